@@ -1,0 +1,20 @@
+"""Nexus: one server in front of many model vendors.
+
+Ten words explain the house; every module uses them the same way.
+
+client      who calls us: an SDK, Claude Code, Codex, curl
+upstream    whom we call: a vendor's server
+provider    a configured place to send calls, one folder under ``providers/``
+dialect     a wire format: chat, messages, ...
+call        one client request, from accept to last byte; an *attempt* is one try at one provider
+route       provider + upstream model chosen for a call
+lane        how bytes are relayed: *passthrough* (same dialect) or *translate* (another one)
+head        status and headers of a reply: the point of no return
+tap         reads usage and stop reason off a copy of the bytes that pass
+part        a content block of the neutral conversation form
+
+A call walks down one line: server > gateway > relay > provider > transport > upstream. Everything above
+``bridge`` runs on the IOLoop thread, everything below it on a worker thread.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,153 @@
+"""The command line: reads flags and environment, loads the settings, hands over to a command.
+
+Law: the only composition root. Nothing else reads ``os.environ`` or ``sys.argv``, and the server is imported only when
+it is about to run, so that ``check`` and ``--version`` answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import nexus
+from nexus.settings import ListenAddress, Settings, SettingsError, demo_settings, load, secrets
+from nexus.telemetry import logs
+
+DEFAULT_FILE = Path("nexus.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What flags and environment say, flags first."""
+
+    command: str
+    config: Path | None
+    listen_address: ListenAddress | None
+    log: str
+    log_style: str
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    options = read_options(sys.argv[1:] if argv is None else argv, os.environ)
+    if options.command == "init":
+        from nexus.commands.init import init
+
+        return init(options.config or DEFAULT_FILE, os.environ)
+    try:
+        settings, file = read_settings(options, os.environ)
+    except SettingsError as error:
+        sys.stderr.write("".join(f"{problem}\n" for problem in error.problems))
+        return 1
+    if options.command == "check":
+        from nexus.commands.check import check
+
+        return check(settings, str(file) if file else "no nexus.toml here, the built-in demo")
+    from nexus.server.run import serve
+
+    logs.configure(options.log, options.log_style, secrets(settings))
+    return serve(settings, demo=file is None)
+
+
+def read_settings(options: Options, environ: Mapping[str, str]) -> tuple[Settings, Path | None]:
+    """The settings and the file they come from; None is the demo."""
+    file = options.config or (DEFAULT_FILE if os.path.lexists(DEFAULT_FILE) else None)
+    settings = load(file, environ) if file else demo_settings()
+    if options.listen_address is None:
+        return settings, file
+    server = settings.server.model_copy(update={"listen_address": options.listen_address})
+    return settings.model_copy(update={"server": server}), file
+
+
+def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
+    """Flags win over the environment; an empty variable counts as unset."""
+    parser = _parser()
+    given = vars(parser.parse_args(argv))
+
+    def pick(flag: str, variable: str) -> tuple[str, str]:
+        if flag in given:
+            return given[flag], f"--{flag.replace('_', '-')}"
+        return environ.get(variable, ""), variable
+
+    def choice(flag: str, variable: str, known: Sequence[str], default: str) -> str:
+        value, source = pick(flag, variable)
+        if value and value not in known:
+            _refuse(parser, source, f"choose from {', '.join(known)}")
+        return value or default
+
+    config, source = pick("config", "NEXUS_CONFIG_PATH")
+    if not config and source == "--config":
+        _refuse(parser, source, "a path is missing")
+    address, source = pick("listen_address", "NEXUS_LISTEN_ADDRESS")
+    try:
+        listen_address = ListenAddress.read(address) if address or source.startswith("--") else None
+    except ValueError as error:
+        _refuse(parser, source, str(error))
+    return Options(
+        command=given["command"] or "serve",
+        config=Path(config) if config else None,
+        listen_address=listen_address,
+        log=choice("log", "NEXUS_LOG", tuple(logs.LEVELS), "info"),
+        log_style=choice("log_style", "NEXUS_LOG_STYLE", logs.STYLES, "text"),
+    )
+
+
+def _refuse(parser: argparse.ArgumentParser, source: str, message: str) -> NoReturn:
+    parser.error(f"{source}: {message}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    config, serving = _config_flags(), _serving_flags()
+    parser = argparse.ArgumentParser(
+        prog="nexus",
+        description="One LLM endpoint in front of many model vendors. Without a command it serves.",
+        parents=[config, serving],
+        allow_abbrev=False,
+    )
+    parser.add_argument("-V", "--version", action="version", version=f"nexus {nexus.__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands.add_parser(
+        "check",
+        help="validate the settings and print the routes they make",
+        parents=[config, serving],
+        allow_abbrev=False,
+    )
+    commands.add_parser(
+        "init",
+        help="write a first nexus.toml for the vendor keys in the environment",
+        parents=[config],
+        allow_abbrev=False,
+    )
+    return parser
+
+
+# Defaults are suppressed throughout: a subcommand would overwrite with its default what stood before its name.
+def _config_flags() -> argparse.ArgumentParser:
+    flags = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    flags.add_argument(
+        "-c",
+        "--config",
+        metavar="PATH",
+        help="settings file (env NEXUS_CONFIG_PATH; default ./nexus.toml if it exists, else a demo)",
+    )
+    return flags
+
+
+def _serving_flags() -> argparse.ArgumentParser:
+    flags = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    flags.add_argument(
+        "-l",
+        "--listen-address",
+        metavar="HOST:PORT",
+        help="where to listen, over what the file says (env NEXUS_LISTEN_ADDRESS; default 127.0.0.1:8000)",
+    )
+    flags.add_argument("--log", metavar="LEVEL", help=f"{', '.join(logs.LEVELS)} (env NEXUS_LOG; default info)")
+    flags.add_argument(
+        "--log-style", metavar="STYLE", help=f"{', '.join(logs.STYLES)} (env NEXUS_LOG_STYLE; default text)"
+    )
+    return flags

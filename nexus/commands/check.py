@@ -1,0 +1,66 @@
+"""``nexus check``: the routes that a settings file would serve.
+
+Law: what is printed passes through the log redactor, so that no column added later can show a key.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+
+from nexus import registry
+from nexus.settings import ProviderSettings, Settings, secrets
+from nexus.settings.warnings import warnings
+from nexus.telemetry.logs import redactor
+
+COLUMNS = ("MODEL", "PROVIDER", "TYPE", "VENDOR ID", "BASE URL", "KEY")
+
+
+def check(settings: Settings, source: str) -> int:
+    """Print the routes of settings that have been found valid."""
+    text = "\n".join([*_report(settings, source), ""])
+    sys.stdout.write(redactor(secrets(settings))(text))
+    return 0
+
+
+def _report(settings: Settings, source: str) -> Iterator[str]:
+    routes = list(_routes(settings))
+    if routes:
+        yield from _aligned([COLUMNS, *routes])
+        yield ""
+    for protocol, path in settings.llm.protocols.enabled_paths().items() if settings.llm.enabled else ():
+        yield f"{protocol} protocol at http://{settings.server.listen_address}{path}"
+    for warning in warnings(settings):
+        yield f"warning: {warning}"
+    models = f"{len(routes)} model{'' if len(routes) == 1 else 's'}"
+    yield f"{source}: valid, {models if settings.llm.enabled else 'language models switched off'}"
+
+
+def _routes(settings: Settings) -> Iterator[Sequence[str]]:
+    if not settings.llm.enabled:
+        return
+    for name, provider in settings.llm.providers.items():
+        base_url = registry.load(provider.type)(name, provider).base_url or "-"
+        for alias, model in provider.models.items():
+            yield f"{name}/{alias}", name, provider.type, model.rename or alias, base_url, _key(provider)
+
+
+def _key(provider: ProviderSettings) -> str:
+    match provider.api_key is not None, provider.forward_token, provider.needs_key:
+        case True, True, _:
+            return "from client, else present"
+        case True, False, _:
+            return "present"
+        case False, True, _:
+            return "from client"
+        case False, False, True:
+            return "missing"
+        case _:
+            return "not needed"
+
+
+def _aligned(rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    table = list(rows)
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

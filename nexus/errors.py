@@ -1,0 +1,222 @@
+"""Every way a call can fail.
+
+Law: a failure is classified by status and structured ``kind``, never by message text; ``message`` is always
+safe to show to a client. Dialects render these, nothing else does.
+
+    NexusError                 status, kind, message, param, retry_after
+      ClientError              refused before any upstream was called
+        InvalidRequest 400       UnsupportedFeature 400   AuthenticationFailed 401   PermissionDenied 403
+        NotFound 404             ModelNotFound 404        MethodNotAllowed 405       RequestTooLarge 413
+        UnsupportedMediaType 415 RateLimited 429 (ours)   Overloaded 503 (ours)
+      UpstreamError            the vendor's side: provider, headers and body where there are any
+        Unreachable 502          UpstreamTimeout 504      ProtocolError 502
+        Answered (as the vendor) Rejected (the same, read for another dialect)
+        StreamInterrupted        (after the head: in-band only)
+      Cancelled 499            the client left; not a failure of anybody
+      InternalError 500        a bug of ours: constant message, traceback in the log only
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+class NexusError(Exception):
+    """Base of the tree. ``retry_after`` is in seconds."""
+
+    status: int = 500
+    kind: str = "internal"
+
+    def __init__(self, message: str, *, param: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after = retry_after
+
+
+class ClientError(NexusError):
+    """Refused by the gateway itself."""
+
+    status = 400
+    kind = "invalid_request"
+
+
+class InvalidRequest(ClientError):
+    """The body, a header or a parameter is wrong; ``param`` names it."""
+
+
+class UnsupportedFeature(ClientError):
+    """Asks for content that the chosen model's dialect cannot express."""
+
+    kind = "unsupported_feature"
+
+
+class AuthenticationFailed(ClientError):
+    status = 401
+    kind = "authentication"
+
+
+class PermissionDenied(ClientError):
+    status = 403
+    kind = "permission"
+
+
+class NotFound(ClientError):
+    """No such path or resource."""
+
+    status = 404
+    kind = "not_found"
+
+
+class ModelNotFound(ClientError):
+    status = 404
+    kind = "model_not_found"
+
+
+class MethodNotAllowed(ClientError):
+    """``allow`` lists the methods that the path has."""
+
+    status = 405
+    kind = "method_not_allowed"
+
+    def __init__(self, message: str, *, allow: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.allow = allow
+
+
+class RequestTooLarge(ClientError):
+    status = 413
+    kind = "request_too_large"
+
+
+class UnsupportedMediaType(ClientError):
+    status = 415
+    kind = "unsupported_media_type"
+
+
+class RateLimited(ClientError):
+    """Our own limit, never the vendor's."""
+
+    status = 429
+    kind = "rate_limit"
+
+
+class Overloaded(ClientError):
+    """Our own capacity is used up, or the gateway is stopping."""
+
+    status = 503
+    kind = "overloaded"
+
+
+class UpstreamError(NexusError):
+    """The provider named ``provider`` failed us."""
+
+    status = 502
+    kind = "upstream"
+    retryable: bool = False
+
+    def __init__(self, message: str, *, provider: str, retry_after: float | None = None) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.provider = provider
+
+
+class Unreachable(UpstreamError):
+    """No connection, or it ended before an answer began."""
+
+    kind = "unreachable"
+    retryable = True
+
+
+class UpstreamTimeout(UpstreamError):
+    status = 504
+    kind = "timeout"
+
+
+class ProtocolError(UpstreamError):
+    """The upstream's bytes are not what its dialect promises."""
+
+    kind = "protocol"
+
+
+class Answered(UpstreamError):
+    """The vendor answered with an error status; status, headers and body are the vendor's own."""
+
+    kind = "answered"
+
+    def __init__(
+        self,
+        *,
+        provider: str,
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes,
+        retry_after: float | None,
+        retryable: bool,
+    ) -> None:
+        super().__init__(f"{provider} answered {status}", provider=provider, retry_after=retry_after)
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.retryable = retryable
+
+
+class Rejected(UpstreamError):
+    """A vendor's error read into neutral terms, for a client of another dialect.
+
+    ``kind`` is one of FAILURE_KINDS, found by status and code; ``message`` is the vendor's own wording.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: str,
+        status: int,
+        provider: str = "",
+        request_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, provider=provider, retry_after=retry_after)
+        self.kind = kind
+        self.status = status
+        self.request_id = request_id
+
+
+FAILURE_KINDS = frozenset(
+    {
+        "invalid_request",
+        "authentication",
+        "permission",
+        "model_not_found",
+        "not_found",
+        "request_too_large",
+        "context_length",
+        "content_policy",
+        "rate_limit",
+        "quota",
+        "overloaded",
+        "timeout",
+        "upstream",
+    }
+)
+"""What a vendor's error can be told apart as."""
+
+
+class StreamInterrupted(UpstreamError):
+    """The stream broke off after the head had gone out."""
+
+    kind = "stream_interrupted"
+
+
+class Cancelled(NexusError):
+    """The client left before the end."""
+
+    status = 499
+    kind = "cancelled"
+
+
+class InternalError(NexusError):
+    """Stands in for an unexpected exception, whose text stays in the log."""
+
+    def __init__(self) -> None:
+        super().__init__("internal error in the gateway; the log has the details under this request id")

@@ -1,0 +1,91 @@
+"""Folds a finished stream into the one whole answer that it tells.
+
+Law: ``fold(read(stream)) == read(unary)`` for every vendor; one test ties both paths together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from nexus.conversation import Reasoning, Refusal, Response, Seal, Stop, Text, ToolCall
+from nexus.events import (
+    Event,
+    IllegalOrder,
+    PartDelta,
+    PartEnd,
+    PartStart,
+    ResponseEnd,
+    ResponseStart,
+    StreamPart,
+    UsageUpdate,
+)
+from nexus.usage import Usage
+
+
+def fold(events: Iterable[Event]) -> Response:
+    """Raises IllegalOrder when the stream has no start or no end."""
+    start: ResponseStart | None = None
+    stop: Stop | None = None
+    usage = Usage()
+    parts: list[StreamPart] = []
+    pieces: list[list[str]] = []
+    for event in events:
+        match event:
+            case ResponseStart():
+                start, usage = event, event.usage
+            case PartStart(part=part):
+                parts.append(part)
+                pieces.append([])
+            case PartDelta(index=index, text=text):
+                pieces[index].append(text)
+            case PartEnd(index=index, seal=seal) if seal is not None:
+                parts[index] = _sealed(parts[index], seal)
+            case UsageUpdate():
+                usage = event.usage
+            case ResponseEnd():
+                stop = event.stop
+            case _:
+                pass
+    if start is None or stop is None:
+        raise IllegalOrder("the stream has no start" if start is None else "the stream has no end")
+    whole = tuple(_extended(part, "".join(more)) for part, more in zip(parts, pieces, strict=True))
+    return Response(id=start.id, model=start.model, parts=whole, stop=stop, usage=usage)
+
+
+def unfold(response: Response) -> Iterable[Event]:
+    """The stream that tells ``response`` in one delta per part."""
+    yield ResponseStart(response.id, response.model, replace(response.usage, output=0, reasoning=0))
+    for index, part in enumerate(response.parts):
+        match part:
+            case Text() | Reasoning() | Refusal():
+                yield PartStart(index, replace(part, text=""))
+                if part.text:
+                    yield PartDelta(index, part.text)
+            case ToolCall():
+                yield PartStart(index, replace(part, arguments=""))
+                if part.arguments:
+                    yield PartDelta(index, part.arguments)
+            case _:
+                raise IllegalOrder(f"{type(part).__name__} in an answer")
+        yield PartEnd(index)
+    yield UsageUpdate(response.usage)
+    yield ResponseEnd(response.stop)
+
+
+def _sealed(part: StreamPart, seal: Seal) -> StreamPart:
+    match part:
+        case Refusal():
+            raise IllegalOrder("a refusal has no seal")
+        case _:
+            return replace(part, seal=seal)
+
+
+def _extended(part: StreamPart, more: str) -> StreamPart:
+    if not more:
+        return part
+    match part:
+        case ToolCall(arguments=arguments):
+            return replace(part, arguments=arguments + more)
+        case Text(text=text) | Reasoning(text=text) | Refusal(text=text):
+            return replace(part, text=text + more)

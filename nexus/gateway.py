@@ -1,0 +1,121 @@
+"""The ordered stages of a call: route on the loop, then attempts and relay on a worker.
+
+Law: ``admit`` is pure and quick and runs on the loop; ``serve`` blocks and runs on a worker thread. No Tornado, no
+asyncio. Until the head is published another attempt may be made, always from the original request; after it, never.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+from tenacity.wait import wait_random_exponential
+
+from nexus.call import Call
+from nexus.errors import Cancelled, InternalError, NexusError, ProtocolError
+from nexus.relay import Head, Opened, drain, open_answer
+from nexus.routing import Route, Routes
+from nexus.settings.provider import Retries
+
+log = logging.getLogger("nexus.gateway")
+
+
+class Sink(Protocol):
+    """Where an answer goes: the worker's side of a bridge channel."""
+
+    @property
+    def committed(self) -> bool: ...
+
+    def publish(self, head: Head, first: bytes) -> bool: ...
+
+    def put(self, piece: bytes) -> bool: ...
+
+    def end(self, error: Exception | None = None) -> None: ...
+
+
+class Gateway:
+    def __init__(self, routes: Routes) -> None:
+        self.routes = routes
+
+    def admit(self, call: Call) -> None:
+        """Finds the call's route. Raises ClientError; nothing is held for a refused call."""
+        call.route = self.routes.find(call.model)
+
+    def serve(self, call: Call, sink: Sink) -> None:
+        """Answers an admitted call; every failure ends in ``sink.end``."""
+        opened: Opened | None = None
+        try:
+            opened = self._attempts(call, sink)
+            self._relay(call, opened, sink)
+            sink.end()
+            drain(opened.reply)
+        except NexusError as error:
+            sink.end(error)
+        except Exception:
+            log.exception("call failed", extra={"fields": {"id": call.id}})
+            sink.end(InternalError())
+        finally:
+            if opened is not None:
+                opened.reply.close()
+
+    def _relay(self, call: Call, opened: Opened, sink: Sink) -> None:
+        call.times.waited = call.times.upstream
+        if not sink.publish(opened.head, opened.first):
+            call.cancel.check()
+            if not opened.head.stream:
+                # The loop's own head has already promised a stream of events.
+                raise ProtocolError(
+                    f"{opened.provider} answered a streaming call with a whole body", provider=opened.provider
+                )
+            sink.put(opened.first)
+        for piece in opened.pieces:
+            if not sink.put(piece):
+                raise call.cancel.reason or Cancelled("the client left")
+
+    def _attempts(self, call: Call, sink: Sink) -> Opened:
+        if call.route is None:
+            raise InternalError()
+        return _retrying(call.route.provider.settings.retries, call, sink)(self._attempt, call, call.route)
+
+    def _attempt(self, call: Call, route: Route) -> Opened:
+        call.attempts += 1
+        return open_answer(call, route)
+
+
+def _retrying(policy: Retries, call: Call, sink: Sink) -> Retrying:
+    """Exponential back-off with full jitter; ends at once when the client leaves or a head has gone out."""
+    backoff = wait_random_exponential(multiplier=policy.base_delay, max=policy.max_delay)
+
+    def worth_it(error: BaseException) -> bool:
+        if sink.committed or call.cancel.reason is not None or not getattr(error, "retryable", False):
+            return False
+        # Coming back earlier than the vendor asked would be refused again.
+        asked = getattr(error, "retry_after", None)
+        return asked is None or asked <= policy.max_delay
+
+    def wait(state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        asked = getattr(error, "retry_after", None)
+        return asked if asked is not None else backoff(state)
+
+    return Retrying(
+        stop=stop_after_attempt(policy.attempts),
+        retry=retry_if_exception(worth_it),
+        wait=wait,
+        sleep=_sleeper(call),
+        reraise=True,
+    )
+
+
+def _sleeper(call: Call) -> Callable[[float], None]:
+    def sleep(seconds: float) -> None:
+        log.debug("retry", extra={"fields": {"id": call.id, "attempt": call.attempts, "wait_s": round(seconds, 3)}})
+        began = time.monotonic()
+        call.cancel.event.wait(seconds)
+        call.times.upstream += time.monotonic() - began
+        call.cancel.check()
+
+    return sleep

@@ -1,0 +1,62 @@
+"""Which headers travel, in either direction, and how long a vendor asks us to wait.
+
+Law: pure; every name is lower-case. What is not listed here stays at home: the client's credentials never go
+upstream, the vendor's cookies, framing and server headers never come back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from email.utils import parsedate_to_datetime
+
+Headers = Mapping[str, str]
+
+UPSTREAM_KEY = "x-provider-api-key"
+"""Carries a caller's own vendor key where a provider has ``forward_token``."""
+
+REPLY_NAMES = frozenset(
+    {"retry-after", "retry-after-ms", "x-should-retry", "request-id", "x-request-id", "openai-processing-ms"}
+)
+REPLY_PREFIXES = ("anthropic-ratelimit-", "x-ratelimit-")
+
+_NEVER_FORWARDED = frozenset({"anthropic-api-key"})
+
+
+def forwarded(client: Headers, prefixes: tuple[str, ...], names: Iterable[str] = ()) -> dict[str, str]:
+    """The client's headers that a provider lets travel upstream."""
+    wanted = frozenset(names)
+    return {
+        name: value
+        for name, value in client.items()
+        if (name in wanted or name.startswith(prefixes)) and name not in _NEVER_FORWARDED
+    }
+
+
+def returned(vendor: Headers) -> dict[str, str]:
+    """The vendor's reply headers that travel back to the client."""
+    return {name: value for name, value in vendor.items() if name in REPLY_NAMES or name.startswith(REPLY_PREFIXES)}
+
+
+def retry_after(vendor: Headers, now: float | None = None) -> float | None:
+    """Seconds that the vendor asks to wait: ``retry-after-ms``, or ``retry-after`` as seconds or HTTP date."""
+    milliseconds = _number(vendor.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    value = vendor.get("retry-after")
+    seconds = _number(value)
+    if seconds is not None or value is None:
+        return seconds
+    try:
+        then = parsedate_to_datetime(value).timestamp()
+    except (ValueError, OverflowError):
+        return None
+    return max(0.0, then - (time.time() if now is None else now))
+
+
+def _number(value: str | None) -> float | None:
+    try:
+        number = float(value) if value is not None else -1.0
+    except ValueError:
+        return None
+    return number if 0 <= number < float("inf") else None

@@ -1,0 +1,1 @@
+"""Wire dialects, sans I/O: one folder each, known to one another only through the neutral form."""

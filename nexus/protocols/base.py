@@ -1,0 +1,96 @@
+"""What the gateway asks of a dialect that clients may speak.
+
+Law: pure and sans I/O. A dialect knows its own wire format and no vendor, no thread and no other dialect.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from nexus.call import Tap
+from nexus.errors import InvalidRequest, NexusError
+from nexus.protocols.sse import Frame
+from nexus.wire import Json
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """One line of a model list."""
+
+    id: str
+    owner: str
+    display_name: str | None = None
+
+
+class Passthrough(ABC):
+    """Relays one answer of the client's own dialect: the model's name is edited, a tap reads along.
+
+    ``complete`` says that the answer's terminal event went by; ``ended`` that nothing of value can follow, though
+    the terminator did not come yet.
+    """
+
+    def __init__(self, tap: Tap) -> None:
+        self.tap = tap
+        self.complete = False
+        self.ended = False
+
+    @abstractmethod
+    def body(self, raw: bytes) -> bytes:
+        """A whole answer, edited. Raises ValueError when it is not JSON."""
+
+    @abstractmethod
+    def frame(self, frame: Frame) -> bytes:
+        """One event of a stream, edited; b"" when the client did not ask for it."""
+
+
+class Dialect(ABC):
+    """A protocol that clients speak."""
+
+    name: ClassVar[str]
+    path: ClassVar[str]
+    """Under ``/v1``, where calls of this dialect are posted."""
+
+    ping: ClassVar[bytes]
+    """What the gateway sends into a silent stream; a comment line in it tells it from a vendor's ping."""
+
+    id_header: ClassVar[str]
+    """The reply header in which this dialect's SDK looks for the request id."""
+
+    @abstractmethod
+    def check(self, document: Mapping[str, Json]) -> None:
+        """The few fields that routing needs beyond ``model`` and ``stream``. Raises InvalidRequest."""
+
+    @abstractmethod
+    def edit_request(self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool) -> bytes:
+        """The request's own bytes with ``model`` in place of the original model."""
+
+    @abstractmethod
+    def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> Passthrough:
+        """Relays the answer to the request ``document``, with ``model`` as the client wrote it."""
+
+    @abstractmethod
+    def write_error(self, error: NexusError, request_id: str) -> bytes:
+        """The body of an error reply."""
+
+    @abstractmethod
+    def error_frame(self, error: NexusError, request_id: str) -> bytes:
+        """The event that ends a broken stream."""
+
+    @abstractmethod
+    def write_model(self, card: ModelCard) -> dict[str, Json]: ...
+
+    @abstractmethod
+    def write_models(self, cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Json]:
+        """A model list, paged as ``query`` asks. Raises InvalidRequest."""
+
+
+def require(document: Mapping[str, Json], field: str, kind: type | tuple[type, ...], expected: str) -> None:
+    """Raises InvalidRequest unless ``field`` is there and of ``kind``."""
+    if field not in document:
+        raise InvalidRequest(f"{field}: field required", param=field)
+    value = document[field]
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise InvalidRequest(f"{field}: expected {expected}", param=field)

@@ -1,0 +1,49 @@
+"""The chat dialect: OpenAI's ``/v1/chat/completions`` and the servers compatible with it.
+
+Law: everything a client of this dialect sees is written in this folder. Source: OpenAI's API reference and the types
+of its Python SDK.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from nexus.call import Tap
+from nexus.errors import NexusError
+from nexus.protocols.base import Dialect, ModelCard, require
+from nexus.protocols.chat import errors
+from nexus.protocols.chat.passthrough import ChatPassthrough, edit_request
+from nexus.protocols.sse import frame
+from nexus.wire import Json
+
+
+class Chat(Dialect):
+    name: ClassVar[str] = "chat"
+    path: ClassVar[str] = "/chat/completions"
+    ping: ClassVar[bytes] = b": nexus ping\n\n"
+    id_header: ClassVar[str] = "x-request-id"
+
+    def check(self, document: Mapping[str, Json]) -> None:
+        require(document, "messages", list, "an array of messages")
+
+    def edit_request(self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool) -> bytes:
+        return edit_request(raw, document, model, ask_usage=ask_usage)
+
+    def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> ChatPassthrough:
+        return ChatPassthrough(document, model, tap)
+
+    def write_error(self, error: NexusError, request_id: str) -> bytes:
+        return errors.write_error(error, request_id)
+
+    def error_frame(self, error: NexusError, request_id: str) -> bytes:
+        return frame(errors.write_in_band(error, request_id))
+
+    def write_model(self, card: ModelCard) -> dict[str, Json]:
+        return {"id": card.id, "object": "model", "created": 0, "owned_by": card.owner}
+
+    def write_models(self, cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Json]:
+        return {"object": "list", "data": [self.write_model(card) for card in cards]}
+
+
+DIALECT = Chat()

@@ -1,0 +1,52 @@
+"""What the whole answer and the stream have in common when a vendor's answer is read.
+
+Law: text is never lost; what has no counterpart is named in the vendor's words. A call's id is made of the answer's id
+and the call's place when the vendor gave none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+
+from nexus.wire import Json, encode, mapping, sequence, text
+
+_UNTOLD = ("annotations", "images", "audio")
+
+
+def read_pieces(message: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
+    """The content of a message or delta as ("text" | "reasoning" | "refusal" | "dropped", words), in order."""
+    content = message.get("content")
+    if isinstance(content, str):
+        yield "text", content
+    for part in map(mapping, sequence(content)):
+        yield from _read_piece(part)
+    # A spoken answer brings its words along.
+    yield "text", text(mapping(message.get("audio")).get("transcript"))
+    yield "refusal", text(message.get("refusal"))
+    for name in _UNTOLD:
+        if message.get(name):
+            yield "dropped", name
+
+
+def _read_piece(part: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
+    match part.get("type"):
+        case "text" | None:
+            yield "text", text(part.get("text"))
+        case "refusal":
+            yield "refusal", text(part.get("refusal"))
+        case "thinking":
+            # Mistral's reasoning models: text parts inside.
+            inner = part.get("thinking")
+            yield "reasoning", text(inner) or "".join(text(mapping(one).get("text")) for one in sequence(inner))
+        case kind:
+            yield "dropped", f"content.{text(kind)}"
+
+
+def read_arguments(value: Json) -> str:
+    """Some servers send the object itself instead of its JSON text."""
+    return encode(value).decode() if isinstance(value, Mapping) else text(value)
+
+
+def made_id(response_id: str, place: int) -> str:
+    return f"call_{hashlib.sha256(f'{response_id}:{place}'.encode()).hexdigest()[:24]}"

@@ -1,0 +1,163 @@
+"""A vendor's error in this dialect, read into neutral terms.
+
+Law: the kind comes from the structured code, then from the type, then from the status, never from the wording; the
+wording and the request id are kept. Shapes: ``{"error": {message, type, param, code}}`` (OpenAI), ``[{"error": ...}]``
+(Google), ``{"error": "..."}`` (Ollama), ``{"object": "error", "message": ...}`` (vLLM, Mistral), ``{"detail": ...}``
+(FastAPI). Sources: OpenAI's error codes guide and openai.types.responses.ResponseError; Azure's content filter and
+error codes; llama.cpp's ``exceed_context_size_error``; OpenRouter's numeric codes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from nexus.errors import Rejected
+from nexus.wire import Json, decode, mapping, sequence, text
+
+_BY_CODE: Mapping[str, str] = {
+    "context_length_exceeded": "context_length",
+    "exceed_context_size_error": "context_length",
+    "context_window_exceeded": "context_length",
+    "insufficient_quota": "quota",
+    "billing_hard_limit_reached": "quota",
+    "billing_not_active": "quota",
+    "insufficient_balance": "quota",
+    "rate_limit_exceeded": "rate_limit",
+    "rate_limit_error": "rate_limit",
+    "too_many_requests": "rate_limit",
+    "requests": "rate_limit",
+    "tokens": "rate_limit",
+    "RESOURCE_EXHAUSTED": "rate_limit",
+    "content_policy_violation": "content_policy",
+    "content_filter": "content_policy",
+    "moderation_blocked": "content_policy",
+    "invalid_prompt": "content_policy",
+    "bio_policy": "content_policy",
+    "cyber_policy": "content_policy",
+    "misalignment_policy_violation": "content_policy",
+    "ResponsibleAIPolicyViolation": "content_policy",
+    "model_not_found": "model_not_found",
+    "model_not_available": "model_not_found",
+    "model_decommissioned": "model_not_found",
+    "DeploymentNotFound": "model_not_found",
+    "invalid_api_key": "authentication",
+    "authentication_error": "authentication",
+    "invalid_authentication": "authentication",
+    "UNAUTHENTICATED": "authentication",
+    "permission_error": "permission",
+    "permission_denied": "permission",
+    "PERMISSION_DENIED": "permission",
+    "unsupported_country_region_territory": "permission",
+    "request_too_large": "request_too_large",
+    "server_overloaded": "overloaded",
+    "engine_overloaded": "overloaded",
+    "engine_overloaded_error": "overloaded",
+    "overloaded_error": "overloaded",
+    "service_unavailable": "overloaded",
+    "unavailable_error": "overloaded",
+    "slow_down": "overloaded",
+    "UNAVAILABLE": "overloaded",
+    "timeout": "timeout",
+    "DEADLINE_EXCEEDED": "timeout",
+    "not_found": "not_found",
+    "not_found_error": "not_found",
+    "server_error": "upstream",
+    "internal_server_error": "upstream",
+}
+
+_BY_STATUS: Mapping[int, str] = {
+    401: "authentication",
+    402: "quota",
+    403: "permission",
+    404: "not_found",
+    408: "timeout",
+    413: "request_too_large",
+    429: "rate_limit",
+    503: "overloaded",
+    504: "timeout",
+    529: "overloaded",
+}
+
+_STATUS_OF: Mapping[str, int] = {
+    "invalid_request": 400,
+    "authentication": 401,
+    "permission": 403,
+    "model_not_found": 404,
+    "not_found": 404,
+    "request_too_large": 413,
+    "context_length": 400,
+    "content_policy": 400,
+    "rate_limit": 429,
+    "quota": 429,
+    "overloaded": 503,
+    "timeout": 504,
+    "upstream": 502,
+}
+
+_REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-ms-request-id", "x-goog-request-id")
+
+
+def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Rejected:
+    """Header names are in lower case."""
+    try:
+        document: Json = decode(body)
+    except ValueError:
+        document = None
+    if items := sequence(document):
+        document = items[0]
+    whole = mapping(document)
+    error = mapping(whole.get("error")) or whole
+    return Rejected(
+        _message(whole) or f"the upstream answered {status} without an explanation",
+        kind=_kind(error, status),
+        status=status,
+        request_id=next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None),
+        retry_after=_retry_after(headers),
+    )
+
+
+def read_in_band(document: Mapping[str, Json]) -> Rejected:
+    """An error inside a 200: a chunk or a whole answer that holds ``error``."""
+    error = mapping(document.get("error")) or document
+    numeric = _numeric(error.get("code"))
+    kind = _kind(error, numeric or 500)
+    return Rejected(
+        _message(document) or "the upstream reported an error without an explanation",
+        kind=kind,
+        status=numeric or _STATUS_OF[kind],
+        request_id=text(error.get("request_id")) or None,
+    )
+
+
+def _kind(error: Mapping[str, Json], status: int) -> str:
+    inner = mapping(error.get("innererror"))
+    for word in (inner.get("code"), error.get("code"), error.get("type"), error.get("status")):
+        if (kind := _BY_CODE.get(text(word))) is not None:
+            return kind
+    return _BY_STATUS.get(status) or ("upstream" if status >= 500 else "invalid_request")
+
+
+def _message(document: Mapping[str, Json]) -> str:
+    error = document.get("error")
+    said = (mapping(error).get("message"), error, document.get("message"), document.get("detail"))
+    return next((words for value in said if (words := text(value))), "")
+
+
+def _numeric(code: Json) -> int | None:
+    """A status in the place of a code, as OpenRouter, vLLM and llama.cpp have it; some of them as a string."""
+    if isinstance(code, str) and code.isascii() and code.isdigit():
+        code = int(code)
+    return code if isinstance(code, int) and not isinstance(code, bool) and 400 <= code <= 599 else None
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """A date is left alone: reading it takes a clock."""
+    for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            seconds = float(headers.get(name, "")) * scale
+        except ValueError:
+            continue
+        if math.isfinite(seconds) and seconds >= 0:
+            return seconds
+    return None

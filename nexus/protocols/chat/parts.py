@@ -1,0 +1,196 @@
+"""Content parts: text, images, audio and files, and the cache hints on them, in both directions.
+
+Law: every part type is read, or refused by its name. Empty text without a hint is no part. Text files become plain-text
+documents and are written as text, since the vendor takes PDFs only. An explicit ``prompt_cache_breakpoint`` lifetime
+reads as the shortest neutral one that is not shorter, an absent one as the default. Sources: openai.types.chat
+content part params; OpenRouter's prompt caching guide for ``cache_control``.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+
+from nexus.conversation import Audio, CacheHint, Document, Image, Inline, Link, Part, Refusal, Text
+from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.chat.guards import need_object, need_string, read_string
+from nexus.protocols.codec import data_url, read_url
+from nexus.wire import Json, text
+
+USER = frozenset({"text", "image_url", "input_audio", "file"})
+SYSTEM = frozenset({"text"})
+ASSISTANT = frozenset({"text", "refusal"})
+TOOL = frozenset({"text", "image_url", "file"})
+
+AUDIO_TYPES: Mapping[str, str] = {
+    "wav": "audio/wav",
+    "mp3": "audio/mpeg",
+    "flac": "audio/flac",
+    "ogg": "audio/ogg",
+    "aac": "audio/aac",
+    "m4a": "audio/mp4",
+    "aiff": "audio/aiff",
+}
+_AUDIO_FORMATS = {media: name for name, media in AUDIO_TYPES.items()} | {"audio/mp3": "mp3", "audio/x-wav": "wav"}
+_TEXTUAL = frozenset({"application/json", "application/xml", "application/yaml", "application/x-yaml"})
+_UNNAMED = "document.pdf"
+
+
+def read_content(value: Json, path: str, allowed: frozenset[str]) -> list[Part]:
+    """A message's ``content``: null, a string or a list of parts."""
+    if value is None or value == "":
+        return []
+    if isinstance(value, str):
+        return [Text(value)]
+    if not isinstance(value, list):
+        raise InvalidRequest(f"{path}: expected a string or an array of content parts", param=path)
+    parts = [read_part(entry, f"{path}.{index}", allowed) for index, entry in enumerate(value)]
+    return [part for part in parts if part != Text("")]
+
+
+def read_part(entry: Json, path: str, allowed: frozenset[str]) -> Part:
+    part = need_object(entry, path)
+    kind = need_string(part, "type", f"{path}.type")
+    if kind not in allowed:
+        known = ", ".join(sorted(allowed))
+        raise UnsupportedFeature(f"{path}: content of type {kind} cannot be translated here, only {known}", param=path)
+    return _READERS[kind](part, path)
+
+
+def _read_text(part: Mapping[str, Json], path: str) -> Part:
+    return Text(read_string(part, "text", f"{path}.text") or "", read_cache(part, path))
+
+
+def _read_refusal(part: Mapping[str, Json], path: str) -> Part:
+    return Refusal(need_string(part, "refusal", f"{path}.refusal"))
+
+
+def _read_image(part: Mapping[str, Json], path: str) -> Part:
+    path = f"{path}.image_url"
+    image = need_object(part.get("image_url"), path)
+    source = read_url(need_string(image, "url", f"{path}.url"), param=f"{path}.url")
+    cache = read_cache(part, path)
+    if isinstance(source, Inline) and not source.media_type.startswith("image/"):
+        return _document(source, None, cache, f"{path}.url")
+    return Image(source, read_string(image, "detail", f"{path}.detail"), cache)
+
+
+def _read_audio(part: Mapping[str, Json], path: str) -> Part:
+    path = f"{path}.input_audio"
+    audio = need_object(part.get("input_audio"), path)
+    name = need_string(audio, "format", f"{path}.format")
+    if name not in AUDIO_TYPES:
+        raise UnsupportedFeature(f"{path}.format: audio format {name} is not known here", param=f"{path}.format")
+    return Audio(Inline(AUDIO_TYPES[name], need_string(audio, "data", f"{path}.data")))
+
+
+def _read_file(part: Mapping[str, Json], path: str) -> Part:
+    path = f"{path}.file"
+    file = need_object(part.get("file"), path)
+    if file.get("file_id") is not None:
+        raise UnsupportedFeature(
+            f"{path}.file_id: a file stored at OpenAI cannot be sent to another vendor; send file_data",
+            param=f"{path}.file_id",
+        )
+    data, title = need_string(file, "file_data", f"{path}.file_data"), read_string(file, "filename")
+    if not data.startswith(("data:", "http")) and (title or "").lower().endswith(".pdf"):
+        data = f"data:application/pdf;base64,{data}"
+    source = read_url(data, param=f"{path}.file_data")
+    return _document(source, title, read_cache(part, path), f"{path}.file_data")
+
+
+def _document(source: Inline | Link, title: str | None, cache: CacheHint | None, path: str) -> Part:
+    if isinstance(source, Link) or source.media_type == "application/pdf":
+        return Document(source, title, cache=cache)
+    if source.media_type.startswith("image/"):
+        return Image(source, cache=cache)
+    if is_textual(source.media_type):
+        return Document(Text(read_text_file(source, path)), title, cache=cache)
+    raise UnsupportedFeature(f"{path}: files of type {source.media_type} cannot be translated", param=path)
+
+
+def is_textual(media_type: str) -> bool:
+    return media_type.startswith("text/") or media_type in _TEXTUAL
+
+
+def read_text_file(source: Inline, path: str) -> str:
+    try:
+        return base64.b64decode(source.data, validate=True).decode()
+    except (binascii.Error, ValueError) as error:
+        raise InvalidRequest(f"{path}: expected base64 of UTF-8 text", param=path) from error
+
+
+_READERS: Mapping[str, Callable[[Mapping[str, Json], str], Part]] = {
+    "text": _read_text,
+    "image_url": _read_image,
+    "input_audio": _read_audio,
+    "file": _read_file,
+    "refusal": _read_refusal,
+}
+
+
+def read_cache(holder: Mapping[str, Json], path: str) -> CacheHint | None:
+    """The cache breakpoint on a part, a message or a tool, in Anthropic's spelling or OpenAI's."""
+    if (control := holder.get("cache_control")) is not None:
+        return _lifetime(control, f"{path}.cache_control", {None: "5m", "5m": "5m", "1h": "1h"})
+    if (point := holder.get("prompt_cache_breakpoint")) is not None:
+        return _lifetime(point, f"{path}.prompt_cache_breakpoint", {None: "5m", "30m": "1h", "12h": "1h"})
+    return None
+
+
+def _lifetime(value: Json, path: str, known: Mapping[str | None, CacheHint]) -> CacheHint:
+    ttl = read_string(need_object(value, path), "ttl", f"{path}.ttl")
+    if ttl not in known:
+        raise InvalidRequest(f"{path}.ttl: unknown lifetime {ttl}", param=f"{path}.ttl")
+    return known[ttl]
+
+
+def cache_fields(cache: CacheHint | None, quirks: frozenset[str]) -> dict[str, Json]:
+    """The members that say it to a server with ``quirks``; {} when nothing can."""
+    if cache is None:
+        return {}
+    if "cache_control" in quirks:
+        return {"cache_control": {"type": "ephemeral"} | ({"ttl": "1h"} if cache == "1h" else {})}
+    if "cache_breakpoint" in quirks:
+        return {"prompt_cache_breakpoint": {"mode": "explicit"} | ({"ttl": "12h"} if cache == "1h" else {})}
+    return {}
+
+
+def write_part(part: Part, path: str) -> list[dict[str, Json]]:
+    """One part as this dialect's content parts; a document brings its context along as text."""
+    match part:
+        case Text(text=words):
+            return [{"type": "text", "text": words}]
+        case Image(source=source, detail=detail):
+            url = source.url if isinstance(source, Link) else data_url(source)
+            return [{"type": "image_url", "image_url": {"url": url} | ({"detail": detail} if detail else {})}]
+        case Audio(source=source):
+            return [_write_audio(source, path)]
+        case Document():
+            return _write_document(part, path)
+        case _:
+            raise UnsupportedFeature(f"{path}: {type(part).__name__} has no place in this message", param=path)
+
+
+def _write_audio(source: Inline, path: str) -> dict[str, Json]:
+    name = _AUDIO_FORMATS.get(source.media_type)
+    if name is None:
+        raise UnsupportedFeature(f"{path}: this vendor takes no audio of type {source.media_type}", param=path)
+    return {"type": "input_audio", "input_audio": {"data": source.data, "format": name}}
+
+
+def _write_document(part: Document, path: str) -> list[dict[str, Json]]:
+    source = part.source
+    if isinstance(source, Link):
+        raise UnsupportedFeature(f"{path}: this vendor fetches no documents; send the file inline", param=path)
+    if isinstance(source, Text) or is_textual(source.media_type):
+        words = source.text if isinstance(source, Text) else read_text_file(source, path)
+        return [{"type": "text", "text": "\n\n".join(filter(None, (part.title, part.context, words)))}]
+    file = {"filename": part.title or _UNNAMED, "file_data": data_url(source)}
+    context = [{"type": "text", "text": part.context}] if part.context else []
+    return [*context, {"type": "file", "file": file}]
+
+
+def is_text(part: Mapping[str, Json]) -> bool:
+    return text(part.get("type")) == "text"

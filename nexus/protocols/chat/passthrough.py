@@ -1,0 +1,99 @@
+"""Chat to chat: the client's bytes to the vendor and the vendor's bytes back, with the model's name edited.
+
+Law: bytes are spliced, never written again; fields that are unknown here pass. The one thing added is the request for
+usage on streams, and the one thing taken out is the chunk that answers it when the client did not ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nexus.call import Tap
+from nexus.protocols.base import Passthrough
+from nexus.protocols.edit import Span, find, insert_first, replace_member, splice
+from nexus.protocols.sse import Frame
+from nexus.usage import Usage
+from nexus.wire import Json, count, decode, encode, mapping, sequence
+
+_ASKED = {"include_usage": True}
+
+
+def edit_request(raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool) -> bytes:
+    """``ask_usage`` adds ``stream_options.include_usage`` to a streaming request that lacks it."""
+    raw = replace_member(raw, document, "model", model)
+    if not ask_usage or document.get("stream") is not True or asked_usage(document):
+        return raw
+    if "stream_options" not in document:
+        return insert_first(raw, "stream_options", encode(_ASKED))
+    options = document["stream_options"]
+    if options is not None and not isinstance(options, Mapping):
+        return raw
+    asked = encode({**mapping(options), **_ASKED})
+    edits: list[tuple[Span, bytes]] = [(span, asked) for span in find(raw, ("stream_options",))]
+    return splice(raw, edits)
+
+
+def asked_usage(document: Mapping[str, Json]) -> bool:
+    """Whether the client itself wants the usage chunk."""
+    return mapping(document.get("stream_options")).get("include_usage") is True
+
+
+class ChatPassthrough(Passthrough):
+    def __init__(self, document: Mapping[str, Json], model: str, tap: Tap) -> None:
+        super().__init__(tap)
+        self._model = model
+        self._hides_usage = not asked_usage(document)
+        self._choices = max(1, count(document.get("n")))
+        self._finished: set[int] = set()
+
+    def body(self, raw: bytes) -> bytes:
+        answer = mapping(decode(raw))
+        self._read(answer)
+        self.complete = True
+        return replace_member(raw, answer, "model", self._model)
+
+    def frame(self, frame: Frame) -> bytes:
+        if frame.data is None:
+            return frame.raw
+        if frame.data.strip() == "[DONE]":
+            self.complete = True
+            return frame.raw
+        try:
+            chunk = mapping(decode(frame.data))
+        except ValueError:
+            return frame.raw
+        self._read(chunk)
+        choices = sequence(chunk.get("choices"))
+        if self._hides_usage and not choices and mapping(chunk.get("usage")) and "choices" in chunk:
+            return b""
+        return self._renamed(frame, chunk)
+
+    def _renamed(self, frame: Frame, chunk: Mapping[str, Json]) -> bytes:
+        """Only a frame of one data line holds the JSON in one piece; others are not worth a rewrite."""
+        start = frame.raw.find(b"{")
+        if start < 0 or frame.raw.count(b"data:", 0, start) != 1:
+            return frame.raw
+        return frame.raw[:start] + replace_member(frame.raw[start:], chunk, "model", self._model)
+
+    def _read(self, answer: Mapping[str, Json]) -> None:
+        """Usage comes on any chunk, sometimes on several: the last one counts."""
+        if mapping(answer.get("error")):
+            # The vendor's own true ending: it passes as it is and nothing follows it.
+            self.complete, self.tap.stop_reason = True, "error"
+        if isinstance(answer.get("model"), str) and answer["model"]:
+            self.tap.model = answer["model"]
+        if (usage := mapping(answer.get("usage"))) != {}:
+            self.tap.usage = read_usage(usage)
+        for choice in map(mapping, sequence(answer.get("choices"))):
+            if isinstance(choice.get("finish_reason"), str):
+                self.tap.stop_reason = choice["finish_reason"]
+                self._finished.add(count(choice.get("index")))
+        self.ended = len(self._finished) >= self._choices
+
+
+def read_usage(usage: Mapping[str, Json]) -> Usage:
+    """OpenAI counts cached tokens inside the prompt and reasoning inside the completion."""
+    prompt, completion = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
+    cached = min(prompt, count(mapping(usage.get("prompt_tokens_details")).get("cached_tokens")))
+    reasoning = min(completion, count(mapping(usage.get("completion_tokens_details")).get("reasoning_tokens")))
+    return Usage(input=prompt - cached, cache_read=cached, output=completion - reasoning, reasoning=reasoning)

@@ -1,0 +1,168 @@
+"""A client's messages, read into system text and neutral messages.
+
+Law: the normal form. System and developer messages before the first other one are ``system``, one Text per block; later
+ones stay in place with role ``system``. Tool messages in a row form one user message. An assistant message's parts
+come as reasoning, text, refusals, calls, unless ``reasoning_details`` know the true positions. Calls in the old
+``function_call`` form get ids made of their place in the conversation, which does not change from turn to turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from nexus.conversation import (
+    CacheHint,
+    Document,
+    Image,
+    Message,
+    Part,
+    Refusal,
+    Role,
+    Seal,
+    Text,
+    ToolCall,
+    ToolResult,
+)
+from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.chat import parts as content
+from nexus.protocols.chat.guards import need_list, need_object, need_string, read_string
+from nexus.protocols.chat.reasoning import read_extra, read_reasoning, weave
+from nexus.protocols.chat.tools import read_calls
+from nexus.wire import Json
+
+_COMMON = frozenset({"role", "content", "cache_control", "prompt_cache_breakpoint"})
+_KNOWN: Mapping[str, frozenset[str]] = {
+    "system": _COMMON,
+    "user": _COMMON | {"name"},
+    "assistant": _COMMON
+    | {"name", "refusal", "tool_calls", "function_call", "audio", "images"}
+    | {"reasoning_content", "reasoning", "reasoning_details", "extra_content"},
+    "tool": _COMMON | {"tool_call_id"},
+    "function": _COMMON | {"name"},
+}
+"""Fields that are read; others are dropped by name."""
+
+
+class MessagesReader:
+    """Feed it the messages in order, then take ``system`` and ``finish()``. ``dropped`` collects wire names."""
+
+    def __init__(self, dropped: dict[str, None]) -> None:
+        self.system: list[Text] = []
+        self._messages: list[Message] = []
+        self._results: list[ToolResult] = []
+        self._legacy: list[ToolCall] = []
+        self._dropped = dropped
+
+    def read(self, value: Json) -> None:
+        messages = need_list(value, "messages")
+        if not messages:
+            raise InvalidRequest("messages: at least one message is needed", param="messages")
+        for index, entry in enumerate(messages):
+            path = f"messages.{index}"
+            self._read_one(need_object(entry, path), path)
+
+    def finish(self) -> tuple[Message, ...]:
+        self._flush()
+        return tuple(self._messages)
+
+    def _read_one(self, message: Mapping[str, Json], path: str) -> None:
+        role = need_string(message, "role", f"{path}.role")
+        if role not in ("tool", "function"):
+            self._flush()
+        match role:
+            case "system" | "developer":
+                self._read_system(message, path)
+            case "user":
+                found = content.read_content(message.get("content"), f"{path}.content", content.USER)
+                self._add("user", message, found, path)
+            case "assistant":
+                self._add("assistant", message, self._read_assistant(message, path), path)
+            case "tool":
+                self._read_result(message, path, need_string(message, "tool_call_id", f"{path}.tool_call_id"))
+            case "function":
+                self._read_result(message, path, self._answered(message, path))
+            case _:
+                raise InvalidRequest(f"{path}.role: unknown role {role}", param=f"{path}.role")
+        known = _KNOWN["system" if role == "developer" else role]
+        for name in message.keys() - known:
+            # The SDK's dump of an answer holds empty lists of what it did not have.
+            if message[name] not in (None, []):
+                self._dropped[f"messages.{name}"] = None
+
+    def _read_system(self, message: Mapping[str, Json], path: str) -> None:
+        blocks = content.read_content(message.get("content"), f"{path}.content", content.SYSTEM)
+        blocks = _hinted(blocks, content.read_cache(message, path))
+        name = read_string(message, "name", f"{path}.name")
+        if self._messages:
+            self._messages.append(Message("system", tuple(blocks), name))
+            return
+        if name is not None:
+            self._dropped["messages.name"] = None
+        self.system += [block for block in blocks if isinstance(block, Text)]
+
+    def _add(self, role: Role, message: Mapping[str, Json], parts: list[Part], path: str) -> None:
+        parts = _hinted(parts, content.read_cache(message, path))
+        name = read_string(message, "name", f"{path}.name")
+        self._messages.append(Message(role, tuple(parts), name))
+
+    def _read_assistant(self, message: Mapping[str, Json], path: str) -> list[Part]:
+        for name in ("audio", "images"):
+            if message.get(name):
+                raise UnsupportedFeature(
+                    f"{path}.{name}: {name} in an answer cannot be translated; leave it out", param=f"{path}.{name}"
+                )
+        prose = content.read_content(message.get("content"), f"{path}.content", content.ASSISTANT)
+        if (seal := read_extra(message.get("extra_content"))) is not None:
+            prose = _sealed(prose, seal)
+        if refusal := read_string(message, "refusal", f"{path}.refusal"):
+            prose.append(Refusal(refusal))
+        calls = read_calls(message, path)
+        if message.get("function_call") is not None:
+            calls.append(self._read_legacy(message["function_call"], f"{path}.function_call"))
+        return weave(read_reasoning(message, None), prose, calls)
+
+    def _read_legacy(self, value: Json, path: str) -> ToolCall:
+        call = need_object(value, path)
+        name = need_string(call, "name", f"{path}.name")
+        arguments = read_string(call, "arguments", f"{path}.arguments") or ""
+        legacy = ToolCall(f"call_{path.split('.')[1]}", name, arguments)
+        self._legacy.append(legacy)
+        return legacy
+
+    def _answered(self, message: Mapping[str, Json], path: str) -> str:
+        name = need_string(message, "name", f"{path}.name")
+        for at, call in enumerate(self._legacy):
+            if call.name == name:
+                return self._legacy.pop(at).id
+        raise InvalidRequest(f"{path}.name: no function_call of {name} is waiting for an answer", param=f"{path}.name")
+
+    def _read_result(self, message: Mapping[str, Json], path: str, call_id: str) -> None:
+        found = content.read_content(message.get("content"), f"{path}.content", content.TOOL)
+        parts = tuple(part for part in found if isinstance(part, Text | Image | Document))
+        self._results.append(ToolResult(call_id, parts, cache=content.read_cache(message, path)))
+
+    def _flush(self) -> None:
+        if self._results:
+            self._messages.append(Message("user", tuple(self._results)))
+            self._results = []
+
+
+def _sealed(prose: list[Part], seal: Seal) -> list[Part]:
+    """The message's seal belongs to the last of its text."""
+    for at in range(len(prose) - 1, -1, -1):
+        part = prose[at]
+        if isinstance(part, Text):
+            return [*prose[:at], replace(part, seal=seal), *prose[at + 1 :]]
+    return [*prose, Text("", seal=seal)]
+
+
+def _hinted(parts: list[Part], cache: CacheHint | None) -> list[Part]:
+    """A hint on the whole message belongs to its last part that can hold one."""
+    if cache is None:
+        return parts
+    for at in range(len(parts) - 1, -1, -1):
+        part = parts[at]
+        if isinstance(part, Text | Image | Document | ToolCall):
+            return [*parts[:at], replace(part, cache=cache), *parts[at + 1 :]]
+    return parts

@@ -1,0 +1,178 @@
+"""A client's chat request, read into neutral form.
+
+Law: driven by ``READS``. A field that the table drops is named in ``dropped`` when it says something, one that it
+refuses is refused with the table's own note, a field that it does not have is dropped by its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import get_args
+
+from nexus.conversation import Effort, OutputFormat, Request, Thinking
+from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.chat.fields import READS
+from nexus.protocols.chat.guards import (
+    need_list,
+    need_object,
+    need_string,
+    read_flag,
+    read_number,
+    read_string,
+    read_whole,
+)
+from nexus.protocols.chat.read_messages import MessagesReader
+from nexus.protocols.chat.tools import read_choice, read_tools
+from nexus.protocols.codec import ReadRequest
+from nexus.wire import Json, mapping
+
+_EFFORTS = frozenset(get_args(Effort))
+
+
+def read_request(body: Mapping[str, Json]) -> ReadRequest:
+    """Raises InvalidRequest and UnsupportedFeature with the path in ``param``."""
+    dropped = _by_table(body)
+    _check_choices(body)
+    messages = MessagesReader(dropped)
+    messages.read(body.get("messages"))
+    choice, tools = read_choice(body, read_tools(body, dropped))
+    request = Request(
+        messages=messages.finish(),
+        system=tuple(messages.system),
+        tools=tools,
+        tool_choice=choice,
+        parallel_tools=read_flag(body, "parallel_tool_calls"),
+        thinking=_read_thinking(body),
+        output_format=_read_format(body),
+        max_tokens=_read_limit(body, dropped),
+        temperature=read_number(body, "temperature", 0, 2),
+        top_p=read_number(body, "top_p", 0, 1),
+        top_k=read_whole(body, "top_k"),
+        presence_penalty=read_number(body, "presence_penalty", -2, 2),
+        frequency_penalty=read_number(body, "frequency_penalty", -2, 2),
+        seed=read_whole(body, "seed"),
+        stop=_read_stop_words(body),
+        logprobs=read_flag(body, "logprobs"),
+        top_logprobs=read_whole(body, "top_logprobs", 0, 20),
+        logit_bias=_read_bias(body),
+        user=read_string(body, "user"),
+        metadata=_read_metadata(body),
+        service_tier=read_string(body, "service_tier"),
+        stream=read_flag(body, "stream") or False,
+        include_usage=_read_stream_options(body, dropped),
+    )
+    return ReadRequest(request, tuple(dropped))
+
+
+def _by_table(body: Mapping[str, Json]) -> dict[str, None]:
+    dropped: dict[str, None] = {}
+    for name, value in body.items():
+        disposition = READS.get(name)
+        if value is None:
+            continue
+        if disposition is None or disposition.kind == "dropped":
+            dropped[name] = None
+        elif disposition.kind == "refused" and value != []:
+            raise UnsupportedFeature(f"{name}: {disposition.note}", param=name)
+    return dropped
+
+
+def _check_choices(body: Mapping[str, Json]) -> None:
+    if (read_whole(body, "n", 1) or 1) > 1:
+        raise UnsupportedFeature("n: only one answer at a time can be translated; send several requests", param="n")
+    if (modalities := body.get("modalities")) is None:
+        return
+    for at, modality in enumerate(need_list(modalities, "modalities")):
+        if modality != "text":
+            raise UnsupportedFeature(
+                f"modalities.{at}: only text can be translated, not {modality}", param=f"modalities.{at}"
+            )
+
+
+def _read_thinking(body: Mapping[str, Json]) -> Thinking | None:
+    match body.get("reasoning_effort"):
+        case None:
+            return None
+        case "none":
+            return Thinking(False)
+        case effort if effort in _EFFORTS:
+            return Thinking(True, effort=effort)
+        case _:
+            known = ", ".join(["none", *get_args(Effort)])
+            raise InvalidRequest(f"reasoning_effort: expected one of {known}", param="reasoning_effort")
+
+
+def _read_format(body: Mapping[str, Json]) -> OutputFormat | None:
+    if (value := body.get("response_format")) is None:
+        return None
+    path = "response_format"
+    wire = need_object(value, path)
+    match need_string(wire, "type", f"{path}.type"):
+        case "text":
+            return None
+        case "json_object":
+            return OutputFormat()
+        case "json_schema":
+            path = f"{path}.json_schema"
+            named = need_object(wire.get("json_schema"), path)
+            schema = named.get("schema")
+            return OutputFormat(
+                # A format without a schema allows any value, which {} says; None would mean any object.
+                {} if schema is None else need_object(schema, f"{path}.schema"),
+                need_string(named, "name", f"{path}.name"),
+                read_string(named, "description", f"{path}.description"),
+                read_flag(named, "strict", f"{path}.strict"),
+            )
+        case kind:
+            raise UnsupportedFeature(f"{path}: type {kind} cannot be translated", param=f"{path}.type")
+
+
+def _read_limit(body: Mapping[str, Json], dropped: dict[str, None]) -> int | None:
+    new, old = read_whole(body, "max_completion_tokens", 1), read_whole(body, "max_tokens", 1)
+    if new is not None and old is not None and new != old:
+        dropped["max_tokens"] = None
+    return old if new is None else new
+
+
+def _read_stop_words(body: Mapping[str, Json]) -> tuple[str, ...]:
+    match body.get("stop"):
+        case None:
+            return ()
+        case str(word):
+            return (word,)
+        case list(words):
+            for at, word in enumerate(words):
+                if not isinstance(word, str):
+                    raise InvalidRequest(f"stop.{at}: expected a string", param=f"stop.{at}")
+            return tuple(words)
+        case _:
+            raise InvalidRequest("stop: expected a string or an array of strings", param="stop")
+
+
+def _read_bias(body: Mapping[str, Json]) -> dict[str, float] | None:
+    if (value := body.get("logit_bias")) is None:
+        return None
+    biases = need_object(value, "logit_bias")
+    for token, bias in biases.items():
+        if not isinstance(bias, int | float) or isinstance(bias, bool):
+            raise InvalidRequest(f"logit_bias.{token}: expected a number", param=f"logit_bias.{token}")
+    return dict(biases)
+
+
+def _read_metadata(body: Mapping[str, Json]) -> dict[str, str]:
+    if (value := body.get("metadata")) is None:
+        return {}
+    metadata = need_object(value, "metadata")
+    for name, entry in metadata.items():
+        if not isinstance(entry, str):
+            raise InvalidRequest(f"metadata.{name}: expected a string", param=f"metadata.{name}")
+    return dict(metadata)
+
+
+def _read_stream_options(body: Mapping[str, Json], dropped: dict[str, None]) -> bool:
+    if (value := body.get("stream_options")) is None:
+        return False
+    options = need_object(value, "stream_options")
+    for name in mapping(options).keys() - {"include_usage"}:
+        dropped[f"stream_options.{name}"] = None
+    return read_flag(options, "include_usage", "stream_options.include_usage") or False

@@ -1,0 +1,182 @@
+"""Reasoning and seals on a wire that has official fields for neither.
+
+Law: what a client echoes unchanged comes back whole. Reasoning text is ``reasoning_content`` (``reasoning`` is read
+too). Where any of it is sealed or redacted, ``reasoning_details`` tells it again part by part, in the shape that
+OpenRouter's clients already carry, with our tagged seals:
+
+    {"type": "reasoning.text", "text": ..., "signature": "nexus.<dialect>.<seal>", "index": n, "position": [c, t]}
+    {"type": "reasoning.encrypted", "data": "nexus.<dialect>.<seal>", "index": n, "position": [c, t]}
+
+``position`` says how many characters of content and how many tool calls came before; it is left out at [0, 0]. A tool
+call's seal, and the last one of the text on the message itself, travels in ``extra_content``: Gemini's as
+``google.thought_signature``, Google's own form, any other as ``nexus.seal``. A client that drops these
+fields and keeps the text alone comes back with unsealed reasoning, which no writer sends to a vendor.
+
+A vendor's reasoning gets a seal of this dialect: "" for bare text, else the JSON of its details entry (or of its
+``extra_content``) so that it goes back as it came. Sources: DeepSeek's and OpenRouter's reasoning guides, Google's
+thought signatures guide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from nexus.conversation import Part, Reasoning, Seal, Text, ToolCall
+from nexus.protocols.codec import pack_seal, unpack_seal
+from nexus.wire import Json, count, decode, encode, mapping, sequence, text
+
+OWN = "chat"
+BARE = Seal(OWN, "")
+"""Seals reasoning that a vendor of this dialect sent as plain text."""
+
+Position = tuple[int, int]
+_TAGGED = "nexus."
+_TEXT, _SUMMARY, _ENCRYPTED = "reasoning.text", "reasoning.summary", "reasoning.encrypted"
+
+
+def plain_reasoning(message: Mapping[str, Json]) -> str:
+    """The reasoning text of a message or delta; servers in transition send both spellings with the same text."""
+    return text(message.get("reasoning_content")) or text(message.get("reasoning"))
+
+
+def read_reasoning(message: Mapping[str, Json], bare: Seal | None) -> list[tuple[Position, Reasoning]]:
+    """Every reasoning part with its position; ``bare`` seals text that comes without details."""
+    details = [mapping(entry) for entry in sequence(message.get("reasoning_details"))]
+    found = [(_position(entry), read_detail(entry, bare)) for entry in details if entry]
+    plain = plain_reasoning(message)
+    if plain and not any(part.text for _, part in found):
+        found.insert(0, ((0, 0), Reasoning(plain, bare)))
+    return found
+
+
+def read_detail(entry: Mapping[str, Json], bare: Seal | None) -> Reasoning:
+    """One entry of ``reasoning_details``, ours or a vendor's."""
+    words = text(entry.get(_text_key(entry)))
+    redacted = not words and entry.get("type") not in (_TEXT, _SUMMARY)
+    return Reasoning(words, detail_seal(entry, bare), redacted)
+
+
+def detail_seal(entry: Mapping[str, Json], bare: Seal | None) -> Seal | None:
+    """Everything but the words, so that a vendor gets back what it sent."""
+    opaque = text(entry.get("signature")) or text(entry.get("data"))
+    if opaque.startswith(_TAGGED):
+        return unpack_seal(opaque, OWN)
+    spoken = (_text_key(entry), "position")
+    rest = {name: value for name, value in sorted(entry.items()) if name not in spoken and value is not None}
+    return bare if rest.keys() <= {"type", "index"} else Seal(OWN, encode(rest).decode())
+
+
+def write_details(parts: Iterable[Part]) -> list[dict[str, Json]]:
+    """For a client; empty when the text alone says everything."""
+    details: list[dict[str, Json]] = []
+    told = False
+    characters = calls = 0
+    for part in parts:
+        match part:
+            case Reasoning():
+                told = told or part.seal is not None or part.redacted
+                entry = _write_detail(part, len(details))
+                details.append(entry | ({"position": [characters, calls]} if characters or calls else {}))
+            case Text(text=words):
+                characters += len(words)
+            case ToolCall():
+                calls += 1
+            case _:
+                pass
+    return details if told else []
+
+
+def _write_detail(part: Reasoning, index: int) -> dict[str, Json]:
+    seal = None if part.seal is None else pack_seal(part.seal, "")
+    if part.redacted:
+        return {"type": _ENCRYPTED, "data": seal or "", "index": index}
+    entry: dict[str, Json] = {"type": _TEXT, "text": part.text, "index": index}
+    return entry if seal is None else entry | {"signature": seal}
+
+
+def weave(reasoning: Sequence[tuple[Position, Reasoning]], prose: Sequence[Part], calls: Sequence[Part]) -> list[Part]:
+    """Puts reasoning back to its positions between the text and the calls of one message."""
+    parts: list[Part] = []
+    left, waiting = list(prose), list(calls)
+    characters = taken = 0
+    for (until, before), part in reasoning:
+        while left and characters < until:
+            head = left.pop(0)
+            if isinstance(head, Text):
+                if characters + len(head.text) > until:
+                    cut = until - characters
+                    left.insert(0, replace(head, text=head.text[cut:]))
+                    head = Text(head.text[:cut])
+                characters += len(head.text)
+            parts.append(head)
+        if before > taken:
+            parts += waiting[: before - taken]
+            del waiting[: before - taken]
+            taken = before
+        parts.append(part)
+    return [*parts, *left, *waiting]
+
+
+def vendor_reasoning(parts: Iterable[Reasoning]) -> dict[str, Json]:
+    """What a vendor of this dialect gets back of its own."""
+    plain: list[str] = []
+    details: list[Json] = []
+    for part in parts:
+        if part.seal is None or not (entry := _object(part.seal.value)):
+            plain.append(part.text)
+        elif part.redacted:
+            details.append(entry)
+        else:
+            details.append({**entry, _text_key(entry): part.text})
+    fields: dict[str, Json] = {}
+    if plain:
+        fields["reasoning_content"] = "".join(plain)
+    if details:
+        fields["reasoning_details"] = details
+    return fields
+
+
+def read_extra(value: Json) -> Seal | None:
+    """``extra_content`` as a client echoes it."""
+    extra = mapping(value)
+    if own := text(mapping(extra.get("nexus")).get("seal")):
+        return unpack_seal(own, OWN)
+    if signature := text(mapping(extra.get("google")).get("thought_signature")):
+        return Seal("gemini", signature)
+    return vendor_seal(extra)
+
+
+def write_extra(seal: Seal) -> dict[str, Json]:
+    """``extra_content`` for a client."""
+    if seal.dialect == "gemini":
+        return {"google": {"thought_signature": seal.value}}
+    return {"nexus": {"seal": pack_seal(seal, "")}}
+
+
+def vendor_seal(value: Json) -> Seal | None:
+    """A vendor's ``extra_content``, whole."""
+    extra = mapping(value)
+    return Seal(OWN, encode(extra).decode()) if extra else None
+
+
+def vendor_extra(seal: Seal | None) -> dict[str, Json]:
+    """The ``extra_content`` member of a vendor's own text or call, {} for everybody else's."""
+    extra = _object(seal.value) if seal is not None and seal.dialect == OWN else {}
+    return {"extra_content": extra} if extra else {}
+
+
+def _object(value: str) -> dict[str, Json]:
+    try:
+        return dict(mapping(decode(value)))
+    except ValueError:
+        return {}
+
+
+def _text_key(entry: Mapping[str, Json]) -> str:
+    return "summary" if entry.get("type") == _SUMMARY else "text"
+
+
+def _position(entry: Mapping[str, Json]) -> Position:
+    position = [count(value) for value in sequence(entry.get("position"))]
+    return (position[0], position[1]) if len(position) == 2 else (0, 0)

@@ -1,0 +1,147 @@
+"""Whole answers of the chat dialect: ``read_response`` from a vendor, ``write_response`` for a client.
+
+Law: the first choice is the answer. Reading gives reasoning, text, refusal, calls in this order; neighbouring pieces of
+text are one part. Writing joins all text into ``content``, tells reasoning and seals as reasoning.py says, and writes
+absent arguments as ``{}``. Source: openai.types.chat.ChatCompletion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nexus.conversation import Part, Reasoning, Refusal, Response, Text, ToolCall
+from nexus.protocols.chat.answers import made_id, read_arguments, read_pieces
+from nexus.protocols.chat.failures import read_in_band
+from nexus.protocols.chat.reasoning import BARE, read_reasoning, vendor_seal, weave, write_details, write_extra
+from nexus.protocols.chat.stops import read_stop, write_stop
+from nexus.protocols.chat.usage import read_usage, write_usage
+from nexus.protocols.codec import ReadResponse
+from nexus.usage import Usage
+from nexus.wire import Json, mapping, sequence, text
+
+
+def read_response(body: Mapping[str, Json]) -> ReadResponse:
+    """Raises Rejected for an error inside a 200, ValueError for what is no answer at all."""
+    if body.get("error"):
+        raise read_in_band(body)
+    if not isinstance(body.get("choices"), list):
+        raise ValueError("the answer has no choices")
+    dropped: dict[str, None] = {}
+    choices = [mapping(choice) for choice in sequence(body.get("choices"))]
+    choice = choices[0] if choices else {}
+    if len(choices) > 1:
+        dropped["choices"] = None
+    if mapping(choice.get("logprobs")):
+        dropped["logprobs"] = None
+    if body.get("moderation"):
+        dropped["moderation"] = None
+    response_id = text(body.get("id"))
+    parts = _read_parts(mapping(choice.get("message")), response_id, dropped)
+    stop = read_stop(
+        text(choice.get("finish_reason")),
+        choice,
+        calls=any(isinstance(part, ToolCall) for part in parts),
+        refused=any(isinstance(part, Refusal) for part in parts),
+    )
+    usage = mapping(body.get("usage")) or mapping(choice.get("usage"))
+    read = read_usage(usage) if usage else Usage()
+    return ReadResponse(Response(response_id, text(body.get("model")), tuple(parts), stop, read), tuple(dropped))
+
+
+def _read_parts(message: Mapping[str, Json], response_id: str, dropped: dict[str, None]) -> list[Part]:
+    prose: list[Part] = []
+    thought = read_reasoning(message, BARE)
+    for kind, words in read_pieces(message):
+        last = prose[-1] if prose else None
+        match kind:
+            case "dropped":
+                dropped[words] = None
+            case _ if not words:
+                pass
+            case "reasoning" if thought and thought[-1][1].seal == BARE:
+                thought[-1] = ((0, 0), Reasoning(thought[-1][1].text + words, BARE))
+            case "reasoning":
+                thought.append(((0, 0), Reasoning(words, BARE)))
+            case "refusal":
+                prose.append(Refusal(words))
+            case _ if isinstance(last, Text):
+                prose[-1] = Text(last.text + words)
+            case _:
+                prose.append(Text(words))
+    if (seal := vendor_seal(message.get("extra_content"))) is not None:
+        at = max((at for at, part in enumerate(prose) if isinstance(part, Text)), default=None)
+        words = "" if at is None else getattr(prose[at], "text", "")
+        sealed = Text(words, seal=seal)
+        prose = [*prose, sealed] if at is None else [*prose[:at], sealed, *prose[at + 1 :]]
+    return weave(thought, prose, _read_calls(message, response_id, dropped))
+
+
+def _read_calls(message: Mapping[str, Json], response_id: str, dropped: dict[str, None]) -> list[Part]:
+    calls: list[Part] = []
+    wire = [mapping(call) for call in sequence(message.get("tool_calls"))]
+    if legacy := mapping(message.get("function_call")):
+        wire.append({"function": legacy})
+    for call in wire:
+        function = mapping(call.get("function"))
+        name = text(function.get("name"))
+        if not name:
+            dropped[f"tool_calls.{text(call.get('type')) or 'function'}"] = None
+            continue
+        call_id = text(call.get("id")) or made_id(response_id, len(calls))
+        arguments = read_arguments(function.get("arguments"))
+        calls.append(ToolCall(call_id, name, arguments, vendor_seal(call.get("extra_content"))))
+    return calls
+
+
+def write_response(response: Response, *, created: int) -> dict[str, Json]:
+    refused = any(isinstance(part, Refusal) for part in response.parts)
+    return {
+        "id": response.id,
+        "object": "chat.completion",
+        "created": created,
+        "model": response.model,
+        "choices": [
+            {"index": 0, "message": _write_message(response.parts), "logprobs": None}
+            | write_stop(response.stop, refused=refused)
+        ],
+        "usage": write_usage(response.usage),
+    }
+
+
+def _write_message(parts: tuple[Part, ...]) -> dict[str, Json]:
+    content: list[str] = []
+    refusals: list[str] = []
+    thought: list[str] = []
+    calls: list[Json] = []
+    extra: dict[str, Json] = {}
+    for part in parts:
+        match part:
+            case Text(text=words, seal=seal):
+                content.append(words)
+                extra = extra if seal is None else {"extra_content": write_extra(seal)}
+            case Refusal(text=words):
+                refusals.append(words)
+            case Reasoning(text=words):
+                thought.append(words)
+            case ToolCall():
+                calls.append(_write_call(part))
+            case _:
+                raise ValueError(f"{type(part).__name__} in an answer")
+    message: dict[str, Json] = {
+        "role": "assistant",
+        "content": "".join(content) or (None if calls or refusals else ""),
+        "refusal": "".join(refusals) or None,
+    }
+    if "".join(thought):
+        message["reasoning_content"] = "".join(thought)
+    if details := write_details(parts):
+        message["reasoning_details"] = details
+    if calls:
+        message["tool_calls"] = calls
+    return message | extra
+
+
+def _write_call(call: ToolCall) -> dict[str, Json]:
+    function = {"name": call.name, "arguments": call.arguments or "{}"}
+    wire: dict[str, Json] = {"id": call.id, "type": "function", "function": function}
+    return wire if call.seal is None else wire | {"extra_content": write_extra(call.seal)}

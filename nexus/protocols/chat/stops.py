@@ -1,0 +1,67 @@
+"""Why an answer ended: ``finish_reason`` to the neutral stop and back, total in both directions.
+
+Law: an unknown word stays ``unknown`` with the word kept, never "end". ``raw`` is set only where the word is not the
+one that the writer would choose. Sources: OpenAI's API reference; ``stop_reason`` as vLLM and ``matched_stop`` as
+SGLang put it beside ``finish_reason``; ``model_length`` and ``error`` as Mistral sends them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from nexus.conversation import Stop, StopReason
+from nexus.wire import Json, text
+
+_READ: Mapping[str, Stop] = {
+    "stop": Stop("end"),
+    "length": Stop("max_tokens"),
+    "tool_calls": Stop("tool_use"),
+    "function_call": Stop("tool_use", raw="function_call"),
+    "content_filter": Stop("content_filter"),
+    "eos": Stop("end", raw="eos"),
+    "eos_token": Stop("end", raw="eos_token"),
+    "model_length": Stop("context_window", raw="model_length"),
+}
+
+_WRITE: Mapping[StopReason, str] = {
+    "end": "stop",
+    "max_tokens": "length",
+    "stop_sequence": "stop",
+    "tool_use": "tool_calls",
+    "refusal": "content_filter",
+    "content_filter": "content_filter",
+    # The answer is not finished and the client may ask for more, which is what "length" tells it.
+    "pause": "length",
+    "context_window": "length",
+    "unknown": "unknown",
+}
+
+
+def read_stop(word: str, choice: Mapping[str, Json], *, calls: bool, refused: bool) -> Stop:
+    """``calls`` and ``refused`` tell what the answer holds: servers say "stop" to both."""
+    stop = _READ.get(word) or Stop("unknown", raw=word or None)
+    sequence = text(choice.get("stop_reason")) or text(choice.get("matched_stop"))
+    match stop.reason:
+        case "end" if calls:
+            return Stop("tool_use", raw=word)
+        case "end" if refused:
+            return Stop("refusal")
+        case "end" if sequence:
+            return Stop("stop_sequence", sequence=sequence)
+        case "tool_use" if not calls:
+            return Stop("end", raw=word)
+        case _:
+            return replace(stop)
+
+
+def write_stop(stop: Stop, *, refused: bool) -> dict[str, Json]:
+    """The members of a choice that tell it; ``refused`` says that the answer holds the model's refusal."""
+    if stop.reason == "unknown":
+        return {"finish_reason": stop.raw or "unknown"}
+    if stop.reason == "refusal" and refused:
+        return {"finish_reason": "stop"}
+    told: dict[str, Json] = {"finish_reason": _WRITE[stop.reason]}
+    if stop.reason == "stop_sequence" and stop.sequence is not None:
+        told["stop_reason"] = stop.sequence
+    return told

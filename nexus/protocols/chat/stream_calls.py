@@ -1,0 +1,89 @@
+"""Puts a vendor's streamed tool calls together, whichever way the server numbers them.
+
+Law: a call is found by its index, or by its id where ids contradict the index or there is none; a new id where the
+index is taken starts a new call. Id and name count once, however often they are repeated. A call starts when its
+name is known. It may end early only when its arguments are a whole JSON value; what is still unclear stays
+open, because servers interleave. Sources: streams of OpenAI, vLLM, llama.cpp (repeats everything), Ollama (index
+always 0), Google (whole calls, no index).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from nexus.conversation import Seal
+from nexus.protocols.chat.answers import read_arguments
+from nexus.protocols.chat.reasoning import vendor_seal
+from nexus.wire import Json, decode, mapping, text
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One call as far as it is known. ``part`` is its part's index once that started; ``ended`` when it is closed."""
+
+    index: int | None = None
+    id: str = ""
+    name: str = ""
+    waiting: list[str] = field(default_factory=list)
+    arguments: list[str] = field(default_factory=list)
+    seal: Seal | None = None
+    part: int | None = None
+    ended: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Nothing but white space can follow."""
+        try:
+            decode("".join(self.arguments))
+        except ValueError:
+            return False
+        return True
+
+
+class Calls:
+    """Feed it the deltas of one answer; each gives the call it belongs to, brought up to date."""
+
+    def __init__(self) -> None:
+        self.all: list[Call] = []
+        self._at: dict[int, Call] = {}
+
+    def feed(self, delta: Mapping[str, Json]) -> Call:
+        function = mapping(delta.get("function"))
+        call_id, name = text(delta.get("id")), text(function.get("name"))
+        piece = read_arguments(function.get("arguments"))
+        index = delta.get("index")
+        index = index if isinstance(index, int) else None
+        call = self._find(index, call_id, name, piece) or self._new()
+        if index is not None:
+            self._at[index] = call
+            call.index = index
+        call.id = call.id or call_id
+        call.name = call.name or name
+        if piece:
+            call.waiting.append(piece)
+        call.seal = vendor_seal(delta.get("extra_content")) or call.seal
+        return call
+
+    def _find(self, index: int | None, call_id: str, name: str, piece: str) -> Call | None:
+        here = self._at.get(index) if index is not None else (self.all[-1] if self.all else None)
+        if not call_id:
+            return None if here is not None and _again(here, name, piece) else here
+        if here is not None and here.id in ("", call_id):
+            return here
+        same = [call for call in self.all if call.id == call_id]
+        # The same id at another index is another call of a careless server.
+        return next((call for call in same if index is None or call.index in (None, index)), None)
+
+    def _new(self) -> Call:
+        self.all.append(Call())
+        return self.all[-1]
+
+    @property
+    def open(self) -> Iterator[Call]:
+        return (call for call in self.all if call.part is not None and not call.ended)
+
+
+def _again(call: Call, name: str, piece: str) -> bool:
+    """Whether a delta without an id starts another call in the place of ``call``."""
+    return bool(name and call.name) and (name != call.name or (piece.lstrip()[:1] == "{" and call.whole))

@@ -1,0 +1,225 @@
+"""A vendor's stream of chunks, read into events.
+
+Law: tolerant of real servers, truthful about the end. ``complete`` is set by a finish reason or by ``[DONE]``,
+whichever comes first; ResponseEnd waits for ``[DONE]`` or the end of the bytes, because usage comes last.
+Reasoning, text and refusal take turns; a call may stay open beside them (see stream_calls.py). Pieces of no
+characters start no part. Source: openai.types.chat.ChatCompletionChunk and the servers named in stream_calls.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nexus.conversation import Reasoning, Refusal, Seal, Text, ToolCall
+from nexus.events import (
+    Event,
+    Notice,
+    PartDelta,
+    PartEnd,
+    PartStart,
+    ResponseEnd,
+    ResponseStart,
+    StreamPart,
+    UsageUpdate,
+)
+from nexus.protocols.chat.answers import made_id, read_pieces
+from nexus.protocols.chat.failures import read_in_band
+from nexus.protocols.chat.reasoning import BARE, detail_seal, plain_reasoning, read_detail, vendor_seal
+from nexus.protocols.chat.stops import read_stop
+from nexus.protocols.chat.stream_calls import Call, Calls
+from nexus.protocols.chat.usage import merge_usage, read_usage
+from nexus.usage import Usage
+from nexus.wire import Json, decode, mapping, sequence, text
+
+_EMPTY: Mapping[str, StreamPart] = {"text": Text(""), "reasoning": Reasoning("", BARE), "refusal": Refusal("")}
+
+
+class StreamReader:
+    def __init__(self) -> None:
+        self.complete = False
+        self._id = ""
+        self._model = ""
+        self._started = False
+        self._over = False
+        self._next = 0
+        self._prose: tuple[str, int] | None = None
+        self._prose_seal: Seal | None = None
+        self._detail: dict[str, Json] | None = None
+        self._calls = Calls()
+        self._refused = False
+        self._finish: dict[str, Json] = {}
+        self._usage: dict[str, Json] = {}
+        self._known = Usage()
+        self._noticed: set[str] = set()
+        self._out: list[Event] = []
+
+    def feed(self, event: str | None, data: str) -> list[Event]:
+        """Raises Rejected for an error in the stream, ValueError for garbage."""
+        if self._over or not data.strip():
+            return []
+        if data.strip() == "[DONE]":
+            self.complete = True
+            return self.finish()
+        chunk = decode(data)
+        if not isinstance(chunk, Mapping):
+            raise ValueError("a chunk is not an object")
+        if chunk.get("error") or event == "error":
+            raise read_in_band(chunk)
+        self._read_chunk(chunk)
+        return self._take()
+
+    def finish(self) -> list[Event]:
+        if self._over or not self.complete:
+            return []
+        self._over = True
+        self._start()
+        self._end_prose()
+        for call in self._calls.all:
+            if call.part is None:
+                self._notice("tool_calls")
+            elif not call.ended:
+                self._end_call(call)
+        self._out.append(UsageUpdate(self._known))
+        called = any(call.part is not None for call in self._calls.all)
+        word = text(self._finish.get("finish_reason"))
+        self._out.append(ResponseEnd(read_stop(word, self._finish, calls=called, refused=self._refused)))
+        return self._take()
+
+    def _take(self) -> list[Event]:
+        out, self._out = self._out, []
+        return out
+
+    def _read_chunk(self, chunk: Mapping[str, Json]) -> None:
+        self._id = self._id or text(chunk.get("id"))
+        self._model = self._model or text(chunk.get("model"))
+        choices = [mapping(choice) for choice in sequence(chunk.get("choices"))]
+        usages = [chunk, mapping(chunk.get("x_groq")), *choices]
+        for choice in choices:
+            if choice.get("index") not in (0, None):
+                self._notice("choices")
+                continue
+            self._start()
+            self._read_choice(choice)
+        for holder in usages:
+            self._read_usage(mapping(holder.get("usage")))
+
+    def _start(self) -> None:
+        if not self._started:
+            self._started = True
+            self._out.append(ResponseStart(self._id, self._model, self._known))
+
+    def _read_usage(self, wire: Mapping[str, Json]) -> None:
+        """The last count wins, field by field."""
+        if not wire:
+            return
+        self._usage = merge_usage(self._usage, wire)
+        known = read_usage(self._usage)
+        if known != self._known:
+            self._known = known
+            if self._started:
+                self._out.append(UsageUpdate(known))
+
+    def _read_choice(self, choice: Mapping[str, Json]) -> None:
+        # A server that fakes streaming puts the whole message where the delta belongs.
+        delta = mapping(choice.get("delta")) or mapping(choice.get("message"))
+        self._read_thought(delta)
+        for kind, words in read_pieces(delta):
+            if kind == "dropped":
+                self._notice(words)
+            elif words:
+                self._say(kind, words)
+        if (seal := vendor_seal(delta.get("extra_content"))) is not None:
+            self._open_prose("text")
+            self._prose_seal = seal
+        for call in map(mapping, sequence(delta.get("tool_calls"))):
+            self._read_call(call)
+        if legacy := mapping(delta.get("function_call")):
+            self._read_call({"index": -1, "function": legacy})
+        if mapping(choice.get("logprobs")):
+            self._notice("logprobs")
+        if text(choice.get("finish_reason")):
+            self._finish = dict(choice)
+            self.complete = True
+
+    def _read_thought(self, delta: Mapping[str, Json]) -> None:
+        details = [entry for value in sequence(delta.get("reasoning_details")) if (entry := mapping(value))]
+        spoken = any(read_detail(entry, BARE).text for entry in details)
+        if not spoken and (plain := plain_reasoning(delta)):
+            self._say("reasoning", plain)
+        for entry in details:
+            self._read_detail(entry)
+
+    def _read_detail(self, entry: Mapping[str, Json]) -> None:
+        """Pieces of one entry share its index and follow each other; the last one brings the signature."""
+        part = read_detail(entry, BARE)
+        known = self._detail
+        if known is None or self._prose is None or known.get("index") != entry.get("index"):
+            if part.seal == BARE and not part.text:
+                return
+            self._end_prose()
+            self._open_prose("reasoning", Reasoning("", None, part.redacted))
+        rest = {name: value for name, value in entry.items() if name not in ("text", "summary") and value is not None}
+        self._detail = {**(self._detail or {}), **rest}
+        self._prose_seal = detail_seal(self._detail, BARE)
+        if part.text:
+            self._say("reasoning", part.text)
+
+    def _say(self, kind: str, words: str) -> None:
+        self._refused = self._refused or kind == "refusal"
+        self._out.append(PartDelta(self._open_prose(kind), words))
+
+    def _open_prose(self, kind: str, part: Reasoning | None = None) -> int:
+        if self._prose is not None and self._prose[0] == kind and part is None:
+            return self._prose[1]
+        self._end_prose()
+        self._settle()
+        index = self._count()
+        self._out.append(PartStart(index, part or _EMPTY[kind]))
+        self._prose = (kind, index)
+        return index
+
+    def _end_prose(self) -> None:
+        if self._prose is not None:
+            self._out.append(PartEnd(self._prose[1], self._prose_seal))
+        self._prose = self._prose_seal = self._detail = None
+
+    def _read_call(self, delta: Mapping[str, Json]) -> None:
+        if delta.get("type") not in (None, "", "function"):
+            self._notice(f"tool_calls.{text(delta.get('type'))}")
+            return
+        call = self._calls.feed(delta)
+        if call.part is None and call.name:
+            self._end_prose()
+            self._settle()
+            call.part = self._count()
+            call_id = call.id or made_id(self._id, self._calls.all.index(call))
+            self._out.append(PartStart(call.part, ToolCall(call_id, call.name, "", call.seal)))
+        if call.part is None:
+            return
+        for piece in call.waiting:
+            if not call.ended:
+                call.arguments.append(piece)
+                self._out.append(PartDelta(call.part, piece))
+            elif piece.strip():
+                raise ValueError("more arguments for a tool call whose arguments were whole")
+        call.waiting.clear()
+
+    def _settle(self) -> None:
+        """Ends the calls that are surely finished, before something else starts."""
+        for call in list(self._calls.open):
+            if call.whole:
+                self._end_call(call)
+
+    def _end_call(self, call: Call) -> None:
+        assert call.part is not None
+        call.ended = True
+        self._out.append(PartEnd(call.part, call.seal))
+
+    def _count(self) -> int:
+        self._next += 1
+        return self._next - 1
+
+    def _notice(self, what: str) -> None:
+        if what not in self._noticed:
+            self._noticed.add(what)
+            self._out.append(Notice(what))

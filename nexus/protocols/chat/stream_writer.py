@@ -1,0 +1,141 @@
+"""Events, written as a stream of chunks for a client.
+
+Law: the role comes first, every call has its own index from 0 with id and name once, one chunk has the finish reason,
+the usage chunk follows when it was asked for, ``[DONE]`` ends it and nothing else does. Seals and the
+details of reasoning travel in the delta of the last chunk, which client libraries add to the message. A broken stream
+needs no closing here: a chunk is whole in itself. Source: openai.types.chat.ChatCompletionChunk.
+"""
+
+from __future__ import annotations
+
+from nexus.conversation import Reasoning, Refusal, Seal, Text, ToolCall
+from nexus.events import (
+    Event,
+    Notice,
+    PartDelta,
+    PartEnd,
+    PartStart,
+    Ping,
+    ResponseEnd,
+    ResponseStart,
+    StreamPart,
+    UsageUpdate,
+)
+from nexus.fold import fold
+from nexus.protocols.chat.reasoning import write_details, write_extra
+from nexus.protocols.chat.stops import write_stop
+from nexus.protocols.chat.usage import write_usage
+from nexus.protocols.sse import frame
+from nexus.usage import Usage
+from nexus.wire import Json, encode
+
+_PING = b": ping\n\n"
+_DONE = frame(b"[DONE]")
+
+
+class StreamWriter:
+    """``model``, ``response_id`` and ``created`` are what every chunk says."""
+
+    def __init__(self, *, model: str, response_id: str, created: int, include_usage: bool) -> None:
+        self._head = {"id": response_id, "object": "chat.completion.chunk", "created": created, "model": model}
+        self._include_usage = include_usage
+        self._usage = Usage()
+        self._parts: dict[int, StreamPart] = {}
+        self._calls: dict[int, int] = {}
+        self._silent: set[int] = set()
+        self._kept: list[Event] = []
+        self._extra: dict[str, Json] = {}
+
+    def write(self, event: Event) -> bytes:
+        self._keep(event)
+        match event:
+            case ResponseStart(usage=usage):
+                self._usage = usage
+                return self._chunk({"role": "assistant", "content": "", "refusal": None})
+            case PartStart(index=index, part=part):
+                return self._start(index, part)
+            case PartDelta(index=index, text=words):
+                return self._delta(index, words) if words else b""
+            case PartEnd(index=index, seal=seal):
+                return self._end(index, seal)
+            case UsageUpdate(usage=usage):
+                self._usage = usage
+                return b""
+            case Notice():
+                return b""
+            case Ping():
+                return _PING
+            case ResponseEnd():
+                return self._finish(event)
+
+    def abort(self) -> bytes:
+        return b""
+
+    def _keep(self, event: Event) -> None:
+        """What the last chunk must tell again: reasoning whole, of the rest only as much as gives its position."""
+        if isinstance(event, ResponseStart | PartStart | PartDelta | PartEnd | ResponseEnd):
+            self._kept.append(event)
+
+    def _start(self, index: int, part: StreamPart) -> bytes:
+        self._parts[index] = part
+        match part:
+            case ToolCall():
+                self._calls[index] = len(self._calls)
+                if not part.arguments:
+                    self._silent.add(index)
+                function = {"name": part.name, "arguments": part.arguments}
+                call: dict[str, Json] = {"id": part.id, "type": "function", "function": function}
+                return self._call(index, call | _extra(part.seal))
+            case Text(text=words, seal=seal):
+                self._extra = _extra(seal) or self._extra
+                return self._delta(index, words) if words else b""
+            case Reasoning(text=words) | Refusal(text=words):
+                return self._delta(index, words) if words else b""
+
+    def _delta(self, index: int, words: str) -> bytes:
+        match self._parts[index]:
+            case Text():
+                return self._chunk({"content": words})
+            case Reasoning():
+                return self._chunk({"reasoning_content": words})
+            case Refusal():
+                return self._chunk({"refusal": words})
+            case ToolCall():
+                self._silent.discard(index)
+                return self._call(index, {"function": {"arguments": words}})
+
+    def _end(self, index: int, seal: Seal | None) -> bytes:
+        match self._parts[index]:
+            case ToolCall() as part:
+                # A client parses the arguments, so that none must still be an object.
+                silent: dict[str, Json] = {"function": {"arguments": "{}"}} if index in self._silent else {}
+                late = _extra(seal) if seal != part.seal else {}
+                return self._call(index, silent | late) if silent or late else b""
+            case Text():
+                self._extra = _extra(seal) or self._extra
+                return b""
+            case _:
+                return b""
+
+    def _call(self, index: int, members: dict[str, Json]) -> bytes:
+        return self._chunk({"tool_calls": [{"index": self._calls[index]} | members]})
+
+    def _finish(self, event: ResponseEnd) -> bytes:
+        whole = fold(self._kept)
+        details = write_details(whole.parts)
+        delta = ({"reasoning_details": details} if details else {}) | self._extra
+        refused = any(isinstance(part, Refusal) for part in whole.parts)
+        last = self._chunk(delta, write_stop(event.stop, refused=refused))
+        if not self._include_usage:
+            return last + _DONE
+        usage = self._head | {"choices": [], "usage": write_usage(self._usage)}
+        return last + frame(encode(usage)) + _DONE
+
+    def _chunk(self, delta: dict[str, Json], stop: dict[str, Json] | None = None) -> bytes:
+        choice = {"index": 0, "delta": delta, "logprobs": None} | (stop or {"finish_reason": None})
+        usage = {"usage": None} if self._include_usage else {}
+        return frame(encode(self._head | {"choices": [choice]} | usage))
+
+
+def _extra(seal: Seal | None) -> dict[str, Json]:
+    return {} if seal is None else {"extra_content": write_extra(seal)}

@@ -1,0 +1,170 @@
+"""Tools, tool choice and tool call ids, in both directions.
+
+Law: functions only; any other tool type is refused by name. ``allowed_tools`` becomes the shorter list of tools with
+its mode, which lets the model do exactly the same. Sources: openai.types.chat tool params; the 40 characters for
+tool call ids are OpenAI's limit, the nine alphanumerics Mistral's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+
+from nexus.conversation import Tool, ToolCall, ToolChoice
+from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.chat.guards import need_list, need_object, need_string, read_flag, read_string
+from nexus.protocols.chat.parts import cache_fields, read_cache
+from nexus.protocols.chat.reasoning import read_extra
+from nexus.protocols.codec import ToolIds
+from nexus.wire import Json, mapping
+
+_ID = re.compile(r"[!-~]{1,40}")
+_MISTRAL_ID = re.compile(r"[a-zA-Z0-9]{9}")
+
+
+class MistralToolIds(ToolIds):
+    """Nine letters or digits, no prefix."""
+
+    def __init__(self) -> None:
+        super().__init__(_MISTRAL_ID, "")
+
+    def __getitem__(self, original: str) -> str:
+        fits = _MISTRAL_ID.fullmatch(original) is not None
+        return original if fits else hashlib.sha256(original.encode()).hexdigest()[:9]
+
+
+def tool_ids(quirks: frozenset[str]) -> ToolIds:
+    return MistralToolIds() if "mistral_tool_ids" in quirks else ToolIds(_ID)
+
+
+def read_tools(body: Mapping[str, Json], dropped: dict[str, None]) -> tuple[Tool, ...]:
+    value = body.get("tools")
+    if value is None:
+        return ()
+    return tuple(_read_tool(entry, f"tools.{at}", dropped) for at, entry in enumerate(need_list(value, "tools")))
+
+
+def _read_tool(value: Json, path: str, dropped: dict[str, None]) -> Tool:
+    entry = need_object(value, path)
+    _need_function(entry, path, "tools")
+    function = need_object(entry.get("function"), f"{path}.function")
+    parameters = function.get("parameters")
+    if parameters is not None:
+        need_object(parameters, f"{path}.function.parameters")
+    # Codex repeats the name beside the function.
+    for name in entry.keys() - {"type", "function", "cache_control", "name"}:
+        dropped[f"tools.{name}"] = None
+    for name in function.keys() - {"name", "description", "parameters", "strict", "cache_control"}:
+        dropped[f"tools.function.{name}"] = None
+    return Tool(
+        need_string(function, "name", f"{path}.function.name"),
+        read_string(function, "description", f"{path}.function.description"),
+        parameters,
+        read_flag(function, "strict", f"{path}.function.strict"),
+        read_cache(entry, path) or read_cache(function, f"{path}.function"),
+    )
+
+
+def read_choice(body: Mapping[str, Json], tools: tuple[Tool, ...]) -> tuple[ToolChoice | None, tuple[Tool, ...]]:
+    """The choice and the tools that it leaves."""
+    value = body.get("tool_choice")
+    match value:
+        case None:
+            return None, tools
+        case "auto" | "none":
+            return ToolChoice(value), tools
+        case "required":
+            if not tools:
+                raise InvalidRequest("tool_choice: required, but there are no tools", param="tool_choice")
+            return ToolChoice("required"), tools
+        case {"type": "function"}:
+            name = _chosen(value, "tool_choice", tools)
+            return ToolChoice("tool", name), tools
+        case {"type": "allowed_tools"}:
+            return _read_allowed(value, tools)
+        case {"type": str(kind)}:
+            raise UnsupportedFeature(
+                f"tool_choice: type {kind} cannot be translated; use function", param="tool_choice"
+            )
+        case _:
+            raise InvalidRequest(
+                "tool_choice: expected none, auto, required or an object with a type", param="tool_choice"
+            )
+
+
+def _read_allowed(value: Mapping[str, Json], tools: tuple[Tool, ...]) -> tuple[ToolChoice, tuple[Tool, ...]]:
+    path = "tool_choice.allowed_tools"
+    allowed = need_object(value.get("allowed_tools"), path)
+    entries = need_list(allowed.get("tools"), f"{path}.tools")
+    names = {
+        _chosen(need_object(entry, at), at, tools) for n, entry in enumerate(entries) if (at := f"{path}.tools.{n}")
+    }
+    left = tuple(tool for tool in tools if tool.name in names)
+    match allowed.get("mode"):
+        case "auto":
+            return ToolChoice("auto"), left
+        case "required" if left:
+            return ToolChoice("required"), left
+        case _:
+            raise InvalidRequest(f"{path}.mode: expected auto or required, and at least one tool", param=f"{path}.mode")
+
+
+def _chosen(entry: Mapping[str, Json], path: str, tools: tuple[Tool, ...]) -> str:
+    _need_function(entry, path, "a choice of tools")
+    name = need_string(mapping(entry.get("function")), "name", f"{path}.function.name")
+    if all(tool.name != name for tool in tools):
+        raise InvalidRequest(f"{path}: there is no tool named {name}", param=path)
+    return name
+
+
+def _need_function(entry: Mapping[str, Json], path: str, where: str) -> None:
+    kind = need_string(entry, "type", f"{path}.type")
+    if kind != "function":
+        raise UnsupportedFeature(
+            f"{path}: {where} of type {kind} cannot be translated; only functions can", param=f"{path}.type"
+        )
+
+
+def read_calls(message: Mapping[str, Json], path: str) -> list[ToolCall]:
+    """The calls in an assistant message of the history."""
+    value = message.get("tool_calls")
+    if value is None:
+        return []
+    return [_read_call(entry, f"{path}.tool_calls.{at}") for at, entry in enumerate(need_list(value, path))]
+
+
+def _read_call(value: Json, path: str) -> ToolCall:
+    entry = need_object(value, path)
+    if entry.get("type") is not None:
+        _need_function(entry, path, "tool calls")
+    function = need_object(entry.get("function"), f"{path}.function")
+    return ToolCall(
+        need_string(entry, "id", f"{path}.id"),
+        need_string(function, "name", f"{path}.function.name"),
+        read_string(function, "arguments", f"{path}.function.arguments") or "",
+        read_extra(entry.get("extra_content")),
+        read_cache(entry, path),
+    )
+
+
+def write_tools(tools: tuple[Tool, ...], quirks: frozenset[str]) -> list[dict[str, Json]]:
+    return [_write_tool(tool) | _tool_cache(tool, quirks) for tool in tools]
+
+
+def _write_tool(tool: Tool) -> dict[str, Json]:
+    optional = {"description": tool.description, "parameters": tool.parameters, "strict": tool.strict}
+    given = {name: value for name, value in optional.items() if value is not None}
+    return {"type": "function", "function": {"name": tool.name, **given}}
+
+
+def _tool_cache(tool: Tool, quirks: frozenset[str]) -> dict[str, Json]:
+    return cache_fields(tool.cache, quirks - {"cache_breakpoint"})
+
+
+def write_choice(choice: ToolChoice) -> Json:
+    match choice.mode:
+        case "auto" | "none" | "required":
+            return choice.mode
+        case "tool":
+            return {"type": "function", "function": {"name": choice.name}}

@@ -1,0 +1,69 @@
+"""Token counts: the wire's totals with details inside them, and the neutral disjoint parts.
+
+Law: the parts sum to the vendor's total. Cached and written tokens count inside ``prompt_tokens`` and reasoning inside
+``completion_tokens``; servers that count them beside are told by sums that would not fit. The lifetime of a
+cache write is not on this wire: it reads as five minutes. Sources: OpenAI's API reference; DeepSeek
+(``prompt_cache_hit_tokens``), Moonshot (``cached_tokens`` on top), LiteLLM (``cache_creation_input_tokens``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nexus.usage import Usage
+from nexus.wire import Json, count, mapping
+
+
+def read_usage(wire: Mapping[str, Json]) -> Usage:
+    prompt, completion = count(wire.get("prompt_tokens")), count(wire.get("completion_tokens"))
+    details = mapping(wire.get("prompt_tokens_details"))
+    read = _first(details.get("cached_tokens"), wire.get("prompt_cache_hit_tokens"), wire.get("cached_tokens"))
+    written = _first(
+        details.get("cache_write_tokens"),
+        details.get("cache_creation_tokens"),
+        wire.get("cache_creation_input_tokens"),
+    )
+    reasoning = count(mapping(wire.get("completion_tokens_details")).get("reasoning_tokens"))
+    total = count(wire.get("total_tokens"))
+    inside = read + written <= prompt
+    sent = prompt if inside else prompt + read + written
+    beside = total - sent - completion
+    if reasoning > completion or (reasoning and beside == reasoning):
+        output = completion
+    elif not reasoning and prompt and beside > 0:
+        # Google's compatible endpoint counts thinking in the total alone.
+        output, reasoning = completion, beside
+    else:
+        output = completion - reasoning
+    return Usage(
+        input=prompt - read - written if inside else prompt,
+        cache_read=read,
+        cache_write_5m=written,
+        output=output,
+        reasoning=reasoning,
+    )
+
+
+def write_usage(usage: Usage) -> dict[str, Json]:
+    return {
+        "prompt_tokens": usage.total_input,
+        "completion_tokens": usage.total_output,
+        "total_tokens": usage.total,
+        "prompt_tokens_details": {"cached_tokens": usage.cache_read, "cache_write_tokens": usage.cache_write},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
+    }
+
+
+def merge_usage(earlier: Mapping[str, Json], later: Mapping[str, Json]) -> dict[str, Json]:
+    """Counts of a later chunk over those of an earlier one; nulls never erase."""
+    merged = dict(earlier)
+    for name, value in later.items():
+        if isinstance(value, Mapping):
+            merged[name] = merge_usage(mapping(merged.get(name)), value)
+        elif value is not None:
+            merged[name] = value
+    return merged
+
+
+def _first(*values: Json) -> int:
+    return next((found for value in values if (found := count(value))), 0)

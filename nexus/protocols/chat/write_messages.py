@@ -1,0 +1,203 @@
+"""Neutral system text and messages, written as this dialect's messages for a vendor.
+
+Law: the order that the vendor demands. Assistant messages in a row are merged; the results of a message's calls follow
+it at once, in the order of the calls, wherever the client had put them before the next answer. An answer that holds
+nothing is left out. A tool message holds text alone: images and files go into a user message after the results, which
+names the calls. A result that is an error begins with ERROR_MARK. Reasoning goes back only to the dialect that made it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from nexus.conversation import Message, Part, Reasoning, Refusal, Request, Text, ToolCall, ToolResult
+from nexus.errors import UnsupportedFeature
+from nexus.protocols.chat.parts import cache_fields, is_text, write_part
+from nexus.protocols.chat.reasoning import OWN, vendor_extra, vendor_reasoning
+from nexus.protocols.chat.tools import tool_ids
+from nexus.wire import Json
+
+ERROR_MARK = "[tool error] "
+"""Begins the text of a result with ``is_error``, which this dialect has no field for."""
+
+_MEDIA_MARK = "[what this result holds beside text follows in the next user message]"
+_SYSTEM_MARK = "[system message] "
+
+Wire = dict[str, Json]
+
+
+class MessagesWriter:
+    """``dropped`` collects neutral names."""
+
+    def __init__(self, quirks: frozenset[str], dropped: dict[str, None]) -> None:
+        self._quirks = quirks
+        self._dropped = dropped
+        self._ids = tool_ids(quirks)
+        self._system_role = "developer" if "developer_role" in quirks else "system"
+        self._wire: list[Wire] = []
+
+    def write(self, request: Request) -> list[Wire]:
+        if request.system:
+            system = [
+                self._content_part(block, wire) for block in request.system for wire in write_part(block, "system")
+            ]
+            self._wire.append({"role": self._system_role, "content": self._content(system)})
+        for answer, following in _turns(request.messages):
+            calls = [] if answer is None else self._write_assistant(*answer)
+            self._write_results(following, calls)
+            for index, message in following:
+                self._write_other(message, index)
+        return self._wire
+
+    def _write_assistant(self, message: Message, index: int) -> list[str]:
+        """Returns the ids of its calls."""
+        content: list[Wire] = []
+        calls: list[Wire] = []
+        refusals: list[str] = []
+        extra: Wire = {}
+        for at, part in enumerate(message.parts):
+            match part:
+                case Text():
+                    extra = vendor_extra(part.seal) or extra
+                    if part.text:
+                        content += self._parts(part, f"messages.{index}.content.{at}")
+                case Refusal(text=words):
+                    refusals.append(words)
+                case ToolCall():
+                    calls.append(self._call(part))
+                case Reasoning():
+                    pass
+                case _:
+                    self._misplaced(part, f"messages.{index}.content.{at}")
+        wire: Wire = {"role": "assistant", "content": self._content(content) if content else None}
+        wire |= {"name": message.name} if message.name else {}
+        wire |= {"refusal": "".join(refusals)} if refusals else {}
+        wire |= self._reasoning(message.parts) | self._history(extra)
+        wire |= {"tool_calls": calls} if calls else {}
+        if content or wire.keys() - {"role", "content", "name"}:
+            self._wire.append(wire)
+        return [call.id for call in message.parts if isinstance(call, ToolCall)]
+
+    def _call(self, call: ToolCall) -> Wire:
+        if call.cache is not None:
+            self._dropped["cache"] = None
+        function = {"name": call.name, "arguments": call.arguments or "{}"}
+        return {"id": self._ids[call.id], "type": "function", "function": function} | self._history(
+            vendor_extra(call.seal)
+        )
+
+    def _reasoning(self, parts: Iterable[Part]) -> Wire:
+        reasoning = [part for part in parts if isinstance(part, Reasoning)]
+        own = [part for part in reasoning if part.seal is not None and part.seal.dialect == OWN]
+        if len(own) < len(reasoning):
+            self._dropped["messages.reasoning"] = None
+        return self._history(vendor_reasoning(own))
+
+    def _history(self, fields: Wire) -> Wire:
+        if fields and "no_reasoning_history" in self._quirks:
+            self._dropped["messages.reasoning"] = None
+            return {}
+        return fields
+
+    def _write_results(self, following: Sequence[tuple[int, Message]], calls: list[str]) -> None:
+        order = {call_id: at for at, call_id in enumerate(calls)}
+        found = [
+            (part, f"messages.{index}.content.{at}")
+            for index, message in following
+            for at, part in enumerate(message.parts)
+            if isinstance(part, ToolResult)
+        ]
+        media: list[Wire] = []
+        for result, path in sorted(found, key=lambda pair: order.get(pair[0].call_id, len(order))):
+            media += self._write_result(result, path)
+        if media:
+            self._wire.append({"role": "user", "content": media})
+
+    def _write_result(self, result: ToolResult, path: str) -> list[Wire]:
+        """Returns the parts that have to follow."""
+        texts: list[Wire] = []
+        media: list[Wire] = []
+        for at, part in enumerate(result.parts):
+            written = self._parts(part, f"{path}.content.{at}")
+            # The context that a file brings along stays with the file.
+            (texts if all(map(is_text, written)) else media).extend(written)
+        if media:
+            texts.append({"type": "text", "text": _MEDIA_MARK})
+        if result.is_error:
+            texts = texts or [{"type": "text", "text": ""}]
+            texts[0] = texts[0] | {"text": ERROR_MARK + texts[0]["text"]}
+        if result.cache is not None and texts:
+            texts[-1] |= self._cache(result)
+        call_id = self._ids[result.call_id]
+        self._wire.append({"role": "tool", "tool_call_id": call_id, "content": self._content(texts)})
+        heading = {"type": "text", "text": f"[from the result of tool call {call_id}]"}
+        return [heading, *media] if media else []
+
+    def _write_other(self, message: Message, index: int) -> None:
+        """A user or system message without its results."""
+        rest = [(at, part) for at, part in enumerate(message.parts) if not isinstance(part, ToolResult)]
+        if message.parts and not rest:
+            return
+        content: list[Wire] = []
+        for at, part in rest:
+            path = f"messages.{index}.content.{at}"
+            if message.role == "system" and not isinstance(part, Text):
+                self._misplaced(part, path)
+            content += self._parts(part, path)
+        role = "user" if message.role == "user" else self._system_role
+        if message.role == "system" and "system_first" in self._quirks:
+            role = "user"
+            content.insert(0, {"type": "text", "text": _SYSTEM_MARK})
+        name = {"name": message.name} if message.name else {}
+        self._wire.append({"role": role, "content": self._content(content)} | name)
+
+    def _parts(self, part: Part, path: str) -> list[Wire]:
+        written = write_part(part, path)
+        written[-1] = self._content_part(part, written[-1])
+        return written
+
+    def _content_part(self, part: Part, wire: Wire) -> Wire:
+        return wire | self._cache(part)
+
+    def _cache(self, part: Part) -> Wire:
+        hint = getattr(part, "cache", None)
+        fields = cache_fields(hint, self._quirks)
+        if hint is not None and not fields:
+            self._dropped["cache"] = None
+        return fields
+
+    def _content(self, parts: list[Wire]) -> Json:
+        """A string where one plain text says it, as every server understands."""
+        plain = all(is_text(part) for part in parts)
+        if not parts:
+            return ""
+        if plain and "string_content" in self._quirks:
+            if any(len(part) > 2 for part in parts):
+                self._dropped["cache"] = None
+            return "\n\n".join(part["text"] for part in parts)
+        if plain and len(parts) == 1 and len(parts[0]) == 2:
+            return parts[0]["text"]
+        return parts
+
+    def _misplaced(self, part: Part, path: str) -> None:
+        raise UnsupportedFeature(f"{path}: {type(part).__name__} has no place in this message", param=path)
+
+
+Turn = tuple[tuple[Message, int] | None, list[tuple[int, Message]]]
+
+
+def _turns(messages: Sequence[Message]) -> list[Turn]:
+    """Each answer, merged from the assistant messages in a row, with everything up to the next one."""
+    turns: list[Turn] = [(None, [])]
+    for index, message in enumerate(messages):
+        answer, following = turns[-1]
+        if message.role != "assistant":
+            following.append((index, message))
+        elif answer is not None and not following:
+            whole, first = answer
+            merged = replace(whole, parts=whole.parts + message.parts, name=whole.name or message.name)
+            turns[-1] = ((merged, first), following)
+        else:
+            turns.append(((message, index), []))
+    return turns

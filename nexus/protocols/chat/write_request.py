@@ -1,0 +1,150 @@
+"""A neutral request, written for OpenAI or a server compatible with it.
+
+Law: proven equal to ``WRITES``. What the table drops is named in ``dropped`` when the request says it; what a quirk of
+the server forbids is dropped and named too. Nothing is clamped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from nexus.conversation import Request
+from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.chat.fields import WRITES
+from nexus.protocols.chat.tools import write_choice, write_tools
+from nexus.protocols.chat.write_messages import MessagesWriter
+from nexus.protocols.codec import Target, Written
+from nexus.wire import Json
+
+_TIERS: Mapping[str, str] = {
+    "auto": "auto",
+    "default": "default",
+    "standard_only": "default",
+    "flex": "flex",
+    "scale": "scale",
+    "priority": "priority",
+    "fast": "fast",
+}
+_LONGEST_USER = 64
+_SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "logit_bias")
+_ANSWER = "json_answer"
+
+
+def write_request(request: Request, target: Target) -> Written:
+    dropped: dict[str, None] = {
+        name: None for name, row in WRITES.items() if row.kind == "dropped" and getattr(request, name) is not None
+    }
+    body: dict[str, Json] = {"model": target.model}
+    body["messages"] = MessagesWriter(target.quirks, dropped).write(request)
+    _write_tools(request, target.quirks, body, dropped)
+    answer_tool = _write_format(request, target.quirks, body)
+    _write_thinking(request, target.quirks, body, dropped)
+    _write_sampling(request, target.quirks, body, dropped)
+    _write_account(request, target.quirks, body, dropped)
+    if request.max_tokens is not None:
+        body["max_completion_tokens" if "max_completion_tokens" in target.quirks else "max_tokens"] = request.max_tokens
+    if request.stop:
+        body["stop"] = list(request.stop)
+    if request.stream:
+        body["stream"] = True
+        if "no_stream_usage" not in target.quirks:
+            body["stream_options"] = {"include_usage": True}
+    return Written(body, tuple(dropped), answer_tool)
+
+
+def _write_tools(request: Request, quirks: frozenset[str], body: dict[str, Json], dropped: dict[str, None]) -> None:
+    if not request.tools:
+        if request.tool_choice is not None and request.tool_choice.mode in ("required", "tool"):
+            raise InvalidRequest("a tool must be called, but there are no tools", param="tool_choice")
+        return
+    body["tools"] = write_tools(request.tools, quirks)
+    if any(tool.cache for tool in request.tools) and "cache_control" not in quirks:
+        dropped["cache"] = None
+    if request.tool_choice is not None:
+        body["tool_choice"] = write_choice(request.tool_choice)
+    if request.parallel_tools is not None:
+        body["parallel_tool_calls"] = request.parallel_tools
+
+
+def _write_format(request: Request, quirks: frozenset[str], body: dict[str, Json]) -> str | None:
+    """Returns the name of the tool that stands in for structured output, if one does."""
+    wanted = request.output_format
+    if wanted is None:
+        return None
+    if wanted.schema is None:
+        body["response_format"] = {"type": "json_object"}
+        return None
+    if "no_json_schema" in quirks:
+        if request.tools:
+            raise UnsupportedFeature(
+                "this vendor gives structured output by a forced tool, which leaves no room for other tools",
+                param="response_format",
+            )
+        function = {"name": _ANSWER, "description": wanted.description or "The answer.", "parameters": wanted.schema}
+        body["tools"] = [{"type": "function", "function": function}]
+        body["tool_choice"] = {"type": "function", "function": {"name": _ANSWER}}
+        return _ANSWER
+    named: dict[str, Json] = {"name": wanted.name or "answer", "schema": wanted.schema}
+    if wanted.description is not None:
+        named["description"] = wanted.description
+    if wanted.strict is not None:
+        named["strict"] = wanted.strict
+    body["response_format"] = {"type": "json_schema", "json_schema": named}
+    return None
+
+
+def effort_of(budget: int) -> str:
+    """The table of budgets in tokens, as fields.py prints it."""
+    if budget < 4096:
+        return "low"
+    return "medium" if budget < 16384 else "high"
+
+
+def _write_thinking(request: Request, quirks: frozenset[str], body: dict[str, Json], dropped: dict[str, None]) -> None:
+    thinking = request.thinking
+    if thinking is None:
+        return
+    if not thinking.enabled:
+        effort: str | None = "none"
+    elif thinking.effort is not None:
+        effort = thinking.effort
+    else:
+        effort = None if thinking.budget is None else effort_of(thinking.budget)
+    if effort is None:
+        return
+    if "no_reasoning_effort" in quirks or (effort == "none" and "no_effort_none" in quirks):
+        dropped["thinking"] = None
+    else:
+        body["reasoning_effort"] = effort
+
+
+def _write_sampling(request: Request, quirks: frozenset[str], body: dict[str, Json], dropped: dict[str, None]) -> None:
+    for name in _SAMPLING:
+        value = getattr(request, name)
+        if value is None:
+            continue
+        if "no_sampling" in quirks:
+            dropped[name] = None
+        else:
+            body[name] = dict(value) if isinstance(value, Mapping) else value
+    if not 0 <= body.get("temperature", 0) <= 2:
+        raise InvalidRequest("temperature: this vendor takes 0 to 2", param="temperature")
+    if request.seed is not None:
+        body["seed"] = request.seed
+
+
+def _write_account(request: Request, quirks: frozenset[str], body: dict[str, Json], dropped: dict[str, None]) -> None:
+    if request.user is not None:
+        long = len(request.user) > _LONGEST_USER
+        body["user"] = hashlib.sha256(request.user.encode()).hexdigest() if long else request.user
+    if request.metadata:
+        if "no_metadata" in quirks:
+            dropped["metadata"] = None
+        else:
+            body["metadata"] = dict(request.metadata)
+    if request.service_tier is not None:
+        if (tier := _TIERS.get(request.service_tier)) is None:
+            dropped["service_tier"] = None
+        else:
+            body["service_tier"] = tier

@@ -1,0 +1,116 @@
+"""What every codec gives and takes: the small values around the neutral form, and the helpers all share.
+
+Law: pure functions of their arguments. A codec reads its own dialect into neutral values and writes neutral
+values as its own dialect; it never knows which dialect stands on the other side. Loss is said aloud: *content or
+tools that cannot be expressed* raise UnsupportedFeature naming the field; *tuning knobs without a counterpart* are
+left out and named in ``dropped``, by the neutral name of the Request field (a reader: by the wire name).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nexus.conversation import Inline, Link, Request, Response, Seal
+from nexus.errors import InvalidRequest
+from nexus.wire import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Whom a request is written for. ``quirks`` are named facts about the server, defined by the writer's dialect."""
+
+    model: str
+    max_tokens: int = 4096
+    quirks: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRequest:
+    """A client's request in neutral form; ``dropped`` names the wire fields that the neutral form has no place for."""
+
+    request: Request
+    dropped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A vendor's request body.
+
+    ``answer_tool`` is the name of a tool that was forced in place of structured output: its call in the answer
+    is the content. ``headers`` are extra ones that the body needs (betas).
+    """
+
+    body: dict[str, Json]
+    dropped: tuple[str, ...] = ()
+    answer_tool: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadResponse:
+    """A vendor's whole answer; ``dropped`` names content without a counterpart, in the vendor's words."""
+
+    response: Response
+    dropped: tuple[str, ...] = ()
+
+
+_TAG = "nexus."
+
+
+def pack_seal(seal: Seal, own: str) -> str:
+    """A seal as the one string that a client of dialect ``own`` carries for us; its own seals stay as they are."""
+    return seal.value if seal.dialect == own else f"{_TAG}{seal.dialect}.{seal.value}"
+
+
+def unpack_seal(text: str, own: str) -> Seal:
+    """Inverse of pack_seal."""
+    if text.startswith(_TAG):
+        dialect, dot, value = text[len(_TAG) :].partition(".")
+        if dot and dialect.isalpha():
+            return Seal(dialect, value)
+    return Seal(own, text)
+
+
+_DATA_URL = re.compile(r"data:([^;,\s]+)((?:;[^;,\s]*)*),", re.IGNORECASE)
+
+
+def read_url(url: str, *, param: str) -> Inline | Link:
+    """A data URL's content or a link. Raises InvalidRequest for anything that is neither base64 data nor http(s)."""
+    if url[:5].lower() == "data:":
+        match = _DATA_URL.match(url)
+        if match is None or not match.group(2).lower().endswith(";base64"):
+            raise InvalidRequest("a data URL must have a media type and be base64-encoded", param=param)
+        return Inline(match.group(1).lower(), url[match.end() :])
+    if url[:8].lower() == "https://" or url[:7].lower() == "http://":
+        return Link(url)
+    raise InvalidRequest("expected an https URL or a data URL", param=param)
+
+
+def data_url(source: Inline) -> str:
+    return f"data:{source.media_type};base64,{source.data}"
+
+
+class ToolIds:
+    """Gives every tool call id of one request a form that a vendor accepts; the same id always gets the same form.
+
+    ``valid`` is the vendor's full-match pattern; ids that do not fit, or collide, become ``prefix`` + a hash.
+    """
+
+    def __init__(self, valid: re.Pattern[str], prefix: str = "call_") -> None:
+        self._valid = valid
+        self._prefix = prefix
+        self._forms: dict[str, str] = {}
+
+    def __getitem__(self, original: str) -> str:
+        if original not in self._forms:
+            fits = self._valid.fullmatch(original) is not None
+            digest = hashlib.sha256(original.encode()).hexdigest()[:24]
+            self._forms[original] = original if fits else f"{self._prefix}{digest}"
+        return self._forms[original]
+
+
+Numbered = Callable[[], str]
+"""Makes fresh ids; handed in by the relay so that codecs stay pure and tests repeatable."""

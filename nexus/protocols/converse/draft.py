@@ -1,0 +1,98 @@
+"""What one request needs to remember while it is written: names given, ids given, and what was left out.
+
+Law: the same original always gets the same form, and two originals never share one. Source of the patterns: the
+bedrock-runtime service model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+
+from nexus.conversation import CacheHint, Request, ToolCall
+from nexus.protocols.codec import ToolIds
+from nexus.protocols.converse import models
+from nexus.wire import Json
+
+_TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_NOT_IN_TOOL_NAME = re.compile(r"[^a-zA-Z0-9_-]+")
+_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_WIDE_ID = re.compile(r"[a-zA-Z0-9_.:-]{1,64}")
+_NOT_IN_DOCUMENT_NAME = re.compile(r"[^a-zA-Z0-9\s\-()\[\]]+")
+_SPACES = re.compile(r"\s+")
+
+
+def tool_name(original: str) -> str:
+    """The name as Bedrock takes it: itself if it fits, else its readable start and a hash of the whole."""
+    if _TOOL_NAME.fullmatch(original):
+        return original
+    readable = _NOT_IN_TOOL_NAME.sub("_", original)[:47]
+    return f"{readable}_{hashlib.sha256(original.encode()).hexdigest()[:16]}"
+
+
+def original_names(request: Request) -> dict[str, str]:
+    """Bedrock's name -> the client's, for every tool whose name had to change; to map the answer's calls back."""
+    names = [tool.name for tool in request.tools]
+    names += [part.name for message in request.messages for part in message.parts if isinstance(part, ToolCall)]
+    return {tool_name(name): name for name in names if tool_name(name) != name}
+
+
+class Draft:
+    """``dropped`` names what was left out, each once, in the order it was met."""
+
+    def __init__(self, quirks: frozenset[str]) -> None:
+        self._quirks = quirks
+        self._ids = ToolIds(_WIDE_ID if models.WIDE_IDS in quirks else _ID)
+        self._calls: dict[str, int] = {}
+        self._documents: set[str] = set()
+        self._dropped: dict[str, None] = {}
+
+    def has(self, quirk: str) -> bool:
+        return quirk in self._quirks
+
+    def drop(self, name: str) -> None:
+        self._dropped[name] = None
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        return tuple(self._dropped)
+
+    def call_id(self, original: str) -> str:
+        """The id of a new call. Clients that number their calls afresh in every turn use an id twice."""
+        self._calls[original] = self._calls.get(original, 0) + 1
+        return self.result_id(original)
+
+    def result_id(self, original: str) -> str:
+        """The id of the latest call that the client knows under ``original``."""
+        times = self._calls.get(original, 1)
+        return self._ids[original if times <= 1 else f"{original}#{times}"]
+
+    def document_name(self, title: str | None) -> str:
+        """A name by Bedrock's rules (no dots, single spaces, at most 200 characters), unlike all earlier ones."""
+        plain = _SPACES.sub(" ", _NOT_IN_DOCUMENT_NAME.sub(" ", title or "")).strip()[:180].strip() or "document"
+        name, copy = plain, 1
+        while name in self._documents:
+            copy += 1
+            name = f"{plain} ({copy})"
+        self._documents.add(name)
+        return name
+
+    def cache_point(self, hint: CacheHint | None, *, among_tools: bool = False) -> list[Json]:
+        """The block that ends a cached prefix, or nothing."""
+        if hint is None:
+            return []
+        if not self.has(models.CACHE_TOOLS if among_tools else models.CACHE):
+            self.drop("cache")
+            return []
+        point: dict[str, Json] = {"type": "default"}
+        if hint == "1h" and self.has(models.CACHE_TTL):
+            point["ttl"] = "1h"
+        elif hint == "1h":
+            self.drop("cache_ttl")
+        return [{"cachePoint": point}]
+
+
+def only(fields: Mapping[str, Json]) -> dict[str, Json]:
+    """The fields that have something to say."""
+    return {name: value for name, value in fields.items() if value is not None}

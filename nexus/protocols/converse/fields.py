@@ -1,0 +1,64 @@
+"""What becomes of every field of a neutral request on its way to Converse.
+
+Law: complete over nexus.conversation.Request and proven by sending each field; the notes name the conversions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Disposition:
+    kind: Literal["carried", "converted", "dropped", "refused"]
+    note: str = ""
+
+
+WRITES: Mapping[str, Disposition] = {
+    "messages": Disposition(
+        "converted",
+        "merged into alternating turns, user first; calls last, results first; blank text left out; system messages in "
+        "place as marked user text; names dropped; URLs of images and documents refused; reasoning only to its family",
+    ),
+    "system": Disposition("carried", "as marked user text for models without a system field"),
+    "tools": Disposition(
+        "converted", "names that do not fit are renamed; strict dropped where the model has no structured output"
+    ),
+    "tool_choice": Disposition(
+        "converted",
+        "none: tools left out, or kept and dropped by name when the history has tool blocks; refused where the model "
+        "cannot be forced",
+    ),
+    "parallel_tools": Disposition("converted", "off: a field of Claude's own; dropped for other models"),
+    "thinking": Disposition(
+        "converted",
+        "Claude: thinking and outputConfig.effort; Nova 2: reasoningConfig (three efforts); gpt-oss: reasoning_effort "
+        "(three efforts); GPT: reasoning.effort; dropped for others, beside a forced tool, or where the history lacks "
+        "the reasoning that the model demands",
+    ),
+    "output_format": Disposition(
+        "converted", "outputConfig.textFormat, else a forced tool; refused where the model has neither"
+    ),
+    "max_tokens": Disposition("carried", "dropped for Nova 2 at high effort, which takes no limit"),
+    "temperature": Disposition(
+        "carried", "above 1 refused, never scaled; dropped for models without it and beside thinking"
+    ),
+    "top_p": Disposition(
+        "carried", "dropped for models without it, beside temperature on Claude 4.1+, beside thinking"
+    ),
+    "top_k": Disposition("converted", "additional field of Claude and Nova; dropped for other models"),
+    "presence_penalty": Disposition("dropped"),
+    "frequency_penalty": Disposition("dropped"),
+    "seed": Disposition("dropped"),
+    "stop": Disposition("carried", "dropped for GPT, gpt-oss and Qwen, which refuse it"),
+    "logprobs": Disposition("dropped"),
+    "top_logprobs": Disposition("dropped"),
+    "logit_bias": Disposition("dropped"),
+    "user": Disposition("converted", "requestMetadata.user, if it fits Bedrock's pattern, else dropped"),
+    "metadata": Disposition("converted", "requestMetadata; entries that do not fit Bedrock's pattern are dropped"),
+    "service_tier": Disposition("converted", "default, flex, priority, reserved; auto left to Bedrock; others dropped"),
+    "stream": Disposition("converted", "the URL: converse or converse-stream"),
+    "include_usage": Disposition("converted", "Bedrock always tells the usage"),
+}

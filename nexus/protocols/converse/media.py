@@ -1,0 +1,115 @@
+"""Images, documents and audio as Converse blocks.
+
+Law: bytes travel as base64 in the body or as an ``s3://`` address; Bedrock fetches no other URL, and neither does
+Nexus. A media type that Bedrock has no format for is refused by name. Source: the bedrock-runtime service model.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+
+from nexus.conversation import Audio, Document, Image, Inline, Link, Text
+from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.converse import models
+from nexus.protocols.converse.draft import Draft, only
+from nexus.wire import Json
+
+_IMAGES: Mapping[str, str] = {
+    "image/png": "png",
+    "image/jpeg": "jpeg",
+    "image/jpg": "jpeg",
+    "image/gif": "gif",
+    "image/webp": "webp",
+}
+_DOCUMENTS: Mapping[str, str] = {
+    "application/pdf": "pdf",
+    "text/plain": "txt",
+    "text/markdown": "md",
+    "text/x-markdown": "md",
+    "text/html": "html",
+    "text/csv": "csv",
+    "application/msword": "doc",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
+    "application/vnd.ms-excel": "xls",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
+}
+_AUDIO: Mapping[str, str] = {
+    "audio/mpeg": "mp3",
+    "audio/mp3": "mp3",
+    "audio/wav": "wav",
+    "audio/x-wav": "wav",
+    "audio/wave": "wav",
+    "audio/flac": "flac",
+    "audio/x-flac": "flac",
+    "audio/ogg": "ogg",
+    "audio/opus": "opus",
+    "audio/aac": "aac",
+    "audio/x-aac": "x-aac",
+    "audio/mp4": "mp4",
+    "audio/m4a": "m4a",
+    "audio/x-m4a": "m4a",
+    "audio/pcm": "pcm",
+    "audio/webm": "webm",
+    "audio/x-matroska": "mka",
+}
+_EXTENSIONS: Mapping[str, str] = {"jpg": "jpeg", "markdown": "md", "htm": "html", "text": "txt"}
+
+
+def write_image(image: Image, path: str, draft: Draft) -> Json:
+    if image.detail not in (None, "auto"):
+        draft.drop("detail")
+    kind, source = _source(image.source, _IMAGES, "image", path)
+    return {"image": {"format": kind, "source": source}}
+
+
+def write_document(document: Document, path: str, draft: Draft) -> list[Json]:
+    """The document; before it, where the model does not take the context with it, the context as text."""
+    kind, source = _source(_plain(document.source), _DOCUMENTS, "document", path)
+    block = {"format": kind, "name": draft.document_name(document.title), "source": source}
+    context = document.context if document.context and document.context.strip() else None
+    if context is None or draft.has(models.DOCUMENT_CONTEXT):
+        return [{"document": only(block | {"context": context})}]
+    return [{"text": context}, {"document": block}]
+
+
+def write_audio(audio: Audio, path: str) -> Json:
+    kind, source = _source(audio.source, _AUDIO, "audio", path)
+    return {"audio": {"format": kind, "source": source}}
+
+
+def _plain(source: Inline | Link | Text) -> Inline | Link:
+    if isinstance(source, Text):
+        return Inline("text/plain", base64.b64encode(source.text.encode()).decode())
+    return source
+
+
+def _source(source: Inline | Link, formats: Mapping[str, str], what: str, path: str) -> tuple[str, Json]:
+    if isinstance(source, Link):
+        return _linked(source, formats, what, path)
+    media_type = source.media_type.partition(";")[0].strip().lower()
+    kind = formats.get(media_type)
+    if kind is None:
+        takes = ", ".join(sorted(set(formats.values())))
+        raise UnsupportedFeature(f"Bedrock takes no {what} of type {media_type!r}; it takes {takes}", param=path)
+    try:
+        size = len(base64.b64decode(source.data, validate=True))
+    except (binascii.Error, ValueError):
+        raise InvalidRequest(f"the {what}'s data is not valid base64", param=path) from None
+    if not size:
+        raise InvalidRequest(f"the {what} is empty", param=path)
+    return kind, {"bytes": source.data}
+
+
+def _linked(link: Link, formats: Mapping[str, str], what: str, path: str) -> tuple[str, Json]:
+    if not link.url.startswith("s3://"):
+        raise UnsupportedFeature(
+            f"Bedrock reads no {what} from a URL and Nexus fetches no client URL; send the {what} as base64 data",
+            param=path,
+        )
+    extension = link.url.rpartition(".")[2].lower()
+    kind = _EXTENSIONS.get(extension, extension)
+    if kind not in formats.values():
+        raise UnsupportedFeature(f"the format of the {what} cannot be told from its s3 address", param=path)
+    return kind, {"s3Location": {"uri": link.url}}

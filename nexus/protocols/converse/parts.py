@@ -1,0 +1,125 @@
+"""Parts of a message as Converse content blocks.
+
+Law: a block that Bedrock is known to refuse is never sent. Text that is blank is left out (the service answers 400 to
+it; it says nothing); reasoning goes back only to the family that made it; everything else is written or refused by
+name. Source: the bedrock-runtime service model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nexus.conversation import Audio, Document, Image, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
+from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.converse import models
+from nexus.protocols.converse.draft import Draft, tool_name
+from nexus.protocols.converse.media import write_audio, write_document, write_image
+from nexus.wire import Json, decode
+
+NO_OUTPUT = "(no output)"
+"""Stands for a tool result without content, which not every model takes."""
+
+
+def write_assistant_part(part: Part, path: str, draft: Draft) -> list[Json]:
+    """The blocks of one part, the last a cachePoint if one is due; none for what says nothing.
+
+    A blank text's cachePoint stays: it ends what came before.
+    """
+    match part:
+        case Text(text=text, cache=cache):
+            return text_blocks(text) + draft.cache_point(cache)
+        case Refusal(text=text):
+            return text_blocks(text)
+        case Reasoning():
+            return _reasoning(part, draft)
+        case ToolCall():
+            return [_tool_use(part, path, draft), *draft.cache_point(part.cache)]
+        case ToolResult():
+            raise InvalidRequest("a tool result belongs into a user message", param=path)
+        case Image() | Document() | Audio():
+            raise UnsupportedFeature("Bedrock takes images, documents and audio from the user only", param=path)
+        case _:
+            raise UnsupportedFeature(f"no Converse block for {type(part).__name__}", param=path)
+
+
+def write_user_part(part: Part, path: str, draft: Draft) -> list[Json]:
+    """As above, for what a user says."""
+    match part:
+        case Text(text=text, cache=cache):
+            return text_blocks(text) + draft.cache_point(cache)
+        case Image():
+            return [write_image(part, path, draft), *draft.cache_point(part.cache)]
+        case Document():
+            return [*write_document(part, path, draft), *draft.cache_point(part.cache)]
+        case Audio():
+            return [write_audio(part, path)]
+        case ToolResult():
+            return _tool_result(part, path, draft)
+        case ToolCall() | Reasoning() | Refusal():
+            raise InvalidRequest(f"a user message holds no {type(part).__name__}", param=path)
+        case _:
+            raise UnsupportedFeature(f"no Converse block for {type(part).__name__}", param=path)
+
+
+def text_blocks(text: str) -> list[Json]:
+    return [{"text": text}] if text.strip() else []
+
+
+def _reasoning(part: Reasoning, draft: Draft) -> list[Json]:
+    own = part.seal is not None and part.seal.dialect == "converse"
+    value = part.seal.value if part.seal is not None else ""
+    wanted = draft.has(models.SIGNED_REASONING if value else models.UNSIGNED_REASONING)
+    if not own or not wanted or (part.redacted and not value):
+        draft.drop("reasoning")
+        return []
+    if part.redacted:
+        return [{"reasoningContent": {"redactedContent": value}}]
+    block = {"text": part.text, "signature": value} if value else {"text": part.text}
+    return [{"reasoningContent": {"reasoningText": block}}]
+
+
+def _tool_use(call: ToolCall, path: str, draft: Draft) -> Json:
+    try:
+        arguments = decode(call.arguments) if call.arguments.strip() else {}
+    except ValueError:
+        raise InvalidRequest("the arguments of the tool call are not valid JSON", param=path) from None
+    if not isinstance(arguments, Mapping):
+        raise InvalidRequest("the arguments of the tool call are not a JSON object", param=path)
+    return {"toolUse": {"toolUseId": draft.call_id(call.id), "name": tool_name(call.name), "input": arguments}}
+
+
+def _tool_result(result: ToolResult, path: str, draft: Draft) -> list[Json]:
+    content: list[Json] = []
+    cache = result.cache
+    for number, part in enumerate(result.parts):
+        match part:
+            case Text(text=text):
+                content += _result_text(text, result.is_error, draft)
+            case Image():
+                content.append(write_image(part, f"{path}.content.{number}", draft))
+            case Document():
+                content += write_document(part, f"{path}.content.{number}", draft)
+            case _:
+                raise UnsupportedFeature(f"a tool result holds no {type(part).__name__}", param=path)
+        cache = cache or part.cache
+    block: dict[str, Json] = {"toolUseId": draft.result_id(result.call_id)}
+    block["content"] = content or _result_text(NO_OUTPUT, result.is_error, draft)
+    if result.is_error and draft.has(models.RESULT_STATUS):
+        block["status"] = "error"
+    elif result.is_error and not draft.has(models.JSON_RESULTS):
+        block["content"] = [{"text": "The tool call failed."}, *block["content"]]
+    return [{"toolResult": block}, *draft.cache_point(cache)]
+
+
+def _result_text(text: str, is_error: bool, draft: Draft) -> list[Json]:
+    if not text.strip():
+        return []
+    if not draft.has(models.JSON_RESULTS):
+        return [{"text": text}]
+    if is_error:
+        return [{"json": {"error": text}}]
+    try:
+        value = decode(text)
+    except ValueError:
+        value = text
+    return [{"json": value if isinstance(value, Mapping) else {"result": value}}]

@@ -1,0 +1,158 @@
+"""Neutral request -> the JSON body of Converse and ConverseStream; the URL holds the model id and tells the two apart.
+
+Law: ``fields.WRITES`` says what becomes of each field, and this file does it. Temperatures above 1 are refused: the
+neutral form does not say whose scale they are on. Source: the bedrock-runtime service model.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from nexus.conversation import Request
+from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.codec import Target, Written
+from nexus.protocols.converse import models
+from nexus.protocols.converse.draft import Draft, only
+from nexus.protocols.converse.thinking import ThinkingPlan, plan_thinking
+from nexus.protocols.converse.tools import plan_tools, write_text_format, write_tool_config
+from nexus.protocols.converse.turns import write_messages, write_system
+from nexus.wire import Json
+
+_METADATA = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,\-.]{0,256}")
+_MOST_METADATA = 16
+_SERVICE_TIERS: Mapping[str, str | None] = {
+    "auto": None,
+    "default": "default",
+    "standard": "default",
+    "standard_only": "default",
+    "flex": "flex",
+    "priority": "priority",
+    "reserved": "reserved",
+}
+_STOP_PATHS = ["/stop_sequence", "/delta/stop_sequence"]
+_LEAST_TOP_P_THINKING = 0.95
+
+
+def write_request(request: Request, target: Target) -> Written:
+    """Raises InvalidRequest, UnsupportedFeature."""
+    draft = Draft(target.quirks)
+    tools = plan_tools(request, draft)
+    thinking = plan_thinking(request, tools, target.max_tokens, draft)
+    tool_config, tool_fields = write_tool_config(tools, request, draft)
+    sampling, sampling_fields = _sampling(request, thinking, draft)
+    additional = thinking.extra | tool_fields | sampling_fields
+    output = only({"textFormat": write_text_format(request, draft), "effort": thinking.effort})
+    body = {
+        "system": write_system(request, draft) or None,
+        "messages": write_messages(request, draft),
+        "inferenceConfig": sampling or None,
+        "toolConfig": tool_config,
+        "outputConfig": output or None,
+        "additionalModelRequestFields": additional or None,
+        "additionalModelResponseFieldPaths": _STOP_PATHS if request.stop and draft.has(models.STOP_ECHO) else None,
+        "requestMetadata": _metadata(request, draft) or None,
+        "serviceTier": _service_tier(request, draft),
+    }
+    for name in _unknown(request):
+        draft.drop(name)
+    return Written(only(body), draft.dropped, tools.answer_tool)
+
+
+def _unknown(request: Request) -> list[str]:
+    """Knobs that no Bedrock model has."""
+    knobs: Mapping[str, object] = {
+        "presence_penalty": request.presence_penalty,
+        "frequency_penalty": request.frequency_penalty,
+        "seed": request.seed,
+        "logprobs": request.logprobs or None,
+        "top_logprobs": request.top_logprobs,
+        "logit_bias": request.logit_bias or None,
+    }
+    return [name for name, value in knobs.items() if value is not None]
+
+
+def _sampling(request: Request, thinking: ThinkingPlan, draft: Draft) -> tuple[dict[str, Json], dict[str, Json]]:
+    """The inferenceConfig, and top_k as an additional model field."""
+    max_tokens = thinking.max_tokens
+    if max_tokens is not None and max_tokens < 1:
+        raise InvalidRequest("max_tokens must be at least 1", param="max_tokens")
+    if thinking.unlimited and max_tokens is not None:
+        draft.drop("max_tokens")
+        max_tokens = None
+    temperature, top_p = _temperature(request, thinking, draft), _top_p(request, thinking, draft)
+    if temperature is not None and top_p is not None and draft.has(models.ONE_SAMPLER):
+        draft.drop("top_p")
+        top_p = None
+    stop = list(request.stop) or None
+    if stop and "" in stop:
+        raise InvalidRequest("a stop sequence must not be empty", param="stop")
+    if stop and draft.has(models.NO_STOP):
+        draft.drop("stop")
+        stop = None
+    config = {"maxTokens": max_tokens, "temperature": temperature, "topP": top_p, "stopSequences": stop}
+    return only(config), _top_k(request, thinking, draft)
+
+
+def _temperature(request: Request, thinking: ThinkingPlan, draft: Draft) -> float | None:
+    value = request.temperature
+    if value is None:
+        return None
+    if draft.has(models.NO_SAMPLING) or thinking.unlimited or (thinking.claude and value != 1):
+        draft.drop("temperature")
+        return None
+    if not 0 <= value <= 1:
+        raise UnsupportedFeature("temperatures on Bedrock range from 0 to 1; choose one of these", param="temperature")
+    return value
+
+
+def _top_p(request: Request, thinking: ThinkingPlan, draft: Draft) -> float | None:
+    value = request.top_p
+    if value is None:
+        return None
+    too_low = thinking.claude and value < _LEAST_TOP_P_THINKING
+    if draft.has(models.NO_SAMPLING) or thinking.unlimited or too_low:
+        draft.drop("top_p")
+        return None
+    if not 0 <= value <= 1:
+        raise InvalidRequest("top_p ranges from 0 to 1", param="top_p")
+    return value
+
+
+def _top_k(request: Request, thinking: ThinkingPlan, draft: Draft) -> dict[str, Json]:
+    if request.top_k is None:
+        return {}
+    if not (draft.has(models.NO_SAMPLING) or thinking.unlimited or thinking.claude):
+        if draft.has(models.TOP_K):
+            return {"top_k": request.top_k}
+        if draft.has(models.TOP_K_NOVA):
+            return {"inferenceConfig": {"topK": request.top_k}}
+    draft.drop("top_k")
+    return {}
+
+
+def _metadata(request: Request, draft: Draft) -> dict[str, str]:
+    """The client's metadata and, as one entry of it, its user; entries that Bedrock's patterns forbid are dropped."""
+    pairs = [("metadata", name, value) for name, value in request.metadata.items()]
+    if request.user is not None and "user" not in request.metadata:
+        pairs.insert(0, ("user", "user", request.user))
+    elif request.user is not None:
+        draft.drop("user")
+    entries: dict[str, str] = {}
+    for origin, name, value in pairs:
+        fits = name and _METADATA.fullmatch(name) and _METADATA.fullmatch(value)
+        if fits and len(entries) < _MOST_METADATA:
+            entries[name] = value
+        else:
+            draft.drop(origin)
+    return entries
+
+
+def _service_tier(request: Request, draft: Draft) -> Json:
+    if request.service_tier is None:
+        return None
+    if request.service_tier not in _SERVICE_TIERS:
+        draft.drop("service_tier")
+        return None
+    tier = _SERVICE_TIERS[request.service_tier]
+    return None if tier is None else {"type": tier}

@@ -1,0 +1,71 @@
+"""Converse's whole answer -> neutral values.
+
+Law: nothing in an answer is trusted to be there; an answer without output is an answer without parts. The body names
+neither itself nor its model, so both are handed in. A tool call's empty input becomes "" (the neutral word for no
+arguments). Source: the bedrock-runtime service model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nexus.conversation import Part, Reasoning, Response, Seal, Text, ToolCall
+from nexus.protocols.codec import ReadResponse
+from nexus.protocols.converse.stops import read_stop
+from nexus.protocols.converse.usage import read_usage
+from nexus.wire import Json, encode, mapping, sequence, text
+
+
+def read_response(
+    body: Mapping[str, Json], *, response_id: str = "", model: str = "", names: Mapping[str, str] | None = None
+) -> ReadResponse:
+    """``names`` is what ``draft.original_names`` gave for the request."""
+    parts: list[Part] = []
+    dropped: dict[str, None] = {}
+    message = mapping(mapping(body.get("output")).get("message"))
+    for block in sequence(message.get("content")):
+        part = _part(mapping(block), names or {}, dropped)
+        if part is not None:
+            parts.append(part)
+    usage = read_usage(mapping(body.get("usage")))
+    return ReadResponse(Response(response_id, model, tuple(parts), read_stop(body), usage), tuple(dropped))
+
+
+def _part(block: Mapping[str, Json], names: Mapping[str, str], dropped: dict[str, None]) -> Part | None:
+    for kind, value in block.items():
+        match kind:
+            case "text":
+                return Text(text(value))
+            case "toolUse" if mapping(value).get("type") is None:
+                return _tool_call(mapping(value), names)
+            case "reasoningContent":
+                return _reasoning(mapping(value))
+            case "citationsContent":
+                dropped["citations"] = None
+                return Text(
+                    "".join(text(mapping(piece).get("text")) for piece in sequence(mapping(value).get("content")))
+                )
+            case "toolUse":
+                dropped[text(mapping(value).get("type")) or kind] = None
+            case _:
+                dropped[kind] = None
+    return None
+
+
+def _tool_call(wire: Mapping[str, Json], names: Mapping[str, str]) -> ToolCall:
+    name = text(wire.get("name"))
+    return ToolCall(text(wire.get("toolUseId")), names.get(name, name), _arguments(wire.get("input")))
+
+
+def _arguments(value: Json) -> str:
+    if isinstance(value, str):
+        return value
+    return encode(value).decode() if value else ""
+
+
+def _reasoning(wire: Mapping[str, Json]) -> Reasoning:
+    redacted = wire.get("redactedContent")
+    if redacted is not None:
+        return Reasoning("", Seal("converse", text(redacted)), redacted=True)
+    told = mapping(wire.get("reasoningText"))
+    return Reasoning(text(told.get("text")), Seal("converse", text(told.get("signature"))))

@@ -1,0 +1,136 @@
+"""How hard the model is to think, in each family's own fields.
+
+Law: thinking yields to what the client can rely on. Where a model refuses it beside a forced tool call, or because the
+history lacks the reasoning it demands, it is left out and reported. Sources: the Bedrock user guide on extended
+thinking, Nova reasoning and gpt-oss; the bedrock-runtime service model (outputConfig.effort).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from nexus.conversation import Effort, Request, Thinking
+from nexus.protocols.converse import models
+from nexus.protocols.converse.draft import Draft
+from nexus.protocols.converse.tools import ToolPlan
+from nexus.protocols.converse.turns import answers_unreasoned_call
+from nexus.wire import Json
+
+LEAST_BUDGET = 1024
+BUDGETS: Mapping[Effort, int] = {
+    "minimal": 1024,
+    "low": 2048,
+    "medium": 8192,
+    "high": 16384,
+    "xhigh": 24576,
+    "max": 32768,
+}
+_THREE: Mapping[Effort, str] = {
+    "minimal": "low",
+    "low": "low",
+    "medium": "medium",
+    "high": "high",
+    "xhigh": "high",
+    "max": "high",
+}
+_FROM_LOW: Mapping[Effort, str] = {
+    "minimal": "low",
+    "low": "low",
+    "medium": "medium",
+    "high": "high",
+    "xhigh": "xhigh",
+    "max": "max",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingPlan:
+    """``claude``: Claude thinks; ``unlimited``: Nova thinks so hard that it takes no limits and no sampling."""
+
+    extra: dict[str, Json] = field(default_factory=dict)
+    effort: str | None = None
+    max_tokens: int | None = None
+    claude: bool = False
+    unlimited: bool = False
+
+
+def plan_thinking(request: Request, tools: ToolPlan, spare: int, draft: Draft) -> ThinkingPlan:
+    """``spare`` are the tokens for the answer itself where the client set no limit."""
+    plan = ThinkingPlan(max_tokens=request.max_tokens)
+    thinking = request.thinking
+    if thinking is None:
+        return plan
+    exact = thinking.enabled and thinking.budget is not None and draft.has(models.THINKING_BUDGET)
+    if draft.has(models.THINKING_ADAPTIVE) and not exact:
+        return _adaptive(plan, thinking, tools, draft)
+    if draft.has(models.THINKING_BUDGET):
+        return _budgeted(plan, request, thinking, tools, spare, draft)
+    if draft.has(models.THINKING_NOVA):
+        return _nova(plan, thinking)
+    if draft.has(models.THINKING_EFFORT):
+        return _flat(plan, thinking, draft)
+    if draft.has(models.THINKING_NESTED):
+        return _nested(plan, thinking)
+    draft.drop("thinking")
+    return plan
+
+
+def effort_of(thinking: Thinking) -> Effort | None:
+    """The effort asked for, or the least whose budget covers the one asked for; None where the model adapts."""
+    if thinking.effort is not None or thinking.budget is None:
+        return thinking.effort
+    return next((effort for effort, budget in BUDGETS.items() if thinking.budget <= budget), "max")
+
+
+def _adaptive(plan: ThinkingPlan, thinking: Thinking, tools: ToolPlan, draft: Draft) -> ThinkingPlan:
+    wished = effort_of(thinking)
+    effort = None if wished is None else _FROM_LOW[wished]
+    if not thinking.enabled:
+        return ThinkingPlan({"thinking": {"type": "disabled"}}, effort, plan.max_tokens)
+    if tools.forced:
+        draft.drop("thinking")
+        return plan
+    display = "summarized" if thinking.visible else "omitted"
+    return ThinkingPlan({"thinking": {"type": "adaptive", "display": display}}, effort, plan.max_tokens, claude=True)
+
+
+def _budgeted(
+    plan: ThinkingPlan, request: Request, thinking: Thinking, tools: ToolPlan, spare: int, draft: Draft
+) -> ThinkingPlan:
+    if not thinking.enabled:
+        return plan
+    limit = request.max_tokens
+    short = thinking.budget is None and limit is not None and limit <= LEAST_BUDGET
+    if short or tools.forced or answers_unreasoned_call(request):
+        draft.drop("thinking")
+        return plan
+    budget = thinking.budget
+    if budget is None:
+        budget = BUDGETS[thinking.effort or "medium"]
+        budget = budget if limit is None or budget < limit else max(LEAST_BUDGET, limit // 2)
+    whole = budget + spare if limit is None else limit
+    return ThinkingPlan({"thinking": {"type": "enabled", "budget_tokens": budget}}, None, whole, claude=True)
+
+
+def _nova(plan: ThinkingPlan, thinking: Thinking) -> ThinkingPlan:
+    if not thinking.enabled:
+        return ThinkingPlan({"reasoningConfig": {"type": "disabled"}}, None, plan.max_tokens)
+    effort = _THREE[effort_of(thinking) or "medium"]
+    config = {"type": "enabled", "maxReasoningEffort": effort}
+    return ThinkingPlan({"reasoningConfig": config}, None, plan.max_tokens, unlimited=effort == "high")
+
+
+def _flat(plan: ThinkingPlan, thinking: Thinking, draft: Draft) -> ThinkingPlan:
+    if not thinking.enabled:
+        draft.drop("thinking")
+        return plan
+    effort = effort_of(thinking)
+    return plan if effort is None else ThinkingPlan({"reasoning_effort": _THREE[effort]}, None, plan.max_tokens)
+
+
+def _nested(plan: ThinkingPlan, thinking: Thinking) -> ThinkingPlan:
+    wished = effort_of(thinking)
+    if not thinking.enabled:
+        return ThinkingPlan({"reasoning": {"effort": "none"}}, None, plan.max_tokens)
+    return plan if wished is None else ThinkingPlan({"reasoning": {"effort": _FROM_LOW[wished]}}, None, plan.max_tokens)

@@ -1,0 +1,163 @@
+"""Tools, the choice among them, and structured output, which some models only have as a forced tool.
+
+Law: what the client may rely on (a tool, a forced call, a schema) is kept exactly or refused by name. "none" has no
+counterpart: without tool blocks in the history the tools are left out, which is exact; with them Bedrock demands
+toolConfig, so the tools stay, free to be called, and ``tool_choice`` is reported as dropped. A history with tool blocks
+and a request without tools gets the tools that the history names. Source: the bedrock-runtime service model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from nexus.conversation import OutputFormat, Request, Tool, ToolCall
+from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.converse import models
+from nexus.protocols.converse.draft import Draft, only, tool_name
+from nexus.protocols.converse.turns import has_tool_parts
+from nexus.wire import Json, encode
+
+ANSWER_TOOL = "json_answer"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolPlan:
+    """``mode`` is auto, any or tool; ``extra`` goes into additionalModelRequestFields."""
+
+    tools: tuple[Tool, ...] = ()
+    mode: str = "auto"
+    name: str | None = None
+    answer_tool: str | None = None
+
+    @property
+    def forced(self) -> bool:
+        return self.mode != "auto"
+
+
+def plan_tools(request: Request, draft: Draft) -> ToolPlan:
+    """Which tools are sent and what is demanded of them. Raises InvalidRequest, UnsupportedFeature."""
+    plan = _chosen(request, draft)
+    wanted = request.output_format
+    if wanted is not None and not _native(wanted, draft):
+        plan = _with_answer_tool(plan, wanted, draft)
+    if plan.tools and draft.has(models.NO_TOOLS):
+        raise UnsupportedFeature("this model has no tools; use another model", param="tools")
+    if plan.forced and draft.has(models.TOOL_CHOICE_AUTO):
+        raise UnsupportedFeature("this model cannot be made to call a tool; use tool_choice auto", param="tool_choice")
+    if plan.mode == "tool" and draft.has(models.TOOL_CHOICE_UNNAMED):
+        return replace(plan, mode="any", tools=tuple(tool for tool in plan.tools if tool.name == plan.name))
+    return plan
+
+
+def _chosen(request: Request, draft: Draft) -> ToolPlan:
+    choice = request.tool_choice
+    mode = "auto" if choice is None else choice.mode
+    tools = request.tools
+    if has_tool_parts(request):
+        tools = tools or _remembered(request)
+        if mode == "none":
+            draft.drop("tool_choice")
+    elif mode == "none":
+        tools = ()
+    match mode:
+        case "auto" | "none":
+            return ToolPlan(tools)
+        case "required":
+            if not request.tools:
+                raise InvalidRequest("tool_choice demands a tool, but there are no tools", param="tool_choice")
+            return ToolPlan(tools, "any")
+        case "tool":
+            name = choice.name if choice is not None else None
+            if name not in {tool.name for tool in request.tools}:
+                raise InvalidRequest(f"tool_choice names {name!r}, which is not among the tools", param="tool_choice")
+            return ToolPlan(tools, "tool", name)
+        case _:
+            raise InvalidRequest(f"unknown tool_choice {mode!r}", param="tool_choice")
+
+
+def _remembered(request: Request) -> tuple[Tool, ...]:
+    parts = [part for message in request.messages for part in message.parts]
+    names = dict.fromkeys(part.name for part in parts if isinstance(part, ToolCall))
+    return tuple(Tool(name) for name in names or ["unknown"])
+
+
+def _native(wanted: OutputFormat, draft: Draft) -> bool:
+    """textFormat takes a schema; "any JSON object" has none."""
+    return wanted.schema is not None and draft.has(models.STRUCTURED_OUTPUT)
+
+
+def _with_answer_tool(plan: ToolPlan, wanted: OutputFormat, draft: Draft) -> ToolPlan:
+    """Called tools and the answer are alternatives: a turn that must call a client's tool has no answer to format."""
+    if plan.forced:
+        draft.drop("output_format")
+        return plan
+    if draft.has(models.TOOL_CHOICE_AUTO) or draft.has(models.NO_TOOLS):
+        raise UnsupportedFeature(
+            "this model has neither structured output nor a forced tool; use another model", param="output_format"
+        )
+    name = ANSWER_TOOL
+    while name in {tool.name for tool in plan.tools}:
+        name += "_"
+    about = wanted.description or "Give the final answer by calling this tool with it."
+    tool = Tool(name, about, {"type": "object"} if wanted.schema is None else wanted.schema, wanted.strict)
+    mode, only_name = ("any", None) if plan.tools else ("tool", name)
+    return ToolPlan((*plan.tools, tool), mode, only_name, answer_tool=name)
+
+
+def write_tool_config(plan: ToolPlan, request: Request, draft: Draft) -> tuple[Json, dict[str, Json]]:
+    """The toolConfig (None without tools), and what goes beside it as additional model fields."""
+    if not plan.tools:
+        return None, {}
+    tools: list[Json] = []
+    for number, tool in enumerate(plan.tools):
+        tools.append({"toolSpec": _spec(tool, f"tools.{number}", draft)})
+        tools += draft.cache_point(tool.cache, among_tools=True)
+    config: dict[str, Json] = {"tools": tools}
+    name = tool_name(plan.name) if plan.name is not None else None
+    if request.parallel_tools is False and draft.has(models.PARALLEL_SWITCH):
+        return config, {"tool_choice": only({"type": plan.mode, "name": name, "disable_parallel_tool_use": True})}
+    if request.parallel_tools is False:
+        draft.drop("parallel_tools")
+    match plan.mode:
+        case "auto":
+            pass
+        case "any":
+            config["toolChoice"] = {"any": {}}
+        case "tool":
+            config["toolChoice"] = {"tool": {"name": name}}
+        case _:
+            raise InvalidRequest(f"unknown tool_choice {plan.mode!r}", param="tool_choice")
+    return config, {}
+
+
+def _spec(tool: Tool, path: str, draft: Draft) -> Json:
+    if not tool.name:
+        raise InvalidRequest("a tool needs a name", param=f"{path}.name")
+    if tool.strict and not draft.has(models.STRUCTURED_OUTPUT):
+        draft.drop("strict")
+    strict = True if tool.strict and draft.has(models.STRUCTURED_OUTPUT) else None
+    described = tool.description if tool.description and tool.description.strip() else None
+    schema = _schema(tool.parameters, path)
+    return only(
+        {"name": tool_name(tool.name), "description": described, "inputSchema": {"json": schema}, "strict": strict}
+    )
+
+
+def _schema(parameters: Json, path: str) -> Json:
+    """The client's schema untouched, save that Bedrock demands it to say the ``type`` it always has."""
+    if parameters is None:
+        return {"type": "object", "properties": {}}
+    if not isinstance(parameters, Mapping):
+        raise InvalidRequest("a tool's parameters are a JSON Schema object", param=f"{path}.parameters")
+    return parameters if "type" in parameters else {"type": "object", **parameters}
+
+
+def write_text_format(request: Request, draft: Draft) -> Json:
+    """outputConfig.textFormat, where the model has it. The service holds every answer to the schema strictly."""
+    wanted = request.output_format
+    if wanted is None or not _native(wanted, draft):
+        return None
+    schema = encode(wanted.schema).decode()
+    definition = only({"schema": schema, "name": wanted.name, "description": wanted.description})
+    return {"type": "json_schema", "structure": {"jsonSchema": definition}}

@@ -1,0 +1,156 @@
+"""The conversation as alternating Converse turns.
+
+Law: turns alternate, the first is the user's, and every turn has content. Neighbours of one role are merged. Inside an
+assistant's turn tool calls come last, inside a user's turn their results come first and in the calls' order; everything
+else keeps its order. A system message inside the conversation keeps its place as marked user text: the service model
+has a role for it, no model on Converse takes it. Source: the bedrock-runtime service model and its 400s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from nexus.conversation import Message, Part, Reasoning, Request, Text, ToolCall, ToolResult
+from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.converse import models
+from nexus.protocols.converse.draft import Draft
+from nexus.protocols.converse.parts import text_blocks, write_assistant_part, write_user_part
+from nexus.wire import Json, mapping
+
+PLACEHOLDER = "(no message)"
+"""Opens a conversation that has no user message first, which Bedrock demands."""
+
+Unit = list[Json]
+"""Blocks that stay together: one part with its cachePoint."""
+
+
+@dataclass(slots=True)
+class _Turn:
+    role: str
+    units: list[Unit] = field(default_factory=list)
+
+
+def write_system(request: Request, draft: Draft) -> list[Json]:
+    """The system field; empty for models without it, whose turns then open with it."""
+    if draft.has(models.NO_SYSTEM):
+        return []
+    blocks: list[Json] = []
+    for text in request.system:
+        blocks += text_blocks(text.text) + draft.cache_point(text.cache)
+    return _tidy(blocks)
+
+
+def write_messages(request: Request, draft: Draft) -> list[Json]:
+    """Raises InvalidRequest, UnsupportedFeature."""
+    if not request.messages and not request.system:
+        raise InvalidRequest("at least one message is needed", param="messages")
+    turns: list[_Turn] = []
+    if draft.has(models.NO_SYSTEM):
+        _add(turns, "user", [_marked(text.text) for text in request.system if text.text.strip()])
+    for number, message in enumerate(request.messages):
+        if message.name is not None:
+            draft.drop("name")
+        role = "assistant" if message.role == "assistant" else "user"
+        _add(turns, role, _units(message, f"messages.{number}", draft))
+    if not turns or turns[0].role != "user":
+        turns.insert(0, _Turn("user", [[{"text": PLACEHOLDER}]]))
+    calls: list[str] = []
+    written: list[Json] = []
+    for turn in turns:
+        written.append({"role": turn.role, "content": _content(turn, calls)})
+        calls = [_inside(unit, "toolUse") for unit in turn.units if _inside(unit, "toolUse")]
+    return written
+
+
+def _add(turns: list[_Turn], role: str, units: list[Unit]) -> None:
+    """Blank messages vanish here, and their neighbours meet; a blank text's cachePoint joins what came before it."""
+    for unit in units:
+        if not unit:
+            continue
+        if "cachePoint" in unit[0]:
+            if turns:
+                turns[-1].units[-1] += unit
+            continue
+        if not turns or turns[-1].role != role:
+            turns.append(_Turn(role))
+        turns[-1].units.append(unit)
+
+
+def _units(message: Message, path: str, draft: Draft) -> list[Unit]:
+    match message.role:
+        case "assistant":
+            return [write_assistant_part(part, at, draft) for part, at in _places(message, path)]
+        case "user":
+            return [write_user_part(part, at, draft) for part, at in _places(message, path)]
+        case "system":
+            return [_system_unit(part, at, draft) for part, at in _places(message, path)]
+
+
+def _places(message: Message, path: str) -> Iterable[tuple[Part, str]]:
+    return ((part, f"{path}.content.{number}") for number, part in enumerate(message.parts))
+
+
+def _system_unit(part: Part, path: str, draft: Draft) -> Unit:
+    if not isinstance(part, Text):
+        raise UnsupportedFeature("a system message holds text only", param=path)
+    return (_marked(part.text) if part.text.strip() else []) + draft.cache_point(part.cache)
+
+
+def _marked(text: str) -> Unit:
+    return [{"text": f"<system>\n{text}\n</system>"}]
+
+
+def _content(turn: _Turn, calls: Sequence[str]) -> list[Json]:
+    """The turn's blocks in the order that Bedrock wants; ``calls`` are the ids of the turn before."""
+    if turn.role == "assistant":
+        units = sorted(turn.units, key=lambda unit: bool(_inside(unit, "toolUse")))
+        return _tidy([block for unit in units for block in unit])
+    place = {call: number for number, call in enumerate(calls)}
+    results = [unit for unit in turn.units if _inside(unit, "toolResult")]
+    results.sort(key=lambda unit: place.get(_inside(unit, "toolResult"), len(place)))
+    others = [unit for unit in turn.units if not _inside(unit, "toolResult")]
+    blocks = [block for unit in results + others for block in unit]
+    return _tidy(_accompanied(blocks))
+
+
+def _inside(unit: Unit, kind: str) -> str:
+    """The tool call id of the unit's block of that kind, or ""."""
+    return str(mapping(mapping(unit[0]).get(kind)).get("toolUseId", ""))
+
+
+def _accompanied(blocks: list[Json]) -> list[Json]:
+    """Bedrock refuses a message with a document but no text; the document's name is what can be said."""
+    names = [block["document"]["name"] for block in blocks if "document" in block]
+    if not names or any("text" in block for block in blocks):
+        return blocks
+    return [*blocks, {"text": f"Attached: {', '.join(names)}"}]
+
+
+def _tidy(blocks: list[Json]) -> list[Json]:
+    """A cachePoint must end something: none at the start, none after another."""
+    tidy: list[Json] = []
+    for block in blocks:
+        if "cachePoint" in block and (not tidy or "cachePoint" in tidy[-1]):
+            continue
+        tidy.append(block)
+    return tidy
+
+
+def has_tool_parts(request: Request) -> bool:
+    return any(isinstance(part, ToolCall | ToolResult) for message in request.messages for part in message.parts)
+
+
+def answers_unreasoned_call(request: Request) -> bool:
+    """Whether the last assistant's turn holds tool calls but does not begin with our own signed reasoning."""
+    turn: list[Part] = []
+    for message in reversed(request.messages):
+        if message.role == "assistant":
+            turn = [*message.parts, *turn]
+        elif turn:
+            break
+    if not any(isinstance(part, ToolCall) for part in turn):
+        return False
+    first = turn[0]
+    seal = first.seal if isinstance(first, Reasoning) else None
+    return seal is None or seal.dialect != "converse" or not seal.value

@@ -1,0 +1,28 @@
+"""Converse's token counts as disjoint parts.
+
+Law: the parts sum to ``totalTokens``. ``inputTokens`` leaves out what was read from or written to the cache; a model
+whose total is the sum of input and output alone counts it inside, and then it is taken out. Reasoning is not told from
+the output. Source: the Bedrock user guide on prompt caching.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nexus.usage import Usage
+from nexus.wire import Json, count, mapping, sequence
+
+
+def read_usage(wire: Mapping[str, Json]) -> Usage:
+    fresh, output = count(wire.get("inputTokens")), count(wire.get("outputTokens"))
+    read, written = count(wire.get("cacheReadInputTokens")), count(wire.get("cacheWriteInputTokens"))
+    cached = read + written
+    if 0 < cached <= fresh and count(wire.get("totalTokens")) == fresh + output:
+        fresh -= cached
+    hour = sum(
+        count(mapping(detail).get("inputTokens"))
+        for detail in sequence(wire.get("cacheDetails"))
+        if mapping(detail).get("ttl") == "1h"
+    )
+    hour = min(hour, written)
+    return Usage(fresh, read, written - hour, hour, output)

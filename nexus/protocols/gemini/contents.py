@@ -1,0 +1,175 @@
+"""The conversation as Gemini's alternating ``user`` and ``model`` contents.
+
+Law, in the order of the vendor's demands: neighbours of one role are one content; the function responses of a turn come
+first, in the order of their calls, then media out of tool results, then everything else. A system message in the middle
+of the conversation keeps its place as user text between <system> tags; one before any turn joins the system
+instruction. Only thought signatures of this dialect go out, on the very part they came with.
+Source: ai.google.dev/gemini-api/docs/function-calling and /thought-signatures.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import count
+
+from nexus.conversation import (
+    Audio,
+    Document,
+    Image,
+    Message,
+    Part,
+    Reasoning,
+    Refusal,
+    Seal,
+    Text,
+    ToolCall,
+    ToolResult,
+)
+from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.codec import ToolIds
+from nexus.protocols.gemini.media import media_parts
+from nexus.protocols.gemini.names import wire_name
+from nexus.protocols.gemini.results import call_args, result_media, write_response
+from nexus.wire import Json
+
+DIALECT = "gemini"
+PLACEHOLDER = "skip_thought_signature_validator"
+"""Google's documented signature for calls that no Gemini model made."""
+
+_IDS = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+
+
+@dataclass(slots=True)
+class _Call:
+    name: str
+    order: int
+
+
+@dataclass(slots=True)
+class _Turn:
+    role: str
+    origin: str
+    parts: list[Json] = field(default_factory=list)
+    results: list[tuple[int, Json]] = field(default_factory=list)
+    media: list[Json] = field(default_factory=list)
+
+    def whole(self) -> list[Json]:
+        ordered = [response for _, response in sorted(self.results, key=lambda result: result[0])]
+        return [*ordered, *self.media, *self.parts]
+
+
+class ContentsWriter:
+    """Collects messages; ``system`` and ``contents`` are the result."""
+
+    def __init__(self, quirks: frozenset[str], dropped: list[str]) -> None:
+        self.system: list[Json] = []
+        self._quirks = quirks
+        self._dropped = dropped
+        self._ids = ToolIds(_IDS)
+        self._calls: dict[str, _Call] = {}
+        self._order = count()
+        self._turns: list[_Turn] = []
+
+    def add_system(self, parts: Iterable[Part]) -> None:
+        self.system += [{"text": part.text} for part in parts if isinstance(part, Text) and part.text]
+
+    def add(self, message: Message, path: str) -> None:
+        if message.name is not None:
+            self._dropped.append("messages.name")
+        if message.role == "system":
+            self._add_system_message(message, path)
+            return
+        role = "model" if message.role == "assistant" else "user"
+        turn = self._turn(role, path)
+        for index, part in enumerate(message.parts):
+            self._add_part(turn, part, f"{path}.content.{index}")
+        if not turn.whole():
+            self._turns.pop()
+
+    def contents(self) -> list[Json]:
+        """Raises UnsupportedFeature for a prefill that the model refuses."""
+        if self._turns and self._turns[-1].role == "model" and "no_prefill" in self._quirks:
+            raise UnsupportedFeature(
+                "this model does not continue an answer begun by the client; end with a user message",
+                param=self._turns[-1].origin,
+            )
+        for turn in self._turns:
+            if turn.role == "model" and "thought_signatures" in self._quirks:
+                _sign_first_call(turn.parts)
+        return [{"role": turn.role, "parts": turn.whole()} for turn in self._turns]
+
+    def _turn(self, role: str, path: str) -> _Turn:
+        if not self._turns or self._turns[-1].role != role:
+            self._turns.append(_Turn(role, path))
+        return self._turns[-1]
+
+    def _add_system_message(self, message: Message, path: str) -> None:
+        words = [part.text for part in message.parts if isinstance(part, Text) and part.text]
+        if len([part for part in message.parts if isinstance(part, Text)]) != len(message.parts):
+            raise UnsupportedFeature("a system message can hold text only", param=path)
+        if not self._turns:
+            self.add_system(message.parts)
+        elif words:
+            self._turn("user", path).parts += [{"text": f"<system>\n{text}\n</system>"} for text in words]
+
+    def _add_part(self, turn: _Turn, part: Part, path: str) -> None:
+        match part:
+            case Text(text=words, seal=seal):
+                signature = _signature(seal) if turn.role == "model" else {}
+                if words or signature:
+                    turn.parts.append({"text": words} | signature)
+            case Refusal(text=words):
+                turn.parts += [{"text": words}] if words else []
+            case Image(detail=detail):
+                if detail not in (None, "auto"):
+                    self._dropped.append("messages.image.detail")
+                turn.parts += media_parts(part, self._quirks, path)
+            case Document() | Audio():
+                turn.parts += media_parts(part, self._quirks, path)
+            case Reasoning(text=words, seal=seal):
+                if signature := _signature(seal):
+                    turn.parts.append({"text": words, "thought": True} | signature)
+                else:
+                    self._dropped.append("messages.reasoning")
+            case ToolCall():
+                self._add_call(turn, part, path)
+            case ToolResult():
+                self._add_result(turn, part, path)
+
+    def _add_call(self, turn: _Turn, call: ToolCall, path: str) -> None:
+        if turn.role != "model":
+            raise InvalidRequest("a tool call must be part of an assistant message", param=path)
+        self._calls[call.id] = _Call(call.name, next(self._order))
+        wire: dict[str, Json] = {"name": wire_name(call.name), "args": call_args(call.arguments, path)}
+        if "function_ids" in self._quirks:
+            wire = {"id": self._ids[call.id]} | wire
+        turn.parts.append({"functionCall": wire} | _signature(call.seal))
+
+    def _add_result(self, turn: _Turn, result: ToolResult, path: str) -> None:
+        if turn.role != "user":
+            raise InvalidRequest("a tool result must be part of a user message", param=path)
+        call = self._calls.get(result.call_id)
+        if call is None:
+            raise InvalidRequest(f"no earlier tool call has the id {result.call_id!r}", param=path)
+        wire: dict[str, Json] = {"name": wire_name(call.name), "response": write_response(result)}
+        if "function_ids" in self._quirks:
+            wire = {"id": self._ids[result.call_id]} | wire
+        inside, beside = result_media(result, self._quirks, path)
+        if inside:
+            wire["parts"] = inside
+        if beside:
+            turn.media += [{"text": f"Attached to the result of {call.name}:"}, *beside]
+        turn.results.append((call.order, {"functionResponse": wire}))
+
+
+def _signature(seal: Seal | None) -> dict[str, Json]:
+    return {"thoughtSignature": seal.value} if seal is not None and seal.dialect == DIALECT and seal.value else {}
+
+
+def _sign_first_call(parts: list[Json]) -> None:
+    for part in parts:
+        if "functionCall" in part:
+            part.setdefault("thoughtSignature", PLACEHOLDER)
+            return

@@ -1,0 +1,73 @@
+"""What becomes of every field of a neutral request on the way to Gemini, as data.
+
+Law: complete (a row per field of ``nexus.conversation.Request``) and exact: a test sends each field and looks. A vendor
+dialect only: there are no client fields to read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Disposition:
+    """``kind`` is what happens to a usual value; ``note`` tells the rest."""
+
+    kind: Literal["carried", "converted", "dropped", "refused"]
+    note: str = ""
+
+
+def _to(kind: Literal["carried", "converted", "dropped", "refused"], note: str = "") -> Disposition:
+    return Disposition(kind, note)
+
+
+WRITES: Mapping[str, Disposition] = {
+    "messages": _to(
+        "converted",
+        "contents, roles merged so that they alternate; mid-conversation system text becomes user text in <system> "
+        "tags; names, image detail and reasoning without a Gemini signature are dropped with notice; links that the "
+        "server does not fetch, and a final model turn on models that refuse it, are refused",
+    ),
+    "system": _to(
+        "carried", "systemInstruction, one part a block; alone, without any message, it is sent as a user turn"
+    ),
+    "tools": _to(
+        "converted",
+        "functionDeclarations with parametersJsonSchema untouched, or the OpenAPI subset, whose missing keywords are "
+        "named one by one and whose recursion is refused; names outside Gemini's alphabet are replaced and mapped "
+        "back; strict is dropped with notice",
+    ),
+    "tool_choice": _to("converted", "functionCallingConfig AUTO, NONE, ANY, allowedFunctionNames"),
+    "parallel_tools": _to("dropped", "only when false: Gemini has no such switch"),
+    "thinking": _to(
+        "converted",
+        "thinkingConfig with level or budget by the model; dropped with notice where the model does not think, or "
+        "cannot stop thinking; a budget outside the model's range becomes the nearest one, with notice",
+    ),
+    "output_format": _to(
+        "converted",
+        "responseMimeType and responseJsonSchema (responseSchema on old servers); beside tools on models that refuse "
+        "both: a forced answer tool, or dropped with notice when a call is demanded anyway; name and strict say "
+        "nothing that Gemini would not do",
+    ),
+    "max_tokens": _to("carried", "maxOutputTokens; no default, Gemini demands none"),
+    "temperature": _to("carried", "0 to 2 as in chat; dropped with notice on models with fixed sampling"),
+    "top_p": _to("carried", "dropped with notice on models with fixed sampling"),
+    "top_k": _to("carried", "dropped with notice on models with fixed sampling"),
+    "presence_penalty": _to("carried", "dropped with notice on models without penalties"),
+    "frequency_penalty": _to("carried", "dropped with notice on models without penalties"),
+    "seed": _to("carried", "dropped with notice beyond 32 bits"),
+    "stop": _to("carried", "stopSequences; more than five are refused"),
+    "logprobs": _to("dropped", "the neutral answer has no place for them"),
+    "top_logprobs": _to("dropped", "the neutral answer has no place for them"),
+    "logit_bias": _to("dropped", "no counterpart"),
+    "user": _to("dropped", "no counterpart"),
+    "metadata": _to("dropped", "labels are Vertex AI's billing data with an alphabet of their own"),
+    "service_tier": _to(
+        "converted", "serviceTier: flex, priority, default as standard; auto is left out; others dropped"
+    ),
+    "stream": _to("converted", "the method in the URL, which is the provider's"),
+    "include_usage": _to("converted", "Gemini always tells"),
+}

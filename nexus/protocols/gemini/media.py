@@ -1,0 +1,111 @@
+"""Images, documents and audio as Gemini parts.
+
+Law: Nexus fetches no URL; a link goes out only where Google documents that it fetches it, else the request is refused.
+Google wants a media type with every link: it is read off the path's extension, never guessed for an image.
+Source: ai.google.dev/gemini-api/docs/file-input-methods, Vertex AI reference of FileData.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from nexus.conversation import Audio, Document, Image, Inline, Link, Text
+from nexus.errors import UnsupportedFeature
+from nexus.wire import Json
+
+_TYPES: Mapping[str, str] = {
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "jpeg": "image/jpeg",
+    "webp": "image/webp",
+    "gif": "image/gif",
+    "heic": "image/heic",
+    "heif": "image/heif",
+    "avif": "image/avif",
+    "bmp": "image/bmp",
+    "pdf": "application/pdf",
+    "txt": "text/plain",
+    "md": "text/plain",
+    "csv": "text/csv",
+    "html": "text/html",
+    "htm": "text/html",
+    "xml": "text/xml",
+    "json": "application/json",
+    "mp4": "video/mp4",
+}
+_YOUTUBE = ("youtube.com", "www.youtube.com", "m.youtube.com", "youtu.be")
+_FILES_API = "generativelanguage.googleapis.com"
+
+Media = Image | Document | Audio
+
+
+def media_parts(part: Media, quirks: frozenset[str], param: str) -> list[Json]:
+    """One media part, with a document's title and context as a text part before it."""
+    match part:
+        case Document(title=title, context=context):
+            about = [f"{label}: {words}" for label, words in (("Title", title), ("Context", context)) if words]
+            source = part.source
+            head: list[Json] = [{"text": "\n".join(about)}] if about else []
+            return [*head, _source(source, "application/pdf", quirks, param)]
+        case Image(source=source):
+            return [_source(source, None, quirks, param)]
+        case Audio(source=source):
+            return [_source(source, None, quirks, param)]
+
+
+def inline_of(part: Media) -> Inline | None:
+    """The part's bytes, unless it is a link."""
+    match part.source:
+        case Inline():
+            return part.source
+        case Text(text=words):
+            return Inline("text/plain", base64.b64encode(words.encode()).decode())
+        case Link():
+            return None
+
+
+def _source(source: Inline | Link | Text, default: str | None, quirks: frozenset[str], param: str) -> Json:
+    match source:
+        case Inline(media_type=media_type, data=data):
+            return {"inlineData": {"mimeType": media_type, "data": data}}
+        case Text(text=words):
+            return {"inlineData": {"mimeType": "text/plain", "data": base64.b64encode(words.encode()).decode()}}
+        case Link(url=url):
+            return {"fileData": _file_data(url, default, quirks, param)}
+
+
+def _file_data(url: str, default: str | None, quirks: frozenset[str], param: str) -> dict[str, Json]:
+    try:
+        address = urlsplit(url)
+    except ValueError:
+        raise UnsupportedFeature("this is not a URL that the vendor could fetch", param=param) from None
+    host = (address.hostname or "").lower()
+    if host == _FILES_API and "vertex" not in quirks:
+        return {"fileUri": url}
+    if host in _YOUTUBE:
+        return {"mimeType": "video/mp4", "fileUri": url}
+    _check_fetched(address.scheme.lower(), quirks, param)
+    name, dot, extension = address.path.rpartition("/")[2].rpartition(".")
+    media_type = _TYPES.get(extension.lower(), default) if dot and name else default
+    if media_type is None:
+        raise UnsupportedFeature(
+            "Gemini wants the media type of a linked image, and this URL's path has no known file extension; "
+            "send the image inline as a data URL",
+            param=param,
+        )
+    return {"mimeType": media_type, "fileUri": url}
+
+
+def _check_fetched(scheme: str, quirks: frozenset[str], param: str) -> None:
+    vertex = "vertex" in quirks
+    if scheme == "gs" and vertex:
+        return
+    if "http_links" in quirks and (scheme == "https" or (scheme == "http" and vertex)):
+        return
+    raise UnsupportedFeature(
+        f"this model's server does not fetch {scheme or 'such'} links, and Nexus fetches no client URL; "
+        "send the content inline as base64 data",
+        param=param,
+    )

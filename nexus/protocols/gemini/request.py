@@ -1,0 +1,125 @@
+"""Neutral request -> ``generateContent`` body.
+
+Law: driven by and equal to ``fields.WRITES``. The model and whether to stream are in the URL, which is the provider's.
+Source: ai.google.dev/api/generate-content, google.genai.types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from nexus.conversation import CacheHint, Request, ToolResult
+from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.codec import Target, Written
+from nexus.protocols.gemini.contents import ContentsWriter
+from nexus.protocols.gemini.thinking import write_thinking
+from nexus.protocols.gemini.tools import write_tooling
+from nexus.wire import Json
+
+MAX_STOPS = 5
+_TIERS: Mapping[str, str | None] = {
+    "auto": None,
+    "default": "standard",
+    "standard": "standard",
+    "standard_only": "standard",
+    "flex": "flex",
+    "priority": "priority",
+}
+_INT32 = 2**31
+
+_NUMBERS: Mapping[str, tuple[str, str]] = {
+    "max_tokens": ("maxOutputTokens", ""),
+    "temperature": ("temperature", "no_sampling"),
+    "top_p": ("topP", "no_sampling"),
+    "top_k": ("topK", "no_sampling"),
+    "presence_penalty": ("presencePenalty", "no_penalties"),
+    "frequency_penalty": ("frequencyPenalty", "no_penalties"),
+}
+"""Field -> its key in generationConfig and the quirk of the models that lack it; a penalty of 0 is none."""
+
+
+def write_request(request: Request, target: Target) -> Written:
+    """Raises UnsupportedFeature and InvalidRequest by the name of the neutral field."""
+    dropped: list[str] = []
+    system, contents = _write_conversation(request, target.quirks, dropped)
+    tooling = write_tooling(request, target.quirks, dropped)
+    body: dict[str, Json] = {"contents": contents}
+    if system:
+        body["systemInstruction"] = {"parts": system}
+    body |= tooling.body
+    generation = _write_generation(request, target.quirks, dropped) | tooling.generation
+    if generation:
+        body["generationConfig"] = generation
+    if request.service_tier is not None:
+        _write_tier(request.service_tier, body, dropped)
+    dropped += _unsaid(request)
+    return Written(body, tuple(dict.fromkeys(dropped)), tooling.answer_tool)
+
+
+def _write_conversation(request: Request, quirks: frozenset[str], dropped: list[str]) -> tuple[list[Json], list[Json]]:
+    writer = ContentsWriter(quirks, dropped)
+    writer.add_system(request.system)
+    for index, message in enumerate(request.messages):
+        writer.add(message, f"messages.{index}")
+    contents = writer.contents()
+    if contents:
+        return writer.system, contents
+    if not writer.system:
+        raise InvalidRequest("the request holds no content to answer", param="messages")
+    # The vendor demands a turn; with instructions alone, they are what there is to answer.
+    return [], [{"role": "user", "parts": writer.system}]
+
+
+def _write_generation(request: Request, quirks: frozenset[str], dropped: list[str]) -> dict[str, Json]:
+    config: dict[str, Json] = {}
+    for name, (key, quirk) in _NUMBERS.items():
+        value = getattr(request, name)
+        if value is None:
+            continue
+        if quirk not in quirks:
+            config[key] = value
+        elif quirk != "no_penalties" or value != 0:
+            dropped.append(name)
+    if request.seed is not None:
+        if -_INT32 <= request.seed < _INT32:
+            config["seed"] = request.seed
+        else:
+            dropped.append("seed")
+    if request.stop:
+        config["stopSequences"] = _stops(request.stop)
+    if request.thinking is not None:
+        thinking = write_thinking(request.thinking, quirks, dropped)
+        config |= {} if thinking is None else {"thinkingConfig": thinking}
+    return config
+
+
+def _stops(stop: tuple[str, ...]) -> list[str]:
+    if len(stop) > MAX_STOPS:
+        raise UnsupportedFeature(f"Gemini takes at most {MAX_STOPS} stop sequences, not {len(stop)}", param="stop")
+    return list(stop)
+
+
+def _write_tier(tier: str, body: dict[str, Json], dropped: list[str]) -> None:
+    if tier not in _TIERS:
+        dropped.append("service_tier")
+    elif (wire := _TIERS[tier]) is not None:
+        body["serviceTier"] = wire
+
+
+def _unsaid(request: Request) -> Iterator[str]:
+    """The fields that Gemini has no word for."""
+    for name in ("logprobs", "top_logprobs", "logit_bias", "user", "metadata"):
+        if getattr(request, name):
+            yield name
+    if any(_cache_hints(request)):
+        yield "cache_control"
+
+
+def _cache_hints(request: Request) -> Iterator[CacheHint | None]:
+    yield from (part.cache for part in request.system)
+    yield from (tool.cache for tool in request.tools)
+    for message in request.messages:
+        for part in message.parts:
+            yield getattr(part, "cache", None)
+            if isinstance(part, ToolResult):
+                yield from (inner.cache for inner in part.parts)

@@ -1,0 +1,27 @@
+"""``generateContent``'s whole answer -> neutral response.
+
+Law: read by the stream's own reader, so that both paths cannot differ; an answer without a finish reason, a candidate
+or any part is normal, and ends ``unknown`` unless the vendor says more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nexus.conversation import Stop
+from nexus.events import Notice, ResponseEnd
+from nexus.fold import fold
+from nexus.protocols.codec import Numbered, ReadResponse
+from nexus.protocols.gemini.stream import StreamReader
+from nexus.wire import Json
+
+
+def read_response(
+    body: Mapping[str, Json], *, new_id: Numbered, names: Mapping[str, str] | None = None
+) -> ReadResponse:
+    """Raises Rejected when the body is an error after all."""
+    reader = StreamReader(new_id=new_id, names=names)
+    events = reader.read(body)
+    events += reader.finish() or [ResponseEnd(Stop("unknown"))]
+    dropped = tuple(event.dropped for event in events if isinstance(event, Notice))
+    return ReadResponse(fold(events), dropped)

@@ -1,0 +1,90 @@
+"""Tool calls' arguments and tool results as the JSON objects that Gemini wants.
+
+Law: an object stays an object as long as the vendor keeps every value: its Struct holds numbers as doubles and gives
+``output`` and ``error`` a meaning, so results with larger integers go as text, and results with such keys go inside
+``output``. Source: google.genai.types.FunctionResponse, google.protobuf.Struct.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nexus.conversation import Audio, Document, Image, Text, ToolResult
+from nexus.errors import InvalidRequest
+from nexus.protocols.gemini.media import inline_of, media_parts
+from nexus.wire import Json, decode
+
+_INSIDE = frozenset({"image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain"})
+"""Media types that functionResponse.parts takes on every model that takes it at all."""
+
+_EXACT = 2**53
+
+
+def call_args(arguments: str, path: str) -> dict[str, Json]:
+    """Raises InvalidRequest for arguments that are no JSON object."""
+    if not arguments.strip():
+        return {}
+    try:
+        value = decode(arguments)
+    except ValueError:
+        raise InvalidRequest("the tool call's arguments are not valid JSON", param=path) from None
+    if not isinstance(value, dict):
+        raise InvalidRequest("the tool call's arguments are not a JSON object", param=path)
+    return value
+
+
+def write_response(result: ToolResult) -> dict[str, Json]:
+    """``functionResponse.response``."""
+    words = "\n".join(part.text for part in result.parts if isinstance(part, Text))
+    value = _object(words)
+    if result.is_error:
+        return {"error": words if value is None else value}
+    if value is None:
+        return {"output": words}
+    return {"output": value} if {"output", "error"} & value.keys() else value
+
+
+def result_media(result: ToolResult, quirks: frozenset[str], path: str) -> tuple[list[Json], list[Json]]:
+    """The media of a result: parts of the function response itself, and parts that must follow it."""
+    inside: list[Json] = []
+    beside: list[Json] = []
+    for index, part in enumerate(result.parts):
+        if isinstance(part, Text):
+            continue
+        fits = _fits(part) if "multimodal_function_response" in quirks else None
+        if fits is not None:
+            inside.append(fits)
+        else:
+            beside += media_parts(part, quirks, f"{path}.content.{index}")
+    return inside, beside
+
+
+def _fits(part: Image | Document | Audio) -> Json:
+    source = inline_of(part)
+    if source is None or source.media_type not in _INSIDE:
+        return None
+    if isinstance(part, Document) and (part.title or part.context):
+        return None
+    return {"inlineData": {"mimeType": source.media_type, "data": source.data}}
+
+
+def _object(words: str) -> dict[str, Json] | None:
+    if not words.lstrip().startswith("{"):
+        return None
+    try:
+        value = decode(words)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) and _exact(value) else None
+
+
+def _exact(value: Json) -> bool:
+    match value:
+        case bool() | str() | float() | None:
+            return True
+        case int():
+            return -_EXACT <= value <= _EXACT
+        case Mapping():
+            return all(_exact(item) for item in value.values())
+        case _:
+            return all(_exact(item) for item in value)

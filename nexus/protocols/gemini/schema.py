@@ -1,0 +1,214 @@
+"""JSON Schema rewritten as Gemini's OpenAPI subset (``Schema``), for servers without ``parametersJsonSchema``.
+
+Law: what the subset says differently is converted, what it cannot say is either refused (recursion, contradictions,
+references that lead nowhere) or left out and named with its full path; nothing changes silently. Only keywords that
+state nothing (``$schema``, ``$id``, ``$comment``, definitions already inlined) vanish without a word.
+Source: google.genai.types.Schema and ai.google.dev/api/caching#Schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nexus.errors import UnsupportedFeature
+from nexus.wire import Json, encode, mapping, sequence, text
+
+MAX_SIZE = 5000
+"""Subschemas after inlining: references to references double at every step."""
+
+MAX_DEPTH = 32
+"""References inside one another."""
+
+_COPIED = frozenset({"title", "description", "default", "required", "propertyOrdering", "nullable", "example"})
+_OF_TYPE: Mapping[str, frozenset[str]] = {
+    "string": frozenset({"minLength", "maxLength", "pattern", "format", "enum"}),
+    "integer": frozenset({"minimum", "maximum", "format", "enum"}),
+    "number": frozenset({"minimum", "maximum", "format"}),
+    "boolean": frozenset(),
+    "array": frozenset({"items", "minItems", "maxItems"}),
+    "object": frozenset({"properties", "minProperties", "maxProperties"}),
+}
+_VALIDATORS = frozenset().union(*_OF_TYPE.values())
+_STATELESS = frozenset({"$schema", "$id", "$comment", "$anchor", "$defs", "definitions"})
+_FORMATS = frozenset({"enum", "date-time", "int32", "int64", "float", "double"})
+_HANDLED = frozenset({"type", "const", "anyOf", "oneOf", "allOf", "$ref", "additionalProperties"})
+
+
+def write_schema(schema: Json, path: str, dropped: list[str]) -> dict[str, Json]:
+    """The Schema for a JSON Schema; ``path`` is where it stands in the request."""
+    return _Writer(schema, dropped).write(schema, path, ())
+
+
+class _Writer:
+    """One conversion; ``root`` is what references are resolved against."""
+
+    def __init__(self, root: Json, dropped: list[str]) -> None:
+        self._root = root
+        self._dropped = dropped
+        self._size = 0
+
+    def write(self, schema: Json, path: str, seen: tuple[str, ...]) -> dict[str, Json]:
+        self._size += 1
+        if self._size > MAX_SIZE or len(seen) > MAX_DEPTH:
+            raise UnsupportedFeature(f"{path}: with its references inlined the schema is too large", param=path)
+        if schema is True:
+            return {}
+        if not isinstance(schema, Mapping):
+            raise UnsupportedFeature(f"{path}: the schema {_short(schema)} cannot be told to this model", param=path)
+        schema, seen = self._resolved(schema, path, seen)
+        out: dict[str, Json] = {key: schema[key] for key in schema if key in _COPIED}
+        self._write_types(schema, out, path, seen)
+        self._write_alternatives(schema, out, path, seen)
+        if mapping(schema.get("additionalProperties")) or schema.get("additionalProperties") is False:
+            self._drop(path, "additionalProperties")
+        for key in schema:
+            if key not in _COPIED | _VALIDATORS | _STATELESS | _HANDLED:
+                self._drop(path, key)
+        return out
+
+    def _resolved(
+        self, schema: Mapping[str, Json], path: str, seen: tuple[str, ...]
+    ) -> tuple[Mapping[str, Json], tuple[str, ...]]:
+        """The schema with its own ``$ref`` and ``allOf`` merged in."""
+        while "$ref" in schema or "allOf" in schema:
+            rest = {key: value for key, value in schema.items() if key not in ("$ref", "allOf")}
+            bases: list[Json] = []
+            if "$ref" in schema:
+                reference = text(schema["$ref"])
+                if reference in seen:
+                    raise UnsupportedFeature(
+                        f"{path}: the schema is recursive through {reference}, which this model cannot be told; "
+                        "unroll it to a fixed depth",
+                        param=path,
+                    )
+                seen = (*seen, reference)
+                bases.append(self._target(reference, path))
+            bases += sequence(schema.get("allOf"))
+            merged: Mapping[str, Json] = {}
+            for base in bases:
+                merged = _merged(merged, base, path)
+            schema = _merged(merged, rest, path)
+        return schema, seen
+
+    def _target(self, reference: str, path: str) -> Json:
+        node = self._root
+        pointer = reference.removeprefix("#").strip("/")
+        for step in pointer.split("/") if pointer else ():
+            name = step.replace("~1", "/").replace("~0", "~")
+            items = sequence(node)
+            node = items[int(name)] if name.isdecimal() and int(name) < len(items) else mapping(node).get(name)
+        if not reference.startswith("#") or node is None:
+            raise UnsupportedFeature(f"{path}: the reference {reference!r} leads nowhere in this schema", param=path)
+        return node
+
+    def _write_types(self, schema: Mapping[str, Json], out: dict[str, Json], path: str, seen: tuple[str, ...]) -> None:
+        values = _values(schema)
+        types = _types_of(schema, values)
+        if len(types) > 1 and "null" in types:
+            types.remove("null")
+            out["nullable"] = True
+        if None in values and types != ["null"]:
+            out["nullable"] = True
+        if len(types) == 1:
+            out.update(self._typed(types[0], schema, path, seen))
+        elif not (schema.get("anyOf") or schema.get("oneOf")):
+            out["anyOf"] = [self._typed(kind, schema, path, seen) for kind in types]
+        else:
+            self._drop(path, "type")
+        told = {key for kind in types for key in _OF_TYPE.get(kind or "", ())}
+        for key in schema:
+            if key in _VALIDATORS - told and key != "enum":
+                self._drop(path, key)
+
+    def _typed(self, kind: str | None, schema: Mapping[str, Json], path: str, seen: tuple[str, ...]) -> dict[str, Json]:
+        """``type`` and the validators that belong to it."""
+        out: dict[str, Json] = {} if kind is None else {"type": kind.upper()}
+        known = _OF_TYPE.get(kind or "", frozenset())
+        for key in schema:
+            if key not in known or key == "enum":
+                continue
+            match key:
+                case "properties":
+                    found = mapping(schema[key]).items()
+                    out[key] = {name: self.write(sub, f"{path}.properties.{name}", seen) for name, sub in found}
+                case "items":
+                    out[key] = self.write(schema[key], f"{path}.items", seen)
+                case "format" if schema[key] not in _FORMATS:
+                    self._drop(path, key)
+                case _:
+                    out[key] = schema[key]
+        self._write_enum(kind, _values(schema), out, path)
+        return out
+
+    def _write_enum(self, kind: str | None, values: list[Json], out: dict[str, Json], path: str) -> None:
+        values = [value for value in values if value is not None]
+        strings = [value for value in values if isinstance(value, str)]
+        whole = [str(value) for value in values if isinstance(value, int) and not isinstance(value, bool)]
+        if kind == "string" and strings:
+            out["enum"] = strings
+        elif kind == "integer" and whole:
+            # Google writes the values of a numeric enum as strings.
+            out.update({"format": "enum", "enum": whole})
+        elif values:
+            self._drop(path, "enum")
+
+    def _write_alternatives(
+        self, schema: Mapping[str, Json], out: dict[str, Json], path: str, seen: tuple[str, ...]
+    ) -> None:
+        key = "anyOf" if "anyOf" in schema else "oneOf"
+        if "anyOf" in schema and "oneOf" in schema:
+            self._drop(path, "oneOf")
+        found = list(enumerate(sequence(schema.get(key))))
+        kept = [(index, sub) for index, sub in found if mapping(sub).get("type") != "null"]
+        if len(kept) < len(found):
+            out["nullable"] = True
+        branches = [self.write(sub, f"{path}.{key}.{index}", seen) for index, sub in kept]
+        if len(branches) == 1:
+            out.update({name: value for name, value in branches[0].items() if name not in out})
+        elif branches:
+            out["anyOf"] = branches
+
+    def _drop(self, path: str, key: str) -> None:
+        self._dropped.append(f"{path}.{key}")
+
+
+def _values(schema: Mapping[str, Json]) -> list[Json]:
+    return [schema["const"]] if "const" in schema else list(sequence(schema.get("enum")))
+
+
+def _types_of(schema: Mapping[str, Json], values: list[Json]) -> list[str | None]:
+    """The types that a schema allows; one None where it says nothing about them."""
+    declared = schema.get("type")
+    if isinstance(declared, str):
+        return [declared]
+    if named := [kind for kind in sequence(declared) if isinstance(kind, str)]:
+        return list(named)
+    some = [value for value in values if value is not None]
+    if "properties" in schema:
+        return ["object"]
+    if "items" in schema:
+        return ["array"]
+    if some and all(isinstance(value, str) for value in some):
+        return ["string"]
+    if some and all(isinstance(value, int) and not isinstance(value, bool) for value in some):
+        return ["integer"]
+    return [None]
+
+
+def _merged(base: Mapping[str, Json], more: Json, path: str) -> Mapping[str, Json]:
+    """Both schemas at once; annotations of ``more`` win, anything else that differs is refused."""
+    out = dict(base)
+    for key, value in mapping(more).items():
+        if key not in out or out[key] == value or key in ("title", "description", "default", "example"):
+            out[key] = value
+        elif key == "properties":
+            out[key] = _merged(mapping(out[key]), value, path)
+        elif key == "required":
+            out[key] = [*out[key], *(name for name in sequence(value) if name not in out[key])]
+        else:
+            raise UnsupportedFeature(f"{path}: allOf or $ref combine different values of {key!r}", param=path)
+    return out
+
+
+def _short(schema: Json) -> str:
+    return encode(schema).decode()[:40]

@@ -1,0 +1,151 @@
+"""``streamGenerateContent?alt=sse`` -> neutral events; the same reader takes a unary answer as a stream of one piece.
+
+Law: pieces of text are one part as long as they are of one kind and unsigned; a signature ends its part. A function
+call comes whole. A stream has no terminator: it is complete once a finish reason or a block reason was seen, and
+because usage may still follow, the end is told by ``finish``. Content without a counterpart is named once in a Notice.
+Source: ai.google.dev/api/generate-content, google.genai.types.GenerateContentResponse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from nexus.conversation import Reasoning, Seal, Text, ToolCall
+from nexus.events import Event, Notice, PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart, UsageUpdate
+from nexus.protocols.codec import Numbered
+from nexus.protocols.gemini.contents import DIALECT
+from nexus.protocols.gemini.failures import find_error, read_status
+from nexus.protocols.gemini.stops import read_block, read_finish
+from nexus.protocols.gemini.usage import read_usage
+from nexus.wire import Json, decode, encode, mapping, sequence, text
+
+_ASIDE = ("groundingMetadata", "citationMetadata", "urlContextMetadata", "groundingAttributions", "logprobsResult")
+"""What a candidate may say about its text that no other dialect has a place for."""
+
+_ABOUT = frozenset({"thought", "thoughtSignature", "partMetadata"})
+"""Keys of a part that are not its content."""
+
+
+class StreamReader:
+    """``new_id`` names calls that came without an id; ``names`` maps changed tool names back (``original_names``)."""
+
+    def __init__(self, *, new_id: Numbered, names: Mapping[str, str] | None = None) -> None:
+        self.complete = False
+        self._new_id = new_id
+        self._names = names or {}
+        self._started = False
+        self._next = 0
+        self._open: type[Text] | type[Reasoning] | None = None
+        self._called = False
+        self._usage: dict[str, Json] = {}
+        self._noticed: set[str] = set()
+        self._reason: str | None = None
+        self._block: str | None = None
+
+    def feed(self, event: str | None, data: str) -> list[Event]:
+        """One SSE frame. Raises Rejected for an error in the stream and ValueError for anything but its JSON."""
+        if not data.strip():
+            return []
+        value = decode(data)
+        pieces = value if isinstance(value, list) else [value]
+        events: list[Event] = []
+        for piece in pieces:
+            events += self.read(piece)
+        return events
+
+    def read(self, piece: Json) -> list[Event]:
+        """One GenerateContentResponse."""
+        if not isinstance(piece, Mapping):
+            raise ValueError("expected a JSON object")
+        if (error := find_error(piece)) is not None:
+            raise read_status(error, None)
+        return list(self._read(piece))
+
+    def finish(self) -> list[Event]:
+        """The end of the upstream's bytes; nothing when the stream was cut."""
+        if not self.complete:
+            return []
+        blocked = self._reason is None and self._block is not None
+        stop = read_block(self._block or "") if blocked else read_finish(self._reason, called=self._called)
+        return [*self._close(), ResponseEnd(stop)]
+
+    def _read(self, piece: Mapping[str, Json]) -> Iterator[Event]:
+        usage = {key: value for key, value in mapping(piece.get("usageMetadata")).items() if value is not None}
+        known = self._usage | usage
+        if not self._started:
+            self._started = True
+            yield ResponseStart(text(piece.get("responseId")), text(piece.get("modelVersion")), read_usage(known))
+        elif known != self._usage:
+            yield UsageUpdate(read_usage(known))
+        self._usage = known
+        for candidate in map(mapping, sequence(piece.get("candidates"))):
+            if candidate.get("index"):
+                yield from self._notice(f"candidates.{candidate['index']}")
+            else:
+                yield from self._read_candidate(candidate)
+        if reason := text(mapping(piece.get("promptFeedback")).get("blockReason")):
+            self._block, self.complete = reason, True
+
+    def _read_candidate(self, candidate: Mapping[str, Json]) -> Iterator[Event]:
+        for part in map(mapping, sequence(mapping(candidate.get("content")).get("parts"))):
+            yield from self._read_part(part)
+        for name in _ASIDE:
+            if candidate.get(name):
+                yield from self._notice(name)
+        if reason := text(candidate.get("finishReason")):
+            self._reason, self.complete = reason, True
+
+    def _read_part(self, part: Mapping[str, Json]) -> Iterator[Event]:
+        signature = text(part.get("thoughtSignature"))
+        seal = Seal(DIALECT, signature) if signature else None
+        if isinstance(call := part.get("functionCall"), Mapping):
+            yield from self._read_call(call, seal)
+        elif isinstance(words := part.get("text"), str):
+            yield from self._read_text(words, Reasoning if part.get("thought") is True else Text, seal)
+        elif foreign := sorted(key for key in part if key not in _ABOUT and part[key] is not None):
+            # Its signature goes with it: on another part it would be worse than none.
+            for name in foreign:
+                yield from self._notice(name)
+        elif seal is not None:
+            yield from self._read_text("", self._open or Text, seal)
+
+    def _read_text(self, words: str, kind: type[Text] | type[Reasoning], seal: Seal | None) -> Iterator[Event]:
+        if not words and seal is None:
+            return
+        if self._open is not kind:
+            yield from self._close()
+            self._open = kind
+            yield PartStart(self._next, Text("") if kind is Text else Reasoning("", Seal(DIALECT, "")))
+            self._next += 1
+        if words:
+            yield PartDelta(self._next - 1, words)
+        if seal is not None:
+            yield from self._close(seal)
+
+    def _read_call(self, call: Mapping[str, Json], seal: Seal | None) -> Iterator[Event]:
+        if call.get("partialArgs") or call.get("willContinue"):
+            raise ValueError("function call arguments came in pieces, which nobody asked for")
+        yield from self._close()
+        self._called = True
+        name = text(call.get("name"))
+        yield PartStart(
+            self._next,
+            ToolCall(
+                id=text(call.get("id")) or self._new_id(),
+                name=self._names.get(name, name),
+                arguments=encode(mapping(call.get("args"))).decode(),
+                seal=seal,
+            ),
+        )
+        yield PartEnd(self._next)
+        self._next += 1
+
+    def _close(self, seal: Seal | None = None) -> Iterator[Event]:
+        if self._open is not None:
+            self._open = None
+            yield PartEnd(self._next - 1, seal)
+
+    def _notice(self, name: str) -> Iterator[Event]:
+        if name not in self._noticed:
+            self._noticed.add(name)
+            yield Notice(name)

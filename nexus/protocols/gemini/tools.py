@@ -1,0 +1,133 @@
+"""Tools, tool choice and structured output, which share one constraint: some models take only one of them.
+
+Law: a JSON Schema is passed untouched unless the server takes the OpenAPI subset alone. Where structured output and
+tools exclude each other, the format becomes one more tool, and a call is demanded; its arguments are the content.
+Source: ai.google.dev/gemini-api/docs/function-calling and /structured-output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from nexus.conversation import OutputFormat, Request, Tool, ToolChoice
+from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.gemini.names import wire_name
+from nexus.protocols.gemini.schema import write_schema
+from nexus.wire import Json, mapping
+
+_AUTO = ToolChoice("auto")
+_ANY_OBJECT: Json = {"type": "object", "additionalProperties": True}
+_MODES: Mapping[str, str] = {"auto": "AUTO", "none": "NONE", "required": "ANY", "tool": "ANY"}
+
+
+@dataclass(frozen=True, slots=True)
+class Tooling:
+    """The body's ``tools`` and ``toolConfig``, what goes into generationConfig, and the forced answer tool's name."""
+
+    body: dict[str, Json]
+    generation: dict[str, Json]
+    answer_tool: str | None = None
+
+
+def write_tooling(request: Request, quirks: frozenset[str], dropped: list[str]) -> Tooling:
+    """Raises InvalidRequest for a choice that the tools do not allow."""
+    choice = _checked_choice(request)
+    _note_hints(request, dropped)
+    tools, output = request.tools, request.output_format
+    answer: Tool | None = None
+    if tools and output is not None and "format_excludes_tools" in quirks:
+        if choice.mode == "none":
+            tools = ()
+        elif choice.mode == "auto":
+            answer = _answer_tool(output, tools)
+            choice, output = ToolChoice("required"), None
+        else:
+            # A call is demanded of the client's own tools: the answer holds no content that could have a format.
+            dropped.append("output_format")
+            output = None
+    declared = (*tools, answer) if answer is not None else tools
+    body: dict[str, Json] = {}
+    if declared:
+        declarations = [_declaration(tool, f"tools.{i}", quirks, dropped) for i, tool in enumerate(declared)]
+        body["tools"] = [{"functionDeclarations": declarations}]
+        if request.tool_choice is not None or answer is not None:
+            body["toolConfig"] = {"functionCallingConfig": _config(choice)}
+    generation = {} if output is None else _format(output, quirks, dropped)
+    return Tooling(body, generation, None if answer is None else answer.name)
+
+
+def _checked_choice(request: Request) -> ToolChoice:
+    choice = request.tool_choice or _AUTO
+    if choice.mode in ("required", "tool") and not request.tools:
+        raise InvalidRequest("tool_choice demands a tool, but the request has no tools", param="tool_choice")
+    if choice.mode == "tool" and choice.name not in {tool.name for tool in request.tools}:
+        raise InvalidRequest(f"tool_choice names {choice.name!r}, which is not among the tools", param="tool_choice")
+    seen: set[str] = set()
+    for index, tool in enumerate(request.tools):
+        if tool.name in seen:
+            raise InvalidRequest(f"two tools are named {tool.name!r}", param=f"tools.{index}.name")
+        seen.add(tool.name)
+    return choice
+
+
+def _note_hints(request: Request, dropped: list[str]) -> None:
+    if any(tool.strict for tool in request.tools):
+        dropped.append("tools.strict")
+    if request.parallel_tools is False and request.tools:
+        dropped.append("parallel_tools")
+
+
+def _config(choice: ToolChoice) -> dict[str, Json]:
+    config: dict[str, Json] = {"mode": _MODES[choice.mode]}
+    if choice.name is not None:
+        config["allowedFunctionNames"] = [wire_name(choice.name)]
+    return config
+
+
+def _declaration(tool: Tool, path: str, quirks: frozenset[str], dropped: list[str]) -> dict[str, Json]:
+    declaration: dict[str, Json] = {"name": wire_name(tool.name)}
+    if tool.description:
+        declaration["description"] = tool.description
+    if tool.parameters is not None and not isinstance(tool.parameters, Mapping):
+        raise InvalidRequest("parameters must be a JSON Schema object", param=f"{path}.parameters")
+    if not tool.parameters:
+        return declaration
+    if "openapi_schema" not in quirks:
+        return declaration | {"parametersJsonSchema": tool.parameters}
+    schema = write_schema(tool.parameters, f"{path}.parameters", dropped)
+    # The subset knows no object without properties; a declaration without parameters says the same.
+    empty = schema.get("type") == "OBJECT" and not schema.get("properties")
+    return declaration if empty else declaration | {"parameters": schema}
+
+
+def _format(output: OutputFormat, quirks: frozenset[str], dropped: list[str]) -> dict[str, Json]:
+    generation: dict[str, Json] = {"responseMimeType": "application/json"}
+    if output.schema is None:
+        return generation
+    schema = _described(output)
+    if "openapi_schema" in quirks:
+        return generation | {"responseSchema": write_schema(schema, "output_format.schema", dropped)}
+    return generation | {"responseJsonSchema": schema}
+
+
+def _described(output: OutputFormat) -> Json:
+    """The format's schema, with the format's description where it has none of its own."""
+    schema = output.schema
+    if output.description and isinstance(schema, Mapping) and "description" not in schema:
+        return {"description": output.description, **schema}
+    return schema
+
+
+def _answer_tool(output: OutputFormat, tools: tuple[Tool, ...]) -> Tool:
+    schema = output.schema
+    if schema is not None and mapping(schema).get("type", "object") != "object":
+        raise UnsupportedFeature(
+            "this model takes structured output beside tools only when the schema describes an object",
+            param="output_format.schema",
+        )
+    name = "final_answer"
+    while name in {tool.name for tool in tools}:
+        name += "_"
+    told = output.description or "Give the final answer to the user. Call this once nothing else is left to do."
+    return replace(Tool(name), description=told, parameters=_ANY_OBJECT if schema is None else schema)

@@ -1,0 +1,27 @@
+"""Gemini's usage arithmetic: overlapping counts -> disjoint parts.
+
+Law: the parts sum to ``totalTokenCount``. The prompt count includes cached tokens; tokens of server-side tool results
+are counted beside it; the candidates count excludes thoughts. What the total says beyond or below its items is output
+that the vendor did not itemise or counted twice. Source: google.genai.types.GenerateContentResponseUsageMetadata.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nexus.usage import Usage
+from nexus.wire import Json, count
+
+
+def read_usage(metadata: Mapping[str, Json]) -> Usage:
+    """``usageMetadata`` -> Usage; missing counts are zero."""
+    prompt = count(metadata.get("promptTokenCount"))
+    cached = min(count(metadata.get("cachedContentTokenCount")), prompt)
+    tool_results = count(metadata.get("toolUsePromptTokenCount"))
+    thoughts = count(metadata.get("thoughtsTokenCount"))
+    candidates = count(metadata.get("candidatesTokenCount"))
+    total = count(metadata.get("totalTokenCount"))
+    if (written := total - prompt - tool_results) >= 0 and total:
+        thoughts = min(thoughts, written)
+        candidates = written - thoughts
+    return Usage(input=prompt - cached + tool_results, cache_read=cached, output=candidates, reasoning=thoughts)

@@ -1,0 +1,50 @@
+"""The messages dialect: Anthropic's ``/v1/messages``.
+
+Law: everything a client of this dialect sees is written in this folder. Source: Anthropic's API reference and the types
+of its Python SDK.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from nexus.call import Tap
+from nexus.errors import NexusError
+from nexus.protocols.base import Dialect, ModelCard, require
+from nexus.protocols.messages import errors, listing
+from nexus.protocols.messages.passthrough import MessagesPassthrough, edit_request
+from nexus.protocols.sse import frame
+from nexus.wire import Json
+
+
+class Messages(Dialect):
+    name: ClassVar[str] = "messages"
+    path: ClassVar[str] = "/messages"
+    ping: ClassVar[bytes] = b': nexus\nevent: ping\ndata: {"type":"ping"}\n\n'
+    id_header: ClassVar[str] = "request-id"
+
+    def check(self, document: Mapping[str, Json]) -> None:
+        require(document, "messages", list, "an array of messages")
+        require(document, "max_tokens", int, "an integer")
+
+    def edit_request(self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool) -> bytes:
+        return edit_request(raw, document, model)
+
+    def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> MessagesPassthrough:
+        return MessagesPassthrough(model, tap)
+
+    def write_error(self, error: NexusError, request_id: str) -> bytes:
+        return errors.write_error(error, request_id)
+
+    def error_frame(self, error: NexusError, request_id: str) -> bytes:
+        return frame(errors.write_in_band(error, request_id), "error")
+
+    def write_model(self, card: ModelCard) -> dict[str, Json]:
+        return listing.write_model(card)
+
+    def write_models(self, cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Json]:
+        return listing.write_models(cards, query)
+
+
+DIALECT = Messages()

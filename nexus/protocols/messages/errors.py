@@ -1,0 +1,60 @@
+"""Errors as a client of the messages dialect reads them: ``{"type": "error", "error": {type, message}, "request_id"}``.
+
+Law: one table from our kinds to this dialect's ``type``. A vendor's own error body of this shape
+travels as it is. Source: Anthropic's API errors page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nexus.errors import Answered, NexusError
+from nexus.wire import Json, decode, encode, mapping
+
+_INVALID = "invalid_request_error"
+
+TYPES: dict[str, str] = {
+    "invalid_request": _INVALID,
+    "unsupported_feature": _INVALID,
+    "authentication": "authentication_error",
+    "permission": "permission_error",
+    "not_found": "not_found_error",
+    "model_not_found": "not_found_error",
+    "method_not_allowed": _INVALID,
+    "request_too_large": "request_too_large",
+    "unsupported_media_type": _INVALID,
+    "context_length": _INVALID,
+    "content_policy": _INVALID,
+    "rate_limit": "rate_limit_error",
+    "quota": "rate_limit_error",
+    "overloaded": "overloaded_error",
+    "timeout": "timeout_error",
+    "unreachable": "api_error",
+    "protocol": "api_error",
+    "stream_interrupted": "api_error",
+    "upstream": "api_error",
+    "answered": "api_error",
+    "cancelled": "api_error",
+    "internal": "api_error",
+}
+
+
+def write_error(error: NexusError, request_id: str) -> bytes:
+    kind = TYPES.get(error.kind, TYPES["internal"])
+    return encode({"type": "error", "error": {"type": kind, "message": error.message}, "request_id": request_id})
+
+
+def write_in_band(error: NexusError, request_id: str) -> bytes:
+    """The same inside a stream whose head has gone out; what the vendor said keeps its words."""
+    if isinstance(error, Answered) and (said := read_body(error.body)):
+        return encode(said)
+    return write_error(error, request_id)
+
+
+def read_body(body: bytes) -> Mapping[str, Json]:
+    """A body in this dialect's shape, {} for anything else."""
+    try:
+        said = mapping(decode(body))
+    except ValueError:
+        return {}
+    return said if mapping(said.get("error")) else {}

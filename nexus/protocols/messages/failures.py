@@ -1,0 +1,119 @@
+"""Errors of a Messages vendor, read into neutral terms.
+
+Law: the kind comes from the error's ``type`` and ``details.error_code``, else from the status, never from the text;
+the wording and the request id stay the vendor's. A structured ``not_found_error`` is the model: translated requests
+name nothing else that could be missing. Context overflow has no code of its own here and stays invalid_request.
+Source: anthropic.types.shared.ErrorType and platform.claude.com/docs/en/api/errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nexus.errors import Rejected
+from nexus.wire import Json, decode, mapping, text
+
+_BY_TYPE: dict[str, tuple[str, int]] = {
+    "invalid_request_error": ("invalid_request", 400),
+    "authentication_error": ("authentication", 401),
+    "billing_error": ("quota", 402),
+    "permission_error": ("permission", 403),
+    "not_found_error": ("model_not_found", 404),
+    "conflict_error": ("invalid_request", 409),
+    "request_too_large": ("request_too_large", 413),
+    "rate_limit_error": ("rate_limit", 429),
+    "api_error": ("upstream", 500),
+    "timeout_error": ("timeout", 504),
+    "overloaded_error": ("overloaded", 529),
+}
+
+_BY_CODE: dict[str, str] = {
+    "contract_spend_limit_reached": "quota",
+    "enforced_spend_limit_reached": "quota",
+    "linked_organization_spend_limit_reached": "quota",
+    "linked_organization_billing_unavailable": "quota",
+    "organization_on_hold": "permission",
+    "request_body_too_large_after_decoding": "request_too_large",
+    "request_body_timeout": "timeout",
+    "file_expired": "not_found",
+}
+
+_BY_STATUS: dict[int, str] = {
+    400: "invalid_request",
+    401: "authentication",
+    402: "quota",
+    403: "permission",
+    404: "not_found",
+    408: "timeout",
+    413: "request_too_large",
+    429: "rate_limit",
+    503: "overloaded",
+    504: "timeout",
+    529: "overloaded",
+}
+
+_REQUEST_IDS = ("request-id", "x-request-id", "x-amzn-requestid")
+_LONGEST_TEXT = 500
+
+
+def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Rejected:
+    """The vendor's answer with an error status; ``headers`` have lower-case names."""
+    wire = _object(body)
+    error = mapping(wire.get("error"))
+    request_id = text(wire.get("request_id")) or next((headers[name] for name in _REQUEST_IDS if name in headers), "")
+    return Rejected(
+        text(error.get("message")) or text(wire.get("message")) or _plain(status, body if not wire else b""),
+        kind=_kind(error, status),
+        status=status,
+        request_id=request_id or None,
+        retry_after=_seconds(headers),
+    )
+
+
+def read_stream_error(event: Mapping[str, Json]) -> Rejected:
+    """An ``error`` event inside a stream; its type tells the status that it would have had."""
+    error = mapping(event.get("error"))
+    kind, status = _BY_TYPE.get(text(error.get("type")), ("upstream", 500))
+    kind = _code_kind(error) or kind
+    message = text(error.get("message")) or "the upstream reported an error inside the stream"
+    return Rejected(message, kind=kind, status=status, request_id=text(event.get("request_id")) or None)
+
+
+def _kind(error: Mapping[str, Json], status: int) -> str:
+    by_code = _code_kind(error)
+    if by_code is not None:
+        return by_code
+    if status in (402, 413):
+        return _BY_STATUS[status]
+    by_type = _BY_TYPE.get(text(error.get("type")))
+    if by_type is not None:
+        return by_type[0]
+    return _BY_STATUS.get(status, "upstream" if status >= 500 else "invalid_request")
+
+
+def _code_kind(error: Mapping[str, Json]) -> str | None:
+    return _BY_CODE.get(text(mapping(error.get("details")).get("error_code")))
+
+
+def _object(body: bytes) -> Mapping[str, Json]:
+    try:
+        return mapping(decode(body))
+    except ValueError:
+        return {}
+
+
+def _plain(status: int, body: bytes) -> str:
+    words = body[:_LONGEST_TEXT].decode("utf-8", "replace").strip()
+    return words if words and not words.startswith(("<", "{", "[")) else f"the upstream answered {status}"
+
+
+def _seconds(headers: Mapping[str, str]) -> float | None:
+    """``retry-after`` as a number; a date cannot be read without a clock and is left alone."""
+    for name, unit in (("retry-after", 1.0), ("retry-after-ms", 1000.0)):
+        try:
+            seconds = float(headers.get(name, "")) / unit
+        except ValueError:
+            continue
+        if 0 <= seconds < float("inf"):
+            return seconds
+    return None

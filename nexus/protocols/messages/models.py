@@ -1,0 +1,85 @@
+"""What each Claude family takes and refuses on Anthropic's own API, as named quirks for the request writer.
+
+Law: facts about a model live here and nowhere else, as a pure function of its name. A name that is not Claude's has no
+quirks: the classic API (manual thinking budget, free sampling, forced tools, no structured output). Another host may
+take less: its provider removes quirks. Source: platform.claude.com, the models' "What's new" and thinking pages.
+
+=================  ==================================================================================
+quirk              the model
+=================  ==================================================================================
+no_thinking        has no thinking at all
+adaptive_thinking  takes ``thinking.type = adaptive`` and ``output_config.effort`` (low, medium, high, max)
+adaptive_only      refuses a thinking budget
+default_thinking   thinks when nothing is said
+always_thinking    refuses ``thinking.type = disabled``
+between_tools      spells "off" ``thinking.type = between_tools``
+xhigh_effort       knows the effort ``xhigh``
+no_sampling        refuses temperature, top_p and top_k
+one_sampling       refuses temperature and top_p together
+no_forced_tools    refuses ``tool_choice`` any and tool
+no_prefill         refuses a last message of the assistant
+system_role        takes ``role = system`` among the messages
+structured_output  takes ``output_config.format``
+strict_tools       takes ``strict`` on tools
+unsigned_thinking  takes back thinking without a signature (never Claude; compatible servers)
+=================  ==================================================================================
+"""
+
+from __future__ import annotations
+
+import re
+
+_NEW_NAME = re.compile(r"claude-(opus|sonnet|haiku|fable|mythos)-(\d{1,2})(?:[-.](\d{1,2}))?(?!\d)")
+_OLD_NAME = re.compile(r"claude-(\d)(?:[-.](\d))?-(opus|sonnet|haiku)")
+_OLDEST_NAME = re.compile(r"claude-(?:instant|v?[12])(?!\d)")
+
+_Version = tuple[int, int]
+
+_SINCE: tuple[tuple[_Version, frozenset[str]], ...] = (
+    ((4, 5), frozenset({"structured_output", "strict_tools"})),
+    ((4, 6), frozenset({"adaptive_thinking", "no_prefill"})),
+    ((4, 7), frozenset({"adaptive_only", "no_sampling", "xhigh_effort"})),
+    ((4, 8), frozenset({"system_role"})),
+    ((5, 0), frozenset({"default_thinking"})),
+)
+_UNKNOWN_CLAUDE: _Version = (4, 7)
+
+
+def quirks_of(model: str) -> frozenset[str]:
+    """The quirks of the model of this name, with or without a host's prefix and suffix."""
+    name = model.lower()
+    if "claude" not in name:
+        return frozenset()
+    family, version = _parsed(name)
+    quirks = {quirk for since, names in _SINCE if version >= since for quirk in names}
+    if version < (3, 7):
+        quirks.add("no_thinking")
+    if (4, 1) <= version < (4, 7):
+        quirks.add("one_sampling")
+    quirks |= _of_family(family, version)
+    if (family, version) == ("sonnet", (5, 0)):
+        # Its own pages and later tables disagree; converting is safe where an unsupported role is a 400.
+        quirks.discard("system_role")
+    return frozenset(quirks)
+
+
+def _of_family(family: str, version: _Version) -> set[str]:
+    match family:
+        case "fable" | "mythos":
+            return {"always_thinking", "default_thinking"} | ({"no_forced_tools"} if version >= (5, 1) else set())
+        case "opus":
+            return {"always_thinking", "no_forced_tools"} if version >= (5, 5) else set()
+        case "sonnet":
+            return {"between_tools", "no_forced_tools"} if version >= (5, 5) else set()
+        case _:
+            return set()
+
+
+def _parsed(name: str) -> tuple[str, _Version]:
+    if new := _NEW_NAME.search(name):
+        return new.group(1), (int(new.group(2)), int(new.group(3) or 0))
+    if old := _OLD_NAME.search(name):
+        return old.group(3), (int(old.group(1)), int(old.group(2) or 0))
+    if _OLDEST_NAME.search(name):
+        return "", (2, 0)
+    return ("mythos" if "mythos" in name else ""), _UNKNOWN_CLAUDE

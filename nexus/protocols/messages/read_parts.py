@@ -1,0 +1,267 @@
+"""Content blocks of a Messages client -> parts.
+
+Law: a block is one of a closed list, anything else is refused by its type and exact path. Search results become text
+documents (title kept, source as context), tool references and document content become text: nothing is lost. Asked-for
+citations are refused, because no other vendor answers with them. Carriers of seals are taken out (see seals.py).
+Source: anthropic.types.ContentBlockParam and the beta's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import cast
+
+from nexus.conversation import (
+    CacheHint,
+    Document,
+    Image,
+    Inline,
+    Link,
+    Part,
+    Reasoning,
+    Role,
+    Seal,
+    Text,
+    ToolCall,
+    ToolResult,
+)
+from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.codec import read_url
+from nexus.protocols.messages.checks import Drops, a_string, an_array, an_object, maybe_bool, maybe_string, wrong
+from nexus.protocols.messages.seals import NEXT, OWN, read_carrier, read_signature
+from nexus.wire import Json, encode, mapping, text
+
+Block = Mapping[str, Json]
+
+_ROLE_OF = {"tool_result": "user", "tool_use": "assistant", "thinking": "assistant", "redacted_thinking": "assistant"}
+
+
+def read_content(content: Json, role: Role, path: str, drops: Drops) -> tuple[Part, ...]:
+    """A message's ``content``: a string, blocks, or null for nothing."""
+    if content is None:
+        return ()
+    if isinstance(content, str):
+        return (Text(content),)
+    return _gathered(
+        [_read_block(block, role, f"{path}.{at}", drops) for at, block in enumerate(an_array(content, path))]
+    )
+
+
+def read_texts(content: Json, path: str, drops: Drops) -> tuple[Text, ...]:
+    """``system``, or the content of a system message: a string or text blocks."""
+    if content is None:
+        return ()
+    if isinstance(content, str):
+        return (Text(content),)
+    return tuple(_read_words(block, f"{path}.{at}", drops) for at, block in enumerate(an_array(content, path)))
+
+
+def read_cache(block: Block, path: str) -> CacheHint | None:
+    control = block.get("cache_control")
+    if control is None:
+        return None
+    ttl = mapping(control).get("ttl") or "5m"
+    if mapping(control).get("type") != "ephemeral" or ttl not in ("5m", "1h"):
+        raise wrong(f"{path}.cache_control", 'an object of type "ephemeral" with ttl "5m" or "1h"')
+    return cast(CacheHint, ttl)
+
+
+class _Carrier:
+    """A seal on its way to the part beside it."""
+
+    def __init__(self, place: str, seal: Seal) -> None:
+        self.place, self.seal = place, seal
+
+
+def _gathered(met: list[Part | _Carrier]) -> tuple[Part, ...]:
+    """The parts, each with the seal that travelled beside it."""
+    parts: list[Part] = []
+    waiting: Seal | None = None
+    for one in met:
+        if isinstance(one, _Carrier):
+            if one.place == NEXT:
+                waiting = one.seal
+            elif parts:
+                parts[-1] = _sealed(parts[-1], one.seal)
+            continue
+        parts.append(_sealed(one, waiting) if waiting is not None else one)
+        waiting = None
+    return tuple(parts)
+
+
+def _sealed(part: Part, seal: Seal) -> Part:
+    return replace(part, seal=seal) if isinstance(part, Text | ToolCall) else part
+
+
+def _read_block(wire: Json, role: Role, path: str, drops: Drops) -> Part | _Carrier:
+    block = an_object(wire, path)
+    kind = a_string(block, "type", path)
+    read = _READERS.get(kind)
+    if read is None:
+        raise UnsupportedFeature(
+            f"{path}: content of type {kind} cannot be sent to this model; leave it out or choose a Claude model",
+            param=path,
+        )
+    if _ROLE_OF.get(kind, role) != role:
+        raise InvalidRequest(f"{path}: a {kind} block does not belong to the role {role}", param=path)
+    return read(block, path, drops)
+
+
+def _read_text(block: Block, path: str, drops: Drops) -> Text:
+    drops.unknown(block, ("type", "text", "cache_control"), "content")
+    return Text(a_string(block, "text", path), cache=read_cache(block, path))
+
+
+def _read_words(wire: Json, path: str, drops: Drops) -> Text:
+    block = an_object(wire, path)
+    if block.get("type") != "text":
+        raise UnsupportedFeature(f"{path}: only text can stand here, not {text(block.get('type'))}", param=path)
+    return _read_text(block, path, drops)
+
+
+def _read_image(block: Block, path: str, drops: Drops) -> Image:
+    drops.unknown(block, ("type", "source", "cache_control"), "image")
+    source = an_object(block.get("source"), f"{path}.source")
+    return Image(_read_source(source, f"{path}.source"), cache=read_cache(block, path))
+
+
+def _read_source(source: Block, path: str) -> Inline | Link:
+    match source.get("type"):
+        case "base64":
+            return Inline(a_string(source, "media_type", path).lower(), a_string(source, "data", path))
+        case "url":
+            return read_url(a_string(source, "url", path), param=f"{path}.url")
+        case "file":
+            raise UnsupportedFeature(
+                f"{path}: uploaded files live at Anthropic; send the content as base64 or a URL", param=path
+            )
+        case kind:
+            raise UnsupportedFeature(f"{path}: a source of type {kind} is not known", param=path)
+
+
+def _read_document(block: Block, path: str, drops: Drops) -> Document:
+    drops.unknown(block, ("type", "source", "title", "context", "citations", "cache_control"), "document")
+    _refuse_citations(block, path)
+    source = an_object(block.get("source"), f"{path}.source")
+    return Document(
+        _read_document_source(source, f"{path}.source", drops),
+        title=maybe_string(block, "title", path),
+        context=maybe_string(block, "context", path),
+        cache=read_cache(block, path),
+    )
+
+
+def _read_document_source(source: Block, path: str, drops: Drops) -> Inline | Link | Text:
+    match source.get("type"):
+        case "text":
+            return Text(a_string(source, "data", path))
+        case "content":
+            return _joined(read_texts(source.get("content"), f"{path}.content", drops))
+        case _:
+            return _read_source(source, path)
+
+
+def _joined(texts: tuple[Text, ...]) -> Text:
+    return Text("\n\n".join(one.text for one in texts))
+
+
+def _refuse_citations(block: Block, path: str) -> None:
+    if mapping(block.get("citations")).get("enabled"):
+        raise UnsupportedFeature(
+            f"{path}.citations: this model does not answer with citations; disable them or choose a Claude model",
+            param=f"{path}.citations",
+        )
+
+
+def _read_search_result(block: Block, path: str, drops: Drops) -> Document:
+    _refuse_citations(block, path)
+    return Document(
+        _joined(read_texts(block.get("content"), f"{path}.content", drops)),
+        title=maybe_string(block, "title", path),
+        context=maybe_string(block, "source", path),
+        cache=read_cache(block, path),
+    )
+
+
+def _read_thinking(block: Block, path: str, drops: Drops) -> Reasoning | _Carrier:
+    signature = maybe_string(block, "signature", path) or ""
+    carried = read_carrier(signature)
+    if carried is not None:
+        return _Carrier(*carried)
+    return Reasoning(a_string(block, "thinking", path), seal=read_signature(signature))
+
+
+def _read_redacted(block: Block, path: str, drops: Drops) -> Reasoning:
+    seal = read_signature(a_string(block, "data", path))
+    return Reasoning("", seal=seal or Seal(OWN, ""), redacted=True)
+
+
+def _read_call(block: Block, path: str, drops: Drops) -> ToolCall:
+    if block.get("toolset_name") is not None:
+        raise UnsupportedFeature(f"{path}.toolset_name: toolsets live at Anthropic", param=f"{path}.toolset_name")
+    if mapping(block.get("caller")).get("type", "direct") != "direct":
+        raise UnsupportedFeature(f"{path}.caller: only the model itself can call tools here", param=f"{path}.caller")
+    drops.unknown(block, ("type", "id", "name", "input", "caller", "cache_control"), "tool_use")
+    given = block.get("input")
+    arguments = an_object(given, f"{path}.input") if given is not None else {}
+    return ToolCall(
+        a_string(block, "id", path),
+        a_string(block, "name", path),
+        encode(arguments).decode() if arguments else "",
+        cache=read_cache(block, path),
+    )
+
+
+def _read_result(block: Block, path: str, drops: Drops) -> ToolResult:
+    if block.get("toolset_name") is not None:
+        raise UnsupportedFeature(f"{path}.toolset_name: toolsets live at Anthropic", param=f"{path}.toolset_name")
+    drops.unknown(block, ("type", "tool_use_id", "content", "is_error", "cache_control"), "tool_result")
+    return ToolResult(
+        a_string(block, "tool_use_id", path),
+        _read_result_parts(block.get("content"), f"{path}.content", drops),
+        is_error=bool(maybe_bool(block, "is_error", path)),
+        cache=read_cache(block, path),
+    )
+
+
+def _read_result_parts(content: Json, path: str, drops: Drops) -> tuple[Text | Image | Document, ...]:
+    if content is None:
+        return ()
+    if isinstance(content, str):
+        return (Text(content),)
+    parts: list[Text | Image | Document] = []
+    for at, wire in enumerate(an_array(content, path)):
+        here = f"{path}.{at}"
+        block = an_object(wire, here)
+        read = _RESULT_READERS.get(a_string(block, "type", here))
+        if read is None:
+            raise UnsupportedFeature(
+                f"{here}: a tool result with content of type {block['type']} cannot be sent to this model", param=here
+            )
+        parts.append(read(block, here, drops))
+    return tuple(parts)
+
+
+def _read_reference(block: Block, path: str, drops: Drops) -> Text:
+    return Text(f"Found tool: {a_string(block, 'tool_name', path)}", cache=read_cache(block, path))
+
+
+_RESULT_READERS: dict[str, Callable[[Block, str, Drops], Text | Image | Document]] = {
+    "text": _read_text,
+    "image": _read_image,
+    "document": _read_document,
+    "search_result": _read_search_result,
+    "tool_reference": _read_reference,
+}
+
+_READERS: dict[str, Callable[[Block, str, Drops], Part | _Carrier]] = {
+    "text": _read_text,
+    "image": _read_image,
+    "document": _read_document,
+    "search_result": _read_search_result,
+    "thinking": _read_thinking,
+    "redacted_thinking": _read_redacted,
+    "tool_use": _read_call,
+    "tool_result": _read_result,
+}

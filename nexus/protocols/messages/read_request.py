@@ -1,0 +1,215 @@
+"""A Messages client's request -> the neutral one.
+
+Law: driven by fields.READS: what is refused there is refused, what is dropped there or unknown is left out and named by
+its wire name; the rest is read by the function of its field. Source: anthropic.types.message_create_params.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, cast
+
+from nexus.conversation import CacheHint, Effort, Message, OutputFormat, Request, Role, Thinking, Tool, ToolChoice
+from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.codec import ReadRequest
+from nexus.protocols.messages.checks import (
+    Drops,
+    a_string,
+    an_array,
+    an_object,
+    maybe_bool,
+    maybe_count,
+    maybe_number,
+    maybe_string,
+    wrong,
+)
+from nexus.protocols.messages.fields import READS
+from nexus.protocols.messages.read_parts import read_cache, read_content, read_texts
+from nexus.wire import Json
+
+Body = Mapping[str, Json]
+
+_EFFORTS = ("low", "medium", "high", "xhigh", "max")
+_TOOL_FIELDS = ("type", "name", "description", "input_schema", "strict", "cache_control")
+_TIERS = {"auto": "auto", "standard_only": "default"}
+
+
+def read_request(body: Body) -> ReadRequest:
+    drops = Drops()
+    for name, value in body.items():
+        disposition = READS.get(name)
+        if value is None or value in ({}, []):
+            continue
+        if disposition is None or disposition.kind == "dropped":
+            drops.add(name)
+        elif disposition.kind == "refused":
+            raise UnsupportedFeature(f"{name}: {disposition.note}", param=name)
+    options = _read_options(body, drops)
+    choice, parallel = _read_tool_choice(body)
+    stream = bool(maybe_bool(body, "stream"))
+    request = Request(
+        messages=_read_messages(body, drops),
+        system=read_texts(body.get("system"), "system", drops),
+        tools=_read_tools(body, drops),
+        tool_choice=choice,
+        parallel_tools=parallel,
+        thinking=_read_thinking(body, options, drops),
+        output_format=_read_output_format(body, options),
+        max_tokens=maybe_count(body, "max_tokens"),
+        temperature=maybe_number(body, "temperature"),
+        top_p=maybe_number(body, "top_p"),
+        top_k=maybe_count(body, "top_k"),
+        stop=_read_stop_sequences(body),
+        user=_read_user(body, drops),
+        service_tier=_read_tier(body, drops),
+        stream=stream,
+        include_usage=stream,
+    )
+    return ReadRequest(request, drops.names)
+
+
+def _read_options(body: Body, drops: Drops) -> Body:
+    if body.get("output_config") is None:
+        return {}
+    options = an_object(body["output_config"], "output_config")
+    drops.unknown(options, ("effort", "format"), "output_config")
+    return options
+
+
+def _read_messages(body: Body, drops: Drops) -> tuple[Message, ...]:
+    messages = [
+        _read_message(an_object(wire, f"messages.{at}"), f"messages.{at}", drops)
+        for at, wire in enumerate(an_array(body.get("messages"), "messages"))
+    ]
+    hint = read_cache(body, "")
+    if hint is not None and messages and messages[-1].parts:
+        messages[-1] = _marked(messages[-1], hint)
+    return tuple(messages)
+
+
+def _marked(message: Message, hint: CacheHint) -> Message:
+    """The message with its last part as a cache breakpoint, if that part can be one and is none yet."""
+    last: Any = message.parts[-1]
+    if getattr(last, "cache", hint) is not None:
+        return message
+    return replace(message, parts=(*message.parts[:-1], replace(last, cache=hint)))
+
+
+def _read_message(wire: Body, path: str, drops: Drops) -> Message:
+    role = wire.get("role")
+    if role not in ("user", "assistant", "system"):
+        raise wrong(f"{path}.role", '"user", "assistant" or "system"')
+    drops.unknown(wire, ("role", "content"), "messages")
+    if "content" not in wire and role != "system":
+        raise InvalidRequest(f"{path}.content: field required", param=f"{path}.content")
+    if role == "system":
+        return Message("system", read_texts(wire.get("content"), f"{path}.content", drops))
+    return Message(cast(Role, role), read_content(wire["content"], cast(Role, role), f"{path}.content", drops))
+
+
+def _read_tools(body: Body, drops: Drops) -> tuple[Tool, ...]:
+    if body.get("tools") is None:
+        return ()
+    return tuple(
+        _read_tool(an_object(wire, f"tools.{at}"), f"tools.{at}", drops)
+        for at, wire in enumerate(an_array(body["tools"], "tools"))
+    )
+
+
+def _read_tool(wire: Body, path: str, drops: Drops) -> Tool:
+    kind = wire.get("type")
+    if kind not in (None, "custom"):
+        raise UnsupportedFeature(
+            f"{path}: the tool type {kind} exists only at Anthropic; define a custom tool with an input_schema instead",
+            param=path,
+        )
+    drops.unknown(wire, _TOOL_FIELDS, "tools")
+    schema = wire.get("input_schema")
+    return Tool(
+        a_string(wire, "name", path),
+        description=maybe_string(wire, "description", path),
+        parameters=None if schema is None else an_object(schema, f"{path}.input_schema"),
+        strict=maybe_bool(wire, "strict", path),
+        cache=read_cache(wire, path),
+    )
+
+
+def _read_tool_choice(body: Body) -> tuple[ToolChoice | None, bool | None]:
+    if body.get("tool_choice") is None:
+        return None, None
+    wire = an_object(body["tool_choice"], "tool_choice")
+    disabled = maybe_bool(wire, "disable_parallel_tool_use", "tool_choice")
+    parallel = None if disabled is None else not disabled
+    match wire.get("type"):
+        case "auto":
+            return ToolChoice("auto"), parallel
+        case "any":
+            return ToolChoice("required"), parallel
+        case "none":
+            return ToolChoice("none"), parallel
+        case "tool":
+            return ToolChoice("tool", a_string(wire, "name", "tool_choice")), parallel
+        case _:
+            raise wrong("tool_choice.type", '"auto", "any", "tool" or "none"')
+
+
+def _read_thinking(body: Body, options: Body, drops: Drops) -> Thinking | None:
+    effort = maybe_string(options, "effort", "output_config")
+    if effort is not None and effort not in _EFFORTS:
+        raise wrong("output_config.effort", "one of " + ", ".join(_EFFORTS))
+    level = cast("Effort | None", effort)
+    if body.get("thinking") is None:
+        return None if level is None else Thinking(True, effort=level)
+    wire = an_object(body["thinking"], "thinking")
+    drops.unknown(wire, ("type", "budget_tokens", "display"), "thinking")
+    visible = wire.get("display") != "omitted"
+    match wire.get("type"):
+        case "enabled":
+            budget = maybe_count(wire, "budget_tokens", "thinking")
+            if budget is None:
+                raise InvalidRequest("thinking.budget_tokens: field required", param="thinking.budget_tokens")
+            return Thinking(True, budget=budget, effort=level, visible=visible)
+        case "adaptive":
+            return Thinking(True, effort=level, visible=visible)
+        case "disabled" | "between_tools":
+            return Thinking(False, effort=level)
+        case _:
+            raise wrong("thinking.type", '"enabled", "adaptive" or "disabled"')
+
+
+def _read_output_format(body: Body, options: Body) -> OutputFormat | None:
+    wire, path = options.get("format"), "output_config.format"
+    if wire is None:
+        wire, path = body.get("output_format"), "output_format"
+    if wire is None:
+        return None
+    format = an_object(wire, path)
+    if format.get("type") != "json_schema":
+        raise UnsupportedFeature(f"{path}: the type {format.get('type')} is not known; use json_schema", param=path)
+    return OutputFormat(schema=an_object(format.get("schema"), f"{path}.schema"))
+
+
+def _read_stop_sequences(body: Body) -> tuple[str, ...]:
+    if body.get("stop_sequences") is None:
+        return ()
+    stops = an_array(body["stop_sequences"], "stop_sequences")
+    for at, stop in enumerate(stops):
+        if not isinstance(stop, str):
+            raise wrong(f"stop_sequences.{at}", "a string")
+    return tuple(stops)
+
+
+def _read_user(body: Body, drops: Drops) -> str | None:
+    if body.get("metadata") is None:
+        return None
+    metadata = an_object(body["metadata"], "metadata")
+    drops.unknown(metadata, ("user_id",), "metadata")
+    return maybe_string(metadata, "user_id", "metadata")
+
+
+def _read_tier(body: Body, drops: Drops) -> str | None:
+    tier = maybe_string(body, "service_tier")
+    if tier is not None and tier not in _TIERS:
+        drops.add("service_tier")
+    return _TIERS.get(tier or "")

@@ -1,0 +1,109 @@
+"""Whole answers of the messages dialect, both ways.
+
+Law: reading keeps text, thinking and calls in order and names what else there was; writing gives exactly the shape of a
+``Message``. Normal form: ``input`` {} is the arguments "", and ``Stop.raw`` is the wire word.
+Source: anthropic.types.Message.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from nexus.conversation import Part, Reasoning, Refusal, Response, Seal, Text, ToolCall
+from nexus.protocols.codec import ReadResponse
+from nexus.protocols.messages.checks import Drops
+from nexus.protocols.messages.seals import NEXT, OWN, carrier, thinking_block
+from nexus.protocols.messages.stops import read_stop, write_stop
+from nexus.protocols.messages.usage import read_usage, write_usage
+from nexus.wire import Json, decode, encode, mapping, sequence, text
+
+_UNFIT = re.compile(r"[^a-zA-Z0-9_-]")
+
+
+def read_response(body: Mapping[str, Json]) -> ReadResponse:
+    drops = Drops()
+    parts = [part for block in sequence(body.get("content")) if (part := read_block(mapping(block), drops)) is not None]
+    if body.get("stop_details") is not None:
+        drops.add("stop_details")
+    response = Response(
+        id=text(body.get("id")),
+        model=text(body.get("model")),
+        parts=tuple(parts),
+        stop=read_stop(body.get("stop_reason"), body.get("stop_sequence")),
+        usage=read_usage(body.get("usage")),
+    )
+    return ReadResponse(response, drops.names)
+
+
+def read_block(block: Mapping[str, Json], drops: Drops) -> Text | Reasoning | ToolCall | None:
+    """The part of a vendor's block; None, named in ``drops``, when it has no counterpart."""
+    match block.get("type"):
+        case "text":
+            if block.get("citations"):
+                drops.add("citations")
+            return Text(text(block.get("text")))
+        case "thinking":
+            signature = text(block.get("signature"))
+            return Reasoning(text(block.get("thinking")), seal=Seal(OWN, signature) if signature else None)
+        case "redacted_thinking":
+            return Reasoning("", seal=Seal(OWN, text(block.get("data"))), redacted=True)
+        case "tool_use":
+            arguments = mapping(block.get("input"))
+            written = encode(arguments).decode() if arguments else ""
+            return ToolCall(text(block.get("id")), text(block.get("name")), written)
+        case kind:
+            drops.add(text(kind) or "content")
+            return None
+
+
+def write_response(response: Response, *, created: int) -> dict[str, Json]:
+    """``created`` has no place in a Message."""
+    refused = any(isinstance(part, Refusal) for part in response.parts)
+    reason = write_stop(response.stop, refused=refused)
+    return {
+        "id": message_id(response.id),
+        "type": "message",
+        "role": "assistant",
+        "model": response.model,
+        "content": [block for part in response.parts for block in _write_blocks(part)],
+        "stop_reason": reason,
+        "stop_sequence": response.stop.sequence if reason == "stop_sequence" else None,
+        "usage": write_usage(response.usage),
+    }
+
+
+def message_id(id: str) -> str:
+    """The answer's id in this dialect's form."""
+    return id if id.startswith("msg_") else f"msg_{_UNFIT.sub('', id)}"
+
+
+def _write_blocks(part: Part) -> list[Json]:
+    match part:
+        case Text(text=words, seal=seal):
+            return [*carried_before(seal), {"type": "text", "text": words}]
+        case Refusal(text=words):
+            return [{"type": "text", "text": words}]
+        case Reasoning():
+            return [thinking_block(part)]
+        case ToolCall(seal=seal):
+            input = read_input(part.arguments)
+            return [*carried_before(seal), {"type": "tool_use", "id": part.id, "name": part.name, "input": input}]
+        case _:
+            raise TypeError(f"{type(part).__name__} in an answer")
+
+
+def carried_before(seal: Seal | None) -> list[dict[str, Json]]:
+    """The carrier of a text's or a call's seal; this dialect itself makes none."""
+    return [carrier(seal, NEXT)] if seal is not None and seal.dialect != OWN else []
+
+
+def read_input(arguments: str) -> dict[str, Json]:
+    """The object that ``input`` must be. A broken model's text is kept whole under one name, not thrown away."""
+    if not arguments.strip():
+        return {}
+    try:
+        parsed = decode(arguments)
+    except ValueError:
+        return {"invalid_json": arguments}
+    return parsed if isinstance(parsed, dict) else {"invalid_json": arguments}

@@ -1,0 +1,197 @@
+"""Events -> the stream that a Messages client reads.
+
+Law: the client's full grammar, ``message_start (content_block_start delta* content_block_stop)* message_delta
+message_stop``, with event names; blocks never overlap: while one is open, what belongs to later parts waits, in order.
+A seal of a text or call rides in a carrier block beside it (seals.py). Source: anthropic.types.RawMessageStreamEvent.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from nexus.conversation import Reasoning, Refusal, Seal, Text, ToolCall
+from nexus.events import (
+    Event,
+    Notice,
+    PartDelta,
+    PartEnd,
+    PartStart,
+    Ping,
+    ResponseEnd,
+    ResponseStart,
+    StreamPart,
+    UsageUpdate,
+)
+from nexus.protocols.codec import pack_seal
+from nexus.protocols.messages.response import carried_before, message_id
+from nexus.protocols.messages.seals import OWN, PREVIOUS, carrier, thinking_block
+from nexus.protocols.messages.stops import write_stop
+from nexus.protocols.messages.usage import write_delta_usage, write_usage
+from nexus.protocols.sse import frame
+from nexus.usage import Usage
+from nexus.wire import Json, encode
+
+_DELTA = {
+    Text: ("text_delta", "text"),
+    Refusal: ("text_delta", "text"),
+    Reasoning: ("thinking_delta", "thinking"),
+    ToolCall: ("input_json_delta", "partial_json"),
+}
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A part that has started behind an open one: its pieces, and its end if that has come."""
+
+    start: PartStart
+    pieces: list[str] = field(default_factory=list)
+    end: PartEnd | None = None
+
+
+class StreamWriter:
+    """``include_usage`` changes nothing: this dialect always tells."""
+
+    def __init__(self, *, model: str, response_id: str, created: int, include_usage: bool) -> None:
+        self._model = model
+        self._id = message_id(response_id)
+        self._block = 0
+        self._current: PartStart | None = None
+        self._queue: deque[_Waiting] = deque()
+        self._usage = Usage()
+        self._refused = False
+
+    def write(self, event: Event) -> bytes:
+        match event:
+            case ResponseStart(usage=usage):
+                self._usage = usage
+                return self._message_start(usage)
+            case PartStart():
+                return self._part_start(event)
+            case PartDelta():
+                return self._part_delta(event)
+            case PartEnd():
+                return self._part_end(event)
+            case UsageUpdate(usage=usage):
+                self._usage = usage
+                return b""
+            case Notice():
+                return b""
+            case Ping():
+                return _frame("ping")
+            case ResponseEnd():
+                return self._message_end(event)
+
+    def abort(self) -> bytes:
+        """Closes the open block; what waits behind it was never begun."""
+        self._queue.clear()
+        return self._block_stop() if self._current is not None else b""
+
+    def _message_start(self, usage: Usage) -> bytes:
+        message: dict[str, Json] = {
+            "id": self._id,
+            "type": "message",
+            "role": "assistant",
+            "model": self._model,
+            "content": [],
+            "stop_reason": None,
+            "stop_sequence": None,
+            "usage": write_usage(usage),
+        }
+        return _frame("message_start", message=message)
+
+    def _part_start(self, event: PartStart) -> bytes:
+        self._refused = self._refused or isinstance(event.part, Refusal)
+        if self._current is not None:
+            self._queue.append(_Waiting(event))
+            return b""
+        return self._open(event)
+
+    def _part_delta(self, event: PartDelta) -> bytes:
+        if self._current is not None and self._current.index == event.index:
+            return self._delta(self._current.part, event.text)
+        self._waiting(event.index).pieces.append(event.text)
+        return b""
+
+    def _part_end(self, event: PartEnd) -> bytes:
+        if self._current is None or self._current.index != event.index:
+            self._waiting(event.index).end = event
+            return b""
+        written = [self._close(self._current.part, event.seal)]
+        while self._queue and self._current is None:
+            written.append(self._resume(self._queue.popleft()))
+        return b"".join(written)
+
+    def _waiting(self, index: int) -> _Waiting:
+        return next(waiting for waiting in self._queue if waiting.start.index == index)
+
+    def _resume(self, waiting: _Waiting) -> bytes:
+        part = waiting.start.part
+        written = self._open(waiting.start) + self._delta(part, "".join(waiting.pieces))
+        return written if waiting.end is None else written + self._close(part, waiting.end.seal)
+
+    def _open(self, event: PartStart) -> bytes:
+        """The start of the part's block, after the carrier of its seal, and what it already holds."""
+        part = event.part
+        before = b"".join(self._whole(block) for block in carried_before(_early_seal(part)))
+        self._current = event
+        start = _frame("content_block_start", index=self._block, content_block=_empty_block(part))
+        return before + start + self._delta(part, part.arguments if isinstance(part, ToolCall) else part.text)
+
+    def _delta(self, part: StreamPart, piece: str) -> bytes:
+        if not piece or (isinstance(part, Reasoning) and part.redacted):
+            return b""
+        kind, name = _DELTA[type(part)]
+        return _frame("content_block_delta", index=self._block, delta={"type": kind, name: piece})
+
+    def _close(self, part: StreamPart, late: Seal | None) -> bytes:
+        if isinstance(part, Reasoning):
+            return self._signature(part, late) + self._block_stop()
+        after = self._block_stop()
+        return after + self._whole(carrier(late, PREVIOUS)) if late is not None and late.dialect != OWN else after
+
+    def _signature(self, part: Reasoning, late: Seal | None) -> bytes:
+        seal = late or part.seal
+        if seal is None or part.redacted:
+            return b""
+        delta = {"type": "signature_delta", "signature": pack_seal(seal, OWN)}
+        return _frame("content_block_delta", index=self._block, delta=delta)
+
+    def _whole(self, block: dict[str, Json]) -> bytes:
+        """A carrier as a block of its own."""
+        start = _frame("content_block_start", index=self._block, content_block=block | {"signature": ""})
+        delta = {"type": "signature_delta", "signature": block["signature"]}
+        return start + _frame("content_block_delta", index=self._block, delta=delta) + self._block_stop()
+
+    def _block_stop(self) -> bytes:
+        stop = _frame("content_block_stop", index=self._block)
+        self._block += 1
+        self._current = None
+        return stop
+
+    def _message_end(self, event: ResponseEnd) -> bytes:
+        reason = write_stop(event.stop, refused=self._refused)
+        sequence = event.stop.sequence if reason == "stop_sequence" else None
+        delta = {"stop_reason": reason, "stop_sequence": sequence}
+        end = _frame("message_delta", delta=delta, usage=write_delta_usage(self._usage))
+        return end + _frame("message_stop")
+
+
+def _early_seal(part: StreamPart) -> Seal | None:
+    return part.seal if isinstance(part, Text | ToolCall) else None
+
+
+def _empty_block(part: StreamPart) -> dict[str, Json]:
+    match part:
+        case ToolCall():
+            return {"type": "tool_use", "id": part.id, "name": part.name, "input": {}}
+        case Reasoning(redacted=True):
+            return thinking_block(part)
+        case Reasoning():
+            return {"type": "thinking", "thinking": "", "signature": ""}
+        case Text() | Refusal():
+            return {"type": "text", "text": ""}
+
+
+def _frame(kind: str, **members: Json) -> bytes:
+    return frame(encode({"type": kind} | members), kind)

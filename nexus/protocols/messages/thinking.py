@@ -1,0 +1,101 @@
+"""Thinking, and the ``max_tokens`` that has to hold it, for a Messages vendor.
+
+Law: Claude counts thinking inside ``max_tokens``. What the client set itself is never changed, only refused when it
+cannot be; an effort becomes a budget by BUDGETS, halved limits included, so that it always fits. Where the API forbids
+a budget (forced tool, prefill, an open tool turn without its signed thinking) thinking is left out and named.
+Source: platform.claude.com, pages on thinking, extended thinking and effort.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nexus.conversation import Effort, Request, Thinking
+from nexus.errors import InvalidRequest
+from nexus.wire import Json
+
+BUDGETS: dict[Effort, int] = {
+    "minimal": 1024,
+    "low": 4096,
+    "medium": 10240,
+    "high": 20480,
+    "xhigh": 24576,
+    "max": 27648,
+}
+"""Tokens per effort; the largest and the default answer fit into the 32000 of the smallest thinking model."""
+
+_LEAST = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the body gets; ``on`` says that the model will or may think with sampling bound by it."""
+
+    max_tokens: int
+    config: dict[str, Json] | None = None
+    effort: str | None = None
+    on: bool = False
+    dropped: bool = False
+
+
+def write_thinking(request: Request, default: int, quirks: frozenset[str], *, allows_budget: bool) -> Plan:
+    """``default`` is the answer's size when the client set no limit."""
+    thinking = request.thinking
+    limit = request.max_tokens
+    bare = default if limit is None else limit
+    if thinking is None:
+        return Plan(default + BUDGETS["high"] if limit is None and "default_thinking" in quirks else bare)
+    if not thinking.enabled:
+        return _off(thinking, bare, quirks)
+    if "no_thinking" in quirks:
+        return Plan(bare, dropped=True)
+    if "adaptive_thinking" in quirks and ("adaptive_only" in quirks or thinking.budget is None):
+        return _adaptive(thinking, limit, default, quirks)
+    return _budgeted(thinking, limit, default) if allows_budget else Plan(bare, dropped=True)
+
+
+def _off(thinking: Thinking, bare: int, quirks: frozenset[str]) -> Plan:
+    if "always_thinking" in quirks:
+        return Plan(bare, effort="low", dropped=True)
+    kind = "between_tools" if "between_tools" in quirks else "disabled"
+    # Some models refuse the two highest efforts while thinking is off.
+    calm = {"minimal": "low", "low": "low", "medium": "medium", "high": "high"}
+    effort = calm.get(thinking.effort or "") if "adaptive_thinking" in quirks else None
+    return Plan(bare, config={"type": kind}, effort=effort)
+
+
+def _adaptive(thinking: Thinking, limit: int | None, default: int, quirks: frozenset[str]) -> Plan:
+    effort = thinking.effort
+    if effort is None and thinking.budget is not None:
+        effort = "low" if thinking.budget < 4096 else "medium" if thinking.budget < 16384 else "high"
+    room = BUDGETS[effort or "high"]
+    return Plan(
+        default + room if limit is None else limit,
+        config={"type": "adaptive", "display": "summarized" if thinking.visible else "omitted"},
+        effort=_effort_word(effort, quirks),
+        on=True,
+    )
+
+
+def _effort_word(effort: Effort | None, quirks: frozenset[str]) -> str | None:
+    if effort == "minimal":
+        return "low"
+    return "high" if effort == "xhigh" and "xhigh_effort" not in quirks else effort
+
+
+def _budgeted(thinking: Thinking, limit: int | None, default: int) -> Plan:
+    budget = thinking.budget
+    if budget is None:
+        budget = BUDGETS[thinking.effort or "medium"]
+        if limit is not None and budget >= limit:
+            budget = limit // 2
+        if budget < _LEAST:
+            return Plan(default if limit is None else limit, dropped=True)
+    elif budget < _LEAST or (limit is not None and budget >= limit):
+        raise InvalidRequest(
+            f"thinking: a budget must be at least {_LEAST} tokens and less than max_tokens", param="thinking"
+        )
+    config: dict[str, Json] = {"type": "enabled", "budget_tokens": budget}
+    if not thinking.visible:
+        config["display"] = "omitted"
+    return Plan(default + budget if limit is None else limit, config=config, on=True)

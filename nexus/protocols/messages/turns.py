@@ -1,0 +1,230 @@
+"""The neutral messages -> the alternating turns that the Messages API demands.
+
+Law: turns begin with the user and alternate; every tool call is answered at the head of the next turn, in the order of
+the calls and exactly once; ids are valid and unique over the whole history; a system turn stands only where the API
+allows one. A history that cannot be brought into this form is refused by the path of its message.
+Source: platform.claude.com, pages on tool use, thinking and mid-conversation system messages.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from nexus.conversation import Message, Text
+from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.codec import ToolIds
+from nexus.protocols.messages.checks import Drops
+from nexus.protocols.messages.write_parts import Block, write_cache, write_part
+from nexus.wire import Json
+
+OPENING = "(The conversation begins with your own words.)"
+"""The user's turn before a history that begins with the assistant."""
+
+_VALID_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_THINKING = ("thinking", "redacted_thinking")
+
+
+@dataclass(slots=True)
+class Placed:
+    """A block and the path of the part it came from."""
+
+    block: Block
+    path: str
+
+    @property
+    def kind(self) -> str:
+        return str(self.block["type"])
+
+
+@dataclass(slots=True)
+class Turn:
+    role: str
+    path: str
+    blocks: list[Placed] = field(default_factory=list)
+
+    def of(self, *kinds: str) -> list[Placed]:
+        return [placed for placed in self.blocks if placed.kind in kinds]
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """``leading`` are the blocks of system messages that stood before everything else."""
+
+    leading: list[Block]
+    turns: list[Turn]
+
+    @property
+    def prefill(self) -> bool:
+        """The vendor is to continue the assistant's last words."""
+        return self.turns[-1].role == "assistant"
+
+    @property
+    def allows_budget(self) -> bool:
+        """A thinking budget forbids a prefill, and demands that a turn still open begin with its thinking."""
+        talk = [turn for turn in self.turns if turn.role != "system"]
+        if self.prefill:
+            return False
+        return not talk[-1].of("tool_result") or talk[-2].blocks[0].kind in _THINKING
+
+    def wire(self) -> list[Json]:
+        return [{"role": turn.role, "content": [placed.block for placed in turn.blocks]} for turn in self.turns]
+
+
+def write_turns(messages: tuple[Message, ...], quirks: frozenset[str], drops: Drops) -> Turns:
+    leading, turns = _written(messages, quirks, drops)
+    turns = _with_systems_placed(turns, takes_role="system_role" in quirks)
+    _trim_assistants(turns)
+    turns = _merged([turn for turn in turns if turn.blocks])
+    if not turns:
+        raise InvalidRequest("messages: there is nothing to send", param="messages")
+    if turns[0].role == "assistant":
+        turns.insert(0, Turn("user", turns[0].path, [Placed({"type": "text", "text": OPENING}, turns[0].path)]))
+    _answer_calls(turns)
+    _finish(turns[-1], quirks)
+    return Turns(leading, turns)
+
+
+def _written(messages: tuple[Message, ...], quirks: frozenset[str], drops: Drops) -> tuple[list[Block], list[Turn]]:
+    leading: list[Block] = []
+    turns: list[Turn] = []
+    for at, message in enumerate(messages):
+        turn = _turn(message, f"messages.{at}", quirks, drops)
+        if message.role == "system" and not turns:
+            leading += [placed.block for placed in turn.blocks]
+        elif turn.blocks:
+            turns.append(turn)
+    return leading, turns
+
+
+def _turn(message: Message, path: str, quirks: frozenset[str], drops: Drops) -> Turn:
+    if message.name is not None:
+        drops.add("messages.name")
+    turn = Turn(message.role, path)
+    for at, part in enumerate(message.parts):
+        here = f"{path}.content.{at}"
+        if message.role == "system" and not isinstance(part, Text):
+            raise UnsupportedFeature(f"{here}: a system message holds text only", param=here)
+        block = write_part(part, message.role, here, quirks, drops)
+        if block is not None:
+            turn.blocks.append(Placed(block, here))
+        elif isinstance(part, Text) and turn.blocks and turn.blocks[-1].kind not in _THINKING:
+            # The breakpoint of an empty text moves to the block before it: the cached prefix is the same.
+            turn.blocks[-1].block = write_cache(part.cache) | turn.blocks[-1].block
+    return turn
+
+
+def _with_systems_placed(turns: list[Turn], *, takes_role: bool) -> list[Turn]:
+    """System turns where the API allows one (after the user, before the assistant or the end), else user text."""
+    placed: list[Turn] = []
+    for at, turn in enumerate(turns):
+        if turn.role != "system":
+            placed.append(turn)
+            continue
+        following = next((other.role for other in turns[at + 1 :] if other.role != "system"), "assistant")
+        before = placed[-1].role if placed else ""
+        if takes_role and before in ("user", "system") and following == "assistant":
+            placed.append(turn)
+        else:
+            placed.append(Turn("user", turn.path, [Placed(_as_user(one.block), one.path) for one in turn.blocks]))
+    return placed
+
+
+def _as_user(block: Block) -> Block:
+    return block | {"text": f"<system>\n{block['text']}\n</system>"}
+
+
+def _trim_assistants(turns: list[Turn]) -> None:
+    """The API refuses an assistant turn that ends in thinking."""
+    for at, turn in enumerate(turns):
+        last = at + 1 == len(turns) or turns[at + 1].role != "assistant"
+        while turn.role == "assistant" and last and turn.blocks and turn.blocks[-1].kind in _THINKING:
+            turn.blocks.pop()
+
+
+def _merged(turns: list[Turn]) -> list[Turn]:
+    merged: list[Turn] = []
+    for turn in turns:
+        if not merged or merged[-1].role != turn.role:
+            merged.append(turn)
+        elif turn.role == "assistant":
+            merged[-1].blocks = _joined(merged[-1].blocks, turn.blocks)
+        else:
+            merged[-1].blocks += turn.blocks
+    return merged
+
+
+def _joined(earlier: list[Placed], later: list[Placed]) -> list[Placed]:
+    """One assistant turn out of two: text that came in a message after the calls goes before them."""
+    calls = len(earlier)
+    while calls and earlier[calls - 1].kind == "tool_use":
+        calls -= 1
+    words = 0
+    while words < len(later) and later[words].kind != "tool_use":
+        words += 1
+    return earlier[:calls] + later[:words] + earlier[calls:] + later[words:]
+
+
+def _answer_calls(turns: list[Turn]) -> None:
+    """Pairs calls and results, orders the results, and gives both their ids."""
+    ids = ToolIds(_VALID_ID, "toolu_")
+    used: dict[str, int] = {}
+    open_calls: dict[str, Placed] = {}
+    for at, turn in enumerate(turns):
+        if turn.role == "user":
+            _order_results(turn, open_calls)
+            open_calls = {}
+            continue
+        calls = turn.of("tool_use")
+        open_calls = _name_calls(calls, ids, used)
+        if calls and (at + 1 == len(turns) or turns[at + 1].role != "user"):
+            raise _unanswered(calls[0])
+
+
+def _name_calls(calls: list[Placed], ids: ToolIds, used: dict[str, int]) -> dict[str, Placed]:
+    """The calls by the client's ids, holding the vendor's; an id that an earlier turn used gets a new form."""
+    names: dict[str, Placed] = {}
+    for call in calls:
+        id = str(call.block["id"])
+        if id in names:
+            raise InvalidRequest(f"{call.path}: two tool calls of one turn have the id {id}", param=call.path)
+        count = used.get(id, 0)
+        used[id] = count + 1
+        names[id] = call
+        call.block["id"] = ids[id] if count == 0 else ids[f"{id}\n{count}"]
+    return names
+
+
+def _order_results(turn: Turn, open_calls: dict[str, Placed]) -> None:
+    results: dict[str, Placed] = {}
+    for result in turn.of("tool_result"):
+        id = str(result.block["tool_use_id"])
+        if id not in open_calls:
+            raise InvalidRequest(f"{result.path}: no tool call before it has the id {id}", param=result.path)
+        if id in results:
+            raise InvalidRequest(f"{result.path}: the tool call {id} has two results", param=result.path)
+        result.block["tool_use_id"] = open_calls[id].block["id"]
+        results[id] = result
+    for id, call in open_calls.items():
+        if id not in results:
+            raise _unanswered(call)
+    rest = [placed for placed in turn.blocks if placed.kind != "tool_result"]
+    turn.blocks = [results[id] for id in open_calls] + rest
+
+
+def _unanswered(call: Placed) -> InvalidRequest:
+    return InvalidRequest(f"{call.path}: the tool call has no result in the next message", param=call.path)
+
+
+def _finish(last: Turn, quirks: frozenset[str]) -> None:
+    """A last turn of the assistant is continued by the model: it must not end in white space."""
+    if last.role != "assistant":
+        return
+    if "no_prefill" in quirks:
+        raise UnsupportedFeature(
+            f"{last.path}: this model does not continue a message of the assistant; end with a user message",
+            param=last.path,
+        )
+    words = last.blocks[-1].block
+    if words["type"] == "text":
+        words["text"] = words["text"].rstrip()

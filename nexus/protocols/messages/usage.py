@@ -1,0 +1,64 @@
+"""Usage of the Messages dialect, both ways.
+
+Law: the dialect counts cache reads and writes beside ``input_tokens`` and thinking inside ``output_tokens``; the
+neutral parts are disjoint and sum to the vendor's total. Source: anthropic.types.Usage and MessageDeltaUsage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nexus.usage import Usage
+from nexus.wire import Json, count, mapping
+
+_CUMULATIVE = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
+
+
+def read_usage(wire: Json) -> Usage:
+    usage = mapping(wire)
+    written = count(usage.get("cache_creation_input_tokens"))
+    by_ttl = mapping(usage.get("cache_creation"))
+    hour = count(by_ttl.get("ephemeral_1h_input_tokens"))
+    written = max(written, hour + count(by_ttl.get("ephemeral_5m_input_tokens")))
+    output = count(usage.get("output_tokens"))
+    thinking = min(output, count(mapping(usage.get("output_tokens_details")).get("thinking_tokens")))
+    return Usage(
+        input=count(usage.get("input_tokens")),
+        cache_read=count(usage.get("cache_read_input_tokens")),
+        cache_write_5m=written - hour,
+        cache_write_1h=hour,
+        output=output - thinking,
+        reasoning=thinking,
+    )
+
+
+def merge_usage(start: Mapping[str, Json], delta: Mapping[str, Json]) -> dict[str, Json]:
+    """The wire usage of ``message_start`` overlaid with the cumulative one of ``message_delta``, field by field."""
+    merged = dict(start)
+    for name, value in delta.items():
+        if value is not None and not (name in _CUMULATIVE and not isinstance(value, int)):
+            merged[name] = value
+    return merged
+
+
+def write_usage(usage: Usage) -> dict[str, Json]:
+    """The whole object of a ``Message``."""
+    wire = write_delta_usage(usage)
+    wire["cache_creation"] = {
+        "ephemeral_5m_input_tokens": usage.cache_write_5m,
+        "ephemeral_1h_input_tokens": usage.cache_write_1h,
+    }
+    return wire
+
+
+def write_delta_usage(usage: Usage) -> dict[str, Json]:
+    """What ``message_delta`` has of it."""
+    wire: dict[str, Json] = {
+        "input_tokens": usage.input,
+        "cache_creation_input_tokens": usage.cache_write,
+        "cache_read_input_tokens": usage.cache_read,
+        "output_tokens": usage.total_output,
+    }
+    if usage.reasoning:
+        wire["output_tokens_details"] = {"thinking_tokens": usage.reasoning}
+    return wire

@@ -1,0 +1,169 @@
+"""Parts -> content blocks for a Messages vendor.
+
+Law: only what the API takes is written: no empty text, no image outside its four media types, no reasoning that this
+dialect did not seal. What has no block is refused by its path. Source: anthropic.types.ContentBlockParam.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from nexus.conversation import (
+    Audio,
+    CacheHint,
+    Document,
+    Image,
+    Inline,
+    Link,
+    Part,
+    Reasoning,
+    Refusal,
+    Text,
+    ToolCall,
+    ToolResult,
+)
+from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.messages.checks import Drops
+from nexus.protocols.messages.seals import OWN
+from nexus.wire import Json, decode
+
+Block = dict[str, Json]
+
+_ROLE_OF: dict[type, str] = {Reasoning: "assistant", ToolCall: "assistant", ToolResult: "user"}
+
+_IMAGES = {
+    "image/jpeg": "image/jpeg",
+    "image/jpg": "image/jpeg",
+    "image/png": "image/png",
+    "image/gif": "image/gif",
+    "image/webp": "image/webp",
+}
+
+
+def write_cache(hint: CacheHint | None) -> Block:
+    """The member to add to a block; the short form is the default five minutes."""
+    if hint is None:
+        return {}
+    return {"cache_control": {"type": "ephemeral"} if hint == "5m" else {"type": "ephemeral", "ttl": hint}}
+
+
+def write_part(part: Part, role: str, path: str, quirks: frozenset[str], drops: Drops) -> Block | None:
+    """The block of ``part``, or None when nothing of it can or need be sent."""
+    if role != _ROLE_OF.get(type(part), role):
+        raise InvalidRequest(f"{path}: a {type(part).__name__} does not belong to the role {role}", param=path)
+    match part:
+        case Text():
+            return write_text(part)
+        case Refusal(text=words):
+            return write_text(Text(words))
+        case Reasoning():
+            return _write_reasoning(part, quirks, drops)
+        case ToolCall():
+            return _write_call(part, path)
+        case ToolResult():
+            return _write_result(part, path, drops)
+        case Image() | Document():
+            if role != "user":
+                raise UnsupportedFeature(
+                    f"{path}: Claude takes images and documents in user messages only; move it there", param=path
+                )
+            return _write_media(part, path, drops)
+        case Audio():
+            raise UnsupportedFeature(f"{path}: Claude takes no audio; send its text instead", param=path)
+        case _:
+            raise UnsupportedFeature(f"{path}: {type(part).__name__} has no block in the messages dialect", param=path)
+
+
+def write_text(part: Text) -> Block | None:
+    """None for text without a visible character, which the API refuses."""
+    if not part.text.strip():
+        return None
+    return {"type": "text", "text": part.text} | write_cache(part.cache)
+
+
+def _write_reasoning(part: Reasoning, quirks: frozenset[str], drops: Drops) -> Block | None:
+    seal = part.seal
+    if seal is not None and seal.dialect == OWN and seal.value and "no_thinking" not in quirks:
+        if part.redacted:
+            return {"type": "redacted_thinking", "data": seal.value}
+        return {"type": "thinking", "thinking": part.text, "signature": seal.value}
+    if "unsigned_thinking" in quirks and seal is None and part.text:
+        return {"type": "thinking", "thinking": part.text, "signature": ""}
+    drops.add("reasoning")
+    return None
+
+
+def _write_call(call: ToolCall, path: str) -> Block:
+    arguments = _read_arguments(call.arguments, path)
+    return {"type": "tool_use", "id": call.id, "name": call.name, "input": arguments} | write_cache(call.cache)
+
+
+def _read_arguments(arguments: str, path: str) -> Block:
+    if not arguments.strip():
+        return {}
+    try:
+        parsed = decode(arguments)
+    except ValueError:
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise InvalidRequest(f"{path}: the arguments of the tool call are not a JSON object", param=path)
+    return parsed
+
+
+def _write_result(result: ToolResult, path: str, drops: Drops) -> Block:
+    content: list[Block] = []
+    for at, part in enumerate(result.parts):
+        block = write_text(part) if isinstance(part, Text) else _write_media(part, f"{path}.content.{at}", drops)
+        if block is not None:
+            content.append(block)
+    wire: Block = {"type": "tool_result", "tool_use_id": result.call_id}
+    if content:
+        wire["content"] = content
+    if result.is_error:
+        wire["is_error"] = True
+    return wire | write_cache(result.cache)
+
+
+def _write_media(part: Image | Document, path: str, drops: Drops) -> Block:
+    if isinstance(part, Image):
+        if part.detail not in (None, "auto"):
+            drops.add("image.detail")
+        return {"type": "image", "source": _write_image_source(part.source, path)} | write_cache(part.cache)
+    wire: Block = {"type": "document", "source": _write_document_source(part.source, path)}
+    for name, value in (("title", part.title), ("context", part.context)):
+        if value is not None:
+            wire[name] = value
+    return wire | write_cache(part.cache)
+
+
+def _write_image_source(source: Inline | Link, path: str) -> Block:
+    if isinstance(source, Link):
+        return {"type": "url", "url": source.url}
+    media_type = _IMAGES.get(source.media_type.lower())
+    if media_type is None:
+        raise UnsupportedFeature(
+            f"{path}: Claude takes JPEG, PNG, GIF and WebP images, not {source.media_type}", param=path
+        )
+    return {"type": "base64", "media_type": media_type, "data": source.data}
+
+
+def _write_document_source(source: Inline | Link | Text, path: str) -> Block:
+    match source:
+        case Link(url=url):
+            return {"type": "url", "url": url}
+        case Text(text=words):
+            return {"type": "text", "media_type": "text/plain", "data": words}
+        case Inline(media_type="application/pdf", data=data):
+            return {"type": "base64", "media_type": "application/pdf", "data": data}
+        case Inline(media_type=media_type, data=data) if media_type.startswith("text/"):
+            return {"type": "text", "media_type": "text/plain", "data": _decoded(data, path)}
+        case Inline(media_type=media_type):
+            raise UnsupportedFeature(f"{path}: Claude takes PDF and text documents, not {media_type}", param=path)
+
+
+def _decoded(data: str, path: str) -> str:
+    try:
+        return base64.b64decode(data, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"{path}: the document is not base64-encoded UTF-8 text", param=path) from error

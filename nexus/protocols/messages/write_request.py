@@ -1,0 +1,128 @@
+"""The neutral request -> the body of ``POST /v1/messages`` for an Anthropic vendor.
+
+Law: pure; the same request gives the same bytes, so that prompt caches hit. Every field's fate is in fields.WRITES;
+what a model takes is in the target's quirks (models.py), never in its name. Source:
+anthropic.types.message_create_params.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nexus.conversation import Request
+from nexus.errors import UnsupportedFeature
+from nexus.protocols.codec import Target, Written
+from nexus.protocols.messages.checks import Drops
+from nexus.protocols.messages.fields import WRITES
+from nexus.protocols.messages.thinking import Plan, write_thinking
+from nexus.protocols.messages.tools import write_tooling
+from nexus.protocols.messages.turns import write_turns
+from nexus.protocols.messages.write_parts import Block, write_text
+from nexus.wire import Json
+
+BREAKPOINTS = 4
+"""How many cache breakpoints the API takes; of more, the last ones stay."""
+
+_SAY_NOTHING: dict[str, Json] = {
+    "presence_penalty": 0,
+    "frequency_penalty": 0,
+    "logprobs": False,
+    "top_logprobs": 0,
+    "logit_bias": {},
+    "metadata": {},
+}
+"""The defaults of knobs that have no counterpart here: leaving these out changes nothing."""
+
+_TIERS = {"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}
+
+
+def write_request(request: Request, target: Target) -> Written:
+    drops = Drops()
+    quirks = target.quirks
+    _name_dropped(request, drops)
+    turns = write_turns(request.messages, quirks, drops)
+    tooling = write_tooling(request, quirks, drops)
+    plan = write_thinking(request, target.max_tokens, quirks, allows_budget=turns.allows_budget and not tooling.forced)
+    if plan.dropped:
+        drops.add("thinking")
+    system = [block for part in request.system if (block := write_text(part)) is not None] + turns.leading
+    config = {"effort": plan.effort, "format": tooling.format}
+    members: dict[str, Json] = {
+        "model": target.model,
+        "max_tokens": plan.max_tokens,
+        "system": system or None,
+        "messages": turns.wire(),
+        "tools": tooling.tools or None,
+        "tool_choice": tooling.choice,
+        "thinking": plan.config,
+        "output_config": {name: value for name, value in config.items() if value is not None} or None,
+        "stop_sequences": _write_stops(request.stop) or None,
+        "metadata": {"user_id": request.user} if request.user is not None else None,
+        "service_tier": _write_tier(request.service_tier, drops),
+        "stream": True if request.stream else None,
+    }
+    body = {name: value for name, value in members.items() if value is not None}
+    body |= _write_sampling(request, plan, quirks, drops)
+    _limit_breakpoints(body, drops)
+    return Written(body, drops.names, tooling.answer_tool)
+
+
+def _name_dropped(request: Request, drops: Drops) -> None:
+    for name, disposition in WRITES.items():
+        value = getattr(request, name)
+        if disposition.kind == "dropped" and value is not None and value != _SAY_NOTHING.get(name):
+            drops.add(name)
+
+
+def _write_sampling(request: Request, plan: Plan, quirks: frozenset[str], drops: Drops) -> dict[str, Json]:
+    """Temperature, top_p and top_k as far as the model and its thinking let them be set."""
+    if request.temperature is not None and not 0 <= request.temperature <= 1:
+        raise UnsupportedFeature("temperature: Claude takes 0 to 1", param="temperature")
+    wire: dict[str, Json] = {}
+    for name in ("temperature", "top_p", "top_k"):
+        value = getattr(request, name)
+        if value is None:
+            continue
+        taken = name == "top_p" and "one_sampling" in quirks and "temperature" in wire
+        if taken or "no_sampling" in quirks or (plan.on and not _beside_thinking(name, value)):
+            drops.add(name)
+        else:
+            wire[name] = value
+    return wire
+
+
+def _beside_thinking(name: str, value: float) -> bool:
+    return (name == "temperature" and value == 1) or (name == "top_p" and 0.95 <= value <= 1)
+
+
+def _write_stops(stops: tuple[str, ...]) -> list[str]:
+    for at, stop in enumerate(stops):
+        if stop and not stop.strip():
+            raise UnsupportedFeature(
+                f"stop.{at}: Claude takes no stop sequence of white space alone; leave it out", param=f"stop.{at}"
+            )
+    return [stop for stop in stops if stop]
+
+
+def _write_tier(tier: str | None, drops: Drops) -> str | None:
+    if tier is not None and tier not in _TIERS:
+        drops.add("service_tier")
+    return _TIERS.get(tier or "")
+
+
+def _limit_breakpoints(body: Block, drops: Drops) -> None:
+    marked = list(_marked(body))
+    for block in marked[: max(0, len(marked) - BREAKPOINTS)]:
+        del block["cache_control"]
+        drops.add("cache")
+
+
+def _marked(body: Block) -> Iterator[Block]:
+    """The blocks with a breakpoint, in the order in which the API builds the prompt."""
+    blocks = [*body.get("tools", ()), *body.get("system", ())]
+    for message in body["messages"]:
+        for block in message["content"]:
+            if block["type"] == "tool_result":
+                blocks += block.get("content", ())
+            blocks.append(block)
+    return (block for block in blocks if "cache_control" in block)

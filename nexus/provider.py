@@ -1,0 +1,83 @@
+"""The interface of a provider: a configured place to send calls.
+
+Law: a provider says where, with which key, in which dialect and with which quirks; it knows no client, thread or other
+provider. ``prepare`` is pure, so that preparing twice gives the same request; ``send`` blocks, on a worker thread.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pydantic import SecretStr
+
+from nexus.call import Cancel
+from nexus.errors import AuthenticationFailed
+from nexus.headers import UPSTREAM_KEY
+from nexus.settings.provider import ProviderSettings
+from nexus.transport import Patience, Transport
+from nexus.upstream import UpstreamReply, UpstreamRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at one provider: a body in one of its dialects, and what of the client's request travels with it."""
+
+    dialect: str
+    model: str
+    body: bytes
+    stream: bool
+    headers: Mapping[str, str]
+    query: str
+    key: SecretStr | None
+
+
+class Provider(ABC):
+    """``name`` is the table's name in the configuration; ``dialects`` is what the vendor speaks, best first."""
+
+    settings_type: ClassVar[type[ProviderSettings]] = ProviderSettings
+    dialects: ClassVar[tuple[str, ...]]
+    default_base_url: ClassVar[str] = ""
+
+    def __init__(self, name: str, settings: ProviderSettings) -> None:
+        self.name = name
+        self.settings = settings
+        self.base_url = (settings.base_url or self.default_base_url).rstrip("/")
+        timeouts = settings.timeouts
+        self._transport = Transport(
+            name,
+            Patience(timeouts.connect, timeouts.first_byte, timeouts.idle),
+            proxy=settings.proxy,
+            ca_file=str(settings.ca_file) if settings.ca_file else None,
+        )
+
+    @property
+    def asks_usage(self) -> bool:
+        """Whether streams may be asked to report usage where their dialect needs asking."""
+        return True
+
+    def key(self, client: Mapping[str, str]) -> SecretStr | None:
+        """The caller's own key where the provider forwards it, else the configured one. Raises AuthenticationFailed."""
+        forwards = self.settings.forward_token
+        own = client.get(UPSTREAM_KEY, "").strip() if forwards else ""
+        if own:
+            return SecretStr(own)
+        if self.settings.api_key is None and self.settings.needs_key:
+            raise AuthenticationFailed(f"provider {self.name!r} needs the caller's own key in {UPSTREAM_KEY}")
+        return self.settings.api_key
+
+    @abstractmethod
+    def prepare(self, attempt: Attempt) -> UpstreamRequest: ...
+
+    def send(self, request: UpstreamRequest, cancel: Cancel) -> UpstreamReply:
+        """Blocks until the head of an answer is there. Raises UpstreamError, or the reason of the cancelled call."""
+        return self._transport.send(request, cancel)
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+def with_query(url: str, query: str) -> str:
+    return f"{url}?{query}" if query else url

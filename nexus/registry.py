@@ -1,0 +1,34 @@
+"""Provider kind to provider class, by name, at the last moment.
+
+Law: the only file that imports providers. A kind is a folder of ``providers/``; listing kinds imports none of them, so
+that a vendor's SDK costs nothing until a provider of that kind is configured.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+import pkgutil
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nexus.provider import Provider
+
+PACKAGE = "providers"
+
+
+@functools.cache
+def kinds() -> tuple[str, ...]:
+    """Every known kind, sorted."""
+    spec = importlib.util.find_spec(PACKAGE)
+    folders = list(spec.submodule_search_locations or ()) if spec is not None else []
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(folders) if module.ispkg))
+
+
+def load(kind: str) -> type[Provider]:
+    """The provider class of a kind."""
+    if kind not in kinds():
+        raise LookupError(f"no provider kind {kind!r} among {', '.join(kinds())}")
+    provider: type[Provider] = importlib.import_module(f"{PACKAGE}.{kind}").PROVIDER
+    return provider

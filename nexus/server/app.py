@@ -1,0 +1,48 @@
+"""Which path goes to which handler, and in which dialect its errors are written.
+
+Law: one table; paths come from the settings, and unknown ones below a protocol's path answer in its dialect.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from tornado.routing import URLSpec
+from tornado.web import Application, RequestHandler
+
+from nexus.protocols import chat, messages
+from nexus.protocols.base import Dialect
+from nexus.server.base import UnknownPath
+from nexus.server.calls import CallHandler
+from nexus.server.health import HealthHandler
+from nexus.server.house import House
+from nexus.server.models import ModelHandler, ModelListHandler
+
+DIALECT_OF: dict[str, Dialect] = {"openai": chat.DIALECT, "anthropic": messages.DIALECT}
+"""What the clients of each protocol read."""
+
+
+def make_app(house: House) -> Application:
+    settings = house.settings
+    specs: list[URLSpec] = []
+
+    def add(pattern: str, handler: type[RequestHandler], dialect: Dialect) -> None:
+        arguments: dict[str, Any] = {"house": house, "dialect": dialect}
+        specs.append(URLSpec(pattern, handler, arguments))
+
+    if settings.server.health.enabled:
+        add(re.escape(settings.server.health.path), HealthHandler, chat.DIALECT)
+    if settings.llm.enabled:
+        for protocol, path in settings.llm.protocols.enabled_paths().items():
+            dialect, base = DIALECT_OF[protocol], re.escape(path)
+            add(f"{base}/v1{dialect.path}", CallHandler, dialect)
+            add(f"{base}/v1/models", ModelListHandler, dialect)
+            add(f"{base}/v1/models/(.+)", ModelHandler, dialect)
+            add(f"{base}(?:/.*)?", UnknownPath, dialect)
+    add(".*", UnknownPath, chat.DIALECT)
+    return Application(specs, log_function=_no_log)
+
+
+def _no_log(handler: RequestHandler) -> None:
+    """Calls have a log line of their own."""

@@ -1,0 +1,124 @@
+"""What every endpoint shares: a request id, one shape of error per dialect, no header that gives us away.
+
+Law: loop thread only. Whatever goes wrong leaves through ``write_error`` in the dialect of the path.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from typing import Any, cast
+from urllib.parse import parse_qsl
+
+from tornado.http1connection import HTTP1Connection
+from tornado.web import HTTPError, RequestHandler
+
+from nexus import errors
+from nexus.errors import Answered, InternalError, MethodNotAllowed, NexusError, NotFound
+from nexus.protocols.base import Dialect
+from nexus.server.house import House
+
+log = logging.getLogger("nexus.server")
+
+
+class BaseHandler(RequestHandler):
+    """``dialect`` is the one that errors are written in."""
+
+    house: House
+    dialect: Dialect
+
+    def initialize(self, house: House, dialect: Dialect) -> None:
+        self.house = house
+        self.dialect = dialect
+        self.id = f"req_{uuid.uuid4().hex}"
+
+    def set_default_headers(self) -> None:
+        self.set_header("Server", "nexus")
+
+    @property
+    def connection(self) -> HTTP1Connection:
+        """The client's connection; HTTP/1.1 is all that Tornado serves."""
+        return cast(HTTP1Connection, self.request.connection)
+
+    def prepare(self) -> None:
+        self.connection.stream.set_nodelay(True)
+
+    def compute_etag(self) -> None:
+        return None
+
+    def query(self) -> dict[str, str]:
+        return dict(parse_qsl(self.request.query, keep_blank_values=True, max_num_fields=100))
+
+    def methods(self) -> tuple[str, ...]:
+        """The methods that this path answers."""
+        known = ("GET", "HEAD", "POST")
+        return tuple(
+            name for name in known if getattr(type(self), name.lower()) is not getattr(RequestHandler, name.lower())
+        )
+
+    def send(self, body: bytes, content_type: str = "application/json") -> None:
+        self.set_header("Content-Type", content_type)
+        self.set_header("x-nexus-request-id", self.id)
+        self.set_header("Content-Length", str(len(body)))
+        self.write(body)
+        self.conclude()
+
+    def conclude(self) -> None:
+        """The reply is whole."""
+        self.finish()
+
+    def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
+        """Tornado comes here with whatever escaped a method."""
+        _, error, _ = kwargs.get("exc_info", (None, None, None))
+        self.answer_error(self.own_error(error, status_code))
+
+    def answer_error(self, error: NexusError) -> None:
+        """The whole reply: status, headers and body. Where a head has gone out, only the connection can say it."""
+        if self._headers_written:
+            self.connection.stream.close()
+            return
+        self.set_status(error.status, REASONS.get(error.status))
+        self.set_header(self.dialect.id_header, self.id)
+        if error.retry_after is not None:
+            self.set_header("Retry-After", str(max(1, round(error.retry_after + 0.5))))
+        if isinstance(error, MethodNotAllowed):
+            self.set_header("Allow", ", ".join(error.allow))
+        if isinstance(error, Answered):
+            self._answer_verbatim(error)
+            return
+        self.set_header("x-nexus-error", error.kind)
+        self.send(self.dialect.write_error(error, self.id))
+
+    def _answer_verbatim(self, error: Answered) -> None:
+        for name, value in error.headers.items():
+            self.set_header(name, value)
+        self.send(error.body, error.headers["content-type"])
+
+    def own_error(self, error: BaseException | None, status: int) -> NexusError:
+        match error:
+            case NexusError():
+                return error
+            case HTTPError(status_code=405):
+                return MethodNotAllowed(f"{self.request.method} is not allowed here", allow=self.methods())
+            case HTTPError(status_code=404):
+                return NotFound(f"{self.request.path} does not exist")
+            case HTTPError(status_code=code) if 400 <= code < 500:
+                return errors.InvalidRequest("the request could not be read")
+            case _:
+                return InternalError()
+
+    def log_exception(self, kind: Any, value: BaseException | None, trace: Any) -> None:
+        if not isinstance(value, NexusError | HTTPError):
+            log.error("handler failed", exc_info=value, extra={"fields": {"id": self.id}})
+
+
+REASONS = {499: "Client Closed Request", 529: "Overloaded"}
+"""Statuses for which the standard library knows no words."""
+
+
+class UnknownPath(BaseHandler):
+    """Everything that no other handler has."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        raise NotFound(f"{self.request.path} does not exist")

@@ -1,0 +1,19 @@
+"""The health endpoint, for load balancers and supervisors.
+
+Law: always open, never blocks, asks no vendor.
+"""
+
+from __future__ import annotations
+
+from nexus.server.base import BaseHandler
+from nexus.wire import encode
+
+
+class HealthHandler(BaseHandler):
+    def get(self) -> None:
+        if self.house.draining:
+            self.set_status(503)
+        self.send(encode({"status": "draining" if self.house.draining else "healthy"}))
+
+    def head(self) -> None:
+        self.get()

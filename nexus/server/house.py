@@ -1,0 +1,48 @@
+"""What the handlers of one server share: settings, gateway, workers and the calls under way.
+
+Law: loop thread only. A call is in ``calls`` from its start until both the client and the worker are done with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from nexus.bridge import Workers
+from nexus.call import Call
+from nexus.errors import Overloaded
+from nexus.gateway import Gateway
+from nexus.settings import Settings
+
+
+@dataclass(slots=True)
+class House:
+    settings: Settings
+    gateway: Gateway
+    workers: Workers
+    draining: bool = False
+    calls: dict[str, Call] = field(default_factory=dict)
+    _empty: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def enter(self, call: Call) -> None:
+        """Raises Overloaded while the house is closing."""
+        if self.draining:
+            raise Overloaded("the gateway is stopping", retry_after=1)
+        self.calls[call.id] = call
+
+    def leave(self, call: Call) -> None:
+        self.calls.pop(call.id, None)
+        if self.draining and not self.calls:
+            self._empty.set()
+
+    async def drain(self, seconds: float) -> bool:
+        """Lets running calls end; whether they all did in time."""
+        self.draining = True
+        if not self.calls:
+            return True
+        self._empty.clear()
+        try:
+            await asyncio.wait_for(self._empty.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True

@@ -1,0 +1,150 @@
+"""From settings to a served port and back: start, signals, drain, exit code.
+
+Law: the loop thread never waits for workers. Stopping means: accept nothing, let calls end, end the rest in their own
+dialect, exit 0; a second signal ends at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import signal
+import socket
+import sys
+from dataclasses import dataclass
+
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+
+from nexus import __version__, registry
+from nexus.bridge import Workers
+from nexus.errors import Overloaded
+from nexus.gateway import Gateway
+from nexus.provider import Provider
+from nexus.routing import Routes
+from nexus.server.app import make_app
+from nexus.server.house import House
+from nexus.settings import ListenAddress, Settings
+from nexus.settings.warnings import warnings
+from nexus.welcome import demo_text
+
+log = logging.getLogger("nexus")
+
+_LAST_SECONDS = 1.0
+"""How long ended calls get to say so to their clients."""
+
+
+def serve(settings: Settings, *, demo: bool) -> int:
+    """Serves until a signal; returns the exit code."""
+    try:
+        sockets = bind(settings.server.listen_address)
+    except OSError as error:
+        sys.stderr.write(f"cannot listen on {settings.server.listen_address}: {_reason(error)}\n")
+        return 1
+    return asyncio.run(_serve(settings, sockets, demo=demo))
+
+
+@dataclass(slots=True)
+class Running:
+    """A server that accepts calls on the running loop."""
+
+    house: House
+    server: HTTPServer
+    providers: list[Provider]
+
+    async def stop(self) -> None:
+        """Accepts nothing more, lets calls end, ends the rest."""
+        await _drain(self.house, self.server)
+        self.house.workers.stop()
+        for provider in self.providers:
+            provider.close()
+
+
+def start(settings: Settings, sockets: list[socket.socket]) -> Running:
+    """Builds the house that the settings describe and opens its door; call it on the loop."""
+    tables = settings.llm.providers.items() if settings.llm.enabled else ()
+    providers = [registry.load(table.type)(name, table) for name, table in tables]
+    house = House(settings, Gateway(Routes(providers)), Workers(settings.server.worker_threads))
+    server = HTTPServer(make_app(house), idle_connection_timeout=settings.server.client_timeout)
+    server.add_sockets(sockets)
+    return Running(house, server, providers)
+
+
+async def _serve(settings: Settings, sockets: list[socket.socket], *, demo: bool) -> int:
+    running = start(settings, sockets)
+    _announce(settings, base_url(sockets[0]), demo=demo)
+    await _on_signals().wait()
+    await running.stop()
+    log.info("stopped")
+    if running.house.workers.busy:
+        # A worker that hangs in a name lookup cannot be woken; the interpreter would wait for it.
+        logging.shutdown()
+        os._exit(0)
+    return 0
+
+
+async def _drain(house: House, server: HTTPServer) -> None:
+    server.stop()
+    limit = house.settings.server.drain_timeout
+    log.info("stopping", extra={"fields": {"calls": len(house.calls), "drain_timeout_s": limit}})
+    if not await house.drain(limit):
+        log.warning("ending the calls that did not end", extra={"fields": {"calls": len(house.calls)}})
+        for call in list(house.calls.values()):
+            call.cancel.throw(Overloaded("the gateway is stopping", retry_after=1))
+        await house.drain(_LAST_SECONDS)
+    await server.close_all_connections()
+
+
+def _on_signals() -> asyncio.Event:
+    """Set by the first SIGTERM or SIGINT; the second one ends the process."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def received(number: int) -> None:
+        if stop.is_set():
+            logging.shutdown()
+            os._exit(128 + number)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, received, number)
+    return stop
+
+
+def _announce(settings: Settings, base: str, *, demo: bool) -> None:
+    log.info(f"Nexus {__version__}")
+    if settings.llm.enabled:
+        for protocol, path in settings.llm.protocols.enabled_paths().items():
+            log.info(f"{protocol}: {base}{path}/v1")
+    if settings.server.health.enabled:
+        log.info(f"health: {base}{settings.server.health.path}")
+    for warning in warnings(settings):
+        log.warning(warning)
+    if demo:
+        sys.stdout.write(demo_text(base))
+        sys.stdout.flush()
+
+
+def bind(address: ListenAddress) -> list[socket.socket]:
+    sockets = bind_sockets(address.port, address.host, reuse_port=False)
+    for sock in sockets:
+        # Accepted connections inherit it.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sockets
+
+
+def base_url(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _reason(error: OSError) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return "the port is in use"
+        case errno.EACCES:
+            return "the port is privileged; take one above 1023"
+        case _:
+            return error.strerror or str(error)

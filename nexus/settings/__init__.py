@@ -1,0 +1,34 @@
+"""The settings of Nexus: ``nexus.toml`` as typed, closed, frozen values.
+
+Law: one file per concern; whoever needs a setting takes its table as an argument, nobody reads files or the
+environment but ``load``; secrets are ``SecretStr`` and leave through ``get_secret_value`` at the place of use.
+"""
+
+from nexus.settings.llm import LlmSettings, Protocols
+from nexus.settings.load import demo_settings, load
+from nexus.settings.problems import Problem, SettingsError
+from nexus.settings.provider import ModelSettings, ProviderSettings, Retries, Timeouts
+from nexus.settings.root import Settings
+from nexus.settings.secrets import secrets
+from nexus.settings.server import ServerSettings
+from nexus.settings.types import Duration, ListenAddress, Size, Table
+
+__all__ = [
+    "Duration",
+    "ListenAddress",
+    "LlmSettings",
+    "ModelSettings",
+    "Problem",
+    "Protocols",
+    "ProviderSettings",
+    "Retries",
+    "ServerSettings",
+    "Settings",
+    "SettingsError",
+    "Size",
+    "Table",
+    "Timeouts",
+    "demo_settings",
+    "load",
+    "secrets",
+]

@@ -1,0 +1,130 @@
+"""``[llm]``: the protocols that clients may speak and the providers that answer.
+
+Law: provider types are known to the registry only; each provider table is read by its own type's settings class.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, ValidationInfo, WrapValidator, field_validator
+from pydantic_core.core_schema import ValidatorFunctionWrapHandler
+
+from nexus import registry
+from nexus.settings.provider import ProviderSettings
+from nexus.settings.types import Label, Table, UrlPath, fail_at
+
+NO_MODEL = """\
+no provider with a model is configured; the shortest useful file is
+    [llm.providers.openai]
+    type = "openai"
+    api_key = "{{ env.OPENAI_API_KEY }}"
+    models."gpt-4.1" = {}"""
+
+
+class Protocol(Table):
+    """What all protocols can be told."""
+
+    enabled: bool = True
+    """Whether it is served."""
+
+    path: UrlPath
+    """Where."""
+
+
+class OpenAIProtocol(Protocol):
+    """``[llm.protocols.openai]``: what OpenAI's SDKs speak."""
+
+    path: UrlPath = "/llm/openai"
+    """Where; clients append /v1/chat/completions and the like."""
+
+
+class AnthropicProtocol(Protocol):
+    """``[llm.protocols.anthropic]``: what Anthropic's SDKs and Claude Code speak."""
+
+    path: UrlPath = "/llm/anthropic"
+    """Where; clients append /v1/messages and the like."""
+
+
+class Protocols(Table):
+    """``[llm.protocols]``: one table for each protocol that clients may speak."""
+
+    openai: OpenAIProtocol = OpenAIProtocol()
+    """OpenAI's protocol."""
+
+    # Validated even where the file leaves it out: the other table can have moved onto its path.
+    anthropic: AnthropicProtocol = Field(default=AnthropicProtocol(), validate_default=True)
+    """Anthropic's protocol."""
+
+    def enabled_paths(self) -> dict[str, str]:
+        """Protocol name to path, switched-on ones only."""
+        both: dict[str, Protocol] = {"openai": self.openai, "anthropic": self.anthropic}
+        return {name: protocol.path for name, protocol in both.items() if protocol.enabled}
+
+    @field_validator("anthropic")
+    @classmethod
+    def _own_path(cls, value: AnthropicProtocol, info: ValidationInfo) -> AnthropicProtocol:
+        other: OpenAIProtocol | None = info.data.get("openai")
+        if other is not None and other.enabled and value.enabled and other.path == value.path:
+            fail_at((("path",), "is also the path of llm.protocols.openai; two protocols cannot share one"))
+        return value
+
+
+def read_provider(value: Any, handler: ValidatorFunctionWrapHandler) -> ProviderSettings:
+    """Hand a provider table to the settings class of its type."""
+    if isinstance(value, ProviderSettings):
+        return value
+    if not isinstance(value, dict):
+        return handler(value)  # type: ignore[no-any-return]
+    kinds = registry.kinds()
+    known = f"known types: {', '.join(kinds)}"
+    kind = value.get("type")
+    if kind is None:
+        fail_at((("type",), f"is missing; it says which kind of provider this is ({known})"))
+    if kind not in kinds:
+        nearest = difflib.get_close_matches(kind, kinds, 1) if isinstance(kind, str) else []
+        hint = f'; did you mean "{nearest[0]}"?' if nearest else ""
+        fail_at((("type",), f"unknown provider type{hint} ({known})"))
+    return registry.load(kind).settings_type.model_validate(value)
+
+
+def read_provider_name(value: str) -> str:
+    """The part of a model name before the slash."""
+    if "/" in value:
+        raise ValueError('a provider name must not hold "/", which parts provider and model')
+    if len(value) > 64:
+        raise ValueError("a provider name has at most 64 characters")
+    return value
+
+
+ProviderName = Annotated[Label, AfterValidator(read_provider_name)]
+
+AnyProvider = Annotated[ProviderSettings, WrapValidator(read_provider)]
+
+
+class LlmSettings(Table):
+    """Everything about language models."""
+
+    enabled: bool = True
+    """Whether any model is served at all."""
+
+    protocols: Protocols = Field(default=Protocols(), validate_default=True)
+    """What clients may speak."""
+
+    providers: dict[ProviderName, AnyProvider] = Field(default_factory=dict, validate_default=True)
+    """Where calls go, by the name that stands before the slash of a model name."""
+
+    @field_validator("protocols")
+    @classmethod
+    def _spoken(cls, value: Protocols, info: ValidationInfo) -> Protocols:
+        if info.data.get("enabled") and not value.enabled_paths():
+            raise ValueError("every protocol is switched off; enable one, or set llm.enabled = false")
+        return value
+
+    @field_validator("providers")
+    @classmethod
+    def _serving(cls, value: dict[str, ProviderSettings], info: ValidationInfo) -> dict[str, ProviderSettings]:
+        if info.data.get("enabled") and not any(provider.models for provider in value.values()):
+            raise ValueError(NO_MODEL)
+        return value

@@ -1,0 +1,101 @@
+"""Reads ``nexus.toml``: TOML, then templates, then validation, with every problem reported together.
+
+Law: either complete settings come out or a ``SettingsError`` that lists all that is wrong; nothing is half loaded and
+nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from nexus.settings import problems
+from nexus.settings.locate import Locator
+from nexus.settings.problems import Problem, SettingsError
+from nexus.settings.root import Settings
+from nexus.settings.templates import expand
+
+_AT_LINE = re.compile(r"\s*\(at line (\d+), column (\d+)\)$")
+
+Place = tuple[problems.Path, str]
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Settings:
+    """The settings of a file, with templates filled in from ``environ``."""
+    file = str(path)
+    text = _decode(_read(path), file)
+    data = _parse(text, file)
+    expansion = expand(data, environ)
+    try:
+        settings = Settings.model_validate(expansion.data)
+    except ValidationError as error:
+        found = _merge(expansion.problems, _places(error, expansion.data))
+    else:
+        found = expansion.problems
+        if not found:
+            return settings
+    locator = Locator(text)
+    raise SettingsError(
+        sorted((Problem(at, locator.line(at), message, file) for at, message in found), key=lambda it: it.line or 0)
+    )
+
+
+def demo_settings() -> Settings:
+    """What runs without any file: the built-in echo provider, which needs no key and calls nobody."""
+    return Settings.model_validate(
+        {"llm": {"providers": {"demo": {"type": "echo", "models": {"echo": {}, "echo-tools": {}}}}}}
+    )
+
+
+def _places(error: ValidationError, data: Any) -> list[Place]:
+    """Validation errors as path and message, in the order in which they were found."""
+    found: dict[Place, None] = {}
+    for detail in error.errors(include_url=False, include_input=False):
+        path = detail["loc"]
+        # pydantic marks an error in a key by one more step, which no reader of the file would know.
+        path = path[:-1] if path and path[-1] == "[key]" else path
+        known = problems.known_keys(Settings, data, path[:-1])
+        found[path, problems.wording(detail, known)] = None
+    return list(found)
+
+
+def _merge(templates: list[Place], validation: list[Place]) -> list[Place]:
+    """Both lists, without what validation says about a placeholder."""
+    failed = {path for path, _ in templates}
+    return [*templates, *((path, message) for path, message in validation if path not in failed)]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise SettingsError([Problem((), None, "no such file", str(path))]) from None
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise SettingsError([Problem((), None, f"cannot be read: {reason}", str(path))]) from error
+
+
+def _decode(raw: bytes, file: str) -> str:
+    try:
+        # Editors on Windows write a byte order mark, which TOML does not know.
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise SettingsError([Problem((), line, "is not UTF-8 text", file)]) from None
+
+
+def _parse(text: str, file: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except ValueError as error:
+        message = str(error)
+        match = _AT_LINE.search(message)
+        line = int(match[1]) if match else text.rstrip("\n").count("\n") + 1
+        said = _AT_LINE.sub("", message)
+        column = f" (column {match[2]})" if match else ""
+        raise SettingsError([Problem((), line, f"not valid TOML: {said}{column}", file)]) from None

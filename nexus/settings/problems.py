@@ -1,0 +1,120 @@
+"""What is wrong with a settings file, in words that name the place and never a value.
+
+Law: a message is built from the kind of an error and from what the settings classes allow, never from the input, for
+any input can be a secret.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from pydantic_core import ErrorDetails
+
+from nexus.settings.types import Table
+
+Path = tuple[str | int, ...]
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+
+WORDS: Mapping[str, str] = {
+    "missing": "is missing",
+    "string_type": "must be a string",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "int_parsing_size": "is too large",
+    "greater_than": "must be greater than {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than": "must be less than {lt:g}",
+    "less_than_equal": "must be at most {le:g}",
+    "model_type": "must be a table",
+    "model_attributes_type": "must be a table",
+    "dict_type": "must be a table",
+    "list_type": "must be an array",
+    "tuple_type": "must be an array",
+    "path_type": "must be a path",
+    "path_not_file": "names no file that exists",
+    "rule": "{text}",
+    "value_error": "{error}",
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing to repair; ``line`` counts from 1 and is None where no line can be named."""
+
+    path: Path
+    line: int | None
+    message: str
+    file: str
+
+    def __str__(self) -> str:
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        return ": ".join(part for part in (place, dotted(self.path), self.message) if part)
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; every problem is named."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+def dotted(path: Path) -> str:
+    """A path as TOML would write it, array positions in brackets."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            # json.dumps escapes control characters, which may not reach a terminal.
+            text += ("." if text else "") + (part if _BARE.fullmatch(part) else json.dumps(part))
+    return text
+
+
+def wording(error: ErrorDetails, known: Iterable[str]) -> str:
+    """The message for one validation error; ``known`` are the keys of the table that it lies in."""
+    if error["type"] == "extra_forbidden":
+        return unknown_key(str(error["loc"][-1]), known)
+    words = WORDS.get(error["type"])
+    return words.format_map(error.get("ctx", {})) if words else f"is not valid ({error['type']})"
+
+
+def unknown_key(key: str, known: Iterable[str]) -> str:
+    """Names the nearest key, else all of them."""
+    names = sorted(known)
+    nearest = difflib.get_close_matches(key, names, 1)
+    return f'unknown key; did you mean "{nearest[0]}"?' if nearest else f"unknown key; known are: {', '.join(names)}"
+
+
+def known_keys(table: type[Table], data: Any, path: Path) -> tuple[str, ...]:
+    """The keys that the table at ``path`` may have."""
+    current: type[Table] | None = table.variant(data)
+    annotation: Any = None
+    for part in path:
+        if current is not None:
+            info = current.model_fields.get(str(part))
+            annotation = info.annotation if info else None
+        else:
+            annotation = next(reversed(get_args(annotation)), None)
+        data = data.get(part) if isinstance(data, dict) else None
+        current = _table_in(annotation)
+        current = current.variant(data) if current else None
+    return tuple(current.model_fields) if current else ()
+
+
+def _table_in(annotation: Any) -> type[Table] | None:
+    """The table that an annotation stands for, through Annotated and unions but not through containers."""
+    if isinstance(annotation, type) and not get_args(annotation):
+        return annotation if issubclass(annotation, Table) else None
+    if getattr(annotation, "__origin__", None) in (dict, list, tuple):
+        return None
+    return next((found for found in map(_table_in, get_args(annotation)) if found), None)

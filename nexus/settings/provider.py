@@ -1,0 +1,116 @@
+"""``[llm.providers.NAME]``: the settings that providers of every type share.
+
+Law: a provider type adds its own keys in a subclass beside its code, never here; nothing is read from the
+environment unless a template in the file says so.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Self
+
+from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator, model_validator
+
+from nexus import registry
+from nexus.settings.types import Duration, Label, Table, Timeout, fail_at
+from nexus.settings.urls import BaseUrl, ProxyUrl
+
+NO_KEY = (
+    "is missing or empty: set api_key, or forward_token = true to use the callers' own keys; "
+    'for a server that needs no key any text will do, such as api_key = "none"'
+)
+
+
+class ModelSettings(Table):
+    """``[llm.providers.NAME.models.ALIAS]``: one model, under the name that clients use."""
+
+    rename: Label | None = None
+    """The vendor's id of the model; the alias itself when left out."""
+
+    display_name: Label | None = None
+    """A name for people, shown in model lists."""
+
+
+class Retries(Table):
+    """``[llm.providers.NAME.retries]``: tries before the first byte of an answer; none after it."""
+
+    attempts: Annotated[int, Field(ge=1, le=10)] = 2
+    """Tries in all; 1 means no retry."""
+
+    base_delay: Duration = 0.5
+    """Longest pause before the second try; doubles with every further one. The pause itself is random."""
+
+    max_delay: Duration = 8.0
+    """Longest pause before any try; a vendor's retry-after is honoured up to this."""
+
+    @model_validator(mode="after")
+    def _delays_in_order(self) -> Self:
+        if self.max_delay < self.base_delay:
+            fail_at((("max_delay",), "is shorter than base_delay"))
+        return self
+
+
+class Timeouts(Table):
+    """``[llm.providers.NAME.timeouts]``: how long silence may last in each phase; there is no total."""
+
+    connect: Timeout = 10.0
+    """For the connection to stand, TLS included."""
+
+    first_byte: Timeout = 600.0
+    """From the request sent to the first byte of the answer; a reasoning model may think for minutes."""
+
+    idle: Timeout = 300.0
+    """Between two pieces of an answer."""
+
+
+class ProviderSettings(Table):
+    """One configured place to send calls."""
+
+    needs_key: ClassVar[bool] = True
+
+    @classmethod
+    def variant(cls, data: object) -> type[Table]:
+        """The settings class of the provider type that the table names; this one where it names none."""
+        kind = data.get("type") if isinstance(data, dict) else None
+        return registry.load(kind).settings_type if kind in registry.kinds() else cls
+
+    type: str
+    """Which kind of provider this is."""
+
+    forward_token: bool = False
+    """Take the vendor's key from the caller's X-Provider-API-Key header, falling back to api_key."""
+
+    # Stands after forward_token because its check reads that field: fields are validated in this order.
+    api_key: SecretStr | None = Field(default=None, validate_default=True)
+    """The vendor's key; best as a template such as "{{ env.OPENAI_API_KEY }}"."""
+
+    base_url: BaseUrl | None = None
+    """Where the API is; the vendor's public address when left out."""
+
+    models: dict[Label, ModelSettings] = Field(default_factory=dict)
+    """Alias to model; only what stands here is served."""
+
+    retries: Retries = Retries()
+    """Tries before the first byte."""
+
+    timeouts: Timeouts = Timeouts()
+    """How long silence may last."""
+
+    # May hold a password, hence not in any repr.
+    proxy: ProxyUrl | None = Field(default=None, repr=False)
+    """URL of a forward proxy; none is ever taken from the environment."""
+
+    ca_file: FilePath | None = None
+    """CA certificates (PEM) to trust instead of the public ones, for servers of one's own."""
+
+    @field_validator("api_key")
+    @classmethod
+    def _usable_key(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        key = value.get_secret_value().strip() if value is not None else ""
+        if not (key.isascii() and key.isprintable()):
+            raise ValueError("holds characters that cannot stand in an HTTP header")
+        if key:
+            return SecretStr(key)
+        # Without a readable forward_token nobody can say whether the key is needed; that field reports itself.
+        if cls.needs_key and info.data.get("forward_token") is False:
+            raise ValueError(NO_KEY)
+        return None

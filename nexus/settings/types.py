@@ -1,0 +1,166 @@
+"""The scalar types that settings are made of, and the closed table that all settings models derive from.
+
+Law: a parser here never repeats the text it was given; any text of a settings file can turn out to be a secret.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import Annotated, NoReturn
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+SCALES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+DAY = 86_400.0
+
+_TERM = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(ms|s|m|h|d)\s*")
+_TERMS = re.compile(rf"(?:{_TERM.pattern})+")
+_SIZE = re.compile(r"([0-9]{1,15})\s*([KMG]?I?B)?", re.IGNORECASE)
+_LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
+
+
+class Table(BaseModel):
+    """A table of the settings file: closed, frozen, and silent about its values when something is wrong."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
+
+    @classmethod
+    def variant(cls, data: object) -> type[Table]:
+        """The class that reads this very table; differs where a key of it decides."""
+        return cls
+
+
+def fail_at(*places: tuple[tuple[str | int, ...], str]) -> NoReturn:
+    """Refuse a table with messages that belong to places inside it, so that each is reported on its own line."""
+    raise ValidationError.from_exception_data(
+        "settings",
+        [
+            InitErrorDetails(type=PydanticCustomError("rule", "{text}", {"text": text}), loc=place, input=None)
+            for place, text in places
+        ],
+        hide_input=True,
+    )
+
+
+def read_duration(value: object) -> float:
+    """Seconds of "500ms", "60s", "5m", "1h", "1d" or a sum of these such as "1m30s"."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise ValueError('a duration is a string with a unit, such as "60s", "5m" or "500ms"')
+    if not isinstance(value, str) or not _TERMS.fullmatch(value.strip()):
+        raise ValueError('is not a duration; write it like "500ms", "60s", "5m", "1h", "1d" or "1m30s"')
+    seconds = sum(float(number) * MILLISECONDS[unit] for number, unit in _TERM.findall(value)) / 1000
+    if seconds > 366 * DAY:
+        raise ValueError("is longer than a year")
+    return seconds
+
+
+def read_timeout(value: float) -> float:
+    """A duration that a socket can take, which counts milliseconds in 32 bits."""
+    if not 0 < value <= DAY:
+        raise ValueError("must be more than nothing and at most a day")
+    return value
+
+
+def read_size(value: object) -> int:
+    """Bytes of 33554432, "32MiB" or "10MB"."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None or (match[2] or "B").upper() not in SCALES:
+        raise ValueError('is not a size; write bytes as a number, or a string like "32MiB" or "10MB"')
+    return int(match[1]) * SCALES[(match[2] or "B").upper()]
+
+
+@dataclass(frozen=True, slots=True)
+class ListenAddress:
+    """Where to listen; an IPv6 host is kept without its brackets, port 0 means any free port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the address."""
+        literal = _ip(self.host)
+        if literal is None:
+            return self.host.lower() == "localhost" or self.host.lower().endswith(".localhost")
+        mapped = literal.ipv4_mapped if isinstance(literal, ipaddress.IPv6Address) else None
+        return (mapped or literal).is_loopback
+
+    @classmethod
+    def read(cls, value: object) -> ListenAddress:
+        """Read "HOST:PORT"; an IPv6 literal stands in brackets."""
+        if isinstance(value, ListenAddress):
+            return value
+        host, colon, port = value.strip().rpartition(":") if isinstance(value, str) else ("", "", "")
+        if not colon:
+            raise ValueError('is not a listen address; write "HOST:PORT", such as "127.0.0.1:8000" or "[::1]:8000"')
+        if not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
+            raise ValueError("the port of a listen address is a number from 0 to 65535")
+        return cls(_read_host(host), int(port))
+
+
+def _read_host(host: str) -> str:
+    if not host:
+        raise ValueError('the host is missing; "0.0.0.0:PORT" listens on every interface')
+    if host.startswith("[") and host.endswith("]"):
+        if not isinstance(_ip(host[1:-1]), ipaddress.IPv6Address):
+            raise ValueError("what stands in brackets is not an IPv6 address")
+        return host[1:-1]
+    if ":" in host:
+        raise ValueError('an IPv6 address stands in brackets, such as "[::1]:8000"')
+    if _ip(host) is None and not _is_hostname(host):
+        raise ValueError("the host is neither an IP address nor a host name")
+    return host
+
+
+def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _is_hostname(host: str) -> bool:
+    labels = host.removesuffix(".").split(".")
+    # A last label of digits only is an IPv4 address gone wrong, never a name (RFC 3696, section 2).
+    return len(host) <= 253 and all(_LABEL.fullmatch(label) for label in labels) and not labels[-1].isdigit()
+
+
+def read_path(value: str) -> str:
+    """A path that requests are matched on."""
+    if not _PATH.fullmatch(value) or any(part in (".", "..") for part in value.split("/")):
+        raise ValueError('is not a path; write it like "/health": "/" first, none at the end, letters, digits and ._~-')
+    return value
+
+
+def read_label(value: str) -> str:
+    """A name that people write and read."""
+    if not value or not value.isprintable() or value != value.strip():
+        raise ValueError("must not be empty, hold control characters, or begin or end with a blank")
+    return value
+
+
+Duration = Annotated[float, BeforeValidator(read_duration)]
+"""Seconds; written as a string with a unit."""
+
+PositiveDuration = Annotated[Duration, Field(gt=0)]
+
+Timeout = Annotated[Duration, AfterValidator(read_timeout)]
+
+Size = Annotated[int, BeforeValidator(read_size), Field(gt=0)]
+"""Bytes; written as a number or as a string with a unit."""
+
+Address = Annotated[ListenAddress, PlainValidator(ListenAddress.read)]
+
+UrlPath = Annotated[str, AfterValidator(read_path)]
+
+Label = Annotated[str, AfterValidator(read_label)]

@@ -1,0 +1,185 @@
+"""Sets up logging: one record is one line on stderr, and no line holds a secret.
+
+Law: secrets are taken out at the sink, from the finished text, so that no caller and no library can leak one, be it by
+a message, a field or a traceback.
+
+Fields travel as ``logger.info("call", extra={"fields": {"status": 200}})``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+TRACE = 5
+OFF = 100
+
+LEVELS: Mapping[str, int] = {
+    "off": OFF,
+    "error": logging.ERROR,
+    "warn": logging.WARNING,
+    "info": logging.INFO,
+    "debug": logging.DEBUG,
+    "trace": TRACE,
+}
+STYLES = ("text", "json")
+OWN_LOGGERS = ("nexus", "providers")
+
+REDACTED = "[redacted]"
+SHORTEST_SECRET = 6
+"""Shorter ones ("none", "x") would blank out ordinary words."""
+
+_NAMES = {TRACE: "TRACE", logging.DEBUG: "DEBUG", logging.INFO: "INFO", logging.WARNING: "WARN"}
+_BARE = re.compile(r"[^\s\"=\\]+")
+
+Redact = Callable[[str], str]
+
+
+def configure(level: str, style: str, secrets: Iterable[str]) -> None:
+    """Send all logging of the process to stderr; may be called again to change it."""
+    logging.addLevelName(TRACE, "TRACE")
+    own = LEVELS[level]
+    foreign = own if level == "trace" else max(own, logging.WARNING)
+    sink = Sink(redactor(secrets), FORMATTERS[style]())
+    # On the handler too: a library that sets a level on its own logger would get past the root's level.
+    sink.setLevel(own)
+    root = logging.getLogger()
+    for handler in [handler for handler in root.handlers if isinstance(handler, Sink)]:
+        root.removeHandler(handler)
+    root.addHandler(sink)
+    root.setLevel(foreign)
+    for name in OWN_LOGGERS:
+        logging.getLogger(name).setLevel(own)
+
+
+def redactor(secrets: Iterable[str]) -> Redact:
+    """A function that replaces every known secret, also where it was quoted."""
+    spellings = {secret for secret in secrets if len(secret) >= SHORTEST_SECRET}
+    # Twice, for what is quoted inside something quoted: a dict in a message, JSON in a logfmt value.
+    for _ in range(2):
+        spellings |= {quoting(spelling) for spelling in spellings for quoting in QUOTINGS}
+    if not spellings:
+        return str
+    # Longest first, lest a secret that begins with another one leaves its tail behind.
+    pattern = re.compile("|".join(map(re.escape, sorted(spellings, key=len, reverse=True))))
+    return lambda text: pattern.sub(REDACTED, text)
+
+
+class Sink(logging.StreamHandler[Any]):
+    """Writes redacted records to stderr."""
+
+    def __init__(self, redact: Redact, formatter: logging.Formatter) -> None:
+        super().__init__(sys.stderr)
+        self._redact = redact
+        self.setFormatter(formatter)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._redact(super().format(record))
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """The standard one prints message and arguments as they are, past the redactor."""
+        where = f"{record.pathname}:{record.lineno}"
+        text = f"a log record from {where} could not be written\n{traceback.format_exc()}"
+        # Nowhere is left to report to when stderr itself is gone.
+        with contextlib.suppress(OSError, ValueError):
+            self.stream.write(self._redact(text))
+
+
+class TextFormatter(logging.Formatter):
+    """``2026-11-23T02:10:00.123456Z INFO  message key=value``; tracebacks follow, indented."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = {**_origin(record), **_fields(record)}
+        words = [f"{key}={_logfmt(value)}" for key, value in fields.items() if value is not None]
+        line = " ".join([_time(record), f"{_level(record):<5}", _escape(record.getMessage()), *words])
+        # Indented, so that no text inside an exception can pass for a record of its own.
+        return line + "".join(f"\n    {_escape(row)}" for row in _trace(record).split("\n") if row)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": _time(record),
+            "level": _level(record).lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        # A field may not overwrite what every line has.
+        line |= {(f"field_{key}" if key in line else key): value for key, value in _fields(record).items()}
+        if trace := _trace(record):
+            line["exception"] = trace
+        return _json(line)
+
+
+FORMATTERS: Mapping[str, type[logging.Formatter]] = {"text": TextFormatter, "json": JsonFormatter}
+
+
+def _time(record: logging.LogRecord) -> str:
+    moment = datetime.fromtimestamp(record.created, UTC)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _level(record: logging.LogRecord) -> str:
+    return _NAMES.get(record.levelno, "ERROR" if record.levelno > logging.WARNING else "DEBUG")
+
+
+def _origin(record: logging.LogRecord) -> dict[str, object]:
+    return {} if record.name.split(".", 1)[0] in OWN_LOGGERS else {"logger": record.name}
+
+
+def _fields(record: logging.LogRecord) -> Mapping[str, object]:
+    fields: Mapping[str, object] = getattr(record, "fields", {})
+    return fields
+
+
+def _trace(record: logging.LogRecord) -> str:
+    parts = []
+    if record.exc_info and record.exc_info[0] is not None:
+        parts.append("".join(traceback.format_exception(*record.exc_info)))
+    if record.stack_info:
+        parts.append(record.stack_info)
+    return "\n".join(part.rstrip("\n") for part in parts)
+
+
+def _logfmt(value: object) -> str:
+    if isinstance(value, str):
+        return value if value.isprintable() and _BARE.fullmatch(value) else f'"{_quoted(value)}"'
+    text = _json(value)
+    return text if _BARE.fullmatch(text) else f'"{_quoted(text)}"'
+
+
+def _quoted(text: str) -> str:
+    return _escape(text.replace("\\", "\\\\").replace('"', '\\"'))
+
+
+def _escape(text: str) -> str:
+    """Control characters spelled out, so that a line stays a line and a terminal stays a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else json.dumps(char)[1:-1] if ord(char) != 127 else "\\u007f" for char in text
+    )
+
+
+# All that text goes through on its way into a line, here or in whoever composed the message.
+QUOTINGS: Sequence[Redact] = (
+    _quoted,
+    lambda text: json.dumps(text)[1:-1],
+    lambda text: repr(text)[1:-1],
+    lambda text: quote(text, safe=""),
+)
+
+
+def _json(value: object) -> str:
+    # ASCII only: what lies beyond could hold line separators.
+    return json.dumps(value, default=str, separators=(",", ":"))

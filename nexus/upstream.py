@@ -1,0 +1,62 @@
+"""What goes to a vendor and what comes back: the two values that a provider and the relay exchange.
+
+Law: values and an interface, no I/O. Whoever opens a reply closes it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamRequest:
+    """One HTTP request. ``headers`` holds the vendor's key, hence it is never shown."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    method: str = "POST"
+
+    def __repr__(self) -> str:
+        return f"UpstreamRequest({self.method} {self.url}, {len(self.body)} bytes)"
+
+
+class UpstreamReply(ABC):
+    """An answer whose head has arrived. ``headers`` have lower-case names."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    @abstractmethod
+    def read(self) -> bytes:
+        """The next bytes as they came; b"" at the end. Raises UpstreamError, or the reason of a cancelled call."""
+
+    def end_within(self, seconds: float) -> None:  # noqa: B027 - nothing to do where nobody is waited for
+        """From here on the upstream gets no more than ``seconds`` between bytes: its answer is complete."""
+
+    def close(self) -> None:  # noqa: B027 - likewise
+        """Gives the connection back, or up when the answer was not read to its end."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class LocalReply(UpstreamReply):
+    """An answer made in this process; ``pieces`` is consumed as the relay asks for it."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], pieces: Iterable[bytes]) -> None:
+        self.status = status
+        self.headers = headers
+        self._pieces = iter(pieces)
+
+    def read(self) -> bytes:
+        return next(self._pieces, b"")

@@ -1,0 +1,145 @@
+"""A vendor that needs no network: it repeats what it was told. The simplest example of a provider.
+
+A provider is a class with a settings type, the dialects it speaks, ``prepare`` (pure: what would be sent) and ``send``
+(blocking: what came back; inherited by every vendor that is reached over HTTP). This one overrides ``send`` and answers
+by itself, with the codecs that all vendors share.
+
+Law: the same request gets the same answer; models whose name holds ``tools`` call the first tool they are given.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import ClassVar
+
+from nexus.call import Cancel
+from nexus.conversation import Message, Request, Response, Stop, Text, ToolCall, ToolResult
+from nexus.events import Event, PartDelta
+from nexus.fold import unfold
+from nexus.protocols import codecs
+from nexus.provider import Attempt, Provider
+from nexus.settings.provider import ProviderSettings
+from nexus.upstream import LocalReply, UpstreamReply, UpstreamRequest
+from nexus.usage import Usage
+from nexus.wire import Json, decode, encode, mapping
+
+_CREATED = 0
+
+
+class EchoSettings(ProviderSettings):
+    """``type = "echo"``: nothing to configure but its models."""
+
+    needs_key: ClassVar[bool] = False
+
+
+class EchoProvider(Provider):
+    settings_type: ClassVar[type[ProviderSettings]] = EchoSettings
+    dialects: ClassVar[tuple[str, ...]] = ("chat", "messages")
+    default_base_url: ClassVar[str] = "echo:"
+
+    def prepare(self, attempt: Attempt) -> UpstreamRequest:
+        return UpstreamRequest(url=self.base_url + attempt.dialect, headers={}, body=attempt.body)
+
+    def send(self, request: UpstreamRequest, cancel: Cancel) -> UpstreamReply:
+        codec = codecs.client(request.url.removeprefix(self.base_url))
+        document = mapping(decode(request.body))
+        asked = codec.read_request(document).request
+        model = str(document.get("model"))
+        answer = answer_to(asked, model)
+        if not asked.stream:
+            whole = encode(codec.write_response(answer, created=_CREATED))
+            return LocalReply(200, {"content-type": "application/json"}, [whole])
+        writer = codec.stream_writer(
+            model=model, response_id=answer.id, created=_CREATED, include_usage=asked.include_usage
+        )
+        pieces = (writer.write(event) for event in _spoken(answer))
+        return LocalReply(200, {"content-type": "text/event-stream"}, filter(None, pieces))
+
+
+def answer_to(asked: Request, model: str) -> Response:
+    """The echo: the last user text, or the result of the tool that was called for it."""
+    words = _last_words(asked)
+    called = "tools" in model and asked.tools and not _has_result(asked.messages[-1:])
+    part = _call(asked, words) if called else Text(f"You said: {words}" if words else "You said nothing.")
+    usage = Usage(input=_tokens("".join(_texts(asked))), output=_tokens(part.text if isinstance(part, Text) else words))
+    digest = hashlib.sha256(repr((model, asked)).encode()).hexdigest()
+    return Response(
+        id=f"echo-{digest[:20]}",
+        model=model,
+        parts=(part,),
+        stop=Stop("tool_use" if called else "end"),
+        usage=usage,
+    )
+
+
+def _call(asked: Request, words: str) -> ToolCall:
+    """Fills the tool's required arguments with the words, as far as they are strings."""
+    choice = asked.tool_choice
+    named = [tool for tool in asked.tools if choice is not None and tool.name == choice.name]
+    tool = (named or list(asked.tools))[0]
+    schema = mapping(tool.parameters)
+    properties = mapping(schema.get("properties"))
+    required = [name for name in schema.get("required") or () if isinstance(name, str)]
+    arguments = {name: _example(mapping(properties.get(name)), words) for name in required}
+    return ToolCall(id=f"call_{_digest(tool.name + words)}", name=tool.name, arguments=encode(arguments).decode())
+
+
+def _example(schema: Json, words: str) -> Json:
+    if schema.get("enum"):
+        return schema["enum"][0]
+    return {"string": words, "integer": 1, "number": 1.5, "boolean": True, "array": [], "object": {}}.get(
+        schema.get("type"), words
+    )
+
+
+def _last_words(asked: Request) -> str:
+    """The text of the last user message; of tool results where it holds nothing else."""
+    for message in reversed(asked.messages):
+        if message.role == "user":
+            own = [part.text for part in message.parts if isinstance(part, Text)]
+            results = [
+                inner.text
+                for part in message.parts
+                if isinstance(part, ToolResult)
+                for inner in part.parts
+                if isinstance(inner, Text)
+            ]
+            return " ".join(own or results)
+    return ""
+
+
+def _has_result(messages: tuple[Message, ...]) -> bool:
+    return any(isinstance(part, ToolResult) for message in messages for part in message.parts)
+
+
+def _texts(asked: Request) -> Iterator[str]:
+    """Everything that a real vendor would count as input, roughly."""
+    yield from (block.text for block in asked.system)
+    yield from (f"{tool.name}{tool.description}{tool.parameters}" for tool in asked.tools)
+    for message in asked.messages:
+        for part in message.parts:
+            inner = part.parts if isinstance(part, ToolResult) else (part,)
+            yield from (text.text if isinstance(text, Text) else str(text) for text in inner)
+
+
+def _spoken(answer: Response) -> Iterator[Event]:
+    """The stream, word by word."""
+    for event in unfold(answer):
+        match event:
+            case PartDelta(index=index, text=text):
+                yield from (PartDelta(index, piece) for piece in text.replace(" ", "\0 ").split("\0"))
+            case _:
+                yield event
+
+
+def _tokens(text: str) -> int:
+    """About four characters to a token."""
+    return max(1, len(text) // 4)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+PROVIDER = EchoProvider

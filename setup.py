@@ -1,0 +1,42 @@
+"""Packaging of Nexus; tool settings live in pyproject.toml."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'__version__ = "([^"]+)"', (HERE / "nexus/__init__.py").read_text())
+assert VERSION is not None
+
+setup(
+    name="nexus",
+    version=VERSION.group(1),
+    description="One governed LLM endpoint in front of many model vendors",
+    long_description=(HERE / "README.rst").read_text(),
+    long_description_content_type="text/x-rst",
+    license="MIT",
+    python_requires=">=3.11",
+    packages=find_packages(include=["nexus", "nexus.*", "providers", "providers.*"]),
+    package_data={"nexus": ["py.typed"]},
+    install_requires=[
+        "tornado>=6.5",
+        "requests>=2.32",
+        "urllib3>=2.3",
+        "pydantic>=2.10",
+        "tenacity>=9",
+    ],
+    extras_require={
+        "dev": [
+            "pytest>=8",
+            "responses",
+            "hypothesis",
+            "openai>=2",
+            "anthropic>=0.70",
+            "ruff",
+            "mypy",
+            "types-requests",
+        ],
+    },
+    entry_points={"console_scripts": ["nexus = nexus.cli:main"]},
+)

@@ -1,0 +1,1 @@
+"""Wire dialects, by files of bytes and tables of cases."""

@@ -1,0 +1,1 @@
+"""The Converse dialect against botocore's service model."""

@@ -1,0 +1,790 @@
+"""Requests: every named case is what AWS publishes, and says what it should."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import fields, replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nexus.conversation import (
+    Audio,
+    Document,
+    Image,
+    Inline,
+    Link,
+    Message,
+    OutputFormat,
+    Part,
+    Reasoning,
+    Refusal,
+    Request,
+    Seal,
+    Text,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+)
+from nexus.errors import ClientError, InvalidRequest, UnsupportedFeature
+from nexus.protocols.codec import Target, Written
+from nexus.protocols.converse.draft import original_names, tool_name
+from nexus.protocols.converse.fields import WRITES
+from nexus.protocols.converse.models import quirks_of
+from nexus.protocols.converse.request import write_request
+from nexus.protocols.converse.response import read_response
+from nexus.protocols.converse.turns import PLACEHOLDER
+
+from .published import check_request
+
+NOVA, NOVA_2 = "us.amazon.nova-pro-v1:0", "us.amazon.nova-2-lite-v1:0"
+CLAUDE, OLDER_CLAUDE, CLAUDE_46 = "eu.anthropic.claude-opus-5", "anthropic.claude-sonnet-4-5-20250929-v1:0", ""
+CLAUDE_46 = "us.anthropic.claude-sonnet-4-6"
+GPT_OSS, GPT, LLAMA = "openai.gpt-oss-120b-1:0", "us.openai.gpt-5.6-sol", "us.meta.llama4-maverick-17b-instruct-v1:0"
+MISTRAL, TITAN, OPAQUE = "mistral.mistral-large-2407-v1:0", "amazon.titan-text-express-v1", "arn:aws:bedrock:x/abc"
+DEEPSEEK, DEEPSEEK_R1, KIMI = "deepseek.v3-v1:0", "us.deepseek.r1-v1:0", "moonshot.kimi-k2-thinking"
+QWEN = "qwen.qwen3-32b-v1:0"
+
+PNG = base64.b64encode(b"\x89PNG").decode()
+PDF = base64.b64encode(b"%PDF-1.7").decode()
+HI = Message("user", (Text("hi"),))
+WEATHER = Tool("weather", "The weather.", {"type": "object", "properties": {"city": {"type": ["string", "null"]}}})
+TIME = Tool("time")
+
+
+def said(text: str) -> Message:
+    return Message("user", (Text(text),))
+
+
+def call(name: str = "weather", arguments: str = "{}", call_id: str = "call_1") -> ToolCall:
+    return ToolCall(call_id, name, arguments)
+
+
+def result(text: str = "sunny", call_id: str = "call_1", **more: Any) -> ToolResult:
+    return ToolResult(call_id, (Text(text),), **more)
+
+
+def write(request: Request, model: str = NOVA) -> Written:
+    written = write_request(request, Target(model, quirks=quirks_of(model)))
+    check_request(written.body)
+    return written
+
+
+def body(request: Request, model: str = NOVA) -> dict[str, Any]:
+    return write(request, model).body
+
+
+def turns(*messages: Message, model: str = NOVA, tools: tuple[Tool, ...] = ()) -> list[tuple[str, list[Any]]]:
+    wire = body(Request(messages, tools=tools), model)
+    return [(message["role"], message["content"]) for message in wire["messages"]]
+
+
+def refused(request: Request, model: str = NOVA) -> ClientError:
+    with pytest.raises(ClientError) as caught:
+        write_request(request, Target(model, quirks=quirks_of(model)))
+    return caught.value
+
+
+HISTORY = (said("weather?"), Message("assistant", (call(),)), Message("user", (result(),)))
+
+
+# Messages
+
+
+def test_the_least_request() -> None:
+    assert write(Request((HI,))) == Written({"messages": [{"role": "user", "content": [{"text": "hi"}]}]})
+
+
+def test_system_blocks_stay_apart() -> None:
+    wire = body(Request((HI,), system=(Text("one"), Text(" "), Text("two"))))
+    assert wire["system"] == [{"text": "one"}, {"text": "two"}]
+
+
+def test_a_model_without_system_gets_it_in_the_first_turn() -> None:
+    wire = body(Request((HI,), system=(Text("be brief"),)), TITAN)
+    assert "system" not in wire
+    assert wire["messages"][0]["content"] == [{"text": "<system>\nbe brief\n</system>"}, {"text": "hi"}]
+
+
+def test_neighbours_merge_and_blank_messages_vanish() -> None:
+    conversation = (
+        said("a"),
+        said("b"),
+        Message("assistant", (Text(""),)),
+        Message("assistant", ()),
+        said("c"),
+        Message("assistant", (Text("d"),)),
+        Message("assistant", (Refusal("e"),)),
+    )
+    expected = [("user", [{"text": "a"}, {"text": "b"}, {"text": "c"}]), ("assistant", [{"text": "d"}, {"text": "e"}])]
+    assert turns(*conversation) == expected
+
+
+@pytest.mark.parametrize(
+    ("request_", "roles"),
+    [
+        (Request((Message("assistant", (Text("hello"),)), HI)), ["user", "assistant", "user"]),
+        (Request((), system=(Text("only this"),)), ["user"]),
+        (Request((said("  \n"),)), ["user"]),
+    ],
+)
+def test_the_first_turn_is_the_users(request_: Request, roles: list[str]) -> None:
+    messages = body(request_)["messages"]
+    assert [message["role"] for message in messages] == roles
+    assert messages[0]["content"] == [{"text": PLACEHOLDER}]
+
+
+def test_no_message_at_all() -> None:
+    assert refused(Request(())).param == "messages"
+
+
+def test_prefill_stays_last() -> None:
+    assert turns(HI, Message("assistant", (Text("{"),)))[-1] == ("assistant", [{"text": "{"}])
+
+
+def test_system_messages_keep_their_place() -> None:
+    note = Message("system", (Text("be nice"), Text("")))
+    wire = turns(HI, note, Message("assistant", (Text("ok"),)), said("more"))
+    assert wire[0] == ("user", [{"text": "hi"}, {"text": "<system>\nbe nice\n</system>"}])
+    assert refused(Request((HI, Message("system", (Image(Inline("image/png", PNG)),))))).param == "messages.1.content.0"
+
+
+def test_names_are_dropped() -> None:
+    assert write(Request((Message("user", (Text("hi"),), name="ann"),))).dropped == ("name",)
+
+
+# Tool turns
+
+
+def test_calls_come_last_and_results_first_in_the_calls_order() -> None:
+    wire = turns(
+        HI,
+        Message("assistant", (call(call_id="a"), call("time", "", "b"))),
+        Message("assistant", (Text("just a moment"),)),
+        Message("system", (Text("note"),)),
+        Message("user", (Text("and?"), result("late", "b"))),
+        Message("user", (result("sunny", "a"),)),
+        tools=(WEATHER, TIME),
+    )
+    assert [next(iter(block)) for block in wire[1][1]] == ["text", "toolUse", "toolUse"]
+    assert wire[1][1][2]["toolUse"] == {"toolUseId": "b", "name": "time", "input": {}}
+    assert [next(iter(block)) for block in wire[2][1]] == ["toolResult", "toolResult", "text", "text"]
+    assert [block["toolResult"]["toolUseId"] for block in wire[2][1][:2]] == ["a", "b"]
+
+
+@pytest.mark.parametrize("odd", ["a b", "x" * 65, "", "functions.weather:0", "☃"])
+def test_odd_ids_become_valid_and_still_match(odd: str) -> None:
+    wire = turns(HI, Message("assistant", (call(call_id=odd),)), Message("user", (result(call_id=odd),)))
+    assert wire[1][1][0]["toolUse"]["toolUseId"] == wire[2][1][0]["toolResult"]["toolUseId"]
+
+
+def test_an_id_used_again_in_a_later_turn() -> None:
+    again = (Message("assistant", (call(),)), Message("user", (result("rain"),)))
+    wire = turns(*HISTORY, *again)
+    called = [wire[1][1][0]["toolUse"]["toolUseId"], wire[3][1][0]["toolUse"]["toolUseId"]]
+    answered = [wire[2][1][0]["toolResult"]["toolUseId"], wire[4][1][0]["toolResult"]["toolUseId"]]
+    assert called == answered and called[0] != called[1]
+
+
+def test_kimis_ids_stay() -> None:
+    odd = "functions.weather:0"
+    wire = turns(HI, Message("assistant", (call(call_id=odd),)), Message("user", (result(call_id=odd),)), model=KIMI)
+    assert wire[1][1][0]["toolUse"]["toolUseId"] == odd
+
+
+@pytest.mark.parametrize(("arguments", "value"), [("", {}), (" ", {}), ('{"a": [1, null]}', {"a": [1, None]})])
+def test_arguments(arguments: str, value: Any) -> None:
+    assert turns(HI, Message("assistant", (call(arguments=arguments),)))[1][1][0]["toolUse"]["input"] == value
+
+
+@pytest.mark.parametrize("arguments", ['{"a":', "[1]", "7", "NaN"])
+def test_arguments_that_are_no_object(arguments: str) -> None:
+    error = refused(Request((HI, Message("assistant", (Text("a"), call(arguments=arguments))))))
+    assert isinstance(error, InvalidRequest) and error.param == "messages.1.content.1"
+
+
+def results(part: ToolResult, model: str) -> Any:
+    return turns(HI, Message("assistant", (call(),)), Message("user", (part,)), model=model)[2][1][0]["toolResult"]
+
+
+def test_tool_results() -> None:
+    image, document = Image(Inline("image/png", PNG)), Document(Text("notes"))
+    mixed = ToolResult("call_1", (Text("see"), image, document), is_error=True)
+    assert results(mixed, NOVA) == {
+        "toolUseId": "call_1",
+        "status": "error",
+        "content": [
+            {"text": "see"},
+            {"image": {"format": "png", "source": {"bytes": PNG}}},
+            {"document": {"format": "txt", "name": "document", "source": {"bytes": "bm90ZXM="}}},
+        ],
+    }
+    assert results(mixed, QWEN)["content"][0] == {"text": "The tool call failed."}
+    assert "status" not in results(mixed, QWEN)
+    assert results(ToolResult("call_1"), NOVA)["content"] == [{"text": "(no output)"}]
+
+
+def test_models_that_want_json_results() -> None:
+    assert results(result('{"sun": true}'), MISTRAL)["content"] == [{"json": {"sun": True}}]
+    assert results(result("sunny"), MISTRAL)["content"] == [{"json": {"result": "sunny"}}]
+    assert results(result("[1]"), MISTRAL)["content"] == [{"json": {"result": [1]}}]
+    assert results(result("boom", is_error=True), MISTRAL)["content"] == [{"json": {"error": "boom"}}]
+
+
+def test_parts_on_the_wrong_side() -> None:
+    for role, part in (("user", call()), ("user", Reasoning("")), ("user", Refusal("no")), ("assistant", result())):
+        error = refused(Request((HI, Message(role, (part,)))))  # type: ignore[arg-type]
+        assert isinstance(error, InvalidRequest) and error.param == "messages.1.content.0"
+    error = refused(Request((HI, Message("assistant", (Text("a"), Image(Inline("image/png", PNG)))))))
+    assert isinstance(error, UnsupportedFeature) and error.param == "messages.1.content.1"
+
+
+# Media
+
+
+def test_media() -> None:
+    parts: tuple[Part, ...] = (
+        Image(Inline("image/jpg", PNG), detail="auto"),
+        Image(Link("s3://my-bucket/a/cat.JPG")),
+        Document(Inline("application/pdf", PDF), title="Q3/2026: report.pdf"),
+        Document(Inline("application/pdf", PDF), title="Q3 2026  report pdf"),
+        Document(Inline("text/csv; charset=utf-8", PDF)),
+        Audio(Inline("audio/wav", PNG)),
+    )
+    blocks = turns(Message("user", parts))[0][1]
+    assert blocks[0] == {"image": {"format": "jpeg", "source": {"bytes": PNG}}}
+    assert blocks[1]["image"] == {"format": "jpeg", "source": {"s3Location": {"uri": "s3://my-bucket/a/cat.JPG"}}}
+    names = [block["document"]["name"] for block in blocks if "document" in block]
+    assert names == ["Q3 2026 report pdf", "Q3 2026 report pdf (2)", "document"]
+    assert blocks[5] == {"audio": {"format": "wav", "source": {"bytes": PNG}}}
+    assert blocks[6] == {"text": "Attached: Q3 2026 report pdf, Q3 2026 report pdf (2), document"}
+
+
+def test_a_documents_context() -> None:
+    document = Document(Text("body"), title="t", context="from the archive")
+    assert turns(Message("user", (document,)), model=CLAUDE)[0][1][0]["document"]["context"] == "from the archive"
+    assert turns(Message("user", (document,)))[0][1][0] == {"text": "from the archive"}
+
+
+@given(st.lists(st.one_of(st.none(), st.text(max_size=250)), max_size=5))
+def test_document_names_follow_bedrocks_rules(titles: list[str | None]) -> None:
+    documents = tuple(Document(Text("x"), title=title) for title in titles)
+    blocks = turns(Message("user", (Text("read"), *documents)))[0][1]
+    names = [block["document"]["name"] for block in blocks if "document" in block]
+    assert len(set(names)) == len(titles)
+    for name in names:
+        assert all(letter.isascii() and (letter.isalnum() or letter in " -()[]") for letter in name)
+        assert "  " not in name and name == name.strip()
+
+
+@pytest.mark.parametrize(
+    ("part", "error"),
+    [
+        (Image(Link("https://example.org/cat.png")), UnsupportedFeature),
+        (Document(Link("https://example.org/a.pdf")), UnsupportedFeature),
+        (Image(Link("s3://bucket/cat")), UnsupportedFeature),
+        (Image(Inline("image/tiff", PNG)), UnsupportedFeature),
+        (Document(Inline("application/zip", PNG)), UnsupportedFeature),
+        (Audio(Inline("audio/midi", PNG)), UnsupportedFeature),
+        (Image(Inline("image/png", "")), InvalidRequest),
+        (Image(Inline("image/png", "a?b=")), InvalidRequest),
+        (Image(Inline("image/png", "é")), InvalidRequest),
+        (Document(Text("")), InvalidRequest),
+    ],
+)
+def test_media_refused(part: Part, error: type[ClientError]) -> None:
+    caught = refused(Request((Message("user", (Text("see"), part)),)))
+    assert type(caught) is error and caught.param == "messages.0.content.1"
+
+
+def test_a_refused_url_says_why() -> None:
+    assert (
+        "Nexus fetches no client URL"
+        in refused(Request((Message("user", (Image(Link("https://a.org/b.png")),)),))).message
+    )
+
+
+def test_media_inside_a_tool_result_is_named_by_its_place() -> None:
+    part = ToolResult("call_1", (Text("a"), Image(Link("https://example.org/cat.png"))))
+    error = refused(Request((HI, Message("assistant", (call(),)), Message("user", (part,)))))
+    assert error.param == "messages.2.content.0.content.1"
+
+
+# Reasoning in the history
+
+SIGNED = Reasoning("hm", Seal("converse", "c2ln"))
+UNSIGNED = Reasoning("hm", Seal("converse", ""))
+REDACTED = Reasoning("", Seal("converse", "b3BhcXVl"), redacted=True)
+
+
+@pytest.mark.parametrize(
+    ("part", "model", "block"),
+    [
+        (SIGNED, CLAUDE, {"reasoningText": {"text": "hm", "signature": "c2ln"}}),
+        (REDACTED, CLAUDE, {"redactedContent": "b3BhcXVl"}),
+        (REDACTED, GPT, {"redactedContent": "b3BhcXVl"}),
+        (UNSIGNED, GPT_OSS, {"reasoningText": {"text": "hm"}}),
+        (SIGNED, GPT_OSS, None),
+        (UNSIGNED, CLAUDE, None),
+        (SIGNED, NOVA, None),
+        (REDACTED, QWEN, None),
+        (replace(REDACTED, seal=UNSIGNED.seal), GPT_OSS, None),
+        (Reasoning("hm", Seal("messages", "c2ln")), CLAUDE, None),
+        (Reasoning("hm", Seal("chat", "")), GPT_OSS, None),
+        (Reasoning("hm"), CLAUDE, None),
+    ],
+)
+def test_reasoning_goes_back_only_to_its_family(part: Reasoning, model: str, block: Any) -> None:
+    written = write(Request((HI, Message("assistant", (part, Text("so"))))), model)
+    content = written.body["messages"][1]["content"]
+    assert content == ([{"reasoningContent": block}] if block else []) + [{"text": "so"}]
+    assert written.dropped == (() if block else ("reasoning",))
+
+
+# Tools
+
+
+def test_tools() -> None:
+    schema = {"$ref": "#/$defs/a", "$defs": {"a": {"anyOf": [{"type": "string"}, {"type": "null"}]}}}
+    strict = Tool("c", " ", schema, strict=True)
+    wire = body(Request((HI,), tools=(WEATHER, TIME, strict)), CLAUDE)["toolConfig"]
+    assert wire == {
+        "tools": [
+            {
+                "toolSpec": {
+                    "name": "weather",
+                    "description": "The weather.",
+                    "inputSchema": {"json": WEATHER.parameters},
+                }
+            },
+            {"toolSpec": {"name": "time", "inputSchema": {"json": {"type": "object", "properties": {}}}}},
+            {"toolSpec": {"name": "c", "inputSchema": {"json": {"type": "object", **schema}}, "strict": True}},
+        ]
+    }
+    assert write(Request((HI,), tools=(strict,))).dropped == ("strict",)
+    assert refused(Request((HI,), tools=(TIME, Tool("")))).param == "tools.1.name"
+    assert refused(Request((HI,), tools=(Tool("a", parameters=[]),))).param == "tools.0.parameters"
+
+
+def test_odd_tool_names_are_renamed_everywhere_and_map_back() -> None:
+    odd = "mcp.server/tool name" + "x" * 60
+    request = Request(
+        (HI, Message("assistant", (call(odd),)), Message("user", (result(),))),
+        tools=(Tool(odd), WEATHER),
+        tool_choice=ToolChoice("tool", odd),
+    )
+    wire = body(request)
+    name = wire["toolConfig"]["tools"][0]["toolSpec"]["name"]
+    assert wire["messages"][1]["content"][0]["toolUse"]["name"] == name
+    assert wire["toolConfig"]["toolChoice"] == {"tool": {"name": name}}
+    assert original_names(request) == {name: odd}
+    answer = {"output": {"message": {"content": [{"toolUse": {"toolUseId": "a", "name": name, "input": {}}}]}}}
+    assert read_response(answer, names=original_names(request)).response.parts == (ToolCall("a", odd, ""),)
+
+
+@given(st.text(min_size=1, max_size=100), st.text(min_size=1, max_size=100))
+def test_tool_names_never_collide(one: str, other: str) -> None:
+    assert (tool_name(one) == tool_name(other)) == (one == other)
+    body(Request((HI,), tools=(Tool(one),)))
+
+
+TOOLS = Request((HI,), tools=(WEATHER, TIME))
+
+
+@pytest.mark.parametrize(
+    ("choice", "model", "wire"),
+    [
+        (ToolChoice("auto"), NOVA, None),
+        (ToolChoice("required"), NOVA, {"any": {}}),
+        (ToolChoice("tool", "time"), NOVA, {"tool": {"name": "time"}}),
+        (ToolChoice("auto"), LLAMA, None),
+    ],
+)
+def test_tool_choice(choice: ToolChoice, model: str, wire: Any) -> None:
+    config = body(replace(TOOLS, tool_choice=choice), model)["toolConfig"]
+    assert config.get("toolChoice") == wire and len(config["tools"]) == 2
+
+
+def test_a_named_tool_where_only_some_tool_can_be_forced() -> None:
+    config = body(replace(TOOLS, tool_choice=ToolChoice("tool", "time")), MISTRAL)["toolConfig"]
+    assert config["toolChoice"] == {"any": {}}
+    assert [tool["toolSpec"]["name"] for tool in config["tools"]] == ["time"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "model", "param"),
+    [
+        (replace(TOOLS, tool_choice=ToolChoice("required")), LLAMA, "tool_choice"),
+        (replace(TOOLS, tool_choice=ToolChoice("tool", "absent")), NOVA, "tool_choice"),
+        (Request((HI,), tool_choice=ToolChoice("required")), NOVA, "tool_choice"),
+        (TOOLS, DEEPSEEK_R1, "tools"),
+    ],
+)
+def test_tool_choice_refused(request_: Request, model: str, param: str) -> None:
+    assert refused(request_, model).param == param
+
+
+def test_tool_choice_none() -> None:
+    without = write(replace(TOOLS, tool_choice=ToolChoice("none")))
+    assert "toolConfig" not in without.body and without.dropped == ()
+    within = write(Request(HISTORY, tools=(WEATHER,), tool_choice=ToolChoice("none")))
+    assert within.body["toolConfig"]["tools"] and within.dropped == ("tool_choice",)
+
+
+def test_a_history_with_calls_brings_its_tools() -> None:
+    tools = body(Request(HISTORY))["toolConfig"]["tools"]
+    assert [tool["toolSpec"]["name"] for tool in tools] == ["weather"]
+    orphan = body(Request((Message("user", (result(),)),)))
+    assert len(orphan["toolConfig"]["tools"]) == 1
+
+
+def test_parallel_tools() -> None:
+    off = replace(TOOLS, parallel_tools=False)
+    assert write(off).dropped == ("parallel_tools",)
+    claude = body(replace(off, tool_choice=ToolChoice("tool", "time")), CLAUDE)
+    choice = {"type": "tool", "name": "time", "disable_parallel_tool_use": True}
+    assert claude["additionalModelRequestFields"] == {"tool_choice": choice}
+    assert "toolChoice" not in claude["toolConfig"]
+    assert write(replace(TOOLS, parallel_tools=True)).dropped == ()
+    assert write(Request((HI,), parallel_tools=False)).dropped == ()
+
+
+# Structured output
+
+SCHEMA = OutputFormat({"type": "object", "properties": {"é": {"type": "integer"}}}, "person", "About a person.")
+
+
+def test_native_structured_output() -> None:
+    written = write(Request((HI,), output_format=SCHEMA), OLDER_CLAUDE)
+    definition = written.body["outputConfig"]["textFormat"]["structure"]["jsonSchema"]
+    assert json.loads(definition["schema"]) == SCHEMA.schema
+    assert (definition["name"], definition["description"]) == ("person", "About a person.")
+    assert written.answer_tool is None and "toolConfig" not in written.body
+
+
+@pytest.mark.parametrize(
+    ("request_", "model", "choice", "names"),
+    [
+        (Request((HI,)), NOVA, {"tool": {"name": "json_answer"}}, ["json_answer"]),
+        (Request((HI,)), MISTRAL, {"any": {}}, ["json_answer"]),
+        (TOOLS, NOVA, {"any": {}}, ["weather", "time", "json_answer"]),
+        (Request((HI,), tools=(Tool("json_answer"),)), NOVA, {"any": {}}, ["json_answer", "json_answer_"]),
+        (replace(TOOLS, tool_choice=ToolChoice("none")), NOVA, {"tool": {"name": "json_answer"}}, ["json_answer"]),
+    ],
+)
+def test_an_answer_tool(request_: Request, model: str, choice: Any, names: list[str]) -> None:
+    written = write(replace(request_, output_format=SCHEMA), model)
+    config = written.body["toolConfig"]
+    assert config["toolChoice"] == choice
+    assert [tool["toolSpec"]["name"] for tool in config["tools"]] == names
+    assert written.answer_tool == names[-1]
+    assert config["tools"][-1]["toolSpec"]["inputSchema"]["json"] == SCHEMA.schema
+
+
+def test_any_json_object_is_an_answer_tool_too() -> None:
+    written = write(Request((HI,), output_format=OutputFormat()), OLDER_CLAUDE)
+    assert written.answer_tool == "json_answer"
+
+
+def test_structured_output_refused_or_moot() -> None:
+    assert refused(Request((HI,), output_format=SCHEMA), LLAMA).param == "output_format"
+    assert refused(Request((HI,), output_format=SCHEMA), TITAN).param == "output_format"
+    moot = write(replace(TOOLS, tool_choice=ToolChoice("required"), output_format=SCHEMA))
+    assert moot.dropped == ("output_format",) and moot.answer_tool is None
+
+
+# Thinking
+
+ON = Thinking(True)
+
+
+@pytest.mark.parametrize(
+    ("model", "thinking", "extra", "effort"),
+    [
+        (CLAUDE, ON, {"thinking": {"type": "adaptive", "display": "summarized"}}, None),
+        (CLAUDE, replace(ON, visible=False), {"thinking": {"type": "adaptive", "display": "omitted"}}, None),
+        (CLAUDE, replace(ON, effort="minimal"), {"thinking": {"type": "adaptive", "display": "summarized"}}, "low"),
+        (CLAUDE, replace(ON, effort="max"), {"thinking": {"type": "adaptive", "display": "summarized"}}, "max"),
+        (CLAUDE, replace(ON, budget=9000), {"thinking": {"type": "adaptive", "display": "summarized"}}, "high"),
+        (CLAUDE, Thinking(False), {"thinking": {"type": "disabled"}}, None),
+        (CLAUDE_46, replace(ON, budget=9000), {"thinking": {"type": "enabled", "budget_tokens": 9000}}, None),
+        (OLDER_CLAUDE, ON, {"thinking": {"type": "enabled", "budget_tokens": 8192}}, None),
+        (OLDER_CLAUDE, replace(ON, effort="low"), {"thinking": {"type": "enabled", "budget_tokens": 2048}}, None),
+        (OLDER_CLAUDE, Thinking(False), None, None),
+        (NOVA_2, ON, {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "medium"}}, None),
+        (NOVA_2, replace(ON, budget=1024), {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "low"}}, None),
+        (
+            NOVA_2,
+            replace(ON, effort="max"),
+            {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "high"}},
+            None,
+        ),
+        (NOVA_2, Thinking(False), {"reasoningConfig": {"type": "disabled"}}, None),
+        (GPT_OSS, replace(ON, effort="xhigh"), {"reasoning_effort": "high"}, None),
+        (GPT_OSS, replace(ON, budget=99_999), {"reasoning_effort": "high"}, None),
+        (GPT_OSS, ON, None, None),
+        (GPT, replace(ON, effort="xhigh"), {"reasoning": {"effort": "xhigh"}}, None),
+        (GPT, ON, None, None),
+        (GPT, Thinking(False), {"reasoning": {"effort": "none"}}, None),
+    ],
+)
+def test_thinking(model: str, thinking: Thinking, extra: Any, effort: str | None) -> None:
+    written = write(Request((HI,), thinking=thinking), model)
+    assert written.body.get("additionalModelRequestFields") == extra
+    assert written.body.get("outputConfig", {}).get("effort") == effort
+    assert written.dropped == ()
+
+
+@pytest.mark.parametrize("model", [NOVA, LLAMA, QWEN, DEEPSEEK, MISTRAL, OPAQUE])
+def test_thinking_dropped_where_there_is_no_field(model: str) -> None:
+    assert write(Request((HI,), thinking=ON), model).dropped == ("thinking",)
+
+
+def test_gpt_oss_cannot_stop_thinking() -> None:
+    assert write(Request((HI,), thinking=Thinking(False)), GPT_OSS).dropped == ("thinking",)
+
+
+@pytest.mark.parametrize(
+    ("limit", "budget", "whole"),
+    [(None, 8192, 8192 + 4096), (20_000, 8192, 20_000), (6000, 3000, 6000), (1500, 1024, 1500)],
+)
+def test_a_budget_leaves_room_for_the_answer(limit: int | None, budget: int, whole: int) -> None:
+    wire = body(Request((HI,), thinking=ON, max_tokens=limit), OLDER_CLAUDE)
+    assert wire["additionalModelRequestFields"]["thinking"]["budget_tokens"] == budget
+    assert wire["inferenceConfig"]["maxTokens"] == whole
+
+
+def test_thinking_yields() -> None:
+    short = write(Request((HI,), thinking=ON, max_tokens=1000), OLDER_CLAUDE)
+    assert short.dropped == ("thinking",) and short.body["inferenceConfig"] == {"maxTokens": 1000}
+    forced = replace(TOOLS, thinking=ON, tool_choice=ToolChoice("required"))
+    assert write(forced, OLDER_CLAUDE).dropped == ("thinking",)
+    assert write(forced, CLAUDE).dropped == ("thinking",)
+    assert write(Request(HISTORY, thinking=ON), OLDER_CLAUDE).dropped == ("thinking",)
+    sealed = Message("assistant", (SIGNED, call()))
+    assert write(Request((HI, sealed, Message("user", (result(),))), thinking=ON), OLDER_CLAUDE).dropped == ()
+    later = (*HISTORY, Message("assistant", (Text("sunny"),)), said("thanks"))
+    assert write(Request(later, thinking=ON), OLDER_CLAUDE).dropped == ()
+
+
+def test_what_thinking_forbids_is_dropped() -> None:
+    hot = Request((HI,), thinking=ON, temperature=0.5, top_p=0.9, top_k=5)
+    assert write(hot, OLDER_CLAUDE).dropped == ("temperature", "top_p", "top_k")
+    fine = write(replace(hot, temperature=1.0, top_p=None, top_k=None), OLDER_CLAUDE)
+    assert fine.body["inferenceConfig"]["temperature"] == 1.0
+    hard = replace(hot, thinking=Thinking(True, effort="high"), max_tokens=100)
+    written = write(hard, NOVA_2)
+    assert written.dropped == ("max_tokens", "temperature", "top_p", "top_k")
+    assert "inferenceConfig" not in written.body
+
+
+# Sampling and the rest
+
+
+def test_inference_config() -> None:
+    wire = body(Request((HI,), max_tokens=10, temperature=0, top_p=1.0, top_k=40, stop=("A", "B")))
+    config = {"maxTokens": 10, "temperature": 0, "topP": 1.0, "stopSequences": ["A", "B"]}
+    assert wire["inferenceConfig"] == config
+    assert wire["additionalModelRequestFields"] == {"inferenceConfig": {"topK": 40}}
+    claude = body(Request((HI,), top_k=40, stop=("A",)), OLDER_CLAUDE)
+    assert claude["additionalModelRequestFields"] == {"top_k": 40}
+    assert claude["additionalModelResponseFieldPaths"] == ["/stop_sequence", "/delta/stop_sequence"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "error", "param"),
+    [
+        (Request((HI,), temperature=1.2), UnsupportedFeature, "temperature"),
+        (Request((HI,), temperature=-0.1), UnsupportedFeature, "temperature"),
+        (Request((HI,), top_p=1.5), InvalidRequest, "top_p"),
+        (Request((HI,), max_tokens=0), InvalidRequest, "max_tokens"),
+        (Request((HI,), stop=("a", "")), InvalidRequest, "stop"),
+    ],
+)
+def test_out_of_range(request_: Request, error: type[ClientError], param: str) -> None:
+    caught = refused(request_)
+    assert type(caught) is error and caught.param == param
+
+
+@pytest.mark.parametrize(
+    ("model", "dropped"),
+    [
+        (OLDER_CLAUDE, ("top_p",)),
+        (CLAUDE, ("temperature", "top_p", "top_k")),
+        (GPT_OSS, ("stop", "top_k")),
+        (QWEN, ("stop", "top_k")),
+        (LLAMA, ("top_k",)),
+    ],
+)
+def test_sampling_that_a_family_refuses(model: str, dropped: tuple[str, ...]) -> None:
+    hot = Request((HI,), temperature=0.5, top_p=0.9, top_k=5, stop=("x",))
+    assert set(write(hot, model).dropped) == set(dropped)
+
+
+@pytest.mark.parametrize(
+    ("tier", "wire", "dropped"),
+    [
+        ("auto", None, ()),
+        ("default", {"type": "default"}, ()),
+        ("standard_only", {"type": "default"}, ()),
+        ("flex", {"type": "flex"}, ()),
+        ("priority", {"type": "priority"}, ()),
+        ("scale", None, ("service_tier",)),
+    ],
+)
+def test_service_tier(tier: str, wire: Any, dropped: tuple[str, ...]) -> None:
+    written = write(Request((HI,), service_tier=tier))
+    assert written.body.get("serviceTier") == wire and written.dropped == dropped
+
+
+def test_metadata() -> None:
+    written = write(Request((HI,), user="u-1", metadata={"team": "a b", "bad": '{"x":1}', "": "y"}))
+    assert written.body["requestMetadata"] == {"user": "u-1", "team": "a b"}
+    assert written.dropped == ("metadata",)
+    assert write(Request((HI,), user="a{b}")).dropped == ("user",)
+    assert write(Request((HI,), user="a", metadata={"user": "b"})).dropped == ("user",)
+    many = write(Request((HI,), metadata={str(n): "x" for n in range(20)}))
+    assert len(many.body["requestMetadata"]) == 16 and many.dropped == ("metadata",)
+
+
+# Prompt caching
+
+
+def test_cache_points() -> None:
+    image = Image(Inline("image/png", PNG), cache="5m")
+    within = ToolResult("call_1", (Text("sunny", cache="5m"),))
+    request = Request(
+        (
+            Message("user", (Text("a", cache="1h"), image, Text("", cache="5m"))),
+            Message("assistant", (replace(call(), cache="5m"),)),
+            Message("user", (within,)),
+        ),
+        system=(Text("", cache="5m"), Text("s", cache="5m")),
+        tools=(replace(WEATHER, cache="1h"), TIME),
+    )
+    point, hour = {"cachePoint": {"type": "default"}}, {"cachePoint": {"type": "default", "ttl": "1h"}}
+    written = write(request, CLAUDE)
+    assert written.dropped == ()
+    assert written.body["system"] == [{"text": "s"}, point]
+    first = written.body["messages"][0]["content"]
+    assert [first[1], first[3], len(first)] == [hour, point, 4]
+    assert written.body["messages"][1]["content"][1] == point
+    assert written.body["messages"][2]["content"][1] == point
+    assert written.body["toolConfig"]["tools"][1] == hour
+    nova = write(request, NOVA)
+    assert set(nova.dropped) == {"cache", "cache_ttl"}
+    assert "cachePoint" not in json.dumps(nova.body["toolConfig"]) and point in nova.body["system"]
+    llama = write(request, LLAMA)
+    assert llama.dropped == ("cache",) and "cachePoint" not in json.dumps(llama.body)
+
+
+# The disposition table
+
+SAMPLES: dict[str, Any] = {
+    "messages": (said("something else"),),
+    "system": (Text("be brief"),),
+    "tools": (WEATHER,),
+    "tool_choice": ToolChoice("required"),
+    "parallel_tools": False,
+    "thinking": Thinking(True, effort="low"),
+    "output_format": SCHEMA,
+    "max_tokens": 77,
+    "temperature": 0.5,
+    "top_p": 0.5,
+    "top_k": 5,
+    "presence_penalty": 0.5,
+    "frequency_penalty": 0.5,
+    "seed": 7,
+    "stop": ("END",),
+    "logprobs": True,
+    "top_logprobs": 3,
+    "logit_bias": {"50256": -100.0},
+    "user": "u-1",
+    "metadata": {"team": "a"},
+    "service_tier": "flex",
+    "stream": True,
+    "include_usage": True,
+}
+IN_THE_URL = {"stream", "include_usage"}
+
+
+def test_the_table_is_complete() -> None:
+    names = {field.name for field in fields(Request)}
+    assert set(WRITES) == names == set(SAMPLES)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_each_field_does_what_the_table_says(name: str) -> None:
+    base = Request((HI,), tools=(WEATHER,) if name in ("tool_choice", "parallel_tools") else ())
+    plain, sent = write(base, OLDER_CLAUDE), write(replace(base, **{name: SAMPLES[name]}), OLDER_CLAUDE)
+    match WRITES[name].kind:
+        case "dropped":
+            assert sent.dropped == (name,) and sent.body == plain.body
+        case "carried" | "converted":
+            assert sent.dropped == ()
+            assert (sent.body == plain.body) == (name in IN_THE_URL)
+        case kind:
+            pytest.fail(f"no field is {kind}")
+
+
+def test_switched_off_knobs_are_not_drops() -> None:
+    assert write(Request((HI,), logprobs=False, logit_bias={})).dropped == ()
+
+
+# Any conversation
+
+texts = st.text(max_size=12)
+caches = st.sampled_from([None, "5m", "1h"])
+seals = st.sampled_from(
+    [None, Seal("converse", "c2ln"), Seal("converse", ""), Seal("gemini", "x"), Seal("messages", "y")]
+)
+user_parts = st.one_of(
+    st.builds(Text, texts, caches),
+    st.builds(Image, st.just(Inline("image/png", PNG)), cache=caches),
+    st.builds(Document, st.builds(Text, texts.filter(bool)), title=st.one_of(st.none(), texts), cache=caches),
+)
+ids = st.sampled_from(["a", "b", "call:1", "ü" * 70, ""])
+assistant_parts = st.one_of(
+    st.builds(Text, texts, caches),
+    st.builds(Refusal, texts),
+    st.builds(Reasoning, texts, seals, st.booleans()),
+    st.builds(ToolCall, ids, st.sampled_from(["weather", "a.b", "x" * 80]), st.sampled_from(["", "{}", '{"a":1}'])),
+)
+tool_results = st.builds(ToolResult, ids, st.lists(user_parts, max_size=2).map(tuple), st.booleans(), caches)
+conversations = st.lists(
+    st.one_of(
+        st.builds(Message, st.just("user"), st.lists(st.one_of(user_parts, tool_results), max_size=3).map(tuple)),
+        st.builds(Message, st.just("assistant"), st.lists(assistant_parts, max_size=3).map(tuple)),
+        st.builds(Message, st.just("system"), st.lists(st.builds(Text, texts, caches), max_size=2).map(tuple)),
+    ),
+    min_size=1,
+    max_size=6,
+)
+every_model = st.sampled_from([NOVA, NOVA_2, CLAUDE, OLDER_CLAUDE, GPT_OSS, GPT, QWEN, MISTRAL, KIMI, OPAQUE])
+
+
+@given(conversations, every_model)
+def test_any_conversation_comes_out_valid(messages: list[Message], model: str) -> None:
+    written = write(Request(tuple(messages)), model)
+    roles = [message["role"] for message in written.body["messages"]]
+    assert roles[0] == "user" and all(one != other for one, other in pairwise(roles))
+    blocks = [block for message in written.body["messages"] for block in message["content"]]
+    assert all(message["content"] for message in written.body["messages"])
+    assert all(block["text"].strip() for block in blocks if "text" in block)
+    assert all("cachePoint" not in message["content"][0] for message in written.body["messages"])
+    said_ = json.dumps([written.body["messages"], written.body.get("system")], ensure_ascii=False)
+    for message in messages:
+        for part in message.parts:
+            if isinstance(part, Text | Refusal) and part.text.strip():
+                assert json.dumps(part.text, ensure_ascii=False)[1:-1] in said_
+    calls = sum(isinstance(part, ToolCall) for message in messages for part in message.parts)
+    assert sum("toolUse" in block for block in blocks) == calls
+    assert ("toolConfig" in written.body) == any("toolUse" in block or "toolResult" in block for block in blocks)
+    used = [block["toolUse"]["toolUseId"] for block in blocks if "toolUse" in block]
+    assert len(set(used)) == len(used)

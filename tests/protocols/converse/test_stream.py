@@ -1,0 +1,402 @@
+"""Answers, whole and streamed: the same values, the legal order, under every cut."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nexus.conversation import Message, Reasoning, Request, Response, Seal, Stop, Text, ToolCall
+from nexus.errors import FAILURE_KINDS, Rejected
+from nexus.events import Event, Notice, Order, PartEnd, PartStart, ResponseEnd, ResponseStart, UsageUpdate
+from nexus.fold import fold
+from nexus.protocols.codec import Target
+from nexus.protocols.converse.eventstream import Decoder, event_message, exception_message, named
+from nexus.protocols.converse.models import quirks_of
+from nexus.protocols.converse.request import write_request
+from nexus.protocols.converse.response import read_response
+from nexus.protocols.converse.stops import STOPS, read_stop
+from nexus.protocols.converse.stream import StreamReader
+from nexus.protocols.converse.usage import read_usage
+from nexus.usage import Usage
+
+from .published import CASES, check_output, service, streamed, unary
+
+_20 = Usage(input=14, output=6)
+END = Stop("end", raw="end_turn")
+
+EXPECTED: dict[str, tuple[Response, tuple[str, ...]]] = {
+    "text": (Response("r", "m", (Text("Grüße, \u2028world ☃"),), END, _20), ()),
+    "tools": (
+        Response(
+            "r",
+            "m",
+            (Text("Looking."), ToolCall("tooluse_A1", "weather", '{"city":"Åre"}'), ToolCall("tooluse_B2", "time", "")),
+            Stop("tool_use", raw="tool_use"),
+            _20,
+        ),
+        (),
+    ),
+    "reasoning": (
+        Response("r", "m", (Reasoning("Let me think.", Seal("converse", "c2lnbmF0dXJl")), Text("42")), END, _20),
+        (),
+    ),
+    "reasoning_unsigned": (
+        Response("r", "m", (Reasoning("Hm.", Seal("converse", "")), Text("Yes")), END, _20),
+        (),
+    ),
+    "redacted": (
+        Response("r", "m", (Reasoning("", Seal("converse", "b3BhcXVlIGJ5dGVz"), redacted=True), Text("ok")), END, _20),
+        (),
+    ),
+    "citations": (Response("r", "m", (Text("It grew by 3 %."),), END, _20), ("citations",)),
+    "empty": (Response("r", "m", (), END, Usage(input=9)), ()),
+    "guardrail": (
+        Response(
+            "r",
+            "m",
+            (Text("Sorry, the model cannot answer this question."),),
+            Stop("content_filter", raw="guardrail_intervened"),
+            Usage(input=3, output=17),
+        ),
+        (),
+    ),
+    "cache": (
+        Response("r", "m", (Text("hi"),), Stop("max_tokens", raw="max_tokens"), Usage(4, 1000, 200, 300, 6)),
+        (),
+    ),
+    "stop_sequence": (
+        Response("r", "m", (Text("one"),), Stop("stop_sequence", "END", "stop_sequence"), _20),
+        (),
+    ),
+    "server_tool": (Response("r", "m", (Text("found"),), END, _20), ("server_tool_use", "toolResult")),
+}
+
+
+def raw_stream(case: str) -> bytes:
+    return b"".join(event_message(event, json.dumps(payload).encode()) for event, payload in streamed(case))
+
+
+def read_pieces(pieces: list[bytes]) -> tuple[list[Event], bool]:
+    decoder, reader = Decoder(), StreamReader(response_id="r", model="m")
+    events = [e for piece in pieces for message in decoder.feed(piece) for e in reader.feed(*named(message))]
+    decoder.finish()
+    events += reader.finish()
+    order = Order()
+    for event in events:
+        order.check(event)
+    return events, reader.complete
+
+
+def cut(raw: bytes, how: str) -> list[bytes]:
+    match how:
+        case "whole":
+            return [raw]
+        case "bytes":
+            return [raw[at : at + 1] for at in range(len(raw))]
+        case _:
+            seeded = random.Random(how)
+            points = sorted(seeded.sample(range(1, len(raw)), min(12, len(raw) - 1)))
+            return [raw[a:b] for a, b in zip([0, *points], [*points, len(raw)], strict=True)]
+
+
+def feed_all(lines: list[tuple[str, Any]]) -> tuple[list[Event], StreamReader]:
+    reader = StreamReader(response_id="r", model="m")
+    events = [event for name, payload in lines for event in reader.feed(name, json.dumps(payload))]
+    return events + reader.finish(), reader
+
+
+def test_every_fixture_is_expected() -> None:
+    assert list(EXPECTED) and sorted(EXPECTED) == CASES
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_fixtures_are_what_aws_publishes(case: str) -> None:
+    check_output("ConverseResponse", unary(case))
+    members = service().shape_for("ConverseStreamOutput").members
+    for event, payload in streamed(case):
+        check_output(members[event].name, payload)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_unary(case: str) -> None:
+    read = read_response(unary(case), response_id="r", model="m")
+    assert (read.response, read.dropped) == EXPECTED[case]
+
+
+@pytest.mark.parametrize("how", ["whole", "bytes", "seed 1", "seed 2", "seed 3"])
+@pytest.mark.parametrize("case", CASES)
+def test_stream_folds_into_unary(case: str, how: str) -> None:
+    events, complete = read_pieces(cut(raw_stream(case), how))
+    assert complete
+    assert fold(events) == EXPECTED[case][0]
+    assert tuple(event.dropped for event in events if isinstance(event, Notice)) == EXPECTED[case][1]
+    assert events[-2:] == [UsageUpdate(EXPECTED[case][0].usage), ResponseEnd(EXPECTED[case][0].stop)]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_stream_cut_between_messages_ends_truthfully(case: str) -> None:
+    lines = streamed(case)
+    stop = next(number for number, (event, _) in enumerate(lines) if event == "messageStop")
+    for end in range(len(lines)):
+        events, reader = feed_all(lines[:end])
+        order = Order()
+        for event in events:
+            order.check(event)
+        assert reader.complete == (end > stop)
+        assert any(isinstance(event, ResponseEnd) for event in events) == (end > stop)
+
+
+def test_an_end_without_metadata() -> None:
+    events, reader = feed_all([("messageStop", {"stopReason": "end_turn"})])
+    assert events == [ResponseStart("r", "m"), ResponseEnd(END)]
+    assert reader.finish() == []
+
+
+def test_parts_left_open_are_closed_and_what_follows_the_end_is_ignored() -> None:
+    lines: list[tuple[str, Any]] = [
+        ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "a"}}),
+        ("messageStop", {"stopReason": "end_turn"}),
+        ("metadata", {"usage": {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2}}),
+        ("metadata", {"usage": {"inputTokens": 9, "outputTokens": 9, "totalTokens": 18}}),
+        ("throttlingException", {"message": "too late"}),
+    ]
+    events, _ = feed_all(lines)
+    assert fold(events) == Response("r", "m", (Text("a"),), END, Usage(1, output=1))
+
+
+def test_a_block_that_changes_its_kind_becomes_two_parts() -> None:
+    deltas = [{"reasoningContent": {"text": "hm"}}, {"reasoningContent": {"redactedContent": "AAAA"}}, {"text": "so"}]
+    lines: list[tuple[str, Any]] = [("contentBlockDelta", {"contentBlockIndex": 0, "delta": delta}) for delta in deltas]
+    events, _ = feed_all([*lines, ("messageStop", {"stopReason": "end_turn"})])
+    redacted = Reasoning("", Seal("converse", "AAAA"), redacted=True)
+    assert fold(events).parts == (Reasoning("hm", Seal("converse", "")), redacted, Text("so"))
+
+
+def test_empty_deltas_and_empty_blocks() -> None:
+    lines: list[tuple[str, Any]] = [
+        ("messageStart", {"role": "assistant"}),
+        ("contentBlockStop", {"contentBlockIndex": 0}),
+        ("contentBlockDelta", {"contentBlockIndex": 1, "delta": {"text": ""}}),
+        ("contentBlockStop", {"contentBlockIndex": 1}),
+        ("contentBlockDelta", {"contentBlockIndex": 2, "delta": {}}),
+        ("messageStop", {}),
+        ("metadata", {}),
+    ]
+    events, _ = feed_all(lines)
+    assert fold(events) == Response("r", "m", (Text(""),), Stop("unknown"))
+
+
+def test_unknown_things_are_noticed_once() -> None:
+    lines: list[tuple[str, Any]] = [
+        ("initial-response", {}),
+        ("somethingNew", {"a": 1}),
+        ("somethingNew", {"a": 2}),
+        ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"image": {"source": {"bytes": "AAAA"}}}}),
+        ("contentBlockDelta", {"contentBlockIndex": 1, "delta": {"reasoningContent": {"mood": "x"}}}),
+    ]
+    events, _ = feed_all(lines)
+    noticed = [Notice("somethingNew"), Notice("image"), Notice("reasoningContent.mood")]
+    assert events == [ResponseStart("r", "m"), *noticed]
+
+
+@pytest.mark.parametrize(
+    ("event", "data"),
+    [
+        ("messageStop", "{"),
+        ("messageStop", "[]"),
+        ("contentBlockDelta", '{"delta":{"text":"a"}}'),
+        ("contentBlockStop", '{"contentBlockIndex":"0"}'),
+        ("contentBlockDelta", '{"contentBlockIndex":0,"delta":{"toolUse":{"input":"{"}}}'),
+    ],
+)
+def test_garbage(event: str, data: str) -> None:
+    with pytest.raises(ValueError):
+        StreamReader().feed(event, data)
+
+
+def test_content_after_the_stop_is_garbage() -> None:
+    reader = StreamReader()
+    reader.feed("messageStop", "{}")
+    with pytest.raises(ValueError, match="after messageStop"):
+        reader.feed("contentBlockDelta", '{"contentBlockIndex":0,"delta":{"text":"a"}}')
+
+
+def test_redacted_pieces_that_are_not_base64_are_garbage() -> None:
+    reader = StreamReader()
+    for piece in ("AAAA", "=!"):
+        delta = {"contentBlockIndex": 0, "delta": {"reasoningContent": {"redactedContent": piece}}}
+        reader.feed("contentBlockDelta", json.dumps(delta))
+    with pytest.raises(ValueError, match="not base64"):
+        reader.feed("contentBlockStop", '{"contentBlockIndex":0}')
+
+
+KINDS = {
+    "throttlingException": ("rate_limit", 429),
+    "modelStreamErrorException": ("upstream", 424),
+    "validationException": ("invalid_request", 400),
+    "serviceUnavailableException": ("overloaded", 503),
+    "internalServerException": ("upstream", 500),
+    "modelTimeoutException": ("timeout", 408),
+}
+
+
+def test_every_published_stream_exception_is_tabled() -> None:
+    members = service().shape_for("ConverseStreamOutput").members
+    published = {name: shape.metadata for name, shape in members.items() if shape.metadata.get("exception")}
+    assert set(published) <= set(KINDS)
+    for name, metadata in published.items():
+        assert metadata["error"]["httpStatusCode"] == KINDS[name][1]
+
+
+@pytest.mark.parametrize(("name", "expected"), KINDS.items())
+def test_exceptions_inside_a_stream(name: str, expected: tuple[str, int]) -> None:
+    reader, decoder = StreamReader(), Decoder()
+    raw = event_message("messageStart", b'{"role":"assistant"}') + exception_message(name, b'{"message":"words"}')
+    first, second = decoder.feed(raw)
+    reader.feed(*named(first))
+    with pytest.raises(Rejected, match="words") as caught:
+        reader.feed(*named(second))
+    assert (caught.value.kind, caught.value.status) == expected
+    assert caught.value.kind in FAILURE_KINDS
+    assert not reader.complete and reader.finish() == []
+
+
+def test_a_stream_error_with_the_models_own_status() -> None:
+    data = '{"message":"the model failed","originalStatusCode":429,"originalMessage":"slow down"}'
+    with pytest.raises(Rejected) as caught:
+        StreamReader().feed("modelStreamErrorException", data)
+    assert (caught.value.kind, caught.value.message) == ("rate_limit", "the model failed (slow down)")
+
+
+def test_an_unmodelled_error() -> None:
+    with pytest.raises(Rejected) as caught:
+        StreamReader().feed("error", '{"__type":"InternalFailure","message":"no"}')
+    assert (caught.value.kind, caught.value.status, caught.value.message) == ("upstream", 500, "no")
+    with pytest.raises(Rejected, match="ended the stream with someNewException"):
+        StreamReader().feed("someNewException", "")
+
+
+def test_every_published_stop_reason_is_tabled() -> None:
+    assert set(STOPS) == set(service().shape_for("StopReason").enum)
+
+
+@pytest.mark.parametrize(
+    ("wire", "stop"),
+    [
+        ({"stopReason": "model_context_window_exceeded"}, Stop("context_window", raw="model_context_window_exceeded")),
+        ({"stopReason": "malformed_tool_use"}, Stop("unknown", raw="malformed_tool_use")),
+        ({"stopReason": "brand_new"}, Stop("unknown", raw="brand_new")),
+        ({"stopReason": None}, Stop("unknown")),
+        ({}, Stop("unknown")),
+    ],
+)
+def test_stops(wire: dict[str, Any], stop: Stop) -> None:
+    assert read_stop(wire) == stop
+
+
+@pytest.mark.parametrize(
+    ("wire", "usage"),
+    [
+        ({}, Usage()),
+        ({"inputTokens": 3, "outputTokens": 2, "totalTokens": 5}, Usage(3, output=2)),
+        (
+            {"inputTokens": 3, "outputTokens": 2, "totalTokens": 105, "cacheWriteInputTokens": 100},
+            Usage(3, cache_write_5m=100, output=2),
+        ),
+        (
+            {"inputTokens": 120, "outputTokens": 5, "totalTokens": 125, "cacheReadInputTokens": 100},
+            Usage(20, cache_read=100, output=5),
+        ),
+        (
+            {"inputTokens": 1, "cacheWriteInputTokens": 5, "cacheDetails": [{"ttl": "1h", "inputTokens": 99}, None]},
+            Usage(1, cache_write_1h=5),
+        ),
+        ({"inputTokens": "3", "outputTokens": -1, "cacheDetails": 7}, Usage()),
+    ],
+)
+def test_usage(wire: dict[str, Any], usage: Usage) -> None:
+    assert read_usage(wire) == usage
+    if "totalTokens" in wire:
+        assert usage.total == wire["totalTokens"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"output": None},
+        {"output": {"message": None}},
+        {"output": {"message": {"content": None}}},
+        {"output": {"message": {"content": [None, {}, 7]}}},
+    ],
+)
+def test_answers_without_output(body: dict[str, Any]) -> None:
+    assert read_response(body).response == Response("", "", (), Stop("unknown"))
+
+
+def test_odd_blocks() -> None:
+    content = [
+        {"toolUse": {"toolUseId": "a", "name": "t", "input": "not json"}},
+        {"toolUse": {"toolUseId": "b", "name": "t", "input": None}},
+        {"image": {"format": "png"}},
+        {"reasoningContent": None},
+    ]
+    read = read_response({"output": {"message": {"content": content}}})
+    parts = (ToolCall("a", "t", "not json"), ToolCall("b", "t", ""), Reasoning("", Seal("converse", "")))
+    assert (read.response.parts, read.dropped) == (parts, ("image",))
+
+
+def test_renamed_tools_come_back_under_the_clients_name() -> None:
+    content = [{"toolUse": {"toolUseId": "a", "name": "short_1", "input": {"x": 1}}}]
+    names = {"short_1": "a name of the client"}
+    read = read_response({"output": {"message": {"content": content}}}, names=names)
+    assert read.response.parts == (ToolCall("a", "a name of the client", '{"x":1}'),)
+    start = {"contentBlockIndex": 0, "start": {"toolUse": {"toolUseId": "a", "name": "short_1"}}}
+    events = StreamReader(names=names).feed("contentBlockStart", json.dumps(start))
+    assert events[1] == PartStart(0, ToolCall("a", "a name of the client", ""))
+
+
+@given(st.lists(st.text(min_size=1, max_size=12), min_size=1, max_size=4), st.randoms(use_true_random=False))
+def test_any_interleaving_of_parallel_calls(arguments: list[str], chance: random.Random) -> None:
+    pending = {}
+    for block, argument in enumerate(arguments):
+        start = {"contentBlockIndex": block, "start": {"toolUse": {"toolUseId": f"id{block}", "name": f"t{block}"}}}
+        deltas = [
+            ("contentBlockDelta", {"contentBlockIndex": block, "delta": {"toolUse": {"input": piece}}})
+            for piece in ["", *argument]
+        ]
+        pending[block] = [("contentBlockStart", start), *deltas, ("contentBlockStop", {"contentBlockIndex": block})]
+    lines: list[tuple[str, Any]] = []
+    while pending:
+        block = chance.choice(list(pending))
+        lines.append(pending[block].pop(0))
+        if not pending[block]:
+            del pending[block]
+    events, _ = feed_all([*lines, ("messageStop", {"stopReason": "tool_use"})])
+    order = Order()
+    for event in events:
+        order.check(event)
+    assert sum(isinstance(event, PartEnd) for event in events) == len(arguments)
+    calls = [part for part in fold(events).parts if isinstance(part, ToolCall)]
+    assert {call.id: call.arguments for call in calls} == {f"id{n}": text for n, text in enumerate(arguments)}
+
+
+@pytest.mark.parametrize(
+    ("case", "model"),
+    [
+        ("text", "amazon.nova-lite-v1:0"),
+        ("tools", "amazon.nova-lite-v1:0"),
+        ("reasoning", "anthropic.claude-opus-5"),
+        ("redacted", "anthropic.claude-opus-5"),
+        ("reasoning_unsigned", "openai.gpt-oss-20b-1:0"),
+    ],
+)
+def test_an_answer_goes_back_as_it_came(case: str, model: str) -> None:
+    answer = Message("assistant", read_response(unary(case)).response.parts)
+    written = write_request(Request((Message("user", (Text("hi"),)), answer)), Target(model, quirks=quirks_of(model)))
+    assert written.body["messages"][1] == unary(case)["output"]["message"]

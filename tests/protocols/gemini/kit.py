@@ -1,0 +1,119 @@
+"""What the gemini tests share: fixtures, chunkings, numbered ids, and Google's own types as the judge.
+
+Law: nothing here knows what a test expects.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from google.genai import types
+from pydantic import TypeAdapter
+
+from nexus.conversation import Message, Part, Request, Text
+from nexus.events import Event, Order
+from nexus.protocols.codec import Target, Written
+from nexus.protocols.gemini.models import quirks_of
+from nexus.protocols.gemini.request import write_request
+from nexus.protocols.gemini.stream import StreamReader
+from nexus.protocols.sse import FrameDecoder
+
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "gemini"
+STREAMS = sorted(path.parent.name for path in FIXTURES.glob("*/upstream.sse"))
+PAIRS = sorted(path.parent.name for path in FIXTURES.glob("*/upstream.json"))
+
+MODELS = ("gemini-2.0-flash", "gemini-2.5-pro", "gemini-3-pro-preview", "gemini-3.8-flash", "gemini-4-hydrogen")
+
+_TOP: Mapping[str, Any] = {
+    "contents": TypeAdapter(list[types.Content]),
+    "systemInstruction": TypeAdapter(types.Content),
+    "tools": TypeAdapter(list[types.Tool]),
+    "toolConfig": TypeAdapter(types.ToolConfig),
+    "generationConfig": TypeAdapter(types.GenerationConfig),
+    "serviceTier": TypeAdapter(types.ServiceTier),
+}
+
+
+def numbered() -> Callable[[], str]:
+    numbers = itertools.count(1)
+    return lambda: f"call_{next(numbers)}"
+
+
+def stream_bytes(case: str) -> bytes:
+    return (FIXTURES / case / "upstream.sse").read_bytes()
+
+
+def unary(case: str) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads((FIXTURES / case / "upstream.json").read_text())
+    return body
+
+
+def chunkings(raw: bytes) -> Iterator[list[bytes]]:
+    yield [raw]
+    yield raw.splitlines(keepends=True)
+    yield [raw[i : i + 1] for i in range(len(raw))]
+    for seed in range(5):
+        chance = random.Random(seed)
+        cuts = sorted(chance.sample(range(1, len(raw)), min(12, len(raw) - 1)))
+        yield [raw[a:b] for a, b in itertools.pairwise([0, *cuts, len(raw)])]
+
+
+def replay(pieces: list[bytes], reader: StreamReader) -> list[Event]:
+    decoder = FrameDecoder()
+    events: list[Event] = []
+    for piece in pieces:
+        for frame in decoder.feed(piece):
+            if frame.data is not None:
+                events += reader.feed(frame.event, frame.data)
+    return events + reader.finish()
+
+
+def ordered(events: list[Event]) -> list[Event]:
+    order = Order()
+    for event in events:
+        order.check(event)
+    return events
+
+
+def target(model: str = "gemini-3.8-flash", *more: str) -> Target:
+    return Target(model, quirks=quirks_of(model) | set(more))
+
+
+def bare(*quirks: str) -> Target:
+    return Target("some-model", quirks=frozenset(quirks))
+
+
+def write(request: Request, to: Target | None = None) -> Written:
+    """write_request, judged by Google's types and by the rules that types cannot tell."""
+    written = write_request(request, to or target())
+    json.dumps(written.body)
+    assert written.body.keys() <= _TOP.keys()
+    for key, value in written.body.items():
+        _TOP[key].validate_python(value)
+    contents = written.body["contents"]
+    assert contents and all(content["parts"] for content in contents)
+    assert all(a["role"] != b["role"] for a, b in itertools.pairwise(contents))
+    assert len(set(written.dropped)) == len(written.dropped)
+    return written
+
+
+def user(*parts: Part | str) -> Message:
+    return Message("user", tuple(Text(part) if isinstance(part, str) else part for part in parts))
+
+
+def assistant(*parts: Part | str) -> Message:
+    return Message("assistant", tuple(Text(part) if isinstance(part, str) else part for part in parts))
+
+
+def system(text: str) -> Message:
+    return Message("system", (Text(text),))
+
+
+def wire(*messages: Message, to: Target | None = None, **fields: Any) -> list[Any]:
+    contents: list[Any] = write(Request(messages, **fields), to).body["contents"]
+    return contents

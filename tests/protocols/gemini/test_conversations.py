@@ -1,0 +1,440 @@
+"""Messages: turns, media, tool calls and their results, seals; judged by Google's types."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nexus.conversation import (
+    Audio,
+    Document,
+    Image,
+    Inline,
+    Link,
+    Message,
+    Part,
+    Reasoning,
+    Refusal,
+    Request,
+    Seal,
+    Text,
+    ToolCall,
+    ToolResult,
+)
+from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.gemini.contents import PLACEHOLDER
+from nexus.protocols.gemini.models import quirks_of
+from nexus.protocols.gemini.response import read_response
+
+from .kit import MODELS, assistant, bare, numbered, system, target, unary, user, wire, write
+
+PNG = Inline("image/png", "aGVsbG8=")
+SIG = "c2lnbmF0dXJl"
+OLD, NEW, VERTEX = target("gemini-2.5-flash"), target("gemini-3.8-flash"), target("gemini-3.8-flash", "vertex")
+PLAIN = bare()
+HI = user("hi")
+
+
+def text(*words: str) -> list[dict[str, str]]:
+    return [{"text": word} for word in words]
+
+
+def call(id: str = "c1", name: str = "f", arguments: str = "{}", seal: Seal | None = None) -> ToolCall:
+    return ToolCall(id, name, arguments, seal)
+
+
+def result(id: str = "c1", *parts: Text | Image | Document | str, error: bool = False) -> ToolResult:
+    return ToolResult(id, tuple(Text(part) if isinstance(part, str) else part for part in parts), is_error=error)
+
+
+# System and turns
+
+
+def test_system_blocks_stay_blocks() -> None:
+    body = write(Request((HI,), system=(Text("one"), Text(""), Text("two", cache="5m")))).body
+    assert body["systemInstruction"] == {"parts": text("one", "two")}
+
+
+def test_system_messages() -> None:
+    messages = (system("head"), HI, assistant("yo"), system("mid"), user("on"), assistant("ok"), system("last"))
+    body = write(Request(messages, system=(Text("top"),)), NEW).body
+    assert body["systemInstruction"] == {"parts": text("top", "head")}
+    assert [content["parts"] for content in body["contents"]] == [
+        text("hi"),
+        text("yo"),
+        text("<system>\nmid\n</system>", "on"),
+        text("ok"),
+        text("<system>\nlast\n</system>"),
+    ]
+
+
+def test_system_alone_is_a_user_turn() -> None:
+    body = write(Request((system("b"),), system=(Text("a"),))).body
+    assert body == {"contents": [{"role": "user", "parts": text("a", "b")}]}
+
+
+def test_neighbours_merge_and_empty_messages_vanish() -> None:
+    messages = (user("a"), user(""), user("b"), assistant(""), user("c"), assistant("x"), assistant(), assistant("y"))
+    assert wire(*messages, to=PLAIN) == [
+        {"role": "user", "parts": text("a", "b", "c")},
+        {"role": "model", "parts": text("x", "y")},
+    ]
+
+
+@pytest.mark.parametrize("messages", [(), (user(""),), (user(), assistant(""))])
+def test_nothing_to_answer(messages: tuple[Message, ...]) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        write(Request(messages))
+    assert caught.value.param == "messages"
+
+
+def test_prefill() -> None:
+    assert wire(HI, assistant("It is"), to=OLD)[-1] == {"role": "model", "parts": text("It is")}
+    with pytest.raises(UnsupportedFeature) as caught:
+        wire(HI, assistant("It is"), to=NEW)
+    assert caught.value.param == "messages.1"
+
+
+def test_refusals_are_text() -> None:
+    assert wire(HI, assistant(Refusal("No.")), HI)[1]["parts"] == text("No.")
+
+
+def test_names_are_dropped_aloud() -> None:
+    written = write(Request((Message("user", (Text("hi"),), name="ann"),)))
+    assert written.dropped == ("messages.name",)
+
+
+# Media
+
+
+def test_inline_media() -> None:
+    parts = wire(
+        user(
+            Image(PNG),
+            Document(Inline("application/pdf", "JVBE")),
+            Audio(Inline("audio/wav", "UklG")),
+            Document(Text("plain ü"), title="T", context="C"),
+        )
+    )[0]["parts"]
+    assert parts == [
+        {"inlineData": {"mimeType": "image/png", "data": "aGVsbG8="}},
+        {"inlineData": {"mimeType": "application/pdf", "data": "JVBE"}},
+        {"inlineData": {"mimeType": "audio/wav", "data": "UklG"}},
+        {"text": "Title: T\nContext: C"},
+        {"inlineData": {"mimeType": "text/plain", "data": "cGxhaW4gw7w="}},
+    ]
+
+
+LINKS: dict[str, tuple[Part, Any, dict[str, str]]] = {
+    "image": (
+        Image(Link("https://example.com/a/b.JPG?x=1.png")),
+        NEW,
+        {"mimeType": "image/jpeg", "fileUri": "https://example.com/a/b.JPG?x=1.png"},
+    ),
+    "document": (
+        Document(Link("https://example.com/paper")),
+        OLD,
+        {"mimeType": "application/pdf", "fileUri": "https://example.com/paper"},
+    ),
+    "youtube": (
+        Image(Link("https://www.youtube.com/watch?v=x")),
+        PLAIN,
+        {"mimeType": "video/mp4", "fileUri": "https://www.youtube.com/watch?v=x"},
+    ),
+    "files api": (
+        Image(Link("https://generativelanguage.googleapis.com/v1beta/files/x")),
+        PLAIN,
+        {"fileUri": "https://generativelanguage.googleapis.com/v1beta/files/x"},
+    ),
+    "bucket": (Image(Link("gs://b/o.png")), VERTEX, {"mimeType": "image/png", "fileUri": "gs://b/o.png"}),
+    "http on vertex": (
+        Image(Link("http://example.com/o.webp")),
+        VERTEX,
+        {"mimeType": "image/webp", "fileUri": "http://example.com/o.webp"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", sorted(LINKS))
+def test_links_that_the_vendor_fetches(case: str) -> None:
+    part, to, file_data = LINKS[case]
+    assert wire(user(part), to=to)[0]["parts"] == [{"fileData": file_data}]
+
+
+@pytest.mark.parametrize(
+    ("url", "to"),
+    [
+        ("https://example.com/a.png", target("gemini-2.0-flash")),
+        ("http://example.com/a.png", NEW),
+        ("gs://b/o.png", NEW),
+        ("https://example.com/picture", NEW),
+        ("https://example.com/.png", NEW),
+        ("ftp://example.com/a.png", VERTEX),
+        ("https://[broken/a.png", NEW),
+    ],
+)
+def test_links_that_nobody_fetches(url: str, to: Any) -> None:
+    with pytest.raises(UnsupportedFeature) as caught:
+        wire(user("see", Image(Link(url))), to=to)
+    assert caught.value.param == "messages.0.content.1"
+
+
+def test_image_detail() -> None:
+    assert write(Request((user(Image(PNG, detail="high")),))).dropped == ("messages.image.detail",)
+    assert write(Request((user(Image(PNG, detail="auto")),))).dropped == ()
+
+
+# Tool calls and results
+
+
+def test_calls_and_results_with_ids() -> None:
+    contents = wire(
+        HI,
+        assistant("One moment.", call("c1", "f", '{"a": 1}'), call("c2", "g", "")),
+        user(result("c2", "no", error=True), result("c1", '{"x": 1}'), "go on"),
+    )
+    assert contents[1]["parts"] == [
+        {"text": "One moment."},
+        {"functionCall": {"id": "c1", "name": "f", "args": {"a": 1}}, "thoughtSignature": PLACEHOLDER},
+        {"functionCall": {"id": "c2", "name": "g", "args": {}}},
+    ]
+    assert contents[2]["parts"] == [
+        {"functionResponse": {"id": "c1", "name": "f", "response": {"x": 1}}},
+        {"functionResponse": {"id": "c2", "name": "g", "response": {"error": "no"}}},
+        {"text": "go on"},
+    ]
+
+
+def test_calls_and_results_without_ids() -> None:
+    contents = wire(HI, assistant(call()), user(result("c1", "ok")), to=OLD)
+    assert contents[1]["parts"] == [{"functionCall": {"name": "f", "args": {}}}]
+    assert contents[2]["parts"] == [{"functionResponse": {"name": "f", "response": {"output": "ok"}}}]
+
+
+def test_odd_ids_are_replaced_alike() -> None:
+    contents = wire(HI, assistant(call("ü/1")), user(result("ü/1", "ok")))
+    id = contents[1]["parts"][0]["functionCall"]["id"]
+    assert id.startswith("call_") and contents[2]["parts"][0]["functionResponse"]["id"] == id
+
+
+def test_codex_order() -> None:
+    contents = wire(HI, assistant(call()), assistant("wait"), user(result("c1", "ok")))
+    assert [content["role"] for content in contents] == ["user", "model", "user"]
+    assert [next(iter(part)) for part in contents[1]["parts"]] == ["functionCall", "text"]
+
+
+def test_system_between_call_and_result() -> None:
+    contents = wire(HI, assistant(call()), system("s"), user(result("c1", "ok")))
+    assert [next(iter(part)) for part in contents[2]["parts"]] == ["functionResponse", "text"]
+
+
+def test_reused_ids_mean_the_latest_call() -> None:
+    contents = wire(
+        HI, assistant(call("0", "f")), user(result("0", "a")), assistant(call("0", "g")), user(result("0", "b"))
+    )
+    names = [content["parts"][0]["functionResponse"]["name"] for content in contents[2::2]]
+    assert names == ["f", "g"]
+
+
+RESPONSES: dict[str, tuple[str, bool, dict[str, Any]]] = {
+    "text": ("sunny", False, {"output": "sunny"}),
+    "empty": ("", False, {"output": ""}),
+    "object": ('{"t": 21.5, "ok": true, "n": null, "l": [1]}', False, {"t": 21.5, "ok": True, "n": None, "l": [1]}),
+    "list": ("[1, 2]", False, {"output": "[1, 2]"}),
+    "broken object": ('{"t": ', False, {"output": '{"t": '}),
+    "object with a reserved key": ('{"error": 1, "b": 2}', False, {"output": {"error": 1, "b": 2}}),
+    "number beyond a double": ('{"id": [12345678901234567890]}', False, {"output": '{"id": [12345678901234567890]}'}),
+    "error text": ("boom", True, {"error": "boom"}),
+    "error object": ('{"code": 7}', True, {"error": {"code": 7}}),
+}
+
+
+@pytest.mark.parametrize("case", sorted(RESPONSES))
+def test_result_texts(case: str) -> None:
+    words, error, response = RESPONSES[case]
+    contents = wire(HI, assistant(call()), user(result("c1", words, error=error)))
+    assert contents[2]["parts"][0]["functionResponse"]["response"] == response
+
+
+def test_several_result_texts() -> None:
+    contents = wire(HI, assistant(call()), user(result("c1", "a", "b")))
+    assert contents[2]["parts"][0]["functionResponse"]["response"] == {"output": "a\nb"}
+
+
+def test_images_in_results_inside() -> None:
+    contents = wire(HI, assistant(call()), user(result("c1", "see", Image(PNG), Document(Text("doc")))))
+    assert contents[2]["parts"] == [
+        {
+            "functionResponse": {
+                "id": "c1",
+                "name": "f",
+                "response": {"output": "see"},
+                "parts": [
+                    {"inlineData": {"mimeType": "image/png", "data": "aGVsbG8="}},
+                    {"inlineData": {"mimeType": "text/plain", "data": "ZG9j"}},
+                ],
+            }
+        }
+    ]
+
+
+def test_images_in_results_beside() -> None:
+    contents = wire(
+        HI, assistant(call(), call("c2", "g")), user("x", result("c1", Image(PNG)), result("c2", "ok")), to=OLD
+    )
+    assert contents[2]["parts"] == [
+        {"functionResponse": {"name": "f", "response": {"output": ""}}},
+        {"functionResponse": {"name": "g", "response": {"output": "ok"}}},
+        {"text": "Attached to the result of f:"},
+        {"inlineData": {"mimeType": "image/png", "data": "aGVsbG8="}},
+        {"text": "x"},
+    ]
+
+
+def test_result_media_that_do_not_fit_inside_stand_beside() -> None:
+    gif = Image(Inline("image/gif", "R0lG"))
+    linked = Image(Link("https://example.com/a.png"))
+    titled = Document(Text("d"), title="T")
+    parts = wire(HI, assistant(call()), user(result("c1", gif, linked, titled)))[2]["parts"]
+    assert "parts" not in parts[0]["functionResponse"]
+    assert [next(iter(part)) for part in parts[1:]] == ["text", "inlineData", "fileData", "text", "inlineData"]
+
+
+@pytest.mark.parametrize(
+    ("messages", "param"),
+    [
+        ((HI, assistant(call(arguments="{")), user(result())), "messages.1.content.0"),
+        ((HI, assistant("a", call(arguments="[1]"))), "messages.1.content.1"),
+        ((HI, user(result("c9", "x"))), "messages.1.content.0"),
+        ((user(call()),), "messages.0.content.0"),
+        ((HI, assistant(call()), assistant(result())), "messages.2.content.0"),
+    ],
+)
+def test_malformed_history(messages: tuple[Message, ...], param: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        write(Request(messages))
+    assert caught.value.param == param
+
+
+# Seals
+
+
+def test_own_seals_go_back_on_their_parts() -> None:
+    own = Seal("gemini", SIG)
+    contents = wire(
+        HI,
+        assistant(Reasoning("t", own), Text("a", seal=own), Text("", seal=own), call("c1", seal=own), call("c2")),
+        user(result("c1"), result("c2")),
+    )
+    assert contents[1]["parts"] == [
+        {"text": "t", "thought": True, "thoughtSignature": SIG},
+        {"text": "a", "thoughtSignature": SIG},
+        {"text": "", "thoughtSignature": SIG},
+        {"functionCall": {"id": "c1", "name": "f", "args": {}}, "thoughtSignature": SIG},
+        {"functionCall": {"id": "c2", "name": "f", "args": {}}},
+    ]
+
+
+@pytest.mark.parametrize("case", ["text", "thinking", "tools"])
+def test_an_answer_goes_back_as_it_came(case: str) -> None:
+    answer = unary(case)
+    response = read_response(answer, new_id=numbered()).response
+    results = [ToolResult(part.id) for part in response.parts if isinstance(part, ToolCall)]
+    sent = wire(HI, Message("assistant", response.parts), user(*results, "go on"))[1]["parts"]
+    # Thought summaries carry no signature and are not asked back.
+    assert sent == [part for part in answer["candidates"][0]["content"]["parts"] if not part.get("thought")]
+
+
+def test_foreign_seals_never_go_out() -> None:
+    foreign = Seal("messages", "secret")
+    written = write(
+        Request(
+            (
+                HI,
+                assistant(Reasoning("t", foreign), Reasoning("", foreign, redacted=True), Text("a", seal=foreign)),
+                assistant(call(seal=foreign), call("c2", seal=Seal("gemini", SIG))),
+                user(result("c1"), result("c2")),
+            )
+        )
+    )
+    assert "secret" not in json.dumps(written.body)
+    signatures = [part.get("thoughtSignature") for part in written.body["contents"][1]["parts"]]
+    assert signatures == [None, PLACEHOLDER, SIG]
+    assert written.dropped == ("messages.reasoning",)
+
+
+def test_every_turn_gets_its_placeholder() -> None:
+    contents = wire(
+        HI,
+        assistant(call("c1")),
+        user(result("c1")),
+        assistant(call("c2"), call("c3")),
+        user(result("c2"), result("c3")),
+    )
+    found = [
+        part.get("thoughtSignature") for content in contents if content["role"] == "model" for part in content["parts"]
+    ]
+    assert found == [PLACEHOLDER, PLACEHOLDER, None]
+
+
+def test_no_placeholder_for_models_that_do_not_ask() -> None:
+    assert PLACEHOLDER not in json.dumps(wire(HI, assistant(call()), user(result()), to=OLD))
+
+
+def test_a_user_text_has_no_signature() -> None:
+    assert wire(user(Text("hi", seal=Seal("gemini", SIG))))[0]["parts"] == text("hi")
+
+
+# Random conversations
+
+_KINDS = ("functionCall", "functionResponse", "text", "inlineData")
+
+words = st.text(alphabet="abc {}\"'ü\u2028", max_size=6)
+seals = st.none() | st.sampled_from([Seal("gemini", SIG), Seal("gemini", ""), Seal("messages", "secret")])
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> tuple[Message, ...]:
+    messages: list[Message] = [HI]
+    pending: list[str] = []
+    for number in range(draw(st.integers(0, 6))):
+        role = draw(st.sampled_from(["user", "assistant", "system"]))
+        parts: list[Part] = [Text(draw(words), seal=draw(seals))]
+        if role == "assistant" and not pending:
+            parts.append(Reasoning(draw(words), draw(seals)))
+            pending = [f"id{number}-{n}" for n in range(draw(st.integers(0, 3)))]
+            arguments = st.sampled_from(["", "{}", '{"a": 1}'])
+            parts += [ToolCall(id, f"tool {id}", draw(arguments), draw(seals)) for id in pending]
+        elif role == "user":
+            parts += [ToolResult(id, (Text(draw(words)), Image(PNG))) for id in draw(st.permutations(pending))]
+            pending = []
+        messages.append(Message(role, tuple(parts)))  # type: ignore[arg-type]
+    return (*messages, user(*[ToolResult(id) for id in pending], "end"))
+
+
+@settings(deadline=None)
+@given(conversations(), st.sampled_from(MODELS))
+def test_any_conversation_comes_out_valid_and_whole(messages: tuple[Message, ...], model: str) -> None:
+    written = write(Request(messages), target(model))
+    contents = written.body["contents"]
+    said = json.dumps(contents, ensure_ascii=False)
+    assert "secret" not in said
+    calls = 0
+    for content in contents:
+        kinds = [next(key for key in _KINDS if key in part) for part in content["parts"]]
+        if "functionResponse" in kinds:
+            assert kinds[: kinds.count("functionResponse")] == ["functionResponse"] * kinds.count("functionResponse")
+        calls += kinds.count("functionCall")
+    assert said.count('"functionResponse"') == calls
+    texts = [part.text for message in messages for part in message.parts if isinstance(part, Text) and part.text]
+    everything = [part.get("text", "") for content in contents for part in content["parts"]]
+    everything += [part["text"] for part in written.body.get("systemInstruction", {"parts": []})["parts"]]
+    assert all(any(text in some for some in everything) for text in texts)
+    if "thought_signatures" in quirks_of(model):
+        for content in contents:
+            first = [part for part in content["parts"] if "functionCall" in part][:1]
+            assert all(part["thoughtSignature"] for part in first)

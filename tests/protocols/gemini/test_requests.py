@@ -1,0 +1,347 @@
+"""Everything beside the messages: tools, formats, thinking and every single field; judged by Google's types."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nexus.conversation import (
+    Image,
+    Inline,
+    OutputFormat,
+    Request,
+    Text,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+)
+from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.gemini.count_tokens import read_count, write_count
+from nexus.protocols.gemini.fields import WRITES
+from nexus.protocols.gemini.models import QUIRKS, quirks_of
+from nexus.protocols.gemini.names import original_names, wire_name
+
+from .kit import assistant, bare, target, user, write
+
+PNG = Inline("image/png", "aGVsbG8=")
+OLD, NEW, VERTEX = target("gemini-2.5-flash"), target("gemini-3.8-flash"), target("gemini-3.8-flash", "vertex")
+PLAIN = bare()
+HI = user("hi")
+
+
+def text(*words: str) -> list[dict[str, str]]:
+    return [{"text": word} for word in words]
+
+
+# Tools
+
+SCHEMA = {
+    "$schema": "http://json-schema.org/draft-07/schema#",
+    "type": "object",
+    "properties": {"a": {"$ref": "#/$defs/A"}, "b": {"type": ["string", "null"]}},
+    "$defs": {"A": {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/A"}]}},
+    "additionalProperties": False,
+}
+
+
+def test_schemas_are_passed_untouched() -> None:
+    tools = (Tool("f", "does", SCHEMA, strict=True), Tool("g"), Tool("h", parameters={}))
+    written = write(Request((HI,), tools=tools))
+    assert written.body["tools"] == [
+        {
+            "functionDeclarations": [
+                {"name": "f", "description": "does", "parametersJsonSchema": SCHEMA},
+                {"name": "g"},
+                {"name": "h"},
+            ]
+        }
+    ]
+    assert "toolConfig" not in written.body
+    assert written.dropped == ("tools.strict",)
+
+
+@pytest.mark.parametrize(
+    ("choice", "config"),
+    [
+        (ToolChoice("auto"), {"mode": "AUTO"}),
+        (ToolChoice("none"), {"mode": "NONE"}),
+        (ToolChoice("required"), {"mode": "ANY"}),
+        (ToolChoice("tool", "a/b"), {"mode": "ANY", "allowedFunctionNames": [wire_name("a/b")]}),
+    ],
+)
+def test_tool_choice(choice: ToolChoice, config: dict[str, Any]) -> None:
+    body = write(Request((HI,), tools=(Tool("a/b"), Tool("c")), tool_choice=choice)).body
+    assert body["toolConfig"] == {"functionCallingConfig": config}
+
+
+@pytest.mark.parametrize(
+    ("tools", "choice", "param"),
+    [
+        ((), ToolChoice("required"), "tool_choice"),
+        ((), ToolChoice("tool", "f"), "tool_choice"),
+        ((Tool("f"),), ToolChoice("tool", "g"), "tool_choice"),
+        ((Tool("f"), Tool("f")), None, "tools.1.name"),
+        ((Tool("f", parameters=[1]),), None, "tools.0.parameters"),
+    ],
+)
+def test_impossible_tools(tools: tuple[Tool, ...], choice: ToolChoice | None, param: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        write(Request((HI,), tools=tools, tool_choice=choice))
+    assert caught.value.param == param
+
+
+@pytest.mark.parametrize("mode", ["auto", "none"])
+def test_a_choice_without_tools_says_nothing(mode: Any) -> None:
+    assert write(Request((HI,), tool_choice=ToolChoice(mode))).body.keys() == {"contents"}
+
+
+@pytest.mark.parametrize("name", ["f", "a.b-c_d", "_x", "x" * 64])
+def test_valid_names_stay(name: str) -> None:
+    assert wire_name(name) == name
+
+
+@settings(deadline=None)
+@given(st.text(min_size=1, max_size=100), st.text(min_size=1, max_size=100))
+def test_names_become_valid_and_stay_apart(one: str, other: str) -> None:
+    assert re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}", wire_name(one))
+    assert (wire_name(one) == wire_name(other)) is (one == other)
+
+
+def test_names_come_back() -> None:
+    request = Request((HI,), tools=(Tool("a/b"), Tool("c")))
+    assert original_names(request) == {wire_name("a/b"): "a/b"}
+
+
+# Structured output
+
+
+def test_structured_output() -> None:
+    output = OutputFormat({"type": "object"}, name="n", description="d", strict=True)
+    body = write(Request((HI,), output_format=output)).body
+    assert body["generationConfig"] == {
+        "responseMimeType": "application/json",
+        "responseJsonSchema": {"description": "d", "type": "object"},
+    }
+
+
+def test_json_mode() -> None:
+    body = write(Request((HI,), output_format=OutputFormat())).body
+    assert body["generationConfig"] == {"responseMimeType": "application/json"}
+
+
+def test_structured_output_on_an_old_server() -> None:
+    output = OutputFormat({"type": "object", "properties": {"a": {"type": "string", "format": "uri"}}})
+    written = write(Request((HI,), output_format=output), target("gemini-2.0-flash"))
+    assert written.body["generationConfig"]["responseSchema"] == {
+        "type": "OBJECT",
+        "properties": {"a": {"type": "STRING"}},
+    }
+    assert written.dropped == ("output_format.schema.properties.a.format",)
+
+
+def test_structured_output_beside_tools() -> None:
+    request = Request((HI,), tools=(Tool("final_answer"),), output_format=OutputFormat(SCHEMA))
+    assert write(request, NEW).answer_tool is None
+    assert "responseJsonSchema" in write(request, NEW).body["generationConfig"]
+    written = write(request, OLD)
+    declarations = written.body["tools"][0]["functionDeclarations"]
+    assert written.answer_tool == "final_answer_" == declarations[1]["name"]
+    assert declarations[1]["parametersJsonSchema"] == SCHEMA
+    assert written.body["toolConfig"] == {"functionCallingConfig": {"mode": "ANY"}}
+    assert "generationConfig" not in written.body
+
+
+def test_json_mode_beside_tools() -> None:
+    written = write(Request((HI,), tools=(Tool("f"),), output_format=OutputFormat()), OLD)
+    schema = written.body["tools"][0]["functionDeclarations"][1]["parametersJsonSchema"]
+    assert schema == {"type": "object", "additionalProperties": True}
+
+
+@pytest.mark.parametrize("choice", [ToolChoice("required"), ToolChoice("tool", "f")])
+def test_a_demanded_call_has_no_format(choice: ToolChoice) -> None:
+    written = write(Request((HI,), tools=(Tool("f"),), output_format=OutputFormat(), tool_choice=choice), OLD)
+    assert (written.answer_tool, written.dropped) == (None, ("output_format",))
+
+
+def test_tools_that_may_not_be_called_give_way_to_the_format() -> None:
+    request = Request((HI,), tools=(Tool("f"),), output_format=OutputFormat(), tool_choice=ToolChoice("none"))
+    written = write(request, OLD)
+    assert written.body.keys() == {"contents", "generationConfig"} and written.dropped == ()
+
+
+def test_a_format_that_no_tool_can_have() -> None:
+    request = Request((HI,), tools=(Tool("f"),), output_format=OutputFormat({"type": "array"}))
+    with pytest.raises(UnsupportedFeature) as caught:
+        write(request, OLD)
+    assert caught.value.param == "output_format.schema"
+
+
+# Thinking
+
+PRO3, HYDROGEN, LITE = target("gemini-3-pro-preview"), target("gemini-4-hydrogen"), target("gemini-2.5-flash-lite")
+FLASH3, PRO25 = target("gemini-3-flash-preview"), target("gemini-2.5-pro")
+ON = {"includeThoughts": True}
+
+THINKING: dict[str, tuple[Thinking, Any, dict[str, Any] | None, tuple[str, ...]]] = {
+    "level": (Thinking(True, effort="medium"), NEW, ON | {"thinkingLevel": "MEDIUM"}, ()),
+    "level hidden": (
+        Thinking(True, effort="low", visible=False),
+        NEW,
+        {"includeThoughts": False, "thinkingLevel": "LOW"},
+        (),
+    ),
+    "level adaptive": (Thinking(True), NEW, ON, ()),
+    "level off": (Thinking(False), FLASH3, {"thinkingLevel": "MINIMAL"}, ()),
+    "level never off": (Thinking(False), NEW, {"thinkingLevel": "LOW"}, ("thinking",)),
+    "level minimal": (Thinking(True, effort="minimal"), FLASH3, ON | {"thinkingLevel": "MINIMAL"}, ()),
+    "level minimal lacking": (Thinking(True, effort="minimal"), NEW, ON | {"thinkingLevel": "LOW"}, ()),
+    "level medium lacking": (Thinking(True, effort="medium"), PRO3, ON | {"thinkingLevel": "HIGH"}, ()),
+    "level xhigh": (Thinking(True, effort="max"), HYDROGEN, ON | {"thinkingLevel": "XHIGH"}, ()),
+    "level xhigh lacking": (Thinking(True, effort="xhigh"), NEW, ON | {"thinkingLevel": "HIGH"}, ()),
+    "level from budget": (Thinking(True, budget=1024), NEW, ON | {"thinkingLevel": "LOW"}, ()),
+    "level from more budget": (Thinking(True, budget=8000), NEW, ON | {"thinkingLevel": "MEDIUM"}, ()),
+    "level from much budget": (Thinking(True, budget=31999), NEW, ON | {"thinkingLevel": "HIGH"}, ()),
+    "effort before budget": (Thinking(True, budget=1, effort="high"), NEW, ON | {"thinkingLevel": "HIGH"}, ()),
+    "budget": (Thinking(True, budget=2000), OLD, ON | {"thinkingBudget": 2000}, ()),
+    "budget beyond": (Thinking(True, budget=31999), OLD, ON | {"thinkingBudget": 24576}, ("thinking.budget",)),
+    "budget below": (Thinking(True, budget=100), PRO25, ON | {"thinkingBudget": 128}, ("thinking.budget",)),
+    "budget from effort": (Thinking(True, effort="medium"), OLD, ON | {"thinkingBudget": 8192}, ()),
+    "budget from max": (Thinking(True, effort="max"), PRO25, ON | {"thinkingBudget": 32768}, ()),
+    "budget adaptive": (Thinking(True), OLD, ON | {"thinkingBudget": -1}, ()),
+    "budget off": (Thinking(False), LITE, {"thinkingBudget": 0}, ()),
+    "budget never off": (Thinking(False), PRO25, {"thinkingBudget": 128}, ("thinking",)),
+    "cannot think": (Thinking(True, effort="high"), target("gemini-2.0-flash"), None, ("thinking",)),
+    "cannot think anyway": (Thinking(False), target("gemini-2.0-flash"), None, ()),
+}
+
+
+@pytest.mark.parametrize("case", sorted(THINKING))
+def test_thinking(case: str) -> None:
+    thinking, to, config, dropped = THINKING[case]
+    written = write(Request((HI,), thinking=thinking), to)
+    assert written.body.get("generationConfig", {}).get("thinkingConfig") == config
+    assert written.dropped == dropped
+
+
+# Every field
+
+FIELDS: dict[str, tuple[Any, Any]] = {
+    "messages": ((user("hi"),), lambda b: b["contents"] == [{"role": "user", "parts": text("hi")}]),
+    "system": ((Text("s"),), lambda b: b["systemInstruction"] == {"parts": text("s")}),
+    "tools": ((Tool("f"),), lambda b: b["tools"] == [{"functionDeclarations": [{"name": "f"}]}]),
+    "tool_choice": (ToolChoice("none"), None),
+    "parallel_tools": (False, None),
+    "thinking": (Thinking(True, effort="low"), None),
+    "output_format": (OutputFormat(), lambda b: b["generationConfig"]["responseMimeType"] == "application/json"),
+    "max_tokens": (7, lambda b: b["generationConfig"] == {"maxOutputTokens": 7}),
+    "temperature": (1.5, lambda b: b["generationConfig"] == {"temperature": 1.5}),
+    "top_p": (0.5, lambda b: b["generationConfig"] == {"topP": 0.5}),
+    "top_k": (3, lambda b: b["generationConfig"] == {"topK": 3}),
+    "presence_penalty": (0.5, lambda b: b["generationConfig"] == {"presencePenalty": 0.5}),
+    "frequency_penalty": (-0.5, lambda b: b["generationConfig"] == {"frequencyPenalty": -0.5}),
+    "seed": (3, lambda b: b["generationConfig"] == {"seed": 3}),
+    "stop": (("a", "b"), lambda b: b["generationConfig"] == {"stopSequences": ["a", "b"]}),
+    "logprobs": (True, None),
+    "top_logprobs": (2, None),
+    "logit_bias": ({"1": 1.0}, None),
+    "user": ("u", None),
+    "metadata": ({"a": "b"}, None),
+    "service_tier": ("default", lambda b: b["serviceTier"] == "standard"),
+    "stream": (True, lambda b: b.keys() == {"contents"}),
+    "include_usage": (True, lambda b: b.keys() == {"contents"}),
+}
+
+
+def test_the_disposition_table_is_complete() -> None:
+    fields = [field.name for field in dataclasses.fields(Request)]
+    assert sorted(WRITES) == sorted(fields) == sorted(FIELDS)
+
+
+@pytest.mark.parametrize("name", sorted(FIELDS))
+def test_the_disposition_table_is_exact(name: str) -> None:
+    value, holds = FIELDS[name]
+    others: dict[str, Any] = {"tools": (Tool("f"),)} if name in ("tool_choice", "parallel_tools") else {}
+    to = bare("thinking_level") if name == "thinking" else PLAIN
+    written = write(Request(**({"messages": (HI,)} | others | {name: value})), to)
+    without = write(Request(**({"messages": (HI,)} | others)), to)
+    if WRITES[name].kind == "dropped":
+        assert written.dropped == (name,) and written.body == without.body
+    else:
+        assert written.dropped == ()
+        assert holds(written.body) if holds else written.body != without.body
+
+
+@pytest.mark.parametrize(
+    ("fields", "dropped"),
+    [
+        ({"temperature": 0.0, "top_p": 1.0, "top_k": 1}, ("temperature", "top_p", "top_k")),
+        ({"presence_penalty": 0.0, "frequency_penalty": 1.0}, ("frequency_penalty",)),
+        ({"seed": 2**31}, ("seed",)),
+        ({"service_tier": "scale"}, ("service_tier",)),
+        ({"service_tier": "auto"}, ()),
+        ({"parallel_tools": True, "tools": (Tool("f", cache="5m"),)}, ("cache_control",)),
+        ({"system": (Text("s", cache="1h"),)}, ("cache_control",)),
+        ({"messages": (user(Text("a", cache="5m"), Image(PNG, cache="5m")),)}, ("cache_control",)),
+    ],
+)
+def test_what_new_models_lack(fields: dict[str, Any], dropped: tuple[str, ...]) -> None:
+    written = write(Request(**({"messages": (HI,)} | fields)), NEW)
+    assert written.dropped == dropped
+    assert written.body.keys() <= {"contents", "tools", "systemInstruction"}
+
+
+def test_cache_hints_inside_tool_results() -> None:
+    messages = (HI, assistant(ToolCall("c1", "f", "")), user(ToolResult("c1", (Text("x", cache="5m"),))))
+    assert write(Request(messages)).dropped == ("cache_control",)
+
+
+def test_stop_limit() -> None:
+    write(Request((HI,), stop=tuple("abcde")))
+    with pytest.raises(UnsupportedFeature) as caught:
+        write(Request((HI,), stop=tuple("abcdef")))
+    assert caught.value.param == "stop"
+
+
+# Models and counting
+
+
+@pytest.mark.parametrize(
+    ("model", "has", "lacks"),
+    [
+        ("gemini-2.0-flash", {"openapi_schema", "format_excludes_tools"}, {"http_links", "no_sampling"}),
+        ("gemini-2.5-pro", {"thinking_budget_pro", "http_links"}, {"openapi_schema", "thought_signatures"}),
+        ("gemini-2.5-flash-lite", {"thinking_budget_lite"}, {"thinking_budget_flash"}),
+        ("gemini-2.5-flash-image", set(), {"thinking_budget_flash"}),
+        ("gemini-3-pro-preview", {"thinking_level", "function_ids"}, {"thinking_level_medium", "no_prefill"}),
+        ("gemini-3.1-pro-preview", {"thinking_level_medium"}, {"thinking_level_minimal", "no_sampling"}),
+        ("gemini-3-flash-preview", {"thinking_level_minimal", "thinking_level_medium"}, {"no_prefill"}),
+        ("gemini-3.5-flash", {"thinking_level_minimal"}, {"no_prefill"}),
+        ("gemini-3.5-flash-lite", {"thinking_level_minimal", "no_prefill", "no_sampling"}, set()),
+        ("gemini-3.6-flash", {"thinking_level_minimal", "no_prefill"}, set()),
+        ("gemini-3.8-flash", {"thinking_level_medium", "no_sampling"}, {"thinking_level_minimal"}),
+        ("models/gemini-4-hydrogen", {"thinking_level_xhigh"}, {"thinking_level_minimal"}),
+        ("publishers/google/models/gemini-flash-latest", {"thinking_level", "no_prefill"}, {"openapi_schema"}),
+        ("gemma-3-27b-it", {"openapi_schema"}, {"thinking_level"}),
+    ],
+)
+def test_quirks(model: str, has: set[str], lacks: set[str]) -> None:
+    quirks = quirks_of(model)
+    assert has <= quirks and not lacks & quirks and quirks <= QUIRKS.keys()
+
+
+def test_counting() -> None:
+    request = Request((HI,), system=(Text("s"),), tools=(Tool("f"),), tool_choice=ToolChoice("auto"), max_tokens=5)
+    body = write(request).body
+    assert write_count(request, NEW).body == {"generateContentRequest": {"model": "models/gemini-3.8-flash", **body}}
+    assert write_count(request, VERTEX).body == {key: body[key] for key in body if key != "toolConfig"}
+    assert read_count({"totalTokens": 31, "promptTokensDetails": []}) == 31
+    for answer in ({}, {"totalTokens": "31"}, {"totalTokens": True}, {"totalTokens": -1}):
+        with pytest.raises(ValueError):
+            read_count(answer)

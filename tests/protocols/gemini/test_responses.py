@@ -1,0 +1,390 @@
+"""Answers, unary and streamed: the fixtures under every chunking, and what each means."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from google.genai import types
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nexus.conversation import Reasoning, Response, Seal, Stop, Text, ToolCall
+from nexus.errors import Rejected
+from nexus.events import Event, Notice, PartEnd, PartStart, ResponseEnd, ResponseStart, UsageUpdate
+from nexus.fold import fold
+from nexus.protocols.gemini.response import read_response
+from nexus.protocols.gemini.stops import FINISH_REASONS, read_block, read_finish
+from nexus.protocols.gemini.stream import StreamReader
+from nexus.protocols.gemini.usage import read_usage
+from nexus.usage import Usage
+
+from .kit import PAIRS, STREAMS, chunkings, numbered, ordered, replay, stream_bytes, unary
+
+SIG = "CiQB0e2Kb2Zha2Utc2lnbmF0dXJlLW9uZQ=="
+SIG2 = "CiQB0e2Kb2Zha2Utc2lnbmF0dXJlLXR3bw=="
+OWN = Seal("gemini", "")
+FLASH = "gemini-3.8-flash"
+
+EXPECTED: dict[str, tuple[Response, tuple[str, ...]]] = {
+    "text": (
+        Response(
+            "resp-1",
+            "gemini-2.5-flash",
+            (Text("Grüße aus 東京 - line\u2028two."),),
+            Stop("end", raw="STOP"),
+            Usage(input=8, output=9),
+        ),
+        (),
+    ),
+    "thinking": (
+        Response(
+            "resp-1",
+            FLASH,
+            (Reasoning("**Counting** the letters.", OWN), Text("Three.", seal=Seal("gemini", SIG))),
+            Stop("end", raw="STOP"),
+            Usage(input=4, cache_read=16, output=3, reasoning=41),
+        ),
+        (),
+    ),
+    "tools": (
+        Response(
+            "resp-1",
+            FLASH,
+            (
+                Reasoning("Looking up.", OWN),
+                Text("One moment."),
+                ToolCall("fc_1", "get_weather", '{"city":"Paris"}', Seal("gemini", SIG)),
+                ToolCall("fc_2", "get_weather", '{"city":"Rome","days":[1,2]}'),
+                ToolCall("fc_3", "now", "{}"),
+            ),
+            Stop("tool_use", raw="STOP"),
+            Usage(input=100, output=30, reasoning=12),
+        ),
+        (),
+    ),
+    "tools_without_ids": (
+        Response(
+            "resp-1",
+            "gemini-2.0-flash",
+            (ToolCall("call_1", "get_weather", '{"city":"Paris"}'), ToolCall("call_2", "now", "{}")),
+            Stop("tool_use", raw="STOP"),
+            Usage(input=50, output=10),
+        ),
+        (),
+    ),
+    "blocked": (
+        Response("resp-1", FLASH, (), Stop("content_filter", raw="PROHIBITED_CONTENT"), Usage(input=7)),
+        (),
+    ),
+    "safety": (
+        Response("resp-1", FLASH, (Text("It begins"),), Stop("content_filter", raw="SAFETY"), Usage(input=7, output=2)),
+        (),
+    ),
+    "max_tokens": (
+        Response("resp-1", FLASH, (), Stop("max_tokens", raw="MAX_TOKENS"), Usage(input=7, reasoning=64)),
+        (),
+    ),
+    "server_tools": (
+        Response(
+            "resp-1",
+            FLASH,
+            (Text("Let me compute. It is 42."),),
+            Stop("end", raw="STOP"),
+            Usage(input=44, output=9),
+        ),
+        ("executableCode", "codeExecutionResult", "groundingMetadata", "citationMetadata"),
+    ),
+    "image_output": (
+        Response(
+            "resp-1",
+            "gemini-3-pro-image",
+            (Text("Here: "),),
+            Stop("end", raw="STOP"),
+            Usage(input=5, output=1290),
+        ),
+        ("inlineData",),
+    ),
+    "usage_last": (
+        Response("resp-1", FLASH, (Text("Hi."),), Stop("end", raw="STOP"), Usage(input=4, output=2)),
+        (),
+    ),
+    "malformed_call": (
+        Response("resp-1", FLASH, (), Stop("unknown", raw="MALFORMED_FUNCTION_CALL"), Usage(input=9)),
+        (),
+    ),
+}
+
+
+def reader() -> StreamReader:
+    return StreamReader(new_id=numbered())
+
+
+def piece(**body: object) -> str:
+    return json.dumps(body)
+
+
+def parts(*wire: object, finish: str | None = "STOP") -> str:
+    candidate: dict[str, object] = {"content": {"role": "model", "parts": wire}}
+    if finish:
+        candidate["finishReason"] = finish
+    return piece(candidates=[candidate])
+
+
+def test_every_fixture_has_an_expectation() -> None:
+    assert sorted(EXPECTED) == PAIRS
+    assert sorted([*EXPECTED, "cut"]) == STREAMS
+
+
+@pytest.mark.parametrize("case", PAIRS)
+def test_fixtures_are_what_google_publishes(case: str) -> None:
+    types.GenerateContentResponse.model_validate(unary(case))
+    for line in stream_bytes(case).decode().split("\n"):
+        if line.strip():
+            types.GenerateContentResponse.model_validate_json(line.strip().removeprefix("data: "))
+
+
+@pytest.mark.parametrize("case", PAIRS)
+def test_unary(case: str) -> None:
+    response, dropped = EXPECTED[case]
+    read = read_response(unary(case), new_id=numbered())
+    assert read.response == response
+    assert read.dropped == dropped
+
+
+@pytest.mark.parametrize("case", PAIRS)
+def test_stream_under_every_chunking(case: str) -> None:
+    response, dropped = EXPECTED[case]
+    seen: list[list[Event]] = []
+    for pieces in chunkings(stream_bytes(case)):
+        one = reader()
+        events = ordered(replay(pieces, one))
+        assert one.complete
+        assert fold(events) == response
+        assert tuple(event.dropped for event in events if isinstance(event, Notice)) == dropped
+        seen.append(events)
+    assert all(events == seen[0] for events in seen)
+
+
+def test_a_cut_stream_is_told_from_a_whole_one() -> None:
+    for pieces in chunkings(stream_bytes("cut")):
+        one = reader()
+        events = ordered(replay(pieces, one))
+        assert not one.complete
+        assert not any(isinstance(event, ResponseEnd) for event in events)
+        assert fold([*events, ResponseEnd(Stop("unknown"))]).parts == (Text("Half a "),)
+
+
+@pytest.mark.parametrize("case", PAIRS)
+def test_a_cut_between_frames_never_ends_cleanly(case: str) -> None:
+    frames = stream_bytes(case).replace(b"\r\n", b"\n").split(b"\n\n")[:-1]
+    for kept in range(len(frames)):
+        one = reader()
+        events = ordered(replay([frame + b"\n\n" for frame in frames[:kept]], one))
+        finished = any(b"finishReason" in frame or b"blockReason" in frame for frame in frames[:kept])
+        assert one.complete is finished
+        assert any(isinstance(event, ResponseEnd) for event in events) is finished
+
+
+def test_usage_is_known_at_the_start_and_updated() -> None:
+    events = replay([stream_bytes("text")], reader())
+    assert isinstance(events[0], ResponseStart)
+    assert events[0].usage == Usage(input=8, output=2)
+    assert [event.usage.output for event in events if isinstance(event, UsageUpdate)] == [6, 9]
+
+
+def test_a_signature_ends_its_text_part() -> None:
+    one = reader()
+    events = one.feed(None, parts({"text": "a", "thoughtSignature": SIG}, {"text": "b"})) + one.finish()
+    assert fold(ordered(events)).parts == (Text("a", seal=Seal("gemini", SIG)), Text("b"))
+
+
+def test_a_signed_thought_is_sealed() -> None:
+    one = reader()
+    events = one.feed(
+        None, parts({"text": "hm", "thought": True}, {"text": "", "thought": True, "thoughtSignature": SIG})
+    )
+    assert fold(ordered(events + one.finish())).parts == (Reasoning("hm", Seal("gemini", SIG)),)
+
+
+def test_a_signature_after_a_call_gets_its_own_part() -> None:
+    one = reader()
+    events = one.feed(None, parts({"functionCall": {"name": "f"}}, {"text": "", "thoughtSignature": SIG}))
+    assert fold(ordered(events + one.finish())).parts == (
+        ToolCall("call_1", "f", "{}"),
+        Text("", seal=Seal("gemini", SIG)),
+    )
+
+
+def test_a_bare_signature_belongs_to_what_went_before() -> None:
+    one = reader()
+    events = one.feed(None, parts({"text": "a"}, {"thoughtSignature": SIG}))
+    assert fold(ordered(events + one.finish())).parts == (Text("a", seal=Seal("gemini", SIG)),)
+
+
+def test_calls_come_whole() -> None:
+    one = reader()
+    events = one.feed(None, parts({"functionCall": {"name": "f", "args": {"a": 1}, "id": "x"}}))
+    assert events[1:] == [PartStart(0, ToolCall("x", "f", '{"a":1}')), PartEnd(0)]
+
+
+def test_changed_names_come_back() -> None:
+    one = StreamReader(new_id=numbered(), names={"a_b_1": "a/b"})
+    events = one.feed(None, parts({"functionCall": {"name": "a_b_1"}}, {"functionCall": {"name": "other"}}))
+    assert [part.name for part in fold(events + one.finish()).parts if isinstance(part, ToolCall)] == ["a/b", "other"]
+
+
+def test_further_candidates_are_named() -> None:
+    read = read_response(
+        {
+            "candidates": [
+                {"content": {"parts": [{"text": "a"}]}, "finishReason": "STOP"},
+                {"index": 1, "content": {"parts": [{"text": "b"}]}, "finishReason": "STOP"},
+            ]
+        },
+        new_id=numbered(),
+    )
+    assert read.response.parts == (Text("a"),)
+    assert read.dropped == ("candidates.1",)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"candidates": None},
+        {"candidates": []},
+        {"candidates": [{}]},
+        {"candidates": [None]},
+        {"candidates": [{"content": None}]},
+        {"candidates": [{"content": {"parts": None}}]},
+        {"candidates": [{"content": {"parts": [{}, None, {"text": None}, {"functionCall": None}]}}]},
+        {"usageMetadata": {"promptTokenCount": "many", "totalTokenCount": None}, "promptFeedback": {}},
+    ],
+)
+def test_empty_answers_are_normal(body: dict[str, object]) -> None:
+    read = read_response(body, new_id=numbered())
+    assert (read.response.parts, read.dropped) == ((), ())
+    assert read.response.stop == Stop("unknown")
+
+
+@pytest.mark.parametrize("frame", ['{"error": {"code": 503, "message": "m", "status": "UNAVAILABLE"}}'])
+@pytest.mark.parametrize("form", ["%s", "[%s]", "[\n%s\n]\n"])
+def test_errors_in_the_stream(frame: str, form: str) -> None:
+    one = reader()
+    one.feed(None, parts({"text": "a"}, finish=None))
+    with pytest.raises(Rejected) as caught:
+        one.feed(None, form % frame)
+    assert (caught.value.kind, caught.value.status, caught.value.message) == ("overloaded", 503, "m")
+    assert not one.complete
+
+
+@pytest.mark.parametrize("data", ["no", '"text"', "7", "[1]", '{"a": NaN}', "null"])
+def test_garbage(data: str) -> None:
+    with pytest.raises(ValueError):
+        reader().feed(None, data)
+
+
+def test_arguments_in_pieces_are_garbage() -> None:
+    with pytest.raises(ValueError):
+        reader().feed(None, parts({"functionCall": {"name": "f", "willContinue": True}}))
+
+
+def test_an_empty_frame_is_nothing() -> None:
+    assert reader().feed(None, " ") == []
+
+
+def test_every_published_stop_has_a_row() -> None:
+    assert FINISH_REASONS.keys() == {reason.value for reason in types.FinishReason}
+
+
+@pytest.mark.parametrize("reason", sorted(FINISH_REASONS))
+def test_stops(reason: str) -> None:
+    assert read_finish(reason, called=False) == Stop(FINISH_REASONS[reason], raw=reason)
+    assert read_finish(reason, called=True).reason == ("tool_use" if reason == "STOP" else FINISH_REASONS[reason])
+
+
+def test_an_unknown_stop_stays_unknown() -> None:
+    assert read_finish("NEW_REASON", called=True) == Stop("unknown", raw="NEW_REASON")
+    assert read_finish(None, called=False) == Stop("unknown")
+
+
+@pytest.mark.parametrize("reason", [reason.value for reason in types.BlockedReason] + ["NEW"])
+def test_blocks(reason: str) -> None:
+    assert read_block(reason) == Stop("content_filter", raw=reason)
+
+
+USAGES: dict[str, tuple[dict[str, int], Usage]] = {
+    "plain": ({"promptTokenCount": 5, "candidatesTokenCount": 3, "totalTokenCount": 8}, Usage(input=5, output=3)),
+    "cached": (
+        {"promptTokenCount": 5, "cachedContentTokenCount": 4, "candidatesTokenCount": 1, "totalTokenCount": 6},
+        Usage(input=1, cache_read=4, output=1),
+    ),
+    "tool results": ({"promptTokenCount": 5, "toolUsePromptTokenCount": 6, "totalTokenCount": 11}, Usage(input=11)),
+    "thoughts not itemised": (
+        {"promptTokenCount": 5, "candidatesTokenCount": 3, "totalTokenCount": 20},
+        Usage(input=5, output=15),
+    ),
+    "thoughts counted twice": (
+        {"promptTokenCount": 5, "candidatesTokenCount": 10, "thoughtsTokenCount": 7, "totalTokenCount": 15},
+        Usage(input=5, output=3, reasoning=7),
+    ),
+    "no total": ({"promptTokenCount": 5, "candidatesTokenCount": 3}, Usage(input=5, output=3)),
+    "more cached than prompted": ({"promptTokenCount": 5, "cachedContentTokenCount": 9}, Usage(cache_read=5)),
+    "nothing": ({}, Usage()),
+}
+
+
+@pytest.mark.parametrize("case", sorted(USAGES))
+def test_usage(case: str) -> None:
+    metadata, usage = USAGES[case]
+    assert read_usage(metadata) == usage
+
+
+counts = st.integers(0, 10_000)
+
+
+@settings(deadline=None)
+@given(counts, counts, counts, counts, counts)
+def test_usage_sums_to_the_total(prompt: int, cached: int, tool: int, output: int, thoughts: int) -> None:
+    total = prompt + tool + output + thoughts
+    usage = read_usage(
+        {
+            "promptTokenCount": prompt,
+            "cachedContentTokenCount": min(cached, prompt),
+            "toolUsePromptTokenCount": tool,
+            "candidatesTokenCount": output,
+            "thoughtsTokenCount": thoughts,
+            "totalTokenCount": total,
+        }
+    )
+    assert usage.total == total
+    assert (usage.output, usage.reasoning) == (output, thoughts)
+
+
+wire_parts = st.one_of(
+    st.builds(lambda text: {"text": text}, st.text(max_size=5)),
+    st.builds(lambda text: {"text": text, "thought": True}, st.text(max_size=5)),
+    st.builds(lambda text: {"text": text, "thoughtSignature": SIG}, st.text(max_size=3)),
+    st.builds(lambda n: {"functionCall": {"name": f"f{n}", "args": {"n": n}}}, st.integers(0, 3)),
+    st.just({"functionCall": {"name": "g", "id": "i"}, "thoughtSignature": SIG2}),
+    st.just({"executableCode": {"language": "PYTHON", "code": ""}}),
+)
+
+
+@settings(deadline=None)
+@given(st.lists(wire_parts, max_size=8), st.data())
+def test_any_splitting_of_an_answer_folds_to_the_same(wire: list[dict[str, object]], data: st.DataObject) -> None:
+    whole = read_response(json.loads(parts(*wire)), new_id=numbered())
+    one = reader()
+    events: list[Event] = []
+    for part in wire:
+        text = part.get("text")
+        if isinstance(text, str) and text and data.draw(st.booleans()):
+            cut = data.draw(st.integers(0, len(text)))
+            head = {key: value for key, value in part.items() if key != "thoughtSignature"} | {"text": text[:cut]}
+            events += one.feed(None, parts(head, finish=None))
+            part = part | {"text": text[cut:]}
+        events += one.feed(None, parts(part, finish=None))
+    events += one.feed(None, piece(candidates=[{"finishReason": "STOP"}]))
+    assert fold(ordered(events + one.finish())) == whole.response

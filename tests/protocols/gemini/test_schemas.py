@@ -1,0 +1,200 @@
+"""JSON Schema -> the OpenAPI subset: what is converted, what is named, what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from google.genai import types
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nexus.conversation import Request, Tool
+from nexus.errors import UnsupportedFeature
+from nexus.protocols.gemini.schema import write_schema
+
+from .kit import target, user, write
+
+CASES: dict[str, tuple[Any, dict[str, Any], list[str]]] = {
+    "types": (
+        {
+            "type": "object",
+            "description": "d",
+            "properties": {
+                "a": {"type": "string", "minLength": 1, "pattern": "x"},
+                "b": {"type": "array", "items": {"type": "integer", "minimum": 1}, "maxItems": 3},
+                "c": {"type": "boolean", "default": False},
+            },
+            "required": ["a"],
+        },
+        {
+            "description": "d",
+            "required": ["a"],
+            "type": "OBJECT",
+            "properties": {
+                "a": {"type": "STRING", "minLength": 1, "pattern": "x"},
+                "b": {"type": "ARRAY", "items": {"type": "INTEGER", "minimum": 1}, "maxItems": 3},
+                "c": {"default": False, "type": "BOOLEAN"},
+            },
+        },
+        [],
+    ),
+    "nullable": ({"type": ["string", "null"]}, {"nullable": True, "type": "STRING"}, []),
+    "null alone": ({"type": "null"}, {"type": "NULL"}, []),
+    "several types": (
+        {"type": ["string", "integer", "null"], "minLength": 2, "minimum": 3, "title": "t"},
+        {
+            "title": "t",
+            "nullable": True,
+            "anyOf": [{"type": "STRING", "minLength": 2}, {"type": "INTEGER", "minimum": 3}],
+        },
+        [],
+    ),
+    "anyOf with null": (
+        {"anyOf": [{"type": "string"}, {"type": "null"}], "description": "d"},
+        {"description": "d", "nullable": True, "type": "STRING"},
+        [],
+    ),
+    "oneOf": (
+        {"oneOf": [{"type": "string"}, {"type": "integer"}]},
+        {"anyOf": [{"type": "STRING"}, {"type": "INTEGER"}]},
+        [],
+    ),
+    "const": ({"const": "x"}, {"type": "STRING", "enum": ["x"]}, []),
+    "enum with null": ({"enum": ["a", None]}, {"nullable": True, "type": "STRING", "enum": ["a"]}, []),
+    "integer enum": (
+        {"type": "integer", "enum": [1, 2]},
+        {"type": "INTEGER", "format": "enum", "enum": ["1", "2"]},
+        [],
+    ),
+    "boolean const": ({"type": "boolean", "const": True}, {"type": "BOOLEAN"}, ["p.enum"]),
+    "mixed enum": ({"enum": ["a", 1]}, {}, ["p.enum"]),
+    "string enum with a number": ({"type": "string", "enum": ["a", 1]}, {"type": "STRING", "enum": ["a"]}, []),
+    "references": (
+        {
+            "$schema": "s",
+            "properties": {"a": {"$ref": "#/$defs/A~1b", "description": "mine"}, "b": {"$ref": "#/$defs/A~1b"}},
+            "$defs": {"A/b": {"type": "string", "description": "theirs"}},
+        },
+        {
+            "type": "OBJECT",
+            "properties": {
+                "a": {"type": "STRING", "description": "mine"},
+                "b": {"type": "STRING", "description": "theirs"},
+            },
+        },
+        [],
+    ),
+    "allOf": (
+        {
+            "allOf": [
+                {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]},
+                {"properties": {"b": {"type": "number"}}, "required": ["a", "b"]},
+            ]
+        },
+        {
+            "type": "OBJECT",
+            "properties": {"a": {"type": "STRING"}, "b": {"type": "NUMBER"}},
+            "required": ["a", "b"],
+        },
+        [],
+    ),
+    "closed objects": (
+        {"type": "object", "properties": {"a": {"type": "object", "additionalProperties": {"type": "string"}}}},
+        {"type": "OBJECT", "properties": {"a": {"type": "OBJECT"}}},
+        ["p.properties.a.additionalProperties"],
+    ),
+    "open objects": ({"type": "object", "additionalProperties": True}, {"type": "OBJECT"}, []),
+    "keywords without counterpart": (
+        {"type": "array", "items": {"type": "number", "multipleOf": 2}, "uniqueItems": True, "prefixItems": []},
+        {"type": "ARRAY", "items": {"type": "NUMBER"}},
+        ["p.items.multipleOf", "p.uniqueItems", "p.prefixItems"],
+    ),
+    "formats": ({"type": "string", "format": "uuid"}, {"type": "STRING"}, ["p.format"]),
+    "known formats": ({"type": "string", "format": "date-time"}, {"type": "STRING", "format": "date-time"}, []),
+    "validators of another type": ({"type": "string", "maximum": 3}, {"type": "STRING"}, ["p.maximum"]),
+    "anything": (True, {}, []),
+    "empty": ({}, {}, []),
+}
+
+
+@pytest.mark.parametrize("case", sorted(CASES))
+def test_schemas(case: str) -> None:
+    schema, expected, expected_drops = CASES[case]
+    dropped: list[str] = []
+    assert write_schema(schema, "p", dropped) == expected
+    assert sorted(dropped) == sorted(expected_drops)
+    types.Schema.model_validate(expected)
+
+
+NODE = {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "says"),
+    [
+        ({"$ref": "#/$defs/Node", "$defs": {"Node": NODE}}, "recursive through #/$defs/Node"),
+        ({"properties": {"me": {"$ref": "#"}}}, "recursive through #"),
+        ({"$ref": "#/$defs/A", "$defs": {"A": {"$ref": "#/$defs/A"}}}, "recursive through #/$defs/A"),
+        ({"$ref": "#/$defs/Gone"}, "leads nowhere"),
+        ({"$ref": "https://example.com/s.json"}, "leads nowhere"),
+        ({"allOf": [{"type": "string"}, {"type": "integer"}]}, "different values of 'type'"),
+        ({"properties": {"a": False}}, "cannot be told"),
+        ({"items": "string"}, "cannot be told"),
+    ],
+)
+def test_refused(schema: Any, says: str) -> None:
+    with pytest.raises(UnsupportedFeature) as caught:
+        write_schema(schema, "tools.0.parameters", [])
+    assert says in caught.value.message
+    assert caught.value.param is not None and caught.value.param.startswith("tools.0.parameters")
+
+
+def doubling(levels: int) -> Any:
+    again = {f"L{n}": {"properties": {side: {"$ref": f"#/$defs/L{n + 1}"} for side in "ab"}} for n in range(levels)}
+    return {"$ref": "#/$defs/L0", "$defs": {**again, f"L{levels}": {"type": "string"}}}
+
+
+@pytest.mark.parametrize("levels", [20, 31, 500])
+def test_references_that_explode_are_refused(levels: int) -> None:
+    with pytest.raises(UnsupportedFeature) as caught:
+        write_schema(doubling(levels), "p", [])
+    assert "too large" in caught.value.message
+
+
+def test_tools_on_an_old_server() -> None:
+    tools = (
+        Tool("a", parameters={"type": "object", "properties": {"x": {"type": "string", "format": "uri"}}}),
+        Tool("b", parameters={"type": "object", "properties": {}, "additionalProperties": False}),
+    )
+    written = write(Request((user("hi"),), tools=tools), target("gemini-2.0-flash"))
+    assert written.body["tools"][0]["functionDeclarations"] == [
+        {"name": "a", "parameters": {"type": "OBJECT", "properties": {"x": {"type": "STRING"}}}},
+        {"name": "b"},
+    ]
+    assert written.dropped == ("tools.0.parameters.properties.x.format", "tools.1.parameters.additionalProperties")
+
+
+junk = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.sampled_from(["string", "null", "object", "#/$defs/a", "#"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["type", "properties", "items", "anyOf", "allOf", "oneOf", "$ref", "enum", "const", "required", "$defs"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@settings(deadline=None)
+@given(junk)
+def test_no_schema_crashes_the_writer(schema: Any) -> None:
+    try:
+        write_schema(schema, "p", [])
+    except UnsupportedFeature as refusal:
+        assert refusal.param is not None

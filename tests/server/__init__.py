@@ -1,0 +1,1 @@
+"""The server end to end: real sockets on both sides."""

@@ -1,0 +1,66 @@
+"""Admission: as many calls as there are workers, and an immediate word to the next one."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from tests.conftest import Serve
+from tests.serving import CHAT, MESSAGES, Nexus, Reply, anthropic_config, openai_config, wait_until
+from tools.fake_upstream import Behaviour, FakeUpstream
+
+
+@pytest.fixture
+def narrow(serve: Serve, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream) -> Nexus:
+    vendors = openai_config(openai_upstream.base_url) + anthropic_config(anthropic_upstream.base_url)
+    return serve("[server]\nworker_threads = 2\n" + vendors)
+
+
+def test_one_call_too_many_is_refused_at_once(narrow: Nexus, openai_upstream: FakeUpstream) -> None:
+    go = threading.Event()
+    openai_upstream.default = Behaviour(hold=go)
+    replies: list[Reply] = []
+    threads = [threading.Thread(target=lambda: replies.append(narrow.chat(CHAT))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    openai_upstream.wait_for_requests(2)
+    for refused in (narrow.chat(CHAT), narrow.messages(MESSAGES)):
+        assert refused.status == 503
+        assert int(refused.headers["retry-after"]) >= 1
+        assert "overloaded" in (refused.json["error"].get("code") or refused.json["error"]["type"])
+    go.set()
+    for thread in threads:
+        thread.join(10)
+    assert [reply.status for reply in replies] == [200, 200]
+    wait_until(lambda: narrow.house.workers.busy == 0)
+    assert narrow.chat(CHAT).status == 200
+
+
+def test_refused_calls_hold_nothing(narrow: Nexus) -> None:
+    for _ in range(20):
+        assert narrow.chat({**CHAT, "model": "none"}).status == 404
+    assert narrow.house.workers.busy == 0
+    assert narrow.house.calls == {}
+
+
+def test_many_calls_at_once_keep_their_answers_apart(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    """Marked bodies, through pooled connections and shared workers, must not mix."""
+    wrong: list[str] = []
+
+    def ask(number: int) -> None:
+        for turn in range(5):
+            mark = f"{number}-{turn}"
+            reply = nexus.chat({**CHAT, "stream": turn % 2 == 0, "user": mark})
+            if reply.status != 200:
+                wrong.append(f"{mark}: {reply.status}")
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert wrong == []
+    assert sorted(request.json["user"] for request in openai_upstream.requests) == sorted(
+        f"{number}-{turn}" for number in range(16) for turn in range(5)
+    )

@@ -1,0 +1,112 @@
+"""The client leaves: the vendor's socket is closed within one second and the thread is free, in every phase.
+
+Law: what counts is what the fake vendor saw.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import time
+from typing import Any
+
+import pytest
+
+from tests.conftest import Serve
+from tests.serving import CHAT, MESSAGES, Nexus, openai_config, wait_until
+from tools.fake_upstream import Behaviour, FakeUpstream
+
+STREAM = {"stream": True}
+
+
+def open_call(nexus: Nexus, path: str, body: dict[str, Any]) -> socket.socket:
+    raw = json.dumps(body).encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(raw)}\r\n\r\n"
+    sock = socket.create_connection(("127.0.0.1", nexus.port), timeout=10)
+    sock.sendall(head.encode() + raw)
+    return sock
+
+
+def leave(sock: socket.socket, *, rudely: bool = False) -> float:
+    if rudely:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+    return time.monotonic()
+
+
+PHASES = [
+    pytest.param(Behaviour(hang=True), {}, False, id="waiting for the head"),
+    pytest.param(Behaviour(hang=True), STREAM, False, id="waiting for the head of a stream"),
+    pytest.param(Behaviour(first_event_delay=30), STREAM, False, id="waiting for the first event"),
+    pytest.param(Behaviour(event_delay=30), STREAM, True, id="waiting for the next event"),
+    pytest.param(Behaviour(endless=True), STREAM, True, id="in full flow"),
+]
+
+
+@pytest.mark.parametrize(("behaviour", "more", "started"), PHASES)
+@pytest.mark.parametrize("rudely", [False, True], ids=["FIN", "RST"])
+@pytest.mark.parametrize("vendor", ["openai", "anthropic"])
+def test_the_upstream_is_closed_within_a_second(
+    nexus: Nexus,
+    openai_upstream: FakeUpstream,
+    anthropic_upstream: FakeUpstream,
+    behaviour: Behaviour,
+    more: dict[str, Any],
+    started: bool,
+    rudely: bool,
+    vendor: str,
+) -> None:
+    chat = vendor == "openai"
+    upstream = openai_upstream if chat else anthropic_upstream
+    path = "/llm/openai/v1/chat/completions" if chat else "/llm/anthropic/v1/messages"
+    upstream.next(behaviour)
+    client = open_call(nexus, path, {**(CHAT if chat else MESSAGES), **more})
+    upstream.wait_for_requests(1)
+    if started:
+        client.recv(100)
+    left = leave(client, rudely=rudely)
+    gone = upstream.wait_for_disconnects(1, timeout=5)
+    assert gone[0].at - left < 1
+    wait_until(lambda: nexus.house.workers.busy == 0 and not nexus.house.calls, 1)
+
+
+def test_while_waiting_for_a_connection(serve: Serve) -> None:
+    """A listener whose backlog is full accepts nobody: connecting to it takes for ever."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=0)
+    port = listener.getsockname()[1]
+    fillers = [socket.socket() for _ in range(4)]
+    for filler in fillers:
+        filler.setblocking(False)
+        filler.connect_ex(("127.0.0.1", port))
+    nexus = serve(openai_config(f"http://127.0.0.1:{port}/v1"))
+    client = open_call(nexus, "/llm/openai/v1/chat/completions", CHAT)
+    wait_until(lambda: nexus.house.workers.busy == 1)
+    leave(client)
+    wait_until(lambda: nexus.house.workers.busy == 0, 1)
+    for sock in (*fillers, listener):
+        sock.close()
+
+
+def test_while_waiting_for_the_next_attempt(serve: Serve, openai_upstream: FakeUpstream) -> None:
+    nexus = serve(
+        openai_config(openai_upstream.base_url, '[llm.providers.openai.retries]\nattempts = 5\nmax_delay = "60s"\n')
+    )
+    openai_upstream.default = Behaviour(status=503, headers=(("retry-after", "30"),))
+    client = open_call(nexus, "/llm/openai/v1/chat/completions", CHAT)
+    openai_upstream.wait_for_requests(1)
+    leave(client)
+    wait_until(lambda: nexus.house.workers.busy == 0, 1)
+    assert len(openai_upstream.requests) == 1
+
+
+def test_nothing_is_left_behind_by_many_that_leave(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    openai_upstream.default = Behaviour(event_delay=30)
+    clients = [open_call(nexus, "/llm/openai/v1/chat/completions", {**CHAT, **STREAM}) for _ in range(40)]
+    openai_upstream.wait_for_requests(40)
+    for client in clients:
+        leave(client)
+    openai_upstream.wait_for_disconnects(40)
+    wait_until(lambda: nexus.house.workers.busy == 0 and not nexus.house.calls, 2)
+    openai_upstream.default = Behaviour()
+    assert nexus.chat(CHAT).status == 200

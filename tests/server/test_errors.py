@@ -1,0 +1,194 @@
+"""Every refusal of our own, complete and in the client's dialect; every vendor's error as the vendor said it."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import json
+
+import pytest
+
+from tests.conftest import Serve
+from tests.serving import CHAT, KEY, MESSAGES, Nexus, Reply, openai_config
+from tools.fake_upstream import Behaviour, FakeUpstream
+
+CHAT_PATH = "/llm/openai/v1/chat/completions"
+MESSAGES_PATH = "/llm/anthropic/v1/messages"
+JSON = {"Content-Type": "application/json"}
+
+
+def assert_shape(reply: Reply, path: str) -> None:
+    """The whole error object of the dialect that ``path`` belongs to."""
+    if "anthropic" in path:
+        assert set(reply.json) == {"type", "error", "request_id"}
+        assert reply.json["type"] == "error"
+        assert set(reply.json["error"]) == {"type", "message"}
+        assert reply.json["request_id"] == reply.headers["request-id"]
+    else:
+        assert set(reply.json["error"]) == {"message", "type", "param", "code"}
+        assert reply.headers["x-request-id"].startswith("req_")
+    assert reply.headers["content-type"] == "application/json"
+
+
+BAD_REQUESTS = [
+    pytest.param(b"{", JSON, 400, "JSON", id="not JSON"),
+    pytest.param(b"", JSON, 400, "JSON", id="empty body"),
+    pytest.param(b"[]", JSON, 400, "object", id="not an object"),
+    pytest.param(b'{"messages": []}', JSON, 400, "model", id="no model"),
+    pytest.param(b'{"model": 1, "messages": []}', JSON, 400, "model", id="model is a number"),
+    pytest.param(b'{"model": "openai/gpt-4"}', JSON, 400, "messages", id="no messages"),
+    pytest.param(b'{"model": "openai/gpt-4", "messages": "hi"}', JSON, 400, "messages", id="messages is a string"),
+    pytest.param(b'{"model": "x", "messages": [], "stream": 1}', JSON, 400, "stream", id="stream is a number"),
+    pytest.param(b'{"model": "x", "messages": [], "max_tokens": 5}', JSON, 404, "x", id="unknown model"),
+    pytest.param(b"{}", {"Content-Type": "text/plain"}, 415, "application/json", id="wrong content type"),
+    pytest.param(b"{}", {}, 415, "application/json", id="no content type"),
+    pytest.param(b"{}", {**JSON, "Content-Encoding": "br"}, 415, "br", id="unknown encoding"),
+    pytest.param(b"no gzip", {**JSON, "Content-Encoding": "gzip"}, 400, "gzip", id="broken gzip"),
+    pytest.param(gzip.compress(b"{}" * 99)[:-9], {**JSON, "Content-Encoding": "gzip"}, 400, "gzip", id="cut gzip"),
+]
+
+
+@pytest.mark.parametrize("path", [CHAT_PATH, MESSAGES_PATH])
+@pytest.mark.parametrize(("body", "headers", "status", "word"), BAD_REQUESTS)
+def test_bad_requests(nexus: Nexus, path: str, body: bytes, headers: dict[str, str], status: int, word: str) -> None:
+    reply = nexus.request("POST", path, body, headers)
+    assert reply.status == status
+    assert_shape(reply, path)
+    assert word in reply.json["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "value", ["application/json; charset=utf-8", "application/json;charset=UTF-8", "APPLICATION/JSON"]
+)
+def test_any_spelling_of_the_content_type_is_fine(nexus: Nexus, value: str) -> None:
+    assert nexus.chat(CHAT, {"Content-Type": value}).status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("GET", CHAT_PATH, "POST"),
+        ("PUT", MESSAGES_PATH, "POST"),
+        ("DELETE", "/llm/openai/v1/models", "GET"),
+        ("POST", "/llm/anthropic/v1/models", "GET"),
+    ],
+)
+def test_wrong_methods_name_the_right_ones(nexus: Nexus, method: str, path: str, allow: str) -> None:
+    reply = nexus.request(method, path)
+    assert (reply.status, reply.headers["allow"]) == (405, allow)
+    assert_shape(reply, path)
+
+
+@pytest.mark.parametrize("path", ["/llm/openai/v1/nothing", "/llm/anthropic/nothing", "/nothing", "/llm/openai"])
+def test_unknown_paths(nexus: Nexus, path: str) -> None:
+    reply = nexus.request("GET", path)
+    assert reply.status == 404
+    assert_shape(reply, path)
+
+
+class TestUnknownModels:
+    @pytest.mark.parametrize(
+        ("model", "words"),
+        [
+            ("openai/gpt-5", "'openai/gpt-4'"),
+            ("opnai/gpt-4", "'openai/gpt-4'"),
+            ("anthropic/claud", "'anthropic/claude'"),
+        ],
+    )
+    def test_the_nearest_name_is_offered(self, nexus: Nexus, model: str, words: str) -> None:
+        reply = nexus.chat({**CHAT, "model": model})
+        assert reply.status == 404
+        assert words in reply.json["error"]["message"]
+        assert reply.json["error"]["code"] == "model_not_found"
+
+    def test_a_bare_alias_works_if_it_is_unique(self, nexus: Nexus) -> None:
+        reply = nexus.chat({**CHAT, "model": "smart"})
+        assert reply.json["model"] == "smart"
+
+    def test_an_ambiguous_alias_lists_its_candidates(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
+        first = openai_config(openai_upstream.base_url)
+        nexus = serve(first + first.replace("providers.openai", "providers.other"))
+        message = nexus.chat({**CHAT, "model": "gpt-4"}).json["error"]["message"]
+        assert "openai/gpt-4" in message
+        assert "other/gpt-4" in message
+
+
+class TestLargeBodies:
+    @pytest.fixture
+    def small(self, serve: Serve, openai_upstream: FakeUpstream) -> Nexus:
+        return serve('[server]\nmax_body_size = "64KiB"\n' + openai_config(openai_upstream.base_url))
+
+    def test_too_large_by_its_content_length(self, small: Nexus) -> None:
+        reply = small.post(CHAT_PATH, b"x" * 100_000)
+        assert reply.status == 413
+        assert_shape(reply, CHAT_PATH)
+        assert "65536" in reply.json["error"]["message"]
+
+    def test_too_large_in_chunks(self, small: Nexus) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", small.port, timeout=10)
+        pieces = (b"x" * 10_000 for _ in range(10))
+        connection.request("POST", CHAT_PATH, pieces, JSON, encode_chunked=True)
+        assert connection.getresponse().status == 413
+        connection.close()
+
+    def test_too_large_after_decompression(self, small: Nexus) -> None:
+        bomb = gzip.compress(b" " * 10_000_000)
+        assert len(bomb) < 65536
+        assert small.request("POST", CHAT_PATH, bomb, {**JSON, "Content-Encoding": "gzip"}).status == 413
+
+    def test_the_answer_comes_before_the_body_has_gone_up(self, small: Nexus) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", small.port, timeout=10)
+        connection.putrequest("POST", CHAT_PATH)
+        connection.putheader("Content-Length", str(10**12))
+        connection.endheaders(b"x" * 1000)
+        response = connection.getresponse()
+        assert response.status == 413
+        assert json.loads(response.read())["error"]["code"] == "request_too_large"
+        connection.close()
+
+    def test_gzip_within_the_limit_is_read(self, small: Nexus, openai_upstream: FakeUpstream) -> None:
+        raw = gzip.compress(json.dumps(CHAT).encode())
+        assert small.request("POST", CHAT_PATH, raw, {**JSON, "Content-Encoding": "gzip"}).status == 200
+        assert openai_upstream.requests[0].json["model"] == "gpt-4"
+
+
+class TestVendorErrors:
+    @pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 422, 429, 500, 503, 529])
+    def test_status_and_body_pass_unmodified(self, serve: Serve, openai_upstream: FakeUpstream, status: int) -> None:
+        body = b'{"error" : {"message":"in the vendor\'s words","type":"t","param":null,"code":7.0}}'
+        nexus = serve(openai_config(openai_upstream.base_url, "[llm.providers.openai.retries]\nattempts = 1\n"))
+        openai_upstream.next(Behaviour(status=status, body=body, headers=(("retry-after", "7"),)))
+        reply = nexus.chat(CHAT)
+        assert (reply.status, reply.body, reply.headers["retry-after"]) == (status, body, "7")
+        assert "x-nexus-error" not in reply.headers
+
+    def test_a_vendor_that_repeats_our_key_does_not_reveal_it(
+        self, nexus: Nexus, openai_upstream: FakeUpstream
+    ) -> None:
+        openai_upstream.next(Behaviour(status=401, body=json.dumps({"error": {"message": f"bad key {KEY}"}}).encode()))
+        reply = nexus.chat(CHAT)
+        assert reply.status == 401
+        assert KEY.encode() not in reply.body
+
+    def test_garbage_is_a_bad_gateway(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
+        nexus = serve(openai_config(openai_upstream.base_url, "[llm.providers.openai.retries]\nattempts = 1\n"))
+        for kind in ("http", "json"):
+            openai_upstream.next(Behaviour(garbage=kind))
+            reply = nexus.chat(CHAT)
+            assert reply.status == 502
+            assert_shape(reply, CHAT_PATH)
+
+    def test_redirects_are_not_followed(self, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+        openai_upstream.next(Behaviour(status=307, headers=(("Location", "http://127.0.0.1:1/"),), body=b""))
+        assert nexus.chat(CHAT).status == 502
+
+
+def test_a_model_of_the_other_dialect_is_refused_by_name(nexus: Nexus) -> None:
+    reply = nexus.chat({**CHAT, "model": "anthropic/claude"})
+    assert reply.status == 400
+    assert "anthropic/claude" in reply.json["error"]["message"]
+
+
+def test_health_is_open(nexus: Nexus) -> None:
+    assert nexus.request("GET", "/health").json == {"status": "healthy"}
+    assert nexus.messages(MESSAGES).status == 200

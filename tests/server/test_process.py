@@ -1,0 +1,256 @@
+"""Nexus as a process: start, console, signals, exit codes, and no key in anything it says."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.serving import CHAT, KEY, MESSAGES, anthropic_config, openai_config, wait_until
+from tools.fake_upstream import Behaviour, FakeUpstream
+
+STREAM = {**CHAT, "stream": True}
+
+
+class Process:
+    """``python -m nexus`` with its output kept."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("NEXUS_")}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "nexus", *arguments],
+            cwd=folder,
+            env=environment | {"PYTHONPATH": str(Path(__file__).parents[2])},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.lines.append(line)
+
+    @property
+    def output(self) -> str:
+        return "".join(self.lines)
+
+    def said(self, words: str) -> bool:
+        return words in self.output
+
+    @property
+    def port(self) -> int:
+        wait_until(lambda: self.said("/health"), 15)
+        found = re.search(r"health: http://\S+:(\d+)/health", self.output)
+        assert found is not None
+        return int(found.group(1))
+
+    def signal(self, number: int) -> None:
+        self._process.send_signal(number)
+
+    def wait(self) -> int:
+        code = self._process.wait(20)
+        self._reader.join(5)
+        return code
+
+    def kill(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    def post(self, path: str, body: dict[str, Any]) -> http.client.HTTPResponse:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=15)
+        connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        response.connection = connection  # type: ignore[attr-defined]
+        return response
+
+
+Start = Callable[..., Process]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    with ExitStack() as stack:
+
+        def run(config: str | None, *arguments: str) -> Process:
+            if config is not None:
+                (tmp_path / "nexus.toml").write_text(config)
+            process = Process(tmp_path, "-l", "127.0.0.1:0", *arguments)
+            stack.callback(process.kill)
+            return process
+
+        yield run
+
+
+CHAT_PATH = "/llm/openai/v1/chat/completions"
+
+
+def finish(response: http.client.HTTPResponse) -> bytes:
+    try:
+        return response.read()
+    except http.client.IncompleteRead as error:
+        return error.partial
+    finally:
+        response.connection.close()  # type: ignore[attr-defined]
+
+
+def test_the_first_lines_say_version_and_endpoints(start: Start, openai_upstream: FakeUpstream) -> None:
+    process = start(openai_config(openai_upstream.base_url))
+    port = process.port
+    lines = [line.split("INFO", 1)[-1].strip() for line in process.lines]
+    assert re.fullmatch(r"Nexus \d+\.\d+\.\d+", lines[0])
+    assert lines[1:4] == [
+        f"openai: http://127.0.0.1:{port}/llm/openai/v1",
+        f"anthropic: http://127.0.0.1:{port}/llm/anthropic/v1",
+        f"health: http://127.0.0.1:{port}/health",
+    ]
+
+
+def test_ipv6(start: Start, openai_upstream: FakeUpstream) -> None:
+    process = start(openai_config(openai_upstream.base_url), "-l", "[::1]:0")
+    assert process.port
+    assert process.said("openai: http://[::1]:")
+
+
+class TestStopping:
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_running_calls_end_first(self, start: Start, openai_upstream: FakeUpstream, number: int) -> None:
+        process = start(openai_config(openai_upstream.base_url))
+        go = threading.Event()
+        openai_upstream.next(Behaviour(event_delay=0.1))
+        response = process.post(CHAT_PATH, STREAM)
+        process.signal(number)
+        wait_until(lambda: process.said("stopping"))
+        with pytest.raises(OSError):
+            socket.create_connection(("127.0.0.1", process.port), timeout=1)
+        go.set()
+        assert finish(response).endswith(b"data: [DONE]\n\n")
+        assert process.wait() == 0
+
+    def test_what_does_not_end_is_ended_in_its_dialect(self, start: Start, openai_upstream: FakeUpstream) -> None:
+        process = start('[server]\ndrain_timeout = "100ms"\n' + openai_config(openai_upstream.base_url))
+        openai_upstream.next(Behaviour(endless=False, event_delay=30), Behaviour(hang=True))
+        response = process.post(CHAT_PATH, STREAM)
+        waiting = threading.Thread(target=lambda: answers.append(process.post(CHAT_PATH, CHAT)))
+        answers: list[http.client.HTTPResponse] = []
+        waiting.start()
+        openai_upstream.wait_for_requests(2)
+        process.signal(signal.SIGTERM)
+        body = finish(response)
+        assert b"the gateway is stopping" in body
+        assert b"[DONE]" not in body
+        waiting.join(10)
+        assert answers[0].status == 503
+        assert b"the gateway is stopping" in finish(answers[0])
+        assert process.wait() == 0
+        openai_upstream.wait_for_disconnects(2)
+
+    def test_a_second_signal_ends_at_once(self, start: Start, openai_upstream: FakeUpstream) -> None:
+        process = start(openai_config(openai_upstream.base_url))
+        openai_upstream.next(Behaviour(event_delay=30))
+        response = process.post(CHAT_PATH, STREAM)
+        process.signal(signal.SIGTERM)
+        wait_until(lambda: process.said("stopping"))
+        process.signal(signal.SIGTERM)
+        assert process.wait() == 128 + signal.SIGTERM
+        finish(response)
+
+
+def test_a_port_in_use(start: Start, openai_upstream: FakeUpstream) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        process = start(openai_config(openai_upstream.base_url), "-l", f"127.0.0.1:{taken.getsockname()[1]}")
+        assert process.wait() == 1
+        assert len(process.lines) == 1
+        assert "in use" in process.output
+
+
+def test_a_foreign_address_without_authentication_is_warned_of(start: Start, openai_upstream: FakeUpstream) -> None:
+    process = start(openai_config(openai_upstream.base_url), "-l", "0.0.0.0:0")
+    assert process.port
+    wait_until(lambda: process.said("without any authentication"))
+
+
+def test_no_key_in_anything_it_says(
+    start: Start, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream
+) -> None:
+    """At the most talkative level, with vendors that repeat the key in errors and headers."""
+    config = openai_config(openai_upstream.base_url) + anthropic_config(anthropic_upstream.base_url)
+    process = start(config, "--log", "trace")
+    said = json.dumps({"error": {"message": f"bad key {KEY}", "type": "t", "param": None, "code": None}}).encode()
+    bodies: list[bytes] = []
+    for behaviour in (
+        Behaviour(status=401, body=said, headers=(("x-request-id", KEY),)),
+        Behaviour(status=500, body=said),
+        Behaviour(garbage="http"),
+        Behaviour(garbage="json"),
+        Behaviour(reset_after=0),
+        Behaviour(cut_after=2),
+        Behaviour(),
+    ):
+        for body in (CHAT, STREAM):
+            openai_upstream.next(behaviour, behaviour)
+            response = process.post(CHAT_PATH, body)
+            bodies.append(str(response.getheaders()).encode() + finish(response))
+            openai_upstream.clear()
+    response = process.post("/llm/anthropic/v1/messages", MESSAGES)
+    bodies.append(finish(response))
+    process.signal(signal.SIGTERM)
+    assert process.wait() == 0
+    assert KEY not in process.output
+    assert KEY.encode() not in b"".join(bodies)
+
+
+class TestAccessLog:
+    def test_one_line_per_call_with_what_the_vendor_reported(
+        self, start: Start, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream
+    ) -> None:
+        config = openai_config(openai_upstream.base_url) + anthropic_config(anthropic_upstream.base_url)
+        process = start(config, "--log-style", "json")
+        used = Behaviour(input_tokens=100, cached_tokens=20, output_tokens=7)
+        openai_upstream.default = anthropic_upstream.default = used
+        finish(process.post(CHAT_PATH, STREAM))
+        finish(process.post("/llm/anthropic/v1/messages", MESSAGES))
+        finish(process.post(CHAT_PATH, {**CHAT, "model": "openai/none"}))
+
+        def calls() -> list[dict[str, Any]]:
+            return [line for line in map(json.loads, list(process.lines)) if line["message"] == "call"]
+
+        wait_until(lambda: len(calls()) == 3)
+        stream, unary, unknown = calls()
+        assert (stream["protocol"], stream["stream"], stream["status"], stream["stop"]) == ("chat", True, 200, "stop")
+        assert (stream["in"], stream["cached"], stream["out"]) == (120, 20, 7)
+        assert (unary["protocol"], unary["model"]) == ("messages", "anthropic/claude")
+        assert unary["route"] == "anthropic/claude-sonnet-4-5"
+        assert (unary["in"], unary["cached"], unary["out"]) == (120, 20, 7)
+        assert (unknown["status"], unknown["error"], unknown["route"]) == (404, "model_not_found", "-")
+        assert stream["total_ms"] >= stream["first_ms"] >= stream["own_ms"] >= 0
+
+    def test_a_client_that_left_is_logged_with_what_was_used_till_then(
+        self, start: Start, anthropic_upstream: FakeUpstream
+    ) -> None:
+        process = start(anthropic_config(anthropic_upstream.base_url), "--log-style", "json")
+        anthropic_upstream.next(Behaviour(event_delay=0.2, input_tokens=100))
+        response = process.post("/llm/anthropic/v1/messages", {**MESSAGES, "stream": True})
+        response.readline()
+        response.close()
+        response.connection.close()  # type: ignore[attr-defined]
+        wait_until(lambda: process.said('"status": 499') or process.said('"status":499'))
+        assert process.said('"in": 100') or process.said('"in":100')

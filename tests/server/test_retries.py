@@ -1,0 +1,103 @@
+"""Attempts: which failures are tried again, how long after, and what the client sees in the end."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.conftest import Serve
+from tests.serving import CHAT, Nexus, openai_config
+from tools.fake_upstream import Behaviour, FakeUpstream
+
+STREAM = {**CHAT, "stream": True}
+
+
+@pytest.fixture
+def patient(serve: Serve, openai_upstream: FakeUpstream) -> Nexus:
+    policy = '[llm.providers.openai.retries]\nattempts = 3\nbase_delay = "10ms"\nmax_delay = "500ms"\n'
+    return serve(openai_config(openai_upstream.base_url, policy))
+
+
+WORTH_IT = [
+    *(pytest.param(Behaviour(status=status), id=str(status)) for status in (408, 429, 500, 502, 503, 504, 529)),
+    pytest.param(Behaviour(close_before_head=True), id="closed before the head"),
+    pytest.param(Behaviour(reset_after=0), id="reset before the head"),
+    pytest.param(Behaviour(status=400, headers=(("x-should-retry", "true"),)), id="the vendor says so"),
+]
+
+
+@pytest.mark.parametrize("body", [CHAT, STREAM], ids=["unary", "stream"])
+@pytest.mark.parametrize("failure", WORTH_IT)
+def test_tried_again(
+    patient: Nexus, openai_upstream: FakeUpstream, failure: Behaviour, body: dict[str, object]
+) -> None:
+    openai_upstream.next(failure)
+    reply = patient.chat(body)
+    assert (reply.status, reply.headers["x-nexus-attempts"]) == (200, "2")
+    assert openai_upstream.requests[0].body == openai_upstream.requests[1].body
+
+
+@pytest.mark.parametrize("failure", [Behaviour(cut_after=0), Behaviour(end_after=0)], ids=["cut", "ended"])
+def test_a_stream_that_dies_before_its_first_event(
+    patient: Nexus, openai_upstream: FakeUpstream, failure: Behaviour
+) -> None:
+    openai_upstream.next(failure)
+    reply = patient.chat(STREAM)
+    assert reply.headers["x-nexus-attempts"] == "2"
+    assert reply.body.endswith(b"data: [DONE]\n\n")
+
+
+NOT_WORTH_IT = [
+    *(pytest.param(Behaviour(status=status), status, id=str(status)) for status in (400, 401, 403, 404, 413, 422)),
+    pytest.param(Behaviour(status=503, headers=(("x-should-retry", "false"),)), 503, id="the vendor says no"),
+    pytest.param(Behaviour(status=429, headers=(("retry-after", "60"),)), 429, id="asks for longer than the cap"),
+]
+
+
+@pytest.mark.parametrize(("failure", "status"), NOT_WORTH_IT)
+def test_not_tried_again(patient: Nexus, openai_upstream: FakeUpstream, failure: Behaviour, status: int) -> None:
+    openai_upstream.next(failure)
+    reply = patient.chat(CHAT)
+    assert (reply.status, reply.headers["x-nexus-attempts"]) == (status, "1")
+    assert len(openai_upstream.requests) == 1
+
+
+def test_the_vendors_last_answer_is_what_the_client_sees(patient: Nexus, openai_upstream: FakeUpstream) -> None:
+    openai_upstream.next(
+        Behaviour(status=500, message="first"),
+        Behaviour(status=503, message="second"),
+        Behaviour(status=429, message="third"),
+    )
+    reply = patient.chat(CHAT)
+    assert (reply.status, reply.headers["x-nexus-attempts"]) == (429, "3")
+    assert reply.json["error"]["message"] == "third"
+
+
+@pytest.mark.parametrize("header", [("retry-after-ms", "200"), ("retry-after", "0.2")])
+def test_the_vendors_wish_is_waited_for(patient: Nexus, openai_upstream: FakeUpstream, header: tuple[str, str]) -> None:
+    openai_upstream.next(Behaviour(status=429, headers=(header,)))
+    began = time.monotonic()
+    assert patient.chat(CHAT).status == 200
+    assert time.monotonic() - began >= 0.2
+
+
+def test_one_attempt_switches_it_off(serve: Serve, openai_upstream: FakeUpstream) -> None:
+    nexus = serve(openai_config(openai_upstream.base_url, "[llm.providers.openai.retries]\nattempts = 1\n"))
+    openai_upstream.next(Behaviour(status=503))
+    assert nexus.chat(CHAT).status == 503
+    assert len(openai_upstream.requests) == 1
+
+
+def test_an_unreachable_vendor_is_a_bad_gateway(serve: Serve) -> None:
+    nexus = serve(openai_config("http://127.0.0.1:9/v1"))
+    reply = nexus.chat(CHAT)
+    assert (reply.status, reply.headers["x-nexus-attempts"]) == (502, "2")
+    assert reply.json["error"]["code"] == "upstream_unreachable"
+
+
+def test_silence_beyond_the_first_byte_timeout(serve: Serve, openai_upstream: FakeUpstream) -> None:
+    nexus = serve(openai_config(openai_upstream.base_url, '[llm.providers.openai.timeouts]\nfirst_byte = "100ms"\n'))
+    openai_upstream.next(Behaviour(hang=True))
+    reply = nexus.chat(CHAT)
+    assert (reply.status, reply.headers["x-nexus-attempts"]) == (504, "1")

@@ -1,0 +1,187 @@
+"""Streams: when bytes leave, what fills silence, and how a broken stream ends.
+
+Law: a broken stream carries the dialect's error event and never looks complete.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.conftest import Serve
+from tests.serving import CHAT, MESSAGES, Nexus, anthropic_config, openai_config, wait_until
+from tools.fake_upstream import Behaviour, FakeUpstream
+
+CHAT_STREAM = {**CHAT, "stream": True}
+MESSAGES_STREAM = {**MESSAGES, "stream": True}
+QUICK = '[server]\nping_interval = "50ms"\nearly_ping = "80ms"\n'
+
+
+@contextmanager
+def streaming(nexus: Nexus, path: str, body: dict[str, Any]) -> Iterator[http.client.HTTPResponse]:
+    connection = http.client.HTTPConnection("127.0.0.1", nexus.port, timeout=10)
+    connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+    try:
+        yield connection.getresponse()
+    finally:
+        connection.close()
+
+
+def chat(nexus: Nexus) -> Any:
+    return streaming(nexus, "/llm/openai/v1/chat/completions", CHAT_STREAM)
+
+
+def messages(nexus: Nexus) -> Any:
+    return streaming(nexus, "/llm/anthropic/v1/messages", MESSAGES_STREAM)
+
+
+def rest(response: http.client.HTTPResponse) -> tuple[bytes, bool]:
+    """What still comes, and whether the HTTP body ended properly."""
+    try:
+        return response.read(), True
+    except http.client.IncompleteRead as error:
+        return error.partial, False
+
+
+def test_the_head_waits_for_the_first_event_and_no_longer(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    second = threading.Event()
+    first_frame = b'data: {"id":"c","model":"gpt-4","choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
+    openai_upstream.next(Behaviour(events=(first_frame,), endless=False, end_after=1))
+    with chat(nexus) as response:
+        assert response.status == 200
+        assert b'"content":"a"' in response.readline()
+    second.set()
+
+
+class TestPings:
+    def test_silence_inside_a_stream_is_filled(self, serve: Serve, anthropic_upstream: FakeUpstream) -> None:
+        nexus = serve(QUICK + anthropic_config(anthropic_upstream.base_url))
+        anthropic_upstream.next(Behaviour(event_delay=0.12))
+        with messages(nexus) as response:
+            body, ended = rest(response)
+        assert ended
+        assert b': nexus\nevent: ping\ndata: {"type":"ping"}\n\n' in body
+        assert body.endswith(b'event: message_stop\ndata: {"type": "message_stop"}\n\n') or b"message_stop" in body
+
+    def test_a_vendor_that_says_nothing_gets_its_head_written_for_it(
+        self, serve: Serve, openai_upstream: FakeUpstream
+    ) -> None:
+        nexus = serve(QUICK + openai_config(openai_upstream.base_url))
+        go = threading.Event()
+        openai_upstream.next(Behaviour(hold=go))
+        with chat(nexus) as response:
+            assert response.status == 200
+            assert response.headers["content-type"].startswith("text/event-stream")
+            assert response.readline() == b": nexus ping\n"
+            go.set()
+            body, ended = rest(response)
+        assert ended
+        assert body.endswith(b"data: [DONE]\n\n")
+
+    def test_what_the_vendor_says_after_that_arrives_in_band(
+        self, serve: Serve, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream
+    ) -> None:
+        nexus = serve(QUICK + openai_config(openai_upstream.base_url) + anthropic_config(anthropic_upstream.base_url))
+        for upstream, opened in ((openai_upstream, chat), (anthropic_upstream, messages)):
+            upstream.next(Behaviour(status=429, delay=0.3, message="slow down, said the vendor"))
+            with opened(nexus) as response:
+                assert response.status == 200
+                body, ended = rest(response)
+            assert b"slow down, said the vendor" in body
+            assert b"[DONE]" not in body
+            assert b"message_stop" not in body
+            assert not ended
+            assert len(upstream.requests) == 1, "a head had gone out: no second attempt"
+
+    def test_a_call_that_is_not_streamed_gets_none(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
+        nexus = serve(QUICK + openai_config(openai_upstream.base_url))
+        openai_upstream.next(Behaviour(delay=0.3))
+        assert nexus.chat(CHAT).json["object"] == "chat.completion"
+
+
+BREAKS = [
+    pytest.param(Behaviour(cut_after=3), id="connection closed"),
+    pytest.param(Behaviour(reset_after=3), id="connection reset"),
+    pytest.param(Behaviour(end_after=3), id="ends early"),
+    pytest.param(Behaviour(end_after=2, chunked=False), id="ends early, delimited by close"),
+]
+
+
+@pytest.mark.parametrize("behaviour", BREAKS)
+class TestBrokenStreams:
+    def test_chat(self, nexus: Nexus, openai_upstream: FakeUpstream, behaviour: Behaviour) -> None:
+        openai_upstream.next(behaviour)
+        with chat(nexus) as response:
+            body, ended = rest(response)
+        last = json.loads(body.rstrip().rpartition(b"data: ")[2])
+        assert set(last["error"]) == {"message", "type", "param", "code"}
+        assert b"[DONE]" not in body
+        assert b'"finish_reason":"' not in body.replace(b" ", b"")
+        assert not ended
+
+    def test_messages(self, nexus: Nexus, anthropic_upstream: FakeUpstream, behaviour: Behaviour) -> None:
+        anthropic_upstream.next(behaviour)
+        with messages(nexus) as response:
+            body, ended = rest(response)
+        assert b"event: error\n" in body
+        assert json.loads(body.rstrip().rpartition(b"data: ")[2])["type"] == "error"
+        assert b"message_stop" not in body
+        assert not ended
+
+
+def test_silence_beyond_the_idle_timeout_breaks_the_stream(serve: Serve, openai_upstream: FakeUpstream) -> None:
+    nexus = serve(openai_config(openai_upstream.base_url, '[llm.providers.openai.timeouts]\nidle = "100ms"\n'))
+    openai_upstream.next(Behaviour(event_delay=5.0))
+    with chat(nexus) as response:
+        body, ended = rest(response)
+    assert b"silent for 0.1 s" in body
+    assert not ended
+
+
+def test_a_vendors_own_error_event_passes_and_nothing_follows(nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
+    anthropic_upstream.next(Behaviour(error_after=3, message="the vendor's own words"))
+    with messages(nexus) as response:
+        body, _ = rest(response)
+    assert body.count(b"event: error") == 1
+    assert b"the vendor's own words" in body
+
+
+def test_a_stream_without_its_terminator_is_complete_once_it_has_a_finish_reason(
+    nexus: Nexus, openai_upstream: FakeUpstream
+) -> None:
+    frame = b'data: {"id":"c","model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+    openai_upstream.next(Behaviour(events=(frame,)))
+    with chat(nexus) as response:
+        body, ended = rest(response)
+    assert ended
+    assert b"error" not in body
+
+
+def test_a_slow_reader_stops_the_upstream(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    openai_upstream.next(Behaviour(endless=True, text="x" * 2000))
+    with chat(nexus) as response:
+        response.readline()
+        sent = -1
+
+        def stands_still() -> bool:
+            nonlocal sent
+            before, sent = sent, openai_upstream.bytes_sent
+            return 0 < before == sent
+
+        wait_until(stands_still, 20)
+        # Kernel buffers on both sides and one channel: far below what an unbounded gateway would have swallowed.
+        assert openai_upstream.bytes_sent < 40_000_000
+    openai_upstream.wait_for_disconnects(1, timeout=2)
+
+
+def test_connections_to_the_vendor_are_used_again(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    for body in (CHAT, CHAT_STREAM, CHAT, CHAT_STREAM):
+        assert nexus.chat(body).status == 200
+        wait_until(lambda: not nexus.house.calls)
+    assert len({request.connection for request in openai_upstream.requests}) == 1

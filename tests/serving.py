@@ -1,0 +1,149 @@
+"""The real server on a real port, on a thread of its own, for tests that speak to it like a client.
+
+Law: nothing of our own is replaced; a test may look into ``house`` but reaches the server through its socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from nexus.server.house import House
+from nexus.server.run import Running, base_url, bind, start
+from nexus.settings import ListenAddress, Settings, load
+
+KEY = "sk-house-key-0123456789"
+
+OPENAI = """
+[llm.providers.openai]
+type = "openai"
+api_key = "{key}"
+base_url = "{base_url}"
+[llm.providers.openai.models.gpt-4]
+[llm.providers.openai.models.smart]
+rename = "gpt-4"
+"""
+
+ANTHROPIC = """
+[llm.providers.anthropic]
+type = "anthropic"
+api_key = "{key}"
+base_url = "{base_url}"
+[llm.providers.anthropic.models.claude]
+rename = "claude-sonnet-4-5"
+"""
+
+
+def openai_config(url: str, more: str = "") -> str:
+    return OPENAI.format(key=KEY, base_url=url) + more
+
+
+def anthropic_config(url: str, more: str = "") -> str:
+    return ANTHROPIC.format(key=KEY, base_url=url) + more
+
+
+@dataclass
+class Reply:
+    """What a plain HTTP client got."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Nexus:
+    """A running server; use as a context manager."""
+
+    settings: Settings
+    base: str = ""
+    running: Running | None = None
+    _loop: asyncio.AbstractEventLoop | None = None
+    _stop: asyncio.Event | None = None
+    _ready: threading.Event = field(default_factory=threading.Event)
+
+    @classmethod
+    def of(cls, toml: str, folder: Path) -> Self:
+        file = folder / "nexus.toml"
+        file.write_text(toml)
+        return cls(load(file, {}))
+
+    @property
+    def openai(self) -> str:
+        return f"{self.base}/llm/openai/v1"
+
+    @property
+    def anthropic(self) -> str:
+        return f"{self.base}/llm/anthropic"
+
+    @property
+    def port(self) -> int:
+        return int(self.base.rpartition(":")[2])
+
+    @property
+    def house(self) -> House:
+        assert self.running is not None
+        return self.running.house
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._main()), name="nexus-under-test")
+        self._thread.start()
+        assert self._ready.wait(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._loop is not None and self._stop is not None
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(20)
+        assert not self._thread.is_alive(), "the server did not stop"
+
+    async def _main(self) -> None:
+        sockets = bind(ListenAddress("127.0.0.1", 0))
+        self.base = base_url(sockets[0])
+        self.running = start(self.settings, sockets)
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        self._ready.set()
+        await self._stop.wait()
+        await self.running.stop()
+
+    def request(self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Reply:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, path, body or None, dict(headers or {}))
+            response = connection.getresponse()
+            return Reply(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+        finally:
+            connection.close()
+
+    def post(self, path: str, body: Any, headers: Mapping[str, str] | None = None) -> Reply:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.request("POST", path, raw, {"Content-Type": "application/json", **(headers or {})})
+
+    def chat(self, body: Mapping[str, Any] | bytes, headers: Mapping[str, str] | None = None) -> Reply:
+        return self.post("/llm/openai/v1/chat/completions", body, headers)
+
+    def messages(self, body: Mapping[str, Any] | bytes, headers: Mapping[str, str] | None = None) -> Reply:
+        return self.post("/llm/anthropic/v1/messages", body, headers)
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 5.0) -> None:
+    """For states that no event announces: looks often, and fails loudly."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.002)
+
+
+CHAT = {"model": "openai/gpt-4", "messages": [{"role": "user", "content": "Hello!"}]}
+MESSAGES = {"model": "anthropic/claude", "max_tokens": 64, "messages": [{"role": "user", "content": "Hello!"}]}

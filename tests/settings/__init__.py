@@ -1,0 +1,1 @@
+"""The configuration file: what is accepted, and how problems are reported."""

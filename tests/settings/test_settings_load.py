@@ -1,0 +1,303 @@
+"""Files that load, and files that do not: every problem at once, with file, line, path and a way out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nexus.settings import ListenAddress, Settings, SettingsError, demo_settings, load
+
+ENVIRON = {"OPENAI_API_KEY": "sk-openai-123", "EMPTY": "", "NEWLINE": "sk-with-newline\n"}
+
+PROVIDER = """\
+[llm.providers.openai]
+type = "openai"
+api_key = "{{ env.OPENAI_API_KEY }}"
+models.smart = { rename = "gpt-4" }
+"""
+
+
+def read(tmp_path: Path, text: str | bytes) -> Settings:
+    file = tmp_path / "nexus.toml"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return load(file, ENVIRON)
+
+
+def problems(tmp_path: Path, text: str | bytes) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        read(tmp_path, text)
+    assert "sk-openai-123" not in str(caught.value)
+    return [str(problem).removeprefix(f"{tmp_path}/") for problem in caught.value.problems]
+
+
+def test_shortest_useful_file(tmp_path: Path) -> None:
+    settings = read(tmp_path, PROVIDER)
+    provider = settings.llm.providers["openai"]
+    assert provider.api_key is not None
+    assert provider.api_key.get_secret_value() == "sk-openai-123"
+    assert provider.models["smart"].rename == "gpt-4"
+    assert settings.server.listen_address == ListenAddress("127.0.0.1", 8000)
+    assert settings.llm.protocols.enabled_paths() == {"openai": "/llm/openai", "anthropic": "/llm/anthropic"}
+
+
+def test_providers_are_read_by_the_class_of_their_type(tmp_path: Path) -> None:
+    settings = read(tmp_path, PROVIDER + "stream_usage = false")
+    assert settings.llm.providers["openai"].model_dump()["stream_usage"] is False
+
+
+def test_demo() -> None:
+    demo = demo_settings().llm.providers["demo"]
+    assert (demo.type, list(demo.models), demo.api_key) == ("echo", ["echo", "echo-tools"], None)
+
+
+def test_order_of_providers_and_models_is_that_of_the_file(tmp_path: Path) -> None:
+    text = "".join(f'[llm.providers.{name}]\ntype = "echo"\nmodels = {{ z = {{}}, a = {{}} }}\n' for name in "zma")
+    providers = read(tmp_path, text).llm.providers
+    assert list(providers) == ["z", "m", "a"]
+    assert list(providers["m"].models) == ["z", "a"]
+
+
+LOADED = {
+    "byte order mark and CRLF": b"\xef\xbb\xbf" + PROVIDER.replace("\n", "\r\n").encode(),
+    "switched off, no provider": "[llm]\nenabled = false",
+    "switched off, no protocol": "[llm]\nenabled = false\nprotocols.openai.enabled = false",
+    "same path, one protocol off": PROVIDER + '[llm.protocols]\nopenai.enabled = false\nanthropic.path = "/llm/openai"',
+    "health off in a protocol's place": PROVIDER + '[server.health]\nenabled = false\npath = "/llm/openai"',
+    "health beside a protocol": PROVIDER + '[server.health]\npath = "/llm/openai-health"',
+    "no key but forwarding": '[llm.providers.x]\ntype = "openai"\nforward_token = true\nmodels.a = {}',
+    "empty key but forwarding": '[llm.providers.x]\ntype = "openai"\nforward_token = true\napi_key = ""\nmodels.a = {}',
+    "echo needs no key": '[llm.providers.x]\ntype = "echo"\nmodels.a = {}',
+    "one idle provider among others": PROVIDER + '[llm.providers.x]\ntype = "echo"',
+    "switch from the environment": PROVIDER + "forward_token = '{{ env.NOPE | default(\"true\") }}'",
+    "longest name": f'[llm.providers.{"x" * 64}]\ntype = "echo"\nmodels.a = {{}}',
+}
+
+
+@pytest.mark.parametrize("text", LOADED.values(), ids=LOADED.keys())
+def test_loaded(tmp_path: Path, text: str | bytes) -> None:
+    read(tmp_path, text)
+
+
+def test_key_from_a_variable_with_a_line_break(tmp_path: Path) -> None:
+    key = read(tmp_path, PROVIDER.replace("OPENAI_API_KEY", "NEWLINE")).llm.providers["openai"].api_key
+    assert key is not None
+    assert key.get_secret_value() == "sk-with-newline"
+
+
+NO_KEY = "is missing or empty: set api_key, or forward_token = true"
+
+REFUSED: dict[str, tuple[str, list[str]]] = {
+    "unknown key with a near one": (
+        PROVIDER.replace("api_key", "api_kye"),
+        [
+            "1: llm.providers.openai.api_key: " + NO_KEY,
+            '3: llm.providers.openai.api_kye: unknown key; did you mean "api_key"?',
+        ],
+    ),
+    "unknown key of the type's own": (
+        PROVIDER + "stream_usge = true",
+        ['5: llm.providers.openai.stream_usge: unknown key; did you mean "stream_usage"?'],
+    ),
+    "key of another type": (
+        '[llm.providers.x]\ntype = "anthropic"\napi_key = "x"\nmodels.a = {}\nstream_usage = true',
+        ["5: llm.providers.x.stream_usage: unknown key; known are: api_key, base_url, "],
+    ),
+    "unknown key with none near": (
+        PROVIDER + "[server]\nqqq = 1",
+        ["6: server.qqq: unknown key; known are: client_timeout, drain_timeout, early_ping, health, "],
+    ),
+    "unknown key in a model": (
+        PROVIDER + 'models."gpt-3.5".renam = "x"',
+        ['5: llm.providers.openai.models."gpt-3.5".renam: unknown key; did you mean "rename"?'],
+    ),
+    "unknown key below a table": (
+        PROVIDER + "timeouts.conect = '1s'",
+        ['5: llm.providers.openai.timeouts.conect: unknown key; did you mean "connect"?'],
+    ),
+    "unknown table": (PROVIDER + "[telemetry]", ["5: telemetry: unknown key; known are: llm, server"]),
+    "unknown protocol": (
+        PROVIDER + "[llm.protocols.openia]",
+        ['5: llm.protocols.openia: unknown key; did you mean "openai"?'],
+    ),
+    "key with control characters": (
+        PROVIDER + '"\\u001b[2J" = 1',
+        ['5: llm.providers.openai."\\u001b[2J": unknown key; known are: '],
+    ),
+    "table expected": ("llm = 1", ["1: llm: must be a table"]),
+    "provider not a table": ("llm.providers.x = 1", ["1: llm.providers.x: must be a table"]),
+    "providers not a table": ("llm.providers = []", ["1: llm.providers: must be a table"]),
+    "model not a table": (PROVIDER + "models.x = 'gpt-4'", ["5: llm.providers.openai.models.x: must be a table"]),
+    "unset variable": (
+        PROVIDER.replace("OPENAI_API_KEY", "NOPE"),
+        ["3: llm.providers.openai.api_key: environment variable NOPE is not set"],
+    ),
+    "unset variable in a typed value: told once": (
+        PROVIDER + '[server]\nearly_ping = "{{ env.NOPE }}"',
+        ["6: server.early_ping: environment variable NOPE is not set"],
+    ),
+    "empty variable as key": (
+        PROVIDER.replace("OPENAI_API_KEY", "EMPTY"),
+        ["3: llm.providers.openai.api_key: " + NO_KEY],
+    ),
+    "no key": ('[llm.providers.x]\ntype = "openai"\nmodels.a = {}', ["1: llm.providers.x.api_key: " + NO_KEY]),
+    "key of the wrong type": (
+        PROVIDER.replace('"{{ env.OPENAI_API_KEY }}"', "123456"),
+        ["3: llm.providers.openai.api_key: must be a string"],
+    ),
+    "key that no header can carry": (
+        PROVIDER.replace("{{ env.OPENAI_API_KEY }}", "a\\nb"),
+        ["3: llm.providers.openai.api_key: holds characters that cannot stand in an HTTP header"],
+    ),
+    "no type": (
+        "[llm.providers.x]\nmodels.a = {}",
+        ["1: llm.providers.x.type: is missing; it says which kind of provider this is (known types: "],
+    ),
+    "unknown type": (
+        '[llm.providers.x]\ntype = "opnai"',
+        ['2: llm.providers.x.type: unknown provider type; did you mean "openai"? (known types: anthropic, '],
+    ),
+    "type of the wrong type": (
+        "[llm.providers.x]\ntype = ['openai']",
+        ["2: llm.providers.x.type: unknown provider type (known types: "],
+    ),
+    "type that would be a path": (
+        '[llm.providers.x]\ntype = "../os"',
+        ["2: llm.providers.x.type: unknown provider type (known types: "],
+    ),
+    "provider name with a slash": (
+        PROVIDER.replace("providers.openai", 'providers."a/b"'),
+        ['1: llm.providers."a/b": a provider name must not hold "/"'],
+    ),
+    "empty provider name": (
+        PROVIDER.replace("providers.openai", 'providers.""'),
+        ['1: llm.providers."": must not be empty'],
+    ),
+    "provider name too long": (
+        PROVIDER.replace("providers.openai", f"providers.{'x' * 65}"),
+        [f"1: llm.providers.{'x' * 65}: a provider name has at most 64 characters"],
+    ),
+    "empty alias": (PROVIDER + 'models."" = {}', ['5: llm.providers.openai.models."": must not be empty']),
+    "empty rename": (PROVIDER + 'models.x.rename = ""', ["5: llm.providers.openai.models.x.rename: must not be empty"]),
+    "no provider": ("", [": llm.providers: no provider with a model is configured; the shortest"]),
+    "no model": (
+        '[llm.providers.x]\ntype = "echo"',
+        ["1: llm.providers: no provider with a model is configured; the shortest"],
+    ),
+    "two protocols on one path": (
+        PROVIDER + '[llm.protocols.anthropic]\npath = "/llm/openai"',
+        ["6: llm.protocols.anthropic.path: is also the path of llm.protocols.openai"],
+    ),
+    "two protocols on one path, the other one moved": (
+        PROVIDER + '[llm.protocols.openai]\npath = "/llm/anthropic"',
+        ["5: llm.protocols.anthropic.path: is also the path of llm.protocols.openai"],
+    ),
+    "every protocol off": (
+        PROVIDER + "[llm.protocols]\nopenai.enabled = false\nanthropic.enabled = false",
+        ["5: llm.protocols: every protocol is switched off"],
+    ),
+    "health on a protocol's path": (
+        PROVIDER + '[server.health]\npath = "/llm/openai"',
+        ["6: server.health.path: lies within the path of llm.protocols.openai"],
+    ),
+    "health below a protocol's path": (
+        PROVIDER + '[server.health]\npath = "/llm/anthropic/health"',
+        ["6: server.health.path: lies within the path of llm.protocols.anthropic"],
+    ),
+    "not a listen address": (
+        PROVIDER + '[server]\nlisten_address = "localhost"',
+        ["6: server.listen_address: is not a listen address"],
+    ),
+    "bare number as duration": (
+        PROVIDER + "[server]\ndrain_timeout = 30",
+        ["6: server.drain_timeout: a duration is a string with a unit"],
+    ),
+    "ranges": (
+        PROVIDER + "retries = { attempts = 11 }\n[server]\nworker_threads = 0",
+        [
+            "5: llm.providers.openai.retries.attempts: must be at most 10",
+            "7: server.worker_threads: must be at least 1",
+        ],
+    ),
+    "pauses the wrong way round": (
+        PROVIDER + "retries = { base_delay = '2s', max_delay = '1s' }",
+        ["5: llm.providers.openai.retries.max_delay: is shorter than base_delay"],
+    ),
+    "pauses the wrong way round, one of them the default": (
+        PROVIDER + "retries.base_delay = '9s'",
+        ["5: llm.providers.openai.retries.max_delay: is shorter than base_delay"],
+    ),
+    "certificates that are not there": (
+        PROVIDER + 'ca_file = "/nowhere/ca.pem"',
+        ["5: llm.providers.openai.ca_file: names no file that exists"],
+    ),
+    "types": (
+        PROVIDER + "forward_token = 'maybe'\nbase_url = 1\n[server]\nworker_threads = 1.5",
+        [
+            "5: llm.providers.openai.forward_token: must be true or false",
+            "6: llm.providers.openai.base_url: must be a string",
+            "8: server.worker_threads: must be a whole number",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), REFUSED.values(), ids=REFUSED.keys())
+def test_refused(tmp_path: Path, text: str, expected: list[str]) -> None:
+    said = problems(tmp_path, text)
+    assert len(said) == len(expected), said
+    for line, start in zip(said, expected, strict=True):
+        assert line.removeprefix("nexus.toml").removeprefix(":").startswith(start.removeprefix(":")), line
+
+
+def test_all_problems_are_reported_together_in_the_order_of_the_file(tmp_path: Path) -> None:
+    text = """\
+[server]
+listen_address = "nowhere"
+worker_thread = 3
+[llm.protocols.anthropic]
+path = "/llm/openai"
+[llm.providers.a]
+type = "openai"
+api_key = "{{ env.NOPE }} {{ nix }}"
+base_url = "sk-openai-123"
+[llm.providers."b/c"]
+type = "echo"
+[llm.providers.d]
+type = "nix"
+[llm.providers.e]
+type = "anthropic"
+"""
+    said = problems(tmp_path, text)
+    assert [int(line.split(":")[1]) for line in said] == [2, 3, 5, 8, 8, 9, 10, 13, 14]
+
+
+NOT_TOML = {
+    "syntax": ("a = 1\nb = = 2\n", "nexus.toml:2: not valid TOML: Invalid value (column 5)"),
+    "twice the same key": ("a = 1\na = 2", "nexus.toml:2: not valid TOML: Cannot overwrite a value"),
+    "open at the end": ("a = 1\nb = [1\n", "nexus.toml:2: not valid TOML: Unclosed array (at end of document)"),
+    "not UTF-8": (b"a = 1\nb = '\xff'", "nexus.toml:2: is not UTF-8 text"),
+    "absurd number": ("a = " + "9" * 5000, "nexus.toml:1: not valid TOML: "),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), NOT_TOML.values(), ids=NOT_TOML.keys())
+def test_not_toml(tmp_path: Path, text: str | bytes, message: str) -> None:
+    (line,) = problems(tmp_path, text)
+    assert line.startswith(message)
+
+
+def test_no_such_file(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"nope\.toml: no such file"):
+        load(tmp_path / "nope.toml", {})
+
+
+def test_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot be read: is a directory"):
+        load(tmp_path, {})
+
+
+def test_settings_are_frozen(tmp_path: Path) -> None:
+    settings = read(tmp_path, PROVIDER)
+    with pytest.raises(ValueError, match="frozen"):
+        settings.server.worker_threads = 1

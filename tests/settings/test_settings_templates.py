@@ -1,0 +1,74 @@
+"""What stands between double braces: expanded once, in values only, or a problem that names the place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nexus.settings.templates import PLACEHOLDER, expand
+
+ENVIRON = {"KEY": "sk-1", "HOST": "example.org", "EMPTY": "", "NESTED": "{{ env.KEY }}", "BACK": r"\1\g<0>"}
+
+EXPANDED: dict[str, tuple[object, object]] = {
+    "plain": ("plain", "plain"),
+    "whole string": ("{{ env.KEY }}", "sk-1"),
+    "no blanks": ("{{env.KEY}}", "sk-1"),
+    "many blanks": ("{{   env.KEY\t}}", "sk-1"),
+    "several with text": ("https://{{ env.HOST }}/{{ env.KEY }}/x", "https://example.org/sk-1/x"),
+    "set but empty is set": ("{{ env.EMPTY }}", ""),
+    "default unused": ('{{ env.KEY | default("x") }}', "sk-1"),
+    "default used": ('{{ env.NOPE | default("x y") }}', "x y"),
+    "default empty": ('{{ env.NOPE|default("") }}', ""),
+    "default in single quotes": ("{{ env.NOPE | default('x') }}", "x"),
+    "default with braces": ('{{ env.NOPE | default("a}}b") }}!', "a}}b!"),
+    "default not for an empty variable": ('{{ env.EMPTY | default("x") }}', ""),
+    "expanded once": ("{{ env.NESTED }}", "{{ env.KEY }}"),
+    "no group references": ("{{ env.BACK }}", r"\1\g<0>"),
+    "single braces": ('{"a": {}}', '{"a": {}}'),
+    "closing braces": ("a }} b", "a }} b"),
+    "table and array": ({"a": ["{{ env.KEY }}", {"b": "{{ env.HOST }}"}]}, {"a": ["sk-1", {"b": "example.org"}]}),
+    "keys stay": ({"{{ env.KEY }}": 1}, {"{{ env.KEY }}": 1}),
+    "other types": ({"a": 1, "b": True, "c": [1.5]}, {"a": 1, "b": True, "c": [1.5]}),
+}
+
+
+@pytest.mark.parametrize(("value", "result"), EXPANDED.values(), ids=EXPANDED.keys())
+def test_expanded(value: Any, result: Any) -> None:
+    expansion = expand(value, ENVIRON)
+    assert (expansion.data, expansion.problems) == (result, [])
+
+
+REFUSED = {
+    "unset": ("{{ env.NOPE }}", ["environment variable NOPE is not set"]),
+    "unset twice, told once": ("{{ env.NOPE }}{{ env.NOPE }}", ["environment variable NOPE is not set"]),
+    "two unset": ("{{ env.A }}{{ env.B }}", ["environment variable A is not set", "environment variable B is not set"]),
+    "other scope": ("{{ file.KEY }}", ["only {{ env.NAME }}"]),
+    "no scope": ("{{ KEY }}", ["only {{ env.NAME }}"]),
+    "empty": ("{{ }}", ["only {{ env.NAME }}"]),
+    "too many dots": ("{{ env.A.B }}", ["only {{ env.NAME }}"]),
+    "other filter": ("{{ env.KEY | upper }}", ["only {{ env.NAME }}"]),
+    "default without quotes": ("{{ env.NOPE | default(x) }}", ["only {{ env.NAME }}"]),
+    "name with a digit first": ("{{ env.1A }}", ["only {{ env.NAME }}"]),
+    "not closed": ("{{ env.KEY", ['a "{{" has no "}}"']),
+    "closed by one": ("{{ env.KEY }", ['a "{{" has no "}}"']),
+}
+
+
+@pytest.mark.parametrize(("text", "messages"), REFUSED.values(), ids=REFUSED.keys())
+def test_refused(text: str, messages: list[str]) -> None:
+    expansion = expand({"a": ["ok", text]}, ENVIRON)
+    assert expansion.data == {"a": ["ok", PLACEHOLDER]}
+    assert [path for path, _ in expansion.problems] == [("a", 1)] * len(messages)
+    for (_, said), expected in zip(expansion.problems, messages, strict=True):
+        assert said.startswith(expected)
+
+
+def test_what_stands_between_braces_is_not_repeated() -> None:
+    ((_, message),) = expand({"api_key": "{{ sk-live-123 }}"}, {}).problems
+    assert "sk-live" not in message
+
+
+def test_long_hostile_text_takes_no_time() -> None:
+    text = "{{ env.A | default(" * 2000 + '"' * 2001
+    assert expand({"a": text}, ENVIRON).problems

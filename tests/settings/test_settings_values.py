@@ -1,0 +1,170 @@
+"""Durations, sizes, addresses, paths and URLs: what is read, what is refused, and that no refusal repeats its input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from nexus.settings.types import (
+    Duration,
+    ListenAddress,
+    PositiveDuration,
+    Size,
+    Timeout,
+    read_duration,
+    read_label,
+    read_path,
+    read_size,
+)
+from nexus.settings.urls import passwords_in, read_base_url, read_proxy_url
+
+DURATIONS = {
+    "seconds": ("60s", 60.0),
+    "minutes": ("5m", 300.0),
+    "hours": ("1h", 3600.0),
+    "milliseconds": ("500ms", 0.5),
+    "days": ("1d", 86400.0),
+    "sum": ("1m30s", 90.0),
+    "sum with blanks": ("1h 30m", 5400.0),
+    "fraction": ("1.5s", 1.5),
+    "zero": ("0s", 0.0),
+    "blanks around": (" 10s ", 10.0),
+    "inexact in binary": ("100ms", 0.1),
+}
+
+
+@pytest.mark.parametrize(("text", "seconds"), DURATIONS.values(), ids=DURATIONS.keys())
+def test_duration(text: str, seconds: float) -> None:
+    assert TypeAdapter[float](Duration).validate_python(text) == seconds
+
+
+SIZES = {
+    "number": (33554432, 33554432),
+    "digits": ("4096", 4096),
+    "binary": ("32MiB", 32 * 2**20),
+    "decimal": ("10MB", 10_000_000),
+    "kilo": ("512 KiB", 512 * 1024),
+    "giga": ("1GiB", 2**30),
+    "bytes": ("100B", 100),
+    "small letters": ("1mib", 2**20),
+}
+
+
+@pytest.mark.parametrize(("value", "count"), SIZES.values(), ids=SIZES.keys())
+def test_size(value: object, count: int) -> None:
+    assert TypeAdapter[int](Size).validate_python(value) == count
+
+
+ADDRESSES = {
+    "IPv4": ("127.0.0.1:8000", "127.0.0.1", 8000, True),
+    "any free port": ("127.0.0.1:0", "127.0.0.1", 0, True),
+    "loopback net": ("127.9.9.9:1", "127.9.9.9", 1, True),
+    "IPv6": ("[::1]:0", "::1", 0, True),
+    "IPv6 everywhere": ("[::]:80", "::", 80, False),
+    "IPv4 in IPv6": ("[::ffff:127.0.0.1]:80", "::ffff:127.0.0.1", 80, True),
+    "everywhere": ("0.0.0.0:65535", "0.0.0.0", 65535, False),
+    "localhost": ("localhost:80", "localhost", 80, True),
+    "host name": ("gateway.internal:80", "gateway.internal", 80, False),
+}
+
+
+@pytest.mark.parametrize(("text", "host", "port", "loopback"), ADDRESSES.values(), ids=ADDRESSES.keys())
+def test_listen_address(text: str, host: str, port: int, loopback: bool) -> None:
+    address = ListenAddress.read(text)
+    assert (address.host, address.port, address.is_loopback) == (host, port, loopback)
+    assert str(address) == text
+    assert ListenAddress.read(address) is address
+
+
+REFUSED: dict[str, tuple[Callable[[str], object], object, str]] = {
+    "duration: bare number": (read_duration, 6061, 'a string with a unit, such as "60s"'),
+    "duration: bare float": (read_duration, 6061.5, "a string with a unit"),
+    "duration: bare number as a string": (read_duration, "6061", "is not a duration"),
+    "duration: true": (read_duration, True, "is not a duration"),
+    "duration: unknown unit": (read_duration, "6061 parsecs", "is not a duration"),
+    "duration: negative": (read_duration, "-6061s", "is not a duration"),
+    "duration: empty": (read_duration, "", "is not a duration"),
+    "duration: other digits": (read_duration, "\uff166061s", "is not a duration"),
+    "duration: endless": (read_duration, "999999999d", "longer than a year"),
+    "size: unknown unit": (read_size, "6061 MeB", "is not a size"),
+    "size: bare letter": (read_size, "6061i", "is not a size"),
+    "size: fraction": (read_size, 6061.5, "is not a size"),
+    "size: true": (read_size, True, "is not a size"),
+    "address: no port": (ListenAddress.read, "6061.example", "HOST:PORT"),
+    "address: not a string": (ListenAddress.read, 6061, "HOST:PORT"),
+    "address: port too large": (ListenAddress.read, "6061.example:65536", "from 0 to 65535"),
+    "address: port not a number": (ListenAddress.read, "6061.example:http", "from 0 to 65535"),
+    "address: no host": (ListenAddress.read, ":6061", "the host is missing"),
+    "address: IPv6 without brackets": (ListenAddress.read, "6061::1:80", "in brackets"),
+    "address: name in brackets": (ListenAddress.read, "[6061.example]:80", "not an IPv6 address"),
+    "address: broken IPv4": (ListenAddress.read, "6061.1.1.1:80", "neither an IP address nor a host name"),
+    "address: blank in name": (ListenAddress.read, "6061 example:80", "neither an IP address nor a host name"),
+    "address: URL": (ListenAddress.read, "http://6061:80", "in brackets"),
+    "path: relative": (read_path, "6061", "is not a path"),
+    "path: root": (read_path, "/", "is not a path"),
+    "path: slash at the end": (read_path, "/6061/", "is not a path"),
+    "path: query": (read_path, "/6061?x=1", "is not a path"),
+    "path: double slash": (read_path, "/6061//x", "is not a path"),
+    "path: dots": (read_path, "/6061/../x", "is not a path"),
+    "path: line break": (read_path, "/6061\n", "is not a path"),
+    "label: empty": (read_label, "", "must not be empty"),
+    "label: control character": (read_label, "6061\x1b[0m", "control characters"),
+    "label: blank at the end": (read_label, "6061 ", "end with a blank"),
+    "URL: other scheme": (read_base_url, "ftp://6061.example", '"http://" or "https://"'),
+    "URL: no scheme": (read_base_url, "6061.example/v1", '"http://" or "https://"'),
+    "URL: no host": (read_base_url, "https:///6061", "name a host"),
+    "URL: credentials": (read_base_url, "https://u:6061@example", "must not hold credentials"),
+    "URL: fragment": (read_base_url, "https://6061.example/#x", "query or a fragment"),
+    "URL: query": (read_base_url, "https://6061.example/?a=b", "query or a fragment"),
+    "URL: blank": (read_base_url, "https://6061 .example", "no blanks"),
+    "URL: line break": (read_base_url, "https://6061\n.example", "no control characters"),
+    "URL: port": (read_base_url, "https://example:6061x", "cannot be read"),
+    "URL: bracket": (read_base_url, "https://[6061", "cannot be read"),
+    "proxy: path": (read_proxy_url, "http://6061.example/x", "scheme, host and port only"),
+    "proxy: socks": (read_proxy_url, "socks5://6061.example", '"http://" or "https://"'),
+}
+
+
+@pytest.mark.parametrize(("read", "value", "message"), REFUSED.values(), ids=REFUSED.keys())
+def test_refused_without_repeating_the_value(read: Callable[[object], object], value: object, message: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        read(value)
+    assert message in str(caught.value)
+    assert "6061" not in str(caught.value)
+
+
+OUT_OF_RANGE: dict[str, tuple[object, object]] = {
+    "zero where something must pass": (PositiveDuration, "0s"),
+    "zero timeout": (Timeout, "0ms"),
+    "timeout beyond what sockets take": (Timeout, "25h"),
+    "empty size": (Size, 0),
+    "negative size": (Size, -1),
+}
+
+
+@pytest.mark.parametrize(("kind", "value"), OUT_OF_RANGE.values(), ids=OUT_OF_RANGE.keys())
+def test_out_of_range(kind: type, value: object) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(kind).validate_python(value)
+
+
+URLS = {
+    "kept": ("https://api.openai.com/v1", "https://api.openai.com/v1"),
+    "slashes at the end": ("http://localhost:11434/v1//", "http://localhost:11434/v1"),
+    "blanks around, as in a variable": (" https://x.example\n", "https://x.example"),
+    "IPv6": ("http://[::1]:8080/", "http://[::1]:8080"),
+}
+
+
+@pytest.mark.parametrize(("text", "url"), URLS.values(), ids=URLS.keys())
+def test_base_url(text: str, url: str) -> None:
+    assert read_base_url(text) == url
+
+
+def test_proxy_may_hold_credentials_and_they_are_found() -> None:
+    url = read_proxy_url("http://me:p%40ss-word@proxy.internal:3128/")
+    assert url == "http://me:p%40ss-word@proxy.internal:3128"
+    assert passwords_in(url) == ("p%40ss-word", "p@ss-word")
+    assert passwords_in("mail me@example.org") == passwords_in("http://[x@") == passwords_in("http://me@host") == ()

@@ -1,0 +1,1 @@
+"""Logs: what is written, and what never is."""

@@ -1,0 +1,240 @@
+"""One record is one line, in both styles; levels do what they say; no secret gets past the sink."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from nexus.telemetry import logs
+
+SECRET = "sk-live-0123456789"
+OWN = logging.getLogger("nexus.test")
+FOREIGN = logging.getLogger("urllib3.test")
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def untouched_logging() -> Iterator[None]:
+    loggers = [logging.getLogger(name) for name in (None, *logs.OWN_LOGGERS)]
+    before = [(logger, logger.level) for logger in loggers]
+    yield
+    for logger, level in before:
+        logger.setLevel(level)
+    root = logging.getLogger()
+    for sink in [handler for handler in root.handlers if isinstance(handler, logs.Sink)]:
+        root.removeHandler(sink)
+
+
+@contextlib.contextmanager
+def only_the_sink() -> Iterator[None]:
+    """Without pytest's own handlers, which raise where the sink has to cope."""
+    root = logging.getLogger()
+    kept = root.handlers
+    root.handlers = [handler for handler in kept if isinstance(handler, logs.Sink)]
+    try:
+        yield
+    finally:
+        root.handlers = kept
+
+
+def text_line(capture: Capture) -> str:
+    """What follows the time of the only line."""
+    time, rest = capture.readouterr().err.rstrip("\n").split(" ", 1)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", time)
+    return rest
+
+
+TEXT: dict[str, tuple[str, dict[str, object], str]] = {
+    "plain": ("ready", {}, "INFO  ready"),
+    "fields": (
+        "call",
+        {"status": 200, "share": 0.5, "model": "demo/echo"},
+        "INFO  call status=200 share=0.5 model=demo/echo",
+    ),
+    "blank": ("call", {"a": "b c"}, 'INFO  call a="b c"'),
+    "empty": ("call", {"a": ""}, 'INFO  call a=""'),
+    "equals sign": ("call", {"a": "b=c"}, 'INFO  call a="b=c"'),
+    "quote and backslash": ("call", {"a": 'b"\\'}, r'INFO  call a="b\"\\"'),
+    "line break": ("call", {"a": "b\nc"}, r'INFO  call a="b\nc"'),
+    "line separator": ("call", {"a": "b\u2028c"}, r'INFO  call a="b\u2028c"'),
+    "letters of all languages": ("grüße", {"a": "日本"}, "INFO  grüße a=日本"),
+    "switches and nothing": ("call", {"a": True, "b": False, "c": None}, "INFO  call a=true b=false"),
+    "list": ("call", {"a": ["x", 1]}, r'INFO  call a="[\"x\",1]"'),
+    "line break in the message": ("one\ntwo\r\x1b[31m\x7f", {}, r"INFO  one\ntwo\r\u001b[31m\u007f"),
+}
+
+
+@pytest.mark.parametrize(("message", "fields", "line"), TEXT.values(), ids=TEXT.keys())
+def test_text(capsys: Capture, message: str, fields: dict[str, object], line: str) -> None:
+    logs.configure("info", "text", ())
+    OWN.info(message, extra={"fields": fields})
+    assert text_line(capsys) == line
+
+
+def test_json(capsys: Capture) -> None:
+    logs.configure("info", "json", ())
+    OWN.warning("one\ntwo %s", "\u2028", extra={"fields": {"a": [1], "level": "mine", "b": None, "c": object}})
+    (line,) = capsys.readouterr().err.splitlines()
+    found = json.loads(line)
+    assert found.pop("time").endswith("Z")
+    assert found == {
+        "level": "warn",
+        "logger": "nexus.test",
+        "message": "one\ntwo \u2028",
+        "a": [1],
+        "field_level": "mine",
+        "b": None,
+        "c": "<class 'object'>",
+    }
+
+
+LEVELS = {
+    "off": ([], []),
+    "error": (["ERROR"], ["ERROR"]),
+    "warn": (["WARN", "ERROR"], ["WARN", "ERROR"]),
+    "info": (["INFO", "WARN", "ERROR"], ["WARN", "ERROR"]),
+    "debug": (["DEBUG", "INFO", "WARN", "ERROR"], ["WARN", "ERROR"]),
+    "trace": (["TRACE", "DEBUG", "INFO", "WARN", "ERROR"], ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"]),
+}
+
+
+@pytest.mark.parametrize(("level", "lines"), LEVELS.items(), ids=LEVELS.keys())
+def test_levels(capsys: Capture, level: str, lines: tuple[list[str], list[str]]) -> None:
+    logs.configure("trace", "json", ())
+    logs.configure(level, "text", ())
+    for logger, expected in zip((OWN, FOREIGN), lines, strict=True):
+        for number in (logs.TRACE, logging.DEBUG, logging.INFO, logging.WARNING, logging.CRITICAL):
+            logger.log(number, "x")
+        assert [line.split()[1] for line in capsys.readouterr().err.splitlines()] == expected
+
+
+def test_off_silences_a_logger_with_a_level_of_its_own(capsys: Capture) -> None:
+    stubborn = logging.getLogger("stubborn")
+    stubborn.setLevel(logging.DEBUG)
+    logs.configure("off", "text", ())
+    stubborn.critical("x")
+    assert capsys.readouterr().err == ""
+
+
+def test_other_libraries_are_named(capsys: Capture) -> None:
+    logs.configure("info", "text", ())
+    FOREIGN.warning("retry")
+    assert text_line(capsys) == "WARN  retry logger=urllib3.test"
+
+
+def _plain() -> None:
+    OWN.info("key " + SECRET)
+
+
+def _argument() -> None:
+    OWN.info("key %s %r", SECRET, {"a": SECRET})
+
+
+def _field() -> None:
+    OWN.info("call", extra={"fields": {"url": f"https://x/?key={SECRET}", "headers": {"x-api-key": SECRET}}})
+
+
+def _traceback() -> None:
+    try:
+        try:
+            raise KeyError(SECRET)
+        except KeyError as error:
+            raise ValueError(f"about {SECRET}") from error
+    except ValueError:
+        OWN.exception("failed")
+
+
+def _stack() -> None:
+    OWN.info("x", stack_info=True, extra={"fields": {"key": SECRET}})
+
+
+def _foreign() -> None:
+    FOREIGN.error("GET /?key=%s", SECRET)
+
+
+class _Unprintable:
+    def __str__(self) -> str:
+        raise RuntimeError(f"cannot show {SECRET}")
+
+
+def _broken_record() -> None:
+    OWN.info("%s and " + SECRET, _Unprintable())
+
+
+def _wrong_arguments() -> None:
+    OWN.info("%d", SECRET)
+
+
+LEAKS = (_plain, _argument, _field, _traceback, _stack, _foreign, _broken_record, _wrong_arguments)
+
+
+@pytest.mark.parametrize("style", logs.STYLES)
+@pytest.mark.parametrize("leak", LEAKS)
+def test_no_secret_gets_past_the_sink(capsys: Capture, style: str, leak: object) -> None:
+    assert callable(leak)
+    logs.configure("trace", style, (SECRET,))
+    with only_the_sink():
+        leak()
+    said = capsys.readouterr().err
+    assert said
+    assert SECRET not in said
+
+
+AWKWARD = {
+    "quote": 'se"cret-key',
+    "backslash": "se\\cret-key",
+    "apostrophe": "se'cret-key",
+    "letters beyond ASCII": "sécret-key",
+    "what a URL would escape": "s/e+c=ret&key",
+}
+
+
+@pytest.mark.parametrize("secret", AWKWARD.values(), ids=AWKWARD.keys())
+@pytest.mark.parametrize("style", logs.STYLES)
+def test_secrets_are_known_in_every_spelling(capsys: Capture, style: str, secret: str) -> None:
+    logs.configure("info", style, (secret,))
+    OWN.info("%s", {"a": secret}, extra={"fields": {"a": secret, "b": {"c": secret}}})
+    assert capsys.readouterr().err.count(logs.REDACTED) == 3
+
+
+def test_short_secrets_blank_out_nothing() -> None:
+    assert logs.redactor(("none", "x", "12345"))("none x 12345") == "none x 12345"
+
+
+def test_a_secret_that_begins_with_another_leaves_no_tail() -> None:
+    assert logs.redactor(("secret", "secret-long"))("secret-long secret") == "[redacted] [redacted]"
+
+
+def test_traceback_in_text_cannot_pass_for_a_record(capsys: Capture) -> None:
+    logs.configure("info", "text", ())
+    try:
+        raise ValueError("x\n2026-01-01T00:00:00.000000Z INFO  forged")
+    except ValueError:
+        OWN.exception("failed")
+    first, *rest = capsys.readouterr().err.splitlines()
+    assert first.endswith("ERROR failed")
+    assert rest
+    assert all(line.startswith("    ") for line in rest)
+
+
+def test_traceback_in_json_is_one_line(capsys: Capture) -> None:
+    logs.configure("info", "json", ())
+    try:
+        raise ValueError("x\ny")
+    except ValueError:
+        OWN.exception("failed")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert json.loads(line)["exception"].endswith("ValueError: x\ny")
+
+
+def test_configured_twice_writes_once(capsys: Capture) -> None:
+    logs.configure("info", "text", ())
+    logs.configure("info", "text", ())
+    OWN.info("x")
+    assert len(capsys.readouterr().err.splitlines()) == 1

@@ -1,0 +1,315 @@
+"""The command line as a person meets it: `python -m nexus` in an empty folder."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+import types
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from nexus import __version__, cli
+from nexus.commands import init
+from nexus.settings import Settings
+from nexus.telemetry import logs
+from nexus.welcome import demo_text
+
+ROOT = Path(__file__).parents[1]
+KEYS = {"OPENAI_API_KEY": "sk-openai-0123", "ANTHROPIC_API_KEY": "sk-ant-0123"}
+
+FILE = """\
+[server]
+listen_address = "127.0.0.1:9999"
+[llm.providers.openai]
+type = "openai"
+api_key = "{{ env.OPENAI_API_KEY }}"
+models.smart = { rename = "gpt-4" }
+[llm.providers.byok]
+type = "anthropic"
+forward_token = true
+base_url = "https://example.org/v1/"
+models.claude = {}
+[llm.providers.both]
+type = "openai"
+api_key = "sk-both-0123"
+forward_token = true
+models."gpt-3.5-turbo" = {}
+[llm.providers.demo]
+type = "echo"
+models.echo = {}
+"""
+
+
+def nexus(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "nexus", *arguments],
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), **environ},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def test_version(tmp_path: Path) -> None:
+    run = nexus(tmp_path, "--version")
+    assert (run.returncode, run.stdout, run.stderr) == (0, f"nexus {__version__}\n", "")
+
+
+def test_check_without_any_file_checks_the_demo(tmp_path: Path) -> None:
+    run = nexus(tmp_path, "check")
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "demo/echo-tools" in run.stdout
+    assert run.stdout.endswith("no nexus.toml here, the built-in demo: valid, 2 models\n")
+
+
+def test_check_prints_routes_and_never_a_key(tmp_path: Path) -> None:
+    (tmp_path / "nexus.toml").write_text(FILE)
+    run = nexus(tmp_path, "check", **KEYS)
+    assert (run.returncode, run.stderr) == (0, "")
+    rows = [line.split(maxsplit=5) for line in run.stdout.split("\n\n")[0].splitlines()]
+    assert rows[1:4] == [
+        ["openai/smart", "openai", "openai", "gpt-4", "https://api.openai.com/v1", "present"],
+        ["byok/claude", "byok", "anthropic", "claude", "https://example.org/v1", "from client"],
+        [
+            "both/gpt-3.5-turbo",
+            "both",
+            "openai",
+            "gpt-3.5-turbo",
+            "https://api.openai.com/v1",
+            "from client, else present",
+        ],
+    ]
+    assert rows[4][:4] == ["demo/echo", "demo", "echo", "echo"]
+    assert run.stdout.splitlines()[4].endswith("  not needed")
+    assert "anthropic protocol at http://127.0.0.1:9999/llm/anthropic\n" in run.stdout
+    assert "sk-" not in run.stdout
+
+
+def test_columns_are_aligned(tmp_path: Path) -> None:
+    head, *rows = nexus(tmp_path, "check").stdout.split("\n\n")[0].splitlines()
+    for row in rows:
+        assert row[head.index("TYPE") :].startswith("echo ")
+
+
+def test_check_warns_as_serving_would(tmp_path: Path) -> None:
+    run = nexus(tmp_path, "check", "-l", "0.0.0.0:80")
+    assert run.returncode == 0
+    assert "warning: listening on 0.0.0.0:80 without any authentication" in run.stdout
+
+
+def test_check_prints_every_problem(tmp_path: Path) -> None:
+    (tmp_path / "nexus.toml").write_text(FILE.replace("models.claude", "modles.claude"))
+    run = nexus(tmp_path, "check")
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr.splitlines() == [
+        "nexus.toml:5: llm.providers.openai.api_key: environment variable OPENAI_API_KEY is not set",
+        'nexus.toml:11: llm.providers.byok.modles: unknown key; did you mean "models"?',
+    ]
+
+
+def test_serving_with_problems_prints_them_too(tmp_path: Path) -> None:
+    (tmp_path / "nexus.toml").write_text("[llm")
+    run = nexus(tmp_path)
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr.startswith("nexus.toml:1: not valid TOML: ")
+
+
+MISSING: dict[str, tuple[list[str], dict[str, str]]] = {
+    "flag": (["-c", "nope.toml"], {}),
+    "flag, check": (["check", "-c", "nope.toml"], {}),
+    "environment": ([], {"NEXUS_CONFIG_PATH": "nope.toml"}),
+}
+
+
+@pytest.mark.parametrize(("arguments", "environ"), MISSING.values(), ids=MISSING.keys())
+def test_a_named_file_must_exist(tmp_path: Path, arguments: list[str], environ: dict[str, str]) -> None:
+    run = nexus(tmp_path, *arguments, **environ)
+    assert (run.returncode, run.stdout, run.stderr) == (1, "", "nope.toml: no such file\n")
+
+
+REFUSED: dict[str, tuple[list[str], dict[str, str], str]] = {
+    "level": (["--log", "loud"], {}, "--log: choose from off, error, warn, info, debug, trace"),
+    "level in the environment": ([], {"NEXUS_LOG": "loud"}, "NEXUS_LOG: choose from off, "),
+    "style": (["--log-style", "color"], {}, "--log-style: choose from text, json"),
+    "address": (["-l", "8000"], {}, "--listen-address: is not a listen address"),
+    "empty address": (["-l", ""], {}, "--listen-address: is not a listen address"),
+    "address in the environment": ([], {"NEXUS_LISTEN_ADDRESS": "x:y"}, "NEXUS_LISTEN_ADDRESS: the port"),
+    "empty path": (["-c", ""], {}, "--config: a path is missing"),
+    "unknown command": (["srve"], {}, "invalid choice: 'srve'"),
+    "shortened flag": (["--conf=x"], {}, "unrecognized arguments"),
+    "serving flag of init": (["init", "--log", "info"], {}, "unrecognized arguments"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "environ", "message"), REFUSED.values(), ids=REFUSED.keys())
+def test_refused(
+    arguments: list[str], environ: Mapping[str, str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.read_options(arguments, environ)
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+OPTIONS: dict[str, tuple[list[str], dict[str, str], tuple[str, str | None, str | None, str, str]]] = {
+    "nothing": ([], {}, ("serve", None, None, "info", "text")),
+    "before the command": (["-c", "a", "-l", "[::1]:0", "check"], {}, ("check", "a", "[::1]:0", "info", "text")),
+    "after the command": (["check", "-c", "a", "--log", "trace"], {}, ("check", "a", None, "trace", "text")),
+    "on both sides": (["--log", "debug", "check", "-c", "a"], {}, ("check", "a", None, "debug", "text")),
+    "the later one wins": (["-c", "a", "check", "-c", "b"], {}, ("check", "b", None, "info", "text")),
+    "init": (["init", "--config", "a"], {}, ("init", "a", None, "info", "text")),
+    "environment": (
+        [],
+        {"NEXUS_CONFIG_PATH": "a", "NEXUS_LISTEN_ADDRESS": "h:1", "NEXUS_LOG": "off", "NEXUS_LOG_STYLE": "json"},
+        ("serve", "a", "h:1", "off", "json"),
+    ),
+    "flags win": (
+        ["-c", "b", "-l", "h:2", "--log", "warn", "--log-style", "text"],
+        {"NEXUS_CONFIG_PATH": "a", "NEXUS_LISTEN_ADDRESS": "h:1", "NEXUS_LOG": "off", "NEXUS_LOG_STYLE": "json"},
+        ("serve", "b", "h:2", "warn", "text"),
+    ),
+    "empty variables are unset": (
+        [],
+        {"NEXUS_CONFIG_PATH": "", "NEXUS_LISTEN_ADDRESS": "", "NEXUS_LOG": "", "NEXUS_LOG_STYLE": ""},
+        ("serve", None, None, "info", "text"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("arguments", "environ", "expected"), OPTIONS.values(), ids=OPTIONS.keys())
+def test_options(arguments: list[str], environ: dict[str, str], expected: tuple[object, ...]) -> None:
+    found = cli.read_options(arguments, environ)
+    config, address = found.config, found.listen_address
+    assert (
+        found.command,
+        str(config) if config else None,
+        str(address) if address else None,
+        found.log,
+        found.log_style,
+    ) == expected
+
+
+SERVED: dict[str, tuple[list[str], dict[str, str], bool, str]] = {
+    "demo": ([], {}, True, "127.0.0.1:8000"),
+    "demo, elsewhere": (["-l", "[::1]:0"], {}, True, "[::1]:0"),
+    "named file": (["-c", "other.toml"], KEYS, False, "127.0.0.1:9999"),
+    "flag over file": (["-c", "other.toml", "-l", "127.0.0.1:1"], KEYS, False, "127.0.0.1:1"),
+    "environment over file": (
+        ["-c", "other.toml"],
+        {**KEYS, "NEXUS_LISTEN_ADDRESS": "127.0.0.1:2"},
+        False,
+        "127.0.0.1:2",
+    ),
+}
+
+
+@pytest.mark.parametrize(("arguments", "environ", "demo", "address"), SERVED.values(), ids=SERVED.keys())
+def test_serving(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    environ: dict[str, str],
+    demo: bool,
+    address: str,
+) -> None:
+    served: list[tuple[Settings, bool]] = []
+    configured: list[tuple[object, ...]] = []
+
+    def serve(settings: Settings, *, demo: bool) -> int:
+        served.append((settings, demo))
+        return 7
+
+    server = types.ModuleType("nexus.server.run")
+    server.serve = serve  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "nexus.server.run", server)
+    monkeypatch.setattr(logs, "configure", lambda *given: configured.append(given))
+    for name in ("NEXUS_CONFIG_PATH", "NEXUS_LISTEN_ADDRESS", "NEXUS_LOG", "NEXUS_LOG_STYLE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other.toml").write_text(FILE)
+    assert cli.main([*arguments, "--log", "debug"]) == 7
+    ((settings, was_demo),) = served
+    assert (was_demo, str(settings.server.listen_address)) == (demo, address)
+    assert configured == [("debug", "text", ("sk-openai-0123", "sk-both-0123") if not demo else ())]
+
+
+def test_check_and_version_do_not_load_the_server(tmp_path: Path) -> None:
+    program = (
+        "import sys; from nexus.cli import main; main(['check']);"
+        "assert not {'tornado', 'boto3', 'google.auth'} & set(sys.modules)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+
+
+INITS: dict[str, tuple[dict[str, str], list[str]]] = {
+    "no key": ({}, ["demo"]),
+    "blank key": ({"OPENAI_API_KEY": " "}, ["demo"]),
+    "one key": ({"ANTHROPIC_API_KEY": "sk-ant-0123"}, ["anthropic"]),
+    "all keys": (KEYS, ["openai", "anthropic"]),
+}
+
+
+@pytest.mark.parametrize(("environ", "providers"), INITS.values(), ids=INITS.keys())
+def test_init_writes_what_check_accepts(tmp_path: Path, environ: dict[str, str], providers: list[str]) -> None:
+    run = nexus(tmp_path, "init", **environ)
+    assert (run.returncode, run.stderr) == (0, "")
+    file = tmp_path / "nexus.toml"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert "sk-" not in file.read_text() + run.stdout
+    assert [
+        line[15:-1]
+        for line in file.read_text().splitlines()
+        if line.startswith("[llm.providers.") and "models" not in line
+    ] == providers
+    check = nexus(tmp_path, "check", **environ)
+    assert (check.returncode, check.stderr) == (0, "")
+    assert check.stdout.splitlines()[-1].startswith("nexus.toml: valid, ")
+
+
+def test_init_writes_where_it_is_told(tmp_path: Path) -> None:
+    assert nexus(tmp_path, "-c", "other.toml", "init").returncode == 0
+    assert [file.name for file in tmp_path.iterdir()] == ["other.toml"]
+
+
+def test_init_refuses_to_overwrite(tmp_path: Path) -> None:
+    (tmp_path / "nexus.toml").write_text("mine")
+    run = nexus(tmp_path, "init", **KEYS)
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr == "nexus: nexus.toml exists already and is left as it is\n"
+    assert (tmp_path / "nexus.toml").read_text() == "mine"
+
+
+def test_init_follows_no_link(tmp_path: Path) -> None:
+    (tmp_path / "nexus.toml").symlink_to(tmp_path / "elsewhere")
+    assert nexus(tmp_path, "init").returncode == 1
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_init_where_no_folder_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert init.init(tmp_path / "nix" / "nexus.toml", {}) == 1
+    assert capsys.readouterr().err.endswith("nexus.toml cannot be written: no such file or directory\n")
+
+
+def test_a_dangling_link_is_not_taken_for_no_file(tmp_path: Path) -> None:
+    (tmp_path / "nexus.toml").symlink_to(tmp_path / "elsewhere")
+    run = nexus(tmp_path, "check")
+    assert (run.returncode, run.stderr) == (1, "nexus.toml: no such file\n")
+
+
+def test_demo_text_holds_what_a_person_needs() -> None:
+    text = demo_text("http://[::1]:8000/")
+    assert "curl 'http://[::1]:8000/llm/openai/v1/chat/completions'" in text
+    assert '{"model": "demo/echo", "messages": [{"role": "user", "content": "Hello!"}]}' in text
+    assert "    export ANTHROPIC_BASE_URL='http://[::1]:8000/llm/anthropic'\n" in text
+    assert "    export ANTHROPIC_MODEL=demo/echo\n" in text
+    assert "ANTHROPIC_AUTH_TOKEN" in text

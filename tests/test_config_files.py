@@ -1,0 +1,117 @@
+"""Every file in config/ loads, and the annotated one names every key there is, with its true default."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined, PydanticUndefinedType
+
+from nexus.settings import ListenAddress, ProviderSettings, Settings, Table, load
+from nexus.settings.types import read_duration, read_size
+
+CONFIG = Path(__file__).parents[1] / "config"
+ANNOTATED = CONFIG / "nexus.toml"
+ENVIRON = {"OPENAI_API_KEY": "sk-openai-0123", "ANTHROPIC_API_KEY": "sk-ant-0123"}
+
+ROUTES = {
+    "nexus.toml": {"openai": ["gpt-5.5", "smart"], "anthropic": ["claude-sonnet-5-5", "claude-haiku-5-5"]},
+    "demo.toml": {"demo": ["echo", "echo-tools"]},
+    "claude-code.toml": {"anthropic": ["claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5"]},
+}
+
+
+@pytest.mark.parametrize(("name", "routes"), ROUTES.items(), ids=ROUTES.keys())
+def test_loads(name: str, routes: dict[str, list[str]]) -> None:
+    providers = load(CONFIG / name, ENVIRON).llm.providers
+    assert {name: list(provider.models) for name, provider in providers.items()} == routes
+
+
+def test_every_file_is_tested() -> None:
+    assert {file.name for file in CONFIG.glob("*.toml")} >= set(ROUTES)
+
+
+def uncommented() -> str:
+    """The annotated file with every setting taken out of its comment."""
+    return re.sub(r"^#(?=[a-z_\[])", "", ANNOTATED.read_text(), flags=re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("config")
+    (folder / "ca.pem").write_text("")
+    text = uncommented().replace("/etc/ssl/certs/internal-ca.pem", str(folder / "ca.pem"))
+    (folder / "nexus.toml").write_text(text)
+    return load(folder / "nexus.toml", ENVIRON), tomllib.loads(text)
+
+
+def tables(value: object, data: Any) -> Iterator[tuple[type[Table], dict[str, Any]]]:
+    """Every settings class in use, with what the file writes for it."""
+    match value:
+        case Table():
+            yield type(value), data
+            for name in type(value).model_fields:
+                yield from tables(getattr(value, name), data.get(name, {}))
+        case dict():
+            for name, item in value.items():
+                yield from tables(item, data[name])
+
+
+def written(everything: tuple[Settings, dict[str, Any]]) -> dict[tuple[type[Table], str], list[Any]]:
+    """Every key of every table in use, with each value that the file writes for it."""
+    found: dict[tuple[type[Table], str], list[Any]] = {}
+    for table, data in tables(*everything):
+        for name in table.model_fields:
+            # What all provider types share is written out once, for whichever of them comes first.
+            shared = issubclass(table, ProviderSettings) and name in ProviderSettings.model_fields
+            values = found.setdefault((ProviderSettings if shared else table, name), [])
+            values.extend([data[name]] if name in data else [])
+    return found
+
+
+def meaning(default: object, text: Any) -> object:
+    """What the text in the file stands for, read by hand rather than by the models under test."""
+    match default:
+        case ListenAddress():
+            return ListenAddress.read(text)
+        case float():
+            return read_duration(text)
+        case int() if isinstance(text, str):
+            return read_size(text)
+        case _:
+            return text
+
+
+def test_every_key_of_every_table_is_written(everything: tuple[Settings, dict[str, Any]]) -> None:
+    assert [f"{table.__name__}.{name}" for (table, name), values in written(everything).items() if not values] == []
+
+
+EXAMPLES = {"type", "api_key", "base_url", "rename", "display_name", "proxy", "ca_file"}
+"""Keys without a default, whose values in the file are examples."""
+
+
+def test_every_default_is_written_as_it_is(everything: tuple[Settings, dict[str, Any]]) -> None:
+    compared = []
+    for (table, name), values in written(everything).items():
+        info = table.model_fields[name]
+        if name in EXAMPLES:
+            assert info.default in (None, PydanticUndefined)
+        elif info.default_factory is None and not isinstance(info.default, BaseModel | PydanticUndefinedType):
+            compared.append(name)
+            assert {meaning(info.default, text) for text in values} == {info.default}, f"{table.__name__}.{name}"
+    assert len(compared) >= 20
+
+
+def test_every_key_has_a_description(everything: tuple[Settings, dict[str, Any]]) -> None:
+    bare = [
+        f"{table.__name__}.{name}"
+        for table, _ in tables(*everything)
+        for name, info in table.model_fields.items()
+        if not info.description
+    ]
+    assert bare == []

@@ -1,0 +1,158 @@
+"""The laws of the house, read off the source: who may import whom, how large a file may be, what README promises.
+
+Law: a rule that stands here is not a wish.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted(path for folder in ("nexus", "providers", "tools", "tests") for path in (ROOT / folder).rglob("*.py"))
+HOUSE = [path for path in SOURCES if path.relative_to(ROOT).parts[0] in ("nexus", "providers")]
+MOST_LINES = 400
+MOST_LINES_OF_CASES = 800
+"""For tests: tables of named cases belong together."""
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports at run time; what stands under TYPE_CHECKING is for the type checker only."""
+    tree = ast.parse(path.read_text())
+    skipped = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if node in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name if is_module(name) else node.module for name in names)
+
+
+def is_module(name: str) -> bool:
+    path = ROOT.joinpath(*name.split("."))
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+
+
+def under(name: str, *roots: str) -> bool:
+    return any(name == root or name.startswith(f"{root}.") for root in roots)
+
+
+# From the inside out: a layer may import itself and what stands before it.
+LAYERS: list[tuple[str, ...]] = [
+    ("nexus.errors", "nexus.wire", "nexus.usage", "nexus.conversation", "nexus.events", "nexus.fold", "nexus.headers"),
+    ("nexus.call", "nexus.upstream", "nexus.bridge"),
+    ("nexus.protocols",),
+    ("nexus.registry", "nexus.settings"),
+    ("nexus.sockets", "nexus.transport"),
+    ("nexus.provider", "nexus.routing"),
+    ("nexus.relay", "nexus.gateway"),
+    ("nexus.telemetry", "nexus.welcome"),
+    ("nexus.server",),
+    ("nexus.commands", "nexus.cli", "nexus.__main__"),
+]
+
+
+def layer(module: str) -> int | None:
+    return next((number for number, roots in enumerate(LAYERS) if under(module, *roots)), None)
+
+
+@pytest.mark.parametrize("path", HOUSE, ids=module_of)
+class TestImports:
+    def test_point_inwards(self, path: Path) -> None:
+        mine = layer(module_of(path))
+        for name in imports(path):
+            theirs = layer(name)
+            if mine is not None and theirs is not None:
+                assert theirs <= mine, f"{module_of(path)} imports {name}"
+
+    def test_tornado_stays_in_the_server(self, path: Path) -> None:
+        if not under(module_of(path), "nexus.server", "nexus.cli", "nexus.__main__"):
+            assert not any(under(name, "tornado") for name in imports(path))
+
+    def test_asyncio_stays_with_the_server_and_the_bridge(self, path: Path) -> None:
+        if not under(module_of(path), "nexus.server", "nexus.bridge"):
+            assert not any(under(name, "asyncio") for name in imports(path))
+
+    def test_only_the_registry_knows_providers_and_only_by_name(self, path: Path) -> None:
+        if under(module_of(path), "nexus"):
+            assert not any(under(name, "providers") for name in imports(path))
+
+    def test_a_provider_knows_no_other_and_little_of_the_house(self, path: Path) -> None:
+        module = module_of(path)
+        if not under(module, "providers") or module == "providers":
+            return
+        own = ".".join(module.split(".")[:2])
+        allowed = ("nexus.provider", "nexus.errors", "nexus.protocols", "nexus.headers", "nexus.upstream", "nexus.wire")
+        values = ("nexus.call", "nexus.settings", "nexus.conversation", "nexus.usage", "nexus.fold", "nexus.events")
+        for name in imports(path):
+            if under(name, "providers", "nexus") and name != "nexus":
+                assert under(name, own, *allowed, *values), f"{module} imports {name}"
+
+    def test_a_dialect_does_no_io_and_knows_no_other(self, path: Path) -> None:
+        module = module_of(path)
+        if not under(module, "nexus.protocols") or module == "nexus.protocols.clients":
+            return
+        dialects = {folder.name for folder in (ROOT / "nexus/protocols").iterdir() if folder.is_dir()}
+        own = module.split(".")[2] if module.count(".") > 1 else ""
+        for name in imports(path):
+            assert not under(name, "socket", "threading", "requests", "urllib3", "logging", "time", "random", "os")
+            parts = name.split(".")
+            if under(name, "nexus.protocols") and len(parts) > 2 and parts[2] in dialects:
+                assert parts[2] == own, f"{module} imports {name}"
+
+
+def test_the_bridge_is_made_of_the_standard_library() -> None:
+    names = [name.split(".")[0] for name in imports(ROOT / "nexus/bridge.py")]
+    assert set(names) <= sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_of)
+def test_files_are_small_and_say_what_they_are_for(path: Path) -> None:
+    text = path.read_text()
+    assert text.count("\n") <= (MOST_LINES if path.relative_to(ROOT).parts[0] != "tests" else MOST_LINES_OF_CASES)
+    docstring = ast.get_docstring(ast.parse(text))
+    assert docstring, "the module docstring is missing"
+    if path in HOUSE and path.name != "__init__.py":
+        assert re.search(r"^Law\b", docstring, re.MULTILINE), "the docstring does not say which law the file obeys"
+
+
+@pytest.mark.parametrize("path", HOUSE, ids=module_of)
+def test_nothing_is_printed_and_no_exception_is_swallowed(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id != "print"
+        if isinstance(node, ast.ExceptHandler):
+            assert not all(isinstance(inner, ast.Pass) for inner in node.body), f"line {node.lineno}"
+
+
+class TestReadme:
+    README = (ROOT / "README.rst").read_text() if (ROOT / "README.rst").exists() else ""
+
+    def test_its_test_command_is_what_ci_runs(self) -> None:
+        command = "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/python -m pytest"
+        assert [line.strip() for line in self.README.splitlines()].count(command) == 1
+        assert (ROOT / ".ci/run").read_text().splitlines().count(command) == 1
+
+    def test_its_run_command_is_there(self) -> None:
+        assert "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/python -m nexus" in self.README
+
+    def test_it_names_every_folder_of_the_house(self) -> None:
+        for folder in (ROOT / "nexus").iterdir():
+            if folder.is_dir() and (folder / "__init__.py").exists():
+                assert re.search(rf"\b{folder.name}/", self.README), f"{folder.name}/ is not in README.rst"

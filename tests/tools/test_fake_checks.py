@@ -1,0 +1,168 @@
+"""What the fake upstreams accept and what they refuse.
+
+Law: every violation is seen twice: by the client as an error, by the test in ``violations``.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import requests
+
+from tests.tools.driving import AUTH, CHAT_TOOL, CLAUDE_TOOL, HELLO, PATH, connect, post, read_all
+from tools.fake_upstream import Behaviour, FakeUpstream
+
+IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}}
+CHAT_PARTS = [{"type": "text", "text": "x"}, {"type": "image_url", "image_url": {"url": "https://x/y.png"}}]
+
+
+def said(role: str, content: Any, **more: Any) -> dict[str, Any]:
+    return {"messages": [{"role": role, "content": content, **more}]}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        said("user", CHAT_PARTS),
+        said("developer", "be brief"),
+        said("tool", "22 C", tool_call_id="call_1"),
+        said(
+            "assistant", None, tool_calls=[{"id": "1", "type": "function", "function": {"name": "f", "arguments": ""}}]
+        ),
+        {"tools": [CHAT_TOOL], "tool_choice": {"type": "function", "function": {"name": "weather"}}},
+        {"stop": ["a", "b"], "metadata": {"k": "v"}, "logit_bias": {"1": 2}, "seed": 1, "temperature": 1},
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {"any": 1}}}},
+    ],
+)
+def test_chat_requests_that_fit(chat: FakeUpstream, change: dict[str, Any]) -> None:
+    assert post(chat, HELLO | change).status_code == 200
+    assert chat.violations == []
+
+
+@pytest.mark.parametrize(
+    ("change", "violation"),
+    [
+        ({"frobnicate": 1}, "frobnicate: Extra inputs are not permitted"),
+        ({"top_k": 5}, "top_k: Extra"),
+        ({"max_tokens": "5"}, "max_tokens: Input should be a valid integer"),
+        ({"messages": []} | said("user", "x", cache_control={"type": "ephemeral"}), "messages.0.cache_control: Extra"),
+        (said("user", [{"type": "text", "text": "x", "y": 1}]), "messages.0.content.0.y: Extra"),
+        (said("user", [IMAGE]), "messages.0.content.0"),
+        (said("usr", "x"), "messages.0.role: Input should be 'user'"),
+        (said("user", 5), "messages.0.content: "),
+        ({"tools": [CHAT_TOOL | {"strict": True}]}, "tools.0.strict: Extra"),
+        ({"tools": [CLAUDE_TOOL]}, "tools.0"),
+        ({"tool_choice": {"type": "auto"}}, "tool_choice"),
+        ({"stream": True, "stream_options": {"usage": True}}, "stream_options.usage: Extra"),
+    ],
+)
+def test_chat_violations(chat: FakeUpstream, change: dict[str, Any], violation: str) -> None:
+    reply = post(chat, HELLO | change)
+    assert reply.status_code == 400
+    assert set(reply.json()["error"]) == {"message", "type", "param", "code"}
+    assert chat.violations[0] in reply.json()["error"]["message"]
+    assert any(found.startswith(violation) for found in chat.violations), chat.violations
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        said("user", [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}, IMAGE]),
+        said("user", [{"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": "x"}, IMAGE]}]),
+        said("assistant", [{"type": "thinking", "thinking": "x", "signature": "s"}]),
+        said("assistant", [{"type": "tool_use", "id": "t", "name": "n", "input": {"any": [1]}}]),
+        {"system": [{"type": "text", "text": "x"}], "thinking": {"type": "enabled", "budget_tokens": 1024}},
+        {"tools": [CLAUDE_TOOL], "tool_choice": {"type": "tool", "name": "weather"}},
+        {"stop_sequences": ["a"], "metadata": {"user_id": "u"}, "service_tier": "auto"},
+    ],
+)
+def test_claude_requests_that_fit(claude: FakeUpstream, change: dict[str, Any]) -> None:
+    assert post(claude, HELLO | change).status_code == 200
+    assert claude.violations == []
+
+
+@pytest.mark.parametrize(
+    ("change", "violation"),
+    [
+        ({"frobnicate": 1}, "frobnicate: Extra inputs are not permitted"),
+        ({"max_tokens": None}, "max_tokens: "),
+        (said("tool", "x"), "messages.0.role: Input should be"),
+        (said("user", "x", name="n"), "messages.0.name: Extra"),
+        (said("user", [{"type": "text", "text": "x", "y": 1}]), "messages.0.content.0.y: Extra"),
+        (said("user", [{"type": "nonsense"}]), "messages.0.content.0.type: "),
+        (said("user", [IMAGE | {"source": IMAGE["source"] | {"z": 1}}]), "messages.0.content.0.source.z: Extra"),  # type: ignore[operator]
+        ({"tools": [CLAUDE_TOOL | {"parameters": {}}]}, "tools.0.parameters: Extra"),
+        ({"tool_choice": "auto"}, "tool_choice"),
+        ({"tool_choice": {"type": "auto", "name": "x"}}, "tool_choice.name: Extra"),
+        ({"stream_options": {}}, "stream_options: Extra"),
+        ({"mcp_servers": []}, "mcp_servers: Extra"),
+    ],
+)
+def test_claude_violations(claude: FakeUpstream, change: dict[str, Any], violation: str) -> None:
+    reply = post(claude, HELLO | change)
+    assert reply.status_code == 400
+    body = reply.json()
+    assert (body["type"], body["error"]["type"]) == ("error", "invalid_request_error")
+    assert body["request_id"] == reply.headers["request-id"]
+    assert any(found.startswith(violation) for found in claude.violations), claude.violations
+
+
+def test_claude_beta_fields(claude: FakeUpstream) -> None:
+    body = HELLO | {"mcp_servers": [{"type": "url", "url": "https://x", "name": "x"}]}
+    assert post(claude, body).status_code == 400
+    assert post(claude, body, "/v1/messages?beta=true").status_code == 200
+    assert post(claude, body | {"stream": True}, anthropic_beta="mcp-client-2025-04-04").status_code == 200
+    assert post(claude, body | {"frobnicate": 1}, "/v1/messages?beta=true").status_code == 400
+    assert post(claude, body | {"betas": ["x"]}, "/v1/messages?beta=true").status_code == 400
+    count = {"model": "m", "messages": HELLO["messages"]}
+    assert post(claude, count, "/v1/messages/count_tokens?beta=true").status_code == 200
+    assert post(claude, HELLO, "/v1/messages/count_tokens").status_code == 400
+
+
+def test_keys_paths_and_methods(upstream: FakeUpstream) -> None:
+    url = upstream.origin + PATH[upstream.vendor]
+    assert requests.post(url, json=HELLO, timeout=10).status_code == 401
+    assert requests.put(url, json=HELLO, headers=AUTH[upstream.vendor], timeout=10).status_code == 405
+    assert post(upstream, path="/v1/nothing").status_code == 404
+    plain = requests.post(url, data=json.dumps(HELLO), headers=AUTH[upstream.vendor], timeout=10)
+    assert plain.status_code == 400
+    broken = AUTH[upstream.vendor] | {"content-type": "application/json"}
+    assert requests.post(url, data="{", headers=broken, timeout=10).status_code == 400
+    assert len(upstream.violations) == 5
+
+
+def test_the_expected_key_and_version() -> None:
+    with FakeUpstream("anthropic", api_key="right") as fake:
+        assert post(fake).json()["error"]["type"] == "authentication_error"
+        assert post(fake, x_api_key="right").status_code == 200
+        without = requests.post(fake.base_url + "/messages", json=HELLO, headers={"x-api-key": "right"}, timeout=10)
+        assert without.status_code == 400
+        assert fake.violations[-1] == "anthropic-version: header is required"
+
+
+def test_lenient_lets_unknown_fields_through() -> None:
+    with FakeUpstream("openai", strict=False) as fake:
+        assert post(fake, HELLO | {"frobnicate": 1}).status_code == 200
+
+
+def test_named_extra_fields_go_through() -> None:
+    with FakeUpstream("anthropic", extra_fields=("temperature", "top_k")) as fake:
+        assert post(fake, HELLO | {"temperature": 1, "top_k": 3}).status_code == 200
+        assert post(fake, HELLO | {"temperature": 1, "frobnicate": 3}).status_code == 400
+        assert fake.violations == ["frobnicate: Extra inputs are not permitted"]
+
+
+def test_a_violation_does_not_use_up_a_behaviour(upstream: FakeUpstream) -> None:
+    upstream.next(Behaviour(text="kept"))
+    assert post(upstream, HELLO | {"frobnicate": 1}).status_code == 400
+    assert "kept" in post(upstream).text
+    assert Behaviour().text in post(upstream).text
+
+
+def test_not_http(chat: FakeUpstream) -> None:
+    with connect(chat) as sock:
+        sock.sendall(b"hello there\r\n\r\n")
+        assert read_all(sock) == b""
+    assert chat.violations == ["not HTTP: request line is 'hello there'"]

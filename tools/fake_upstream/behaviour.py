@@ -1,0 +1,68 @@
+"""What a fake upstream is told to do with one request.
+
+Law: a value, nothing else. Every field left alone means "like a healthy vendor"; fields combine, and the order in
+which they take effect is the order in which they stand here.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Literal
+
+Garbage = Literal["http", "json", "sse"]
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """One answer.
+
+    "After N events" counts the frames of a streamed answer. For an answer that is not streamed, ``cut_after`` and
+    ``reset_after`` count bytes of the body instead, which then promises more than it delivers. Every wait watches
+    the socket: a peer that leaves is noticed at once.
+    """
+
+    # Before the head.
+    hang: bool = False  # never answer; wait until the peer goes
+    delay: float = 0.0
+    close_before_head: bool = False  # FIN instead of an answer
+    reset_after: int | None = None  # RST after N events; 0 is before the head
+    garbage: Garbage | None = None  # not HTTP at all; 200 with broken JSON; 200 with a broken event stream
+
+    # The head. ``headers`` replace the generated header of the same name.
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+    chunked: bool = True  # False: a stream is delimited by the end of the connection
+    gzip: bool = False  # compress the body, whatever the client accepts
+
+    # The body. ``body`` and ``events`` are literal; the rest is for generated ones.
+    body: bytes | None = None
+    events: tuple[bytes, ...] | None = None
+    text: str = "Hello from the fake upstream."
+    thinking: str = ""  # anthropic: a thinking block, signed, before the text
+    tool_call: bool = False  # call the first tool of the request instead of saying ``text``
+    tool_arguments: str = '{"city": "Paris"}'
+    stop_reason: str | None = None  # in the vendor's own words
+    message: str | None = None  # of the error body when ``status`` is one
+    error_type: str | None = None
+    error_code: str | None = None  # openai only
+
+    # Token counts are disjoint here; each vendor adds them up in its own way.
+    input_tokens: int = 11
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 6
+    reasoning_tokens: int = 0  # part of ``output_tokens``
+
+    # The pace of a stream. ``hold`` also holds an answer that is not streamed, before its head.
+    hold: threading.Event | None = None
+    first_event_delay: float = 0.0
+    event_delay: float = 0.0
+    piece_size: int | None = None  # re-cut the stream's bytes into chunks of this size, across frames
+    endless: bool = False  # repeat the first delta until the peer goes
+
+    # How a stream ends.
+    end_after: int | None = None  # the HTTP body ends properly, the event stream early
+    error_after: int | None = None  # the vendor's in-band error event, then a proper end
+    cut_after: int | None = None  # FIN in the middle of the HTTP body
+    close_after: bool = False  # a complete answer, then FIN, without having announced it

@@ -1,0 +1,185 @@
+"""The fake OpenAI: chat completions, unary and streamed, and the model list.
+
+Law: pure functions from a request and a Behaviour to bytes; what they emit validates with the SDK's response types.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tools.fake_upstream.behaviour import Behaviour
+from tools.fake_upstream.request import SeenRequest
+from tools.fake_upstream.validate import problems, validator
+from tools.fake_upstream.vendors import Answer, Refusal, Rules, body_problem, compact, pieces, text_or
+
+REQUEST_ID_HEADER = "x-request-id"
+MODELS = ("gpt-4", "gpt-4o", "gpt-3.5-turbo")
+CREATED = 1_700_000_000
+CHAT = "/v1/chat/completions"
+UNARY = "openai.types.chat.completion_create_params:CompletionCreateParamsNonStreaming"
+STREAMING = "openai.types.chat.completion_create_params:CompletionCreateParamsStreaming"
+DONE = b"data: [DONE]\n\n"
+
+# status -> type, code
+ERRORS: dict[int, tuple[str, str | None]] = {
+    400: ("invalid_request_error", None),
+    401: ("invalid_request_error", "invalid_api_key"),
+    403: ("invalid_request_error", "unsupported_country_region_territory"),
+    404: ("invalid_request_error", "model_not_found"),
+    429: ("requests", "rate_limit_exceeded"),
+    503: ("server_error", "service_unavailable"),
+}
+
+
+def warm_up() -> None:
+    validator(UNARY)
+    validator(STREAMING)
+
+
+def request_id(serial: int) -> str:
+    return f"req_{serial:032x}"
+
+
+def check(request: SeenRequest, rules: Rules) -> Refusal | None:
+    is_models = request.route == "/v1/models" or request.route.startswith("/v1/models/")
+    if not is_models and request.route != CHAT:
+        return Refusal(404, (f"{request.path}: no such path",), error_code="unknown_url")
+    allowed = "GET" if is_models else "POST"
+    if request.method != allowed:
+        return Refusal(405, (f"{request.method} {request.path}: only {allowed}",), (("allow", allowed),))
+    if refusal := _check_key(request.header("authorization"), rules.api_key):
+        return refusal
+    if is_models:
+        return None
+    if problem := body_problem(request):
+        return Refusal(400, (problem,))
+    if rules.strict:
+        type_name = STREAMING if request.streams else UNARY
+        if found := problems(type_name, request.body, allow=rules.extra_fields):
+            return Refusal(400, found)
+    return None
+
+
+def answer(request: SeenRequest, behaviour: Behaviour, serial: int) -> Answer:
+    if request.method == "GET":
+        return Answer(_models(request.route))
+    base = {"id": f"chatcmpl-{serial:08d}", "created": CREATED, "model": request.json.get("model")}
+    call = _tool_call(request.json, behaviour, serial) if behaviour.tool_call else None
+    finish = behaviour.stop_reason or ("tool_calls" if call else "stop")
+    if request.streams:
+        options = request.json.get("stream_options") or {}
+        return _stream(base, behaviour, call, finish, with_usage=options.get("include_usage") is True)
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": None if call else behaviour.text,
+        "refusal": None,
+        "annotations": [],
+    }
+    if call:
+        message["tool_calls"] = [call]
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
+    whole = base | {
+        "object": "chat.completion",
+        "choices": [choice],
+        "usage": _usage(behaviour),
+        "service_tier": "default",
+        "system_fingerprint": None,
+    }
+    return Answer(compact(whole))
+
+
+def error_body(behaviour: Behaviour, request_id: str) -> bytes:
+    return json.dumps(_error(behaviour), indent=2).encode()
+
+
+def error_frame(behaviour: Behaviour, request_id: str) -> bytes:
+    return _frame(_error(behaviour))
+
+
+def _check_key(authorization: str | None, api_key: str | None) -> Refusal | None:
+    scheme, _, key = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not key:
+        return Refusal(401, ("authorization: no bearer token",))
+    if api_key is not None and key != api_key:
+        return Refusal(401, ("authorization: not the expected key",))
+    return None
+
+
+def _models(route: str) -> bytes:
+    _, _, wanted = route.removeprefix("/v1/models").partition("/")
+    entries = [
+        {"id": name, "object": "model", "created": CREATED, "owned_by": "fake-upstream"}
+        for name in ((wanted,) if wanted else MODELS)
+    ]
+    return compact(entries[0] if wanted else {"object": "list", "data": entries})
+
+
+def _stream(
+    base: dict[str, Any], behaviour: Behaviour, call: dict[str, Any] | None, finish: str, *, with_usage: bool
+) -> Answer:
+    def chunk(delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+        return _frame(head | {"choices": [choice]} | tail)
+
+    head = base | {"object": "chat.completion.chunk", "service_tier": "default", "system_fingerprint": None}
+    # The vendor writes ``"usage": null`` on ordinary chunks only for those who asked for usage.
+    tail: dict[str, Any] = {"usage": None} if with_usage else {}
+    opening: dict[str, Any] = {"role": "assistant", "content": None if call else "", "refusal": None}
+    if call is None:
+        deltas: list[dict[str, Any]] = [{"content": piece} for piece in pieces(behaviour.text)]
+    else:
+        start = call | {"index": 0, "function": call["function"] | {"arguments": ""}}
+        opening["tool_calls"] = [start]
+        deltas = [
+            {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}
+            for piece in pieces(call["function"]["arguments"])
+        ]
+    frames = [chunk(opening), *map(chunk, deltas), chunk({}, finish)]
+    if with_usage:
+        frames.append(_frame(head | {"choices": [], "usage": _usage(behaviour)}))
+    return Answer(frames=(*frames, DONE), opening=1)
+
+
+def _tool_call(body: dict[str, Any], behaviour: Behaviour, serial: int) -> dict[str, Any]:
+    named = (tool["function"]["name"] for tool in body.get("tools") or () if tool.get("type") == "function")
+    function = {"name": next(named, "get_weather"), "arguments": behaviour.tool_arguments}
+    return {"id": f"call_{serial:08d}", "type": "function", "function": function}
+
+
+def _usage(behaviour: Behaviour) -> dict[str, Any]:
+    prompt = behaviour.input_tokens + behaviour.cached_tokens + behaviour.cache_write_tokens
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": behaviour.output_tokens,
+        "total_tokens": prompt + behaviour.output_tokens,
+        "prompt_tokens_details": {
+            "cached_tokens": behaviour.cached_tokens,
+            "cache_write_tokens": behaviour.cache_write_tokens,
+            "audio_tokens": 0,
+        },
+        "completion_tokens_details": {
+            "reasoning_tokens": behaviour.reasoning_tokens,
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
+    }
+
+
+def _error(behaviour: Behaviour) -> dict[str, Any]:
+    kind, code = ERRORS.get(behaviour.status, ("invalid_request_error", None))
+    if behaviour.status >= 500 or behaviour.status < 400:
+        kind = "server_error"
+    return {
+        "error": {
+            "message": text_or(behaviour.message, behaviour.status),
+            "type": behaviour.error_type or kind,
+            "param": None,
+            "code": behaviour.error_code or code,
+        }
+    }
+
+
+def _frame(value: dict[str, Any]) -> bytes:
+    return b"data: " + compact(value) + b"\n\n"

@@ -1,0 +1,187 @@
+"""Turns an Answer and a Behaviour into bytes and TCP events on a wire.
+
+Law: head and first frame leave in one write unless a wait lies between them; whatever was written before a wait is
+with the kernel before the wait begins.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import replace
+from http import HTTPStatus
+from itertools import chain, islice, repeat
+
+from tools.fake_upstream.behaviour import Behaviour
+from tools.fake_upstream.request import SeenRequest
+from tools.fake_upstream.vendors import Answer
+from tools.fake_upstream.wire import PeerGone, Wire
+
+JSON = "application/json"
+EVENTS = "text/event-stream; charset=utf-8"
+NOT_HTTP = b"\x15\x03\x01\x00\x02\x02\x28 this is not HTTP\n\n"
+NOT_JSON = b'{"id": "fake", "choices": [ this is not JSON'
+NOT_SSE = (b"data: {this is not JSON\n\n", b"\x00\xff\xfe this is no field\n\n", b"event: \xc3\x28\ndata\n\n")
+GZIP_WINDOW = 31
+# How many copies of an endless stream's delta go into one write.
+BATCH = 64
+
+
+def send_reply(
+    wire: Wire, request: SeenRequest, behaviour: Behaviour, answer: Answer, identity: tuple[str, str], error: bytes
+) -> bool:
+    """Whether the connection can take another request. ``error`` is the in-band event for ``error_after``."""
+    if behaviour.hang:
+        wire.pause(None)
+    wire.pause(behaviour.delay)
+    if behaviour.close_before_head:
+        return False
+    if behaviour.reset_after == 0:
+        wire.reset()
+        return False
+    match behaviour.garbage:
+        case "http":
+            wire.send(NOT_HTTP)
+            return False
+        case "json":
+            answer = Answer(NOT_JSON)
+        case "sse":
+            answer = Answer(frames=NOT_SSE)
+    if request.version == "HTTP/1.0":
+        behaviour = replace(behaviour, chunked=False)
+    if answer.frames is None:
+        return _send_body(wire, request, behaviour, answer.body, identity)
+    return _send_frames(wire, request, behaviour, answer, identity, error)
+
+
+def _send_body(wire: Wire, request: SeenRequest, behaviour: Behaviour, body: bytes, identity: tuple[str, str]) -> bool:
+    if behaviour.hold:
+        wire.hold(behaviour.hold)
+    if behaviour.gzip:
+        squeeze = zlib.compressobj(wbits=GZIP_WINDOW)
+        body = squeeze.compress(body) + squeeze.flush()
+    head = _head(request, behaviour, (("content-type", JSON), ("content-length", str(len(body))), identity))
+    limit = _first(behaviour.cut_after, behaviour.reset_after)
+    wire.send(head + body[:limit])
+    if behaviour.reset_after is not None:
+        wire.reset()
+    return limit is None and not behaviour.close_after and request.keep_alive
+
+
+def _send_frames(
+    wire: Wire,
+    request: SeenRequest,
+    behaviour: Behaviour,
+    answer: Answer,
+    identity: tuple[str, str],
+    error: bytes,
+) -> bool:
+    framing = ("transfer-encoding", "chunked") if behaviour.chunked else ("connection", "close")
+    out = _Stream(wire, behaviour, _head(request, behaviour, (("content-type", EVENTS), framing, identity)))
+    limit = _first(behaviour.cut_after, behaviour.reset_after, behaviour.end_after, behaviour.error_after)
+    for number, frame in enumerate(islice(_frames(behaviour, answer), limit)):
+        _wait(wire, out, behaviour, first=number == 0)
+        out.add(frame)
+        if behaviour.endless and number >= answer.opening and limit is None and out.can_batch:
+            out.repeat(frame)
+    if behaviour.error_after is not None:
+        out.add(error)
+    out.flush()
+    if behaviour.reset_after is not None:
+        wire.reset()
+        return False
+    if behaviour.cut_after is not None:
+        return False
+    try:
+        out.finish()
+    except PeerGone:
+        # The answer was complete; who leaves between its last event and the end of the body misses nothing.
+        return False
+    return behaviour.chunked and not behaviour.close_after and request.keep_alive
+
+
+def _frames(behaviour: Behaviour, answer: Answer) -> Iterator[bytes]:
+    frames = behaviour.events if behaviour.events is not None else (answer.frames or ())
+    if not behaviour.endless:
+        return iter(frames)
+    last = len(frames) - 1 if behaviour.events is not None else answer.opening
+    return chain(frames[:last], repeat(frames[last]))
+
+
+def _wait(wire: Wire, out: _Stream, behaviour: Behaviour, *, first: bool) -> None:
+    pause = behaviour.first_event_delay if first else behaviour.event_delay
+    hold = behaviour.hold if first else None
+    if pause or hold:
+        out.flush()
+    if hold:
+        wire.hold(hold)
+    if pause:
+        wire.pause(pause)
+
+
+class _Stream:
+    """The body of a streamed reply: cuts pieces, compresses, frames chunks."""
+
+    def __init__(self, wire: Wire, behaviour: Behaviour, head: bytes) -> None:
+        self._wire = wire
+        self._head = head
+        self._buffer = bytearray()
+        self._chunked = behaviour.chunked
+        self._piece_size = behaviour.piece_size
+        self._squeeze = zlib.compressobj(wbits=GZIP_WINDOW) if behaviour.gzip else None
+        self.can_batch = not (behaviour.gzip or behaviour.piece_size or behaviour.event_delay)
+
+    def add(self, data: bytes) -> None:
+        if self._squeeze:
+            data = self._squeeze.compress(data) + self._squeeze.flush(zlib.Z_SYNC_FLUSH)
+        self._buffer += data
+        size = self._piece_size or len(self._buffer)
+        while len(self._buffer) >= size > 0:
+            self._emit(bytes(self._buffer[:size]))
+            del self._buffer[:size]
+
+    def flush(self) -> None:
+        if self._buffer or self._head:
+            self._emit(bytes(self._buffer))
+            self._buffer.clear()
+
+    def repeat(self, frame: bytes) -> None:
+        """For ever, as fast as the peer takes it."""
+        batch = self._framed(frame) * BATCH
+        while True:
+            self._wire.send(batch)
+
+    def finish(self) -> None:
+        if self._squeeze:
+            self._buffer += self._squeeze.flush()
+            self.flush()
+        if self._chunked:
+            self._wire.send(b"0\r\n\r\n")
+
+    def _emit(self, piece: bytes) -> None:
+        self._wire.send(self._head + (self._framed(piece) if piece else b""))
+        self._head = b""
+
+    def _framed(self, data: bytes) -> bytes:
+        return b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data
+
+
+def _head(request: SeenRequest, behaviour: Behaviour, headers: tuple[tuple[str, str], ...]) -> bytes:
+    if behaviour.gzip:
+        headers += (("content-encoding", "gzip"),)
+    if not request.keep_alive and ("connection", "close") not in headers:
+        headers += (("connection", "close"),)
+    own = {name.lower() for name, _ in behaviour.headers}
+    lines = [f"HTTP/1.1 {behaviour.status} {_reason(behaviour.status)}"]
+    lines += [f"{name}: {value}" for name, value in headers if name not in own]
+    lines += [f"{name}: {value}" for name, value in behaviour.headers]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def _reason(status: int) -> str:
+    known = {int(entry): entry.phrase for entry in HTTPStatus}
+    return known.get(status, "Unknown")
+
+
+def _first(*limits: int | None) -> int | None:
+    return min((limit for limit in limits if limit is not None), default=None)

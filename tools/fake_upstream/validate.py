@@ -1,0 +1,92 @@
+"""Judges a request body by the SDKs' published request types.
+
+Law: the types are the SDKs' own, read by pydantic and tightened mechanically: unknown keys are refused in every
+TypedDict that does not declare itself open, lazy iterables are checked item by item, nothing is coerced.
+"""
+
+from __future__ import annotations
+
+import threading
+from importlib import import_module
+from typing import Any
+
+from pydantic import TypeAdapter
+from pydantic_core import ErrorDetails, SchemaValidator, ValidationError
+
+MOST_PROBLEMS = 5
+# The keys by which the vendors' unions are told apart.
+TAGS = ("type", "role")
+SCALARS = ("str", "int", "float", "bool", "bytes", "none")
+
+_validators: dict[str, SchemaValidator] = {}
+_building = threading.Lock()
+
+
+def validator(type_name: str) -> SchemaValidator:
+    """``type_name`` is ``package.module:Type``. Building one takes up to a second, so it happens once."""
+    with _building:
+        if type_name not in _validators:
+            module, _, name = type_name.partition(":")
+            schema = TypeAdapter(getattr(import_module(module), name)).core_schema
+            _validators[type_name] = SchemaValidator(_tighten(schema))
+        return _validators[type_name]
+
+
+def problems(type_name: str, body: bytes, *, allow: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """What is wrong with ``body``, most specific first; the top-level keys ``allow`` are not judged."""
+    try:
+        validator(type_name).validate_json(body, strict=True)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)
+        return _readable([item for item in found if item["loc"] not in {(name,) for name in allow}])
+    return ()
+
+
+def _tighten(schema: Any) -> Any:
+    if isinstance(schema, list | tuple):
+        return type(schema)(_tighten(item) for item in schema)
+    if not isinstance(schema, dict):
+        return schema
+    new = {key: value if key in ("metadata", "serialization") else _tighten(value) for key, value in schema.items()}
+    match new.get("type"):
+        case "generator":
+            new["type"] = "list"
+        case "typed-dict" if not _is_open(new):
+            new["extra_behavior"] = "forbid"
+        case "model-fields" if not _is_open(new):
+            # Response objects are allowed inside requests; they must not become the loophole for unknown keys.
+            new["extra_behavior"] = "forbid"
+    return new
+
+
+def _is_open(schema: dict[str, Any]) -> bool:
+    declared = schema.get("extra_behavior") or schema.get("config", {}).get("extra_fields_behavior")
+    return declared == "allow" or "extras_schema" in schema
+
+
+def _readable(errors: list[ErrorDetails]) -> tuple[str, ...]:
+    """pydantic reports every member of a union that did not fit; only the one that was meant is of interest."""
+    wrong = {error["loc"][:-1] for error in errors if _is_tag(error)}
+    meant = [error for error in errors if not any(error["loc"][:n] in wrong for n in range(len(error["loc"]) + 1))]
+    places = {_place(error["loc"]) for error in meant}
+    for error in errors:
+        parent = _place(error["loc"])[:-1]
+        if _is_tag(error) and not any(place[: len(parent)] == parent for place in places):
+            meant.append(error)
+    order = {"extra_forbidden": 0, "missing": 1}
+    meant.sort(key=lambda error: (order.get(error["type"], 2), -len(_place(error["loc"]))))
+    lines = dict.fromkeys(f"{'.'.join(map(str, _place(error['loc'])))}: {error['msg']}" for error in meant)
+    return tuple(lines)[:MOST_PROBLEMS]
+
+
+def _is_tag(error: ErrorDetails) -> bool:
+    return error["type"] in ("literal_error", "missing") and bool(error["loc"]) and error["loc"][-1] in TAGS
+
+
+def _place(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """The path in the document: ``loc`` without the names of union members."""
+    return tuple(
+        part
+        for part in loc
+        if isinstance(part, int) or not (part in SCALARS or "[" in part or part[:1].isupper() or "-" in part)
+    )
