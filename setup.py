@@ -23,6 +23,7 @@ setup(
         "tornado>=6.5",
         "requests>=2.32",
         "urllib3>=2.3",
+        "certifi",
         "pydantic>=2.10",
         "tenacity>=9",
     ],

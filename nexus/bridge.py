@@ -20,7 +20,7 @@ Head = TypeVar("Head")
 
 
 class Full(Exception):
-    """Every worker is busy; the caller says so to the client instead of queueing."""
+    """Every worker is busy, or the pool was stopped; the caller says so to the client instead of queueing."""
 
 
 class Workers:
@@ -42,14 +42,21 @@ class Workers:
             if self._busy >= self._limit:
                 raise Full
             self._busy += 1
-        return self._pool.submit(self._run, job)
+        try:
+            return self._pool.submit(self._run, job)
+        except RuntimeError as error:
+            self._done()
+            raise Full from error
 
     def _run(self, job: Callable[[], None]) -> None:
         try:
             job()
         finally:
-            with self._lock:
-                self._busy -= 1
+            self._done()
+
+    def _done(self) -> None:
+        with self._lock:
+            self._busy -= 1
 
     def stop(self) -> None:
         """No more jobs; running ones are left alone, for the loop thread must not wait for them."""

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from nexus.errors import NexusError
 from nexus.usage import Usage
@@ -19,6 +19,9 @@ from nexus.wire import Json
 
 if TYPE_CHECKING:
     from nexus.routing import Route
+
+
+Action = Literal["generate", "count_tokens"]
 
 
 class Cancel:
@@ -102,10 +105,12 @@ class Call:
     document: Mapping[str, Json]
     model: str
     stream: bool
+    action: Action = "generate"
     times: Times = field(default_factory=Times)
     cancel: Cancel = field(default_factory=Cancel)
     route: Route | None = None
     attempts: int = 0
+    dropped: list[str] = field(default_factory=list)
     tap: Tap = field(default_factory=Tap)
     status: int | None = None
     error: NexusError | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 Headers = Mapping[str, str]
@@ -48,10 +49,11 @@ def retry_after(vendor: Headers, now: float | None = None) -> float | None:
     if seconds is not None or value is None:
         return seconds
     try:
-        then = parsedate_to_datetime(value).timestamp()
+        date = parsedate_to_datetime(value)
+        then = date if date.tzinfo is not None else date.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
-    return max(0.0, then - (time.time() if now is None else now))
+    return max(0.0, then.timestamp() - (time.time() if now is None else now))
 
 
 def _number(value: str | None) -> float | None:

@@ -13,20 +13,27 @@ from typing import ClassVar
 
 from pydantic import SecretStr
 
-from nexus.call import Cancel
-from nexus.errors import AuthenticationFailed
+from nexus.call import Action, Cancel
+from nexus.errors import AuthenticationFailed, Rejected
 from nexus.headers import UPSTREAM_KEY
-from nexus.settings.provider import ProviderSettings
+from nexus.protocols.codec import Target
+from nexus.settings.provider import ModelSettings, ProviderSettings
 from nexus.transport import Patience, Transport
 from nexus.upstream import UpstreamReply, UpstreamRequest
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try at one provider: a body in one of its dialects, and what of the client's request travels with it."""
+    """One try at one provider: a body in one of its dialects, and what of the client's request travels with it.
+
+    ``model`` is the request model, which stands in ``body`` too where the dialect has it there. ``headers`` are the
+    client's (lower-case names); a provider picks what may travel.
+    """
 
     dialect: str
+    action: Action
     model: str
+    settings: ModelSettings
     body: bytes
     stream: bool
     headers: Mapping[str, str]
@@ -68,8 +75,25 @@ class Provider(ABC):
             raise AuthenticationFailed(f"provider {self.name!r} needs the caller's own key in {UPSTREAM_KEY}")
         return self.settings.api_key
 
+    def dialects_of(self, model: str, settings: ModelSettings) -> tuple[str, ...]:
+        """What the vendor speaks for this model, best first."""
+        return self.dialects
+
+    def counts_in(self, dialect: str) -> bool:
+        """Whether ``prepare`` knows the action ``count_tokens`` in this dialect."""
+        return False
+
+    def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
+        """What a writer of ``dialect`` has to know of the server and the model."""
+        return Target(model=model, max_tokens=settings.max_tokens)
+
     @abstractmethod
-    def prepare(self, attempt: Attempt) -> UpstreamRequest: ...
+    def prepare(self, attempt: Attempt) -> UpstreamRequest:
+        """The same attempt always gives the same request. Raises ClientError for what this vendor cannot take."""
+
+    def read_error(self, dialect: str, status: int, headers: Mapping[str, str], body: bytes) -> Rejected | None:
+        """An error whose shape is not the dialect's own; None where the dialect's codec reads it."""
+        return None
 
     def send(self, request: UpstreamRequest, cancel: Cancel) -> UpstreamReply:
         """Blocks until the head of an answer is there. Raises UpstreamError, or the reason of the cancelled call."""

@@ -1,7 +1,7 @@
 """The byte work of one attempt: open an answer, then hand on its pieces.
 
-Law: worker thread only; knows dialects and providers, no Tornado and no asyncio. Nothing is handed on before the answer
-has shown its first event, so that until then another attempt is possible; and nothing incomplete ever looks complete.
+Law: worker thread only; knows lanes and providers, no Tornado, no asyncio. Nothing is handed on before the answer has
+shown its first event, so that until then another attempt is possible; and nothing incomplete ever looks complete.
 """
 
 from __future__ import annotations
@@ -15,18 +15,21 @@ from nexus.call import Call, Times
 from nexus.errors import (
     Answered,
     ProtocolError,
+    Rejected,
     StreamInterrupted,
     Unreachable,
-    UnsupportedFeature,
+    UpstreamError,
     UpstreamTimeout,
 )
+from nexus.estimate import estimate
 from nexus.headers import retry_after, returned
-from nexus.protocols.base import Dialect, Passthrough
+from nexus.lanes import Lane, choose, choose_count
+from nexus.protocols import codecs
 from nexus.protocols.clients import DIALECTS
 from nexus.protocols.sse import FrameDecoder, FrameTooLarge
-from nexus.provider import Attempt, Provider
 from nexus.routing import Route
-from nexus.upstream import UpstreamReply
+from nexus.upstream import LocalReply, UpstreamReply
+from nexus.wire import encode
 
 MAX_REPLY = 64 * 1024 * 1024
 """Bytes of an answer that is not a stream."""
@@ -38,6 +41,10 @@ DRAIN = 1.0
 """Seconds that it gets to end the HTTP exchange after the terminator, so that the connection can serve again."""
 
 _RETRYABLE = frozenset({408, 429, 529})
+_NOT_COUNTED = frozenset({404, 405, 501})
+"""What a server answers that does not know how to count."""
+
+_STREAM = "text/event-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +58,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An answer that has begun: ``pieces`` starts with its first event."""
+    """An answer that has begun: ``first`` holds its first event, ``pieces`` what follows."""
 
     head: Head
     provider: str
@@ -62,79 +69,113 @@ class Opened:
 
 def open_answer(call: Call, route: Route) -> Opened:
     """One attempt. Raises what went wrong before the first event; the caller closes ``reply``."""
-    provider = route.provider
-    if call.dialect not in provider.dialects:
-        raise UnsupportedFeature(
-            f"model {route.name!r} is not served through this protocol; it speaks {', '.join(provider.dialects)}",
-            param="model",
-        )
-    dialect = DIALECTS[call.dialect]
-    body = dialect.edit_request(call.body, call.document, route.model, ask_usage=provider.asks_usage)
-    attempt = Attempt(
-        dialect=call.dialect,
-        model=route.model,
-        body=body,
-        stream=call.stream,
-        headers=call.headers,
-        query=call.query,
-        key=provider.key(call.headers),
-    )
-    request = provider.prepare(attempt)
-    with _waiting(call.times):
-        reply = provider.send(request, call.cancel)
+    if call.action == "generate":
+        return _open_lane(call, route, choose(call, route))
+    lane = choose_count(call, route)
     try:
-        return _open(call, route, dialect, reply, attempt)
+        return _open_lane(call, route, lane) if lane is not None else _estimated(call, route)
+    except (Answered, Rejected) as error:
+        if error.status not in _NOT_COUNTED:
+            raise
+        return _estimated(call, route)
+
+
+def _estimated(call: Call, route: Route) -> Opened:
+    """Nobody counts for this model: a guess, marked as one."""
+    tokens = estimate(codecs.client(call.dialect).read_request(call.document).request)
+    body = encode(DIALECTS[call.dialect].write_count(tokens))
+    head = Head(200, {"content-type": "application/json", "x-nexus-estimated": "true"}, stream=False)
+    return Opened(head, route.provider.name, body, iter(()), LocalReply(200, {}, ()))
+
+
+def _open_lane(call: Call, route: Route, lane: Lane) -> Opened:
+    request = route.provider.prepare(lane.attempt)
+    call.dropped[:] = [*lane.dropped, *request.dropped]
+    with _waiting(call.times):
+        reply = route.provider.send(request, call.cancel)
+    try:
+        return _open(call, route, lane, reply)
     except BaseException:
         reply.close()
         raise
 
 
-def _open(call: Call, route: Route, dialect: Dialect, reply: UpstreamReply, attempt: Attempt) -> Opened:
-    provider = route.provider
+def _open(call: Call, route: Route, lane: Lane, reply: UpstreamReply) -> Opened:
+    name = route.provider.name
     if reply.status >= 400:
-        raise _answered(call, reply, attempt, provider)
+        raise _answered(call, route, lane, reply)
     if not 200 <= reply.status < 300:
-        raise ProtocolError(f"{provider.name} answered {reply.status}; check its base_url", provider=provider.name)
-    relay = dialect.passthrough(call.document, call.model, call.tap)
-    is_stream = reply.headers.get("content-type", "").startswith("text/event-stream")
-    head = Head(reply.status, _reply_headers(reply), is_stream)
-    if is_stream:
-        pieces = _stream(call, relay, reply, provider)
-        return Opened(head, provider.name, next(pieces, b""), pieces, reply)
-    raw = _whole(call, reply, provider)
+        raise ProtocolError(f"{name} answered {reply.status}; check its base_url", provider=name)
+    streams = reply.headers.get("content-type", "").startswith(_STREAM)
+    if streams and lane.translates and not call.stream:
+        raise ProtocolError(f"{name} answered with a stream that nobody asked for", provider=name)
+    pieces = _stream(call, lane, reply, name) if streams else iter([_body(call, lane, reply, name)])
+    first = next(pieces, b"")
+    return Opened(_head(call, lane, reply), name, first, pieces, reply)
+
+
+def _head(call: Call, lane: Lane, reply: UpstreamReply) -> Head:
+    content_type = lane.relay.content_type or reply.headers.get("content-type", "application/json")
+    headers = {"content-type": content_type, **returned(reply.headers)}
+    if call.dropped:
+        named = ", ".join(dict.fromkeys(call.dropped))
+        headers["x-nexus-dropped"] = named.encode("ascii", "backslashreplace").decode()[:MAX_NAMED]
+    return Head(reply.status, headers, content_type.startswith(_STREAM))
+
+
+MAX_NAMED = 2000
+"""Characters of the header that names drops; the log has them all."""
+
+
+def _body(call: Call, lane: Lane, reply: UpstreamReply, name: str) -> bytes:
+    raw = _whole(call, reply, name)
     try:
-        return Opened(head, provider.name, relay.body(raw), iter(()), reply)
+        return lane.relay.body(raw)
     except ValueError as error:
-        raise ProtocolError(
-            f"{provider.name} answered {reply.status} with what is not JSON", provider=provider.name
-        ) from error
+        raise ProtocolError(f"{name} answered {reply.status} with what is not JSON", provider=name) from error
 
 
-def _stream(call: Call, relay: Passthrough, reply: UpstreamReply, provider: Provider) -> Iterator[bytes]:
-    """Edited frames as they come, the first one alone; ends normally only behind the dialect's own end."""
-    decoder = FrameDecoder()
+def _stream(call: Call, lane: Lane, reply: UpstreamReply, name: str) -> Iterator[bytes]:
+    """The client's frames as the vendor's come, the first ones alone; ends normally only behind a whole answer."""
     begun = False
     try:
-        while piece := _read(call, reply):
-            edited = b"".join(map(relay.frame, decoder.feed(piece)))
-            if edited:
-                begun = True
+        for piece in _frames(call, lane, reply, name):
+            begun = True
+            yield piece
+    except UpstreamError as error:
+        if isinstance(error, Rejected):
+            _complete_failure(error, name)
+        if begun and (closing := lane.relay.abort()):
+            yield closing
+        raise
+    if not (lane.relay.complete or lane.relay.ended):
+        if begun and (closing := lane.relay.abort()):
+            yield closing
+        raise _cut(name, begun=begun)
+
+
+def _frames(call: Call, lane: Lane, reply: UpstreamReply, name: str) -> Iterator[bytes]:
+    """Edited frames until the answer is complete, or the vendor's bytes end."""
+    relay, decoder = lane.relay, FrameDecoder()
+    try:
+        while not relay.complete and (piece := _read(call, reply)):
+            if edited := b"".join(map(relay.frame, decoder.feed(piece))):
                 yield edited
-            if relay.complete:
-                break
             if relay.ended:
                 reply.end_within(LAST_WORDS)
-    except FrameTooLarge as error:
-        raise ProtocolError(f"{provider.name}: {error}", provider=provider.name) from error
+    except (FrameTooLarge, ValueError) as error:
+        raise ProtocolError(f"{name}: the stream is not what its dialect promises", provider=name) from error
     except (Unreachable, UpstreamTimeout):
-        if relay.ended:
-            return
-        raise
-    if relay.complete or relay.ended:
-        return
-    if not begun:
-        raise Unreachable(f"{provider.name}: the stream ended before its first event", provider=provider.name)
-    raise StreamInterrupted(f"{provider.name}: the stream ended before the answer was complete", provider=provider.name)
+        if not relay.ended:
+            raise
+    if (relay.complete or relay.ended) and (last := relay.finish()):
+        yield last
+
+
+def _cut(name: str, *, begun: bool) -> UpstreamError:
+    if begun:
+        return StreamInterrupted(f"{name}: the stream ended before the answer was complete", provider=name)
+    return Unreachable(f"{name}: the stream ended before its first event", provider=name)
 
 
 def drain(reply: UpstreamReply) -> None:
@@ -145,20 +186,20 @@ def drain(reply: UpstreamReply) -> None:
         continue
 
 
-def _whole(call: Call, reply: UpstreamReply, provider: Provider) -> bytes:
+def _read(call: Call, reply: UpstreamReply) -> bytes:
+    with _waiting(call.times):
+        return reply.read()
+
+
+def _whole(call: Call, reply: UpstreamReply, name: str) -> bytes:
     pieces: list[bytes] = []
     size = 0
     while piece := _read(call, reply):
         pieces.append(piece)
         size += len(piece)
         if size > MAX_REPLY:
-            raise ProtocolError(f"{provider.name}: the answer is longer than {MAX_REPLY} bytes", provider=provider.name)
+            raise ProtocolError(f"{name}: the answer is longer than {MAX_REPLY} bytes", provider=name)
     return b"".join(pieces)
-
-
-def _read(call: Call, reply: UpstreamReply) -> bytes:
-    with _waiting(call.times):
-        return reply.read()
 
 
 @contextmanager
@@ -171,24 +212,32 @@ def _waiting(times: Times) -> Iterator[None]:
         times.upstream += time.monotonic() - began
 
 
-def _answered(call: Call, reply: UpstreamReply, attempt: Attempt, provider: Provider) -> Answered:
-    """The vendor's error as it is, but for our key where the vendor repeats it."""
-    body = _whole(call, reply, provider)
-    headers = {"content-type": reply.headers.get("content-type", "application/json"), **returned(reply.headers)}
-    if attempt.key is not None and len(secret := attempt.key.get_secret_value()) >= 6:
+def _answered(call: Call, route: Route, lane: Lane, reply: UpstreamReply) -> UpstreamError:
+    """The vendor's error, but for our key where the vendor repeats it: as it is, or read for another dialect."""
+    name, key = route.provider.name, lane.attempt.key
+    body = _whole(call, reply, name)
+    headers = dict(reply.headers)
+    if key is not None and len(secret := key.get_secret_value()) >= 6:
         body = body.replace(secret.encode(), b"[redacted]")
-        headers = {name: value.replace(secret, "[redacted]") for name, value in headers.items()}
-    wish = reply.headers.get("x-should-retry")
+        headers = {header: value.replace(secret, "[redacted]") for header, value in headers.items()}
+    wish = headers.get("x-should-retry")
     retryable = reply.status in _RETRYABLE or reply.status >= 500 if wish is None else wish == "true"
+    failure = lane.read_error(route, reply.status, headers, body)
+    if failure is not None:
+        failure.provider, failure.retryable = name, retryable
+        failure.retry_after = failure.retry_after or retry_after(headers)
+        return failure
     return Answered(
-        provider=provider.name,
+        provider=name,
         status=reply.status,
-        headers=headers,
+        headers={"content-type": headers.get("content-type", "application/json"), **returned(headers)},
         body=body,
-        retry_after=retry_after(reply.headers),
+        retry_after=retry_after(headers),
         retryable=retryable,
     )
 
 
-def _reply_headers(reply: UpstreamReply) -> dict[str, str]:
-    return {"content-type": reply.headers.get("content-type", "application/json"), **returned(reply.headers)}
+def _complete_failure(error: Rejected, name: str) -> None:
+    """What a reader that met a vendor's error inside a stream could not know."""
+    error.provider = error.provider or name
+    error.retryable = error.kind in ("overloaded", "rate_limit", "timeout", "upstream")

@@ -7,13 +7,16 @@ millisecond where ``close`` does not. Only ``transport`` uses this file; it is t
 
 from __future__ import annotations
 
+import functools
 import os
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
+import certifi
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
@@ -156,6 +159,29 @@ class _Releasing(HTTPConnectionPool):
         if isinstance(conn, _Bound):
             conn.release()
         super()._put_conn(conn)
+
+
+class _ConnectedSSLSocket(ssl.SSLSocket):
+    """Wraps connected sockets only.
+
+    The standard class takes one that was shut down a moment ago for one that will connect later, skips the handshake
+    and is then left open by whoever asks it for a certificate.
+    """
+
+    def getpeername(self) -> Any:
+        try:
+            return super().getpeername()
+        except OSError as error:
+            self.close()
+            raise ConnectionAbortedError("shut down before the handshake") from error
+
+
+@functools.cache
+def tls_context(ca_file: str | None) -> ssl.SSLContext:
+    """Verifies hosts against ``ca_file`` or the public authorities; made once, since reading those takes its time."""
+    context = ssl.create_default_context(cafile=ca_file or certifi.where())
+    context.sslsocket_class = _ConnectedSSLSocket
+    return context
 
 
 class BoundHTTPPool(_Releasing):

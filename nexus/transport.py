@@ -6,6 +6,7 @@ are never followed, and every failure of the network leaves as one of our errors
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPException, IncompleteRead, RemoteDisconnected
@@ -21,7 +22,7 @@ from urllib3.util.retry import Retry
 
 from nexus.call import Cancel
 from nexus.errors import NexusError, ProtocolError, Unreachable, UpstreamTimeout
-from nexus.sockets import POOLS, Binding, current
+from nexus.sockets import POOLS, Binding, current, tls_context
 from nexus.upstream import UpstreamReply, UpstreamRequest
 
 _READ_SIZE = 64 * 1024
@@ -40,14 +41,29 @@ class Patience:
 class _Adapter(HTTPAdapter):
     """Pools of bound connections, kept open for reuse and never waited for."""
 
+    def __init__(self, tls: ssl.SSLContext) -> None:
+        self._tls = tls
+        super().__init__(pool_maxsize=_POOL_SIZE, max_retries=Retry(0, read=False))
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
+        super().init_poolmanager(*args, **kwargs, ssl_context=self._tls)
         self.poolmanager.pool_classes_by_scheme = POOLS
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(*args, **kwargs)
+        manager = super().proxy_manager_for(*args, **kwargs, ssl_context=self._tls)
         manager.pool_classes_by_scheme = POOLS
         return manager
+
+    def cert_verify(self, *args: Any) -> None:
+        """The context verifies; requests would have every connection read the authorities again."""
+
+    def close(self) -> None:
+        """Now, and not when the collector finds the pools."""
+        for manager in (self.poolmanager, *self.proxy_manager.values()):
+            for key in manager.pools.keys():  # noqa: SIM118 - urllib3's container is not iterable
+                if (pool := manager.pools.get(key)) is not None:
+                    pool.close()
+        super().close()
 
 
 class Transport:
@@ -59,8 +75,7 @@ class Transport:
         self._provider = provider
         self._patience = patience
         self._proxies = {"http": proxy, "https": proxy} if proxy else {}
-        self._verify: bool | str = ca_file or True
-        self._adapter = _Adapter(pool_maxsize=_POOL_SIZE, max_retries=Retry(0, read=False))
+        self._adapter = _Adapter(tls_context(ca_file))
 
     def send(self, request: UpstreamRequest, cancel: Cancel) -> HttpReply:
         """Blocks until the head of the answer is there; any status is an answer.
@@ -75,13 +90,12 @@ class Transport:
                 _prepared(request),
                 stream=True,
                 timeout=(self._patience.connect, self._patience.first_byte),
-                verify=self._verify,
                 proxies=self._proxies,
             )
         except (RequestException, HTTPError, OSError, ValueError) as error:
             binding.release()
             cancel.check()
-            raise self._failure(error) from error
+            raise self._failure(error, binding) from error
         except BaseException:
             binding.release()
             raise
@@ -92,10 +106,11 @@ class Transport:
     def close(self) -> None:
         self._adapter.close()
 
-    def _failure(self, error: Exception) -> NexusError:
+    def _failure(self, error: Exception, binding: Binding) -> NexusError:
         name, patience = self._provider, self._patience
+        timed_out = isinstance(error, ConnectTimeout | ReadTimeout)
         match error:
-            case ConnectTimeout():
+            case _ if timed_out and not binding.connected:
                 return _retryable(
                     UpstreamTimeout(f"{name}: no connection within {patience.connect:g} s", provider=name)
                 )

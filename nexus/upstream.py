@@ -14,12 +14,16 @@ from typing import Self
 
 @dataclass(frozen=True, slots=True)
 class UpstreamRequest:
-    """One HTTP request. ``headers`` holds the vendor's key, hence it is never shown."""
+    """One HTTP request. ``headers`` holds the vendor's key, hence it is never shown.
+
+    ``dropped`` names what a provider had to take out of the body, in the words of the body's dialect.
+    """
 
     url: str
     headers: Mapping[str, str]
     body: bytes
     method: str = "POST"
+    dropped: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"UpstreamRequest({self.method} {self.url}, {len(self.body)} bytes)"

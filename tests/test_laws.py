@@ -55,13 +55,22 @@ def under(name: str, *roots: str) -> bool:
 
 # From the inside out: a layer may import itself and what stands before it.
 LAYERS: list[tuple[str, ...]] = [
-    ("nexus.errors", "nexus.wire", "nexus.usage", "nexus.conversation", "nexus.events", "nexus.fold", "nexus.headers"),
+    (
+        "nexus.errors",
+        "nexus.wire",
+        "nexus.usage",
+        "nexus.conversation",
+        "nexus.events",
+        "nexus.fold",
+        "nexus.headers",
+        "nexus.estimate",
+    ),
     ("nexus.call", "nexus.upstream", "nexus.bridge"),
     ("nexus.protocols",),
     ("nexus.registry", "nexus.settings"),
     ("nexus.sockets", "nexus.transport"),
     ("nexus.provider", "nexus.routing"),
-    ("nexus.relay", "nexus.gateway"),
+    ("nexus.translation", "nexus.lanes", "nexus.relay", "nexus.gateway"),
     ("nexus.telemetry", "nexus.welcome"),
     ("nexus.server",),
     ("nexus.commands", "nexus.cli", "nexus.__main__"),

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from nexus.call import Tap
+from nexus.call import Action, Tap
 from nexus.errors import InvalidRequest, NexusError
 from nexus.protocols.sse import Frame
 from nexus.wire import Json
@@ -25,12 +25,14 @@ class ModelCard:
     display_name: str | None = None
 
 
-class Passthrough(ABC):
-    """Relays one answer of the client's own dialect: the model's name is edited, a tap reads along.
+class AnswerRelay(ABC):
+    """Turns a vendor's answer, whole or frame by frame, into what the client reads; a tap reads along.
 
     ``complete`` says that the answer's terminal event went by; ``ended`` that nothing of value can follow, though
-    the terminator did not come yet.
+    the terminator did not come yet. ``content_type`` is None where the vendor's own holds.
     """
+
+    content_type: str | None = None
 
     def __init__(self, tap: Tap) -> None:
         self.tap = tap
@@ -39,11 +41,19 @@ class Passthrough(ABC):
 
     @abstractmethod
     def body(self, raw: bytes) -> bytes:
-        """A whole answer, edited. Raises ValueError when it is not JSON."""
+        """A whole answer. Raises ValueError when it is not JSON."""
 
     @abstractmethod
     def frame(self, frame: Frame) -> bytes:
-        """One event of a stream, edited; b"" when the client did not ask for it."""
+        """One event of a stream; b"" when there is nothing in it for the client. Raises ValueError for garbage."""
+
+    def finish(self) -> bytes:
+        """What is still due at the end of the vendor's bytes."""
+        return b""
+
+    def abort(self) -> bytes:
+        """Closes what is open, so that an error event may follow."""
+        return b""
 
 
 class Dialect(ABC):
@@ -53,6 +63,9 @@ class Dialect(ABC):
     path: ClassVar[str]
     """Under ``/v1``, where calls of this dialect are posted."""
 
+    count_path: ClassVar[str | None] = None
+    """Where requests are posted whose tokens are to be counted; None where the dialect has no such thing."""
+
     ping: ClassVar[bytes]
     """What the gateway sends into a silent stream; a comment line in it tells it from a vendor's ping."""
 
@@ -60,7 +73,7 @@ class Dialect(ABC):
     """The reply header in which this dialect's SDK looks for the request id."""
 
     @abstractmethod
-    def check(self, document: Mapping[str, Json]) -> None:
+    def check(self, document: Mapping[str, Json], action: Action) -> None:
         """The few fields that routing needs beyond ``model`` and ``stream``. Raises InvalidRequest."""
 
     @abstractmethod
@@ -68,8 +81,11 @@ class Dialect(ABC):
         """The request's own bytes with ``model`` in place of the original model."""
 
     @abstractmethod
-    def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> Passthrough:
+    def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> AnswerRelay:
         """Relays the answer to the request ``document``, with ``model`` as the client wrote it."""
+
+    id_prefix: ClassVar[str]
+    """What ids of answers begin with."""
 
     @abstractmethod
     def write_error(self, error: NexusError, request_id: str) -> bytes:
@@ -78,6 +94,10 @@ class Dialect(ABC):
     @abstractmethod
     def error_frame(self, error: NexusError, request_id: str) -> bytes:
         """The event that ends a broken stream."""
+
+    def write_count(self, tokens: int) -> dict[str, Json]:
+        """The answer to a request to count."""
+        return {"input_tokens": tokens}
 
     @abstractmethod
     def write_model(self, card: ModelCard) -> dict[str, Json]: ...

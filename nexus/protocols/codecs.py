@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from nexus.conversation import Request, Response
 from nexus.errors import Rejected
 from nexus.events import Event
-from nexus.protocols.codec import ReadRequest, ReadResponse, Target, Written
+from nexus.protocols.codec import Disposition, Numbered, ReadRequest, ReadResponse, Target, Written
 from nexus.wire import Json
 
 
@@ -45,12 +45,30 @@ class WriteResponse(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """What a reader of an answer may have to know of its question; the ids are the gateway's own."""
+
+    request: Request
+    response_id: str
+    model: str
+    new_id: Numbered
+
+
+@dataclass(frozen=True, slots=True)
 class ClientCodec:
     """The side that faces clients."""
 
     read_request: Callable[[Mapping[str, Json]], ReadRequest]
     write_response: WriteResponse
     stream_writer: MakeWriter
+    fields: Mapping[str, Disposition]
+
+    def field_of(self, neutral: str, document: Mapping[str, Json]) -> str:
+        """How the client calls what a writer named as dropped; the rest of a path stays."""
+        head, dot, rest = neutral.partition(".")
+        names = [name for name, disposition in self.fields.items() if disposition.field == head]
+        used = [name for name in names if name in document]
+        return (used or names or [head])[0] + dot + rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +76,8 @@ class VendorCodec:
     """The side that faces vendors."""
 
     write_request: Callable[[Request, Target], Written]
-    read_response: Callable[[Mapping[str, Json]], ReadResponse]
-    stream_reader: Callable[[], StreamReader]
+    read_response: Callable[[Mapping[str, Json], Origin], ReadResponse]
+    stream_reader: Callable[[Origin], StreamReader]
     read_error: Callable[[int, Mapping[str, str], bytes], Rejected]
 
 
@@ -69,17 +87,57 @@ def client(dialect: str) -> ClientCodec:
         read_request=_module(dialect, "request").read_request,
         write_response=_module(dialect, "response").write_response,
         stream_writer=_module(dialect, "stream").StreamWriter,
+        fields=_module(dialect, "fields").READS,
     )
 
 
 @functools.cache
 def vendor(dialect: str) -> VendorCodec:
+    read_response, reader = _module(dialect, "response").read_response, _module(dialect, "stream").StreamReader
+    needs = _NEEDS.get(dialect, _nothing)
     return VendorCodec(
         write_request=_module(dialect, "request").write_request,
-        read_response=_module(dialect, "response").read_response,
-        stream_reader=_module(dialect, "stream").StreamReader,
+        read_response=lambda body, origin: read_response(body, **needs(origin)),
+        stream_reader=lambda origin: reader(**needs(origin)),
         read_error=_module(dialect, "failures").read_error,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """How a vendor is asked for the number of tokens in a request."""
+
+    write_count: Callable[[Request, Target], Written]
+    read_count: Callable[[Mapping[str, Json]], int]
+
+
+COUNT_ONLY = ("responses",)
+"""Dialects in which a vendor may count though its answers are asked for in another."""
+
+_COUNTERS = {"gemini": "count_tokens"}
+
+
+@functools.cache
+def counter(dialect: str) -> Counter:
+    module = _module(dialect, _COUNTERS.get(dialect, "counting"))
+    return Counter(module.write_count, module.read_count)
+
+
+def _nothing(origin: Origin) -> dict[str, Any]:
+    return {}
+
+
+def _gemini(origin: Origin) -> dict[str, Any]:
+    names = _module("gemini", "names").original_names(origin.request)
+    return {"new_id": origin.new_id, "names": names}
+
+
+def _converse(origin: Origin) -> dict[str, Any]:
+    names = _module("converse", "draft").original_names(origin.request)
+    return {"response_id": origin.response_id, "model": origin.model, "names": names}
+
+
+_NEEDS: dict[str, Callable[[Origin], dict[str, Any]]] = {"gemini": _gemini, "converse": _converse}
 
 
 def _module(dialect: str, part: str) -> Any:

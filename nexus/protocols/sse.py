@@ -14,6 +14,7 @@ MAX_FRAME = 16 * 1024 * 1024
 
 _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
+_DATA_LINE = re.compile(rb"(?:^(?:\xef\xbb\xbf)?|\r|\n)data: ?")
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -67,6 +68,12 @@ def parse_frame(raw: bytes) -> Frame:
         elif name == b"event":
             event = value.removeprefix(b" ").decode("utf-8", "replace")
     return Frame(raw, event, "\n".join(data) if data else None)
+
+
+def data_at(raw: bytes) -> int | None:
+    """Where the data of a frame begins in its bytes; None unless it stands on one line."""
+    lines = [match.end() for match in _DATA_LINE.finditer(raw)]
+    return lines[0] if len(lines) == 1 else None
 
 
 def frame(data: bytes, event: str | None = None) -> bytes:

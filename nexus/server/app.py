@@ -14,7 +14,7 @@ from tornado.web import Application, RequestHandler
 from nexus.protocols import chat, messages
 from nexus.protocols.base import Dialect
 from nexus.server.base import UnknownPath
-from nexus.server.calls import CallHandler
+from nexus.server.calls import CallHandler, CountHandler
 from nexus.server.health import HealthHandler
 from nexus.server.house import House
 from nexus.server.models import ModelHandler, ModelListHandler
@@ -37,6 +37,8 @@ def make_app(house: House) -> Application:
         for protocol, path in settings.llm.protocols.enabled_paths().items():
             dialect, base = DIALECT_OF[protocol], re.escape(path)
             add(f"{base}/v1{dialect.path}", CallHandler, dialect)
+            if dialect.count_path is not None:
+                add(f"{base}/v1{dialect.count_path}", CountHandler, dialect)
             add(f"{base}/v1/models", ModelListHandler, dialect)
             add(f"{base}/v1/models/(.+)", ModelHandler, dialect)
             add(f"{base}(?:/.*)?", UnknownPath, dialect)

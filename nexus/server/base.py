@@ -14,7 +14,7 @@ from tornado.http1connection import HTTP1Connection
 from tornado.web import HTTPError, RequestHandler
 
 from nexus import errors
-from nexus.errors import Answered, InternalError, MethodNotAllowed, NexusError, NotFound
+from nexus.errors import Answered, InternalError, MethodNotAllowed, NexusError, NotFound, Rejected
 from nexus.protocols.base import Dialect
 from nexus.server.house import House
 
@@ -86,7 +86,10 @@ class BaseHandler(RequestHandler):
         if isinstance(error, Answered):
             self._answer_verbatim(error)
             return
-        self.set_header("x-nexus-error", error.kind)
+        if isinstance(error, Rejected):
+            self.set_header("x-nexus-upstream-request-id", header_value(error.request_id or ""))
+        else:
+            self.set_header("x-nexus-error", error.kind)
         self.send(self.dialect.write_error(error, self.id))
 
     def _answer_verbatim(self, error: Answered) -> None:
@@ -114,6 +117,11 @@ class BaseHandler(RequestHandler):
 
 REASONS = {499: "Client Closed Request", 529: "Overloaded"}
 """Statuses for which the standard library knows no words."""
+
+
+def header_value(text: str) -> str:
+    """Text that somebody else chose, as it may stand in a header."""
+    return "".join(letter for letter in text[:200] if letter.isascii() and letter.isprintable())
 
 
 class UnknownPath(BaseHandler):

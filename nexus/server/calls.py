@@ -13,12 +13,12 @@ from tornado.iostream import StreamClosedError
 from tornado.web import stream_request_body
 
 from nexus.bridge import Channel, Full
-from nexus.call import Call
+from nexus.call import Action, Call
 from nexus.errors import Cancelled, InternalError, InvalidRequest, NexusError, Overloaded, UnsupportedMediaType
 from nexus.relay import Head
 from nexus.server.base import BaseHandler
 from nexus.server.body import Body
-from nexus.server.log import log_call
+from nexus.server.log import log_call, log_refusal
 from nexus.wire import Json, decode
 
 _DISCARD_SECONDS = 10.0
@@ -28,9 +28,11 @@ _DISCARD_SECONDS = 10.0
 class CallHandler(BaseHandler):
     """``POST`` of one dialect."""
 
+    action: Action = "generate"
     call: Call | None = None
     body: Body
     reading = True
+    logged = False
 
     def prepare(self) -> None:
         super().prepare()
@@ -70,6 +72,7 @@ class CallHandler(BaseHandler):
             self.finish()
             return
         call = self._make_call()
+        self.logged = True
         try:
             self.house.gateway.admit(call)
             self.house.enter(call)
@@ -181,6 +184,10 @@ class CallHandler(BaseHandler):
         if self.call is not None:
             self.call.cancel.throw(Cancelled("the client left"))
 
+    def on_finish(self) -> None:
+        if not self.logged:
+            log_refusal(self.id, self.request.remote_ip or "", self.dialect.name, self.get_status())
+
     def _finish_call(self, call: Call) -> None:
         self.house.leave(call)
         if call.error is not None and (call.status is None or isinstance(call.error, Cancelled)):
@@ -199,7 +206,7 @@ class CallHandler(BaseHandler):
             raise InvalidRequest("model: expected the name of a model", param="model")
         if stream is not None and not isinstance(stream, bool):
             raise InvalidRequest("stream: expected true or false", param="stream")
-        self.dialect.check(document)
+        self.dialect.check(document, self.action)
         return Call(
             id=self.id,
             dialect=self.dialect.name,
@@ -209,8 +216,15 @@ class CallHandler(BaseHandler):
             body=raw,
             document=document,
             model=model,
-            stream=stream is True,
+            stream=stream is True and self.action == "generate",
+            action=self.action,
         )
+
+
+class CountHandler(CallHandler):
+    """``POST`` of a request whose tokens are to be counted."""
+
+    action: Action = "count_tokens"
 
 
 def read_document(raw: bytes) -> dict[str, Json]:

@@ -22,6 +22,7 @@ def log_call(call: Call) -> None:
         "id": call.id,
         "caller": call.caller,
         "protocol": call.dialect,
+        "action": call.action,
         "model": call.model[:200],
         "route": str(call.route) if call.route else "-",
         "stream": call.stream,
@@ -35,8 +36,14 @@ def log_call(call: Call) -> None:
         "in": usage.total_input,
         "out": usage.total_output,
         "cached": usage.cache_read,
+        "dropped": ",".join(dict.fromkeys(call.dropped)) or "-",
     }
     log.info("call", extra={"fields": fields})
+
+
+def log_refusal(id: str, caller: str, protocol: str, status: int) -> None:
+    """For a request that could not be read as a call."""
+    log.info("call", extra={"fields": {"id": id, "caller": caller, "protocol": protocol, "status": status}})
 
 
 def _milliseconds(seconds: float) -> float:

@@ -29,6 +29,9 @@ class ModelSettings(Table):
     display_name: Label | None = None
     """A name for people, shown in model lists."""
 
+    max_tokens: Annotated[int, Field(ge=1)] = 4096
+    """Output limit for vendors that demand one, where the client gave none."""
+
 
 class Retries(Table):
     """``[llm.providers.NAME.retries]``: tries before the first byte of an answer; none after it."""

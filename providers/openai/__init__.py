@@ -7,12 +7,22 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from nexus import __version__, headers
-from nexus.provider import Attempt, Provider, with_query
-from nexus.settings.provider import ProviderSettings
-from nexus.upstream import UpstreamRequest
+from pydantic import field_validator
 
-_PATHS = {"chat": "/chat/completions"}
+from nexus import __version__, headers
+from nexus.call import Action
+from nexus.protocols.chat.fields import QUIRKS
+from nexus.protocols.codec import Target
+from nexus.provider import Attempt, Provider, with_query
+from nexus.settings.provider import ModelSettings, ProviderSettings
+from nexus.upstream import UpstreamRequest
+from providers.openai.models import quirks_of
+
+_PATHS: dict[tuple[str, Action], str] = {
+    ("chat", "generate"): "/chat/completions",
+    ("responses", "count_tokens"): "/responses/input_tokens",
+}
+_HOUSE = "https://api.openai.com/"
 
 
 class OpenAISettings(ProviderSettings):
@@ -20,6 +30,17 @@ class OpenAISettings(ProviderSettings):
 
     stream_usage: bool = True
     """Ask for token usage on streams; false for servers that refuse ``stream_options``."""
+
+    quirks: list[str] = []
+    """Facts about a compatible server that translation has to know, such as "cache_control" or "system_first"."""
+
+    @field_validator("quirks")
+    @classmethod
+    def _known(cls, value: list[str]) -> list[str]:
+        for quirk in value:
+            if quirk not in QUIRKS:
+                raise ValueError(f"holds {quirk!r}, which is not one of {', '.join(QUIRKS)}")
+        return value
 
 
 class OpenAIProvider(Provider):
@@ -32,6 +53,14 @@ class OpenAIProvider(Provider):
     def asks_usage(self) -> bool:
         return self.settings.stream_usage
 
+    def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
+        quirks = set(self.settings.quirks)
+        if self.base_url.startswith(_HOUSE):
+            quirks |= quirks_of(model)
+        if not self.settings.stream_usage:
+            quirks.add("no_stream_usage")
+        return Target(model=model, max_tokens=settings.max_tokens, quirks=frozenset(quirks))
+
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
         sent = headers.forwarded(attempt.headers, (), ("openai-beta", "x-client-request-id"))
         sent["content-type"] = "application/json"
@@ -39,7 +68,9 @@ class OpenAIProvider(Provider):
         if attempt.key is not None:
             sent["authorization"] = f"Bearer {attempt.key.get_secret_value()}"
         return UpstreamRequest(
-            url=with_query(self.base_url + _PATHS[attempt.dialect], attempt.query), headers=sent, body=attempt.body
+            url=with_query(self.base_url + _PATHS[attempt.dialect, attempt.action], attempt.query),
+            headers=sent,
+            body=attempt.body,
         )
 
 

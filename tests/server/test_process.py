@@ -229,12 +229,14 @@ class TestAccessLog:
         finish(process.post(CHAT_PATH, STREAM))
         finish(process.post("/llm/anthropic/v1/messages", MESSAGES))
         finish(process.post(CHAT_PATH, {**CHAT, "model": "openai/none"}))
+        finish(process.post(CHAT_PATH, {"no": "model"}))
 
         def calls() -> list[dict[str, Any]]:
             return [line for line in map(json.loads, list(process.lines)) if line["message"] == "call"]
 
-        wait_until(lambda: len(calls()) == 3)
-        stream, unary, unknown = calls()
+        wait_until(lambda: len(calls()) == 4)
+        stream, unary, unknown, unreadable = calls()
+        assert (unreadable["protocol"], unreadable["status"]) == ("chat", 400)
         assert (stream["protocol"], stream["stream"], stream["status"], stream["stop"]) == ("chat", True, 200, "stop")
         assert (stream["in"], stream["cached"], stream["out"]) == (120, 20, 7)
         assert (unary["protocol"], unary["model"]) == ("messages", "anthropic/claude")

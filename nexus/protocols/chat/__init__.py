@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from nexus.call import Tap
+from nexus.call import Action, Tap
 from nexus.errors import NexusError
 from nexus.protocols.base import Dialect, ModelCard, require
 from nexus.protocols.chat import errors
@@ -22,9 +22,10 @@ class Chat(Dialect):
     name: ClassVar[str] = "chat"
     path: ClassVar[str] = "/chat/completions"
     ping: ClassVar[bytes] = b": nexus ping\n\n"
+    id_prefix: ClassVar[str] = "chatcmpl-"
     id_header: ClassVar[str] = "x-request-id"
 
-    def check(self, document: Mapping[str, Json]) -> None:
+    def check(self, document: Mapping[str, Json], action: Action) -> None:
         require(document, "messages", list, "an array of messages")
 
     def edit_request(self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool) -> bytes:

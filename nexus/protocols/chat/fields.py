@@ -8,108 +8,80 @@ test sends each field and looks. Source: openai.types.chat.completion_create_par
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
 
-Kind = Literal["carried", "converted", "dropped", "refused"]
-
-
-@dataclass(frozen=True, slots=True)
-class Disposition:
-    """``field`` is the neutral Request field that a wire field becomes; None when there is none."""
-
-    kind: Kind
-    note: str = ""
-    field: str | None = None
-
-
-def _carried(field: str, note: str = "") -> Disposition:
-    return Disposition("carried", note, field)
-
-
-def _converted(field: str, note: str) -> Disposition:
-    return Disposition("converted", note, field)
-
-
-def _dropped(note: str) -> Disposition:
-    return Disposition("dropped", note)
-
-
-def _refused(note: str) -> Disposition:
-    return Disposition("refused", note)
-
+from nexus.protocols.codec import Disposition, carried, converted, dropped, refused
 
 READS: Mapping[str, Disposition] = {
-    "messages": _converted("messages", "leading system and developer messages become `system`"),
-    "model": _converted("", "chosen by the route"),
-    "audio": _refused("spoken answers cannot be translated; ask for text"),
-    "frequency_penalty": _carried("frequency_penalty", "-2 to 2"),
-    "function_call": _refused("the old function calling cannot be answered in its own form; use tool_choice"),
-    "functions": _refused("the old function calling cannot be answered in its own form; use tools"),
-    "logit_bias": _carried("logit_bias", "token ids mean something to OpenAI's tokenizers only"),
-    "logprobs": _carried("logprobs", "the answer holds none after translation"),
-    "max_completion_tokens": _carried("max_tokens"),
-    "max_tokens": _carried("max_tokens", "max_completion_tokens wins where both are given"),
-    "metadata": _carried("metadata"),
-    "modalities": _converted("", '["text"] is the default and says nothing; audio is refused'),
-    "moderation": _refused("moderation results have no place in a translated answer; leave the field out"),
-    "n": _converted("", "1 says nothing; more choices than one are refused"),
-    "parallel_tool_calls": _carried("parallel_tools"),
-    "prediction": _dropped("a hint for speed only"),
-    "presence_penalty": _carried("presence_penalty", "-2 to 2"),
-    "prompt_cache_key": _dropped("routing inside OpenAI"),
-    "prompt_cache_options": _dropped("breakpoints on content parts are kept"),
-    "prompt_cache_retention": _dropped("breakpoints on content parts are kept"),
-    "reasoning_effort": _converted("thinking", "none turns thinking off, every other word is the effort"),
-    "response_format": _converted("output_format", "text says nothing"),
-    "safety_identifier": _dropped("`user` is carried"),
-    "seed": _carried("seed"),
-    "service_tier": _carried("service_tier"),
-    "stop": _converted("stop", "one string becomes a list of one"),
-    "store": _dropped("nothing is stored on the way through a translation"),
-    "stream": _carried("stream"),
-    "stream_options": _converted("include_usage", "include_obfuscation is dropped"),
-    "temperature": _carried("temperature", "0 to 2, never scaled: a writer with a smaller range refuses"),
-    "tool_choice": _converted("tool_choice", "allowed_tools becomes the shorter list of tools; custom is refused"),
-    "tools": _converted("tools", "functions only; custom tools are refused"),
-    "top_k": _carried("top_k", "an extension of compatible servers"),
-    "top_logprobs": _carried("top_logprobs", "the answer holds none after translation"),
-    "top_p": _carried("top_p"),
-    "user": _carried("user"),
-    "verbosity": _dropped("no counterpart"),
-    "web_search_options": _refused("web search by the vendor cannot be translated; leave the field out"),
+    "messages": converted("messages", "leading system and developer messages become `system`"),
+    "model": converted("", "chosen by the route"),
+    "audio": refused("spoken answers cannot be translated; ask for text"),
+    "frequency_penalty": carried("frequency_penalty", "-2 to 2"),
+    "function_call": refused("the old function calling cannot be answered in its own form; use tool_choice"),
+    "functions": refused("the old function calling cannot be answered in its own form; use tools"),
+    "logit_bias": carried("logit_bias", "token ids mean something to OpenAI's tokenizers only"),
+    "logprobs": carried("logprobs", "the answer holds none after translation"),
+    "max_completion_tokens": carried("max_tokens"),
+    "max_tokens": carried("max_tokens", "max_completion_tokens wins where both are given"),
+    "metadata": carried("metadata"),
+    "modalities": converted("", '["text"] is the default and says nothing; audio is refused'),
+    "moderation": refused("moderation results have no place in a translated answer; leave the field out"),
+    "n": converted("", "1 says nothing; more choices than one are refused"),
+    "parallel_tool_calls": carried("parallel_tools"),
+    "prediction": dropped("a hint for speed only"),
+    "presence_penalty": carried("presence_penalty", "-2 to 2"),
+    "prompt_cache_key": dropped("routing inside OpenAI"),
+    "prompt_cache_options": dropped("breakpoints on content parts are kept"),
+    "prompt_cache_retention": dropped("breakpoints on content parts are kept"),
+    "reasoning_effort": converted("thinking", "none turns thinking off, every other word is the effort"),
+    "response_format": converted("output_format", "text says nothing"),
+    "safety_identifier": dropped("`user` is carried"),
+    "seed": carried("seed"),
+    "service_tier": carried("service_tier"),
+    "stop": converted("stop", "one string becomes a list of one"),
+    "store": dropped("nothing is stored on the way through a translation"),
+    "stream": carried("stream"),
+    "stream_options": converted("include_usage", "include_obfuscation is dropped"),
+    "temperature": carried("temperature", "0 to 2, never scaled: a writer with a smaller range refuses"),
+    "tool_choice": converted("tool_choice", "allowed_tools becomes the shorter list of tools; custom is refused"),
+    "tools": converted("tools", "functions only; custom tools are refused"),
+    "top_k": carried("top_k", "an extension of compatible servers"),
+    "top_logprobs": carried("top_logprobs", "the answer holds none after translation"),
+    "top_p": carried("top_p"),
+    "user": carried("user"),
+    "verbosity": dropped("no counterpart"),
+    "web_search_options": refused("web search by the vendor cannot be translated; leave the field out"),
 }
 
 WRITES: Mapping[str, Disposition] = {
-    "messages": _converted("messages", "tool results become tool messages, images in them a following user message"),
-    "system": _converted("messages", "one leading system message, a list of text parts when there are several blocks"),
-    "tools": _converted("tools", "as functions"),
-    "tool_choice": _converted("tool_choice", "left out when there are no tools"),
-    "parallel_tools": _converted("parallel_tool_calls", "left out when there are no tools"),
-    "thinking": _converted(
+    "messages": converted("messages", "tool results become tool messages, images in them a following user message"),
+    "system": converted("messages", "one leading system message, a list of text parts when there are several blocks"),
+    "tools": converted("tools", "as functions"),
+    "tool_choice": converted("tool_choice", "left out when there are no tools"),
+    "parallel_tools": converted("parallel_tool_calls", "left out when there are no tools"),
+    "thinking": converted(
         "reasoning_effort",
         "off is none; a budget below 4096 is low, below 16384 medium, any other high; neither: the model decides; "
         "`visible` has no counterpart. Dropped with the quirk no_reasoning_effort",
     ),
-    "output_format": _converted(
+    "output_format": converted(
         "response_format", "with the quirk no_json_schema a schema becomes a tool that the model must call"
     ),
-    "max_tokens": _converted("max_tokens", "spelled max_completion_tokens with the quirk of that name"),
-    "temperature": _carried("temperature", "0 to 2, else refused; dropped with the quirk no_sampling"),
-    "top_p": _carried("top_p", "dropped with the quirk no_sampling"),
-    "top_k": _dropped("no counterpart"),
-    "presence_penalty": _carried("presence_penalty", "dropped with the quirk no_sampling"),
-    "frequency_penalty": _carried("frequency_penalty", "dropped with the quirk no_sampling"),
-    "seed": _carried("seed"),
-    "stop": _carried("stop", "as a list; how many are allowed is the vendor's to say"),
-    "logprobs": _dropped("a translated answer has no place for them"),
-    "top_logprobs": _dropped("a translated answer has no place for them"),
-    "logit_bias": _carried("logit_bias", "dropped with the quirk no_sampling"),
-    "user": _converted("user", "longer than 64 characters: its SHA-256, which is as stable"),
-    "metadata": _carried("metadata", "dropped with the quirk no_metadata"),
-    "service_tier": _converted("service_tier", "standard_only becomes default; words unknown to OpenAI are dropped"),
-    "stream": _carried("stream"),
-    "include_usage": _converted("stream_options", "always asked for on streams, unless the quirk no_stream_usage"),
+    "max_tokens": converted("max_tokens", "spelled max_completion_tokens with the quirk of that name"),
+    "temperature": carried("temperature", "0 to 2, else refused; dropped with the quirk no_sampling"),
+    "top_p": carried("top_p", "dropped with the quirk no_sampling"),
+    "top_k": dropped("no counterpart"),
+    "presence_penalty": carried("presence_penalty", "dropped with the quirk no_sampling"),
+    "frequency_penalty": carried("frequency_penalty", "dropped with the quirk no_sampling"),
+    "seed": carried("seed"),
+    "stop": carried("stop", "as a list; how many are allowed is the vendor's to say"),
+    "logprobs": dropped("a translated answer has no place for them"),
+    "top_logprobs": dropped("a translated answer has no place for them"),
+    "logit_bias": carried("logit_bias", "dropped with the quirk no_sampling"),
+    "user": converted("user", "longer than 64 characters: its SHA-256, which is as stable"),
+    "metadata": carried("metadata", "dropped with the quirk no_metadata"),
+    "service_tier": converted("service_tier", "standard_only becomes default; words unknown to OpenAI are dropped"),
+    "stream": carried("stream"),
+    "include_usage": converted("stream_options", "always asked for on streams, unless the quirk no_stream_usage"),
 }
 
 QUIRKS: Mapping[str, str] = {

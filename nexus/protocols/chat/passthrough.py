@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.call import Tap
-from nexus.protocols.base import Passthrough
+from nexus.protocols.base import AnswerRelay
+from nexus.protocols.chat.usage import read_usage
 from nexus.protocols.edit import Span, find, insert_first, replace_member, splice
-from nexus.protocols.sse import Frame
-from nexus.usage import Usage
+from nexus.protocols.sse import Frame, data_at
 from nexus.wire import Json, count, decode, encode, mapping, sequence
 
 _ASKED = {"include_usage": True}
@@ -38,7 +38,7 @@ def asked_usage(document: Mapping[str, Json]) -> bool:
     return mapping(document.get("stream_options")).get("include_usage") is True
 
 
-class ChatPassthrough(Passthrough):
+class ChatPassthrough(AnswerRelay):
     def __init__(self, document: Mapping[str, Json], model: str, tap: Tap) -> None:
         super().__init__(tap)
         self._model = model
@@ -69,9 +69,8 @@ class ChatPassthrough(Passthrough):
         return self._renamed(frame, chunk)
 
     def _renamed(self, frame: Frame, chunk: Mapping[str, Json]) -> bytes:
-        """Only a frame of one data line holds the JSON in one piece; others are not worth a rewrite."""
-        start = frame.raw.find(b"{")
-        if start < 0 or frame.raw.count(b"data:", 0, start) != 1:
+        start = data_at(frame.raw)
+        if start is None:
             return frame.raw
         return frame.raw[:start] + replace_member(frame.raw[start:], chunk, "model", self._model)
 
@@ -89,11 +88,3 @@ class ChatPassthrough(Passthrough):
                 self.tap.stop_reason = choice["finish_reason"]
                 self._finished.add(count(choice.get("index")))
         self.ended = len(self._finished) >= self._choices
-
-
-def read_usage(usage: Mapping[str, Json]) -> Usage:
-    """OpenAI counts cached tokens inside the prompt and reasoning inside the completion."""
-    prompt, completion = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
-    cached = min(prompt, count(mapping(usage.get("prompt_tokens_details")).get("cached_tokens")))
-    reasoning = min(completion, count(mapping(usage.get("completion_tokens_details")).get("reasoning_tokens")))
-    return Usage(input=prompt - cached, cache_read=cached, output=completion - reasoning, reasoning=reasoning)

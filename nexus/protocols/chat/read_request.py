@@ -26,7 +26,7 @@ from nexus.protocols.chat.tools import read_choice, read_tools
 from nexus.protocols.codec import ReadRequest
 from nexus.wire import Json, mapping
 
-_EFFORTS = frozenset(get_args(Effort))
+_EFFORTS: Mapping[str, Effort] = {effort: effort for effort in get_args(Effort)}
 
 
 def read_request(body: Mapping[str, Json]) -> ReadRequest:
@@ -95,8 +95,8 @@ def _read_thinking(body: Mapping[str, Json]) -> Thinking | None:
             return None
         case "none":
             return Thinking(False)
-        case effort if effort in _EFFORTS:
-            return Thinking(True, effort=effort)
+        case str(word) if word in _EFFORTS:
+            return Thinking(True, effort=_EFFORTS[word])
         case _:
             known = ", ".join(["none", *get_args(Effort)])
             raise InvalidRequest(f"reasoning_effort: expected one of {known}", param="reasoning_effort")

@@ -95,11 +95,11 @@ class StreamReader:
         choices = [mapping(choice) for choice in sequence(chunk.get("choices"))]
         usages = [chunk, mapping(chunk.get("x_groq")), *choices]
         for choice in choices:
-            if choice.get("index") not in (0, None):
-                self._notice("choices")
-                continue
             self._start()
-            self._read_choice(choice)
+            if choice.get("index") in (0, None):
+                self._read_choice(choice)
+            else:
+                self._notice("choices")
         for holder in usages:
             self._read_usage(mapping(holder.get("usage")))
 

@@ -72,7 +72,7 @@ class StreamWriter:
         return b""
 
     def _keep(self, event: Event) -> None:
-        """What the last chunk must tell again: reasoning whole, of the rest only as much as gives its position."""
+        """The last chunk tells the reasoning again and where it stood, which takes the whole answer."""
         if isinstance(event, ResponseStart | PartStart | PartDelta | PartEnd | ResponseEnd):
             self._kept.append(event)
 

@@ -39,9 +39,7 @@ class MessagesWriter:
 
     def write(self, request: Request) -> list[Wire]:
         if request.system:
-            system = [
-                self._content_part(block, wire) for block in request.system for wire in write_part(block, "system")
-            ]
+            system = [wire for block in request.system for wire in self._parts(block, "system")]
             self._wire.append({"role": self._system_role, "content": self._content(system)})
         for answer, following in _turns(request.messages):
             calls = [] if answer is None else self._write_assistant(*answer)
@@ -129,6 +127,8 @@ class MessagesWriter:
             texts[0] = texts[0] | {"text": ERROR_MARK + texts[0]["text"]}
         if result.cache is not None and texts:
             texts[-1] |= self._cache(result)
+        elif result.cache is not None:
+            self._dropped["cache"] = None
         call_id = self._ids[result.call_id]
         self._wire.append({"role": "tool", "tool_call_id": call_id, "content": self._content(texts)})
         heading = {"type": "text", "text": f"[from the result of tool call {call_id}]"}
@@ -154,11 +154,8 @@ class MessagesWriter:
 
     def _parts(self, part: Part, path: str) -> list[Wire]:
         written = write_part(part, path)
-        written[-1] = self._content_part(part, written[-1])
+        written[-1] |= self._cache(part)
         return written
-
-    def _content_part(self, part: Part, wire: Wire) -> Wire:
-        return wire | self._cache(part)
 
     def _cache(self, part: Part) -> Wire:
         hint = getattr(part, "cache", None)
@@ -169,6 +166,7 @@ class MessagesWriter:
 
     def _content(self, parts: list[Wire]) -> Json:
         """A string where one plain text says it, as every server understands."""
+        parts = [part for part in parts if part != {"type": "text", "text": ""}]
         plain = all(is_text(part) for part in parts)
         if not parts:
             return ""

@@ -33,7 +33,9 @@ _ANSWER = "json_answer"
 
 def write_request(request: Request, target: Target) -> Written:
     dropped: dict[str, None] = {
-        name: None for name, row in WRITES.items() if row.kind == "dropped" and getattr(request, name) is not None
+        name: None
+        for name, row in WRITES.items()
+        if row.kind == "dropped" and getattr(request, name) not in (None, False)
     }
     body: dict[str, Json] = {"model": target.model}
     body["messages"] = MessagesWriter(target.quirks, dropped).write(request)

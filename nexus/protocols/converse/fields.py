@@ -6,15 +6,8 @@ Law: complete over nexus.conversation.Request and proven by sending each field; 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
 
-
-@dataclass(frozen=True, slots=True)
-class Disposition:
-    kind: Literal["carried", "converted", "dropped", "refused"]
-    note: str = ""
-
+from nexus.protocols.codec import Disposition
 
 WRITES: Mapping[str, Disposition] = {
     "messages": Disposition(

@@ -106,8 +106,8 @@ def _tool_result(result: ToolResult, path: str, draft: Draft) -> list[Json]:
     block["content"] = content or _result_text(NO_OUTPUT, result.is_error, draft)
     if result.is_error and draft.has(models.RESULT_STATUS):
         block["status"] = "error"
-    elif result.is_error and not draft.has(models.JSON_RESULTS):
-        block["content"] = [{"text": "The tool call failed."}, *block["content"]]
+    elif result.is_error and not any("json" in piece for piece in block["content"]):
+        block["content"] = [*_result_text("The tool call failed.", result.is_error, draft), *block["content"]]
     return [{"toolResult": block}, *draft.cache_point(cache)]
 
 

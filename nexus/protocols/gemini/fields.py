@@ -7,19 +7,11 @@ dialect only: there are no client fields to read.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+
+from nexus.protocols.codec import Disposition, DispositionKind
 
 
-@dataclass(frozen=True, slots=True)
-class Disposition:
-    """``kind`` is what happens to a usual value; ``note`` tells the rest."""
-
-    kind: Literal["carried", "converted", "dropped", "refused"]
-    note: str = ""
-
-
-def _to(kind: Literal["carried", "converted", "dropped", "refused"], note: str = "") -> Disposition:
+def _to(kind: DispositionKind, note: str = "") -> Disposition:
     return Disposition(kind, note)
 
 

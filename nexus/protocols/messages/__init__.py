@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from nexus.call import Tap
+from nexus.call import Action, Tap
 from nexus.errors import NexusError
 from nexus.protocols.base import Dialect, ModelCard, require
 from nexus.protocols.messages import errors, listing
@@ -21,12 +21,15 @@ from nexus.wire import Json
 class Messages(Dialect):
     name: ClassVar[str] = "messages"
     path: ClassVar[str] = "/messages"
+    count_path: ClassVar[str | None] = "/messages/count_tokens"
     ping: ClassVar[bytes] = b': nexus\nevent: ping\ndata: {"type":"ping"}\n\n'
+    id_prefix: ClassVar[str] = "msg_"
     id_header: ClassVar[str] = "request-id"
 
-    def check(self, document: Mapping[str, Json]) -> None:
+    def check(self, document: Mapping[str, Json], action: Action) -> None:
         require(document, "messages", list, "an array of messages")
-        require(document, "max_tokens", int, "an integer")
+        if action == "generate":
+            require(document, "max_tokens", int, "an integer")
 
     def edit_request(self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool) -> bytes:
         return edit_request(raw, document, model)

@@ -5,7 +5,7 @@ Law: raises InvalidRequest and nothing else; null is the same as absent.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from nexus.errors import InvalidRequest
 from nexus.wire import Json
@@ -20,10 +20,10 @@ class Drops:
     def add(self, name: str) -> None:
         self._names[name] = None
 
-    def unknown(self, holder: Mapping[str, Json], known: Iterable[str], prefix: str) -> None:
+    def unknown(self, holder: Mapping[str, Json], known: Collection[str], prefix: str) -> None:
         """Names every member that is not known and asks for something."""
-        for name in holder.keys() - set(known):
-            if holder[name] not in (None, False):
+        for name, value in holder.items():
+            if name not in known and value is not None and value is not False:
                 self.add(f"{prefix}.{name}")
 
     @property

@@ -12,6 +12,7 @@ from nexus.errors import Answered, NexusError
 from nexus.wire import Json, decode, encode, mapping
 
 _INVALID = "invalid_request_error"
+TOO_LONG = "prompt is too long"
 
 TYPES: dict[str, str] = {
     "invalid_request": _INVALID,
@@ -40,8 +41,15 @@ TYPES: dict[str, str] = {
 
 
 def write_error(error: NexusError, request_id: str) -> bytes:
-    kind = TYPES.get(error.kind, TYPES["internal"])
-    return encode({"type": "error", "error": {"type": kind, "message": error.message}, "request_id": request_id})
+    said = {"type": TYPES.get(error.kind, TYPES["internal"]), "message": _worded(error)}
+    return encode({"type": "error", "error": said, "request_id": request_id})
+
+
+def _worded(error: NexusError) -> str:
+    """Claude Code compacts and tries again when it reads these words; other vendors say it in others."""
+    if error.kind == "context_length" and not error.message.startswith(TOO_LONG):
+        return f"{TOO_LONG}: {error.message}"
+    return error.message
 
 
 def write_in_band(error: NexusError, request_id: str) -> bytes:

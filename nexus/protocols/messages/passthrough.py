@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.call import Tap
-from nexus.protocols.base import Passthrough
+from nexus.protocols.base import AnswerRelay
 from nexus.protocols.edit import replace_member, replace_string
-from nexus.protocols.sse import Frame
-from nexus.usage import Usage
-from nexus.wire import Json, count, decode, mapping
+from nexus.protocols.messages.usage import merge_usage, read_usage
+from nexus.protocols.sse import Frame, data_at
+from nexus.wire import Json, decode, mapping
 
 
 def edit_request(raw: bytes, document: Mapping[str, Json], model: str) -> bytes:
     return replace_member(raw, document, "model", model)
 
 
-class MessagesPassthrough(Passthrough):
+class MessagesPassthrough(AnswerRelay):
     def __init__(self, model: str, tap: Tap) -> None:
         super().__init__(tap)
         self._model = model
@@ -57,7 +57,9 @@ class MessagesPassthrough(Passthrough):
         return frame.raw
 
     def _renamed(self, frame: Frame) -> bytes:
-        start = frame.raw.find(b"{")
+        start = data_at(frame.raw)
+        if start is None:
+            return frame.raw
         return frame.raw[:start] + replace_string(frame.raw[start:], ("message", "model"), self._model)
 
     def _read_message(self, message: Mapping[str, Json]) -> None:
@@ -73,18 +75,5 @@ class MessagesPassthrough(Passthrough):
         """message_delta repeats some fields of message_start with their final values: merge by field."""
         usage = mapping(holder.get("usage"))
         if usage:
-            self._usage.update({name: value for name, value in usage.items() if value is not None})
+            self._usage = merge_usage(self._usage, usage)
             self.tap.usage = read_usage(self._usage)
-
-
-def read_usage(usage: Mapping[str, Json]) -> Usage:
-    """Anthropic counts cache reads and writes beside ``input_tokens``; thinking is part of the output."""
-    written = count(usage.get("cache_creation_input_tokens"))
-    long = min(written, count(mapping(usage.get("cache_creation")).get("ephemeral_1h_input_tokens")))
-    return Usage(
-        input=count(usage.get("input_tokens")),
-        cache_read=count(usage.get("cache_read_input_tokens")),
-        cache_write_5m=written - long,
-        cache_write_1h=long,
-        output=count(usage.get("output_tokens")),
-    )

@@ -63,7 +63,9 @@ def read_cache(block: Block, path: str) -> CacheHint | None:
         return None
     ttl = mapping(control).get("ttl") or "5m"
     if mapping(control).get("type") != "ephemeral" or ttl not in ("5m", "1h"):
-        raise wrong(f"{path}.cache_control", 'an object of type "ephemeral" with ttl "5m" or "1h"')
+        raise wrong(
+            f"{path}.cache_control" if path else "cache_control", 'an object of type "ephemeral" with ttl "5m" or "1h"'
+        )
     return cast(CacheHint, ttl)
 
 
@@ -175,6 +177,7 @@ def _refuse_citations(block: Block, path: str) -> None:
 
 
 def _read_search_result(block: Block, path: str, drops: Drops) -> Document:
+    drops.unknown(block, ("type", "source", "title", "content", "citations", "cache_control"), "search_result")
     _refuse_citations(block, path)
     return Document(
         _joined(read_texts(block.get("content"), f"{path}.content", drops)),

@@ -105,10 +105,9 @@ def _turn(message: Message, path: str, quirks: frozenset[str], drops: Drops) -> 
         here = f"{path}.content.{at}"
         if message.role == "system" and not isinstance(part, Text):
             raise UnsupportedFeature(f"{here}: a system message holds text only", param=here)
-        block = write_part(part, message.role, here, quirks, drops)
-        if block is not None:
-            turn.blocks.append(Placed(block, here))
-        elif isinstance(part, Text) and turn.blocks and turn.blocks[-1].kind not in _THINKING:
+        blocks = write_part(part, message.role, here, quirks, drops)
+        turn.blocks += [Placed(block, here) for block in blocks]
+        if not blocks and isinstance(part, Text) and turn.blocks and turn.blocks[-1].kind not in _THINKING:
             # The breakpoint of an empty text moves to the block before it: the cached prefix is the same.
             turn.blocks[-1].block = write_cache(part.cache) | turn.blocks[-1].block
     return turn

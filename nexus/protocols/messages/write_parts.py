@@ -30,6 +30,9 @@ from nexus.wire import Json, decode
 
 Block = dict[str, Json]
 
+NO_WORDS = "(The tool failed without a message.)"
+"""The content of a failed call's empty result, which the API refuses."""
+
 _ROLE_OF: dict[type, str] = {Reasoning: "assistant", ToolCall: "assistant", ToolResult: "user"}
 
 _IMAGES = {
@@ -48,8 +51,15 @@ def write_cache(hint: CacheHint | None) -> Block:
     return {"cache_control": {"type": "ephemeral"} if hint == "5m" else {"type": "ephemeral", "ttl": hint}}
 
 
-def write_part(part: Part, role: str, path: str, quirks: frozenset[str], drops: Drops) -> Block | None:
-    """The block of ``part``, or None when nothing of it can or need be sent."""
+def write_part(part: Part, role: str, path: str, quirks: frozenset[str], drops: Drops) -> list[Block]:
+    """The blocks of ``part``: mostly one, none when nothing of it can or need be sent."""
+    if isinstance(part, ToolResult) and role == "user":
+        return _write_result(part, path, drops)
+    block = _write_one(part, role, path, quirks, drops)
+    return [] if block is None else [block]
+
+
+def _write_one(part: Part, role: str, path: str, quirks: frozenset[str], drops: Drops) -> Block | None:
     if role != _ROLE_OF.get(type(part), role):
         raise InvalidRequest(f"{path}: a {type(part).__name__} does not belong to the role {role}", param=path)
     match part:
@@ -61,8 +71,6 @@ def write_part(part: Part, role: str, path: str, quirks: frozenset[str], drops: 
             return _write_reasoning(part, quirks, drops)
         case ToolCall():
             return _write_call(part, path)
-        case ToolResult():
-            return _write_result(part, path, drops)
         case Image() | Document():
             if role != "user":
                 raise UnsupportedFeature(
@@ -111,18 +119,23 @@ def _read_arguments(arguments: str, path: str) -> Block:
     return parsed
 
 
-def _write_result(result: ToolResult, path: str, drops: Drops) -> Block:
+def _write_result(result: ToolResult, path: str, drops: Drops) -> list[Block]:
+    """A failure holds words and nothing else: its images and documents follow it as the user's."""
     content: list[Block] = []
     for at, part in enumerate(result.parts):
         block = write_text(part) if isinstance(part, Text) else _write_media(part, f"{path}.content.{at}", drops)
         if block is not None:
             content.append(block)
     wire: Block = {"type": "tool_result", "tool_use_id": result.call_id}
+    media: list[Block] = []
+    if result.is_error:
+        media = [block for block in content if block["type"] != "text"]
+        content = [block for block in content if block["type"] == "text"] or [{"type": "text", "text": NO_WORDS}]
     if content:
         wire["content"] = content
     if result.is_error:
         wire["is_error"] = True
-    return wire | write_cache(result.cache)
+    return [wire | write_cache(result.cache), *media]
 
 
 def _write_media(part: Image | Document, path: str, drops: Drops) -> Block:

@@ -1,0 +1,119 @@
+"""How one attempt is made: in which dialect, with which body, and how its answer comes back.
+
+Law: pure, and chosen once per attempt from the *original* request. Passthrough where the provider speaks the client's
+dialect; translate otherwise. What a translation leaves out is named, in the client's own words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from nexus.call import Call, Tap
+from nexus.errors import Rejected
+from nexus.protocols import codecs
+from nexus.protocols.base import AnswerRelay, Dialect
+from nexus.protocols.clients import DIALECTS
+from nexus.protocols.sse import Frame
+from nexus.provider import Attempt
+from nexus.routing import Route
+from nexus.translation import Translation
+from nexus.wire import Json, count, decode, encode, mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """``dropped`` names what the request lost."""
+
+    attempt: Attempt
+    relay: AnswerRelay
+    translates: bool
+    dropped: tuple[str, ...] = ()
+
+    def read_error(self, route: Route, status: int, headers: Mapping[str, str], body: bytes) -> Rejected | None:
+        """A vendor's error in neutral terms; None where the client can read it as it is."""
+        dialect = self.attempt.dialect
+        failure = route.provider.read_error(dialect, status, headers, body)
+        if failure is None and self.translates:
+            failure = codecs.vendor(dialect).read_error(status, headers, body)
+        return failure
+
+
+def choose(call: Call, route: Route) -> Lane:
+    """Raises ClientError for what the vendor's dialect cannot express."""
+    dialects = route.provider.dialects_of(route.model, route.settings)
+    return _passthrough(call, route) if call.dialect in dialects else _translate(call, route, dialects[0])
+
+
+def choose_count(call: Call, route: Route) -> Lane | None:
+    """The lane in which the vendor counts tokens itself; None where it does not."""
+    provider = route.provider
+    dialects = provider.dialects_of(route.model, route.settings)
+    if call.dialect in dialects and provider.counts_in(call.dialect):
+        body = DIALECTS[call.dialect].edit_request(call.body, call.document, route.model, ask_usage=False)
+        return Lane(_attempt(call, route, call.dialect, body, call.headers, call.query), _count(call, None), False)
+    own = [dialect for dialect in (*dialects, *codecs.COUNT_ONLY) if provider.counts_in(dialect)]
+    if not own:
+        return None
+    counter = codecs.counter(own[0])
+    request = codecs.client(call.dialect).read_request(call.document).request
+    written = counter.write_count(request, provider.target(own[0], route.model, route.settings))
+    attempt = _attempt(call, route, own[0], encode(written.body), dict(written.headers), "")
+    return Lane(attempt, _count(call, counter), True)
+
+
+def _count(call: Call, counter: codecs.Counter | None) -> Count:
+    return Count(call.tap, DIALECTS[call.dialect], counter.read_count if counter else None)
+
+
+class Count(AnswerRelay):
+    """The answer to a request to count tokens; the client's own dialect passes as it is."""
+
+    content_type: str | None = "application/json"
+
+    def __init__(self, tap: Tap, dialect: Dialect, read: Callable[[Mapping[str, Json]], int] | None) -> None:
+        super().__init__(tap)
+        self._dialect = dialect
+        self._read = read
+
+    def body(self, raw: bytes) -> bytes:
+        answer = mapping(decode(raw))
+        self.complete = True
+        if self._read is not None:
+            return encode(self._dialect.write_count(self._read(answer)))
+        # Claude on Bedrock is asked in the client's dialect and answers in Amazon's.
+        return encode(self._dialect.write_count(count(answer["inputTokens"]))) if "inputTokens" in answer else raw
+
+    def frame(self, frame: Frame) -> bytes:
+        raise ValueError("a count is no stream")
+
+
+def _passthrough(call: Call, route: Route) -> Lane:
+    dialect = DIALECTS[call.dialect]
+    body = dialect.edit_request(call.body, call.document, route.model, ask_usage=route.provider.asks_usage)
+    attempt = _attempt(call, route, call.dialect, body, call.headers, call.query)
+    return Lane(attempt, dialect.passthrough(call.document, call.model, call.tap), translates=False)
+
+
+def _translate(call: Call, route: Route, dialect: str) -> Lane:
+    client, vendor = codecs.client(call.dialect), codecs.vendor(dialect)
+    read = client.read_request(call.document)
+    written = vendor.write_request(read.request, route.provider.target(dialect, route.model, route.settings))
+    attempt = _attempt(call, route, dialect, encode(written.body), dict(written.headers), "")
+    dropped = (*read.dropped, *(client.field_of(name, call.document) for name in written.dropped))
+    relay = Translation(call, read.request, dialect, route.model, written)
+    return Lane(attempt, relay, translates=True, dropped=tuple(dict.fromkeys(dropped)))
+
+
+def _attempt(call: Call, route: Route, dialect: str, body: bytes, headers: Mapping[str, str], query: str) -> Attempt:
+    return Attempt(
+        dialect=dialect,
+        action=call.action,
+        model=route.model,
+        settings=route.settings,
+        body=body,
+        stream=call.stream,
+        headers=headers,
+        query=query,
+        key=route.provider.key(call.headers),
+    )

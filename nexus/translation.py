@@ -1,0 +1,97 @@
+"""The second lane: one answer of another dialect, read into neutral events and written in the client's own words.
+
+Law: no I/O. Every event passes one place, so that the tap, the drops and the forced answer tool see whole answers and
+streams alike.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Iterable
+from dataclasses import replace
+
+from nexus.call import Call
+from nexus.conversation import Request, Response
+from nexus.events import Event, Notice, ResponseEnd, ResponseStart, UsageUpdate
+from nexus.fold import fold, unfold
+from nexus.protocols import codecs
+from nexus.protocols.answer_tool import AnswerTool
+from nexus.protocols.base import AnswerRelay
+from nexus.protocols.clients import DIALECTS
+from nexus.protocols.codec import Written
+from nexus.protocols.codecs import Origin
+from nexus.protocols.sse import Frame
+from nexus.wire import decode, encode, mapping
+
+log = logging.getLogger("nexus.translation")
+
+
+class Translation(AnswerRelay):
+    """From a vendor's dialect to the client's, for one attempt."""
+
+    def __init__(self, call: Call, request: Request, dialect: str, model: str, written: Written) -> None:
+        super().__init__(call.tap)
+        self._call = call
+        self._client, self._vendor = codecs.client(call.dialect), codecs.vendor(dialect)
+        self._id = DIALECTS[call.dialect].id_prefix + call.id.removeprefix("req_")
+        self._created = int(time.time())
+        origin = Origin(request, self._id, model, lambda: f"call_{uuid.uuid4().hex[:24]}")
+        self._origin = origin
+        self._answer_tool = AnswerTool(written.answer_tool) if written.answer_tool else None
+        self._reader = self._vendor.stream_reader(origin)
+        self._writer = self._client.stream_writer(
+            model=call.model, response_id=self._id, created=self._created, include_usage=request.include_usage
+        )
+        self.content_type = "text/event-stream; charset=utf-8" if call.stream else "application/json"
+
+    def body(self, raw: bytes) -> bytes:
+        read = self._vendor.read_response(mapping(decode(raw)), self._origin)
+        self._call.dropped += read.dropped
+        events = [self._seen(event) for event in unfold(read.response)]
+        self.complete = True
+        if self._call.stream:
+            # The server ignored ``stream``; its answer is no less whole for that.
+            return b"".join(map(self._writer.write, events))
+        return self._write_whole(fold(events))
+
+    def frame(self, frame: Frame) -> bytes:
+        if frame.data is None:
+            return frame.raw
+        written = self._write(self._reader.feed(frame.event, frame.data))
+        self.ended = self._reader.complete
+        return written
+
+    def finish(self) -> bytes:
+        return b"" if self.complete else self._write(self._reader.finish())
+
+    def abort(self) -> bytes:
+        return self._writer.abort()
+
+    def _write(self, events: Iterable[Event]) -> bytes:
+        return b"".join(self._writer.write(self._seen(event)) for event in events)
+
+    def _write_whole(self, response: Response) -> bytes:
+        named = replace(response, id=self._id, model=self._call.model)
+        return encode(self._client.write_response(named, created=self._created))
+
+    def _seen(self, event: Event) -> Event:
+        """What the tap and the log take from an event, and what the client gets in its place."""
+        if self._answer_tool is not None:
+            event = self._answer_tool.pass_on(event)
+        match event:
+            case ResponseStart(model=model, usage=usage):
+                self.tap.model, self.tap.usage = model or self.tap.model, usage
+            case UsageUpdate(usage=usage):
+                self.tap.usage = usage
+            case Notice(dropped=dropped):
+                self._call.dropped.append(dropped)
+            case ResponseEnd(stop=stop):
+                self.complete = True
+                self.tap.stop_reason = stop.raw or stop.reason
+                if stop.reason == "unknown":
+                    log.warning("unknown stop reason", extra={"fields": {"id": self._call.id, "stop": stop.raw}})
+            case _:
+                pass
+        return event

@@ -1,0 +1,1 @@
+"""The chat codec: requests, answers, streams and failures, in both directions."""

@@ -1,0 +1,289 @@
+"""Vendors' answers, whole and streamed: what real servers send becomes the same neutral answer both ways."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nexus.conversation import Part, Reasoning, Refusal, Response, Seal, Stop, Text, ToolCall
+from nexus.errors import Rejected
+from nexus.events import Event, Notice, PartDelta, PartEnd, PartStart, ResponseEnd, UsageUpdate
+from nexus.fold import fold
+from nexus.protocols.chat.response import read_response
+from nexus.protocols.chat.stream import StreamReader
+from nexus.usage import Usage
+from nexus.wire import decode, encode
+
+from .kit import FIXTURES, chunkings, events_of
+
+OWN = Seal("chat", "")
+S = Usage(input=5, output=3)
+U = Usage(input=8, cache_read=8, cache_write_5m=4, output=4, reasoning=5)
+END = Stop("end")
+TOOL_USE = Stop("tool_use")
+ULM = '{"city":"Ulm"}'
+CALLED = Stop("tool_use", raw="stop")
+SIGNED = Seal("chat", '{"google":{"thought_signature":"TS"}}')
+
+
+def sealed(**entry: object) -> Seal:
+    return Seal("chat", encode(dict(sorted(entry.items()))).decode())
+
+
+def said(*parts: Part, stop: Stop = END, usage: Usage = S, id: str = "chatcmpl-1", model: str = "gpt-x") -> Response:
+    return Response(id, model, parts, stop, usage)
+
+
+def local(*parts: Part, stop: Stop = TOOL_USE, usage: Usage = S) -> Response:
+    return Response("chatcmpl-L", "qwen", parts, stop, usage)
+
+
+TOOLS = (ToolCall("call_a", "weather", ULM), ToolCall("call_b", "clock", "{}"))
+
+EXPECTED: dict[str, Response] = {
+    "openai-text": said(Text("Grüße, Welt\u2028!"), usage=U),
+    "openai-tools": said(*TOOLS, stop=TOOL_USE, usage=U),
+    "interleaved-tools": said(Text("Let me see."), *TOOLS, stop=TOOL_USE),
+    "openai-refusal": said(Refusal("I'm sorry, no."), stop=Stop("refusal")),
+    "azure-filters": said(Text("Par"), stop=Stop("content_filter")),
+    "llamacpp-tools": local(ToolCall("x1", "weather", ULM), ToolCall("x2", "clock", "{}")),
+    "ollama-index-zero": local(ToolCall("call_1", "weather", ULM), ToolCall("call_2", "weather", ULM), stop=CALLED),
+    "no-index": local(ToolCall("call_1", "weather", ULM), ToolCall("call_2", "clock", ""), usage=Usage()),
+    "deepseek-reasoning": said(
+        Reasoning("2+2 is 4", OWN), Text("4"), usage=Usage(input=12, cache_read=8, output=4, reasoning=5)
+    ),
+    "vllm-reasoning": said(Reasoning("hm", OWN), Text("ok done"), stop=Stop("stop_sequence", "END")),
+    "openrouter-details": said(
+        Reasoning("First this", sealed(type="reasoning.text", format="anthropic-claude-v1", index=0, signature="SIG")),
+        Reasoning(
+            "",
+            sealed(type="reasoning.encrypted", format="anthropic-claude-v1", index=1, data="ENC"),
+            redacted=True,
+        ),
+        Text("Hello"),
+        id="gen-1",
+        model="anthropic/claude",
+    ),
+    "google-signatures": said(
+        ToolCall("function-call-1", "weather", ULM, SIGNED),
+        stop=TOOL_USE,
+        usage=Usage(input=5, output=3, reasoning=7),
+        id="g1",
+        model="gemini",
+    ),
+    "google-text-signature": said(Text("Hi there", seal=SIGNED), usage=Usage(), id="g1", model="gemini"),
+    "groq-usage": said(Text("hi")),
+    "moonshot-choice-usage": said(Text("hi"), stop=Stop("max_tokens"), usage=Usage(input=3, cache_read=2, output=3)),
+    "mistral-thinking": said(
+        Reasoning("so then", OWN), Text("the end"), stop=Stop("context_window", raw="model_length")
+    ),
+    "transformers-no-done": said(Text("hi")),
+    "crlf-and-events": said(Text("hi")),
+    "text-after-tools": said(Text("a"), ToolCall("call_a", "clock", ""), Text("b"), stop=TOOL_USE),
+    "whole-message": said(Text("all at once"), id="w", model="m"),
+    "empty-answer": said(),
+    "no-finish-reason": said(Text("x"), stop=Stop("unknown"), usage=Usage()),
+    "odd-finish-reason": said(Text("x"), stop=Stop("unknown", raw="insufficient_system_resource")),
+    "untranslatable": said(Text("xy")),
+}
+UNPINNED = {"no-ids", "old-function-call"}
+"""Their ids are made here; the pair of stream and whole answer is still compared."""
+
+DROPPED = {
+    "untranslatable": {
+        "logprobs",
+        "annotations",
+        "images",
+        "audio",
+        "content.hologram",
+        "tool_calls.custom",
+        "choices",
+    }
+}
+STREAMS = sorted(path.parent.name for path in FIXTURES.glob("*/upstream.sse"))
+PAIRS = sorted(path.parent.name for path in FIXTURES.glob("*/upstream.json"))
+
+
+def stream(case: str) -> bytes:
+    return (FIXTURES / case / "upstream.sse").read_bytes()
+
+
+def test_every_fixture_has_its_expectation() -> None:
+    assert set(STREAMS) | set(PAIRS) == set(EXPECTED) | UNPINNED
+
+
+@pytest.mark.parametrize("case", STREAMS)
+def test_stream_under_every_chunking(case: str) -> None:
+    raw = stream(case)
+    first, *others = [events_of(pieces) for pieces in chunkings(raw)]
+    assert all(other == first for other in others)
+    if case in EXPECTED:
+        stop = EXPECTED[case].stop
+        answer = fold(first)
+        if case == "google-signatures":
+            assert answer.stop == CALLED
+        else:
+            assert answer.stop == stop
+        assert (answer.parts, answer.usage, answer.id) == (
+            EXPECTED[case].parts,
+            EXPECTED[case].usage,
+            EXPECTED[case].id,
+        )
+    assert {event.dropped for event in first if isinstance(event, Notice)} == _noticed(case)
+
+
+def _noticed(case: str) -> set[str]:
+    return DROPPED.get(case, set())
+
+
+@pytest.mark.parametrize("case", PAIRS)
+def test_whole_answer(case: str) -> None:
+    read = read_response(decode((FIXTURES / case / "upstream.json").read_bytes()))
+    assert set(read.dropped) == DROPPED.get(case, set())
+    if case in EXPECTED:
+        assert read.response == EXPECTED[case]
+
+
+@pytest.mark.parametrize("case", PAIRS)
+def test_stream_folds_into_the_whole_answer(case: str) -> None:
+    whole = read_response(decode((FIXTURES / case / "upstream.json").read_bytes())).response
+    folded = fold(events_of([stream(case)]))
+    if case == "no-ids":
+        assert [part for part in whole.parts if isinstance(part, ToolCall)] == list(folded.parts[:2])
+        return
+    assert (folded.parts, folded.usage, folded.id, folded.model) == (
+        whole.parts,
+        whole.usage,
+        whole.id,
+        whole.model,
+    )
+    assert folded.stop.reason == whole.stop.reason
+
+
+def test_made_ids_are_stable_and_different() -> None:
+    calls = [part for part in fold(events_of([stream("no-ids")])).parts if isinstance(part, ToolCall)]
+    again = [part for part in fold(events_of([stream("no-ids")])).parts if isinstance(part, ToolCall)]
+    assert calls == again and len({call.id for call in calls}) == 2
+    assert [call.arguments for call in calls] == [ULM, '{"city":"Bonn"}']
+
+
+@pytest.mark.parametrize("case", sorted(set(STREAMS) - {"no-finish-reason"}))
+def test_a_cut_stream_is_never_complete(case: str) -> None:
+    raw = stream(case)
+    end = raw.rfind(b'"finish_reason":"')
+    frames = [line for line in raw[:end].split(b"\n") if line.startswith(b"data:")][:-1]
+    reader = StreamReader()
+    events: list[Event] = []
+    for line in frames:
+        events += reader.feed(None, line.removeprefix(b"data:").decode().strip())
+    assert not reader.complete
+    assert reader.finish() == [] and not reader.complete
+    assert not any(isinstance(event, ResponseEnd) for event in events)
+
+
+def test_complete_before_the_end_of_the_bytes() -> None:
+    reader = StreamReader()
+    reader.feed(None, '{"id":"i","model":"m","choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"stop"}]}')
+    assert reader.complete
+    assert reader.feed(None, "[DONE]")[-1] == ResponseEnd(Stop("end"))
+    assert reader.feed(None, "[DONE]") == [] and reader.finish() == []
+
+
+def test_calls_end_as_soon_as_they_are_whole() -> None:
+    events = events_of([stream("openai-tools")])
+    places = {event: at for at, event in enumerate(events) if isinstance(event, PartEnd)}
+    second = next(at for at, event in enumerate(events) if isinstance(event, PartStart) and event.index == 1)
+    assert places[PartEnd(0)] < second
+
+
+def test_usage_is_told_as_it_comes() -> None:
+    updates = [event.usage for event in events_of([stream("vllm-reasoning")]) if isinstance(event, UsageUpdate)]
+    assert updates == [Usage(5, output=1), Usage(5, output=2), S, S]
+
+
+ERRORS = {
+    "plain": ('{"error":{"message":"busy","type":"server_error","code":"server_overloaded"}}', "overloaded", 503),
+    "with a choice": (
+        '{"id":"x","choices":[{"delta":{},"finish_reason":"error"}],"error":{"code":502,"message":"bad"}}',
+        "upstream",
+        502,
+    ),
+    "a string": ('{"error":"out of memory"}', "upstream", 502),
+    "rate": ('{"error":{"message":"slow","code":"429"}}', "rate_limit", 429),
+}
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_errors_inside(case: str) -> None:
+    data, kind, status = ERRORS[case]
+    with pytest.raises(Rejected) as caught:
+        StreamReader().feed(None, data)
+    assert (caught.value.kind, caught.value.status) == (kind, status)
+    with pytest.raises(Rejected) as caught:
+        read_response(decode(data))
+    assert (caught.value.kind, caught.value.status) == (kind, status)
+
+
+def test_an_error_event() -> None:
+    with pytest.raises(Rejected) as caught:
+        StreamReader().feed("error", '{"message":"gone","code":"rate_limit_exceeded"}')
+    assert (caught.value.kind, caught.value.message) == ("rate_limit", "gone")
+
+
+@pytest.mark.parametrize("data", ["{", "[]", "5", "null", "NaN"])
+def test_garbage(data: str) -> None:
+    with pytest.raises(ValueError):
+        StreamReader().feed(None, data)
+
+
+def test_no_answer_at_all() -> None:
+    with pytest.raises(ValueError):
+        read_response({"object": "chat.completion"})
+    assert read_response({"choices": []}).response == Response("", "", (), Stop("unknown"))
+
+
+def test_more_arguments_than_a_whole_call_takes() -> None:
+    reader = StreamReader()
+    call = '{"choices":[{"delta":{"tool_calls":[{"index":%d,"id":"c%d","function":{"name":"f","arguments":"%s"}}]}}]}'
+    reader.feed(None, call % (0, 0, "{}"))
+    reader.feed(None, call % (1, 1, "{}"))
+    assert reader.feed(None, call % (0, 0, " ")) == []
+    with pytest.raises(ValueError):
+        reader.feed(None, call % (0, 0, "{}"))
+
+
+@st.composite
+def interleavings(draw: st.DrawFn) -> tuple[list[tuple[int, str]], list[str]]:
+    """Which call gets which piece of its arguments, in an order that keeps each call's own."""
+    whole = draw(st.lists(st.sampled_from(["{}", ULM, '{"a": {"b": [1, "}"]}}', ""]), min_size=1, max_size=4))
+    cuts = [draw(st.lists(st.integers(0, len(arguments)), max_size=3).map(sorted)) for arguments in whole]
+    pieces = [
+        [arguments[a:b] for a, b in zip([0, *cut], [*cut, len(arguments)], strict=True)]
+        for arguments, cut in zip(whole, cuts, strict=True)
+    ]
+    order = draw(st.permutations([at for at, own in enumerate(pieces) for _ in own]))
+    return [(at, pieces[at].pop(0)) for at in order], whole
+
+
+@given(interleavings(), st.sampled_from(["openai", "repeat", "zero"]))
+def test_any_interleaving_of_parallel_calls(plan: tuple[list[tuple[int, str]], list[str]], style: str) -> None:
+    steps, whole = plan
+    seen: list[int] = []
+    lines: list[bytes] = []
+    for at, piece in steps:
+        delta: dict[str, object] = {"index": 0 if style == "zero" else at, "function": {"arguments": piece}}
+        if at not in seen or style != "openai":
+            delta |= {"id": f"call_{at}", "type": "function", "function": {"name": f"f{at}", "arguments": piece}}
+        if at not in seen:
+            seen.append(at)
+        lines.append(b"data: " + encode({"choices": [{"delta": {"tool_calls": [delta]}}]}) + b"\n\n")
+    lines.append(b'data: {"choices":[{"delta":{},"finish_reason":"tool_calls"}]}\n\n')
+    answer = fold(events_of(lines))
+    assert answer.parts == tuple(ToolCall(f"call_{at}", f"f{at}", whole[at]) for at in seen)
+    assert answer.stop == Stop("tool_use")
+
+
+def test_deltas_hold_no_empty_pieces() -> None:
+    for case in STREAMS:
+        assert all(event.text for event in events_of([stream(case)]) if isinstance(event, PartDelta))

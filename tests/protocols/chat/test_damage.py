@@ -1,0 +1,103 @@
+"""Whatever stands in a body, the codec answers with a value or with an error of its own."""
+
+from __future__ import annotations
+
+import copy
+import random
+from contextlib import suppress
+
+import pytest
+
+from nexus.errors import ClientError, Rejected
+from nexus.events import Order
+from nexus.protocols.chat.request import read_request, write_request
+from nexus.protocols.chat.response import read_response
+from nexus.protocols.chat.stream import StreamReader
+from nexus.protocols.codec import Target
+from nexus.protocols.sse import FrameDecoder
+from nexus.wire import Json, decode, encode
+
+from .kit import FIXTURES
+from .test_read_messages import MESSAGES
+from .test_read_request import OPTIONS
+
+JUNK: list[Json] = [
+    None,
+    True,
+    0,
+    -1,
+    1.5,
+    10**30,
+    "",
+    "x",
+    "{}",
+    "data:",
+    [],
+    [None],
+    [[]],
+    ["x"],
+    [{}],
+    {},
+    {"a": {}},
+]
+STREAMS: list[list[Json]] = [
+    [
+        decode(frame.data)
+        for frame in FrameDecoder().feed(path.read_bytes())
+        if frame.data is not None and frame.data != "[DONE]"
+    ]
+    for path in sorted(FIXTURES.glob("*/upstream.sse"))
+]
+WHOLE: list[Json] = [decode(path.read_bytes()) for path in sorted(FIXTURES.glob("*/upstream.json"))]
+REQUESTS: list[Json] = [{"model": "m", "messages": wire} for wire, _ in MESSAGES.values()] + [
+    {"model": "m", "messages": [{"role": "user", "content": "x"}], **fields} for fields, *_ in OPTIONS.values()
+]
+
+
+def paths(value: Json, before: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    found: list[tuple[str | int, ...]] = []
+    for key, entry in entries:
+        found += [(*before, key), *paths(entry, (*before, key))]
+    return found
+
+
+def damaged(bodies: list[Json], seed: int) -> Json:
+    """One of ``bodies`` with junk in one or two places."""
+    dice = random.Random(seed)
+    body = copy.deepcopy(dice.choice(bodies))
+    for _ in range(dice.randint(1, 2)):
+        *way, last = dice.choice(paths(body))
+        holder = body
+        for step in way:
+            holder = holder[step]
+        holder[last] = copy.deepcopy(dice.choice(JUNK))
+    return body
+
+
+@pytest.mark.parametrize("tenth", range(10))
+def test_requests(tenth: int) -> None:
+    for seed in range(tenth * 200, tenth * 200 + 200):
+        try:
+            write_request(read_request(damaged(REQUESTS, seed)).request, Target("m"))
+        except ClientError as error:
+            assert error.param and error.message
+
+
+@pytest.mark.parametrize("tenth", range(10))
+def test_whole_answers(tenth: int) -> None:
+    for seed in range(tenth * 200, tenth * 200 + 200):
+        with suppress(Rejected, ValueError):
+            read_response(damaged(WHOLE, seed))
+
+
+@pytest.mark.parametrize("tenth", range(10))
+def test_streams(tenth: int) -> None:
+    for seed in range(tenth * 200, tenth * 200 + 200):
+        reader, order = StreamReader(), Order()
+        with suppress(Rejected, ValueError):
+            for chunk in damaged(STREAMS, seed):
+                for event in reader.feed(None, encode(chunk).decode()):
+                    order.check(event)
+            for event in reader.finish():
+                order.check(event)

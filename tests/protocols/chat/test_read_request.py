@@ -1,0 +1,254 @@
+"""A client's chat request becomes what it says, or is refused with the exact path."""
+
+from __future__ import annotations
+
+import pytest
+
+from nexus.conversation import (
+    Message,
+    OutputFormat,
+    Text,
+    Thinking,
+    Tool,
+    ToolChoice,
+)
+from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.chat.request import read_request
+from nexus.wire import Json
+
+HI = {"role": "user", "content": "hi"}
+WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
+CLOCK = {"type": "function", "function": {"name": "clock"}}
+
+
+def call(name: str, call_id: str = "c1", **extra: Json) -> dict[str, Json]:
+    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": "{}"}, **extra}
+
+
+def ask(*messages: Json, **fields: Json) -> dict[str, Json]:
+    return {"model": "m", "messages": list(messages) or [HI], **fields}
+
+
+PNG = "data:image/png;base64,QUJD"
+
+
+OPTIONS: dict[str, tuple[dict[str, Json], str, object]] = {
+    "max_tokens": ({"max_tokens": 5}, "max_tokens", 5),
+    "max_completion_tokens": ({"max_completion_tokens": 6}, "max_tokens", 6),
+    "one stop word": ({"stop": "x"}, "stop", ("x",)),
+    "stop words": ({"stop": ["x", "y"]}, "stop", ("x", "y")),
+    "effort": ({"reasoning_effort": "xhigh"}, "thinking", Thinking(True, effort="xhigh")),
+    "no effort": ({"reasoning_effort": "none"}, "thinking", Thinking(False)),
+    "text format": ({"response_format": {"type": "text"}}, "output_format", None),
+    "object format": ({"response_format": {"type": "json_object"}}, "output_format", OutputFormat()),
+    "schema format": (
+        {
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"name": "n", "schema": {"type": "object"}, "strict": True, "description": "d"},
+            }
+        },
+        "output_format",
+        OutputFormat({"type": "object"}, "n", "d", True),
+    ),
+    "choice auto": ({"tools": [WEATHER], "tool_choice": "auto"}, "tool_choice", ToolChoice("auto")),
+    "choice none": ({"tools": [WEATHER], "tool_choice": "none"}, "tool_choice", ToolChoice("none")),
+    "choice required": ({"tools": [WEATHER], "tool_choice": "required"}, "tool_choice", ToolChoice("required")),
+    "choice named": (
+        {"tools": [WEATHER], "tool_choice": {"type": "function", "function": {"name": "weather"}}},
+        "tool_choice",
+        ToolChoice("tool", "weather"),
+    ),
+    "allowed tools": (
+        {
+            "tools": [WEATHER, CLOCK],
+            "tool_choice": {
+                "type": "allowed_tools",
+                "allowed_tools": {
+                    "mode": "required",
+                    "tools": [{"type": "function", "function": {"name": "clock"}}],
+                },
+            },
+        },
+        "tools",
+        (Tool("clock"),),
+    ),
+    "tools": (
+        {
+            "tools": [
+                {
+                    "type": "function",
+                    "name": "f",
+                    "function": {"name": "f", "description": "d", "parameters": {"a": 1}, "strict": False},
+                    "cache_control": {"type": "ephemeral"},
+                }
+            ]
+        },
+        "tools",
+        (Tool("f", "d", {"a": 1}, False, "5m"),),
+    ),
+    "usage asked for": ({"stream": True, "stream_options": {"include_usage": True}}, "include_usage", True),
+    "n of one": ({"n": 1}, "messages", (Message("user", (Text("hi"),)),)),
+    "text modality": ({"modalities": ["text"]}, "messages", (Message("user", (Text("hi"),)),)),
+    "empty functions": ({"functions": []}, "tools", ()),
+    "null everything": ({"temperature": None, "tools": None, "stop": None, "audio": None}, "temperature", None),
+    "whole number temperature": ({"temperature": 1}, "temperature", 1.0),
+    "metadata": ({"metadata": {"a": "b"}}, "metadata", {"a": "b"}),
+    "logit bias": ({"logit_bias": {"50256": -100}}, "logit_bias", {"50256": -100}),
+}
+
+
+@pytest.mark.parametrize("case", OPTIONS)
+def test_options(case: str) -> None:
+    fields, name, expected = OPTIONS[case]
+    read = read_request(ask(**fields))
+    assert getattr(read.request, name) == expected
+    assert read.dropped == ()
+
+
+DROPPED: dict[str, tuple[dict[str, Json], tuple[str, ...]]] = {
+    "unknown field": ({"shiny": 1}, ("shiny",)),
+    "unknown null field": ({"shiny": None}, ()),
+    "two limits": ({"max_tokens": 5, "max_completion_tokens": 6}, ("max_tokens",)),
+    "two equal limits": ({"max_tokens": 5, "max_completion_tokens": 5}, ()),
+    "obfuscation": ({"stream_options": {"include_obfuscation": False}}, ("stream_options.include_obfuscation",)),
+    "tool extras": ({"tools": [{**WEATHER, "defer_loading": True}]}, ("tools.defer_loading",)),
+    "message extras": (
+        {"messages": [{**HI, "mood": "good", "annotations": []}]},
+        ("messages.mood",),
+    ),
+    "system name": ({"messages": [{"role": "system", "content": "s", "name": "n"}, HI]}, ("messages.name",)),
+}
+
+
+@pytest.mark.parametrize("case", DROPPED)
+def test_dropped(case: str) -> None:
+    fields, expected = DROPPED[case]
+    assert read_request(ask(**fields)).dropped == expected
+
+
+def user(part: Json) -> dict[str, Json]:
+    return {"messages": [{"role": "user", "content": [part]}]}
+
+
+REFUSED: dict[str, tuple[dict[str, Json], str]] = {
+    "n": ({"n": 2}, "n"),
+    "audio modality": ({"modalities": ["text", "audio"]}, "modalities.1"),
+    "custom tool": ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools.0.type"),
+    "custom choice": ({"tool_choice": {"type": "custom", "custom": {"name": "x"}}}, "tool_choice"),
+    "grammar format": ({"response_format": {"type": "grammar"}}, "response_format.type"),
+    "stored file": (user({"type": "file", "file": {"file_id": "f"}}), "messages.0.content.0.file.file_id"),
+    "zip file": (
+        user({"type": "file", "file": {"file_data": "data:application/zip;base64,QQ=="}}),
+        "messages.0.content.0.file.file_data",
+    ),
+    "video": (user({"type": "video_url", "video_url": {}}), "messages.0.content.0"),
+    "odd audio": (
+        user({"type": "input_audio", "input_audio": {"data": "QQ==", "format": "tune"}}),
+        "messages.0.content.0.input_audio.format",
+    ),
+    "image in system text": (
+        {"messages": [{"role": "system", "content": [{"type": "image_url", "image_url": {"url": PNG}}]}]},
+        "messages.0.content.0",
+    ),
+    "spoken history": ({"messages": [HI, {"role": "assistant", "audio": {"id": "a"}}]}, "messages.1.audio"),
+    "custom call": (
+        {"messages": [{"role": "assistant", "tool_calls": [{"id": "c", "type": "custom", "custom": {}}]}]},
+        "messages.0.tool_calls.0.type",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_by_name(case: str) -> None:
+    fields, param = REFUSED[case]
+    with pytest.raises(UnsupportedFeature) as caught:
+        read_request(ask(**fields))
+    assert caught.value.param == param
+    assert caught.value.message
+
+
+WRONG: dict[str, tuple[dict[str, Json], str]] = {
+    "messages missing": ({"messages": None}, "messages"),
+    "no messages": ({"messages": []}, "messages"),
+    "a message that is none": ({"messages": ["hi"]}, "messages.0"),
+    "no role": ({"messages": [{"content": "hi"}]}, "messages.0.role"),
+    "odd role": ({"messages": [HI, {"role": "robot"}]}, "messages.1.role"),
+    "odd content": ({"messages": [{"role": "user", "content": 5}]}, "messages.0.content"),
+    "odd part": (user("x"), "messages.0.content.0"),
+    "no type": (user({"text": "x"}), "messages.0.content.0.type"),
+    "text that is none": (user({"type": "text", "text": 4}), "messages.0.content.0.text"),
+    "image without url": (user({"type": "image_url", "image_url": {}}), "messages.0.content.0.image_url.url"),
+    "image with odd url": (
+        user({"type": "image_url", "image_url": {"url": "ftp://x"}}),
+        "messages.0.content.0.image_url.url",
+    ),
+    "odd ttl": (
+        user({"type": "text", "text": "x", "cache_control": {"type": "ephemeral", "ttl": "9h"}}),
+        "messages.0.content.0.cache_control.ttl",
+    ),
+    "text file of no text": (
+        user({"type": "file", "file": {"file_data": "data:text/plain;base64,/w=="}}),
+        "messages.0.content.0.file.file_data",
+    ),
+    "result without id": ({"messages": [{"role": "tool", "content": ""}]}, "messages.0.tool_call_id"),
+    "call without id": (
+        {"messages": [{"role": "assistant", "tool_calls": [{"function": {"name": "f"}}]}]},
+        "messages.0.tool_calls.0.id",
+    ),
+    "call without name": (
+        {"messages": [{"role": "assistant", "tool_calls": [{"id": "c", "function": {}}]}]},
+        "messages.0.tool_calls.0.function.name",
+    ),
+    "function without call": ({"messages": [{"role": "function", "name": "f", "content": ""}]}, "messages.0.name"),
+    "temperature word": ({"temperature": "hot"}, "temperature"),
+    "temperature high": ({"temperature": 2.5}, "temperature"),
+    "temperature true": ({"temperature": True}, "temperature"),
+    "top_p": ({"top_p": 2}, "top_p"),
+    "presence_penalty": ({"presence_penalty": 3}, "presence_penalty"),
+    "frequency_penalty": ({"frequency_penalty": -3}, "frequency_penalty"),
+    "max_tokens": ({"max_tokens": 0}, "max_tokens"),
+    "seed": ({"seed": 1.5}, "seed"),
+    "n": ({"n": 0}, "n"),
+    "stop": ({"stop": 5}, "stop"),
+    "stop word": ({"stop": ["a", 5]}, "stop.1"),
+    "effort": ({"reasoning_effort": "huge"}, "reasoning_effort"),
+    "format": ({"response_format": "json"}, "response_format"),
+    "format without name": (
+        {"response_format": {"type": "json_schema", "json_schema": {}}},
+        "response_format.json_schema.name",
+    ),
+    "tools": ({"tools": {}}, "tools"),
+    "tool without name": ({"tools": [{"type": "function", "function": {}}]}, "tools.0.function.name"),
+    "odd parameters": (
+        {"tools": [{"type": "function", "function": {"name": "f", "parameters": "x"}}]},
+        "tools.0.function.parameters",
+    ),
+    "choice": ({"tool_choice": "perhaps"}, "tool_choice"),
+    "choice of nothing": ({"tool_choice": "required"}, "tool_choice"),
+    "choice of an unknown tool": (
+        {"tools": [CLOCK], "tool_choice": {"type": "function", "function": {"name": "f"}}},
+        "tool_choice",
+    ),
+    "logit_bias": ({"logit_bias": {"1": "x"}}, "logit_bias.1"),
+    "metadata": ({"metadata": {"a": 1}}, "metadata.a"),
+    "stream": ({"stream": "yes"}, "stream"),
+    "stream_options": ({"stream_options": {"include_usage": 1}}, "stream_options.include_usage"),
+    "user": ({"user": 5}, "user"),
+    "top_logprobs": ({"top_logprobs": 21}, "top_logprobs"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_with_its_path(case: str) -> None:
+    fields, param = WRONG[case]
+    with pytest.raises(InvalidRequest) as caught:
+        read_request(ask(**fields))
+    assert caught.value.param == param
+    assert caught.value.message
+
+
+def test_a_body_without_messages() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read_request({"model": "m"})
+    assert caught.value.param == "messages"

@@ -1,0 +1,305 @@
+"""The disposition tables are complete and exact, and so are stops, usage and failures."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import get_args
+
+import openai.types.beta
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from openai.types.chat import completion_create_params as params
+
+from nexus.conversation import (
+    Message,
+    OutputFormat,
+    Request,
+    StopReason,
+    Text,
+    Thinking,
+    Tool,
+    ToolChoice,
+)
+from nexus.errors import FAILURE_KINDS, UnsupportedFeature
+from nexus.protocols.chat import failures, stops
+from nexus.protocols.chat.failures import read_error
+from nexus.protocols.chat.fields import READS, WRITES
+from nexus.protocols.chat.request import read_request, write_request
+from nexus.protocols.chat.usage import merge_usage, read_usage, write_usage
+from nexus.protocols.codec import Target
+from nexus.usage import Usage
+from nexus.wire import Json, encode
+
+PUBLISHED = {
+    name
+    for shape in (
+        params.CompletionCreateParamsBase,
+        params.CompletionCreateParamsNonStreaming,
+        params.CompletionCreateParamsStreaming,
+    )
+    for name in shape.__annotations__
+}
+EXTENSIONS = {"top_k"}
+
+SENT: dict[str, Json] = {
+    "messages": [{"role": "user", "content": "hi"}],
+    "model": "m",
+    "audio": {"voice": "alloy", "format": "wav"},
+    "frequency_penalty": 1.0,
+    "function_call": "auto",
+    "functions": [{"name": "f"}],
+    "logit_bias": {"1": 2},
+    "logprobs": True,
+    "max_completion_tokens": 9,
+    "max_tokens": 9,
+    "metadata": {"a": "b"},
+    "modalities": ["text"],
+    "moderation": {"model": "x"},
+    "n": 1,
+    "parallel_tool_calls": False,
+    "prediction": {"type": "content", "content": "x"},
+    "presence_penalty": 1.0,
+    "prompt_cache_key": "k",
+    "prompt_cache_options": {"mode": "explicit"},
+    "prompt_cache_retention": "24h",
+    "reasoning_effort": "low",
+    "response_format": {"type": "json_object"},
+    "safety_identifier": "s",
+    "seed": 3,
+    "service_tier": "flex",
+    "stop": "x",
+    "store": True,
+    "stream": True,
+    "stream_options": {"include_usage": True},
+    "temperature": 0.5,
+    "tool_choice": "auto",
+    "tools": [{"type": "function", "function": {"name": "f"}}],
+    "top_k": 5,
+    "top_logprobs": 3,
+    "top_p": 0.5,
+    "user": "u",
+    "verbosity": "low",
+    "web_search_options": {},
+}
+
+
+def test_reads_is_complete() -> None:
+    assert set(READS) == PUBLISHED | EXTENSIONS == set(SENT)
+    assert not hasattr(openai.types.beta, "completion_create_params")
+
+
+@pytest.mark.parametrize("field", sorted(READS))
+def test_reads_is_exact(field: str) -> None:
+    body = {"messages": SENT["messages"], field: SENT[field]}
+    row = READS[field]
+    neutral = {one.name for one in dataclasses.fields(Request)}
+    assert row.note or row.kind == "carried"
+    if row.kind == "refused":
+        with pytest.raises(UnsupportedFeature) as caught:
+            read_request(body)
+        assert caught.value.param == field
+        return
+    read = read_request(body)
+    assert read.dropped == ((field,) if row.kind == "dropped" else ())
+    plain = read_request({"messages": SENT["messages"]}).request
+    changed = {name for name in neutral if getattr(read.request, name) != getattr(plain, name)}
+    if field == "messages":
+        assert row.field == "messages"
+    elif row.kind == "dropped" or not row.field:
+        assert changed == set()
+    else:
+        assert changed == {row.field}
+
+
+HI = Message("user", (Text("hi"),))
+ASKED: dict[str, Request] = {
+    "messages": Request((HI, HI)),
+    "system": Request((HI,), system=(Text("s"),)),
+    "tools": Request((HI,), tools=(Tool("f"),)),
+    "tool_choice": Request((HI,), tools=(Tool("f"),), tool_choice=ToolChoice("required")),
+    "parallel_tools": Request((HI,), tools=(Tool("f"),), parallel_tools=False),
+    "thinking": Request((HI,), thinking=Thinking(True, effort="low")),
+    "output_format": Request((HI,), output_format=OutputFormat()),
+    "max_tokens": Request((HI,), max_tokens=5),
+    "temperature": Request((HI,), temperature=0.5),
+    "top_p": Request((HI,), top_p=0.5),
+    "top_k": Request((HI,), top_k=5),
+    "presence_penalty": Request((HI,), presence_penalty=0.5),
+    "frequency_penalty": Request((HI,), frequency_penalty=0.5),
+    "seed": Request((HI,), seed=5),
+    "stop": Request((HI,), stop=("x",)),
+    "logprobs": Request((HI,), logprobs=True),
+    "top_logprobs": Request((HI,), top_logprobs=2),
+    "logit_bias": Request((HI,), logit_bias={"1": 2}),
+    "user": Request((HI,), user="u"),
+    "metadata": Request((HI,), metadata={"a": "b"}),
+    "service_tier": Request((HI,), service_tier="auto"),
+    "stream": Request((HI,), stream=True),
+    "include_usage": Request((HI,), stream=True, include_usage=True),
+}
+
+
+def test_writes_is_complete() -> None:
+    assert set(WRITES) == {one.name for one in dataclasses.fields(Request)} == set(ASKED)
+
+
+@pytest.mark.parametrize("field", sorted(WRITES))
+def test_writes_is_exact(field: str) -> None:
+    row = WRITES[field]
+    written = write_request(ASKED[field], Target("m"))
+    plain = write_request(Request((HI,)), Target("m"))
+    if row.kind == "dropped":
+        assert written.dropped == (field,) and written.body == plain.body
+        return
+    assert written.dropped == ()
+    changed = {name for name in written.body if written.body[name] != plain.body.get(name)}
+    assert row.field in changed
+
+
+def test_stops_are_total() -> None:
+    assert set(stops._WRITE) == set(get_args(StopReason))
+
+
+# usage
+
+
+@given(*[st.integers(0, 9)] * 5)
+def test_usage_both_ways(fresh: int, cached: int, wrote: int, output: int, reasoning: int) -> None:
+    usage = Usage(fresh, cached, wrote, 0, output, reasoning)
+    wire = write_usage(usage)
+    assert read_usage(wire) == usage
+    assert wire["total_tokens"] == usage.total == wire["prompt_tokens"] + wire["completion_tokens"]
+
+
+def test_the_lifetime_of_a_write_is_lost() -> None:
+    assert read_usage(write_usage(Usage(cache_write_5m=1, cache_write_1h=2))) == Usage(cache_write_5m=3)
+
+
+DETAILS: dict[str, tuple[dict[str, Json], Usage]] = {
+    "nothing": ({}, Usage()),
+    "nulls": ({"prompt_tokens": 5, "completion_tokens": 2, "prompt_tokens_details": None}, Usage(5, output=2)),
+    "LiteLLM's writes": (
+        {"prompt_tokens": 9, "completion_tokens": 1, "cache_creation_input_tokens": 4},
+        Usage(5, cache_write_5m=4, output=1),
+    ),
+    "cached beside the prompt": (
+        {"prompt_tokens": 2, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 7}},
+        Usage(2, 7, output=1),
+    ),
+    "reasoning beside the completion": (
+        {
+            "prompt_tokens": 2,
+            "completion_tokens": 9,
+            "total_tokens": 16,
+            "completion_tokens_details": {"reasoning_tokens": 5},
+        },
+        Usage(2, output=9, reasoning=5),
+    ),
+    "more reasoning than completion": (
+        {"prompt_tokens": 2, "completion_tokens": 1, "completion_tokens_details": {"reasoning_tokens": 5}},
+        Usage(2, output=1, reasoning=5),
+    ),
+    "reasoning in the total only": (
+        {"prompt_tokens": 2, "completion_tokens": 1, "total_tokens": 8},
+        Usage(2, output=1, reasoning=5),
+    ),
+    "odd values": ({"prompt_tokens": "5", "completion_tokens": -2, "total_tokens": True}, Usage()),
+}
+
+
+@pytest.mark.parametrize("case", DETAILS)
+def test_usage_of_real_servers(case: str) -> None:
+    wire, expected = DETAILS[case]
+    assert read_usage(wire) == expected
+
+
+def test_usage_merges_by_field() -> None:
+    merged = merge_usage(
+        {"prompt_tokens": 5, "prompt_tokens_details": {"cached_tokens": 2}},
+        {"prompt_tokens": None, "completion_tokens": 3, "prompt_tokens_details": {"audio_tokens": 0}},
+    )
+    assert read_usage(merged) == Usage(3, 2, output=3)
+
+
+# failures
+
+
+def _openai(code: str | None, kind: str = "invalid_request_error") -> Json:
+    return {"error": {"message": "said", "type": kind, "param": None, "code": code}}
+
+
+FAILURES: dict[str, tuple[int, Json, str]] = {
+    "context": (400, _openai("context_length_exceeded"), "context_length"),
+    "llama.cpp's context": (
+        400,
+        {"error": {"code": 400, "message": "said", "type": "exceed_context_size_error", "n_ctx": 1}},
+        "context_length",
+    ),
+    "key": (401, _openai("invalid_api_key"), "authentication"),
+    "status only": (401, _openai(None), "authentication"),
+    "quota": (429, _openai("insufficient_quota", "insufficient_quota"), "quota"),
+    "rate": (429, _openai("rate_limit_exceeded", "tokens"), "rate_limit"),
+    "payment": (402, {"error": {"message": "said", "code": 402}}, "quota"),
+    "model": (404, _openai("model_not_found"), "model_not_found"),
+    "path": (404, _openai(None), "not_found"),
+    "Azure deployment": (404, _openai("DeploymentNotFound"), "model_not_found"),
+    "Azure filter": (
+        400,
+        {"error": {"message": "said", "code": "x", "innererror": {"code": "ResponsibleAIPolicyViolation"}}},
+        "content_policy",
+    ),
+    "policy": (400, _openai("content_policy_violation"), "content_policy"),
+    "region": (403, _openai("unsupported_country_region_territory", "request_forbidden"), "permission"),
+    "large": (413, _openai(None), "request_too_large"),
+    "overloaded": (503, _openai(None, "server_error"), "overloaded"),
+    "busy by code": (500, _openai("server_overloaded", "server_error"), "overloaded"),
+    "server": (500, _openai(None, "server_error"), "upstream"),
+    "timeout": (504, _openai(None), "timeout"),
+    "Google": (429, [{"error": {"code": 429, "message": "said", "status": "RESOURCE_EXHAUSTED"}}], "rate_limit"),
+    "vLLM": (400, {"object": "error", "message": "said", "type": "BadRequestError", "code": 400}, "invalid_request"),
+    "Ollama": (404, {"error": "said"}, "not_found"),
+    "FastAPI": (422, {"detail": "said"}, "invalid_request"),
+    "teapot": (418, {"message": "said"}, "invalid_request"),
+    "odd code": (400, {"error": {"message": "said", "code": {"a": 1}, "type": 5}}, "invalid_request"),
+}
+
+
+@pytest.mark.parametrize("case", FAILURES)
+def test_failures(case: str) -> None:
+    status, body, kind = FAILURES[case]
+    read = read_error(status, {"x-request-id": "req_1", "retry-after": "2"}, encode(body))
+    assert (read.kind, read.status, read.message) == (kind, status, "said")
+    assert (read.request_id, read.retry_after) == ("req_1", 2.0)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b'{"error":{}}', b'{"detail":[{"loc":[]}]}', b"7"])
+def test_failures_without_words(body: bytes) -> None:
+    read = read_error(502, {}, body)
+    assert read.kind == "upstream" and "502" in read.message
+    assert read.request_id is None and read.retry_after is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "1.5"}, 1.5),
+        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, None),
+        ({"retry-after": "-1"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "inf"}, None),
+    ],
+)
+def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
+    assert read_error(429, headers, b"{}").retry_after == seconds
+
+
+def test_kinds_are_known_and_each_has_a_status() -> None:
+    assert {*failures._BY_CODE.values(), *failures._BY_STATUS.values()} <= FAILURE_KINDS
+    assert set(failures._STATUS_OF) == FAILURE_KINDS
+
+
+def test_wording_never_counts() -> None:
+    read = read_error(400, {}, encode({"error": {"message": "context_length_exceeded rate limit quota"}}))
+    assert read.kind == "invalid_request"

@@ -1,0 +1,250 @@
+"""Neutral messages become messages in the order the vendor demands, with nothing lost in silence."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+
+import pytest
+
+from nexus.conversation import (
+    Audio,
+    Document,
+    Image,
+    Inline,
+    Link,
+    Message,
+    Reasoning,
+    Refusal,
+    Request,
+    Seal,
+    Text,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+)
+from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.chat.request import write_request
+from nexus.protocols.chat.write_messages import ERROR_MARK
+from nexus.protocols.codec import Target
+from nexus.wire import Json
+
+from .kit import check_request
+from .writing import HI, OWN, PDF, PNG, SYSTEM, assistant, function, messages, text, tool, user, write
+
+A, B = ToolCall("a", "f", ""), ToolCall("b", "g", '{"x":1}')
+CALLS = {"role": "assistant", "content": None, "tool_calls": [function("f", "a"), function("g", "b", '{"x":1}')]}
+MEDIA = "[what this result holds beside text follows in the next user message]"
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,QUJD"}}
+
+MESSAGES: dict[str, tuple[tuple[Message, ...], list[Json]]] = {
+    "one text is a string": ((HI,), [{"role": "user", "content": "hi"}]),
+    "two texts stay two": (
+        (user(Text("a"), Text("b")),),
+        [{"role": "user", "content": [text("a"), text("b")]}],
+    ),
+    "nothing is an empty string": ((user(),), [{"role": "user", "content": ""}]),
+    "empty text is left out": (
+        (user(Text(""), Image(PNG)), user(Text(""))),
+        [{"role": "user", "content": [IMAGE]}, {"role": "user", "content": ""}],
+    ),
+    "an empty answer is left out": ((HI, assistant(), HI), [{"role": "user", "content": "hi"}] * 2),
+    "prefill": ((HI, assistant(Text("{"))), [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "{"}]),
+    "media": (
+        (user(Image(Link("https://x.test/a"), "high"), Audio(Inline("audio/wav", "QQ==")), Document(PDF, "t.pdf")),),
+        [
+            {
+                "role": "user",
+                "content": [
+                    {"type": "image_url", "image_url": {"url": "https://x.test/a", "detail": "high"}},
+                    {"type": "input_audio", "input_audio": {"data": "QQ==", "format": "wav"}},
+                    {
+                        "type": "file",
+                        "file": {"filename": "t.pdf", "file_data": "data:application/pdf;base64,QUJD"},
+                    },
+                ],
+            }
+        ],
+    ),
+    "text documents become text": (
+        (user(Document(Text("body"), "title", "context")),),
+        [{"role": "user", "content": "title\n\ncontext\n\nbody"}],
+    ),
+    "text files become text": (
+        (user(Document(Inline("text/csv", base64.b64encode(b"a,b").decode()))),),
+        [{"role": "user", "content": "a,b"}],
+    ),
+    "a document's context goes before it": (
+        (user(Document(PDF, None, "about")),),
+        [
+            {
+                "role": "user",
+                "content": [
+                    text("about"),
+                    {
+                        "type": "file",
+                        "file": {"filename": "document.pdf", "file_data": "data:application/pdf;base64,QUJD"},
+                    },
+                ],
+            }
+        ],
+    ),
+    "results follow their calls in the order of the calls": (
+        (assistant(A, B), user(ToolResult("b", (Text("2"),)), ToolResult("a", (Text("1"),)), Text("go"))),
+        [CALLS, tool("a", "1"), tool("b", "2"), {"role": "user", "content": "go"}],
+    ),
+    "results in several messages, with others between": (
+        (
+            assistant(A, B),
+            user(ToolResult("b", (Text("2"),))),
+            Message("system", (Text("s"),)),
+            user(Text("go"), ToolResult("a")),
+        ),
+        [
+            CALLS,
+            tool("a", ""),
+            tool("b", "2"),
+            {"role": "system", "content": "s"},
+            {"role": "user", "content": "go"},
+        ],
+    ),
+    "calls, then text, then results": (
+        (assistant(A), assistant(Text("wait")), user(ToolResult("a", (Text("1"),)))),
+        [{"role": "assistant", "content": "wait", "tool_calls": [function("f", "a")]}, tool("a", "1")],
+    ),
+    "a result that is an error": (
+        (assistant(A), user(ToolResult("a", (Text("boom"),), is_error=True))),
+        [
+            {"role": "assistant", "content": None, "tool_calls": [function("f", "a")]},
+            tool("a", f"{ERROR_MARK}boom"),
+        ],
+    ),
+    "an error without words": (
+        (user(ToolResult("a", is_error=True)),),
+        [tool("a", ERROR_MARK)],
+    ),
+    "images in results follow": (
+        (
+            assistant(A, B),
+            user(ToolResult("b", (Image(PNG),)), ToolResult("a", (Text("see"), Image(PNG))), Text("go")),
+        ),
+        [
+            CALLS,
+            tool("a", [text("see"), text(MEDIA)]),
+            tool("b", MEDIA),
+            {
+                "role": "user",
+                "content": [
+                    text("[from the result of tool call a]"),
+                    IMAGE,
+                    text("[from the result of tool call b]"),
+                    IMAGE,
+                ],
+            },
+            {"role": "user", "content": "go"},
+        ],
+    ),
+    "a refusal": (
+        (assistant(Text("x"), Refusal("no")),),
+        [{"role": "assistant", "content": "x", "refusal": "no"}],
+    ),
+    "a refusal alone": ((assistant(Refusal("no")),), [{"role": "assistant", "content": None, "refusal": "no"}]),
+    "names": (
+        (Message("user", (Text("x"),), "ann"), Message("system", (Text("y"),), "boss")),
+        [
+            {"role": "user", "content": "x", "name": "ann"},
+            {"role": "system", "content": "y", "name": "boss"},
+        ],
+    ),
+    "own reasoning goes back": (
+        (assistant(Reasoning("th", OWN), Reasoning("ink", OWN), Text("x")),),
+        [{"role": "assistant", "content": "x", "reasoning_content": "think"}],
+    ),
+    "own details go back as they came": (
+        (
+            assistant(
+                Reasoning("t", Seal("chat", '{"type":"reasoning.text","signature":"s"}')),
+                Reasoning("u", Seal("chat", '{"type":"reasoning.summary","index":1}')),
+                Reasoning("", Seal("chat", '{"type":"reasoning.encrypted","data":"d"}'), redacted=True),
+                Text("x"),
+            ),
+        ),
+        [
+            {
+                "role": "assistant",
+                "content": "x",
+                "reasoning_details": [
+                    {"type": "reasoning.text", "signature": "s", "text": "t"},
+                    {"type": "reasoning.summary", "index": 1, "summary": "u"},
+                    {"type": "reasoning.encrypted", "data": "d"},
+                ],
+            }
+        ],
+    ),
+    "own extra content goes back": (
+        (assistant(ToolCall("a", "f", "", Seal("chat", '{"google":{"thought_signature":"s"}}'))),),
+        [
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [function("f", "a") | {"extra_content": {"google": {"thought_signature": "s"}}}],
+            }
+        ],
+    ),
+    "foreign seals on text and calls stay here": (
+        (assistant(Text("x", seal=Seal("gemini", "s")), ToolCall("a", "f", "", Seal("gemini", "s"))),),
+        [{"role": "assistant", "content": "x", "tool_calls": [function("f", "a")]}],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MESSAGES)
+def test_messages(case: str) -> None:
+    given_messages, expected = MESSAGES[case]
+    written = write_request(Request(given_messages), Target("m"))
+    assert written.body["messages"] == expected
+    assert written.dropped == ()
+    if "own" not in case:
+        check_request(written.body)
+
+
+@pytest.mark.parametrize("seal", [None, Seal("messages", "s"), Seal("gemini", "")])
+def test_foreign_reasoning_is_dropped_and_named(seal: Seal | None) -> None:
+    written = write(Request((HI, assistant(Reasoning("t", seal)), assistant(Reasoning("u", seal), Text("x")))))
+    assert written.body["messages"][1:] == [{"role": "assistant", "content": "x"}]
+    assert written.dropped == ("messages.reasoning",)
+
+
+def test_system_blocks_stay_blocks() -> None:
+    assert messages(SYSTEM)[0] == {"role": "system", "content": [text("one"), text("two")]}
+    assert messages(replace(SYSTEM, system=(Text("one"),)))[0] == {"role": "system", "content": "one"}
+
+
+REFUSED: dict[str, Request] = {
+    "image in an answer": Request((assistant(Image(PNG)),)),
+    "image in system text": Request((HI, Message("system", (Image(PNG),)))),
+    "call by the user": Request((user(A),)),
+    "linked document": Request((user(Document(Link("https://x.test/a.pdf"))),)),
+    "odd audio": Request((user(Audio(Inline("audio/tune", "QQ=="))),)),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused(case: str) -> None:
+    with pytest.raises(UnsupportedFeature) as caught:
+        write(REFUSED[case])
+    assert caught.value.param is not None and caught.value.param.startswith("messages.")
+
+
+def test_wrong() -> None:
+    with pytest.raises(InvalidRequest):
+        write(Request((HI,), temperature=2.5))
+    with pytest.raises(InvalidRequest):
+        write(Request((HI,), tool_choice=ToolChoice("required")))
+
+
+def test_long_ids_are_shortened_alike_on_both_sides() -> None:
+    call = ToolCall("x" * 41, "f", "{}")
+    wire = messages(Request((assistant(call), user(ToolResult(call.id)))))
+    assert wire[0]["tool_calls"][0]["id"] == wire[1]["tool_call_id"]
+    assert len(wire[1]["tool_call_id"]) <= 40

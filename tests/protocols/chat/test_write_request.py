@@ -1,0 +1,213 @@
+"""A neutral request's options become members that the SDK's published types accept, as the quirks allow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from nexus.conversation import (
+    Message,
+    OutputFormat,
+    Reasoning,
+    Request,
+    Text,
+    Thinking,
+    Tool,
+    ToolChoice,
+    ToolResult,
+)
+from nexus.errors import UnsupportedFeature
+from nexus.protocols.chat.fields import QUIRKS as KNOWN_QUIRKS
+from nexus.protocols.chat.request import write_request
+from nexus.protocols.codec import Target
+from nexus.wire import Json
+
+from .writing import HI, OWN, SYSTEM, assistant, text, tool, user, write
+
+QUIRKS: dict[str, tuple[Request, tuple[str, ...], str, Json, tuple[str, ...]]] = {
+    "limit": (Request((HI,), max_tokens=5), (), "max_tokens", 5, ()),
+    "max_completion_tokens": (
+        Request((HI,), max_tokens=5),
+        ("max_completion_tokens",),
+        "max_completion_tokens",
+        5,
+        (),
+    ),
+    "developer_role": (
+        replace(SYSTEM, system=(Text("s"),)),
+        ("developer_role",),
+        "messages",
+        [{"role": "developer", "content": "s"}, {"role": "user", "content": "hi"}],
+        (),
+    ),
+    "string_content": (
+        SYSTEM,
+        ("string_content",),
+        "messages",
+        [{"role": "system", "content": "one\n\ntwo"}, {"role": "user", "content": "hi"}],
+        (),
+    ),
+    "system_first": (
+        Request((HI, Message("system", (Text("s"),)))),
+        ("system_first",),
+        "messages",
+        [
+            {"role": "user", "content": "hi"},
+            {"role": "user", "content": [text("[system message] "), text("s")]},
+        ],
+        (),
+    ),
+    "stream": (Request((HI,), stream=True), (), "stream_options", {"include_usage": True}, ()),
+    "no_stream_usage": (Request((HI,), stream=True), ("no_stream_usage",), "stream_options", None, ()),
+    "no_reasoning_effort": (
+        Request((HI,), thinking=Thinking(True, effort="high")),
+        ("no_reasoning_effort",),
+        "reasoning_effort",
+        None,
+        ("thinking",),
+    ),
+    "no_effort_none": (
+        Request((HI,), thinking=Thinking(False)),
+        ("no_effort_none",),
+        "reasoning_effort",
+        None,
+        ("thinking",),
+    ),
+    "no_reasoning_history": (
+        Request((assistant(Reasoning("t", OWN), Text("x")),)),
+        ("no_reasoning_history",),
+        "messages",
+        [{"role": "assistant", "content": "x"}],
+        ("messages.reasoning",),
+    ),
+    "no_sampling": (
+        Request((HI,), temperature=0.0, top_p=0.5),
+        ("no_sampling",),
+        "temperature",
+        None,
+        ("temperature", "top_p"),
+    ),
+    "no_metadata": (Request((HI,), metadata={"a": "b"}), ("no_metadata",), "metadata", None, ("metadata",)),
+    "cache dropped": (
+        Request((user(Text("x", "5m")),)),
+        (),
+        "messages",
+        [{"role": "user", "content": "x"}],
+        ("cache",),
+    ),
+    "cache_breakpoint": (
+        Request((user(Text("x", "1h")),)),
+        ("cache_breakpoint",),
+        "messages",
+        [
+            {
+                "role": "user",
+                "content": [text("x") | {"prompt_cache_breakpoint": {"mode": "explicit", "ttl": "12h"}}],
+            }
+        ],
+        (),
+    ),
+    "cache_control": (
+        Request((user(ToolResult("a", (Text("x"),), cache="5m")),)),
+        ("cache_control",),
+        "messages",
+        [tool("a", [text("x") | {"cache_control": {"type": "ephemeral"}}])],
+        (),
+    ),
+    "cache_control on tools": (
+        Request((HI,), tools=(Tool("f", cache="1h"),)),
+        ("cache_control",),
+        "tools",
+        [{"type": "function", "function": {"name": "f"}, "cache_control": {"type": "ephemeral", "ttl": "1h"}}],
+        (),
+    ),
+    "mistral_tool_ids": (
+        Request((user(ToolResult("abcDEF123")), user(ToolResult("toolu_1")))),
+        ("mistral_tool_ids",),
+        "messages",
+        [tool("abcDEF123", ""), tool("8a9f3cb7b", "")],
+        (),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", QUIRKS)
+def test_quirks(case: str) -> None:
+    request, quirks, member, expected, dropped = QUIRKS[case]
+    written = write_request(request, Target("m", quirks=frozenset(quirks)))
+    if case != "mistral_tool_ids":
+        assert written.body.get(member) == expected
+    else:
+        ids = [one["tool_call_id"] for one in written.body["messages"]]
+        assert ids[0] == "abcDEF123" and len(ids[1]) == 9 and ids[1].isalnum()
+    assert written.dropped == dropped
+
+
+OPTIONS: dict[str, tuple[Request, str, Json]] = {
+    "effort": (Request((HI,), thinking=Thinking(True, effort="minimal")), "reasoning_effort", "minimal"),
+    "off": (Request((HI,), thinking=Thinking(False)), "reasoning_effort", "none"),
+    "adaptive": (Request((HI,), thinking=Thinking(True)), "reasoning_effort", None),
+    "small budget": (Request((HI,), thinking=Thinking(True, 4095)), "reasoning_effort", "low"),
+    "middle budget": (Request((HI,), thinking=Thinking(True, 4096)), "reasoning_effort", "medium"),
+    "large budget": (Request((HI,), thinking=Thinking(True, 16384)), "reasoning_effort", "high"),
+    "json": (Request((HI,), output_format=OutputFormat()), "response_format", {"type": "json_object"}),
+    "schema": (
+        Request((HI,), output_format=OutputFormat({"type": "object"}, strict=True)),
+        "response_format",
+        {"type": "json_schema", "json_schema": {"name": "answer", "schema": {"type": "object"}, "strict": True}},
+    ),
+    "tool choice without tools": (Request((HI,), tool_choice=ToolChoice("auto")), "tool_choice", None),
+    "parallel without tools": (Request((HI,), parallel_tools=False), "parallel_tool_calls", None),
+    "parallel": (Request((HI,), tools=(Tool("f"),), parallel_tools=False), "parallel_tool_calls", False),
+    "forced tool": (
+        Request((HI,), tools=(Tool("f"),), tool_choice=ToolChoice("tool", "f")),
+        "tool_choice",
+        {"type": "function", "function": {"name": "f"}},
+    ),
+    "tool": (
+        Request((HI,), tools=(Tool("f", "d", {"type": "object"}, True),)),
+        "tools",
+        [
+            {
+                "type": "function",
+                "function": {"name": "f", "description": "d", "parameters": {"type": "object"}, "strict": True},
+            }
+        ],
+    ),
+    "short user": (Request((HI,), user="u" * 64), "user", "u" * 64),
+    "tier of another vendor": (Request((HI,), service_tier="standard_only"), "service_tier", "default"),
+    "stop": (Request((HI,), stop=("a", "b")), "stop", ["a", "b"]),
+}
+
+
+@pytest.mark.parametrize("case", OPTIONS)
+def test_options(case: str) -> None:
+    request, member, expected = OPTIONS[case]
+    written = write(request)
+    assert written.body.get(member) == expected
+    assert written.dropped == ()
+
+
+def test_every_quirk_has_a_case() -> None:
+    tried = {quirk for _, quirks, *_ in QUIRKS.values() for quirk in quirks}
+    assert tried | {"no_json_schema"} == set(KNOWN_QUIRKS)
+
+
+def test_a_long_user_is_hashed() -> None:
+    one, two = (write(Request((HI,), user="u" * 65 + end)).body["user"] for end in "ab")
+    assert len(one) == 64 and one != two
+
+
+def test_unknown_tier_is_dropped() -> None:
+    written = write(Request((HI,), service_tier="warp"))
+    assert written.dropped == ("service_tier",) and "service_tier" not in written.body
+
+
+def test_a_forced_tool_stands_in_for_a_schema() -> None:
+    request = Request((HI,), output_format=OutputFormat({"type": "object"}))
+    written = write(request, "no_json_schema")
+    assert written.answer_tool == "json_answer"
+    assert written.body["tool_choice"] == {"type": "function", "function": {"name": "json_answer"}}
+    with pytest.raises(UnsupportedFeature):
+        write(replace(request, tools=(Tool("f"),)), "no_json_schema")

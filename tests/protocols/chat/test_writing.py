@@ -1,0 +1,329 @@
+"""Neutral answers as a client of this dialect gets them, whole and streamed, and what its echo brings back."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from openai.lib.streaming.chat import ChatCompletionStreamState
+
+from nexus.conversation import Part, Reasoning, Refusal, Response, Seal, Stop, Text, ToolCall, ToolResult
+from nexus.events import (
+    Event,
+    Notice,
+    Order,
+    PartDelta,
+    PartEnd,
+    PartStart,
+    Ping,
+    ResponseEnd,
+    ResponseStart,
+    StreamPart,
+    UsageUpdate,
+)
+from nexus.fold import fold, unfold
+from nexus.protocols.chat.request import read_request
+from nexus.protocols.chat.response import read_response, write_response
+from nexus.protocols.chat.stream import StreamWriter
+from nexus.protocols.sse import FrameDecoder
+from nexus.usage import Usage
+from nexus.wire import Json, decode
+
+from .kit import check_chunks, check_response, events_of, write_stream
+
+END = Stop("end")
+USAGE = Usage(input=8, cache_read=8, cache_write_5m=4, output=4, reasoning=5)
+SIGNED = Reasoning("why", Seal("messages", "sig"))
+REDACTED = Reasoning("", Seal("messages", "enc"), redacted=True)
+CALL = ToolCall("toolu_1", "f", '{"a":1}')
+GEMINI = Seal("gemini", "ts")
+
+
+def answer(*parts: Part, stop: Stop = END, usage: Usage = USAGE) -> Response:
+    return Response("r1", "m", parts, stop, usage)
+
+
+def test_the_exact_shape() -> None:
+    whole = write_response(answer(Text("hi")), created=7)
+    assert whole == {
+        "id": "r1",
+        "object": "chat.completion",
+        "created": 7,
+        "model": "m",
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": "hi", "refusal": None},
+                "logprobs": None,
+                "finish_reason": "stop",
+            }
+        ],
+        "usage": {
+            "prompt_tokens": 20,
+            "completion_tokens": 9,
+            "total_tokens": 29,
+            "prompt_tokens_details": {"cached_tokens": 8, "cache_write_tokens": 4},
+            "completion_tokens_details": {"reasoning_tokens": 5},
+        },
+    }
+    check_response(whole)
+
+
+MESSAGES: dict[str, tuple[Response, dict[str, Json]]] = {
+    "nothing": (answer(), {"content": "", "refusal": None}),
+    "texts are one": (answer(Text("a"), Text("b")), {"content": "ab", "refusal": None}),
+    "a refusal": (answer(Refusal("no"), stop=Stop("refusal")), {"content": None, "refusal": "no"}),
+    "a call without arguments": (
+        answer(ToolCall("c", "f", ""), stop=Stop("tool_use")),
+        {
+            "content": None,
+            "refusal": None,
+            "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+        },
+    ),
+    "Gemini's seal on a call": (
+        answer(ToolCall("c", "f", "{}", GEMINI), stop=Stop("tool_use")),
+        {
+            "content": None,
+            "refusal": None,
+            "tool_calls": [
+                {
+                    "id": "c",
+                    "type": "function",
+                    "function": {"name": "f", "arguments": "{}"},
+                    "extra_content": {"google": {"thought_signature": "ts"}},
+                }
+            ],
+        },
+    ),
+    "unsealed reasoning": (
+        answer(Reasoning("t"), Text("x")),
+        {"content": "x", "refusal": None, "reasoning_content": "t"},
+    ),
+    "sealed reasoning": (
+        answer(SIGNED, REDACTED, Text("x")),
+        {
+            "content": "x",
+            "refusal": None,
+            "reasoning_content": "why",
+            "reasoning_details": [
+                {"type": "reasoning.text", "text": "why", "index": 0, "signature": "nexus.messages.sig"},
+                {"type": "reasoning.encrypted", "data": "nexus.messages.enc", "index": 1},
+            ],
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MESSAGES)
+def test_messages(case: str) -> None:
+    response, expected = MESSAGES[case]
+    whole = write_response(response, created=7)
+    check_response(whole)
+    assert whole["choices"][0]["message"] == {"role": "assistant", **expected}
+    assert _accumulated(response) == {"role": "assistant", **expected}
+
+
+def _accumulated(response: Response) -> dict[str, Json]:
+    """The message that the official SDK puts together from the stream."""
+    state = ChatCompletionStreamState()
+    for chunk in check_chunks(write_stream(unfold(response))):
+        state.handle_chunk(chunk)
+    message: dict[str, Json] = state.get_final_completion().choices[0].message.model_dump(mode="json")
+    for call in message.get("tool_calls") or []:
+        call["function"].pop("parsed_arguments", None)
+        call.pop("index", None)
+    optional = {"annotations", "audio", "function_call", "tool_calls", "parsed"}
+    return {name: value for name, value in message.items() if value is not None or name not in optional} | (
+        {} if message["content"] or not (response.parts and _wordless(response)) else {"content": None}
+    )
+
+
+def _wordless(response: Response) -> bool:
+    """The first chunk says "" before anybody knows that no text will come."""
+    return any(isinstance(part, ToolCall | Refusal) for part in response.parts)
+
+
+ECHOES: dict[str, tuple[Part, ...]] = {
+    "signed, text, call": (SIGNED, Text("x"), CALL),
+    "redacted first": (REDACTED, SIGNED, Text("x")),
+    "thought between": (
+        SIGNED,
+        Text("one"),
+        CALL,
+        Reasoning("more", Seal("messages", "s2")),
+        ToolCall("c2", "g", "{}"),
+    ),
+    "seals on calls": (ToolCall("c1", "f", "{}", GEMINI), ToolCall("c2", "g", "{}"), ToolCall("c3", "h", "{}", GEMINI)),
+    "a foreign seal on a call": (ToolCall("c1", "f", "{}", Seal("converse", "x")),),
+    "a seal on text": (Text("x", seal=GEMINI),),
+    "an empty seal": (Reasoning("t", Seal("gemini", "")), Text("x")),
+    "an empty sealed text": (Text("", seal=GEMINI), CALL),
+    "own seals": (Reasoning("t", Seal("chat", "")), ToolCall("c", "f", "{}", Seal("chat", '{"google":{"a":1}}'))),
+    "sealed and not": (Reasoning("t"), SIGNED, Text("x")),
+    "no words, sealed": (Reasoning("", Seal("messages", "s")), Text("x")),
+}
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("case", ECHOES)
+def test_an_echo_gives_everything_back(case: str, streamed: bool) -> None:
+    parts = ECHOES[case]
+    response = answer(*parts)
+    message = _accumulated(response) if streamed else write_response(response, created=7)["choices"][0]["message"]
+    read = read_request({"messages": [{"role": "user", "content": "q"}, message]})
+    assert read.request.messages[1].parts == parts
+    assert read.dropped == ()
+
+
+STOPS = {
+    "end": (Stop("end"), {"finish_reason": "stop"}),
+    "max_tokens": (Stop("max_tokens"), {"finish_reason": "length"}),
+    "stop_sequence": (Stop("stop_sequence", "X"), {"finish_reason": "stop", "stop_reason": "X"}),
+    "unnamed stop_sequence": (Stop("stop_sequence"), {"finish_reason": "stop"}),
+    "tool_use": (Stop("tool_use"), {"finish_reason": "tool_calls"}),
+    "refusal": (Stop("refusal"), {"finish_reason": "content_filter"}),
+    "content_filter": (Stop("content_filter"), {"finish_reason": "content_filter"}),
+    "pause": (Stop("pause"), {"finish_reason": "length"}),
+    "context_window": (Stop("context_window"), {"finish_reason": "length"}),
+    "unknown": (Stop("unknown", raw="weird"), {"finish_reason": "weird"}),
+    "unknown without a word": (Stop("unknown"), {"finish_reason": "unknown"}),
+}
+
+
+@pytest.mark.parametrize("case", STOPS)
+def test_stops(case: str) -> None:
+    stop, expected = STOPS[case]
+    choice = write_response(answer(Text("x"), stop=stop), created=7)["choices"][0]
+    assert {name: choice[name] for name in expected} == expected
+    written = write_stream([ResponseStart("r1", "m"), ResponseEnd(stop)])
+    last = [decode(frame.data) for frame in FrameDecoder().feed(written) if frame.data not in (None, "[DONE]")][-2]
+    assert {name: last["choices"][0][name] for name in expected} == expected
+
+
+def test_usage_chunk_only_when_asked() -> None:
+    events = list(unfold(answer(Text("hi"))))
+    with_usage, without = write_stream(events), write_stream(events, include_usage=False)
+    assert with_usage.endswith(b"data: [DONE]\n\n") and without.endswith(b"data: [DONE]\n\n")
+    chunks = check_chunks(with_usage)
+    assert chunks[-1].choices == [] and chunks[-1].usage is not None and chunks[-1].usage.total_tokens == 29
+    assert all(chunk.usage is None for chunk in chunks[:-1]) and with_usage.count(b'"usage":null') == len(chunks) - 1
+    assert b"usage" not in without
+    assert [chunk.choices[0].finish_reason for chunk in check_chunks(without)][-1] == "stop"
+
+
+def test_the_grammar_of_a_stream() -> None:
+    chunks = check_chunks(
+        write_stream(unfold(answer(SIGNED, Text("x"), CALL, stop=Stop("tool_use"))), include_usage=False)
+    )
+    assert chunks[0].choices[0].delta.role == "assistant"
+    assert all(chunk.choices[0].delta.role is None for chunk in chunks[1:])
+    assert [chunk.choices[0].finish_reason for chunk in chunks].count("tool_calls") == 1
+    assert {(chunk.id, chunk.model, chunk.created) for chunk in chunks} == {("r1", "m", 7)}
+
+
+def test_pings_and_notices() -> None:
+    writer = StreamWriter(model="m", response_id="r", created=1, include_usage=True)
+    assert writer.write(ResponseStart("i", "m")) != b""
+    assert writer.write(Ping()) == b": ping\n\n"
+    assert writer.write(Notice("annotations")) == b""
+    assert writer.abort() == b""
+
+
+def test_late_seals() -> None:
+    events: list[Event] = [
+        ResponseStart("i", "m"),
+        PartStart(0, Reasoning("")),
+        PartDelta(0, "t"),
+        PartEnd(0, Seal("messages", "late")),
+        PartStart(1, ToolCall("c", "f", "")),
+        PartEnd(1, GEMINI),
+        ResponseEnd(Stop("tool_use")),
+    ]
+    state = ChatCompletionStreamState()
+    for chunk in check_chunks(write_stream(events)):
+        state.handle_chunk(chunk)
+    message = state.get_final_completion().choices[0].message.model_dump(mode="json")
+    read = read_request({"messages": [message]}).request.messages[0].parts
+    assert read == (Reasoning("t", Seal("messages", "late")), ToolCall("c", "f", "{}", GEMINI))
+
+
+WORDS = st.text("ab{}é\n", min_size=1, max_size=6)
+SEALS = st.sampled_from([None, Seal("messages", "s"), Seal("gemini", "")])
+PARTS: st.SearchStrategy[StreamPart] = st.one_of(
+    st.builds(Text, WORDS),
+    st.builds(Reasoning, WORDS, SEALS),
+    st.builds(ToolCall, WORDS, WORDS, st.sampled_from(["{}", '{"a":1}', "{broken"]), st.sampled_from([None, GEMINI])),
+)
+
+
+@st.composite
+def told(draw: st.DrawFn) -> list[Event]:
+    """Any legal stream: parts open beside each other, their pieces mixed."""
+    parts = draw(st.lists(PARTS, max_size=5))
+    plans: list[list[Event]] = []
+    for index, part in enumerate(parts):
+        whole = list(unfold(answer(part)))[1:-2]
+        moved = [_moved(event, index) for event in whole]
+        plans.append(moved)
+    events: list[Event] = [ResponseStart("i", "m")]
+    active: list[list[Event]] = []
+    while plans or any(active):
+        choices = [plan for plan in active if plan]
+        if plans and (not choices or draw(st.booleans())):
+            active.append(plans.pop(0))
+            choices = [active[-1]]
+        events.append(draw(st.sampled_from(choices)).pop(0))
+    return [*events, UsageUpdate(USAGE), ResponseEnd(Stop("end"))]
+
+
+def _moved(event: Event, index: int) -> Event:
+    match event:
+        case PartStart(part=part):
+            return PartStart(index, part)
+        case PartDelta(text=text):
+            return PartDelta(index, text)
+        case PartEnd(seal=seal):
+            return PartEnd(index, seal)
+        case _:
+            raise AssertionError(event)
+
+
+@given(told())
+def test_any_legal_stream_is_written_legally(events: list[Event]) -> None:
+    order = Order()
+    for event in events:
+        order.check(event)
+    written = write_stream(events)
+    calls = [part for part in fold(events).parts if isinstance(part, ToolCall)]
+    names: dict[int, list[str]] = {}
+    arguments: dict[int, str] = {}
+    for chunk in check_chunks(written):
+        for delta in (chunk.choices[0].delta.tool_calls or []) if chunk.choices else []:
+            assert delta.function is not None
+            arguments[delta.index] = arguments.get(delta.index, "") + (delta.function.arguments or "")
+            if delta.id is not None:
+                names.setdefault(delta.index, []).append(delta.id)
+    assert names == {at: [call.id] for at, call in enumerate(calls)}
+    assert arguments == {at: call.arguments for at, call in enumerate(calls)}
+    assert written.count(b"[DONE]") == 1
+
+
+NORMAL = st.tuples(
+    st.lists(st.builds(Text, WORDS), max_size=1),
+    st.lists(st.builds(ToolCall, st.uuids().map(str), WORDS, st.just("{}")), max_size=3),
+)
+
+
+@given(NORMAL, st.sampled_from(["end", "max_tokens", "content_filter", "tool_use"]))
+def test_reads_what_it_writes(parts: tuple[list[Text], list[ToolCall]], reason: str) -> None:
+    texts, calls = parts
+    stop = Stop("tool_use") if calls else Stop("max_tokens" if reason == "tool_use" else reason)  # type: ignore[arg-type]
+    response = answer(*texts, *calls, stop=stop)
+    assert read_response(write_response(response, created=7)).response == response
+    assert fold(events_of([write_stream(unfold(response))])) == response
+
+
+def test_content_of_no_answer_is_a_bug_that_shows() -> None:
+    with pytest.raises(ValueError):
+        write_response(answer(ToolResult("c")), created=7)

@@ -1,0 +1,63 @@
+"""Shorthand for the tests that write requests."""
+
+from __future__ import annotations
+
+from nexus.conversation import (
+    Inline,
+    Message,
+    Part,
+    Request,
+    Seal,
+    Text,
+)
+from nexus.protocols.chat.request import write_request
+from nexus.protocols.codec import Target, Written
+from nexus.wire import Json
+
+from .kit import check_request
+
+PDF = Inline("application/pdf", "QUJD")
+PNG = Inline("image/png", "QUJD")
+OWN = Seal("chat", "")
+HI = Message("user", (Text("hi"),))
+
+
+def user(*parts: Part) -> Message:
+    return Message("user", parts)
+
+
+def assistant(*parts: Part) -> Message:
+    return Message("assistant", parts)
+
+
+def write(request: Request, *quirks: str) -> Written:
+    written = write_request(request, Target("m", quirks=frozenset(quirks)))
+    check_request(_without_extensions(written.body))
+    return written
+
+
+def _without_extensions(body: dict[str, Json]) -> dict[str, Json]:
+    """The members that compatible servers have beyond OpenAI's types."""
+    odd = {"reasoning_content", "reasoning_details"}
+    return body | {"messages": [{k: v for k, v in one.items() if k not in odd} for one in body["messages"]]}
+
+
+def messages(request: Request, *quirks: str) -> list[Json]:
+    found = write(request, *quirks).body["messages"]
+    assert isinstance(found, list)
+    return found
+
+
+def tool(call_id: str, content: Json) -> dict[str, Json]:
+    return {"role": "tool", "tool_call_id": call_id, "content": content}
+
+
+def function(name: str, call_id: str, arguments: str = "{}") -> dict[str, Json]:
+    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def text(words: str) -> dict[str, Json]:
+    return {"type": "text", "text": words}
+
+
+SYSTEM = Request((HI,), system=(Text("one"), Text("two")))

@@ -1,0 +1,450 @@
+"""Answers of an Anthropic vendor and answers to a Messages client, whole and streamed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nexus.conversation import Part, Reasoning, Refusal, Response, Seal, Stop, StopReason, Text, ToolCall
+from nexus.errors import Rejected
+from nexus.events import (
+    Event,
+    Notice,
+    Order,
+    PartDelta,
+    PartEnd,
+    PartStart,
+    Ping,
+    ResponseEnd,
+    ResponseStart,
+    StreamPart,
+    UsageUpdate,
+)
+from nexus.fold import fold, unfold
+from nexus.protocols.messages.request import read_request
+from nexus.protocols.messages.response import read_response, write_response
+from nexus.protocols.messages.stops import read_stop, write_stop
+from nexus.protocols.messages.stream import StreamReader, StreamWriter
+from nexus.usage import Usage
+
+from .kit import PAIRS, STREAMS, check_event, check_message, chunkings, frames, replay, stream_bytes, unary
+
+EXPECTED: dict[str, Response] = {
+    "text": Response(
+        "msg_01XFDUDYJgAACzvnptvVoYEL",
+        "claude-opus-5-20260601",
+        (Text("Héllo \u2028 world"),),
+        Stop("end", raw="end_turn"),
+        Usage(input=25, output=15),
+    ),
+    "cached": Response(
+        "msg_01XFDUDYJgAACzvnptvVoYEL",
+        "claude-opus-5-20260601",
+        (Text("ok"),),
+        Stop("max_tokens", raw="max_tokens"),
+        Usage(input=3, cache_read=1000, cache_write_5m=20, cache_write_1h=7, output=9),
+    ),
+    "thinking_and_tools": Response(
+        "msg_01XFDUDYJgAACzvnptvVoYEL",
+        "claude-opus-5-20260601",
+        (
+            Reasoning("Let me see.", Seal("messages", "EqQBCgIYAhIM1gbcDa9GJwZA2b3hGgxBdjrkzLoky3dl1pk")),
+            Text("Checking."),
+            ToolCall("toolu_01T1x1fJ34qAmk2tNTrN7Up6", "get_weather", '{"city":"San Francisco","n":1}'),
+            ToolCall("toolu_02", "now", ""),
+        ),
+        Stop("tool_use", raw="tool_use"),
+        Usage(input=472, output=59, reasoning=30),
+    ),
+    "redacted_thinking": Response(
+        "msg_01XFDUDYJgAACzvnptvVoYEL",
+        "claude-opus-5-20260601",
+        (
+            Reasoning("", Seal("messages", "EmwKAhgBEgy3va3pzix"), redacted=True),
+            Reasoning("", Seal("messages", "Eonly")),
+            Text("Done."),
+        ),
+        Stop("stop_sequence", "END", "stop_sequence"),
+        Usage(input=9, output=5),
+    ),
+    "server_tools": Response(
+        "msg_01XFDUDYJgAACzvnptvVoYEL",
+        "claude-opus-5-20260601",
+        (Text("Let me search."), Text("Found.")),
+        Stop("pause", raw="pause_turn"),
+        Usage(input=9, output=7),
+    ),
+    "refused": Response(
+        "msg_01XFDUDYJgAACzvnptvVoYEL",
+        "claude-opus-5-20260601",
+        (),
+        Stop("refusal", raw="refusal"),
+        Usage(input=9, output=3),
+    ),
+    "unknown": Response(
+        "msg_01XFDUDYJgAACzvnptvVoYEL",
+        "claude-opus-5-20260601",
+        (Text("a"), Text("bc")),
+        Stop("unknown", raw="new_reason"),
+        Usage(input=9, output=3),
+    ),
+    "compatible": Response(
+        "m1", "k", (ToolCall("t", "f", '{"x":1}'), Text("left open")), Stop("tool_use", raw="tool_use")
+    ),
+}
+
+DROPPED = {
+    "server_tools": {"server_tool_use", "web_search_tool_result", "citations"},
+    "refused": {"stop_details"},
+    "unknown": {"hologram", "sparkle_delta"},
+}
+
+
+def test_every_fixture_has_its_expectation() -> None:
+    assert set(STREAMS) == set(EXPECTED)
+    assert set(PAIRS) == set(EXPECTED) - {"unknown"}
+
+
+@pytest.mark.parametrize("case", STREAMS)
+def test_streams_under_every_chunking(case: str) -> None:
+    first: list[Event] = []
+    for pieces in chunkings(stream_bytes(case)):
+        events, reader = replay(pieces)
+        assert reader.complete
+        assert events == (first or events)
+        first = events
+    assert fold(first) == EXPECTED[case]
+    assert {event.dropped for event in first if isinstance(event, Notice)} == DROPPED.get(case, set())
+
+
+@pytest.mark.parametrize("case", PAIRS)
+def test_whole_answers(case: str) -> None:
+    read = read_response(unary(case))
+    assert read.response == EXPECTED[case]
+    assert set(read.dropped) == DROPPED.get(case, set())
+
+
+@pytest.mark.parametrize("case", STREAMS)
+def test_a_cut_anywhere_is_never_complete(case: str) -> None:
+    raw = stream_bytes(case)
+    stop = raw.rindex(b"message_stop")
+    for cut in range(0, stop, 7):
+        events, reader = replay([raw[:cut]])
+        assert not reader.complete
+        assert not any(isinstance(event, ResponseEnd) for event in events)
+
+
+def test_nothing_after_the_end_is_read() -> None:
+    _, reader = replay([stream_bytes("text")])
+    assert reader.feed("message_start", '{"type":"message_start","message":{}}') == []
+
+
+def test_an_error_in_the_stream() -> None:
+    reader = StreamReader()
+    with pytest.raises(Rejected) as failure:
+        reader.feed("error", '{"type":"error","error":{"type":"overloaded_error","message":"Busy"},"request_id":"r"}')
+    error = failure.value
+    assert (error.kind, error.status, error.message, error.request_id) == ("overloaded", 529, "Busy", "r")
+
+
+GARBAGE = [
+    ["{"],
+    ["[]"],
+    ['{"type":"content_block_start","index":0,"content_block":{"type":"text"}}'],
+    ['{"type":"message_start"}', '{"type":"message_start"}'],
+    ['{"type":"message_start"}', '{"type":"content_block_delta","index":0,"delta":{"type":"text_delta"}}'],
+    ['{"type":"message_start"}', '{"type":"content_block_stop","index":0}'],
+    ['{"type":"message_start"}', '{"type":"content_block_stop"}'],
+    ['{"type":"message_start"}', *['{"type":"content_block_start","index":0,"content_block":{"type":"text"}}'] * 2],
+    [
+        '{"type":"message_start"}',
+        '{"type":"content_block_start","index":0,"content_block":{"type":"text"}}',
+        '{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"{"}}',
+    ],
+]
+
+
+@pytest.mark.parametrize("data", GARBAGE)
+def test_garbage(data: list[str]) -> None:
+    reader = StreamReader()
+    for line in data[:-1]:
+        reader.feed(None, line)
+    with pytest.raises(ValueError):
+        reader.feed(None, data[-1])
+
+
+def test_a_ping_before_the_start_is_nothing() -> None:
+    reader = StreamReader()
+    assert reader.feed("ping", '{"type":"ping"}') == []
+    reader.feed(None, '{"type":"message_start"}')
+    assert reader.feed("ping", '{"type":"ping"}') == [Ping()]
+
+
+@pytest.mark.parametrize("body", [{}, {"content": None}, {"content": [None, 1, {}]}, {"usage": []}])
+def test_empty_answers_never_crash(body: dict[str, Any]) -> None:
+    assert read_response(body).response.parts == ()
+
+
+# --- to a client -----------------------------------------------------------------------------------------------------
+
+FOREIGN = (
+    Reasoning("why", Seal("responses", "enc")),
+    Reasoning("plain"),
+    Reasoning("", Seal("converse", "red"), redacted=True),
+    ToolCall("c1", "f", '{"x":1}', seal=Seal("gemini", "s1")),
+    ToolCall("c2", "g", "", seal=Seal("gemini", "s2")),
+    Text("done", seal=Seal("gemini", "s3")),
+)
+
+
+def write_stream(events: list[Event], id: str = "chatcmpl-1") -> bytes:
+    writer = StreamWriter(model="asked", response_id=id, created=0, include_usage=False)
+    return b"".join(map(writer.write, events))
+
+
+def assembled(raw: bytes) -> dict[str, Any]:
+    """What a client puts together: blocks never overlap, and every event is one the SDK knows."""
+    message: dict[str, Any] = {}
+    open_block = pieces = None
+    for name, data in frames(raw):
+        check_event(name, data)
+        match data["type"]:
+            case "message_start":
+                message = data["message"]
+            case "content_block_start":
+                assert open_block is None
+                assert data["index"] == len(message["content"])
+                open_block, pieces = data["content_block"], ""
+            case "content_block_delta":
+                assert open_block is not None
+                delta = data["delta"]
+                match delta["type"]:
+                    case "input_json_delta":
+                        pieces += delta["partial_json"]
+                    case "text_delta":
+                        open_block["text"] += delta["text"]
+                    case "thinking_delta":
+                        open_block["thinking"] += delta["thinking"]
+                    case "signature_delta":
+                        open_block["signature"] += delta["signature"]
+            case "content_block_stop":
+                assert open_block is not None
+                if pieces:
+                    open_block["input"] = json.loads(pieces)
+                message["content"].append(open_block)
+                open_block = None
+            case "message_delta":
+                message |= data["delta"]
+                message["usage"] |= data["usage"]
+            case "message_stop":
+                assert open_block is None
+    return message
+
+
+def test_a_whole_message() -> None:
+    response = Response("msg_1", "m", FOREIGN, Stop("tool_use"), Usage(1, 2, 3, 4, 5, 6))
+    body = write_response(response, created=1)
+    check_message(body)
+    assert body["id"] == "msg_1"
+    assert body["usage"] == {
+        "input_tokens": 1,
+        "cache_read_input_tokens": 2,
+        "cache_creation_input_tokens": 7,
+        "cache_creation": {"ephemeral_5m_input_tokens": 3, "ephemeral_1h_input_tokens": 4},
+        "output_tokens": 11,
+        "output_tokens_details": {"thinking_tokens": 6},
+    }
+    assert [block["type"] for block in body["content"]] == [
+        "thinking",
+        "thinking",
+        "redacted_thinking",
+        "thinking",
+        "tool_use",
+        "thinking",
+        "tool_use",
+        "thinking",
+        "text",
+    ]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_seals_come_back_where_they_belong(streamed: bool) -> None:
+    response = Response("x", "m", FOREIGN, Stop("tool_use"))
+    if streamed:
+        content = assembled(write_stream(list(unfold(response))))["content"]
+    else:
+        content = write_response(response, created=1)["content"]
+    echoed = {"messages": [{"role": "assistant", "content": content}]}
+    assert read_request(echoed).request.messages[0].parts == FOREIGN
+
+
+def test_a_seal_known_late_travels_behind() -> None:
+    events: list[Event] = [
+        ResponseStart("x", "m"),
+        PartStart(0, ToolCall("c", "f", "")),
+        PartStart(1, Reasoning("")),
+        PartDelta(1, "t"),
+        PartEnd(0, Seal("gemini", "late")),
+        PartEnd(1, Seal("responses", "end")),
+        ResponseEnd(Stop("tool_use")),
+    ]
+    content = assembled(write_stream(events))["content"]
+    assert read_request({"messages": [{"role": "assistant", "content": content}]}).request.messages[0].parts == (
+        ToolCall("c", "f", "", seal=Seal("gemini", "late")),
+        Reasoning("t", Seal("responses", "end")),
+    )
+
+
+def test_a_refusal_is_text_and_a_reason() -> None:
+    response = Response("x", "m", (Refusal("no"),), Stop("end"))
+    body = write_response(response, created=1)
+    check_message(body)
+    assert (body["stop_reason"], body["content"]) == ("refusal", [{"type": "text", "text": "no"}])
+    assert assembled(write_stream(list(unfold(response))))["stop_reason"] == "refusal"
+
+
+def test_usage_at_the_start_and_at_the_end() -> None:
+    events: list[Event] = [
+        ResponseStart("x", "m", Usage(input=5, cache_read=2)),
+        Ping(),
+        Notice("odd"),
+        UsageUpdate(Usage(input=5, cache_read=2, output=3, reasoning=1)),
+        ResponseEnd(Stop("stop_sequence", "END")),
+    ]
+    (_, start), (_, ping), (_, delta), (_, stop) = frames(write_stream(events))
+    assert start["message"]["usage"]["input_tokens"] == 5
+    assert start["message"]["id"] == "msg_chatcmpl-1"
+    assert ping == {"type": "ping"}
+    assert delta["delta"] == {"stop_reason": "stop_sequence", "stop_sequence": "END"}
+    assert delta["usage"] == {
+        "input_tokens": 5,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": 2,
+        "output_tokens": 4,
+        "output_tokens_details": {"thinking_tokens": 1},
+    }
+    assert stop == {"type": "message_stop"}
+
+
+def test_abort_closes_what_is_open_and_ends_nothing() -> None:
+    writer = StreamWriter(model="m", response_id="r", created=0, include_usage=False)
+    assert writer.abort() == b""
+    events: list[Event] = [ResponseStart("x", "m"), PartStart(0, Text("")), PartStart(1, Text("b"))]
+    for event in events:
+        writer.write(event)
+    assert [data["type"] for _, data in frames(writer.abort())] == ["content_block_stop"]
+    assert writer.abort() == b""
+
+
+REASONS: dict[StopReason, str] = {
+    "end": "end_turn",
+    "max_tokens": "max_tokens",
+    "stop_sequence": "stop_sequence",
+    "tool_use": "tool_use",
+    "refusal": "refusal",
+    "content_filter": "refusal",
+    "pause": "pause_turn",
+    "context_window": "model_context_window_exceeded",
+}
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_stop_reasons(reason: StopReason) -> None:
+    assert write_stop(Stop(reason)) == REASONS[reason]
+    if reason != "content_filter":
+        assert read_stop(REASONS[reason]).reason == reason
+
+
+def test_unknown_stop_reasons_stay_themselves() -> None:
+    assert read_stop("odd") == Stop("unknown", raw="odd")
+    assert read_stop(None) == Stop("unknown")
+    assert write_stop(Stop("unknown", raw="MALFORMED")) == "MALFORMED"
+    assert write_stop(Stop("unknown")) == "unknown"
+
+
+def test_broken_arguments_are_kept_whole() -> None:
+    body = write_response(Response("x", "m", (ToolCall("a", "f", '{"x":'),), Stop("tool_use")), created=1)
+    check_message(body)
+    assert body["content"][0]["input"] == {"invalid_json": '{"x":'}
+
+
+# --- laws ------------------------------------------------------------------------------------------------------------
+
+WORDS = st.text(alphabet='abc \n\u2028é{}"\\', max_size=8)
+SEALS = st.none() | st.builds(Seal, st.sampled_from(["gemini", "responses", "converse"]), WORDS)
+ARGUMENTS = st.just("") | st.dictionaries(WORDS, st.integers() | WORDS, min_size=1, max_size=3).map(
+    lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+)
+PARTS: st.SearchStrategy[StreamPart] = st.one_of(
+    st.builds(Text, WORDS, seal=SEALS),
+    st.builds(Reasoning, WORDS, seal=SEALS | st.builds(Seal, st.just("messages"), WORDS.filter(bool))),
+    st.builds(ToolCall, st.uuids().map(str), st.sampled_from(["f", "g"]), ARGUMENTS, seal=SEALS),
+)
+
+
+@st.composite
+def interleaved(draw: st.DrawFn) -> tuple[tuple[Part, ...], list[Event]]:
+    """The parts of an answer and a stream that tells them in pieces, several at a time."""
+    parts = tuple(draw(st.lists(PARTS, max_size=5)))
+    waiting = list(enumerate(parts))
+    events: list[Event] = [ResponseStart("x", "m")]
+    open_parts: dict[int, list[str]] = {}
+    while waiting or open_parts:
+        index = draw(st.sampled_from([*open_parts, *([-1] if waiting else [])]))
+        if index == -1:
+            number, part = waiting.pop(0)
+            words = part.arguments if isinstance(part, ToolCall) else part.text
+            cut = draw(st.integers(0, len(words)))
+            open_parts[number] = [words[:cut], words[cut:]]
+            events.append(PartStart(number, _emptied(part)))
+        elif open_parts[index]:
+            events.append(PartDelta(index, open_parts[index].pop(0)))
+        else:
+            events.append(PartEnd(index))
+            del open_parts[index]
+    return parts, [*events, UsageUpdate(Usage(1, 2, 3, 4, 5, 6)), ResponseEnd(Stop("tool_use", raw="tool_use"))]
+
+
+def _emptied(part: StreamPart) -> StreamPart:
+    match part:
+        case ToolCall():
+            return ToolCall(part.id, part.name, "", seal=part.seal)
+        case Text():
+            return Text("", seal=part.seal)
+        case Reasoning():
+            return Reasoning("", seal=part.seal)
+        case Refusal():
+            return Refusal("")
+
+
+@settings(deadline=None, max_examples=200)
+@given(interleaved())
+def test_any_interleaving_becomes_a_client_stream_that_keeps_everything(
+    told: tuple[tuple[Part, ...], list[Event]],
+) -> None:
+    parts, events = told
+    order = Order()
+    for event in events:
+        order.check(event)
+    message = assembled(write_stream(events))
+    whole = write_response(Response("chatcmpl-1", "asked", parts, Stop("tool_use"), Usage(1, 2, 3, 4, 5, 6)), created=1)
+    # The published type of message_delta has no place for the split by time to live.
+    del message["usage"]["cache_creation"], whole["usage"]["cache_creation"]
+    assert message == whole
+    echoed = {"messages": [{"role": "assistant", "content": message["content"]}]}
+    assert read_request(echoed).request.messages[0].parts == parts
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(PARTS, max_size=5).map(tuple))
+def test_reading_what_was_written(parts: tuple[StreamPart, ...]) -> None:
+    own = tuple(part for part in parts if isinstance(part, Refusal) or not part.seal or part.seal.dialect == "messages")
+    response = Response("msg_1", "m", own, Stop("end", raw="end_turn"), Usage(1, 2, 3, 4, 5, 6))
+    assert read_response(write_response(response, created=1)).response == response
+    events, reader = replay([write_stream(list(unfold(response)), "msg_1")])
+    assert reader.complete
+    assert fold(events).parts == own

@@ -1,0 +1,206 @@
+"""read(write(x)) == x for requests in their normal form, and the judge's own honesty.
+
+The normal form: alternating turns that begin with the user, text with visible characters, calls answered in order,
+reasoning sealed by this dialect, ``parallel_tools`` beside a choice, thinking as the model's family spells it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from nexus.conversation import (
+    CacheHint,
+    Document,
+    Image,
+    Inline,
+    Link,
+    Message,
+    OutputFormat,
+    Part,
+    Reasoning,
+    Request,
+    Seal,
+    Text,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+)
+from nexus.errors import ClientError
+from nexus.protocols.codec import Target
+from nexus.protocols.messages.models import quirks_of
+from nexus.protocols.messages.request import read_request, write_request
+
+from .kit import check_request
+
+MODEL = "claude-opus-4-8"
+TARGET = Target(MODEL, quirks=quirks_of(MODEL))
+
+HINTS: st.SearchStrategy[CacheHint | None] = st.sampled_from([None, None, None, None, None, "5m", "1h"])
+WORDS = st.text(alphabet="ab \n\u2028é<>", max_size=6).map(lambda words: f"{words}.")
+INLINE = st.builds(Inline, st.sampled_from(["image/png", "image/webp"]), st.just("AA=="))
+LINKS = st.just(Link("https://e.org/x"))
+TEXTS = st.builds(Text, WORDS)
+IMAGES = st.builds(Image, INLINE | LINKS)
+DOCUMENTS = st.builds(
+    Document,
+    st.just(Inline("application/pdf", "AA==")) | LINKS | TEXTS,
+    title=st.none() | WORDS,
+    context=st.none() | WORDS,
+)
+MEDIA = TEXTS | IMAGES | DOCUMENTS
+REASONING = st.builds(Reasoning, WORDS, st.builds(Seal, st.just("messages"), WORDS)) | st.builds(
+    Reasoning, st.just(""), st.builds(Seal, st.just("messages"), WORDS), st.just(True)
+)
+ARGUMENTS = st.just("") | st.dictionaries(WORDS, WORDS, min_size=1, max_size=2).map(
+    lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+)
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> tuple[Message, ...]:
+    """Normal form: user, (system), assistant with calls, user with their results, ..."""
+    messages: list[Message] = []
+    calls: list[ToolCall] = []
+    for turn in range(draw(st.integers(1, 3))):
+        results = tuple(
+            draw(
+                st.builds(ToolResult, st.just(call.id), st.lists(MEDIA, max_size=2).map(tuple))
+                | st.builds(ToolResult, st.just(call.id), st.tuples(TEXTS), st.just(True))
+            )
+            for call in calls
+        )
+        asked: tuple[Part, ...] = results + tuple(draw(st.lists(MEDIA, min_size=0 if results else 1, max_size=2)))
+        messages.append(Message("user", asked))
+        if draw(st.integers(0, 4)) == 0:
+            messages.append(Message("system", tuple(draw(st.lists(TEXTS, min_size=1, max_size=2)))))
+        names = [f"call_{turn}_{number}" for number in range(draw(st.integers(0, 2)))]
+        calls = [ToolCall(name, draw(st.sampled_from("fg")), draw(ARGUMENTS)) for name in names]
+        said: tuple[Part, ...] = (*draw(st.lists(REASONING, max_size=1)), *draw(st.lists(TEXTS, max_size=1)), *calls)
+        if not calls and not any(isinstance(part, Text) for part in said):
+            said += (Text("so."),)
+        messages.append(Message("assistant", said))
+    answers: tuple[Part, ...] = tuple(ToolResult(call.id) for call in calls)
+    messages.append(Message("user", (*answers, draw(TEXTS))))
+    if draw(HINTS):
+        last = messages[-1].parts[-1]
+        assert isinstance(last, Text)
+        messages[-1] = Message("user", (*messages[-1].parts[:-1], replace(last, cache="1h")))
+    return tuple(messages)
+
+
+TOOLS = (Tool("f", "does", {"type": "object", "properties": {}}, True, "5m"), Tool("g", None, {"type": "object"}))
+REQUESTS = st.builds(
+    Request,
+    messages=conversations(),
+    system=st.lists(st.builds(Text, WORDS), max_size=2).map(tuple),
+    tools=st.just(TOOLS),
+    tool_choice=st.sampled_from([ToolChoice("auto"), ToolChoice("required"), ToolChoice("tool", "f")]),
+    parallel_tools=st.none() | st.booleans(),
+    thinking=st.none()
+    | st.builds(
+        Thinking,
+        st.just(True),
+        effort=st.sampled_from([None, "low", "medium", "high", "xhigh", "max"]),
+        visible=st.booleans(),
+    )
+    | st.just(Thinking(False)),
+    output_format=st.none() | st.just(OutputFormat({"type": "object"})),
+    max_tokens=st.integers(1, 9999),
+    stop=st.lists(WORDS, max_size=2).map(tuple),
+    user=st.none() | WORDS,
+    service_tier=st.sampled_from([None, "auto", "default"]),
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(REQUESTS, st.booleans())
+def test_reading_what_was_written(request: Request, stream: bool) -> None:
+    request = replace(request, stream=stream, include_usage=stream)
+    written = write_request(request, TARGET)
+    check_request(written.body)
+    assert written.dropped == ()
+    read = read_request(json.loads(json.dumps(written.body)))
+    assert (read.request, read.dropped) == (request, ())
+
+
+LOOSE: st.SearchStrategy[Part] = st.one_of(
+    st.builds(Text, st.text(alphabet="a \n", max_size=3), cache=HINTS),
+    IMAGES,
+    REASONING,
+    st.builds(Reasoning, WORDS, st.none() | st.builds(Seal, st.just("gemini"), WORDS)),
+    st.builds(ToolCall, st.sampled_from(["a", "b", "c.c"]), st.just("f"), ARGUMENTS),
+    st.builds(ToolResult, st.sampled_from(["a", "b", "c.c"]), st.lists(MEDIA, max_size=1).map(tuple), st.booleans()),
+)
+MESSAGES = st.builds(Message, st.sampled_from(["user", "assistant", "system"]), st.lists(LOOSE, max_size=3).map(tuple))
+MODELS = st.sampled_from(["kimi-k2", "claude-3-5-haiku", "claude-sonnet-4-5", "claude-opus-4-8", "claude-sonnet-5-5"])
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(MESSAGES, max_size=6).map(tuple), MODELS)
+def test_any_conversation_is_valid_or_refused_by_its_path(messages: tuple[Message, ...], model: str) -> None:
+    try:
+        body = write_request(Request(messages=messages), Target(model, quirks=quirks_of(model))).body
+    except ClientError as refusal:
+        assert refusal.param is not None
+        assert refusal.param.startswith("messages")
+        return
+    check_request(body)
+    _check_rules(body["messages"])
+    sent = json.dumps([body.get("system"), body["messages"]])
+    for message in messages:
+        for part in message.parts:
+            if isinstance(part, Text) and part.text.strip():
+                assert json.dumps(part.text.rstrip())[1:-1] in sent
+
+
+def _check_rules(messages: list[Any]) -> None:
+    """What the API checks beyond the types."""
+    talk = [message for message in messages if message["role"] != "system"]
+    assert [message["role"] for message in talk] == (["user", "assistant"] * len(talk))[: len(talk)]
+    for at, message in enumerate(messages):
+        assert message["content"]
+        if message["role"] == "system":
+            assert messages[at - 1]["role"] == "user"
+            assert at + 1 == len(messages) or messages[at + 1]["role"] == "assistant"
+        calls = [block["id"] for block in message["content"] if block["type"] == "tool_use"]
+        if calls:
+            heads = messages[at + 1]["content"][: len(calls)]
+            assert [block.get("tool_use_id") for block in heads] == calls
+            for head in heads:
+                if head.get("is_error"):
+                    assert {block["type"] for block in head["content"]} == {"text"}
+    ids = [block["id"] for message in messages for block in message["content"] if block["type"] == "tool_use"]
+    assert len(ids) == len(set(ids))
+
+
+PLAIN: dict[str, Any] = {
+    "model": "m",
+    "max_tokens": 1,
+    "messages": [{"role": "user", "content": [{"type": "text", "text": "a"}]}],
+}
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"messages": [{"role": "user", "content": [{"type": "text"}]}]},
+        {"messages": [{"role": "tool", "content": []}]},
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": "a", "detail": 1}]}]},
+        {"tools": [{"name": "f"}]},
+        {"tool_choice": {"type": "required"}},
+        {"seed": 1},
+    ],
+)
+def test_the_judge_sees_what_is_wrong(broken: dict[str, Any]) -> None:
+    check_request(PLAIN)
+    with pytest.raises((ValidationError, AssertionError)):
+        check_request(PLAIN | broken)

@@ -1,0 +1,359 @@
+"""Reading a Messages client's request: what Claude Code and the SDKs send, and what is refused by its path."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nexus.conversation import (
+    Document,
+    Image,
+    Inline,
+    Link,
+    Message,
+    OutputFormat,
+    Part,
+    Reasoning,
+    Seal,
+    Text,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+)
+from nexus.errors import InvalidRequest, NexusError, UnsupportedFeature
+from nexus.protocols.messages.request import read_request
+
+USER = {"role": "user", "content": "hi"}
+
+
+def body(**members: Any) -> dict[str, Any]:
+    return {"model": "openai/gpt-5", "max_tokens": 100, "messages": [USER]} | members
+
+
+def read_parts(*blocks: Any, role: str = "user") -> tuple[Part, ...]:
+    messages = [{"role": role, "content": list(blocks)}]
+    return read_request(body(messages=messages)).request.messages[0].parts
+
+
+def test_what_claude_code_sends() -> None:
+    read = read_request(
+        {
+            "model": "openai/gpt-4o",
+            "max_tokens": 32000,
+            "stream": True,
+            "system": [
+                {"type": "text", "text": "billing"},
+                {"type": "text", "text": "You are", "cache_control": {"type": "ephemeral"}},
+                {"type": "text", "text": "rules", "cache_control": {"type": "ephemeral", "ttl": "1h"}},
+            ],
+            "messages": [
+                {"role": "user", "content": [{"type": "text", "text": "go", "cache_control": {"type": "ephemeral"}}]},
+                {"role": "system", "content": "be brief"},
+                {
+                    "role": "assistant",
+                    "content": [
+                        {"type": "thinking", "thinking": "hm", "signature": ""},
+                        {"type": "text", "text": ""},
+                        {"type": "tool_use", "id": "toolu_1", "name": "Read", "input": {"path": "/a"}},
+                        {"type": "tool_use", "id": "toolu_2", "name": "Now", "input": {}},
+                    ],
+                },
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "tool_result", "tool_use_id": "toolu_2", "content": "12:00", "is_error": True},
+                        {"type": "tool_result", "tool_use_id": "toolu_1"},
+                    ],
+                },
+            ],
+            "tools": [
+                {
+                    "name": "Read",
+                    "description": "reads",
+                    "input_schema": {"$schema": "x", "type": "object"},
+                    "defer_loading": True,
+                    "eager_input_streaming": False,
+                },
+                {"name": "Now", "input_schema": {"type": "object"}, "type": "custom", "strict": True},
+            ],
+            "metadata": {"user_id": "{}"},
+            "thinking": {"type": "adaptive"},
+            "context_management": {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]},
+            "output_config": {"effort": "high"},
+        }
+    )
+    request = read.request
+    assert set(read.dropped) == {"context_management", "tools.defer_loading"}
+    assert request.system == (Text("billing"), Text("You are", cache="5m"), Text("rules", cache="1h"))
+    assert request.messages == (
+        Message("user", (Text("go", cache="5m"),)),
+        Message("system", (Text("be brief"),)),
+        Message(
+            "assistant",
+            (
+                Reasoning("hm"),
+                Text(""),
+                ToolCall("toolu_1", "Read", '{"path":"/a"}'),
+                ToolCall("toolu_2", "Now", ""),
+            ),
+        ),
+        Message("user", (ToolResult("toolu_2", (Text("12:00"),), is_error=True), ToolResult("toolu_1"))),
+    )
+    assert request.tools == (
+        Tool("Read", "reads", {"$schema": "x", "type": "object"}),
+        Tool("Now", None, {"type": "object"}, strict=True),
+    )
+    assert request.thinking == Thinking(True, effort="high")
+    assert (request.max_tokens, request.user, request.stream, request.include_usage) == (32000, "{}", True, True)
+
+
+PDF = {"type": "base64", "media_type": "application/pdf", "data": "JVBE"}
+PARTS: dict[str, tuple[dict[str, Any], Part]] = {
+    "image": (
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBO"}},
+        Image(Inline("image/png", "iVBO")),
+    ),
+    "image url": (
+        {"type": "image", "source": {"type": "url", "url": "https://e.org/a.png"}, "cache_control": None},
+        Image(Link("https://e.org/a.png")),
+    ),
+    "pdf": (
+        {"type": "document", "source": PDF, "title": "T", "context": "C", "citations": {"enabled": False}},
+        Document(Inline("application/pdf", "JVBE"), title="T", context="C"),
+    ),
+    "text document": (
+        {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "words"}},
+        Document(Text("words")),
+    ),
+    "document by url": (
+        {"type": "document", "source": {"type": "url", "url": "https://e.org/a.pdf"}},
+        Document(Link("https://e.org/a.pdf")),
+    ),
+    "document of blocks": (
+        {
+            "type": "document",
+            "source": {"type": "content", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+        },
+        Document(Text("a\n\nb")),
+    ),
+    "search result": (
+        {"type": "search_result", "source": "https://e.org", "title": "T", "content": [{"type": "text", "text": "a"}]},
+        Document(Text("a"), title="T", context="https://e.org"),
+    ),
+    "result of blocks": (
+        {
+            "type": "tool_result",
+            "tool_use_id": "t",
+            "cache_control": {"type": "ephemeral"},
+            "content": [
+                {"type": "text", "text": "see"},
+                {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBO"}},
+                {"type": "document", "source": PDF},
+                {"type": "search_result", "source": "s", "title": "T", "content": []},
+                {"type": "tool_reference", "tool_name": "Glob"},
+            ],
+        },
+        ToolResult(
+            "t",
+            (
+                Text("see"),
+                Image(Inline("image/png", "iVBO")),
+                Document(Inline("application/pdf", "JVBE")),
+                Document(Text(""), title="T", context="s"),
+                Text("Found tool: Glob"),
+            ),
+            cache="5m",
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PARTS)
+def test_user_blocks(case: str) -> None:
+    wire, part = PARTS[case]
+    assert read_parts(wire) == (part,)
+
+
+ASSISTANT: dict[str, tuple[list[dict[str, Any]], tuple[Part, ...]]] = {
+    "own signature": (
+        [{"type": "thinking", "thinking": "t", "signature": "Eq=="}],
+        (Reasoning("t", Seal("messages", "Eq==")),),
+    ),
+    "foreign signature": (
+        [{"type": "thinking", "thinking": "t", "signature": "nexus.responses.gAAA"}],
+        (Reasoning("t", Seal("responses", "gAAA")),),
+    ),
+    "redacted": (
+        [{"type": "redacted_thinking", "data": "Zz"}],
+        (Reasoning("", Seal("messages", "Zz"), redacted=True),),
+    ),
+    "seal before a call": (
+        [
+            {"type": "thinking", "thinking": "", "signature": "nexus.next.gemini.sig.1"},
+            {"type": "tool_use", "id": "a", "name": "f", "input": {"x": 1}},
+        ],
+        (ToolCall("a", "f", '{"x":1}', seal=Seal("gemini", "sig.1")),),
+    ),
+    "seal after a text": (
+        [{"type": "text", "text": "a"}, {"type": "thinking", "thinking": "", "signature": "nexus.prev.gemini.s"}],
+        (Text("a", seal=Seal("gemini", "s")),),
+    ),
+    "seal of nothing": (
+        [{"type": "thinking", "thinking": "", "signature": "nexus.next.gemini.s"}],
+        (),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ASSISTANT)
+def test_assistant_blocks(case: str) -> None:
+    wire, parts = ASSISTANT[case]
+    assert read_parts(*wire, role="assistant") == parts
+
+
+@pytest.mark.parametrize(
+    ("thinking", "config", "expected"),
+    [
+        ({"type": "enabled", "budget_tokens": 31999}, None, Thinking(True, budget=31999)),
+        ({"type": "adaptive", "display": "omitted"}, {"effort": "max"}, Thinking(True, effort="max", visible=False)),
+        ({"type": "disabled"}, None, Thinking(False)),
+        ({"type": "between_tools"}, {"effort": None}, Thinking(False)),
+        (None, {"effort": "low"}, Thinking(True, effort="low")),
+        (None, None, None),
+    ],
+)
+def test_thinking(thinking: Any, config: Any, expected: Thinking | None) -> None:
+    assert read_request(body(thinking=thinking, output_config=config)).request.thinking == expected
+
+
+@pytest.mark.parametrize(
+    ("wire", "choice", "parallel"),
+    [
+        ({"type": "auto"}, ToolChoice("auto"), None),
+        ({"type": "any", "disable_parallel_tool_use": True}, ToolChoice("required"), False),
+        ({"type": "tool", "name": "f", "disable_parallel_tool_use": False}, ToolChoice("tool", "f"), True),
+        ({"type": "none"}, ToolChoice("none"), None),
+        (None, None, None),
+    ],
+)
+def test_tool_choice(wire: Any, choice: ToolChoice | None, parallel: bool | None) -> None:
+    request = read_request(body(tool_choice=wire)).request
+    assert (request.tool_choice, request.parallel_tools) == (choice, parallel)
+
+
+@pytest.mark.parametrize("place", ["output_config", "output_format"])
+def test_output_format(place: str) -> None:
+    format = {"type": "json_schema", "schema": {"type": "object"}}
+    wire = {"output_config": {"format": format}} if place == "output_config" else {"output_format": format}
+    assert read_request(body(**wire)).request.output_format == OutputFormat({"type": "object"})
+
+
+def test_top_level_cache_control_marks_the_last_block() -> None:
+    read = read_request(body(cache_control={"type": "ephemeral", "ttl": "1h"}))
+    assert read.request.messages[-1].parts == (Text("hi", cache="1h"),)
+
+
+def test_dropped_details_are_named() -> None:
+    read = read_request(
+        body(
+            messages=[{"role": "user", "content": [{"type": "text", "text": "a", "citations": [{}]}], "clear_at": "x"}],
+            output_config={"task_budget": {"total": 1}},
+            metadata={"user_id": "u", "team": "t"},
+            new_field=1,
+            speed="fast",
+            tools=[{"name": "f", "input_schema": {}, "allowed_callers": ["direct"], "input_examples": [{}]}],
+        )
+    )
+    assert set(read.dropped) == {
+        "content.citations",
+        "messages.clear_at",
+        "output_config.task_budget",
+        "metadata.team",
+        "new_field",
+        "speed",
+        "tools.allowed_callers",
+        "tools.input_examples",
+    }
+
+
+def test_count_tokens_body_needs_no_max_tokens() -> None:
+    assert read_request({"model": "m", "messages": [USER], "tools": []}).request.max_tokens is None
+
+
+REFUSED: dict[str, tuple[dict[str, Any], type[NexusError], str]] = {
+    "no messages": ({"messages": None}, InvalidRequest, "messages"),
+    "message not an object": ({"messages": ["x"]}, InvalidRequest, "messages.0"),
+    "role": ({"messages": [{"role": "tool", "content": ""}]}, InvalidRequest, "messages.0.role"),
+    "no content": ({"messages": [{"role": "user"}]}, InvalidRequest, "messages.0.content"),
+    "content number": ({"messages": [{"role": "user", "content": 1}]}, InvalidRequest, "messages.0.content"),
+    "block number": ({"messages": [{"role": "user", "content": [1]}]}, InvalidRequest, "messages.0.content.0"),
+    "no type": ({"messages": [{"role": "user", "content": [{}]}]}, InvalidRequest, "messages.0.content.0.type"),
+    "text null": (
+        {"messages": [{"role": "user", "content": [{"type": "text"}]}]},
+        InvalidRequest,
+        "messages.0.content.0.text",
+    ),
+    "call by the user": (
+        {"messages": [{"role": "user", "content": [{"type": "tool_use", "id": "a", "name": "f", "input": {}}]}]},
+        InvalidRequest,
+        "messages.0.content.0",
+    ),
+    "system image": (
+        {"messages": [USER, {"role": "system", "content": [{"type": "image"}]}]},
+        UnsupportedFeature,
+        "messages.1.content.0",
+    ),
+    "bad cache": (
+        {"system": [{"type": "text", "text": "a", "cache_control": {"type": "ephemeral", "ttl": "2h"}}]},
+        InvalidRequest,
+        "system.0.cache_control",
+    ),
+    "bad top-level cache": ({"cache_control": {"type": "forever"}}, InvalidRequest, "cache_control"),
+    "server tool": ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, UnsupportedFeature, "tools.0"),
+    "bash": ({"tools": [{"type": "bash_20250124", "name": "bash"}]}, UnsupportedFeature, "tools.0"),
+    "mcp toolset": ({"tools": [{"type": "mcp_toolset", "mcp_server_name": "x"}]}, UnsupportedFeature, "tools.0"),
+    "nameless tool": ({"tools": [{"input_schema": {}}]}, InvalidRequest, "tools.0.name"),
+    "tool_choice type": ({"tool_choice": {"type": "maybe"}}, InvalidRequest, "tool_choice.type"),
+    "tool_choice name": ({"tool_choice": {"type": "tool"}}, InvalidRequest, "tool_choice.name"),
+    "thinking type": ({"thinking": {"type": "loud"}}, InvalidRequest, "thinking.type"),
+    "no budget": ({"thinking": {"type": "enabled"}}, InvalidRequest, "thinking.budget_tokens"),
+    "effort": ({"output_config": {"effort": "huge"}}, InvalidRequest, "output_config.effort"),
+    "stops": ({"stop_sequences": ["a", 1]}, InvalidRequest, "stop_sequences.1"),
+    "temperature": ({"temperature": "hot"}, InvalidRequest, "temperature"),
+    "max_tokens": ({"max_tokens": -1}, InvalidRequest, "max_tokens"),
+    "stream": ({"stream": "yes"}, InvalidRequest, "stream"),
+    "container": ({"container": "c"}, UnsupportedFeature, "container"),
+    "mcp servers": ({"mcp_servers": [{"type": "url"}]}, UnsupportedFeature, "mcp_servers"),
+}
+for _kind in ("server_tool_use", "web_search_tool_result", "mcp_tool_use", "container_upload", "compaction", "new"):
+    REFUSED[_kind] = (
+        {"messages": [USER, {"role": "assistant", "content": [{"type": _kind}]}]},
+        UnsupportedFeature,
+        "messages.1.content.0",
+    )
+for _kind, _block in {
+    "image file": {"type": "image", "source": {"type": "file", "file_id": "f"}},
+    "document file": {"type": "document", "source": {"type": "file", "file_id": "f"}},
+}.items():
+    REFUSED[_kind] = (
+        {"messages": [{"role": "user", "content": [_block]}]},
+        UnsupportedFeature,
+        "messages.0.content.0.source",
+    )
+REFUSED["citations"] = (
+    {"messages": [{"role": "user", "content": [{"type": "document", "source": PDF, "citations": {"enabled": True}}]}]},
+    UnsupportedFeature,
+    "messages.0.content.0.citations",
+)
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_by_path(case: str) -> None:
+    wire, error, param = REFUSED[case]
+    with pytest.raises(error) as refusal:
+        read_request(body(**wire))
+    assert refusal.value.param == param
+    assert type(refusal.value) is error

@@ -1,0 +1,594 @@
+"""Writing to an Anthropic vendor: every body is judged by the SDK's own types."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from nexus.conversation import (
+    Audio,
+    Document,
+    Image,
+    Inline,
+    Link,
+    Message,
+    OutputFormat,
+    Part,
+    Reasoning,
+    Refusal,
+    Request,
+    Seal,
+    Text,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+)
+from nexus.errors import InvalidRequest, NexusError, UnsupportedFeature
+from nexus.protocols.codec import Target, Written
+from nexus.protocols.messages.counting import read_count, write_count, write_count_answer
+from nexus.protocols.messages.models import quirks_of
+from nexus.protocols.messages.request import write_request
+from nexus.protocols.messages.turns import OPENING
+from nexus.protocols.messages.write_parts import NO_WORDS
+
+from .kit import check_count, check_request
+
+OLD, FORTY_FIVE, FORTY_SIX = "claude-3-5-haiku-latest", "claude-sonnet-4-5-20250929", "claude-opus-4-6"
+ADAPTIVE, NEWEST, SONNET = "claude-opus-5", "claude-opus-5-5", "claude-sonnet-5-5"
+COMPATIBLE = "kimi-k2"
+
+
+def user(*parts: Part | str) -> Message:
+    return Message("user", tuple(Text(part) if isinstance(part, str) else part for part in parts))
+
+
+def assistant(*parts: Part | str) -> Message:
+    return Message("assistant", tuple(Text(part) if isinstance(part, str) else part for part in parts))
+
+
+def system(words: str) -> Message:
+    return Message("system", (Text(words),))
+
+
+def ask(*messages: Message, **members: Any) -> Request:
+    return Request(messages=messages or (user("hi"),), **members)
+
+
+def write(request: Request, model: str = ADAPTIVE, **members: Any) -> Written:
+    written = write_request(request, Target(model, quirks=quirks_of(model), **members))
+    check_request(written.body)
+    return written
+
+
+def turns(*messages: Message, model: str = ADAPTIVE) -> list[tuple[str, list[Any]]]:
+    """The wire messages in short: text as itself, other blocks as (type, id)."""
+    return [(turn["role"], [_short(block) for block in turn["content"]]) for turn in _wire(*messages, model=model)]
+
+
+def _wire(*messages: Message, model: str = ADAPTIVE) -> list[Any]:
+    wire: list[Any] = write(ask(*messages), model).body["messages"]
+    return wire
+
+
+def _short(block: dict[str, Any]) -> Any:
+    if block["type"] == "text":
+        return block["text"]
+    return (block["type"], block.get("id") or block.get("tool_use_id") or block.get("signature") or block.get("data"))
+
+
+CALL_A, CALL_B = ToolCall("a", "f", '{"x":1}'), ToolCall("b", "f", "")
+TOOLS = (Tool("f", "does", {"type": "object", "properties": {"x": {"type": "integer"}}}),)
+OWN = Reasoning("t", Seal("messages", "sig"))
+
+
+def test_the_plainest_body() -> None:
+    assert write(ask(), model=COMPATIBLE).body == {
+        "model": "kimi-k2",
+        "max_tokens": 4096,
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "hi"}]}],
+    }
+
+
+TURNS: dict[str, tuple[tuple[Message, ...], list[tuple[str, list[Any]]]]] = {
+    "same roles are merged": (
+        (user("a"), user("b"), assistant("c"), assistant("d"), user("e")),
+        [("user", ["a", "b"]), ("assistant", ["c", "d"]), ("user", ["e"])],
+    ),
+    "empty text and empty messages go": (
+        (user("a", "", " \n"), assistant(), user(""), assistant("b"), user("c")),
+        [("user", ["a"]), ("assistant", ["b"]), ("user", ["c"])],
+    ),
+    "the assistant begins": (
+        (assistant("welcome"), user("a")),
+        [("user", [OPENING]), ("assistant", ["welcome"]), ("user", ["a"])],
+    ),
+    "results are ordered and come first": (
+        (
+            user("go"),
+            assistant(CALL_A, CALL_B),
+            user("and"),
+            user(ToolResult("b"), ToolResult("a", (Text("1"),))),
+        ),
+        [
+            ("user", ["go"]),
+            ("assistant", [("tool_use", "a"), ("tool_use", "b")]),
+            ("user", [("tool_result", "a"), ("tool_result", "b"), "and"]),
+        ],
+    ),
+    "text after the calls in its own message": (
+        (user("go"), assistant(CALL_A), assistant("so"), user(ToolResult("a"))),
+        [("user", ["go"]), ("assistant", ["so", ("tool_use", "a")]), ("user", [("tool_result", "a")])],
+    ),
+    "calls in two messages": (
+        (user("go"), assistant(CALL_A), assistant(CALL_B), user(ToolResult("a")), user(ToolResult("b"))),
+        [
+            ("user", ["go"]),
+            ("assistant", [("tool_use", "a"), ("tool_use", "b")]),
+            ("user", [("tool_result", "a"), ("tool_result", "b")]),
+        ],
+    ),
+    "only our own reasoning": (
+        (
+            user("go"),
+            assistant(
+                OWN,
+                Reasoning("", Seal("messages", "red"), redacted=True),
+                Reasoning("x", Seal("gemini", "g")),
+                Reasoning("y"),
+                Reasoning("z", Seal("messages", "")),
+                "a",
+            ),
+            user("b"),
+        ),
+        [
+            ("user", ["go"]),
+            ("assistant", [("thinking", "sig"), ("redacted_thinking", "red"), "a"]),
+            ("user", ["b"]),
+        ],
+    ),
+    "an assistant turn does not end in thinking": (
+        (user("go"), assistant("a", OWN), user("b"), assistant(OWN), user("c")),
+        [("user", ["go"]), ("assistant", ["a"]), ("user", ["b", "c"])],
+    ),
+    "a refusal is text": (
+        (user("go"), assistant(Refusal("no")), user("b")),
+        [("user", ["go"]), ("assistant", ["no"]), ("user", ["b"])],
+    ),
+    "system after the user": (
+        (user("go"), system("be brief"), system("really"), assistant("a"), user("b"), system("last")),
+        [
+            ("user", ["go"]),
+            ("system", ["be brief", "really"]),
+            ("assistant", ["a"]),
+            ("user", ["b"]),
+            ("system", ["last"]),
+        ],
+    ),
+    "system where the API has no place for it": (
+        (user("go"), assistant(CALL_A), system("s"), user(ToolResult("a")), system("t"), user("b")),
+        [
+            ("user", ["go"]),
+            ("assistant", [("tool_use", "a")]),
+            ("user", [("tool_result", "a"), "<system>\ns\n</system>", "<system>\nt\n</system>", "b"]),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TURNS)
+def test_turns(case: str) -> None:
+    messages, expected = TURNS[case]
+    assert turns(*messages) == expected
+
+
+def test_system_messages_of_models_without_the_role() -> None:
+    messages = (system("first"), user("go"), system("later"), assistant("a"), user("b"))
+    written = write(ask(*messages, system=(Text("zero", cache="1h"), Text(""))), FORTY_FIVE)
+    assert [block["text"] for block in written.body["system"]] == ["zero", "first"]
+    assert turns(*messages, model=FORTY_FIVE)[0] == ("user", ["go", "<system>\nlater\n</system>"])
+
+
+def test_a_breakpoint_on_empty_text_moves_back() -> None:
+    wire = _wire(user("a", Text("", cache="1h")))
+    assert wire[0]["content"] == [
+        {"type": "text", "text": "a", "cache_control": {"type": "ephemeral", "ttl": "1h"}},
+    ]
+
+
+def test_only_the_last_four_breakpoints_stay() -> None:
+    request = ask(
+        user(*(Text(word, cache="5m") for word in "abc")),
+        system=(Text("s", cache="5m"),),
+        tools=(replace(TOOLS[0], cache="5m"),),
+    )
+    written = write(request)
+    assert written.dropped == ("cache",)
+    assert "cache_control" not in written.body["tools"][0]
+    assert all("cache_control" in block for block in written.body["messages"][0]["content"] + written.body["system"])
+
+
+IDS = [("call.1|2", "toolu_"), ("x" * 65, "toolu_"), ("", "toolu_"), ("call_9", "call_9")]
+
+
+@pytest.mark.parametrize(("id", "start"), IDS)
+def test_ids_are_valid_and_results_follow(id: str, start: str) -> None:
+    wire = _wire(user("go"), assistant(ToolCall(id, "f", "")), user(ToolResult(id)))
+    sent = wire[1]["content"][0]["id"]
+    assert sent.startswith(start)
+    assert wire[2]["content"][0]["tool_use_id"] == sent
+
+
+def test_an_id_used_in_two_turns_becomes_two() -> None:
+    turn = (assistant(CALL_A), user(ToolResult("a")))
+    wire = _wire(user("go"), *turn, *turn)
+    ids = [wire[at]["content"][0]["id"] for at in (1, 3)]
+    assert ids[0] == "a" != ids[1]
+    assert wire[4]["content"][0]["tool_use_id"] == ids[1]
+
+
+def test_media() -> None:
+    text = base64.b64encode("déjà".encode()).decode()
+    parts = (
+        Image(Inline("image/jpg", "AA==")),
+        Image(Link("https://e.org/a.png"), detail="high", cache="5m"),
+        Document(Inline("application/pdf", "AA=="), title="T", context="C"),
+        Document(Inline("text/csv", text)),
+        Document(Link("https://e.org/a.pdf")),
+        Document(Text("plain")),
+    )
+    request = ask(user("see", *parts), assistant(CALL_A), user(ToolResult("a", (Text("r"), *parts))))
+    written = write(request)
+    first, _, last = written.body["messages"]
+    assert [block.get("source", {}).get("media_type") for block in first["content"]] == [
+        None,
+        "image/jpeg",
+        None,
+        "application/pdf",
+        "text/plain",
+        None,
+        "text/plain",
+    ]
+    assert first["content"][4]["source"]["data"] == "déjà"
+    assert last["content"][0]["content"][1:] == first["content"][1:]
+    assert "image.detail" in written.dropped
+
+
+def test_a_failure_holds_words_only() -> None:
+    image = Image(Inline("image/png", "AA=="))
+    failed = ToolResult("a", (Text("boom"), image), is_error=True)
+    wire = _wire(user("a"), assistant(CALL_A, CALL_B), user(failed, ToolResult("b", is_error=True), "so?"))
+    first, second, picture, words = wire[2]["content"]
+    assert (first["is_error"], first["content"]) == (True, [{"type": "text", "text": "boom"}])
+    assert (second["tool_use_id"], second["content"]) == ("b", [{"type": "text", "text": NO_WORDS}])
+    assert (picture["type"], words["text"]) == ("image", "so?")
+
+
+THINKING: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[str, ...]]] = {
+    # model, request members, expected body members (None: absent), dropped
+    "none asked": (ADAPTIVE, {}, {"thinking": None, "max_tokens": 4096 + 20480}, ()),
+    "none asked, none by default": (FORTY_SIX, {}, {"thinking": None, "max_tokens": 4096}, ()),
+    "adaptive": (
+        ADAPTIVE,
+        {"thinking": Thinking(True, effort="xhigh"), "max_tokens": 100},
+        {
+            "thinking": {"type": "adaptive", "display": "summarized"},
+            "output_config": {"effort": "xhigh"},
+            "max_tokens": 100,
+        },
+        (),
+    ),
+    "adaptive, unseen": (
+        ADAPTIVE,
+        {"thinking": Thinking(True, visible=False)},
+        {"thinking": {"type": "adaptive", "display": "omitted"}, "output_config": None, "max_tokens": 4096 + 20480},
+        (),
+    ),
+    "no xhigh before 4.7": (FORTY_SIX, {"thinking": Thinking(True, effort="xhigh")}, {"effort": "high"}, ()),
+    "minimal is low": (FORTY_SIX, {"thinking": Thinking(True, effort="minimal")}, {"effort": "low"}, ()),
+    "a budget on 4.6": (
+        FORTY_SIX,
+        {"thinking": Thinking(True, budget=2000)},
+        {"thinking": {"type": "enabled", "budget_tokens": 2000}, "max_tokens": 6096},
+        (),
+    ),
+    "a budget on adaptive only": (
+        ADAPTIVE,
+        {"thinking": Thinking(True, budget=31999)},
+        {"thinking": {"type": "adaptive", "display": "summarized"}, "effort": "high"},
+        (),
+    ),
+    "an effort becomes a budget": (
+        FORTY_FIVE,
+        {"thinking": Thinking(True, effort="high")},
+        {"thinking": {"type": "enabled", "budget_tokens": 20480}, "max_tokens": 24576, "output_config": None},
+        (),
+    ),
+    "and fits into the limit": (
+        FORTY_FIVE,
+        {"thinking": Thinking(True, effort="high"), "max_tokens": 5000},
+        {"thinking": {"type": "enabled", "budget_tokens": 2500}, "max_tokens": 5000},
+        (),
+    ),
+    "or is left out": (
+        FORTY_FIVE,
+        {"thinking": Thinking(True, effort="high"), "max_tokens": 2000},
+        {"thinking": None, "max_tokens": 2000},
+        ("thinking",),
+    ),
+    "no thinking model": (OLD, {"thinking": Thinking(True, effort="low")}, {"thinking": None}, ("thinking",)),
+    "off": (ADAPTIVE, {"thinking": Thinking(False, effort="max")}, {"thinking": {"type": "disabled"}}, ()),
+    "off keeps a calm effort": (ADAPTIVE, {"thinking": Thinking(False, effort="low")}, {"effort": "low"}, ()),
+    "off cannot be": (NEWEST, {"thinking": Thinking(False)}, {"thinking": None, "effort": "low"}, ("thinking",)),
+    "off between tools": (SONNET, {"thinking": Thinking(False)}, {"thinking": {"type": "between_tools"}}, ()),
+    "forced tool with a budget": (
+        FORTY_FIVE,
+        {"thinking": Thinking(True, budget=2000), "tools": TOOLS, "tool_choice": ToolChoice("required")},
+        {"thinking": None, "tool_choice": {"type": "any"}},
+        ("thinking",),
+    ),
+    "forced tool, adaptive": (
+        ADAPTIVE,
+        {"thinking": Thinking(True), "tools": TOOLS, "tool_choice": ToolChoice("tool", "f")},
+        {"tool_choice": {"type": "tool", "name": "f"}, "thinking": {"type": "adaptive", "display": "summarized"}},
+        (),
+    ),
+    "prefill with a budget": (
+        FORTY_FIVE,
+        {"messages": (user("a"), assistant("b \n")), "thinking": Thinking(True, budget=2000)},
+        {"thinking": None},
+        ("thinking",),
+    ),
+    "open tool turn without its thinking": (
+        FORTY_FIVE,
+        {
+            "messages": (user("a"), assistant(CALL_A), user(ToolResult("a"))),
+            "thinking": Thinking(True, budget=2000),
+            "tools": TOOLS,
+        },
+        {"thinking": None},
+        ("thinking",),
+    ),
+    "open tool turn with its thinking": (
+        FORTY_FIVE,
+        {
+            "messages": (user("a"), assistant(OWN, CALL_A), user(ToolResult("a")), system("s")),
+            "thinking": Thinking(True, budget=2000),
+            "tools": TOOLS,
+        },
+        {"thinking": {"type": "enabled", "budget_tokens": 2000}},
+        (),
+    ),
+    "open tool turn, adaptive": (
+        ADAPTIVE,
+        {"messages": (user("a"), assistant(CALL_A), user(ToolResult("a"))), "thinking": Thinking(True), "tools": TOOLS},
+        {"thinking": {"type": "adaptive", "display": "summarized"}},
+        (),
+    ),
+    "closed turns need none": (
+        FORTY_FIVE,
+        {
+            "messages": (user("a"), assistant(CALL_A), user(ToolResult("a")), assistant("b"), user("c")),
+            "thinking": Thinking(True, budget=2000, visible=False),
+            "tools": TOOLS,
+        },
+        {"thinking": {"type": "enabled", "budget_tokens": 2000, "display": "omitted"}},
+        (),
+    ),
+    "sampling beside thinking": (
+        FORTY_SIX,
+        {"thinking": Thinking(True), "temperature": 0.5, "top_p": 0.99, "top_k": 4},
+        {"temperature": None, "top_p": 0.99, "top_k": None},
+        ("temperature", "top_k"),
+    ),
+    "sampling": (COMPATIBLE, {"temperature": 1, "top_p": 0.2, "top_k": 4}, {"temperature": 1, "top_p": 0.2}, ()),
+    "one of two": (FORTY_FIVE, {"temperature": 0.5, "top_p": 0.2}, {"temperature": 0.5, "top_p": None}, ("top_p",)),
+    "no sampling": (
+        ADAPTIVE,
+        {"temperature": 0.5, "top_p": 0.2, "top_k": 1},
+        {"temperature": None, "top_p": None, "top_k": None},
+        ("temperature", "top_p", "top_k"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", THINKING)
+def test_thinking_and_sampling(case: str) -> None:
+    model, members, expected, dropped = THINKING[case]
+    written = write(Request(**({"messages": (user("hi"),)} | members)), model)
+    seen = {"effort": written.body.get("output_config", {}).get("effort")} | written.body
+    assert {name: seen.get(name) for name in expected} == expected
+    assert set(written.dropped) == set(dropped)
+
+
+def test_prefill_loses_its_trailing_white_space() -> None:
+    assert turns(user("a"), assistant("b \n"), model=FORTY_FIVE)[-1] == ("assistant", ["b"])
+
+
+SCHEMA = {"type": "object", "properties": {"x": {"type": "integer"}}}
+
+
+def test_output_format_is_native_where_the_model_has_it() -> None:
+    written = write(ask(output_format=OutputFormat(SCHEMA, "n", "d")), NEWEST)
+    assert written.body["output_config"] == {"format": {"type": "json_schema", "schema": SCHEMA}}
+    assert (written.answer_tool, written.dropped) == (None, ("output_format.description",))
+
+
+@pytest.mark.parametrize(
+    ("members", "names", "choice", "answer"),
+    [
+        ({}, ["answer"], {"type": "tool", "name": "answer", "disable_parallel_tool_use": True}, "answer"),
+        ({"tools": TOOLS}, ["f", "answer"], {"type": "any"}, "answer"),
+        (
+            {"tools": (Tool("answer"),), "tool_choice": ToolChoice("none")},
+            ["answer", "answer_2"],
+            {"type": "tool", "name": "answer_2", "disable_parallel_tool_use": True},
+            "answer_2",
+        ),
+        ({"tools": TOOLS, "tool_choice": ToolChoice("required")}, ["f"], {"type": "any"}, None),
+    ],
+)
+@pytest.mark.parametrize("schema", [None, SCHEMA])
+def test_output_format_by_a_tool(
+    members: dict[str, Any], names: list[str], choice: dict[str, Any], answer: str | None, schema: Any
+) -> None:
+    written = write(ask(output_format=OutputFormat(schema), **members), COMPATIBLE)
+    assert [tool["name"] for tool in written.body["tools"]] == names
+    assert written.body["tool_choice"] == choice
+    assert written.answer_tool == answer
+    if answer:
+        assert written.body["tools"][-1]["input_schema"] == (schema or {"type": "object", "additionalProperties": True})
+
+
+@pytest.mark.parametrize(
+    ("choice", "parallel", "expected"),
+    [
+        (None, None, None),
+        (None, False, {"type": "auto", "disable_parallel_tool_use": True}),
+        (ToolChoice("auto"), None, {"type": "auto"}),
+        (ToolChoice("required"), True, {"type": "any", "disable_parallel_tool_use": False}),
+        (ToolChoice("tool", "f"), False, {"type": "tool", "name": "f", "disable_parallel_tool_use": True}),
+        (ToolChoice("none"), False, {"type": "none"}),
+    ],
+)
+def test_tool_choice(choice: ToolChoice | None, parallel: bool | None, expected: Any) -> None:
+    written = write(ask(tools=TOOLS, tool_choice=choice, parallel_tools=parallel))
+    assert written.body.get("tool_choice") == expected
+
+
+def test_tools() -> None:
+    tools = (Tool("a"), Tool("b", parameters={}, strict=True), Tool("c", parameters={"type": "object"}, strict=False))
+    written = write(ask(tools=tools))
+    assert written.body["tools"] == [
+        {"name": "a", "input_schema": {"type": "object", "properties": {}}},
+        {"name": "b", "input_schema": {"type": "object"}, "strict": True},
+        {"name": "c", "input_schema": {"type": "object"}, "strict": False},
+    ]
+    old = write(ask(tools=tools), OLD)
+    assert old.dropped == ("tools.strict",)
+    assert "strict" not in old.body["tools"][1]
+
+
+def test_a_history_with_calls_but_no_tools_gets_stubs() -> None:
+    written = write(ask(user("a"), assistant(CALL_A), user(ToolResult("a")), tool_choice=ToolChoice("auto")))
+    assert [tool["name"] for tool in written.body["tools"]] == ["f"]
+    assert written.body["tool_choice"] == {"type": "none"}
+
+
+REFUSED: dict[str, tuple[str, Request, type[NexusError], str]] = {
+    "audio": (ADAPTIVE, ask(user(Audio(Inline("audio/wav", "")))), UnsupportedFeature, "messages.0.content.0"),
+    "image of the assistant": (
+        ADAPTIVE,
+        ask(user("a"), assistant(Image(Link("https://e.org")))),
+        UnsupportedFeature,
+        "messages.1.content.0",
+    ),
+    "tiff": (ADAPTIVE, ask(user("a", Image(Inline("image/tiff", "")))), UnsupportedFeature, "messages.0.content.1"),
+    "docx": (ADAPTIVE, ask(user(Document(Inline("application/x", "")))), UnsupportedFeature, "messages.0.content.0"),
+    "broken text": (ADAPTIVE, ask(user(Document(Inline("text/csv", "?")))), InvalidRequest, "messages.0.content.0"),
+    "nothing": (ADAPTIVE, ask(user("")), InvalidRequest, "messages"),
+    "broken arguments": (
+        ADAPTIVE,
+        ask(user("a"), assistant("b", ToolCall("a", "f", '{"x":'))),
+        InvalidRequest,
+        "messages.1.content.1",
+    ),
+    "arguments not an object": (
+        ADAPTIVE,
+        ask(user("a"), assistant(ToolCall("a", "f", "[1]"))),
+        InvalidRequest,
+        "messages.1.content.0",
+    ),
+    "unanswered": (ADAPTIVE, ask(user("a"), assistant(CALL_A)), InvalidRequest, "messages.1.content.0"),
+    "one unanswered": (
+        ADAPTIVE,
+        ask(user("a"), assistant(CALL_A, CALL_B), user(ToolResult("a"))),
+        InvalidRequest,
+        "messages.1.content.1",
+    ),
+    "orphan": (ADAPTIVE, ask(user("a", ToolResult("z"))), InvalidRequest, "messages.0.content.1"),
+    "two results": (
+        ADAPTIVE,
+        ask(user("a"), assistant(CALL_A), user(ToolResult("a"), ToolResult("a"))),
+        InvalidRequest,
+        "messages.2.content.1",
+    ),
+    "two calls of one id": (
+        ADAPTIVE,
+        ask(user("a"), assistant(CALL_A, CALL_A), user(ToolResult("a"))),
+        InvalidRequest,
+        "messages.1.content.1",
+    ),
+    "prefill": (ADAPTIVE, ask(user("a"), assistant("b")), UnsupportedFeature, "messages.1"),
+    "hot": (COMPATIBLE, ask(temperature=1.5), UnsupportedFeature, "temperature"),
+    "white stop": (ADAPTIVE, ask(stop=("END", "\n")), UnsupportedFeature, "stop.1"),
+    "forced": (NEWEST, ask(tools=TOOLS, tool_choice=ToolChoice("required")), UnsupportedFeature, "tool_choice"),
+    "any JSON, not to be forced": (NEWEST, ask(output_format=OutputFormat()), UnsupportedFeature, "output_format"),
+    "array answer": (
+        COMPATIBLE,
+        ask(output_format=OutputFormat({"type": "array"})),
+        UnsupportedFeature,
+        "output_format",
+    ),
+    "no tools to require": (ADAPTIVE, ask(tool_choice=ToolChoice("required")), InvalidRequest, "tool_choice"),
+    "unknown tool": (ADAPTIVE, ask(tools=TOOLS, tool_choice=ToolChoice("tool", "g")), InvalidRequest, "tool_choice"),
+    "parameters": (ADAPTIVE, ask(tools=(Tool("f", parameters=[]),)), InvalidRequest, "tools.0.parameters"),
+    "array tool": (
+        ADAPTIVE,
+        ask(tools=(Tool("f", parameters={"type": "array"}),)),
+        UnsupportedFeature,
+        "tools.0.parameters",
+    ),
+    "call of the user": (ADAPTIVE, ask(user("a", CALL_A)), InvalidRequest, "messages.0.content.1"),
+    "result of the assistant": (
+        ADAPTIVE,
+        ask(user("a"), assistant(ToolResult("a"))),
+        InvalidRequest,
+        "messages.1.content.0",
+    ),
+    "small budget": (FORTY_FIVE, ask(thinking=Thinking(True, budget=1000)), InvalidRequest, "thinking"),
+    "budget over the limit": (
+        FORTY_FIVE,
+        ask(thinking=Thinking(True, budget=2000), max_tokens=2000),
+        InvalidRequest,
+        "thinking",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_by_path(case: str) -> None:
+    model, request, error, param = REFUSED[case]
+    with pytest.raises(error) as refusal:
+        write(request, model)
+    assert refusal.value.param == param
+    assert type(refusal.value) is error
+
+
+def test_unsigned_thinking_for_servers_that_want_it_back() -> None:
+    target = Target("kimi-k2", quirks=frozenset({"unsigned_thinking"}))
+    written = write_request(ask(user("a"), assistant(Reasoning("t"), "b"), user("c")), target)
+    check_request(written.body)
+    assert written.body["messages"][1]["content"][0] == {"type": "thinking", "thinking": "t", "signature": ""}
+
+
+def test_the_same_request_gives_the_same_bytes_and_stays_as_it_was() -> None:
+    request = ask(user("a"), assistant(CALL_A), user(ToolResult("a")), tools=(replace(TOOLS[0], cache="5m"),))
+    assert write(request) == write(request)
+    assert TOOLS[0].parameters == {"type": "object", "properties": {"x": {"type": "integer"}}}
+
+
+def test_count_tokens() -> None:
+    request = ask(tools=TOOLS, stream=True, temperature=0.1, user="u", thinking=Thinking(True), stop=("x",))
+    written = write_count(request, Target(ADAPTIVE, quirks=quirks_of(ADAPTIVE)))
+    check_count(written.body)
+    assert set(written.body) == {"model", "messages", "tools", "thinking"}
+    assert read_count({"input_tokens": 7}) == 7
+    assert read_count(write_count_answer(9)) == 9
+    for bad in ({}, {"input_tokens": "7"}, {"input_tokens": -1}, {"input_tokens": True}):
+        with pytest.raises(ValueError, match="input_tokens"):
+            read_count(bad)

@@ -1,0 +1,267 @@
+"""Splicing raw JSON: whatever the spelling, only the bytes of the named values change.
+
+Law: the expected bytes are built beside the input, piece by piece, never by parsing; where something is parsed to
+compare, the judge is the standard library's parser, which keeps duplicate keys.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from nexus.protocols.edit import find, insert_first, replace_member, replace_string, splice
+from nexus.wire import decode, encode
+
+# -- random documents, spelled by hand -----------------------------------------------------------------------------
+
+NUMBERS = ["0", "-0", "1e5", "1E+2", "-1.50e-3", "1.0", "123456789012345678901234567890", "0.10"]
+KEYS = ["model", "models", "mode", "Model", "message", "a", "", "é", "\u2028", "🦜", '"model"', "\\", "a/b", "m\u0000l"]
+TEXTS = [*KEYS, '"model":"x"', '{"model": "x"}', "}", "],", 'x\\"', "gpt-4", ","]
+SHORT = {'"': '\\"', "\\": "\\\\", "/": "\\/", "\n": "\\n", "\t": "\\t", "\b": "\\b", "\f": "\\f", "\r": "\\r"}
+
+spaces = st.text(" \t\r\n", max_size=2)
+
+
+@dataclass(frozen=True)
+class Spelled:
+    """One JSON text in pieces; a None piece stands where the value of a top-level string ``model`` goes."""
+
+    pieces: tuple[str | None, ...]
+    originals: tuple[str, ...]
+
+    @property
+    def raw(self) -> bytes:
+        originals = iter(self.originals)
+        return "".join(next(originals) if piece is None else piece for piece in self.pieces).encode()
+
+    def having(self, value: bytes) -> bytes:
+        return b"".join(value if piece is None else piece.encode() for piece in self.pieces)
+
+
+@st.composite
+def strings(draw: st.DrawFn, content: str | None = None) -> str:
+    """A JSON string: each character as it is, by its short escape, or by hex escapes in either case."""
+    text = draw(st.sampled_from(TEXTS) | st.text(max_size=6)) if content is None else content
+    spelled = []
+    for character in text:
+        hexed = "".join(f"\\u{unit:04x}" for unit in _units(character))
+        ways = [hexed, "".join(f"\\u{unit:04X}" for unit in _units(character))]
+        if character in SHORT:
+            ways.append(SHORT[character])
+        if character not in '"\\' and character >= " ":
+            ways += [character] * 6
+        spelled.append(draw(st.sampled_from(ways)))
+    return '"' + "".join(spelled) + '"'
+
+
+def _units(character: str) -> list[int]:
+    data = character.encode("utf-16-be", "surrogatepass")
+    return [int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2)]
+
+
+def _spaced(texts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.tuples(spaces, texts, spaces).map("".join)
+
+
+def _arrays(values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.lists(_spaced(values), max_size=3).map(lambda some: f"[{','.join(some)}]") | spaces.map("[{}]".format)
+
+
+def _objects(values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    keys = st.sampled_from(KEYS).flatmap(strings)
+    members = st.tuples(_spaced(keys), _spaced(values)).map(":".join)
+    return st.lists(members, max_size=4).map(lambda some: f"{{{','.join(some)}}}")
+
+
+scalars = st.sampled_from([*NUMBERS, "true", "false", "null"]) | strings()
+values = st.recursive(scalars, lambda inner: _arrays(inner) | _objects(inner), max_leaves=6)
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> Spelled:
+    """An object with any number of members, ``model`` among them often and sometimes several times."""
+    pieces: list[str | None] = [draw(spaces) + "{"]
+    originals: list[str] = []
+    for number in range(draw(st.integers(0, 5))):
+        key = draw(st.sampled_from(KEYS + ["model"] * 6))
+        value = draw(values)
+        pieces.append("," if number else "")
+        pieces.append(draw(_spaced(strings(key))) + ":" + draw(spaces))
+        if key == "model" and value.startswith('"'):
+            pieces.append(None)
+            originals.append(value)
+        else:
+            pieces.append(value)
+        pieces.append(draw(spaces))
+    pieces.append((draw(spaces) if len(pieces) == 1 else "") + "}" + draw(spaces))
+    return Spelled(tuple(pieces), tuple(originals))
+
+
+Pairs = list[tuple[str, Any]]
+
+
+class Members(Pairs):
+    """An object as the standard library read it, duplicates kept."""
+
+
+def read(raw: bytes) -> Any:
+    return json.loads(raw, object_pairs_hook=Members)
+
+
+def at(value: Any, path: tuple[str, ...]) -> list[Any]:
+    """Every value at ``path``, in order."""
+    found = [value]
+    for name in path:
+        found = [inner for one in found if isinstance(one, Members) for key, inner in one if key == name]
+    return found
+
+
+# -- replacing -----------------------------------------------------------------------------------------------------
+
+
+@given(documents(), st.sampled_from(["gpt-4", "", 'a"b', "é/🦜"]))
+def test_only_the_model_changes(spelled: Spelled, model: str) -> None:
+    raw = spelled.raw
+    document = decode(raw)
+    edited = replace_member(raw, document, "model", model)
+    if isinstance(document.get("model"), str):
+        assert edited == spelled.having(encode(model))
+    else:
+        assert edited == raw, "a model that is no string is somebody else's complaint"
+
+
+@given(documents())
+def test_the_edited_document_reads_as_meant(spelled: Spelled) -> None:
+    before = read(spelled.raw)
+    after = read(replace_string(spelled.raw, ("model",), "new"))
+    assert after == [(key, "new" if key == "model" and isinstance(value, str) else value) for key, value in before]
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        pytest.param(b'{"model":"a"}', b'{"model":"new"}', id="alone"),
+        pytest.param(b' {\n\t"model" :\r\n"a" } ', b' {\n\t"model" :\r\n"new" } ', id="white space"),
+        pytest.param(b'{"model":"a","model":"b"}', b'{"model":"new","model":"new"}', id="twice"),
+        pytest.param(b'{"model":1,"model":"b"}', b'{"model":1,"model":"new"}', id="twice, a number first"),
+        pytest.param(b'{"model":"a","model":1}', b'{"model":"a","model":1}', id="twice, a number last"),
+        pytest.param(rb'{"mod\u0065l":"a"}', rb'{"mod\u0065l":"new"}', id="escaped key"),
+        pytest.param(
+            rb'{"model":"a","\u006Dod\u0065l":"b"}', rb'{"model":"new","\u006Dod\u0065l":"new"}', id="both spellings"
+        ),
+        pytest.param(rb'{"model":"a\"b\\","x":1}', rb'{"model":"new","x":1}', id="escapes in the value"),
+        pytest.param(b'{"x":"model","model":"model"}', b'{"x":"model","model":"new"}', id="as a value"),
+        pytest.param(b'{"x":["model","a"],"model":"a"}', b'{"x":["model","a"],"model":"new"}', id="in an array"),
+        pytest.param(b'{"x":{"model":"a"},"model":"b"}', b'{"x":{"model":"a"},"model":"new"}', id="nested before"),
+        pytest.param(b'{"model":"b","x":{"model":"a"}}', b'{"model":"new","x":{"model":"a"}}', id="nested behind"),
+        pytest.param(
+            rb'{"x":"\"model\":\"a\"","model":"b"}', rb'{"x":"\"model\":\"a\"","model":"new"}', id="inside a string"
+        ),
+        pytest.param(rb'{"x":"say \"model","model":"b"}', rb'{"x":"say \"model","model":"new"}', id="ends a string"),
+        pytest.param(rb'{"x\"model":"a","model":"b"}', rb'{"x\"model":"a","model":"new"}', id="ends a key"),
+        pytest.param(rb'{"x\\":"a","model":"b"}', rb'{"x\\":"a","model":"new"}', id="behind a backslash"),
+        pytest.param(b'{"model":null}', b'{"model":null}', id="null"),
+        pytest.param(b'{"model":{"model":"a"}}', b'{"model":{"model":"a"}}', id="an object"),
+        pytest.param(b'{"x":"model"}', b'{"x":"model"}', id="none"),
+        pytest.param(b'{"x":{"model":"a"}}', b'{"x":{"model":"a"}}', id="only nested"),
+        pytest.param(b"{ }", b"{ }", id="empty"),
+        pytest.param(
+            b'{"a":1e5,"b":1.0,"c":-0,"model":"x","d":12345678901234567890}',
+            b'{"a":1e5,"b":1.0,"c":-0,"model":"new","d":12345678901234567890}',
+            id="numbers keep their spelling",
+        ),
+    ],
+)
+def test_spellings(raw: bytes, expected: bytes) -> None:
+    assert replace_member(raw, decode(raw), "model", "new") == expected
+
+
+def test_a_long_body() -> None:
+    turns = [{"role": "user", "content": f'turn {n}: "model": "x" \\ é 🦜 \u2028 {{}}'} for n in range(1500)]
+    before, behind = (json.dumps(turns, ensure_ascii=ascii).encode() for ascii in (False, True))
+    for raw, expected in (
+        (b'{"messages":%b,"model":"a"}', b'{"messages":%b,"model":"new"}'),
+        (b'{"model":"a","messages":%b}', b'{"model":"new","messages":%b}'),
+    ):
+        for messages in (before, behind):
+            body = raw % messages
+            assert len(body) > 60_000
+            assert replace_member(body, decode(body), "model", "new") == expected % messages
+
+
+def test_replace_string_leaves_other_types() -> None:
+    raw = b'{"message":{"model":1,"x":[{"model":"in an array"}]},"message":{"model":"a"},"message":"text"}'
+    edited = b'{"message":{"model":1,"x":[{"model":"in an array"}]},"message":{"model":"new"},"message":"text"}'
+    assert replace_string(raw, ("message", "model"), "new") == edited
+
+
+# -- finding -------------------------------------------------------------------------------------------------------
+
+
+@given(documents(), st.lists(st.sampled_from([*KEYS, "model", "message"]), min_size=1, max_size=3).map(tuple))
+@example(Spelled(('{"a":{"a":[{"a":1}],"a":{"a":2}},"a":3}',), ()), ("a", "a", "a"))
+def test_find_sees_what_a_parser_sees(spelled: Spelled, path: tuple[str, ...]) -> None:
+    raw = spelled.raw
+    spans = find(raw, path)
+    assert [read(raw[start:end]) for start, end in spans] == at(read(raw), path)
+    assert all(raw[start:end] == raw[start:end].strip() for start, end in spans), "a span holds the bare value"
+
+
+@pytest.mark.parametrize(
+    ("raw", "path", "values_there"),
+    [
+        pytest.param(b'{"a":1}', ("a",), [b"1"], id="top level"),
+        pytest.param(b'{"a":{"b":{"c":"x"}}}', ("a", "b", "c"), [b'"x"'], id="three deep"),
+        pytest.param(b'{"a":{"b":1},"a":{"b":2}}', ("a", "b"), [b"1", b"2"], id="repeated parents"),
+        pytest.param(b'{"a":[{"b":1}]}', ("a", "b"), [], id="never into arrays"),
+        pytest.param(b'{"a":"b"}', ("a", "b"), [], id="never into strings"),
+        pytest.param(b'{"a":{"b":1}}', ("b",), [], id="never one level too deep"),
+        pytest.param(
+            b'{"a" : [ 1 , "]" , {"x":"}"} ] , "b" : true }', ("b",), [b"true"], id="past brackets in strings"
+        ),
+        pytest.param(b'{"a":-1.5e-3}', ("a",), [b"-1.5e-3"], id="a number at the end"),
+        pytest.param(b'{"a":{}}', ("a",), [b"{}"], id="an empty object"),
+        pytest.param(b'{"a":{}}', ("a", "a"), [], id="inside an empty object"),
+        pytest.param(b"{}", ("a",), [], id="empty"),
+    ],
+)
+def test_find(raw: bytes, path: tuple[str, ...], values_there: list[bytes]) -> None:
+    assert [raw[start:end] for start, end in find(raw, path)] == values_there
+
+
+# -- the two small ones --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        pytest.param(b'{"a":1}', b'{"k":[true],"a":1}', id="plain"),
+        pytest.param(b' \n{ "a" : 1 }\n', b' \n{"k":[true], "a" : 1 }\n', id="white space stays"),
+        pytest.param(b'{"k":0}', b'{"k":[true],"k":0}', id="the key is not looked for"),
+    ],
+)
+def test_insert_first(raw: bytes, expected: bytes) -> None:
+    assert insert_first(raw, "k", b"[true]") == expected
+
+
+@given(documents().filter(lambda spelled: decode(spelled.raw) != {}))
+def test_insert_first_adds_one_member_in_front(spelled: Spelled) -> None:
+    assert read(insert_first(spelled.raw, "k\u2028", b"1")) == [("k\u2028", 1), *read(spelled.raw)]
+
+
+@pytest.mark.parametrize(
+    ("edits", "expected"),
+    [
+        pytest.param([], b"0123456789", id="none"),
+        pytest.param([((0, 0), b"x")], b"x0123456789", id="an insertion"),
+        pytest.param([((0, 2), b""), ((2, 3), b"abc"), ((9, 10), b"z")], b"abc345678z", id="several"),
+        pytest.param([((0, 10), b"")], b"", id="everything"),
+    ],
+)
+def test_splice(edits: list[tuple[tuple[int, int], bytes]], expected: bytes) -> None:
+    assert splice(b"0123456789", edits) == expected

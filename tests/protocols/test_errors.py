@@ -1,0 +1,196 @@
+"""Every error that exists, as clients of either dialect read it.
+
+Law: the table below names every class of the tree and every kind of a vendor's failure; the tree is walked to prove it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from openai.types.shared import ErrorObject
+
+from nexus import errors
+from nexus.errors import FAILURE_KINDS, Answered, MethodNotAllowed, NexusError, Rejected, UpstreamError
+from nexus.protocols.chat.errors import write_error as write_chat
+from nexus.protocols.chat.errors import write_in_band as write_chat_in_band
+from nexus.protocols.messages.errors import write_error as write_messages
+from nexus.protocols.messages.errors import write_in_band as write_messages_in_band
+
+INVALID = "invalid_request_error"
+
+# Class: status, type and code for chat, type for messages.
+TREE: dict[type[NexusError], tuple[int, str, str | None, str]] = {
+    errors.NexusError: (500, "server_error", "internal_error", "api_error"),
+    errors.ClientError: (400, INVALID, None, INVALID),
+    errors.InvalidRequest: (400, INVALID, None, INVALID),
+    errors.UnsupportedFeature: (400, INVALID, "unsupported_feature", INVALID),
+    errors.AuthenticationFailed: (401, INVALID, "invalid_api_key", "authentication_error"),
+    errors.PermissionDenied: (403, "permission_error", None, "permission_error"),
+    errors.NotFound: (404, INVALID, "not_found", "not_found_error"),
+    errors.ModelNotFound: (404, INVALID, "model_not_found", "not_found_error"),
+    errors.MethodNotAllowed: (405, INVALID, "method_not_allowed", INVALID),
+    errors.RequestTooLarge: (413, INVALID, "request_too_large", "request_too_large"),
+    errors.UnsupportedMediaType: (415, INVALID, "unsupported_media_type", INVALID),
+    errors.RateLimited: (429, "rate_limit_error", "rate_limit_exceeded", "rate_limit_error"),
+    errors.Overloaded: (503, "server_error", "overloaded", "overloaded_error"),
+    errors.UpstreamError: (502, "server_error", None, "api_error"),
+    errors.Unreachable: (502, "server_error", "upstream_unreachable", "api_error"),
+    errors.UpstreamTimeout: (504, "server_error", "upstream_timeout", "timeout_error"),
+    errors.ProtocolError: (502, "server_error", "upstream_protocol", "api_error"),
+    errors.Answered: (418, "server_error", None, "api_error"),
+    errors.Rejected: (418, "server_error", None, "api_error"),
+    errors.StreamInterrupted: (502, "server_error", "stream_interrupted", "api_error"),
+    errors.Cancelled: (499, "server_error", "cancelled", "api_error"),
+    errors.InternalError: (500, "server_error", "internal_error", "api_error"),
+}
+
+# A vendor's failure by kind: type and code for chat, type for messages.
+FAILURES: dict[str, tuple[str, str | None, str]] = {
+    "invalid_request": (INVALID, None, INVALID),
+    "authentication": (INVALID, "invalid_api_key", "authentication_error"),
+    "permission": ("permission_error", None, "permission_error"),
+    "model_not_found": (INVALID, "model_not_found", "not_found_error"),
+    "not_found": (INVALID, "not_found", "not_found_error"),
+    "request_too_large": (INVALID, "request_too_large", "request_too_large"),
+    "context_length": (INVALID, "context_length_exceeded", INVALID),
+    "content_policy": (INVALID, "content_policy_violation", INVALID),
+    "rate_limit": ("rate_limit_error", "rate_limit_exceeded", "rate_limit_error"),
+    "quota": ("insufficient_quota", "insufficient_quota", "rate_limit_error"),
+    "overloaded": ("server_error", "overloaded", "overloaded_error"),
+    "timeout": ("server_error", "upstream_timeout", "timeout_error"),
+    "upstream": ("server_error", None, "api_error"),
+}
+
+# Anthropic's documented error types.
+DOCUMENTED = {
+    INVALID,
+    "authentication_error",
+    "billing_error",
+    "permission_error",
+    "not_found_error",
+    "request_too_large",
+    "rate_limit_error",
+    "timeout_error",
+    "api_error",
+    "overloaded_error",
+}
+
+MESSAGE = 'it "broke" at é'
+
+
+def tree(root: type[NexusError] = NexusError) -> Iterator[type[NexusError]]:
+    yield root
+    for branch in root.__subclasses__():
+        if branch.__module__ == errors.__name__:
+            yield from tree(branch)
+
+
+def answered(body: bytes) -> Answered:
+    return Answered(provider="vendor", status=418, headers={}, body=body, retry_after=None, retryable=False)
+
+
+def an(kind: type[NexusError]) -> NexusError:
+    if kind is errors.InternalError:
+        return errors.InternalError()
+    if kind is Answered:
+        return answered(b"<html>")
+    if kind is Rejected:
+        return Rejected(MESSAGE, kind="upstream", status=418)
+    if issubclass(kind, UpstreamError):
+        return kind(MESSAGE, provider="vendor")
+    if issubclass(kind, MethodNotAllowed):
+        return kind(MESSAGE, allow=("GET",))
+    return kind(MESSAGE, param="messages")
+
+
+def check_chat(body: bytes, error: NexusError, kind: str, code: str | None) -> None:
+    written = json.loads(body)
+    assert list(written) == ["error"]
+    assert written["error"] == {"message": error.message, "type": kind, "param": error.param, "code": code}
+    ErrorObject.model_validate(written["error"], strict=True)
+
+
+def check_messages(body: bytes, error: NexusError, kind: str, words: str = "") -> None:
+    assert kind in DOCUMENTED
+    inner = {"type": kind, "message": words + error.message}
+    assert json.loads(body) == {"type": "error", "error": inner, "request_id": "req_1"}
+
+
+def test_the_tables_are_complete() -> None:
+    assert set(tree()) == set(TREE)
+    assert set(FAILURES) == FAILURE_KINDS
+
+
+@pytest.mark.parametrize("kind", [pytest.param(kind, id=kind.__name__) for kind in TREE])
+def test_every_error_in_both_dialects(kind: type[NexusError]) -> None:
+    status, chat_type, chat_code, messages_type = TREE[kind]
+    error = an(kind)
+    assert error.status == status
+    for write in (write_chat, write_chat_in_band):
+        check_chat(write(error, "req_1"), error, chat_type, chat_code)
+    for write in (write_messages, write_messages_in_band):
+        check_messages(write(error, "req_1"), error, messages_type)
+
+
+@pytest.mark.parametrize("kind", sorted(FAILURES))
+def test_a_vendors_failure_in_both_dialects(kind: str) -> None:
+    chat_type, chat_code, messages_type = FAILURES[kind]
+    error = Rejected(MESSAGE, kind=kind, status=400, provider="vendor", request_id="theirs")
+    check_chat(write_chat(error, "req_1"), error, chat_type, chat_code)
+    # The words by which Claude Code knows that it has to compact.
+    words = "prompt is too long: " if kind == "context_length" else ""
+    check_messages(write_messages(error, "req_1"), error, messages_type, words)
+
+
+def test_words_that_are_there_are_not_said_twice() -> None:
+    error = Rejected("prompt is too long: 9 > 8", kind="context_length", status=400)
+    check_messages(write_messages(error, "req_1"), error, INVALID)
+
+
+def test_a_bug_says_nothing_about_itself() -> None:
+    expected = "internal error in the gateway; the log has the details under this request id"
+    assert errors.InternalError().message == expected
+
+
+def test_an_unknown_kind_is_internal() -> None:
+    class Novel(NexusError):
+        kind = "novel"
+
+    check_chat(write_chat(Novel(MESSAGE), "req_1"), Novel(MESSAGE), "server_error", "internal_error")
+    check_messages(write_messages(Novel(MESSAGE), "req_1"), Novel(MESSAGE), "api_error")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param({"error": {"message": "slow down", "type": "tokens", "code": "rate_limit_exceeded"}}, id="usual"),
+        pytest.param({"error": {"message": "x", "future": [1]}, "also": 1}, id="more fields"),
+    ],
+)
+def test_what_a_vendor_said_keeps_its_words_in_a_chat_stream(said: dict[str, object]) -> None:
+    error = answered(json.dumps(said).encode())
+    assert json.loads(write_chat_in_band(error, "req_1")) == {"error": said["error"]}
+
+
+def test_what_a_vendor_said_keeps_its_words_in_a_messages_stream() -> None:
+    said = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}, "request_id": "theirs"}
+    assert json.loads(write_messages_in_band(answered(json.dumps(said).encode()), "req_1")) == said
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"<html>502</html>", id="html"),
+        pytest.param(b"[]", id="an array"),
+        pytest.param(b'{"error":"text"}', id="an error that is text"),
+        pytest.param(b'{"detail":"x"}', id="another shape"),
+        pytest.param(b"\xff\xfe", id="not UTF-8"),
+    ],
+)
+def test_other_bodies_are_told_in_our_words(body: bytes) -> None:
+    error = answered(body)
+    check_chat(write_chat_in_band(error, "req_1"), error, "server_error", None)
+    check_messages(write_messages_in_band(error, "req_1"), error, "api_error")

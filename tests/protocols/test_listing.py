@@ -1,0 +1,107 @@
+"""Anthropic's model list: the shape that its SDK reads, and every cursor.
+
+Law: walking the pages in either direction sees every model once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from anthropic.types import ModelInfo
+
+from nexus.errors import InvalidRequest
+from nexus.protocols.base import ModelCard
+from nexus.protocols.messages.listing import UNKNOWN_DATE, write_model, write_models
+
+CARDS = [ModelCard(f"p/m{number}", "p") for number in range(1, 8)]
+
+
+def ids(page: dict[str, Any]) -> list[str]:
+    return [model["id"].removeprefix("p/m") for model in page["data"]]
+
+
+def test_a_model() -> None:
+    written = write_model(ModelCard("anthropic/a/b", "anthropic", "A and B"))
+    read = ModelInfo.model_validate(written | {"capabilities": None, "max_input_tokens": None, "max_tokens": None})
+    assert (read.id, read.type, read.display_name) == ("anthropic/a/b", "model", "A and B")
+    assert written["created_at"] == UNKNOWN_DATE == "1970-01-01T00:00:00Z"
+    assert write_model(ModelCard("p/x", "p"))["display_name"] == "p/x", "a name for people is always there"
+
+
+@pytest.mark.parametrize(
+    ("query", "expected", "more"),
+    [
+        pytest.param({}, "1234567", False, id="all"),
+        pytest.param({"limit": "3"}, "123", True, id="the first three"),
+        pytest.param({"limit": "7"}, "1234567", False, id="just all"),
+        pytest.param({"limit": "6"}, "123456", True, id="all but one"),
+        pytest.param({"limit": "1000"}, "1234567", False, id="the largest limit"),
+        pytest.param({"limit": "1"}, "1", True, id="the smallest limit"),
+        pytest.param({"after_id": "p/m2", "limit": "3"}, "345", True, id="after"),
+        pytest.param({"after_id": "p/m4", "limit": "3"}, "567", False, id="after, just the rest"),
+        pytest.param({"after_id": "p/m7"}, "", False, id="after the last"),
+        pytest.param({"before_id": "p/m5", "limit": "3"}, "234", True, id="right before"),
+        pytest.param({"before_id": "p/m4", "limit": "3"}, "123", False, id="before, just the rest"),
+        pytest.param({"before_id": "p/m1"}, "", False, id="before the first"),
+        pytest.param({"after_id": ""}, "1234567", False, id="an empty cursor is none"),
+        pytest.param({"beta": "true"}, "1234567", False, id="other parameters"),
+    ],
+)
+def test_pages(query: dict[str, str], expected: str, more: bool) -> None:
+    page = write_models(CARDS, query)
+    assert "".join(ids(page)) == expected
+    assert page["has_more"] is more
+    assert page["first_id"] == (f"p/m{expected[0]}" if expected else None)
+    assert page["last_id"] == (f"p/m{expected[-1]}" if expected else None)
+    assert set(page) == {"data", "has_more", "first_id", "last_id"}
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 8])
+@pytest.mark.parametrize(("cursor", "end"), [("after_id", "last_id"), ("before_id", "first_id")])
+def test_walking_sees_every_model_once(size: int, cursor: str, end: str) -> None:
+    query = {"limit": str(size)}
+    if cursor == "before_id":
+        query["before_id"] = CARDS[-1].id
+    seen: list[str] = []
+    for _ in range(10):
+        page = write_models(CARDS, query)
+        seen += ids(page)
+        if not page["has_more"]:
+            break
+        query[cursor] = page[end]
+    expected = "1234567" if cursor == "after_id" else "123456"
+    assert "".join(sorted(seen)) == expected
+
+
+def test_twenty_are_the_default() -> None:
+    page = write_models([ModelCard(f"p/{number}", "p") for number in range(21)], {})
+    assert (len(page["data"]), page["has_more"], page["last_id"]) == (20, True, "p/19")
+
+
+def test_no_models() -> None:
+    assert write_models([], {}) == {"data": [], "has_more": False, "first_id": None, "last_id": None}
+
+
+@pytest.mark.parametrize(
+    ("query", "param"),
+    [
+        pytest.param({"limit": "0"}, "limit", id="zero"),
+        pytest.param({"limit": "1001"}, "limit", id="too many"),
+        pytest.param({"limit": "-1"}, "limit", id="negative"),
+        pytest.param({"limit": "ten"}, "limit", id="a word"),
+        pytest.param({"limit": ""}, "limit", id="nothing"),
+        pytest.param({"limit": "1.5"}, "limit", id="a fraction"),
+        pytest.param({"limit": "²"}, "limit", id="a digit that is no number"),
+        pytest.param({"limit": "٣"}, "limit", id="a number in another script"),
+        pytest.param({"limit": "9" * 5000}, "limit", id="a very long number"),
+        pytest.param({"after_id": "p/unknown"}, "after_id", id="unknown after"),
+        pytest.param({"before_id": "p/unknown"}, "before_id", id="unknown before"),
+        pytest.param({"after_id": "p/m1", "before_id": "p/m3"}, "before_id", id="both cursors"),
+    ],
+)
+def test_refusals(query: dict[str, str], param: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        write_models(CARDS, query)
+    assert caught.value.param == param
+    assert len(caught.value.message) < 100

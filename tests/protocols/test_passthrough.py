@@ -1,0 +1,491 @@
+"""The lane where dialect meets the same dialect: what changes in requests, answers and streams, and what is read.
+
+Law: the expected bytes are the vendor's own with the model's name exchanged by hand; the tap is judged apart.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from nexus.call import Tap
+from nexus.protocols.base import AnswerRelay
+from nexus.protocols.chat.passthrough import ChatPassthrough
+from nexus.protocols.chat.passthrough import edit_request as edit_chat
+from nexus.protocols.chat.usage import read_usage as read_chat_usage
+from nexus.protocols.messages.passthrough import MessagesPassthrough
+from nexus.protocols.messages.passthrough import edit_request as edit_messages
+from nexus.protocols.messages.usage import read_usage as read_messages_usage
+from nexus.protocols.sse import FrameDecoder
+from nexus.usage import Usage
+from nexus.wire import decode
+
+PUBLIC = "openai/smart"
+VENDOR = "gpt-4-0613"
+
+
+def relayed(passthrough: AnswerRelay, stream: bytes) -> bytes:
+    """What a client sees of a stream of whole frames."""
+    decoder = FrameDecoder()
+    edited = b"".join(map(passthrough.frame, decoder.feed(stream)))
+    assert decoder.rest == b"", "the stream of a test holds whole frames"
+    return edited
+
+
+def chat_relay(document: dict[str, Any] | None = None) -> ChatPassthrough:
+    return ChatPassthrough(document if document is not None else {"stream": True}, PUBLIC, Tap())
+
+
+def messages_relay() -> MessagesPassthrough:
+    return MessagesPassthrough("anthropic/claude", Tap())
+
+
+ASKING = {"stream": True, "stream_options": {"include_usage": True}}
+
+
+# -- chat: requests ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        pytest.param(
+            b'{"model":"openai/smart","stream":true}',
+            b'{"stream_options":{"include_usage":true},"model":"gpt-4-0613","stream":true}',
+            id="absent",
+        ),
+        pytest.param(
+            b'{"model":"openai/smart", "stream_options": null, "stream":true}',
+            b'{"model":"gpt-4-0613", "stream_options": {"include_usage":true}, "stream":true}',
+            id="null",
+        ),
+        pytest.param(
+            b'{"model":"openai/smart","stream":true,"stream_options":{}}',
+            b'{"model":"gpt-4-0613","stream":true,"stream_options":{"include_usage":true}}',
+            id="empty",
+        ),
+        pytest.param(
+            b'{"model":"openai/smart","stream":true,"stream_options":{"include_obfuscation":false}}',
+            b'{"model":"gpt-4-0613","stream":true,"stream_options":{"include_obfuscation":false,"include_usage":true}}',
+            id="other keys stay",
+        ),
+        pytest.param(
+            b'{"model":"openai/smart","stream":true,"stream_options":{"include_usage":false}}',
+            b'{"model":"gpt-4-0613","stream":true,"stream_options":{"include_usage":true}}',
+            id="false",
+        ),
+        pytest.param(
+            b'{"model":"openai/smart","stream":true,"stream_options":{ "include_usage" : true }}',
+            b'{"model":"gpt-4-0613","stream":true,"stream_options":{ "include_usage" : true }}',
+            id="true already",
+        ),
+        pytest.param(
+            b'{"stream_options":null,"model":"openai/smart","stream":true,"stream_options":{"x":1}}',
+            b'{"stream_options":{"x":1,"include_usage":true},"model":"gpt-4-0613","stream":true,'
+            b'"stream_options":{"x":1,"include_usage":true}}',
+            id="written twice",
+        ),
+        pytest.param(
+            b'{"model":"openai/smart","stream":true,"stream_options":"yes"}',
+            b'{"model":"gpt-4-0613","stream":true,"stream_options":"yes"}',
+            id="a mistake is the vendor's to name",
+        ),
+        pytest.param(
+            b'{"model":"openai/smart","stream":false}', b'{"model":"gpt-4-0613","stream":false}', id="no stream"
+        ),
+        pytest.param(b'{"model":"openai/smart"}', b'{"model":"gpt-4-0613"}', id="no word of a stream"),
+        pytest.param(
+            b'{"model":"openai/smart","x":{"stream_options":null},"stream":true,"seed":1.0}',
+            b'{"stream_options":{"include_usage":true},"model":"gpt-4-0613","x":{"stream_options":null},'
+            b'"stream":true,"seed":1.0}',
+            id="a nested one is none",
+        ),
+    ],
+)
+def test_chat_requests_ask_for_usage(raw: bytes, expected: bytes) -> None:
+    assert edit_chat(raw, decode(raw), VENDOR, ask_usage=True) == expected
+    unasked = edit_chat(raw, decode(raw), VENDOR, ask_usage=False)
+    assert unasked == raw.replace(b'"openai/smart"', b'"gpt-4-0613"'), "and only then"
+
+
+# -- chat: streams -------------------------------------------------------------------------------------------------
+
+ROLE = (
+    b'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"gpt-4-0613","service_tier":"default",'
+    b'"choices":[{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}],'
+    b'"usage":null}\n\n'
+)
+WORD = (
+    'data: {"id":"c", "model" : "gpt-4-0613","choices":[{"index":0,"delta":{"content":"\\"model\\":\\"gpt-4-0613\\" '
+    'Grüße \u2028"}}], "obfuscation":"x1", "n":1e5,"n":1.0}\n\n'
+).encode()
+STOP = b'data: {"id":"c","model":"gpt-4-0613","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+USAGE = (
+    b'data: {"id":"c","model":"gpt-4-0613","choices":[],"usage":{"prompt_tokens":20,"completion_tokens":9,'
+    b'"total_tokens":29,"prompt_tokens_details":{"cached_tokens":16},'
+    b'"completion_tokens_details":{"reasoning_tokens":4}}}\n\n'
+)
+COUNTED = Usage(input=4, cache_read=16, output=5, reasoning=4)
+DONE = b"data: [DONE]\n\n"
+AZURE = (
+    b'data: {"choices":[],"created":0,"id":"","model":"","object":"","prompt_filter_results":'
+    b'[{"prompt_index":0,"content_filter_results":{}}]}\n\n'
+)
+
+
+def renamed(stream: bytes) -> bytes:
+    """By hand: the name stands behind ``model`` and a colon, unescaped."""
+    return stream.replace(b'"model":"gpt-4-0613"', b'"model":"openai/smart"').replace(
+        b'"model" : "gpt-4-0613"', b'"model" : "openai/smart"'
+    )
+
+
+def test_chat_chunks_change_in_their_model_only() -> None:
+    relay = chat_relay(ASKING)
+    stream = ROLE + WORD + STOP + USAGE + DONE
+    assert relayed(relay, stream) == renamed(stream)
+    assert relay.tap == Tap(VENDOR, "stop", COUNTED)
+    assert relay.complete
+
+
+@pytest.mark.parametrize(
+    ("document", "shown"),
+    [
+        pytest.param(ASKING, True, id="asked"),
+        pytest.param({"stream": True}, False, id="absent"),
+        pytest.param({"stream": True, "stream_options": None}, False, id="null"),
+        pytest.param({"stream": True, "stream_options": {"include_usage": False}}, False, id="refused"),
+        pytest.param({"stream": True, "stream_options": "yes"}, False, id="a mistake"),
+    ],
+)
+def test_chat_usage_is_shown_to_who_asked_and_read_for_all(document: dict[str, Any], shown: bool) -> None:
+    relay = chat_relay(document)
+    assert relayed(relay, STOP + USAGE + DONE) == renamed(STOP + (USAGE if shown else b"") + DONE)
+    assert relay.tap.usage == COUNTED
+
+
+@pytest.mark.parametrize(
+    ("chunk", "kept"),
+    [
+        pytest.param(AZURE, True, id="Azure's first chunk"),
+        pytest.param(AZURE.replace(b'"id"', b'"usage":null,"id"'), True, id="Azure's first chunk, usage null"),
+        pytest.param(STOP.replace(b'"id"', b'"usage":{"prompt_tokens":1},"id"'), True, id="usage beside a choice"),
+        pytest.param(b'data: {"id":"c","usage":{"prompt_tokens":1}}\n\n', True, id="no choices at all"),
+        pytest.param(b'data: {"choices":[],"id":"c"}\n\n', True, id="no usage at all"),
+        pytest.param(b'data: {"choices":[],"usage":{"prompt_tokens":1}}\n\n', False, id="the usage chunk"),
+    ],
+)
+def test_chat_hides_nothing_but_the_usage_chunk(chunk: bytes, kept: bool) -> None:
+    edited = relayed(chat_relay(), chunk)
+    assert (edited != b"") is kept
+    if kept:
+        expected = chunk.replace(b'"model":"gpt-4-0613"', b'"model":"openai/smart"')
+        assert edited == expected.replace(b'"model":""', b'"model":"openai/smart"')
+
+
+def test_chat_usage_of_the_last_chunk_that_has_some_counts() -> None:
+    relay = chat_relay()
+    early = ROLE.replace(b'"usage":null', b'"usage":{"prompt_tokens":20,"completion_tokens":1}')
+    late = STOP.replace(b'"id"', b'"usage":{"prompt_tokens":20,"completion_tokens":9},"id"')
+    relayed(relay, early + WORD + late + ROLE)
+    assert relay.tap.usage == Usage(input=20, output=9)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param(b": OPENROUTER PROCESSING\n\n", id="comment"),
+        pytest.param(b"data: {broken\n\n", id="not JSON"),
+        pytest.param(b"data: [1]\n\n", id="not an object"),
+        pytest.param(b'data: {"model":7,"choices":"x","usage":[]}\n\n', id="other types"),
+        pytest.param(b"event: future\ndata: {}\n\n", id="unknown event"),
+        pytest.param(b"id: 1\n\n", id="no data"),
+        pytest.param(b'data: {"type":"future","x":{"model":"gpt-4-0613"}}\n\n', id="a nested model"),
+    ],
+)
+def test_chat_frames_that_pass_untouched(raw: bytes) -> None:
+    relay = chat_relay()
+    assert relayed(relay, raw) == raw
+    assert (relay.complete, relay.ended, relay.tap) == (False, False, Tap())
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pytest.param(b'data: {"model":"gpt-4-0613"}\r\n\r\n', id="CRLF"),
+        pytest.param(b'data:{"model":"gpt-4-0613"}\n\n', id="no space"),
+        pytest.param(b'event: chunk\nid: 1\ndata: {"model":"gpt-4-0613"}\n\n', id="named"),
+        pytest.param(b': {note}\ndata: {"model":"gpt-4-0613"}\n\n', id="behind a comment with a brace"),
+    ],
+)
+def test_chat_chunks_in_other_frames(frame: bytes) -> None:
+    assert relayed(chat_relay(), frame) == renamed(frame)
+
+
+@pytest.mark.parametrize("done", [pytest.param(DONE, id="usual"), pytest.param(b"data:[DONE]\r\n\r\n", id="no space")])
+def test_chat_is_complete_with_done(done: bytes) -> None:
+    relay = chat_relay()
+    relayed(relay, ROLE + STOP)
+    assert not relay.complete
+    assert relayed(relay, done) == done
+    assert relay.complete
+
+
+def test_chat_error_chunk_is_the_vendors_own_end() -> None:
+    relay = chat_relay()
+    error = b'data: {"error":{"message":"boom","type":"server_error","code":500}}\n\n'
+    assert relayed(relay, ROLE + error) == renamed(ROLE) + error
+    assert relay.complete
+    assert relay.tap.stop_reason == "error"
+
+
+def finish(index: int, reason: str | None = "stop") -> bytes:
+    choice = {"index": index, "delta": {}, "finish_reason": reason}
+    return b"data: %b\n\n" % json.dumps({"choices": [choice]}).encode()
+
+
+@pytest.mark.parametrize(
+    ("n", "stream", "ended"),
+    [
+        pytest.param(None, finish(0, None), False, id="one, running"),
+        pytest.param(None, finish(0), True, id="one, finished"),
+        pytest.param(0, finish(0), True, id="nonsense counts as one"),
+        pytest.param(2, finish(0), False, id="first of two"),
+        pytest.param(2, finish(0) + finish(0), False, id="first of two, said twice"),
+        pytest.param(2, finish(1) + finish(0, None), False, id="second of two"),
+        pytest.param(2, finish(1) + finish(0), True, id="both"),
+        pytest.param(2, finish(1) + finish(0) + USAGE, True, id="both, then usage"),
+    ],
+)
+def test_chat_has_ended_when_every_choice_finished(n: int | None, stream: bytes, ended: bool) -> None:
+    relay = chat_relay({"stream": True, "n": n})
+    relayed(relay, stream)
+    assert relay.ended is ended
+    assert not relay.complete, "the terminator is still due"
+
+
+# -- chat: whole answers -------------------------------------------------------------------------------------------
+
+
+def test_chat_answers_change_in_their_model_only() -> None:
+    answer = (
+        b'{\n  "id": "c", "model" : "gpt-4-0613", "x_future": {"model": "gpt-4-0613", "n": 1.0},\n'
+        b'  "choices": [{"index": 0, "message": {"content": "\\"model\\": \\u00e9"}, "finish_reason": "tool_calls"}],\n'
+        b'  "usage": {"prompt_tokens": 5, "completion_tokens": 2}\n}\n'
+    )
+    relay = chat_relay({})
+    assert relay.body(answer) == answer.replace(b'"model" : "gpt-4-0613"', b'"model" : "openai/smart"')
+    assert relay.tap == Tap(VENDOR, "tool_calls", Usage(input=5, output=2))
+    assert relay.complete
+
+
+@pytest.mark.parametrize("raw", [pytest.param(b"[]", id="array"), pytest.param(b'{"model": null}', id="null model")])
+def test_answers_of_other_shapes_pass(raw: bytes) -> None:
+    assert chat_relay({}).body(raw) == raw
+    assert messages_relay().body(raw) == raw
+
+
+@pytest.mark.parametrize("raw", [pytest.param(b"<html>", id="html"), pytest.param(b"", id="nothing")])
+def test_answers_that_are_not_json_are_told(raw: bytes) -> None:
+    with pytest.raises(ValueError):
+        chat_relay({}).body(raw)
+    with pytest.raises(ValueError):
+        messages_relay().body(raw)
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        pytest.param({"prompt_tokens": 5, "completion_tokens": 2}, Usage(input=5, output=2), id="no details"),
+        pytest.param(
+            {
+                "prompt_tokens": 20,
+                "completion_tokens": 9,
+                "prompt_tokens_details": {"cached_tokens": 16, "audio_tokens": 1},
+                "completion_tokens_details": {"reasoning_tokens": 4},
+            },
+            COUNTED,
+            id="cached and reasoning are inside",
+        ),
+        pytest.param(
+            {"prompt_tokens": 3, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 9}},
+            Usage(input=3, cache_read=9, output=1),
+            id="more cached than there is stands beside",
+        ),
+        pytest.param(
+            {"prompt_tokens": 3, "completion_tokens": 1, "completion_tokens_details": {"reasoning_tokens": 9}},
+            Usage(input=3, output=1, reasoning=9),
+            id="more reasoning than there is stands beside",
+        ),
+        pytest.param(
+            {"prompt_tokens": None, "completion_tokens": "7", "prompt_tokens_details": None}, Usage(), id="odd types"
+        ),
+        pytest.param({"prompt_tokens": -1, "completion_tokens": True}, Usage(), id="no counts"),
+    ],
+)
+def test_chat_usage(usage: dict[str, Any], expected: Usage) -> None:
+    read = read_chat_usage(usage)
+    assert read == expected
+
+
+# -- messages: requests --------------------------------------------------------------------------------------------
+
+
+def test_messages_requests_change_in_their_model_only() -> None:
+    raw = (
+        b'{ "model":"anthropic/claude", "max_tokens":64,"system":[{"type":"text","text":"x","cache_control":'
+        b'{"type":"ephemeral"}}],"thinking":{"type":"adaptive"},"metadata":{"model":"anthropic/claude"},'
+        b'"x_future":1.0,"x_future":1e5 }'
+    )
+    edited = edit_messages(raw, decode(raw), "claude-sonnet-4-5")
+    assert edited == raw.replace(b'"model":"anthropic/claude"', b'"model":"claude-sonnet-4-5"', 1)
+
+
+# -- messages: streams ---------------------------------------------------------------------------------------------
+
+START = (
+    b'event: message_start\ndata: {"type":"message_start","message":{"model":"claude-sonnet-4-5","id":"msg_1",'
+    b'"type":"message","role":"assistant","content":[],"stop_reason":null,"usage":{"input_tokens":10,'
+    b'"cache_creation_input_tokens":30,"cache_read_input_tokens":2000,"cache_creation":'
+    b'{"ephemeral_5m_input_tokens":10,"ephemeral_1h_input_tokens":20},"output_tokens":1,"service_tier":"standard"}}}\n\n'
+)
+PING = b'event: ping\ndata: {"type": "ping"}\n\n'
+BLOCK = (
+    b'event: content_block_start\ndata: {"type":"content_block_start","index":0,"content_block":'
+    b'{"type":"text","text":"","model":"claude-sonnet-4-5"}}\n\n'
+)
+DELTA = (
+    'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta",'
+    '"text":"\\"message\\":{\\"model\\":\\"claude-sonnet-4-5\\"} é\u2028"}}\n\n'
+).encode()
+FUTURE = b'event: future\ndata: {"type":"future","message":{"model":"claude-sonnet-4-5"},"n":1.0}\n\n'
+LAST = (
+    b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"tool_use","stop_sequence":null,'
+    b'"model":"claude-sonnet-4-5"},"usage":{"input_tokens":null,"output_tokens":42}}\n\n'
+)
+END = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+
+
+def test_messages_streams_change_in_the_first_event_only() -> None:
+    relay = messages_relay()
+    before = START + PING + BLOCK + DELTA + FUTURE + LAST
+    first = START.replace(b'"claude-sonnet-4-5"', b'"anthropic/claude"')
+    assert relayed(relay, before) == first + before.removeprefix(START)
+    assert not relay.complete
+    assert relayed(relay, END) == END
+    assert relay.complete
+    usage = Usage(input=10, cache_read=2000, cache_write_5m=10, cache_write_1h=20, output=42)
+    assert relay.tap == Tap("claude-sonnet-4-5", "tool_use", usage)
+
+
+def test_messages_usage_is_merged_field_by_field() -> None:
+    """message_delta repeats what it wants to correct, and may bring the input side only then."""
+    relay = messages_relay()
+    relayed(relay, START)
+    assert relay.tap.usage == Usage(input=10, cache_read=2000, cache_write_5m=10, cache_write_1h=20, output=1)
+    later = b'data: {"type":"message_delta","delta":{},"usage":{"input_tokens":11,"output_tokens":7}}\n\n'
+    relayed(relay, later)
+    assert relay.tap.usage == Usage(input=11, cache_read=2000, cache_write_5m=10, cache_write_1h=20, output=7)
+    relayed(relay, b'data: {"type":"message_delta","delta":{"stop_reason":"end_turn"}}\n\n')
+    assert relay.tap.usage.output == 7
+    assert relay.tap.stop_reason == "end_turn"
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pytest.param(b'data: {"type":"message_start","message":{"model":"claude-sonnet-4-5"}}\n\n', id="no name"),
+        pytest.param(
+            b'event:message_start\r\ndata:{"type":"message_start","message":{"model":"claude-sonnet-4-5"}}\r\n\r\n',
+            id="no space, CRLF",
+        ),
+        pytest.param(
+            rb'data: {"message":{"mod\u0065l":"claude-sonnet-4-5"},"type":"message_start"}' + b"\n\n", id="escaped"
+        ),
+    ],
+)
+def test_messages_first_event_in_other_frames(frame: bytes) -> None:
+    assert relayed(messages_relay(), frame) == frame.replace(b'"claude-sonnet-4-5"', b'"anthropic/claude"')
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param(b": comment\n\n", id="comment"),
+        pytest.param(PING, id="ping"),
+        pytest.param(b"event: message_start\ndata: {broken\n\n", id="not JSON"),
+        pytest.param(b"data: []\n\n", id="not an object"),
+        pytest.param(b'data: {"type":"message_start"}\n\n', id="a start without message"),
+        pytest.param(b'data: {"type":"message_start","message":{"model":null,"usage":7}}\n\n', id="other types"),
+        pytest.param(b'data: {"type":"message_delta","delta":null,"usage":null}\n\n', id="an empty delta"),
+        pytest.param(FUTURE, id="unknown event"),
+    ],
+)
+def test_messages_frames_that_pass_untouched(raw: bytes) -> None:
+    relay = messages_relay()
+    assert relayed(relay, raw) == raw
+    assert (relay.complete, relay.ended, relay.tap) == (False, False, Tap())
+
+
+def test_messages_error_event_is_the_vendors_own_end() -> None:
+    relay = messages_relay()
+    error = b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}\n\n'
+    assert relayed(relay, error) == error
+    assert relay.complete
+    assert relay.tap.stop_reason == "error"
+
+
+# -- messages: whole answers ---------------------------------------------------------------------------------------
+
+
+def test_messages_answers_change_in_their_model_only() -> None:
+    answer = (
+        b'{"model":"claude-sonnet-4-5","id":"msg_1","content":[{"type":"text","text":"\\"model\\":"},'
+        b'{"type":"future","model":"claude-sonnet-4-5"}],"stop_reason":"end_turn",'
+        b'"usage":{"input_tokens":3,"output_tokens":5,"server_tool_use":null}}'
+    )
+    relay = messages_relay()
+    assert relay.body(answer) == answer.replace(b'"claude-sonnet-4-5"', b'"anthropic/claude"', 1)
+    assert relay.tap == Tap("claude-sonnet-4-5", "end_turn", Usage(input=3, output=5))
+    assert relay.complete
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        pytest.param({"input_tokens": 3, "output_tokens": 5}, Usage(input=3, output=5), id="no cache"),
+        pytest.param(
+            {"input_tokens": 3, "cache_read_input_tokens": 100, "output_tokens": 5},
+            Usage(input=3, cache_read=100, output=5),
+            id="reads are beside the input",
+        ),
+        pytest.param(
+            {"input_tokens": 3, "cache_creation_input_tokens": 30, "output_tokens": 5},
+            Usage(input=3, cache_write_5m=30, output=5),
+            id="writes without details are short",
+        ),
+        pytest.param(
+            {
+                "input_tokens": 3,
+                "cache_creation_input_tokens": 30,
+                "cache_creation": {"ephemeral_5m_input_tokens": 10, "ephemeral_1h_input_tokens": 20},
+                "output_tokens": 5,
+            },
+            Usage(input=3, cache_write_5m=10, cache_write_1h=20, output=5),
+            id="writes with details",
+        ),
+        pytest.param(
+            {"input_tokens": 3, "output_tokens": 5, "output_tokens_details": {"thinking_tokens": 4}},
+            Usage(input=3, output=1, reasoning=4),
+            id="thinking is inside the output",
+        ),
+        pytest.param({"input_tokens": None, "cache_creation": None, "output_tokens": "x"}, Usage(), id="odd types"),
+    ],
+)
+def test_messages_usage(usage: dict[str, Any], expected: Usage) -> None:
+    read = read_messages_usage(usage)
+    assert read == expected
+    inside = sum(usage.get(name) or 0 for name in ("input_tokens", "cache_read_input_tokens"))
+    assert read.total_input == inside + (usage.get("cache_creation_input_tokens") or 0), "the parts sum to the total"

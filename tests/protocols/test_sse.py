@@ -1,0 +1,186 @@
+"""Server-sent events by the standard, under every way in which a network may cut them.
+
+Law: whatever the cut, the frames' bytes joined with the rest are the input, and the events are the same; a frame is
+handed out with the byte that completes its blank line.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nexus.protocols import sse
+from nexus.protocols.sse import Frame, FrameDecoder, FrameTooLarge, frame, parse_frame
+
+Event = tuple[str | None, str]
+
+STREAMS = [
+    pytest.param(b'data: {"a": 1}\n\ndata: [DONE]\n\n', [(None, '{"a": 1}'), (None, "[DONE]")], id="LF"),
+    pytest.param(b"data: a\r\rdata: b\r\r", [(None, "a"), (None, "b")], id="CR"),
+    pytest.param(b"data: a\r\n\r\ndata: b\r\n\r\n", [(None, "a"), (None, "b")], id="CRLF"),
+    pytest.param(b"data: a\r\n\ndata: b\n\r\ndata: c\r\r\n", [(None, "a"), (None, "b"), (None, "c")], id="mixed ends"),
+    pytest.param(b"data: a\r\ndata: b\rdata: c\ndata: d\n\n", [(None, "a\nb\nc\nd")], id="mixed lines in one event"),
+    pytest.param(b"event: message_start\ndata: {}\n\n", [("message_start", "{}")], id="named"),
+    pytest.param(b"data:{}\n\nevent:x\ndata:  y\n\n", [(None, "{}"), ("x", " y")], id="no space, two spaces"),
+    pytest.param(b": ping\n\n:\n\ndata: a\n\n", [(None, "a")], id="comments"),
+    pytest.param(b": note\ndata: a\n: more\n\n", [(None, "a")], id="comments inside an event"),
+    pytest.param(b"id: 7\nretry: 100\nfoo: bar\ndata: a\n\n", [(None, "a")], id="other fields"),
+    pytest.param(b"data\n\ndata:\n\n", [(None, ""), (None, "")], id="empty data"),
+    pytest.param(b"event: a\nevent: b\ndata: x\n\n", [("b", "x")], id="the last name counts"),
+    pytest.param(b"event: lonely\n\ndata: x\n\n", [(None, "x")], id="a name alone is no event"),
+    pytest.param(b"database: x\n data: y\ndata : z\n\n", [], id="nearly data"),
+    pytest.param(b"data: a: b\n\n", [(None, "a: b")], id="a colon in the data"),
+    pytest.param(
+        "data: a\u2028b\u2029c\u0085d\x0b\x0c\n\n".encode(), [(None, "a\u2028b\u2029c\u0085d\x0b\x0c")], id="U+2028"
+    ),
+    pytest.param("data: Grüße 東京 🦜\n\n".encode(), [(None, "Grüße 東京 🦜")], id="UTF-8"),
+    pytest.param(b"\xef\xbb\xbfdata: a\n\ndata: b\n\n", [(None, "a"), (None, "b")], id="BOM"),
+    pytest.param(b"\n\n\ndata: a\n\n\n\n", [(None, "a")], id="extra blank lines"),
+    pytest.param(b"data: a\n\ndata: cut off\n", [(None, "a")], id="an event without its end"),
+    pytest.param(b"data: \xff\xfe\n\n", [(None, "\ufffd\ufffd")], id="not UTF-8"),
+    pytest.param(b"", [], id="nothing"),
+]
+
+
+def decoded(pieces: list[bytes]) -> tuple[list[Frame], bytes]:
+    decoder = FrameDecoder()
+    frames = [frame for piece in pieces for frame in decoder.feed(piece)]
+    return frames, decoder.rest
+
+
+def events(frames: list[Frame]) -> list[Event]:
+    return [(frame.event, frame.data) for frame in frames if frame.data is not None]
+
+
+def cuts(raw: bytes) -> Iterator[list[bytes]]:
+    """Whole, byte by byte, with empty pieces, every cut in two, and some random ones that are always the same."""
+    yield [raw]
+    yield [raw[at : at + 1] for at in range(len(raw))]
+    yield [b"", raw, b""]
+    for at in range(len(raw) + 1):
+        yield [raw[:at], raw[at:]]
+    dice = random.Random(3)
+    for _ in range(50):
+        places = sorted(dice.choices(range(len(raw) + 1), k=4))
+        yield [raw[start:end] for start, end in zip([0, *places], [*places, len(raw)], strict=True)]
+
+
+@pytest.mark.parametrize(("raw", "expected"), STREAMS)
+def test_every_cut_gives_the_same_events_and_keeps_every_byte(raw: bytes, expected: list[Event]) -> None:
+    for pieces in cuts(raw):
+        frames, rest = decoded(pieces)
+        assert events(frames) == expected
+        assert b"".join(frame.raw for frame in frames) + rest == raw
+
+
+LINES = st.sampled_from(["data: a", "data:b", "event: e", ": c", "", "data", "x: y", "data: é\u2028"])
+
+
+@given(
+    st.lists(st.tuples(LINES, st.sampled_from(["\n", "\r", "\r\n"])), max_size=12),
+    st.lists(st.integers(0, 120), max_size=6),
+)
+def test_any_lines_any_ends_any_cuts(lines: list[tuple[str, str]], places: list[int]) -> None:
+    """Against a reader that is too simple to be wrong: split into lines, collect until a blank one."""
+    raw = "".join(line + end for line, end in lines).encode()
+    if any(end == "\r" and line == "" for (_, end), (line, _) in pairwise(lines)):
+        # CR and a blank line ended by LF are one CRLF on the wire.
+        lines = [(line, "\n") for line in raw.decode().replace("\r\n", "\n").replace("\r", "\n").split("\n")[:-1]]
+    stops = sorted(min(place, len(raw)) for place in places)
+    frames, rest = decoded([raw[start:end] for start, end in zip([0, *stops], [*stops, len(raw)], strict=True)])
+    assert b"".join(frame.raw for frame in frames) + rest == raw
+    assert events(frames) == simply([line for line, _ in lines])
+
+
+def simply(lines: list[str]) -> list[Event]:
+    found: list[Event] = []
+    name: str | None = None
+    data: list[str] = []
+    for line in lines:
+        field, _, value = line.partition(":")
+        if not line:
+            if data:
+                found.append((name, "\n".join(data)))
+            name, data = None, []
+        elif field == "data":
+            data.append(value.removeprefix(" "))
+        elif field == "event":
+            name = value.removeprefix(" ")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("line", "blank"),
+    [
+        pytest.param(b"data: a\n", b"\n", id="LF LF"),
+        pytest.param(b"data: a\r", b"\r", id="CR CR"),
+        pytest.param(b"data: a\r\n", b"\n", id="CRLF LF"),
+        pytest.param(b"data: a\r\n", b"\r", id="CRLF CR, which may become CRLF CRLF"),
+        pytest.param(b"data: a\n", b"\r", id="LF CR"),
+        pytest.param(b"data: a\n", b"\r\n", id="LF CRLF"),
+    ],
+)
+def test_an_event_is_handed_out_with_its_blank_line(line: bytes, blank: bytes) -> None:
+    decoder = FrameDecoder()
+    assert decoder.feed(line) == []
+    assert events(decoder.feed(blank)) == [(None, "a")]
+
+
+def test_a_line_end_cut_in_two_is_not_a_blank_line() -> None:
+    decoder = FrameDecoder()
+    assert decoder.feed(b"data: a\r") == []
+    assert decoder.feed(b"\n") == []
+    assert decoder.feed(b"data: b\r\n") == []
+    assert events(decoder.feed(b"\r\n")) == [(None, "a\nb")]
+
+
+def test_several_events_in_one_piece_come_at_once() -> None:
+    assert events(FrameDecoder().feed(b"data: a\n\ndata: b\n\ndata: c")) == [(None, "a"), (None, "b")]
+
+
+def test_the_rest_is_what_is_not_complete() -> None:
+    decoder = FrameDecoder()
+    decoder.feed(b"data: a\n\ndata: b")
+    assert decoder.rest == b"data: b"
+    decoder.feed(b"\n\n")
+    assert decoder.rest == b""
+
+
+def test_a_frame_of_comments_has_no_data() -> None:
+    (one,) = FrameDecoder().feed(b": ping\n\n")
+    assert one == Frame(b": ping\n\n", None, None)
+
+
+def test_an_event_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "MAX_FRAME", 100)
+    decoder = FrameDecoder()
+    for _ in range(20):
+        assert len(decoder.feed(b"data: " + b"x" * 80 + b"\n\n")) == 1, "many short events are no long one"
+    assert decoder.feed(b"x" * 100) == []
+    with pytest.raises(FrameTooLarge):
+        decoder.feed(b"x")
+
+
+def test_a_long_event_in_small_pieces_is_searched_once() -> None:
+    """Four megabytes in 1 kB pieces: searching from the start each time would take minutes."""
+    decoder = FrameDecoder()
+    for _ in range(4096):
+        assert decoder.feed(b"x" * 1024) == []
+    assert len(decoder.feed(b"\n\n")) == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "event", "expected"),
+    [
+        pytest.param(b"{}", None, b"data: {}\n\n", id="plain"),
+        pytest.param(b"{}", "ping", b"event: ping\ndata: {}\n\n", id="named"),
+    ],
+)
+def test_written_frames_are_read_back(data: bytes, event: str | None, expected: bytes) -> None:
+    assert frame(data, event) == expected
+    assert parse_frame(expected) == Frame(expected, event, data.decode())

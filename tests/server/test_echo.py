@@ -1,0 +1,108 @@
+"""The demo: what a newcomer sees first works through both protocols, streaming and not, without a file or a key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import anthropic
+import openai
+import pytest
+
+from nexus.settings import demo_settings
+from tests.serving import Nexus
+
+
+@pytest.fixture
+def demo() -> Iterator[Nexus]:
+    with Nexus(demo_settings()) as nexus:
+        yield nexus
+
+
+@pytest.fixture
+def chat(demo: Nexus) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=demo.openai, api_key="any", max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture
+def claude(demo: Nexus) -> Iterator[anthropic.Anthropic]:
+    with anthropic.Anthropic(base_url=demo.anthropic, api_key="any", max_retries=0) as client:
+        yield client
+
+
+def test_chat(chat: openai.OpenAI) -> None:
+    answer = chat.chat.completions.create(model="demo/echo", messages=[{"role": "user", "content": "Hello, you!"}])
+    assert answer.choices[0].message.content == "You said: Hello, you!"
+    assert answer.usage is not None
+    assert 0 < answer.usage.prompt_tokens < 20
+
+
+def test_chat_stream(chat: openai.OpenAI) -> None:
+    stream = chat.chat.completions.create(
+        model="demo/echo", messages=[{"role": "user", "content": "Hello, you!"}], stream=True
+    )
+    pieces = [chunk.choices[0].delta.content or "" for chunk in stream]
+    assert "".join(pieces) == "You said: Hello, you!"
+    assert len(pieces) > 3, "word by word"
+
+
+def test_messages_stream(claude: anthropic.Anthropic) -> None:
+    with claude.messages.stream(
+        model="demo/echo", max_tokens=64, messages=[{"role": "user", "content": "Hello, you!"}]
+    ) as stream:
+        assert "".join(stream.text_stream) == "You said: Hello, you!"
+        assert stream.get_final_message().usage.output_tokens > 0
+
+
+def test_a_tool_is_called_and_its_result_answered(claude: anthropic.Anthropic) -> None:
+    schema = {"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer"}}}
+    tools = [{"name": "weather", "input_schema": {**schema, "required": ["city", "days"]}}]
+    asked = {"role": "user", "content": "Paris"}
+    first = claude.messages.create(
+        model="demo/echo-tools",
+        max_tokens=64,
+        messages=[asked],  # type: ignore[list-item]
+        tools=tools,  # type: ignore[arg-type]
+    )
+    call = first.content[0]
+    assert call.type == "tool_use"
+    assert (first.stop_reason, call.name, call.input) == ("tool_use", "weather", {"city": "Paris", "days": 1})
+    result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": call.id, "content": "sunny"}]}
+    second = claude.messages.create(
+        model="demo/echo-tools",
+        max_tokens=64,
+        messages=[asked, {"role": "assistant", "content": first.content}, result],  # type: ignore[list-item]
+        tools=tools,  # type: ignore[arg-type]
+    )
+    assert second.content[0].type == "text"
+    assert "sunny" in second.content[0].text
+
+
+def test_chat_tools_stream(chat: openai.OpenAI) -> None:
+    with chat.chat.completions.stream(
+        model="demo/echo-tools",
+        messages=[{"role": "user", "content": "Paris"}],
+        tools=[
+            {
+                "type": "function",
+                "function": {
+                    "name": "weather",
+                    "strict": True,
+                    "parameters": {
+                        "type": "object",
+                        "properties": {"city": {"type": "string"}},
+                        "required": ["city"],
+                        "additionalProperties": False,
+                    },
+                },
+            }
+        ],
+    ) as stream:
+        calls = stream.get_final_completion().choices[0].message.tool_calls
+    assert calls is not None
+    assert calls[0].function.arguments == '{"city":"Paris"}'
+
+
+def test_the_same_request_gets_the_same_answer(demo: Nexus) -> None:
+    body = {"model": "demo/echo", "messages": [{"role": "user", "content": "Hi"}]}
+    assert demo.chat(body).body == demo.chat(body).body

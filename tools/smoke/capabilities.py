@@ -1,0 +1,125 @@
+"""What a model can do beyond talking: tools, vision, thinking, structured output, prompt caching.
+
+Law: each check is one function that returns when the model did it and raises ``Failed`` when it did not; it asks like
+an ordinary client and accepts only what such a client could use.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import struct
+import time
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from nexus.wire import mapping
+from tools.smoke.dialect import Body, arguments, demand
+from tools.smoke.exchange import Failed, Trace
+from tools.smoke.probe import Probe
+
+YES, NO, UNTRIED = "ok", "no", "-"
+
+CITY: Body = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+PLACE: Body = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}, "country": {"type": "string"}},
+    "required": ["city", "country"],
+    "additionalProperties": False,
+}
+SIDE = 64
+CACHE_TRIES, CACHE_PAUSE = 2, 1.0
+LONG = "\n".join(f"Rule {n}: parcel {n * 7919 % 100_003} goes to shelf {n * 104_729 % 9_973}." for n in range(500))
+"""More tokens than any vendor's smallest prompt to keep (4096), and the same ones in every run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """Outcome of one capability; ``error`` says why not."""
+
+    result: str
+    error: str = ""
+
+
+def capability(name: str, probe: Probe) -> Capability:
+    try:
+        CHECKS[name](probe)
+    except Failed as failure:
+        return Capability(NO, str(failure))
+    return Capability(YES)
+
+
+def tools(probe: Probe) -> None:
+    """A forced call with arguments, then an answer made of its result."""
+    dialect = probe.door.dialect
+    offered, forced = dialect.offer("get_weather", "The weather in a city.", CITY)
+    body = probe.body("What is the weather in Paris?")
+    answer = probe.send(body | offered | forced, Trace())
+    demand(answer.calls, "the model did not call the tool")
+    for call in answer.calls:
+        demand(call.name == "get_weather", f"the model called {call.name or 'a tool without a name'}")
+        demand(isinstance(arguments(call).get("city"), str), "the call lacks the city")
+    turns = dialect.results(answer, json.dumps({"weather": "sunny", "celsius": 21}))
+    final = probe.send(body | offered | {"messages": [*body["messages"], *turns]}, Trace())
+    demand(final.text.strip(), "the model did not answer after the tool's result")
+
+
+def vision(probe: Probe) -> None:
+    image = probe.door.dialect.image(base64.b64encode(red_png()).decode())
+    question = {"type": "text", "text": "Which colour fills this image? Answer with one word, in English."}
+    answer = probe.ask([image, question])
+    demand(re.search(r"\bred\b", answer.text, re.IGNORECASE), "the model did not see that the image is red")
+
+
+def thinking(probe: Probe) -> None:
+    answer = probe.ask("How many primes lie between 100 and 150? Think first.", *probe.door.dialect.thinking())
+    demand(answer.reasoned, "the answer holds no thinking and counts no reasoning tokens")
+    demand(answer.text.strip(), "the answer has no text")
+
+
+def structured(probe: Probe) -> None:
+    answer = probe.ask("What is the capital of France?", probe.door.dialect.schema("place", PLACE))
+    try:
+        place = mapping(json.loads(answer.text))
+    except ValueError as error:
+        raise Failed("the answer is not JSON") from error
+    fits = place.keys() == {"city", "country"} and all(isinstance(value, str) for value in place.values())
+    demand(fits, "the answer does not fit the schema")
+
+
+def cache(probe: Probe) -> None:
+    """Vendors that keep prompts by themselves may refuse to be told, and take a moment."""
+    question = {"type": "text", "text": "How many rules are there? Answer with the number."}
+    plain = {"type": "text", "text": LONG}
+    marked = plain | {"cache_control": {"type": "ephemeral"}}
+    variants = [{"messages": probe.body([part, question])["messages"]} for part in (marked, plain)]
+    probe.ask("", *variants)
+    for attempt in range(CACHE_TRIES):
+        if attempt:
+            time.sleep(CACHE_PAUSE)
+        spent = probe.ask("", *variants).spent
+        if spent and spent.cached:
+            return
+    raise Failed("no cached tokens were reported for a repeated prompt")
+
+
+CHECKS: Mapping[str, Callable[[Probe], None]] = {
+    "tools": tools,
+    "vision": vision,
+    "thinking": thinking,
+    "json": structured,
+    "cache": cache,
+}
+
+
+def red_png() -> bytes:
+    """A square of pure red, 8 bits RGB."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", SIDE, SIDE, 8, 2, 0, 0, 0)
+    pixels = zlib.compress((b"\0" + b"\xff\0\0" * SIDE) * SIDE)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")

@@ -1,0 +1,173 @@
+"""One HTTP exchange with a deadline, and what became of it.
+
+Law: whatever goes wrong is raised as ``Failed`` with a text that a person can act on. The deadline is for the whole
+exchange, pings or not. What is known of an exchange is in its ``Trace`` even when it fails.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from nexus.protocols.sse import Frame, FrameDecoder, FrameTooLarge
+from nexus.wire import Json, mapping, text
+
+NOT_SERVED = "is not served through this protocol"
+
+T = TypeVar("T")
+
+
+class Failed(Exception):
+    """The answer is not what it should be; the text says why."""
+
+
+class Refused(Failed):
+    """An answer with an error status."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class NotServed(Refused):
+    """The gateway does not offer this model through this protocol."""
+
+
+@dataclass(slots=True)
+class Trace:
+    """Seconds since the request began, and the gateway's word on where it went."""
+
+    began: float = 0.0
+    first: float | None = None
+    total: float | None = None
+    route: str = ""
+
+    def elapsed(self) -> float:
+        return time.monotonic() - self.began
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """Where to send requests; ``url`` has no slash at its end."""
+
+    url: str
+    timeout: float
+
+    def get(self, path: str, headers: Mapping[str, str]) -> Json:
+        with self._exchange("GET", path, None, headers, Trace()) as reply:
+            return reply.document()
+
+    @contextmanager
+    def post(self, path: str, body: Json, headers: Mapping[str, str], trace: Trace) -> Iterator[Reply]:
+        raw = json.dumps(body).encode()
+        with self._exchange("POST", path, raw, {"Content-Type": "application/json", **headers}, trace) as reply:
+            yield reply
+
+    @contextmanager
+    def _exchange(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], trace: Trace
+    ) -> Iterator[Reply]:
+        parts = urlsplit(self.url)
+        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        connection = kind(parts.netloc, timeout=self.timeout)
+        trace.began = time.monotonic()
+        try:
+            self._guarded(connection.connect, "cannot connect")
+            # The response takes the connection's socket away when it is the last one; the deadline needs it.
+            sock: socket.socket = connection.sock
+            self._guarded(lambda: connection.request(method, parts.path + path, body, dict(headers)))
+            response = self._guarded(connection.getresponse)
+            trace.route = response.headers.get("x-nexus-route", "")
+            reply = Reply(self, response, sock, trace)
+            if response.status >= 400:
+                raise reply.refusal()
+            yield reply
+        finally:
+            trace.total = trace.elapsed()
+            connection.close()
+
+    def _guarded(self, action: Callable[[], T], problem: str = "the connection broke off") -> T:
+        try:
+            return action()
+        except TimeoutError as error:
+            raise Failed(f"no complete answer within {self.timeout:g}s") from error
+        except (OSError, HTTPException) as error:
+            raise Failed(f"{problem}: {error or type(error).__name__}") from error
+
+    def read(self, response: HTTPResponse, sock: socket.socket, trace: Trace) -> bytes:
+        """What has come; b"" is the end."""
+
+        def receive() -> bytes:
+            left = self.timeout - trace.elapsed()
+            if left <= 0:
+                raise TimeoutError
+            sock.settimeout(left)
+            return response.read1()
+
+        return self._guarded(receive)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer whose head is there."""
+
+    gateway: Gateway
+    response: HTTPResponse
+    sock: socket.socket
+    trace: Trace
+
+    def document(self) -> Json:
+        """The body as JSON."""
+        try:
+            return json.loads(b"".join(self._pieces()))
+        except ValueError as error:
+            raise Failed("the body is not JSON") from error
+
+    def frames(self) -> Iterator[Frame]:
+        """The frames of an event stream as they come."""
+        kind = self.response.headers.get("content-type", "")
+        if not kind.startswith("text/event-stream"):
+            raise Failed(f"asked for a stream and got {kind or 'no content type'}")
+        decoder = FrameDecoder()
+        for piece in self._pieces():
+            try:
+                yield from decoder.feed(piece)
+            except FrameTooLarge as error:
+                raise Failed(str(error)) from error
+        if decoder.rest.strip():
+            raise Failed("the stream ended within an event")
+
+    def refusal(self) -> Refused:
+        """The error that this answer is."""
+        status, body = self.response.status, b"".join(self._pieces())
+        try:
+            document = json.loads(body)
+        except ValueError:
+            document = None
+        message = error_text(document) or body[:500].decode("utf-8", "replace") or "no error body"
+        unsupported = self.response.headers.get("x-nexus-error") == "unsupported_feature"
+        kind = NotServed if status == 400 and unsupported and NOT_SERVED in message else Refused
+        return kind(f"{status} {message}", status)
+
+    def _pieces(self) -> Iterator[bytes]:
+        declared = self.response.headers.get("content-length", "")
+        missing = int(declared) if declared.isdigit() else None
+        while missing != 0 and (piece := self.gateway.read(self.response, self.sock, self.trace)):
+            missing = missing - len(piece) if missing is not None else None
+            yield piece
+        if missing:
+            raise Failed(f"the body ended {missing} bytes early")
+
+
+def error_text(document: object) -> str:
+    """Code and message of an error in either dialect, "" where there is none."""
+    error = mapping(mapping(document).get("error"))
+    code = text(error.get("code")) or text(error.get("type"))
+    return ": ".join(part for part in (code, text(error.get("message"))) if part)

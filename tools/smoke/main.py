@@ -1,0 +1,187 @@
+"""The smoke test's command line: what to test, where, and with which exit code it ends.
+
+Law: 0 when everything passed, 1 when anything did not, 2 when the command was wrong, 130 after Ctrl-C. Everything that
+is written goes through the log redactor, so that no key can be seen, whatever a vendor says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+from nexus import cli
+from nexus.settings import Protocols, Settings, SettingsError, secrets
+from nexus.settings.types import read_duration, read_timeout
+from nexus.telemetry import logs
+from tools.smoke.capabilities import CHECKS
+from tools.smoke.exchange import Failed
+from tools.smoke.probe import Model, Site, probes
+from tools.smoke.report import Report
+from tools.smoke.run import Row, row
+from tools.smoke.site import Local, remote
+
+INTERRUPTED = 130
+EVERYTHING = "all"
+
+
+class UsageError(Exception):
+    """The command asks for something that does not exist."""
+
+
+def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run the test; returns the exit code."""
+    parser = make_parser()
+    options = parser.parse_args(argv)
+    redact: logs.Redact = str
+    try:
+        settings, level = read_settings(options, environ)
+        redact = logs.redactor(secrets(settings) if settings else ())
+        logs.configure(level, "text", secrets(settings) if settings else ())
+        return test(options, settings, redact)
+    except UsageError as error:
+        parser.error(redact(str(error)))
+    except SettingsError as error:
+        sys.stderr.write("".join(f"{problem}\n" for problem in error.problems))
+    except Failed as error:
+        sys.stderr.write(redact(f"{error}\n"))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 1
+
+
+def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[Settings | None, str]:
+    """What ``nexus`` would read, and the log level; a running server needs no settings unless a file is named."""
+    if options.url and not options.config:
+        return None, "error"
+    said = cli.read_options(["--config", options.config] if options.config else [], environ)
+    settings, _ = cli.read_settings(said, environ)
+    # Failures are in the table already; the gateway's own story is for those who ask.
+    return settings, said.log if environ.get("NEXUS_LOG") else "error"
+
+
+def test(options: argparse.Namespace, settings: Settings | None, redact: logs.Redact) -> int:
+    """Prints the report, also of a run that was interrupted."""
+    with ExitStack() as stack:
+        local: Local | None = None
+        if options.url or settings is None:
+            site = remote(options.url, settings.llm.protocols if settings else Protocols(), options.timeout)
+        else:
+            if not settings.llm.enabled:
+                raise Failed("nothing to test: llm.enabled is false")
+            local = stack.enter_context(Local(settings))
+            site = local.site(options.timeout)
+        site = replace(site, models=choose(options.models, site.models))
+        report = run(site, options)
+        sys.stdout.write(redact(report.json() if options.json else report.text()))
+        sys.stdout.flush()
+    code = INTERRUPTED if report.interrupted else 0 if report.passed else 1
+    if local is not None and local.hangs:
+        # The interpreter would wait for the thread.
+        os._exit(code)
+    return code
+
+
+def run(site: Site, options: argparse.Namespace) -> Report:
+    named: list[str] = options.capability
+    capabilities = list(CHECKS) if EVERYTHING in named else named
+    progress = watcher(not options.json and sys.stderr.isatty())
+    began = time.monotonic()
+    rows: list[Row] = []
+    interrupted = False
+    try:
+        for probe in probes(site):
+            progress(f"{probe.model.name} {probe.door.dialect.name} {'stream' if probe.stream else 'whole'}")
+            rows.append(row(probe, capabilities))
+    except KeyboardInterrupt:
+        interrupted = True
+    progress("")
+    needed = [name for name in named if name != EVERYTHING]
+    return Report(rows, capabilities, needed, time.monotonic() - began, interrupted)
+
+
+def watcher(wanted: bool) -> Callable[[str], None]:
+    """Shows what is under way on one line of the terminal, which is gone afterwards."""
+
+    def show(text: str) -> None:
+        if wanted:
+            sys.stderr.write(f"\r\x1b[K{text}")
+            sys.stderr.flush()
+
+    return show
+
+
+def choose(wanted: Sequence[str], models: Sequence[Model]) -> tuple[Model, ...]:
+    """The named models, all without a name; a bare alias will do where only one model has it, as for every client."""
+    known = {model.name: model for model in models}
+    aliases: dict[str, list[Model]] = {}
+    for model in models:
+        aliases.setdefault(model.name.partition("/")[2], []).append(model)
+    chosen: dict[str, Model] = {}
+    for name in wanted:
+        found = [known[name]] if name in known else aliases.get(name, [])
+        if len(found) != 1:
+            unknown_model(name, [model.name for model in found], list(known))
+        chosen[name] = replace(found[0], name=name)
+    return tuple(chosen.values()) if wanted else tuple(models)
+
+
+def unknown_model(name: str, candidates: list[str], known: list[str]) -> NoReturn:
+    if candidates:
+        raise UsageError(f"model {name!r} is ambiguous; candidates: {', '.join(candidates)}")
+    nearest = difflib.get_close_matches(name, known, 1, 0.5)
+    raise UsageError(f"model {name!r} does not exist" + (f"; did you mean {nearest[0]!r}?" if nearest else ""))
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="smoke_test.py",
+        description="Tries every configured model through every client protocol, streaming and not.",
+        epilog="Exit code: 0 all passed, 1 something failed, 2 wrong usage, 130 interrupted. NEXUS_LOG=debug shows "
+        "the gateway's log on stderr. Every model is really called, which costs a few tokens.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("models", nargs="*", metavar="provider/model", help="only these (default: all)")
+    parser.add_argument("-c", "--config", metavar="PATH", help="settings file, found as nexus finds it")
+    parser.add_argument("--url", type=_url, help="test this running server instead, http://HOST:PORT")
+    parser.add_argument(
+        "--capability",
+        type=_capabilities,
+        default=[],
+        metavar="NAMES",
+        help=f"also check these: {', '.join(CHECKS)} (comma-separated; a missing one fails the run), or "
+        f"{EVERYTHING} to look without failing",
+    )
+    parser.add_argument("--timeout", type=_timeout, default=60.0, metavar="60s", help="for each request (default 60s)")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    return parser
+
+
+def _timeout(value: str) -> float:
+    try:
+        return read_timeout(read_duration(value))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _capabilities(value: str) -> list[str]:
+    names = list(dict.fromkeys(name for part in value.split(",") if (name := part.strip())))
+    if unknown := [name for name in names if name not in CHECKS and name != EVERYTHING]:
+        raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}; known: {', '.join([*CHECKS, EVERYTHING])}")
+    return names
+
+
+def _url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise argparse.ArgumentTypeError("write it like http://HOST:PORT")
+    if parts.username is not None:
+        raise argparse.ArgumentTypeError("a user name or password does not belong here")
+    return value

@@ -1,0 +1,95 @@
+"""One combination of model, protocol and mode: how it is asked, and what any answer of it must have.
+
+Law: a probe ends in a complete answer or in ``Failed``, never in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from nexus.wire import Json
+from tools.smoke.dialect import Answer, Body, Dialect, Spent, demand
+from tools.smoke.exchange import Failed, Gateway, Refused, Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A protocol and where it is served."""
+
+    dialect: Dialect
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """``usage`` is off where a vendor refuses to be asked for token counts on streams."""
+
+    name: str
+    usage: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Everything there is to test."""
+
+    gateway: Gateway
+    doors: tuple[Door, ...]
+    models: tuple[Model, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One combination that requests are made for."""
+
+    gateway: Gateway
+    door: Door
+    model: Model
+    stream: bool
+
+    def ask(self, content: str | Sequence[Json], *variants: Body, trace: Trace | None = None) -> Answer:
+        """One user message; of several variants of its fields the first one that is not refused with 400 counts."""
+        *early, last = variants or ({},)
+        body = self.body(content)
+        for variant in early:
+            try:
+                return self.send(body | variant, trace or Trace())
+            except Refused as error:
+                if error.status != 400:
+                    raise
+        return self.send(body | last, trace or Trace())
+
+    def body(self, content: str | Sequence[Json]) -> Body:
+        return self.door.dialect.request(self.model.name, content, stream=self.stream, usage=self.model.usage)
+
+    def send(self, body: Body, trace: Trace) -> Answer:
+        """An answer that is complete, of the model that was asked for, with its tokens counted."""
+        dialect = self.door.dialect
+        with self.gateway.post(self.door.path + dialect.path, body, dialect.headers, trace) as reply:
+            if self.stream:
+                reader = dialect.reader()
+                for frame in reply.frames():
+                    reader.feed(frame)
+                    if reader.begun and trace.first is None:
+                        trace.first = trace.elapsed()
+                answer = reader.finish()
+            else:
+                answer = dialect.read(reply.document())
+        demand(answer.model == self.model.name, f"the answer says it is from {answer.model or 'no model'}")
+        if self.model.usage or not self.stream:
+            check_usage(answer.spent)
+        return answer
+
+
+def check_usage(spent: Spent | None) -> None:
+    """Every question and every answer is at least one token long."""
+    if spent is None:
+        raise Failed("the answer has no usage")
+    demand(spent.input and spent.output, f"the usage is not plausible: {spent.input} in, {spent.output} out")
+
+
+def probes(site: Site) -> Iterator[Probe]:
+    for model in site.models:
+        for door in site.doors:
+            for stream in (False, True):
+                yield Probe(site.gateway, door, model, stream)

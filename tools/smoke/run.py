@@ -1,0 +1,63 @@
+"""Rows of the table: one combination each, whether it works at all and what it can do.
+
+Law: every combination that is tried makes exactly one row, whatever happens to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tools.smoke.capabilities import UNTRIED, Capability, capability
+from tools.smoke.dialect import demand
+from tools.smoke.exchange import Failed, NotServed, Trace
+from tools.smoke.probe import Probe
+
+HELLO = "Say hello in one short sentence."
+
+OK, FAILED, NOT_SERVED = "ok", "failed", "n/a"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table; times are seconds."""
+
+    model: str
+    protocol: str
+    mode: str
+    result: str
+    error: str = ""
+    first_token: float | None = None
+    total: float | None = None
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    route: str = ""
+    capabilities: Mapping[str, Capability] = field(default_factory=dict)
+
+
+def row(probe: Probe, capabilities: Sequence[str]) -> Row:
+    """Whether the combination works at all, and what it can do."""
+    trace, answer = Trace(), None
+    result, error = OK, ""
+    try:
+        answer = probe.ask(HELLO, trace=trace)
+        demand(answer.text.strip(), "the answer has no text")
+    except NotServed as refusal:
+        result, error = NOT_SERVED, str(refusal)
+    except Failed as failure:
+        result, error = FAILED, str(failure)
+    spent = answer.spent if answer else None
+    untried = Capability(UNTRIED)
+    return Row(
+        model=probe.model.name,
+        protocol=probe.door.dialect.name,
+        mode="stream" if probe.stream else "whole",
+        result=result,
+        error=error,
+        first_token=trace.first,
+        total=trace.total,
+        tokens_in=spent.input if spent else None,
+        tokens_out=spent.output if spent else None,
+        route=trace.route,
+        capabilities={name: capability(name, probe) if result == OK else untried for name in capabilities},
+    )

@@ -1,0 +1,115 @@
+"""Where to test: the real server, started here on a port of its own, or one that runs already.
+
+Law: what is started here is what ``nexus`` itself would start from the same settings, but for the address; a running
+server is only asked what any client may ask.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping
+from typing import Self
+from urllib.parse import quote
+
+from nexus.server.run import Running, base_url, bind, start
+from nexus.settings import ListenAddress, Protocols, Settings
+from nexus.wire import Json, mapping, sequence, text
+from tools.smoke.chat import Chat
+from tools.smoke.dialect import Dialect
+from tools.smoke.exchange import Failed, Gateway, Refused
+from tools.smoke.messages import Messages
+from tools.smoke.probe import Door, Model, Site
+
+DIALECTS: tuple[Dialect, ...] = (Chat(), Messages())
+DRAIN = 1.0
+"""Seconds for calls that are still running at the end: interrupted ones, which nobody waits for."""
+PAGE = 1000
+
+
+class Local:
+    """The server on a thread; use as a context manager."""
+
+    def __init__(self, settings: Settings) -> None:
+        server = settings.server.model_copy(update={"drain_timeout": DRAIN})
+        self._settings = settings.model_copy(update={"server": server})
+        self._ready = threading.Event()
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name="nexus", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._ready.wait()
+        if self._error is not None:
+            self._thread.join()
+            raise self._error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+
+    @property
+    def hangs(self) -> bool:
+        """Whether a worker is stuck where nothing can wake it; it would keep the process alive."""
+        return self._running.house.workers.busy > 0
+
+    def site(self, timeout: float) -> Site:
+        paths = self._settings.llm.protocols.enabled_paths()
+        doors = (Door(dialect, paths[dialect.protocol]) for dialect in DIALECTS if dialect.protocol in paths)
+        routes = self._running.house.gateway.routes
+        models = (Model(route.name, route.provider.asks_usage) for route in routes)
+        return Site(Gateway(self._url, timeout), tuple(doors), tuple(models))
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except Exception as error:
+            # Before the start it is the main thread's to raise; after it the interpreter reports it.
+            if self._ready.is_set():
+                raise
+            self._error = error
+            self._ready.set()
+
+    async def _serve(self) -> None:
+        sockets = bind(ListenAddress("127.0.0.1", 0))
+        self._url = base_url(sockets[0])
+        self._running: Running = start(self._settings, sockets)
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        self._ready.set()
+        await self._stop.wait()
+        await self._running.stop()
+
+
+def remote(url: str, protocols: Protocols, timeout: float) -> Site:
+    """What a running server says it serves. Raises Failed."""
+    gateway = Gateway(url.rstrip("/"), timeout)
+    names: dict[str, None] = {}
+    doors: list[Door] = []
+    for dialect in DIALECTS:
+        path = protocols.enabled_paths().get(dialect.protocol)
+        listed = None if path is None else model_names(gateway, f"{path}/v1/models", dialect.headers)
+        if path is not None and listed is not None:
+            doors.append(Door(dialect, path))
+            names |= dict.fromkeys(listed)
+    if not doors:
+        raise Failed("the server lists no models in any protocol; are the paths right?")
+    return Site(gateway, tuple(doors), tuple(map(Model, names)))
+
+
+def model_names(gateway: Gateway, path: str, headers: Mapping[str, str]) -> list[str] | None:
+    """Every model on every page of a list; None where the protocol is not served."""
+    names: list[str] = []
+    query = f"?limit={PAGE}" if headers else ""
+    while True:
+        try:
+            page: Json = mapping(gateway.get(path + query, headers))
+        except Refused as error:
+            if error.status == 404:
+                return None
+            raise
+        names += [text(mapping(entry).get("id")) for entry in sequence(page.get("data"))]
+        last = text(page.get("last_id"))
+        if not (page.get("has_more") is True and last):
+            return names
+        query = f"?limit={PAGE}&after_id={quote(last, safe='')}"
