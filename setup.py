@@ -26,14 +26,14 @@ setup(
         "certifi",
         "pydantic>=2.10",
         "tenacity>=9",
+        "google-auth>=2.30",
+        "boto3>=1.40",
     ],
     extras_require={
         "dev": [
             "pytest>=8",
             "responses",
             "hypothesis",
-            "boto3",
-            "google-auth",
             "google-genai",
             "openai>=2",
             "anthropic>=0.70",

@@ -38,25 +38,28 @@ class Workers:
 
     def start(self, job: Callable[[], None]) -> Future[None]:
         """Raises Full."""
+        ticket = [job]
         with self._lock:
             if self._busy >= self._limit:
                 raise Full
+            try:
+                future = self._pool.submit(self._run, ticket)
+            except RuntimeError as error:
+                # The pool has queued what it found no thread for: without its job the ticket is void.
+                ticket.clear()
+                raise Full from error
             self._busy += 1
-        try:
-            return self._pool.submit(self._run, job)
-        except RuntimeError as error:
-            self._done()
-            raise Full from error
+            return future
 
-    def _run(self, job: Callable[[], None]) -> None:
-        try:
-            job()
-        finally:
-            self._done()
-
-    def _done(self) -> None:
+    def _run(self, ticket: list[Callable[[], None]]) -> None:
         with self._lock:
-            self._busy -= 1
+            jobs = list(ticket)
+        try:
+            for job in jobs:
+                job()
+        finally:
+            with self._lock:
+                self._busy -= len(jobs)
 
     def stop(self) -> None:
         """No more jobs; running ones are left alone, for the loop thread must not wait for them."""

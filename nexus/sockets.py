@@ -82,10 +82,11 @@ def _open(connection: HTTPConnection) -> socket.socket:
     except OSError as error:
         raise NameResolutionError(host, connection, error) from error  # type: ignore[arg-type]
     failure: OSError = OSError("the name has no address")
-    for family, kind, protocol, _, address in addresses:
+    for left, (family, kind, protocol, _, address) in zip(range(len(addresses), 0, -1), addresses, strict=True):
         sock = socket.socket(family, kind, protocol)
         try:
-            sock.settimeout(None if deadline is None else max(0.001, deadline - time.monotonic()))
+            # A share each: a first address that swallows packets must not use up the others' time.
+            sock.settimeout(None if deadline is None else max(0.001, (deadline - time.monotonic()) / left))
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             if current.binding is not None:
@@ -113,8 +114,8 @@ class _Bound(HTTPConnection):
         if self.sock is None:
             self.connect()
         if self.sock is not None:
-            # The connect timeout must not bound the sending of a large body.
-            self.sock.settimeout(current.patience)
+            # The connect timeout must not bound the sending of a large body; urllib3 sets this one on the socket.
+            self.timeout = current.patience
             if self.binding is not None:
                 self.binding.connected = True
                 self.binding.hold(self.sock)

@@ -108,19 +108,20 @@ class Transport:
 
     def _failure(self, error: Exception, binding: Binding) -> NexusError:
         name, patience = self._provider, self._patience
-        timed_out = isinstance(error, ConnectTimeout | ReadTimeout)
+        causes = _causes(error)
+        timed_out = any(isinstance(cause, ConnectTimeout | ReadTimeout | TimeoutError) for cause in causes)
         match error:
             case _ if timed_out and not binding.connected:
                 return _retryable(
                     UpstreamTimeout(f"{name}: no connection within {patience.connect:g} s", provider=name)
                 )
-            case ReadTimeout():
+            case _ if timed_out:
                 return UpstreamTimeout(f"{name}: no answer within {patience.first_byte:g} s", provider=name)
             case SSLError():
                 return Unreachable(f"{name}: the TLS handshake failed", provider=name)
             case ProxyError():
                 return Unreachable(f"{name}: the proxy refused the connection", provider=name)
-            case RequestsConnectionError() if _not_http(error):
+            case RequestsConnectionError() if any(map(_not_http, causes)):
                 return ProtocolError(f"{name}: the answer is not valid HTTP", provider=name)
             case RequestsConnectionError() | OSError():
                 return Unreachable(f"{name}: the connection failed before an answer began", provider=name)
@@ -149,8 +150,6 @@ class HttpReply(UpstreamReply):
             return b""
         try:
             piece: bytes = self._raw.read1(_READ_SIZE, decode_content=True)
-            while not piece and not self._at_end():
-                piece = self._raw.read1(_READ_SIZE, decode_content=True)
         except (HTTPError, OSError, ValueError) as error:
             self._cancel.check()
             raise self._failure(error) from error
@@ -170,11 +169,6 @@ class HttpReply(UpstreamReply):
             self._raw.close()
         self._raw.release_conn()
 
-    def _at_end(self) -> bool:
-        """Whether an empty read means the end, and not a compressed piece that gave no bytes yet."""
-        original = getattr(self._raw, "_original_response", None)
-        return "content-encoding" not in self.headers or original is None or original.isclosed()
-
     def _failure(self, error: Exception) -> NexusError:
         if isinstance(error, ReadTimeoutError | TimeoutError):
             return UpstreamTimeout(f"{self._provider}: silent for {self._idle:g} s", provider=self._provider)
@@ -193,15 +187,17 @@ def _prepared(request: UpstreamRequest) -> requests.PreparedRequest:
     return prepared
 
 
-def _not_http(error: BaseException) -> bool:
-    """Whether the connection ended because of what the upstream said rather than because it went away."""
-    seen: list[BaseException] = [error]
-    while seen:
-        cause = seen.pop()
-        if isinstance(cause, HTTPException):
-            return not isinstance(cause, RemoteDisconnected | IncompleteRead)
-        seen += [argument for argument in cause.args if isinstance(argument, BaseException)]
-    return False
+def _not_http(cause: BaseException) -> bool:
+    """Whether the upstream said something that is not HTTP, rather than went away."""
+    return isinstance(cause, HTTPException) and not isinstance(cause, RemoteDisconnected | IncompleteRead)
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """The error and all that it carries as arguments: requests and urllib3 wrap one into the other."""
+    causes = [error]
+    for cause in causes:
+        causes += [argument for argument in cause.args if isinstance(argument, BaseException)]
+    return causes
 
 
 def _retryable(error: UpstreamTimeout) -> UpstreamTimeout:

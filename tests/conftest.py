@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.peers import no_leak as no_leak
+from tests.peers import tls as tls
 from tests.serving import Nexus, anthropic_config, openai_config
 from tools.fake_upstream import FakeUpstream
 

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 import pytest
 
 from nexus.bridge import CAPACITY, Channel, Full, Workers
+from tests.peers import HARD_LIMIT, Job
 from tests.serving import wait_until
-from tests.test_transport import HARD_LIMIT, Job
 
 T = TypeVar("T")
 HEAD = "200 OK"

@@ -17,7 +17,14 @@ from nexus.settings.types import read_duration, read_size
 
 CONFIG = Path(__file__).parents[1] / "config"
 ANNOTATED = CONFIG / "nexus.toml"
-ENVIRON = {"OPENAI_API_KEY": "sk-openai-0123", "ANTHROPIC_API_KEY": "sk-ant-0123"}
+ENVIRON = {
+    "OPENAI_API_KEY": "sk-openai-0123",
+    "ANTHROPIC_API_KEY": "sk-ant-0123",
+    "GEMINI_API_KEY": "AIza-0123",
+    "AWS_ACCESS_KEY_ID": "AKIA0123",
+    "AWS_SECRET_ACCESS_KEY": "aws-secret-0123",
+    "AWS_SESSION_TOKEN": "aws-token-0123",
+}
 
 ROUTES = {
     "nexus.toml": {"openai": ["gpt-5.5", "smart"], "anthropic": ["claude-sonnet-5-5", "claude-haiku-5-5"]},
@@ -45,7 +52,9 @@ def uncommented() -> str:
 def everything(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("config")
     (folder / "ca.pem").write_text("")
+    (folder / "google.json").write_text('{"type": "service_account"}')
     text = uncommented().replace("/etc/ssl/certs/internal-ca.pem", str(folder / "ca.pem"))
+    text = text.replace("/etc/nexus/google-credentials.json", str(folder / "google.json"))
     (folder / "nexus.toml").write_text(text)
     return load(folder / "nexus.toml", ENVIRON), tomllib.loads(text)
 
@@ -81,6 +90,8 @@ def meaning(default: object, text: Any) -> object:
             return ListenAddress.read(text)
         case float():
             return read_duration(text)
+        case tuple():
+            return tuple(text)
         case int() if isinstance(text, str):
             return read_size(text)
         case _:
@@ -91,7 +102,23 @@ def test_every_key_of_every_table_is_written(everything: tuple[Settings, dict[st
     assert [f"{table.__name__}.{name}" for (table, name), values in written(everything).items() if not values] == []
 
 
-EXAMPLES = {"type", "api_key", "base_url", "rename", "display_name", "proxy", "ca_file"}
+EXAMPLES = {
+    "type",
+    "api_key",
+    "base_url",
+    "rename",
+    "display_name",
+    "proxy",
+    "ca_file",
+    "project",
+    "credentials",
+    "region",
+    "profile",
+    "access_key_id",
+    "secret_access_key",
+    "session_token",
+    "family",
+}
 """Keys without a default, whose values in the file are examples."""
 
 

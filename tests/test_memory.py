@@ -18,9 +18,8 @@ from nexus.call import Cancel
 from nexus.errors import Cancelled, NexusError, UpstreamError
 from nexus.sockets import Binding
 from nexus.transport import Patience, Transport
+from tests.peers import BEGUN, GZIPPED, Peer, Tls, chunk, open_files, post, read_request, reset, whole
 from tests.serving import wait_until
-from tests.test_transport import BEGUN, GZIPPED, Peer, Tls, chunk, open_files, post, read_request, reset, whole
-from tests.test_transport import tls as tls  # the fixture
 
 CALLS = 200
 BRIEF = Patience(connect=5, first_byte=0.05, idle=0.05)

@@ -6,313 +6,54 @@ second with the reason that was thrown, and whatever happens no descriptor stays
 
 from __future__ import annotations
 
-import datetime
 import gzip
-import ipaddress
 import os
 import queue
 import random
-import re
-import select
 import socket
-import ssl
-import struct
-import sys
 import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import Any, Generic, Self, TypeVar
+from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from nexus.call import Cancel
-from nexus.errors import Cancelled, NexusError, ProtocolError, Unreachable, UpstreamError, UpstreamTimeout
+from nexus.errors import Cancelled
 from nexus.transport import HttpReply, Patience, Transport
-from nexus.upstream import UpstreamRequest
+from tests.peers import (
+    BEGUN,
+    CHUNKED,
+    GZIPPED,
+    HARD_LIMIT,
+    LARGE,
+    LAST_CHUNK,
+    PATIENT,
+    TEXT,
+    Handler,
+    Job,
+    Peer,
+    Tls,
+    addresses_of,
+    always,
+    blackhole,
+    chunk,
+    echo,
+    fetch,
+    mute,
+    once,
+    post,
+    read_all,
+    read_request,
+    transport,
+    wait_for_end,
+    whole,
+)
 from tests.serving import wait_until
-
-T = TypeVar("T")
-PATIENT = Patience(connect=30, first_byte=30, idle=30)
-HARD_LIMIT = 20.0
-"""Seconds after which a test that hangs fails."""
-
-# -- threads that can be looked at ---------------------------------------------------------------------------------
-
-
-class Job(Generic[T]):
-    """A function on a thread of its own, whose position can be seen from outside."""
-
-    def __init__(self, function: Callable[[], T]) -> None:
-        self._function = function
-        self._future: Future[T] = Future()
-        self._thread = threading.Thread(target=self._run, daemon=True, name="job")
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self._future.set_result(self._function())
-        except BaseException as error:  # noqa: BLE001 - handed to whoever asks for the result
-            self._future.set_exception(error)
-
-    def result(self) -> T:
-        """What the function returned or raised; fails loudly instead of hanging."""
-        return self._future.result(HARD_LIMIT)
-
-    @property
-    def done(self) -> bool:
-        return self._future.done()
-
-    @property
-    def stack(self) -> list[str]:
-        """The names of the functions that the thread is in, innermost first."""
-        frame = sys._current_frames().get(self._thread.ident or 0)
-        names: list[str] = []
-        while frame is not None:
-            names.append(frame.f_code.co_name)
-            frame = frame.f_back
-        return names
-
-    def wait_inside(self, *names: str) -> None:
-        """Until the thread has come to these functions."""
-        wait_until(lambda: set(names) <= set(self.stack))
-
-
-# -- peers ---------------------------------------------------------------------------------------------------------
-
-Handler = Callable[[socket.socket], None]
-
-
-@dataclass
-class Peer:
-    """A listening socket and one thread per connection that runs ``handler``; use as a context manager."""
-
-    handler: Handler
-    tls: ssl.SSLContext | None = None
-    accepted: int = 0
-    _socks: list[socket.socket] = field(default_factory=list)
-    _threads: list[threading.Thread] = field(default_factory=list)
-
-    def __enter__(self) -> Self:
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self._acceptor = threading.Thread(target=self._accept, name="peer")
-        self._acceptor.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._acceptor.join(HARD_LIMIT)
-        self._listener.close()
-        for sock in self._socks:
-            with suppress(OSError):
-                socket.socket.shutdown(sock, socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(HARD_LIMIT)
-            assert not thread.is_alive(), "a peer hangs"
-
-    @property
-    def port(self) -> int:
-        return int(self._listener.getsockname()[1])
-
-    @property
-    def url(self) -> str:
-        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}/v1"
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                sock, _ = self._listener.accept()
-            except OSError:
-                return
-            self.accepted += 1
-            self._socks.append(sock)
-            thread = threading.Thread(target=self._serve, args=(sock,), name="peer-connection")
-            self._threads.append(thread)
-            thread.start()
-
-    def _serve(self, sock: socket.socket) -> None:
-        try:
-            if self.tls is not None:
-                sock = self.tls.wrap_socket(sock, server_side=True)
-                self._socks.append(sock)
-            self.handler(sock)
-        except OSError:
-            pass  # the other side went away, as many of these tests want it to
-        finally:
-            sock.close()
-
-
-def read_request(sock: socket.socket) -> bytes:
-    """One whole request; b"" when the peer left instead."""
-    data = bytearray()
-    while b"\r\n\r\n" not in data:
-        piece = sock.recv(65536)
-        if not piece:
-            return b""
-        data += piece
-    head, _, body = data.partition(b"\r\n\r\n")
-    length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
-    missing = (int(length[1]) if length else 0) - len(body)
-    while missing > 0 and (piece := sock.recv(65536)):
-        data += piece
-        missing -= len(piece)
-    return bytes(data)
-
-
-def wait_for_end(sock: socket.socket) -> None:
-    """Until the other side has left."""
-    with suppress(OSError):
-        while sock.recv(65536):
-            pass
-
-
-def reset(sock: socket.socket) -> None:
-    """RST instead of FIN."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    sock.close()
-
-
-def whole(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
-    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers]
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
-
-
-def chunk(data: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: text/event-stream\r\n\r\n"
-LAST_CHUNK = b"0\r\n\r\n"
-
-
-def always(*answers: bytes) -> Handler:
-    """Answers each request of a connection with the next of ``answers``, the last one for ever."""
-
-    def handler(sock: socket.socket) -> None:
-        turn = 0
-        while read_request(sock):
-            sock.sendall(answers[min(turn, len(answers) - 1)])
-            turn += 1
-
-    return handler
-
-
-def once(answer: bytes) -> Handler:
-    """Answers one request, then FIN."""
-
-    def handler(sock: socket.socket) -> None:
-        if read_request(sock):
-            sock.sendall(answer)
-
-    return handler
-
-
-def echo(sock: socket.socket) -> None:
-    """Answers with the request's own body."""
-    while request := read_request(sock):
-        sock.sendall(whole(request.partition(b"\r\n\r\n")[2]))
-
-
-@contextmanager
-def blackhole() -> Iterator[int]:
-    """A port whose connects neither succeed nor fail: a listening socket with a full backlog."""
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
-        port = listener.getsockname()[1]
-        fillers = [socket.socket() for _ in range(4)]
-        try:
-            for filler in fillers:
-                filler.setblocking(False)
-                filler.connect_ex(("127.0.0.1", port))
-            yield port
-        finally:
-            for filler in fillers:
-                filler.close()
-
-
-def unused_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
-# -- certificates --------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Tls:
-    """A self-signed certificate for 127.0.0.1 and localhost."""
-
-    ca_file: str
-    server: ssl.SSLContext
-
-
-@pytest.fixture(scope="module")
-def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
-    folder = tmp_path_factory.mktemp("tls")
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    today = datetime.datetime.now(datetime.UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-    builder = builder.not_valid_before(today - datetime.timedelta(1)).not_valid_after(today + datetime.timedelta(1))
-    builder = builder.add_extension(names, False).add_extension(x509.BasicConstraints(True, None), True)
-    certificate = builder.sign(key, hashes.SHA256())
-    ca_file, key_file = folder / "ca.pem", folder / "key.pem"
-    ca_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    key_file.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(ca_file, key_file)
-    return Tls(str(ca_file), server)
-
-
-# -- the caller's side ---------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def transport(patience: Patience = PATIENT, **options: Any) -> Iterator[Transport]:
-    with closing(Transport("vendor", patience, **options)) as one:
-        yield one
-
-
-def post(url: str, body: bytes = b"{}", headers: dict[str, str] | None = None) -> UpstreamRequest:
-    return UpstreamRequest(url, headers or {"content-type": "application/json"}, body)
-
-
-def read_all(reply: HttpReply) -> bytes:
-    with reply:
-        return b"".join(iter(reply.read, b""))
-
-
-def fetch(one: Transport, url: str, body: bytes = b"{}", cancel: Cancel | None = None) -> bytes:
-    return read_all(one.send(post(url, body), cancel or Cancel()))
-
-
-def open_files() -> set[str]:
-    """Every descriptor with what it stands for; sockets have a number that is never used again."""
-    files: set[str] = set()
-    for number in os.listdir("/proc/self/fd"):
-        with suppress(OSError):
-            files.add(f"{number}: {os.readlink(f'/proc/self/fd/{number}')}")
-    return {file for file in files if not file.endswith("/fd")}
-
-
-@pytest.fixture
-def no_leak() -> Iterator[None]:
-    """After the test as many descriptors are open as before; to be named first, so that it looks last."""
-    before = open_files()
-    yield
-    wait_until(lambda: not open_files() - before, 2.0)
-
 
 # -- answers as they come ------------------------------------------------------------------------------------------
 
@@ -382,9 +123,6 @@ def test_redirects_are_answers_like_any_other(answer: bytes) -> None:
         assert peer.accepted == 1
 
 
-TEXT = b'{"text": "' + b"gateway " * 2000 + b'"}'
-
-
 def _flushed(pieces: list[bytes]) -> bytes:
     squeeze = zlib.compressobj(wbits=31)
     framed = [chunk(squeeze.compress(piece) + squeeze.flush(zlib.Z_SYNC_FLUSH)) for piece in pieces]
@@ -393,9 +131,6 @@ def _flushed(pieces: list[bytes]) -> bytes:
 
 def _by_the_byte(data: bytes) -> bytes:
     return b"".join(chunk(data[at : at + 1]) for at in range(len(data)))
-
-
-GZIPPED = CHUNKED.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n")
 
 
 @pytest.mark.parametrize(
@@ -531,26 +266,6 @@ class Scene:
 SceneOf = Callable[[Tls], AbstractContextManager[Scene]]
 
 
-def mute(reached: threading.Event | None = None, before: bytes = b"", reads: bool = True) -> Handler:
-    """Takes a request when ``reads``, says ``before``, then nothing more until the other side leaves."""
-
-    def handler(sock: socket.socket) -> None:
-        if reads:
-            read_request(sock)
-            sock.sendall(before)
-        if reached is not None:
-            reached.set()
-        if reads:
-            wait_for_end(sock)
-        else:
-            # The end is seen although not a byte is taken off the wire.
-            poll = select.poll()
-            poll.register(sock, select.POLLRDHUP)
-            poll.poll(HARD_LIMIT * 1000)
-
-    return handler
-
-
 def scene(inside: tuple[str, ...], handler: Callable[[threading.Event], Handler], body: bytes = b"{}") -> SceneOf:
     @contextmanager
     def make(_: Tls) -> Iterator[Scene]:
@@ -598,9 +313,6 @@ def behind_a_mute_proxy(tls: Tls) -> Iterator[Scene]:
         options = {"ca_file": tls.ca_file, "proxy": f"http://127.0.0.1:{peer.port}"}
         yield Scene("https://vendor.invalid/v1", ("_tunnel",), b"{}", reached, options)
 
-
-LARGE = b" " * (32 * 1024 * 1024)
-BEGUN = CHUNKED + chunk(b"data: 1\n\n")
 
 PHASES = [
     pytest.param(while_connecting, id="connecting"),
@@ -657,10 +369,6 @@ def test_a_call_cancelled_before_it_is_sent_connects_to_nobody() -> None:
         assert peer.accepted == 1
 
 
-def _addresses(*ports: int) -> list[tuple[Any, ...]]:
-    return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in ports]
-
-
 def test_a_call_cancelled_while_its_name_is_looked_up_does_not_connect(monkeypatch: pytest.MonkeyPatch) -> None:
     """The switch is thrown when there is a call but no socket yet."""
     cancel = Cancel()
@@ -668,7 +376,7 @@ def test_a_call_cancelled_while_its_name_is_looked_up_does_not_connect(monkeypat
 
         def lookup(*_: object, **__: object) -> list[tuple[Any, ...]]:
             cancel.throw(Cancelled("the client left"))
-            return _addresses(port)
+            return addresses_of(port)
 
         monkeypatch.setattr(socket, "getaddrinfo", lookup)
         began = time.monotonic()
@@ -680,7 +388,7 @@ def test_a_call_cancelled_while_its_name_is_looked_up_does_not_connect(monkeypat
 def test_a_call_cancelled_at_one_address_does_not_try_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     cancel = Cancel()
     with blackhole() as port, transport(Patience(connect=3, first_byte=3, idle=3)) as one:
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: _addresses(port, port))
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses_of(port, port))
         job = Job(lambda: one.send(post("http://vendor.test/"), cancel))
         job.wait_inside("_open")
         wait_until(lambda: job.stack[0] == "_open")
@@ -819,338 +527,3 @@ def test_cancelling_never_hurts_another_call(no_leak: None, tls: Tls, handler: H
             victims.put(None)
         for job in executioners:
             job.result()
-
-
-# -- failures ------------------------------------------------------------------------------------------------------
-
-BRIEF = 0.15
-
-
-@contextmanager
-def backlog_full() -> Iterator[str]:
-    with blackhole() as port:
-        yield f"http://127.0.0.1:{port}/"
-
-
-@contextmanager
-def mute_tls() -> Iterator[str]:
-    with Peer(mute(reads=False)) as peer:
-        yield peer.url.replace("http:", "https:")
-
-
-@contextmanager
-def mute_http() -> Iterator[str]:
-    with Peer(mute()) as peer:
-        yield peer.url
-
-
-@contextmanager
-def mute_after_a_piece() -> Iterator[str]:
-    with Peer(mute(before=BEGUN)) as peer:
-        yield peer.url
-
-
-@pytest.mark.parametrize(
-    ("upstream", "patience", "message", "retryable"),
-    [
-        pytest.param(backlog_full, Patience(BRIEF, 30, 30), "vendor: no connection within 0.15 s", True, id="connect"),
-        pytest.param(
-            mute_tls, Patience(BRIEF, 30, 30), "vendor: no connection within 0.15 s", True, id="connect, TLS included"
-        ),
-        pytest.param(mute_http, Patience(30, BRIEF, 30), "vendor: no answer within 0.15 s", False, id="first byte"),
-        pytest.param(mute_after_a_piece, Patience(30, 30, BRIEF), "vendor: silent for 0.15 s", False, id="idle"),
-    ],
-)
-def test_timeouts(
-    no_leak: None,
-    upstream: Callable[[], AbstractContextManager[str]],
-    patience: Patience,
-    message: str,
-    retryable: bool,
-) -> None:
-    with upstream() as url, transport(patience) as one:
-        began = time.monotonic()
-        with pytest.raises(UpstreamTimeout) as caught:
-            fetch(one, url)
-        assert BRIEF * 0.9 < time.monotonic() - began < 3
-        assert caught.value.message == message
-        assert caught.value.retryable is retryable
-        assert (caught.value.provider, caught.value.status) == ("vendor", 504)
-
-
-def test_idle_counts_from_piece_to_piece_and_never_in_total() -> None:
-    def handler(sock: socket.socket) -> None:
-        read_request(sock)
-        sock.sendall(CHUNKED)
-        for _ in range(6):
-            time.sleep(0.1)
-            sock.sendall(chunk(b"x"))
-        sock.sendall(LAST_CHUNK)
-
-    with Peer(handler) as peer, transport(Patience(30, 30, idle=0.4)) as one:
-        assert fetch(one, peer.url) == b"xxxxxx"
-
-
-def test_the_connect_timeout_does_not_bound_the_sending_of_a_body() -> None:
-    go = threading.Event()
-
-    def handler(sock: socket.socket) -> None:
-        assert go.wait(HARD_LIMIT)
-        assert len(read_request(sock)) > len(LARGE)
-        sock.sendall(whole(b"taken"))
-
-    with Peer(handler) as peer, transport(Patience(connect=0.1, first_byte=30, idle=30)) as one:
-        job = Job(lambda: fetch(one, peer.url, LARGE))
-        threading.Timer(0.4, go.set).start()
-        assert job.result() == b"taken"
-
-
-def test_a_body_that_is_not_taken_counts_as_no_answer() -> None:
-    with Peer(mute(reads=False)) as peer, transport(Patience(30, BRIEF, 30)) as one:
-        with pytest.raises(UpstreamTimeout) as caught:
-            fetch(one, peer.url, LARGE)
-        assert caught.value.message == "vendor: no answer within 0.15 s"
-        assert not caught.value.retryable
-
-
-def test_an_end_that_was_limited_comes_soon() -> None:
-    with mute_after_a_piece() as url, transport() as one, one.send(post(url), Cancel()) as reply:
-        assert reply.read() == b"data: 1\n\n"
-        reply.end_within(BRIEF)
-        began = time.monotonic()
-        with pytest.raises(UpstreamTimeout, match=r"silent for 0\.15 s"):
-            reply.read()
-        assert time.monotonic() - began < 3
-
-
-def _resets(after: bytes) -> Handler:
-    def handler(sock: socket.socket) -> None:
-        read_request(sock)
-        sock.sendall(after)
-        reset(sock)
-
-    return handler
-
-
-NO_ANSWER = "vendor: the connection failed before an answer began"
-BROKEN_OFF = "vendor: the connection broke off"
-NOT_HTTP = "vendor: the answer is not valid HTTP"
-
-
-@pytest.mark.parametrize(
-    ("handler", "error", "message"),
-    [
-        pytest.param(once(b""), Unreachable, NO_ANSWER, id="FIN before the head"),
-        pytest.param(_resets(b""), Unreachable, NO_ANSWER, id="RST before the head"),
-        pytest.param(once(b"\x15\x03\x01\x00\x02\x02\x28 what?\n\n"), ProtocolError, NOT_HTTP, id="TLS alert"),
-        pytest.param(once(b"220 smtp.vendor.test ESMTP\r\n"), ProtocolError, NOT_HTTP, id="another protocol"),
-        pytest.param(once(b"HTTP/1.1 abc OK\r\n\r\n"), ProtocolError, NOT_HTTP, id="no status"),
-        pytest.param(
-            once(b"HTTP/1.1 200 OK\r\n" + b"A: " + b"x" * 70_000 + b"\r\n\r\n"), ProtocolError, NOT_HTTP, id="long line"
-        ),
-        pytest.param(
-            once(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 200 + b"\r\n"), ProtocolError, NOT_HTTP, id="many headers"
-        ),
-        pytest.param(once(whole(b"12345")[:-1]), Unreachable, BROKEN_OFF, id="counted body cut"),
-        pytest.param(once(whole(b"12345")[:-5]), Unreachable, BROKEN_OFF, id="counted body missing"),
-        pytest.param(once(BEGUN), Unreachable, BROKEN_OFF, id="chunks cut between two"),
-        pytest.param(once(CHUNKED), Unreachable, BROKEN_OFF, id="chunks cut before the first"),
-        pytest.param(once(BEGUN + b"ff\r\nabc"), Unreachable, BROKEN_OFF, id="chunks cut within one"),
-        pytest.param(once(BEGUN[:-2]), Unreachable, BROKEN_OFF, id="chunks cut at the end of one"),
-        pytest.param(once(BEGUN + b"f"), Unreachable, BROKEN_OFF, id="chunks cut within a size"),
-        pytest.param(_resets(BEGUN), Unreachable, BROKEN_OFF, id="RST while reading"),
-        pytest.param(once(BEGUN + b"xyz\r\nabc"), UpstreamError, None, id="no chunk size"),
-        pytest.param(
-            once(whole(gzip.compress(TEXT)[:-1], "Content-Encoding: gzip")[:-200]), Unreachable, None, id="gzip cut"
-        ),
-        pytest.param(once(whole(b"not gzip", "Content-Encoding: gzip")), UpstreamError, None, id="not gzip"),
-    ],
-)
-def test_failures(no_leak: None, handler: Handler, error: type[UpstreamError], message: str | None) -> None:
-    with Peer(handler) as peer, transport() as one:
-        with pytest.raises(error) as caught:
-            fetch(one, peer.url)
-        if message is not None:
-            assert caught.value.message == message
-        assert caught.value.provider == "vendor"
-        assert caught.value.retryable is (isinstance(caught.value, Unreachable))
-
-
-def test_refused_port(no_leak: None) -> None:
-    with transport() as one, pytest.raises(Unreachable) as caught:
-        fetch(one, f"http://127.0.0.1:{unused_port()}/")
-    assert caught.value.message == NO_ANSWER
-    assert caught.value.retryable
-
-
-def test_a_name_that_does_not_exist(no_leak: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    def lookup(*_: object, **__: object) -> list[tuple[Any, ...]]:
-        raise socket.gaierror(socket.EAI_NONAME, "unknown")
-
-    monkeypatch.setattr(socket, "getaddrinfo", lookup)
-    with transport() as one, pytest.raises(Unreachable, match="the connection failed"):
-        fetch(one, "http://vendor.test/")
-
-
-def test_an_address_that_refuses_gives_way_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    with Peer(echo) as peer, transport() as one:
-        closed, there = unused_port(), peer.port
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: _addresses(closed, there))
-        assert fetch(one, "http://vendor.test/", b"hello") == b"hello"
-
-
-def test_an_answer_that_comes_before_the_body_was_taken_counts() -> None:
-    """A vendor that refuses a large body answers and closes without reading it."""
-
-    def handler(sock: socket.socket) -> None:
-        sock.recv(1)
-        sock.sendall(whole(b"too large", "Connection: close", status="413 Too Large"))
-        sock.shutdown(socket.SHUT_WR)
-        wait_for_end(sock)
-
-    with Peer(handler) as peer, transport() as one, one.send(post(peer.url, LARGE), Cancel()) as reply:
-        assert reply.status == 413
-        assert reply.read() == b"too large"
-
-
-# -- TLS, proxies and the environment ------------------------------------------------------------------------------
-
-
-def test_https(no_leak: None, tls: Tls) -> None:
-    with Peer(echo, tls.server) as peer, transport(ca_file=tls.ca_file) as one:
-        assert fetch(one, peer.url, TEXT) == TEXT
-        assert fetch(one, peer.url.replace("127.0.0.1", "localhost"), TEXT) == TEXT
-        assert fetch(one, peer.url, b"again") == b"again"
-        assert peer.accepted == 2, "one connection per host name"
-
-
-@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
-def test_only_ca_file_decides_whom_to_trust(
-    no_leak: None, tls: Tls, monkeypatch: pytest.MonkeyPatch, variable: str
-) -> None:
-    monkeypatch.setenv(variable, tls.ca_file)
-    with Peer(echo, tls.server) as peer:
-        with transport() as one, pytest.raises(Unreachable) as caught:
-            fetch(one, peer.url)
-        assert caught.value.message == "vendor: the TLS handshake failed"
-        monkeypatch.setenv(variable, "/nonexistent")
-        with transport(ca_file=tls.ca_file) as one:
-            assert fetch(one, peer.url, b"trusted") == b"trusted"
-
-
-def test_a_certificate_for_another_name_is_refused(tls: Tls, monkeypatch: pytest.MonkeyPatch) -> None:
-    with Peer(echo, tls.server) as peer, transport(ca_file=tls.ca_file) as one:
-        there = peer.port
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: _addresses(there))
-        with pytest.raises(Unreachable, match="TLS handshake failed"):
-            fetch(one, "https://vendor.test/")
-
-
-def test_plain_http_where_tls_is_spoken(no_leak: None, tls: Tls) -> None:
-    def handler(sock: socket.socket) -> None:
-        sock.recv(65536)
-        sock.sendall(whole(b"", status="400 Bad Request"))
-
-    with Peer(handler) as peer, transport(ca_file=tls.ca_file) as one:
-        with pytest.raises(Unreachable) as caught:
-            fetch(one, peer.url.replace("http:", "https:"))
-        assert caught.value.message == "vendor: the TLS handshake failed"
-
-
-@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
-def test_no_proxy_comes_from_the_environment(tls: Tls, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
-    with Peer(once(whole(b"proxy"))) as trap, Peer(echo) as plain, Peer(echo, tls.server) as secure:
-        monkeypatch.setenv(variable, f"http://127.0.0.1:{trap.port}")
-        with transport(ca_file=tls.ca_file) as one:
-            assert fetch(one, plain.url, b"direct") == b"direct"
-            assert fetch(one, secure.url, b"direct") == b"direct"
-        assert trap.accepted == 0
-
-
-def test_no_credentials_come_from_netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    netrc = tmp_path / ".netrc"
-    netrc.write_text("machine 127.0.0.1 login someone password secret\ndefault login any password secret\n")
-    netrc.chmod(0o600)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("NETRC", str(netrc))
-    seen: list[bytes] = []
-
-    def handler(sock: socket.socket) -> None:
-        seen.append(read_request(sock))
-        sock.sendall(whole(b"", "Set-Cookie: a=b", "Connection: close"))
-
-    with Peer(handler) as peer, transport() as one:
-        fetch(one, peer.url)
-        fetch(one, peer.url)
-    assert len(seen) == 2
-    assert b"authorization" not in b"".join(seen).lower()
-    assert b"cookie" not in b"".join(seen).lower(), "nor do cookies travel from one call to the next"
-
-
-def test_a_configured_proxy_is_asked_for_http(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[bytes] = []
-
-    def proxy(sock: socket.socket) -> None:
-        seen.append(read_request(sock))
-        sock.sendall(whole(b"by proxy"))
-
-    monkeypatch.setenv("NO_PROXY", "*")
-    with Peer(proxy) as peer, transport(proxy=f"http://user:word@127.0.0.1:{peer.port}") as one:
-        assert fetch(one, "http://vendor.invalid/v1") == b"by proxy"
-    assert seen[0].startswith(b"POST http://vendor.invalid/v1 HTTP/1.1\r\n")
-    assert b"proxy-authorization: basic dxnlcjp3b3jk" in seen[0].lower()
-
-
-def test_a_configured_proxy_tunnels_https(no_leak: None, tls: Tls) -> None:
-    asked: list[bytes] = []
-
-    def proxy(sock: socket.socket) -> None:
-        asked.append(read_request(sock).partition(b"\r\n")[0])
-        with socket.create_connection(("127.0.0.1", vendor.port)) as far:
-            sock.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            back = threading.Thread(target=_pump, args=(far, sock))
-            back.start()
-            _pump(sock, far)
-            back.join(HARD_LIMIT)
-
-    with Peer(echo, tls.server) as vendor, Peer(proxy) as peer:
-        with transport(proxy=f"http://127.0.0.1:{peer.port}", ca_file=tls.ca_file) as one:
-            assert fetch(one, vendor.url, TEXT) == TEXT
-            assert fetch(one, vendor.url, b"again") == b"again"
-        assert peer.accepted == 1
-        assert [line.split()[:2] for line in asked] == [[b"CONNECT", b"127.0.0.1:%d" % vendor.port]]
-
-
-def _pump(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while piece := source.recv(65536):
-            target.sendall(piece)
-    with suppress(OSError):
-        target.shutdown(socket.SHUT_WR)
-
-
-@pytest.mark.parametrize(
-    ("url", "message"),
-    [
-        pytest.param("http://vendor.invalid/", "vendor: the proxy refused the connection", id="http"),
-        pytest.param("https://vendor.invalid/", "vendor: the proxy refused the connection", id="https"),
-    ],
-)
-def test_a_proxy_that_is_not_there(no_leak: None, url: str, message: str) -> None:
-    with transport(proxy=f"http://127.0.0.1:{unused_port()}") as one, pytest.raises(Unreachable) as caught:
-        fetch(one, url)
-    assert caught.value.message == message
-
-
-def test_a_proxy_that_wants_another_password(no_leak: None) -> None:
-    refusal = whole(b"", "Proxy-Authenticate: Basic", status="407 Proxy Authentication Required")
-    with Peer(once(refusal)) as peer, transport(proxy=f"http://127.0.0.1:{peer.port}") as one:
-        with pytest.raises(Unreachable) as caught:
-            fetch(one, "https://vendor.invalid/")
-        assert caught.value.message == "vendor: the proxy refused the connection"
-
-
-def test_no_failure_shows_the_proxys_password() -> None:
-    with transport(proxy=f"http://user:hunter2@127.0.0.1:{unused_port()}") as one, pytest.raises(NexusError) as caught:
-        fetch(one, "http://vendor.invalid/")
-    assert "hunter2" not in f"{caught.value!r} {caught.value.message}"

@@ -21,9 +21,14 @@ class Vendor:
     models: tuple[str, ...]
 
 
+_GEMINI = ("gemini-4-argon", "gemini-3.8-flash", "gemini-3.5-flash-lite")
+
 VENDORS = (
     Vendor("OPENAI_API_KEY", "openai", ("gpt-6.2-sol", "gpt-6-luna", "gpt-5.5", "gpt-4.1")),
     Vendor("ANTHROPIC_API_KEY", "anthropic", ("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5")),
+    # Two names of one vendor's key; the first that is set counts.
+    Vendor("GEMINI_API_KEY", "google", _GEMINI),
+    Vendor("GOOGLE_API_KEY", "google", _GEMINI),
 )
 
 HEAD = """\
@@ -53,7 +58,7 @@ type = "echo"
 
 def init(path: Path, environ: Mapping[str, str]) -> int:
     """Write a first settings file, readable by its owner only."""
-    found = [vendor for vendor in VENDORS if environ.get(vendor.variable, "").strip()]
+    found = _with_key(environ)
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -67,6 +72,14 @@ def init(path: Path, environ: Mapping[str, str]) -> int:
     using = ", ".join(f"{vendor.kind} ({vendor.variable})" for vendor in found) or "the demo (no vendor key found)"
     sys.stdout.write(f"wrote {path} with {using}; next: nexus check -c {path}\n")
     return 0
+
+
+def _with_key(environ: Mapping[str, str]) -> list[Vendor]:
+    found: dict[str, Vendor] = {}
+    for vendor in VENDORS:
+        if environ.get(vendor.variable, "").strip():
+            found.setdefault(vendor.kind, vendor)
+    return list(found.values())
 
 
 def render(vendors: list[Vendor]) -> str:

@@ -193,6 +193,9 @@ class CallHandler(BaseHandler):
         if call.error is not None and (call.status is None or isinstance(call.error, Cancelled)):
             call.status = call.error.status
         log_call(call)
+        if call.error is not None:
+            # Its frames hold the call, which holds it: do not wait for the collector with a large body.
+            call.error.with_traceback(None)
 
     def _make_call(self) -> Call:
         """Raises ClientError."""

@@ -31,12 +31,12 @@ class OpenAISettings(ProviderSettings):
     stream_usage: bool = True
     """Ask for token usage on streams; false for servers that refuse ``stream_options``."""
 
-    quirks: list[str] = []
+    quirks: tuple[str, ...] = ()
     """Facts about a compatible server that translation has to know, such as "cache_control" or "system_first"."""
 
     @field_validator("quirks")
     @classmethod
-    def _known(cls, value: list[str]) -> list[str]:
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for quirk in value:
             if quirk not in QUIRKS:
                 raise ValueError(f"holds {quirk!r}, which is not one of {', '.join(QUIRKS)}")
@@ -52,6 +52,9 @@ class OpenAIProvider(Provider):
     @property
     def asks_usage(self) -> bool:
         return self.settings.stream_usage
+
+    def counts_in(self, dialect: str) -> bool:
+        return dialect == "responses"
 
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
         quirks = set(self.settings.quirks)

@@ -1,6 +1,6 @@
 """What OpenAI's own models take and refuse, by family.
 
-Law: pure; facts about api.openai.com only, as of November 2026. A compatible server is described by its ``quirks`` setting.
+Law: pure; facts about api.openai.com only, as of November 2026. A compatible server is told by its ``quirks`` setting.
 """
 
 from __future__ import annotations

@@ -219,7 +219,8 @@ def test_clear(chat: FakeUpstream) -> None:
 
 
 def test_unknown_vendor() -> None:
-    with pytest.raises(ValueError, match="no fake vendor 'nobody'; there are anthropic, openai"):
+    known = "anthropic, bedrock, gemini, openai, vertex"
+    with pytest.raises(ValueError, match=f"no fake vendor 'nobody'; there are {known}"):
         FakeUpstream("nobody")
 
 

@@ -10,7 +10,9 @@ import threading
 from dataclasses import dataclass
 from typing import Literal
 
-Garbage = Literal["http", "json", "sse"]
+from tools.fake_upstream.parts import Part
+
+Garbage = Literal["http", "json", "sse", "crc"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,9 @@ class Behaviour:
     delay: float = 0.0
     close_before_head: bool = False  # FIN instead of an answer
     reset_after: int | None = None  # RST after N events; 0 is before the head
-    garbage: Garbage | None = None  # not HTTP at all; 200 with broken JSON; 200 with a broken event stream
+    # Not HTTP at all; 200 with broken JSON; 200 with a broken event stream; the last byte of the stream's first delta
+    # changed, which on bedrock belongs to its checksum.
+    garbage: Garbage | None = None
 
     # The head. ``headers`` replace the generated header of the same name.
     status: int = 200
@@ -39,13 +43,21 @@ class Behaviour:
     body: bytes | None = None
     events: tuple[bytes, ...] | None = None
     text: str = "Hello from the fake upstream."
-    thinking: str = ""  # anthropic: a thinking block, signed, before the text
+    thinking: str = ""  # signed, before the text; openai: ``reasoning_content``, as the compatible servers have it
     tool_call: bool = False  # call the first tool of the request instead of saying ``text``
     tool_arguments: str = '{"city": "Paris"}'
+    tool_calls: tuple[tuple[str, str], ...] = ()  # (name, arguments as JSON): parallel calls, instead of ``text`` too
+    parts: tuple[Part, ...] | None = None  # literal parts in this order, instead of all of the above
+    interleaved: bool = False  # openai, Converse: the arguments of parallel calls are streamed in turns
+    call_ids: bool = True  # google: function calls have ids
     stop_reason: str | None = None  # in the vendor's own words
+    stop_sequence: str | None = None  # anthropic, Converse: the one that was hit
+    block_reason: str | None = None  # google: ``promptFeedback`` instead of an answer
     message: str | None = None  # of the error body when ``status`` is one
-    error_type: str | None = None
-    error_code: str | None = None  # openai only
+    error_type: str | None = None  # google: the status, such as RESOURCE_EXHAUSTED; bedrock: the exception
+    error_code: str | None = None  # openai: the code; google: the reason of ErrorInfo, or a quota's id when 429
+    retry_delay: float | None = None  # google: RetryInfo
+    token_lifetime: int = 3600  # vertex: seconds, of the access token that is given out
 
     # Token counts are disjoint here; each vendor adds them up in its own way.
     input_tokens: int = 11

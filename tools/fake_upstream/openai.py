@@ -1,19 +1,25 @@
 """The fake OpenAI: chat completions, unary and streamed, and the model list.
 
 Law: pure functions from a request and a Behaviour to bytes; what they emit validates with the SDK's response types.
+Not imitated: signatures of thinking and redacted thinking, which the dialect has no field for.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from tools.fake_upstream.behaviour import Behaviour
+from tools.fake_upstream.parts import Call, Text, Thinking, call_ids, plan
 from tools.fake_upstream.request import SeenRequest
 from tools.fake_upstream.validate import problems, validator
-from tools.fake_upstream.vendors import Answer, Refusal, Rules, body_problem, compact, pieces, text_or
+from tools.fake_upstream.vendors import Answer, Refusal, Rules, bearer_token, body_problem, compact, pieces, text_or
 
 REQUEST_ID_HEADER = "x-request-id"
+BASE_PATH = "/v1"
+TOKEN_PATHS: tuple[str, ...] = ()
 MODELS = ("gpt-4", "gpt-4o", "gpt-3.5-turbo")
 CREATED = 1_700_000_000
 CHAT = "/v1/chat/completions"
@@ -48,7 +54,7 @@ def check(request: SeenRequest, rules: Rules) -> Refusal | None:
     allowed = "GET" if is_models else "POST"
     if request.method != allowed:
         return Refusal(405, (f"{request.method} {request.path}: only {allowed}",), (("allow", allowed),))
-    if refusal := _check_key(request.header("authorization"), rules.api_key):
+    if refusal := _check_key(bearer_token(request), rules.api_key):
         return refusal
     if is_models:
         return None
@@ -65,19 +71,16 @@ def answer(request: SeenRequest, behaviour: Behaviour, serial: int) -> Answer:
     if request.method == "GET":
         return Answer(_models(request.route))
     base = {"id": f"chatcmpl-{serial:08d}", "created": CREATED, "model": request.json.get("model")}
-    call = _tool_call(request.json, behaviour, serial) if behaviour.tool_call else None
-    finish = behaviour.stop_reason or ("tool_calls" if call else "stop")
+    said = _said(request.json, behaviour, serial)
+    finish = behaviour.stop_reason or ("tool_calls" if said.calls else "stop")
     if request.streams:
         options = request.json.get("stream_options") or {}
-        return _stream(base, behaviour, call, finish, with_usage=options.get("include_usage") is True)
-    message: dict[str, Any] = {
-        "role": "assistant",
-        "content": None if call else behaviour.text,
-        "refusal": None,
-        "annotations": [],
-    }
-    if call:
-        message["tool_calls"] = [call]
+        return _stream(base, behaviour, said, finish, with_usage=options.get("include_usage") is True)
+    message: dict[str, Any] = {"role": "assistant", "content": said.text, "refusal": None, "annotations": []}
+    if said.thinking:
+        message["reasoning_content"] = said.thinking
+    if said.calls:
+        message["tool_calls"] = said.calls
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
     whole = base | {
         "object": "chat.completion",
@@ -89,17 +92,16 @@ def answer(request: SeenRequest, behaviour: Behaviour, serial: int) -> Answer:
     return Answer(compact(whole))
 
 
-def error_body(behaviour: Behaviour, request_id: str) -> bytes:
-    return json.dumps(_error(behaviour), indent=2).encode()
+def error(request: SeenRequest, behaviour: Behaviour, request_id: str) -> Answer:
+    return Answer(json.dumps(_error(behaviour), indent=2).encode())
 
 
-def error_frame(behaviour: Behaviour, request_id: str) -> bytes:
+def error_frame(request: SeenRequest, behaviour: Behaviour, request_id: str) -> bytes:
     return _frame(_error(behaviour))
 
 
-def _check_key(authorization: str | None, api_key: str | None) -> Refusal | None:
-    scheme, _, key = (authorization or "").partition(" ")
-    if scheme.lower() != "bearer" or not key:
+def _check_key(key: str | None, api_key: str | None) -> Refusal | None:
+    if key is None:
         return Refusal(401, ("authorization: no bearer token",))
     if api_key is not None and key != api_key:
         return Refusal(401, ("authorization: not the expected key",))
@@ -115,9 +117,30 @@ def _models(route: str) -> bytes:
     return compact(entries[0] if wanted else {"object": "list", "data": entries})
 
 
-def _stream(
-    base: dict[str, Any], behaviour: Behaviour, call: dict[str, Any] | None, finish: str, *, with_usage: bool
-) -> Answer:
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """``text`` is None when there are only calls, as the vendor has it."""
+
+    text: str | None
+    thinking: str
+    calls: list[dict[str, Any]]
+
+
+def _said(body: dict[str, Any], behaviour: Behaviour, serial: int) -> _Said:
+    """The parts of one message: all texts are one string, all calls one list."""
+    tools = (tool["function"]["name"] for tool in body.get("tools") or () if tool.get("type") == "function")
+    parts = plan(behaviour, next(tools, None))
+    texts = [part.text for part in parts if isinstance(part, Text)]
+    calls = [
+        {"id": identity, "type": "function", "function": {"name": part.name, "arguments": part.arguments}}
+        for part, identity in zip(parts, call_ids(parts, f"call_{serial:08d}"), strict=True)
+        if isinstance(part, Call)
+    ]
+    thinking = "".join(part.text for part in parts if isinstance(part, Thinking))
+    return _Said("".join(texts) if texts or not calls else None, thinking, calls)
+
+
+def _stream(base: dict[str, Any], behaviour: Behaviour, said: _Said, finish: str, *, with_usage: bool) -> Answer:
     def chunk(delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
         return _frame(head | {"choices": [choice]} | tail)
@@ -125,26 +148,28 @@ def _stream(
     head = base | {"object": "chat.completion.chunk", "service_tier": "default", "system_fingerprint": None}
     # The vendor writes ``"usage": null`` on ordinary chunks only for those who asked for usage.
     tail: dict[str, Any] = {"usage": None} if with_usage else {}
-    opening: dict[str, Any] = {"role": "assistant", "content": None if call else "", "refusal": None}
-    if call is None:
-        deltas: list[dict[str, Any]] = [{"content": piece} for piece in pieces(behaviour.text)]
-    else:
-        start = call | {"index": 0, "function": call["function"] | {"arguments": ""}}
-        opening["tool_calls"] = [start]
-        deltas = [
-            {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}
-            for piece in pieces(call["function"]["arguments"])
-        ]
-    frames = [chunk(opening), *map(chunk, deltas), chunk({}, finish)]
+    opening: dict[str, Any] = {"role": "assistant", "content": None if said.text is None else "", "refusal": None}
+    deltas = [{"reasoning_content": piece} for piece in pieces(said.thinking)]
+    deltas += [{"content": piece} for piece in pieces(said.text or "")]
+    calls = _call_deltas(said.calls, interleaved=behaviour.interleaved)
+    if calls and not deltas:
+        # Nothing is said before the call, so the vendor begins it with the role.
+        opening |= calls.pop(0)
+    frames = [chunk(opening), *map(chunk, [*deltas, *calls]), chunk({}, finish)]
     if with_usage:
         frames.append(_frame(head | {"choices": [], "usage": _usage(behaviour)}))
     return Answer(frames=(*frames, DONE), opening=1)
 
 
-def _tool_call(body: dict[str, Any], behaviour: Behaviour, serial: int) -> dict[str, Any]:
-    named = (tool["function"]["name"] for tool in body.get("tools") or () if tool.get("type") == "function")
-    function = {"name": next(named, "get_weather"), "arguments": behaviour.tool_arguments}
-    return {"id": f"call_{serial:08d}", "type": "function", "function": function}
+def _call_deltas(calls: list[dict[str, Any]], *, interleaved: bool) -> list[dict[str, Any]]:
+    """The start of each call and the pieces of its arguments: call after call, or a piece of each in turns."""
+    tracks: list[list[dict[str, Any]]] = []
+    for index, call in enumerate(calls):
+        start = call | {"index": index, "function": call["function"] | {"arguments": ""}}
+        written = pieces(call["function"]["arguments"])
+        tracks.append([start, *({"index": index, "function": {"arguments": piece}} for piece in written)])
+    turns = zip_longest(*tracks) if interleaved else tracks
+    return [{"tool_calls": [delta]} for turn in turns for delta in turn if delta is not None]
 
 
 def _usage(behaviour: Behaviour) -> dict[str, Any]:

@@ -46,21 +46,27 @@ def send_reply(
         case "json":
             answer = Answer(NOT_JSON)
         case "sse":
-            answer = Answer(frames=NOT_SSE)
+            answer = replace(answer, frames=NOT_SSE, opening=0)
+        case "crc" if answer.frames:
+            answer = replace(answer, frames=_corrupted(answer.frames, answer.opening))
     if request.version == "HTTP/1.0":
         behaviour = replace(behaviour, chunked=False)
     if answer.frames is None:
-        return _send_body(wire, request, behaviour, answer.body, identity)
+        return _send_body(wire, request, behaviour, answer, identity)
     return _send_frames(wire, request, behaviour, answer, identity, error)
 
 
-def _send_body(wire: Wire, request: SeenRequest, behaviour: Behaviour, body: bytes, identity: tuple[str, str]) -> bool:
+def _send_body(
+    wire: Wire, request: SeenRequest, behaviour: Behaviour, answer: Answer, identity: tuple[str, str]
+) -> bool:
+    body = answer.body
     if behaviour.hold:
         wire.hold(behaviour.hold)
     if behaviour.gzip:
         squeeze = zlib.compressobj(wbits=GZIP_WINDOW)
         body = squeeze.compress(body) + squeeze.flush()
-    head = _head(request, behaviour, (("content-type", JSON), ("content-length", str(len(body))), identity))
+    about = (("content-type", answer.media_type or JSON), ("content-length", str(len(body))), identity)
+    head = _head(request, behaviour, about + answer.headers)
     limit = _first(behaviour.cut_after, behaviour.reset_after)
     wire.send(head + body[:limit])
     if behaviour.reset_after is not None:
@@ -77,7 +83,8 @@ def _send_frames(
     error: bytes,
 ) -> bool:
     framing = ("transfer-encoding", "chunked") if behaviour.chunked else ("connection", "close")
-    out = _Stream(wire, behaviour, _head(request, behaviour, (("content-type", EVENTS), framing, identity)))
+    about = (("content-type", answer.media_type or EVENTS), framing, identity)
+    out = _Stream(wire, behaviour, _head(request, behaviour, about + answer.headers))
     limit = _first(behaviour.cut_after, behaviour.reset_after, behaviour.end_after, behaviour.error_after)
     for number, frame in enumerate(islice(_frames(behaviour, answer), limit)):
         _wait(wire, out, behaviour, first=number == 0)
@@ -106,6 +113,12 @@ def _frames(behaviour: Behaviour, answer: Answer) -> Iterator[bytes]:
         return iter(frames)
     last = len(frames) - 1 if behaviour.events is not None else answer.opening
     return chain(frames[:last], repeat(frames[last]))
+
+
+def _corrupted(frames: tuple[bytes, ...], index: int) -> tuple[bytes, ...]:
+    index = min(index, len(frames) - 1)
+    bad = frames[index]
+    return (*frames[:index], bad[:-1] + bytes([bad[-1] ^ 1]), *frames[index + 1 :])
 
 
 def _wait(wire: Wire, out: _Stream, behaviour: Behaviour, *, first: bool) -> None:

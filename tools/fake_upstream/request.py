@@ -6,9 +6,11 @@ Law: nothing is normalised; header names keep their spelling and order, the path
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from tools.fake_upstream.wire import Wire
 
@@ -46,7 +48,17 @@ class SeenRequest:
 
     @property
     def streams(self) -> bool:
-        return isinstance(self.json, dict) and self.json.get("stream") is True
+        """Whether a stream was asked for, in the body or, as Google and AWS have it, in the path."""
+        in_path = ":stream" in self.route or self.route.endswith(("-stream", "-with-response-stream"))
+        return in_path or (isinstance(self.json, dict) and self.json.get("stream") is True)
+
+    @property
+    def model(self) -> str | None:
+        """As named in the body or in the path."""
+        if isinstance(self.json, dict) and isinstance(name := self.json.get("model"), str):
+            return name
+        match = re.search(r"/models/([^/:]+)|/model/([^/]+)", self.route)
+        return unquote(match[1] or match[2]) if match else None
 
 
 class BadRequest(Exception):

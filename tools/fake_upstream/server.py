@@ -1,7 +1,7 @@
 """The fake upstream as a context manager: a listening socket, a thread that accepts, a thread per connection.
 
-Law: everything shared is guarded by one condition, which is notified on every change, so that nobody has to sleep
-to see one; ``stop`` returns when every thread has ended and every socket is closed.
+Law: everything shared is guarded by the condition of ``watch``; ``stop`` returns when every thread has ended and every
+socket is closed.
 """
 
 from __future__ import annotations
@@ -12,32 +12,23 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from tools.fake_upstream.behaviour import Behaviour
 from tools.fake_upstream.reply import send_reply
 from tools.fake_upstream.request import BadRequest, SeenRequest, read_request
-from tools.fake_upstream.vendors import Answer, Refusal, Rules, load
+from tools.fake_upstream.vendors import ACCESS_KEY, SECRET_KEY, Answer, Refusal, Rules, load
+from tools.fake_upstream.watch import Disconnect, Watch
 from tools.fake_upstream.wire import PeerGone, Wire
 
 BACKLOG = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Disconnect:
-    """The peer of ``connection`` left while an answer was due; ``at`` is ``time.monotonic()``."""
+class FakeUpstream(Watch):
+    """``strict=False`` skips the checks of bodies, ``extra_fields`` lets named top-level keys pass them.
 
-    connection: int
-    at: float
-    reset: bool
-
-
-class FakeUpstream:
-    """``strict=False`` skips the check against the SDK's types, ``extra_fields`` lets named top-level keys pass it.
-
-    ``keep=False`` counts requests without storing them, for long runs.
+    ``keep=False`` counts requests without storing them, for long runs. What follows it is explained by ``Rules``.
     """
 
     def __init__(
@@ -51,25 +42,28 @@ class FakeUpstream:
         extra_fields: tuple[str, ...] = (),
         keep: bool = True,
         on_request: Callable[[SeenRequest], None] | None = None,
+        access_key: str = ACCESS_KEY,
+        secret_key: str = SECRET_KEY,
+        session_token: str | None = None,
+        region: str | None = None,
+        betas: tuple[str, ...] | None = None,
+        refused_fields: tuple[str, ...] | None = None,
     ) -> None:
-        self.vendor = vendor
+        super().__init__(vendor)
         self.default = Behaviour()
-        self.requests: list[SeenRequest] = []
-        self.violations: list[str] = []
-        self.disconnects: list[Disconnect] = []
-        self.bytes_sent = 0
+        self.token_default = Behaviour()
         self._vendor = load(vendor)
-        self._rules = Rules(api_key, strict, extra_fields)
+        self._rules = Rules(
+            api_key, strict, extra_fields, access_key, secret_key, session_token, region, betas, refused_fields
+        )
         self._address = (host, port)
         self._keep = keep
         self._on_request = on_request
         self._queue: deque[Behaviour] = deque()
-        self._seen = 0
+        self._token_queue: deque[Behaviour] = deque()
         self._serial = 0
-        self._changed = threading.Condition()
-        self._wires: dict[int, Wire] = {}
+        self._token_serial = 0
         self._threads: list[threading.Thread] = []
-        self._accepted = 0
         self._stopping = False
         self._listener: socket.socket | None = None
 
@@ -123,15 +117,22 @@ class FakeUpstream:
         with self._changed:
             self._queue.extend(behaviours)
 
+    def next_token(self, *behaviours: Behaviour) -> None:
+        """The same for the next requests for access tokens, whose ``default`` is ``token_default``."""
+        with self._changed:
+            self._token_queue.extend(behaviours)
+
     def clear(self) -> None:
         """Forget what was seen and what was queued; open connections stay."""
         with self._changed:
-            for seen in (self.requests, self.violations, self.disconnects, self._queue):
+            for seen in (self.requests, self.token_requests, self.violations, self.disconnects):
                 seen.clear()
+            self._queue.clear()
+            self._token_queue.clear()
             self._seen = 0
             self.bytes_sent = 0
 
-    # -- seeing what happened ----------------------------------------------------------------------------------
+    # -- where it is ---------------------------------------------------------------------------------------------
 
     @property
     def port(self) -> int:
@@ -145,56 +146,7 @@ class FakeUpstream:
 
     @property
     def base_url(self) -> str:
-        return f"{self.origin}/v1"
-
-    @property
-    def open_connections(self) -> int:
-        with self._changed:
-            return len(self._wires)
-
-    @property
-    def accepted_connections(self) -> int:
-        with self._changed:
-            return self._accepted
-
-    def wait_until(self, condition: Callable[[], bool], timeout: float = 5.0, what: str = "condition") -> None:
-        """``condition`` is looked at after every change, with the state locked."""
-        with self._changed:
-            if not self._changed.wait_for(condition, timeout):
-                raise TimeoutError(f"fake {self.vendor}: no {what} within {timeout} s; {self._summary()}")
-
-    def wait_for_requests(self, count: int, timeout: float = 5.0) -> list[SeenRequest]:
-        """Until ``count`` requests have been received whole, those that do not fit included."""
-        self.wait_until(lambda: self._seen >= count, timeout, f"{count} requests")
-        return list(self.requests)
-
-    def wait_for_disconnects(self, count: int, timeout: float = 5.0) -> list[Disconnect]:
-        """Until ``count`` peers have left while their answer was pending or being written."""
-        self.wait_until(lambda: len(self.disconnects) >= count, timeout, f"{count} disconnects")
-        return list(self.disconnects)
-
-    def wait_for_open_connections(self, count: int, timeout: float = 5.0) -> None:
-        """Until exactly ``count`` sockets are open."""
-        self.wait_until(lambda: len(self._wires) == count, timeout, f"{count} open connections")
-
-    def wait_for_stall(self, quiet: float = 0.25, timeout: float = 5.0) -> None:
-        """Until some peer has not taken a byte for ``quiet`` seconds although there are bytes to send."""
-        end = time.monotonic() + timeout
-        with self._changed:
-            while True:
-                now = time.monotonic()
-                since = [at for wire in self._wires.values() if (at := wire.blocked_since) is not None]
-                if since and now - min(since) >= quiet:
-                    return
-                if now >= end:
-                    raise TimeoutError(f"fake {self.vendor}: no stall within {timeout} s; {self._summary()}")
-                self._changed.wait(min(end, min(since, default=end) + quiet) - now)
-
-    def _summary(self) -> str:
-        return (
-            f"{self._seen} requests, {len(self.disconnects)} disconnects, {len(self._wires)} open connections, "
-            f"{self.bytes_sent} bytes sent, violations {self.violations}"
-        )
+        return self.origin + self._vendor.BASE_PATH
 
     # -- threads -----------------------------------------------------------------------------------------------
 
@@ -245,10 +197,10 @@ class FakeUpstream:
         if behaviour.body is not None:
             answer = Answer(behaviour.body)
         elif behaviour.status >= 400:
-            answer = Answer(self._vendor.error_body(behaviour, identity[1]))
+            answer = self._vendor.error(request, behaviour, identity[1])
         else:
             answer = self._vendor.answer(request, behaviour, serial)
-        interruption = self._vendor.error_frame(behaviour, identity[1])
+        interruption = self._vendor.error_frame(request, behaviour, identity[1])
         try:
             return send_reply(wire, request, behaviour, answer, identity, interruption)
         except PeerGone as gone:
@@ -259,11 +211,10 @@ class FakeUpstream:
             return False
 
     def _record(self, request: SeenRequest, refusal: Refusal | None) -> tuple[Behaviour, int]:
+        for_token = request.route in self._vendor.TOKEN_PATHS
+        queue, default = (self._token_queue, self.token_default) if for_token else (self._queue, self.default)
         with self._changed:
-            self._serial += 1
-            self._seen += 1
-            if self._keep:
-                self.requests.append(request)
+            serial = self._count(request, for_token)
             if refusal is not None:
                 self.violations.extend(refusal.problems)
                 behaviour = Behaviour(
@@ -273,21 +224,23 @@ class FakeUpstream:
                     error_type=refusal.error_type,
                     error_code=refusal.error_code,
                 )
-            elif request.method == "POST" and self._queue:
-                behaviour = self._queue.popleft()
+            elif request.method == "POST" and queue:
+                behaviour = queue.popleft()
             else:
-                behaviour = self.default
-            serial = self._serial
+                behaviour = default
             self._changed.notify_all()
         if self._on_request is not None:
             self._on_request(request)
         return behaviour, serial
 
-    def _count_sent(self, count: int) -> None:
-        with self._changed:
-            self.bytes_sent += count
-            # Waking every waiter for every write would slow an endless stream down.
-
-    def _notify(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
+    def _count(self, request: SeenRequest, for_token: bool) -> int:
+        """The serial number of a request, among its like."""
+        if for_token:
+            self._token_serial += 1
+            self.token_requests.append(request)
+            return self._token_serial
+        self._serial += 1
+        self._seen += 1
+        if self._keep:
+            self.requests.append(request)
+        return self._serial

@@ -1,7 +1,8 @@
 """Judges a request body by the SDKs' published request types.
 
 Law: the types are the SDKs' own, read by pydantic and tightened mechanically: unknown keys are refused in every
-TypedDict that does not declare itself open, lazy iterables are checked item by item, nothing is coerced.
+TypedDict that does not declare itself open, lazy iterables are checked item by item, nothing is coerced, a model's
+fields have their JSON names only, an enum's values are those published.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from pydantic_core import ErrorDetails, SchemaValidator, ValidationError
 MOST_PROBLEMS = 5
 # The keys by which the vendors' unions are told apart.
 TAGS = ("type", "role")
+# google-genai's validators that only warn, and of what is refused here anyway.
+WARNERS = ("_check_field_type_mismatches",)
 SCALARS = ("str", "int", "float", "bool", "bytes", "none")
 
 _validators: dict[str, SchemaValidator] = {}
@@ -23,11 +26,15 @@ _building = threading.Lock()
 
 
 def validator(type_name: str) -> SchemaValidator:
-    """``type_name`` is ``package.module:Type``. Building one takes up to a second, so it happens once."""
+    """``type_name`` is ``package.module:Type``, or that with ``[]`` for a list of them.
+
+    Building one takes up to a second, so it happens once.
+    """
     with _building:
         if type_name not in _validators:
-            module, _, name = type_name.partition(":")
-            schema = TypeAdapter(getattr(import_module(module), name)).core_schema
+            module, _, name = type_name.removesuffix("[]").partition(":")
+            published: Any = getattr(import_module(module), name)
+            schema = TypeAdapter(list[published] if type_name.endswith("[]") else published).core_schema
             _validators[type_name] = SchemaValidator(_tighten(schema))
         return _validators[type_name]
 
@@ -49,8 +56,17 @@ def _tighten(schema: Any) -> Any:
         return schema
     new = {key: value if key in ("metadata", "serialization") else _tighten(value) for key, value in schema.items()}
     match new.get("type"):
+        case "function-before" if new["function"]["function"].__name__ in WARNERS:
+            return new["schema"]
         case "generator":
             new["type"] = "list"
+        case "model":
+            new["config"] = new.get("config", {}) | {"validate_by_alias": True, "validate_by_name": False}
+            # A constructor of its own would validate by the untightened class.
+            new["custom_init"] = False
+        case "enum":
+            values = [member.value for member in new["members"]]
+            return {"type": "literal", "expected": values} | ({"ref": new["ref"]} if "ref" in new else {})
         case "typed-dict" if not _is_open(new):
             new["extra_behavior"] = "forbid"
         case "model-fields" if not _is_open(new):

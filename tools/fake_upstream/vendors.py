@@ -1,7 +1,7 @@
 """The interface of a fake vendor, and the table of those there are.
 
 Law: a vendor is a module of pure functions: it knows bodies and request rules, no sockets. Adding one is one module
-beside this one and one line in ``VENDORS``.
+beside these and one line in ``VENDORS``. A vendor's SDK is imported by ``warm_up`` or later, never with the module.
 """
 
 from __future__ import annotations
@@ -17,17 +17,33 @@ from tools.fake_upstream.request import SeenRequest
 
 VENDORS = {
     "anthropic": "tools.fake_upstream.anthropic",
+    "bedrock": "tools.fake_upstream.aws.bedrock",
+    "gemini": "tools.fake_upstream.google.gemini",
     "openai": "tools.fake_upstream.openai",
+    "vertex": "tools.fake_upstream.google.vertex",
 }
+
+ACCESS_KEY = "AKIAFAKEUPSTREAM0000"
+SECRET_KEY = "fake/secret/key/of/the/fake/upstream0000"
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What one upstream accepts: any key when ``api_key`` is None, and top-level ``extra_fields`` unjudged."""
+    """What one upstream accepts: any key when ``api_key`` is None, and top-level ``extra_fields`` unjudged.
+
+    The rest is bedrock's: the credentials that signatures are checked with (any region when ``region`` is None), the
+    betas it knows and the Messages fields it refuses; None is the vendor's own list.
+    """
 
     api_key: str | None = None
     strict: bool = True
     extra_fields: tuple[str, ...] = ()
+    access_key: str = ACCESS_KEY
+    secret_key: str = SECRET_KEY
+    session_token: str | None = None
+    region: str | None = None
+    betas: tuple[str, ...] | None = None
+    refused_fields: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +59,27 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A healthy vendor's answer: ``body``, or ``frames`` of which the first ``opening`` come before any delta."""
+    """A healthy vendor's answer: ``body``, or ``frames`` of which the first ``opening`` come before any delta.
+
+    ``media_type`` None is JSON for a body and server-sent events for frames.
+    """
 
     body: bytes = b""
     frames: tuple[bytes, ...] | None = None
     opening: int = 0
+    headers: tuple[tuple[str, str], ...] = ()
+    media_type: str | None = None
 
 
 class Vendor(Protocol):
     """``serial`` counts the requests of one upstream; ids are made of it, so that they can be predicted."""
 
     REQUEST_ID_HEADER: str
+    BASE_PATH: str
+    """What a client's base URL has after the port."""
+
+    TOKEN_PATHS: tuple[str, ...]
+    """Where access tokens are given out: such requests are counted, and answered, apart from the others."""
 
     def warm_up(self) -> None:
         """Do what is slow before the first request, not during it."""
@@ -64,9 +90,10 @@ class Vendor(Protocol):
 
     def answer(self, request: SeenRequest, behaviour: Behaviour, serial: int) -> Answer: ...
 
-    def error_body(self, behaviour: Behaviour, request_id: str) -> bytes: ...
+    def error(self, request: SeenRequest, behaviour: Behaviour, request_id: str) -> Answer:
+        """The error that ``behaviour.status`` is."""
 
-    def error_frame(self, behaviour: Behaviour, request_id: str) -> bytes:
+    def error_frame(self, request: SeenRequest, behaviour: Behaviour, request_id: str) -> bytes:
         """The in-band error event of a stream."""
 
 
@@ -76,14 +103,23 @@ def load(name: str) -> Vendor:
     return cast(Vendor, import_module(VENDORS[name]))
 
 
+def media_type_of(request: SeenRequest) -> str:
+    return (request.header("content-type") or "").partition(";")[0].strip().lower()
+
+
 def body_problem(request: SeenRequest) -> str | None:
     """What every JSON API refuses before it looks at the fields."""
-    media_type = (request.header("content-type") or "").partition(";")[0].strip().lower()
+    media_type = media_type_of(request)
     if media_type != "application/json":
         return f"content-type: {media_type or 'missing'}, not application/json"
     if not isinstance(request.json, dict):
         return "body: not a JSON object"
     return None
+
+
+def bearer_token(request: SeenRequest) -> str | None:
+    scheme, _, token = (request.header("authorization") or "").partition(" ")
+    return token if scheme.lower() == "bearer" and token else None
 
 
 def pieces(text: str) -> list[str]:

@@ -45,6 +45,7 @@ class StreamReader:
         self._prose: tuple[str, int] | None = None
         self._prose_seal: Seal | None = None
         self._detail: dict[str, Json] | None = None
+        self._plain = ""
         self._calls = Calls()
         self._refused = False
         self._finish: dict[str, Json] = {}
@@ -145,9 +146,15 @@ class StreamReader:
         details = [entry for value in sequence(delta.get("reasoning_details")) if (entry := mapping(value))]
         spoken = any(read_detail(entry, BARE).text for entry in details)
         if not spoken and (plain := plain_reasoning(delta)):
+            self._plain += plain
             self._say("reasoning", plain)
+        # A gateway like this one tells all of it again at the end, sealed: its seals come too late for parts that ended.
+        again = bool(self._plain) and "".join(read_detail(entry, BARE).text for entry in details) == self._plain
         for entry in details:
-            self._read_detail(entry)
+            if again and read_detail(entry, BARE).text:
+                self._notice("reasoning_details")
+            else:
+                self._read_detail(entry)
 
     def _read_detail(self, entry: Mapping[str, Json]) -> None:
         """Pieces of one entry share its index and follow each other; the last one brings the signature."""

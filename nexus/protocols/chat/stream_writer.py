@@ -108,9 +108,11 @@ class StreamWriter:
         match self._parts[index]:
             case ToolCall() as part:
                 # A client parses the arguments, so that none must still be an object.
-                silent: dict[str, Json] = {"function": {"arguments": "{}"}} if index in self._silent else {}
+                silent = index in self._silent
                 late = _extra(seal) if seal != part.seal else {}
-                return self._call(index, silent | late) if silent or late else b""
+                # The official client's stream helper stumbles over a piece of a call without ``function``.
+                function: dict[str, Json] = {"function": {"arguments": "{}" if silent else ""}}
+                return self._call(index, function | late) if silent or late else b""
             case Text():
                 self._extra = _extra(seal) or self._extra
                 return b""

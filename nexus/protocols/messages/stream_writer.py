@@ -8,7 +8,7 @@ A seal of a text or call rides in a carrier block beside it (seals.py). Source: 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from nexus.conversation import Reasoning, Refusal, Seal, Text, ToolCall
 from nexus.events import (
@@ -85,7 +85,7 @@ class StreamWriter:
     def abort(self) -> bytes:
         """Closes the open block; what waits behind it was never begun."""
         self._queue.clear()
-        return self._block_stop() if self._current is not None else b""
+        return b"" if self._current is None or _is_redacted(self._current.part) else self._block_stop()
 
     def _message_start(self, usage: Usage) -> bytes:
         message: dict[str, Json] = {
@@ -135,16 +135,22 @@ class StreamWriter:
         part = event.part
         before = b"".join(self._whole(block) for block in carried_before(_early_seal(part)))
         self._current = event
+        if _is_redacted(part):
+            # Its block is one event, and what it holds may be known at its end only.
+            return b""
         start = _frame("content_block_start", index=self._block, content_block=_empty_block(part))
         return before + start + self._delta(part, part.arguments if isinstance(part, ToolCall) else part.text)
 
     def _delta(self, part: StreamPart, piece: str) -> bytes:
-        if not piece or (isinstance(part, Reasoning) and part.redacted):
+        if not piece or _is_redacted(part):
             return b""
         kind, name = _DELTA[type(part)]
         return _frame("content_block_delta", index=self._block, delta={"type": kind, name: piece})
 
     def _close(self, part: StreamPart, late: Seal | None) -> bytes:
+        if isinstance(part, Reasoning) and part.redacted:
+            block = thinking_block(replace(part, seal=late or part.seal))
+            return _frame("content_block_start", index=self._block, content_block=block) + self._block_stop()
         if isinstance(part, Reasoning):
             return self._signature(part, late) + self._block_stop()
         after = self._block_stop()
@@ -152,7 +158,7 @@ class StreamWriter:
 
     def _signature(self, part: Reasoning, late: Seal | None) -> bytes:
         seal = late or part.seal
-        if seal is None or part.redacted:
+        if seal is None:
             return b""
         delta = {"type": "signature_delta", "signature": pack_seal(seal, OWN)}
         return _frame("content_block_delta", index=self._block, delta=delta)
@@ -177,6 +183,10 @@ class StreamWriter:
         return end + _frame("message_stop")
 
 
+def _is_redacted(part: StreamPart) -> bool:
+    return isinstance(part, Reasoning) and part.redacted
+
+
 def _early_seal(part: StreamPart) -> Seal | None:
     return part.seal if isinstance(part, Text | ToolCall) else None
 
@@ -185,8 +195,6 @@ def _empty_block(part: StreamPart) -> dict[str, Json]:
     match part:
         case ToolCall():
             return {"type": "tool_use", "id": part.id, "name": part.name, "input": {}}
-        case Reasoning(redacted=True):
-            return thinking_block(part)
         case Reasoning():
             return {"type": "thinking", "thinking": "", "signature": ""}
         case Text() | Refusal():

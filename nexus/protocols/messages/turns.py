@@ -74,7 +74,7 @@ class Turns:
 def write_turns(messages: tuple[Message, ...], quirks: frozenset[str], drops: Drops) -> Turns:
     leading, turns = _written(messages, quirks, drops)
     turns = _with_systems_placed(turns, takes_role="system_role" in quirks)
-    _trim_assistants(turns)
+    _trim_assistants(turns, drops)
     turns = _merged([turn for turn in turns if turn.blocks])
     if not turns:
         raise InvalidRequest("messages: there is nothing to send", param="messages")
@@ -133,12 +133,13 @@ def _as_user(block: Block) -> Block:
     return block | {"text": f"<system>\n{block['text']}\n</system>"}
 
 
-def _trim_assistants(turns: list[Turn]) -> None:
+def _trim_assistants(turns: list[Turn], drops: Drops) -> None:
     """The API refuses an assistant turn that ends in thinking."""
     for at, turn in enumerate(turns):
         last = at + 1 == len(turns) or turns[at + 1].role != "assistant"
         while turn.role == "assistant" and last and turn.blocks and turn.blocks[-1].kind in _THINKING:
             turn.blocks.pop()
+            drops.add("reasoning")
 
 
 def _merged(turns: list[Turn]) -> list[Turn]:

@@ -1,0 +1,56 @@
+"""The responses dialect: OpenAI's ``/v1/responses``, which Codex and the OpenAI SDK speak.
+
+Law: everything a client of this dialect sees is written in this folder; after a translation nothing is stored. The
+ping is a comment: before ``response.created`` the SDK's stream helper takes no event at all. Source: OpenAI's API
+reference and the types of its Python SDK.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from nexus.call import Action, Tap
+from nexus.errors import NexusError
+from nexus.protocols.base import Dialect, ModelCard, require
+from nexus.protocols.responses import errors
+from nexus.protocols.responses.passthrough import ResponsesPassthrough, edit_request
+from nexus.wire import Json
+
+
+class Responses(Dialect):
+    name: ClassVar[str] = "responses"
+    path: ClassVar[str] = "/responses"
+    count_path: ClassVar[str | None] = "/responses/input_tokens"
+    ping: ClassVar[bytes] = b": nexus ping\n\n"
+    id_prefix: ClassVar[str] = "resp_"
+    id_header: ClassVar[str] = "x-request-id"
+
+    def check(self, document: Mapping[str, Json], action: Action) -> None:
+        """Input may be missing: a stored prompt or conversation brings it along."""
+        if document.get("input") is not None:
+            require(document, "input", (str, list), "a string or an array of items")
+
+    def edit_request(self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool) -> bytes:
+        return edit_request(raw, document, model)
+
+    def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> ResponsesPassthrough:
+        return ResponsesPassthrough(model, tap)
+
+    def write_error(self, error: NexusError, request_id: str) -> bytes:
+        return errors.write_error(error, request_id)
+
+    def error_frame(self, error: NexusError, request_id: str) -> bytes:
+        return errors.write_frames(error, request_id, self.id_prefix + request_id.removeprefix("req_"))
+
+    def write_count(self, tokens: int) -> dict[str, Json]:
+        return {"object": "response.input_tokens", "input_tokens": tokens}
+
+    def write_model(self, card: ModelCard) -> dict[str, Json]:
+        return {"id": card.id, "object": "model", "created": 0, "owned_by": card.owner}
+
+    def write_models(self, cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Json]:
+        return {"object": "list", "data": [self.write_model(card) for card in cards]}
+
+
+DIALECT = Responses()

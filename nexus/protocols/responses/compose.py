@@ -1,0 +1,152 @@
+"""Neutral events -> the events and the final response object of this dialect, before they are numbered and framed.
+
+Law: one part is one output item, and items never overlap: while one is open, what belongs to later parts waits, in
+order. The final object's ``output`` is the list of the items as they were announced done, so that it equals the sum of
+the deltas. Text without words is no item. A custom tool's input is told once its call has ended, being JSON until then.
+Source: openai.types.responses.ResponseStreamEvent.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from nexus.conversation import Reasoning, Refusal, Request, Seal
+from nexus.events import (
+    Event,
+    Notice,
+    PartDelta,
+    PartEnd,
+    PartStart,
+    Ping,
+    ResponseEnd,
+    ResponseStart,
+    UsageUpdate,
+)
+from nexus.protocols.responses.items import ItemComposer, ReasoningComposer, Told, item_composer
+from nexus.protocols.responses.seals import HERE, NEXT, PREVIOUS, pack_carrier
+from nexus.protocols.responses.shell import write_shell
+from nexus.protocols.responses.stops import write_stop
+from nexus.protocols.responses.tools import Names
+from nexus.protocols.responses.usage import write_usage
+from nexus.usage import Usage
+from nexus.wire import Json
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A part that has started behind an open one: its pieces, and its end if that has come."""
+
+    start: PartStart
+    pieces: list[str] = field(default_factory=list)
+    end: PartEnd | None = None
+
+
+class Composer:
+    """Feed it events; it returns what to tell. ``response`` is the object so far, final after ResponseEnd."""
+
+    def __init__(self, *, model: str, response_id: str, created: int, request: Request | None) -> None:
+        self.response = write_shell(response_id, model, created, request)
+        self.output: list[Json] = []
+        self._stem = response_id.removeprefix("resp_")
+        self._names = Names(request)
+        self._current: tuple[PartStart, ItemComposer] | None = None
+        self._queue: deque[_Waiting] = deque()
+        self._usage = Usage()
+        self._refused = False
+
+    def add(self, event: Event) -> list[Told]:
+        match event:
+            case ResponseStart(usage=usage):
+                self._usage = usage
+                return [self._lifecycle("response.created"), self._lifecycle("response.in_progress")]
+            case PartStart():
+                return self._start(event)
+            case PartDelta():
+                return self._delta(event)
+            case PartEnd():
+                return self._end(event)
+            case UsageUpdate(usage=usage):
+                self._usage = usage
+                return []
+            case Notice() | Ping():
+                return []
+            case ResponseEnd():
+                return [self._finish(event)]
+
+    def _lifecycle(self, kind: str) -> Told:
+        return Told(kind, {"response": dict(self.response)})
+
+    def _start(self, event: PartStart) -> list[Told]:
+        self._refused = self._refused or isinstance(event.part, Refusal)
+        if self._current is not None:
+            self._queue.append(_Waiting(event))
+            return []
+        return self._open(event)
+
+    def _delta(self, event: PartDelta) -> list[Told]:
+        if self._current is not None and self._current[0].index == event.index:
+            return self._say(event.text)
+        self._waiting(event.index).pieces.append(event.text)
+        return []
+
+    def _end(self, event: PartEnd) -> list[Told]:
+        if self._current is None or self._current[0].index != event.index:
+            self._waiting(event.index).end = event
+            return []
+        told = self._close(event.seal)
+        while self._queue and self._current is None:
+            waiting = self._queue.popleft()
+            told += self._open(waiting.start) + self._say("".join(waiting.pieces))
+            if waiting.end is not None:
+                told += self._close(waiting.end.seal)
+        return told
+
+    def _waiting(self, index: int) -> _Waiting:
+        return next(waiting for waiting in self._queue if waiting.start.index == index)
+
+    def _open(self, event: PartStart) -> list[Told]:
+        composer = item_composer(event.part, self._names, self._stem)
+        self._current = (event, composer)
+        return self._begin() if composer.at_once else self._say(composer.first)
+
+    def _begin(self) -> list[Told]:
+        """The item's start, behind the carrier of its seal, with what the part already holds."""
+        assert self._current is not None
+        event, composer = self._current
+        seal = None if isinstance(event.part, Reasoning | Refusal) else event.part.seal
+        told = [] if seal is None else self._carrier(seal, NEXT)
+        return told + composer.begin(len(self.output)) + (composer.say(composer.first) if composer.at_once else [])
+
+    def _say(self, words: str) -> list[Told]:
+        if not words or self._current is None:
+            return []
+        composer = self._current[1]
+        return ([] if composer.begun else self._begin()) + composer.say(words)
+
+    def _close(self, late: Seal | None) -> list[Told]:
+        assert self._current is not None
+        event, composer = self._current
+        self._current = None
+        if isinstance(event.part, Reasoning):
+            return self._done(composer, composer.end(late or event.part.seal))
+        early = None if isinstance(event.part, Refusal) else event.part.seal
+        if not composer.begun:
+            seal = late or early
+            return [] if seal is None else self._carrier(seal, HERE)
+        told = self._done(composer, composer.end(None))
+        return told + ([] if late is None or late == early else self._carrier(late, PREVIOUS))
+
+    def _carrier(self, seal: Seal, place: str) -> list[Told]:
+        composer = ReasoningComposer(Reasoning(""), self._stem)
+        begun = composer.begin(len(self.output))
+        return begun + self._done(composer, composer.end_with(pack_carrier(seal, place)))
+
+    def _done(self, composer: ItemComposer, told: list[Told]) -> list[Told]:
+        self.output.append(composer.item)
+        return told
+
+    def _finish(self, event: ResponseEnd) -> Told:
+        self.response |= write_stop(event.stop, refused=self._refused)
+        self.response |= {"output": list(self.output), "usage": write_usage(self._usage)}
+        return self._lifecycle(f"response.{self.response['status']}")

@@ -1,0 +1,123 @@
+"""A vendor's error in this dialect, read into neutral terms.
+
+Law: the kind comes from the structured code, then from the type, then from the status, never from the wording; the
+wording and the request id are kept. Sources: OpenAI's error codes guide; openai.types.responses.ResponseError and
+ResponseErrorEvent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from nexus.errors import Rejected
+from nexus.wire import Json, decode, mapping, text
+
+# "server_error" is missing on purpose: OpenAI says it with 503 too, and there the status knows more.
+_BY_CODE: Mapping[str, str] = {
+    "context_length_exceeded": "context_length",
+    "insufficient_quota": "quota",
+    "billing_hard_limit_reached": "quota",
+    "billing_not_active": "quota",
+    "rate_limit_exceeded": "rate_limit",
+    "rate_limit_error": "rate_limit",
+    "content_policy_violation": "content_policy",
+    "content_filter": "content_policy",
+    "invalid_prompt": "content_policy",
+    "bio_policy": "content_policy",
+    "cyber_policy": "content_policy",
+    "misalignment_policy_violation": "content_policy",
+    "image_content_policy_violation": "content_policy",
+    "model_not_found": "model_not_found",
+    "invalid_api_key": "authentication",
+    "authentication_error": "authentication",
+    "permission_error": "permission",
+    "unsupported_country_region_territory": "permission",
+    "request_too_large": "request_too_large",
+    "server_is_overloaded": "overloaded",
+    "server_overloaded": "overloaded",
+    "slow_down": "overloaded",
+    "vector_store_timeout": "timeout",
+    "not_found": "not_found",
+    **dict.fromkeys(
+        (
+            *("invalid_request_error", "invalid_image", "invalid_image_format", "invalid_base64_image"),
+            *("invalid_image_url", "image_too_large", "image_too_small", "image_parse_error", "invalid_image_mode"),
+            *("image_file_too_large", "unsupported_image_media_type", "empty_image_file"),
+            *("failed_to_download_image", "image_file_not_found", "data_residency_mismatch"),
+        ),
+        "invalid_request",
+    ),
+}
+
+_BY_STATUS: Mapping[int, str] = {
+    401: "authentication",
+    402: "quota",
+    403: "permission",
+    404: "not_found",
+    408: "timeout",
+    413: "request_too_large",
+    429: "rate_limit",
+    503: "overloaded",
+    504: "timeout",
+    529: "overloaded",
+}
+
+_STATUS_OF: Mapping[str, int] = {
+    "authentication": 401,
+    "permission": 403,
+    "model_not_found": 404,
+    "not_found": 404,
+    "request_too_large": 413,
+    "rate_limit": 429,
+    "quota": 429,
+    "overloaded": 503,
+    "timeout": 504,
+    "upstream": 502,
+}
+
+
+def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Rejected:
+    """Header names are in lower case."""
+    try:
+        error = mapping(mapping(decode(body)).get("error"))
+    except ValueError:
+        error = {}
+    return Rejected(
+        text(error.get("message")) or f"the upstream answered {status} without an explanation",
+        kind=_kind(error, status),
+        status=status,
+        request_id=headers.get("x-request-id"),
+        retry_after=_retry_after(headers),
+    )
+
+
+def read_failed(holder: Mapping[str, Json]) -> Rejected:
+    """An error inside a 200: a failed response, or an ``error`` event in its flat or its nested form."""
+    error = mapping(holder.get("error")) or holder
+    kind = _kind(error, 500)
+    return Rejected(
+        text(error.get("message")) or "the upstream reported an error without an explanation",
+        kind=kind,
+        status=_STATUS_OF.get(kind, 400),
+    )
+
+
+def _kind(error: Mapping[str, Json], status: int) -> str:
+    for word in (error.get("code"), error.get("type")):
+        # A general type must not hide what the status knows.
+        if (kind := _BY_CODE.get(text(word))) is not None and (kind != "invalid_request" or status not in _BY_STATUS):
+            return kind
+    return _BY_STATUS.get(status) or ("upstream" if status >= 500 else "invalid_request")
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """A date is left alone: reading it takes a clock."""
+    for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            seconds = float(headers.get(name, "")) * scale
+        except ValueError:
+            continue
+        if math.isfinite(seconds) and seconds >= 0:
+            return seconds
+    return None

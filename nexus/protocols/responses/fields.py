@@ -1,0 +1,92 @@
+"""Dispositions of the responses dialect as data: what becomes of every field, in both directions.
+
+Law: complete and exact. ``READS`` has every top-level field of the published request type and what Codex adds,
+``WRITES`` every field of the neutral Request; the reader is driven by ``READS`` where a field is dropped or refused
+whole, and a test sends each field and looks. What asks for nothing (null, false, [], {}, a default) is never reported.
+Source: openai.types.responses.response_create_params of the Python SDK 3.54.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nexus.protocols.codec import Disposition, carried, converted, dropped, refused
+from nexus.wire import Json
+
+_STATELESS = "nothing is stored on the way to another vendor; send the whole conversation in `input`"
+
+READS: Mapping[str, Disposition] = {
+    "input": converted(
+        "messages",
+        "messages, reasoning, function and custom calls with their outputs; additional_tools join `tools`; "
+        "web_search_call is dropped (its findings are in the text that followed); every other item is refused by name",
+    ),
+    "instructions": converted("system", "the first block; leading system and developer messages follow it"),
+    "model": converted("", "chosen by the route"),
+    "access_programs": dropped("an agreement with OpenAI"),
+    "background": refused("an answer cannot be fetched later from another vendor; leave it out or stream"),
+    "background_options": dropped("nothing runs in the background"),
+    "client_metadata": dropped("Codex's notes for OpenAI's own servers"),
+    "context_management": dropped("the history is sent whole"),
+    "conversation": refused(_STATELESS),
+    "image": dropped("compression of images inside OpenAI"),
+    "include": converted("", "reasoning.encrypted_content is always included; any other is dropped by its name"),
+    "max_output_tokens": carried("max_tokens"),
+    "max_tool_calls": dropped("limits OpenAI's built-in tools, of which there are none"),
+    "metadata": carried("metadata"),
+    "moderation": refused("moderation results have no place in a translated answer; leave the field out"),
+    "parallel_tool_calls": carried("parallel_tools"),
+    "previous_response_id": refused(_STATELESS),
+    "prompt": refused("a prompt stored at OpenAI cannot be used with another vendor; send its text"),
+    "prompt_cache_key": dropped("routing inside OpenAI"),
+    "prompt_cache_options": dropped("breakpoints on content parts are kept"),
+    "prompt_cache_retention": dropped("breakpoints on content parts are kept"),
+    "reasoning": converted("thinking", "effort none turns it off; `visible` when a summary is asked for"),
+    "safety_identifier": dropped("`user` is carried"),
+    "service_tier": carried("service_tier"),
+    "store": refused(_STATELESS + " and `store: false`, or leave `store` out"),
+    "stream": carried("stream"),
+    "stream_options": dropped("deltas are not obfuscated; usage is always told"),
+    "temperature": carried("temperature", "0 to 2, never scaled: a writer with a smaller range refuses"),
+    "text": converted("output_format", "format text says nothing; verbosity is dropped"),
+    "tool_choice": converted("tool_choice", "allowed_tools becomes the shorter list of tools"),
+    "tools": converted(
+        "tools",
+        "functions; custom tools as functions of one string; namespaces flattened to namespace__name; web_search is "
+        "dropped unless it is forced: it is an offer that the model need not take, and Codex makes it in every "
+        "request; every other built-in tool is refused by its type",
+    ),
+    "top_logprobs": carried("top_logprobs", "the answer holds none after translation"),
+    "top_p": carried("top_p"),
+    "truncation": dropped("nothing is cut; a conversation that is too long is the vendor's error"),
+    "user": carried("user"),
+}
+
+SAYS_NOTHING: Mapping[str, tuple[Json, ...]] = {"truncation": ("disabled",)}
+"""Values beside null, false, [] and {} that ask for nothing."""
+
+WRITES: Mapping[str, Disposition] = {
+    "messages": converted("input", "reasoning goes back only when it was sealed by this dialect"),
+    "system": converted("input", "developer messages at the start, one for each block"),
+    "tools": converted("tools", "custom and namespaced tools of this dialect's own clients as they came"),
+    "tool_choice": converted("tool_choice", "left out when there are no tools"),
+    "parallel_tools": converted("parallel_tool_calls", "left out when there are no tools"),
+    "thinking": converted("reasoning", "off is none; a budget below 4096 is low, below 16384 medium, any other high"),
+    "output_format": converted("text", "text.format"),
+    "max_tokens": carried("max_output_tokens"),
+    "temperature": carried("temperature"),
+    "top_p": carried("top_p"),
+    "top_k": dropped("no counterpart"),
+    "presence_penalty": dropped("no counterpart"),
+    "frequency_penalty": dropped("no counterpart"),
+    "seed": dropped("no counterpart"),
+    "stop": dropped("no counterpart"),
+    "logprobs": dropped("a translated answer has no place for them"),
+    "top_logprobs": dropped("a translated answer has no place for them"),
+    "logit_bias": dropped("no counterpart"),
+    "user": converted("user", "longer than 64 characters: its SHA-256, which is as stable"),
+    "metadata": carried("metadata"),
+    "service_tier": converted("service_tier", "standard_only becomes default; words unknown to OpenAI are dropped"),
+    "stream": carried("stream"),
+    "include_usage": converted("", "usage is always sent"),
+}

@@ -1,0 +1,195 @@
+"""The events of single output items: added, its content in pieces, done.
+
+Law: an item is announced done exactly once and only when it is whole, because a client acts on that: Codex runs a call
+at once. Source: openai.types.responses, the events of output items, content parts and reasoning summaries.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from nexus.conversation import Reasoning, Refusal, Seal, Text, ToolCall
+from nexus.events import StreamPart
+from nexus.protocols.responses.seals import pack_reasoning
+from nexus.protocols.responses.tools import Names, read_input
+from nexus.wire import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One event without its number."""
+
+    kind: str
+    members: dict[str, Json] = field(default_factory=dict)
+
+
+class ItemComposer(ABC):
+    """One item: ``begin`` once, ``say`` as often as there are words, ``end`` once. ``item`` is final after the end."""
+
+    prefix: ClassVar[str]
+    at_once: ClassVar[bool] = True
+    """Whether the item is told before it has any words."""
+
+    def __init__(self, first: str, stem: str) -> None:
+        self.first = first
+        self.begun = False
+        self.item: dict[str, Json] = {}
+        self._pieces: list[str] = []
+        self._stem = stem
+        self._place: dict[str, Json] = {}
+
+    def begin(self, index: int) -> list[Told]:
+        self.begun = True
+        item_id = f"{self.prefix}_{self._stem}_{index}"
+        self._place = {"item_id": item_id, "output_index": index}
+        self.item = {"id": item_id, **self.empty()}
+        return [Told("response.output_item.added", {"output_index": index, "item": dict(self.item)})]
+
+    @abstractmethod
+    def empty(self) -> dict[str, Json]:
+        """The item as it is added, without its id."""
+
+    @abstractmethod
+    def say(self, words: str) -> list[Told]: ...
+
+    @abstractmethod
+    def end(self, seal: Seal | None) -> list[Told]: ...
+
+    @property
+    def words(self) -> str:
+        return "".join(self._pieces)
+
+    def told(self, kind: str, **members: Json) -> Told:
+        return Told(kind, self._place | members)
+
+    def done(self, **members: Json) -> Told:
+        """The whole item, its fields in their final state."""
+        self.item = self.item | members
+        return Told("response.output_item.done", {"output_index": self._place["output_index"], "item": dict(self.item)})
+
+
+class _Message(ItemComposer):
+    prefix = "msg"
+    at_once = False
+
+    def __init__(self, part: Text | Refusal, stem: str) -> None:
+        super().__init__(part.text, stem)
+        self._refusal = isinstance(part, Refusal)
+        self._event = "response.refusal" if self._refusal else "response.output_text"
+
+    def empty(self) -> dict[str, Json]:
+        return {"type": "message", "role": "assistant", "status": "in_progress", "content": []}
+
+    def begin(self, index: int) -> list[Told]:
+        added = super().begin(index)
+        return [*added, self.told("response.content_part.added", content_index=0, part=self._part(""))]
+
+    def say(self, words: str) -> list[Told]:
+        if not words:
+            return []
+        self._pieces.append(words)
+        extra: dict[str, Json] = {} if self._refusal else {"logprobs": []}
+        return [self.told(f"{self._event}.delta", content_index=0, delta=words, **extra)]
+
+    def end(self, seal: Seal | None) -> list[Told]:
+        whole = {"refusal": self.words} if self._refusal else {"text": self.words, "logprobs": []}
+        part = self._part(self.words)
+        return [
+            self.told(f"{self._event}.done", content_index=0, **whole),
+            self.told("response.content_part.done", content_index=0, part=part),
+            self.done(status="completed", content=[part]),
+        ]
+
+    def _part(self, words: str) -> dict[str, Json]:
+        if self._refusal:
+            return {"type": "refusal", "refusal": words}
+        return {"type": "output_text", "text": words, "annotations": [], "logprobs": []}
+
+
+class ReasoningComposer(ItemComposer):
+    prefix = "rs"
+
+    def __init__(self, part: Reasoning, stem: str) -> None:
+        super().__init__("" if part.redacted else part.text, stem)
+        self._redacted = part.redacted
+
+    def empty(self) -> dict[str, Json]:
+        return {"type": "reasoning", "summary": []}
+
+    def say(self, words: str) -> list[Told]:
+        if not words or self._redacted:
+            return []
+        part = {"type": "summary_text", "text": ""}
+        added = [] if self._pieces else [self.told("response.reasoning_summary_part.added", summary_index=0, part=part)]
+        self._pieces.append(words)
+        return [*added, self.told("response.reasoning_summary_text.delta", summary_index=0, delta=words)]
+
+    def end(self, seal: Seal | None) -> list[Told]:
+        return self.end_with(pack_reasoning(seal, redacted=self._redacted))
+
+    def end_with(self, packed: str | None) -> list[Told]:
+        """``packed`` is the ``encrypted_content``."""
+        if not self._pieces:
+            return [self.done(summary=[], encrypted_content=packed)]
+        part = {"type": "summary_text", "text": self.words}
+        return [
+            self.told("response.reasoning_summary_text.done", summary_index=0, text=self.words),
+            self.told("response.reasoning_summary_part.done", summary_index=0, part=part),
+            self.done(summary=[part], encrypted_content=packed),
+        ]
+
+
+class _Call(ItemComposer):
+    def __init__(self, part: ToolCall, names: Names, stem: str) -> None:
+        super().__init__(part.arguments, stem)
+        self._members = names.call_item(part)
+
+
+class _FunctionCall(_Call):
+    prefix = "fc"
+
+    def empty(self) -> dict[str, Json]:
+        return self._members | {"arguments": "", "status": "in_progress"}
+
+    def say(self, words: str) -> list[Told]:
+        if not words:
+            return []
+        self._pieces.append(words)
+        return [self.told("response.function_call_arguments.delta", delta=words)]
+
+    def end(self, seal: Seal | None) -> list[Told]:
+        # A client parses the arguments, so that none must still be an object.
+        silent = [] if self._pieces else self.say("{}")
+        return [
+            *silent,
+            self.told("response.function_call_arguments.done", arguments=self.words),
+            self.done(arguments=self.words, status="completed"),
+        ]
+
+
+class _CustomCall(_Call):
+    prefix = "ctc"
+
+    def empty(self) -> dict[str, Json]:
+        return self._members | {"input": ""}
+
+    def say(self, words: str) -> list[Told]:
+        self._pieces.append(words)
+        return []
+
+    def end(self, seal: Seal | None) -> list[Told]:
+        found = read_input(self.words)
+        delta = [self.told("response.custom_tool_call_input.delta", delta=found)] if found else []
+        return [*delta, self.told("response.custom_tool_call_input.done", input=found), self.done(input=found)]
+
+
+def item_composer(part: StreamPart, names: Names, stem: str) -> ItemComposer:
+    match part:
+        case Text() | Refusal():
+            return _Message(part, stem)
+        case Reasoning():
+            return ReasoningComposer(part, stem)
+        case ToolCall():
+            return _CustomCall(part, names, stem) if names.is_custom(part.name) else _FunctionCall(part, names, stem)

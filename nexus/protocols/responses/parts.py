@@ -1,0 +1,170 @@
+"""Content parts: text, images, files, audio and refusals, in both directions.
+
+Law: every part type is read, or refused by its name; what lies at OpenAI (``file_id``) is refused. Empty text without a
+hint is no part. Text files become plain-text documents and are written as text. An explicit ``prompt_cache_breakpoint``
+lifetime reads as the shortest neutral one that is not shorter, an absent one as the default. Sources:
+openai.types.responses input and output content params.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+
+from nexus.conversation import Audio, CacheHint, Document, Image, Inline, Link, Part, Refusal, Text
+from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.codec import data_url, read_url
+from nexus.protocols.responses.checks import Body, Drops, a_name, a_string, an_object, maybe_string, wrong
+from nexus.wire import Json
+
+USER = frozenset({"input_text", "input_image", "input_file", "input_audio"})
+SYSTEM = frozenset({"input_text"})
+ASSISTANT = frozenset({"output_text", "refusal", "input_text"})
+RESULT = frozenset({"input_text", "input_image", "input_file"})
+
+_AUDIO = {"wav": "audio/wav", "mp3": "audio/mpeg"}
+_AUDIO_FORMATS = {media: name for name, media in _AUDIO.items()}
+_TEXTUAL = frozenset({"application/json", "application/xml", "application/yaml", "application/x-yaml"})
+_LIFETIMES: Mapping[str | None, CacheHint] = {None: "5m", "30m": "1h", "12h": "1h"}
+_UNNAMED = "document.pdf"
+
+
+def read_content(value: Json, path: str, allowed: frozenset[str], drops: Drops) -> list[Part]:
+    """A message's ``content`` or a call's ``output``: a string or a list of parts."""
+    if value is None or value == "":
+        return []
+    if isinstance(value, str):
+        return [Text(value)]
+    if not isinstance(value, list):
+        raise wrong(path, "a string or an array of content parts")
+    parts = [_read_part(entry, f"{path}.{at}", allowed, drops) for at, entry in enumerate(value)]
+    return [part for part in parts if part != Text("")]
+
+
+def _read_part(entry: Json, path: str, allowed: frozenset[str], drops: Drops) -> Part:
+    wire = an_object(entry, path)
+    kind = a_name(wire, "type", path)
+    if kind not in allowed:
+        known = ", ".join(sorted(allowed))
+        raise UnsupportedFeature(f"{path}: content of type {kind} cannot be translated here, only {known}", param=path)
+    reader, fields = _READERS[kind]
+    drops.unknown(wire, ("type", "prompt_cache_breakpoint", *fields), "input.content")
+    return reader(wire, path)
+
+
+def _read_text(wire: Body, path: str) -> Part:
+    return Text(a_string(wire, "text", path), _read_cache(wire, path))
+
+
+def _read_refusal(wire: Body, path: str) -> Part:
+    return Refusal(a_string(wire, "refusal", path))
+
+
+def _read_image(wire: Body, path: str) -> Part:
+    _refuse_stored(wire, path, "image_url")
+    source = read_url(a_name(wire, "image_url", path), param=f"{path}.image_url")
+    cache = _read_cache(wire, path)
+    if isinstance(source, Inline) and not source.media_type.startswith("image/"):
+        return _document(source, None, cache, f"{path}.image_url")
+    return Image(source, maybe_string(wire, "detail", path), cache)
+
+
+def _read_file(wire: Body, path: str) -> Part:
+    _refuse_stored(wire, path, "file_data or file_url")
+    title, cache = maybe_string(wire, "filename", path), _read_cache(wire, path)
+    if (url := maybe_string(wire, "file_url", path)) is not None:
+        return _document(read_url(url, param=f"{path}.file_url"), title, cache, f"{path}.file_url")
+    data = a_name(wire, "file_data", path)
+    if not data.startswith("data:") and (title or "").lower().endswith(".pdf"):
+        data = f"data:application/pdf;base64,{data}"
+    return _document(read_url(data, param=f"{path}.file_data"), title, cache, f"{path}.file_data")
+
+
+def _read_audio(wire: Body, path: str) -> Part:
+    audio = an_object(wire.get("input_audio"), f"{path}.input_audio")
+    name = a_name(audio, "format", f"{path}.input_audio")
+    if name not in _AUDIO:
+        raise UnsupportedFeature(
+            f"{path}: audio of format {name} is not known here", param=f"{path}.input_audio.format"
+        )
+    return Audio(Inline(_AUDIO[name], a_name(audio, "data", f"{path}.input_audio")))
+
+
+def _refuse_stored(wire: Body, path: str, instead: str) -> None:
+    if wire.get("file_id") is not None:
+        raise UnsupportedFeature(
+            f"{path}.file_id: a file stored at OpenAI cannot be sent to another vendor; send {instead}",
+            param=f"{path}.file_id",
+        )
+
+
+def _document(source: Inline | Link, title: str | None, cache: CacheHint | None, path: str) -> Part:
+    if isinstance(source, Link) or source.media_type == "application/pdf":
+        return Document(source, title, cache=cache)
+    if source.media_type.startswith("image/"):
+        return Image(source, cache=cache)
+    if _is_textual(source.media_type):
+        return Document(Text(_decoded(source, path)), title, cache=cache)
+    raise UnsupportedFeature(f"{path}: files of type {source.media_type} cannot be translated", param=path)
+
+
+def _is_textual(media_type: str) -> bool:
+    return media_type.startswith("text/") or media_type in _TEXTUAL
+
+
+def _decoded(source: Inline, path: str) -> str:
+    try:
+        return base64.b64decode(source.data, validate=True).decode()
+    except (binascii.Error, ValueError) as error:
+        raise InvalidRequest(f"{path}: expected base64 of UTF-8 text", param=path) from error
+
+
+def _read_cache(wire: Body, path: str) -> CacheHint | None:
+    if (value := wire.get("prompt_cache_breakpoint")) is None:
+        return None
+    path = f"{path}.prompt_cache_breakpoint"
+    ttl = maybe_string(an_object(value, path), "ttl", path)
+    if ttl not in _LIFETIMES:
+        raise wrong(f"{path}.ttl", "30m or 12h")
+    return _LIFETIMES[ttl]
+
+
+_READERS: Mapping[str, tuple[Callable[[Body, str], Part], tuple[str, ...]]] = {
+    "input_text": (_read_text, ("text",)),
+    "output_text": (_read_text, ("text", "logprobs")),
+    "refusal": (_read_refusal, ("refusal",)),
+    "input_image": (_read_image, ("image_url", "detail")),
+    "input_file": (_read_file, ("file_data", "file_url", "filename")),
+    "input_audio": (_read_audio, ("input_audio",)),
+}
+"""How each type is read, and its fields; others are dropped by name. An answer's logprobs are no content."""
+
+
+def write_part(part: Part, path: str) -> list[dict[str, Json]]:
+    """One part of a user's message or a call's output; a document brings its context along as text."""
+    match part:
+        case Text(text=words):
+            return [{"type": "input_text", "text": words}]
+        case Image(source=source, detail=detail):
+            url = source.url if isinstance(source, Link) else data_url(source)
+            return [{"type": "input_image", "image_url": url, "detail": detail or "auto"}]
+        case Document():
+            return _write_document(part, path)
+        case Audio(source=source) if source.media_type in _AUDIO_FORMATS:
+            audio = {"data": source.data, "format": _AUDIO_FORMATS[source.media_type]}
+            return [{"type": "input_audio", "input_audio": audio}]
+        case _:
+            raise UnsupportedFeature(f"{path}: {type(part).__name__} has no place in this message", param=path)
+
+
+def _write_document(part: Document, path: str) -> list[dict[str, Json]]:
+    source = part.source
+    if isinstance(source, Text) or (isinstance(source, Inline) and _is_textual(source.media_type)):
+        words = source.text if isinstance(source, Text) else _decoded(source, path)
+        return [{"type": "input_text", "text": "\n\n".join(filter(None, (part.title, part.context, words)))}]
+    context = [{"type": "input_text", "text": part.context}] if part.context else []
+    if isinstance(source, Link):
+        named = {"filename": part.title} if part.title else {}
+        return [*context, {"type": "input_file", "file_url": source.url, **named}]
+    return [*context, {"type": "input_file", "filename": part.title or _UNNAMED, "file_data": data_url(source)}]

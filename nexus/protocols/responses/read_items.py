@@ -1,0 +1,172 @@
+"""Items -> messages: a client's ``input``, and the ``output`` of an answer.
+
+Law: the normal form. System and developer messages before any other item are ``system``, one Text per block; later ones
+stay in place with role ``system``. What the model made (its messages, reasoning, calls) forms one assistant message as
+long as nothing else comes between, and outputs of calls in a row form one user message. Carriers of seals are taken
+out again (seals.py). Ids and statuses of items are bookkeeping; every item that has no counterpart is refused by its
+type. Source: openai.types.responses.ResponseInputItemParam.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from nexus.conversation import Document, Image, Message, Part, Role, Seal, Text, ToolCall, ToolResult
+from nexus.errors import UnsupportedFeature
+from nexus.protocols.responses import parts as content
+from nexus.protocols.responses.checks import Body, Drops, a_name, a_string, an_array, an_object, maybe_string, wrong
+from nexus.protocols.responses.seals import HERE, NEXT, read_carrier, read_reasoning
+from nexus.protocols.responses.tools import ToolsReader, qualify, write_input
+from nexus.wire import Json
+
+_BOOKKEEPING = ("type", "id", "status", "call_id", "name", "namespace", "role", "content")
+_KNOWN: Mapping[str, tuple[str, ...]] = {
+    "function_call": ("arguments",),
+    "custom_tool_call": ("input",),
+    "function_call_output": ("output",),
+    "custom_tool_call_output": ("output",),
+    "reasoning": ("summary", "encrypted_content"),
+    "additional_tools": ("tools",),
+}
+_DROPPED = frozenset({"web_search_call"})
+
+
+class ItemsReader:
+    """Feed it items in order, then take ``system`` and ``finish()``."""
+
+    def __init__(self, drops: Drops, tools: ToolsReader) -> None:
+        self.system: list[Text] = []
+        self._messages: list[Message] = []
+        self._made: list[Part] = []
+        self._results: list[ToolResult] = []
+        self._waiting: Seal | None = None
+        self._drops = drops
+        self._tools = tools
+
+    def read(self, value: Json) -> None:
+        if isinstance(value, str):
+            self._put("user", [Text(value)] if value else [])
+            return
+        for at, entry in enumerate(an_array(value, "input")):
+            item = an_object(entry, f"input.{at}")
+            kind = item.get("type")
+            # The short form of a message has no type.
+            self._read_item("message" if kind is None and "role" in item else kind, item, f"input.{at}")
+
+    def read_answer(self, items: Sequence[Body]) -> None:
+        """Items that the caller knows to be readable."""
+        for at, item in enumerate(items):
+            self._read_item(item.get("type"), item, f"output.{at}")
+
+    def finish(self) -> tuple[Message, ...]:
+        self._close_made()
+        self._close_results()
+        return tuple(self._messages)
+
+    def _read_item(self, kind: Json, item: Body, path: str) -> None:
+        if kind in _DROPPED:
+            self._drops.add(f"input.{kind}")
+            return
+        reader = _READERS.get(kind) if isinstance(kind, str) else None
+        if reader is None:
+            raise UnsupportedFeature(
+                f"{path}: items of type {kind} mean something at OpenAI only; leave them out", param=path
+            )
+        self._drops.unknown(item, (*_BOOKKEEPING, *_KNOWN.get(str(kind), ())), "input")
+        reader(self, item, path)
+
+    def read_message(self, item: Body, path: str) -> None:
+        role = a_name(item, "role", path)
+        inside = f"{path}.content"
+        match role:
+            case "assistant":
+                for part in content.read_content(item.get("content"), inside, content.ASSISTANT, self._drops):
+                    self._make(part)
+            case "user":
+                self._put("user", content.read_content(item.get("content"), inside, content.USER, self._drops))
+            case "system" | "developer":
+                self._put("system", content.read_content(item.get("content"), inside, content.SYSTEM, self._drops))
+            case _:
+                raise wrong(f"{path}.role", "user, assistant, system or developer")
+
+    def read_reasoning(self, item: Body, path: str) -> None:
+        carried = read_carrier(item)
+        if carried is None:
+            self._make(read_reasoning(item))
+            return
+        place, seal = carried
+        if place == HERE:
+            self._make(Text("", seal=seal))
+        elif place == NEXT:
+            self._settle()
+            self._waiting = seal
+        elif self._made and isinstance(last := self._made[-1], Text | ToolCall):
+            self._made[-1] = replace(last, seal=seal)
+        else:
+            self._made.append(Text("", seal=seal))
+
+    def read_function_call(self, item: Body, path: str) -> None:
+        self._call(item, path, a_string(item, "arguments", path))
+
+    def read_custom_call(self, item: Body, path: str) -> None:
+        self._call(item, path, write_input(a_string(item, "input", path)))
+
+    def _call(self, item: Body, path: str, arguments: str) -> None:
+        name = qualify(maybe_string(item, "namespace", path), a_name(item, "name", path))
+        self._make(ToolCall(a_name(item, "call_id", path), name, arguments))
+
+    def read_output(self, item: Body, path: str) -> None:
+        call_id = a_name(item, "call_id", path)
+        if not isinstance(item.get("output"), str | list):
+            raise wrong(f"{path}.output", "a string or an array of content parts")
+        found = content.read_content(item["output"], f"{path}.output", content.RESULT, self._drops)
+        self._close_made()
+        parts = tuple(part for part in found if isinstance(part, Text | Image | Document))
+        self._results.append(ToolResult(call_id, parts))
+
+    def read_more_tools(self, item: Body, path: str) -> None:
+        self._tools.read(item.get("tools"), f"{path}.tools")
+
+    def _put(self, role: Role, parts: list[Part]) -> None:
+        self._close_made()
+        self._close_results()
+        if role == "system" and not self._messages:
+            self.system += [part for part in parts if isinstance(part, Text)]
+        else:
+            self._messages.append(Message(role, tuple(parts)))
+
+    def _make(self, part: Part) -> None:
+        self._close_results()
+        if self._waiting is not None and isinstance(part, Text | ToolCall):
+            part, self._waiting = replace(part, seal=self._waiting), None
+        self._settle()
+        self._made.append(part)
+
+    def _settle(self) -> None:
+        """A seal whose part did not come, because the client left it out, stands for itself."""
+        if self._waiting is not None:
+            self._made.append(Text("", seal=self._waiting))
+            self._waiting = None
+
+    def _close_made(self) -> None:
+        self._settle()
+        if self._made:
+            self._messages.append(Message("assistant", tuple(self._made)))
+            self._made = []
+
+    def _close_results(self) -> None:
+        if self._results:
+            self._messages.append(Message("user", tuple(self._results)))
+            self._results = []
+
+
+_READERS: Mapping[str, Callable[[ItemsReader, Body, str], None]] = {
+    "message": ItemsReader.read_message,
+    "reasoning": ItemsReader.read_reasoning,
+    "function_call": ItemsReader.read_function_call,
+    "custom_tool_call": ItemsReader.read_custom_call,
+    "function_call_output": ItemsReader.read_output,
+    "custom_tool_call_output": ItemsReader.read_output,
+    "additional_tools": ItemsReader.read_more_tools,
+}

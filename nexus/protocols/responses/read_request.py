@@ -1,0 +1,139 @@
+"""A client's responses request, read into neutral form.
+
+Law: driven by ``READS``. A field that the table drops is named in ``dropped`` when it says something, one that it
+refuses is refused with the table's own note, a field that it does not have is dropped by its name. Source:
+openai.types.responses.response_create_params.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import get_args
+
+from nexus.conversation import Effort, OutputFormat, Request, Text, Thinking
+from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.codec import ReadRequest
+from nexus.protocols.responses.checks import (
+    Body,
+    Drops,
+    a_name,
+    a_string,
+    an_array,
+    an_object,
+    maybe_bool,
+    maybe_number,
+    maybe_string,
+    maybe_whole,
+    wrong,
+)
+from nexus.protocols.responses.fields import READS, SAYS_NOTHING
+from nexus.protocols.responses.read_items import ItemsReader
+from nexus.protocols.responses.tools import ToolsReader, read_choice
+
+_EFFORTS: Mapping[str, Effort] = {effort: effort for effort in get_args(Effort)}
+_INCLUDED = "reasoning.encrypted_content"
+
+
+def read_request(body: Body) -> ReadRequest:
+    """Raises InvalidRequest and UnsupportedFeature with the path in ``param``."""
+    drops = Drops()
+    _go_by_table(body, drops)
+    _read_include(body, drops)
+    reader = ToolsReader(drops)
+    reader.read(body.get("tools"), "tools")
+    items = ItemsReader(drops, reader)
+    if body.get("input") is None:
+        raise InvalidRequest("input: field required", param="input")
+    items.read(body["input"])
+    messages = items.finish()
+    choice, tools = read_choice(body.get("tool_choice"), reader, drops)
+    instructions = maybe_string(body, "instructions")
+    stream = maybe_bool(body, "stream") or False
+    request = Request(
+        messages=messages,
+        system=((Text(instructions),) if instructions else ()) + tuple(items.system),
+        tools=tools,
+        tool_choice=choice,
+        parallel_tools=maybe_bool(body, "parallel_tool_calls"),
+        thinking=_read_thinking(body, drops),
+        output_format=_read_format(body, drops),
+        max_tokens=maybe_whole(body, "max_output_tokens", 1),
+        temperature=maybe_number(body, "temperature", 0, 2),
+        top_p=maybe_number(body, "top_p", 0, 1),
+        top_logprobs=maybe_whole(body, "top_logprobs", 0, 20),
+        user=maybe_string(body, "user"),
+        metadata=_read_metadata(body),
+        service_tier=maybe_string(body, "service_tier"),
+        stream=stream,
+        include_usage=stream,
+    )
+    return ReadRequest(request, drops.names)
+
+
+def _go_by_table(body: Body, drops: Drops) -> None:
+    for name, value in body.items():
+        if value is None or value is False or value in ([], {}) or value in SAYS_NOTHING.get(name, ()):
+            continue
+        disposition = READS.get(name)
+        if disposition is None or disposition.kind == "dropped":
+            drops.add(name)
+        elif disposition.kind == "refused":
+            raise UnsupportedFeature(f"{name}: {disposition.note}", param=name)
+
+
+def _read_include(body: Body, drops: Drops) -> None:
+    if body.get("include") is None:
+        return
+    for name in an_array(body["include"], "include"):
+        if name != _INCLUDED:
+            drops.add(f"include.{name}")
+
+
+def _read_thinking(body: Body, drops: Drops) -> Thinking | None:
+    if body.get("reasoning") in (None, {}):
+        return None
+    wire = an_object(body["reasoning"], "reasoning")
+    drops.unknown(wire, ("effort", "summary", "generate_summary"), "reasoning")
+    # The second is the older name.
+    summary = maybe_string(wire, "summary", "reasoning") or maybe_string(wire, "generate_summary", "reasoning")
+    match wire.get("effort"):
+        case None:
+            return Thinking(True, visible=True) if summary else None
+        case "none":
+            return Thinking(False)
+        case str(word) if word in _EFFORTS:
+            return Thinking(True, effort=_EFFORTS[word], visible=bool(summary))
+        case _:
+            raise wrong("reasoning.effort", "one of " + ", ".join(["none", *_EFFORTS]))
+
+
+def _read_format(body: Body, drops: Drops) -> OutputFormat | None:
+    if body.get("text") is None:
+        return None
+    wire = an_object(body["text"], "text")
+    drops.unknown(wire, ("format",), "text")
+    if wire.get("format") is None:
+        return None
+    path = "text.format"
+    format = an_object(wire["format"], path)
+    match a_name(format, "type", path):
+        case "text":
+            return None
+        case "json_object":
+            return OutputFormat()
+        case "json_schema":
+            return OutputFormat(
+                an_object(format.get("schema"), f"{path}.schema"),
+                a_name(format, "name", path),
+                maybe_string(format, "description", path),
+                maybe_bool(format, "strict", path),
+            )
+        case kind:
+            raise UnsupportedFeature(f"{path}: type {kind} cannot be translated", param=f"{path}.type")
+
+
+def _read_metadata(body: Body) -> dict[str, str]:
+    if body.get("metadata") is None:
+        return {}
+    metadata = an_object(body["metadata"], "metadata")
+    return {name: a_string(metadata, name, "metadata") for name in metadata}

@@ -1,0 +1,64 @@
+"""Whole answers of the responses dialect: ``read_response`` from a vendor, ``write_response`` for a client.
+
+Law: writing is the last event of the stream that tells the same answer, so that the two can never differ. Reading keeps
+text and names items that have no counterpart. Source: openai.types.responses.Response.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nexus.conversation import Part, Refusal, Request, Response, ToolCall
+from nexus.errors import ClientError
+from nexus.fold import unfold
+from nexus.protocols.codec import ReadResponse
+from nexus.protocols.responses.checks import Drops
+from nexus.protocols.responses.compose import Composer
+from nexus.protocols.responses.failures import read_failed
+from nexus.protocols.responses.read_items import ItemsReader
+from nexus.protocols.responses.stops import read_stop
+from nexus.protocols.responses.tools import ToolsReader
+from nexus.protocols.responses.usage import read_usage
+from nexus.wire import Json, mapping, sequence, text
+
+READ = frozenset({"message", "reasoning", "function_call", "custom_tool_call"})
+"""Items of an answer that have a counterpart."""
+
+
+def write_response(response: Response, *, created: int, request: Request | None = None) -> dict[str, Json]:
+    composer = Composer(model=response.model, response_id=response.id, created=created, request=request)
+    for event in unfold(response):
+        composer.add(event)
+    return composer.response
+
+
+def read_response(body: Mapping[str, Json]) -> ReadResponse:
+    """Raises Rejected for a failed answer, ValueError for what is no answer at all."""
+    if body.get("status") == "failed" or mapping(body.get("error")):
+        raise read_failed(body)
+    if not isinstance(body.get("output"), list):
+        raise ValueError("the answer has no output")
+    drops = Drops()
+    items = [mapping(item) for item in sequence(body.get("output"))]
+    for item in items:
+        if item.get("type") not in READ:
+            drops.add(f"output.{text(item.get('type'))}")
+    parts = read_output([item for item in items if item.get("type") in READ])
+    stop = read_stop(
+        body,
+        calls=any(isinstance(part, ToolCall) for part in parts),
+        refused=any(isinstance(part, Refusal) for part in parts),
+    )
+    usage = read_usage(mapping(body.get("usage")))
+    return ReadResponse(Response(text(body.get("id")), text(body.get("model")), parts, stop, usage), drops.names)
+
+
+def read_output(items: list[Mapping[str, Json]]) -> tuple[Part, ...]:
+    """Raises ValueError for items that are not what the dialect promises."""
+    drops = Drops()
+    reader = ItemsReader(drops, ToolsReader(drops))
+    try:
+        reader.read_answer(items)
+    except ClientError as error:
+        raise ValueError(error.message) from error
+    return tuple(part for message in reader.finish() for part in message.parts)

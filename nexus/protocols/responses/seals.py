@@ -1,0 +1,63 @@
+"""Reasoning items, and how opaque values of any vendor travel through a client that echoes items word for word.
+
+Law: what a client echoes unchanged comes back whole. A Reasoning part is a reasoning item: its text the summary, its
+seal the ``encrypted_content``, tagged by pack_seal when foreign, and tagged ``redacted`` around that when the part has
+no text to show. A Text or ToolCall has no such place, so its seal rides in a reasoning item of its own without a
+summary: right before it (``next``), right after it when the seal was only known once the part had ended (``prev``), or
+instead of it when it has no words (``here``):
+
+    nexus.<dialect>.<seal>                      nexus.redacted.<dialect>.<seal>
+    nexus.next.<dialect>.<seal>                 nexus.prev.<dialect>.<seal>     nexus.here.<dialect>.<seal>
+
+Codex sends back summary and encrypted_content of every reasoning item, without its id. Source:
+openai.types.responses.ResponseReasoningItem.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nexus.conversation import Reasoning, Seal
+from nexus.protocols.codec import pack_seal, unpack_seal
+from nexus.wire import Json, mapping, sequence, text
+
+OWN = "responses"
+NEXT, PREVIOUS, HERE = "next", "prev", "here"
+_REDACTED = "redacted"
+_PLACES = (NEXT, PREVIOUS, HERE)
+
+
+def pack_carrier(seal: Seal, place: str) -> str:
+    """The ``encrypted_content`` that carries ``seal`` for a neighbour."""
+    return pack_seal(Seal(place, f"{seal.dialect}.{seal.value}"), OWN)
+
+
+def pack_reasoning(seal: Seal | None, *, redacted: bool) -> str | None:
+    if redacted:
+        return pack_carrier(seal or Seal(OWN, ""), _REDACTED)
+    return None if seal is None else pack_seal(seal, OWN)
+
+
+def read_carrier(item: Mapping[str, Json]) -> tuple[str, Seal] | None:
+    """The place and the seal, when the item is a carrier."""
+    tagged = _inner(text(item.get("encrypted_content")))
+    return tagged if tagged is not None and tagged[0] in _PLACES else None
+
+
+def read_reasoning(item: Mapping[str, Json]) -> Reasoning:
+    """The part that a reasoning item tells: its summary, or its full text where there is no summary."""
+    words = [text(mapping(entry).get("text")) for entry in sequence(item.get("summary"))]
+    words = words or [text(mapping(entry).get("text")) for entry in sequence(item.get("content"))]
+    packed = text(item.get("encrypted_content"))
+    tagged = _inner(packed)
+    if tagged is not None and tagged[0] == _REDACTED:
+        return Reasoning("", tagged[1] if tagged[1] != Seal(OWN, "") else None, redacted=True)
+    return Reasoning("\n\n".join(words), unpack_seal(packed, OWN) if packed else None)
+
+
+def _inner(packed: str) -> tuple[str, Seal] | None:
+    tagged = unpack_seal(packed, OWN)
+    dialect, dot, value = tagged.value.partition(".")
+    if tagged.dialect not in (*_PLACES, _REDACTED) or not dot or not dialect.isalpha():
+        return None
+    return tagged.dialect, Seal(dialect, value)

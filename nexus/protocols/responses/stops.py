@@ -1,0 +1,55 @@
+"""Why an answer ended: ``status`` with ``incomplete_details.reason`` to the neutral stop and back, both total.
+
+Law: an unknown word stays ``unknown`` with the word kept, never "end": towards a client it is an incomplete answer
+with that very reason. What the answer holds (calls, a refusal) tells apart what this dialect calls "completed".
+Source: openai.types.responses.Response.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nexus.conversation import Stop, StopReason
+from nexus.wire import Json, mapping, text
+
+_READ: Mapping[str, Stop] = {
+    "max_output_tokens": Stop("max_tokens"),
+    "content_filter": Stop("content_filter"),
+}
+
+_INCOMPLETE: Mapping[StopReason, str | None] = {
+    "end": None,
+    "stop_sequence": None,
+    "tool_use": None,
+    "refusal": "content_filter",
+    "content_filter": "content_filter",
+    "max_tokens": "max_output_tokens",
+    # Neither answer is finished for want of room, which is all that this dialect can say about it.
+    "pause": "max_output_tokens",
+    "context_window": "max_output_tokens",
+    "unknown": "unknown",
+}
+
+
+def read_stop(response: Mapping[str, Json], *, calls: bool, refused: bool) -> Stop:
+    """``calls`` and ``refused`` tell what the answer holds."""
+    match response.get("status"):
+        case "completed":
+            return Stop("tool_use" if calls else "refusal" if refused else "end")
+        case "incomplete":
+            reason = text(mapping(response.get("incomplete_details")).get("reason"))
+            return _READ.get(reason) or Stop("unknown", raw=reason or "incomplete")
+        case status:
+            return Stop("unknown", raw=text(status) or None)
+
+
+def write_stop(stop: Stop, *, refused: bool) -> dict[str, Json]:
+    """The members of a response that tell it; ``refused`` says that the answer holds the model's own refusal."""
+    reason = _INCOMPLETE[stop.reason]
+    if stop.reason == "unknown":
+        reason = stop.raw or reason
+    if stop.reason == "refusal" and refused:
+        reason = None
+    if reason is None:
+        return {"status": "completed", "incomplete_details": None}
+    return {"status": "incomplete", "incomplete_details": {"reason": reason}}

@@ -1,0 +1,42 @@
+"""Events, written as a stream for a Responses client.
+
+Law: the complete grammar, numbered from 0 without gaps: ``response.created``, ``in_progress``, items that do not
+overlap, and one of ``completed`` and ``incomplete``, which carries the whole answer. A vendor's ping becomes
+``keepalive``, OpenAI's own event, because Codex counts events and no comments as life; before ``response.created`` it
+is a comment, because the SDK takes no other event first. A broken stream needs no closing: an item that was cut must
+not be announced done (items.py). Sources: openai.types.responses.ResponseStreamEvent; openai/openai-node issue 1964.
+"""
+
+from __future__ import annotations
+
+from nexus.conversation import Request
+from nexus.events import Event, Ping
+from nexus.protocols.responses.compose import Composer
+from nexus.protocols.responses.items import Told
+from nexus.protocols.sse import frame
+from nexus.wire import encode
+
+_PING = b": ping\n\n"
+
+
+class StreamWriter:
+    """``request`` gives calls of custom and namespaced tools their own form; ``include_usage`` changes nothing."""
+
+    def __init__(
+        self, *, model: str, response_id: str, created: int, include_usage: bool, request: Request | None = None
+    ) -> None:
+        self._composer = Composer(model=model, response_id=response_id, created=created, request=request)
+        self._number = 0
+
+    def write(self, event: Event) -> bytes:
+        if isinstance(event, Ping):
+            return self._frame(Told("keepalive")) if self._number else _PING
+        return b"".join(map(self._frame, self._composer.add(event)))
+
+    def abort(self) -> bytes:
+        return b""
+
+    def _frame(self, told: Told) -> bytes:
+        numbered = {"type": told.kind, "sequence_number": self._number} | told.members
+        self._number += 1
+        return frame(encode(numbered), told.kind)

@@ -1,0 +1,273 @@
+"""Tools, tool choice, and the names under which calls go out and come back.
+
+Law: the neutral form knows functions only. A custom tool becomes a function of one string, ``input``, its grammar told
+in the description; a namespace is flattened to ``namespace__name``, cut and hashed beyond 64 characters. What a client
+called its tool rides along in ``ClientTool``, so that whoever has the neutral Request can give calls their own form
+back. Web search is dropped unless it is forced (see fields.READS); every other built-in tool is refused by its type.
+Sources: openai.types.responses.ToolParam and ToolChoice; openai/codex, tools/src/tool_spec.rs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from nexus.conversation import Request, Tool, ToolCall, ToolChoice
+from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.responses.checks import Drops, a_name, an_array, an_object, maybe_bool, maybe_string, wrong
+from nexus.wire import Json, decode, encode, mapping, text
+
+_LONGEST = 64
+_FUNCTION_FIELDS = ("type", "name", "description", "parameters", "strict")
+_CUSTOM_FIELDS = ("type", "name", "description", "format")
+_OFFER = "web_search"
+
+CUSTOM_PARAMETERS: Mapping[str, Json] = {
+    "type": "object",
+    "properties": {"input": {"type": "string", "description": "The whole input of the tool, as plain text"}},
+    "required": ["input"],
+    "additionalProperties": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ClientTool(Tool):
+    """A tool that its client calls otherwise: ``wire`` is how it was defined there."""
+
+    wire: Mapping[str, Json] = field(default_factory=dict)
+    namespace: str | None = None
+    about: str | None = None
+    """The namespace's own description."""
+
+    @property
+    def custom(self) -> bool:
+        return self.wire.get("type") == "custom"
+
+
+def qualify(namespace: str | None, name: str) -> str:
+    """The neutral name of a tool; a pure function, so that calls in the history need no definition."""
+    whole = f"{namespace}__{name}" if namespace else name
+    if not namespace or len(whole) <= _LONGEST:
+        return whole
+    return f"{whole[: _LONGEST - 9]}_{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
+
+
+class Names:
+    """The client's own form of the calls in an answer to ``request``."""
+
+    def __init__(self, request: Request | None) -> None:
+        tools = () if request is None else request.tools
+        self._tools = {tool.name: tool for tool in tools if isinstance(tool, ClientTool)}
+
+    def is_custom(self, name: str) -> bool:
+        tool = self._tools.get(name)
+        return tool is not None and tool.custom
+
+    def call_item(self, call: ToolCall) -> dict[str, Json]:
+        """The item's members, but for its id and status."""
+        tool = self._tools.get(call.name)
+        name = call.name if tool is None else text(tool.wire.get("name"))
+        named: dict[str, Json] = {"call_id": call.id, "name": name}
+        if tool is not None and tool.namespace is not None:
+            named["namespace"] = tool.namespace
+        if tool is not None and tool.custom:
+            return {"type": "custom_tool_call", **named, "input": read_input(call.arguments)}
+        return {"type": "function_call", **named, "arguments": call.arguments or "{}"}
+
+
+def write_input(words: str) -> str:
+    """A custom tool's input as the arguments of its function."""
+    return encode({"input": words}).decode()
+
+
+def read_input(arguments: str) -> str:
+    """Inverse of write_input; arguments of another shape, from a model that slipped, are the input as they stand."""
+    try:
+        found = mapping(decode(arguments)).get("input")
+    except ValueError:
+        return arguments
+    return found if isinstance(found, str) else arguments
+
+
+class ToolsReader:
+    """Feed it lists of tools; ``tools`` holds what came of them, ``offers`` the types that were dropped."""
+
+    def __init__(self, drops: Drops) -> None:
+        self.tools: list[Tool] = []
+        self.offers: set[str] = set()
+        self._drops = drops
+
+    def read(self, value: Json, path: str) -> None:
+        if value is None:
+            return
+        for at, entry in enumerate(an_array(value, path)):
+            self._read_tool(an_object(entry, f"{path}.{at}"), f"{path}.{at}")
+
+    def _read_tool(self, wire: Mapping[str, Json], path: str) -> None:
+        kind = a_name(wire, "type", path)
+        if kind in ("function", "custom"):
+            self._add(wire, path, None, None)
+        elif kind == "namespace":
+            self._drops.unknown(wire, ("type", "name", "description", "tools"), "tools")
+            namespace, about = a_name(wire, "name", path), maybe_string(wire, "description", path)
+            for at, entry in enumerate(an_array(wire.get("tools"), f"{path}.tools")):
+                inner = f"{path}.tools.{at}"
+                self._add(an_object(entry, inner), inner, namespace, about)
+        elif kind.startswith(_OFFER):
+            self.offers.add(kind)
+            self._drops.add(f"tools.{kind}")
+        else:
+            raise UnsupportedFeature(
+                f"{path}: tools of type {kind} run at OpenAI only; define a function instead", param=path
+            )
+
+    def _add(self, wire: Mapping[str, Json], path: str, namespace: str | None, about: str | None) -> None:
+        kind, name = a_name(wire, "type", path), a_name(wire, "name", path)
+        description = maybe_string(wire, "description", path)
+        neutral = qualify(namespace, name)
+        tool: Tool
+        if kind == "custom":
+            self._drops.unknown(wire, _CUSTOM_FIELDS, "tools")
+            told = _with_grammar(description, wire, path)
+            tool = ClientTool(neutral, told, CUSTOM_PARAMETERS, wire=wire, namespace=namespace, about=about)
+        elif kind == "function":
+            self._drops.unknown(wire, _FUNCTION_FIELDS, "tools")
+            schema = wire.get("parameters")
+            parameters = None if schema is None else an_object(schema, f"{path}.parameters")
+            strict = maybe_bool(wire, "strict", path)
+            tool = Tool(neutral, description, parameters, strict)
+            if namespace is not None:
+                tool = ClientTool(neutral, description, parameters, strict, None, wire, namespace, about)
+        else:
+            raise UnsupportedFeature(f"{path}: a namespace holds functions and custom tools, not {kind}", param=path)
+        known = next((other for other in self.tools if other.name == neutral), None)
+        if known is None:
+            self.tools.append(tool)
+        elif known != tool:
+            raise InvalidRequest(f"{path}.name: there are two tools named {neutral}", param=f"{path}.name")
+
+
+def _with_grammar(description: str | None, wire: Mapping[str, Json], path: str) -> str | None:
+    """A grammar cannot bind another vendor's model, but it can be read."""
+    if wire.get("format") is None:
+        return description
+    format = an_object(wire["format"], f"{path}.format")
+    match format.get("type"):
+        case "text":
+            return description
+        case "grammar":
+            syntax, rules = text(format.get("syntax")), text(format.get("definition"))
+            told = f"The input must match this {syntax} grammar:\n{rules}"
+            return f"{description}\n\n{told}" if description else told
+        case _:
+            raise wrong(f"{path}.format.type", '"text" or "grammar"')
+
+
+def read_choice(value: Json, reader: ToolsReader, drops: Drops) -> tuple[ToolChoice | None, tuple[Tool, ...]]:
+    """The choice and the tools that it leaves."""
+    tools = tuple(reader.tools)
+    match value:
+        case None:
+            return None, tools
+        case "auto" | "none":
+            return ToolChoice(value), tools
+        case "required":
+            return _required(tools, reader), tools
+        case {"type": "function" | "custom"}:
+            return ToolChoice("tool", _chosen(value, "tool_choice", tools).name), tools
+        case {"type": "allowed_tools"}:
+            return _read_allowed(value, reader, drops)
+        case {"type": str(kind)}:
+            raise UnsupportedFeature(
+                f"tool_choice: tools of type {kind} run at OpenAI only, so that none can be forced", param="tool_choice"
+            )
+        case _:
+            raise wrong("tool_choice", "none, auto, required or an object with a type")
+
+
+def _required(tools: tuple[Tool, ...], reader: ToolsReader) -> ToolChoice:
+    if tools:
+        return ToolChoice("required")
+    if reader.offers:
+        raise UnsupportedFeature(
+            "tool_choice: required, but the tools given run at OpenAI only; add a function", param="tool_choice"
+        )
+    raise InvalidRequest("tool_choice: required, but there are no tools", param="tool_choice")
+
+
+def _read_allowed(
+    value: Mapping[str, Json], reader: ToolsReader, drops: Drops
+) -> tuple[ToolChoice | None, tuple[Tool, ...]]:
+    allowed: set[str] = set()
+    for at, entry in enumerate(an_array(value.get("tools"), "tool_choice.tools")):
+        path = f"tool_choice.tools.{at}"
+        tool = an_object(entry, path)
+        if text(tool.get("type")).startswith(_OFFER):
+            drops.add(f"tools.{tool['type']}")
+        else:
+            allowed.add(_chosen(tool, path, tuple(reader.tools)).name)
+    left = tuple(tool for tool in reader.tools if tool.name in allowed)
+    match value.get("mode"):
+        case "auto":
+            return ToolChoice("auto"), left
+        case "required":
+            return _required(left, reader), left
+        case _:
+            raise wrong("tool_choice.mode", "auto or required")
+
+
+def _chosen(entry: Mapping[str, Json], path: str, tools: tuple[Tool, ...]) -> Tool:
+    """The tool that an entry names: by its whole name, with its namespace, or by a bare name that is unique."""
+    kind = a_name(entry, "type", path)
+    if kind not in ("function", "custom"):
+        raise UnsupportedFeature(f"{path}: tools of type {kind} run at OpenAI only", param=f"{path}.type")
+    name = a_name(entry, "name", path)
+    whole = qualify(maybe_string(entry, "namespace", path), name)
+    found = [tool for tool in tools if tool.name == whole]
+    found = found or [tool for tool in tools if isinstance(tool, ClientTool) and tool.wire.get("name") == name]
+    if len(found) != 1:
+        raise InvalidRequest(f"{path}: there is no tool named {name}", param=path)
+    return found[0]
+
+
+def write_tools(tools: Iterable[Tool]) -> list[dict[str, Json]]:
+    """Namespaces that were flattened are whole again."""
+    written: list[dict[str, Json]] = []
+    for key, group in groupby(tools, _space):
+        if key is None:
+            written += [_write_tool(tool) for tool in group]
+        else:
+            namespace: dict[str, Json] = {"type": "namespace", "name": key[0], "description": key[1] or ""}
+            written.append(namespace | {"tools": [_write_tool(tool) for tool in group]})
+    return written
+
+
+def _space(tool: Tool) -> tuple[str, str | None] | None:
+    if isinstance(tool, ClientTool) and tool.namespace is not None:
+        return tool.namespace, tool.about
+    return None
+
+
+def _write_tool(tool: Tool) -> dict[str, Json]:
+    if isinstance(tool, ClientTool):
+        return dict(tool.wire)
+    described = {} if tool.description is None else {"description": tool.description}
+    return {
+        "type": "function",
+        "name": tool.name,
+        **described,
+        "parameters": tool.parameters,
+        # Left out, it would mean true here and false everywhere else.
+        "strict": tool.strict is True,
+    }
+
+
+def write_choice(choice: ToolChoice, tools: Iterable[Tool]) -> Json:
+    if choice.mode != "tool":
+        return choice.mode
+    tool = next((tool for tool in tools if tool.name == choice.name), None)
+    if isinstance(tool, ClientTool):
+        return {"type": text(tool.wire.get("type")), "name": tool.wire.get("name")}
+    return {"type": "function", "name": choice.name}

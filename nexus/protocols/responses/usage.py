@@ -1,0 +1,39 @@
+"""Token counts: the wire's totals with details inside them, and the neutral disjoint parts.
+
+Law: the parts sum to the vendor's total. Cached and written tokens count inside ``input_tokens``, reasoning inside
+``output_tokens``; a server whose details exceed their total counts them beside it. A write without a lifetime reads as
+the short one. Source: openai.types.responses.ResponseUsage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nexus.usage import Usage
+from nexus.wire import Json, count, mapping
+
+
+def read_usage(wire: Mapping[str, Json]) -> Usage:
+    sent, answered = count(wire.get("input_tokens")), count(wire.get("output_tokens"))
+    details = mapping(wire.get("input_tokens_details"))
+    cached, written = count(details.get("cached_tokens")), count(details.get("cache_write_tokens"))
+    long = min(written, count(mapping(details.get("cache_write_tokens_details")).get("ttl_12h_tokens")))
+    reasoning = count(mapping(wire.get("output_tokens_details")).get("reasoning_tokens"))
+    return Usage(
+        input=sent - cached - written if cached + written <= sent else sent,
+        cache_read=cached,
+        cache_write_5m=written - long,
+        cache_write_1h=long,
+        output=answered - reasoning if reasoning <= answered else answered,
+        reasoning=reasoning,
+    )
+
+
+def write_usage(usage: Usage) -> dict[str, Json]:
+    return {
+        "input_tokens": usage.total_input,
+        "input_tokens_details": {"cached_tokens": usage.cache_read, "cache_write_tokens": usage.cache_write},
+        "output_tokens": usage.total_output,
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning},
+        "total_tokens": usage.total,
+    }

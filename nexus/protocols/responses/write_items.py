@@ -1,0 +1,108 @@
+"""Messages -> input items of a request to a vendor: the inverse of read_items.py.
+
+Law: only reasoning that this dialect sealed goes back. Text of the assistant is a short message, since a long one
+needs the id that it once had; what a call's output cannot say (``is_error``) begins its text. Calls of a client's
+custom tools and their outputs keep their own form. Source: openai.types.responses.ResponseInputItemParam.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nexus.conversation import Message, Part, Reasoning, Refusal, Request, Text, ToolCall, ToolResult
+from nexus.errors import UnsupportedFeature
+from nexus.protocols.responses.parts import write_part
+from nexus.protocols.responses.seals import OWN
+from nexus.protocols.responses.tools import Names
+from nexus.wire import Json
+
+Item = dict[str, Json]
+
+ERROR = "Error: "
+"""Begins the text of a result with ``is_error``, which this dialect has no field for."""
+
+
+def write_items(request: Request) -> list[Item]:
+    """The whole conversation, system text first."""
+    return [*(_system(block) for block in request.system), *_Writer(request).write(request.messages)]
+
+
+def _system(block: Text) -> Item:
+    return {"type": "message", "role": "developer", "content": [{"type": "input_text", "text": block.text}]}
+
+
+class _Writer:
+    def __init__(self, request: Request) -> None:
+        self._names = Names(request)
+        self._custom: set[str] = set()
+        self._items: list[Item] = []
+
+    def write(self, messages: Sequence[Message]) -> list[Item]:
+        for at, message in enumerate(messages):
+            path = f"messages.{at}"
+            if message.role == "assistant":
+                for number, part in enumerate(message.parts):
+                    self._write_made(part, f"{path}.content.{number}")
+            else:
+                self._write_given(message, path)
+        return self._items
+
+    def _write_made(self, part: Part, path: str) -> None:
+        match part:
+            case Text(text=words):
+                self._add({"role": "assistant", "content": words} if words else None)
+            case Refusal(text=words):
+                self._add(self._refusal(words))
+            case Reasoning():
+                self._add(self._reasoning(part))
+            case ToolCall():
+                if self._names.is_custom(part.name):
+                    self._custom.add(part.id)
+                self._add(self._names.call_item(part))
+            case _:
+                raise UnsupportedFeature(f"{path}: {type(part).__name__} has no place in an answer", param=path)
+
+    def _refusal(self, words: str) -> Item:
+        item: Item = {"type": "message", "id": self._id("msg"), "role": "assistant", "status": "completed"}
+        return item | {"content": [{"type": "refusal", "refusal": words}]}
+
+    def _reasoning(self, part: Reasoning) -> Item | None:
+        if part.seal is None or part.seal.dialect != OWN or not part.seal.value:
+            return None
+        summary = [{"type": "summary_text", "text": part.text}] if part.text else []
+        item: Item = {"type": "reasoning", "id": self._id("rs"), "summary": summary}
+        return item | {"encrypted_content": part.seal.value}
+
+    def _write_given(self, message: Message, path: str) -> None:
+        """Outputs of calls are items of their own; what stands between them is a message."""
+        role = "developer" if message.role == "system" else "user"
+        said: list[Item] = []
+        for number, part in enumerate(message.parts):
+            where = f"{path}.content.{number}"
+            if isinstance(part, ToolResult):
+                said = self._flush(role, said)
+                self._add(self._result(part, where))
+            else:
+                said += write_part(part, where)
+        self._flush(role, said)
+
+    def _flush(self, role: str, said: list[Item]) -> list[Item]:
+        if said:
+            self._add({"type": "message", "role": role, "content": said})
+        return []
+
+    def _result(self, part: ToolResult, path: str) -> Item:
+        kind = "custom_tool_call_output" if part.call_id in self._custom else "function_call_output"
+        written = [piece for inner in part.parts for piece in write_part(inner, path)]
+        if part.is_error:
+            written.insert(0, {"type": "input_text", "text": ERROR})
+        if all(piece["type"] == "input_text" for piece in written) and (part.is_error or len(written) < 2):
+            return {"type": kind, "call_id": part.call_id, "output": "".join(piece["text"] for piece in written)}
+        return {"type": kind, "call_id": part.call_id, "output": written}
+
+    def _id(self, prefix: str) -> str:
+        return f"{prefix}_{len(self._items)}"
+
+    def _add(self, item: Item | None) -> None:
+        if item is not None:
+            self._items.append(item)

@@ -1,0 +1,131 @@
+"""Takes members out of raw JSON, or gives them another value, and leaves every other byte as it was.
+
+Law: as in ``nexus.protocols.edit``, whose other half this is: the input is valid JSON, nothing is parsed and written
+again, and a key that occurs several times is treated in all its places. A member that is a container and loses
+all it holds goes with it, so that no empty shell is left behind.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, Union
+
+from nexus.protocols.edit import Span, splice
+from nexus.wire import decode
+
+REMOVE: Final = b""
+"""The verdict that takes a member out; other bytes are its new value, None keeps it."""
+
+Judge = Callable[[bytes], bytes | None]
+"""Judges a member by its raw value."""
+
+Rules = Mapping[str, Union[Judge, "Rules"]]
+"""What happens to members by key; ``*`` stands for every element of an array."""
+
+ANY: Final = "*"
+_SPACE = re.compile(rb"[ \t\r\n]*")
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_SCALAR = re.compile(rb"[^,\]}\s]+")
+# Up to and with the next bracket that stands in no string: one step in Python for each bracket, not for each string.
+_BRACKET = re.compile(rb'[^"{}\[\]]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"{}\[\]]*+)*+[{}\[\]]', re.DOTALL)
+_OPEN_OBJECT, _OPEN_ARRAY, _CLOSE_OBJECT, _CLOSE_ARRAY, _QUOTE, _COMMA = b'{[}]",'
+
+
+def removing(paths: Iterable[tuple[str, ...]]) -> Rules:
+    """The rules that take out the members at ``paths``."""
+    rules: dict[str, Any] = {}
+    for *front, last in paths:
+        inner = rules
+        for key in front:
+            inner = inner.setdefault(key, {})
+        inner[last] = _always
+    return rules
+
+
+def _always(_: bytes) -> bytes:
+    return REMOVE
+
+
+def rewrite(raw: bytes, rules: Rules, first: Callable[[], bytes]) -> bytes:
+    """``raw``, an object, after ``rules``; ``first``, asked when all is judged, gives the members to stand in front."""
+    walk = _Walk(raw)
+    start = raw.index(b"{")
+    end, gone = walk.value(start, rules)
+    if gone or raw[_past_space(raw, start + 1)] == _CLOSE_OBJECT:
+        return raw[:start] + b"{" + first() + b"}" + raw[end:]
+    return splice(raw, [((start + 1, start + 1), first() + b","), *walk.edits])
+
+
+class _Walk:
+    """One pass over the bytes. ``edits`` are in order and do not overlap."""
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+        self.edits: list[tuple[Span, bytes]] = []
+
+    def value(self, start: int, rule: Judge | Rules | None, *, is_element: bool = False) -> tuple[int, bool]:
+        """Where the value at ``start`` ends, and whether nothing is left of it."""
+        if rule is None or isinstance(rule, Mapping):
+            opening = self._raw[start]
+            if rule and (opening == _OPEN_OBJECT or (opening == _OPEN_ARRAY and ANY in rule)):
+                mark = len(self.edits)
+                end, emptied = self._container(start, rule, is_object=opening == _OPEN_OBJECT)
+                # An element keeps its place in its array even when it is empty: others may be counted from it.
+                if emptied and not is_element:
+                    del self.edits[mark:]
+                return end, emptied and not is_element
+            return _value_end(self._raw, start), False
+        end = _value_end(self._raw, start)
+        verdict = rule(self._raw[start:end])
+        if verdict:
+            self.edits.append(((start, end), verdict))
+        return end, verdict == REMOVE
+
+    def _container(self, start: int, rules: Rules, *, is_object: bool) -> tuple[int, bool]:
+        raw = self._raw
+        closing = _CLOSE_OBJECT if is_object else _CLOSE_ARRAY
+        position = _past_space(raw, start + 1)
+        # Where the item before ended, and whether one of those before stays.
+        before, stays, loses = position, False, False
+        while raw[position] != closing:
+            item = position
+            key = ANY
+            if is_object:
+                position = _end(_STRING, raw, item)
+                key = decode(raw[item:position])
+                position = _past_space(raw, _past_space(raw, position) + 1)
+            end, gone = self.value(position, rules.get(key), is_element=not is_object)
+            position = _past_space(raw, end)
+            if raw[position] == _COMMA:
+                position = _past_space(raw, position + 1)
+            if gone:
+                last = raw[position] == closing and not stays
+                self.edits.append(((before, end) if stays else (item, end if last else position), REMOVE))
+            before, stays, loses = end, stays or not gone, loses or gone
+        return position + 1, loses and not stays
+
+
+def _value_end(raw: bytes, start: int) -> int:
+    opening = raw[start]
+    if opening == _QUOTE:
+        return _end(_STRING, raw, start)
+    if opening not in (_OPEN_OBJECT, _OPEN_ARRAY):
+        return _end(_SCALAR, raw, start)
+    depth = 0
+    for match in _BRACKET.finditer(raw, start):
+        end = match.end()
+        depth += 1 if raw[end - 1] in b"{[" else -1
+        if depth == 0:
+            return end
+    return len(raw)
+
+
+def _end(pattern: re.Pattern[bytes], raw: bytes, start: int) -> int:
+    match = pattern.match(raw, start)
+    return match.end() if match else len(raw)
+
+
+def _past_space(raw: bytes, position: int) -> int:
+    match = _SPACE.match(raw, position)
+    return match.end() if match else position

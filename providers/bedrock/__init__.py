@@ -1,0 +1,142 @@
+"""AWS Bedrock: Claude as a passthrough of its own dialect, every other family through Converse.
+
+Law: where, as whom and with which quirks; pure up to ``send``, which finds keys and signs. Model ids are one
+percent-encoded segment of the path, spelled as botocore spells them, and nothing of a request chooses the host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import quote
+
+from nexus import __version__
+from nexus.call import Cancel
+from nexus.errors import Rejected
+from nexus.protocols.codec import Target
+from nexus.protocols.converse import failures, models
+from nexus.provider import Attempt, Provider
+from nexus.settings.provider import ModelSettings, ProviderSettings
+from nexus.upstream import UpstreamReply, UpstreamRequest
+from providers.bedrock.bodies import count_converse_body, count_invoke_body, invoke_body
+from providers.bedrock.claude import is_claude, quirks_of
+from providers.bedrock.regions import base_url_of
+from providers.bedrock.replies import (
+    EVENT_STREAM,
+    ErrorReply,
+    StreamReply,
+    Wrapped,
+    answered_in_dialect,
+    write_converse_event,
+    write_invoke_event,
+)
+from providers.bedrock.settings import BedrockModel, BedrockSettings
+
+if TYPE_CHECKING:
+    from providers.bedrock.credentials import Keys
+
+_CONVERSE_STREAM = "converse-stream"
+_PATHS: Mapping[tuple[str, bool], str] = {
+    ("messages", False): "invoke",
+    ("messages", True): "invoke-with-response-stream",
+    ("converse", False): "converse",
+    ("converse", True): _CONVERSE_STREAM,
+}
+_STALE = ("ExpiredToken", "InvalidClientTokenId", "UnrecognizedClient")
+"""What AWS answers to keys that no longer hold."""
+
+
+class BedrockProvider(Provider):
+    settings_type: ClassVar[type[ProviderSettings]] = BedrockSettings
+    dialects: ClassVar[tuple[str, ...]] = ("messages", "converse")
+    settings: BedrockSettings
+
+    def __init__(self, name: str, settings: ProviderSettings) -> None:
+        super().__init__(name, settings)
+        self._region = self.settings.signing_region or ""
+        self.base_url = self.base_url or base_url_of(self._region)
+        # botocore comes with these, and is looked for when settings are checked: not before.
+        from providers.bedrock.credentials import Chain, environment_token, static_keys
+        from providers.bedrock.signing import sign
+
+        self._static = static_keys(self.settings)
+        self._chain = Chain(name, self.settings.profile, self._region)
+        self._environment_token = environment_token
+        self._sign = sign
+
+    def dialects_of(self, model: str, settings: ModelSettings) -> tuple[str, ...]:
+        told = isinstance(settings, BedrockModel) and settings.family == "anthropic"
+        return ("messages",) if told or is_claude(model) else ("converse",)
+
+    def counts_in(self, dialect: str) -> bool:
+        # CountTokens knows Claude alone, and answers 400 for other families: an estimate serves them better.
+        return dialect == "messages"
+
+    def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
+        quirks = quirks_of(model) if dialect == "messages" else models.quirks_of(model)
+        return Target(model=model, max_tokens=settings.max_tokens, quirks=quirks)
+
+    def prepare(self, attempt: Attempt) -> UpstreamRequest:
+        action = "count-tokens" if attempt.action == "count_tokens" else _PATHS[attempt.dialect, attempt.stream]
+        body, dropped = _body(attempt)
+        sent = {
+            "content-type": "application/json",
+            "accept": EVENT_STREAM if action.endswith("-stream") else "application/json",
+            "user-agent": f"nexus/{__version__}",
+        }
+        if attempt.key is not None:
+            sent["authorization"] = f"Bearer {attempt.key.get_secret_value()}"
+        url = f"{self.base_url}/model/{quote(attempt.model, safe='')}/{action}"
+        return UpstreamRequest(url=url, headers=sent, body=body, dropped=dropped)
+
+    def send(self, request: UpstreamRequest, cancel: Cancel) -> UpstreamReply:
+        keys: Keys | None = None
+        token = self._token(request)
+        if token is not None:
+            secrets: tuple[str, ...] = (token,)
+            request = _with_token(request, token)
+        else:
+            keys = self._static or self._chain.keys(cancel)
+            secrets = keys.all
+            request = self._sign(request, keys, self._region)
+        reply = super().send(request, cancel)
+        if reply.status >= 400:
+            if keys is not None and reply.headers.get("x-amzn-errortype", "").startswith(_STALE):
+                self._chain.forget(keys)
+            return ErrorReply(reply, secrets)
+        if reply.headers.get("content-type", "").startswith(EVENT_STREAM):
+            write = write_converse_event if request.url.endswith(f"/{_CONVERSE_STREAM}") else write_invoke_event
+            return StreamReply(reply, self.name, write)
+        return Wrapped(reply, {})
+
+    def read_error(self, dialect: str, status: int, headers: Mapping[str, str], body: bytes) -> Rejected | None:
+        if dialect == "messages" and answered_in_dialect(body):
+            return None
+        return failures.read_error(status, headers, body)
+
+    def _token(self, request: UpstreamRequest) -> str | None:
+        """A Bedrock API key: the configured one, or the one in the environment, as AWS's own tools take it."""
+        scheme, _, configured = request.headers.get("authorization", "").partition(" ")
+        if scheme:
+            return configured
+        if self._static is not None or self.settings.profile is not None:
+            return None
+        return self._environment_token()
+
+
+def _body(attempt: Attempt) -> tuple[bytes, tuple[str, ...]]:
+    counts = attempt.action == "count_tokens"
+    if attempt.dialect == "converse":
+        return (count_converse_body(attempt.body) if counts else attempt.body), ()
+    betas = attempt.headers.get("anthropic-beta", "")
+    if counts:
+        return count_invoke_body(attempt.body, attempt.model, betas, attempt.settings.max_tokens)
+    return invoke_body(attempt.body, attempt.model, betas)
+
+
+def _with_token(request: UpstreamRequest, token: str) -> UpstreamRequest:
+    headers = {**request.headers, "authorization": f"Bearer {token}"}
+    return UpstreamRequest(request.url, headers, request.body, request.method, request.dropped)
+
+
+PROVIDER = BedrockProvider

@@ -1,0 +1,156 @@
+"""A Messages request as InvokeModel takes it, and both kinds of body as CountTokens takes them.
+
+Law: pure; the client's bytes are spliced, never written again. ``model`` and ``stream`` go into the path, betas come
+out of their header, and what ``claude`` says that the model refuses stays behind by name.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from nexus.protocols.rewrite import ANY, REMOVE, Judge, Rules, rewrite
+from nexus.wire import count, decode, encode, mapping, sequence, text
+from providers.bedrock.claude import (
+    BETAS,
+    EDITS,
+    FIELDS,
+    IMPLIED,
+    RENAMED,
+    Claude,
+    Field,
+    claude_of,
+    takes_system,
+)
+
+ANTHROPIC_VERSION = "bedrock-2023-05-31"
+_BETA = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+@dataclass(slots=True)
+class _Draft:
+    """What one request turns out to need and to lose, in the order in which it is met."""
+
+    betas: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    def need(self, beta: str) -> None:
+        if beta not in self.betas:
+            self.betas.append(beta)
+
+    def drop(self, name: str) -> None:
+        if name not in self.dropped:
+            self.dropped.append(name)
+
+
+def invoke_body(
+    raw: bytes, model: str, betas: str, members: Mapping[str, bytes] | None = None
+) -> tuple[bytes, tuple[str, ...]]:
+    """The body, and what it lost; ``betas`` is the client's header, ``members`` come on top."""
+    draft, claude = _Draft(), claude_of(model)
+
+    def first() -> bytes:
+        # The walk has read betas off the body, and has met the fields that need some.
+        for beta in _named(betas, draft.asked):
+            _judge_beta(beta, claude, draft)
+        front = {"anthropic_version": encode(ANTHROPIC_VERSION), **(members or {})}
+        if draft.betas:
+            front["anthropic_beta"] = encode(draft.betas)
+        return b",".join(encode(name) + b":" + value for name, value in front.items())
+
+    return rewrite(raw, _rules(raw, claude, draft), first), tuple(draft.dropped)
+
+
+def count_invoke_body(raw: bytes, model: str, betas: str, max_tokens: int) -> tuple[bytes, tuple[str, ...]]:
+    """CountTokens holds the body to the schema of InvokeModel, which demands ``max_tokens`` above a thinking budget."""
+    document = mapping(decode(raw))
+    least = count(mapping(document.get("thinking")).get("budget_tokens")) + max_tokens
+    members = {} if "max_tokens" in document else {"max_tokens": encode(least)}
+    body, dropped = invoke_body(raw, model, betas, members)
+    return encode({"input": {"invokeModel": {"body": base64.b64encode(body).decode()}}}), dropped
+
+
+def count_converse_body(raw: bytes) -> bytes:
+    return b'{"input":{"converse":%b}}' % raw
+
+
+def _named(header: str, body: Iterable[str]) -> list[str]:
+    names = [name.strip() for name in header.split(",")] + [name.strip() for name in body]
+    return list(dict.fromkeys(filter(None, names)))
+
+
+def _judge_beta(beta: str, claude: Claude, draft: _Draft) -> None:
+    taken = [name for name in RENAMED.get(beta, (beta,)) if name in BETAS and BETAS[name](claude)]
+    for name in taken:
+        draft.need(name)
+    if not taken and not (beta in IMPLIED and IMPLIED[beta](claude)):
+        # The name of a drop ends in a header of the reply.
+        draft.drop(f"anthropic-beta={beta if _BETA.fullmatch(beta) else '?'}")
+
+
+def _rules(raw: bytes, claude: Claude, draft: _Draft) -> Rules:
+    """The rules of this model for the members that occur in ``raw`` at all."""
+    rules: dict[str, Rules | Judge] = {
+        "model": _taken_out,
+        "stream": _taken_out,
+        "anthropic_version": _taken_out,
+        "anthropic_beta": partial(_read_betas, draft),
+    }
+    # A key that is spelled with escapes is rare, and only then does its absence have to be found by the walk.
+    escaped = b"\\u00" in raw
+    for one in FIELDS:
+        if escaped or encode(one.path.rpartition(".")[2]) in raw:
+            _plant(rules, one.path.split("."), partial(_judge_field, one, claude, draft))
+    if escaped or b'"context_management"' in raw:
+        _plant(rules, ["context_management", "edits", ANY], partial(_judge_edit, claude, draft))
+    if not takes_system(claude) and (escaped or b'"system"' in raw):
+        _plant(rules, ["messages", ANY, "role"], partial(_judge_role, draft))
+    return rules
+
+
+def _plant(rules: dict[str, Rules | Judge], path: list[str], judge: Judge) -> None:
+    branch = rules
+    for key in path[:-1]:
+        below = branch.setdefault(key, {})
+        assert isinstance(below, dict)
+        branch = below
+    branch[path[-1]] = judge
+
+
+def _taken_out(value: bytes) -> bytes | None:
+    return REMOVE
+
+
+def _read_betas(draft: _Draft, value: bytes) -> bytes | None:
+    draft.asked += [name for name in sequence(decode(value)) if isinstance(name, str)]
+    return REMOVE
+
+
+def _judge_field(one: Field, claude: Claude, draft: _Draft, value: bytes) -> bytes | None:
+    if one.taken_by(claude):
+        if one.beta is not None and BETAS[one.beta](claude):
+            draft.need(one.beta)
+        return None
+    draft.drop(one.reported)
+    return REMOVE
+
+
+def _judge_edit(claude: Claude, draft: _Draft, value: bytes) -> bytes | None:
+    kind = text(mapping(decode(value)).get("type"))
+    beta = EDITS.get(kind)
+    if beta is not None and BETAS[beta](claude):
+        draft.need(beta)
+        return None
+    draft.drop("context_management.edits")
+    return REMOVE
+
+
+def _judge_role(draft: _Draft, value: bytes) -> bytes | None:
+    if decode(value) != "system":
+        return None
+    draft.drop("messages.role")
+    return b'"user"'

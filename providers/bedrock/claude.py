@@ -1,0 +1,196 @@
+"""What Claude takes on Bedrock: betas and the fields that hang on them, by model.
+
+Law: this table is the only place that knows. A beta or field that is not known to be taken is left out: Bedrock
+answers 400 to every name it does not know, and a client written for Anthropic's own API cannot know that. Content is
+never left out; what only content could replace (server tools, ``mcp_servers``, ``container``, ``thread``) goes on, and
+Bedrock refuses it in its own words. As known in November 2026. Sources: AWS, "Anthropic Claude Messages API" (request,
+tool use, compaction, structured outputs) and model cards; platform.claude.com, "Claude on Amazon Bedrock"; calls that
+others made and reported: anthropics/claude-code 32820, 49370, 56595, 82549, anthropics/anthropic-sdk-python 1759,
+BerriAI/litellm 29206, 32658, 32831, 33193, 41203, router-for-me/CLIProxyAPI 4750, lobehub/lobehub 19876.
+
+Mid-conversation ``role = system`` messages: models from 4.8 on take them (not Sonnet 5), older ones refuse the whole
+request. There they become ``user`` in their place: the words and the cached prefix before them stay.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from nexus.protocols.messages import models
+
+Version = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Claude:
+    """A model by name; ``family`` is empty and ``version`` is 0 where the id does not tell."""
+
+    name: str
+    family: str = ""
+    version: Version = (0, 0)
+
+
+Takes = Callable[[Claude], bool]
+
+_OWN = re.compile(r"(?:^|[./])anthropic\.")
+_NEW_NAME = re.compile(r"claude-(opus|sonnet|haiku|fable|mythos)-(\d{1,2})(?:-(\d{1,2}))?(?!\d)")
+_OLD_NAME = re.compile(r"claude-(\d)(?:-(\d))?-(opus|sonnet|haiku)")
+
+
+def is_claude(model_id: str) -> bool:
+    """Whether an id, a cross-region profile's id or an ARN says so."""
+    return _OWN.search(model_id.lower()) is not None
+
+
+def claude_of(model_id: str) -> Claude:
+    name = model_id.lower()
+    if new := _NEW_NAME.search(name):
+        return Claude(name, new[1], (int(new[2]), int(new[3] or 0)))
+    if old := _OLD_NAME.search(name):
+        return Claude(name, old[3], (int(old[1]), int(old[2] or 0)))
+    return Claude(name)
+
+
+def _from(first: Version, last: Version = (99, 99), *families: str) -> Takes:
+    return lambda claude: first <= claude.version <= last and (not families or claude.family in families)
+
+
+def _any(*takes: Takes) -> Takes:
+    return lambda claude: any(one(claude) for one in takes)
+
+
+def _never(claude: Claude) -> bool:
+    return False
+
+
+def _always(claude: Claude) -> bool:
+    return True
+
+
+def takes_system(claude: Claude) -> bool:
+    return "system_role" in models.quirks_of(claude.name)
+
+
+_OPUS_4_5 = _from((4, 5), (4, 5), "opus")
+# Neither family nor age tells: 4.7, 4.8, Sonnet 5, Opus 5.5 and Fable 5.1 refuse what older and other ones take.
+takes_schemas: Takes = _any(_from((4, 5), (4, 6)), _from((5, 0), (5, 0), "opus", "fable"))
+
+EFFORT: Final = "effort-2025-11-24"
+TOOL_SEARCH: Final = "tool-search-tool-2025-10-19"
+TOOL_EXAMPLES: Final = "tool-examples-2025-10-29"
+CLEARING: Final = "context-management-2025-06-27"
+COMPACTION: Final = "compact-2026-01-12"
+BINDING: Final = "thinking-binding-controls-2026-08-01"
+CREDIT: Final = "fallback-credit-2026-06-09"
+
+BETAS: Mapping[str, Takes] = {
+    "computer-use-2024-10-22": _from((3, 5), (3, 5)),
+    "computer-use-2025-01-24": _from((3, 7), (4, 5)),
+    "computer-use-2025-11-24": _any(_OPUS_4_5, _from((4, 6))),
+    "token-efficient-tools-2025-02-19": _from((3, 7), (4, 5)),
+    "output-128k-2025-02-19": _from((3, 7), (3, 7)),
+    "dev-full-thinking-2025-05-14": _from((4, 0), (4, 5)),
+    "interleaved-thinking-2025-05-14": _from((4, 0), (4, 5)),
+    "fine-grained-tool-streaming-2025-05-14": _from((4, 0), (4, 5)),
+    "context-1m-2025-08-07": _any(_from((4, 0), (4, 6), "sonnet"), _from((4, 6), (4, 6))),
+    CLEARING: _any(_from((4, 0), (4, 5)), _from((4, 7), (4, 7))),
+    COMPACTION: _from((4, 6), (4, 6)),
+    EFFORT: _OPUS_4_5,
+    TOOL_SEARCH: _from((4, 5), (4, 6), "opus", "sonnet"),
+    TOOL_EXAMPLES: _OPUS_4_5,
+    BINDING: _from((5, 0), (99, 99), "fable", "mythos"),
+    CREDIT: _from((4, 8), (4, 8)),
+}
+"""Beta -> the models that take it. Every other beta is refused by Bedrock, and so are these by other models."""
+
+IMPLIED: Mapping[str, Takes] = {
+    "claude-code-20250219": _always,
+    "oauth-2025-04-20": _always,
+    "prompt-caching-2024-07-31": _always,
+    "pdfs-2024-09-25": _always,
+    "token-counting-2024-11-01": _always,
+    "extended-cache-ttl-2025-04-11": _from((4, 5)),
+    "interleaved-thinking-2025-05-14": _from((4, 6)),
+    "context-1m-2025-08-07": _from((4, 7)),
+    "mid-conversation-system-2026-04-07": takes_system,
+    EFFORT: _from((4, 6)),
+    "structured-outputs-2025-09-17": takes_schemas,
+    "structured-outputs-2025-11-13": takes_schemas,
+    "structured-outputs-2025-12-15": takes_schemas,
+}
+"""Betas that ask for what the model does without them: nothing is lost when they stay behind."""
+
+RENAMED: Mapping[str, tuple[str, ...]] = {"advanced-tool-use-2025-11-20": (TOOL_SEARCH, TOOL_EXAMPLES)}
+"""Betas that Bedrock knows under other names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A member that not every model takes; ``*`` in ``path`` is every element of an array.
+
+    With ``beta``, the models are those that take the beta, which then travels whether or not the client named it.
+    """
+
+    path: str
+    takes: Takes = _never
+    beta: str | None = None
+    name: str = ""
+    """How a removal is reported; the path without its stars when empty."""
+
+    @property
+    def reported(self) -> str:
+        return self.name or self.path.replace(".*", "")
+
+    def taken_by(self, claude: Claude) -> bool:
+        return self.takes(claude) or (self.beta is not None and BETAS[self.beta](claude))
+
+
+_CACHED = ("tools.*", "system.*", "messages.*.content.*", "messages.*.content.*.content.*")
+_CACHED_DOCUMENT = "messages.*.content.*.source.content.*"
+
+FIELDS: tuple[Field, ...] = (
+    Field("tools.*.defer_loading", beta=TOOL_SEARCH),
+    Field("tools.*.input_examples", beta=TOOL_EXAMPLES),
+    Field("tools.*.strict", takes=takes_schemas),
+    Field("tools.*.eager_input_streaming"),
+    Field("tools.*.allowed_callers"),
+    Field("output_config.effort", takes=_from((4, 6)), beta=EFFORT),
+    Field("output_config.format", takes=takes_schemas),
+    Field("output_config.task_budget"),
+    Field("output_format"),
+    Field("messages.*.output_config"),
+    Field("thinking.block_binding", beta=BINDING),
+    Field("fallback_credit_token", beta=CREDIT),
+    Field("fallbacks"),
+    Field("compaction"),
+    Field("cache_control"),
+    Field("diagnostics"),
+    Field("inference_geo"),
+    Field("safeguards"),
+    Field("service_tier"),
+    Field("speed"),
+    *(Field(f"{place}.cache_control.scope", name="cache_control.scope") for place in (*_CACHED, _CACHED_DOCUMENT)),
+    *(
+        Field(f"{place}.cache_control.ttl", takes=_from((4, 5)), name="cache_control.ttl")
+        for place in (*_CACHED, _CACHED_DOCUMENT)
+    ),
+)
+"""The members that Bedrock refuses from some model on or up to one, or always."""
+
+EDITS: Mapping[str, str] = {"clear_tool_uses_20250919": CLEARING, "compact_20260112": COMPACTION}
+"""``context_management.edits`` by type, and the beta each needs; Bedrock has no other."""
+
+ALWAYS_THINKS: Takes = _from((5, 0), (5, 0), "sonnet")
+"""Models whose thinking can be switched off on Anthropic's API, but not here (AWS model card)."""
+
+
+def quirks_of(model_id: str) -> frozenset[str]:
+    """What a writer of the messages dialect has to know: the model's quirks, less what Bedrock lacks."""
+    claude = claude_of(model_id)
+    quirks = models.quirks_of(claude.name)
+    if not takes_schemas(claude):
+        quirks -= {"structured_output", "strict_tools"}
+    return quirks | {"always_thinking"} if ALWAYS_THINKS(claude) else quirks

@@ -1,0 +1,178 @@
+"""Where a signature's keys come from: the settings file, or AWS's own chain through botocore.
+
+Law: what the chain asks (files, processes, SSO, STS, metadata servers) blocks for as long as it likes, so it runs on a
+thread of its own, one at a time; callers wait with a limit and are free the moment their call is cancelled. Keys that
+still hold are used while the next ones are fetched. No key is in any repr, log or error.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from botocore.config import Config  # type: ignore[import-untyped]
+from botocore.credentials import Credentials, RefreshableCredentials  # type: ignore[import-untyped]
+from botocore.exceptions import ClientError, NoCredentialsError  # type: ignore[import-untyped]
+from botocore.session import Session  # type: ignore[import-untyped]
+from botocore.utils import get_token_from_environment  # type: ignore[import-untyped]
+
+from nexus.call import Cancel
+from nexus.errors import NexusError, Unreachable, UpstreamTimeout
+from providers.bedrock.settings import BedrockSettings
+
+PATIENCE = 30.0
+"""Seconds that a call waits for keys."""
+
+ADVISORY = 15 * 60
+"""Seconds before their end from which on keys are renewed; the same as botocore's."""
+
+PAUSE = 60.0
+"""Seconds between two tries to renew keys that still hold."""
+
+# botocore writes canonical requests and the answers of STS, session tokens in them, into its debug log.
+logging.getLogger("botocore").setLevel(logging.INFO)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Keys:
+    """One consistent set, never shown."""
+
+    access_key: str
+    secret_key: str
+    token: str | None = None
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        return tuple(filter(None, (self.token, self.secret_key, self.access_key)))
+
+
+@dataclass(slots=True)
+class _Fetch:
+    """A visit to the chain under way."""
+
+    began: float = field(default_factory=time.monotonic)
+    outcome: Future[Keys] = field(default_factory=Future)
+
+
+class Chain:
+    """AWS's chain, from its beginning or from a profile. Thread-safe."""
+
+    def __init__(self, provider: str, profile: str | None, region: str, patience: float = PATIENCE) -> None:
+        self._provider = provider
+        self._profile = profile
+        self._region = region
+        self._patience = patience
+        self._lock = threading.Lock()
+        self._source: Credentials | None = None
+        self._keys: Keys | None = None
+        self._fetch: _Fetch | None = None
+        self._tried = -PAUSE
+
+    def keys(self, cancel: Cancel) -> Keys:
+        """Raises Unreachable or UpstreamTimeout when there are none, or the reason of the cancelled call."""
+        cancel.check()
+        with self._lock:
+            keys, source = self._keys, self._source
+            if keys is not None and not _ends_within(source, self._patience):
+                if _ends_within(source, ADVISORY) and time.monotonic() - self._tried >= PAUSE:
+                    self._fetching()
+                return keys
+            fetch = self._fetching()
+        return self._wait(fetch, cancel)
+
+    def forget(self, keys: Keys) -> None:
+        """AWS refused these: the next call visits the chain anew, for files and roles change."""
+        with self._lock:
+            if self._keys == keys:
+                self._keys = self._source = None
+
+    def _fetching(self) -> _Fetch:
+        """The visit under way, or a new one; one that hangs for longer than anybody waits is given up."""
+        current = self._fetch
+        if current is not None and time.monotonic() - current.began < 2 * self._patience:
+            return current
+        fetch = self._fetch = _Fetch()
+        self._tried = fetch.began
+        threading.Thread(target=self._visit, args=(fetch, self._source), name="aws-credentials", daemon=True).start()
+        return fetch
+
+    def _visit(self, fetch: _Fetch, source: Credentials | None) -> None:
+        try:
+            source = source or _session(self._profile, self._region).get_credentials()
+            frozen = source.get_frozen_credentials() if source is not None else None
+        except Exception as error:  # noqa: BLE001 - handed to those who wait
+            self._finish(fetch, None, None)
+            fetch.outcome.set_exception(error)
+            return
+        keys = Keys(frozen.access_key, frozen.secret_key, frozen.token) if frozen is not None else None
+        self._finish(fetch, source, keys)
+        if keys is not None:
+            fetch.outcome.set_result(keys)
+        else:
+            fetch.outcome.set_exception(NoCredentialsError())
+
+    def _finish(self, fetch: _Fetch, source: Credentials | None, keys: Keys | None) -> None:
+        with self._lock:
+            if self._fetch is fetch:
+                self._fetch = None
+            if keys is not None:
+                self._source, self._keys = source, keys
+
+    def _wait(self, fetch: _Fetch, cancel: Cancel) -> Keys:
+        name, wake = self._provider, threading.Event()
+        fetch.outcome.add_done_callback(lambda _: wake.set())
+        unbind = cancel.add(wake.set)
+        try:
+            wake.wait(self._patience)
+        finally:
+            unbind()
+        cancel.check()
+        if not fetch.outcome.done():
+            raise UpstreamTimeout(f"{name}: no AWS credentials within {self._patience:g} s", provider=name)
+        error = fetch.outcome.exception()
+        if error is not None:
+            raise self._failure(error) from error
+        return fetch.outcome.result()
+
+    def _failure(self, error: BaseException) -> NexusError:
+        """Says what kind of failure it was; AWS's wording may name accounts, roles and the output of processes."""
+        if isinstance(error, NoCredentialsError):
+            why = "none are configured, neither here nor where AWS's tools look for them"
+        elif isinstance(error, ClientError):
+            why = f"AWS refused them with {error.response.get('Error', {}).get('Code', 'an unknown error')}"
+        else:
+            why = type(error).__name__
+        return Unreachable(f"{self._provider}: AWS credentials cannot be had: {why}", provider=self._provider)
+
+
+def static_keys(settings: BedrockSettings) -> Keys | None:
+    """The keys that stand in the settings file."""
+    key, secret, token = settings.access_key_id, settings.secret_access_key, settings.session_token
+    if key is None or secret is None:
+        return None
+    return Keys(key.get_secret_value(), secret.get_secret_value(), token.get_secret_value() if token else None)
+
+
+def environment_token() -> str | None:
+    """A Bedrock API key where AWS's tools look for one."""
+    token: str | None = get_token_from_environment("bedrock", os.environ)
+    return token
+
+
+def _session(profile: str | None, region: str) -> Session:
+    session = Session(profile=profile)
+    if region:
+        session.set_config_variable("region", region)
+    # For STS and SSO, whose clients would wait for a minute and try five times.
+    session.set_default_client_config(
+        Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2, "mode": "standard"})
+    )
+    return session
+
+
+def _ends_within(source: Credentials | None, seconds: float) -> bool:
+    return isinstance(source, RefreshableCredentials) and source.refresh_needed(seconds)

@@ -1,0 +1,159 @@
+"""What Bedrock answers, as the relay reads it: event streams as server-sent events, errors without our keys.
+
+Law: no event's JSON is changed. Both checksums of every message hold, or the stream fails by name; a stream that is cut
+inside a message never looks complete. Bedrock sends no pings.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+
+from nexus.errors import ProtocolError, Unreachable
+from nexus.protocols.converse import eventstream
+from nexus.protocols.converse.failures import is_failure, read_stream_error
+from nexus.protocols.messages.errors import write_error
+from nexus.upstream import UpstreamReply
+from nexus.wire import decode, mapping, text
+
+EVENT_STREAM = "application/vnd.amazon.eventstream"
+REQUEST_ID = "x-amzn-requestid"
+_MAX_ERROR = 1024 * 1024
+_MIN_SECRET = 6
+
+Writer = Callable[[str, str, str], bytes]
+"""Event name, JSON and request id -> one server-sent event, or nothing."""
+
+
+class Wrapped(UpstreamReply):
+    """Another reply under the headers that our relay and the clients know."""
+
+    def __init__(self, inner: UpstreamReply, headers: Mapping[str, str]) -> None:
+        self.status = inner.status
+        self.headers = {**inner.headers, **headers}
+        if REQUEST_ID in inner.headers:
+            # Where Anthropic's SDK looks for it.
+            self.headers.setdefault("request-id", inner.headers[REQUEST_ID])
+        self._inner = inner
+
+    def read(self) -> bytes:
+        return self._inner.read()
+
+    def end_within(self, seconds: float) -> None:
+        self._inner.end_within(seconds)
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class StreamReply(Wrapped):
+    """An AWS event stream, read as server-sent events."""
+
+    def __init__(self, inner: UpstreamReply, provider: str, write: Writer) -> None:
+        super().__init__(inner, {"content-type": "text/event-stream"})
+        self._provider = provider
+        self._write = write
+        self._decoder = eventstream.Decoder()
+        self._broken: ProtocolError | None = None
+
+    def read(self) -> bytes:
+        """Raises ProtocolError for bytes that are no event stream, Unreachable for one that was cut.
+
+        What stands before the fault is handed out first, however the bytes were cut into pieces.
+        """
+        written = b""
+        while not written and self._broken is None and (piece := self._inner.read()):
+            written = self._frames(piece)
+        if written:
+            return written
+        if self._broken is not None:
+            raise self._broken
+        self._check_end()
+        return b""
+
+    def _frames(self, piece: bytes) -> bytes:
+        frames: list[bytes] = []
+        try:
+            for message in self._decoder.feed(piece):
+                name, payload = eventstream.named(message)
+                frames.append(self._write(name, payload, self.headers.get(REQUEST_ID, "")))
+        except ValueError as error:
+            self._broken = ProtocolError(
+                f"{self._provider}: the event stream is corrupt: {error}", provider=self._provider
+            )
+        return b"".join(frames)
+
+    def _check_end(self) -> None:
+        # A fault found behind good messages is told by the next piece, of which there is none.
+        self._frames(b"")
+        if self._broken is not None:
+            raise self._broken
+        try:
+            self._decoder.finish()
+        except ValueError as error:
+            raise Unreachable(f"{self._provider}: the connection broke off", provider=self._provider) from error
+
+
+class ErrorReply(Wrapped):
+    """An error, without the keys that AWS repeats in it: a refused signature quotes what should have been signed."""
+
+    def __init__(self, inner: UpstreamReply, secrets: tuple[str, ...]) -> None:
+        self._secrets = tuple(secret for secret in secrets if len(secret) >= _MIN_SECRET)
+        super().__init__(inner, {name: self._clean(value) for name, value in inner.headers.items()})
+        self._read = False
+
+    def read(self) -> bytes:
+        if self._read:
+            return b""
+        self._read = True
+        body = b""
+        while len(body) < _MAX_ERROR and (piece := self._inner.read()):
+            body += piece
+        for secret in self._secrets:
+            body = body.replace(secret.encode(), b"[redacted]")
+        return body
+
+    def _clean(self, value: str) -> str:
+        for secret in self._secrets:
+            value = value.replace(secret, "[redacted]")
+        return value
+
+
+def write_invoke_event(name: str, payload: str, request_id: str) -> bytes:
+    """A Messages event out of a ``chunk``; an exception becomes the dialect's own ``error`` event."""
+    wire = mapping(decode(payload)) if payload else {}
+    if is_failure(name):
+        return _sse("error", write_error(read_stream_error(name, wire), request_id))
+    if name != "chunk":
+        return b""
+    try:
+        raw = base64.b64decode(text(wire.get("bytes")), validate=True)
+    except binascii.Error as error:
+        raise ValueError("a chunk is not base64") from error
+    kind = mapping(decode(raw)).get("type")
+    if not isinstance(kind, str) or not kind.isprintable():
+        raise ValueError("a chunk without a type")
+    return _sse(kind, raw)
+
+
+def write_converse_event(name: str, payload: str, request_id: str) -> bytes:
+    """The event as it is; the dialect's reader tells exceptions by name."""
+    if not name.isprintable():
+        raise ValueError("an event without a name")
+    return _sse(name, payload.encode() or b"{}")
+
+
+def _sse(name: str, data: bytes) -> bytes:
+    """JSON may hold line ends between its tokens; each line is a ``data`` line of its own."""
+    lines = b"".join(b"data: %b\n" % line for line in data.splitlines())
+    return b"event: %b\n%b\n" % (name.encode(), lines)
+
+
+def answered_in_dialect(body: bytes) -> bool:
+    """Whether an error came from Claude's server in Anthropic's shape, and not from AWS."""
+    try:
+        wire = mapping(decode(body))
+    except ValueError:
+        return False
+    return wire.get("type") == "error" and bool(mapping(wire.get("error")))

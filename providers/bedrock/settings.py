@@ -1,0 +1,106 @@
+"""``type = "bedrock"``: in which region, and as whom.
+
+Law: one source of credentials, or none, which means AWS's own chain; two at once are refused rather than ranked. The
+region is never guessed from the environment: where data is processed stands in the file.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+
+from nexus.settings.provider import ModelSettings, ProviderSettings
+from nexus.settings.types import Label, fail_at
+from nexus.settings.urls import host_of
+from providers.bedrock.regions import read_region, region_of
+
+Problem = tuple[tuple[str | int, ...], str]
+_DOTS = (".", "..")
+
+
+class BedrockModel(ModelSettings):
+    """``[llm.providers.NAME.models.ALIAS]`` of a Bedrock provider."""
+
+    family: Literal["anthropic"] | None = None
+    """"anthropic" says that an ARN which does not tell is a Claude model; else the id tells."""
+
+
+class BedrockSettings(ProviderSettings):
+    """AWS Bedrock; without any credentials here, AWS's own chain is asked."""
+
+    needs_key: ClassVar[bool] = False
+
+    models: dict[Label, BedrockModel] = Field(default_factory=dict)  # type: ignore[assignment]  # narrower, read only
+    """Alias to model; only what stands here is served."""
+
+    region: Annotated[str, AfterValidator(read_region)] | None = None
+    """Where calls are processed, such as "eu-central-1"; may be left out where base_url names it."""
+
+    profile: Label | None = None
+    """A profile of AWS's own configuration files to take credentials from."""
+
+    access_key_id: SecretStr | None = None
+    """Together with secret_access_key: credentials of their own."""
+
+    secret_access_key: SecretStr | None = None
+    """The secret half of access_key_id."""
+
+    session_token: SecretStr | None = None
+    """The third part of temporary credentials, with the other two."""
+
+    @property
+    def signing_region(self) -> str | None:
+        """The region that requests are signed for."""
+        return self.region or (region_of(host_of(self.base_url)) if self.base_url else None)
+
+    @field_validator("access_key_id", "secret_access_key", "session_token")
+    @classmethod
+    def _usable(cls, value: SecretStr | None) -> SecretStr | None:
+        """An empty template counts as left out, as it does for api_key."""
+        key = value.get_secret_value().strip() if value is not None else ""
+        if not (key.isascii() and key.isprintable()) or " " in key:
+            raise ValueError("holds characters that no AWS key has")
+        return SecretStr(key) if key else None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        problems = [*self._place_problems(), *self._credential_problems(), *self._model_problems()]
+        if self.forward_token:
+            problems.append((("forward_token",), "Bedrock takes no key from callers: a signature needs more than one"))
+        if importlib.util.find_spec("botocore") is None:
+            problems.append((("type",), "needs the package boto3, which is not installed"))
+        if problems:
+            fail_at(*problems)
+        return self
+
+    def _place_problems(self) -> list[Problem]:
+        named = region_of(host_of(self.base_url)) if self.base_url else None
+        if self.region is not None and named is not None and named != self.region:
+            return [(("region",), f"differs from the region that base_url names, {named}")]
+        if self.signing_region is not None or (self.base_url and self.api_key is not None):
+            return []
+        how = "which no profile and no environment variable is asked for"
+        return [(("region",), f'is missing: set it to where Bedrock is called, such as "us-east-1", {how}')]
+
+    def _credential_problems(self) -> list[Problem]:
+        problems: list[Problem] = []
+        keys = ("access_key_id", "secret_access_key", "session_token")
+        given = [name for name in keys if getattr(self, name) is not None]
+        for name in ("access_key_id", "secret_access_key") if given else ():
+            if name not in given:
+                problems.append(((name,), f"is missing or empty, though {given[0]} is set; they belong together"))
+        sources = {
+            "api_key": self.api_key is not None,
+            "profile": self.profile is not None,
+            given[0] if given else "": bool(given),
+        }
+        used = [name for name, is_set in sources.items() if is_set]
+        problems += [((name,), f"contradicts {used[0]}: set one kind of credentials only") for name in used[1:]]
+        return problems
+
+    def _model_problems(self) -> list[Problem]:
+        """The id becomes one segment of a path, which these two would change."""
+        named = {alias: model.rename or alias for alias, model in self.models.items()}
+        return [(("models", alias), "has no id of a model") for alias, name in named.items() if name in _DOTS]

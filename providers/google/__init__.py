@@ -1,0 +1,160 @@
+"""Google: the Gemini API with a key, and Vertex AI in a project, where Claude lives too.
+
+Gemini is spoken in its own dialect. Claude on Vertex AI is spoken to in the Messages dialect, as a passthrough. Other
+partners' models on Vertex AI (Mistral, Llama, ...) speak OpenAI's protocol at an endpoint of their own and are not
+served.
+
+Law: where, with which key and which quirks; the dialects themselves are none of this folder's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import SecretStr
+
+from nexus import __version__
+from nexus.call import Cancel
+from nexus.errors import AuthenticationFailed, Rejected
+from nexus.headers import UPSTREAM_KEY
+from nexus.protocols.codec import Target
+from nexus.protocols.gemini import failures
+from nexus.protocols.gemini.models import quirks_of
+from nexus.provider import Attempt, Provider
+from nexus.settings.provider import ModelSettings, ProviderSettings
+from nexus.upstream import LocalReply, UpstreamReply, UpstreamRequest
+from nexus.wire import Json, decode, mapping
+from providers.google import claude, places
+from providers.google.settings import GoogleSettings
+from providers.google.tokens import Grant, Tokens
+
+if TYPE_CHECKING:
+    from providers.google.credentials import Source
+
+_VERBS = {"generate": "generateContent", "count_tokens": "countTokens"}
+_LARGEST_ERROR = 1024 * 1024
+
+# Vertex AI's FunctionCall has no id, and an unknown field is a 400.
+_NOT_ON_VERTEX = frozenset({"function_ids"})
+
+
+class GoogleProvider(Provider):
+    settings_type: ClassVar[type[ProviderSettings]] = GoogleSettings
+    dialects: ClassVar[tuple[str, ...]] = ("gemini",)
+    default_base_url: ClassVar[str] = places.GEMINI_API
+    settings: GoogleSettings
+
+    def __init__(self, name: str, settings: GoogleSettings) -> None:
+        super().__init__(name, settings)
+        self._tokens: Tokens | None = None
+        self._source: Source | None = None
+        self._parent = ""
+        if settings.project is None:
+            self.base_url = places.gemini_base(self.base_url)
+            return
+        from providers.google.credentials import Source
+
+        self.base_url = places.vertex_base(settings.base_url or "", settings.location)
+        self._parent = places.vertex_parent(settings.project, settings.location)
+        ca_file = str(settings.ca_file) if settings.ca_file else None
+        self._source = Source(name, settings.credentials, proxy=settings.proxy, ca_file=ca_file)
+        self._tokens = Tokens(name, self._source.fetch)
+
+    @property
+    def _on_vertex(self) -> bool:
+        return self._tokens is not None
+
+    def key(self, client: Mapping[str, str]) -> SecretStr | None:
+        key = super().key(client)
+        if key is None and not self._on_vertex:
+            raise AuthenticationFailed(f"provider {self.name!r} needs the caller's own key in {UPSTREAM_KEY}")
+        return key
+
+    def dialects_of(self, model: str, settings: ModelSettings) -> tuple[str, ...]:
+        return ("messages",) if self._on_vertex and model.startswith("claude-") else self.dialects
+
+    def counts_in(self, dialect: str) -> bool:
+        return dialect == "gemini" or (dialect == "messages" and self._on_vertex)
+
+    def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
+        if dialect == "messages":
+            quirks = claude.quirks_of(model)
+        else:
+            quirks = (quirks_of(model) - _NOT_ON_VERTEX) | {"vertex"} if self._on_vertex else quirks_of(model)
+        return Target(model=model, max_tokens=settings.max_tokens, quirks=quirks)
+
+    def prepare(self, attempt: Attempt) -> UpstreamRequest:
+        return self._prepare_claude(attempt) if attempt.dialect == "messages" else self._prepare_gemini(attempt)
+
+    def _prepare_gemini(self, attempt: Attempt) -> UpstreamRequest:
+        streams = attempt.stream and attempt.action == "generate"
+        verb = "streamGenerateContent?alt=sse" if streams else _VERBS[attempt.action]
+        model = places.vertex_model(attempt.model) if self._on_vertex else places.gemini_model(attempt.model)
+        headers = _own_headers()
+        if attempt.key is not None:
+            headers["x-goog-api-key"] = attempt.key.get_secret_value()
+        return UpstreamRequest(url=f"{self.base_url}{self._parent}{model}:{verb}", headers=headers, body=attempt.body)
+
+    def _prepare_claude(self, attempt: Attempt) -> UpstreamRequest:
+        fitted = claude.fit(attempt)
+        counts = attempt.action == "count_tokens"
+        model = places.claude_model("count-tokens" if counts else attempt.model)
+        verb = "streamRawPredict" if attempt.stream and not counts else "rawPredict"
+        return UpstreamRequest(
+            url=f"{self.base_url}{self._parent}{model}:{verb}",
+            headers=fitted.headers | _own_headers(),
+            body=fitted.body,
+            dropped=fitted.dropped,
+        )
+
+    def read_error(self, dialect: str, status: int, headers: Mapping[str, str], body: bytes) -> Rejected | None:
+        if dialect != "messages" or not _is_googles(body):
+            return None
+        return failures.read_error(status, headers, body)
+
+    def send(self, request: UpstreamRequest, cancel: Cancel) -> UpstreamReply:
+        if self._tokens is None:
+            return super().send(request, cancel)
+        grant = self._tokens.get(cancel)
+        reply = super().send(replace(request, headers={**request.headers, **grant.headers}), cancel)
+        if reply.status < 400:
+            return reply
+        if reply.status == 401:
+            self._tokens.reject(grant)
+        return _redacted(reply, grant)
+
+    def close(self) -> None:
+        super().close()
+        if self._source is not None:
+            self._source.close()
+
+
+def _own_headers() -> dict[str, str]:
+    return {"content-type": "application/json", "user-agent": f"nexus/{__version__}"}
+
+
+def _is_googles(body: bytes) -> bool:
+    """Whether an error is a ``google.rpc.Status`` and not one of Anthropic's, which has its type on top."""
+    try:
+        wire: Json = decode(body)
+    except ValueError:
+        return False
+    error = failures.find_error(wire)
+    return error is not None and "type" not in mapping(wire) and ("code" in error or "status" in error)
+
+
+def _redacted(reply: UpstreamReply, grant: Grant) -> UpstreamReply:
+    """An error without our token, should whoever answers repeat what it was sent."""
+    token = grant.headers["authorization"].removeprefix("Bearer ").encode()
+    pieces: list[bytes] = []
+    with reply:
+        while sum(map(len, pieces)) < _LARGEST_ERROR and (piece := reply.read()):
+            pieces.append(piece)
+    hidden = b"[redacted]"
+    headers = {name: value.replace(token.decode(), hidden.decode()) for name, value in reply.headers.items()}
+    return LocalReply(reply.status, headers, [b"".join(pieces).replace(token, hidden)])
+
+
+PROVIDER = GoogleProvider

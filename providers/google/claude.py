@@ -1,0 +1,156 @@
+"""Claude on Vertex AI: the Messages dialect, less what Vertex AI refuses.
+
+Law: the body stays the client's own bytes. ``model`` moves into the path and ``anthropic_version`` comes in; a beta
+that Vertex AI refuses (it answers 400 to every value of ``anthropic-beta`` that it does not know) goes together with
+the fields that need it, and what is lost by that is named. Only knobs go: tools and content that Vertex AI lacks are
+left for it to refuse, in its own words. Betas that are not listed here pass.
+
+Sources, November 2026: anthropic's ``lib/vertex``; code.claude.com, gateway compatibility guide; docs.cloud.google.com,
+Claude partner models; refusals reported in anthropics/claude-code 12429, 21625, 32820 and 34802, vercel/ai 10981 and
+BerriAI/litellm, whose table of betas by host agrees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from nexus.protocols.messages.models import quirks_of as quirks_at_anthropic
+from nexus.protocols.rewrite import ANY, removing, rewrite
+from nexus.provider import Attempt
+from nexus.wire import Json, decode, encode
+
+BETA = "anthropic-beta"
+VERSION = "vertex-2023-10-16"
+
+
+Path = tuple[str, ...]
+"""Keys from the top; ``*`` stands for every element of an array."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Betas that begin with ``beta``, and the fields that mean nothing without them.
+
+    ``loses`` is False where the feature is there without the header. ``paired`` is False for fields that also come
+    without their beta.
+    """
+
+    beta: str
+    fields: tuple[Path, ...] = ()
+    loses: bool = True
+    paired: bool = False
+
+
+_BLOCKS: tuple[Path, ...] = (
+    ("system", ANY),
+    ("tools", ANY),
+    ("messages", ANY, "content", ANY),
+    ("messages", ANY, "content", ANY, "content", ANY),
+)
+
+REFUSED: tuple[Refused, ...] = (
+    Refused("effort-", loses=False),
+    Refused("extended-cache-ttl-", loses=False),
+    Refused("prompt-caching-2024", loses=False),
+    # An organisation has to allow the feature, which by default it does not; strict is a promise that can be missed.
+    Refused("structured-outputs-", (("tools", ANY, "strict"),), loses=False, paired=True),
+    Refused("prompt-caching-scope-", tuple((*block, "cache_control", "scope") for block in _BLOCKS)),
+    Refused("fine-grained-tool-streaming-", (("tools", ANY, "eager_input_streaming"),)),
+    Refused("fast-mode-", (("speed",),)),
+    Refused("cache-diagnosis-", (("diagnostics",),)),
+    Refused("server-side-fallback-", (("fallbacks",),)),
+    Refused("fallback-credit-", (("fallback_credit_token",),)),
+    Refused("thinking-token-count-"),
+    Refused("redact-thinking-"),
+    Refused("token-efficient-tools-"),
+    Refused("output-128k-"),
+    Refused("afk-mode-"),
+    Refused("oauth-"),
+    # Their tools and blocks stay, and are refused by name.
+    Refused("advisor-tool-"),
+    Refused("code-execution-"),
+    Refused("files-api-"),
+    Refused("mcp-client-"),
+    Refused("skills-"),
+    Refused("web-fetch-"),
+)
+
+_RENAMED = {"advanced-tool-use-2025-11-20": "tool-search-tool-2025-10-19"}
+_MID_CONVERSATION = "mid-conversation-system-"
+
+_COUNTING = ("claude-code-20250219", "interleaved-thinking-2025-05-14", "context-management-2025-06-27")
+"""All that the token counter takes."""
+
+LACKING: Mapping[str, str] = {
+    "system_role": "system messages among the others are for Anthropic's own API",
+    "strict_tools": "part of structured outputs, see there",
+    "structured_output": "refused unless an organisation's policy allows it; a forced tool always works",
+}
+"""Quirks of a model that it does not have on Vertex AI."""
+
+
+def quirks_of(model: str) -> frozenset[str]:
+    quirks = quirks_at_anthropic(model)
+    lacking = set(LACKING)
+    if "no_forced_tools" in quirks:
+        # There is nothing to put in its place, and an organisation may well allow it.
+        lacking.discard("structured_output")
+    return quirks - lacking
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What goes to Vertex AI; ``dropped`` names what had to stay behind."""
+
+    body: bytes
+    headers: dict[str, str]
+    dropped: tuple[str, ...]
+
+
+def fit(attempt: Attempt) -> Fitted:
+    document = decode(attempt.body)
+    given = _split(attempt.headers.get(BETA, ""))
+    counts = attempt.action == "count_tokens"
+    dropped: list[str] = []
+    lost: list[Path] = [("tools", ANY, "defer_loading")] if counts else []
+    for refused in REFUSED:
+        has_beta = any(beta.startswith(refused.beta) for beta in given)
+        if has_beta and refused.loses:
+            dropped.append(f"{BETA}.{refused.beta.rstrip('-')}")
+        lost += refused.fields if has_beta or not refused.paired else ()
+    dropped += [_said(path) for path in lost if any(values(document, path))]
+    # The counter has no model in its path.
+    moved: list[Path] = [("anthropic_version",)] if counts else [("anthropic_version",), ("model",)]
+    betas = [_RENAMED.get(beta, beta) for beta in given if _taken(beta, document, counts=counts)]
+    body = rewrite(attempt.body, removing((*lost, *moved)), lambda: b'"anthropic_version":' + encode(VERSION))
+    return Fitted(body, {BETA: ",".join(betas)} if betas else {}, tuple(dict.fromkeys(dropped)))
+
+
+def values(document: Json, path: Path) -> Iterator[tuple[Json]]:
+    """What stands at ``path``, each in a tuple of its own, for it can be null."""
+    if not path:
+        yield (document,)
+    elif path[0] == ANY:
+        if isinstance(document, list):
+            for element in document:
+                yield from values(element, path[1:])
+    elif isinstance(document, dict) and path[0] in document:
+        yield from values(document[path[0]], path[1:])
+
+
+def _said(path: Path) -> str:
+    return ".".join(name for name in path if name != ANY)
+
+
+def _taken(beta: str, document: Json, *, counts: bool) -> bool:
+    if counts:
+        return beta in _COUNTING
+    if beta.startswith(_MID_CONVERSATION):
+        # Such messages are content. Claude Code recovers from a refusal that names the beta, not from one of the role.
+        return ("system",) in values(document, ("messages", ANY, "role"))
+    return not any(beta.startswith(refused.beta) for refused in REFUSED)
+
+
+def _split(header: str) -> list[str]:
+    return list(dict.fromkeys(beta for part in header.split(",") if (beta := part.strip())))

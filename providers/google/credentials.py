@@ -1,0 +1,105 @@
+"""Access tokens from Google, by way of google-auth.
+
+Law: imported by providers of Vertex AI alone, so that google-auth costs nobody else anything. Nothing but Application
+Default Credentials is taken from the environment, and those only where no file is named. What a token endpoint says
+goes into no message: of its words only the error code of OAuth is repeated.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Mapping
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, RefreshError, TransportError
+
+from nexus.errors import Unreachable, UpstreamError, UpstreamTimeout
+from providers.google.exchange import Exchange, TimedOut, open_session
+from providers.google.identity import load
+from providers.google.tokens import Grant
+
+LIMIT = 20.0
+"""Seconds for all exchanges that one token takes; google-auth repeats some."""
+
+_CODE = re.compile(r"[a-z_]{1,40}")
+
+
+class Source:
+    """One identity. ``fetch`` is called by one thread at a time."""
+
+    def __init__(
+        self,
+        provider: str,
+        file: Path | None,
+        *,
+        proxy: str | None = None,
+        ca_file: str | None = None,
+        limit: float = LIMIT,
+    ) -> None:
+        self._provider = provider
+        self._file = file
+        self._limit = limit
+        self._credentials: Any = None
+        self._session = open_session(proxy, ca_file)
+
+    def fetch(self) -> Grant:
+        """Raises UpstreamError."""
+        exchange = Exchange(self._session, time.monotonic() + self._limit)
+        try:
+            if self._credentials is None:
+                self._credentials = load(self._file, exchange)
+            self._credentials.refresh(exchange)
+        except (GoogleAuthError, OSError, ValueError, TypeError, LookupError) as error:
+            # What google-auth raises can hold an endpoint's whole answer.
+            raise self._failure(error) from None
+        if not self._credentials.token:
+            raise UpstreamError(f"{self._provider}: the access token is empty", provider=self._provider)
+        headers: dict[str, str] = {}
+        self._credentials.apply(headers)
+        expiry = self._credentials.expiry
+        expires = expiry.replace(tzinfo=UTC).timestamp() if expiry is not None else float("inf")
+        return Grant(headers, expires=expires, fetched=time.time())
+
+    def close(self) -> None:
+        self._session.close()
+
+    def _failure(self, error: Exception) -> UpstreamError:
+        name = self._provider
+        causes = list(_causes(error))
+        if any(isinstance(cause, TimedOut) for cause in causes):
+            return _retryable(UpstreamTimeout(f"{name}: no access token from Google in time", provider=name))
+        if any(isinstance(cause, TransportError) for cause in causes):
+            return Unreachable(f"{name}: the server that issues access tokens cannot be reached", provider=name)
+        match error:
+            case RefreshError() if error.retryable:
+                return _retryable(UpstreamError(f"{name}: Google issues no access token for now", provider=name))
+            case RefreshError():
+                words = f"Google did not accept the credentials{_code(error)}"
+            case DefaultCredentialsError() if self._file is None:
+                words = "there are no Application Default Credentials; set credentials to the path of a file"
+            case _:
+                words = "the credentials cannot be used"
+        return UpstreamError(f"{name}: {words}", provider=name)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and all that led to it; google-auth wraps some in others."""
+    seen: list[BaseException] = [error]
+    for cause in seen:
+        yield cause
+        found = (cause.__cause__, cause.__context__, *cause.args)
+        seen += [it for it in found if isinstance(it, BaseException) and it not in seen]
+
+
+def _code(error: RefreshError) -> str:
+    answer = next((it for it in error.args if isinstance(it, Mapping)), {})
+    code = answer.get("error")
+    return f" ({code})" if isinstance(code, str) and _CODE.fullmatch(code) else ""
+
+
+def _retryable(error: UpstreamError) -> UpstreamError:
+    error.retryable = True
+    return error

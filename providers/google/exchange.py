@@ -1,0 +1,104 @@
+"""The HTTP of google-auth: each exchange with a limit, all of them with a deadline.
+
+Law: nothing of the environment leaks in (no proxy, netrc or CA variable), redirects are never followed, and an answer
+has a largest size. Failures say what kind they are and nothing of what was sent or answered.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import requests
+from google.auth import transport
+from google.auth.exceptions import TransportError
+from urllib3.exceptions import ReadTimeoutError
+
+STEP = 10.0
+"""Seconds for one exchange."""
+
+_LARGEST = 1024 * 1024
+_METADATA_HOSTS = ("metadata.google.internal", "169.254.169.254")
+
+
+class Failed(TransportError):
+    """An exchange did not come to an answer."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)  # type: ignore[no-untyped-call]
+
+
+class TimedOut(Failed):
+    """It took too long."""
+
+
+class Exchange(transport.Request):
+    """What google-auth calls for every exchange, until ``deadline`` (monotonic seconds)."""
+
+    def __init__(self, session: requests.Session, deadline: float) -> None:
+        self._session = session
+        self._deadline = deadline
+
+    def __call__(
+        self,
+        url: str,
+        method: str = "GET",
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        **options: Any,
+    ) -> transport.Response:
+        if options.get("cert"):
+            raise Failed("client certificates are not supported")
+        seconds = min(self._left(), STEP, timeout or STEP)
+        try:
+            with self._session.request(
+                method, url, data=body, headers=headers, timeout=seconds, allow_redirects=False, stream=True
+            ) as response:
+                return Answer(response.status_code, response.headers, self._read(response))
+        except requests.RequestException as error:
+            slow = isinstance(error, requests.Timeout) or any(isinstance(it, ReadTimeoutError) for it in error.args)
+            raise (TimedOut if slow else Failed)(type(error).__name__) from error
+
+    def _left(self) -> float:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimedOut("no time is left")
+        return left
+
+    def _read(self, response: requests.Response) -> bytes:
+        data = b""
+        for piece in response.iter_content(4096):
+            data += piece
+            self._left()
+            if len(data) > _LARGEST:
+                raise Failed("the answer is too long")
+        return data
+
+
+class Answer(transport.Response):
+    def __init__(self, status: int, headers: Mapping[str, str], data: bytes) -> None:
+        self._status, self._headers, self._data = status, headers, data
+
+    @property
+    def status(self) -> int:
+        return self._status
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return self._headers
+
+    @property
+    def data(self) -> bytes:
+        return self._data
+
+
+def open_session(proxy: str | None, ca_file: str | None) -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False
+    session.verify = ca_file or True
+    if proxy:
+        # The metadata server is this very machine's, which no proxy can reach.
+        session.proxies = {"http": proxy, "https": proxy} | {f"http://{host}": "" for host in _METADATA_HOSTS}
+    return session

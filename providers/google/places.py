@@ -1,0 +1,67 @@
+"""Where the Gemini API and Vertex AI are, and what a model is called there.
+
+Law: hosts come from the settings alone. A model's id is percent-encoded into one segment of the path, so that no id can
+name another host, resource or method; only the collections listed here may stand in front of it. Sources:
+ai.google.dev/api, google.genai's API client, anthropic's ``lib/vertex``.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote
+
+GEMINI_API = "https://generativelanguage.googleapis.com/v1beta"
+_MULTI_REGIONS = ("us", "eu")
+_VERSION = re.compile(r"/v\d+(?:(?:alpha|beta)\d*)?$")
+
+_GEMINI_COLLECTIONS = ("models/", "tunedModels/")
+_VERTEX_COLLECTIONS = ("publishers/google/models/", "endpoints/")
+
+
+def gemini_base(url: str) -> str:
+    """``url`` with its version, which users leave out or not."""
+    return url if _VERSION.search(url) else f"{url}/v1beta"
+
+
+def vertex_base(url: str, location: str) -> str:
+    """``url``, else the address of ``location``, with its version."""
+    base = url or f"https://{_host(location)}"
+    return base if _VERSION.search(base) else f"{base}/v1"
+
+
+def _host(location: str) -> str:
+    if location == "global":
+        return "aiplatform.googleapis.com"
+    if location in _MULTI_REGIONS:
+        return f"aiplatform.{location}.rep.googleapis.com"
+    return f"{location}-aiplatform.googleapis.com"
+
+
+def vertex_parent(project: str, location: str) -> str:
+    """The resource that all of Vertex AI's models lie in."""
+    return f"/projects/{_segment(project)}/locations/{_segment(location)}"
+
+
+def gemini_model(model: str) -> str:
+    return "/" + _resource(model, _GEMINI_COLLECTIONS)
+
+
+def vertex_model(model: str) -> str:
+    return "/" + _resource(model, _VERTEX_COLLECTIONS)
+
+
+def claude_model(model: str) -> str:
+    return f"/publishers/anthropic/models/{_segment(model)}"
+
+
+def _resource(model: str, collections: tuple[str, ...]) -> str:
+    """A collection and an id; ids that name none lie in the first one."""
+    for collection in collections:
+        if model.startswith(collection):
+            return collection + _segment(model.removeprefix(collection))
+    return collections[0] + _segment(model)
+
+
+def _segment(text: str) -> str:
+    """One segment of a path; "@" parts a Claude model from its date."""
+    return quote(text, safe="@")

@@ -1,0 +1,111 @@
+"""``type = "google"``: where Gemini is called, and as whom.
+
+Law: a table means one API, told by its keys: ``api_key`` (or ``forward_token``) is the Gemini API, ``project`` is
+Vertex AI. Both at once, or a key that the chosen API has no use for, is refused rather than ignored.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from typing import Annotated, ClassVar, Self
+
+from pydantic import AfterValidator, FilePath, model_validator
+
+from nexus.settings.provider import ProviderSettings
+from nexus.settings.types import fail_at
+from nexus.wire import decode, mapping
+
+# Old projects carry their organisation's domain in front, such as "example.com:my-project".
+_PROJECT = re.compile(r"[a-z0-9](?:[a-z0-9.:-]{0,98}[a-z0-9])?")
+_LOCATION = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_KINDS = (
+    "service_account",
+    "authorized_user",
+    "external_account",
+    "external_account_authorized_user",
+    "impersonated_service_account",
+)
+
+NO_KEY = "is missing or empty: set api_key (or forward_token) for the Gemini API, or project for Vertex AI"
+
+Problem = tuple[tuple[str | int, ...], str]
+
+
+def read_project(value: str) -> str:
+    """A project's id or number."""
+    if not _PROJECT.fullmatch(value):
+        raise ValueError("is not the id of a Google Cloud project; it has lower-case letters, digits and hyphens")
+    return value
+
+
+def read_location(value: str) -> str:
+    """A region, or a group of them; it becomes a part of the host's name."""
+    if not _LOCATION.fullmatch(value):
+        raise ValueError('is not a location; write it like "global", "eu" or "us-central1"')
+    return value
+
+
+class GoogleSettings(ProviderSettings):
+    """The Gemini API with ``api_key``, Vertex AI with ``project``."""
+
+    # Told by the other keys; see _one_api.
+    needs_key: ClassVar[bool] = False
+
+    project: Annotated[str, AfterValidator(read_project)] | None = None
+    """The Google Cloud project that Vertex AI is called in; the Gemini API when left out."""
+
+    location: Annotated[str, AfterValidator(read_location)] = "global"
+    """Where Vertex AI answers: "global", a multi-region ("us", "eu") or a region such as "europe-west4"."""
+
+    credentials: FilePath | None = None
+    """Path of a credentials file (service account, authorized user, external account); else Google's defaults."""
+
+    @model_validator(mode="after")
+    def _one_api(self) -> Self:
+        problems = self._gemini_problems() if self.project is None else self._vertex_problems()
+        if problems:
+            fail_at(*problems)
+        return self
+
+    def _gemini_problems(self) -> list[Problem]:
+        problems: list[Problem] = [
+            ((name,), "belongs to Vertex AI; set project too")
+            for name in ("location", "credentials")
+            if name in self.model_fields_set
+        ]
+        if self.api_key is None and not self.forward_token:
+            problems.append((("api_key",), NO_KEY))
+        for alias, model in self.models.items():
+            if (model.rename or alias).startswith("claude-"):
+                problems.append(
+                    (("models", alias), "Claude is served by Vertex AI, not by the Gemini API; set project")
+                )
+        return problems
+
+    def _vertex_problems(self) -> list[Problem]:
+        problems: list[Problem] = []
+        if self.api_key is not None:
+            problems.append((("api_key",), "belongs to the Gemini API, and project to Vertex AI; set one of them"))
+        if self.forward_token:
+            problems.append((("forward_token",), "is for the Gemini API; Vertex AI takes no key from callers"))
+        if self.credentials is not None and not self._readable():
+            problems.append(
+                (("credentials",), f"is no credentials file of Google's; its type is one of {', '.join(_KINDS)}")
+            )
+        if not _has_google_auth():
+            problems.append((("project",), "needs the package google-auth, which is not installed"))
+        return problems
+
+    def _readable(self) -> bool:
+        """Whether the file looks like credentials; what it holds is used, and checked, when a token is fetched."""
+        assert self.credentials is not None
+        try:
+            return mapping(decode(self.credentials.read_bytes())).get("type") in _KINDS
+        except (OSError, ValueError):
+            return False
+
+
+def _has_google_auth() -> bool:
+    """Looks without importing, for the check of a settings file calls nobody."""
+    return importlib.util.find_spec("google") is not None and importlib.util.find_spec("google.auth") is not None

@@ -1,0 +1,241 @@
+"""A vendor's answers: streams under every chunking, whole answers, and errors."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from nexus.conversation import Reasoning, Refusal, Response, Seal, Stop, Text, ToolCall
+from nexus.errors import Rejected
+from nexus.events import Notice, Ping
+from nexus.fold import fold
+from nexus.protocols.responses.failures import read_error
+from nexus.protocols.responses.response import read_response
+from nexus.protocols.responses.stops import read_stop, write_stop
+from nexus.protocols.responses.stream import StreamReader
+from nexus.protocols.responses.usage import read_usage, write_usage
+from nexus.usage import Usage
+
+from .kit import FIXTURES, STREAMS, check_response, chunkings, replay
+
+MODEL = "gpt-5.2-2026-01-15"
+
+
+def answer(stop: str, usage: Usage, *parts: Any) -> Response:
+    return Response("resp_68a", MODEL, parts, Stop(stop), usage)  # type: ignore[arg-type]
+
+
+EXPECTED: dict[str, Response] = {
+    "text": answer("end", Usage(input=4, cache_read=16, output=9), Text("Hello wörld\u2028")),
+    "reasoning_and_tools": answer(
+        "tool_use",
+        Usage(input=26, cache_read=64, cache_write_5m=10, output=20, reasoning=30),
+        Reasoning("**Plan** first\n\nthen act", Seal("responses", "gAAAAABencrypted")),
+        Text("I will."),
+        ToolCall("call_1", "exec_command", '{"cmd":"ls"}'),
+        ToolCall("call_2", "agents__spawn", "{}"),
+        ToolCall("call_3", "apply_patch", '{"input":"*** Begin Patch\\n"}'),
+    ),
+    "refusal": answer("refusal", Usage(input=5, output=4), Refusal("I can't help.")),
+    "max_output_tokens": answer("max_tokens", Usage(input=5, output=16), Text("Once upon")),
+    "web_search": answer("end", Usage(input=300, output=12), Text("Found it.")),
+    "empty": answer("end", Usage(input=5)),
+}
+
+
+def stream_bytes(case: str) -> bytes:
+    return (FIXTURES / case / "upstream.sse").read_bytes()
+
+
+def whole(case: str) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads((FIXTURES / case / "upstream.json").read_text())
+    return body
+
+
+def test_every_fixture_is_expected() -> None:
+    assert set(STREAMS) == set(EXPECTED) | {"failed"}
+
+
+@pytest.mark.parametrize("case", EXPECTED)
+def test_streams_under_every_chunking(case: str) -> None:
+    for pieces in chunkings(stream_bytes(case)):
+        events, reader = replay(pieces)
+        assert reader.complete
+        assert fold(events) == EXPECTED[case]
+
+
+@pytest.mark.parametrize("case", EXPECTED)
+def test_whole_answers(case: str) -> None:
+    assert read_response(whole(case)).response == EXPECTED[case]
+
+
+def test_items_without_counterpart_are_named() -> None:
+    assert read_response(whole("web_search")).dropped == ("output.web_search_call",)
+    events, _ = replay([stream_bytes("web_search")])
+    assert [event for event in events if isinstance(event, Notice)] == [Notice("output.web_search_call")]
+
+
+def test_a_keepalive_is_a_ping() -> None:
+    events, _ = replay([stream_bytes("reasoning_and_tools")])
+    assert events.count(Ping()) == 1
+
+
+@pytest.mark.parametrize("case", EXPECTED)
+def test_a_cut_stream_is_never_complete(case: str) -> None:
+    raw = stream_bytes(case)
+    for end in range(0, len(raw) - 2, 97):
+        _, reader = replay([raw[:end]])
+        assert not reader.complete
+
+
+FLAT = {"type": "error", "sequence_number": 3, "code": "server_is_overloaded", "message": "busy", "param": None}
+NESTED = {"type": "error", "error": {"type": "server_error", "code": "context_length_exceeded", "message": "long"}}
+
+
+@pytest.mark.parametrize(
+    ("event", "kind", "message", "status"),
+    [
+        (FLAT, "overloaded", "busy", 503),
+        (NESTED, "context_length", "long", 400),
+        ({"type": "response.failed", "response": {"error": None}}, "upstream", "without an explanation", 502),
+    ],
+)
+def test_errors_inside_a_stream(event: dict[str, Any], kind: str, message: str, status: int) -> None:
+    with pytest.raises(Rejected, match=message) as rejected:
+        StreamReader().feed(None, json.dumps(event))
+    assert (rejected.value.kind, rejected.value.status) == (kind, status)
+
+
+def test_a_failed_answer() -> None:
+    with pytest.raises(Rejected, match="try again in 11") as rejected:
+        read_response(whole("failed"))
+    assert (rejected.value.kind, rejected.value.status) == ("rate_limit", 429)
+    with pytest.raises(Rejected, match="try again in 11"):
+        replay([stream_bytes("failed")])
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        {},
+        {"output": None},
+        {"output": [{"type": "function_call", "name": None}]},
+        {"output": [{"type": "message", "role": "assistant", "content": [{"type": "future"}]}]},
+    ],
+)
+def test_garbage_is_a_value_error(garbage: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        read_response(garbage)
+
+
+@pytest.mark.parametrize("data", ["{", "[]", "5"])
+def test_garbage_in_a_stream_is_a_value_error(data: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        StreamReader().feed(None, data)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "response.output_text.delta"},
+        {"type": "response.output_text.delta", "output_index": 9, "delta": "x"},
+        {"type": "response.output_item.done", "item": None},
+        {"type": "response.output_item.added", "item": []},
+        {"type": "response.future", "x": 1},
+        {"x": 1},
+    ],
+)
+def test_odd_events_do_no_harm(event: dict[str, Any]) -> None:
+    reader = StreamReader()
+    assert [one for one in reader.feed(None, json.dumps(event)) if not isinstance(one, Notice)] == []
+
+
+def test_the_judge_knows_the_fixtures() -> None:
+    for case in EXPECTED:
+        body = whole(case)
+        del body["store"]
+        body["output"] = [
+            item for item in body["output"] if item["type"] not in ("web_search_call", "custom_tool_call")
+        ]
+        check_response(body)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (400, {"code": "context_length_exceeded", "message": "m"}, "context_length"),
+        (400, {"type": "invalid_request_error", "message": "m"}, "invalid_request"),
+        (404, {"type": "invalid_request_error", "code": "model_not_found", "message": "m"}, "model_not_found"),
+        (404, {"type": "invalid_request_error", "message": "m"}, "not_found"),
+        (401, {"type": "invalid_request_error", "code": "invalid_api_key", "message": "m"}, "authentication"),
+        (429, {"type": "insufficient_quota", "message": "m"}, "quota"),
+        (429, {"code": "rate_limit_exceeded", "message": "m"}, "rate_limit"),
+        (500, {"type": "server_error", "message": "m"}, "upstream"),
+        (503, {"type": "server_error", "message": "m"}, "overloaded"),
+    ],
+)
+def test_errors(status: int, body: dict[str, Any], kind: str) -> None:
+    headers = {"x-request-id": "req_1", "retry-after": "3"}
+    error = read_error(status, headers, json.dumps({"error": body}).encode())
+    assert (error.kind, error.status, error.message) == (kind, status, "m")
+    assert (error.request_id, error.retry_after) == ("req_1", 3.0)
+
+
+def test_errors_that_are_no_json() -> None:
+    error = read_error(502, {"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, b"<html>")
+    assert (error.kind, error.retry_after) == ("upstream", None)
+    assert "502" in error.message
+
+
+@pytest.mark.parametrize("reason", ["max_tokens", "content_filter", "end", "refusal", "tool_use"])
+def test_stops_there_and_back(reason: Any) -> None:
+    told = write_stop(Stop(reason), refused=reason == "refusal")
+    assert read_stop(told, calls=reason == "tool_use", refused=reason == "refusal") == Stop(reason)
+
+
+@pytest.mark.parametrize(
+    ("wire", "raw"),
+    [
+        ({"status": "incomplete", "incomplete_details": {"reason": "steered"}}, "steered"),
+        ({"status": "incomplete", "incomplete_details": None}, "incomplete"),
+        ({"status": "cancelled"}, "cancelled"),
+        ({}, None),
+    ],
+)
+def test_unknown_stops_stay_unknown(wire: dict[str, Any], raw: str | None) -> None:
+    stop = read_stop(wire, calls=False, refused=False)
+    assert stop == Stop("unknown", raw=raw)
+    if wire.get("status") == "incomplete":
+        assert write_stop(stop, refused=False)["incomplete_details"] == {"reason": raw}
+
+
+@pytest.mark.parametrize(
+    ("wire", "usage"),
+    [
+        ({}, Usage()),
+        ({"input_tokens": 10, "output_tokens": 5}, Usage(input=10, output=5)),
+        ({"input_tokens": 10, "input_tokens_details": {"cached_tokens": 12}}, Usage(input=10, cache_read=12)),
+        (
+            {
+                "input_tokens": 50,
+                "input_tokens_details": {
+                    "cached_tokens": 10,
+                    "cache_write_tokens": 30,
+                    "cache_write_tokens_details": {"ttl_12h_tokens": 20, "ttl_30m_tokens": 10},
+                },
+                "output_tokens": 9,
+                "output_tokens_details": {"reasoning_tokens": 4},
+            },
+            Usage(input=10, cache_read=10, cache_write_5m=10, cache_write_1h=20, output=5, reasoning=4),
+        ),
+        ({"input_tokens": None, "input_tokens_details": 5, "output_tokens": "x"}, Usage()),
+    ],
+)
+def test_usage(wire: dict[str, Any], usage: Usage) -> None:
+    assert read_usage(wire) == usage
+    told = write_usage(usage)
+    assert (told["input_tokens"], told["output_tokens"]) == (usage.total_input, usage.total_output)
+    assert told["total_tokens"] == usage.total
+    assert read_usage(told).total == usage.total

@@ -1,0 +1,58 @@
+"""Codex's request as every vendor's dialect gets it, and a vendor's calls as Codex gets them.
+
+Law: what a vendor makes of the request is judged by that dialect's own tests; here only nothing may be lost or refused.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nexus.events import Event
+from nexus.protocols import codecs
+from nexus.protocols.codec import Target
+from nexus.protocols.codecs import Origin
+from nexus.protocols.responses.request import read_request
+from nexus.protocols.sse import FrameDecoder
+
+from .kit import told
+from .test_read_request import CODEX
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+
+
+@pytest.mark.parametrize("dialect", ["chat", "messages", "gemini", "converse"])
+def test_its_request_reaches_every_dialect(dialect: str) -> None:
+    written = codecs.vendor(dialect).write_request(read_request(CODEX).request, Target("some-model"))
+    sent = json.dumps(written.body)
+    for kept in ("rules", "now hurry", "I will.", "*** Begin", "a.txt", "AA==", "start: x"):
+        assert kept in sent
+    for name in ("exec_command", "apply_patch", "multi_agent_v1__spawn_agent"):
+        assert sent.count(name) >= 2, "a definition and a call"
+
+
+@pytest.mark.parametrize(
+    ("fixture", "calls"),
+    [
+        ("chat/interleaved-tools", 2),
+        ("chat/google-signatures", 1),
+        ("messages/thinking_and_tools", 2),
+        ("gemini/tools", 3),
+        ("gemini/tools_without_ids", 2),
+    ],
+)
+def test_every_dialects_calls_reach_it(fixture: str, calls: int) -> None:
+    request = read_request(CODEX).request
+    ids = iter(f"call_{number}" for number in range(9))
+    reader = codecs.vendor(fixture.split("/")[0]).stream_reader(Origin(request, "resp_1", "m", lambda: next(ids)))
+    events: list[Event] = []
+    for frame in FrameDecoder().feed((FIXTURES / fixture / "upstream.sse").read_bytes()):
+        if frame.data is not None:
+            events += reader.feed(frame.event, frame.data)
+    documents = told([*events, *reader.finish()], request)
+    assert documents[-1]["type"] == "response.completed"
+    items = [event["item"] for event in documents if event["type"] == "response.output_item.done"]
+    assert items == documents[-1]["response"]["output"]
+    assert [item["type"] for item in items].count("function_call") == calls

@@ -1,0 +1,186 @@
+"""What clients see of the dialect beside its answers: errors, pings, lists; and the lane without translation."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from openai.types.responses import ResponseErrorEvent, ResponseFailedEvent
+
+from nexus.call import Tap
+from nexus.errors import Answered, InternalError, InvalidRequest, RateLimited, Rejected, StreamInterrupted
+from nexus.protocols.base import ModelCard
+from nexus.protocols.responses import DIALECT
+from nexus.protocols.responses.errors import IN_BAND, TYPES
+from nexus.protocols.responses.passthrough import ResponsesPassthrough
+from nexus.protocols.sse import FrameDecoder
+from nexus.usage import Usage
+from nexus.wire import decode
+
+from .kit import FIXTURES, frames
+
+PUBLIC = "openai/smart"
+VENDOR = "gpt-5.2-2026-01-15"
+
+
+def test_the_input_is_checked() -> None:
+    accepted: list[dict[str, Any]] = [{"input": "x"}, {"input": []}, {"input": None}, {"prompt": {"id": "x"}}]
+    for good in accepted:
+        DIALECT.check(good, "generate")
+    with pytest.raises(InvalidRequest) as error:
+        DIALECT.check({"input": 5}, "generate")
+    assert error.value.param == "input"
+
+
+def test_errors_have_the_shape_of_the_house() -> None:
+    body = json.loads(DIALECT.write_error(InvalidRequest("no", param="input.0"), "req_1"))
+    assert body == {"error": {"message": "no", "type": "invalid_request_error", "param": "input.0", "code": None}}
+    assert json.loads(DIALECT.write_error(InternalError(), "r"))["error"]["code"] == "internal_error"
+
+
+def test_codes_inside_a_stream_are_for_kinds_that_exist() -> None:
+    assert set(IN_BAND) <= set(TYPES)
+
+
+def interrupted() -> StreamInterrupted:
+    return StreamInterrupted("cut", provider="p")
+
+
+def answered(body: bytes) -> Answered:
+    return Answered(provider="p", status=429, headers={}, body=body, retry_after=None, retryable=True)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        pytest.param(interrupted(), "server_error", "cut", id="cut"),
+        pytest.param(Rejected("long", kind="context_length", status=400), "context_length_exceeded", "long", id="long"),
+        pytest.param(Rejected("no money", kind="quota", status=429), "insufficient_quota", "no money", id="quota"),
+        pytest.param(Rejected("bad", kind="content_policy", status=400), "invalid_prompt", "bad", id="policy"),
+        pytest.param(Rejected("busy", kind="overloaded", status=529), "server_error", "busy", id="overloaded"),
+        pytest.param(
+            RateLimited("slow", retry_after=1.2), "rate_limit_exceeded", "slow Please try again in 2s.", id="rate limit"
+        ),
+        pytest.param(answered(b'{"error":{"code":"own","message":"words"}}'), "own", "words", id="the vendor's own"),
+        pytest.param(answered(b"<html>"), "server_error", "p answered 429", id="no JSON"),
+        pytest.param(InternalError(), "server_error", InternalError().message, id="bug"),
+    ],
+)
+def test_the_end_of_a_broken_stream(error: Any, code: str, message: str) -> None:
+    first, second = frames(DIALECT.error_frame(error, "req_abc"))
+    assert (first["type"], first["code"], first["message"]) == ("error", code, message)
+    assert second["type"] == "response.failed"
+    assert second["response"]["id"] == "resp_abc", "the id that a translation gives"
+    assert second["response"]["error"] == {"code": code, "message": message}
+    assert first["sequence_number"] < second["sequence_number"]
+    assert "error" not in first, "the SDK would take it for an HTTP error"
+    ResponseErrorEvent.model_validate(first, strict=True)
+    if code in ("server_error", "rate_limit_exceeded", "invalid_prompt"):
+        ResponseFailedEvent.model_validate(second, strict=True)
+
+
+def test_the_ping_is_a_comment() -> None:
+    [frame] = FrameDecoder().feed(DIALECT.ping)
+    assert frame.data is None
+
+
+def test_lists_and_counts() -> None:
+    models = DIALECT.write_models([ModelCard("a/b", "a")], {})
+    assert models["data"] == [{"id": "a/b", "object": "model", "created": 0, "owned_by": "a"}]
+    assert DIALECT.write_count(5) == {"object": "response.input_tokens", "input_tokens": 5}
+
+
+# -- passthrough ---------------------------------------------------------------------------------------------------
+
+
+def relay() -> ResponsesPassthrough:
+    return DIALECT.passthrough({}, PUBLIC, Tap())
+
+
+def relayed(passthrough: ResponsesPassthrough, stream: bytes) -> bytes:
+    decoder = FrameDecoder()
+    edited = b"".join(map(passthrough.frame, decoder.feed(stream)))
+    assert decoder.rest == b""
+    return edited
+
+
+def test_requests_change_in_their_model_only() -> None:
+    raw = (
+        b'{ "input":[{"type":"future","model":"openai/smart"},{"type":"additional_tools","tools":[]}],'
+        b'"model" : "openai/smart", "tools":[{"type":"namespace","x":1.0,"x":1e5}], "store":true,'
+        b'"previous_response_id":"resp_0" }'
+    )
+    edited = DIALECT.edit_request(raw, decode(raw), VENDOR, ask_usage=True)
+    assert edited == raw.replace(b'"model" : "openai/smart"', b'"model" : "gpt-5.2-2026-01-15"')
+
+
+@pytest.mark.parametrize(
+    ("case", "stop", "usage"),
+    [
+        ("text", "completed", Usage(input=4, cache_read=16, output=9)),
+        (
+            "reasoning_and_tools",
+            "completed",
+            Usage(input=26, cache_read=64, cache_write_5m=10, output=20, reasoning=30),
+        ),
+        ("max_output_tokens", "max_output_tokens", Usage(input=5, output=16)),
+        ("web_search", "completed", Usage(input=300, output=12)),
+        ("failed", "failed", None),
+    ],
+)
+def test_streams_change_in_the_model_of_the_response_only(case: str, stop: str, usage: Usage | None) -> None:
+    raw = (FIXTURES / case / "upstream.sse").read_bytes()
+    passthrough = relay()
+    assert relayed(passthrough, raw) == raw.replace(f'"model":"{VENDOR}"'.encode(), f'"model":"{PUBLIC}"'.encode())
+    assert passthrough.complete
+    assert passthrough.tap == Tap(VENDOR, stop, usage)
+
+
+def test_a_stream_is_not_complete_before_its_last_event() -> None:
+    raw = (FIXTURES / "text" / "upstream.sse").read_bytes()
+    passthrough = relay()
+    relayed(passthrough, raw[: raw.index(b"event: response.completed")])
+    assert (passthrough.complete, passthrough.ended, passthrough.tap.stop_reason) == (False, False, None)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param(b": comment\n\n", id="comment"),
+        pytest.param(b'event: keepalive\ndata: {"type":"keepalive","sequence_number":3}\n\n', id="keepalive"),
+        pytest.param(b'data: {"type":"response.future","model":"gpt-5.2-2026-01-15","n":1.0}\n\n', id="future"),
+        pytest.param(b"data: {broken\n\n", id="not JSON"),
+        pytest.param(b"data: []\n\n", id="not an object"),
+        pytest.param(b"data: [DONE]\n\n", id="the other dialect's end"),
+        pytest.param(b'data: {"type":"response.completed"}\n\n', id="no response"),
+        pytest.param(b'data: {"type":"response.in_progress","response":{"model":null,"usage":7}}\n\n', id="odd types"),
+    ],
+)
+def test_frames_that_pass_untouched(raw: bytes) -> None:
+    passthrough = relay()
+    assert relayed(passthrough, raw) == raw
+    assert (passthrough.complete, passthrough.tap) == (False, Tap())
+
+
+def test_after_an_error_event_only_the_failed_response_may_come() -> None:
+    passthrough = relay()
+    error = b'event: error\ndata: {"type":"error","code":"server_error","message":"x","param":null}\n\n'
+    assert relayed(passthrough, error) == error
+    assert (passthrough.complete, passthrough.ended, passthrough.tap.stop_reason) == (False, True, "error")
+    failed = b'data: {"type":"response.failed","response":{"status":"failed"}}\n\n'
+    assert relayed(passthrough, failed) == failed
+    assert passthrough.complete
+
+
+def test_answers_change_in_their_model_only() -> None:
+    raw = (
+        b'{"id":"resp_1","status":"completed","output":[{"type":"future","model":"gpt-5.2-2026-01-15"}],'
+        b'"model":"gpt-5.2-2026-01-15","usage":{"input_tokens":3,"output_tokens":5}}'
+    )
+    passthrough = relay()
+    assert passthrough.body(raw) == raw.replace(
+        b'"model":"gpt-5.2-2026-01-15","usage"', b'"model":"openai/smart","usage"'
+    )
+    assert passthrough.tap == Tap(VENDOR, "completed", Usage(input=3, output=5))
+    assert passthrough.complete

@@ -1,0 +1,371 @@
+"""What becomes of items and tools, with what Codex really sends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from nexus.conversation import (
+    Audio,
+    Document,
+    Image,
+    Inline,
+    Link,
+    Message,
+    Part,
+    Reasoning,
+    Refusal,
+    Request,
+    Response,
+    Seal,
+    Stop,
+    Text,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+)
+from nexus.errors import UnsupportedFeature
+from nexus.fold import unfold
+from nexus.protocols.responses.request import read_request
+from nexus.protocols.responses.response import write_response
+from nexus.protocols.responses.tools import ClientTool, Names, qualify
+
+from .kit import told
+
+CODEX: dict[str, Any] = {
+    "model": "anthropic/claude",
+    "input": [
+        {
+            "type": "message",
+            "role": "developer",
+            "content": [{"type": "input_text", "text": "rules"}, {"type": "input_text", "text": "more"}],
+        },
+        {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "env"}]},
+        {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "do it"}]},
+        {
+            "type": "reasoning",
+            "summary": [{"type": "summary_text", "text": "think"}],
+            "encrypted_content": "nexus.messages.sig",
+        },
+        {
+            "type": "message",
+            "role": "assistant",
+            "content": [{"type": "output_text", "text": "I will."}],
+            "phase": "commentary",
+        },
+        {"type": "function_call", "name": "exec_command", "arguments": '{"cmd":"ls"}', "call_id": "c1"},
+        {
+            "type": "function_call",
+            "name": "spawn_agent",
+            "namespace": "multi_agent_v1",
+            "arguments": "{}",
+            "call_id": "c2",
+        },
+        {
+            "type": "custom_tool_call",
+            "name": "apply_patch",
+            "input": "*** Begin",
+            "call_id": "c3",
+            "status": "completed",
+        },
+        {"type": "function_call_output", "call_id": "c1", "output": "a.txt"},
+        {"type": "function_call_output", "call_id": "c2", "output": ""},
+        {
+            "type": "custom_tool_call_output",
+            "call_id": "c3",
+            "output": [
+                {"type": "input_text", "text": "done"},
+                {"type": "input_image", "image_url": "data:image/png;base64,AA=="},
+            ],
+        },
+        {"type": "message", "role": "developer", "content": [{"type": "input_text", "text": "now hurry"}]},
+    ],
+    "tools": [
+        {
+            "type": "function",
+            "name": "exec_command",
+            "description": "runs",
+            "strict": False,
+            "parameters": {"type": "object", "properties": {"cmd": {"type": "string"}}},
+        },
+        {
+            "type": "custom",
+            "name": "apply_patch",
+            "description": "patches",
+            "format": {"type": "grammar", "syntax": "lark", "definition": "start: x"},
+        },
+        {
+            "type": "namespace",
+            "name": "multi_agent_v1",
+            "description": "agents",
+            "tools": [{"type": "function", "name": "spawn_agent", "strict": False, "parameters": {"type": "object"}}],
+        },
+        {"type": "web_search", "external_web_access": False},
+    ],
+    "tool_choice": "auto",
+    "parallel_tool_calls": True,
+    "reasoning": {"summary": "auto"},
+    "store": False,
+    "stream": True,
+    "include": ["reasoning.encrypted_content"],
+    "prompt_cache_key": "k",
+    "client_metadata": {"x": "y"},
+}
+
+
+def test_codex() -> None:
+    read = read_request(CODEX)
+    request = read.request
+    assert request.system == (Text("rules"), Text("more"))
+    assert request.messages == (
+        Message("user", (Text("env"),)),
+        Message("user", (Text("do it"),)),
+        Message(
+            "assistant",
+            (
+                Reasoning("think", Seal("messages", "sig")),
+                Text("I will."),
+                ToolCall("c1", "exec_command", '{"cmd":"ls"}'),
+                ToolCall("c2", "multi_agent_v1__spawn_agent", "{}"),
+                ToolCall("c3", "apply_patch", '{"input":"*** Begin"}'),
+            ),
+        ),
+        Message(
+            "user",
+            (
+                ToolResult("c1", (Text("a.txt"),)),
+                ToolResult("c2"),
+                ToolResult("c3", (Text("done"), Image(Inline("image/png", "AA==")))),
+            ),
+        ),
+        Message("system", (Text("now hurry"),)),
+    )
+    assert [tool.name for tool in request.tools] == ["exec_command", "apply_patch", "multi_agent_v1__spawn_agent"]
+    assert request.tools[0] == Tool("exec_command", "runs", CODEX["tools"][0]["parameters"], False)
+    assert request.tools[1].description == "patches\n\nThe input must match this lark grammar:\nstart: x"
+    assert request.tools[1].parameters["required"] == ["input"]
+    assert (request.tool_choice, request.parallel_tools) == (ToolChoice("auto"), True)
+    assert (request.thinking, request.stream, request.include_usage) == (Thinking(True), True, True)
+    assert read.dropped == ("prompt_cache_key", "client_metadata", "tools.web_search", "input.phase")
+
+
+def test_codex_sees_its_own_tools_in_the_answer() -> None:
+    request = read_request(CODEX).request
+    response = told(unfold(Response("x", "m", (), Stop("end"))), request)[-1]["response"]
+    assert response["tools"] == CODEX["tools"][:3]
+
+
+def test_tools_may_come_as_an_item() -> None:
+    item = {"type": "additional_tools", "role": "developer", "tools": CODEX["tools"][:1]}
+    body = {"model": "m", "input": [item, item, {"role": "user", "content": "x"}], "tool_choice": "required"}
+    request = read_request(body).request
+    assert [tool.name for tool in request.tools] == ["exec_command"]
+    assert request.messages == (Message("user", (Text("x"),)),)
+
+
+def parts_of(*content: dict[str, Any]) -> tuple[Part, ...]:
+    return read_request({"model": "m", "input": [{"role": "user", "content": list(content)}]}).request.messages[0].parts
+
+
+@pytest.mark.parametrize(
+    ("wire", "part"),
+    [
+        ({"type": "input_text", "text": "x", "prompt_cache_breakpoint": {"mode": "explicit"}}, Text("x", "5m")),
+        (
+            {"type": "input_text", "text": "x", "prompt_cache_breakpoint": {"mode": "explicit", "ttl": "12h"}},
+            Text("x", "1h"),
+        ),
+        (
+            {"type": "input_image", "image_url": "https://e.org/x", "detail": "low"},
+            Image(Link("https://e.org/x"), "low"),
+        ),
+        (
+            {"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,AA=="},
+            Document(Inline("application/pdf", "AA=="), "a.pdf"),
+        ),
+        (
+            {"type": "input_file", "filename": "a.PDF", "file_data": "AA=="},
+            Document(Inline("application/pdf", "AA=="), "a.PDF"),
+        ),
+        ({"type": "input_file", "file_url": "https://e.org/x"}, Document(Link("https://e.org/x"))),
+        (
+            {"type": "input_file", "filename": "a.txt", "file_data": "data:text/plain;base64,aGk="},
+            Document(Text("hi"), "a.txt"),
+        ),
+        ({"type": "input_file", "file_data": "data:image/png;base64,AA=="}, Image(Inline("image/png", "AA=="))),
+        (
+            {"type": "input_audio", "input_audio": {"data": "AA==", "format": "mp3"}},
+            Audio(Inline("audio/mpeg", "AA==")),
+        ),
+    ],
+)
+def test_content(wire: dict[str, Any], part: Part) -> None:
+    assert parts_of(wire) == (part,)
+
+
+def test_empty_content_is_no_part() -> None:
+    assert parts_of({"type": "input_text", "text": ""}) == ()
+    body = {"model": "m", "input": [{"role": "user", "content": ""}, {"role": "assistant", "content": None}]}
+    assert read_request(body).request.messages == (Message("user", ()),)
+
+
+def test_instructions_come_before_the_leading_messages() -> None:
+    system = {"role": "system", "content": "b"}
+    request = read_request({"model": "m", "instructions": "a", "input": [system]}).request
+    assert (request.system, request.messages) == ((Text("a"), Text("b")), ())
+
+
+def test_assistant_messages_in_all_their_forms() -> None:
+    answers = [
+        {"role": "assistant", "content": "a"},
+        {
+            "type": "message",
+            "role": "assistant",
+            "id": "msg_1",
+            "status": "completed",
+            "content": [
+                {"type": "output_text", "text": "b", "annotations": [], "logprobs": []},
+                {"type": "refusal", "refusal": "c"},
+            ],
+        },
+    ]
+    request = read_request({"model": "m", "input": answers}).request
+    assert request.messages == (Message("assistant", (Text("a"), Text("b"), Refusal("c"))),)
+
+
+def test_citations_of_an_earlier_answer_are_dropped_by_name() -> None:
+    cited = {"type": "output_text", "text": "b", "annotations": [{"type": "url_citation"}]}
+    read = read_request({"model": "m", "input": [{"role": "assistant", "content": [cited]}]})
+    assert read.dropped == ("input.content.annotations",)
+
+
+def test_a_web_search_of_an_earlier_answer_is_dropped_by_name() -> None:
+    search = {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search"}}
+    assert read_request({"model": "m", "input": [search]}).dropped == ("input.web_search_call",)
+
+
+@pytest.mark.parametrize(
+    ("refused", "param", "named"),
+    [
+        ({"input": [{"type": "item_reference", "id": "x"}]}, "input.0", "item_reference"),
+        ({"input": [{"type": "local_shell_call", "id": "x"}]}, "input.0", "local_shell_call"),
+        ({"input": [{"type": "compaction", "encrypted_content": "x"}]}, "input.0", "compaction"),
+        ({"input": [{"type": "future"}]}, "input.0", "future"),
+        ({"input": [{"id": "x"}]}, "input.0", "None"),
+        ({"input": [{"role": "user", "content": [{"type": "future"}]}]}, "input.0.content.0", "future"),
+        (
+            {"input": [{"role": "user", "content": [{"type": "input_image", "file_id": "f"}]}]},
+            "input.0.content.0.file_id",
+            "stored at OpenAI",
+        ),
+        ({"tools": [{"type": "file_search", "vector_store_ids": []}]}, "tools.0", "file_search"),
+        ({"tools": [{"type": "mcp", "server_label": "x"}]}, "tools.0", "mcp"),
+        ({"tools": [{"type": "web_search"}], "tool_choice": {"type": "web_search_preview"}}, "tool_choice", "web_sea"),
+        ({"tools": [{"type": "web_search"}], "tool_choice": "required"}, "tool_choice", "OpenAI"),
+        ({"previous_response_id": "resp_1"}, "previous_response_id", "whole conversation"),
+        ({"conversation": "conv_1"}, "conversation", "whole conversation"),
+        ({"prompt": {"id": "x"}}, "prompt", "text"),
+    ],
+)
+def test_refusals_name_what_and_where(refused: dict[str, Any], param: str, named: str) -> None:
+    with pytest.raises(UnsupportedFeature, match=named) as refusal:
+        read_request({"model": "m", "input": "x"} | refused)
+    assert refusal.value.param == param
+
+
+CHOICES = CODEX["tools"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected", "left"),
+    [
+        ("none", ToolChoice("none"), 3),
+        ("required", ToolChoice("required"), 3),
+        ({"type": "function", "name": "exec_command"}, ToolChoice("tool", "exec_command"), 3),
+        ({"type": "custom", "name": "apply_patch"}, ToolChoice("tool", "apply_patch"), 3),
+        ({"type": "function", "name": "spawn_agent"}, ToolChoice("tool", "multi_agent_v1__spawn_agent"), 3),
+        (
+            {
+                "type": "allowed_tools",
+                "mode": "required",
+                "tools": [{"type": "custom", "name": "apply_patch"}, {"type": "web_search"}],
+            },
+            ToolChoice("required"),
+            1,
+        ),
+        ({"type": "allowed_tools", "mode": "auto", "tools": [{"type": "web_search"}]}, ToolChoice("auto"), 0),
+    ],
+)
+def test_tool_choice(choice: Any, expected: ToolChoice, left: int) -> None:
+    request = read_request({"model": "m", "input": "x", "tools": CHOICES, "tool_choice": choice}).request
+    assert (request.tool_choice, len(request.tools)) == (expected, left)
+
+
+def test_long_names_stay_within_the_vendors_limits() -> None:
+    name = qualify("n" * 40, "f" * 40)
+    assert len(name) == 64
+    assert name != qualify("n" * 40, "f" * 41)
+    wire = {"type": "namespace", "name": "n" * 40, "tools": [{"type": "function", "name": "f" * 40}]}
+    request = read_request({"model": "m", "input": "x", "tools": [wire]}).request
+    item = Names(request).call_item(ToolCall("c", name, "{}"))
+    assert (item["namespace"], item["name"]) == ("n" * 40, "f" * 40)
+
+
+def test_fields_of_tools_without_counterpart_are_named() -> None:
+    tool = {"type": "function", "name": "f", "defer_loading": True, "async": False, "output_schema": {"a": 1}}
+    read = read_request({"model": "m", "input": "x", "tools": [tool]})
+    assert read.dropped == ("tools.defer_loading", "tools.output_schema")
+    assert not isinstance(read.request.tools[0], ClientTool)
+
+
+SEALED: tuple[Part, ...] = (
+    Reasoning("think", Seal("messages", "a+/=.b")),
+    Reasoning("", Seal("messages", "data"), redacted=True),
+    Reasoning("", None, redacted=True),
+    Reasoning("", Seal("messages", "only a signature")),
+    Reasoning("bare", Seal("chat", "")),
+    Reasoning("own", Seal("responses", "gAAAA")),
+    Reasoning("none"),
+    Text("words", seal=Seal("gemini", "t1")),
+    ToolCall("c1", "exec_command", '{"a":1}', Seal("gemini", "t2")),
+    ToolCall("c2", "apply_patch", '{"input":"x"}', Seal("gemini", "t3")),
+    ToolCall("c3", "multi_agent_v1__spawn_agent", "{}"),
+    Text("", seal=Seal("gemini", "t4")),
+)
+
+
+def echoed(items: Sequence[Mapping[str, Any]], *, as_codex: bool) -> Request:
+    """The next turn: the SDK sends items as they are, Codex without ids and null members."""
+    if as_codex:
+        items = [{name: value for name, value in item.items() if name != "id" and value is not None} for item in items]
+    given = [{"role": "user", "content": "q"}, *items, {"role": "user", "content": "more"}]
+    read = read_request(CODEX | {"input": given})
+    assert not any(name.startswith("input") for name in read.dropped)
+    return read.request
+
+
+@pytest.mark.parametrize("as_codex", [True, False])
+def test_what_a_vendor_sealed_comes_back_whole_in_the_next_turn(as_codex: bool) -> None:
+    request = read_request(CODEX).request
+    response = write_response(Response("resp_1", "m", SEALED, Stop("tool_use")), created=1, request=request)
+    messages = echoed(response["output"], as_codex=as_codex).messages
+    assert messages[1] == Message("assistant", SEALED)
+
+
+def test_a_seal_whose_part_was_left_out_is_no_trouble() -> None:
+    response = write_response(Response("resp_1", "m", SEALED[7:9], Stop("end")), created=1)
+    carriers = [item for item in response["output"] if item["type"] == "reasoning"]
+    request = echoed(carriers, as_codex=True)
+    assert request.messages[1].parts == (Text("", seal=Seal("gemini", "t1")), Text("", seal=Seal("gemini", "t2")))
+
+
+def test_a_late_seal_comes_back_to_the_part_before_it() -> None:
+    items: list[dict[str, Any]] = [
+        {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+        {"type": "reasoning", "summary": [], "encrypted_content": "nexus.prev.gemini.s"},
+    ]
+    assert echoed(items, as_codex=True).messages[1].parts == (ToolCall("c", "f", "{}", Seal("gemini", "s")),)

@@ -1,0 +1,1 @@
+"""Tests of the Bedrock provider: bodies, signatures, credentials, event streams."""

@@ -1,0 +1,327 @@
+"""AWS's chain: found where AWS's tools find it, one visit at a time, and never in the way of a call that has ended."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nexus.call import Cancel
+from nexus.errors import Cancelled, NexusError, Unreachable, UpstreamTimeout
+from providers.bedrock import BedrockProvider
+from providers.bedrock.credentials import Chain, Keys
+from tests.providers.bedrock.fakes import (
+    ACCESS_KEY,
+    MESSAGE,
+    REGION,
+    SECRET_KEY,
+    TOKEN,
+    Fake,
+    Script,
+    Seen,
+    answer,
+    attempt,
+    check_signature,
+    settings,
+    stall,
+)
+from tests.serving import wait_until
+
+KEYS = Keys(ACCESS_KEY, SECRET_KEY, None)
+SESSION = Keys(ACCESS_KEY, SECRET_KEY, TOKEN)
+Env = pytest.MonkeyPatch
+
+
+def issued(seconds: float = 6 * 3600, token: str = TOKEN) -> dict[str, str]:
+    """Keys as a metadata server gives them."""
+    end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=seconds)
+    return {
+        "AccessKeyId": ACCESS_KEY,
+        "SecretAccessKey": SECRET_KEY,
+        "Token": token,
+        "Expiration": end.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "Code": "Success",
+    }
+
+
+def chain(profile: str | None = None, patience: float = 20.0) -> Chain:
+    return Chain("bedrock", profile, REGION, patience)
+
+
+def in_environment(env: Env, aws: Path) -> Keys:
+    env.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+    env.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+    env.setenv("AWS_SESSION_TOKEN", TOKEN)
+    return SESSION
+
+
+def in_a_file(env: Env, aws: Path) -> Keys:
+    (aws / "credentials").write_text(
+        f"[default]\naws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = {SECRET_KEY}\n"
+    )
+    return KEYS
+
+
+def from_a_process(env: Env, aws: Path) -> Keys:
+    (aws / "keys.json").write_text(
+        json.dumps({"Version": 1, "AccessKeyId": ACCESS_KEY, "SecretAccessKey": SECRET_KEY, "SessionToken": TOKEN})
+    )
+    (aws / "config").write_text(f"[default]\ncredential_process = cat {aws / 'keys.json'}\n")
+    return SESSION
+
+
+@pytest.mark.parametrize("place", [in_environment, in_a_file, from_a_process])
+def test_found_where_awss_tools_find_them(place: Callable[[Env, Path], Keys], monkeypatch: Env, aws: Path) -> None:
+    expected = place(monkeypatch, aws)
+    assert chain().keys(Cancel()) == expected
+
+
+def test_a_profile_is_taken_even_when_the_environment_has_keys(monkeypatch: Env, aws: Path) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAFROMENVIRONMENT0")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "other")
+    (aws / "credentials").write_text(
+        f"[team]\naws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = {SECRET_KEY}\n"
+    )
+    with Fake([answer(MESSAGE)]) as fake:
+        bedrock = BedrockProvider("bedrock", settings(base_url=fake.url, profile="team"))
+        bedrock.send(bedrock.prepare(attempt()), Cancel()).close()
+        check_signature(fake.request(), fake.url)
+
+
+def test_a_container_gives_them(monkeypatch: Env) -> None:
+    with Fake([answer(issued())]) as server:
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{server.url}/creds")
+        assert chain().keys(Cancel()) == SESSION
+        assert server.request().target == "/creds"
+
+
+def imds(keys: dict[str, str]) -> Script:
+    """The instance metadata service, version 2."""
+
+    def script(seen: Seen, sock: socket.socket) -> None:
+        match seen.method, seen.target.rstrip("/").rpartition("/")[2]:
+            case "PUT", _:
+                answer(b"a-token", content_type="text/plain")(seen, sock)
+            case _, "security-credentials":
+                answer(b"role", content_type="text/plain")(seen, sock)
+            case _:
+                answer(keys)(seen, sock)
+
+    return script
+
+
+def on_an_instance(monkeypatch: Env, url: str) -> None:
+    monkeypatch.delenv("AWS_EC2_METADATA_DISABLED")
+    monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", url)
+
+
+def test_an_instance_gives_them(monkeypatch: Env) -> None:
+    with Fake([imds(issued())]) as server:
+        on_an_instance(monkeypatch, server.url)
+        assert chain().keys(Cancel()) == SESSION
+
+
+WITHOUT: dict[str, tuple[dict[str, str], str | None, str, str]] = {
+    # environment, profile, AWS's config file, what is said
+    "nothing anywhere": ({}, None, "", "none are configured"),
+    "a profile that is not there": ({}, "team", "", "ProfileNotFound"),
+    "half of them": ({"AWS_ACCESS_KEY_ID": ACCESS_KEY}, None, "", "PartialCredentialsError"),
+    "a process that fails": ({}, None, "[default]\ncredential_process = false\n", "CredentialRetrievalError"),
+}
+
+
+@pytest.mark.parametrize(("environment", "profile", "file", "said"), WITHOUT.values(), ids=WITHOUT.keys())
+def test_says_why_there_are_none(
+    environment: dict[str, str], profile: str | None, file: str, said: str, monkeypatch: Env, aws: Path
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    (aws / "config").write_text(file)
+    with pytest.raises(Unreachable) as caught:
+        chain(profile).keys(Cancel())
+    assert said in caught.value.message
+    assert ACCESS_KEY not in caught.value.message
+
+
+def container(server: Fake, monkeypatch: Env) -> None:
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{server.url}/creds")
+
+
+def instance(server: Fake, monkeypatch: Env) -> None:
+    on_an_instance(monkeypatch, server.url)
+
+
+@pytest.mark.parametrize("place", [container, instance])
+def test_a_cancelled_call_leaves_a_stalling_server_at_once(
+    place: Callable[[Fake, Env], None], monkeypatch: Env
+) -> None:
+    with Fake([stall]) as server:
+        place(server, monkeypatch)
+        bedrock = BedrockProvider("bedrock", settings(base_url="http://127.0.0.1:9"))
+        cancel, reason = Cancel(), Cancelled("gone")
+        ended: list[float] = []
+        raised: list[BaseException] = []
+
+        def call() -> None:
+            with pytest.raises(NexusError) as caught:
+                bedrock.send(bedrock.prepare(attempt()), cancel)
+            ended.append(time.monotonic())
+            raised.append(caught.value)
+
+        thread = threading.Thread(target=call)
+        thread.start()
+        server.request()
+        thrown = time.monotonic()
+        cancel.throw(reason)
+        thread.join(10)
+    assert raised == [reason]
+    assert ended[0] - thrown < 0.5
+
+
+def test_a_cancelled_call_asks_nobody(monkeypatch: Env) -> None:
+    cancel = Cancel()
+    cancel.throw(Cancelled("gone"))
+    with Fake([stall]) as server:
+        container(server, monkeypatch)
+        with pytest.raises(Cancelled):
+            chain().keys(cancel)
+        assert server.seen.empty()
+
+
+def test_nobody_waits_for_ever(monkeypatch: Env) -> None:
+    with Fake([stall]) as server:
+        container(server, monkeypatch)
+        with pytest.raises(UpstreamTimeout, match="no AWS credentials within"):
+            chain(patience=0.05).keys(Cancel())
+
+
+class Gate:
+    """A metadata server that answers when it is told to."""
+
+    def __init__(self, keys: dict[str, str]) -> None:
+        self.keys = keys
+        self.opened = threading.Event()
+
+    def __call__(self, seen: Seen, sock: socket.socket) -> None:
+        assert self.opened.wait(20)
+        answer(self.keys)(seen, sock)
+
+
+def test_many_calls_make_one_visit_and_one_cancelled_call_hurts_no_other(monkeypatch: Env) -> None:
+    gate = Gate(issued())
+    with Fake([gate]) as server:
+        container(server, monkeypatch)
+        shared, cancels = chain(), [Cancel() for _ in range(8)]
+        got: list[Keys | None] = []
+
+        def call(cancel: Cancel) -> None:
+            try:
+                got.append(shared.keys(cancel))
+            except Cancelled:
+                got.append(None)
+
+        threads = [threading.Thread(target=call, args=(cancel,)) for cancel in cancels]
+        for thread in threads:
+            thread.start()
+        server.request()
+        # The one that began the visit may be the one that leaves.
+        cancels[0].throw(Cancelled("gone"))
+        wait_until(lambda: len(got) == 1)
+        gate.opened.set()
+        for thread in threads:
+            thread.join(10)
+        assert got == [None, *[SESSION] * 7]
+        assert server.seen.empty()
+
+
+def test_keys_that_hold_are_not_fetched_again(monkeypatch: Env) -> None:
+    with Fake([answer(issued())]) as server:
+        container(server, monkeypatch)
+        shared = chain()
+        assert {shared.keys(Cancel()).token for _ in range(5)} == {TOKEN}
+        server.request()
+        assert server.seen.empty()
+
+
+def age(shared: Chain, left: float) -> None:
+    """As if so much time had passed that ``left`` seconds remain."""
+    source: Any = shared._source
+    source._expiry_time = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=left)
+
+
+def test_keys_about_to_end_are_used_while_new_ones_are_fetched(monkeypatch: Env) -> None:
+    gate = Gate(issued(token="the-next-token"))
+    with Fake([answer(issued()), gate]) as server:
+        container(server, monkeypatch)
+        monkeypatch.setattr("providers.bedrock.credentials.PAUSE", 0.0)
+        shared = chain()
+        shared.keys(Cancel())
+        age(shared, 300)
+        assert [shared.keys(Cancel()).token for _ in range(3)] == [TOKEN] * 3
+        server.request()
+        server.request()
+        gate.opened.set()
+        wait_until(lambda: shared.keys(Cancel()).token == "the-next-token")
+        assert server.seen.empty()
+
+
+def test_renewing_is_not_tried_without_a_pause(monkeypatch: Env) -> None:
+    with Fake([answer(issued()), answer(b"no", 500)]) as server:
+        container(server, monkeypatch)
+        shared = chain()
+        shared.keys(Cancel())
+        age(shared, 300)
+        assert {shared.keys(Cancel()).token for _ in range(5)} == {TOKEN}
+        server.request()
+        assert server.seen.empty()
+
+
+def test_keys_that_end_are_waited_for(monkeypatch: Env) -> None:
+    with Fake([answer(issued()), answer(issued(token="the-next-token"))]) as server:
+        container(server, monkeypatch)
+        shared = chain()
+        shared.keys(Cancel())
+        age(shared, 5)
+        assert shared.keys(Cancel()).token == "the-next-token"
+
+
+def test_a_failed_visit_is_followed_by_another(monkeypatch: Env, aws: Path) -> None:
+    shared = chain()
+    with pytest.raises(Unreachable):
+        shared.keys(Cancel())
+    assert shared._fetch is None
+    in_a_file(monkeypatch, aws)
+    assert shared.keys(Cancel()) == KEYS
+
+
+EXPIRED = answer({"message": "expired"}, 403, x_amzn_errortype="ExpiredTokenException:http://internal/")
+DENIED = answer({"message": "no"}, 403, x_amzn_errortype="AccessDeniedException")
+
+
+@pytest.mark.parametrize(("refusal", "visits"), [(EXPIRED, 2), (DENIED, 1)], ids=["expired", "denied"])
+def test_keys_that_aws_finds_expired_are_looked_up_again(refusal: Script, visits: int, monkeypatch: Env) -> None:
+    with Fake([answer(issued())]) as server, Fake([refusal]) as fake:
+        container(server, monkeypatch)
+        bedrock = BedrockProvider("bedrock", settings(base_url=fake.url))
+        for _ in range(2):
+            bedrock.send(bedrock.prepare(attempt()), Cancel()).close()
+        assert server.seen.qsize() == visits
+
+
+def test_no_key_of_the_chain_is_shown(monkeypatch: Env, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with Fake([answer(issued())]) as server, Fake([answer(MESSAGE)]) as fake:
+        container(server, monkeypatch)
+        bedrock = BedrockProvider("bedrock", settings(base_url=fake.url))
+        bedrock.send(bedrock.prepare(attempt()), Cancel()).close()
+        assert fake.request().headers["x-amz-security-token"] == TOKEN
+    shown: Any = caplog.text + repr(bedrock._chain) + repr(bedrock._chain.__dict__)
+    assert not any(secret in shown for secret in (SECRET_KEY, TOKEN, ACCESS_KEY))

@@ -1,0 +1,158 @@
+"""Claude on Bedrock behind the real gateway: the official SDK and plain HTTP, whole and streamed."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import anthropic
+import pytest
+
+from tests.conftest import Serve
+from tests.providers.bedrock.fakes import (
+    ACCESS_KEY,
+    CLAUDE,
+    CONVERSE_STREAM,
+    MESSAGE,
+    MESSAGE_EVENTS,
+    MESSAGE_STREAM,
+    SECRET_KEY,
+    TOKEN,
+    Fake,
+    answer,
+    check_signature,
+    chunk,
+    exception,
+    stream,
+)
+from tests.serving import Nexus
+
+TOML = """
+[llm.providers.bedrock]
+type = "bedrock"
+region = "us-east-1"
+base_url = "{url}"
+access_key_id = "{key}"
+secret_access_key = "{secret}"
+session_token = "{token}"
+retries.attempts = 1
+[llm.providers.bedrock.models.claude]
+rename = "{model}"
+[llm.providers.bedrock.models.nova]
+rename = "amazon.nova-pro-v1:0"
+"""
+ASKED: Mapping[str, Any] = {
+    "model": "bedrock/claude",
+    "max_tokens": 64,
+    "messages": [{"role": "user", "content": "Hello!"}],
+}
+
+
+@pytest.fixture
+def behind(serve: Serve) -> Any:
+    def start(fake: Fake) -> Nexus:
+        return serve(TOML.format(url=fake.url, key=ACCESS_KEY, secret=SECRET_KEY, token=TOKEN, model=CLAUDE))
+
+    return start
+
+
+def client(nexus: Nexus) -> anthropic.Anthropic:
+    return anthropic.Anthropic(base_url=nexus.anthropic, api_key="any", max_retries=0)
+
+
+def test_whole(behind: Any) -> None:
+    with Fake([answer(MESSAGE)]) as fake, client(behind(fake)) as sdk:
+        said = sdk.messages.create(**ASKED)
+        assert (said.model, said.content[0].text) == ("bedrock/claude", "Hello")
+        seen = fake.request()
+        check_signature(seen, fake.url, TOKEN)
+        assert seen.json == {
+            "anthropic_version": "bedrock-2023-05-31",
+            "max_tokens": 64,
+            "messages": ASKED["messages"],
+        }
+
+
+def test_streamed(behind: Any) -> None:
+    with Fake([stream(*(MESSAGE_STREAM[at : at + 7] for at in range(0, len(MESSAGE_STREAM), 7)))]) as fake:
+        with client(behind(fake)) as sdk, sdk.messages.stream(**ASKED) as said:
+            message = said.get_final_message()
+        assert message.content[0].text == "Hello"  # type: ignore[union-attr]
+        assert message.usage.output_tokens == 2
+        assert fake.request().target.endswith("/invoke-with-response-stream")
+
+
+def test_drops_are_named(behind: Any) -> None:
+    with Fake([answer(MESSAGE)]) as fake:
+        body = {**ASKED, "context_management": {"edits": [{"type": "clear_thinking_20251015"}]}}
+        headers = {"anthropic-beta": "context-management-2025-06-27,claude-code-20250219,made-up"}
+        reply = behind(fake).messages(body, headers)
+        assert reply.status == 200
+        assert reply.headers["x-nexus-dropped"] == "context_management.edits, anthropic-beta=made-up"
+        assert fake.request().json["anthropic_beta"] == ["context-management-2025-06-27"]
+
+
+def test_tokens_are_counted_by_bedrock(behind: Any) -> None:
+    with Fake([answer({"inputTokens": 12})]) as fake, client(behind(fake)) as sdk:
+        counted = sdk.messages.count_tokens(model="bedrock/claude", messages=list(ASKED["messages"]))
+        assert counted.input_tokens == 12
+        assert fake.request().target.endswith("/count-tokens")
+
+
+def test_tokens_of_another_family_are_estimated(behind: Any) -> None:
+    with Fake([answer(b"{}", 400)]) as fake:
+        body = {"model": "bedrock/nova", "messages": ASKED["messages"]}
+        reply = behind(fake).post("/llm/anthropic/v1/messages/count_tokens", body)
+        assert fake.seen.empty()
+    assert (reply.status, reply.headers["x-nexus-estimated"]) == (200, "true")
+
+
+def test_an_exception_inside_the_stream(behind: Any) -> None:
+    failing = stream(chunk(MESSAGE_EVENTS[0]), exception("throttlingException", "Too many tokens"))
+    with Fake([failing]) as fake:
+        reply = behind(fake).messages({**ASKED, "stream": True})
+    last = reply.body.strip().split(b"\n\n")[-1]
+    assert last.startswith(b"event: error\n")
+    assert json.loads(last.partition(b"data: ")[2])["error"] == {
+        "type": "rate_limit_error",
+        "message": "Too many tokens",
+    }
+
+
+@pytest.mark.parametrize("fault", ["checksum", "cut"])
+def test_a_broken_stream_never_looks_complete(behind: Any, fault: str) -> None:
+    raw = bytearray(MESSAGE_STREAM)
+    if fault == "checksum":
+        raw[-1] ^= 1
+    pieces = [bytes(raw)] if fault == "checksum" else [bytes(raw[:-30])]
+    with Fake([stream(*pieces)]) as fake, pytest.raises(http.client.IncompleteRead) as caught:
+        behind(fake).messages({**ASKED, "stream": True})
+    read = caught.value.partial
+    assert b"message_stop" not in read
+    assert read.strip().split(b"\n\n")[-1].startswith(b"event: error\n")
+
+
+def test_an_error_of_aws_in_the_clients_words(behind: Any) -> None:
+    refusal = answer(
+        {"message": f"Too many tokens. {SECRET_KEY}"},
+        429,
+        x_amzn_errortype="ThrottlingException",
+        x_amzn_requestid="aws-9",
+    )
+    with Fake([refusal]) as fake, client(behind(fake)) as sdk, pytest.raises(anthropic.RateLimitError) as caught:
+        sdk.messages.create(**ASKED)
+    assert "Too many tokens." in str(caught.value)
+    assert SECRET_KEY not in str(caught.value)
+
+
+def test_another_family_is_asked_in_converse(behind: Any) -> None:
+    with Fake([stream(CONVERSE_STREAM)]) as fake:
+        body = {"model": "bedrock/nova", "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
+        reply = behind(fake).chat(body)
+        seen = fake.request()
+        check_signature(seen, fake.url, TOKEN)
+    assert reply.status == 200
+    assert b'"content":"Hello"' in reply.body
+    assert seen.target.endswith("/converse-stream")

@@ -1,0 +1,295 @@
+"""Event streams as server-sent events: events untouched in any chunking, failures by name, cuts never hidden."""
+
+from __future__ import annotations
+
+import json
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from nexus.call import Cancel
+from nexus.errors import Cancelled, NexusError, ProtocolError, Unreachable, UpstreamTimeout
+from nexus.protocols.converse.eventstream import Message, encode, event_message
+from nexus.protocols.sse import Frame, FrameDecoder
+from nexus.upstream import LocalReply, UpstreamReply
+from nexus.wire import encode as encode_json
+from providers.bedrock.replies import EVENT_STREAM, StreamReply, Writer, write_converse_event, write_invoke_event
+from tests.providers.bedrock.fakes import (
+    CONVERSE_EVENTS,
+    CONVERSE_STREAM,
+    MESSAGE_EVENTS,
+    MESSAGE_STREAM,
+    NOVA,
+    Fake,
+    Seen,
+    answer,
+    attempt,
+    chunk,
+    exception,
+    provider,
+    stall,
+    stream,
+)
+
+INVOKE, CONVERSE = write_invoke_event, write_converse_event
+
+
+def pieces_of(raw: bytes) -> dict[str, list[bytes]]:
+    """The same bytes, cut in four ways."""
+    rng, cut = random.Random(7), []
+    rest = raw
+    while rest:
+        size = rng.randint(1, 40)
+        cut.append(rest[:size])
+        rest = rest[size:]
+    halves = [raw[: len(raw) // 2], raw[len(raw) // 2 :]]
+    return {"whole": [raw], "halves": halves, "random": cut, "bytes": [bytes([byte]) for byte in raw]}
+
+
+def reading(raw: bytes | list[bytes], write: Writer, request_id: str = "") -> tuple[list[Frame], NexusError | None]:
+    """The frames that come out, and the error behind them."""
+    headers = {"content-type": EVENT_STREAM} | ({"x-amzn-requestid": request_id} if request_id else {})
+    reply = StreamReply(LocalReply(200, headers, [raw] if isinstance(raw, bytes) else raw), "bedrock", write)
+    decoder, frames = FrameDecoder(), []
+    try:
+        while piece := reply.read():
+            frames += decoder.feed(piece)
+    except NexusError as error:
+        return frames, error
+    finally:
+        assert decoder.rest == b""
+    return frames, None
+
+
+def events(frames: list[Frame]) -> list[tuple[str | None, Any]]:
+    return [(frame.event, json.loads(frame.data or "")) for frame in frames]
+
+
+@pytest.mark.parametrize("cut", ["whole", "halves", "random", "bytes"])
+class TestStreams:
+    def test_messages(self, cut: str) -> None:
+        frames, error = reading(pieces_of(MESSAGE_STREAM)[cut], INVOKE)
+        assert error is None
+        assert events(frames) == [(event["type"], event) for event in MESSAGE_EVENTS]
+
+    def test_converse(self, cut: str) -> None:
+        frames, error = reading(pieces_of(CONVERSE_STREAM)[cut], CONVERSE)
+        assert error is None
+        assert events(frames) == list(CONVERSE_EVENTS)
+
+    def test_a_fault_comes_behind_what_stands_before_it(self, cut: str) -> None:
+        broken = bytearray(MESSAGE_STREAM)
+        start = len(MESSAGE_STREAM) - len(chunk(MESSAGE_EVENTS[-1]))
+        broken[start + 60] ^= 1
+        frames, error = reading(pieces_of(bytes(broken))[cut], INVOKE)
+        assert len(frames) == len(MESSAGE_EVENTS) - 1
+        assert isinstance(error, ProtocolError)
+        assert "checksum" in error.message
+
+    def test_a_cut_is_told(self, cut: str) -> None:
+        frames, error = reading(pieces_of(MESSAGE_STREAM[:-1])[cut], INVOKE)
+        assert len(frames) == len(MESSAGE_EVENTS) - 1
+        assert isinstance(error, Unreachable)
+
+
+def test_the_json_of_an_event_is_not_touched() -> None:
+    raw = b'{ "type" : "new_event", "x": 1.0e5, "y":"\\u00e4\xc3\xa4\xe2\x80\xa8", "x": 2 }'
+    frames, _ = reading(chunk(raw), INVOKE)
+    assert frames[0].raw == b"event: new_event\ndata: " + raw + b"\n\n"
+
+
+def test_line_ends_between_tokens_do_not_end_the_event() -> None:
+    frames, _ = reading(chunk(b'{"type":\n"ping",\r\n"x": 1}'), INVOKE)
+    assert events(frames) == [("ping", {"type": "ping", "x": 1})]
+
+
+def test_an_initial_response_is_no_event_of_a_message() -> None:
+    frames, error = reading(event_message("initial-response", b"{}") + MESSAGE_STREAM, INVOKE)
+    assert (len(frames), error) == (len(MESSAGE_EVENTS), None)
+
+
+FAILURES = {
+    "throttlingException": ("Too many tokens, please wait.", "rate_limit_error"),
+    "serviceUnavailableException": ("Try later.", "overloaded_error"),
+    "validationException": ("prompt is too long: 9 tokens > 8 maximum", "invalid_request_error"),
+    "modelTimeoutException": ("It took too long.", "timeout_error"),
+    "internalServerException": ("It failed.", "api_error"),
+    "modelStreamErrorException": ("It broke.", "api_error"),
+    "somethingNewException": ("It is new.", "api_error"),
+}
+
+
+@pytest.mark.parametrize(("name", "failure"), FAILURES.items(), ids=FAILURES.keys())
+def test_an_exception_becomes_the_dialects_error(name: str, failure: tuple[str, str]) -> None:
+    words, kind = failure
+    frames, error = reading(chunk(MESSAGE_EVENTS[0]) + exception(name, words), INVOKE, request_id="aws-1")
+    assert error is None
+    assert events(frames)[1:] == [
+        ("error", {"type": "error", "error": {"type": kind, "message": words}, "request_id": "aws-1"})
+    ]
+
+
+def test_an_error_without_a_model_too() -> None:
+    message = Message(b"", {":message-type": "error", ":error-code": "ThrottlingException", ":error-message": "slow"})
+    frames, _ = reading(encode(message), INVOKE)
+    assert events(frames)[0][1]["error"] == {"type": "rate_limit_error", "message": "slow"}
+
+
+def test_converse_keeps_exceptions_for_its_reader() -> None:
+    frames, error = reading(exception("throttlingException", "slow"), CONVERSE)
+    assert error is None
+    assert events(frames) == [("throttlingException", {"message": "slow"})]
+
+
+GARBAGE = {
+    "not an event stream": b"<html>" * 10,
+    "no base64": event_message("chunk", encode_json({"bytes": "%%%"})),
+    "no JSON in it": chunk(b"garbage"),
+    "no type": chunk(b'{"a":1}'),
+    "a type that would be a line": chunk(b'{"type":"a\\nb"}'),
+    "no JSON": event_message("chunk", b"garbage"),
+    "no kind": encode(Message(b"{}", {})),
+}
+
+
+@pytest.mark.parametrize("raw", GARBAGE.values(), ids=GARBAGE.keys())
+def test_garbage_is_a_protocol_error_behind_what_was_good(raw: bytes) -> None:
+    frames, error = reading(chunk(MESSAGE_EVENTS[0]) + raw, INVOKE)
+    assert len(frames) == 1
+    assert isinstance(error, ProtocolError)
+    assert error.provider == "bedrock"
+
+
+# -- over the wire -----------------------------------------------------------------------------------------------
+
+
+def opened(url: str, cancel: Cancel | None = None, **more: Any) -> UpstreamReply:
+    bedrock = provider(url)
+    return bedrock.send(bedrock.prepare(attempt(**more)), cancel or Cancel())
+
+
+@pytest.mark.parametrize("dialect", ["messages", "converse"])
+def test_a_stream_looks_like_server_sent_events(dialect: str) -> None:
+    raw = MESSAGE_STREAM if dialect == "messages" else CONVERSE_STREAM
+    with Fake([stream(raw, x_amzn_requestid="aws-1")]) as fake:
+        more: dict[str, Any] = {} if dialect == "messages" else {"dialect": "converse", "model": NOVA}
+        with opened(fake.url, stream=True, **more) as reply:
+            assert reply.headers["content-type"] == "text/event-stream"
+            assert reply.headers["request-id"] == "aws-1"
+            reply.end_within(5)
+            read = b"".join(iter(reply.read, b""))
+    assert read.count(b"event: ") == len(MESSAGE_EVENTS if dialect == "messages" else CONVERSE_EVENTS)
+
+
+def test_a_connection_that_breaks_off_is_unreachable() -> None:
+    broken = stream(MESSAGE_STREAM[:-20], ends=False)
+    with Fake([broken]) as fake, opened(fake.url, stream=True) as reply, pytest.raises(Unreachable):
+        list(iter(reply.read, b""))
+
+
+def test_a_whole_answer_passes() -> None:
+    with Fake([answer(b'{ "id": 1.0 }', x_amzn_requestid="aws-2")]) as fake, opened(fake.url) as reply:
+        assert (reply.read(), reply.read()) == (b'{ "id": 1.0 }', b"")
+        assert reply.headers["request-id"] == "aws-2"
+
+
+def test_a_stream_that_falls_silent_is_a_timeout() -> None:
+    with Fake([stream(chunk(MESSAGE_EVENTS[0]), stalls=True)]) as fake, opened(fake.url, stream=True) as reply:
+        assert reply.read()
+        reply.end_within(0.05)
+        with pytest.raises(UpstreamTimeout):
+            reply.read()
+
+
+def in_the_head(url: str, cancel: Cancel) -> Iterator[None]:
+    yield
+    opened(url, cancel).close()
+
+
+def in_the_stream(url: str, cancel: Cancel) -> Iterator[None]:
+    with opened(url, cancel, stream=True) as reply:
+        reply.read()
+        yield
+        reply.read()
+
+
+def in_an_error(url: str, cancel: Cancel) -> Iterator[None]:
+    with opened(url, cancel) as reply:
+        yield
+        reply.read()
+
+
+def half_an_error(_: Seen, sock: socket.socket) -> None:
+    sock.sendall(b"HTTP/1.1 500 X\r\ncontent-type: application/json\r\ncontent-length: 90\r\n\r\n{")
+    sock.recv(1)
+
+
+PHASES: dict[str, tuple[Callable[[str, Cancel], Iterator[None]], Any]] = {
+    "before the head": (in_the_head, stall),
+    "inside the stream": (in_the_stream, stream(chunk(MESSAGE_EVENTS[0]), stalls=True)),
+    "inside an event": (in_the_stream, stream(chunk(MESSAGE_EVENTS[0]), MESSAGE_STREAM[:9], stalls=True)),
+    "inside an error": (in_an_error, half_an_error),
+}
+
+
+@pytest.mark.parametrize(("phase", "script"), PHASES.values(), ids=PHASES.keys())
+def test_cancelling_frees_the_thread_and_the_vendor(phase: Any, script: Any) -> None:
+    cancel, reason = Cancel(), Cancelled("gone")
+    with Fake([script]) as fake:
+        steps = phase(fake.url, cancel)
+        next(steps)
+        raised: list[BaseException] = []
+
+        def rest() -> None:
+            with pytest.raises(NexusError) as caught:
+                next(steps)
+            raised.append(caught.value)
+
+        thread = threading.Thread(target=rest)
+        thread.start()
+        fake.request()
+        thrown = time.monotonic()
+        cancel.throw(reason)
+        thread.join(10)
+        assert time.monotonic() - thrown < 0.9
+        assert raised == [reason]
+        assert fake.gone.wait(5)
+
+
+SAID: dict[str, tuple[int, bytes, str, tuple[str, str] | None]] = {
+    # status, body, x-amzn-errortype, kind and words (None: the body is the dialect's own)
+    "throttled": (429, b'{"message":"Too many requests"}', "ThrottlingException", ("rate_limit", "Too many requests")),
+    "no access": (403, b'{"Message":"no"}', "AccessDeniedException", ("permission", "no")),
+    "no such model": (404, b'{"message":"gone"}', "ResourceNotFoundException", ("model_not_found", "gone")),
+    "wrong": (
+        400,
+        b'{"message":"messages: at least one"}',
+        "ValidationException",
+        ("invalid_request", "messages: at least one"),
+    ),
+    "Claude's own": (400, b'{"type":"error","error":{"type":"invalid_request_error","message":"x"}}', "", None),
+    "no JSON": (502, b"Bad gateway", "", ("upstream", "Bad gateway")),
+}
+
+
+@pytest.mark.parametrize(("status", "body", "kind", "expected"), SAID.values(), ids=SAID.keys())
+def test_errors_keep_their_words(status: int, body: bytes, kind: str, expected: tuple[str, str] | None) -> None:
+    headers = {"x_amzn_requestid": "aws-3"} | ({"x_amzn_errortype": f"{kind}:http://internal/"} if kind else {})
+    with Fake([answer(body, status, **headers)]) as fake:
+        bedrock = provider(fake.url)
+        with opened(fake.url) as reply:
+            read = reply.read()
+            assert (reply.status, read, reply.read()) == (status, body, b"")
+            failure = bedrock.read_error("messages", reply.status, reply.headers, read)
+    if expected is None:
+        assert failure is None
+        # Another dialect's reader still understands it.
+        assert bedrock.read_error("converse", status, {}, body) is not None
+    else:
+        assert failure is not None
+        assert (failure.kind, failure.message, failure.request_id) == (*expected, "aws-3")

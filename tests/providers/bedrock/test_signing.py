@@ -1,0 +1,242 @@
+"""What goes out: the path, the headers and the signature, checked by recomputing it from what came in."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import botocore.session  # type: ignore[import-untyped]
+import pytest
+from botocore.config import Config  # type: ignore[import-untyped]
+from pydantic import SecretStr
+
+from nexus.call import Cancel
+from nexus.upstream import UpstreamReply
+from providers.bedrock import BedrockProvider
+from providers.bedrock.settings import BedrockModel
+from tests.providers.bedrock.fakes import (
+    ACCESS_KEY,
+    API_KEY,
+    CLAUDE,
+    CONVERSE_STREAM,
+    MESSAGE,
+    MESSAGE_STREAM,
+    NOVA,
+    REGION,
+    SECRET_KEY,
+    STATIC,
+    TOKEN,
+    Fake,
+    Seen,
+    answer,
+    attempt,
+    check_signature,
+    provider,
+    settings,
+    stream,
+)
+
+PROFILE_ARN = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-opus-4-8"
+OPAQUE_ARN = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc"
+
+
+def whole(reply: UpstreamReply) -> bytes:
+    pieces = []
+    with reply:
+        while piece := reply.read():
+            pieces.append(piece)
+    return b"".join(pieces)
+
+
+def sent(bedrock: BedrockProvider, fake: Fake, **more: Any) -> Seen:
+    whole(bedrock.send(bedrock.prepare(attempt(**more)), Cancel()))
+    return fake.request()
+
+
+PATHS: dict[str, tuple[dict[str, Any], str]] = {
+    "invoke": ({}, "/model/us.anthropic.claude-sonnet-4-5-20250929-v1%3A0/invoke"),
+    "invoke, streaming": (
+        {"stream": True},
+        "/model/us.anthropic.claude-sonnet-4-5-20250929-v1%3A0/invoke-with-response-stream",
+    ),
+    "count": (
+        {"action": "count_tokens"},
+        "/model/us.anthropic.claude-sonnet-4-5-20250929-v1%3A0/count-tokens",
+    ),
+    "ARN": (
+        {"model": PROFILE_ARN},
+        "/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Ainference-profile"
+        "%2Fus.anthropic.claude-opus-4-8/invoke",
+    ),
+    "converse": ({"dialect": "converse", "model": NOVA}, "/model/amazon.nova-pro-v1%3A0/converse"),
+    "converse, streaming": (
+        {"dialect": "converse", "model": NOVA, "stream": True},
+        "/model/amazon.nova-pro-v1%3A0/converse-stream",
+    ),
+    "count of converse": (
+        {"dialect": "converse", "model": NOVA, "action": "count_tokens"},
+        "/model/amazon.nova-pro-v1%3A0/count-tokens",
+    ),
+    "a name that would be a path": (
+        {"model": "../x?y#z/@evil:1 \u00e4%2f"},
+        "/model/..%2Fx%3Fy%23z%2F%40evil%3A1%20%C3%A4%252f/invoke",
+    ),
+}
+
+
+@pytest.mark.parametrize("token", [None, TOKEN], ids=["keys", "session token"])
+@pytest.mark.parametrize(("more", "path"), PATHS.values(), ids=PATHS.keys())
+def test_every_path_is_signed(more: dict[str, Any], path: str, token: str | None) -> None:
+    reply = (
+        stream(CONVERSE_STREAM if more.get("dialect") else MESSAGE_STREAM) if more.get("stream") else answer(MESSAGE)
+    )
+    with Fake([reply]) as fake:
+        seen = sent(provider(fake.url, **STATIC, **({"session_token": token} if token else {})), fake, **more)
+        assert (seen.method, seen.target) == ("POST", path)
+        check_signature(seen, fake.url, token)
+    streams = "stream" in more
+    assert seen.headers["accept"] == ("application/vnd.amazon.eventstream" if streams else "application/json")
+    assert seen.headers["content-type"] == "application/json"
+    assert seen.headers["user-agent"].startswith("nexus/")
+
+
+def test_a_base_url_with_a_path_is_signed_with_it() -> None:
+    with Fake([answer(MESSAGE)]) as fake:
+        seen = sent(provider(f"{fake.url}/some/where", **STATIC), fake)
+        assert seen.target.startswith("/some/where/model/us.anthropic.")
+        check_signature(seen, fake.url)
+
+
+@pytest.mark.parametrize("model", [CLAUDE, PROFILE_ARN, OPAQUE_ARN])
+def test_botocore_itself_asks_for_the_same_path(model: str) -> None:
+    with Fake([answer(MESSAGE)]) as fake:
+        client = botocore.session.Session().create_client(
+            "bedrock-runtime",
+            REGION,
+            endpoint_url=fake.url,
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=SECRET_KEY,
+            config=Config(signature_version="v4"),
+        )
+        client.invoke_model(modelId=model, body=b"{}")["body"].read()
+        theirs = fake.request()
+        client.close()
+        ours = sent(provider(fake.url), fake, model=model, settings=BedrockModel(family="anthropic"))
+    assert ours.target == theirs.target
+
+
+def test_an_api_key_is_a_bearer_token_and_nothing_is_signed() -> None:
+    with Fake([answer(MESSAGE)]) as fake:
+        bedrock = provider(fake.url, api_key=API_KEY)
+        seen = sent(bedrock, fake, key=bedrock.key({}))
+    assert seen.headers["authorization"] == f"Bearer {API_KEY}"
+    assert not [name for name in seen.headers if name.startswith("x-amz-")]
+
+
+def test_the_environments_api_key_is_part_of_awss_chain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", API_KEY)
+    with Fake([answer(MESSAGE)]) as fake:
+        chain = BedrockProvider("bedrock", settings(base_url=fake.url))
+        assert sent(chain, fake).headers["authorization"] == f"Bearer {API_KEY}"
+        # What stands in the file comes first.
+        check_signature(sent(provider(fake.url), fake), fake.url)
+
+
+def test_nothing_of_the_client_travels() -> None:
+    headers = {
+        "authorization": "Bearer theirs",
+        "x-api-key": "theirs",
+        "x-amz-security-token": "theirs",
+        "host": "evil.example",
+        "anthropic-version": "2023-06-01",
+        "anthropic-beta": "made-up",
+        "x-amzn-bedrock-guardrailidentifier": "theirs",
+        "cookie": "theirs",
+    }
+    with Fake([answer(MESSAGE)]) as fake:
+        seen = sent(provider(fake.url), fake, headers=headers, query="beta=true")
+    assert "theirs" not in str(seen.headers)
+    assert set(seen.headers) == {
+        "host",
+        "content-type",
+        "content-length",
+        "accept",
+        "accept-encoding",
+        "user-agent",
+        "authorization",
+        "x-amz-date",
+    }
+    assert "?" not in seen.target
+
+
+def test_preparing_is_pure() -> None:
+    bedrock = provider("http://127.0.0.1:9")
+    first, second = (bedrock.prepare(attempt(headers={"anthropic-beta": "made-up"})) for _ in range(2))
+    assert first == second
+    assert "authorization" not in first.headers
+    assert first.dropped == ("anthropic-beta=made-up",)
+
+
+def test_converse_passes_as_it_is() -> None:
+    body = b'{"messages": [{"role":"user","content":[{"text":"Hi"}]}]}'
+    prepared = provider("http://127.0.0.1:9").prepare(attempt(body, dialect="converse", model=NOVA))
+    assert (prepared.body, prepared.dropped) == (body, ())
+
+
+DIALECTS = {
+    CLAUDE: (None, "messages"),
+    PROFILE_ARN: (None, "messages"),
+    OPAQUE_ARN: ("anthropic", "messages"),
+    OPAQUE_ARN + "d": (None, "converse"),
+    NOVA: (None, "converse"),
+}
+
+
+@pytest.mark.parametrize(("model", "told"), DIALECTS.items(), ids=DIALECTS.keys())
+def test_dialects(model: str, told: tuple[Any, str]) -> None:
+    family, dialect = told
+    bedrock, own = provider(), BedrockModel(family=family, max_tokens=77)
+    assert bedrock.dialects_of(model, own) == (dialect,)
+    assert bedrock.counts_in(dialect) is (dialect == "messages")
+    target = bedrock.target(dialect, model, own)
+    assert (target.model, target.max_tokens) == (model, 77)
+
+
+def test_quirks_are_the_dialects_own() -> None:
+    bedrock = provider()
+    assert "strict_tools" in bedrock.target("messages", CLAUDE, BedrockModel()).quirks
+    assert "cache" in bedrock.target("converse", NOVA, BedrockModel()).quirks
+
+
+def test_no_key_is_shown_even_at_the_lowest_level(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with Fake([answer(MESSAGE)]) as fake:
+        bedrock = provider(fake.url, session_token=TOKEN, **STATIC)
+        request = bedrock.prepare(attempt())
+        seen = sent(bedrock, fake)
+    assert TOKEN in seen.headers["x-amz-security-token"]
+    shown = caplog.text + repr(request) + repr(bedrock.__dict__) + repr(bedrock._static)
+    assert not any(secret in shown for secret in (SECRET_KEY, TOKEN, ACCESS_KEY))
+
+
+# What AWS says to a signature that it cannot follow: it quotes what should have been signed, token and all.
+QUOTED = (
+    "The request signature we calculated does not match. The Canonical String for this request should have been\n"
+    f"POST\n/model/x/invoke\nx-amz-security-token:{TOKEN}\nCredential={ACCESS_KEY}"
+)
+
+
+@pytest.mark.parametrize("keys", [{"session_token": TOKEN, **STATIC}, {"api_key": TOKEN}], ids=["signature", "bearer"])
+def test_keys_that_an_error_repeats_are_taken_out(keys: dict[str, Any]) -> None:
+    refusal = answer({"message": QUOTED}, 403, x_amzn_errortype="InvalidSignatureException", x_echo=TOKEN)
+    with Fake([refusal]) as fake:
+        bedrock = provider(fake.url, **keys)
+        key = SecretStr(TOKEN) if "api_key" in keys else None
+        reply = bedrock.send(bedrock.prepare(attempt(key=key)), Cancel())
+        body = whole(reply)
+    assert TOKEN not in body.decode() + str(reply.headers)
+    assert "[redacted]" in json.loads(body)["message"]
+    failure = bedrock.read_error("messages", reply.status, reply.headers, body)
+    assert failure is not None
+    assert failure.kind == "authentication"

@@ -1,0 +1,1 @@
+"""Tests of the Google provider: the Gemini API, Vertex AI and what issues its tokens."""

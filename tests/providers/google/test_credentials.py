@@ -1,0 +1,248 @@
+"""Tokens from a fake of Google's token endpoint, by real credentials files."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+
+from nexus.errors import Unreachable, UpstreamError, UpstreamTimeout
+from providers.google.credentials import Source
+from providers.google.identity import SCOPE
+from tests.providers.google.fakes import (
+    FakeGoogle,
+    Received,
+    Reply,
+    authorized_user,
+    external_account,
+    of_json,
+    service_account,
+    token,
+    written,
+)
+
+SECRETS = ("ya29.secret-token", "the-refresh-token", "the-client-secret", "the-subject-token", "PRIVATE KEY")
+
+
+@pytest.fixture
+def google(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGoogle]:
+    with FakeGoogle() as fake:
+        monkeypatch.setattr("google.oauth2.credentials._GOOGLE_OAUTH2_TOKEN_ENDPOINT", f"{fake.url}/token")
+        yield fake
+
+
+@pytest.fixture(autouse=True)
+def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No credentials of whoever runs the tests, and no machine of Google's."""
+    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path / "gcloud"))
+    monkeypatch.setattr("google.auth.compute_engine._metadata._NO_GCE_CHECK", True)
+
+
+def form(received: Received) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(received.body.decode()).items()}
+
+
+def claims(received: Received) -> Any:
+    payload = form(received)["assertion"].split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+
+
+def test_a_service_account_signs(google: FakeGoogle, tmp_path: Path) -> None:
+    grant = Source("g", written(tmp_path, service_account(google.url))).fetch()
+    assert grant.headers == {"authorization": "Bearer ya29.secret-token"}
+    assert 3500 < grant.expires - time.time() <= 3600
+    (received,) = google.received
+    assert received.path == "/token"
+    assert form(received)["grant_type"] == "urn:ietf:params:oauth:grant-type:jwt-bearer"
+    assert claims(received)["scope"] == SCOPE
+    assert claims(received)["iss"] == "gateway@my-project.iam.gserviceaccount.com"
+
+
+def test_an_authorized_user_brings_its_quota_project(google: FakeGoogle, tmp_path: Path) -> None:
+    grant = Source("g", written(tmp_path, authorized_user(google.url))).fetch()
+    assert grant.headers == {"authorization": "Bearer ya29.secret-token", "x-goog-user-project": "quota-project"}
+    assert form(google.received[0])["refresh_token"] == "the-refresh-token"
+
+
+def test_an_external_account_exchanges_its_own(google: FakeGoogle, tmp_path: Path) -> None:
+    file = written(tmp_path, external_account(google.url, tmp_path / "subject"))
+    assert Source("g", file).fetch().headers["authorization"] == "Bearer ya29.secret-token"
+    assert form(google.received[0])["subject_token"] == "the-subject-token"
+
+
+def test_the_default_credentials(google: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(written(tmp_path, service_account(google.url))))
+    assert Source("g", None).fetch().headers["authorization"] == "Bearer ya29.secret-token"
+
+
+def test_the_machine_itself(google: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The metadata server of Compute Engine, GKE and Cloud Run; never asked through a proxy."""
+    here = google.url.removeprefix("http://")
+    monkeypatch.setattr("google.auth.compute_engine._metadata._NO_GCE_CHECK", False)
+    monkeypatch.setattr("google.auth.compute_engine._metadata._GCE_METADATA_HOST", here)
+    monkeypatch.setenv("GCE_METADATA_IP", here)
+    monkeypatch.setattr("providers.google.exchange._METADATA_HOSTS", (here.partition(":")[0],))
+    google.answer = lambda asked: of_json(
+        {"access_token": "ya29.secret-token", "expires_in": 3599, "email": "a@b", "scopes": [SCOPE], "aliases": []},
+        headers={"Metadata-Flavor": "Google"},
+    )
+    grant = Source("g", None, proxy="http://127.0.0.1:9").fetch()
+    assert grant.headers["authorization"] == "Bearer ya29.secret-token"
+    assert google.received[-1].path.startswith("/computeMetadata/v1/instance/service-accounts/")
+    assert {asked.headers["metadata-flavor"] for asked in google.received} == {"Google"}
+
+
+def test_no_default_credentials() -> None:
+    with pytest.raises(UpstreamError, match="there are no Application Default Credentials; set credentials") as caught:
+        Source("g", None).fetch()
+    assert not caught.value.retryable
+
+
+def test_the_next_token_comes_from_the_same_credentials(google: FakeGoogle, tmp_path: Path) -> None:
+    file = written(tmp_path, service_account(google.url))
+    source = Source("g", file)
+    source.fetch()
+    file.unlink()
+    google.answer = lambda _: token("second")
+    assert source.fetch().headers["authorization"] == "Bearer second"
+
+
+def test_nothing_of_the_environment_leaks_in(
+    google: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    netrc = written(tmp_path, "machine 127.0.0.1 login leaked password leaked\n", "netrc")
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nix")
+    Source("g", written(tmp_path, service_account(google.url))).fetch()
+    assert "authorization" not in google.received[0].headers
+
+
+def test_the_configured_proxy_is_asked(google: FakeGoogle, tmp_path: Path) -> None:
+    file = written(tmp_path, service_account("http://oauth2.invalid"))
+    Source("g", file, proxy=google.url).fetch()
+    assert google.received[0].path == "http://oauth2.invalid/token"
+
+
+BROKEN: dict[str, tuple[Callable[[Received], Reply], type[UpstreamError], str, bool]] = {
+    "refused": (
+        lambda _: of_json({"error": "invalid_grant", "error_description": "ya29.secret-token"}, 400),
+        UpstreamError,
+        "g: Google did not accept the credentials (invalid_grant)",
+        False,
+    ),
+    "refused in prose": (
+        lambda _: of_json({"error": "No. ya29.secret-token"}, 401),
+        UpstreamError,
+        "g: Google did not accept the credentials",
+        False,
+    ),
+    "not JSON": (
+        lambda _: Reply(400, b"ya29.secret-token"),
+        UpstreamError,
+        "g: Google did not accept the credentials",
+        False,
+    ),
+    "no token in it": (
+        lambda _: of_json({"id_token": "ya29.secret-token"}),
+        UpstreamError,
+        "g: Google did not accept the credentials",
+        False,
+    ),
+    "an empty token": (lambda _: token(""), UpstreamError, "g: the access token is empty", False),
+    "a redirect": (
+        lambda _: Reply(307, b"", {"Location": "http://127.0.0.1:9/"}),
+        UpstreamError,
+        "g: Google did not accept the credentials",
+        False,
+    ),
+    "garbage": (lambda _: Reply(200, b"ya29.secret-token"), UpstreamError, "g: the credentials cannot be used", False),
+    "too much": (
+        lambda _: Reply(200, b" " * 2_000_000),
+        Unreachable,
+        "g: the server that issues access tokens cannot be reached",
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize("make", [service_account, authorized_user])
+@pytest.mark.parametrize(("answer", "kind", "message", "retryable"), BROKEN.values(), ids=BROKEN.keys())
+def test_a_broken_endpoint(
+    google: FakeGoogle,
+    tmp_path: Path,
+    make: Any,
+    answer: Callable[[Received], Reply],
+    kind: type[UpstreamError],
+    message: str,
+    retryable: bool,
+) -> None:
+    google.answer = answer
+    with pytest.raises(UpstreamError) as caught:
+        Source("g", written(tmp_path, make(google.url))).fetch()
+    assert (type(caught.value), caught.value.message, caught.value.retryable) == (kind, message, retryable)
+    shown = f"{caught.value!r} {caught.value.__cause__!r}"
+    assert not any(secret in shown for secret in SECRETS)
+
+
+def test_an_endpoint_out_of_order(google: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("google.auth._exponential_backoff.time.sleep", lambda _: None)
+    google.answer = lambda _: Reply(503, b"{}")
+    with pytest.raises(UpstreamError, match="g: Google issues no access token for now") as caught:
+        Source("g", written(tmp_path, service_account(google.url))).fetch()
+    assert caught.value.retryable
+    assert len(google.received) > 1
+
+
+def test_nobody_there(tmp_path: Path) -> None:
+    with pytest.raises(Unreachable, match="g: the server that issues access tokens cannot be reached") as caught:
+        Source("g", written(tmp_path, service_account("http://127.0.0.1:9"))).fetch()
+    assert caught.value.retryable
+
+
+def test_silence(google: FakeGoogle, tmp_path: Path) -> None:
+    hold = threading.Event()
+    google.answer = lambda _: Reply(hold=hold)
+    began = time.monotonic()
+    with pytest.raises(UpstreamTimeout, match="g: no access token from Google in time") as caught:
+        Source("g", written(tmp_path, service_account(google.url)), limit=0.3).fetch()
+    hold.set()
+    assert 0.2 < time.monotonic() - began < 2
+    assert caught.value.retryable
+
+
+def test_repeats_end_at_the_deadline(google: FakeGoogle, tmp_path: Path) -> None:
+    """google-auth repeats what failed, and pauses in between."""
+    google.answer = lambda _: Reply(503, b"{}")
+    began = time.monotonic()
+    with pytest.raises(UpstreamTimeout):
+        Source("g", written(tmp_path, service_account(google.url)), limit=0.5).fetch()
+    assert time.monotonic() - began < 3
+
+
+def test_a_key_that_is_none(google: FakeGoogle, tmp_path: Path) -> None:
+    file = written(tmp_path, service_account(google.url) | {"private_key": "-----BEGIN PRIVATE KEY-----\nx"})
+    with pytest.raises(UpstreamError, match="g: the credentials cannot be used") as caught:
+        Source("g", file).fetch()
+    assert "PRIVATE KEY" not in repr(caught.value)
+
+
+def test_logs_hold_no_secret(google: FakeGoogle, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for number, make in enumerate((service_account, authorized_user)):
+            Source("g", written(tmp_path, make(google.url), f"{number}.json")).fetch()
+    assert caplog.records
+    assert not any(secret in caplog.text for secret in SECRETS)

@@ -1,0 +1,327 @@
+"""Through the real server: Gemini and Claude, by way of fakes of Google's APIs and its token endpoint."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nexus.call import Cancel
+from nexus.errors import Cancelled
+from nexus.settings import load
+from providers.google import GoogleProvider
+from providers.google.settings import GoogleSettings
+from tests.conftest import Serve
+from tests.providers.google.fakes import FakeGoogle, Received, Reply, of_json, service_account, token, written
+from tests.providers.google.test_prepare import claude
+from tests.serving import wait_until
+
+KEY = "AIza-house-key-0123"
+TOKEN = "ya29.secret-token"
+ANSWER = {
+    "id": "msg_1",
+    "type": "message",
+    "role": "assistant",
+    "model": "claude-sonnet-5-5",
+    "content": [{"type": "text", "text": "Hi."}],
+    "stop_reason": "end_turn",
+    "stop_sequence": None,
+    "usage": {"input_tokens": 3, "output_tokens": 2},
+}
+EVENTS: list[dict[str, Any]] = [
+    {"type": "message_start", "message": {**ANSWER, "content": [], "stop_reason": None}},
+    {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hi."}},
+    {"type": "content_block_stop", "index": 0},
+    {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}},
+    {"type": "message_stop"},
+]
+GEMINI = {
+    "candidates": [{"index": 0, "content": {"role": "model", "parts": [{"text": "Hi."}]}, "finishReason": "STOP"}],
+    "usageMetadata": {"promptTokenCount": 3, "candidatesTokenCount": 1, "totalTokenCount": 4},
+    "modelVersion": "gemini-4-argon",
+    "responseId": "r-1",
+}
+ASK = {"model": "v/claude-sonnet-5-5", "max_tokens": 9, "messages": [{"role": "user", "content": "Hello!"}]}
+SSE = {"Content-Type": "text/event-stream"}
+
+
+def stream(events: list[Any], *, named: bool) -> Reply:
+    frames = [(f"event: {it['type']}\n" if named else "") + f"data: {json.dumps(it)}\n\n" for it in events]
+    return Reply(200, "".join(frames).encode(), SSE)
+
+
+def api(request: Received) -> Reply:
+    """Both APIs and the token endpoint."""
+    verb = request.path.rpartition(":")[2]
+    match verb:
+        case "rawPredict":
+            return of_json({"input_tokens": 7} if "count-tokens" in request.path else ANSWER)
+        case "streamRawPredict":
+            return stream(EVENTS, named=True)
+        case "countTokens":
+            return of_json({"totalTokens": 8})
+        case "generateContent":
+            return of_json(GEMINI)
+        case "streamGenerateContent?alt=sse":
+            return stream([GEMINI], named=False)
+        case _:
+            return token(TOKEN)
+
+
+@pytest.fixture
+def google() -> Iterator[FakeGoogle]:
+    with FakeGoogle(api) as fake:
+        yield fake
+
+
+@pytest.fixture
+def vertex(google: FakeGoogle, tmp_path: Path) -> str:
+    file = written(tmp_path, service_account(google.url))
+    return f"""
+[llm.providers.v]
+type = "google"
+project = "p-1"
+base_url = "{google.url}"
+credentials = "{file}"
+retries.attempts = 1
+models.claude-sonnet-5-5 = {{}}
+models.gemini-4-argon = {{}}
+"""
+
+
+def gemini(google: FakeGoogle, key: str) -> str:
+    return f"""
+[llm.providers.g]
+type = "google"
+{key}
+base_url = "{google.url}"
+models.gemini-4-argon = {{}}
+"""
+
+
+def asked(google: FakeGoogle) -> list[Received]:
+    return [request for request in google.received if request.path != "/token"]
+
+
+def fetched(google: FakeGoogle) -> int:
+    return len(google.received) - len(asked(google))
+
+
+def test_claude_is_passed_through(serve: Serve, google: FakeGoogle, vertex: str) -> None:
+    nexus = serve(vertex)
+    beta = {
+        "anthropic-beta": "effort-2025-11-24,context-1m-2025-08-07",
+        "x-api-key": "own",
+        "anthropic-version": "2023-06-01",
+    }
+    reply = nexus.messages({**ASK, "brand_new": 1, "speed": "fast"}, beta)
+    assert (reply.status, reply.json) == (200, {**ANSWER, "model": "v/claude-sonnet-5-5"})
+    assert reply.headers["x-nexus-dropped"] == "speed"
+    (request,) = asked(google)
+    assert request.path == "/v1/projects/p-1/locations/global/publishers/anthropic/models/claude-sonnet-5-5:rawPredict"
+    assert request.headers["authorization"] == f"Bearer {TOKEN}"
+    assert request.headers["anthropic-beta"] == "context-1m-2025-08-07"
+    assert not {"x-api-key", "anthropic-version", "x-goog-api-key"} & set(request.headers)
+    assert request.body.startswith(b'{"anthropic_version":"vertex-2023-10-16","max_tokens":')
+    assert request.json == {
+        "anthropic_version": "vertex-2023-10-16",
+        "max_tokens": 9,
+        "messages": ASK["messages"],
+        "brand_new": 1,
+    }
+
+
+def test_claudes_stream_is_passed_through(serve: Serve, google: FakeGoogle, vertex: str) -> None:
+    reply = serve(vertex).messages({**ASK, "stream": True})
+    assert reply.headers["content-type"].startswith("text/event-stream")
+    datas = [json.loads(line[6:]) for line in reply.body.decode().splitlines() if line.startswith("data: ")]
+    assert datas[0]["message"].pop("model") == "v/claude-sonnet-5-5"
+    assert [event["type"] for event in datas] == [event["type"] for event in EVENTS]
+    assert asked(google)[0].path.endswith("/claude-sonnet-5-5:streamRawPredict")
+    assert asked(google)[0].json["stream"] is True
+
+
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
+def test_gemini_on_vertex_answers_chat(serve: Serve, google: FakeGoogle, vertex: str, streams: bool) -> None:
+    body = {"model": "v/gemini-4-argon", "messages": [{"role": "user", "content": "Hello!"}], "stream": streams}
+    reply = serve(vertex).chat(body)
+    assert reply.status == 200 and b"Hi." in reply.body
+    verb = "streamGenerateContent?alt=sse" if streams else "generateContent"
+    assert asked(google)[0].path == (
+        f"/v1/projects/p-1/locations/global/publishers/google/models/gemini-4-argon:{verb}"
+    )
+    assert asked(google)[0].headers["authorization"] == f"Bearer {TOKEN}"
+
+
+def test_the_gemini_api_answers_chat(serve: Serve, google: FakeGoogle) -> None:
+    reply = serve(gemini(google, f'api_key = "{KEY}"')).chat(
+        {"model": "gemini-4-argon", "messages": [{"role": "user", "content": "Hello!"}]}
+    )
+    assert reply.status == 200 and b"Hi." in reply.body
+    (request,) = google.received
+    assert request.path == "/v1beta/models/gemini-4-argon:generateContent"
+    assert request.headers["x-goog-api-key"] == KEY
+
+
+def test_a_callers_own_key(serve: Serve, google: FakeGoogle) -> None:
+    nexus = serve(gemini(google, "forward_token = true"))
+    ask = {"model": "g/gemini-4-argon", "messages": [{"role": "user", "content": "Hello!"}]}
+    assert nexus.chat(ask).status == 401
+    assert nexus.chat(ask, {"x-provider-api-key": "own-key"}).status == 200
+    assert google.received[-1].headers["x-goog-api-key"] == "own-key"
+
+
+def test_twenty_calls_fetch_one_token(serve: Serve, google: FakeGoogle, vertex: str) -> None:
+    nexus = serve(vertex)
+    with ThreadPoolExecutor(20) as pool:
+        replies = list(pool.map(lambda _: nexus.messages(ASK), range(20)))
+    assert {reply.status for reply in replies} == {200}
+    assert (fetched(google), len(asked(google))) == (1, 20)
+
+
+COUNTS: dict[str, tuple[str, int, str]] = {
+    "Claude": ("v/claude-sonnet-5-5", 7, "publishers/anthropic/models/count-tokens:rawPredict"),
+    "Gemini": ("v/gemini-4-argon", 8, "publishers/google/models/gemini-4-argon:countTokens"),
+}
+
+
+@pytest.mark.parametrize(("model", "tokens", "path"), COUNTS.values(), ids=COUNTS.keys())
+def test_counts(serve: Serve, google: FakeGoogle, vertex: str, model: str, tokens: int, path: str) -> None:
+    reply = serve(vertex).post("/llm/anthropic/v1/messages/count_tokens", {"model": model, "messages": ASK["messages"]})
+    assert (reply.status, reply.json) == (200, {"input_tokens": tokens})
+    (request,) = asked(google)
+    assert request.path == f"/v1/projects/p-1/locations/global/{path}"
+    if model.startswith("v/claude"):
+        assert request.json["model"] == "claude-sonnet-5-5"
+    else:
+        assert set(request.json) == {"contents"}
+
+
+ERRORS: dict[str, tuple[Reply, int, str, str]] = {
+    "Anthropic's": (
+        of_json({"type": "error", "error": {"type": "invalid_request_error", "message": "Bad `x`."}}, 400),
+        400,
+        "invalid_request_error",
+        "Bad `x`.",
+    ),
+    "Google's": (
+        of_json({"error": {"code": 429, "message": "Slower.", "status": "RESOURCE_EXHAUSTED"}}, 429),
+        429,
+        "rate_limit_error",
+        "Slower.",
+    ),
+    "Google's, in an array": (
+        of_json([{"error": {"code": 403, "message": "Not you.", "status": "PERMISSION_DENIED"}}], 403),
+        403,
+        "permission_error",
+        "Not you.",
+    ),
+}
+
+
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize(("answer", "status", "kind", "words"), ERRORS.values(), ids=ERRORS.keys())
+def test_errors_of_either_vendor(
+    serve: Serve, google: FakeGoogle, vertex: str, answer: Reply, status: int, kind: str, words: str, streams: bool
+) -> None:
+    google.answer = lambda request: token(TOKEN) if request.path == "/token" else answer
+    reply = serve(vertex).messages({**ASK, "stream": streams})
+    assert (reply.status, reply.json["type"]) == (status, "error")
+    assert (reply.json["error"]["type"], reply.json["error"]["message"]) == (kind, words)
+
+
+def test_credentials_that_google_refuses(
+    serve: Serve, google: FakeGoogle, vertex: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    google.answer = lambda _: of_json({"error": "invalid_grant", "error_description": TOKEN}, 400)
+    with caplog.at_level(logging.DEBUG):
+        reply = serve(vertex).messages(ASK)
+    assert reply.status == 502
+    assert reply.json["error"]["message"] == "v: Google did not accept the credentials (invalid_grant)"
+    assert not asked(google)
+    assert TOKEN not in caplog.text and "PRIVATE KEY" not in caplog.text
+
+
+def test_a_vendor_that_repeats_our_token(
+    serve: Serve, google: FakeGoogle, vertex: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def answer(request: Received) -> Reply:
+        if request.path == "/token":
+            return token(TOKEN)
+        echoed = {
+            "type": "error",
+            "error": {"type": "authentication_error", "message": request.headers["authorization"]},
+        }
+        return of_json(echoed, 401, {"x-request-id": f"r-{TOKEN}"})
+
+    google.answer = answer
+    with caplog.at_level(logging.DEBUG):
+        reply = serve(vertex).messages(ASK)
+    assert reply.status == 401
+    assert reply.json["error"]["message"] == "Bearer [redacted]"
+    assert TOKEN not in caplog.text + str(reply.headers)
+
+
+def test_the_client_leaves_while_a_token_is_fetched(serve: Serve, google: FakeGoogle, vertex: str) -> None:
+    hold = threading.Event()
+    google.answer = lambda request: Reply(hold=hold) if request.path == "/token" else api(request)
+    nexus = serve(vertex)
+    raw = json.dumps(ASK).encode()
+    head = "POST /llm/anthropic/v1/messages HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    with socket.create_connection(("127.0.0.1", nexus.port), timeout=10) as client:
+        client.sendall(f"{head}Content-Length: {len(raw)}\r\n\r\n".encode() + raw)
+        wait_until(lambda: fetched(google) == 1)
+        assert len(nexus.house.calls) == 1
+    left = time.monotonic()
+    wait_until(lambda: not nexus.house.calls, 5)
+    assert time.monotonic() - left < 1
+    hold.set()
+    assert not asked(google)
+
+
+def made(toml: str, folder: Path) -> GoogleProvider:
+    file = folder / "one.toml"
+    file.write_text(toml)
+    settings = load(file, {}).llm.providers["v"]
+    assert isinstance(settings, GoogleSettings)
+    return GoogleProvider("v", settings)
+
+
+def test_a_token_that_was_revoked_is_fetched_anew(google: FakeGoogle, vertex: str, tmp_path: Path) -> None:
+    provider = made(vertex, tmp_path)
+    assert provider._tokens is not None
+    clock = [time.time()]
+    provider._tokens._clock = lambda: clock[0]
+    request = provider.prepare(claude())
+    revoked = False
+    google.answer = lambda it: of_json({}, 401) if revoked and it.path != "/token" else api(it)
+    for revoked in (False, True, False):
+        with provider.send(request, Cancel()) as reply:
+            assert reply.status == (401 if revoked else 200)
+        clock[0] += 60
+    assert fetched(google) == 2
+    provider.close()
+
+
+def test_a_cancelled_call_frees_its_thread(google: FakeGoogle, vertex: str, tmp_path: Path) -> None:
+    hold = threading.Event()
+    google.answer = lambda _: Reply(hold=hold)
+    provider, cancel = made(vertex, tmp_path), Cancel()
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(provider.send, provider.prepare(claude()), cancel)
+        wait_until(lambda: fetched(google) == 1)
+        began = time.monotonic()
+        cancel.throw(Cancelled("gone"))
+        assert isinstance(call.exception(5), Cancelled)
+        assert time.monotonic() - began < 1
+    hold.set()
+    provider.close()

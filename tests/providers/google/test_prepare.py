@@ -1,0 +1,226 @@
+"""What is sent: address, headers, quirks; and how errors of either vendor are told apart."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from nexus.call import Action
+from nexus.errors import AuthenticationFailed
+from nexus.provider import Attempt
+from nexus.settings.provider import ModelSettings
+from providers.google import GoogleProvider
+from providers.google.claude import LACKING
+from providers.google.settings import GoogleSettings
+
+KEY = SecretStr("AIza-secret-key")
+GEMINI = "https://generativelanguage.googleapis.com/v1beta"
+PARENT = "/projects/p-1/locations"
+
+
+def provider(**keys: Any) -> GoogleProvider:
+    return GoogleProvider("g", GoogleSettings.model_validate({"type": "google", **keys}))
+
+
+def gemini(**keys: Any) -> GoogleProvider:
+    return provider(api_key=KEY.get_secret_value(), **keys)
+
+
+def vertex(**keys: Any) -> GoogleProvider:
+    return provider(project="p-1", **keys)
+
+
+def attempt(
+    model: str = "gemini-4-argon",
+    *,
+    dialect: str = "gemini",
+    action: Action = "generate",
+    stream: bool = False,
+    body: bytes = b'{"contents":[]}',
+    headers: dict[str, str] | None = None,
+    key: SecretStr | None = None,
+) -> Attempt:
+    return Attempt(
+        dialect=dialect,
+        action=action,
+        model=model,
+        settings=ModelSettings(),
+        body=body,
+        stream=stream,
+        headers=headers or {},
+        query="beta=true",
+        key=key,
+    )
+
+
+def claude(model: str = "claude-sonnet-5-5", **more: Any) -> Attempt:
+    return attempt(model, dialect="messages", body=b'{"model":"x","messages":[]}', **more)
+
+
+GEMINI_BASES = {
+    None: GEMINI,
+    "http://localhost:1/": "http://localhost:1/v1beta",
+    "http://localhost:1/v1beta": "http://localhost:1/v1beta",
+    "http://localhost:1/v1": "http://localhost:1/v1",
+    "http://localhost:1/gemini/v1alpha": "http://localhost:1/gemini/v1alpha",
+    "http://localhost:1/v1beta/gemini": "http://localhost:1/v1beta/gemini/v1beta",
+}
+
+
+@pytest.mark.parametrize(("base", "expected"), GEMINI_BASES.items())
+def test_the_gemini_api_is_at(base: str | None, expected: str) -> None:
+    request = gemini(**({"base_url": base} if base else {})).prepare(attempt())
+    assert request.url == f"{expected}/models/gemini-4-argon:generateContent"
+
+
+HOSTS: dict[str, tuple[dict[str, str], str]] = {
+    "default": ({}, f"https://aiplatform.googleapis.com/v1{PARENT}/global"),
+    "region": ({"location": "us-central1"}, f"https://us-central1-aiplatform.googleapis.com/v1{PARENT}/us-central1"),
+    "us": ({"location": "us"}, f"https://aiplatform.us.rep.googleapis.com/v1{PARENT}/us"),
+    "eu": ({"location": "eu"}, f"https://aiplatform.eu.rep.googleapis.com/v1{PARENT}/eu"),
+    "own": ({"location": "eu", "base_url": "http://localhost:1/v"}, f"http://localhost:1/v/v1{PARENT}/eu"),
+    "own with version": ({"base_url": "http://localhost:1/v1beta1"}, f"http://localhost:1/v1beta1{PARENT}/global"),
+}
+
+
+@pytest.mark.parametrize(("keys", "expected"), HOSTS.values(), ids=HOSTS.keys())
+def test_vertex_ai_is_at(keys: dict[str, str], expected: str) -> None:
+    there = vertex(**keys)
+    assert there.prepare(attempt()).url == f"{expected}/publishers/google/models/gemini-4-argon:generateContent"
+    assert there.prepare(claude()).url == f"{expected}/publishers/anthropic/models/claude-sonnet-5-5:rawPredict"
+
+
+def test_a_project_of_a_domain_stays_one_segment() -> None:
+    url = provider(project="example.com:p").prepare(attempt()).url
+    assert "/projects/example.com%3Ap/locations/" in url
+
+
+VERBS: dict[str, tuple[GoogleProvider, Attempt, str]] = {
+    "whole": (gemini(), attempt(), "models/gemini-4-argon:generateContent"),
+    "stream": (gemini(), attempt(stream=True), "models/gemini-4-argon:streamGenerateContent?alt=sse"),
+    "count": (gemini(), attempt(action="count_tokens"), "models/gemini-4-argon:countTokens"),
+    "count of a stream": (gemini(), attempt(action="count_tokens", stream=True), "models/gemini-4-argon:countTokens"),
+    "named collection": (gemini(), attempt("models/gemini-x"), "models/gemini-x:generateContent"),
+    "tuned": (gemini(), attempt("tunedModels/mine-1"), "tunedModels/mine-1:generateContent"),
+    "vertex stream": (vertex(), attempt(stream=True), "google/models/gemini-4-argon:streamGenerateContent?alt=sse"),
+    "vertex count": (vertex(), attempt(action="count_tokens"), "google/models/gemini-4-argon:countTokens"),
+    "vertex named": (vertex(), attempt("publishers/google/models/g"), "/publishers/google/models/g:generateContent"),
+    "vertex tuned": (vertex(), attempt("endpoints/123"), "locations/global/endpoints/123:generateContent"),
+    "claude stream": (vertex(), claude(stream=True), "anthropic/models/claude-sonnet-5-5:streamRawPredict"),
+    "claude dated": (vertex(), claude("claude-haiku-4-5@20251001"), "models/claude-haiku-4-5@20251001:rawPredict"),
+    "claude count": (vertex(), claude(action="count_tokens"), "anthropic/models/count-tokens:rawPredict"),
+}
+
+
+@pytest.mark.parametrize(("there", "given", "expected"), VERBS.values(), ids=VERBS.keys())
+def test_asks_for(there: GoogleProvider, given: Attempt, expected: str) -> None:
+    request = there.prepare(given)
+    assert request.url.endswith(expected)
+    assert there.prepare(given) == request
+    assert "beta=true" not in request.url
+
+
+HOSTILE = ["../../x", "a/b", "a?b", "a#b", "a:delete", "models/../x", "a%2fb", "@evil.example", "endpoints/1/2", "ä b"]
+
+
+@pytest.mark.parametrize("model", HOSTILE)
+@pytest.mark.parametrize("make", [gemini, vertex])
+def test_a_model_id_stays_in_its_segment(make: Any, model: str) -> None:
+    there = make()
+    url = there.prepare(attempt(model)).url
+    collection = "/endpoints/" if model.startswith("endpoints/") and make is vertex else "/models/"
+    front, _, segment = url.rpartition(collection)
+    assert front + collection == url[: len(front + collection)]
+    assert front.startswith(there.base_url)
+    name, verb = segment.split(":")
+    assert verb == "generateContent"
+    assert name.isascii() and not set(name) & set("/?# ")
+    there.close()
+
+
+def test_a_key_travels_in_its_header_only() -> None:
+    client = {"authorization": "Bearer own", "x-api-key": "own", "x-goog-api-key": "own", "anthropic-beta": "b"}
+    request = gemini().prepare(attempt(key=KEY, headers=client))
+    assert set(request.headers) == {"content-type", "user-agent", "x-goog-api-key"}
+    assert request.headers["x-goog-api-key"] == KEY.get_secret_value()
+    assert KEY.get_secret_value() not in request.url + repr(request)
+
+
+def test_vertex_gets_no_credentials_before_it_is_called() -> None:
+    request = vertex().prepare(attempt(headers={"authorization": "Bearer own", "x-provider-api-key": "own"}))
+    assert set(request.headers) == {"content-type", "user-agent"}
+    assert vertex().key({"x-provider-api-key": "own"}) is None
+
+
+def test_keys() -> None:
+    own = {"x-provider-api-key": "own-key"}
+    assert gemini().key(own) == KEY
+    forwarding = provider(forward_token=True)
+    assert forwarding.key(own) == SecretStr("own-key")
+    with pytest.raises(AuthenticationFailed, match="needs the caller's own key"):
+        forwarding.key({})
+    assert gemini(forward_token=True).key({}) == KEY
+
+
+def test_dialects() -> None:
+    model = ModelSettings()
+    assert gemini().dialects_of("gemini-4-argon", model) == ("gemini",)
+    assert vertex().dialects_of("gemini-4-argon", model) == ("gemini",)
+    assert vertex().dialects_of("claude-opus-5-5", model) == ("messages",)
+    assert [gemini().counts_in(name) for name in ("gemini", "messages", "chat")] == [True, False, False]
+    assert [vertex().counts_in(name) for name in ("gemini", "messages", "chat")] == [True, True, False]
+
+
+QUIRKS: dict[str, tuple[GoogleProvider, str, str, set[str], set[str]]] = {
+    "Gemini": (gemini(), "gemini", "gemini-3.8-flash", {"function_ids", "thought_signatures"}, {"vertex"}),
+    "Gemini on Vertex": (vertex(), "gemini", "gemini-3.8-flash", {"vertex", "thought_signatures"}, {"function_ids"}),
+    "Claude": (vertex(), "messages", "claude-opus-4-8", {"adaptive_only", "xhigh_effort"}, set(LACKING)),
+    "Claude, dated": (vertex(), "messages", "claude-haiku-4-5@20251001", {"one_sampling"}, set(LACKING)),
+    "Claude that no one forces": (
+        vertex(),
+        "messages",
+        "claude-opus-5-5",
+        {"no_forced_tools", "structured_output"},
+        {"system_role", "strict_tools"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("there", "dialect", "model", "has", "lacks"), QUIRKS.values(), ids=QUIRKS.keys())
+def test_targets(there: GoogleProvider, dialect: str, model: str, has: set[str], lacks: set[str]) -> None:
+    target = there.target(dialect, model, ModelSettings(max_tokens=77))
+    assert (target.model, target.max_tokens) == (model, 77)
+    assert target.quirks >= has
+    assert not target.quirks & lacks
+
+
+STATUS = {"code": 403, "message": "Denied on resource.", "status": "PERMISSION_DENIED"}
+POLICY = {"code": 400, "message": "Constraint violated.", "status": "FAILED_PRECONDITION"}
+ERRORS: dict[str, tuple[int, Any, str | None]] = {
+    "a Status": (403, {"error": STATUS}, "permission"),
+    "in an array": (403, [{"error": STATUS}], "permission"),
+    "a policy": (400, {"error": POLICY}, "invalid_request"),
+    "quota": (429, {"error": {"code": 429, "message": "m", "status": "RESOURCE_EXHAUSTED"}}, "rate_limit"),
+    "without a status": (404, {"error": {"code": 404, "message": "m"}}, "model_not_found"),
+    "Anthropic's": (400, {"type": "error", "error": {"type": "invalid_request_error", "message": "m"}}, None),
+    "something else": (500, {"detail": "m"}, None),
+    "a text": (500, "m", None),
+}
+
+
+@pytest.mark.parametrize(("status", "body", "kind"), ERRORS.values(), ids=ERRORS.keys())
+def test_errors_of_google_are_told_from_anthropics(status: int, body: Any, kind: str | None) -> None:
+    raw = json.dumps(body).encode()
+    found = vertex().read_error("messages", status, {}, raw)
+    assert (found.kind if found else None) == kind
+    assert vertex().read_error("gemini", status, {}, raw) is None
+    if found is not None:
+        wire = body[0] if isinstance(body, list) else body
+        assert (found.status, found.message) == (status, wire["error"]["message"])
+
+
+def test_an_error_that_is_not_json() -> None:
+    assert vertex().read_error("messages", 502, {}, b"<html>") is None

@@ -1,0 +1,234 @@
+"""One token for many calls: who waits for what, and for how long."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from nexus.call import Cancel
+from nexus.errors import Cancelled, InternalError, Unreachable, UpstreamError, UpstreamTimeout
+from providers.google.tokens import EARLY, LEAST, PAUSE, Grant, Tokens
+from tests.serving import wait_until
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Issuer:
+    """Grants that last ``seconds``; each fetch waits for ``open`` and may fail."""
+
+    def __init__(self, clock: Clock, seconds: float = 3600.0) -> None:
+        self.clock, self.seconds = clock, seconds
+        self.fetches = 0
+        self.busy = 0
+        self.most = 0
+        self.failure: Exception | None = None
+        self.open = threading.Event()
+        self.open.set()
+        self._lock = threading.Lock()
+
+    def __call__(self) -> Grant:
+        with self._lock:
+            self.fetches += 1
+            self.busy += 1
+            self.most = max(self.most, self.busy)
+            number = self.fetches
+        try:
+            assert self.open.wait(10)
+            if self.failure is not None:
+                raise self.failure
+            now = self.clock()
+            return Grant({"authorization": f"Bearer {number}"}, expires=now + self.seconds, fetched=now)
+        finally:
+            with self._lock:
+                self.busy -= 1
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def issuer(clock: Clock) -> Issuer:
+    return Issuer(clock)
+
+
+def fetching() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "g-token"]
+
+
+def tokens(issuer: Issuer, patience: float = 10.0) -> Tokens:
+    return Tokens("g", issuer, patience=patience, clock=issuer.clock)
+
+
+def taken(tokens: Tokens, cancel: Cancel | None = None) -> str:
+    return tokens.get(cancel or Cancel()).headers["authorization"]
+
+
+def test_twenty_calls_one_fetch(issuer: Issuer) -> None:
+    issuer.open.clear()
+    shared = tokens(issuer)
+    with ThreadPoolExecutor(20) as pool:
+        calls = [pool.submit(taken, shared) for _ in range(20)]
+        wait_until(lambda: issuer.fetches == 1)
+        issuer.open.set()
+        assert {call.result(10) for call in calls} == {"Bearer 1"}
+    assert (issuer.fetches, taken(shared)) == (1, "Bearer 1")
+
+
+def test_is_renewed_before_its_end_while_nobody_waits(clock: Clock, issuer: Issuer) -> None:
+    shared = tokens(issuer)
+    assert taken(shared) == "Bearer 1"
+    clock.now += 3600 - EARLY - 1
+    assert taken(shared) == "Bearer 1"
+    assert issuer.fetches == 1
+    issuer.open.clear()
+    clock.now += 2
+    assert [taken(shared) for _ in range(5)] == ["Bearer 1"] * 5
+    wait_until(lambda: issuer.fetches == 2)
+    issuer.open.set()
+    wait_until(lambda: taken(shared) == "Bearer 2")
+    assert (issuer.fetches, issuer.most) == (2, 1)
+
+
+def test_one_that_is_about_to_end_is_waited_for(clock: Clock, issuer: Issuer) -> None:
+    shared = tokens(issuer)
+    taken(shared)
+    clock.now += 3600 - LEAST
+    assert taken(shared) == "Bearer 2"
+
+
+def test_a_short_life_does_not_mean_a_fetch_for_each_call(clock: Clock) -> None:
+    issuer = Issuer(clock, seconds=60)
+    shared = tokens(issuer)
+    assert [taken(shared) for _ in range(5)] == ["Bearer 1"] * 5
+    clock.now += 46
+    taken(shared)
+    wait_until(lambda: taken(shared) == "Bearer 2")
+
+
+def test_one_without_an_end(clock: Clock) -> None:
+    issuer = Issuer(clock, seconds=float("inf"))
+    shared = tokens(issuer)
+    taken(shared)
+    clock.now += 1e9
+    assert taken(shared) == "Bearer 1"
+
+
+def test_all_who_wait_share_a_failure_and_the_next_one_tries_again(issuer: Issuer) -> None:
+    issuer.failure = Unreachable("g: gone", provider="g")
+    issuer.open.clear()
+    shared = tokens(issuer)
+    with ThreadPoolExecutor(5) as pool:
+        calls = [pool.submit(taken, shared) for _ in range(5)]
+        wait_until(lambda: issuer.fetches == 1)
+        # All five wait by now, or will find the same fetch under way.
+        time.sleep(0.05)
+        issuer.open.set()
+        errors = [call.exception(10) for call in calls]
+    assert all(isinstance(error, Unreachable) for error in errors)
+    issuer.failure = None
+    assert taken(shared).startswith("Bearer ")
+
+
+def test_a_renewal_that_fails_hurts_nobody_and_is_not_repeated_at_once(
+    clock: Clock, issuer: Issuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    shared = tokens(issuer)
+    taken(shared)
+    issuer.failure = Unreachable("g: gone", provider="g")
+    clock.now += 3600 - EARLY
+    with caplog.at_level(logging.WARNING):
+        assert taken(shared) == "Bearer 1"
+        wait_until(lambda: len(caplog.records) == 1)
+    assert caplog.records[0].__dict__["fields"] == {"error": "g: gone"}
+    assert [taken(shared) for _ in range(5)] == ["Bearer 1"] * 5
+    assert issuer.fetches == 2
+    clock.now += PAUSE
+    issuer.failure = None
+    taken(shared)
+    wait_until(lambda: taken(shared) == "Bearer 3")
+
+
+def test_a_cancelled_call_stops_waiting_and_the_fetch_goes_on(issuer: Issuer) -> None:
+    issuer.open.clear()
+    shared, cancel = tokens(issuer), Cancel()
+    with ThreadPoolExecutor(2) as pool:
+        left = pool.submit(taken, shared, cancel)
+        stays = pool.submit(taken, shared)
+        wait_until(lambda: issuer.fetches == 1)
+        began = time.monotonic()
+        cancel.throw(Cancelled("gone"))
+        assert isinstance(left.exception(10), Cancelled)
+        assert time.monotonic() - began < 1
+        assert not stays.done()
+        issuer.open.set()
+        assert stays.result(10) == "Bearer 1"
+    assert issuer.fetches == 1
+
+
+def test_a_call_cancelled_before_fetches_nothing(issuer: Issuer) -> None:
+    cancel = Cancel()
+    cancel.throw(Cancelled("gone"))
+    with pytest.raises(Cancelled):
+        tokens(issuer).get(cancel)
+    assert issuer.fetches == 0
+
+
+def test_a_fetch_that_is_stuck_is_left_behind(issuer: Issuer) -> None:
+    issuer.open.clear()
+    shared = tokens(issuer, patience=0.05)
+    with pytest.raises(UpstreamTimeout, match=r"g: no access token within 0\.05 s") as caught:
+        taken(shared)
+    assert (caught.value.retryable, caught.value.provider) == (True, "g")
+    with pytest.raises(UpstreamTimeout):
+        taken(shared)
+    assert issuer.fetches == 2
+    issuer.open.set()
+    wait_until(lambda: issuer.busy == 0)
+    assert taken(shared) in ("Bearer 1", "Bearer 2")
+    assert issuer.fetches == 2
+
+
+def test_one_that_was_refused_is_forgotten_unless_it_is_new(clock: Clock, issuer: Issuer) -> None:
+    shared = tokens(issuer)
+    grant = shared.get(Cancel())
+    shared.reject(grant)
+    assert taken(shared) == "Bearer 1"
+    clock.now += PAUSE + 1
+    shared.reject(grant)
+    assert taken(shared) == "Bearer 2"
+    shared.reject(grant)
+    assert taken(shared) == "Bearer 2"
+
+
+def test_a_bug_in_the_fetch_leaves_nobody_waiting(issuer: Issuer, caplog: pytest.LogCaptureFixture) -> None:
+    issuer.failure = RuntimeError("a bug")
+    with pytest.raises(InternalError) as caught:
+        taken(tokens(issuer))
+    assert "a bug" not in caught.value.message
+    assert caplog.records[0].exc_info is not None
+
+
+def test_no_repr_shows_a_token(issuer: Issuer) -> None:
+    assert "Bearer" not in repr(tokens(issuer).get(Cancel()))
+
+
+def test_threads_are_daemons(issuer: Issuer) -> None:
+    """A process that stops does not wait for a token."""
+    issuer.open.clear()
+    with pytest.raises(UpstreamError):
+        taken(tokens(issuer, patience=0.01))
+    assert fetching() and all(thread.daemon for thread in fetching())
+    issuer.open.set()
+    wait_until(lambda: not fetching())

@@ -1,0 +1,240 @@
+"""Both client protocols against every vendor lane, by the official SDKs, streaming and not.
+
+Law: the fakes are strict about what they are sent: ``violations`` stays empty in every test.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+
+from tests.conftest import Serve
+from tests.server.test_cancel import open_call
+from tests.server.vendors import LANES, Lane
+from tests.serving import Nexus, wait_until
+from tools.fake_upstream import Behaviour, FakeUpstream
+
+HELLO = "Hello from the fake upstream."
+PIXEL = base64.b64encode(bytes.fromhex("89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de")).decode()
+SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+
+
+@dataclass
+class Vendor:
+    """One lane, running."""
+
+    lane: Lane
+    upstream: FakeUpstream
+    nexus: Nexus
+    chat: openai.OpenAI
+    claude: anthropic.Anthropic
+
+
+@pytest.fixture(params=LANES, ids=lambda lane: lane.name)
+def vendor(request: pytest.FixtureRequest, serve: Serve, tmp_path: Path) -> Iterator[Vendor]:
+    lane: Lane = request.param
+    with FakeUpstream(lane.vendor) as upstream:
+        nexus = serve(lane.config(upstream, tmp_path))
+        with (
+            openai.OpenAI(base_url=nexus.openai, api_key="any", max_retries=0) as chat,
+            anthropic.Anthropic(base_url=nexus.anthropic, api_key="any", max_retries=0) as claude,
+        ):
+            yield Vendor(lane, upstream, nexus, chat, claude)
+        assert upstream.violations == []
+
+
+def user(text: str) -> list[Any]:
+    return [{"role": "user", "content": text}]
+
+
+class TestText:
+    def test_chat(self, vendor: Vendor) -> None:
+        answer = vendor.chat.chat.completions.create(model="v/m", messages=user("Hi"))
+        assert answer.choices[0].message.content == HELLO
+        assert (answer.choices[0].finish_reason, answer.model) == ("stop", "v/m")
+        assert answer.usage is not None
+        assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (11, 6)
+
+    def test_chat_stream(self, vendor: Vendor) -> None:
+        chunks = list(
+            vendor.chat.chat.completions.create(
+                model="v/m", messages=user("Hi"), stream=True, stream_options={"include_usage": True}
+            )
+        )
+        assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == HELLO
+        assert {chunk.model for chunk in chunks} == {"v/m"}
+        assert chunks[-1].usage is not None
+        assert (chunks[-1].usage.prompt_tokens, chunks[-1].usage.completion_tokens) == (11, 6)
+
+    def test_messages(self, vendor: Vendor) -> None:
+        answer = vendor.claude.messages.create(model="v/m", max_tokens=64, messages=user("Hi"), system="Be kind.")
+        assert [block.text for block in answer.content if block.type == "text"] == [HELLO]
+        assert (answer.stop_reason, answer.model) == ("end_turn", "v/m")
+        assert (answer.usage.input_tokens, answer.usage.output_tokens) == (11, 6)
+
+    def test_messages_stream(self, vendor: Vendor) -> None:
+        with vendor.claude.messages.stream(model="v/m", max_tokens=64, messages=user("Hi")) as stream:
+            assert "".join(stream.text_stream) == HELLO
+            final = stream.get_final_message()
+        assert (final.stop_reason, final.model) == ("end_turn", "v/m")
+        assert (final.usage.input_tokens, final.usage.output_tokens) == (11, 6)
+
+
+CALLS = (("weather", '{"city": "Paris"}'), ("weather", '{"city": "Rome"}'))
+
+
+class TestTools:
+    """Two parallel calls, their results in the other order, and the answer."""
+
+    def chat_tools(self) -> list[Any]:
+        return [{"type": "function", "function": {"name": "weather", "parameters": SCHEMA}}]
+
+    @pytest.mark.parametrize("streaming", [False, True], ids=["unary", "stream"])
+    def test_chat(self, vendor: Vendor, streaming: bool) -> None:
+        vendor.upstream.next(Behaviour(tool_calls=CALLS))
+        messages = user("Weather in Paris and Rome?")
+        if streaming:
+            with vendor.chat.chat.completions.stream(model="v/m", messages=messages, tools=self.chat_tools()) as stream:
+                first = stream.get_final_completion().choices[0]
+        else:
+            first = vendor.chat.chat.completions.create(  # type: ignore[assignment]
+                model="v/m", messages=messages, tools=self.chat_tools()
+            ).choices[0]
+        assert first.finish_reason == "tool_calls"
+        calls = first.message.tool_calls or []
+        asked = [(call.function.name, json.loads(call.function.arguments)) for call in calls]
+        assert asked == [("weather", {"city": "Paris"}), ("weather", {"city": "Rome"})]
+        assert len({call.id for call in calls}) == 2
+        results = [{"role": "tool", "tool_call_id": call.id, "content": "sunny"} for call in reversed(calls)]
+        echo = echoed(first.message.model_dump(exclude_none=True))
+        answer = vendor.chat.chat.completions.create(
+            model="v/m",
+            messages=[*messages, echo, *results],  # type: ignore[list-item]
+            tools=self.chat_tools(),
+        )
+        assert answer.choices[0].message.content == HELLO
+
+    @pytest.mark.parametrize("streaming", [False, True], ids=["unary", "stream"])
+    def test_messages(self, vendor: Vendor, streaming: bool) -> None:
+        vendor.upstream.next(Behaviour(tool_calls=CALLS))
+        tools: list[Any] = [{"name": "weather", "input_schema": SCHEMA}]
+        messages = user("Weather in Paris and Rome?")
+        asked: dict[str, Any] = {"model": "v/m", "max_tokens": 64, "messages": messages, "tools": tools}
+        if streaming:
+            with vendor.claude.messages.stream(**asked) as stream:
+                first = stream.get_final_message()
+        else:
+            first = vendor.claude.messages.create(**asked)
+        assert first.stop_reason == "tool_use"
+        calls = [block for block in first.content if block.type == "tool_use"]
+        assert [call.input for call in calls] == [{"city": "Paris"}, {"city": "Rome"}]
+        image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}}
+        results = [
+            {"type": "tool_result", "tool_use_id": calls[1].id, "content": "no such place", "is_error": True},
+            {"type": "tool_result", "tool_use_id": calls[0].id, "content": [{"type": "text", "text": "see"}, image]},
+        ]
+        echo = [block.model_dump(exclude_none=True) for block in first.content]
+        again = [*messages, {"role": "assistant", "content": echo}, {"role": "user", "content": results}]
+        answer = vendor.claude.messages.create(**{**asked, "messages": again})
+        assert answer.content[-1].type == "text"
+
+
+def echoed(message: dict[str, Any]) -> dict[str, Any]:
+    """The assistant's message as agents send it back: what is only there to be read stays behind."""
+    for call in message["tool_calls"]:
+        call.pop("index", None)
+        call["function"].pop("parsed_arguments", None)
+    return {name: value for name, value in message.items() if name not in ("annotations", "parsed", "refusal")}
+
+
+class TestThinking:
+    def test_messages(self, vendor: Vendor) -> None:
+        if vendor.lane.vendor == "openai":
+            pytest.skip("the chat dialect of OpenAI itself shows no thinking")
+        vendor.upstream.next(Behaviour(thinking="Let me see."))
+        with vendor.claude.messages.stream(
+            model="v/m", max_tokens=4096, messages=user("Hi"), thinking={"type": "enabled", "budget_tokens": 2048}
+        ) as stream:
+            final = stream.get_final_message()
+        assert next(block.thinking for block in final.content if block.type == "thinking") == "Let me see."
+        echo = [block.model_dump(exclude_none=True) for block in final.content]
+        again: list[Any] = [*user("Hi"), {"role": "assistant", "content": echo}, *user("And now?")]
+        vendor.claude.messages.create(
+            model="v/m", max_tokens=4096, messages=again, thinking={"type": "enabled", "budget_tokens": 2048}
+        )
+
+
+class TestStructuredOutput:
+    def test_chat(self, vendor: Vendor) -> None:
+        forced = Behaviour(text='{"city": "Paris"}', tool_calls=())
+        vendor.upstream.default = forced
+        asked: Any = {"type": "json_schema", "json_schema": {"name": "place", "schema": SCHEMA}}
+        probe = vendor.chat.chat.completions.create(model="v/m", messages=user("Where?"), response_format=asked)
+        body = vendor.upstream.requests[-1].body
+        if b"json_answer" in body:
+            vendor.upstream.default = Behaviour(tool_call=True, tool_arguments='{"city": "Paris"}')
+            probe = vendor.chat.chat.completions.create(model="v/m", messages=user("Where?"), response_format=asked)
+        assert json.loads(probe.choices[0].message.content or "") == {"city": "Paris"}
+        assert probe.choices[0].finish_reason == "stop"
+
+
+class TestTrouble:
+    @pytest.mark.parametrize(
+        ("status", "chat_error", "claude_error"),
+        [
+            (400, openai.BadRequestError, anthropic.BadRequestError),
+            (401, openai.AuthenticationError, anthropic.AuthenticationError),
+            (403, openai.PermissionDeniedError, anthropic.PermissionDeniedError),
+            (429, openai.RateLimitError, anthropic.RateLimitError),
+            (503, openai.InternalServerError, anthropic.APIStatusError),
+        ],
+    )
+    def test_errors(
+        self, vendor: Vendor, status: int, chat_error: type[Exception], claude_error: type[Exception]
+    ) -> None:
+        vendor.upstream.default = Behaviour(status=status, message="the vendor's own words")
+        with pytest.raises(chat_error, match="the vendor's own words"):
+            vendor.chat.chat.completions.create(model="v/m", messages=user("Hi"))
+        with pytest.raises(claude_error, match="the vendor's own words"):
+            vendor.claude.messages.create(model="v/m", max_tokens=64, messages=user("Hi"))
+
+    @pytest.mark.parametrize("behaviour", [Behaviour(cut_after=3), Behaviour(end_after=2)], ids=["cut", "ends early"])
+    def test_a_broken_stream_never_looks_complete(self, vendor: Vendor, behaviour: Behaviour) -> None:
+        long = "one two three four five six seven eight nine ten " * 20
+        vendor.upstream.next(replace(behaviour, text=long), replace(behaviour, text=long))
+        with pytest.raises(openai.APIError, match=r"broke off|ended before"):
+            list(vendor.chat.chat.completions.create(model="v/m", messages=user("Hi"), stream=True))
+        with (
+            pytest.raises(anthropic.APIError, match=r"broke off|ended before"),
+            vendor.claude.messages.stream(model="v/m", max_tokens=64, messages=user("Hi")) as stream,
+        ):
+            stream.until_done()
+
+    @pytest.mark.parametrize("path", ["/llm/openai/v1/chat/completions", "/llm/anthropic/v1/messages"])
+    def test_a_client_that_leaves_stops_the_vendor(self, vendor: Vendor, path: str) -> None:
+        vendor.upstream.next(Behaviour(first_event_delay=30))
+        body = {"model": "v/m", "max_tokens": 64, "stream": True, "messages": user("Hi")}
+        client: socket.socket = open_call(vendor.nexus, path, body)
+        vendor.upstream.wait_for_requests(1)
+        client.close()
+        left = time.monotonic()
+        gone = vendor.upstream.wait_for_disconnects(1, timeout=5)
+        assert gone[0].at - left < 1
+        wait_until(lambda: vendor.nexus.house.workers.busy == 0, 1)
+
+
+def test_tokens_are_counted(vendor: Vendor) -> None:
+    counted = vendor.claude.messages.count_tokens(model="v/m", messages=user("Hello, you!"))
+    assert counted.input_tokens > 0
+    # The fake OpenAI is a server that does not know how to count.
+    vendor.upstream.violations[:] = [seen for seen in vendor.upstream.violations if "input_tokens" not in seen]

@@ -1,0 +1,61 @@
+"""Every vendor lane that Nexus has, each with its fake in front of the real server.
+
+Law: one line per lane; a test that is written once runs over all of them.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.serving import KEY
+from tools.fake_upstream import ACCESS_KEY, SECRET_KEY, FakeUpstream, service_account
+
+
+@dataclass(frozen=True)
+class Lane:
+    """``passes`` is the client dialect for which bytes pass; None where both are translated."""
+
+    name: str
+    vendor: str
+    model: str
+    passes: str | None
+
+    def config(self, upstream: FakeUpstream, folder: Path) -> str:
+        return CONFIGS[self.vendor](upstream, folder) + f'models.m.rename = "{self.model}"\n'
+
+
+def _keyed(kind: str, upstream: FakeUpstream, folder: Path) -> str:
+    return f'[llm.providers.v]\ntype = "{kind}"\napi_key = "{KEY}"\nbase_url = "{upstream.base_url}"\n'
+
+
+def _vertex(upstream: FakeUpstream, folder: Path) -> str:
+    file = folder / "service-account.json"
+    file.write_text(json.dumps(service_account(upstream.origin)))
+    place = f'project = "fake-project"\nlocation = "us-central1"\ncredentials = "{file}"\n'
+    return f'[llm.providers.v]\ntype = "google"\nbase_url = "{upstream.base_url}"\n{place}'
+
+
+def _bedrock(upstream: FakeUpstream, folder: Path) -> str:
+    keys = f'access_key_id = "{ACCESS_KEY}"\nsecret_access_key = "{SECRET_KEY}"\nregion = "us-east-1"\n'
+    return f'[llm.providers.v]\ntype = "bedrock"\nbase_url = "{upstream.base_url}"\n{keys}'
+
+
+CONFIGS = {
+    "openai": lambda upstream, folder: _keyed("openai", upstream, folder),
+    "anthropic": lambda upstream, folder: _keyed("anthropic", upstream, folder),
+    "gemini": lambda upstream, folder: _keyed("google", upstream, folder),
+    "vertex": _vertex,
+    "bedrock": _bedrock,
+}
+
+LANES = [
+    Lane("openai", "openai", "gpt-4.1", "chat"),
+    Lane("anthropic", "anthropic", "claude-sonnet-4-5", "messages"),
+    Lane("gemini", "gemini", "gemini-2.5-flash", None),
+    Lane("vertex gemini", "vertex", "gemini-2.5-flash", None),
+    Lane("vertex claude", "vertex", "claude-sonnet-4-5", "messages"),
+    Lane("bedrock claude", "bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "messages"),
+    Lane("bedrock converse", "bedrock", "us.amazon.nova-pro-v1:0", None),
+]

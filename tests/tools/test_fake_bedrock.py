@@ -1,0 +1,459 @@
+"""The fake Bedrock: signatures, shapes, semantic checks, real event streams, and boto3 as its client.
+
+Law: every violation is seen twice: by the client as an error, by the test in ``violations``.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+import boto3  # type: ignore[import-untyped]
+import pytest
+import requests
+from anthropic import AnthropicBedrock, RateLimitError
+from anthropic.types import Message, MessageParam
+from botocore.auth import SigV4Auth  # type: ignore[import-untyped]
+from botocore.awsrequest import AWSRequest  # type: ignore[import-untyped]
+from botocore.config import Config  # type: ignore[import-untyped]
+from botocore.credentials import Credentials  # type: ignore[import-untyped]
+from botocore.exceptions import ClientError, EventStreamError  # type: ignore[import-untyped]
+
+from nexus.protocols.converse.eventstream import Decoder, named
+from nexus.protocols.converse.failures import read_error
+from tools.fake_upstream import ACCESS_KEY, SECRET_KEY, Behaviour, Call, FakeUpstream, Redacted, Text, Thinking
+from tools.fake_upstream.aws.shapes import service, shape_problems
+from tools.fake_upstream.parts import SIGNATURES
+
+NOVA = "amazon.nova-lite-v1:0"
+CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+HELLO = {"role": "user", "content": [{"text": "Hello!"}]}
+USE = {"toolUse": {"toolUseId": "t1", "name": "weather", "input": {"city": "Paris"}}}
+RESULT = {"toolResult": {"toolUseId": "t1", "content": [{"text": "22 C"}], "status": "success"}}
+SPEC = {"name": "weather", "description": "x", "inputSchema": {"json": {"type": "object", "x-any": [1]}}}
+TOOLS = {"tools": [{"toolSpec": SPEC}]}
+DOCUMENT = {"document": {"name": "a-1", "format": "pdf", "source": {"bytes": "aGk="}}}
+TALK: dict[str, Any] = {
+    "anthropic_version": "bedrock-2023-05-31",
+    "max_tokens": 16,
+    "messages": [{"role": "user", "content": "Hello!"}],
+}
+QUICK = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=5)
+
+
+@pytest.fixture
+def bedrock() -> Iterator[FakeUpstream]:
+    with FakeUpstream("bedrock") as fake:
+        yield fake
+
+
+def post(fake: FakeUpstream, body: Any, operation: str = "converse", model: str = NOVA) -> requests.Response:
+    url = f"{fake.base_url}/model/{quote(model, safe='')}/{operation}"
+    return requests.post(url, json=body, headers={"authorization": "Bearer k"}, timeout=10)
+
+
+def user(*blocks: Any) -> dict[str, Any]:
+    return {"role": "user", "content": list(blocks)}
+
+
+def assistant(*blocks: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": list(blocks)}
+
+
+def talk(*messages: Any, **more: Any) -> dict[str, Any]:
+    return {"messages": list(messages)} | more
+
+
+def thought(signature: str) -> dict[str, Any]:
+    return {"reasoningContent": {"reasoningText": {"text": "Hm.", "signature": signature}}}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        talk(HELLO, system=[{"text": "Be brief."}, {"cachePoint": {"type": "default"}}]),
+        talk(HELLO, assistant(USE), user(RESULT, {"text": "and?"}), toolConfig=TOOLS),
+        talk(
+            HELLO, assistant({"text": "So"}), inferenceConfig={"maxTokens": 5, "temperature": 1, "stopSequences": ["a"]}
+        ),
+        talk(user(DOCUMENT, {"text": "Read it."}, {"image": {"format": "png", "source": {"bytes": "aGk="}}})),
+        talk(HELLO, toolConfig=TOOLS | {"toolChoice": {"tool": {"name": "weather"}}}),
+        talk(HELLO, assistant(thought(SIGNATURES["converse"]), {"text": "x"}), HELLO),
+        talk(HELLO, additionalModelRequestFields={"thinking": {"any": [1]}}, serviceTier={"type": "flex"}),
+        talk(
+            HELLO,
+            outputConfig={"textFormat": {"type": "json_schema", "structure": {"jsonSchema": {"schema": "{}"}}}},
+        ),
+    ],
+)
+def test_converse_requests_that_fit(bedrock: FakeUpstream, body: dict[str, Any]) -> None:
+    for operation in ("converse", "converse-stream"):
+        reply = post(bedrock, body, operation)
+        assert (reply.status_code, bedrock.violations) == (200, []), reply.text
+
+
+@pytest.mark.parametrize(
+    ("body", "violation"),
+    [
+        (talk(HELLO, frobnicate=1), "frobnicate: no such member"),
+        (talk(HELLO, modelId=NOVA), "modelId: no such member"),
+        (talk(user({"text": "x", "cache": 1})), "messages.0.content.0.cache: no such member"),
+        (talk(user({"text": "x", "cachePoint": {"type": "default"}})), "messages.0.content.0: a union must have"),
+        (talk(user({})), "messages.0.content.0: a union must have"),
+        (talk({"role": "tool", "content": []}), "messages.0.role: 'tool' is none of"),
+        (talk({"role": "user", "content": "x"}), "messages.0.content: str where list is due"),
+        (talk({"role": "user"}), "messages.0.content: is required"),
+        (talk(user({"text": 1})), "messages.0.content.0.text: int where string is due"),
+        (talk(HELLO, inferenceConfig={"maxTokens": 0}), "inferenceConfig.maxTokens: 0 is less than 1"),
+        (talk(HELLO, inferenceConfig={"maxTokens": True}), "inferenceConfig.maxTokens: bool where integer"),
+        (talk(HELLO, inferenceConfig={"temperature": 1.1}), "inferenceConfig.temperature: 1.1 is more than 1"),
+        (talk(HELLO, inferenceConfig={"stopSequences": [""]}), "inferenceConfig.stopSequences.0: 0 is less than 1"),
+        (talk(HELLO, toolConfig={"tools": []}), "toolConfig.tools: 0 is less than 1"),
+        (
+            talk(HELLO, toolConfig={"tools": [{"toolSpec": SPEC | {"name": "a b"}}]}),
+            "toolConfig.tools.0.toolSpec.name: ",
+        ),
+        (
+            talk(HELLO, toolConfig={"tools": [{"toolSpec": SPEC | {"name": "a" * 65}}]}),
+            "toolConfig.tools.0.toolSpec.name",
+        ),
+        (talk(user({"image": {"format": "bmp", "source": {"bytes": "aGk="}}})), "messages.0.content.0.image.format: "),
+        (
+            talk(user({"image": {"format": "png", "source": {"bytes": "!"}}})),
+            "messages.0.content.0.image.source.bytes: not",
+        ),
+        (
+            talk(user({"image": {"format": "png", "source": {"bytes": ""}}})),
+            "messages.0.content.0.image.source.bytes: 0",
+        ),
+        (talk(HELLO, requestMetadata={"k": "ü"}), "requestMetadata.k: 'ü' does not satisfy"),
+        (talk(), "messages: A conversation must start"),
+        ({}, "messages: A conversation must start"),
+        (talk(assistant({"text": "x"})), "messages.0: A conversation must start"),
+        (talk(HELLO, HELLO), "messages.1: A conversation must alternate"),
+        (talk({"role": "system", "content": [{"text": "x"}]}), "messages.0.role: this model takes no"),
+        (talk(user()), "messages.0.content: The content field in the Message object is empty"),
+        (talk(user({"text": " "})), "messages.0.content.0: The text field in the ContentBlock object is blank"),
+        (talk(HELLO, system=[{"text": " "}]), "system.0: The text field"),
+        (talk(HELLO, assistant(USE), user(RESULT)), "toolConfig: The toolConfig field must be defined"),
+        (talk(HELLO, assistant(USE), HELLO, toolConfig=TOOLS), "messages.2.content: Expected toolResult blocks"),
+        (talk(user(RESULT), toolConfig=TOOLS), "messages.0.content: The number of toolResult blocks exceeds"),
+        (talk(HELLO, assistant(USE, USE), user(RESULT), toolConfig=TOOLS), "messages.1.content: two toolUse blocks"),
+        (talk(user(USE), toolConfig=TOOLS), "messages.0.content.0.toolUse: belongs into a message of the assistant"),
+        (talk(HELLO, assistant(RESULT), toolConfig=TOOLS), "messages.1.content.0.toolResult: belongs into"),
+        (
+            talk(HELLO, assistant({"toolUse": {"toolUseId": "t", "name": "f", "input": "{}"}}), toolConfig=TOOLS),
+            "messages.1.content.0.toolUse.input: ",
+        ),
+        (
+            talk(HELLO, toolConfig=TOOLS | {"toolChoice": {"tool": {"name": "x"}}}),
+            "toolConfig.toolChoice.tool.name: 'x'",
+        ),
+        (talk(HELLO, toolConfig={"tools": [{"toolSpec": SPEC}] * 2}), "toolConfig.tools: two tools have the same"),
+        (
+            talk(HELLO, toolConfig={"tools": [{"cachePoint": {"type": "default"}}]}),
+            "toolConfig.tools: there is no tool",
+        ),
+        (
+            talk(HELLO, toolConfig={"tools": [{"toolSpec": {"name": "f", "inputSchema": {"json": {}}}}]}),
+            "toolConfig.tools.0.toolSpec.inputSchema.json.type: must be object",
+        ),
+        (talk(user(DOCUMENT)), "messages.0.content: a text block must go with a document"),
+        (talk(user(DOCUMENT, DOCUMENT, {"text": "x"})), "messages.0.content: two documents have the same name"),
+        (
+            talk(user({"document": DOCUMENT["document"] | {"name": "a.pdf"}}, {"text": "x"})),
+            "messages.0.content: The document file name",
+        ),
+        (talk(HELLO, assistant(thought(SIGNATURES["gemini"]))), "messages.1.content.0.reasoningContent: Invalid"),
+    ],
+)
+def test_converse_violations(bedrock: FakeUpstream, body: dict[str, Any], violation: str) -> None:
+    reply = post(bedrock, body, "converse-stream")
+    assert reply.status_code == 400
+    assert reply.headers["x-amzn-errortype"].startswith("ValidationException")
+    assert reply.headers["x-amzn-requestid"]
+    assert any(found.startswith(violation) for found in bedrock.violations), bedrock.violations
+    assert bedrock.violations[0] in reply.json()["message"]
+
+
+def test_model_ids(bedrock: FakeUpstream) -> None:
+    arn = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+    for model, status in ((NOVA, 200), (CLAUDE, 200), (arn, 200), ("a b", 400), ("x" * 2049, 400)):
+        assert post(bedrock, talk(HELLO), model=model).status_code == status, model
+    assert post(bedrock, TALK, "invoke", arn).status_code == 200
+    assert [seen.model for seen in bedrock.requests[:3]] == [NOVA, CLAUDE, arn]
+
+
+def without(key: str) -> dict[str, Any]:
+    return {name: value for name, value in TALK.items() if name != key}
+
+
+LINKED = {"type": "image", "source": {"type": "url", "url": "https://x/y.png"}}
+
+
+@pytest.mark.parametrize(
+    ("body", "violation"),
+    [
+        (TALK | {"model": "m"}, "model: Extra"),
+        (TALK | {"stream": True}, "stream: Extra"),
+        (TALK | {"service_tier": "auto"}, "service_tier: Extra"),
+        (TALK | {"frobnicate": 1}, "frobnicate: Extra"),
+        (without("anthropic_version"), "anthropic_version: None"),
+        (TALK | {"anthropic_version": "2023-06-01"}, "anthropic_version: '2023"),
+        (without("max_tokens"), "max_tokens: Field required"),
+        (TALK | {"anthropic_beta": "x"}, "anthropic_beta: Input should be a list"),
+        (TALK | {"anthropic_beta": ["nonsense-2025-01-01"]}, "anthropic_beta: invalid beta flag nonsense"),
+        (TALK | {"context_management": {"edits": []}}, "context_management: Extra"),
+        (TALK | {"messages": [{"role": "user", "content": [LINKED]}]}, "messages.0.content.0.source.type: url sources"),
+    ],
+)
+def test_invoke_violations(bedrock: FakeUpstream, body: dict[str, Any], violation: str) -> None:
+    assert post(bedrock, body, "invoke", CLAUDE).status_code == 400
+    assert any(found.startswith(violation) for found in bedrock.violations), bedrock.violations
+
+
+def test_betas_and_refused_fields_can_be_set(bedrock: FakeUpstream) -> None:
+    edited = TALK | {"context_management": {"edits": []}, "anthropic_beta": ["context-management-2025-06-27"]}
+    assert post(bedrock, edited, "invoke", CLAUDE).status_code == 200
+    assert post(bedrock, TALK, "invoke", NOVA).status_code == 400
+    with FakeUpstream("bedrock", betas=("mine",), refused_fields=("top_k",)) as fake:
+        assert post(fake, TALK | {"anthropic_beta": ["mine"]}, "invoke", CLAUDE).status_code == 200
+        assert post(fake, TALK | {"service_tier": "auto"}, "invoke", CLAUDE).status_code == 200
+        assert post(fake, TALK | {"top_k": 3}, "invoke", CLAUDE).status_code == 400
+        assert post(fake, edited, "invoke", CLAUDE).status_code == 400
+
+
+def test_count_tokens(bedrock: FakeUpstream) -> None:
+    inner = base64.b64encode(json.dumps(TALK).encode()).decode()
+    broken = base64.b64encode(b"[]").decode()
+    for value, status in (
+        ({"converse": talk(HELLO)}, 200),
+        ({"invokeModel": {"body": inner}}, 200),
+        ({"converse": talk(HELLO, HELLO)}, 400),
+        ({"converse": talk(HELLO), "invokeModel": {"body": inner}}, 400),
+        ({"invokeModel": {"body": broken}}, 400),
+    ):
+        reply = post(bedrock, {"input": value}, "count-tokens", CLAUDE.removeprefix("us."))
+        assert reply.status_code == status, reply.text
+    assert post(bedrock, {"input": {"converse": talk(HELLO)}}, "count-tokens").json() == {"inputTokens": 11}
+
+
+FULL = Behaviour(
+    parts=(Thinking("Hm."), Redacted("b3BhcXVl"), Text("One moment."), Call("f", '{"x": 1}'), Call("g")),
+    cached_tokens=4,
+    cache_write_tokens=3,
+    interleaved=True,
+)
+
+
+def test_answers_are_of_the_published_shapes(bedrock: FakeUpstream) -> None:
+    bedrock.default = FULL
+    whole = post(bedrock, talk(HELLO)).json()
+    assert list(shape_problems(service().shape_for("ConverseResponse"), whole)) == []
+    assert whole["usage"]["totalTokens"] == 24
+    assert whole["stopReason"] == "tool_use"
+    events = service().shape_for("ConverseStreamOutput").members
+    decoder = Decoder()
+    names = []
+    for message in decoder.feed(post(bedrock, talk(HELLO), "converse-stream").content):
+        name, payload = named(message)
+        names.append(name)
+        assert list(shape_problems(events[name], json.loads(payload))) == [], name
+    decoder.finish()
+    assert (names[0], names[-2:]) == ("messageStart", ["messageStop", "metadata"])
+
+
+def test_stop_reasons(bedrock: FakeUpstream) -> None:
+    bedrock.next(
+        Behaviour(stop_reason="max_tokens"), Behaviour(stop_sequence="END"), Behaviour(parts=(Call("f", "{broken"),))
+    )
+    cut, stopped, broken = (post(bedrock, talk(HELLO)).json() for _ in range(3))
+    assert cut["stopReason"] == "max_tokens"
+    assert (stopped["stopReason"], stopped["additionalModelResponseFields"]) == (
+        "stop_sequence",
+        {"stop_sequence": "END"},
+    )
+    assert (broken["stopReason"], broken["output"]["message"]["content"]) == ("malformed_tool_use", [])
+
+
+def test_invoke_answers(bedrock: FakeUpstream) -> None:
+    bedrock.default = Behaviour(cached_tokens=4)
+    whole = post(bedrock, TALK, "invoke", CLAUDE)
+    assert Message.model_validate(whole.json()).model == "claude-sonnet-4-5-20250929"
+    assert whole.headers["x-amzn-bedrock-input-token-count"] == "11"
+    streamed = post(bedrock, TALK, "invoke-with-response-stream", CLAUDE)
+    assert streamed.headers["content-type"] == "application/vnd.amazon.eventstream"
+    assert streamed.headers["x-amzn-bedrock-content-type"] == "application/json"
+    chunks = [json.loads(named(message)[1])["bytes"] for message in Decoder().feed(streamed.content)]
+    last = json.loads(base64.b64decode(chunks[-1]))
+    assert last["amazon-bedrock-invocationMetrics"]["inputTokenCount"] == 11
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "kind"),
+    [
+        (Behaviour(status=400), "invalid_request"),
+        (Behaviour(status=429), "rate_limit"),
+        (Behaviour(status=429, error_type="ModelNotReadyException"), "overloaded"),
+        (Behaviour(status=400, error_type="ServiceQuotaExceededException"), "quota"),
+        (Behaviour(status=403, error_type="ExpiredTokenException"), "authentication"),
+        (Behaviour(status=424), "upstream"),
+    ],
+)
+def test_errors_say_why(bedrock: FakeUpstream, behaviour: Behaviour, kind: str) -> None:
+    bedrock.next(behaviour)
+    reply = post(bedrock, talk(HELLO))
+    headers = {name.lower(): value for name, value in reply.headers.items()}
+    failure = read_error(reply.status_code, headers, reply.content)
+    assert (failure.kind, failure.request_id) == (kind, headers["x-amzn-requestid"])
+
+
+def signed(
+    fake: FakeUpstream,
+    *,
+    key: str = ACCESS_KEY,
+    secret: str = SECRET_KEY,
+    token: str | None = None,
+    region: str = "eu-1",
+    name: str = "bedrock",
+) -> requests.PreparedRequest:
+    url = f"{fake.base_url}/model/{quote(NOVA, safe='')}/converse"
+    body = json.dumps(talk(HELLO)).encode()
+    request = AWSRequest("POST", url, {"content-type": "application/json"}, body)
+    SigV4Auth(Credentials(key, secret, token), name, region).add_auth(request)
+    return requests.Request("POST", url, dict(request.headers.items()), data=body).prepare()
+
+
+def send(request: requests.PreparedRequest) -> tuple[int, str]:
+    with requests.Session() as session:
+        reply = session.send(request, timeout=10)
+    return reply.status_code, reply.headers.get("x-amzn-errortype", "").partition(":")[0]
+
+
+def test_signatures(bedrock: FakeUpstream) -> None:
+    assert send(signed(bedrock)) == (200, "")
+    assert send(signed(bedrock, secret="wrong")) == (403, "InvalidSignatureException")
+    assert send(signed(bedrock, key="AKIAOTHER")) == (403, "UnrecognizedClientException")
+    assert send(signed(bedrock, token="session")) == (403, "UnrecognizedClientException")
+    assert send(signed(bedrock, name="s3")) == (403, "InvalidSignatureException")
+    with FakeUpstream("bedrock", session_token="session", region="us-east-1") as fake:
+        assert send(signed(fake, token="session", region="us-east-1")) == (200, "")
+        assert send(signed(fake, region="us-east-1")) == (403, "UnrecognizedClientException")
+        assert send(signed(fake, token="session", region="eu-1")) == (403, "InvalidSignatureException")
+
+
+def changed_body(request: requests.PreparedRequest) -> None:
+    request.body = json.dumps(talk(user({"text": "Goodbye!"}))).encode()
+    request.headers["content-length"] = str(len(request.body))
+
+
+def changed_path(request: requests.PreparedRequest) -> None:
+    request.url = str(request.url).replace("lite", "pro")
+
+
+def old(request: requests.PreparedRequest) -> None:
+    request.headers["x-amz-date"] = (datetime.now(UTC) - timedelta(hours=1)).strftime("%Y%m%dT%H%M%SZ")
+
+
+def unsigned_header(request: requests.PreparedRequest) -> None:
+    request.headers["x-amz-extra"] = "1"
+
+
+def unsigned_payload(request: requests.PreparedRequest) -> None:
+    request.headers["x-amz-content-sha256"] = "UNSIGNED-PAYLOAD"
+
+
+@pytest.mark.parametrize("tamper", [changed_body, changed_path, old, unsigned_header, unsigned_payload])
+def test_what_was_changed_after_signing(bedrock: FakeUpstream, tamper: Any) -> None:
+    request = signed(bedrock)
+    tamper(request)
+    assert send(request) == (403, "InvalidSignatureException")
+    assert bedrock.violations[0].startswith("signature: ")
+
+
+def test_what_is_no_signature(bedrock: FakeUpstream) -> None:
+    request = signed(bedrock)
+    request.headers["authorization"] = "AWS4-HMAC-SHA256 Credential=x"
+    assert send(request) == (403, "IncompleteSignatureException")
+    del request.headers["authorization"]
+    assert send(request) == (403, "IncompleteSignatureException")
+
+
+def client(fake: FakeUpstream) -> Any:
+    return boto3.client(
+        "bedrock-runtime",
+        region_name="us-east-1",
+        endpoint_url=fake.base_url,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+        config=QUICK,
+    )
+
+
+def test_boto3_converses(bedrock: FakeUpstream) -> None:
+    with closing(client(bedrock)) as aws:
+        bedrock.next(FULL, FULL)
+        ask = {"modelId": CLAUDE, "messages": [HELLO], "toolConfig": TOOLS}
+        whole = aws.converse(**ask)
+        assert whole["output"]["message"]["content"][3]["toolUse"]["input"] == {"x": 1}
+        events = [next(iter(event)) for event in aws.converse_stream(**ask)["stream"]]
+        assert events[-1] == "metadata"
+        image = user({"text": "x"}, {"image": {"format": "png", "source": {"bytes": b"hi"}}})
+        assert aws.converse(modelId=CLAUDE, messages=[image])["stopReason"] == "end_turn"
+        counted = aws.count_tokens(modelId="anthropic.claude-9", input={"converse": {"messages": [HELLO]}})
+        assert counted["inputTokens"] == 11
+    assert bedrock.violations == []
+
+
+def test_boto3_invokes(bedrock: FakeUpstream) -> None:
+    about = {"modelId": CLAUDE, "body": json.dumps(TALK), "contentType": "application/json"}
+    with closing(client(bedrock)) as aws:
+        with closing(aws.invoke_model(**about)["body"]) as body:
+            assert json.loads(body.read())["content"][0]["text"] == Behaviour().text
+        stream = aws.invoke_model_with_response_stream(**about)["body"]
+        events = [json.loads(event["chunk"]["bytes"]) for event in stream]
+        assert [event["type"] for event in events][-2:] == ["message_delta", "message_stop"]
+        inner = {"invokeModel": {"body": json.dumps(TALK)}}
+        assert aws.count_tokens(modelId="anthropic.claude-9", input=inner)["inputTokens"] == 11
+    assert bedrock.violations == []
+
+
+def test_boto3_sees_the_errors(bedrock: FakeUpstream) -> None:
+    bedrock.next(Behaviour(status=429, message="slow down"), Behaviour(error_after=2, error_type="ThrottlingException"))
+    with closing(client(bedrock)) as aws:
+        with pytest.raises(ClientError, match="slow down") as refused:
+            aws.converse(modelId=NOVA, messages=[HELLO])
+        assert refused.value.response["Error"]["Code"] == "ThrottlingException"
+        stream = aws.converse_stream(modelId=NOVA, messages=[HELLO])["stream"]
+        with pytest.raises(EventStreamError, match="throttlingException"):
+            list(stream)
+
+
+def test_anthropics_own_client(bedrock: FakeUpstream) -> None:
+    # The installed SDK would send the first-party API's version (2026-10-21) of its own accord.
+    version = {"anthropic_version": "bedrock-2023-05-31"}
+    ask: list[MessageParam] = [{"role": "user", "content": "x"}]
+    with AnthropicBedrock(
+        aws_access_key=ACCESS_KEY,
+        aws_secret_key=SECRET_KEY,
+        aws_region="us-east-1",
+        base_url=bedrock.base_url,
+        max_retries=0,
+    ) as claude:
+        bedrock.next(Behaviour(thinking="Hm."), Behaviour(tool_calls=(("f", '{"x": 1}'), ("g", "{}")), piece_size=9))
+        one = claude.messages.create(model=CLAUDE, max_tokens=9, messages=ask, extra_body=version)
+        assert [block.type for block in one.content] == ["thinking", "text"]
+        with claude.messages.create(
+            model=CLAUDE, max_tokens=9, messages=ask, stream=True, extra_body=version
+        ) as stream:
+            kinds = [event.type for event in stream]
+        assert kinds.count("content_block_start") == 2
+        bedrock.next(Behaviour(status=429, message="slow down"))
+        with pytest.raises(RateLimitError, match="slow down"):
+            claude.messages.create(model=CLAUDE, max_tokens=9, messages=ask, extra_body=version)
+    assert bedrock.violations == []

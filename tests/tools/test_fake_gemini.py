@@ -1,0 +1,323 @@
+"""The fake Gemini API: what it refuses, what it answers, and how Google's own client gets along with it.
+
+Law: every violation is seen twice: by the client as an error, by the test in ``violations``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+from google import genai
+from google.genai import errors, types
+
+from nexus.protocols.gemini.failures import read_error
+from tools.fake_upstream import Behaviour, Call, FakeUpstream, Text, Thinking
+from tools.fake_upstream.parts import SIGNATURES
+
+AUTH = {"x-goog-api-key": "k"}
+OLD, NEW = "gemini-2.5-flash", "gemini-3-pro-preview"
+HELLO = {"role": "user", "parts": [{"text": "Hello!"}]}
+FUNCTION = {"name": "weather", "parametersJsonSchema": {"type": "object", "x-any": [1]}}
+TOOLS = [{"functionDeclarations": [FUNCTION]}]
+CALL = {"functionCall": {"name": "weather", "args": {"city": "Paris"}}}
+RESULT = {"functionResponse": {"name": "weather", "response": {"output": "22 C"}}}
+IMAGE = {"inlineData": {"mimeType": "image/png", "data": "aGk="}}
+SIGNATURE = {"thoughtSignature": SIGNATURES["gemini"]}
+SIGNED = CALL | SIGNATURE
+THOUGHT = {"text": "Hm.", "thought": True}
+
+
+@pytest.fixture
+def gemini() -> Iterator[FakeUpstream]:
+    with FakeUpstream("gemini") as fake:
+        yield fake
+
+
+def user(*parts: dict[str, Any]) -> dict[str, Any]:
+    return {"role": "user", "parts": list(parts)}
+
+
+def model(*parts: dict[str, Any]) -> dict[str, Any]:
+    return {"role": "model", "parts": list(parts)}
+
+
+def talk(*contents: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"contents": list(contents)} | more
+
+
+def configured(**config: Any) -> dict[str, Any]:
+    return talk(HELLO, generationConfig=config)
+
+
+def post(fake: FakeUpstream, body: Any, name: str = OLD, method: str = "generateContent") -> requests.Response:
+    return requests.post(f"{fake.base_url}/models/{name}:{method}", json=body, headers=AUTH, timeout=10)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        talk({"parts": [{"text": "no role"}]}),
+        talk(HELLO, systemInstruction={"parts": [{"text": "Be brief."}]}),
+        talk(HELLO, model(CALL), user(RESULT), tools=TOOLS),
+        talk(HELLO, model(CALL, CALL), user(RESULT, RESULT, {"text": "and?"}), model({"text": "So"})),
+        talk(user(IMAGE, {"fileData": {"mimeType": "video/mp4", "fileUri": "https://x/y.mp4"}})),
+        talk(
+            HELLO,
+            tools=TOOLS,
+            toolConfig={"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["weather"]}},
+        ),
+        talk(HELLO, tools=[{"functionDeclarations": [{"name": "f", "parameters": {"type": "OBJECT"}}]}]),
+        talk(HELLO, model({"text": "", "thoughtSignature": "aGk="}), HELLO, serviceTier="flex"),
+        talk(HELLO, safetySettings=[{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}]),
+        talk(HELLO, cachedContent="cachedContents/1", labels={"a": "b"}, store=False),
+        configured(temperature=2, topP=0.5, topK=40, maxOutputTokens=10, stopSequences=["a"], seed=-5),
+        configured(thinkingConfig={"thinkingBudget": -1, "includeThoughts": True}),
+        configured(responseMimeType="application/json", responseJsonSchema={"type": "object", "$defs": {}}),
+        configured(responseModalities=["TEXT", "IMAGE"], imageConfig={"aspectRatio": "1:1"}),
+    ],
+)
+def test_requests_that_fit(gemini: FakeUpstream, body: dict[str, Any]) -> None:
+    reply = post(gemini, body)
+    assert (reply.status_code, gemini.violations) == (200, []), reply.text
+
+
+@pytest.mark.parametrize(
+    ("body", "violation"),
+    [
+        (talk(), "contents: contents is not specified"),
+        ({}, "contents: contents is not specified"),
+        (talk(HELLO, frobnicate=1), "frobnicate: Extra"),
+        (talk(HELLO, system_instruction=HELLO), "system_instruction: Extra"),
+        (talk(HELLO, generationConfig={"max_output_tokens": 1}), "generationConfig.max_output_tokens: Extra"),
+        (talk(user({"inline_data": IMAGE["inlineData"]})), "contents.0.parts.0.inline_data: Extra"),
+        (talk(user({"text": "x", "cache": 1})), "contents.0.parts.0.cache: Extra"),
+        (talk(user({"text": 1})), "contents.0.parts.0.text: Input should be a valid string"),
+        (
+            talk(user({"text": "x", "thoughtSignature": "!"})),
+            "contents.0.parts.0.thoughtSignature: Data should be valid",
+        ),
+        (talk(HELLO, systemInstruction="be brief"), "systemInstruction: Input should be"),
+        (talk(HELLO, systemInstruction=user(IMAGE)), "systemInstruction.parts.0: systemInstruction takes text only"),
+        (talk(HELLO, tools=[{"functionDeclarations": [{"name": "f", "strict": True}]}]), "tools.0.functionDecl"),
+        (talk(HELLO, tools=[{}]), "tools.0: a tool must have"),
+        (talk(HELLO, toolConfig={"functionCallingConfig": {"mode": "any"}}), "toolConfig.functionCallingConfig.mode"),
+        (talk(HELLO, safetySettings=[{"category": "X", "threshold": "OFF"}]), "safetySettings.0.category: "),
+        (talk(HELLO, safetySettings=[{"method": "SEVERITY"}]), "safetySettings.0.method: the Gemini API has no such"),
+        (configured(maxOutputTokens="5"), "generationConfig.maxOutputTokens: Input should be a valid integer"),
+        (configured(routingConfig={}), "generationConfig.routingConfig: the Gemini API has no such field"),
+        (configured(imageConfig={"aspect": "1:1"}), "generationConfig.imageConfig.aspect: Extra"),
+        (talk({"role": "assistant", "parts": [{"text": "x"}]}), "contents.0.role: Please use a valid role"),
+        (talk(HELLO, HELLO), "contents.1.role: roles must alternate"),
+        (talk(model({"text": "x"})), "contents.0.role: roles must alternate"),
+        (talk(user()), "contents.0.parts: must include"),
+        (talk({"role": "user"}), "contents.0.parts: must include"),
+        (talk(user({})), "contents.0.parts.0: required oneof field 'data'"),
+        (talk(user({"text": "x"} | IMAGE)), "contents.0.parts.0: required oneof field 'data'"),
+        (talk(user({"text": ""})), "contents.0.parts.0.text: must not be empty"),
+        (talk(user({"inlineData": {"data": "aGk="}})), "contents.0.parts.0.inlineData: mimeType and data"),
+        (talk(user({"fileData": {"mimeType": "a/b"}})), "contents.0.parts.0.fileData.fileUri: is required"),
+        (talk(user(RESULT)), "contents.0: Please ensure that function response turn comes immediately after"),
+        (talk(HELLO, model(CALL), user({"text": "well?"})), "contents.2: Please ensure that the number of function"),
+        (talk(HELLO, model(CALL, CALL), user(RESULT)), "contents.2: Please ensure that the number of function"),
+        (
+            talk(HELLO, model(CALL), user({"functionResponse": {"name": "other", "response": {}}})),
+            "contents.2: the function responses' names",
+        ),
+        (
+            talk(HELLO, model({"functionCall": {"name": "weather", "id": "1"}}), user(RESULT)),
+            "contents.2: the function responses' ids",
+        ),
+        (talk(HELLO, model(CALL), user({"functionResponse": {"name": "weather"}})), "contents.2.parts.0.functionResp"),
+        (talk(user(CALL)), "contents.0.parts.0.functionCall: belongs into a turn of model"),
+        (
+            talk(HELLO, model({"functionCall": {"name": "a b"}})),
+            "contents.1.parts.0.functionCall.name: Invalid function",
+        ),
+        (talk(HELLO, tools=[{"functionDeclarations": [{"name": "1x"}]}]), "tools.0.functionDeclarations.0.name: Inv"),
+        (talk(HELLO, tools=[{"functionDeclarations": [FUNCTION, FUNCTION]}]), "tools: Duplicate function declaration"),
+        (
+            talk(HELLO, tools=[{"functionDeclarations": [FUNCTION | {"parameters": {"type": "OBJECT"}}]}]),
+            "tools.0.functionDeclarations.0: parameters and",
+        ),
+        (talk(HELLO, toolConfig={"functionCallingConfig": {"mode": "AUTO"}}), "toolConfig: Function calling config is"),
+        (
+            talk(HELLO, tools=TOOLS, toolConfig={"functionCallingConfig": {"allowedFunctionNames": ["weather"]}}),
+            "toolConfig.functionCallingConfig.allowedFunctionNames: only with",
+        ),
+        (
+            talk(
+                HELLO, tools=TOOLS, toolConfig={"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["x"]}}
+            ),
+            "toolConfig.functionCallingConfig.allowedFunctionNames: 'x' is not declared",
+        ),
+        (
+            talk(HELLO, model(CALL | {"thoughtSignature": SIGNATURES["anthropic"]})),
+            "contents.1.parts.0.thoughtSignature: Corr",
+        ),
+        (talk(HELLO, tools=TOOLS, cachedContent="cachedContents/1"), "cachedContent: can not be used"),
+        (configured(temperature=2.1), "generationConfig.temperature: 2.1 is not in the range"),
+        (configured(seed=2**40), "generationConfig.seed: "),
+        (configured(stopSequences=list("abcdef")), "generationConfig.stopSequences: at most 5"),
+        (configured(responseJsonSchema={}), "generationConfig.responseJsonSchema: response mimetype must be"),
+        (
+            configured(responseMimeType="application/json", responseJsonSchema={}, responseSchema={"type": "STRING"}),
+            "generationConfig: responseSchema and",
+        ),
+        (
+            configured(thinkingConfig={"thinkingBudget": 1, "thinkingLevel": "LOW"}),
+            "generationConfig.thinkingConfig: You can",
+        ),
+    ],
+)
+def test_violations(gemini: FakeUpstream, body: dict[str, Any], violation: str) -> None:
+    reply = post(gemini, body)
+    assert reply.status_code == 400
+    error = reply.json()["error"]
+    assert (error["code"], error["status"]) == (400, "INVALID_ARGUMENT")
+    assert any(found.startswith(violation) for found in gemini.violations), gemini.violations
+    assert gemini.violations[0] in error["message"]
+    assert error["details"][0]["@type"] == "type.googleapis.com/google.rpc.BadRequest"
+
+
+@pytest.mark.parametrize(
+    ("contents", "fits"),
+    [
+        ([HELLO, model(CALL), user(RESULT)], False),
+        ([HELLO, model(SIGNED, CALL), user(RESULT, RESULT)], True),
+        ([HELLO, model(SIGNED), user(RESULT), model(CALL), user(RESULT)], False),
+        ([HELLO, model(CALL), user(RESULT), model({"text": "22"}), HELLO], True),
+        ([HELLO, model(CALL | {"thoughtSignature": "skip_thought_signature_validator"}), user(RESULT)], True),
+    ],
+)
+def test_new_models_want_their_signatures_back(gemini: FakeUpstream, contents: list[Any], fits: bool) -> None:
+    assert post(gemini, talk(*contents, tools=TOOLS), NEW).status_code == (200 if fits else 400)
+    assert all("missing a thought_signature" in found for found in gemini.violations)
+    assert post(gemini, talk(*contents, tools=TOOLS), OLD).status_code == 200
+
+
+def test_keys(gemini: FakeUpstream) -> None:
+    url = f"{gemini.base_url}/models/{OLD}:generateContent"
+    for query, headers, status in (
+        ("?key=k", {}, 400),
+        ("?key=k", AUTH, 400),
+        ("", {}, 403),
+        ("", {"authorization": "Bearer k"}, 401),
+        ("?alt=sse", AUTH, 400),
+    ):
+        assert requests.post(url + query, json=talk(HELLO), headers=headers, timeout=10).status_code == status
+    assert gemini.violations[0] == "key: is in the URL, where logs keep it"
+    assert post(gemini, talk(HELLO), method="streamGenerateContent").status_code == 400
+    with FakeUpstream("gemini", api_key="right") as fake:
+        error = post(fake, talk(HELLO)).json()["error"]
+        assert error["details"][0]["reason"] == "API_KEY_INVALID"
+
+
+def test_count_tokens(gemini: FakeUpstream) -> None:
+    gemini.default = Behaviour(cached_tokens=4)
+    whole = {"generateContentRequest": talk(HELLO, tools=TOOLS) | {"model": f"models/{OLD}"}}
+    for body in (talk(HELLO), whole):
+        reply = post(gemini, body, method="countTokens")
+        counted = types.CountTokensResponse.model_validate(reply.json())
+        assert (counted.total_tokens, counted.cached_content_token_count) == (15, 4)
+    wrong = {"generateContentRequest": talk(HELLO) | {"model": "models/other"}}
+    for body in (talk(HELLO, tools=TOOLS), wrong, whole | talk(HELLO), {"generateContentRequest": 1}):
+        assert post(gemini, body, method="countTokens").status_code == 400
+
+
+def test_usage_adds_up(gemini: FakeUpstream) -> None:
+    gemini.next(Behaviour(cached_tokens=4, output_tokens=9, reasoning_tokens=5))
+    parsed = types.GenerateContentResponse.model_validate(post(gemini, talk(HELLO)).json())
+    used = parsed.usage_metadata
+    assert used is not None
+    assert (used.prompt_token_count, used.cached_content_token_count) == (15, 4)
+    assert (used.candidates_token_count, used.thoughts_token_count, used.total_token_count) == (4, 5, 24)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "name", "parts"),
+    [
+        (Behaviour(thinking="Hm.", text="x"), OLD, [THOUGHT, {"text": "x"} | SIGNATURE]),
+        (Behaviour(parts=(Thinking("Hm.", ""), Text("x"))), NEW, [THOUGHT, {"text": "x"}]),
+        (
+            Behaviour(tool_calls=(("a", '{"x": 1}'), ("b", "{}"))),
+            NEW,
+            [
+                {"functionCall": {"id": "fc_00000001", "name": "a", "args": {"x": 1}}} | SIGNATURE,
+                {"functionCall": {"id": "fc_00000001_2", "name": "b", "args": {}}},
+            ],
+        ),
+        (Behaviour(tool_calls=(("a", "{}"),), call_ids=False), OLD, [{"functionCall": {"name": "a", "args": {}}}]),
+    ],
+)
+def test_parts(gemini: FakeUpstream, behaviour: Behaviour, name: str, parts: list[Any]) -> None:
+    gemini.next(behaviour)
+    candidate = post(gemini, talk(HELLO), name).json()["candidates"][0]
+    assert candidate == {"content": {"parts": parts, "role": "model"}, "index": 0, "finishReason": "STOP"}
+
+
+def test_reasons(gemini: FakeUpstream) -> None:
+    gemini.next(
+        Behaviour(stop_reason="MAX_TOKENS"), Behaviour(block_reason="SAFETY"), Behaviour(parts=(Call("f", "{broken"),))
+    )
+    stopped, blocked, broken = (
+        types.GenerateContentResponse.model_validate(post(gemini, talk(HELLO)).json()) for _ in range(3)
+    )
+    assert stopped.candidates and stopped.candidates[0].finish_reason is types.FinishReason.MAX_TOKENS
+    assert blocked.prompt_feedback and blocked.prompt_feedback.block_reason is types.BlockedReason.SAFETY
+    assert not blocked.candidates
+    assert broken.candidates and broken.candidates[0].finish_reason is types.FinishReason.MALFORMED_FUNCTION_CALL
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "kind", "retry_after"),
+    [
+        (Behaviour(status=400), "invalid_request", None),
+        (Behaviour(status=400, error_code="API_KEY_INVALID"), "authentication", None),
+        (Behaviour(status=429, retry_delay=34.5), "rate_limit", 34.5),
+        (Behaviour(status=429, error_code="GenerateRequestsPerDayPerProject"), "quota", None),
+        (Behaviour(status=503), "overloaded", None),
+        (Behaviour(status=400, error_type="FAILED_PRECONDITION"), "invalid_request", None),
+    ],
+)
+def test_errors_say_why(gemini: FakeUpstream, behaviour: Behaviour, kind: str, retry_after: float | None) -> None:
+    gemini.next(behaviour)
+    reply = post(gemini, talk(HELLO))
+    failure = read_error(reply.status_code, {}, reply.content)
+    assert (failure.kind, failure.retry_after) == (kind, retry_after)
+
+
+def test_googles_own_client(gemini: FakeUpstream) -> None:
+    # The installed SDK would use version v1 of its own accord.
+    options = types.HttpOptions(base_url=gemini.origin, api_version="v1beta")
+    client = genai.Client(api_key="k", http_options=options)
+    weather = types.Tool(function_declarations=[types.FunctionDeclaration(name="weather", description="x")])
+    config = types.GenerateContentConfig(tools=[weather], system_instruction="Be brief.", temperature=1.0)
+    try:
+        gemini.next(Behaviour(tool_calls=(("weather", '{"city": "Paris"}'), ("weather", '{"city": "Rome"}'))))
+        first = client.models.generate_content(model=NEW, contents="Hello!", config=config)
+        assert first.function_calls and [call.args for call in first.function_calls] == [
+            {"city": "Paris"},
+            {"city": "Rome"},
+        ]
+        assert first.candidates and first.candidates[0].content
+        results = [
+            types.Part(function_response=types.FunctionResponse(id=call.id, name=call.name, response={"output": "22"}))
+            for call in first.function_calls
+        ]
+        turns = [
+            types.Content(role="user", parts=[types.Part(text="Hello!")]),
+            first.candidates[0].content,
+            types.Content(role="user", parts=results),
+        ]
+        stream = client.models.generate_content_stream(model=NEW, contents=list(turns), config=config)
+        assert "".join(chunk.text or "" for chunk in stream) == Behaviour().text
+        assert client.models.count_tokens(model=NEW, contents="Hello!").total_tokens == 11
+        gemini.next(Behaviour(status=404, message="gone"))
+        with pytest.raises(errors.ClientError, match="gone"):
+            client.models.generate_content(model=NEW, contents="Hello!")
+    finally:
+        client.close()
+    assert gemini.violations == []

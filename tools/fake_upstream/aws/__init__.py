@@ -1,0 +1,1 @@
+"""The fake Bedrock: signatures, shapes, Converse, and Claude by InvokeModel."""

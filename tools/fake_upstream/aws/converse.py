@@ -1,0 +1,109 @@
+"""Converse and ConverseStream: what is answered.
+
+Law: pure functions from a request and a Behaviour to values; what they make is of the service model's shapes. Broken
+arguments in an answer that is not streamed become ``malformed_tool_use`` without the call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain, zip_longest
+from typing import Any
+
+from tools.fake_upstream.behaviour import Behaviour
+from tools.fake_upstream.parts import Call, Part, Redacted, Text, Thinking, call_ids, plan, signature_of
+from tools.fake_upstream.vendors import pieces
+
+LATENCY = 42
+Event = tuple[str, dict[str, Any]]
+
+
+def whole(body: dict[str, Any], behaviour: Behaviour, serial: int) -> dict[str, Any]:
+    said = _said(body, behaviour, serial)
+    blocks = [_block(part, identity) for part, identity in said if not _is_broken(part)]
+    stop = _stop(behaviour, said)
+    if behaviour.stop_reason is None and any(_is_broken(part) for part, _ in said):
+        stop["stopReason"] = "malformed_tool_use"
+    message = {"message": {"role": "assistant", "content": blocks}}
+    return {"output": message, "metrics": {"latencyMs": LATENCY}, "usage": usage(behaviour)} | stop
+
+
+def events(body: dict[str, Any], behaviour: Behaviour, serial: int) -> Iterator[Event]:
+    """Text and reasoning have no start of their own here; the first frame is messageStart."""
+    said = _said(body, behaviour, serial)
+    yield "messageStart", {"role": "assistant"}
+    tracks = [list(_track(part, identity, index)) for index, (part, identity) in enumerate(said)]
+    if behaviour.interleaved:
+        calls = [track for track, (part, _) in zip(tracks, said, strict=True) if isinstance(part, Call)]
+        tracks = [track for track, (part, _) in zip(tracks, said, strict=True) if not isinstance(part, Call)]
+        tracks += [[event for event in turn if event is not None] for turn in zip_longest(*calls)]
+    yield from chain.from_iterable(tracks)
+    yield "messageStop", _stop(behaviour, said)
+    yield "metadata", {"usage": usage(behaviour), "metrics": {"latencyMs": LATENCY}}
+
+
+def usage(behaviour: Behaviour) -> dict[str, Any]:
+    """All counts are disjoint, and the total is their sum."""
+    counts = {
+        "inputTokens": behaviour.input_tokens,
+        "outputTokens": behaviour.output_tokens,
+        "cacheReadInputTokens": behaviour.cached_tokens,
+        "cacheWriteInputTokens": behaviour.cache_write_tokens,
+    }
+    return counts | {"totalTokens": sum(counts.values())}
+
+
+def _said(body: dict[str, Any], behaviour: Behaviour, serial: int) -> list[tuple[Part, str]]:
+    tools = (body.get("toolConfig") or {}).get("tools") or ()
+    parts = plan(behaviour, next((tool["toolSpec"]["name"] for tool in tools if "toolSpec" in tool), None))
+    return list(zip(parts, call_ids(parts, f"tooluse_{serial:020d}"), strict=True))
+
+
+def _stop(behaviour: Behaviour, said: list[tuple[Part, str]]) -> dict[str, Any]:
+    called = any(isinstance(part, Call) for part, _ in said)
+    usual = "stop_sequence" if behaviour.stop_sequence else "tool_use" if called else "end_turn"
+    stop: dict[str, Any] = {"stopReason": behaviour.stop_reason or usual}
+    if behaviour.stop_sequence:
+        # Where Claude models on Converse name it, for those who ask for it.
+        stop["additionalModelResponseFields"] = {"stop_sequence": behaviour.stop_sequence}
+    return stop
+
+
+def _is_broken(part: Part) -> bool:
+    return isinstance(part, Call) and part.value is None
+
+
+def _block(part: Part, identity: str) -> dict[str, Any]:
+    match part:
+        case Text(text):
+            return {"text": text}
+        case Thinking(text):
+            signature = signature_of(part, "converse")
+            return {
+                "reasoningContent": {"reasoningText": {"text": text} | ({"signature": signature} if signature else {})}
+            }
+        case Redacted(data):
+            return {"reasoningContent": {"redactedContent": data}}
+        case Call(name):
+            return {"toolUse": {"toolUseId": identity, "name": name, "input": part.value}}
+
+
+def _track(part: Part, identity: str, index: int) -> Iterator[Event]:
+    """The events of one block."""
+    where = {"contentBlockIndex": index}
+    deltas: list[dict[str, Any]] = []
+    match part:
+        case Text(text):
+            deltas = [{"text": piece} for piece in pieces(text)]
+        case Thinking(text):
+            deltas = [{"reasoningContent": {"text": piece}} for piece in pieces(text)]
+            if signature := signature_of(part, "converse"):
+                deltas.append({"reasoningContent": {"signature": signature}})
+        case Redacted(data):
+            deltas = [{"reasoningContent": {"redactedContent": data}}]
+        case Call(name, arguments):
+            yield "contentBlockStart", {"start": {"toolUse": {"toolUseId": identity, "name": name}}} | where
+            deltas = [{"toolUse": {"input": piece}} for piece in pieces(arguments)]
+    for delta in deltas:
+        yield "contentBlockDelta", {"delta": delta} | where
+    yield "contentBlockStop", where

@@ -1,0 +1,110 @@
+"""InvokeModel for Claude: a Messages body with Bedrock's own rules.
+
+Law: pure functions. Only Claude's bodies are known: other families' are refused. The list of betas is the one of AWS's
+"Anthropic Claude Messages API" page; the fields are those that Bedrock answers "Extra inputs are not permitted" to.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+from tools.fake_upstream import messages
+from tools.fake_upstream.behaviour import Behaviour
+from tools.fake_upstream.vendors import Rules, compact
+
+ANTHROPIC_VERSION = "bedrock-2023-05-31"
+BETAS = (
+    "computer-use-2024-10-22",
+    "computer-use-2025-01-24",
+    "computer-use-2025-11-24",
+    "context-1m-2025-08-07",
+    "context-management-2025-06-27",
+    "dev-full-thinking-2025-05-14",
+    "effort-2025-11-24",
+    "fine-grained-tool-streaming-2025-05-14",
+    "interleaved-thinking-2025-05-14",
+    "output-128k-2025-02-19",
+    "token-efficient-tools-2025-02-19",
+    "tool-examples-2025-10-29",
+    "tool-search-tool-2025-10-19",
+)
+REFUSED_FIELDS = ("model", "stream", "service_tier", "mcp_servers", "container", "inference_geo", "speed")
+METRICS = "amazon-bedrock-invocationMetrics"
+LATENCY = 42
+
+
+def is_claude(model: str) -> bool:
+    """An ARN does not tell its family: it is taken for one of Claude's."""
+    return "anthropic." in model or model.startswith("arn:")
+
+
+def invoke_problems(body: dict[str, Any], model: str, rules: Rules, *, counting: bool = False) -> Iterator[str]:
+    if not is_claude(model):
+        yield f"modelId: {model}: only the bodies of anthropic.* models are known here"
+        return
+    known = BETAS if rules.betas is None else rules.betas
+    refused = REFUSED_FIELDS if rules.refused_fields is None else rules.refused_fields
+    for name in refused:
+        if name in body and name not in rules.extra_fields:
+            yield f"{name}: Extra inputs are not permitted"
+    shaped = {key: value for key, value in body.items() if key not in refused}
+    if (version := shaped.pop("anthropic_version", None)) != ANTHROPIC_VERSION:
+        yield f"anthropic_version: {version!r}, not {ANTHROPIC_VERSION}"
+    betas = shaped.pop("anthropic_beta", [])
+    if not isinstance(betas, list) or not all(isinstance(name, str) for name in betas):
+        yield "anthropic_beta: Input should be a list of strings"
+        return
+    for name in betas:
+        if name not in known:
+            yield f"anthropic_beta: invalid beta flag {name}"
+    yield from messages.body_problems(shaped | {"model": model}, beta=bool(betas), allow=rules.extra_fields)
+    yield from _linked(shaped.get("messages"), "messages")
+
+
+def event_payloads(whole: dict[str, Any], behaviour: Behaviour) -> Iterator[bytes]:
+    """The ``chunk`` events' payloads: one Messages event each, in base64, with padding as AWS has it."""
+    for event in messages.events(whole):
+        if event["type"] == "message_stop":
+            event = event | {METRICS: _metrics(behaviour)}
+        inner = base64.b64encode(compact(event)).decode()
+        yield compact({"bytes": inner, "p": "abcdefghijklmnopqrstuvwxyz"[: len(inner) % 26 + 1]})
+
+
+def headers(behaviour: Behaviour) -> tuple[tuple[str, str], ...]:
+    return (
+        ("x-amzn-bedrock-invocation-latency", str(LATENCY)),
+        ("x-amzn-bedrock-input-token-count", str(behaviour.input_tokens)),
+        ("x-amzn-bedrock-output-token-count", str(behaviour.output_tokens)),
+        ("x-amzn-bedrock-cache-read-input-token-count", str(behaviour.cached_tokens)),
+        ("x-amzn-bedrock-cache-write-input-token-count", str(behaviour.cache_write_tokens)),
+    )
+
+
+def _metrics(behaviour: Behaviour) -> dict[str, int]:
+    return {
+        "inputTokenCount": behaviour.input_tokens,
+        "outputTokenCount": behaviour.output_tokens,
+        "invocationLatency": LATENCY,
+        "firstByteLatency": LATENCY,
+        "cacheReadInputTokenCount": behaviour.cached_tokens,
+        "cacheWriteInputTokenCount": behaviour.cache_write_tokens,
+    }
+
+
+def _linked(value: Any, place: str) -> Iterator[str]:
+    """Bedrock fetches nothing and has no Files API."""
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _linked(item, f"{place}.{index}")
+    elif isinstance(value, dict):
+        source = value.get("source")
+        if (
+            value.get("type") in ("image", "document")
+            and isinstance(source, dict)
+            and source.get("type") in ("url", "file")
+        ):
+            yield f"{place}.source.type: {source['type']} sources are not supported"
+        yield from _linked(value.get("content"), f"{place}.content")
+        yield from _linked(source.get("content") if isinstance(source, dict) else None, f"{place}.source.content")

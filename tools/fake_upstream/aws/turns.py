@@ -1,0 +1,120 @@
+"""What Converse checks in a request beyond its types.
+
+Law: runs on bodies whose types are right; every rule is one that the vendor answers ValidationException to, in the
+words it uses where they are known. Not imitated: rules of single models (which content they take, prefill).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tools.fake_upstream.parts import is_foreign
+
+DOCUMENT_NAME = re.compile(r"[A-Za-z0-9()\[\]-]+(?: [A-Za-z0-9()\[\]-]+)*")
+ONLY = {"toolUse": "assistant", "reasoningContent": "assistant", "toolResult": "user", "image": "user"} | {
+    "document": "user",
+    "video": "user",
+    "audio": "user",
+}
+
+
+def semantic_problems(body: Mapping[str, Any]) -> Iterator[str]:
+    messages = body.get("messages") or []
+    yield from _roles(messages)
+    for turn, message in enumerate(messages):
+        yield from _content(message, f"messages.{turn}")
+    yield from _tool_turns(messages)
+    yield from _tool_config(body.get("toolConfig"), messages)
+    for index, block in enumerate(body.get("system") or ()):
+        if "text" in block and not block["text"].strip():
+            yield f"system.{index}: The text field in the ContentBlock object is blank."
+
+
+def _roles(messages: list[Any]) -> Iterator[str]:
+    if not messages:
+        yield "messages: A conversation must start with a user message."
+    before = "assistant"
+    for turn, message in enumerate(messages):
+        if message["role"] not in ("user", "assistant"):
+            yield f"messages.{turn}.role: this model takes no messages of role {message['role']}"
+        elif message["role"] == before:
+            yield f"messages.{turn}: " + (
+                "A conversation must alternate between user and assistant roles."
+                if turn
+                else "A conversation must start with a user message."
+            )
+        before = message["role"]
+
+
+def _content(message: Mapping[str, Any], here: str) -> Iterator[str]:
+    blocks = message["content"]
+    if not blocks:
+        yield f"{here}.content: The content field in the Message object is empty."
+    for index, block in enumerate(blocks):
+        place = f"{here}.content.{index}"
+        if "text" in block and not block["text"].strip():
+            yield f"{place}: The text field in the ContentBlock object is blank. Add text to the text field."
+        for kind in block:
+            if ONLY.get(kind, message["role"]) != message["role"]:
+                yield f"{place}.{kind}: belongs into a message of the {ONLY[kind]}"
+        signature = block.get("reasoningContent", {}).get("reasoningText", {}).get("signature", "")
+        if is_foreign(signature, "converse", "anthropic"):
+            yield f"{place}.reasoningContent: Invalid `signature` in `thinking` block"
+        if "toolUse" in block and not isinstance(block["toolUse"]["input"], dict):
+            yield f"{place}.toolUse.input: The value is not a JSON object."
+    yield from _documents(blocks, here)
+
+
+def _documents(blocks: list[Any], here: str) -> Iterator[str]:
+    names = [block["document"]["name"] for block in blocks if "document" in block]
+    if names and not any("text" in block for block in blocks):
+        yield f"{here}.content: a text block must go with a document"
+    for name in names:
+        if not DOCUMENT_NAME.fullmatch(name):
+            yield f"{here}.content: The document file name {name!r} has characters or spaces that are not allowed."
+    if len(set(names)) < len(names):
+        yield f"{here}.content: two documents have the same name"
+
+
+def _tool_turns(messages: list[Any]) -> Iterator[str]:
+    """Results are due right after the calls, all of them, and nowhere else."""
+    due: list[str] = []
+    for turn, message in enumerate(messages):
+        given = _ids(message, "toolResult")
+        if missing := [name for name in due if name not in given]:
+            yield f"messages.{turn}.content: Expected toolResult blocks for the following Ids: {', '.join(missing)}"
+        if len(given) > len(due):
+            yield (
+                f"messages.{turn}.content: The number of toolResult blocks exceeds the number of toolUse blocks of "
+                "previous turn."
+            )
+        if len(set(given)) < len(given):
+            yield f"messages.{turn}.content: two toolResult blocks have the same Id"
+        due = _ids(message, "toolUse")
+        if len(set(due)) < len(due):
+            yield f"messages.{turn}.content: two toolUse blocks have the same Id"
+
+
+def _ids(message: Mapping[str, Any], kind: str) -> list[str]:
+    return [block[kind]["toolUseId"] for block in message["content"] if kind in block]
+
+
+def _tool_config(config: Mapping[str, Any] | None, messages: list[Any]) -> Iterator[str]:
+    if config is None:
+        if any("toolUse" in block or "toolResult" in block for message in messages for block in message["content"]):
+            yield ("toolConfig: The toolConfig field must be defined when using toolUse and toolResult content blocks.")
+        return
+    names = [tool["toolSpec"]["name"] for tool in config["tools"] if "toolSpec" in tool]
+    if len(set(names)) < len(names):
+        yield "toolConfig.tools: two tools have the same name"
+    if not names and not any("systemTool" in tool for tool in config["tools"]):
+        yield "toolConfig.tools: there is no tool"
+    for index, tool in enumerate(config["tools"]):
+        schema = tool.get("toolSpec", {}).get("inputSchema", {}).get("json", {})
+        if "toolSpec" in tool and (not isinstance(schema, dict) or schema.get("type") != "object"):
+            yield f"toolConfig.tools.{index}.toolSpec.inputSchema.json.type: must be object"
+    wanted = config.get("toolChoice", {}).get("tool", {}).get("name")
+    if wanted is not None and wanted not in names:
+        yield f"toolConfig.toolChoice.tool.name: {wanted!r} is not among the tools"

@@ -1,0 +1,113 @@
+"""A GenerateContentRequest judged field by field, by google-genai's published types.
+
+Law: the types are the SDK's own, the nesting is REST's; what one of the two APIs lacks is a table here, taken from the
+SDK's converters (``google.genai.models``), which refuse the same fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tools.fake_upstream.validate import MOST_PROBLEMS, problems, validator
+from tools.fake_upstream.vendors import compact
+
+# Top-level key -> type, and whether it is a list of them.
+FIELDS: Mapping[str, tuple[str, bool]] = {
+    "contents": ("Content", True),
+    "systemInstruction": ("Content", False),
+    "tools": ("Tool", True),
+    "toolConfig": ("ToolConfig", False),
+    "generationConfig": ("GenerationConfig", False),
+    "safetySettings": ("SafetySetting", True),
+    "serviceTier": ("ServiceTier", False),
+    "modelArmorConfig": ("ModelArmorConfig", False),
+}
+PLAIN: Mapping[str, type] = {"cachedContent": str, "labels": dict, "store": bool}
+COUNTED = ("contents", "systemInstruction", "tools", "generationConfig")
+"""What Vertex AI's countTokens takes."""
+
+ONLY_VERTEX = (
+    "modelArmorConfig",
+    "generationConfig.audioTimestamp",
+    "generationConfig.modelConfig",
+    "generationConfig.modelSelectionConfig",
+    "generationConfig.routingConfig",
+    "safetySettings.*.method",
+    "tools.*.enterpriseWebSearch",
+    "tools.*.exaAiSearch",
+    "tools.*.parallelAiSearch",
+    "tools.*.retrieval",
+    "toolConfig.functionCallingConfig.streamFunctionCallArguments",
+    "contents.*.parts.*.functionCall.partialArgs",
+    "contents.*.parts.*.functionCall.willContinue",
+)
+ONLY_GEMINI = (
+    "store",
+    "generationConfig.enableEnhancedCivicAnswers",
+    "tools.*.fileSearch",
+    "toolConfig.includeServerSideToolInvocations",
+)
+
+
+def warm_up() -> None:
+    for name, _ in FIELDS.values():
+        validator(_type(name))
+
+
+def shape_problems(body: Mapping[str, Any], *, vertex: bool, allow: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """What is wrong with the fields of ``body``; the top-level keys ``allow`` are not judged."""
+    found = list(_missing_fields(body, vertex))
+    for key, value in body.items():
+        if key in allow:
+            continue
+        if key in FIELDS:
+            found += _field_problems(key, value)
+        elif key in PLAIN:
+            found += [] if isinstance(value, PLAIN[key]) else [f"{key}: Input should be a {PLAIN[key].__name__}"]
+        else:
+            found.insert(0, f"{key}: Extra inputs are not permitted")
+    return tuple(found)[:MOST_PROBLEMS]
+
+
+def _field_problems(key: str, value: Any) -> list[str]:
+    name, many = FIELDS[key]
+    if many:
+        return [f"{key}.{line}" for line in problems(_type(name), compact(value))]
+    if key == "generationConfig" and isinstance(value, dict):
+        # REST has it here, the SDK only in the type of its own arguments.
+        images = value.get("imageConfig")
+        value = {inner: value[inner] for inner in value if inner != "imageConfig"}
+        found = [] if images is None else _one("ImageConfig", images, f"{key}.imageConfig")
+        return found + _one(name, value, key)
+    return _one(name, value, key)
+
+
+def _one(name: str, value: Any, place: str) -> list[str]:
+    return [place + line.removeprefix("0") for line in problems(_type(name), compact([value]))]
+
+
+def _type(name: str) -> str:
+    return f"google.genai.types:{name}[]"
+
+
+def _missing_fields(body: Mapping[str, Any], vertex: bool) -> Iterator[str]:
+    api = "Vertex AI" if vertex else "the Gemini API"
+    for pattern in ONLY_GEMINI if vertex else ONLY_VERTEX:
+        for place in _places(body, pattern.split(".")):
+            yield f"{place}: {api} has no such field"
+
+
+def _places(value: Any, keys: list[str]) -> Iterator[str]:
+    """Where in ``value`` the pattern occurs."""
+    if not keys:
+        yield ""
+        return
+    key, *rest = keys
+    if key == "*":
+        children: list[tuple[int | str, Any]] = list(enumerate(value)) if isinstance(value, list) else []
+    else:
+        children = [(key, value[key])] if isinstance(value, dict) and key in value else []
+    for name, child in children:
+        for tail in _places(child, rest):
+            yield f"{name}.{tail}" if tail else str(name)

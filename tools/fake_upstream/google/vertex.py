@@ -1,0 +1,119 @@
+"""The fake Vertex AI: Gemini and Claude models behind access tokens, and the endpoint that gives those out.
+
+Law: pure functions from a request and a Behaviour to bytes. Not imitated: whether project, location and model exist,
+API keys instead of tokens (express mode), metadata servers, tuned and third-party models, Anthropic's ``vertex_event``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from tools.fake_upstream import messages
+from tools.fake_upstream.behaviour import Behaviour
+from tools.fake_upstream.google import errors, gemini, replies, shapes, tokens
+from tools.fake_upstream.request import SeenRequest
+from tools.fake_upstream.vendors import Answer, Refusal, Rules, bearer_token, body_problem, compact
+
+REQUEST_ID_HEADER = "x-goog-request-id"
+BASE_PATH = "/v1"
+TOKEN_PATHS: tuple[str, ...] = (tokens.TOKEN_PATH,)
+SERVICE = "aiplatform.googleapis.com"
+ANTHROPIC_VERSION = "vertex-2023-10-16"
+PLACE = r"/v1(?:beta1)?/projects/[^/]+/locations/[a-z0-9-]+/publishers"
+GOOGLE = re.compile(PLACE + r"/google/models/([^/:]+):(generateContent|streamGenerateContent|countTokens)")
+CLAUDE = re.compile(PLACE + r"/anthropic/models/([^/:]+):(rawPredict|streamRawPredict)")
+COUNTER = "count-tokens"
+# What Google's own front says about a request for Claude; everything else is Anthropic's.
+FRONT = (401, 403, 404, 429)
+
+
+def warm_up() -> None:
+    shapes.warm_up()
+    messages.warm_up()
+
+
+def request_id(serial: int) -> str:
+    return f"fake-vertex-{serial:012d}"
+
+
+def check(request: SeenRequest, rules: Rules) -> Refusal | None:
+    if request.route == tokens.TOKEN_PATH:
+        return tokens.check_grant(request, strict=rules.strict)
+    google, claude = GOOGLE.fullmatch(request.route), CLAUDE.fullmatch(request.route)
+    if google is None and claude is None:
+        return Refusal(404, (f"{request.path}: no such path",))
+    if request.method != "POST":
+        return Refusal(405, (f"{request.method} {request.path}: only POST",), (("allow", "POST"),))
+    if problem := tokens.token_problem(bearer_token(request), rules.api_key):
+        return Refusal(401, (problem,), error_code="ACCESS_TOKEN_EXPIRED" if "expired" in problem else None)
+    if google is not None and (refusal := gemini.alt_refusal(request)):
+        return refusal
+    if problem := body_problem(request):
+        return Refusal(400, (problem,))
+    if rules.strict and (found := _problems(request, google, claude, rules.extra_fields)):
+        return Refusal(400, found)
+    return None
+
+
+def answer(request: SeenRequest, behaviour: Behaviour, serial: int) -> Answer:
+    if request.route == tokens.TOKEN_PATH:
+        return tokens.grant(behaviour, serial)
+    if CLAUDE.fullmatch(request.route):
+        return _claude(request, behaviour, serial)
+    if request.route.endswith(":countTokens"):
+        return replies.counted(behaviour, vertex=True)
+    return replies.generated(request, behaviour, serial, vertex=True)
+
+
+def error(request: SeenRequest, behaviour: Behaviour, request_id: str) -> Answer:
+    if request.route == tokens.TOKEN_PATH:
+        return tokens.grant_error(behaviour)
+    if CLAUDE.fullmatch(request.route) and behaviour.status not in FRONT:
+        return Answer(json.dumps(messages.error(behaviour, request_id)).encode())
+    return Answer(errors.body(behaviour, SERVICE))
+
+
+def error_frame(request: SeenRequest, behaviour: Behaviour, request_id: str) -> bytes:
+    if CLAUDE.fullmatch(request.route):
+        return messages.frame(messages.error(behaviour, request_id))
+    return replies.frame(errors.status(behaviour, SERVICE))
+
+
+def _claude(request: SeenRequest, behaviour: Behaviour, serial: int) -> Answer:
+    if request.model == COUNTER or f"/{COUNTER}:" in request.route:
+        return Answer(compact(messages.count(behaviour)))
+    whole = messages.message(request.json, request.model, behaviour, serial)
+    return messages.stream(whole) if request.streams else Answer(messages.unary(whole))
+
+
+def _problems(
+    request: SeenRequest, google: re.Match[str] | None, claude: re.Match[str] | None, allow: tuple[str, ...]
+) -> tuple[str, ...]:
+    if google is not None:
+        stray = [key for key in request.json if key not in (*shapes.COUNTED, *allow)]
+        if google[2] == "countTokens" and stray:
+            return tuple(f"{key}: Extra inputs are not permitted" for key in stray)
+        return gemini.content_problems(request.json, google[1], allow, vertex=True)
+    assert claude is not None
+    return tuple(_claude_problems(request, claude[1], claude[2], allow))
+
+
+def _claude_problems(request: SeenRequest, model: str, method: str, allow: tuple[str, ...]) -> list[str]:
+    body: dict[str, Any] = dict(request.json)
+    counting = model == COUNTER
+    found: list[str] = []
+    if (version := body.pop("anthropic_version", None)) != ANTHROPIC_VERSION:
+        found.append(f"anthropic_version: {version!r}, not {ANTHROPIC_VERSION}")
+    if not counting and "model" in body:
+        found.append("model: Extra inputs are not permitted")
+    if (body.get("stream") is True) != (method == "streamRawPredict"):
+        found.append(f"stream: does not go with {method}")
+    betas = body.pop("anthropic_beta", [])
+    if not isinstance(betas, list) or not all(isinstance(name, str) for name in betas):
+        found.append("anthropic_beta: Input should be a list of strings")
+    beta = bool(betas) or request.header("anthropic-beta") is not None
+    # The types want the model, which is in the path here.
+    shaped = body if counting else body | {"model": model}
+    return found or list(messages.body_problems(shaped, beta=beta, counting=counting, allow=allow))

@@ -1,0 +1,179 @@
+"""The Messages dialect, which Anthropic, Vertex and Bedrock speak: what a body must be, and what an answer is.
+
+Law: pure functions from a body and a Behaviour to values; what they make validates with Anthropic's response types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tools.fake_upstream.behaviour import Behaviour
+from tools.fake_upstream.parts import Call, Part, Redacted, Text, Thinking, call_ids, is_foreign, plan, signature_of
+from tools.fake_upstream.validate import problems, validator
+from tools.fake_upstream.vendors import Answer, compact, pieces, text_or
+
+TYPES = "anthropic.types.message_create_params:MessageCreateParams"
+BETA_TYPES = "anthropic.types.beta.message_create_params:MessageCreateParams"
+COUNT_TYPES = "anthropic.types.message_count_tokens_params:MessageCountTokensParams"
+BETA_COUNT_TYPES = "anthropic.types.beta.message_count_tokens_params:MessageCountTokensParams"
+# The SDK's parameters include these headers, which never are in a body.
+HEADER_PARAMS = ("betas", "user_profile_id", "workspace_id")
+COUNTED = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
+
+ERRORS = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    405: "invalid_request_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+
+
+def warm_up() -> None:
+    validator(TYPES + "NonStreaming")
+    validator(TYPES + "Streaming")
+
+
+def body_problems(
+    body: dict[str, Any], *, beta: bool, counting: bool = False, allow: tuple[str, ...] = ()
+) -> tuple[str, ...]:
+    """What is wrong with ``body``, by the SDK's types and by where its thinking comes from."""
+    stray = tuple(f"{name}: is a header, not a body field" for name in HEADER_PARAMS if name in body)
+    if stray:
+        return stray
+    if counting:
+        type_name = BETA_COUNT_TYPES if beta else COUNT_TYPES
+    else:
+        suffix = "Streaming" if body.get("stream") is True else "NonStreaming"
+        type_name = (BETA_TYPES if beta else TYPES) + suffix
+    return problems(type_name, compact(body), allow=allow) or tuple(_foreign_thinking(body))
+
+
+def message(body: dict[str, Any], model: Any, behaviour: Behaviour, serial: int) -> dict[str, Any]:
+    parts = plan(behaviour, next((tool["name"] for tool in body.get("tools") or () if "name" in tool), None))
+    called = any(isinstance(part, Call) for part in parts)
+    stopped = "stop_sequence" if behaviour.stop_sequence else "tool_use" if called else "end_turn"
+    return {
+        "id": f"msg_{serial:024d}",
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": [
+            _block(part, identity)
+            for part, identity in zip(parts, call_ids(parts, f"toolu_{serial:020d}"), strict=True)
+        ],
+        "stop_reason": behaviour.stop_reason or stopped,
+        "stop_sequence": behaviour.stop_sequence,
+        "usage": usage(behaviour),
+    }
+
+
+def events(whole: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The stream that ``whole``, made by ``message``, is the sum of; three events come before the first delta."""
+    used = whole["usage"]
+    public = [_public(block) for block in whole["content"]]
+    yield {
+        "type": "message_start",
+        "message": whole
+        | {"content": [], "stop_reason": None, "stop_sequence": None}
+        | {"usage": used | {"output_tokens": 1}},
+    }
+    for index, block in enumerate(public):
+        shell, deltas = _unfold(block, whole["content"][index])
+        yield {"type": "content_block_start", "index": index, "content_block": shell}
+        if index == 0:
+            yield {"type": "ping"}
+        for delta in deltas:
+            yield {"type": "content_block_delta", "index": index, "delta": delta}
+        yield {"type": "content_block_stop", "index": index}
+    end = {"stop_reason": whole["stop_reason"], "stop_sequence": whole["stop_sequence"]}
+    yield {"type": "message_delta", "delta": end, "usage": {name: used[name] for name in COUNTED}}
+    yield {"type": "message_stop"}
+
+
+def unary(whole: dict[str, Any]) -> bytes:
+    return compact(whole | {"content": [_public(block) for block in whole["content"]]})
+
+
+def stream(whole: dict[str, Any]) -> Answer:
+    return Answer(frames=tuple(frame(event) for event in events(whole)), opening=OPENING)
+
+
+OPENING = 3
+
+
+def frame(value: dict[str, Any]) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (str(value["type"]).encode(), compact(value))
+
+
+def error(behaviour: Behaviour, request_id: str) -> dict[str, Any]:
+    # An in-band error has status 200 in its head; overload is what the vendor sends most often there.
+    kind = "overloaded_error" if behaviour.status < 400 else ERRORS.get(behaviour.status, "api_error")
+    words = text_or(behaviour.message, behaviour.status)
+    inner = {"type": behaviour.error_type or kind, "message": words}
+    return {"type": "error", "error": inner, "request_id": request_id}
+
+
+def count(behaviour: Behaviour) -> dict[str, Any]:
+    return {"input_tokens": behaviour.input_tokens + behaviour.cached_tokens + behaviour.cache_write_tokens}
+
+
+def usage(behaviour: Behaviour) -> dict[str, Any]:
+    return {
+        "input_tokens": behaviour.input_tokens,
+        "cache_creation_input_tokens": behaviour.cache_write_tokens,
+        "cache_read_input_tokens": behaviour.cached_tokens,
+        "cache_creation": {
+            "ephemeral_5m_input_tokens": behaviour.cache_write_tokens,
+            "ephemeral_1h_input_tokens": 0,
+        },
+        "output_tokens": behaviour.output_tokens,
+        "service_tier": "standard",
+    }
+
+
+def _foreign_thinking(body: dict[str, Any]) -> Iterator[str]:
+    for turn, said in enumerate(body["messages"]):
+        blocks = said["content"] if isinstance(said["content"], list) else []
+        for index, block in enumerate(blocks):
+            if block["type"] == "thinking" and is_foreign(block["signature"], "anthropic"):
+                yield f"messages.{turn}.content.{index}: Invalid `signature` in `thinking` block"
+
+
+def _block(part: Part, identity: str) -> dict[str, Any]:
+    """``_written`` are a call's arguments as the model wrote them, which a stream carries even when they are broken."""
+    match part:
+        case Text(text):
+            return {"type": "text", "text": text}
+        case Thinking(text):
+            return {"type": "thinking", "thinking": text, "signature": signature_of(part, "anthropic")}
+        case Redacted(data):
+            return {"type": "redacted_thinking", "data": data}
+        case Call(name, arguments):
+            return {"type": "tool_use", "id": identity, "name": name, "input": part.value or {}, "_written": arguments}
+
+
+def _public(block: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in block.items() if name != "_written"}
+
+
+def _unfold(block: dict[str, Any], written: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The block as it starts, and the deltas that complete it."""
+    match block["type"]:
+        case "thinking":
+            deltas = [{"type": "thinking_delta", "thinking": piece} for piece in pieces(block["thinking"])]
+            if block["signature"]:
+                deltas.append({"type": "signature_delta", "signature": block["signature"]})
+            return block | {"thinking": "", "signature": ""}, deltas
+        case "tool_use":
+            parts = ["", *pieces(written["_written"])]
+            return block | {"input": {}}, [{"type": "input_json_delta", "partial_json": part} for part in parts]
+        case "redacted_thinking":
+            return block, []
+    return block | {"text": ""}, [{"type": "text_delta", "text": piece} for piece in pieces(block["text"])]

@@ -1,0 +1,106 @@
+"""What a fake model says: the parts of an answer, and the signatures of its thinking.
+
+Law: values, nothing else. Every vendor renders the same parts; what it has no form for it leaves out, and says so in
+its docstring.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tools.fake_upstream.behaviour import Behaviour
+
+FALLBACK_TOOL = "get_weather"
+MARK = b"fake-signature"
+SIGNATURES = {
+    dialect: base64.b64encode(MARK + suffix).decode()
+    for dialect, suffix in {"anthropic": b"", "gemini": b"-gemini", "converse": b"-converse"}.items()
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Thinking:
+    """``signature`` None is the vendor's usual one, "" is none at all."""
+
+    text: str
+    signature: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Redacted:
+    """Thinking that only the vendor can read; ``data`` is base64."""
+
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """``arguments`` is JSON as the model wrote it, which may be broken."""
+
+    name: str
+    arguments: str = "{}"
+
+    @property
+    def value(self) -> Any:
+        """The parsed arguments; None when they are no JSON object."""
+        try:
+            value = json.loads(self.arguments)
+        except ValueError:  # a model may write anything; each vendor has its own way to say so
+            return None
+        return value if isinstance(value, dict) else None
+
+
+Part = Text | Thinking | Redacted | Call
+
+
+def plan(behaviour: Behaviour, first_tool: str | None) -> list[Part]:
+    """The parts that ``behaviour`` asks for, given the name of the request's first tool."""
+    if behaviour.parts is not None:
+        return list(behaviour.parts)
+    parts: list[Part] = [Thinking(behaviour.thinking)] if behaviour.thinking else []
+    if behaviour.tool_call:
+        parts.append(Call(first_tool or FALLBACK_TOOL, behaviour.tool_arguments))
+    parts += [Call(name, arguments) for name, arguments in behaviour.tool_calls]
+    if not (behaviour.tool_call or behaviour.tool_calls):
+        parts.append(Text(behaviour.text))
+    return parts
+
+
+def call_ids(parts: list[Part], first: str) -> list[str]:
+    """An id for every part that is a call, "" for the others: ``first``, then ``first_2`` and so on."""
+    ids: list[str] = []
+    for part in parts:
+        number = sum(1 for known in ids if known) + 1
+        ids.append("" if not isinstance(part, Call) else first if number == 1 else f"{first}_{number}")
+    return ids
+
+
+def signature_of(part: Thinking, dialect: str) -> str:
+    return SIGNATURES[dialect] if part.signature is None else part.signature
+
+
+def is_foreign(signature: str, *own: str) -> bool:
+    """Whether another fake vendor than those named made this signature; those of real ones are nobody's here."""
+    try:
+        raw = base64.b64decode(signature, validate=True)
+    except (binascii.Error, ValueError):  # not made here
+        return False
+    return raw.startswith(MARK) and signature not in {SIGNATURES[dialect] for dialect in own}
+
+
+def is_base64(value: str) -> bool:
+    try:
+        base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return True
