@@ -42,7 +42,11 @@ class Translation(AnswerRelay):
         self._answer_tool = AnswerTool(written.answer_tool) if written.answer_tool else None
         self._reader = self._vendor.stream_reader(origin)
         self._writer = self._client.stream_writer(
-            model=call.model, response_id=self._id, created=self._created, include_usage=request.include_usage
+            model=call.model,
+            response_id=self._id,
+            created=self._created,
+            include_usage=request.include_usage,
+            request=request,
         )
         self.content_type = "text/event-stream; charset=utf-8" if call.stream else "application/json"
 
@@ -74,7 +78,7 @@ class Translation(AnswerRelay):
 
     def _write_whole(self, response: Response) -> bytes:
         named = replace(response, id=self._id, model=self._call.model)
-        return encode(self._client.write_response(named, created=self._created))
+        return encode(self._client.write_response(named, created=self._created, request=self._origin.request))
 
     def _seen(self, event: Event) -> Event:
         """What the tap and the log take from an event, and what the client gets in its place."""

@@ -111,6 +111,7 @@ EXAMPLES = {
     "proxy",
     "ca_file",
     "project",
+    "responses",
     "credentials",
     "region",
     "profile",

@@ -5,7 +5,9 @@ Law: a table, so that a new dialect is one line here and one folder beside it.
 
 from __future__ import annotations
 
-from nexus.protocols import chat, messages
+from nexus.protocols import chat, messages, responses
 from nexus.protocols.base import Dialect
 
-DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (chat.DIALECT, messages.DIALECT)}
+DIALECTS: dict[str, Dialect] = {
+    dialect.name: dialect for dialect in (chat.DIALECT, messages.DIALECT, responses.DIALECT)
+}

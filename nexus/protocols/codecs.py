@@ -37,11 +37,13 @@ class StreamReader(Protocol):
 
 
 class MakeWriter(Protocol):
-    def __call__(self, *, model: str, response_id: str, created: int, include_usage: bool) -> StreamWriter: ...
+    def __call__(
+        self, *, model: str, response_id: str, created: int, include_usage: bool, request: Request | None = None
+    ) -> StreamWriter: ...
 
 
 class WriteResponse(Protocol):
-    def __call__(self, response: Response, *, created: int) -> dict[str, Json]: ...
+    def __call__(self, response: Response, *, created: int, request: Request | None = None) -> dict[str, Json]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +85,33 @@ class VendorCodec:
 
 @functools.cache
 def client(dialect: str) -> ClientCodec:
+    make, write = _module(dialect, "stream").StreamWriter, _module(dialect, "response").write_response
+    echoes = dialect in _ECHO
+
+    def stream_writer(
+        *, model: str, response_id: str, created: int, include_usage: bool, request: Request | None = None
+    ) -> StreamWriter:
+        echo = {"request": request} if echoes else {}
+        writer: StreamWriter = make(
+            model=model, response_id=response_id, created=created, include_usage=include_usage, **echo
+        )
+        return writer
+
+    def write_response(response: Response, *, created: int, request: Request | None = None) -> dict[str, Json]:
+        echo = {"request": request} if echoes else {}
+        written: dict[str, Json] = write(response, created=created, **echo)
+        return written
+
     return ClientCodec(
         read_request=_module(dialect, "request").read_request,
-        write_response=_module(dialect, "response").write_response,
-        stream_writer=_module(dialect, "stream").StreamWriter,
+        write_response=write_response,
+        stream_writer=stream_writer,
         fields=_module(dialect, "fields").READS,
     )
+
+
+_ECHO = frozenset({"responses"})
+"""Dialects whose answers repeat parts of their question."""
 
 
 @functools.cache

@@ -11,7 +11,7 @@ from typing import Any
 from tornado.routing import URLSpec
 from tornado.web import Application, RequestHandler
 
-from nexus.protocols import chat, messages
+from nexus.protocols import chat, messages, responses
 from nexus.protocols.base import Dialect
 from nexus.server.base import UnknownPath
 from nexus.server.calls import CallHandler, CountHandler
@@ -19,8 +19,11 @@ from nexus.server.health import HealthHandler
 from nexus.server.house import House
 from nexus.server.models import ModelHandler, ModelListHandler
 
-DIALECT_OF: dict[str, Dialect] = {"openai": chat.DIALECT, "anthropic": messages.DIALECT}
-"""What the clients of each protocol read."""
+DIALECTS_OF: dict[str, tuple[Dialect, ...]] = {
+    "openai": (chat.DIALECT, responses.DIALECT),
+    "anthropic": (messages.DIALECT,),
+}
+"""What the clients of each protocol speak; the first is what they read at every other path."""
 
 
 def make_app(house: House) -> Application:
@@ -35,13 +38,14 @@ def make_app(house: House) -> Application:
         add(re.escape(settings.server.health.path), HealthHandler, chat.DIALECT)
     if settings.llm.enabled:
         for protocol, path in settings.llm.protocols.enabled_paths().items():
-            dialect, base = DIALECT_OF[protocol], re.escape(path)
-            add(f"{base}/v1{dialect.path}", CallHandler, dialect)
-            if dialect.count_path is not None:
-                add(f"{base}/v1{dialect.count_path}", CountHandler, dialect)
-            add(f"{base}/v1/models", ModelListHandler, dialect)
-            add(f"{base}/v1/models/(.+)", ModelHandler, dialect)
-            add(f"{base}(?:/.*)?", UnknownPath, dialect)
+            dialects, base = DIALECTS_OF[protocol], re.escape(path)
+            for dialect in dialects:
+                add(f"{base}/v1{dialect.path}", CallHandler, dialect)
+                if dialect.count_path is not None:
+                    add(f"{base}/v1{dialect.count_path}", CountHandler, dialect)
+            add(f"{base}/v1/models", ModelListHandler, dialects[0])
+            add(f"{base}/v1/models/(.+)", ModelHandler, dialects[0])
+            add(f"{base}(?:/.*)?", UnknownPath, dialects[0])
     add(".*", UnknownPath, chat.DIALECT)
     return Application(specs, log_function=_no_log)
 

@@ -35,7 +35,7 @@ class EchoSettings(ProviderSettings):
 
 class EchoProvider(Provider):
     settings_type: ClassVar[type[ProviderSettings]] = EchoSettings
-    dialects: ClassVar[tuple[str, ...]] = ("chat", "messages")
+    dialects: ClassVar[tuple[str, ...]] = ("chat", "messages", "responses")
     default_base_url: ClassVar[str] = "echo:"
 
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
@@ -48,10 +48,10 @@ class EchoProvider(Provider):
         model = str(document.get("model"))
         answer = answer_to(asked, model)
         if not asked.stream:
-            whole = encode(codec.write_response(answer, created=_CREATED))
+            whole = encode(codec.write_response(answer, created=_CREATED, request=asked))
             return LocalReply(200, {"content-type": "application/json"}, [whole])
         writer = codec.stream_writer(
-            model=model, response_id=answer.id, created=_CREATED, include_usage=asked.include_usage
+            model=model, response_id=answer.id, created=_CREATED, include_usage=asked.include_usage, request=asked
         )
         pieces = (writer.write(event) for event in _spoken(answer))
         return LocalReply(200, {"content-type": "text/event-stream"}, filter(None, pieces))

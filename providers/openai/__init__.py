@@ -20,6 +20,7 @@ from providers.openai.models import quirks_of
 
 _PATHS: dict[tuple[str, Action], str] = {
     ("chat", "generate"): "/chat/completions",
+    ("responses", "generate"): "/responses",
     ("responses", "count_tokens"): "/responses/input_tokens",
 }
 _HOUSE = "https://api.openai.com/"
@@ -30,6 +31,9 @@ class OpenAISettings(ProviderSettings):
 
     stream_usage: bool = True
     """Ask for token usage on streams; false for servers that refuse ``stream_options``."""
+
+    responses: bool | None = None
+    """Whether the server has the Responses API itself; when left out, OpenAI's own has and others are translated to."""
 
     quirks: tuple[str, ...] = ()
     """Facts about a compatible server that translation has to know, such as "cache_control" or "system_first"."""
@@ -53,12 +57,20 @@ class OpenAIProvider(Provider):
     def asks_usage(self) -> bool:
         return self.settings.stream_usage
 
+    def dialects_of(self, model: str, settings: ModelSettings) -> tuple[str, ...]:
+        own = self.settings.responses
+        return ("chat", "responses") if own or (own is None and self._is_house) else ("chat",)
+
+    @property
+    def _is_house(self) -> bool:
+        return self.base_url.startswith(_HOUSE)
+
     def counts_in(self, dialect: str) -> bool:
         return dialect == "responses"
 
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
         quirks = set(self.settings.quirks)
-        if self.base_url.startswith(_HOUSE):
+        if self._is_house:
             quirks |= quirks_of(model)
         if not self.settings.stream_usage:
             quirks.add("no_stream_usage")

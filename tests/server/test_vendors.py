@@ -238,3 +238,41 @@ def test_tokens_are_counted(vendor: Vendor) -> None:
     assert counted.input_tokens > 0
     # The fake OpenAI is a server that does not know how to count.
     vendor.upstream.violations[:] = [seen for seen in vendor.upstream.violations if "input_tokens" not in seen]
+
+
+class TestResponses:
+    """OpenAI's Responses API, translated to every vendor that has none."""
+
+    def test_unary(self, vendor: Vendor) -> None:
+        answer = vendor.chat.responses.create(model="v/m", input="Hi", instructions="Be kind.", store=False)
+        assert answer.output_text == HELLO
+        assert (answer.status, answer.model) == ("completed", "v/m")
+        assert answer.usage is not None
+        assert (answer.usage.input_tokens, answer.usage.output_tokens) == (11, 6)
+
+    def test_stream_with_parallel_tool_calls(self, vendor: Vendor) -> None:
+        vendor.upstream.next(Behaviour(tool_calls=CALLS))
+        tools: Any = [{"type": "function", "name": "weather", "parameters": SCHEMA, "strict": False}]
+        with vendor.chat.responses.stream(model="v/m", input="Paris, Rome?", tools=tools, store=False) as stream:
+            final = stream.get_final_response()
+        calls = [item for item in final.output if item.type == "function_call"]
+        assert [json.loads(call.arguments) for call in calls] == [{"city": "Paris"}, {"city": "Rome"}]
+        echo: Any = [item.model_dump(exclude_none=True) for item in final.output]
+        for item in echo:
+            item.pop("parsed_arguments", None)
+        results: Any = [{"type": "function_call_output", "call_id": call.call_id, "output": "sunny"} for call in calls]
+        again: Any = [{"role": "user", "content": "Paris, Rome?"}, *echo, *results]
+        answer = vendor.chat.responses.create(model="v/m", input=again, tools=tools, store=False)
+        assert answer.output_text == HELLO
+
+    def test_what_needs_a_stored_conversation_is_refused(self, vendor: Vendor) -> None:
+        with pytest.raises(openai.BadRequestError, match="previous_response_id"):
+            vendor.chat.responses.create(model="v/m", input="Hi", previous_response_id="resp_1")
+
+    def test_a_broken_stream_fails(self, vendor: Vendor) -> None:
+        vendor.upstream.next(Behaviour(cut_after=3, text="one two three four " * 20))
+        events = []
+        with pytest.raises(openai.APIError):
+            for event in vendor.chat.responses.create(model="v/m", input="Hi", stream=True):
+                events.append(event.type)
+        assert "response.completed" not in events

@@ -401,7 +401,8 @@ def test_boto3_converses(bedrock: FakeUpstream) -> None:
         ask = {"modelId": CLAUDE, "messages": [HELLO], "toolConfig": TOOLS}
         whole = aws.converse(**ask)
         assert whole["output"]["message"]["content"][3]["toolUse"]["input"] == {"x": 1}
-        events = [next(iter(event)) for event in aws.converse_stream(**ask)["stream"]]
+        with closing(aws.converse_stream(**ask)["stream"]) as stream:
+            events = [next(iter(event)) for event in stream]
         assert events[-1] == "metadata"
         image = user({"text": "x"}, {"image": {"format": "png", "source": {"bytes": b"hi"}}})
         assert aws.converse(modelId=CLAUDE, messages=[image])["stopReason"] == "end_turn"
@@ -415,8 +416,8 @@ def test_boto3_invokes(bedrock: FakeUpstream) -> None:
     with closing(client(bedrock)) as aws:
         with closing(aws.invoke_model(**about)["body"]) as body:
             assert json.loads(body.read())["content"][0]["text"] == Behaviour().text
-        stream = aws.invoke_model_with_response_stream(**about)["body"]
-        events = [json.loads(event["chunk"]["bytes"]) for event in stream]
+        with closing(aws.invoke_model_with_response_stream(**about)["body"]) as stream:
+            events = [json.loads(event["chunk"]["bytes"]) for event in stream]
         assert [event["type"] for event in events][-2:] == ["message_delta", "message_stop"]
         inner = {"invokeModel": {"body": json.dumps(TALK)}}
         assert aws.count_tokens(modelId="anthropic.claude-9", input=inner)["inputTokens"] == 11
@@ -430,7 +431,7 @@ def test_boto3_sees_the_errors(bedrock: FakeUpstream) -> None:
             aws.converse(modelId=NOVA, messages=[HELLO])
         assert refused.value.response["Error"]["Code"] == "ThrottlingException"
         stream = aws.converse_stream(modelId=NOVA, messages=[HELLO])["stream"]
-        with pytest.raises(EventStreamError, match="throttlingException"):
+        with closing(stream), pytest.raises(EventStreamError, match="throttlingException"):
             list(stream)
 
 

@@ -446,17 +446,20 @@ def test_command_line(tmp_path: Path) -> None:
     arguments = ["--gemini", "0", "--bedrock", "0", "--vertex", "0", "--text", "Hi", "--service-account", str(key)]
     command = [sys.executable, "-m", "tools.fake_upstream", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
-        assert process.stdout is not None
-        lines = "".join(process.stdout.readline() for _ in range(3))
-        urls = dict(re.findall(r"fake (\w+) listens on (\S+)", lines))
-        for door in (DOORS["gemini"], DOORS["vertex"], DOORS["converse"]):
-            origin = re.sub(r"(:\d+)/.*", r"\1", urls[door.vendor])
-            reply = requests.post(origin + door.path, json=door.body, headers=door.auth, timeout=10)
-            assert said_whole(door, reply.content) == [("text", "Hi")]
-            assert re.match(rf"{door.vendor} POST \S+ model=[\w.:-]+ unary", process.stdout.readline())
-        assert json.loads(key.read_text())["token_uri"].endswith("/token")
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        try:
+            assert process.stdout is not None
+            lines = "".join(process.stdout.readline() for _ in range(3))
+            urls = dict(re.findall(r"fake (\w+) listens on (\S+)", lines))
+            for door in (DOORS["gemini"], DOORS["vertex"], DOORS["converse"]):
+                origin = re.sub(r"(:\d+)/.*", r"\1", urls[door.vendor])
+                reply = requests.post(origin + door.path, json=door.body, headers=door.auth, timeout=10)
+                assert said_whole(door, reply.content) == [("text", "Hi")]
+                assert re.match(rf"{door.vendor} POST \S+ model=[\w.:-]+ unary", process.stdout.readline())
+            assert json.loads(key.read_text())["token_uri"].endswith("/token")
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 0
+        finally:
+            process.kill()
 
 
 def test_sdks_are_imported_by_start_only() -> None:
@@ -464,7 +467,7 @@ def test_sdks_are_imported_by_start_only() -> None:
         "import sys; from tools.fake_upstream import FakeUpstream\n"
         "for name in ('openai', 'anthropic', 'gemini', 'vertex', 'bedrock'): FakeUpstream(name)\n"
         "sdks = {'openai', 'anthropic', 'google.genai', 'google.auth', 'botocore', 'boto3', 'cryptography'}\n"
-        "sys.exit(', '.join(sorted(sdks & sys.modules.keys())))"
+        "assert not sdks & sys.modules.keys(), sdks & sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)})
 

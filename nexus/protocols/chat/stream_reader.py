@@ -148,7 +148,7 @@ class StreamReader:
         if not spoken and (plain := plain_reasoning(delta)):
             self._plain += plain
             self._say("reasoning", plain)
-        # A gateway like this one tells all of it again at the end, sealed: its seals come too late for parts that ended.
+        # A gateway like this one tells it all again at the end, with seals, which come too late for parts that ended.
         again = bool(self._plain) and "".join(read_detail(entry, BARE).text for entry in details) == self._plain
         for entry in details:
             if again and read_detail(entry, BARE).text:
