@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from nexus.call import Call, Tap
-from nexus.errors import Rejected
+from nexus.errors import ClientError, Rejected
 from nexus.protocols import codecs
 from nexus.protocols.base import AnswerRelay, Dialect
 from nexus.protocols.clients import DIALECTS
@@ -98,7 +98,12 @@ def _passthrough(call: Call, route: Route) -> Lane:
 def _translate(call: Call, route: Route, dialect: str) -> Lane:
     client, vendor = codecs.client(call.dialect), codecs.vendor(dialect)
     read = client.read_request(call.document)
-    written = vendor.write_request(read.request, route.provider.target(dialect, route.model, route.settings))
+    target = route.provider.target(dialect, route.model, route.settings)
+    try:
+        written = vendor.write_request(read.request, target)
+    except ClientError as error:
+        error.param = client.field_of(error.param, call.document) if error.param else None
+        raise
     attempt = _attempt(call, route, dialect, encode(written.body), dict(written.headers), "")
     dropped = (*read.dropped, *(client.field_of(name, call.document) for name in written.dropped))
     relay = Translation(call, read.request, dialect, route.model, written)

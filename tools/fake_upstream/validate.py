@@ -35,7 +35,8 @@ def validator(type_name: str) -> SchemaValidator:
             module, _, name = type_name.removesuffix("[]").partition(":")
             published: Any = getattr(import_module(module), name)
             schema = TypeAdapter(list[published] if type_name.endswith("[]") else published).core_schema
-            _validators[type_name] = SchemaValidator(_tighten(schema))
+            # A class that something else has used meanwhile brings a validator of its own, which is not tightened.
+            _validators[type_name] = SchemaValidator(_tighten(schema), _use_prebuilt=False)
         return _validators[type_name]
 
 

@@ -1,0 +1,1 @@
+"""Whole conversations over several vendors, as real clients hold them."""

@@ -1,0 +1,145 @@
+"""One conversation with everything in it, as a client of either dialect holds it, and the vendors' recorded answers.
+
+Law: the client is an official SDK; it keeps what it got and knows nothing of vendors.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from nexus.protocols.codec import ReadRequest, Target, Written
+from nexus.protocols.converse.models import quirks_of as converse_quirks
+from nexus.protocols.gemini.models import quirks_of as gemini_quirks
+from nexus.protocols.messages.models import quirks_of as claude_quirks
+from nexus.translation import Translation
+from nexus.wire import decode
+from tests.laws.kit import Turn, call, echo, echo_stream, read, stream_of, write
+
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "golden"
+
+TARGETS: Mapping[str, Target] = {
+    "chat": Target("compatible-1"),
+    "messages": Target("claude-sonnet-4-5", quirks=claude_quirks("claude-sonnet-4-5")),
+    "gemini": Target("gemini-3-pro-preview", quirks=gemini_quirks("gemini-3-pro-preview")),
+    "converse": Target("us.openai.gpt-5.6-sol", quirks=converse_quirks("us.openai.gpt-5.6-sol")),
+}
+
+USER_IMAGE, TOOL_IMAGE = "aVZCT1J3MEtHZ28=", "R0lGODlhAQABAAA="
+FORECAST, FAILURE = "Sunny, 21 °C", "the clock is broken"
+ARGUMENTS = {"city": "Ulm", "days": [1, 2], "exact": None}
+SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "array"}, "exact": {}}}
+
+
+class Talk:
+    """A client's side: its history grows by what it is told."""
+
+    def __init__(self, client: str) -> None:
+        self.client = client
+        self.body: dict[str, Any] = _CHAT if client == "chat" else _MESSAGES
+        self.history: list[Turn] = [_opening(client)]
+
+    def read(self) -> ReadRequest:
+        head = [{"role": "system", "content": "Be brief."}] if self.client == "chat" else []
+        return read(self.client, self.body | {"messages": [*head, *self.history]})
+
+    def written_for(self, vendor: str) -> tuple[Written, tuple[str, ...]]:
+        """The body, and everything that was named as dropped on the way."""
+        asked = self.read()
+        written = write(vendor, asked.request, TARGETS[vendor])
+        return written, (*asked.dropped, *written.dropped)
+
+    def answered_by(self, vendor: str, which: str, *, stream: bool) -> Turn:
+        """The vendor's recorded answer, told to the client, which appends it to its history."""
+        asked = self.read().request
+        written = write(vendor, asked, TARGETS[vendor])
+        relay = Translation(call(self.client, stream=stream), asked, vendor, TARGETS[vendor].model, written)
+        path = recorded(vendor, which, stream=stream)
+        if stream:
+            told = b"".join(map(relay.frame, stream_of(path))) + relay.finish()
+            turn = echo_stream(self.client, told)
+        else:
+            turn = echo(self.client, decode(relay.body(path.read_bytes())))
+        assert relay.complete
+        self.history.append(turn)
+        return turn
+
+    def says(self, words: str) -> None:
+        self.history.append({"role": "user", "content": words})
+
+    def gives_results(self) -> None:
+        """Words and an image for the first call, a failure for the second, in the other order where one may."""
+        turn = self.history[-1]
+        if self.client == "chat":
+            first, second = (entry["id"] for entry in turn["tool_calls"])
+            url = {"url": f"data:image/gif;base64,{TOOL_IMAGE}"}
+            content = [{"type": "text", "text": FORECAST}, {"type": "image_url", "image_url": url}]
+            self.history.append({"role": "tool", "tool_call_id": second, "content": FAILURE})
+            self.history.append({"role": "tool", "tool_call_id": first, "content": content})
+            return
+        first, second = (block["id"] for block in turn["content"] if block["type"] == "tool_use")
+        source = {"type": "base64", "media_type": "image/gif", "data": TOOL_IMAGE}
+        content = [{"type": "text", "text": FORECAST}, {"type": "image", "source": source}]
+        failed = {"type": "tool_result", "tool_use_id": second, "content": FAILURE, "is_error": True}
+        self.history.append(
+            {"role": "user", "content": [failed, {"type": "tool_result", "tool_use_id": first, "content": content}]}
+        )
+
+
+def recorded(vendor: str, which: str, *, stream: bool) -> Path:
+    suffix = ("jsonl" if vendor == "converse" else "sse") if stream else "json"
+    return FIXTURES / vendor / which / f"upstream.{suffix}"
+
+
+def secrets(vendor: str, which: str) -> Iterator[str]:
+    """The opaque values in the vendor's answer."""
+    return _opaque(json.loads(recorded(vendor, which, stream=False).read_text()))
+
+
+_OPAQUE = ("signature", "thoughtSignature", "redactedContent")
+
+
+def _opaque(value: Any) -> Iterator[str]:
+    match value:
+        case {"type": "redacted_thinking", "data": data}:
+            yield data
+        case Mapping():
+            for name, inner in value.items():
+                yield from [inner] if name in _OPAQUE else _opaque(inner)
+        case list():
+            for inner in value:
+                yield from _opaque(inner)
+        case _:
+            pass
+
+
+def _opening(client: str) -> Turn:
+    words = {"type": "text", "text": "What is this, and how is the weather in Ulm?"}
+    if client == "chat":
+        image: Any = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{USER_IMAGE}"}}
+    else:
+        image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": USER_IMAGE}}
+    return {"role": "user", "content": [image, words]}
+
+
+_CHAT: dict[str, Any] = {
+    "model": "m",
+    "tools": [
+        {"type": "function", "function": {"name": "look_up", "description": "The weather.", "parameters": SCHEMA}},
+        {"type": "function", "function": {"name": "now"}},
+    ],
+    "reasoning_effort": "medium",
+    "max_completion_tokens": 20000,
+}
+_MESSAGES: dict[str, Any] = {
+    "model": "m",
+    "system": "Be brief.",
+    "tools": [
+        {"name": "look_up", "description": "The weather.", "input_schema": SCHEMA},
+        {"name": "now", "input_schema": {"type": "object", "properties": {}}},
+    ],
+    "thinking": {"type": "enabled", "budget_tokens": 8000},
+    "max_tokens": 20000,
+}

@@ -1,0 +1,275 @@
+"""What the laws share: models to write for, both official clients' ways to read an answer, and the published types.
+
+Law: nothing here reads or writes a dialect; clients are the SDKs themselves.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from anthropic._models import construct_type as construct_event
+from anthropic.lib.streaming._messages import accumulate_event
+from anthropic.types import Message as ClaudeMessage
+from anthropic.types import RawMessageStreamEvent, StopReason
+from hypothesis import settings
+from openai._models import construct_type
+from openai.lib.streaming.chat import ChatCompletionStreamState
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from pydantic import TypeAdapter
+
+from nexus.call import Call
+from nexus.conversation import Request
+from nexus.protocols import codecs
+from nexus.protocols.codec import ReadRequest, Target, Written
+from nexus.protocols.codecs import Origin
+from nexus.protocols.converse.models import quirks_of as converse_quirks
+from nexus.protocols.gemini.models import quirks_of as gemini_quirks
+from nexus.protocols.messages.models import quirks_of as claude_quirks
+from nexus.protocols.sse import Frame, FrameDecoder
+from nexus.wire import Json, decode, encode, mapping
+from tests.protocols.chat.kit import check_request as check_chat
+from tests.protocols.converse.published import check_request as check_converse
+from tests.protocols.gemini.kit import _TOP as GEMINI_TYPES
+from tests.protocols.messages.kit import check_request as check_messages
+
+CLIENTS = ("chat", "messages")
+VENDORS = ("chat", "messages", "gemini", "converse")
+
+FACTOR = int(os.environ.get("NEXUS_LAWS", "0"))
+"""``NEXUS_LAWS=20`` looks at twenty times as many cases, others in every run."""
+
+settings.register_profile("laws", deadline=None, derandomize=not FACTOR, database=None)
+
+
+def laws(examples: int) -> settings:
+    """The same cases in every run, so that CI never judges by luck."""
+    return settings(settings.get_profile("laws"), max_examples=examples * (FACTOR or 1))
+
+
+COMPATIBLE = frozenset({"string_content", "system_first", "mistral_tool_ids", "no_stream_usage"})
+OWN_API = frozenset({"max_completion_tokens", "developer_role", "cache_breakpoint"})
+
+TARGETS: Mapping[str, tuple[Target, ...]] = {
+    "chat": (Target("any"), Target("gpt", quirks=OWN_API), Target("small", quirks=COMPATIBLE)),
+    "messages": tuple(
+        Target(name, quirks=claude_quirks(name))
+        for name in ("claude-sonnet-4-5", "claude-opus-4-8", "claude-3-5-haiku", "kimi-k2")
+    ),
+    "gemini": tuple(
+        Target(name, quirks=gemini_quirks(name))
+        for name in ("gemini-2.0-flash", "gemini-2.5-pro", "gemini-3-pro-preview", "gemini-3.8-flash")
+    ),
+    "converse": tuple(
+        Target(name, quirks=converse_quirks(name))
+        for name in (
+            "us.amazon.nova-pro-v1:0",
+            "us.openai.gpt-5.6-sol",
+            "openai.gpt-oss-120b-1:0",
+            "anthropic.claude-sonnet-4-5-20250929-v1:0",
+            "mistral.mistral-large-2407-v1:0",
+            "us.meta.llama4-maverick-17b-instruct-v1:0",
+            "arn:aws:bedrock:x/opaque",
+        )
+    ),
+}
+
+
+def read(client: str, body: Mapping[str, Json]) -> ReadRequest:
+    """The client's request as it comes off the wire."""
+    return codecs.client(client).read_request(decode(encode(body)))
+
+
+def write(vendor: str, request: Request, target: Target) -> Written:
+    return codecs.vendor(vendor).write_request(request, target)
+
+
+_CHAT_EXTENSIONS = {"reasoning_content", "reasoning_details", "extra_content", "cache_control"}
+
+
+def check_body(vendor: str, body: Mapping[str, Json]) -> None:
+    """Fails unless the vendor's own published types take the body."""
+    body = decode(encode(body))
+    match vendor:
+        case "chat":
+            check_chat(_without(body, _CHAT_EXTENSIONS))
+        case "messages":
+            check_messages(body)
+        case "gemini":
+            assert body.keys() <= GEMINI_TYPES.keys()
+            for name, value in body.items():
+                GEMINI_TYPES[name].validate_python(value)
+        case _:
+            check_converse(dict(body))
+
+
+def _without(value: Json, names: set[str]) -> Json:
+    match value:
+        case Mapping():
+            return {name: _without(inner, names) for name, inner in value.items() if name not in names}
+        case list():
+            return [_without(inner, names) for inner in value]
+        case _:
+            return value
+
+
+def numbered() -> Callable[[], str]:
+    numbers = itertools.count(1)
+    return lambda: f"made_{next(numbers)}"
+
+
+def origin(request: Request | None = None) -> Origin:
+    return Origin(request or Request(()), "r1", "the-model", numbered())
+
+
+def stream_of(case: Path) -> list[Frame]:
+    """The vendor's frames; Bedrock's are named JSON payloads once their framing is off."""
+    if case.suffix == ".sse":
+        return FrameDecoder().feed(case.read_bytes())
+    lines = [json.loads(line) for line in case.read_text().split("\n") if line]
+    return [Frame(b"", line["event"], json.dumps(line["payload"])) for line in lines]
+
+
+def frames(written: bytes) -> list[tuple[str | None, str]]:
+    """Whole frames only; comments alone carry no data."""
+    decoder = FrameDecoder()
+    found = decoder.feed(written)
+    assert decoder.rest == b"", "half a frame"
+    return [(frame.event, frame.data) for frame in found if frame.data is not None]
+
+
+# What a client does with an answer: the official SDKs' own accumulation, and the turn that goes back.
+
+Turn = dict[str, Any]
+_EVENT: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
+
+
+def echo(client: str, answer: Mapping[str, Json]) -> Turn:
+    """The assistant's turn as the SDK's user appends it to the history."""
+    if client == "chat":
+        message: Turn = _as_sdk(ChatCompletion, answer).choices[0].message.model_dump()
+        return message
+    return {"role": "assistant", "content": ClaudeMessage.construct(**answer).to_dict()["content"]}
+
+
+def echo_stream(client: str, written: bytes) -> Turn:
+    """The same of a stream."""
+    return _gathered_chat(written) if client == "chat" else _gathered_claude(written)
+
+
+def _as_sdk(shape: Any, value: Any) -> Any:
+    """As the SDK makes its objects: words that it does not know stay."""
+    return construct_type(type_=shape, value=value)
+
+
+def _gathered_chat(written: bytes) -> Turn:
+    state: ChatCompletionStreamState[Any] = ChatCompletionStreamState()
+    for _, data in frames(written):
+        if data != "[DONE]":
+            # Its own finished-early errors are about content, which is all there when they are raised.
+            chunk = _as_sdk(ChatCompletionChunk, decode(data))
+            for choice in chunk.choices:
+                if choice.finish_reason not in (None, "stop", "tool_calls"):
+                    choice.finish_reason = "stop"
+            list(state.handle_chunk(chunk))
+    message = state.current_completion_snapshot.choices[0].message.model_dump()
+    for call in message.get("tool_calls") or []:
+        call.pop("index", None)
+        call["function"].pop("parsed_arguments", None)
+    message.pop("parsed", None)
+    return message
+
+
+def _gathered_claude(written: bytes) -> Turn:
+    snapshot: Any = None
+    pieces: dict[int, bytes] = {}
+    for event, data in frames(written):
+        if event not in ("ping", "error"):
+            parsed: Any = construct_event(type_=RawMessageStreamEvent, value=decode(data))
+            snapshot = accumulate_event(event=parsed, current_snapshot=snapshot, json_bufs=pieces)
+    return {"role": "assistant", "content": snapshot.to_dict()["content"]}
+
+
+def opening(client: str) -> Turn:
+    """A first question, which an echoed turn follows."""
+    return {"role": "user", "content": "hello"}
+
+
+def parts_of_echo(client: str, turn: Turn) -> tuple[Any, ...]:
+    """What the gateway reads in the echoed turn."""
+    body = {"model": "m", "max_tokens": 9, "messages": [opening(client), turn, opening(client)]}
+    messages = read(client, body).request.messages
+    return messages[1].parts
+
+
+def call(client: str, *, stream: bool) -> Call:
+    return Call(
+        id="req_1",
+        dialect=client,
+        caller="test",
+        headers={},
+        query="",
+        body=b"",
+        document={},
+        model="house/alias",
+        stream=stream,
+    )
+
+
+def is_subsequence(wanted: Iterable[Any], found: Iterable[Any]) -> bool:
+    rest = iter(found)
+    return all(any(entry == one for one in rest) for entry in wanted)
+
+
+def check_stream(client: str, written: bytes, *, ended: bool = True) -> None:
+    """The client's full grammar; a stream that is not ended has everything closed and nothing terminal."""
+    if client == "chat":
+        _check_chunks(frames(written), ended)
+    else:
+        _check_events(frames(written), ended)
+
+
+def _check_chunks(found: list[tuple[str | None, str]], ended: bool) -> None:
+    data = [entry for _, entry in found]
+    assert (data[-1:] == ["[DONE]"]) == ended and data.count("[DONE]") == ended
+    chunks = [_as_sdk(ChatCompletionChunk, decode(entry)) for entry in data if entry != "[DONE]"]
+    choices = [choice for chunk in chunks for choice in chunk.choices]
+    assert not choices or choices[0].delta.role == "assistant"
+    assert sum(choice.delta.role is not None for choice in choices) == bool(choices)
+    assert [choice.finish_reason is not None for choice in choices] == [False] * (len(choices) - ended) + [True] * ended
+    known: list[int] = []
+    for call in [call for choice in choices for call in choice.delta.tool_calls or []]:
+        new = call.index == len(known)
+        assert new or call.index in known
+        assert (call.id is not None) == new and (call.function is not None and call.function.name is not None) == new
+        known += [call.index] if new else []
+
+
+def _check_events(found: list[tuple[str | None, str]], ended: bool) -> None:
+    names = "".join(_SHORT[decode(data)["type"]] for _, data in found)
+    assert [event for event, _ in found] == [decode(data)["type"] for _, data in found]
+    assert re.fullmatch(r"m(sd*e)*" + (r"MX" if ended else ""), names.replace("p", "")) or (not names and not ended)
+    indexes = [decode(data)["index"] for _, data in found if "index" in decode(data)]
+    starts = [decode(data)["index"] for event, data in found if event == "content_block_start"]
+    assert indexes == sorted(indexes) and starts == list(range(len(starts)))
+    for event, data in found:
+        said = mapping(decode(data).get("delta")).get("stop_reason")
+        # A reason that no SDK knows is told as it is; it stays a string to them.
+        if event != "ping" and said in (None, *get_args(StopReason)):
+            _EVENT.validate_python(decode(data))
+
+
+_SHORT = {
+    "message_start": "m",
+    "content_block_start": "s",
+    "content_block_delta": "d",
+    "content_block_stop": "e",
+    "message_delta": "M",
+    "message_stop": "X",
+    "ping": "p",
+}

@@ -1,0 +1,124 @@
+"""Random answers as streams of neutral events, in any interleaving that the grammar allows."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from hypothesis import strategies as st
+
+from nexus.conversation import Reasoning, Refusal, Seal, Stop, StopReason, Text, ToolCall
+from nexus.events import (
+    Event,
+    Notice,
+    PartDelta,
+    PartEnd,
+    PartStart,
+    Ping,
+    ResponseEnd,
+    ResponseStart,
+    StreamPart,
+    UsageUpdate,
+)
+from nexus.usage import Usage
+
+WORDS = st.text('ab \n{}"\\é\u2028\r🎈', min_size=1, max_size=6)
+USAGE = st.builds(Usage, *[st.integers(0, 9)] * 3, st.just(0), *[st.integers(0, 9)] * 2)
+ASIDES: st.SearchStrategy[Event] = st.sampled_from([Ping(), Notice("citations")])
+
+
+@dataclass
+class Told:
+    """A part with its pieces; ``early``: its seal is known at the start."""
+
+    part: StreamPart
+    pieces: list[str] = field(default_factory=list)
+    seal: Seal | None = None
+    early: bool = False
+
+    @property
+    def start(self) -> StreamPart:
+        return replace(self.part, seal=self.seal) if self.early and not isinstance(self.part, Refusal) else self.part
+
+
+def _seal(number: int, dialect: str) -> Seal | None:
+    value = base64.b64encode(f"seal<{number}>".encode()).decode()
+    match dialect:
+        case "":
+            return None
+        case "chat":
+            return Seal("chat", json.dumps({"made": {"signature": value}}, separators=(",", ":")))
+        case "unsigned":
+            return Seal("gemini", "")
+        case _:
+            return Seal(dialect, value)
+
+
+@st.composite
+def _told(draw: st.DrawFn, number: int, sealer: str) -> Told:
+    """``sealer`` is the one vendor that made the answer."""
+    early = draw(st.booleans())
+    pieces = draw(st.lists(WORDS, max_size=3))
+    match draw(st.sampled_from(["text", "text", "reasoning", "redacted", "call", "call", "refusal"])):
+        case "text":
+            seal = _seal(number, sealer if sealer in ("gemini", "chat") and draw(st.booleans()) else "")
+            return Told(Text(""), pieces, seal, early)
+        case "reasoning":
+            seal = _seal(number, "gemini" if sealer == "unsigned" else sealer) if sealer != "chat" else Seal("chat", "")
+            return Told(Reasoning(""), pieces, _seal(0, "unsigned") if sealer == "unsigned" else seal, early)
+        case "redacted" if sealer in ("messages", "converse"):
+            return Told(Reasoning("", redacted=True), [], _seal(number, sealer), early)
+        case "refusal":
+            return Told(Refusal(""), [*pieces, "no"])
+        case _:
+            seal = _seal(number, sealer if sealer in ("gemini", "chat") and draw(st.booleans()) else "")
+            return Told(ToolCall(f"call_{number}", f"tool_{number}", ""), draw(_arguments()), seal, early)
+
+
+@st.composite
+def _arguments(draw: st.DrawFn) -> list[str]:
+    whole = draw(st.sampled_from(["", "{}", '{"a": "é\\u2028", "b": [1, {"c": null}]}', '{"x": "}{"}']))
+    cuts = sorted(draw(st.lists(st.integers(0, len(whole)), max_size=3)))
+    return [piece for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True) if (piece := whole[a:b])]
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> list[Event]:
+    """Every part may be open beside every other; vendors interleave calls, and none yet prose with its like."""
+    sealer = draw(st.sampled_from(["messages", "gemini", "unsigned", "converse", "chat", ""]))
+    waiting = [draw(_told(number, sealer)) for number in range(draw(st.integers(0, 5)))]
+    calls = any(isinstance(told.part, ToolCall) for told in waiting)
+    usage = draw(USAGE)
+    start = ResponseStart("id", "the-model", replace(usage, output=0, reasoning=0))
+    events: list[Event] = [start, *_body(draw, waiting), UsageUpdate(usage)]
+    endings: list[StopReason] = ["end", "max_tokens", "stop_sequence", "refusal", "content_filter", "pause", "unknown"]
+    reason: StopReason = "tool_use" if calls else draw(st.sampled_from(endings))
+    stop = Stop(reason, sequence="X" if reason == "stop_sequence" else None, raw="odd" if reason == "unknown" else None)
+    return [*events, ResponseEnd(stop)]
+
+
+def _body(draw: st.DrawFn, waiting: list[Told]) -> Iterator[Event]:
+    opened: dict[int, Told] = {}
+    started = 0
+    while opened or started < len(waiting):
+        moves = [("go", index) for index in opened]
+        if started < len(waiting) and not _blocked(waiting[started], opened):
+            moves.append(("start", started))
+        move, index = draw(st.sampled_from(moves))
+        if draw(st.integers(0, 9)) == 0:
+            yield draw(ASIDES)
+        if move == "start":
+            opened[index] = waiting[index]
+            started += 1
+            yield PartStart(index, waiting[index].start)
+        elif opened[index].pieces:
+            yield PartDelta(index, opened[index].pieces.pop(0))
+        else:
+            told = opened.pop(index)
+            yield PartEnd(index, None if told.early else told.seal)
+
+
+def _blocked(new: Told, opened: dict[int, Told]) -> bool:
+    return not isinstance(new.part, ToolCall) and any(type(one.part) is type(new.part) for one in opened.values())

@@ -1,0 +1,128 @@
+"""Every recorded answer of every vendor, through the whole lane to both clients: cut anywhere, streamed and whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nexus.conversation import Reasoning, Refusal, Request, Text, ToolCall
+from nexus.errors import Rejected
+from nexus.protocols.codec import Written
+from nexus.protocols.sse import Frame, FrameDecoder
+from nexus.translation import Translation
+from nexus.wire import encode
+
+from .kit import CLIENTS, VENDORS, call, check_stream, echo, echo_stream, parts_of_echo, stream_of
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+QUESTION = Request((), stream=True, include_usage=True)
+
+
+STREAMS = {
+    f"{vendor}/{path.parent.name}": path
+    for vendor in VENDORS
+    for path in sorted(FIXTURES.glob(f"{vendor}/*/upstream.*"))
+    if path.suffix in (".sse", ".jsonl")
+}
+TWO_ANSWERS = {"chat/no-ids"}
+"""Whose stream and whole answer were recorded of two different answers."""
+
+PAIRS = {name: path for name, path in STREAMS.items() if path.with_suffix(".json").exists() and name not in TWO_ANSWERS}
+
+
+def lane(client: str, name: str, *, stream: bool) -> Translation:
+    return Translation(call(client, stream=stream), QUESTION, name.partition("/")[0], "the-model", Written({}))
+
+
+def run(relay: Translation, frames: list[Frame]) -> bytes:
+    return b"".join(map(relay.frame, frames))
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("name", STREAMS)
+def test_a_cut_anywhere_is_told(client: str, name: str) -> None:
+    frames = stream_of(STREAMS[name])
+    for length in range(len(frames) + 1):
+        relay = lane(client, name, stream=True)
+        try:
+            written = run(relay, frames[:length])
+        except Rejected:
+            # The vendor's own error: the server tells it behind what was written before.
+            relay = lane(client, name, stream=True)
+            check_stream(client, run(relay, frames[: length - 1]) + relay.abort(), ended=False)
+            return
+        if not (relay.ended or relay.complete):
+            assert relay.finish() == b""
+            check_stream(client, written + relay.abort(), ended=False)
+            assert not relay.complete
+        else:
+            check_stream(client, written + relay.finish())
+            assert relay.complete
+    if name != "gemini/cut":
+        assert relay.complete
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("name", PAIRS)
+def test_streamed_and_whole_are_the_same_answer(client: str, name: str) -> None:
+    relay = lane(client, name, stream=True)
+    written = run(relay, stream_of(PAIRS[name])) + relay.finish()
+    whole = lane(client, name, stream=False)
+    answer = json.loads(whole.body(PAIRS[name].with_suffix(".json").read_bytes()))
+    one, other = echo_stream(client, written), echo(client, answer)
+    assert told(client, one) == told(client, other)
+    assert whole.complete and relay.complete
+    assert whole.tap.usage == relay.tap.usage
+    assert ending(client, written) == _ending(client, answer)
+
+
+def told(client: str, turn: Mapping[str, Any]) -> list[Any]:
+    """All content and all seals, with ids by their order: some vendors give none, and the gateway makes new ones."""
+    found: list[Any] = []
+    for part in parts_of_echo(client, dict(turn)):
+        match part:
+            case ToolCall(name=name, arguments=arguments, seal=seal):
+                found.append((name, json.loads(arguments or "{}"), seal))
+            case Text() | Reasoning() | Refusal():
+                found.append(part)
+            case _:
+                raise TypeError(part)
+    return found
+
+
+def ending(client: str, written: bytes) -> Any:
+    """Stop reason and usage as the client is told them."""
+    found: dict[str, Any] = {}
+    for frame in FrameDecoder().feed(written):
+        if frame.data in (None, "[DONE]"):
+            continue
+        data = json.loads(frame.data or "")
+        for choice in data.get("choices", ()):
+            found["stop"] = choice["finish_reason"]
+        if data.get("type") == "message_delta":
+            found["stop"] = data["delta"]["stop_reason"]
+        if data.get("usage"):
+            found["usage"] = {name: value for name, value in data["usage"].items() if name != "cache_creation"}
+    return found
+
+
+def _ending(client: str, answer: Mapping[str, Any]) -> Any:
+    usage = {name: value for name, value in answer["usage"].items() if name != "cache_creation"}
+    stop = answer["choices"][0]["finish_reason"] if client == "chat" else answer["stop_reason"]
+    return {"stop": stop, "usage": usage}
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("name", PAIRS)
+def test_a_server_that_ignores_stream_is_still_a_stream(client: str, name: str) -> None:
+    """A whole answer to a streaming client is the same stream that the vendor should have sent."""
+    relay = lane(client, name, stream=True)
+    written = relay.body(PAIRS[name].with_suffix(".json").read_bytes())
+    check_stream(client, written)
+    whole = json.loads(lane(client, name, stream=False).body(PAIRS[name].with_suffix(".json").read_bytes()))
+    assert told(client, echo_stream(client, written)) == told(client, echo(client, whole))
+    assert encode(whole)

@@ -1,0 +1,94 @@
+"""What the laws have found, each as its smallest case."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from nexus.conversation import Image, Inline, Message, Part, Reasoning, Request, Seal, Stop, Text, ToolCall, ToolResult
+from nexus.events import Event, Notice, PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart
+from nexus.fold import fold
+from nexus.protocols import codecs
+from nexus.protocols.codec import Target
+from nexus.protocols.converse.models import JSON_RESULTS
+
+from .kit import check_stream, echo_stream, parts_of_echo, write
+from .test_answers import read_back, written
+
+HI = Message("user", (Text("hi"),))
+
+
+def stream(*inner: Event, stop: Stop | None = None) -> list[Event]:
+    return [ResponseStart("id", "m"), *inner, ResponseEnd(stop or Stop("end"))]
+
+
+@pytest.mark.parametrize("client", ["chat", "messages"])
+def test_redacted_thinking_whose_seal_comes_at_its_end(client: str) -> None:
+    """As Bedrock streams it: a Messages client was given the block with an empty seal."""
+    seal = Seal("converse", "b3BhcXVl")
+    start = PartStart(0, Reasoning("", Seal("converse", ""), redacted=True))
+    raw = written(client, stream(start, PartEnd(0, seal)))
+    assert parts_of_echo(client, echo_stream(client, raw)) == (Reasoning("", seal, redacted=True),)
+
+
+def test_redacted_thinking_cut_before_its_end_leaves_no_block_open() -> None:
+    writer = codecs.client("messages").stream_writer(model="m", response_id="r", created=1, include_usage=False)
+    start = PartStart(0, Reasoning("", None, redacted=True))
+    check_stream("messages", writer.write(ResponseStart("r", "m")) + writer.write(start) + writer.abort(), ended=False)
+
+
+def test_a_calls_seal_that_comes_at_its_end() -> None:
+    """The official client's stream helper asserts that every piece of a call has ``function``."""
+    seal = Seal("gemini", "c2VhbA==")
+    raw = written(
+        "chat",
+        stream(PartStart(0, ToolCall("c", "f", "")), PartDelta(0, "{}"), PartEnd(0, seal), stop=Stop("tool_use")),
+    )
+    assert parts_of_echo("chat", echo_stream("chat", raw)) == (ToolCall("c", "f", "{}", seal),)
+
+
+def test_a_gateway_behind_this_one_tells_reasoning_once() -> None:
+    """The last chunk repeats streamed reasoning with its seals: the reader told it twice."""
+    seal = Seal("messages", "s")
+    raw = written(
+        "chat",
+        stream(
+            PartStart(0, Reasoning("")),
+            PartDelta(0, "thinking"),
+            PartEnd(0, seal),
+            PartStart(1, Text("so")),
+            PartEnd(1),
+        ),
+    )
+    events = read_back("chat", raw)
+    assert [part.text for part in fold(events).parts if isinstance(part, Reasoning)] == ["thinking"]
+    assert Notice("reasoning_details") in events
+
+
+def test_thinking_at_the_end_of_a_turn_is_not_left_out_in_silence() -> None:
+    """Claude refuses a turn that ends in thinking: taken out, and now named."""
+    thought = Message("assistant", (Reasoning("hm", Seal("messages", "s")),))
+    sent = write("messages", Request((HI, thought, HI)), Target("claude-sonnet-4-5"))
+    assert "hm" not in json.dumps(sent.body)
+    assert sent.dropped == ("reasoning",)
+
+
+CALL = Message("assistant", (ToolCall("c", "f", ""),))
+
+
+def results(*parts: Part) -> Request:
+    return Request((HI, CALL, Message("user", parts)))
+
+
+def test_a_cache_hint_on_a_result_without_words_is_named() -> None:
+    sent = write("chat", results(ToolResult("c", cache="5m")), Target("m", quirks=frozenset({"cache_control"})))
+    assert sent.dropped == ("cache",)
+
+
+def test_a_failure_that_is_an_image_alone_stays_a_failure() -> None:
+    """For models on Bedrock that take results as JSON and have no status."""
+    failed = ToolResult("c", (Image(Inline("image/png", "QUJD")),), is_error=True)
+    sent = write("converse", results(failed), Target("m", quirks=frozenset({JSON_RESULTS})))
+    (result,) = sent.body["messages"][-1]["content"]
+    assert result["toolResult"]["content"][0] == {"json": {"error": "The tool call failed."}}

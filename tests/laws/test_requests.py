@@ -1,0 +1,216 @@
+"""Any conversation, from either client to every vendor: its content is found in the body, or its loss has a name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from nexus.conversation import (
+    Document,
+    Image,
+    Inline,
+    Link,
+    Message,
+    Part,
+    Reasoning,
+    Refusal,
+    Request,
+    Seal,
+    Text,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+)
+from nexus.errors import ClientError
+from nexus.protocols.codec import Target
+
+from .kit import CLIENTS, TARGETS, VENDORS, check_body, is_subsequence, laws, read, write
+from .scripts import conversations, token
+from .seen import Seen, arguments, haystack, renamed, seen, strings
+from .spoken import spoken
+
+PAIRS = [(client, vendor) for client in CLIENTS for vendor in VENDORS]
+
+
+@pytest.mark.parametrize(("client", "vendor"), PAIRS)
+@laws(60)
+@given(said=conversations())
+def test_tame_conversations_arrive_whole(client: str, vendor: str, said: Request) -> None:
+    asked = read(client, spoken(client, said))
+    for target in TARGETS[vendor]:
+        written = write(vendor, asked.request, target)
+        check_body(vendor, written.body)
+        _check(client, vendor, target, said, written.body, (*asked.dropped, *written.dropped))
+
+
+@pytest.mark.parametrize(("client", "vendor"), PAIRS)
+@laws(40)
+@given(said=conversations(wild=True))
+def test_wild_conversations_arrive_whole_or_are_refused_by_name(client: str, vendor: str, said: Request) -> None:
+    try:
+        asked = read(client, spoken(client, said))
+    except ClientError as refusal:
+        assert refusal.param is not None
+        return
+    for target in TARGETS[vendor]:
+        try:
+            written = write(vendor, asked.request, target)
+        except ClientError as refusal:
+            assert refusal.param is not None and refusal.param.startswith(("messages", "tools", "tool_choice"))
+            continue
+        check_body(vendor, written.body)
+        _check(client, vendor, target, said, written.body, (*asked.dropped, *written.dropped))
+
+
+def _check(
+    client: str, vendor: str, target: Target, said: Request, body: dict[str, Any], dropped: tuple[str, ...]
+) -> None:
+    picture = seen(vendor, body)
+    everything = haystack(body)
+    _check_words(said, picture, everything)
+    _check_tools(vendor, target, said, picture, dropped)
+    _check_calls(client, vendor, said, picture)
+    _check_results(client, said, picture)
+    _check_media(vendor, said, picture)
+    _check_reasoning(vendor, said, everything, dropped)
+    _check_cache(said, picture, body, dropped)
+
+
+def _parts(said: Request) -> Iterator[tuple[Message, Part]]:
+    return ((message, part) for message in said.messages for part in message.parts)
+
+
+def _check_words(said: Request, picture: Seen, everything: str) -> None:
+    """Words in order; a document's own words, title and context anywhere."""
+    spoken = [part.text for part in said.system]
+    spoken += [part.text for _, part in _parts(said) if isinstance(part, Text | Refusal)]
+    found = iter(picture.words)
+    rest = ""
+    for words in filter(str.strip, spoken):
+        while words.rstrip() not in rest:
+            rest = next(found, "\0")
+            assert rest != "\0", f"not found, or not in order: {words!r}"
+        assert words in rest or rest.endswith(words.rstrip())
+        rest = rest.partition(words.rstrip())[2]
+    for _, part in _parts(said):
+        if isinstance(part, Document):
+            if isinstance(part.source, Text):
+                assert part.source.text in everything
+            assert (part.context or "") in everything
+
+
+def _check_tools(vendor: str, target: Target, said: Request, picture: Seen, dropped: tuple[str, ...]) -> None:
+    left_out = vendor == "converse" and said.tool_choice == ToolChoice("none")
+    for tool in said.tools:
+        if left_out and renamed(vendor, tool.name) not in picture.tools:
+            # A choice of none has no other word there.
+            assert not picture.calls
+            continue
+        described, schema = picture.tools[renamed(vendor, tool.name)]
+        assert described == tool.description
+        if "openapi_schema" in target.quirks:
+            lost = {name.rpartition(".")[2] for name in dropped if name.startswith("tools")}
+            assert set(_properties(tool.parameters)) - set(strings(schema)) <= lost
+        elif tool.parameters is not None:
+            assert schema in (tool.parameters, {"type": "object"} | tool.parameters)
+
+
+def _properties(schema: Any) -> Iterable[str]:
+    return list((schema or {}).get("properties", {}))
+
+
+def _check_calls(client: str, vendor: str, said: Request, picture: Seen) -> None:
+    calls = [part for _, part in _parts(said) if isinstance(part, ToolCall)]
+    assert picture.calls == [(renamed(vendor, call.name), _arguments(client, call)) for call in calls]
+
+
+def _arguments(client: str, call: ToolCall) -> Any:
+    """A Messages client could only be shown an object."""
+    parsed = arguments(call.arguments)
+    return {"invalid_json": parsed} if isinstance(parsed, str) and client == "messages" else parsed
+
+
+def _check_results(client: str, said: Request, picture: Seen) -> None:
+    """Each at its call, all its words in order."""
+    found = {result.call: result for result in picture.results}
+    results = _by_call(said)
+    if len(results) < len(picture.calls):
+        # A call without its result is the client's mistake, and the vendor's to judge.
+        assert len(found) == len(results)
+        return
+    assert found.keys() == results.keys()
+    for at, result in results.items():
+        words = found[at].words
+        for part in result.parts:
+            if isinstance(part, Text):
+                assert part.text in words or is_subsequence(strings(json.loads(part.text)), words.split("\0"))
+        if client == "messages":
+            assert found[at].is_error == result.is_error
+
+
+def _by_call(said: Request) -> dict[int, ToolResult]:
+    """The results by the number of their call; ids are unique within one turn of the assistant."""
+    numbers: dict[str, int] = {}
+    results: dict[int, ToolResult] = {}
+    count = 0
+    for _, part in _parts(said):
+        if isinstance(part, ToolCall):
+            numbers[part.id] = count
+            count += 1
+        elif isinstance(part, ToolResult):
+            results[numbers[part.call_id]] = part
+    return results
+
+
+def _check_media(vendor: str, said: Request, picture: Seen) -> None:
+    users = [_source(part) for _, part in _parts(said) if isinstance(part, Image | Document)]
+    assert is_subsequence(filter(None, users), picture.media)
+    for _, part in _parts(said):
+        if isinstance(part, ToolResult):
+            inside = [_source(inner) for inner in part.parts if isinstance(inner, Image | Document)]
+            # Gemini takes some media inside a result and others only beside it.
+            assert set(inside) <= {*picture.media, ""}
+            assert vendor == "gemini" or is_subsequence(filter(None, inside), picture.media)
+
+
+def _source(part: Image | Document) -> str:
+    match part.source:
+        case Inline(data=data):
+            return data
+        case Link(url=url):
+            return url
+        case Text():
+            return ""
+
+
+def _seals(said: Request) -> Iterator[tuple[Part, Seal]]:
+    for _, part in _parts(said):
+        if isinstance(part, Text | Reasoning | ToolCall) and part.seal is not None:
+            yield part, part.seal
+
+
+def _check_reasoning(vendor: str, said: Request, everything: str, dropped: tuple[str, ...]) -> None:
+    named = any("reasoning" in name for name in dropped)
+    for part, seal in _seals(said):
+        if seal.dialect != vendor:
+            assert token(seal) not in everything, "a foreign seal was sent"
+        elif isinstance(part, Reasoning):
+            assert token(seal) in everything or named
+        else:
+            assert token(seal) in everything
+    for _, part in _parts(said):
+        if isinstance(part, Reasoning):
+            assert (part.text in everything and part.seal is not None and part.seal.dialect == vendor) or named
+
+
+def _check_cache(said: Request, picture: Seen, body: dict[str, Any], dropped: tuple[str, ...]) -> None:
+    hinted = sum(part.cache is not None for part in said.system)
+    hinted += sum(tool.cache is not None for tool in said.tools if picture.tools)
+    hinted += sum(getattr(part, "cache", None) is not None for _, part in _parts(said))
+    text = json.dumps(body)
+    marks = sum(text.count(f'"{name}"') for name in ("cache_control", "cachePoint", "prompt_cache_breakpoint"))
+    assert marks == hinted or any("cache" in name for name in dropped)
