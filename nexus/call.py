@@ -1,72 +1,24 @@
 """One client request: who asked what, how it goes, and the switch that ends it.
 
-Law: a Call is created by a handler and finished exactly once, on the loop thread. Everything before ``route`` is
-fixed when it is made; the rest is written by one thread at a time. ``Cancel`` is the only part that any thread may
-touch at any moment.
+Law: a Call is created by a handler and finished exactly once, on the loop thread. Everything before ``times`` is
+fixed when it is made; the rest is written by one thread at a time, but for ``cancel``, which any thread may throw.
 """
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from nexus.cancel import Cancel
 from nexus.errors import NexusError
+from nexus.upstream import Action
 from nexus.usage import Usage
 from nexus.wire import Json
 
 if TYPE_CHECKING:
     from nexus.routing import Route
-
-
-Action = Literal["generate", "count_tokens"]
-
-
-class Cancel:
-    """A one-way switch. Whoever blocks registers a callback that unblocks it; throwing runs each once."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._callbacks: dict[int, Callable[[], None]] = {}
-        self._next = 0
-        self.event = threading.Event()
-        self.reason: NexusError | None = None
-
-    def throw(self, reason: NexusError) -> None:
-        """End the call for ``reason``; the first one stays."""
-        with self._lock:
-            if self.reason is not None:
-                return
-            self.reason = reason
-            callbacks = list(self._callbacks.values())
-            self._callbacks.clear()
-            self.event.set()
-        for callback in callbacks:
-            callback()
-
-    def check(self) -> None:
-        """Raises the reason once the switch was thrown."""
-        if self.reason is not None:
-            raise self.reason
-
-    def add(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Registers ``callback`` (run at once when already thrown); returns what takes it back."""
-        with self._lock:
-            thrown = self.reason is not None
-            token = self._next
-            self._next += 1
-            if not thrown:
-                self._callbacks[token] = callback
-        if thrown:
-            callback()
-
-        def remove() -> None:
-            with self._lock:
-                self._callbacks.pop(token, None)
-
-        return remove
 
 
 @dataclass(slots=True)

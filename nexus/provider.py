@@ -13,13 +13,13 @@ from typing import ClassVar
 
 from pydantic import SecretStr
 
-from nexus.call import Action, Cancel
+from nexus.cancel import Cancel
 from nexus.errors import AuthenticationFailed, Rejected
 from nexus.headers import UPSTREAM_KEY
 from nexus.protocols.codec import Target
 from nexus.settings.provider import ModelSettings, ProviderSettings
 from nexus.transport import Patience, Transport
-from nexus.upstream import UpstreamReply, UpstreamRequest
+from nexus.upstream import Action, UpstreamReply, UpstreamRequest
 
 
 @dataclass(frozen=True, slots=True)

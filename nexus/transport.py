@@ -20,7 +20,7 @@ from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.util.retry import Retry
 
-from nexus.call import Cancel
+from nexus.cancel import Cancel
 from nexus.errors import NexusError, ProtocolError, Unreachable, UpstreamTimeout
 from nexus.sockets import POOLS, Binding, current, tls_context
 from nexus.upstream import UpstreamReply, UpstreamRequest

@@ -9,7 +9,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
+
+Action = Literal["generate", "count_tokens"]
+"""What is asked of a vendor."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from nexus.call import Cancel
+from nexus.cancel import Cancel
 from nexus.transport import HttpReply, Patience, Transport
 from nexus.upstream import UpstreamRequest
 from tests.serving import wait_until

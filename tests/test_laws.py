@@ -65,7 +65,7 @@ LAYERS: list[tuple[str, ...]] = [
         "nexus.headers",
         "nexus.estimate",
     ),
-    ("nexus.call", "nexus.upstream", "nexus.bridge"),
+    ("nexus.cancel", "nexus.upstream", "nexus.call", "nexus.bridge"),
     ("nexus.protocols",),
     ("nexus.registry", "nexus.settings"),
     ("nexus.sockets", "nexus.transport"),
@@ -108,7 +108,7 @@ class TestImports:
             return
         own = ".".join(module.split(".")[:2])
         allowed = ("nexus.provider", "nexus.errors", "nexus.protocols", "nexus.headers", "nexus.upstream", "nexus.wire")
-        values = ("nexus.call", "nexus.settings", "nexus.conversation", "nexus.usage", "nexus.fold", "nexus.events")
+        values = ("nexus.cancel", "nexus.settings", "nexus.conversation", "nexus.usage", "nexus.fold", "nexus.events")
         for name in imports(path):
             if under(name, "providers", "nexus") and name != "nexus":
                 assert under(name, own, *allowed, *values), f"{module} imports {name}"

@@ -14,7 +14,7 @@ from contextlib import suppress
 
 import pytest
 
-from nexus.call import Cancel
+from nexus.cancel import Cancel
 from nexus.errors import Cancelled, NexusError, UpstreamError
 from nexus.sockets import Binding
 from nexus.transport import Patience, Transport

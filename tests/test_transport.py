@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from nexus.call import Cancel
+from nexus.cancel import Cancel
 from nexus.errors import Cancelled
 from nexus.transport import HttpReply, Patience, Transport
 from tests.peers import (

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from nexus.call import Cancel
+from nexus.cancel import Cancel
 from nexus.errors import NexusError, ProtocolError, Unreachable, UpstreamError, UpstreamTimeout
 from nexus.transport import Patience
 from tests.peers import (

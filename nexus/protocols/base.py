@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from nexus.call import Action, Tap
+from nexus.call import Tap
 from nexus.errors import InvalidRequest, NexusError
 from nexus.protocols.sse import Frame
+from nexus.upstream import Action
 from nexus.wire import Json
 
 

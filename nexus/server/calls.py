@@ -13,12 +13,13 @@ from tornado.iostream import StreamClosedError
 from tornado.web import stream_request_body
 
 from nexus.bridge import Channel, Full
-from nexus.call import Action, Call
+from nexus.call import Call
 from nexus.errors import Cancelled, InternalError, InvalidRequest, NexusError, Overloaded, UnsupportedMediaType
 from nexus.relay import Head
 from nexus.server.base import BaseHandler
 from nexus.server.body import Body
 from nexus.server.log import log_call, log_refusal
+from nexus.upstream import Action
 from nexus.wire import Json, decode
 
 _DISCARD_SECONDS = 10.0

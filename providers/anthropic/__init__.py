@@ -8,12 +8,11 @@ from __future__ import annotations
 from typing import ClassVar
 
 from nexus import __version__, headers
-from nexus.call import Action
 from nexus.protocols.codec import Target
 from nexus.protocols.messages.models import quirks_of
 from nexus.provider import Attempt, Provider, with_query
 from nexus.settings.provider import ModelSettings, ProviderSettings
-from nexus.upstream import UpstreamRequest
+from nexus.upstream import Action, UpstreamRequest
 
 VERSION = "2023-06-01"
 _PATHS: dict[Action, str] = {"generate": "/messages", "count_tokens": "/messages/count_tokens"}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import quote
 
 from nexus import __version__
-from nexus.call import Cancel
+from nexus.cancel import Cancel
 from nexus.errors import Rejected
 from nexus.protocols.codec import Target
 from nexus.protocols.converse import failures, models

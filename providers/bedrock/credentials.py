@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError, NoCredentialsError  # type: ignore[
 from botocore.session import Session  # type: ignore[import-untyped]
 from botocore.utils import get_token_from_environment  # type: ignore[import-untyped]
 
-from nexus.call import Cancel
+from nexus.cancel import Cancel
 from nexus.errors import NexusError, Unreachable, UpstreamTimeout
 from providers.bedrock.settings import BedrockSettings
 

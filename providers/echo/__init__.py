@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import ClassVar
 
-from nexus.call import Cancel
+from nexus.cancel import Cancel
 from nexus.conversation import Message, Request, Response, Stop, Text, ToolCall, ToolResult
 from nexus.events import Event, PartDelta
 from nexus.fold import unfold

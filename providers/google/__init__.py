@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import SecretStr
 
 from nexus import __version__
-from nexus.call import Cancel
+from nexus.cancel import Cancel
 from nexus.errors import AuthenticationFailed, Rejected
 from nexus.headers import UPSTREAM_KEY
 from nexus.protocols.codec import Target

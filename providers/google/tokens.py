@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from nexus.call import Cancel
+from nexus.cancel import Cancel
 from nexus.errors import InternalError, UpstreamError, UpstreamTimeout
 
 log = logging.getLogger("providers.google.tokens")

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from nexus.call import Action, Tap
+from nexus.call import Tap
 from nexus.errors import NexusError
 from nexus.protocols.base import Dialect, ModelCard, require
 from nexus.protocols.messages import errors, listing
 from nexus.protocols.messages.passthrough import MessagesPassthrough, edit_request
 from nexus.protocols.sse import frame
+from nexus.upstream import Action
 from nexus.wire import Json
 
 

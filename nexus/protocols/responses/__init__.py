@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from nexus.call import Action, Tap
+from nexus.call import Tap
 from nexus.errors import NexusError
 from nexus.protocols.base import Dialect, ModelCard, require
 from nexus.protocols.responses import errors
 from nexus.protocols.responses.passthrough import ResponsesPassthrough, edit_request
+from nexus.upstream import Action
 from nexus.wire import Json
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from nexus.call import Cancel
+from nexus.cancel import Cancel
 from nexus.errors import Cancelled, NexusError, Unreachable, UpstreamTimeout
 from providers.bedrock import BedrockProvider
 from providers.bedrock.credentials import Chain, Keys

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from nexus.call import Cancel
+from nexus.cancel import Cancel
 from nexus.errors import Cancelled, NexusError, ProtocolError, Unreachable, UpstreamTimeout
 from nexus.protocols.converse.eventstream import Message, encode, event_message
 from nexus.protocols.sse import Frame, FrameDecoder

@@ -11,7 +11,7 @@ import pytest
 from botocore.config import Config  # type: ignore[import-untyped]
 from pydantic import SecretStr
 
-from nexus.call import Cancel
+from nexus.cancel import Cancel
 from nexus.upstream import UpstreamReply
 from providers.bedrock import BedrockProvider
 from providers.bedrock.settings import BedrockModel

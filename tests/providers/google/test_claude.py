@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from nexus.call import Action
 from nexus.provider import Attempt
 from nexus.settings.provider import ModelSettings
+from nexus.upstream import Action
 from providers.google.claude import REFUSED, fit
 
 VERSION = '"anthropic_version":"vertex-2023-10-16"'

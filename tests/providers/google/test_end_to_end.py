@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from nexus.call import Cancel
+from nexus.cancel import Cancel
 from nexus.errors import Cancelled
 from nexus.settings import load
 from providers.google import GoogleProvider

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from nexus.call import Action
 from nexus.errors import AuthenticationFailed
 from nexus.provider import Attempt
 from nexus.settings.provider import ModelSettings
+from nexus.upstream import Action
 from providers.google import GoogleProvider
 from providers.google.claude import LACKING
 from providers.google.settings import GoogleSettings

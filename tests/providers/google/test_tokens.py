@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from nexus.call import Cancel
+from nexus.cancel import Cancel
 from nexus.errors import Cancelled, InternalError, Unreachable, UpstreamError, UpstreamTimeout
 from providers.google.tokens import EARLY, LEAST, PAUSE, Grant, Tokens
 from tests.serving import wait_until

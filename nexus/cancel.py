@@ -1,0 +1,56 @@
+"""The switch that ends a call, whoever throws it and whatever its worker is blocked in.
+
+Law: thread-safe and one-way; the first reason stays. Callbacks run on the thread that throws, outside the lock.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from nexus.errors import NexusError
+
+
+class Cancel:
+    """A one-way switch. Whoever blocks registers a callback that unblocks it; throwing runs each once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._callbacks: dict[int, Callable[[], None]] = {}
+        self._next = 0
+        self.event = threading.Event()
+        self.reason: NexusError | None = None
+
+    def throw(self, reason: NexusError) -> None:
+        """End the call for ``reason``; the first one stays."""
+        with self._lock:
+            if self.reason is not None:
+                return
+            self.reason = reason
+            callbacks = list(self._callbacks.values())
+            self._callbacks.clear()
+            self.event.set()
+        for callback in callbacks:
+            callback()
+
+    def check(self) -> None:
+        """Raises the reason once the switch was thrown."""
+        if self.reason is not None:
+            raise self.reason
+
+    def add(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Registers ``callback`` (run at once when already thrown); returns what takes it back."""
+        with self._lock:
+            thrown = self.reason is not None
+            token = self._next
+            self._next += 1
+            if not thrown:
+                self._callbacks[token] = callback
+        if thrown:
+            callback()
+
+        def remove() -> None:
+            with self._lock:
+                self._callbacks.pop(token, None)
+
+        return remove
