@@ -67,10 +67,22 @@ class ClientCodec:
 
     def field_of(self, neutral: str, document: Mapping[str, Json]) -> str:
         """How the client calls what a writer named as dropped; the rest of a path stays."""
-        head, dot, rest = neutral.partition(".")
+        head, dot, rest = _SAID_SHORTLY.get(neutral, neutral).partition(".")
         names = [name for name, disposition in self.fields.items() if disposition.field == head]
         used = [name for name in names if name in document]
         return (used or names or [head])[0] + dot + rest
+
+
+_SAID_SHORTLY = {
+    "cache": "cache_control",
+    "cache_ttl": "cache_control.ttl",
+    "reasoning": "messages.reasoning",
+    "name": "messages.name",
+    "detail": "messages.image.detail",
+    "image.detail": "messages.image.detail",
+    "strict": "tools.strict",
+}
+"""What writers call things inside messages and tools, in one spelling."""
 
 
 @dataclass(frozen=True, slots=True)

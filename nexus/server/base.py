@@ -6,6 +6,7 @@ Law: loop thread only. Whatever goes wrong leaves through ``write_error`` in the
 from __future__ import annotations
 
 import logging
+import math
 import uuid
 from typing import Any, cast
 from urllib.parse import parse_qsl
@@ -80,7 +81,7 @@ class BaseHandler(RequestHandler):
         self.set_status(error.status, REASONS.get(error.status))
         self.set_header(self.dialect.id_header, self.id)
         if error.retry_after is not None:
-            self.set_header("Retry-After", str(max(1, round(error.retry_after + 0.5))))
+            self.set_header("Retry-After", str(max(1, math.ceil(error.retry_after))))
         if isinstance(error, MethodNotAllowed):
             self.set_header("Allow", ", ".join(error.allow))
         if isinstance(error, Answered):

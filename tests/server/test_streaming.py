@@ -50,13 +50,11 @@ def rest(response: http.client.HTTPResponse) -> tuple[bytes, bool]:
 
 
 def test_the_head_waits_for_the_first_event_and_no_longer(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
-    second = threading.Event()
     first_frame = b'data: {"id":"c","model":"gpt-4","choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
     openai_upstream.next(Behaviour(events=(first_frame,), endless=False, end_after=1))
     with chat(nexus) as response:
         assert response.status == 200
         assert b'"content":"a"' in response.readline()
-    second.set()
 
 
 class TestPings:
@@ -167,14 +165,7 @@ def test_a_slow_reader_stops_the_upstream(nexus: Nexus, openai_upstream: FakeUps
     openai_upstream.next(Behaviour(endless=True, text="x" * 2000))
     with chat(nexus) as response:
         response.readline()
-        sent = -1
-
-        def stands_still() -> bool:
-            nonlocal sent
-            before, sent = sent, openai_upstream.bytes_sent
-            return 0 < before == sent
-
-        wait_until(stands_still, 20)
+        openai_upstream.wait_for_stall(quiet=0.25, timeout=20)
         # Kernel buffers on both sides and one channel: far below what an unbounded gateway would have swallowed.
         assert openai_upstream.bytes_sent < 40_000_000
     openai_upstream.wait_for_disconnects(1, timeout=2)
