@@ -1,0 +1,1 @@
+"""The real Claude Code and Codex, headless, in front of every vendor lane."""
