@@ -30,13 +30,16 @@ setup(
         "boto3>=1.40",
     ],
     extras_require={
+        "oauth": ["PyJWT>=2.10", "cryptography"],
         "dev": [
             "pytest>=8",
             "responses",
+            "redis>=5",
             "hypothesis",
             "google-genai",
             "openai>=2",
             "anthropic>=0.70",
+            "PyJWT>=2.10",
             "cryptography",
             "docutils",
             "ruff",

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from nexus.auth.identity import Identity
 from nexus.cancel import Cancel
 from nexus.errors import NexusError
 from nexus.upstream import Action
@@ -46,11 +47,15 @@ class Times:
 
 @dataclass(slots=True)
 class Call:
-    """``headers`` have lower-case names; ``document`` is ``body`` decoded; ``model`` is the original model."""
+    """``headers`` have lower-case names; ``document`` is ``body`` decoded; ``model`` is the original model.
+
+    ``caller`` is the address that the call came from, ``identity`` who made it.
+    """
 
     id: str
     dialect: str
     caller: str
+    identity: Identity
     headers: Mapping[str, str]
     query: str
     body: bytes

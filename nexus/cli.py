@@ -30,11 +30,16 @@ class Options:
     listen_address: ListenAddress | None
     log: str
     log_style: str
+    name: str = ""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     options = read_options(sys.argv[1:] if argv is None else argv, os.environ)
+    if options.command == "key":
+        from nexus.commands.key import new
+
+        return new(options.name)
     if options.command == "init":
         from nexus.commands.init import init
 
@@ -94,6 +99,7 @@ def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
         listen_address=listen_address,
         log=choice("log", "NEXUS_LOG", tuple(logs.LEVELS), "info"),
         log_style=choice("log_style", "NEXUS_LOG_STYLE", logs.STYLES, "text"),
+        name=given.get("name", ""),
     )
 
 
@@ -123,6 +129,10 @@ def _parser() -> argparse.ArgumentParser:
         parents=[config],
         allow_abbrev=False,
     )
+    key = commands.add_parser("key", help="make keys for callers", allow_abbrev=False)
+    verbs = key.add_subparsers(dest="verb", metavar="VERB", required=True)
+    fresh = verbs.add_parser("new", help="print a fresh key and its table for the settings file", allow_abbrev=False)
+    fresh.add_argument("name", metavar="NAME", help="whose key it is")
     return parser
 
 

@@ -14,8 +14,9 @@ from typing import Protocol
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 from tenacity.wait import wait_random_exponential
 
+from nexus.auth.identity import may_use
 from nexus.call import Call
-from nexus.errors import Cancelled, InternalError, NexusError, ProtocolError
+from nexus.errors import Cancelled, InternalError, NexusError, PermissionDenied, ProtocolError
 from nexus.relay import Head, Opened, drain, open_answer
 from nexus.routing import Route, Routes
 from nexus.settings.provider import Retries
@@ -42,7 +43,10 @@ class Gateway:
 
     def admit(self, call: Call) -> None:
         """Finds the call's route. Raises ClientError; nothing is held for a refused call."""
-        call.route = self.routes.find(call.model)
+        route = self.routes.find(call.model)
+        if not may_use(call.identity, route.name):
+            raise PermissionDenied(f"this gateway key may not use {route.name}", param="model")
+        call.route = route
 
     def serve(self, call: Call, sink: Sink) -> None:
         """Answers an admitted call; every failure ends in ``sink.end``."""

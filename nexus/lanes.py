@@ -121,4 +121,6 @@ def _attempt(call: Call, route: Route, dialect: str, body: bytes, headers: Mappi
         headers=headers,
         query=query,
         key=route.provider.key(call.headers),
+        client=call.headers,
+        withheld=call.identity.carriers,
     )

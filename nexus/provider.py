@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from pydantic import SecretStr
 
 from nexus.cancel import Cancel
 from nexus.errors import AuthenticationFailed, Rejected
+from nexus.header_rules.engine import rewrite
 from nexus.headers import UPSTREAM_KEY
 from nexus.protocols.codec import Target
 from nexus.settings.provider import ModelSettings, ProviderSettings
@@ -27,7 +28,8 @@ class Attempt:
     """One try at one provider: a body in one of its dialects, and what of the client's request travels with it.
 
     ``model`` is the request model, which stands in ``body`` too where the dialect has it there. ``headers`` are the
-    client's (lower-case names); a provider picks what may travel.
+    client's (lower-case names), or those that a translation wrote; a provider picks what may travel. ``client`` are the
+    client's in any case, for header rules; ``withheld`` names those of them that never travel.
     """
 
     dialect: str
@@ -39,6 +41,8 @@ class Attempt:
     headers: Mapping[str, str]
     query: str
     key: SecretStr | None
+    client: Mapping[str, str] = field(default_factory=dict)
+    withheld: frozenset[str] = frozenset()
 
 
 class Provider(ABC):
@@ -90,6 +94,17 @@ class Provider(ABC):
     @abstractmethod
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
         """The same attempt always gives the same request. Raises ClientError for what this vendor cannot take."""
+
+    def reserved(self) -> frozenset[str]:
+        """The headers in which ``send`` puts the vendor's credential."""
+        return frozenset()
+
+    def request(self, attempt: Attempt) -> UpstreamRequest:
+        """What is prepared, with the header rules applied. Raises ClientError."""
+        prepared = self.prepare(attempt)
+        rules = (*self.settings.headers, *attempt.settings.headers)
+        headers = rewrite(rules, attempt.client, prepared.headers, reserved=self.reserved(), withheld=attempt.withheld)
+        return replace(prepared, headers=headers)
 
     def read_error(self, dialect: str, status: int, headers: Mapping[str, str], body: bytes) -> Rejected | None:
         """An error whose shape is not the dialect's own; None where the dialect's codec reads it."""

@@ -89,7 +89,7 @@ def _estimated(call: Call, route: Route) -> Opened:
 
 
 def _open_lane(call: Call, route: Route, lane: Lane) -> Opened:
-    request = route.provider.prepare(lane.attempt)
+    request = route.provider.request(lane.attempt)
     call.dropped[:] = [*lane.dropped, *request.dropped]
     with _waiting(call.times):
         reply = route.provider.send(request, call.cancel)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 
 from nexus import registry
+from nexus.header_rules.engine import plan
 from nexus.settings import ProviderSettings, Settings, secrets
 from nexus.settings.warnings import warnings
 from nexus.telemetry.logs import redactor
@@ -30,10 +31,20 @@ def _report(settings: Settings, source: str) -> Iterator[str]:
         yield ""
     for protocol, path in settings.llm.protocols.enabled_paths().items() if settings.llm.enabled else ():
         yield f"{protocol} protocol at http://{settings.server.listen_address}{path}"
+    yield from _header_plan(settings)
     for warning in warnings(settings):
         yield f"warning: {warning}"
     models = f"{len(routes)} model{'' if len(routes) == 1 else 's'}"
     yield f"{source}: valid, {models if settings.llm.enabled else 'language models switched off'}"
+
+
+def _header_plan(settings: Settings) -> Iterator[str]:
+    """What header rules do, by names only."""
+    for name, provider in settings.llm.providers.items() if settings.llm.enabled else ():
+        for alias, model in provider.models.items():
+            steps = plan((*provider.headers, *model.headers))
+            if steps:
+                yield f"headers of {name}/{alias}: {'; '.join(steps)}"
 
 
 def _routes(settings: Settings) -> Iterator[Sequence[str]]:

@@ -11,12 +11,14 @@ from typing import Any
 from tornado.routing import URLSpec
 from tornado.web import Application, RequestHandler
 
+from nexus.auth import metadata
 from nexus.protocols import chat, messages, responses
 from nexus.protocols.base import Dialect
 from nexus.server.base import UnknownPath
 from nexus.server.calls import CallHandler, CountHandler
 from nexus.server.health import HealthHandler
 from nexus.server.house import House
+from nexus.server.metadata import MetadataHandler
 from nexus.server.models import ModelHandler, ModelListHandler
 
 DIALECTS_OF: dict[str, tuple[Dialect, ...]] = {
@@ -36,6 +38,8 @@ def make_app(house: House) -> Application:
 
     if settings.server.health.enabled:
         add(re.escape(settings.server.health.path), HealthHandler, chat.DIALECT)
+    if house.guards.resource is not None:
+        add(re.escape(metadata.PATH), MetadataHandler, chat.DIALECT)
     if settings.llm.enabled:
         for protocol, path in settings.llm.protocols.enabled_paths().items():
             dialects, base = DIALECTS_OF[protocol], re.escape(path)

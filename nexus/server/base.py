@@ -15,6 +15,7 @@ from tornado.http1connection import HTTP1Connection
 from tornado.web import HTTPError, RequestHandler
 
 from nexus import errors
+from nexus.auth.identity import Identity
 from nexus.errors import Answered, InternalError, MethodNotAllowed, NexusError, NotFound, Rejected
 from nexus.protocols.base import Dialect
 from nexus.server.house import House
@@ -23,9 +24,11 @@ log = logging.getLogger("nexus.server")
 
 
 class BaseHandler(RequestHandler):
-    """``dialect`` is the one that errors are written in."""
+    """``dialect`` is the one that errors are written in. ``identity`` is there once ``prepare`` is over."""
 
+    guarded = True
     house: House
+    identity: Identity
     dialect: Dialect
 
     def initialize(self, house: House, dialect: Dialect) -> None:
@@ -41,8 +44,22 @@ class BaseHandler(RequestHandler):
         """The client's connection; HTTP/1.1 is all that Tornado serves."""
         return cast(HTTP1Connection, self.request.connection)
 
-    def prepare(self) -> None:
+    async def prepare(self) -> None:
         self.connection.stream.set_nodelay(True)
+        guards = self.house.guards
+        for name, value in guards.reply_headers(self.request).items():
+            self.set_header(name, value)
+        if not self.guarded:
+            return
+        allowed = guards.preflight(self.request)
+        if allowed is not None:
+            for name, value in allowed.items():
+                self.set_header(name, value)
+            self.set_status(204)
+            self.finish()
+            return
+        guards.check_page(self.request)
+        self.identity = await guards.identify(self.request)
 
     def compute_etag(self) -> None:
         return None
@@ -80,6 +97,8 @@ class BaseHandler(RequestHandler):
             return
         self.set_status(error.status, REASONS.get(error.status))
         self.set_header(self.dialect.id_header, self.id)
+        for name, value in self.house.guards.challenge(error).items():
+            self.set_header(name, value)
         if error.retry_after is not None:
             self.set_header("Retry-After", str(max(1, math.ceil(error.retry_after))))
         if isinstance(error, MethodNotAllowed):
@@ -128,6 +147,8 @@ def header_value(text: str) -> str:
 class UnknownPath(BaseHandler):
     """Everything that no other handler has."""
 
-    def prepare(self) -> None:
-        super().prepare()
+    async def prepare(self) -> None:
+        await super().prepare()
+        if self._finished:
+            return
         raise NotFound(f"{self.request.path} does not exist")

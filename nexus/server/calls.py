@@ -14,7 +14,15 @@ from tornado.web import stream_request_body
 
 from nexus.bridge import Channel, Full
 from nexus.call import Call
-from nexus.errors import Cancelled, InternalError, InvalidRequest, NexusError, Overloaded, UnsupportedMediaType
+from nexus.errors import (
+    Cancelled,
+    ClientError,
+    InternalError,
+    InvalidRequest,
+    NexusError,
+    Overloaded,
+    UnsupportedMediaType,
+)
 from nexus.relay import Head
 from nexus.server.base import BaseHandler
 from nexus.server.body import Body
@@ -35,14 +43,20 @@ class CallHandler(BaseHandler):
     reading = True
     logged = False
 
-    def prepare(self) -> None:
-        super().prepare()
+    async def prepare(self) -> None:
         headers, settings = self.request.headers, self.house.settings.server
         self.body = Body(settings.max_body_size, headers.get("Content-Encoding", ""), headers.get("Content-Length"))
         # Tornado's own refusal is a bare 400 and a reset connection: the limits are ours to keep.
         self.connection.set_max_body_size(1 << 62)
         self.connection.set_body_timeout(settings.client_timeout)
-        if self.request.method == "POST" and self.body.refusal is not None:
+        if self.request.method != "POST":
+            await super().prepare()
+            return
+        try:
+            await super().prepare()
+        except ClientError as error:
+            self.body.refusal = error
+        if self.body.refusal is not None:
             self._refuse()
 
     def data_received(self, chunk: bytes) -> None:
@@ -61,7 +75,7 @@ class CallHandler(BaseHandler):
             self.answer_error(self.body.refusal)
 
     def conclude(self) -> None:
-        if self.reading:
+        if self.reading and self.request.method == "POST":
             # Finishing now would close the connection under a client that still sends.
             self.flush()
         else:
@@ -187,7 +201,7 @@ class CallHandler(BaseHandler):
 
     def on_finish(self) -> None:
         if not self.logged:
-            log_refusal(self.id, self.request.remote_ip or "", self.dialect.name, self.get_status())
+            log_refusal(self.id, self.house.guards.caller_ip(self.request), self.dialect.name, self.get_status())
 
     def _finish_call(self, call: Call) -> None:
         self.house.leave(call)
@@ -214,7 +228,8 @@ class CallHandler(BaseHandler):
         return Call(
             id=self.id,
             dialect=self.dialect.name,
-            caller=self.request.remote_ip or "",
+            caller=self.house.guards.caller_ip(self.request),
+            identity=self.identity,
             headers={name.lower(): value for name, value in self.request.headers.items()},
             query=self.request.query,
             body=raw,

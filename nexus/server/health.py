@@ -10,6 +10,8 @@ from nexus.wire import encode
 
 
 class HealthHandler(BaseHandler):
+    guarded = False
+
     def get(self) -> None:
         if self.house.draining:
             self.set_status(503)

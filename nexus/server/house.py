@@ -12,6 +12,7 @@ from nexus.bridge import Workers
 from nexus.call import Call
 from nexus.errors import Overloaded
 from nexus.gateway import Gateway
+from nexus.server.guards import Guards
 from nexus.settings import Settings
 
 
@@ -20,6 +21,7 @@ class House:
     settings: Settings
     gateway: Gateway
     workers: Workers
+    guards: Guards
     draining: bool = False
     calls: dict[str, Call] = field(default_factory=dict)
     _empty: asyncio.Event = field(default_factory=asyncio.Event)

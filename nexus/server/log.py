@@ -21,6 +21,9 @@ def log_call(call: Call) -> None:
     fields = {
         "id": call.id,
         "caller": call.caller,
+        "client": call.identity.client_id or "-",
+        "group": call.identity.group or "-",
+        "key": call.identity.key or "-",
         "protocol": call.dialect,
         "action": call.action,
         "model": call.model[:200],

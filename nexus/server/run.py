@@ -19,12 +19,15 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
 from nexus import __version__, registry
+from nexus.auth.gate import Gate
+from nexus.auth.jwks import MissingPyJwt
 from nexus.bridge import Workers
 from nexus.errors import Overloaded
 from nexus.gateway import Gateway
 from nexus.provider import Provider
 from nexus.routing import Routes
 from nexus.server.app import make_app
+from nexus.server.guards import Guards, TlsError, tls_context
 from nexus.server.house import House
 from nexus.settings import ListenAddress, Settings
 from nexus.settings.warnings import warnings
@@ -43,7 +46,11 @@ def serve(settings: Settings, *, demo: bool) -> int:
     except OSError as error:
         sys.stderr.write(f"cannot listen on {settings.server.listen_address}: {_reason(error)}\n")
         return 1
-    return asyncio.run(_serve(settings, sockets, demo=demo))
+    try:
+        return asyncio.run(_serve(settings, sockets, demo=demo))
+    except (MissingPyJwt, TlsError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
 
 
 @dataclass(slots=True)
@@ -58,23 +65,29 @@ class Running:
         """Accepts nothing more, lets calls end, ends the rest."""
         await _drain(self.house, self.server)
         self.house.workers.stop()
+        self.house.guards.gate.close()
         for provider in self.providers:
             provider.close()
 
 
 def start(settings: Settings, sockets: list[socket.socket]) -> Running:
     """Builds the house that the settings describe and opens its door; call it on the loop."""
+    own = settings.server
+    context = tls_context(own.tls) if own.tls is not None else None
+    gate = Gate.open(own.client_identification, own.keys, own.oauth)
+    resource = own.oauth.protected_resource if own.oauth is not None else None
+    guards = Guards(gate, own.cors, own.csrf, own.client_ip, resource)
     tables = settings.llm.providers.items() if settings.llm.enabled else ()
     providers = [registry.load(table.type)(name, table) for name, table in tables]
-    house = House(settings, Gateway(Routes(providers)), Workers(settings.server.worker_threads))
-    server = HTTPServer(make_app(house), idle_connection_timeout=settings.server.client_timeout)
+    house = House(settings, Gateway(Routes(providers)), Workers(settings.server.worker_threads), guards)
+    server = HTTPServer(make_app(house), ssl_options=context, idle_connection_timeout=settings.server.client_timeout)
     server.add_sockets(sockets)
     return Running(house, server, providers)
 
 
 async def _serve(settings: Settings, sockets: list[socket.socket], *, demo: bool) -> int:
     running = start(settings, sockets)
-    _announce(settings, base_url(sockets[0]), demo=demo)
+    _announce(settings, base_url(sockets[0], secure=settings.server.tls is not None), demo=demo)
     await _on_signals().wait()
     await running.stop()
     log.info("stopped")
@@ -135,9 +148,10 @@ def bind(address: ListenAddress) -> list[socket.socket]:
     return sockets
 
 
-def base_url(sock: socket.socket) -> str:
+def base_url(sock: socket.socket, *, secure: bool = False) -> str:
     host, port = sock.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "https" if secure else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def _reason(error: OSError) -> str:

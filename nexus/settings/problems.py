@@ -104,11 +104,18 @@ def known_keys(table: type[Table], data: Any, path: Path) -> tuple[str, ...]:
             info = current.model_fields.get(str(part))
             annotation = info.annotation if info else None
         else:
-            annotation = next(reversed(get_args(annotation)), None)
-        data = data.get(part) if isinstance(data, dict) else None
+            arguments = [argument for argument in get_args(annotation) if argument is not ...]
+            annotation = next(reversed(arguments), None)
+        data = _item(data, part)
         current = _table_in(annotation)
         current = current.variant(data) if current else None
     return tuple(current.model_fields) if current else ()
+
+
+def _item(data: Any, part: str | int) -> Any:
+    if isinstance(data, list) and isinstance(part, int):
+        return data[part] if part < len(data) else None
+    return data.get(part) if isinstance(data, dict) else None
 
 
 def _table_in(annotation: Any) -> type[Table] | None:

@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator, model_validator
 
 from nexus import registry
+from nexus.settings.header_rules import HeaderRules
 from nexus.settings.types import Duration, Label, Table, Timeout, fail_at
 from nexus.settings.urls import BaseUrl, ProxyUrl
 
@@ -31,6 +32,9 @@ class ModelSettings(Table):
 
     max_tokens: Annotated[int, Field(ge=1)] = 4096
     """Output limit for vendors that demand one, where the client gave none."""
+
+    headers: HeaderRules = ()
+    """What happens to headers on the way to the vendor, after the provider's own rules."""
 
 
 class Retries(Table):
@@ -91,6 +95,9 @@ class ProviderSettings(Table):
 
     models: dict[Label, ModelSettings] = Field(default_factory=dict)
     """Alias to model; only what stands here is served."""
+
+    headers: HeaderRules = ()
+    """What happens to headers on the way to the vendor; in order."""
 
     retries: Retries = Retries()
     """Tries before the first byte."""

@@ -5,11 +5,25 @@ Law: nothing here knows a vendor or a model.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from nexus.settings.types import Address, Duration, ListenAddress, PositiveDuration, Size, Table, Timeout, UrlPath
+from nexus.settings.guards import ClientIpSettings, CorsSettings, CsrfSettings, TlsSettings
+from nexus.settings.identity import ClientIdentification, identity_problems
+from nexus.settings.keys import GatewayKeys
+from nexus.settings.oauth import OAuthSettings
+from nexus.settings.types import (
+    Address,
+    Duration,
+    ListenAddress,
+    PositiveDuration,
+    Size,
+    Table,
+    Timeout,
+    UrlPath,
+    fail_at,
+)
 
 
 class HealthSettings(Table):
@@ -48,3 +62,36 @@ class ServerSettings(Table):
 
     health: HealthSettings = HealthSettings()
     """The health endpoint."""
+
+    keys: GatewayKeys = Field(default_factory=dict)
+    """Keys that the gateway gives out, by the name of who has one."""
+
+    oauth: OAuthSettings | None = None
+    """Tokens of an identity provider."""
+
+    client_identification: ClientIdentification = ClientIdentification()
+    """Whose call it is, for limits and accounts."""
+
+    client_ip: ClientIpSettings = ClientIpSettings()
+    """Which headers of a proxy in front are believed."""
+
+    cors: CorsSettings | None = None
+    """Which web pages may call; none when left out."""
+
+    csrf: CsrfSettings = CsrfSettings()
+    """A header that foreign forms cannot send."""
+
+    tls: TlsSettings | None = None
+    """HTTPS instead of HTTP."""
+
+    @property
+    def asks_who_calls(self) -> bool:
+        """Whether every call needs a credential."""
+        return bool(self.keys) or self.oauth is not None
+
+    @model_validator(mode="after")
+    def _callers_can_be_told_apart(self) -> Self:
+        problems = identity_problems(self.client_identification, self.keys, self.oauth)
+        if problems:
+            fail_at(*problems)
+        return self

@@ -5,21 +5,51 @@ Law: nothing here refuses anything; what must not run is a problem, found while 
 
 from __future__ import annotations
 
+from nexus.auth.identity import matches
+from nexus.settings.oauth import oauth_warnings
 from nexus.settings.root import Settings
 
 
 def warnings(settings: Settings) -> tuple[str, ...]:
     """One sentence each, for the log at start and for ``nexus check``."""
-    return (*_open_to_the_network(settings), *_idle_providers(settings))
+    return (
+        *_open_to_the_network(settings),
+        *_believed_headers(settings),
+        *oauth_warnings(settings.server.oauth),
+        *_keys_without_a_model(settings),
+        *_idle_providers(settings),
+    )
 
 
 def _open_to_the_network(settings: Settings) -> tuple[str, ...]:
     address = settings.server.listen_address
-    if address.is_loopback or not settings.llm.enabled:
+    if address.is_loopback or not settings.llm.enabled or settings.server.asks_who_calls:
         return ()
     return (
         f"listening on {address} without any authentication: whoever reaches this port can use every configured "
-        "key; listen on 127.0.0.1, or put an authenticating proxy in front",
+        "key; give out keys (nexus key new NAME), or listen on 127.0.0.1",
+    )
+
+
+def _believed_headers(settings: Settings) -> tuple[str, ...]:
+    identification = settings.server.client_identification
+    source = identification.client_id
+    if not identification.enabled or source is None or source.http_header is None:
+        return ()
+    return (
+        f"client ids are taken from the header {source.http_header}, which every caller can write: make sure that a "
+        "proxy in front sets it",
+    )
+
+
+def _keys_without_a_model(settings: Settings) -> tuple[str, ...]:
+    providers = settings.llm.providers.items() if settings.llm.enabled else ()
+    names = [f"{name}/{alias}" for name, provider in providers for alias in provider.models]
+    return tuple(
+        f"server.keys.{name}.models: {pattern} is no model that is configured"
+        for name, key in settings.server.keys.items()
+        for pattern in key.models or ()
+        if names and not any(matches(pattern, model) for model in names)
     )
 
 

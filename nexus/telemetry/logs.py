@@ -34,6 +34,9 @@ STYLES = ("text", "json")
 OWN_LOGGERS = ("nexus", "providers")
 
 REDACTED = "[redacted]"
+GATEWAY_KEY = r"\bnx-[A-Za-z0-9]{20,}"
+"""The look of a key that ``nexus key new`` made: where only its hash is configured, nobody knows the key itself."""
+
 SHORTEST_SECRET = 6
 """Shorter ones ("none", "x") would blank out ordinary words."""
 
@@ -66,10 +69,9 @@ def redactor(secrets: Iterable[str]) -> Redact:
     # Twice, for what is quoted inside something quoted: a dict in a message, JSON in a logfmt value.
     for _ in range(2):
         spellings |= {quoting(spelling) for spelling in spellings for quoting in QUOTINGS}
-    if not spellings:
-        return str
     # Longest first, lest a secret that begins with another one leaves its tail behind.
-    pattern = re.compile("|".join(map(re.escape, sorted(spellings, key=len, reverse=True))))
+    known = map(re.escape, sorted(spellings, key=len, reverse=True))
+    pattern = re.compile("|".join([*known, GATEWAY_KEY]))
     return lambda text: pattern.sub(REDACTED, text)
 
 

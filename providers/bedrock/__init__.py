@@ -76,6 +76,10 @@ class BedrockProvider(Provider):
         quirks = quirks_of(model) if dialect == "messages" else models.quirks_of(model)
         return Target(model=model, max_tokens=settings.max_tokens, quirks=quirks)
 
+    def reserved(self) -> frozenset[str]:
+        # A token in "authorization" would be taken for the house's own; the others are part of the signature.
+        return frozenset({"authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"})
+
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
         action = "count-tokens" if attempt.action == "count_tokens" else _PATHS[attempt.dialect, attempt.stream]
         body, dropped = _body(attempt)

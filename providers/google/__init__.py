@@ -85,6 +85,9 @@ class GoogleProvider(Provider):
             quirks = (quirks_of(model) - _NOT_ON_VERTEX) | {"vertex"} if self._on_vertex else quirks_of(model)
         return Target(model=model, max_tokens=settings.max_tokens, quirks=quirks)
 
+    def reserved(self) -> frozenset[str]:
+        return frozenset({"authorization", "x-goog-user-project"}) if self._on_vertex else frozenset()
+
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
         return self._prepare_claude(attempt) if attempt.dialect == "messages" else self._prepare_gemini(attempt)
 

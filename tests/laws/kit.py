@@ -23,6 +23,7 @@ from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from pydantic import TypeAdapter
 
+from nexus.auth.identity import Identity
 from nexus.call import Call
 from nexus.conversation import Request
 from nexus.protocols import codecs
@@ -212,6 +213,7 @@ def call(client: str, *, stream: bool) -> Call:
         id="req_1",
         dialect=client,
         caller="test",
+        identity=Identity(client_id=None, group=None, models=None, source="open", key=None, carriers=frozenset()),
         headers={},
         query="",
         body=b"",

@@ -105,7 +105,7 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
     ),
     "unknown key with none near": (
         PROVIDER + "[server]\nqqq = 1",
-        ["6: server.qqq: unknown key; known are: client_timeout, drain_timeout, early_ping, health, "],
+        ["6: server.qqq: unknown key; known are: client_identification, client_ip, client_timeout, cors, "],
     ),
     "unknown key in a model": (
         PROVIDER + 'models."gpt-3.5".renam = "x"',

@@ -1,0 +1,68 @@
+"""Reads ids out of what a caller sent or a token says.
+
+Law: pure. A value is taken as it is or refused; nothing is cut, repaired or guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from nexus.errors import InvalidRequest
+from nexus.settings.identity import read_id
+from nexus.wire import Json
+
+
+def claim_at(claims: Mapping[str, Json], path: str) -> Json:
+    """The value at a dotted path, or None. Names with dots in them, as "https://example.com/groups", are found too."""
+    value: Json = claims
+    steps = path.split(".")
+    while steps:
+        if not isinstance(value, Mapping):
+            return None
+        # The longest name that is there: a namespace is more telling than the levels that its dots could mean.
+        lengths = range(len(steps), 0, -1)
+        length = next((count for count in lengths if ".".join(steps[:count]) in value), None)
+        if length is None:
+            return None
+        value = value[".".join(steps[:length])]
+        del steps[:length]
+    return value
+
+
+def values_of(claim: Json) -> list[str]:
+    """A claim as texts: one, or each of an array; what is blank, or neither text nor whole number, is not there."""
+    items = claim if isinstance(claim, list) else [claim]
+    texts = [item if isinstance(item, str) else _digits(item) for item in items]
+    return [text for text in texts if text.strip()]
+
+
+def _digits(item: Json) -> str:
+    # A number of thousands of digits cannot be written by str() and is nobody's id.
+    return str(item) if isinstance(item, int) and not isinstance(item, bool) and abs(item) < 1 << 64 else ""
+
+
+def header_value(name: str, lines: Sequence[str]) -> list[str]:
+    """The one line of a header that an id comes in. Raises InvalidRequest when there are two."""
+    if len(lines) > 1:
+        raise InvalidRequest(f"the header {name} was sent more than once")
+    return [line for line in lines if line.strip()]
+
+
+def checked(what: str, value: str) -> str:
+    """Raises InvalidRequest unless the text may be an id."""
+    try:
+        return read_id(value)
+    except ValueError as error:
+        raise InvalidRequest(f"the {what} {error}") from error
+
+
+def choose_group(values: Sequence[str], allowed: Sequence[str]) -> str | None:
+    """The first group that there is, or None where none was named. Raises InvalidRequest where none is known."""
+    if not values:
+        return None
+    if not allowed:
+        return checked("group id", values[0])
+    found = next((value.strip() for value in values if value.strip() in allowed), None)
+    if found is None:
+        raise InvalidRequest("the group is not one that this gateway knows")
+    return found

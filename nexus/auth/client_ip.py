@@ -1,0 +1,58 @@
+"""Where a call comes from, as far as a proxy in front is believed.
+
+Law: pure. What cannot be read is passed over for the next best answer, and the socket's peer is always one.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+
+from nexus.auth.credentials import HeaderLines
+from nexus.settings.guards import ClientIpSettings
+
+
+def client_ip(settings: ClientIpSettings, headers: HeaderLines, peer: str) -> str:
+    """X-Real-IP, else the trusted entry of X-Forwarded-For, else the peer."""
+    real = headers.get("x-real-ip", ())
+    # Two lines would mean that the proxy did not replace what its client had sent.
+    if settings.x_real_ip and len(real) == 1 and (found := read_ip(real[0])) is not None:
+        return found
+    if settings.x_forwarded_for_trusted_hops is not None:
+        found = _forwarded(headers.get("x-forwarded-for", ()), settings.x_forwarded_for_trusted_hops)
+        if found is not None:
+            return found
+    return read_ip(peer) or peer
+
+
+def ip_bucket(address: str) -> str:
+    """What a limit per address counts by: one IPv4 address, or the /64 network that one IPv6 customer has."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return str(ip) if ip.version == 4 else str(ipaddress.ip_network((ip, 64), strict=False))
+
+
+def read_ip(text: str) -> str | None:
+    """An address in its one spelling, with or without a port; None for anything else."""
+    host = text.strip()
+    if host.startswith("["):
+        host = host[1:].partition("]")[0]
+    elif host.count(":") == 1:
+        host = host.partition(":")[0]
+    # A zone can be any text, so that one machine could pass for many.
+    if "%" in host or len(host) > 64:
+        return None
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
+    return str(mapped or ip)
+
+
+def _forwarded(lines: Sequence[str], hops: int) -> str | None:
+    """The entry ``hops`` places before the last one, over all lines as if they were one."""
+    entries = ",".join(lines).rsplit(",", hops + 1)
+    return read_ip(entries[-1 - hops]) if lines and len(entries) > hops else None

@@ -1,0 +1,64 @@
+"""What browsers are told about calls from other people's pages.
+
+Law: pure. Nothing is said to an origin that is not allowed, and no answer that depends on the origin may be cached for
+another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nexus.settings.guards import CorsSettings
+
+
+def is_allowed(cors: CorsSettings | None, origin: str) -> bool:
+    """Whether pages of this origin may call."""
+    if cors is None or cors.allow_origins is None:
+        return False
+    return cors.allow_origins == "*" or any(allowed.allows(origin) for allowed in cors.allow_origins)
+
+
+def reply_headers(cors: CorsSettings | None, origin: str | None) -> dict[str, str]:
+    """What every reply says; ``origin`` is the request's header, None where it has none."""
+    if cors is None:
+        return {}
+    said = {} if cors.allow_origins == "*" else {"Vary": "Origin"}
+    if origin is None or not is_allowed(cors, origin):
+        return said
+    said["Access-Control-Allow-Origin"] = "*" if cors.allow_origins == "*" else origin
+    if cors.allow_credentials:
+        said["Access-Control-Allow-Credentials"] = "true"
+    if cors.expose_headers:
+        said["Access-Control-Expose-Headers"] = _list(cors.expose_headers)
+    return said
+
+
+def preflight_headers(cors: CorsSettings | None, headers: Mapping[str, str]) -> dict[str, str] | None:
+    """The answer to a browser that asks before it calls; None where this is no such question.
+
+    ``headers`` are those of an OPTIONS request, with lower-case names.
+    """
+    origin = headers.get("origin")
+    if cors is None or origin is None or "access-control-request-method" not in headers:
+        return None
+    said = reply_headers(cors, origin)
+    said["Vary"] = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
+    if not is_allowed(cors, origin):
+        return said
+    said.pop("Access-Control-Expose-Headers", None)
+    if cors.allow_methods is not None:
+        methods = cors.allow_methods
+        said["Access-Control-Allow-Methods"] = _list(
+            methods if "OPTIONS" in methods or methods == "*" else (*methods, "OPTIONS")
+        )
+    if cors.allow_headers:
+        said["Access-Control-Allow-Headers"] = _list(cors.allow_headers)
+    if cors.max_age is not None:
+        said["Access-Control-Max-Age"] = str(int(cors.max_age))
+    if cors.allow_private_network and headers.get("access-control-request-private-network") == "true":
+        said["Access-Control-Allow-Private-Network"] = "true"
+    return said
+
+
+def _list(values: str | tuple[str, ...]) -> str:
+    return values if isinstance(values, str) else ", ".join(values)

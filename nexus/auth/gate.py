@@ -1,0 +1,151 @@
+"""The one place where callers are told apart: from headers to an identity, or a refusal.
+
+Law: loop thread only and never blocking. Every way out is an Identity, a Pending or an exception; where keys or tokens
+are configured, no identity comes out without one that was proved.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from nexus.auth.claims import checked, choose_group, claim_at, header_value, values_of
+from nexus.auth.credentials import OWN, Credential, HeaderLines, credential_in
+from nexus.auth.fetching import JwksSource
+from nexus.auth.identity import Identity, Source, Unidentified
+from nexus.auth.jwks import require_pyjwt
+from nexus.auth.keys import KeyRing, is_expired
+from nexus.auth.refresher import Refresher
+from nexus.auth.tokens import Claims, Pending, Tokens
+from nexus.errors import InvalidRequest
+from nexus.settings.identity import ClientIdentification, IdSource
+from nexus.settings.keys import GatewayKey
+from nexus.settings.oauth import OAuthSettings
+
+CARRIED = "it goes into Authorization (Bearer), x-api-key or x-nexus-key"
+
+
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    """What was proved about a caller; ``key`` and ``claims`` are None where it was done otherwise."""
+
+    source: Source
+    key: tuple[str, GatewayKey] | None
+    claims: Claims | None
+    carriers: frozenset[str]
+
+
+class Gate:
+    """Keys, tokens and the rules by which ids are found."""
+
+    def __init__(
+        self,
+        identification: ClientIdentification,
+        keys: Mapping[str, GatewayKey],
+        tokens: Tokens | None,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._identification = identification
+        self._keys = KeyRing(keys)
+        self._tokens = tokens
+        self._clock = clock
+        self._refresher: Refresher | None = None
+        self._source: JwksSource | None = None
+
+    @classmethod
+    def open(
+        cls, identification: ClientIdentification, keys: Mapping[str, GatewayKey], oauth: OAuthSettings | None
+    ) -> Self:
+        """A gate as the settings say, its refresher running. Raises MissingPyJwt. Whoever opens it closes it."""
+        if oauth is None:
+            return cls(identification, keys, None)
+        require_pyjwt()
+        source = JwksSource(oauth)
+        refresher = Refresher(source, oauth.poll_interval)
+        gate = cls(identification, keys, Tokens(oauth, refresher))
+        gate._source, gate._refresher = source, refresher
+        refresher.start()
+        return gate
+
+    def close(self) -> None:
+        """Fetches no more; does not wait."""
+        if self._refresher is not None:
+            self._refresher.close()
+        if self._source is not None:
+            self._source.close()
+
+    @property
+    def asks(self) -> bool:
+        """Whether a credential is needed at all."""
+        return bool(self._keys) or self._tokens is not None
+
+    def authenticate(self, headers: HeaderLines, *, last: bool = False) -> Identity | Pending:
+        """Who calls. After a Pending was waited for, ask once more with ``last``. Raises ClientError."""
+        proof = self._prove(headers, last=last)
+        if isinstance(proof, Pending):
+            return proof
+        client_id, group = self._identify(proof, headers)
+        return Identity(
+            client_id=client_id,
+            group=group,
+            models=proof.key[1].models if proof.key is not None else None,
+            source=proof.source,
+            key=proof.key[0] if proof.key is not None else None,
+            carriers=proof.carriers,
+        )
+
+    def _prove(self, headers: HeaderLines, *, last: bool) -> _Proof | Pending:
+        if not self.asks:
+            return _Proof("open", None, None, frozenset(OWN))
+        credential = credential_in(headers)
+        if credential is None:
+            raise Unidentified(f"no {self._wanted()} was sent; {CARRIED}", sent=False)
+        found = self._keys.find(credential.text)
+        if found is not None:
+            if is_expired(found[1], self._clock()):
+                raise Unidentified("the gateway key has expired", sent=True)
+            return _Proof("key", found, None, credential.carriers)
+        return self._prove_token(credential, last=last)
+
+    def _prove_token(self, credential: Credential, *, last: bool) -> _Proof | Pending:
+        if self._tokens is None:
+            raise Unidentified("the gateway key is not one that this gateway knows", sent=True)
+        claims = self._tokens.verify(credential.text, last=last)
+        return claims if isinstance(claims, Pending) else _Proof("token", None, claims, credential.carriers)
+
+    def _wanted(self) -> str:
+        words = [*(["gateway key"] if self._keys else []), *(["token"] if self._tokens is not None else [])]
+        return " or ".join(words)
+
+    def _identify(self, proof: _Proof, headers: HeaderLines) -> tuple[str | None, str | None]:
+        settings = self._identification
+        if not settings.enabled:
+            return None, None
+        source = settings.client_id or IdSource(jwt_claim="sub", gateway_key=True)
+        ids = _values(source, proof, headers, proof.key[0] if proof.key else None)
+        if not ids:
+            raise self._no_id(source)
+        group = proof.key[1].group if proof.key else None
+        groups = _values(settings.group_id, proof, headers, group) if settings.group_id is not None else []
+        return checked("client id", ids[0]), choose_group(groups, settings.validation.group_values)
+
+    def _no_id(self, source: IdSource) -> InvalidRequest | Unidentified:
+        if source.http_header is not None:
+            return InvalidRequest(f"the header {source.http_header} is missing; it says which client is calling")
+        if source.jwt_claim is not None:
+            return InvalidRequest("the token has no claim that says which client is calling")
+        return Unidentified("a gateway key is needed here", sent=False)
+
+
+def _values(source: IdSource, proof: _Proof, headers: HeaderLines, of_key: str | None) -> list[str]:
+    """What a source says, in order."""
+    if source.http_header is not None:
+        return header_value(source.http_header, headers.get(source.http_header, ()))
+    if proof.key is not None:
+        return [of_key] if source.gateway_key and of_key is not None else []
+    if proof.claims is not None and source.jwt_claim is not None:
+        return values_of(claim_at(proof.claims, source.jwt_claim))
+    return []

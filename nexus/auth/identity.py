@@ -1,0 +1,72 @@
+"""The answer to "who calls": a value that every call must have.
+
+Law: pure values. An identity has no defaults: only the gate makes one, and only after every check has passed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import quote
+
+from nexus.errors import AuthenticationFailed
+
+Source = Literal["open", "key", "token"]
+"""What proved it: nothing (the gateway is open), a gateway key, or a token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """``client_id`` and ``group`` are None where nobody is told apart; ``models`` is None where all are allowed.
+
+    ``key`` names the gateway key, where it was one. ``carriers`` are the headers that the credential came in, which
+    must never travel to a vendor.
+    """
+
+    client_id: str | None
+    group: str | None
+    models: tuple[str, ...] | None
+    source: Source
+    key: str | None
+    carriers: frozenset[str]
+
+    @property
+    def account(self) -> str | None:
+        """Stands for the client in keys of stores; a token's subject and a key's name can not be mistaken for it."""
+        return None if self.client_id is None else joined(self.source, self.client_id)
+
+
+class Unidentified(AuthenticationFailed):
+    """No credential came, or a bad one. ``token`` says that what came was taken for a token."""
+
+    def __init__(self, message: str, *, sent: bool, token: bool = False) -> None:
+        super().__init__(message)
+        self.sent = sent
+        self.token = token
+
+
+def may_use(identity: Identity, model: str) -> bool:
+    """Whether the caller may call a model, by its public name ``provider/alias``."""
+    return identity.models is None or any(matches(pattern, model) for pattern in identity.models)
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Whether a name is what the pattern says, in which ``*`` stands for any text. Takes linear time."""
+    first, *rest = pattern.split("*")
+    if not rest:
+        return name == pattern
+    last = rest.pop()
+    if len(name) < len(first) + len(last) or not name.startswith(first) or not name.endswith(last):
+        return False
+    at, end = len(first), len(name) - len(last)
+    for part in rest:
+        at = name.find(part, at, end)
+        if at < 0:
+            return False
+        at += len(part)
+    return True
+
+
+def joined(*parts: str) -> str:
+    """One key out of many parts; different parts never give the same key, whatever they hold."""
+    return ":".join(quote(part, safe="@.") for part in parts)

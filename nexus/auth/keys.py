@@ -1,0 +1,51 @@
+"""Recognises the gateway's own keys.
+
+Law: no comparison tells anything by the time it takes. A key is looked up by a keyed hash of its hash: one dictionary
+access whatever the number of keys, at a place that nobody outside this process can compute or steer, and then compared
+in constant time. Comparing with every key in turn would be as safe, and slower with every key that is given out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import string
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from nexus.settings.keys import PREFIX, GatewayKey, digest_of
+
+_LETTERS = string.ascii_letters + string.digits
+_LENGTH = 43
+"""Letters after the prefix: 62 ** 43 is more than 2 ** 256."""
+
+
+class KeyRing:
+    """All keys that were given out."""
+
+    def __init__(self, keys: Mapping[str, GatewayKey]) -> None:
+        self._salt = secrets.token_bytes(32)
+        self._keys = {self._place(key.digest): (name, key) for name, key in keys.items()}
+
+    def __bool__(self) -> bool:
+        return bool(self._keys)
+
+    def find(self, text: str) -> tuple[str, GatewayKey] | None:
+        """Name and settings of the key that this text is, expired or not."""
+        digest = digest_of(text)
+        found = self._keys.get(self._place(digest))
+        return found if found is not None and hmac.compare_digest(found[1].digest, digest) else None
+
+    def _place(self, digest: bytes) -> bytes:
+        return hmac.digest(self._salt, digest, hashlib.sha256)
+
+
+def is_expired(key: GatewayKey, now: float) -> bool:
+    """Whether a key has had its time; ``now`` is in seconds since 1970."""
+    return key.expires is not None and key.expires <= datetime.fromtimestamp(now, UTC)
+
+
+def make_key() -> str:
+    """A fresh key that nobody can guess."""
+    return PREFIX + "".join(secrets.choice(_LETTERS) for _ in range(_LENGTH))

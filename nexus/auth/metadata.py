@@ -1,0 +1,33 @@
+"""What clients without a token are told about where to get one (RFC 9728), and what a 401 says.
+
+Law: pure, and public: nothing of it depends on the caller.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit, urlunsplit
+
+from nexus.auth.identity import Unidentified
+from nexus.settings.oauth import ProtectedResource
+from nexus.wire import Json
+
+PATH = "/.well-known/oauth-protected-resource"
+"""Where the document is served."""
+
+
+def document(resource: ProtectedResource) -> dict[str, Json]:
+    """The metadata as JSON."""
+    return {"resource": resource.resource, "authorization_servers": list(resource.authorization_servers)}
+
+
+def challenge(error: Exception, resource: ProtectedResource | None) -> str | None:
+    """The ``WWW-Authenticate`` of a refusal; None where it is not one that a credential would help."""
+    if not isinstance(error, Unidentified):
+        return None
+    said = []
+    if resource is not None:
+        parts = urlsplit(resource.resource)
+        said.append(f'resource_metadata="{urlunsplit(parts._replace(path=PATH, query=""))}"')
+    if error.token:
+        said.append('error="invalid_token"')
+    return f"Bearer {', '.join(said)}" if said else 'Bearer realm="nexus"'

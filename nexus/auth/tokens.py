@@ -1,0 +1,154 @@
+"""Checks tokens (JWT) against the identity provider's keys.
+
+Law: never blocks and never fetches. The answer is a verified set of claims, a refusal, or "ask again when the keys are
+there"; one thread at a time. A token is remembered by its whole SHA-256, never longer than it is good, and never past
+the set of keys that it was checked with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from nexus import wire
+from nexus.auth.identity import Unidentified
+from nexus.auth.jwks import KNOWN, KeySet, VerifyingKey, unpadded
+from nexus.auth.refresher import Refresher
+from nexus.errors import Overloaded
+from nexus.settings.oauth import OAuthSettings
+from nexus.wire import Json
+
+LEEWAY = 60
+"""Seconds by which the clocks of the two houses may differ."""
+
+REMEMBERED = 2048
+
+Claims = Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """The keys that would tell are being fetched: wait for ``fetched``, which never holds an error, and ask again."""
+
+    fetched: Future[None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    claims: Claims
+    ends: float
+    keys: KeySet
+
+
+class Tokens:
+    """All that is known of tokens and their keys."""
+
+    def __init__(self, oauth: OAuthSettings, refresher: Refresher, *, clock: Callable[[], float] = time.time) -> None:
+        self._oauth = oauth
+        self._refresher = refresher
+        self._clock = clock
+        self._known: OrderedDict[bytes, _Known] = OrderedDict()
+
+    def verify(self, token: str, *, last: bool = False) -> Claims | Pending:
+        """``last`` says that this was waited for already. Raises Unidentified, or Overloaded where no keys are had."""
+        keys = self._refresher.keys
+        name = hashlib.sha256(token.encode()).digest()
+        known = self._known.get(name)
+        if known is not None and known.keys is keys and self._clock() < known.ends:
+            self._known.move_to_end(name)
+            return known.claims
+        self._known.pop(name, None)
+        kid, algorithm = _head_of(token)
+        candidates = keys.candidates(kid, algorithm) if keys is not None else []
+        if keys is None or not candidates:
+            return self._unknown_key(keys, last=last)
+        claims = self._check(token, candidates)
+        self._remember(name, _Known(claims, float(min(int(claims["exp"]), 1 << 53)), keys))
+        return claims
+
+    def _unknown_key(self, keys: KeySet | None, *, last: bool) -> Pending:
+        fetched = None if last else self._refresher.ask()
+        if fetched is not None:
+            return Pending(fetched)
+        if keys is None:
+            raise Overloaded("tokens cannot be checked: the identity provider's keys are out of reach", retry_after=5)
+        raise _refusal("the token is signed with a key that the identity provider does not have")
+
+    def _check(self, token: str, candidates: list[VerifyingKey]) -> Claims:
+        """The claims, by the first key that the signature is of. Raises Unidentified."""
+        import jwt
+
+        for key in candidates:
+            try:
+                return self._decode(token, key)
+            except jwt.InvalidSignatureError:
+                continue
+            except jwt.ExpiredSignatureError:
+                raise _refusal("the token has expired") from None
+            except jwt.ImmatureSignatureError:
+                raise _refusal("the token is not valid yet") from None
+            except jwt.InvalidIssuerError:
+                raise _refusal("the token is of another issuer") from None
+            except jwt.InvalidAudienceError:
+                raise _refusal("the token is for another audience") from None
+            except jwt.MissingRequiredClaimError:
+                raise _refusal("the token lacks a claim that is required") from None
+            except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
+                raise _refusal("the token is not valid") from None
+        raise _refusal("the token's signature is not valid")
+
+    def _decode(self, token: str, key: VerifyingKey) -> Claims:
+        import jwt
+
+        audience, issuer = self._oauth.expected_audience, self._oauth.expected_issuer
+        required = ["exp", *(["aud"] if audience else []), *(["iss"] if issuer else [])]
+        options: Any = {
+            "require": required,
+            "verify_aud": audience is not None,
+            "verify_iss": issuer is not None,
+            "verify_sub": False,
+            "verify_jti": False,
+        }
+        claims: dict[str, Json] = jwt.decode(
+            token,
+            key.material,
+            algorithms=list(key.algorithms),
+            options=options,
+            audience=audience,
+            issuer=issuer,
+            leeway=LEEWAY,
+        )
+        return claims
+
+    def _remember(self, name: bytes, known: _Known) -> None:
+        self._known[name] = known
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+
+
+def _head_of(token: str) -> tuple[str | None, str]:
+    """Key id and algorithm that a token claims, which decide nothing but where to look. Raises Unidentified."""
+    head, *rest = token.split(".")
+    raw = unpadded(head)
+    if len(rest) != 2 or raw is None:
+        raise _refusal("that is neither a gateway key nor a token")
+    try:
+        header = wire.mapping(wire.decode(raw))
+    except ValueError:
+        raise _refusal("the token's header cannot be read") from None
+    kid, algorithm = header.get("kid"), header.get("alg")
+    if not isinstance(algorithm, str) or algorithm not in KNOWN:
+        raise _refusal("the token's algorithm is not accepted")
+    # An extension that must be understood is one that we do not understand.
+    if "crit" in header or "b64" in header or not isinstance(kid, str | None):
+        raise _refusal("the token's header asks for what is not supported")
+    return kid, algorithm
+
+
+def _refusal(message: str) -> Unidentified:
+    return Unidentified(message, sent=True, token=True)

@@ -1,0 +1,217 @@
+"""Reads the text of a pattern into a tree.
+
+Law: pure; what is not known is refused, never taken literally. Positions are named, the text is not repeated.
+"""
+
+from __future__ import annotations
+
+import string
+from dataclasses import dataclass
+from typing import TypeAlias
+
+LONGEST = 500
+DEEPEST = 20
+MOST_REPEATS = 200
+
+ALPHABET = frozenset(char for char in string.printable if char.isprintable() and char not in string.ascii_uppercase)
+"""What a lower-case header name can be made of, and more."""
+
+_DIGITS = frozenset(string.digits)
+_WORD = frozenset(string.ascii_lowercase + string.digits + "_")
+_CLASSES = {"d": _DIGITS, "w": _WORD, "D": ALPHABET - _DIGITS, "W": ALPHABET - _WORD}
+_SPECIAL = frozenset(r"\.[]{}()*+?^$|/-")
+
+
+@dataclass(frozen=True, slots=True)
+class Chars:
+    """One character out of a set."""
+
+    chars: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """Only at the beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Only at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    nodes: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    nodes: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """``most`` is None where there is no end to it."""
+
+    node: Node
+    least: int
+    most: int | None
+
+
+Node: TypeAlias = Chars | Begin | End | Row | Either | Repeat
+
+
+def parse(text: str) -> Node:
+    """Raises ValueError that says where and what."""
+    if not text:
+        raise ValueError("is empty")
+    if len(text) > LONGEST:
+        raise ValueError(f"has more than {LONGEST} characters")
+    if not (text.isascii() and text.isprintable()):
+        raise ValueError("holds characters that no header name has")
+    # Matching is without regard to case anyway.
+    reader = _Reader(text.removeprefix("(?i)"))
+    node = reader.either(0)
+    if reader.peek():
+        raise reader.wrong("a ) that closes nothing")
+    return node
+
+
+class _Reader:
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+
+    def peek(self) -> str:
+        return self._text[self._at : self._at + 1]
+
+    def take(self) -> str:
+        char = self.peek()
+        if not char:
+            raise self.wrong("something that is not closed")
+        self._at += 1
+        return char
+
+    def accept(self, text: str) -> bool:
+        found = self._text.startswith(text, self._at)
+        self._at += len(text) if found else 0
+        return found
+
+    def wrong(self, what: str) -> ValueError:
+        return ValueError(f"has {what}, at character {self._at + 1}")
+
+    def either(self, depth: int) -> Node:
+        if depth > DEEPEST:
+            raise self.wrong("groups nested too deeply")
+        rows = [self.row(depth)]
+        while self.accept("|"):
+            rows.append(self.row(depth))
+        return rows[0] if len(rows) == 1 else Either(tuple(rows))
+
+    def row(self, depth: int) -> Node:
+        nodes: list[Node] = []
+        while self.peek() not in ("", "|", ")"):
+            nodes.append(self.repeated(self.one(depth)))
+        return nodes[0] if len(nodes) == 1 else Row(tuple(nodes))
+
+    def one(self, depth: int) -> Node:
+        match self.take():
+            case "(":
+                if not self.accept("?:") and self.peek() == "?":
+                    raise self.wrong("a group with ?, of which only (?: ) is known")
+                node = self.either(depth + 1)
+                if not self.accept(")"):
+                    raise self.wrong("a ( that is not closed")
+                return node
+            case "[":
+                return Chars(self.chars())
+            case ".":
+                return Chars(ALPHABET)
+            case "^":
+                return Begin()
+            case "$":
+                return End()
+            case "\\":
+                return Chars(self.escaped())
+            case "*" | "+" | "?" | "{" | "}" | "]":
+                raise self.wrong("a sign without what it belongs to, or one that needs a \\ before it")
+            case char:
+                return Chars(frozenset(char.lower()))
+
+    def repeated(self, node: Node) -> Node:
+        match self.peek():
+            case "*":
+                least, most = 0, None
+            case "+":
+                least, most = 1, None
+            case "?":
+                least, most = 0, 1
+            case "{":
+                return self.counted(node)
+            case _:
+                return node
+        self.take()
+        return self.after_repeat(node, least, most)
+
+    def counted(self, node: Node) -> Node:
+        self.take()
+        least = self.number()
+        most: int | None = least
+        if self.accept(","):
+            most = None if self.peek() == "}" else self.number()
+        if not self.accept("}") or (most is not None and most < least) or max(least, most or 0) > MOST_REPEATS:
+            raise self.wrong(f"a repetition other than {{m}}, {{m,}} or {{m,n}} up to {MOST_REPEATS}")
+        return self.after_repeat(node, least, most)
+
+    def after_repeat(self, node: Node, least: int, most: int | None) -> Node:
+        """A lazy repetition finds the same names."""
+        if isinstance(node, Begin | End):
+            raise self.wrong("a repetition of ^ or $")
+        self.accept("?")
+        if self.peek() in ("*", "+", "?", "{") and self.peek():
+            raise self.wrong("a repetition of a repetition")
+        return Repeat(node, least, most)
+
+    def number(self) -> int:
+        digits = ""
+        while self.peek() in _DIGITS and len(digits) < 4:
+            digits += self.take()
+        if not digits:
+            raise self.wrong("a { without a number")
+        return int(digits)
+
+    def escaped(self) -> frozenset[str]:
+        char = self.take()
+        if char in _CLASSES:
+            return _CLASSES[char]
+        if char not in _SPECIAL and char.isalnum():
+            raise self.wrong("an escape that is not known")
+        return frozenset(char)
+
+    def chars(self) -> frozenset[str]:
+        opposite = self.accept("^")
+        found: set[str] = set()
+        first = True
+        while first or self.peek() != "]":
+            first = False
+            found |= self.range()
+        self.take()
+        folded = {char.lower() for char in found}
+        return ALPHABET - folded if opposite else frozenset(folded)
+
+    def range(self) -> frozenset[str]:
+        low = self.take()
+        if low == "[":
+            raise self.wrong("a [ within [ ], which must be escaped")
+        if low == "\\":
+            single = self.escaped()
+            if len(single) > 1:
+                return single
+            (low,) = single
+        if self.peek() != "-" or self._text[self._at + 1 : self._at + 2] in ("]", ""):
+            return frozenset(low)
+        self.take()
+        high = self.take()
+        if high in "\\[" or high < low:
+            raise self.wrong("a range that is not from a smaller to a larger character")
+        return frozenset(map(chr, range(ord(low), ord(high) + 1)))

@@ -1,0 +1,192 @@
+"""Reserve before a call, settle after it: the one door to spending limits.
+
+Law: any thread; on a worker where the store blocks. A reservation is concluded exactly once, whoever tries how often.
+Settling never raises: a call must not fail because it could not be counted. While a call runs its estimate is held, so
+that no number of calls at the same time passes on one budget.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from nexus.errors import Cancelled
+from nexus.limits.budget import Budget, Claim, Granted, Refused, Standing, Store
+from nexus.limits.learned import Learned
+from nexus.limits.refusal import LimitExceeded
+from nexus.limits.rules import Rules, Subject
+from nexus.usage import Usage
+from nexus.wire import Json, count
+
+log = logging.getLogger("nexus.limits")
+
+DEFAULT_OUTPUT = 4096
+"""Tokens reserved for an answer of unstated length while nothing is known of the model."""
+
+SHARE = 4
+"""At most this part of a limit is reserved for an answer of unstated length, so that a guess never blocks everybody."""
+
+LARGEST = 10**9
+"""More tokens than this in one call are somebody's mistake."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A call as admission sees it.
+
+    ``estimate`` guesses the input tokens and is only called where input is limited; ``max_output`` is what the client
+    allows over all choices, None where it does not say.
+    """
+
+    subject: Subject
+    estimate: Callable[[], int]
+    max_output: int | None
+
+
+class Limits:
+    """Admission by what users may spend."""
+
+    def __init__(self, store: Store, learned: Learned | None = None) -> None:
+        self.store = store
+        self.learned = learned or Learned()
+        self._rules = Rules()
+        self._lock = threading.Lock()
+        self.open = 0
+        """Reservations that nobody has concluded yet; nothing when the house is idle."""
+        self.refused = 0
+
+    def reserve(self, ask: Ask) -> Reservation:
+        """Raises LimitExceeded, or Overloaded where the store cannot decide."""
+        budgets = self._rules.resolve(ask.subject)
+        if not budgets:
+            return Reservation(self, ask, None, None)
+        raw = None
+        claims = []
+        for budget in budgets:
+            if budget.dimension == "input_tokens":
+                raw = max(1, ask.estimate())
+            claims.append(Claim(budget, self._amount(budget, ask, raw)))
+        decision = self.store.reserve(claims)
+        if isinstance(decision, Refused):
+            with self._lock:
+                self.refused += 1
+            raise LimitExceeded(decision)
+        with self._lock:
+            self.open += 1
+        return Reservation(self, ask, raw, decision)
+
+    def conclude(self, granted: Granted, amounts: list[int]) -> None:
+        """For reservations only."""
+        try:
+            self.store.settle(granted, amounts)
+        except Exception:
+            log.exception("a call could not be settled; what was reserved stays counted for its interval")
+        finally:
+            with self._lock:
+                self.open -= 1
+
+    def _amount(self, budget: Budget, ask: Ask, raw: int | None) -> int:
+        subject = ask.subject
+        match budget.dimension:
+            case "requests":
+                return 1
+            case "input_tokens":
+                factor = self.learned.factor(subject.provider, subject.model)
+                return min(LARGEST, max(1, round((raw or 1) * factor)))
+            case "output_tokens":
+                if ask.max_output is not None:
+                    return min(LARGEST, max(1, ask.max_output))
+                typical = self.learned.output(subject.provider, subject.model) or DEFAULT_OUTPUT
+                return max(1, min(typical, budget.limit // SHARE))
+
+
+class Reservation:
+    """What is held for one call. The first of ``settle``, ``refund`` and ``cut_off`` counts, the others do nothing."""
+
+    __slots__ = ("_ask", "_concluded", "_granted", "_limits", "_lock", "_raw")
+
+    def __init__(self, limits: Limits, ask: Ask, raw: int | None, granted: Granted | None) -> None:
+        self._limits = limits
+        self._ask = ask
+        self._raw = raw
+        self._granted = granted
+        self._lock = threading.Lock()
+        self._concluded = False
+
+    @property
+    def standings(self) -> tuple[Standing, ...]:
+        """For the headers of the reply."""
+        return self._granted.standings if self._granted is not None else ()
+
+    def settle(self, usage: Usage | None) -> None:
+        """A complete answer: what the vendor reported; without a report the estimate stays."""
+        if self._conclude(lambda claim: _reported(claim, usage, claim.amount)) and usage is not None:
+            self._learn(usage)
+
+    def cut_off(self, usage: Usage | None, streamed: int = 0) -> None:
+        """The client left or the stream broke: what was seen, else the estimate of input; the request counts.
+
+        ``streamed`` is how many tokens of output passed, about: most vendors report them at the very end only, so
+        that leaving just before it would make answers free.
+        """
+        self._conclude(lambda claim: max(_reported(claim, usage, _input_only(claim)), _output_only(claim, streamed)))
+
+    def refund(self) -> None:
+        """Nothing was answered: nothing counts."""
+        self._conclude(lambda claim: 0)
+
+    def finish(
+        self, error: BaseException | None, *, head: bool, attempts: int, usage: Usage | None, streamed: int = 0
+    ) -> None:
+        """Picks the rule by how the call went. ``head`` says that an answer had begun."""
+        if error is None:
+            self.settle(usage)
+        elif head or (isinstance(error, Cancelled) and attempts):
+            # A client that leaves while the vendor thinks has spent its input all the same.
+            self.cut_off(usage, streamed)
+        else:
+            self.refund()
+
+    def _conclude(self, amount: Callable[[Claim], int]) -> bool:
+        """Whether this was the first to do so, and something was held."""
+        with self._lock:
+            first, self._concluded = not self._concluded, True
+        if not first or self._granted is None:
+            return False
+        self._limits.conclude(self._granted, [min(LARGEST, max(0, amount(claim))) for claim in self._granted.claims])
+        return True
+
+    def _learn(self, usage: Usage) -> None:
+        subject, learned = self._ask.subject, self._limits.learned
+        if self._raw is not None:
+            learned.saw_input(subject.provider, subject.model, self._raw, usage.total_input)
+        learned.saw_output(subject.provider, subject.model, usage.total_output)
+
+
+def _reported(claim: Claim, usage: Usage | None, otherwise: int) -> int:
+    match claim.budget.dimension:
+        case "input_tokens" if usage is not None and usage.total_input:
+            return usage.total_input
+        case "output_tokens" if usage is not None:
+            return usage.total_output
+        case "requests":
+            return claim.amount
+        case _:
+            return otherwise
+
+
+def _input_only(claim: Claim) -> int:
+    return 0 if claim.budget.dimension == "output_tokens" else claim.amount
+
+
+def _output_only(claim: Claim, streamed: int) -> int:
+    return streamed if claim.budget.dimension == "output_tokens" else 0
+
+
+def output_asked(document: Mapping[str, Json]) -> int | None:
+    """Most output tokens that a client's body of any dialect allows, over all choices; None where it does not say."""
+    names = ("max_completion_tokens", "max_output_tokens", "max_tokens")
+    asked = max(count(document.get(name)) for name in names)
+    return asked * max(1, count(document.get("n"))) if asked else None

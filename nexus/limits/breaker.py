@@ -1,0 +1,55 @@
+"""Keeps calls away from something that is down, but for one at a time that tries.
+
+Law: any thread; never waits. While it is open one call in every ``rest`` seconds is let through as a probe, and only
+a probe's success closes it: a straggler that began before the trouble proves nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Literal
+
+Pass = Literal["open road", "probe"]
+
+
+class Breaker:
+    def __init__(self, rest: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rest = rest
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._next: float | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self._next is not None
+
+    def enter(self) -> Pass | None:
+        """How this call may go on; None where it must not."""
+        if self._next is None:
+            return "open road"
+        with self._lock:
+            now = self._clock()
+            if self._next is None:
+                return "open road"
+            if now < self._next:
+                return None
+            self._next = now + self._rest
+            return "probe"
+
+    def failed(self) -> bool:
+        """Whether this failure is the first of a row."""
+        with self._lock:
+            first = self._next is None
+            self._next = self._clock() + self._rest
+            return first
+
+    def succeeded(self, entered: Pass) -> bool:
+        """Whether this success ends a row of failures."""
+        if entered != "probe":
+            return False
+        with self._lock:
+            ended = self._next is not None
+            self._next = None
+            return ended

@@ -1,0 +1,103 @@
+"""What stores of spending are asked and answer: budgets, claims on them, grants and refusals.
+
+Law: values only. Times are whole microseconds, amounts whole numbers, so that memory and Redis calculate alike. The
+claims of one decision have different keys, and all their keys the same hash tag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+Dimension = Literal["input_tokens", "output_tokens", "requests"]
+
+SECOND = 1_000_000
+"""In microseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """``limit`` in any ``interval`` microseconds, counted under ``key``; ``rule`` says where that is configured."""
+
+    key: str
+    dimension: Dimension
+    limit: int
+    interval: int
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one request asks of one budget."""
+
+    budget: Budget
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A budget at one moment: ``used`` of it, and the microseconds until nothing is, if nothing else comes."""
+
+    budget: Budget
+    used: int
+    reset: int
+
+    @property
+    def remaining(self) -> int:
+        return max(0, self.budget.limit - self.used)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """How a store finds a grant's amounts again: the bucket of each claim.
+
+    ``generations`` tell a key from its successor after Redis lost it. ``local`` is the copy in this process, which
+    alone counts where there are no buckets.
+    """
+
+    buckets: tuple[int, ...]
+    generations: tuple[bytes, ...] = ()
+    local: Granted | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """All claims were met; ``standings`` include them."""
+
+    claims: tuple[Claim, ...]
+    token: Token
+    standings: tuple[Standing, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Nothing was taken. ``claim`` is the one that stands longest in the way.
+
+    After ``wait`` microseconds exactly this request passes if nothing else comes; None means that it never can.
+    """
+
+    claim: Claim
+    standing: Standing
+    wait: int | None
+
+    @property
+    def never(self) -> bool:
+        return self.wait is None
+
+
+class Store(Protocol):
+    """Counts spending. ``blocks`` says that calls may wait for a network and belong on a worker thread."""
+
+    @property
+    def blocks(self) -> bool: ...
+
+    def reserve(self, claims: Sequence[Claim]) -> Granted | Refused:
+        """Meets all claims or none, as one step. Raises Overloaded when it cannot decide."""
+        ...
+
+    def settle(self, granted: Granted, amounts: Sequence[int]) -> None:
+        """Puts the true amounts in place of the claimed ones; never raises. Once for each grant."""
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,64 @@
+"""How often anybody may call: all together, and each address by itself.
+
+Law: both are decided as one step, so that a call which the address's limit refuses costs the house nothing. Addresses
+are counted as networks that one party holds: an IPv6 address by its first 64 bits, IPv4 in IPv6 as IPv4.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+
+from nexus.limits.budget import Budget, Claim, Refused, Store
+from nexus.limits.keys import calls_key, encode_id
+from nexus.limits.refusal import LimitExceeded
+from nexus.limits.rules import microseconds
+from nexus.settings.limits import RequestLimits
+
+
+class CallLimits:
+    """``[server.rate_limits]``."""
+
+    def __init__(self, settings: RequestLimits, store: Store) -> None:
+        self.store = store
+        self._overall = settings.overall if settings.enabled else None
+        self._per_ip = settings.per_ip if settings.enabled else None
+
+    @property
+    def limits_anything(self) -> bool:
+        return self._overall is not None or self._per_ip is not None
+
+    def admit(self, address: str) -> None:
+        """Counts one call. Raises LimitExceeded, or Overloaded where the store cannot decide."""
+        claims = self._claims(address)
+        decision = self.store.reserve(claims) if claims else None
+        if isinstance(decision, Refused):
+            raise LimitExceeded(decision)
+
+    def _claims(self, address: str) -> list[Claim]:
+        overall, per_ip = self._overall, self._per_ip
+        network = network_of(address) if per_ip is not None else ""
+        # Together they must lie in one slot of a cluster; addresses alone may spread over all.
+        tag = "all" if overall is not None else network
+        claims = []
+        if overall is not None:
+            interval = microseconds(overall.interval)
+            key = calls_key(tag, "*", interval)
+            claims.append(Claim(Budget(key, "requests", overall.limit, interval, "all callers together"), 1))
+        if per_ip is not None:
+            interval = microseconds(per_ip.interval)
+            key = calls_key(tag, network, interval)
+            claims.append(Claim(Budget(key, "requests", per_ip.limit, interval, "each address"), 1))
+        return claims
+
+
+def network_of(address: str) -> str:
+    """What an address counts as; something that is no address counts as itself."""
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return encode_id(address)
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.ipv4_mapped is None:
+            return encode_id(f"{ipaddress.ip_network((int(ip) >> 64 << 64, 64)).network_address}/64")
+        ip = ip.ipv4_mapped
+    return encode_id(str(ip))

@@ -1,0 +1,81 @@
+"""Standings as the rate limit headers that each dialect's SDKs and tools read.
+
+Law: pure. Remaining and reset are those of this very decision, the call itself included; a reset is when nothing
+counts any more, rounded up to whole seconds. ``x-nexus-limit: own`` marks these headers, and a 429 that carries them,
+as ours and not the vendor's. Standings of nobody make no header.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from nexus.limits.budget import SECOND, Standing
+from nexus.limits.refusal import LimitExceeded
+
+OWN = {"x-nexus-limit": "own"}
+
+_ANTHROPIC = {"input_tokens": "input-tokens", "output_tokens": "output-tokens", "requests": "requests"}
+
+
+def headers_for(dialect: str, standings: Sequence[Standing], now: float) -> dict[str, str]:
+    """Of an accepted call, lower-case names. ``now`` is ``time.time()``."""
+    if not standings:
+        return {}
+    return OWN | (_anthropic(standings, now) if dialect == "messages" else _openai(standings))
+
+
+def refusal_headers(dialect: str, error: LimitExceeded, now: float) -> dict[str, str]:
+    """Of a refused call; ``retry-after`` is written by whoever writes the error."""
+    headers = headers_for(dialect, (error.standing,), now)
+    # Both vendors' SDKs would repeat any 429 without asking.
+    return headers | {"x-should-retry": "false"} if error.never else headers
+
+
+def _openai(standings: Sequence[Standing]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    requests = [standing for standing in standings if standing.budget.dimension == "requests"]
+    tokens = [standing for standing in standings if standing.budget.dimension != "requests"]
+    for name, found in (("requests", requests), ("tokens", tokens)):
+        if found:
+            tightest = min(found, key=_share_left)
+            headers[f"x-ratelimit-limit-{name}"] = str(tightest.budget.limit)
+            headers[f"x-ratelimit-remaining-{name}"] = str(tightest.remaining)
+            headers[f"x-ratelimit-reset-{name}"] = clock_duration(_seconds(tightest))
+    return headers
+
+
+def _anthropic(standings: Sequence[Standing], now: float) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    tokens = [standing for standing in standings if standing.budget.dimension != "requests"]
+    named = [(_ANTHROPIC[standing.budget.dimension], standing) for standing in standings]
+    # The vendor's own meaning of "tokens": whichever limit is the most restrictive at the moment.
+    named += [("tokens", min(tokens, key=_share_left))] if tokens else []
+    for name, standing in named:
+        start = f"anthropic-ratelimit-{name}-"
+        headers[f"{start}limit"] = str(standing.budget.limit)
+        headers[f"{start}remaining"] = str(standing.remaining)
+        headers[f"{start}reset"] = moment(now + standing.reset / SECOND)
+    return headers
+
+
+def _share_left(standing: Standing) -> float:
+    return standing.remaining / standing.budget.limit
+
+
+def _seconds(standing: Standing) -> int:
+    return -(-standing.reset // SECOND)
+
+
+def clock_duration(seconds: int) -> str:
+    """As OpenAI writes it: "1s", "6m0s", "1h0m0s"."""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes}m{rest}s"
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
+
+
+def moment(seconds: float) -> str:
+    """RFC 3339 in UTC, whole seconds, rounded up."""
+    return datetime.fromtimestamp(-(-seconds // 1), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

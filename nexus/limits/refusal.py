@@ -1,0 +1,54 @@
+"""Our own 429, which says all that a caller can do about it.
+
+Law: a refusal names rule, limit and what is left; ``retry_after`` is true where there is one and absent where waiting
+cannot help.
+"""
+
+from __future__ import annotations
+
+from nexus.errors import RateLimited
+from nexus.limits.budget import SECOND, Dimension, Refused, Standing
+
+WORDS: dict[Dimension, str] = {"input_tokens": "input tokens", "output_tokens": "output tokens", "requests": "requests"}
+
+HINT: dict[Dimension, str] = {
+    "input_tokens": "make it shorter",
+    "output_tokens": "ask for fewer with max_tokens",
+    "requests": "ask for fewer answers",
+}
+
+
+class LimitExceeded(RateLimited):
+    """``standing`` is the budget in the way, ``requested`` what was asked of it."""
+
+    def __init__(self, refused: Refused) -> None:
+        budget = refused.standing.budget
+        self.standing: Standing = refused.standing
+        self.requested = refused.claim.amount
+        self.rule = budget.rule
+        self.dimension = budget.dimension
+        self.limit = budget.limit
+        self.remaining = refused.standing.remaining
+        self.reset = refused.standing.reset / SECOND
+        self.never = refused.never
+        retry_after = None if refused.wait is None else refused.wait / SECOND
+        param = "max_tokens" if self.never and self.dimension == "output_tokens" else None
+        super().__init__(_message(refused), param=param, retry_after=retry_after)
+
+
+def _message(refused: Refused) -> str:
+    budget, asked = refused.standing.budget, refused.claim.amount
+    what = WORDS[budget.dimension]
+    limit = f"Nexus limits {budget.rule} to {budget.limit} {what} in any {spoken(budget.interval)}"
+    if refused.wait is None:
+        return f"{limit}; this request needs {asked} and can never pass: {HINT[budget.dimension]}"
+    seconds = max(1, -(-refused.wait // SECOND))
+    return f"{limit}; {refused.standing.remaining} are left and this request needs {asked}: retry in {seconds} s"
+
+
+def spoken(interval: int) -> str:
+    """Microseconds as settings write them, the largest unit that fits without a remainder."""
+    for unit, size in (("d", 86_400_000_000), ("h", 3_600_000_000), ("m", 60_000_000), ("s", SECOND), ("ms", 1000)):
+        if interval % size == 0:
+            return f"{interval // size}{unit}"
+    return f"{interval / 1000:g}ms"

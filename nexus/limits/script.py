@@ -1,0 +1,121 @@
+"""The sliding window of ``window`` once more, as two Lua scripts for Redis.
+
+Law: the same arithmetic to the microsecond; the conformance suite plays the same game against both. One budget is one
+hash: a field for each bucket holds "last:sum", and ``g`` tells this hash from one that Redis lost. A script is one
+atomic step over all keys of a decision; time is the server's own, unless a test gives it. Numbers that become text go
+through ``%.0f``, for Lua writes large ones as 1.8e+15.
+"""
+
+from __future__ import annotations
+
+_COMMON = """
+local now = tonumber(ARGV[1])
+if not now then
+  local time = redis.call('TIME')
+  now = time[1] * 1000000 + time[2]
+end
+
+local function read(key, interval)
+  local state = {total = 0, newest = 0, live = {}, dead = {}, sums = {}}
+  local raw = redis.call('HGETALL', key)
+  for j = 1, #raw, 2 do
+    local field, value = raw[j], raw[j + 1]
+    if field == 'g' then
+      state.generation = value
+    else
+      local colon = string.find(value, ':', 1, true)
+      local last, sum = tonumber(string.sub(value, 1, colon - 1)), tonumber(string.sub(value, colon + 1))
+      if last + interval > now then
+        state.total = state.total + sum
+        state.live[#state.live + 1] = {last, sum}
+        state.sums[field] = {last, sum}
+        if last > state.newest then state.newest = last end
+      else
+        state.dead[#state.dead + 1] = field
+      end
+    end
+  end
+  return state
+end
+
+local function write(key, state, interval, width, amount, generation)
+  local bucket = string.format('%.0f', (now - now % width) / width)
+  local there = state.sums[bucket]
+  local last, sum = now, amount
+  if there then
+    last, sum = math.max(now, there[1]), there[2] + amount
+  end
+  if #state.dead > 0 then redis.call('HDEL', key, unpack(state.dead)) end
+  if not state.generation then
+    state.generation = generation
+    redis.call('HSET', key, 'g', generation)
+  end
+  redis.call('HSET', key, bucket, string.format('%.0f:%.0f', last, sum))
+  -- As long as a local copy of the window can count anything, and a little more.
+  redis.call('PEXPIRE', key, string.format('%.0f', math.ceil((interval + width) / 1000) + 1000))
+end
+"""
+
+RESERVE = (
+    _COMMON
+    + """
+-- ARGV: now or '', a fresh generation; then for each key: limit, interval, width, amount.
+-- Reply: 1 where all claims are met, now; then for each key: generation, used, newest, wait (-1 for never).
+local states, reply, granted = {}, {1, now}, true
+
+local function wait(state, limit, interval, amount)
+  if amount > limit then return -1 end
+  local excess = state.total + amount - limit
+  if excess <= 0 then return 0 end
+  table.sort(state.live, function(a, b) return a[1] < b[1] end)
+  for _, entry in ipairs(state.live) do
+    excess = excess - entry[2]
+    if excess <= 0 then return entry[1] + interval - now end
+  end
+  return -1
+end
+
+for i, key in ipairs(KEYS) do
+  local at = 2 + (i - 1) * 4
+  local limit, interval, amount = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 4])
+  local state = read(key, interval)
+  state.wait = wait(state, limit, interval, amount)
+  granted = granted and state.wait == 0
+  states[i] = state
+end
+if not granted then reply[1] = 0 end
+for i, key in ipairs(KEYS) do
+  local at, state = 2 + (i - 1) * 4, states[i]
+  if granted then
+    local amount = tonumber(ARGV[at + 4])
+    write(key, state, tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]), amount, ARGV[2])
+    state.total, state.newest = state.total + amount, now
+  end
+  reply[#reply + 1] = state.generation or ''
+  reply[#reply + 1] = state.total
+  reply[#reply + 1] = state.newest
+  reply[#reply + 1] = state.wait
+end
+return reply
+"""
+).strip()
+
+SETTLE = (
+    _COMMON
+    + """
+-- ARGV: now or '', a fresh generation; then for each key: interval, width, bucket, delta, its generation.
+for i, key in ipairs(KEYS) do
+  local at = 2 + (i - 1) * 5
+  local interval, width = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+  local bucket, delta, generation = ARGV[at + 3], tonumber(ARGV[at + 4]), ARGV[at + 5]
+  local state = read(key, interval)
+  local there = state.sums[bucket]
+  if there and state.generation == generation then
+    redis.call('HSET', key, bucket, string.format('%.0f:%.0f', there[1], math.max(0, there[2] + delta)))
+  elseif delta > 0 then
+    write(key, state, interval, width, delta, ARGV[2])
+  end
+end
+return 1
+"""
+).strip()

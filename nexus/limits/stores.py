@@ -1,0 +1,19 @@
+"""The store that the settings ask for.
+
+Law: the only file that knows all stores; the Redis one is imported where it is wanted.
+"""
+
+from __future__ import annotations
+
+from nexus.limits.budget import Store
+from nexus.limits.store_memory import MemoryStore
+from nexus.settings.limits import RedisStorage, Storage
+
+
+def make_store(settings: Storage) -> Store:
+    """Raises LookupError where the store's package is not installed."""
+    if isinstance(settings, RedisStorage):
+        from nexus.limits.store_redis import RedisStore
+
+        return RedisStore(settings)
+    return MemoryStore()

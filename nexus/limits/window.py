@@ -1,0 +1,121 @@
+"""The sliding window: at most N in any interval, at whatever moment the interval begins.
+
+Law: pure, in whole microseconds; time never goes back. What was admitted at ``t`` counts until ``t + interval`` at
+least, so no half-open interval of that length ever holds more than the limit. What falls into the same sixtieth of
+the interval is kept as one entry, which counts until its youngest part is old enough: a request is refused although
+it would just fit for at most interval / 60 longer than by an exact log, never admitted too early, and decided exactly
+where requests are more than interval / 60 apart. ``script`` does the same in Lua.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Sequence
+
+from nexus.limits.budget import Claim, Granted, Refused, Standing, Token
+
+BUCKETS = 60
+"""Parts of an interval; a window never has more than one entry more than this."""
+
+
+def width_of(interval: int) -> int:
+    """Microseconds whose admissions share an entry."""
+    return -(-interval // BUCKETS)
+
+
+class Window:
+    """What was admitted lately, oldest first: bucket, moment of the last admission in it, and their sum."""
+
+    __slots__ = ("_buckets", "_lasts", "_sums", "interval", "total", "width")
+
+    def __init__(self, interval: int) -> None:
+        self.interval = interval
+        self.width = width_of(interval)
+        self.total = 0
+        # Arrays, because a busy key with lists of ints would take ten times the memory.
+        self._buckets = array("q")
+        self._lasts = array("q")
+        self._sums = array("q")
+
+    def advance(self, now: int) -> None:
+        """Forgets what no longer counts."""
+        lasts, horizon, count = self._lasts, now - self.interval, 0
+        while count < len(lasts) and lasts[count] <= horizon:
+            self.total -= self._sums[count]
+            count += 1
+        if count:
+            del self._buckets[:count], self._lasts[:count], self._sums[:count]
+
+    def wait(self, now: int, amount: int, limit: int) -> int | None:
+        """Microseconds until ``amount`` fits; 0 where it does, None where it never can."""
+        if amount > limit:
+            return None
+        excess = self.total + amount - limit
+        if excess <= 0:
+            return 0
+        for last, total in zip(self._lasts, self._sums, strict=True):
+            excess -= total
+            if excess <= 0:
+                return last + self.interval - now
+        return None
+
+    def reset(self, now: int) -> int:
+        """Microseconds until nothing counts any more."""
+        return max(0, self._lasts[-1] + self.interval - now) if self._lasts else 0
+
+    def add(self, now: int, amount: int) -> int:
+        """Books an amount; returns its bucket."""
+        bucket = now // self.width
+        if self._buckets and self._buckets[-1] == bucket:
+            self._lasts[-1] = now
+            self._sums[-1] += amount
+        else:
+            self._buckets.append(bucket)
+            self._lasts.append(now)
+            self._sums.append(amount)
+        self.total += amount
+        return bucket
+
+    def change(self, now: int, bucket: int, delta: int) -> None:
+        """Corrects what was booked in ``bucket``.
+
+        Where that no longer counts there is nothing to give back, while what is still owed is owed from now on:
+        otherwise calls that last longer than the interval could take any amount.
+        """
+        self.advance(now)
+        at = bisect_left(self._buckets, bucket)
+        if at < len(self._buckets) and self._buckets[at] == bucket:
+            self._sums[at] += delta
+            self.total += delta
+        elif delta > 0:
+            self.add(now, delta)
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+
+def reserve(now: int, claims: Sequence[Claim], windows: Sequence[Window]) -> Granted | Refused:
+    """Meets every claim on its window, or none."""
+    refused: Refused | None = None
+    for claim, window in zip(claims, windows, strict=True):
+        window.advance(now)
+        wait = window.wait(now, claim.amount, claim.budget.limit)
+        if wait != 0 and (refused is None or longer(wait, refused.wait)):
+            refused = Refused(claim, Standing(claim.budget, window.total, window.reset(now)), wait)
+    return refused or book(now, claims, windows)
+
+
+def book(now: int, claims: Sequence[Claim], windows: Sequence[Window]) -> Granted:
+    """Takes every claim from its window, whatever the limits say."""
+    buckets = tuple(window.add(now, claim.amount) for claim, window in zip(claims, windows, strict=True))
+    standings = tuple(
+        Standing(claim.budget, window.total, claim.budget.interval)
+        for claim, window in zip(claims, windows, strict=True)
+    )
+    return Granted(tuple(claims), Token(buckets), standings)
+
+
+def longer(wait: int | None, other: int | None) -> bool:
+    """Whether a wait is the longer one; never is longest."""
+    return other is not None and (wait is None or wait > other)

@@ -1,0 +1,117 @@
+"""What stands before every handler: foreign pages, forged forms, and the question who calls.
+
+Law: loop thread only; nothing here blocks. Rules are in ``nexus.auth``; this file hands them what Tornado knows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tornado.httputil import HTTPHeaders, HTTPServerRequest
+
+from nexus.auth import cors, metadata
+from nexus.auth.client_ip import client_ip
+from nexus.auth.credentials import HeaderLines
+from nexus.auth.gate import Gate
+from nexus.auth.identity import Identity
+from nexus.auth.tokens import Pending
+from nexus.errors import PermissionDenied
+from nexus.settings.guards import ClientIpSettings, CorsSettings, CsrfSettings, TlsSettings
+from nexus.settings.oauth import ProtectedResource
+
+LONGEST_WAIT = 15.0
+"""Seconds that a caller waits for the identity provider's keys; a fetch is given up earlier by itself."""
+
+
+class TlsError(Exception):
+    """The certificate and its key cannot be used; the text is safe to show."""
+
+
+def header_lines(headers: HTTPHeaders) -> HeaderLines:
+    """Every line of every header, by its lower-case name."""
+    lines: dict[str, list[str]] = {}
+    for name, value in headers.get_all():
+        lines.setdefault(name.lower(), []).append(value)
+    return lines
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """The guards of one server, as its settings say."""
+
+    gate: Gate
+    cors: CorsSettings | None
+    csrf: CsrfSettings
+    client_ip: ClientIpSettings
+    resource: ProtectedResource | None
+
+    def caller_ip(self, request: HTTPServerRequest) -> str:
+        """Where a call comes from, as far as the proxy in front is believed."""
+        return client_ip(self.client_ip, header_lines(request.headers), request.remote_ip or "")
+
+    def reply_headers(self, request: HTTPServerRequest) -> dict[str, str]:
+        """For every reply, errors too: without them a page cannot read why it was refused."""
+        return cors.reply_headers(self.cors, request.headers.get("Origin"))
+
+    def preflight(self, request: HTTPServerRequest) -> dict[str, str] | None:
+        """The headers of a 204, where a browser asks before it calls; None for any other request."""
+        if request.method != "OPTIONS":
+            return None
+        return cors.preflight_headers(self.cors, {name.lower(): value for name, value in request.headers.items()})
+
+    def check_page(self, request: HTTPServerRequest) -> None:
+        """Raises PermissionDenied for a page that may not call, and for a form without the header that it needs."""
+        if self.csrf.enabled and request.method != "OPTIONS" and self.csrf.header_name not in request.headers:
+            raise PermissionDenied(f"the header {self.csrf.header_name} is missing")
+        origin = request.headers.get("Origin")
+        # With a key or a token to show, a foreign page has nothing to show. Without, whatever page a browser on this
+        # machine has open could call, and a name that resolves to this address makes it read the answers too.
+        if origin is not None and not self.gate.asks and not cors.is_allowed(self.cors, origin):
+            raise PermissionDenied(
+                "web pages of this origin may not call; server.cors.allow_origins lists those that may"
+            )
+
+    async def identify(self, request: HTTPServerRequest) -> Identity:
+        """Who calls. Raises ClientError. Waits only where the identity provider's keys are being fetched."""
+        lines = header_lines(request.headers)
+        found = self.gate.authenticate(lines)
+        if isinstance(found, Pending):
+            # wait() neither cancels the future, which others share, nor raises what could be in it.
+            await asyncio.wait([asyncio.wrap_future(found.fetched)], timeout=LONGEST_WAIT)
+            found = self.gate.authenticate(lines, last=True)
+        if isinstance(found, Pending):
+            raise AssertionError("the gate answers at last")
+        return found
+
+    def challenge(self, error: Exception) -> Mapping[str, str]:
+        """The headers that a refusal has beside its body."""
+        said = metadata.challenge(error, self.resource)
+        return {} if said is None else {"WWW-Authenticate": said}
+
+
+def tls_context(tls: TlsSettings) -> ssl.SSLContext:
+    """What the listening socket needs for HTTPS. Raises TlsError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        # A password given here keeps OpenSSL from asking for one on the terminal.
+        context.load_cert_chain(tls.certificate, tls.key, password="")
+    except (ssl.SSLError, OSError, ValueError) as error:
+        raise TlsError(f"the TLS certificate and key cannot be used: {_reason(error)}") from error
+    return context
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case ssl.SSLError(reason="KEY_VALUES_MISMATCH"):
+            return "the key is not that of the certificate"
+        case ssl.SSLError(reason=str(reason)):
+            return reason.lower().replace("_", " ")
+        case OSError(strerror=str(text)):
+            return text.lower()
+        case _:
+            return "one of the files is not PEM, or the key is encrypted"

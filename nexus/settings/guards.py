@@ -1,0 +1,158 @@
+"""``[server.tls]``, ``[server.cors]``, ``[server.csrf]``, ``[server.client_ip]``: who may talk to the socket, and how.
+
+Law: what is left out is closed. A web page of somebody else may do nothing unless its origin stands here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Literal, Self, TypeVar
+
+from pydantic import AfterValidator, Field, FilePath, PlainValidator, model_validator
+
+from nexus.header_rules.names import read_header_name
+from nexus.settings.types import DAY, Duration, Table, fail_at
+
+T = TypeVar("T")
+
+METHODS = ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "CONNECT", "PATCH", "TRACE")
+PORTS = {"http": 80, "https": 443}
+
+ORIGIN = (
+    'is not an origin; write it like "https://app.example.com" or "http://localhost:3000"; a star may stand for the '
+    'first labels of the host ("https://*.example.com") or for the port ("http://localhost:*")'
+)
+_ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://(\*\.)?([a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}|\*))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """One entry of ``allow_origins``; ``port`` is None where any will do, 0 where the scheme has none."""
+
+    scheme: str
+    host: str
+    below: bool
+    port: int | None
+
+    @classmethod
+    def read(cls, value: object) -> Origin:
+        """An origin of the settings file; a path of nothing but a slash is not looked at."""
+        if isinstance(value, Origin):
+            return value
+        match = _ORIGIN.fullmatch(value.strip().lower().removesuffix("/")) if isinstance(value, str) else None
+        if match is None:
+            raise ValueError(ORIGIN)
+        port = None if match[4] == "*" else int(match[4] or PORTS.get(match[1], 0))
+        if port is not None and port > 65535:
+            raise ValueError(ORIGIN)
+        return cls(match[1], match[3], match[2] is not None, port)
+
+    def allows(self, origin: str) -> bool:
+        """Whether the header ``Origin`` of a browser is meant."""
+        match = _ORIGIN.fullmatch(origin.lower())
+        if match is None or match[2] or match[4] == "*":
+            return False
+        port = int(match[4] or PORTS.get(match[1], 0))
+        same_host = match[3].endswith(f".{self.host}") if self.below else match[3] == self.host
+        return match[1] == self.scheme and same_host and self.port in (None, port)
+
+
+def read_method(value: object) -> str:
+    if not isinstance(value, str) or value not in METHODS:
+        raise ValueError(f"is not a method; known are: {', '.join(METHODS)}")
+    return value
+
+
+def read_name(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("must be a string")
+    return read_header_name(value)
+
+
+def star_or(read: Callable[[object], T]) -> Callable[[object], Literal["*"] | tuple[T, ...]]:
+    """Reads "*", one entry, or a list of entries; each problem is reported at its own place."""
+
+    def read_all(value: object) -> Literal["*"] | tuple[T, ...]:
+        if value in ("*", ["*"]):
+            return "*"
+        if not isinstance(value, list | tuple):
+            return (read(value),)
+        entries: list[T] = []
+        for place, entry in enumerate(value):
+            try:
+                entries.append(read(entry))
+            except ValueError as error:
+                fail_at(((place,), str(error)))
+        return tuple(entries)
+
+    return read_all
+
+
+Origins = Annotated[Literal["*"] | tuple[Origin, ...], PlainValidator(star_or(Origin.read))]
+Methods = Annotated[Literal["*"] | tuple[str, ...], PlainValidator(star_or(read_method))]
+Names = Annotated[Literal["*"] | tuple[str, ...], PlainValidator(star_or(read_name))]
+
+
+class CorsSettings(Table):
+    """Which web pages may call, and what their browsers are told. A key left out means that nothing is said."""
+
+    allow_origins: Origins | None = None
+    """"*", an origin, or a list of origins."""
+
+    allow_methods: Methods | None = None
+    """"*", a method, or a list of methods."""
+
+    allow_headers: Names | None = None
+    """"*", a header, or a list of headers that pages may send."""
+
+    expose_headers: Names | None = None
+    """"*", a header, or a list of headers that pages may read."""
+
+    allow_credentials: bool = False
+    """Whether browsers send cookies and client certificates along."""
+
+    max_age: Annotated[Duration, Field(le=DAY)] | None = None
+    """How long a browser may remember the answer to its preflight."""
+
+    allow_private_network: bool = False
+    """Whether a public page may call a gateway in a private network."""
+
+    @model_validator(mode="after")
+    def _no_star_with_credentials(self) -> Self:
+        keys = ("allow_origins", "allow_methods", "allow_headers", "expose_headers")
+        stars = [key for key in keys if getattr(self, key) == "*"]
+        if self.allow_credentials and stars:
+            fail_at(*(((key,), 'cannot be "*" together with allow_credentials; name what is meant') for key in stars))
+        return self
+
+
+class CsrfSettings(Table):
+    """A header that a foreign page's form cannot send."""
+
+    enabled: bool = False
+    """Whether requests without it are refused."""
+
+    header_name: Annotated[str, AfterValidator(read_header_name)] = "x-nexus-csrf-protection"
+    """The header; its presence counts, not its value."""
+
+
+class TlsSettings(Table):
+    """HTTPS instead of HTTP."""
+
+    certificate: FilePath
+    """The certificate and its chain (PEM)."""
+
+    key: FilePath
+    """Its private key (PEM, not encrypted)."""
+
+
+class ClientIpSettings(Table):
+    """Which headers of a proxy in front are believed about where a call comes from."""
+
+    x_real_ip: bool = False
+    """Believe X-Real-IP; only if the proxy always sets it."""
+
+    x_forwarded_for_trusted_hops: Annotated[int, Field(ge=0, le=100)] | None = None
+    """Believe X-Forwarded-For: the entry that stands this many places before the last one."""

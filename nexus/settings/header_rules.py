@@ -1,0 +1,204 @@
+"""``[[llm.providers.NAME.headers]]`` and ``[[...models.ALIAS.headers]]``: which headers travel to a vendor.
+
+Law: what a rule may not do is refused while loading, so that the engine need not ask. A value can be a secret and is
+one by type.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, SecretStr, WrapValidator, model_validator
+from pydantic_core.core_schema import ValidatorFunctionWrapHandler
+
+from nexus.header_rules.names import OWN_CREDENTIALS, is_denied, is_secret, read_header_name
+from nexus.header_rules.pattern import Pattern
+from nexus.settings.types import Table, fail_at
+
+Place = tuple[tuple[str | int, ...], str]
+
+SECRET = (
+    "names a header that carries a credential; with allow_secret = true in this rule it travels all the same, "
+    "and the vendor sees it"
+)
+UNUSED_SECRET = "is for rules that name a header with a credential, such as authorization"
+ONE_OF = "a rule has either name or pattern"
+
+
+def read_rule_name(value: str) -> str:
+    """A header that rules may touch."""
+    name = read_header_name(value)
+    if name in OWN_CREDENTIALS:
+        raise ValueError("is a header that only Nexus reads; it never travels")
+    if is_denied(name):
+        raise ValueError("is a header of the connection or of the message's form, which Nexus writes itself")
+    return name
+
+
+def read_pattern(value: object) -> Pattern:
+    if isinstance(value, Pattern):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("must be a string")
+    return Pattern(value)
+
+
+def read_header_value(value: SecretStr) -> SecretStr:
+    """Text that may stand in a header; what an environment variable brings along at its ends is cut off."""
+    text = value.get_secret_value().strip()
+    if not text:
+        raise ValueError("is empty")
+    if not (text.isascii() and text.isprintable()):
+        raise ValueError("holds characters that cannot stand in an HTTP header")
+    return SecretStr(text)
+
+
+RuleName = Annotated[str, AfterValidator(read_rule_name)]
+RulePattern = Annotated[Pattern, BeforeValidator(read_pattern)]
+HeaderValue = Annotated[SecretStr, AfterValidator(read_header_value)]
+
+
+class HeaderRule(Table):
+    """One step on the way of headers; ``rule`` says which."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    rule: str
+    """What to do: "forward", "insert", "remove" or "rename_duplicate"."""
+
+    @classmethod
+    def variant(cls, data: object) -> type[Table]:
+        kind = data.get("rule") if isinstance(data, dict) else None
+        return KINDS.get(kind, cls) if isinstance(kind, str) else cls
+
+
+class NamingRule(HeaderRule):
+    """A rule that can send a client's or a configured value to the vendor."""
+
+    allow_secret: bool = False
+    """Needed where a header with a credential is named."""
+
+    def named(self) -> dict[str, str | None]:
+        """The keys of the rule that name a header."""
+        raise NotImplementedError
+
+    @model_validator(mode="after")
+    def _secrets_are_meant(self) -> Self:
+        secret = [key for key, name in self.named().items() if name is not None and is_secret(name)]
+        if secret and not self.allow_secret:
+            fail_at(*(((key,), SECRET) for key in secret))
+        if self.allow_secret and not secret:
+            fail_at((("allow_secret",), UNUSED_SECRET))
+        return self
+
+
+class Forward(NamingRule):
+    """A header of the client travels on."""
+
+    rule: Literal["forward"] = "forward"
+    """This kind of rule."""
+
+    name: RuleName | None = None
+    """The header."""
+
+    pattern: RulePattern | None = None
+    """Or all headers in whose names this is found; credentials and headers of the connection are never among them."""
+
+    default: HeaderValue | None = None
+    """Stands in where the client did not send the header."""
+
+    rename: RuleName | None = None
+    """The name under which it travels."""
+
+    def named(self) -> dict[str, str | None]:
+        return {"name": self.name, "rename": self.rename}
+
+    @model_validator(mode="after")
+    def _name_or_pattern(self) -> Self:
+        _either(self.name, self.pattern)
+        if self.pattern is not None and self.default is not None:
+            fail_at((("default",), "has no meaning beside pattern, for there is no header that it could stand in for"))
+        return self
+
+
+class Insert(NamingRule):
+    """A header of the house."""
+
+    rule: Literal["insert"] = "insert"
+    """This kind of rule."""
+
+    name: RuleName
+    """The header."""
+
+    value: HeaderValue
+    """What it says; may be a template such as "{{ env.TEAM_TOKEN }}"."""
+
+    def named(self) -> dict[str, str | None]:
+        return {"name": self.name}
+
+
+class Remove(HeaderRule):
+    """What earlier rules sent on, or the provider by itself, stays at home after all."""
+
+    rule: Literal["remove"] = "remove"
+    """This kind of rule."""
+
+    name: RuleName | None = None
+    """The header."""
+
+    pattern: RulePattern | None = None
+    """Or all headers in whose names this is found."""
+
+    @model_validator(mode="after")
+    def _name_or_pattern(self) -> Self:
+        _either(self.name, self.pattern)
+        return self
+
+
+class RenameDuplicate(NamingRule):
+    """A header of the client travels under its own name and under a second one."""
+
+    rule: Literal["rename_duplicate"] = "rename_duplicate"
+    """This kind of rule."""
+
+    name: RuleName
+    """The header."""
+
+    rename: RuleName
+    """The second name."""
+
+    default: HeaderValue | None = None
+    """Stands in where the client did not send the header."""
+
+    def named(self) -> dict[str, str | None]:
+        return {"name": self.name, "rename": self.rename}
+
+
+KINDS: dict[str, type[HeaderRule]] = {
+    "forward": Forward,
+    "insert": Insert,
+    "remove": Remove,
+    "rename_duplicate": RenameDuplicate,
+}
+
+
+def read_rule(value: Any, handler: ValidatorFunctionWrapHandler) -> HeaderRule:
+    """Hand a rule to the class of its kind."""
+    if not isinstance(value, dict):
+        return handler(value)  # type: ignore[no-any-return]
+    known = ", ".join(f'"{kind}"' for kind in KINDS)
+    kind = value.get("rule")
+    if kind is None:
+        fail_at((("rule",), f"is missing; it is one of {known}"))
+    if not isinstance(kind, str) or kind not in KINDS:
+        fail_at((("rule",), f"is not one of {known}"))
+    return KINDS[kind].model_validate(value)
+
+
+def _either(name: str | None, pattern: Pattern | None) -> None:
+    if (name is None) == (pattern is None):
+        fail_at((("name",) if name is None else ("pattern",), ONE_OF))
+
+
+HeaderRules = tuple[Annotated[HeaderRule, WrapValidator(read_rule)], ...]
+"""The type of a ``headers`` key."""

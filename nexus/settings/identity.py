@@ -1,0 +1,150 @@
+"""``[server.client_identification]``: whose call it is, for limits and accounts.
+
+Law: says where a name is found, not whether it is true: a header is believed, a claim and a gateway key are proved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Self
+
+from pydantic import AfterValidator, model_validator
+
+from nexus.header_rules.names import is_denied, is_secret, read_header_name
+from nexus.settings.types import Table, fail_at
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nexus.settings.keys import GatewayKey
+    from nexus.settings.oauth import OAuthSettings
+
+LONGEST_ID = 256
+"""Characters of a client's or a group's id."""
+
+MOST_STEPS = 16
+
+Place = tuple[tuple[str | int, ...], str]
+
+
+def read_id(value: str) -> str:
+    """The id of a client or a group. Raises ValueError that completes the sentence "the id ..."."""
+    text = value.strip()
+    if not text:
+        raise ValueError("is empty")
+    if len(text) > LONGEST_ID:
+        raise ValueError(f"has more than {LONGEST_ID} characters")
+    if not text.isprintable():
+        raise ValueError("holds control characters")
+    return text
+
+
+def read_claim_path(value: str) -> str:
+    """Where a claim stands, such as "sub" or "realm_access.roles"."""
+    if not value or not value.isprintable() or any(not step for step in value.split(".")):
+        raise ValueError('is not the path of a claim; write it like "sub" or "realm_access.roles"')
+    if value.count(".") >= MOST_STEPS:
+        raise ValueError(f"has more than {MOST_STEPS} steps")
+    return value
+
+
+def read_id_header(value: str) -> str:
+    """A header that an id may come in; one that carries credentials would put them into logs."""
+    name = read_header_name(value)
+    if is_denied(name) or is_secret(name):
+        raise ValueError("is a header of the connection or one that carries credentials; take one of your own")
+    return name
+
+
+Id = Annotated[str, AfterValidator(read_id)]
+ClaimPath = Annotated[str, AfterValidator(read_claim_path)]
+IdHeader = Annotated[str, AfterValidator(read_id_header)]
+
+
+class IdSource(Table):
+    """Where an id is found: a header, a claim of the token, the gateway key, or one of the last two."""
+
+    http_header: IdHeader | None = None
+    """A header; whoever can reach the gateway can write it, so something in front must set it."""
+
+    jwt_claim: ClaimPath | None = None
+    """A claim of the token, by its path; needs [server.oauth]."""
+
+    gateway_key: bool = False
+    """The name of the caller's gateway key, or the key's group; needs [server.keys]."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if self.http_header is None and self.jwt_claim is None and not self.gateway_key:
+            raise ValueError("names no source; set http_header, jwt_claim or gateway_key = true")
+        if self.http_header is not None and (self.jwt_claim is not None or self.gateway_key):
+            fail_at((("http_header",), "cannot stand beside another source: it would let callers contradict it"))
+        return self
+
+
+class IdValidation(Table):
+    """``[server.client_identification.validation]``: which ids there can be."""
+
+    group_values: tuple[Id, ...] = ()
+    """Every group there is; any other is refused. Empty means that any group is accepted."""
+
+
+class ClientIdentification(Table):
+    """Who a call belongs to."""
+
+    enabled: bool = False
+    """Whether every call must have a client id."""
+
+    client_id: IdSource | None = None
+    """Where the id is found; when left out: the claim "sub" of the token, the name of the gateway key."""
+
+    group_id: IdSource | None = None
+    """Where the group is found; without one everybody has the default limits."""
+
+    validation: IdValidation = IdValidation()
+    """Which ids there can be."""
+
+
+def identity_problems(
+    settings: ClientIdentification, keys: Mapping[str, GatewayKey], oauth: OAuthSettings | None
+) -> list[Place]:
+    """What is wrong between the tables of [server] that say who calls; paths begin below ``server``."""
+    if not settings.enabled:
+        return []
+    found = list(_unknown_groups(settings, keys))
+    found += _sources(settings, has_keys=bool(keys), has_tokens=oauth is not None)
+    if settings.validation.group_values and settings.group_id is None:
+        where = ("client_identification", "validation", "group_values")
+        found.append((where, "has no effect without client_identification.group_id"))
+    return found
+
+
+def _sources(settings: ClientIdentification, *, has_keys: bool, has_tokens: bool) -> Iterator[Place]:
+    for name, source in (("client_id", settings.client_id), ("group_id", settings.group_id)):
+        where = ("client_identification", name)
+        if source is None:
+            if name == "client_id" and not (has_keys or has_tokens):
+                yield where, "is missing: there is no [server.oauth] and no [server.keys] to tell callers apart by"
+            continue
+        if source.jwt_claim is not None and not has_tokens:
+            yield (*where, "jwt_claim"), "needs [server.oauth], which checks the tokens that claims are read from"
+        if source.gateway_key and not has_keys:
+            yield (*where, "gateway_key"), "needs a key under [server.keys]"
+        if name == "client_id" and source.http_header is None and has_keys and has_tokens:
+            if not source.gateway_key:
+                yield where, "gives callers with a gateway key no id; add gateway_key = true"
+            if source.jwt_claim is None:
+                yield where, 'gives callers with a token no id; add jwt_claim, such as "sub"'
+
+
+def _unknown_groups(settings: ClientIdentification, keys: Mapping[str, GatewayKey]) -> Iterator[Place]:
+    allowed = settings.validation.group_values
+    source = settings.group_id
+    for name, key in keys.items():
+        if key.group is None:
+            continue
+        where = ("keys", name, "group")
+        if source is None or not source.gateway_key:
+            yield where, "has no effect without client_identification.group_id.gateway_key = true"
+        elif allowed and key.group not in allowed:
+            yield where, "is not among client_identification.validation.group_values"

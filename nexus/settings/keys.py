@@ -1,0 +1,158 @@
+"""``[server.keys.NAME]``: keys that the gateway itself gives out.
+
+Law: a key that could be guessed, or that stands in somebody's documentation, is refused before the first call.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
+
+from nexus.settings.identity import LONGEST_ID, Id
+from nexus.settings.types import Label, Table, fail_at
+
+PREFIX = "nx-"
+"""What keys of ``nexus key new`` begin with, so that people and secret scanners know one when they see it."""
+
+SHORTEST_KEY = 24
+FEWEST_LETTERS = 10
+
+EXAMPLE = "is a key that stands in examples, so that everybody has it; make one with: nexus key new NAME"
+GUESSABLE = (
+    f"can be guessed: a key has at least {SHORTEST_KEY} characters, {FEWEST_LETTERS} of them different; "
+    "make one with: nexus key new NAME"
+)
+
+_WORDS = ("1234", "12345", "123456", "test", "key", "secret", "example", "changeme", "password", "admin", "xxx", "...")
+_PREFIXES = ("", "sk-", "nx-", "sk_", "sk-ant-", "sk-proj-", "my-", "your-", "api-", "sk-litellm-")
+_WHOLE = ("none", "null", "dummy", "anything", "your-api-key", "your-key-here", "placeholder", "nx-your-key", "alice")
+_HEX = re.compile(r"[0-9a-fA-F]{64}")
+
+
+def digest_of(key: str) -> bytes:
+    """What a key is known by; never a credential itself."""
+    return hashlib.sha256(key.encode()).digest()
+
+
+_EXAMPLES = frozenset(
+    digest_of(text) for text in (*(prefix + word for prefix in _PREFIXES for word in _WORDS), *_WHOLE, "", *_PREFIXES)
+)
+
+
+def read_sha256(value: str) -> str:
+    """The SHA-256 of a key in hexadecimal."""
+    text = value.strip()
+    if not _HEX.fullmatch(text):
+        raise ValueError("is not a SHA-256 in hexadecimal, which has 64 digits; nexus key new NAME prints one")
+    if bytes.fromhex(text) in _EXAMPLES or len(set(text.lower())) < 6:
+        raise ValueError(EXAMPLE)
+    return text.lower()
+
+
+def read_expiry(value: object) -> datetime:
+    """The moment from which a key is no longer good; a bare date is a key's last day."""
+    moment = value
+    if isinstance(moment, str):
+        try:
+            moment = date.fromisoformat(moment) if len(moment) == 10 else datetime.fromisoformat(moment)
+        except ValueError:
+            moment = None
+    if isinstance(moment, datetime):
+        if moment.tzinfo is None:
+            raise ValueError('says no time zone; write it like 2027-01-31T18:00:00Z, or as a date: "2027-01-31"')
+        return moment.astimezone(UTC)
+    if isinstance(moment, date) and moment < date.max:
+        return datetime.combine(moment + timedelta(days=1), time(), UTC)
+    raise ValueError("is not a date such as 2027-01-31, nor a time such as 2027-01-31T18:00:00Z")
+
+
+def read_model_pattern(value: str) -> str:
+    """A public model name in which ``*`` stands for any text."""
+    if not value or not value.isprintable() or value != value.strip() or len(value) > LONGEST_ID:
+        raise ValueError("must not be empty or long, hold control characters, or begin or end with a blank")
+    if "/" not in value and "*" not in value:
+        raise ValueError('matches no model, for their names are "provider/model"; write it like "anthropic/*"')
+    return value
+
+
+Sha256 = Annotated[str, AfterValidator(read_sha256)]
+Expiry = Annotated[datetime, BeforeValidator(read_expiry)]
+ModelPattern = Annotated[str, AfterValidator(read_model_pattern)]
+KeyName = Annotated[Label, AfterValidator(lambda name: _short(name))]
+
+
+class GatewayKey(Table):
+    """One caller's key, by its hash or as a template."""
+
+    sha256: Sha256 | None = Field(default=None, repr=False)
+    """SHA-256 of the key in hexadecimal, as ``nexus key new`` prints it."""
+
+    key: SecretStr | None = None
+    """The key itself; best as a template such as "{{ env.ALICE_KEY }}"."""
+
+    group: Id | None = None
+    """The caller's group, for limits."""
+
+    models: tuple[ModelPattern, ...] | None = None
+    """The models that may be called, such as ["anthropic/*"]; all of them when left out."""
+
+    expires: Expiry | None = None
+    """Last day of the key (UTC), or the moment when it ends."""
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the key."""
+        return digest_of(self.key.get_secret_value()) if self.key is not None else bytes.fromhex(self.sha256 or "")
+
+    @field_validator("key")
+    @classmethod
+    def _strong(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        key = value.get_secret_value().strip()
+        if digest_of(key.lower()) in _EXAMPLES:
+            raise ValueError(EXAMPLE)
+        if len(key) < SHORTEST_KEY or len(set(key)) < FEWEST_LETTERS:
+            raise ValueError(GUESSABLE)
+        if not (key.isascii() and key.isprintable()) or " " in key or "," in key:
+            raise ValueError("holds blanks, commas or characters that cannot stand in an HTTP header")
+        return SecretStr(key)
+
+    @field_validator("models")
+    @classmethod
+    def _some_model(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value == ():
+            raise ValueError("allows no model at all; leave it out to allow every one")
+        return value
+
+    @model_validator(mode="after")
+    def _key_or_hash(self) -> Self:
+        if self.key is None and self.sha256 is None:
+            raise ValueError("holds neither sha256 nor key; nexus key new NAME prints a table to paste")
+        if self.key is not None and self.sha256 is not None:
+            fail_at((("sha256",), "stands beside key; one of them is enough"))
+        return self
+
+
+def apart(keys: dict[str, GatewayKey]) -> dict[str, GatewayKey]:
+    """Two names for one key would leave it open whose call it is."""
+    seen: dict[bytes, str] = {}
+    for name, key in keys.items():
+        if key.digest in seen:
+            fail_at(((name, "sha256" if key.sha256 else "key"), f"is also the key of {seen[key.digest]}"))
+        seen[key.digest] = name
+    return keys
+
+
+def _short(name: str) -> str:
+    if len(name) > LONGEST_ID:
+        raise ValueError(f"the name of a key has at most {LONGEST_ID} characters")
+    return name
+
+
+GatewayKeys = Annotated[dict[KeyName, GatewayKey], AfterValidator(apart)]
+"""The type of ``[server.keys]``."""

@@ -1,0 +1,270 @@
+"""``rate_limits`` tables: how much each user may spend at a provider or model, how often anybody may call, who counts.
+
+Law: a limit is at least one and an interval more than nothing, so that every limit that loads can be kept; what is
+only right in view of other tables is found by ``check_limits``, which names what to add.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, FilePath, WrapValidator, create_model, model_validator
+from pydantic_core.core_schema import ValidatorFunctionWrapHandler
+
+from nexus.settings.types import Label, PositiveDuration, Table, Timeout, fail_at
+
+Place = tuple[tuple[str | int, ...], str]
+
+Limit = Annotated[int, Field(ge=1, le=10**12)]
+"""Tokens or requests; sums of many stay exact in the floating point numbers of Redis scripts."""
+
+NO_CALLERS = """\
+limits every caller by itself, but nothing says who calls; add
+    [server.client_identification]
+    enabled = true
+    client_id.http_header = "X-Client-Id\""""
+
+NO_GROUPS = "names a group, but nothing says who is in it; add server.client_identification.group_id"
+
+NO_GROUP_VALUES = (
+    "names a group, but no group is known; list all of them in server.client_identification.validation.group_values"
+)
+
+UNKNOWN_GROUP = "is not among server.client_identification.validation.group_values; add it there or correct it here"
+
+NO_REDIS = "needs the Python package redis, which is not installed; pip install 'nexus[redis]'"
+
+
+class UserLimit(Table):
+    """What one user may spend in any stretch of time as long as ``interval``."""
+
+    input_token_limit: Limit | None = None
+    """Tokens sent, cached ones included."""
+
+    output_token_limit: Limit | None = None
+    """Tokens received, reasoning included."""
+
+    request_limit: Limit | None = None
+    """Calls."""
+
+    interval: PositiveDuration
+    """Length of the window, which slides."""
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> Self:
+        if self.input_token_limit is None and self.output_token_limit is None and self.request_limit is None:
+            raise ValueError("limits nothing; set input_token_limit, output_token_limit or request_limit")
+        return self
+
+
+class PerUser(UserLimit):
+    """``rate_limits.per_user``: for users of no group, and of groups that have no limit of their own."""
+
+    groups: dict[Label, UserLimit] = Field(default_factory=dict)
+    """Group to what each of its users may spend."""
+
+
+class RateLimits(Table):
+    """``rate_limits`` of a provider, where all its models count together, or of a model."""
+
+    per_user: PerUser
+    """What each user may spend."""
+
+
+class RequestLimit(Table):
+    """``limit`` calls in any stretch of time as long as ``interval``."""
+
+    limit: Limit
+    """Calls."""
+
+    interval: PositiveDuration
+    """Length of the window, which slides."""
+
+
+class Storage(Table):
+    """``[server.rate_limits.storage]``: where spending is counted."""
+
+    @classmethod
+    def variant(cls, data: object) -> type[Table]:
+        """The settings class of the type that the table names."""
+        kind = data.get("type") if isinstance(data, dict) else None
+        return (STORAGES.get(kind) if isinstance(kind, str) else None) or cls
+
+    type: Literal["memory", "redis"]
+    """"memory" counts in this process alone, "redis" over all processes and machines together."""
+
+
+class MemoryStorage(Storage):
+    """Counts in this process; forgotten when it ends."""
+
+
+class RedisTls(Table):
+    """``[server.rate_limits.storage.tls]``: for a URL that begins with "rediss://"."""
+
+    ca_file: FilePath | None = None
+    """CA certificates (PEM) to trust instead of the public ones."""
+
+    cert_file: FilePath | None = None
+    """Our own certificate (PEM)."""
+
+    key_file: FilePath | None = None
+    """The key of our own certificate (PEM)."""
+
+    insecure: bool = False
+    """Accept any certificate and any name in it; for tests."""
+
+    @model_validator(mode="after")
+    def _pair(self) -> Self:
+        if (self.cert_file is None) != (self.key_file is None):
+            lacking = "key_file" if self.key_file is None else "cert_file"
+            fail_at(((lacking,), "is missing; cert_file and key_file belong together"))
+        return self
+
+
+def read_redis_url(value: str) -> str:
+    """Where Redis is, with or without credentials."""
+    url = value.strip()
+    try:
+        parts = urlsplit(url)
+        port_is_number = parts.port is None or parts.port > 0
+    except ValueError:
+        raise ValueError("is not a URL: host or port cannot be read") from None
+    if not url.isprintable() or " " in url:
+        raise ValueError("a URL holds no blanks and no control characters")
+    if parts.scheme not in ("redis", "rediss") or not parts.hostname or not port_is_number:
+        raise ValueError('must begin with "redis://" or, for TLS, "rediss://" and name a host')
+    database = parts.path.strip("/")
+    if database and not (database.isascii() and database.isdecimal()):
+        raise ValueError('the path of a Redis URL is the number of a database, such as "redis://localhost:6379/0"')
+    if parts.query or parts.fragment:
+        raise ValueError("must not have a query or a fragment; options have keys of their own")
+    return url
+
+
+def read_key_prefix(value: str) -> str:
+    """What all keys in Redis begin with."""
+    if not (value.isascii() and value.isprintable() and len(value) <= 64) or set("{} ") & set(value):
+        raise ValueError("must be at most 64 ASCII characters without blanks and braces, which choose a cluster's slot")
+    return value
+
+
+class RedisStorage(Storage):
+    """Counts in Redis 5 or later, Valkey, or what speaks their protocol and runs Lua."""
+
+    # May hold a password, hence not in any repr.
+    url: Annotated[str, AfterValidator(read_redis_url)] = Field(repr=False)
+    """redis://USER:PASSWORD@HOST:PORT/DATABASE, or rediss:// for TLS."""
+
+    key_prefix: Annotated[str, AfterValidator(read_key_prefix)] = "nexus:"
+    """What all keys begin with."""
+
+    connect_timeout: Timeout = 1.0
+    """For a connection to stand, TLS included."""
+
+    response_timeout: Timeout = 0.5
+    """For an answer, and for a free connection of the pool."""
+
+    pool_size: Annotated[int, Field(ge=1, le=4096)] = 16
+    """Most connections at a time."""
+
+    on_failure: Literal["allow", "deny"] = "allow"
+    """While Redis is lost: "allow" counts in this process alone, "deny" refuses limited calls with 503."""
+
+    tls: RedisTls = RedisTls()
+    """Certificates."""
+
+    @model_validator(mode="after")
+    def _tls_is_used(self) -> Self:
+        if self.tls != RedisTls() and not self.url.startswith("rediss:"):
+            fail_at((("tls",), 'has no effect, for url does not begin with "rediss://"'))
+        return self
+
+
+STORAGES: dict[str, type[Storage]] = {"memory": MemoryStorage, "redis": RedisStorage}
+
+
+def read_storage(value: Any, handler: ValidatorFunctionWrapHandler) -> Storage:
+    """Hand the table to the settings class of its type."""
+    if isinstance(value, Storage):
+        return value
+    if not isinstance(value, dict):
+        return handler(value)  # type: ignore[no-any-return]
+    found = Storage.variant(value)
+    if found is Storage:
+        fail_at((("type",), f'{"must be" if "type" in value else "is missing; it is"} "memory" or "redis"'))
+    return found.model_validate(value)  # type: ignore[return-value]
+
+
+if TYPE_CHECKING:
+    _WithGlobal = Table
+else:
+    # No class body can declare a field of this name, which is a word of Python.
+    _WithGlobal = create_model(
+        "_WithGlobal",
+        __base__=Table,
+        **{"global": (RequestLimit | None, Field(default=None, description="All callers together."))},
+    )
+
+
+class RequestLimits(_WithGlobal):
+    """``[server.rate_limits]``: how often anybody may call, whoever it is."""
+
+    enabled: bool = True
+    """Whether ``global`` and ``per_ip`` are kept; limits per user are kept in either case."""
+
+    per_ip: RequestLimit | None = None
+    """Each address by itself; of IPv6 the first 64 bits."""
+
+    storage: Annotated[Storage, WrapValidator(read_storage)] = MemoryStorage(type="memory")
+    """Where spending is counted, limits per user included."""
+
+    @property
+    def overall(self) -> RequestLimit | None:
+        """``global``."""
+        return getattr(self, "global")  # type: ignore[no-any-return]
+
+
+def check_limits(settings: Any) -> tuple[Place, ...]:
+    """What is wrong between limits and the rest of a whole ``Settings``, as ``fail_at`` takes it."""
+    found: list[Place] = []
+    who = getattr(settings.server, "client_identification", None)
+    for path, limits in _tables(settings):
+        at = (*path, "rate_limits", "per_user")
+        if who is None or not who.enabled:
+            found.append((at, NO_CALLERS))
+            continue
+        message = _groups_message(who)
+        for group in limits.per_user.groups:
+            if message is not None:
+                found.append(((*at, "groups", group), message))
+            elif group not in who.validation.group_values:
+                found.append(((*at, "groups", group), UNKNOWN_GROUP))
+    return (*found, *_storage(settings))
+
+
+def _groups_message(who: Any) -> str | None:
+    """What is wrong with every group."""
+    if who.group_id is None:
+        return NO_GROUPS
+    values = getattr(getattr(who, "validation", None), "group_values", ())
+    return None if values else NO_GROUP_VALUES
+
+
+def _storage(settings: Any) -> Iterator[Place]:
+    storage = getattr(getattr(settings.server, "rate_limits", None), "storage", None)
+    if isinstance(storage, RedisStorage) and importlib.util.find_spec("redis") is None:
+        yield ("server", "rate_limits", "storage", "type"), NO_REDIS
+
+
+def _tables(settings: Any) -> Iterator[tuple[tuple[str, ...], RateLimits]]:
+    """Every ``rate_limits`` table with the path of what it limits."""
+    for name, provider in settings.llm.providers.items():
+        path = ("llm", "providers", name)
+        if (limits := getattr(provider, "rate_limits", None)) is not None:
+            yield path, limits
+        for alias, model in provider.models.items():
+            if (limits := getattr(model, "rate_limits", None)) is not None:
+                yield (*path, "models", alias), limits

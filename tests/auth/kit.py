@@ -1,0 +1,206 @@
+"""An identity provider on a real socket, its keys, and tokens of every kind; and the tables of [server] that matter.
+
+Law: the server does on the wire exactly what a test tells it to; nothing is patched and nobody sleeps.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, Self
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from pydantic import Field, model_validator
+
+from nexus.auth.credentials import HeaderLines
+from nexus.settings.guards import ClientIpSettings, CorsSettings, CsrfSettings
+from nexus.settings.identity import ClientIdentification, identity_problems
+from nexus.settings.keys import GatewayKeys
+from nexus.settings.oauth import OAuthSettings
+from nexus.settings.types import Table, fail_at
+
+jwt = pytest.importorskip("jwt", reason="PyJWT is not installed: pip install 'nexus[oauth]'")
+
+HARD_LIMIT = 20.0
+ALICE = "nx-a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6q7r8s9t0"
+BOB = "nx-z9y8x7w6v5u4t3s2r1q0p9o8n7m6l5k4j3i2h1g0"
+
+
+class ServerTables(Table):
+    """What ServerSettings will hold of it."""
+
+    keys: GatewayKeys = Field(default_factory=dict)
+    oauth: OAuthSettings | None = None
+    client_identification: ClientIdentification = ClientIdentification()
+    cors: CorsSettings | None = None
+    csrf: CsrfSettings = CsrfSettings()
+    client_ip: ClientIpSettings = ClientIpSettings()
+
+    @model_validator(mode="after")
+    def _identity(self) -> Self:
+        problems = identity_problems(self.client_identification, self.keys, self.oauth)
+        if problems:
+            fail_at(*problems)
+        return self
+
+
+def tables(**keys: Any) -> ServerTables:
+    return ServerTables.model_validate(keys)
+
+
+def lines(headers: Mapping[str, str | list[str]]) -> HeaderLines:
+    return {name.lower(): value if isinstance(value, list) else [value] for name, value in headers.items()}
+
+
+def bearer(token: str) -> HeaderLines:
+    return lines({"Authorization": f"Bearer {token}"})
+
+
+# -- keys and tokens -----------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def rsa_key(name: str = "", bits: int = 2048) -> rsa.RSAPrivateKey:
+    """The same key for the same name: making one takes long."""
+    return rsa.generate_private_key(65537, bits)
+
+
+@functools.cache
+def ec_key(name: str = "") -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+@functools.cache
+def ed_key(name: str = "") -> ed25519.Ed25519PrivateKey:
+    return ed25519.Ed25519PrivateKey.generate()
+
+
+_ALGORITHMS = {rsa.RSAPrivateKey: "RS256", ec.EllipticCurvePrivateKey: "ES256", ed25519.Ed25519PrivateKey: "EdDSA"}
+
+
+def algorithm_of(key: Any) -> str:
+    return next((name for kind, name in _ALGORITHMS.items() if isinstance(key, kind)), "HS256")
+
+
+def jwk(key: Any, kid: str | None = "one", **more: Any) -> dict[str, Any]:
+    """The public half, as an identity provider publishes it."""
+    public = key if isinstance(key, bytes) else key.public_key()
+    algorithm = jwt.get_algorithm_by_name(algorithm_of(key))
+    entry: dict[str, Any] = json.loads(algorithm.to_jwk(public))
+    entry.pop("key_ops", None)
+    return {**entry, **({"kid": kid} if kid is not None else {}), **more}
+
+
+def jwks(*entries: Any) -> bytes:
+    return json.dumps({"keys": list(entries)}).encode()
+
+
+def token(
+    key: Any, kid: str | None = "one", *, ends: float = 7200.0, head: dict[str, Any] | None = None, **claims: Any
+) -> str:
+    """A token that ends in so many seconds; a claim of None is left out."""
+    algorithm = (head or {}).get("alg") or algorithm_of(key)
+    body = {"sub": "alice", "exp": int(time.time() + ends), **claims}
+    body = {name: value for name, value in body.items() if value is not None}
+    header = {**({"kid": kid} if kid is not None else {}), **(head or {})}
+    made: str = jwt.encode(body, key, algorithm=algorithm, headers=header)
+    return made
+
+
+# -- the identity provider -----------------------------------------------------------------------------------------
+
+Behaviour = Callable[[socket.socket, "IdentityProvider"], None]
+
+
+def answer(body: bytes, status: str = "200 OK", more: str = "") -> Behaviour:
+    head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{more}\r\n".encode()
+    return lambda sock, provider: sock.sendall(head + body)
+
+
+def stall(sock: socket.socket, provider: IdentityProvider) -> None:
+    """Takes the question and says nothing until it is closed."""
+    provider.stopped.wait(HARD_LIMIT)
+
+
+def drip(sock: socket.socket, provider: IdentityProvider) -> None:
+    """Always one more byte, so that no timeout between bytes ever passes."""
+    sock.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    with suppress(OSError):
+        while not provider.stopped.wait(0.01):
+            sock.sendall(b"a")
+
+
+def endless(sock: socket.socket, provider: IdentityProvider) -> None:
+    sock.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + b'{"keys": [')
+    with suppress(OSError):
+        while not provider.stopped.is_set():
+            sock.sendall(b" " * 65536)
+
+
+def hang_up(sock: socket.socket, provider: IdentityProvider) -> None:
+    return
+
+
+class IdentityProvider:
+    """Answers each connection once, as ``behaviour`` says at that moment."""
+
+    def __init__(self, behaviour: Behaviour) -> None:
+        self.behaviour = behaviour
+        self.stopped = threading.Event()
+        self.asked = 0
+        self._changed = threading.Condition()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._threads: list[threading.Thread] = []
+        self._main = threading.Thread(target=self._accept, name="identity-provider")
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._listener.getsockname()[1]}/jwks.json"
+
+    def wait_for(self, count: int) -> None:
+        """Until so many questions came in."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.asked >= count, HARD_LIMIT)
+
+    def __enter__(self) -> Self:
+        self._main.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stopped.set()
+        # Wakes accept(), which a close() from here would not.
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        for thread in [self._main, *self._threads]:
+            thread.join(HARD_LIMIT)
+            assert not thread.is_alive()
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while not self.stopped.is_set():
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return
+            thread = threading.Thread(target=self._serve, args=[sock])
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, sock: socket.socket) -> None:
+        with sock, suppress(OSError):
+            question = b""
+            while b"\r\n\r\n" not in question:
+                piece = sock.recv(65536)
+                if not piece:
+                    return
+                question += piece
+            with self._changed:
+                self.asked += 1
+                self._changed.notify_all()
+            self.behaviour(sock, self)

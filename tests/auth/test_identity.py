@@ -1,0 +1,303 @@
+"""Identities, allow-lists, ids and where they are looked for."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from nexus.auth.claims import checked, choose_group, claim_at, values_of
+from nexus.auth.credentials import LONGEST, credential_in
+from nexus.auth.identity import Identity, Unidentified, joined, matches, may_use
+from nexus.errors import ClientError, InvalidRequest
+from nexus.settings.keys import digest_of
+from tests.auth.kit import ALICE, BOB, lines, tables
+
+
+def identity(**values: Any) -> Identity:
+    blank: dict[str, Any] = {"client_id": None, "group": None, "models": None, "source": "open", "key": None}
+    return Identity(**{**blank, "carriers": frozenset(), **values})
+
+
+def test_an_identity_has_no_defaults() -> None:
+    with pytest.raises(TypeError):
+        Identity()  # type: ignore[call-arg]
+
+
+USE = {
+    "all": (None, "any/thing", True),
+    "provider": (("anthropic/*",), "anthropic/claude", True),
+    "another provider": (("anthropic/*",), "openai/gpt", False),
+    "provider by its beginning": (("anthropic/*",), "anthropic-2/claude", False),
+    "exact": (("openai/gpt",), "openai/gpt", True),
+    "longer": (("openai/gpt",), "openai/gpt-4", False),
+    "alias on any provider": (("*/claude",), "vertex/claude", True),
+    "slashes in an alias": (("router/*",), "router/meta/llama", True),
+    "one of several": (("a/*", "b/x"), "b/x", True),
+    "capitals differ": (("openai/GPT",), "openai/gpt", False),
+    "no other signs": (("openai/gp?",), "openai/gpt", False),
+    "brackets are brackets": (("openai/[g]pt",), "openai/gpt", False),
+    "nothing": ((), "openai/gpt", False),
+}
+
+
+@pytest.mark.parametrize(("models", "model", "allowed"), USE.values(), ids=USE.keys())
+def test_may_use(models: tuple[str, ...] | None, model: str, allowed: bool) -> None:
+    assert may_use(identity(models=models), model) is allowed
+
+
+@given(st.text("ab*/", max_size=8), st.text("ab/", max_size=8))
+def test_a_star_is_any_text(pattern: str, name: str) -> None:
+    assert matches(pattern, name) is fnmatch.fnmatchcase(name, pattern)
+    assert matches(pattern, name) is bool(re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), name))
+
+
+def test_hostile_names_take_no_time() -> None:
+    assert not matches("*a" * 100 + "b", "a" * 1_000_000)
+
+
+PARTS = st.lists(st.text(st.one_of(st.sampled_from(":%3A/"), st.characters(codec="utf-8")), max_size=6), max_size=4)
+
+
+@given(PARTS, PARTS)
+def test_joined_parts_never_collide(one: list[str], other: list[str]) -> None:
+    if len(one) == len(other):
+        assert (joined(*one) == joined(*other)) is (one == other)
+
+
+def test_accounts_of_different_sources_are_apart() -> None:
+    assert identity(client_id="alice", source="key").account == "key:alice"
+    assert identity(client_id="alice", source="token").account == "token:alice"
+    assert identity(client_id="a:b", source="key").account == "key:a%3Ab"
+    assert identity().account is None
+
+
+CLAIMS: dict[str, Any] = {
+    "sub": "alice",
+    "n": 7,
+    "yes": True,
+    "half": 1.5,
+    "groups": ["a", "pro"],
+    "realm_access": {"roles": ["x"], "deep": {"er": "y"}},
+    "https://example.com/groups": ["g"],
+    "https://example.com/app": {"tier": "t"},
+    "a.b": {"c": "long"},
+    "a": {"b": {"c": "short"}},
+    "none": None,
+    "blank": " ",
+    "mixed": [None, {"a": 1}, "", "last"],
+    "huge": 10**5000,
+}
+
+FOUND = {
+    "plain": ("sub", ["alice"]),
+    "number": ("n", ["7"]),
+    "no truth is an id": ("yes", []),
+    "no fraction is an id": ("half", []),
+    "array": ("groups", ["a", "pro"]),
+    "dotted": ("realm_access.roles", ["x"]),
+    "deeper": ("realm_access.deep.er", ["y"]),
+    "namespace": ("https://example.com/groups", ["g"]),
+    "below a namespace": ("https://example.com/app.tier", ["t"]),
+    "the longest name wins": ("a.b.c", ["long"]),
+    "table": ("realm_access", []),
+    "absent": ("nope", []),
+    "below what is no table": ("sub.x", []),
+    "below an array": ("groups.0", []),
+    "null": ("none", []),
+    "blank": ("blank", []),
+    "mixed": ("mixed", ["last"]),
+    "endless number": ("huge", []),
+}
+
+
+@pytest.mark.parametrize(("path", "values"), FOUND.values(), ids=FOUND.keys())
+def test_claims(path: str, values: list[str]) -> None:
+    assert values_of(claim_at(CLAIMS, path)) == values
+
+
+GROUPS: dict[str, tuple[list[str], tuple[str, ...], str | None]] = {
+    "none": ([], ("pro",), None),
+    "known": (["pro"], ("free", "pro"), "pro"),
+    "first that is known": (["everyone", "pro", "free"], ("free", "pro"), "pro"),
+    "any, where none are listed": (["whatever"], (), "whatever"),
+}
+
+
+@pytest.mark.parametrize(("values", "allowed", "group"), GROUPS.values(), ids=GROUPS.keys())
+def test_group(values: list[str], allowed: tuple[str, ...], group: str | None) -> None:
+    assert choose_group(values, allowed) == group
+
+
+@pytest.mark.parametrize("values", [["vip"], ["PRO"], ["pro2", "x"]])
+def test_unknown_group(values: list[str]) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        choose_group(values, ("pro",))
+    assert caught.value.status == 400
+
+
+IDS = {"longest": ("a" * 256, True), "too long": ("a" * 257, False), "bell": ("a\x07", False), "break": ("a\nb", False)}
+IDS |= {"separator": ("a\u2028b", False), "mail": ("a@b.c:1/2_3", True), "blank": ("  ", False), "umlaut": ("ü", True)}
+
+
+@pytest.mark.parametrize(("value", "fine"), IDS.values(), ids=IDS.keys())
+def test_ids(value: str, fine: bool) -> None:
+    if fine:
+        assert checked("client id", value) == value
+        return
+    with pytest.raises(InvalidRequest) as caught:
+        checked("client id", value)
+    assert caught.value.message.startswith("the client id ")
+    assert value not in caught.value.message or not value.strip()
+
+
+OWN = {"x-nexus-key", "proxy-authorization"}
+
+CREDENTIALS: dict[str, tuple[dict[str, str | list[str]], str | None, set[str]]] = {
+    "none": ({"accept": "*/*"}, None, set()),
+    "bearer": ({"Authorization": "Bearer a"}, "a", {"authorization"}),
+    "any case, many blanks": ({"AUTHORIZATION": "bEARER   a "}, "a", {"authorization"}),
+    "x-api-key": ({"x-api-key": " a "}, "a", {"x-api-key"}),
+    "x-nexus-key first": ({"x-nexus-key": "q", "authorization": "Bearer b", "x-api-key": "c"}, "q", set()),
+    "then the proxy's": ({"proxy-authorization": "Bearer q", "authorization": "Bearer b"}, "q", set()),
+    "own before the proxy's": ({"proxy-authorization": "Bearer b", "x-nexus-key": "q"}, "q", set()),
+    "authorization before x-api-key": ({"x-api-key": "k", "authorization": "Bearer q"}, "q", {"authorization"}),
+    "what looks like a key of ours": ({"x-api-key": "nx-k", "authorization": "Bearer q"}, "nx-k", {"x-api-key"}),
+    "both of ours": ({"x-api-key": "nx-k", "authorization": "Bearer nx-q"}, "nx-q", {"authorization"}),
+    "the same in both": ({"x-api-key": "qq", "authorization": "Bearer qq"}, "qq", {"authorization", "x-api-key"}),
+    "the same in a strange place": ({"x-api-key": "qq", "x-other": "a qq b"}, "qq", {"x-api-key", "x-other"}),
+    "another scheme beside a key": ({"authorization": "Basic q", "x-api-key": "k"}, "k", {"x-api-key"}),
+    "another scheme beside our own": ({"authorization": "Basic q", "x-nexus-key": "k"}, "k", set()),
+    "two lines beside our own": ({"authorization": ["Bearer x", "Bearer y"], "x-nexus-key": "k"}, "k", set()),
+}
+
+
+@pytest.mark.parametrize(("headers", "text", "carriers"), CREDENTIALS.values(), ids=CREDENTIALS.keys())
+def test_credential(headers: dict[str, str | list[str]], text: str | None, carriers: set[str]) -> None:
+    found = credential_in(lines(headers))
+    assert (found.text if found else None) == text
+    if found is not None:
+        assert found.carriers == carriers | OWN
+        assert f"'{found.text}'" not in repr(found)
+
+
+BAD: dict[str, tuple[dict[str, str | list[str]], int]] = {
+    "another scheme": ({"authorization": "Basic abc"}, 401),
+    "no scheme": ({"authorization": "abc"}, 401),
+    "scheme only": ({"authorization": "Bearer"}, 401),
+    "scheme and blanks": ({"authorization": "Bearer   "}, 401),
+    "empty": ({"x-api-key": ""}, 401),
+    "empty own key beside a good one": ({"x-nexus-key": "", "authorization": "Bearer a"}, 401),
+    "bad own scheme beside a good key": ({"proxy-authorization": "Basic a", "authorization": "Bearer a"}, 401),
+    "two lines": ({"authorization": ["Bearer a", "Bearer b"]}, 400),
+    "two equal lines": ({"x-nexus-key": ["a", "a"]}, 400),
+    "too long": ({"x-api-key": "a" * (LONGEST + 1)}, 401),
+}
+
+
+@pytest.mark.parametrize(("headers", "status"), BAD.values(), ids=BAD.keys())
+def test_credentials_that_cannot_be_read(headers: dict[str, str | list[str]], status: int) -> None:
+    with pytest.raises(ClientError) as caught:
+        credential_in(lines(headers))
+    assert caught.value.status == status
+    if status == 401:
+        assert isinstance(caught.value, Unidentified) and caught.value.sent
+
+
+KEYS = {"alice": {"key": ALICE}, "bob": {"sha256": digest_of(BOB).hex()}}
+OAUTH = {"url": "https://id.example.com/jwks"}
+BOTH = {"keys": KEYS, "oauth": OAUTH}
+
+
+def on(**keys: Any) -> dict[str, Any]:
+    return {"enabled": True, **keys}
+
+
+LOADED: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "switched off": {"client_identification": {"client_id": {"jwt_claim": "sub"}}},
+    "header": {"client_identification": on(client_id={"http_header": "X-Client"})},
+    "keys": {"keys": KEYS, "client_identification": on()},
+    "keys, said": {"keys": KEYS, "client_identification": on(client_id={"gateway_key": True})},
+    "tokens": {"oauth": OAUTH, "client_identification": on()},
+    "both": {**BOTH, "client_identification": on()},
+    "both, said": {**BOTH, "client_identification": on(client_id={"jwt_claim": "email", "gateway_key": True})},
+    "both, by a header": {**BOTH, "client_identification": on(client_id={"http_header": "X-Client"})},
+    "group of a key, not yet in use": {"keys": {"alice": {"key": ALICE, "group": "pro"}}},
+    "groups of keys": {
+        "keys": {"alice": {"key": ALICE, "group": "pro"}},
+        "client_identification": on(group_id={"gateway_key": True}, validation={"group_values": ["pro"]}),
+    },
+}
+
+
+@pytest.mark.parametrize("server", LOADED.values(), ids=LOADED.keys())
+def test_loaded(server: dict[str, Any]) -> None:
+    tables(**server)
+
+
+CI = "client_identification"
+
+REFUSED: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
+    "nobody to tell apart": ({CI: on()}, [(f"{CI}.client_id", "is missing")]),
+    "claim without tokens": (
+        {"keys": KEYS, CI: on(client_id={"jwt_claim": "sub"})},
+        [(f"{CI}.client_id.jwt_claim", "needs [server.oauth]")],
+    ),
+    "keys without keys": (
+        {"oauth": OAUTH, CI: on(client_id={"gateway_key": True})},
+        [(f"{CI}.client_id.gateway_key", "needs a key")],
+    ),
+    "both, tokens forgotten": (
+        {**BOTH, CI: on(client_id={"gateway_key": True})},
+        [(f"{CI}.client_id", "gives callers with a token no id")],
+    ),
+    "both, keys forgotten": (
+        {**BOTH, CI: on(client_id={"jwt_claim": "sub"})},
+        [(f"{CI}.client_id", "gives callers with a gateway key no id")],
+    ),
+    "no source": ({CI: on(client_id={})}, [(f"{CI}.client_id", "names no source")]),
+    "two sources": (
+        {"keys": KEYS, CI: on(client_id={"http_header": "x-a", "gateway_key": True})},
+        [(f"{CI}.client_id.http_header", "cannot stand beside")],
+    ),
+    "id in a credential": (
+        {CI: on(client_id={"http_header": "Authorization"})},
+        [(f"{CI}.client_id.http_header", "take one of your own")],
+    ),
+    "not a header": ({CI: on(client_id={"http_header": "a b"})}, [(f"{CI}.client_id.http_header", "not a header")]),
+    "empty path": ({CI: on(client_id={"jwt_claim": ""})}, [(f"{CI}.client_id.jwt_claim", "not the path")]),
+    "path with a hole": ({CI: on(client_id={"jwt_claim": "a..b"})}, [(f"{CI}.client_id.jwt_claim", "not the path")]),
+    "endless path": ({CI: on(client_id={"jwt_claim": "a" + ".a" * 16})}, [(f"{CI}.client_id.jwt_claim", "steps")]),
+    "groups without a source": (
+        {"keys": KEYS, CI: on(validation={"group_values": ["pro"]})},
+        [(f"{CI}.validation.group_values", "no effect")],
+    ),
+    "group of a key, not looked at": (
+        {"keys": {"alice": {"key": ALICE, "group": "pro"}}, CI: on()},
+        [("keys.alice.group", "no effect")],
+    ),
+    "group of a key, unknown": (
+        {
+            "keys": {"alice": {"key": ALICE, "group": "pro"}},
+            CI: on(group_id={"gateway_key": True}, validation={"group_values": ["free"]}),
+        },
+        [("keys.alice.group", "is not among")],
+    ),
+    "unknown key": ({CI: {"enable": True}}, [(f"{CI}.enable", "Extra")]),
+}
+
+
+@pytest.mark.parametrize(("server", "expected"), REFUSED.values(), ids=REFUSED.keys())
+def test_refused(server: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        tables(**server)
+    errors = caught.value.errors()
+    assert [".".join(map(str, error["loc"])) for error in errors] == [place for place, _ in expected]
+    for error, (_, message) in zip(errors, expected, strict=True):
+        assert message in str(error["msg"])

@@ -1,0 +1,143 @@
+"""Gateway keys: strong or refused at start, known by their hash, and made by ``nexus key new``."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from nexus.auth.keys import KeyRing, is_expired, make_key
+from nexus.commands.key import new
+from nexus.settings.keys import EXAMPLE, GUESSABLE, GatewayKey, digest_of, read_expiry
+from tests.auth.kit import ALICE, BOB, tables
+
+DIGEST = digest_of(ALICE).hex()
+
+
+def ring(**keys: dict[str, Any]) -> KeyRing:
+    return KeyRing(tables(keys=keys).keys)
+
+
+def test_a_key_is_found_by_itself_only() -> None:
+    keys = ring(alice={"sha256": DIGEST}, bob={"key": BOB})
+    found = keys.find(ALICE)
+    assert found is not None and found[0] == "alice"
+    assert (keys.find(BOB) or ("",))[0] == "bob"
+    for wrong in ("", ALICE[:-1], ALICE + "0", ALICE.upper(), f" {ALICE}", DIGEST, digest_of(BOB).hex(), "alice"):
+        assert keys.find(wrong) is None
+
+
+def test_a_ring_without_keys_knows_nobody() -> None:
+    assert not ring()
+    assert ring().find("") is None
+
+
+def test_fresh_keys_are_recognisable_different_and_accepted() -> None:
+    made = {make_key() for _ in range(100)}
+    assert len(made) == 100
+    for key in made:
+        assert key.startswith("nx-") and len(key) == 46 and key[3:].isalnum()
+        assert GatewayKey(key=SecretStr(key)).digest == digest_of(key)
+
+
+def test_nothing_of_a_key_shows() -> None:
+    shown = repr(tables(keys={"alice": {"key": ALICE}, "bob": {"sha256": digest_of(BOB).hex()}}))
+    assert ALICE not in shown
+    assert digest_of(BOB).hex() not in shown
+
+
+def hashed(text: str) -> str:
+    return digest_of(text).hex()
+
+
+REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
+    "nothing": ({}, (), "holds neither sha256 nor key"),
+    "both": ({"sha256": DIGEST, "key": ALICE}, ("sha256",), "beside key"),
+    "example": ({"key": "sk-1234"}, ("key",), EXAMPLE),
+    "example in capitals": ({"key": "SK-1234"}, ("key",), EXAMPLE),
+    "example with a prefix": ({"key": "nx-changeme"}, ("key",), EXAMPLE),
+    "empty": ({"key": ""}, ("key",), EXAMPLE),
+    "hash of an example": ({"sha256": hashed("sk-1234")}, ("sha256",), EXAMPLE),
+    "hash of nothing": ({"sha256": hashed("")}, ("sha256",), EXAMPLE),
+    "hash of one digit": ({"sha256": "0" * 64}, ("sha256",), EXAMPLE),
+    "short": ({"key": "nx-a1b2c3d4e5"}, ("key",), GUESSABLE),
+    "monotonous": ({"key": "nx-" + "ab" * 30}, ("key",), GUESSABLE),
+    "blank inside": ({"key": ALICE + " x"}, ("key",), "holds blanks"),
+    "comma inside": ({"key": ALICE + ",x"}, ("key",), "holds blanks"),
+    "not ASCII": ({"key": ALICE + "ä"}, ("key",), "holds blanks"),
+    "no hash": ({"sha256": "abc"}, ("sha256",), "is not a SHA-256"),
+    "key in the place of its hash": ({"sha256": ALICE}, ("sha256",), "is not a SHA-256"),
+    "no model": ({"sha256": DIGEST, "models": []}, ("models",), "allows no model at all"),
+    "pattern that matches nothing": ({"sha256": DIGEST, "models": ["gpt-4"]}, ("models", "0"), "provider/model"),
+    "empty pattern": ({"sha256": DIGEST, "models": ["a/*", ""]}, ("models", "1"), "must not be empty"),
+    "time without a zone": ({"sha256": DIGEST, "expires": "2027-01-31T10:00:00"}, ("expires",), "no time zone"),
+    "no time": ({"sha256": DIGEST, "expires": "soon"}, ("expires",), "is not a date"),
+    "number": ({"sha256": DIGEST, "expires": 20270131}, ("expires",), "is not a date"),
+    "empty group": ({"sha256": DIGEST, "group": " "}, ("group",), "is empty"),
+}
+
+
+@pytest.mark.parametrize(("table", "place", "message"), REFUSED.values(), ids=REFUSED.keys())
+def test_refused(table: dict[str, Any], place: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        tables(keys={"alice": table})
+    (error,) = caught.value.errors()
+    assert tuple(map(str, error["loc"])) == ("keys", "alice", *place)
+    assert message in str(error["msg"])
+    assert ALICE not in str(error["msg"])
+
+
+def test_two_names_for_one_key_are_refused() -> None:
+    with pytest.raises(ValidationError) as caught:
+        tables(keys={"alice": {"key": ALICE}, "bob": {"sha256": DIGEST.upper()}})
+    (error,) = caught.value.errors()
+    assert error["loc"] == ("keys", "bob", "sha256")
+    assert "is also the key of alice" in str(error["msg"])
+
+
+def test_the_name_of_a_key_is_bounded() -> None:
+    with pytest.raises(ValidationError):
+        tables(keys={"a" * 257: {"sha256": DIGEST}})
+
+
+EXPIRIES: dict[str, tuple[object, datetime]] = {
+    "date: through that day": (date(2027, 1, 31), datetime(2027, 2, 1, tzinfo=UTC)),
+    "date as text": ("2027-01-31", datetime(2027, 2, 1, tzinfo=UTC)),
+    "moment": (datetime(2027, 1, 31, 10, tzinfo=UTC), datetime(2027, 1, 31, 10, tzinfo=UTC)),
+    "moment elsewhere": ("2027-01-31T10:00:00+02:00", datetime(2027, 1, 31, 8, tzinfo=UTC)),
+}
+
+
+@pytest.mark.parametrize(("value", "moment"), EXPIRIES.values(), ids=EXPIRIES.keys())
+def test_expires(value: object, moment: datetime) -> None:
+    assert read_expiry(value) == moment
+    key = tables(keys={"alice": {"sha256": DIGEST, "expires": value}}).keys["alice"]
+    assert not is_expired(key, moment.timestamp() - 0.001)
+    assert is_expired(key, moment.timestamp())
+
+
+@pytest.mark.parametrize(
+    "name", ["alice", "alice@example.org", 'a "quoted" name', "back\\slash", "Jörg", "team.red", "\U0001f600"]
+)
+def test_new_prints_a_key_and_the_table_that_accepts_it(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert new(name) == 0
+    printed = capsys.readouterr().out
+    (key,) = [line for line in printed.splitlines() if line.startswith("nx-")]
+    pasted = tomllib.loads(printed.replace(key, ""))
+    keys = KeyRing(tables(**pasted["server"]).keys)
+    found = keys.find(key)
+    assert found is not None and found[0] == name
+    # Every line that can be uncommented is right as it stands.
+    table = printed.partition("# For the settings file:\n")[2].replace("\n#", "\n").replace('"..."', '"red"')
+    tomllib.loads(table)
+
+
+@pytest.mark.parametrize("name", ["", " a", "a\nb", "a" * 257])
+def test_new_refuses_a_name_that_the_settings_would_refuse(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert new(name) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("nexus: the name of a key: ") and err.count("\n") == 1

@@ -1,0 +1,261 @@
+"""Tokens by table: which are believed, and that everything else is refused without a fetch or a surprise."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nexus.auth.identity import Unidentified
+from nexus.auth.jwks import KeySet, read_key_set
+from nexus.auth.refresher import Refresher
+from nexus.auth.tokens import REMEMBERED, Pending, Tokens
+from nexus.errors import Overloaded
+from nexus.settings.oauth import OAuthSettings
+from tests.auth.kit import ec_key, ed_key, jwk, jwks, rsa_key, token
+
+SECRET = b"a-shared-secret-of-thirty-two-bytes!"
+
+
+class Still(Refresher):
+    """Has these keys and never fetches; counts who asks for more."""
+
+    def __init__(self, keys: KeySet | None) -> None:
+        super().__init__(lambda: read_key_set(b""), 60)
+        self.keys = keys
+        self.asked = 0
+
+    def ask(self) -> None:
+        self.asked += 1
+
+
+def tokens(*entries: Any, clock: Any = time.time, **oauth: Any) -> Tokens:
+    settings = OAuthSettings.model_validate({"url": "http://127.0.0.1/jwks", **oauth})
+    return Tokens(settings, Still(read_key_set(jwks(*(entries or [jwk(ec_key())])))), clock=clock)
+
+
+def claims(checker: Tokens, text: str) -> Any:
+    found = checker.verify(text)
+    assert not isinstance(found, Pending)
+    return found
+
+
+def refusal(checker: Tokens, text: str) -> str:
+    with pytest.raises(Unidentified) as caught:
+        checker.verify(text)
+    assert caught.value.status == 401
+    assert caught.value.sent and caught.value.token
+    assert len(text) < 12 or text not in caught.value.message
+    return caught.value.message
+
+
+@pytest.mark.parametrize("key", [rsa_key(), ec_key(), ed_key(), SECRET], ids=["RSA", "EC", "Ed25519", "secret"])
+def test_every_kind_of_key(key: Any) -> None:
+    assert claims(tokens(jwk(key)), token(key))["sub"] == "alice"
+
+
+def test_the_other_algorithms_of_an_rsa_key() -> None:
+    text = token(rsa_key(), head={"alg": "PS512"})
+    assert claims(tokens(jwk(rsa_key(), alg="PS512")), text)["sub"] == "alice"
+    assert refusal(tokens(jwk(rsa_key(), alg="RS256")), text) == UNKNOWN_KEY
+
+
+UNKNOWN_KEY = "the token is signed with a key that the identity provider does not have"
+
+TIMES: dict[str, tuple[dict[str, Any], str]] = {
+    "good": ({"ends": 60}, ""),
+    "just over": ({"ends": -30}, ""),
+    "over": ({"ends": -70}, "the token has expired"),
+    "no end": ({"exp": None}, "the token lacks a claim"),
+    "end of another type": ({"exp": "soon"}, "the token is not valid"),
+    "null end": ({"exp": [1]}, "the token is not valid"),
+    "endless end": ({"exp": 10**400}, ""),
+    "begins soon": ({"nbf": int(time.time()) + 30}, ""),
+    "begins later": ({"nbf": int(time.time()) + 600}, "the token is not valid yet"),
+    "begin of another type": ({"nbf": "x"}, "the token is not valid"),
+}
+
+
+@pytest.mark.parametrize(("wanted", "message"), TIMES.values(), ids=TIMES.keys())
+def test_times(wanted: dict[str, Any], message: str) -> None:
+    text = token(ec_key(), **wanted)
+    if not message:
+        assert claims(tokens(), text)["sub"] == "alice"
+        return
+    assert refusal(tokens(), text).startswith(message)
+
+
+ISSUED: dict[str, tuple[dict[str, Any], str]] = {
+    "right": ({"iss": "https://id", "aud": "nexus"}, ""),
+    "one of several audiences": ({"iss": "https://id", "aud": ["x", "nexus"]}, ""),
+    "another issuer": ({"iss": "https://id/", "aud": "nexus"}, "the token is of another issuer"),
+    "no issuer": ({"aud": "nexus"}, "the token lacks a claim"),
+    "another audience": ({"iss": "https://id", "aud": "Nexus"}, "the token is for another audience"),
+    "no audience": ({"iss": "https://id"}, "the token lacks a claim"),
+    "audience of another type": ({"iss": "https://id", "aud": [1]}, "the token is"),
+}
+
+
+@pytest.mark.parametrize(("wanted", "message"), ISSUED.values(), ids=ISSUED.keys())
+def test_issuer_and_audience(wanted: dict[str, Any], message: str) -> None:
+    checker = tokens(expected_issuer="https://id", expected_audience="nexus")
+    text = token(ec_key(), **wanted)
+    if message:
+        assert refusal(checker, text).startswith(message)
+    else:
+        assert claims(checker, text)["aud"]
+
+
+def test_issuer_and_audience_are_not_looked_at_unless_expected() -> None:
+    assert claims(tokens(), token(ec_key(), iss="x", aud="y"))["iss"] == "x"
+
+
+def segment(value: Any) -> str:
+    raw = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def reheaded(text: str, header: Any) -> str:
+    return ".".join([segment(header), *text.split(".")[1:]])
+
+
+BODY = {"sub": "admin", "exp": 2**31}
+
+
+def signed_with_secret(secret: bytes) -> str:
+    """By hand: PyJWT would not make such a token."""
+    text = f"{segment({'alg': 'HS256', 'kid': 'one'})}.{segment(BODY)}"
+    return f"{text}.{segment(hmac.digest(secret, text.encode(), 'sha256'))}"
+
+
+GOOD = token(ec_key())
+
+FORGED: dict[str, str] = {
+    "not signed": f"{segment({'alg': 'none', 'kid': 'one'})}.{segment(BODY)}.",
+    "not signed, in capitals": f"{segment({'alg': 'NONE', 'kid': 'one'})}.{segment(BODY)}.",
+    "another body": ".".join([GOOD.split(".")[0], segment(BODY), GOOD.split(".")[2]]),
+    "no signature": GOOD.rpartition(".")[0] + ".",
+    "another signature": GOOD.rpartition(".")[0] + "." + segment(b"x" * 64),
+    "zero signature": GOOD.rpartition(".")[0] + "." + segment(b"\0" * 64),
+    "another key": token(ec_key("stranger")),
+    "another kind of key": token(rsa_key()),
+    "the public key taken for a secret": signed_with_secret(json.dumps(jwk(ec_key())).encode()),
+    "named by another algorithm": reheaded(GOOD, {"alg": "HS256", "kid": "one"}),
+    "unknown extension": reheaded(GOOD, {"alg": "ES256", "kid": "one", "crit": ["x"]}),
+    "detached body": reheaded(GOOD, {"alg": "ES256", "kid": "one", "b64": False, "crit": ["b64"]}),
+    "id of another type": reheaded(GOOD, {"alg": "ES256", "kid": ["one"]}),
+    "algorithm of another type": reheaded(GOOD, {"alg": ["ES256"], "kid": "one"}),
+    "no algorithm": reheaded(GOOD, {"kid": "one"}),
+    "header is an array": reheaded(GOOD, ["ES256"]),
+    "header is deep": reheaded(GOOD, b"[" * 5000),
+    "key of its own": token(ec_key("stranger"), head={"jwk": jwk(ec_key("stranger"))}),
+    "address of its own": token(ec_key("stranger"), head={"jku": "http://127.0.0.1:1/"}),
+    "two segments": GOOD.rpartition(".")[0],
+    "five segments": GOOD + ".a.b",
+    "dots": "..",
+    "empty": "",
+    "plain text": "sk-1234567890",
+    "line break": GOOD[:20] + "\n" + GOOD[20:],
+    "not ASCII": "é" + GOOD,
+    "padded": GOOD + "=",
+}
+
+
+@pytest.mark.parametrize("text", FORGED.values(), ids=FORGED.keys())
+def test_forged(text: str) -> None:
+    refusal(tokens(), text)
+
+
+def test_a_token_without_key_id_can_be_of_any_key() -> None:
+    keys = [jwk(ec_key("other"), "a"), jwk(ec_key(), "b"), jwk(rsa_key(), "c")]
+    assert claims(tokens(*keys), token(ec_key(), None))["sub"] == "alice"
+    refusal(tokens(*keys), token(ec_key("stranger"), None))
+
+
+def test_a_token_with_key_id_is_of_that_key_only() -> None:
+    refusal(tokens(jwk(ec_key(), "a"), jwk(ec_key("other"), "b")), token(ec_key(), "b"))
+    refusal(tokens(jwk(ec_key(), None)), token(ec_key(), "a"))
+
+
+@given(st.lists(st.text(alphabet="abcAB_-09=.", max_size=30), min_size=1, max_size=5).map(".".join))
+def test_no_text_is_a_token_by_accident(text: str) -> None:
+    refusal(tokens(), text)
+
+
+@given(
+    st.sampled_from(range(len(GOOD))),
+    st.sampled_from("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."),
+)
+def test_no_damaged_token_is_believed(place: int, letter: str) -> None:
+    text = GOOD[:place] + letter + GOOD[place + 1 :]
+    # The last letter of base64 has bits that mean nothing.
+    if text[:-1] == GOOD[:-1]:
+        return
+    refusal(tokens(), text)
+
+
+def test_without_keys_nobody_is_let_in_and_the_reason_is_not_the_callers() -> None:
+    checker = Tokens(OAuthSettings(url="http://127.0.0.1/"), Still(None))
+    with pytest.raises(Overloaded) as caught:
+        checker.verify(GOOD)
+    assert (caught.value.status, caught.value.retry_after) == (503, 5)
+    refusal(checker, "not a token")
+
+
+def test_only_what_could_be_a_token_asks_for_keys() -> None:
+    still = Still(read_key_set(jwks(jwk(ec_key()))))
+    checker = Tokens(OAuthSettings(url="http://127.0.0.1/"), still)
+    for text in ("x", "a.b.c", FORGED["not signed"], FORGED["another signature"], FORGED["unknown extension"]):
+        refusal(checker, text)
+    assert still.asked == 0
+    assert refusal(checker, token(ec_key(), "unknown")) == UNKNOWN_KEY
+    assert still.asked == 1
+
+
+class TestMemory:
+    def test_a_token_is_remembered_and_never_longer_than_it_is_good(self) -> None:
+        now = [time.time()]
+        checker = tokens(clock=lambda: now[0])
+        text = token(ec_key(), ends=-20)
+        # Within the leeway a token is still good, but looked at anew each time.
+        assert claims(checker, text) is not claims(checker, text)
+        text = token(ec_key(), ends=100)
+        first = claims(checker, text)
+        assert claims(checker, text) is first
+        now[0] += 101
+        assert claims(checker, text) is not first
+
+    def test_not_past_the_keys_that_it_was_checked_with(self) -> None:
+        still = Still(read_key_set(jwks(jwk(ec_key()))))
+        checker = Tokens(OAuthSettings(url="http://127.0.0.1/"), still)
+        assert claims(checker, GOOD)["sub"] == "alice"
+        still.keys = read_key_set(jwks(jwk(ec_key("new"))))
+        refusal(checker, GOOD)
+
+    def test_by_the_whole_token(self) -> None:
+        checker = tokens()
+        assert claims(checker, GOOD)["sub"] == "alice"
+        for place in (-20, len(GOOD) // 2, 25):
+            other = GOOD[:place] + ("A" if GOOD[place] != "A" else "B") + GOOD[place:][1:]
+            refusal(checker, other)
+
+    def test_it_is_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("nexus.auth.tokens.REMEMBERED", 3)
+        assert REMEMBERED > 3
+        checker = tokens()
+        texts = [token(ec_key(), jti=str(number)) for number in range(5)]
+        firsts = [claims(checker, text) for text in texts]
+        assert len(checker._known) == 3
+        assert claims(checker, texts[4]) is firsts[4]
+        assert claims(checker, texts[0]) is not firsts[0]
+
+    def test_a_refusal_is_not_remembered(self) -> None:
+        checker = tokens()
+        refusal(checker, FORGED["another signature"])
+        assert not checker._known

@@ -1,0 +1,1 @@
+"""Limits: windows, both stores, rules, admission."""

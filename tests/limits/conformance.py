@@ -1,0 +1,185 @@
+"""What every store of spending has to do; a subclass says how one is made, with a clock that is set by hand."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from nexus.limits.budget import SECOND, Granted, Refused, Store
+from tests.limits.kit import START, Clock, ExactLog, claim
+
+Make = Callable[[Clock], Store]
+
+
+def granted(decision: Granted | Refused) -> Granted:
+    assert isinstance(decision, Granted)
+    return decision
+
+
+def refused(decision: Granted | Refused) -> Refused:
+    assert isinstance(decision, Refused)
+    return decision
+
+
+class StoreConformance:
+    @pytest.fixture
+    def clock(self) -> Clock:
+        return Clock()
+
+    @pytest.fixture
+    def store(self, clock: Clock) -> Store:
+        raise NotImplementedError
+
+    def test_the_limit_is_reached_and_not_passed(self, store: Store) -> None:
+        for _ in range(10):
+            granted(store.reserve([claim(10, 100)]))
+        refusal = refused(store.reserve([claim(1, 100)]))
+        assert (refusal.wait, refusal.standing.used, refusal.standing.remaining) == (60 * SECOND, 100, 0)
+        assert refusal.standing.reset == 60 * SECOND
+
+    def test_a_grant_says_how_things_stand(self, store: Store) -> None:
+        granted(store.reserve([claim(30, 100)]))
+        standing = granted(store.reserve([claim(20, 100)])).standings[0]
+        assert (standing.used, standing.remaining, standing.reset) == (50, 50, 60 * SECOND)
+
+    def test_a_refused_claim_costs_nothing(self, store: Store) -> None:
+        for _ in range(5):
+            refused(store.reserve([claim(101, 100)]))
+        granted(store.reserve([claim(100, 100)]))
+        for _ in range(5):
+            refused(store.reserve([claim(1, 100, key="other"), claim(1, 100)]))
+        granted(store.reserve([claim(100, 100, key="other")]))
+
+    def test_what_can_never_pass_says_so(self, store: Store) -> None:
+        assert refused(store.reserve([claim(101, 100)])).never
+
+    def test_the_boundary_of_an_interval_is_no_loophole(self, store: Store, clock: Clock) -> None:
+        clock.tick(59.5)
+        granted(store.reserve([claim(100, 100)]))
+        clock.tick(1)
+        assert refused(store.reserve([claim(1, 100)])).wait == 59 * SECOND
+        clock.tick(59)
+        granted(store.reserve([claim(100, 100)]))
+
+    def test_the_wait_is_true(self, store: Store, clock: Clock) -> None:
+        for pause in (0.0, 5.0, 5.0, 5.0):
+            clock.tick(pause)
+            granted(store.reserve([claim(25, 100)]))
+        wait = refused(store.reserve([claim(60, 100)])).wait
+        assert wait is not None
+        clock.now += wait - 1
+        refused(store.reserve([claim(60, 100)]))
+        clock.now += 1
+        granted(store.reserve([claim(60, 100)]))
+
+    def test_a_refund_is_spendable_at_once(self, store: Store) -> None:
+        held = granted(store.reserve([claim(100, 100)]))
+        store.settle(held, [0])
+        granted(store.reserve([claim(100, 100)]))
+
+    def test_settling_for_less_and_for_more(self, store: Store) -> None:
+        held = granted(store.reserve([claim(50, 100)]))
+        store.settle(held, [20])
+        assert refused(store.reserve([claim(81, 100)])).standing.used == 20
+        second = granted(store.reserve([claim(10, 100)]))
+        store.settle(second, [130])
+        refusal = refused(store.reserve([claim(1, 100)]))
+        assert (refusal.standing.used, refusal.standing.remaining) == (150, 0)
+
+    def test_settling_after_the_interval(self, store: Store, clock: Clock) -> None:
+        early = [granted(store.reserve([claim(50, 100)])) for _ in range(2)]
+        clock.tick(61)
+        granted(store.reserve([claim(40, 100)]))
+        store.settle(early[0], [0])
+        assert refused(store.reserve([claim(61, 100)])).standing.used == 40
+        store.settle(early[1], [80])
+        assert refused(store.reserve([claim(31, 100)])).standing.used == 70
+
+    def test_budgets_do_not_touch_each_other(self, store: Store) -> None:
+        granted(store.reserve([claim(100, 100, key="a"), claim(1, 1, key="b")]))
+        granted(store.reserve([claim(100, 100, key="c")]))
+        assert refused(store.reserve([claim(1, 100, key="c"), claim(1, 1, key="b")])).wait == 60 * SECOND
+
+    def test_several_intervals_in_one_decision(self, store: Store, clock: Clock) -> None:
+        both = [claim(10, 100, 60, "minute"), claim(10, 20, 1, "second")]
+        granted(store.reserve(both))
+        granted(store.reserve(both))
+        refusal = refused(store.reserve(both))
+        assert (refusal.claim.budget.key, refusal.wait) == ("{t}:second", SECOND)
+        for _ in range(4):
+            clock.tick(1)
+            granted(store.reserve(both))
+            granted(store.reserve(both))
+        clock.tick(1)
+        refusal = refused(store.reserve(both))
+        assert (refusal.claim.budget.key, refusal.wait) == ("{t}:minute", 55 * SECOND)
+
+    def test_numbers_as_large_as_settings_allow(self, store: Store) -> None:
+        year = 366 * 86_400
+        held = granted(store.reserve([claim(10**12, 10**12, year)]))
+        assert refused(store.reserve([claim(1, 10**12, year)])).standing.used == 10**12
+        store.settle(held, [10**12 - 1])
+        assert granted(store.reserve([claim(1, 10**12, year)])).standings[0].used == 10**12
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_no_interval_ever_holds_more(self, store: Store, clock: Clock, seed: int) -> None:
+        """Refunds in between, bursts and pauses of all lengths."""
+        dice, log = random.Random(seed), ExactLog(60 * SECOND)
+        running: list[tuple[int, Granted]] = []
+        for _ in range(400):
+            clock.tick(dice.choice((0, 0, 0.01, 0.4, 1, 7, 30)))
+            amount = dice.randint(1, 40)
+            decision = store.reserve([claim(amount, 100)])
+            if isinstance(decision, Granted):
+                running.append((log.add(clock.now, amount), decision))
+            while len(running) > dice.randint(0, 4):
+                event, held = running.pop(dice.randrange(len(running)))
+                log.events[event][1] = dice.randint(0, held.claims[0].amount)
+                store.settle(held, [log.events[event][1]])
+            assert log.worst() <= 100
+        assert sum(amount for _, amount in log.events) > 1000
+
+    def test_many_threads_on_one_budget(self, store: Store) -> None:
+        wins = itertools.count()
+        start = threading.Barrier(64)
+
+        def hammer() -> None:
+            start.wait()
+            for _ in range(10):
+                if isinstance(store.reserve([claim(3, 1000), claim(1, 10**6, key="other")]), Granted):
+                    next(wins)
+
+        threads = [threading.Thread(target=hammer) for _ in range(64)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert next(wins) == 333
+        assert refused(store.reserve([claim(2, 1000)])).standing.used == 999
+
+    def test_threads_that_reserve_and_settle_lose_nothing(self, store: Store) -> None:
+        def churn(seed: int) -> None:
+            dice = random.Random(seed)
+            for _ in range(20):
+                store.settle(granted(store.reserve([claim(10, 10**6)])), [dice.choice((10, 7))])
+                store.settle(granted(store.reserve([claim(5, 10**6)])), [0])
+
+        threads = [threading.Thread(target=churn, args=(seed,)) for seed in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        spent = 0
+        for seed in range(16):
+            dice = random.Random(seed)
+            spent += sum(dice.choice((10, 7)) for _ in range(20))
+        assert granted(store.reserve([claim(1, 10**6)])).standings[0].used == spent + 1
+
+    def test_the_clock_starts_anywhere(self, store: Store, clock: Clock) -> None:
+        clock.now = START // 7
+        granted(store.reserve([claim(1, 1, key="elsewhere")]))
+        assert refused(store.reserve([claim(1, 1, key="elsewhere")])).wait == 60 * SECOND

@@ -1,0 +1,63 @@
+"""What the limit tests share: a clock that is set by hand, an exact oracle, and short ways to write budgets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hypothesis import settings
+
+from nexus.limits.budget import SECOND, Budget, Claim, Dimension
+from nexus.settings.limits import RedisStorage
+from tests.limits.redis_server import RedisServer
+
+PROFILE = settings(deadline=None, max_examples=300)
+START = 1_790_000_000 * SECOND
+"""A moment of these years in microseconds, as large as real ones are."""
+
+
+@dataclass(slots=True)
+class Clock:
+    """Microseconds."""
+
+    now: int = START
+
+    def __call__(self) -> int:
+        return self.now
+
+    def tick(self, seconds: float) -> None:
+        self.now += round(seconds * SECOND)
+
+
+def budget(
+    limit: int, interval: float = 60, key: str = "k", dimension: Dimension = "input_tokens", tag: str = "t"
+) -> Budget:
+    return Budget(f"{{{tag}}}:{key}", dimension, limit, round(interval * SECOND), f"rule {key}")
+
+
+def claim(amount: int, limit: int, interval: float = 60, key: str = "k") -> Claim:
+    return Claim(budget(limit, interval, key), amount)
+
+
+def storage(server: RedisServer, **more: object) -> RedisStorage:
+    return RedisStorage.model_validate({"type": "redis", "url": server.url, "response_timeout": "5s", **more})
+
+
+@dataclass(slots=True)
+class ExactLog:
+    """Every admission with its moment: what a window would be with endless memory."""
+
+    interval: int
+    events: list[list[int]] = field(default_factory=list)
+
+    def spent(self, now: int, reach: int | None = None) -> int:
+        """In the half-open interval that ends now."""
+        horizon = now - (self.interval if reach is None else reach)
+        return sum(amount for moment, amount in self.events if horizon < moment <= now)
+
+    def add(self, now: int, amount: int) -> int:
+        self.events.append([now, amount])
+        return len(self.events) - 1
+
+    def worst(self) -> int:
+        """The largest sum over any half-open interval, which is found where one ends at an event."""
+        return max((self.spent(moment) for moment, _ in self.events), default=0)

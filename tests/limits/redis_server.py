@@ -1,0 +1,95 @@
+"""A real redis-server of one's own: started on a free port, killed and started again.
+
+Nothing is kept on disk, so that a restart is also a loss of all data.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BINARY = shutil.which("redis-server")
+
+
+def require() -> None:
+    """Skips the test where Redis is missing; fails it where it has to be there, as in CI."""
+    try:
+        import redis  # noqa: F401
+    except ImportError:
+        missing = "the Python package redis"
+    else:
+        if BINARY is not None:
+            return
+        missing = "redis-server"
+    if os.environ.get("NEXUS_REQUIRE_REDIS"):
+        pytest.fail(f"{missing} is not installed, and NEXUS_REQUIRE_REDIS is set")
+    pytest.skip(f"{missing} is not installed")
+
+
+HIGHEST = 65535 - 10_000
+"""A cluster's node listens ten thousand ports higher too."""
+
+
+def free_port() -> int:
+    """Just now; somebody else may take it before it is used."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        if port <= HIGHEST:
+            return port
+
+
+class RedisServer:
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.folder = folder
+        self.options = options
+        self._process: subprocess.Popen[bytes] | None = None
+        for _ in range(5):
+            self.port = free_port()
+            if (said := self._try()) is None:
+                return
+        raise AssertionError(said)
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def client(self) -> Any:
+        import redis
+
+        return redis.Redis(port=self.port)
+
+    def start(self) -> None:
+        """Once more, on the same port."""
+        said = self._try()
+        assert said is None, said
+
+    def _try(self) -> str | None:
+        """Returns when the server says that it takes connections, or else what it said at its end."""
+        assert BINARY is not None
+        self._process = subprocess.Popen(
+            [BINARY, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", *self.options],
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+        )
+        assert self._process.stdout is not None
+        seen = []
+        for line in self._process.stdout:
+            seen.append(line)
+            if b"Ready to accept connections" in line:
+                return None
+        self.kill()
+        return b"".join(seen).decode()
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None

@@ -1,0 +1,303 @@
+"""Reserve and settle: what is held, what is put in its place, and that it happens once."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from nexus.errors import Cancelled, StreamInterrupted, Unreachable
+from nexus.limits.admission import LARGEST, Ask, Limits, Reservation, output_asked
+from nexus.limits.budget import Granted
+from nexus.limits.learned import LEAST_FACTOR, MOST_FACTOR, Learned
+from nexus.limits.refusal import LimitExceeded
+from nexus.limits.rules import Subject
+from nexus.limits.store_memory import MemoryStore
+from nexus.settings.limits import RateLimits
+from nexus.usage import Usage
+from tests.limits.kit import Clock
+
+ALL = {"input_token_limit": 1000, "output_token_limit": 500, "request_limit": 10}
+USAGE = Usage(input=10, cache_read=20, cache_write_5m=30, cache_write_1h=1, output=40, reasoning=2)
+
+
+class House:
+    """Limits over a window whose clock is set by hand."""
+
+    def __init__(self, **limits: Any) -> None:
+        self.clock = Clock()
+        self.learned = Learned()
+        self.limits = Limits(MemoryStore(self.clock), self.learned)
+        self.table = RateLimits.model_validate({"per_user": {"interval": "60s", **limits}})
+
+    def ask(self, tokens: int = 100, max_output: int | None = 50, client: str = "c") -> Ask:
+        return Ask(Subject(client, None, "p", "m", self.table, None), lambda: tokens, max_output)
+
+    def reserve(self, tokens: int = 100, max_output: int | None = 50, client: str = "c") -> Reservation:
+        return self.limits.reserve(self.ask(tokens, max_output, client))
+
+    def used(self) -> Mapping[str, int]:
+        """What counts right now, found by asking for as little as possible and giving that back."""
+        probe = self.reserve(1, 1)
+        probe.refund()
+        assert probe._granted is not None
+        pairs = zip(probe.standings, probe._granted.claims, strict=True)
+        return {standing.budget.dimension: standing.used - claim.amount for standing, claim in pairs}
+
+
+@pytest.fixture
+def house() -> House:
+    return House(**ALL)
+
+
+def counts(tokens: int, output: int, requests: int) -> dict[str, int]:
+    return {"input_tokens": tokens, "output_tokens": output, "requests": requests}
+
+
+ENDINGS: dict[str, tuple[Callable[[Reservation], None], dict[str, int]]] = {
+    "success": (lambda held: held.settle(USAGE), counts(61, 42, 1)),
+    "success, nothing reported": (lambda held: held.settle(None), counts(100, 50, 1)),
+    "success, no input reported": (lambda held: held.settle(Usage(output=7)), counts(100, 7, 1)),
+    "refund": (lambda held: held.refund(), counts(0, 0, 0)),
+    "cut off, usage seen": (lambda held: held.cut_off(Usage(input=80, output=3)), counts(80, 3, 1)),
+    "cut off, nothing seen": (lambda held: held.cut_off(None), counts(100, 0, 1)),
+    "cut off, pieces seen": (lambda held: held.cut_off(None, streamed=33), counts(100, 33, 1)),
+    "cut off, more pieces than usage": (lambda held: held.cut_off(Usage(input=9, output=1), 33), counts(9, 33, 1)),
+    "finished well": (lambda held: held.finish(None, head=True, attempts=1, usage=USAGE), counts(61, 42, 1)),
+    "no answer": (
+        lambda held: held.finish(Unreachable("x", provider="p"), head=False, attempts=2, usage=None),
+        counts(0, 0, 0),
+    ),
+    "the stream broke": (
+        lambda held: held.finish(StreamInterrupted("x", provider="p"), head=True, attempts=1, usage=None, streamed=5),
+        counts(100, 5, 1),
+    ),
+    "the client left in the stream": (
+        lambda held: held.finish(Cancelled("x"), head=True, attempts=1, usage=Usage(input=80), streamed=5),
+        counts(80, 5, 1),
+    ),
+    "the client left while the vendor thought": (
+        lambda held: held.finish(Cancelled("x"), head=False, attempts=1, usage=None),
+        counts(100, 0, 1),
+    ),
+    "the client left before any attempt": (
+        lambda held: held.finish(Cancelled("x"), head=False, attempts=0, usage=None),
+        counts(0, 0, 0),
+    ),
+    "a vendor that lies": (
+        lambda held: held.settle(Usage(input=10**30, output=0)),
+        counts(LARGEST, 0, 1),
+    ),
+}
+
+
+@pytest.mark.parametrize(("end", "expected"), ENDINGS.values(), ids=ENDINGS.keys())
+def test_endings(end: Callable[[Reservation], None], expected: dict[str, int]) -> None:
+    house = House(input_token_limit=10**10, output_token_limit=500, request_limit=10)
+    held = house.reserve()
+    assert house.used() == counts(100, 50, 1)
+    assert house.limits.open == 1
+    end(held)
+    assert house.used() == expected
+    assert house.limits.open == 0
+
+
+@pytest.mark.parametrize("second", ENDINGS.values(), ids=ENDINGS.keys())
+def test_only_the_first_ending_counts(
+    house: House, second: tuple[Callable[[Reservation], None], dict[str, int]]
+) -> None:
+    held = house.reserve()
+    held.settle(USAGE)
+    second[0](held)
+    assert house.used() == counts(61, 42, 1)
+    assert house.limits.open == 0
+
+
+def test_threads_that_end_it_at_once_end_it_once(house: House) -> None:
+    held, start = house.reserve(), threading.Barrier(32)
+
+    def end() -> None:
+        start.wait()
+        held.settle(USAGE)
+
+    threads = [threading.Thread(target=end) for _ in range(32)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert house.used() == counts(61, 42, 1)
+    assert house.limits.open == 0
+
+
+def test_calls_at_the_same_time_do_not_pass_on_one_budget() -> None:
+    """The telling issue: five parallel calls that spend 663 of 100."""
+    house, start, held = House(input_token_limit=100), threading.Barrier(20), []
+
+    def call() -> None:
+        start.wait()
+        try:
+            held.append(house.reserve(30))
+        except LimitExceeded:
+            return
+
+    threads = [threading.Thread(target=call) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(held) == 3
+
+
+class TestRefusal:
+    def test_says_everything(self, house: House) -> None:
+        house.reserve(tokens=900).settle(None)
+        house.clock.tick(47.5)
+        with pytest.raises(LimitExceeded) as caught:
+            house.reserve(tokens=200)
+        error = caught.value
+        assert (error.status, error.kind, error.param) == (429, "rate_limit", None)
+        assert (error.rule, error.dimension, error.limit) == ("provider p", "input_tokens", 1000)
+        assert (error.remaining, error.requested, error.reset, error.retry_after) == (100, 200, 12.5, 12.5)
+        assert error.message == (
+            "Nexus limits provider p to 1000 input tokens in any 1m; "
+            "100 are left and this request needs 200: retry in 13 s"
+        )
+        assert house.limits.refused == 1
+        assert house.limits.open == 0
+
+    def test_waiting_that_long_lets_it_pass(self, house: House) -> None:
+        house.reserve(tokens=900).settle(None)
+        with pytest.raises(LimitExceeded) as caught:
+            house.reserve(tokens=200)
+        assert caught.value.retry_after is not None
+        house.clock.tick(caught.value.retry_after)
+        house.reserve(tokens=200)
+
+    def test_what_can_never_pass_gets_no_retry_after(self, house: House) -> None:
+        with pytest.raises(LimitExceeded) as caught:
+            house.reserve(tokens=1001)
+        error = caught.value
+        assert (error.never, error.retry_after, error.param) == (True, None, None)
+        assert "can never pass: make it shorter" in error.message
+        with pytest.raises(LimitExceeded) as caught:
+            house.reserve(max_output=501)
+        assert (caught.value.never, caught.value.param) == (True, "max_tokens")
+        assert house.used() == counts(0, 0, 0)
+
+
+class TestOutput:
+    def test_unstated_output_never_takes_all(self, house: House) -> None:
+        """Four calls at a time, whatever the guess would be."""
+        for _ in range(4):
+            house.reserve(max_output=None)
+        with pytest.raises(LimitExceeded) as caught:
+            house.reserve(max_output=None)
+        assert caught.value.dimension == "output_tokens"
+
+    def test_unstated_output_of_a_tiny_limit(self) -> None:
+        house = House(output_token_limit=1)
+        house.reserve(max_output=None).settle(Usage(output=1))
+
+    def test_the_default_before_anything_is_known(self) -> None:
+        house = House(output_token_limit=10**6)
+        house.reserve(max_output=None)
+        assert house.used() == {"output_tokens": 4096}
+
+    def test_it_is_learned(self) -> None:
+        house = House(output_token_limit=10**6)
+        for _ in range(50):
+            house.reserve(max_output=None).settle(Usage(input=1, output=200))
+        before = house.used()["output_tokens"]
+        house.reserve(max_output=None)
+        assert 200 <= house.used()["output_tokens"] - before <= 230
+
+    def test_what_the_client_allows_counts_if_it_says_so(self, house: House) -> None:
+        house.reserve(max_output=400)
+        assert house.used()["output_tokens"] == 400
+
+
+class TestInput:
+    def test_the_factor_is_learned_and_kept_apart(self) -> None:
+        house = House(input_token_limit=10**9)
+        for _ in range(60):
+            house.reserve(tokens=10_000).settle(Usage(input=20_000))
+        before = house.used()["input_tokens"]
+        house.reserve(tokens=1000)
+        assert 1900 <= house.used()["input_tokens"] - before <= 2000
+        assert house.learned.factor("p", "other") == 1.0
+
+    def test_the_estimate_is_not_made_where_input_is_not_limited(self) -> None:
+        house = House(request_limit=5)
+
+        def estimate() -> int:
+            raise AssertionError("asked")
+
+        house.limits.reserve(Ask(house.ask().subject, estimate, None))
+
+    def test_no_limit_no_reservation(self, house: House) -> None:
+        held = house.limits.reserve(Ask(Subject("c", None, "p", "m", None, None), lambda: 1, None))
+        held.settle(USAGE)
+        assert held.standings == ()
+        assert house.limits.open == 0
+
+
+class TestLearned:
+    def test_bounds(self) -> None:
+        learned = Learned()
+        for _ in range(200):
+            learned.saw_input("p", "high", 1, 10**9)
+            learned.saw_input("p", "low", 10**9, 1)
+            learned.saw_output("p", "m", 10**9)
+        assert (learned.factor("p", "high"), learned.factor("p", "low")) == (MOST_FACTOR, LEAST_FACTOR)
+        assert learned.output("p", "m") == 100_000
+
+    def test_one_call_does_not_turn_everything(self) -> None:
+        learned = Learned()
+        for _ in range(100):
+            learned.saw_input("p", "m", 5000, 5000)
+        learned.saw_input("p", "m", 5000, 20_000)
+        assert 1.0 < learned.factor("p", "m") < 1.2
+
+    def test_nothing_is_learned_from_nothing(self) -> None:
+        learned = Learned()
+        learned.saw_input("p", "m", 0, 5)
+        learned.saw_input("p", "m", 5, 0)
+        assert (learned.factor("p", "m"), learned.output("p", "m")) == (1.0, None)
+
+    def test_answers_of_different_lengths_are_reserved_rather_long(self) -> None:
+        learned = Learned()
+        for number in range(400):
+            learned.saw_output("p", "m", 100 if number % 2 else 900)
+        assert 800 <= (learned.output("p", "m") or 0) <= 1000
+
+
+def test_a_store_that_fails_to_settle_does_not_fail_the_call(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(MemoryStore):
+        def settle(self, granted: Granted, amounts: object) -> None:
+            raise ValueError("broken")
+
+    limits = Limits(Broken())
+    held = limits.reserve(House(request_limit=1).ask())
+    with caplog.at_level(logging.ERROR):
+        held.settle(None)
+    assert "could not be settled" in caplog.text
+    assert limits.open == 0
+
+
+ASKED: dict[str, tuple[dict[str, Any], int | None]] = {
+    "nothing": ({}, None),
+    "chat": ({"max_tokens": 5}, 5),
+    "chat, newer": ({"max_tokens": 5, "max_completion_tokens": 7}, 7),
+    "responses": ({"max_output_tokens": 9}, 9),
+    "several choices": ({"max_tokens": 5, "n": 3}, 15),
+    "nonsense": ({"max_tokens": "5", "n": True}, None),
+    "null": ({"max_tokens": None}, None),
+}
+
+
+@pytest.mark.parametrize(("document", "expected"), ASKED.values(), ids=ASKED.keys())
+def test_output_asked(document: dict[str, Any], expected: int | None) -> None:
+    assert output_asked(document) == expected

@@ -1,0 +1,83 @@
+"""Request limits: all together and per address, decided as one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nexus.limits.calls import CallLimits, network_of
+from nexus.limits.refusal import LimitExceeded
+from nexus.limits.store_memory import MemoryStore
+from nexus.limits.store_redis import RedisStore
+from nexus.settings.limits import RequestLimits
+from tests.limits.kit import Clock, storage
+from tests.limits.redis_server import RedisServer
+
+BOTH = {"global": {"limit": 5, "interval": "10s"}, "per_ip": {"limit": 2, "interval": "10s"}}
+
+
+def limits(clock: Clock, **table: Any) -> CallLimits:
+    return CallLimits(RequestLimits.model_validate(table), MemoryStore(clock))
+
+
+def test_each_address_and_all_together() -> None:
+    clock = Clock()
+    calls = limits(clock, **BOTH)
+    for address in ("192.0.2.1", "192.0.2.1", "192.0.2.2", "192.0.2.2"):
+        calls.admit(address)
+    for _ in range(20):
+        with pytest.raises(LimitExceeded) as caught:
+            calls.admit("192.0.2.1")
+        assert caught.value.rule == "each address"
+    calls.admit("192.0.2.3")
+    clock.tick(4)
+    with pytest.raises(LimitExceeded) as caught:
+        calls.admit("192.0.2.4")
+    assert (caught.value.rule, caught.value.retry_after) == ("all callers together", 6.0)
+    clock.tick(6)
+    calls.admit("192.0.2.1")
+
+
+def test_nothing_is_limited_where_nothing_is_set() -> None:
+    for table in ({}, {"enabled": False, **BOTH}):
+        calls = limits(Clock(), **table)
+        assert not calls.limits_anything
+        for _ in range(50):
+            calls.admit("192.0.2.1")
+    assert limits(Clock(), **BOTH).limits_anything
+
+
+def test_addresses_alone() -> None:
+    calls = limits(Clock(), per_ip={"limit": 1, "interval": "10s"})
+    calls.admit("192.0.2.1")
+    calls.admit("192.0.2.2")
+    with pytest.raises(LimitExceeded):
+        calls.admit("192.0.2.1")
+
+
+def test_in_redis_on_a_cluster(redis: RedisServer) -> None:
+    store = RedisStore(storage(redis))
+    for table in (BOTH, {"per_ip": {"limit": 2, "interval": "10s"}}):
+        calls = CallLimits(RequestLimits.model_validate(table), store)
+        calls.admit("2001:db8::1")
+        calls.admit("2001:db8::2")
+        with pytest.raises(LimitExceeded):
+            calls.admit("2001:db8::3")
+    assert store.trouble.failures == 0
+    store.close()
+
+
+NETWORKS = {
+    "IPv4": ("192.0.2.1", "192.0.2.1"),
+    "IPv6 by its network": ("2001:db8:1:2:3:4:5:6", "2001%3Adb8%3A1%3A2%3A%3A%2F64"),
+    "IPv6 with a zone": ("fe80::1%eth0", "fe80%3A%3A%2F64"),
+    "IPv4 in IPv6": ("::ffff:192.0.2.1", "192.0.2.1"),
+    "no address": ("unix:{x}", "unix%3A%7Bx%7D"),
+    "nothing": ("", ""),
+}
+
+
+@pytest.mark.parametrize(("address", "network"), NETWORKS.values(), ids=NETWORKS.keys())
+def test_networks(address: str, network: str) -> None:
+    assert network_of(address) == network

@@ -1,0 +1,187 @@
+"""The tables of limits: what is read, what is refused where, and the rules that span other tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from nexus.limits.redis_client import connect
+from nexus.limits.store_memory import MemoryStore
+from nexus.limits.store_redis import RedisStore
+from nexus.limits.stores import make_store
+from nexus.settings.limits import MemoryStorage, RateLimits, RedisStorage, RequestLimits, check_limits
+from nexus.settings.types import Table
+
+USER = {"input_token_limit": 10, "interval": "60s"}
+REDIS = {"type": "redis", "url": "redis://localhost"}
+
+
+def test_everything_at_once() -> None:
+    limits = RateLimits.model_validate(
+        {"per_user": {**USER, "output_token_limit": 5, "request_limit": 3, "groups": {"pro": USER}}}
+    )
+    assert limits.per_user.groups["pro"].input_token_limit == 10
+    assert limits.per_user.interval == 60.0
+
+
+def test_defaults() -> None:
+    server = RequestLimits()
+    assert server.enabled
+    assert (server.overall, server.per_ip, server.storage) == (None, None, MemoryStorage(type="memory"))
+    assert RequestLimits.model_validate({"global": {"limit": 1, "interval": "1s"}}).overall is not None
+    assert list(RequestLimits.model_fields) == ["global", "enabled", "per_ip", "storage"]
+    assert all(info.description for info in RequestLimits.model_fields.values())
+
+
+WRONG: dict[str, tuple[type[Table], dict[str, Any], tuple[str, ...], str]] = {
+    "nothing limited": (RateLimits, {"per_user": {"interval": "1s"}}, ("per_user",), "limits nothing"),
+    "no interval": (RateLimits, {"per_user": {"request_limit": 1}}, ("per_user", "interval"), ""),
+    "zero": (RateLimits, {"per_user": {**USER, "request_limit": 0}}, ("per_user", "request_limit"), ""),
+    "negative": (RateLimits, {"per_user": {**USER, "request_limit": -1}}, ("per_user", "request_limit"), ""),
+    "absurd": (RateLimits, {"per_user": {**USER, "request_limit": 10**13}}, ("per_user", "request_limit"), ""),
+    "interval of nothing": (RateLimits, {"per_user": {**USER, "interval": "0s"}}, ("per_user", "interval"), ""),
+    "interval without a unit": (RateLimits, {"per_user": {**USER, "interval": 60}}, ("per_user", "interval"), "unit"),
+    "no per_user": (RateLimits, {}, ("per_user",), ""),
+    "unknown key": (RateLimits, {"per_user": USER, "per_team": USER}, ("per_team",), ""),
+    "group without a limit": (
+        RateLimits,
+        {"per_user": {**USER, "groups": {"pro": {"interval": "1s"}}}},
+        ("per_user", "groups", "pro"),
+        "limits nothing",
+    ),
+    "group in a group": (
+        RateLimits,
+        {"per_user": {**USER, "groups": {"pro": {**USER, "groups": {}}}}},
+        ("per_user", "groups", "pro", "groups"),
+        "",
+    ),
+    "global of zero": (RequestLimits, {"global": {"limit": 0, "interval": "1s"}}, ("global", "limit"), ""),
+    "global without interval": (RequestLimits, {"global": {"limit": 1}}, ("global", "interval"), ""),
+    "no type": (RequestLimits, {"storage": {"url": "redis://x"}}, ("storage", "type"), "is missing"),
+    "unknown type": (RequestLimits, {"storage": {"type": "disk"}}, ("storage", "type"), 'must be "memory" or "redis"'),
+    "type that is no string": (RequestLimits, {"storage": {"type": [6061]}}, ("storage", "type"), "must be"),
+    "storage that is no table": (RequestLimits, {"storage": "redis"}, ("storage",), ""),
+    "memory with a URL": (RequestLimits, {"storage": {"type": "memory", "url": "redis://x"}}, ("storage", "url"), ""),
+    "redis without a URL": (RequestLimits, {"storage": {"type": "redis"}}, ("storage", "url"), ""),
+    "URL: scheme": (RequestLimits, {"storage": {**REDIS, "url": "http://6061"}}, ("storage", "url"), "rediss://"),
+    "URL: port": (RequestLimits, {"storage": {**REDIS, "url": "redis://x:6061y"}}, ("storage", "url"), "read"),
+    "URL: blank": (RequestLimits, {"storage": {**REDIS, "url": "redis://x 6061"}}, ("storage", "url"), "blanks"),
+    "URL: options": (RequestLimits, {"storage": {**REDIS, "url": "redis://x?db=6061"}}, ("storage", "url"), "query"),
+    "URL: database": (RequestLimits, {"storage": {**REDIS, "url": "redis://x/a6061"}}, ("storage", "url"), "number"),
+    "prefix with braces": (
+        RequestLimits,
+        {"storage": {**REDIS, "key_prefix": "{6061}"}},
+        ("storage", "key_prefix"),
+        "",
+    ),
+    "no connections": (RequestLimits, {"storage": {**REDIS, "pool_size": 0}}, ("storage", "pool_size"), ""),
+    "no timeout": (
+        RequestLimits,
+        {"storage": {**REDIS, "response_timeout": "0s"}},
+        ("storage", "response_timeout"),
+        "",
+    ),
+    "unknown reaction": (RequestLimits, {"storage": {**REDIS, "on_failure": "6061"}}, ("storage", "on_failure"), ""),
+    "TLS without TLS": (RequestLimits, {"storage": {**REDIS, "tls": {"insecure": True}}}, ("storage", "tls"), "rediss"),
+    "no such file": (
+        RequestLimits,
+        {"storage": {**REDIS, "tls": {"ca_file": "/nowhere/6061"}}},
+        ("storage", "tls", "ca_file"),
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize(("table", "data", "place", "message"), WRONG.values(), ids=WRONG.keys())
+def test_wrong(table: type[Table], data: dict[str, Any], place: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        table.model_validate(data)
+    [error] = caught.value.errors(include_url=False, include_input=False)
+    assert error["loc"] == place
+    assert message in error["msg"]
+    assert "6061" not in str(error["msg"])
+
+
+def test_certificate_and_key_belong_together(tmp_path: Path) -> None:
+    (tmp_path / "pem").write_text("")
+    with pytest.raises(ValidationError) as caught:
+        RedisStorage.model_validate({**REDIS, "url": "rediss://x", "tls": {"cert_file": str(tmp_path / "pem")}})
+    assert caught.value.errors()[0]["loc"] == ("tls", "key_file")
+
+
+def test_a_password_is_in_no_repr() -> None:
+    storage = RequestLimits.model_validate({"storage": {**REDIS, "url": "redis://u:6061@h:1/2"}}).storage
+    assert isinstance(storage, RedisStorage)
+    assert "6061" not in repr(storage)
+    assert storage.url == "redis://u:6061@h:1/2"
+
+
+def test_tls_reaches_the_client(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("")
+    tls = {"ca_file": str(tmp_path / "ca.pem"), "insecure": True}
+    client = connect(RedisStorage.model_validate({**REDIS, "url": "rediss://h", "tls": tls}))
+    options = client.connection_pool.connection_kwargs
+    assert (options["ssl_ca_certs"], options["ssl_check_hostname"]) == (str(tmp_path / "ca.pem"), False)
+    assert connect(RedisStorage.model_validate({**REDIS, "url": "rediss://h"})).connection_pool.connection_kwargs[
+        "ssl_check_hostname"
+    ]
+
+
+def test_stores() -> None:
+    assert isinstance(make_store(MemoryStorage(type="memory")), MemoryStore)
+    store = make_store(RedisStorage.model_validate(REDIS))
+    assert isinstance(store, RedisStore)
+    assert store.blocks
+    store.close()
+
+
+def whole(who: object, *, model: bool = False, groups: dict[str, Any] | None = None) -> SimpleNamespace:
+    limits = RateLimits.model_validate({"per_user": {**USER, "groups": groups or {}}})
+    one = SimpleNamespace(rate_limits=limits if model else None)
+    provider = SimpleNamespace(rate_limits=None if model else limits, models={"m": one, "bare": SimpleNamespace()})
+    llm = SimpleNamespace(providers={"p": provider, "q": SimpleNamespace(models={})})
+    return SimpleNamespace(server=SimpleNamespace(client_identification=who), llm=llm)
+
+
+def identification(group_id: object = None, values: tuple[str, ...] = ()) -> SimpleNamespace:
+    return SimpleNamespace(enabled=True, group_id=group_id, validation=SimpleNamespace(group_values=values))
+
+
+PROVIDER = ("llm", "providers", "p", "rate_limits", "per_user")
+MODEL = ("llm", "providers", "p", "models", "m", "rate_limits", "per_user")
+PRO = {"pro": USER}
+
+ACROSS: dict[str, tuple[SimpleNamespace, list[tuple[tuple[str, ...], str]]]] = {
+    "right": (whole(identification()), []),
+    "right, with groups": (whole(identification("x", ("pro",)), groups=PRO), []),
+    "no table": (whole(None), [(PROVIDER, "[server.client_identification]")]),
+    "no such key yet": (whole(None, model=True), [(MODEL, "enabled = true")]),
+    "switched off": (whole(SimpleNamespace(enabled=False)), [(PROVIDER, "client_id")]),
+    "no group_id": (whole(identification(), groups=PRO), [((*PROVIDER, "groups", "pro"), "add server.client_")]),
+    "no group_values": (whole(identification("x"), groups=PRO), [((*PROVIDER, "groups", "pro"), "list all of them")]),
+    "unknown group": (
+        whole(identification("x", ("free",)), model=True, groups=PRO),
+        [((*MODEL, "groups", "pro"), "is not among")],
+    ),
+}
+
+
+@pytest.mark.parametrize(("settings", "expected"), ACROSS.values(), ids=ACROSS.keys())
+def test_across_tables(settings: SimpleNamespace, expected: list[tuple[tuple[str, ...], str]]) -> None:
+    found = check_limits(settings)
+    assert [place for place, _ in found] == [place for place, _ in expected]
+    assert all(words in message for (_, message), (_, words) in zip(found, expected, strict=True))
+
+
+def test_redis_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = whole(identification())
+    settings.server.rate_limits = RequestLimits.model_validate({"storage": REDIS})
+    assert check_limits(settings) == ()
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    [(place, message)] = check_limits(settings)
+    assert place == ("server", "rate_limits", "storage", "type")
+    assert "pip install" in message

@@ -1,0 +1,154 @@
+"""Who calls, over the wire: keys, tokens, pages and header rules in the running server."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import socket
+from typing import Any
+
+import pytest
+
+from tests.auth.kit import ALICE, BOB, IdentityProvider, answer, ec_key, jwk, jwks, token
+from tests.conftest import Serve
+from tests.serving import CHAT, KEY, MESSAGES, Nexus, anthropic_config, openai_config
+from tools.fake_upstream import FakeUpstream
+
+SERVER = f"""
+[server.keys.alice]
+key = "{ALICE}"
+models = ["anthropic/*"]
+[server.keys.bob]
+key = "{BOB}"
+group = "pro"
+[server.client_identification]
+enabled = true
+group_id.gateway_key = true
+validation.group_values = ["pro"]
+[server.cors]
+allow_origins = "https://page.example"
+allow_methods = ["POST"]
+"""
+
+
+def auth(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+@pytest.fixture
+def house(serve: Serve, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream) -> Nexus:
+    rules = """
+[[llm.providers.openai.headers]]
+rule = "forward"
+pattern = ".*"
+[[llm.providers.openai.headers]]
+rule = "forward"
+name = "authorization"
+allow_secret = true
+[[llm.providers.openai.models.gpt-4.headers]]
+rule = "insert"
+name = "x-env"
+value = "prod"
+"""
+    vendors = openai_config(openai_upstream.base_url, rules) + anthropic_config(anthropic_upstream.base_url)
+    return serve(SERVER + vendors)
+
+
+def test_every_way_to_send_a_key(house: Nexus) -> None:
+    for headers in (auth(BOB), {"x-api-key": BOB}, {"x-nexus-key": BOB, **auth("vendor")}):
+        assert house.chat(CHAT, headers).status == 200
+        assert house.messages(MESSAGES, headers).status == 200
+
+
+def test_without_a_key_nothing_but_health_is_open(house: Nexus, openai_upstream: FakeUpstream) -> None:
+    assert house.request("GET", "/health").status == 200
+    for method, path in (
+        ("GET", "/llm/openai/v1/models"),
+        ("GET", "/llm/anthropic/v1/models/x"),
+        ("GET", "/nope"),
+        ("GET", "/llm/openai/nope"),
+        ("POST", "/llm/openai/v1/chat/completions"),
+        ("GET", "/llm/openai/v1/chat/completions"),
+        ("OPTIONS", "/llm/openai/v1/chat/completions"),
+    ):
+        reply = house.request(method, path, b"{}" if method == "POST" else b"")
+        assert (reply.status, reply.headers["www-authenticate"]) == (401, 'Bearer realm="nexus"'), path
+    assert house.messages(MESSAGES, auth("nx-wrong")).json["error"]["type"] == "authentication_error"
+    assert openai_upstream.requests == []
+
+
+def test_a_key_opens_its_models_only(house: Nexus) -> None:
+    assert house.messages(MESSAGES, auth(ALICE)).status == 200
+    assert house.chat(CHAT, auth(ALICE)).status == 403
+    assert house.chat({**CHAT, "model": "smart"}, auth(ALICE)).status == 403
+    listed = house.request("GET", "/llm/openai/v1/models", headers=auth(ALICE)).json["data"]
+    assert [entry["id"] for entry in listed] == ["anthropic/claude"]
+    assert house.request("GET", "/llm/openai/v1/models/openai%2Fgpt-4", headers=auth(ALICE)).status == 404
+
+
+def test_header_rules_and_that_the_gateways_key_never_travels(house: Nexus, openai_upstream: FakeUpstream) -> None:
+    headers = {**auth(BOB), "X-Team": "red", "Cookie": "a=b", "X-Copy": f"x {BOB}", "x-forwarded-for": "1.2.3.4"}
+    assert house.chat(CHAT, headers).status == 200
+    (seen,) = openai_upstream.requests
+    sent = {name.lower(): value for name, value in seen.headers}
+    assert (sent["x-team"], sent["x-env"]) == ("red", "prod")
+    assert sent["authorization"] == f"Bearer {KEY}"
+    assert not {"cookie", "x-copy", "x-forwarded-for", "x-nexus-key"} & set(sent)
+    assert BOB not in json.dumps(sent)
+
+
+def test_a_refused_upload_is_read_on_and_answered(house: Nexus) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", house.port, timeout=10)
+    connection.request("POST", "/llm/openai/v1/chat/completions", b" " * 3_000_000, auth("nx-wrong"))
+    assert connection.getresponse().status == 401
+    connection.close()
+
+
+def test_a_page_asks_first(house: Nexus) -> None:
+    page = {"Origin": "https://page.example"}
+    asked = house.request(
+        "OPTIONS", "/llm/openai/v1/chat/completions", headers={**page, "Access-Control-Request-Method": "POST"}
+    )
+    assert (asked.status, asked.headers["access-control-allow-methods"]) == (204, "POST, OPTIONS")
+    assert house.chat(CHAT, {**page, **auth(BOB)}).headers["access-control-allow-origin"] == page["Origin"]
+    assert house.chat(CHAT, page).headers["access-control-allow-origin"] == page["Origin"]
+
+
+def test_the_connection_serves_again_after_a_405(house: Nexus) -> None:
+    with socket.create_connection(("127.0.0.1", house.port), timeout=5) as sock:
+        line = f"GET /llm/openai/v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {BOB}\r\n\r\n"
+        file = sock.makefile("rb")
+        for _ in range(2):
+            sock.sendall(line.encode())
+            assert b"405" in file.readline()
+            length = 0
+            while (row := file.readline()) != b"\r\n":
+                if row.lower().startswith(b"content-length:"):
+                    length = int(row.split(b":")[1])
+            file.read(length)
+
+
+def test_tokens(serve: Serve, openai_upstream: FakeUpstream, caplog: pytest.LogCaptureFixture) -> None:
+    with IdentityProvider(answer(jwks(jwk(ec_key())))) as provider:
+        server = f"""
+[server.oauth]
+url = "{provider.url}"
+protected_resource = {{ resource = "http://gw.example", authorization_servers = ["http://id.example"] }}
+[server.client_identification]
+enabled = true
+"""
+        house = serve(server + openai_config(openai_upstream.base_url))
+        found = house.request("GET", "/.well-known/oauth-protected-resource")
+        assert found.json == {"resource": "http://gw.example/", "authorization_servers": ["http://id.example/"]}
+        text = token(ec_key())
+        with caplog.at_level(logging.DEBUG):
+            assert house.chat(CHAT, auth(text)).status == 200
+            refused: Any = house.chat(CHAT, auth(text[:-6] + "AAAAAA"))
+        assert refused.status == 401 and "invalid_token" in refused.headers["www-authenticate"]
+        assert text not in caplog.text
+
+
+def test_without_keys_a_foreign_page_is_refused(nexus: Nexus) -> None:
+    assert nexus.chat(CHAT).status == 200
+    assert nexus.chat(CHAT, {"Origin": "http://evil.example"}).status == 403
