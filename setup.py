@@ -30,6 +30,7 @@ setup(
         "boto3>=1.40",
     ],
     extras_require={
+        "redis": ["redis>=5"],
         "oauth": ["PyJWT>=2.10", "cryptography"],
         "dev": [
             "pytest>=8",

@@ -19,6 +19,7 @@ from nexus.usage import Usage
 from nexus.wire import Json
 
 if TYPE_CHECKING:
+    from nexus.limits.admission import Reservation
     from nexus.routing import Route
 
 
@@ -69,5 +70,7 @@ class Call:
     attempts: int = 0
     dropped: list[str] = field(default_factory=list)
     tap: Tap = field(default_factory=Tap)
+    held: Reservation | None = None
+    streamed: int = 0
     status: int | None = None
     error: NexusError | None = None

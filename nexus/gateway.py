@@ -20,6 +20,7 @@ from nexus.errors import Cancelled, InternalError, NexusError, PermissionDenied,
 from nexus.relay import Head, Opened, drain, open_answer
 from nexus.routing import Route, Routes
 from nexus.settings.provider import Retries
+from nexus.spending import Spending
 
 log = logging.getLogger("nexus.gateway")
 
@@ -38,35 +39,50 @@ class Sink(Protocol):
 
 
 class Gateway:
-    def __init__(self, routes: Routes) -> None:
+    def __init__(self, routes: Routes, spending: Spending) -> None:
         self.routes = routes
+        self.spending = spending
 
     def admit(self, call: Call) -> None:
-        """Finds the call's route. Raises ClientError; nothing is held for a refused call."""
+        """Finds the call's route and holds what it may spend. Raises ClientError; then nothing is held."""
         route = self.routes.find(call.model)
         if not may_use(call.identity, route.name):
             raise PermissionDenied(f"this gateway key may not use {route.name}", param="model")
         call.route = route
+        if not self.spending.blocks:
+            self.spending.hold(call)
+
+    def release(self, call: Call, error: NexusError) -> None:
+        """For a call that was admitted and found no worker."""
+        self.spending.settle(call, error)
 
     def serve(self, call: Call, sink: Sink) -> None:
         """Answers an admitted call; every failure ends in ``sink.end``."""
         opened: Opened | None = None
         try:
+            if self.spending.blocks:
+                self.spending.hold(call)
             opened = self._attempts(call, sink)
             self._relay(call, opened, sink)
-            sink.end()
+            self._end(call, sink, None)
             drain(opened.reply)
         except NexusError as error:
-            sink.end(error)
+            self._end(call, sink, error)
         except Exception:
             log.exception("call failed", extra={"fields": {"id": call.id}})
-            sink.end(InternalError())
+            self._end(call, sink, InternalError())
         finally:
             if opened is not None:
                 opened.reply.close()
 
+    def _end(self, call: Call, sink: Sink, error: NexusError | None) -> None:
+        """Settles first: the client's next call already finds what this one gave back."""
+        self.spending.settle(call, error)
+        sink.end(error)
+
     def _relay(self, call: Call, opened: Opened, sink: Sink) -> None:
         call.times.waited = call.times.upstream
+        call.streamed += _events(opened.first)
         if not sink.publish(opened.head, opened.first):
             call.cancel.check()
             if not opened.head.stream:
@@ -78,6 +94,7 @@ class Gateway:
         for piece in opened.pieces:
             if not sink.put(piece):
                 raise call.cancel.reason or Cancelled("the client left")
+            call.streamed += _events(piece)
 
     def _attempts(self, call: Call, sink: Sink) -> Opened:
         if call.route is None:
@@ -87,6 +104,11 @@ class Gateway:
     def _attempt(self, call: Call, route: Route) -> Opened:
         call.attempts += 1
         return open_answer(call, route)
+
+
+def _events(piece: bytes) -> int:
+    """How many events a piece holds; a whole body counts as one."""
+    return max(1, piece.count(b"data:"))
 
 
 def _retrying(policy: Retries, call: Call, sink: Sink) -> Retrying:

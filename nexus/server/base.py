@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 import uuid
 from typing import Any, cast
 from urllib.parse import parse_qsl
@@ -17,6 +18,8 @@ from tornado.web import HTTPError, RequestHandler
 from nexus import errors
 from nexus.auth.identity import Identity
 from nexus.errors import Answered, InternalError, MethodNotAllowed, NexusError, NotFound, Rejected
+from nexus.limits.headers import refusal_headers
+from nexus.limits.refusal import LimitExceeded
 from nexus.protocols.base import Dialect
 from nexus.server.house import House
 
@@ -106,6 +109,9 @@ class BaseHandler(RequestHandler):
         if isinstance(error, Answered):
             self._answer_verbatim(error)
             return
+        if isinstance(error, LimitExceeded):
+            for name, value in refusal_headers(self.dialect.name, error, time.time()).items():
+                self.set_header(name, value)
         if isinstance(error, Rejected):
             self.set_header("x-nexus-upstream-request-id", header_value(error.request_id or ""))
         else:

@@ -7,6 +7,8 @@ whichever way it ends, and only when its worker is done.
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Mapping
 from concurrent.futures import Future
 
 from tornado.iostream import StreamClosedError
@@ -23,6 +25,8 @@ from nexus.errors import (
     Overloaded,
     UnsupportedMediaType,
 )
+from nexus.headers import REPLY_PREFIXES
+from nexus.limits.headers import headers_for
 from nexus.relay import Head
 from nexus.server.base import BaseHandler
 from nexus.server.body import Body
@@ -152,13 +156,20 @@ class CallHandler(BaseHandler):
         call.status = head.status
         self.set_status(head.status)
         self.set_header(self.dialect.id_header, self.id)
-        for name, value in head.headers.items():
+        for name, value in self._limited(call, head.headers).items():
             self.set_header(name, value)
         self.set_header("x-nexus-request-id", self.id)
         self._name_route(call)
         if head.stream:
             self.set_header("Cache-Control", "no-cache")
             self.set_header("X-Accel-Buffering", "no")
+
+    def _limited(self, call: Call, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """Where limits of our own apply, they are told in place of the vendor's: the two are never mixed."""
+        if call.held is None or not call.held.standings:
+            return headers
+        vendors = {name: value for name, value in headers.items() if not name.startswith(REPLY_PREFIXES)}
+        return {**vendors, **headers_for(self.dialect.name, call.held.standings, time.time())}
 
     def _name_route(self, call: Call) -> None:
         if call.route is not None:
@@ -205,6 +216,8 @@ class CallHandler(BaseHandler):
 
     def _finish_call(self, call: Call) -> None:
         self.house.leave(call)
+        if call.error is not None:
+            self.house.gateway.release(call, call.error)
         if call.error is not None and (call.status is None or isinstance(call.error, Cancelled)):
             call.status = call.error.status
         log_call(call)

@@ -24,6 +24,7 @@ from nexus.auth.jwks import MissingPyJwt
 from nexus.bridge import Workers
 from nexus.errors import Overloaded
 from nexus.gateway import Gateway
+from nexus.limits.stores import make_store
 from nexus.provider import Provider
 from nexus.routing import Routes
 from nexus.server.app import make_app
@@ -31,6 +32,7 @@ from nexus.server.guards import Guards, TlsError, tls_context
 from nexus.server.house import House
 from nexus.settings import ListenAddress, Settings
 from nexus.settings.warnings import warnings
+from nexus.spending import Spending
 from nexus.welcome import demo_text
 
 log = logging.getLogger("nexus")
@@ -68,6 +70,7 @@ class Running:
         self.house.guards.gate.close()
         for provider in self.providers:
             provider.close()
+        self.house.gateway.spending.store.close()
 
 
 def start(settings: Settings, sockets: list[socket.socket]) -> Running:
@@ -79,7 +82,8 @@ def start(settings: Settings, sockets: list[socket.socket]) -> Running:
     guards = Guards(gate, own.cors, own.csrf, own.client_ip, resource)
     tables = settings.llm.providers.items() if settings.llm.enabled else ()
     providers = [registry.load(table.type)(name, table) for name, table in tables]
-    house = House(settings, Gateway(Routes(providers)), Workers(settings.server.worker_threads), guards)
+    spending = Spending(own.rate_limits, make_store(own.rate_limits.storage))
+    house = House(settings, Gateway(Routes(providers), spending), Workers(own.worker_threads), guards)
     server = HTTPServer(make_app(house), ssl_options=context, idle_connection_timeout=settings.server.client_timeout)
     server.add_sockets(sockets)
     return Running(house, server, providers)

@@ -22,6 +22,7 @@ Path = tuple[str | int, ...]
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 WORDS: Mapping[str, str] = {
+    "literal_error": "must be {expected}",
     "missing": "is missing",
     "string_type": "must be a string",
     "bool_type": "must be true or false",

@@ -12,6 +12,7 @@ from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator
 
 from nexus import registry
 from nexus.settings.header_rules import HeaderRules
+from nexus.settings.limits import RateLimits
 from nexus.settings.types import Duration, Label, Table, Timeout, fail_at
 from nexus.settings.urls import BaseUrl, ProxyUrl
 
@@ -35,6 +36,9 @@ class ModelSettings(Table):
 
     headers: HeaderRules = ()
     """What happens to headers on the way to the vendor, after the provider's own rules."""
+
+    rate_limits: RateLimits | None = None
+    """What each caller may spend on this model, in place of the provider's limits."""
 
 
 class Retries(Table):
@@ -98,6 +102,9 @@ class ProviderSettings(Table):
 
     headers: HeaderRules = ()
     """What happens to headers on the way to the vendor; in order."""
+
+    rate_limits: RateLimits | None = None
+    """What each caller may spend, over all models together."""
 
     retries: Retries = Retries()
     """Tries before the first byte."""

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from pydantic import model_validator
 
+from nexus.settings.limits import check_limits
 from nexus.settings.llm import LlmSettings
 from nexus.settings.server import ServerSettings
 from nexus.settings.types import Table, fail_at
@@ -36,4 +37,10 @@ class Settings(Table):
         for name, path in paths.items():
             if health.path == path or health.path.startswith(f"{path}/"):
                 fail_at((("server", "health", "path"), f"lies within the path of llm.protocols.{name}"))
+        return self
+
+    @model_validator(mode="after")
+    def _limits_fit(self) -> Self:
+        if places := check_limits(self):
+            fail_at(*places)
         return self

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from nexus.settings.guards import ClientIpSettings, CorsSettings, CsrfSettings, TlsSettings
 from nexus.settings.identity import ClientIdentification, identity_problems
 from nexus.settings.keys import GatewayKeys
+from nexus.settings.limits import RequestLimits
 from nexus.settings.oauth import OAuthSettings
 from nexus.settings.types import (
     Address,
@@ -71,6 +72,9 @@ class ServerSettings(Table):
 
     client_identification: ClientIdentification = ClientIdentification()
     """Whose call it is, for limits and accounts."""
+
+    rate_limits: RequestLimits = RequestLimits()
+    """How many calls may come, and where all limits are counted."""
 
     client_ip: ClientIpSettings = ClientIpSettings()
     """Which headers of a proxy in front are believed."""

@@ -1,0 +1,63 @@
+"""What a call may spend, held before it and settled after it.
+
+Law: on the loop where the store does not block, on the call's worker where it does. Whatever was held for a call is
+concluded exactly once, before the client can see the end of its answer.
+"""
+
+from __future__ import annotations
+
+from nexus.call import Call
+from nexus.errors import ClientError, NexusError
+from nexus.estimate import estimate
+from nexus.limits.admission import Ask, Limits, output_asked
+from nexus.limits.budget import Store
+from nexus.limits.calls import CallLimits
+from nexus.limits.rules import Subject
+from nexus.protocols import codecs
+from nexus.settings.limits import RequestLimits
+
+BYTES_PER_TOKEN = 3
+"""For bodies that pass though no codec can read them."""
+
+
+class Spending:
+    """Limits of calls and of tokens over one store."""
+
+    def __init__(self, settings: RequestLimits, store: Store) -> None:
+        self.store = store
+        self.limits = Limits(store)
+        self._calls = CallLimits(settings, store)
+
+    @property
+    def blocks(self) -> bool:
+        return self.store.blocks
+
+    def hold(self, call: Call) -> None:
+        """Raises LimitExceeded, or Overloaded where the store cannot decide."""
+        self._calls.admit(call.caller)
+        if call.route is None or call.action != "generate":
+            return
+        provider = call.route.provider
+        subject = Subject(
+            client=call.identity.account or "",
+            group=call.identity.group,
+            provider=provider.name,
+            model=call.route.alias,
+            provider_limits=provider.settings.rate_limits,
+            model_limits=call.route.settings.rate_limits,
+        )
+        call.held = self.limits.reserve(Ask(subject, lambda: _estimated(call), output_asked(call.document)))
+
+    def settle(self, call: Call, error: NexusError | None) -> None:
+        """Books what was used; the first of several calls counts."""
+        if call.held is not None:
+            call.held.finish(
+                error, head=call.streamed > 0, attempts=call.attempts, usage=call.tap.usage, streamed=call.streamed
+            )
+
+
+def _estimated(call: Call) -> int:
+    try:
+        return estimate(codecs.client(call.dialect).read_request(call.document).request)
+    except ClientError:
+        return len(call.body) // BYTES_PER_TOKEN
