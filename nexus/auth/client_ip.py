@@ -25,15 +25,6 @@ def client_ip(settings: ClientIpSettings, headers: HeaderLines, peer: str) -> st
     return read_ip(peer) or peer
 
 
-def ip_bucket(address: str) -> str:
-    """What a limit per address counts by: one IPv4 address, or the /64 network that one IPv6 customer has."""
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    return str(ip) if ip.version == 4 else str(ipaddress.ip_network((ip, 64), strict=False))
-
-
 def read_ip(text: str) -> str | None:
     """An address in its one spelling, with or without a port; None for anything else."""
     host = text.strip()

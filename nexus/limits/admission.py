@@ -25,9 +25,6 @@ log = logging.getLogger("nexus.limits")
 DEFAULT_OUTPUT = 4096
 """Tokens reserved for an answer of unstated length while nothing is known of the model."""
 
-SHARE = 4
-"""At most this part of a limit is reserved for an answer of unstated length, so that a guess never blocks everybody."""
-
 LARGEST = 10**9
 """More tokens than this in one call are somebody's mistake."""
 
@@ -67,7 +64,7 @@ class Limits:
         for budget in budgets:
             if budget.dimension == "input_tokens":
                 raw = max(1, ask.estimate())
-            claims.append(Claim(budget, self._amount(budget, ask, raw)))
+            claims.append(self._claim(budget, ask, raw))
         decision = self.store.reserve(claims)
         if isinstance(decision, Refused):
             with self._lock:
@@ -87,19 +84,20 @@ class Limits:
             with self._lock:
                 self.open -= 1
 
-    def _amount(self, budget: Budget, ask: Ask, raw: int | None) -> int:
+    def _claim(self, budget: Budget, ask: Ask, raw: int | None) -> Claim:
         subject = ask.subject
         match budget.dimension:
             case "requests":
-                return 1
+                return Claim(budget, 1)
             case "input_tokens":
                 factor = self.learned.factor(subject.provider, subject.model)
-                return min(LARGEST, max(1, round((raw or 1) * factor)))
+                return Claim(budget, min(LARGEST, max(1, round((raw or 1) * factor))))
             case "output_tokens":
                 if ask.max_output is not None:
-                    return min(LARGEST, max(1, ask.max_output))
+                    return Claim(budget, min(LARGEST, max(1, ask.max_output)))
                 typical = self.learned.output(subject.provider, subject.model) or DEFAULT_OUTPUT
-                return max(1, min(typical, budget.limit // SHARE))
+                # A guess must not refuse what is left to a short answer, nor leave anything to the next call.
+                return Claim(budget, typical, least=1)
 
 
 class Reservation:

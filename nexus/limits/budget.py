@@ -7,7 +7,7 @@ claims of one decision have different keys, and all their keys the same hash tag
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 Dimension = Literal["input_tokens", "output_tokens", "requests"]
@@ -29,10 +29,21 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What one request asks of one budget."""
+    """What one request asks of one budget: ``amount``, or as much of it as is left, if that is ``least`` or more."""
 
     budget: Budget
     amount: int
+    least: int | None = None
+
+    @property
+    def needed(self) -> int:
+        """What must be left for the claim to be met."""
+        return self.amount if self.least is None else min(self.least, self.amount)
+
+    def taking(self, left: int) -> Claim:
+        """The claim as it is met where ``left`` is."""
+        taken = min(self.amount, max(self.needed, left))
+        return self if taken == self.amount else replace(self, amount=taken)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +74,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """All claims were met; ``standings`` include them."""
+    """All claims were met, with what each has taken as its ``amount``; ``standings`` include them."""
 
     claims: tuple[Claim, ...]
     token: Token
@@ -91,6 +102,10 @@ class Store(Protocol):
 
     @property
     def blocks(self) -> bool: ...
+
+    def ping(self) -> None:
+        """Says in the log whether it can count; never raises."""
+        ...
 
     def reserve(self, claims: Sequence[Claim]) -> Granted | Refused:
         """Meets all claims or none, as one step. Raises Overloaded when it cannot decide."""

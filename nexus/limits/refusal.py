@@ -24,7 +24,7 @@ class LimitExceeded(RateLimited):
     def __init__(self, refused: Refused) -> None:
         budget = refused.standing.budget
         self.standing: Standing = refused.standing
-        self.requested = refused.claim.amount
+        self.requested = refused.claim.needed
         self.rule = budget.rule
         self.dimension = budget.dimension
         self.limit = budget.limit
@@ -37,7 +37,7 @@ class LimitExceeded(RateLimited):
 
 
 def _message(refused: Refused) -> str:
-    budget, asked = refused.standing.budget, refused.claim.amount
+    budget, asked = refused.standing.budget, refused.claim.needed
     what = WORDS[budget.dimension]
     limit = f"Nexus limits {budget.rule} to {budget.limit} {what} in any {spoken(budget.interval)}"
     if refused.wait is None:

@@ -40,6 +40,9 @@ class MemoryStore:
         self._lock = threading.Lock()
         self._windows: OrderedDict[str, Window] = OrderedDict()
 
+    def ping(self) -> None:
+        return None
+
     def reserve(self, claims: Sequence[Claim]) -> Granted | Refused:
         with self._lock:
             now = self._clock()

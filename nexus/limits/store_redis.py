@@ -12,20 +12,20 @@ loses; several together can pass at most the limit each.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
 from nexus.errors import Overloaded
 from nexus.limits.breaker import Breaker, Pass
 from nexus.limits.budget import SECOND, Claim, Granted, Refused, Standing, Token
-from nexus.limits.redis_client import connect, lost_errors
+from nexus.limits.redis_client import errors, explain, place
+from nexus.limits.redis_nodes import Nodes
 from nexus.limits.script import RESERVE, SETTLE
 from nexus.limits.store_memory import MemoryStore
 from nexus.limits.window import longer, width_of
@@ -35,8 +35,6 @@ log = logging.getLogger("nexus.limits")
 
 REST = 1.0
 """Seconds between two looks at a Redis that is lost."""
-
-_SHA = {script: hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest() for script in (RESERVE, SETTLE)}
 
 
 @dataclass(slots=True)
@@ -68,9 +66,10 @@ class RedisStore:
         breaker: Breaker | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``clock`` replaces the server's time, for tests. Raises LookupError where redis-py is not installed."""
-        self._client = connect(settings)
-        self._lost, self._unknown_script = lost_errors()
+        """``clock`` replaces the server's time, for tests. Raises MissingRedis."""
+        self._settings = settings
+        self._nodes = Nodes(settings)
+        self._lost = errors().lost
         self._prefix = settings.key_prefix
         self._denies = settings.on_failure == "deny"
         self._clock = clock
@@ -86,9 +85,10 @@ class RedisStore:
     def is_lost(self) -> bool:
         return self._breaker.is_open
 
-    def ping(self) -> bool:
-        """Whether Redis answers; says so in the log where it does not."""
-        return self._ask(lambda: self._client.ping()) is not None
+    def ping(self) -> None:
+        # A decision about nothing: it needs the rights that every other one needs.
+        if self._run(RESERVE, (), "", ()) is not None:
+            log.info("limits are counted in Redis", extra={"fields": {"redis": place(self._settings)}})
 
     def reserve(self, claims: Sequence[Claim]) -> Granted | Refused:
         while True:
@@ -116,9 +116,7 @@ class RedisStore:
             self._count("unsettled")
 
     def close(self) -> None:
-        # A client closes no pool that it was given.
-        self._client.connection_pool.disconnect()
-        self._client.close()
+        self._nodes.close()
 
     def _decide(self, claims: Sequence[Claim]) -> Granted | Refused:
         # Booked here before Redis is asked: should it be lost the next moment, whoever decides without it knows.
@@ -180,13 +178,7 @@ class RedisStore:
         """The script's reply, or None where Redis does not answer; one row of arguments for each claim."""
         keys = [self._prefix + claim.budget.key for claim in claims]
         now = "" if self._clock is None else self._clock()
-        return self._ask(lambda: self._evaluate(script, keys, [now, nonce, *chain.from_iterable(rows)]))
-
-    def _evaluate(self, script: str, keys: list[str], arguments: list[object]) -> Any:
-        try:
-            return self._client.evalsha(_SHA[script], len(keys), *keys, *arguments)
-        except self._unknown_script:
-            return self._client.eval(script, len(keys), *keys, *arguments)
+        return self._ask(lambda: self._nodes.run(script, keys, [now, nonce, *chain.from_iterable(rows)]))
 
     def _ask(self, command: Callable[[], Any]) -> Any:
         entered = self._breaker.enter()
@@ -205,10 +197,9 @@ class RedisStore:
         # A command that fails while others work is trouble too, and over with the next probe.
         if self._breaker.failed():
             instead = "limited calls are refused" if self._denies else "limits are counted in this process alone"
-            log.error(
-                f"Redis is lost: {instead}",
-                extra={"fields": {"error": type(error).__name__, "reason": str(error)[:200]}},
-            )
+            reason = explain(error, self._settings)
+            fields = {"redis": place(self._settings), "error": type(error).__name__, "reason": reason}
+            log.error(f"Redis is lost: {instead}", extra={"fields": fields})
 
     def _answered(self, entered: Pass) -> None:
         if self._breaker.succeeded(entered):
@@ -221,7 +212,7 @@ class RedisStore:
 
 def _claim_arguments(claim: Claim) -> tuple[int, ...]:
     interval = claim.budget.interval
-    return (claim.budget.limit, interval, width_of(interval), claim.amount)
+    return (claim.budget.limit, interval, width_of(interval), claim.amount, claim.needed)
 
 
 def _forgotten(generations: Sequence[bytes], nonce: str, copy: Granted) -> bool:
@@ -234,16 +225,17 @@ def _forgotten(generations: Sequence[bytes], nonce: str, copy: Granted) -> bool:
 
 def _read(claims: Sequence[Claim], reply: Sequence[Any]) -> Granted | Refused:
     now = int(reply[1])
-    rows = [reply[at : at + 4] for at in range(2, len(reply), 4)]
+    rows = [reply[at : at + 5] for at in range(2, len(reply), 5)]
     if reply[0]:
         buckets = tuple(now // width_of(claim.budget.interval) for claim in claims)
         standings = tuple(
             Standing(claim.budget, int(used), claim.budget.interval)
-            for claim, (_, used, _, _) in zip(claims, rows, strict=True)
+            for claim, (_, used, *_) in zip(claims, rows, strict=True)
         )
-        return Granted(tuple(claims), Token(buckets, tuple(row[0] for row in rows)), standings)
+        taken = tuple(replace(claim, amount=int(row[-1])) for claim, row in zip(claims, rows, strict=True))
+        return Granted(taken, Token(buckets, tuple(row[0] for row in rows)), standings)
     refused: Refused | None = None
-    for claim, (_, used, newest, waits) in zip(claims, rows, strict=True):
+    for claim, (_, used, newest, waits, _) in zip(claims, rows, strict=True):
         wait = None if waits < 0 else int(waits)
         if wait != 0 and (refused is None or longer(wait, refused.wait)):
             reset = max(0, int(newest) + claim.budget.interval - now) if used or newest else 0

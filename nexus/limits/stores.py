@@ -11,7 +11,7 @@ from nexus.settings.limits import RedisStorage, Storage
 
 
 def make_store(settings: Storage) -> Store:
-    """Raises LookupError where the store's package is not installed."""
+    """Raises MissingRedis where the store needs what is not installed."""
     if isinstance(settings, RedisStorage):
         from nexus.limits.store_redis import RedisStore
 

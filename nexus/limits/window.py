@@ -100,7 +100,7 @@ def reserve(now: int, claims: Sequence[Claim], windows: Sequence[Window]) -> Gra
     refused: Refused | None = None
     for claim, window in zip(claims, windows, strict=True):
         window.advance(now)
-        wait = window.wait(now, claim.amount, claim.budget.limit)
+        wait = window.wait(now, claim.needed, claim.budget.limit)
         if wait != 0 and (refused is None or longer(wait, refused.wait)):
             refused = Refused(claim, Standing(claim.budget, window.total, window.reset(now)), wait)
     return refused or book(now, claims, windows)
@@ -108,12 +108,15 @@ def reserve(now: int, claims: Sequence[Claim], windows: Sequence[Window]) -> Gra
 
 def book(now: int, claims: Sequence[Claim], windows: Sequence[Window]) -> Granted:
     """Takes every claim from its window, whatever the limits say."""
-    buckets = tuple(window.add(now, claim.amount) for claim, window in zip(claims, windows, strict=True))
+    taken = tuple(
+        claim.taking(claim.budget.limit - window.total) for claim, window in zip(claims, windows, strict=True)
+    )
+    buckets = tuple(window.add(now, claim.amount) for claim, window in zip(taken, windows, strict=True))
     standings = tuple(
         Standing(claim.budget, window.total, claim.budget.interval)
-        for claim, window in zip(claims, windows, strict=True)
+        for claim, window in zip(taken, windows, strict=True)
     )
-    return Granted(tuple(claims), Token(buckets), standings)
+    return Granted(taken, Token(buckets), standings)
 
 
 def longer(wait: int | None, other: int | None) -> bool:

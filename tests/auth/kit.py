@@ -28,8 +28,8 @@ from nexus.settings.types import Table, fail_at
 jwt = pytest.importorskip("jwt", reason="PyJWT is not installed: pip install 'nexus[oauth]'")
 
 HARD_LIMIT = 20.0
-ALICE = "nx-a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6q7r8s9t0"
-BOB = "nx-z9y8x7w6v5u4t3s2r1q0p9o8n7m6l5k4j3i2h1g0"
+ALICE = "nx-hushhusha1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6"
+BOB = "nx-hushhushz9y8x7w6v5u4t3s2r1q0p9o8n7m6l5k4"
 
 
 class ServerTables(Table):

@@ -20,7 +20,7 @@ from nexus.errors import Overloaded
 from nexus.settings.oauth import OAuthSettings
 from tests.auth.kit import ec_key, ed_key, jwk, jwks, rsa_key, token
 
-SECRET = b"a-shared-secret-of-thirty-two-bytes!"
+SECRET = b"hushhush-secret-of-thirty-two-bytes!"
 
 
 class Still(Refresher):
@@ -160,7 +160,7 @@ FORGED: dict[str, str] = {
     "five segments": GOOD + ".a.b",
     "dots": "..",
     "empty": "",
-    "plain text": "sk-1234567890",
+    "plain text": "sk-hushhush-1234567890",
     "line break": GOOD[:20] + "\n" + GOOD[20:],
     "not ASCII": "é" + GOOD,
     "padded": GOOD + "=",

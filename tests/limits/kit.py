@@ -34,8 +34,8 @@ def budget(
     return Budget(f"{{{tag}}}:{key}", dimension, limit, round(interval * SECOND), f"rule {key}")
 
 
-def claim(amount: int, limit: int, interval: float = 60, key: str = "k") -> Claim:
-    return Claim(budget(limit, interval, key), amount)
+def claim(amount: int, limit: int, interval: float = 60, key: str = "k", least: int | None = None) -> Claim:
+    return Claim(budget(limit, interval, key), amount, least)
 
 
 def storage(server: RedisServer, **more: object) -> RedisStorage:

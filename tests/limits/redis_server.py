@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -87,6 +88,15 @@ class RedisServer:
                 return None
         self.kill()
         return b"".join(seen).decode()
+
+    def stall(self) -> None:
+        """Connections stand, and nothing is answered any more."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         if self._process is not None:

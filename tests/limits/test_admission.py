@@ -11,10 +11,10 @@ import pytest
 
 from nexus.errors import Cancelled, StreamInterrupted, Unreachable
 from nexus.limits.admission import LARGEST, Ask, Limits, Reservation, output_asked
-from nexus.limits.budget import Granted
+from nexus.limits.budget import Claim, Granted
 from nexus.limits.learned import LEAST_FACTOR, MOST_FACTOR, Learned
 from nexus.limits.refusal import LimitExceeded
-from nexus.limits.rules import Subject
+from nexus.limits.rules import Rules, Subject
 from nexus.limits.store_memory import MemoryStore
 from nexus.settings.limits import RateLimits
 from nexus.usage import Usage
@@ -30,7 +30,8 @@ class House:
     def __init__(self, **limits: Any) -> None:
         self.clock = Clock()
         self.learned = Learned()
-        self.limits = Limits(MemoryStore(self.clock), self.learned)
+        self.store = MemoryStore(self.clock)
+        self.limits = Limits(self.store, self.learned)
         self.table = RateLimits.model_validate({"per_user": {"interval": "60s", **limits}})
 
     def ask(self, tokens: int = 100, max_output: int | None = 50, client: str = "c") -> Ask:
@@ -40,12 +41,10 @@ class House:
         return self.limits.reserve(self.ask(tokens, max_output, client))
 
     def used(self) -> Mapping[str, int]:
-        """What counts right now, found by asking for as little as possible and giving that back."""
-        probe = self.reserve(1, 1)
-        probe.refund()
-        assert probe._granted is not None
-        pairs = zip(probe.standings, probe._granted.claims, strict=True)
-        return {standing.budget.dimension: standing.used - claim.amount for standing, claim in pairs}
+        """What counts right now, found by booking nothing."""
+        budgets = Rules().resolve(self.ask().subject)
+        booked = self.store.book([Claim(budget, 0) for budget in budgets])
+        return {standing.budget.dimension: standing.used for standing in booked.standings}
 
 
 @pytest.fixture
@@ -189,13 +188,16 @@ class TestRefusal:
 
 
 class TestOutput:
-    def test_unstated_output_never_takes_all(self, house: House) -> None:
-        """Four calls at a time, whatever the guess would be."""
-        for _ in range(4):
-            house.reserve(max_output=None)
+    def test_unstated_output_holds_all_that_is_left_of_a_small_limit(self, house: House) -> None:
+        """However many come at once: as long as one runs that could use it all, no other passes."""
+        house.reserve(max_output=300).settle(Usage(output=300))
+        running = house.reserve(max_output=None)
+        assert house.used()["output_tokens"] == 500
         with pytest.raises(LimitExceeded) as caught:
             house.reserve(max_output=None)
-        assert caught.value.dimension == "output_tokens"
+        assert (caught.value.dimension, caught.value.never, caught.value.requested) == ("output_tokens", False, 1)
+        running.settle(Usage(input=1, output=10))
+        house.reserve(max_output=None)
 
     def test_unstated_output_of_a_tiny_limit(self) -> None:
         house = House(output_token_limit=1)

@@ -114,10 +114,10 @@ def test_certificate_and_key_belong_together(tmp_path: Path) -> None:
 
 
 def test_a_password_is_in_no_repr() -> None:
-    storage = RequestLimits.model_validate({"storage": {**REDIS, "url": "redis://u:6061@h:1/2"}}).storage
+    storage = RequestLimits.model_validate({"storage": {**REDIS, "url": "redis://u:hushhush-6061@h:1/2"}}).storage
     assert isinstance(storage, RedisStorage)
     assert "6061" not in repr(storage)
-    assert storage.url == "redis://u:6061@h:1/2"
+    assert storage.url == "redis://u:hushhush-6061@h:1/2"
 
 
 def test_tls_reaches_the_client(tmp_path: Path) -> None:

@@ -120,12 +120,14 @@ class TestAllow:
     def test_a_store_that_starts_without_redis(self, mortal_redis: RedisServer, seconds: Seconds) -> None:
         mortal_redis.kill()
         store = build(mortal_redis, seconds)
-        assert not store.ping()
+        store.ping()
+        assert store.is_lost
         granted(store.reserve([claim(1, 1, 3600)]))
         refused(store.reserve([claim(1, 1, 3600)]))
         mortal_redis.start()
         seconds.now += 1
-        assert store.ping()
+        store.ping()
+        assert not store.is_lost
         store.close()
 
     def test_a_full_stop_gap_does_not_stop_what_redis_grants(self, mortal_redis: RedisServer) -> None:
@@ -174,11 +176,20 @@ def test_a_server_that_is_silent_costs_its_timeout_once(seconds: Seconds) -> Non
         store.close()
 
 
+def test_a_host_that_cannot_be_one_is_a_lost_redis(caplog: pytest.LogCaptureFixture) -> None:
+    store = RedisStore(RedisStorage.model_validate({"type": "redis", "url": f"redis://{'x' * 70}:6380"}))
+    store.ping()
+    granted(store.reserve([claim(1, 100)]))
+    assert store.is_lost and lines(caplog)[0][0] == "ERROR"
+    assert vars(caplog.records[0])["fields"]["redis"] == f"{'x' * 70}:6380"
+    store.close()
+
+
 def test_the_password_is_in_no_log_line(
     mortal_redis: RedisServer, seconds: Seconds, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    url = f"redis://user:secret-6061@127.0.0.1:{mortal_redis.port}/0"
+    url = f"redis://user:hushhush-6061@127.0.0.1:{mortal_redis.port}/0"
     settings = storage(mortal_redis, url=url)
     store = RedisStore(settings, breaker=Breaker(1.0, seconds), monotonic=seconds)
     granted(store.reserve([claim(1, 100)]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from hypothesis import given
@@ -182,8 +183,10 @@ def test_keys_of_different_slots_are_refused_by_a_cluster(redis: RedisServer, st
 
 
 def test_ping(redis: RedisServer, store: RedisStore) -> None:
-    assert store.ping()
+    store.ping()
     assert not store.is_lost
+    with closing(redis.client()) as client:
+        assert client.keys() == [], "a look books nothing"
 
 
 PROCESSES, THREADS, TRIES = 4, 16, 12

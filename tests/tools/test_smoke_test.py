@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -263,6 +263,8 @@ class Stub(BaseHTTPRequestHandler):
     """A gateway that serves one model through no protocol, and the messages list on two pages."""
 
     protocol_version = "HTTP/1.1"
+    seen: ClassVar[list[tuple[str, str, str]]] = []
+    """Path, name and value of every header."""
 
     def do_GET(self) -> None:
         entry = {"id": "a/b", "type": "model", "object": "model"}
@@ -274,6 +276,7 @@ class Stub(BaseHTTPRequestHandler):
         self._send(400, {"error": {"type": "invalid_request_error", "message": message}})
 
     def _send(self, status: int, body: Any) -> None:
+        self.seen.extend((self.path, name.lower(), value) for name, value in self.headers.items())
         raw = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(raw)))
@@ -287,6 +290,7 @@ class Stub(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def stub() -> Iterator[str]:
+    Stub.seen.clear()
     with ThreadingHTTPServer(("127.0.0.1", 0), Stub) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -320,3 +324,88 @@ class TestRunningServer:
         done = smoke("--url", "http://127.0.0.1:1")
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.startswith("cannot connect: ")
+
+
+CLIENT_KEY = "nx-hushhush-9876543210zyxwvuts"
+OWN_KEY = "sk-hushhush-of-the-caller"
+KEYS = f"""
+[server.keys.tester]
+key = "{CLIENT_KEY}"
+[server.client_identification]
+enabled = true
+client_id.http_header = "x-client-id"
+"""
+TESTER = ("--client-key-env", "THE_KEY", "--header", "X-Client-Id: tester")
+
+
+class TestCaller:
+    def test_a_server_of_ones_own(self, smoke: Smoke, upstream: FakeUpstream) -> None:
+        config = KEYS + config_of(upstream)
+        done = smoke(name_of(upstream), *TESTER, config=config, THE_KEY=CLIENT_KEY)
+        assert (done.returncode, done.stderr) == (0, "")
+        sent = str([request.headers for request in upstream.requests])
+        assert CLIENT_KEY not in sent and "tester" not in sent
+        done = smoke(name_of(upstream), config=config)
+        assert done.returncode == 1 and "FAILED 401 " in done.stdout
+
+    def test_a_running_server(self, smoke: Smoke, chat: FakeUpstream, claude: FakeUpstream, serve: Any) -> None:
+        """The list of models is asked for with the key too, in both protocols."""
+        nexus = serve(KEYS + openai_config(chat.base_url) + anthropic_config(claude.base_url))
+        done = smoke("--url", nexus.base, "--json", *TESTER, THE_KEY=CLIENT_KEY)
+        assert done.returncode == 0
+        assert {row["protocol"] for row in json.loads(done.stdout)["rows"]} == {"chat", "messages"}
+        done = smoke("--url", nexus.base)
+        assert (done.returncode, done.stdout) == (1, "") and done.stderr.startswith("401 ")
+
+    def test_as_each_protocols_clients_send_it(self, smoke: Smoke, stub: str) -> None:
+        smoke("--url", stub, "--client-key-env", "THE_KEY", THE_KEY=CLIENT_KEY)
+        carriers = {(path.split("/")[2], name) for path, name, value in Stub.seen if CLIENT_KEY in value}
+        assert carriers == {("openai", "authorization"), ("anthropic", "x-api-key")}
+        assert ("authorization", f"Bearer {CLIENT_KEY}") in {(name, value) for _, name, value in Stub.seen}
+
+    def test_a_header_of_ones_own_wins(self, smoke: Smoke, chat: FakeUpstream, serve: Any) -> None:
+        nexus = serve(KEYS + config_of(chat))
+        header = "Authorization: Bearer {{ env.OTHER }}"
+        assert smoke("--url", nexus.base, *TESTER, THE_KEY="wrong").returncode == 1
+        done = smoke("--url", nexus.base, *TESTER, "--header", header, THE_KEY="wrong", OTHER=CLIENT_KEY)
+        assert done.returncode == 0
+
+    def test_the_callers_own_vendor_key(self, smoke: Smoke, upstream: FakeUpstream) -> None:
+        own = config_of(upstream).replace(f'api_key = "{KEY}"', "forward_token = true")
+        header = "X-Provider-API-Key: {{ env.MINE }}"
+        done = smoke(name_of(upstream), "--header", header, config=own, MINE=OWN_KEY)
+        assert done.returncode == 0
+        assert OWN_KEY in str(upstream.requests[0].headers)
+
+    def test_no_key_is_seen(self, smoke: Smoke, upstream: FakeUpstream) -> None:
+        told = f"{CLIENT_KEY} or {OWN_KEY} is wrong"
+        upstream.default = Behaviour(status=401, message=told)
+        headers = ("--header", f"X-Provider-API-Key: {OWN_KEY}")
+        config = KEYS + config_of(upstream)
+        done = smoke(name_of(upstream), *TESTER, *headers, config=config, THE_KEY=CLIENT_KEY, NEXUS_LOG="trace")
+        assert done.returncode == 1 and "is wrong" in done.stdout
+        assert not any(key in done.stdout + done.stderr for key in (CLIENT_KEY, OWN_KEY))
+
+    @pytest.mark.parametrize(
+        ("arguments", "why"),
+        [
+            (("--client-key-env", "NOT_THERE"), "environment variable NOT_THERE is not set"),
+            (("--client-key-env", "BROKEN"), "BROKEN holds what cannot stand in an HTTP header"),
+            (("--header", "x-a: {{ env.NOT_THERE }}"), "environment variable NOT_THERE is not set"),
+            (("--header", "hushhush"), "write it like 'Name: value'"),
+            (("--header", "x a: hushhush"), "write it like 'Name: value'"),
+            (("--header", "x-a: hushhush\nhushhush"), "write it like 'Name: value'"),
+            (("--header", "x-a:"), "write it like 'Name: value'"),
+            (("--header", "Content-Length: 3"), "content-length is written by the test itself"),
+        ],
+    )
+    def test_wrong_usage(self, smoke: Smoke, chat: FakeUpstream, arguments: tuple[str, ...], why: str) -> None:
+        done = smoke(*arguments, config=config_of(chat), BROKEN="hushhush\nhushhush")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert why in done.stderr and "hushhush" not in done.stderr
+        assert chat.requests == []
+
+    def test_tls_of_the_file_is_left_out(self, smoke: Smoke, chat: FakeUpstream, tls: Any) -> None:
+        key = str(Path(tls.ca_file).with_name("key.pem"))
+        table = f'[server.tls]\ncertificate = "{tls.ca_file}"\nkey = "{key}"\n'
+        assert smoke("openai/gpt-4", config=table + config_of(chat)).returncode == 0

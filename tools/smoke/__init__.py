@@ -5,5 +5,5 @@ settings, the server to start and the event stream decoder, never a codec, for t
 
 Read on in this order: ``main`` (options and exit codes), ``run`` (rows), ``probe`` and ``capabilities`` (questions),
 ``dialect`` with ``chat`` and ``messages`` (what is sent and what must come back), ``exchange`` (one HTTP exchange),
-``site`` (where), ``report``.
+``site`` (where), ``caller`` (as whom), ``report``.
 """

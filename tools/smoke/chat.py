@@ -20,6 +20,9 @@ class Chat(Dialect):
     protocol: ClassVar[str] = "openai"
     path: ClassVar[str] = "/v1/chat/completions"
 
+    def carry(self, key: str) -> dict[str, str]:
+        return {"authorization": f"Bearer {key}"}
+
     def request(self, model: str, content: str | Sequence[Json], *, stream: bool, usage: bool) -> Body:
         body: Body = {"model": model, "messages": [{"role": "user", "content": content}]}
         if stream:

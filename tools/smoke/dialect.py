@@ -70,6 +70,14 @@ class Dialect(ABC):
     protocol: ClassVar[str]
     path: ClassVar[str]
     headers: ClassVar[Mapping[str, str]] = {}
+    """Lower-case names."""
+
+    pages: ClassVar[bool] = False
+    """Whether the list of models comes in pages."""
+
+    @abstractmethod
+    def carry(self, key: str) -> dict[str, str]:
+        """A caller's key as the protocol's own clients send it."""
 
     @abstractmethod
     def request(self, model: str, content: str | Sequence[Json], *, stream: bool, usage: bool) -> Body:

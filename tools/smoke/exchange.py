@@ -20,6 +20,8 @@ from nexus.protocols.sse import Frame, FrameDecoder, FrameTooLarge
 from nexus.wire import Json, mapping, text
 
 NOT_SERVED = "is not served through this protocol"
+MOST_READ = 64 * 1024
+"""Of an error that is not JSON."""
 
 T = TypeVar("T")
 
@@ -151,7 +153,7 @@ class Reply:
             document = json.loads(body)
         except ValueError:
             document = None
-        message = error_text(document) or body[:500].decode("utf-8", "replace") or "no error body"
+        message = error_text(document) or body[:MOST_READ].decode("utf-8", "replace") or "no error body"
         unsupported = self.response.headers.get("x-nexus-error") == "unsupported_feature"
         kind = NotServed if status == 400 and unsupported and NOT_SERVED in message else Refused
         return kind(f"{status} {message}", status)

@@ -21,19 +21,16 @@ from nexus import cli
 from nexus.settings import Protocols, Settings, SettingsError, secrets
 from nexus.settings.types import read_duration, read_timeout
 from nexus.telemetry import logs
+from tools.smoke.caller import Caller, UsageError, read_caller
 from tools.smoke.capabilities import CHECKS
 from tools.smoke.exchange import Failed
 from tools.smoke.probe import Model, Site, probes
 from tools.smoke.report import Report
-from tools.smoke.run import Row, row
+from tools.smoke.run import MOST_SAID, Row, row, without_secrets
 from tools.smoke.site import Local, remote
 
 INTERRUPTED = 130
 EVERYTHING = "all"
-
-
-class UsageError(Exception):
-    """The command asks for something that does not exist."""
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -42,16 +39,18 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     options = parser.parse_args(argv)
     redact: logs.Redact = str
     try:
+        caller = read_caller(options.client_key_env, options.header, environ)
         settings, level = read_settings(options, environ)
-        redact = logs.redactor(secrets(settings) if settings else ())
-        logs.configure(level, "text", secrets(settings) if settings else ())
-        return test(options, settings, redact)
+        hidden = (*caller.secrets, *(secrets(settings) if settings else ()))
+        redact = logs.redactor(hidden)
+        logs.configure(level, "text", hidden)
+        return test(options, settings, caller, redact)
     except UsageError as error:
         parser.error(redact(str(error)))
     except SettingsError as error:
         sys.stderr.write("".join(f"{problem}\n" for problem in error.problems))
     except Failed as error:
-        sys.stderr.write(redact(f"{error}\n"))
+        sys.stderr.write(f"{redact(str(error))[:MOST_SAID]}\n")
     except KeyboardInterrupt:
         return INTERRUPTED
     return 1
@@ -67,19 +66,19 @@ def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> tu
     return settings, said.log if environ.get("NEXUS_LOG") else "error"
 
 
-def test(options: argparse.Namespace, settings: Settings | None, redact: logs.Redact) -> int:
+def test(options: argparse.Namespace, settings: Settings | None, caller: Caller, redact: logs.Redact) -> int:
     """Prints the report, also of a run that was interrupted."""
     with ExitStack() as stack:
         local: Local | None = None
         if options.url or settings is None:
-            site = remote(options.url, settings.llm.protocols if settings else Protocols(), options.timeout)
+            site = remote(options.url, settings.llm.protocols if settings else Protocols(), options.timeout, caller)
         else:
             if not settings.llm.enabled:
                 raise Failed("nothing to test: llm.enabled is false")
             local = stack.enter_context(Local(settings))
-            site = local.site(options.timeout)
+            site = local.site(options.timeout, caller)
         site = replace(site, models=choose(options.models, site.models))
-        report = run(site, options)
+        report = run(site, options, redact)
         sys.stdout.write(redact(report.json() if options.json else report.text()))
         sys.stdout.flush()
     code = INTERRUPTED if report.interrupted else 0 if report.passed else 1
@@ -89,7 +88,7 @@ def test(options: argparse.Namespace, settings: Settings | None, redact: logs.Re
     return code
 
 
-def run(site: Site, options: argparse.Namespace) -> Report:
+def run(site: Site, options: argparse.Namespace, redact: logs.Redact) -> Report:
     named: list[str] = options.capability
     capabilities = list(CHECKS) if EVERYTHING in named else named
     progress = watcher(not options.json and sys.stderr.isatty())
@@ -99,7 +98,7 @@ def run(site: Site, options: argparse.Namespace) -> Report:
     try:
         for probe in probes(site):
             progress(f"{probe.model.name} {probe.door.dialect.name} {'stream' if probe.stream else 'whole'}")
-            rows.append(row(probe, capabilities))
+            rows.append(without_secrets(row(probe, capabilities), redact))
     except KeyboardInterrupt:
         interrupted = True
     progress("")
@@ -151,6 +150,16 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("models", nargs="*", metavar="provider/model", help="only these (default: all)")
     parser.add_argument("-c", "--config", metavar="PATH", help="settings file, found as nexus finds it")
     parser.add_argument("--url", type=_url, help="test this running server instead, http://HOST:PORT")
+    parser.add_argument(
+        "--client-key-env", metavar="NAME", help="call with the gateway key that this environment variable holds"
+    )
+    parser.add_argument(
+        "--header",
+        action="append",
+        default=[],
+        metavar="'NAME: VALUE'",
+        help="send this header too, such as 'X-Client-Id: me' or 'X-Provider-API-Key: {{ env.MY_KEY }}'; repeatable",
+    )
     parser.add_argument(
         "--capability",
         type=_capabilities,

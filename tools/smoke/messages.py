@@ -24,6 +24,10 @@ class Messages(Dialect):
     protocol: ClassVar[str] = "anthropic"
     path: ClassVar[str] = "/v1/messages"
     headers: ClassVar[Mapping[str, str]] = {"anthropic-version": "2023-06-01"}
+    pages: ClassVar[bool] = True
+
+    def carry(self, key: str) -> dict[str, str]:
+        return {"x-api-key": key}
 
     def request(self, model: str, content: str | Sequence[Json], *, stream: bool, usage: bool) -> Body:
         body: Body = {"model": model, "max_tokens": MAX_TOKENS, "messages": [{"role": "user", "content": content}]}

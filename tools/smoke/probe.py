@@ -5,8 +5,8 @@ Law: a probe ends in a complete answer or in ``Failed``, never in between.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from nexus.wire import Json
 from tools.smoke.dialect import Answer, Body, Dialect, Spent, demand
@@ -15,10 +15,11 @@ from tools.smoke.exchange import Failed, Gateway, Refused, Trace
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """A protocol and where it is served."""
+    """A protocol, where it is served, and the headers that go with each request."""
 
     dialect: Dialect
     path: str
+    headers: Mapping[str, str] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Probe:
     def send(self, body: Body, trace: Trace) -> Answer:
         """An answer that is complete, of the model that was asked for, with its tokens counted."""
         dialect = self.door.dialect
-        with self.gateway.post(self.door.path + dialect.path, body, dialect.headers, trace) as reply:
+        with self.gateway.post(self.door.path + dialect.path, body, self.door.headers, trace) as reply:
             if self.stream:
                 reader = dialect.reader()
                 for frame in reply.frames():

@@ -1,7 +1,7 @@
 """Rows as people and programs read them, and what they mean for the exit code.
 
 Law: every text that came over the wire is cut to one line of printable characters; the table's cells line up. Nothing
-is written here: whoever writes takes the secrets out first.
+is written here, and the secrets are out already.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ Law: every combination that is tried makes exactly one row, whatever happens to 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from tools.smoke.capabilities import UNTRIED, Capability, capability
 from tools.smoke.dialect import demand
@@ -16,6 +16,8 @@ from tools.smoke.probe import Probe
 HELLO = "Say hello in one short sentence."
 
 OK, FAILED, NOT_SERVED = "ok", "failed", "n/a"
+MOST_SAID = 500
+"""Characters of one error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,14 @@ class Row:
     tokens_out: int | None = None
     route: str = ""
     capabilities: Mapping[str, Capability] = field(default_factory=dict)
+
+
+def without_secrets(row: Row, redact: Callable[[str], str]) -> Row:
+    """The row as it may be shown. Before anything is cut: half a key is not recognised any more."""
+    found = {
+        name: replace(outcome, error=redact(outcome.error)[:MOST_SAID]) for name, outcome in row.capabilities.items()
+    }
+    return replace(row, error=redact(row.error)[:MOST_SAID], capabilities=found)
 
 
 def row(probe: Probe, capabilities: Sequence[str]) -> Row:

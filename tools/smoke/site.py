@@ -1,20 +1,20 @@
 """Where to test: the real server, started here on a port of its own, or one that runs already.
 
-Law: what is started here is what ``nexus`` itself would start from the same settings, but for the address; a running
-server is only asked what any client may ask.
+Law: what is started here is what ``nexus`` itself would start from the same settings, but for the address and TLS,
+whose certificate is for another name; a running server is only asked what any client may ask.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping
 from typing import Self
 from urllib.parse import quote
 
 from nexus.server.run import Running, base_url, bind, start
 from nexus.settings import ListenAddress, Protocols, Settings
 from nexus.wire import Json, mapping, sequence, text
+from tools.smoke.caller import Caller
 from tools.smoke.chat import Chat
 from tools.smoke.dialect import Dialect
 from tools.smoke.exchange import Failed, Gateway, Refused
@@ -31,7 +31,7 @@ class Local:
     """The server on a thread; use as a context manager."""
 
     def __init__(self, settings: Settings) -> None:
-        server = settings.server.model_copy(update={"drain_timeout": DRAIN})
+        server = settings.server.model_copy(update={"drain_timeout": DRAIN, "tls": None})
         self._settings = settings.model_copy(update={"server": server})
         self._ready = threading.Event()
         self._error: Exception | None = None
@@ -54,9 +54,10 @@ class Local:
         """Whether a worker is stuck where nothing can wake it; it would keep the process alive."""
         return self._running.house.workers.busy > 0
 
-    def site(self, timeout: float) -> Site:
+    def site(self, timeout: float, caller: Caller) -> Site:
         paths = self._settings.llm.protocols.enabled_paths()
-        doors = (Door(dialect, paths[dialect.protocol]) for dialect in DIALECTS if dialect.protocol in paths)
+        served = (dialect for dialect in DIALECTS if dialect.protocol in paths)
+        doors = (Door(dialect, paths[dialect.protocol], caller.headers_for(dialect)) for dialect in served)
         routes = self._running.house.gateway.routes
         models = (Model(route.name, route.provider.asks_usage) for route in routes)
         return Site(Gateway(self._url, timeout), tuple(doors), tuple(models))
@@ -81,29 +82,32 @@ class Local:
         await self._running.stop()
 
 
-def remote(url: str, protocols: Protocols, timeout: float) -> Site:
+def remote(url: str, protocols: Protocols, timeout: float, caller: Caller) -> Site:
     """What a running server says it serves. Raises Failed."""
     gateway = Gateway(url.rstrip("/"), timeout)
     names: dict[str, None] = {}
     doors: list[Door] = []
     for dialect in DIALECTS:
         path = protocols.enabled_paths().get(dialect.protocol)
-        listed = None if path is None else model_names(gateway, f"{path}/v1/models", dialect.headers)
-        if path is not None and listed is not None:
-            doors.append(Door(dialect, path))
+        if path is None:
+            continue
+        door = Door(dialect, path, caller.headers_for(dialect))
+        listed = model_names(gateway, door)
+        if listed is not None:
+            doors.append(door)
             names |= dict.fromkeys(listed)
     if not doors:
         raise Failed("the server lists no models in any protocol; are the paths right?")
     return Site(gateway, tuple(doors), tuple(map(Model, names)))
 
 
-def model_names(gateway: Gateway, path: str, headers: Mapping[str, str]) -> list[str] | None:
+def model_names(gateway: Gateway, door: Door) -> list[str] | None:
     """Every model on every page of a list; None where the protocol is not served."""
     names: list[str] = []
-    query = f"?limit={PAGE}" if headers else ""
+    query = f"?limit={PAGE}" if door.dialect.pages else ""
     while True:
         try:
-            page: Json = mapping(gateway.get(path + query, headers))
+            page: Json = mapping(gateway.get(f"{door.path}/v1/models{query}", door.headers))
         except Refused as error:
             if error.status == 404:
                 return None

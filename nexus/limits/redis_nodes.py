@@ -1,0 +1,78 @@
+"""Runs scripts where their keys are: on the one Redis there is, or on a node of a cluster.
+
+Law: worker threads only. A node that no longer has the keys says who has them, and has done nothing: only then is a
+script sent again. Where a node fails, what was learned of the cluster is forgotten and another known one asked first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from nexus.limits.redis_client import connect, errors, place, slot_of
+from nexus.limits.script import RESERVE, SETTLE
+from nexus.settings.limits import RedisStorage
+
+MOST_MOVES = 3
+
+_SHA = {script: hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest() for script in (RESERVE, SETTLE)}
+
+
+class Nodes:
+    """The node that the settings name, and those that it sent us to."""
+
+    def __init__(self, settings: RedisStorage) -> None:
+        """Raises MissingRedis."""
+        self._settings = settings
+        self._first = place(settings)
+        self._clients = {self._first: connect(settings)}
+        self._errors = errors()
+        self._owners: dict[int, str] = {}
+        self._lock = threading.Lock()
+
+    def run(self, script: str, keys: Sequence[str], arguments: Sequence[object]) -> Any:
+        """The script's reply; all its keys lie in one slot. Raises what redis-py does."""
+        slot = slot_of(keys[0]) if keys else None
+        node = self._owners.get(slot, self._first) if slot is not None else self._first
+        for _ in range(MOST_MOVES):
+            try:
+                return self._evaluate(node, script, keys, arguments)
+            except self._errors.moved as moved:
+                node = self._learn(slot, str(moved), node)
+            except self._errors.lost:
+                self._forget(node)
+                raise
+        return self._evaluate(node, script, keys, arguments)
+
+    def close(self) -> None:
+        for client in self._clients.values():
+            # A client closes no pool that it was given.
+            client.connection_pool.disconnect()
+            client.close()
+
+    def _evaluate(self, node: str, script: str, keys: Sequence[str], arguments: Sequence[object]) -> Any:
+        client = self._clients[node]
+        try:
+            return client.evalsha(_SHA[script], len(keys), *keys, *arguments)
+        except self._errors.unknown_script:
+            return client.eval(script, len(keys), *keys, *arguments)
+
+    def _learn(self, slot: int | None, moved: str, asked: str) -> str:
+        """The node that has the slot. ``moved`` is "SLOT HOST:PORT", without a host where it is that of ``asked``."""
+        host, _, port = moved.rpartition(" ")[2].rpartition(":")
+        bracketed = f"[{host}]" if ":" in host and not host.startswith("[") else host
+        node = f"{bracketed or asked.rpartition(':')[0]}:{port}"
+        with self._lock:
+            if node not in self._clients:
+                self._clients[node] = connect(self._settings, node)
+            if slot is not None:
+                self._owners[slot] = node
+        return node
+
+    def _forget(self, failed: str) -> None:
+        with self._lock:
+            self._owners.clear()
+            if self._first == failed:
+                self._first = next((node for node in self._clients if node != failed), failed)

@@ -1,0 +1,101 @@
+"""A cluster of several nodes: each key is counted where it lies, and slots may move."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from nexus.limits.breaker import Breaker
+from nexus.limits.budget import Claim
+from nexus.limits.keys import spending_tag
+from nexus.limits.redis_client import slot_of
+from nexus.limits.store_redis import RedisStore
+from tests.limits.conformance import granted, refused
+from tests.limits.kit import budget, storage
+from tests.limits.redis_server import RedisServer, require
+from tests.serving import wait_until
+
+HALF = 8192
+
+
+@pytest.fixture
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[RedisServer]]:
+    """Two, with half of the slots each."""
+    require()
+    servers = [RedisServer(tmp_path_factory.mktemp("node"), "--cluster-enabled", "yes") for _ in range(2)]
+    first, second = servers
+    command(first, "ADDSLOTSRANGE", 0, HALF - 1)
+    command(second, "ADDSLOTSRANGE", HALF, 2 * HALF - 1)
+    command(second, "MEET", "127.0.0.1", first.port)
+    wait_until(lambda: all(b"cluster_state:ok" in command(server, "INFO") for server in servers), 30)
+    for server in servers:
+        with closing(server.client()) as client:
+            # A node goes on with its own keys when others are gone.
+            client.config_set("cluster-require-full-coverage", "no")
+    yield servers
+    for server in servers:
+        server.kill()
+
+
+def command(server: RedisServer, *words: object) -> Any:
+    with closing(server.client()) as client:
+        return client.execute_command("CLUSTER", *words)
+
+
+def keys_at(server: RedisServer) -> set[str]:
+    with closing(server.client()) as client:
+        return {str(key, "ascii") for key in client.keys("*")}
+
+
+def claims(user: int, amount: int = 1, limit: int = 3) -> list[Claim]:
+    """Of one caller: all in one slot."""
+    tag = spending_tag(f"user{user}", "vendor")[1:-1]
+    return [Claim(budget(limit, 3600, key, tag=tag), amount) for key in ("a", "b")]
+
+
+def test_keys_are_counted_where_they_lie(nodes: list[RedisServer]) -> None:
+    stores = [RedisStore(storage(node)) for node in nodes]
+    for user in range(40):
+        for number in range(3):
+            decision = granted(stores[(user + number) % 2].reserve(claims(user)))
+            stores[user % 2].settle(decision, [1, 1])
+        assert refused(stores[0].reserve(claims(user))).standing.used == 3
+    assert [store.trouble.failures for store in stores] == [0, 0]
+    low, high = map(keys_at, nodes)
+    assert len(low) + len(high) == 80 and low and high
+    assert all(slot_of(key) < HALF for key in low) and all(slot_of(key) >= HALF for key in high)
+    for store in stores:
+        store.close()
+
+
+def test_a_slot_that_moves(nodes: list[RedisServer]) -> None:
+    store = RedisStore(storage(nodes[0]))
+    user = next(user for user in range(100) if slot_of(claims(user)[0].budget.key) < HALF)
+    slot = slot_of(claims(user)[0].budget.key)
+    granted(store.reserve(claims(user)))
+    target = command(nodes[1], "MYID")
+    with closing(nodes[0].client()) as client:
+        client.flushall()
+    for node in reversed(nodes):
+        command(node, "SETSLOT", slot, "NODE", target)
+    granted(store.reserve(claims(user)))
+    assert store.trouble.failures == 0
+    assert keys_at(nodes[1]) and not keys_at(nodes[0])
+    store.close()
+
+
+def test_the_named_node_may_be_down(nodes: list[RedisServer]) -> None:
+    """Whoever knows the rest of the cluster by then goes on with it."""
+    store = RedisStore(storage(nodes[0]), breaker=Breaker(0.0))
+    users = {slot_of(claims(user)[0].budget.key) < HALF: user for user in range(100)}
+    for user in users.values():
+        granted(store.reserve(claims(user)))
+    nodes[0].kill()
+    granted(store.reserve(claims(users[True])))
+    assert store.trouble.failures == 1, "its keys are out of reach"
+    granted(store.reserve(claims(users[False])))
+    assert store.trouble.failures == 1, "those of the other node are not"
+    store.close()

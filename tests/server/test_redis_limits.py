@@ -1,0 +1,281 @@
+"""Redis behind the running server: one budget for several servers, and what callers see while Redis is lost.
+
+The seconds in which a lost Redis is looked for are real here; tests wait until it is found, not for a time.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+from nexus.limits.store_redis import RedisStore
+from tests.conftest import Serve
+from tests.limits.redis_server import RedisServer, require
+from tests.server.test_process import CHAT_PATH, Process, finish
+from tests.serving import CHAT, MESSAGES, Nexus, Reply, anthropic_config, openai_config, wait_until
+from tools.fake_upstream import Behaviour, FakeUpstream
+
+SMART = {**CHAT, "model": "openai/smart"}
+ALICE = {"X-Client-Id": "alice"}
+PLENTY = 10**9
+
+SERVER = """
+[server.client_identification]
+enabled = true
+client_id.http_header = "X-Client-Id"
+[server.rate_limits.storage]
+type = "redis"
+url = "{url}"
+response_timeout = "{patience}"
+on_failure = "{on_failure}"
+"""
+LIMIT = '[llm.providers.{where}.rate_limits.per_user]\n{what} = {limit}\ninterval = "1h"\n'
+
+
+@pytest.fixture
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """One's own, for killing."""
+    require()
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    yield server
+    with suppress(AssertionError):
+        server.go_on()
+    server.kill()
+
+
+def toml(redis: RedisServer, *vendors: str, patience: str = "30s", on_failure: str = "allow", url: str = "") -> str:
+    head = SERVER.format(url=url or redis.url, patience=patience, on_failure=on_failure)
+    return head + "".join(vendors)
+
+
+def requests(limit: int, where: str = "openai") -> str:
+    return LIMIT.format(where=where, what="request_limit", limit=limit)
+
+
+def store_of(nexus: Nexus) -> RedisStore:
+    store = nexus.house.gateway.spending.store
+    assert isinstance(store, RedisStore)
+    return store
+
+
+def is_quiet(nexus: Nexus) -> bool:
+    """Nothing is held for anybody and no worker has anything to do."""
+    house = nexus.house
+    return not (house.gateway.spending.limits.open or house.workers.busy or house.calls)
+
+
+def connected(redis: RedisServer) -> int:
+    """How many sockets of Nexus are open there."""
+    with closing(redis.client()) as client:
+        return sum(entry["name"] == "nexus" for entry in client.client_list())
+
+
+def many(count: int, call: Callable[[int], Reply]) -> Counter[int]:
+    """The statuses of calls at the same time."""
+    with ThreadPoolExecutor(16) as pool:
+        return Counter(reply.status for reply in pool.map(call, range(count)))
+
+
+class TestOneBudget:
+    def test_two_servers_never_pass_on_it(
+        self, redis: RedisServer, serve: Serve, openai_upstream: FakeUpstream
+    ) -> None:
+        config = toml(redis, openai_config(openai_upstream.base_url, requests(25)))
+        houses = [serve(config), serve(config)]
+        seen = many(60, lambda number: houses[number % 2].chat(CHAT, ALICE))
+        assert seen == {200: 25, 429: 35}
+        assert len(openai_upstream.requests) == 25
+        assert houses[0].chat(CHAT, {"X-Client-Id": "bob"}).status == 200
+        wait_until(lambda: all(map(is_quiet, houses)))
+
+    def test_what_one_server_settles_the_other_counts(
+        self, redis: RedisServer, serve: Serve, openai_upstream: FakeUpstream
+    ) -> None:
+        """Each call is held at a guess of a few tokens and costs a hundred."""
+        limit = LIMIT.format(where="openai", what="input_token_limit", limit=1000)
+        config = toml(redis, openai_config(openai_upstream.base_url, limit))
+        houses = [serve(config), serve(config)]
+        openai_upstream.default = Behaviour(input_tokens=100)
+        replies = [houses[number % 2].chat(CHAT, ALICE) for number in range(12)]
+        assert [reply.status for reply in replies] == [200] * 10 + [429] * 2
+        assert replies[9].headers["x-ratelimit-limit-tokens"] == "1000"
+        assert (replies[10].headers["x-nexus-limit"], int(replies[10].headers["retry-after"]) > 3000) == ("own", True)
+
+    def test_two_processes(self, redis: RedisServer, tmp_path: Path, openai_upstream: FakeUpstream) -> None:
+        (tmp_path / "nexus.toml").write_text(
+            "[server.rate_limits]\nglobal = { limit = 21, interval = '1h' }\n"
+            + f'[server.rate_limits.storage]\ntype = "redis"\nurl = "{redis.url}"\nresponse_timeout = "30s"\n'
+            + openai_config(openai_upstream.base_url)
+        )
+        processes = [Process(tmp_path, "-l", "127.0.0.1:0") for _ in range(2)]
+        try:
+
+            def call(number: int) -> int:
+                response = processes[number % 2].post(CHAT_PATH, CHAT)
+                finish(response)
+                return response.status
+
+            with ThreadPoolExecutor(8) as pool:
+                assert Counter(pool.map(call, range(40))) == {200: 21, 429: 19}
+            assert len(openai_upstream.requests) == 21
+        finally:
+            for process in processes:
+                process.kill()
+
+
+class TestLost:
+    def test_killed_and_restarted_under_load(
+        self, redis: RedisServer, serve: Serve, openai_upstream: FakeUpstream
+    ) -> None:
+        """No caller sees an error, and the scarce model keeps its limit although Redis forgets everything twice."""
+        limits = requests(PLENTY) + requests(40, "openai.models.smart")
+        nexus = serve(toml(redis, openai_config(openai_upstream.base_url, limits)))
+        store, over, seen, lock = store_of(nexus), threading.Event(), Counter[tuple[str, int]](), threading.Lock()
+
+        def load() -> None:
+            while not over.is_set():
+                for body in (CHAT, SMART):
+                    reply = nexus.chat(body, ALICE)
+                    with lock:
+                        seen[str(body["model"]), reply.status] += 1
+
+        def more(calls: int) -> None:
+            enough = seen.total() + calls
+            wait_until(lambda: seen.total() >= enough, 60)
+
+        threads = [threading.Thread(target=load) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        try:
+            for _ in range(2):
+                more(20)
+                redis.kill()
+                wait_until(lambda: store.is_lost, 60)
+                more(40)
+                redis.start()
+                wait_until(lambda: not store.is_lost, 60)
+            more(60)
+        finally:
+            over.set()
+            for thread in threads:
+                thread.join(60)
+        assert {key: seen[key] for key in seen if key[1] != 200} == {
+            ("openai/smart", 429): seen["openai/smart", 429],
+        }
+        assert seen["openai/smart", 200] == 40
+        assert store.trouble.local > 0
+        wait_until(lambda: is_quiet(nexus))
+        nexus.chat(CHAT, ALICE)
+        assert connected(redis) > 0, "it counts in Redis again"
+
+    def test_deny_says_503_in_each_dialect_until_redis_is_back(
+        self, redis: RedisServer, serve: Serve, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream
+    ) -> None:
+        vendors = (
+            openai_config(openai_upstream.base_url, requests(PLENTY)),
+            anthropic_config(anthropic_upstream.base_url, requests(PLENTY, "anthropic")),
+        )
+        nexus = serve(toml(redis, *vendors, on_failure="deny"))
+        assert nexus.chat(CHAT, ALICE).status == 200
+        redis.kill()
+        refused = nexus.chat(CHAT, ALICE)
+        assert (refused.status, refused.headers["x-nexus-error"]) == (503, "overloaded")
+        assert refused.json["error"]["message"] == "limits cannot be checked at the moment"
+        assert refused.headers["retry-after"] == "1"
+        other = nexus.messages(MESSAGES, ALICE)
+        assert (other.status, other.headers["x-nexus-error"], other.json["type"]) == (503, "overloaded", "error")
+        assert other.json["error"]["type"] == "overloaded_error"
+        streamed = nexus.chat({**CHAT, "stream": True}, ALICE)
+        assert (streamed.status, streamed.headers["content-type"]) == (503, "application/json")
+        assert len(openai_upstream.requests) == 1 and not anthropic_upstream.requests
+        assert nexus.request("GET", "/health").status == 200
+        wait_until(lambda: is_quiet(nexus))
+        redis.start()
+        wait_until(lambda: nexus.chat(CHAT, ALICE).status == 200, 60)
+        assert nexus.messages(MESSAGES, ALICE).status == 200
+
+    def test_what_is_not_limited_needs_no_redis(
+        self, redis: RedisServer, serve: Serve, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream
+    ) -> None:
+        vendors = (
+            openai_config(openai_upstream.base_url, requests(PLENTY)),
+            anthropic_config(anthropic_upstream.base_url),
+        )
+        nexus = serve(toml(redis, *vendors, on_failure="deny"))
+        redis.kill()
+        assert nexus.chat(CHAT, ALICE).status == 503
+        assert nexus.messages(MESSAGES, ALICE).status == 200
+
+
+class TestStalled:
+    def test_the_loop_goes_on(self, redis: RedisServer, serve: Serve, openai_upstream: FakeUpstream) -> None:
+        nexus = serve(toml(redis, openai_config(openai_upstream.base_url, requests(PLENTY))))
+        wait_until(lambda: is_quiet(nexus))
+        redis.stall()
+        with ThreadPoolExecutor(3) as pool:
+            waiting = [pool.submit(nexus.chat, CHAT, ALICE) for _ in range(3)]
+            wait_until(lambda: nexus.house.workers.busy == 3)
+            for _ in range(5):
+                assert nexus.request("GET", "/health").status == 200
+                assert nexus.request("GET", "/llm/openai/v1/models", headers=ALICE).status == 200
+            assert not any(call.done() for call in waiting)
+            assert openai_upstream.requests == []
+            redis.go_on()
+            assert [call.result(60).status for call in waiting] == [200] * 3
+        wait_until(lambda: is_quiet(nexus))
+
+    def test_calls_go_on_after_the_timeout(
+        self, redis: RedisServer, serve: Serve, openai_upstream: FakeUpstream
+    ) -> None:
+        nexus = serve(toml(redis, openai_config(openai_upstream.base_url, requests(3)), patience="50ms"))
+        store = store_of(nexus)
+        wait_until(lambda: is_quiet(nexus))
+        redis.stall()
+        replies = [nexus.chat(CHAT, ALICE) for _ in range(4)]
+        assert [reply.status for reply in replies] == [200, 200, 200, 429], "the local window decides"
+        assert store.is_lost
+        redis.go_on()
+        wait_until(lambda: nexus.chat(CHAT, {"X-Client-Id": "bob"}).status > 0 and not store.is_lost, 60)
+
+    def test_a_client_that_leaves_meanwhile_leaves_nothing(
+        self, redis: RedisServer, serve: Serve, openai_upstream: FakeUpstream
+    ) -> None:
+        nexus = serve(toml(redis, openai_config(openai_upstream.base_url, requests(1))))
+        wait_until(lambda: is_quiet(nexus))
+        redis.stall()
+        with socket.create_connection(("127.0.0.1", nexus.port), timeout=10) as sock:
+            body = b'{"model": "openai/gpt-4", "messages": [{"role": "user", "content": "Hi"}]}'
+            head = (
+                f"POST {CHAT_PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-Client-Id: alice\r\n"
+                f"Content-Length: {len(body)}\r\n\r\n"
+            )
+            sock.sendall(head.encode() + body)
+            wait_until(lambda: nexus.house.workers.busy == 1)
+        call = next(iter(nexus.house.calls.values()))
+        wait_until(lambda: call.cancel.reason is not None)
+        redis.go_on()
+        wait_until(lambda: is_quiet(nexus))
+        assert openai_upstream.requests == []
+
+
+def test_nothing_stays_behind_when_the_server_stops(
+    no_leak: None, redis: RedisServer, tmp_path: Path, openai_upstream: FakeUpstream
+) -> None:
+    before = set(threading.enumerate())
+    with Nexus.of(toml(redis, openai_config(openai_upstream.base_url, requests(PLENTY))), tmp_path) as nexus:
+        assert many(30, lambda number: nexus.chat(CHAT, ALICE)) == {200: 30}
+        assert connected(redis) > 0
+    wait_until(lambda: connected(redis) == 0)
+
+    def left() -> set[str]:
+        fresh = set(threading.enumerate()) - before
+        return {thread.name for thread in fresh if thread.name.startswith("nexus")}
+
+    wait_until(lambda: not left())

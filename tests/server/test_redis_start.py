@@ -1,0 +1,154 @@
+"""What Nexus says of Redis at start: a missing package, a wrong address, password or certificate; and that it serves.
+
+Law of the lines: one of them names host and port and what to mend, and none holds a password.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.limits.redis_server import RedisServer, free_port, require
+from tests.peers import Tls, unused_port
+from tests.server.test_process import CHAT_PATH, Process, finish
+from tests.serving import CHAT, openai_config, wait_until
+from tools.fake_upstream import FakeUpstream
+
+PASSWORD = "redis-hushhush-6061"
+
+Start = Callable[..., Process]
+StartRedis = Callable[..., RedisServer]
+
+
+@pytest.fixture
+def start_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartRedis]:
+    require()
+    with ExitStack() as stack:
+
+        def run(*options: str) -> RedisServer:
+            server = RedisServer(tmp_path_factory.mktemp("redis"), *options)
+            stack.callback(server.kill)
+            return server
+
+        yield run
+
+
+def toml(upstream: FakeUpstream, url: str, more: str = "") -> str:
+    limits = "[server.rate_limits]\nglobal = { limit = 1000, interval = '1h' }\n"
+    storage = f'[server.rate_limits.storage]\ntype = "redis"\nurl = "{url}"\n{more}\n'
+    return limits + storage + openai_config(upstream.base_url)
+
+
+@pytest.fixture
+def start(tmp_path: Path, openai_upstream: FakeUpstream) -> Iterator[Start]:
+    with ExitStack() as stack:
+
+        def run(url: str, more: str = "") -> Process:
+            (tmp_path / "nexus.toml").write_text(toml(openai_upstream, url, more))
+            process = Process(tmp_path, "-l", "127.0.0.1:0")
+            stack.callback(process.kill)
+            return process
+
+        yield run
+
+
+def said(process: Process, *words: str) -> None:
+    """Before the first call, in one line, and without the password."""
+    wait_until(lambda: any(all(word in line for word in words) for line in process.lines), 20)
+    assert PASSWORD not in process.output
+
+
+def serves(process: Process) -> bool:
+    response = process.post(CHAT_PATH, CHAT)
+    finish(response)
+    return response.status == 200
+
+
+class TestLines:
+    def test_it_is_there(self, start: Start, start_redis: StartRedis) -> None:
+        redis = start_redis("--requirepass", PASSWORD)
+        process = start(f"redis://:{PASSWORD}@127.0.0.1:{redis.port}/0")
+        said(process, "INFO", "limits are counted in Redis", f"redis=127.0.0.1:{redis.port}")
+        assert serves(process) and not process.said("ERROR")
+
+    def test_a_wrong_address(self, start: Start) -> None:
+        require()
+        port = unused_port()
+        process = start(f"redis://user:{PASSWORD}@127.0.0.1:{port}/0")
+        said(process, "ERROR", "Redis is lost", f"redis=127.0.0.1:{port}", "Connection refused")
+        assert serves(process)
+
+    @pytest.mark.parametrize("login", [f":{PASSWORD}@", f"somebody:{PASSWORD}@", ""], ids=["password", "user", "none"])
+    def test_a_wrong_login(self, start: Start, start_redis: StartRedis, login: str) -> None:
+        redis = start_redis("--requirepass", "another-hushhush-4711")
+        process = start(f"redis://{login}127.0.0.1:{redis.port}/0")
+        said(process, "ERROR", f"redis=127.0.0.1:{redis.port}", "the login with the user name and password of url")
+        assert serves(process)
+
+    def test_rights_that_do_not_suffice(self, start: Start, start_redis: StartRedis) -> None:
+        redis = start_redis("--user", "default", "on", "nopass", "~*", "+@all", "-@scripting")
+        said(start(redis.url), "ERROR", f"redis=127.0.0.1:{redis.port}", "no permissions")
+
+
+class TestTls:
+    @pytest.fixture
+    def port(self, tls: Tls, start_redis: StartRedis) -> int:
+        port = free_port()
+        key = str(Path(tls.ca_file).with_name("key.pem"))
+        files = ("--tls-cert-file", tls.ca_file, "--tls-key-file", key, "--tls-ca-cert-file", tls.ca_file)
+        start_redis("--tls-port", str(port), *files, "--tls-auth-clients", "no")
+        return port
+
+    def test_a_certificate_that_is_trusted(self, start: Start, port: int, tls: Tls) -> None:
+        process = start(f"rediss://127.0.0.1:{port}", f'tls.ca_file = "{tls.ca_file}"')
+        said(process, "INFO", "limits are counted in Redis", f"redis=127.0.0.1:{port}")
+        assert serves(process)
+
+    def test_one_that_is_not(self, start: Start, port: int) -> None:
+        process = start(f"rediss://:{PASSWORD}@127.0.0.1:{port}")
+        said(process, "ERROR", f"redis=127.0.0.1:{port}", "TLS: the certificate is not trusted", "tls.ca_file")
+        assert serves(process)
+
+    def test_without_tls_at_a_port_with_it(self, start: Start, port: int) -> None:
+        process = start(f"redis://127.0.0.1:{port}")
+        said(process, "ERROR", f"redis=127.0.0.1:{port}", "rediss://")
+
+    def test_with_tls_at_a_port_without_it(self, start: Start, start_redis: StartRedis) -> None:
+        redis = start_redis()
+        process = start(f"rediss://127.0.0.1:{redis.port}", 'connect_timeout = "200ms"')
+        said(process, "ERROR", f"redis=127.0.0.1:{redis.port}", "a port without TLS")
+
+
+HIDDEN = "import sys; sys.modules['redis'] = None; from nexus.cli import main; sys.exit(main(sys.argv[1:]))"
+
+
+def finished(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    return subprocess.run(
+        [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, timeout=60
+    )
+
+
+class TestMissingPackage:
+    @pytest.mark.parametrize("command", [("check",), ("-l", "127.0.0.1:0")], ids=["check", "serve"])
+    def test_not_installed(self, tmp_path: Path, openai_upstream: FakeUpstream, command: tuple[str, ...]) -> None:
+        (tmp_path / "nexus.toml").write_text(toml(openai_upstream, "redis://localhost"))
+        done = finished(tmp_path, "-c", HIDDEN, *command)
+        assert (done.returncode, done.stdout) == (1, "")
+        where = "nexus.toml:4: server.rate_limits.storage.type"
+        assert done.stderr == (
+            f"{where}: needs the Python package redis, which is not installed; pip install 'nexus[redis]'\n"
+        )
+
+    def test_broken(self, tmp_path: Path, openai_upstream: FakeUpstream) -> None:
+        """A package that is found and cannot be imported: settings that load, and a start that does not."""
+        (tmp_path / "nexus.toml").write_text(toml(openai_upstream, "redis://localhost"))
+        (tmp_path / "redis.py").write_text("raise ImportError('broken')\n")
+        done = finished(tmp_path, "-m", "nexus", "-l", "127.0.0.1:0")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.count("\n") == 1 and "needs the Python package redis" in done.stderr

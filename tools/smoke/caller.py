@@ -1,0 +1,82 @@
+"""Whom the smoke test calls as: a gateway key out of the environment, and headers of one's own choice.
+
+Law: a key stands in the environment only, never on the command line and never in what is written; what is refused is
+not repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from nexus.header_rules.names import OWN_CREDENTIALS, is_denied, is_secret, read_header_name
+from nexus.settings.templates import expand
+from tools.smoke.dialect import Dialect
+
+HEADER = "write it like 'Name: value'; the value may hold {{ env.NAME }}"
+
+
+class UsageError(Exception):
+    """The command asks for something that does not exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """``secrets`` is what no output may show."""
+
+    key: str = field(default="", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    def headers_for(self, dialect: Dialect) -> dict[str, str]:
+        """What goes with every request; headers of one's own choice win."""
+        return {**dialect.headers, **(dialect.carry(self.key) if self.key else {}), **self.headers}
+
+
+NOBODY = Caller()
+
+
+def read_caller(variable: str | None, headers: Sequence[str], environ: Mapping[str, str]) -> Caller:
+    """Raises UsageError."""
+    key = _key(variable, environ) if variable is not None else ""
+    read = [_header(header, environ) for header in headers]
+    hidden = [secret for _, _, secrets in read for secret in secrets]
+    return Caller(key, {name: value for name, value, _ in read}, (*([key] if key else []), *hidden))
+
+
+def _key(variable: str, environ: Mapping[str, str]) -> str:
+    key = environ.get(variable, "").strip()
+    if not key:
+        raise UsageError(f"--client-key-env: environment variable {variable} is not set")
+    if not _fits(key):
+        raise UsageError(f"--client-key-env: {variable} holds what cannot stand in an HTTP header")
+    return key
+
+
+def _header(text: str, environ: Mapping[str, str]) -> tuple[str, str, tuple[str, ...]]:
+    """Name, value, and what of it is secret."""
+    name, colon, template = text.partition(":")
+    expansion = expand(template.strip(), environ)
+    for _, problem in expansion.problems:
+        raise UsageError(f"--header: {problem}")
+    value: str = expansion.data
+    try:
+        name = read_header_name(name.strip())
+    except ValueError:
+        colon = ""
+    if not colon or not value or not _fits(value):
+        raise UsageError(f"--header: {HEADER}")
+    if is_denied(name) and name not in OWN_CREDENTIALS:
+        raise UsageError(f"--header: {name} is written by the test itself")
+    return name, value, tuple(_secrets(name, value, value != template.strip()))
+
+
+def _secrets(name: str, value: str, expanded: bool) -> Iterator[str]:
+    if expanded or is_secret(name):
+        yield value
+        # The credential behind a scheme such as Bearer is repeated without it.
+        yield value.rpartition(" ")[2]
+
+
+def _fits(value: str) -> bool:
+    return value.isascii() and value.isprintable()
