@@ -1,8 +1,8 @@
-"""Fixtures: the two fake vendors and a server in front of them."""
+"""Fixtures: the two fake vendors and a server in front of them; and the watch over secrets, in every test."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,10 +10,29 @@ import pytest
 
 from tests.peers import no_leak as no_leak
 from tests.peers import tls as tls
+from tests.secrets import cut
 from tests.serving import Nexus, anthropic_config, openai_config
+from tests.watch import ears as ears
+from tests.watch import lower_levels
+from tests.watch import nothing_leaks as nothing_leaks
 from tools.fake_upstream import FakeUpstream
 
 Serve = Callable[..., Nexus]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Everything is logged, and tests that look at a log still see what they asked for."""
+    lower_levels()
+    if config.option.log_level is None:
+        config.option.log_level = "WARNING"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What was captured is shown under a test that failed, a leaked secret with it."""
+    report = yield
+    report.sections = [(name, cut(text)) for name, text in report.sections]
+    return report
 
 
 @pytest.fixture

@@ -17,9 +17,10 @@ from typing import Any, Self
 
 from nexus.server.house import House
 from nexus.server.run import Running, base_url, bind, start
-from nexus.settings import ListenAddress, Settings, load
+from nexus.settings import ListenAddress, Settings, load, secrets
+from tests.secrets import is_known
 
-KEY = "sk-house-key-0123456789"
+KEY = "sk-hushhush-house-0123456789"
 
 OPENAI = """
 [llm.providers.openai]
@@ -97,6 +98,8 @@ class Nexus:
         return self.running.house
 
     def __enter__(self) -> Self:
+        known = all(map(is_known, secrets(self.settings)))
+        assert known, "a secret of the settings would not be recognised if it leaked; see tests/secrets.py"
         self._thread = threading.Thread(target=lambda: asyncio.run(self._main()), name="nexus-under-test")
         self._thread.start()
         assert self._ready.wait(10)
@@ -118,6 +121,9 @@ class Nexus:
         await self.running.stop()
 
     def request(self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Reply:
+        for name in CARRIERS & {name.lower() for name in headers or {}}:
+            shown = next(value for key, value in (headers or {}).items() if key.lower() == name)
+            assert is_known(shown.rpartition(" ")[2]), f"the secret in {name} would not be recognised if it leaked"
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             connection.request(method, path, body or None, dict(headers or {}))
@@ -144,6 +150,9 @@ def wait_until(holds: Callable[[], bool], seconds: float = 5.0) -> None:
         assert time.monotonic() < deadline, "it did not come true in time"
         time.sleep(0.002)
 
+
+CARRIERS = frozenset({"authorization", "x-api-key", "x-nexus-key", "proxy-authorization", "x-provider-api-key"})
+"""The headers that a secret of a client comes in."""
 
 CHAT = {"model": "openai/gpt-4", "messages": [{"role": "user", "content": "Hello!"}]}
 MESSAGES = {"model": "anthropic/claude", "max_tokens": 64, "messages": [{"role": "user", "content": "Hello!"}]}

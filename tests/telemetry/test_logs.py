@@ -12,7 +12,7 @@ import pytest
 
 from nexus.telemetry import logs
 
-SECRET = "sk-live-0123456789"
+SECRET = "sk-hushhush-0123456789"
 OWN = logging.getLogger("nexus.test")
 FOREIGN = logging.getLogger("urllib3.test")
 

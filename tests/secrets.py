@@ -1,0 +1,93 @@
+"""How to know a secret when it is seen: every kind of it that a test makes up.
+
+Law: whatever a test makes up as a key, a token or a password holds MARK, near its beginning so that a cut-off one is
+known too; the few that cannot (tokens that are signed, keys that are generated, what the fakes bring) have a sign of
+their own here. tests/watch.py looks for all of them in whatever Nexus says.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from tools.fake_upstream import ACCESS_KEY, SECRET_KEY
+
+MARK = "hushhush"
+"""Letters only: it looks the same in a URL, in JSON, in a repr and in a header."""
+
+SHORTEST = 6
+"""What is shorter is a word ("none", "any"), as it is for the redaction of logs."""
+
+WORDS = frozenset({"not-used", "unused", "made-up", "ollama", "openai", "ollama-host", "production"})
+"""What is no secret although it stands where one could."""
+
+_BEFORE, _AFTER = rb"[\w.~+/=%:@-]{0,80}?", rb"[\w.~+/=%-]{0,200}"
+
+
+@dataclass(frozen=True)
+class Sign:
+    """``needle`` is searched for at first, for that is quick; ``pattern`` then finds the whole secret."""
+
+    kind: str
+    needle: bytes
+    pattern: re.Pattern[bytes]
+
+
+def _literal(kind: str, text: str) -> Iterator[Sign]:
+    for spelling in {text, quote(text, safe="")}:
+        needle = spelling.encode()
+        yield Sign(kind, needle, re.compile(_BEFORE + re.escape(needle) + _AFTER))
+
+
+def _in_base64(kind: str, text: str) -> Iterator[Sign]:
+    """What no neighbour changes, at each of the three places in a group of bytes where the text can begin."""
+    raw = text.encode()
+    for shift in range(3):
+        first, end = -(-8 * shift // 6), 8 * (shift + len(raw)) // 6
+        needle = base64.b64encode(b"\0" * shift + raw)[first:end]
+        yield Sign(kind, needle, re.compile(_BEFORE + re.escape(needle) + _AFTER))
+
+
+SIGNS: tuple[Sign, ...] = (
+    *_literal("a made-up secret", MARK),
+    *_literal("a made-up secret in capitals, as the keys of AWS are", MARK.upper()),
+    *_in_base64("a made-up secret in base64", MARK),
+    Sign("a gateway key", b"nx-", re.compile(rb"\bnx-[A-Za-z0-9]{20,}")),
+    Sign("a token", b"eyJ", re.compile(rb"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}(?:\.[\w-]*)?")),
+    Sign("a private key", b"PRIVATE KEY-----", re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----[\w+/=\s\\]*")),
+    # How every RSA key in PKCS #8 begins, without the frame around it.
+    Sign("a private key", b"BADANBgkqhkiG9w0BAQEFAASC", re.compile(rb"[\w+/]{0,8}BADANBgkqhkiG9w0BAQEFAASC[\w+/=]*")),
+    Sign("an access token of Google", b"ya29.", re.compile(rb"\bya29\.[\w-]+")),
+    *_literal("the secret key of the fake of AWS", SECRET_KEY),
+    *_literal("the access key of the fake of AWS", ACCESS_KEY),
+    *_literal("the refresh token of the fake of Google", "1//fake-refresh-token"),
+    *_literal("the client secret of the fake of Google", "fake-client-secret"),
+)
+
+
+def found_in(said: bytes) -> Iterator[tuple[Sign, re.Match[bytes]]]:
+    """Every secret that a text holds."""
+    for sign in SIGNS:
+        if sign.needle in said:
+            yield from ((sign, match) for match in sign.pattern.finditer(said))
+
+
+def is_known(secret: str) -> bool:
+    """Whether the watch would recognise a secret, or need not because it is a mere word."""
+    return len(secret) < SHORTEST or secret in WORDS or any(True for _ in found_in(as_bytes(secret)))
+
+
+def as_bytes(text: str | bytes) -> bytes:
+    return text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+
+
+def cut(text: str) -> str:
+    """The text without its secrets, for whoever reads about a leak."""
+    said = as_bytes(text)
+    for sign in SIGNS:
+        if sign.needle in said:
+            said = sign.pattern.sub(b"[SECRET]", said)
+    return said.decode("utf-8", "replace")

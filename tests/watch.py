@@ -1,0 +1,196 @@
+"""Looks for secrets in everything that Nexus says while the tests run: logs, errors, replies, consoles.
+
+Law: logging is at its lowest level, and records are looked at as they would be written but before the redaction, which
+is only the second line of defence and is proven in tests/telemetry/test_logs.py. A leak fails the test in which it
+happened, by its place and never by the secret. What a test says on purpose it names with ``allowed_to_say``.
+
+Third-party classes are wrapped to listen, and so is the beginning of our errors; nothing is replaced. What is seen of a
+process of its own is what it prints, which is redacted already. Loggers of the SDKs that tests use as clients, which
+Nexus never imports, are left alone: they log what the client sends.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import pytest
+from tornado.iostream import BaseIOStream
+
+from nexus.errors import NexusError
+from nexus.settings import SettingsError
+from nexus.telemetry import logs
+from tests.secrets import as_bytes, cut, found_in
+
+Place = Literal["log", "error", "reply", "console"]
+
+CLIENTS = frozenset({"openai", "anthropic", "httpx", "httpcore", "google_genai"})
+"""Loggers that Nexus does not have."""
+
+KEPT = 2048
+"""Bytes of a connection that are looked at again with what follows, for secrets that are cut in two."""
+
+_FRAME = re.compile(rb"[0-9a-fA-F]+\r\n")
+
+
+class Watch:
+    """What was seen since the last time that somebody asked."""
+
+    def __init__(self) -> None:
+        self.test = "outside of all tests"
+        self.looked: dict[Place, int] = {"log": 0, "error": 0, "reply": 0, "console": 0}
+        self._leaks: dict[str, None] = {}
+        self._allowed: list[tuple[Place, bytes]] = []
+
+    def look(self, place: Place, where: str, said: str | bytes) -> bool:
+        """Whether there was a leak."""
+        self.looked[place] += 1
+        raw, clean = as_bytes(said), True
+        for sign, match in found_in(raw):
+            if any(place == allowed and words in match[0] for allowed, words in self._allowed):
+                continue
+            clean = False
+            around = raw[max(0, match.start() - 80) : match.start()] + match[0] + raw[match.end() : match.end() + 80]
+            words = cut(around.decode("utf-8", "replace"))
+            self._leaks[f"{sign.kind} in {place} ({where}): ...{words}... [{self.test}]"] = None
+        return not clean
+
+    def take(self) -> list[str]:
+        """Every leak, once."""
+        leaks = list(self._leaks)
+        self._leaks.clear()
+        return leaks
+
+    @contextmanager
+    def allowing(self, place: Place, words: bytes) -> Iterator[None]:
+        entry = (place, words)
+        self._allowed.append(entry)
+        try:
+            yield
+        finally:
+            self._allowed.remove(entry)
+
+
+WATCH = Watch()
+
+
+@contextmanager
+def allowed_to_say(place: Place, secret: str) -> Iterator[None]:
+    """Inside, this one secret may be said at this one place."""
+    assert secret
+    with WATCH.allowing(place, secret.encode()):
+        yield
+
+
+def judge(leaks: Sequence[str]) -> None:
+    if leaks:
+        pytest.fail("a secret was said:\n" + "\n".join(leaks), pytrace=False)
+
+
+# -- ears ----------------------------------------------------------------------------------------------------------
+
+
+class Ear(logging.Handler):
+    """Every record in both styles, without the redaction."""
+
+    formatters: Sequence[logging.Formatter] = tuple(make() for make in logs.FORMATTERS.values())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        root = record.name.partition(".")[0]
+        if root in CLIENTS or (root == "botocore" and "providers.bedrock" not in sys.modules):
+            return
+        where = f"{record.name}, {record.filename}:{record.lineno}"
+        try:
+            said = [formatter.format(record) for formatter in self.formatters]
+        except Exception:  # noqa: BLE001 - a record that cannot be written is looked at as it is
+            said = [f"{record.msg} {record.args!r}"]
+        for text in said:
+            if WATCH.look("log", where, text):
+                return
+
+
+def _hear_replies(patch: pytest.MonkeyPatch) -> None:
+    """All that Tornado sends, which is all that the server under test sends; no fake is made of it."""
+    write = BaseIOStream.write
+
+    def heard(stream: BaseIOStream, data: bytes | memoryview) -> Any:
+        last: bytes = vars(stream).get("_heard", b"")
+        piece = bytes(data)
+        said = last + piece
+        frame = _FRAME.match(piece) if last.endswith(b"\r\n") else None
+        # The body without the lines between chunks, in which a secret may be cut.
+        body = last[:-2] + piece[frame.end() :] if frame else said
+        leaked = WATCH.look("reply", "to a client", said) or (frame and WATCH.look("reply", "over two chunks", body))
+        vars(stream)["_heard"] = b"" if leaked else body[-KEPT:]
+        return write(stream, data)
+
+    patch.setattr(BaseIOStream, "write", heard)
+
+
+def _hear_errors(patch: pytest.MonkeyPatch) -> None:
+    made, refused = NexusError.__init__, SettingsError.__init__
+
+    def heard(error: NexusError, message: str, *, param: str | None = None, retry_after: float | None = None) -> None:
+        WATCH.look("error", type(error).__name__, f"{message} {param or ''}")
+        made(error, message, param=param, retry_after=retry_after)
+
+    def heard_settings(error: SettingsError, problems: Any) -> None:
+        refused(error, problems)
+        WATCH.look("error", type(error).__name__, str(error))
+
+    patch.setattr(NexusError, "__init__", heard)
+    patch.setattr(SettingsError, "__init__", heard_settings)
+
+
+def _hear_processes(patch: pytest.MonkeyPatch) -> None:
+    communicate = subprocess.Popen.communicate
+
+    def heard(process: subprocess.Popen[Any], *given: Any, **named: Any) -> tuple[Any, Any]:
+        said = communicate(process, *given, **named)
+        if is_nexus(process.args):
+            for stream, text in zip(("stdout", "stderr"), said, strict=True):
+                WATCH.look("console", stream, text or b"")
+        return said
+
+    patch.setattr(subprocess.Popen, "communicate", heard)
+
+
+def is_nexus(arguments: Any) -> bool:
+    """Whether a process is one of ours, and not a fake vendor or a client."""
+    words = [arguments] if isinstance(arguments, str) else [str(word) for word in arguments]
+    return "nexus" in words or any(word.endswith("smoke_test.py") for word in words)
+
+
+# -- for conftest.py -----------------------------------------------------------------------------------------------
+
+
+def lower_levels() -> None:
+    """The root's has to be set before pytest keeps it, which puts it back after each phase of a test."""
+    for logger in (logging.getLogger(), *map(logging.getLogger, logs.OWN_LOGGERS)):
+        logger.setLevel(logs.TRACE)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ears() -> Iterator[None]:
+    ear = Ear()
+    with pytest.MonkeyPatch.context() as patch:
+        for hear in (_hear_replies, _hear_errors, _hear_processes):
+            hear(patch)
+        logging.getLogger().addHandler(ear)
+        yield
+        logging.getLogger().removeHandler(ear)
+    judge(WATCH.take())
+
+
+@pytest.fixture(autouse=True)
+def nothing_leaks(ears: None, request: pytest.FixtureRequest) -> Iterator[None]:
+    """The first fixture of every test, so that it looks last."""
+    lower_levels()
+    WATCH.test = request.node.nodeid
+    yield
+    judge(WATCH.take())
