@@ -1,0 +1,52 @@
+"""The error object of both of OpenAI's dialects: ``{"error": {message, type, param, code}}``.
+
+Law: one table from our kinds to ``type`` and ``code``. Source: OpenAI's error codes guide.
+"""
+
+from __future__ import annotations
+
+from nexus.errors import NexusError
+from nexus.wire import Json, decode, encode, mapping
+
+_INVALID = "invalid_request_error"
+_SERVER = "server_error"
+
+TYPES: dict[str, tuple[str, str | None]] = {
+    "invalid_request": (_INVALID, None),
+    "unsupported_feature": (_INVALID, "unsupported_feature"),
+    "authentication": (_INVALID, "invalid_api_key"),
+    "permission": ("permission_error", None),
+    "not_found": (_INVALID, "not_found"),
+    "model_not_found": (_INVALID, "model_not_found"),
+    "method_not_allowed": (_INVALID, "method_not_allowed"),
+    "no_websocket": (_INVALID, "no_websocket"),
+    "request_too_large": (_INVALID, "request_too_large"),
+    "unsupported_media_type": (_INVALID, "unsupported_media_type"),
+    "context_length": (_INVALID, "context_length_exceeded"),
+    "content_policy": (_INVALID, "content_policy_violation"),
+    "rate_limit": ("rate_limit_error", "rate_limit_exceeded"),
+    "quota": ("insufficient_quota", "insufficient_quota"),
+    "overloaded": (_SERVER, "overloaded"),
+    "timeout": (_SERVER, "upstream_timeout"),
+    "unreachable": (_SERVER, "upstream_unreachable"),
+    "protocol": (_SERVER, "upstream_protocol"),
+    "stream_interrupted": (_SERVER, "stream_interrupted"),
+    "upstream": (_SERVER, None),
+    "answered": (_SERVER, None),
+    "cancelled": (_SERVER, "cancelled"),
+    "internal": (_SERVER, "internal_error"),
+}
+
+
+def write_error(error: NexusError, request_id: str) -> bytes:
+    """The whole body; ``request_id`` travels in a header of these dialects."""
+    kind, code = TYPES.get(error.kind, TYPES["internal"])
+    return encode({"error": {"message": error.message, "type": kind, "param": error.param, "code": code}})
+
+
+def read_body(body: bytes) -> dict[str, Json]:
+    """The ``error`` object of a body in this shape, {} for anything else."""
+    try:
+        return dict(mapping(mapping(decode(body)).get("error")))
+    except ValueError:
+        return {}

@@ -1,0 +1,144 @@
+"""A conversation that is too long for the model, known by its wording, and said as Claude Code understands it.
+
+Law: the one place where wording decides, because these vendors have no code for it. Consulted only where the vendor's
+own code says no more than that the request is invalid or too large, or says nothing at all inside a stream. A wrong
+guess changes the error's kind, never loses the vendor's words. Phrases are looked for as they stand, in any case; the
+families only tell where they are from, for a proxy repeats the words of whatever stands behind it.
+
+Sources: errors as users reported them in google-gemini/gemini-cli 4231, 6678, 19727, RooCodeInc/Roo-Code 1767,
+vllm-project/vllm 10440, 20409, continuedev/continue 6005, 6136, aaif-goose/goose 7504, NousResearch/hermes-agent 98726,
+daisuke-awaji/moca 254, OpenDevin/OpenDevin 1902, co-l/openfox 31, anomalyco/opencode 27629, and what the overflow tests
+of badlogic/pi-mono quote. How Claude Code reads them: its binary, 2.1.197.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nexus.errors import Rejected
+
+TOO_LONG = "prompt is too long"
+"""With these words in it, in any case, Claude Code compacts and tries again, whatever the status but 429."""
+
+NO_ROOM = "input length and `max_tokens` exceed context limit"
+"""With these and three numbers it asks for fewer tokens and tries again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """``says`` recognises it. The first of ``needed`` that is there stands before the one number, ``limit`` before
+    the other."""
+
+    says: str
+    needed: tuple[str, ...] = ()
+    limit: tuple[str, ...] = ()
+
+
+FAMILIES: Mapping[str, tuple[Wording, ...]] = {
+    "Gemini API, Vertex AI": (
+        Wording("exceeds the maximum number of tokens allowed", ("input token count",), ("tokens allowed",)),
+        Wording("but model only supports up to", ("input token count is",), ("supports up to",)),
+    ),
+    "Bedrock: Claude, Nova, Titan": (
+        Wording("input is too long for requested model"),
+        Wording("input tokens exceed", ("resulted in",), ("configured limit of",)),
+        Wording("too many input tokens", ("request input token count:",), ("max input tokens:",)),
+    ),
+    "Mistral": (Wording("too large for model with", ("prompt contains",), ("too large for model with",)),),
+    "Fireworks": (Wording("model maximum context length:", (f"{TOO_LONG}:",), ("maximum context length:",)),),
+    "Anthropic": (Wording(TOO_LONG, (f"{TOO_LONG}:",), ("tokens >",)), Wording(NO_ROOM)),
+    # OpenAI, Azure, OpenRouter, DeepSeek, vLLM, SGLang, Llama on Bedrock.
+    "OpenAI and who repeats it": (
+        Wording(
+            "maximum context length",
+            ("for a total of", "you requested", "resulted in", "request has"),
+            ("maximum context length is", "maximum context length of"),
+        ),
+        Wording("context length is only", ("you passed",), ("maximum input length of",)),
+        Wording("exceeds the context window"),
+        Wording("context length exceeded"),
+        Wording("context_length_exceeded"),
+    ),
+    "xAI": (Wording("maximum prompt length", ("request contains",), ("maximum prompt length is",)),),
+    "Groq, Cerebras": (Wording("reduce the length of the messages", ("current length is",), ("limit is",)),),
+    "llama.cpp": (
+        Wording("exceeds the available context size", ("request (",), ("context size (",)),
+        Wording("exceed context window of", ("requested tokens (",), ("context window of",)),
+    ),
+    "LM Studio": (Wording("greater than the context length", ("n_keep:",), ("n_ctx:",)),),
+    "Ollama": (Wording("prompt too long; exceeded"), Wording("exceeds the context length")),
+    "TGI": (
+        Wording("`inputs` tokens + `max_new_tokens` must be", (), ("must be <=",)),
+        Wording("`inputs` must have less than", ("given:",), ("less than",)),
+    ),
+    "Together": (Wording("longer than the model's context length", ("the input (",), ("context length (",)),),
+    "Cohere": (Wording("too many tokens:", ("received",), ("cannot exceed",)),),
+    "DeepInfra, Poolside": (
+        Wording("exceeds maximum input length", ("input length",), ("maximum input length",)),
+        Wording("exceeds the maximum allowed input length", ("input length",), ("allowed input length of",)),
+    ),
+    "GitHub Copilot": (Wording("prompt token count of", ("prompt token count of",), ("exceeds the limit of",)),),
+    "Moonshot": (Wording("exceeded model token limit", ("requested:",), ("model token limit:",)),),
+    "MiniMax": (Wording("context window exceeds limit"),),
+    "Alibaba": (Wording("range of input length should be"),),
+    "Z.ai": (Wording("in request more than max tokens allowed"), Wording("prompt exceeds max length")),
+}
+
+_NUMBER = re.compile(r"[^0-9]{0,12}([0-9][0-9,]{0,15})")
+_APART = re.compile(
+    r"\(([0-9]{1,12}) in the messages, ([0-9]{1,12}) in the completion\)"
+    r"|requested (?P<out>[0-9]{1,12}) output tokens and your prompt contains (?P<in>[0-9]{1,12}) input tokens"
+    r"|is too large: (?P<out2>[0-9]{1,12})\. .{0,80} your request has (?P<in2>[0-9]{1,12}) input tokens"
+)
+"""Prompt and completion told apart, by OpenAI, DeepSeek and vLLM; "at least" so many is not told."""
+
+_VAGUE = frozenset({"invalid_request", "request_too_large"})
+
+
+def judged(failure: Rejected, *, unsaid: bool = False) -> Rejected:
+    """The same failure, a ``context_length`` now if that is what its words say; ``unsaid``: there was no code."""
+    if (unsaid or failure.kind in _VAGUE) and _wording(failure.message.lower()) is not None:
+        failure.kind, failure.status = "context_length", 400
+    return failure
+
+
+def worded(message: str) -> str:
+    """The vendor's words behind the ones that Claude Code knows, with the numbers where there are two."""
+    said = message.lower()
+    if NO_ROOM in said:
+        return message
+    found = _wording(said)
+    needed, limit = _numbers(said, found) if found is not None else (None, None)
+    if limit is not None and (apart := _apart(said)) is not None and apart[0] < limit < sum(apart):
+        return f"{NO_ROOM}: {apart[0]} + {apart[1]} > {limit}: {message}"
+    if needed is None or limit is None or needed <= limit:
+        return message if TOO_LONG in said else f"{TOO_LONG}: {message}"
+    told = f"{TOO_LONG}: {needed} tokens > {limit} maximum"
+    return message if told in said else f"{told}: {message}"
+
+
+def _wording(said: str) -> Wording | None:
+    return next((one for family in FAMILIES.values() for one in family if one.says in said), None)
+
+
+def _numbers(said: str, wording: Wording) -> tuple[int | None, int | None]:
+    return _behind(said, wording.needed), _behind(said, wording.limit)
+
+
+def _behind(said: str, markers: tuple[str, ...]) -> int | None:
+    for marker in markers:
+        at = said.find(marker)
+        if at >= 0 and (match := _NUMBER.match(said, at + len(marker))) is not None:
+            return int(match[1].replace(",", ""))
+    return None
+
+
+def _apart(said: str) -> tuple[int, int] | None:
+    match = _APART.search(said)
+    if match is None:
+        return None
+    if match[1] is not None:
+        return int(match[1]), int(match[2])
+    return int(match["in"] or match["in2"]), int(match["out"] or match["out2"])

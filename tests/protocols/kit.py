@@ -1,0 +1,77 @@
+"""What the tests of all dialects share: streams in pieces, their events in order, and published types as the judge.
+
+Law: nothing here knows a dialect or what a test expects.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+from nexus.events import Event, Order
+from nexus.protocols.sse import FrameDecoder
+
+
+class Reader(Protocol):
+    def feed(self, event: str | None, data: str) -> list[Event]: ...
+
+    def finish(self) -> list[Event]: ...
+
+
+def chunkings(raw: bytes) -> Iterator[list[bytes]]:
+    """The same bytes whole, by line, by byte, and in pieces of random length."""
+    yield [raw]
+    yield raw.splitlines(keepends=True)
+    yield [raw[at : at + 1] for at in range(len(raw))]
+    for seed in range(5):
+        yield list(_random_pieces(raw, random.Random(seed)))
+
+
+def _random_pieces(raw: bytes, dice: random.Random) -> Iterator[bytes]:
+    at = 0
+    while at < len(raw):
+        size = dice.randint(1, 40)
+        yield raw[at : at + size]
+        at += size
+
+
+def events_from(pieces: Iterable[bytes], reader: Reader) -> list[Event]:
+    """The events of a stream, to its end."""
+    decoder = FrameDecoder()
+    events: list[Event] = []
+    for piece in pieces:
+        for frame in decoder.feed(piece):
+            if frame.data is not None:
+                events += reader.feed(frame.event, frame.data)
+    return events + reader.finish()
+
+
+def ordered(events: list[Event]) -> list[Event]:
+    """The same events, each checked against the grammar."""
+    order = Order()
+    for event in events:
+        order.check(event)
+    return events
+
+
+def whole(value: Any) -> Any:
+    """What a published type made of a body; Iterables are validated lazily: this walks through all of them."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(exclude_unset=True)
+    if isinstance(value, Mapping):
+        return {name: whole(member) for name, member in value.items()}
+    if isinstance(value, str | int | float | bool | None):
+        return value
+    return [whole(member) for member in value]
+
+
+def covers(parsed: Any, wire: Any) -> bool:
+    """Every member of ``wire`` is one that the type knows (extra ones would be kept as they are, so look at names)."""
+    if isinstance(wire, Mapping):
+        return all(name in parsed and covers(parsed[name], member) for name, member in wire.items())
+    if isinstance(wire, list):
+        return len(wire) == len(parsed) and all(map(covers, parsed, wire))
+    return bool(parsed == wire)

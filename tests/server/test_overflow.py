@@ -1,0 +1,146 @@
+"""A conversation that is too long, on every lane: Claude Code reads the words by which it compacts, Codex its code.
+
+Law: a vendor speaks its own words in its own shape; where it speaks the client's dialect, the client reads just these.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Serve
+from tests.server.vendors import LANES, Lane
+from tests.serving import Nexus, Reply
+from tools.fake_upstream import Behaviour, FakeUpstream
+
+WORDS = {
+    "openai": "This model's maximum context length is 128000 tokens. However, your messages resulted in 149767 tokens.",
+    "anthropic": "prompt is too long: 149767 tokens > 128000 maximum",
+    "gemini": "The input token count (149767) exceeds the maximum number of tokens allowed (128000).",
+    "vertex gemini": "Unable to submit request because the input token count is 149767 but model only supports up to "
+    "128000.",
+    "vertex claude": "prompt is too long: 149767 tokens > 128000 maximum",
+    "bedrock claude": "Input is too long for requested model.",
+    "bedrock converse": "The model returned the following errors: Input Tokens Exceeded: Number of input tokens "
+    "exceeds maximum length. Please update the input to try again.",
+}
+NUMBERLESS = ("bedrock claude", "bedrock converse")
+
+HI: list[Any] = [{"role": "user", "content": "Hi"}]
+MESSAGES = ("/llm/anthropic/v1/messages", {"model": "v/m", "max_tokens": 64, "messages": HI})
+CHAT = ("/llm/openai/v1/chat/completions", {"model": "v/m", "messages": HI})
+RESPONSES = ("/llm/openai/v1/responses", {"model": "v/m", "input": "Hi"})
+
+
+@dataclass
+class Vendor:
+    lane: Lane
+    upstream: FakeUpstream
+    nexus: Nexus
+
+    @property
+    def words(self) -> str:
+        return WORDS[self.lane.name]
+
+    def ask(self, call: tuple[str, dict[str, Any]], **more: Any) -> Reply:
+        path, body = call
+        return self.nexus.post(path, body | more)
+
+
+@pytest.fixture(params=LANES, ids=lambda lane: lane.name)
+def vendor(request: pytest.FixtureRequest, serve: Serve, tmp_path: Path) -> Iterator[Vendor]:
+    lane: Lane = request.param
+    with FakeUpstream(lane.vendor) as upstream:
+        upstream.default = Behaviour(status=400, message=WORDS[lane.name])
+        yield Vendor(lane, upstream, serve(lane.config(upstream, tmp_path)))
+        assert upstream.violations == []
+
+
+def on(*names: str) -> pytest.MarkDecorator:
+    """Only these lanes."""
+    lanes = [lane for lane in LANES if lane.name in names]
+    return pytest.mark.parametrize("vendor", lanes, ids=lambda lane: lane.name, indirect=True)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+class TestWholeAnswers:
+    def test_messages(self, vendor: Vendor, stream: bool) -> None:
+        reply = vendor.ask(MESSAGES, stream=stream)
+        error = reply.json["error"]
+        assert (reply.status, reply.json["type"], error["type"]) == (400, "error", "invalid_request_error")
+        numbers = "" if vendor.lane.name in NUMBERLESS else "149767 tokens > 128000 maximum"
+        assert error["message"].startswith(f"prompt is too long: {numbers}")
+        assert error["message"].endswith(vendor.words)
+
+    def test_chat(self, vendor: Vendor, stream: bool) -> None:
+        reply = vendor.ask(CHAT, stream=stream)
+        error = reply.json["error"]
+        code = None if vendor.lane.passes == "chat" else "context_length_exceeded"
+        assert (reply.status, error["code"], error["message"]) == (400, code, vendor.words)
+
+    def test_responses(self, vendor: Vendor, stream: bool) -> None:
+        reply = vendor.ask(RESPONSES, stream=stream)
+        error = reply.json["error"]
+        assert (reply.status, error["code"], error["message"]) == (400, "context_length_exceeded", vendor.words)
+
+
+@on("anthropic")
+@pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+def test_an_anthropic_vendors_words_pass_byte_for_byte(vendor: Vendor, stream: bool) -> None:
+    body = b'{"type":"error" ,"error":{"type":"invalid_request_error","message":"prompt is too long: 9 > 8"}}'
+    vendor.upstream.default = Behaviour(status=400, body=body)
+    reply = vendor.ask(MESSAGES, stream=stream)
+    assert (reply.status, reply.body) == (400, body)
+
+
+@on("bedrock converse")
+def test_nova_refuses_inside_a_200_and_the_client_sees_a_400(vendor: Vendor) -> None:
+    vendor.upstream.default = Behaviour(error_after=0, error_type="ValidationException", message=vendor.words)
+    reply = vendor.ask(MESSAGES, stream=True)
+    assert (reply.status, reply.json["error"]["message"]) == (400, f"prompt is too long: {vendor.words}")
+    for call in (CHAT, RESPONSES):
+        reply = vendor.ask(call, stream=True)
+        assert (reply.status, reply.json["error"]["code"]) == (400, "context_length_exceeded")
+
+
+@on("bedrock claude")
+def test_claude_on_bedrock_refuses_inside_a_stream(vendor: Vendor) -> None:
+    vendor.upstream.default = Behaviour(error_after=0, error_type="ValidationException", message=vendor.words)
+    events = [line for line in vendor.ask(MESSAGES, stream=True).body.splitlines() if line.startswith(b"data: ")]
+    said = {"type": "invalid_request_error", "message": f"prompt is too long: {vendor.words}"}
+    assert json.loads(events[-1][6:])["error"] == said
+
+
+@pytest.mark.parametrize("call", [MESSAGES, CHAT, RESPONSES], ids=["messages", "chat", "responses"])
+def test_too_many_bytes_stay_413(vendor: Vendor, call: tuple[str, dict[str, Any]]) -> None:
+    vendor.upstream.default = Behaviour(status=413, message="Payload Too Large")
+    reply = vendor.ask(call)
+    error = reply.json["error"]
+    assert (reply.status, error["message"]) == (413, "Payload Too Large")
+    if call is MESSAGES:
+        assert error["type"] == "request_too_large"
+
+
+def test_a_size_in_tokens_is_told_as_a_conversation_that_is_too_long(vendor: Vendor) -> None:
+    """Groq and its like answer 413 to that."""
+    words = "Please reduce the length of the messages or completion."
+    vendor.upstream.default = Behaviour(status=413, message=words)
+    reply = vendor.ask(MESSAGES)
+    if vendor.lane.name in ("anthropic", "vertex claude"):
+        assert reply.json["error"]["message"] == words
+    else:
+        assert (reply.status, reply.json["error"]["message"]) == (400, f"prompt is too long: {words}")
+
+
+@on("anthropic", "vertex claude", "bedrock claude", "bedrock converse")
+def test_a_full_window_at_the_end_of_an_answer_is_a_stop_and_no_error(vendor: Vendor) -> None:
+    vendor.upstream.default = Behaviour(stop_reason="model_context_window_exceeded")
+    assert vendor.ask(MESSAGES).json["stop_reason"] == "model_context_window_exceeded"
+    assert vendor.ask(CHAT).json["choices"][0]["finish_reason"] == "length"
+    answer = vendor.ask(RESPONSES).json
+    assert (answer["status"], answer["incomplete_details"]) == ("incomplete", {"reason": "max_output_tokens"})

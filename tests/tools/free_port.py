@@ -1,0 +1,11 @@
+"""A port on loopback that was free a moment ago, for what must be configured before it listens."""
+
+from __future__ import annotations
+
+import socket
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port

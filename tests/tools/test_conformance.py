@@ -1,0 +1,209 @@
+"""``tools/claude_code_conformance.py`` in front of the real Nexus: every rule of Claude Code by its name.
+
+Law: what is asserted is the tool's own verdict, so that what a user runs and what is tested here are the same.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Serve
+from tests.serving import KEY, Nexus, anthropic_config
+from tests.tools.free_port import free_port
+from tools.conformance.main import main
+from tools.fake_upstream import Behaviour, FakeUpstream
+
+ROOT = Path(__file__).parents[2]
+COMMAND = [sys.executable, str(ROOT / "tools/claude_code_conformance.py")]
+
+Judge = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def judge(capsys: pytest.CaptureFixture[str]) -> Judge:
+    """Runs one rule against a Nexus of the tool's own; whatever is broken is in the message of the failure."""
+
+    def run(rule: str) -> dict[str, Any]:
+        code = main(["--nexus", "--json", "--rule", rule, "--silence", "15"], {})
+        (verdict,) = json.loads(capsys.readouterr().out)["rules"]
+        assert verdict["problems"] == []
+        assert (code, verdict["rule"]) == (0, rule)
+        found: dict[str, Any] = verdict
+        return found
+
+    return run
+
+
+def test_c01_paths_and_probes(judge: Judge) -> None:
+    assert judge("C1")["verdict"] == "holds"
+
+
+def test_c02_open_lists_go_up(judge: Judge) -> None:
+    verdict = judge("C2")
+    assert (verdict["verdict"], verdict["notes"]) == ("holds", [])
+
+
+def test_c03_pairs_to_anthropic_bedrock_and_vertex(judge: Judge) -> None:
+    verdict = judge("C3")
+    assert (verdict["verdict"], verdict["not_judged"]) == ("holds", [])
+    bedrock, vertex = verdict["notes"]
+    assert bedrock.startswith("Bedrock: ") and vertex.startswith("Vertex AI: ")
+    assert "context_management" in bedrock and "context_management" not in vertex
+
+
+def test_c04_system_stays_an_array(judge: Judge) -> None:
+    verdict = judge("C4")
+    assert (verdict["verdict"], verdict["notes"]) == ("holds", [])
+
+
+def test_c05_cache_marks_stay(judge: Judge) -> None:
+    verdict = judge("C5")
+    assert (verdict["verdict"], verdict["notes"]) == ("holds", [])
+
+
+def test_c06_history_is_not_rewritten(judge: Judge) -> None:
+    verdict = judge("C6")
+    assert (verdict["verdict"], verdict["notes"]) == ("holds", [])
+
+
+def test_c07_streams_and_silence(judge: Judge) -> None:
+    verdict = judge("C7")
+    assert (verdict["verdict"], verdict["notes"]) == ("holds", [])
+
+
+def test_c08_errors_come_back_unmodified(judge: Judge) -> None:
+    verdict = judge("C8")
+    assert (verdict["verdict"], verdict["notes"]) == ("holds", [])
+
+
+def test_c09_what_the_client_waits_by(judge: Judge) -> None:
+    verdict = judge("C9")
+    assert (verdict["verdict"], verdict["notes"]) == ("holds", [])
+
+
+def test_c10_tokens_are_counted(judge: Judge) -> None:
+    assert judge("C10")["verdict"] == "holds"
+
+
+def test_c11_models_are_listed(judge: Judge) -> None:
+    verdict = judge("C11")
+    assert verdict["verdict"] == "holds"
+    assert verdict["notes"] == ["Claude Code's picker keeps 1 of 1 ids"]
+
+
+def test_c12_what_claude_code_says_of_itself_goes_up(judge: Judge) -> None:
+    verdict = judge("C12")
+    assert (verdict["verdict"], verdict["notes"]) == ("holds", [])
+
+
+def test_c13_bedrocks_own_protocol_is_not_offered(judge: Judge) -> None:
+    assert judge("C13")["verdict"] == "not offered"
+
+
+def test_c14_credentials_in_either_header(judge: Judge) -> None:
+    assert judge("C14")["verdict"] == "holds"
+
+
+class TestCommand:
+    def test_nexus_with_one_command(self, tmp_path: Path) -> None:
+        done = subprocess.run(
+            [*COMMAND, "--nexus"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, ""), done.stdout
+        lines = done.stdout.splitlines()
+        assert [line.split()[0] for line in lines if line.startswith("C")] == [f"C{n}" for n in range(1, 15)]
+        assert "C3   holds        header and field travel as a pair" in lines
+        assert lines[-1] == "13 holds, 0 broken, 1 not offered"
+
+    def test_a_running_gateway_with_an_upstream(
+        self, serve: Serve, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    ) -> None:
+        port = free_port()
+        nexus = serve(quick(anthropic_config(f"http://127.0.0.1:{port}")))
+        code = main([nexus.anthropic, "--model", "anthropic/claude", "--upstream", f"127.0.0.1:{port}"], {})
+        said = capsys.readouterr().out
+        assert code == 0, said
+        assert f"upstream at http://127.0.0.1:{port}: point the provider of anthropic/claude there" in said
+        assert "not judged: what goes to Bedrock and Vertex AI: needs --nexus" in said
+        assert said.endswith("13 holds, 0 broken, 1 not offered\n")
+
+    def test_without_an_upstream(
+        self, nexus: Nexus, anthropic_upstream: FakeUpstream, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        code = main([nexus.anthropic, "--model", "anthropic/claude", "--json"], {})
+        whole = json.loads(capsys.readouterr().out)
+        verdicts = {one["rule"]: one["verdict"] for one in whole["rules"]}
+        assert code == 0, whole
+        assert {rule for rule, verdict in verdicts.items() if verdict == "skipped"} == {
+            f"C{n}" for n in (2, *range(3, 7), 8, 9)
+        }
+        assert verdicts["C13"] == "not offered"
+        assert {verdicts[rule] for rule in ("C1", "C7", "C10", "C11", "C12", "C14")} == {"holds"}
+        assert "error bodies: needs --upstream" in whole["rules"][7]["not_judged"]
+        assert anthropic_upstream.violations == []
+
+    def test_nobody_listens(self, capsys: pytest.CaptureFixture[str]) -> None:
+        url = f"http://127.0.0.1:{free_port()}"
+        assert main([url, "--model", "m"], {}) == 2
+        said = capsys.readouterr()
+        assert (said.out, said.err.count("\n")) == ("", 1)
+        assert said.err.startswith(f"cannot connect to {url}: ")
+
+    def test_the_provider_points_elsewhere(self, nexus: Nexus, capsys: pytest.CaptureFixture[str]) -> None:
+        code = main([nexus.anthropic, "--model", "anthropic/claude", "--upstream", "127.0.0.1:0", "--json"], {})
+        said = capsys.readouterr()
+        assert (code, said.out) == (2, "")
+        assert "a request for anthropic/claude did not arrive at http://127.0.0.1:" in said.err
+
+    def test_an_address_that_is_taken(self, nexus: Nexus, capsys: pytest.CaptureFixture[str]) -> None:
+        code = main([nexus.anthropic, "--model", "m", "--upstream", f"127.0.0.1:{nexus.port}"], {})
+        assert code == 2
+        assert capsys.readouterr().err == f"cannot listen on 127.0.0.1:{nexus.port}: Address already in use\n"
+
+    def test_a_key_that_is_refused_is_not_shown(
+        self, nexus: Nexus, anthropic_upstream: FakeUpstream, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        anthropic_upstream.default = Behaviour(status=401, message="the key sk-very-secret is wrong")
+        code = main([nexus.anthropic, "--model", "anthropic/claude", "--key-env", "K"], {"K": "sk-very-secret"})
+        said = capsys.readouterr()
+        assert code == 2
+        assert "the gateway refuses the credential (401 the key [redacted] is wrong)" in said.err
+        assert "sk-very-secret" not in said.out + said.err
+
+    def test_key_and_headers_are_sent(self, nexus: Nexus, capsys: pytest.CaptureFixture[str]) -> None:
+        with FakeUpstream("anthropic", api_key=KEY, strict=False) as gateway:
+            plain = [gateway.origin, "--model", "m", "--rule", "C10", "--key", KEY, "--key-header", "authorization"]
+            assert main([*plain, "--header", "X-Team: blue"], {}) == 0, capsys.readouterr()
+            sent = gateway.requests[-1]
+        assert (sent.header("authorization"), sent.header("x-api-key")) == (f"Bearer {KEY}", None)
+        assert sent.header("x-team") == "blue"
+
+    @pytest.mark.parametrize(
+        ("arguments", "why"),
+        [
+            ((), "name the gateway and a model"),
+            (("http://127.0.0.1:1",), "name the gateway and a model"),
+            (("127.0.0.1:1", "--model", "m"), "write it like http://HOST:PORT/PATH"),
+            (("--nexus", "--model", "m"), "leave out model"),
+            (("http://127.0.0.1:1", "--model", "m", "--rule", "C15"), "there is no rule 'C15'"),
+            (("http://127.0.0.1:1", "--model", "m", "--upstream", "9200"), "write it like 127.0.0.1:9200"),
+            (("http://127.0.0.1:1", "--model", "m", "--header", "x"), "write it like 'X-Team: blue'"),
+            (("http://127.0.0.1:1", "--model", "m", "--timeout", "soon"), "not a number of seconds"),
+        ],
+    )
+    def test_wrong_usage(self, arguments: tuple[str, ...], why: str, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as stopped:
+            main(arguments, {})
+        assert stopped.value.code == 2
+        assert why in capsys.readouterr().err
+
+
+def quick(config: str) -> str:
+    return '[server]\nping_interval = "200ms"\nearly_ping = "3s"\n' + config

@@ -1,0 +1,188 @@
+"""The command line: which gateway, which rules, and with which exit code it ends.
+
+Law: 0 when nothing is broken, 1 when something is, 2 when the command was wrong or the gateway cannot be judged, 130
+after Ctrl-C. No key is ever written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+
+from nexus.telemetry.logs import redactor
+from tools.conformance import bodies, report
+from tools.conformance.bench import MESSAGES, Bench, new_mark
+from tools.conformance.client import MADE_UP, Client, Failed
+from tools.conformance.local import MODEL, NotStarted, running
+from tools.conformance.rules import RULES, Judgement, run
+from tools.conformance.upstream import CannotListen, Upstream
+
+WRONG, INTERRUPTED = 2, 130
+REFUSED = (401, 403)
+FORMS = ("authorization", "x-api-key")
+
+
+class CannotJudge(Exception):
+    """There is nothing that could be judged; the text says what to do."""
+
+
+def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Judge the gateway; returns the exit code."""
+    parser = make_parser()
+    options = parser.parse_args(argv)
+    if problem := usage_problem(options):
+        parser.error(problem)
+    key = read_key(options, environ)
+    redact = redactor([key] if key != MADE_UP else [])
+    try:
+        with ExitStack() as stack:
+            return judge(make_bench(options, key, stack), options, redact)
+    except (CannotJudge, CannotListen, Failed, NotStarted) as error:
+        sys.stderr.write(redact(f"{error}\n"))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return WRONG
+
+
+def usage_problem(options: argparse.Namespace) -> str:
+    if options.nexus:
+        given = [name for name in ("url", "model", "upstream", "key", "key_env") if getattr(options, name) is not None]
+        return f"--nexus brings everything itself; leave out {', '.join(given)}" if given else ""
+    if options.url is None or options.model is None:
+        return "name the gateway and a model: URL --model M, or --nexus"
+    return ""
+
+
+def read_key(options: argparse.Namespace, environ: Mapping[str, str]) -> str:
+    if options.key_env is not None:
+        return environ.get(options.key_env) or MADE_UP
+    return options.key or MADE_UP
+
+
+def make_bench(options: argparse.Namespace, key: str, stack: ExitStack) -> Bench:
+    """Raises CannotJudge, CannotListen, Failed, NotStarted."""
+    extra, forms = dict(options.header), (options.key_header,)
+    if options.nexus:
+        local = stack.enter_context(running(options.rule))
+        client = Client(local.url, options.timeout, key, forms, extra)
+        return Bench(client, MODEL, local.upstream, options.silence, local.clouds)
+    client = Client(options.url, options.timeout, key, forms, extra)
+    upstream = stack.enter_context(Upstream(*options.upstream)) if options.upstream else None
+    bench = Bench(client, options.model, upstream, options.silence)
+    if upstream is not None and not options.json:
+        sys.stdout.write(f"upstream at {upstream.url}: point the provider of {options.model} there\n\n")
+        sys.stdout.flush()
+    check_way(bench)
+    return bench
+
+
+def check_way(bench: Bench) -> None:
+    """A first small request, so that a wrong key or a wrong upstream is not taken for broken rules."""
+    mark = new_mark()
+    body = {"model": bench.model, "max_tokens": 16, "messages": [{"role": "user", "content": f"Hello ({mark})"}]}
+    answer = bench.client.send("POST", MESSAGES, bodies.encode(body), bodies.headers("claude-code-20250219"))
+    if answer.status in REFUSED:
+        raise CannotJudge(f"the gateway refuses the credential ({answer.brief}): give one with --key or --key-env")
+    if bench.upstream is not None and bench.upstream.arrived(mark) is None:
+        url = bench.upstream.url
+        raise CannotJudge(
+            f"a request for {bench.model} did not arrive at {url} (the client got {answer.brief}): "
+            "point the provider of that model there, in Anthropic's dialect"
+        )
+
+
+def judge(bench: Bench, options: argparse.Namespace, redact: Callable[[str], str]) -> int:
+    done: list[Judgement] = []
+    for judgement in run(bench, options.rule):
+        done.append(judgement)
+        if not options.json:
+            sys.stdout.write(redact(report.lines(judgement)))
+            sys.stdout.flush()
+    if options.json:
+        where = bench.upstream.url if bench.upstream else None
+        sys.stdout.write(redact(report.whole(done, bench.client.url, bench.model, where)))
+    else:
+        sys.stdout.write(f"\n{report.summary(done)}\n")
+    sys.stdout.flush()
+    return 0 if report.passed(done) else 1
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="claude_code_conformance.py",
+        description="Runs the rules that Claude Code sets for gateways, C1 to C14, against any gateway.",
+        epilog="Exit code: 0 nothing broken, 1 something broken, 2 wrong usage or no gateway to judge. Without "
+        "--upstream the model is really called, which costs a few thousand tokens.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("url", nargs="?", type=_url, metavar="URL", help="what ANTHROPIC_BASE_URL would be")
+    parser.add_argument("--model", metavar="M", help="the model to ask for")
+    parser.add_argument("--nexus", action="store_true", help="start a Nexus with upstreams of its own, and judge that")
+    parser.add_argument(
+        "--upstream",
+        type=_address,
+        metavar="HOST:PORT",
+        help="listen there as the model's vendor (Anthropic's API); the gateway must send M there",
+    )
+    keys = parser.add_mutually_exclusive_group()
+    keys.add_argument("--key", metavar="K", help="credential for the gateway (default: a made-up one)")
+    keys.add_argument("--key-env", metavar="VAR", help="environment variable that holds it")
+    parser.add_argument("--key-header", choices=FORMS, default="x-api-key", help="default: x-api-key")
+    parser.add_argument(
+        "--header", type=_header, action="append", default=[], metavar="'NAME: VALUE'", help="send this too; repeatable"
+    )
+    parser.add_argument(
+        "--rule", type=_rule, action="append", default=[], metavar="C3", help="only this rule; repeatable"
+    )
+    parser.add_argument("--timeout", type=_seconds, default=30.0, metavar="SECONDS", help="of a request (default 30)")
+    parser.add_argument(
+        "--silence",
+        type=_seconds,
+        default=25.0,
+        metavar="SECONDS",
+        help="within which a silent stream must be filled; 0 leaves that out (default 25)",
+    )
+    parser.add_argument("--json", action="store_true", help="print the verdicts as JSON")
+    return parser
+
+
+def _url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise argparse.ArgumentTypeError("write it like http://HOST:PORT/PATH")
+    if parts.username is not None:
+        raise argparse.ArgumentTypeError("a user name or password does not belong here")
+    return value.rstrip("/")
+
+
+def _address(value: str) -> tuple[str, int]:
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise argparse.ArgumentTypeError("write it like 127.0.0.1:9200")
+    return host.strip("[]"), int(port)
+
+
+def _header(value: str) -> tuple[str, str]:
+    name, colon, content = value.partition(":")
+    if not colon or not name.strip():
+        raise argparse.ArgumentTypeError("write it like 'X-Team: blue'")
+    return name.strip().lower(), content.strip()
+
+
+def _rule(value: str) -> str:
+    if value.upper() not in RULES:
+        raise argparse.ArgumentTypeError(f"there is no rule {value!r}; there are {', '.join(RULES)}")
+    return value.upper()
+
+
+def _seconds(value: str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{value!r} is not a number of seconds") from error
+    if not 0 <= seconds <= 3600:
+        raise argparse.ArgumentTypeError("between 0 and 3600 seconds")
+    return seconds

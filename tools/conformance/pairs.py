@@ -1,0 +1,77 @@
+"""C3: a beta and the field that needs it travel together or not at all.
+
+Law: at Anthropic's own API either half alone is an error. Bedrock and Vertex AI refuse betas and fields that they lack,
+so there a gateway has to take both away; their fakes are as strict as they are.
+"""
+
+from __future__ import annotations
+
+from nexus.wire import Json
+from tools.conformance import bodies
+from tools.conformance.bench import Arrival, Bench, Cloud, new_mark, split
+from tools.conformance.compare import ANY, find
+from tools.conformance.sheet import Sheet
+from tools.fake_upstream import SeenRequest
+
+PAIRS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (bodies.CONTEXT, ("context_management",)),
+    (bodies.EFFORT, ("output_config", "effort")),
+    (bodies.BUDGET, ("output_config", "task_budget")),
+    (bodies.SCHEMAS, ("output_config", "format")),
+    (bodies.SCHEMAS, ("tools", ANY, "strict")),
+    (bodies.SEARCH, ("tools", ANY, "defer_loading")),
+)
+WORDS = {True: "there", False: "gone"}
+
+
+def c03(bench: Bench, sheet: Sheet) -> None:
+    headers = bodies.headers(*bodies.BETAS)
+    arrival = bench.arrival(sheet, "pairs", bodies.session(bench.model, new_mark()), headers)
+    if arrival is not None:
+        _together(arrival, sheet)
+    for cloud in bench.clouds:
+        _stripped(bench, cloud, sheet)
+    if not bench.clouds:
+        sheet.needs("what goes to Bedrock and Vertex AI", "--nexus, and the extra dev")
+
+
+def _together(arrival: Arrival, sheet: Sheet) -> None:
+    for beta, path in PAIRS:
+        header, body, field = beta in arrival.betas, _holds(arrival.document, path), _spelled(path)
+        seen = f"the header is {WORDS[header]}, the field is {WORDS[body]}"
+        if sheet.expect(header == body, f"{beta} and {field}: both or neither", seen) and not header:
+            sheet.note(f"{field} is taken away together with {beta}")
+    sheet.expect("thinking" in arrival.document, "thinking (adaptive), which needs no beta", "it is gone")
+
+
+def _stripped(bench: Bench, cloud: Cloud, sheet: Sheet) -> None:
+    """A field without its beta is refused there; a beta that the cloud knows does nothing without its field."""
+    body, headers = bodies.session(cloud.model, new_mark()), bodies.headers(*bodies.BETAS)
+    refused = len(cloud.upstream.violations)
+    answer = bench.ask(body, headers)
+    problems = cloud.upstream.violations[refused:]
+    sheet.expect(not problems, f"{cloud.name}: nothing that it refuses", "; ".join(problems))
+    if not sheet.expect(answer.status == 200, f"{cloud.name}: 200", answer.brief):
+        return
+    arrived = cloud.upstream.requests[-1]
+    kept = [*split(arrived.header("anthropic-beta") or ""), *(arrived.json.get("anthropic_beta") or ())]
+    header, field = bodies.CONTEXT in kept, "context_management" in arrived.json
+    seen = f"the beta is {WORDS[header]}, the field is {WORDS[field]}"
+    sheet.expect(header or not field, f"{cloud.name}: {bodies.CONTEXT} with its field", seen)
+    sheet.note(_left_behind(cloud, arrived, kept))
+
+
+def _left_behind(cloud: Cloud, arrived: SeenRequest, kept: list[str]) -> str:
+    gone = [beta for beta in bodies.BETAS if beta not in kept]
+    fields = [_spelled(path) for _, path in PAIRS if not _holds(arrived.json, path)]
+    return (
+        f"{cloud.name}: {len(gone)} of {len(bodies.BETAS)} betas stay behind; so do {', '.join(fields) or 'no fields'}"
+    )
+
+
+def _holds(document: Json, path: tuple[str, ...]) -> bool:
+    return any(True for _ in find(document, path))
+
+
+def _spelled(path: tuple[str, ...]) -> str:
+    return ".".join(part for part in path if part != ANY)

@@ -1,0 +1,64 @@
+"""Verdicts as people and programs read them.
+
+Law: one line per rule, and below it what was expected and seen where it is broken. Nothing is written here: whoever
+writes takes the secrets out first.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+
+from tools.conformance.rules import Judgement
+from tools.conformance.sheet import Sheet, Verdict
+
+MOST_PROBLEMS = 4
+INDENT = " " * 18
+
+
+def lines(judgement: Judgement) -> str:
+    """What a person reads of one rule."""
+    verdict = judgement.sheet.verdict
+    head = f"{judgement.name:<4} {verdict:<12} {judgement.title}"
+    return "".join(f"{line}\n" for line in (head, *(f"{INDENT}{line}" for line in _below(judgement.sheet))))
+
+
+def summary(judgements: Sequence[Judgement]) -> str:
+    counts = {verdict: sum(one.sheet.verdict is verdict for one in judgements) for verdict in Verdict}
+    always = (Verdict.HOLDS, Verdict.BROKEN)
+    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count or verdict in always)
+
+
+def whole(judgements: Sequence[Judgement], url: str, model: str, upstream: str | None) -> str:
+    rules = [
+        {"rule": one.name, "title": one.title, "verdict": one.sheet.verdict.value, **_plain(one.sheet)}
+        for one in judgements
+    ]
+    about = {"url": url, "model": model, "upstream": upstream, "passed": passed(judgements)}
+    return json.dumps({**about, "rules": rules}, indent=2) + "\n"
+
+
+def passed(judgements: Sequence[Judgement]) -> bool:
+    return not any(one.sheet.verdict is Verdict.BROKEN for one in judgements)
+
+
+def _below(sheet: Sheet) -> Iterator[str]:
+    for problem in sheet.problems[:MOST_PROBLEMS]:
+        yield f"expected {problem.expected}"
+        yield f"saw      {problem.seen}"
+    if (more := len(sheet.problems) - MOST_PROBLEMS) > 0:
+        yield f"and {more} more"
+    if sheet.absent and not sheet.problems:
+        yield sheet.absent
+    yield from (f"note: {note}" for note in sheet.notes)
+    yield from (f"not judged: {what}" for what in sheet.missing)
+
+
+def _plain(sheet: Sheet) -> dict[str, object]:
+    return {
+        "problems": [asdict(problem) for problem in sheet.problems],
+        "absent": sheet.absent,
+        "notes": sheet.notes,
+        "not_judged": sheet.missing,
+    }

@@ -1,0 +1,179 @@
+"""C7: nothing is buffered, pings and comments come through, and silence is filled.
+
+Law: no timing is guessed: the upstream sends its next event only when the client has seen the last one, so what is
+held back is found for certain.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from nexus.wire import Json
+from tools.conformance import bodies
+from tools.conformance.bench import BETA_QUERY, MESSAGES, Bench, new_mark
+from tools.conformance.client import Stream
+from tools.conformance.sheet import Sheet
+from tools.fake_upstream import Behaviour
+
+BANNER = "Claude Code shows that it waits after about 20 s and gives up after 300 s without a byte"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """``sign`` is what tells the client that it has come; ``alive`` events only say that the upstream lives."""
+
+    name: str
+    raw: bytes
+    sign: bytes
+    alive: bool = False
+
+
+def event(kind: str, sign: str = "", **fields: Json) -> Event:
+    data = json.dumps({"type": kind, **fields}, separators=(",", ":"))
+    return Event(kind, f"event: {kind}\ndata: {data}\n\n".encode(), (sign or kind).encode(), kind == "ping")
+
+
+def delta(words: str) -> Event:
+    return event("content_block_delta", words, index=0, delta={"type": "text_delta", "text": f"{words} "})
+
+
+STARTED: dict[str, Json] = {
+    "id": "msg_conformance",
+    "type": "message",
+    "role": "assistant",
+    "model": "claude-conformance",
+    "content": [],
+    "stop_reason": None,
+    "stop_sequence": None,
+    "usage": {"input_tokens": 11, "output_tokens": 1},
+}
+OPENING = (
+    event("message_start", message=STARTED),
+    event("content_block_start", index=0, content_block={"type": "text", "text": ""}),
+)
+CLOSING = (
+    event("content_block_stop", index=0),
+    event("message_delta", delta={"stop_reason": "end_turn", "stop_sequence": None}, usage={"output_tokens": 6}),
+    event("message_stop"),
+)
+SPOKEN = (
+    *OPENING,
+    event("ping", "upstream-ping", note="upstream-ping"),
+    delta("first-piece"),
+    Event("a comment line", b": upstream-comment\n\n", b"upstream-comment", alive=True),
+    delta("second-piece"),
+    *CLOSING,
+)
+SILENT = (*OPENING, delta("before-the-silence"), *CLOSING)
+EARLY, LATE = 0, len(OPENING) + 1
+"""Before these events of ``SILENT`` the upstream says nothing."""
+
+
+def c07(bench: Bench, sheet: Sheet) -> None:
+    if bench.upstream is None:
+        _from_outside(bench, sheet)
+        return
+    _step_by_step(bench, sheet)
+    if bench.silence:
+        _silences(bench, sheet)
+    else:
+        sheet.note("silence was not judged: --silence 0")
+
+
+def _from_outside(bench: Bench, sheet: Sheet) -> None:
+    body, betas = bodies.question(bench.model, new_mark())
+    answer = bench.ask(body, bodies.headers(*betas))
+    if sheet.expect(answer.status == 200, "200", answer.brief):
+        _is_event_stream(sheet, answer.headers)
+        sheet.expect(b"message_stop" in answer.body, "a stream up to message_stop", repr(answer.body[-80:]))
+    sheet.needs("that nothing is buffered and pings come through")
+
+
+def _step_by_step(bench: Bench, sheet: Sheet) -> None:
+    with _streaming(bench, SPOKEN) as (stream, gates):
+        for number, (said, gate) in enumerate(zip(SPOKEN, gates, strict=True)):
+            pings = stream.pings
+            gate.set()
+            if stream.wait(stream.has(said.sign), bench.patience):
+                continue
+            if said.alive and not stream.ended:
+                _not_relayed(bench, sheet, said.name, made=stream.pings - pings)
+                continue
+            expected = f"{said.name} at the client before the upstream says more"
+            sheet.expect(False, expected, _state(stream, number, bench.patience))
+            return
+        _ends_well(bench, sheet, stream)
+
+
+def _not_relayed(bench: Bench, sheet: Sheet, name: str, made: int) -> None:
+    if made and name == "ping":
+        sheet.note("pings are made anew; the upstream's own could not be told from the gateway's")
+        return
+    what = f"{name} of the upstream relayed"
+    sheet.expect(False, what, f"not there after {bench.patience:g}s")
+
+
+def _state(stream: Stream, number: int, seconds: float) -> str:
+    if stream.ended:
+        return f"{stream.status}, and the stream ended early {stream.error}: {stream.raw[-80:]!r}"
+    return f"not there after {seconds:g}s, {number} events before it are; {len(stream.raw)} bytes in all"
+
+
+def _silences(bench: Bench, sheet: Sheet) -> None:
+    with _streaming(bench, SILENT) as (stream, gates):
+        _filled(bench, sheet, stream, "before the first event", 0)
+        for said, gate in zip(SILENT[:LATE], gates, strict=False):
+            gate.set()
+            if not stream.wait(stream.has(said.sign), bench.patience):
+                sheet.expect(False, f"{said.name} after a silence", _state(stream, 0, bench.patience))
+                return
+        _filled(bench, sheet, stream, "in the middle of an answer", len(stream.raw))
+        for gate in gates:
+            gate.set()
+        _ends_well(bench, sheet, stream)
+
+
+def _filled(bench: Bench, sheet: Sheet, stream: Stream, where: str, bytes_before: int) -> None:
+    came = stream.wait(lambda: len(stream.raw) > bytes_before, bench.silence)
+    sheet.expect(came, f"a ping of the gateway's own in a silence {where}", f"no byte in {bench.silence:g}s; {BANNER}")
+
+
+def _ends_well(bench: Bench, sheet: Sheet, stream: Stream) -> None:
+    stream.wait(lambda: stream.ended, bench.patience)
+    sheet.expect(stream.ended and not stream.error, "a proper end", stream.error or "the connection hangs")
+    _is_event_stream(sheet, stream.headers)
+    broken = next((frame for frame in stream.frames if frame.data is not None and not _is_json(frame.data)), None)
+    sheet.expect(broken is None, "JSON in every event", repr(broken.raw[:80]) if broken else "")
+
+
+def _is_event_stream(sheet: Sheet, headers: Mapping[str, str]) -> None:
+    kind = headers.get("content-type", "none")
+    sheet.expect(kind.startswith("text/event-stream"), "content-type: text/event-stream", kind)
+
+
+def _is_json(data: str) -> bool:
+    try:
+        json.loads(data)
+    except ValueError:
+        return False
+    return True
+
+
+@contextmanager
+def _streaming(bench: Bench, events: Sequence[Event]) -> Iterator[tuple[Stream, list[threading.Event]]]:
+    """A request under way, and what lets each of its events out."""
+    assert bench.upstream is not None
+    gates = [threading.Event() for _ in events]
+    behaviour = Behaviour(events=tuple(said.raw for said in events), steps=tuple(gates))
+    body, betas = bodies.question(bench.model, new_mark())
+    with bench.upstream.answering(behaviour):
+        try:
+            with bench.client.stream(MESSAGES + BETA_QUERY, bodies.encode(body), bodies.headers(*betas)) as stream:
+                yield stream, gates
+        finally:
+            for gate in gates:
+                gate.set()

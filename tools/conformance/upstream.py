@@ -1,0 +1,57 @@
+"""The upstream of our own: Anthropic's Messages API on a socket, which records what arrives, byte for byte.
+
+Law: it is strict about what Anthropic's own API is strict about whatever the body says (path, method, version and
+credential headers, media type); bodies it records, and the rules judge them. One behaviour holds until it is changed,
+so that a gateway which tries again sees the same thing again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
+
+from tools.fake_upstream import Behaviour, FakeUpstream, SeenRequest
+
+
+class CannotListen(Exception):
+    """The address is taken, or not one of this machine."""
+
+
+class Upstream:
+    """Use as a context manager. Raises CannotListen."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._place = f"{host}:{port}"
+        self._fake = FakeUpstream("anthropic", host=host, port=port, strict=False)
+
+    def __enter__(self) -> Self:
+        try:
+            self._fake.start()
+        except OSError as error:
+            raise CannotListen(
+                f"cannot listen on {self._place}: {os.strerror(error.errno) if error.errno else error}"
+            ) from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._fake.stop()
+
+    @property
+    def url(self) -> str:
+        return self._fake.origin
+
+    @contextmanager
+    def answering(self, behaviour: Behaviour) -> Iterator[None]:
+        """``behaviour`` for every request meanwhile."""
+        self._fake.default = behaviour
+        try:
+            yield
+        finally:
+            self._fake.default = Behaviour()
+
+    def arrived(self, mark: str) -> SeenRequest | None:
+        """The last request whose body holds ``mark``."""
+        found = [request for request in list(self._fake.requests) if mark.encode() in request.body]
+        return found[-1] if found else None
