@@ -1,14 +1,19 @@
 """Finds and runs the real programs, each with an empty home, a made-up key and telemetry off.
 
-Law: a program that is not installed is a visible skip; what it prints is kept for whoever reads a failure.
+Law: a program that is not installed is a visible skip, or a failure where ``NEXUS_REQUIRE_PROGRAMS=1`` says so; what
+it prints is what a failing test shows. Every way out but loopback leads to a ``Trap``, which tells who took it.
 """
 
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -17,11 +22,14 @@ from tests.serving import Nexus
 INSTALLED = Path(__file__).parents[2] / ".programs/node_modules/.bin"
 """Where ``.ci/run`` puts them."""
 
+REQUIRED = "NEXUS_REQUIRE_PROGRAMS"
 MOST_SECONDS = 90
+KEY = "made-up-key"
 _QUIET = {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_TELEMETRY": "1", "DISABLE_AUTOUPDATER": "1"}
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
 CODEX_CONFIG = """
-model = "v/m"
+model = "{model}"
 model_provider = "nexus"
 [model_providers.nexus]
 name = "nexus"
@@ -29,6 +37,40 @@ base_url = "{base}"
 wire_api = "responses"
 env_key = "NEXUS_KEY"
 """
+# Without them it asks github.com for plugins and chatgpt.com for a place to send measurements.
+_CODEX_QUIET = ("--disable", "plugins", "-c", "analytics.enabled=false")
+
+
+class Trap:
+    """A proxy that lets nobody through and keeps what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._listen, name="trap")
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # Closing alone would not wake a thread that waits in accept.
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join(5)
+        self._socket.close()
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                caller, _ = self._socket.accept()
+            except OSError:  # shut down
+                return
+            with caller:
+                self.asked.append(caller.recv(4096).decode("latin-1").partition("\r\n")[0])
 
 
 @dataclass(frozen=True)
@@ -37,17 +79,23 @@ class Desk:
 
     work: Path
     home: Path
+    trap: Trap
 
-    def run(self, program: str, *arguments: str, **environment: str) -> str:
+    @classmethod
+    def in_folder(cls, folder: Path, trap: Trap) -> Self:
+        desk = cls(folder / "work", folder / "home", trap)
+        desk.work.mkdir()
+        desk.home.mkdir()
+        return desk
+
+    def run(self, program: str, arguments: Sequence[str], environment: dict[str, str]) -> str:
         """What it printed, on either stream."""
-        path = INSTALLED / program
-        if not path.exists():
-            pytest.skip(f"{program} is not installed; .ci/run says how")
         inherited = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+        ways_out = dict.fromkeys(_PROXIES, self.trap.url) | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
         done = subprocess.run(
-            [str(path), *arguments],
+            [str(_path_of(program)), *arguments],
             cwd=self.work,
-            env={**inherited, "HOME": str(self.home), "IS_SANDBOX": "1", **_QUIET, **environment},
+            env={**inherited, **ways_out, **_QUIET, "HOME": str(self.home), "IS_SANDBOX": "1", **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -57,14 +105,30 @@ class Desk:
         )
         return done.stdout
 
-    def claude(self, nexus: Nexus, *arguments: str) -> str:
-        models = dict.fromkeys(("ANTHROPIC_MODEL", "ANTHROPIC_DEFAULT_HAIKU_MODEL"), "v/m")
-        place = {"ANTHROPIC_BASE_URL": nexus.anthropic, "ANTHROPIC_AUTH_TOKEN": "made-up"}
-        return self.run("claude", "-p", *arguments, **models, **place)
+    def claude(
+        self, nexus: Nexus, *arguments: str, model: str = "v/m", environment: dict[str, str] | None = None
+    ) -> str:
+        models = dict.fromkeys(("ANTHROPIC_MODEL", "ANTHROPIC_DEFAULT_HAIKU_MODEL"), model)
+        place = {"ANTHROPIC_BASE_URL": nexus.anthropic}
+        more = {"ANTHROPIC_AUTH_TOKEN": KEY} if environment is None else environment
+        return self.run("claude", ["-p", *arguments], {**models, **place, **more})
 
-    def codex(self, nexus: Nexus, *arguments: str) -> str:
+    def codex(
+        self, nexus: Nexus, *arguments: str, model: str = "v/m", environment: dict[str, str] | None = None
+    ) -> str:
         folder = self.home / ".codex"
-        folder.mkdir()
-        (folder / "config.toml").write_text(CODEX_CONFIG.format(base=nexus.openai))
-        flags = ("--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox")
-        return self.run("codex", "exec", *flags, *arguments, CODEX_HOME=str(folder), NEXUS_KEY="made-up")
+        folder.mkdir(exist_ok=True)
+        (folder / "config.toml").write_text(CODEX_CONFIG.format(base=nexus.openai, model=model))
+        flags = ["exec", *_CODEX_QUIET, "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"]
+        more = environment or {}
+        return self.run("codex", [*flags, *arguments], {"CODEX_HOME": str(folder), "NEXUS_KEY": KEY, **more})
+
+
+def _path_of(program: str) -> Path:
+    path = INSTALLED / program
+    if not path.exists():
+        said = f"{program} is not installed; .ci/run says how"
+        if os.environ.get(REQUIRED) == "1":
+            pytest.fail(said)
+        pytest.skip(said)
+    return path

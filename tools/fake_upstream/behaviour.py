@@ -68,8 +68,10 @@ class Behaviour:
 
     # The pace of a stream. ``hold`` also holds an answer that is not streamed, before its head.
     hold: threading.Event | None = None
+    steps: tuple[threading.Event, ...] = ()  # one that each of the first events of a stream waits for
     first_event_delay: float = 0.0
     event_delay: float = 0.0
+    only_before: int | None = None  # ``event_delay`` comes before this event alone, counted from 0
     piece_size: int | None = None  # re-cut the stream's bytes into chunks of this size, across frames
     endless: bool = False  # repeat the first delta until the peer goes
 

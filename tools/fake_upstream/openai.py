@@ -1,4 +1,4 @@
-"""The fake OpenAI: chat completions, unary and streamed, and the model list.
+"""The fake OpenAI: chat completions, unary and streamed, the model list, and the way to ``responses``.
 
 Law: pure functions from a request and a Behaviour to bytes; what they emit validates with the SDK's response types.
 Not imitated: signatures of thinking and redacted thinking, which the dialect has no field for.
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
+from tools.fake_upstream import responses
 from tools.fake_upstream.behaviour import Behaviour
 from tools.fake_upstream.parts import Call, Text, Thinking, call_ids, plan
 from tools.fake_upstream.request import SeenRequest
@@ -49,7 +50,7 @@ def request_id(serial: int) -> str:
 
 def check(request: SeenRequest, rules: Rules) -> Refusal | None:
     is_models = request.route == "/v1/models" or request.route.startswith("/v1/models/")
-    if not is_models and request.route != CHAT:
+    if not is_models and request.route not in (CHAT, responses.PATH, responses.COUNT):
         return Refusal(404, (f"{request.path}: no such path",), error_code="unknown_url")
     allowed = "GET" if is_models else "POST"
     if request.method != allowed:
@@ -60,16 +61,34 @@ def check(request: SeenRequest, rules: Rules) -> Refusal | None:
         return None
     if problem := body_problem(request):
         return Refusal(400, (problem,))
-    if rules.strict:
-        type_name = STREAMING if request.streams else UNARY
-        if found := problems(type_name, request.body, allow=rules.extra_fields):
-            return Refusal(400, found)
+    if rules.strict and (found := _problems(request, rules.extra_fields)):
+        return Refusal(400, found)
     return None
+
+
+def _problems(request: SeenRequest, allow: tuple[str, ...]) -> tuple[str, ...]:
+    if request.route in (responses.PATH, responses.COUNT):
+        return responses.body_problems(request.json, counting=request.route == responses.COUNT, allow=allow)
+    body = request.json
+    if isinstance(body.get("messages"), list):
+        body = body | {"messages": [_published(message) for message in body["messages"]]}
+    return problems(STREAMING if request.streams else UNARY, compact(body), allow=allow)
+
+
+def _published(message: Any) -> Any:
+    """The compatible servers that tell their thinking take it back, under a name that the SDK does not publish."""
+    if isinstance(message, dict) and isinstance(message.get("reasoning_content"), str):
+        return {name: value for name, value in message.items() if name != "reasoning_content"}
+    return message
 
 
 def answer(request: SeenRequest, behaviour: Behaviour, serial: int) -> Answer:
     if request.method == "GET":
         return Answer(_models(request.route))
+    if request.route == responses.COUNT:
+        return responses.count(behaviour)
+    if request.route == responses.PATH:
+        return responses.answer(request.json, behaviour, serial, CREATED)
     base = {"id": f"chatcmpl-{serial:08d}", "created": CREATED, "model": request.json.get("model")}
     said = _said(request.json, behaviour, serial)
     finish = behaviour.stop_reason or ("tool_calls" if said.calls else "stop")
@@ -97,7 +116,10 @@ def error(request: SeenRequest, behaviour: Behaviour, request_id: str) -> Answer
 
 
 def error_frame(request: SeenRequest, behaviour: Behaviour, request_id: str) -> bytes:
-    return _frame(_error(behaviour))
+    inner = _error(behaviour)
+    if request.route == responses.PATH:
+        return responses.error_frame(behaviour, inner["error"]["code"])
+    return _frame(inner)
 
 
 def _check_key(key: str | None, api_key: str | None) -> Refusal | None:

@@ -19,7 +19,12 @@ FALLBACK_TOOL = "get_weather"
 MARK = b"fake-signature"
 SIGNATURES = {
     dialect: base64.b64encode(MARK + suffix).decode()
-    for dialect, suffix in {"anthropic": b"", "gemini": b"-gemini", "converse": b"-converse"}.items()
+    for dialect, suffix in {
+        "anthropic": b"",
+        "gemini": b"-gemini",
+        "converse": b"-converse",
+        "responses": b"-responses",
+    }.items()
 }
 
 

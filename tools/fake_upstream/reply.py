@@ -87,7 +87,7 @@ def _send_frames(
     out = _Stream(wire, behaviour, _head(request, behaviour, about + answer.headers))
     limit = _first(behaviour.cut_after, behaviour.reset_after, behaviour.end_after, behaviour.error_after)
     for number, frame in enumerate(islice(_frames(behaviour, answer), limit)):
-        _wait(wire, out, behaviour, first=number == 0)
+        _wait(wire, out, behaviour, number)
         out.add(frame)
         if behaviour.endless and number >= answer.opening and limit is None and out.can_batch:
             out.repeat(frame)
@@ -121,12 +121,15 @@ def _corrupted(frames: tuple[bytes, ...], index: int) -> tuple[bytes, ...]:
     return (*frames[:index], bad[:-1] + bytes([bad[-1] ^ 1]), *frames[index + 1 :])
 
 
-def _wait(wire: Wire, out: _Stream, behaviour: Behaviour, *, first: bool) -> None:
-    pause = behaviour.first_event_delay if first else behaviour.event_delay
-    hold = behaviour.hold if first else None
-    if pause or hold:
+def _wait(wire: Wire, out: _Stream, behaviour: Behaviour, number: int) -> None:
+    """What stands before the event of this number."""
+    delay = behaviour.event_delay if behaviour.only_before in (None, number) else 0.0
+    pause = delay if number else behaviour.first_event_delay
+    holds = [behaviour.hold] if behaviour.hold and number == 0 else []
+    holds += behaviour.steps[number : number + 1]
+    if pause or holds:
         out.flush()
-    if hold:
+    for hold in holds:
         wire.hold(hold)
     if pause:
         wire.pause(pause)

@@ -1,0 +1,127 @@
+"""Codex at work on any vendor, through the Responses API: passed through to OpenAI, translated to everybody else.
+
+Law: what the program did is read off the disk, what it was told off its output, what it told the model off the vendor.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import pytest
+
+from tests.programs.conftest import DONE, OpenRoom, arguments
+from tests.programs.kit import KEY
+from tests.programs.lanes import ANTHROPIC, CONVERSE, GEMINI, OPENAI, RESPONSES, THINKERS, ProgramLane, found
+from tools.fake_upstream import Behaviour, Call
+
+THOUGHT = "Let me think about that."
+PATCH = "*** Begin Patch\n*** Add File: patched.txt\n+by a patch\n*** End Patch\n"
+SCRIPT = """const done = await tools.exec_command({cmd: "echo ran > ran.txt"}); text(JSON.stringify(done));"""
+ALICE = "nx-hushhusha1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6"
+GATE = f'[server.keys.alice]\nkey = "{ALICE}"\n'
+
+
+def names(model: str, lane: ProgramLane) -> str:
+    """Another model of the lane's provider, by a name that Codex knows."""
+    return f'[llm.providers.v.models."{model}"]\nrename = "{lane.model}"\n'
+
+
+@pytest.mark.parametrize("lane", [RESPONSES, *THINKERS], ids=lambda lane: lane.name)
+def test_a_session(lane: ProgramLane, open_room: OpenRoom) -> None:
+    """An image is given; then three tools at once behind some thinking, one of them looking at an image."""
+    room = open_room(lane)
+    image, data = room.picture()
+    write = Call("exec_command", arguments(cmd="echo by a tool > written.txt"))
+    shell = Call("exec_command", arguments(cmd="echo said by the shell"))
+    look = Call("view_image", arguments(path=str(image)))
+    room.upstream.next(Behaviour(parts=(lane.thinking(THOUGHT), write, shell, look)))
+    said = room.desk.codex(room.nexus, "--json", "Go on.", "-i", str(image))
+    events = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+
+    assert found(events, {"type": "agent_message", "text": DONE})
+    assert found(events, {"type": "reasoning", "text": THOUGHT})
+    assert events[-1]["type"] == "turn.completed"
+    assert (room.work / "written.txt").read_text().strip() == "by a tool"
+    assert len(found(room.body(0), lane.image(data))) == 1
+    results = found(room.body(1), lane.result)
+    assert len(results) == 3 and "said by the shell" in results[1]
+    assert len(found(room.body(1), lane.image(data))) == 2
+    assert bool(found(room.body(1), lane.thought(THOUGHT))) == lane.returns
+    assert len(room.upstream.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("lane", "name"),
+    [(RESPONSES, "spawn_agent"), (ANTHROPIC, "multi_agent_v1__spawn_agent"), (GEMINI, "multi_agent_v1__spawn_agent")],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_a_subagent(lane: ProgramLane, name: str, open_room: OpenRoom) -> None:
+    """Its tool stands in a namespace. The main agent's answer is held until the subagent has asked."""
+    room = open_room(lane)
+    both = threading.Event()
+    room.upstream.next(
+        Behaviour(parts=(Call(name, arguments(message="Count it all.")),)), *[Behaviour(text=DONE, hold=both)] * 2
+    )
+
+    def release() -> None:
+        room.upstream.wait_for_requests(3, timeout=60)
+        both.set()
+
+    waiter = threading.Thread(target=release)
+    waiter.start()
+    said = room.desk.codex(room.nexus, "Go on.")
+    waiter.join()
+    assert DONE in said
+    asked = [json.dumps(request.json) for request in room.upstream.requests[1:]]
+    assert any("agent_id" in body and "Go on." in body for body in asked)
+    assert any("Count it all." in body and "Go on." not in body for body in asked)
+
+
+@pytest.mark.parametrize("lane", [RESPONSES, ANTHROPIC, GEMINI, CONVERSE], ids=lambda lane: lane.name)
+def test_a_script_in_a_custom_tool(lane: ProgramLane, open_room: OpenRoom) -> None:
+    """With the names of OpenAI's newest models Codex offers one tool, which takes free text, in a namespace."""
+    room = open_room(lane, names("gpt-6.1-sol", lane))
+    passed = lane is RESPONSES
+    call = Call("exec", SCRIPT) if passed else Call("functions__exec", json.dumps({"input": SCRIPT}))
+    room.upstream.next(Behaviour(parts=(call,)))
+    assert DONE in room.desk.codex(room.nexus, "Go on.", model="gpt-6.1-sol")
+    assert (room.work / "ran.txt").read_text().strip() == "ran"
+    result = {"type": "custom_tool_call_output"} if passed else lane.result
+    assert "Script completed" in found(room.body(1), result)[0]
+
+
+@pytest.mark.parametrize("lane", [RESPONSES, ANTHROPIC, OPENAI], ids=lambda lane: lane.name)
+def test_a_patch_in_a_custom_tool(lane: ProgramLane, open_room: OpenRoom) -> None:
+    room = open_room(lane, names("gpt-5.5", lane))
+    passed = lane is RESPONSES
+    room.upstream.next(Behaviour(parts=(Call("apply_patch", PATCH if passed else json.dumps({"input": PATCH})),)))
+    assert DONE in room.desk.codex(room.nexus, "Go on.", model="gpt-5.5")
+    assert (room.work / "patched.txt").read_text().strip() == "by a patch"
+
+
+@pytest.mark.parametrize("lane", [ANTHROPIC, OPENAI], ids=lambda lane: lane.name)
+def test_a_search_for_tools(lane: ProgramLane, open_room: OpenRoom) -> None:
+    """Codex makes it itself; what it has found can be called from then on."""
+    room = open_room(lane, names("gpt-5.5", lane))
+    room.upstream.next(Behaviour(parts=(Call("tool_search", arguments(query="spawn an agent")),)))
+    assert DONE in room.desk.codex(room.nexus, "Go on.", model="gpt-5.5")
+    assert "multi_agent_v1__spawn_agent" not in json.dumps(room.body(0)["tools"])
+    assert "multi_agent_v1__spawn_agent" in json.dumps(room.body(1)["tools"])
+    assert "multi_agent_v1__spawn_agent" in found(room.body(1), lane.result)[0]
+
+
+HEADER = f'model_providers.nexus.http_headers={{"x-nexus-key"="{ALICE}"}}'
+
+
+@pytest.mark.parametrize(
+    ("flags", "environment"),
+    [((), {"NEXUS_KEY": ALICE}), (("-c", HEADER), {"NEXUS_KEY": KEY})],
+    ids=["env_key", "http_headers"],
+)
+def test_a_gateway_key_goes_wherever_the_program_can_put_it(
+    flags: tuple[str, ...], environment: dict[str, str], open_room: OpenRoom
+) -> None:
+    room = open_room(ANTHROPIC, GATE)
+    assert DONE in room.desk.codex(room.nexus, *flags, "Hello?", environment=environment)
+    assert ALICE not in str(room.upstream.requests)

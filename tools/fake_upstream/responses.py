@@ -1,0 +1,218 @@
+"""The fake OpenAI's Responses API: what a request must be, and what an answer is, unary and streamed.
+
+Law: pure functions from a body and a Behaviour to values; what they make validates with the SDK's response types.
+Not imitated: stored responses, built-in tools, background mode, redacted thinking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tools.fake_upstream.behaviour import Behaviour
+from tools.fake_upstream.parts import Call, Part, Redacted, Text, Thinking, call_ids, is_foreign, plan, signature_of
+from tools.fake_upstream.validate import problems
+from tools.fake_upstream.vendors import Answer, compact, pieces, text_or
+
+PATH = "/v1/responses"
+COUNT = "/v1/responses/input_tokens"
+COUNTED = "openai.types.responses.input_token_count_params:InputTokenCountParams"
+UNARY = "openai.types.responses.response_create_params:ResponseCreateParamsNonStreaming"
+STREAMING = "openai.types.responses.response_create_params:ResponseCreateParamsStreaming"
+OPENING = 2
+# The kind of a call -> what its arguments are called, and the stem of the events that carry them.
+WRITTEN = {
+    "function_call": ("arguments", "function_call_arguments"),
+    "custom_tool_call": ("input", "custom_tool_call_input"),
+}
+
+# What the vendor's own Codex sends and the vendor's SDK does not publish: this, ids of messages that the client wrote
+# itself, null as the content of reasoning, which content a web search is to find, and a note in any item.
+UNPUBLISHED = ("client_metadata",)
+NOTE = "internal_chat_message_metadata_passthrough"
+
+Event = dict[str, Any]
+
+
+def body_problems(body: dict[str, Any], *, counting: bool = False, allow: tuple[str, ...] = ()) -> tuple[str, ...]:
+    type_name = COUNTED if counting else STREAMING if body.get("stream") is True else UNARY
+    items = body["input"] if isinstance(body.get("input"), list) else []
+    given = {"input": items, "tools": body.get("tools") or []}
+    published = body | {name: [_published(item) for item in found] for name, found in given.items() if found}
+    if found := problems(type_name, compact(published), allow=(*UNPUBLISHED, *allow)):
+        return found
+    return tuple(_foreign_thinking(items)) + tuple(_lonely_calls(items))
+
+
+def answer(body: dict[str, Any], behaviour: Behaviour, serial: int, created: int) -> Answer:
+    kinds = {name: (kind, space) for name, kind, space in _tools(_offered(body))}
+    parts = plan(behaviour, next((name for name, (kind, _) in kinds.items() if kind == "function"), None))
+    items = [
+        item
+        for index, (part, identity) in enumerate(zip(parts, call_ids(parts, f"call_{serial:08d}"), strict=True))
+        if (item := _item(part, f"{serial:08d}_{index}", identity, kinds)) is not None
+    ]
+    base: dict[str, Any] = {
+        "id": f"resp_{serial:08d}",
+        "object": "response",
+        "created_at": created,
+        "model": body.get("model"),
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+        "error": None,
+        "incomplete_details": None,
+    }
+    reason = behaviour.stop_reason
+    end = {"status": "incomplete" if reason else "completed", "output": items, "usage": _usage(behaviour)}
+    whole = base | end | ({"incomplete_details": {"reason": reason}} if reason else {})
+    if body.get("stream") is not True:
+        return Answer(compact(whole))
+    begun = base | {"status": "in_progress", "output": [], "usage": None}
+    numbered = (event | {"sequence_number": number} for number, event in enumerate(_events(begun, whole)))
+    return Answer(frames=tuple(_frame(event) for event in numbered), opening=OPENING)
+
+
+def count(behaviour: Behaviour) -> Answer:
+    read = behaviour.input_tokens + behaviour.cached_tokens + behaviour.cache_write_tokens
+    return Answer(compact({"object": "response.input_tokens", "input_tokens": read}))
+
+
+def error_frame(behaviour: Behaviour, code: str | None) -> bytes:
+    """What the vendor says when it fails in the middle of a stream."""
+    words = text_or(behaviour.message, behaviour.status)
+    event = {"type": "error", "code": behaviour.error_code or code or "server_error", "message": words, "param": None}
+    return _frame(event | {"sequence_number": 0})
+
+
+def _published(item: Any) -> Any:
+    match item:
+        case {"type": "message", "role": "user" | "developer" | "system"}:
+            unknown: tuple[str, ...] = ("id", NOTE)
+        case {"type": "reasoning", "content": None}:
+            unknown = ("content", NOTE)
+        case {"type": "web_search"}:
+            unknown = ("search_content_types",)
+        case dict():
+            unknown = (NOTE,)
+        case _:
+            return item
+    return {name: value for name, value in item.items() if name not in unknown}
+
+
+def _offered(body: dict[str, Any]) -> list[dict[str, Any]]:
+    items = body["input"] if isinstance(body.get("input"), list) else []
+    later = [tool for item in items if item.get("type") == "additional_tools" for tool in item["tools"]]
+    return [*(body.get("tools") or []), *later]
+
+
+def _tools(tools: list[dict[str, Any]]) -> Iterator[tuple[str, str, str | None]]:
+    """Name, kind and namespace of every tool that the model can call by name."""
+    for tool in tools:
+        if tool["type"] == "namespace":
+            yield from ((inner["name"], inner["type"], tool["name"]) for inner in tool["tools"])
+        elif "name" in tool:
+            yield tool["name"], tool["type"], None
+
+
+def _item(part: Part, number: str, call_id: str, kinds: dict[str, tuple[str, str | None]]) -> dict[str, Any] | None:
+    match part:
+        case Text(text):
+            content = [{"type": "output_text", "text": text, "annotations": [], "logprobs": []}]
+            head = {"id": f"msg_{number}", "type": "message", "status": "completed", "role": "assistant"}
+            return head | {"content": content}
+        case Thinking(text):
+            sealed = {"encrypted_content": signature_of(part, "responses")}
+            return {"id": f"rs_{number}", "type": "reasoning", "summary": [_summary(text)], **sealed}
+        case Redacted():
+            return None
+        case Call(name, arguments):
+            kind, space = kinds.get(name, ("function", None))
+            call = {"call_id": call_id, "name": name} | ({"namespace": space} if space else {})
+            if kind == "custom":
+                return {"id": f"ctc_{number}", "type": "custom_tool_call", "input": arguments, **call}
+            head = {"id": f"fc_{number}", "type": "function_call", "status": "completed"}
+            return head | {"arguments": arguments, **call}
+
+
+def _events(begun: dict[str, Any], whole: dict[str, Any]) -> Iterator[Event]:
+    yield {"type": "response.created", "response": begun}
+    yield {"type": "response.in_progress", "response": begun}
+    for index, item in enumerate(whole["output"]):
+        place = {"output_index": index}
+        status = {"status": "in_progress"} if "status" in item else {}
+        match item["type"]:
+            case "message":
+                empty: dict[str, Any] = {"content": []}
+                middle = _message_events(item, place | {"item_id": item["id"], "content_index": 0})
+            case "reasoning":
+                empty = {"summary": []}
+                middle = _reasoning_events(item, place | {"item_id": item["id"], "summary_index": 0})
+            case kind:
+                empty = {WRITTEN[kind][0]: ""}
+                middle = _call_events(item, place | {"item_id": item["id"]})
+        yield {"type": "response.output_item.added", "item": item | empty | status, **place}
+        yield from middle
+        yield {"type": "response.output_item.done", "item": item, **place}
+    yield {"type": f"response.{whole['status']}", "response": whole}
+
+
+def _message_events(item: dict[str, Any], place: dict[str, Any]) -> Iterator[Event]:
+    part = item["content"][0]
+    yield {"type": "response.content_part.added", "part": part | {"text": ""}, **place}
+    for piece in pieces(part["text"]):
+        yield {"type": "response.output_text.delta", "delta": piece, "logprobs": [], **place}
+    yield {"type": "response.output_text.done", "text": part["text"], "logprobs": [], **place}
+    yield {"type": "response.content_part.done", "part": part, **place}
+
+
+def _reasoning_events(item: dict[str, Any], place: dict[str, Any]) -> Iterator[Event]:
+    part = item["summary"][0]
+    yield {"type": "response.reasoning_summary_part.added", "part": _summary(""), **place}
+    for piece in pieces(part["text"]):
+        yield {"type": "response.reasoning_summary_text.delta", "delta": piece, **place}
+    yield {"type": "response.reasoning_summary_text.done", "text": part["text"], **place}
+    yield {"type": "response.reasoning_summary_part.done", "part": part, **place}
+
+
+def _call_events(item: dict[str, Any], place: dict[str, Any]) -> Iterator[Event]:
+    key, stem = WRITTEN[item["type"]]
+    for piece in pieces(item[key]):
+        yield {"type": f"response.{stem}.delta", "delta": piece, **place}
+    named = {"name": item["name"]} if key == "arguments" else {}
+    yield {"type": f"response.{stem}.done", key: item[key], **named, **place}
+
+
+def _summary(text: str) -> dict[str, str]:
+    return {"type": "summary_text", "text": text}
+
+
+def _usage(behaviour: Behaviour) -> dict[str, Any]:
+    read = behaviour.input_tokens + behaviour.cached_tokens + behaviour.cache_write_tokens
+    cache = {"cached_tokens": behaviour.cached_tokens, "cache_write_tokens": behaviour.cache_write_tokens}
+    return {
+        "input_tokens": read,
+        "input_tokens_details": cache,
+        "output_tokens": behaviour.output_tokens,
+        "output_tokens_details": {"reasoning_tokens": behaviour.reasoning_tokens},
+        "total_tokens": read + behaviour.output_tokens,
+    }
+
+
+def _foreign_thinking(items: list[dict[str, Any]]) -> Iterator[str]:
+    for index, item in enumerate(items):
+        if item.get("type") == "reasoning" and is_foreign(item.get("encrypted_content") or "", "responses"):
+            yield f"input.{index}.encrypted_content: The encrypted content could not be verified."
+
+
+def _lonely_calls(items: list[dict[str, Any]]) -> Iterator[str]:
+    """Every call has its output, and every output its call."""
+    for kind in WRITTEN:
+        calls = {item["call_id"] for item in items if item.get("type") == kind}
+        outputs = {item["call_id"] for item in items if item.get("type") == f"{kind}_output"}
+        yield from (f"input: No tool output found for function call {name}." for name in sorted(calls - outputs))
+        yield from (f"input: No tool call found for function call output {name}." for name in sorted(outputs - calls))
+
+
+def _frame(event: Event) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (str(event["type"]).encode(), compact(event))
