@@ -1,4 +1,4 @@
-"""One conversation with everything in it, as a client of either dialect holds it, and the vendors' recorded answers.
+"""One conversation with everything in it, as a client of each dialect holds it, and the vendors' recorded answers.
 
 Law: the client is an official SDK; it keeps what it got and knows nothing of vendors.
 """
@@ -16,7 +16,7 @@ from nexus.protocols.gemini.models import quirks_of as gemini_quirks
 from nexus.protocols.messages.models import quirks_of as claude_quirks
 from nexus.translation import Translation
 from nexus.wire import decode
-from tests.laws.kit import Turn, call, echo, echo_stream, read, stream_of, write
+from tests.laws.kit import HISTORY, Turn, call, echo, echo_stream, read, stream_of, write
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "golden"
 
@@ -38,12 +38,12 @@ class Talk:
 
     def __init__(self, client: str) -> None:
         self.client = client
-        self.body: dict[str, Any] = _CHAT if client == "chat" else _MESSAGES
+        self.body: Mapping[str, Any] = _BODIES[client]
         self.history: list[Turn] = [_opening(client)]
 
     def read(self) -> ReadRequest:
         head = [{"role": "system", "content": "Be brief."}] if self.client == "chat" else []
-        return read(self.client, self.body | {"messages": [*head, *self.history]})
+        return read(self.client, {**self.body, HISTORY[self.client]: [*head, *self.history]})
 
     def written_for(self, vendor: str) -> tuple[Written, tuple[str, ...]]:
         """The body, and everything that was named as dropped on the way."""
@@ -51,7 +51,7 @@ class Talk:
         written = write(vendor, asked.request, TARGETS[vendor])
         return written, (*asked.dropped, *written.dropped)
 
-    def answered_by(self, vendor: str, which: str, *, stream: bool) -> Turn:
+    def answered_by(self, vendor: str, which: str, *, stream: bool) -> None:
         """The vendor's recorded answer, told to the client, which appends it to its history."""
         asked = self.read().request
         written = write(vendor, asked, TARGETS[vendor])
@@ -59,33 +59,44 @@ class Talk:
         path = recorded(vendor, which, stream=stream)
         if stream:
             told = b"".join(map(relay.frame, stream_of(path))) + relay.finish()
-            turn = echo_stream(self.client, told)
+            self.history += echo_stream(self.client, told)
         else:
-            turn = echo(self.client, decode(relay.body(path.read_bytes())))
+            self.history += echo(self.client, decode(relay.body(path.read_bytes())))
         assert relay.complete
-        self.history.append(turn)
-        return turn
 
     def says(self, words: str) -> None:
         self.history.append({"role": "user", "content": words})
 
     def gives_results(self) -> None:
         """Words and an image for the first call, a failure for the second, in the other order where one may."""
-        turn = self.history[-1]
-        if self.client == "chat":
-            first, second = (entry["id"] for entry in turn["tool_calls"])
-            url = {"url": f"data:image/gif;base64,{TOOL_IMAGE}"}
-            content = [{"type": "text", "text": FORECAST}, {"type": "image_url", "image_url": url}]
-            self.history.append({"role": "tool", "tool_call_id": second, "content": FAILURE})
-            self.history.append({"role": "tool", "tool_call_id": first, "content": content})
-            return
-        first, second = (block["id"] for block in turn["content"] if block["type"] == "tool_use")
+        match self.client:
+            case "chat":
+                self._give_tool_messages(*(entry["id"] for entry in self.history[-1]["tool_calls"]))
+            case "messages":
+                blocks = self.history[-1]["content"]
+                self._give_blocks(*(block["id"] for block in blocks if block["type"] == "tool_use"))
+            case _:
+                self._give_items(*(item["call_id"] for item in self.history if "call_id" in item))
+
+    def _give_tool_messages(self, first: str, second: str) -> None:
+        url = {"url": f"data:image/gif;base64,{TOOL_IMAGE}"}
+        content = [{"type": "text", "text": FORECAST}, {"type": "image_url", "image_url": url}]
+        self.history.append({"role": "tool", "tool_call_id": second, "content": FAILURE})
+        self.history.append({"role": "tool", "tool_call_id": first, "content": content})
+
+    def _give_blocks(self, first: str, second: str) -> None:
         source = {"type": "base64", "media_type": "image/gif", "data": TOOL_IMAGE}
         content = [{"type": "text", "text": FORECAST}, {"type": "image", "source": source}]
         failed = {"type": "tool_result", "tool_use_id": second, "content": FAILURE, "is_error": True}
         self.history.append(
             {"role": "user", "content": [failed, {"type": "tool_result", "tool_use_id": first, "content": content}]}
         )
+
+    def _give_items(self, first: str, second: str) -> None:
+        image = {"type": "input_image", "image_url": f"data:image/gif;base64,{TOOL_IMAGE}"}
+        content = [{"type": "input_text", "text": FORECAST}, image]
+        self.history.append({"type": "function_call_output", "call_id": second, "output": FAILURE})
+        self.history.append({"type": "function_call_output", "call_id": first, "output": content})
 
 
 def recorded(vendor: str, which: str, *, stream: bool) -> Path:
@@ -116,15 +127,20 @@ def _opaque(value: Any) -> Iterator[str]:
 
 
 def _opening(client: str) -> Turn:
-    words = {"type": "text", "text": "What is this, and how is the weather in Ulm?"}
-    if client == "chat":
-        image: Any = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{USER_IMAGE}"}}
-    else:
-        image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": USER_IMAGE}}
+    question = "What is this, and how is the weather in Ulm?"
+    url = f"data:image/png;base64,{USER_IMAGE}"
+    words: Any = {"type": "text", "text": question}
+    match client:
+        case "chat":
+            image: Any = {"type": "image_url", "image_url": {"url": url}}
+        case "messages":
+            image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": USER_IMAGE}}
+        case _:
+            image, words = {"type": "input_image", "image_url": url}, {"type": "input_text", "text": question}
     return {"role": "user", "content": [image, words]}
 
 
-_CHAT: dict[str, Any] = {
+_CHAT: Mapping[str, Any] = {
     "model": "m",
     "tools": [
         {"type": "function", "function": {"name": "look_up", "description": "The weather.", "parameters": SCHEMA}},
@@ -133,7 +149,7 @@ _CHAT: dict[str, Any] = {
     "reasoning_effort": "medium",
     "max_completion_tokens": 20000,
 }
-_MESSAGES: dict[str, Any] = {
+_MESSAGES: Mapping[str, Any] = {
     "model": "m",
     "system": "Be brief.",
     "tools": [
@@ -143,3 +159,16 @@ _MESSAGES: dict[str, Any] = {
     "thinking": {"type": "enabled", "budget_tokens": 8000},
     "max_tokens": 20000,
 }
+_RESPONSES: Mapping[str, Any] = {
+    "model": "m",
+    "instructions": "Be brief.",
+    "tools": [
+        {"type": "function", "name": "look_up", "description": "The weather.", "parameters": SCHEMA, "strict": False},
+        {"type": "function", "name": "now"},
+    ],
+    "reasoning": {"effort": "medium", "summary": "auto"},
+    "max_output_tokens": 20000,
+    "store": False,
+    "include": ["reasoning.encrypted_content"],
+}
+_BODIES = {"chat": _CHAT, "messages": _MESSAGES, "responses": _RESPONSES}

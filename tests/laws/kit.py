@@ -1,4 +1,4 @@
-"""What the laws share: models to write for, both official clients' ways to read an answer, and the published types.
+"""What the laws share: models to write for, the official clients' ways to read an answer, and the published types.
 
 Law: nothing here reads or writes a dialect; clients are the SDKs themselves.
 """
@@ -39,7 +39,9 @@ from tests.protocols.converse.published import check_request as check_converse
 from tests.protocols.gemini.kit import _TOP as GEMINI_TYPES
 from tests.protocols.messages.kit import check_request as check_messages
 
-CLIENTS = ("chat", "messages")
+from .items import check_items, echo_items, gather_items
+
+CLIENTS = ("chat", "messages", "responses")
 VENDORS = ("chat", "messages", "gemini", "converse")
 
 FACTOR = int(os.environ.get("NEXUS_LAWS", "0"))
@@ -150,17 +152,26 @@ Turn = dict[str, Any]
 _EVENT: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
 
 
-def echo(client: str, answer: Mapping[str, Json]) -> Turn:
-    """The assistant's turn as the SDK's user appends it to the history."""
-    if client == "chat":
-        message: Turn = _as_sdk(ChatCompletion, answer).choices[0].message.model_dump()
-        return message
-    return {"role": "assistant", "content": ClaudeMessage.construct(**answer).to_dict()["content"]}
+def echo(client: str, answer: Mapping[str, Json]) -> list[Turn]:
+    """The assistant's turn as the SDK's user appends it to the history: one message, or all items."""
+    match client:
+        case "chat":
+            return [_as_sdk(ChatCompletion, answer).choices[0].message.model_dump()]
+        case "messages":
+            return [{"role": "assistant", "content": ClaudeMessage.construct(**answer).to_dict()["content"]}]
+        case _:
+            return echo_items(answer)
 
 
-def echo_stream(client: str, written: bytes) -> Turn:
+def echo_stream(client: str, written: bytes) -> list[Turn]:
     """The same of a stream."""
-    return _gathered_chat(written) if client == "chat" else _gathered_claude(written)
+    match client:
+        case "chat":
+            return [_gathered_chat(written)]
+        case "messages":
+            return [_gathered_claude(written)]
+        case _:
+            return gather_items(frames(written))
 
 
 def _as_sdk(shape: Any, value: Any) -> Any:
@@ -201,11 +212,16 @@ def opening(client: str) -> Turn:
     return {"role": "user", "content": "hello"}
 
 
-def parts_of_echo(client: str, turn: Turn) -> tuple[Any, ...]:
-    """What the gateway reads in the echoed turn."""
-    body = {"model": "m", "max_tokens": 9, "messages": [opening(client), turn, opening(client)]}
-    messages = read(client, body).request.messages
-    return messages[1].parts
+HISTORY = {"chat": "messages", "messages": "messages", "responses": "input"}
+"""Where a request holds the conversation."""
+
+
+def parts_of_echo(client: str, turns: list[Turn]) -> tuple[Any, ...]:
+    """What the gateway reads in the echoed turn; a Responses answer without items leaves none."""
+    body = {"model": "m", "max_tokens": 9, HISTORY[client]: [opening(client), *turns, opening(client)]}
+    question, *answer, after = read(client, body).request.messages
+    assert [message.role for message in (question, *answer, after)] == ["user", *["assistant"] * bool(turns), "user"]
+    return answer[0].parts if answer else ()
 
 
 def call(client: str, *, stream: bool) -> Call:
@@ -230,10 +246,13 @@ def is_subsequence(wanted: Iterable[Any], found: Iterable[Any]) -> bool:
 
 def check_stream(client: str, written: bytes, *, ended: bool = True) -> None:
     """The client's full grammar; a stream that is not ended has everything closed and nothing terminal."""
-    if client == "chat":
-        _check_chunks(frames(written), ended)
-    else:
-        _check_events(frames(written), ended)
+    match client:
+        case "chat":
+            _check_chunks(frames(written), ended)
+        case "messages":
+            _check_events(frames(written), ended)
+        case _:
+            check_items(frames(written), ended=ended)
 
 
 def _check_chunks(found: list[tuple[str | None, str]], ended: bool) -> None:
@@ -255,7 +274,9 @@ def _check_chunks(found: list[tuple[str | None, str]], ended: bool) -> None:
 def _check_events(found: list[tuple[str | None, str]], ended: bool) -> None:
     names = "".join(_SHORT[decode(data)["type"]] for _, data in found)
     assert [event for event, _ in found] == [decode(data)["type"] for _, data in found]
-    assert re.fullmatch(r"m(sd*e)*" + (r"MX" if ended else ""), names.replace("p", "")) or (not names and not ended)
+    assert re.fullmatch(r"m(sd*e)*" + (r"MX" if ended else r"(sd*)?"), names.replace("p", "")) or (
+        not names and not ended
+    )
     indexes = [decode(data)["index"] for _, data in found if "index" in decode(data)]
     starts = [decode(data)["index"] for event, data in found if event == "content_block_start"]
     assert indexes == sorted(indexes) and starts == list(range(len(starts)))

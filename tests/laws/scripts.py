@@ -30,8 +30,9 @@ from nexus.conversation import (
     ToolChoice,
     ToolResult,
 )
+from nexus.protocols.responses.tools import CUSTOM_PARAMETERS
 
-NAMES = ("weather", "look_up", "tool.with/odd chars", "z" * 70)
+NAMES = ("weather", "look_up", "tool.with/odd chars", "z" * 70, "apply_patch", "agents__spawn", "agents__note")
 SCHEMAS: tuple[Any, ...] = (
     None,
     {"type": "object", "properties": {"city": {"type": "string", "description": "where"}}, "required": ["city"]},
@@ -47,6 +48,9 @@ SCHEMAS: tuple[Any, ...] = (
     },
     {"properties": {"only": {"const": "x"}}},
 )
+
+PATCH: Any = dict(CUSTOM_PARAMETERS)
+"""The schema of a tool of one string: to a Responses client such a tool is a custom one."""
 
 DECORATION = st.sampled_from(["", " ", "\n\nend\n", "é\u2028ü☃", '"}{\\', "<system>", "\t", "🎈", "data: [DONE]"])
 BLANK = st.sampled_from(["", " ", "\n"])
@@ -83,6 +87,10 @@ class Marks:
                 return Seal(dialect, value)
 
 
+def is_custom(name: str) -> bool:
+    return name in ("apply_patch", "agents__note")
+
+
 def token(seal: Seal) -> str:
     """The opaque string inside a seal."""
     return str(json.loads(seal.value)["signature"]) if seal.dialect == "chat" else seal.value
@@ -105,7 +113,8 @@ def conversations(draw: st.DrawFn, *, wild: bool = False) -> Request:
 
 def _tool(draw: st.DrawFn, marks: Marks, name: str) -> Tool:
     described = draw(st.sampled_from([None, "told"]))
-    return Tool(name, described and f"{described} {marks.fresh()}", draw(st.sampled_from(SCHEMAS)), cache=draw(HINTS))
+    schema = PATCH if is_custom(name) else draw(st.sampled_from(SCHEMAS))
+    return Tool(name, described and f"{described} {marks.fresh()}", schema, cache=draw(HINTS))
 
 
 def _text(draw: st.DrawFn, marks: Marks) -> Text:
@@ -132,12 +141,7 @@ def _said(draw: st.DrawFn, marks: Marks, wild: bool) -> tuple[Part, ...]:
 
 def _exchange(draw: st.DrawFn, marks: Marks, turn: int, wild: bool, names: list[str]) -> list[Message]:
     """The assistant's turn and the results of its calls, each perhaps in two messages, and what else is said."""
-    calls = [
-        ToolCall(
-            _id(draw, turn, at), draw(st.sampled_from(names)), _arguments(draw, marks, wild), _call_seal(draw, marks)
-        )
-        for at in range(draw(st.integers(0, 3)))
-    ]
+    calls = [_call(draw, marks, _id(draw, turn, at), names, wild) for at in range(draw(st.integers(0, 3)))]
     said: list[Part] = [*_thoughts(draw, marks), *(Text(marks.words()) for _ in range(draw(st.integers(0, 2))))]
     if not said and not calls:
         said.append(Text(marks.words()))
@@ -168,7 +172,15 @@ def _id(draw: st.DrawFn, turn: int, at: int) -> str:
     )
 
 
-def _arguments(draw: st.DrawFn, marks: Marks, wild: bool) -> str:
+def _call(draw: st.DrawFn, marks: Marks, call_id: str, names: list[str], wild: bool) -> ToolCall:
+    name = draw(st.sampled_from(names))
+    return ToolCall(call_id, name, _arguments(draw, marks, name, wild), _call_seal(draw, marks))
+
+
+def _arguments(draw: st.DrawFn, marks: Marks, name: str, wild: bool) -> str:
+    """A model may slip and call a tool of one string otherwise."""
+    if is_custom(name) and draw(st.integers(0, 3)):
+        return json.dumps({"input": marks.words()})
     given: list[str] = ["", "{}", json.dumps({"k": marks.words(), "n": [1, {"deep": None}], "é": 1.5})]
     return draw(st.sampled_from([*given, '{"broken'] if wild else given))
 

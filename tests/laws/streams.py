@@ -74,12 +74,13 @@ def _told(draw: st.DrawFn, number: int, sealer: str) -> Told:
             return Told(Refusal(""), [*pieces, "no"])
         case _:
             seal = _seal(number, sealer if sealer in ("gemini", "chat") and draw(st.booleans()) else "")
-            return Told(ToolCall(f"call_{number}", f"tool_{number}", ""), draw(_arguments()), seal, early)
+            return Told(ToolCall(f"call_{number}", f"tool__{number}", ""), draw(_arguments()), seal, early)
 
 
 @st.composite
 def _arguments(draw: st.DrawFn) -> list[str]:
-    whole = draw(st.sampled_from(["", "{}", '{"a": "é\\u2028", "b": [1, {"c": null}]}', '{"x": "}{"}']))
+    given = ["", "{}", '{"a": "é\\u2028", "b": [1, {"c": null}]}', '{"x": "}{"}', '{"input": "*** é\\n"}']
+    whole = draw(st.sampled_from(given))
     cuts = sorted(draw(st.lists(st.integers(0, len(whole)), max_size=3)))
     return [piece for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True) if (piece := whole[a:b])]
 
@@ -94,7 +95,9 @@ def streams(draw: st.DrawFn) -> list[Event]:
     start = ResponseStart("id", "the-model", replace(usage, output=0, reasoning=0))
     events: list[Event] = [start, *_body(draw, waiting), UsageUpdate(usage)]
     endings: list[StopReason] = ["end", "max_tokens", "stop_sequence", "refusal", "content_filter", "pause", "unknown"]
-    reason: StopReason = "tool_use" if calls else draw(st.sampled_from(endings))
+    if calls:
+        endings = ["tool_use", "tool_use", "tool_use", "max_tokens", "content_filter"]
+    reason = draw(st.sampled_from(endings))
     stop = Stop(reason, sequence="X" if reason == "stop_sequence" else None, raw="odd" if reason == "unknown" else None)
     return [*events, ResponseEnd(stop)]
 

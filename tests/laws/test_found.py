@@ -6,14 +6,28 @@ import json
 
 import pytest
 
-from nexus.conversation import Image, Inline, Message, Part, Reasoning, Request, Seal, Stop, Text, ToolCall, ToolResult
+from nexus.conversation import (
+    Image,
+    Inline,
+    Message,
+    Part,
+    Reasoning,
+    Request,
+    Response,
+    Seal,
+    Stop,
+    Text,
+    ToolCall,
+    ToolResult,
+)
 from nexus.events import Event, Notice, PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart
-from nexus.fold import fold
+from nexus.fold import fold, unfold
 from nexus.protocols import codecs
 from nexus.protocols.codec import Target
 from nexus.protocols.converse.models import JSON_RESULTS
+from nexus.wire import decode
 
-from .kit import check_stream, echo_stream, parts_of_echo, write
+from .kit import CLIENTS, check_stream, echo_stream, frames, origin, parts_of_echo, read, write
 from .test_answers import read_back, written
 
 HI = Message("user", (Text("hi"),))
@@ -23,7 +37,7 @@ def stream(*inner: Event, stop: Stop | None = None) -> list[Event]:
     return [ResponseStart("id", "m"), *inner, ResponseEnd(stop or Stop("end"))]
 
 
-@pytest.mark.parametrize("client", ["chat", "messages"])
+@pytest.mark.parametrize("client", CLIENTS)
 def test_redacted_thinking_whose_seal_comes_at_its_end(client: str) -> None:
     """As Bedrock streams it: a Messages client was given the block with an empty seal."""
     seal = Seal("converse", "b3BhcXVl")
@@ -35,7 +49,7 @@ def test_redacted_thinking_whose_seal_comes_at_its_end(client: str) -> None:
 def test_redacted_thinking_cut_before_its_end_leaves_no_block_open() -> None:
     writer = codecs.client("messages").stream_writer(model="m", response_id="r", created=1, include_usage=False)
     start = PartStart(0, Reasoning("", None, redacted=True))
-    check_stream("messages", writer.write(ResponseStart("r", "m")) + writer.write(start) + writer.abort(), ended=False)
+    check_stream("messages", writer.write(ResponseStart("r", "m")) + writer.write(start), ended=False)
 
 
 def test_a_calls_seal_that_comes_at_its_end() -> None:
@@ -86,9 +100,73 @@ def test_a_cache_hint_on_a_result_without_words_is_named() -> None:
     assert sent.dropped == ("cache",)
 
 
+def test_a_cache_hint_on_blank_text_is_named() -> None:
+    assert write("messages", Request((HI,), system=(Text(" ", cache="5m"),)), Target("claude")).dropped == ("cache",)
+
+
 def test_a_failure_that_is_an_image_alone_stays_a_failure() -> None:
     """For models on Bedrock that take results as JSON and have no status."""
     failed = ToolResult("c", (Image(Inline("image/png", "QUJD")),), is_error=True)
     sent = write("converse", results(failed), Target("m", quirks=frozenset({JSON_RESULTS})))
     (result,) = sent.body["messages"][-1]["content"]
     assert result["toolResult"]["content"][0] == {"json": {"error": "The tool call failed."}}
+
+
+SEALED: tuple[Part, ...] = (
+    Reasoning("hm", Seal("messages", "s1")),
+    Reasoning("", Seal("messages", "s2"), redacted=True),
+    Text("so", seal=Seal("gemini", "s3")),
+    ToolCall("c", "f", "{}", Seal("gemini", "s4")),
+)
+
+
+def test_a_gateway_behind_this_one_gets_its_reasoning_items_back_whole() -> None:
+    """They are that vendor's, whatever is in them: a whole answer had them opened, and its seals were lost."""
+    raw = written("responses", unfold(Response("id", "m", SEALED, Stop("tool_use"))))
+    answer = decode(frames(raw)[-1][1])["response"]
+    streamed = fold(read_back("responses", raw))
+    assert streamed == codecs.vendor("responses").read_response(answer, origin()).response
+    sent = write("responses", Request((HI, Message("assistant", streamed.parts))), Target("m")).body["input"]
+    packed = [
+        [item["encrypted_content"] for item in items if item.get("encrypted_content")]
+        for items in (sent, answer["output"])
+    ]
+    assert packed[0] == packed[1]
+    assert len(packed[0]) == 4
+
+
+@pytest.mark.parametrize("arguments", ["", '{"cmd": "rm'])
+def test_a_call_that_the_model_could_not_finish_is_no_whole_call(arguments: str) -> None:
+    """Codex runs what is announced done: a call without arguments was one with none, and any was completed."""
+    cut = ToolCall("c2", "f", arguments)
+    told = [decode(data) for _, data in frames(written("responses", unfold(answer_cut(ToolCall("c1", "f", ""), cut))))]
+    first, second = (event["item"] for event in told if event["type"] == "response.output_item.done")
+    assert (first["arguments"], first["status"]) == ("{}", "completed")
+    assert (second["arguments"], second["status"]) == (arguments, "incomplete")
+    assert told[-1]["response"]["output"] == [first, second]
+
+
+def test_words_that_were_cut_are_incomplete() -> None:
+    whole = codecs.client("responses").write_response(answer_cut(Text("a"), Text("b")), created=1)
+    assert [item["status"] for item in whole["output"]] == ["completed", "incomplete"]
+
+
+def answer_cut(*parts: Part) -> Response:
+    return Response("id", "m", parts, Stop("max_tokens"))
+
+
+@pytest.mark.parametrize(
+    ("content", "held"),
+    [
+        ([], ToolResult("c", cache="5m")),
+        ([{"type": "input_text", "text": "w"}], ToolResult("c", (Text("w", cache="5m"),))),
+    ],
+)
+def test_a_hint_on_words_that_are_not_there_ends_what_is_before_it(content: list[object], held: ToolResult) -> None:
+    """Anthropic takes no empty text: it was left out with its hint, and nobody was told."""
+    hint = {"type": "input_text", "text": "", "prompt_cache_breakpoint": {"mode": "explicit"}}
+    call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+    output = {"type": "function_call_output", "call_id": "c", "output": [*content, hint]}
+    request = read("responses", {"model": "m", "input": [call, output]}).request
+    assert request.messages[-1].parts == (held,)
+    assert "cache_control" in json.dumps(write("messages", request, Target("claude-sonnet-4-5")).body)

@@ -1,0 +1,157 @@
+"""The Responses client: what the official SDK makes of an answer, how Codex echoes it, and the grammar of a stream.
+
+Law: the SDK accumulates; that the completed answer is the sum of the deltas is counted once more by hand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from openai import omit
+from openai._models import construct_type_unchecked
+from openai._utils import maybe_transform
+from openai.lib.streaming.responses._responses import ResponseStreamState
+from openai.types.responses import Response, ResponseStreamEvent
+
+from nexus.wire import Json, decode
+from tests.protocols.responses.kit import check_event
+from tests.protocols.responses.test_stream_writer import summed
+
+Item = dict[str, Any]
+Frames = Sequence[tuple[str | None, str]]
+
+
+def echo_items(answer: Mapping[str, Json]) -> list[Item]:
+    """The items of a whole answer, as the SDK sends them when its user adds them to the next ``input``."""
+    return _sent(construct_type_unchecked(type_=Response, value=answer).output)
+
+
+def gather_items(found: Frames) -> list[Item]:
+    """The same of a stream, whose snapshots said no less."""
+    shown = accumulated(found)
+    output = _sent(shown[-1].response.output)
+    _check_snapshots(shown, output)
+    return output
+
+
+def as_codex(items: Sequence[Mapping[str, Any]]) -> list[Item]:
+    """Codex sends neither ids nor what is null."""
+    return [{name: value for name, value in item.items() if name != "id" and value is not None} for item in items]
+
+
+def _sent(output: Any) -> list[Item]:
+    return [cast(Item, maybe_transform(item, object)) for item in output]
+
+
+def accumulated(found: Frames) -> list[Any]:
+    """The events that the SDK's own stream shows, each with its snapshot."""
+    state: ResponseStreamState[Any] = ResponseStreamState(input_tools=omit, text_format=omit)
+    wire = cast(Any, ResponseStreamEvent)
+    return [
+        shown
+        for _, data in found
+        for shown in state.handle_event(construct_type_unchecked(type_=wire, value=decode(data)))
+    ]
+
+
+def check_items(found: Frames, *, ended: bool) -> None:
+    """The full grammar; a stream that is not ended has nothing that says it has, and no cut item announced done."""
+    documents = [decode(data) for _, data in found]
+    assert [event for event, _ in found] == [document["type"] for document in documents]
+    assert [document["sequence_number"] for document in documents] == list(range(len(documents)))
+    names = "".join(_SHORT[document["type"]] for document in documents).replace("k", "")
+    assert re.fullmatch(f"ci({_ITEM})*[CN]" if ended else f"(ci({_ITEM})*({_CUT_ITEM})?)?", names)
+    # What was cut is the beginning of something whole, whose events are judged there.
+    for document in documents if ended else ():
+        if not _has_a_word_of_the_vendors_own(document):
+            check_event(document)
+    _check_places(documents)
+    done = [document["item"] for document in documents if document["type"] == "response.output_item.done"]
+    output = summed(documents)
+    assert output[: len(done)] == done
+    if ended:
+        final = documents[-1]["response"]
+        _check_wholeness(final, done)
+        assert final["output"] == output == done
+        assert f"response.{final['status']}" == documents[-1]["type"]
+
+
+def check_failure(found: Frames) -> None:
+    """The end of a broken stream: the SDK is shown an error, Codex a failed response, and both know whose it is."""
+    shown = accumulated(found)
+    assert [event.type for event in shown[-2:]] == ["error", "response.failed"]
+    numbers = [event.sequence_number for event in shown]
+    assert numbers == sorted(set(numbers))
+
+
+def _check_places(documents: Sequence[Mapping[str, Any]]) -> None:
+    """Items are numbered in their order, and whatever is told of one bears its number and its id."""
+    ids: list[str] = []
+    for document in documents:
+        match document["type"]:
+            case "response.output_item.added":
+                assert document["output_index"] == len(ids)
+                ids.append(document["item"]["id"])
+            case "response.output_item.done":
+                assert (document["output_index"], document["item"]["id"]) == (len(ids) - 1, ids[-1])
+            case _ if "item_id" in document:
+                assert (document["output_index"], document["item_id"]) == (len(ids) - 1, ids[-1])
+            case _:
+                pass
+    assert len(set(ids)) == len(ids)
+
+
+def _check_snapshots(shown: Sequence[Any], output: Sequence[Item]) -> None:
+    """What a user of the SDK's stream reads beside the deltas is in the end what the item says."""
+    snapshots = {event.output_index: event.snapshot for event in shown if hasattr(event, "snapshot")}
+    for at, item in enumerate(output):
+        match item:
+            case {"type": "function_call"}:
+                assert snapshots.get(at, "") == item["arguments"]
+            case {"type": "message", "content": [{"type": "output_text", "text": words}]}:
+                assert snapshots[at] == words
+            case _:
+                assert at not in snapshots
+
+
+def _check_wholeness(final: Mapping[str, Any], done: Sequence[Item]) -> None:
+    """Only the end of an answer that ended too early may be incomplete, and no call but that lacks its arguments."""
+    cut = [at for at, item in enumerate(done) if item.get("status") == "incomplete"]
+    assert not cut or final["status"] == "incomplete"
+    assert all(item["type"] == "reasoning" for at, item in enumerate(done) if at > min(cut, default=len(done)))
+    assert all(item.get("arguments", "{}") or item["status"] == "incomplete" for item in done)
+
+
+def _has_a_word_of_the_vendors_own(document: Mapping[str, Any]) -> bool:
+    """A reason that no SDK knows is told as it is; it stays a string to them."""
+    details = (document.get("response") or {}).get("incomplete_details") or {}
+    return details.get("reason", "content_filter") not in ("content_filter", "max_output_tokens")
+
+
+_SHORT = {
+    "response.created": "c",
+    "response.in_progress": "i",
+    "response.output_item.added": "a",
+    "response.output_item.done": "d",
+    "response.content_part.added": "P",
+    "response.content_part.done": "p",
+    "response.output_text.delta": "t",
+    "response.output_text.done": "T",
+    "response.refusal.delta": "r",
+    "response.refusal.done": "R",
+    "response.reasoning_summary_part.added": "S",
+    "response.reasoning_summary_part.done": "v",
+    "response.reasoning_summary_text.delta": "s",
+    "response.reasoning_summary_text.done": "u",
+    "response.function_call_arguments.delta": "f",
+    "response.function_call_arguments.done": "F",
+    "response.custom_tool_call_input.delta": "x",
+    "response.custom_tool_call_input.done": "X",
+    "response.completed": "C",
+    "response.incomplete": "N",
+    "keepalive": "k",
+}
+_ITEM = "a(P(t+T|r+R)p|(Ss+uv)?|f*F|x?X)d"
+_CUT_ITEM = "a(Pt*|Pr*|Ss+|f*)?"
