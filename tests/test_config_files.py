@@ -16,34 +16,65 @@ from nexus.settings import ListenAddress, ModelSettings, ProviderSettings, Setti
 from nexus.settings.header_rules import HeaderRule, NamingRule
 from nexus.settings.keys import GatewayKey
 from nexus.settings.types import read_duration, read_size
+from nexus.settings.warnings import warnings
 
 CONFIG = Path(__file__).parents[1] / "config"
 ANNOTATED = CONFIG / "nexus.toml"
 ENVIRON = {
-    "OPENAI_API_KEY": "sk-openai-0123",
-    "ANTHROPIC_API_KEY": "sk-ant-0123",
-    "GEMINI_API_KEY": "AIza-0123",
-    "AWS_ACCESS_KEY_ID": "AKIA0123",
-    "AWS_SECRET_ACCESS_KEY": "aws-secret-0123",
-    "BOB_NEXUS_KEY": "nx-0123456789abcdefghijklmnop",
-    "AWS_SESSION_TOKEN": "aws-token-0123",
+    "OPENAI_API_KEY": "sk-hushhush-openai",
+    "ANTHROPIC_API_KEY": "sk-ant-hushhush",
+    "GEMINI_API_KEY": "AIza-hushhush",
+    "AWS_ACCESS_KEY_ID": "AKIAHUSHHUSH0123",
+    "AWS_SECRET_ACCESS_KEY": "aws-hushhush-secret",
+    "BOB_NEXUS_KEY": "nx-hushhush0123456789abcdefghijklmnop",
+    "AWS_SESSION_TOKEN": "aws-hushhush-token",
+    "REDIS_PASSWORD": "redis-hushhush",
+    "ALICE_KEY_SHA256": "e771b83e95bc5912af7d23beffbf46ba845ba64782fcd86f52e74e078ffa9a73",
+    "BOB_KEY_SHA256": "0fdd4ac4a6e0e43c6b7a06a0d4f2c0f2e2b6b7ac17a5ca6cd7c5cba25be2f8f4",
+    "BUILD_NEXUS_KEY": "nx-hushhush9876543210zyxwvutsrqponml",
 }
 
 ROUTES = {
     "nexus.toml": {"openai": ["gpt-5.5", "smart"], "anthropic": ["claude-sonnet-5-5", "claude-haiku-5-5"]},
     "demo.toml": {"demo": ["echo", "echo-tools"]},
     "claude-code.toml": {"anthropic": ["claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5"]},
+    "codex.toml": {
+        "openai": ["gpt-5.5"],
+        "anthropic": ["claude-opus-5-5", "claude-sonnet-5-5"],
+        "google": ["gemini-3.8-flash"],
+    },
+    "team.toml": {
+        "openai": ["gpt-5.5", "gpt-5.5-mini", "smart"],
+        "anthropic": ["claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5"],
+        "mine": ["claude-sonnet-5-5"],
+        "google": ["gemini-3.8-flash"],
+        "bedrock": ["claude"],
+        "local": ["qwen3-coder"],
+    },
 }
 
 
 @pytest.mark.parametrize(("name", "routes"), ROUTES.items(), ids=ROUTES.keys())
-def test_loads(name: str, routes: dict[str, list[str]]) -> None:
-    providers = load(CONFIG / name, ENVIRON).llm.providers
+def test_loads(name: str, routes: dict[str, list[str]], tmp_path: Path) -> None:
+    providers = load(in_place(name, tmp_path), ENVIRON).llm.providers
     assert {name: list(provider.models) for name, provider in providers.items()} == routes
 
 
+def in_place(name: str, folder: Path) -> Path:
+    """The file as it is, but for the place of the certificates that it names, which are there."""
+    text = (CONFIG / name).read_text()
+    for file in re.findall(r'^[a-z_]+ = "/etc/nexus/([a-z-]+\.pem)"', text, re.MULTILINE):
+        (folder / file).write_text("")
+    (folder / name).write_text(text.replace("/etc/nexus", str(folder)))
+    return folder / name
+
+
 def test_every_file_is_tested() -> None:
-    assert {file.name for file in CONFIG.glob("*.toml")} >= set(ROUTES)
+    assert {file.name for file in CONFIG.glob("*.toml")} == set(ROUTES)
+
+
+def test_the_team_is_not_warned_of_anything(tmp_path: Path) -> None:
+    assert warnings(load(in_place("team.toml", tmp_path), ENVIRON)) == ()
 
 
 def uncommented() -> str:
@@ -134,7 +165,10 @@ EXAMPLES = {
     "api_key",
     "base_url",
     "rename",
+    "expose_as",
     "display_name",
+    "description",
+    "max_tokens",
     "proxy",
     "ca_file",
     "project",
@@ -146,6 +180,7 @@ EXAMPLES = {
     "secret_access_key",
     "session_token",
     "family",
+    "base_model",
     "sha256",
     "key",
     "group",
