@@ -20,16 +20,21 @@ from nexus.wire import Json
 
 if TYPE_CHECKING:
     from nexus.limits.admission import Reservation
+    from nexus.protocols.codec import ReadRequest
     from nexus.routing import Route
 
 
 @dataclass(slots=True)
 class Tap:
-    """What is read off the bytes that pass: filled on success, on failure and when the client left."""
+    """What is read off the bytes that pass: filled on success, on failure and when the client left.
+
+    ``events`` counts those that the client gets, in dialects that number them.
+    """
 
     model: str | None = None
     stop_reason: str | None = None
     usage: Usage | None = None
+    events: int = field(default=0, compare=False)
 
 
 @dataclass(slots=True)
@@ -46,28 +51,64 @@ class Times:
             self.first_byte = time.monotonic()
 
 
+LONGEST_TAG = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """What a coding agent tells of its work. Never proved: for logs, accounts and choices that guard nothing."""
+
+    session: str | None = None
+    agent: str | None = None
+    parent_agent: str | None = None
+    request_class: str | None = None
+
+    @classmethod
+    def of(cls, headers: Mapping[str, str]) -> Tags:
+        """Source: Claude Code's gateway protocol; Codex names its session alone."""
+        return cls(
+            session=_tag(headers, "x-claude-code-session-id") or _tag(headers, "session_id"),
+            agent=_tag(headers, "x-claude-code-agent-id"),
+            parent_agent=_tag(headers, "x-claude-code-parent-agent-id"),
+            request_class=_tag(headers, "x-claude-code-request-class"),
+        )
+
+
+def _tag(headers: Mapping[str, str], name: str) -> str | None:
+    """None where there is none that can stand in a log."""
+    value = headers.get(name, "")
+    return value if value.isascii() and value.isprintable() and 0 < len(value) <= LONGEST_TAG else None
+
+
 @dataclass(slots=True)
 class Call:
-    """``headers`` have lower-case names; ``document`` is ``body`` decoded; ``model`` is the original model.
+    """``headers`` have lower-case names; ``document`` is ``body`` decoded; ``model`` is the original model. What
+    a client sent may hold its credentials, hence it is never shown.
 
-    ``caller`` is the address that the call came from, ``identity`` who made it.
+    ``caller`` is the address that the call came from, ``identity`` who made it. ``method`` and ``path`` are those of a
+    request for what a vendor keeps; ``path`` is below the dialect's ``/v1``. ``reading`` is filled when
+    ``document`` is first needed in neutral form.
     """
 
     id: str
     dialect: str
     caller: str
     identity: Identity
-    headers: Mapping[str, str]
-    query: str
-    body: bytes
-    document: Mapping[str, Json]
+    headers: Mapping[str, str] = field(repr=False)
+    query: str = field(repr=False)
+    body: bytes = field(repr=False)
+    document: Mapping[str, Json] = field(repr=False)
     model: str
     stream: bool
     action: Action = "generate"
+    method: str = "POST"
+    path: str = ""
+    tags: Tags = Tags()
     times: Times = field(default_factory=Times)
     cancel: Cancel = field(default_factory=Cancel)
     route: Route | None = None
     attempts: int = 0
+    reading: ReadRequest | None = None
     dropped: list[str] = field(default_factory=list)
     tap: Tap = field(default_factory=Tap)
     held: Reservation | None = None

@@ -137,6 +137,19 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
+class WebSearch(Tool):
+    """A search that the vendor makes by itself, as the client's own vendor would; ``kind`` is the client's word for it.
+
+    With ``offered`` it is one that the model may be left without; ``lost`` names what the client said of it and no
+    other vendor would know.
+    """
+
+    kind: str = "web_search"
+    offered: bool = False
+    lost: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ToolChoice:
     """``name`` is set for mode ``tool`` only."""
 

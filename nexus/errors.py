@@ -1,13 +1,13 @@
 """Every way a call can fail.
 
-Law: a failure is classified by status and structured ``kind``, never by message text; ``message`` is always
-safe to show to a client. Dialects render these, nothing else does.
+Law: a failure is classified by status and structured ``kind``, never by message text (``protocols/overflow`` is the one
+exception); ``message`` is always safe to show to a client. Dialects render these, nothing else does.
 
     NexusError                 status, kind, message, param, retry_after
       ClientError              refused before any upstream was called
         InvalidRequest 400       UnsupportedFeature 400   AuthenticationFailed 401   PermissionDenied 403
         NotFound 404             ModelNotFound 404        MethodNotAllowed 405       RequestTooLarge 413
-        UnsupportedMediaType 415 RateLimited 429 (ours)   Overloaded 503 (ours)
+        UnsupportedMediaType 415 NoWebSocket 426          RateLimited 429 (ours)   Overloaded 503 (ours)
       UpstreamError            the vendor's side: provider, headers and body where there are any
         Unreachable 502          UpstreamTimeout 504      ProtocolError 502
         Answered (as the vendor) Rejected (the same, read for another dialect)
@@ -82,6 +82,13 @@ class MethodNotAllowed(ClientError):
     def __init__(self, message: str, *, allow: tuple[str, ...]) -> None:
         super().__init__(message)
         self.allow = allow
+
+
+class NoWebSocket(ClientError):
+    """Asked to change to a protocol that is not served; clients that can do without fall back at once."""
+
+    status = 426
+    kind = "no_websocket"
 
 
 class RequestTooLarge(ClientError):
@@ -163,7 +170,8 @@ class Answered(UpstreamError):
 class Rejected(UpstreamError):
     """A vendor's error read into neutral terms, for a client of another dialect.
 
-    ``kind`` is one of FAILURE_KINDS, found by status and code; ``message`` is the vendor's own wording.
+    ``kind`` is one of FAILURE_KINDS, found by status and code, context_length also by ``protocols/overflow``;
+    ``message`` is the vendor's own wording.
     """
 
     def __init__(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
@@ -17,6 +18,7 @@ from tenacity.wait import wait_random_exponential
 from nexus.auth.identity import may_use
 from nexus.call import Call
 from nexus.errors import Cancelled, InternalError, NexusError, PermissionDenied, ProtocolError
+from nexus.headers import KEEPER
 from nexus.relay import Head, Opened, drain, open_answer
 from nexus.routing import Route, Routes
 from nexus.settings.provider import Retries
@@ -45,12 +47,18 @@ class Gateway:
 
     def admit(self, call: Call) -> None:
         """Finds the call's route and holds what it may spend. Raises ClientError; then nothing is held."""
+        call.route = self._keeper(call) if call.action == "stored" else self._route(call)
+        if not self.spending.blocks:
+            self.spending.hold(call)
+
+    def _route(self, call: Call) -> Route:
         route = self.routes.find(call.model)
         if not may_use(call.identity, route.name):
             raise PermissionDenied(f"this gateway key may not use {route.name}", param="model")
-        call.route = route
-        if not self.spending.blocks:
-            self.spending.hold(call)
+        return route
+
+    def _keeper(self, call: Call) -> Route:
+        return self.routes.keeper(call.dialect, call.headers.get(KEEPER, ""), partial(may_use, call.identity))
 
     def release(self, call: Call, error: NexusError) -> None:
         """For a call that was admitted and found no worker."""
@@ -62,6 +70,7 @@ class Gateway:
         try:
             if self.spending.blocks:
                 self.spending.hold(call)
+                call.cancel.check()
             opened = self._attempts(call, sink)
             self._relay(call, opened, sink)
             self._end(call, sink, None)

@@ -16,10 +16,15 @@ Headers = Mapping[str, str]
 UPSTREAM_KEY = "x-provider-api-key"
 """Carries a caller's own vendor key where a provider has ``forward_token``."""
 
+KEEPER = "x-nexus-provider"
+"""Names the provider that keeps a stored answer, where there are several."""
+
 REPLY_NAMES = frozenset(
     {"retry-after", "retry-after-ms", "x-should-retry", "request-id", "x-request-id", "openai-processing-ms"}
 )
 REPLY_PREFIXES = ("anthropic-ratelimit-", "x-ratelimit-")
+PLAN_PREFIX = "anthropic-ratelimit-unified-"
+"""Of the caller's own plan at claude.ai, which no limit of ours replaces."""
 
 _NEVER_FORWARDED = frozenset({"anthropic-api-key"})
 

@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from nexus.call import Call, Tap
-from nexus.errors import ClientError, Rejected
+from nexus.errors import ClientError, Rejected, UnsupportedFeature
 from nexus.protocols import codecs
 from nexus.protocols.base import AnswerRelay, Dialect
 from nexus.protocols.clients import DIALECTS
 from nexus.protocols.sse import Frame
+from nexus.protocols.web_search import without_search
 from nexus.provider import Attempt
 from nexus.routing import Route
 from nexus.translation import Translation
@@ -42,7 +43,15 @@ class Lane:
 def choose(call: Call, route: Route) -> Lane:
     """Raises ClientError for what the vendor's dialect cannot express."""
     dialects = route.provider.dialects_of(route.model, route.settings)
+    if call.action == "compact" and not (call.dialect in dialects and route.provider.keeps(call.dialect)):
+        raise UnsupportedFeature(f"{route.name}: its vendor cannot compact conversations", param="model")
     return _passthrough(call, route) if call.dialect in dialects else _translate(call, route, dialects[0])
+
+
+def choose_stored(call: Call, route: Route) -> Lane:
+    """The lane of what the vendor keeps: nothing is touched on the way there or back."""
+    attempt = _attempt(call, route, call.dialect, call.body, call.headers, call.query)
+    return Lane(attempt, DIALECTS[call.dialect].stored(), translates=False)
 
 
 def choose_count(call: Call, route: Route) -> Lane | None:
@@ -50,14 +59,15 @@ def choose_count(call: Call, route: Route) -> Lane | None:
     provider = route.provider
     dialects = provider.dialects_of(route.model, route.settings)
     if call.dialect in dialects and provider.counts_in(call.dialect):
-        body = DIALECTS[call.dialect].edit_request(call.body, call.document, route.model, ask_usage=False)
-        return Lane(_attempt(call, route, call.dialect, body, call.headers, call.query), _count(call, None), False)
+        edited = DIALECTS[call.dialect].edit_request(call.body, call.document, route.model, ask_usage=False)
+        attempt = _attempt(call, route, call.dialect, edited.body, call.headers, call.query)
+        return Lane(attempt, _count(call, None), False, edited.dropped)
     own = [dialect for dialect in (*dialects, *codecs.COUNT_ONLY) if provider.counts_in(dialect)]
     if not own:
         return None
     counter = codecs.counter(own[0])
-    request = codecs.client(call.dialect).read_request(call.document).request
-    written = counter.write_count(request, provider.target(own[0], route.model, route.settings))
+    target = provider.target(own[0], route.model, route.settings)
+    written = counter.write_count(without_search(codecs.reading(call).request, target.quirks)[0], target)
     attempt = _attempt(call, route, own[0], encode(written.body), dict(written.headers), "")
     return Lane(attempt, _count(call, counter), True)
 
@@ -90,23 +100,26 @@ class Count(AnswerRelay):
 
 def _passthrough(call: Call, route: Route) -> Lane:
     dialect = DIALECTS[call.dialect]
-    body = dialect.edit_request(call.body, call.document, route.model, ask_usage=route.provider.asks_usage)
-    attempt = _attempt(call, route, call.dialect, body, call.headers, call.query)
-    return Lane(attempt, dialect.passthrough(call.document, call.model, call.tap), translates=False)
+    edited = dialect.edit_request(call.body, call.document, route.model, ask_usage=route.provider.asks_usage)
+    attempt = _attempt(call, route, call.dialect, edited.body, call.headers, call.query)
+    relay = dialect.passthrough(call.document, call.model, call.tap)
+    return Lane(attempt, relay, translates=False, dropped=edited.dropped)
 
 
 def _translate(call: Call, route: Route, dialect: str) -> Lane:
     client, vendor = codecs.client(call.dialect), codecs.vendor(dialect)
-    read = client.read_request(call.document)
+    read = codecs.reading(call)
     target = route.provider.target(dialect, route.model, route.settings)
     try:
-        written = vendor.write_request(read.request, target)
+        request, unsearched = without_search(read.request, target.quirks)
+        written = vendor.write_request(request, target)
     except ClientError as error:
         error.param = client.field_of(error.param, call.document) if error.param else None
         raise
     attempt = _attempt(call, route, dialect, encode(written.body), dict(written.headers), "")
-    dropped = (*read.dropped, *(client.field_of(name, call.document) for name in written.dropped))
-    relay = Translation(call, read.request, dialect, route.model, written)
+    asked = (name for name in call.headers if name in client.headers)
+    dropped = (*read.dropped, *unsearched, *client.lost(written.dropped, call.document), *asked)
+    relay = Translation(call, request, dialect, route.model, written)
     return Lane(attempt, relay, translates=True, dropped=tuple(dict.fromkeys(dropped)))
 
 
@@ -118,9 +131,11 @@ def _attempt(call: Call, route: Route, dialect: str, body: bytes, headers: Mappi
         settings=route.settings,
         body=body,
         stream=call.stream,
+        method=call.method,
+        path=call.path,
         headers=headers,
         query=query,
-        key=route.provider.key(call.headers),
+        key=route.provider.key({name: call.headers[name] for name in call.headers.keys() - call.identity.carriers}),
         client=call.headers,
         withheld=call.identity.carriers,
     )

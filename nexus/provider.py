@@ -17,7 +17,9 @@ from nexus.cancel import Cancel
 from nexus.errors import AuthenticationFailed, Rejected
 from nexus.header_rules.engine import rewrite
 from nexus.headers import UPSTREAM_KEY
+from nexus.protocols import web_search
 from nexus.protocols.codec import Target
+from nexus.settings.header_rules import Insert
 from nexus.settings.provider import ModelSettings, ProviderSettings
 from nexus.transport import Patience, Transport
 from nexus.upstream import Action, UpstreamReply, UpstreamRequest
@@ -29,19 +31,22 @@ class Attempt:
 
     ``model`` is the request model, which stands in ``body`` too where the dialect has it there. ``headers`` are the
     client's (lower-case names), or those that a translation wrote; a provider picks what may travel. ``client`` are the
-    client's in any case, for header rules; ``withheld`` names those of them that never travel.
+    client's in any case, for header rules; ``withheld`` names those of them that never travel. ``method`` and ``path``
+    are those of the action "stored". What may hold credentials is never shown.
     """
 
     dialect: str
     action: Action
     model: str
     settings: ModelSettings
-    body: bytes
+    body: bytes = field(repr=False)
     stream: bool
-    headers: Mapping[str, str]
-    query: str
+    headers: Mapping[str, str] = field(repr=False)
+    query: str = field(repr=False)
     key: SecretStr | None
-    client: Mapping[str, str] = field(default_factory=dict)
+    method: str = "POST"
+    path: str = ""
+    client: Mapping[str, str] = field(default_factory=dict, repr=False)
     withheld: frozenset[str] = frozenset()
 
 
@@ -70,7 +75,10 @@ class Provider(ABC):
         return True
 
     def key(self, client: Mapping[str, str]) -> SecretStr | None:
-        """The caller's own key where the provider forwards it, else the configured one. Raises AuthenticationFailed."""
+        """The caller's own key where the provider forwards it, else the configured one. Raises AuthenticationFailed.
+
+        ``client`` are the headers of the caller, without those that carried its credential for the gateway.
+        """
         forwards = self.settings.forward_token
         own = client.get(UPSTREAM_KEY, "").strip() if forwards else ""
         if own:
@@ -87,9 +95,13 @@ class Provider(ABC):
         """Whether ``prepare`` knows the action ``count_tokens`` in this dialect."""
         return False
 
+    def keeps(self, dialect: str) -> bool:
+        """Whether ``prepare`` knows the actions ``stored`` and ``compact`` in a dialect that it speaks."""
+        return False
+
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
         """What a writer of ``dialect`` has to know of the server and the model."""
-        return Target(model=model, max_tokens=settings.max_tokens)
+        return target_of(model, settings)
 
     @abstractmethod
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
@@ -106,6 +118,13 @@ class Provider(ABC):
         headers = rewrite(rules, attempt.client, prepared.headers, reserved=self.reserved(), withheld=attempt.withheld)
         return replace(prepared, headers=headers)
 
+    def sent_secrets(self, attempt: Attempt) -> tuple[str, ...]:
+        """What of ours or of the caller's a request for ``attempt`` carries, and a reply must not repeat."""
+        rules = (*self.settings.headers, *attempt.settings.headers)
+        inserted = [rule.value for rule in rules if isinstance(rule, Insert) and rule.allow_secret]
+        keys = [attempt.key] if attempt.key is not None else []
+        return tuple(secret.get_secret_value() for secret in (*keys, *inserted))
+
     def read_error(self, dialect: str, status: int, headers: Mapping[str, str], body: bytes) -> Rejected | None:
         """An error whose shape is not the dialect's own; None where the dialect's codec reads it."""
         return None
@@ -116,6 +135,17 @@ class Provider(ABC):
 
     def close(self) -> None:
         self._transport.close()
+
+
+def target_of(
+    model: str, settings: ModelSettings, quirks: frozenset[str] = frozenset(), max_output: int | None = None
+) -> Target:
+    """``max_output`` is what the model allows, and holds where nobody configured a limit."""
+    if settings.web_search:
+        quirks |= {web_search.QUIRK}
+    if settings.max_tokens is not None:
+        return Target(model, settings.max_tokens, quirks=quirks)
+    return Target(model, max_output=max_output, quirks=quirks)
 
 
 def with_query(url: str, query: str) -> str:

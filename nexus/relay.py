@@ -6,12 +6,14 @@ shown its first event, so that until then another attempt is possible; and nothi
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from nexus.call import Call, Times
+from nexus.echoes import Echoes
 from nexus.errors import (
     Answered,
     ProtocolError,
@@ -23,13 +25,15 @@ from nexus.errors import (
 )
 from nexus.estimate import estimate
 from nexus.headers import retry_after, returned
-from nexus.lanes import Lane, choose, choose_count
+from nexus.lanes import Lane, choose, choose_count, choose_stored
 from nexus.protocols import codecs
 from nexus.protocols.clients import DIALECTS
-from nexus.protocols.sse import FrameDecoder, FrameTooLarge
+from nexus.protocols.sse import Frame, FrameDecoder, FrameTooLarge, parse_frame
 from nexus.routing import Route
-from nexus.upstream import LocalReply, UpstreamReply
+from nexus.upstream import LocalReply, UpstreamReply, UpstreamRequest
 from nexus.wire import encode
+
+log = logging.getLogger("nexus.relay")
 
 MAX_REPLY = 64 * 1024 * 1024
 """Bytes of an answer that is not a stream."""
@@ -69,8 +73,16 @@ class Opened:
 
 def open_answer(call: Call, route: Route) -> Opened:
     """One attempt. Raises what went wrong before the first event; the caller closes ``reply``."""
-    if call.action == "generate":
-        return _open_lane(call, route, choose(call, route))
+    match call.action:
+        case "count_tokens":
+            return _count(call, route)
+        case "stored":
+            return _open_lane(call, route, choose_stored(call, route))
+        case _:
+            return _open_lane(call, route, choose(call, route))
+
+
+def _count(call: Call, route: Route) -> Opened:
     lane = choose_count(call, route)
     try:
         return _open_lane(call, route, lane) if lane is not None else _estimated(call, route)
@@ -82,7 +94,7 @@ def open_answer(call: Call, route: Route) -> Opened:
 
 def _estimated(call: Call, route: Route) -> Opened:
     """Nobody counts for this model: a guess, marked as one."""
-    tokens = estimate(codecs.client(call.dialect).read_request(call.document).request)
+    tokens = estimate(codecs.reading(call).request)
     body = encode(DIALECTS[call.dialect].write_count(tokens))
     head = Head(200, {"content-type": "application/json", "x-nexus-estimated": "true"}, stream=False)
     return Opened(head, route.provider.name, body, iter(()), LocalReply(200, {}, ()))
@@ -91,6 +103,8 @@ def _estimated(call: Call, route: Route) -> Opened:
 def _open_lane(call: Call, route: Route, lane: Lane) -> Opened:
     request = route.provider.request(lane.attempt)
     call.dropped[:] = [*lane.dropped, *request.dropped]
+    if log.isEnabledFor(logging.DEBUG):
+        log.debug("attempt", extra={"fields": _told(call, route, lane, request)})
     with _waiting(call.times):
         reply = route.provider.send(request, call.cancel)
     try:
@@ -100,66 +114,78 @@ def _open_lane(call: Call, route: Route, lane: Lane) -> Opened:
         raise
 
 
+def _told(call: Call, route: Route, lane: Lane, request: UpstreamRequest) -> dict[str, object]:
+    """What an attempt sends, by names only."""
+    return {
+        "id": call.id,
+        "attempt": call.attempts,
+        "route": str(route),
+        "lane": f"{call.dialect} to {lane.attempt.dialect}" if lane.translates else "passthrough",
+        "method": request.method,
+        "url": request.url.partition("?")[0],
+        "headers": ",".join(sorted(request.headers)),
+        "bytes": len(request.body),
+    }
+
+
 def _open(call: Call, route: Route, lane: Lane, reply: UpstreamReply) -> Opened:
     name = route.provider.name
+    echoes = Echoes.of((*route.provider.sent_secrets(lane.attempt), *reply.secrets))
     if reply.status >= 400:
-        raise _answered(call, route, lane, reply)
+        raise _answered(call, route, lane, reply, echoes)
     if not 200 <= reply.status < 300:
         raise ProtocolError(f"{name} answered {reply.status}; check its base_url", provider=name)
     streams = reply.headers.get("content-type", "").startswith(_STREAM)
     if streams and lane.translates and not call.stream:
         raise ProtocolError(f"{name} answered with a stream that nobody asked for", provider=name)
-    pieces = _stream(call, lane, reply, name) if streams else iter([_body(call, lane, reply, name)])
+    pieces = _stream(call, lane, reply, name, echoes) if streams else iter([_body(call, lane, reply, name, echoes)])
     first = next(pieces, b"")
-    return Opened(_head(call, lane, reply), name, first, pieces, reply)
+    return Opened(_head(call, lane, echoes.cut_headers(reply.headers), reply.status), name, first, pieces, reply)
 
 
-def _head(call: Call, lane: Lane, reply: UpstreamReply) -> Head:
-    content_type = lane.relay.content_type or reply.headers.get("content-type", "application/json")
-    headers = {"content-type": content_type, **returned(reply.headers)}
+def _head(call: Call, lane: Lane, vendor: Mapping[str, str], status: int) -> Head:
+    content_type = lane.relay.content_type or vendor.get("content-type", "application/json")
+    headers = {"content-type": content_type, **returned(vendor)}
     if call.dropped:
         named = ", ".join(dict.fromkeys(call.dropped))
         headers["x-nexus-dropped"] = named.encode("ascii", "backslashreplace").decode()[:MAX_NAMED]
-    return Head(reply.status, headers, content_type.startswith(_STREAM))
+    return Head(status, headers, content_type.startswith(_STREAM))
 
 
 MAX_NAMED = 2000
 """Characters of the header that names drops; the log has them all."""
 
 
-def _body(call: Call, lane: Lane, reply: UpstreamReply, name: str) -> bytes:
-    raw = _whole(call, reply, name)
+def _body(call: Call, lane: Lane, reply: UpstreamReply, name: str, echoes: Echoes) -> bytes:
+    raw = echoes.cut_error(_whole(call, reply, name))
     try:
         return lane.relay.body(raw)
     except ValueError as error:
         raise ProtocolError(f"{name} answered {reply.status} with what is not JSON", provider=name) from error
 
 
-def _stream(call: Call, lane: Lane, reply: UpstreamReply, name: str) -> Iterator[bytes]:
+def _stream(call: Call, lane: Lane, reply: UpstreamReply, name: str, echoes: Echoes) -> Iterator[bytes]:
     """The client's frames as the vendor's come, the first ones alone; ends normally only behind a whole answer."""
     begun = False
     try:
-        for piece in _frames(call, lane, reply, name):
+        for piece in _frames(call, lane, reply, name, echoes):
             begun = True
             yield piece
     except UpstreamError as error:
         if isinstance(error, Rejected):
             _complete_failure(error, name)
-        if begun and (closing := lane.relay.abort()):
-            yield closing
         raise
     if not (lane.relay.complete or lane.relay.ended):
-        if begun and (closing := lane.relay.abort()):
-            yield closing
+        # What is open stays open: a client may act on a block that was closed, a tool call above all.
         raise _cut(name, begun=begun)
 
 
-def _frames(call: Call, lane: Lane, reply: UpstreamReply, name: str) -> Iterator[bytes]:
+def _frames(call: Call, lane: Lane, reply: UpstreamReply, name: str, echoes: Echoes) -> Iterator[bytes]:
     """Edited frames until the answer is complete, or the vendor's bytes end."""
     relay, decoder = lane.relay, FrameDecoder()
     try:
         while not relay.complete and (piece := _read(call, reply)):
-            if edited := b"".join(map(relay.frame, decoder.feed(piece))):
+            if edited := b"".join(relay.frame(_cut_frame(frame, echoes)) for frame in decoder.feed(piece)):
                 yield edited
             if relay.ended:
                 reply.end_within(LAST_WORDS)
@@ -170,6 +196,11 @@ def _frames(call: Call, lane: Lane, reply: UpstreamReply, name: str) -> Iterator
             raise
     if (relay.complete or relay.ended) and (last := relay.finish()):
         yield last
+
+
+def _cut_frame(frame: Frame, echoes: Echoes) -> Frame:
+    raw = echoes.cut_error(frame.raw)
+    return frame if raw is frame.raw else parse_frame(raw)
 
 
 def _cut(name: str, *, begun: bool) -> UpstreamError:
@@ -212,20 +243,16 @@ def _waiting(times: Times) -> Iterator[None]:
         times.upstream += time.monotonic() - began
 
 
-def _answered(call: Call, route: Route, lane: Lane, reply: UpstreamReply) -> UpstreamError:
+def _answered(call: Call, route: Route, lane: Lane, reply: UpstreamReply, echoes: Echoes) -> UpstreamError:
     """The vendor's error, but for our key where the vendor repeats it: as it is, or read for another dialect."""
-    name, key = route.provider.name, lane.attempt.key
-    body = _whole(call, reply, name)
-    headers = dict(reply.headers)
-    if key is not None and len(secret := key.get_secret_value()) >= 6:
-        body = body.replace(secret.encode(), b"[redacted]")
-        headers = {header: value.replace(secret, "[redacted]") for header, value in headers.items()}
+    name = route.provider.name
+    body = echoes.cut(_whole(call, reply, name))
+    headers = echoes.cut_headers(reply.headers)
     wish = headers.get("x-should-retry")
     retryable = reply.status in _RETRYABLE or reply.status >= 500 if wish is None else wish == "true"
     failure = lane.read_error(route, reply.status, headers, body)
     if failure is not None:
         failure.provider, failure.retryable = name, retryable
-        failure.retry_after = failure.retry_after or retry_after(headers)
         return failure
     return Answered(
         provider=name,

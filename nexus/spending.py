@@ -1,4 +1,4 @@
-"""What a call may spend, held before it and settled after it.
+"""How often anybody may ask, and what a call may spend: held before it and settled after it.
 
 Law: on the loop where the store does not block, on the call's worker where it does. Whatever was held for a call is
 concluded exactly once, before the client can see the end of its answer.
@@ -15,9 +15,13 @@ from nexus.limits.calls import CallLimits
 from nexus.limits.rules import Subject
 from nexus.protocols import codecs
 from nexus.settings.limits import RequestLimits
+from nexus.upstream import Action
 
 BYTES_PER_TOKEN = 3
 """For bodies that pass though no codec can read them."""
+
+_FREE: frozenset[Action] = frozenset({"count_tokens", "stored"})
+"""Uses no tokens."""
 
 
 class Spending:
@@ -32,10 +36,18 @@ class Spending:
     def blocks(self) -> bool:
         return self.store.blocks
 
+    @property
+    def counts_requests(self) -> bool:
+        """Whether ``admit`` has anything to say."""
+        return self._calls.limits_anything
+
+    def admit(self, address: str) -> None:
+        """Counts one request of any kind, whoever it is from. Raises LimitExceeded, or Overloaded."""
+        self._calls.admit(address)
+
     def hold(self, call: Call) -> None:
         """Raises LimitExceeded, or Overloaded where the store cannot decide."""
-        self._calls.admit(call.caller)
-        if call.route is None or call.action != "generate":
+        if call.route is None or call.action in _FREE:
             return
         provider = call.route.provider
         subject = Subject(
@@ -58,6 +70,6 @@ class Spending:
 
 def _estimated(call: Call) -> int:
     try:
-        return estimate(codecs.client(call.dialect).read_request(call.document).request)
+        return estimate(codecs.reading(call).request)
     except ClientError:
         return len(call.body) // BYTES_PER_TOKEN

@@ -70,11 +70,10 @@ class Translation(AnswerRelay):
     def finish(self) -> bytes:
         return b"" if self.complete else self._write(self._reader.finish())
 
-    def abort(self) -> bytes:
-        return self._writer.abort()
-
     def _write(self, events: Iterable[Event]) -> bytes:
-        return b"".join(self._writer.write(self._seen(event)) for event in events)
+        written = b"".join(self._writer.write(self._seen(event)) for event in events)
+        self.tap.events += written.count(b"\ndata:")
+        return written
 
     def _write_whole(self, response: Response) -> bytes:
         named = replace(response, id=self._id, model=self._call.model)

@@ -6,6 +6,7 @@ are never followed, and every failure of the network leaves as one of our errors
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ from nexus.cancel import Cancel
 from nexus.errors import NexusError, ProtocolError, Unreachable, UpstreamTimeout
 from nexus.sockets import POOLS, Binding, current, tls_context
 from nexus.upstream import UpstreamReply, UpstreamRequest
+
+# It tells whole URLs, and a query can hold a key; what is sent is told in relay.py, by names.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 _READ_SIZE = 64 * 1024
 _POOL_SIZE = 512

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Self
 
-Action = Literal["generate", "count_tokens"]
-"""What is asked of a vendor."""
+Action = Literal["generate", "count_tokens", "compact", "stored"]
+"""What is asked of a vendor: an answer, a number, a shorter conversation, or something that it keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,14 @@ class UpstreamRequest:
 
 
 class UpstreamReply(ABC):
-    """An answer whose head has arrived. ``headers`` have lower-case names."""
+    """An answer whose head has arrived. ``headers`` have lower-case names.
+
+    ``secrets`` are the credentials that went with the request beyond those of its attempt: signatures, access tokens.
+    """
 
     status: int
     headers: Mapping[str, str]
+    secrets: tuple[str, ...] = ()
 
     @abstractmethod
     def read(self) -> bytes:

@@ -18,7 +18,7 @@ from nexus.telemetry import logs
 from nexus.welcome import demo_text
 
 ROOT = Path(__file__).parents[1]
-KEYS = {"OPENAI_API_KEY": "sk-openai-0123", "ANTHROPIC_API_KEY": "sk-ant-0123"}
+KEYS = {"OPENAI_API_KEY": "sk-hushhush-openai", "ANTHROPIC_API_KEY": "sk-ant-hushhush"}
 
 FILE = """\
 [server]
@@ -34,7 +34,7 @@ base_url = "https://example.org/v1/"
 models.claude = {}
 [llm.providers.both]
 type = "openai"
-api_key = "sk-both-0123"
+api_key = "sk-hushhush-both"
 forward_token = true
 models."gpt-3.5-turbo" = {}
 [llm.providers.demo]
@@ -47,7 +47,7 @@ def nexus(folder: Path, *arguments: str, **environ: str) -> subprocess.Completed
     return subprocess.run(
         [sys.executable, "-m", "nexus", *arguments],
         cwd=folder,
-        env={"PYTHONPATH": str(ROOT), **environ},
+        env={"PYTHONPATH": str(ROOT), "NEXUS_LOG": "trace", **environ},
         capture_output=True,
         text=True,
         timeout=30,
@@ -88,6 +88,18 @@ def test_check_prints_routes_and_never_a_key(tmp_path: Path) -> None:
     assert run.stdout.splitlines()[4].endswith("  not needed")
     assert "anthropic protocol at http://127.0.0.1:9999/llm/anthropic\n" in run.stdout
     assert "sk-" not in run.stdout
+
+
+def test_check_lists_second_names_and_counts_models(tmp_path: Path) -> None:
+    login = 'type = "anthropic"\nforward_login = true\nmodels.sonnet.expose_as = "claude-sonnet"\n'
+    (tmp_path / "nexus.toml").write_text(f"[llm.providers.a]\n{login}")
+    run = nexus(tmp_path, "check")
+    rows = [line.split(maxsplit=5) for line in run.stdout.split("\n\n")[0].splitlines()[1:]]
+    assert [(row[0], row[3], row[5]) for row in rows] == [
+        ("a/sonnet", "sonnet", "from client"),
+        ("claude-sonnet", "sonnet", "from client"),
+    ]
+    assert run.stdout.endswith("valid, 1 model\n")
 
 
 def test_columns_are_aligned(tmp_path: Path) -> None:
@@ -237,7 +249,7 @@ def test_serving(
     assert cli.main([*arguments, "--log", "debug"]) == 7
     ((settings, was_demo),) = served
     assert (was_demo, str(settings.server.listen_address)) == (demo, address)
-    assert configured == [("debug", "text", ("sk-openai-0123", "sk-both-0123") if not demo else ())]
+    assert configured == [("debug", "text", ("sk-hushhush-openai", "sk-hushhush-both") if not demo else ())]
 
 
 def test_check_and_version_do_not_load_the_server(tmp_path: Path) -> None:
@@ -254,7 +266,7 @@ def test_check_and_version_do_not_load_the_server(tmp_path: Path) -> None:
 INITS: dict[str, tuple[dict[str, str], list[str]]] = {
     "no key": ({}, ["demo"]),
     "blank key": ({"OPENAI_API_KEY": " "}, ["demo"]),
-    "one key": ({"ANTHROPIC_API_KEY": "sk-ant-0123"}, ["anthropic"]),
+    "one key": ({"ANTHROPIC_API_KEY": "sk-ant-hushhush"}, ["anthropic"]),
     "all keys": (KEYS, ["openai", "anthropic"]),
 }
 

@@ -17,11 +17,11 @@ from nexus.headers import forwarded, retry_after, returned
 NOW = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
 
 CLIENT = {
-    "authorization": "Bearer client",
-    "x-api-key": "client",
-    "x-goog-api-key": "client",
-    "x-provider-api-key": "client",
-    "anthropic-api-key": "client",
+    "authorization": "Bearer hushhush-client",
+    "x-api-key": "hushhush-client",
+    "x-goog-api-key": "hushhush-client",
+    "x-provider-api-key": "hushhush-client",
+    "anthropic-api-key": "hushhush-client",
     "cookie": "session=client",
     "host": "gateway",
     "content-length": "12",

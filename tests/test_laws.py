@@ -64,6 +64,7 @@ LAYERS: list[tuple[str, ...]] = [
         "nexus.fold",
         "nexus.headers",
         "nexus.estimate",
+        "nexus.echoes",
         "nexus.auth.identity",
         "nexus.header_rules.names",
         "nexus.header_rules.pattern",
@@ -114,7 +115,15 @@ class TestImports:
             return
         own = ".".join(module.split(".")[:2])
         allowed = ("nexus.provider", "nexus.errors", "nexus.protocols", "nexus.headers", "nexus.upstream", "nexus.wire")
-        values = ("nexus.cancel", "nexus.settings", "nexus.conversation", "nexus.usage", "nexus.fold", "nexus.events")
+        values = (
+            "nexus.echoes",
+            "nexus.cancel",
+            "nexus.settings",
+            "nexus.conversation",
+            "nexus.usage",
+            "nexus.fold",
+            "nexus.events",
+        )
         for name in imports(path):
             if under(name, "providers", "nexus") and name != "nexus":
                 assert under(name, own, *allowed, *values), f"{module} imports {name}"

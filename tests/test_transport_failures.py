@@ -376,6 +376,9 @@ def test_a_proxy_that_wants_another_password(no_leak: None) -> None:
 
 
 def test_no_failure_shows_the_proxys_password() -> None:
-    with transport(proxy=f"http://user:hunter2@127.0.0.1:{unused_port()}") as one, pytest.raises(NexusError) as caught:
+    with (
+        transport(proxy=f"http://user:hushhush2@127.0.0.1:{unused_port()}") as one,
+        pytest.raises(NexusError) as caught,
+    ):
         fetch(one, "http://vendor.invalid/")
-    assert "hunter2" not in f"{caught.value!r} {caught.value.message}"
+    assert "hushhush2" not in f"{caught.value!r} {caught.value.message}"

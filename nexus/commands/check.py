@@ -34,7 +34,8 @@ def _report(settings: Settings, source: str) -> Iterator[str]:
     yield from _header_plan(settings)
     for warning in warnings(settings):
         yield f"warning: {warning}"
-    models = f"{len(routes)} model{'' if len(routes) == 1 else 's'}"
+    count = sum(len(provider.models) for provider in settings.llm.providers.values())
+    models = f"{count} model{'' if count == 1 else 's'}"
     yield f"{source}: valid, {models if settings.llm.enabled else 'language models switched off'}"
 
 
@@ -53,11 +54,12 @@ def _routes(settings: Settings) -> Iterator[Sequence[str]]:
     for name, provider in settings.llm.providers.items():
         base_url = registry.load(provider.type)(name, provider).base_url or "-"
         for alias, model in provider.models.items():
-            yield f"{name}/{alias}", name, provider.type, model.rename or alias, base_url, _key(provider)
+            for public in dict.fromkeys((f"{name}/{alias}", model.expose_as or f"{name}/{alias}")):
+                yield public, name, provider.type, model.rename or alias, base_url, _key(provider)
 
 
 def _key(provider: ProviderSettings) -> str:
-    match provider.api_key is not None, provider.forward_token, provider.needs_key:
+    match provider.api_key is not None, provider.takes_callers_key, provider.needs_key:
         case True, True, _:
             return "from client, else present"
         case True, False, _:

@@ -18,15 +18,28 @@ from nexus.protocols.codec import Disposition, DispositionKind
 from nexus.protocols.converse import fields as converse
 from nexus.protocols.gemini import fields as gemini
 from nexus.protocols.messages import fields as messages
+from nexus.protocols.responses import fields as responses
 
-CLIENTS: Mapping[str, str] = MappingProxyType({"chat": "OpenAI", "messages": "Anthropic"})
+CLIENTS: Mapping[str, str] = MappingProxyType(
+    {"chat": "OpenAI Chat Completions", "responses": "OpenAI Responses", "messages": "Anthropic Messages"}
+)
 """The protocol's name of each client dialect."""
 
 VENDORS: Mapping[str, str] = MappingProxyType(
     {"chat": "OpenAI", "messages": "Anthropic", "gemini": "Gemini", "converse": "Bedrock Converse"}
 )
+"""The vendor's name of each dialect that is translated to."""
 
-READS: Mapping[str, Mapping[str, Disposition]] = {"chat": chat.READS, "messages": messages.READS}
+COLUMNS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {"chat": VENDORS, "responses": {"responses": "OpenAI", **VENDORS, "chat": "Compatible"}, "messages": VENDORS}
+)
+"""What a client may meet, by its dialect: OpenAI itself has both protocols, most compatible servers only the older."""
+
+READS: Mapping[str, Mapping[str, Disposition]] = {
+    "chat": chat.READS,
+    "responses": responses.READS,
+    "messages": messages.READS,
+}
 WRITES: Mapping[str, Mapping[str, Disposition]] = {
     "chat": chat.WRITES,
     "messages": messages.WRITES,
@@ -61,7 +74,7 @@ def counts(rows: Iterable[Row]) -> Counter[DispositionKind]:
 
 
 def _row(client: str, name: str, read: Disposition) -> Row:
-    cells = {vendor: _cell(client, vendor, name, read) for vendor in VENDORS}
+    cells = {vendor: _cell(client, vendor, name, read) for vendor in COLUMNS[client]}
     return Row(name, read.field or "", read.note, cells)
 
 
@@ -101,7 +114,7 @@ def _opening() -> Iterator[str]:
     yield from (
         "Printed by ``python -m nexus.commands.dispositions`` from the tables beside the codecs; edit those instead.",
         "",
-        "A client of either protocol can ask any model. What becomes of each field that it may send:",
+        "A client of any of the three protocols can ask any model. What becomes of each field that it may send:",
         "",
         "carried",
         "    arrives with the same meaning and value, spelled as the vendor spells it.",
@@ -117,14 +130,16 @@ def _opening() -> Iterator[str]:
         "than its vendor's best, the notes say so, and the rule stays the same: named in ``x-nexus-dropped``, or",
         "refused by name; never silent. A vendor that speaks the client's own protocol gets the client's bytes with",
         "nothing but ``model`` changed, so every field passes, known here or not. The same holds for Claude on Vertex",
-        "AI and on Bedrock's InvokeModel, but for the few fields that these hosts refuse.",
+        "AI and on Bedrock's InvokeModel, but for the few fields that these hosts refuse. OpenAI's own API speaks both",
+        "of its protocols; a compatible server that has chat completions only gets those, which is what the column",
+        "Compatible is about.",
         "",
     )
 
 
 def _all_counts() -> Iterator[str]:
     yield from _heading("In numbers", "-")
-    yield "Cells by what becomes of them, over all four vendors:"
+    yield "Cells by what becomes of them, over all vendors:"
     yield ""
     rows: list[Sequence[str]] = []
     for client, own in table().items():
@@ -136,8 +151,8 @@ def _all_counts() -> Iterator[str]:
 def _client_sections() -> Iterator[str]:
     for client, rows in table().items():
         yield from _heading(f"Clients of the {CLIENTS[client]} protocol", "-")
-        head = ("Field", "Neutral field", *VENDORS.values())
-        body = [(_code(row.field), _code(row.becomes), *(row.cells[name].kind for name in VENDORS)) for row in rows]
+        head = ("Field", "Neutral field", *COLUMNS[client].values())
+        body = [(_code(row.field), _code(row.becomes), *(cell.kind for cell in row.cells.values())) for row in rows]
         yield from aligned(head, body)
         yield from _notes({row.field: row.note for row in rows if row.note})
 

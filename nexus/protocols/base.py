@@ -24,6 +24,15 @@ class ModelCard:
     id: str
     owner: str
     display_name: str | None = None
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """A client's own bytes as they go to a vendor of its dialect; ``dropped`` names what only another vendor knew."""
+
+    body: bytes
+    dropped: tuple[str, ...] = ()
 
 
 class AnswerRelay(ABC):
@@ -52,10 +61,6 @@ class AnswerRelay(ABC):
         """What is still due at the end of the vendor's bytes."""
         return b""
 
-    def abort(self) -> bytes:
-        """Closes what is open, so that an error event may follow."""
-        return b""
-
 
 class Dialect(ABC):
     """A protocol that clients speak."""
@@ -66,6 +71,12 @@ class Dialect(ABC):
 
     count_path: ClassVar[str | None] = None
     """Where requests are posted whose tokens are to be counted; None where the dialect has no such thing."""
+
+    compact_path: ClassVar[str | None] = None
+    """Where conversations are posted that the vendor is to make shorter."""
+
+    stored_paths: ClassVar[str | None] = None
+    """A pattern, without groups, of the paths of what vendors keep: requests that name no model and pass untouched."""
 
     ping: ClassVar[bytes]
     """What the gateway sends into a silent stream; a comment line in it tells it from a vendor's ping."""
@@ -78,12 +89,19 @@ class Dialect(ABC):
         """The few fields that routing needs beyond ``model`` and ``stream``. Raises InvalidRequest."""
 
     @abstractmethod
-    def edit_request(self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool) -> bytes:
-        """The request's own bytes with ``model`` in place of the original model."""
+    def edit_request(self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool) -> Edited:
+        """The request's own bytes with ``model`` in place of the original model.
+
+        Thinking of another vendor, which a client brings back in our tags, is taken out: no other vendor can read it.
+        """
 
     @abstractmethod
     def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> AnswerRelay:
         """Relays the answer to the request ``document``, with ``model`` as the client wrote it."""
+
+    def stored(self) -> AnswerRelay:
+        """Relays what a vendor keeps, untouched."""
+        raise NotImplementedError
 
     id_prefix: ClassVar[str]
     """What ids of answers begin with."""
@@ -95,6 +113,10 @@ class Dialect(ABC):
     @abstractmethod
     def error_frame(self, error: NexusError, request_id: str) -> bytes:
         """The event that ends a broken stream."""
+
+    def keepalive(self, headers: Mapping[str, str], events: int) -> bytes:
+        """What the gateway sends into a silent stream of so many events to the client with these headers."""
+        return self.ping
 
     def write_count(self, tokens: int) -> dict[str, Json]:
         """The answer to a request to count."""

@@ -18,13 +18,21 @@ from nexus.conversation import Inline, Link, Request, Response, Seal
 from nexus.errors import InvalidRequest
 from nexus.wire import Json
 
+DEFAULT_MAX_TOKENS = 4096
+"""For an answer of a model about which nothing is known."""
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whom a request is written for. ``quirks`` are named facts about the server, defined by the writer's dialect."""
+    """Whom a request is written for. ``quirks`` are named facts about the server, defined by the writer's dialect.
+
+    Where the client set no limit, an answer gets ``max_tokens`` and its thinking comes on top; or ``max_output`` for
+    both, where nobody configured the former and the model is known.
+    """
 
     model: str
-    max_tokens: int = 4096
+    max_tokens: int = DEFAULT_MAX_TOKENS
+    max_output: int | None = None
     quirks: frozenset[str] = frozenset()
 
 
@@ -106,6 +114,14 @@ def unpack_seal(text: str, own: str) -> Seal:
             return Seal(dialect, value)
     return Seal(own, text)
 
+
+def is_tagged(value: Json) -> bool:
+    """Whether a client carries this string for us: a seal of a dialect that is not its own."""
+    return isinstance(value, str) and value.startswith(_TAG)
+
+
+MAY_BE_TAGGED = f'"{_TAG}'.encode()
+"""Without these bytes no JSON holds a string that is."""
 
 _DATA_URL = re.compile(r"data:([^;,\s]+)((?:;[^;,\s]*)*),", re.IGNORECASE)
 

@@ -7,23 +7,22 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from nexus.call import Call
 from nexus.conversation import Request, Response
 from nexus.errors import Rejected
 from nexus.events import Event
 from nexus.protocols.codec import Disposition, Numbered, ReadRequest, ReadResponse, Target, Written
-from nexus.wire import Json
+from nexus.wire import Json, mapping
 
 
 class StreamWriter(Protocol):
     """Neutral events to a client's bytes."""
 
     def write(self, event: Event) -> bytes: ...
-
-    def abort(self) -> bytes: ...
 
 
 class StreamReader(Protocol):
@@ -64,13 +63,40 @@ class ClientCodec:
     write_response: WriteResponse
     stream_writer: MakeWriter
     fields: Mapping[str, Disposition]
+    paths: Mapping[str, str]
+    """What the client calls parts of neutral fields that it has elsewhere than the whole."""
+
+    headers: frozenset[str]
+    """Request headers that ask for something of the client's own vendor."""
 
     def field_of(self, neutral: str, document: Mapping[str, Json]) -> str:
         """How the client calls what a writer named as dropped; the rest of a path stays."""
-        head, dot, rest = _SAID_SHORTLY.get(neutral, neutral).partition(".")
+        said = _SAID_SHORTLY.get(neutral, neutral)
+        if said in self.paths:
+            return self.paths[said]
+        head, dot, rest = said.partition(".")
         names = [name for name, disposition in self.fields.items() if disposition.field == head]
-        used = [name for name in names if name in document]
+        used = [name for name in names if name in document] or [
+            path
+            for part, path in self.paths.items()
+            if part.partition(".")[0] == head and path.partition(".")[0] in document and not rest
+        ]
         return (used or names or [head])[0] + dot + rest
+
+    def lost(self, dropped: Iterable[str], document: Mapping[str, Json]) -> Iterator[str]:
+        """What writers dropped, as the client calls it: with a whole field, its parts that the client has elsewhere."""
+        for neutral in dropped:
+            yield self.field_of(neutral, document)
+            yield from (
+                path for part, path in self.paths.items() if part.startswith(f"{neutral}.") and _holds(document, path)
+            )
+
+
+def _holds(document: Mapping[str, Json], path: str) -> bool:
+    held: Json = document
+    for name in path.split("."):
+        held = mapping(held).get(name)
+    return held is not None
 
 
 _SAID_SHORTLY = {
@@ -119,7 +145,16 @@ def client(dialect: str) -> ClientCodec:
         write_response=write_response,
         stream_writer=stream_writer,
         fields=_module(dialect, "fields").READS,
+        paths=_module(dialect, "fields").PATHS,
+        headers=_module(dialect, "fields").HEADERS,
     )
+
+
+def reading(call: Call) -> ReadRequest:
+    """What the client asks for, read once however often it is needed: it never changes. Raises ClientError."""
+    if call.reading is None:
+        call.reading = client(call.dialect).read_request(call.document)
+    return call.reading
 
 
 _ECHO = frozenset({"responses"})

@@ -57,6 +57,13 @@ def rewrite(raw: bytes, rules: Rules, first: Callable[[], bytes]) -> bytes:
     return splice(raw, [((start + 1, start + 1), first() + b","), *walk.edits])
 
 
+def cut(raw: bytes, rules: Rules) -> bytes:
+    """``raw``, an object, after ``rules``, which leave something of it."""
+    walk = _Walk(raw)
+    walk.value(raw.index(b"{"), rules)
+    return splice(raw, walk.edits)
+
+
 class _Walk:
     """One pass over the bytes. ``edits`` are in order and do not overlap."""
 

@@ -14,12 +14,14 @@ from tornado.web import Application, RequestHandler
 from nexus.auth import metadata
 from nexus.protocols import chat, messages, responses
 from nexus.protocols.base import Dialect
+from nexus.server import hello
 from nexus.server.base import UnknownPath
-from nexus.server.calls import CallHandler, CountHandler
+from nexus.server.calls import CallHandler, CompactHandler, CountHandler
 from nexus.server.health import HealthHandler
 from nexus.server.house import House
 from nexus.server.metadata import MetadataHandler
 from nexus.server.models import ModelHandler, ModelListHandler
+from nexus.server.stored import StoredHandler
 
 DIALECTS_OF: dict[str, tuple[Dialect, ...]] = {
     "openai": (chat.DIALECT, responses.DIALECT),
@@ -47,8 +49,13 @@ def make_app(house: House) -> Application:
                 add(f"{base}/v1{dialect.path}", CallHandler, dialect)
                 if dialect.count_path is not None:
                     add(f"{base}/v1{dialect.count_path}", CountHandler, dialect)
+                if dialect.compact_path is not None:
+                    add(f"{base}/v1{dialect.compact_path}", CompactHandler, dialect)
+                if dialect.stored_paths is not None:
+                    add(f"{base}/v1({dialect.stored_paths})", StoredHandler, dialect)
             add(f"{base}/v1/models", ModelListHandler, dialects[0])
             add(f"{base}/v1/models/(.+)", ModelHandler, dialects[0])
+            add(f"{base}(?:/|{hello.PATH})?", hello.HelloHandler, dialects[0])
             add(f"{base}(?:/.*)?", UnknownPath, dialects[0])
     add(".*", UnknownPath, chat.DIALECT)
     return Application(specs, log_function=_no_log)

@@ -17,13 +17,15 @@ from tornado.web import HTTPError, RequestHandler
 
 from nexus import errors
 from nexus.auth.identity import Identity
-from nexus.errors import Answered, InternalError, MethodNotAllowed, NexusError, NotFound, Rejected
+from nexus.errors import Answered, InternalError, MethodNotAllowed, NexusError, NotFound, NoWebSocket, Rejected
 from nexus.limits.headers import refusal_headers
 from nexus.limits.refusal import LimitExceeded
 from nexus.protocols.base import Dialect
 from nexus.server.house import House
 
 log = logging.getLogger("nexus.server")
+# Tornado quotes the header that it cannot read, a credential too.
+logging.getLogger("tornado.general").setLevel(logging.WARNING)
 
 
 class BaseHandler(RequestHandler):
@@ -62,6 +64,7 @@ class BaseHandler(RequestHandler):
             self.finish()
             return
         guards.check_page(self.request)
+        await self.house.admit(guards.caller_ip(self.request))
         self.identity = await guards.identify(self.request)
 
     def compute_etag(self) -> None:
@@ -72,7 +75,7 @@ class BaseHandler(RequestHandler):
 
     def methods(self) -> tuple[str, ...]:
         """The methods that this path answers."""
-        known = ("GET", "HEAD", "POST")
+        known = ("GET", "HEAD", "POST", "DELETE")
         return tuple(
             name for name in known if getattr(type(self), name.lower()) is not getattr(RequestHandler, name.lower())
         )
@@ -106,6 +109,8 @@ class BaseHandler(RequestHandler):
             self.set_header("Retry-After", str(max(1, math.ceil(error.retry_after))))
         if isinstance(error, MethodNotAllowed):
             self.set_header("Allow", ", ".join(error.allow))
+        if isinstance(error, NoWebSocket):
+            self.set_header("Upgrade", "HTTP/1.1")
         if isinstance(error, Answered):
             self._answer_verbatim(error)
             return
@@ -120,13 +125,17 @@ class BaseHandler(RequestHandler):
 
     def _answer_verbatim(self, error: Answered) -> None:
         for name, value in error.headers.items():
-            self.set_header(name, value)
+            # Said above, in whole seconds: clients are not promised to read a vendor's fraction or date.
+            if name != "retry-after":
+                self.set_header(name, value)
         self.send(error.body, error.headers["content-type"])
 
     def own_error(self, error: BaseException | None, status: int) -> NexusError:
         match error:
             case NexusError():
                 return error
+            case HTTPError(status_code=405) if self.request.headers.get("Upgrade", "").lower() == "websocket":
+                return NoWebSocket("WebSockets are not served here; POST to this path instead")
             case HTTPError(status_code=405):
                 return MethodNotAllowed(f"{self.request.method} is not allowed here", allow=self.methods())
             case HTTPError(status_code=404):

@@ -15,7 +15,7 @@ from tornado.iostream import StreamClosedError
 from tornado.web import stream_request_body
 
 from nexus.bridge import Channel, Full
-from nexus.call import Call
+from nexus.call import Call, Tags
 from nexus.errors import (
     Cancelled,
     ClientError,
@@ -25,7 +25,7 @@ from nexus.errors import (
     Overloaded,
     UnsupportedMediaType,
 )
-from nexus.headers import REPLY_PREFIXES
+from nexus.headers import PLAN_PREFIX, REPLY_PREFIXES
 from nexus.limits.headers import headers_for
 from nexus.relay import Head
 from nexus.server.base import BaseHandler
@@ -85,12 +85,15 @@ class CallHandler(BaseHandler):
         else:
             self.finish()
 
-    async def post(self) -> None:
+    async def post(self, path: str = "") -> None:
         self.reading = False
         if self._headers_written:
             self.finish()
             return
-        call = self._make_call()
+        await self.serve(self.make_call(path))
+
+    async def serve(self, call: Call) -> None:
+        """Answers a call in whatever way it goes."""
         self.logged = True
         try:
             self.house.gateway.admit(call)
@@ -136,16 +139,18 @@ class CallHandler(BaseHandler):
         if head is None and channel.commit():
             head = self._own_head()
             self._write_head(call, head)
-            await self._flush(call, self.dialect.ping)
+            await self._flush(call, self.dialect.keepalive(call.headers, 0))
         elif head is None:
             head = await channel.head(None)
         if head is not None and not self._headers_written:
             self._write_head(call, head)
+        begun = False
         while (pieces := await channel.take(settings.ping_interval)) is not None:
             if pieces:
                 await self._flush(call, b"".join(pieces))
+                begun = True
             elif head is not None and head.stream:
-                await self._flush(call, self.dialect.ping)
+                await self._flush(call, self.dialect.keepalive(call.headers, call.tap.events if begun else 0))
         self.finish()
 
     def _own_head(self) -> Head:
@@ -168,7 +173,11 @@ class CallHandler(BaseHandler):
         """Where limits of our own apply, they are told in place of the vendor's: the two are never mixed."""
         if call.held is None or not call.held.standings:
             return headers
-        vendors = {name: value for name, value in headers.items() if not name.startswith(REPLY_PREFIXES)}
+        vendors = {
+            name: value
+            for name, value in headers.items()
+            if name.startswith(PLAN_PREFIX) or not name.startswith(REPLY_PREFIXES)
+        }
         return {**vendors, **headers_for(self.dialect.name, call.held.standings, time.time())}
 
     def _name_route(self, call: Call) -> None:
@@ -225,31 +234,42 @@ class CallHandler(BaseHandler):
             # Its frames hold the call, which holds it: do not wait for the collector with a large body.
             call.error.with_traceback(None)
 
-    def _make_call(self) -> Call:
-        """Raises ClientError."""
-        content_type = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        raw = self.body.whole()
-        if content_type != "application/json":
-            raise UnsupportedMediaType("expected Content-Type: application/json")
-        document = read_document(raw)
+    def make_call(self, path: str) -> Call:
+        """What was posted; ``path`` is what the handler's pattern caught. Raises ClientError."""
+        raw, document = self.read_body()
         model, stream = document.get("model"), document.get("stream")
         if not isinstance(model, str) or not model:
             raise InvalidRequest("model: expected the name of a model", param="model")
         if stream is not None and not isinstance(stream, bool):
             raise InvalidRequest("stream: expected true or false", param="stream")
         self.dialect.check(document, self.action)
+        return self.new_call(raw, document, model, stream=stream is True and self.action == "generate")
+
+    def read_body(self) -> tuple[bytes, dict[str, Json]]:
+        """The body, and what it says. Raises ClientError."""
+        content_type = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        raw = self.body.whole()
+        if content_type != "application/json":
+            raise UnsupportedMediaType("expected Content-Type: application/json")
+        return raw, read_document(raw)
+
+    def new_call(self, raw: bytes, document: Mapping[str, Json], model: str, *, stream: bool, path: str = "") -> Call:
+        headers = {name.lower(): value for name, value in self.request.headers.items()}
         return Call(
             id=self.id,
             dialect=self.dialect.name,
             caller=self.house.guards.caller_ip(self.request),
             identity=self.identity,
-            headers={name.lower(): value for name, value in self.request.headers.items()},
+            headers=headers,
             query=self.request.query,
             body=raw,
             document=document,
             model=model,
-            stream=stream is True and self.action == "generate",
+            stream=stream,
             action=self.action,
+            method=self.request.method or "POST",
+            path=path,
+            tags=Tags.of(headers),
         )
 
 
@@ -257,6 +277,12 @@ class CountHandler(CallHandler):
     """``POST`` of a request whose tokens are to be counted."""
 
     action: Action = "count_tokens"
+
+
+class CompactHandler(CallHandler):
+    """``POST`` of a conversation that the vendor is to make shorter."""
+
+    action: Action = "compact"
 
 
 def read_document(raw: bytes) -> dict[str, Json]:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 
-from nexus.bridge import Workers
+from nexus.bridge import Full, Workers
 from nexus.call import Call
 from nexus.errors import Overloaded
 from nexus.gateway import Gateway
@@ -25,6 +26,20 @@ class House:
     draining: bool = False
     calls: dict[str, Call] = field(default_factory=dict)
     _empty: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def admit(self, address: str) -> None:
+        """Counts a request before anybody asks who sent it. Raises LimitExceeded and Overloaded."""
+        spending = self.gateway.spending
+        if not spending.counts_requests:
+            return
+        if not spending.blocks:
+            spending.admit(address)
+            return
+        try:
+            job = self.workers.start(partial(spending.admit, address))
+        except Full:
+            raise Overloaded("every worker of the gateway is busy", retry_after=1) from None
+        await asyncio.wrap_future(job)
 
     def enter(self, call: Call) -> None:
         """Raises Overloaded while the house is closing."""

@@ -15,19 +15,22 @@ from nexus.server.base import BaseHandler
 from nexus.wire import encode
 
 
-def card(route: Route) -> ModelCard:
-    return ModelCard(id=route.name, owner=route.provider.name, display_name=route.settings.display_name)
+def card(route: Route, name: str) -> ModelCard:
+    settings = route.settings
+    return ModelCard(name, route.provider.name, display_name=settings.display_name, description=settings.description)
 
 
 class ModelListHandler(BaseHandler):
     def get(self) -> None:
-        cards = [card(route) for route in self.house.gateway.routes if may_use(self.identity, route.name)]
+        routes = [route for route in self.house.gateway.routes if may_use(self.identity, route.name)]
+        cards = [card(route, name) for route in routes for name in route.names]
         self.send(encode(self.dialect.write_models(cards, self.query())))
 
 
 class ModelHandler(BaseHandler):
     def get(self, name: str) -> None:
-        route = self.house.gateway.routes.find(unquote(name))
+        asked = unquote(name)
+        route = self.house.gateway.routes.find(asked)
         if not may_use(self.identity, route.name):
             raise ModelNotFound(f"model {route.name!r} does not exist for this gateway key", param="model")
-        self.send(encode(self.dialect.write_model(card(route))))
+        self.send(encode(self.dialect.write_model(card(route, asked if asked in route.names else route.name))))

@@ -24,6 +24,7 @@ from nexus.auth.jwks import MissingPyJwt
 from nexus.bridge import Workers
 from nexus.errors import Overloaded
 from nexus.gateway import Gateway
+from nexus.limits.redis_client import MissingRedis
 from nexus.limits.stores import make_store
 from nexus.provider import Provider
 from nexus.routing import Routes
@@ -50,7 +51,7 @@ def serve(settings: Settings, *, demo: bool) -> int:
         return 1
     try:
         return asyncio.run(_serve(settings, sockets, demo=demo))
-    except (MissingPyJwt, TlsError) as error:
+    except (MissingPyJwt, MissingRedis, TlsError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
 
@@ -77,15 +78,19 @@ def start(settings: Settings, sockets: list[socket.socket]) -> Running:
     """Builds the house that the settings describe and opens its door; call it on the loop."""
     own = settings.server
     context = tls_context(own.tls) if own.tls is not None else None
+    store = make_store(own.rate_limits.storage)
     gate = Gate.open(own.client_identification, own.keys, own.oauth)
     resource = own.oauth.protected_resource if own.oauth is not None else None
     guards = Guards(gate, own.cors, own.csrf, own.client_ip, resource)
     tables = settings.llm.providers.items() if settings.llm.enabled else ()
     providers = [registry.load(table.type)(name, table) for name, table in tables]
-    spending = Spending(own.rate_limits, make_store(own.rate_limits.storage))
+    spending = Spending(own.rate_limits, store)
     house = House(settings, Gateway(Routes(providers), spending), Workers(own.worker_threads), guards)
     server = HTTPServer(make_app(house), ssl_options=context, idle_connection_timeout=settings.server.client_timeout)
     server.add_sockets(sockets)
+    if store.blocks:
+        # A wrong address or password is said now, not at the first call.
+        house.workers.start(store.ping)
     return Running(house, server, providers)
 
 

@@ -15,8 +15,6 @@ from nexus.header_rules.names import OWN_CREDENTIALS, is_denied, is_secret, read
 from nexus.header_rules.pattern import Pattern
 from nexus.settings.types import Table, fail_at
 
-Place = tuple[tuple[str | int, ...], str]
-
 SECRET = (
     "names a header that carries a credential; with allow_secret = true in this rule it travels all the same, "
     "and the vendor sees it"

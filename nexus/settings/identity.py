@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 from pydantic import AfterValidator, model_validator
 
 from nexus.header_rules.names import is_denied, is_secret, read_header_name
-from nexus.settings.types import Table, fail_at
+from nexus.settings.types import Place, Table, fail_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,8 +23,6 @@ LONGEST_ID = 256
 """Characters of a client's or a group's id."""
 
 MOST_STEPS = 16
-
-Place = tuple[tuple[str | int, ...], str]
 
 
 def read_id(value: str) -> str:

@@ -14,9 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, FilePath, WrapValidator, create_model, model_validator
 from pydantic_core.core_schema import ValidatorFunctionWrapHandler
 
-from nexus.settings.types import Label, PositiveDuration, Table, Timeout, fail_at
-
-Place = tuple[tuple[str | int, ...], str]
+from nexus.settings.types import Label, Place, PositiveDuration, Table, Timeout, fail_at
 
 Limit = Annotated[int, Field(ge=1, le=10**12)]
 """Tokens or requests; sums of many stay exact in the floating point numbers of Redis scripts."""

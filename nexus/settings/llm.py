@@ -6,6 +6,7 @@ Law: provider types are known to the registry only; each provider table is read 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationInfo, WrapValidator, field_validator
@@ -13,7 +14,7 @@ from pydantic_core.core_schema import ValidatorFunctionWrapHandler
 
 from nexus import registry
 from nexus.settings.provider import ProviderSettings
-from nexus.settings.types import Label, Table, UrlPath, fail_at
+from nexus.settings.types import Label, Place, Table, UrlPath, fail_at
 
 NO_MODEL = """\
 no provider with a model is configured; the shortest useful file is
@@ -103,6 +104,20 @@ ProviderName = Annotated[Label, AfterValidator(read_provider_name)]
 AnyProvider = Annotated[ProviderSettings, WrapValidator(read_provider)]
 
 
+def _taken_names(providers: dict[str, ProviderSettings]) -> Iterator[Place]:
+    """Every ``expose_as`` that is a name of another model too."""
+    models = [(name, alias, model) for name, provider in providers.items() for alias, model in provider.models.items()]
+    owners: dict[str | None, set[str]] = {}
+    for name, alias, model in models:
+        for known in (f"{name}/{alias}", alias, model.expose_as):
+            owners.setdefault(known, set()).add(f"{name}/{alias}")
+    for name, alias, model in models:
+        others = owners[model.expose_as] - {f"{name}/{alias}"} if model.expose_as is not None else set()
+        if others:
+            text = f"is also a name of {', '.join(sorted(others))}; a name stands for one model"
+            yield (name, "models", alias, "expose_as"), text
+
+
 class LlmSettings(Table):
     """Everything about language models."""
 
@@ -127,4 +142,6 @@ class LlmSettings(Table):
     def _serving(cls, value: dict[str, ProviderSettings], info: ValidationInfo) -> dict[str, ProviderSettings]:
         if info.data.get("enabled") and not any(provider.models for provider in value.values()):
             raise ValueError(NO_MODEL)
+        if taken := list(_taken_names(value)):
+            fail_at(*taken)
         return value

@@ -28,11 +28,22 @@ class ModelSettings(Table):
     rename: Label | None = None
     """The vendor's id of the model; the alias itself when left out."""
 
+    expose_as: Label | None = None
+    """A second name under which clients find and call it; Claude Code lists names that begin with "claude" or
+    "anthropic" only."""
+
     display_name: Label | None = None
     """A name for people, shown in model lists."""
 
-    max_tokens: Annotated[int, Field(ge=1)] = 4096
-    """Output limit for vendors that demand one, where the client gave none."""
+    description: Label | None = None
+    """A line for people, shown in model lists."""
+
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    """Output limit for vendors that demand one, where the client gave none; thinking comes on top. When left out: what
+    the Claude model allows, 32000 with its thinking at the most; for any other model 4096."""
+
+    web_search: bool = False
+    """Whether the vendor searches the web where a client asks its own vendor to; otherwise that is refused."""
 
     headers: HeaderRules = ()
     """What happens to headers on the way to the vendor, after the provider's own rules."""
@@ -77,6 +88,8 @@ class ProviderSettings(Table):
     """One configured place to send calls."""
 
     needs_key: ClassVar[bool] = True
+    searches: ClassVar[bool] = False
+    """Whether the vendor has a search of its own that translation can ask for."""
 
     @classmethod
     def variant(cls, data: object) -> type[Table]:
@@ -118,6 +131,19 @@ class ProviderSettings(Table):
 
     ca_file: FilePath | None = None
     """CA certificates (PEM) to trust instead of the public ones, for servers of one's own."""
+
+    @model_validator(mode="after")
+    def _searches_itself(self) -> Self:
+        if not self.searches:
+            text = "has no effect: translation knows no search of this vendor's"
+            if places := [(("models", alias, "web_search"), text) for alias, m in self.models.items() if m.web_search]:
+                fail_at(*places)
+        return self
+
+    @property
+    def takes_callers_key(self) -> bool:
+        """Whether a caller may bring the vendor's key."""
+        return self.forward_token
 
     @field_validator("api_key")
     @classmethod

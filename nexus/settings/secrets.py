@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel, SecretStr
 
+from nexus.settings.header_rules import NamingRule
 from nexus.settings.root import Settings
 from nexus.settings.urls import host_of, passwords_in
 
@@ -23,6 +24,9 @@ def _walk(value: object) -> Iterator[str]:
     match value:
         case SecretStr():
             yield value.get_secret_value()
+        case NamingRule(allow_secret=False):
+            # What it puts into a header that carries no credential is a plain word, such as "production".
+            return
         case BaseModel():
             for name in type(value).model_fields:
                 yield from _walk(getattr(value, name))

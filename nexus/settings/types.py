@@ -35,7 +35,11 @@ class Table(BaseModel):
         return cls
 
 
-def fail_at(*places: tuple[tuple[str | int, ...], str]) -> NoReturn:
+Place = tuple[tuple[str | int, ...], str]
+"""A path inside a table, and what is wrong there."""
+
+
+def fail_at(*places: Place) -> NoReturn:
     """Refuse a table with messages that belong to places inside it, so that each is reported on its own line."""
     raise ValidationError.from_exception_data(
         "settings",

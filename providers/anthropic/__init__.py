@@ -5,46 +5,92 @@ Law: where, with which key and which quirks; the messages dialect itself is none
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import ClassVar, Self
+
+from pydantic import SecretStr, model_validator
 
 from nexus import __version__, headers
+from nexus.errors import AuthenticationFailed
 from nexus.protocols.codec import Target
-from nexus.protocols.messages.models import quirks_of
-from nexus.provider import Attempt, Provider, with_query
-from nexus.settings.provider import ModelSettings, ProviderSettings
+from nexus.protocols.messages.models import max_output_of, quirks_of
+from nexus.provider import Attempt, Provider, target_of, with_query
+from nexus.settings.provider import NO_KEY, ModelSettings, ProviderSettings
+from nexus.settings.types import fail_at
 from nexus.upstream import Action, UpstreamRequest
 
 VERSION = "2023-06-01"
-_PATHS: dict[Action, str] = {"generate": "/messages", "count_tokens": "/messages/count_tokens"}
+_PATHS: Mapping[Action, str] = {"generate": "/messages", "count_tokens": "/messages/count_tokens"}
 # Open lists: a new beta of the vendor or of Claude Code works on the day it appears.
 _TRAVEL = ("anthropic-", "x-claude-code-")
 
 
+class AnthropicSettings(ProviderSettings):
+    """``type = "anthropic"``."""
+
+    needs_key: ClassVar[bool] = False
+    searches: ClassVar[bool] = True
+
+    forward_login: bool = False
+    """Let the caller's own claude.ai login (Authorization: Bearer) go to the vendor in place of api_key; a gateway key
+    then comes in x-nexus-key or Proxy-Authorization."""
+
+    @property
+    def takes_callers_key(self) -> bool:
+        return self.forward_token or self.forward_login
+
+    @model_validator(mode="after")
+    def _some_key(self) -> Self:
+        if self.api_key is None and not self.takes_callers_key:
+            fail_at((("api_key",), NO_KEY))
+        return self
+
+
 class AnthropicProvider(Provider):
-    settings_type: ClassVar[type[ProviderSettings]] = ProviderSettings
+    settings_type: ClassVar[type[ProviderSettings]] = AnthropicSettings
     dialects: ClassVar[tuple[str, ...]] = ("messages",)
     default_base_url: ClassVar[str] = "https://api.anthropic.com/v1"
+    settings: AnthropicSettings
 
     def __init__(self, name: str, settings: ProviderSettings) -> None:
         super().__init__(name, settings)
         if not self.base_url.endswith("/v1"):
             self.base_url += "/v1"
 
+    def key(self, client: Mapping[str, str]) -> SecretStr | None:
+        if login := self._login(client):
+            return SecretStr(login)
+        key = super().key(client)
+        if key is None:
+            raise AuthenticationFailed(f"provider {self.name!r} needs the caller's own login or key")
+        return key
+
+    def _login(self, client: Mapping[str, str]) -> str:
+        """The token of the caller's login, where it is to be used; a key that was sent for the purpose comes first."""
+        if not self.settings.forward_login or (self.settings.forward_token and client.get(headers.UPSTREAM_KEY)):
+            return ""
+        scheme, _, token = client.get("authorization", "").strip().partition(" ")
+        return token.strip() if scheme.lower() == "bearer" else ""
+
     def counts_in(self, dialect: str) -> bool:
         return dialect == "messages"
 
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
-        return Target(model=model, max_tokens=settings.max_tokens, quirks=quirks_of(model))
+        return target_of(model, settings, quirks_of(model), max_output_of(model))
 
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
         sent = {"anthropic-version": VERSION} | headers.forwarded(attempt.headers, _TRAVEL)
         sent["content-type"] = "application/json"
         sent["user-agent"] = f"nexus/{__version__}"
         if attempt.key is not None:
-            sent["x-api-key"] = attempt.key.get_secret_value()
+            sent |= self._credential(attempt, attempt.key.get_secret_value())
         return UpstreamRequest(
             url=with_query(self.base_url + _PATHS[attempt.action], attempt.query), headers=sent, body=attempt.body
         )
+
+    def _credential(self, attempt: Attempt, key: str) -> dict[str, str]:
+        own = {name: value for name, value in attempt.client.items() if name not in attempt.withheld}
+        return {"authorization": f"Bearer {key}"} if self._login(own) == key else {"x-api-key": key}
 
 
 PROVIDER = AnthropicProvider

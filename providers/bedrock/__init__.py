@@ -13,17 +13,17 @@ from urllib.parse import quote
 from nexus import __version__
 from nexus.cancel import Cancel
 from nexus.errors import Rejected
-from nexus.protocols.codec import Target
+from nexus.protocols.codec import DEFAULT_MAX_TOKENS, Target
 from nexus.protocols.converse import failures, models
-from nexus.provider import Attempt, Provider
+from nexus.protocols.messages.models import max_output_of
+from nexus.provider import Attempt, Provider, target_of
 from nexus.settings.provider import ModelSettings, ProviderSettings
 from nexus.upstream import UpstreamReply, UpstreamRequest
 from providers.bedrock.bodies import count_converse_body, count_invoke_body, invoke_body
-from providers.bedrock.claude import is_claude, quirks_of
+from providers.bedrock.claude import counting_id, is_claude, quirks_of
 from providers.bedrock.regions import base_url_of
 from providers.bedrock.replies import (
     EVENT_STREAM,
-    ErrorReply,
     StreamReply,
     Wrapped,
     answered_in_dialect,
@@ -44,6 +44,9 @@ _PATHS: Mapping[tuple[str, bool], str] = {
 }
 _STALE = ("ExpiredToken", "InvalidClientTokenId", "UnrecognizedClient")
 """What AWS answers to keys that no longer hold."""
+
+_CANNOT_COUNT = "support counting tokens"
+"""How CountTokens refuses a model that it does not know: a ValidationException like any other, but for the words."""
 
 
 class BedrockProvider(Provider):
@@ -66,15 +69,17 @@ class BedrockProvider(Provider):
 
     def dialects_of(self, model: str, settings: ModelSettings) -> tuple[str, ...]:
         told = isinstance(settings, BedrockModel) and settings.family == "anthropic"
-        return ("messages",) if told or is_claude(model) else ("converse",)
+        return ("messages",) if told or is_claude(_known_as(model, settings)) else ("converse",)
 
     def counts_in(self, dialect: str) -> bool:
         # CountTokens knows Claude alone, and answers 400 for other families: an estimate serves them better.
         return dialect == "messages"
 
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
-        quirks = quirks_of(model) if dialect == "messages" else models.quirks_of(model)
-        return Target(model=model, max_tokens=settings.max_tokens, quirks=quirks)
+        known = _known_as(model, settings)
+        if dialect == "messages":
+            return target_of(model, settings, quirks_of(known), max_output_of(known))
+        return target_of(model, settings, models.quirks_of(known))
 
     def reserved(self) -> frozenset[str]:
         # A token in "authorization" would be taken for the house's own; the others are part of the signature.
@@ -90,7 +95,8 @@ class BedrockProvider(Provider):
         }
         if attempt.key is not None:
             sent["authorization"] = f"Bearer {attempt.key.get_secret_value()}"
-        url = f"{self.base_url}/model/{quote(attempt.model, safe='')}/{action}"
+        model = counting_id(attempt.model) if attempt.action == "count_tokens" else attempt.model
+        url = f"{self.base_url}/model/{quote(model, safe='')}/{action}"
         return UpstreamRequest(url=url, headers=sent, body=body, dropped=dropped)
 
     def send(self, request: UpstreamRequest, cancel: Cancel) -> UpstreamReply:
@@ -104,10 +110,10 @@ class BedrockProvider(Provider):
             secrets = keys.all
             request = self._sign(request, keys, self._region)
         reply = super().send(request, cancel)
-        if reply.status >= 400:
-            if keys is not None and reply.headers.get("x-amzn-errortype", "").startswith(_STALE):
-                self._chain.forget(keys)
-            return ErrorReply(reply, secrets)
+        # A refused signature quotes what should have been signed.
+        reply.secrets = secrets
+        if reply.status >= 400 and keys is not None and reply.headers.get("x-amzn-errortype", "").startswith(_STALE):
+            self._chain.forget(keys)
         if reply.headers.get("content-type", "").startswith(EVENT_STREAM):
             write = write_converse_event if request.url.endswith(f"/{_CONVERSE_STREAM}") else write_invoke_event
             return StreamReply(reply, self.name, write)
@@ -116,7 +122,11 @@ class BedrockProvider(Provider):
     def read_error(self, dialect: str, status: int, headers: Mapping[str, str], body: bytes) -> Rejected | None:
         if dialect == "messages" and answered_in_dialect(body):
             return None
-        return failures.read_error(status, headers, body)
+        failure = failures.read_error(status, headers, body)
+        if failure.kind == "invalid_request" and _CANNOT_COUNT in failure.message:
+            # What the relay takes for a server that does not count, so that an estimate serves.
+            failure.kind, failure.status = "not_found", 501
+        return failure
 
     def _token(self, request: UpstreamRequest) -> str | None:
         """A Bedrock API key: the configured one, or the one in the environment, as AWS's own tools take it."""
@@ -128,14 +138,18 @@ class BedrockProvider(Provider):
         return self._environment_token()
 
 
+def _known_as(model: str, settings: ModelSettings) -> str:
+    return settings.known_as(model) if isinstance(settings, BedrockModel) else model
+
+
 def _body(attempt: Attempt) -> tuple[bytes, tuple[str, ...]]:
     counts = attempt.action == "count_tokens"
     if attempt.dialect == "converse":
         return (count_converse_body(attempt.body) if counts else attempt.body), ()
-    betas = attempt.headers.get("anthropic-beta", "")
+    betas, known = attempt.headers.get("anthropic-beta", ""), _known_as(attempt.model, attempt.settings)
     if counts:
-        return count_invoke_body(attempt.body, attempt.model, betas, attempt.settings.max_tokens)
-    return invoke_body(attempt.body, attempt.model, betas)
+        return count_invoke_body(attempt.body, known, betas, attempt.settings.max_tokens or DEFAULT_MAX_TOKENS)
+    return invoke_body(attempt.body, known, betas)
 
 
 def _with_token(request: UpstreamRequest, token: str) -> UpstreamRequest:

@@ -35,7 +35,8 @@ class Claude:
 
 Takes = Callable[[Claude], bool]
 
-_OWN = re.compile(r"(?:^|[./])anthropic\.")
+_OWN = re.compile(r"(?:^|[./])anthropic\.|^claude-")
+_PROFILE = re.compile(r"[a-z-]+\.(?=anthropic\.)")
 _NEW_NAME = re.compile(r"claude-(opus|sonnet|haiku|fable|mythos)-(\d{1,2})(?:-(\d{1,2}))?(?!\d)")
 _OLD_NAME = re.compile(r"claude-(\d)(?:-(\d))?-(opus|sonnet|haiku)")
 
@@ -43,6 +44,12 @@ _OLD_NAME = re.compile(r"claude-(\d)(?:-(\d))?-(opus|sonnet|haiku)")
 def is_claude(model_id: str) -> bool:
     """Whether an id, a cross-region profile's id or an ARN says so."""
     return _OWN.search(model_id.lower()) is not None
+
+
+def counting_id(model_id: str) -> str:
+    """The id by which CountTokens knows a model: less the geography of a cross-region profile, which it refuses."""
+    match = _PROFILE.match(model_id)
+    return model_id if match is None else model_id[match.end() :]
 
 
 def claude_of(model_id: str) -> Claude:

@@ -1,4 +1,4 @@
-"""What Bedrock answers, as the relay reads it: event streams as server-sent events, errors without our keys.
+"""What Bedrock answers, as the relay reads it: event streams as server-sent events.
 
 Law: no event's JSON is changed. Both checksums of every message hold, or the stream fails by name; a stream that is cut
 inside a message never looks complete. Bedrock sends no pings.
@@ -10,6 +10,7 @@ import base64
 import binascii
 from collections.abc import Callable, Mapping
 
+from nexus.echoes import Echoes
 from nexus.errors import ProtocolError, Unreachable
 from nexus.protocols.converse import eventstream
 from nexus.protocols.converse.failures import is_failure, read_stream_error
@@ -19,8 +20,6 @@ from nexus.wire import decode, mapping, text
 
 EVENT_STREAM = "application/vnd.amazon.eventstream"
 REQUEST_ID = "x-amzn-requestid"
-_MAX_ERROR = 1024 * 1024
-_MIN_SECRET = 6
 
 Writer = Callable[[str, str, str], bytes]
 """Event name, JSON and request id -> one server-sent event, or nothing."""
@@ -35,6 +34,7 @@ class Wrapped(UpstreamReply):
         if REQUEST_ID in inner.headers:
             # Where Anthropic's SDK looks for it.
             self.headers.setdefault("request-id", inner.headers[REQUEST_ID])
+        self.secrets = inner.secrets
         self._inner = inner
 
     def read(self) -> bytes:
@@ -55,6 +55,7 @@ class StreamReply(Wrapped):
         self._provider = provider
         self._write = write
         self._decoder = eventstream.Decoder()
+        self._echoes = Echoes.of(inner.secrets)
         self._broken: ProtocolError | None = None
 
     def read(self) -> bytes:
@@ -77,6 +78,8 @@ class StreamReply(Wrapped):
         try:
             for message in self._decoder.feed(piece):
                 name, payload = eventstream.named(message)
+                if is_failure(name):
+                    payload = self._echoes.cut_text(payload)
                 frames.append(self._write(name, payload, self.headers.get(REQUEST_ID, "")))
         except ValueError as error:
             self._broken = ProtocolError(
@@ -93,31 +96,6 @@ class StreamReply(Wrapped):
             self._decoder.finish()
         except ValueError as error:
             raise Unreachable(f"{self._provider}: the connection broke off", provider=self._provider) from error
-
-
-class ErrorReply(Wrapped):
-    """An error, without the keys that AWS repeats in it: a refused signature quotes what should have been signed."""
-
-    def __init__(self, inner: UpstreamReply, secrets: tuple[str, ...]) -> None:
-        self._secrets = tuple(secret for secret in secrets if len(secret) >= _MIN_SECRET)
-        super().__init__(inner, {name: self._clean(value) for name, value in inner.headers.items()})
-        self._read = False
-
-    def read(self) -> bytes:
-        if self._read:
-            return b""
-        self._read = True
-        body = b""
-        while len(body) < _MAX_ERROR and (piece := self._inner.read()):
-            body += piece
-        for secret in self._secrets:
-            body = body.replace(secret.encode(), b"[redacted]")
-        return body
-
-    def _clean(self, value: str) -> str:
-        for secret in self._secrets:
-            value = value.replace(secret, "[redacted]")
-        return value
 
 
 def write_invoke_event(name: str, payload: str, request_id: str) -> bytes:

@@ -26,6 +26,13 @@ class BedrockModel(ModelSettings):
     family: Literal["anthropic"] | None = None
     """"anthropic" says that an ARN which does not tell is a Claude model; else the id tells."""
 
+    base_model: Label | None = None
+    """The model behind an ARN which does not tell, such as "anthropic.claude-opus-5", by which it is judged."""
+
+    def known_as(self, model: str) -> str:
+        """The id that tells what the model takes."""
+        return self.base_model or model
+
 
 class BedrockSettings(ProviderSettings):
     """AWS Bedrock; without any credentials here, AWS's own chain is asked."""

@@ -1,6 +1,7 @@
 """AWS Signature Version 4 over a finished request.
 
-Law: only what no hop and no library touches is signed: host, content-type and AWS's own headers. The signer is
+Law: only what no hop and no library touches is signed: host, content-type and AWS's own headers, those that a header
+rule put in included, for AWS refuses one that is not. The signer is
 botocore's, so that path, host and time are spelled as AWS spells them.
 """
 
@@ -16,7 +17,7 @@ from nexus.upstream import UpstreamRequest
 from providers.bedrock.credentials import Keys
 
 SERVICE = "bedrock"
-_SIGNED = ("content-type",)
+_SIGNED = ("content-type", "x-amz-")
 
 
 def sign(request: UpstreamRequest, keys: Keys, region: str) -> UpstreamRequest:
@@ -25,7 +26,7 @@ def sign(request: UpstreamRequest, keys: Keys, region: str) -> UpstreamRequest:
         method=request.method,
         url=request.url,
         data=request.body,
-        headers={name: value for name, value in request.headers.items() if name in _SIGNED},
+        headers={name: value for name, value in request.headers.items() if name.startswith(_SIGNED)},
     )
     SigV4Auth(ReadOnlyCredentials(keys.access_key, keys.secret_key, keys.token), SERVICE, region).add_auth(signed)
     added = {name.lower(): str(value) for name, value in signed.headers.items()}

@@ -22,19 +22,19 @@ from nexus.headers import UPSTREAM_KEY
 from nexus.protocols.codec import Target
 from nexus.protocols.gemini import failures
 from nexus.protocols.gemini.models import quirks_of
-from nexus.provider import Attempt, Provider
+from nexus.protocols.messages.models import max_output_of
+from nexus.provider import Attempt, Provider, target_of
 from nexus.settings.provider import ModelSettings, ProviderSettings
-from nexus.upstream import LocalReply, UpstreamReply, UpstreamRequest
+from nexus.upstream import UpstreamReply, UpstreamRequest
 from nexus.wire import Json, decode, mapping
 from providers.google import claude, places
 from providers.google.settings import GoogleSettings
-from providers.google.tokens import Grant, Tokens
+from providers.google.tokens import Tokens
 
 if TYPE_CHECKING:
     from providers.google.credentials import Source
 
 _VERBS = {"generate": "generateContent", "count_tokens": "countTokens"}
-_LARGEST_ERROR = 1024 * 1024
 
 # Vertex AI's FunctionCall has no id, and an unknown field is a 400.
 _NOT_ON_VERTEX = frozenset({"function_ids"})
@@ -83,7 +83,7 @@ class GoogleProvider(Provider):
             quirks = claude.quirks_of(model)
         else:
             quirks = (quirks_of(model) - _NOT_ON_VERTEX) | {"vertex"} if self._on_vertex else quirks_of(model)
-        return Target(model=model, max_tokens=settings.max_tokens, quirks=quirks)
+        return target_of(model, settings, quirks, max_output_of(model) if dialect == "messages" else None)
 
     def reserved(self) -> frozenset[str]:
         return frozenset({"authorization", "x-goog-user-project"}) if self._on_vertex else frozenset()
@@ -122,11 +122,10 @@ class GoogleProvider(Provider):
             return super().send(request, cancel)
         grant = self._tokens.get(cancel)
         reply = super().send(replace(request, headers={**request.headers, **grant.headers}), cancel)
-        if reply.status < 400:
-            return reply
         if reply.status == 401:
             self._tokens.reject(grant)
-        return _redacted(reply, grant)
+        reply.secrets = (grant.headers["authorization"].removeprefix("Bearer "),)
+        return reply
 
     def close(self) -> None:
         super().close()
@@ -146,18 +145,6 @@ def _is_googles(body: bytes) -> bool:
         return False
     error = failures.find_error(wire)
     return error is not None and "type" not in mapping(wire) and ("code" in error or "status" in error)
-
-
-def _redacted(reply: UpstreamReply, grant: Grant) -> UpstreamReply:
-    """An error without our token, should whoever answers repeat what it was sent."""
-    token = grant.headers["authorization"].removeprefix("Bearer ").encode()
-    pieces: list[bytes] = []
-    with reply:
-        while sum(map(len, pieces)) < _LARGEST_ERROR and (piece := reply.read()):
-            pieces.append(piece)
-    hidden = b"[redacted]"
-    headers = {name: value.replace(token.decode(), hidden.decode()) for name, value in reply.headers.items()}
-    return LocalReply(reply.status, headers, [b"".join(pieces).replace(token, hidden)])
 
 
 PROVIDER = GoogleProvider

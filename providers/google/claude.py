@@ -59,6 +59,7 @@ REFUSED: tuple[Refused, ...] = (
     Refused("fine-grained-tool-streaming-", (("tools", ANY, "eager_input_streaming"),)),
     Refused("fast-mode-", (("speed",),)),
     Refused("cache-diagnosis-", (("diagnostics",),)),
+    Refused("task-budgets-", (("output_config", "task_budget"),)),
     Refused("server-side-fallback-", (("fallbacks",),)),
     Refused("fallback-credit-", (("fallback_credit_token",),)),
     Refused("thinking-token-count-"),

@@ -51,6 +51,7 @@ class GoogleSettings(ProviderSettings):
 
     # Told by the other keys; see _one_api.
     needs_key: ClassVar[bool] = False
+    searches: ClassVar[bool] = True
 
     project: Annotated[str, AfterValidator(read_project)] | None = None
     """The Google Cloud project that Vertex AI is called in; the Gemini API when left out."""

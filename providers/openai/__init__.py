@@ -12,7 +12,7 @@ from pydantic import field_validator
 from nexus import __version__, headers
 from nexus.protocols.chat.fields import QUIRKS
 from nexus.protocols.codec import Target
-from nexus.provider import Attempt, Provider, with_query
+from nexus.provider import Attempt, Provider, target_of, with_query
 from nexus.settings.provider import ModelSettings, ProviderSettings
 from nexus.upstream import Action, UpstreamRequest
 from providers.openai.models import quirks_of
@@ -21,6 +21,7 @@ _PATHS: dict[tuple[str, Action], str] = {
     ("chat", "generate"): "/chat/completions",
     ("responses", "generate"): "/responses",
     ("responses", "count_tokens"): "/responses/input_tokens",
+    ("responses", "compact"): "/responses/compact",
 }
 _HOUSE = "https://api.openai.com/"
 
@@ -67,24 +68,30 @@ class OpenAIProvider(Provider):
     def counts_in(self, dialect: str) -> bool:
         return dialect == "responses"
 
+    def keeps(self, dialect: str) -> bool:
+        return dialect == "responses"
+
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
         quirks = set(self.settings.quirks)
         if self._is_house:
             quirks |= quirks_of(model)
         if not self.settings.stream_usage:
             quirks.add("no_stream_usage")
-        return Target(model=model, max_tokens=settings.max_tokens, quirks=frozenset(quirks))
+        return target_of(model, settings, frozenset(quirks))
 
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
         sent = headers.forwarded(attempt.headers, (), ("openai-beta", "x-client-request-id"))
-        sent["content-type"] = "application/json"
+        if attempt.body or attempt.method == "POST":
+            sent["content-type"] = "application/json"
         sent["user-agent"] = f"nexus/{__version__}"
         if attempt.key is not None:
             sent["authorization"] = f"Bearer {attempt.key.get_secret_value()}"
+        path = attempt.path if attempt.action == "stored" else _PATHS[attempt.dialect, attempt.action]
         return UpstreamRequest(
-            url=with_query(self.base_url + _PATHS[attempt.dialect, attempt.action], attempt.query),
+            url=with_query(self.base_url + path, attempt.query),
             headers=sent,
             body=attempt.body,
+            method=attempt.method,
         )
 
 

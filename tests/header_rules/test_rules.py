@@ -44,12 +44,12 @@ CLIENT = {
     "x-app-id": "7",
     "x-app-name": "shop",
     "user-agent": "sdk/1",
-    "authorization": "Bearer client",
-    "x-api-key": "client",
+    "authorization": "Bearer hushhush-client",
+    "x-api-key": "hushhush-client",
     "cookie": "a=b",
     "proxy-authorization": "Bearer nx-1",
     "x-nexus-key": "nx-1",
-    "x-provider-api-key": "vendor",
+    "x-provider-api-key": "hushhush-vendor",
     "x-forwarded-for": "1.2.3.4",
     "connection": "keep-alive, X-Hop",
     "x-hop": "1",
@@ -86,7 +86,7 @@ APPLIED: dict[str, tuple[list[dict[str, Any]], dict[str, str]]] = {
     "the provider's credential stays": ([insert("authorization", "mine", allow_secret=True)], {}),
     "the client's credential where the provider has none": (
         [forward(name="x-api-key", allow_secret=True)],
-        {"x-api-key": "client"},
+        {"x-api-key": "hushhush-client"},
     ),
     "remove by name": ([forward(pattern="^x-app-"), remove(name="x-app-id")], {"x-app-name": "shop"}),
     "remove by pattern": ([forward(pattern="^x-"), remove(pattern="app")], {"x-team": "red"}),
@@ -123,13 +123,18 @@ def test_what_the_provider_lets_through_can_be_taken_back() -> None:
 
 def test_the_credential_for_the_gateway_does_not_travel_even_where_credentials_may() -> None:
     opened = rules(forward(name="authorization", allow_secret=True), forward(name="x-team"))
-    client = {"authorization": "Bearer nx-gateway", "x-team": "nx-gateway"}
+    client = {"authorization": "Bearer nx-hushhush-gateway", "x-team": "nx-hushhush-gateway"}
     assert apply(opened, client, {}) == client
     assert apply(opened, client, {}, withheld=frozenset({"authorization", "x-team"})) == {}
 
 
 def test_what_a_provider_put_together_is_parted_again() -> None:
-    client = {"anthropic-beta": "a", "content-type": "application/json", "x-api-key": "same", "x-spare": "nx-gateway"}
+    client = {
+        "anthropic-beta": "a",
+        "content-type": "application/json",
+        "x-api-key": "same",
+        "x-spare": "nx-hushhush-gateway",
+    }
     prepared = {**client, "anthropic-version": "1", "user-agent": "nexus"}
     everything = rules(remove(pattern=".*"))
     own = {"content-type": "application/json", "x-api-key": "same", "anthropic-version": "1", "user-agent": "nexus"}

@@ -31,6 +31,7 @@ TREE: dict[type[NexusError], tuple[int, str, str | None, str]] = {
     errors.NotFound: (404, INVALID, "not_found", "not_found_error"),
     errors.ModelNotFound: (404, INVALID, "model_not_found", "not_found_error"),
     errors.MethodNotAllowed: (405, INVALID, "method_not_allowed", INVALID),
+    errors.NoWebSocket: (426, INVALID, "no_websocket", INVALID),
     errors.RequestTooLarge: (413, INVALID, "request_too_large", "request_too_large"),
     errors.UnsupportedMediaType: (415, INVALID, "unsupported_media_type", INVALID),
     errors.RateLimited: (429, "rate_limit_error", "rate_limit_exceeded", "rate_limit_error"),

@@ -105,8 +105,8 @@ ASKING = {"stream": True, "stream_options": {"include_usage": True}}
     ],
 )
 def test_chat_requests_ask_for_usage(raw: bytes, expected: bytes) -> None:
-    assert edit_chat(raw, decode(raw), VENDOR, ask_usage=True) == expected
-    unasked = edit_chat(raw, decode(raw), VENDOR, ask_usage=False)
+    assert edit_chat(raw, decode(raw), VENDOR, ask_usage=True).body == expected
+    unasked = edit_chat(raw, decode(raw), VENDOR, ask_usage=False).body
     assert unasked == raw.replace(b'"openai/smart"', b'"gpt-4-0613"'), "and only then"
 
 
@@ -339,7 +339,7 @@ def test_messages_requests_change_in_their_model_only() -> None:
         b'{"type":"ephemeral"}}],"thinking":{"type":"adaptive"},"metadata":{"model":"anthropic/claude"},'
         b'"x_future":1.0,"x_future":1e5 }'
     )
-    edited = edit_messages(raw, decode(raw), "claude-sonnet-4-5")
+    edited = edit_messages(raw, decode(raw), "claude-sonnet-4-5").body
     assert edited == raw.replace(b'"model":"anthropic/claude"', b'"model":"claude-sonnet-4-5"', 1)
 
 

@@ -56,7 +56,7 @@ value = "prod"
 
 
 def test_every_way_to_send_a_key(house: Nexus) -> None:
-    for headers in (auth(BOB), {"x-api-key": BOB}, {"x-nexus-key": BOB, **auth("vendor")}):
+    for headers in (auth(BOB), {"x-api-key": BOB}, {"x-nexus-key": BOB, **auth("hushhush-vendor")}):
         assert house.chat(CHAT, headers).status == 200
         assert house.messages(MESSAGES, headers).status == 200
 
@@ -74,7 +74,7 @@ def test_without_a_key_nothing_but_health_is_open(house: Nexus, openai_upstream:
     ):
         reply = house.request(method, path, b"{}" if method == "POST" else b"")
         assert (reply.status, reply.headers["www-authenticate"]) == (401, 'Bearer realm="nexus"'), path
-    assert house.messages(MESSAGES, auth("nx-wrong")).json["error"]["type"] == "authentication_error"
+    assert house.messages(MESSAGES, auth("nx-hushhush-wrong")).json["error"]["type"] == "authentication_error"
     assert openai_upstream.requests == []
 
 
@@ -100,7 +100,7 @@ def test_header_rules_and_that_the_gateways_key_never_travels(house: Nexus, open
 
 def test_a_refused_upload_is_read_on_and_answered(house: Nexus) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", house.port, timeout=10)
-    connection.request("POST", "/llm/openai/v1/chat/completions", b" " * 3_000_000, auth("nx-wrong"))
+    connection.request("POST", "/llm/openai/v1/chat/completions", b" " * 3_000_000, auth("nx-hushhush-wrong"))
     assert connection.getresponse().status == 401
     connection.close()
 

@@ -30,6 +30,7 @@ def test_the_sdk_reads_it(nexus: Nexus) -> None:
 
 
 def test_a_vendor_that_does_not_count_is_estimated(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    openai_upstream.default = Behaviour(status=404)
     short = nexus.post(PATH, {**QUESTION, "model": "openai/gpt-4"})
     words = [{"role": "user", "content": "Hello, you! " * 100}]
     long = nexus.post(PATH, {**QUESTION, "model": "openai/gpt-4", "messages": words})

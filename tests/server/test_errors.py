@@ -79,7 +79,15 @@ def test_wrong_methods_name_the_right_ones(nexus: Nexus, method: str, path: str,
     assert_shape(reply, path)
 
 
-@pytest.mark.parametrize("path", ["/llm/openai/v1/nothing", "/llm/anthropic/nothing", "/nothing", "/llm/openai"])
+def test_a_websocket_is_refused_so_that_clients_fall_back(nexus: Nexus) -> None:
+    """Codex takes 426 for "not here", and any other refusal for a passing trouble."""
+    asked = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    reply = nexus.request("GET", "/llm/openai/v1/responses", headers=asked)
+    assert (reply.status, reply.headers["x-nexus-error"]) == (426, "no_websocket")
+    assert_shape(reply, "/llm/openai/v1/responses")
+
+
+@pytest.mark.parametrize("path", ["/llm/openai/v1/nothing", "/llm/anthropic/nothing", "/nothing", "/llm/openaix"])
 def test_unknown_paths(nexus: Nexus, path: str) -> None:
     reply = nexus.request("GET", path)
     assert reply.status == 404

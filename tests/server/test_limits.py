@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import threading
 
 import pytest
@@ -89,3 +91,61 @@ def test_calls_by_address(serve: Serve, openai_upstream: FakeUpstream) -> None:
 def test_without_limits_nothing_is_held(nexus: Nexus) -> None:
     assert nexus.chat(CHAT).status == 200
     assert nexus.house.gateway.spending.limits.open == 0
+
+
+def test_our_numbers_replace_the_vendors_but_not_those_of_a_plan(
+    limited: Nexus, anthropic_upstream: FakeUpstream
+) -> None:
+    vendors = {
+        "anthropic-ratelimit-requests-limit": "4000",
+        "anthropic-ratelimit-tokens-remaining": "77",
+        "anthropic-ratelimit-unified-status": "allowed",
+    }
+    anthropic_upstream.default = Behaviour(headers=tuple(vendors.items()))
+    reply = limited.messages(MESSAGES, ALICE)
+    assert reply.status == 200
+    assert reply.headers["anthropic-ratelimit-requests-limit"] == "2"
+    assert "anthropic-ratelimit-tokens-remaining" not in reply.headers
+    assert reply.headers["anthropic-ratelimit-unified-status"] == "allowed"
+
+
+def test_a_client_that_left_has_spent_what_was_seen(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
+    limit = '[llm.providers.anthropic.rate_limits.per_user]\ninput_token_limit = 1000\ninterval = "60s"\n'
+    nexus = serve(IDENTIFIED + anthropic_config(anthropic_upstream.base_url, limit))
+    limits = nexus.house.gateway.spending.limits
+    anthropic_upstream.next(Behaviour(event_delay=30, input_tokens=999))
+    connection = http.client.HTTPConnection("127.0.0.1", nexus.port, timeout=10)
+    body = json.dumps({**MESSAGES, "stream": True})
+    connection.request("POST", "/llm/anthropic/v1/messages", body, {"Content-Type": "application/json", **ALICE})
+    response = connection.getresponse()
+    response.readline()
+    assert limits.open == 1
+    response.close()
+    connection.close()
+    wait_until(lambda: limits.open == 0)
+    refused = nexus.messages(MESSAGES, ALICE)
+    assert (refused.status, refused.headers["anthropic-ratelimit-input-tokens-remaining"]) == (429, "1")
+
+
+def test_counting_tokens_is_free_of_token_limits(limited: Nexus) -> None:
+    body = {key: value for key, value in MESSAGES.items() if key != "max_tokens"}
+    counted = [limited.post("/llm/anthropic/v1/messages/count_tokens", body, ALICE).status for _ in range(4)]
+    assert counted == [200] * 4
+    assert limited.messages(MESSAGES, ALICE).status == 200
+
+
+def test_every_request_counts_before_anybody_asks_who_sent_it(
+    serve: Serve, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream
+) -> None:
+    rule = '[server.rate_limits]\nper_ip = { limit = 4, interval = "60s" }\n'
+    keys = '[server.keys.alice]\nkey = "nx-hushhush-alice-0123456789abcdef"\n'
+    nexus = serve(rule + keys + openai_config(openai_upstream.base_url))
+    models = "/llm/openai/v1/models"
+    assert nexus.request("GET", models).status == 401
+    assert nexus.chat(CHAT).status == 401
+    assert nexus.request("GET", "/llm/openai/nothing").status == 401
+    assert nexus.request("GET", models, headers={"x-api-key": "nx-hushhush-alice-0123456789abcdef"}).status == 200
+    for refused in (nexus.request("GET", models), nexus.chat(CHAT), nexus.request("GET", "/llm/anthropic/v1/models")):
+        assert (refused.status, refused.headers["x-nexus-limit"]) == (429, "own")
+    assert nexus.request("GET", "/health").status == 200
+    assert nexus.request("HEAD", "/llm/anthropic").status == 200

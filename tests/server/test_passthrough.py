@@ -91,7 +91,11 @@ class TestHeaders:
     def test_the_vendors_key_goes_up_and_the_clients_credentials_do_not(
         self, nexus: Nexus, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream
     ) -> None:
-        theirs = {"Authorization": "Bearer client-token", "x-api-key": "client-key", "Cookie": "client-cookie"}
+        theirs = {
+            "Authorization": "Bearer client-hushhush-token",
+            "x-api-key": "client-hushhush-key",
+            "Cookie": "client-hushhush-cookie",
+        }
         nexus.chat(CHAT, theirs)
         nexus.messages(MESSAGES, theirs)
         assert headers(openai_upstream)["authorization"] == f"Bearer {KEY}"
@@ -139,8 +143,8 @@ class TestForwardedToken:
         return serve(text.replace(f'api_key = "{KEY}"', "forward_token = true"))
 
     def test_the_callers_key_is_used(self, forwarding: Nexus, openai_upstream: FakeUpstream) -> None:
-        assert forwarding.chat(CHAT, {"X-Provider-API-Key": "callers-own"}).status == 200
-        assert headers(openai_upstream)["authorization"] == "Bearer callers-own"
+        assert forwarding.chat(CHAT, {"X-Provider-API-Key": "hushhush-callers-own"}).status == 200
+        assert headers(openai_upstream)["authorization"] == "Bearer hushhush-callers-own"
 
     def test_without_any_key_the_call_is_refused(self, forwarding: Nexus, openai_upstream: FakeUpstream) -> None:
         reply = forwarding.chat(CHAT)

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -19,20 +19,21 @@ from typing import Any
 import pytest
 
 from tests.serving import CHAT, KEY, MESSAGES, anthropic_config, openai_config, wait_until
+from tests.watch import WATCH
 from tools.fake_upstream import Behaviour, FakeUpstream
 
 STREAM = {**CHAT, "stream": True}
 
 
 class Process:
-    """``python -m nexus`` with its output kept."""
+    """``python -m nexus`` with its output kept; it logs all that it can."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("NEXUS_")}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "nexus", *arguments],
             cwd=folder,
-            env=environment | {"PYTHONPATH": str(Path(__file__).parents[2])},
+            env=environment | {"PYTHONPATH": str(Path(__file__).parents[2]), "NEXUS_LOG": "trace"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -74,10 +75,13 @@ class Process:
         self.wait()
         assert self._process.stdout is not None
         self._process.stdout.close()
+        WATCH.look("console", "a server of its own", self.output)
 
-    def post(self, path: str, body: dict[str, Any]) -> http.client.HTTPResponse:
+    def post(
+        self, path: str, body: dict[str, Any], headers: Mapping[str, str] | None = None
+    ) -> http.client.HTTPResponse:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=15)
-        connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+        connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json", **(headers or {})})
         response = connection.getresponse()
         response.connection = connection  # type: ignore[attr-defined]
         return response
@@ -115,7 +119,7 @@ def finish(response: http.client.HTTPResponse) -> bytes:
 def test_the_first_lines_say_version_and_endpoints(start: Start, openai_upstream: FakeUpstream) -> None:
     process = start(openai_config(openai_upstream.base_url))
     port = process.port
-    lines = [line.split("INFO", 1)[-1].strip() for line in process.lines]
+    lines = [line.split(" INFO ", 1)[1].strip() for line in process.lines if " INFO " in line]
     assert re.fullmatch(r"Nexus \d+\.\d+\.\d+", lines[0])
     assert lines[1:4] == [
         f"openai: http://127.0.0.1:{port}/llm/openai/v1",
@@ -227,7 +231,7 @@ class TestAccessLog:
         used = Behaviour(input_tokens=100, cached_tokens=20, output_tokens=7)
         openai_upstream.default = anthropic_upstream.default = used
         finish(process.post(CHAT_PATH, STREAM))
-        finish(process.post("/llm/anthropic/v1/messages", MESSAGES))
+        finish(process.post("/llm/anthropic/v1/messages", MESSAGES, {"x-claude-code-session-id": "s-1"}))
         finish(process.post(CHAT_PATH, {**CHAT, "model": "openai/none"}))
         finish(process.post(CHAT_PATH, {"no": "model"}))
 
@@ -241,6 +245,7 @@ class TestAccessLog:
         assert (stream["in"], stream["cached"], stream["out"]) == (120, 20, 7)
         assert (unary["protocol"], unary["model"]) == ("messages", "anthropic/claude")
         assert unary["route"] == "anthropic/claude-sonnet-4-5"
+        assert (unary["session"], stream["session"]) == ("s-1", "-")
         assert (unary["in"], unary["cached"], unary["out"]) == (120, 20, 7)
         assert (unknown["status"], unknown["error"], unknown["route"]) == (404, "model_not_found", "-")
         assert stream["total_ms"] >= stream["first_ms"] >= stream["own_ms"] >= 0

@@ -8,10 +8,11 @@ from __future__ import annotations
 import http.client
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import openai
 import pytest
 
 from tests.conftest import Serve
@@ -20,13 +21,16 @@ from tools.fake_upstream import Behaviour, FakeUpstream
 
 CHAT_STREAM = {**CHAT, "stream": True}
 MESSAGES_STREAM = {**MESSAGES, "stream": True}
+RESPONSES = {"model": "openai/gpt-4", "input": "Hello!", "stream": True}
 QUICK = '[server]\nping_interval = "50ms"\nearly_ping = "80ms"\n'
 
 
 @contextmanager
-def streaming(nexus: Nexus, path: str, body: dict[str, Any]) -> Iterator[http.client.HTTPResponse]:
+def streaming(
+    nexus: Nexus, path: str, body: dict[str, Any], headers: Mapping[str, str] | None = None
+) -> Iterator[http.client.HTTPResponse]:
     connection = http.client.HTTPConnection("127.0.0.1", nexus.port, timeout=10)
-    connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+    connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json", **(headers or {})})
     try:
         yield connection.getresponse()
     finally:
@@ -96,6 +100,53 @@ class TestPings:
             assert b"message_stop" not in body
             assert not ended
             assert len(upstream.requests) == 1, "a head had gone out: no second attempt"
+
+    @pytest.mark.parametrize("own", [True, False], ids=["passed through", "translated"])
+    def test_responses_clients_get_events_once_the_stream_has_begun(
+        self, serve: Serve, openai_upstream: FakeUpstream, own: bool
+    ) -> None:
+        """Codex counts no comment as life, and OpenAI's SDK takes no event before ``response.created``."""
+        config = openai_config(openai_upstream.base_url)
+        nexus = serve(
+            QUICK + config.replace("[llm.providers.openai.models.gpt-4]", f"responses = {str(own).lower()}", 1)
+        )
+        openai_upstream.next(Behaviour(delay=0.3, event_delay=0.12))
+        with (
+            openai.OpenAI(base_url=nexus.openai, api_key="unused") as client,
+            client.responses.stream(model="openai/smart", input="Hi") as stream,
+        ):
+            told = [(event.type, event.sequence_number) for event in stream]
+        assert told[0] == ("response.created", 0)
+        assert told[-1][0] == "response.completed"
+        assert "keepalive" in [kind for kind, _ in told], "silence was filled with events"
+        assert [number for _, number in told] == sorted(number for _, number in told)
+
+    def test_a_responses_stream_that_has_not_begun_gets_comments(
+        self, serve: Serve, openai_upstream: FakeUpstream
+    ) -> None:
+        nexus = serve(QUICK + openai_config(openai_upstream.base_url))
+        go = threading.Event()
+        openai_upstream.next(Behaviour(hold=go))
+        with streaming(nexus, "/llm/openai/v1/responses", RESPONSES) as response:
+            assert [response.readline() for _ in range(4)] == [b": nexus ping\n", b"\n"] * 2
+            go.set()
+            body, ended = rest(response)
+        assert ended
+        assert body.startswith((b"event: response.created\n", b": nexus ping\n"))
+
+    def test_but_codex_gets_events_from_the_beginning(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
+        nexus = serve(QUICK + openai_config(openai_upstream.base_url))
+        go = threading.Event()
+        openai_upstream.next(Behaviour(hold=go))
+        codex = {"x-codex-turn-metadata": "{}"}
+        with streaming(nexus, "/llm/openai/v1/responses", RESPONSES, codex) as response:
+            assert [response.readline() for _ in range(3)] == [
+                b": nexus\n",
+                b"event: keepalive\n",
+                b'data: {"type":"keepalive","sequence_number":0}\n',
+            ]
+            go.set()
+            assert rest(response)[1]
 
     def test_a_call_that_is_not_streamed_gets_none(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
         nexus = serve(QUICK + openai_config(openai_upstream.base_url))

@@ -33,7 +33,7 @@ class TestChatClientOfAnthropic:
         assert answer.model == "anthropic/claude"
         assert answer.id.startswith("chatcmpl-")
         assert anthropic_upstream.requests[0].json["model"] == "claude-sonnet-4-5"
-        assert anthropic_upstream.requests[0].json["max_tokens"] == 4096
+        assert anthropic_upstream.requests[0].json["max_tokens"] == 32000
 
     def test_stream(self, chat: openai.OpenAI) -> None:
         chunks = list(

@@ -8,7 +8,7 @@ import pytest
 
 from nexus.settings import ListenAddress, Settings, SettingsError, demo_settings, load
 
-ENVIRON = {"OPENAI_API_KEY": "sk-openai-123", "EMPTY": "", "NEWLINE": "sk-with-newline\n"}
+ENVIRON = {"OPENAI_API_KEY": "sk-hushhush-openai", "EMPTY": "", "NEWLINE": "sk-hushhush-newline\n"}
 
 PROVIDER = """\
 [llm.providers.openai]
@@ -27,7 +27,7 @@ def read(tmp_path: Path, text: str | bytes) -> Settings:
 def problems(tmp_path: Path, text: str | bytes) -> list[str]:
     with pytest.raises(SettingsError) as caught:
         read(tmp_path, text)
-    assert "sk-openai-123" not in str(caught.value)
+    assert "sk-hushhush-openai" not in str(caught.value)
     return [str(problem).removeprefix(f"{tmp_path}/") for problem in caught.value.problems]
 
 
@@ -35,7 +35,7 @@ def test_shortest_useful_file(tmp_path: Path) -> None:
     settings = read(tmp_path, PROVIDER)
     provider = settings.llm.providers["openai"]
     assert provider.api_key is not None
-    assert provider.api_key.get_secret_value() == "sk-openai-123"
+    assert provider.api_key.get_secret_value() == "sk-hushhush-openai"
     assert provider.models["smart"].rename == "gpt-4"
     assert settings.server.listen_address == ListenAddress("127.0.0.1", 8000)
     assert settings.llm.protocols.enabled_paths() == {"openai": "/llm/openai", "anthropic": "/llm/anthropic"}
@@ -82,7 +82,7 @@ def test_loaded(tmp_path: Path, text: str | bytes) -> None:
 def test_key_from_a_variable_with_a_line_break(tmp_path: Path) -> None:
     key = read(tmp_path, PROVIDER.replace("OPENAI_API_KEY", "NEWLINE")).llm.providers["openai"].api_key
     assert key is not None
-    assert key.get_secret_value() == "sk-with-newline"
+    assert key.get_secret_value() == "sk-hushhush-newline"
 
 
 NO_KEY = "is missing or empty: set api_key, or forward_token = true"
@@ -260,7 +260,7 @@ path = "/llm/openai"
 [llm.providers.a]
 type = "openai"
 api_key = "{{ env.NOPE }} {{ nix }}"
-base_url = "sk-openai-123"
+base_url = "sk-hushhush-openai"
 [llm.providers."b/c"]
 type = "echo"
 [llm.providers.d]

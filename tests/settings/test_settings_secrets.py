@@ -17,10 +17,10 @@ def settings(server: dict[str, Any] | None = None, **providers: dict[str, Any]) 
 
 def test_every_secret_is_found_and_none_is_shown() -> None:
     both = settings(
-        one={"api_key": "sk-one-secret"},
-        two={"api_key": " sk-two-longer-secret ", "proxy": "http://me:pass%40word@proxy:3128"},
+        one={"api_key": "sk-hushhush-one"},
+        two={"api_key": " sk-hushhush-two-longer ", "proxy": "http://me:hushhush%40word@proxy:3128"},
     )
-    assert secrets(both) == ("sk-two-longer-secret", "sk-one-secret", "pass%40word", "pass@word")
+    assert secrets(both) == ("sk-hushhush-two-longer", "hushhush%40word", "sk-hushhush-one", "hushhush@word")
     for secret in secrets(both):
         assert secret not in repr(both)
         assert secret not in str(both)

@@ -164,7 +164,7 @@ def test_base_url(text: str, url: str) -> None:
 
 
 def test_proxy_may_hold_credentials_and_they_are_found() -> None:
-    url = read_proxy_url("http://me:p%40ss-word@proxy.internal:3128/")
-    assert url == "http://me:p%40ss-word@proxy.internal:3128"
-    assert passwords_in(url) == ("p%40ss-word", "p@ss-word")
+    url = read_proxy_url("http://me:p%40hushhush-word@proxy.internal:3128/")
+    assert url == "http://me:p%40hushhush-word@proxy.internal:3128"
+    assert passwords_in(url) == ("p%40hushhush-word", "p@hushhush-word")
     assert passwords_in("mail me@example.org") == passwords_in("http://[x@") == passwords_in("http://me@host") == ()

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from nexus.call import Tap
 from nexus.errors import NexusError
-from nexus.protocols.base import Dialect, ModelCard, require
+from nexus.protocols.base import Dialect, Edited, ModelCard, require
 from nexus.protocols.chat import errors
 from nexus.protocols.chat.passthrough import ChatPassthrough, edit_request
 from nexus.protocols.sse import frame
@@ -29,7 +29,7 @@ class Chat(Dialect):
     def check(self, document: Mapping[str, Json], action: Action) -> None:
         require(document, "messages", list, "an array of messages")
 
-    def edit_request(self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool) -> bytes:
+    def edit_request(self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool) -> Edited:
         return edit_request(raw, document, model, ask_usage=ask_usage)
 
     def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> ChatPassthrough:

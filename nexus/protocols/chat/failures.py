@@ -1,18 +1,20 @@
 """A vendor's error in this dialect, read into neutral terms.
 
-Law: the kind comes from the structured code, then from the type, then from the status, never from the wording; the
-wording and the request id are kept. Shapes: ``{"error": {message, type, param, code}}`` (OpenAI), ``[{"error": ...}]``
-(Google), ``{"error": "..."}`` (Ollama), ``{"object": "error", "message": ...}`` (vLLM, Mistral), ``{"detail": ...}``
-(FastAPI). Sources: OpenAI's error codes guide and openai.types.responses.ResponseError; Azure's content filter and
-error codes; llama.cpp's ``exceed_context_size_error``; OpenRouter's numeric codes.
+Law: the kind comes from the structured code, then from the type, then from the status; where these say nothing,
+``overflow`` alone looks at the wording. The wording and the request id are kept. Shapes:
+``{"error": {message, type, param, code}}`` (OpenAI), ``[{"error": ...}]`` (Google), ``{"error": "..."}`` (Ollama),
+``{"object": "error", "message": ...}`` (vLLM, Mistral), ``{"detail": ...}`` (FastAPI). Sources: OpenAI's error codes
+guide and openai.types.responses.ResponseError; Azure's content filter and error codes; llama.cpp's
+``exceed_context_size_error``; OpenRouter's numeric codes.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from nexus.errors import Rejected
+from nexus.headers import retry_after
+from nexus.protocols import overflow
 from nexus.wire import Json, decode, mapping, sequence, text
 
 # "server_error" is missing on purpose: OpenAI says it with 503 too, and there the status knows more.
@@ -107,13 +109,14 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Rejected
         document = items[0]
     whole = mapping(document)
     error = mapping(whole.get("error")) or whole
-    return Rejected(
+    failure = Rejected(
         _message(whole) or f"the upstream answered {status} without an explanation",
         kind=_kind(error, status),
         status=status,
         request_id=next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None),
-        retry_after=_retry_after(headers),
+        retry_after=retry_after(headers),
     )
+    return overflow.judged(failure)
 
 
 def read_in_band(document: Mapping[str, Json]) -> Rejected:
@@ -121,12 +124,13 @@ def read_in_band(document: Mapping[str, Json]) -> Rejected:
     error = mapping(document.get("error")) or document
     numeric = _numeric(error.get("code"))
     kind = _kind(error, numeric or 500)
-    return Rejected(
+    failure = Rejected(
         _message(document) or "the upstream reported an error without an explanation",
         kind=kind,
         status=numeric or _STATUS_OF[kind],
         request_id=text(error.get("request_id")) or None,
     )
+    return overflow.judged(failure, unsaid=not (error.get("code") or error.get("type")))
 
 
 def _kind(error: Mapping[str, Json], status: int) -> str:
@@ -148,15 +152,3 @@ def _numeric(code: Json) -> int | None:
     if isinstance(code, str) and code.isascii() and code.isdigit():
         code = int(code)
     return code if isinstance(code, int) and not isinstance(code, bool) and 400 <= code <= 599 else None
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """A date is left alone: reading it takes a clock."""
-    for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            seconds = float(headers.get(name, "")) * scale
-        except ValueError:
-            continue
-        if math.isfinite(seconds) and seconds >= 0:
-            return seconds
-    return None

@@ -52,6 +52,12 @@ READS: Mapping[str, Disposition] = {
     "web_search_options": refused("web search by the vendor cannot be translated; leave the field out"),
 }
 
+PATHS: Mapping[str, str] = {"thinking.effort": "reasoning_effort"}
+"""What a client calls parts of neutral fields that it has elsewhere than the whole."""
+
+HEADERS = frozenset({"openai-beta"})
+"""Headers that ask for something; where the request is translated they are dropped like a field."""
+
 WRITES: Mapping[str, Disposition] = {
     "messages": converted("messages", "tool results become tool messages, images in them a following user message"),
     "system": converted("messages", "one leading system message, a list of text parts when there are several blocks"),

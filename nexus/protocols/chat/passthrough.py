@@ -1,7 +1,8 @@
 """Chat to chat: the client's bytes to the vendor and the vendor's bytes back, with the model's name edited.
 
 Law: bytes are spliced, never written again; fields that are unknown here pass. The one thing added is the request for
-usage on streams, and the one thing taken out is the chunk that answers it when the client did not ask.
+usage on streams, and the one thing taken out is the chunk that answers it when the client did not ask. What goes is the
+reasoning of another vendor, which comes in fields of ours.
 """
 
 from __future__ import annotations
@@ -9,18 +10,37 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.call import Tap
-from nexus.protocols.base import AnswerRelay
+from nexus.protocols.base import AnswerRelay, Edited
 from nexus.protocols.chat.usage import read_usage
+from nexus.protocols.codec import MAY_BE_TAGGED, is_tagged
 from nexus.protocols.edit import Span, find, insert_first, replace_member, splice
+from nexus.protocols.foreign import without_foreign
+from nexus.protocols.rewrite import ANY, cut, removing
 from nexus.protocols.sse import Frame, data_at
 from nexus.wire import Json, count, decode, encode, mapping, sequence
 
 _ASKED = {"include_usage": True}
 
 
-def edit_request(raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool) -> bytes:
+def edit_request(raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool) -> Edited:
     """``ask_usage`` adds ``stream_options.include_usage`` to a streaming request that lacks it."""
-    raw = replace_member(raw, document, "model", model)
+    renamed = _with_usage(replace_member(raw, document, "model", model), document, ask_usage)
+    return without_foreign(renamed, {"messages": {ANY: _judge_message}}, "messages.reasoning")
+
+
+def _judge_message(value: bytes) -> bytes | None:
+    """Beside a tagged part all reasoning of a message is the same vendor's."""
+    if MAY_BE_TAGGED not in value:
+        return None
+    message = mapping(decode(value))
+    details = [mapping(entry) for entry in sequence(message.get("reasoning_details"))]
+    tagged = any(is_tagged(entry.get("signature")) or is_tagged(entry.get("data")) for entry in details)
+    own = [("extra_content", "nexus"), ("tool_calls", ANY, "extra_content", "nexus")]
+    told = [("reasoning_details",), ("reasoning_content",), ("reasoning",)] if tagged else []
+    return cut(value, removing([*own, *told]))
+
+
+def _with_usage(raw: bytes, document: Mapping[str, Json], ask_usage: bool) -> bytes:
     if not ask_usage or document.get("stream") is not True or asked_usage(document):
         return raw
     if "stream_options" not in document:

@@ -68,9 +68,6 @@ class StreamWriter:
             case ResponseEnd():
                 return self._finish(event)
 
-    def abort(self) -> bytes:
-        return b""
-
     def _keep(self, event: Event) -> None:
         """The last chunk tells the reasoning again and where it stood, which takes the whole answer."""
         if isinstance(event, ResponseStart | PartStart | PartDelta | PartEnd | ResponseEnd):

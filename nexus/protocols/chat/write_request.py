@@ -63,8 +63,10 @@ def _write_tools(request: Request, quirks: frozenset[str], body: dict[str, Json]
     body["tools"] = write_tools(request.tools, quirks)
     if any(tool.cache for tool in request.tools) and "cache_control" not in quirks:
         dropped["cache"] = None
-    if request.tool_choice is not None:
-        body["tool_choice"] = write_choice(request.tool_choice)
+    if (choice := request.tool_choice) is not None:
+        if choice.mode == "tool" and all(tool.name != choice.name for tool in request.tools):
+            raise InvalidRequest(f"tool_choice: there is no tool {choice.name}", param="tool_choice")
+        body["tool_choice"] = write_choice(choice)
     if request.parallel_tools is not None:
         body["parallel_tool_calls"] = request.parallel_tools
 

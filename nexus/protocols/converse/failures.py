@@ -1,16 +1,18 @@
 """Bedrock's errors, in answers and in the middle of streams, in neutral terms.
 
-Law: found by the error's type and the status alone. Bedrock has no type of its own for a conversation that is too long
-or for refused content: both are ValidationException, hence ``invalid_request``. Sources: the bedrock-runtime service
+Law: found by the error's type and the status; where these say nothing, ``overflow`` alone looks at the wording, for
+Bedrock has no type of its own for a conversation that is too long. Nor has it one for refused content, which stays the
+``invalid_request`` that a ValidationException is. Sources: the bedrock-runtime service
 model; the AWS REST-JSON protocol (``x-amzn-errortype``, ``__type``); the common AWS error types.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from nexus.errors import Rejected
+from nexus.headers import retry_after
+from nexus.protocols import overflow
 from nexus.wire import Json, count, decode, mapping, text
 
 _TYPES: Mapping[str, tuple[str, int]] = {
@@ -65,13 +67,14 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Rejected
         wire = {}
     short = _short(headers.get("x-amzn-errortype") or text(wire.get("__type")) or text(wire.get("code")))
     words = _words(wire) or body.decode(errors="replace").strip()[:1000] or f"Bedrock answered {status}"
-    return Rejected(
+    failure = Rejected(
         words,
         kind=_kind(short, wire) or _STATUSES.get(status, "upstream" if status >= 500 else "invalid_request"),
         status=status,
         request_id=headers.get("x-amzn-requestid"),
-        retry_after=_seconds(headers.get("retry-after")),
+        retry_after=retry_after(headers),
     )
+    return overflow.judged(failure)
 
 
 def read_stream_error(event: str, wire: Mapping[str, Json]) -> Rejected:
@@ -79,7 +82,7 @@ def read_stream_error(event: str, wire: Mapping[str, Json]) -> Rejected:
     short = _short(text(wire.get("__type")) or event)
     status = _TYPES.get(short, ("", 500))[1]
     words = _words(wire) or f"Bedrock ended the stream with {event}"
-    return Rejected(words, kind=_kind(short, wire) or "upstream", status=status)
+    return overflow.judged(Rejected(words, kind=_kind(short, wire) or "upstream", status=status))
 
 
 def is_failure(event: str) -> bool:
@@ -105,7 +108,3 @@ def _words(wire: Mapping[str, Json]) -> str:
     words = text(wire.get("message")) or text(wire.get("Message"))
     original = text(wire.get("originalMessage"))
     return f"{words} ({original})" if words and original and original not in words else words or original
-
-
-def _seconds(value: str | None) -> float | None:
-    return float(value) if value is not None and re.fullmatch(r"\d{1,9}(\.\d{1,9})?", value.strip()) else None

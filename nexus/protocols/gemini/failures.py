@@ -1,7 +1,8 @@
 """Gemini's errors (``google.rpc.Status``) -> neutral failures, from a response or from inside a stream.
 
-Law: told apart by HTTP status, Status code and the typed details, never by message text; the vendor's wording and
-request id are kept. Source: ai.google.dev/gemini-api/docs/troubleshooting, google/rpc/{code,error_details}.proto.
+Law: told apart by HTTP status, Status code and the typed details; where these say nothing, ``overflow`` alone looks at
+the wording. The vendor's wording and request id are kept. Source:
+ai.google.dev/gemini-api/docs/troubleshooting, google/rpc/{code,error_details}.proto.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from nexus.errors import Rejected
+from nexus.headers import retry_after as asked_pause
+from nexus.protocols import overflow
 from nexus.wire import Json, count, decode, mapping, sequence, text
 
 _BY_CODE: Mapping[str, str] = {
@@ -70,7 +73,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Rejected
     request_id = next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None)
     if error is None:
         error = {"message": _plain(body)}
-    return read_status(error, status, request_id, _seconds(headers.get("retry-after", "")))
+    return read_status(error, status, request_id, asked_pause(headers))
 
 
 def find_error(value: Json) -> Mapping[str, Json] | None:
@@ -95,7 +98,8 @@ def read_status(
     for detail in _details(error, "RequestInfo"):
         request_id = request_id or text(detail.get("requestId")) or None
     message = text(error.get("message")) or f"the vendor answered {code}"
-    return Rejected(message, kind=kind, status=code, request_id=request_id, retry_after=retry_after)
+    failure = Rejected(message, kind=kind, status=code, request_id=request_id, retry_after=retry_after)
+    return overflow.judged(failure)
 
 
 def _kind(error: Mapping[str, Json], status: int) -> str:
@@ -126,7 +130,7 @@ def _details(error: Mapping[str, Json], kind: str) -> Iterator[Mapping[str, Json
 
 
 def _seconds(duration: str) -> float | None:
-    """ "12", "12s" and "12.5s"; a date is not worth a guess without a clock."""
+    """A ``google.protobuf.Duration``: "12s" and "12.5s"."""
     try:
         seconds = float(duration.removesuffix("s"))
     except ValueError:

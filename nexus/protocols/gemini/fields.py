@@ -29,7 +29,8 @@ WRITES: Mapping[str, Disposition] = {
         "converted",
         "functionDeclarations with parametersJsonSchema untouched, or the OpenAPI subset, whose missing keywords are "
         "named one by one and whose recursion is refused; names outside Gemini's alphabet are replaced and mapped "
-        "back; strict is dropped with notice",
+        "back; strict is dropped with notice; a search alone is googleSearch, beside functions it is refused or left "
+        "out",
     ),
     "tool_choice": _to("converted", "functionCallingConfig AUTO, NONE, ANY, allowedFunctionNames"),
     "parallel_tools": _to("dropped", "only when false: Gemini has no such switch"),

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from nexus.conversation import OutputFormat, Request, Tool, ToolChoice
+from nexus.conversation import OutputFormat, Request, Tool, ToolChoice, WebSearch
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.gemini.names import wire_name
 from nexus.protocols.gemini.schema import write_schema
+from nexus.protocols.web_search import without_search
 from nexus.wire import Json, mapping
 
 _AUTO = ToolChoice("auto")
@@ -32,6 +33,11 @@ class Tooling:
 
 def write_tooling(request: Request, quirks: frozenset[str], dropped: list[str]) -> Tooling:
     """Raises InvalidRequest for a choice that the tools do not allow."""
+    searches = [tool for tool in request.tools if isinstance(tool, WebSearch)]
+    if searches and len(searches) == len(request.tools):
+        return _searching(request, quirks, dropped)
+    if searches:
+        request = _unsearched(request, dropped)
     choice = _checked_choice(request)
     _note_hints(request, dropped)
     tools, output = request.tools, request.output_format
@@ -55,6 +61,29 @@ def write_tooling(request: Request, quirks: frozenset[str], dropped: list[str]) 
             body["toolConfig"] = {"functionCallingConfig": _config(choice)}
     generation = {} if output is None else _format(output, quirks, dropped)
     return Tooling(body, generation, None if answer is None else answer.name)
+
+
+def _searching(request: Request, quirks: frozenset[str], dropped: list[str]) -> Tooling:
+    """Search and nothing else, which no model can be forced to make."""
+    if request.tool_choice is not None and request.tool_choice.mode == "none":
+        return Tooling({}, {} if request.output_format is None else _format(request.output_format, quirks, dropped))
+    if request.tool_choice is not None and request.tool_choice.mode != "auto":
+        dropped.append("tool_choice")
+    if request.output_format is not None:
+        dropped.append("output_format")
+    return Tooling({"tools": [{"googleSearch": {}}]}, {})
+
+
+def _unsearched(request: Request, dropped: list[str]) -> Request:
+    """Beside functions a search would have to be told in every later turn, in parts that no client sends back."""
+    for at, tool in enumerate(request.tools):
+        if isinstance(tool, WebSearch) and not tool.offered:
+            raise UnsupportedFeature(
+                f"tools.{at}: Gemini searches the web in requests without other tools only", param=f"tools.{at}"
+            )
+    request, lost = without_search(request, frozenset())
+    dropped += lost
+    return request
 
 
 def _checked_choice(request: Request) -> ToolChoice:

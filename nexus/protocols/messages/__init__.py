@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from nexus.call import Tap
 from nexus.errors import NexusError
-from nexus.protocols.base import Dialect, ModelCard, require
+from nexus.protocols.base import Dialect, Edited, ModelCard, require
 from nexus.protocols.messages import errors, listing
 from nexus.protocols.messages.passthrough import MessagesPassthrough, edit_request
 from nexus.protocols.sse import frame
@@ -32,7 +32,7 @@ class Messages(Dialect):
         if action == "generate":
             require(document, "max_tokens", int, "an integer")
 
-    def edit_request(self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool) -> bytes:
+    def edit_request(self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool) -> Edited:
         return edit_request(raw, document, model)
 
     def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> MessagesPassthrough:

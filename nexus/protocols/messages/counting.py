@@ -28,8 +28,3 @@ def read_count(body: Mapping[str, Json]) -> int:
     if not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 0:
         raise ValueError("the answer holds no input_tokens")
     return tokens
-
-
-def write_count_answer(tokens: int) -> dict[str, Json]:
-    """The answer as a Messages client reads it."""
-    return {"input_tokens": tokens}

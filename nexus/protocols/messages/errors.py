@@ -1,7 +1,10 @@
 """Errors as a client of the messages dialect reads them: ``{"type": "error", "error": {type, message}, "request_id"}``.
 
-Law: one table from our kinds to this dialect's ``type``. A vendor's own error body of this shape
-travels as it is. Source: Anthropic's API errors page.
+Law: one table from our kinds to this dialect's ``type``. A vendor's own error body of this shape travels as it is. A
+conversation that is too long is told in the words by which Claude Code compacts. A body that is too large keeps its
+413: Claude Code 2.1.197 then takes images and documents out and compacts, which is what helps there; only a 413 that
+speaks of a "context window", or any error that has "prompt is too long" in it, is compacted with its media.
+Source: Anthropic's API errors page.
 """
 
 from __future__ import annotations
@@ -9,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.errors import Answered, NexusError
+from nexus.protocols import overflow
 from nexus.wire import Json, decode, encode, mapping
 
 _INVALID = "invalid_request_error"
-TOO_LONG = "prompt is too long"
 
 TYPES: dict[str, str] = {
     "invalid_request": _INVALID,
@@ -22,6 +25,7 @@ TYPES: dict[str, str] = {
     "not_found": "not_found_error",
     "model_not_found": "not_found_error",
     "method_not_allowed": _INVALID,
+    "no_websocket": _INVALID,
     "request_too_large": "request_too_large",
     "unsupported_media_type": _INVALID,
     "context_length": _INVALID,
@@ -41,15 +45,9 @@ TYPES: dict[str, str] = {
 
 
 def write_error(error: NexusError, request_id: str) -> bytes:
-    said = {"type": TYPES.get(error.kind, TYPES["internal"]), "message": _worded(error)}
+    message = overflow.worded(error.message) if error.kind == "context_length" else error.message
+    said = {"type": TYPES.get(error.kind, TYPES["internal"]), "message": message}
     return encode({"type": "error", "error": said, "request_id": request_id})
-
-
-def _worded(error: NexusError) -> str:
-    """Claude Code compacts and tries again when it reads these words; other vendors say it in others."""
-    if error.kind == "context_length" and not error.message.startswith(TOO_LONG):
-        return f"{TOO_LONG}: {error.message}"
-    return error.message
 
 
 def write_in_band(error: NexusError, request_id: str) -> bytes:

@@ -1,8 +1,8 @@
 """Errors of a Messages vendor, read into neutral terms.
 
-Law: the kind comes from the error's ``type`` and ``details.error_code``, else from the status, never from the text;
-the wording and the request id stay the vendor's. A structured ``not_found_error`` is the model: translated requests
-name nothing else that could be missing. Context overflow has no code of its own here and stays invalid_request.
+Law: the kind comes from the error's ``type`` and ``details.error_code``, else from the status; where these say nothing,
+``overflow`` alone looks at the wording. The wording and the request id stay the vendor's. A structured
+``not_found_error`` is the model: translated requests name nothing else that could be missing.
 Source: anthropic.types.shared.ErrorType and platform.claude.com/docs/en/api/errors.
 """
 
@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.errors import Rejected
+from nexus.headers import retry_after
+from nexus.protocols import overflow
 from nexus.wire import Json, decode, mapping, text
 
 _BY_TYPE: dict[str, tuple[str, int]] = {
@@ -61,13 +63,14 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Rejected
     wire = _object(body)
     error = mapping(wire.get("error"))
     request_id = text(wire.get("request_id")) or next((headers[name] for name in _REQUEST_IDS if name in headers), "")
-    return Rejected(
+    failure = Rejected(
         text(error.get("message")) or text(wire.get("message")) or _plain(status, body if not wire else b""),
         kind=_kind(error, status),
         status=status,
         request_id=request_id or None,
-        retry_after=_seconds(headers),
+        retry_after=retry_after(headers),
     )
+    return overflow.judged(failure)
 
 
 def read_stream_error(event: Mapping[str, Json]) -> Rejected:
@@ -76,7 +79,8 @@ def read_stream_error(event: Mapping[str, Json]) -> Rejected:
     kind, status = _BY_TYPE.get(text(error.get("type")), ("upstream", 500))
     kind = _code_kind(error) or kind
     message = text(error.get("message")) or "the upstream reported an error inside the stream"
-    return Rejected(message, kind=kind, status=status, request_id=text(event.get("request_id")) or None)
+    failure = Rejected(message, kind=kind, status=status, request_id=text(event.get("request_id")) or None)
+    return overflow.judged(failure)
 
 
 def _kind(error: Mapping[str, Json], status: int) -> str:
@@ -105,15 +109,3 @@ def _object(body: bytes) -> Mapping[str, Json]:
 def _plain(status: int, body: bytes) -> str:
     words = body[:_LONGEST_TEXT].decode("utf-8", "replace").strip()
     return words if words and not words.startswith(("<", "{", "[")) else f"the upstream answered {status}"
-
-
-def _seconds(headers: Mapping[str, str]) -> float | None:
-    """``retry-after`` as a number; a date cannot be read without a clock and is left alone."""
-    for name, unit in (("retry-after", 1.0), ("retry-after-ms", 1000.0)):
-        try:
-            seconds = float(headers.get(name, "")) / unit
-        except ValueError:
-            continue
-        if 0 <= seconds < float("inf"):
-            return seconds
-    return None

@@ -25,7 +25,11 @@ READS: Mapping[str, Disposition] = {
     "temperature": carried("temperature", "0 to 1"),
     "top_p": carried("top_p"),
     "top_k": carried("top_k"),
-    "tools": carried("tools", "custom tools; tools that Anthropic defines or runs are refused by their type"),
+    "tools": carried(
+        "tools",
+        "custom tools; web_search is the vendor's own where the model's web_search setting is on; other tools that "
+        "Anthropic defines or runs, and that one elsewhere, are refused by their type",
+    ),
     "tool_choice": converted("tool_choice", "disable_parallel_tool_use becomes `parallel_tools`"),
     "thinking": converted("thinking", "between_tools counts as off; display omitted as not visible"),
     "output_config": converted("output_format", "effort becomes `thinking.effort`; task_budget is dropped"),
@@ -52,6 +56,15 @@ READS: Mapping[str, Disposition] = {
 }
 """Of a client's request. A refused field is refused when it holds something; null, {} and [] ask for nothing."""
 
+PATHS: Mapping[str, str] = {
+    "thinking.effort": "output_config.effort",
+    "thinking.budget": "thinking.budget_tokens",
+}
+"""What a client calls parts of neutral fields that it has elsewhere than the whole."""
+
+HEADERS = frozenset({"anthropic-beta"})
+"""Headers that ask for something; where the request is translated they are dropped like a field."""
+
 WRITES: Mapping[str, Disposition] = {
     "messages": converted(
         "",
@@ -62,7 +75,10 @@ WRITES: Mapping[str, Disposition] = {
         "follow its result, and a failure without words gets some",
     ),
     "system": carried(""),
-    "tools": converted("", "strict only where the model has it; a history with calls but no tools gets stubs"),
+    "tools": converted(
+        "",
+        "strict only where the model has it; a history with calls but no tools gets stubs; a search is Anthropic's own",
+    ),
     "tool_choice": converted("", "required is any; refused where the model cannot be forced"),
     "parallel_tools": converted("", "disable_parallel_tool_use of tool_choice"),
     "thinking": converted(

@@ -16,12 +16,14 @@ DEFAULT_LIMIT, MAX_LIMIT = 20, 1000
 
 
 def write_model(card: ModelCard) -> dict[str, Json]:
+    described: dict[str, Json] = {} if card.description is None else {"description": card.description}
     return {
         "type": "model",
         "id": card.id,
         "display_name": card.display_name or card.id,
         "created_at": UNKNOWN_DATE,
         "lifecycle": "active",
+        **described,
     }
 
 

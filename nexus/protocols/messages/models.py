@@ -44,6 +44,19 @@ _SINCE: tuple[tuple[_Version, frozenset[str]], ...] = (
 )
 _UNKNOWN_CLAUDE: _Version = (4, 7)
 
+_DEFAULT_OUTPUT = 32000
+"""As much as Claude Code asks for by itself: no answer of an agent is cut, and a runaway one ends."""
+_SMALLER_OUTPUT: tuple[tuple[_Version, int], ...] = (((3, 5), 4096), ((3, 7), 8192))
+
+
+def max_output_of(model: str) -> int | None:
+    """Output tokens, thinking included, to ask for where nobody says how many; None for a model that is not Claude."""
+    name = model.lower()
+    if "claude" not in name:
+        return None
+    _, version = _parsed(name)
+    return next((most for below, most in _SMALLER_OUTPUT if version < below), _DEFAULT_OUTPUT)
+
 
 def quirks_of(model: str) -> frozenset[str]:
     """The quirks of the model of this name, with or without a host's prefix and suffix."""

@@ -1,7 +1,8 @@
 """Messages to Messages: the client's bytes to the vendor and the vendor's bytes back, with the model's name edited.
 
 Law: bytes are spliced, never written again; system, tools, thinking and cache hints are bound to their spelling, so
-nothing but ``model`` is touched, and fields, blocks and events that are unknown here pass.
+nothing but ``model`` is touched, and fields, blocks and events that are unknown here pass. What goes is the thinking of
+another vendor, whose seal nobody here could check.
 """
 
 from __future__ import annotations
@@ -9,15 +10,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.call import Tap
-from nexus.protocols.base import AnswerRelay
+from nexus.protocols.base import AnswerRelay, Edited
+from nexus.protocols.codec import MAY_BE_TAGGED, is_tagged
 from nexus.protocols.edit import replace_member, replace_string
+from nexus.protocols.foreign import without_foreign
 from nexus.protocols.messages.usage import merge_usage, read_usage
+from nexus.protocols.rewrite import ANY, REMOVE, cut
 from nexus.protocols.sse import Frame, data_at
-from nexus.wire import Json, decode, mapping
+from nexus.wire import Json, decode, mapping, sequence, text
 
 
-def edit_request(raw: bytes, document: Mapping[str, Json], model: str) -> bytes:
-    return replace_member(raw, document, "model", model)
+def edit_request(raw: bytes, document: Mapping[str, Json], model: str) -> Edited:
+    renamed = replace_member(raw, document, "model", model)
+    return without_foreign(renamed, {"messages": {ANY: _judge_message}}, "messages.thinking")
+
+
+def _judge_message(value: bytes) -> bytes | None:
+    if MAY_BE_TAGGED not in value:
+        return None
+    blocks = sequence(mapping(decode(value)).get("content"))
+    if blocks and all(map(_is_foreign, blocks)):
+        return REMOVE
+    return cut(value, {"content": {ANY: lambda block: REMOVE if _is_foreign(decode(block)) else None}})
+
+
+def _is_foreign(block: Json) -> bool:
+    fields = mapping(block)
+    place = {"thinking": "signature", "redacted_thinking": "data"}.get(text(fields.get("type")))
+    return place is not None and is_tagged(fields.get(place))
 
 
 class MessagesPassthrough(AnswerRelay):

@@ -57,10 +57,11 @@ def read_texts(content: Json, path: str, drops: Drops) -> tuple[Text, ...]:
     return tuple(_read_words(block, f"{path}.{at}", drops) for at, block in enumerate(an_array(content, path)))
 
 
-def read_cache(block: Block, path: str) -> CacheHint | None:
+def read_cache(block: Block, path: str, drops: Drops) -> CacheHint | None:
     control = block.get("cache_control")
     if control is None:
         return None
+    drops.unknown(mapping(control), ("type", "ttl"), "cache_control")
     ttl = mapping(control).get("ttl") or "5m"
     if mapping(control).get("type") != "ephemeral" or ttl not in ("5m", "1h"):
         raise wrong(
@@ -112,7 +113,7 @@ def _read_block(wire: Json, role: Role, path: str, drops: Drops) -> Part | _Carr
 
 def _read_text(block: Block, path: str, drops: Drops) -> Text:
     drops.unknown(block, ("type", "text", "cache_control"), "content")
-    return Text(a_string(block, "text", path), cache=read_cache(block, path))
+    return Text(a_string(block, "text", path), cache=read_cache(block, path, drops))
 
 
 def _read_words(wire: Json, path: str, drops: Drops) -> Text:
@@ -125,7 +126,7 @@ def _read_words(wire: Json, path: str, drops: Drops) -> Text:
 def _read_image(block: Block, path: str, drops: Drops) -> Image:
     drops.unknown(block, ("type", "source", "cache_control"), "image")
     source = an_object(block.get("source"), f"{path}.source")
-    return Image(_read_source(source, f"{path}.source"), cache=read_cache(block, path))
+    return Image(_read_source(source, f"{path}.source"), cache=read_cache(block, path, drops))
 
 
 def _read_source(source: Block, path: str) -> Inline | Link:
@@ -150,7 +151,7 @@ def _read_document(block: Block, path: str, drops: Drops) -> Document:
         _read_document_source(source, f"{path}.source", drops),
         title=maybe_string(block, "title", path),
         context=maybe_string(block, "context", path),
-        cache=read_cache(block, path),
+        cache=read_cache(block, path, drops),
     )
 
 
@@ -183,7 +184,7 @@ def _read_search_result(block: Block, path: str, drops: Drops) -> Document:
         _joined(read_texts(block.get("content"), f"{path}.content", drops)),
         title=maybe_string(block, "title", path),
         context=maybe_string(block, "source", path),
-        cache=read_cache(block, path),
+        cache=read_cache(block, path, drops),
     )
 
 
@@ -212,7 +213,7 @@ def _read_call(block: Block, path: str, drops: Drops) -> ToolCall:
         a_string(block, "id", path),
         a_string(block, "name", path),
         encode(arguments).decode() if arguments else "",
-        cache=read_cache(block, path),
+        cache=read_cache(block, path, drops),
     )
 
 
@@ -224,7 +225,7 @@ def _read_result(block: Block, path: str, drops: Drops) -> ToolResult:
         a_string(block, "tool_use_id", path),
         _read_result_parts(block.get("content"), f"{path}.content", drops),
         is_error=bool(maybe_bool(block, "is_error", path)),
-        cache=read_cache(block, path),
+        cache=read_cache(block, path, drops),
     )
 
 
@@ -247,7 +248,7 @@ def _read_result_parts(content: Json, path: str, drops: Drops) -> tuple[Text | I
 
 
 def _read_reference(block: Block, path: str, drops: Drops) -> Text:
-    return Text(f"Found tool: {a_string(block, 'tool_name', path)}", cache=read_cache(block, path))
+    return Text(f"Found tool: {a_string(block, 'tool_name', path)}", cache=read_cache(block, path, drops))
 
 
 _RESULT_READERS: dict[str, Callable[[Block, str, Drops], Text | Image | Document]] = {

@@ -10,7 +10,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
-from nexus.conversation import CacheHint, Effort, Message, OutputFormat, Request, Role, Thinking, Tool, ToolChoice
+from nexus.conversation import (
+    CacheHint,
+    Effort,
+    Message,
+    OutputFormat,
+    Request,
+    Role,
+    Thinking,
+    Tool,
+    ToolChoice,
+    WebSearch,
+)
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.codec import ReadRequest
 from nexus.protocols.messages.checks import (
@@ -82,7 +93,7 @@ def _read_messages(body: Body, drops: Drops) -> tuple[Message, ...]:
         _read_message(an_object(wire, f"messages.{at}"), f"messages.{at}", drops)
         for at, wire in enumerate(an_array(body.get("messages"), "messages"))
     ]
-    hint = read_cache(body, "")
+    hint = read_cache(body, "", drops)
     if hint is not None and messages and messages[-1].parts:
         messages[-1] = _marked(messages[-1], hint)
     return tuple(messages)
@@ -108,6 +119,9 @@ def _read_message(wire: Body, path: str, drops: Drops) -> Message:
     return Message(cast(Role, role), read_content(wire["content"], cast(Role, role), f"{path}.content", drops))
 
 
+_WEB_SEARCH = "web_search_"
+
+
 def _read_tools(body: Body, drops: Drops) -> tuple[Tool, ...]:
     if body.get("tools") is None:
         return ()
@@ -119,6 +133,9 @@ def _read_tools(body: Body, drops: Drops) -> tuple[Tool, ...]:
 
 def _read_tool(wire: Body, path: str, drops: Drops) -> Tool:
     kind = wire.get("type")
+    if isinstance(kind, str) and kind.startswith(_WEB_SEARCH):
+        lost = tuple(f"tools.{name}" for name in wire if name not in ("type", "name", "cache_control"))
+        return WebSearch(a_string(wire, "name", path), kind=kind, lost=lost)
     if kind not in (None, "custom"):
         raise UnsupportedFeature(
             f"{path}: the tool type {kind} exists only at Anthropic; define a custom tool with an input_schema instead",
@@ -131,7 +148,7 @@ def _read_tool(wire: Body, path: str, drops: Drops) -> Tool:
         description=maybe_string(wire, "description", path),
         parameters=None if schema is None else an_object(schema, f"{path}.input_schema"),
         strict=maybe_bool(wire, "strict", path),
-        cache=read_cache(wire, path),
+        cache=read_cache(wire, path, drops),
     )
 
 

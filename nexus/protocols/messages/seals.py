@@ -3,6 +3,8 @@
 Law: a Reasoning part's own seal is its block's signature (tagged by pack_seal when foreign). A Text or ToolCall has no
 such place, so its foreign seal rides in a thinking block without text right before it, tagged ``next`` (or, when the
 seal was only known once the part had ended, right after it, tagged ``prev``); reading takes those blocks out again.
+Text that ends an answer loses a seal that comes after it: Claude Code takes the last block for the result, and Gemini,
+which alone seals text, does not demand it back.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from nexus.protocols.codec import pack_seal, unpack_seal
 from nexus.wire import Json
 
 OWN = "messages"
+UNSEALED = pack_seal(Seal("none", ""), OWN)
+"""Stands where the vendor gave no seal, so that this thinking too is known as another vendor's when it comes back."""
 NEXT = "next"
 PREVIOUS = "prev"
 
@@ -33,12 +37,16 @@ def read_carrier(signature: str) -> tuple[str, Seal] | None:
 
 def read_signature(signature: str) -> Seal | None:
     """The seal of a Reasoning part; an empty signature seals nothing."""
-    return unpack_seal(signature, OWN) if signature else None
+    return None if signature in ("", UNSEALED) else unpack_seal(signature, OWN)
 
 
 def thinking_block(part: Reasoning) -> dict[str, Json]:
     """The block that shows ``part`` to a client."""
-    packed = pack_seal(part.seal, OWN) if part.seal is not None else ""
     if part.redacted:
-        return {"type": "redacted_thinking", "data": packed}
-    return {"type": "thinking", "thinking": part.text, "signature": packed}
+        return {"type": "redacted_thinking", "data": "" if part.seal is None else pack_seal(part.seal, OWN)}
+    return {"type": "thinking", "thinking": part.text, "signature": write_signature(part.seal)}
+
+
+def write_signature(seal: Seal | None) -> str:
+    """Of a thinking block that a client gets."""
+    return UNSEALED if seal is None else pack_seal(seal, OWN)

@@ -2,7 +2,8 @@
 
 Law: the client's full grammar, ``message_start (content_block_start delta* content_block_stop)* message_delta
 message_stop``, with event names; blocks never overlap: while one is open, what belongs to later parts waits, in order.
-A seal of a text or call rides in a carrier block beside it (seals.py). Source: anthropic.types.RawMessageStreamEvent.
+A seal of a text or call rides in a carrier block beside it (seals.py). A block that was cut stays open: Claude Code
+acts on one that has stopped. Source: anthropic.types.RawMessageStreamEvent.
 """
 
 from __future__ import annotations
@@ -23,9 +24,8 @@ from nexus.events import (
     StreamPart,
     UsageUpdate,
 )
-from nexus.protocols.codec import pack_seal
 from nexus.protocols.messages.response import carried_before, message_id
-from nexus.protocols.messages.seals import OWN, PREVIOUS, carrier, thinking_block
+from nexus.protocols.messages.seals import OWN, PREVIOUS, carrier, thinking_block, write_signature
 from nexus.protocols.messages.stops import write_stop
 from nexus.protocols.messages.usage import write_delta_usage, write_usage
 from nexus.protocols.sse import frame
@@ -60,6 +60,7 @@ class StreamWriter:
         self._queue: deque[_Waiting] = deque()
         self._usage = Usage()
         self._refused = False
+        self._owed: dict[str, Json] | None = None
 
     def write(self, event: Event) -> bytes:
         match event:
@@ -81,11 +82,6 @@ class StreamWriter:
                 return _frame("ping")
             case ResponseEnd():
                 return self._message_end(event)
-
-    def abort(self) -> bytes:
-        """Closes the open block; what waits behind it was never begun."""
-        self._queue.clear()
-        return b"" if self._current is None or _is_redacted(self._current.part) else self._block_stop()
 
     def _message_start(self, usage: Usage) -> bytes:
         message: dict[str, Json] = {
@@ -133,11 +129,12 @@ class StreamWriter:
     def _open(self, event: PartStart) -> bytes:
         """The start of the part's block, after the carrier of its seal, and what it already holds."""
         part = event.part
-        before = b"".join(self._whole(block) for block in carried_before(_early_seal(part)))
+        owed, self._owed = [] if self._owed is None else [self._owed], None
+        before = b"".join(self._whole(block) for block in [*owed, *carried_before(_early_seal(part))])
         self._current = event
         if _is_redacted(part):
             # Its block is one event, and what it holds may be known at its end only.
-            return b""
+            return before
         start = _frame("content_block_start", index=self._block, content_block=_empty_block(part))
         return before + start + self._delta(part, part.arguments if isinstance(part, ToolCall) else part.text)
 
@@ -154,13 +151,15 @@ class StreamWriter:
         if isinstance(part, Reasoning):
             return self._signature(part, late) + self._block_stop()
         after = self._block_stop()
-        return after + self._whole(carrier(late, PREVIOUS)) if late is not None and late.dialect != OWN else after
+        if late is None or late.dialect == OWN:
+            return after
+        if isinstance(part, Text):
+            self._owed = carrier(late, PREVIOUS)
+            return after
+        return after + self._whole(carrier(late, PREVIOUS))
 
     def _signature(self, part: Reasoning, late: Seal | None) -> bytes:
-        seal = late or part.seal
-        if seal is None:
-            return b""
-        delta = {"type": "signature_delta", "signature": pack_seal(seal, OWN)}
+        delta = {"type": "signature_delta", "signature": write_signature(late or part.seal)}
         return _frame("content_block_delta", index=self._block, delta=delta)
 
     def _whole(self, block: dict[str, Json]) -> bytes:

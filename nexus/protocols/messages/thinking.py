@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from nexus.conversation import Effort, Request, Thinking
 from nexus.errors import InvalidRequest
+from nexus.protocols.codec import Target
 from nexus.wire import Json
 
 BUDGETS: dict[Effort, int] = {
@@ -38,10 +39,11 @@ class Plan:
     dropped: bool = False
 
 
-def write_thinking(request: Request, default: int, quirks: frozenset[str], *, allows_budget: bool) -> Plan:
-    """``default`` is the answer's size when the client set no limit."""
-    thinking = request.thinking
-    limit = request.max_tokens
+def write_thinking(request: Request, target: Target, *, allows_budget: bool) -> Plan:
+    """How the model is to think, and how long its answer may get."""
+    thinking, quirks = request.thinking, target.quirks
+    limit = target.max_output if request.max_tokens is None else request.max_tokens
+    default = target.max_tokens
     bare = default if limit is None else limit
     if thinking is None:
         return Plan(default + BUDGETS["high"] if limit is None and "default_thinking" in quirks else bare)
@@ -51,7 +53,12 @@ def write_thinking(request: Request, default: int, quirks: frozenset[str], *, al
         return Plan(bare, dropped=True)
     if "adaptive_thinking" in quirks and ("adaptive_only" in quirks or thinking.budget is None):
         return _adaptive(thinking, limit, default, quirks)
-    return _budgeted(thinking, limit, default) if allows_budget else Plan(bare, dropped=True)
+    if not allows_budget:
+        return Plan(bare, dropped=True)
+    if request.max_tokens is None and thinking.budget is not None and limit is not None and thinking.budget >= limit:
+        # The client's own budget leaves no room in what is asked for when it says nothing.
+        limit = None
+    return _budgeted(thinking, limit, default)
 
 
 def _off(thinking: Thinking, bare: int, quirks: frozenset[str]) -> Plan:

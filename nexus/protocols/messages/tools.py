@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from nexus.conversation import OutputFormat, Request, Tool, ToolCall
+from nexus.conversation import OutputFormat, Request, Tool, ToolCall, WebSearch
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.messages.checks import Drops
 from nexus.protocols.messages.write_parts import Block, write_cache
@@ -51,7 +51,12 @@ def write_tooling(request: Request, quirks: frozenset[str], drops: Drops) -> Too
     return tooling
 
 
+WEB_SEARCH: Block = {"type": "web_search_20250305", "name": "web_search"}
+
+
 def _write_tool(tool: Tool, at: int, quirks: frozenset[str], drops: Drops) -> Block:
+    if isinstance(tool, WebSearch):
+        return dict(WEB_SEARCH)
     wire: Block = {"name": tool.name}
     if tool.description is not None:
         wire["description"] = tool.description

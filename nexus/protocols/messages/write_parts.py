@@ -64,9 +64,9 @@ def _write_one(part: Part, role: str, path: str, quirks: frozenset[str], drops: 
         raise InvalidRequest(f"{path}: a {type(part).__name__} does not belong to the role {role}", param=path)
     match part:
         case Text():
-            return write_text(part)
+            return write_text(part, drops)
         case Refusal(text=words):
-            return write_text(Text(words))
+            return write_text(Text(words), drops)
         case Reasoning():
             return _write_reasoning(part, quirks, drops)
         case ToolCall():
@@ -83,9 +83,11 @@ def _write_one(part: Part, role: str, path: str, quirks: frozenset[str], drops: 
             raise UnsupportedFeature(f"{path}: {type(part).__name__} has no block in the messages dialect", param=path)
 
 
-def write_text(part: Text) -> Block | None:
+def write_text(part: Text, drops: Drops) -> Block | None:
     """None for text without a visible character, which the API refuses."""
     if not part.text.strip():
+        if part.cache is not None:
+            drops.add("cache")
         return None
     return {"type": "text", "text": part.text} | write_cache(part.cache)
 
@@ -123,7 +125,7 @@ def _write_result(result: ToolResult, path: str, drops: Drops) -> list[Block]:
     """A failure holds words and nothing else: its images and documents follow it as the user's."""
     content: list[Block] = []
     for at, part in enumerate(result.parts):
-        block = write_text(part) if isinstance(part, Text) else _write_media(part, f"{path}.content.{at}", drops)
+        block = write_text(part, drops) if isinstance(part, Text) else _write_media(part, f"{path}.content.{at}", drops)
         if block is not None:
             content.append(block)
     wire: Block = {"type": "tool_result", "tool_use_id": result.call_id}

@@ -42,10 +42,10 @@ def write_request(request: Request, target: Target) -> Written:
     _name_dropped(request, drops)
     turns = write_turns(request.messages, quirks, drops)
     tooling = write_tooling(request, quirks, drops)
-    plan = write_thinking(request, target.max_tokens, quirks, allows_budget=turns.allows_budget and not tooling.forced)
+    plan = write_thinking(request, target, allows_budget=turns.allows_budget and not tooling.forced)
     if plan.dropped:
         drops.add("thinking")
-    system = [block for part in request.system if (block := write_text(part)) is not None] + turns.leading
+    system = [block for part in request.system if (block := write_text(part, drops)) is not None] + turns.leading
     config = {"effort": plan.effort, "format": tooling.format}
     members: dict[str, Json] = {
         "model": target.model,

@@ -12,17 +12,23 @@ from typing import ClassVar
 
 from nexus.call import Tap
 from nexus.errors import NexusError
-from nexus.protocols.base import Dialect, ModelCard, require
+from nexus.protocols.base import Dialect, Edited, ModelCard, require
 from nexus.protocols.responses import errors
 from nexus.protocols.responses.passthrough import ResponsesPassthrough, edit_request
+from nexus.protocols.sse import frame
 from nexus.upstream import Action
-from nexus.wire import Json
+from nexus.wire import Json, encode
 
 
 class Responses(Dialect):
     name: ClassVar[str] = "responses"
     path: ClassVar[str] = "/responses"
     count_path: ClassVar[str | None] = "/responses/input_tokens"
+    compact_path: ClassVar[str | None] = "/responses/compact"
+    stored_paths: ClassVar[str | None] = (
+        r"/responses/[A-Za-z0-9_-]{1,200}(?:/cancel|/input_items)?"
+        r"|/conversations(?:/[A-Za-z0-9_-]{1,200}(?:/items(?:/[A-Za-z0-9_-]{1,200})?)?)?"
+    )
     ping: ClassVar[bytes] = b": nexus ping\n\n"
     id_prefix: ClassVar[str] = "resp_"
     id_header: ClassVar[str] = "x-request-id"
@@ -32,11 +38,21 @@ class Responses(Dialect):
         if document.get("input") is not None:
             require(document, "input", (str, list), "a string or an array of items")
 
-    def edit_request(self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool) -> bytes:
+    def edit_request(self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool) -> Edited:
         return edit_request(raw, document, model)
 
     def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> ResponsesPassthrough:
         return ResponsesPassthrough(model, tap)
+
+    def stored(self) -> ResponsesPassthrough:
+        # What it cost was booked when it was made.
+        return ResponsesPassthrough(None, Tap())
+
+    def keepalive(self, headers: Mapping[str, str], events: int) -> bytes:
+        """Codex counts events, not comments, as life; this one is OpenAI's own. The SDKs take none before the first."""
+        if not events and not any(name.startswith("x-codex-") for name in headers):
+            return self.ping
+        return b": nexus\n" + frame(encode({"type": "keepalive", "sequence_number": max(0, events - 1)}), "keepalive")
 
     def write_error(self, error: NexusError, request_id: str) -> bytes:
         return errors.write_error(error, request_id)

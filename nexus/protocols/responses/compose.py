@@ -3,7 +3,8 @@
 Law: one part is one output item, and items never overlap: while one is open, what belongs to later parts waits, in
 order. The final object's ``output`` is the list of the items as they were announced done, so that it equals the sum of
 the deltas. Text without words is no item. A custom tool's input is told once its call has ended, being JSON until then.
-Source: openai.types.responses.ResponseStreamEvent.
+An item is announced done when something follows it, for only then it is known to be whole: the last one of an answer
+that ended too early is incomplete. Source: openai.types.responses.ResponseStreamEvent.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class Composer:
         self._stem = response_id.removeprefix("resp_")
         self._names = Names(request)
         self._current: tuple[PartStart, ItemComposer] | None = None
+        self._ended: tuple[PartStart, ItemComposer, Seal | None] | None = None
         self._queue: deque[_Waiting] = deque()
         self._usage = Usage()
         self._refused = False
@@ -72,7 +74,7 @@ class Composer:
             case Notice() | Ping():
                 return []
             case ResponseEnd():
-                return [self._finish(event)]
+                return self._finish(event)
 
     def _lifecycle(self, kind: str) -> Told:
         return Told(kind, {"response": dict(self.response)})
@@ -94,21 +96,23 @@ class Composer:
         if self._current is None or self._current[0].index != event.index:
             self._waiting(event.index).end = event
             return []
-        told = self._close(event.seal)
+        self._close(event.seal)
+        told: list[Told] = []
         while self._queue and self._current is None:
             waiting = self._queue.popleft()
             told += self._open(waiting.start) + self._say("".join(waiting.pieces))
             if waiting.end is not None:
-                told += self._close(waiting.end.seal)
+                self._close(waiting.end.seal)
         return told
 
     def _waiting(self, index: int) -> _Waiting:
         return next(waiting for waiting in self._queue if waiting.start.index == index)
 
     def _open(self, event: PartStart) -> list[Told]:
+        told = self._release(whole=True)
         composer = item_composer(event.part, self._names, self._stem)
         self._current = (event, composer)
-        return self._begin() if composer.at_once else self._say(composer.first)
+        return told + (self._begin() if composer.at_once else self._say(composer.first))
 
     def _begin(self) -> list[Told]:
         """The item's start, behind the carrier of its seal, with what the part already holds."""
@@ -124,17 +128,24 @@ class Composer:
         composer = self._current[1]
         return ([] if composer.begun else self._begin()) + composer.say(words)
 
-    def _close(self, late: Seal | None) -> list[Told]:
+    def _close(self, late: Seal | None) -> None:
         assert self._current is not None
-        event, composer = self._current
+        self._ended = (*self._current, late)
         self._current = None
+
+    def _release(self, *, whole: bool) -> list[Told]:
+        """The end of the item that ended last."""
+        if self._ended is None:
+            return []
+        event, composer, late = self._ended
+        self._ended = None
         if isinstance(event.part, Reasoning):
-            return self._done(composer, composer.end(late or event.part.seal))
+            return self._done(composer, composer.end(late or event.part.seal, whole=whole))
         early = None if isinstance(event.part, Refusal) else event.part.seal
         if not composer.begun:
             seal = late or early
             return [] if seal is None else self._carrier(seal, HERE)
-        told = self._done(composer, composer.end(None))
+        told = self._done(composer, composer.end(None, whole=whole))
         return told + ([] if late is None or late == early else self._carrier(late, PREVIOUS))
 
     def _carrier(self, seal: Seal, place: str) -> list[Told]:
@@ -146,7 +157,8 @@ class Composer:
         self.output.append(composer.item)
         return told
 
-    def _finish(self, event: ResponseEnd) -> Told:
+    def _finish(self, event: ResponseEnd) -> list[Told]:
         self.response |= write_stop(event.stop, refused=self._refused)
+        told = self._release(whole=self.response["status"] == "completed")
         self.response |= {"output": list(self.output), "usage": write_usage(self._usage)}
-        return self._lifecycle(f"response.{self.response['status']}")
+        return [*told, self._lifecycle(f"response.{self.response['status']}")]

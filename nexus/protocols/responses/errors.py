@@ -1,9 +1,9 @@
 """Errors as a client of the responses dialect reads them.
 
-Law: one table from our kinds to ``type`` and ``code``; a vendor's own error body of this shape travels as it is.
-Outside a stream: ``{"error": {message, type, param, code}}``. Inside: an ``error`` event, which the SDK shows, and a
-``response.failed``, without which Codex knows no failure. Codex repeats a failed answer unless the code is one of
-context_length_exceeded, insufficient_quota and invalid_prompt, and reads the delay of a rate limit off the message.
+Law: outside a stream OpenAI's error object; a vendor's own travels as it is. Inside: an ``error`` event, which the SDK
+shows, and a ``response.failed``, without which Codex knows no failure. Codex repeats a failed answer unless the code is
+one of context_length_exceeded, insufficient_quota and invalid_prompt, and reads the delay of a rate limit off the
+message.
 The two know nothing of the stream that they end: their sequence numbers only lie beyond all others, and the response
 has the id of a translated one. Sources: OpenAI's error codes guide; openai.types.responses.ResponseError;
 openai/codex, codex-api/src/sse/responses.rs.
@@ -14,36 +14,12 @@ from __future__ import annotations
 import math
 
 from nexus.errors import Answered, NexusError
+from nexus.protocols.openai_errors import read_body as read_body
+from nexus.protocols.openai_errors import write_error as write_error
 from nexus.protocols.sse import frame
-from nexus.wire import Json, decode, encode, mapping, text
+from nexus.wire import Json, encode, text
 
-_INVALID = "invalid_request_error"
 _SERVER = "server_error"
-
-TYPES: dict[str, tuple[str, str | None]] = {
-    "invalid_request": (_INVALID, None),
-    "unsupported_feature": (_INVALID, "unsupported_feature"),
-    "authentication": (_INVALID, "invalid_api_key"),
-    "permission": ("permission_error", None),
-    "not_found": (_INVALID, "not_found"),
-    "model_not_found": (_INVALID, "model_not_found"),
-    "method_not_allowed": (_INVALID, "method_not_allowed"),
-    "request_too_large": (_INVALID, "request_too_large"),
-    "unsupported_media_type": (_INVALID, "unsupported_media_type"),
-    "context_length": (_INVALID, "context_length_exceeded"),
-    "content_policy": (_INVALID, "content_policy_violation"),
-    "rate_limit": ("rate_limit_error", "rate_limit_exceeded"),
-    "quota": ("insufficient_quota", "insufficient_quota"),
-    "overloaded": (_SERVER, "overloaded"),
-    "timeout": (_SERVER, "upstream_timeout"),
-    "unreachable": (_SERVER, "upstream_unreachable"),
-    "protocol": (_SERVER, "upstream_protocol"),
-    "stream_interrupted": (_SERVER, "stream_interrupted"),
-    "upstream": (_SERVER, None),
-    "answered": (_SERVER, None),
-    "cancelled": (_SERVER, "cancelled"),
-    "internal": (_SERVER, "internal_error"),
-}
 
 IN_BAND: dict[str, str] = {
     "context_length": "context_length_exceeded",
@@ -61,12 +37,6 @@ IN_BAND: dict[str, str] = {
 
 BEYOND = 2_000_000_000
 """A sequence number that no stream reaches."""
-
-
-def write_error(error: NexusError, request_id: str) -> bytes:
-    """The whole body; ``request_id`` travels in a header of this dialect."""
-    kind, code = TYPES.get(error.kind, TYPES["internal"])
-    return encode({"error": {"message": error.message, "type": kind, "param": error.param, "code": code}})
 
 
 def write_frames(error: NexusError, request_id: str, response_id: str) -> bytes:
@@ -106,11 +76,3 @@ def _said(error: NexusError) -> tuple[str, str]:
 
 def _event(kind: str, number: int, members: dict[str, Json]) -> bytes:
     return frame(encode({"type": kind, "sequence_number": number} | members), kind)
-
-
-def read_body(body: bytes) -> dict[str, Json]:
-    """The ``error`` object of a body in this dialect's shape, {} for anything else."""
-    try:
-        return dict(mapping(mapping(decode(body)).get("error")))
-    except ValueError:
-        return {}

@@ -1,16 +1,17 @@
 """A vendor's error in this dialect, read into neutral terms.
 
-Law: the kind comes from the structured code, then from the type, then from the status, never from the wording; the
-wording and the request id are kept. Sources: OpenAI's error codes guide; openai.types.responses.ResponseError and
-ResponseErrorEvent.
+Law: the kind comes from the structured code, then from the type, then from the status; where these say nothing,
+``overflow`` alone looks at the wording. The wording and the request id are kept. Sources: OpenAI's error codes guide;
+openai.types.responses.ResponseError and ResponseErrorEvent.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from nexus.errors import Rejected
+from nexus.headers import retry_after
+from nexus.protocols import overflow
 from nexus.wire import Json, decode, mapping, text
 
 # "server_error" is missing on purpose: OpenAI says it with 503 too, and there the status knows more.
@@ -83,24 +84,26 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Rejected
         error = mapping(mapping(decode(body)).get("error"))
     except ValueError:
         error = {}
-    return Rejected(
+    failure = Rejected(
         text(error.get("message")) or f"the upstream answered {status} without an explanation",
         kind=_kind(error, status),
         status=status,
         request_id=headers.get("x-request-id"),
-        retry_after=_retry_after(headers),
+        retry_after=retry_after(headers),
     )
+    return overflow.judged(failure)
 
 
 def read_failed(holder: Mapping[str, Json]) -> Rejected:
     """An error inside a 200: a failed response, or an ``error`` event in its flat or its nested form."""
     error = mapping(holder.get("error")) or holder
     kind = _kind(error, 500)
-    return Rejected(
+    failure = Rejected(
         text(error.get("message")) or "the upstream reported an error without an explanation",
         kind=kind,
         status=_STATUS_OF.get(kind, 400),
     )
+    return overflow.judged(failure, unsaid=not error.get("code"))
 
 
 def _kind(error: Mapping[str, Json], status: int) -> str:
@@ -109,15 +112,3 @@ def _kind(error: Mapping[str, Json], status: int) -> str:
         if (kind := _BY_CODE.get(text(word))) is not None and (kind != "invalid_request" or status not in _BY_STATUS):
             return kind
     return _BY_STATUS.get(status) or ("upstream" if status >= 500 else "invalid_request")
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """A date is left alone: reading it takes a clock."""
-    for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            seconds = float(headers.get(name, "")) * scale
-        except ValueError:
-            continue
-        if math.isfinite(seconds) and seconds >= 0:
-            return seconds
-    return None

@@ -18,7 +18,8 @@ _STATELESS = "nothing is stored on the way to another vendor; send the whole con
 READS: Mapping[str, Disposition] = {
     "input": converted(
         "messages",
-        "messages, reasoning, function and custom calls with their outputs; additional_tools join `tools`; "
+        "messages, reasoning, function and custom calls with their outputs, searches for tools by the client; "
+        "additional_tools and what such a search has found join `tools`; "
         "web_search_call is dropped (its findings are in the text that followed); every other item is refused by name",
     ),
     "instructions": converted("system", "the first block; leading system and developer messages follow it"),
@@ -52,8 +53,9 @@ READS: Mapping[str, Disposition] = {
     "tool_choice": converted("tool_choice", "allowed_tools becomes the shorter list of tools"),
     "tools": converted(
         "tools",
-        "functions; custom tools as functions of one string; namespaces flattened to namespace__name; web_search is "
-        "dropped unless it is forced: it is an offer that the model need not take, and Codex makes it in every "
+        "functions; custom tools as functions of one string; namespaces flattened to namespace__name; a tool_search "
+        "that the client executes as a function; web_search is the vendor's own search where the model's web_search "
+        "setting is on, else dropped: it is an offer that the model need not take, and Codex makes it in every "
         "request; every other built-in tool is refused by its type",
     ),
     "top_logprobs": carried("top_logprobs", "the answer holds none after translation"),
@@ -64,6 +66,12 @@ READS: Mapping[str, Disposition] = {
 
 SAYS_NOTHING: Mapping[str, tuple[Json, ...]] = {"truncation": ("disabled",)}
 """Values beside null, false, [] and {} that ask for nothing."""
+
+PATHS: Mapping[str, str] = {}
+"""What a client calls parts of neutral fields that it has elsewhere than the whole."""
+
+HEADERS = frozenset({"openai-beta"})
+"""Headers that ask for something; where the request is translated they are dropped like a field."""
 
 WRITES: Mapping[str, Disposition] = {
     "messages": converted("input", "reasoning goes back only when it was sealed by this dialect"),

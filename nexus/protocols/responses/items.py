@@ -1,19 +1,21 @@
 """The events of single output items: added, its content in pieces, done.
 
-Law: an item is announced done exactly once and only when it is whole, because a client acts on that: Codex runs a call
-at once. Source: openai.types.responses, the events of output items, content parts and reasoning summaries.
+Law: an item is announced done exactly once and never before its end, because a client acts on that: Codex runs a call
+at once. One that the model could not finish (``whole`` is false) says so, and nothing is added to it. Source:
+openai.types.responses, the events of output items, content parts and reasoning summaries.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from nexus.conversation import Reasoning, Refusal, Seal, Text, ToolCall
 from nexus.events import StreamPart
 from nexus.protocols.responses.seals import pack_reasoning
-from nexus.protocols.responses.tools import Names, read_input
+from nexus.protocols.responses.tools import Names, read_input, read_search
 from nexus.wire import Json
 
 
@@ -55,7 +57,7 @@ class ItemComposer(ABC):
     def say(self, words: str) -> list[Told]: ...
 
     @abstractmethod
-    def end(self, seal: Seal | None) -> list[Told]: ...
+    def end(self, seal: Seal | None, *, whole: bool) -> list[Told]: ...
 
     @property
     def words(self) -> str:
@@ -93,13 +95,13 @@ class _Message(ItemComposer):
         extra: dict[str, Json] = {} if self._refusal else {"logprobs": []}
         return [self.told(f"{self._event}.delta", content_index=0, delta=words, **extra)]
 
-    def end(self, seal: Seal | None) -> list[Told]:
-        whole = {"refusal": self.words} if self._refusal else {"text": self.words, "logprobs": []}
+    def end(self, seal: Seal | None, *, whole: bool) -> list[Told]:
+        said = {"refusal": self.words} if self._refusal else {"text": self.words, "logprobs": []}
         part = self._part(self.words)
         return [
-            self.told(f"{self._event}.done", content_index=0, **whole),
+            self.told(f"{self._event}.done", content_index=0, **said),
             self.told("response.content_part.done", content_index=0, part=part),
-            self.done(status="completed", content=[part]),
+            self.done(status=_status(whole), content=[part]),
         ]
 
     def _part(self, words: str) -> dict[str, Json]:
@@ -126,7 +128,7 @@ class ReasoningComposer(ItemComposer):
         self._pieces.append(words)
         return [*added, self.told("response.reasoning_summary_text.delta", summary_index=0, delta=words)]
 
-    def end(self, seal: Seal | None) -> list[Told]:
+    def end(self, seal: Seal | None, *, whole: bool) -> list[Told]:
         return self.end_with(pack_reasoning(seal, redacted=self._redacted))
 
     def end_with(self, packed: str | None) -> list[Told]:
@@ -159,13 +161,13 @@ class _FunctionCall(_Call):
         self._pieces.append(words)
         return [self.told("response.function_call_arguments.delta", delta=words)]
 
-    def end(self, seal: Seal | None) -> list[Told]:
-        # A client parses the arguments, so that none must still be an object.
-        silent = [] if self._pieces else self.say("{}")
+    def end(self, seal: Seal | None, *, whole: bool) -> list[Told]:
+        # A client parses the arguments, so that none must still be an object; those that never came must not be.
+        silent = self.say("{}") if whole and not self._pieces else []
         return [
             *silent,
             self.told("response.function_call_arguments.done", arguments=self.words),
-            self.done(arguments=self.words, status="completed"),
+            self.done(arguments=self.words, status=_status(whole)),
         ]
 
 
@@ -179,10 +181,31 @@ class _CustomCall(_Call):
         self._pieces.append(words)
         return []
 
-    def end(self, seal: Seal | None) -> list[Told]:
+    def end(self, seal: Seal | None, *, whole: bool) -> list[Told]:
         found = read_input(self.words)
         delta = [self.told("response.custom_tool_call_input.delta", delta=found)] if found else []
         return [*delta, self.told("response.custom_tool_call_input.done", input=found), self.done(input=found)]
+
+
+def _status(whole: bool) -> str:
+    return "completed" if whole else "incomplete"
+
+
+class _SearchCall(_Call):
+    prefix = "tsc"
+
+    def empty(self) -> dict[str, Json]:
+        return self._members | {"arguments": {}, "status": "in_progress"}
+
+    def say(self, words: str) -> list[Told]:
+        self._pieces.append(words)
+        return []
+
+    def end(self, seal: Seal | None, *, whole: bool) -> list[Told]:
+        return [self.done(arguments=read_search(self.words), status=_status(whole))]
+
+
+_CALLS: Mapping[str, type[_Call]] = {"custom": _CustomCall, "tool_search": _SearchCall}
 
 
 def item_composer(part: StreamPart, names: Names, stem: str) -> ItemComposer:
@@ -192,4 +215,4 @@ def item_composer(part: StreamPart, names: Names, stem: str) -> ItemComposer:
         case Reasoning():
             return ReasoningComposer(part, stem)
         case ToolCall():
-            return _CustomCall(part, names, stem) if names.is_custom(part.name) else _FunctionCall(part, names, stem)
+            return _CALLS.get(names.kind(part.name), _FunctionCall)(part, names, stem)

@@ -1,9 +1,9 @@
 """Content parts: text, images, files, audio and refusals, in both directions.
 
-Law: every part type is read, or refused by its name; what lies at OpenAI (``file_id``) is refused. Empty text without a
-hint is no part. Text files become plain-text documents and are written as text. An explicit ``prompt_cache_breakpoint``
-lifetime reads as the shortest neutral one that is not shorter, an absent one as the default. Sources:
-openai.types.responses input and output content params.
+Law: every part type is read, or refused by its name; what lies at OpenAI (``file_id``) is refused. Empty text is no
+part, unless it is the first and has a hint. Text files become plain-text documents and are written as text. An explicit
+``prompt_cache_breakpoint`` lifetime reads as the shortest neutral one that is not shorter, an absent one as the
+default. Sources: openai.types.responses input and output content params.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from nexus.conversation import Audio, CacheHint, Document, Image, Inline, Link, Part, Refusal, Text
 from nexus.errors import InvalidRequest, UnsupportedFeature
@@ -38,8 +39,20 @@ def read_content(value: Json, path: str, allowed: frozenset[str], drops: Drops) 
         return [Text(value)]
     if not isinstance(value, list):
         raise wrong(path, "a string or an array of content parts")
-    parts = [_read_part(entry, f"{path}.{at}", allowed, drops) for at, entry in enumerate(value)]
-    return [part for part in parts if part != Text("")]
+    parts: list[Part] = []
+    for at, entry in enumerate(value):
+        _add(parts, _read_part(entry, f"{path}.{at}", allowed, drops))
+    return parts
+
+
+def _add(parts: list[Part], part: Part) -> None:
+    """A hint on text without words ends the same prefix as one on the part before it."""
+    if not isinstance(part, Text) or part.text:
+        parts.append(part)
+    elif part.cache is not None and parts and isinstance(last := parts[-1], Text | Image | Document):
+        parts[-1] = replace(last, cache=last.cache or part.cache)
+    elif part.cache is not None:
+        parts.append(part)
 
 
 def _read_part(entry: Json, path: str, allowed: frozenset[str], drops: Drops) -> Part:

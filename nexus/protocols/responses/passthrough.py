@@ -1,7 +1,8 @@
 """Responses to Responses: the client's bytes to the vendor and the vendor's bytes back, with the model's name edited.
 
 Law: bytes are spliced, never written again; items, tools and events that are unknown here pass. Only ``model`` of the
-request and of the response object is touched, which some events carry as ``response``.
+request and of the response object is touched, which some events carry as ``response``; not even that without a name to
+put in its place. What goes is the reasoning of another vendor, which nobody here could decrypt.
 """
 
 from __future__ import annotations
@@ -9,21 +10,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.call import Tap
-from nexus.protocols.base import AnswerRelay
+from nexus.protocols.base import AnswerRelay, Edited
+from nexus.protocols.codec import MAY_BE_TAGGED, is_tagged
 from nexus.protocols.edit import replace_member, replace_string
+from nexus.protocols.foreign import without_foreign
 from nexus.protocols.responses.usage import read_usage
+from nexus.protocols.rewrite import ANY, REMOVE
 from nexus.protocols.sse import Frame, data_at
-from nexus.wire import Json, decode, mapping, text
+from nexus.wire import Json, count, decode, mapping, text
 
 _TERMINAL = frozenset({"response.completed", "response.failed", "response.incomplete"})
 
 
-def edit_request(raw: bytes, document: Mapping[str, Json], model: str) -> bytes:
-    return replace_member(raw, document, "model", model)
+def edit_request(raw: bytes, document: Mapping[str, Json], model: str) -> Edited:
+    renamed = replace_member(raw, document, "model", model)
+    return without_foreign(renamed, {"input": {ANY: _judge_item}}, "input.reasoning")
+
+
+def _judge_item(value: bytes) -> bytes | None:
+    item = mapping(decode(value)) if MAY_BE_TAGGED in value else {}
+    return REMOVE if item.get("type") == "reasoning" and is_tagged(item.get("encrypted_content")) else None
 
 
 class ResponsesPassthrough(AnswerRelay):
-    def __init__(self, model: str, tap: Tap) -> None:
+    def __init__(self, model: str | None, tap: Tap) -> None:
         super().__init__(tap)
         self._model = model
 
@@ -31,16 +41,20 @@ class ResponsesPassthrough(AnswerRelay):
         answer = mapping(decode(raw))
         self._read(answer)
         self.complete = True
-        return replace_member(raw, answer, "model", self._model)
+        return raw if self._model is None else replace_member(raw, answer, "model", self._model)
 
     def frame(self, frame: Frame) -> bytes:
-        if frame.data is None or (frame.event or "").endswith(".delta"):
+        if frame.data is None:
+            return frame.raw
+        self.tap.events += 1
+        if (frame.event or "").endswith(".delta"):
             return frame.raw
         try:
             event = mapping(decode(frame.data))
         except ValueError:
             return frame.raw
         kind = event.get("type")
+        self.tap.events = max(self.tap.events, count(event.get("sequence_number")) + 1)
         if kind == "error":
             # The vendor's own ending: only its response.failed may still follow.
             self.ended, self.tap.stop_reason = True, "error"
@@ -54,7 +68,7 @@ class ResponsesPassthrough(AnswerRelay):
 
     def _renamed(self, frame: Frame) -> bytes:
         start = data_at(frame.raw)
-        if start is None:
+        if start is None or self._model is None:
             return frame.raw
         return frame.raw[:start] + replace_string(frame.raw[start:], ("response", "model"), self._model)
 

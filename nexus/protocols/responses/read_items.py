@@ -16,9 +16,9 @@ from nexus.conversation import Document, Image, Message, Part, Role, Seal, Text,
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.responses import parts as content
 from nexus.protocols.responses.checks import Body, Drops, a_name, a_string, an_array, an_object, maybe_string, wrong
-from nexus.protocols.responses.seals import HERE, NEXT, read_carrier, read_reasoning
-from nexus.protocols.responses.tools import ToolsReader, qualify, write_input
-from nexus.wire import Json
+from nexus.protocols.responses.seals import HERE, NEXT, read_carrier, read_reasoning, read_vendors
+from nexus.protocols.responses.tools import SEARCH, ToolsReader, qualify, write_found, write_input
+from nexus.wire import Json, encode
 
 _BOOKKEEPING = ("type", "id", "status", "call_id", "name", "namespace", "role", "content")
 _KNOWN: Mapping[str, tuple[str, ...]] = {
@@ -28,6 +28,8 @@ _KNOWN: Mapping[str, tuple[str, ...]] = {
     "custom_tool_call_output": ("output",),
     "reasoning": ("summary", "encrypted_content"),
     "additional_tools": ("tools",),
+    "tool_search_call": ("arguments", "execution"),
+    "tool_search_output": ("tools", "execution"),
 }
 _DROPPED = frozenset({"web_search_call"})
 
@@ -41,6 +43,7 @@ class ItemsReader:
         self._made: list[Part] = []
         self._results: list[ToolResult] = []
         self._waiting: Seal | None = None
+        self._ours = True
         self._drops = drops
         self._tools = tools
 
@@ -55,7 +58,8 @@ class ItemsReader:
             self._read_item("message" if kind is None and "role" in item else kind, item, f"input.{at}")
 
     def read_answer(self, items: Sequence[Body]) -> None:
-        """Items that the caller knows to be readable."""
+        """A vendor's items, which the caller knows to be readable."""
+        self._ours = False
         for at, item in enumerate(items):
             self._read_item(item.get("type"), item, f"output.{at}")
 
@@ -91,6 +95,9 @@ class ItemsReader:
                 raise wrong(f"{path}.role", "user, assistant, system or developer")
 
     def read_reasoning(self, item: Body, path: str) -> None:
+        if not self._ours:
+            self._make(read_vendors(item))
+            return
         carried = read_carrier(item)
         if carried is None:
             self._make(read_reasoning(item))
@@ -122,11 +129,30 @@ class ItemsReader:
             raise wrong(f"{path}.output", "a string or an array of content parts")
         found = content.read_content(item["output"], f"{path}.output", content.RESULT, self._drops)
         self._close_made()
-        parts = tuple(part for part in found if isinstance(part, Text | Image | Document))
-        self._results.append(ToolResult(call_id, parts))
+        match [part for part in found if isinstance(part, Text | Image | Document)]:
+            case [Text(text="", cache=cache)]:
+                self._results.append(ToolResult(call_id, cache=cache))
+            case parts:
+                self._results.append(ToolResult(call_id, tuple(parts)))
 
     def read_more_tools(self, item: Body, path: str) -> None:
         self._tools.read(item.get("tools"), f"{path}.tools")
+
+    def read_search_call(self, item: Body, path: str) -> None:
+        if item.get("execution") == "client":
+            arguments = encode(an_object(item.get("arguments"), f"{path}.arguments")).decode()
+            self._make(ToolCall(a_name(item, "call_id", path), SEARCH, arguments))
+        else:
+            self._drops.add("input.tool_search_call")
+
+    def read_search_output(self, item: Body, path: str) -> None:
+        """What was found joins the tools, whoever has searched."""
+        self._tools.read(item.get("tools"), f"{path}.tools")
+        if item.get("execution") == "client":
+            self._close_made()
+            self._results.append(ToolResult(a_name(item, "call_id", path), (Text(write_found(item.get("tools"))),)))
+        else:
+            self._drops.add("input.tool_search_output")
 
     def _put(self, role: Role, parts: list[Part]) -> None:
         self._close_made()
@@ -169,4 +195,6 @@ _READERS: Mapping[str, Callable[[ItemsReader, Body, str], None]] = {
     "function_call_output": ItemsReader.read_output,
     "custom_tool_call_output": ItemsReader.read_output,
     "additional_tools": ItemsReader.read_more_tools,
+    "tool_search_call": ItemsReader.read_search_call,
+    "tool_search_output": ItemsReader.read_search_output,
 }

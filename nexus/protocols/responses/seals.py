@@ -45,14 +45,24 @@ def read_carrier(item: Mapping[str, Json]) -> tuple[str, Seal] | None:
 
 
 def read_reasoning(item: Mapping[str, Json]) -> Reasoning:
-    """The part that a reasoning item tells: its summary, or its full text where there is no summary."""
-    words = [text(mapping(entry).get("text")) for entry in sequence(item.get("summary"))]
-    words = words or [text(mapping(entry).get("text")) for entry in sequence(item.get("content"))]
+    """The part that a reasoning item of a client's history tells."""
     packed = text(item.get("encrypted_content"))
     tagged = _inner(packed)
     if tagged is not None and tagged[0] == _REDACTED:
         return Reasoning("", tagged[1] if tagged[1] != Seal(OWN, "") else None, redacted=True)
-    return Reasoning("\n\n".join(words), unpack_seal(packed, OWN) if packed else None)
+    return Reasoning(_words(item), unpack_seal(packed, OWN) if packed else None)
+
+
+def read_vendors(item: Mapping[str, Json]) -> Reasoning:
+    """The same of a vendor's answer: whatever its seal looks like, it is the vendor's, and goes back there whole."""
+    packed = text(item.get("encrypted_content"))
+    return Reasoning(_words(item), Seal(OWN, packed) if packed else None)
+
+
+def _words(item: Mapping[str, Json]) -> str:
+    """The summary, or the full text where there is no summary."""
+    words = [text(mapping(entry).get("text")) for entry in sequence(item.get("summary"))]
+    return "\n\n".join(words or [text(mapping(entry).get("text")) for entry in sequence(item.get("content"))])
 
 
 def _inner(packed: str) -> tuple[str, Seal] | None:

@@ -24,7 +24,7 @@ from nexus.events import (
 )
 from nexus.protocols.responses.failures import read_failed
 from nexus.protocols.responses.response import READ
-from nexus.protocols.responses.seals import read_reasoning
+from nexus.protocols.responses.seals import read_vendors
 from nexus.protocols.responses.stops import read_stop
 from nexus.protocols.responses.tools import qualify, write_input
 from nexus.protocols.responses.usage import read_usage
@@ -116,7 +116,7 @@ class StreamReader:
         untold: list[Event] = []
         seal: Seal | None = None
         if item.get("type") == "reasoning":
-            seal = read_reasoning(item).seal
+            seal = read_vendors(item).seal
         elif key not in self._spoken:
             words = text(item.get("arguments"))
             if item.get("type") == "custom_tool_call":

@@ -33,9 +33,6 @@ class StreamWriter:
             return self._frame(Told("keepalive")) if self._number else _PING
         return b"".join(map(self._frame, self._composer.add(event)))
 
-    def abort(self) -> bytes:
-        return b""
-
     def _frame(self, told: Told) -> bytes:
         numbered = {"type": told.kind, "sequence_number": self._number} | told.members
         self._number += 1

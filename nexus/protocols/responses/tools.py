@@ -3,7 +3,8 @@
 Law: the neutral form knows functions only. A custom tool becomes a function of one string, ``input``, its grammar told
 in the description; a namespace is flattened to ``namespace__name``, cut and hashed beyond 64 characters. What a client
 called its tool rides along in ``ClientTool``, so that whoever has the neutral Request can give calls their own form
-back. Web search is dropped unless it is forced (see fields.READS); every other built-in tool is refused by its type.
+back. A search for tools that the client makes itself is a function too. Web search is dropped unless it is forced (see
+fields.READS); every other built-in tool is refused by its type.
 Sources: openai.types.responses.ToolParam and ToolChoice; openai/codex, tools/src/tool_spec.rs.
 """
 
@@ -14,15 +15,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from nexus.conversation import Request, Tool, ToolCall, ToolChoice
+from nexus.conversation import Request, Tool, ToolCall, ToolChoice, WebSearch
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.responses.checks import Drops, a_name, an_array, an_object, maybe_bool, maybe_string, wrong
-from nexus.wire import Json, decode, encode, mapping, text
+from nexus.wire import Json, decode, encode, mapping, sequence, text
 
 _LONGEST = 64
 _FUNCTION_FIELDS = ("type", "name", "description", "parameters", "strict")
 _CUSTOM_FIELDS = ("type", "name", "description", "format")
+_SEARCH_FIELDS = ("type", "execution", "description", "parameters")
 _OFFER = "web_search"
+SEARCH = "tool_search"
+"""The tool's type, and its neutral name."""
 
 CUSTOM_PARAMETERS: Mapping[str, Json] = {
     "type": "object",
@@ -42,8 +46,8 @@ class ClientTool(Tool):
     """The namespace's own description."""
 
     @property
-    def custom(self) -> bool:
-        return self.wire.get("type") == "custom"
+    def kind(self) -> str:
+        return text(self.wire.get("type"))
 
 
 def qualify(namespace: str | None, name: str) -> str:
@@ -61,18 +65,23 @@ class Names:
         tools = () if request is None else request.tools
         self._tools = {tool.name: tool for tool in tools if isinstance(tool, ClientTool)}
 
-    def is_custom(self, name: str) -> bool:
+    def kind(self, name: str) -> str:
+        """The type of the client's tool."""
         tool = self._tools.get(name)
-        return tool is not None and tool.custom
+        return "function" if tool is None else tool.kind
 
     def call_item(self, call: ToolCall) -> dict[str, Json]:
         """The item's members, but for its id and status."""
         tool = self._tools.get(call.name)
+        if tool is not None and tool.kind == SEARCH:
+            return {"type": "tool_search_call", "call_id": call.id, "execution": "client"} | {
+                "arguments": read_search(call.arguments)
+            }
         name = call.name if tool is None else text(tool.wire.get("name"))
         named: dict[str, Json] = {"call_id": call.id, "name": name}
         if tool is not None and tool.namespace is not None:
             named["namespace"] = tool.namespace
-        if tool is not None and tool.custom:
+        if tool is not None and tool.kind == "custom":
             return {"type": "custom_tool_call", **named, "input": read_input(call.arguments)}
         return {"type": "function_call", **named, "arguments": call.arguments or "{}"}
 
@@ -91,12 +100,33 @@ def read_input(arguments: str) -> str:
     return found if isinstance(found, str) else arguments
 
 
+def read_search(arguments: str) -> Mapping[str, Json]:
+    """What to search for, an object on this wire; a model that slipped asks for nothing, and is told so."""
+    try:
+        return mapping(decode(arguments))
+    except ValueError:
+        return {}
+
+
+def write_found(tools: Json) -> str:
+    """What a search has found, under the names by which it can be called here."""
+    found = [mapping(entry) for entry in sequence(tools)]
+    names = [qualify(space, text(tool.get("name"))) for entry in found for space, tool in _inside(entry)]
+    return f"Tools that can be called from now on: {', '.join(names)}" if names else "No tool was found."
+
+
+def _inside(entry: Mapping[str, Json]) -> list[tuple[str | None, Mapping[str, Json]]]:
+    if entry.get("type") != "namespace":
+        return [(None, entry)]
+    return [(text(entry.get("name")), mapping(tool)) for tool in sequence(entry.get("tools"))]
+
+
 class ToolsReader:
-    """Feed it lists of tools; ``tools`` holds what came of them, ``offers`` the types that were dropped."""
+    """Feed it lists of tools; ``tools`` holds what came of them, ``searches`` the offers to search the web."""
 
     def __init__(self, drops: Drops) -> None:
         self.tools: list[Tool] = []
-        self.offers: set[str] = set()
+        self.searches: list[WebSearch] = []
         self._drops = drops
 
     def read(self, value: Json, path: str) -> None:
@@ -115,13 +145,33 @@ class ToolsReader:
             for at, entry in enumerate(an_array(wire.get("tools"), f"{path}.tools")):
                 inner = f"{path}.tools.{at}"
                 self._add(an_object(entry, inner), inner, namespace, about)
+        elif kind == SEARCH and wire.get("execution") == "client":
+            self._drops.unknown(wire, _SEARCH_FIELDS, "tools")
+            schema = None if wire.get("parameters") is None else an_object(wire["parameters"], f"{path}.parameters")
+            self._keep(ClientTool(SEARCH, maybe_string(wire, "description", path), schema, wire=wire), path)
         elif kind.startswith(_OFFER):
-            self.offers.add(kind)
-            self._drops.add(f"tools.{kind}")
+            self._offer(kind, wire)
         else:
             raise UnsupportedFeature(
                 f"{path}: tools of type {kind} run at OpenAI only; define a function instead", param=path
             )
+
+    def _offer(self, kind: str, wire: Mapping[str, Json]) -> None:
+        if wire.get("external_web_access") is False or self.searches:
+            # What OpenAI has in store may be searched, but not the web: nobody else has such a store.
+            self._drops.add(f"tools.{kind}")
+            return
+        lost = tuple(f"tools.{name}" for name in wire if name not in ("type", "external_web_access"))
+        self.searches.append(WebSearch(_OFFER, kind=kind, offered=True, lost=lost))
+
+    @property
+    def all(self) -> tuple[Tool, ...]:
+        """The searches stand last, as far as no function has their name."""
+        names = {tool.name for tool in self.tools}
+        for search in self.searches:
+            if search.name in names:
+                self._drops.add(f"tools.{search.kind}")
+        return (*self.tools, *(search for search in self.searches if search.name not in names))
 
     def _add(self, wire: Mapping[str, Json], path: str, namespace: str | None, about: str | None) -> None:
         kind, name = a_name(wire, "type", path), a_name(wire, "name", path)
@@ -142,11 +192,14 @@ class ToolsReader:
                 tool = ClientTool(neutral, description, parameters, strict, None, wire, namespace, about)
         else:
             raise UnsupportedFeature(f"{path}: a namespace holds functions and custom tools, not {kind}", param=path)
-        known = next((other for other in self.tools if other.name == neutral), None)
+        self._keep(tool, path)
+
+    def _keep(self, tool: Tool, path: str) -> None:
+        known = next((other for other in self.tools if other.name == tool.name), None)
         if known is None:
             self.tools.append(tool)
         elif known != tool:
-            raise InvalidRequest(f"{path}.name: there are two tools named {neutral}", param=f"{path}.name")
+            raise InvalidRequest(f"{path}.name: there are two tools named {tool.name}", param=f"{path}.name")
 
 
 def _with_grammar(description: str | None, wire: Mapping[str, Json], path: str) -> str | None:
@@ -167,14 +220,14 @@ def _with_grammar(description: str | None, wire: Mapping[str, Json], path: str) 
 
 def read_choice(value: Json, reader: ToolsReader, drops: Drops) -> tuple[ToolChoice | None, tuple[Tool, ...]]:
     """The choice and the tools that it leaves."""
-    tools = tuple(reader.tools)
+    tools = reader.all
     match value:
         case None:
             return None, tools
         case "auto" | "none":
             return ToolChoice(value), tools
         case "required":
-            return _required(tools, reader), tools
+            return _required(tools), tools
         case {"type": "function" | "custom"}:
             return ToolChoice("tool", _chosen(value, "tool_choice", tools).name), tools
         case {"type": "allowed_tools"}:
@@ -187,13 +240,9 @@ def read_choice(value: Json, reader: ToolsReader, drops: Drops) -> tuple[ToolCho
             raise wrong("tool_choice", "none, auto, required or an object with a type")
 
 
-def _required(tools: tuple[Tool, ...], reader: ToolsReader) -> ToolChoice:
+def _required(tools: tuple[Tool, ...]) -> ToolChoice:
     if tools:
         return ToolChoice("required")
-    if reader.offers:
-        raise UnsupportedFeature(
-            "tool_choice: required, but the tools given run at OpenAI only; add a function", param="tool_choice"
-        )
     raise InvalidRequest("tool_choice: required, but there are no tools", param="tool_choice")
 
 
@@ -205,15 +254,15 @@ def _read_allowed(
         path = f"tool_choice.tools.{at}"
         tool = an_object(entry, path)
         if text(tool.get("type")).startswith(_OFFER):
-            drops.add(f"tools.{tool['type']}")
+            allowed |= {search.name for search in reader.searches}
         else:
             allowed.add(_chosen(tool, path, tuple(reader.tools)).name)
-    left = tuple(tool for tool in reader.tools if tool.name in allowed)
+    left = tuple(tool for tool in reader.all if tool.name in allowed)
     match value.get("mode"):
         case "auto":
             return ToolChoice("auto"), left
         case "required":
-            return _required(left, reader), left
+            return _required(left), left
         case _:
             raise wrong("tool_choice.mode", "auto or required")
 

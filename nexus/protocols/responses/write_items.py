@@ -56,7 +56,7 @@ class _Writer:
             case Reasoning():
                 self._add(self._reasoning(part))
             case ToolCall():
-                if self._names.is_custom(part.name):
+                if self._names.kind(part.name) == "custom":
                     self._custom.add(part.id)
                 self._add(self._names.call_item(part))
             case _:

@@ -227,7 +227,6 @@ def test_pings_and_notices() -> None:
     assert writer.write(ResponseStart("i", "m")) != b""
     assert writer.write(Ping()) == b": ping\n\n"
     assert writer.write(Notice("annotations")) == b""
-    assert writer.abort() == b""
 
 
 def test_late_seals() -> None:

@@ -75,8 +75,10 @@ def test_by_status_alone(status: int, kind: str) -> None:
 
 
 def test_the_words_of_other_errors_do_not_count() -> None:
-    body = b'{"message":"ThrottlingException: too many tokens, context length exceeded"}'
+    body = b'{"message":"ThrottlingException: too many tokens, please wait; the content filter blocked it"}'
     assert read_error(400, {"x-amzn-errortype": "ValidationException"}, body).kind == "invalid_request"
+    body = b'{"message":"ValidationException: Input is too long for requested model."}'
+    assert read_error(429, {"x-amzn-errortype": "ThrottlingException"}, body).kind == "rate_limit"
 
 
 def test_the_status_of_the_models_own_server() -> None:
@@ -86,5 +88,5 @@ def test_the_status_of_the_models_own_server() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b'{"message":7}', b"\xff"])
 def test_odd_bodies(body: bytes) -> None:
-    error = read_error(400, {"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, body)
-    assert error.message and error.retry_after is None
+    error = read_error(400, {"retry-after": "Fri, 31 Dec 1999 23:59:59 GMT"}, body)
+    assert error.message and error.retry_after == 0.0

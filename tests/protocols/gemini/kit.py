@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,14 @@ from google.genai import types
 from pydantic import TypeAdapter
 
 from nexus.conversation import Message, Part, Request, Text
-from nexus.events import Event, Order
+from nexus.events import Event
 from nexus.protocols.codec import Target, Written
 from nexus.protocols.gemini.models import quirks_of
 from nexus.protocols.gemini.request import write_request
 from nexus.protocols.gemini.stream import StreamReader
-from nexus.protocols.sse import FrameDecoder
+from tests.protocols.kit import chunkings as chunkings
+from tests.protocols.kit import events_from
+from tests.protocols.kit import ordered as ordered
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "gemini"
 STREAMS = sorted(path.parent.name for path in FIXTURES.glob("*/upstream.sse"))
@@ -53,31 +54,8 @@ def unary(case: str) -> dict[str, Any]:
     return body
 
 
-def chunkings(raw: bytes) -> Iterator[list[bytes]]:
-    yield [raw]
-    yield raw.splitlines(keepends=True)
-    yield [raw[i : i + 1] for i in range(len(raw))]
-    for seed in range(5):
-        chance = random.Random(seed)
-        cuts = sorted(chance.sample(range(1, len(raw)), min(12, len(raw) - 1)))
-        yield [raw[a:b] for a, b in itertools.pairwise([0, *cuts, len(raw)])]
-
-
 def replay(pieces: list[bytes], reader: StreamReader) -> list[Event]:
-    decoder = FrameDecoder()
-    events: list[Event] = []
-    for piece in pieces:
-        for frame in decoder.feed(piece):
-            if frame.data is not None:
-                events += reader.feed(frame.event, frame.data)
-    return events + reader.finish()
-
-
-def ordered(events: list[Event]) -> list[Event]:
-    order = Order()
-    for event in events:
-        order.check(event)
-    return events
+    return events_from(pieces, reader)
 
 
 def target(model: str = "gemini-3.8-flash", *more: str) -> Target:

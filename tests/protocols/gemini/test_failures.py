@@ -101,4 +101,4 @@ def test_the_header_is_nearer_than_the_detail() -> None:
 )
 def test_odd_bodies(status: int, raw: bytes, kind: str, message: str) -> None:
     error = read_error(status, {"retry-after": "Fri, 31 Dec 1999 23:59:59 GMT"}, raw)
-    assert (error.kind, error.status, error.message, error.retry_after) == (kind, status, message, None)
+    assert (error.kind, error.status, error.message, error.retry_after) == (kind, status, message, 0.0)

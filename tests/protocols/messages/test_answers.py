@@ -330,14 +330,27 @@ def test_usage_at_the_start_and_at_the_end() -> None:
     assert stop == {"type": "message_stop"}
 
 
-def test_abort_closes_what_is_open_and_ends_nothing() -> None:
+def test_words_that_end_an_answer_are_its_last_block() -> None:
+    """Claude Code takes the last block for the result; a seal known late goes before the next block or nowhere."""
+    late = Seal("gemini", "late")
+    first: list[Event] = [ResponseStart("x", "m"), PartStart(0, Text("a")), PartEnd(0, late)]
+    second: list[Event] = [PartStart(1, Text("b")), PartEnd(1, late), ResponseEnd(Stop("end"))]
+    content = assembled(write_stream([*first, *second]))["content"]
+    assert [block["type"] for block in content] == ["text", "thinking", "text"]
+    echoed = {"messages": [{"role": "assistant", "content": content}]}
+    assert read_request(echoed).request.messages[0].parts == (Text("a", seal=late), Text("b"))
+
+
+def test_a_block_that_was_cut_is_never_told_to_have_stopped() -> None:
+    """Claude Code takes a block that has stopped for whole, and acts on it."""
     writer = StreamWriter(model="m", response_id="r", created=0, include_usage=False)
-    assert writer.abort() == b""
-    events: list[Event] = [ResponseStart("x", "m"), PartStart(0, Text("")), PartStart(1, Text("b"))]
-    for event in events:
-        writer.write(event)
-    assert [data["type"] for _, data in frames(writer.abort())] == ["content_block_stop"]
-    assert writer.abort() == b""
+    events: list[Event] = [ResponseStart("x", "m"), PartStart(0, ToolCall("i", "Write", '{"a": 1}'))]
+    written = b"".join(writer.write(event) for event in events)
+    assert [data["type"] for _, data in frames(written)] == [
+        "message_start",
+        "content_block_start",
+        "content_block_delta",
+    ]
 
 
 REASONS: dict[StopReason, str] = {
@@ -439,10 +452,17 @@ def test_any_interleaving_becomes_a_client_stream_that_keeps_everything(
     assert read_request(echoed).request.messages[0].parts == parts
 
 
+def _is_own(part: StreamPart) -> bool:
+    """What a Messages vendor could have said: its thinking is always signed."""
+    if isinstance(part, Refusal):
+        return True
+    return part.seal.dialect == "messages" if part.seal is not None else not isinstance(part, Reasoning)
+
+
 @settings(deadline=None, max_examples=100)
 @given(st.lists(PARTS, max_size=5).map(tuple))
 def test_reading_what_was_written(parts: tuple[StreamPart, ...]) -> None:
-    own = tuple(part for part in parts if isinstance(part, Refusal) or not part.seal or part.seal.dialect == "messages")
+    own = tuple(part for part in parts if _is_own(part))
     response = Response("msg_1", "m", own, Stop("end", raw="end_turn"), Usage(1, 2, 3, 4, 5, 6))
     assert read_response(write_response(response, created=1)).response == response
     events, reader = replay([write_stream(list(unfold(response)), "msg_1")])

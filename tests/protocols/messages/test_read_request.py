@@ -312,7 +312,11 @@ REFUSED: dict[str, tuple[dict[str, Any], type[NexusError], str]] = {
         "system.0.cache_control",
     ),
     "bad top-level cache": ({"cache_control": {"type": "forever"}}, InvalidRequest, "cache_control"),
-    "server tool": ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, UnsupportedFeature, "tools.0"),
+    "server tool": (
+        {"tools": [{"type": "code_execution_20250825", "name": "code_execution"}]},
+        UnsupportedFeature,
+        "tools.0",
+    ),
     "bash": ({"tools": [{"type": "bash_20250124", "name": "bash"}]}, UnsupportedFeature, "tools.0"),
     "mcp toolset": ({"tools": [{"type": "mcp_toolset", "mcp_server_name": "x"}]}, UnsupportedFeature, "tools.0"),
     "nameless tool": ({"tools": [{"input_schema": {}}]}, InvalidRequest, "tools.0.name"),

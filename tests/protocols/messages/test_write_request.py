@@ -30,8 +30,8 @@ from nexus.conversation import (
 )
 from nexus.errors import InvalidRequest, NexusError, UnsupportedFeature
 from nexus.protocols.codec import Target, Written
-from nexus.protocols.messages.counting import read_count, write_count, write_count_answer
-from nexus.protocols.messages.models import quirks_of
+from nexus.protocols.messages.counting import read_count, write_count
+from nexus.protocols.messages.models import max_output_of, quirks_of
 from nexus.protocols.messages.request import write_request
 from nexus.protocols.messages.turns import OPENING
 from nexus.protocols.messages.write_parts import NO_WORDS
@@ -569,6 +569,42 @@ def test_refused_by_path(case: str) -> None:
     assert type(refusal.value) is error
 
 
+LENGTHS = {
+    "of a model that is known": (ask(), 32000, None),
+    "of an older one": (ask(), 8192, None),
+    "with a thinking budget of our own": (ask(thinking=Thinking(True, effort="max")), 32000, 27648),
+    "with the client's small budget": (ask(thinking=Thinking(True, budget=2048)), 32000, 2048),
+    "with the client's large budget": (ask(thinking=Thinking(True, budget=40000)), 44096, 40000),
+    "that the client limits": (ask(max_tokens=100), 100, None),
+}
+
+
+@pytest.mark.parametrize("case", LENGTHS)
+def test_the_length_of_an_answer_where_nobody_configured_one(case: str) -> None:
+    request, most, budget = LENGTHS[case]
+    model = "claude-3-5-sonnet-20241022" if "older" in case else FORTY_FIVE
+    target = Target(model, max_output=max_output_of(model), quirks=quirks_of(model))
+    written = write_request(request, target).body
+    assert written["max_tokens"] == most
+    assert written.get("thinking", {}).get("budget_tokens") == budget
+    check_request(written)
+
+
+FAMILIES = {
+    "claude-3-opus-20240229": 4096,
+    "claude-3-5-haiku-20241022": 8192,
+    "claude-opus-4-1": 32000,
+    "us.anthropic.claude-sonnet-4-5-20250929-v1:0": 32000,
+    "claude-something-new": 32000,
+    "gpt-4": None,
+}
+
+
+@pytest.mark.parametrize(("model", "most"), FAMILIES.items(), ids=list(FAMILIES))
+def test_what_a_family_may_write(model: str, most: int | None) -> None:
+    assert max_output_of(model) == most
+
+
 def test_unsigned_thinking_for_servers_that_want_it_back() -> None:
     target = Target("kimi-k2", quirks=frozenset({"unsigned_thinking"}))
     written = write_request(ask(user("a"), assistant(Reasoning("t"), "b"), user("c")), target)
@@ -588,7 +624,6 @@ def test_count_tokens() -> None:
     check_count(written.body)
     assert set(written.body) == {"model", "messages", "tools", "thinking"}
     assert read_count({"input_tokens": 7}) == 7
-    assert read_count(write_count_answer(9)) == 9
     for bad in ({}, {"input_tokens": "7"}, {"input_tokens": -1}, {"input_tokens": True}):
         with pytest.raises(ValueError, match="input_tokens"):
             read_count(bad)

@@ -184,8 +184,8 @@ def test_errors(status: int, body: dict[str, Any], kind: str) -> None:
 
 
 def test_errors_that_are_no_json() -> None:
-    error = read_error(502, {"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, b"<html>")
-    assert (error.kind, error.retry_after) == ("upstream", None)
+    error = read_error(502, {"retry-after": "Fri, 31 Dec 1999 23:59:59 GMT"}, b"<html>")
+    assert (error.kind, error.retry_after) == ("upstream", 0.0)
     assert "502" in error.message
 
 

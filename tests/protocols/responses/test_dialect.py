@@ -11,8 +11,9 @@ from openai.types.responses import ResponseErrorEvent, ResponseFailedEvent
 from nexus.call import Tap
 from nexus.errors import Answered, InternalError, InvalidRequest, RateLimited, Rejected, StreamInterrupted
 from nexus.protocols.base import ModelCard
+from nexus.protocols.openai_errors import TYPES
 from nexus.protocols.responses import DIALECT
-from nexus.protocols.responses.errors import IN_BAND, TYPES
+from nexus.protocols.responses.errors import IN_BAND
 from nexus.protocols.responses.passthrough import ResponsesPassthrough
 from nexus.protocols.sse import FrameDecoder
 from nexus.usage import Usage
@@ -111,7 +112,7 @@ def test_requests_change_in_their_model_only() -> None:
         b'"model" : "openai/smart", "tools":[{"type":"namespace","x":1.0,"x":1e5}], "store":true,'
         b'"previous_response_id":"resp_0" }'
     )
-    edited = DIALECT.edit_request(raw, decode(raw), VENDOR, ask_usage=True)
+    edited = DIALECT.edit_request(raw, decode(raw), VENDOR, ask_usage=True).body
     assert edited == raw.replace(b'"model" : "openai/smart"', b'"model" : "gpt-5.2-2026-01-15"')
 
 

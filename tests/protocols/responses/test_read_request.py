@@ -27,6 +27,7 @@ from nexus.conversation import (
     ToolCall,
     ToolChoice,
     ToolResult,
+    WebSearch,
 )
 from nexus.errors import UnsupportedFeature
 from nexus.fold import unfold
@@ -265,7 +266,6 @@ def test_a_web_search_of_an_earlier_answer_is_dropped_by_name() -> None:
         ({"tools": [{"type": "file_search", "vector_store_ids": []}]}, "tools.0", "file_search"),
         ({"tools": [{"type": "mcp", "server_label": "x"}]}, "tools.0", "mcp"),
         ({"tools": [{"type": "web_search"}], "tool_choice": {"type": "web_search_preview"}}, "tool_choice", "web_sea"),
-        ({"tools": [{"type": "web_search"}], "tool_choice": "required"}, "tool_choice", "OpenAI"),
         ({"previous_response_id": "resp_1"}, "previous_response_id", "whole conversation"),
         ({"conversation": "conv_1"}, "conversation", "whole conversation"),
         ({"prompt": {"id": "x"}}, "prompt", "text"),
@@ -369,3 +369,31 @@ def test_a_late_seal_comes_back_to_the_part_before_it() -> None:
         {"type": "reasoning", "summary": [], "encrypted_content": "nexus.prev.gemini.s"},
     ]
     assert echoed(items, as_codex=True).messages[1].parts == (ToolCall("c", "f", "{}", Seal("gemini", "s")),)
+
+
+SEARCHES: dict[str, tuple[list[dict[str, Any]], list[str], tuple[str, ...]]] = {
+    "an offer": ([{"type": "web_search"}], ["web_search"], ()),
+    "an older one": ([{"type": "web_search_preview"}], ["web_search"], ()),
+    "of what OpenAI has in store": ([{"type": "web_search", "external_web_access": False}], [], ("tools.web_search",)),
+    "twice": ([{"type": "web_search"}, {"type": "web_search_preview"}], ["web_search"], ("tools.web_search_preview",)),
+    "beside a function of that name": (
+        [{"type": "web_search"}, {"type": "function", "name": "web_search", "parameters": None, "strict": False}],
+        ["web_search"],
+        ("tools.web_search",),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SEARCHES)
+def test_searches_that_the_model_may_be_left_without(case: str) -> None:
+    tools, names, dropped = SEARCHES[case]
+    read = read_request({"model": "m", "input": "Hi", "tools": tools})
+    assert ([tool.name for tool in read.request.tools], read.dropped) == (names, dropped)
+    assert isinstance(read.request.tools[0], WebSearch) == ("function" not in case) if names else True
+
+
+def test_a_search_tells_what_would_be_lost() -> None:
+    tool = {"type": "web_search", "filters": {"allowed_domains": ["x.test"]}, "search_context_size": "low"}
+    (search,) = read_request({"model": "m", "input": "Hi", "tools": [tool]}).request.tools
+    assert isinstance(search, WebSearch)
+    assert (search.offered, search.lost) == (True, ("tools.filters", "tools.search_context_size"))

@@ -28,11 +28,11 @@ from providers.bedrock import BedrockProvider
 from providers.bedrock.settings import BedrockModel, BedrockSettings
 
 ACCESS_KEY, SECRET_KEY, TOKEN = (
-    "AKIATESTTESTTESTTEST",
-    "secret/key+of+forty+characters/0123456789",
-    "session+token/0123==",
+    "AKIAHUSHHUSHTESTTEST",
+    "hushhush/key+of+40+characters/0123456789",
+    "hushhush+session+token/0123==",
 )
-API_KEY = "bedrock-api-key-0123456789"
+API_KEY = "bedrock-hushhush-0123456789"
 REGION = "us-east-1"
 CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 NOVA = "amazon.nova-pro-v1:0"

@@ -85,7 +85,7 @@ def test_found_where_awss_tools_find_them(place: Callable[[Env, Path], Keys], mo
 
 
 def test_a_profile_is_taken_even_when_the_environment_has_keys(monkeypatch: Env, aws: Path) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAFROMENVIRONMENT0")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAHUSHHUSHENVIRON0")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "other")
     (aws / "credentials").write_text(
         f"[team]\naws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = {SECRET_KEY}\n"
@@ -258,7 +258,7 @@ def age(shared: Chain, left: float) -> None:
 
 
 def test_keys_about_to_end_are_used_while_new_ones_are_fetched(monkeypatch: Env) -> None:
-    gate = Gate(issued(token="the-next-token"))
+    gate = Gate(issued(token="the-next-hushhush-token"))
     with Fake([answer(issued()), gate]) as server:
         container(server, monkeypatch)
         monkeypatch.setattr("providers.bedrock.credentials.PAUSE", 0.0)
@@ -269,7 +269,7 @@ def test_keys_about_to_end_are_used_while_new_ones_are_fetched(monkeypatch: Env)
         server.request()
         server.request()
         gate.opened.set()
-        wait_until(lambda: shared.keys(Cancel()).token == "the-next-token")
+        wait_until(lambda: shared.keys(Cancel()).token == "the-next-hushhush-token")
         assert server.seen.empty()
 
 
@@ -285,12 +285,12 @@ def test_renewing_is_not_tried_without_a_pause(monkeypatch: Env) -> None:
 
 
 def test_keys_that_end_are_waited_for(monkeypatch: Env) -> None:
-    with Fake([answer(issued()), answer(issued(token="the-next-token"))]) as server:
+    with Fake([answer(issued()), answer(issued(token="the-next-hushhush-token"))]) as server:
         container(server, monkeypatch)
         shared = chain()
         shared.keys(Cancel())
         age(shared, 5)
-        assert shared.keys(Cancel()).token == "the-next-token"
+        assert shared.keys(Cancel()).token == "the-next-hushhush-token"
 
 
 def test_a_failed_visit_is_followed_by_another(monkeypatch: Env, aws: Path) -> None:

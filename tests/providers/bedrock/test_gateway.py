@@ -84,6 +84,33 @@ def test_streamed(behind: Any) -> None:
         assert fake.request().target.endswith("/invoke-with-response-stream")
 
 
+# What AWS says to a signature that it cannot follow: it quotes what should have been signed, token and all.
+QUOTED = (
+    "The request signature we calculated does not match. The Canonical String for this request should have been\n"
+    f"POST\n/model/x/invoke\nx-amz-security-token:{TOKEN}\nCredential={ACCESS_KEY}"
+)
+
+
+@pytest.mark.parametrize("model", ["claude", "nova"])
+@pytest.mark.parametrize("path", ["/llm/anthropic/v1/messages", "/llm/openai/v1/chat/completions"])
+def test_keys_that_an_error_repeats_are_taken_out(behind: Any, model: str, path: str) -> None:
+    refusal = answer({"message": QUOTED}, 403, x_amzn_errortype="InvalidSignatureException", x_amzn_requestid=TOKEN)
+    with Fake([refusal]) as fake:
+        reply = behind(fake).post(path, {**ASKED, "model": f"bedrock/{model}"})
+    assert reply.status == 403
+    assert reply.json["error"]["message"].count("[redacted]") == 2
+    assert TOKEN not in str(reply.headers)
+
+
+@pytest.mark.parametrize("model", ["claude", "nova"])
+@pytest.mark.parametrize("path", ["/llm/anthropic/v1/messages", "/llm/openai/v1/chat/completions"])
+def test_and_inside_a_stream(behind: Any, model: str, path: str) -> None:
+    with Fake([stream(exception("validationException", QUOTED))]) as fake:
+        reply = behind(fake).post(path, {**ASKED, "model": f"bedrock/{model}", "stream": True})
+    assert reply.body.count(b"[redacted]") == 2
+    assert b"signature we calculated" in reply.body
+
+
 def test_drops_are_named(behind: Any) -> None:
     with Fake([answer(MESSAGE)]) as fake:
         body = {**ASKED, "context_management": {"edits": [{"type": "clear_thinking_20251015"}]}}
@@ -98,7 +125,26 @@ def test_tokens_are_counted_by_bedrock(behind: Any) -> None:
     with Fake([answer({"inputTokens": 12})]) as fake, client(behind(fake)) as sdk:
         counted = sdk.messages.count_tokens(model="bedrock/claude", messages=list(ASKED["messages"]))
         assert counted.input_tokens == 12
+        # CountTokens knows no cross-region profiles.
+        assert fake.request().target == f"/model/{CLAUDE.removeprefix('us.').replace(':', '%3A')}/count-tokens"
+
+
+@pytest.mark.parametrize("path", ["/llm/anthropic/v1/messages/count_tokens", "/llm/openai/v1/responses/input_tokens"])
+def test_a_model_that_bedrock_cannot_count_for_is_estimated(behind: Any, path: str) -> None:
+    refused = answer({"message": "The provided model doesn't support counting tokens."}, 400)
+    with Fake([refused]) as fake:
+        body = {"model": "bedrock/claude", "messages": ASKED["messages"], "input": "Hello!"}
+        reply = behind(fake).post(path, body)
         assert fake.request().target.endswith("/count-tokens")
+    assert (reply.status, reply.headers["x-nexus-estimated"]) == (200, "true")
+    assert reply.json["input_tokens"] > 0
+
+
+def test_other_refusals_of_the_counter_are_told(behind: Any) -> None:
+    with Fake([answer({"message": "messages.0.content: Field required"}, 400)]) as fake:
+        body = {"model": "bedrock/claude", "messages": ASKED["messages"]}
+        reply = behind(fake).post("/llm/anthropic/v1/messages/count_tokens", body)
+    assert (reply.status, reply.json["error"]["message"]) == (400, "messages.0.content: Field required")
 
 
 def test_tokens_of_another_family_are_estimated(behind: Any) -> None:

@@ -220,6 +220,7 @@ def in_the_stream(url: str, cancel: Cancel) -> Iterator[None]:
 
 def in_an_error(url: str, cancel: Cancel) -> Iterator[None]:
     with opened(url, cancel) as reply:
+        reply.read()
         yield
         reply.read()
 

@@ -47,7 +47,7 @@ def of_json(value: Any, status: int = 200, headers: Mapping[str, str] | None = N
     return Reply(status, json.dumps(value).encode(), {"Content-Type": "application/json", **(headers or {})})
 
 
-def token(value: str = "ya29.secret-token", seconds: int = 3600) -> Reply:
+def token(value: str = "ya29.hushhush-token", seconds: int = 3600) -> Reply:
     return of_json({"access_token": value, "expires_in": seconds, "token_type": "Bearer"})
 
 
@@ -133,14 +133,14 @@ def authorized_user(url: str) -> dict[str, str]:
     return {
         "type": "authorized_user",
         "client_id": "client-1",
-        "client_secret": "the-client-secret",
-        "refresh_token": "the-refresh-token",
+        "client_secret": "hushhush-client-secret",
+        "refresh_token": "hushhush-refresh-token",
         "quota_project_id": "quota-project",
     }
 
 
 def external_account(url: str, subject: Path) -> dict[str, Any]:
-    subject.write_text("the-subject-token")
+    subject.write_text("hushhush-subject-token")
     return {
         "type": "external_account",
         "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pool/providers/p",

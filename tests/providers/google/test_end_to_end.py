@@ -24,8 +24,8 @@ from tests.providers.google.fakes import FakeGoogle, Received, Reply, of_json, s
 from tests.providers.google.test_prepare import claude
 from tests.serving import wait_until
 
-KEY = "AIza-house-key-0123"
-TOKEN = "ya29.secret-token"
+KEY = "AIza-hushhush-house-0123"
+TOKEN = "ya29.hushhush-token"
 ANSWER = {
     "id": "msg_1",
     "type": "message",
@@ -176,8 +176,8 @@ def test_a_callers_own_key(serve: Serve, google: FakeGoogle) -> None:
     nexus = serve(gemini(google, "forward_token = true"))
     ask = {"model": "g/gemini-4-argon", "messages": [{"role": "user", "content": "Hello!"}]}
     assert nexus.chat(ask).status == 401
-    assert nexus.chat(ask, {"x-provider-api-key": "own-key"}).status == 200
-    assert google.received[-1].headers["x-goog-api-key"] == "own-key"
+    assert nexus.chat(ask, {"x-provider-api-key": "own-hushhush-key"}).status == 200
+    assert google.received[-1].headers["x-goog-api-key"] == "own-hushhush-key"
 
 
 def test_twenty_calls_fetch_one_token(serve: Serve, google: FakeGoogle, vertex: str) -> None:

@@ -16,7 +16,7 @@ from providers.google import GoogleProvider
 from providers.google.claude import LACKING
 from providers.google.settings import GoogleSettings
 
-KEY = SecretStr("AIza-secret-key")
+KEY = SecretStr("AIza-hushhush-key")
 GEMINI = "https://generativelanguage.googleapis.com/v1beta"
 PARENT = "/projects/p-1/locations"
 
@@ -156,10 +156,10 @@ def test_vertex_gets_no_credentials_before_it_is_called() -> None:
 
 
 def test_keys() -> None:
-    own = {"x-provider-api-key": "own-key"}
+    own = {"x-provider-api-key": "own-hushhush-key"}
     assert gemini().key(own) == KEY
     forwarding = provider(forward_token=True)
-    assert forwarding.key(own) == SecretStr("own-key")
+    assert forwarding.key(own) == SecretStr("own-hushhush-key")
     with pytest.raises(AuthenticationFailed, match="needs the caller's own key"):
         forwarding.key({})
     assert gemini(forward_token=True).key({}) == KEY

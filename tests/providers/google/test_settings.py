@@ -20,7 +20,7 @@ NO_LOCATION = 'is not a location; write it like "global", "eu" or "us-central1"'
 NO_PROJECT = "is not the id of a Google Cloud project; it has lower-case letters, digits and hyphens"
 
 GOOD = {
-    "the Gemini API": 'api_key = "k-123456"',
+    "the Gemini API": 'api_key = "k-hushhush"',
     "the callers' own keys": "forward_token = true",
     "Vertex AI": 'project = "my-project"',
     "a project by number": 'project = "123456789012"',
@@ -32,13 +32,13 @@ GOOD = {
 BAD: dict[str, tuple[str, list[str]]] = {
     "nothing": ("", [f"1: llm.providers.g.api_key: {NO_KEY}"]),
     "an empty key": ('api_key = " "', [f"3: llm.providers.g.api_key: {NO_KEY}"]),
-    "both": ('api_key = "k-123456"\nproject = "p-1"', [f"3: {BOTH}"]),
+    "both": ('api_key = "k-hushhush"\nproject = "p-1"', [f"3: {BOTH}"]),
     "forward_token with a project": (
         'forward_token = true\nproject = "p-1"',
         ["3: llm.providers.g.forward_token: is for the Gemini API; Vertex AI takes no key from callers"],
     ),
     "location alone": (
-        'api_key = "k-123456"\nlocation = "eu"',
+        'api_key = "k-hushhush"\nlocation = "eu"',
         ["4: llm.providers.g.location: belongs to Vertex AI; set project too"],
     ),
     "a host as location": (
@@ -85,7 +85,7 @@ def test_refuses_a_file_that_holds_no_credentials(tmp_path: Path, content: str) 
 def test_claude_needs_a_project(tmp_path: Path) -> None:
     models = '[llm.providers.g.models.claude-x]\n[llm.providers.g.models.smart]\nrename = "claude-y"\n'
     with pytest.raises(SettingsError) as caught:
-        load(file_of(tmp_path, 'api_key = "k-123456"', models), {})
+        load(file_of(tmp_path, 'api_key = "k-hushhush"', models), {})
     assert str(caught.value).count("Claude is served by Vertex AI, not by the Gemini API; set project") == 2
 
 
@@ -95,7 +95,7 @@ def test_google_auth_is_named_where_it_is_missing(tmp_path: Path, monkeypatch: p
         load(file_of(tmp_path, 'project = "p-1"'), {})
 
 
-@pytest.mark.parametrize(("keys", "imported"), [('api_key = "k-123456"', False), ('project = "p-1"', True)])
+@pytest.mark.parametrize(("keys", "imported"), [('api_key = "k-hushhush"', False), ('project = "p-1"', True)])
 def test_google_auth_is_imported_for_vertex_only(tmp_path: Path, keys: str, imported: bool) -> None:
     file = file_of(tmp_path, keys)
     program = (
@@ -112,4 +112,4 @@ def test_google_auth_is_imported_for_vertex_only(tmp_path: Path, keys: str, impo
     )
     assert run.stdout.splitlines()[-1] == f"{imported} False"
     assert ("not needed" if imported else "present") in run.stdout
-    assert "k-123456" not in json.dumps(run.stdout)
+    assert "k-hushhush" not in json.dumps(run.stdout)

@@ -1,0 +1,39 @@
+"""Searches that vendors make by themselves: kept where one is configured, else refused or left out.
+
+Law: pure. Nothing is searched here, and no function of the client's is taken for a search.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from nexus.conversation import Request, WebSearch
+from nexus.errors import UnsupportedFeature
+
+QUIRK = "web_search"
+"""Of a target whose vendor may search."""
+
+
+def without_search(request: Request, quirks: frozenset[str]) -> tuple[Request, tuple[str, ...]]:
+    """The request for a target with these quirks, and what it lost. Raises UnsupportedFeature."""
+    searches = [(at, tool) for at, tool in enumerate(request.tools) if isinstance(tool, WebSearch)]
+    if QUIRK in quirks:
+        return request, tuple(name for _, tool in searches for name in tool.lost)
+    if not searches:
+        return request, ()
+    for at, tool in searches:
+        if not tool.offered:
+            raise UnsupportedFeature(
+                f"tools.{at}: {tool.kind} runs at its own vendor only; with web_search = true on a model whose vendor "
+                "searches, that one does",
+                param=f"tools.{at}",
+            )
+    kept = tuple(tool for tool in request.tools if not isinstance(tool, WebSearch))
+    choice = request.tool_choice
+    if choice is not None and (choice.name not in {None, *(tool.name for tool in kept)} or not kept):
+        if choice.mode in ("required", "tool"):
+            raise UnsupportedFeature(
+                "tool_choice: demands a search that runs at its own vendor only", param="tool_choice"
+            )
+        choice = None
+    return replace(request, tools=kept, tool_choice=choice), tuple(f"tools.{tool.kind}" for _, tool in searches)

@@ -1,0 +1,72 @@
+"""The search for tools that Codex makes itself when it takes the model for one of OpenAI's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nexus.conversation import Message, Response, Stop, Text, ToolCall, ToolResult
+from nexus.errors import UnsupportedFeature
+from nexus.protocols.responses.request import read_request
+from nexus.protocols.responses.response import write_response
+
+SCHEMA = {"type": "object", "properties": {"query": {"type": "string"}}}
+TOOL = {"type": "tool_search", "execution": "client", "description": "Searches.", "parameters": SCHEMA}
+SPAWN = {"type": "function", "name": "spawn", "description": "Makes one.", "strict": False, "defer_loading": True}
+FOUND = [{"type": "namespace", "name": "agents", "description": "Agents.", "tools": [SPAWN]}]
+CALL = {
+    "type": "tool_search_call", "id": "tsc_1", "call_id": "c1", "execution": "client", "status": "completed",
+    "arguments": {"query": "agents"},
+}  # fmt: skip
+OUTPUT = {"type": "tool_search_output", "id": "tso_1", "call_id": "c1", "execution": "client", "tools": FOUND}
+
+
+def body(*items: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"input": [{"role": "user", "content": "Hi"}, *items], "tools": [TOOL], **more}
+
+
+def test_it_is_a_function_and_its_call_comes_back_as_the_clients() -> None:
+    request = read_request(body()).request
+    (tool,) = request.tools
+    assert (tool.name, tool.description, tool.parameters) == ("tool_search", "Searches.", SCHEMA)
+    call = ToolCall("c1", "tool_search", '{"query":"agents"}')
+    answer = write_response(Response("r", "m", (call,), Stop("tool_use")), created=1, request=request)
+    (item,) = answer["output"]
+    assert {name: value for name, value in item.items() if name != "id"} == {
+        name: value for name, value in CALL.items() if name != "id"
+    }
+
+
+def test_a_model_that_slips_asks_for_nothing() -> None:
+    request = read_request(body()).request
+    call = ToolCall("c1", "tool_search", '{"query": broken')
+    answer = write_response(Response("r", "m", (call,), Stop("tool_use")), created=1, request=request)
+    assert answer["output"][0]["arguments"] == {}
+
+
+def test_what_was_found_can_be_called() -> None:
+    request = read_request(body(CALL, OUTPUT)).request
+    assert [tool.name for tool in request.tools] == ["tool_search", "agents__spawn"]
+    assert request.messages[1:] == (
+        Message("assistant", (ToolCall("c1", "tool_search", '{"query":"agents"}'),)),
+        Message("user", (ToolResult("c1", (Text("Tools that can be called from now on: agents__spawn"),)),)),
+    )
+
+
+def test_nothing_found_is_told_as_such() -> None:
+    request = read_request(body(CALL, OUTPUT | {"tools": []})).request
+    assert request.messages[-1].parts == (ToolResult("c1", (Text("No tool was found."),)),)
+
+
+def test_of_a_search_that_the_vendor_made_the_tools_remain() -> None:
+    theirs = {"execution": "server", "call_id": None}
+    read = read_request(body(CALL | theirs, OUTPUT | theirs))
+    assert [tool.name for tool in read.request.tools] == ["tool_search", "agents__spawn"]
+    assert len(read.request.messages) == 1
+    assert {"input.tool_search_call", "input.tool_search_output"} <= set(read.dropped)
+
+
+def test_a_search_by_the_vendor_is_refused() -> None:
+    with pytest.raises(UnsupportedFeature, match="tool_search run at OpenAI only"):
+        read_request(body(tools=[{"type": "tool_search"}]))

@@ -1,0 +1,103 @@
+"""Thinking of another vendor, which a client brings back in our tags, on its way to a vendor that it was never of.
+
+Law: it goes, by name, and every other byte stays; a vendor's own thinking is never touched.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from nexus.protocols.clients import DIALECTS
+from nexus.wire import decode
+
+CUT: dict[str, tuple[str, bytes, bytes]] = {
+    "thinking": (
+        "messages",
+        b'{"model":"a","messages":[{"role":"user","content":"x"}, {"role":"assistant","content":['
+        b'{"type":"thinking","thinking":"t","signature":"nexus.gemini.c2ln"}, '
+        b'{"type":"text" ,"text":"\\u00e9 nexus."}]}]}',
+        b'{"model":"m","messages":[{"role":"user","content":"x"}, {"role":"assistant","content":['
+        b'{"type":"text" ,"text":"\\u00e9 nexus."}]}]}',
+    ),
+    "redacted thinking and a carrier": (
+        "messages",
+        b'{"model":"a","messages":[{"role":"assistant","content":[{"type":"redacted_thinking","data":"nexus.converse.x"},'
+        b'{"type":"thinking","thinking":"","signature":"nexus.next.gemini.x"},{"type":"tool_use","id":"t","input":{"a":1.0}}]}]}',
+        b'{"model":"m","messages":[{"role":"assistant","content":[{"type":"tool_use","id":"t","input":{"a":1.0}}]}]}',
+    ),
+    "thinking that its vendor did not sign": (
+        "messages",
+        b'{"model":"a","messages":[{"role":"assistant","content":['
+        b'{"type":"thinking","thinking":"t","signature":"nexus.none."},{"type":"text","text":"x"}]}]}',
+        b'{"model":"m","messages":[{"role":"assistant","content":[{"type":"text","text":"x"}]}]}',
+    ),
+    "nothing else in the message": (
+        "messages",
+        b'{"model":"a","messages":[{"role":"user","content":"x"},{"role":"assistant","content":['
+        b'{"type":"thinking","thinking":"t","signature":"nexus.gemini.c2ln"}]},{"role":"user","content":"y"}]}',
+        b'{"model":"m","messages":[{"role":"user","content":"x"},{"role":"user","content":"y"}]}',
+    ),
+    "reasoning items": (
+        "responses",
+        b'{"input":[{"role":"user","content":"x"},{"type":"reasoning","summary":[],"encrypted_content":"nexus.messages.s"},'
+        b'{"type":"reasoning","summary":[],"encrypted_content":"gAAAA"},{"type":"function_call","name":"f"}],"model":"a"}',
+        b'{"input":[{"role":"user","content":"x"},'
+        b'{"type":"reasoning","summary":[],"encrypted_content":"gAAAA"},{"type":"function_call","name":"f"}],"model":"m"}',
+    ),
+    "chat's details and what they tell twice": (
+        "chat",
+        b'{"model":"a","messages":[{"role":"assistant","reasoning_content":"t","reasoning_details":['
+        b'{"type":"reasoning.text","text":"t","signature":"nexus.messages.s"}],"content":"c"}]}',
+        b'{"model":"m","messages":[{"role":"assistant","content":"c"}]}',
+    ),
+    "the seal of a call": (
+        "chat",
+        b'{"model":"a","messages":[{"role":"assistant","content":null,"tool_calls":[{"id":"t","extra_content":'
+        b'{"nexus":{"seal":"nexus.converse.s"}}}]}]}',
+        b'{"model":"m","messages":[{"role":"assistant","content":null,"tool_calls":[{"id":"t"}]}]}',
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CUT)
+def test_what_is_foreign_goes(case: str) -> None:
+    dialect, raw, expected = CUT[case]
+    edited = DIALECTS[dialect].edit_request(raw, decode(raw), "m", ask_usage=False)
+    assert (edited.body, len(edited.dropped)) == (expected, 1)
+
+
+KEPT: dict[str, tuple[str, bytes]] = {
+    "own thinking": (
+        "messages",
+        b'{"model":"m","messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":"EqQ="}]}]}',
+    ),
+    "unsigned thinking, of a compatible server": (
+        "messages",
+        b'{"model":"m","messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":""}]}]}',
+    ),
+    "words that look like a tag": (
+        "messages",
+        b'{"model":"m","system":"nexus.gemini.x","messages":[{"role":"user","content":"nexus.gemini.x"}]}',
+    ),
+    "words in blocks": (
+        "messages",
+        b'{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"nexus.gemini.x"}]}]}',
+    ),
+    "own reasoning": ("responses", b'{"model":"m","input":[{"type":"reasoning","encrypted_content":"gAAAA"}]}'),
+    "a string as input": ("responses", b'{"model":"m","input":"nexus.gemini.x"}'),
+    "a vendor's details": (
+        "chat",
+        b'{"model":"m","messages":[{"role":"assistant","reasoning_content":"t","reasoning_details":[{"data":"x"}]}]}',
+    ),
+    "Google's own form": (
+        "chat",
+        b'{"model":"m","messages":[{"role":"assistant","tool_calls":[{"extra_content":{"google":{"thought_signature":"x"}}}]}]}',
+    ),
+}
+
+
+@pytest.mark.parametrize("case", KEPT)
+def test_everything_else_stays(case: str) -> None:
+    dialect, raw = KEPT[case]
+    edited = DIALECTS[dialect].edit_request(raw, decode(raw), "m", ask_usage=False)
+    assert (edited.body, edited.dropped) == (raw, ())

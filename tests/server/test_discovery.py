@@ -1,0 +1,103 @@
+"""What programs look at before their first call: is somebody there, and which models are there.
+
+Law: quick and without redirects; the former tells nothing and needs no credential, the latter tells what may be called.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anthropic
+import openai
+import pytest
+
+from nexus.settings import SettingsError, load
+from tests.conftest import Serve
+from tests.serving import CHAT, KEY, MESSAGES, Nexus
+from tools.fake_upstream import FakeUpstream
+
+MODELS = """
+[server.keys.alice]
+key = "nx-hushhush-alice-0123456789abcdef"
+models = ["v/gpt-4"]
+[llm.providers.v]
+type = "openai"
+api_key = "{key}"
+base_url = "{url}"
+[llm.providers.v.models.gpt-4]
+expose_as = "claude-gpt"
+display_name = "GPT 4"
+description = "Quick and cheap"
+[llm.providers.v.models.secret]
+"""
+ALICE = {"x-api-key": "nx-hushhush-alice-0123456789abcdef"}
+
+
+@pytest.fixture
+def house(serve: Serve, openai_upstream: FakeUpstream) -> Nexus:
+    return serve(MODELS.format(key=KEY, url=openai_upstream.base_url))
+
+
+@pytest.mark.parametrize("protocol", ["anthropic", "openai"])
+@pytest.mark.parametrize("path", ["", "/", "/api/hello"])
+def test_somebody_is_there(house: Nexus, protocol: str, path: str) -> None:
+    get = house.request("GET", f"/llm/{protocol}{path}")
+    head = house.request("HEAD", f"/llm/{protocol}{path}")
+    assert (get.status, get.json) == (200, {"message": "hello"})
+    assert (head.status, head.body) == (200, b"")
+
+
+def test_nothing_else_is_open(house: Nexus) -> None:
+    for path in ("/llm/anthropic/v1", "/llm/anthropic/api", "/llm/anthropic/api/hello/x", "/llm/anthropicx", "/"):
+        assert house.request("GET", path).status == 401, path
+
+
+def test_a_model_is_listed_and_called_under_its_second_name_too(house: Nexus) -> None:
+    with anthropic.Anthropic(base_url=house.anthropic, api_key=ALICE["x-api-key"]) as client:
+        page = client.models.list(limit=1000)
+        assert [model.id for model in page.data] == ["v/gpt-4", "claude-gpt"]
+        assert [model.display_name for model in page.data] == ["GPT 4", "GPT 4"]
+        assert page.data[1].to_dict()["description"] == "Quick and cheap"
+        assert client.models.retrieve("claude-gpt").id == "claude-gpt"
+        answer = client.messages.create(
+            model="claude-gpt", max_tokens=64, messages=[{"role": "user", "content": "Hello?"}]
+        )
+        assert answer.model == "claude-gpt"
+
+
+def test_openai_clients_too(house: Nexus) -> None:
+    with openai.OpenAI(base_url=house.openai, api_key=ALICE["x-api-key"]) as client:
+        assert [model.id for model in client.models.list()] == ["v/gpt-4", "claude-gpt"]
+    reply = house.chat({**CHAT, "model": "claude-gpt"}, ALICE)
+    assert (reply.status, reply.json["model"], reply.headers["x-nexus-route"]) == (200, "claude-gpt", "v/gpt-4")
+
+
+def test_what_may_not_be_called_is_not_listed(house: Nexus) -> None:
+    reply = house.request("GET", "/llm/anthropic/v1/models?limit=1000", headers=ALICE)
+    assert "secret" not in reply.body.decode()
+    assert house.messages({**MESSAGES, "model": "v/secret"}, ALICE).status == 403
+
+
+CLASHES = {
+    "another model's alias": ('[llm.providers.v.models.a]\nexpose_as = "b"\n[llm.providers.v.models.b]', "v/b"),
+    "another model in full": ('[llm.providers.v.models.a]\nexpose_as = "v/b"\n[llm.providers.v.models.b]', "v/b"),
+    "another model's second name": (
+        '[llm.providers.v.models.a]\nexpose_as = "x"\n[llm.providers.v.models.b]\nexpose_as = "x"',
+        "v/b",
+    ),
+}
+
+
+@pytest.mark.parametrize(("models", "other"), CLASHES.values(), ids=list(CLASHES))
+def test_a_name_stands_for_one_model(tmp_path: Path, models: str, other: str) -> None:
+    file = tmp_path / "nexus.toml"
+    file.write_text(f'[llm.providers.v]\ntype = "openai"\napi_key = "{KEY}"\n{models}\n')
+    with pytest.raises(SettingsError) as refused:
+        load(file, {})
+    assert any(f"expose_as: is also a name of {other}; a name stands" in str(line) for line in refused.value.problems)
+
+
+def test_its_own_alias_is_no_clash(tmp_path: Path) -> None:
+    file = tmp_path / "nexus.toml"
+    file.write_text(f'[llm.providers.v]\ntype = "openai"\napi_key = "{KEY}"\nmodels.a.expose_as = "a"\n')
+    load(file, {})

@@ -1,0 +1,208 @@
+"""What a vendor keeps: stored answers and conversations pass by their ids, to the one provider that has them.
+
+Law: method, path, query and bodies are the client's own on the way up, the vendor's own on the way down.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import openai
+import pytest
+
+from tests.conftest import Serve
+from tests.peers import Peer, read_request, whole
+from tests.serving import KEY, Nexus
+from tools.fake_upstream import FakeUpstream
+
+STORED = (
+    b'{ "id":"resp_1","object":"response","model":"gpt-4.1-2025-04-14" , "status":"completed","created_at":1,'
+    b'"output":[],"new_field":null,"usage":{"input_tokens":9,"output_tokens":3,"total_tokens":12}}'
+)
+DELETED = b'{"id":"resp_1","object":"response","deleted":true}'
+EVENTS = (
+    b"event: response.output_text.delta\n"
+    b'data: {"type":"response.output_text.delta","sequence_number":7,"delta":"x"}\n\n'
+    b'event: response.completed\ndata: {"type":"response.completed","sequence_number":8,"response":' + STORED + b"}\n\n"
+)
+
+
+@dataclass
+class Keeper:
+    """A vendor that keeps answers, and what it was asked."""
+
+    seen: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    status: str = "200 OK"
+    answer: bytes = STORED
+    kind: str = "Content-Type: application/json"
+
+    def __call__(self, sock: socket.socket) -> None:
+        while request := read_request(sock):
+            head, _, body = request.partition(b"\r\n\r\n")
+            first, *lines = head.decode().split("\r\n")
+            headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+            self.seen.append((first.removesuffix(" HTTP/1.1"), headers, body))
+            sock.sendall(whole(self.answer, self.kind, status=self.status))
+
+
+@dataclass
+class Place:
+    keeper: Keeper
+    url: str
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    keeper = Keeper()
+    with Peer(keeper) as peer:
+        yield Place(keeper, peer.url)
+
+
+def provider(name: str, url: str, more: str = "responses = true") -> str:
+    return f"""
+[llm.providers.{name}]
+type = "openai"
+api_key = "{KEY}"
+base_url = "{url}"
+{more}
+models.m = {{}}
+"""
+
+
+def test_everything_passes_untouched(serve: Serve, place: Place) -> None:
+    nexus = serve(provider("v", place.url))
+    asked = [
+        ("GET", "/responses/resp_1", b""),
+        ("GET", "/responses/resp_1?include%5B%5D=reasoning.encrypted_content", b""),
+        ("GET", "/responses/resp_1/input_items?limit=2&after=msg_1", b""),
+        ("POST", "/responses/resp_1/cancel", b""),
+        ("DELETE", "/responses/resp_1", b""),
+        ("POST", "/conversations", b'{ "items" : [] }'),
+        ("GET", "/conversations/conv_1/items/msg_2", b""),
+        ("DELETE", "/conversations/conv_1", b""),
+    ]
+    for method, path, body in asked:
+        reply = nexus.request(
+            method, f"/llm/openai/v1{path}", body, {"Content-Type": "application/json"} if body else {}
+        )
+        assert (reply.status, reply.body) == (200, STORED), path
+        assert reply.headers["x-nexus-route"] == "v/*"
+    assert [(seen, body) for seen, _, body in place.keeper.seen] == [
+        (f"{method} /v1{path}", body) for method, path, body in asked
+    ]
+    assert all(headers["authorization"] == f"Bearer {KEY}" for _, headers, _ in place.keeper.seen)
+    assert "content-type" not in place.keeper.seen[0][1]
+
+
+def test_the_sdk_reads_and_deletes(serve: Serve, place: Place) -> None:
+    nexus = serve(provider("v", place.url))
+    with openai.OpenAI(base_url=nexus.openai, api_key="unused", max_retries=0) as client:
+        assert client.responses.retrieve("resp_1").model == "gpt-4.1-2025-04-14", "the vendor's own answer, untouched"
+        place.keeper.answer = DELETED
+        client.responses.delete("resp_1")
+
+
+def test_a_stream_is_taken_up_again(serve: Serve, place: Place) -> None:
+    nexus = serve(provider("v", place.url))
+    place.keeper.answer, place.keeper.kind = EVENTS, "Content-Type: text/event-stream"
+    reply = nexus.request("GET", "/llm/openai/v1/responses/resp_1?stream=true&starting_after=6")
+    assert (reply.status, reply.body) == (200, EVENTS)
+    assert reply.headers["content-type"] == "text/event-stream"
+
+
+def test_the_vendors_error_is_the_clients(serve: Serve, place: Place) -> None:
+    nexus = serve(provider("v", place.url))
+    place.keeper.status, place.keeper.answer = "404 Not Found", b'{"error": {"message": "gone", "code": null}}'
+    reply = nexus.request("GET", "/llm/openai/v1/responses/resp_9")
+    assert (reply.status, reply.body) == (404, place.keeper.answer)
+
+
+def test_who_keeps_is_named_where_several_do(serve: Serve, place: Place) -> None:
+    nexus = serve(provider("v", place.url) + provider("w", place.url))
+    unnamed = nexus.request("GET", "/llm/openai/v1/responses/resp_1")
+    assert unnamed.status == 400
+    assert unnamed.json["error"]["message"] == "the header x-nexus-provider is missing; it names one of: v, w"
+    named = nexus.request("GET", "/llm/openai/v1/responses/resp_1", headers={"x-nexus-provider": "w"})
+    assert (named.status, named.headers["x-nexus-route"]) == (200, "w/*")
+    wrong = nexus.request("GET", "/llm/openai/v1/responses/resp_1", headers={"x-nexus-provider": "x"})
+    assert wrong.status == 404
+    assert "there is: v, w" in wrong.json["error"]["message"]
+    assert "x-nexus-provider" not in place.keeper.seen[0][1]
+
+
+def test_where_nobody_keeps(serve: Serve, openai_upstream: FakeUpstream) -> None:
+    nexus = serve(provider("v", openai_upstream.base_url, ""))
+    for method in ("GET", "DELETE"):
+        reply = nexus.request(method, "/llm/openai/v1/responses/resp_1")
+        assert (reply.status, reply.headers["x-nexus-error"]) == (404, "not_found")
+    assert openai_upstream.requests == []
+
+
+def test_the_demo_keeps_nothing(serve: Serve) -> None:
+    nexus = serve('[llm.providers.demo]\ntype = "echo"\nmodels.echo = {}\n')
+    assert nexus.request("GET", "/llm/openai/v1/responses/resp_1").status == 404
+    body = {"model": "demo/echo", "input": "Hi"}
+    assert nexus.post("/llm/openai/v1/responses/compact", body).status == 400
+
+
+def test_a_key_sees_only_the_providers_whose_models_it_may_use(serve: Serve, place: Place) -> None:
+    keys = """
+[server.keys.alice]
+key = "nx-hushhush-alice-0123456789abcdef"
+models = ["other/*"]
+[server.keys.bob]
+key = "nx-hushhush-bob-0123456789abcdefgh"
+models = ["v/*"]
+"""
+    nexus = serve(keys + provider("v", place.url))
+    path = "/llm/openai/v1/responses/resp_1"
+    assert nexus.request("GET", path).status == 401
+    assert nexus.request("GET", path, headers={"x-api-key": "nx-hushhush-alice-0123456789abcdef"}).status == 404
+    assert nexus.request("GET", path, headers={"x-api-key": "nx-hushhush-bob-0123456789abcdefgh"}).status == 200
+    assert len(place.keeper.seen) == 1
+    assert place.keeper.seen[0][1]["authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize(
+    "path", ["/responses/a%2Fb", "/responses/../models", "/responses/resp_1/other", "/conversations/a/items/b/c"]
+)
+def test_no_other_path_of_the_vendor_opens(serve: Serve, place: Place, path: str) -> None:
+    nexus = serve(provider("v", place.url))
+    assert nexus.request("GET", f"/llm/openai/v1{path}").status == 404
+    assert place.keeper.seen == []
+
+
+def test_other_methods_are_refused(serve: Serve, place: Place) -> None:
+    nexus = serve(provider("v", place.url))
+    reply = nexus.request("PUT", "/llm/openai/v1/responses/resp_1")
+    assert (reply.status, reply.headers["allow"]) == (405, "GET, POST, DELETE")
+
+
+class TestCompaction:
+    """``/responses/compact`` names a model, so it goes where the model is."""
+
+    BODY = b'{"model": "v/m", "input": [{"role": "user", "content": "Hi"}], "instructions": null}'
+
+    def test_it_passes_where_the_vendor_has_it(self, serve: Serve, place: Place) -> None:
+        nexus = serve(provider("v", place.url))
+        place.keeper.answer = b'{"id":"resp_2","object":"response.compaction","output":[],"usage":{"input_tokens":5}}'
+        reply = nexus.post("/llm/openai/v1/responses/compact", self.BODY)
+        assert (reply.status, reply.body) == (200, place.keeper.answer)
+        assert place.keeper.seen[0][0] == "POST /v1/responses/compact"
+        assert place.keeper.seen[0][2] == self.BODY.replace(b"v/m", b"m")
+
+    def test_it_is_refused_by_name_elsewhere(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
+        nexus = serve(provider("v", openai_upstream.base_url, ""))
+        reply = nexus.post("/llm/openai/v1/responses/compact", self.BODY)
+        assert (reply.status, reply.json["error"]["param"]) == (400, "model")
+        assert "cannot compact" in reply.json["error"]["message"]
+        assert openai_upstream.requests == []
+
+
+def test_an_answer_is_not_booked_twice(serve: Serve, place: Place) -> None:
+    nexus: Nexus = serve(provider("v", place.url))
+    assert nexus.request("GET", "/llm/openai/v1/responses/resp_1").json["usage"] == json.loads(STORED)["usage"]
+    assert nexus.house.gateway.spending.limits.open == 0
