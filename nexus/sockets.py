@@ -108,9 +108,12 @@ class _Bound(HTTPConnection):
     """The half that both schemes share."""
 
     binding: Binding | None = None
+    once = False
+    """Whether the request asked the other side to close; nobody waits for it to do so."""
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         self.binding = current.binding
+        self.once = (kwargs.get("headers") or {}).get("connection") == "close"
         if self.sock is None:
             self.connect()
         if self.sock is not None:
@@ -159,6 +162,8 @@ class _Releasing(HTTPConnectionPool):
     def _put_conn(self, conn: Any) -> None:
         if isinstance(conn, _Bound):
             conn.release()
+            if conn.once:
+                conn.close()
         super()._put_conn(conn)
 
 

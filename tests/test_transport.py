@@ -184,6 +184,15 @@ def test_a_connection_not_read_to_the_end_never_serves_again(no_leak: None) -> N
             assert peer.accepted == turn
 
 
+def test_a_connection_that_was_asked_to_close_never_serves_again(no_leak: None) -> None:
+    """However long the vendor takes to close it."""
+    once_only = {"content-type": "application/json", "connection": "close"}
+    with Peer(always(whole(b"x"))) as peer, transport() as one:
+        for turn in (1, 2):
+            assert read_all(one.send(post(peer.url, headers=once_only), Cancel())) == b"x"
+            assert peer.accepted == turn
+
+
 def test_closing_twice_is_harmless() -> None:
     with Peer(always(whole(b"x"))) as peer, transport() as one:
         reply = one.send(post(peer.url), Cancel())

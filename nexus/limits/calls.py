@@ -1,7 +1,7 @@
-"""How often anybody may call: all together, and each address by itself.
+"""How many requests may come, refused ones too: of all together, and of each address by itself.
 
-Law: both are decided as one step, so that a call which the address's limit refuses costs the house nothing. Addresses
-are counted as networks that one party holds: an IPv6 address by its first 64 bits, IPv4 in IPv6 as IPv4.
+Law: both are decided as one step, so that a request which the address's limit refuses costs the house nothing.
+Addresses are counted as networks that one party holds: an IPv6 address by its first 64 bits, IPv4 in IPv6 as IPv4.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class CallLimits:
         return self._overall is not None or self._per_ip is not None
 
     def admit(self, address: str) -> None:
-        """Counts one call. Raises LimitExceeded, or Overloaded where the store cannot decide."""
+        """Counts one request. Raises LimitExceeded, or Overloaded where the store cannot decide."""
         claims = self._claims(address)
         decision = self.store.reserve(claims) if claims else None
         if isinstance(decision, Refused):

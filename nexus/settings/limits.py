@@ -73,10 +73,10 @@ class RateLimits(Table):
 
 
 class RequestLimit(Table):
-    """``limit`` calls in any stretch of time as long as ``interval``."""
+    """``limit`` requests in any stretch of time as long as ``interval``."""
 
     limit: Limit
-    """Calls."""
+    """Requests."""
 
     interval: PositiveDuration
     """Length of the window, which slides."""
@@ -208,7 +208,7 @@ else:
 
 
 class RequestLimits(_WithGlobal):
-    """``[server.rate_limits]``: how often anybody may call, whoever it is."""
+    """``[server.rate_limits]``: how many requests may come, of any kind, whoever sends them."""
 
     enabled: bool = True
     """Whether ``global`` and ``per_ip`` are kept; limits per user are kept in either case."""
