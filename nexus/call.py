@@ -65,10 +65,10 @@ class Tags:
 
     @classmethod
     def of(cls, headers: Mapping[str, str]) -> Tags:
-        """Source: Claude Code's gateway protocol; Codex names its session alone."""
+        """Source: Claude Code's gateway protocol; what Codex 0.169 sends, where a thread is an agent's."""
         return cls(
-            session=_tag(headers, "x-claude-code-session-id") or _tag(headers, "session_id"),
-            agent=_tag(headers, "x-claude-code-agent-id"),
+            session=_tag(headers, "x-claude-code-session-id") or _tag(headers, "session-id"),
+            agent=_tag(headers, "x-claude-code-agent-id") or _tag(headers, "thread-id"),
             parent_agent=_tag(headers, "x-claude-code-parent-agent-id"),
             request_class=_tag(headers, "x-claude-code-request-class"),
         )

@@ -18,8 +18,8 @@ def test_claude_code_tells_all() -> None:
     assert Tags.of(CLAUDE_CODE) == Tags("0b5c7c1e-6f0a-4b0e-9a55-6a1d6a1d0001", "agent-2", "agent-1", "subagent")
 
 
-def test_codex_tells_its_session() -> None:
-    assert Tags.of({"session_id": "s-1"}) == Tags(session="s-1")
+def test_codex_tells_its_session_and_its_thread() -> None:
+    assert Tags.of({"session-id": "s-1", "thread-id": "t-1"}) == Tags(session="s-1", agent="t-1")
 
 
 def test_others_tell_nothing() -> None:
