@@ -57,6 +57,7 @@ def make_app(house: House) -> Application:
             add(f"{base}/v1/models/(.+)", ModelHandler, dialects[0])
             add(f"{base}(?:/|{hello.PATH})?", hello.HelloHandler, dialects[0])
             add(f"{base}(?:/.*)?", UnknownPath, dialects[0])
+        add(re.escape(hello.PATH), hello.HelloHandler, chat.DIALECT)
     add(".*", UnknownPath, chat.DIALECT)
     return Application(specs, log_function=_no_log)
 

@@ -47,6 +47,10 @@ def test_somebody_is_there(house: Nexus, protocol: str, path: str) -> None:
     assert (head.status, head.body) == (200, b"")
 
 
+def test_at_the_root_too(house: Nexus) -> None:
+    assert house.request("HEAD", "/api/hello").status == 200
+
+
 def test_nothing_else_is_open(house: Nexus) -> None:
     for path in ("/llm/anthropic/v1", "/llm/anthropic/api", "/llm/anthropic/api/hello/x", "/llm/anthropicx", "/"):
         assert house.request("GET", path).status == 401, path
