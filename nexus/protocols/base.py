@@ -111,8 +111,8 @@ class Dialect(ABC):
         """The body of an error reply."""
 
     @abstractmethod
-    def error_frame(self, error: NexusError, request_id: str) -> bytes:
-        """The event that ends a broken stream."""
+    def error_frame(self, error: NexusError, request_id: str, *, begun: bool) -> bytes:
+        """What ends a broken stream; ``begun`` says that it had an event of an answer."""
 
     def keepalive(self, headers: Mapping[str, str], events: int) -> bytes:
         """What the gateway sends into a silent stream of so many events to the client with these headers."""

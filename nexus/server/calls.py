@@ -209,7 +209,7 @@ class CallHandler(BaseHandler):
             self.answer_error(error)
             return
         try:
-            await self._flush(call, self.dialect.error_frame(error, self.id))
+            await self._flush(call, self.dialect.error_frame(error, self.id, begun=call.tap.events > 0))
         except StreamClosedError:
             return
         # Ending the chunked body properly would make a broken answer look whole to whoever ignores the event.

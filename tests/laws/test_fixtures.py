@@ -72,7 +72,7 @@ def test_a_cut_anywhere_is_told(client: str, name: str) -> None:
 def check_broken(client: str, written: bytes, error: NexusError) -> None:
     """All is closed and nothing ends, and the server's last word is the failure, of this very answer."""
     check_stream(client, written, ended=False)
-    last = DIALECTS[client].error_frame(error, call(client, stream=True).id)
+    last = DIALECTS[client].error_frame(error, call(client, stream=True).id, begun=True)
     match client:
         case "responses" if frames(written):
             check_failure(frames(written + last))

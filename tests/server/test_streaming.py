@@ -9,7 +9,7 @@ import http.client
 import json
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import openai
@@ -147,6 +147,20 @@ class TestPings:
             ]
             go.set()
             assert rest(response)[1]
+
+    def test_a_responses_stream_that_never_began_begins_for_its_error(
+        self, serve: Serve, openai_upstream: FakeUpstream
+    ) -> None:
+        """OpenAI's SDK shows no error that comes before ``response.created``."""
+        nexus = serve(QUICK + openai_config(openai_upstream.base_url))
+        openai_upstream.next(Behaviour(status=429, delay=0.3, message="slow down, said the vendor"))
+        told: list[tuple[str, str]] = []
+        client = openai.OpenAI(base_url=nexus.openai, api_key="unused", max_retries=0)
+        with client, client.responses.stream(model="openai/smart", input="Hi") as stream, suppress(openai.APIError):
+            for event in stream:
+                told.append((event.type, getattr(event, "message", "")))
+        assert [kind for kind, _ in told][:2] == ["response.created", "error"]
+        assert "slow down, said the vendor" in told[1][1]
 
     def test_a_call_that_is_not_streamed_gets_none(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
         nexus = serve(QUICK + openai_config(openai_upstream.base_url))

@@ -41,7 +41,7 @@ class Messages(Dialect):
     def write_error(self, error: NexusError, request_id: str) -> bytes:
         return errors.write_error(error, request_id)
 
-    def error_frame(self, error: NexusError, request_id: str) -> bytes:
+    def error_frame(self, error: NexusError, request_id: str, *, begun: bool) -> bytes:
         return frame(errors.write_in_band(error, request_id), "error")
 
     def write_model(self, card: ModelCard) -> dict[str, Json]:

@@ -57,8 +57,8 @@ class Responses(Dialect):
     def write_error(self, error: NexusError, request_id: str) -> bytes:
         return errors.write_error(error, request_id)
 
-    def error_frame(self, error: NexusError, request_id: str) -> bytes:
-        return errors.write_frames(error, request_id, self.id_prefix + request_id.removeprefix("req_"))
+    def error_frame(self, error: NexusError, request_id: str, *, begun: bool) -> bytes:
+        return errors.write_frames(error, self.id_prefix + request_id.removeprefix("req_"), begun=begun)
 
     def write_count(self, tokens: int) -> dict[str, Json]:
         return {"object": "response.input_tokens", "input_tokens": tokens}

@@ -39,8 +39,8 @@ BEYOND = 2_000_000_000
 """A sequence number that no stream reaches."""
 
 
-def write_frames(error: NexusError, request_id: str, response_id: str) -> bytes:
-    """The end of a stream whose head has gone out."""
+def write_frames(error: NexusError, response_id: str, *, begun: bool) -> bytes:
+    """The end of a stream whose head has gone out; the SDK takes it only behind a beginning."""
     code, message = _said(error)
     told: dict[str, Json] = {"code": code, "message": message, "param": error.param}
     failed = {
@@ -61,7 +61,9 @@ def write_frames(error: NexusError, request_id: str, response_id: str) -> bytes:
         "top_p": None,
         "usage": None,
     }
-    return _event("error", BEYOND, told) + _event("response.failed", BEYOND + 1, {"response": failed})
+    beginning = failed | {"status": "in_progress", "error": None}
+    created = b"" if begun else _event("response.created", 0, {"response": beginning})
+    return created + _event("error", BEYOND, told) + _event("response.failed", BEYOND + 1, {"response": failed})
 
 
 def _said(error: NexusError) -> tuple[str, str]:

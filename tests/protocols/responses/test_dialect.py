@@ -69,7 +69,7 @@ def answered(body: bytes) -> Answered:
     ],
 )
 def test_the_end_of_a_broken_stream(error: Any, code: str, message: str) -> None:
-    first, second = frames(DIALECT.error_frame(error, "req_abc"))
+    first, second = frames(DIALECT.error_frame(error, "req_abc", begun=True))
     assert (first["type"], first["code"], first["message"]) == ("error", code, message)
     assert second["type"] == "response.failed"
     assert second["response"]["id"] == "resp_abc", "the id that a translation gives"
