@@ -27,7 +27,10 @@ def encode(value: Json) -> bytes:
 
 def mapping(value: object) -> Mapping[str, Json]:
     """The JSON object, or an empty one."""
-    return value if isinstance(value, Mapping) else {}
+    # The two that JSON nearly always has here; asking for any Mapping takes ten times as long.
+    if isinstance(value, dict):
+        return value
+    return value if value is not None and isinstance(value, Mapping) else {}
 
 
 def sequence(value: object) -> Sequence[Json]:

@@ -5,6 +5,7 @@ Law: pure. What cannot be read is passed over for the next best answer, and the 
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Sequence
 
@@ -25,15 +26,24 @@ def client_ip(settings: ClientIpSettings, headers: HeaderLines, peer: str) -> st
     return read_ip(peer) or peer
 
 
+LONGEST = 64
+"""Characters of an address with its port and brackets, and some more."""
+
+
 def read_ip(text: str) -> str | None:
     """An address in its one spelling, with or without a port; None for anything else."""
     host = text.strip()
+    return _read(host) if len(host) <= LONGEST else None
+
+
+@functools.lru_cache(1024)
+def _read(host: str) -> str | None:
     if host.startswith("["):
         host = host[1:].partition("]")[0]
     elif host.count(":") == 1:
         host = host.partition(":")[0]
     # A zone can be any text, so that one machine could pass for many.
-    if "%" in host or len(host) > 64:
+    if "%" in host:
         return None
     try:
         ip = ipaddress.ip_address(host)

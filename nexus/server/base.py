@@ -9,6 +9,7 @@ import logging
 import math
 import time
 import uuid
+from functools import cached_property
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
@@ -64,8 +65,14 @@ class BaseHandler(RequestHandler):
             self.finish()
             return
         guards.check_page(self.request)
-        await self.house.admit(guards.caller_ip(self.request))
+        if self.house.counts_requests:
+            await self.house.admit(self.caller)
         self.identity = await guards.identify(self.request)
+
+    @cached_property
+    def caller(self) -> str:
+        """The address that the request came from."""
+        return self.house.guards.caller_ip(self.request)
 
     def compute_etag(self) -> None:
         return None

@@ -221,7 +221,7 @@ class CallHandler(BaseHandler):
 
     def on_finish(self) -> None:
         if not self.logged:
-            log_refusal(self.id, self.house.guards.caller_ip(self.request), self.dialect.name, self.get_status())
+            log_refusal(self.id, self.caller, self.dialect.name, self.get_status())
 
     def _finish_call(self, call: Call) -> None:
         self.house.leave(call)
@@ -258,7 +258,7 @@ class CallHandler(BaseHandler):
         return Call(
             id=self.id,
             dialect=self.dialect.name,
-            caller=self.house.guards.caller_ip(self.request),
+            caller=self.caller,
             identity=self.identity,
             headers=headers,
             query=self.request.query,

@@ -27,11 +27,14 @@ class House:
     calls: dict[str, Call] = field(default_factory=dict)
     _empty: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def counts_requests(self) -> bool:
+        """Whether ``admit`` has anything to say."""
+        return self.gateway.spending.counts_requests
+
     async def admit(self, address: str) -> None:
         """Counts a request before anybody asks who sent it. Raises LimitExceeded and Overloaded."""
         spending = self.gateway.spending
-        if not spending.counts_requests:
-            return
         if not spending.blocks:
             spending.admit(address)
             return

@@ -156,6 +156,8 @@ def _trace(record: logging.LogRecord) -> str:
 def _logfmt(value: object) -> str:
     if isinstance(value, str):
         return value if value.isprintable() and _BARE.fullmatch(value) else f'"{_quoted(value)}"'
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
     text = _json(value)
     return text if _BARE.fullmatch(text) else f'"{_quoted(text)}"'
 
