@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.peers import no_leak as no_leak
@@ -18,6 +20,10 @@ from tests.watch import nothing_leaks as nothing_leaks
 from tools.fake_upstream import FakeUpstream
 
 Serve = Callable[..., Nexus]
+
+# The same cases in every run, so that CI never judges by luck; ``NEXUS_LAWS=1`` looks at others.
+hypothesis.settings.register_profile("same", derandomize=not os.environ.get("NEXUS_LAWS"), database=None)
+hypothesis.settings.load_profile("same")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -204,7 +204,8 @@ def _merged(base: Mapping[str, Json], more: Json, path: str) -> Mapping[str, Jso
         elif key == "properties":
             out[key] = _merged(mapping(out[key]), value, path)
         elif key == "required":
-            out[key] = [*out[key], *(name for name in sequence(value) if name not in out[key])]
+            known = sequence(out[key])
+            out[key] = [*known, *(name for name in sequence(value) if name not in known)]
         else:
             raise UnsupportedFeature(f"{path}: allOf or $ref combine different values of {key!r}", param=path)
     return out

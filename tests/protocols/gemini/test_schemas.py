@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from google.genai import types
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nexus.conversation import Request, Tool
@@ -193,6 +193,7 @@ junk = st.recursive(
 
 @settings(deadline=None)
 @given(junk)
+@example({"allOf": [{"required": None}], "required": []})
 def test_no_schema_crashes_the_writer(schema: Any) -> None:
     try:
         write_schema(schema, "p", [])
