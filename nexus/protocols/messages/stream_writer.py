@@ -8,8 +8,7 @@ acts on one that has stopped. Source: anthropic.types.RawMessageStreamEvent.
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from nexus.conversation import Reasoning, Refusal, Seal, Text, ToolCall
 from nexus.events import (
@@ -28,6 +27,7 @@ from nexus.protocols.messages.response import carried_before, message_id
 from nexus.protocols.messages.seals import OWN, PREVIOUS, carrier, thinking_block, write_signature
 from nexus.protocols.messages.stops import write_stop
 from nexus.protocols.messages.usage import write_delta_usage, write_usage
+from nexus.protocols.one_by_one import OneByOne
 from nexus.protocols.sse import frame
 from nexus.usage import Usage
 from nexus.wire import Json, encode
@@ -40,15 +40,6 @@ _DELTA = {
 }
 
 
-@dataclass(slots=True)
-class _Waiting:
-    """A part that has started behind an open one: its pieces, and its end if that has come."""
-
-    start: PartStart
-    pieces: list[str] = field(default_factory=list)
-    end: PartEnd | None = None
-
-
 class StreamWriter:
     """``include_usage`` changes nothing: this dialect always tells."""
 
@@ -56,23 +47,26 @@ class StreamWriter:
         self._model = model
         self._id = message_id(response_id)
         self._block = 0
-        self._current: PartStart | None = None
-        self._queue: deque[_Waiting] = deque()
+        self._part: StreamPart = Text("")
+        self._order = OneByOne()
         self._usage = Usage()
         self._refused = False
         self._owed: dict[str, Json] | None = None
 
     def write(self, event: Event) -> bytes:
+        return b"".join(map(self._write, self._order.feed(event)))
+
+    def _write(self, event: Event) -> bytes:
         match event:
             case ResponseStart(usage=usage):
                 self._usage = usage
                 return self._message_start(usage)
             case PartStart():
-                return self._part_start(event)
-            case PartDelta():
-                return self._part_delta(event)
-            case PartEnd():
-                return self._part_end(event)
+                return self._open(event.part)
+            case PartDelta(text=words):
+                return self._delta(self._part, words)
+            case PartEnd(seal=seal):
+                return self._close(self._part, seal)
             case UsageUpdate(usage=usage):
                 self._usage = usage
                 return b""
@@ -96,42 +90,11 @@ class StreamWriter:
         }
         return _frame("message_start", message=message)
 
-    def _part_start(self, event: PartStart) -> bytes:
-        self._refused = self._refused or isinstance(event.part, Refusal)
-        if self._current is not None:
-            self._queue.append(_Waiting(event))
-            return b""
-        return self._open(event)
-
-    def _part_delta(self, event: PartDelta) -> bytes:
-        if self._current is not None and self._current.index == event.index:
-            return self._delta(self._current.part, event.text)
-        self._waiting(event.index).pieces.append(event.text)
-        return b""
-
-    def _part_end(self, event: PartEnd) -> bytes:
-        if self._current is None or self._current.index != event.index:
-            self._waiting(event.index).end = event
-            return b""
-        written = [self._close(self._current.part, event.seal)]
-        while self._queue and self._current is None:
-            written.append(self._resume(self._queue.popleft()))
-        return b"".join(written)
-
-    def _waiting(self, index: int) -> _Waiting:
-        return next(waiting for waiting in self._queue if waiting.start.index == index)
-
-    def _resume(self, waiting: _Waiting) -> bytes:
-        part = waiting.start.part
-        written = self._open(waiting.start) + self._delta(part, "".join(waiting.pieces))
-        return written if waiting.end is None else written + self._close(part, waiting.end.seal)
-
-    def _open(self, event: PartStart) -> bytes:
+    def _open(self, part: StreamPart) -> bytes:
         """The start of the part's block, after the carrier of its seal, and what it already holds."""
-        part = event.part
+        self._part, self._refused = part, self._refused or isinstance(part, Refusal)
         owed, self._owed = [] if self._owed is None else [self._owed], None
         before = b"".join(self._whole(block) for block in [*owed, *carried_before(_early_seal(part))])
-        self._current = event
         if _is_redacted(part):
             # Its block is one event, and what it holds may be known at its end only.
             return before
@@ -171,7 +134,6 @@ class StreamWriter:
     def _block_stop(self) -> bytes:
         stop = _frame("content_block_stop", index=self._block)
         self._block += 1
-        self._current = None
         return stop
 
     def _message_end(self, event: ResponseEnd) -> bytes:

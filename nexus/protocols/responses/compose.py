@@ -9,9 +9,6 @@ that ended too early is incomplete. Source: openai.types.responses.ResponseStrea
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
-
 from nexus.conversation import Reasoning, Refusal, Request, Seal
 from nexus.events import (
     Event,
@@ -24,6 +21,7 @@ from nexus.events import (
     ResponseStart,
     UsageUpdate,
 )
+from nexus.protocols.one_by_one import OneByOne
 from nexus.protocols.responses.items import ItemComposer, ReasoningComposer, Told, item_composer
 from nexus.protocols.responses.seals import HERE, NEXT, PREVIOUS, pack_carrier
 from nexus.protocols.responses.shell import write_shell
@@ -32,15 +30,6 @@ from nexus.protocols.responses.tools import Names
 from nexus.protocols.responses.usage import write_usage
 from nexus.usage import Usage
 from nexus.wire import Json
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """A part that has started behind an open one: its pieces, and its end if that has come."""
-
-    start: PartStart
-    pieces: list[str] = field(default_factory=list)
-    end: PartEnd | None = None
 
 
 class Composer:
@@ -53,21 +42,25 @@ class Composer:
         self._names = Names(request)
         self._current: tuple[PartStart, ItemComposer] | None = None
         self._ended: tuple[PartStart, ItemComposer, Seal | None] | None = None
-        self._queue: deque[_Waiting] = deque()
+        self._order = OneByOne()
         self._usage = Usage()
         self._refused = False
 
     def add(self, event: Event) -> list[Told]:
+        return [told for due in self._order.feed(event) for told in self._add(due)]
+
+    def _add(self, event: Event) -> list[Told]:
         match event:
             case ResponseStart(usage=usage):
                 self._usage = usage
                 return [self._lifecycle("response.created"), self._lifecycle("response.in_progress")]
             case PartStart():
-                return self._start(event)
-            case PartDelta():
-                return self._delta(event)
-            case PartEnd():
-                return self._end(event)
+                return self._open(event)
+            case PartDelta(text=words):
+                return self._say(words)
+            case PartEnd(seal=seal):
+                self._close(seal)
+                return []
             case UsageUpdate(usage=usage):
                 self._usage = usage
                 return []
@@ -79,36 +72,8 @@ class Composer:
     def _lifecycle(self, kind: str) -> Told:
         return Told(kind, {"response": dict(self.response)})
 
-    def _start(self, event: PartStart) -> list[Told]:
-        self._refused = self._refused or isinstance(event.part, Refusal)
-        if self._current is not None:
-            self._queue.append(_Waiting(event))
-            return []
-        return self._open(event)
-
-    def _delta(self, event: PartDelta) -> list[Told]:
-        if self._current is not None and self._current[0].index == event.index:
-            return self._say(event.text)
-        self._waiting(event.index).pieces.append(event.text)
-        return []
-
-    def _end(self, event: PartEnd) -> list[Told]:
-        if self._current is None or self._current[0].index != event.index:
-            self._waiting(event.index).end = event
-            return []
-        self._close(event.seal)
-        told: list[Told] = []
-        while self._queue and self._current is None:
-            waiting = self._queue.popleft()
-            told += self._open(waiting.start) + self._say("".join(waiting.pieces))
-            if waiting.end is not None:
-                self._close(waiting.end.seal)
-        return told
-
-    def _waiting(self, index: int) -> _Waiting:
-        return next(waiting for waiting in self._queue if waiting.start.index == index)
-
     def _open(self, event: PartStart) -> list[Told]:
+        self._refused = self._refused or isinstance(event.part, Refusal)
         told = self._release(whole=True)
         composer = item_composer(event.part, self._names, self._stem)
         self._current = (event, composer)
