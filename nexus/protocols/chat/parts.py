@@ -8,14 +8,13 @@ content part params; OpenRouter's prompt caching guide for ``cache_control``.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable, Mapping
 
 from nexus.conversation import Audio, CacheHint, Document, Image, Inline, Link, Part, Refusal, Text
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.chat.guards import need_object, need_string, read_string
 from nexus.protocols.codec import data_url, read_url
+from nexus.protocols.files import UNNAMED, file_part, is_textual, read_text_file
 from nexus.wire import Json, text
 
 USER = frozenset({"text", "image_url", "input_audio", "file"})
@@ -33,8 +32,6 @@ AUDIO_TYPES: Mapping[str, str] = {
     "aiff": "audio/aiff",
 }
 _AUDIO_FORMATS = {media: name for name, media in AUDIO_TYPES.items()} | {"audio/mp3": "mp3", "audio/x-wav": "wav"}
-_TEXTUAL = frozenset({"application/json", "application/xml", "application/yaml", "application/x-yaml"})
-_UNNAMED = "document.pdf"
 
 
 def read_content(value: Json, path: str, allowed: frozenset[str]) -> list[Part]:
@@ -72,7 +69,7 @@ def _read_image(part: Mapping[str, Json], path: str) -> Part:
     source = read_url(need_string(image, "url", f"{path}.url"), param=f"{path}.url")
     cache = read_cache(part, path)
     if isinstance(source, Inline) and not source.media_type.startswith("image/"):
-        return _document(source, None, cache, f"{path}.url")
+        return file_part(source, None, cache, f"{path}.url")
     return Image(source, read_string(image, "detail", f"{path}.detail"), cache)
 
 
@@ -97,28 +94,7 @@ def _read_file(part: Mapping[str, Json], path: str) -> Part:
     if not data.startswith(("data:", "http")) and (title or "").lower().endswith(".pdf"):
         data = f"data:application/pdf;base64,{data}"
     source = read_url(data, param=f"{path}.file_data")
-    return _document(source, title, read_cache(part, path), f"{path}.file_data")
-
-
-def _document(source: Inline | Link, title: str | None, cache: CacheHint | None, path: str) -> Part:
-    if isinstance(source, Link) or source.media_type == "application/pdf":
-        return Document(source, title, cache=cache)
-    if source.media_type.startswith("image/"):
-        return Image(source, cache=cache)
-    if is_textual(source.media_type):
-        return Document(Text(read_text_file(source, path)), title, cache=cache)
-    raise UnsupportedFeature(f"{path}: files of type {source.media_type} cannot be translated", param=path)
-
-
-def is_textual(media_type: str) -> bool:
-    return media_type.startswith("text/") or media_type in _TEXTUAL
-
-
-def read_text_file(source: Inline, path: str) -> str:
-    try:
-        return base64.b64decode(source.data, validate=True).decode()
-    except (binascii.Error, ValueError) as error:
-        raise InvalidRequest(f"{path}: expected base64 of UTF-8 text", param=path) from error
+    return file_part(source, title, read_cache(part, path), f"{path}.file_data")
 
 
 _READERS: Mapping[str, Callable[[Mapping[str, Json], str], Part]] = {
@@ -187,7 +163,7 @@ def _write_document(part: Document, path: str) -> list[dict[str, Json]]:
     if isinstance(source, Text) or is_textual(source.media_type):
         words = source.text if isinstance(source, Text) else read_text_file(source, path)
         return [{"type": "text", "text": "\n\n".join(filter(None, (part.title, part.context, words)))}]
-    file = {"filename": part.title or _UNNAMED, "file_data": data_url(source)}
+    file = {"filename": part.title or UNNAMED, "file_data": data_url(source)}
     context = [{"type": "text", "text": part.context}] if part.context else []
     return [*context, {"type": "file", "file": file}]
 

@@ -8,15 +8,15 @@ default. Sources: openai.types.responses input and output content params.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from nexus.conversation import Audio, CacheHint, Document, Image, Inline, Link, Part, Refusal, Text
-from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.errors import UnsupportedFeature
+from nexus.protocols.checks import Body, a_string, an_object, maybe_string, wrong
 from nexus.protocols.codec import data_url, read_url
-from nexus.protocols.responses.checks import Body, Drops, a_name, a_string, an_object, maybe_string, wrong
+from nexus.protocols.files import UNNAMED, file_part, is_textual, read_text_file
+from nexus.protocols.responses.checks import Drops, a_name
 from nexus.wire import Json
 
 USER = frozenset({"input_text", "input_image", "input_file", "input_audio"})
@@ -26,9 +26,7 @@ RESULT = frozenset({"input_text", "input_image", "input_file"})
 
 _AUDIO = {"wav": "audio/wav", "mp3": "audio/mpeg"}
 _AUDIO_FORMATS = {media: name for name, media in _AUDIO.items()}
-_TEXTUAL = frozenset({"application/json", "application/xml", "application/yaml", "application/x-yaml"})
 _LIFETIMES: Mapping[str | None, CacheHint] = {None: "5m", "30m": "1h", "12h": "1h"}
-_UNNAMED = "document.pdf"
 
 
 def read_content(value: Json, path: str, allowed: frozenset[str], drops: Drops) -> list[Part]:
@@ -79,7 +77,7 @@ def _read_image(wire: Body, path: str) -> Part:
     source = read_url(a_name(wire, "image_url", path), param=f"{path}.image_url")
     cache = _read_cache(wire, path)
     if isinstance(source, Inline) and not source.media_type.startswith("image/"):
-        return _document(source, None, cache, f"{path}.image_url")
+        return file_part(source, None, cache, f"{path}.image_url")
     return Image(source, maybe_string(wire, "detail", path), cache)
 
 
@@ -87,11 +85,11 @@ def _read_file(wire: Body, path: str) -> Part:
     _refuse_stored(wire, path, "file_data or file_url")
     title, cache = maybe_string(wire, "filename", path), _read_cache(wire, path)
     if (url := maybe_string(wire, "file_url", path)) is not None:
-        return _document(read_url(url, param=f"{path}.file_url"), title, cache, f"{path}.file_url")
+        return file_part(read_url(url, param=f"{path}.file_url"), title, cache, f"{path}.file_url")
     data = a_name(wire, "file_data", path)
     if not data.startswith("data:") and (title or "").lower().endswith(".pdf"):
         data = f"data:application/pdf;base64,{data}"
-    return _document(read_url(data, param=f"{path}.file_data"), title, cache, f"{path}.file_data")
+    return file_part(read_url(data, param=f"{path}.file_data"), title, cache, f"{path}.file_data")
 
 
 def _read_audio(wire: Body, path: str) -> Part:
@@ -110,27 +108,6 @@ def _refuse_stored(wire: Body, path: str, instead: str) -> None:
             f"{path}.file_id: a file stored at OpenAI cannot be sent to another vendor; send {instead}",
             param=f"{path}.file_id",
         )
-
-
-def _document(source: Inline | Link, title: str | None, cache: CacheHint | None, path: str) -> Part:
-    if isinstance(source, Link) or source.media_type == "application/pdf":
-        return Document(source, title, cache=cache)
-    if source.media_type.startswith("image/"):
-        return Image(source, cache=cache)
-    if _is_textual(source.media_type):
-        return Document(Text(_decoded(source, path)), title, cache=cache)
-    raise UnsupportedFeature(f"{path}: files of type {source.media_type} cannot be translated", param=path)
-
-
-def _is_textual(media_type: str) -> bool:
-    return media_type.startswith("text/") or media_type in _TEXTUAL
-
-
-def _decoded(source: Inline, path: str) -> str:
-    try:
-        return base64.b64decode(source.data, validate=True).decode()
-    except (binascii.Error, ValueError) as error:
-        raise InvalidRequest(f"{path}: expected base64 of UTF-8 text", param=path) from error
 
 
 def _read_cache(wire: Body, path: str) -> CacheHint | None:
@@ -173,11 +150,11 @@ def write_part(part: Part, path: str) -> list[dict[str, Json]]:
 
 def _write_document(part: Document, path: str) -> list[dict[str, Json]]:
     source = part.source
-    if isinstance(source, Text) or (isinstance(source, Inline) and _is_textual(source.media_type)):
-        words = source.text if isinstance(source, Text) else _decoded(source, path)
+    if isinstance(source, Text) or (isinstance(source, Inline) and is_textual(source.media_type)):
+        words = source.text if isinstance(source, Text) else read_text_file(source, path)
         return [{"type": "input_text", "text": "\n\n".join(filter(None, (part.title, part.context, words)))}]
     context = [{"type": "input_text", "text": part.context}] if part.context else []
     if isinstance(source, Link):
         named = {"filename": part.title} if part.title else {}
         return [*context, {"type": "input_file", "file_url": source.url, **named}]
-    return [*context, {"type": "input_file", "filename": part.title or _UNNAMED, "file_data": data_url(source)}]
+    return [*context, {"type": "input_file", "filename": part.title or UNNAMED, "file_data": data_url(source)}]
