@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from nexus.errors import Rejected
 from nexus.headers import retry_after
 from nexus.protocols import overflow
+from nexus.protocols.statuses import STATUS_OF, kind_of
 from nexus.wire import Json, decode, mapping, sequence, text
 
 # "server_error" is missing on purpose: OpenAI says it with 503 too, and there the status knows more.
@@ -67,35 +68,6 @@ _BY_CODE: Mapping[str, str] = {
     "not_found_error": "not_found",
 }
 
-_BY_STATUS: Mapping[int, str] = {
-    401: "authentication",
-    402: "quota",
-    403: "permission",
-    404: "not_found",
-    408: "timeout",
-    413: "request_too_large",
-    429: "rate_limit",
-    503: "overloaded",
-    504: "timeout",
-    529: "overloaded",
-}
-
-_STATUS_OF: Mapping[str, int] = {
-    "invalid_request": 400,
-    "authentication": 401,
-    "permission": 403,
-    "model_not_found": 404,
-    "not_found": 404,
-    "request_too_large": 413,
-    "context_length": 400,
-    "content_policy": 400,
-    "rate_limit": 429,
-    "quota": 429,
-    "overloaded": 503,
-    "timeout": 504,
-    "upstream": 502,
-}
-
 _REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-ms-request-id", "x-goog-request-id")
 
 
@@ -127,7 +99,7 @@ def read_in_band(document: Mapping[str, Json]) -> Rejected:
     failure = Rejected(
         _message(document) or "the upstream reported an error without an explanation",
         kind=kind,
-        status=numeric or _STATUS_OF[kind],
+        status=numeric or STATUS_OF[kind],
         request_id=text(error.get("request_id")) or None,
     )
     return overflow.judged(failure, unsaid=not (error.get("code") or error.get("type")))
@@ -138,7 +110,7 @@ def _kind(error: Mapping[str, Json], status: int) -> str:
     for word in (inner.get("code"), error.get("code"), error.get("type"), error.get("status")):
         if (kind := _BY_CODE.get(text(word))) is not None:
             return kind
-    return _BY_STATUS.get(status) or ("upstream" if status >= 500 else "invalid_request")
+    return kind_of(status)
 
 
 def _message(document: Mapping[str, Json]) -> str:

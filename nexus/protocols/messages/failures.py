@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from nexus.errors import Rejected
 from nexus.headers import retry_after
 from nexus.protocols import overflow
+from nexus.protocols.statuses import kind_of
 from nexus.wire import Json, decode, mapping, text
 
 _BY_TYPE: dict[str, tuple[str, int]] = {
@@ -38,20 +39,6 @@ _BY_CODE: dict[str, str] = {
     "request_body_too_large_after_decoding": "request_too_large",
     "request_body_timeout": "timeout",
     "file_expired": "not_found",
-}
-
-_BY_STATUS: dict[int, str] = {
-    400: "invalid_request",
-    401: "authentication",
-    402: "quota",
-    403: "permission",
-    404: "not_found",
-    408: "timeout",
-    413: "request_too_large",
-    429: "rate_limit",
-    503: "overloaded",
-    504: "timeout",
-    529: "overloaded",
 }
 
 _REQUEST_IDS = ("request-id", "x-request-id", "x-amzn-requestid")
@@ -88,11 +75,11 @@ def _kind(error: Mapping[str, Json], status: int) -> str:
     if by_code is not None:
         return by_code
     if status in (402, 413):
-        return _BY_STATUS[status]
+        return kind_of(status)
     by_type = _BY_TYPE.get(text(error.get("type")))
     if by_type is not None:
         return by_type[0]
-    return _BY_STATUS.get(status, "upstream" if status >= 500 else "invalid_request")
+    return kind_of(status)
 
 
 def _code_kind(error: Mapping[str, Json]) -> str | None:

@@ -27,8 +27,8 @@ from nexus.conversation import (
     ToolResult,
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.checks import Drops, a_string, an_array, an_object, maybe_bool, maybe_string, wrong
 from nexus.protocols.codec import read_url
-from nexus.protocols.messages.checks import Drops, a_string, an_array, an_object, maybe_bool, maybe_string, wrong
 from nexus.protocols.messages.seals import NEXT, OWN, read_carrier, read_signature
 from nexus.wire import Json, encode, mapping, text
 

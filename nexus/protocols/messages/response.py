@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping
 
 from nexus.conversation import Part, Reasoning, Refusal, Response, Seal, Text, ToolCall
+from nexus.protocols.checks import Drops
 from nexus.protocols.codec import ReadResponse
-from nexus.protocols.messages.checks import Drops
 from nexus.protocols.messages.seals import NEXT, OWN, carrier, thinking_block
 from nexus.protocols.messages.stops import read_stop, write_stop
 from nexus.protocols.messages.usage import read_usage, write_usage

@@ -22,7 +22,7 @@ from nexus.events import (
     ResponseStart,
     UsageUpdate,
 )
-from nexus.protocols.messages.checks import Drops
+from nexus.protocols.checks import Drops
 from nexus.protocols.messages.failures import read_stream_error
 from nexus.protocols.messages.response import read_block
 from nexus.protocols.messages.seals import OWN

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from nexus.conversation import OutputFormat, Request, Tool, ToolCall, WebSearch
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.protocols.messages.checks import Drops
+from nexus.protocols.checks import Drops
 from nexus.protocols.messages.write_parts import Block, write_cache
 from nexus.wire import Json
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from nexus.conversation import Message, Text
 from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.checks import Drops
 from nexus.protocols.codec import ToolIds
-from nexus.protocols.messages.checks import Drops
 from nexus.protocols.messages.write_parts import Block, write_cache, write_part
 from nexus.wire import Json
 

@@ -24,7 +24,7 @@ from nexus.conversation import (
     ToolResult,
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.protocols.messages.checks import Drops
+from nexus.protocols.checks import Drops
 from nexus.protocols.messages.seals import OWN
 from nexus.wire import Json, decode
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from nexus.conversation import Request
 from nexus.errors import UnsupportedFeature
+from nexus.protocols.checks import Drops
 from nexus.protocols.codec import Target, Written
-from nexus.protocols.messages.checks import Drops
 from nexus.protocols.messages.fields import WRITES
 from nexus.protocols.messages.thinking import Plan, write_thinking
 from nexus.protocols.messages.tools import write_tooling

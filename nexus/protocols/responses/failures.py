@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from nexus.errors import Rejected
 from nexus.headers import retry_after
 from nexus.protocols import overflow
+from nexus.protocols.statuses import KIND_OF, STATUS_OF, kind_of
 from nexus.wire import Json, decode, mapping, text
 
 # "server_error" is missing on purpose: OpenAI says it with 503 too, and there the status knows more.
@@ -51,32 +52,6 @@ _BY_CODE: Mapping[str, str] = {
     ),
 }
 
-_BY_STATUS: Mapping[int, str] = {
-    401: "authentication",
-    402: "quota",
-    403: "permission",
-    404: "not_found",
-    408: "timeout",
-    413: "request_too_large",
-    429: "rate_limit",
-    503: "overloaded",
-    504: "timeout",
-    529: "overloaded",
-}
-
-_STATUS_OF: Mapping[str, int] = {
-    "authentication": 401,
-    "permission": 403,
-    "model_not_found": 404,
-    "not_found": 404,
-    "request_too_large": 413,
-    "rate_limit": 429,
-    "quota": 429,
-    "overloaded": 503,
-    "timeout": 504,
-    "upstream": 502,
-}
-
 
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Rejected:
     """Header names are in lower case."""
@@ -101,7 +76,7 @@ def read_failed(holder: Mapping[str, Json]) -> Rejected:
     failure = Rejected(
         text(error.get("message")) or "the upstream reported an error without an explanation",
         kind=kind,
-        status=_STATUS_OF.get(kind, 400),
+        status=STATUS_OF[kind],
     )
     return overflow.judged(failure, unsaid=not error.get("code"))
 
@@ -109,6 +84,6 @@ def read_failed(holder: Mapping[str, Json]) -> Rejected:
 def _kind(error: Mapping[str, Json], status: int) -> str:
     for word in (error.get("code"), error.get("type")):
         # A general type must not hide what the status knows.
-        if (kind := _BY_CODE.get(text(word))) is not None and (kind != "invalid_request" or status not in _BY_STATUS):
+        if (kind := _BY_CODE.get(text(word))) is not None and (kind != "invalid_request" or status not in KIND_OF):
             return kind
-    return _BY_STATUS.get(status) or ("upstream" if status >= 500 else "invalid_request")
+    return kind_of(status)

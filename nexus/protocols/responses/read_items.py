@@ -14,8 +14,9 @@ from dataclasses import replace
 
 from nexus.conversation import Document, Image, Message, Part, Role, Seal, Text, ToolCall, ToolResult
 from nexus.errors import UnsupportedFeature
+from nexus.protocols.checks import Body, a_string, an_array, an_object, maybe_string, wrong
 from nexus.protocols.responses import parts as content
-from nexus.protocols.responses.checks import Body, Drops, a_name, a_string, an_array, an_object, maybe_string, wrong
+from nexus.protocols.responses.checks import Drops, a_name
 from nexus.protocols.responses.seals import HERE, NEXT, read_carrier, read_reasoning, read_vendors
 from nexus.protocols.responses.tools import SEARCH, ToolsReader, qualify, write_found, write_input
 from nexus.wire import Json, encode

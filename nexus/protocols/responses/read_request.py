@@ -12,20 +12,9 @@ from typing import get_args
 
 from nexus.conversation import Effort, OutputFormat, Request, Text, Thinking
 from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.checks import Body, a_string, an_array, an_object, maybe_bool, maybe_string, wrong
 from nexus.protocols.codec import ReadRequest
-from nexus.protocols.responses.checks import (
-    Body,
-    Drops,
-    a_name,
-    a_string,
-    an_array,
-    an_object,
-    maybe_bool,
-    maybe_number,
-    maybe_string,
-    maybe_whole,
-    wrong,
-)
+from nexus.protocols.responses.checks import Drops, a_name, maybe_number, maybe_whole
 from nexus.protocols.responses.fields import READS, SAYS_NOTHING
 from nexus.protocols.responses.read_items import ItemsReader
 from nexus.protocols.responses.tools import ToolsReader, read_choice

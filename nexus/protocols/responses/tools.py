@@ -17,7 +17,8 @@ from itertools import groupby
 
 from nexus.conversation import Request, Tool, ToolCall, ToolChoice, WebSearch
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.protocols.responses.checks import Drops, a_name, an_array, an_object, maybe_bool, maybe_string, wrong
+from nexus.protocols.checks import an_array, an_object, maybe_bool, maybe_string, wrong
+from nexus.protocols.responses.checks import Drops, a_name
 from nexus.wire import Json, decode, encode, mapping, sequence, text
 
 _LONGEST = 64

@@ -22,6 +22,7 @@ from nexus.conversation import (
     ToolChoice,
 )
 from nexus.errors import FAILURE_KINDS, UnsupportedFeature
+from nexus.protocols import statuses
 from nexus.protocols.chat import failures, stops
 from nexus.protocols.chat.failures import read_error
 from nexus.protocols.chat.fields import READS, WRITES
@@ -296,8 +297,8 @@ def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
 
 
 def test_kinds_are_known_and_each_has_a_status() -> None:
-    assert {*failures._BY_CODE.values(), *failures._BY_STATUS.values()} <= FAILURE_KINDS
-    assert set(failures._STATUS_OF) == FAILURE_KINDS
+    assert {*failures._BY_CODE.values(), *statuses.KIND_OF.values()} <= FAILURE_KINDS
+    assert set(statuses.STATUS_OF) == FAILURE_KINDS
 
 
 def test_wording_never_counts() -> None:

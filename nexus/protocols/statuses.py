@@ -1,0 +1,43 @@
+"""HTTP statuses and the kinds of failure they stand for, where a vendor's own code says no more.
+
+Law: pure tables for the dialects of OpenAI and Anthropic; vendors that mean something else by a status have their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+KIND_OF: Mapping[int, str] = {
+    401: "authentication",
+    402: "quota",
+    403: "permission",
+    404: "not_found",
+    408: "timeout",
+    413: "request_too_large",
+    429: "rate_limit",
+    503: "overloaded",
+    504: "timeout",
+    529: "overloaded",
+}
+
+STATUS_OF: Mapping[str, int] = {
+    "invalid_request": 400,
+    "authentication": 401,
+    "permission": 403,
+    "model_not_found": 404,
+    "not_found": 404,
+    "request_too_large": 413,
+    "context_length": 400,
+    "content_policy": 400,
+    "rate_limit": 429,
+    "quota": 429,
+    "overloaded": 503,
+    "timeout": 504,
+    "upstream": 502,
+}
+"""What a failure inside a 200 would have been answered with."""
+
+
+def kind_of(status: int) -> str:
+    """Any other status is the client's fault below 500 and the vendor's from there on."""
+    return KIND_OF.get(status) or ("upstream" if status >= 500 else "invalid_request")
