@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
 
 from nexus.errors import NexusError
 
@@ -37,6 +39,18 @@ class Cancel:
         """Raises the reason once the switch was thrown."""
         if self.reason is not None:
             raise self.reason
+
+    def wait_for(self, future: Future[Any], seconds: float) -> bool:
+        """Blocks until ``future`` is done, for no longer than ``seconds``; whether it is. Raises the reason."""
+        woken = threading.Event()
+        future.add_done_callback(lambda _: woken.set())
+        forget = self.add(woken.set)
+        try:
+            woken.wait(seconds)
+        finally:
+            forget()
+        self.check()
+        return future.done()
 
     def add(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Registers ``callback`` (run at once when already thrown); returns what takes it back."""

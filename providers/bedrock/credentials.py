@@ -123,15 +123,8 @@ class Chain:
                 self._source, self._keys = source, keys
 
     def _wait(self, fetch: _Fetch, cancel: Cancel) -> Keys:
-        name, wake = self._provider, threading.Event()
-        fetch.outcome.add_done_callback(lambda _: wake.set())
-        unbind = cancel.add(wake.set)
-        try:
-            wake.wait(self._patience)
-        finally:
-            unbind()
-        cancel.check()
-        if not fetch.outcome.done():
+        name = self._provider
+        if not cancel.wait_for(fetch.outcome, self._patience):
             raise UpstreamTimeout(f"{name}: no AWS credentials within {self._patience:g} s", provider=name)
         error = fetch.outcome.exception()
         if error is not None:

@@ -119,15 +119,7 @@ class Tokens:
         pending.set_exception(outcome)
 
     def _wait(self, pending: Future[Grant], cancel: Cancel) -> Grant:
-        woken = threading.Event()
-        pending.add_done_callback(lambda _: woken.set())
-        forget = cancel.add(woken.set)
-        try:
-            woken.wait(self._patience)
-        finally:
-            forget()
-        cancel.check()
-        if pending.done():
+        if cancel.wait_for(pending, self._patience):
             return pending.result()
         self._abandon(pending)
         error = UpstreamTimeout(
