@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from nexus import registry
 from nexus.header_rules.engine import plan
+from nexus.routing import Route
 from nexus.settings import ProviderSettings, Settings, secrets
 from nexus.settings.warnings import warnings
 from nexus.telemetry.logs import redactor
@@ -52,10 +53,11 @@ def _routes(settings: Settings) -> Iterator[Sequence[str]]:
     if not settings.llm.enabled:
         return
     for name, provider in settings.llm.providers.items():
-        base_url = registry.load(provider.type)(name, provider).base_url or "-"
+        vendor = registry.load(provider.type)(name, provider)
         for alias, model in provider.models.items():
-            for public in dict.fromkeys((f"{name}/{alias}", model.expose_as or f"{name}/{alias}")):
-                yield public, name, provider.type, model.rename or alias, base_url, _key(provider)
+            route = Route(vendor, alias, model)
+            for public in route.names:
+                yield public, name, provider.type, route.model, vendor.base_url or "-", _key(provider)
 
 
 def _key(provider: ProviderSettings) -> str:

@@ -17,11 +17,13 @@ from tornado.http1connection import HTTP1Connection
 from tornado.web import HTTPError, RequestHandler
 
 from nexus import errors
+from nexus.auth.credentials import HeaderLines
 from nexus.auth.identity import Identity
 from nexus.errors import Answered, InternalError, MethodNotAllowed, NexusError, NotFound, NoWebSocket, Rejected
 from nexus.limits.headers import refusal_headers
 from nexus.limits.refusal import LimitExceeded
 from nexus.protocols.base import Dialect
+from nexus.server.guards import header_lines
 from nexus.server.house import House
 
 log = logging.getLogger("nexus.server")
@@ -67,12 +69,16 @@ class BaseHandler(RequestHandler):
         guards.check_page(self.request)
         if self.house.counts_requests:
             await self.house.admit(self.caller)
-        self.identity = await guards.identify(self.request)
+        self.identity = await guards.identify(self.lines)
+
+    @cached_property
+    def lines(self) -> HeaderLines:
+        return header_lines(self.request.headers)
 
     @cached_property
     def caller(self) -> str:
         """The address that the request came from."""
-        return self.house.guards.caller_ip(self.request)
+        return self.house.guards.caller_ip(self.lines, self.request.remote_ip or "")
 
     def compute_etag(self) -> None:
         return None

@@ -48,9 +48,9 @@ class Guards:
     client_ip: ClientIpSettings
     resource: ProtectedResource | None
 
-    def caller_ip(self, request: HTTPServerRequest) -> str:
+    def caller_ip(self, lines: HeaderLines, peer: str) -> str:
         """Where a call comes from, as far as the proxy in front is believed."""
-        return client_ip(self.client_ip, header_lines(request.headers), request.remote_ip or "")
+        return client_ip(self.client_ip, lines, peer)
 
     def reply_headers(self, request: HTTPServerRequest) -> dict[str, str]:
         """For every reply, errors too: without them a page cannot read why it was refused."""
@@ -74,9 +74,8 @@ class Guards:
                 "web pages of this origin may not call; server.cors.allow_origins lists those that may"
             )
 
-    async def identify(self, request: HTTPServerRequest) -> Identity:
+    async def identify(self, lines: HeaderLines) -> Identity:
         """Who calls. Raises ClientError. Waits only where the identity provider's keys are being fetched."""
-        lines = header_lines(request.headers)
         found = self.gate.authenticate(lines)
         if isinstance(found, Pending):
             # wait() neither cancels the future, which others share, nor raises what could be in it.

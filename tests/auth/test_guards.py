@@ -58,14 +58,20 @@ class Door(RequestHandler):
             return
         try:
             self.guards.check_page(self.request)
-            identity = await self.guards.identify(self.request)
+            identity = await self.guards.identify(header_lines(self.request.headers))
         except NexusError as error:
             self.set_status(error.status)
             for name, value in self.guards.challenge(error).items():
                 self.set_header(name, value)
             await self.finish(error.message)
             return
-        await self.finish({"source": identity.source, "key": identity.key, "ip": self.guards.caller_ip(self.request)})
+        await self.finish(
+            {
+                "source": identity.source,
+                "key": identity.key,
+                "ip": self.guards.caller_ip(header_lines(self.request.headers), self.request.remote_ip or ""),
+            }
+        )
 
 
 @contextmanager
@@ -212,7 +218,7 @@ def test_a_client_that_leaves_while_it_waits_does_not_take_the_wait_from_others(
             gate = Gate.open(settings.client_identification, {}, settings.oauth)
             guards = Guards(gate, None, settings.csrf, settings.client_ip, None)
             request = type("Request", (), {"headers": HTTPHeaders(auth(token(ec_key())))})()
-            leaving, staying = (asyncio.ensure_future(guards.identify(request)) for _ in range(2))
+            leaving, staying = (asyncio.ensure_future(guards.identify(header_lines(request.headers))) for _ in range(2))
             await asyncio.sleep(0)
             leaving.cancel()
             with pytest.raises(asyncio.CancelledError):
