@@ -16,6 +16,10 @@ from pydantic_core.core_schema import ValidatorFunctionWrapHandler
 
 from nexus.settings.types import Label, Place, PositiveDuration, Table, Timeout, fail_at
 
+if TYPE_CHECKING:
+    from nexus.settings.identity import ClientIdentification
+    from nexus.settings.root import Settings
+
 Limit = Annotated[int, Field(ge=1, le=10**12)]
 """Tokens or requests; sums of many stay exact in the floating point numbers of Redis scripts."""
 
@@ -225,13 +229,13 @@ class RequestLimits(_WithGlobal):
         return getattr(self, "global")  # type: ignore[no-any-return]
 
 
-def check_limits(settings: Any) -> tuple[Place, ...]:
+def check_limits(settings: Settings) -> tuple[Place, ...]:
     """What is wrong between limits and the rest of a whole ``Settings``, as ``fail_at`` takes it."""
     found: list[Place] = []
-    who = getattr(settings.server, "client_identification", None)
+    who = settings.server.client_identification
     for path, limits in _tables(settings):
         at = (*path, "rate_limits", "per_user")
-        if who is None or not who.enabled:
+        if not who.enabled:
             found.append((at, NO_CALLERS))
             continue
         message = _groups_message(who)
@@ -243,26 +247,24 @@ def check_limits(settings: Any) -> tuple[Place, ...]:
     return (*found, *_storage(settings))
 
 
-def _groups_message(who: Any) -> str | None:
+def _groups_message(who: ClientIdentification) -> str | None:
     """What is wrong with every group."""
     if who.group_id is None:
         return NO_GROUPS
-    values = getattr(getattr(who, "validation", None), "group_values", ())
-    return None if values else NO_GROUP_VALUES
+    return None if who.validation.group_values else NO_GROUP_VALUES
 
 
-def _storage(settings: Any) -> Iterator[Place]:
-    storage = getattr(getattr(settings.server, "rate_limits", None), "storage", None)
-    if isinstance(storage, RedisStorage) and importlib.util.find_spec("redis") is None:
+def _storage(settings: Settings) -> Iterator[Place]:
+    if isinstance(settings.server.rate_limits.storage, RedisStorage) and importlib.util.find_spec("redis") is None:
         yield ("server", "rate_limits", "storage", "type"), NO_REDIS
 
 
-def _tables(settings: Any) -> Iterator[tuple[tuple[str, ...], RateLimits]]:
+def _tables(settings: Settings) -> Iterator[tuple[tuple[str, ...], RateLimits]]:
     """Every ``rate_limits`` table with the path of what it limits."""
     for name, provider in settings.llm.providers.items():
         path = ("llm", "providers", name)
-        if (limits := getattr(provider, "rate_limits", None)) is not None:
-            yield path, limits
+        if provider.rate_limits is not None:
+            yield path, provider.rate_limits
         for alias, model in provider.models.items():
-            if (limits := getattr(model, "rate_limits", None)) is not None:
-                yield (*path, "models", alias), limits
+            if model.rate_limits is not None:
+                yield (*path, "models", alias), model.rate_limits

@@ -139,12 +139,15 @@ def test_stores() -> None:
     store.close()
 
 
-def whole(who: object, *, model: bool = False, groups: dict[str, Any] | None = None) -> SimpleNamespace:
+def whole(who: object, *, model: bool = False, groups: dict[str, Any] | None = None) -> Any:
     limits = RateLimits.model_validate({"per_user": {**USER, "groups": groups or {}}})
     one = SimpleNamespace(rate_limits=limits if model else None)
-    provider = SimpleNamespace(rate_limits=None if model else limits, models={"m": one, "bare": SimpleNamespace()})
-    llm = SimpleNamespace(providers={"p": provider, "q": SimpleNamespace(models={})})
-    return SimpleNamespace(server=SimpleNamespace(client_identification=who), llm=llm)
+    provider = SimpleNamespace(
+        rate_limits=None if model else limits, models={"m": one, "bare": SimpleNamespace(rate_limits=None)}
+    )
+    llm = SimpleNamespace(providers={"p": provider, "q": SimpleNamespace(rate_limits=None, models={})})
+    server = SimpleNamespace(client_identification=who, rate_limits=RequestLimits())
+    return SimpleNamespace(server=server, llm=llm)
 
 
 def identification(group_id: object = None, values: tuple[str, ...] = ()) -> SimpleNamespace:
@@ -155,12 +158,14 @@ PROVIDER = ("llm", "providers", "p", "rate_limits", "per_user")
 MODEL = ("llm", "providers", "p", "models", "m", "rate_limits", "per_user")
 PRO = {"pro": USER}
 
-ACROSS: dict[str, tuple[SimpleNamespace, list[tuple[tuple[str, ...], str]]]] = {
+NOBODY = SimpleNamespace(enabled=False)
+
+ACROSS: dict[str, tuple[Any, list[tuple[tuple[str, ...], str]]]] = {
     "right": (whole(identification()), []),
     "right, with groups": (whole(identification("x", ("pro",)), groups=PRO), []),
-    "no table": (whole(None), [(PROVIDER, "[server.client_identification]")]),
-    "no such key yet": (whole(None, model=True), [(MODEL, "enabled = true")]),
-    "switched off": (whole(SimpleNamespace(enabled=False)), [(PROVIDER, "client_id")]),
+    "no table": (whole(NOBODY), [(PROVIDER, "[server.client_identification]")]),
+    "no table, for a model": (whole(NOBODY, model=True), [(MODEL, "enabled = true")]),
+    "switched off": (whole(NOBODY), [(PROVIDER, "client_id")]),
     "no group_id": (whole(identification(), groups=PRO), [((*PROVIDER, "groups", "pro"), "add server.client_")]),
     "no group_values": (whole(identification("x"), groups=PRO), [((*PROVIDER, "groups", "pro"), "list all of them")]),
     "unknown group": (
@@ -171,7 +176,7 @@ ACROSS: dict[str, tuple[SimpleNamespace, list[tuple[tuple[str, ...], str]]]] = {
 
 
 @pytest.mark.parametrize(("settings", "expected"), ACROSS.values(), ids=ACROSS.keys())
-def test_across_tables(settings: SimpleNamespace, expected: list[tuple[tuple[str, ...], str]]) -> None:
+def test_across_tables(settings: Any, expected: list[tuple[tuple[str, ...], str]]) -> None:
     found = check_limits(settings)
     assert [place for place, _ in found] == [place for place, _ in expected]
     assert all(words in message for (_, message), (_, words) in zip(found, expected, strict=True))

@@ -33,9 +33,6 @@ class Caller:
         return {**dialect.headers, **(dialect.carry(self.key) if self.key else {}), **self.headers}
 
 
-NOBODY = Caller()
-
-
 def read_caller(variable: str | None, headers: Sequence[str], environ: Mapping[str, str]) -> Caller:
     """Raises UsageError."""
     key = _key(variable, environ) if variable is not None else ""
