@@ -17,7 +17,7 @@ setup(
     long_description_content_type="text/x-rst",
     license="MIT",
     python_requires=">=3.11",
-    packages=find_packages(include=["nexus", "nexus.*", "providers", "providers.*"]),
+    packages=find_packages(include=["nexus", "nexus.*"]),
     package_data={"nexus": ["py.typed"]},
     install_requires=[
         "tornado>=6.5",

@@ -1,7 +1,8 @@
 """Provider kind to provider class, by name, at the last moment.
 
-Law: the only file that imports providers. A kind is a folder of ``providers/``; listing kinds imports none of them, so
-that a vendor's SDK costs nothing until a provider of that kind is configured.
+Law: the only file that imports providers. A kind is a folder of ``providers/`` at the top of the repository, imported
+as ``nexus.providers``: through a link in a checkout, as a folder of the package in a wheel. Listing kinds imports none
+of them, so that a vendor's SDK costs nothing until a provider of that kind is configured.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from nexus.provider import Provider
 
-PACKAGE = "providers"
+PACKAGE = "nexus.providers"
 
 
 @functools.cache

@@ -21,11 +21,11 @@ from openai.types.responses import response_create_params
 from nexus.commands.dispositions import CLIENTS, COLUMNS, KINDS, PASSED, READS, VENDORS, WRITES, counts, document, table
 from nexus.commands.features import features
 from nexus.errors import ClientError, UnsupportedFeature
+from nexus.models.claude import quirks_of as claude_quirks
+from nexus.models.converse import quirks_of as converse_quirks
 from nexus.protocols import codecs
 from nexus.protocols.clients import DIALECTS
 from nexus.protocols.codec import Target
-from nexus.protocols.converse.models import quirks_of as converse_quirks
-from nexus.protocols.messages.models import quirks_of as claude_quirks
 from nexus.wire import decode, encode
 from tests.laws.kit import TARGETS
 

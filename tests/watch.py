@@ -102,7 +102,7 @@ class Ear(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         root = record.name.partition(".")[0]
-        if root in CLIENTS or (root == "botocore" and "providers.bedrock" not in sys.modules):
+        if root in CLIENTS or (root == "botocore" and "nexus.providers.bedrock" not in sys.modules):
             return
         where = f"{record.name}, {record.filename}:{record.lineno}"
         try:

@@ -31,7 +31,7 @@ LEVELS: Mapping[str, int] = {
     "trace": TRACE,
 }
 STYLES = ("text", "json")
-OWN_LOGGERS = ("nexus", "providers")
+OWN_LOGGERS = ("nexus",)
 
 REDACTED = "[redacted]"
 GATEWAY_KEY = r"\bnx-[A-Za-z0-9]{20,}"

@@ -12,8 +12,8 @@ from pydantic import SecretStr, model_validator
 
 from nexus import __version__, headers
 from nexus.errors import AuthenticationFailed
+from nexus.models.claude import max_output_of, quirks_of
 from nexus.protocols.codec import Target
-from nexus.protocols.messages.models import max_output_of, quirks_of
 from nexus.provider import Attempt, Provider, target_of, with_query
 from nexus.settings.provider import NO_KEY, ModelSettings, ProviderSettings
 from nexus.settings.types import fail_at

@@ -13,16 +13,15 @@ from urllib.parse import quote
 from nexus import __version__
 from nexus.cancel import Cancel
 from nexus.errors import Rejected
+from nexus.models import converse as models
+from nexus.models.claude import max_output_of
 from nexus.protocols.codec import DEFAULT_MAX_TOKENS, Target
-from nexus.protocols.converse import failures, models
-from nexus.protocols.messages.models import max_output_of
+from nexus.protocols.converse import failures
 from nexus.provider import Attempt, Provider, target_of
-from nexus.settings.provider import ModelSettings, ProviderSettings
-from nexus.upstream import UpstreamReply, UpstreamRequest
-from providers.bedrock.bodies import count_converse_body, count_invoke_body, invoke_body
-from providers.bedrock.claude import counting_id, is_claude, quirks_of
-from providers.bedrock.regions import base_url_of
-from providers.bedrock.replies import (
+from nexus.providers.bedrock.bodies import count_converse_body, count_invoke_body, invoke_body
+from nexus.providers.bedrock.claude import counting_id, is_claude, quirks_of
+from nexus.providers.bedrock.regions import base_url_of
+from nexus.providers.bedrock.replies import (
     EVENT_STREAM,
     StreamReply,
     Wrapped,
@@ -30,10 +29,12 @@ from providers.bedrock.replies import (
     write_converse_event,
     write_invoke_event,
 )
-from providers.bedrock.settings import BedrockModel, BedrockSettings
+from nexus.providers.bedrock.settings import BedrockModel, BedrockSettings
+from nexus.settings.provider import ModelSettings, ProviderSettings
+from nexus.upstream import UpstreamReply, UpstreamRequest
 
 if TYPE_CHECKING:
-    from providers.bedrock.credentials import Keys
+    from nexus.providers.bedrock.credentials import Keys
 
 _CONVERSE_STREAM = "converse-stream"
 _PATHS: Mapping[tuple[str, bool], str] = {
@@ -59,8 +60,8 @@ class BedrockProvider(Provider):
         self._region = self.settings.signing_region or ""
         self.base_url = self.base_url or base_url_of(self._region)
         # botocore comes with these, and is looked for when settings are checked: not before.
-        from providers.bedrock.credentials import Chain, environment_token, static_keys
-        from providers.bedrock.signing import sign
+        from nexus.providers.bedrock.credentials import Chain, environment_token, static_keys
+        from nexus.providers.bedrock.signing import sign
 
         self._static = static_keys(self.settings)
         self._chain = Chain(name, self.settings.profile, self._region)

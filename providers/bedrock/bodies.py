@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from nexus.protocols.rewrite import ANY, REMOVE, Judge, Rules, rewrite
-from nexus.wire import count, decode, encode, mapping, sequence, text
-from providers.bedrock.claude import (
+from nexus.providers.bedrock.claude import (
     BETAS,
     EDITS,
     FIELDS,
@@ -25,6 +24,7 @@ from providers.bedrock.claude import (
     claude_of,
     takes_system,
 )
+from nexus.wire import count, decode, encode, mapping, sequence, text
 
 ANTHROPIC_VERSION = "bedrock-2023-05-31"
 _BETA = re.compile(r"[A-Za-z0-9._-]{1,64}")

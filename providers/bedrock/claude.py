@@ -19,9 +19,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from nexus.protocols.messages import models
-
-Version = tuple[int, int]
+from nexus.models import claude as models
+from nexus.models.names import Version, claude_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +36,6 @@ Takes = Callable[[Claude], bool]
 
 _OWN = re.compile(r"(?:^|[./])anthropic\.|^claude-")
 _PROFILE = re.compile(r"[a-z-]+\.(?=anthropic\.)")
-_NEW_NAME = re.compile(r"claude-(opus|sonnet|haiku|fable|mythos)-(\d{1,2})(?:-(\d{1,2}))?(?!\d)")
-_OLD_NAME = re.compile(r"claude-(\d)(?:-(\d))?-(opus|sonnet|haiku)")
 
 
 def is_claude(model_id: str) -> bool:
@@ -53,12 +50,10 @@ def counting_id(model_id: str) -> str:
 
 
 def claude_of(model_id: str) -> Claude:
-    name = model_id.lower()
-    if new := _NEW_NAME.search(name):
-        return Claude(name, new[1], (int(new[2]), int(new[3] or 0)))
-    if old := _OLD_NAME.search(name):
-        return Claude(name, old[3], (int(old[1]), int(old[2] or 0)))
-    return Claude(name)
+    claude = claude_name(model_id)
+    if claude is None:
+        return Claude(model_id.lower())
+    return Claude(claude.name, claude.family, claude.version or (0, 0))
 
 
 def _from(first: Version, last: Version = (99, 99), *families: str) -> Takes:

@@ -22,7 +22,7 @@ from botocore.utils import get_token_from_environment  # type: ignore[import-unt
 
 from nexus.cancel import Cancel
 from nexus.errors import NexusError, Unreachable, UpstreamTimeout
-from providers.bedrock.settings import BedrockSettings
+from nexus.providers.bedrock.settings import BedrockSettings
 
 PATIENCE = 30.0
 """Seconds that a call waits for keys."""

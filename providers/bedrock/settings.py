@@ -11,10 +11,10 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
+from nexus.providers.bedrock.regions import read_region, region_of
 from nexus.settings.provider import ModelSettings, ProviderSettings
 from nexus.settings.types import Label, fail_at
 from nexus.settings.urls import host_of
-from providers.bedrock.regions import read_region, region_of
 
 Problem = tuple[tuple[str | int, ...], str]
 _DOTS = (".", "..")

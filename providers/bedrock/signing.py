@@ -13,8 +13,8 @@ from botocore.auth import SigV4Auth  # type: ignore[import-untyped]
 from botocore.awsrequest import AWSRequest  # type: ignore[import-untyped]
 from botocore.credentials import ReadOnlyCredentials  # type: ignore[import-untyped]
 
+from nexus.providers.bedrock.credentials import Keys
 from nexus.upstream import UpstreamRequest
-from providers.bedrock.credentials import Keys
 
 SERVICE = "bedrock"
 _SIGNED = ("content-type", "x-amz-")

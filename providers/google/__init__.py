@@ -19,20 +19,20 @@ from nexus import __version__
 from nexus.cancel import Cancel
 from nexus.errors import AuthenticationFailed, Rejected
 from nexus.headers import UPSTREAM_KEY
+from nexus.models.claude import max_output_of
+from nexus.models.gemini import quirks_of
 from nexus.protocols.codec import Target
 from nexus.protocols.gemini import failures
-from nexus.protocols.gemini.models import quirks_of
-from nexus.protocols.messages.models import max_output_of
 from nexus.provider import Attempt, Provider, target_of
+from nexus.providers.google import claude, places
+from nexus.providers.google.settings import GoogleSettings
+from nexus.providers.google.tokens import Tokens
 from nexus.settings.provider import ModelSettings, ProviderSettings
 from nexus.upstream import UpstreamReply, UpstreamRequest
 from nexus.wire import Json, decode, mapping
-from providers.google import claude, places
-from providers.google.settings import GoogleSettings
-from providers.google.tokens import Tokens
 
 if TYPE_CHECKING:
-    from providers.google.credentials import Source
+    from nexus.providers.google.credentials import Source
 
 _VERBS = {"generate": "generateContent", "count_tokens": "countTokens"}
 
@@ -54,7 +54,7 @@ class GoogleProvider(Provider):
         if settings.project is None:
             self.base_url = places.gemini_base(self.base_url)
             return
-        from providers.google.credentials import Source
+        from nexus.providers.google.credentials import Source
 
         self.base_url = places.vertex_base(settings.base_url or "", settings.location)
         self._parent = places.vertex_parent(settings.project, settings.location)

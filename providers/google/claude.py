@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from nexus.protocols.messages.models import quirks_of as quirks_at_anthropic
+from nexus.models.claude import quirks_of as quirks_at_anthropic
 from nexus.protocols.rewrite import ANY, removing, rewrite
 from nexus.provider import Attempt
 from nexus.wire import Json, decode, encode

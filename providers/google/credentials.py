@@ -17,9 +17,9 @@ from typing import Any
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, RefreshError, TransportError
 
 from nexus.errors import Unreachable, UpstreamError, UpstreamTimeout
-from providers.google.exchange import Exchange, TimedOut, open_session
-from providers.google.identity import load
-from providers.google.tokens import Grant
+from nexus.providers.google.exchange import Exchange, TimedOut, open_session
+from nexus.providers.google.identity import load
+from nexus.providers.google.tokens import Grant
 
 LIMIT = 20.0
 """Seconds for all exchanges that one token takes; google-auth repeats some."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from nexus.cancel import Cancel
 from nexus.errors import InternalError, UpstreamError, UpstreamTimeout
 
-log = logging.getLogger("providers.google.tokens")
+log = logging.getLogger("nexus.providers.google.tokens")
 
 PATIENCE = 30.0
 """Seconds that a call waits for a token; a fetch gives up before that, unless it is stuck in a place without limits."""

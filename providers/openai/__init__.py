@@ -10,12 +10,12 @@ from typing import ClassVar
 from pydantic import field_validator
 
 from nexus import __version__, headers
+from nexus.models.gpt import quirks_of
 from nexus.protocols.chat.fields import QUIRKS
 from nexus.protocols.codec import Target
 from nexus.provider import Attempt, Provider, target_of, with_query
 from nexus.settings.provider import ModelSettings, ProviderSettings
 from nexus.upstream import Action, UpstreamRequest
-from providers.openai.models import quirks_of
 
 _PATHS: dict[tuple[str, Action], str] = {
     ("chat", "generate"): "/chat/completions",

@@ -26,12 +26,12 @@ from pydantic import TypeAdapter
 from nexus.auth.identity import Identity
 from nexus.call import Call
 from nexus.conversation import Request
+from nexus.models.claude import quirks_of as claude_quirks
+from nexus.models.converse import quirks_of as converse_quirks
+from nexus.models.gemini import quirks_of as gemini_quirks
 from nexus.protocols import codecs
 from nexus.protocols.codec import ReadRequest, Target, Written
 from nexus.protocols.codecs import Origin
-from nexus.protocols.converse.models import quirks_of as converse_quirks
-from nexus.protocols.gemini.models import quirks_of as gemini_quirks
-from nexus.protocols.messages.models import quirks_of as claude_quirks
 from nexus.protocols.sse import Frame, FrameDecoder
 from nexus.wire import Json, decode, encode, mapping
 from tests.protocols.chat.kit import check_request as check_chat

@@ -22,9 +22,9 @@ from nexus.conversation import (
 )
 from nexus.events import Event, Notice, PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart
 from nexus.fold import fold, unfold
+from nexus.models.converse import JSON_RESULTS
 from nexus.protocols import codecs
 from nexus.protocols.codec import Target
-from nexus.protocols.converse.models import JSON_RESULTS
 from nexus.wire import decode
 
 from .kit import CLIENTS, check_stream, echo_stream, frames, origin, parts_of_echo, read, write

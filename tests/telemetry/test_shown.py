@@ -20,13 +20,13 @@ from nexus.call import Call
 from nexus.errors import Answered
 from nexus.limits.store_redis import RedisStore
 from nexus.provider import Attempt
+from nexus.providers.bedrock.credentials import Keys
+from nexus.providers.google.tokens import Grant
 from nexus.settings import Settings, load, secrets
 from nexus.settings.limits import RedisStorage
 from nexus.settings.provider import ModelSettings
 from nexus.transport import Patience, Transport
 from nexus.upstream import LocalReply, UpstreamRequest
-from providers.bedrock.credentials import Keys
-from providers.google.tokens import Grant
 from tests.auth.kit import ALICE, BOB
 from tests.secrets import MARK, found_in
 from tests.serving import KEY, Nexus

@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping
 
 from nexus.conversation import CacheHint, Request, ToolCall
+from nexus.models import converse as models
 from nexus.protocols.codec import ToolIds
-from nexus.protocols.converse import models
 from nexus.wire import Json
 
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from nexus.conversation import Audio, Document, Image, Inline, Link, Text
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.protocols.converse import models
+from nexus.models import converse as models
 from nexus.protocols.converse.draft import Draft, only
 from nexus.wire import Json
 

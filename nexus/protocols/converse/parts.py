@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from nexus.conversation import Audio, Document, Image, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.protocols.converse import models
+from nexus.models import converse as models
 from nexus.protocols.converse.draft import Draft, tool_name
 from nexus.protocols.converse.media import write_audio, write_document, write_image
 from nexus.wire import Json, decode

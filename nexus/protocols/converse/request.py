@@ -11,8 +11,8 @@ from collections.abc import Mapping
 
 from nexus.conversation import Request
 from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.models import converse as models
 from nexus.protocols.codec import Target, Written
-from nexus.protocols.converse import models
 from nexus.protocols.converse.draft import Draft, only
 from nexus.protocols.converse.thinking import ThinkingPlan, plan_thinking
 from nexus.protocols.converse.tools import plan_tools, write_text_format, write_tool_config

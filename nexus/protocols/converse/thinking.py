@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from nexus.conversation import Effort, Request, Thinking
-from nexus.protocols.converse import models
+from nexus.models import converse as models
 from nexus.protocols.converse.draft import Draft
 from nexus.protocols.converse.tools import ToolPlan
 from nexus.protocols.converse.turns import answers_unreasoned_call

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from nexus.conversation import OutputFormat, Request, Tool, ToolCall
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.protocols.converse import models
+from nexus.models import converse as models
 from nexus.protocols.converse.draft import Draft, only, tool_name
 from nexus.protocols.converse.turns import has_tool_parts
 from nexus.wire import Json, encode

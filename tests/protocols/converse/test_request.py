@@ -33,10 +33,10 @@ from nexus.conversation import (
     ToolResult,
 )
 from nexus.errors import ClientError, InvalidRequest, UnsupportedFeature
+from nexus.models.converse import quirks_of
 from nexus.protocols.codec import Target, Written
 from nexus.protocols.converse.draft import original_names, tool_name
 from nexus.protocols.converse.fields import WRITES
-from nexus.protocols.converse.models import quirks_of
 from nexus.protocols.converse.request import write_request
 from nexus.protocols.converse.response import read_response
 from nexus.protocols.converse.turns import PLACEHOLDER

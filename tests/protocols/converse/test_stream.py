@@ -14,9 +14,9 @@ from nexus.conversation import Message, Reasoning, Request, Response, Seal, Stop
 from nexus.errors import FAILURE_KINDS, Rejected
 from nexus.events import Event, Notice, Order, PartEnd, PartStart, ResponseEnd, ResponseStart, UsageUpdate
 from nexus.fold import fold
+from nexus.models.converse import quirks_of
 from nexus.protocols.codec import Target
 from nexus.protocols.converse.eventstream import Decoder, event_message, exception_message, named
-from nexus.protocols.converse.models import quirks_of
 from nexus.protocols.converse.request import write_request
 from nexus.protocols.converse.response import read_response
 from nexus.protocols.converse.stops import STOPS, read_stop

@@ -16,8 +16,8 @@ from pydantic import TypeAdapter
 
 from nexus.conversation import Message, Part, Request, Text
 from nexus.events import Event
+from nexus.models.gemini import quirks_of
 from nexus.protocols.codec import Target, Written
-from nexus.protocols.gemini.models import quirks_of
 from nexus.protocols.gemini.request import write_request
 from nexus.protocols.gemini.stream import StreamReader
 from tests.protocols.kit import chunkings as chunkings

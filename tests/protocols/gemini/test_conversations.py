@@ -26,8 +26,8 @@ from nexus.conversation import (
     ToolResult,
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.models.gemini import quirks_of
 from nexus.protocols.gemini.contents import PLACEHOLDER
-from nexus.protocols.gemini.models import quirks_of
 from nexus.protocols.gemini.response import read_response
 
 from .kit import MODELS, assistant, bare, numbered, system, target, unary, user, wire, write

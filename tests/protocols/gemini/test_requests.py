@@ -23,9 +23,9 @@ from nexus.conversation import (
     ToolResult,
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.models.gemini import QUIRKS, quirks_of
 from nexus.protocols.gemini.count_tokens import read_count, write_count
 from nexus.protocols.gemini.fields import WRITES
-from nexus.protocols.gemini.models import QUIRKS, quirks_of
 from nexus.protocols.gemini.names import original_names, wire_name
 
 from .kit import assistant, bare, target, user, write

@@ -19,9 +19,9 @@ from nexus.conversation import (
     ToolChoice,
 )
 from nexus.errors import UnsupportedFeature
+from nexus.models.claude import quirks_of
 from nexus.protocols.codec import Target
 from nexus.protocols.messages.fields import READS, WRITES
-from nexus.protocols.messages.models import quirks_of
 from nexus.protocols.messages.request import read_request, write_request
 
 PLAIN_BODY: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}

@@ -35,8 +35,8 @@ from nexus.conversation import (
     ToolResult,
 )
 from nexus.errors import ClientError
+from nexus.models.claude import quirks_of
 from nexus.protocols.codec import Target
-from nexus.protocols.messages.models import quirks_of
 from nexus.protocols.messages.request import read_request, write_request
 
 from .kit import check_request

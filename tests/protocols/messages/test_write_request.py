@@ -29,9 +29,9 @@ from nexus.conversation import (
     ToolResult,
 )
 from nexus.errors import InvalidRequest, NexusError, UnsupportedFeature
+from nexus.models.claude import max_output_of, quirks_of
 from nexus.protocols.codec import Target, Written
 from nexus.protocols.messages.counting import read_count, write_count
-from nexus.protocols.messages.models import max_output_of, quirks_of
 from nexus.protocols.messages.request import write_request
 from nexus.protocols.messages.turns import OPENING
 from nexus.protocols.messages.write_parts import NO_WORDS

@@ -23,9 +23,9 @@ from botocore.credentials import ReadOnlyCredentials  # type: ignore[import-unty
 
 from nexus.protocols.converse.eventstream import event_message, exception_message
 from nexus.provider import Attempt
+from nexus.providers.bedrock import BedrockProvider
+from nexus.providers.bedrock.settings import BedrockModel, BedrockSettings
 from nexus.wire import encode
-from providers.bedrock import BedrockProvider
-from providers.bedrock.settings import BedrockModel, BedrockSettings
 
 ACCESS_KEY, SECRET_KEY, TOKEN = (
     "AKIAHUSHHUSHTESTTEST",

@@ -13,7 +13,7 @@ from botocore.validate import ParamValidator  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.bedrock.bodies import count_converse_body, count_invoke_body, invoke_body
+from nexus.providers.bedrock.bodies import count_converse_body, count_invoke_body, invoke_body
 
 VERSION = b'"anthropic_version":"bedrock-2023-05-31"'
 OPUS_4_5 = "us.anthropic.claude-opus-4-5-20251101-v1:0"

@@ -7,8 +7,8 @@ from typing import get_args
 import pytest
 from anthropic.types import AnthropicBetaParam
 
-from nexus.protocols.messages import models
-from providers.bedrock.claude import (
+from nexus.models import claude as models
+from nexus.providers.bedrock.claude import (
     BETAS,
     EDITS,
     FIELDS,
@@ -33,7 +33,7 @@ IDS = {
     "us-gov.anthropic.claude-sonnet-4-6": ("sonnet", (4, 6)),
     "au.anthropic.claude-opus-5": ("opus", (5, 0)),
     "us.anthropic.claude-fable-5-1": ("fable", (5, 1)),
-    "anthropic.claude-v2:1": ("", (0, 0)),
+    "anthropic.claude-v2:1": ("", (2, 0)),
     f"{ARN}::foundation-model/anthropic.claude-opus-4-8": ("opus", (4, 8)),
     f"{ARN}:123456789012:inference-profile/us.anthropic.claude-sonnet-5-5": ("sonnet", (5, 5)),
 }

@@ -16,8 +16,8 @@ import pytest
 
 from nexus.cancel import Cancel
 from nexus.errors import Cancelled, NexusError, Unreachable, UpstreamTimeout
-from providers.bedrock import BedrockProvider
-from providers.bedrock.credentials import Chain, Keys
+from nexus.providers.bedrock import BedrockProvider
+from nexus.providers.bedrock.credentials import Chain, Keys
 from tests.providers.bedrock.fakes import (
     ACCESS_KEY,
     MESSAGE,
@@ -261,7 +261,7 @@ def test_keys_about_to_end_are_used_while_new_ones_are_fetched(monkeypatch: Env)
     gate = Gate(issued(token="the-next-hushhush-token"))
     with Fake([answer(issued()), gate]) as server:
         container(server, monkeypatch)
-        monkeypatch.setattr("providers.bedrock.credentials.PAUSE", 0.0)
+        monkeypatch.setattr("nexus.providers.bedrock.credentials.PAUSE", 0.0)
         shared = chain()
         shared.keys(Cancel())
         age(shared, 300)

@@ -16,9 +16,9 @@ from nexus.cancel import Cancel
 from nexus.errors import Cancelled, NexusError, ProtocolError, Unreachable, UpstreamTimeout
 from nexus.protocols.converse.eventstream import Message, encode, event_message
 from nexus.protocols.sse import Frame, FrameDecoder
+from nexus.providers.bedrock.replies import EVENT_STREAM, StreamReply, Writer, write_converse_event, write_invoke_event
 from nexus.upstream import LocalReply, UpstreamReply
 from nexus.wire import encode as encode_json
-from providers.bedrock.replies import EVENT_STREAM, StreamReply, Writer, write_converse_event, write_invoke_event
 from tests.providers.bedrock.fakes import (
     CONVERSE_EVENTS,
     CONVERSE_STREAM,

@@ -11,9 +11,9 @@ import botocore.session  # type: ignore[import-untyped]
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from providers.bedrock import BedrockProvider
-from providers.bedrock.regions import base_url_of, read_region, region_of
-from providers.bedrock.settings import BedrockSettings
+from nexus.providers.bedrock import BedrockProvider
+from nexus.providers.bedrock.regions import base_url_of, read_region, region_of
+from nexus.providers.bedrock.settings import BedrockSettings
 from tests.providers.bedrock.fakes import ACCESS_KEY, API_KEY, SECRET_KEY, STATIC, TOKEN
 
 

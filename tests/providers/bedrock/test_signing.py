@@ -11,9 +11,9 @@ from botocore.config import Config  # type: ignore[import-untyped]
 from pydantic import SecretStr
 
 from nexus.cancel import Cancel
+from nexus.providers.bedrock import BedrockProvider
+from nexus.providers.bedrock.settings import BedrockModel
 from nexus.upstream import UpstreamReply
-from providers.bedrock import BedrockProvider
-from providers.bedrock.settings import BedrockModel
 from tests.providers.bedrock.fakes import (
     ACCESS_KEY,
     API_KEY,

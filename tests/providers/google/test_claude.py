@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from nexus.provider import Attempt
+from nexus.providers.google.claude import REFUSED, fit
 from nexus.settings.provider import ModelSettings
 from nexus.upstream import Action
-from providers.google.claude import REFUSED, fit
 
 VERSION = '"anthropic_version":"vertex-2023-10-16"'
 MESSAGES = '"messages":[{"role":"user","content":"hi"}]'

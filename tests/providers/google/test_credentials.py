@@ -16,8 +16,8 @@ from urllib.parse import parse_qs
 import pytest
 
 from nexus.errors import Unreachable, UpstreamError, UpstreamTimeout
-from providers.google.credentials import Source
-from providers.google.identity import SCOPE
+from nexus.providers.google.credentials import Source
+from nexus.providers.google.identity import SCOPE
 from tests.providers.google.fakes import (
     FakeGoogle,
     Received,
@@ -98,7 +98,7 @@ def test_the_machine_itself(google: FakeGoogle, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("google.auth.compute_engine._metadata._NO_GCE_CHECK", False)
     monkeypatch.setattr("google.auth.compute_engine._metadata._GCE_METADATA_HOST", here)
     monkeypatch.setenv("GCE_METADATA_IP", here)
-    monkeypatch.setattr("providers.google.exchange._METADATA_HOSTS", (here.partition(":")[0],))
+    monkeypatch.setattr("nexus.providers.google.exchange._METADATA_HOSTS", (here.partition(":")[0],))
     google.answer = lambda asked: of_json(
         {"access_token": "ya29.hushhush-token", "expires_in": 3599, "email": "a@b", "scopes": [SCOPE], "aliases": []},
         headers={"Metadata-Flavor": "Google"},

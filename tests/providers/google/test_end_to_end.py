@@ -16,9 +16,9 @@ import pytest
 
 from nexus.cancel import Cancel
 from nexus.errors import Cancelled
+from nexus.providers.google import GoogleProvider
+from nexus.providers.google.settings import GoogleSettings
 from nexus.settings import load
-from providers.google import GoogleProvider
-from providers.google.settings import GoogleSettings
 from tests.conftest import Serve
 from tests.providers.google.fakes import FakeGoogle, Received, Reply, of_json, service_account, token, written
 from tests.providers.google.test_prepare import claude

@@ -10,11 +10,11 @@ from pydantic import SecretStr
 
 from nexus.errors import AuthenticationFailed
 from nexus.provider import Attempt
+from nexus.providers.google import GoogleProvider
+from nexus.providers.google.claude import LACKING
+from nexus.providers.google.settings import GoogleSettings
 from nexus.settings.provider import ModelSettings
 from nexus.upstream import Action
-from providers.google import GoogleProvider
-from providers.google.claude import LACKING
-from providers.google.settings import GoogleSettings
 
 KEY = SecretStr("AIza-hushhush-key")
 GEMINI = "https://generativelanguage.googleapis.com/v1beta"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from nexus.providers.google.settings import NO_KEY, GoogleSettings
 from nexus.settings import load
 from nexus.settings.problems import SettingsError
-from providers.google.settings import NO_KEY, GoogleSettings
 
 TABLE = '[llm.providers.g]\ntype = "google"\n'
 MODEL = "[llm.providers.g.models.gemini-4-argon]\n"
@@ -90,7 +90,7 @@ def test_claude_needs_a_project(tmp_path: Path) -> None:
 
 
 def test_google_auth_is_named_where_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("providers.google.settings.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("nexus.providers.google.settings.importlib.util.find_spec", lambda name: None)
     with pytest.raises(SettingsError, match="project: needs the package google-auth, which is not installed"):
         load(file_of(tmp_path, 'project = "p-1"'), {})
 

@@ -11,7 +11,7 @@ import pytest
 
 from nexus.cancel import Cancel
 from nexus.errors import Cancelled, InternalError, Unreachable, UpstreamError, UpstreamTimeout
-from providers.google.tokens import EARLY, LEAST, PAUSE, Grant, Tokens
+from nexus.providers.google.tokens import EARLY, LEAST, PAUSE, Grant, Tokens
 from tests.serving import wait_until
 
 

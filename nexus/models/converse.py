@@ -7,9 +7,10 @@ models and features, prompt caching and structured output, and the service's own
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Final
+
+from nexus.models.names import claude_name
 
 CACHE: Final = "cache"
 """Takes cachePoint in system and messages."""
@@ -77,14 +78,11 @@ def quirks_of(model_id: str) -> frozenset[str]:
     return frozenset()
 
 
-_CLAUDE = re.compile(r"claude-(?:([a-z]+)-)?(\d{1,2})(?!\d)(?:-(\d{1,2})(?!\d))?")
-
-
 def _anthropic(model: str) -> set[str]:
-    match = _CLAUDE.match(model)
-    if match is None:
+    claude = claude_name(model)
+    if claude is None or claude.version is None or claude.version < (3, 0):
         return {NO_TOOLS}
-    version = (int(match.group(2)), int(match.group(3) or 0))
+    version = claude.version
     quirks = {RESULT_STATUS, TOP_K, STOP_ECHO, PARALLEL_SWITCH, DOCUMENT_CONTEXT, SIGNED_REASONING}
     since: Mapping[str, bool] = {
         CACHE: version >= (3, 7) or "3-5-haiku" in model,

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from nexus.protocols.converse import models
-from nexus.protocols.converse.models import quirks_of
+from nexus.models import converse as models
+from nexus.models.converse import quirks_of
 
 SAME = [
     "anthropic.claude-sonnet-4-5-20250929-v1:0",
@@ -82,7 +82,7 @@ def test_every_quirk_belongs_to_somebody_and_is_defined() -> None:
 
 
 def test_no_vendor_sdk_is_imported() -> None:
-    names = ["request", "response", "stream", "failures", "fields", "models", "eventstream"]
+    names = ["request", "response", "stream", "failures", "fields", "eventstream"]
     code = "import sys; " + "; ".join(f"import nexus.protocols.converse.{name}" for name in names)
     code += "; sys.exit(any(m.partition('.')[0] in ('botocore', 'boto3', 'requests', 'tornado') for m in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

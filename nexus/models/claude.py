@@ -27,43 +27,37 @@ unsigned_thinking  takes back thinking without a signature (never Claude; compat
 
 from __future__ import annotations
 
-import re
+from nexus.models.names import Version, claude_name
 
-_NEW_NAME = re.compile(r"claude-(opus|sonnet|haiku|fable|mythos)-(\d{1,2})(?:[-.](\d{1,2}))?(?!\d)")
-_OLD_NAME = re.compile(r"claude-(\d)(?:[-.](\d))?-(opus|sonnet|haiku)")
-_OLDEST_NAME = re.compile(r"claude-(?:instant|v?[12])(?!\d)")
-
-_Version = tuple[int, int]
-
-_SINCE: tuple[tuple[_Version, frozenset[str]], ...] = (
+_SINCE: tuple[tuple[Version, frozenset[str]], ...] = (
     ((4, 5), frozenset({"structured_output", "strict_tools"})),
     ((4, 6), frozenset({"adaptive_thinking", "no_prefill"})),
     ((4, 7), frozenset({"adaptive_only", "no_sampling", "xhigh_effort"})),
     ((4, 8), frozenset({"system_role"})),
     ((5, 0), frozenset({"default_thinking"})),
 )
-_UNKNOWN_CLAUDE: _Version = (4, 7)
+_UNKNOWN_CLAUDE: Version = (4, 7)
 
 _DEFAULT_OUTPUT = 32000
 """As much as Claude Code asks for by itself: no answer of an agent is cut, and a runaway one ends."""
-_SMALLER_OUTPUT: tuple[tuple[_Version, int], ...] = (((3, 5), 4096), ((3, 7), 8192))
+_SMALLER_OUTPUT: tuple[tuple[Version, int], ...] = (((3, 5), 4096), ((3, 7), 8192))
 
 
 def max_output_of(model: str) -> int | None:
     """Output tokens, thinking included, to ask for where nobody says how many; None for a model that is not Claude."""
-    name = model.lower()
-    if "claude" not in name:
+    claude = claude_name(model)
+    if claude is None:
         return None
-    _, version = _parsed(name)
+    version = claude.version or _UNKNOWN_CLAUDE
     return next((most for below, most in _SMALLER_OUTPUT if version < below), _DEFAULT_OUTPUT)
 
 
 def quirks_of(model: str) -> frozenset[str]:
     """The quirks of the model of this name, with or without a host's prefix and suffix."""
-    name = model.lower()
-    if "claude" not in name:
+    claude = claude_name(model)
+    if claude is None:
         return frozenset()
-    family, version = _parsed(name)
+    family, version = claude.family, claude.version or _UNKNOWN_CLAUDE
     quirks = {quirk for since, names in _SINCE if version >= since for quirk in names}
     if version < (3, 7):
         quirks.add("no_thinking")
@@ -76,7 +70,7 @@ def quirks_of(model: str) -> frozenset[str]:
     return frozenset(quirks)
 
 
-def _of_family(family: str, version: _Version) -> set[str]:
+def _of_family(family: str, version: Version) -> set[str]:
     match family:
         case "fable" | "mythos":
             return {"always_thinking", "default_thinking"} | ({"no_forced_tools"} if version >= (5, 1) else set())
@@ -86,13 +80,3 @@ def _of_family(family: str, version: _Version) -> set[str]:
             return {"between_tools", "no_forced_tools"} if version >= (5, 5) else set()
         case _:
             return set()
-
-
-def _parsed(name: str) -> tuple[str, _Version]:
-    if new := _NEW_NAME.search(name):
-        return new.group(1), (int(new.group(2)), int(new.group(3) or 0))
-    if old := _OLD_NAME.search(name):
-        return old.group(3), (int(old.group(1)), int(old.group(2) or 0))
-    if _OLDEST_NAME.search(name):
-        return "", (2, 0)
-    return ("mythos" if "mythos" in name else ""), _UNKNOWN_CLAUDE

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from nexus.protocols.messages import models
-from nexus.protocols.messages.models import quirks_of
+from nexus.models import claude as models
+from nexus.models.claude import quirks_of
 
 STRUCTURED = {"structured_output", "strict_tools"}
 SIX = STRUCTURED | {"adaptive_thinking", "no_prefill"}
@@ -57,8 +57,8 @@ def test_quirks_of(model: str) -> None:
 
 def test_every_quirk_is_explained_and_used() -> None:
     explained = set(re.findall(r"^([a-z_]+)  ", models.__doc__ or "", re.MULTILINE)) - {"quirk"}
-    source = Path(models.__file__)
-    writers = "".join(path.read_text() for path in source.parent.glob("*.py") if path != source)
+    folder = Path(models.__file__).parents[1] / "protocols" / "messages"
+    writers = "".join(path.read_text() for path in folder.glob("*.py"))
     used = set(re.findall(r'"([a-z_]+)" (?:not )?in quirks', writers)) | set(re.findall(r'"([a-z_]+)" in', writers))
     known = set().union(*MODELS.values()) | {"unsigned_thinking"}
     assert explained == known
