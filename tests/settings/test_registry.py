@@ -17,12 +17,12 @@ def test_kinds_are_the_folders_of_providers() -> None:
 def test_listing_and_reading_settings_imports_only_what_is_configured() -> None:
     program = (
         "import sys; from nexus import registry; from nexus.settings import demo_settings; registry.kinds();"
-        "before = [m for m in sys.modules if m.startswith('providers')]; demo_settings();"
-        "after = [m for m in sys.modules if m.startswith('providers.') and m.count('.') == 1];"
+        "before = [m for m in sys.modules if m.startswith('nexus.providers')]; demo_settings();"
+        "after = [m for m in sys.modules if m.startswith('nexus.providers.') and m.count('.') == 2];"
         "print(before, after)"
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "[] ['providers.echo']"
+    assert run.stdout.strip() == "[] ['nexus.providers.echo']"
 
 
 @pytest.mark.parametrize("kind", ["nix", "", "..", "os", "openai.settings", "__init__"])
