@@ -157,8 +157,8 @@ def reading(call: Call) -> ReadRequest:
     return call.reading
 
 
-_ECHO = frozenset({"responses"})
-"""Dialects whose answers repeat parts of their question."""
+_ECHO = frozenset({"responses", "messages"})
+"""Dialects whose answers repeat parts of their question, or call tools as it does."""
 
 
 @functools.cache

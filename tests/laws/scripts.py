@@ -30,7 +30,7 @@ from nexus.conversation import (
     ToolChoice,
     ToolResult,
 )
-from nexus.protocols.responses.tools import CUSTOM_PARAMETERS
+from nexus.protocols.custom_tools import PARAMETERS as CUSTOM_PARAMETERS
 
 NAMES = ("weather", "look_up", "tool.with/odd chars", "z" * 70, "apply_patch", "agents__spawn", "agents__note")
 SCHEMAS: tuple[Any, ...] = (

@@ -99,7 +99,6 @@ def test_betas_are_dropped_aloud(vendor: Vendor) -> None:
 
 REFUSED: Mapping[str, tuple[Body, str]] = {
     "web search": ({"tools": [TOOL, WEB], "tool_choice": {"type": "tool", "name": "web_search"}}, "tools.1"),
-    "tool search": ({"tools": [SEARCH, TOOL | {"defer_loading": True}]}, "tools.0"),
     "mcp_servers": ({"mcp_servers": [{"type": "url", "url": "https://x.test", "name": "x"}]}, "mcp_servers"),
     "container": ({"container": "c"}, "container"),
     "inference_geo": ({"inference_geo": "eu"}, "inference_geo"),

@@ -27,8 +27,10 @@ READS: Mapping[str, Disposition] = {
     "top_k": carried("top_k"),
     "tools": carried(
         "tools",
-        "custom tools; web_search is the vendor's own where the model's web_search setting is on; other tools that "
-        "Anthropic defines or runs, and that one elsewhere, are refused by their type",
+        "custom tools; bash, text_editor, memory and computer, which the client runs, as functions with their schemas; "
+        "those with defer_loading once the history has found or called them, at once where Anthropic's tool search was "
+        "to find them, which is dropped; web_search is the vendor's own where the model's web_search setting is on; "
+        "other tools that Anthropic defines or runs, and that one elsewhere, are refused by their type",
     ),
     "tool_choice": converted("tool_choice", "disable_parallel_tool_use becomes `parallel_tools`"),
     "thinking": converted("thinking", "between_tools counts as off; display omitted as not visible"),

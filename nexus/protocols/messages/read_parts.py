@@ -29,6 +29,7 @@ from nexus.conversation import (
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.checks import Drops, a_string, an_array, an_object, maybe_bool, maybe_string, wrong
 from nexus.protocols.codec import read_url
+from nexus.protocols.messages.client_tools import neutral_name
 from nexus.protocols.messages.seals import NEXT, OWN, read_carrier, read_signature
 from nexus.wire import Json, encode, mapping, text
 
@@ -202,25 +203,22 @@ def _read_redacted(block: Block, path: str, drops: Drops) -> Reasoning:
 
 
 def _read_call(block: Block, path: str, drops: Drops) -> ToolCall:
-    if block.get("toolset_name") is not None:
-        raise UnsupportedFeature(f"{path}.toolset_name: toolsets live at Anthropic", param=f"{path}.toolset_name")
     if mapping(block.get("caller")).get("type", "direct") != "direct":
         raise UnsupportedFeature(f"{path}.caller: only the model itself can call tools here", param=f"{path}.caller")
-    drops.unknown(block, ("type", "id", "name", "input", "caller", "cache_control"), "tool_use")
+    drops.unknown(block, ("type", "id", "name", "input", "caller", "cache_control", "toolset_name"), "tool_use")
     given = block.get("input")
     arguments = an_object(given, f"{path}.input") if given is not None else {}
     return ToolCall(
         a_string(block, "id", path),
-        a_string(block, "name", path),
+        neutral_name(block, a_string(block, "name", path)),
         encode(arguments).decode() if arguments else "",
         cache=read_cache(block, path, drops),
     )
 
 
 def _read_result(block: Block, path: str, drops: Drops) -> ToolResult:
-    if block.get("toolset_name") is not None:
-        raise UnsupportedFeature(f"{path}.toolset_name: toolsets live at Anthropic", param=f"{path}.toolset_name")
-    drops.unknown(block, ("type", "tool_use_id", "content", "is_error", "cache_control"), "tool_result")
+    known = ("type", "tool_use_id", "content", "is_error", "cache_control", "toolset_name")
+    drops.unknown(block, known, "tool_result")
     return ToolResult(
         a_string(block, "tool_use_id", path),
         _read_result_parts(block.get("content"), f"{path}.content", drops),

@@ -18,9 +18,7 @@ from nexus.conversation import (
     Request,
     Role,
     Thinking,
-    Tool,
     ToolChoice,
-    WebSearch,
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.checks import Drops, a_string, an_array, an_object, maybe_bool, maybe_string, wrong
@@ -28,12 +26,12 @@ from nexus.protocols.codec import ReadRequest
 from nexus.protocols.messages.checks import maybe_count, maybe_number
 from nexus.protocols.messages.fields import READS
 from nexus.protocols.messages.read_parts import read_cache, read_content, read_texts
+from nexus.protocols.messages.read_tools import read_tools
 from nexus.wire import Json
 
 Body = Mapping[str, Json]
 
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
-_TOOL_FIELDS = ("type", "name", "description", "input_schema", "strict", "cache_control")
 _TIERS = {"auto": "auto", "standard_only": "default"}
 
 
@@ -53,7 +51,7 @@ def read_request(body: Body) -> ReadRequest:
     request = Request(
         messages=_read_messages(body, drops),
         system=read_texts(body.get("system"), "system", drops),
-        tools=_read_tools(body, drops),
+        tools=read_tools(body, drops),
         tool_choice=choice,
         parallel_tools=parallel,
         thinking=_read_thinking(body, options, drops),
@@ -108,39 +106,6 @@ def _read_message(wire: Body, path: str, drops: Drops) -> Message:
     if role == "system":
         return Message("system", read_texts(wire.get("content"), f"{path}.content", drops))
     return Message(cast(Role, role), read_content(wire["content"], cast(Role, role), f"{path}.content", drops))
-
-
-_WEB_SEARCH = "web_search_"
-
-
-def _read_tools(body: Body, drops: Drops) -> tuple[Tool, ...]:
-    if body.get("tools") is None:
-        return ()
-    return tuple(
-        _read_tool(an_object(wire, f"tools.{at}"), f"tools.{at}", drops)
-        for at, wire in enumerate(an_array(body["tools"], "tools"))
-    )
-
-
-def _read_tool(wire: Body, path: str, drops: Drops) -> Tool:
-    kind = wire.get("type")
-    if isinstance(kind, str) and kind.startswith(_WEB_SEARCH):
-        lost = tuple(f"tools.{name}" for name in wire if name not in ("type", "name", "cache_control"))
-        return WebSearch(a_string(wire, "name", path), kind=kind, lost=lost)
-    if kind not in (None, "custom"):
-        raise UnsupportedFeature(
-            f"{path}: the tool type {kind} exists only at Anthropic; define a custom tool with an input_schema instead",
-            param=path,
-        )
-    drops.unknown(wire, _TOOL_FIELDS, "tools")
-    schema = wire.get("input_schema")
-    return Tool(
-        a_string(wire, "name", path),
-        description=maybe_string(wire, "description", path),
-        parameters=None if schema is None else an_object(schema, f"{path}.input_schema"),
-        strict=maybe_bool(wire, "strict", path),
-        cache=read_cache(wire, path, drops),
-    )
 
 
 def _read_tool_choice(body: Body) -> tuple[ToolChoice | None, bool | None]:

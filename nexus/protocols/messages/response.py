@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from nexus.conversation import Part, Reasoning, Refusal, Response, Seal, Text, ToolCall
+from nexus.conversation import Part, Reasoning, Refusal, Request, Response, Seal, Text, ToolCall
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import ReadResponse
+from nexus.protocols.messages.client_tools import Members
 from nexus.protocols.messages.seals import NEXT, OWN, carrier, thinking_block
 from nexus.protocols.messages.stops import read_stop, write_stop
 from nexus.protocols.messages.usage import read_usage, write_usage
@@ -57,8 +58,9 @@ def read_block(block: Mapping[str, Json], drops: Drops) -> Text | Reasoning | To
             return None
 
 
-def write_response(response: Response, *, created: int) -> dict[str, Json]:
-    """``created`` has no place in a Message."""
+def write_response(response: Response, *, created: int, request: Request | None = None) -> dict[str, Json]:
+    """``created`` has no place in a Message; ``request`` knows the members of toolsets."""
+    members = Members(request)
     refused = any(isinstance(part, Refusal) for part in response.parts)
     reason = write_stop(response.stop, refused=refused)
     return {
@@ -66,7 +68,7 @@ def write_response(response: Response, *, created: int) -> dict[str, Json]:
         "type": "message",
         "role": "assistant",
         "model": response.model,
-        "content": [block for part in response.parts for block in _write_blocks(part)],
+        "content": [block for part in response.parts for block in _write_blocks(part, members)],
         "stop_reason": reason,
         "stop_sequence": response.stop.sequence if reason == "stop_sequence" else None,
         "usage": write_usage(response.usage),
@@ -78,7 +80,7 @@ def message_id(id: str) -> str:
     return id if id.startswith("msg_") else f"msg_{_UNFIT.sub('', id)}"
 
 
-def _write_blocks(part: Part) -> list[Json]:
+def _write_blocks(part: Part, members: Members) -> list[Json]:
     match part:
         case Text(text=words, seal=seal):
             return [*carried_before(seal), {"type": "text", "text": words}]
@@ -87,8 +89,8 @@ def _write_blocks(part: Part) -> list[Json]:
         case Reasoning():
             return [thinking_block(part)]
         case ToolCall(seal=seal):
-            input = read_input(part.arguments)
-            return [*carried_before(seal), {"type": "tool_use", "id": part.id, "name": part.name, "input": input}]
+            named = {"id": part.id, **members.named(part.name)}
+            return [*carried_before(seal), {"type": "tool_use", **named, "input": read_input(part.arguments)}]
         case _:
             raise TypeError(f"{type(part).__name__} in an answer")
 

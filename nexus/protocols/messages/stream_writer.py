@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nexus.conversation import Reasoning, Refusal, Seal, Text, ToolCall
+from nexus.conversation import Reasoning, Refusal, Request, Seal, Text, ToolCall
 from nexus.events import (
     Event,
     Notice,
@@ -23,6 +23,7 @@ from nexus.events import (
     StreamPart,
     UsageUpdate,
 )
+from nexus.protocols.messages.client_tools import Members
 from nexus.protocols.messages.response import carried_before, message_id
 from nexus.protocols.messages.seals import OWN, PREVIOUS, carrier, thinking_block, write_signature
 from nexus.protocols.messages.stops import write_stop
@@ -41,9 +42,12 @@ _DELTA = {
 
 
 class StreamWriter:
-    """``include_usage`` changes nothing: this dialect always tells."""
+    """``include_usage`` changes nothing: this dialect always tells. ``request`` knows the members of toolsets."""
 
-    def __init__(self, *, model: str, response_id: str, created: int, include_usage: bool) -> None:
+    def __init__(
+        self, *, model: str, response_id: str, created: int, include_usage: bool, request: Request | None = None
+    ) -> None:
+        self._members = Members(request)
         self._model = model
         self._id = message_id(response_id)
         self._block = 0
@@ -98,8 +102,17 @@ class StreamWriter:
         if _is_redacted(part):
             # Its block is one event, and what it holds may be known at its end only.
             return before
-        start = _frame("content_block_start", index=self._block, content_block=_empty_block(part))
+        start = _frame("content_block_start", index=self._block, content_block=self._empty_block(part))
         return before + start + self._delta(part, part.arguments if isinstance(part, ToolCall) else part.text)
+
+    def _empty_block(self, part: StreamPart) -> dict[str, Json]:
+        match part:
+            case ToolCall():
+                return {"type": "tool_use", "id": part.id, **self._members.named(part.name), "input": {}}
+            case Reasoning():
+                return {"type": "thinking", "thinking": "", "signature": ""}
+            case Text() | Refusal():
+                return {"type": "text", "text": ""}
 
     def _delta(self, part: StreamPart, piece: str) -> bytes:
         if not piece or _is_redacted(part):
@@ -150,16 +163,6 @@ def _is_redacted(part: StreamPart) -> bool:
 
 def _early_seal(part: StreamPart) -> Seal | None:
     return part.seal if isinstance(part, Text | ToolCall) else None
-
-
-def _empty_block(part: StreamPart) -> dict[str, Json]:
-    match part:
-        case ToolCall():
-            return {"type": "tool_use", "id": part.id, "name": part.name, "input": {}}
-        case Reasoning():
-            return {"type": "thinking", "thinking": "", "signature": ""}
-        case Text() | Refusal():
-            return {"type": "text", "text": ""}
 
 
 def _frame(kind: str, **members: Json) -> bytes:

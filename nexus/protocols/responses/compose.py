@@ -77,21 +77,21 @@ class Composer:
         told = self._release(whole=True)
         composer = item_composer(event.part, self._names, self._stem)
         self._current = (event, composer)
-        return told + (self._begin() if composer.at_once else self._say(composer.first))
+        return told + (self._begin(event, composer) if composer.begins == "at_once" else self._say(composer.first))
 
-    def _begin(self) -> list[Told]:
+    def _begin(self, event: PartStart, composer: ItemComposer) -> list[Told]:
         """The item's start, behind the carrier of its seal, with what the part already holds."""
-        assert self._current is not None
-        event, composer = self._current
         seal = None if isinstance(event.part, Reasoning | Refusal) else event.part.seal
         told = [] if seal is None else self._carrier(seal, NEXT)
-        return told + composer.begin(len(self.output)) + (composer.say(composer.first) if composer.at_once else [])
+        told += composer.begin(len(self.output))
+        return told + (composer.say(composer.first) if composer.begins == "at_once" else [])
 
     def _say(self, words: str) -> list[Told]:
         if not words or self._current is None:
             return []
-        composer = self._current[1]
-        return ([] if composer.begun else self._begin()) + composer.say(words)
+        event, composer = self._current
+        begun = [] if composer.begun or composer.begins == "whole" else self._begin(event, composer)
+        return begun + composer.say(words)
 
     def _close(self, late: Seal | None) -> None:
         assert self._current is not None
@@ -107,10 +107,11 @@ class Composer:
         if isinstance(event.part, Reasoning):
             return self._done(composer, composer.end(late or event.part.seal, whole=whole))
         early = None if isinstance(event.part, Refusal) else event.part.seal
+        begun = self._begin(event, composer) if composer.begins == "whole" else []
         if not composer.begun:
             seal = late or early
             return [] if seal is None else self._carrier(seal, HERE)
-        told = self._done(composer, composer.end(None, whole=whole))
+        told = begun + self._done(composer, composer.end(None, whole=whole))
         return told + ([] if late is None or late == early else self._carrier(late, PREVIOUS))
 
     def _carrier(self, seal: Seal, place: str) -> list[Told]:

@@ -18,7 +18,8 @@ _STATELESS = "nothing is stored on the way to another vendor; send the whole con
 READS: Mapping[str, Disposition] = {
     "input": converted(
         "messages",
-        "messages, reasoning, function and custom calls with their outputs, searches for tools by the client; "
+        "messages, reasoning, function and custom calls with their outputs, those of OpenAI's tools that the client "
+        "runs (local shell, shell, apply patch, computer), searches for tools by the client; "
         "additional_tools and what such a search has found join `tools`; "
         "web_search_call is dropped (its findings are in the text that followed); every other item is refused by name",
     ),
@@ -54,9 +55,10 @@ READS: Mapping[str, Disposition] = {
     "tools": converted(
         "tools",
         "functions; custom tools as functions of one string; namespaces flattened to namespace__name; a tool_search "
-        "that the client executes as a function; web_search is the vendor's own search where the model's web_search "
-        "setting is on, else dropped: it is an offer that the model need not take, and Codex makes it in every "
-        "request; every other built-in tool is refused by its type",
+        "that the client executes, local_shell, shell (but in a container of OpenAI's), apply_patch and computer as "
+        "functions, whose calls come back as their own items; web_search is the vendor's own search where the model's "
+        "web_search setting is on, else dropped: it is an offer that the model need not take, and Codex makes it in "
+        "every request; every other built-in tool is refused by its type",
     ),
     "top_logprobs": carried("top_logprobs", "the answer holds none after translation"),
     "top_p": carried("top_p"),

@@ -10,12 +10,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from nexus.conversation import Reasoning, Refusal, Seal, Text, ToolCall
 from nexus.events import StreamPart
+from nexus.protocols.custom_tools import read_input
+from nexus.protocols.responses.client_tools import ClientRun, read_arguments
 from nexus.protocols.responses.seals import pack_reasoning
-from nexus.protocols.responses.tools import Names, read_input, read_search
+from nexus.protocols.responses.tools import Names, read_search
 from nexus.wire import Json
 
 
@@ -31,8 +33,8 @@ class ItemComposer(ABC):
     """One item: ``begin`` once, ``say`` as often as there are words, ``end`` once. ``item`` is final after the end."""
 
     prefix: ClassVar[str]
-    at_once: ClassVar[bool] = True
-    """Whether the item is told before it has any words."""
+    begins: ClassVar[Literal["at_once", "with_words", "whole"]] = "at_once"
+    """When the item is told: before it has any words, with the first of them, or once it has all."""
 
     def __init__(self, first: str, stem: str) -> None:
         self.first = first
@@ -74,7 +76,7 @@ class ItemComposer(ABC):
 
 class _Message(ItemComposer):
     prefix = "msg"
-    at_once = False
+    begins = "with_words"
 
     def __init__(self, part: Text | Refusal, stem: str) -> None:
         super().__init__(part.text, stem)
@@ -205,6 +207,31 @@ class _SearchCall(_Call):
         return [self.done(arguments=read_search(self.words), status=_status(whole))]
 
 
+class _ClientRunCall(_Call):
+    """What the client is to do is known when the arguments are whole; of a call that was cut it is nothing."""
+
+    prefix = "cc"
+    begins = "whole"
+
+    def __init__(self, part: ToolCall, names: Names, stem: str) -> None:
+        super().__init__(part, names, stem)
+        run = names.run(part.name)
+        assert run is not None
+        self._run: ClientRun = run
+
+    def empty(self) -> dict[str, Json]:
+        return self._members | self._run.write({}) | {"status": "in_progress"}
+
+    def say(self, words: str) -> list[Told]:
+        self._pieces.append(words)
+        return []
+
+    def end(self, seal: Seal | None, *, whole: bool) -> list[Told]:
+        if not whole:
+            return [self.done(status=self._run.cut)]
+        return [self.done(**self._run.write(read_arguments(self.words)), status="completed")]
+
+
 _CALLS: Mapping[str, type[_Call]] = {"custom": _CustomCall, "tool_search": _SearchCall}
 
 
@@ -215,4 +242,5 @@ def item_composer(part: StreamPart, names: Names, stem: str) -> ItemComposer:
         case Reasoning():
             return ReasoningComposer(part, stem)
         case ToolCall():
-            return _CALLS.get(names.kind(part.name), _FunctionCall)(part, names, stem)
+            kind = _ClientRunCall if names.run(part.name) else _CALLS.get(names.kind(part.name), _FunctionCall)
+            return kind(part, names, stem)

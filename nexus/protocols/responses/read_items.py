@@ -15,10 +15,12 @@ from dataclasses import replace
 from nexus.conversation import Document, Image, Message, Part, Role, Seal, Text, ToolCall, ToolResult
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import Body, a_string, an_array, an_object, maybe_string, wrong
+from nexus.protocols.custom_tools import write_input
 from nexus.protocols.responses import parts as content
 from nexus.protocols.responses.checks import Drops, a_name
+from nexus.protocols.responses.client_tools import CALLS, OUTPUTS, write_arguments
 from nexus.protocols.responses.seals import HERE, NEXT, read_carrier, read_reasoning, read_vendors
-from nexus.protocols.responses.tools import SEARCH, ToolsReader, qualify, write_found, write_input
+from nexus.protocols.responses.tools import SEARCH, ToolsReader, qualify, write_found
 from nexus.wire import Json, encode
 
 _BOOKKEEPING = ("type", "id", "status", "call_id", "name", "namespace", "role", "content")
@@ -31,6 +33,8 @@ _KNOWN: Mapping[str, tuple[str, ...]] = {
     "additional_tools": ("tools",),
     "tool_search_call": ("arguments", "execution"),
     "tool_search_output": ("tools", "execution"),
+    **dict.fromkeys(CALLS, ("action", "actions", "operation", "pending_safety_checks", "environment", "caller")),
+    **dict.fromkeys(OUTPUTS, ("output", "max_output_length", "acknowledged_safety_checks", "caller")),
 }
 _DROPPED = frozenset({"web_search_call"})
 
@@ -136,6 +140,20 @@ class ItemsReader:
             case parts:
                 self._results.append(ToolResult(call_id, tuple(parts)))
 
+    def read_client_call(self, item: Body, path: str) -> None:
+        run = CALLS[str(item["type"])]
+        self._make(ToolCall(a_name(item, "call_id", path), run.name, write_arguments(run, item, path)))
+
+    def read_client_output(self, item: Body, path: str) -> None:
+        outcome = OUTPUTS[str(item["type"])].outcome(item, path)
+        # A local shell's output has the id of the call as its own.
+        call_id = a_name(item, "call_id" if item.get("call_id") is not None else "id", path)
+        told = outcome.words if outcome.image is None else [outcome.image]
+        found = content.read_content(told, f"{path}.output", content.RESULT, self._drops)
+        self._close_made()
+        parts = tuple(part for part in found if isinstance(part, Text | Image | Document))
+        self._results.append(ToolResult(call_id, parts, is_error=outcome.failed))
+
     def read_more_tools(self, item: Body, path: str) -> None:
         self._tools.read(item.get("tools"), f"{path}.tools")
 
@@ -198,4 +216,6 @@ _READERS: Mapping[str, Callable[[ItemsReader, Body, str], None]] = {
     "additional_tools": ItemsReader.read_more_tools,
     "tool_search_call": ItemsReader.read_search_call,
     "tool_search_output": ItemsReader.read_search_output,
+    **dict.fromkeys(CALLS, ItemsReader.read_client_call),
+    **dict.fromkeys(OUTPUTS, ItemsReader.read_client_output),
 }

@@ -22,11 +22,12 @@ from nexus.events import (
     StreamPart,
     UsageUpdate,
 )
+from nexus.protocols.custom_tools import write_input
 from nexus.protocols.responses.failures import read_failed
 from nexus.protocols.responses.response import READ
 from nexus.protocols.responses.seals import read_vendors
 from nexus.protocols.responses.stops import read_stop
-from nexus.protocols.responses.tools import qualify, write_input
+from nexus.protocols.responses.tools import qualify
 from nexus.protocols.responses.usage import read_usage
 from nexus.wire import Json, count, decode, mapping, text
 

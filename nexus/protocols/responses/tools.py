@@ -3,8 +3,9 @@
 Law: the neutral form knows functions only. A custom tool becomes a function of one string, ``input``, its grammar told
 in the description; a namespace is flattened to ``namespace__name``, cut and hashed beyond 64 characters. What a client
 called its tool rides along in ``ClientTool``, so that whoever has the neutral Request can give calls their own form
-back. A search for tools that the client makes itself is a function too. Web search is dropped unless it is forced (see
-fields.READS); every other built-in tool is refused by its type.
+back. A search for tools that the client makes itself, and OpenAI's tools that the client runs (client_tools.py), are
+functions too. Web search is dropped unless it is forced (see fields.READS); every other built-in tool is refused by its
+type.
 Sources: openai.types.responses.ToolParam and ToolChoice; openai/codex, tools/src/tool_spec.rs.
 """
 
@@ -17,9 +18,12 @@ from itertools import groupby
 
 from nexus.conversation import Request, Tool, ToolCall, ToolChoice, WebSearch
 from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols import custom_tools
 from nexus.protocols.checks import an_array, an_object, maybe_bool, maybe_string, wrong
+from nexus.protocols.custom_tools import read_input, with_grammar
 from nexus.protocols.responses.checks import Drops, a_name
-from nexus.wire import Json, decode, encode, mapping, sequence, text
+from nexus.protocols.responses.client_tools import KINDS, ClientRun, describe, read_arguments, run_of
+from nexus.wire import Json, decode, mapping, sequence, text
 
 _LONGEST = 64
 _FUNCTION_FIELDS = ("type", "name", "description", "parameters", "strict")
@@ -28,13 +32,6 @@ _SEARCH_FIELDS = ("type", "execution", "description", "parameters")
 _OFFER = "web_search"
 SEARCH = "tool_search"
 """The tool's type, and its neutral name."""
-
-CUSTOM_PARAMETERS: Mapping[str, Json] = {
-    "type": "object",
-    "properties": {"input": {"type": "string", "description": "The whole input of the tool, as plain text"}},
-    "required": ["input"],
-    "additionalProperties": False,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +47,11 @@ class ClientTool(Tool):
     def kind(self) -> str:
         return text(self.wire.get("type"))
 
+    @property
+    def run(self) -> ClientRun | None:
+        """What it is, where it is one of OpenAI's own that the client runs."""
+        return KINDS.get(self.kind)
+
 
 def qualify(namespace: str | None, name: str) -> str:
     """The neutral name of a tool; a pure function, so that calls in the history need no definition."""
@@ -60,20 +62,27 @@ def qualify(namespace: str | None, name: str) -> str:
 
 
 class Names:
-    """The client's own form of the calls in an answer to ``request``."""
+    """The client's own form of the calls in an answer to ``request``; ``runs`` includes OpenAI's that it runs."""
 
-    def __init__(self, request: Request | None) -> None:
+    def __init__(self, request: Request | None, *, runs: bool = True) -> None:
         tools = () if request is None else request.tools
-        self._tools = {tool.name: tool for tool in tools if isinstance(tool, ClientTool)}
+        known = {tool.name: tool for tool in tools if isinstance(tool, ClientTool)}
+        self._tools = {name: tool for name, tool in known.items() if runs or tool.run is None}
 
     def kind(self, name: str) -> str:
         """The type of the client's tool."""
         tool = self._tools.get(name)
         return "function" if tool is None else tool.kind
 
+    def run(self, name: str) -> ClientRun | None:
+        tool = self._tools.get(name)
+        return None if tool is None else tool.run
+
     def call_item(self, call: ToolCall) -> dict[str, Json]:
         """The item's members, but for its id and status."""
         tool = self._tools.get(call.name)
+        if tool is not None and tool.run is not None:
+            return {"type": tool.run.call, "call_id": call.id, **tool.run.write(read_arguments(call.arguments))}
         if tool is not None and tool.kind == SEARCH:
             return {"type": "tool_search_call", "call_id": call.id, "execution": "client"} | {
                 "arguments": read_search(call.arguments)
@@ -85,20 +94,6 @@ class Names:
         if tool is not None and tool.kind == "custom":
             return {"type": "custom_tool_call", **named, "input": read_input(call.arguments)}
         return {"type": "function_call", **named, "arguments": call.arguments or "{}"}
-
-
-def write_input(words: str) -> str:
-    """A custom tool's input as the arguments of its function."""
-    return encode({"input": words}).decode()
-
-
-def read_input(arguments: str) -> str:
-    """Inverse of write_input; arguments of another shape, from a model that slipped, are the input as they stand."""
-    try:
-        found = mapping(decode(arguments)).get("input")
-    except ValueError:
-        return arguments
-    return found if isinstance(found, str) else arguments
 
 
 def read_search(arguments: str) -> Mapping[str, Json]:
@@ -152,6 +147,8 @@ class ToolsReader:
             self._keep(ClientTool(SEARCH, maybe_string(wire, "description", path), schema, wire=wire), path)
         elif kind.startswith(_OFFER):
             self._offer(kind, wire)
+        elif (run := run_of(wire)) is not None:
+            self._keep(ClientTool(run.name, describe(run, wire), run.parameters, wire=wire), path)
         else:
             raise UnsupportedFeature(
                 f"{path}: tools of type {kind} run at OpenAI only; define a function instead", param=path
@@ -182,7 +179,7 @@ class ToolsReader:
         if kind == "custom":
             self._drops.unknown(wire, _CUSTOM_FIELDS, "tools")
             told = _with_grammar(description, wire, path)
-            tool = ClientTool(neutral, told, CUSTOM_PARAMETERS, wire=wire, namespace=namespace, about=about)
+            tool = ClientTool(neutral, told, custom_tools.PARAMETERS, wire=wire, namespace=namespace, about=about)
         elif kind == "function":
             self._drops.unknown(wire, _FUNCTION_FIELDS, "tools")
             schema = wire.get("parameters")
@@ -212,9 +209,7 @@ def _with_grammar(description: str | None, wire: Mapping[str, Json], path: str) 
         case "text":
             return description
         case "grammar":
-            syntax, rules = text(format.get("syntax")), text(format.get("definition"))
-            told = f"The input must match this {syntax} grammar:\n{rules}"
-            return f"{description}\n\n{told}" if description else told
+            return with_grammar(description, format)
         case _:
             raise wrong(f"{path}.format.type", '"text" or "grammar"')
 
@@ -230,6 +225,8 @@ def read_choice(value: Json, reader: ToolsReader, drops: Drops) -> tuple[ToolCho
         case "required":
             return _required(tools), tools
         case {"type": "function" | "custom"}:
+            return ToolChoice("tool", _chosen(value, "tool_choice", tools).name), tools
+        case {"type": str(kind)} if kind in KINDS:
             return ToolChoice("tool", _chosen(value, "tool_choice", tools).name), tools
         case {"type": "allowed_tools"}:
             return _read_allowed(value, reader, drops)
@@ -271,6 +268,8 @@ def _read_allowed(
 def _chosen(entry: Mapping[str, Json], path: str, tools: tuple[Tool, ...]) -> Tool:
     """The tool that an entry names: by its whole name, with its namespace, or by a bare name that is unique."""
     kind = a_name(entry, "type", path)
+    if kind in KINDS:
+        return _chosen_run(kind, path, tools)
     if kind not in ("function", "custom"):
         raise UnsupportedFeature(f"{path}: tools of type {kind} run at OpenAI only", param=f"{path}.type")
     name = a_name(entry, "name", path)
@@ -282,15 +281,23 @@ def _chosen(entry: Mapping[str, Json], path: str, tools: tuple[Tool, ...]) -> To
     return found[0]
 
 
-def write_tools(tools: Iterable[Tool]) -> list[dict[str, Json]]:
-    """Namespaces that were flattened are whole again."""
+def _chosen_run(kind: str, path: str, tools: tuple[Tool, ...]) -> Tool:
+    for tool in tools:
+        if isinstance(tool, ClientTool) and tool.run is not None and tool.name == KINDS[kind].name:
+            return tool
+    raise InvalidRequest(f"{path}: there is no tool of type {kind}", param=path)
+
+
+def write_tools(tools: Iterable[Tool], *, runs: bool = True) -> list[dict[str, Json]]:
+    """Namespaces that were flattened are whole again, and with ``runs`` what the client runs has its own type."""
     written: list[dict[str, Json]] = []
     for key, group in groupby(tools, _space):
+        members = [_write_tool(tool, runs=runs) for tool in group]
         if key is None:
-            written += [_write_tool(tool) for tool in group]
+            written += members
         else:
             namespace: dict[str, Json] = {"type": "namespace", "name": key[0], "description": key[1] or ""}
-            written.append(namespace | {"tools": [_write_tool(tool) for tool in group]})
+            written.append(namespace | {"tools": members})
     return written
 
 
@@ -300,8 +307,8 @@ def _space(tool: Tool) -> tuple[str, str | None] | None:
     return None
 
 
-def _write_tool(tool: Tool) -> dict[str, Json]:
-    if isinstance(tool, ClientTool):
+def _write_tool(tool: Tool, *, runs: bool) -> dict[str, Json]:
+    if isinstance(tool, ClientTool) and (runs or tool.run is None):
         return dict(tool.wire)
     described = {} if tool.description is None else {"description": tool.description}
     return {
@@ -319,5 +326,6 @@ def write_choice(choice: ToolChoice, tools: Iterable[Tool]) -> Json:
         return choice.mode
     tool = next((tool for tool in tools if tool.name == choice.name), None)
     if isinstance(tool, ClientTool):
-        return {"type": text(tool.wire.get("type")), "name": tool.wire.get("name")}
+        named = {"name": tool.wire["name"]} if "name" in tool.wire else {}
+        return {"type": text(tool.wire.get("type"))} | named
     return {"type": "function", "name": choice.name}

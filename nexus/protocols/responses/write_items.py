@@ -33,7 +33,7 @@ def _system(block: Text) -> Item:
 
 class _Writer:
     def __init__(self, request: Request) -> None:
-        self._names = Names(request)
+        self._names = Names(request, runs=False)
         self._custom: set[str] = set()
         self._items: list[Item] = []
 

@@ -28,7 +28,7 @@ def write_request(request: Request, target: Target) -> Written:
     if request.stream:
         body["stream"] = True
     if request.tools:
-        body["tools"] = write_tools(request.tools)
+        body["tools"] = write_tools(request.tools, runs=False)
         if request.tool_choice is not None:
             body["tool_choice"] = write_choice(request.tool_choice, request.tools)
         if request.parallel_tools is not None:

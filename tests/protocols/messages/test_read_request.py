@@ -317,7 +317,12 @@ REFUSED: dict[str, tuple[dict[str, Any], type[NexusError], str]] = {
         UnsupportedFeature,
         "tools.0",
     ),
-    "bash": ({"tools": [{"type": "bash_20250124", "name": "bash"}]}, UnsupportedFeature, "tools.0"),
+    "bash that Anthropic runs": (
+        {"tools": [{"type": "bash_code_execution_20250825", "name": "bash"}]},
+        UnsupportedFeature,
+        "tools.0",
+    ),
+    "browser toolset": ({"tools": [{"type": "browser_toolset_20260801"}]}, UnsupportedFeature, "tools.0"),
     "mcp toolset": ({"tools": [{"type": "mcp_toolset", "mcp_server_name": "x"}]}, UnsupportedFeature, "tools.0"),
     "nameless tool": ({"tools": [{"input_schema": {}}]}, InvalidRequest, "tools.0.name"),
     "tool_choice type": ({"tool_choice": {"type": "maybe"}}, InvalidRequest, "tool_choice.type"),

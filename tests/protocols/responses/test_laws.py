@@ -37,9 +37,9 @@ from nexus.conversation import (
 )
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.codec import Target
+from nexus.protocols.custom_tools import write_input
 from nexus.protocols.responses.counting import read_count, write_count
 from nexus.protocols.responses.request import read_request, write_request
-from nexus.protocols.responses.tools import write_input
 
 from .kit import check_count, check_request
 

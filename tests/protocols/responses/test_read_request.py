@@ -253,7 +253,7 @@ def test_a_web_search_of_an_earlier_answer_is_dropped_by_name() -> None:
     ("refused", "param", "named"),
     [
         ({"input": [{"type": "item_reference", "id": "x"}]}, "input.0", "item_reference"),
-        ({"input": [{"type": "local_shell_call", "id": "x"}]}, "input.0", "local_shell_call"),
+        ({"input": [{"type": "code_interpreter_call", "id": "x"}]}, "input.0", "code_interpreter_call"),
         ({"input": [{"type": "compaction", "encrypted_content": "x"}]}, "input.0", "compaction"),
         ({"input": [{"type": "future"}]}, "input.0", "future"),
         ({"input": [{"id": "x"}]}, "input.0", "None"),

@@ -1,0 +1,97 @@
+"""A Messages client's tools -> neutral ones.
+
+Law: custom tools, and Anthropic's own that the client runs (client_tools.py). A tool whose loading is deferred is
+offered once the history has found or called it, as Anthropic would; where Anthropic's own search was to find it, which
+nobody else has, it is offered at once. Sources: anthropic.types.ToolUnionParam; platform.claude.com on tool search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nexus.conversation import Tool, WebSearch
+from nexus.errors import UnsupportedFeature
+from nexus.protocols.checks import Body, Drops, a_string, an_array, an_object, maybe_bool, maybe_string
+from nexus.protocols.messages.client_tools import Kind, is_toolset, kind_of, members_of
+from nexus.protocols.messages.read_parts import read_cache
+from nexus.wire import mapping, sequence, text
+
+_OWN = ("type", "name", "strict", "cache_control", "defer_loading")
+_CUSTOM = (*_OWN, "description", "input_schema")
+
+_WEB_SEARCH = "web_search_"
+_TOOL_SEARCH = "tool_search_tool_"
+
+
+def read_tools(body: Body, drops: Drops) -> tuple[Tool, ...]:
+    if body.get("tools") is None:
+        return ()
+    wires = [an_object(wire, f"tools.{at}") for at, wire in enumerate(an_array(body["tools"], "tools"))]
+    searches = [kind for wire in wires if (kind := text(wire.get("type"))).startswith(_TOOL_SEARCH)]
+    known = _known(body)
+    tools: list[Tool] = []
+    for at, wire in enumerate(wires):
+        path, kind = f"tools.{at}", text(wire.get("type"))
+        if kind in searches:
+            drops.add(f"tools.{kind}")
+            continue
+        if maybe_bool(wire, "defer_loading", path):
+            drops.add("tools.defer_loading")
+            if not searches and wire.get("name") not in known:
+                continue
+        tools += _read_tool(wire, path, drops)
+    return tuple(tools)
+
+
+def _known(body: Body) -> set[str]:
+    """The tools that the history has found or called, and the one that must be called."""
+    names = {text(mapping(body.get("tool_choice")).get("name"))}
+    for block in _blocks(body):
+        if block.get("type") == "tool_use":
+            names.add(text(block.get("name")))
+        for inner in map(mapping, sequence(block.get("content"))):
+            if inner.get("type") == "tool_reference":
+                names.add(text(inner.get("tool_name")))
+    return names
+
+
+def _blocks(body: Body) -> Iterator[Body]:
+    for message in map(mapping, sequence(body.get("messages"))):
+        yield from map(mapping, sequence(message.get("content")))
+
+
+def _read_tool(wire: Body, path: str, drops: Drops) -> list[Tool]:
+    kind = text(wire.get("type"))
+    if kind.startswith(_WEB_SEARCH):
+        lost = tuple(f"tools.{name}" for name in wire if name not in ("type", "name", "cache_control"))
+        return [WebSearch(a_string(wire, "name", path), kind=kind, lost=lost)]
+    if is_toolset(kind):
+        drops.unknown(wire, ("type", "configs", "cache_control"), "tools")
+        return [*members_of(wire)]
+    if (own := kind_of(kind)) is not None:
+        return [_read_own(wire, path, *own, drops)]
+    if wire.get("type") not in (None, "custom"):
+        raise UnsupportedFeature(
+            f"{path}: the tool type {kind} exists only at Anthropic; define a custom tool with an input_schema instead",
+            param=path,
+        )
+    drops.unknown(wire, _CUSTOM, "tools")
+    schema = wire.get("input_schema")
+    tool = Tool(
+        a_string(wire, "name", path),
+        description=maybe_string(wire, "description", path),
+        parameters=None if schema is None else an_object(schema, f"{path}.input_schema"),
+        strict=maybe_bool(wire, "strict", path),
+        cache=read_cache(wire, path, drops),
+    )
+    return [tool]
+
+
+def _read_own(wire: Body, path: str, kind: Kind, version: str, drops: Drops) -> Tool:
+    drops.unknown(wire, (*_OWN, *kind.takes), "tools")
+    return Tool(
+        a_string(wire, "name", path),
+        description=kind.describe(wire),
+        parameters=kind.parameters(version),
+        cache=read_cache(wire, path, drops),
+    )
