@@ -123,27 +123,10 @@ class VendorCodec:
 
 @functools.cache
 def client(dialect: str) -> ClientCodec:
-    make, write = _module(dialect, "stream").StreamWriter, _module(dialect, "response").write_response
-    echoes = dialect in _ECHO
-
-    def stream_writer(
-        *, model: str, response_id: str, created: int, include_usage: bool, request: Request | None = None
-    ) -> StreamWriter:
-        echo = {"request": request} if echoes else {}
-        writer: StreamWriter = make(
-            model=model, response_id=response_id, created=created, include_usage=include_usage, **echo
-        )
-        return writer
-
-    def write_response(response: Response, *, created: int, request: Request | None = None) -> dict[str, Json]:
-        echo = {"request": request} if echoes else {}
-        written: dict[str, Json] = write(response, created=created, **echo)
-        return written
-
     return ClientCodec(
         read_request=_module(dialect, "request").read_request,
-        write_response=write_response,
-        stream_writer=stream_writer,
+        write_response=_module(dialect, "response").write_response,
+        stream_writer=_module(dialect, "stream").StreamWriter,
         fields=_module(dialect, "fields").READS,
         paths=_module(dialect, "fields").PATHS,
         headers=_module(dialect, "fields").HEADERS,
@@ -155,10 +138,6 @@ def reading(call: Call) -> ReadRequest:
     if call.reading is None:
         call.reading = client(call.dialect).read_request(call.document)
     return call.reading
-
-
-_ECHO = frozenset({"responses", "messages"})
-"""Dialects whose answers repeat parts of their question, or call tools as it does."""
 
 
 @functools.cache

@@ -7,7 +7,9 @@ openai.types.responses.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
+from nexus.conversation import Request, Tool
 from nexus.wire import Json, decode, encode, mapping, text
 
 PARAMETERS: Mapping[str, Json] = {
@@ -16,6 +18,17 @@ PARAMETERS: Mapping[str, Json] = {
     "required": ["input"],
     "additionalProperties": False,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class CustomTool(Tool):
+    """A tool that its client calls with free text."""
+
+
+def custom_names(request: Request | None) -> frozenset[str]:
+    """The tools whose calls a client wants with their bare input."""
+    tools = () if request is None else request.tools
+    return frozenset(tool.name for tool in tools if isinstance(tool, CustomTool))
 
 
 def write_input(words: str) -> str:

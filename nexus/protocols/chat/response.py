@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation import Part, Reasoning, Refusal, Response, Text, ToolCall
+from nexus.conversation import Part, Reasoning, Refusal, Request, Response, Text, ToolCall
 from nexus.protocols.chat.answers import made_id, read_arguments, read_pieces
 from nexus.protocols.chat.failures import read_in_band
 from nexus.protocols.chat.reasoning import BARE, read_reasoning, vendor_seal, weave, write_details, write_extra
 from nexus.protocols.chat.stops import read_stop, write_stop
 from nexus.protocols.chat.usage import read_usage, write_usage
 from nexus.protocols.codec import ReadResponse
+from nexus.protocols.custom_tools import custom_names, read_input
 from nexus.usage import Usage
 from nexus.wire import Json, mapping, sequence, text
 
@@ -93,7 +94,8 @@ def _read_calls(message: Mapping[str, Json], response_id: str, dropped: dict[str
     return calls
 
 
-def write_response(response: Response, *, created: int) -> dict[str, Json]:
+def write_response(response: Response, *, created: int, request: Request | None = None) -> dict[str, Json]:
+    """``request`` knows which tools are custom."""
     refused = any(isinstance(part, Refusal) for part in response.parts)
     return {
         "id": response.id,
@@ -101,14 +103,14 @@ def write_response(response: Response, *, created: int) -> dict[str, Json]:
         "created": created,
         "model": response.model,
         "choices": [
-            {"index": 0, "message": _write_message(response.parts), "logprobs": None}
+            {"index": 0, "message": _write_message(response.parts, custom_names(request)), "logprobs": None}
             | write_stop(response.stop, refused=refused)
         ],
         "usage": write_usage(response.usage),
     }
 
 
-def _write_message(parts: tuple[Part, ...]) -> dict[str, Json]:
+def _write_message(parts: tuple[Part, ...], custom: frozenset[str]) -> dict[str, Json]:
     content: list[str] = []
     refusals: list[str] = []
     thought: list[str] = []
@@ -124,7 +126,7 @@ def _write_message(parts: tuple[Part, ...]) -> dict[str, Json]:
             case Reasoning(text=words):
                 thought.append(words)
             case ToolCall():
-                calls.append(_write_call(part))
+                calls.append(_write_call(part, custom))
             case _:
                 raise ValueError(f"{type(part).__name__} in an answer")
     message: dict[str, Json] = {
@@ -141,7 +143,10 @@ def _write_message(parts: tuple[Part, ...]) -> dict[str, Json]:
     return message | extra
 
 
-def _write_call(call: ToolCall) -> dict[str, Json]:
-    function = {"name": call.name, "arguments": call.arguments or "{}"}
-    wire: dict[str, Json] = {"id": call.id, "type": "function", "function": function}
+def _write_call(call: ToolCall, custom: frozenset[str]) -> dict[str, Json]:
+    wire: dict[str, Json] = {"id": call.id}
+    if call.name in custom:
+        wire |= {"type": "custom", "custom": {"name": call.name, "input": read_input(call.arguments)}}
+    else:
+        wire |= {"type": "function", "function": {"name": call.name, "arguments": call.arguments or "{}"}}
     return wire if call.seal is None else wire | {"extra_content": write_extra(call.seal)}

@@ -8,7 +8,7 @@ needs no closing here: a chunk is whole in itself. Source: openai.types.chat.Cha
 
 from __future__ import annotations
 
-from nexus.conversation import Reasoning, Refusal, Seal, Text, ToolCall
+from nexus.conversation import Reasoning, Refusal, Request, Seal, Text, ToolCall
 from nexus.events import (
     Event,
     Notice,
@@ -25,6 +25,7 @@ from nexus.fold import fold
 from nexus.protocols.chat.reasoning import write_details, write_extra
 from nexus.protocols.chat.stops import write_stop
 from nexus.protocols.chat.usage import write_usage
+from nexus.protocols.custom_tools import custom_names, read_input
 from nexus.protocols.sse import frame
 from nexus.usage import Usage
 from nexus.wire import Json, encode
@@ -34,9 +35,16 @@ _DONE = frame(b"[DONE]")
 
 
 class StreamWriter:
-    """``model``, ``response_id`` and ``created`` are what every chunk says."""
+    """``model``, ``response_id`` and ``created`` are what every chunk says; ``request`` knows which tools are custom.
 
-    def __init__(self, *, model: str, response_id: str, created: int, include_usage: bool) -> None:
+    A custom tool's input is JSON until it is whole, and told then.
+    """
+
+    def __init__(
+        self, *, model: str, response_id: str, created: int, include_usage: bool, request: Request | None = None
+    ) -> None:
+        self._custom = custom_names(request)
+        self._inputs: dict[int, list[str]] = {}
         self._head = {"id": response_id, "object": "chat.completion.chunk", "created": created, "model": model}
         self._include_usage = include_usage
         self._usage = Usage()
@@ -78,6 +86,8 @@ class StreamWriter:
         match part:
             case ToolCall():
                 self._calls[index] = len(self._calls)
+                if part.name in self._custom:
+                    return self._start_custom(index, part)
                 if not part.arguments:
                     self._silent.add(index)
                 function = {"name": part.name, "arguments": part.arguments}
@@ -89,7 +99,15 @@ class StreamWriter:
             case Reasoning(text=words) | Refusal(text=words):
                 return self._delta(index, words) if words else b""
 
+    def _start_custom(self, index: int, part: ToolCall) -> bytes:
+        self._inputs[index] = [part.arguments]
+        call: dict[str, Json] = {"id": part.id, "type": "custom", "custom": {"name": part.name, "input": ""}}
+        return self._call(index, call | _extra(part.seal))
+
     def _delta(self, index: int, words: str) -> bytes:
+        if index in self._inputs:
+            self._inputs[index].append(words)
+            return b""
         match self._parts[index]:
             case Text():
                 return self._chunk({"content": words})
@@ -103,6 +121,9 @@ class StreamWriter:
 
     def _end(self, index: int, seal: Seal | None) -> bytes:
         match self._parts[index]:
+            case ToolCall() as part if index in self._inputs:
+                late = _extra(seal) if seal != part.seal else {}
+                return self._call(index, {"custom": {"input": read_input("".join(self._inputs.pop(index)))}} | late)
             case ToolCall() as part:
                 # A client parses the arguments, so that none must still be an object.
                 silent = index in self._silent

@@ -1,8 +1,8 @@
 """Tools, tool choice and tool call ids, in both directions.
 
-Law: functions only; any other tool type is refused by name. ``allowed_tools`` becomes the shorter list of tools with
-its mode, which lets the model do exactly the same. Sources: openai.types.chat tool params; the 40 characters for
-tool call ids are OpenAI's limit, the nine alphanumerics Mistral's.
+Law: functions, and custom tools as functions of one string; any other tool type is refused by name. ``allowed_tools``
+becomes the shorter list of tools with its mode, which lets the model do exactly the same. Sources: openai.types.chat
+tool params; the 40 characters for tool call ids are OpenAI's limit, the nine alphanumerics Mistral's.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from nexus.protocols.chat.guards import need_list, need_object, need_string, rea
 from nexus.protocols.chat.parts import cache_fields, read_cache
 from nexus.protocols.chat.reasoning import read_extra
 from nexus.protocols.codec import ToolIds
+from nexus.protocols.custom_tools import PARAMETERS, CustomTool, with_grammar, write_input
 from nexus.wire import Json, mapping
 
 _ID = re.compile(r"[!-~]{1,40}")
@@ -47,6 +48,8 @@ def read_tools(body: Mapping[str, Json], dropped: dict[str, None]) -> tuple[Tool
 
 def _read_tool(value: Json, path: str, dropped: dict[str, None]) -> Tool:
     entry = need_object(value, path)
+    if entry.get("type") == "custom":
+        return _read_custom(entry, path, dropped)
     _need_function(entry, path, "tools")
     function = need_object(entry.get("function"), f"{path}.function")
     parameters = function.get("parameters")
@@ -66,6 +69,19 @@ def _read_tool(value: Json, path: str, dropped: dict[str, None]) -> Tool:
     )
 
 
+def _read_custom(entry: Mapping[str, Json], path: str, dropped: dict[str, None]) -> Tool:
+    custom = need_object(entry.get("custom"), f"{path}.custom")
+    for name in entry.keys() - {"type", "custom", "cache_control"}:
+        dropped[f"tools.{name}"] = None
+    for name in custom.keys() - {"name", "description", "format"}:
+        dropped[f"tools.custom.{name}"] = None
+    description = read_string(custom, "description", f"{path}.custom.description")
+    if (format := mapping(custom.get("format"))).get("type") == "grammar":
+        description = with_grammar(description, mapping(format.get("grammar")))
+    name = need_string(custom, "name", f"{path}.custom.name")
+    return CustomTool(name, description, PARAMETERS, cache=read_cache(entry, path))
+
+
 def read_choice(body: Mapping[str, Json], tools: tuple[Tool, ...]) -> tuple[ToolChoice | None, tuple[Tool, ...]]:
     """The choice and the tools that it leaves."""
     value = body.get("tool_choice")
@@ -78,7 +94,7 @@ def read_choice(body: Mapping[str, Json], tools: tuple[Tool, ...]) -> tuple[Tool
             if not tools:
                 raise InvalidRequest("tool_choice: required, but there are no tools", param="tool_choice")
             return ToolChoice("required"), tools
-        case {"type": "function"}:
+        case {"type": "function" | "custom"}:
             name = _chosen(value, "tool_choice", tools)
             return ToolChoice("tool", name), tools
         case {"type": "allowed_tools"}:
@@ -111,8 +127,10 @@ def _read_allowed(value: Mapping[str, Json], tools: tuple[Tool, ...]) -> tuple[T
 
 
 def _chosen(entry: Mapping[str, Json], path: str, tools: tuple[Tool, ...]) -> str:
-    _need_function(entry, path, "a choice of tools")
-    name = need_string(mapping(entry.get("function")), "name", f"{path}.function.name")
+    kind = "custom" if entry.get("type") == "custom" else "function"
+    if kind == "function":
+        _need_function(entry, path, "a choice of tools")
+    name = need_string(mapping(entry.get(kind)), "name", f"{path}.{kind}.name")
     if all(tool.name != name for tool in tools):
         raise InvalidRequest(f"{path}: there is no tool named {name}", param=path)
     return name
@@ -136,6 +154,8 @@ def read_calls(message: Mapping[str, Json], path: str) -> list[ToolCall]:
 
 def _read_call(value: Json, path: str) -> ToolCall:
     entry = need_object(value, path)
+    if entry.get("type") == "custom":
+        return _read_custom_call(entry, path)
     if entry.get("type") is not None:
         _need_function(entry, path, "tool calls")
     function = need_object(entry.get("function"), f"{path}.function")
@@ -143,6 +163,17 @@ def _read_call(value: Json, path: str) -> ToolCall:
         need_string(entry, "id", f"{path}.id"),
         need_string(function, "name", f"{path}.function.name"),
         read_string(function, "arguments", f"{path}.function.arguments") or "",
+        read_extra(entry.get("extra_content")),
+        read_cache(entry, path),
+    )
+
+
+def _read_custom_call(entry: Mapping[str, Json], path: str) -> ToolCall:
+    custom = need_object(entry.get("custom"), f"{path}.custom")
+    return ToolCall(
+        need_string(entry, "id", f"{path}.id"),
+        need_string(custom, "name", f"{path}.custom.name"),
+        write_input(read_string(custom, "input", f"{path}.custom.input") or ""),
         read_extra(entry.get("extra_content")),
         read_cache(entry, path),
     )

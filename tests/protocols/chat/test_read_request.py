@@ -134,8 +134,8 @@ def user(part: Json) -> dict[str, Json]:
 REFUSED: dict[str, tuple[dict[str, Json], str]] = {
     "n": ({"n": 2}, "n"),
     "audio modality": ({"modalities": ["text", "audio"]}, "modalities.1"),
-    "custom tool": ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools.0.type"),
-    "custom choice": ({"tool_choice": {"type": "custom", "custom": {"name": "x"}}}, "tool_choice"),
+    "unknown tool": ({"tools": [{"type": "new", "new": {"name": "x"}}]}, "tools.0.type"),
+    "unknown choice": ({"tool_choice": {"type": "new", "new": {"name": "x"}}}, "tool_choice"),
     "grammar format": ({"response_format": {"type": "grammar"}}, "response_format.type"),
     "stored file": (user({"type": "file", "file": {"file_id": "f"}}), "messages.0.content.0.file.file_id"),
     "zip file": (
@@ -152,8 +152,8 @@ REFUSED: dict[str, tuple[dict[str, Json], str]] = {
         "messages.0.content.0",
     ),
     "spoken history": ({"messages": [HI, {"role": "assistant", "audio": {"id": "a"}}]}, "messages.1.audio"),
-    "custom call": (
-        {"messages": [{"role": "assistant", "tool_calls": [{"id": "c", "type": "custom", "custom": {}}]}]},
+    "unknown call": (
+        {"messages": [{"role": "assistant", "tool_calls": [{"id": "c", "type": "new", "new": {}}]}]},
         "messages.0.tool_calls.0.type",
     ),
 }

@@ -1,0 +1,78 @@
+"""A chat client's custom tools: functions of one string to the vendor, calls of their own form to the client."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nexus.conversation import Response, Seal, Stop, ToolCall, ToolChoice
+from nexus.errors import InvalidRequest
+from nexus.events import PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart
+from nexus.protocols.chat.request import read_request
+from nexus.protocols.chat.response import write_response
+from nexus.protocols.chat.stream import StreamWriter
+from nexus.protocols.custom_tools import PARAMETERS
+from nexus.protocols.sse import FrameDecoder
+from nexus.wire import decode
+
+from .kit import check_response
+
+GRAMMAR = {"type": "grammar", "grammar": {"syntax": "lark", "definition": 'start: "a"'}}
+SQL = {"type": "custom", "custom": {"name": "sql", "description": "Asks.", "format": GRAMMAR}}
+FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+QUERY = "select 'x'"
+CALL = {"id": "c1", "type": "custom", "custom": {"name": "sql", "input": QUERY}}
+
+
+def read(**more: Any) -> Any:
+    return read_request(
+        {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "tools": [SQL, FUNCTION]} | more
+    )
+
+
+def test_it_is_a_function_of_one_string_and_its_grammar_can_be_read() -> None:
+    result = read(tool_choice={"type": "custom", "custom": {"name": "sql"}})
+    tool, other = result.request.tools
+    assert (tool.name, tool.parameters, other.name, result.dropped) == ("sql", PARAMETERS, "f", ())
+    assert tool.description == 'Asks.\n\nThe input must match this lark grammar:\nstart: "a"'
+    assert result.request.tool_choice == ToolChoice("tool", "sql")
+
+
+def test_a_call_comes_back_in_its_own_form_and_is_understood_in_the_history() -> None:
+    call = ToolCall("c1", "sql", '{"input":"select \'x\'"}')
+    whole = write_response(Response("r1", "m", (call,), Stop("tool_use")), created=1, request=read().request)
+    check_response(whole)
+    message = whole["choices"][0]["message"]
+    assert message["tool_calls"] == [CALL]
+    history = [message, {"role": "tool", "tool_call_id": "c1", "content": "1"}]
+    assert read(messages=history).request.messages[0].parts == (call,)
+
+
+def test_a_stream_tells_the_input_once_it_is_whole() -> None:
+    writer = StreamWriter(model="m", response_id="r1", created=1, include_usage=False, request=read().request)
+    seal = Seal("gemini", "s")
+    pieces = ['{"input":"sel', "ect 'x'\"}"]
+    events = [
+        ResponseStart("r", "m"),
+        PartStart(0, ToolCall("c1", "sql", "", seal)),
+        *(PartDelta(0, piece) for piece in pieces),
+        PartEnd(0),
+        PartStart(1, ToolCall("c2", "f", "{}")),
+        PartEnd(1),
+        ResponseEnd(Stop("tool_use")),
+    ]
+    frames = FrameDecoder().feed(b"".join(map(writer.write, events)))
+    chunks = [decode(frame.data) for frame in frames if frame.data not in (None, "[DONE]")]
+    calls = [call for chunk in chunks for call in chunk["choices"][0]["delta"].get("tool_calls", ())]
+    extra = {"extra_content": {"google": {"thought_signature": "s"}}}
+    assert calls == [
+        {"index": 0, "id": "c1", "type": "custom", "custom": {"name": "sql", "input": ""}} | extra,
+        {"index": 0, "custom": {"input": QUERY}},
+        {"index": 1, "id": "c2", "type": "function", "function": {"name": "f", "arguments": "{}"}},
+    ]
+
+
+def test_a_choice_of_a_tool_that_is_not_there_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="no tool named other"):
+        read(tool_choice={"type": "custom", "custom": {"name": "other"}})
