@@ -8,7 +8,7 @@ import pytest
 
 from nexus.conversation import Response, Seal, Stop, ToolCall, ToolChoice
 from nexus.errors import InvalidRequest
-from nexus.events import PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart
+from nexus.events import Event, PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart
 from nexus.protocols.chat.request import read_request
 from nexus.protocols.chat.response import write_response
 from nexus.protocols.chat.stream import StreamWriter
@@ -53,7 +53,7 @@ def test_a_stream_tells_the_input_once_it_is_whole() -> None:
     writer = StreamWriter(model="m", response_id="r1", created=1, include_usage=False, request=read().request)
     seal = Seal("gemini", "s")
     pieces = ['{"input":"sel', "ect 'x'\"}"]
-    events = [
+    events: list[Event] = [
         ResponseStart("r", "m"),
         PartStart(0, ToolCall("c1", "sql", "", seal)),
         *(PartDelta(0, piece) for piece in pieces),
