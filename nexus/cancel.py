@@ -40,7 +40,7 @@ class Cancel:
         if self.reason is not None:
             raise self.reason
 
-    def wait_for(self, future: Future[Any], seconds: float) -> bool:
+    def wait_for(self, future: Future[Any], seconds: float | None) -> bool:
         """Blocks until ``future`` is done, for no longer than ``seconds``; whether it is. Raises the reason."""
         woken = threading.Event()
         future.add_done_callback(lambda _: woken.set())

@@ -121,6 +121,8 @@ class UpstreamError(NexusError):
     status = 502
     kind = "upstream"
     retryable: bool = False
+    why: str = ""
+    """For the log: host, phase and cause of a failure of the network. Never shown to a client."""
 
     def __init__(self, message: str, *, provider: str, retry_after: float | None = None) -> None:
         super().__init__(message, retry_after=retry_after)

@@ -21,6 +21,7 @@ from nexus.protocols import web_search
 from nexus.protocols.codec import Target
 from nexus.settings.header_rules import Insert
 from nexus.settings.provider import ModelSettings, ProviderSettings
+from nexus.tls import Trust
 from nexus.transport import Patience, Transport
 from nexus.upstream import Action, UpstreamReply, UpstreamRequest
 
@@ -64,9 +65,9 @@ class Provider(ABC):
         timeouts = settings.timeouts
         self._transport = Transport(
             name,
-            Patience(timeouts.connect, timeouts.first_byte, timeouts.idle),
+            Patience(timeouts.connect, timeouts.first_byte, timeouts.idle, timeouts.keep_alive),
             proxy=settings.proxy,
-            ca_file=str(settings.ca_file) if settings.ca_file else None,
+            trust=Trust(str(settings.ca_file) if settings.ca_file else None),
         )
 
     @property

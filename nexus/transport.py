@@ -1,30 +1,37 @@
 """One blocking HTTP exchange with a vendor, over ``requests``: timeouts, error mapping, cancellation.
 
-Law: called on worker threads only. Nothing of the environment leaks in (no proxy, netrc or CA variable), redirects
-are never followed, and every failure of the network leaves as one of our errors, or as the reason of a cancelled call.
+Law: called on worker threads only. Nothing of the environment leaks in (no proxy and no netrc; of authorities, what
+``tls`` says), redirects are never followed, and every failure of the network leaves as one of our errors, or as the
+reason of a cancelled call.
 """
 
 from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from http.client import HTTPException, IncompleteRead, RemoteDisconnected
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.exceptions import ConnectionError as RequestsConnectionError
-from requests.exceptions import ConnectTimeout, ProxyError, ReadTimeout, RequestException, SSLError
+from requests.exceptions import RequestException
 from requests.structures import CaseInsensitiveDict
-from urllib3.exceptions import HTTPError, ReadTimeoutError
+from urllib3.exceptions import HTTPError
+from urllib3.poolmanager import PoolManager
 from urllib3.util.retry import Retry
 
 from nexus.cancel import Cancel
-from nexus.errors import NexusError, ProtocolError, Unreachable, UpstreamTimeout
-from nexus.sockets import POOLS, Binding, current, tls_context
+from nexus.dial import Socks
+from nexus.errors import NexusError
+from nexus.network_errors import failure_of, is_closed
+from nexus.resolver import Resolver
+from nexus.sockets import POOLS, UNIX, Binding, current
+from nexus.tls import Trust, tls_context
 from nexus.upstream import UpstreamReply, UpstreamRequest
+
+log = logging.getLogger("nexus.transport")
 
 # It tells whole URLs, and a query can hold a key; what is sent is told in relay.py, by names.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
@@ -35,119 +42,141 @@ _POOL_SIZE = 512
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Seconds without progress after which an exchange is given up."""
+    """Seconds after which an exchange is given up: to connect, to the head of the answer, and without a byte of it.
+
+    ``keep_alive``: how long an unused connection is kept for the next exchange.
+    """
 
     connect: float
     first_byte: float
     idle: float
+    keep_alive: float = 50.0
 
 
 class _Adapter(HTTPAdapter):
     """Pools of bound connections, kept open for reuse and never waited for."""
 
-    def __init__(self, tls: ssl.SSLContext) -> None:
+    def __init__(self, tls: ssl.SSLContext, keep_alive: float) -> None:
         self._tls = tls
+        self._pools = {
+            scheme: type(pool.__name__, (pool,), {"keep_alive": keep_alive}) for scheme, pool in POOLS.items()
+        }
         super().__init__(pool_maxsize=_POOL_SIZE, max_retries=Retry(0, read=False))
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs, ssl_context=self._tls)
-        self.poolmanager.pool_classes_by_scheme = POOLS
+        self._use_pools(self.poolmanager)
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
         manager = super().proxy_manager_for(*args, **kwargs, ssl_context=self._tls)
-        manager.pool_classes_by_scheme = POOLS
+        self._use_pools(manager)
         return manager
+
+    def _use_pools(self, manager: PoolManager) -> None:
+        manager.pool_classes_by_scheme = self._pools
+        keys = manager.key_fn_by_scheme
+        manager.key_fn_by_scheme = {**keys, UNIX: keys["http"]}
 
     def cert_verify(self, *args: Any) -> None:
         """The context verifies; requests would have every connection read the authorities again."""
 
-    def close(self) -> None:
-        """Now, and not when the collector finds the pools."""
-        for manager in (self.poolmanager, *self.proxy_manager.values()):
+    def pools(self) -> Iterator[Any]:
+        """Every pool that there is now."""
+        for manager in (self.poolmanager, *list(self.proxy_manager.values())):
             for key in manager.pools.keys():  # noqa: SIM118 - urllib3's container is not iterable
                 if (pool := manager.pools.get(key)) is not None:
-                    pool.close()
+                    yield pool
+
+    def close(self) -> None:
+        """Now, and not when the collector finds the pools."""
+        for pool in self.pools():
+            pool.close()
         super().close()
 
 
 class Transport:
-    """The connections to one provider. Thread-safe."""
+    """The connections to one provider. Thread-safe. ``proxy`` is a URL of scheme http, https, socks5 or socks5h."""
 
     def __init__(
-        self, provider: str, patience: Patience, *, proxy: str | None = None, ca_file: str | None = None
+        self, provider: str, patience: Patience, *, proxy: str | None = None, trust: Trust | None = None
     ) -> None:
         self._provider = provider
         self._patience = patience
-        self._proxies = {"http": proxy, "https": proxy} if proxy else {}
-        self._adapter = _Adapter(tls_context(ca_file))
+        self._resolver = Resolver()
+        self._socks = _socks(proxy)
+        self._proxies = {"http": proxy, "https": proxy} if proxy and self._socks is None else {}
+        self._adapter = _Adapter(tls_context(trust or Trust()), patience.keep_alive)
 
     def send(self, request: UpstreamRequest, cancel: Cancel) -> HttpReply:
         """Blocks until the head of the answer is there; any status is an answer.
 
-        Raises Unreachable, UpstreamTimeout, ProtocolError, or the reason of the cancelled call.
+        A kept connection that the vendor closed meanwhile costs nothing: the request goes out once more on a new one.
+        Raises Unreachable, UpstreamTimeout, ProtocolError, Overloaded, or the reason of the cancelled call.
         """
+        try:
+            return self._exchange(request, cancel)
+        except _Stale:
+            log.debug("a kept connection was closed", extra={"fields": {"provider": self._provider}})
+        return self._exchange(request, cancel, fresh=True)
+
+    def reap(self) -> int:
+        """Closes kept connections that are too old or that the vendor closed; how many."""
+        return sum(pool.reap() for pool in self._adapter.pools())
+
+    def close(self) -> None:
+        self._adapter.close()
+
+    def _exchange(self, request: UpstreamRequest, cancel: Cancel, *, fresh: bool = False) -> HttpReply:
         cancel.check()
-        binding = Binding(cancel)
-        current.binding, current.patience = binding, self._patience.first_byte
+        patience = self._patience
+        binding = Binding(cancel, patience.connect, patience.first_byte, self._resolver, self._socks)
+        current.binding, current.fresh = binding, fresh
+        host = _host(request.url)
         try:
             response = self._adapter.send(
                 _prepared(request),
                 stream=True,
-                timeout=(self._patience.connect, self._patience.first_byte),
+                timeout=(patience.connect, patience.first_byte),
                 proxies=self._proxies,
             )
         except (RequestException, HTTPError, OSError, ValueError) as error:
             binding.release()
             cancel.check()
-            raise self._failure(error, binding) from error
+            if binding.reused and not binding.clock.received and is_closed(error):
+                raise _Stale from error
+            raise self._failure(error, binding, host) from error
         except BaseException:
             binding.release()
             raise
         finally:
-            current.binding = None
-        return HttpReply(response, binding, cancel, self._provider, self._patience.idle)
+            current.binding, current.fresh = None, False
+        binding.clock.run_freely(patience.idle)
+        return HttpReply(response, binding, cancel, self._provider, host)
 
-    def close(self) -> None:
-        self._adapter.close()
+    def _failure(self, error: Exception, binding: Binding, host: str) -> NexusError:
+        sent = binding.phase in ("send", "first byte")
+        seconds = self._patience.first_byte if sent else self._patience.connect
+        proxied = (self._proxies or self._socks) and binding.phase in ("dns", "connect")
+        phase = "proxy" if proxied else binding.phase
+        return failure_of(error, provider=self._provider, host=host, phase=phase, seconds=seconds)
 
-    def _failure(self, error: Exception, binding: Binding) -> NexusError:
-        name, patience = self._provider, self._patience
-        causes = _causes(error)
-        timed_out = any(isinstance(cause, ConnectTimeout | ReadTimeout | TimeoutError) for cause in causes)
-        match error:
-            case _ if timed_out and not binding.connected:
-                return _retryable(
-                    UpstreamTimeout(f"{name}: no connection within {patience.connect:g} s", provider=name)
-                )
-            case _ if timed_out:
-                return UpstreamTimeout(f"{name}: no answer within {patience.first_byte:g} s", provider=name)
-            case SSLError():
-                return Unreachable(f"{name}: the TLS handshake failed", provider=name)
-            case ProxyError():
-                return Unreachable(f"{name}: the proxy refused the connection", provider=name)
-            case RequestsConnectionError() if any(map(_not_http, causes)):
-                return ProtocolError(f"{name}: the answer is not valid HTTP", provider=name)
-            case RequestsConnectionError() | OSError():
-                return Unreachable(f"{name}: the connection failed before an answer began", provider=name)
-            case _:
-                return ProtocolError(f"{name}: the exchange is not valid HTTP", provider=name)
+
+class _Stale(Exception):
+    """A kept connection had been closed by the vendor before the request reached it."""
 
 
 class HttpReply(UpstreamReply):
     """The answer to one exchange, read as it comes."""
 
-    def __init__(
-        self, response: requests.Response, binding: Binding, cancel: Cancel, provider: str, idle: float
-    ) -> None:
+    def __init__(self, response: requests.Response, binding: Binding, cancel: Cancel, provider: str, host: str) -> None:
         self.status = response.status_code
         self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.raw.headers.items()}
         self._raw = response.raw
         self._binding = binding
         self._cancel = cancel
         self._provider = provider
-        self._idle = idle
+        self._host = host
         self._ended = False
-        self._binding.set_timeout(idle)
 
     def read(self) -> bytes:
         if self._ended:
@@ -163,8 +192,7 @@ class HttpReply(UpstreamReply):
         return piece
 
     def end_within(self, seconds: float) -> None:
-        self._idle = min(self._idle, seconds)
-        self._binding.set_timeout(self._idle)
+        self._binding.clock.end_within(seconds)
 
     def close(self) -> None:
         """Only a connection whose answer was read to the end can serve again."""
@@ -174,9 +202,8 @@ class HttpReply(UpstreamReply):
         self._raw.release_conn()
 
     def _failure(self, error: Exception) -> NexusError:
-        if isinstance(error, ReadTimeoutError | TimeoutError):
-            return UpstreamTimeout(f"{self._provider}: silent for {self._idle:g} s", provider=self._provider)
-        return Unreachable(f"{self._provider}: the connection broke off", provider=self._provider)
+        idle = self._binding.clock.idle
+        return failure_of(error, provider=self._provider, host=self._host, phase="body", seconds=idle)
 
 
 def _prepared(request: UpstreamRequest) -> requests.PreparedRequest:
@@ -191,19 +218,15 @@ def _prepared(request: UpstreamRequest) -> requests.PreparedRequest:
     return prepared
 
 
-def _not_http(cause: BaseException) -> bool:
-    """Whether the upstream said something that is not HTTP, rather than went away."""
-    return isinstance(cause, HTTPException) and not isinstance(cause, RemoteDisconnected | IncompleteRead)
+def _host(url: str) -> str:
+    """Host and port, for the log."""
+    return unquote(urlsplit(url).netloc.rpartition("@")[2])
 
 
-def _causes(error: BaseException) -> list[BaseException]:
-    """The error and all that it carries as arguments: requests and urllib3 wrap one into the other."""
-    causes = [error]
-    for cause in causes:
-        causes += [argument for argument in cause.args if isinstance(argument, BaseException)]
-    return causes
-
-
-def _retryable(error: UpstreamTimeout) -> UpstreamTimeout:
-    error.retryable = True
-    return error
+def _socks(proxy: str | None) -> Socks | None:
+    parts = urlsplit(proxy or "")
+    if not parts.scheme.startswith("socks5") or parts.hostname is None:
+        return None
+    name = unquote(parts.username) if parts.username else None
+    password = unquote(parts.password) if parts.password else None
+    return Socks(parts.hostname, parts.port or 1080, name, password, remote_names=parts.scheme == "socks5h")

@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from nexus.cancel import Cancel
+from nexus.tls import Trust
 from nexus.transport import HttpReply, Patience, Transport
 from nexus.upstream import UpstreamRequest
 from tests.serving import wait_until
@@ -270,8 +271,10 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
 
 
 @contextmanager
-def transport(patience: Patience = PATIENT, **options: Any) -> Iterator[Transport]:
-    with closing(Transport("vendor", patience, **options)) as one:
+def transport(
+    patience: Patience = PATIENT, *, ca_file: str | None = None, proxy: str | None = None
+) -> Iterator[Transport]:
+    with closing(Transport("vendor", patience, proxy=proxy, trust=Trust(ca_file))) as one:
         yield one
 
 

@@ -17,6 +17,7 @@ import pytest
 from nexus.cancel import Cancel
 from nexus.errors import Cancelled, NexusError, UpstreamError
 from nexus.sockets import Binding
+from nexus.tls import Trust
 from nexus.transport import Patience, Transport
 from tests.peers import BEGUN, GZIPPED, Peer, Tls, chunk, open_files, post, read_request, reset, whole
 from tests.serving import wait_until
@@ -120,7 +121,7 @@ def test_many_calls_leave_nothing_behind(tls: Tls, secure: bool) -> None:
     gc.collect()
     threads, files = threading.active_count(), open_files()
     with Peer(vendor, tls.server if secure else None) as peer:
-        one = Transport("vendor", BRIEF, ca_file=tls.ca_file)
+        one = Transport("vendor", BRIEF, trust=Trust(tls.ca_file))
         for number in range(CALLS):
             cancel = Cancel()
             with suppress(NexusError):

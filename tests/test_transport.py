@@ -298,13 +298,13 @@ def tls_scene(inside: tuple[str, ...], handler: Callable[[threading.Event], Hand
 @contextmanager
 def while_connecting(_: Tls) -> Iterator[Scene]:
     with blackhole() as port:
-        yield Scene(f"http://127.0.0.1:{port}/", ("_open",))
+        yield Scene(f"http://127.0.0.1:{port}/", ("_connect",))
 
 
 @contextmanager
 def while_connecting_tls(tls: Tls) -> Iterator[Scene]:
     with blackhole() as port:
-        yield Scene(f"https://127.0.0.1:{port}/", ("_open",), options={"ca_file": tls.ca_file})
+        yield Scene(f"https://127.0.0.1:{port}/", ("_connect",), options={"ca_file": tls.ca_file})
 
 
 @contextmanager
@@ -399,8 +399,8 @@ def test_a_call_cancelled_at_one_address_does_not_try_the_next(monkeypatch: pyte
     with blackhole() as port, transport(Patience(connect=3, first_byte=3, idle=3)) as one:
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses_of(port, port))
         job = Job(lambda: one.send(post("http://vendor.test/"), cancel))
-        job.wait_inside("_open")
-        wait_until(lambda: job.stack[0] == "_open")
+        job.wait_inside("_connect")
+        wait_until(lambda: job.stack[0] == "_connect")
         thrown = time.monotonic()
         cancel.throw(Cancelled("the client left"))
         with pytest.raises(Cancelled):

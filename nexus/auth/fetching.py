@@ -13,6 +13,7 @@ from nexus.auth.jwks import KeySet, read_key_set
 from nexus.cancel import Cancel
 from nexus.errors import UpstreamTimeout
 from nexus.settings.oauth import OAuthSettings
+from nexus.tls import Trust
 from nexus.transport import Patience, Transport
 from nexus.upstream import UpstreamRequest
 
@@ -26,7 +27,7 @@ class JwksSource:
 
     def __init__(self, oauth: OAuthSettings, *, deadline: float = DEADLINE) -> None:
         patience = Patience(connect=deadline / 2, first_byte=deadline, idle=deadline)
-        self._transport = Transport(NAME, patience, ca_file=str(oauth.ca_file) if oauth.ca_file else None)
+        self._transport = Transport(NAME, patience, trust=Trust(str(oauth.ca_file) if oauth.ca_file else None))
         self._deadline = deadline
         headers = {"accept": "application/jwk-set+json, application/json", "user-agent": f"nexus/{__version__}"}
         self._request = UpstreamRequest(

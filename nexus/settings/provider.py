@@ -78,10 +78,16 @@ class Timeouts(Table):
     """For the connection to stand, TLS included."""
 
     first_byte: Timeout = 600.0
-    """From the request sent to the first byte of the answer; a reasoning model may think for minutes."""
+    """From the request sent to the head of the answer, at the latest; a reasoning model may think for minutes."""
 
     idle: Timeout = 300.0
     """Between two pieces of an answer."""
+
+    silence: Timeout = 900.0
+    """Between two pieces of an answer that say something: pings and comments do not count."""
+
+    keep_alive: Timeout = 50.0
+    """For which an unused connection is kept for the next call."""
 
 
 class ProviderSettings(Table):

@@ -1,0 +1,73 @@
+"""How long the reads of one exchange may wait.
+
+Law: every blocking read of an exchange asks the clock first, so that bytes which trickle in never outlast a deadline.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+import time
+from typing import Any
+
+
+class Clock:
+    """``idle`` seconds between bytes, and never beyond ``deadline`` (monotonic). Used by the thread that reads.
+
+    ``received`` counts the bytes that came: none means that the answer has not begun.
+    """
+
+    def __init__(self, within: float) -> None:
+        self.idle = within
+        self.deadline: float | None = time.monotonic() + within
+        self.received = 0
+
+    def begin(self, within: float) -> None:
+        """The next phase has ``within`` seconds in all."""
+        self.idle, self.deadline = within, time.monotonic() + within
+
+    def run_freely(self, idle: float) -> None:
+        """From here on only silence is limited."""
+        self.idle, self.deadline = idle, None
+
+    def end_within(self, seconds: float) -> None:
+        """No read lasts longer than ``seconds`` from now; an earlier deadline stays."""
+        self.idle = min(self.idle, seconds)
+        deadline = time.monotonic() + seconds
+        self.deadline = deadline if self.deadline is None else min(self.deadline, deadline)
+
+    def allowed(self) -> float:
+        """Seconds that the next read may take. Raises TimeoutError where none are left."""
+        if self.deadline is None:
+            return self.idle
+        left = min(self.idle, self.deadline - time.monotonic())
+        if left <= 0:
+            raise TimeoutError("timed out")
+        return left
+
+
+class _ClockedIO(socket.SocketIO):
+    """The raw file of a socket, each read bounded by a clock."""
+
+    def __init__(self, sock: socket.socket, clock: Clock) -> None:
+        super().__init__(sock, "rb")
+        sock._io_refs += 1  # type: ignore[attr-defined]  # as socket.makefile does
+        self._socket = sock
+        self._clock = clock
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._socket.settimeout(self._clock.allowed())
+        count = super().readinto(buffer)
+        self._clock.received += count or 0
+        return count
+
+
+class ClockedSource:
+    """Stands in for a socket where ``http.client`` only asks it for a file to read from."""
+
+    def __init__(self, sock: socket.socket, clock: Clock) -> None:
+        self._sock = sock
+        self._clock = clock
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_ClockedIO(self._sock, self._clock))

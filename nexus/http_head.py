@@ -1,0 +1,128 @@
+"""The head of an HTTP/1 answer, read strictly and within bounds.
+
+Law: a line that is no header is an error at once. The standard library's reader takes it for the body's beginning,
+loses the framing with it and waits for an end that never comes. Source: RFC 9112.
+"""
+
+from __future__ import annotations
+
+import re
+from http.client import BadStatusLine, HTTPException, HTTPMessage, HTTPResponse, IncompleteRead, RemoteDisconnected
+
+MAX_HEAD = 256 * 1024
+"""Bytes of a head, interim answers included."""
+
+MAX_LINE = 64 * 1024
+TRAILERS = 5.0
+"""Seconds for what follows the last chunk of an answer that is whole without it."""
+
+_STATUS = re.compile(r"HTTP/1\.([01]) ([1-5]\d\d)(?: (.*))?")
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+class BadHead(HTTPException):
+    """The upstream's head is not HTTP."""
+
+
+class StrictResponse(HTTPResponse):
+    """``http.client``'s answer with a head reader of its own: as many headers as fit, interim answers skipped,
+    control characters cut out of values, everything else that is malformed refused."""
+
+    _left = MAX_HEAD
+
+    def begin(self) -> None:
+        if self.headers is not None:
+            return
+        self._left = MAX_HEAD
+        minor, status, reason = self._status_line(first=True)
+        headers = self._header_lines()
+        while 100 <= status < 200 and status != 101:
+            minor, status, reason = self._status_line(first=False)
+            headers = self._header_lines()
+        self.code = self.status = status
+        self.reason = reason
+        self.version = 10 + minor
+        self.headers = self.msg = headers
+        self._frame()
+
+    def _frame(self) -> None:
+        """Where the body ends."""
+        encoding = (self.headers.get("transfer-encoding") or "").strip().lower()
+        if encoding not in ("", "chunked", "identity"):
+            raise BadHead("an unknown transfer encoding")
+        self.chunked = encoding == "chunked"
+        self.chunk_left = None
+        self.will_close = self._check_close()  # type: ignore[attr-defined]
+        self.length = None if self.chunked else self._content_length()
+        if self.status in (204, 304) or 100 <= self.status < 200 or self._method == "HEAD":  # type: ignore[attr-defined]
+            self.length = 0
+        if not self.chunked and self.length is None:
+            self.will_close = True
+
+    def _content_length(self) -> int | None:
+        values = {part.strip() for value in self.headers.get_all("content-length", []) for part in value.split(",")}
+        if not values:
+            return None
+        value = values.pop()
+        if values or not (value.isascii() and value.isdigit() and len(value) < 19):
+            raise BadHead("an unusable Content-Length")
+        return int(value)
+
+    def _line(self) -> bytes:
+        """One line without its end; IncompleteRead where the upstream left within it."""
+        line = self.fp.readline(min(MAX_LINE, self._left) + 1)
+        self._left -= len(line)
+        if self._left < 0 or len(line) > MAX_LINE:
+            raise BadHead("the head is too long")
+        if not line.endswith(b"\n"):
+            raise IncompleteRead(line)
+        return line.rstrip(b"\r\n")
+
+    def _status_line(self, *, first: bool) -> tuple[int, int, str]:
+        try:
+            line = self._line().decode("latin-1")
+        except IncompleteRead as error:
+            if first and not error.partial:
+                raise RemoteDisconnected("the connection was closed without an answer") from None
+            if first and not error.partial.startswith(b"HTTP/"[: len(error.partial)]):
+                raise BadStatusLine(error.partial.decode("latin-1")) from None
+            raise
+        match = _STATUS.fullmatch(line)
+        if match is None:
+            raise BadStatusLine(line)
+        return int(match[1]), int(match[2]), _CONTROLS.sub("", match[3] or "").strip()
+
+    def _header_lines(self) -> HTTPMessage:
+        found: list[tuple[str, str]] = []
+        while line := self._line():
+            text = line.decode("latin-1")
+            if text[0] in " \t" and found:
+                name, value = found[-1]
+                found[-1] = name, f"{value} {_clean(text)}".strip()
+                continue
+            name, colon, value = text.partition(":")
+            name = name.rstrip(" \t")
+            if not colon or _NAME.fullmatch(name) is None:
+                raise BadHead("a line of the head is no header")
+            found.append((name, _clean(value)))
+        message = HTTPMessage()
+        for name, value in found:
+            message.set_raw(name, value)
+        return message
+
+    def _read_and_discard_trailer(self) -> None:
+        """The answer is whole before its trailers, whatever becomes of them."""
+        self._left = MAX_HEAD
+        try:
+            while self._line():
+                continue
+        except (OSError, HTTPException):
+            self.spoil()
+
+    def spoil(self) -> None:
+        """The connection must not serve again, although the answer is whole."""
+
+
+def _clean(value: str) -> str:
+    return _CONTROLS.sub("", value).strip()

@@ -1,0 +1,94 @@
+"""Looks names up on threads of its own, so that a caller can give up on a resolver that hangs.
+
+Law: a name comes from the configuration only, hence what is kept here is bounded by it; one lookup of a name at a time.
+"""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import socket
+import threading
+import time
+from concurrent.futures import Future
+from typing import Any
+
+from nexus.cancel import Cancel
+
+Addresses = list[tuple[Any, ...]]
+"""As ``socket.getaddrinfo`` gives them."""
+
+KEPT = 300.0
+"""Seconds for which the last good addresses of a name stand in for a resolver that fails."""
+
+
+class Resolver:
+    """Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: dict[tuple[str, int], Future[Addresses]] = {}
+        self._good: dict[tuple[str, int], tuple[float, Addresses]] = {}
+
+    def addresses(self, host: str, port: int, seconds: float | None, cancel: Cancel) -> Addresses:
+        """Where a host can be reached; within ``seconds``, half of them where older addresses can stand in.
+
+        Raises OSError, TimeoutError, or the reason of the cancelled call.
+        """
+        if _is_literal(host):
+            return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        key = (host, port)
+        older = self._older(key)
+        future = self._lookup(key)
+        wait = seconds if seconds is None or not older else seconds / 2
+        if not cancel.wait_for(future, wait):
+            if older:
+                return older
+            raise TimeoutError("the name lookup took too long")
+        try:
+            return future.result()
+        except OSError:
+            if older:
+                return older
+            raise
+
+    def _older(self, key: tuple[str, int]) -> Addresses:
+        with self._lock:
+            since, addresses = self._good.get(key, (0.0, []))
+        return addresses if time.monotonic() - since < KEPT else []
+
+    def _lookup(self, key: tuple[str, int]) -> Future[Addresses]:
+        with self._lock:
+            running = self._running.get(key)
+            if running is not None:
+                return running
+            future: Future[Addresses] = Future()
+            self._running[key] = future
+        # A daemon: a resolver that hangs must not keep the process from ending.
+        threading.Thread(target=self._run, args=(key, future), name="name-lookup", daemon=True).start()
+        return future
+
+    def _run(self, key: tuple[str, int], future: Future[Addresses]) -> None:
+        failure: BaseException | None = None
+        addresses: Addresses = []
+        try:
+            addresses = socket.getaddrinfo(*key, type=socket.SOCK_STREAM)
+        except Exception as error:  # noqa: BLE001 - handed to whoever waits
+            failure = error if isinstance(error, OSError) else OSError(str(error))
+        with self._lock:
+            del self._running[key]
+            if addresses:
+                self._good[key] = time.monotonic(), addresses
+        if failure is not None:
+            future.set_exception(failure)
+        else:
+            future.set_result(addresses)
+
+
+@functools.lru_cache(256)
+def _is_literal(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,99 @@
+"""TLS contexts for calls to vendors: whom to trust, and what to show a vendor that asks.
+
+The authorities are those of the operating system: on Linux what OpenSSL is set up with (``SSL_CERT_FILE`` and
+``SSL_CERT_DIR`` replace it, as everywhere), on macOS and Windows the system's own store, through ``truststore``. Where
+a Linux image has none, certifi's. ``truststore`` is not used on Linux: there it would read the store again for every
+connection, and let one handshake wait for another.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import re
+import ssl
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import certifi
+
+log = logging.getLogger("nexus.tls")
+
+_ELSEWHERE = (
+    "/etc/ssl/cert.pem",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/cert.pem",
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/ssl/ca-bundle.pem",
+)
+"""Where distributions keep their bundle, for a Python whose OpenSSL looks in another place."""
+
+_HASHED = re.compile(r"[0-9a-f]{8}\.\d+", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """``ca_file`` replaces the authorities; ``cert`` and ``key`` are files of our own certificate (PEM)."""
+
+    ca_file: str | None = None
+    cert: str | None = None
+    key: str | None = None
+
+
+class _ConnectedSSLSocket(ssl.SSLSocket):
+    """Wraps connected sockets only.
+
+    The standard class takes one that was shut down a moment ago for one that will connect later, skips the handshake
+    and is then left open by whoever asks it for a certificate.
+    """
+
+    def getpeername(self) -> Any:
+        try:
+            return super().getpeername()
+        except OSError as error:
+            self.close()
+            raise ConnectionAbortedError("shut down before the handshake") from error
+
+
+@functools.cache
+def tls_context(trust: Trust) -> ssl.SSLContext:
+    """Verifies hosts; made once for each kind of trust, since reading the authorities takes its time."""
+    context = _verifying(trust.ca_file)
+    if trust.cert is not None:
+        context.load_cert_chain(trust.cert, trust.key)
+    return context
+
+
+def _verifying(ca_file: str | None) -> ssl.SSLContext:
+    if ca_file is None and sys.platform in ("darwin", "win32"):
+        return _system_context()
+    context = ssl.create_default_context(cafile=ca_file or system_bundle())
+    context.sslsocket_class = _ConnectedSSLSocket
+    return context
+
+
+def _system_context() -> ssl.SSLContext:
+    import truststore
+
+    return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def system_bundle() -> str | None:
+    """The file of authorities to read on Linux; None where OpenSSL's own default places hold them."""
+    defaults = ssl.get_default_verify_paths()
+    named = [name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)]
+    if named:
+        log.info("certificate authorities", extra={"fields": {"from": " and ".join(named)}})
+    if defaults.cafile or (defaults.capath and _holds_certificates(Path(defaults.capath))):
+        return None
+    return next((file for file in _ELSEWHERE if os.path.isfile(file)), certifi.where())
+
+
+def _holds_certificates(folder: Path) -> bool:
+    try:
+        return any(_HASHED.fullmatch(file.name) for file in folder.iterdir())
+    except OSError:
+        return False
