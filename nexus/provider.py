@@ -134,6 +134,10 @@ class Provider(ABC):
         """Blocks until the head of an answer is there. Raises UpstreamError, or the reason of the cancelled call."""
         return self._transport.send(request, cancel)
 
+    def reap(self) -> int:
+        """Closes kept connections that the vendor closed or that are too old; how many."""
+        return self._transport.reap()
+
     def close(self) -> None:
         self._transport.close()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -28,7 +28,7 @@ from nexus.headers import retry_after, returned
 from nexus.lanes import Lane, choose, choose_count, choose_stored
 from nexus.protocols import codecs
 from nexus.protocols.clients import DIALECTS
-from nexus.protocols.sse import Frame, FrameDecoder, FrameTooLarge, parse_frame
+from nexus.protocols.sse import Frame, FrameDecoder, FrameTooLarge, is_heartbeat, parse_frame
 from nexus.routing import Route
 from nexus.upstream import LocalReply, UpstreamReply, UpstreamRequest
 from nexus.wire import encode
@@ -38,8 +38,8 @@ log = logging.getLogger("nexus.relay")
 MAX_REPLY = 64 * 1024 * 1024
 """Bytes of an answer that is not a stream."""
 
-LAST_WORDS = 10.0
-"""Seconds that an upstream gets for its terminator after the last thing of value in an answer."""
+LAST_WORDS = 5.0
+"""Seconds that an upstream gets for its terminator after the last thing of value in an answer, whatever it sends."""
 
 DRAIN = 1.0
 """Seconds that it gets to end the HTTP exchange after the terminator, so that the connection can serve again."""
@@ -136,9 +136,12 @@ def _open(call: Call, route: Route, lane: Lane, reply: UpstreamReply) -> Opened:
     if not 200 <= reply.status < 300:
         raise ProtocolError(f"{name} answered {reply.status}; check its base_url", provider=name)
     streams = reply.headers.get("content-type", "").startswith(_STREAM)
+    silence = _Silence(route.provider.settings.timeouts.silence, name)
     if streams and lane.translates and not call.stream:
         raise ProtocolError(f"{name} answered with a stream that nobody asked for", provider=name)
-    pieces = _stream(call, lane, reply, name, echoes) if streams else iter([_body(call, lane, reply, name, echoes)])
+    pieces = (
+        _stream(call, lane, reply, name, echoes, silence) if streams else iter([_body(call, lane, reply, name, echoes)])
+    )
     first = next(pieces, b"")
     return Opened(_head(call, lane, echoes.cut_headers(reply.headers), reply.status), name, first, pieces, reply)
 
@@ -164,11 +167,13 @@ def _body(call: Call, lane: Lane, reply: UpstreamReply, name: str, echoes: Echoe
         raise ProtocolError(f"{name} answered {reply.status} with what is not JSON", provider=name) from error
 
 
-def _stream(call: Call, lane: Lane, reply: UpstreamReply, name: str, echoes: Echoes) -> Iterator[bytes]:
+def _stream(
+    call: Call, lane: Lane, reply: UpstreamReply, name: str, echoes: Echoes, silence: _Silence
+) -> Iterator[bytes]:
     """The client's frames as the vendor's come, the first ones alone; ends normally only behind a whole answer."""
     begun = False
     try:
-        for piece in _frames(call, lane, reply, name, echoes):
+        for piece in _frames(call, lane, reply, name, echoes, silence):
             begun = True
             yield piece
     except UpstreamError as error:
@@ -180,12 +185,16 @@ def _stream(call: Call, lane: Lane, reply: UpstreamReply, name: str, echoes: Ech
         raise _cut(name, begun=begun)
 
 
-def _frames(call: Call, lane: Lane, reply: UpstreamReply, name: str, echoes: Echoes) -> Iterator[bytes]:
+def _frames(
+    call: Call, lane: Lane, reply: UpstreamReply, name: str, echoes: Echoes, silence: _Silence
+) -> Iterator[bytes]:
     """Edited frames until the answer is complete, or the vendor's bytes end."""
     relay, decoder = lane.relay, FrameDecoder()
     try:
         while not relay.complete and (piece := _read(call, reply)):
-            if edited := b"".join(relay.frame(_cut_frame(frame, echoes)) for frame in decoder.feed(piece)):
+            frames = decoder.feed(piece)
+            silence.check(frames)
+            if edited := b"".join(relay.frame(_cut_frame(frame, echoes)) for frame in frames):
                 yield edited
             if relay.ended:
                 reply.end_within(LAST_WORDS)
@@ -196,6 +205,24 @@ def _frames(call: Call, lane: Lane, reply: UpstreamReply, name: str, echoes: Ech
             raise
     if (relay.complete or relay.ended) and (last := relay.finish()):
         yield last
+
+
+class _Silence:
+    """The clock of a stream that sends nothing but signs of life."""
+
+    def __init__(self, seconds: float, name: str) -> None:
+        self._seconds = seconds
+        self._name = name
+        self._since = time.monotonic()
+
+    def check(self, frames: Sequence[Frame]) -> None:
+        """Raises UpstreamTimeout once nothing of value has come for too long."""
+        now = time.monotonic()
+        if any(not is_heartbeat(frame) for frame in frames):
+            self._since = now
+        elif now - self._since > self._seconds:
+            text = f"{self._name}: nothing but pings for {self._seconds:g} s"
+            raise UpstreamTimeout(text, provider=self._name)
 
 
 def _cut_frame(frame: Frame, echoes: Echoes) -> Frame:

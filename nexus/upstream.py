@@ -47,7 +47,7 @@ class UpstreamReply(ABC):
         """The next bytes as they came; b"" at the end. Raises UpstreamError, or the reason of a cancelled call."""
 
     def end_within(self, seconds: float) -> None:  # noqa: B027 - nothing to do where nobody is waited for
-        """From here on the upstream gets no more than ``seconds`` between bytes: its answer is complete."""
+        """The upstream gets no more than ``seconds`` from here: its answer is complete. The earliest end stays."""
 
     def close(self) -> None:  # noqa: B027 - likewise
         """Gives the connection back, or up when the answer was not read to its end."""

@@ -70,6 +70,17 @@ def parse_frame(raw: bytes) -> Frame:
     return Frame(raw, event, "\n".join(data) if data else None)
 
 
+_HEARTBEATS = frozenset({"ping", "keepalive", "heartbeat"})
+_UNNAMED_HEARTBEAT = re.compile(r'\s*\{\s*"type"\s*:\s*"(?:ping|keepalive|heartbeat)"')
+
+
+def is_heartbeat(frame: Frame) -> bool:
+    """Whether a frame only says that somebody is there."""
+    if frame.data is None or frame.event in _HEARTBEATS:
+        return True
+    return frame.event is None and _UNNAMED_HEARTBEAT.match(frame.data) is not None
+
+
 def data_at(raw: bytes) -> int | None:
     """Where the data of a frame begins in its bytes; None unless it stands on one line."""
     lines = [match.end() for match in _DATA_LINE.finditer(raw)]

@@ -16,6 +16,7 @@ import sys
 from dataclasses import dataclass
 
 from tornado.httpserver import HTTPServer
+from tornado.ioloop import PeriodicCallback
 from tornado.netutil import bind_sockets
 
 from nexus import __version__, registry
@@ -63,10 +64,12 @@ class Running:
     house: House
     server: HTTPServer
     providers: list[Provider]
+    reaper: PeriodicCallback
 
     async def stop(self) -> None:
         """Accepts nothing more, lets calls end, ends the rest."""
         await _drain(self.house, self.server)
+        self.reaper.stop()
         self.house.workers.stop()
         self.house.guards.gate.close()
         for provider in self.providers:
@@ -91,7 +94,13 @@ def start(settings: Settings, sockets: list[socket.socket]) -> Running:
     if store.blocks:
         # A wrong address or password is said now, not at the first call.
         house.workers.start(store.ping)
-    return Running(house, server, providers)
+    reaper = PeriodicCallback(lambda: [provider.reap() for provider in providers], REAP * 1000)
+    reaper.start()
+    return Running(house, server, providers, reaper)
+
+
+REAP = 10.0
+"""Seconds between two looks at the upstream connections that nobody uses; a look takes microseconds for each."""
 
 
 async def _serve(settings: Settings, sockets: list[socket.socket], *, demo: bool) -> int:

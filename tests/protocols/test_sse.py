@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexus.protocols import sse
-from nexus.protocols.sse import Frame, FrameDecoder, FrameTooLarge, frame, parse_frame
+from nexus.protocols.sse import Frame, FrameDecoder, FrameTooLarge, frame, is_heartbeat, parse_frame
 
 Event = tuple[str | None, str]
 
@@ -184,3 +184,18 @@ def test_a_long_event_in_small_pieces_is_searched_once() -> None:
 def test_written_frames_are_read_back(data: bytes, event: str | None, expected: bytes) -> None:
     assert frame(data, event) == expected
     assert parse_frame(expected) == Frame(expected, event, data.decode())
+
+
+@pytest.mark.parametrize(
+    ("raw", "alive"),
+    [
+        pytest.param(b": still here\n\n", True, id="a comment"),
+        pytest.param(b"event: ping\ndata: {}\n\n", True, id="a ping"),
+        pytest.param(b'data: {"type": "ping"}\n\n', True, id="a ping without its name"),
+        pytest.param(b'event: keepalive\ndata: {"type":"keepalive"}\n\n', True, id="a keepalive"),
+        pytest.param(b'data: {"choices": []}\n\n', False, id="a chunk"),
+        pytest.param(b'event: content_block_delta\ndata: {"type":"ping"}\n\n', False, id="a named event"),
+    ],
+)
+def test_heartbeats(raw: bytes, alive: bool) -> None:
+    assert is_heartbeat(parse_frame(raw)) is alive

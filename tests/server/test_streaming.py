@@ -22,6 +22,7 @@ from tools.fake_upstream import Behaviour, FakeUpstream
 CHAT_STREAM = {**CHAT, "stream": True}
 MESSAGES_STREAM = {**MESSAGES, "stream": True}
 RESPONSES = {"model": "openai/gpt-4", "input": "Hello!", "stream": True}
+COMMENTS = (b": still here\n\n",) * 1000
 QUICK = '[server]\nping_interval = "50ms"\nearly_ping = "80ms"\n'
 
 
@@ -51,6 +52,34 @@ def rest(response: http.client.HTTPResponse) -> tuple[bytes, bool]:
         return response.read(), True
     except http.client.IncompleteRead as error:
         return error.partial, False
+
+
+@pytest.mark.parametrize("path", ["/llm/openai/v1/chat/completions", "/llm/anthropic/v1/messages"])
+def test_a_vendor_that_only_pings_is_given_up(serve: Serve, openai_upstream: FakeUpstream, path: str) -> None:
+    first = b'data: {"id":"c","model":"gpt-4","choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
+    nexus = serve(openai_config(openai_upstream.base_url) + '[llm.providers.openai.timeouts]\nsilence = "300ms"\n')
+    openai_upstream.next(Behaviour(events=(first, *COMMENTS), event_delay=0.02))
+    body = {**CHAT_STREAM, "max_tokens": 9}
+    with streaming(nexus, path, body) as response:
+        raw, whole = rest(response)
+    assert b"nothing but pings" in raw
+    assert not whole
+
+
+def test_a_vendor_that_pings_after_its_last_event_gets_five_seconds_in_all(
+    serve: Serve, openai_upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A whole answer: what is missing is the terminator alone."""
+    monkeypatch.setattr("nexus.relay.LAST_WORDS", 0.2)
+    last = (
+        b'data: {"id":"c","model":"gpt-4","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}\n\n'
+    )
+    nexus = serve(openai_config(openai_upstream.base_url))
+    openai_upstream.next(Behaviour(events=(last, *COMMENTS), event_delay=0.02))
+    with streaming(nexus, "/llm/openai/v1/chat/completions", CHAT_STREAM) as response:
+        raw, whole = rest(response)
+    assert whole
+    assert b"still here" in raw
 
 
 def test_the_head_waits_for_the_first_event_and_no_longer(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
