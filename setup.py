@@ -28,14 +28,17 @@ setup(
         "tenacity>=9",
         "google-auth>=2.30",
         "boto3>=1.40",
+        'truststore>=0.10; sys_platform in "darwin win32"',
     ],
     extras_require={
         "redis": ["redis>=5"],
+        "socks": ["PySocks>=1.7"],
         "oauth": ["PyJWT>=2.10", "cryptography"],
         "dev": [
             "pytest>=8",
             "responses",
             "redis>=5",
+            "PySocks>=1.7",
             "hypothesis",
             "google-genai",
             "openai>=2",

@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 from dataclasses import dataclass
+from functools import partial
 
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import PeriodicCallback
@@ -94,13 +95,18 @@ def start(settings: Settings, sockets: list[socket.socket]) -> Running:
     if store.blocks:
         # A wrong address or password is said now, not at the first call.
         house.workers.start(store.ping)
-    reaper = PeriodicCallback(lambda: [provider.reap() for provider in providers], REAP * 1000)
+    reaper = PeriodicCallback(partial(_reap, providers), REAP * 1000)
     reaper.start()
     return Running(house, server, providers, reaper)
 
 
 REAP = 10.0
 """Seconds between two looks at the upstream connections that nobody uses; a look takes microseconds for each."""
+
+
+def _reap(providers: list[Provider]) -> None:
+    for provider in providers:
+        provider.reap()
 
 
 async def _serve(settings: Settings, sockets: list[socket.socket], *, demo: bool) -> int:
