@@ -9,7 +9,6 @@ connection, and let one handshake wait for another.
 from __future__ import annotations
 
 import functools
-import logging
 import os
 import re
 import ssl
@@ -19,8 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import certifi
-
-log = logging.getLogger("nexus.tls")
 
 _ELSEWHERE = (
     "/etc/ssl/cert.pem",
@@ -84,12 +81,14 @@ def _system_context() -> ssl.SSLContext:
 def system_bundle() -> str | None:
     """The file of authorities to read on Linux; None where OpenSSL's own default places hold them."""
     defaults = ssl.get_default_verify_paths()
-    named = [name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)]
-    if named:
-        log.info("certificate authorities", extra={"fields": {"from": " and ".join(named)}})
     if defaults.cafile or (defaults.capath and _holds_certificates(Path(defaults.capath))):
         return None
     return next((file for file in _ELSEWHERE if os.path.isfile(file)), certifi.where())
+
+
+def authorities_from_environment() -> tuple[str, ...]:
+    """The variables that replace the system's authorities."""
+    return tuple(name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name))
 
 
 def _holds_certificates(folder: Path) -> bool:

@@ -6,7 +6,6 @@ Law: counts, orders and outcomes are judged, never wall-clock time.
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import socket
 import threading
@@ -22,7 +21,7 @@ import pytest
 from nexus import clock
 from nexus.cancel import Cancel
 from nexus.errors import Cancelled, Overloaded, Unreachable, UpstreamTimeout
-from nexus.tls import tls_context as tls_module_context
+from nexus.tls import authorities_from_environment, tls_context
 from nexus.transport import Patience, Transport
 from tests.peers import (
     CHUNKED,
@@ -393,19 +392,16 @@ def test_why_names_host_phase_and_cause(no_leak: None, tls: Tls) -> None:
 # -- authorities ---------------------------------------------------------------------------------------------------
 
 
-def test_the_environments_authorities_are_the_systems(
-    tls: Tls, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_environments_authorities_are_the_systems(tls: Tls, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", tls.ca_file)
-    tls_module_context.cache_clear()
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    assert authorities_from_environment() == ("SSL_CERT_FILE",)
+    tls_context.cache_clear()
     try:
-        with caplog.at_level(logging.INFO, "nexus.tls"), Peer(echo, tls.server) as peer, transport() as one:
+        with Peer(echo, tls.server) as peer, transport() as one:
             assert fetch(one, peer.url, b"trusted") == b"trusted"
-        assert [record.message for record in caplog.records if record.name == "nexus.tls"] == [
-            "certificate authorities"
-        ]
     finally:
-        tls_module_context.cache_clear()
+        tls_context.cache_clear()
 
 
 def test_an_image_without_authorities_uses_certifis(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ from nexus.server.house import House
 from nexus.settings import ListenAddress, Settings
 from nexus.settings.warnings import warnings
 from nexus.spending import Spending
+from nexus.tls import authorities_from_environment
 from nexus.welcome import demo_text
 
 log = logging.getLogger("nexus")
@@ -157,6 +158,8 @@ def _announce(settings: Settings, base: str, *, demo: bool) -> None:
             log.info(f"{protocol}: {base}{path}/v1")
     if settings.server.health.enabled:
         log.info(f"health: {base}{settings.server.health.path}")
+    if named := authorities_from_environment():
+        log.info(f"certificate authorities: from {' and '.join(named)}")
     for warning in warnings(settings):
         log.warning(warning)
     if demo:
