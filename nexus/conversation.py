@@ -202,6 +202,8 @@ class Request:
     user: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     service_tier: str | None = None
+    safety_identifier: str | None = None
+    prompt_cache_key: str | None = None
     stream: bool = False
     include_usage: bool = False
 

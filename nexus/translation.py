@@ -36,7 +36,7 @@ class Translation(AnswerRelay):
         self._call = call
         self._client, self._vendor = codecs.client(call.dialect), codecs.vendor(dialect)
         self._id = DIALECTS[call.dialect].id_prefix + call.id.removeprefix("req_")
-        self._created = int(time.time())
+        self._created = _now()
         origin = Origin(request, self._id, model, lambda: f"call_{uuid.uuid4().hex[:24]}")
         self._origin = origin
         self._answer_tool = AnswerTool(written.answer_tool) if written.answer_tool else None
@@ -47,6 +47,7 @@ class Translation(AnswerRelay):
             created=self._created,
             include_usage=request.include_usage,
             request=request,
+            now=_now,
         )
         self.content_type = "text/event-stream; charset=utf-8" if call.stream else "application/json"
 
@@ -77,7 +78,8 @@ class Translation(AnswerRelay):
 
     def _write_whole(self, response: Response) -> bytes:
         named = replace(response, id=self._id, model=self._call.model)
-        return encode(self._client.write_response(named, created=self._created, request=self._origin.request))
+        whole = self._client.write_response(named, created=self._created, request=self._origin.request, now=_now)
+        return encode(whole)
 
     def _seen(self, event: Event) -> Event:
         """What the tap and the log take from an event, and what the client gets in its place."""
@@ -98,3 +100,7 @@ class Translation(AnswerRelay):
             case _:
                 pass
         return event
+
+
+def _now() -> int:
+    return int(time.time())

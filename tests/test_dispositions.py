@@ -81,7 +81,7 @@ PUBLISHED: Mapping[str, tuple[type, ...]] = {
 }
 BEYOND = {
     "chat": {"top_k"},
-    "responses": {"client_metadata"},
+    "responses": {"client_metadata", "presence_penalty", "frequency_penalty"},
     "messages": {"temperature", "top_p", "top_k", "output_format", "anthropic_version", "anthropic_beta"},
 }
 """What clients send though the newest types have no name for it."""
@@ -168,6 +168,7 @@ SENT: Mapping[str, Mapping[str, Any]] = {
         "client_metadata": {"a": "b"},
         "context_management": [{"type": "compaction"}],
         "conversation": "conv_1",
+        "frequency_penalty": 1.0,
         "image": {"a": 1},
         "include": ["reasoning.encrypted_content"],
         "input": "other",
@@ -178,6 +179,7 @@ SENT: Mapping[str, Mapping[str, Any]] = {
         "model": "n",
         "moderation": {"model": "x"},
         "parallel_tool_calls": False,
+        "presence_penalty": 1.0,
         "previous_response_id": "resp_1",
         "prompt": {"id": "pmpt_1"},
         "prompt_cache_key": "k",

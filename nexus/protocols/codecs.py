@@ -37,12 +37,21 @@ class StreamReader(Protocol):
 
 class MakeWriter(Protocol):
     def __call__(
-        self, *, model: str, response_id: str, created: int, include_usage: bool, request: Request | None = None
+        self,
+        *,
+        model: str,
+        response_id: str,
+        created: int,
+        include_usage: bool,
+        request: Request | None = None,
+        now: Callable[[], int] | None = None,
     ) -> StreamWriter: ...
 
 
 class WriteResponse(Protocol):
-    def __call__(self, response: Response, *, created: int, request: Request | None = None) -> dict[str, Json]: ...
+    def __call__(
+        self, response: Response, *, created: int, request: Request | None = None, now: Callable[[], int] | None = None
+    ) -> dict[str, Json]: ...
 
 
 @dataclass(frozen=True, slots=True)

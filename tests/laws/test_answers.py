@@ -107,13 +107,14 @@ def _told_stop(client: str, answer: Response) -> str:
     refused = any(isinstance(part, Refusal) for part in answer.parts)
     reason = answer.stop.reason
     if client == "messages":
+        reason = "max_tokens" if reason == "unknown" else reason
         return "refusal" if reason == "content_filter" or (refused and reason == "end") else reason
     if reason in ("end", "refusal", "stop_sequence") and refused:
         return "refusal"
     if client == "responses" and reason == "stop_sequence":
         # Its clients cannot ask for any.
         return "end"
-    return {"refusal": "content_filter", "pause": "max_tokens"}.get(reason, reason)
+    return {"refusal": "content_filter", "pause": "max_tokens", "unknown": "max_tokens"}.get(reason, reason)
 
 
 @pytest.mark.parametrize("client", CLIENTS)

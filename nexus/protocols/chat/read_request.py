@@ -58,6 +58,8 @@ def read_request(body: Mapping[str, Json]) -> ReadRequest:
         user=read_string(body, "user"),
         metadata=_read_metadata(body),
         service_tier=read_string(body, "service_tier"),
+        safety_identifier=read_string(body, "safety_identifier"),
+        prompt_cache_key=read_string(body, "prompt_cache_key"),
         stream=read_flag(body, "stream") or False,
         include_usage=_read_stream_options(body, dropped),
     )

@@ -1,7 +1,8 @@
 """Why an answer ended: ``finish_reason`` to the neutral stop and back, total in both directions.
 
-Law: an unknown word stays ``unknown`` with the word kept, never "end". ``raw`` is set only where the word is not the
-one that the writer would choose. Sources: OpenAI's API reference; ``stop_reason`` as vLLM and ``matched_stop`` as
+Law: an unknown word stays ``unknown`` with the word kept, never "end"; towards a client it is the published word for an
+answer that is not finished, with the vendor's beside it. ``raw`` is set only where the word is not the one that the
+writer would choose. Sources: OpenAI's API reference; ``stop_reason`` as vLLM and ``matched_stop`` as
 SGLang put it beside ``finish_reason``; ``model_length`` and ``error`` as Mistral sends them.
 """
 
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from nexus.conversation import Stop, StopReason
+from nexus.protocols.extra_fields import native_reason
 from nexus.wire import Json, text
 
 _READ: Mapping[str, Stop] = {
@@ -34,7 +36,7 @@ _WRITE: Mapping[StopReason, str] = {
     # The answer is not finished and the client may ask for more, which is what "length" tells it.
     "pause": "length",
     "context_window": "length",
-    "unknown": "unknown",
+    "unknown": "length",
 }
 
 
@@ -57,11 +59,10 @@ def read_stop(word: str, choice: Mapping[str, Json], *, calls: bool, refused: bo
 
 def write_stop(stop: Stop, *, refused: bool) -> dict[str, Json]:
     """The members of a choice that tell it; ``refused`` says that the answer holds the model's refusal."""
-    if stop.reason == "unknown":
-        return {"finish_reason": stop.raw or "unknown"}
     if stop.reason == "refusal" and refused:
         return {"finish_reason": "stop"}
-    told: dict[str, Json] = {"finish_reason": _WRITE[stop.reason]}
+    word = _WRITE[stop.reason]
+    told: dict[str, Json] = {"finish_reason": word} | native_reason(stop, word)
     if stop.reason == "stop_sequence" and stop.sequence is not None:
         told["stop_reason"] = stop.sequence
     return told

@@ -52,6 +52,8 @@ WRITES: Mapping[str, Disposition] = {
     "user": Disposition("converted", "requestMetadata.user, if it fits Bedrock's pattern, else dropped"),
     "metadata": Disposition("converted", "requestMetadata; entries that do not fit Bedrock's pattern are dropped"),
     "service_tier": Disposition("converted", "default, flex, priority, reserved; auto left to Bedrock; others dropped"),
+    "safety_identifier": Disposition("dropped"),
+    "prompt_cache_key": Disposition("dropped"),
     "stream": Disposition("converted", "the URL: converse or converse-stream"),
     "include_usage": Disposition("converted", "Bedrock always tells the usage"),
 }

@@ -68,6 +68,8 @@ def _unknown(request: Request) -> list[str]:
         "logprobs": request.logprobs or None,
         "top_logprobs": request.top_logprobs,
         "logit_bias": request.logit_bias or None,
+        "safety_identifier": request.safety_identifier,
+        "prompt_cache_key": request.prompt_cache_key,
     }
     return [name for name, value in knobs.items() if value is not None]
 

@@ -12,6 +12,7 @@ from nexus.conversation import CacheHint, Request, ToolResult
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.codec import Target, Written
 from nexus.protocols.gemini.contents import ContentsWriter
+from nexus.protocols.gemini.fields import WRITES
 from nexus.protocols.gemini.thinking import write_thinking
 from nexus.protocols.gemini.tools import write_tooling
 from nexus.wire import Json
@@ -108,8 +109,8 @@ def _write_tier(tier: str, body: dict[str, Json], dropped: list[str]) -> None:
 
 def _unsaid(request: Request) -> Iterator[str]:
     """The fields that Gemini has no word for."""
-    for name in ("logprobs", "top_logprobs", "logit_bias", "user", "metadata"):
-        if getattr(request, name):
+    for name, disposition in WRITES.items():
+        if disposition.kind == "dropped" and name != "parallel_tools" and getattr(request, name):
             yield name
     if any(_cache_hints(request)):
         yield "cache_control"

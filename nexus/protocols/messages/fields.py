@@ -106,5 +106,7 @@ WRITES: Mapping[str, Disposition] = {
     "top_logprobs": dropped("no counterpart"),
     "logit_bias": dropped("no counterpart"),
     "metadata": dropped("only a user id is taken"),
+    "safety_identifier": dropped("only a user id is taken"),
+    "prompt_cache_key": dropped("breakpoints on content blocks are kept"),
 }
 """Of a request to a vendor."""

@@ -62,15 +62,13 @@ def write_response(response: Response, *, created: int, request: Request | None 
     """``created`` has no place in a Message; ``request`` knows the members of toolsets."""
     members = Members(request)
     refused = any(isinstance(part, Refusal) for part in response.parts)
-    reason = write_stop(response.stop, refused=refused)
     return {
         "id": message_id(response.id),
         "type": "message",
         "role": "assistant",
         "model": response.model,
         "content": [block for part in response.parts for block in _write_blocks(part, members)],
-        "stop_reason": reason,
-        "stop_sequence": response.stop.sequence if reason == "stop_sequence" else None,
+        **write_stop(response.stop, refused=refused),
         "usage": write_usage(response.usage),
     }
 

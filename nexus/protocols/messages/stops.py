@@ -1,12 +1,14 @@
 """Stop reasons of the Messages dialect, both ways.
 
 Law: the map is total; a word that is not in it stays itself as ``Stop("unknown", raw=word)`` and is never turned into
-a clean end. Source: anthropic.types.StopReason.
+a clean end: towards a client it is an answer that ran out of tokens, which Claude Code asks to go on.
+Source: anthropic.types.StopReason.
 """
 
 from __future__ import annotations
 
 from nexus.conversation import Stop, StopReason
+from nexus.protocols.extra_fields import native_reason
 from nexus.wire import Json, text
 
 _READ: dict[str, StopReason] = {
@@ -22,6 +24,7 @@ _READ: dict[str, StopReason] = {
 _WRITE: dict[StopReason, str] = {
     **{reason: word for word, reason in _READ.items()},
     "content_filter": "refusal",
+    "unknown": "max_tokens",
 }
 
 
@@ -31,8 +34,8 @@ def read_stop(reason: Json, sequence: Json = None) -> Stop:
     return Stop(_READ.get(word, "unknown"), sequence=text(sequence) or None, raw=word or None)
 
 
-def write_stop(stop: Stop, *, refused: bool = False) -> str:
-    """The wire word; ``refused`` says that the answer held a Refusal part, which this dialect only has as a reason."""
-    if refused and stop.reason == "end":
-        return "refusal"
-    return _WRITE.get(stop.reason) or stop.raw or "unknown"
+def write_stop(stop: Stop, *, refused: bool = False) -> dict[str, Json]:
+    """The members that tell it; ``refused`` says that the answer held a Refusal, which is only a reason here."""
+    word = "refusal" if refused and stop.reason == "end" else _WRITE[stop.reason]
+    sequence = stop.sequence if word == "stop_sequence" else None
+    return {"stop_reason": word, "stop_sequence": sequence} | native_reason(stop, word)

@@ -150,9 +150,7 @@ class StreamWriter:
         return stop
 
     def _message_end(self, event: ResponseEnd) -> bytes:
-        reason = write_stop(event.stop, refused=self._refused)
-        sequence = event.stop.sequence if reason == "stop_sequence" else None
-        delta = {"stop_reason": reason, "stop_sequence": sequence}
+        delta = write_stop(event.stop, refused=self._refused)
         end = _frame("message_delta", delta=delta, usage=write_delta_usage(self._usage))
         return end + _frame("message_stop")
 

@@ -9,6 +9,8 @@ that ended too early is incomplete. Source: openai.types.responses.ResponseStrea
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from nexus.conversation import Reasoning, Refusal, Request, Seal
 from nexus.events import (
     Event,
@@ -33,10 +35,16 @@ from nexus.wire import Json
 
 
 class Composer:
-    """Feed it events; it returns what to tell. ``response`` is the object so far, final after ResponseEnd."""
+    """Feed it events; it returns what to tell. ``response`` is the object so far, final after ResponseEnd.
 
-    def __init__(self, *, model: str, response_id: str, created: int, request: Request | None) -> None:
+    ``now`` tells the time in seconds when the answer is complete; it is ``created`` without.
+    """
+
+    def __init__(
+        self, *, model: str, response_id: str, created: int, request: Request | None, now: Callable[[], int] | None
+    ) -> None:
         self.response = write_shell(response_id, model, created, request)
+        self._now = now or (lambda: created)
         self.output: list[Json] = []
         self._stem = response_id.removeprefix("resp_")
         self._names = Names(request)
@@ -126,5 +134,7 @@ class Composer:
     def _finish(self, event: ResponseEnd) -> list[Told]:
         self.response |= write_stop(event.stop, refused=self._refused)
         told = self._release(whole=self.response["status"] == "completed")
+        if self.response["status"] == "completed":
+            self.response["completed_at"] = self._now()
         self.response |= {"output": list(self.output), "usage": write_usage(self._usage)}
         return [*told, self._lifecycle(f"response.{self.response['status']}")]

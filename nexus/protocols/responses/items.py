@@ -135,13 +135,14 @@ class ReasoningComposer(ItemComposer):
 
     def end_with(self, packed: str | None) -> list[Told]:
         """``packed`` is the ``encrypted_content``."""
+        sealed: dict[str, Json] = {} if packed is None else {"encrypted_content": packed}
         if not self._pieces:
-            return [self.done(summary=[], encrypted_content=packed)]
+            return [self.done(summary=[], **sealed)]
         part = {"type": "summary_text", "text": self.words}
         return [
             self.told("response.reasoning_summary_text.done", summary_index=0, text=self.words),
             self.told("response.reasoning_summary_part.done", summary_index=0, part=part),
-            self.done(summary=[part], encrypted_content=packed),
+            self.done(summary=[part], **sealed),
         ]
 
 

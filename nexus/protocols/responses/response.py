@@ -6,7 +6,7 @@ text and names items that have no counterpart. Source: openai.types.responses.Re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from nexus.conversation import Part, Refusal, Request, Response, ToolCall
 from nexus.errors import ClientError
@@ -25,8 +25,10 @@ READ = frozenset({"message", "reasoning", "function_call", "custom_tool_call"})
 """Items of an answer that have a counterpart."""
 
 
-def write_response(response: Response, *, created: int, request: Request | None = None) -> dict[str, Json]:
-    composer = Composer(model=response.model, response_id=response.id, created=created, request=request)
+def write_response(
+    response: Response, *, created: int, request: Request | None = None, now: Callable[[], int] | None = None
+) -> dict[str, Json]:
+    composer = Composer(model=response.model, response_id=response.id, created=created, request=request, now=now)
     for event in unfold(response):
         composer.add(event)
     return composer.response

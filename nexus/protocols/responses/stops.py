@@ -1,8 +1,8 @@
 """Why an answer ended: ``status`` with ``incomplete_details.reason`` to the neutral stop and back, both total.
 
 Law: an unknown word stays ``unknown`` with the word kept, never "end": towards a client it is an incomplete answer
-with that very reason. What the answer holds (calls, a refusal) tells apart what this dialect calls "completed".
-Source: openai.types.responses.Response.
+with the vendor's word beside the reason. What the answer holds (calls, a refusal) tells apart what this dialect calls
+"completed". Source: openai.types.responses.Response.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.conversation import Stop, StopReason
+from nexus.protocols.extra_fields import native_reason
 from nexus.wire import Json, mapping, text
 
 _READ: Mapping[str, Stop] = {
@@ -24,10 +25,10 @@ _INCOMPLETE: Mapping[StopReason, str | None] = {
     "refusal": "content_filter",
     "content_filter": "content_filter",
     "max_tokens": "max_output_tokens",
-    # Neither answer is finished for want of room, which is all that this dialect can say about it.
+    # These answers are not finished, which is all that this dialect can say about it.
     "pause": "max_output_tokens",
     "context_window": "max_output_tokens",
-    "unknown": "unknown",
+    "unknown": "max_output_tokens",
 }
 
 
@@ -46,10 +47,8 @@ def read_stop(response: Mapping[str, Json], *, calls: bool, refused: bool) -> St
 def write_stop(stop: Stop, *, refused: bool) -> dict[str, Json]:
     """The members of a response that tell it; ``refused`` says that the answer holds the model's own refusal."""
     reason = _INCOMPLETE[stop.reason]
-    if stop.reason == "unknown":
-        reason = stop.raw or reason
     if stop.reason == "refusal" and refused:
         reason = None
     if reason is None:
         return {"status": "completed", "incomplete_details": None}
-    return {"status": "incomplete", "incomplete_details": {"reason": reason}}
+    return {"status": "incomplete", "incomplete_details": {"reason": reason}} | native_reason(stop, reason)

@@ -9,6 +9,8 @@ not be announced done (items.py). Sources: openai.types.responses.ResponseStream
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from nexus.conversation import Request
 from nexus.events import Event, Ping
 from nexus.protocols.responses.compose import Composer
@@ -20,12 +22,19 @@ _PING = b": ping\n\n"
 
 
 class StreamWriter:
-    """``request`` gives calls of custom and namespaced tools their own form; ``include_usage`` changes nothing."""
+    """``request`` is what the answer repeats; ``include_usage`` changes nothing; ``now`` as a Composer takes it."""
 
     def __init__(
-        self, *, model: str, response_id: str, created: int, include_usage: bool, request: Request | None = None
+        self,
+        *,
+        model: str,
+        response_id: str,
+        created: int,
+        include_usage: bool,
+        request: Request | None = None,
+        now: Callable[[], int] | None = None,
     ) -> None:
-        self._composer = Composer(model=model, response_id=response_id, created=created, request=request)
+        self._composer = Composer(model=model, response_id=response_id, created=created, request=request, now=now)
         self._number = 0
 
     def write(self, event: Event) -> bytes:

@@ -44,6 +44,8 @@ def write_request(request: Request, target: Target) -> Written:
         "user": _write_user(request.user),
         "metadata": dict(request.metadata) or None,
         "service_tier": _TIERS.get(request.service_tier or ""),
+        "safety_identifier": request.safety_identifier,
+        "prompt_cache_key": request.prompt_cache_key,
     }
     body |= {name: value for name, value in optional.items() if value is not None}
     if request.service_tier is not None and "service_tier" not in body:

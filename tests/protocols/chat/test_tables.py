@@ -136,6 +136,8 @@ ASKED: dict[str, Request] = {
     "user": Request((HI,), user="u"),
     "metadata": Request((HI,), metadata={"a": "b"}),
     "service_tier": Request((HI,), service_tier="auto"),
+    "safety_identifier": Request((HI,), safety_identifier="s"),
+    "prompt_cache_key": Request((HI,), prompt_cache_key="k"),
     "stream": Request((HI,), stream=True),
     "include_usage": Request((HI,), stream=True, include_usage=True),
 }

@@ -186,8 +186,13 @@ STOPS = {
     "content_filter": (Stop("content_filter"), {"finish_reason": "content_filter"}),
     "pause": (Stop("pause"), {"finish_reason": "length"}),
     "context_window": (Stop("context_window"), {"finish_reason": "length"}),
-    "unknown": (Stop("unknown", raw="weird"), {"finish_reason": "weird"}),
-    "unknown without a word": (Stop("unknown"), {"finish_reason": "unknown"}),
+    "unknown": (Stop("unknown", raw="weird"), {"finish_reason": "length", "native_finish_reason": "weird"}),
+    "unknown without a word": (Stop("unknown"), {"finish_reason": "length"}),
+    "a filter by the vendor's name": (
+        Stop("content_filter", raw="SAFETY"),
+        {"finish_reason": "content_filter", "native_finish_reason": "SAFETY"},
+    ),
+    "the very word": (Stop("content_filter", raw="content_filter"), {"finish_reason": "content_filter"}),
 }
 
 

@@ -708,6 +708,8 @@ SAMPLES: dict[str, Any] = {
     "user": "u-1",
     "metadata": {"team": "a"},
     "service_tier": "flex",
+    "safety_identifier": "s",
+    "prompt_cache_key": "k",
     "stream": True,
     "include_usage": True,
 }

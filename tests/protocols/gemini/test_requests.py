@@ -254,6 +254,8 @@ FIELDS: dict[str, tuple[Any, Any]] = {
     "user": ("u", None),
     "metadata": ({"a": "b"}, None),
     "service_tier": ("default", lambda b: b["serviceTier"] == "standard"),
+    "safety_identifier": ("s", None),
+    "prompt_cache_key": ("k", None),
     "stream": (True, lambda b: b.keys() == {"contents"}),
     "include_usage": (True, lambda b: b.keys() == {"contents"}),
 }

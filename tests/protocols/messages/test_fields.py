@@ -116,6 +116,8 @@ ASKED: dict[str, Any] = {
     "top_logprobs": 2,
     "logit_bias": {"1": 1.0},
     "metadata": {"a": "b"},
+    "safety_identifier": "s",
+    "prompt_cache_key": "k",
 }
 
 

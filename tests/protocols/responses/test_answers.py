@@ -208,7 +208,8 @@ def test_unknown_stops_stay_unknown(wire: dict[str, Any], raw: str | None) -> No
     stop = read_stop(wire, calls=False, refused=False)
     assert stop == Stop("unknown", raw=raw)
     if wire.get("status") == "incomplete":
-        assert write_stop(stop, refused=False)["incomplete_details"] == {"reason": raw}
+        told = write_stop(stop, refused=False)
+        assert (told["incomplete_details"], told["native_finish_reason"]) == ({"reason": "max_output_tokens"}, raw)
 
 
 @pytest.mark.parametrize(

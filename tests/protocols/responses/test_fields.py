@@ -24,10 +24,11 @@ PUBLISHED = set(response_create_params.ResponseCreateParamsStreaming.__annotatio
     response_create_params.ResponseCreateParamsBase.__annotations__
 )
 FROM_CODEX = {"client_metadata"}
+OPEN_RESPONSES = {"presence_penalty", "frequency_penalty"}
 
 
 def test_reads_is_complete() -> None:
-    assert set(READS) == PUBLISHED | FROM_CODEX
+    assert set(READS) == PUBLISHED | FROM_CODEX | OPEN_RESPONSES
 
 
 def test_writes_is_complete() -> None:
@@ -60,6 +61,10 @@ SENT: dict[str, Any] = {
     "user": "u",
     "background": True,
     "store": True,
+    "presence_penalty": 0.5,
+    "frequency_penalty": -0.5,
+    "safety_identifier": "s",
+    "prompt_cache_key": "k",
 }
 
 
@@ -190,6 +195,8 @@ ASKED: dict[str, Any] = {
     "top_logprobs": 2,
     "logit_bias": {"1": 1.0},
     "metadata": {"a": "b"},
+    "safety_identifier": "s",
+    "prompt_cache_key": "k",
 }
 
 

@@ -151,7 +151,8 @@ def test_codex() -> None:
     assert request.tools[1].parameters["required"] == ["input"]
     assert (request.tool_choice, request.parallel_tools) == (ToolChoice("auto"), True)
     assert (request.thinking, request.stream, request.include_usage) == (Thinking(True), True, True)
-    assert read.dropped == ("prompt_cache_key", "client_metadata", "tools.web_search", "input.phase")
+    assert request.prompt_cache_key == CODEX["prompt_cache_key"]
+    assert read.dropped == ("client_metadata", "tools.web_search", "input.phase")
 
 
 def test_codex_sees_its_own_tools_in_the_answer() -> None:

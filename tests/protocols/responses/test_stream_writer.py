@@ -224,9 +224,13 @@ def test_stops(stop: Stop, reason: str | None) -> None:
     assert last["response"]["incomplete_details"] == (None if reason is None else {"reason": reason})
 
 
-def test_an_unknown_stop_is_kept() -> None:
+def test_an_unknown_stop_is_the_nearest_published_reason_with_the_vendors_word_beside_it() -> None:
     last = frames(written(unfold(answer(Text("x"), stop=Stop("unknown", raw="tired")))))[-1]
-    assert (last["type"], last["response"]["incomplete_details"]) == ("response.incomplete", {"reason": "tired"})
+    assert (last["type"], last["response"]["incomplete_details"]) == (
+        "response.incomplete",
+        {"reason": "max_output_tokens"},
+    )
+    assert last["response"]["native_finish_reason"] == "tired"
 
 
 def test_pings_and_notices() -> None:
@@ -302,7 +306,7 @@ def summed(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 item["input"] += event["delta"]
             case "response.output_item.done":
                 if item["type"] == "reasoning":
-                    item["encrypted_content"] = event["item"]["encrypted_content"]
+                    item |= {name: value for name, value in event["item"].items() if name == "encrypted_content"}
                 if "status" in item:
                     item["status"] = event["item"]["status"]
                 assert item == event["item"]

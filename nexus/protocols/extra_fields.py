@@ -1,0 +1,89 @@
+"""The closed list of what translated answers have beyond the client's published types.
+
+Law: whatever else leaves for a client is in the types of its own SDK, names and values alike (tests/laws/published.py
+judges both). Sources: DeepSeek's reasoning_content; OpenRouter's reasoning_details and native_finish_reason; Google's
+extra_content; vLLM's stop_reason; the Open Responses specification (openresponses.org), ``ResponseResource`` and
+``ErrorStreamingEvent``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nexus.conversation import Stop
+from nexus.wire import Json
+
+
+@dataclass(frozen=True, slots=True)
+class ExtraField:
+    """``places`` are paths in the answer and in the events of a stream, [] for each entry of a list."""
+
+    name: str
+    places: tuple[str, ...]
+    note: str
+
+
+_MESSAGE = ("choices[].message", "choices[].delta")
+_CHOICE = ("choices[]",)
+_RESPONSE = ("", "response")
+"""The response itself, and the one inside an event."""
+
+
+def _in(holders: tuple[str, ...], name: str) -> tuple[str, ...]:
+    return tuple(f"{holder}.{name}" if holder else name for holder in holders)
+
+
+EXTRA_FIELDS: dict[str, tuple[ExtraField, ...]] = {
+    "chat": (
+        ExtraField("reasoning_content", _in(_MESSAGE, "reasoning_content"), "the thinking, as DeepSeek tells it"),
+        ExtraField(
+            "reasoning_details",
+            _in(_MESSAGE, "reasoning_details"),
+            "the thinking part by part with what seals it, as OpenRouter tells it; a client that echoes the message "
+            "gives it back",
+        ),
+        ExtraField(
+            "extra_content",
+            (*_in(_MESSAGE, "extra_content"), *_in(_MESSAGE, "tool_calls[].extra_content")),
+            "what seals a text or a call, in Google's own form where it is Google's",
+        ),
+        ExtraField(
+            "stop_reason", _in(_CHOICE, "stop_reason"), "the stop sequence that ended the answer, as vLLM has it"
+        ),
+        ExtraField(
+            "native_finish_reason",
+            _in(_CHOICE, "native_finish_reason"),
+            "the vendor's own word where `finish_reason` has none that says as much",
+        ),
+    ),
+    "responses": (
+        ExtraField(
+            "native_finish_reason",
+            _in(_RESPONSE, "native_finish_reason"),
+            "the vendor's own word where `incomplete_details.reason` has none that says as much",
+        ),
+        ExtraField("store", _in(_RESPONSE, "store"), "false: demanded by Open Responses"),
+        ExtraField("presence_penalty", _in(_RESPONSE, "presence_penalty"), "as asked: demanded by Open Responses"),
+        ExtraField("frequency_penalty", _in(_RESPONSE, "frequency_penalty"), "as asked: demanded by Open Responses"),
+        ExtraField("error", ("error",), "of an `error` event: all of it once more, as Open Responses nests it"),
+        ExtraField("keepalive", (), "an event, to Codex alone: it takes a stream without events for dead"),
+    ),
+    "messages": (
+        ExtraField(
+            "native_finish_reason",
+            ("native_finish_reason", "delta.native_finish_reason"),
+            "the vendor's own word where `stop_reason` has none that says as much",
+        ),
+    ),
+}
+"""By client dialect."""
+
+_INEXACT = frozenset({"unknown", "pause", "context_window", "refusal", "content_filter"})
+_LONGEST_WORD = 100
+
+
+def native_reason(stop: Stop, word: str | None) -> dict[str, Json]:
+    """The vendor's own word for the end beside ``word``, the client's; {} where that says it all."""
+    if stop.reason not in _INEXACT or not stop.raw or stop.raw == word:
+        return {}
+    return {"native_finish_reason": stop.raw[:_LONGEST_WORD]}
