@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from nexus.call import Call
 from nexus.conversation import Request, Response
-from nexus.events import Event, Notice, ResponseEnd, ResponseStart, UsageUpdate
+from nexus.events import Event, Notice, Ping, ResponseEnd, ResponseStart, UsageUpdate
 from nexus.fold import fold, unfold
 from nexus.protocols import codecs
 from nexus.protocols.answer_tool import AnswerTool
@@ -35,7 +35,8 @@ class Translation(AnswerRelay):
         super().__init__(call.tap)
         self._call = call
         self._client, self._vendor = codecs.client(call.dialect), codecs.vendor(dialect)
-        self._id = DIALECTS[call.dialect].id_prefix + call.id.removeprefix("req_")
+        self._dialect = DIALECTS[call.dialect]
+        self._id = self._dialect.id_prefix + call.id.removeprefix("req_")
         self._created = _now()
         origin = Origin(request, self._id, model, lambda: f"call_{uuid.uuid4().hex[:24]}")
         self._origin = origin
@@ -72,9 +73,14 @@ class Translation(AnswerRelay):
         return b"" if self.complete else self._write(self._reader.finish())
 
     def _write(self, events: Iterable[Event]) -> bytes:
-        written = b"".join(self._writer.write(self._seen(event)) for event in events)
+        written = b"".join(self._written(self._seen(event)) for event in events)
         self.tap.events += written.count(b"\ndata:")
         return written
+
+    def _written(self, event: Event) -> bytes:
+        if isinstance(event, Ping):
+            return self._dialect.keepalive(self._call.headers, self.tap.events)
+        return self._writer.write(event)
 
     def _write_whole(self, response: Response) -> bytes:
         named = replace(response, id=self._id, model=self._call.model)

@@ -16,6 +16,7 @@ from typing import get_args
 from nexus.protocols.chat import fields as chat
 from nexus.protocols.codec import Disposition, DispositionKind
 from nexus.protocols.converse import fields as converse
+from nexus.protocols.extra_fields import EXTRA_FIELDS
 from nexus.protocols.gemini import fields as gemini
 from nexus.protocols.messages import fields as messages
 from nexus.protocols.responses import fields as responses
@@ -102,7 +103,7 @@ _BREAKPOINTS: Mapping[str, Disposition] = {
 
 def document() -> str:
     """The whole of docs/translation.rst."""
-    return "\n".join([*_opening(), *_all_counts(), *_client_sections(), *_vendor_sections()])
+    return "\n".join([*_opening(), *_all_counts(), *_client_sections(), *_vendor_sections(), *_extra_fields()])
 
 
 def _heading(text: str, line: str) -> list[str]:
@@ -163,6 +164,22 @@ def _vendor_sections() -> Iterator[str]:
         yield "By the neutral field, for requests that had to be translated."
         yield ""
         yield from _notes({field: _told(written) for field, written in WRITES[vendor].items()})
+
+
+def _extra_fields() -> Iterator[str]:
+    yield from _heading("What translated answers have beyond the published types", "-")
+    yield from (
+        "Every name and every value in an answer, an event or an error is one that OpenAI's and Anthropic's own types",
+        "know, but for these fields; a client that does not know them loses nothing that it could have had. An answer",
+        "in the vendor's own protocol passes as it is. The word ``request_too_large`` in errors of status 413 is on",
+        "Anthropic's page of errors though not in the types, and Claude Code looks for it; Codex reads",
+        "``context_length_exceeded`` and ``insufficient_quota`` in failed responses, as OpenAI sends them.",
+        "",
+    )
+    for client, name in CLIENTS.items():
+        yield f"{name}:"
+        yield ""
+        yield from _notes({field.name: field.note for field in EXTRA_FIELDS[client]})
 
 
 def _told(disposition: Disposition) -> str:

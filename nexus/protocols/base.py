@@ -35,6 +35,17 @@ class Edited:
     dropped: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class BrokenStream:
+    """The stream that an error ends: whose it is, and whether it had an event of an answer; ``now`` in Unix seconds."""
+
+    request_id: str
+    model: str
+    headers: Mapping[str, str]
+    now: int
+    begun: bool
+
+
 class AnswerRelay(ABC):
     """Turns a vendor's answer, whole or frame by frame, into what the client reads; a tap reads along.
 
@@ -79,7 +90,10 @@ class Dialect(ABC):
     """A pattern, without groups, of the paths of what vendors keep: requests that name no model and pass untouched."""
 
     ping: ClassVar[bytes]
-    """What the gateway sends into a silent stream; a comment line in it tells it from a vendor's ping."""
+    """What the gateway sends into a silent stream; a comment line in it tells it from a vendor's ping.
+
+    A comment alone ends with one line end: some SDKs take a blank line for the end of an event without data.
+    """
 
     id_header: ClassVar[str]
     """The reply header in which this dialect's SDK looks for the request id."""
@@ -111,11 +125,11 @@ class Dialect(ABC):
         """The body of an error reply."""
 
     @abstractmethod
-    def error_frame(self, error: NexusError, request_id: str, *, begun: bool) -> bytes:
-        """What ends a broken stream; ``begun`` says that it had an event of an answer."""
+    def error_frame(self, error: NexusError, broken: BrokenStream) -> bytes:
+        """What ends a broken stream."""
 
     def keepalive(self, headers: Mapping[str, str], events: int) -> bytes:
-        """What the gateway sends into a silent stream of so many events to the client with these headers."""
+        """What fills the silence of a stream of so many events, for the client with these headers."""
         return self.ping
 
     def write_count(self, tokens: int) -> dict[str, Json]:

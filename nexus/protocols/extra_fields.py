@@ -2,8 +2,7 @@
 
 Law: whatever else leaves for a client is in the types of its own SDK, names and values alike (tests/laws/published.py
 judges both). Sources: DeepSeek's reasoning_content; OpenRouter's reasoning_details and native_finish_reason; Google's
-extra_content; vLLM's stop_reason; the Open Responses specification (openresponses.org), ``ResponseResource`` and
-``ErrorStreamingEvent``.
+extra_content; vLLM's stop_reason; the Open Responses specification (openresponses.org), ``ResponseResource``.
 """
 
 from __future__ import annotations
@@ -65,7 +64,6 @@ EXTRA_FIELDS: dict[str, tuple[ExtraField, ...]] = {
         ExtraField("store", _in(_RESPONSE, "store"), "false: demanded by Open Responses"),
         ExtraField("presence_penalty", _in(_RESPONSE, "presence_penalty"), "as asked: demanded by Open Responses"),
         ExtraField("frequency_penalty", _in(_RESPONSE, "frequency_penalty"), "as asked: demanded by Open Responses"),
-        ExtraField("error", ("error",), "of an `error` event: all of it once more, as Open Responses nests it"),
         ExtraField("keepalive", (), "an event, to Codex alone: it takes a stream without events for dead"),
     ),
     "messages": (

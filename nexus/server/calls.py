@@ -27,6 +27,7 @@ from nexus.errors import (
 )
 from nexus.headers import PLAN_PREFIX, REPLY_PREFIXES
 from nexus.limits.headers import headers_for
+from nexus.protocols.base import BrokenStream
 from nexus.relay import Head
 from nexus.server.base import BaseHandler
 from nexus.server.body import Body
@@ -209,11 +210,14 @@ class CallHandler(BaseHandler):
             self.answer_error(error)
             return
         try:
-            await self._flush(call, self.dialect.error_frame(error, self.id, begun=call.tap.events > 0))
+            await self._flush(call, self.dialect.error_frame(error, self._broken(call)))
         except StreamClosedError:
             return
         # Ending the chunked body properly would make a broken answer look whole to whoever ignores the event.
         self.connection.stream.close()
+
+    def _broken(self, call: Call) -> BrokenStream:
+        return BrokenStream(self.id, call.model, call.headers, int(time.time()), begun=call.tap.events > 0)
 
     def on_connection_close(self) -> None:
         if self.call is not None:

@@ -12,6 +12,7 @@ import pytest
 
 from nexus.conversation import Reasoning, Refusal, Request, Text, ToolCall
 from nexus.errors import NexusError, Rejected, StreamInterrupted
+from nexus.protocols.base import BrokenStream
 from nexus.protocols.clients import DIALECTS
 from nexus.protocols.codec import Written
 from nexus.protocols.sse import Frame, FrameDecoder
@@ -72,7 +73,7 @@ def test_a_cut_anywhere_is_told(client: str, name: str) -> None:
 def check_broken(client: str, written: bytes, error: NexusError) -> None:
     """All is closed and nothing ends, and the server's last word is the failure, of this very answer."""
     check_stream(client, written, ended=False)
-    last = DIALECTS[client].error_frame(error, call(client, stream=True).id, begun=True)
+    last = DIALECTS[client].error_frame(error, BrokenStream("req_1", "m", {}, 7, begun=True))
     match client:
         case "responses" if frames(written):
             check_failure(frames(written + last))

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from nexus.call import Tap
 from nexus.errors import NexusError
-from nexus.protocols.base import Dialect, Edited, ModelCard, require
+from nexus.protocols.base import BrokenStream, Dialect, Edited, ModelCard, require
 from nexus.protocols.chat import errors
 from nexus.protocols.chat.passthrough import ChatPassthrough, edit_request
 from nexus.protocols.sse import frame
@@ -22,7 +22,7 @@ from nexus.wire import Json
 class Chat(Dialect):
     name: ClassVar[str] = "chat"
     path: ClassVar[str] = "/chat/completions"
-    ping: ClassVar[bytes] = b": nexus ping\n\n"
+    ping: ClassVar[bytes] = b": nexus ping\n"
     id_prefix: ClassVar[str] = "chatcmpl-"
     id_header: ClassVar[str] = "x-request-id"
 
@@ -38,8 +38,8 @@ class Chat(Dialect):
     def write_error(self, error: NexusError, request_id: str) -> bytes:
         return errors.write_error(error, request_id)
 
-    def error_frame(self, error: NexusError, request_id: str, *, begun: bool) -> bytes:
-        return frame(errors.write_in_band(error, request_id))
+    def error_frame(self, error: NexusError, broken: BrokenStream) -> bytes:
+        return frame(errors.write_in_band(error, broken.request_id))
 
     def write_model(self, card: ModelCard) -> dict[str, Json]:
         return {"id": card.id, "object": "model", "created": 0, "owned_by": card.owner}

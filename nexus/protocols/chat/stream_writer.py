@@ -1,9 +1,10 @@
 """Events, written as a stream of chunks for a client.
 
 Law: the role comes first, every call has its own index from 0 with id and name once, one chunk has the finish reason,
-the usage chunk follows when it was asked for, ``[DONE]`` ends it and nothing else does. Seals and the
-details of reasoning travel in the delta of the last chunk, which client libraries add to the message. A broken stream
-needs no closing here: a chunk is whole in itself. Source: openai.types.chat.ChatCompletionChunk.
+the usage chunk follows when it was asked for, ``[DONE]`` ends it and nothing else does. Seals and the details of
+reasoning travel in the delta of the last chunk, which client libraries add to the message. A ping is the dialect's, not
+the writer's. A broken stream needs no closing here: a chunk is whole in itself.
+Source: openai.types.chat.ChatCompletionChunk.
 """
 
 from __future__ import annotations
@@ -30,7 +31,6 @@ from nexus.protocols.sse import frame
 from nexus.usage import Usage
 from nexus.wire import Json, encode
 
-_PING = b": ping\n\n"
 _DONE = frame(b"[DONE]")
 
 
@@ -69,10 +69,8 @@ class StreamWriter:
             case UsageUpdate(usage=usage):
                 self._usage = usage
                 return b""
-            case Notice():
+            case Notice() | Ping():
                 return b""
-            case Ping():
-                return _PING
             case ResponseEnd():
                 return self._finish(event)
 

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from nexus.call import Tap
 from nexus.errors import NexusError
-from nexus.protocols.base import Dialect, Edited, ModelCard, require
+from nexus.protocols.base import BrokenStream, Dialect, Edited, ModelCard, require
 from nexus.protocols.messages import errors, listing
 from nexus.protocols.messages.passthrough import MessagesPassthrough, edit_request
 from nexus.protocols.sse import frame
@@ -41,8 +41,8 @@ class Messages(Dialect):
     def write_error(self, error: NexusError, request_id: str) -> bytes:
         return errors.write_error(error, request_id)
 
-    def error_frame(self, error: NexusError, request_id: str, *, begun: bool) -> bytes:
-        return frame(errors.write_in_band(error, request_id), "error")
+    def error_frame(self, error: NexusError, broken: BrokenStream) -> bytes:
+        return frame(errors.write_in_band(error, broken.request_id), "error")
 
     def write_model(self, card: ModelCard) -> dict[str, Json]:
         return listing.write_model(card)

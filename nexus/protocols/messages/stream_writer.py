@@ -74,10 +74,8 @@ class StreamWriter:
             case UsageUpdate(usage=usage):
                 self._usage = usage
                 return b""
-            case Notice():
+            case Notice() | Ping():
                 return b""
-            case Ping():
-                return _frame("ping")
             case ResponseEnd():
                 return self._message_end(event)
 

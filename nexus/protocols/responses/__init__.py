@@ -1,8 +1,9 @@
 """The responses dialect: OpenAI's ``/v1/responses``, which Codex and the OpenAI SDK speak.
 
 Law: everything a client of this dialect sees is written in this folder; after a translation nothing is stored. The
-ping is a comment: before ``response.created`` the SDK's stream helper takes no event at all. Source: OpenAI's API
-reference and the types of its Python SDK.
+ping is a comment: no published type knows an event for it, and before ``response.created`` the SDK's stream helper
+takes no event at all. Codex alone gets OpenAI's own ``keepalive`` event, because it counts events and not comments as
+life. Sources: OpenAI's API reference and the types of its Python SDK; openai/codex, codex-api/src/sse/responses.rs.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import ClassVar
 
 from nexus.call import Tap
 from nexus.errors import NexusError
-from nexus.protocols.base import Dialect, Edited, ModelCard, require
+from nexus.protocols.base import BrokenStream, Dialect, Edited, ModelCard, require
 from nexus.protocols.responses import errors
 from nexus.protocols.responses.passthrough import ResponsesPassthrough, edit_request
 from nexus.protocols.sse import frame
@@ -29,7 +30,7 @@ class Responses(Dialect):
         r"/responses/[A-Za-z0-9_-]{1,200}(?:/cancel|/input_items)?"
         r"|/conversations(?:/[A-Za-z0-9_-]{1,200}(?:/items(?:/[A-Za-z0-9_-]{1,200})?)?)?"
     )
-    ping: ClassVar[bytes] = b": nexus ping\n\n"
+    ping: ClassVar[bytes] = b": nexus ping\n"
     id_prefix: ClassVar[str] = "resp_"
     id_header: ClassVar[str] = "x-request-id"
 
@@ -49,16 +50,16 @@ class Responses(Dialect):
         return ResponsesPassthrough(None, Tap())
 
     def keepalive(self, headers: Mapping[str, str], events: int) -> bytes:
-        """Codex counts events, not comments, as life; this one is OpenAI's own. The SDKs take none before the first."""
-        if not events and not any(name.startswith("x-codex-") for name in headers):
+        if not is_codex(headers):
             return self.ping
         return b": nexus\n" + frame(encode({"type": "keepalive", "sequence_number": max(0, events - 1)}), "keepalive")
 
     def write_error(self, error: NexusError, request_id: str) -> bytes:
         return errors.write_error(error, request_id)
 
-    def error_frame(self, error: NexusError, request_id: str, *, begun: bool) -> bytes:
-        return errors.write_frames(error, self.id_prefix + request_id.removeprefix("req_"), begun=begun)
+    def error_frame(self, error: NexusError, broken: BrokenStream) -> bytes:
+        response_id = self.id_prefix + broken.request_id.removeprefix("req_")
+        return errors.write_frames(error, response_id, broken, codex=is_codex(broken.headers))
 
     def write_count(self, tokens: int) -> dict[str, Json]:
         return {"object": "response.input_tokens", "input_tokens": tokens}
@@ -68,6 +69,11 @@ class Responses(Dialect):
 
     def write_models(self, cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Json]:
         return {"object": "list", "data": [self.write_model(card) for card in cards]}
+
+
+def is_codex(headers: Mapping[str, str]) -> bool:
+    """Whether the client with these headers, their names in small letters, is Codex."""
+    return headers.get("originator", "").startswith("codex") or any(name.startswith("x-codex-") for name in headers)
 
 
 DIALECT = Responses()

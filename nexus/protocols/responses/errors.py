@@ -3,7 +3,7 @@
 Law: outside a stream OpenAI's error object; a vendor's own travels as it is. Inside: an ``error`` event, which the SDK
 shows, and a ``response.failed``, without which Codex knows no failure. Codex repeats a failed answer unless the code is
 one of context_length_exceeded, insufficient_quota and invalid_prompt, and reads the delay of a rate limit off the
-message.
+message; every other client gets the codes of the published type in the response.
 The two know nothing of the stream that they end: their sequence numbers only lie beyond all others, and the response
 has the id of a translated one. Sources: OpenAI's error codes guide; openai.types.responses.ResponseError;
 openai/codex, codex-api/src/sse/responses.rs.
@@ -14,8 +14,10 @@ from __future__ import annotations
 import math
 
 from nexus.errors import Answered, NexusError
+from nexus.protocols.base import BrokenStream
 from nexus.protocols.openai_errors import read_body as read_body
 from nexus.protocols.openai_errors import write_error as write_error
+from nexus.protocols.responses.shell import write_shell
 from nexus.protocols.sse import frame
 from nexus.wire import Json, encode, text
 
@@ -33,36 +35,23 @@ IN_BAND: dict[str, str] = {
         "invalid_prompt",
     ),
 }
-"""Codes inside a stream: what to send the same request again for is a ``server_error``."""
+"""Codes of ``error`` events, where any word may stand: what to send the same request again for is a server_error."""
+
+_PUBLISHED: dict[str, str] = {"context_length_exceeded": "invalid_prompt", "insufficient_quota": "rate_limit_exceeded"}
+"""What ``response.error`` says instead, which has a closed list of codes; Codex asks there for the true ones."""
 
 BEYOND = 2_000_000_000
 """A sequence number that no stream reaches."""
 
 
-def write_frames(error: NexusError, response_id: str, *, begun: bool) -> bytes:
+def write_frames(error: NexusError, response_id: str, broken: BrokenStream, *, codex: bool) -> bytes:
     """The end of a stream whose head has gone out; the SDK takes it only behind a beginning."""
     code, message = _said(error)
     told: dict[str, Json] = {"code": code, "message": message, "param": error.param}
-    failed = {
-        "id": response_id,
-        "object": "response",
-        "created_at": 0,
-        "status": "failed",
-        "error": {"code": code, "message": message},
-        "incomplete_details": None,
-        "instructions": None,
-        "metadata": {},
-        "model": "",
-        "output": [],
-        "parallel_tool_calls": True,
-        "temperature": None,
-        "tool_choice": "auto",
-        "tools": [],
-        "top_p": None,
-        "usage": None,
-    }
-    beginning = failed | {"status": "in_progress", "error": None}
-    created = b"" if begun else _event("response.created", 0, {"response": beginning})
+    begun = write_shell(response_id, broken.model, broken.now, None)
+    closed = code if codex else _PUBLISHED.get(code, code)
+    failed = begun | {"status": "failed", "error": {"code": closed, "message": message}}
+    created = b"" if broken.begun else _event("response.created", 0, {"response": begun})
     return created + _event("error", BEYOND, told) + _event("response.failed", BEYOND + 1, {"response": failed})
 
 

@@ -1,10 +1,8 @@
 """Events, written as a stream for a Responses client.
 
 Law: the complete grammar, numbered from 0 without gaps: ``response.created``, ``in_progress``, items that do not
-overlap, and one of ``completed`` and ``incomplete``, which carries the whole answer. A vendor's ping becomes
-``keepalive``, OpenAI's own event, because Codex counts events and no comments as life; before ``response.created`` it
-is a comment, because the SDK takes no other event first. A broken stream needs no closing: an item that was cut must
-not be announced done (items.py). Sources: openai.types.responses.ResponseStreamEvent; openai/openai-node issue 1964.
+overlap, and one of ``completed`` and ``incomplete``, which carries the whole answer. A broken stream needs no closing:
+an item that was cut must not be announced done (items.py). Source: openai.types.responses.ResponseStreamEvent.
 """
 
 from __future__ import annotations
@@ -12,13 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from nexus.conversation import Request
-from nexus.events import Event, Ping
+from nexus.events import Event
 from nexus.protocols.responses.compose import Composer
 from nexus.protocols.responses.items import Told
 from nexus.protocols.sse import frame
 from nexus.wire import encode
-
-_PING = b": ping\n\n"
 
 
 class StreamWriter:
@@ -38,8 +34,6 @@ class StreamWriter:
         self._number = 0
 
     def write(self, event: Event) -> bytes:
-        if isinstance(event, Ping):
-            return self._frame(Told("keepalive")) if self._number else _PING
         return b"".join(map(self._frame, self._composer.add(event)))
 
     def _frame(self, told: Told) -> bytes:

@@ -315,10 +315,9 @@ def test_usage_at_the_start_and_at_the_end() -> None:
         UsageUpdate(Usage(input=5, cache_read=2, output=3, reasoning=1)),
         ResponseEnd(Stop("stop_sequence", "END")),
     ]
-    (_, start), (_, ping), (_, delta), (_, stop) = frames(write_stream(events))
+    (_, start), (_, delta), (_, stop) = frames(write_stream(events))
     assert start["message"]["usage"]["input_tokens"] == 5
     assert start["message"]["id"] == "msg_chatcmpl-1"
-    assert ping == {"type": "ping"}
     assert delta["delta"] == {"stop_reason": "stop_sequence", "stop_sequence": "END"}
     assert delta["usage"] == {
         "input_tokens": 5,

@@ -51,8 +51,7 @@ def check_response(body: Mapping[str, Any]) -> None:
 
 
 def check_event(event: Mapping[str, Any]) -> None:
-    if event["type"] != "keepalive":
-        assert covers(_EVENT.validate_python(event, strict=True).model_dump(by_alias=True), event)
+    assert covers(_EVENT.validate_python(event, strict=True).model_dump(by_alias=True), event)
 
 
 def writer(request: Request | None = None) -> StreamWriter:

@@ -10,7 +10,7 @@ from openai.types.responses import ResponseErrorEvent, ResponseFailedEvent
 
 from nexus.call import Tap
 from nexus.errors import Answered, InternalError, InvalidRequest, RateLimited, Rejected, StreamInterrupted
-from nexus.protocols.base import ModelCard
+from nexus.protocols.base import BrokenStream, ModelCard
 from nexus.protocols.openai_errors import TYPES
 from nexus.protocols.responses import DIALECT
 from nexus.protocols.responses.errors import IN_BAND
@@ -69,11 +69,13 @@ def answered(body: bytes) -> Answered:
     ],
 )
 def test_the_end_of_a_broken_stream(error: Any, code: str, message: str) -> None:
-    first, second = frames(DIALECT.error_frame(error, "req_abc", begun=True))
+    codex = {"originator": "codex_cli_rs"}
+    first, second = frames(DIALECT.error_frame(error, BrokenStream("req_abc", "a/m", codex, 7, begun=True)))
     assert (first["type"], first["code"], first["message"]) == ("error", code, message)
     assert second["type"] == "response.failed"
     assert second["response"]["id"] == "resp_abc", "the id that a translation gives"
     assert second["response"]["error"] == {"code": code, "message": message}
+    assert (second["response"]["model"], second["response"]["created_at"]) == ("a/m", 7)
     assert first["sequence_number"] < second["sequence_number"]
     assert "error" not in first, "the SDK would take it for an HTTP error"
     ResponseErrorEvent.model_validate(first, strict=True)
@@ -81,9 +83,25 @@ def test_the_end_of_a_broken_stream(error: Any, code: str, message: str) -> None
         ResponseFailedEvent.model_validate(second, strict=True)
 
 
-def test_the_ping_is_a_comment() -> None:
-    [frame] = FrameDecoder().feed(DIALECT.ping)
-    assert frame.data is None
+def test_the_ping_is_a_comment_that_ends_no_event() -> None:
+    decoder = FrameDecoder()
+    assert decoder.feed(DIALECT.ping) == [], "a blank line would end an event without data"
+    [frame] = decoder.feed(b"data: {}\n\n")
+    assert frame.data == "{}"
+
+
+@pytest.mark.parametrize(
+    ("headers", "counts"),
+    [
+        pytest.param({"x-codex-window-id": "w:0"}, True, id="Codex by its own headers"),
+        pytest.param({"originator": "codex_exec"}, True, id="Codex by its origin"),
+        pytest.param({"user-agent": "OpenAI/Python 3.57.0"}, False, id="the SDK"),
+        pytest.param({}, False, id="nobody known"),
+    ],
+)
+def test_only_codex_gets_events_for_silence(headers: dict[str, str], counts: bool) -> None:
+    event = b': nexus\nevent: keepalive\ndata: {"type":"keepalive","sequence_number":4}\n\n'
+    assert DIALECT.keepalive(headers, 5) == (event if counts else b": nexus ping\n")
 
 
 def test_lists_and_counts() -> None:

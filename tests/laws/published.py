@@ -1,0 +1,99 @@
+"""The published types as the judge of all that leaves for a client: names, values and nothing beside them.
+
+Law: strict. A member that a type does not know is a failure unless ``EXTRA_FIELDS`` has its very place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, get_args
+
+import anthropic.types.shared
+import openai.types.shared
+from anthropic.types import Message, RawMessageStreamEvent
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.responses import Response, ResponseStreamEvent
+from pydantic import BaseModel, TypeAdapter
+
+from nexus.protocols.extra_fields import EXTRA_FIELDS
+from nexus.wire import decode
+
+from .kit import frames
+
+WHOLE: Mapping[str, TypeAdapter[Any]] = {
+    "chat": TypeAdapter(ChatCompletion),
+    "messages": TypeAdapter(Message),
+    "responses": TypeAdapter(Response),
+}
+EVENT: Mapping[str, TypeAdapter[Any]] = {
+    "chat": TypeAdapter(ChatCompletionChunk),
+    "messages": TypeAdapter(RawMessageStreamEvent),
+    "responses": TypeAdapter(ResponseStreamEvent),
+}
+CLAUDE_ERROR: TypeAdapter[Any] = TypeAdapter(anthropic.types.shared.ErrorResponse)
+OPENAI_ERROR: TypeAdapter[Any] = TypeAdapter(openai.types.shared.ErrorObject)
+
+Kind = Literal["invalid_request_error", "permission_error", "rate_limit_error", "insufficient_quota", "server_error"]
+OPENAI_KINDS = frozenset(get_args(Kind))
+"""OpenAI's type has a plain string there; these are the words of its error guide."""
+
+_PLACES = {client: {place for field in fields for place in field.places} for client, fields in EXTRA_FIELDS.items()}
+
+
+def judge_whole(client: str, answer: Mapping[str, Any]) -> None:
+    _judge(client, WHOLE[client], answer)
+
+
+def judge_stream(client: str, written: bytes) -> None:
+    """Every event; an error among them, by the type of errors."""
+    for name, data in frames(written):
+        if data != "[DONE]":
+            judge_event(client, name, decode(data))
+
+
+def judge_event(client: str, name: str | None, event: Mapping[str, Any]) -> None:
+    match client:
+        case "chat" if "error" in event:
+            judge_error(client, event)
+        case "messages" if name == "error":
+            judge_error(client, event)
+        case "messages" if name == "ping":
+            assert event == {"type": "ping"}
+        case _:
+            _judge(client, EVENT[client], event)
+
+
+def judge_error(client: str, body: Mapping[str, Any]) -> None:
+    if client == "messages":
+        # 413 is on Anthropic's page of errors, and Claude Code looks for its word, but the types do not have it.
+        body = _renamed(body) if body["error"]["type"] == "request_too_large" else body
+        _judge(client, CLAUDE_ERROR, body)
+        return
+    assert list(body) == ["error"] and body["error"]["type"] in OPENAI_KINDS
+    _judge(client, OPENAI_ERROR, body["error"])
+
+
+def _renamed(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {**body, "error": {**body["error"], "type": "invalid_request_error"}}
+
+
+def _judge(client: str, shape: TypeAdapter[Any], value: Mapping[str, Any]) -> None:
+    found = shape.validate_python(value, strict=True)
+    unknown = set(_beyond(found, "")) - _PLACES[client]
+    assert not unknown, unknown
+
+
+def _beyond(found: Any, place: str) -> Iterator[str]:
+    """The places of members that the types do not know."""
+    match found:
+        case BaseModel():
+            for name in found.model_extra or {}:
+                yield f"{place}.{name}".lstrip(".")
+            for name in found.model_fields_set & type(found).model_fields.keys():
+                alias = type(found).model_fields[name].alias or name
+                yield from _beyond(getattr(found, name), f"{place}.{alias}".lstrip("."))
+        case list():
+            for entry in found:
+                yield from _beyond(entry, f"{place}[]")
+        case _:
+            pass

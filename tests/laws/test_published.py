@@ -1,0 +1,174 @@
+"""Whatever words a vendor uses, a client of another protocol reads only what its SDK's types know.
+
+Law: the recorded answers of every vendor, with any of their words, ids, counts and times replaced, through the whole
+lane to every client: streamed and whole, cut anywhere and failing. Where the client speaks the vendor's protocol the
+bytes pass, and nothing is judged.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nexus.errors import NexusError, ProtocolError, Rejected, StreamInterrupted
+from nexus.protocols import codecs
+from nexus.protocols.base import BrokenStream
+from nexus.protocols.clients import DIALECTS
+from nexus.protocols.extra_fields import EXTRA_FIELDS
+from nexus.protocols.sse import Frame
+from nexus.wire import Json, decode, encode
+
+from .kit import CLIENTS, call, frames, laws, stream_of
+from .published import judge_error, judge_event, judge_stream, judge_whole
+from .test_fixtures import STREAMS, lane
+
+WORDS = {
+    *("finish_reason", "stop_reason", "finishReason", "stopReason", "blockReason", "native_finish_reason"),
+    *("id", "responseId", "toolUseId", "model", "modelVersion", "object", "role", "type", "status", "reason", "code"),
+    *("service_tier", "serviceTier", "system_fingerprint", "created", "created_at", "index", "name", "signature"),
+    *("prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens", "reasoning_tokens", "input_tokens"),
+    *("output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "promptTokenCount", "inputTokens"),
+    *("candidatesTokenCount", "thoughtsTokenCount", "totalTokenCount", "outputTokens", "totalTokens"),
+}
+"""Members whose values are a vendor's words, ids, counts and times."""
+
+WORD: st.SearchStrategy[Json] = st.one_of(
+    st.sampled_from(
+        ["", "stop", "MALFORMED_FUNCTION_CALL", "abort", "error", "eos", "🎈", "x" * 300, "\x00", "end_turn"]
+    ),
+    st.text(max_size=5),
+    st.integers(-3, 2**70),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from([None, True, [], {}, ["a"], {"type": "x"}]),
+)
+
+
+@st.composite
+def damaged(draw: st.DrawFn, document: Json) -> Json:
+    """The document with up to three of the vendor's words replaced."""
+    places = list(_places(document, ()))
+    for place in draw(st.lists(st.sampled_from(places), max_size=3)) if places else ():
+        document = _put(document, place, draw(WORD))
+    return document
+
+
+def _places(value: Json, path: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name in WORDS:
+                yield (*path, name)
+            yield from _places(inner, (*path, name))
+    elif isinstance(value, list):
+        for at, inner in enumerate(value):
+            yield from _places(inner, (*path, at))
+
+
+def _put(value: Json, path: tuple[Any, ...], word: Json) -> Json:
+    if not path:
+        return word
+    head, *rest = path
+    if isinstance(value, dict):
+        return {**value, head: _put(value.get(head), tuple(rest), word)}
+    if isinstance(value, list) and isinstance(head, int) and head < len(value):
+        return [*value[:head], _put(value[head], tuple(rest), word), *value[head + 1 :]]
+    return value
+
+
+def documents(path: Path) -> list[Frame]:
+    return [frame for frame in stream_of(path) if frame.data is not None]
+
+
+def broken(client: str, *, begun: bool, headers: Mapping[str, str] | None = None) -> BrokenStream:
+    return BrokenStream(call(client, stream=True).id, "house/alias", headers or {}, 7, begun)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("name", STREAMS)
+@laws(6)
+@given(data=st.data())
+def test_streams(client: str, name: str, data: st.DataObject) -> None:
+    relay, written = lane(client, name, stream=True), b""
+    failure: NexusError = StreamInterrupted("cut", provider="p")
+    found = documents(STREAMS[name])
+    for frame in found[: data.draw(st.integers(0, len(found)) | st.just(len(found)))]:
+        said = frame.data
+        if said != "[DONE]" and data.draw(st.integers(0, 2)) == 0:
+            said = encode(data.draw(damaged(decode(said or "null")))).decode()
+        try:
+            written += relay.frame(replace(frame, data=said))
+        except Rejected as refusal:
+            failure = refusal
+            break
+        except ValueError:
+            failure = ProtocolError("p: garbage", provider="p")
+            break
+    if relay.complete or relay.ended:
+        written += relay.finish()
+    else:
+        written += DIALECTS[client].error_frame(failure, broken(client, begun=bool(written)))
+    judge_stream(client, written)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("name", [name for name, path in STREAMS.items() if path.with_suffix(".json").exists()])
+@laws(8)
+@given(data=st.data())
+def test_whole_answers(client: str, name: str, data: st.DataObject) -> None:
+    answer = data.draw(damaged(json.loads(STREAMS[name].with_suffix(".json").read_bytes())))
+    try:
+        judge_whole(client, decode(lane(client, name, stream=False).body(encode(answer))))
+    except Rejected as refusal:
+        judge_error(client, decode(DIALECTS[client].write_error(refusal, "req_1")))
+    except ValueError:
+        pass
+
+
+FAILURES: Mapping[str, Callable[[str, str], Json]] = {
+    "chat": lambda word, words: {"error": {"message": words, "type": word, "code": word, "param": word}},
+    "messages": lambda word, words: {"type": "error", "error": {"type": word, "message": words}},
+    "gemini": lambda word, words: {
+        "error": {"code": 400, "message": words, "status": word, "details": [{"reason": word}]}
+    },
+    "converse": lambda word, words: {"message": words, "__type": word},
+    "responses": lambda word, words: {"error": {"message": words, "type": word, "code": word, "param": word}},
+}
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("vendor", FAILURES)
+@laws(40)
+@given(status=st.integers(400, 599), word=st.text(max_size=6) | st.just("server_error"), words=st.text(max_size=9))
+def test_refusals(client: str, vendor: str, status: int, word: str, words: str) -> None:
+    refusal = codecs.vendor(vendor).read_error(status, {}, encode(FAILURES[vendor](word, words)))
+    judge_error(client, decode(DIALECTS[client].write_error(refusal, "req_1")))
+    for begun in (True, False):
+        for name, data in frames(DIALECTS[client].error_frame(refusal, broken(client, begun=begun))):
+            judge_event(client, name, decode(data))
+
+
+def test_only_codex_gets_the_event_and_the_codes_that_it_looks_for() -> None:
+    codex, responses = {"x-codex-window-id": "w:0"}, DIALECTS["responses"]
+    long = Rejected("too long", kind="context_length", status=400)
+    codes = {}
+    for name, headers in (("codex", codex), ("another", {})):
+        *_, (_, failed) = frames(responses.error_frame(long, broken("responses", begun=True, headers=headers)))
+        codes[name] = decode(failed)["response"]["error"]["code"]
+    assert codes == {"codex": "context_length_exceeded", "another": "invalid_prompt"}
+    assert frames(responses.keepalive(codex, 3)) == [("keepalive", '{"type":"keepalive","sequence_number":2}')]
+    assert responses.keepalive({}, 3) == b": nexus ping\n"
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_the_list_of_extra_fields_is_closed(client: str) -> None:
+    assert {field.name for field in EXTRA_FIELDS[client]} == {
+        "chat": {"reasoning_content", "reasoning_details", "extra_content", "stop_reason", "native_finish_reason"},
+        "responses": {"native_finish_reason", "store", "presence_penalty", "frequency_penalty", "keepalive"},
+        "messages": {"native_finish_reason"},
+    }[client]
