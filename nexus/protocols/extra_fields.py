@@ -47,6 +47,12 @@ EXTRA_FIELDS: dict[str, tuple[ExtraField, ...]] = {
             "what seals a text or a call, in Google's own form where it is Google's",
         ),
         ExtraField(
+            "custom",
+            ("choices[].delta.tool_calls[].custom",),
+            "the call of a custom tool in a stream, and the `type` of that name, to who sent such a tool: the type of "
+            "whole answers has them, the chunks' has not",
+        ),
+        ExtraField(
             "stop_reason", _in(_CHOICE, "stop_reason"), "the stop sequence that ended the answer, as vLLM has it"
         ),
         ExtraField(

@@ -168,7 +168,14 @@ def test_only_codex_gets_the_event_and_the_codes_that_it_looks_for() -> None:
 @pytest.mark.parametrize("client", CLIENTS)
 def test_the_list_of_extra_fields_is_closed(client: str) -> None:
     assert {field.name for field in EXTRA_FIELDS[client]} == {
-        "chat": {"reasoning_content", "reasoning_details", "extra_content", "stop_reason", "native_finish_reason"},
+        "chat": {
+            "reasoning_content",
+            "reasoning_details",
+            "extra_content",
+            "custom",
+            "stop_reason",
+            "native_finish_reason",
+        },
         "responses": {"native_finish_reason", "store", "presence_penalty", "frequency_penalty", "keepalive"},
         "messages": {"native_finish_reason"},
     }[client]

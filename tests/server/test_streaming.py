@@ -139,11 +139,10 @@ class TestPings:
         nexus = serve(
             QUICK + config.replace("[llm.providers.openai.models.gpt-4]", f"responses = {str(own).lower()}", 1)
         )
+        asked = RESPONSES | {"model": "openai/smart"}
         for headers, events in (({}, False), ({"x-codex-window-id": "w:0"}, True)):
             openai_upstream.next(Behaviour(delay=0.3, event_delay=0.12))
-            with streaming(
-                nexus, "/llm/openai/v1/responses", RESPONSES | {"model": "openai/smart"}, headers
-            ) as response:
+            with streaming(nexus, "/llm/openai/v1/responses", asked, headers) as response:
                 body, ended = rest(response)
             assert ended
             kinds = [line for line in body.split(b"\n") if line.startswith(b"event: ")]

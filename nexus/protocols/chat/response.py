@@ -7,7 +7,7 @@ absent arguments as ``{}``. Source: openai.types.chat.ChatCompletion.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from nexus.conversation import Part, Reasoning, Refusal, Request, Response, Text, ToolCall
 from nexus.protocols.chat.answers import made_id, read_arguments, read_pieces
@@ -94,7 +94,9 @@ def _read_calls(message: Mapping[str, Json], response_id: str, dropped: dict[str
     return calls
 
 
-def write_response(response: Response, *, created: int, request: Request | None = None) -> dict[str, Json]:
+def write_response(
+    response: Response, *, created: int, request: Request | None = None, now: Callable[[], int] | None = None
+) -> dict[str, Json]:
     """``request`` knows which tools are custom."""
     refused = any(isinstance(part, Refusal) for part in response.parts)
     return {

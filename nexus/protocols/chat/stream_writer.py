@@ -9,6 +9,8 @@ Source: openai.types.chat.ChatCompletionChunk.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from nexus.conversation import Reasoning, Refusal, Request, Seal, Text, ToolCall
 from nexus.events import (
     Event,
@@ -41,7 +43,14 @@ class StreamWriter:
     """
 
     def __init__(
-        self, *, model: str, response_id: str, created: int, include_usage: bool, request: Request | None = None
+        self,
+        *,
+        model: str,
+        response_id: str,
+        created: int,
+        include_usage: bool,
+        request: Request | None = None,
+        now: Callable[[], int] | None = None,
     ) -> None:
         self._custom = custom_names(request)
         self._inputs: dict[int, list[str]] = {}

@@ -8,7 +8,7 @@ Source: anthropic.types.Message.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from nexus.conversation import Part, Reasoning, Refusal, Request, Response, Seal, Text, ToolCall
 from nexus.protocols.checks import Drops
@@ -58,7 +58,9 @@ def read_block(block: Mapping[str, Json], drops: Drops) -> Text | Reasoning | To
             return None
 
 
-def write_response(response: Response, *, created: int, request: Request | None = None) -> dict[str, Json]:
+def write_response(
+    response: Response, *, created: int, request: Request | None = None, now: Callable[[], int] | None = None
+) -> dict[str, Json]:
     """``created`` has no place in a Message; ``request`` knows the members of toolsets."""
     members = Members(request)
     refused = any(isinstance(part, Refusal) for part in response.parts)

@@ -8,6 +8,7 @@ acts on one that has stopped. Source: anthropic.types.RawMessageStreamEvent.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from nexus.conversation import Reasoning, Refusal, Request, Seal, Text, ToolCall
@@ -45,7 +46,14 @@ class StreamWriter:
     """``include_usage`` changes nothing: this dialect always tells. ``request`` knows the members of toolsets."""
 
     def __init__(
-        self, *, model: str, response_id: str, created: int, include_usage: bool, request: Request | None = None
+        self,
+        *,
+        model: str,
+        response_id: str,
+        created: int,
+        include_usage: bool,
+        request: Request | None = None,
+        now: Callable[[], int] | None = None,
     ) -> None:
         self._members = Members(request)
         self._model = model

@@ -80,7 +80,7 @@ def _told_tool(tool: Mapping[str, Json]) -> dict[str, Json]:
     kind = text(tool.get("type"))
     if kind == "namespace":
         return {**tool, "tools": [_told_tool(mapping(inner)) for inner in sequence(tool.get("tools"))]}
-    return {name: tool[name] for name in _TOOL_MEMBERS.get(kind, ("type", "name")) if name in tool}
+    return {name: tool[name] for name in _TOOL_MEMBERS.get(kind, tuple(tool)) if name in tool}
 
 
 def _whole(tool: dict[str, Json]) -> dict[str, Json]:
