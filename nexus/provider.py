@@ -75,10 +75,11 @@ class Provider(ABC):
         """Whether streams may be asked to report usage where their dialect needs asking."""
         return True
 
-    def key(self, client: Mapping[str, str]) -> SecretStr | None:
+    def key(self, client: Mapping[str, str], dialect: str) -> SecretStr | None:
         """The caller's own key where the provider forwards it, else the configured one. Raises AuthenticationFailed.
 
-        ``client`` are the headers of the caller, without those that carried its credential for the gateway.
+        ``client`` are the headers of the caller, without those that carried its credential for the gateway;
+        ``dialect`` is the caller's.
         """
         forwards = self.settings.forward_token
         own = client.get(UPSTREAM_KEY, "").strip() if forwards else ""

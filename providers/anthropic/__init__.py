@@ -15,8 +15,10 @@ from nexus.errors import AuthenticationFailed
 from nexus.models.claude import max_output_of, quirks_of
 from nexus.protocols.codec import Target
 from nexus.provider import Attempt, Provider, target_of, with_query
+from nexus.providers.anthropic.login import LOGIN_HOST, Login, login_in
 from nexus.settings.provider import NO_KEY, ModelSettings, ProviderSettings
 from nexus.settings.types import fail_at
+from nexus.settings.urls import host_of
 from nexus.upstream import Action, UpstreamRequest
 
 VERSION = "2023-06-01"
@@ -31,13 +33,22 @@ class AnthropicSettings(ProviderSettings):
     needs_key: ClassVar[bool] = False
     searches: ClassVar[bool] = True
 
-    forward_login: bool = False
+    forward_login: bool | str = False
     """Let the caller's own claude.ai login (Authorization: Bearer) go to the vendor in place of api_key; a gateway key
-    then comes in x-nexus-key or Proxy-Authorization."""
+    then comes in x-nexus-key or Proxy-Authorization. With a base_url of your own, its host instead of true."""
 
     @property
     def takes_callers_key(self) -> bool:
-        return self.forward_token or self.forward_login
+        return self.forward_token or bool(self.forward_login)
+
+    @model_validator(mode="after")
+    def _login_stays_with_its_vendor(self) -> Self:
+        host = host_of(self.base_url) if self.base_url is not None else LOGIN_HOST
+        allowed = LOGIN_HOST if self.forward_login is True else self.forward_login or host
+        if allowed != host:
+            text = f'sends logins to another host than {LOGIN_HOST}; to allow it, name the host: "{host}"'
+            fail_at((("forward_login",), text))
+        return self
 
     @model_validator(mode="after")
     def _some_key(self) -> Self:
@@ -57,20 +68,21 @@ class AnthropicProvider(Provider):
         if not self.base_url.endswith("/v1"):
             self.base_url += "/v1"
 
-    def key(self, client: Mapping[str, str]) -> SecretStr | None:
-        if login := self._login(client):
-            return SecretStr(login)
-        key = super().key(client)
+    def key(self, client: Mapping[str, str], dialect: str) -> SecretStr | None:
+        if login := self._login(client, dialect):
+            return login
+        key = super().key(client, dialect)
         if key is None:
             raise AuthenticationFailed(f"provider {self.name!r} needs the caller's own login or key")
         return key
 
-    def _login(self, client: Mapping[str, str]) -> str:
-        """The token of the caller's login, where it is to be used; a key that was sent for the purpose comes first."""
-        if not self.settings.forward_login or (self.settings.forward_token and client.get(headers.UPSTREAM_KEY)):
-            return ""
-        scheme, _, token = client.get("authorization", "").strip().partition(" ")
-        return token.strip() if scheme.lower() == "bearer" else ""
+    def _login(self, client: Mapping[str, str], dialect: str) -> Login | None:
+        """The caller's login, where it is to be used; a key that was sent for the purpose comes first."""
+        if not self.settings.forward_login or dialect != "messages":
+            return None
+        if self.settings.forward_token and client.get(headers.UPSTREAM_KEY):
+            return None
+        return login_in(client)
 
     def counts_in(self, dialect: str) -> bool:
         return dialect == "messages"
@@ -83,14 +95,11 @@ class AnthropicProvider(Provider):
         sent["content-type"] = "application/json"
         sent["user-agent"] = f"nexus/{__version__}"
         if attempt.key is not None:
-            sent |= self._credential(attempt, attempt.key.get_secret_value())
+            key = attempt.key.get_secret_value()
+            sent |= {"authorization": f"Bearer {key}"} if isinstance(attempt.key, Login) else {"x-api-key": key}
         return UpstreamRequest(
             url=with_query(self.base_url + _PATHS[attempt.action], attempt.query), headers=sent, body=attempt.body
         )
-
-    def _credential(self, attempt: Attempt, key: str) -> dict[str, str]:
-        own = {name: value for name, value in attempt.client.items() if name not in attempt.withheld}
-        return {"authorization": f"Bearer {key}"} if self._login(own) == key else {"x-api-key": key}
 
 
 PROVIDER = AnthropicProvider

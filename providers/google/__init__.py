@@ -66,8 +66,8 @@ class GoogleProvider(Provider):
     def _on_vertex(self) -> bool:
         return self._tokens is not None
 
-    def key(self, client: Mapping[str, str]) -> SecretStr | None:
-        key = super().key(client)
+    def key(self, client: Mapping[str, str], dialect: str) -> SecretStr | None:
+        key = super().key(client, dialect)
         if key is None and not self._on_vertex:
             raise AuthenticationFailed(f"provider {self.name!r} needs the caller's own key in {UPSTREAM_KEY}")
         return key

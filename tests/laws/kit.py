@@ -47,7 +47,7 @@ VENDORS = ("chat", "messages", "gemini", "converse")
 FACTOR = int(os.environ.get("NEXUS_LAWS", "0"))
 """``NEXUS_LAWS=20`` looks at twenty times as many cases, others in every run."""
 
-settings.register_profile("laws", deadline=None, derandomize=not FACTOR, database=None)
+settings.register_profile("laws", settings.get_profile("same"), derandomize=not FACTOR)
 
 
 def laws(examples: int) -> settings:

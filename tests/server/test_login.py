@@ -1,14 +1,20 @@
 """A login at claude.ai that travels: the caller's own token and betas reach Anthropic, a gateway key never does.
 
-Law: only where the provider allows it; the house's key then stays at home.
+Law: only where the provider allows it, only a real login of a Messages client, only to the host that it is for; nothing
+else that a client sends as a credential reaches any vendor.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import anthropic
+import openai
 import pytest
 
+from nexus.settings import SettingsError, load
 from tests.conftest import Serve
+from tests.server.vendors import LANES, Lane
 from tests.serving import KEY, MESSAGES, Nexus, anthropic_config
 from tools.fake_upstream import FakeUpstream
 
@@ -16,7 +22,7 @@ TOKEN = "sk-ant-oat01-hushhush-of-the-caller"
 GATEWAY = "nx-hushhush-alice-0123456789abcdef"
 BETAS = "claude-code-20250219,oauth-2025-04-20,future-thing-2027-01-01"
 LOGIN = {"Authorization": f"Bearer {TOKEN}", "anthropic-beta": BETAS}
-FORWARDS = "[llm.providers.anthropic]\nforward_login = true"
+FORWARDS = '[llm.providers.anthropic]\nforward_login = "127.0.0.1"'
 KEYS = f'[server.keys.alice]\nkey = "{GATEWAY}"\n'
 
 
@@ -102,3 +108,104 @@ def test_the_sdk_logs_in_like_this(serve: Serve, anthropic_upstream: FakeUpstrea
     ) as client:
         client.messages.create(model="anthropic/claude", max_tokens=64, messages=[{"role": "user", "content": "Hi"}])
     assert anthropic_upstream.requests[0].header("authorization") == f"Bearer {TOKEN}"
+
+
+NO_LOGINS = {
+    "an OpenAI key": {"Authorization": "Bearer sk-proj-hushhush-of-the-caller"},
+    "an OpenAI key and a beta": {
+        "Authorization": "Bearer sk-proj-hushhush-of-the-caller",
+        "anthropic-beta": "oauth-2025-04-20",
+    },
+    "an Anthropic key": {
+        "Authorization": "Bearer sk-ant-api03-hushhush-of-the-caller",
+        "anthropic-beta": "oauth-2025-04-20",
+    },
+    "any text": {"Authorization": "Bearer not-used"},
+    "a foreign token": {"Authorization": "Bearer eyJhbGciOiJIUzI1NiJ9.hushhush.x"},
+    "another scheme": {"Authorization": f"Basic {TOKEN}"},
+    "a beta that only begins so": {
+        "Authorization": "Bearer hushhush",
+        "anthropic-beta": "oauth-2025-04-20-x, oauthful",
+    },
+}
+
+
+@pytest.mark.parametrize("sent", NO_LOGINS.values(), ids=NO_LOGINS.keys())
+def test_what_is_no_login_stays_at_home(serve: Serve, anthropic_upstream: FakeUpstream, sent: dict[str, str]) -> None:
+    nexus = house(serve, anthropic_upstream)
+    assert nexus.messages(MESSAGES, sent).status == 200
+    (seen,) = anthropic_upstream.requests
+    assert (seen.header("x-api-key"), seen.header("authorization")) == (KEY, None)
+
+
+def test_a_token_beside_the_oauth_beta_is_a_login(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
+    nexus = house(serve, anthropic_upstream)
+    sent = {"Authorization": "Bearer hushhush-opaque", "anthropic-beta": "a-2025-01-01, oauth-2025-04-20"}
+    assert nexus.messages(MESSAGES, sent).status == 200
+    assert anthropic_upstream.requests[0].header("authorization") == "Bearer hushhush-opaque"
+
+
+CLIENT_KEYS = [
+    pytest.param("sk-proj-hushhush-of-the-caller", id="an OpenAI key"),
+    pytest.param("sk-ant-api03-hushhush-of-the-caller", id="an Anthropic key"),
+    pytest.param(TOKEN, id="a login"),
+    pytest.param("not-used-hushhush", id="any text"),
+]
+
+
+@pytest.mark.parametrize("key", CLIENT_KEYS)
+@pytest.mark.parametrize("lane", LANES, ids=lambda lane: lane.name)
+def test_no_clients_key_reaches_a_vendor(serve: Serve, tmp_path: Path, lane: Lane, key: str) -> None:
+    """Every client protocol of every SDK, in every header that one of them uses."""
+    with FakeUpstream(lane.vendor) as upstream:
+        config = lane.config(upstream, tmp_path)
+        if lane.vendor == "anthropic":
+            config = config.replace('type = "anthropic"', 'type = "anthropic"\nforward_login = "127.0.0.1"')
+        nexus = serve(config)
+        extra = dict.fromkeys(("x-api-key", "api-key", "x-goog-api-key", "cookie", "proxy-authorization"), key)
+        with (
+            openai.OpenAI(base_url=nexus.openai, api_key=key, max_retries=0, default_headers=extra) as chat,
+            anthropic.Anthropic(base_url=nexus.anthropic, api_key=key, max_retries=0, default_headers=extra) as claude,
+            anthropic.Anthropic(base_url=nexus.anthropic, auth_token=key, api_key=None, max_retries=0) as bearer,
+        ):
+            chat.chat.completions.create(model="v/m", messages=[{"role": "user", "content": "Hi"}])
+            chat.responses.create(model="v/m", input="Hi")
+            for client in (claude, bearer):
+                client.messages.create(model="v/m", max_tokens=64, messages=[{"role": "user", "content": "Hi"}])
+                client.messages.count_tokens(model="v/m", messages=[{"role": "user", "content": "Hi"}])
+            chat.models.list()
+            claude.models.list()
+    carried = [
+        seen
+        for seen in upstream.requests
+        if any(key in value for _, value in seen.headers) or key in seen.path or key.encode() in seen.body
+    ]
+    if lane.vendor == "anthropic" and key == TOKEN:
+        # The Messages client's own login, which is for this vendor.
+        assert all(seen.header("authorization") == f"Bearer {TOKEN}" for seen in carried)
+        assert all(seen.header("x-api-key") is None for seen in carried)
+        assert 0 < len(carried) <= 4
+    else:
+        assert carried == []
+
+
+HOSTS = {
+    "its own vendor": ("forward_login = true", None),
+    "its own vendor, written out": ('forward_login = true\nbase_url = "https://api.anthropic.com/v1"', None),
+    "another host, allowed": ('forward_login = "claude.example"\nbase_url = "https://claude.example/v1"', None),
+    "another host": ('forward_login = true\nbase_url = "https://claude.example/v1"', 'name the host: "claude.example"'),
+    "a third host": ('forward_login = "a.example"\nbase_url = "https://b.example"', 'name the host: "b.example"'),
+    "a host that is not asked": ('forward_login = "claude.example"', 'name the host: "api.anthropic.com"'),
+}
+
+
+@pytest.mark.parametrize(("lines", "problem"), HOSTS.values(), ids=HOSTS.keys())
+def test_logins_go_to_one_host(tmp_path: Path, lines: str, problem: str | None) -> None:
+    file = tmp_path / "nexus.toml"
+    file.write_text(f'[llm.providers.a]\ntype = "anthropic"\n{lines}\nmodels.m = {{}}\n')
+    if problem is None:
+        assert load(file, {}).llm.providers["a"].takes_callers_key
+    else:
+        with pytest.raises(SettingsError) as caught:
+            load(file, {})
+        assert problem in str(caught.value)

@@ -128,7 +128,7 @@ def test_botocore_itself_asks_for_the_same_path(model: str) -> None:
 def test_an_api_key_is_a_bearer_token_and_nothing_is_signed() -> None:
     with Fake([answer(MESSAGE)]) as fake:
         bedrock = provider(fake.url, api_key=API_KEY)
-        seen = sent(bedrock, fake, key=bedrock.key({}))
+        seen = sent(bedrock, fake, key=bedrock.key({}, "chat"))
     assert seen.headers["authorization"] == f"Bearer {API_KEY}"
     assert not [name for name in seen.headers if name.startswith("x-amz-")]
 

@@ -152,17 +152,17 @@ def test_a_key_travels_in_its_header_only() -> None:
 def test_vertex_gets_no_credentials_before_it_is_called() -> None:
     request = vertex().prepare(attempt(headers={"authorization": "Bearer own", "x-provider-api-key": "own"}))
     assert set(request.headers) == {"content-type", "user-agent"}
-    assert vertex().key({"x-provider-api-key": "own"}) is None
+    assert vertex().key({"x-provider-api-key": "own"}, "chat") is None
 
 
 def test_keys() -> None:
     own = {"x-provider-api-key": "own-hushhush-key"}
-    assert gemini().key(own) == KEY
+    assert gemini().key(own, "chat") == KEY
     forwarding = provider(forward_token=True)
-    assert forwarding.key(own) == SecretStr("own-hushhush-key")
+    assert forwarding.key(own, "chat") == SecretStr("own-hushhush-key")
     with pytest.raises(AuthenticationFailed, match="needs the caller's own key"):
-        forwarding.key({})
-    assert gemini(forward_token=True).key({}) == KEY
+        forwarding.key({}, "chat")
+    assert gemini(forward_token=True).key({}, "chat") == KEY
 
 
 def test_dialects() -> None:

@@ -1,0 +1,37 @@
+"""Tells a caller's own login at claude.ai from every other credential that a client may send.
+
+Law: what is not surely a login stays at home. SDKs send any key, also another vendor's, as ``Authorization: Bearer``.
+Source: Claude Code with a claude.ai login sends a token ``sk-ant-oat...`` and the beta ``oauth-...`` (rule C14).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from pydantic import SecretStr
+
+LOGIN_HOST = "api.anthropic.com"
+"""The one host that a login is for."""
+
+_TOKEN = "sk-ant-oat"
+_BETA = re.compile(r"oauth-\d{4}-\d{2}-\d{2}")
+_KEYS = ("sk-", "nx-", "AIza", "AKIA", "ASIA", "ABSK", "bedrock-api-key-")
+"""How API keys begin: vendors' and our own."""
+
+
+class Login(SecretStr):
+    """A token that goes on as ``Authorization: Bearer``."""
+
+
+def login_in(client: Mapping[str, str]) -> Login | None:
+    """The login in a client's headers (lower-case names): a token of that form, or one beside the OAuth beta."""
+    scheme, _, token = client.get("authorization", "").strip().partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token or not (token.isascii() and token.isprintable()):
+        return None
+    if token.startswith(_TOKEN):
+        return Login(token)
+    betas = (beta.strip() for beta in client.get("anthropic-beta", "").split(","))
+    with_beta = any(_BETA.fullmatch(beta) for beta in betas)
+    return Login(token) if with_beta and not token.startswith(_KEYS) else None
