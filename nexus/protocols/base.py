@@ -19,10 +19,11 @@ from nexus.wire import Json
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """One line of a model list."""
+    """One line of a model list; ``created`` in Unix seconds."""
 
     id: str
     owner: str
+    created: int
     display_name: str | None = None
     description: str | None = None
 

@@ -5,25 +5,36 @@ Law: loop thread only; what is listed is what can be called.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from urllib.parse import unquote
 
 from nexus.auth.identity import may_use
 from nexus.errors import ModelNotFound
+from nexus.models.released import released
 from nexus.protocols.base import ModelCard
 from nexus.routing import Route
 from nexus.server.base import BaseHandler
 from nexus.wire import encode
 
 
-def card(route: Route, name: str) -> ModelCard:
-    settings = route.settings
-    return ModelCard(name, route.provider.name, display_name=settings.display_name, description=settings.description)
+def card(route: Route, name: str, written_at: float) -> ModelCard:
+    """The model came to be on the day of its release, or when it was written into the configuration."""
+    day, settings = released(route.model), route.settings
+    created = written_at if day is None else datetime.combine(day, datetime.min.time(), UTC).timestamp()
+    return ModelCard(
+        name,
+        route.provider.name,
+        int(created),
+        display_name=settings.display_name,
+        description=settings.description,
+    )
 
 
 class ModelListHandler(BaseHandler):
     def get(self) -> None:
         routes = [route for route in self.house.gateway.routes if may_use(self.identity, route.name)]
-        cards = [card(route, name) for route in routes for name in route.names]
+        written_at = self.house.settings.written_at
+        cards = [card(route, name, written_at) for route in routes for name in route.names]
         self.send(encode(self.dialect.write_models(cards, self.query())))
 
 
@@ -33,4 +44,5 @@ class ModelHandler(BaseHandler):
         route = self.house.gateway.routes.find(asked)
         if not may_use(self.identity, route.name):
             raise ModelNotFound(f"model {route.name!r} does not exist for this gateway key", param="model")
-        self.send(encode(self.dialect.write_model(card(route, asked if asked in route.names else route.name))))
+        name = asked if asked in route.names else route.name
+        self.send(encode(self.dialect.write_model(card(route, name, self.house.settings.written_at))))

@@ -38,7 +38,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
     else:
         found = expansion.problems
         if not found:
-            return settings
+            return settings.of_file(path.stat().st_mtime)
     locator = Locator(text)
     raise SettingsError(
         sorted((Problem(at, locator.line(at), message, file) for at, message in found), key=lambda it: it.line or 0)

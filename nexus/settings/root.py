@@ -5,9 +5,10 @@ Law: a rule about one table lives with that table; here stand only rules that ne
 
 from __future__ import annotations
 
+import time
 from typing import Any, Self
 
-from pydantic import model_validator
+from pydantic import PrivateAttr, model_validator
 
 from nexus.settings.limits import check_limits
 from nexus.settings.llm import LlmSettings
@@ -23,6 +24,18 @@ class Settings(Table):
 
     llm: LlmSettings
     """Models and where they come from."""
+
+    _written_at: float = PrivateAttr(default_factory=time.time)
+
+    @property
+    def written_at(self) -> float:
+        """When the file was written that this was read from, in Unix seconds; when it was made, without a file."""
+        return self._written_at
+
+    def of_file(self, written_at: float) -> Self:
+        """The same, of a file that was written then."""
+        self._written_at = written_at
+        return self
 
     @model_validator(mode="before")
     @classmethod

@@ -12,9 +12,10 @@ from anthropic.types import ModelInfo
 
 from nexus.errors import InvalidRequest
 from nexus.protocols.base import ModelCard
-from nexus.protocols.messages.listing import UNKNOWN_DATE, write_model, write_models
+from nexus.protocols.messages.listing import write_model, write_models
 
-CARDS = [ModelCard(f"p/m{number}", "p") for number in range(1, 8)]
+DAY = 1_759_104_000
+CARDS = [ModelCard(f"p/m{number}", "p", DAY) for number in range(1, 8)]
 
 
 def ids(page: dict[str, Any]) -> list[str]:
@@ -22,11 +23,11 @@ def ids(page: dict[str, Any]) -> list[str]:
 
 
 def test_a_model() -> None:
-    written = write_model(ModelCard("anthropic/a/b", "anthropic", "A and B"))
+    written = write_model(ModelCard("anthropic/a/b", "anthropic", DAY, "A and B"))
     read = ModelInfo.model_validate(written | {"capabilities": None, "max_input_tokens": None, "max_tokens": None})
     assert (read.id, read.type, read.display_name) == ("anthropic/a/b", "model", "A and B")
-    assert written["created_at"] == UNKNOWN_DATE == "1970-01-01T00:00:00Z"
-    assert write_model(ModelCard("p/x", "p"))["display_name"] == "p/x", "a name for people is always there"
+    assert written["created_at"] == "2025-09-29T00:00:00Z"
+    assert write_model(ModelCard("p/x", "p", DAY))["display_name"] == "p/x", "a name for people is always there"
 
 
 @pytest.mark.parametrize(
@@ -75,7 +76,7 @@ def test_walking_sees_every_model_once(size: int, cursor: str, end: str) -> None
 
 
 def test_twenty_are_the_default() -> None:
-    page = write_models([ModelCard(f"p/{number}", "p") for number in range(21)], {})
+    page = write_models([ModelCard(f"p/{number}", "p", DAY) for number in range(21)], {})
     assert (len(page["data"]), page["has_more"], page["last_id"]) == (20, True, "p/19")
 
 

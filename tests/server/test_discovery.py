@@ -5,6 +5,8 @@ Law: quick and without redirects; the former tells nothing and needs no credenti
 
 from __future__ import annotations
 
+import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import anthropic
@@ -74,6 +76,22 @@ def test_openai_clients_too(house: Nexus) -> None:
         assert [model.id for model in client.models.list()] == ["v/gpt-4", "claude-gpt"]
     reply = house.chat({**CHAT, "model": "claude-gpt"}, ALICE)
     assert (reply.status, reply.json["model"], reply.headers["x-nexus-route"]) == (200, "claude-gpt", "v/gpt-4")
+
+
+def test_a_model_is_as_old_as_its_release_else_as_the_file(house: Nexus, tmp_path: Path) -> None:
+    release = datetime(2023, 3, 14, tzinfo=UTC)
+    with openai.OpenAI(base_url=house.openai, api_key=ALICE["x-api-key"]) as client:
+        assert {model.created for model in client.models.list()} == {int(release.timestamp())}
+        assert client.models.retrieve("claude-gpt").created == int(release.timestamp())
+    with anthropic.Anthropic(base_url=house.anthropic, api_key=ALICE["x-api-key"]) as other:
+        assert {model.created_at for model in other.models.list().data} == {release}
+        assert other.models.retrieve("v/gpt-4").created_at == release
+    file = tmp_path / "other.toml"
+    file.write_text('llm.providers.v = { type = "echo", models.mine = {} }\n')
+    os.utime(file, (1_700_000_000, 1_700_000_000))
+    with Nexus(load(file, {})) as nexus:
+        assert nexus.request("GET", "/llm/openai/v1/models/v/mine").json["created"] == 1_700_000_000
+        assert nexus.request("GET", "/llm/anthropic/v1/models/v/mine").json["created_at"] == "2023-11-14T22:13:20Z"
 
 
 def test_what_may_not_be_called_is_not_listed(house: Nexus) -> None:

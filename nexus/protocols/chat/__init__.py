@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from nexus.call import Tap
 from nexus.errors import NexusError
+from nexus.protocols import openai_models
 from nexus.protocols.base import BrokenStream, Dialect, Edited, ModelCard, require
 from nexus.protocols.chat import errors
 from nexus.protocols.chat.passthrough import ChatPassthrough, edit_request
@@ -42,10 +43,10 @@ class Chat(Dialect):
         return frame(errors.write_in_band(error, broken.request_id))
 
     def write_model(self, card: ModelCard) -> dict[str, Json]:
-        return {"id": card.id, "object": "model", "created": 0, "owned_by": card.owner}
+        return openai_models.write_model(card)
 
     def write_models(self, cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Json]:
-        return {"object": "list", "data": [self.write_model(card) for card in cards]}
+        return openai_models.write_models(cards)
 
 
 DIALECT = Chat()

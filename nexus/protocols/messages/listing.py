@@ -1,17 +1,17 @@
 """Anthropic's model list, with its cursors.
 
-Law: pure. Source: Anthropic's Models API; its release dates are unknown here, for which the API itself uses the epoch.
+Law: pure. Source: Anthropic's Models API.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from nexus.errors import InvalidRequest
 from nexus.protocols.base import ModelCard
 from nexus.wire import Json
 
-UNKNOWN_DATE = "1970-01-01T00:00:00Z"
 DEFAULT_LIMIT, MAX_LIMIT = 20, 1000
 
 
@@ -21,7 +21,7 @@ def write_model(card: ModelCard) -> dict[str, Json]:
         "type": "model",
         "id": card.id,
         "display_name": card.display_name or card.id,
-        "created_at": UNKNOWN_DATE,
+        "created_at": datetime.fromtimestamp(card.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "lifecycle": "active",
         **described,
     }

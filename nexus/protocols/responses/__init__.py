@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from nexus.call import Tap
 from nexus.errors import NexusError
+from nexus.protocols import openai_models
 from nexus.protocols.base import BrokenStream, Dialect, Edited, ModelCard, require
 from nexus.protocols.responses import errors
 from nexus.protocols.responses.passthrough import ResponsesPassthrough, edit_request
@@ -65,10 +66,10 @@ class Responses(Dialect):
         return {"object": "response.input_tokens", "input_tokens": tokens}
 
     def write_model(self, card: ModelCard) -> dict[str, Json]:
-        return {"id": card.id, "object": "model", "created": 0, "owned_by": card.owner}
+        return openai_models.write_model(card)
 
     def write_models(self, cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Json]:
-        return {"object": "list", "data": [self.write_model(card) for card in cards]}
+        return openai_models.write_models(cards)
 
 
 def is_codex(headers: Mapping[str, str]) -> bool:

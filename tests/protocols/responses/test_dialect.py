@@ -105,8 +105,8 @@ def test_only_codex_gets_events_for_silence(headers: dict[str, str], counts: boo
 
 
 def test_lists_and_counts() -> None:
-    models = DIALECT.write_models([ModelCard("a/b", "a")], {})
-    assert models["data"] == [{"id": "a/b", "object": "model", "created": 0, "owned_by": "a"}]
+    models = DIALECT.write_models([ModelCard("a/b", "a", 7)], {})
+    assert models["data"] == [{"id": "a/b", "object": "model", "created": 7, "owned_by": "a"}]
     assert DIALECT.write_count(5) == {"object": "response.input_tokens", "input_tokens": 5}
 
 

@@ -1,0 +1,14 @@
+"""The model list of both of OpenAI's dialects. Source: OpenAI's API reference; openai.types.Model."""
+
+from __future__ import annotations
+
+from nexus.protocols.base import ModelCard
+from nexus.wire import Json
+
+
+def write_model(card: ModelCard) -> dict[str, Json]:
+    return {"id": card.id, "object": "model", "created": card.created, "owned_by": card.owner}
+
+
+def write_models(cards: list[ModelCard]) -> dict[str, Json]:
+    return {"object": "list", "data": [write_model(card) for card in cards]}
