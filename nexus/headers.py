@@ -6,6 +6,7 @@ upstream, the vendor's cookies, framing and server headers never come back.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC
@@ -18,6 +19,9 @@ UPSTREAM_KEY = "x-provider-api-key"
 
 KEEPER = "x-nexus-provider"
 """Names the provider that keeps a stored answer, where there are several."""
+
+LONGEST_PAUSE = 7 * 86_400.0
+"""Seconds; no vendor means more, whatever it says."""
 
 REPLY_NAMES = frozenset(
     {"retry-after", "retry-after-ms", "x-should-retry", "request-id", "x-request-id", "openai-processing-ms"}
@@ -40,12 +44,22 @@ def forwarded(client: Headers, prefixes: tuple[str, ...], names: Iterable[str] =
 
 
 def returned(vendor: Headers) -> dict[str, str]:
-    """The vendor's reply headers that travel back to the client."""
-    return {name: value for name, value in vendor.items() if name in REPLY_NAMES or name.startswith(REPLY_PREFIXES)}
+    """The vendor's reply headers that travel back to the client; a ``retry-after`` that is no date is whole seconds."""
+    kept = {name: value for name, value in vendor.items() if name in REPLY_NAMES or name.startswith(REPLY_PREFIXES)}
+    seconds = _number(kept.get("retry-after"))
+    if seconds is not None:
+        kept["retry-after"] = str(math.ceil(min(seconds, LONGEST_PAUSE)))
+    return kept
 
 
 def retry_after(vendor: Headers, now: float | None = None) -> float | None:
-    """Seconds that the vendor asks to wait: ``retry-after-ms``, or ``retry-after`` as seconds or HTTP date."""
+    """Seconds that the vendor asks to wait, LONGEST_PAUSE at most: ``retry-after-ms``, or ``retry-after`` as seconds or
+    HTTP date."""
+    asked = _asked(vendor, time.time() if now is None else now)
+    return None if asked is None else min(asked, LONGEST_PAUSE)
+
+
+def _asked(vendor: Headers, now: float) -> float | None:
     milliseconds = _number(vendor.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
@@ -58,7 +72,7 @@ def retry_after(vendor: Headers, now: float | None = None) -> float | None:
         then = date if date.tzinfo is not None else date.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
-    return max(0.0, then.timestamp() - (time.time() if now is None else now))
+    return max(0.0, then.timestamp() - now)
 
 
 def _number(value: str | None) -> float | None:

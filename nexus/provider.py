@@ -21,7 +21,6 @@ from nexus.protocols import web_search
 from nexus.protocols.codec import Target
 from nexus.settings.header_rules import Insert
 from nexus.settings.provider import ModelSettings, ProviderSettings
-from nexus.tls import Trust
 from nexus.transport import Patience, Transport
 from nexus.upstream import Action, UpstreamReply, UpstreamRequest
 
@@ -67,7 +66,7 @@ class Provider(ABC):
             name,
             Patience(timeouts.connect, timeouts.first_byte, timeouts.idle, timeouts.keep_alive),
             proxy=settings.proxy,
-            trust=Trust(str(settings.ca_file) if settings.ca_file else None),
+            trust=settings.trust,
         )
 
     @property

@@ -27,9 +27,7 @@ from nexus.clock import Clock, ClockedSource
 from nexus.dial import NameLookupFailed, Socks, dial, dial_unix
 from nexus.http_head import TRAILERS, StrictResponse
 from nexus.resolver import Resolver
-
-UNIX = "http+unix"
-"""The scheme of a URL whose host is the percent-encoded path of a Unix socket."""
+from nexus.settings.urls import UNIX
 
 Phase = Literal["dns", "connect", "proxy", "tls", "send", "first byte", "body"]
 """How far an exchange came."""

@@ -27,7 +27,8 @@ from nexus.dial import Socks
 from nexus.errors import NexusError
 from nexus.network_errors import failure_of, is_closed
 from nexus.resolver import Resolver
-from nexus.sockets import POOLS, UNIX, Binding, current
+from nexus.settings.urls import UNIX
+from nexus.sockets import POOLS, Binding, current
 from nexus.tls import Trust, tls_context
 from nexus.upstream import UpstreamReply, UpstreamRequest
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from nexus.settings.warnings import _FOR_AUTHORITIES, _FOR_PROXIES
 from tests.peers import no_leak as no_leak
 from tests.peers import tls as tls
 from tests.secrets import cut
@@ -31,6 +32,13 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("same")
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a machine says about its way out is no part of any test."""
+    for name in (*_FOR_PROXIES, *_FOR_AUTHORITIES):
+        monkeypatch.delenv(name, raising=False)
 
 
 def pytest_configure(config: pytest.Config) -> None:

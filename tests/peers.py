@@ -243,6 +243,7 @@ class Tls:
     """A self-signed certificate for 127.0.0.1 and localhost."""
 
     ca_file: str
+    key_file: str
     server: ssl.SSLContext
 
 
@@ -264,7 +265,7 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
     )
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(ca_file, key_file)
-    return Tls(str(ca_file), server)
+    return Tls(str(ca_file), str(key_file), server)
 
 
 # -- the caller's side ---------------------------------------------------------------------------------------------

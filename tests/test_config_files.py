@@ -17,6 +17,7 @@ from nexus.settings.header_rules import HeaderRule, NamingRule
 from nexus.settings.keys import GatewayKey
 from nexus.settings.types import read_duration, read_size
 from nexus.settings.warnings import warnings
+from tests.peers import Tls
 
 CONFIG = Path(__file__).parents[1] / "config"
 ANNOTATED = CONFIG / "nexus.toml"
@@ -83,14 +84,16 @@ def uncommented() -> str:
 
 
 @pytest.fixture(scope="module")
-def everything(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, dict[str, Any]]:
+def everything(tmp_path_factory: pytest.TempPathFactory, tls: Tls) -> tuple[Settings, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("config")
-    (folder / "ca.pem").write_text("")
     for name in ("redis-ca.pem", "redis-client.pem"):
         (folder / name).write_text("")
     (folder / "redis-client-key.pem").write_text("")
     (folder / "google.json").write_text('{"type": "service_account"}')
-    text = uncommented().replace("/etc/ssl/certs/internal-ca.pem", str(folder / "ca.pem"))
+    text = uncommented()
+    for place in ("/etc/ssl/certs/internal-ca.pem", "/etc/ssl/certs/nexus.pem"):
+        text = text.replace(place, tls.ca_file)
+    text = text.replace("/etc/ssl/private/nexus-key.pem", tls.key_file)
     for name in ("cert.pem", "key.pem"):
         (folder / name).write_text("")
         text = text.replace(f"/etc/nexus/{name}", str(folder / name))
@@ -171,6 +174,8 @@ EXAMPLES = {
     "max_tokens",
     "proxy",
     "ca_file",
+    "client_cert",
+    "client_key",
     "project",
     "responses",
     "credentials",

@@ -159,3 +159,16 @@ def test_whatever_a_vendor_writes_is_read_without_failing(value: str) -> None:
     for name in ("retry-after", "retry-after-ms"):
         seconds = retry_after({name: value}, NOW)
         assert seconds is None or 0 <= seconds < float("inf")
+
+
+@pytest.mark.parametrize(
+    ("sent", "given"),
+    [("7", "7"), ("0.2", "1"), ("1e300", "604800"), ("soon", "soon"), ("Tue, 14 Nov 2023 22:13:50 GMT",) * 2],
+)
+def test_a_pause_that_goes_back_is_whole_seconds_within_reason(sent: str, given: str) -> None:
+    """Claude Code reads integers alone."""
+    assert returned({"retry-after": sent}) == {"retry-after": given}
+
+
+def test_no_vendor_means_more_than_a_week() -> None:
+    assert retry_after({"retry-after": "1e300"}) == retry_after({"retry-after-ms": "1e300"}) == 604_800

@@ -59,6 +59,7 @@ LAYERS: list[tuple[str, ...]] = [
     (
         "nexus.errors",
         "nexus.wire",
+        "nexus.tls",
         "nexus.models",
         "nexus.usage",
         "nexus.conversation",
@@ -80,7 +81,6 @@ LAYERS: list[tuple[str, ...]] = [
         "nexus.clock",
         "nexus.http_head",
         "nexus.resolver",
-        "nexus.tls",
         "nexus.dial",
         "nexus.network_errors",
         "nexus.sockets",

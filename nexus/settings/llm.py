@@ -9,12 +9,13 @@ import difflib
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, ValidationInfo, WrapValidator, field_validator
+from pydantic import AfterValidator, Field, FilePath, ValidationInfo, WrapValidator, field_validator
 from pydantic_core.core_schema import ValidatorFunctionWrapHandler
 
 from nexus import registry
 from nexus.settings.provider import ProviderSettings
 from nexus.settings.types import Label, Place, Table, UrlPath, fail_at
+from nexus.settings.urls import ProxyUrl
 
 NO_MODEL = """\
 no provider with a model is configured; the shortest useful file is
@@ -72,8 +73,8 @@ class Protocols(Table):
         return value
 
 
-def read_provider(value: Any, handler: ValidatorFunctionWrapHandler) -> ProviderSettings:
-    """Hand a provider table to the settings class of its type."""
+def read_provider(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> ProviderSettings:
+    """Hand a provider table to the settings class of its type, with what ``[llm]`` says for all of them."""
     if isinstance(value, ProviderSettings):
         return value
     if not isinstance(value, dict):
@@ -87,7 +88,12 @@ def read_provider(value: Any, handler: ValidatorFunctionWrapHandler) -> Provider
         nearest = difflib.get_close_matches(kind, kinds, 1) if isinstance(kind, str) else []
         hint = f'; did you mean "{nearest[0]}"?' if nearest else ""
         fail_at((("type",), f"unknown provider type{hint} ({known})"))
-    return registry.load(kind).settings_type.model_validate(value)
+    shared = {name: info.data[name] for name in SHARED if info.data.get(name) is not None}
+    return registry.load(kind).settings_type.model_validate({**shared, **value})
+
+
+SHARED = ("proxy", "ca_file")
+"""Settings of ``[llm]`` that hold for every provider that does not say otherwise."""
 
 
 def read_provider_name(value: str) -> str:
@@ -127,6 +133,13 @@ class LlmSettings(Table):
     protocols: Protocols = Field(default=Protocols(), validate_default=True)
     """What clients may speak."""
 
+    proxy: ProxyUrl | None = Field(default=None, repr=False)
+    """URL of a forward proxy for all providers; none is ever taken from the environment."""
+
+    ca_file: FilePath | None = None
+    """CA certificates (PEM) that all providers trust instead of the system's."""
+
+    # Stands after what providers inherit: fields are validated in this order.
     providers: dict[ProviderName, AnyProvider] = Field(default_factory=dict, validate_default=True)
     """Where calls go, by the name that stands before the slash of a model name."""
 

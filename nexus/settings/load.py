@@ -30,7 +30,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
     file = str(path)
     text = _decode(_read(path), file)
     data = _parse(text, file)
-    expansion = expand(data, environ)
+    expansion = expand(data, environ, path.parent)
     try:
         settings = Settings.model_validate(expansion.data)
     except ValidationError as error:

@@ -15,6 +15,7 @@ from nexus.settings.header_rules import HeaderRules
 from nexus.settings.limits import RateLimits
 from nexus.settings.types import Duration, Label, Table, Timeout, fail_at
 from nexus.settings.urls import BaseUrl, ProxyUrl
+from nexus.tls import Trust, tls_context
 
 NO_KEY = (
     "is missing or empty: set api_key, or forward_token = true to use the callers' own keys; "
@@ -133,10 +134,34 @@ class ProviderSettings(Table):
 
     # May hold a password, hence not in any repr.
     proxy: ProxyUrl | None = Field(default=None, repr=False)
-    """URL of a forward proxy; none is ever taken from the environment."""
+    """URL of a forward proxy (http, https, socks5 or socks5h), or "none"; llm.proxy when left out. None is ever taken
+    from the environment."""
 
     ca_file: FilePath | None = None
-    """CA certificates (PEM) to trust instead of the public ones, for servers of one's own."""
+    """CA certificates (PEM) to trust instead of the system's, for servers of one's own; llm.ca_file when left out."""
+
+    client_cert: FilePath | None = None
+    """Certificate (PEM) to show to a server that asks for one, and those that vouch for it."""
+
+    client_key: FilePath | None = None
+    """The certificate's private key (PEM, without a passphrase); where client_cert does not hold it."""
+
+    @property
+    def trust(self) -> Trust:
+        """The certificates on both sides of a connection."""
+        files = (str(file) if file else None for file in (self.ca_file, self.client_cert, self.client_key))
+        return Trust(*files)
+
+    @model_validator(mode="after")
+    def _usable_certificates(self) -> Self:
+        if self.client_key is not None and self.client_cert is None:
+            fail_at((("client_key",), "is of no use without client_cert"))
+        try:
+            tls_context(self.trust)
+        except (OSError, ValueError):
+            at = "client_cert" if self.client_cert is not None else "ca_file"
+            fail_at(((at,), "holds no certificate that can be read, or its key does not fit or has a passphrase"))
+        return self
 
     @model_validator(mode="after")
     def _searches_itself(self) -> Self:

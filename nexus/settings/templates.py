@@ -1,7 +1,7 @@
-"""``{{ env.NAME }}`` inside the string values of the settings.
+"""``{{ env.NAME }}`` and ``{{ file "PATH" }}`` inside the string values of the settings.
 
-Law: no template engine. Two forms are known, everything else between double braces is a problem; an expanded value is
-never expanded again, and no value is ever part of a message.
+Law: no template engine. These forms are known, everything else between double braces is a problem; an expanded value
+is never expanded again, no value is ever part of a message, and a hostile text takes linear time.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path as FilePath
 from typing import Any
 
 Path = tuple[str | int, ...]
@@ -16,11 +17,18 @@ Path = tuple[str | int, ...]
 PLACEHOLDER = "placeholder"
 """Stands in for a string whose template failed, so that the rest of the file can still be validated."""
 
-HELP = 'only {{ env.NAME }} and {{ env.NAME | default("text") }} are known between double braces'
+HELP = 'only {{ env.NAME }}, {{ env.NAME | default("text") }} and {{ file "/path" }} are known between double braces'
+MAX_FILE = 64 * 1024
+"""Bytes of a file that a template names."""
 
 _QUOTED = r"\"[^\"]*\"|'[^']*'"
-_TEMPLATE = re.compile(rf"\{{\{{((?:{_QUOTED}|(?!\}}\}})[^\"'])*)\}}\}}")
-_FORM = re.compile(rf"\s*env\.([A-Za-z_][A-Za-z0-9_]*)\s*(?:\|\s*default\(\s*({_QUOTED})\s*\)\s*)?")
+_ENV = re.compile(rf"\s*env\.([A-Za-z_][A-Za-z0-9_]*)\s*(?:\|\s*default\(\s*({_QUOTED})\s*\)\s*)?")
+_FILE = re.compile(rf"\s*file\s+({_QUOTED})\s*")
+_STEP = re.compile(r"\"|'|\}\}")
+
+
+class _Fault(Exception):
+    """What is wrong with one template."""
 
 
 @dataclass
@@ -31,43 +39,100 @@ class Expansion:
     problems: list[tuple[Path, str]] = field(default_factory=list)
 
 
-def expand(data: Any, environ: Mapping[str, str]) -> Expansion:
-    """Expand every string value in tables and arrays; keys are left alone."""
+@dataclass(frozen=True, slots=True)
+class _Sources:
+    environ: Mapping[str, str]
+    folder: FilePath
+
+
+def expand(data: Any, environ: Mapping[str, str], folder: FilePath = FilePath()) -> Expansion:
+    """Expand every string value in tables and arrays; keys are left alone. Paths are relative to ``folder``."""
     result = Expansion()
-    result.data = _expand(data, (), environ, result.problems)
+    result.data = _expand(data, (), _Sources(environ, folder), result.problems)
     return result
 
 
-def _expand(value: Any, path: Path, environ: Mapping[str, str], problems: list[tuple[Path, str]]) -> Any:
+def _expand(value: Any, path: Path, sources: _Sources, problems: list[tuple[Path, str]]) -> Any:
     match value:
         case dict():
-            return {key: _expand(item, (*path, key), environ, problems) for key, item in value.items()}
+            return {key: _expand(item, (*path, key), sources, problems) for key, item in value.items()}
         case list():
-            return [_expand(item, (*path, index), environ, problems) for index, item in enumerate(value)]
+            return [_expand(item, (*path, index), sources, problems) for index, item in enumerate(value)]
         case str() if "{{" in value:
-            found = [(path, message) for message in _faults(value, environ)]
-            problems.extend(found)
-            return PLACEHOLDER if found else _TEMPLATE.sub(lambda match: _value(match[1], environ), value)
+            expanded, faults = _fill(value, sources)
+            problems.extend((path, message) for message in faults)
+            return PLACEHOLDER if faults else expanded
         case _:
             return value
 
 
-def _faults(text: str, environ: Mapping[str, str]) -> Iterator[str]:
-    """What is wrong with a string, each variable named once."""
-    unset: set[str] = set()
-    for match in _TEMPLATE.finditer(text):
-        form = _FORM.fullmatch(match[1])
-        if form is None:
-            yield HELP
-        elif form[2] is None and form[1] not in environ and form[1] not in unset:
-            unset.add(form[1])
-            yield f"environment variable {form[1]} is not set"
-    if "{{" in _TEMPLATE.sub("", text):
-        yield f'a "{{{{" has no "}}}}" after it; {HELP}'
+def _fill(text: str, sources: _Sources) -> tuple[str, list[str]]:
+    """The text with its templates filled in, and what is wrong with it, each thing once."""
+    pieces: list[str] = []
+    faults: dict[str, None] = {}
+    for plain, content in _parts(text):
+        pieces.append(plain)
+        if content is not None:
+            try:
+                pieces.append(_value(content, sources))
+            except _Fault as fault:
+                faults[str(fault)] = None
+    return "".join(pieces), list(faults)
 
 
-def _value(content: str, environ: Mapping[str, str]) -> str:
-    form = _FORM.fullmatch(content)
-    assert form is not None, "faults are looked for before anything is replaced"
-    default = form[2][1:-1] if form[2] is not None else ""
-    return environ.get(form[1], default)
+def _parts(text: str) -> Iterator[tuple[str, str | None]]:
+    """Plain text and the content of the template behind it, until the end."""
+    at = 0
+    while (start := text.find("{{", at)) >= 0:
+        end = _end(text, start + 2)
+        if end is None:
+            yield text[at:start], None
+            yield "", _UNCLOSED
+            return
+        yield text[at:start], text[start + 2 : end]
+        at = end + 2
+    yield text[at:], None
+
+
+_UNCLOSED = "{{"
+
+
+def _end(text: str, at: int) -> int | None:
+    """Where the closing braces stand; quoted text is stepped over."""
+    while (step := _STEP.search(text, at)) is not None:
+        if step[0] == "}}":
+            return step.start()
+        closing = text.find(step[0], step.end())
+        if closing < 0:
+            return None
+        at = closing + 1
+    return None
+
+
+def _value(content: str, sources: _Sources) -> str:
+    if content is _UNCLOSED:
+        raise _Fault(f'a "{{{{" has no "}}}}" after it; {HELP}')
+    if variable := _ENV.fullmatch(content):
+        default = variable[2][1:-1] if variable[2] is not None else None
+        value = sources.environ.get(variable[1], default)
+        if value is None:
+            raise _Fault(f"environment variable {variable[1]} is not set")
+        return value
+    if file := _FILE.fullmatch(content):
+        return _read(sources.folder / file[1][1:-1])
+    raise _Fault(HELP)
+
+
+def _read(path: FilePath) -> str:
+    """The text of a file without the blanks around it, as secret stores write them."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_FILE + 1)
+    except OSError as error:
+        raise _Fault(f"the file {path} cannot be read: {(error.strerror or type(error).__name__).lower()}") from None
+    if len(raw) > MAX_FILE:
+        raise _Fault(f"the file {path} is larger than {MAX_FILE} bytes")
+    try:
+        return raw.decode("utf-8-sig").strip()
+    except UnicodeDecodeError:
+        raise _Fault(f"the file {path} is not UTF-8 text") from None

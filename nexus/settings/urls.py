@@ -5,15 +5,21 @@ Law: messages name the rule and never the URL, which may hold credentials.
 
 from __future__ import annotations
 
+import importlib.util
 from typing import Annotated
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from pydantic import AfterValidator
+
+UNIX = "http+unix"
+"""The scheme of a server that listens on a Unix socket; its host is the percent-encoded path of the socket."""
 
 
 def read_base_url(value: str) -> str:
     """The address of a vendor's API, to which paths are appended."""
     url = value.strip()
+    if url.startswith(f"{UNIX}://"):
+        return _read_unix(url)
     parts = _split(url)
     if parts.username is not None or parts.password is not None:
         raise ValueError("must not hold credentials; the key belongs into api_key")
@@ -23,9 +29,13 @@ def read_base_url(value: str) -> str:
 
 
 def read_proxy_url(value: str) -> str:
-    """The address of a forward proxy, with or without credentials."""
+    """The address of a forward proxy, with or without credentials; "" for ``none``, which is no proxy at all."""
     url = value.strip()
-    parts = _split(url)
+    if url == "none":
+        return ""
+    parts = _split(url, ("http", "https", "socks5", "socks5h"))
+    if parts.scheme.startswith("socks") and importlib.util.find_spec("socks") is None:
+        raise ValueError("needs PySocks, which the extra socks installs")
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError('a proxy is scheme, host and port only, such as "http://proxy.internal:3128"')
     return url.rstrip("/")
@@ -47,7 +57,18 @@ def host_of(url: str) -> str | None:
     return urlsplit(url).hostname
 
 
-def _split(url: str) -> SplitResult:
+def _read_unix(url: str) -> str:
+    """``http+unix://%2Frun%2Fserver.sock/v1``, or with the path of the socket as it is: ``http+unix:///run/server.sock``."""
+    rest = url.removeprefix(f"{UNIX}://")
+    if rest.startswith("/"):
+        rest = quote(rest.rstrip("/"), safe="")
+    host, slash, path = rest.partition("/")
+    if not host or not url.isprintable() or " " in url or set("?#") & set(path):
+        raise ValueError(f'is not the address of a Unix socket; write it like "{UNIX}:///run/server.sock"')
+    return f"{UNIX}://{host}{slash}{path}".rstrip("/")
+
+
+def _split(url: str, schemes: tuple[str, ...] = ("http", "https")) -> SplitResult:
     # urlsplit drops line breaks and tabs without a word, so they are looked for first.
     if not url.isprintable() or " " in url:
         raise ValueError("a URL holds no blanks and no control characters")
@@ -56,8 +77,9 @@ def _split(url: str) -> SplitResult:
         port_is_number = parts.port is None or parts.port >= 0
     except ValueError:
         raise ValueError("is not a URL: host or port cannot be read") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_number:
-        raise ValueError('must begin with "http://" or "https://" and name a host')
+    if parts.scheme not in schemes or not parts.hostname or not port_is_number:
+        *first, last = (f'"{scheme}://"' for scheme in schemes)
+        raise ValueError(f"must begin with {', '.join(first)} or {last} and name a host")
     return parts
 
 

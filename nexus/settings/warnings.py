@@ -5,6 +5,9 @@ Law: nothing here refuses anything; what must not run is a problem, found while 
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+
 from nexus.auth.identity import matches
 from nexus.settings.oauth import oauth_warnings
 from nexus.settings.root import Settings
@@ -18,6 +21,7 @@ def warnings(settings: Settings) -> tuple[str, ...]:
         *oauth_warnings(settings.server.oauth),
         *_keys_without_a_model(settings),
         *_idle_providers(settings),
+        *_ignored_environment(settings, os.environ),
     )
 
 
@@ -56,3 +60,18 @@ def _keys_without_a_model(settings: Settings) -> tuple[str, ...]:
 def _idle_providers(settings: Settings) -> tuple[str, ...]:
     idle = [name for name, provider in settings.llm.providers.items() if not provider.models]
     return tuple(f"provider {name} has no models and serves nothing" for name in idle if settings.llm.enabled)
+
+
+_FOR_PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+_FOR_AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+def _ignored_environment(settings: Settings, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """What other programs take from the environment and Nexus does not."""
+    providers = settings.llm.providers.values() if settings.llm.enabled else ()
+    calls = [provider for provider in providers if provider.type != "echo"]
+    ignored = [name for name in _FOR_PROXIES if environ.get(name) and any(one.proxy is None for one in calls)]
+    ignored += [name for name in _FOR_AUTHORITIES if environ.get(name) and any(one.ca_file is None for one in calls)]
+    if not ignored:
+        return ()
+    return (f"{', '.join(ignored)}: set, but not used; llm.proxy and llm.ca_file say what vendors are called through",)

@@ -64,7 +64,13 @@ class BedrockProvider(Provider):
         from nexus.providers.bedrock.signing import sign
 
         self._static = static_keys(self.settings)
-        self._chain = Chain(name, self.settings.profile, self._region)
+        self._chain = Chain(
+            name,
+            self.settings.profile,
+            self._region,
+            proxy=settings.proxy,
+            ca_file=str(settings.ca_file) if settings.ca_file else None,
+        )
         self._environment_token = environment_token
         self._sign = sign
 

@@ -61,7 +61,18 @@ class _Fetch:
 class Chain:
     """AWS's chain, from its beginning or from a profile. Thread-safe."""
 
-    def __init__(self, provider: str, profile: str | None, region: str, patience: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        provider: str,
+        profile: str | None,
+        region: str,
+        patience: float = PATIENCE,
+        *,
+        proxy: str | None = None,
+        ca_file: str | None = None,
+    ) -> None:
+        self._proxy = proxy
+        self._ca_file = ca_file
         self._provider = provider
         self._profile = profile
         self._region = region
@@ -102,7 +113,7 @@ class Chain:
 
     def _visit(self, fetch: _Fetch, source: Credentials | None) -> None:
         try:
-            source = source or _session(self._profile, self._region).get_credentials()
+            source = source or self._session().get_credentials()
             frozen = source.get_frozen_credentials() if source is not None else None
         except Exception as error:  # noqa: BLE001 - handed to those who wait
             self._finish(fetch, None, None)
@@ -114,6 +125,23 @@ class Chain:
             fetch.outcome.set_result(keys)
         else:
             fetch.outcome.set_exception(NoCredentialsError())
+
+    def _session(self) -> Session:
+        session = Session(profile=self._profile)
+        if self._region:
+            session.set_config_variable("region", self._region)
+        if self._ca_file:
+            session.set_config_variable("ca_bundle", self._ca_file)
+        # For STS and SSO, whose clients would wait for a minute, try five times, and ask the environment for a proxy.
+        session.set_default_client_config(
+            Config(
+                connect_timeout=5,
+                read_timeout=10,
+                retries={"total_max_attempts": 2, "mode": "standard"},
+                proxies={"http": self._proxy, "https": self._proxy} if self._proxy else {},
+            )
+        )
+        return session
 
     def _finish(self, fetch: _Fetch, source: Credentials | None, keys: Keys | None) -> None:
         with self._lock:
@@ -154,17 +182,6 @@ def environment_token() -> str | None:
     """A Bedrock API key where AWS's tools look for one."""
     token: str | None = get_token_from_environment("bedrock", os.environ)
     return token
-
-
-def _session(profile: str | None, region: str) -> Session:
-    session = Session(profile=profile)
-    if region:
-        session.set_config_variable("region", region)
-    # For STS and SSO, whose clients would wait for a minute and try five times.
-    session.set_default_client_config(
-        Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2, "mode": "standard"})
-    )
-    return session
 
 
 def _ends_within(source: Credentials | None, seconds: float) -> bool:

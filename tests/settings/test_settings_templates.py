@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nexus.settings.templates import PLACEHOLDER, expand
+from nexus.settings.templates import MAX_FILE, PLACEHOLDER, expand
 
 ENVIRON = {"KEY": "sk-1", "HOST": "example.org", "EMPTY": "", "NESTED": "{{ env.KEY }}", "BACK": r"\1\g<0>"}
 
@@ -43,6 +44,9 @@ REFUSED = {
     "unset": ("{{ env.NOPE }}", ["environment variable NOPE is not set"]),
     "unset twice, told once": ("{{ env.NOPE }}{{ env.NOPE }}", ["environment variable NOPE is not set"]),
     "two unset": ("{{ env.A }}{{ env.B }}", ["environment variable A is not set", "environment variable B is not set"]),
+    "a file without quotes": ("{{ file /a }}", ["only {{ env.NAME }}"]),
+    "a missing file": ('{{ file "nix/nix" }}', ["the file nix/nix cannot be read: no such file or directory"]),
+    "a folder": ('{{ file "/" }}', ["the file / cannot be read: is a directory"]),
     "other scope": ("{{ file.KEY }}", ["only {{ env.NAME }}"]),
     "no scope": ("{{ KEY }}", ["only {{ env.NAME }}"]),
     "empty": ("{{ }}", ["only {{ env.NAME }}"]),
@@ -69,6 +73,48 @@ def test_what_stands_between_braces_is_not_repeated() -> None:
     assert "sk-hushhush" not in message
 
 
-def test_long_hostile_text_takes_no_time() -> None:
-    text = "{{ env.A | default(" * 2000 + '"' * 2001
+@pytest.mark.parametrize(
+    ("raw", "value"),
+    [
+        pytest.param(b"sk-1\n", "sk-1", id="as a secret store writes it"),
+        pytest.param(b"\xef\xbb\xbf  sk-1\r\n\n", "sk-1", id="as an editor writes it"),
+        pytest.param(b"{{ env.KEY }}", "{{ env.KEY }}", id="expanded once"),
+        pytest.param(b"", "", id="empty"),
+    ],
+)
+def test_files(tmp_path: Path, raw: bytes, value: str) -> None:
+    (tmp_path / "key").write_bytes(raw)
+    for path in ("key", str(tmp_path / "key")):
+        expansion = expand({"a": "<{{ file '" + path + "' }}>"}, {}, tmp_path)
+        assert (expansion.data, expansion.problems) == ({"a": f"<{value}>"}, [])
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [(b"x" * (MAX_FILE + 1), f"is larger than {MAX_FILE} bytes"), (b"\xff\xfe", "is not UTF-8 text")],
+    ids=["too large", "not text"],
+)
+def test_files_that_cannot_be_a_secret(tmp_path: Path, raw: bytes, message: str) -> None:
+    (tmp_path / "key").write_bytes(raw)
+    ((_, said),) = expand({"a": '{{ file "key" }}'}, {}, tmp_path).problems
+    assert said.endswith(message)
+
+
+class Counted(str):
+    """Counts how often a search begins."""
+
+    searches = 0
+
+    def find(self, *arguments: Any) -> int:
+        type(self).searches += 1
+        return super().find(*arguments)
+
+
+def test_hostile_text_is_looked_through_once() -> None:
+    text = Counted("{{ env.A | default(" * 2000 + '"' * 2001)
     assert expand({"a": text}, ENVIRON).problems
+    assert Counted.searches < 4 * len(text)
+    nested = Counted("{{ env.A " * 2000)
+    Counted.searches = 0
+    assert expand({"a": nested}, ENVIRON).problems
+    assert Counted.searches == 1, "the first one without an end ends the search"

@@ -123,7 +123,7 @@ REFUSED: dict[str, tuple[Callable[[str], object], object, str]] = {
     "URL: port": (read_base_url, "https://example:6061x", "cannot be read"),
     "URL: bracket": (read_base_url, "https://[6061", "cannot be read"),
     "proxy: path": (read_proxy_url, "http://6061.example/x", "scheme, host and port only"),
-    "proxy: socks": (read_proxy_url, "socks5://6061.example", '"http://" or "https://"'),
+    "proxy: socks": (read_proxy_url, "socks4://6061.example", 'or "socks5h://"'),
 }
 
 
