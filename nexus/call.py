@@ -7,9 +7,9 @@ fixed when it is made; the rest is written by one thread at a time, but for ``ca
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from nexus.auth.identity import Identity
 from nexus.cancel import Cancel
@@ -51,6 +51,20 @@ class Times:
             self.first_byte = time.monotonic()
 
 
+class Answers(Protocol):
+    """Earlier answers of a call's owner, by their ids; what a record holds is its dialect's to say."""
+
+    def find(self, ids: Collection[str]) -> Mapping[str, Mapping[str, Json]]:
+        """Those that are kept. Raises ClientError."""
+        ...
+
+    def keep(self, id: str, record: Mapping[str, Json]) -> None: ...
+
+    def forget(self, id: str) -> bool:
+        """Whether it was there. Raises ClientError."""
+        ...
+
+
 LONGEST_TAG = 128
 
 
@@ -87,7 +101,8 @@ class Call:
 
     ``caller`` is the address that the call came from, ``identity`` who made it. ``method`` and ``path`` are those of a
     request for what a vendor keeps; ``path`` is below the dialect's ``/v1``. ``reading`` is filled when
-    ``document`` is first needed in neutral form.
+    ``document`` is first needed in neutral form. ``answers`` are the earlier ones that it may refer to, None where none
+    are kept.
     """
 
     id: str
@@ -108,6 +123,7 @@ class Call:
     cancel: Cancel = field(default_factory=Cancel)
     route: Route | None = None
     attempts: int = 0
+    answers: Answers | None = None
     reading: ReadRequest | None = None
     dropped: list[str] = field(default_factory=list)
     tap: Tap = field(default_factory=Tap)

@@ -16,13 +16,16 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 from tenacity.wait import wait_random_exponential
 
 from nexus.auth.identity import may_use
-from nexus.call import Call
+from nexus.call import Answers, Call
 from nexus.errors import Cancelled, InternalError, NexusError, PermissionDenied, ProtocolError
 from nexus.headers import KEEPER
+from nexus.protocols.clients import DIALECTS
 from nexus.relay import Head, Opened, drain, open_answer
 from nexus.routing import Route, Routes
 from nexus.settings.provider import Retries
 from nexus.spending import Spending
+from nexus.upstream import LocalReply
+from nexus.wire import encode
 
 log = logging.getLogger("nexus.gateway")
 
@@ -40,14 +43,27 @@ class Sink(Protocol):
     def end(self, error: Exception | None = None) -> None: ...
 
 
+AnswersOf = Callable[[Call], Answers | None]
+
+
+def _none_kept(call: Call) -> Answers | None:
+    return None
+
+
 class Gateway:
-    def __init__(self, routes: Routes, spending: Spending) -> None:
+    def __init__(self, routes: Routes, spending: Spending, answers: AnswersOf = _none_kept) -> None:
+        """``answers`` gives what a call may know of earlier ones."""
         self.routes = routes
         self.spending = spending
+        self._answers = answers
 
     def admit(self, call: Call) -> None:
         """Finds the call's route and holds what it may spend. Raises ClientError; then nothing is held."""
-        call.route = self._keeper(call) if call.action == "stored" else self._route(call)
+        call.answers = self._answers(call)
+        if call.action != "stored":
+            call.route = self._route(call)
+        elif self._kept_id(call) is None:
+            call.route = self._keeper(call)
         if not self.spending.blocks:
             self.spending.hold(call)
 
@@ -60,6 +76,22 @@ class Gateway:
     def _keeper(self, call: Call) -> Route:
         return self.routes.keeper(call.dialect, call.headers.get(KEEPER, ""), partial(may_use, call.identity))
 
+    def _kept_id(self, call: Call) -> str | None:
+        """Of the answer that a call is about, where it may be one that is kept here; if not, a vendor may have it."""
+        return None if call.answers is None else DIALECTS[call.dialect].kept_id(call.path)
+
+    def _kept(self, call: Call) -> Opened | None:
+        """The reply about an answer that is kept here. Raises ClientError."""
+        id = self._kept_id(call)
+        record = call.answers.find([id]).get(id) if id is not None and call.answers is not None else None
+        if id is None or record is None or call.answers is None:
+            return None
+        body = encode(DIALECTS[call.dialect].read_kept(record, call.method, call.path))
+        if call.method == "DELETE":
+            call.answers.forget(id)
+        head = Head(200, {"content-type": "application/json"}, stream=False)
+        return Opened(head, "", body, iter(()), LocalReply(200, {}, ()))
+
     def release(self, call: Call, error: NexusError) -> None:
         """For a call that was admitted and found no worker."""
         self.spending.settle(call, error)
@@ -71,7 +103,8 @@ class Gateway:
             if self.spending.blocks:
                 self.spending.hold(call)
                 call.cancel.check()
-            opened = self._attempts(call, sink)
+            opened = self._kept(call) if call.action == "stored" else None
+            opened = opened or self._attempts(call, sink)
             self._relay(call, opened, sink)
             self._end(call, sink, None)
             drain(opened.reply)
@@ -107,7 +140,7 @@ class Gateway:
 
     def _attempts(self, call: Call, sink: Sink) -> Opened:
         if call.route is None:
-            raise InternalError()
+            call.route = self._keeper(call)
         return _retrying(call.route.provider.settings.retries, call, sink)(self._attempt, call, call.route)
 
     def _attempt(self, call: Call, route: Route) -> Opened:

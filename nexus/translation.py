@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from nexus.call import Call
@@ -23,7 +23,7 @@ from nexus.protocols.clients import DIALECTS
 from nexus.protocols.codec import Written
 from nexus.protocols.codecs import Origin
 from nexus.protocols.sse import Frame
-from nexus.wire import decode, encode, mapping
+from nexus.wire import Json, decode, encode, mapping
 
 log = logging.getLogger("nexus.translation")
 
@@ -59,7 +59,7 @@ class Translation(AnswerRelay):
         self.complete = True
         if self._call.stream:
             # The server ignored ``stream``; its answer is no less whole for that.
-            return b"".join(map(self._writer.write, events))
+            return self._kept(b"".join(map(self._writer.write, events)))
         return self._write_whole(fold(events))
 
     def frame(self, frame: Frame) -> bytes:
@@ -75,6 +75,12 @@ class Translation(AnswerRelay):
     def _write(self, events: Iterable[Event]) -> bytes:
         written = b"".join(self._written(self._seen(event)) for event in events)
         self.tap.events += written.count(b"\ndata:")
+        return self._kept(written)
+
+    def _kept(self, written: bytes) -> bytes:
+        """Keeps the whole answer before the client can have its end, and refer to it."""
+        if self.complete and self._writer.whole is not None:
+            self._keep(self._writer.whole)
         return written
 
     def _written(self, event: Event) -> bytes:
@@ -82,9 +88,15 @@ class Translation(AnswerRelay):
             return self._dialect.keepalive(self._call.headers, self.tap.events)
         return self._writer.write(event)
 
+    def _keep(self, answer: Mapping[str, Json]) -> None:
+        reading, answers = self._call.reading, self._call.answers
+        if answers is not None and reading is not None and reading.kept is not None:
+            answers.keep(self._id, {"answer": answer, **reading.kept})
+
     def _write_whole(self, response: Response) -> bytes:
         named = replace(response, id=self._id, model=self._call.model)
         whole = self._client.write_response(named, created=self._created, request=self._origin.request, now=_now)
+        self._keep(whole)
         return encode(whole)
 
     def _seen(self, event: Event) -> Event:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from nexus.models.converse import quirks_of as converse_quirks
 from nexus.protocols import codecs
 from nexus.protocols.clients import DIALECTS
 from nexus.protocols.codec import Target
-from nexus.wire import decode, encode
+from nexus.wire import Json, decode, encode
 from tests.laws.kit import TARGETS
 
 ROOT = Path(__file__).parents[1]
@@ -262,6 +262,7 @@ ELSEWHERE: Mapping[str, str] = {
     "n": "the default says nothing",
     "include": "reasoning is always sealed for the client",
     "stream_options": "the usage is always asked for or always told",
+    "store": "the gateway keeps the answer, or not",
 }
 """Carried without a trace in the body."""
 
@@ -277,6 +278,12 @@ CELLS = [
 ]
 
 
+def kept(ids: Collection[str]) -> dict[str, Mapping[str, Json]]:
+    """An earlier answer."""
+    said = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Before."}]}
+    return {id: {"answer": {"output": [said]}, "input": "Well?", "previous": None} for id in ids}
+
+
 class Outcome:
     """What became of one field at one model: found by sending it."""
 
@@ -286,12 +293,12 @@ class Outcome:
         body = without | {field: SENT[client][field]}
         self.param: str | None = None
         try:
-            plain = codec.read_request(decode(encode(without)))
+            plain = codec.read_request(decode(encode(without)), kept)
             before = codecs.vendor(vendor).write_request(plain.request, target)
         except ClientError:
             pytest.skip(f"{target.model} takes nothing like it")
         try:
-            read = codec.read_request(decode(encode(body)))
+            read = codec.read_request(decode(encode(body)), kept)
             written = codecs.vendor(vendor).write_request(read.request, target)
         except UnsupportedFeature as refusal:
             self.param = codec.field_of(refusal.param or "", body)

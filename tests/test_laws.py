@@ -76,7 +76,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("nexus.cancel", "nexus.upstream", "nexus.call", "nexus.bridge"),
     ("nexus.protocols",),
     ("nexus.registry", "nexus.settings", "nexus.header_rules"),
-    ("nexus.limits",),
+    ("nexus.limits", "nexus.response_store"),
     (
         "nexus.clock",
         "nexus.http_head",

@@ -14,7 +14,7 @@ from typing import Self
 from nexus.auth.claims import checked, choose_group, claim_at, header_value, values_of
 from nexus.auth.credentials import OWN, Credential, HeaderLines, credential_in
 from nexus.auth.fetching import JwksSource
-from nexus.auth.identity import Identity, Source, Unidentified
+from nexus.auth.identity import Identity, Source, Unidentified, joined
 from nexus.auth.jwks import require_pyjwt
 from nexus.auth.keys import KeyRing, is_expired
 from nexus.auth.refresher import Refresher
@@ -94,6 +94,7 @@ class Gate:
             models=proof.key[1].models if proof.key is not None else None,
             source=proof.source,
             key=proof.key[0] if proof.key is not None else None,
+            owner=_owner(proof, client_id),
             carriers=proof.carriers,
         )
 
@@ -138,6 +139,20 @@ class Gate:
         if source.jwt_claim is not None:
             return InvalidRequest("the token has no claim that says which client is calling")
         return Unidentified("a gateway key is needed here", sent=False)
+
+
+def _owner(proof: _Proof, client_id: str | None) -> str | None:
+    """By what was proved, and the id that a proxy tells where that is how callers are told apart."""
+    told = [] if client_id is None else [client_id]
+    match proof.source:
+        case "open":
+            return joined("open", *told) if told else ""
+        case "key" if proof.key is not None:
+            return joined("key", proof.key[0], *told)
+        case _:
+            issuer, subject = (claim_at(proof.claims or {}, name) for name in ("iss", "sub"))
+            known = isinstance(subject, str) and subject
+            return joined("token", str(issuer), str(subject), *told) if known else None
 
 
 def _values(source: IdSource, proof: _Proof, headers: HeaderLines, of_key: str | None) -> list[str]:

@@ -19,8 +19,9 @@ Source = Literal["open", "key", "token"]
 class Identity:
     """``client_id`` and ``group`` are None where nobody is told apart; ``models`` is None where all are allowed.
 
-    ``key`` names the gateway key, where it was one. ``carriers`` are the headers that the credential came in, which
-    must never travel to a vendor.
+    ``key`` names the gateway key, where it was one. ``owner`` is whose a kept answer is, even where limits tell
+    nobody apart: "" for all at an open gateway, None where nobody can say. ``carriers`` are the headers that the
+    credential came in, which must never travel to a vendor.
     """
 
     client_id: str | None
@@ -28,6 +29,7 @@ class Identity:
     models: tuple[str, ...] | None
     source: Source
     key: str | None
+    owner: str | None
     carriers: frozenset[str]
 
     @property

@@ -6,18 +6,21 @@ script sent again. Where a node fails, what was learned of the cluster is forgot
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import threading
 from collections.abc import Sequence
 from typing import Any
 
 from nexus.limits.redis_client import connect, errors, place, slot_of
-from nexus.limits.script import RESERVE, SETTLE
 from nexus.settings.limits import RedisStorage
 
 MOST_MOVES = 3
 
-_SHA = {script: hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest() for script in (RESERVE, SETTLE)}
+
+@functools.cache
+def _sha(script: str) -> str:
+    return hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
 
 
 class Nodes:
@@ -55,7 +58,7 @@ class Nodes:
     def _evaluate(self, node: str, script: str, keys: Sequence[str], arguments: Sequence[object]) -> Any:
         client = self._clients[node]
         try:
-            return client.evalsha(_SHA[script], len(keys), *keys, *arguments)
+            return client.evalsha(_sha(script), len(keys), *keys, *arguments)
         except self._errors.unknown_script:
             return client.eval(script, len(keys), *keys, *arguments)
 

@@ -90,6 +90,14 @@ class Dialect(ABC):
     stored_paths: ClassVar[str | None] = None
     """A pattern, without groups, of the paths of what vendors keep: requests that name no model and pass untouched."""
 
+    def kept_id(self, path: str) -> str | None:
+        """The id of the answer that a path of ``stored_paths`` is about, where the gateway itself may keep it."""
+        return None
+
+    def read_kept(self, record: Mapping[str, Json], method: str, path: str) -> dict[str, Json]:
+        """The reply about an answer that the gateway keeps. Raises ClientError for what cannot be done with it."""
+        raise NotImplementedError
+
     ping: ClassVar[bytes]
     """What the gateway sends into a silent stream; a comment line in it tells it from a vendor's ping.
 

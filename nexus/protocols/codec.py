@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,12 +36,20 @@ class Target:
     quirks: frozenset[str] = frozenset()
 
 
+Find = Callable[[Collection[str]], Mapping[str, Mapping[str, Json]]]
+"""Finds records of earlier answers by their ids, those that are kept."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReadRequest:
-    """A client's request in neutral form; ``dropped`` names the wire fields that the neutral form has no place for."""
+    """A client's request in neutral form; ``dropped`` names the wire fields that the neutral form has no place for.
+
+    ``kept`` is the request's share of the record that its answer is kept in, None where it is not to be kept.
+    """
 
     request: Request
     dropped: tuple[str, ...] = ()
+    kept: dict[str, Json] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,17 @@ from nexus.call import Call
 from nexus.conversation import Request, Response
 from nexus.errors import Rejected
 from nexus.events import Event
-from nexus.protocols.codec import Disposition, Numbered, ReadRequest, ReadResponse, Target, Written
+from nexus.protocols.codec import Disposition, Find, Numbered, ReadRequest, ReadResponse, Target, Written
 from nexus.wire import Json, mapping
 
 
 class StreamWriter(Protocol):
     """Neutral events to a client's bytes."""
+
+    @property
+    def whole(self) -> Mapping[str, Json] | None:
+        """The answer as the client may refer to it, once it is whole."""
+        ...
 
     def write(self, event: Event) -> bytes: ...
 
@@ -48,6 +53,12 @@ class MakeWriter(Protocol):
     ) -> StreamWriter: ...
 
 
+class ReadClientRequest(Protocol):
+    """``find`` finds earlier answers, where the dialect can refer to them and any are kept."""
+
+    def __call__(self, document: Mapping[str, Json], find: Find | None = None) -> ReadRequest: ...
+
+
 class WriteResponse(Protocol):
     def __call__(
         self, response: Response, *, created: int, request: Request | None = None, now: Callable[[], int] | None = None
@@ -68,7 +79,7 @@ class Origin:
 class ClientCodec:
     """The side that faces clients."""
 
-    read_request: Callable[[Mapping[str, Json]], ReadRequest]
+    read_request: ReadClientRequest
     write_response: WriteResponse
     stream_writer: MakeWriter
     fields: Mapping[str, Disposition]
@@ -132,8 +143,9 @@ class VendorCodec:
 
 @functools.cache
 def client(dialect: str) -> ClientCodec:
+    read = _module(dialect, "request").read_request
     return ClientCodec(
-        read_request=_module(dialect, "request").read_request,
+        read_request=read if dialect in _REFERRING else lambda document, find=None: read(document),
         write_response=_module(dialect, "response").write_response,
         stream_writer=_module(dialect, "stream").StreamWriter,
         fields=_module(dialect, "fields").READS,
@@ -145,8 +157,13 @@ def client(dialect: str) -> ClientCodec:
 def reading(call: Call) -> ReadRequest:
     """What the client asks for, read once however often it is needed: it never changes. Raises ClientError."""
     if call.reading is None:
-        call.reading = client(call.dialect).read_request(call.document)
+        find = None if call.answers is None else call.answers.find
+        call.reading = client(call.dialect).read_request(call.document, find)
     return call.reading
+
+
+_REFERRING = frozenset({"responses"})
+"""Dialects whose requests may refer to earlier answers."""
 
 
 @functools.cache

@@ -29,6 +29,9 @@ from nexus.gateway import Gateway
 from nexus.limits.redis_client import MissingRedis
 from nexus.limits.stores import make_store
 from nexus.provider import Provider
+from nexus.response_store.responses import answers_of
+from nexus.response_store.responses import make_store as make_response_store
+from nexus.response_store.store import Store as ResponseStore
 from nexus.routing import Routes
 from nexus.server.app import make_app
 from nexus.server.guards import Guards, TlsError, tls_context
@@ -67,6 +70,7 @@ class Running:
     server: HTTPServer
     providers: list[Provider]
     reaper: PeriodicCallback
+    answers: ResponseStore | None
 
     async def stop(self) -> None:
         """Accepts nothing more, lets calls end, ends the rest."""
@@ -77,6 +81,8 @@ class Running:
         for provider in self.providers:
             provider.close()
         self.house.gateway.spending.store.close()
+        if self.answers is not None:
+            self.answers.close()
 
 
 def start(settings: Settings, sockets: list[socket.socket]) -> Running:
@@ -90,7 +96,9 @@ def start(settings: Settings, sockets: list[socket.socket]) -> Running:
     tables = settings.llm.providers.items() if settings.llm.enabled else ()
     providers = [registry.load(table.type)(name, table) for name, table in tables]
     spending = Spending(own.rate_limits, store)
-    house = House(settings, Gateway(Routes(providers), spending), Workers(own.worker_threads), guards)
+    kept = make_response_store(own.response_store, own.rate_limits.storage)
+    answers = partial(answers_of, store=kept, most=own.max_body_size)
+    house = House(settings, Gateway(Routes(providers), spending, answers), Workers(own.worker_threads), guards)
     server = HTTPServer(make_app(house), ssl_options=context, idle_connection_timeout=settings.server.client_timeout)
     server.add_sockets(sockets)
     if store.blocks:
@@ -98,7 +106,7 @@ def start(settings: Settings, sockets: list[socket.socket]) -> Running:
         house.workers.start(store.ping)
     reaper = PeriodicCallback(partial(_reap, providers), REAP * 1000)
     reaper.start()
-    return Running(house, server, providers, reaper)
+    return Running(house, server, providers, reaper, kept)
 
 
 REAP = 10.0

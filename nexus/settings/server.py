@@ -37,6 +37,28 @@ class HealthSettings(Table):
     """Where."""
 
 
+class ResponseStoreSettings(Table):
+    """``[server.response_store]``: translated answers that Responses clients may refer to by id."""
+
+    enabled: bool = True
+    """Whether any are kept; an answer whose request says ``store: false`` is not."""
+
+    time_to_live: PositiveDuration = 86_400.0
+    """How long after its last use one is forgotten."""
+
+    max_size: Size = 64 * 2**20
+    """Bytes of all together, packed; what was not used for longest goes first."""
+
+    max_size_per_caller: Size = 16 * 2**20
+    """Bytes of each caller, or of each address where callers are not told apart."""
+
+    @model_validator(mode="after")
+    def _sizes_in_order(self) -> Self:
+        if self.max_size < self.max_size_per_caller:
+            fail_at((("max_size_per_caller",), "is more than max_size"))
+        return self
+
+
 class ServerSettings(Table):
     """How Nexus listens and how long it waits."""
 
@@ -75,6 +97,9 @@ class ServerSettings(Table):
 
     rate_limits: RequestLimits = RequestLimits()
     """How many calls may come, and where all limits are counted."""
+
+    response_store: ResponseStoreSettings = ResponseStoreSettings()
+    """Translated answers that clients may refer to; kept where limits are counted."""
 
     client_ip: ClientIpSettings = ClientIpSettings()
     """Which headers of a proxy in front are believed."""

@@ -20,8 +20,15 @@ from tests.auth.kit import ALICE, BOB, lines, tables
 
 
 def identity(**values: Any) -> Identity:
-    blank: dict[str, Any] = {"client_id": None, "group": None, "models": None, "source": "open", "key": None}
-    return Identity(**{**blank, "carriers": frozenset(), **values})
+    blank: dict[str, Any] = {
+        "client_id": None,
+        "group": None,
+        "models": None,
+        "source": "open",
+        "key": None,
+        "owner": "",
+    }
+    return Identity(**{**blank, "owner": "", "carriers": frozenset(), **values})
 
 
 def test_an_identity_has_no_defaults() -> None:

@@ -229,7 +229,9 @@ def call(client: str, *, stream: bool) -> Call:
         id="req_1",
         dialect=client,
         caller="test",
-        identity=Identity(client_id=None, group=None, models=None, source="open", key=None, carriers=frozenset()),
+        identity=Identity(
+            client_id=None, group=None, models=None, source="open", key=None, owner="", carriers=frozenset()
+        ),
         headers={},
         query="",
         body=b"",

@@ -70,7 +70,7 @@ def settings(tmp_path: Path) -> Settings:
     return load(file, {})
 
 
-IDENTITY = Identity("alice", None, None, "key", "alice", frozenset(SENT))
+IDENTITY = Identity("alice", None, None, "key", "alice", "key:alice", frozenset(SENT))
 
 
 def call() -> Call:

@@ -42,6 +42,9 @@ class StreamWriter:
     A custom tool's input is JSON until it is whole, and told then.
     """
 
+    whole = None
+    """Nobody can refer to an answer of this dialect."""
+
     def __init__(
         self,
         *,

@@ -45,6 +45,9 @@ _DELTA = {
 class StreamWriter:
     """``include_usage`` changes nothing: this dialect always tells. ``request`` knows the members of toolsets."""
 
+    whole = None
+    """Nobody can refer to an answer of this dialect."""
+
     def __init__(
         self,
         *,

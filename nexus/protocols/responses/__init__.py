@@ -8,18 +8,23 @@ life. Sources: OpenAI's API reference and the types of its Python SDK; openai/co
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import ClassVar
 
 from nexus.call import Tap
-from nexus.errors import NexusError
+from nexus.errors import NexusError, UnsupportedFeature
 from nexus.protocols import openai_models
 from nexus.protocols.base import BrokenStream, Dialect, Edited, ModelCard, require
 from nexus.protocols.responses import errors
+from nexus.protocols.responses.earlier import stored_answer
 from nexus.protocols.responses.passthrough import ResponsesPassthrough, edit_request
 from nexus.protocols.sse import frame
 from nexus.upstream import Action
 from nexus.wire import Json, encode
+
+_KEPT = re.compile(r"/responses/(resp_[0-9a-f]{32})(?:/cancel|/input_items)?")
+"""Paths of answers with ids of our own making."""
 
 
 class Responses(Dialect):
@@ -49,6 +54,18 @@ class Responses(Dialect):
     def stored(self) -> ResponsesPassthrough:
         # What it cost was booked when it was made.
         return ResponsesPassthrough(None, Tap())
+
+    def kept_id(self, path: str) -> str | None:
+        found = _KEPT.fullmatch(path)
+        return found.group(1) if found else None
+
+    def read_kept(self, record: Mapping[str, Json], method: str, path: str) -> dict[str, Json]:
+        answer = stored_answer(record)
+        if path.endswith(("/cancel", "/input_items")):
+            raise UnsupportedFeature("of an answer that was translated, only itself can be fetched and deleted")
+        if method == "DELETE":
+            return {"id": answer.get("id"), "object": "response", "deleted": True}
+        return dict(answer)
 
     def keepalive(self, headers: Mapping[str, str], events: int) -> bytes:
         if not is_codex(headers):

@@ -46,6 +46,7 @@ class Composer:
         self.response = write_shell(response_id, model, created, request)
         self._now = now or (lambda: created)
         self.output: list[Json] = []
+        self.complete = False
         self._stem = response_id.removeprefix("resp_")
         self._names = Names(request)
         self._current: tuple[PartStart, ItemComposer] | None = None
@@ -132,6 +133,7 @@ class Composer:
         return told
 
     def _finish(self, event: ResponseEnd) -> list[Told]:
+        self.complete = True
         self.response |= write_stop(event.stop, refused=self._refused)
         told = self._release(whole=self.response["status"] == "completed")
         if self.response["status"] == "completed":

@@ -13,7 +13,14 @@ from collections.abc import Mapping
 from nexus.protocols.codec import Disposition, carried, converted, dropped, refused
 from nexus.wire import Json
 
-_STATELESS = "nothing is stored on the way to another vendor; send the whole conversation in `input`"
+STATELESS = (
+    "nothing is stored on the way to another vendor (server.response_store is off); send `store: false`, and the whole "
+    "conversation in `input`"
+)
+NEED_STORE = ("previous_response_id", "store")
+"""What is refused where no answers are kept."""
+
+_CONVERSATION = "conversations live at OpenAI; send the whole conversation in `input`"
 
 READS: Mapping[str, Disposition] = {
     "input": converted(
@@ -30,7 +37,7 @@ READS: Mapping[str, Disposition] = {
     "background_options": dropped("nothing runs in the background"),
     "client_metadata": dropped("Codex's notes for OpenAI's own servers"),
     "context_management": dropped("the history is sent whole"),
-    "conversation": refused(_STATELESS),
+    "conversation": refused(_CONVERSATION),
     "image": dropped("compression of images inside OpenAI"),
     "frequency_penalty": carried("frequency_penalty", "-2 to 2; Open Responses has it, OpenAI has not"),
     "include": converted("", "reasoning.encrypted_content is always included; any other is dropped by its name"),
@@ -39,7 +46,10 @@ READS: Mapping[str, Disposition] = {
     "metadata": carried("metadata"),
     "moderation": refused("moderation results have no place in a translated answer; leave the field out"),
     "parallel_tool_calls": carried("parallel_tools"),
-    "previous_response_id": refused(_STATELESS),
+    "previous_response_id": converted(
+        "messages",
+        "the conversation up to an answer that was translated, while the response store has it; else refused",
+    ),
     "prompt": refused("a prompt stored at OpenAI cannot be used with another vendor; send its text"),
     "presence_penalty": carried("presence_penalty", "-2 to 2; Open Responses has it, OpenAI has not"),
     "prompt_cache_key": carried("prompt_cache_key"),
@@ -48,7 +58,7 @@ READS: Mapping[str, Disposition] = {
     "reasoning": converted("thinking", "effort none turns it off; `visible` when a summary is asked for"),
     "safety_identifier": carried("safety_identifier"),
     "service_tier": carried("service_tier"),
-    "store": refused(_STATELESS + " and `store: false`, or leave `store` out"),
+    "store": converted("", "false keeps nothing; else the answer is kept while the response store has room and time"),
     "stream": carried("stream"),
     "stream_options": dropped("deltas are not obfuscated; usage is always told"),
     "temperature": carried("temperature", "0 to 2, never scaled: a writer with a smaller range refuses"),

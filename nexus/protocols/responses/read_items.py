@@ -19,6 +19,7 @@ from nexus.protocols.custom_tools import write_input
 from nexus.protocols.responses import parts as content
 from nexus.protocols.responses.checks import Drops, a_name
 from nexus.protocols.responses.client_tools import CALLS, OUTPUTS, write_arguments
+from nexus.protocols.responses.earlier import NOTHING, Earlier, is_reference
 from nexus.protocols.responses.seals import HERE, NEXT, read_carrier, read_reasoning, read_vendors
 from nexus.protocols.responses.tools import SEARCH, ToolsReader, qualify, write_found
 from nexus.wire import Json, encode
@@ -42,7 +43,7 @@ _DROPPED = frozenset({"web_search_call"})
 class ItemsReader:
     """Feed it items in order, then take ``system`` and ``finish()``."""
 
-    def __init__(self, drops: Drops, tools: ToolsReader) -> None:
+    def __init__(self, drops: Drops, tools: ToolsReader, earlier: Earlier = NOTHING) -> None:
         self.system: list[Text] = []
         self._messages: list[Message] = []
         self._made: list[Part] = []
@@ -51,16 +52,22 @@ class ItemsReader:
         self._ours = True
         self._drops = drops
         self._tools = tools
+        self._earlier = earlier
 
     def read(self, value: Json) -> None:
         if isinstance(value, str):
             self._put("user", [Text(value)] if value else [])
             return
         for at, entry in enumerate(an_array(value, "input")):
-            item = an_object(entry, f"input.{at}")
+            path = f"input.{at}"
+            item = an_object(entry, path)
+            if value is not self._earlier.before and self._earlier.repeats(item):
+                continue
+            if is_reference(item):
+                item = self._earlier.item(a_name(item, "id", path), path)
             kind = item.get("type")
             # The short form of a message has no type.
-            self._read_item("message" if kind is None and "role" in item else kind, item, f"input.{at}")
+            self._read_item("message" if kind is None and "role" in item else kind, item, path)
 
     def read_answer(self, items: Sequence[Body]) -> None:
         """A vendor's items, which the caller knows to be readable."""

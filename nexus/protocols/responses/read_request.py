@@ -13,9 +13,10 @@ from typing import get_args
 from nexus.conversation import Effort, OutputFormat, Request, Text, Thinking
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.checks import Body, a_string, an_array, an_object, maybe_bool, maybe_string, wrong
-from nexus.protocols.codec import ReadRequest
+from nexus.protocols.codec import Find, ReadRequest
 from nexus.protocols.responses.checks import Drops, a_name, maybe_number, maybe_whole
-from nexus.protocols.responses.fields import READS, SAYS_NOTHING
+from nexus.protocols.responses.earlier import Earlier
+from nexus.protocols.responses.fields import NEED_STORE, READS, SAYS_NOTHING, STATELESS
 from nexus.protocols.responses.read_items import ItemsReader
 from nexus.protocols.responses.tools import ToolsReader, read_choice
 
@@ -23,17 +24,19 @@ _EFFORTS: Mapping[str, Effort] = {effort: effort for effort in get_args(Effort)}
 _INCLUDED = "reasoning.encrypted_content"
 
 
-def read_request(body: Body) -> ReadRequest:
+def read_request(body: Body, find: Find | None = None) -> ReadRequest:
     """Raises InvalidRequest and UnsupportedFeature with the path in ``param``."""
     drops = Drops()
-    _go_by_table(body, drops)
+    _go_by_table(body, drops, keeps=find is not None)
+    earlier = Earlier(body, find)
     _read_include(body, drops)
     reader = ToolsReader(drops)
     reader.read(body.get("tools"), "tools")
-    items = ItemsReader(drops, reader)
-    if body.get("input") is None:
+    items = ItemsReader(drops, reader, earlier)
+    if body.get("input") is None and not earlier.before:
         raise InvalidRequest("input: field required", param="input")
-    items.read(body["input"])
+    items.read(earlier.before)
+    items.read(body.get("input") or [])
     messages = items.finish()
     choice, tools = read_choice(body.get("tool_choice"), reader, drops)
     instructions = maybe_string(body, "instructions")
@@ -60,14 +63,16 @@ def read_request(body: Body) -> ReadRequest:
         stream=stream,
         include_usage=stream,
     )
-    return ReadRequest(request, drops.names)
+    return ReadRequest(request, drops.names, earlier.kept(body))
 
 
-def _go_by_table(body: Body, drops: Drops) -> None:
+def _go_by_table(body: Body, drops: Drops, *, keeps: bool) -> None:
     for name, value in body.items():
         if value is None or value is False or value in ([], {}) or value in SAYS_NOTHING.get(name, ()):
             continue
         disposition = READS.get(name)
+        if name in NEED_STORE and not keeps:
+            raise UnsupportedFeature(f"{name}: {STATELESS}", param=name)
         if disposition is None or disposition.kind == "dropped":
             drops.add(name)
         elif disposition.kind == "refused":

@@ -7,14 +7,14 @@ an item that was cut must not be announced done (items.py). Source: openai.types
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from nexus.conversation import Request
 from nexus.events import Event
 from nexus.protocols.responses.compose import Composer
 from nexus.protocols.responses.items import Told
 from nexus.protocols.sse import frame
-from nexus.wire import encode
+from nexus.wire import Json, encode
 
 
 class StreamWriter:
@@ -32,6 +32,11 @@ class StreamWriter:
     ) -> None:
         self._composer = Composer(model=model, response_id=response_id, created=created, request=request, now=now)
         self._number = 0
+
+    @property
+    def whole(self) -> Mapping[str, Json] | None:
+        """The answer, once it is whole."""
+        return self._composer.response if self._composer.complete else None
 
     def write(self, event: Event) -> bytes:
         return b"".join(map(self._frame, self._composer.add(event)))

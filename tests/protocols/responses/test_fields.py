@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
@@ -65,7 +66,13 @@ SENT: dict[str, Any] = {
     "frequency_penalty": -0.5,
     "safety_identifier": "s",
     "prompt_cache_key": "k",
+    "previous_response_id": "resp_1",
 }
+
+
+def find(ids: Collection[str]) -> dict[str, Mapping[str, Any]]:
+    """An earlier answer."""
+    return {id: {"answer": {"output": []}, "input": "Before", "previous": None} for id in ids}
 
 
 @pytest.mark.parametrize("name", READS)
@@ -78,7 +85,7 @@ def test_reads_is_exact(name: str) -> None:
         assert refusal.value.param == name
         assert read_request(PLAIN_BODY | {name: None}).dropped == ()
         return
-    read = read_request(body)
+    read = read_request(body, find)
     assert read.dropped == ((name,) if disposition.kind == "dropped" else ())
     plain = read_request(PLAIN_BODY).request
     changed = {

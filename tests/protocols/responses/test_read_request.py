@@ -253,11 +253,10 @@ def test_a_web_search_of_an_earlier_answer_is_dropped_by_name() -> None:
 @pytest.mark.parametrize(
     ("refused", "param", "named"),
     [
-        ({"input": [{"type": "item_reference", "id": "x"}]}, "input.0", "item_reference"),
         ({"input": [{"type": "code_interpreter_call", "id": "x"}]}, "input.0", "code_interpreter_call"),
         ({"input": [{"type": "compaction", "encrypted_content": "x"}]}, "input.0", "compaction"),
         ({"input": [{"type": "future"}]}, "input.0", "future"),
-        ({"input": [{"id": "x"}]}, "input.0", "None"),
+        ({"input": [{"name": "x"}]}, "input.0", "None"),
         ({"input": [{"role": "user", "content": [{"type": "future"}]}]}, "input.0.content.0", "future"),
         (
             {"input": [{"role": "user", "content": [{"type": "input_image", "file_id": "f"}]}]},
@@ -267,7 +266,8 @@ def test_a_web_search_of_an_earlier_answer_is_dropped_by_name() -> None:
         ({"tools": [{"type": "file_search", "vector_store_ids": []}]}, "tools.0", "file_search"),
         ({"tools": [{"type": "mcp", "server_label": "x"}]}, "tools.0", "mcp"),
         ({"tools": [{"type": "web_search"}], "tool_choice": {"type": "web_search_preview"}}, "tool_choice", "web_sea"),
-        ({"previous_response_id": "resp_1"}, "previous_response_id", "whole conversation"),
+        ({"previous_response_id": "resp_1"}, "previous_response_id", "store: false"),
+        ({"store": True}, "store", "response_store"),
         ({"conversation": "conv_1"}, "conversation", "whole conversation"),
         ({"prompt": {"id": "x"}}, "prompt", "text"),
     ],

@@ -1,0 +1,122 @@
+"""Earlier answers that a request refers to: single items of them, or the conversation up to one.
+
+Law: what a record holds is known here and nowhere else: ``answer``, the whole response object; ``previous``, the answer
+that its request went on from; and ``input``, what that request added, where the client does not keep it itself: who
+refers to single items sends the whole conversation every time. An item's id holds that of its answer. Sources: OpenAI's
+guide to conversation state; vercel/ai, convert-to-openai-responses-input.ts, which refers to the text and the reasoning
+of earlier turns and repeats their calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from nexus.errors import InvalidRequest
+from nexus.protocols.checks import Body, maybe_string
+from nexus.protocols.codec import Find
+from nexus.wire import Json, mapping, sequence, text
+
+LONGEST_CHAIN = 1000
+"""Answers that a conversation may go back."""
+
+_CURE = "it was never given to you here, or was forgotten; send `store: false` and the items themselves"
+_CALLS = ("function_call", "custom_tool_call")
+
+
+def is_reference(item: Body) -> bool:
+    """Its type may be left out."""
+    kind = item.get("type")
+    return kind == "item_reference" or (kind is None and item.keys() <= {"id", "type"} and text(item.get("id")) != "")
+
+
+class Earlier:
+    """What a request's references lead to. ``find`` is None where nothing is kept."""
+
+    def __init__(self, body: Body, find: Find | None) -> None:
+        self._find = find
+        self._records: dict[str, Body] = {}
+        self._items: dict[str, Body] = {}
+        self._previous = maybe_string(body, "previous_response_id") or ""
+        self.before: list[Json] = list(self._conversation()) if self._previous else []
+        self._known = {text(item.get("id")) for item in map(mapping, self.before)} - {""}
+        self._calls = {text(item.get("call_id")) for item in map(mapping, self.before) if item.get("type") in _CALLS}
+        self._read_items(body)
+
+    def item(self, id: str, path: str) -> Body:
+        """What a reference stands for. Raises InvalidRequest."""
+        if self._find is None:
+            raise InvalidRequest(
+                f"{path}: no items are kept here (server.response_store), so that none can be referred to by its id; "
+                "send `store: false` and the items themselves",
+                param=path,
+            )
+        if id not in self._items:
+            raise InvalidRequest(f"{path}: the item {id[:100]} cannot be found: {_CURE}", param=path)
+        return self._items[id]
+
+    def repeats(self, item: Body) -> bool:
+        """Whether an item says again what the conversation before it holds."""
+        if is_reference(item):
+            return item.get("id") in self._known
+        return item.get("type") in _CALLS and item.get("call_id") in self._calls
+
+    def kept(self, body: Body) -> dict[str, Json] | None:
+        """The request's share of a record; None where its answer is not to be kept."""
+        if body.get("store") is False or self._find is None:
+            return None
+        items = body.get("input")
+        if not isinstance(items, list):
+            return {"input": items, "previous": self._previous or None}
+        refers = any(is_reference(mapping(item)) for item in items)
+        if refers and not self._previous:
+            return {"previous": None}
+        added = (item for item in items if not self.repeats(mapping(item)))
+        whole = [self._items[item["id"]] if is_reference(mapping(item)) else item for item in added]
+        return {"input": whole, "previous": self._previous or None}
+
+    def _conversation(self) -> Iterator[Json]:
+        """All items up to the previous answer. Raises InvalidRequest."""
+        chain: list[Body] = []
+        id: str | None = self._previous
+        while id:
+            record = self._record(id)
+            if record is None or "input" not in record or len(chain) == LONGEST_CHAIN:
+                raise InvalidRequest(
+                    f"previous_response_id: the conversation of {self._previous[:100]} cannot be found: {_CURE}",
+                    param="previous_response_id",
+                )
+            chain.append(record)
+            id = text(record.get("previous"))
+        for record in reversed(chain):
+            asked = record["input"]
+            yield from ([{"role": "user", "content": asked}] if isinstance(asked, str) else sequence(asked))
+            yield from sequence(mapping(record.get("answer")).get("output"))
+
+    def _record(self, id: str) -> Body | None:
+        if id not in self._records and self._find is not None:
+            self._records |= self._find([id])
+        return self._records.get(id)
+
+    def _read_items(self, body: Body) -> None:
+        items = map(mapping, sequence(body.get("input")))
+        wanted = {text(item.get("id")) for item in items if is_reference(item)}
+        answers = {answer for id in wanted if (answer := _answer_of(id))} - self._records.keys()
+        if answers and self._find is not None:
+            self._records |= self._find(answers)
+        for record in self._records.values():
+            for item in map(mapping, sequence(mapping(record.get("answer")).get("output"))):
+                self._items[text(item.get("id"))] = item
+
+
+def _answer_of(item_id: str) -> str:
+    """The id of the answer whose item has this id, as items.py makes them; "" for another one."""
+    stem = item_id.partition("_")[2].rpartition("_")[0]
+    return f"resp_{stem}" if stem else ""
+
+
+NOTHING = Earlier({}, None)
+
+
+def stored_answer(record: Body) -> Mapping[str, Json]:
+    """As a client fetches it."""
+    return mapping(record.get("answer"))

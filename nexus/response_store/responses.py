@@ -1,0 +1,73 @@
+"""What one call may ask of earlier answers, and where its own one is kept.
+
+Law: never raises because an answer could not be kept. What is read for one call is bounded like a request's body, since
+stored answers are packed: few bytes may hold many.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from nexus.call import Call
+from nexus.errors import RequestTooLarge
+from nexus.limits.calls import network_of
+from nexus.response_store.local import LocalStore
+from nexus.response_store.store import Bounds, Owner, Store
+from nexus.settings.limits import RedisStorage, Storage
+from nexus.settings.server import ResponseStoreSettings
+from nexus.wire import Json, decode, encode, mapping
+
+_QUICK = 1
+"""zlib's level: a fifth of the bytes at 100 MB a second."""
+
+
+def make_store(settings: ResponseStoreSettings, storage: Storage) -> Store | None:
+    """Where limits are counted, answers are kept; None where they are not. Raises MissingRedis."""
+    if not settings.enabled:
+        return None
+    bounds = Bounds(settings.max_size, settings.max_size_per_caller, settings.time_to_live)
+    if isinstance(storage, RedisStorage):
+        from nexus.response_store.shared import SharedStore
+
+        return SharedStore(storage, bounds)
+    return LocalStore(bounds)
+
+
+@dataclass(slots=True)
+class Answers:
+    """The earlier answers of one call's owner. ``left`` is how many bytes the call may still read."""
+
+    store: Store
+    owner: Owner
+    left: int
+
+    def find(self, ids: Collection[str]) -> dict[str, Mapping[str, Json]]:
+        """Raises RequestTooLarge, and Overloaded where the store cannot be asked."""
+        keys = {self.owner.key(id): id for id in ids}
+        found = self.store.find(keys) if keys else {}
+        return {keys[key]: mapping(decode(self._unpack(data))) for key, data in found.items()}
+
+    def keep(self, id: str, record: Mapping[str, Json]) -> None:
+        self.store.keep(self.owner.key(id), self.owner.account, zlib.compress(encode(record), _QUICK))
+
+    def forget(self, id: str) -> bool:
+        return self.store.forget(self.owner.key(id))
+
+    def _unpack(self, data: bytes) -> bytes:
+        unpacker = zlib.decompressobj()
+        raw = unpacker.decompress(data, self.left + 1)
+        self.left -= len(raw)
+        if self.left < 0:
+            raise RequestTooLarge("the earlier answers that this request refers to are too long together")
+        return raw
+
+
+def answers_of(call: Call, store: Store | None, most: int) -> Answers | None:
+    """None where nothing is kept, or nobody knows whose it would be."""
+    name = call.identity.owner
+    if store is None or name is None:
+        return None
+    payer = name or f"address {network_of(call.caller)}"
+    return Answers(store, Owner(name, payer), most)

@@ -1,0 +1,57 @@
+"""The interface of a store of answers, and how one answer is named in it.
+
+Law: values and an interface. A store sees bytes and names, never what is in them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """``name`` is who alone may read, ``payer`` on whose account the bytes are: on an open gateway the address."""
+
+    name: str
+    payer: str
+
+    def key(self, id: str) -> str:
+        """The name of an answer of this owner; nobody can make that of another one."""
+        return hashlib.sha256(f"{self.name}\n{id}".encode("utf-8", "surrogatepass")).hexdigest()
+
+    @property
+    def account(self) -> str:
+        return hashlib.sha256(self.payer.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """``most`` and ``most_each`` are bytes, in all and for each payer; ``seconds`` count from the last use."""
+
+    most: int
+    most_each: int
+    seconds: float
+
+
+class Store(Protocol):
+    """Keeps bytes. ``blocks`` says that calls may wait for a network and belong on a worker thread."""
+
+    @property
+    def blocks(self) -> bool: ...
+
+    def keep(self, key: str, payer: str, data: bytes) -> None:
+        """Makes room by forgetting what was not used for longest, the payer's own first. Never raises."""
+        ...
+
+    def find(self, keys: Collection[str]) -> Mapping[str, bytes]:
+        """Those that are there, which counts as a use. Raises Overloaded when it cannot look."""
+        ...
+
+    def forget(self, key: str) -> bool:
+        """Whether it was there. Raises Overloaded when it cannot look."""
+        ...
+
+    def close(self) -> None: ...

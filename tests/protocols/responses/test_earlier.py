@@ -1,0 +1,177 @@
+"""Requests that refer to earlier answers: to single items, as the AI SDK does, and to whole conversations."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import pytest
+
+from nexus.conversation import Message, Reasoning, Response, Seal, Stop, Text, ToolCall, ToolResult
+from nexus.errors import InvalidRequest
+from nexus.protocols.codec import ReadRequest
+from nexus.protocols.responses.read_request import read_request
+from nexus.protocols.responses.response import write_response
+
+HEX = "0123456789abcdef" * 2
+USER = {"role": "user", "content": "Hi"}
+CALL = ToolCall("call_1", "look", '{"at":"it"}', Seal("gemini", "sig"))
+MADE = (Reasoning("Hm.", Seal("messages", "s")), Text("Let me look."), CALL)
+OUTPUT = {"type": "function_call_output", "call_id": "call_1", "output": "seen"}
+CALL_ITEM = {"type": "function_call", "call_id": "call_1", "name": "look", "arguments": '{"at":"it"}'}
+
+
+class Kept(dict[str, Mapping[str, Any]]):
+    """A store of records that says what it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[list[str]] = []
+
+    def find(self, ids: Collection[str]) -> Mapping[str, Mapping[str, Any]]:
+        self.asked.append(sorted(ids))
+        return {id: self[id] for id in ids if id in self}
+
+    def ask(self, *items: Any, **more: Any) -> ReadRequest:
+        return read_request({"model": "m", "input": list(items), **more}, self.find)
+
+    def answer(self, read: ReadRequest, *parts: Any, id: str = HEX) -> list[dict[str, Any]]:
+        """The items of an answer, which is kept as the relay does it."""
+        stop = Stop("tool_use" if any(isinstance(part, ToolCall) for part in parts) else "end")
+        answer = write_response(Response(f"resp_{id}", "m", parts, stop), created=1, request=read.request)
+        if read.kept is not None:
+            self[f"resp_{id}"] = {"answer": answer, **read.kept}
+        output: list[dict[str, Any]] = answer["output"]
+        return output
+
+
+@pytest.fixture
+def kept() -> Kept:
+    return Kept()
+
+
+def references(items: list[dict[str, Any]], *types: str) -> list[dict[str, Any]]:
+    return [{"type": "item_reference", "id": item["id"]} for item in items if not types or item["type"] in types]
+
+
+def test_references_stand_for_the_items_with_all_that_they_carry(kept: Kept) -> None:
+    items = kept.answer(kept.ask(USER), *MADE)
+    assert [item["type"] for item in items] == ["reasoning", "message", "reasoning", "function_call"]
+    read = kept.ask(USER, *references(items), OUTPUT)
+    assert read.request.messages == (
+        Message("user", (Text("Hi"),)),
+        Message("assistant", MADE),
+        Message("user", (ToolResult("call_1", (Text("seen"),)),)),
+    )
+    assert (read.dropped, kept.asked[-1]) == ((), [f"resp_{HEX}"])
+
+
+def test_the_type_of_a_reference_may_be_left_out(kept: Kept) -> None:
+    items = kept.answer(kept.ask(USER), Text("Hello."))
+    assert kept.ask({"id": items[0]["id"]}).request.messages == (Message("assistant", (Text("Hello."),)),)
+
+
+def test_what_the_ai_sdk_sends(kept: Kept) -> None:
+    """Text and reasoning by reference, calls in full."""
+    items = kept.answer(kept.ask(USER), *MADE)
+    own = [*references(items, "message", "reasoning"), CALL_ITEM, OUTPUT]
+    assert kept.ask(USER, *own).request.messages[1] == Message("assistant", MADE)
+
+
+UNKNOWN = {
+    "of nobody": f"msg_{'f' * 32}_0",
+    "of an answer without such an item": f"msg_{HEX}_7",
+    "of OpenAI": "msg_67ccd2bed1ec8190b14f964abc0542670bb6a6b452d3795b",
+    "of no form": "x",
+}
+
+
+@pytest.mark.parametrize("id", UNKNOWN.values(), ids=UNKNOWN)
+def test_what_cannot_be_found_names_the_cure(id: str, kept: Kept) -> None:
+    kept.answer(kept.ask(USER), Text("Hello."))
+    with pytest.raises(InvalidRequest, match="store: false") as refusal:
+        kept.ask(USER, {"type": "item_reference", "id": id})
+    assert (refusal.value.param, refusal.value.status) == ("input.1", 400)
+
+
+def test_where_nothing_is_kept_the_setting_is_named() -> None:
+    with pytest.raises(InvalidRequest, match=r"server\.response_store.*store: false"):
+        read_request({"input": [{"type": "item_reference", "id": f"msg_{HEX}_0"}]})
+
+
+def test_a_conversation_goes_on_from_an_answer(kept: Kept) -> None:
+    first = kept.ask(USER, instructions="Be kind.")
+    kept.answer(first, *MADE, id="1" * 32)
+    second = kept.ask(OUTPUT, previous_response_id=f"resp_{'1' * 32}", instructions="Be brief.")
+    kept.answer(second, Text("It is seen."), id="2" * 32)
+    third = read_request({"input": "And now?", "previous_response_id": f"resp_{'2' * 32}"}, kept.find)
+    assert third.request.messages == (
+        Message("user", (Text("Hi"),)),
+        Message("assistant", MADE),
+        Message("user", (ToolResult("call_1", (Text("seen"),)),)),
+        Message("assistant", (Text("It is seen."),)),
+        Message("user", (Text("And now?"),)),
+    )
+    assert (second.request.system, third.request.system) == ((Text("Be brief."),), ())
+
+
+def test_text_alone_and_items_both_begin_a_conversation(kept: Kept) -> None:
+    kept.answer(read_request({"input": "Hi"}, kept.find), Text("Hello."))
+    read = read_request({"input": "Well?", "previous_response_id": f"resp_{HEX}"}, kept.find)
+    assert [message.role for message in read.request.messages] == ["user", "assistant", "user"]
+
+
+def test_what_is_said_again_is_said_once(kept: Kept) -> None:
+    """The AI SDK repeats calls, and refers to text, beside previous_response_id."""
+    items = kept.answer(kept.ask(USER), *MADE)
+    again = [*references(items, "message"), CALL_ITEM, OUTPUT]
+    read = kept.ask(*again, previous_response_id=f"resp_{HEX}")
+    assert [message.parts for message in read.request.messages[1:]] == [
+        MADE,
+        (ToolResult("call_1", (Text("seen"),)),),
+    ]
+    assert read.kept is not None and read.kept["input"] == [OUTPUT]
+
+
+def test_items_of_a_later_step_stay_in_a_conversation_that_goes_on(kept: Kept) -> None:
+    """Steps of one call of the AI SDK all name the same answer, and refer to what came after it."""
+    kept.answer(kept.ask(USER), Text("Hello."), id="1" * 32)
+    step = kept.answer(kept.ask(USER, previous_response_id=f"resp_{'1' * 32}"), *MADE, id="2" * 32)
+    own = [USER, *references(step, "message", "reasoning"), CALL_ITEM, OUTPUT]
+    last = kept.ask(*own, previous_response_id=f"resp_{'1' * 32}")
+    kept.answer(last, Text("Seen."), id="3" * 32)
+    read = kept.ask(USER, previous_response_id=f"resp_{'3' * 32}")
+    assert [message.role for message in read.request.messages] == [
+        *("user", "assistant", "user", "assistant", "user", "assistant", "user")
+    ]
+    assert read.request.messages[3].parts == MADE
+
+
+def test_a_client_that_refers_to_items_keeps_its_own_questions(kept: Kept) -> None:
+    items = kept.answer(kept.ask(USER), Text("Hello."), id="1" * 32)
+    read = kept.ask(USER, *references(items), USER)
+    assert read.kept == {"previous": None}
+    kept.answer(read, Text("Hello again."), id="2" * 32)
+    with pytest.raises(InvalidRequest, match="store: false") as refusal:
+        kept.ask(USER, previous_response_id=f"resp_{'2' * 32}")
+    assert refusal.value.param == "previous_response_id"
+
+
+def test_a_chain_that_lost_a_link_is_no_conversation(kept: Kept) -> None:
+    kept.answer(kept.ask(USER), Text("Hello."), id="1" * 32)
+    kept.answer(kept.ask(USER, previous_response_id=f"resp_{'1' * 32}"), Text("Hello."), id="2" * 32)
+    del kept[f"resp_{'1' * 32}"]
+    with pytest.raises(InvalidRequest, match="cannot be found"):
+        kept.ask(USER, previous_response_id=f"resp_{'2' * 32}")
+
+
+def test_a_ring_ends(kept: Kept) -> None:
+    kept["resp_a"] = {"answer": {"output": []}, "input": [], "previous": "resp_a"}
+    with pytest.raises(InvalidRequest, match="cannot be found"):
+        kept.ask(USER, previous_response_id="resp_a")
+
+
+def test_what_says_so_is_not_kept(kept: Kept) -> None:
+    assert kept.ask(USER, store=False).kept is None
+    assert kept.ask(USER, store=True).kept == kept.ask(USER).kept == {"input": [USER], "previous": None}
+    assert read_request({"input": "Hi"}).kept is None

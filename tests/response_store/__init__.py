@@ -1,0 +1,1 @@
+"""Kept answers: their stores, and what a call may ask of them."""

@@ -1,0 +1,209 @@
+"""Both stores play the same game: what is kept, what is found, and what goes when room or time is short."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from nexus.errors import Overloaded
+from nexus.response_store.local import LocalStore
+from nexus.response_store.script import OVERHEAD
+from nexus.response_store.shared import SharedStore
+from nexus.response_store.store import Bounds, Owner, Store
+from nexus.settings.limits import RedisStorage
+from tests.limits import redis_server
+
+SIZE = 1000 - OVERHEAD
+"""Of data that takes 1000 bytes."""
+
+
+@dataclass
+class Clock:
+    now: float = 1000.0
+
+    def seconds(self) -> float:
+        return self.now
+
+    def milliseconds(self) -> int:
+        return int(self.now * 1000)
+
+
+@dataclass
+class Kit:
+    make: Callable[[Bounds, Clock], Store]
+    clock: Clock = field(default_factory=Clock)
+
+    def store(self, most: int = 10_000, each: int = 10_000, seconds: float = 60) -> Store:
+        return self.make(Bounds(most, each, seconds), self.clock)
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redis_server.RedisServer]:
+    redis_server.require()
+    server = redis_server.RedisServer(tmp_path_factory.mktemp("redis"))
+    yield server
+    server.kill()
+
+
+@pytest.fixture(params=["local", "redis"])
+def kit(request: pytest.FixtureRequest) -> Iterator[Kit]:
+    if request.param == "local":
+        yield Kit(lambda bounds, clock: LocalStore(bounds, clock.seconds))
+        return
+    server: redis_server.RedisServer = request.getfixturevalue("redis")
+    server.client().flushall()
+    made: list[SharedStore] = []
+
+    def make(bounds: Bounds, clock: Clock) -> Store:
+        made.append(SharedStore(RedisStorage(type="redis", url=server.url), bounds, clock=clock.milliseconds))
+        return made[-1]
+
+    yield Kit(make)
+    for store in made:
+        store.close()
+
+
+def held(store: Store, *keys: str) -> set[str]:
+    return set(store.find(keys))
+
+
+def test_what_was_kept_is_found_by_its_name_alone(kit: Kit) -> None:
+    store = kit.store()
+    store.keep("a", "p", b"\x00one")
+    store.keep("b", "p", b"two")
+    assert store.find(["a", "b", "c"]) == {"a": b"\x00one", "b": b"two"}
+
+
+def test_the_same_name_again_is_the_newer_one_and_paid_once(kit: Kit) -> None:
+    store = kit.store(each=2500)
+    for data in (b"x" * SIZE, b"y" * SIZE, b"z" * SIZE):
+        store.keep("a", "p", data)
+    store.keep("b", "p", b"x" * SIZE)
+    assert store.find(["a", "b"]) == {"a": b"z" * SIZE, "b": b"x" * SIZE}
+
+
+def test_what_is_forgotten_is_gone(kit: Kit) -> None:
+    store = kit.store()
+    store.keep("a", "p", b"one")
+    assert (store.forget("a"), store.forget("a"), store.find(["a"])) == (True, False, {})
+
+
+def test_an_answer_ends_when_it_was_not_used_for_long(kit: Kit) -> None:
+    store = kit.store(seconds=60)
+    store.keep("used", "p", b"1")
+    store.keep("unused", "p", b"2")
+    kit.clock.now += 59
+    assert held(store, "used") == {"used"}
+    kit.clock.now += 2
+    assert held(store, "used", "unused") == {"used"}
+    kit.clock.now += 60
+    assert held(store, "used") == set()
+
+
+def test_a_payer_makes_room_at_its_own_cost_by_what_was_not_used_for_longest(kit: Kit) -> None:
+    store = kit.store(most=10_000, each=3000)
+    store.keep("other", "q", b"x" * SIZE)
+    for name in ("a", "b", "c"):
+        kit.clock.now += 1
+        store.keep(name, "p", b"x" * SIZE)
+    kit.clock.now += 1
+    assert held(store, "a") == {"a"}
+    kit.clock.now += 1
+    store.keep("d", "p", b"x" * SIZE)
+    assert held(store, "other", "a", "b", "c", "d") == {"other", "a", "c", "d"}
+
+
+def test_all_together_are_bounded_too(kit: Kit) -> None:
+    store = kit.store(most=3000, each=2000)
+    for name in ("a", "b", "c", "d"):
+        kit.clock.now += 1
+        store.keep(name, name, b"x" * SIZE)
+    assert held(store, "a", "b", "c", "d") == {"b", "c", "d"}
+
+
+def test_what_is_too_large_for_its_payer_is_not_kept_and_costs_nobody_anything(kit: Kit) -> None:
+    store = kit.store(most=5000, each=2000)
+    store.keep("a", "p", b"x" * SIZE)
+    store.keep("big", "p", b"x" * 2000)
+    assert held(store, "a", "big") == {"a"}
+
+
+def test_a_flood_leaves_no_more_than_the_bounds_and_no_trace_after_its_time(kit: Kit) -> None:
+    store = kit.store(most=20_000, each=4000)
+    for number in range(300):
+        kit.clock.now += 0.01
+        store.keep(f"a{number}", f"p{number % 40}", b"x" * (number % 700))
+    names = [f"a{number}" for number in range(300)]
+    left = store.find(names)
+    assert 0 < sum(len(data) + OVERHEAD for data in left.values()) <= 20_000
+    kit.clock.now += 61
+    assert store.find(names) == {}
+    if isinstance(store, LocalStore):
+        assert (store.size, len(store), store._payers, store._sums) == (0, 0, {}, {})
+
+
+def test_threads_do_not_disturb_one_another() -> None:
+    store = LocalStore(Bounds(50_000, 5_000, 60))
+
+    def work(name: str) -> None:
+        for number in range(500):
+            store.keep(f"{name}{number % 20}", name, b"x" * (number % 900))
+            store.find([f"{name}{number % 7}"])
+            store.forget(f"{name}{number % 11}")
+
+    threads = [threading.Thread(target=work, args=(f"p{number}",)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert store.size <= 50_000 and all(size <= 5_000 for size in store._sums.values())
+    assert store.size == sum(store._sums.values()) == sum(entry.size for entry in store._entries.values())
+
+
+def test_two_processes_share_what_is_in_redis(redis: redis_server.RedisServer) -> None:
+    redis.client().flushall()
+    storage, bounds = RedisStorage(type="redis", url=redis.url), Bounds(10_000, 10_000, 60)
+    one, other = SharedStore(storage, bounds), SharedStore(storage, bounds)
+    one.keep("a", "p", b"one")
+    assert other.find(["a"]) == {"a": b"one"} and other.forget("a") and one.find(["a"]) == {}
+    one.keep("a", "p", b"one")
+    assert all(redis.client().pttl(key) > 0 for key in redis.client().scan_iter())
+    one.close()
+    other.close()
+
+
+def test_a_lost_redis_keeps_nothing_and_says_so_to_who_looks(tmp_path: Path) -> None:
+    redis_server.require()
+    server = redis_server.RedisServer(tmp_path)
+    store = SharedStore(RedisStorage(type="redis", url=server.url), Bounds(10_000, 10_000, 60))
+    store.keep("a", "p", b"one")
+    server.kill()
+    store.keep("b", "p", b"two")
+    with pytest.raises(Overloaded):
+        store.find(["a"])
+    store.close()
+
+
+def test_redis_that_forgot_half_of_it_is_put_right(redis: redis_server.RedisServer) -> None:
+    clock = Clock()
+    for part in ("order", "sizes", "sums", "of:p"):
+        redis.client().flushall()
+        store = SharedStore(RedisStorage(type="redis", url=redis.url), Bounds(3000, 2000, 60), clock=clock.milliseconds)
+        store.keep("a", "p", b"x" * SIZE)
+        redis.client().delete(f"nexus:{{answers}}:{part}")
+        for name in ("b", "c", "d"):
+            clock.now += 1
+            store.keep(name, "p", b"x" * SIZE)
+        assert held(store, "c", "d") >= {"d"}
+        store.close()
+
+
+def test_nobody_can_make_the_key_of_another_owner() -> None:
+    alice, bob = Owner("key:alice", "key:alice"), Owner("key:bob", "key:bob")
+    assert alice.key("resp_1") != bob.key("resp_1")
+    assert Owner("", "address 1").key("resp_1") == Owner("", "address 2").key("resp_1")
+    assert Owner("", "address 1").account != Owner("", "address 2").account
