@@ -131,3 +131,8 @@ class Call:
     streamed: int = 0
     status: int | None = None
     error: NexusError | None = None
+
+    @property
+    def own_headers(self) -> dict[str, str]:
+        """The client's headers, without those that carried its credential for the gateway."""
+        return {name: self.headers[name] for name in self.headers.keys() - self.identity.carriers}

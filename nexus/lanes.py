@@ -135,9 +135,7 @@ def _attempt(call: Call, route: Route, dialect: str, body: bytes, headers: Mappi
         path=call.path,
         headers=headers,
         query=query,
-        key=route.provider.key(
-            {name: call.headers[name] for name in call.headers.keys() - call.identity.carriers}, call.dialect
-        ),
+        key=route.provider.key(call.own_headers, call.dialect),
         client=call.headers,
         withheld=call.identity.carriers,
     )

@@ -80,13 +80,17 @@ class Provider(ABC):
         ``client`` are the headers of the caller, without those that carried its credential for the gateway;
         ``dialect`` is the caller's.
         """
-        forwards = self.settings.forward_token
-        own = client.get(UPSTREAM_KEY, "").strip() if forwards else ""
-        if own:
-            return SecretStr(own)
+        own = self.own_key(client, dialect)
+        if own is not None:
+            return own
         if self.settings.api_key is None and self.settings.needs_key:
             raise AuthenticationFailed(f"provider {self.name!r} needs the caller's own key in {UPSTREAM_KEY}")
         return self.settings.api_key
+
+    def own_key(self, client: Mapping[str, str], dialect: str) -> SecretStr | None:
+        """The caller's own key for this vendor, where it is forwarded; arguments as of ``key``."""
+        own = client.get(UPSTREAM_KEY, "").strip() if self.settings.forward_token else ""
+        return SecretStr(own) if own else None
 
     def dialects_of(self, model: str, settings: ModelSettings) -> tuple[str, ...]:
         """What the vendor speaks for this model, best first."""

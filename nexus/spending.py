@@ -6,14 +6,18 @@ concluded exactly once, before the client can see the end of its answer.
 
 from __future__ import annotations
 
+import hashlib
+
+from nexus.auth.identity import joined
 from nexus.call import Call
 from nexus.errors import ClientError, NexusError
 from nexus.estimate import estimate
 from nexus.limits.admission import Ask, Limits, output_asked
 from nexus.limits.budget import Store
-from nexus.limits.calls import CallLimits
+from nexus.limits.calls import CallLimits, network_of
 from nexus.limits.rules import Subject
 from nexus.protocols import codecs
+from nexus.provider import Provider
 from nexus.settings.limits import RequestLimits
 from nexus.upstream import Action
 
@@ -51,7 +55,7 @@ class Spending:
             return
         provider = call.route.provider
         subject = Subject(
-            client=call.identity.account or "",
+            client=account_of(call, provider),
             group=call.identity.group,
             provider=provider.name,
             model=call.route.alias,
@@ -66,6 +70,20 @@ class Spending:
             call.held.finish(
                 error, head=call.streamed > 0, attempts=call.attempts, usage=call.tap.usage, streamed=call.streamed
             )
+
+
+def account_of(call: Call, provider: Provider) -> str:
+    """Whose limits a call counts against: the client id; without ``[server.client_identification]`` the gateway key's
+    name or the token's subject, else a hash of the vendor key that the caller brings and the provider forwards, else
+    the address. What one kind of name says is never taken for another kind's.
+    """
+    account = call.identity.account
+    if account is not None:
+        return account
+    own = provider.own_key(call.own_headers, call.dialect)
+    if own is not None:
+        return joined("vendor-key", hashlib.sha256(own.get_secret_value().encode()).hexdigest())
+    return joined("address", network_of(call.caller))
 
 
 def _estimated(call: Call) -> int:

@@ -37,6 +37,11 @@ ENVIRON = {
 
 ROUTES = {
     "nexus.toml": {"openai": ["gpt-5.5", "smart"], "anthropic": ["claude-sonnet-5-5", "claude-haiku-5-5"]},
+    "reference.toml": {
+        "openai": ["gpt-4", "gpt-3.5-turbo", "smart"],
+        "anthropic": ["claude-3-5-sonnet-20241022", "fast"],
+        "bedrock": ["claude"],
+    },
     "demo.toml": {"demo": ["echo", "echo-tools"]},
     "claude-code.toml": {"anthropic": ["claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5"]},
     "codex.toml": {

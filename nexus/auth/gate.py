@@ -20,7 +20,7 @@ from nexus.auth.keys import KeyRing, is_expired
 from nexus.auth.refresher import Refresher
 from nexus.auth.tokens import Claims, Pending, Tokens
 from nexus.errors import InvalidRequest
-from nexus.settings.identity import ClientIdentification, IdSource
+from nexus.settings.identity import ClientIdentification, IdSource, read_id
 from nexus.settings.keys import GatewayKey
 from nexus.settings.oauth import OAuthSettings
 
@@ -124,7 +124,7 @@ class Gate:
     def _identify(self, proof: _Proof, headers: HeaderLines) -> tuple[str | None, str | None]:
         settings = self._identification
         if not settings.enabled:
-            return None, None
+            return _name_of(proof), None
         source = settings.client_id or IdSource(jwt_claim="sub", gateway_key=True)
         ids = _values(source, proof, headers, proof.key[0] if proof.key else None)
         if not ids:
@@ -153,6 +153,17 @@ def _owner(proof: _Proof, client_id: str | None) -> str | None:
             issuer, subject = (claim_at(proof.claims or {}, name) for name in ("iss", "sub"))
             known = isinstance(subject, str) and subject
             return joined("token", str(issuer), str(subject), *told) if known else None
+
+
+def _name_of(proof: _Proof) -> str | None:
+    """Who was proved to call, where no setting says by what callers are told apart."""
+    if proof.key is not None:
+        return proof.key[0]
+    subject = proof.claims.get("sub") if proof.claims is not None else None
+    try:
+        return read_id(subject) if isinstance(subject, str) else None
+    except ValueError:
+        return None
 
 
 def _values(source: IdSource, proof: _Proof, headers: HeaderLines, of_key: str | None) -> list[str]:

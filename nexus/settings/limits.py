@@ -23,13 +23,7 @@ if TYPE_CHECKING:
 Limit = Annotated[int, Field(ge=1, le=10**12)]
 """Tokens or requests; sums of many stay exact in the floating point numbers of Redis scripts."""
 
-NO_CALLERS = """\
-limits every caller by itself, but nothing says who calls; add
-    [server.client_identification]
-    enabled = true
-    client_id.http_header = "X-Client-Id\""""
-
-NO_GROUPS = "names a group, but nothing says who is in it; add server.client_identification.group_id"
+NO_GROUPS = "names a group, but nothing says who is in it; set server.client_identification.enabled and group_id"
 
 NO_GROUP_VALUES = (
     "names a group, but no group is known; list all of them in server.client_identification.validation.group_values"
@@ -233,11 +227,8 @@ def check_limits(settings: Settings) -> tuple[Place, ...]:
     """What is wrong between limits and the rest of a whole ``Settings``, as ``fail_at`` takes it."""
     found: list[Place] = []
     who = settings.server.client_identification
-    for path, limits in _tables(settings):
+    for path, limits in limit_tables(settings):
         at = (*path, "rate_limits", "per_user")
-        if not who.enabled:
-            found.append((at, NO_CALLERS))
-            continue
         message = _groups_message(who)
         for group in limits.per_user.groups:
             if message is not None:
@@ -249,7 +240,7 @@ def check_limits(settings: Settings) -> tuple[Place, ...]:
 
 def _groups_message(who: ClientIdentification) -> str | None:
     """What is wrong with every group."""
-    if who.group_id is None:
+    if not who.enabled or who.group_id is None:
         return NO_GROUPS
     return None if who.validation.group_values else NO_GROUP_VALUES
 
@@ -259,7 +250,7 @@ def _storage(settings: Settings) -> Iterator[Place]:
         yield ("server", "rate_limits", "storage", "type"), NO_REDIS
 
 
-def _tables(settings: Settings) -> Iterator[tuple[tuple[str, ...], RateLimits]]:
+def limit_tables(settings: Settings) -> Iterator[tuple[tuple[str, ...], RateLimits]]:
     """Every ``rate_limits`` table with the path of what it limits."""
     for name, provider in settings.llm.providers.items():
         path = ("llm", "providers", name)

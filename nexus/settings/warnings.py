@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 
 from nexus.auth.identity import matches
+from nexus.settings.limits import limit_tables
 from nexus.settings.oauth import oauth_warnings
 from nexus.settings.root import Settings
 
@@ -18,6 +19,7 @@ def warnings(settings: Settings) -> tuple[str, ...]:
     return (
         *_open_to_the_network(settings),
         *_believed_headers(settings),
+        *_callers_told_apart_by_default(settings),
         *oauth_warnings(settings.server.oauth),
         *_keys_without_a_model(settings),
         *_idle_providers(settings),
@@ -43,6 +45,23 @@ def _believed_headers(settings: Settings) -> tuple[str, ...]:
     return (
         f"client ids are taken from the header {source.http_header}, which every caller can write: make sure that a "
         "proxy in front sets it",
+    )
+
+
+def _callers_told_apart_by_default(settings: Settings) -> tuple[str, ...]:
+    server = settings.server
+    if server.client_identification.enabled or not any(limit_tables(settings)) or not settings.llm.enabled:
+        return ()
+    by = (
+        "by the name of their gateway key"
+        if server.keys
+        else "by the subject of their token"
+        if server.oauth
+        else ("by the vendor key that they bring, else by their address: callers behind one address share its limits")
+    )
+    return (
+        f"rate limits per user without [server.client_identification]: callers are told apart {by}; give out keys "
+        "(nexus key new NAME), or set enabled = true there with the header that a proxy of yours sets",
     )
 
 

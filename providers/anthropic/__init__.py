@@ -69,20 +69,17 @@ class AnthropicProvider(Provider):
             self.base_url += "/v1"
 
     def key(self, client: Mapping[str, str], dialect: str) -> SecretStr | None:
-        if login := self._login(client, dialect):
-            return login
         key = super().key(client, dialect)
         if key is None:
             raise AuthenticationFailed(f"provider {self.name!r} needs the caller's own login or key")
         return key
 
-    def _login(self, client: Mapping[str, str], dialect: str) -> Login | None:
-        """The caller's login, where it is to be used; a key that was sent for the purpose comes first."""
-        if not self.settings.forward_login or dialect != "messages":
-            return None
-        if self.settings.forward_token and client.get(headers.UPSTREAM_KEY):
-            return None
-        return login_in(client)
+    def own_key(self, client: Mapping[str, str], dialect: str) -> SecretStr | None:
+        """A key that was sent for the purpose, else the login of a Messages client, where it is to be used."""
+        own = super().own_key(client, dialect)
+        if own is None and self.settings.forward_login and dialect == "messages":
+            return login_in(client)
+        return own
 
     def counts_in(self, dialect: str) -> bool:
         return dialect == "messages"

@@ -163,10 +163,10 @@ NOBODY = SimpleNamespace(enabled=False)
 ACROSS: dict[str, tuple[Any, list[tuple[tuple[str, ...], str]]]] = {
     "right": (whole(identification()), []),
     "right, with groups": (whole(identification("x", ("pro",)), groups=PRO), []),
-    "no table": (whole(NOBODY), [(PROVIDER, "[server.client_identification]")]),
-    "no table, for a model": (whole(NOBODY, model=True), [(MODEL, "enabled = true")]),
-    "switched off": (whole(NOBODY), [(PROVIDER, "client_id")]),
-    "no group_id": (whole(identification(), groups=PRO), [((*PROVIDER, "groups", "pro"), "add server.client_")]),
+    "callers told apart by default": (whole(NOBODY), []),
+    "callers told apart by default, for a model": (whole(NOBODY, model=True), []),
+    "no groups by default": (whole(NOBODY, groups=PRO), [((*PROVIDER, "groups", "pro"), "set server.client_")]),
+    "no group_id": (whole(identification(), groups=PRO), [((*PROVIDER, "groups", "pro"), "set server.client_")]),
     "no group_values": (whole(identification("x"), groups=PRO), [((*PROVIDER, "groups", "pro"), "list all of them")]),
     "unknown group": (
         whole(identification("x", ("free",)), model=True, groups=PRO),
