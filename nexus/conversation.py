@@ -2,13 +2,15 @@
 
 Law: frozen values only; nothing here knows a wire format. What cannot be expressed here cannot be translated,
 so a reader that meets such content refuses it by name, and a reader that meets such a knob reports it as dropped.
+Messages, parts and tools may say where they stood (``at``), as the client would name the place; two that differ in
+nothing else are equal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeVar
 
 from nexus.usage import Usage
 from nexus.wire import Json
@@ -52,6 +54,7 @@ class Text:
     text: str
     cache: CacheHint | None = None
     seal: Seal | None = None
+    at: str = field(default="", compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class Image:
     source: Inline | Link
     detail: str | None = None
     cache: CacheHint | None = None
+    at: str = field(default="", compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +73,13 @@ class Document:
     title: str | None = None
     context: str | None = None
     cache: CacheHint | None = None
+    at: str = field(default="", compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Audio:
     source: Inline
+    at: str = field(default="", compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,7 @@ class Reasoning:
     text: str
     seal: Seal | None = None
     redacted: bool = False
+    at: str = field(default="", compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +101,7 @@ class ToolCall:
     arguments: str
     seal: Seal | None = None
     cache: CacheHint | None = None
+    at: str = field(default="", compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +112,7 @@ class ToolResult:
     parts: tuple[Text | Image | Document, ...] = ()
     is_error: bool = False
     cache: CacheHint | None = None
+    at: str = field(default="", compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +120,17 @@ class Refusal:
     """The model's own words for declining, where the dialect tells them from content."""
 
     text: str
+    at: str = field(default="", compare=False, repr=False, kw_only=True)
 
 
 Part = Text | Image | Document | Audio | Reasoning | ToolCall | ToolResult | Refusal
+
+P = TypeVar("P", bound=Part)
+
+
+def placed(part: P, at: str) -> P:
+    """The part, which stood there."""
+    return replace(part, at=at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +140,7 @@ class Message:
     role: Role
     parts: tuple[Part, ...]
     name: str | None = None
+    at: str = field(default="", compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +152,7 @@ class Tool:
     parameters: Json = None
     strict: bool | None = None
     cache: CacheHint | None = None
+    at: str = field(default="", compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

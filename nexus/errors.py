@@ -33,6 +33,11 @@ class NexusError(Exception):
         self.param = param
         self.retry_after = retry_after
 
+    def name_field(self, param: str) -> None:
+        """Names the client's own field in place of the one that is named, in the message too."""
+        words = self.message.removeprefix(f"{self.param}: ")
+        self.message, self.param = f"{param}: {words}", param
+
 
 class ClientError(NexusError):
     """Refused by the gateway itself."""
@@ -173,7 +178,7 @@ class Rejected(UpstreamError):
     """A vendor's error read into neutral terms, for a client of another dialect.
 
     ``kind`` is one of FAILURE_KINDS, found by status and code, context_length also by ``protocols/overflow``;
-    ``message`` is the vendor's own wording.
+    ``message`` is the vendor's own wording, ``param`` its name of a field until the client's is known.
     """
 
     def __init__(
@@ -185,8 +190,10 @@ class Rejected(UpstreamError):
         provider: str = "",
         request_id: str | None = None,
         retry_after: float | None = None,
+        param: str | None = None,
     ) -> None:
         super().__init__(message, provider=provider, retry_after=retry_after)
+        self.param = param
         self.kind = kind
         self.status = status
         self.request_id = request_id

@@ -6,10 +6,12 @@ dialect; translate otherwise. What a translation leaves out is named, in the cli
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from nexus.call import Call, Tap
+from nexus.conversation import Request
 from nexus.errors import ClientError, Rejected, UnsupportedFeature
 from nexus.protocols import codecs
 from nexus.protocols.base import AnswerRelay, Dialect
@@ -37,6 +39,8 @@ class Lane:
         failure = route.provider.read_error(dialect, status, headers, body)
         if failure is None and self.translates:
             failure = codecs.vendor(dialect).read_error(status, headers, body)
+        if failure is not None and isinstance(self.relay, Translation):
+            self.relay.name_param(failure)
         return failure
 
 
@@ -67,7 +71,11 @@ def choose_count(call: Call, route: Route) -> Lane | None:
         return None
     counter = codecs.counter(own[0])
     target = provider.target(own[0], route.model, route.settings)
-    written = counter.write_count(without_search(codecs.reading(call).request, target.quirks)[0], target)
+    read = codecs.reading(call)
+    with _clients_names(call, read.request):
+        request, _ = without_search(read.request, target.quirks)
+    with _clients_names(call, request):
+        written = counter.write_count(request, target)
     attempt = _attempt(call, route, own[0], encode(written.body), dict(written.headers), "")
     return Lane(attempt, _count(call, counter), True)
 
@@ -110,17 +118,26 @@ def _translate(call: Call, route: Route, dialect: str) -> Lane:
     client, vendor = codecs.client(call.dialect), codecs.vendor(dialect)
     read = codecs.reading(call)
     target = route.provider.target(dialect, route.model, route.settings)
-    try:
+    with _clients_names(call, read.request):
         request, unsearched = without_search(read.request, target.quirks)
+    with _clients_names(call, request):
         written = vendor.write_request(request, target)
-    except ClientError as error:
-        error.param = client.field_of(error.param, call.document) if error.param else None
-        raise
     attempt = _attempt(call, route, dialect, encode(written.body), dict(written.headers), "")
     asked = (name for name in call.headers if name in client.headers)
-    dropped = (*read.dropped, *unsearched, *client.lost(written.dropped, call.document), *asked)
+    dropped = (*read.dropped, *unsearched, *client.lost(written.dropped, call.document, request), *asked)
     relay = Translation(call, request, dialect, route.model, written)
     return Lane(attempt, relay, translates=True, dropped=tuple(dict.fromkeys(dropped)))
+
+
+@contextmanager
+def _clients_names(call: Call, request: Request) -> Iterator[None]:
+    """A refusal of ``request`` names the field that the client sent, at the place where it stood."""
+    try:
+        yield
+    except ClientError as error:
+        if error.param:
+            error.name_field(codecs.client(call.dialect).field_of(error.param, call.document, request))
+        raise
 
 
 def _attempt(call: Call, route: Route, dialect: str, body: bytes, headers: Mapping[str, str], query: str) -> Attempt:

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from nexus.call import Call
 from nexus.conversation import Request, Response
+from nexus.errors import Rejected
 from nexus.events import Event, Notice, Ping, ResponseEnd, ResponseStart, UsageUpdate
 from nexus.fold import fold, unfold
 from nexus.protocols import codecs
@@ -35,6 +36,7 @@ class Translation(AnswerRelay):
         super().__init__(call.tap)
         self._call = call
         self._client, self._vendor = codecs.client(call.dialect), codecs.vendor(dialect)
+        self._vendors_dialect = dialect
         self._dialect = DIALECTS[call.dialect]
         self._id = self._dialect.id_prefix + call.id.removeprefix("req_")
         self._created = _now()
@@ -52,8 +54,18 @@ class Translation(AnswerRelay):
         )
         self.content_type = "text/event-stream; charset=utf-8" if call.stream else "application/json"
 
+    def name_param(self, failure: Rejected) -> None:
+        """Gives the field that the vendor complains of the client's own name."""
+        if failure.param is not None:
+            document, request = self._call.document, self._origin.request
+            failure.param = self._client.param_of(failure.param, self._vendors_dialect, document, request)
+
     def body(self, raw: bytes) -> bytes:
-        read = self._vendor.read_response(mapping(decode(raw)), self._origin)
+        try:
+            read = self._vendor.read_response(mapping(decode(raw)), self._origin)
+        except Rejected as failure:
+            self.name_param(failure)
+            raise
         self._call.dropped += read.dropped
         events = [self._seen(event) for event in unfold(read.response)]
         self.complete = True
@@ -65,7 +77,12 @@ class Translation(AnswerRelay):
     def frame(self, frame: Frame) -> bytes:
         if frame.data is None:
             return frame.raw
-        written = self._write(self._reader.feed(frame.event, frame.data))
+        try:
+            events = self._reader.feed(frame.event, frame.data)
+        except Rejected as failure:
+            self.name_param(failure)
+            raise
+        written = self._write(events)
         self.ended = self._reader.complete
         return written
 

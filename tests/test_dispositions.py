@@ -301,10 +301,10 @@ class Outcome:
             read = codec.read_request(decode(encode(body)), kept)
             written = codecs.vendor(vendor).write_request(read.request, target)
         except UnsupportedFeature as refusal:
-            self.param = codec.field_of(refusal.param or "", body)
+            self.param = codec.field_of(refusal.param or "", body, plain.request)
             return
-        named = {codec.field_of(name, body).partition(".")[0] for name in written.dropped}
-        already = {codec.field_of(name, body).partition(".")[0] for name in before.dropped}
+        named = {codec.field_of(name, body, read.request).partition(".")[0] for name in written.dropped}
+        already = {codec.field_of(name, body, plain.request).partition(".")[0] for name in before.dropped}
         self.dropped = (named - already) | {name.partition(".")[0] for name in read.dropped}
         self.changed = written.body != before.body
 

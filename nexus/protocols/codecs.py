@@ -16,6 +16,7 @@ from nexus.conversation import Request, Response
 from nexus.errors import Rejected
 from nexus.events import Event
 from nexus.protocols.codec import Disposition, Find, Numbered, ReadRequest, ReadResponse, Target, Written
+from nexus.protocols.places import place_of
 from nexus.wire import Json, mapping
 
 
@@ -89,9 +90,11 @@ class ClientCodec:
     headers: frozenset[str]
     """Request headers that ask for something of the client's own vendor."""
 
-    def field_of(self, neutral: str, document: Mapping[str, Json]) -> str:
-        """How the client calls what a writer named as dropped; the rest of a path stays."""
+    def field_of(self, neutral: str, document: Mapping[str, Json], request: Request) -> str:
+        """How the client calls what a writer named, and where it said it; the rest of a path stays."""
         said = _SAID_SHORTLY.get(neutral, neutral)
+        if (place := place_of(said, request)) is not None:
+            return self._beyond(*place)
         if said in self.paths:
             return self.paths[said]
         head, dot, rest = said.partition(".")
@@ -103,10 +106,25 @@ class ClientCodec:
         ]
         return (used or names or [head])[0] + dot + rest
 
-    def lost(self, dropped: Iterable[str], document: Mapping[str, Json]) -> Iterator[str]:
+    def param_of(self, param: str, vendor: str, document: Mapping[str, Json], request: Request) -> str | None:
+        """The client's field for the one that a vendor of OpenAI's dialects complains of; None where it has none.
+
+        Where in the conversation the vendor means is not told: it counts what was written for it.
+        """
+        read = client(vendor).fields.get(param.partition(".")[0].partition("[")[0])
+        field = self.field_of(read.field, document, request) if read is not None and read.field else ""
+        return field if field.partition(".")[0] in self.fields else None
+
+    def _beyond(self, place: str, rest: str) -> str:
+        """The path of a member, which a tool may have under another name, or inside another one."""
+        first, dot, last = rest.partition(".")
+        named = self.paths.get(f"tools.{first}", f"tools.{first}").removeprefix("tools.")
+        return ".".join(filter(None, (place, named))) + dot + last
+
+    def lost(self, dropped: Iterable[str], document: Mapping[str, Json], request: Request) -> Iterator[str]:
         """What writers dropped, as the client calls it: with a whole field, its parts that the client has elsewhere."""
         for neutral in dropped:
-            yield self.field_of(neutral, document)
+            yield self.field_of(neutral, document, request)
             yield from (
                 path for part, path in self.paths.items() if part.startswith(f"{neutral}.") and _holds(document, path)
             )

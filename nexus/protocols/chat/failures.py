@@ -87,6 +87,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Rejected
         status=status,
         request_id=next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None),
         retry_after=retry_after(headers),
+        param=text(error.get("param")) or None,
     )
     return overflow.judged(failure)
 
@@ -101,6 +102,7 @@ def read_in_band(document: Mapping[str, Json]) -> Rejected:
         kind=kind,
         status=numeric or STATUS_OF[kind],
         request_id=text(error.get("request_id")) or None,
+        param=text(error.get("param")) or None,
     )
     return overflow.judged(failure, unsaid=not (error.get("code") or error.get("type")))
 

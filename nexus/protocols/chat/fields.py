@@ -52,7 +52,11 @@ READS: Mapping[str, Disposition] = {
     "web_search_options": refused("web search by the vendor cannot be translated; leave the field out"),
 }
 
-PATHS: Mapping[str, str] = {"thinking.effort": "reasoning_effort"}
+PATHS: Mapping[str, str] = {
+    "tools.parameters": "tools.function.parameters",
+    "tools.name": "tools.function.name",
+    "thinking.effort": "reasoning_effort",
+}
 """What a client calls parts of neutral fields that it has elsewhere than the whole."""
 
 HEADERS = frozenset({"openai-beta"})

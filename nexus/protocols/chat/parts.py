@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from nexus.conversation import Audio, CacheHint, Document, Image, Inline, Link, Part, Refusal, Text
+from nexus.conversation import Audio, CacheHint, Document, Image, Inline, Link, Part, Refusal, Text, placed
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.chat.guards import need_object, need_string, read_string
 from nexus.protocols.codec import data_url, read_url
@@ -39,7 +39,7 @@ def read_content(value: Json, path: str, allowed: frozenset[str]) -> list[Part]:
     if value is None or value == "":
         return []
     if isinstance(value, str):
-        return [Text(value)]
+        return [Text(value, at=path)]
     if not isinstance(value, list):
         raise InvalidRequest(f"{path}: expected a string or an array of content parts", param=path)
     parts = [read_part(entry, f"{path}.{index}", allowed) for index, entry in enumerate(value)]
@@ -52,7 +52,7 @@ def read_part(entry: Json, path: str, allowed: frozenset[str]) -> Part:
     if kind not in allowed:
         known = ", ".join(sorted(allowed))
         raise UnsupportedFeature(f"{path}: content of type {kind} cannot be translated here, only {known}", param=path)
-    return _READERS[kind](part, path)
+    return placed(_READERS[kind](part, path), path)
 
 
 def _read_text(part: Mapping[str, Json], path: str) -> Part:

@@ -95,7 +95,7 @@ class MessagesReader:
         blocks = _hinted(blocks, content.read_cache(message, path))
         name = read_string(message, "name", f"{path}.name")
         if self._messages:
-            self._messages.append(Message("system", tuple(blocks), name))
+            self._messages.append(Message("system", tuple(blocks), name, at=path))
             return
         if name is not None:
             self._dropped["messages.name"] = None
@@ -104,7 +104,7 @@ class MessagesReader:
     def _add(self, role: Role, message: Mapping[str, Json], parts: list[Part], path: str) -> None:
         parts = _hinted(parts, content.read_cache(message, path))
         name = read_string(message, "name", f"{path}.name")
-        self._messages.append(Message(role, tuple(parts), name))
+        self._messages.append(Message(role, tuple(parts), name, at=path))
 
     def _read_assistant(self, message: Mapping[str, Json], path: str) -> list[Part]:
         for name in ("audio", "images"):
@@ -116,7 +116,7 @@ class MessagesReader:
         if (seal := read_extra(message.get("extra_content"))) is not None:
             prose = _sealed(prose, seal)
         if refusal := read_string(message, "refusal", f"{path}.refusal"):
-            prose.append(Refusal(refusal))
+            prose.append(Refusal(refusal, at=f"{path}.refusal"))
         calls = read_calls(message, path)
         if message.get("function_call") is not None:
             calls.append(self._read_legacy(message["function_call"], f"{path}.function_call"))
@@ -126,7 +126,7 @@ class MessagesReader:
         call = need_object(value, path)
         name = need_string(call, "name", f"{path}.name")
         arguments = read_string(call, "arguments", f"{path}.arguments") or ""
-        legacy = ToolCall(f"call_{path.split('.')[1]}", name, arguments)
+        legacy = ToolCall(f"call_{path.split('.')[1]}", name, arguments, at=path)
         self._legacy.append(legacy)
         return legacy
 
@@ -140,7 +140,7 @@ class MessagesReader:
     def _read_result(self, message: Mapping[str, Json], path: str, call_id: str) -> None:
         found = content.read_content(message.get("content"), f"{path}.content", content.TOOL)
         parts = tuple(part for part in found if isinstance(part, Text | Image | Document))
-        self._results.append(ToolResult(call_id, parts, cache=content.read_cache(message, path)))
+        self._results.append(ToolResult(call_id, parts, cache=content.read_cache(message, path), at=path))
 
     def _flush(self) -> None:
         if self._results:

@@ -107,7 +107,7 @@ def weave(reasoning: Sequence[tuple[Position, Reasoning]], prose: Sequence[Part]
                 if characters + len(head.text) > until:
                     cut = until - characters
                     left.insert(0, replace(head, text=head.text[cut:]))
-                    head = Text(head.text[:cut])
+                    head = Text(head.text[:cut], at=head.at)
                 characters += len(head.text)
             parts.append(head)
         if before > taken:

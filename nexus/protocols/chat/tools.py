@@ -66,6 +66,7 @@ def _read_tool(value: Json, path: str, dropped: dict[str, None]) -> Tool:
         parameters,
         read_flag(function, "strict", f"{path}.function.strict"),
         read_cache(entry, path) or read_cache(function, f"{path}.function"),
+        at=path,
     )
 
 
@@ -79,7 +80,7 @@ def _read_custom(entry: Mapping[str, Json], path: str, dropped: dict[str, None])
     if (format := mapping(custom.get("format"))).get("type") == "grammar":
         description = with_grammar(description, mapping(format.get("grammar")))
     name = need_string(custom, "name", f"{path}.custom.name")
-    return CustomTool(name, description, PARAMETERS, cache=read_cache(entry, path))
+    return CustomTool(name, description, PARAMETERS, cache=read_cache(entry, path), at=path)
 
 
 def read_choice(body: Mapping[str, Json], tools: tuple[Tool, ...]) -> tuple[ToolChoice | None, tuple[Tool, ...]]:
@@ -165,6 +166,7 @@ def _read_call(value: Json, path: str) -> ToolCall:
         read_string(function, "arguments", f"{path}.function.arguments") or "",
         read_extra(entry.get("extra_content")),
         read_cache(entry, path),
+        at=path,
     )
 
 
@@ -176,6 +178,7 @@ def _read_custom_call(entry: Mapping[str, Json], path: str) -> ToolCall:
         write_input(read_string(custom, "input", f"{path}.custom.input") or ""),
         read_extra(entry.get("extra_content")),
         read_cache(entry, path),
+        at=path,
     )
 
 

@@ -48,18 +48,18 @@ class MessagesWriter:
                 self._write_other(message, index)
         return self._wire
 
-    def _write_assistant(self, message: Message, index: int) -> list[str]:
-        """Returns the ids of its calls."""
+    def _write_assistant(self, message: Message, paths: Sequence[str]) -> list[str]:
+        """Returns the ids of its calls; ``paths`` are those of its parts."""
         content: list[Wire] = []
         calls: list[Wire] = []
         refusals: list[str] = []
         extra: Wire = {}
-        for at, part in enumerate(message.parts):
+        for part, path in zip(message.parts, paths, strict=True):
             match part:
                 case Text():
                     extra = vendor_extra(part.seal) or extra
                     if part.text:
-                        content += self._parts(part, f"messages.{index}.content.{at}")
+                        content += self._parts(part, path)
                 case Refusal(text=words):
                     refusals.append(words)
                 case ToolCall():
@@ -67,7 +67,7 @@ class MessagesWriter:
                 case Reasoning():
                     pass
                 case _:
-                    self._misplaced(part, f"messages.{index}.content.{at}")
+                    self._misplaced(part, path)
         wire: Wire = {"role": "assistant", "content": self._content(content) if content else None}
         wire |= {"name": message.name} if message.name else {}
         wire |= {"refusal": "".join(refusals)} if refusals else {}
@@ -182,7 +182,7 @@ class MessagesWriter:
         raise UnsupportedFeature(f"{path}: {type(part).__name__} has no place in this message", param=path)
 
 
-Turn = tuple[tuple[Message, int] | None, list[tuple[int, Message]]]
+Turn = tuple[tuple[Message, list[str]] | None, list[tuple[int, Message]]]
 
 
 def _turns(messages: Sequence[Message]) -> list[Turn]:
@@ -190,12 +190,13 @@ def _turns(messages: Sequence[Message]) -> list[Turn]:
     turns: list[Turn] = [(None, [])]
     for index, message in enumerate(messages):
         answer, following = turns[-1]
+        paths = [f"messages.{index}.content.{at}" for at in range(len(message.parts))]
         if message.role != "assistant":
             following.append((index, message))
         elif answer is not None and not following:
-            whole, first = answer
+            whole, earlier = answer
             merged = replace(whole, parts=whole.parts + message.parts, name=whole.name or message.name)
-            turns[-1] = ((merged, first), following)
+            turns[-1] = ((merged, earlier + paths), following)
         else:
-            turns.append(((message, index), []))
+            turns.append(((message, paths), []))
     return turns

@@ -59,6 +59,7 @@ READS: Mapping[str, Disposition] = {
 """Of a client's request. A refused field is refused when it holds something; null, {} and [] ask for nothing."""
 
 PATHS: Mapping[str, str] = {
+    "tools.parameters": "tools.input_schema",
     "thinking.effort": "output_config.effort",
     "thinking.budget": "thinking.budget_tokens",
 }

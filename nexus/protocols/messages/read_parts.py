@@ -25,6 +25,7 @@ from nexus.conversation import (
     Text,
     ToolCall,
     ToolResult,
+    placed,
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.checks import Drops, a_string, an_array, an_object, maybe_bool, maybe_string, wrong
@@ -43,7 +44,7 @@ def read_content(content: Json, role: Role, path: str, drops: Drops) -> tuple[Pa
     if content is None:
         return ()
     if isinstance(content, str):
-        return (Text(content),)
+        return (Text(content, at=path),)
     return _gathered(
         [_read_block(block, role, f"{path}.{at}", drops) for at, block in enumerate(an_array(content, path))]
     )
@@ -54,7 +55,7 @@ def read_texts(content: Json, path: str, drops: Drops) -> tuple[Text, ...]:
     if content is None:
         return ()
     if isinstance(content, str):
-        return (Text(content),)
+        return (Text(content, at=path),)
     return tuple(_read_words(block, f"{path}.{at}", drops) for at, block in enumerate(an_array(content, path)))
 
 
@@ -109,7 +110,8 @@ def _read_block(wire: Json, role: Role, path: str, drops: Drops) -> Part | _Carr
         )
     if _ROLE_OF.get(kind, role) != role:
         raise InvalidRequest(f"{path}: a {kind} block does not belong to the role {role}", param=path)
-    return read(block, path, drops)
+    found = read(block, path, drops)
+    return found if isinstance(found, _Carrier) else placed(found, path)
 
 
 def _read_text(block: Block, path: str, drops: Drops) -> Text:
@@ -121,7 +123,7 @@ def _read_words(wire: Json, path: str, drops: Drops) -> Text:
     block = an_object(wire, path)
     if block.get("type") != "text":
         raise UnsupportedFeature(f"{path}: only text can stand here, not {text(block.get('type'))}", param=path)
-    return _read_text(block, path, drops)
+    return placed(_read_text(block, path, drops), path)
 
 
 def _read_image(block: Block, path: str, drops: Drops) -> Image:
@@ -231,7 +233,7 @@ def _read_result_parts(content: Json, path: str, drops: Drops) -> tuple[Text | I
     if content is None:
         return ()
     if isinstance(content, str):
-        return (Text(content),)
+        return (Text(content, at=path),)
     parts: list[Text | Image | Document] = []
     for at, wire in enumerate(an_array(content, path)):
         here = f"{path}.{at}"
@@ -241,7 +243,7 @@ def _read_result_parts(content: Json, path: str, drops: Drops) -> tuple[Text | I
             raise UnsupportedFeature(
                 f"{here}: a tool result with content of type {block['type']} cannot be sent to this model", param=here
             )
-        parts.append(read(block, here, drops))
+        parts.append(placed(read(block, here, drops), here))
     return tuple(parts)
 
 

@@ -104,8 +104,9 @@ def _read_message(wire: Body, path: str, drops: Drops) -> Message:
     if "content" not in wire and role != "system":
         raise InvalidRequest(f"{path}.content: field required", param=f"{path}.content")
     if role == "system":
-        return Message("system", read_texts(wire.get("content"), f"{path}.content", drops))
-    return Message(cast(Role, role), read_content(wire["content"], cast(Role, role), f"{path}.content", drops))
+        return Message("system", read_texts(wire.get("content"), f"{path}.content", drops), at=path)
+    parts = read_content(wire["content"], cast(Role, role), f"{path}.content", drops)
+    return Message(cast(Role, role), parts, at=path)
 
 
 def _read_tool_choice(body: Body) -> tuple[ToolChoice | None, bool | None]:

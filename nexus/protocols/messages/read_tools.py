@@ -8,6 +8,7 @@ nobody else has, it is offered at once. Sources: anthropic.types.ToolUnionParam;
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from nexus.conversation import Tool, WebSearch
 from nexus.errors import UnsupportedFeature
@@ -39,7 +40,7 @@ def read_tools(body: Body, drops: Drops) -> tuple[Tool, ...]:
             drops.add("tools.defer_loading")
             if not searches and wire.get("name") not in known:
                 continue
-        tools += _read_tool(wire, path, drops)
+        tools += [replace(tool, at=path) for tool in _read_tool(wire, path, drops)]
     return tuple(tools)
 
 

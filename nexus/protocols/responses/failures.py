@@ -65,6 +65,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Rejected
         status=status,
         request_id=headers.get("x-request-id"),
         retry_after=retry_after(headers),
+        param=text(error.get("param")) or None,
     )
     return overflow.judged(failure)
 
@@ -77,6 +78,7 @@ def read_failed(holder: Mapping[str, Json]) -> Rejected:
         text(error.get("message")) or "the upstream reported an error without an explanation",
         kind=kind,
         status=STATUS_OF[kind],
+        param=text(error.get("param")) or None,
     )
     return overflow.judged(failure, unsaid=not error.get("code"))
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from nexus.conversation import Audio, CacheHint, Document, Image, Inline, Link, Part, Refusal, Text
+from nexus.conversation import Audio, CacheHint, Document, Image, Inline, Link, Part, Refusal, Text, placed
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import Body, a_string, an_object, maybe_string, wrong
 from nexus.protocols.codec import data_url, read_url
@@ -34,7 +34,7 @@ def read_content(value: Json, path: str, allowed: frozenset[str], drops: Drops) 
     if value is None or value == "":
         return []
     if isinstance(value, str):
-        return [Text(value)]
+        return [Text(value, at=path)]
     if not isinstance(value, list):
         raise wrong(path, "a string or an array of content parts")
     parts: list[Part] = []
@@ -61,7 +61,7 @@ def _read_part(entry: Json, path: str, allowed: frozenset[str], drops: Drops) ->
         raise UnsupportedFeature(f"{path}: content of type {kind} cannot be translated here, only {known}", param=path)
     reader, fields = _READERS[kind]
     drops.unknown(wire, ("type", "prompt_cache_breakpoint", *fields), "input.content")
-    return reader(wire, path)
+    return placed(reader(wire, path), path)
 
 
 def _read_text(wire: Body, path: str) -> Part:

@@ -56,7 +56,7 @@ class ItemsReader:
 
     def read(self, value: Json) -> None:
         if isinstance(value, str):
-            self._put("user", [Text(value)] if value else [])
+            self._put("user", [Text(value, at="input")] if value else [], "input")
             return
         for at, entry in enumerate(an_array(value, "input")):
             path = f"input.{at}"
@@ -100,9 +100,11 @@ class ItemsReader:
                 for part in content.read_content(item.get("content"), inside, content.ASSISTANT, self._drops):
                     self._make(part)
             case "user":
-                self._put("user", content.read_content(item.get("content"), inside, content.USER, self._drops))
+                said = content.read_content(item.get("content"), inside, content.USER, self._drops)
+                self._put("user", said, path)
             case "system" | "developer":
-                self._put("system", content.read_content(item.get("content"), inside, content.SYSTEM, self._drops))
+                said = content.read_content(item.get("content"), inside, content.SYSTEM, self._drops)
+                self._put("system", said, path)
             case _:
                 raise wrong(f"{path}.role", "user, assistant, system or developer")
 
@@ -133,7 +135,7 @@ class ItemsReader:
 
     def _call(self, item: Body, path: str, arguments: str) -> None:
         name = qualify(maybe_string(item, "namespace", path), a_name(item, "name", path))
-        self._make(ToolCall(a_name(item, "call_id", path), name, arguments))
+        self._make(ToolCall(a_name(item, "call_id", path), name, arguments, at=path))
 
     def read_output(self, item: Body, path: str) -> None:
         call_id = a_name(item, "call_id", path)
@@ -143,13 +145,13 @@ class ItemsReader:
         self._close_made()
         match [part for part in found if isinstance(part, Text | Image | Document)]:
             case [Text(text="", cache=cache)]:
-                self._results.append(ToolResult(call_id, cache=cache))
+                self._results.append(ToolResult(call_id, cache=cache, at=path))
             case parts:
-                self._results.append(ToolResult(call_id, tuple(parts)))
+                self._results.append(ToolResult(call_id, tuple(parts), at=path))
 
     def read_client_call(self, item: Body, path: str) -> None:
         run = CALLS[str(item["type"])]
-        self._make(ToolCall(a_name(item, "call_id", path), run.name, write_arguments(run, item, path)))
+        self._make(ToolCall(a_name(item, "call_id", path), run.name, write_arguments(run, item, path), at=path))
 
     def read_client_output(self, item: Body, path: str) -> None:
         outcome = OUTPUTS[str(item["type"])].outcome(item, path)
@@ -159,7 +161,7 @@ class ItemsReader:
         found = content.read_content(told, f"{path}.output", content.RESULT, self._drops)
         self._close_made()
         parts = tuple(part for part in found if isinstance(part, Text | Image | Document))
-        self._results.append(ToolResult(call_id, parts, is_error=outcome.failed))
+        self._results.append(ToolResult(call_id, parts, is_error=outcome.failed, at=path))
 
     def read_more_tools(self, item: Body, path: str) -> None:
         self._tools.read(item.get("tools"), f"{path}.tools")
@@ -167,7 +169,7 @@ class ItemsReader:
     def read_search_call(self, item: Body, path: str) -> None:
         if item.get("execution") == "client":
             arguments = encode(an_object(item.get("arguments"), f"{path}.arguments")).decode()
-            self._make(ToolCall(a_name(item, "call_id", path), SEARCH, arguments))
+            self._make(ToolCall(a_name(item, "call_id", path), SEARCH, arguments, at=path))
         else:
             self._drops.add("input.tool_search_call")
 
@@ -176,17 +178,18 @@ class ItemsReader:
         self._tools.read(item.get("tools"), f"{path}.tools")
         if item.get("execution") == "client":
             self._close_made()
-            self._results.append(ToolResult(a_name(item, "call_id", path), (Text(write_found(item.get("tools"))),)))
+            found = (Text(write_found(item.get("tools"))),)
+            self._results.append(ToolResult(a_name(item, "call_id", path), found, at=path))
         else:
             self._drops.add("input.tool_search_output")
 
-    def _put(self, role: Role, parts: list[Part]) -> None:
+    def _put(self, role: Role, parts: list[Part], path: str) -> None:
         self._close_made()
         self._close_results()
         if role == "system" and not self._messages:
             self.system += [part for part in parts if isinstance(part, Text)]
         else:
-            self._messages.append(Message(role, tuple(parts)))
+            self._messages.append(Message(role, tuple(parts), at=path))
 
     def _make(self, part: Part) -> None:
         self._close_results()

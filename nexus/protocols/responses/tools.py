@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from nexus.conversation import Request, Tool, ToolCall, ToolChoice, WebSearch
@@ -195,7 +195,7 @@ class ToolsReader:
     def _keep(self, tool: Tool, path: str) -> None:
         known = next((other for other in self.tools if other.name == tool.name), None)
         if known is None:
-            self.tools.append(tool)
+            self.tools.append(replace(tool, at=path))
         elif known != tool:
             raise InvalidRequest(f"{path}.name: there are two tools named {tool.name}", param=f"{path}.name")
 

@@ -1,0 +1,129 @@
+"""A refusal of content names the client's own field at its own place, in ``param`` and in the message."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+
+from tests.conftest import Serve
+from tests.protocols.test_places import AUDIO, TIFF
+from tests.server.vendors import LANES, Lane
+from tests.serving import Nexus
+from tools.fake_upstream import Behaviour, FakeUpstream
+
+SAID = {"role": "user", "content": "hello"}
+SYSTEM = {"role": "system", "content": "be kind"}
+SOUND = {"type": "input_audio", "input_audio": {"format": "wav", "data": AUDIO}}
+PICTURE = {"type": "image_url", "image_url": {"url": TIFF}}
+RESPONSES_PICTURE = {"type": "input_image", "image_url": TIFF}
+CLAUDE_PICTURE = {"type": "image", "source": {"type": "base64", "media_type": "image/tiff", "data": AUDIO}}
+
+TRANSLATED = [lane for lane in LANES if lane.name in ("anthropic", "bedrock converse")]
+
+
+@pytest.fixture(params=TRANSLATED, ids=lambda lane: lane.name)
+def running(request: pytest.FixtureRequest, serve: Serve, tmp_path: Path) -> Iterator[tuple[Lane, Nexus]]:
+    lane: Lane = request.param
+    with FakeUpstream(lane.vendor) as upstream:
+        yield lane, serve(lane.config(upstream, tmp_path))
+        assert upstream.requests == []
+
+
+def refused(nexus: Nexus, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    reply = nexus.post(path, {"model": "v/m", **body})
+    assert reply.status == 400, reply.body
+    error: dict[str, Any] = reply.json["error"]
+    return error
+
+
+def test_chat(running: tuple[Lane, Nexus]) -> None:
+    content = [{"type": "text", "text": "look"}, PICTURE]
+    error = refused(
+        running[1],
+        "/llm/openai/v1/chat/completions",
+        {"messages": [SYSTEM, SAID, {"role": "assistant", "content": "yes?"}, {"role": "user", "content": content}]},
+    )
+    assert error["param"] == "messages.3.content.1"
+    assert error["message"].startswith("messages.3.content.1: ")
+
+
+def test_responses(running: tuple[Lane, Nexus]) -> None:
+    content = [{"type": "input_text", "text": "look"}, RESPONSES_PICTURE]
+    error = refused(
+        running[1],
+        "/llm/openai/v1/responses",
+        {"input": [{"role": "developer", "content": "be kind"}, SAID, {"role": "user", "content": content}]},
+    )
+    assert error["param"] == "input.2.content.1"
+    assert error["message"].startswith("input.2.content.1: ")
+
+
+def test_messages(running: tuple[Lane, Nexus]) -> None:
+    if running[0].passes == "messages":
+        pytest.skip("its own bytes pass")
+    carrier = {"type": "thinking", "thinking": "", "signature": "nexus.next.gemini.s"}
+    history = [SAID, {"role": "assistant", "content": [carrier, {"type": "text", "text": "yes?"}]}]
+    content = [{"type": "text", "text": "look"}, CLAUDE_PICTURE]
+    error = refused(
+        running[1],
+        "/llm/anthropic/v1/messages",
+        {"max_tokens": 9, "messages": [*history, {"role": "user", "content": content}]},
+    )
+    assert error["message"].startswith("messages.2.content.1: ")
+
+
+def test_a_result_that_answers_no_call_is_named_where_it_stands(serve: Serve, tmp_path: Path) -> None:
+    gemini = next(lane for lane in LANES if lane.name == "gemini")
+    with FakeUpstream("gemini") as upstream:
+        nexus = serve(gemini.config(upstream, tmp_path))
+        orphan = {"role": "tool", "tool_call_id": "nobody", "content": "x"}
+        error = refused(nexus, "/llm/openai/v1/chat/completions", {"messages": [SYSTEM, SAID, orphan]})
+        assert error["param"] == "messages.2"
+        item = {"type": "function_call_output", "call_id": "nobody", "output": "x"}
+        error = refused(nexus, "/llm/openai/v1/responses", {"input": [SAID, item]})
+        assert error["param"] == "input.1"
+        result = [{"type": "text", "text": "?"}, {"type": "tool_result", "tool_use_id": "nobody", "content": "x"}]
+        count = {"messages": [SAID, {"role": "user", "content": result}]}
+        error = refused(nexus, "/llm/anthropic/v1/messages/count_tokens", count)
+        assert error["message"].startswith("messages.1.content.1: ")
+
+
+def test_sound(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
+    claude = next(lane for lane in LANES if lane.name == "anthropic")
+    nexus = serve(claude.config(anthropic_upstream, Path()))
+    messages: Any = [SYSTEM, SAID, {"role": "user", "content": [SOUND]}]
+    with (
+        openai.OpenAI(base_url=nexus.openai, api_key="any", max_retries=0) as client,
+        pytest.raises(openai.BadRequestError) as refusal,
+    ):
+        client.chat.completions.create(model="v/m", messages=messages)
+    assert refusal.value.param == "messages.2.content.0"
+
+
+PARAMS = {
+    "a knob": ("temperature", "temperature"),
+    "a field with another name": ("max_completion_tokens", "max_output_tokens"),
+    "nested": ("reasoning_effort", "reasoning"),
+    "the conversation": ("messages.[3].content", "input"),
+    "a tool": ("tools[0].function.parameters", "tools"),
+    "a field that the client does not know": ("logit_bias", None),
+    "no field": (None, None),
+    "no name": ("", None),
+}
+
+
+@pytest.mark.parametrize(("vendors", "clients"), PARAMS.values(), ids=list(PARAMS))
+def test_a_vendors_own_param_survives(
+    serve: Serve, openai_upstream: FakeUpstream, tmp_path: Path, vendors: str | None, clients: str | None
+) -> None:
+    lane = Lane("compatible", "openai", "gpt-4.1", "chat")
+    nexus = serve(lane.config(openai_upstream, tmp_path).replace("models.m", "responses = false\nmodels.m"))
+    body = {"error": {"message": "the vendor's words", "type": "invalid_request_error", "param": vendors, "code": None}}
+    openai_upstream.next(Behaviour(status=400, body=json.dumps(body).encode()))
+    error = refused(nexus, "/llm/openai/v1/responses", {"input": "hi", "reasoning": {"effort": "low"}})
+    assert (error["message"], error["param"]) == ("the vendor's words", clients)
