@@ -178,7 +178,8 @@ class Rejected(UpstreamError):
     """A vendor's error read into neutral terms, for a client of another dialect.
 
     ``kind`` is one of FAILURE_KINDS, found by status and code, context_length also by ``protocols/overflow``;
-    ``message`` is the vendor's own wording, ``param`` its name of a field until the client's is known.
+    ``message`` is the vendor's own wording, ``param`` its name of a field until the client's is known, ``vendor_param``
+    that name for good.
     """
 
     def __init__(
@@ -197,6 +198,7 @@ class Rejected(UpstreamError):
         self.kind = kind
         self.status = status
         self.request_id = request_id
+        self.vendor_param = param or ""
 
 
 FAILURE_KINDS = frozenset(

@@ -38,7 +38,7 @@ def estimate(request: Request) -> int:
     """Input tokens, about."""
     words = "".join(block.text for block in request.system)
     words += "".join(f"{tool.name}{tool.description or ''}{encode(tool.parameters).decode()}" for tool in request.tools)
-    return _text(words) + sum(_message(message) for message in request.messages) + MESSAGE_TOKENS
+    return estimate_text(words) + sum(_message(message) for message in request.messages) + MESSAGE_TOKENS
 
 
 def _message(message: Message) -> int:
@@ -48,13 +48,13 @@ def _message(message: Message) -> int:
 def _part(part: Part) -> int:
     match part:
         case Text(text=text) | Reasoning(text=text) | Refusal(text=text):
-            return _text(text)
+            return estimate_text(text)
         case ToolCall(name=name, arguments=arguments):
-            return _text(name + arguments)
+            return estimate_text(name + arguments)
         case Image():
             return IMAGE_TOKENS
         case Document(source=Text(text=text)):
-            return _text(text)
+            return estimate_text(text)
         case Document(source=Inline(data=data)) | Audio(source=Inline(data=data)):
             return max(IMAGE_TOKENS, len(data) // DOCUMENT_BYTES_PER_TOKEN)
         case Document():
@@ -63,5 +63,6 @@ def _part(part: Part) -> int:
             return sum(map(_part, part.parts))
 
 
-def _text(text: str) -> int:
+def estimate_text(text: str) -> int:
+    """Tokens of what a model wrote, about."""
     return math.ceil(len(text.encode("utf-8", "replace")) / BYTES_PER_TOKEN)

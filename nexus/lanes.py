@@ -1,14 +1,16 @@
 """How one attempt is made: in which dialect, with which body, and how its answer comes back.
 
 Law: pure, and chosen once per attempt from the *original* request. Passthrough where the provider speaks the client's
-dialect; translate otherwise. What a translation leaves out is named, in the client's own words.
+dialect; translate otherwise, into the vendor's richest dialect. One exception: a chat request that OpenAI is known to
+refuse on chat completions (tools on its newer models) is translated to Responses, exactly that and nothing else. What a
+translation leaves out is named, in the client's own words.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nexus.call import Call, Tap
 from nexus.conversation import Request
@@ -44,12 +46,27 @@ class Lane:
         return failure
 
 
-def choose(call: Call, route: Route) -> Lane:
-    """Raises ClientError for what the vendor's dialect cannot express."""
+def choose(call: Call, route: Route, without: str | None = None) -> Lane:
+    """``without`` is one more quirk of the target. Raises ClientError for what the vendor's dialect cannot express."""
     dialects = route.provider.dialects_of(route.model, route.settings)
     if call.action == "compact" and not (call.dialect in dialects and route.provider.keeps(call.dialect)):
         raise UnsupportedFeature(f"{route.name}: its vendor cannot compact conversations", param="model")
-    return _passthrough(call, route) if call.dialect in dialects else _translate(call, route, dialects[0])
+    if call.dialect not in dialects:
+        return _translate(call, route, dialects[0], without)
+    if route.provider.refuses(call.dialect, call.document, route.model):
+        _refuse_lost(codecs.reading(call).request)
+        return _translate(call, route, dialects[0], without)
+    return _passthrough(call, route)
+
+
+def _refuse_lost(request: Request) -> None:
+    """What the client's own vendor would have answered with, and no translated answer has."""
+    for name in ("logprobs", "top_logprobs"):
+        if getattr(request, name):
+            raise UnsupportedFeature(
+                f"{name}: this model takes such a request on the Responses API only, from where no {name} come back",
+                param=name,
+            )
 
 
 def choose_stored(call: Call, route: Route) -> Lane:
@@ -114,10 +131,12 @@ def _passthrough(call: Call, route: Route) -> Lane:
     return Lane(attempt, relay, translates=False, dropped=edited.dropped)
 
 
-def _translate(call: Call, route: Route, dialect: str) -> Lane:
+def _translate(call: Call, route: Route, dialect: str, without: str | None) -> Lane:
     client, vendor = codecs.client(call.dialect), codecs.vendor(dialect)
     read = codecs.reading(call)
     target = route.provider.target(dialect, route.model, route.settings)
+    if without is not None:
+        target = replace(target, quirks=target.quirks | {without})
     with _clients_names(call, read.request):
         request, unsearched = without_search(read.request, target.quirks)
     with _clients_names(call, request):

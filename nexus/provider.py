@@ -23,6 +23,7 @@ from nexus.settings.header_rules import Insert
 from nexus.settings.provider import ModelSettings, ProviderSettings
 from nexus.transport import Patience, Transport
 from nexus.upstream import Action, UpstreamReply, UpstreamRequest
+from nexus.wire import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,14 @@ class Provider(ABC):
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
         """What a writer of ``dialect`` has to know of the server and the model."""
         return target_of(model, settings)
+
+    def refuses(self, dialect: str, document: Mapping[str, Json], model: str) -> bool:
+        """Whether the vendor speaks the client's dialect, refuses this request in it and takes it in its first one."""
+        return False
+
+    def do_without(self, refused: Rejected, attempt: Attempt) -> str | None:
+        """The quirk of a target that goes without what was refused, where a translation added it of its own accord."""
+        return None
 
     @abstractmethod
     def prepare(self, attempt: Attempt) -> UpstreamRequest:

@@ -79,7 +79,20 @@ def open_answer(call: Call, route: Route) -> Opened:
         case "stored":
             return _open_lane(call, route, choose_stored(call, route))
         case _:
-            return _open_lane(call, route, choose(call, route))
+            return _generate(call, route)
+
+
+def _generate(call: Call, route: Route) -> Opened:
+    """Once more where the vendor refuses something that a translation added, and the answer can do without."""
+    lane = choose(call, route)
+    try:
+        return _open_lane(call, route, lane)
+    except Rejected as refused:
+        without = route.provider.do_without(refused, lane.attempt) if lane.translates else None
+        if without is None:
+            raise
+    call.attempts += 1
+    return _open_lane(call, route, choose(call, route, without))
 
 
 def _count(call: Call, route: Route) -> Opened:
@@ -198,6 +211,8 @@ def _frames(
                 yield edited
             if relay.ended:
                 reply.end_within(LAST_WORDS)
+        if relay.cut:
+            reply.close()
     except (FrameTooLarge, ValueError) as error:
         raise ProtocolError(f"{name}: the stream is not what its dialect promises", provider=name) from error
     except (Unreachable, UpstreamTimeout):

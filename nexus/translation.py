@@ -14,16 +14,19 @@ from dataclasses import replace
 
 from nexus.call import Call
 from nexus.conversation import Request, Response
+from nexus.cutter import Cutter
 from nexus.errors import Rejected
+from nexus.estimate import estimate, estimate_text
 from nexus.events import Event, Notice, Ping, ResponseEnd, ResponseStart, UsageUpdate
 from nexus.fold import fold, unfold
 from nexus.protocols import codecs
 from nexus.protocols.answer_tool import AnswerTool
 from nexus.protocols.base import AnswerRelay
 from nexus.protocols.clients import DIALECTS
-from nexus.protocols.codec import Written
+from nexus.protocols.codec import Cut, Written
 from nexus.protocols.codecs import Origin
 from nexus.protocols.sse import Frame
+from nexus.usage import Usage
 from nexus.wire import Json, decode, encode, mapping
 
 log = logging.getLogger("nexus.translation")
@@ -43,6 +46,8 @@ class Translation(AnswerRelay):
         origin = Origin(request, self._id, model, lambda: f"call_{uuid.uuid4().hex[:24]}")
         self._origin = origin
         self._answer_tool = AnswerTool(written.answer_tool) if written.answer_tool else None
+        self._cutter = Cutter(written.cut, self._usage_when_cut) if written.cut != Cut() else None
+        self._reported: Usage | None = None
         self._reader = self._vendor.stream_reader(origin)
         self._writer = self._client.stream_writer(
             model=call.model,
@@ -67,7 +72,8 @@ class Translation(AnswerRelay):
             self.name_param(failure)
             raise
         self._call.dropped += read.dropped
-        events = [self._seen(event) for event in unfold(read.response)]
+        self._reported = read.response.usage
+        events = [self._seen(event) for event in self._kept_within(unfold(read.response))]
         self.complete = True
         if self._call.stream:
             # The server ignored ``stream``; its answer is no less whole for that.
@@ -77,6 +83,8 @@ class Translation(AnswerRelay):
     def frame(self, frame: Frame) -> bytes:
         if frame.data is None:
             return frame.raw
+        if self.cut:
+            return b""
         try:
             events = self._reader.feed(frame.event, frame.data)
         except Rejected as failure:
@@ -84,13 +92,14 @@ class Translation(AnswerRelay):
             raise
         written = self._write(events)
         self.ended = self._reader.complete
+        self.cut = self._cutter is not None and self._cutter.cut
         return written
 
     def finish(self) -> bytes:
         return b"" if self.complete else self._write(self._reader.finish())
 
     def _write(self, events: Iterable[Event]) -> bytes:
-        written = b"".join(self._written(self._seen(event)) for event in events)
+        written = b"".join(self._written(self._seen(event)) for event in self._kept_within(events))
         self.tap.events += written.count(b"\ndata:")
         return self._kept(written)
 
@@ -115,6 +124,21 @@ class Translation(AnswerRelay):
         whole = self._client.write_response(named, created=self._created, request=self._origin.request, now=_now)
         self._keep(whole)
         return encode(whole)
+
+    def _kept_within(self, events: Iterable[Event]) -> Iterable[Event]:
+        """The events up to where the client wants its answer to end."""
+        if self._cutter is None:
+            return events
+        return (kept for event in events for kept in self._cutter.feed(event))
+
+    def _usage_when_cut(self, words: str) -> Usage:
+        """What the vendor reported; of an answer that it did not end, and whose usage it will not tell, an estimate."""
+        if self._reported is not None:
+            return self._reported
+        told = self.tap.usage
+        if told is not None and told.total_input:
+            return replace(told, output=estimate_text(words), reasoning=0)
+        return Usage(input=estimate(self._origin.request), output=estimate_text(words))
 
     def _seen(self, event: Event) -> Event:
         """What the tap and the log take from an event, and what the client gets in its place."""

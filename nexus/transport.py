@@ -200,6 +200,7 @@ class HttpReply(UpstreamReply):
         self._binding.release()
         if not self._ended:
             self._raw.close()
+            self._ended = True
         self._raw.release_conn()
 
     def _failure(self, error: Exception) -> NexusError:

@@ -306,7 +306,7 @@ class Outcome:
         named = {codec.field_of(name, body, read.request).partition(".")[0] for name in written.dropped}
         already = {codec.field_of(name, body, plain.request).partition(".")[0] for name in before.dropped}
         self.dropped = (named - already) | {name.partition(".")[0] for name in read.dropped}
-        self.changed = written.body != before.body
+        self.changed = (written.body, written.cut) != (before.body, before.cut)
 
     def kind(self, field: str) -> str:
         if self.param is not None:

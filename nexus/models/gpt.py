@@ -1,23 +1,124 @@
-"""What OpenAI's own models take and refuse, by family.
+"""What OpenAI's own models take and refuse, by family, on api.openai.com and on servers said to have its Responses API.
 
-Law: pure; facts about api.openai.com only, as of November 2026. A compatible server is told by its ``quirks`` setting.
+Law: pure; facts about a model live here and nowhere else, and nothing is guessed upwards: a name that no row knows has
+no effort above ``high``. Another compatible server is told by its ``quirks`` setting. Sources, all read November 2026:
+
+- effort levels, tools on chat, sampling: OpenAI's guides "Deployment checklist" and "Using GPT-6"; the SDK's
+  ReasoningEffort; the service's own 400s in openai-openapi #541 (gpt-5.4), litellm #34569 and livekit/agents #7169
+  (gpt-5.6), Aether #1026 (gpt-5.5)
+- models that chat completions do not serve: ``openai.types.shared.ResponsesModel`` of the Python SDK 3.57, those that
+  are not in ``ChatModel``; Codex's by their own pages
+- ``stop``: the SDK's completion_create_params (o3, o4-mini); the service's 400s in smolagents #1671, #1868, #1893
+- 16 tokens at least: the service's 400 ``integer_below_min_value`` (hindsight #58, pi #6265)
+- ``minimal``, and what has no ``none``: the reasoning guide's notes that the SDKs of 2025 and Azure's reference repeat
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final, Literal
 
-_HOUSE = frozenset({"max_completion_tokens", "no_reasoning_history"})
-"""True of every model there."""
+from nexus.models.efforts import OFF
 
-_NO_REASONING = re.compile(r"(ft:)?(gpt-3|gpt-4|chatgpt-)")
-_REASONING = re.compile(r"(ft:)?(o\d|gpt-[5-9])")
+LEAST_OUTPUT: Final = 16
+"""The smallest ``max_output_tokens`` of the Responses API."""
+
+MOST_STOPS: Final = 4
+"""How many ``stop`` sequences chat completions take."""
 
 
-def quirks_of(model: str) -> frozenset[str]:
-    """Models that reason refuse sampling knobs; models that do not refuse ``reasoning_effort``."""
-    if _NO_REASONING.match(model) or "-chat" in model:
-        return _HOUSE | {"no_reasoning_effort"}
-    if _REASONING.match(model):
-        return _HOUSE | {"no_sampling", "developer_role"}
-    return _HOUSE
+@dataclass(frozen=True, slots=True)
+class GPT:
+    """``efforts`` are the levels of thinking, least first; empty: none can be asked for.
+
+    ``chat`` says which requests chat completions take: those with tools too, "without_effort" (but ``none``), only with
+    effort ``none``, those without tools, or none at all. ``sampling`` says whether temperature and its like are taken.
+    ``verified`` is false where no document says so: then the row is what is refused nowhere.
+    """
+
+    efforts: tuple[str, ...] = ("low", "medium", "high")
+    reasons: bool = True
+    chat: Literal["tools", "without_effort", "with_none", "without_tools", "never"] = "tools"
+    stop: bool = True
+    sampling: Literal["always", "with_none", "never"] = "with_none"
+    verified: bool = True
+
+    def takes_sampling(self, effort: object) -> bool:
+        """Whether temperature and its like may stand beside this effort."""
+        return self.sampling == "always" or (self.sampling == "with_none" and effort == OFF)
+
+
+_THREE = ("low", "medium", "high")
+_FOUR = (*_THREE, "xhigh")
+_FIVE = (*_FOUR, "max")
+
+_PLAIN = GPT(efforts=(), reasons=False, sampling="always")
+_O = GPT(_THREE, stop=False, sampling="never")
+_GPT_5 = GPT(("minimal", *_THREE), stop=False, sampling="never")
+_GPT_5_1 = GPT((OFF, *_THREE), stop=False)
+_GPT_5_4 = GPT((OFF, *_FOUR), stop=False, chat="without_effort")
+_GPT_5_5 = replace(_GPT_5_4, stop=True)
+_GPT_5_6 = replace(_GPT_5_5, chat="with_none")
+_GPT_6 = GPT((OFF, *_FIVE), chat="with_none")
+_ALWAYS = GPT(_FIVE, chat="without_tools")
+_LATER = GPT(_THREE, chat="with_none", verified=False)
+_RESPONSES_ONLY = GPT(_THREE, chat="never", stop=False, sampling="never", verified=False)
+
+UNKNOWN: Final = GPT(_THREE, reasons=False, sampling="always", verified=False)
+"""A model of OpenAI's that no row knows."""
+
+_ROWS: Mapping[str, GPT] = {
+    r"gpt-(3|4|35)(?!\d).*|gpt-4o.*|chatgpt-.*|gpt-(audio|realtime|image|search).*": _PLAIN,
+    r"gpt-5(\.\d+)?-chat.*": _PLAIN,
+    r"o1-(mini|preview).*": replace(_O, efforts=()),
+    r"o\d(-mini)?-(pro|deep-research).*|codex-mini.*": replace(_RESPONSES_ONLY, verified=True),
+    r"computer-use-preview.*": replace(_RESPONSES_ONLY, efforts=()),
+    r"o\d.*": _O,
+    r"gpt-5-pro.*": replace(_RESPONSES_ONLY, efforts=("high",), verified=True),
+    r"gpt-5\.\d+-pro.*": replace(_RESPONSES_ONLY, efforts=("medium", "high")),
+    r"gpt-5\.1-codex-max.*": replace(_RESPONSES_ONLY, efforts=_FOUR, verified=True),
+    r"gpt-5(\.\d+)?-codex.*": replace(_RESPONSES_ONLY, verified=True),
+    r"gpt-.*-(cyber|rosalind|law).*|gpt-(rosalind|daybreak).*": _RESPONSES_ONLY,
+    r"gpt-5(-.*)?": _GPT_5,
+    r"gpt-5\.[123](-.*)?": _GPT_5_1,
+    r"gpt-5\.4(-.*)?": _GPT_5_4,
+    r"gpt-5\.5(-.*)?": _GPT_5_5,
+    r"gpt-5\.6(-.*)?": _GPT_5_6,
+    r"gpt-6-astra.*|gpt-6\.1-sol.*|gpt-6\.2(-.*)?": _ALWAYS,
+    # Its guide tells no levels: it may know ``none`` or not, and take tools on chat with it or not.
+    r"gpt-6\.1(-.*)?": replace(_ALWAYS, chat="with_none", verified=False),
+    r"gpt-6(-.*)?": _GPT_6,
+    r"gpt-\d.*": _LATER,
+}
+"""The first pattern that fits the whole name holds."""
+
+_COMPILED = tuple((re.compile(pattern), row) for pattern, row in _ROWS.items())
+
+
+def known(model: str) -> GPT | None:
+    """The row of the model of this name, with or without a host's or a fine-tuning's prefix; None for any other's."""
+    name = model.lower().rsplit("/", 1)[-1].rpartition("openai.")[2].removeprefix("ft:").split(":", 1)[0]
+    return next((row for pattern, row in _COMPILED if pattern.fullmatch(name)), None)
+
+
+def quirks_of(gpt: GPT) -> frozenset[str]:
+    """What a chat request has to be spelled like."""
+    quirks = {"max_completion_tokens", "no_reasoning_history"}
+    return frozenset(quirks | ({"developer_role"} if gpt.reasons else set()))
+
+
+def refused_on_chat(gpt: GPT, *, tools: bool, effort: str | None) -> bool:
+    """Whether OpenAI refuses such a request on chat completions, and takes it on Responses."""
+    match gpt.chat:
+        case "tools":
+            return False
+        case "without_effort":
+            return tools and effort not in (None, OFF)
+        case "with_none":
+            return tools and effort != OFF
+        case "without_tools":
+            return tools
+        case "never":
+            return True

@@ -51,7 +51,8 @@ class AnswerRelay(ABC):
     """Turns a vendor's answer, whole or frame by frame, into what the client reads; a tap reads along.
 
     ``complete`` says that the answer's terminal event went by; ``ended`` that nothing of value can follow, though
-    the terminator did not come yet. ``content_type`` is None where the vendor's own holds.
+    the terminator did not come yet; ``cut`` that the answer was ended here, and the vendor still writes.
+    ``content_type`` is None where the vendor's own holds.
     """
 
     content_type: str | None = None
@@ -60,6 +61,7 @@ class AnswerRelay(ABC):
         self.tap = tap
         self.complete = False
         self.ended = False
+        self.cut = False
 
     @abstractmethod
     def body(self, raw: bytes) -> bytes:

@@ -16,6 +16,7 @@ from typing import Literal
 
 from nexus.conversation import Inline, Link, Request, Response, Seal
 from nexus.errors import InvalidRequest
+from nexus.models.gpt import GPT
 from nexus.wire import Json
 
 DEFAULT_MAX_TOKENS = 4096
@@ -27,13 +28,25 @@ class Target:
     """Whom a request is written for. ``quirks`` are named facts about the server, defined by the writer's dialect.
 
     Where the client set no limit, an answer gets ``max_tokens`` and its thinking comes on top; or ``max_output`` for
-    both, where nobody configured the former and the model is known.
+    both, where nobody configured the former and the model is known. ``gpt`` are the facts about a model of OpenAI's,
+    ``summary`` the kind of summary of its reasoning that may be asked for.
     """
 
     model: str
     max_tokens: int = DEFAULT_MAX_TOKENS
     max_output: int | None = None
     quirks: frozenset[str] = frozenset()
+    gpt: GPT | None = None
+    summary: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What the relay does in the vendor's place: ends the answer before the first of ``stop``, or after so many tokens
+    as the client wants where the vendor's least is more."""
+
+    stop: tuple[str, ...] = ()
+    max_tokens: int | None = None
 
 
 Find = Callable[[Collection[str]], Mapping[str, Mapping[str, Json]]]
@@ -64,6 +77,7 @@ class Written:
     dropped: tuple[str, ...] = ()
     answer_tool: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    cut: Cut = Cut()
 
 
 @dataclass(frozen=True, slots=True)

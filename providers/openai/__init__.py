@@ -1,21 +1,30 @@
 """OpenAI, and every server compatible with it (vLLM, llama.cpp, Ollama, Azure's v1 endpoint, ...).
 
-Law: where, with which key and which quirks; the chat dialect itself is none of this folder's business.
+Law: where, with which key and which quirks; the dialects themselves are none of this folder's business. Facts about
+OpenAI's models hold at api.openai.com, and at any server that is said to have the Responses API, as Azure's has.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import ClassVar, Literal
 
 from pydantic import field_validator
 
 from nexus import __version__, headers
-from nexus.models.gpt import quirks_of
+from nexus.errors import Rejected
+from nexus.models import gpt
 from nexus.protocols.chat.fields import QUIRKS
 from nexus.protocols.codec import Target
+from nexus.protocols.responses.fields import NO_SUMMARY
 from nexus.provider import Attempt, Provider, target_of, with_query
 from nexus.settings.provider import ModelSettings, ProviderSettings
 from nexus.upstream import Action, UpstreamRequest
+from nexus.wire import Json, sequence
+
+log = logging.getLogger("nexus.providers.openai")
 
 _PATHS: dict[tuple[str, Action], str] = {
     ("chat", "generate"): "/chat/completions",
@@ -24,6 +33,7 @@ _PATHS: dict[tuple[str, Action], str] = {
     ("responses", "compact"): "/responses/compact",
 }
 _HOUSE = "https://api.openai.com/"
+_SUMMARY = "reasoning.summary"
 
 
 class OpenAISettings(ProviderSettings):
@@ -33,7 +43,12 @@ class OpenAISettings(ProviderSettings):
     """Ask for token usage on streams; false for servers that refuse ``stream_options``."""
 
     responses: bool | None = None
-    """Whether the server has the Responses API itself; when left out, OpenAI's own has and others are translated to."""
+    """Whether the server has the Responses API itself; when left out, OpenAI's own has and others are translated to.
+    True also makes it the way to every model, where left out it is to OpenAI's models that reason; false: to none."""
+
+    reasoning_summary: Literal["auto", "concise", "detailed", "off"] = "auto"
+    """Which summary of a model's reasoning is asked for on the way to the Responses API, where the client may see its
+    thinking. OpenAI gives them to verified organisations; refused, it is left out from then on."""
 
     quirks: tuple[str, ...] = ()
     """Facts about a compatible server that translation has to know, such as "cache_control" or "system_first"."""
@@ -53,17 +68,52 @@ class OpenAIProvider(Provider):
     default_base_url: ClassVar[str] = "https://api.openai.com/v1"
     settings: OpenAISettings
 
+    def __init__(self, name: str, settings: ProviderSettings) -> None:
+        super().__init__(name, settings)
+        self._summary = self.settings.reasoning_summary
+
     @property
     def asks_usage(self) -> bool:
         return self.settings.stream_usage
 
     def dialects_of(self, model: str, settings: ModelSettings) -> tuple[str, ...]:
+        if not self._has_responses:
+            return ("chat",)
+        facts = self._facts(model)
+        first = self.settings.responses or (facts is not None and facts.reasons)
+        return ("responses", "chat") if first else ("chat", "responses")
+
+    def refuses(self, dialect: str, document: Mapping[str, Json], model: str) -> bool:
+        facts = self._facts(model)
+        if dialect != "chat" or facts is None or not self._has_responses:
+            return False
+        effort = document.get("reasoning_effort")
+        tools = bool(sequence(document.get("tools")))
+        return gpt.refused_on_chat(facts, tools=tools, effort=effort if isinstance(effort, str) else None)
+
+    def do_without(self, refused: Rejected, attempt: Attempt) -> str | None:
+        if attempt.dialect != "responses" or refused.status != 400 or refused.vendor_param != _SUMMARY:
+            return None
+        if attempt.key is self.settings.api_key and self._summary != "off":
+            # A caller's own key is another organisation's: what that one may have tells nothing of this.
+            self._summary = "off"
+            log.warning("reasoning summaries are refused and left out", extra={"fields": {"provider": self.name}})
+        return NO_SUMMARY
+
+    @property
+    def _has_responses(self) -> bool:
         own = self.settings.responses
-        return ("chat", "responses") if own or (own is None and self._is_house) else ("chat",)
+        return self._is_house if own is None else own
 
     @property
     def _is_house(self) -> bool:
         return self.base_url.startswith(_HOUSE)
+
+    def _facts(self, model: str) -> gpt.GPT | None:
+        """None for a model that is not known to be OpenAI's."""
+        if self._is_house:
+            return gpt.known(model) or gpt.UNKNOWN
+        return gpt.known(model) if self.settings.responses else None
 
     def counts_in(self, dialect: str) -> bool:
         return dialect == "responses"
@@ -72,12 +122,14 @@ class OpenAIProvider(Provider):
         return dialect == "responses"
 
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
-        quirks = set(self.settings.quirks)
-        if self._is_house:
-            quirks |= quirks_of(model)
+        quirks, facts = set(self.settings.quirks), self._facts(model)
+        if facts is not None:
+            quirks |= gpt.quirks_of(facts)
         if not self.settings.stream_usage:
             quirks.add("no_stream_usage")
-        return target_of(model, settings, frozenset(quirks))
+        if self._summary == "off":
+            quirks.add(NO_SUMMARY)
+        return replace(target_of(model, settings, frozenset(quirks)), gpt=facts, summary=self._summary)
 
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
         sent = headers.forwarded(attempt.headers, (), ("openai-beta", "x-client-request-id"))

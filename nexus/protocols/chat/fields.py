@@ -70,8 +70,9 @@ WRITES: Mapping[str, Disposition] = {
     "parallel_tools": converted("parallel_tool_calls", "left out when there are no tools"),
     "thinking": converted(
         "reasoning_effort",
-        "off is none; a budget below 4096 is low, below 16384 medium, any other high; neither: the model decides; "
-        "`visible` has no counterpart. Dropped with the quirk no_reasoning_effort",
+        "off is none, else the model's least level, named; a budget below 4096 is low, below 16384 medium, any other "
+        "high; neither: the model decides; models of OpenAI's get the nearest level that they have, named when it "
+        "differs; `visible` has no counterpart. Dropped with the quirk no_reasoning_effort",
     ),
     "output_format": converted(
         "response_format", "with the quirk no_json_schema a schema becomes a tool that the model must call"
@@ -83,7 +84,11 @@ WRITES: Mapping[str, Disposition] = {
     "presence_penalty": carried("presence_penalty", "dropped with the quirk no_sampling"),
     "frequency_penalty": carried("frequency_penalty", "dropped with the quirk no_sampling"),
     "seed": carried("seed"),
-    "stop": carried("stop", "as a list; how many are allowed is the vendor's to say"),
+    "stop": carried(
+        "stop",
+        "as a list; models of OpenAI's that refuse it, or so many: the answer is cut before the first of them on its "
+        "way back",
+    ),
     "logprobs": dropped("a translated answer has no place for them"),
     "top_logprobs": dropped("a translated answer has no place for them"),
     "logit_bias": carried("logit_bias", "dropped with the quirk no_sampling"),
@@ -103,7 +108,7 @@ QUIRKS: Mapping[str, str] = {
     "string_content": "content must be a string wherever it is text alone; blocks are joined by a blank line",
     "no_stream_usage": "stream_options is refused",
     "no_reasoning_effort": "reasoning_effort is refused",
-    "no_effort_none": "reasoning_effort knows no `none`: it is left out and named as dropped",
+    "no_effort_none": "reasoning_effort knows no `none`: off is `low`, named as dropped",
     "no_reasoning_history": "reasoning_content, reasoning_details and extra_content in history are refused",
     "no_sampling": "temperature, top_p, penalties and logit_bias are refused",
     "no_metadata": "metadata is refused",

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 
-from nexus.conversation import Request
+from nexus import cutter
+from nexus.conversation import Request, Thinking
 from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.models import efforts
+from nexus.models.claude import quirks_of as claude_quirks
+from nexus.models.gpt import GPT, MOST_STOPS, refused_on_chat
 from nexus.protocols.chat.fields import WRITES
 from nexus.protocols.chat.tools import write_choice, write_tools
 from nexus.protocols.chat.write_messages import MessagesWriter
-from nexus.protocols.codec import Target, Written
+from nexus.protocols.codec import Cut, Target, Written
 from nexus.wire import Json
 
 _TIERS: Mapping[str, str] = {
@@ -41,18 +46,17 @@ def write_request(request: Request, target: Target) -> Written:
     body["messages"] = MessagesWriter(target.quirks, dropped).write(request)
     _write_tools(request, target.quirks, body, dropped)
     answer_tool = _write_format(request, target.quirks, body)
-    _write_thinking(request, target.quirks, body, dropped)
-    _write_sampling(request, target.quirks, body, dropped)
+    _write_thinking(request, target, body, dropped)
+    _write_sampling(request, target, body, dropped)
     _write_account(request, target.quirks, body, dropped)
     if request.max_tokens is not None:
         body["max_completion_tokens" if "max_completion_tokens" in target.quirks else "max_tokens"] = request.max_tokens
-    if request.stop:
-        body["stop"] = list(request.stop)
+    cut = _write_stop(request, target.gpt, body)
     if request.stream:
         body["stream"] = True
         if "no_stream_usage" not in target.quirks:
             body["stream_options"] = {"include_usage": True}
-    return Written(body, tuple(dropped), answer_tool)
+    return Written(body, tuple(dropped), answer_tool, cut=cut)
 
 
 def _write_tools(request: Request, quirks: frozenset[str], body: dict[str, Json], dropped: dict[str, None]) -> None:
@@ -105,30 +109,63 @@ def effort_of(budget: int) -> str:
     return "medium" if budget < 16384 else "high"
 
 
-def _write_thinking(request: Request, quirks: frozenset[str], body: dict[str, Json], dropped: dict[str, None]) -> None:
-    thinking = request.thinking
-    if thinking is None:
+def _write_thinking(request: Request, target: Target, body: dict[str, Json], dropped: dict[str, None]) -> None:
+    if request.thinking is not None and (level := _level(request.thinking, target, dropped)) is not None:
+        body["reasoning_effort"] = level
+    effort, gpt = body.get("reasoning_effort"), target.gpt
+    if gpt is None or not refused_on_chat(gpt, tools=bool(request.tools), effort=effort):
         return
-    if not thinking.enabled:
-        effort: str | None = "none"
-    elif thinking.effort is not None:
-        effort = thinking.effort
-    else:
-        effort = None if thinking.budget is None else effort_of(thinking.budget)
-    if effort is None:
-        return
-    if "no_reasoning_effort" in quirks or (effort == "none" and "no_effort_none" in quirks):
+    # The tools are what the client cannot do without.
+    if gpt.chat == "without_effort":
         dropped["thinking"] = None
-    else:
-        body["reasoning_effort"] = effort
+        del body["reasoning_effort"]
+    elif gpt.chat == "with_none":
+        dropped["thinking"] = None
+        body["reasoning_effort"] = efforts.OFF
 
 
-def _write_sampling(request: Request, quirks: frozenset[str], body: dict[str, Json], dropped: dict[str, None]) -> None:
+def _level(thinking: Thinking, target: Target, dropped: dict[str, None]) -> str | None:
+    """Which effort the model is asked for, if any."""
+    offered = _offered(target)
+    if not offered:
+        if thinking.enabled or target.gpt is None or target.gpt.reasons:
+            dropped["thinking"] = None
+        return None
+    if not thinking.enabled and thinking.effort is not None and "always_thinking" in claude_quirks(target.model):
+        thinking = replace(thinking, enabled=True)
+    asked: str | None = thinking.effort
+    if asked is None and thinking.budget is not None:
+        asked = effort_of(thinking.budget)
+    chosen = efforts.choose(thinking, asked, offered)
+    if chosen.lost is not None:
+        dropped[chosen.lost] = None
+    return chosen.level
+
+
+def _offered(target: Target) -> tuple[str, ...]:
+    if "no_reasoning_effort" in target.quirks:
+        return ()
+    if target.gpt is not None:
+        return target.gpt.efforts
+    return efforts.PLAIN if "no_effort_none" in target.quirks else efforts.LEVELS
+
+
+def _write_stop(request: Request, gpt: GPT | None, body: dict[str, Json]) -> Cut:
+    if gpt is not None and (not gpt.stop or len(request.stop) > MOST_STOPS):
+        cutter.check(request.stop)
+        return Cut(request.stop)
+    if request.stop:
+        body["stop"] = list(request.stop)
+    return Cut()
+
+
+def _write_sampling(request: Request, target: Target, body: dict[str, Json], dropped: dict[str, None]) -> None:
+    takes = target.gpt is None or target.gpt.takes_sampling(body.get("reasoning_effort"))
     for name in _SAMPLING:
         value = getattr(request, name)
         if value is None:
             continue
-        if "no_sampling" in quirks:
+        if not takes or "no_sampling" in target.quirks:
             dropped[name] = None
         else:
             body[name] = dict(value) if isinstance(value, Mapping) else value

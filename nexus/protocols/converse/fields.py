@@ -28,7 +28,8 @@ WRITES: Mapping[str, Disposition] = {
     "thinking": Disposition(
         "converted",
         "Claude: thinking and outputConfig.effort; Nova 2: reasoningConfig (three efforts); gpt-oss: reasoning_effort "
-        "(three efforts); GPT: reasoning.effort; dropped for others, beside a forced tool, or where the history lacks "
+        "(three efforts); GPT: reasoning.effort; the nearest level, named when it differs; off where a model has "
+        "an off, else its least, named; dropped for others, beside a forced tool, or where the history lacks "
         "the reasoning that the model demands",
     ),
     "output_format": Disposition(
@@ -45,7 +46,9 @@ WRITES: Mapping[str, Disposition] = {
     "presence_penalty": Disposition("dropped"),
     "frequency_penalty": Disposition("dropped"),
     "seed": Disposition("dropped"),
-    "stop": Disposition("carried", "dropped for GPT, gpt-oss and Qwen, which refuse it"),
+    "stop": Disposition(
+        "carried", "GPT, gpt-oss and Qwen refuse it: the answer is cut before the first of them on its way back"
+    ),
     "logprobs": Disposition("dropped"),
     "top_logprobs": Disposition("dropped"),
     "logit_bias": Disposition("dropped"),

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from nexus import cutter
 from nexus.conversation import Request
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models import converse as models
-from nexus.protocols.codec import Target, Written
+from nexus.protocols.codec import Cut, Target, Written
 from nexus.protocols.converse.draft import Draft, only
 from nexus.protocols.converse.thinking import ThinkingPlan, plan_thinking
 from nexus.protocols.converse.tools import plan_tools, write_text_format, write_tool_config
@@ -38,7 +39,7 @@ def write_request(request: Request, target: Target) -> Written:
     """Raises InvalidRequest, UnsupportedFeature."""
     draft = Draft(target.quirks)
     tools = plan_tools(request, draft)
-    thinking = plan_thinking(request, tools, target.max_tokens, draft)
+    thinking = plan_thinking(request, tools, target, draft)
     tool_config, tool_fields = write_tool_config(tools, request, draft)
     sampling, sampling_fields = _sampling(request, thinking, draft)
     additional = thinking.extra | tool_fields | sampling_fields
@@ -56,7 +57,8 @@ def write_request(request: Request, target: Target) -> Written:
     }
     for name in _unknown(request):
         draft.drop(name)
-    return Written(only(body), draft.dropped, tools.answer_tool)
+    cut = Cut(request.stop) if draft.has(models.NO_STOP) else Cut()
+    return Written(only(body), draft.dropped, tools.answer_tool, cut=cut)
 
 
 def _unknown(request: Request) -> list[str]:
@@ -90,7 +92,7 @@ def _sampling(request: Request, thinking: ThinkingPlan, draft: Draft) -> tuple[d
     if stop and "" in stop:
         raise InvalidRequest("a stop sequence must not be empty", param="stop")
     if stop and draft.has(models.NO_STOP):
-        draft.drop("stop")
+        cutter.check(request.stop)
         stop = None
     config = {"maxTokens": max_tokens, "temperature": temperature, "topP": top_p, "stopSequences": stop}
     return only(config), _top_k(request, thinking, draft)

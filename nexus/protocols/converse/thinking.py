@@ -7,11 +7,13 @@ thinking, Nova reasoning and gpt-oss; the bedrock-runtime service model (outputC
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nexus.conversation import Effort, Request, Thinking
 from nexus.models import converse as models
+from nexus.models import efforts, gpt
+from nexus.protocols.codec import Target
 from nexus.protocols.converse.draft import Draft
 from nexus.protocols.converse.tools import ToolPlan
 from nexus.protocols.converse.turns import answers_unreasoned_call
@@ -26,14 +28,7 @@ BUDGETS: Mapping[Effort, int] = {
     "xhigh": 24576,
     "max": 32768,
 }
-_THREE: Mapping[Effort, str] = {
-    "minimal": "low",
-    "low": "low",
-    "medium": "medium",
-    "high": "high",
-    "xhigh": "high",
-    "max": "high",
-}
+_THREE = ("low", "medium", "high")
 _FROM_LOW: Mapping[Effort, str] = {
     "minimal": "low",
     "low": "low",
@@ -55,8 +50,8 @@ class ThinkingPlan:
     unlimited: bool = False
 
 
-def plan_thinking(request: Request, tools: ToolPlan, spare: int, draft: Draft) -> ThinkingPlan:
-    """``spare`` are the tokens for the answer itself where the client set no limit."""
+def plan_thinking(request: Request, tools: ToolPlan, target: Target, draft: Draft) -> ThinkingPlan:
+    """``target.max_tokens`` are the tokens for the answer itself where the client set no limit."""
     plan = ThinkingPlan(max_tokens=request.max_tokens)
     thinking = request.thinking
     if thinking is None:
@@ -65,13 +60,13 @@ def plan_thinking(request: Request, tools: ToolPlan, spare: int, draft: Draft) -
     if draft.has(models.THINKING_ADAPTIVE) and not exact:
         return _adaptive(plan, thinking, tools, draft)
     if draft.has(models.THINKING_BUDGET):
-        return _budgeted(plan, request, thinking, tools, spare, draft)
+        return _budgeted(plan, request, thinking, tools, target.max_tokens, draft)
     if draft.has(models.THINKING_NOVA):
-        return _nova(plan, thinking)
+        return _nova(plan, thinking, draft)
     if draft.has(models.THINKING_EFFORT):
         return _flat(plan, thinking, draft)
     if draft.has(models.THINKING_NESTED):
-        return _nested(plan, thinking)
+        return _nested(plan, thinking, target.model, draft)
     draft.drop("thinking")
     return plan
 
@@ -113,24 +108,27 @@ def _budgeted(
     return ThinkingPlan({"thinking": {"type": "enabled", "budget_tokens": budget}}, None, whole, claude=True)
 
 
-def _nova(plan: ThinkingPlan, thinking: Thinking) -> ThinkingPlan:
+def _level(thinking: Thinking, offered: Sequence[str], draft: Draft) -> str | None:
+    """The level to ask for; what the model cannot do as asked is named."""
+    chosen = efforts.choose(thinking, effort_of(thinking), offered)
+    if chosen.lost is not None:
+        draft.drop(chosen.lost)
+    return chosen.level
+
+
+def _nova(plan: ThinkingPlan, thinking: Thinking, draft: Draft) -> ThinkingPlan:
     if not thinking.enabled:
         return ThinkingPlan({"reasoningConfig": {"type": "disabled"}}, None, plan.max_tokens)
-    effort = _THREE[effort_of(thinking) or "medium"]
+    effort = _level(thinking, _THREE, draft) or "medium"
     config = {"type": "enabled", "maxReasoningEffort": effort}
     return ThinkingPlan({"reasoningConfig": config}, None, plan.max_tokens, unlimited=effort == "high")
 
 
 def _flat(plan: ThinkingPlan, thinking: Thinking, draft: Draft) -> ThinkingPlan:
-    if not thinking.enabled:
-        draft.drop("thinking")
-        return plan
-    effort = effort_of(thinking)
-    return plan if effort is None else ThinkingPlan({"reasoning_effort": _THREE[effort]}, None, plan.max_tokens)
+    level = _level(thinking, _THREE, draft)
+    return plan if level is None else ThinkingPlan({"reasoning_effort": level}, None, plan.max_tokens)
 
 
-def _nested(plan: ThinkingPlan, thinking: Thinking) -> ThinkingPlan:
-    wished = effort_of(thinking)
-    if not thinking.enabled:
-        return ThinkingPlan({"reasoning": {"effort": "none"}}, None, plan.max_tokens)
-    return plan if wished is None else ThinkingPlan({"reasoning": {"effort": _FROM_LOW[wished]}}, None, plan.max_tokens)
+def _nested(plan: ThinkingPlan, thinking: Thinking, model: str, draft: Draft) -> ThinkingPlan:
+    level = _level(thinking, (gpt.known(model) or gpt.UNKNOWN).efforts, draft)
+    return plan if level is None else ThinkingPlan({"reasoning": {"effort": level}}, None, plan.max_tokens)

@@ -63,13 +63,15 @@ def write_thinking(thinking: Thinking, quirks: frozenset[str], dropped: list[str
 
 def _levelled(thinking: Thinking, quirks: frozenset[str], dropped: list[str]) -> dict[str, Json]:
     if not thinking.enabled:
-        # No level turns thinking off altogether; MINIMAL is Google's nearest, LOW is only less of it.
-        if "thinking_level_minimal" not in quirks:
-            dropped.append("thinking")
+        # No level turns thinking off altogether.
+        dropped.append("thinking")
         return {"thinkingLevel": _nearest("MINIMAL", quirks)}
     config: dict[str, Json] = {"includeThoughts": thinking.visible}
     if thinking.effort is not None:
-        config["thinkingLevel"] = _nearest(EFFORT_LEVELS[thinking.effort], quirks)
+        wanted = EFFORT_LEVELS[thinking.effort]
+        config["thinkingLevel"] = _nearest(wanted, quirks)
+        if config["thinkingLevel"] != wanted:
+            dropped.append("thinking.effort")
     elif thinking.budget is not None:
         config["thinkingLevel"] = _nearest(_level_of(thinking.budget), quirks)
     return config

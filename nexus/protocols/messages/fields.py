@@ -33,7 +33,11 @@ READS: Mapping[str, Disposition] = {
         "other tools that Anthropic defines or runs, and that one elsewhere, are refused by their type",
     ),
     "tool_choice": converted("tool_choice", "disable_parallel_tool_use becomes `parallel_tools`"),
-    "thinking": converted("thinking", "between_tools counts as off; display omitted as not visible"),
+    "thinking": converted(
+        "thinking",
+        "between_tools counts as off, and so does effort without `thinking`, but for a Claude that always thinks; "
+        "display omitted as not visible",
+    ),
     "output_config": converted("output_format", "effort becomes `thinking.effort`; task_budget is dropped"),
     "output_format": converted("output_format", "the older place of output_config.format"),
     "metadata": converted("user", "user_id; other keys are dropped"),

@@ -63,7 +63,9 @@ def write_thinking(request: Request, target: Target, *, allows_budget: bool) -> 
 
 def _off(thinking: Thinking, bare: int, quirks: frozenset[str]) -> Plan:
     if "always_thinking" in quirks:
-        return Plan(bare, effort="low", dropped=True)
+        # Who said how hard, and not that it be off, has what it asked for.
+        effort = _effort_word(thinking.effort, quirks)
+        return Plan(bare, effort=effort or "low", dropped=True)
     kind = "between_tools" if "between_tools" in quirks else "disabled"
     # Some models refuse the two highest efforts while thinking is off.
     calm = {"minimal": "low", "low": "low", "medium": "medium", "high": "high"}

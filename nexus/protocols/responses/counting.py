@@ -7,9 +7,11 @@ openai.types.responses.input_token_count_params.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from nexus.conversation import Request
 from nexus.protocols.codec import Target, Written
+from nexus.protocols.responses.fields import NO_SUMMARY
 from nexus.protocols.responses.write_request import write_request
 from nexus.wire import Json
 
@@ -17,7 +19,8 @@ _COUNTED = ("model", "input", "tools", "tool_choice", "parallel_tool_calls", "re
 
 
 def write_count(request: Request, target: Target) -> Written:
-    body = write_request(request, target).body
+    # A summary is no part of the prompt, and may be refused.
+    body = write_request(request, replace(target, quirks=target.quirks | {NO_SUMMARY})).body
     return Written({name: body[name] for name in _COUNTED if name in body})
 
 

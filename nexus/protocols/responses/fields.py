@@ -87,22 +87,32 @@ PATHS: Mapping[str, str] = {}
 HEADERS = frozenset({"openai-beta"})
 """Headers that ask for something; where the request is translated they are dropped like a field."""
 
+NO_SUMMARY = "no_summary"
+"""The quirk of a server that gives this caller no summaries of reasoning."""
+
 WRITES: Mapping[str, Disposition] = {
     "messages": converted("input", "reasoning goes back only when it was sealed by this dialect"),
     "system": converted("input", "developer messages at the start, one for each block"),
     "tools": converted("tools", "custom and namespaced tools of this dialect's own clients as they came"),
     "tool_choice": converted("tool_choice", "left out when there are no tools"),
     "parallel_tools": converted("parallel_tool_calls", "left out when there are no tools"),
-    "thinking": converted("reasoning", "off is none; a budget below 4096 is low, below 16384 medium, any other high"),
+    "thinking": converted(
+        "reasoning",
+        "off is none, else the model's least level, named; a budget below 4096 is low, below 16384 medium, any other "
+        "high; the nearest level that the model has, named when it differs from the effort asked for; the summary by "
+        "the provider's setting reasoning_summary",
+    ),
     "output_format": converted("text", "text.format"),
-    "max_tokens": carried("max_output_tokens"),
-    "temperature": carried("temperature"),
-    "top_p": carried("top_p"),
+    "max_tokens": converted(
+        "max_output_tokens", "below the API's least, 16, it is raised and named, and the answer is cut on its way back"
+    ),
+    "temperature": carried("temperature", "dropped where the model reasons and refuses it"),
+    "top_p": carried("top_p", "dropped where the model reasons and refuses it"),
     "top_k": dropped("no counterpart"),
     "presence_penalty": dropped("no counterpart"),
     "frequency_penalty": dropped("no counterpart"),
     "seed": dropped("no counterpart"),
-    "stop": dropped("no counterpart"),
+    "stop": converted("", "the answer is cut before the first of them on its way back"),
     "logprobs": dropped("a translated answer has no place for them"),
     "top_logprobs": dropped("a translated answer has no place for them"),
     "logit_bias": dropped("no counterpart"),

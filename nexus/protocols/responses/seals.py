@@ -15,6 +15,7 @@ openai.types.responses.ResponseReasoningItem.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from nexus.conversation import Reasoning, Seal
@@ -24,6 +25,7 @@ from nexus.wire import Json, mapping, sequence, text
 OWN = "responses"
 NEXT, PREVIOUS, HERE = "next", "prev", "here"
 _REDACTED = "redacted"
+_ID = re.compile(r"rs_[A-Za-z0-9_-]{1,128}")
 _PLACES = (NEXT, PREVIOUS, HERE)
 
 
@@ -54,9 +56,18 @@ def read_reasoning(item: Mapping[str, Json]) -> Reasoning:
 
 
 def read_vendors(item: Mapping[str, Json]) -> Reasoning:
-    """The same of a vendor's answer: whatever its seal looks like, it is the vendor's, and goes back there whole."""
-    packed = text(item.get("encrypted_content"))
-    return Reasoning(_words(item), Seal(OWN, packed) if packed else None)
+    """The same of a vendor's answer: whatever its seal looks like, it is the vendor's, and goes back there whole, with
+    the item's id before it: ``rs_123:...``."""
+    packed, item_id = text(item.get("encrypted_content")), text(item.get("id"))
+    if not packed:
+        return Reasoning(_words(item), None)
+    return Reasoning(_words(item), Seal(OWN, f"{item_id}:{packed}" if _ID.fullmatch(item_id) else packed))
+
+
+def open_vendors(seal: Seal) -> tuple[str, str]:
+    """The id, "" where there is none, and the ``encrypted_content`` of a vendor's own item."""
+    item_id, colon, packed = seal.value.partition(":")
+    return (item_id, packed) if colon and _ID.fullmatch(item_id) else ("", seal.value)
 
 
 def _words(item: Mapping[str, Json]) -> str:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation import OutputFormat, Request, WebSearch
+from nexus.conversation import OutputFormat, Request, Thinking, WebSearch
 from nexus.protocols.responses.tools import write_choice, write_tools
-from nexus.protocols.responses.write_request import write_format, write_thinking
+from nexus.protocols.responses.write_request import effort_of, write_format
 from nexus.wire import Json, mapping, sequence, text
 
 NOBODY = Request(messages=())
@@ -48,7 +48,7 @@ def write_shell(response_id: str, model: str, created: int, request: Request | N
         "output": [],
         "previous_response_id": None,
         "prompt_cache_key": asked.prompt_cache_key,
-        "reasoning": {"effort": None, "summary": None} | (write_thinking(asked.thinking) if asked.thinking else {}),
+        "reasoning": _told_thinking(asked.thinking),
         "safety_identifier": asked.safety_identifier,
         "service_tier": asked.service_tier if asked.service_tier in _TIERS else "default",
         "store": False,
@@ -59,6 +59,14 @@ def write_shell(response_id: str, model: str, created: int, request: Request | N
         **_sampling(asked),
         **_tools(asked),
     }
+
+
+def _told_thinking(thinking: Thinking | None) -> dict[str, Json]:
+    if thinking is None:
+        return {"effort": None, "summary": None}
+    if not thinking.enabled:
+        return {"effort": "none", "summary": None}
+    return {"effort": effort_of(thinking), "summary": "auto" if thinking.visible else None}
 
 
 def _sampling(asked: Request) -> dict[str, Json]:

@@ -1,8 +1,9 @@
 """Messages -> input items of a request to a vendor: the inverse of read_items.py.
 
-Law: only reasoning that this dialect sealed goes back. Text of the assistant is a short message, since a long one
-needs the id that it once had; what a call's output cannot say (``is_error``) begins its text. Calls of a client's
-custom tools and their outputs keep their own form. Source: openai.types.responses.ResponseInputItemParam.
+Law: only reasoning that this dialect sealed goes back, with the id that it came with, and only before what it led to:
+the API refuses a reasoning item that nothing of its turn follows. Text of the assistant is a short message, since a
+long one needs the id that it once had; what a call's output cannot say (``is_error``) begins its text. Calls of a
+client's custom tools and their outputs keep their own form. Source: openai.types.responses.ResponseInputItemParam.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 from nexus.conversation import Message, Part, Reasoning, Refusal, Request, Text, ToolCall, ToolResult
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.responses.parts import write_part
-from nexus.protocols.responses.seals import OWN
+from nexus.protocols.responses.seals import OWN, open_vendors
 from nexus.protocols.responses.tools import Names
 from nexus.wire import Json
 
@@ -44,8 +45,14 @@ class _Writer:
                 for number, part in enumerate(message.parts):
                     self._write_made(part, f"{path}.content.{number}")
             else:
+                self._leave_lonely_reasoning()
                 self._write_given(message, path)
+        self._leave_lonely_reasoning()
         return self._items
+
+    def _leave_lonely_reasoning(self) -> None:
+        while self._items and self._items[-1].get("type") == "reasoning":
+            self._items.pop()
 
     def _write_made(self, part: Part, path: str) -> None:
         match part:
@@ -70,8 +77,9 @@ class _Writer:
         if part.seal is None or part.seal.dialect != OWN or not part.seal.value:
             return None
         summary = [{"type": "summary_text", "text": part.text}] if part.text else []
-        item: Item = {"type": "reasoning", "id": self._id("rs"), "summary": summary}
-        return item | {"encrypted_content": part.seal.value}
+        item_id, packed = open_vendors(part.seal)
+        known = {"id": item_id} if item_id else {}
+        return {"type": "reasoning", **known, "summary": summary, "encrypted_content": packed}
 
     def _write_given(self, message: Message, path: str) -> None:
         """Outputs of calls are items of their own; what stands between them is a message."""

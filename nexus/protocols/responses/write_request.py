@@ -1,30 +1,37 @@
 """A neutral request, written for a vendor of the responses dialect.
 
 Law: stateless: ``store`` is false and the encrypted reasoning is asked for. What ``WRITES`` drops is named when it
-says something. Source: openai.types.responses.response_create_params.
+says something. Stop sequences, which this dialect has not, and output shorter than its least are the relay's to cut.
+Source: openai.types.responses.response_create_params.
 """
 
 from __future__ import annotations
 
 import hashlib
 
+from nexus import cutter
 from nexus.conversation import OutputFormat, Request, Thinking
-from nexus.protocols.codec import Target, Written
-from nexus.protocols.responses.fields import WRITES
+from nexus.models import efforts
+from nexus.models.gpt import GPT, LEAST_OUTPUT
+from nexus.protocols.codec import Cut, Target, Written
+from nexus.protocols.responses.fields import NO_SUMMARY, WRITES
 from nexus.protocols.responses.tools import write_choice, write_tools
 from nexus.protocols.responses.write_items import write_items
-from nexus.wire import Json
+from nexus.wire import Json, mapping
 
 _TIERS = {name: name for name in ("auto", "default", "flex", "scale", "priority", "fast", "ultrafast")} | {
     "standard_only": "default"
 }
 _LONGEST_USER = 64
+SUMMARY = "reasoning.summary"
+"""How it is named where it could not be asked for; no client has a field of its own for it."""
 
 
 def write_request(request: Request, target: Target) -> Written:
     dropped = [name for name, disposition in WRITES.items() if disposition.kind == "dropped" and getattr(request, name)]
     body: dict[str, Json] = {"model": target.model, "input": write_items(request), "store": False}
-    body["include"] = ["reasoning.encrypted_content"]
+    if target.gpt is None or target.gpt.reasons:
+        body["include"] = ["reasoning.encrypted_content"]
     if request.stream:
         body["stream"] = True
     if request.tools:
@@ -33,14 +40,13 @@ def write_request(request: Request, target: Target) -> Written:
             body["tool_choice"] = write_choice(request.tool_choice, request.tools)
         if request.parallel_tools is not None:
             body["parallel_tool_calls"] = request.parallel_tools
-    if request.thinking is not None:
-        body["reasoning"] = write_thinking(request.thinking)
+    if request.thinking is not None and (reasoning := write_thinking(request.thinking, target, dropped)):
+        body["reasoning"] = reasoning
     if request.output_format is not None:
         body["text"] = {"format": write_format(request.output_format)}
     optional = {
-        "max_output_tokens": request.max_tokens,
-        "temperature": request.temperature,
-        "top_p": request.top_p,
+        "max_output_tokens": None if request.max_tokens is None else max(request.max_tokens, LEAST_OUTPUT),
+        **_sampling(request, target.gpt, mapping(body.get("reasoning")).get("effort"), dropped),
         "user": _write_user(request.user),
         "metadata": dict(request.metadata) or None,
         "service_tier": _TIERS.get(request.service_tier or ""),
@@ -50,16 +56,50 @@ def write_request(request: Request, target: Target) -> Written:
     body |= {name: value for name, value in optional.items() if value is not None}
     if request.service_tier is not None and "service_tier" not in body:
         dropped.append("service_tier")
-    return Written(body, tuple(dropped))
+    return Written(body, tuple(dropped), cut=_cut(request, dropped))
 
 
-def write_thinking(thinking: Thinking) -> dict[str, Json]:
-    if not thinking.enabled:
-        return {"effort": "none"}
-    effort: str | None = thinking.effort
-    if effort is None and thinking.budget is not None:
-        effort = "low" if thinking.budget < 4096 else "medium" if thinking.budget < 16384 else "high"
-    return ({"effort": effort} if effort else {}) | ({"summary": "auto"} if thinking.visible else {})
+def _cut(request: Request, dropped: list[str]) -> Cut:
+    cutter.check(request.stop)
+    if request.max_tokens is None or request.max_tokens >= LEAST_OUTPUT:
+        return Cut(request.stop)
+    dropped.append("max_tokens")
+    return Cut(request.stop, request.max_tokens)
+
+
+def effort_of(thinking: Thinking) -> str | None:
+    """The effort asked for, or what a budget comes to; None where the model decides."""
+    if thinking.effort is not None or thinking.budget is None:
+        return thinking.effort
+    return "low" if thinking.budget < 4096 else "medium" if thinking.budget < 16384 else "high"
+
+
+def write_thinking(thinking: Thinking, target: Target, dropped: list[str]) -> dict[str, Json]:
+    """``reasoning``; what the model cannot do as asked is named in ``dropped``."""
+    offered = efforts.LEVELS if target.gpt is None else target.gpt.efforts
+    if not offered:
+        # Whether it thinks is not the client's to say; one that never does is off already.
+        dropped += ["thinking"] if thinking.enabled or (target.gpt and target.gpt.reasons) else []
+        return {}
+    chosen = efforts.choose(thinking, effort_of(thinking), offered)
+    if chosen.lost is not None:
+        dropped.append(chosen.lost)
+    reasoning: dict[str, Json] = {"effort": chosen.level} if chosen.level else {}
+    if not (thinking.enabled and thinking.visible):
+        return reasoning
+    if NO_SUMMARY in target.quirks:
+        dropped.append(SUMMARY)
+        return reasoning
+    return reasoning | {"summary": target.summary}
+
+
+def _sampling(request: Request, gpt: GPT | None, effort: Json, dropped: list[str]) -> dict[str, float | None]:
+    """What a model that reasons takes of it only while it does not."""
+    knobs = {"temperature": request.temperature, "top_p": request.top_p}
+    if gpt is None or gpt.takes_sampling(effort):
+        return knobs
+    dropped += [name for name, value in knobs.items() if value is not None]
+    return {}
 
 
 def write_format(format: OutputFormat) -> dict[str, Json]:

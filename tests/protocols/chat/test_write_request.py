@@ -71,7 +71,7 @@ QUIRKS: dict[str, tuple[Request, tuple[str, ...], str, Json, tuple[str, ...]]] =
         Request((HI,), thinking=Thinking(False)),
         ("no_effort_none",),
         "reasoning_effort",
-        None,
+        "low",
         ("thinking",),
     ),
     "no_reasoning_history": (

@@ -32,7 +32,7 @@ EXPECTED: dict[str, Response] = {
     "reasoning_and_tools": answer(
         "tool_use",
         Usage(input=26, cache_read=64, cache_write_5m=10, output=20, reasoning=30),
-        Reasoning("**Plan** first\n\nthen act", Seal("responses", "gAAAAABencrypted")),
+        Reasoning("**Plan** first\n\nthen act", Seal("responses", "rs_1:gAAAAABencrypted")),
         Text("I will."),
         ToolCall("call_1", "exec_command", '{"cmd":"ls"}'),
         ToolCall("call_2", "agents__spawn", "{}"),

@@ -1,7 +1,8 @@
 """read(write(x)) == x for requests in their normal form, counting, and the judge's own honesty.
 
 The normal form: an assistant's turn is not followed by another, its text has words, reasoning is sealed by this
-dialect, results are not followed by other parts of the same message, functions say whether they are strict.
+dialect and leads to something, results are not followed by other parts of the same message,
+functions say whether they are strict.
 """
 
 from __future__ import annotations
@@ -97,6 +98,8 @@ def conversations(draw: st.DrawFn) -> tuple[Message, ...]:
             arguments = write_input(draw(WORDS)) if name in ("patch", "ns__h") else draw(st.sampled_from(["{}", "x"]))
             calls.append(ToolCall(f"call_{turn}_{number}", name, arguments))
         said: list[Part] = [*draw(st.lists(REASONING | TEXTS | st.builds(Refusal, WORDS), max_size=3)), *calls]
+        if said and isinstance(said[-1], Reasoning):
+            said.append(Text("so."))
         messages.append(Message("assistant", tuple(said or [Text("so.")])))
     return (*messages, Message("user", (draw(TEXTS),)))
 
@@ -114,7 +117,7 @@ REQUESTS = st.builds(
     | st.builds(Thinking, st.just(True), effort=st.sampled_from(["minimal", "high", "max"]), visible=st.booleans())
     | st.sampled_from([Thinking(True), Thinking(False)]),
     output_format=st.none() | st.sampled_from([OutputFormat(), OutputFormat({"type": "object"}, "n", "d", True)]),
-    max_tokens=st.none() | st.integers(1, 9999),
+    max_tokens=st.none() | st.integers(16, 9999),
     temperature=st.none() | st.just(0.5),
     user=st.none() | WORDS,
     metadata=st.just({}) | st.just({"a": "b"}),

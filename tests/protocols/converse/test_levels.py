@@ -1,0 +1,44 @@
+"""How hard a family thinks where it has not the level that is asked for, and where it stops."""
+
+from __future__ import annotations
+
+import pytest
+
+from nexus.conversation import Message, Request, Text, Thinking
+from nexus.models.converse import quirks_of
+from nexus.protocols.codec import Cut, Target, Written
+from nexus.protocols.converse.request import write_request
+
+HI = Message("user", (Text("hi"),))
+GPT_OSS, GPT = "openai.gpt-oss-120b-1:0", "us.openai.gpt-5.6-sol"
+
+
+def write(request: Request, model: str) -> Written:
+    return write_request(request, Target(model, quirks=quirks_of(model)))
+
+
+LESS = {
+    "gpt-oss cannot stop": (GPT_OSS, Thinking(False), {"reasoning_effort": "low"}, "thinking"),
+    "gpt-oss: no xhigh": (GPT_OSS, Thinking(True, effort="xhigh"), {"reasoning_effort": "high"}, "thinking.effort"),
+    "gpt-5.6: no max": (GPT, Thinking(True, effort="max"), {"reasoning": {"effort": "xhigh"}}, "thinking.effort"),
+    "gpt-5.6: no minimal": (GPT, Thinking(True, effort="minimal"), {"reasoning": {"effort": "low"}}, "thinking.effort"),
+    "gpt-6-astra cannot stop": (
+        "us.openai.gpt-6-astra",
+        Thinking(False),
+        {"reasoning": {"effort": "low"}},
+        "thinking",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LESS)
+def test_the_nearest_level_is_named_where_it_is_another(case: str) -> None:
+    model, thinking, extra, lost = LESS[case]
+    written = write(Request((HI,), thinking=thinking), model)
+    assert written.body["additionalModelRequestFields"] == extra
+    assert written.dropped == (lost,)
+
+
+def test_stop_sequences_that_a_family_refuses_are_cut_by_the_relay() -> None:
+    written = write(Request((HI,), stop=("x",)), GPT_OSS)
+    assert written.cut == Cut(("x",)) and "inferenceConfig" not in written.body
