@@ -56,6 +56,7 @@ class Behaviour:
     message: str | None = None  # of the error body when ``status`` is one
     error_type: str | None = None  # google: the status, such as RESOURCE_EXHAUSTED; bedrock: the exception
     error_code: str | None = None  # openai: the code; google: the reason of ErrorInfo, or a quota's id when 429
+    error_param: str | None = None  # openai: the field that the error blames
     retry_delay: float | None = None  # google: RetryInfo
     token_lifetime: int = 3600  # vertex: seconds, of the access token that is given out
 

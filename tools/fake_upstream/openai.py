@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
-from tools.fake_upstream import responses
+from tools.fake_upstream import gpt, responses
 from tools.fake_upstream.behaviour import Behaviour
 from tools.fake_upstream.parts import Call, Text, Thinking, call_ids, plan
 from tools.fake_upstream.request import SeenRequest
@@ -63,7 +63,17 @@ def check(request: SeenRequest, rules: Rules) -> Refusal | None:
         return Refusal(400, (problem,))
     if rules.strict and (found := _problems(request, rules.extra_fields)):
         return Refusal(400, found)
-    return None
+    return _refused_by_model(request) if rules.strict else None
+
+
+def _refused_by_model(request: SeenRequest) -> Refusal | None:
+    if request.route == responses.COUNT:
+        return None
+    judge = gpt.responses_problems if request.route == responses.PATH else gpt.chat_problems
+    problem = next(judge(request.json), None)
+    if problem is None:
+        return None
+    return Refusal(400, (problem.message,), error_code=problem.code, error_param=problem.param)
 
 
 def _problems(request: SeenRequest, allow: tuple[str, ...]) -> tuple[str, ...]:
@@ -222,7 +232,7 @@ def _error(behaviour: Behaviour) -> dict[str, Any]:
         "error": {
             "message": text_or(behaviour.message, behaviour.status),
             "type": behaviour.error_type or kind,
-            "param": None,
+            "param": behaviour.error_param,
             "code": behaviour.error_code or code,
         }
     }

@@ -97,7 +97,9 @@ def _published(item: Any) -> Any:
             unknown = (NOTE,)
         case _:
             return item
-    return {name: value for name, value in item.items() if name not in unknown}
+    # The type demands an id of reasoning, and the vendor does not.
+    known = {"id": "rs_"} if item.get("type") == "reasoning" else {}
+    return known | {name: value for name, value in item.items() if name not in unknown}
 
 
 def _offered(body: dict[str, Any]) -> list[dict[str, Any]]:

@@ -223,6 +223,7 @@ class FakeUpstream(Watch):
                     message="; ".join(refusal.problems),
                     error_type=refusal.error_type,
                     error_code=refusal.error_code,
+                    error_param=refusal.error_param,
                 )
             elif request.method == "POST" and queue:
                 behaviour = queue.popleft()

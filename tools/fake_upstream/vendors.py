@@ -55,6 +55,7 @@ class Refusal:
     headers: tuple[tuple[str, str], ...] = ()
     error_type: str | None = None
     error_code: str | None = None
+    error_param: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,125 @@
+"""Facts about OpenAI's models: which name has which row, and what becomes of an effort that it has not."""
+
+from __future__ import annotations
+
+import pytest
+
+from nexus.conversation import Effort, Thinking
+from nexus.models.efforts import choose, nearest
+from nexus.models.gpt import GPT, UNKNOWN, known, refused_on_chat
+
+THREE, FOUR, FIVE = (
+    ("low", "medium", "high"),
+    ("low", "medium", "high", "xhigh"),
+    ("low", "medium", "high", "xhigh", "max"),
+)
+
+EFFORTS = {
+    "gpt-4.1": (),
+    "gpt-4o-mini": (),
+    "gpt-35-turbo": (),
+    "gpt-5-chat-latest": (),
+    "o3": THREE,
+    "o4-mini": THREE,
+    "o1-2024-12-17": THREE,
+    "gpt-5": ("minimal", *THREE),
+    "gpt-5-nano-2025-08-07": ("minimal", *THREE),
+    "gpt-5-pro": ("high",),
+    "gpt-5.1": ("none", *THREE),
+    "gpt-5.2-2025-12-11": ("none", *THREE),
+    "gpt-5.3": ("none", *THREE),
+    "gpt-5.4-mini": ("none", *FOUR),
+    "gpt-5.5": ("none", *FOUR),
+    "ft:gpt-5.5:house::1": ("none", *FOUR),
+    "gpt-5.6-sol": ("none", *FOUR),
+    "gpt-6-sol": ("none", *FIVE),
+    "gpt-6-luna": ("none", *FIVE),
+    "gpt-6-astra": FIVE,
+    "gpt-6.1-sol": FIVE,
+    "gpt-6.2-sol": FIVE,
+    "gpt-6.2-astra": FIVE,
+    "gpt-6.1-terra": FIVE,
+    "gpt-7-sol": THREE,
+    "us.openai.gpt-5.6-sol": ("none", *FOUR),
+}
+
+
+@pytest.mark.parametrize("model", EFFORTS)
+def test_efforts(model: str) -> None:
+    facts = known(model)
+    assert facts is not None and facts.efforts == EFFORTS[model]
+
+
+@pytest.mark.parametrize("model", ["claude-opus-5-5", "gpt-oss-120b", "qwen3", "my-gpt-5.5"])
+def test_a_name_that_is_not_openais_tells_nothing(model: str) -> None:
+    assert known(model) is None
+
+
+@pytest.mark.parametrize("facts", [UNKNOWN, known("gpt-7"), known("gpt-6.3-sol"), known("gpt-6-cyber")])
+def test_what_no_document_tells_is_marked_and_never_above_high(facts: GPT | None) -> None:
+    assert facts is not None and not facts.verified and set(facts.efforts) <= set(THREE)
+
+
+TOOLS_ON_CHAT: dict[str, dict[str | None, bool]] = {
+    "gpt-4.1": {None: False, "low": False},
+    "gpt-5": {None: False, "low": False},
+    "gpt-5.3": {None: False, "none": False, "high": False},
+    "gpt-5.4": {None: False, "none": False, "low": True, "xhigh": True},
+    "gpt-5.5": {None: False, "none": False, "low": True},
+    "gpt-5.6-terra": {None: True, "none": False, "low": True},
+    "gpt-6-sol": {None: True, "none": False, "low": True},
+    "gpt-6-luna": {None: True, "none": False},
+    "gpt-6-astra": {None: True, "none": True, "low": True},
+    "gpt-6.1-sol": {None: True, "none": True},
+    "gpt-6.2-sol": {None: True, "none": True},
+    "gpt-5-pro": {None: True},
+}
+
+
+@pytest.mark.parametrize("model", TOOLS_ON_CHAT)
+def test_what_chat_completions_refuse(model: str) -> None:
+    facts = known(model)
+    assert facts is not None
+    found = {effort: refused_on_chat(facts, tools=True, effort=effort) for effort in TOOLS_ON_CHAT[model]}
+    assert found == TOOLS_ON_CHAT[model]
+    assert refused_on_chat(facts, tools=False, effort="low") == (facts.chat == "never")
+
+
+def test_stop_and_sampling() -> None:
+    takes = {name: facts.stop for name in EFFORTS if (facts := known(name)) is not None}
+    assert not any(takes[name] for name in ("o3", "o4-mini", "gpt-5", "gpt-5.1", "gpt-5.3", "gpt-5.4-mini"))
+    assert all(takes[name] for name in ("gpt-4.1", "gpt-5.5", "gpt-5.6-sol", "gpt-6-astra"))
+    five, five_one, four = known("gpt-5"), known("gpt-5.1"), known("gpt-4.1")
+    assert five is not None and not five.takes_sampling("minimal")
+    assert five_one is not None and five_one.takes_sampling("none") and not five_one.takes_sampling(None)
+    assert four is not None and four.takes_sampling(None)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "offered", "found"),
+    [
+        ("max", THREE, "high"),
+        ("minimal", ("none", *THREE), "low"),
+        ("xhigh", FIVE, "xhigh"),
+        ("low", ("high",), "high"),
+        ("none", THREE, "low"),
+    ],
+)
+def test_the_nearest_level(wanted: str, offered: tuple[str, ...], found: str) -> None:
+    assert nearest(wanted, offered) == found
+
+
+@pytest.mark.parametrize(
+    ("effort", "offered", "level", "lost"),
+    [
+        (None, ("none", *THREE), "none", None),
+        ("high", ("none", *THREE), "none", None),
+        ("high", ("minimal", *THREE), "minimal", "thinking"),
+        ("high", FIVE, "low", "thinking"),
+    ],
+)
+def test_off_is_off_or_the_least_and_named(
+    effort: Effort | None, offered: tuple[str, ...], level: str, lost: str | None
+) -> None:
+    chosen = choose(Thinking(False, effort=effort), effort, offered)
+    assert (chosen.level, chosen.lost) == (level, lost)
