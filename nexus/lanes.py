@@ -18,6 +18,8 @@ from nexus.errors import ClientError, Rejected, UnsupportedFeature
 from nexus.protocols import codecs
 from nexus.protocols.base import AnswerRelay, Dialect
 from nexus.protocols.clients import DIALECTS
+from nexus.protocols.codec import Target
+from nexus.protocols.pairing import paired
 from nexus.protocols.sse import Frame
 from nexus.protocols.web_search import without_search
 from nexus.provider import Attempt
@@ -90,7 +92,7 @@ def choose_count(call: Call, route: Route) -> Lane | None:
     target = provider.target(own[0], route.model, route.settings)
     read = codecs.reading(call)
     with _clients_names(call, read.request):
-        request, _ = without_search(read.request, target.quirks)
+        request, _ = _fitted(read.request, target)
     with _clients_names(call, request):
         written = counter.write_count(request, target)
     attempt = _attempt(call, route, own[0], encode(written.body), dict(written.headers), "")
@@ -138,12 +140,12 @@ def _translate(call: Call, route: Route, dialect: str, without: str | None) -> L
     if without is not None:
         target = replace(target, quirks=target.quirks | {without})
     with _clients_names(call, read.request):
-        request, unsearched = without_search(read.request, target.quirks)
+        request, lost = _fitted(read.request, target)
     with _clients_names(call, request):
         written = vendor.write_request(request, target)
     attempt = _attempt(call, route, dialect, encode(written.body), dict(written.headers), "")
     asked = (name for name in call.headers if name in client.headers)
-    dropped = (*read.dropped, *unsearched, *client.lost(written.dropped, call.document, request), *asked)
+    dropped = (*read.dropped, *client.lost((*lost, *written.dropped), call.document, request), *asked)
     relay = Translation(call, request, dialect, route.model, written)
     return Lane(attempt, relay, translates=True, dropped=tuple(dict.fromkeys(dropped)))
 
@@ -157,6 +159,13 @@ def _clients_names(call: Call, request: Request) -> Iterator[None]:
         if error.param:
             error.name_field(codecs.client(call.dialect).field_of(error.param, call.document, request))
         raise
+
+
+def _fitted(request: Request, target: Target) -> tuple[Request, tuple[str, ...]]:
+    """What every vendor needs alike, and what that cost. Raises UnsupportedFeature."""
+    request, unsearched = without_search(request, target.quirks)
+    request, unpaired = paired(request)
+    return request, (*unsearched, *unpaired)
 
 
 def _attempt(call: Call, route: Route, dialect: str, body: bytes, headers: Mapping[str, str], query: str) -> Attempt:

@@ -1,0 +1,129 @@
+"""Tool calls and their results, paired as every vendor demands: each call answered once, right after its turn.
+
+Law: pure; a history that is in order is given back as it is. The nth result of an id answers its nth call, and a call
+whose id was used before gets one of its own, made of its place, so that it stays for good. A result that came late
+moves up to its call. What has lost its other half is told in words: a result becomes text of the user, a call gets a
+result that says there is none. Clients that cut their history, or were interrupted, send such histories for ever.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+
+from nexus.conversation import Message, Part, Request, Text, ToolCall, ToolResult
+
+LOST_CALL = "[Result of a tool call that is no longer part of this conversation]"
+NO_RESULT = "(There is no result: the tool call was interrupted.)"
+
+_Place = tuple[int, int]
+"""Of a part: its message and its place in that."""
+
+
+def paired(request: Request) -> tuple[Request, tuple[str, ...]]:
+    """The request, and what it lost: halves of pairs, by neutral names."""
+    history = _History(request.messages)
+    if history.in_order:
+        return request, ()
+    lost = [*(["messages.tool_result"] if history.orphans else []), *(["messages.tool_call"] if history.open else [])]
+    return replace(request, messages=tuple(history.rebuilt())), tuple(lost)
+
+
+class _History:
+    """``answered`` are the calls of results, by the results' places; ``orphans`` are results without a call, ``open``
+    calls without a result.
+    """
+
+    def __init__(self, messages: Sequence[Message]) -> None:
+        self._messages = messages
+        self.answered: dict[_Place, _Place] = {}
+        self.orphans: set[_Place] = set()
+        self.open: set[_Place] = set()
+        self._ids: dict[_Place, str] = {}
+        self._turns = _turns(messages)
+        waiting: dict[str, deque[_Place]] = {}
+        used: dict[str, int] = {}
+        for at, message in enumerate(messages):
+            for number, part in enumerate(message.parts):
+                if isinstance(part, ToolCall) and message.role == "assistant":
+                    count = used[part.id] = used.get(part.id, 0) + 1
+                    waiting.setdefault(part.id, deque()).append((at, number))
+                    self.open.add((at, number))
+                    if count > 1:
+                        self._ids[at, number] = f"{part.id}#{count}"
+                elif isinstance(part, ToolResult) and message.role == "user":
+                    self._match(waiting.get(part.call_id), (at, number))
+
+    def _match(self, calls: deque[_Place] | None, result: _Place) -> None:
+        if not calls:
+            self.orphans.add(result)
+            return
+        call = calls.popleft()
+        self.open.discard(call)
+        self.answered[result] = call
+
+    @property
+    def in_order(self) -> bool:
+        if self.orphans or self.open or self._ids:
+            return False
+        return not any(map(self._late, self.answered))
+
+    def _late(self, result: _Place) -> bool:
+        return self._turns[result[0]] != self._turns[self.answered[result][0]]
+
+    def rebuilt(self) -> list[Message]:
+        """The messages, each turn of the assistant's followed by the results that it lacks."""
+        late = {result for result in self.answered if self._late(result)}
+        lacking = {self.answered[result]: self._result(result) for result in late} | {
+            call: self._none(call) for call in self.open
+        }
+        added: dict[int, list[ToolResult]] = {}
+        for call in sorted(lacking):
+            added.setdefault(self._turns[call[0]], []).append(lacking[call])
+        written: list[Message] = []
+        for at, message in enumerate(self._messages):
+            places = [(at, number) for number in range(len(message.parts)) if (at, number) not in late]
+            parts = tuple(part for place in places for part in self._part(message.parts[place[1]], place))
+            if parts or not message.parts:
+                written.append(replace(message, parts=parts))
+            if self._ends_answer(at) and self._turns[at] in added:
+                written.append(Message("user", tuple(added[self._turns[at]])))
+        return written
+
+    def _ends_answer(self, at: int) -> bool:
+        following = self._messages[at + 1].role if at + 1 < len(self._messages) else ""
+        return self._messages[at].role == "assistant" and following != "assistant"
+
+    def _part(self, part: Part, place: _Place) -> list[Part]:
+        match part:
+            case ToolCall():
+                return [replace(part, id=self._ids.get(place, part.id))]
+            case ToolResult() if place in self.orphans:
+                return [Text(LOST_CALL, at=part.at), *part.parts]
+            case ToolResult():
+                return [self._result(place)]
+            case _:
+                return [part]
+
+    def _result(self, place: _Place) -> ToolResult:
+        """The result at a place, with the id that its call has now."""
+        result = self._messages[place[0]].parts[place[1]]
+        assert isinstance(result, ToolResult)
+        return replace(result, call_id=self._ids.get(self.answered[place], result.call_id))
+
+    def _none(self, place: _Place) -> ToolResult:
+        call = self._messages[place[0]].parts[place[1]]
+        assert isinstance(call, ToolCall)
+        return ToolResult(self._ids.get(place, call.id), (Text(NO_RESULT),), is_error=True, at=call.at)
+
+
+def _turns(messages: Sequence[Message]) -> list[int]:
+    """The number of each message's turn: assistant messages in a row, with all up to the next one."""
+    turns: list[int] = []
+    number = 0
+    for at, message in enumerate(messages):
+        if message.role == "assistant" and at and messages[at - 1].role != "assistant":
+            number += 1
+        turns.append(number)
+    return turns

@@ -1,0 +1,119 @@
+"""Histories in which calls and results lost one another, as clients that cut or were interrupted send them."""
+
+from __future__ import annotations
+
+import pytest
+
+from nexus.conversation import Image, Inline, Message, Part, Request, Text, ToolCall, ToolResult
+from nexus.protocols import codecs
+from nexus.protocols.codec import Target
+from nexus.protocols.pairing import LOST_CALL, NO_RESULT, paired
+from tests.laws.kit import TARGETS
+
+PICTURE = Image(Inline("image/png", "iVBORw0KGgo="))
+
+
+def call(id: str) -> ToolCall:
+    return ToolCall(id, "look", "{}")
+
+
+def result(id: str, words: str = "seen") -> ToolResult:
+    return ToolResult(id, (Text(words),))
+
+
+def none(id: str) -> ToolResult:
+    return ToolResult(id, (Text(NO_RESULT),), is_error=True)
+
+
+def user(*parts: Part) -> Message:
+    return Message("user", parts or (Text("Hi"),))
+
+
+def made(*parts: Part) -> Message:
+    return Message("assistant", parts)
+
+
+SYSTEM = Message("system", (Text("Be brief."),))
+LOST_RESULT, OPEN_CALL = ("messages.tool_result",), ("messages.tool_call",)
+
+IN_ORDER: dict[str, tuple[Message, ...]] = {
+    "none": (user(),),
+    "one pair": (user(), made(call("a")), user(result("a"))),
+    "two at once, answered the other way round": (made(call("a"), call("b")), user(result("b"), result("a"))),
+    "two messages in a row": (made(call("a")), made(Text("I look.")), user(result("a"))),
+    "something in between": (made(call("a")), SYSTEM, user(), user(result("a"))),
+}
+
+MENDED: dict[str, tuple[tuple[Message, ...], tuple[Message, ...], tuple[str, ...]]] = {
+    "a result whose call was cut away": (
+        (user(ToolResult("a", (Text("seen"), PICTURE))), made(Text("So?"))),
+        (user(Text(LOST_CALL), Text("seen"), PICTURE), made(Text("So?"))),
+        LOST_RESULT,
+    ),
+    "a call that was interrupted": (
+        (user(), made(call("a"), call("b")), user(result("b"), Text("Stop."))),
+        (user(), made(call("a"), call("b")), user(none("a")), user(result("b"), Text("Stop."))),
+        OPEN_CALL,
+    ),
+    "a call at the end": (
+        (user(), made(call("a"))),
+        (user(), made(call("a")), user(none("a"))),
+        OPEN_CALL,
+    ),
+    "a result that came late": (
+        (user(), made(call("a")), user(), made(Text("I wait.")), user(result("a"))),
+        (user(), made(call("a")), user(result("a")), user(), made(Text("I wait."))),
+        (),
+    ),
+    "both halves lost": (
+        (user(result("x")), made(call("a")), user()),
+        (user(Text(LOST_CALL), Text("seen")), made(call("a")), user(none("a")), user()),
+        (*LOST_RESULT, *OPEN_CALL),
+    ),
+    "one call answered twice": (
+        (made(call("a")), user(result("a"), result("a", "again"))),
+        (made(call("a")), user(result("a"), Text(LOST_CALL), Text("again"))),
+        LOST_RESULT,
+    ),
+    "an id used twice in one turn": (
+        (made(call("a"), call("a")), user(result("a", "1"), result("a", "2"))),
+        (made(call("a"), call("a#2")), user(result("a", "1"), result("a#2", "2"))),
+        (),
+    ),
+    "an id used in every turn": (
+        (made(call("a")), user(result("a", "1")), made(call("a")), user(result("a", "2"))),
+        (made(call("a")), user(result("a", "1")), made(call("a#2")), user(result("a#2", "2"))),
+        (),
+    ),
+    "an id used twice, the first never answered": (
+        (made(call("a")), user(), made(call("a")), user(result("a"))),
+        (made(call("a")), user(result("a")), user(), made(call("a#2")), user(none("a#2"))),
+        OPEN_CALL,
+    ),
+}
+
+
+@pytest.mark.parametrize("messages", IN_ORDER.values(), ids=IN_ORDER)
+def test_what_is_in_order_stays_as_it_is(messages: tuple[Message, ...]) -> None:
+    request = Request(messages)
+    found, lost = paired(request)
+    assert found is request and lost == ()
+
+
+@pytest.mark.parametrize(("messages", "expected", "lost"), MENDED.values(), ids=MENDED)
+def test_what_lost_its_other_half_is_mended_and_named(
+    messages: tuple[Message, ...], expected: tuple[Message, ...], lost: tuple[str, ...]
+) -> None:
+    request, named = paired(Request(messages))
+    assert (request.messages, named) == (expected, lost)
+    assert paired(request) == (request, ()), "what was mended is in order"
+
+
+WRITTEN = [(vendor, target) for vendor, targets in TARGETS.items() for target in targets]
+
+
+@pytest.mark.parametrize(("vendor", "target"), WRITTEN, ids=lambda value: getattr(value, "model", value))
+def test_every_writer_takes_it(vendor: str, target: Target) -> None:
+    for messages, _, _ in MENDED.values():
+        request, _ = paired(Request((*messages, user(Text("Go on.")))))
+        codecs.vendor(vendor).write_request(request, target)
