@@ -22,15 +22,27 @@ def said(role: str, content: Any, **more: Any) -> dict[str, Any]:
     return {"messages": [{"role": role, "content": content, **more}]}
 
 
+CHAT_CALL = {
+    "role": "assistant",
+    "content": None,
+    "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": ""}}],
+}
+CLAUDE_CALL = {
+    "role": "assistant",
+    "content": [{"type": "tool_use", "id": "t", "name": "n", "input": {"any": [1]}}],
+}
+CLAUDE_RESULT = {
+    "role": "user",
+    "content": [{"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": "x"}, IMAGE]}],
+}
+
+
 @pytest.mark.parametrize(
     "change",
     [
         said("user", CHAT_PARTS),
         said("developer", "be brief"),
-        said("tool", "22 C", tool_call_id="call_1"),
-        said(
-            "assistant", None, tool_calls=[{"id": "1", "type": "function", "function": {"name": "f", "arguments": ""}}]
-        ),
+        {"messages": [CHAT_CALL, {"role": "tool", "content": "22 C", "tool_call_id": "1"}]},
         {"tools": [CHAT_TOOL], "tool_choice": {"type": "function", "function": {"name": "weather"}}},
         {"stop": ["a", "b"], "metadata": {"k": "v"}, "logit_bias": {"1": 2}, "seed": 1, "temperature": 1},
         {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {"any": 1}}}},
@@ -56,6 +68,8 @@ def test_chat_requests_that_fit(chat: FakeUpstream, change: dict[str, Any]) -> N
         ({"tools": [CLAUDE_TOOL]}, "tools.0"),
         ({"tool_choice": {"type": "auto"}}, "tool_choice"),
         ({"stream": True, "stream_options": {"usage": True}}, "stream_options.usage: Extra"),
+        (said("tool", "22 C", tool_call_id="1"), "messages.0: messages with role 'tool' must be a response"),
+        ({"messages": [CHAT_CALL]}, "tool_call_ids did not have response messages: 1"),
     ],
 )
 def test_chat_violations(chat: FakeUpstream, change: dict[str, Any], violation: str) -> None:
@@ -70,9 +84,8 @@ def test_chat_violations(chat: FakeUpstream, change: dict[str, Any], violation: 
     "change",
     [
         said("user", [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}, IMAGE]),
-        said("user", [{"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": "x"}, IMAGE]}]),
+        {"messages": [CLAUDE_CALL, CLAUDE_RESULT]},
         said("assistant", [{"type": "thinking", "thinking": "x", "signature": "s"}]),
-        said("assistant", [{"type": "tool_use", "id": "t", "name": "n", "input": {"any": [1]}}]),
         {"system": [{"type": "text", "text": "x"}], "thinking": {"type": "enabled", "budget_tokens": 1024}},
         {"tools": [CLAUDE_TOOL], "tool_choice": {"type": "tool", "name": "weather"}},
         {"stop_sequences": ["a"], "metadata": {"user_id": "u"}, "service_tier": "auto"},
@@ -98,6 +111,8 @@ def test_claude_requests_that_fit(claude: FakeUpstream, change: dict[str, Any]) 
         ({"tool_choice": {"type": "auto", "name": "x"}}, "tool_choice.name: Extra"),
         ({"stream_options": {}}, "stream_options: Extra"),
         ({"mcp_servers": []}, "mcp_servers: Extra"),
+        ({"messages": [CLAUDE_RESULT]}, "messages.0: unexpected `tool_use_id`"),
+        ({"messages": [CLAUDE_CALL, *HELLO["messages"]]}, "messages.1: `tool_use` ids without"),
     ],
 )
 def test_claude_violations(claude: FakeUpstream, change: dict[str, Any], violation: str) -> None:

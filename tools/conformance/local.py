@@ -39,7 +39,7 @@ drain_timeout = "1s"
 [llm.providers.anthropic]
 type = "anthropic"
 api_key = "made-up-vendor-key"
-forward_login = true
+forward_login = "127.0.0.1"
 base_url = "{url}"
 models.claude-next = {{}}
 retries.attempts = 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from tools.fake_upstream import pairs
 from tools.fake_upstream.behaviour import Behaviour
 from tools.fake_upstream.parts import Call, Part, Redacted, Text, Thinking, call_ids, is_foreign, plan, signature_of
 from tools.fake_upstream.validate import problems, validator
@@ -52,7 +53,9 @@ def body_problems(
     else:
         suffix = "Streaming" if body.get("stream") is True else "NonStreaming"
         type_name = (BETA_TYPES if beta else TYPES) + suffix
-    return problems(type_name, compact(body), allow=allow) or tuple(_foreign_thinking(body))
+    if found := problems(type_name, compact(body), allow=allow):
+        return found
+    return (*_foreign_thinking(body), *pairs.messages_problems(body["messages"]))
 
 
 def message(body: dict[str, Any], model: Any, behaviour: Behaviour, serial: int) -> dict[str, Any]:

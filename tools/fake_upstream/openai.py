@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
-from tools.fake_upstream import gpt, responses
+from tools.fake_upstream import gpt, pairs, responses
 from tools.fake_upstream.behaviour import Behaviour
 from tools.fake_upstream.parts import Call, Text, Thinking, call_ids, plan
 from tools.fake_upstream.request import SeenRequest
@@ -82,7 +82,8 @@ def _problems(request: SeenRequest, allow: tuple[str, ...]) -> tuple[str, ...]:
     body = request.json
     if isinstance(body.get("messages"), list):
         body = body | {"messages": [_published(message) for message in body["messages"]]}
-    return problems(STREAMING if request.streams else UNARY, compact(body), allow=allow)
+    found = problems(STREAMING if request.streams else UNARY, compact(body), allow=allow)
+    return found or tuple(pairs.chat_problems(body["messages"]))
 
 
 def _published(message: Any) -> Any:

@@ -1,0 +1,59 @@
+"""What OpenAI and Anthropic refuse in a history of tool calls: halves of pairs, and ids that are too long.
+
+Law: pure; one line for each thing that is wrong, in the vendor's manner. Sources: the errors of both APIs as clients
+report them, such as "tool_use ids were found without tool_result blocks immediately after".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+LONGEST_CHAT_ID = 40
+
+
+def chat_problems(messages: list[Any]) -> Iterator[str]:
+    """Of chat completions: the results of an answer follow it at once, each once."""
+    waiting: list[str] = []
+    for at, message in enumerate(messages):
+        role = message.get("role")
+        if role == "tool":
+            id = message.get("tool_call_id")
+            if id not in waiting:
+                yield f"messages.{at}: messages with role 'tool' must be a response to a message with 'tool_calls'"
+            else:
+                waiting.remove(id)
+            continue
+        if waiting:
+            yield f"messages.{at}: tool_call_ids did not have response messages: {', '.join(waiting)}"
+        calls = message.get("tool_calls") or [] if role == "assistant" else []
+        waiting = [call["id"] for call in calls]
+        for id in waiting:
+            if len(id) > LONGEST_CHAT_ID:
+                yield f"messages.{at}.tool_calls: string too long, expected at most {LONGEST_CHAT_ID}: {id}"
+        if len(set(waiting)) < len(waiting):
+            yield f"messages.{at}.tool_calls: two calls have one id"
+    if waiting:
+        yield f"tool_call_ids did not have response messages: {', '.join(waiting)}"
+
+
+def messages_problems(messages: list[Any]) -> Iterator[str]:
+    """Of Anthropic's messages: the next turn holds the result of each call, and of nothing else."""
+    waiting: list[str] = []
+    for at, message in enumerate(messages):
+        content = message.get("content")
+        blocks = content if isinstance(content, list) else []
+        if message.get("role") == "system":
+            continue
+        results = [block["tool_use_id"] for block in blocks if block.get("type") == "tool_result"]
+        if missing := [id for id in waiting if id not in results]:
+            yield f"messages.{at}: `tool_use` ids without `tool_result` blocks immediately after: {', '.join(missing)}"
+        if more := [id for id in results if id not in waiting]:
+            yield f"messages.{at}: unexpected `tool_use_id` found in `tool_result` blocks: {', '.join(more)}"
+        if len(set(results)) < len(results):
+            yield f"messages.{at}: each tool_use must have a single result"
+        waiting = [block["id"] for block in blocks if block.get("type") == "tool_use"]
+        if len(set(waiting)) < len(waiting):
+            yield f"messages.{at}: `tool_use` ids must be unique"
+    if waiting:
+        yield f"messages: `tool_use` ids without `tool_result` blocks immediately after: {', '.join(waiting)}"
