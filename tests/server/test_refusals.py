@@ -77,22 +77,6 @@ def test_messages(running: tuple[Lane, Nexus]) -> None:
     assert error["message"].startswith("messages.2.content.1: ")
 
 
-def test_a_result_that_answers_no_call_is_named_where_it_stands(serve: Serve, tmp_path: Path) -> None:
-    gemini = next(lane for lane in LANES if lane.name == "gemini")
-    with FakeUpstream("gemini") as upstream:
-        nexus = serve(gemini.config(upstream, tmp_path))
-        orphan = {"role": "tool", "tool_call_id": "nobody", "content": "x"}
-        error = refused(nexus, "/llm/openai/v1/chat/completions", {"messages": [SYSTEM, SAID, orphan]})
-        assert error["param"] == "messages.2"
-        item = {"type": "function_call_output", "call_id": "nobody", "output": "x"}
-        error = refused(nexus, "/llm/openai/v1/responses", {"input": [SAID, item]})
-        assert error["param"] == "input.1"
-        result = [{"type": "text", "text": "?"}, {"type": "tool_result", "tool_use_id": "nobody", "content": "x"}]
-        count = {"messages": [SAID, {"role": "user", "content": result}]}
-        error = refused(nexus, "/llm/anthropic/v1/messages/count_tokens", count)
-        assert error["message"].startswith("messages.1.content.1: ")
-
-
 def test_sound(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
     claude = next(lane for lane in LANES if lane.name == "anthropic")
     nexus = serve(claude.config(anthropic_upstream, Path()))
