@@ -105,7 +105,7 @@ PARAMS = {
 def test_a_vendors_own_param_survives(
     serve: Serve, openai_upstream: FakeUpstream, tmp_path: Path, vendors: str | None, clients: str | None
 ) -> None:
-    lane = Lane("compatible", "openai", "gpt-4.1", "chat")
+    lane = Lane("compatible", "openai", "gpt-5", "chat")
     nexus = serve(lane.config(openai_upstream, tmp_path).replace("models.m", "responses = false\nmodels.m"))
     body = {"error": {"message": "the vendor's words", "type": "invalid_request_error", "param": vendors, "code": None}}
     openai_upstream.next(Behaviour(status=400, body=json.dumps(body).encode()))
