@@ -1,4 +1,4 @@
-"""What OpenAI's own models take and refuse, by family, on api.openai.com and on servers said to have its Responses API.
+"""What OpenAI's own models take and refuse, by family, on api.openai.com and on other servers that have its APIs.
 
 Law: pure; facts about a model live here and nowhere else, and nothing is guessed upwards: a name that no row knows has
 no effort above ``high``. Another compatible server is told by its ``quirks`` setting. Sources, all read November 2026:

@@ -1,7 +1,7 @@
 """OpenAI, and every server compatible with it (vLLM, llama.cpp, Ollama, Azure's v1 endpoint, ...).
 
 Law: where, with which key and which quirks; the dialects themselves are none of this folder's business. Facts about
-OpenAI's models hold at api.openai.com, and at any server that is said to have the Responses API, as Azure's has.
+OpenAI's models hold at api.openai.com, and at any server of which ``responses`` is said, as Azure's has it.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class OpenAIProvider(Provider):
         """None for a model that is not known to be OpenAI's."""
         if self._is_house:
             return gpt.known(model) or gpt.UNKNOWN
-        return gpt.known(model) if self.settings.responses else None
+        return gpt.known(model) if self.settings.responses is not None else None
 
     def counts_in(self, dialect: str) -> bool:
         return dialect == "responses"

@@ -119,6 +119,7 @@ def _lane(name: str, **about: Any) -> ProgramLane:
 
 OPENAI = _lane("openai", dialect="chat", maker="openai")
 RESPONSES = replace(OPENAI, name="openai responses", dialect="responses", keys="responses = true\n")
+GPTS = [replace(RESPONSES, name=model, model=model) for model in ("gpt-5.5", "gpt-5.6-sol", "gpt-6-astra", "gpt-6-sol")]
 ANTHROPIC = _lane("anthropic", overloaded=529)
 GEMINI = _lane("gemini", dialect="gemini", maker="google")
 # From this generation on the vendor demands the signatures back.
@@ -133,5 +134,5 @@ VENDORS = [OPENAI, ANTHROPIC, GEMINI, BEDROCK_CLAUDE, CONVERSE]
 """One lane for each way of translation."""
 
 EVERY = [*VENDORS, VERTEX, VERTEX_CLAUDE]
-THINKERS = [*EVERY, GEMINI_3, GPT_OSS]
+THINKERS = [*EVERY, GEMINI_3, GPT_OSS, *GPTS]
 """And those that have another opinion on thinking."""

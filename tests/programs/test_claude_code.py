@@ -11,7 +11,7 @@ import pytest
 
 from tests.programs.conftest import DONE, OpenRoom, arguments
 from tests.programs.kit import KEY
-from tests.programs.lanes import ANTHROPIC, EVERY, GEMINI, OPENAI, THINKERS, ProgramLane, found
+from tests.programs.lanes import ANTHROPIC, EVERY, GEMINI, GPTS, OPENAI, THINKERS, ProgramLane, found
 from tools.fake_upstream import Behaviour, Call
 
 TOOLS = ("--allowedTools", "Write,Bash,Read,Agent", "--permission-mode", "acceptEdits")
@@ -49,6 +49,28 @@ def test_a_session(lane: ProgramLane, open_room: OpenRoom) -> None:
     assert "Count it all." in json.dumps(room.body(2)) and "Go on." not in json.dumps(room.body(2))
     assert "The subagent counted seven." in found(room.body(3), lane.result)[-1]
     assert len(room.upstream.requests) == 4
+
+
+OFF = {
+    "gpt-5.5": "none",
+    "gpt-5.6-sol": "none",
+    "gpt-6-astra": "low",
+    "gpt-6-sol": "none",
+}
+"""The least that each model thinks."""
+
+
+@pytest.mark.parametrize("lane", GPTS, ids=lambda lane: lane.name)
+def test_thinking_switched_off_is_not_the_hardest(lane: ProgramLane, open_room: OpenRoom) -> None:
+    """It then sends an effort and no ``thinking``."""
+    room = open_room(lane)
+    shell = Call("Bash", arguments(command="echo ran > ran.txt", description="says so"))
+    room.upstream.next(Behaviour(parts=(shell,)))
+    environment = {"ANTHROPIC_AUTH_TOKEN": KEY, "MAX_THINKING_TOKENS": "0"}
+    assert room.desk.claude(room.nexus, "Go on.", *TOOLS, environment=environment).strip() == DONE
+    assert (room.work / "ran.txt").exists()
+    efforts = [(room.body(number).get("reasoning") or {}).get("effort") for number in range(2)]
+    assert efforts == [OFF[lane.model]] * 2
 
 
 @pytest.mark.parametrize("lane", EVERY, ids=lambda lane: lane.name)

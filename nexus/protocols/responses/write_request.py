@@ -56,7 +56,8 @@ def write_request(request: Request, target: Target) -> Written:
     body |= {name: value for name, value in optional.items() if value is not None}
     if request.service_tier is not None and "service_tier" not in body:
         dropped.append("service_tier")
-    return Written(body, tuple(dropped), cut=_cut(request, dropped))
+    cut = _cut(request, dropped)
+    return Written(body, tuple(dropped), cut=cut)
 
 
 def _cut(request: Request, dropped: list[str]) -> Cut:

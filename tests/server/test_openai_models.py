@@ -1,0 +1,360 @@
+"""OpenAI's current models through every client protocol, in front of a fake that refuses per model as OpenAI does."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+
+from tests.serving import KEY, Nexus
+from tools.fake_upstream import Behaviour, FakeUpstream, Text, Thinking
+from tools.fake_upstream.parts import SIGNATURES
+
+MODELS = ("gpt-5.5", "gpt-5.6-sol", "gpt-6-astra", "gpt-6-sol")
+OTHERS = ("gpt-4.1", "gpt-5", "o3")
+CHAT, RESPONSES = "/v1/chat/completions", "/v1/responses"
+HELLO = "Hello from the fake upstream."
+THOUGHT = "Let me think about that."
+TOOL = {"name": "get_weather", "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}}}
+CHAT_TOOL: Any = {
+    "type": "function",
+    "function": {"name": "get_weather", "parameters": TOOL["input_schema"]},
+}
+
+
+def config(upstream: FakeUpstream, more: str = "responses = true\n") -> str:
+    models = "".join(f'[llm.providers.v.models."{model}"]\n' for model in (*MODELS, *OTHERS))
+    head = f'[llm.providers.v]\ntype = "openai"\napi_key = "{KEY}"\nbase_url = "{upstream.base_url}"\n'
+    return head + more + models
+
+
+@pytest.fixture
+def nexus(serve: Callable[[str], Nexus], openai_upstream: FakeUpstream) -> Nexus:
+    return serve(config(openai_upstream))
+
+
+@pytest.fixture
+def claude(nexus: Nexus) -> Iterator[anthropic.Anthropic]:
+    with anthropic.Anthropic(base_url=nexus.anthropic, api_key="not-used", max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture
+def gpt(nexus: Nexus) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=nexus.openai, api_key="not-used", max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def _taken(openai_upstream: FakeUpstream) -> Iterator[None]:
+    yield
+    assert openai_upstream.violations == []
+
+
+def sent(upstream: FakeUpstream) -> Any:
+    return upstream.requests[-1].json
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+@pytest.mark.parametrize("model", MODELS)
+class TestSDKs:
+    def test_messages(
+        self, claude: anthropic.Anthropic, openai_upstream: FakeUpstream, model: str, stream: bool
+    ) -> None:
+        """A tool is called behind some thinking, whose item goes back as it came."""
+        openai_upstream.next(Behaviour(thinking=THOUGHT, tool_call=True))
+        asked: Any = {
+            "model": f"v/{model}",
+            "max_tokens": 2048,
+            "tools": [TOOL],
+            "thinking": {"type": "adaptive"},
+            "output_config": {"effort": "high"},
+            "messages": [{"role": "user", "content": "Weather?"}],
+        }
+
+        def ask() -> Any:
+            if not stream:
+                return claude.messages.create(**asked)
+            with claude.messages.stream(**asked) as events:
+                return events.get_final_message()
+
+        answer = ask()
+        thought, call = answer.content
+        assert (thought.thinking, call.input, answer.stop_reason) == (THOUGHT, {"city": "Paris"}, "tool_use")
+        assert answer.model == f"v/{model}"
+        result = {"type": "tool_result", "tool_use_id": call.id, "content": "sunny"}
+        told = [block.model_dump(exclude_none=True) for block in answer.content]
+        asked["messages"] += [{"role": "assistant", "content": told}, {"role": "user", "content": [result]}]
+        assert ask().content[0].text == HELLO
+
+        assert {request.route for request in openai_upstream.requests} == {RESPONSES}
+        body = sent(openai_upstream)
+        assert body["reasoning"] == {"effort": "high", "summary": "auto"} and body["store"] is False
+        item = next(item for item in body["input"] if item.get("type") == "reasoning")
+        assert (item["id"], item["encrypted_content"]) == ("rs_00000001_0", SIGNATURES["responses"])
+
+    def test_chat_with_tools(self, gpt: openai.OpenAI, openai_upstream: FakeUpstream, model: str, stream: bool) -> None:
+        """What chat completions refuse goes to Responses, and its answer comes back as chat."""
+        openai_upstream.next(Behaviour(tool_call=True))
+        asked: Any = {
+            "model": f"v/{model}",
+            "reasoning_effort": "high",
+            "tools": [CHAT_TOOL],
+            "messages": [{"role": "user", "content": "Weather?"}],
+        }
+        if stream:
+            chunks = list(gpt.chat.completions.create(**asked, stream=True))
+            said = "".join(
+                call.function.arguments or ""
+                for chunk in chunks
+                for choice in chunk.choices
+                for call in choice.delta.tool_calls or ()
+                if call.function is not None
+            )
+            finish = next(c.choices[0].finish_reason for c in chunks if c.choices and c.choices[0].finish_reason)
+        else:
+            (choice,) = gpt.chat.completions.create(**asked).choices
+            said = choice.message.tool_calls[0].function.arguments
+            finish = choice.finish_reason
+        assert (json.loads(said), finish) == ({"city": "Paris"}, "tool_calls")
+        assert openai_upstream.requests[-1].route == RESPONSES
+
+    def test_responses_pass(self, gpt: openai.OpenAI, openai_upstream: FakeUpstream, model: str, stream: bool) -> None:
+        asked: Any = {"model": f"v/{model}", "input": "Hi"}
+        if stream:
+            *_, last = gpt.responses.create(**asked, stream=True)
+            assert last.type == "response.completed"
+            answer = last.response
+        else:
+            answer = gpt.responses.create(**asked)
+        assert answer.output_text == HELLO
+        assert openai_upstream.requests[-1].route == RESPONSES
+
+
+PASSES: dict[str, tuple[str, Any]] = {
+    "no tools": ("gpt-5.5", {"reasoning_effort": "high"}),
+    "no tools on astra": ("gpt-6-astra", {"reasoning_effort": "max"}),
+    "tools without effort": ("gpt-5.5", {"tools": [CHAT_TOOL]}),
+    "tools with none": ("gpt-5.6-sol", {"tools": [CHAT_TOOL], "reasoning_effort": "none"}),
+    "an empty list": ("gpt-6-astra", {"tools": []}),
+    "an older model": ("gpt-5", {"tools": [CHAT_TOOL], "reasoning_effort": "high"}),
+    "one that does not reason": ("gpt-4.1", {"tools": [CHAT_TOOL]}),
+}
+
+
+@pytest.mark.parametrize("case", PASSES)
+def test_every_other_chat_request_passes(case: str, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    model, more = PASSES[case]
+    asked = {"model": f"v/{model}", "messages": [{"role": "user", "content": "Hi"}], **more}
+    assert nexus.chat(asked).status == 200
+    assert openai_upstream.requests[-1].route == CHAT
+    assert sent(openai_upstream) == asked | {"model": model}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("n", 2), ("logprobs", True), ("audio", {"voice": "ash", "format": "mp3"}), ("modalities", ["text", "audio"])],
+)
+def test_what_has_no_place_in_a_translated_answer_is_refused_by_name(
+    field: str, value: Any, nexus: Nexus, openai_upstream: FakeUpstream
+) -> None:
+    asked = {"model": "v/gpt-5.6-sol", "tools": [CHAT_TOOL], "messages": [{"role": "user", "content": "Hi"}]}
+    refused = nexus.chat(asked | {field: value})
+    assert refused.status == 400 and refused.json["error"]["param"].startswith(field)
+    assert openai_upstream.requests == []
+
+
+class TestTheWay:
+    """Which dialect a Messages request takes."""
+
+    ASKED: Any = {"max_tokens": 64, "messages": [{"role": "user", "content": "Hi"}]}  # noqa: RUF012
+
+    @pytest.mark.parametrize(
+        ("setting", "model", "route"),
+        [
+            ("responses = true\n", "gpt-4.1", RESPONSES),
+            ("responses = true\n", "gpt-5.5", RESPONSES),
+            ("responses = false\n", "gpt-5.5", CHAT),
+            ("", "gpt-4.1", CHAT),
+        ],
+    )
+    def test_the_setting_decides(
+        self, setting: str, model: str, route: str, serve: Callable[[str], Nexus], openai_upstream: FakeUpstream
+    ) -> None:
+        nexus = serve(config(openai_upstream, setting))
+        assert nexus.messages(self.ASKED | {"model": f"v/{model}"}).status == 200
+        assert openai_upstream.requests[-1].route == route
+
+
+THINKING: dict[str, tuple[str, Any, Any, str]] = {
+    "neither field": ("gpt-5.5", {}, None, ""),
+    "effort alone": ("gpt-5.5", {"output_config": {"effort": "high"}}, {"effort": "none"}, ""),
+    "disabled": ("gpt-5.6-sol", {"thinking": {"type": "disabled"}}, {"effort": "none"}, ""),
+    "effort alone, no off": (
+        "gpt-6-astra",
+        {"output_config": {"effort": "high"}},
+        {"effort": "low"},
+        "output_config.effort",
+    ),
+    "disabled, no off": ("gpt-5", {"thinking": {"type": "disabled"}}, {"effort": "minimal"}, "thinking"),
+    "max where there is none": (
+        "gpt-5.5",
+        {"thinking": {"type": "adaptive"}, "output_config": {"effort": "max"}},
+        {"effort": "xhigh", "summary": "auto"},
+        "output_config.effort",
+    ),
+    "max": (
+        "gpt-6-sol",
+        {"thinking": {"type": "adaptive"}, "output_config": {"effort": "max"}},
+        {"effort": "max", "summary": "auto"},
+        "",
+    ),
+    "hidden": (
+        "gpt-5.5",
+        {"thinking": {"type": "adaptive", "display": "omitted"}, "output_config": {"effort": "low"}},
+        {"effort": "low"},
+        "",
+    ),
+    "no thinking at all": ("gpt-4.1", {"output_config": {"effort": "high"}}, None, ""),
+}
+
+
+@pytest.mark.parametrize("case", THINKING)
+def test_thinking(case: str, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    model, more, reasoning, lost = THINKING[case]
+    asked = {"model": f"v/{model}", "max_tokens": 64, "messages": [{"role": "user", "content": "Hi"}]}
+    answer = nexus.messages(asked | more)
+    assert answer.status == 200
+    assert sent(openai_upstream).get("reasoning") == reasoning
+    assert lost in answer.headers.get("x-nexus-dropped", "") and bool(lost) == ("x-nexus-dropped" in answer.headers)
+
+
+def test_sampling_stands_where_the_model_does_not_reason(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    asked = {"max_tokens": 64, "temperature": 0.5, "messages": [{"role": "user", "content": "Hi"}]}
+    off = {"thinking": {"type": "disabled"}}
+    assert "x-nexus-dropped" not in nexus.messages(asked | off | {"model": "v/gpt-5.5"}).headers
+    assert sent(openai_upstream)["temperature"] == 0.5
+    assert nexus.messages(asked | {"model": "v/gpt-5.5"}).headers["x-nexus-dropped"] == "temperature"
+    assert "temperature" not in sent(openai_upstream)
+
+
+class TestCuts:
+    """Stop sequences and short limits, which the Responses API has not."""
+
+    ASKED: Any = {  # noqa: RUF012
+        "model": "v/gpt-5.5",
+        "max_tokens": 64,
+        "stop_sequences": ["x y", "upstream"],
+        "messages": [{"role": "user", "content": "Hi"}],
+    }
+
+    @pytest.mark.parametrize("responses", [True, False], ids=["responses", "chat"])
+    @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+    def test_a_stop_sequence(
+        self, stream: bool, responses: bool, serve: Callable[[str], Nexus], openai_upstream: FakeUpstream
+    ) -> None:
+        """Also on chat completions, where the model refuses ``stop``."""
+        nexus = serve(config(openai_upstream, f"responses = {str(responses).lower()}\n"))
+        with anthropic.Anthropic(base_url=nexus.anthropic, api_key="not-used", max_retries=0) as claude:
+            asked = self.ASKED | ({} if responses else {"model": "v/gpt-4.1"})
+            if stream:
+                with claude.messages.stream(**asked) as events:
+                    answer = events.get_final_message()
+            else:
+                answer = claude.messages.create(**asked)
+        if responses:
+            assert "".join(block.text for block in answer.content if block.type == "text") == "Hello from the fake "
+            assert (answer.stop_reason, answer.stop_sequence) == ("stop_sequence", "upstream")
+            assert answer.usage.input_tokens > 0 and answer.usage.output_tokens > 0
+        else:
+            assert sent(openai_upstream)["stop"] == ["x y", "upstream"]
+
+    def test_the_vendor_stops_writing(self, claude: anthropic.Anthropic, openai_upstream: FakeUpstream) -> None:
+        """Its connection is closed at the cut: it waits with the rest, and the client does not."""
+        told, never = threading.Event(), threading.Event()
+        told.set()
+        openai_upstream.next(Behaviour(text="one STOP two", steps=(*[told] * 6, never)))
+        with claude.messages.stream(**self.ASKED | {"stop_sequences": ["e STOP"]}) as events:
+            assert "".join(events.text_stream) == "on"
+            assert events.get_final_message().stop_sequence == "e STOP"
+        openai_upstream.wait_for_disconnects(1, timeout=60)
+
+    @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+    def test_a_limit_below_the_apis_least(self, stream: bool, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+        """Claude Code asks for one token to see whether a model answers."""
+        asked = {"model": "v/gpt-5.5", "max_tokens": 1, "messages": [{"role": "user", "content": "Hi"}]}
+        answer = nexus.messages(asked | {"stream": stream})
+        assert answer.headers["x-nexus-dropped"] == "max_tokens"
+        assert sent(openai_upstream)["max_output_tokens"] == 16
+        assert b'"max_tokens"' in answer.body and b"fake" not in answer.body
+
+
+class TestSummaries:
+    REFUSAL = Behaviour(
+        status=400,
+        message="Your organization must be verified to generate reasoning summaries.",
+        error_param="reasoning.summary",
+        error_code="unsupported_value",
+    )
+    ASKED: Any = {  # noqa: RUF012
+        "model": "v/gpt-5.5",
+        "max_tokens": 64,
+        "thinking": {"type": "adaptive"},
+        "messages": [{"role": "user", "content": "Hi"}],
+    }
+
+    @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+    def test_refused_they_are_left_out_from_then_on(
+        self, stream: bool, nexus: Nexus, openai_upstream: FakeUpstream, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        openai_upstream.next(self.REFUSAL)
+        first, second = nexus.messages(self.ASKED | {"stream": stream}), nexus.messages(self.ASKED)
+        assert (first.status, second.status) == (200, 200)
+        assert first.headers["x-nexus-dropped"] == second.headers["x-nexus-dropped"] == "reasoning.summary"
+        asked = [request.json.get("reasoning") for request in openai_upstream.requests]
+        assert asked == [{"summary": "auto"}, None, None]
+        assert caplog.text.count("reasoning summaries are refused") == 1
+
+    def test_a_setting_leaves_them_out_or_chooses(
+        self, serve: Callable[[str], Nexus], openai_upstream: FakeUpstream
+    ) -> None:
+        nexus = serve(config(openai_upstream, 'responses = true\nreasoning_summary = "detailed"\n'))
+        assert nexus.messages(self.ASKED).status == 200
+        assert sent(openai_upstream)["reasoning"] == {"summary": "detailed"}
+
+    def test_another_refusal_is_the_clients(self, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+        openai_upstream.next(Behaviour(status=400, message="No.", error_param="input"))
+        assert nexus.messages(self.ASKED).status == 400
+        assert len(openai_upstream.requests) == 1
+
+
+def test_system_text_inside_the_conversation_stays_in_its_place(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    said = [("user", "one"), ("assistant", "two"), ("system", "three"), ("user", "four")]
+    asked = {"model": "v/gpt-5.5", "max_tokens": 64, "system": "zero"}
+    assert (
+        nexus.messages(asked | {"messages": [{"role": role, "content": words} for role, words in said]}).status == 200
+    )
+    roles = [item["role"] for item in sent(openai_upstream)["input"]]
+    assert roles == ["developer", "user", "assistant", "developer", "user"]
+
+
+def test_thinking_that_led_to_nothing_is_left_out(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    """A turn that was cut while the model thought: the API refuses its reasoning without what follows."""
+    openai_upstream.next(Behaviour(parts=(Thinking(THOUGHT), Text("said"))))
+    asked: Any = {"model": "v/gpt-5.5", "max_tokens": 64, "thinking": {"type": "adaptive"}}
+    asked["messages"] = [{"role": "user", "content": "Hi"}]
+    thought = nexus.messages(asked).json["content"][0]
+    asked["messages"] += [{"role": "assistant", "content": [thought]}, {"role": "user", "content": "Go on."}]
+    assert nexus.messages(asked).status == 200
+    assert [item["type"] for item in sent(openai_upstream)["input"]] == ["message", "message"]
+
+
+def test_a_search_for_tokens_asks_for_no_summary(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    asked = {"model": "v/gpt-5.5", "thinking": {"type": "adaptive"}, "messages": [{"role": "user", "content": "Hi"}]}
+    assert nexus.post("/llm/anthropic/v1/messages/count_tokens", asked).status == 200
+    assert "reasoning" not in sent(openai_upstream)
