@@ -67,7 +67,7 @@ def test_thinking_switched_off_is_not_the_hardest(lane: ProgramLane, open_room: 
     shell = Call("Bash", arguments(command="echo ran > ran.txt", description="says so"))
     room.upstream.next(Behaviour(parts=(shell,)))
     environment = {"ANTHROPIC_AUTH_TOKEN": KEY, "MAX_THINKING_TOKENS": "0"}
-    assert room.desk.claude(room.nexus, "Go on.", *TOOLS, environment=environment).strip() == DONE
+    assert DONE in room.desk.claude(room.nexus, "Go on.", *TOOLS, environment=environment)
     assert (room.work / "ran.txt").exists()
     efforts = [(room.body(number).get("reasoning") or {}).get("effort") for number in range(2)]
     assert efforts == [OFF[lane.model]] * 2
