@@ -6,6 +6,8 @@ of the right type.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,13 +18,63 @@ Json = Any
 
 
 def decode(raw: bytes | str) -> Json:
-    """Parse strict JSON: no NaN or Infinity. Raises ValueError whose text is safe to show."""
-    return from_json(raw, allow_inf_nan=False)
+    """Parse strict JSON: no NaN or Infinity; half a surrogate pair becomes U+FFFD.
+
+    Raises ValueError whose text is safe to show.
+    """
+    try:
+        return from_json(raw, allow_inf_nan=False)
+    except ValueError:
+        if (value := _with_half_pairs(raw)) is not None:
+            return without_half_pairs(value)
+        raise
+
+
+def decode_delta(raw: bytes | str) -> Json:
+    """As ``decode``, but half a surrogate pair stays, for the other half may come with the next delta."""
+    try:
+        return from_json(raw, allow_inf_nan=False)
+    except ValueError:
+        if (value := _with_half_pairs(raw)) is not None:
+            return value
+        raise
 
 
 def encode(value: Json) -> bytes:
-    """Compact UTF-8 JSON."""
-    return to_json(value)
+    """Compact UTF-8 JSON. Numbers beyond all bounds become null, half a surrogate pair U+FFFD."""
+    try:
+        return to_json(value, inf_nan_mode="null")
+    except ValueError:
+        return to_json(without_half_pairs(value), inf_nan_mode="null")
+
+
+_HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def _with_half_pairs(raw: bytes | str) -> Json:
+    """What is JSON but for escapes that are half a pair; None for anything else."""
+    try:
+        written = raw if isinstance(raw, str) else raw.decode()
+        return json.loads(written, parse_constant=_refuse) if _HALF_PAIR.search(written) else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _refuse(constant: str) -> Json:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def without_half_pairs(value: Json) -> Json:
+    """The same, with the halves of surrogate pairs joined where they meet and U+FFFD for each that is alone."""
+    match value:
+        case str():
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case dict():
+            return {without_half_pairs(name): without_half_pairs(item) for name, item in value.items()}
+        case list() | tuple():
+            return [without_half_pairs(item) for item in value]
+        case _:
+            return value
 
 
 def mapping(value: object) -> Mapping[str, Json]:

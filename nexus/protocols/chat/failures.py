@@ -1,9 +1,7 @@
 """A vendor's error in this dialect, read into neutral terms.
 
 Law: the kind comes from the structured code, then from the type, then from the status; where these say nothing,
-``overflow`` alone looks at the wording. The wording and the request id are kept. Shapes:
-``{"error": {message, type, param, code}}`` (OpenAI), ``[{"error": ...}]`` (Google), ``{"error": "..."}`` (Ollama),
-``{"object": "error", "message": ...}`` (vLLM, Mistral), ``{"detail": ...}`` (FastAPI). Sources: OpenAI's error codes
+``overflow`` alone looks at the wording. The wording and the request id are kept. Sources: OpenAI's error codes
 guide and openai.types.responses.ResponseError; Azure's content filter and error codes; llama.cpp's
 ``exceed_context_size_error``; OpenRouter's numeric codes.
 """
@@ -15,8 +13,9 @@ from collections.abc import Mapping
 from nexus.errors import Rejected
 from nexus.headers import retry_after
 from nexus.protocols import overflow
+from nexus.protocols.error_words import decode_error, error_words
 from nexus.protocols.statuses import STATUS_OF, kind_of
-from nexus.wire import Json, decode, mapping, sequence, text
+from nexus.wire import Json, mapping, sequence, text
 
 # "server_error" is missing on purpose: OpenAI says it with 503 too, and there the status knows more.
 _BY_CODE: Mapping[str, str] = {
@@ -73,16 +72,12 @@ _REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-ms-request-i
 
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Rejected:
     """Header names are in lower case."""
-    try:
-        document: Json = decode(body)
-    except ValueError:
-        document = None
-    if items := sequence(document):
-        document = items[0]
-    whole = mapping(document)
+    document = decode_error(body)
+    items = sequence(document)
+    whole = mapping(items[0] if items else document)
     error = mapping(whole.get("error")) or whole
     failure = Rejected(
-        _message(whole) or f"the upstream answered {status} without an explanation",
+        error_words(document, body) or f"the upstream answered {status} without an explanation",
         kind=_kind(error, status),
         status=status,
         request_id=next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None),
@@ -98,7 +93,7 @@ def read_in_band(document: Mapping[str, Json]) -> Rejected:
     numeric = _numeric(error.get("code"))
     kind = _kind(error, numeric or 500)
     failure = Rejected(
-        _message(document) or "the upstream reported an error without an explanation",
+        error_words(document) or "the upstream reported an error without an explanation",
         kind=kind,
         status=numeric or STATUS_OF[kind],
         request_id=text(error.get("request_id")) or None,
@@ -113,12 +108,6 @@ def _kind(error: Mapping[str, Json], status: int) -> str:
         if (kind := _BY_CODE.get(text(word))) is not None:
             return kind
     return kind_of(status)
-
-
-def _message(document: Mapping[str, Json]) -> str:
-    error = document.get("error")
-    said = (mapping(error).get("message"), error, document.get("message"), document.get("detail"))
-    return next((words for value in said if (words := text(value))), "")
 
 
 def _numeric(code: Json) -> int | None:

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from nexus.errors import Rejected
 from nexus.headers import retry_after
 from nexus.protocols import overflow
-from nexus.wire import Json, count, decode, mapping, text
+from nexus.protocols.error_words import decode_error, error_words
+from nexus.wire import Json, count, mapping, text
 
 _TYPES: Mapping[str, tuple[str, int]] = {
     "accessdenied": ("permission", 403),
@@ -61,12 +62,10 @@ _MODEL_FAILED = frozenset({"modelerror", "modelstreamerror"})
 
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Rejected:
     """An answer that is an error; ``headers`` have lower-case names."""
-    try:
-        wire = mapping(decode(body))
-    except ValueError:
-        wire = {}
+    document = decode_error(body)
+    wire = mapping(document)
     short = _short(headers.get("x-amzn-errortype") or text(wire.get("__type")) or text(wire.get("code")))
-    words = _words(wire) or body.decode(errors="replace").strip()[:1000] or f"Bedrock answered {status}"
+    words = _words(wire) or error_words(document, body) or f"Bedrock answered {status}"
     failure = Rejected(
         words,
         kind=_kind(short, wire) or _STATUSES.get(status, "upstream" if status >= 500 else "invalid_request"),
@@ -81,7 +80,7 @@ def read_stream_error(event: str, wire: Mapping[str, Json]) -> Rejected:
     """An exception or error message inside a stream; ``event`` is its name, or "error" with the code in ``__type``."""
     short = _short(text(wire.get("__type")) or event)
     status = _TYPES.get(short, ("", 500))[1]
-    words = _words(wire) or f"Bedrock ended the stream with {event}"
+    words = _words(wire) or error_words(wire) or f"Bedrock ended the stream with {event}"
     return overflow.judged(Rejected(words, kind=_kind(short, wire) or "upstream", status=status))
 
 

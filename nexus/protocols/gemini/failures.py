@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from nexus.errors import Rejected
 from nexus.headers import retry_after as asked_pause
 from nexus.protocols import overflow
-from nexus.wire import Json, count, decode, mapping, sequence, text
+from nexus.protocols.error_words import decode_error, error_words
+from nexus.wire import Json, count, mapping, sequence, text
 
 _BY_CODE: Mapping[str, str] = {
     "INVALID_ARGUMENT": "invalid_request",
@@ -66,13 +67,11 @@ _REQUEST_IDS = ("x-goog-request-id", "x-request-id", "x-cloud-trace-context")
 
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Rejected:
     """An error response; ``headers`` have lower-case names."""
-    try:
-        error = find_error(decode(body))
-    except ValueError:
-        error = None
+    document = decode_error(body)
+    error = find_error(document)
     request_id = next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None)
     if error is None:
-        error = {"message": _plain(body)}
+        error = {"message": error_words(document, body)}
     return read_status(error, status, request_id, asked_pause(headers))
 
 
@@ -97,7 +96,7 @@ def read_status(
         retry_after = retry_after if retry_after is not None else _seconds(text(detail.get("retryDelay")))
     for detail in _details(error, "RequestInfo"):
         request_id = request_id or text(detail.get("requestId")) or None
-    message = text(error.get("message")) or f"the vendor answered {code}"
+    message = error_words(error) or f"the vendor answered {code}"
     failure = Rejected(message, kind=kind, status=code, request_id=request_id, retry_after=retry_after)
     return overflow.judged(failure)
 
@@ -136,8 +135,3 @@ def _seconds(duration: str) -> float | None:
     except ValueError:
         return None
     return seconds if 0 <= seconds < 1e9 else None
-
-
-def _plain(body: bytes) -> str:
-    words = body[:500].decode("utf-8", "replace").strip()
-    return "" if words.startswith(("<", "{", "[")) else words

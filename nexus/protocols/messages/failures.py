@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from nexus.errors import Rejected
 from nexus.headers import retry_after
 from nexus.protocols import overflow
+from nexus.protocols.error_words import decode_error, error_words
 from nexus.protocols.statuses import kind_of
-from nexus.wire import Json, decode, mapping, text
+from nexus.wire import Json, mapping, text
 
 _BY_TYPE: dict[str, tuple[str, int]] = {
     "invalid_request_error": ("invalid_request", 400),
@@ -42,16 +43,16 @@ _BY_CODE: dict[str, str] = {
 }
 
 _REQUEST_IDS = ("request-id", "x-request-id", "x-amzn-requestid")
-_LONGEST_TEXT = 500
 
 
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Rejected:
     """The vendor's answer with an error status; ``headers`` have lower-case names."""
-    wire = _object(body)
+    document = decode_error(body)
+    wire = mapping(document)
     error = mapping(wire.get("error"))
     request_id = text(wire.get("request_id")) or next((headers[name] for name in _REQUEST_IDS if name in headers), "")
     failure = Rejected(
-        text(error.get("message")) or text(wire.get("message")) or _plain(status, body if not wire else b""),
+        error_words(document, body) or f"the upstream answered {status}",
         kind=_kind(error, status),
         status=status,
         request_id=request_id or None,
@@ -65,7 +66,7 @@ def read_stream_error(event: Mapping[str, Json]) -> Rejected:
     error = mapping(event.get("error"))
     kind, status = _BY_TYPE.get(text(error.get("type")), ("upstream", 500))
     kind = _code_kind(error) or kind
-    message = text(error.get("message")) or "the upstream reported an error inside the stream"
+    message = error_words(event) or "the upstream reported an error inside the stream"
     failure = Rejected(message, kind=kind, status=status, request_id=text(event.get("request_id")) or None)
     return overflow.judged(failure)
 
@@ -84,15 +85,3 @@ def _kind(error: Mapping[str, Json], status: int) -> str:
 
 def _code_kind(error: Mapping[str, Json]) -> str | None:
     return _BY_CODE.get(text(mapping(error.get("details")).get("error_code")))
-
-
-def _object(body: bytes) -> Mapping[str, Json]:
-    try:
-        return mapping(decode(body))
-    except ValueError:
-        return {}
-
-
-def _plain(status: int, body: bytes) -> str:
-    words = body[:_LONGEST_TEXT].decode("utf-8", "replace").strip()
-    return words if words and not words.startswith(("<", "{", "[")) else f"the upstream answered {status}"

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from nexus.errors import Rejected
 from nexus.headers import retry_after
 from nexus.protocols import overflow
+from nexus.protocols.error_words import decode_error, error_words
 from nexus.protocols.statuses import KIND_OF, STATUS_OF, kind_of
-from nexus.wire import Json, decode, mapping, text
+from nexus.wire import Json, mapping, text
 
 # "server_error" is missing on purpose: OpenAI says it with 503 too, and there the status knows more.
 _BY_CODE: Mapping[str, str] = {
@@ -55,12 +56,10 @@ _BY_CODE: Mapping[str, str] = {
 
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Rejected:
     """Header names are in lower case."""
-    try:
-        error = mapping(mapping(decode(body)).get("error"))
-    except ValueError:
-        error = {}
+    document = decode_error(body)
+    error = mapping(mapping(document).get("error"))
     failure = Rejected(
-        text(error.get("message")) or f"the upstream answered {status} without an explanation",
+        error_words(document, body) or f"the upstream answered {status} without an explanation",
         kind=_kind(error, status),
         status=status,
         request_id=headers.get("x-request-id"),
@@ -75,7 +74,7 @@ def read_failed(holder: Mapping[str, Json]) -> Rejected:
     error = mapping(holder.get("error")) or holder
     kind = _kind(error, 500)
     failure = Rejected(
-        text(error.get("message")) or "the upstream reported an error without an explanation",
+        error_words(error) or "the upstream reported an error without an explanation",
         kind=kind,
         status=STATUS_OF[kind],
         param=text(error.get("param")) or None,

@@ -85,11 +85,11 @@ def test_the_header_is_nearer_than_the_detail() -> None:
 @pytest.mark.parametrize(
     ("status", "raw", "kind", "message"),
     [
-        (502, b"<html>Bad Gateway</html>", "upstream", "the vendor answered 502"),
+        (502, b"<html>Bad Gateway</html>", "upstream", "Bad Gateway"),
         (503, b"", "overloaded", "the vendor answered 503"),
         (429, b"slow down", "rate_limit", "slow down"),
         (400, b"[]", "invalid_request", "the vendor answered 400"),
-        (400, b'{"error": "odd"}', "invalid_request", "the vendor answered 400"),
+        (400, b'{"error": "odd"}', "invalid_request", "odd"),
         (
             400,
             b'{"error": {"details": [null, {"@type": 3}], "message": null}}',

@@ -1,0 +1,107 @@
+"""What a vendor's error says, whatever shape its server gave it: the one reader for all dialects and for the log.
+
+Law: never raises and never returns nothing where the server said something. Shapes: an object, a string or a list under
+``error``, ``message``, ``detail`` (FastAPI's list of ``loc`` and ``msg`` too), ``title`` and ``detail`` (RFC 9457),
+``error`` and ``error_description`` (RFC 6749), ``errors``, a page of HTML, plain text.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Mapping
+
+from nexus.wire import Json, decode, mapping, sequence, text
+
+LONGEST = 300
+"""Characters of a text that is in no known shape."""
+
+_DEEPEST = 5
+_TITLE = re.compile(r"<title[^>]{0,200}>([^<]{1,500})", re.IGNORECASE)
+_TAG = re.compile(r"<[^>]{0,2000}>")
+
+
+def decode_error(body: bytes) -> Json:
+    """The JSON of an error's body; None where it is none."""
+    try:
+        return decode(body)
+    except ValueError:
+        return None
+
+
+def error_words(document: Json, body: bytes = b"") -> str:
+    """The vendor's words; "" only where it gave none. ``body`` is looked at where ``document`` says nothing."""
+    if words := _said(document, _DEEPEST):
+        return words
+    return _plain(body) if document is None or _holds_something(document, _DEEPEST) else ""
+
+
+def _holds_something(value: Json, depth: int) -> bool:
+    """Whether an object or a list holds anything but emptiness."""
+    match value:
+        case Mapping() | list():
+            items = value.values() if isinstance(value, Mapping) else value
+            return depth == 0 or any(item if _is_leaf(item) else _holds_something(item, depth - 1) for item in items)
+        case _:
+            return False
+
+
+def _is_leaf(value: Json) -> bool:
+    return not isinstance(value, Mapping | list)
+
+
+def _said(value: Json, depth: int) -> str:
+    if depth == 0:
+        return ""
+    match value:
+        case str():
+            return value if value.strip() else ""
+        case list():
+            return "; ".join(words for item in value[:5] if (words := _item(item, depth - 1)))
+        case Mapping():
+            return _member(value, depth - 1)
+        case _:
+            return ""
+
+
+def _member(holder: Mapping[str, Json], depth: int) -> str:
+    return next((words for read in _READERS if (words := read(holder, depth))), "")
+
+
+def _item(item: Json, depth: int) -> str:
+    """One of several errors, behind the place that it is about."""
+    place = ".".join(str(step) for step in sequence(mapping(item).get("loc")) if isinstance(step, str | int))
+    words = _said(item, depth)
+    return f"{place}: {words}" if place and words else words
+
+
+def _described(holder: Mapping[str, Json], depth: int) -> str:
+    """RFC 6749: a code, and what it means here."""
+    code, words = text(holder.get("error")), text(holder.get("error_description"))
+    return f"{code}: {words}" if code and words else words
+
+
+def _problem(holder: Mapping[str, Json], depth: int) -> str:
+    """RFC 9457."""
+    title, words = text(holder.get("title")), text(holder.get("detail"))
+    return f"{title}: {words}" if title and words and words != title else ""
+
+
+def _under(name: str) -> Callable[[Mapping[str, Json], int], str]:
+    return lambda holder, depth: _said(holder.get(name), depth)
+
+
+_READERS: tuple[Callable[[Mapping[str, Json], int], str], ...] = (
+    _described,
+    _problem,
+    *(_under(name) for name in ("error", "message", "Message", "msg", "detail", "details", "errors", "title")),
+    *(_under(name) for name in ("reason", "description", "error_message", "errorMessage", "error_msg", "fault")),
+)
+
+
+def _plain(body: bytes) -> str:
+    words = body[: 16 * LONGEST].decode("utf-8", "replace").strip()
+    if words.startswith("<"):
+        title = _TITLE.search(words)
+        words = html.unescape(title[1] if title else _TAG.sub(" ", words))
+    return " ".join(words.split())[:LONGEST] if words != "null" else ""

@@ -1,0 +1,88 @@
+"""A vendor's words, in every shape that servers give them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from nexus.errors import Rejected
+from nexus.protocols import chat, converse, gemini, messages, responses  # noqa: F401 - the readers live below them
+from nexus.protocols.chat.failures import read_error as read_chat
+from nexus.protocols.converse.failures import read_error as read_converse
+from nexus.protocols.error_words import LONGEST, decode_error, error_words
+from nexus.protocols.gemini.failures import read_error as read_gemini
+from nexus.protocols.messages.failures import read_error as read_messages
+from nexus.protocols.responses.failures import read_error as read_responses
+
+SHAPES: dict[str, tuple[Any, str]] = {
+    "OpenAI": ({"error": {"message": "No such model.", "type": "x", "param": None}}, "No such model."),
+    "Anthropic": ({"type": "error", "error": {"type": "x", "message": "Overloaded"}}, "Overloaded"),
+    "Gemini, in a list": ([{"error": {"code": 400, "message": "Bad."}}], "Bad."),
+    "Bedrock": ({"message": "Forbidden"}, "Forbidden"),
+    "an older AWS service": ({"Message": "Denied"}, "Denied"),
+    "Ollama": ({"error": "model not found"}, "model not found"),
+    "vLLM": ({"object": "error", "message": "too long", "code": 400}, "too long"),
+    "FastAPI": ({"detail": "Not authenticated"}, "Not authenticated"),
+    "FastAPI, validation": (
+        {"detail": [{"loc": ["body", "messages", 0], "msg": "field required", "type": "missing"}]},
+        "body.messages.0: field required",
+    ),
+    "FastAPI, two": (
+        {"detail": [{"loc": ["body", "a"], "msg": "x"}, {"loc": ["body", "b"], "msg": "y"}]},
+        "body.a: x; body.b: y",
+    ),
+    "FastAPI, an object": ({"detail": {"error": {"message": "inside"}}}, "inside"),
+    "problem+json": ({"type": "about:blank", "title": "Forbidden", "status": 403, "detail": "No."}, "Forbidden: No."),
+    "problem+json without detail": ({"title": "Forbidden", "status": 403}, "Forbidden"),
+    "OAuth": ({"error": "invalid_token", "error_description": "It expired."}, "invalid_token: It expired."),
+    "a list of strings": ({"errors": ["one", "two"]}, "one; two"),
+    "Cloudflare": ({"success": False, "errors": [{"code": 1, "message": "gone"}]}, "gone"),
+    "a string": ("just words", "just words"),
+    "unknown members": ({"oops": {"a": 1}}, '{"oops": {"a": 1}}'),
+}
+READERS: dict[str, Callable[[int, Mapping[str, str], bytes], Rejected]] = {
+    "chat": read_chat,
+    "messages": read_messages,
+    "responses": read_responses,
+    "gemini": read_gemini,
+    "converse": read_converse,
+}
+
+
+@pytest.mark.parametrize("reader", READERS.values(), ids=READERS.keys())
+@pytest.mark.parametrize(("document", "words"), SHAPES.values(), ids=SHAPES.keys())
+def test_every_dialect_keeps_the_words(
+    reader: Callable[[int, Mapping[str, str], bytes], Rejected], document: Any, words: str
+) -> None:
+    assert reader(400, {}, json.dumps(document).encode()).message == words
+
+
+PLAIN = {
+    "text": (b"upstream connect error or disconnect/reset", "upstream connect error or disconnect/reset"),
+    "lines": (b"  one\n\n two ", "one two"),
+    "a page": (b"<html><head><title>502 Bad &amp; Gateway</title></head><body>x</body></html>", "502 Bad & Gateway"),
+    "a page without a title": (b"<html><body><h1>Sorry</h1> gone</body></html>", "Sorry gone"),
+    "broken JSON": (b'{"error": {"message": "cut', '{"error": {"message": "cut'),
+    "bytes": (b"\xff\xfe", "\ufffd\ufffd"),
+    "long": (b"x" * 10_000, "x" * LONGEST),
+}
+
+
+@pytest.mark.parametrize(("body", "words"), PLAIN.values(), ids=PLAIN.keys())
+def test_what_is_no_json(body: bytes, words: str) -> None:
+    assert error_words(decode_error(body), body) == words
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"null", b'{"error": {}}', b'{"error": ""}'])
+def test_nothing_said(body: bytes) -> None:
+    assert error_words(decode_error(body), body) == ""
+
+
+def test_depth_is_bounded() -> None:
+    document: Any = "deep"
+    for _ in range(50):
+        document = {"error": document}
+    assert error_words(document, b"the first of its bytes") == "the first of its bytes"
