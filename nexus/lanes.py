@@ -19,6 +19,7 @@ from nexus.protocols import codecs
 from nexus.protocols.base import AnswerRelay, Dialect
 from nexus.protocols.clients import DIALECTS
 from nexus.protocols.codec import Target
+from nexus.protocols.error_words import error_words
 from nexus.protocols.pairing import paired
 from nexus.protocols.sse import Frame
 from nexus.protocols.web_search import without_search
@@ -114,8 +115,12 @@ class Count(AnswerRelay):
         self._read = read
 
     def body(self, raw: bytes) -> bytes:
-        answer = mapping(decode(raw))
+        document = decode(raw)
+        answer = mapping(document)
         self.complete = True
+        if not any(name in answer for name in _COUNTED):
+            words = error_words(document, raw) or "the vendor answered 200 without a count"
+            raise Rejected(words, kind="upstream", status=502)
         if self._read is not None:
             return encode(self._dialect.write_count(self._read(answer)))
         # Claude on Bedrock is asked in the client's dialect and answers in Amazon's.
@@ -123,6 +128,10 @@ class Count(AnswerRelay):
 
     def frame(self, frame: Frame) -> bytes:
         raise ValueError("a count is no stream")
+
+
+_COUNTED = ("input_tokens", "inputTokens", "totalTokens", "total_tokens")
+"""Where the dialects put a count."""
 
 
 def _passthrough(call: Call, route: Route) -> Lane:

@@ -28,8 +28,10 @@ from nexus.headers import retry_after, returned
 from nexus.lanes import Lane, choose, choose_count, choose_stored
 from nexus.protocols import codecs
 from nexus.protocols.clients import DIALECTS
+from nexus.protocols.error_words import error_words
 from nexus.protocols.sse import Frame, FrameDecoder, FrameTooLarge, is_heartbeat, parse_frame
 from nexus.routing import Route
+from nexus.sniff import Begun, is_stream, media_type
 from nexus.upstream import LocalReply, UpstreamReply, UpstreamRequest
 from nexus.wire import encode
 
@@ -148,7 +150,11 @@ def _open(call: Call, route: Route, lane: Lane, reply: UpstreamReply) -> Opened:
         raise _answered(call, route, lane, reply, echoes)
     if not 200 <= reply.status < 300:
         raise ProtocolError(f"{name} answered {reply.status}; check its base_url", provider=name)
-    streams = reply.headers.get("content-type", "").startswith(_STREAM)
+    kind = media_type(reply.headers.get("content-type", ""))
+    streams = kind == _STREAM
+    if streams or call.stream:
+        reply = Begun(reply, _read(call, reply))
+        streams = is_stream(reply.first, kind)
     silence = _Silence(route.provider.settings.timeouts.silence, name)
     if streams and lane.translates and not call.stream:
         raise ProtocolError(f"{name} answered with a stream that nobody asked for", provider=name)
@@ -156,7 +162,10 @@ def _open(call: Call, route: Route, lane: Lane, reply: UpstreamReply) -> Opened:
         _stream(call, lane, reply, name, echoes, silence) if streams else iter([_body(call, lane, reply, name, echoes)])
     )
     first = next(pieces, b"")
-    return Opened(_head(call, lane, echoes.cut_headers(reply.headers), reply.status), name, first, pieces, reply)
+    vendor = echoes.cut_headers(reply.headers)
+    if streams is not (kind == _STREAM):
+        vendor = {**vendor, "content-type": _STREAM if streams else "application/json"}
+    return Opened(_head(call, lane, vendor, reply.status), name, first, pieces, reply)
 
 
 def _head(call: Call, lane: Lane, vendor: Mapping[str, str], status: int) -> Head:
@@ -176,8 +185,27 @@ def _body(call: Call, lane: Lane, reply: UpstreamReply, name: str, echoes: Echoe
     raw = echoes.cut_error(_whole(call, reply, name))
     try:
         return lane.relay.body(raw)
+    except Rejected as failure:
+        _complete_failure(failure, name)
+        if lane.translates:
+            raise
+        raise _in_place_of_an_answer(failure, echoes.cut_headers(reply.headers), raw) from failure
     except ValueError as error:
-        raise ProtocolError(f"{name} answered {reply.status} with what is not JSON", provider=name) from error
+        words = error_words(None, raw)
+        text = f"{name} answered {reply.status} with what is not JSON: {words}"
+        raise ProtocolError(text, provider=name) from error
+
+
+def _in_place_of_an_answer(failure: Rejected, headers: Mapping[str, str], body: bytes) -> Answered:
+    """The vendor's error on a 200, as it is, under the status that says so."""
+    return Answered(
+        provider=failure.provider,
+        status=failure.status,
+        headers={"content-type": headers.get("content-type", "application/json"), **returned(headers)},
+        body=body,
+        retry_after=failure.retry_after,
+        retryable=failure.retryable,
+    )
 
 
 def _stream(

@@ -25,9 +25,11 @@ from nexus.protocols.base import AnswerRelay
 from nexus.protocols.clients import DIALECTS
 from nexus.protocols.codec import Cut, Written
 from nexus.protocols.codecs import Origin
+from nexus.protocols.error_words import error_words
 from nexus.protocols.sse import Frame
+from nexus.protocols.tidy import Tidy
 from nexus.usage import Usage
-from nexus.wire import Json, decode, encode, mapping
+from nexus.wire import Json, decode, encode
 
 log = logging.getLogger("nexus.translation")
 
@@ -48,6 +50,7 @@ class Translation(AnswerRelay):
         self._answer_tool = AnswerTool(written.answer_tool) if written.answer_tool else None
         self._cutter = Cutter(written.cut, self._usage_when_cut) if written.cut != Cut() else None
         self._reported: Usage | None = None
+        self._tidy = Tidy(origin.new_id)
         self._reader = self._vendor.stream_reader(origin)
         self._writer = self._client.stream_writer(
             model=call.model,
@@ -67,7 +70,7 @@ class Translation(AnswerRelay):
 
     def body(self, raw: bytes) -> bytes:
         try:
-            read = self._vendor.read_response(mapping(decode(raw)), self._origin)
+            read = self._vendor.read_response(_answer_in(raw), self._origin)
         except Rejected as failure:
             self.name_param(failure)
             raise
@@ -126,10 +129,11 @@ class Translation(AnswerRelay):
         return encode(whole)
 
     def _kept_within(self, events: Iterable[Event]) -> Iterable[Event]:
-        """The events up to where the client wants its answer to end."""
+        """The events, tidied, up to where the client wants its answer to end."""
+        tidied = (tidy for event in events for tidy in self._tidy.pass_on(event))
         if self._cutter is None:
-            return events
-        return (kept for event in events for kept in self._cutter.feed(event))
+            return tidied
+        return (kept for event in tidied for kept in self._cutter.feed(event))
 
     def _usage_when_cut(self, words: str) -> Usage:
         """What the vendor reported; of an answer that it did not end, and whose usage it will not tell, an estimate."""
@@ -159,6 +163,17 @@ class Translation(AnswerRelay):
             case _:
                 pass
         return event
+
+
+def _answer_in(raw: bytes) -> Mapping[str, Json]:
+    """The object of a whole answer. Raises Rejected where there is none, ValueError for what is no JSON."""
+    document = decode(raw)
+    if isinstance(document, list) and document:
+        document = document[0]
+    if isinstance(document, Mapping):
+        return document
+    words = error_words(document, raw) or "the vendor answered 200 without an answer"
+    raise Rejected(words, kind="upstream", status=502)
 
 
 def _now() -> int:

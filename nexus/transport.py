@@ -20,11 +20,12 @@ from requests.exceptions import RequestException
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 from urllib3.poolmanager import PoolManager
+from urllib3.response import HTTPResponse
 from urllib3.util.retry import Retry
 
 from nexus.cancel import Cancel
 from nexus.dial import Socks
-from nexus.errors import NexusError
+from nexus.errors import NexusError, ProtocolError
 from nexus.network_errors import failure_of, is_closed
 from nexus.resolver import Resolver
 from nexus.settings.urls import UNIX
@@ -152,7 +153,12 @@ class Transport:
         finally:
             current.binding, current.fresh = None, False
         binding.clock.run_freely(patience.idle)
-        return HttpReply(response, binding, cancel, self._provider, host)
+        reply = HttpReply(response, binding, cancel, self._provider, host)
+        if (encoding := _unreadable(reply.headers)) is not None:
+            reply.close()
+            text = f"{self._provider} answered in the encoding {encoding}, which nobody asked for"
+            raise ProtocolError(text, provider=self._provider)
+        return reply
 
     def _failure(self, error: Exception, binding: Binding, host: str) -> NexusError:
         sent = binding.phase in ("send", "first byte")
@@ -218,6 +224,13 @@ def _prepared(request: UpstreamRequest) -> requests.PreparedRequest:
     prepared.headers["Content-Length"] = str(len(request.body))
     prepared.headers["Accept-Encoding"] = "identity"
     return prepared
+
+
+def _unreadable(headers: Mapping[str, str]) -> str | None:
+    """An encoding of the body for which no decoder is installed."""
+    encodings = (part.strip().lower() for part in headers.get("content-encoding", "").split(","))
+    known = ("", "identity", *HTTPResponse.CONTENT_DECODERS)
+    return next((encoding for encoding in encodings if encoding not in known), None)
 
 
 def _host(url: str) -> str:

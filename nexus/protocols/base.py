@@ -14,7 +14,7 @@ from nexus.call import Tap
 from nexus.errors import InvalidRequest, NexusError
 from nexus.protocols.sse import Frame
 from nexus.upstream import Action
-from nexus.wire import Json
+from nexus.wire import Json, decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class AnswerRelay(ABC):
 
     @abstractmethod
     def body(self, raw: bytes) -> bytes:
-        """A whole answer. Raises ValueError when it is not JSON."""
+        """A whole answer. Raises Rejected for an error in its place; ValueError when it cannot be read but must be."""
 
     @abstractmethod
     def frame(self, frame: Frame) -> bytes:
@@ -153,6 +153,17 @@ class Dialect(ABC):
     @abstractmethod
     def write_models(self, cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Json]:
         """A model list, paged as ``query`` asks. Raises InvalidRequest."""
+
+
+UNREADABLE = object()
+
+
+def decoded(raw: bytes) -> Json:
+    """A body that passes, decoded; UNREADABLE for bytes that only the client may understand."""
+    try:
+        return decode(raw) if raw.strip() else None
+    except ValueError:
+        return UNREADABLE
 
 
 def require(document: Mapping[str, Json], field: str, kind: type | tuple[type, ...], expected: str) -> None:

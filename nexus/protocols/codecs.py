@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from nexus.call import Call
@@ -17,6 +17,7 @@ from nexus.errors import Rejected
 from nexus.events import Event
 from nexus.protocols.codec import Disposition, Find, Numbered, ReadRequest, ReadResponse, Target, Written
 from nexus.protocols.places import place_of
+from nexus.protocols.tidy import with_distinct_calls
 from nexus.wire import Json, mapping
 
 
@@ -176,7 +177,8 @@ def reading(call: Call) -> ReadRequest:
     """What the client asks for, read once however often it is needed: it never changes. Raises ClientError."""
     if call.reading is None:
         find = None if call.answers is None else call.answers.find
-        call.reading = client(call.dialect).read_request(call.document, find)
+        read = client(call.dialect).read_request(call.document, find)
+        call.reading = replace(read, request=with_distinct_calls(read.request))
     return call.reading
 
 

@@ -6,11 +6,13 @@ Law: the expected bytes are the vendor's own with the model's name exchanged by 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from nexus.call import Tap
+from nexus.errors import Rejected
 from nexus.protocols.base import AnswerRelay
 from nexus.protocols.chat.passthrough import ChatPassthrough
 from nexus.protocols.chat.passthrough import edit_request as edit_chat
@@ -18,6 +20,7 @@ from nexus.protocols.chat.usage import read_usage as read_chat_usage
 from nexus.protocols.messages.passthrough import MessagesPassthrough
 from nexus.protocols.messages.passthrough import edit_request as edit_messages
 from nexus.protocols.messages.usage import read_usage as read_messages_usage
+from nexus.protocols.responses.passthrough import ResponsesPassthrough
 from nexus.protocols.sse import FrameDecoder
 from nexus.usage import Usage
 from nexus.wire import decode
@@ -281,18 +284,39 @@ def test_chat_answers_change_in_their_model_only() -> None:
     assert relay.complete
 
 
-@pytest.mark.parametrize("raw", [pytest.param(b"[]", id="array"), pytest.param(b'{"model": null}', id="null model")])
-def test_answers_of_other_shapes_pass(raw: bytes) -> None:
-    assert chat_relay({}).body(raw) == raw
-    assert messages_relay().body(raw) == raw
+RELAYS: dict[str, Callable[[], AnswerRelay]] = {
+    "chat": lambda: chat_relay({}),
+    "messages": messages_relay,
+    "responses": lambda: ResponsesPassthrough("openai/smart", Tap()),
+}
+NO_ANSWERS = {
+    "an array": (b"[]", "upstream"),
+    "null": (b"null", "upstream"),
+    "nothing": (b"  ", "upstream"),
+    "an empty object": (b"{}", "upstream"),
+    "a null model": (b'{"model": null}', "upstream"),
+    "what a load balancer says": (b'{"message":"Forbidden"}', "upstream"),
+    "Anthropic's error": (b'{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}', "overloaded"),
+}
 
 
-@pytest.mark.parametrize("raw", [pytest.param(b"<html>", id="html"), pytest.param(b"", id="nothing")])
-def test_answers_that_are_not_json_are_told(raw: bytes) -> None:
-    with pytest.raises(ValueError):
-        chat_relay({}).body(raw)
-    with pytest.raises(ValueError):
-        messages_relay().body(raw)
+@pytest.mark.parametrize("relay", RELAYS.values(), ids=RELAYS.keys())
+@pytest.mark.parametrize(("raw", "kind"), NO_ANSWERS.values(), ids=NO_ANSWERS.keys())
+def test_what_is_no_answer_is_an_error(relay: Callable[[], AnswerRelay], raw: bytes, kind: str) -> None:
+    with pytest.raises(Rejected) as caught:
+        relay().body(raw)
+    assert caught.value.kind == kind or b"overloaded" in raw
+    assert caught.value.status >= 500
+
+
+@pytest.mark.parametrize("relay", RELAYS.values(), ids=RELAYS.keys())
+@pytest.mark.parametrize(
+    "raw", [pytest.param(b"<html>", id="html"), pytest.param(b'{"choices": [NaN]}', id="odd JSON"), b"\xff\xfe"]
+)
+def test_bytes_that_nobody_here_can_read_pass(relay: Callable[[], AnswerRelay], raw: bytes) -> None:
+    one = relay()
+    assert one.body(raw) == raw
+    assert one.complete
 
 
 @pytest.mark.parametrize(

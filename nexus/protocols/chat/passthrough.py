@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.call import Tap
-from nexus.protocols.base import AnswerRelay, Edited
+from nexus.protocols.base import UNREADABLE, AnswerRelay, Edited, decoded
+from nexus.protocols.chat.failures import read_in_band
+from nexus.protocols.chat.response import is_answer
 from nexus.protocols.chat.usage import read_usage
 from nexus.protocols.codec import MAY_BE_TAGGED, is_tagged
 from nexus.protocols.edit import Span, find, insert_first, replace_member, splice
@@ -67,9 +69,14 @@ class ChatPassthrough(AnswerRelay):
         self._finished: set[int] = set()
 
     def body(self, raw: bytes) -> bytes:
-        answer = mapping(decode(raw))
-        self._read(answer)
         self.complete = True
+        document = decoded(raw)
+        if document is UNREADABLE:
+            return raw
+        answer = mapping(document)
+        if not is_answer(answer):
+            raise read_in_band(answer)
+        self._read(answer)
         return replace_member(raw, answer, "model", self._model)
 
     def frame(self, frame: Frame) -> bytes:

@@ -22,11 +22,9 @@ from nexus.wire import Json, mapping, sequence, text
 
 
 def read_response(body: Mapping[str, Json]) -> ReadResponse:
-    """Raises Rejected for an error inside a 200, ValueError for what is no answer at all."""
-    if body.get("error"):
+    """Raises Rejected for an error inside a 200, and for anything else that is no answer."""
+    if not is_answer(body):
         raise read_in_band(body)
-    if not isinstance(body.get("choices"), list):
-        raise ValueError("the answer has no choices")
     dropped: dict[str, None] = {}
     choices = [mapping(choice) for choice in sequence(body.get("choices"))]
     choice = choices[0] if choices else {}
@@ -47,6 +45,11 @@ def read_response(body: Mapping[str, Json]) -> ReadResponse:
     usage = mapping(body.get("usage")) or mapping(choice.get("usage"))
     read = read_usage(usage) if usage else Usage()
     return ReadResponse(Response(response_id, text(body.get("model")), tuple(parts), stop, read), tuple(dropped))
+
+
+def is_answer(body: Mapping[str, Json]) -> bool:
+    """Whether a 200 holds one."""
+    return isinstance(body.get("choices"), list) and not body.get("error")
 
 
 def _read_parts(message: Mapping[str, Json], response_id: str, dropped: dict[str, None]) -> list[Part]:

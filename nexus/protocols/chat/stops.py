@@ -42,11 +42,12 @@ _WRITE: Mapping[StopReason, str] = {
 
 def read_stop(word: str, choice: Mapping[str, Json], *, calls: bool, refused: bool) -> Stop:
     """``calls`` and ``refused`` tell what the answer holds: servers say "stop" to both."""
-    stop = _READ.get(word) or Stop("unknown", raw=word or None)
+    # Without a word the vendor's terminator has said that the answer is whole.
+    stop = _READ.get(word or "stop") or Stop("unknown", raw=word)
     sequence = text(choice.get("stop_reason")) or text(choice.get("matched_stop"))
     match stop.reason:
         case "end" if calls:
-            return Stop("tool_use", raw=word)
+            return Stop("tool_use", raw=word or None)
         case "end" if refused:
             return Stop("refusal")
         case "end" if sequence:

@@ -29,7 +29,7 @@ from nexus.protocols.chat.stops import read_stop
 from nexus.protocols.chat.stream_calls import Call, Calls
 from nexus.protocols.chat.usage import merge_usage, read_usage
 from nexus.usage import Usage
-from nexus.wire import Json, decode, mapping, sequence, text
+from nexus.wire import Json, decode_delta, mapping, sequence, text
 
 _EMPTY: Mapping[str, StreamPart] = {"text": Text(""), "reasoning": Reasoning("", BARE), "refusal": Refusal("")}
 
@@ -61,7 +61,7 @@ class StreamReader:
         if data.strip() == "[DONE]":
             self.complete = True
             return self.finish()
-        chunk = decode(data)
+        chunk = decode_delta(data)
         if not isinstance(chunk, Mapping):
             raise ValueError("a chunk is not an object")
         if chunk.get("error") or event == "error":

@@ -84,6 +84,14 @@ def read_stream_error(event: str, wire: Mapping[str, Json]) -> Rejected:
     return overflow.judged(Rejected(words, kind=_kind(short, wire) or "upstream", status=status))
 
 
+def read_no_answer(wire: Mapping[str, Json]) -> Rejected:
+    """A 200 that holds something else than an answer, such as an error of whatever stands in front."""
+    short = _short(text(wire.get("__type")) or text(wire.get("code")))
+    kind, status = _TYPES.get(short, ("upstream", 502))
+    words = error_words(wire) or "Bedrock answered 200 without an answer"
+    return overflow.judged(Rejected(words, kind=kind, status=status))
+
+
 def is_failure(event: str) -> bool:
     return event == "error" or event.lower().endswith("exception")
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from nexus.conversation import Part, Reasoning, Response, Seal, Text, ToolCall
 from nexus.protocols.codec import ReadResponse
+from nexus.protocols.converse.failures import read_no_answer
 from nexus.protocols.converse.stops import read_stop
 from nexus.protocols.converse.usage import read_usage
 from nexus.wire import Json, encode, mapping, sequence, text
@@ -19,7 +20,9 @@ from nexus.wire import Json, encode, mapping, sequence, text
 def read_response(
     body: Mapping[str, Json], *, response_id: str = "", model: str = "", names: Mapping[str, str] | None = None
 ) -> ReadResponse:
-    """``names`` is what ``draft.original_names`` gave for the request."""
+    """``names`` is what ``draft.original_names`` gave for the request. Raises Rejected for what is no answer."""
+    if not any(name in body for name in ("output", "stopReason", "usage")):
+        raise read_no_answer(body)
     parts: list[Part] = []
     dropped: dict[str, None] = {}
     message = mapping(mapping(body.get("output")).get("message"))

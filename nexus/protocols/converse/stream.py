@@ -27,7 +27,7 @@ from nexus.events import (
 from nexus.protocols.converse.failures import is_failure, read_stream_error
 from nexus.protocols.converse.stops import read_stop
 from nexus.protocols.converse.usage import read_usage
-from nexus.wire import Json, decode, mapping, text
+from nexus.wire import Json, decode_delta, mapping, text
 
 
 @dataclass(slots=True)
@@ -67,7 +67,7 @@ class StreamReader:
         """Raises Rejected for an error that the vendor reports, ValueError for what is no event of this dialect."""
         if self._ended:
             return []
-        wire = decode(data) if data else {}
+        wire = decode_delta(data) if data else {}
         if not isinstance(wire, Mapping):
             raise ValueError(f"the payload of {event} is not an object")
         name = event or ""

@@ -12,14 +12,21 @@ from nexus.conversation import Stop
 from nexus.events import Notice, ResponseEnd
 from nexus.fold import fold
 from nexus.protocols.codec import Numbered, ReadResponse
+from nexus.protocols.error_words import error_words
+from nexus.protocols.gemini.failures import find_error, read_status
 from nexus.protocols.gemini.stream import StreamReader
 from nexus.wire import Json
+
+_ANSWERED = ("candidates", "promptFeedback", "usageMetadata")
+"""One of them is in every answer, be it an empty one."""
 
 
 def read_response(
     body: Mapping[str, Json], *, new_id: Numbered, names: Mapping[str, str] | None = None
 ) -> ReadResponse:
-    """Raises Rejected when the body is an error after all."""
+    """Raises Rejected when the body is an error after all, or no answer."""
+    if not any(name in body for name in _ANSWERED):
+        raise read_status(find_error(body) or {"message": error_words(body)}, None)
     reader = StreamReader(new_id=new_id, names=names)
     events = reader.read(body)
     events += reader.finish() or [ResponseEnd(Stop("unknown"))]

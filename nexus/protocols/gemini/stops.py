@@ -40,6 +40,10 @@ FINISH_REASONS: Mapping[str, StopReason] = {
 }
 
 
+BROKEN = frozenset({"MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE", "UNEXPECTED_TOOL_CALL", "OTHER"})
+"""The model failed: where it said nothing before, there is no answer."""
+
+
 def read_finish(reason: str | None, *, called: bool) -> Stop:
     """``called``: the answer holds function calls, which Gemini's STOP does not tell apart."""
     known = FINISH_REASONS.get(reason or "", "unknown")

@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from nexus.conversation import Reasoning, Seal, Text, ToolCall
+from nexus.errors import Rejected
 from nexus.events import Event, Notice, PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart, UsageUpdate
 from nexus.protocols.codec import Numbered
 from nexus.protocols.gemini.contents import DIALECT
 from nexus.protocols.gemini.failures import find_error, read_status
-from nexus.protocols.gemini.stops import read_block, read_finish
+from nexus.protocols.gemini.stops import BROKEN, read_block, read_finish
 from nexus.protocols.gemini.usage import read_usage
-from nexus.wire import Json, decode, encode, mapping, sequence, text
+from nexus.wire import Json, decode_delta, encode, mapping, sequence, text
 
 _ASIDE = ("groundingMetadata", "citationMetadata", "urlContextMetadata", "groundingAttributions", "logprobsResult")
 """What a candidate may say about its text that no other dialect has a place for."""
@@ -40,13 +41,14 @@ class StreamReader:
         self._usage: dict[str, Json] = {}
         self._noticed: set[str] = set()
         self._reason: str | None = None
+        self._words = ""
         self._block: str | None = None
 
     def feed(self, event: str | None, data: str) -> list[Event]:
         """One SSE frame. Raises Rejected for an error in the stream and ValueError for anything but its JSON."""
         if not data.strip():
             return []
-        value = decode(data)
+        value = decode_delta(data)
         pieces = value if isinstance(value, list) else [value]
         events: list[Event] = []
         for piece in pieces:
@@ -59,7 +61,11 @@ class StreamReader:
             raise ValueError("expected a JSON object")
         if (error := find_error(piece)) is not None:
             raise read_status(error, None)
-        return list(self._read(piece))
+        events = list(self._read(piece))
+        if self._next == 0 and self._reason in BROKEN:
+            # Nothing was said: another attempt may do better.
+            raise Rejected(self._words or f"the model ended with {self._reason}", kind="upstream", status=502)
+        return events
 
     def finish(self) -> list[Event]:
         """The end of the upstream's bytes; nothing when the stream was cut."""
@@ -94,6 +100,7 @@ class StreamReader:
                 yield from self._notice(name)
         if reason := text(candidate.get("finishReason")):
             self._reason, self.complete = reason, True
+            self._words = text(candidate.get("finishMessage"))
 
     def _read_part(self, part: Mapping[str, Json]) -> Iterator[Event]:
         signature = text(part.get("thoughtSignature"))

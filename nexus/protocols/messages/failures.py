@@ -64,7 +64,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Rejected
 def read_stream_error(event: Mapping[str, Json]) -> Rejected:
     """An ``error`` event inside a stream; its type tells the status that it would have had."""
     error = mapping(event.get("error"))
-    kind, status = _BY_TYPE.get(text(error.get("type")), ("upstream", 500))
+    kind, status = _BY_TYPE.get(text(error.get("type")), ("upstream", 502))
     kind = _code_kind(error) or kind
     message = error_words(event) or "the upstream reported an error inside the stream"
     failure = Rejected(message, kind=kind, status=status, request_id=text(event.get("request_id")) or None)

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.call import Tap
-from nexus.protocols.base import AnswerRelay, Edited
+from nexus.protocols.base import UNREADABLE, AnswerRelay, Edited, decoded
 from nexus.protocols.codec import MAY_BE_TAGGED, is_tagged
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.foreign import without_foreign
+from nexus.protocols.messages.failures import read_stream_error
+from nexus.protocols.messages.response import is_answer
 from nexus.protocols.messages.usage import merge_usage, read_usage
 from nexus.protocols.rewrite import ANY, REMOVE, cut
 from nexus.protocols.sse import Frame, data_at
@@ -47,10 +49,15 @@ class MessagesPassthrough(AnswerRelay):
         self._usage: dict[str, Json] = {}
 
     def body(self, raw: bytes) -> bytes:
-        answer = mapping(decode(raw))
+        self.complete = True
+        document = decoded(raw)
+        if document is UNREADABLE:
+            return raw
+        answer = mapping(document)
+        if not is_answer(answer):
+            raise read_stream_error(answer)
         self._read_message(answer)
         self._read_stop(answer)
-        self.complete = True
         return replace_member(raw, answer, "model", self._model)
 
     def frame(self, frame: Frame) -> bytes:

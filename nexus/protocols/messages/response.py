@@ -14,6 +14,7 @@ from nexus.conversation import Part, Reasoning, Refusal, Request, Response, Seal
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import ReadResponse
 from nexus.protocols.messages.client_tools import Members
+from nexus.protocols.messages.failures import read_stream_error
 from nexus.protocols.messages.seals import NEXT, OWN, carrier, thinking_block
 from nexus.protocols.messages.stops import read_stop, write_stop
 from nexus.protocols.messages.usage import read_usage, write_usage
@@ -22,7 +23,15 @@ from nexus.wire import Json, decode, encode, mapping, sequence, text
 _UNFIT = re.compile(r"[^a-zA-Z0-9_-]")
 
 
+def is_answer(body: Mapping[str, Json]) -> bool:
+    """Whether a 200 holds one."""
+    return isinstance(body.get("content"), list) and body.get("type") != "error"
+
+
 def read_response(body: Mapping[str, Json]) -> ReadResponse:
+    """Raises Rejected for an error inside a 200, and for anything else that is no answer."""
+    if not is_answer(body):
+        raise read_stream_error(body)
     drops = Drops()
     parts = [part for block in sequence(body.get("content")) if (part := read_block(mapping(block), drops)) is not None]
     if body.get("stop_details") is not None:

@@ -29,7 +29,7 @@ from nexus.protocols.messages.seals import OWN
 from nexus.protocols.messages.stops import read_stop
 from nexus.protocols.messages.stream_writer import StreamWriter
 from nexus.protocols.messages.usage import merge_usage, read_usage
-from nexus.wire import Json, decode, mapping, text
+from nexus.wire import Json, decode_delta, mapping, text
 
 __all__ = ["StreamReader", "StreamWriter"]
 
@@ -60,7 +60,7 @@ class StreamReader:
 
     def feed(self, event: str | None, data: str) -> list[Event]:
         """The events of one frame. Raises Rejected and ValueError."""
-        wire = decode(data)
+        wire = decode_delta(data)
         if not isinstance(wire, dict):
             raise ValueError("an event's data is not a JSON object")
         kind = text(wire.get("type")) or event

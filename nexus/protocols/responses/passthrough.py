@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.call import Tap
-from nexus.protocols.base import AnswerRelay, Edited
+from nexus.protocols.base import UNREADABLE, AnswerRelay, Edited, decoded
 from nexus.protocols.codec import MAY_BE_TAGGED, is_tagged
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.foreign import without_foreign
+from nexus.protocols.responses.failures import read_failed
+from nexus.protocols.responses.response import is_answer
 from nexus.protocols.responses.usage import read_usage
 from nexus.protocols.rewrite import ANY, REMOVE
 from nexus.protocols.sse import Frame, data_at
@@ -38,9 +40,14 @@ class ResponsesPassthrough(AnswerRelay):
         self._model = model
 
     def body(self, raw: bytes) -> bytes:
-        answer = mapping(decode(raw))
-        self._read(answer)
         self.complete = True
+        document = decoded(raw)
+        if document is UNREADABLE:
+            return raw
+        answer = mapping(document)
+        if self._model is not None and not is_answer(answer):
+            raise read_failed(answer)
+        self._read(answer)
         return raw if self._model is None else replace_member(raw, answer, "model", self._model)
 
     def frame(self, frame: Frame) -> bytes:

@@ -35,11 +35,11 @@ def write_response(
 
 
 def read_response(body: Mapping[str, Json]) -> ReadResponse:
-    """Raises Rejected for a failed answer, ValueError for what is no answer at all."""
+    """Raises Rejected for a failed answer, and for anything else that is no answer."""
     if body.get("status") == "failed" or mapping(body.get("error")):
         raise read_failed(body)
-    if not isinstance(body.get("output"), list):
-        raise ValueError("the answer has no output")
+    if not is_answer(body):
+        raise read_failed(body)
     drops = Drops()
     items = [mapping(item) for item in sequence(body.get("output"))]
     for item in items:
@@ -53,6 +53,11 @@ def read_response(body: Mapping[str, Json]) -> ReadResponse:
     )
     usage = read_usage(mapping(body.get("usage")))
     return ReadResponse(Response(text(body.get("id")), text(body.get("model")), parts, stop, usage), drops.names)
+
+
+def is_answer(body: Mapping[str, Json]) -> bool:
+    """Whether a 200 holds one; a failed response is one too, and tells why."""
+    return isinstance(body.get("output"), list) or text(body.get("object")).startswith("response")
 
 
 def read_output(items: list[Mapping[str, Json]]) -> tuple[Part, ...]:

@@ -29,7 +29,7 @@ from nexus.protocols.responses.seals import read_vendors
 from nexus.protocols.responses.stops import read_stop
 from nexus.protocols.responses.tools import qualify
 from nexus.protocols.responses.usage import read_usage
-from nexus.wire import Json, count, decode, mapping, text
+from nexus.wire import Json, count, decode_delta, mapping, text
 
 _Key = tuple[int, int]
 _WHOLE = -1
@@ -50,7 +50,7 @@ class StreamReader:
 
     def feed(self, event: str | None, data: str) -> list[Event]:
         """Raises Rejected for the vendor's error, ValueError for garbage."""
-        document = decode(data)
+        document = decode_delta(data)
         if not isinstance(document, Mapping):
             raise ValueError("an event is not an object")
         kind = text(document.get("type"))

@@ -83,7 +83,7 @@ EXPECTED: dict[str, Response] = {
     "text-after-tools": said(Text("a"), ToolCall("call_a", "clock", ""), Text("b"), stop=TOOL_USE),
     "whole-message": said(Text("all at once"), id="w", model="m"),
     "empty-answer": said(),
-    "no-finish-reason": said(Text("x"), stop=Stop("unknown"), usage=Usage()),
+    "no-finish-reason": said(Text("x"), stop=Stop("end"), usage=Usage()),
     "odd-finish-reason": said(Text("x"), stop=Stop("unknown", raw="insufficient_system_resource")),
     "untranslatable": said(Text("xy")),
 }
@@ -238,9 +238,9 @@ def test_garbage(data: str) -> None:
 
 
 def test_no_answer_at_all() -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(Rejected):
         read_response({"object": "chat.completion"})
-    assert read_response({"choices": []}).response == Response("", "", (), Stop("unknown"))
+    assert read_response({"choices": []}).response == Response("", "", (), Stop("end"))
 
 
 def test_more_arguments_than_a_whole_call_takes() -> None:

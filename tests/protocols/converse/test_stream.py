@@ -328,7 +328,7 @@ def test_usage(wire: dict[str, Any], usage: Usage) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        {},
+        {"usage": {}},
         {"output": None},
         {"output": {"message": None}},
         {"output": {"message": {"content": None}}},

@@ -110,7 +110,9 @@ EXPECTED: dict[str, tuple[Response, tuple[str, ...]]] = {
         (),
     ),
     "malformed_call": (
-        Response("resp-1", FLASH, (), Stop("unknown", raw="MALFORMED_FUNCTION_CALL"), Usage(input=9)),
+        Response(
+            "resp-1", FLASH, (Text("Let me look."),), Stop("unknown", raw="MALFORMED_FUNCTION_CALL"), Usage(input=9)
+        ),
         (),
     ),
 }
@@ -251,7 +253,6 @@ def test_further_candidates_are_named() -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        {},
         {"candidates": None},
         {"candidates": []},
         {"candidates": [{}]},
@@ -388,3 +389,14 @@ def test_any_splitting_of_an_answer_folds_to_the_same(wire: list[dict[str, objec
         events += one.feed(None, parts(part, finish=None))
     events += one.feed(None, piece(candidates=[{"finishReason": "STOP"}]))
     assert fold(ordered(events + one.finish())) == whole.response
+
+
+@pytest.mark.parametrize("reason", ["MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL"])
+def test_a_model_that_failed_before_it_said_anything_is_an_error(reason: str) -> None:
+    candidate = {"content": {"parts": []}, "finishReason": reason, "finishMessage": "Malformed function call: x("}
+    body = {"candidates": [candidate], "usageMetadata": {"promptTokenCount": 9}}
+    with pytest.raises(Rejected, match="Malformed function call") as caught:
+        read_response(body, new_id=numbered())
+    assert caught.value.kind == "upstream"
+    with pytest.raises(Rejected):
+        reader().feed(None, json.dumps(body))

@@ -184,7 +184,7 @@ def test_a_ping_before_the_start_is_nothing() -> None:
     assert reader.feed("ping", '{"type":"ping"}') == [Ping()]
 
 
-@pytest.mark.parametrize("body", [{}, {"content": None}, {"content": [None, 1, {}]}, {"usage": []}])
+@pytest.mark.parametrize("body", [{"content": []}, {"content": [None, 1, {}]}])
 def test_empty_answers_never_crash(body: dict[str, Any]) -> None:
     assert read_response(body).response.parts == ()
 

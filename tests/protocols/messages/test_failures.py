@@ -87,8 +87,8 @@ def test_request_id() -> None:
             "quota",
             429,
         ),
-        ({"error": {"type": "odd"}}, "upstream", 500),
-        ({}, "upstream", 500),
+        ({"error": {"type": "odd"}}, "upstream", 502),
+        ({}, "upstream", 502),
     ],
 )
 def test_errors_inside_a_stream(wire: dict[str, Any], kind: str, status: int) -> None:

@@ -119,8 +119,6 @@ def test_a_failed_answer() -> None:
 @pytest.mark.parametrize(
     "garbage",
     [
-        {},
-        {"output": None},
         {"output": [{"type": "function_call", "name": None}]},
         {"output": [{"type": "message", "role": "assistant", "content": [{"type": "future"}]}]},
     ],

@@ -1,0 +1,102 @@
+"""What holds for every vendor's answer, behind its reader: call ids that differ, whole characters, a stop that fits.
+
+Law: nothing is lost. An id of the gateway's own making takes the place of a repeated or a missing one, and stays for
+good, because the client brings it back; a stop that the content contradicts becomes the one that it proves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from nexus.conversation import Message, Part, Request, Stop, ToolCall, ToolResult
+from nexus.events import Event, PartDelta, PartEnd, PartStart, ResponseEnd
+from nexus.protocols.codec import Numbered
+from nexus.wire import without_half_pairs
+
+
+class Tidy:
+    """One answer's events on their way to the writer."""
+
+    def __init__(self, new_id: Numbered) -> None:
+        self._new_id = new_id
+        self._ids: set[str] = set()
+        self._halves: dict[int, str] = {}
+
+    def pass_on(self, event: Event) -> Iterable[Event]:
+        match event:
+            case PartDelta():
+                return self._whole_characters(event)
+            case PartEnd(index=index) if index in self._halves:
+                return (PartDelta(index, without_half_pairs(self._halves.pop(index))), event)
+            case PartStart(part=ToolCall() as call):
+                return (replace(event, part=self._distinct(call)),)
+            case ResponseEnd(stop=stop):
+                return (ResponseEnd(fitting(stop, calls=bool(self._ids))),)
+            case _:
+                return (event,)
+
+    def _distinct(self, call: ToolCall) -> ToolCall:
+        call_id = call.id if call.id and call.id not in self._ids else self._new_id()
+        self._ids.add(call_id)
+        return call if call_id == call.id else replace(call, id=call_id)
+
+    def _whole_characters(self, delta: PartDelta) -> Iterator[Event]:
+        words = delta.text
+        if delta.index in self._halves or not _is_whole(words):
+            words = self._halves.pop(delta.index, "") + words
+            if words and "\ud800" <= words[-1] <= "\udbff":
+                self._halves[delta.index], words = words[-1], words[:-1]
+            words = without_half_pairs(words)
+        if words:
+            yield delta if words is delta.text else PartDelta(delta.index, words)
+
+
+def _is_whole(words: str) -> bool:
+    if words.isascii():
+        return True
+    try:
+        words.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def fitting(stop: Stop, *, calls: bool) -> Stop:
+    """A tool stop where there are calls, and none where there are not."""
+    match stop.reason:
+        case "end" if calls:
+            return Stop("tool_use", raw=stop.raw)
+        case "tool_use" if not calls:
+            return Stop("end", raw=stop.raw)
+        case _:
+            return stop
+
+
+def with_distinct_calls(request: Request) -> Request:
+    """The same history, with calls told apart that share an id: the nth result of an id answers its nth call."""
+    called: dict[str, int] = {}
+    answered: dict[str, int] = {}
+    ids = [part.id for message in request.messages for part in message.parts if isinstance(part, ToolCall)]
+    if len(set(ids)) == len(ids):
+        return request
+
+    def distinct(part: Part) -> Part:
+        match part:
+            case ToolCall(id=call_id):
+                called[call_id] = called.get(call_id, 0) + 1
+                return replace(part, id=_nth(call_id, called[call_id]))
+            case ToolResult(call_id=call_id):
+                answered[call_id] = min(answered.get(call_id, 0) + 1, max(1, called.get(call_id, 1)))
+                return replace(part, call_id=_nth(call_id, answered[call_id]))
+            case _:
+                return part
+
+    messages: list[Message] = []
+    for message in request.messages:
+        messages.append(replace(message, parts=tuple(map(distinct, message.parts))))
+    return replace(request, messages=tuple(messages))
+
+
+def _nth(call_id: str, number: int) -> str:
+    return call_id if number == 1 else f"{call_id}_{number}"

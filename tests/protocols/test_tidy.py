@@ -1,0 +1,148 @@
+"""What holds behind every reader: ids that differ, whole characters, stops that fit; and in every history."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nexus.conversation import Message, Request, Stop, StopReason, Text, ToolCall, ToolResult
+from nexus.events import Event, Order, PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart
+from nexus.protocols.tidy import Tidy, with_distinct_calls
+from nexus.wire import decode, decode_delta, encode
+
+
+def tidied(events: list[Event]) -> list[Event]:
+    numbers = itertools.count(1)
+    tidy, order = Tidy(lambda: f"new_{next(numbers)}"), Order()
+    out = [passed for event in events for passed in tidy.pass_on(event)]
+    for event in out:
+        order.check(event)
+    return out
+
+
+def said(pieces: list[str]) -> str:
+    events: list[Event] = [ResponseStart("r", "m"), PartStart(0, Text(""))]
+    events += [PartDelta(0, piece) for piece in pieces]
+    out = tidied([*events, PartEnd(0), ResponseEnd(Stop("end"))])
+    return "".join(event.text for event in out if isinstance(event, PartDelta))
+
+
+HALVES = {
+    "a pair over two deltas": (["a \ud83d", "\ude00 b"], "a \U0001f600 b"),
+    "a pair over three, one empty": (["a \ud83d", "", "\ude00"], "a \U0001f600"),
+    "a first half alone": (["a \ud83d", "b"], "a \ufffdb"),
+    "a first half at the end": (["a \ud83d"], "a \ufffd"),
+    "a second half alone": (["\ude00 b"], "\ufffd b"),
+    "two first halves": (["\ud83d", "\ud83d", "\ude00"], "\ufffd\U0001f600"),
+    "whole already": (["\U0001f600"], "\U0001f600"),
+}
+
+
+@pytest.mark.parametrize(("pieces", "whole"), HALVES.values(), ids=HALVES.keys())
+def test_characters_are_whole(pieces: list[str], whole: str) -> None:
+    assert said(pieces) == whole
+
+
+@given(st.text(alphabet=st.sampled_from(["a", "\U0001f600", "\u00e9", "\U0001f468"]), max_size=6), st.data())
+def test_however_the_vendor_cuts_them(text: str, data: st.DataObject) -> None:
+    units = text.encode("utf-16-le")
+    halves = [units[at : at + 2].decode("utf-16-le", "surrogatepass") for at in range(0, len(units), 2)]
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(halves)))))
+    pieces = ["".join(halves[a:b]) for a, b in itertools.pairwise([0, *cuts, len(halves)])]
+    assert said(pieces) == text
+
+
+def calls(*ids: str) -> list[str]:
+    events: list[Event] = [ResponseStart("r", "m")]
+    for index, call_id in enumerate(ids):
+        events += [PartStart(index, ToolCall(call_id, "t", "{}")), PartEnd(index)]
+    out = tidied([*events, ResponseEnd(Stop("tool_use"))])
+    return [event.part.id for event in out if isinstance(event, PartStart) and isinstance(event.part, ToolCall)]
+
+
+def test_a_repeated_id_is_replaced_and_a_missing_one_made() -> None:
+    assert calls("a", "b", "a", "", "a") == ["a", "b", "new_1", "new_2", "new_3"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "called", "fitting"),
+    [
+        ("end", True, "tool_use"),
+        ("tool_use", False, "end"),
+        ("end", False, "end"),
+        ("tool_use", True, "tool_use"),
+        ("max_tokens", True, "max_tokens"),
+        ("content_filter", True, "content_filter"),
+        ("unknown", True, "unknown"),
+    ],
+)
+def test_a_stop_fits_what_the_answer_holds(reason: StopReason, called: bool, fitting: StopReason) -> None:
+    part = ToolCall("a", "t", "{}") if called else Text("x")
+    out = tidied([ResponseStart("r", "m"), PartStart(0, part), PartEnd(0), ResponseEnd(Stop(reason, raw="their_word"))])
+    assert out[-1] == ResponseEnd(Stop(fitting, raw="their_word"))
+
+
+def history(*parts: ToolCall | ToolResult) -> Request:
+    return Request(tuple(Message("assistant" if isinstance(p, ToolCall) else "user", (p,)) for p in parts))
+
+
+def ids(request: Request) -> list[str]:
+    parts = [part for message in request.messages for part in message.parts]
+    return [str(getattr(part, "id", None) or getattr(part, "call_id", "")) for part in parts]
+
+
+def call(call_id: str) -> ToolCall:
+    return ToolCall(call_id, "t", "{}")
+
+
+HISTORIES = {
+    "two of one turn": ((call("a"), call("a"), ToolResult("a"), ToolResult("a")), ["a", "a_2", "a", "a_2"]),
+    "two turns": ((call("a"), ToolResult("a"), call("a"), ToolResult("a")), ["a", "a", "a_2", "a_2"]),
+    "others stay": (
+        (call("a"), call("b"), call("a"), ToolResult("b"), ToolResult("a"), ToolResult("a")),
+        ["a", "b", "a_2", "b", "a", "a_2"],
+    ),
+    "a result too many": (
+        (call("a"), call("a"), ToolResult("a"), ToolResult("a"), ToolResult("a")),
+        ["a", "a_2", "a", "a_2", "a_2"],
+    ),
+    "nothing twice": ((call("a"), ToolResult("a")), ["a", "a"]),
+}
+
+
+@pytest.mark.parametrize(("parts", "told"), HISTORIES.values(), ids=HISTORIES.keys())
+def test_the_nth_result_answers_the_nth_call(parts: tuple[ToolCall | ToolResult, ...], told: list[str]) -> None:
+    assert ids(with_distinct_calls(history(*parts))) == told
+
+
+# -- JSON ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("raw", "value"),
+    [
+        (b'"a \\ud83d"', "a \ufffd"),
+        (b'{"\\ude00": ["\\ud83d\\ude00"]}', {"\ufffd": ["\U0001f600"]}),
+        (b'["\\\\ud83d"]', ["\\ud83d"]),
+    ],
+)
+def test_half_pairs_in_a_body(raw: bytes, value: object) -> None:
+    assert decode(raw) == value
+    assert decode(encode(decode(raw))) == value
+
+
+def test_half_pairs_in_a_delta_wait_for_the_other_half() -> None:
+    assert decode_delta(b'{"content":"a \\ud83d"}') == {"content": "a \ud83d"}
+
+
+@pytest.mark.parametrize("raw", [b'{"a": NaN}', b'["\\ud83d", NaN]', b'["\\ud83d"', b"\xff", b"[" * 100_000])
+def test_what_is_no_json_stays_none(raw: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        decode(raw)
+
+
+def test_numbers_beyond_all_bounds_never_become_a_word_that_is_no_json() -> None:
+    assert decode(encode(decode(b'{"a": 1e999, "b": [-1e999]}'))) == {"a": None, "b": [None]}
