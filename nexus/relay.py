@@ -184,14 +184,16 @@ MAX_NAMED = 2000
 def _body(call: Call, lane: Lane, reply: UpstreamReply, name: str, echoes: Echoes) -> bytes:
     raw = echoes.cut_error(_whole(call, reply, name))
     try:
-        return lane.relay.body(raw)
+        body = lane.relay.body(raw)
+        return echoes.cut(body) if lane.relay.unread else body
     except Rejected as failure:
+        raw, failure.message = echoes.cut(raw), echoes.cut_text(failure.message)
         _complete_failure(failure, name)
         if lane.translates:
             raise
         raise _in_place_of_an_answer(failure, echoes.cut_headers(reply.headers), raw) from failure
     except ValueError as error:
-        words = error_words(None, raw)
+        words = error_words(None, echoes.cut(raw))
         text = f"{name} answered {reply.status} with what is not JSON: {words}"
         raise ProtocolError(text, provider=name) from error
 

@@ -61,6 +61,7 @@ class AnswerRelay(ABC):
         self.tap = tap
         self.complete = False
         self.ended = False
+        self.unread = False
         self.cut = False
 
     @abstractmethod

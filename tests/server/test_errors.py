@@ -180,11 +180,13 @@ class TestVendorErrors:
 
     def test_garbage_is_a_bad_gateway(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
         nexus = serve(openai_config(openai_upstream.base_url, "[llm.providers.openai.retries]\nattempts = 1\n"))
-        for kind in ("http", "json"):
-            openai_upstream.next(Behaviour(garbage=kind))
-            reply = nexus.chat(CHAT)
-            assert reply.status == 502
-            assert_shape(reply, CHAT_PATH)
+        openai_upstream.next(Behaviour(garbage="http"))
+        reply = nexus.chat(CHAT)
+        assert reply.status == 502
+        assert_shape(reply, CHAT_PATH)
+        openai_upstream.next(Behaviour(garbage="json"))
+        reply = nexus.messages({**MESSAGES, "model": "openai/gpt-4"})
+        assert (reply.status, reply.json["error"]["type"]) == (502, "api_error")
 
     def test_redirects_are_not_followed(self, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
         openai_upstream.next(Behaviour(status=307, headers=(("Location", "http://127.0.0.1:1/"),), body=b""))

@@ -72,6 +72,7 @@ class ChatPassthrough(AnswerRelay):
         self.complete = True
         document = decoded(raw)
         if document is UNREADABLE:
+            self.unread = True
             return raw
         answer = mapping(document)
         if not is_answer(answer):

@@ -43,6 +43,7 @@ class ResponsesPassthrough(AnswerRelay):
         self.complete = True
         document = decoded(raw)
         if document is UNREADABLE:
+            self.unread = True
             return raw
         answer = mapping(document)
         if self._model is not None and not is_answer(answer):
