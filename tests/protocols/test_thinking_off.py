@@ -1,0 +1,97 @@
+"""Thinking switched off is not the hardest thinking: what a Messages client's effort without ``thinking`` becomes.
+
+Claude Code with ``MAX_THINKING_TOKENS=0`` sends just that. In the Messages API an effort does not switch thinking on.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nexus.models import claude, converse, gemini, gpt
+from nexus.protocols import codecs
+from nexus.protocols.codec import Target
+
+OFF: dict[str, Any] = {
+    "effort alone": {"output_config": {"effort": "high"}},
+    "disabled": {"thinking": {"type": "disabled"}},
+    "disabled, with an effort": {"thinking": {"type": "disabled"}, "output_config": {"effort": "high"}},
+}
+
+
+def of_gpt(model: str) -> Target:
+    facts = gpt.known(model)
+    assert facts is not None
+    return Target(model, quirks=gpt.quirks_of(facts), gpt=facts)
+
+
+def of_gemini(model: str) -> Target:
+    return Target(model, quirks=gemini.quirks_of(model))
+
+
+def of_bedrock(model: str) -> Target:
+    return Target(model, quirks=converse.quirks_of(model))
+
+
+def of_claude(model: str) -> Target:
+    return Target(model, quirks=claude.quirks_of(model))
+
+
+LEVEL, BUDGET = "thinkingLevel", "thinkingBudget"
+VENDORS: dict[str, tuple[str, Target, Any, bool]] = {
+    "gpt-5.5": ("responses", of_gpt("gpt-5.5"), {"reasoning": {"effort": "none"}}, False),
+    "gpt-5.5 on chat": ("chat", of_gpt("gpt-5.5"), {"reasoning_effort": "none"}, False),
+    "gpt-6-astra": ("responses", of_gpt("gpt-6-astra"), {"reasoning": {"effort": "low"}}, True),
+    "gpt-5": ("chat", of_gpt("gpt-5"), {"reasoning_effort": "minimal"}, True),
+    "o3": ("responses", of_gpt("o3"), {"reasoning": {"effort": "low"}}, True),
+    "gpt-4.1": ("responses", of_gpt("gpt-4.1"), {}, False),
+    "a compatible server": ("chat", Target("local"), {"reasoning_effort": "none"}, False),
+    "one without none": (
+        "chat",
+        Target("local", quirks=frozenset({"no_effort_none"})),
+        {"reasoning_effort": "low"},
+        True,
+    ),
+    "gemini 2.5 flash": ("gemini", of_gemini("gemini-2.5-flash"), {BUDGET: 0}, False),
+    "gemini 2.5 pro": ("gemini", of_gemini("gemini-2.5-pro"), {BUDGET: 128}, True),
+    "gemini 3 flash": ("gemini", of_gemini("gemini-3-flash-preview"), {LEVEL: "MINIMAL"}, True),
+    "gemini 3.8 flash": ("gemini", of_gemini("gemini-3.8-flash"), {LEVEL: "LOW"}, True),
+    "nova 2": ("converse", of_bedrock("amazon.nova-2-lite-v1:0"), {"reasoningConfig": {"type": "disabled"}}, False),
+    "gpt-oss": ("converse", of_bedrock("openai.gpt-oss-120b-1:0"), {"reasoning_effort": "low"}, True),
+    "gpt-5.6 on bedrock": ("converse", of_bedrock("openai.gpt-5.6-sol"), {"reasoning": {"effort": "none"}}, False),
+    "gpt-6-astra on bedrock": ("converse", of_bedrock("openai.gpt-6-astra"), {"reasoning": {"effort": "low"}}, True),
+    "claude": ("messages", of_claude("claude-opus-4-6"), {"thinking": {"type": "disabled"}}, False),
+    "claude that always thinks": ("messages", of_claude("claude-fable-5"), {}, True),
+}
+FIELDS = ("reasoning", "reasoning_effort", "thinking", LEVEL, BUDGET, "reasoningConfig")
+
+
+def written(vendor: str, target: Target, more: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What the body says of thinking, and what was named."""
+    asked = {"model": "v/m", "max_tokens": 9999, "messages": [{"role": "user", "content": "Hi"}], **more}
+    found = codecs.vendor(vendor).write_request(codecs.client("messages").read_request(asked).request, target)
+    config = found.body.get("generationConfig", {}).get("thinkingConfig", {})
+    said = found.body | config | found.body.get("additionalModelRequestFields", {})
+    return {name: said[name] for name in FIELDS if name in said}, found.dropped
+
+
+@pytest.mark.parametrize("off", OFF)
+@pytest.mark.parametrize("case", VENDORS)
+def test_off_is_the_vendors_off_or_its_least_which_is_named(case: str, off: str) -> None:
+    vendor, target, said, named = VENDORS[case]
+    assert written(vendor, target, OFF[off]) == (said, ("thinking",) if named else ())
+
+
+@pytest.mark.parametrize("case", VENDORS)
+def test_who_says_nothing_gets_the_vendors_default(case: str) -> None:
+    vendor, target, _, _ = VENDORS[case]
+    assert written(vendor, target, {}) == ({}, ())
+
+
+def test_a_claude_that_always_thinks_needs_no_switch() -> None:
+    asked = {"model": "v/claude-opus-5-5", **OFF["effort alone"]}
+    said, named = written("responses", of_gpt("gpt-5.5"), asked)
+    assert (said["reasoning"]["effort"], named) == ("high", ())
+    claude_elsewhere = Target("anthropic/claude-opus-5.5")
+    assert written("chat", claude_elsewhere, OFF["effort alone"]) == ({"reasoning_effort": "high"}, ())

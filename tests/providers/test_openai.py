@@ -1,0 +1,72 @@
+"""Which dialect OpenAI's provider is spoken to in, and where facts about OpenAI's models hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from nexus.errors import Rejected
+from nexus.models.gpt import UNKNOWN, known
+from nexus.provider import Attempt
+from nexus.providers.openai import OpenAIProvider, OpenAISettings
+from nexus.settings.provider import ModelSettings
+
+AZURE = "https://house.openai.azure.com/openai/v1"
+MODEL = ModelSettings()
+
+
+def provider(**settings: Any) -> OpenAIProvider:
+    return OpenAIProvider("p", OpenAISettings(type="openai", **{"api_key": "sk-x", **settings}))
+
+
+@pytest.mark.parametrize(
+    ("settings", "model", "dialects"),
+    [
+        ({}, "gpt-5.5", ("responses", "chat")),
+        ({}, "o3", ("responses", "chat")),
+        ({}, "gpt-7-sol", ("responses", "chat")),
+        ({}, "gpt-4.1", ("chat", "responses")),
+        ({}, "gpt-5-chat-latest", ("chat", "responses")),
+        ({"responses": True}, "gpt-4.1", ("responses", "chat")),
+        ({"responses": False}, "gpt-5.5", ("chat",)),
+        ({"base_url": AZURE}, "gpt-5.5", ("chat",)),
+        ({"base_url": AZURE, "responses": True}, "my-deployment", ("responses", "chat")),
+    ],
+)
+def test_the_dialects(settings: dict[str, Any], model: str, dialects: tuple[str, ...]) -> None:
+    assert provider(**settings).dialects_of(model, MODEL) == dialects
+
+
+def test_where_the_facts_hold() -> None:
+    assert provider().target("chat", "gpt-5.5", MODEL).gpt == known("gpt-5.5")
+    assert provider().target("chat", "something", MODEL).gpt == UNKNOWN
+    assert provider(base_url=AZURE).target("chat", "gpt-5.5", MODEL).gpt is None
+    assert provider(base_url=AZURE, responses=True).target("responses", "gpt-5.5", MODEL).gpt == known("gpt-5.5")
+    assert provider(base_url=AZURE, responses=True).target("responses", "qwen3", MODEL).gpt is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "document", "refused"),
+    [
+        ({}, {"tools": [{}], "reasoning_effort": "low"}, True),
+        ({}, {"tools": [{}]}, False),
+        ({}, {"reasoning_effort": "low"}, False),
+        ({"responses": False}, {"tools": [{}], "reasoning_effort": "low"}, False),
+        ({"base_url": AZURE}, {"tools": [{}], "reasoning_effort": "low"}, False),
+        ({"base_url": AZURE, "responses": True}, {"tools": [{}], "reasoning_effort": "low"}, True),
+    ],
+)
+def test_what_is_refused_on_chat(settings: dict[str, Any], document: dict[str, Any], refused: bool) -> None:
+    assert provider(**settings).refuses("chat", document, "gpt-5.5") == refused
+    assert not provider(**settings).refuses("responses", document, "gpt-5.5")
+
+
+def test_a_callers_own_key_tells_nothing_of_the_house() -> None:
+    ours = provider(forward_token=True)
+    refusal = Rejected("No.", kind="invalid_request", status=400, param="reasoning.summary")
+    theirs = SecretStr("sk-theirs")
+    attempt = Attempt("responses", "generate", "gpt-5.5", MODEL, b"{}", False, {}, "", theirs)
+    assert ours.do_without(refusal, attempt) == "no_summary"
+    assert "no_summary" not in ours.target("responses", "gpt-5.5", MODEL).quirks
