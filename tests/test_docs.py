@@ -19,7 +19,7 @@ from docutils.nodes import document, literal_block, system_message  # type: igno
 
 from nexus.settings import load
 from tests.conftest import Serve
-from tests.programs.kit import INSTALLED, Desk, Trap
+from tests.programs.kit import Desk, Trap, path_of
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.rst", *sorted((ROOT / "docs").glob("*.rst"))]
@@ -219,9 +219,7 @@ def test_codex_knows_every_setting_and_works_with_all_of_them(desk: Desk, serve:
 
 
 def test_claude_code_knows_every_variable() -> None:
-    program = INSTALLED / "claude"
-    if not program.exists():
-        pytest.skip("claude is not installed; .ci/run says how")
+    program = path_of("claude")
     # A name that ends in a star or dots stands for several.
     named = set(re.findall(r"\b((?:ANTHROPIC|CLAUDE_CODE|DISABLE|MAX)_[A-Z0-9_]+)\b", CLAUDE_CODE.read_text()))
     assert len(named) >= 20

@@ -18,8 +18,9 @@ from typing import Any
 
 import pytest
 
-from tests.programs.kit import Desk, Trap
+from tests.programs.kit import NEWEST, Desk, Trap
 from tests.programs.lanes import ProgramLane
+from tests.programs.shapes import keep
 from tests.serving import Nexus
 from tools.fake_upstream import Behaviour, FakeUpstream
 
@@ -55,12 +56,12 @@ OpenRoom = Callable[..., Room]
 
 @pytest.fixture
 def open_room(tmp_path: Path) -> Iterator[OpenRoom]:
-    """``more`` is text for the end of the configuration."""
+    """``more`` is text for the end of the configuration, ``programs`` the folder of the programs' versions."""
     opened: list[Room] = []
     with ExitStack() as stack:
 
-        def open_room(lane: ProgramLane, more: str = "") -> Room:
-            desk = Desk.in_folder(tmp_path, stack.enter_context(Trap()))
+        def open_room(lane: ProgramLane, more: str = "", programs: Path = NEWEST) -> Room:
+            desk = Desk.in_folder(tmp_path, stack.enter_context(Trap()), programs)
             upstream = stack.enter_context(FakeUpstream(lane.vendor))
             upstream.default = Behaviour(text=DONE)
             nexus = stack.enter_context(Nexus.of(lane.config(upstream, tmp_path) + more, tmp_path))
@@ -69,11 +70,12 @@ def open_room(tmp_path: Path) -> Iterator[OpenRoom]:
 
         yield open_room
     for room in opened:
+        keep(room.upstream.requests)
         assert room.upstream.violations == []
         assert room.desk.trap.asked == []
 
 
-def arguments(**given: str) -> str:
+def arguments(**given: str | bool) -> str:
     """Of a tool call, as JSON."""
     return json.dumps(given)
 

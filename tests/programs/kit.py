@@ -18,9 +18,12 @@ from typing import Self
 import pytest
 
 from tests.serving import Nexus
+from tools.newest_programs import FOLDERS
 
-INSTALLED = Path(__file__).parents[2] / ".programs/node_modules/.bin"
-"""Where ``.ci/run`` puts them."""
+_FOLDER = Path(os.environ.get("NEXUS_PROGRAMS", FOLDERS["newest"]))
+NEWEST = _FOLDER / "node_modules"
+OLDEST = FOLDERS["oldest"] / "node_modules"
+"""Where ``tools.newest_programs`` puts them; it says how to add one."""
 
 REQUIRED = "NEXUS_REQUIRE_PROGRAMS"
 MOST_SECONDS = 90
@@ -37,6 +40,9 @@ base_url = "{base}"
 wire_api = "responses"
 env_key = "NEXUS_KEY"
 """
+_UNKNOWN = ("[claude-code:unrecognized_model]", "Claude Code doesn't recognize the model")
+"""What Claude Code says on top for a name that it does not know, such as those of the tests."""
+
 # Without them it asks github.com for plugins and chatgpt.com for a place to send measurements.
 _CODEX_QUIET = ("--disable", "plugins", "-c", "analytics.enabled=false")
 
@@ -80,10 +86,11 @@ class Desk:
     work: Path
     home: Path
     trap: Trap
+    programs: Path = NEWEST
 
     @classmethod
-    def in_folder(cls, folder: Path, trap: Trap) -> Self:
-        desk = cls(folder / "work", folder / "home", trap)
+    def in_folder(cls, folder: Path, trap: Trap, programs: Path = NEWEST) -> Self:
+        desk = cls(folder / "work", folder / "home", trap, programs)
         desk.work.mkdir()
         desk.home.mkdir()
         return desk
@@ -93,7 +100,7 @@ class Desk:
         inherited = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
         ways_out = dict.fromkeys(_PROXIES, self.trap.url) | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
         done = subprocess.run(
-            [str(_path_of(program)), *arguments],
+            [str(path_of(program, self.programs)), *arguments],
             cwd=self.work,
             env={**inherited, **ways_out, **_QUIET, "HOME": str(self.home), "IS_SANDBOX": "1", **environment},
             stdin=subprocess.DEVNULL,
@@ -111,7 +118,8 @@ class Desk:
         models = dict.fromkeys(("ANTHROPIC_MODEL", "ANTHROPIC_DEFAULT_HAIKU_MODEL"), model)
         place = {"ANTHROPIC_BASE_URL": nexus.anthropic}
         more = {"ANTHROPIC_AUTH_TOKEN": KEY} if environment is None else environment
-        return self.run("claude", ["-p", *arguments], {**models, **place, **more})
+        said = self.run("claude", ["-p", *arguments], {**models, **place, **more})
+        return "".join(line for line in said.splitlines(keepends=True) if not line.startswith(_UNKNOWN))
 
     def codex(
         self, nexus: Nexus, *arguments: str, model: str = "v/m", environment: dict[str, str] | None = None
@@ -124,10 +132,10 @@ class Desk:
         return self.run("codex", [*flags, *arguments], {"CODEX_HOME": str(folder), "NEXUS_KEY": KEY, **more})
 
 
-def _path_of(program: str) -> Path:
-    path = INSTALLED / program
+def path_of(program: str, programs: Path = NEWEST) -> Path:
+    path = programs / ".bin" / program
     if not path.exists():
-        said = f"{program} is not installed; .ci/run says how"
+        said = f"{program} is not installed; python3 -m tools.newest_programs --install does that"
         if os.environ.get(REQUIRED) == "1":
             pytest.fail(said)
         pytest.skip(said)

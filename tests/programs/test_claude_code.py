@@ -5,50 +5,22 @@ Law: what the program did is read off the disk, what it was told off its output,
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from tests.programs.conftest import DONE, OpenRoom, arguments
 from tests.programs.kit import KEY
 from tests.programs.lanes import ANTHROPIC, EVERY, GEMINI, GPTS, OPENAI, THINKERS, ProgramLane, found
+from tests.programs.sessions import TOOLS, claude_code_session
 from tools.fake_upstream import Behaviour, Call
 
-TOOLS = ("--allowedTools", "Write,Bash,Read,Agent", "--permission-mode", "acceptEdits")
-EVENTS = ("--output-format", "stream-json", "--verbose")
-THOUGHT = "Let me think about that."
 COUNTED = 14
-"""Requests that /context makes to have its parts counted."""
+"""Requests that /context makes to have its parts counted, or more."""
 
 
 @pytest.mark.parametrize("lane", THINKERS, ids=lambda lane: lane.name)
 def test_a_session(lane: ProgramLane, open_room: OpenRoom) -> None:
     """Three tools at once behind some thinking, one of them reading an image; then a subagent; then the answer."""
-    room = open_room(lane)
-    image, data = room.picture()
-    write = Call("Write", arguments(file_path=str(room.work / "written.txt"), content="by a tool"))
-    shell = Call("Bash", arguments(command="echo ran > ran.txt; echo said by the shell", description="says so"))
-    read = Call("Read", arguments(file_path=str(image)))
-    agent = Call("Agent", arguments(description="counts", prompt="Count it all.", subagent_type="general-purpose"))
-    room.upstream.next(
-        Behaviour(parts=(lane.thinking(THOUGHT), write, shell, read)),
-        Behaviour(parts=(agent,)),
-        Behaviour(text="The subagent counted seven."),
-    )
-    said = room.desk.claude(room.nexus, "Go on.", *TOOLS, *EVENTS)
-    events = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
-
-    assert events[-1]["result"] == DONE and not events[-1]["is_error"]
-    assert found(events, {"type": "thinking", "thinking": THOUGHT})
-    assert (room.work / "written.txt").read_text().strip() == "by a tool"
-    assert (room.work / "ran.txt").read_text().strip() == "ran"
-    results = found(room.body(1), lane.result)
-    assert len(results) == 3 and "said by the shell" in results[1]
-    assert len(found(room.body(1), lane.image(data))) == 1
-    assert bool(found(room.body(1), lane.thought(THOUGHT))) == lane.returns
-    assert "Count it all." in json.dumps(room.body(2)) and "Go on." not in json.dumps(room.body(2))
-    assert "The subagent counted seven." in found(room.body(3), lane.result)[-1]
-    assert len(room.upstream.requests) == 4
+    claude_code_session(open_room(lane))
 
 
 OFF = {
@@ -85,11 +57,11 @@ def test_context_is_counted(lane: ProgramLane, open_room: OpenRoom) -> None:
 def test_context_where_the_vendor_cannot_count(open_room: OpenRoom) -> None:
     """As with servers that have chat completions only: Nexus estimates, and the program gets figures all the same."""
     room = open_room(OPENAI)
-    room.upstream.next(*[Behaviour(status=404)] * COUNTED)
+    room.upstream.default = Behaviour(status=404)
     said = room.desk.claude(room.nexus, "/context")
     assert "System tools" in said
     assert {request.route for request in room.upstream.requests} == {"/v1/responses/input_tokens"}
-    assert len(room.upstream.requests) == COUNTED
+    assert len(room.upstream.requests) >= COUNTED
 
 
 GATE = """

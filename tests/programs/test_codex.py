@@ -13,9 +13,9 @@ import pytest
 from tests.programs.conftest import DONE, OpenRoom, arguments
 from tests.programs.kit import KEY
 from tests.programs.lanes import ANTHROPIC, CONVERSE, GEMINI, OPENAI, RESPONSES, THINKERS, ProgramLane, found
+from tests.programs.sessions import codex_session
 from tools.fake_upstream import Behaviour, Call
 
-THOUGHT = "Let me think about that."
 PATCH = "*** Begin Patch\n*** Add File: patched.txt\n+by a patch\n*** End Patch\n"
 SCRIPT = """const done = await tools.exec_command({cmd: "echo ran > ran.txt"}); text(JSON.stringify(done));"""
 ALICE = "nx-hushhusha1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6"
@@ -30,25 +30,7 @@ def names(model: str, lane: ProgramLane) -> str:
 @pytest.mark.parametrize("lane", [RESPONSES, *THINKERS], ids=lambda lane: lane.name)
 def test_a_session(lane: ProgramLane, open_room: OpenRoom) -> None:
     """An image is given; then three tools at once behind some thinking, one of them looking at an image."""
-    room = open_room(lane)
-    image, data = room.picture()
-    write = Call("exec_command", arguments(cmd="echo by a tool > written.txt"))
-    shell = Call("exec_command", arguments(cmd="echo said by the shell"))
-    look = Call("view_image", arguments(path=str(image)))
-    room.upstream.next(Behaviour(parts=(lane.thinking(THOUGHT), write, shell, look)))
-    said = room.desk.codex(room.nexus, "--json", "Go on.", "-i", str(image))
-    events = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
-
-    assert found(events, {"type": "agent_message", "text": DONE})
-    assert found(events, {"type": "reasoning", "text": THOUGHT})
-    assert events[-1]["type"] == "turn.completed"
-    assert (room.work / "written.txt").read_text().strip() == "by a tool"
-    assert len(found(room.body(0), lane.image(data))) == 1
-    results = found(room.body(1), lane.result)
-    assert len(results) == 3 and "said by the shell" in results[1]
-    assert len(found(room.body(1), lane.image(data))) == 2
-    assert bool(found(room.body(1), lane.thought(THOUGHT))) == lane.returns
-    assert len(room.upstream.requests) == 2
+    codex_session(open_room(lane))
 
 
 @pytest.mark.parametrize(

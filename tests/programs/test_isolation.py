@@ -43,7 +43,7 @@ def test_the_trap_catches_who_goes_elsewhere(program: str, tmp_path: Path) -> No
 @pytest.mark.parametrize(("required", "word"), [("", "1 skipped"), ("1", "1 failed")])
 def test_a_missing_program_is_a_skip_or_a_failure(required: str, word: str, tmp_path: Path) -> None:
     file = tmp_path / "test_it.py"
-    file.write_text("from tests.programs.kit import _path_of\n\ndef test_it():\n    _path_of('no-such-program')\n")
+    file.write_text("from tests.programs.kit import path_of\n\ndef test_it():\n    path_of('no-such-program')\n")
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(file)],
         cwd=Path(__file__).parents[2],

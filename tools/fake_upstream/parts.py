@@ -82,11 +82,15 @@ def plan(behaviour: Behaviour, first_tool: str | None) -> list[Part]:
 
 
 def call_ids(parts: list[Part], first: str) -> list[str]:
-    """An id for every part that is a call, "" for the others: ``first``, then ``first_2`` and so on."""
+    """An id for every part that is a call, "" for the others: ``first``, then ``firstn2`` and so on.
+
+    Not ``first_2``: Claude Code (2.1.332) takes an id that is another one with a number behind it for one of its own
+    making, and loses the result.
+    """
     ids: list[str] = []
     for part in parts:
         number = sum(1 for known in ids if known) + 1
-        ids.append("" if not isinstance(part, Call) else first if number == 1 else f"{first}_{number}")
+        ids.append("" if not isinstance(part, Call) else first if number == 1 else f"{first}n{number}")
     return ids
 
 
