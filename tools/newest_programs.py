@@ -7,9 +7,9 @@
 All versions stand in ``tests/programs/versions.json``: ``newest`` is what the tests run, ``oldest`` the oldest one that
 is supported, which a short set of them runs (``tests/programs/test_oldest.py``).
 
-To add a program or a library of npm's: one line under ``newest``, ``"package": "1.2.3"``, and one under ``oldest`` if an
-older one is supported too; then ``--install``. Its commands are in ``tests.programs.kit.NEWEST / ".bin"``, for Desk.run;
-its modules in ``NEWEST``, for a script that Node runs beside them (``NODE_PATH``, or a copy in ``NEWEST``'s folder).
+To add a program or a library of npm's: one line under ``newest``, ``"package": "1.2.3"``, and one under ``oldest`` if
+an older one is supported too; then ``--install``. Its commands are in ``tests.programs.kit.NEWEST / ".bin"``, for
+``Desk.run``; its modules in ``NEWEST``, for scripts that Node runs.
 
 Law: the standard library is enough, for ``.ci/run`` installs before there is an environment.
 """

@@ -246,7 +246,7 @@ def test_usage_adds_up(gemini: FakeUpstream) -> None:
             NEW,
             [
                 {"functionCall": {"id": "fc_00000001", "name": "a", "args": {"x": 1}}} | SIGNATURE,
-                {"functionCall": {"id": "fc_00000001_2", "name": "b", "args": {}}},
+                {"functionCall": {"id": "fc_00000001n2", "name": "b", "args": {}}},
             ],
         ),
         (Behaviour(tool_calls=(("a", "{}"),), call_ids=False), OLD, [{"functionCall": {"name": "a", "args": {}}}]),
