@@ -117,8 +117,9 @@ def _lane(name: str, **about: Any) -> ProgramLane:
     return ProgramLane(lane.name, lane.vendor, lane.model, lane.passes, **about)
 
 
-OPENAI = _lane("openai", dialect="chat", maker="openai")
-RESPONSES = replace(OPENAI, name="openai responses", dialect="responses", keys="responses = true\n")
+# A compatible server's model, which shows its thinking; OpenAI's own are judged by their names.
+OPENAI = replace(_lane("openai", dialect="chat", maker="openai"), model="qwen3-coder")
+RESPONSES = replace(OPENAI, name="openai responses", model="gpt-5.5", dialect="responses", keys="responses = true\n")
 GPTS = [replace(RESPONSES, name=model, model=model) for model in ("gpt-5.5", "gpt-5.6-sol", "gpt-6-astra", "gpt-6-sol")]
 ANTHROPIC = _lane("anthropic", overloaded=529)
 GEMINI = _lane("gemini", dialect="gemini", maker="google")
