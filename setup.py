@@ -47,6 +47,8 @@ setup(
             "cryptography",
             "docutils",
             "ruff",
+            "setuptools>=65",
+            "wheel",
             "mypy",
             "types-requests",
         ],
