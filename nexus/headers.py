@@ -11,6 +11,9 @@ import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from urllib.parse import unquote_plus
+
+from nexus.header_rules.names import is_secret
 
 Headers = Mapping[str, str]
 
@@ -30,8 +33,6 @@ REPLY_PREFIXES = ("anthropic-ratelimit-", "x-ratelimit-")
 PLAN_PREFIX = "anthropic-ratelimit-unified-"
 """Of the caller's own plan at claude.ai, which no limit of ours replaces."""
 
-_NEVER_FORWARDED = frozenset({"anthropic-api-key"})
-
 
 def forwarded(client: Headers, prefixes: tuple[str, ...], names: Iterable[str] = ()) -> dict[str, str]:
     """The client's headers that a provider lets travel upstream."""
@@ -39,8 +40,19 @@ def forwarded(client: Headers, prefixes: tuple[str, ...], names: Iterable[str] =
     return {
         name: value
         for name, value in client.items()
-        if (name in wanted or name.startswith(prefixes)) and name not in _NEVER_FORWARDED
+        if (name in wanted or name.startswith(prefixes)) and not is_secret(name)
     }
+
+
+def without_credentials(query: str) -> str:
+    """A client's query as it travels upstream: less the parameters whose names say that they carry a credential."""
+    return "&".join(pair for pair in query.split("&") if not _is_credential(pair))
+
+
+def _is_credential(pair: str) -> bool:
+    name = unquote_plus(pair.partition("=")[0]).lower()
+    # Google's own parameter is just ``key``.
+    return name == "key" or is_secret(name)
 
 
 def returned(vendor: Headers) -> dict[str, str]:

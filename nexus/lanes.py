@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from nexus.call import Call, Tap
 from nexus.conversation import Request
 from nexus.errors import ClientError, Rejected, UnsupportedFeature
+from nexus.headers import without_credentials
 from nexus.protocols import codecs
 from nexus.protocols.base import AnswerRelay, Dialect
 from nexus.protocols.clients import DIALECTS
@@ -188,7 +189,7 @@ def _attempt(call: Call, route: Route, dialect: str, body: bytes, headers: Mappi
         method=call.method,
         path=call.path,
         headers=headers,
-        query=query,
+        query=without_credentials(query),
         key=route.provider.key(call.own_headers, call.dialect),
         client=call.headers,
         withheld=call.identity.carriers,

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nexus.headers import forwarded, retry_after, returned
+from nexus.headers import forwarded, retry_after, returned, without_credentials
 
 NOW = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
 
@@ -30,6 +30,8 @@ CLIENT = {
     "anthropic-version": "2023-06-01",
     "anthropic-beta": "a,b",
     "anthropic-future": "1",
+    "anthropic-auth-token": "hushhush-client",
+    "x-claude-code-session-token": "hushhush-client",
     "x-claude-code-session-id": "s",
     "openai-organization": "org",
     "x-stainless-lang": "python",
@@ -57,6 +59,25 @@ def test_forwarded(prefixes: tuple[str, ...], names: tuple[str, ...], expected: 
     assert all(travels[name] == CLIENT[name] for name in travels)
     if expected is not None:
         assert set(travels) == expected
+
+
+@pytest.mark.parametrize(
+    ("sent", "travels"),
+    [
+        ("", ""),
+        ("beta=true", "beta=true"),
+        (
+            "include%5B%5D=reasoning.encrypted_content&&limit=2&x",
+            "include%5B%5D=reasoning.encrypted_content&&limit=2&x",
+        ),
+        ("key=hushhush", ""),
+        ("beta=true&api-key=hushhush&order=asc", "beta=true&order=asc"),
+        ("API%5fKey=hushhush&a=%2b", "a=%2b"),
+        ("access_token=hushhush&keyword=1", "keyword=1"),
+    ],
+)
+def test_a_query_travels_without_credentials(sent: str, travels: str) -> None:
+    assert without_credentials(sent) == travels
 
 
 @pytest.mark.parametrize(

@@ -43,11 +43,18 @@ class AnthropicSettings(ProviderSettings):
 
     @model_validator(mode="after")
     def _login_stays_with_its_vendor(self) -> Self:
-        host = host_of(self.base_url) if self.base_url is not None else LOGIN_HOST
-        allowed = LOGIN_HOST if self.forward_login is True else self.forward_login or host
+        if not self.forward_login:
+            return self
+        url = self.base_url or AnthropicProvider.default_base_url
+        host = host_of(url)
+        allowed = LOGIN_HOST if self.forward_login is True else self.forward_login.strip().lower()
         if allowed != host:
             text = f'sends logins to another host than {LOGIN_HOST}; to allow it, name the host: "{host}"'
             fail_at((("forward_login",), text))
+        if host == LOGIN_HOST and not url.startswith("https://"):
+            fail_at(
+                (("forward_login",), f"sends logins to {LOGIN_HOST} unencrypted; base_url must begin with https://")
+            )
         return self
 
     @model_validator(mode="after")

@@ -15,6 +15,9 @@ LOGIN_HOST = "api.anthropic.com"
 """The one host that a login is for."""
 
 _TOKEN = "sk-ant-oat"
+_WHOLE = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+"""One bearer token (RFC 6750). Two lines of Authorization arrive joined by a comma; the second may hold another key."""
+
 _BETA = re.compile(r"oauth-\d{4}-\d{2}-\d{2}")
 _KEYS = ("sk-", "nx-", "AIza", "AKIA", "ASIA", "ABSK", "bedrock-api-key-")
 """How API keys begin: vendors' and our own."""
@@ -28,7 +31,7 @@ def login_in(client: Mapping[str, str]) -> Login | None:
     """The login in a client's headers (lower-case names): a token of that form, or one beside the OAuth beta."""
     scheme, _, token = client.get("authorization", "").strip().partition(" ")
     token = token.strip()
-    if scheme.lower() != "bearer" or not token or not (token.isascii() and token.isprintable()):
+    if scheme.lower() != "bearer" or not _WHOLE.fullmatch(token):
         return None
     if token.startswith(_TOKEN):
         return Login(token)

@@ -6,7 +6,11 @@ else that a client sends as a credential reaches any vendor.
 
 from __future__ import annotations
 
+import contextlib
+import http.client
+import json
 from pathlib import Path
+from typing import Any
 
 import anthropic
 import openai
@@ -16,7 +20,7 @@ from nexus.settings import SettingsError, load
 from tests.conftest import Serve
 from tests.server.vendors import LANES, Lane
 from tests.serving import KEY, MESSAGES, Nexus, anthropic_config
-from tools.fake_upstream import FakeUpstream
+from tools.fake_upstream import FakeUpstream, SeenRequest
 
 TOKEN = "sk-ant-oat01-hushhush-of-the-caller"
 GATEWAY = "nx-hushhush-alice-0123456789abcdef"
@@ -145,54 +149,137 @@ def test_a_token_beside_the_oauth_beta_is_a_login(serve: Serve, anthropic_upstre
     assert anthropic_upstream.requests[0].header("authorization") == "Bearer hushhush-opaque"
 
 
-CLIENT_KEYS = [
-    pytest.param("sk-proj-hushhush-of-the-caller", id="an OpenAI key"),
-    pytest.param("sk-ant-api03-hushhush-of-the-caller", id="an Anthropic key"),
-    pytest.param(TOKEN, id="a login"),
-    pytest.param("not-used-hushhush", id="any text"),
-]
+CLIENT_KEYS = {
+    "an OpenAI key": "sk-proj-hushhush-of-the-caller",
+    "an Anthropic key": "sk-ant-api03-hushhush-of-the-caller",
+    "a login": TOKEN,
+    "any text": "not-used-hushhush",
+}
+OTHER_HEADERS = (
+    "api-key",
+    "x-goog-api-key",
+    "cookie",
+    "anthropic-api-key",
+    "anthropic-auth-token",
+    "x-claude-code-token",
+)
+GUARDS: dict[str, tuple[str, dict[str, str]]] = {
+    "open": ("", {}),
+    "gateway keys": (KEYS, {"x-nexus-key": GATEWAY, "anthropic-beta": "oauth-2025-04-20"}),
+}
+RESPONSES = Lane("openai responses", "openai", "gpt-4.1", None)
 
 
-@pytest.mark.parametrize("key", CLIENT_KEYS)
-@pytest.mark.parametrize("lane", LANES, ids=lambda lane: lane.name)
-def test_no_clients_key_reaches_a_vendor(serve: Serve, tmp_path: Path, lane: Lane, key: str) -> None:
-    """Every client protocol of every SDK, in every header that one of them uses."""
-    with FakeUpstream(lane.vendor) as upstream:
-        config = lane.config(upstream, tmp_path)
-        if lane.vendor == "anthropic":
-            config = config.replace('type = "anthropic"', 'type = "anthropic"\nforward_login = "127.0.0.1"')
-        nexus = serve(config)
-        extra = dict.fromkeys(("x-api-key", "api-key", "x-goog-api-key", "cookie", "proxy-authorization"), key)
-        with (
-            openai.OpenAI(base_url=nexus.openai, api_key=key, max_retries=0, default_headers=extra) as chat,
-            anthropic.Anthropic(base_url=nexus.anthropic, api_key=key, max_retries=0, default_headers=extra) as claude,
-            anthropic.Anthropic(base_url=nexus.anthropic, auth_token=key, api_key=None, max_retries=0) as bearer,
+def lane_config(lane: Lane, upstream: FakeUpstream, folder: Path) -> str:
+    config = lane.config(upstream, folder)
+    if lane is RESPONSES:
+        return config.replace('type = "openai"', 'type = "openai"\nresponses = true')
+    return config.replace('type = "anthropic"', 'type = "anthropic"\nforward_login = "127.0.0.1"')
+
+
+def ask_for_everything(nexus: Nexus, chat_key: str, claude_key: str, bearer: str, sent: dict[str, str]) -> None:
+    """Every client protocol, through every SDK, as one and as a stream."""
+    ask: dict[str, Any] = {"model": "v/m", "messages": [{"role": "user", "content": "Hi"}]}
+    with (
+        openai.OpenAI(base_url=nexus.openai, api_key=chat_key, max_retries=0, default_headers=sent) as chat,
+        anthropic.Anthropic(
+            base_url=nexus.anthropic, api_key=claude_key, max_retries=0, default_headers=sent
+        ) as claude,
+        anthropic.Anthropic(
+            base_url=nexus.anthropic, auth_token=bearer, api_key=None, max_retries=0, default_headers=sent
+        ) as login,
+    ):
+        chat.chat.completions.create(**ask)
+        list(chat.chat.completions.create(**ask, stream=True))
+        chat.responses.create(model="v/m", input="Hi")
+        list(chat.responses.create(model="v/m", input="Hi", stream=True))
+        # The fakes keep nothing and count nothing in this protocol: what they were sent is looked at all the same.
+        for call in (
+            lambda: chat.responses.retrieve("resp_1"),
+            lambda: chat.responses.delete("resp_1"),
+            lambda: chat.responses.input_tokens.count(model="v/m", input="Hi"),
         ):
-            chat.chat.completions.create(model="v/m", messages=[{"role": "user", "content": "Hi"}])
-            chat.responses.create(model="v/m", input="Hi")
-            for client in (claude, bearer):
-                client.messages.create(model="v/m", max_tokens=64, messages=[{"role": "user", "content": "Hi"}])
-                client.messages.count_tokens(model="v/m", messages=[{"role": "user", "content": "Hi"}])
-            chat.models.list()
-            claude.models.list()
+            with contextlib.suppress(openai.APIStatusError):
+                call()
+        for client in (claude, login):
+            client.messages.create(**ask, max_tokens=64)
+            list(client.messages.create(**ask, max_tokens=64, stream=True))
+            client.messages.count_tokens(**ask)
+            client.models.list()
+        chat.models.list()
+
+
+def carries(seen: SeenRequest, text: str) -> bool:
+    return any(text in value for _, value in seen.headers) or text in seen.path or text.encode() in seen.body
+
+
+@pytest.mark.parametrize(("keys", "beside"), GUARDS.values(), ids=GUARDS.keys())
+@pytest.mark.parametrize("lane", [*LANES, RESPONSES], ids=lambda lane: lane.name)
+def test_no_clients_key_reaches_a_vendor(
+    serve: Serve, tmp_path: Path, lane: Lane, keys: str, beside: dict[str, str]
+) -> None:
+    """But for a Messages client's own login, which goes to Anthropic."""
+    with FakeUpstream(lane.vendor) as upstream:
+        nexus = serve(keys + lane_config(lane, upstream, tmp_path))
+        for key in CLIENT_KEYS.values():
+            sent = dict.fromkeys(OTHER_HEADERS, key) | beside
+            if not beside:
+                sent["proxy-authorization"] = f"Bearer {key}"
+            ask_for_everything(nexus, f"{key}-chat", f"{key}-claude", f"{key}-bearer", sent)
+        if keys:
+            ask_for_everything(nexus, GATEWAY, GATEWAY, GATEWAY, {"anthropic-beta": "oauth-2025-04-20"})
     carried = [
-        seen
-        for seen in upstream.requests
-        if any(key in value for _, value in seen.headers) or key in seen.path or key.encode() in seen.body
+        seen for seen in upstream.requests if any(carries(seen, key) for key in (GATEWAY, *CLIENT_KEYS.values()))
     ]
-    if lane.vendor == "anthropic" and key == TOKEN:
-        # The Messages client's own login, which is for this vendor.
-        assert all(seen.header("authorization") == f"Bearer {TOKEN}" for seen in carried)
+    if lane.vendor == "anthropic":
+        # The newest SDK sends its api_key as Bearer too; beside the OAuth beta any text may be a login.
+        keys_that_go = [TOKEN, *([CLIENT_KEYS["any text"]] if beside else [])]
+        logins = {f"Bearer {key}-{client}" for key in keys_that_go for client in ("claude", "bearer")}
+        assert {seen.header("authorization") for seen in carried} == logins
         assert all(seen.header("x-api-key") is None for seen in carried)
-        assert 0 < len(carried) <= 4
     else:
         assert carried == []
+    assert upstream.requests
+
+
+def test_a_query_brings_no_key_to_a_vendor(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
+    nexus = house(serve, anthropic_upstream)
+    path = "/llm/anthropic/v1/messages?beta=true&key=sk-hushhush-of-the-caller&api-key=sk-hushhush-of-the-caller"
+    assert nexus.post(path, MESSAGES).status == 200
+    assert anthropic_upstream.requests[0].path == "/v1/messages?beta=true"
+
+
+def test_two_lines_of_authorization_are_no_login(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
+    """The second one may be another vendor's key."""
+    nexus = house(serve, anthropic_upstream)
+    connection = http.client.HTTPConnection("127.0.0.1", nexus.port, timeout=30)
+    body = json.dumps(MESSAGES).encode()
+    connection.putrequest("POST", "/llm/anthropic/v1/messages")
+    connection.putheader("Content-Type", "application/json")
+    connection.putheader("Content-Length", str(len(body)))
+    connection.putheader("Authorization", f"Bearer {TOKEN}")
+    connection.putheader("Authorization", "Bearer sk-proj-hushhush-of-the-caller")
+    connection.endheaders(body)
+    assert connection.getresponse().status == 200
+    connection.close()
+    (seen,) = anthropic_upstream.requests
+    assert (seen.header("x-api-key"), seen.header("authorization")) == (KEY, None)
 
 
 HOSTS = {
     "its own vendor": ("forward_login = true", None),
     "its own vendor, written out": ('forward_login = true\nbase_url = "https://api.anthropic.com/v1"', None),
     "another host, allowed": ('forward_login = "claude.example"\nbase_url = "https://claude.example/v1"', None),
+    "its own vendor, unencrypted": ('forward_login = true\nbase_url = "http://api.anthropic.com"', "unencrypted"),
+    "its own vendor, named and unencrypted": (
+        'forward_login = "api.anthropic.com"\nbase_url = "http://api.anthropic.com"',
+        "unencrypted",
+    ),
+    "another host, allowed in capitals": (
+        'forward_login = "Claude.Example"\nbase_url = "https://CLAUDE.example"',
+        None,
+    ),
+    "no login to another host": ('forward_login = false\napi_key = "k"\nbase_url = "https://claude.example"', None),
     "another host": ('forward_login = true\nbase_url = "https://claude.example/v1"', 'name the host: "claude.example"'),
     "a third host": ('forward_login = "a.example"\nbase_url = "https://b.example"', 'name the host: "b.example"'),
     "a host that is not asked": ('forward_login = "claude.example"', 'name the host: "api.anthropic.com"'),
@@ -204,7 +291,7 @@ def test_logins_go_to_one_host(tmp_path: Path, lines: str, problem: str | None) 
     file = tmp_path / "nexus.toml"
     file.write_text(f'[llm.providers.a]\ntype = "anthropic"\n{lines}\nmodels.m = {{}}\n')
     if problem is None:
-        assert load(file, {}).llm.providers["a"].takes_callers_key
+        assert load(file, {}).llm.providers["a"].takes_callers_key is ("= false" not in lines)
     else:
         with pytest.raises(SettingsError) as caught:
             load(file, {})
