@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import anthropic
 import openai
 import pytest
 
+from tests.server.vendors import Lane
 from tests.serving import KEY, Nexus
 from tools.fake_upstream import Behaviour, FakeUpstream, Text, Thinking
 from tools.fake_upstream.parts import SIGNATURES
@@ -253,26 +255,54 @@ class TestCuts:
         "messages": [{"role": "user", "content": "Hi"}],
     }
 
-    @pytest.mark.parametrize("responses", [True, False], ids=["responses", "chat"])
     @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+    @pytest.mark.parametrize(
+        ("responses", "model", "route"),
+        [("true", "gpt-5.5", RESPONSES), ("false", "o3", CHAT)],
+        ids=["responses", "chat"],
+    )
     def test_a_stop_sequence(
-        self, stream: bool, responses: bool, serve: Callable[[str], Nexus], openai_upstream: FakeUpstream
+        self,
+        responses: str,
+        model: str,
+        route: str,
+        stream: bool,
+        serve: Callable[[str], Nexus],
+        openai_upstream: FakeUpstream,
     ) -> None:
         """Also on chat completions, where the model refuses ``stop``."""
-        nexus = serve(config(openai_upstream, f"responses = {str(responses).lower()}\n"))
+        nexus = serve(config(openai_upstream, f"responses = {responses}\n"))
         with anthropic.Anthropic(base_url=nexus.anthropic, api_key="not-used", max_retries=0) as claude:
-            asked = self.ASKED | ({} if responses else {"model": "v/gpt-4.1"})
+            asked = self.ASKED | {"model": f"v/{model}"}
             if stream:
                 with claude.messages.stream(**asked) as events:
                     answer = events.get_final_message()
             else:
                 answer = claude.messages.create(**asked)
-        if responses:
-            assert "".join(block.text for block in answer.content if block.type == "text") == "Hello from the fake "
-            assert (answer.stop_reason, answer.stop_sequence) == ("stop_sequence", "upstream")
-            assert answer.usage.input_tokens > 0 and answer.usage.output_tokens > 0
-        else:
-            assert sent(openai_upstream)["stop"] == ["x y", "upstream"]
+        assert "".join(block.text for block in answer.content if block.type == "text") == "Hello from the fake "
+        assert (answer.stop_reason, answer.stop_sequence) == ("stop_sequence", "upstream")
+        assert answer.usage.input_tokens > 0 and answer.usage.output_tokens > 0
+        assert openai_upstream.requests[-1].route == route and "stop" not in sent(openai_upstream)
+
+    @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+    def test_on_bedrock_too(self, stream: bool, serve: Callable[[str], Nexus], tmp_path: Path) -> None:
+        """gpt-oss refuses stop sequences there; the cut is made inside Amazon's own frames."""
+        with FakeUpstream("bedrock") as upstream:
+            lane = Lane("gpt-oss", "bedrock", "openai.gpt-oss-120b-1:0", None)
+            answer = serve(lane.config(upstream, tmp_path)).messages(
+                self.ASKED | {"model": "v/m", "stream": stream},
+            )
+            assert answer.status == 200 and b'"stop_sequence":"upstream"' in answer.body
+            assert b"upstream." not in answer.body and upstream.violations == []
+
+    @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+    def test_a_chat_client(self, stream: bool, gpt: openai.OpenAI) -> None:
+        """Whose tools take it to the Responses API."""
+        asked: Any = {"model": "v/gpt-5.6-sol", "tools": [CHAT_TOOL], "stop": "from", "stream": stream}
+        answer: Any = gpt.chat.completions.create(**asked, messages=[{"role": "user", "content": "Hi"}])
+        choices = [chunk.choices[0] for chunk in answer if chunk.choices] if stream else answer.choices
+        said = "".join((choice.delta if stream else choice.message).content or "" for choice in choices)
+        assert (said, choices[-1].finish_reason) == ("Hello ", "stop")
 
     def test_the_vendor_stops_writing(self, claude: anthropic.Anthropic, openai_upstream: FakeUpstream) -> None:
         """Its connection is closed at the cut: it waits with the rest, and the client does not."""

@@ -1,0 +1,67 @@
+"""What a translated chat request becomes where OpenAI's model refuses part of it, and Responses is not to be used."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from nexus.conversation import Message, Request, Text, Thinking, Tool
+from nexus.models import gpt
+from nexus.protocols.chat.request import write_request
+from nexus.protocols.codec import Cut, Target, Written
+
+HI = Request((Message("user", (Text("hi"),)),))
+TOOLS = replace(HI, tools=(Tool("f"),))
+HARD = Thinking(True, effort="high")
+
+
+def write(request: Request, model: str) -> Written:
+    facts = gpt.known(model)
+    assert facts is not None
+    return write_request(request, Target(model, quirks=gpt.quirks_of(facts), gpt=facts))
+
+
+EFFORTS: dict[str, tuple[Request, str, str | None, tuple[str, ...]]] = {
+    "tools are kept, the effort is not": (replace(TOOLS, thinking=HARD), "gpt-5.5", None, ("thinking",)),
+    "tools need none": (replace(TOOLS, thinking=HARD), "gpt-5.6-sol", "none", ("thinking",)),
+    "tools need none though nothing was asked": (TOOLS, "gpt-6-sol", "none", ("thinking",)),
+    "tools, and off": (replace(TOOLS, thinking=Thinking(False)), "gpt-5.6-sol", "none", ()),
+    "tools on an older model": (replace(TOOLS, thinking=HARD), "gpt-5", "high", ()),
+    "no tools": (replace(HI, thinking=HARD), "gpt-5.6-sol", "high", ()),
+    "no such level": (replace(HI, thinking=Thinking(True, effort="max")), "o3", "high", ("thinking.effort",)),
+    "a budget is no level": (replace(HI, thinking=Thinking(True, budget=99_999)), "o3", "high", ()),
+    "no reasoning": (replace(HI, thinking=HARD), "gpt-4.1", None, ("thinking",)),
+    "no reasoning, and off": (replace(HI, thinking=Thinking(False)), "gpt-4.1", None, ()),
+}
+
+
+@pytest.mark.parametrize("case", EFFORTS)
+def test_efforts(case: str) -> None:
+    request, model, effort, dropped = EFFORTS[case]
+    written = write(request, model)
+    assert (written.body.get("reasoning_effort"), written.dropped) == (effort, dropped)
+
+
+@pytest.mark.parametrize(
+    ("model", "stops", "sent", "cut"),
+    [
+        ("o3", ("a",), None, Cut(("a",))),
+        ("gpt-5.4", ("a",), None, Cut(("a",))),
+        ("gpt-5.5", ("a",), ["a"], Cut()),
+        ("gpt-4.1", tuple("abcd"), list("abcd"), Cut()),
+        ("gpt-4.1", tuple("abcde"), None, Cut(tuple("abcde"))),
+    ],
+)
+def test_stops(model: str, stops: tuple[str, ...], sent: Any, cut: Cut) -> None:
+    written = write(replace(HI, stop=stops), model)
+    assert (written.body.get("stop"), written.cut, written.dropped) == (sent, cut, ())
+
+
+def test_sampling() -> None:
+    warm = replace(HI, temperature=0.5)
+    assert write(warm, "gpt-4.1").body["temperature"] == 0.5
+    assert write(replace(warm, thinking=Thinking(False)), "gpt-5.5").body["temperature"] == 0.5
+    assert write(warm, "gpt-5.5").dropped == ("temperature",)
+    assert write(replace(warm, thinking=Thinking(False)), "gpt-5").dropped == ("thinking", "temperature")
