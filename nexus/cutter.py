@@ -32,12 +32,12 @@ def check(stop: tuple[str, ...]) -> None:
 
 
 class Cutter:
-    """Feed it events; it gives those that leave. ``usage_of`` tells what an answer cost that was cut after this text.
+    """Feed it events; it gives those that leave. ``usage_of`` tells what an answer of so many bytes cost.
 
     ``cut`` says that the answer was ended here and the vendor is not at its end.
     """
 
-    def __init__(self, cut: Cut, usage_of: Callable[[str], Usage]) -> None:
+    def __init__(self, cut: Cut, usage_of: Callable[[int], Usage]) -> None:
         self.cut = False
         self._stop = cut.stop
         self._longest = max(map(len, cut.stop), default=1) - 1
@@ -45,7 +45,7 @@ class Cutter:
         self._usage_of = usage_of
         self._held: dict[int, str] = {}
         self._open: dict[int, bool] = {}
-        self._written: list[str] = []
+        self._bytes = 0
 
     def feed(self, event: Event) -> list[Event]:
         if self.cut:
@@ -66,7 +66,7 @@ class Cutter:
                 return [event]
 
     def _say(self, index: int, words: str) -> list[Event]:
-        self._written.append(words)
+        self._bytes += len(words.encode("utf-8", "replace"))
         if not self._open.get(index):
             return self._limited(index, words)
         words = self._held.pop(index, "") + words
@@ -103,4 +103,4 @@ class Cutter:
         self.cut = True
         self._held.clear()
         ends = [PartEnd(index) for index in self._open]
-        return [*ends, UsageUpdate(self._usage_of("".join(self._written))), ResponseEnd(stop)]
+        return [*ends, UsageUpdate(self._usage_of(self._bytes)), ResponseEnd(stop)]

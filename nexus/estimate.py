@@ -38,7 +38,7 @@ def estimate(request: Request) -> int:
     """Input tokens, about."""
     words = "".join(block.text for block in request.system)
     words += "".join(f"{tool.name}{tool.description or ''}{encode(tool.parameters).decode()}" for tool in request.tools)
-    return estimate_text(words) + sum(_message(message) for message in request.messages) + MESSAGE_TOKENS
+    return _text(words) + sum(_message(message) for message in request.messages) + MESSAGE_TOKENS
 
 
 def _message(message: Message) -> int:
@@ -48,13 +48,13 @@ def _message(message: Message) -> int:
 def _part(part: Part) -> int:
     match part:
         case Text(text=text) | Reasoning(text=text) | Refusal(text=text):
-            return estimate_text(text)
+            return _text(text)
         case ToolCall(name=name, arguments=arguments):
-            return estimate_text(name + arguments)
+            return _text(name + arguments)
         case Image():
             return IMAGE_TOKENS
         case Document(source=Text(text=text)):
-            return estimate_text(text)
+            return _text(text)
         case Document(source=Inline(data=data)) | Audio(source=Inline(data=data)):
             return max(IMAGE_TOKENS, len(data) // DOCUMENT_BYTES_PER_TOKEN)
         case Document():
@@ -63,6 +63,10 @@ def _part(part: Part) -> int:
             return sum(map(_part, part.parts))
 
 
-def estimate_text(text: str) -> int:
-    """Tokens of what a model wrote, about."""
-    return math.ceil(len(text.encode("utf-8", "replace")) / BYTES_PER_TOKEN)
+def _text(text: str) -> int:
+    return tokens_of(len(text.encode("utf-8", "replace")))
+
+
+def tokens_of(size: int) -> int:
+    """Of so many bytes of text, about."""
+    return math.ceil(size / BYTES_PER_TOKEN)

@@ -16,7 +16,7 @@ from nexus.call import Call
 from nexus.conversation import Request, Response
 from nexus.cutter import Cutter
 from nexus.errors import Rejected
-from nexus.estimate import estimate, estimate_text
+from nexus.estimate import estimate, tokens_of
 from nexus.events import Event, Notice, Ping, ResponseEnd, ResponseStart, UsageUpdate
 from nexus.fold import fold, unfold
 from nexus.protocols import codecs
@@ -135,14 +135,14 @@ class Translation(AnswerRelay):
             return tidied
         return (kept for event in tidied for kept in self._cutter.feed(event))
 
-    def _usage_when_cut(self, words: str) -> Usage:
+    def _usage_when_cut(self, size: int) -> Usage:
         """What the vendor reported; of an answer that it did not end, and whose usage it will not tell, an estimate."""
         if self._reported is not None:
             return self._reported
         told = self.tap.usage
         if told is not None and told.total_input:
-            return replace(told, output=estimate_text(words), reasoning=0)
-        return Usage(input=estimate(self._origin.request), output=estimate_text(words))
+            return replace(told, output=tokens_of(size), reasoning=0)
+        return Usage(input=estimate(self._origin.request), output=tokens_of(size))
 
     def _seen(self, event: Event) -> Event:
         """What the tap and the log take from an event, and what the client gets in its place."""

@@ -18,7 +18,7 @@ ESTIMATE = Usage(input=7, output=3)
 
 
 def cut(events: list[Event], how: Cut) -> tuple[Response, Cutter, list[Event]]:
-    cutter, order = Cutter(how, lambda words: ESTIMATE), Order()
+    cutter, order = Cutter(how, lambda size: ESTIMATE), Order()
     told = [kept for event in events for kept in cutter.feed(event)]
     for event in told:
         order.check(event)

@@ -92,7 +92,8 @@ WRITES: Mapping[str, Disposition] = {
         "",
         "adaptive with effort, or a budget (minimal 1024, low 4096, medium 10240, high 20480, xhigh 24576, max 27648) "
         "that stays below max_tokens; budgets on adaptive models become effort (under 4096 low, under 16384 medium, "
-        "else high); left out where a forced tool, a prefill or unsigned history forbids a budget, or off is refused",
+        "else high); an effort that the model lacks becomes the nearest, named; left out where a forced tool, "
+        "a prefill or unsigned history forbids a budget, or off is refused",
     ),
     "output_format": converted("", "output_config.format, or a forced tool; any-object mode is always the tool"),
     "max_tokens": converted("", "always sent: the request's own, else the model's setting and room for thinking"),

@@ -30,13 +30,15 @@ _LEAST = 1024
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the body gets; ``on`` says that the model will or may think with sampling bound by it."""
+    """What the body gets; ``on`` says that the model will or may think with sampling bound by it, ``lost`` that the
+    effort is another than was asked for."""
 
     max_tokens: int
     config: dict[str, Json] | None = None
     effort: str | None = None
     on: bool = False
     dropped: bool = False
+    lost: bool = False
 
 
 def write_thinking(request: Request, target: Target, *, allows_budget: bool) -> Plan:
@@ -77,12 +79,13 @@ def _adaptive(thinking: Thinking, limit: int | None, default: int, quirks: froze
     effort = thinking.effort
     if effort is None and thinking.budget is not None:
         effort = "low" if thinking.budget < 4096 else "medium" if thinking.budget < 16384 else "high"
-    room = BUDGETS[effort or "high"]
+    room, word = BUDGETS[effort or "high"], _effort_word(effort, quirks)
     return Plan(
         default + room if limit is None else limit,
         config={"type": "adaptive", "display": "summarized" if thinking.visible else "omitted"},
-        effort=_effort_word(effort, quirks),
+        effort=word,
         on=True,
+        lost=word != effort,
     )
 
 

@@ -45,6 +45,8 @@ def write_request(request: Request, target: Target) -> Written:
     plan = write_thinking(request, target, allows_budget=turns.allows_budget and not tooling.forced)
     if plan.dropped:
         drops.add("thinking")
+    if plan.lost:
+        drops.add("thinking.effort")
     system = [block for part in request.system if (block := write_text(part, drops)) is not None] + turns.leading
     config = {"effort": plan.effort, "format": tooling.format}
     members: dict[str, Json] = {

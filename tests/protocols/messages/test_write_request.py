@@ -288,8 +288,18 @@ THINKING: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[str, ...]]]
         {"thinking": {"type": "adaptive", "display": "omitted"}, "output_config": None, "max_tokens": 4096 + 20480},
         (),
     ),
-    "no xhigh before 4.7": (FORTY_SIX, {"thinking": Thinking(True, effort="xhigh")}, {"effort": "high"}, ()),
-    "minimal is low": (FORTY_SIX, {"thinking": Thinking(True, effort="minimal")}, {"effort": "low"}, ()),
+    "no xhigh before 4.7": (
+        FORTY_SIX,
+        {"thinking": Thinking(True, effort="xhigh")},
+        {"effort": "high"},
+        ("thinking.effort",),
+    ),
+    "minimal is low": (
+        FORTY_SIX,
+        {"thinking": Thinking(True, effort="minimal")},
+        {"effort": "low"},
+        ("thinking.effort",),
+    ),
     "a budget on 4.6": (
         FORTY_SIX,
         {"thinking": Thinking(True, budget=2000)},
