@@ -144,6 +144,11 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class SummaryWanted(Message):
+    """Asks, as the last message, for the conversation in short in place of an answer."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tool:
     """``parameters`` is the JSON Schema as written by the client; None when it gave none."""
 

@@ -53,9 +53,7 @@ class Lane:
 def choose(call: Call, route: Route, without: str | None = None) -> Lane:
     """``without`` is one more quirk of the target. Raises ClientError for what the vendor's dialect cannot express."""
     dialects = route.provider.dialects_of(route.model, route.settings)
-    if call.action == "compact" and not (call.dialect in dialects and route.provider.keeps(call.dialect)):
-        raise UnsupportedFeature(f"{route.name}: its vendor cannot compact conversations", param="model")
-    if call.dialect not in dialects:
+    if call.dialect not in dialects or (call.action == "compact" and not route.provider.keeps(call.dialect)):
         return _translate(call, route, dialects[0], without)
     if route.provider.refuses(call.dialect, call.document, route.model):
         _refuse_lost(codecs.reading(call).request)
@@ -154,6 +152,8 @@ def _translate(call: Call, route: Route, dialect: str, without: str | None) -> L
     with _clients_names(call, request):
         written = vendor.write_request(request, target)
     attempt = _attempt(call, route, dialect, encode(written.body), dict(written.headers), "")
+    # Also a summary is an answer to the vendor.
+    attempt = replace(attempt, action="generate")
     asked = (name for name in call.headers if name in client.headers)
     dropped = (*read.dropped, *client.lost((*lost, *written.dropped), call.document, request), *asked)
     relay = Translation(call, request, dialect, route.model, written)

@@ -125,8 +125,17 @@ class Translation(AnswerRelay):
     def _write_whole(self, response: Response) -> bytes:
         named = replace(response, id=self._id, model=self._call.model)
         whole = self._client.write_response(named, created=self._created, request=self._origin.request, now=_now)
+        if self._call.action == "compact":
+            return encode(self._compacted(whole))
         self._keep(whole)
         return encode(whole)
+
+    def _compacted(self, answer: Mapping[str, Json]) -> Mapping[str, Json]:
+        """Raises Rejected."""
+        compacted = self._dialect.write_compacted(self._call.document, answer)
+        if compacted is None:
+            raise Rejected("the model gave no whole summary of the conversation", kind="upstream", status=502)
+        return compacted
 
     def _kept_within(self, events: Iterable[Event]) -> Iterable[Event]:
         """The events, tidied, up to where the client wants its answer to end."""

@@ -93,6 +93,10 @@ class Dialect(ABC):
     stored_paths: ClassVar[str | None] = None
     """A pattern, without groups, of the paths of what vendors keep: requests that name no model and pass untouched."""
 
+    def write_compacted(self, document: Mapping[str, Json], answer: Mapping[str, Json]) -> dict[str, Json] | None:
+        """The reply to a request at ``compact_path``, made of an answer with a summary; None where it has none."""
+        raise NotImplementedError
+
     def kept_id(self, path: str) -> str | None:
         """The id of the answer that a path of ``stored_paths`` is about, where the gateway itself may keep it."""
         return None

@@ -56,9 +56,13 @@ class MakeWriter(Protocol):
 
 
 class ReadClientRequest(Protocol):
-    """``find`` finds earlier answers, where the dialect can refer to them and any are kept."""
+    """``find`` finds earlier answers, where the dialect can refer to them and any are kept. ``compacts`` asks for a
+    summary in place of an answer, where the dialect has such a thing.
+    """
 
-    def __call__(self, document: Mapping[str, Json], find: Find | None = None) -> ReadRequest: ...
+    def __call__(
+        self, document: Mapping[str, Json], find: Find | None = None, *, compacts: bool = False
+    ) -> ReadRequest: ...
 
 
 class WriteResponse(Protocol):
@@ -164,7 +168,7 @@ class VendorCodec:
 def client(dialect: str) -> ClientCodec:
     read = _module(dialect, "request").read_request
     return ClientCodec(
-        read_request=read if dialect in _REFERRING else lambda document, find=None: read(document),
+        read_request=read if dialect in _REFERRING else lambda document, find=None, *, compacts=False: read(document),
         write_response=_module(dialect, "response").write_response,
         stream_writer=_module(dialect, "stream").StreamWriter,
         fields=_module(dialect, "fields").READS,
@@ -177,7 +181,7 @@ def reading(call: Call) -> ReadRequest:
     """What the client asks for, read once however often it is needed: it never changes. Raises ClientError."""
     if call.reading is None:
         find = None if call.answers is None else call.answers.find
-        read = client(call.dialect).read_request(call.document, find)
+        read = client(call.dialect).read_request(call.document, find, compacts=call.action == "compact")
         call.reading = replace(read, request=with_distinct_calls(read.request))
     return call.reading
 

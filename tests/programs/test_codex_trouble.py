@@ -72,6 +72,22 @@ def test_a_conversation_that_grows_is_made_shorter(lane: ProgramLane, open_room:
     assert "SUMMARY: the shell spoke" in shorter and "said by the shell" not in shorter
 
 
+@pytest.mark.parametrize("lane", [ANTHROPIC, GEMINI], ids=lambda lane: lane.name)
+def test_a_codex_that_takes_nexus_for_openai_has_it_made_shorter_there(lane: ProgramLane, open_room: OpenRoom) -> None:
+    """By the provider's name. The model writes the summary; what comes back of it in every later turn are words."""
+    room = open_room(lane)
+    call = Call("exec_command", arguments(cmd="echo said by the shell"))
+    room.upstream.next(
+        Behaviour(parts=(call,), input_tokens=50_000), Behaviour(text="SUMMARY: the shell spoke", input_tokens=50_000)
+    )
+    named = ("-c", 'model_providers.nexus.name="OpenAI"')
+    said = room.desk.codex(room.nexus, *named, "-c", "model_auto_compact_token_limit=20000", "Hello?")
+    assert "context compacted" in said and DONE in said
+    summary, shorter = (json.dumps(request.json) for request in room.upstream.requests[1:3])
+    assert "Write a summary of this conversation" in summary
+    assert "SUMMARY: the shell spoke" in shorter and "said by the shell" not in shorter
+
+
 @pytest.mark.parametrize("lane", [RESPONSES, OPENAI, GEMINI], ids=lambda lane: lane.name)
 def test_a_vendor_that_falls_silent_is_waited_for(lane: ProgramLane, open_room: OpenRoom) -> None:
     """Between its events, for longer than Codex would wait without a sign of life."""

@@ -17,6 +17,7 @@ from nexus.errors import NexusError, UnsupportedFeature
 from nexus.protocols import openai_models
 from nexus.protocols.base import BrokenStream, Dialect, Edited, ModelCard, require
 from nexus.protocols.responses import errors
+from nexus.protocols.responses.compact import write_compacted
 from nexus.protocols.responses.earlier import stored_answer
 from nexus.protocols.responses.passthrough import ResponsesPassthrough, edit_request
 from nexus.protocols.sse import frame
@@ -54,6 +55,9 @@ class Responses(Dialect):
     def stored(self) -> ResponsesPassthrough:
         # What it cost was booked when it was made.
         return ResponsesPassthrough(None, Tap())
+
+    def write_compacted(self, document: Mapping[str, Json], answer: Mapping[str, Json]) -> dict[str, Json] | None:
+        return write_compacted(document, answer)
 
     def kept_id(self, path: str) -> str | None:
         found = _KEPT.fullmatch(path)

@@ -28,7 +28,10 @@ READS: Mapping[str, Disposition] = {
         "messages, reasoning, function and custom calls with their outputs, those of OpenAI's tools that the client "
         "runs (local shell, shell, apply patch, computer), searches for tools by the client; "
         "additional_tools and what such a search has found join `tools`; "
-        "web_search_call is dropped (its findings are in the text that followed); every other item is refused by name",
+        "web_search_call is dropped (its findings are in the text that followed); a compaction of our making is its "
+        "words, one of OpenAI's is dropped; a compaction_trigger asks the model for a summary; an item_reference is "
+        "the item of a translated answer while the response store has it, else refused; every other item is refused "
+        "by name",
     ),
     "instructions": converted("system", "the first block; leading system and developer messages follow it"),
     "model": converted("", "chosen by the route"),

@@ -2,7 +2,8 @@
 
 Law: bytes are spliced, never written again; items, tools and events that are unknown here pass. Only ``model`` of the
 request and of the response object is touched, which some events carry as ``response``; not even that without a name to
-put in its place. What goes is the reasoning of another vendor, which nobody here could decrypt.
+put in its place. What goes is the reasoning of another vendor, which nobody here could decrypt; a summary of our making
+becomes the words that it is.
 """
 
 from __future__ import annotations
@@ -14,19 +15,28 @@ from nexus.protocols.base import UNREADABLE, AnswerRelay, Edited, decoded
 from nexus.protocols.codec import MAY_BE_TAGGED, is_tagged
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.foreign import without_foreign
+from nexus.protocols.responses.compact import MAY_HOLD_SUMMARY, read_summary
 from nexus.protocols.responses.failures import read_failed
 from nexus.protocols.responses.response import is_answer
 from nexus.protocols.responses.usage import read_usage
-from nexus.protocols.rewrite import ANY, REMOVE
+from nexus.protocols.rewrite import ANY, REMOVE, cut
 from nexus.protocols.sse import Frame, data_at
-from nexus.wire import Json, count, decode, mapping, text
+from nexus.wire import Json, count, decode, encode, mapping, text
 
 _TERMINAL = frozenset({"response.completed", "response.failed", "response.incomplete"})
 
 
 def edit_request(raw: bytes, document: Mapping[str, Json], model: str) -> Edited:
     renamed = replace_member(raw, document, "model", model)
+    if MAY_HOLD_SUMMARY in renamed:
+        renamed = cut(renamed, {"input": {ANY: _told}})
     return without_foreign(renamed, {"input": {ANY: _judge_item}}, "input.reasoning")
+
+
+def _told(value: bytes) -> bytes | None:
+    item = mapping(decode(value)) if MAY_HOLD_SUMMARY in value else {}
+    words = read_summary(item) if item.get("type") == "compaction" else None
+    return None if words is None else encode({"type": "message", "role": "user", "content": words})
 
 
 def _judge_item(value: bytes) -> bytes | None:

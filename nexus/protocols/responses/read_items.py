@@ -19,6 +19,7 @@ from nexus.protocols.custom_tools import write_input
 from nexus.protocols.responses import parts as content
 from nexus.protocols.responses.checks import Drops, a_name
 from nexus.protocols.responses.client_tools import CALLS, OUTPUTS, write_arguments
+from nexus.protocols.responses.compact import UNREADABLE, read_summary, wanted
 from nexus.protocols.responses.earlier import NOTHING, Earlier, is_reference
 from nexus.protocols.responses.seals import HERE, NEXT, read_carrier, read_reasoning, read_vendors
 from nexus.protocols.responses.tools import SEARCH, ToolsReader, qualify, write_found
@@ -32,6 +33,7 @@ _KNOWN: Mapping[str, tuple[str, ...]] = {
     "custom_tool_call_output": ("output",),
     "reasoning": ("summary", "encrypted_content"),
     "additional_tools": ("tools",),
+    "compaction": ("encrypted_content",),
     "tool_search_call": ("arguments", "execution"),
     "tool_search_output": ("tools", "execution"),
     **dict.fromkeys(CALLS, ("action", "actions", "operation", "pending_safety_checks", "environment", "caller")),
@@ -137,6 +139,17 @@ class ItemsReader:
         name = qualify(maybe_string(item, "namespace", path), a_name(item, "name", path))
         self._make(ToolCall(a_name(item, "call_id", path), name, arguments, at=path))
 
+    def read_compaction(self, item: Body, path: str) -> None:
+        words = read_summary(item)
+        if words is None:
+            self._drops.add("input.compaction")
+        self._put("user", [Text(words or UNREADABLE, at=path)], path)
+
+    def read_trigger(self, item: Body, path: str) -> None:
+        self._close_made()
+        self._close_results()
+        self._messages.append(wanted(path))
+
     def read_output(self, item: Body, path: str) -> None:
         call_id = a_name(item, "call_id", path)
         if not isinstance(item.get("output"), str | list):
@@ -221,6 +234,8 @@ _READERS: Mapping[str, Callable[[ItemsReader, Body, str], None]] = {
     "reasoning": ItemsReader.read_reasoning,
     "function_call": ItemsReader.read_function_call,
     "custom_tool_call": ItemsReader.read_custom_call,
+    "compaction": ItemsReader.read_compaction,
+    "compaction_trigger": ItemsReader.read_trigger,
     "function_call_output": ItemsReader.read_output,
     "custom_tool_call_output": ItemsReader.read_output,
     "additional_tools": ItemsReader.read_more_tools,

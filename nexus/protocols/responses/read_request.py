@@ -8,9 +8,10 @@ openai.types.responses.response_create_params.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import get_args
 
-from nexus.conversation import Effort, OutputFormat, Request, Text, Thinking
+from nexus.conversation import Effort, OutputFormat, Request, SummaryWanted, Text, Thinking, ToolChoice
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.checks import Body, a_string, an_array, an_object, maybe_bool, maybe_string, wrong
 from nexus.protocols.codec import Find, ReadRequest
@@ -24,8 +25,8 @@ _EFFORTS: Mapping[str, Effort] = {effort: effort for effort in get_args(Effort)}
 _INCLUDED = "reasoning.encrypted_content"
 
 
-def read_request(body: Body, find: Find | None = None) -> ReadRequest:
-    """Raises InvalidRequest and UnsupportedFeature with the path in ``param``."""
+def read_request(body: Body, find: Find | None = None, *, compacts: bool = False) -> ReadRequest:
+    """``compacts`` asks for a summary. Raises InvalidRequest and UnsupportedFeature with the path in ``param``."""
     drops = Drops()
     _go_by_table(body, drops, keeps=find is not None)
     earlier = Earlier(body, find)
@@ -37,6 +38,8 @@ def read_request(body: Body, find: Find | None = None) -> ReadRequest:
         raise InvalidRequest("input: field required", param="input")
     items.read(earlier.before)
     items.read(body.get("input") or [])
+    if compacts:
+        items.read([{"type": "compaction_trigger"}])
     messages = items.finish()
     choice, tools = read_choice(body.get("tool_choice"), reader, drops)
     instructions = maybe_string(body, "instructions")
@@ -63,7 +66,17 @@ def read_request(body: Body, find: Find | None = None) -> ReadRequest:
         stream=stream,
         include_usage=stream,
     )
-    return ReadRequest(request, drops.names, earlier.kept(body))
+    return ReadRequest(_for_summary(request), drops.names, None if compacts else earlier.kept(body))
+
+
+def _for_summary(request: Request) -> Request:
+    """Where one is wanted, the model neither calls tools nor answers in a format."""
+    for message in request.messages[:-1]:
+        if isinstance(message, SummaryWanted):
+            raise wrong(message.at, "a compaction_trigger as the last item only")
+    if not request.messages or not isinstance(request.messages[-1], SummaryWanted):
+        return request
+    return replace(request, tool_choice=ToolChoice("none") if request.tools else None, output_format=None)
 
 
 def _go_by_table(body: Body, drops: Drops, *, keeps: bool) -> None:

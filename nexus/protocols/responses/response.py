@@ -13,7 +13,7 @@ from nexus.errors import ClientError
 from nexus.fold import unfold
 from nexus.protocols.codec import ReadResponse
 from nexus.protocols.responses.checks import Drops
-from nexus.protocols.responses.compose import Composer
+from nexus.protocols.responses.compact import make_composer
 from nexus.protocols.responses.failures import read_failed
 from nexus.protocols.responses.read_items import ItemsReader
 from nexus.protocols.responses.stops import read_stop
@@ -28,7 +28,7 @@ READ = frozenset({"message", "reasoning", "function_call", "custom_tool_call"})
 def write_response(
     response: Response, *, created: int, request: Request | None = None, now: Callable[[], int] | None = None
 ) -> dict[str, Json]:
-    composer = Composer(model=response.model, response_id=response.id, created=created, request=request, now=now)
+    composer = make_composer(model=response.model, response_id=response.id, created=created, request=request, now=now)
     for event in unfold(response):
         composer.add(event)
     return composer.response

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from nexus.conversation import Request
 from nexus.events import Event
-from nexus.protocols.responses.compose import Composer
+from nexus.protocols.responses.compact import make_composer
 from nexus.protocols.responses.items import Told
 from nexus.protocols.sse import frame
 from nexus.wire import Json, encode
@@ -30,7 +30,7 @@ class StreamWriter:
         request: Request | None = None,
         now: Callable[[], int] | None = None,
     ) -> None:
-        self._composer = Composer(model=model, response_id=response_id, created=created, request=request, now=now)
+        self._composer = make_composer(model=model, response_id=response_id, created=created, request=request, now=now)
         self._number = 0
 
     @property

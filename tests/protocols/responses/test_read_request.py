@@ -254,7 +254,6 @@ def test_a_web_search_of_an_earlier_answer_is_dropped_by_name() -> None:
     ("refused", "param", "named"),
     [
         ({"input": [{"type": "code_interpreter_call", "id": "x"}]}, "input.0", "code_interpreter_call"),
-        ({"input": [{"type": "compaction", "encrypted_content": "x"}]}, "input.0", "compaction"),
         ({"input": [{"type": "future"}]}, "input.0", "future"),
         ({"input": [{"name": "x"}]}, "input.0", "None"),
         ({"input": [{"role": "user", "content": [{"type": "future"}]}]}, "input.0.content.0", "future"),

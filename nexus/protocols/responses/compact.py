@@ -1,0 +1,109 @@
+"""Conversations made shorter by any model: a summary that travels as an item of type ``compaction``.
+
+Law: OpenAI's own such items are sealed, and nobody else can read them; ours carry their words, tagged like the seals of
+seals.py, and become words again for every vendor, OpenAI too. A summary that is not whole is none: who compacts would
+lose the conversation with it. Sources: openai.types.responses, ResponseCompactionItem, CompactionTrigger,
+CompactedResponse and ResponseCompactionCompactingEvent; openai/codex, which asks by a trigger at the end of its input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from nexus.conversation import Request, Seal, Stop, SummaryWanted, Text
+from nexus.events import PartStart, ResponseEnd
+from nexus.protocols.codec import pack_seal, unpack_seal
+from nexus.protocols.responses.compose import Composer
+from nexus.protocols.responses.items import ItemComposer, Told
+from nexus.protocols.responses.seals import OWN
+from nexus.wire import Json, mapping, sequence, text
+
+_TAG = "summary"
+MAY_HOLD_SUMMARY = f'"nexus.{_TAG}.'.encode()
+"""Without these bytes no JSON holds a summary of ours."""
+
+ASK = (
+    "Write a summary of this conversation, from which somebody who sees nothing else of it can go on. Say what the "
+    "user wants, in the user's own words where they matter; what was decided and why; which files, commands, names, "
+    "values and errors are still needed, exactly; what is done, what is not, and what comes next. Call no tools. Write "
+    "the summary and nothing else."
+)
+TOLD = "This is a summary of the conversation up to here:\n\n"
+UNREADABLE = "[Here stood a summary of the conversation up to here, which only OpenAI's models can read.]"
+
+
+def wanted(at: str) -> SummaryWanted:
+    return SummaryWanted("user", (Text(ASK, at=at),), at=at)
+
+
+def read_summary(item: Mapping[str, Json]) -> str | None:
+    """The words of a ``compaction`` item; None where they are sealed."""
+    seal = unpack_seal(text(item.get("encrypted_content")), OWN)
+    return TOLD + seal.value if seal.dialect == _TAG else None
+
+
+def make_composer(
+    *, model: str, response_id: str, created: int, request: Request | None, now: Callable[[], int] | None
+) -> Composer:
+    """The one for what ``request`` asks for."""
+    summary = request is not None and bool(request.messages) and isinstance(request.messages[-1], SummaryWanted)
+    kind = SummaryComposer if summary else Composer
+    return kind(model=model, response_id=response_id, created=created, request=request, now=now)
+
+
+class _Item(ItemComposer):
+    prefix = "cmp"
+
+    def empty(self) -> dict[str, Json]:
+        return {"type": "compaction", "encrypted_content": ""}
+
+    def begin(self, index: int) -> list[Told]:
+        return [*super().begin(index), self.told("response.compaction.compacting")]
+
+    def say(self, words: str) -> list[Told]:
+        self._pieces.append(words)
+        return []
+
+    def end(self, seal: Seal | None, *, whole: bool) -> list[Told]:
+        return [self.done(encrypted_content=pack_seal(Seal(_TAG, self.words), OWN))]
+
+
+class SummaryComposer(Composer):
+    """All text of the answer is one item; whatever else the model made is left out."""
+
+    def __init__(
+        self, *, model: str, response_id: str, created: int, request: Request | None, now: Callable[[], int] | None
+    ) -> None:
+        super().__init__(model=model, response_id=response_id, created=created, request=request, now=now)
+        self._item = _Item("", self._stem)
+        self._speaks = False
+
+    def _open(self, event: PartStart) -> list[Told]:
+        self._speaks = isinstance(event.part, Text)
+        return self._say(event.part.text) if isinstance(event.part, Text) else []
+
+    def _say(self, words: str) -> list[Told]:
+        if not words or not self._speaks:
+            return []
+        begun = [] if self._item.begun else self._item.begin(0)
+        return begun + self._item.say(words)
+
+    def _close(self, late: Seal | None) -> None:
+        self._speaks = False
+
+    def _release(self, *, whole: bool) -> list[Told]:
+        return self._done(self._item, self._item.end(None, whole=True)) if whole and self._item.begun else []
+
+    def _finish(self, event: ResponseEnd) -> list[Told]:
+        return super()._finish(event if self._item.words.strip() else ResponseEnd(Stop("max_tokens")))
+
+
+def write_compacted(document: Mapping[str, Json], answer: Mapping[str, Json]) -> dict[str, Json] | None:
+    """The answer to ``/responses/compact``: what the user said, then the summary; None where there is no summary."""
+    if not answer.get("output"):
+        return None
+    asked = document.get("input")
+    items = [{"role": "user", "content": asked}] if isinstance(asked, str) else map(mapping, sequence(asked))
+    said = [{"type": "message", **item} for item in items if item.get("role") == "user"]
+    shared = {name: answer.get(name) for name in ("id", "created_at", "usage")}
+    return shared | {"object": "response.compaction", "output": [*said, *sequence(answer.get("output"))]}

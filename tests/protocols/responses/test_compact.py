@@ -1,0 +1,105 @@
+"""Summaries: asked of any model, carried by the client, read by every other one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from openai.types.responses import CompactedResponse
+
+from nexus.conversation import Message, Part, Reasoning, Response, Stop, SummaryWanted, Text, ToolCall, ToolChoice
+from nexus.errors import InvalidRequest
+from nexus.fold import unfold
+from nexus.protocols.responses.compact import ASK, TOLD, UNREADABLE, write_compacted
+from nexus.protocols.responses.passthrough import edit_request
+from nexus.protocols.responses.request import read_request
+from nexus.protocols.responses.response import write_response
+from nexus.wire import decode, encode
+
+from .kit import check_response, told
+
+USER = {"role": "user", "content": "Build it."}
+TRIGGER = {"type": "compaction_trigger"}
+TOOLS = [{"type": "function", "name": "f", "parameters": {}}]
+
+
+def asked(**more: Any) -> Any:
+    return read_request({"model": "m", "input": [USER, TRIGGER], "tools": TOOLS, **more}).request
+
+
+def answer(*parts: Part, stop: Stop | None = None) -> Response:
+    return Response("resp_1", "a/m", parts, stop or Stop("end"))
+
+
+def test_a_trigger_asks_the_model_for_a_summary() -> None:
+    request = asked(text={"format": {"type": "json_object"}}, tool_choice="required")
+    assert request.messages == (Message("user", (Text("Build it."),)), SummaryWanted("user", (Text(ASK),)))
+    assert (request.tool_choice, request.output_format) == (ToolChoice("none"), None)
+
+
+def test_a_trigger_stands_last() -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        read_request({"input": [TRIGGER, USER]})
+    assert refusal.value.param == "input.0"
+
+
+def test_the_answer_is_one_item_whatever_else_the_model_made() -> None:
+    made = answer(Reasoning("Hm."), Text("We build "), ToolCall("c", "f", "{}"), Text("a house."))
+    documents = told(unfold(made), asked())
+    assert [document["type"].removeprefix("response.") for document in documents] == [
+        *("created", "in_progress", "output_item.added", "compaction.compacting", "output_item.done", "completed")
+    ]
+    item = {"type": "compaction", "id": "cmp_1_0", "encrypted_content": "nexus.summary.We build a house."}
+    whole = write_response(made, created=7, request=asked())
+    assert documents[-2]["item"] == item and documents[-1]["response"] == whole
+    assert (whole["status"], whole["output"]) == ("completed", [item])
+    check_response(whole)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [answer(Text("cut"), stop=Stop("max_tokens")), answer(), answer(ToolCall("c", "f", "{}"), stop=Stop("tool_use"))],
+    ids=["cut", "nothing", "only a call"],
+)
+def test_what_is_no_whole_summary_is_none(made: Response) -> None:
+    """A client that took it would lose its conversation."""
+    whole = write_response(made, created=7, request=asked())
+    assert (whole["status"], whole["output"]) == ("incomplete", [])
+    assert all(document["type"] != "response.output_item.done" for document in told(unfold(made), asked()))
+
+
+def test_the_summary_is_read_by_every_model() -> None:
+    (item,) = write_response(answer(Text("A house.")), created=7, request=asked())["output"]
+    read = read_request({"input": [USER, item, USER]})
+    assert read.request.messages[1] == Message("user", (Text(TOLD + "A house."),)) and read.dropped == ()
+
+
+def test_one_of_openais_is_left_out_by_name() -> None:
+    read = read_request({"input": [{"type": "compaction", "id": "cmp_x", "encrypted_content": "gAAAA"}, USER]})
+    assert read.request.messages[0] == Message("user", (Text(UNREADABLE),)) and read.dropped == ("input.compaction",)
+
+
+def test_openai_gets_the_words_of_ours_and_its_own_as_they_are() -> None:
+    (item,) = write_response(answer(Text('A "house".')), created=7, request=asked())["output"]
+    own = {"type": "compaction", "encrypted_content": "gAAAA"}
+    body = {"model": "x/m", "input": [USER, item, own]}
+    edited = edit_request(encode(body), body, "m")
+    said = {"type": "message", "role": "user", "content": TOLD + 'A "house".'}
+    assert decode(edited.body) == {"model": "m", "input": [USER, said, own]} and edited.dropped == ()
+
+
+SAID: dict[str, Any] = {"items": [USER, {"role": "assistant", "content": "Yes."}], "text": "Build it."}
+
+
+@pytest.mark.parametrize("given", SAID.values(), ids=SAID)
+def test_a_compacted_conversation_is_what_the_user_said_and_the_summary(given: Any) -> None:
+    request = read_request({"model": "m", "input": given}, compacts=True).request
+    assert isinstance(request.messages[-1], SummaryWanted)
+    whole = write_compacted({"input": given}, write_response(answer(Text("A house.")), created=7, request=request))
+    assert whole is not None
+    # The SDK publishes no user's message among the items of an answer, though the API reference says that they come.
+    CompactedResponse.model_validate(whole | {"output": whole["output"][1:]})
+    assert (whole["object"], whole["created_at"]) == ("response.compaction", 7)
+    assert whole["output"][0] == {"type": "message", "role": "user", "content": "Build it."}
+    assert [item["type"] for item in whole["output"]] == ["message", "compaction"]
+    assert write_compacted({"input": given}, write_response(answer(), created=7, request=request)) is None
