@@ -1,20 +1,19 @@
 """Tool calls and their results, paired as every vendor demands: each call answered once, right after its turn.
 
-Law: pure; a history that is in order is given back as it is. The nth result of an id answers its nth call, and a call
-whose id was used before gets one of its own, made of its place, so that it stays for good. A result that came late
-moves up to its call. What has lost its other half is told in words: a result becomes text of the user, a call gets a
-result that says there is none. Clients that cut their history, or were interrupted, send such histories for ever.
+Law: pure; a history that is in order is given back as it is; calls have ids of their own (tidy.py). A result that came
+late moves up to its call. What has lost its other half is told in words: a result becomes text of the user, a call gets
+a result that says there is none. Clients that cut their history, or were interrupted, send such histories for ever.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 
 from nexus.conversation import Message, Part, Request, Text, ToolCall, ToolResult
 
 LOST_CALL = "[Result of a tool call that is no longer part of this conversation]"
+CAME = "[The result has come and stands above.]"
 NO_RESULT = "(There is no result: the tool call was interrupted.)"
 
 _Place = tuple[int, int]
@@ -40,32 +39,26 @@ class _History:
         self.answered: dict[_Place, _Place] = {}
         self.orphans: set[_Place] = set()
         self.open: set[_Place] = set()
-        self._ids: dict[_Place, str] = {}
         self._turns = _turns(messages)
-        waiting: dict[str, deque[_Place]] = {}
-        used: dict[str, int] = {}
+        waiting: dict[str, _Place] = {}
         for at, message in enumerate(messages):
             for number, part in enumerate(message.parts):
                 if isinstance(part, ToolCall) and message.role == "assistant":
-                    count = used[part.id] = used.get(part.id, 0) + 1
-                    waiting.setdefault(part.id, deque()).append((at, number))
+                    waiting[part.id] = (at, number)
                     self.open.add((at, number))
-                    if count > 1:
-                        self._ids[at, number] = f"{part.id}#{count}"
                 elif isinstance(part, ToolResult) and message.role == "user":
-                    self._match(waiting.get(part.call_id), (at, number))
+                    self._match(waiting.pop(part.call_id, None), (at, number))
 
-    def _match(self, calls: deque[_Place] | None, result: _Place) -> None:
-        if not calls:
+    def _match(self, call: _Place | None, result: _Place) -> None:
+        if call is None:
             self.orphans.add(result)
-            return
-        call = calls.popleft()
-        self.open.discard(call)
-        self.answered[result] = call
+        else:
+            self.open.discard(call)
+            self.answered[result] = call
 
     @property
     def in_order(self) -> bool:
-        if self.orphans or self.open or self._ids:
+        if self.orphans or self.open:
             return False
         return not any(map(self._late, self.answered))
 
@@ -85,6 +78,9 @@ class _History:
         for at, message in enumerate(self._messages):
             places = [(at, number) for number in range(len(message.parts)) if (at, number) not in late]
             parts = tuple(part for place in places for part in self._part(message.parts[place[1]], place))
+            if not parts and at + 1 == len(self._messages):
+                # It is still the user's turn that is to be answered.
+                parts = (Text(CAME, at=message.at),)
             if parts or not message.parts:
                 written.append(replace(message, parts=parts))
             if self._ends_answer(at) and self._turns[at] in added:
@@ -96,26 +92,19 @@ class _History:
         return self._messages[at].role == "assistant" and following != "assistant"
 
     def _part(self, part: Part, place: _Place) -> list[Part]:
-        match part:
-            case ToolCall():
-                return [replace(part, id=self._ids.get(place, part.id))]
-            case ToolResult() if place in self.orphans:
-                return [Text(LOST_CALL, at=part.at), *part.parts]
-            case ToolResult():
-                return [self._result(place)]
-            case _:
-                return [part]
+        if isinstance(part, ToolResult) and place in self.orphans:
+            return [Text(LOST_CALL, at=part.at), *part.parts]
+        return [part]
 
     def _result(self, place: _Place) -> ToolResult:
-        """The result at a place, with the id that its call has now."""
         result = self._messages[place[0]].parts[place[1]]
         assert isinstance(result, ToolResult)
-        return replace(result, call_id=self._ids.get(self.answered[place], result.call_id))
+        return result
 
     def _none(self, place: _Place) -> ToolResult:
         call = self._messages[place[0]].parts[place[1]]
         assert isinstance(call, ToolCall)
-        return ToolResult(self._ids.get(place, call.id), (Text(NO_RESULT),), is_error=True, at=call.at)
+        return ToolResult(call.id, (Text(NO_RESULT),), is_error=True, at=call.at)
 
 
 def _turns(messages: Sequence[Message]) -> list[int]:

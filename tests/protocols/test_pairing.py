@@ -7,7 +7,7 @@ import pytest
 from nexus.conversation import Image, Inline, Message, Part, Request, Text, ToolCall, ToolResult
 from nexus.protocols import codecs
 from nexus.protocols.codec import Target
-from nexus.protocols.pairing import LOST_CALL, NO_RESULT, paired
+from nexus.protocols.pairing import CAME, LOST_CALL, NO_RESULT, paired
 from tests.laws.kit import TARGETS
 
 PICTURE = Image(Inline("image/png", "iVBORw0KGgo="))
@@ -62,7 +62,12 @@ MENDED: dict[str, tuple[tuple[Message, ...], tuple[Message, ...], tuple[str, ...
     ),
     "a result that came late": (
         (user(), made(call("a")), user(), made(Text("I wait.")), user(result("a"))),
-        (user(), made(call("a")), user(result("a")), user(), made(Text("I wait."))),
+        (user(), made(call("a")), user(result("a")), user(), made(Text("I wait.")), user(Text(CAME))),
+        (),
+    ),
+    "a result that came late, with a word": (
+        (user(), made(call("a")), user(), made(Text("I wait.")), user(result("a"), Text("There."))),
+        (user(), made(call("a")), user(result("a")), user(), made(Text("I wait.")), user(Text("There."))),
         (),
     ),
     "both halves lost": (
@@ -74,21 +79,6 @@ MENDED: dict[str, tuple[tuple[Message, ...], tuple[Message, ...], tuple[str, ...
         (made(call("a")), user(result("a"), result("a", "again"))),
         (made(call("a")), user(result("a"), Text(LOST_CALL), Text("again"))),
         LOST_RESULT,
-    ),
-    "an id used twice in one turn": (
-        (made(call("a"), call("a")), user(result("a", "1"), result("a", "2"))),
-        (made(call("a"), call("a#2")), user(result("a", "1"), result("a#2", "2"))),
-        (),
-    ),
-    "an id used in every turn": (
-        (made(call("a")), user(result("a", "1")), made(call("a")), user(result("a", "2"))),
-        (made(call("a")), user(result("a", "1")), made(call("a#2")), user(result("a#2", "2"))),
-        (),
-    ),
-    "an id used twice, the first never answered": (
-        (made(call("a")), user(), made(call("a")), user(result("a"))),
-        (made(call("a")), user(result("a")), user(), made(call("a#2")), user(none("a#2"))),
-        OPEN_CALL,
     ),
 }
 
