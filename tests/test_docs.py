@@ -44,7 +44,7 @@ OUR_WORDS = {
         "does not exist",
         "; did you mean",
         "run at OpenAI only",
-        "mean something at OpenAI only",
+        "the model gave no whole summary of the conversation",
     ),
 }
 """What the pages quote of Nexus's own errors."""
