@@ -35,7 +35,7 @@ from tests.serving import wait_until
 
 T = TypeVar("T")
 PATIENT = Patience(connect=30, first_byte=30, idle=30)
-HARD_LIMIT = 20.0
+HARD_LIMIT = 60.0
 """Seconds after which a test that hangs fails."""
 
 # -- threads that can be looked at ---------------------------------------------------------------------------------

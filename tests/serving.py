@@ -143,7 +143,7 @@ class Nexus:
         return self.post("/llm/anthropic/v1/messages", body, headers)
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = 5.0) -> None:
+def wait_until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
     """For states that no event announces: looks often, and fails loudly."""
     deadline = time.monotonic() + seconds
     while not holds():

@@ -118,7 +118,9 @@ def serve(tmp_path: Path, tls: Tls, monkeypatch: pytest.MonkeyPatch) -> Iterator
             for name, upstream in upstreams.items():
                 head = f"[llm.providers.{name}]\n"
                 assert head in text
-                text = text.replace(head, f'{head}base_url = "{upstream.base_url}"\n')
+                # At an address of its own OpenAI is told by its name no more.
+                own = "responses = true\n" if name == "openai" else ""
+                text = text.replace(head, f'{head}base_url = "{upstream.base_url}"\n{own}')
             (tmp_path / "nexus.toml").write_text(text)
             nexus = stack.enter_context(Nexus(load(tmp_path / "nexus.toml", ENVIRON)))
             return Team(nexus, redis, upstreams, ssl.create_default_context(cafile=tls.ca_file))

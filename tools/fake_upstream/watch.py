@@ -49,32 +49,32 @@ class Watch:
         with self._changed:
             return self._accepted
 
-    def wait_until(self, condition: Callable[[], bool], timeout: float = 5.0, what: str = "condition") -> None:
+    def wait_until(self, condition: Callable[[], bool], timeout: float = 60.0, what: str = "condition") -> None:
         """``condition`` is looked at after every change, with the state locked."""
         with self._changed:
             if not self._changed.wait_for(condition, timeout):
                 raise TimeoutError(f"fake {self.vendor}: no {what} within {timeout} s; {self._summary()}")
 
-    def wait_for_requests(self, count: int, timeout: float = 5.0) -> list[SeenRequest]:
+    def wait_for_requests(self, count: int, timeout: float = 60.0) -> list[SeenRequest]:
         """Until ``count`` requests have been received whole, those that do not fit included."""
         self.wait_until(lambda: self._seen >= count, timeout, f"{count} requests")
         return list(self.requests)
 
-    def wait_for_token_requests(self, count: int, timeout: float = 5.0) -> list[SeenRequest]:
+    def wait_for_token_requests(self, count: int, timeout: float = 60.0) -> list[SeenRequest]:
         """Until access tokens have been asked for ``count`` times."""
         self.wait_until(lambda: len(self.token_requests) >= count, timeout, f"{count} token requests")
         return list(self.token_requests)
 
-    def wait_for_disconnects(self, count: int, timeout: float = 5.0) -> list[Disconnect]:
+    def wait_for_disconnects(self, count: int, timeout: float = 60.0) -> list[Disconnect]:
         """Until ``count`` peers have left while their answer was pending or being written."""
         self.wait_until(lambda: len(self.disconnects) >= count, timeout, f"{count} disconnects")
         return list(self.disconnects)
 
-    def wait_for_open_connections(self, count: int, timeout: float = 5.0) -> None:
+    def wait_for_open_connections(self, count: int, timeout: float = 60.0) -> None:
         """Until exactly ``count`` sockets are open."""
         self.wait_until(lambda: len(self._wires) == count, timeout, f"{count} open connections")
 
-    def wait_for_stall(self, quiet: float = 0.25, timeout: float = 5.0) -> None:
+    def wait_for_stall(self, quiet: float = 0.25, timeout: float = 60.0) -> None:
         """Until some peer has not taken a byte for ``quiet`` seconds although there are bytes to send."""
         end = time.monotonic() + timeout
         with self._changed:
