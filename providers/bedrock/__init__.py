@@ -17,6 +17,7 @@ from nexus.models import converse as models
 from nexus.models.claude import max_output_of
 from nexus.protocols.codec import DEFAULT_MAX_TOKENS, Target
 from nexus.protocols.converse import failures
+from nexus.protocols.messages.hosted import Extra
 from nexus.provider import Attempt, Provider, target_of
 from nexus.providers.bedrock.bodies import count_converse_body, count_invoke_body, invoke_body
 from nexus.providers.bedrock.claude import counting_id, is_claude, quirks_of
@@ -94,7 +95,7 @@ class BedrockProvider(Provider):
 
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
         action = "count-tokens" if attempt.action == "count_tokens" else _PATHS[attempt.dialect, attempt.stream]
-        body, dropped = _body(attempt)
+        body, dropped = _body(attempt, Extra(frozenset(self.settings.betas), frozenset(self.settings.fields)))
         sent = {
             "content-type": "application/json",
             "accept": EVENT_STREAM if action.endswith("-stream") else "application/json",
@@ -149,14 +150,14 @@ def _known_as(model: str, settings: ModelSettings) -> str:
     return settings.known_as(model) if isinstance(settings, BedrockModel) else model
 
 
-def _body(attempt: Attempt) -> tuple[bytes, tuple[str, ...]]:
+def _body(attempt: Attempt, extra: Extra) -> tuple[bytes, tuple[str, ...]]:
     counts = attempt.action == "count_tokens"
     if attempt.dialect == "converse":
         return (count_converse_body(attempt.body) if counts else attempt.body), ()
     betas, known = attempt.headers.get("anthropic-beta", ""), _known_as(attempt.model, attempt.settings)
     if counts:
-        return count_invoke_body(attempt.body, known, betas, attempt.settings.max_tokens or DEFAULT_MAX_TOKENS)
-    return invoke_body(attempt.body, known, betas)
+        return count_invoke_body(attempt.body, known, betas, attempt.settings.max_tokens or DEFAULT_MAX_TOKENS, extra)
+    return invoke_body(attempt.body, known, betas, extra=extra)
 
 
 def _with_token(request: UpstreamRequest, token: str) -> UpstreamRequest:

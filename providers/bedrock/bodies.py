@@ -12,12 +12,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
+from nexus.protocols.messages.hosted import Extra, fit_host
 from nexus.protocols.rewrite import ANY, REMOVE, Judge, Rules, rewrite
 from nexus.providers.bedrock.claude import (
     BETAS,
     EDITS,
     FIELDS,
     IMPLIED,
+    KNOWN,
     RENAMED,
     Claude,
     Field,
@@ -27,6 +29,7 @@ from nexus.providers.bedrock.claude import (
 from nexus.wire import count, decode, encode, mapping, sequence, text
 
 ANTHROPIC_VERSION = "bedrock-2023-05-31"
+NOTHING = Extra()
 _BETA = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -48,29 +51,33 @@ class _Draft:
 
 
 def invoke_body(
-    raw: bytes, model: str, betas: str, members: Mapping[str, bytes] | None = None
+    raw: bytes, model: str, betas: str, members: Mapping[str, bytes] | None = None, extra: Extra = NOTHING
 ) -> tuple[bytes, tuple[str, ...]]:
     """The body, and what it lost; ``betas`` is the client's header, ``members`` come on top."""
     draft, claude = _Draft(), claude_of(model)
+    raw, unknown = fit_host(raw, extra, KNOWN)
+    draft.dropped += unknown
 
     def first() -> bytes:
         # The walk has read betas off the body, and has met the fields that need some.
         for beta in _named(betas, draft.asked):
-            _judge_beta(beta, claude, draft)
+            _judge_beta(beta, claude, draft, extra)
         front = {"anthropic_version": encode(ANTHROPIC_VERSION), **(members or {})}
         if draft.betas:
             front["anthropic_beta"] = encode(draft.betas)
         return b",".join(encode(name) + b":" + value for name, value in front.items())
 
-    return rewrite(raw, _rules(raw, claude, draft), first), tuple(draft.dropped)
+    return rewrite(raw, _rules(raw, claude, draft, extra), first), tuple(draft.dropped)
 
 
-def count_invoke_body(raw: bytes, model: str, betas: str, max_tokens: int) -> tuple[bytes, tuple[str, ...]]:
+def count_invoke_body(
+    raw: bytes, model: str, betas: str, max_tokens: int, extra: Extra = NOTHING
+) -> tuple[bytes, tuple[str, ...]]:
     """CountTokens holds the body to the schema of InvokeModel, which demands ``max_tokens`` above a thinking budget."""
     document = mapping(decode(raw))
     least = count(mapping(document.get("thinking")).get("budget_tokens")) + max_tokens
     members = {} if "max_tokens" in document else {"max_tokens": encode(least)}
-    body, dropped = invoke_body(raw, model, betas, members)
+    body, dropped = invoke_body(raw, model, betas, members, extra)
     return encode({"input": {"invokeModel": {"body": base64.b64encode(body).decode()}}}), dropped
 
 
@@ -83,7 +90,10 @@ def _named(header: str, body: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(filter(None, names)))
 
 
-def _judge_beta(beta: str, claude: Claude, draft: _Draft) -> None:
+def _judge_beta(beta: str, claude: Claude, draft: _Draft, extra: Extra) -> None:
+    if beta in extra.betas:
+        draft.need(beta)
+        return
     taken = [name for name in RENAMED.get(beta, (beta,)) if name in BETAS and BETAS[name](claude)]
     for name in taken:
         draft.need(name)
@@ -92,7 +102,7 @@ def _judge_beta(beta: str, claude: Claude, draft: _Draft) -> None:
         draft.drop(f"anthropic-beta={beta if _BETA.fullmatch(beta) else '?'}")
 
 
-def _rules(raw: bytes, claude: Claude, draft: _Draft) -> Rules:
+def _rules(raw: bytes, claude: Claude, draft: _Draft, extra: Extra) -> Rules:
     """The rules of this model for the members that occur in ``raw`` at all."""
     rules: dict[str, Rules | Judge] = {
         "model": _taken_out,
@@ -103,6 +113,8 @@ def _rules(raw: bytes, claude: Claude, draft: _Draft) -> Rules:
     # A key that is spelled with escapes is rare, and only then does its absence have to be found by the walk.
     escaped = b"\\u00" in raw
     for one in FIELDS:
+        if one.path.replace(".*", "") in extra.fields:
+            continue
         if escaped or encode(one.path.rpartition(".")[2]) in raw:
             _plant(rules, one.path.split("."), partial(_judge_field, one, claude, draft))
     if escaped or b'"context_management"' in raw:

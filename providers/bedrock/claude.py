@@ -163,7 +163,6 @@ FIELDS: tuple[Field, ...] = (
     Field("output_config.format", takes=takes_schemas),
     Field("output_config.task_budget"),
     Field("output_format"),
-    Field("messages.*.output_config"),
     Field("thinking.block_binding", beta=BINDING),
     Field("fallback_credit_token", beta=CREDIT),
     Field("fallbacks"),
@@ -181,6 +180,9 @@ FIELDS: tuple[Field, ...] = (
     ),
 )
 """The members that Bedrock refuses from some model on or up to one, or always."""
+
+KNOWN = frozenset(one.path.replace(".*", "") for one in FIELDS)
+"""Fields that are judged here."""
 
 EDITS: Mapping[str, str] = {"clear_tool_uses_20250919": CLEARING, "compact_20260112": COMPACTION}
 """``context_management.edits`` by type, and the beta each needs; Bedrock has no other."""

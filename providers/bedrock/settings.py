@@ -57,6 +57,12 @@ class BedrockSettings(ProviderSettings):
     session_token: SecretStr | None = None
     """The third part of temporary credentials, with the other two."""
 
+    betas: tuple[Label, ...] = ()
+    """Betas of Claude's that Bedrock takes by now; the others that Nexus knows stay."""
+
+    fields: tuple[Label, ...] = ()
+    """Fields of Claude's requests that Bedrock takes by now, with dots, such as "messages.clear_at"."""
+
     @property
     def signing_region(self) -> str | None:
         """The region that requests are signed for."""

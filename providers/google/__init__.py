@@ -23,6 +23,7 @@ from nexus.models.claude import max_output_of
 from nexus.models.gemini import quirks_of
 from nexus.protocols.codec import Target
 from nexus.protocols.gemini import failures
+from nexus.protocols.messages.hosted import Extra
 from nexus.provider import Attempt, Provider, target_of
 from nexus.providers.google import claude, places
 from nexus.providers.google.settings import GoogleSettings
@@ -101,7 +102,7 @@ class GoogleProvider(Provider):
         return UpstreamRequest(url=f"{self.base_url}{self._parent}{model}:{verb}", headers=headers, body=attempt.body)
 
     def _prepare_claude(self, attempt: Attempt) -> UpstreamRequest:
-        fitted = claude.fit(attempt)
+        fitted = claude.fit(attempt, Extra(frozenset(self.settings.betas), frozenset(self.settings.fields)))
         counts = attempt.action == "count_tokens"
         model = places.claude_model("count-tokens" if counts else attempt.model)
         verb = "streamRawPredict" if attempt.stream and not counts else "rawPredict"

@@ -3,7 +3,7 @@
 Law: the body stays the client's own bytes. ``model`` moves into the path and ``anthropic_version`` comes in; a beta
 that Vertex AI refuses (it answers 400 to every value of ``anthropic-beta`` that it does not know) goes together with
 the fields that need it, and what is lost by that is named. Only knobs go: tools and content that Vertex AI lacks are
-left for it to refuse, in its own words. Betas that are not listed here pass.
+left for it to refuse, in its own words. Betas that are not listed here stay behind.
 
 Sources, November 2026: anthropic's ``lib/vertex``; code.claude.com, gateway compatibility guide; docs.cloud.google.com,
 Claude partner models; refusals reported in anthropics/claude-code 12429, 21625, 32820 and 34802, vercel/ai 10981 and
@@ -12,10 +12,12 @@ BerriAI/litellm, whose table of betas by host agrees.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from nexus.models.claude import quirks_of as quirks_at_anthropic
+from nexus.protocols.messages.hosted import Extra, fit_host
 from nexus.protocols.rewrite import ANY, removing, rewrite
 from nexus.provider import Attempt
 from nexus.wire import Json, decode, encode
@@ -76,12 +78,36 @@ REFUSED: tuple[Refused, ...] = (
     Refused("skills-"),
     Refused("web-fetch-"),
 )
+"""Betas that Vertex AI refuses, and what goes with them."""
+
+BETAS = frozenset(
+    {
+        "claude-code-20250219",
+        "compact-2026-01-12",
+        "computer-use-2024-10-22",
+        "computer-use-2025-01-24",
+        "computer-use-2025-11-24",
+        "context-1m-2025-08-07",
+        "context-management-2025-06-27",
+        "dev-full-thinking-2025-05-14",
+        "interleaved-thinking-2025-05-14",
+        "tool-search-tool-2025-10-19",
+        "web-search-2025-03-05",
+    }
+)
+"""All betas that Vertex AI is known to take; every other one stays behind, for it would be a 400."""
 
 _RENAMED = {"advanced-tool-use-2025-11-20": "tool-search-tool-2025-10-19"}
 _MID_CONVERSATION = "mid-conversation-system-"
 
 _COUNTING = ("claude-code-20250219", "interleaved-thinking-2025-05-14", "context-management-2025-06-27")
 """All that the token counter takes."""
+
+NOTHING = Extra()
+_READABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+KNOWN = frozenset({"speed", "diagnostics", "fallbacks", "fallback_credit_token"})
+"""Fields that are judged here, on top of those that every host knows."""
 
 LACKING: Mapping[str, str] = {
     "system_role": "system messages among the others are for Anthropic's own API",
@@ -109,22 +135,31 @@ class Fitted:
     dropped: tuple[str, ...]
 
 
-def fit(attempt: Attempt) -> Fitted:
-    document = decode(attempt.body)
+def fit(attempt: Attempt, extra: Extra = NOTHING) -> Fitted:
+    raw, unknown = fit_host(attempt.body, extra, KNOWN)
+    document = decode(raw)
     given = _split(attempt.headers.get(BETA, ""))
     counts = attempt.action == "count_tokens"
-    dropped: list[str] = []
+    dropped: list[str] = list(unknown)
     lost: list[Path] = [("tools", ANY, "defer_loading")] if counts else []
     for refused in REFUSED:
+        if any(beta.startswith(refused.beta) for beta in extra.betas):
+            continue
         has_beta = any(beta.startswith(refused.beta) for beta in given)
         if has_beta and refused.loses:
             dropped.append(f"{BETA}.{refused.beta.rstrip('-')}")
-        lost += refused.fields if has_beta or not refused.paired else ()
+        fields = refused.fields if has_beta or not refused.paired else ()
+        lost += [path for path in fields if _said(path) not in extra.fields]
     dropped += [_said(path) for path in lost if any(values(document, path))]
     # The counter has no model in its path.
     moved: list[Path] = [("anthropic_version",)] if counts else [("anthropic_version",), ("model",)]
-    betas = [_RENAMED.get(beta, beta) for beta in given if _taken(beta, document, counts=counts)]
-    body = rewrite(attempt.body, removing((*lost, *moved)), lambda: b'"anthropic_version":' + encode(VERSION))
+    betas = []
+    for beta in (_RENAMED.get(beta, beta) for beta in given):
+        if beta in extra.betas or _taken(beta, document, counts=counts):
+            betas.append(beta)
+        elif not any(beta.startswith((refused.beta, _MID_CONVERSATION)) for refused in REFUSED) and not counts:
+            dropped.append(f"{BETA}={beta if _READABLE.fullmatch(beta) else '?'}")
+    body = rewrite(raw, removing((*lost, *moved)), lambda: b'"anthropic_version":' + encode(VERSION))
     return Fitted(body, {BETA: ",".join(betas)} if betas else {}, tuple(dict.fromkeys(dropped)))
 
 
@@ -150,7 +185,7 @@ def _taken(beta: str, document: Json, *, counts: bool) -> bool:
     if beta.startswith(_MID_CONVERSATION):
         # Such messages are content. Claude Code recovers from a refusal that names the beta, not from one of the role.
         return ("system",) in values(document, ("messages", ANY, "role"))
-    return not any(beta.startswith(refused.beta) for refused in REFUSED)
+    return beta in BETAS
 
 
 def _split(header: str) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import AfterValidator, FilePath, model_validator
 
 from nexus.settings.provider import ProviderSettings
-from nexus.settings.types import fail_at
+from nexus.settings.types import Label, fail_at
 from nexus.wire import decode, mapping
 
 # Old projects carry their organisation's domain in front, such as "example.com:my-project".
@@ -62,6 +62,12 @@ class GoogleSettings(ProviderSettings):
     credentials: FilePath | None = None
     """Path of a credentials file (service account, authorized user, external account); else Google's defaults."""
 
+    betas: tuple[Label, ...] = ()
+    """Betas of Claude's that Vertex AI takes by now; the others that Nexus knows stay."""
+
+    fields: tuple[Label, ...] = ()
+    """Fields of Claude's requests that Vertex AI takes by now, with dots, such as "messages.clear_at"."""
+
     @model_validator(mode="after")
     def _one_api(self) -> Self:
         problems = self._gemini_problems() if self.project is None else self._vertex_problems()
@@ -72,7 +78,7 @@ class GoogleSettings(ProviderSettings):
     def _gemini_problems(self) -> list[Problem]:
         problems: list[Problem] = [
             ((name,), "belongs to Vertex AI; set project too")
-            for name in ("location", "credentials")
+            for name in ("location", "credentials", "betas", "fields")
             if name in self.model_fields_set
         ]
         if self.api_key is None and not self.forward_token:

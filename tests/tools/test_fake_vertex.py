@@ -203,8 +203,10 @@ def test_claude_violations(vertex: FakeUpstream, method: str, body: dict[str, An
 
 def test_claude_betas(vertex: FakeUpstream) -> None:
     body = TALK | {"mcp_servers": []}
-    assert post(vertex, CLAUDE + ":rawPredict", body, anthropic_beta="x").status_code == 200
-    assert post(vertex, CLAUDE + ":rawPredict", body | {"anthropic_beta": ["x"]}).status_code == 200
+    assert post(vertex, CLAUDE + ":rawPredict", body, anthropic_beta="context-1m-2025-08-07").status_code == 200
+    assert post(vertex, CLAUDE + ":rawPredict", body | {"anthropic_beta": ["compact-2026-01-12"]}).status_code == 200
+    assert post(vertex, CLAUDE + ":rawPredict", body, anthropic_beta="x").status_code == 400
+    assert post(vertex, CLAUDE + ":rawPredict", body | {"anthropic_beta": ["x"]}).status_code == 400
 
 
 def test_claude_errors_come_from_two_sides(vertex: FakeUpstream) -> None:

@@ -58,6 +58,21 @@ def body_problems(
     return (*_foreign_thinking(body), *pairs.messages_problems(body["messages"]))
 
 
+def hosted_problems(body: dict[str, Any]) -> Iterator[str]:
+    """What hosts of Claude refuse that only Anthropic's own API has."""
+    if (body.get("thinking") or {}).get("display") == "updates":
+        yield "thinking.display: Input should be 'summarized' or 'omitted'"
+    for turn, said in enumerate(body.get("messages") or ()):
+        for name in said:
+            if name not in ("role", "content"):
+                yield f"messages.{turn}.{name}: Extra inputs are not permitted"
+        if "content" not in said:
+            yield f"messages.{turn}.content: Field required"
+        for index, block in enumerate(said["content"] if isinstance(said.get("content"), list) else ()):
+            if block.get("type") in ("tool_addition", "tool_removal"):
+                yield f"messages.{turn}.content.{index}: Input tag '{block['type']}' does not match any expected tag"
+
+
 def message(body: dict[str, Any], model: Any, behaviour: Behaviour, serial: int) -> dict[str, Any]:
     parts = plan(behaviour, next((tool["name"] for tool in body.get("tools") or () if "name" in tool), None))
     called = any(isinstance(part, Call) for part in parts)

@@ -32,6 +32,7 @@ from nexus.protocols.checks import Drops, a_string, an_array, an_object, maybe_b
 from nexus.protocols.codec import read_url
 from nexus.protocols.messages.client_tools import neutral_name
 from nexus.protocols.messages.seals import NEXT, OWN, read_carrier, read_signature
+from nexus.protocols.messages.turn_controls import in_words
 from nexus.wire import Json, encode, mapping, text
 
 Block = Mapping[str, Json]
@@ -121,6 +122,9 @@ def _read_text(block: Block, path: str, drops: Drops) -> Text:
 
 def _read_words(wire: Json, path: str, drops: Drops) -> Text:
     block = an_object(wire, path)
+    if (words := in_words(block)) is not None:
+        drops.add(f"messages.content.{block['type']}")
+        return Text(words, cache=read_cache(block, path, drops), at=path)
     if block.get("type") != "text":
         raise UnsupportedFeature(f"{path}: only text can stand here, not {text(block.get('type'))}", param=path)
     return placed(_read_text(block, path, drops), path)

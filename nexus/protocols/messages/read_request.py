@@ -28,6 +28,7 @@ from nexus.protocols.messages.checks import maybe_count, maybe_number
 from nexus.protocols.messages.fields import READS
 from nexus.protocols.messages.read_parts import read_cache, read_content, read_texts
 from nexus.protocols.messages.read_tools import read_tools
+from nexus.protocols.messages.turn_controls import is_cleared, is_silent, last_effort
 from nexus.wire import Json
 
 Body = Mapping[str, Json]
@@ -79,10 +80,14 @@ def _read_options(body: Body, drops: Drops) -> Body:
 
 
 def _read_messages(body: Body, drops: Drops) -> tuple[Message, ...]:
+    told = an_array(body.get("messages"), "messages")
     messages = [
         _read_message(an_object(wire, f"messages.{at}"), f"messages.{at}", drops)
-        for at, wire in enumerate(an_array(body.get("messages"), "messages"))
+        for at, wire in enumerate(told)
+        if not is_cleared(told, at) and not is_silent(wire)
     ]
+    if told and not messages:
+        raise InvalidRequest("messages.0.content: field required", param="messages.0.content")
     hint = read_cache(body, "", drops)
     if hint is not None and messages and messages[-1].parts:
         messages[-1] = _marked(messages[-1], hint)
@@ -102,11 +107,11 @@ def _read_message(wire: Body, path: str, drops: Drops) -> Message:
     if role not in ("user", "assistant", "system"):
         raise wrong(f"{path}.role", '"user", "assistant" or "system"')
     drops.unknown(wire, ("role", "content"), "messages")
-    if "content" not in wire and role != "system":
+    if "content" not in wire and role == "assistant":
         raise InvalidRequest(f"{path}.content: field required", param=f"{path}.content")
     if role == "system":
         return Message("system", read_texts(wire.get("content"), f"{path}.content", drops), at=path)
-    parts = read_content(wire["content"], cast(Role, role), f"{path}.content", drops)
+    parts = read_content(wire.get("content"), cast(Role, role), f"{path}.content", drops)
     return Message(cast(Role, role), parts, at=path)
 
 
@@ -133,7 +138,9 @@ def _read_thinking(body: Body, options: Body, drops: Drops) -> Thinking | None:
     effort = maybe_string(options, "effort", "output_config")
     if effort is not None and effort not in _EFFORTS:
         raise wrong("output_config.effort", "one of " + ", ".join(_EFFORTS))
-    level = cast("Effort | None", effort)
+    # What a system message has said since holds for the next answer.
+    later = last_effort(body.get("messages"))
+    level = cast("Effort | None", later if later in _EFFORTS else effort)
     if body.get("thinking") is None:
         return None if level is None else Thinking(_always_thinks(body), effort=level)
     wire = an_object(body["thinking"], "thinking")

@@ -46,11 +46,11 @@ BODIES: dict[str, tuple[str, str, str, Dropped]] = {
         '{"temperature": 1.0, "max_tokens": 1e1, "system": "\\u00e4\\/" ,"top_k": 5}\n',
         (),
     ),
-    "unknown fields and blocks pass": (
+    "unknown fields stay behind, unknown blocks pass": (
         OPUS_4_8,
         '{"model":"x","new_field":{"a":[1]},"messages":[{"role":"user","content":[{"type":"new_block"}]}]}',
-        '{"new_field":{"a":[1]},"messages":[{"role":"user","content":[{"type":"new_block"}]}]}',
-        (),
+        '{"messages":[{"role":"user","content":[{"type":"new_block"}]}]}',
+        ("new_field",),
     ),
     "content that Bedrock lacks is for Bedrock to refuse": (
         OPUS_4_8,
@@ -58,11 +58,11 @@ BODIES: dict[str, tuple[str, str, str, Dropped]] = {
         '{"mcp_servers":[{}],"container":{},"tools":[{"type":"web_search_20250305","name":"web_search"}]}',
         (),
     ),
-    "a version of one's own": (OPUS_4_8, '{"anthropic_version":"2023-06-01","a":1}', '{"a":1}', ()),
+    "a version of one's own": (OPUS_4_8, '{"anthropic_version":"2023-06-01","top_k":1}', '{"top_k":1}', ()),
     "clearing of thinking": (
         OPUS_4_5,
-        '{"a":1,"context_management":{"edits":[{"type":"clear_thinking_20251015","keep":"all"}]}}',
-        '{"a":1}',
+        '{"top_k":1,"context_management":{"edits":[{"type":"clear_thinking_20251015","keep":"all"}]}}',
+        '{"top_k":1}',
         ("context_management.edits",),
     ),
     "clearing of tool uses": (
@@ -81,8 +81,8 @@ BODIES: dict[str, tuple[str, str, str, Dropped]] = {
     ),
     "compaction elsewhere": (
         OPUS_4_8,
-        '{"context_management":{"edits":[{"type":"compact_20260112"}]},"compaction":{}, "a":1}',
-        '{"a":1}',
+        '{"context_management":{"edits":[{"type":"compact_20260112"}]},"compaction":{}, "top_k":1}',
+        '{"top_k":1}',
         ("context_management.edits", "compaction"),
     ),
     "tool fields": (
@@ -115,8 +115,8 @@ BODIES: dict[str, tuple[str, str, str, Dropped]] = {
     ),
     "effort of a model that has none": (
         SONNET_4,
-        '{"a":1,"output_config":{"effort":"high"}}',
-        '{"a":1}',
+        '{"top_k":1,"output_config":{"effort":"high"}}',
+        '{"top_k":1}',
         ("output_config.effort",),
     ),
     "schema": (
@@ -207,8 +207,8 @@ BODIES: dict[str, tuple[str, str, str, Dropped]] = {
     ),
     "keys that are spelled with escapes": (
         OPUS_4_8,
-        '{"\\u0073peed":"fast","a":1,"tools":[{"stri\\u0063t":true,"name":"a"}]}',
-        '{"a":1,"tools":[{"name":"a"}]}',
+        '{"\\u0073peed":"fast","top_k":1,"tools":[{"stri\\u0063t":true,"name":"a"}]}',
+        '{"top_k":1,"tools":[{"name":"a"}]}',
         ("speed", "tools.strict"),
     ),
 }
@@ -266,13 +266,13 @@ BETAS: dict[str, tuple[str, str, list[str], Dropped]] = {
 
 @pytest.mark.parametrize(("model", "header", "sent", "dropped"), BETAS.values(), ids=BETAS.keys())
 def test_betas_move_into_the_body(model: str, header: str, sent: list[str], dropped: Dropped) -> None:
-    raw, lost = invoke_body(b'{"a":1}', model, header)
+    raw, lost = invoke_body(b'{"top_k":1}', model, header)
     assert json.loads(raw).get("anthropic_beta", []) == sent
     assert lost == dropped
 
 
 def test_betas_of_the_body_are_judged_like_those_of_the_header() -> None:
-    body = b'{"anthropic_beta":["context-1m-2025-08-07","x\\r\\ny: z",7,"made-up"],"a":1}'
+    body = b'{"anthropic_beta":["context-1m-2025-08-07","x\\r\\ny: z",7,"made-up"],"top_k":1}'
     raw, lost = invoke_body(body, SONNET_4, "interleaved-thinking-2025-05-14")
     assert json.loads(raw)["anthropic_beta"] == ["interleaved-thinking-2025-05-14", "context-1m-2025-08-07"]
     assert raw.count(b"anthropic_beta") == 1
@@ -285,7 +285,7 @@ JSON = st.recursive(
     max_leaves=12,
 )
 KEYS = st.sampled_from(
-    ["system", "messages", "tools", "thinking", "output_config", "context_management", "stream", "x"]
+    ["system", "messages", "tools", "thinking", "output_config", "context_management", "stream", "top_k"]
 )
 
 
@@ -295,7 +295,7 @@ def test_no_body_makes_it_stumble(body: Any, model: str, indent: int | None) -> 
     left = json.loads(raw)
     assert left.pop("anthropic_version") == "bedrock-2023-05-31"
     assert "model" not in left and "stream" not in left
-    assert left.get("x") == body.get("x")
+    assert left.get("top_k") == body.get("top_k")
     assert preparing_twice_is_equal(body, model)
 
 

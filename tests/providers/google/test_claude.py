@@ -35,11 +35,10 @@ def attempt(body: str, beta: str = "", action: Action = "generate") -> Attempt:
 BODIES: dict[str, tuple[str, str]] = {
     "model first": ('{"model":"m", "max_tokens": 1.0e1}', f'{{{VERSION},"max_tokens": 1.0e1}}'),
     "model last": ('{"max_tokens":1 ,"model":"m"}', f'{{{VERSION},"max_tokens":1}}'),
-    "model twice": ('{"model":"m","a":1,"model":"n"}', f'{{{VERSION},"a":1}}'),
-    "a model further in": ('{"model":"m","a":{"model":"n"}}', f'{{{VERSION},"a":{{"model":"n"}}}}'),
-    "a version of their own": ('{"anthropic_version":"x","model":"m","a":1}', f'{{{VERSION},"a":1}}'),
+    "model twice": ('{"model":"m","top_k":1,"model":"n"}', f'{{{VERSION},"top_k":1}}'),
+    "a model further in": ('{"model":"m","mcp_servers":{"model":"n"}}', f'{{{VERSION},"mcp_servers":{{"model":"n"}}}}'),
+    "a version of their own": ('{"anthropic_version":"x","model":"m","top_k":1}', f'{{{VERSION},"top_k":1}}'),
     "the stream flag stays": ('{"model":"m","stream":true}', f'{{{VERSION},"stream":true}}'),
-    "new fields stay": ('{"model":"m","brand_new":{"é":"\\u00e9"}}', f'{{{VERSION},"brand_new":{{"é":"\\u00e9"}}}}'),
 }
 
 
@@ -71,8 +70,20 @@ SYSTEM = '"messages":[{"role":"user","content":"a"},{"role":"system","content":"
 MID = "mid-conversation-system-2026-04-07"
 BETAS: dict[str, Case] = {
     "none": ("", MESSAGES, None, MESSAGES, ()),
-    "known ones stay, in order": (f"b-1, {NEW},b-1", EDITS, f"b-1,{NEW}", EDITS, ()),
-    "unknown ones stay": ("brand-new-2027-01-01", EDITS, "brand-new-2027-01-01", EDITS, ()),
+    "known ones stay, in order": (
+        f"context-1m-2025-08-07, {NEW},context-1m-2025-08-07",
+        EDITS,
+        f"context-1m-2025-08-07,{NEW}",
+        EDITS,
+        (),
+    ),
+    "unknown ones stay behind": (
+        "brand-new-2027-01-01,b\x00",
+        EDITS,
+        None,
+        EDITS,
+        ("anthropic-beta=brand-new-2027-01-01", "anthropic-beta=?"),
+    ),
     "effort needs no header": ("effort-2025-11-24", EFFORT, None, EFFORT, ()),
     "a long cache needs no header": ("extended-cache-ttl-2025-04-11", MESSAGES, None, MESSAGES, ()),
     "tool search has another name": (
@@ -130,8 +141,8 @@ BETAS: dict[str, Case] = {
 def test_betas_and_fields_go_in_pairs(
     beta: str, members: str, sent: str | None, left: str, named: tuple[str, ...]
 ) -> None:
-    fitted = fit(attempt(f'{{"model":"m","x":0{"," if members else ""}{members}}}', beta))
-    assert fitted.body.decode() == f'{{{VERSION},"x":0{"," if left else ""}{left}}}'
+    fitted = fit(attempt(f'{{"model":"m","top_k":0{"," if members else ""}{members}}}', beta))
+    assert fitted.body.decode() == f'{{{VERSION},"top_k":0{"," if left else ""}{left}}}'
     assert fitted.headers == ({"anthropic-beta": sent} if sent else {})
     assert fitted.dropped == named
 

@@ -125,7 +125,7 @@ def test_claude_is_passed_through(serve: Serve, google: FakeGoogle, vertex: str)
     }
     reply = nexus.messages({**ASK, "brand_new": 1, "speed": "fast"}, beta)
     assert (reply.status, reply.json) == (200, {**ANSWER, "model": "v/claude-sonnet-5-5"})
-    assert reply.headers["x-nexus-dropped"] == "speed"
+    assert reply.headers["x-nexus-dropped"] == "brand_new, speed"
     (request,) = asked(google)
     assert request.path == "/v1/projects/p-1/locations/global/publishers/anthropic/models/claude-sonnet-5-5:rawPredict"
     assert request.headers["authorization"] == f"Bearer {TOKEN}"
@@ -136,7 +136,6 @@ def test_claude_is_passed_through(serve: Serve, google: FakeGoogle, vertex: str)
         "anthropic_version": "vertex-2023-10-16",
         "max_tokens": 9,
         "messages": ASK["messages"],
-        "brand_new": 1,
     }
 
 

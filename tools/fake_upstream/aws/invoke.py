@@ -59,6 +59,8 @@ def invoke_problems(body: dict[str, Any], model: str, rules: Rules, *, counting:
     for name in betas:
         if name not in known:
             yield f"anthropic_beta: invalid beta flag {name}"
+    if rules.betas is None:
+        yield from messages.hosted_problems(shaped)
     yield from messages.body_problems(shaped | {"model": model}, beta=bool(betas), allow=rules.extra_fields)
     yield from _linked(shaped.get("messages"), "messages")
 

@@ -24,6 +24,22 @@ ANTHROPIC_VERSION = "vertex-2023-10-16"
 PLACE = r"/v1(?:beta1)?/projects/[^/]+/locations/[a-z0-9-]+/publishers"
 GOOGLE = re.compile(PLACE + r"/google/models/([^/:]+):(generateContent|streamGenerateContent|countTokens)")
 CLAUDE = re.compile(PLACE + r"/anthropic/models/([^/:]+):(rawPredict|streamRawPredict)")
+# Those that others were seen to be let through with; see providers/google/claude.py for the sources.
+BETAS = (
+    "claude-code-20250219",
+    "compact-2026-01-12",
+    "computer-use-2024-10-22",
+    "computer-use-2025-01-24",
+    "computer-use-2025-11-24",
+    "context-1m-2025-08-07",
+    "context-management-2025-06-27",
+    "dev-full-thinking-2025-05-14",
+    "interleaved-thinking-2025-05-14",
+    "tool-search-tool-2025-10-19",
+    "web-search-2025-03-05",
+    "mid-conversation-system-2026-04-07",
+)
+REFUSED_FIELDS = ("service_tier", "inference_geo", "speed", "fallbacks", "diagnostics")
 COUNTER = "count-tokens"
 # What Google's own front says about a request for Claude; everything else is Anthropic's.
 FRONT = (401, 403, 404, 429)
@@ -52,7 +68,7 @@ def check(request: SeenRequest, rules: Rules) -> Refusal | None:
         return refusal
     if problem := body_problem(request):
         return Refusal(400, (problem,))
-    if rules.strict and (found := _problems(request, google, claude, rules.extra_fields)):
+    if rules.strict and (found := _problems(request, google, claude, rules)):
         return Refusal(400, found)
     return None
 
@@ -89,18 +105,19 @@ def _claude(request: SeenRequest, behaviour: Behaviour, serial: int) -> Answer:
 
 
 def _problems(
-    request: SeenRequest, google: re.Match[str] | None, claude: re.Match[str] | None, allow: tuple[str, ...]
+    request: SeenRequest, google: re.Match[str] | None, claude: re.Match[str] | None, rules: Rules
 ) -> tuple[str, ...]:
+    allow = rules.extra_fields
     if google is not None:
         stray = [key for key in request.json if key not in (*shapes.COUNTED, *allow)]
         if google[2] == "countTokens" and stray:
             return tuple(f"{key}: Extra inputs are not permitted" for key in stray)
         return gemini.content_problems(request.json, google[1], allow, vertex=True)
     assert claude is not None
-    return tuple(_claude_problems(request, claude[1], claude[2], allow))
+    return tuple(_claude_problems(request, claude[1], claude[2], rules))
 
 
-def _claude_problems(request: SeenRequest, model: str, method: str, allow: tuple[str, ...]) -> list[str]:
+def _claude_problems(request: SeenRequest, model: str, method: str, rules: Rules) -> list[str]:
     body: dict[str, Any] = dict(request.json)
     counting = model == COUNTER
     found: list[str] = []
@@ -113,7 +130,16 @@ def _claude_problems(request: SeenRequest, model: str, method: str, allow: tuple
     betas = body.pop("anthropic_beta", [])
     if not isinstance(betas, list) or not all(isinstance(name, str) for name in betas):
         found.append("anthropic_beta: Input should be a list of strings")
+    else:
+        named = [name.strip() for name in (request.header("anthropic-beta") or "").split(",") if name.strip()]
+        known = BETAS if rules.betas is None else rules.betas
+        found += [
+            f"Unexpected value(s) `{n}` for the `anthropic-beta` header." for n in (*named, *betas) if n not in known
+        ]
+    found += [f"{n}: Extra inputs are not permitted" for n in rules.refused_fields or REFUSED_FIELDS if n in body]
+    if rules.betas is None:
+        found += messages.hosted_problems(body)
     beta = bool(betas) or request.header("anthropic-beta") is not None
     # The types want the model, which is in the path here.
     shaped = body if counting else body | {"model": model}
-    return found or list(messages.body_problems(shaped, beta=beta, counting=counting, allow=allow))
+    return found or list(messages.body_problems(shaped, beta=beta, counting=counting, allow=rules.extra_fields))

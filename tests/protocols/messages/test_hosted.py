@@ -1,0 +1,114 @@
+"""What a host of Claude that is not Anthropic gets of the newest Claude Code's requests, and what it costs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from nexus.protocols.messages.hosted import DISPLAY_BETA, PER_TURN_BETA, TOOL_CHANGES_BETA, Extra, fit_host
+from nexus.protocols.messages.request import read_request
+
+HI = {"role": "user", "content": "hi"}
+REMOVAL = {"type": "tool_removal", "tool": {"type": "tool_reference", "name": "Read"}}
+ADDITION = {"type": "tool_addition", "tool": {"type": "tool_reference", "name": "Read"}, "cache_control": {"type": "x"}}
+SCHEMA = {"type": "object", "properties": {"clear_at": {"type": "string", "brand_new": 1}}}
+BRIEF = {"role": "system", "content": "brief"}
+GONE = "The tool Read is not available from here on."
+HERE = "The tool Read is available from here on."
+
+FITTED: dict[str, tuple[Any, Any, tuple[str, ...]]] = {
+    "updates become summaries": (
+        {"thinking": {"type": "adaptive", "display": "updates"}},
+        {"thinking": {"type": "adaptive", "display": "summarized"}},
+        ("thinking.display",),
+    ),
+    "other displays stay": (
+        {"thinking": {"type": "adaptive", "display": "omitted"}},
+        {"thinking": {"type": "adaptive", "display": "omitted"}},
+        (),
+    ),
+    "an effort of a turn": (
+        {"output_config": {"effort": "high"}, "messages": [HI, {**BRIEF, "output_config": {"effort": "low"}}]},
+        {"output_config": {"effort": "low"}, "messages": [HI, BRIEF]},
+        ("messages.output_config",),
+    ),
+    "what lasted until the user spoke": (
+        {"messages": [HI, {**BRIEF, "clear_at": "next_user_message"}, HI]},
+        {"messages": [HI, HI]},
+        ("messages.clear_at",),
+    ),
+    "what still lasts": (
+        {"messages": [HI, {**BRIEF, "clear_at": "next_user_message"}]},
+        {"messages": [HI, BRIEF]},
+        ("messages.clear_at",),
+    ),
+    "tools that come and go": (
+        {"messages": [HI, {"role": "system", "content": [REMOVAL, ADDITION]}]},
+        {
+            "messages": [
+                HI,
+                {
+                    "role": "system",
+                    "content": [
+                        {"type": "text", "text": GONE},
+                        {"type": "text", "text": HERE, "cache_control": {"type": "x"}},
+                    ],
+                },
+            ]
+        },
+        ("messages.content.tool_removal", "messages.content.tool_addition"),
+    ),
+    "messages that say nothing": (
+        {"messages": [HI, {"role": "user"}, {"role": "system", "output_config": {"effort": "low"}}]},
+        {"messages": [HI]},
+        ("messages.output_config", "messages.content=none"),
+    ),
+    "new fields": (
+        {"a\nb": 1, "new": {"x": 1}, "tools": [{"name": "a", "new": 1}], "tool_choice": {"type": "auto", "x": 1}},
+        {"tools": [{"name": "a"}], "tool_choice": {"type": "auto"}},
+        ("?", "new", "tool_choice.x", "tools.new"),
+    ),
+    "schemas and content are none of its business": (
+        {"tools": [{"name": "a", "input_schema": SCHEMA}], "messages": [{"role": "user", "content": [{"new": 1}]}]},
+        {"tools": [{"name": "a", "input_schema": SCHEMA}], "messages": [{"role": "user", "content": [{"new": 1}]}]},
+        (),
+    ),
+}
+
+
+@pytest.mark.parametrize(("given", "left", "named"), FITTED.values(), ids=FITTED)
+def test_what_a_host_does_not_know_stays_behind_by_name(given: Any, left: Any, named: tuple[str, ...]) -> None:
+    body, dropped = fit_host(json.dumps({"model": "m", **given}).encode(), Extra())
+    assert json.loads(body) == {"model": "m", **left}
+    assert dropped == named
+
+
+def test_settings_add_betas_and_fields() -> None:
+    given = {
+        "model": "m",
+        "new": 1,
+        "thinking": {"type": "adaptive", "display": "updates"},
+        "messages": [HI, {"role": "system", "content": [REMOVAL], "output_config": {"effort": "low"}}],
+    }
+    extra = Extra(frozenset({DISPLAY_BETA, PER_TURN_BETA, TOOL_CHANGES_BETA}), frozenset({"new"}))
+    raw = json.dumps(given).encode()
+    assert fit_host(raw, extra) == (raw, ())
+
+
+def test_the_same_is_read_for_other_vendors() -> None:
+    messages = [
+        HI,
+        {"role": "system", "content": "gone", "clear_at": "next_user_message"},
+        {"role": "user"},
+        HI,
+        {"role": "system", "content": [REMOVAL], "output_config": {"effort": "low"}},
+    ]
+    thinking = {"type": "adaptive", "display": "updates"}
+    given = {"max_tokens": 9, "messages": messages, "thinking": thinking, "output_config": {"effort": "high"}}
+    read = read_request({"model": "m", **given})
+    assert [message.role for message in read.request.messages] == ["user", "user", "system"]
+    assert [getattr(part, "text", "") for part in read.request.messages[-1].parts] == [GONE]
+    assert read.request.thinking is not None and read.request.thinking.effort == "low"
+    assert {"messages.content.tool_removal", "messages.output_config"} <= set(read.dropped)
