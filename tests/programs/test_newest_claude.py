@@ -1,4 +1,4 @@
-"""The newest Claude Code with the newest names of Claude's, where the host is not Anthropic and refuses what it lacks."""
+"""The newest Claude Code with the newest names of Claude, on hosts that are not Anthropic and refuse what they lack."""
 
 from __future__ import annotations
 
