@@ -7,12 +7,23 @@ from __future__ import annotations
 
 import json
 import threading
+from typing import Any
 
 import pytest
 
 from tests.programs.conftest import DONE, OpenRoom, arguments
 from tests.programs.kit import KEY
-from tests.programs.lanes import ANTHROPIC, CONVERSE, GEMINI, OPENAI, RESPONSES, THINKERS, ProgramLane, found
+from tests.programs.lanes import (
+    ANTHROPIC,
+    CONVERSE,
+    EVERY,
+    GEMINI,
+    GPT_OSS,
+    RESPONSES,
+    THINKERS,
+    ProgramLane,
+    found,
+)
 from tests.programs.sessions import codex_session
 from tools.fake_upstream import Behaviour, Call
 
@@ -73,7 +84,7 @@ def test_a_script_in_a_custom_tool(lane: ProgramLane, open_room: OpenRoom) -> No
     assert "Script completed" in found(room.body(1), result)[0]
 
 
-@pytest.mark.parametrize("lane", [RESPONSES, ANTHROPIC, OPENAI], ids=lambda lane: lane.name)
+@pytest.mark.parametrize("lane", [RESPONSES, *EVERY, GPT_OSS], ids=lambda lane: lane.name)
 def test_a_patch_in_a_custom_tool(lane: ProgramLane, open_room: OpenRoom) -> None:
     room = open_room(lane, names("gpt-5.5", lane))
     passed = lane is RESPONSES
@@ -82,14 +93,18 @@ def test_a_patch_in_a_custom_tool(lane: ProgramLane, open_room: OpenRoom) -> Non
     assert (room.work / "patched.txt").read_text().strip() == "by a patch"
 
 
-@pytest.mark.parametrize("lane", [ANTHROPIC, OPENAI], ids=lambda lane: lane.name)
+def offered(body: Any) -> Any:
+    return body["tools"] if "tools" in body else body["toolConfig"]
+
+
+@pytest.mark.parametrize("lane", [*EVERY, GPT_OSS], ids=lambda lane: lane.name)
 def test_a_search_for_tools(lane: ProgramLane, open_room: OpenRoom) -> None:
     """Codex makes it itself; what it has found can be called from then on."""
     room = open_room(lane, names("gpt-5.5", lane))
     room.upstream.next(Behaviour(parts=(Call("tool_search", arguments(query="spawn an agent")),)))
     assert DONE in room.desk.codex(room.nexus, "Go on.", model="gpt-5.5")
-    assert "multi_agent_v1__spawn_agent" not in json.dumps(room.body(0)["tools"])
-    assert "multi_agent_v1__spawn_agent" in json.dumps(room.body(1)["tools"])
+    assert "multi_agent_v1__spawn_agent" not in json.dumps(offered(room.body(0)))
+    assert "multi_agent_v1__spawn_agent" in json.dumps(offered(room.body(1)))
     assert "multi_agent_v1__spawn_agent" in found(room.body(1), lane.result)[0]
 
 
