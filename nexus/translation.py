@@ -1,7 +1,7 @@
 """The second lane: one answer of another dialect, read into neutral events and written in the client's own words.
 
-Law: no I/O. Every event passes one place, so that the tap, the drops and the forced answer tool see whole answers and
-streams alike.
+Law: no I/O. Every event passes one place, so that the tap, the drops, the client's own names and the forced answer tool
+see whole answers and streams alike.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from nexus.call import Call
@@ -26,6 +26,7 @@ from nexus.protocols.clients import DIALECTS
 from nexus.protocols.codec import Cut, Written
 from nexus.protocols.codecs import Origin
 from nexus.protocols.error_words import error_words
+from nexus.protocols.renaming import NamesBack
 from nexus.protocols.sse import Frame
 from nexus.protocols.tidy import Tidy
 from nexus.usage import Usage
@@ -47,6 +48,7 @@ class Translation(AnswerRelay):
         self._created = _now()
         origin = Origin(request, self._id, model, lambda: f"call_{uuid.uuid4().hex[:24]}")
         self._origin = origin
+        self._names = NamesBack(written.renaming) if written.renaming else None
         self._answer_tool = AnswerTool(written.answer_tool) if written.answer_tool else None
         self._cutter = Cutter(written.cut, self._usage_when_cut) if written.cut != Cut() else None
         self._reported: Usage | None = None
@@ -76,7 +78,7 @@ class Translation(AnswerRelay):
             raise
         self._call.dropped += read.dropped
         self._reported = read.response.usage
-        events = [self._seen(event) for event in self._kept_within(unfold(read.response))]
+        events = list(self._seen(unfold(read.response)))
         self.complete = True
         if self._call.stream:
             # The server ignored ``stream``; its answer is no less whole for that.
@@ -102,7 +104,7 @@ class Translation(AnswerRelay):
         return b"" if self.complete else self._write(self._reader.finish())
 
     def _write(self, events: Iterable[Event]) -> bytes:
-        written = b"".join(self._written(self._seen(event)) for event in self._kept_within(events))
+        written = b"".join(map(self._written, self._seen(events)))
         self.tap.events += written.count(b"\ndata:")
         return self._kept(written)
 
@@ -153,8 +155,14 @@ class Translation(AnswerRelay):
             return replace(told, output=tokens_of(size), reasoning=0)
         return Usage(input=estimate(self._origin.request), output=tokens_of(size))
 
-    def _seen(self, event: Event) -> Event:
-        """What the tap and the log take from an event, and what the client gets in its place."""
+    def _seen(self, events: Iterable[Event]) -> Iterator[Event]:
+        """What the client gets in place of the vendor's events."""
+        for event in self._kept_within(events):
+            for named in (event,) if self._names is None else self._names.feed(event):
+                yield self._tapped(named)
+
+    def _tapped(self, event: Event) -> Event:
+        """What the tap and the log take from an event, and what comes in its place."""
         if self._answer_tool is not None:
             event = self._answer_tool.pass_on(event)
         match event:

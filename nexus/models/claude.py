@@ -21,6 +21,7 @@ no_prefill         refuses a last message of the assistant
 system_role        takes ``role = system`` among the messages
 structured_output  takes ``output_config.format``
 strict_tools       takes ``strict`` on tools
+short_tool_names   takes names of tools up to 64 characters only (set by a host)
 unsigned_thinking  takes back thinking without a signature (never Claude; compatible servers)
 =================  ==================================================================================
 """
@@ -28,6 +29,19 @@ unsigned_thinking  takes back thinking without a signature (never Claude; compat
 from __future__ import annotations
 
 from nexus.models.names import Version, claude_name
+from nexus.models.tool_rules import NameRule, StrictLimits
+
+TOOL_NAMES = NameRule("a-zA-Z0-9_-", 128)
+"""The API's own 400: ``tools.0.custom.name: String should match pattern``; before 2026 it was 64."""
+
+SHORT_TOOL_NAMES = NameRule("a-zA-Z0-9_-", 64)
+"""For hosts whose documentation still says 64 (quirk ``short_tool_names``): Bedrock."""
+
+PROPERTY_KEYS = NameRule("a-zA-Z0-9_.-", 64)
+"""The API's own 400: ``Property keys should match pattern`` (composio 3500, aws-solutions-library-samples 709)."""
+
+STRICT_LIMITS = StrictLimits(tools=20, optional=24, unions=16)
+"""platform.claude.com, structured outputs, complexity limits; over strict tools and the format together."""
 
 _SINCE: tuple[tuple[Version, frozenset[str]], ...] = (
     ((4, 5), frozenset({"structured_output", "strict_tools"})),

@@ -10,7 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from nexus.models import claude
 from nexus.models.names import claude_name
+from nexus.models.tool_rules import NameRule
+
+TOOL_NAMES = NameRule("a-zA-Z0-9_-", 64)
+"""ToolName of the bedrock-runtime service model."""
+
+PROPERTY_KEYS = NameRule("a-zA-Z0-9_.-", 64)
+"""What Claude demands, and what no other family is known to go beyond."""
+
+STRICT_LIMITS = claude.STRICT_LIMITS
 
 CACHE: Final = "cache"
 """Takes cachePoint in system and messages."""
@@ -40,6 +50,8 @@ SIGNED_REASONING: Final = "signed_reasoning"
 """Wants its own signed or redacted reasoning back."""
 STOP_ECHO: Final = "stop_echo"
 """Tells which stop sequence was hit, when asked for it."""
+STRICT_LIMITED: Final = "strict_limited"
+"""Holds the schemas of one request to Claude's limits."""
 STRUCTURED_OUTPUT: Final = "structured_output"
 """Takes outputConfig.textFormat, and ``strict`` in tools."""
 THINKING_ADAPTIVE: Final = "thinking_adaptive"
@@ -79,10 +91,10 @@ def quirks_of(model_id: str) -> frozenset[str]:
 
 
 def _anthropic(model: str) -> set[str]:
-    claude = claude_name(model)
-    if claude is None or claude.version is None or claude.version < (3, 0):
+    name = claude_name(model)
+    if name is None or name.version is None or name.version < (3, 0):
         return {NO_TOOLS}
-    version = claude.version
+    version = name.version
     quirks = {RESULT_STATUS, TOP_K, STOP_ECHO, PARALLEL_SWITCH, DOCUMENT_CONTEXT, SIGNED_REASONING}
     since: Mapping[str, bool] = {
         CACHE: version >= (3, 7) or "3-5-haiku" in model,
@@ -91,6 +103,7 @@ def _anthropic(model: str) -> set[str]:
         THINKING_BUDGET: (3, 7) <= version <= (4, 6),
         THINKING_ADAPTIVE: version >= (4, 6),
         STRUCTURED_OUTPUT: version >= (4, 5),
+        STRICT_LIMITED: version >= (4, 5),
         ONE_SAMPLER: version >= (4, 1),
         NO_SAMPLING: version >= (4, 7),
     }

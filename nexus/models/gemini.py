@@ -10,11 +10,22 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from nexus.models.tool_rules import NameRule
+
+TOOL_NAMES = NameRule("a-zA-Z0-9_.-", 64, first="a-zA-Z_")
+"""google.genai.types.FunctionDeclaration.name; 64 is the shortest limit that Google's own 400s name for any model."""
+
+PROPERTY_KEYS = NameRule("a-zA-Z0-9_.-", 64, first="a-zA-Z_")
+"""Of ``parametersJsonSchema``, about which nothing is written: dots and dashes are in wide use there."""
+
+OPENAPI_PROPERTY_KEYS = NameRule("a-zA-Z0-9_", 64, first="a-zA-Z_")
+"""Of ``parameters``: google.genai.types.FunctionDeclaration.parameters."""
+
 QUIRKS: Mapping[str, str] = {
     "vertex": "Vertex AI (set by the provider): gs:// and http links are fetched, countTokens has a flat body",
     "openapi_schema": "takes schemas only in the OpenAPI subset (parameters, responseSchema)",
     "format_excludes_tools": "refuses responseMimeType together with functionDeclarations; an answer tool is forced",
-    "function_ids": "functionCall.id and functionResponse.id are taken, and matched",
+    "function_ids": "functionCall.id and functionResponse.id are taken, and matched; on Vertex AI since mid-2026",
     "thought_signatures": "the first functionCall of a model turn must carry a thoughtSignature",
     "multimodal_function_response": "functionResponse.parts may hold images and documents",
     "http_links": "the vendor fetches public https links in fileData itself",
@@ -24,7 +35,7 @@ QUIRKS: Mapping[str, str] = {
     "thinking_level": "thinks, controlled by thinkingLevel LOW and HIGH",
     "thinking_level_minimal": "thinkingLevel MINIMAL exists",
     "thinking_level_medium": "thinkingLevel MEDIUM exists",
-    "thinking_level_xhigh": "thinkingLevel XHIGH exists",
+    "thinking_level_xhigh": "thinkingLevel XHIGH exists (Gemini 4 Hydrogen; not Argon, not Carbon)",
     "thinking_budget_flash": "thinks, controlled by thinkingBudget 0 (off) to 24576",
     "thinking_budget_lite": "thinks, controlled by thinkingBudget 0 (off) or 512 to 24576",
     "thinking_budget_pro": "thinks always, controlled by thinkingBudget 128 to 32768",
@@ -70,6 +81,6 @@ def _level_quirks(version: tuple[int, int], variant: str) -> frozenset[str]:
         levels.add("thinking_level_medium")
     if not pro and version < (3, 7):
         levels.add("thinking_level_minimal")
-    if version >= (4, 0):
+    if version >= (4, 0) and "hydrogen" in variant:
         levels.add("thinking_level_xhigh")
     return frozenset(levels)

@@ -21,6 +21,10 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from nexus.models.efforts import OFF
+from nexus.models.tool_rules import NameRule
+
+TOOL_NAMES: Final = NameRule("a-zA-Z0-9_-", 64)
+"""openai.types.shared_params.FunctionDefinition; compatible servers took it over."""
 
 LEAST_OUTPUT: Final = 16
 """The smallest ``max_output_tokens`` of the Responses API."""

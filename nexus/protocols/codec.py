@@ -11,12 +11,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from nexus.conversation import Inline, Link, Request, Response, Seal
-from nexus.errors import InvalidRequest
+from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models.gpt import GPT
+from nexus.protocols.renaming import Renaming
 from nexus.wire import Json
 
 DEFAULT_MAX_TOKENS = 4096
@@ -70,7 +71,8 @@ class Written:
     """A vendor's request body.
 
     ``answer_tool`` is the name of a tool that was forced in place of structured output: its call in the answer
-    is the content. ``headers`` are extra ones that the body needs (betas).
+    is the content. ``headers`` are extra ones that the body needs (betas). ``renaming`` tells the client's own names of
+    what had to be called otherwise.
     """
 
     body: dict[str, Json]
@@ -78,6 +80,7 @@ class Written:
     answer_tool: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
     cut: Cut = Cut()
+    renaming: Renaming = field(default_factory=Renaming)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,19 +148,32 @@ def is_tagged(value: Json) -> bool:
 MAY_BE_TAGGED = f'"{_TAG}'.encode()
 """Without these bytes no JSON holds a string that is."""
 
+_WEB = ("https://", "http://")
 _DATA_URL = re.compile(r"data:([^;,\s]+)((?:;[^;,\s]*)*),", re.IGNORECASE)
 
 
 def read_url(url: str, *, param: str) -> Inline | Link:
-    """A data URL's content or a link. Raises InvalidRequest for anything that is neither base64 data nor http(s)."""
+    """A data URL's content or a link, on the web or in a cloud's store, which its writer judges.
+
+    Raises InvalidRequest for anything else.
+    """
     if url[:5].lower() == "data:":
         match = _DATA_URL.match(url)
         if match is None or not match.group(2).lower().endswith(";base64"):
             raise InvalidRequest("a data URL must have a media type and be base64-encoded", param=param)
         return Inline(match.group(1).lower(), url[match.end() :])
-    if url[:8].lower() == "https://" or url[:7].lower() == "http://":
+    if url.lower().startswith((*_WEB, "gs://", "s3://")):
         return Link(url)
     raise InvalidRequest("expected an https URL or a data URL", param=param)
+
+
+def web_url(link: Link, path: str) -> str:
+    """For vendors that fetch from the web alone. Raises UnsupportedFeature for an address in a cloud's store."""
+    if not link.url.lower().startswith(_WEB):
+        raise UnsupportedFeature(
+            f"{path}: this vendor reads no {link.url.partition(':')[0]}:// address; send the content inline", param=path
+        )
+    return link.url
 
 
 def data_url(source: Inline) -> str:

@@ -227,13 +227,11 @@ def _nothing(origin: Origin) -> dict[str, Any]:
 
 
 def _gemini(origin: Origin) -> dict[str, Any]:
-    names = _module("gemini", "names").original_names(origin.request)
-    return {"new_id": origin.new_id, "names": names}
+    return {"new_id": origin.new_id}
 
 
 def _converse(origin: Origin) -> dict[str, Any]:
-    names = _module("converse", "draft").original_names(origin.request)
-    return {"response_id": origin.response_id, "model": origin.model, "names": names}
+    return {"response_id": origin.response_id, "model": origin.model}
 
 
 _NEEDS: dict[str, Callable[[Origin], dict[str, Any]]] = {"gemini": _gemini, "converse": _converse}

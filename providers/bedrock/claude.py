@@ -197,4 +197,5 @@ def quirks_of(model_id: str) -> frozenset[str]:
     quirks = models.quirks_of(claude.name)
     if not takes_schemas(claude):
         quirks -= {"structured_output", "strict_tools"}
+    quirks |= {"short_tool_names"}
     return quirks | {"always_thinking"} if ALWAYS_THINKS(claude) else quirks

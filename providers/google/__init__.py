@@ -37,9 +37,6 @@ if TYPE_CHECKING:
 
 _VERBS = {"generate": "generateContent", "count_tokens": "countTokens"}
 
-# Vertex AI's FunctionCall has no id, and an unknown field is a 400.
-_NOT_ON_VERTEX = frozenset({"function_ids"})
-
 
 class GoogleProvider(Provider):
     settings_type: ClassVar[type[ProviderSettings]] = GoogleSettings
@@ -83,7 +80,7 @@ class GoogleProvider(Provider):
         if dialect == "messages":
             quirks = claude.quirks_of(model)
         else:
-            quirks = (quirks_of(model) - _NOT_ON_VERTEX) | {"vertex"} if self._on_vertex else quirks_of(model)
+            quirks = quirks_of(model) | ({"vertex"} if self._on_vertex else set())
         return target_of(model, settings, quirks, max_output_of(model) if dialect == "messages" else None)
 
     def reserved(self) -> frozenset[str]:

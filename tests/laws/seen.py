@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nexus.models import claude, converse, gemini, gpt
 from nexus.protocols.chat.write_messages import ERROR_MARK
-from nexus.protocols.converse.draft import tool_name
-from nexus.protocols.gemini.names import wire_name
 
 
 @dataclass
@@ -68,7 +67,16 @@ def seen(vendor: str, body: Mapping[str, Any]) -> Seen:
 
 def renamed(vendor: str, name: str) -> str:
     """What a tool is called there."""
-    return {"gemini": wire_name, "converse": tool_name}.get(vendor, str)(name)
+    rule = _RULES[vendor]
+    return name if rule.fits(name) else rule.short(name)
+
+
+_RULES = {
+    "chat": gpt.TOOL_NAMES,
+    "messages": claude.TOOL_NAMES,
+    "gemini": gemini.TOOL_NAMES,
+    "converse": converse.TOOL_NAMES,
+}
 
 
 def strings(value: Any) -> Iterator[str]:

@@ -60,6 +60,6 @@ def test_every_quirk_is_explained_and_used() -> None:
     folder = Path(models.__file__).parents[1] / "protocols" / "messages"
     writers = "".join(path.read_text() for path in folder.glob("*.py"))
     used = set(re.findall(r'"([a-z_]+)" (?:not )?in quirks', writers)) | set(re.findall(r'"([a-z_]+)" in', writers))
-    known = set().union(*MODELS.values()) | {"unsigned_thinking"}
+    known = set().union(*MODELS.values()) | {"unsigned_thinking", "short_tool_names"}
     assert explained == known
     assert known <= used

@@ -65,7 +65,11 @@ HEADERS = frozenset({"openai-beta"})
 WRITES: Mapping[str, Disposition] = {
     "messages": converted("messages", "tool results become tool messages, images in them a following user message"),
     "system": converted("messages", "one leading system message, a list of text parts when there are several blocks"),
-    "tools": converted("tools", "as functions"),
+    "tools": converted(
+        "tools",
+        "as functions; objects get properties, arrays items; unions at the root are merged, told in the description "
+        "and named; strict is off, named, where a property is not required; names outside OpenAI's are mapped back",
+    ),
     "tool_choice": converted("tool_choice", "left out when there are no tools"),
     "parallel_tools": converted("parallel_tool_calls", "left out when there are no tools"),
     "thinking": converted(
@@ -75,7 +79,8 @@ WRITES: Mapping[str, Disposition] = {
         "differs; `visible` has no counterpart. Dropped with the quirk no_reasoning_effort",
     ),
     "output_format": converted(
-        "response_format", "with the quirk no_json_schema a schema becomes a tool that the model must call"
+        "response_format",
+        "schemas as those of tools; with the quirk no_json_schema a schema becomes a tool that the model must call",
     ),
     "max_tokens": converted("max_tokens", "spelled max_completion_tokens with the quirk of that name"),
     "temperature": carried("temperature", "0 to 2, else refused; dropped with the quirk no_sampling"),

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from nexus.conversation import Audio, CacheHint, Document, Image, Inline, Link, Part, Refusal, Text, placed
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.chat.guards import need_object, need_string, read_string
-from nexus.protocols.codec import data_url, read_url
+from nexus.protocols.codec import data_url, read_url, web_url
 from nexus.protocols.files import UNNAMED, file_part, is_textual, read_text_file
 from nexus.wire import Json, text
 
@@ -139,7 +139,7 @@ def write_part(part: Part, path: str) -> list[dict[str, Json]]:
         case Text(text=words):
             return [{"type": "text", "text": words}]
         case Image(source=source, detail=detail):
-            url = source.url if isinstance(source, Link) else data_url(source)
+            url = web_url(source, path) if isinstance(source, Link) else data_url(source)
             return [{"type": "image_url", "image_url": {"url": url} | ({"detail": detail} if detail else {})}]
         case Audio(source=source):
             return [_write_audio(source, path)]

@@ -20,6 +20,7 @@ from nexus.protocols.chat.fields import WRITES
 from nexus.protocols.chat.tools import write_choice, write_tools
 from nexus.protocols.chat.write_messages import MessagesWriter
 from nexus.protocols.codec import Cut, Target, Written
+from nexus.protocols.openai_schemas import fit
 from nexus.wire import Json
 
 _TIERS: Mapping[str, str] = {
@@ -37,11 +38,10 @@ _ANSWER = "json_answer"
 
 
 def write_request(request: Request, target: Target) -> Written:
-    dropped: dict[str, None] = {
-        name: None
-        for name, row in WRITES.items()
-        if row.kind == "dropped" and getattr(request, name) not in (None, False)
-    }
+    request, renaming, lost = fit(request)
+    unsaid = (name for name, row in WRITES.items() if row.kind == "dropped")
+    dropped = dict.fromkeys(name for name in unsaid if getattr(request, name) not in (None, False))
+    dropped |= dict.fromkeys(lost)
     body: dict[str, Json] = {"model": target.model}
     body["messages"] = MessagesWriter(target.quirks, dropped).write(request)
     _write_tools(request, target.quirks, body, dropped)
@@ -56,7 +56,7 @@ def write_request(request: Request, target: Target) -> Written:
         body["stream"] = True
         if "no_stream_usage" not in target.quirks:
             body["stream_options"] = {"include_usage": True}
-    return Written(body, tuple(dropped), answer_tool, cut=cut)
+    return Written(body, tuple(dropped), answer_tool, cut=cut, renaming=renaming)
 
 
 def _write_tools(request: Request, quirks: frozenset[str], body: dict[str, Json], dropped: dict[str, None]) -> None:

@@ -1,4 +1,4 @@
-"""What one request needs to remember while it is written: names given, ids given, and what was left out.
+"""What one request needs to remember while it is written: names of documents, ids given, and what was left out.
 
 Law: the same original always gets the same form, and two originals never share one. Source of the patterns: the
 bedrock-runtime service model.
@@ -6,36 +6,18 @@ bedrock-runtime service model.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 
-from nexus.conversation import CacheHint, Request, ToolCall
+from nexus.conversation import CacheHint
 from nexus.models import converse as models
 from nexus.protocols.codec import ToolIds
 from nexus.wire import Json
 
-_TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-_NOT_IN_TOOL_NAME = re.compile(r"[^a-zA-Z0-9_-]+")
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _WIDE_ID = re.compile(r"[a-zA-Z0-9_.:-]{1,64}")
 _NOT_IN_DOCUMENT_NAME = re.compile(r"[^a-zA-Z0-9\s\-()\[\]]+")
 _SPACES = re.compile(r"\s+")
-
-
-def tool_name(original: str) -> str:
-    """The name as Bedrock takes it: itself if it fits, else its readable start and a hash of the whole."""
-    if _TOOL_NAME.fullmatch(original):
-        return original
-    readable = _NOT_IN_TOOL_NAME.sub("_", original)[:47]
-    return f"{readable}_{hashlib.sha256(original.encode()).hexdigest()[:16]}"
-
-
-def original_names(request: Request) -> dict[str, str]:
-    """Bedrock's name -> the client's, for every tool whose name had to change; to map the answer's calls back."""
-    names = [tool.name for tool in request.tools]
-    names += [part.name for message in request.messages for part in message.parts if isinstance(part, ToolCall)]
-    return {tool_name(name): name for name in names if tool_name(name) != name}
 
 
 class Draft:

@@ -17,7 +17,10 @@ WRITES: Mapping[str, Disposition] = {
     ),
     "system": Disposition("carried", "as marked user text for models without a system field"),
     "tools": Disposition(
-        "converted", "names that do not fit are renamed; strict dropped where the model has no structured output"
+        "converted",
+        "names and property keys that do not fit are replaced and mapped back; unions at the root are merged, told in "
+        "the description and named; strict dropped where the model has no structured output, and beyond Claude's "
+        "limits",
     ),
     "tool_choice": Disposition(
         "converted",
@@ -33,7 +36,9 @@ WRITES: Mapping[str, Disposition] = {
         "the reasoning that the model demands",
     ),
     "output_format": Disposition(
-        "converted", "outputConfig.textFormat, else a forced tool; refused where the model has neither"
+        "converted",
+        "outputConfig.textFormat with the schema closed, what binds no more named; else a forced tool; refused where "
+        "the model has neither, and where a strict schema cannot be closed",
     ),
     "max_tokens": Disposition("carried", "dropped for Nova 2 at high effort, which takes no limit"),
     "temperature": Disposition(

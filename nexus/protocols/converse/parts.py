@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from nexus.conversation import Audio, Document, Image, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models import converse as models
-from nexus.protocols.converse.draft import Draft, tool_name
+from nexus.protocols.converse.draft import Draft
 from nexus.protocols.converse.media import write_audio, write_document, write_image
 from nexus.wire import Json, decode
 
@@ -85,7 +85,7 @@ def _tool_use(call: ToolCall, path: str, draft: Draft) -> Json:
         raise InvalidRequest("the arguments of the tool call are not valid JSON", param=path) from None
     if not isinstance(arguments, Mapping):
         raise InvalidRequest("the arguments of the tool call are not a JSON object", param=path)
-    return {"toolUse": {"toolUseId": draft.call_id(call.id), "name": tool_name(call.name), "input": arguments}}
+    return {"toolUse": {"toolUseId": draft.call_id(call.id), "name": call.name, "input": arguments}}
 
 
 def _tool_result(result: ToolResult, path: str, draft: Draft) -> list[Json]:

@@ -18,6 +18,7 @@ from nexus.protocols.converse.draft import Draft, only
 from nexus.protocols.converse.thinking import ThinkingPlan, plan_thinking
 from nexus.protocols.converse.tools import plan_tools, write_text_format, write_tool_config
 from nexus.protocols.converse.turns import write_messages, write_system
+from nexus.protocols.renaming import rename
 from nexus.wire import Json
 
 _METADATA = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,\-.]{0,256}")
@@ -37,13 +38,14 @@ _LEAST_TOP_P_THINKING = 0.95
 
 def write_request(request: Request, target: Target) -> Written:
     """Raises InvalidRequest, UnsupportedFeature."""
+    request, renaming = rename(request, models.TOOL_NAMES, models.PROPERTY_KEYS)
     draft = Draft(target.quirks)
     tools = plan_tools(request, draft)
     thinking = plan_thinking(request, tools, target, draft)
     tool_config, tool_fields = write_tool_config(tools, request, draft)
     sampling, sampling_fields = _sampling(request, thinking, draft)
     additional = thinking.extra | tool_fields | sampling_fields
-    output = only({"textFormat": write_text_format(request, draft), "effort": thinking.effort})
+    output = only({"textFormat": write_text_format(tools, request, draft), "effort": thinking.effort})
     body = {
         "system": write_system(request, draft) or None,
         "messages": write_messages(request, draft),
@@ -58,7 +60,8 @@ def write_request(request: Request, target: Target) -> Written:
     for name in _unknown(request):
         draft.drop(name)
     cut = Cut(request.stop) if draft.has(models.NO_STOP) else Cut()
-    return Written(only(body), draft.dropped, tools.answer_tool, cut=cut)
+    renaming = renaming.with_keys(tools.answer_tool, tools.answer_keys)
+    return Written(only(body), draft.dropped, tools.answer_tool, cut=cut, renaming=renaming)
 
 
 def _unknown(request: Request) -> list[str]:

@@ -17,30 +17,28 @@ from nexus.protocols.converse.usage import read_usage
 from nexus.wire import Json, encode, mapping, sequence, text
 
 
-def read_response(
-    body: Mapping[str, Json], *, response_id: str = "", model: str = "", names: Mapping[str, str] | None = None
-) -> ReadResponse:
-    """``names`` is what ``draft.original_names`` gave for the request. Raises Rejected for what is no answer."""
+def read_response(body: Mapping[str, Json], *, response_id: str = "", model: str = "") -> ReadResponse:
+    """Raises Rejected for what is no answer."""
     if not any(name in body for name in ("output", "stopReason", "usage")):
         raise read_no_answer(body)
     parts: list[Part] = []
     dropped: dict[str, None] = {}
     message = mapping(mapping(body.get("output")).get("message"))
     for block in sequence(message.get("content")):
-        part = _part(mapping(block), names or {}, dropped)
+        part = _part(mapping(block), dropped)
         if part is not None:
             parts.append(part)
     usage = read_usage(mapping(body.get("usage")))
     return ReadResponse(Response(response_id, model, tuple(parts), read_stop(body), usage), tuple(dropped))
 
 
-def _part(block: Mapping[str, Json], names: Mapping[str, str], dropped: dict[str, None]) -> Part | None:
+def _part(block: Mapping[str, Json], dropped: dict[str, None]) -> Part | None:
     for kind, value in block.items():
         match kind:
             case "text":
                 return Text(text(value))
             case "toolUse" if mapping(value).get("type") is None:
-                return _tool_call(mapping(value), names)
+                return _tool_call(mapping(value))
             case "reasoningContent":
                 return _reasoning(mapping(value))
             case "citationsContent":
@@ -55,9 +53,8 @@ def _part(block: Mapping[str, Json], names: Mapping[str, str], dropped: dict[str
     return None
 
 
-def _tool_call(wire: Mapping[str, Json], names: Mapping[str, str]) -> ToolCall:
-    name = text(wire.get("name"))
-    return ToolCall(text(wire.get("toolUseId")), names.get(name, name), _arguments(wire.get("input")))
+def _tool_call(wire: Mapping[str, Json]) -> ToolCall:
+    return ToolCall(text(wire.get("toolUseId")), text(wire.get("name")), _arguments(wire.get("input")))
 
 
 def _arguments(value: Json) -> str:

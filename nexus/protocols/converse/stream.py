@@ -41,12 +41,11 @@ class _Open:
 
 
 class StreamReader:
-    """Fed with what ``eventstream.named`` gives; ``names`` is what ``draft.original_names`` gave for the request."""
+    """Fed with what ``eventstream.named`` gives."""
 
-    def __init__(self, *, response_id: str = "", model: str = "", names: Mapping[str, str] | None = None) -> None:
+    def __init__(self, *, response_id: str = "", model: str = "") -> None:
         self.complete = False
         self._start = ResponseStart(response_id, model)
-        self._names = names or {}
         self._started = False
         self._ended = False
         self._stop: Stop | None = None
@@ -92,8 +91,7 @@ class StreamReader:
         for kind, value in mapping(wire.get("start")).items():
             inner = mapping(value)
             if kind == "toolUse" and inner.get("type") is None:
-                name = text(inner.get("name"))
-                call = ToolCall(text(inner.get("toolUseId")), self._names.get(name, name), "")
+                call = ToolCall(text(inner.get("toolUseId")), text(inner.get("name")), "")
                 events += self._open_part(_block(wire), "toolUse", call)
             else:
                 self._open[_block(wire)] = _Open(-1, "foreign")

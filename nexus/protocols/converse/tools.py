@@ -9,13 +9,20 @@ and a request without tools gets the tools that the history names. Source: the b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from nexus.conversation import OutputFormat, Request, Tool, ToolCall
 from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.json_schema.closed import Closed, NotClosed
+from nexus.json_schema.keys import Forms
+from nexus.json_schema.modern import modern
+from nexus.json_schema.roots import describe, object_root
+from nexus.json_schema.strict import FORMAT, close_format, strict_tools
 from nexus.models import converse as models
-from nexus.protocols.converse.draft import Draft, only, tool_name
+from nexus.models.tool_rules import StrictLimits
+from nexus.protocols.converse.draft import Draft, only
 from nexus.protocols.converse.turns import has_tool_parts
+from nexus.protocols.renaming import rename_keys
 from nexus.wire import Json, encode
 
 ANSWER_TOOL = "json_answer"
@@ -23,12 +30,16 @@ ANSWER_TOOL = "json_answer"
 
 @dataclass(frozen=True, slots=True)
 class ToolPlan:
-    """``mode`` is auto, any or tool; ``extra`` goes into additionalModelRequestFields."""
+    """``mode`` is auto, any or tool. ``answer_keys`` are the names in place of those of the answer tool's properties,
+    ``format`` is the schema of an answer without such a tool.
+    """
 
     tools: tuple[Tool, ...] = ()
     mode: str = "auto"
     name: str | None = None
     answer_tool: str | None = None
+    answer_keys: Forms = field(default_factory=dict)
+    format: Closed | None = None
 
     @property
     def forced(self) -> bool:
@@ -39,7 +50,8 @@ def plan_tools(request: Request, draft: Draft) -> ToolPlan:
     """Which tools are sent and what is demanded of them. Raises InvalidRequest, UnsupportedFeature."""
     plan = _chosen(request, draft)
     wanted = request.output_format
-    if wanted is not None and not _native(wanted, draft):
+    plan = replace(plan, format=_held_format(wanted, draft))
+    if wanted is not None and plan.format is None:
         plan = _with_answer_tool(plan, wanted, draft)
     if plan.tools and draft.has(models.NO_TOOLS):
         raise UnsupportedFeature("this model has no tools; use another model", param="tools")
@@ -82,9 +94,20 @@ def _remembered(request: Request) -> tuple[Tool, ...]:
     return tuple(Tool(name) for name in names or ["unknown"])
 
 
-def _native(wanted: OutputFormat, draft: Draft) -> bool:
-    """textFormat takes a schema; "any JSON object" has none."""
-    return wanted.schema is not None and draft.has(models.STRUCTURED_OUTPUT)
+def _held_format(wanted: OutputFormat | None, draft: Draft) -> Closed | None:
+    """The schema of textFormat; "any JSON object" has none. Raises UnsupportedFeature where the model must be held."""
+    if wanted is None or wanted.schema is None or not draft.has(models.STRUCTURED_OUTPUT):
+        return None
+    try:
+        return close_format(wanted, _limits(draft))
+    except NotClosed as reason:
+        if wanted.strict:
+            raise UnsupportedFeature(f"this model cannot be held to the schema: {reason}", param=FORMAT) from reason
+    return None
+
+
+def _limits(draft: Draft) -> StrictLimits | None:
+    return models.STRICT_LIMITS if draft.has(models.STRICT_LIMITED) else None
 
 
 def _with_answer_tool(plan: ToolPlan, wanted: OutputFormat, draft: Draft) -> ToolPlan:
@@ -100,9 +123,10 @@ def _with_answer_tool(plan: ToolPlan, wanted: OutputFormat, draft: Draft) -> Too
     while name in {tool.name for tool in plan.tools}:
         name += "_"
     about = wanted.description or "Give the final answer by calling this tool with it."
-    tool = Tool(name, about, {"type": "object"} if wanted.schema is None else wanted.schema, wanted.strict)
+    schema, forms = rename_keys({"type": "object"} if wanted.schema is None else wanted.schema, models.PROPERTY_KEYS)
+    tool = Tool(name, about, schema, wanted.strict)
     mode, only_name = ("any", None) if plan.tools else ("tool", name)
-    return ToolPlan((*plan.tools, tool), mode, only_name, answer_tool=name)
+    return ToolPlan((*plan.tools, tool), mode, only_name, answer_tool=name, answer_keys=forms)
 
 
 def write_tool_config(plan: ToolPlan, request: Request, draft: Draft) -> tuple[Json, dict[str, Json]]:
@@ -110,13 +134,13 @@ def write_tool_config(plan: ToolPlan, request: Request, draft: Draft) -> tuple[J
     if not plan.tools:
         return None, {}
     tools: list[Json] = []
+    held = _held_tools(plan, draft)
     for number, tool in enumerate(plan.tools):
-        tools.append({"toolSpec": _spec(tool, f"tools.{number}", draft)})
+        tools.append({"toolSpec": _spec(tool, f"tools.{number}", held.get(number), draft)})
         tools += draft.cache_point(tool.cache, among_tools=True)
     config: dict[str, Json] = {"tools": tools}
-    name = tool_name(plan.name) if plan.name is not None else None
     if request.parallel_tools is False and draft.has(models.PARALLEL_SWITCH):
-        return config, {"tool_choice": only({"type": plan.mode, "name": name, "disable_parallel_tool_use": True})}
+        return config, {"tool_choice": only({"type": plan.mode, "name": plan.name, "disable_parallel_tool_use": True})}
     if request.parallel_tools is False:
         draft.drop("parallel_tools")
     match plan.mode:
@@ -125,39 +149,43 @@ def write_tool_config(plan: ToolPlan, request: Request, draft: Draft) -> tuple[J
         case "any":
             config["toolChoice"] = {"any": {}}
         case "tool":
-            config["toolChoice"] = {"tool": {"name": name}}
+            config["toolChoice"] = {"tool": {"name": plan.name}}
         case _:
             raise InvalidRequest(f"unknown tool_choice {plan.mode!r}", param="tool_choice")
     return config, {}
 
 
-def _spec(tool: Tool, path: str, draft: Draft) -> Json:
+def _held_tools(plan: ToolPlan, draft: Draft) -> Mapping[int, dict[str, Json]]:
+    """The schemas of the tools that stay strict, by their place."""
+    if not draft.has(models.STRUCTURED_OUTPUT):
+        if any(tool.strict for tool in plan.tools):
+            draft.drop("strict")
+        return {}
+    held = strict_tools(plan.tools, _limits(draft), plan.format)
+    for name in held.lost:
+        draft.drop(name)
+    return held.schemas
+
+
+def _spec(tool: Tool, path: str, held: Mapping[str, Json] | None, draft: Draft) -> Json:
     if not tool.name:
         raise InvalidRequest("a tool needs a name", param=f"{path}.name")
-    if tool.strict and not draft.has(models.STRUCTURED_OUTPUT):
-        draft.drop("strict")
-    strict = True if tool.strict and draft.has(models.STRUCTURED_OUTPUT) else None
-    described = tool.description if tool.description and tool.description.strip() else None
-    schema = _schema(tool.parameters, path)
-    return only(
-        {"name": tool_name(tool.name), "description": described, "inputSchema": {"json": schema}, "strict": strict}
-    )
+    root = object_root(modern(tool.parameters), f"{path}.parameters")
+    for keyword in root.lost:
+        draft.drop(f"{path}.parameters.{keyword}")
+    described = describe(tool.description if (tool.description or "").strip() else None, root.told)
+    schema = {"json": root.schema if held is None else held}
+    strict = None if held is None else True
+    return only({"name": tool.name, "description": described, "inputSchema": schema, "strict": strict})
 
 
-def _schema(parameters: Json, path: str) -> Json:
-    """The client's schema untouched, save that Bedrock demands it to say the ``type`` it always has."""
-    if parameters is None:
-        return {"type": "object", "properties": {}}
-    if not isinstance(parameters, Mapping):
-        raise InvalidRequest("a tool's parameters are a JSON Schema object", param=f"{path}.parameters")
-    return parameters if "type" in parameters else {"type": "object", **parameters}
-
-
-def write_text_format(request: Request, draft: Draft) -> Json:
+def write_text_format(plan: ToolPlan, request: Request, draft: Draft) -> Json:
     """outputConfig.textFormat, where the model has it. The service holds every answer to the schema strictly."""
     wanted = request.output_format
-    if wanted is None or not _native(wanted, draft):
+    if wanted is None or plan.format is None:
         return None
-    schema = encode(wanted.schema).decode()
+    for path in plan.format.lost:
+        draft.drop(path)
+    schema = encode(plan.format.schema).decode()
     definition = only({"schema": schema, "name": wanted.name, "description": wanted.description})
     return {"type": "json_schema", "structure": {"jsonSchema": definition}}

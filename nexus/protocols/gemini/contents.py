@@ -3,7 +3,9 @@
 Law, in the order of the vendor's demands: neighbours of one role are one content; the function responses of a turn come
 first, in the order of their calls, then media out of tool results, then everything else. A system message in the middle
 of the conversation keeps its place as user text between <system> tags; one before any turn joins the system
-instruction. Only thought signatures of this dialect go out, on the very part they came with.
+instruction. Only thought signatures of this dialect go out, on the very part they came with. An image of a type that
+Google does not take is refused in the last turn of the user, where its sender can do something about it; in earlier
+ones and in tool results, which come again with every later request, it becomes words.
 Source: ai.google.dev/gemini-api/docs/function-calling and /thought-signatures.
 """
 
@@ -11,8 +13,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
+from typing import TypeVar
 
 from nexus.conversation import (
     Audio,
@@ -29,8 +32,7 @@ from nexus.conversation import (
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.codec import ToolIds
-from nexus.protocols.gemini.media import media_parts
-from nexus.protocols.gemini.names import wire_name
+from nexus.protocols.gemini.media import foreign_type, in_words, media_parts
 from nexus.protocols.gemini.results import call_args, result_media, write_response
 from nexus.wire import Json
 
@@ -39,6 +41,9 @@ PLACEHOLDER = "skip_thought_signature_validator"
 """Google's documented signature for calls that no Gemini model made."""
 
 _IDS = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+
+
+_Shown = TypeVar("_Shown", bound=Part)
 
 
 @dataclass(slots=True)
@@ -75,7 +80,8 @@ class ContentsWriter:
     def add_system(self, parts: Iterable[Part]) -> None:
         self.system += [{"text": part.text} for part in parts if isinstance(part, Text) and part.text]
 
-    def add(self, message: Message, path: str) -> None:
+    def add(self, message: Message, path: str, *, last: bool = True) -> None:
+        """``last`` is for messages of the user's last turn."""
         if message.name is not None:
             self._dropped.append("messages.name")
         if message.role == "system":
@@ -84,7 +90,8 @@ class ContentsWriter:
         role = "model" if message.role == "assistant" else "user"
         turn = self._turn(role, path)
         for index, part in enumerate(message.parts):
-            self._add_part(turn, part, f"{path}.content.{index}")
+            where = f"{path}.content.{index}"
+            self._add_part(turn, part if last else self._shown(part, where), where)
         if not turn.whole():
             self._turns.pop()
 
@@ -138,11 +145,18 @@ class ContentsWriter:
             case ToolResult():
                 self._add_result(turn, part, path)
 
+    def _shown(self, part: _Shown, path: str) -> _Shown | Text:
+        """The part, or words in its place where it is an image that the model cannot be shown."""
+        if not isinstance(part, Image) or (media_type := foreign_type(part)) is None:
+            return part
+        self._dropped.append(f"{path}.{media_type}")
+        return in_words(part)
+
     def _add_call(self, turn: _Turn, call: ToolCall, path: str) -> None:
         if turn.role != "model":
             raise InvalidRequest("a tool call must be part of an assistant message", param=path)
         self._calls[call.id] = _Call(call.name, next(self._order))
-        wire: dict[str, Json] = {"name": wire_name(call.name), "args": call_args(call.arguments, path)}
+        wire: dict[str, Json] = {"name": call.name, "args": call_args(call.arguments, path)}
         if "function_ids" in self._quirks:
             wire = {"id": self._ids[call.id]} | wire
         turn.parts.append({"functionCall": wire} | _signature(call.seal))
@@ -153,7 +167,9 @@ class ContentsWriter:
         call = self._calls.get(result.call_id)
         if call is None:
             raise InvalidRequest(f"no earlier tool call has the id {result.call_id!r}", param=path)
-        wire: dict[str, Json] = {"name": wire_name(call.name), "response": write_response(result)}
+        shown = (self._shown(part, f"{path}.content.{index}") for index, part in enumerate(result.parts))
+        result = replace(result, parts=tuple(shown))
+        wire: dict[str, Json] = {"name": call.name, "response": write_response(result)}
         if "function_ids" in self._quirks:
             wire = {"id": self._ids[result.call_id]} | wire
         inside, beside = result_media(result, self._quirks, path)

@@ -19,17 +19,19 @@ WRITES: Mapping[str, Disposition] = {
     "messages": _to(
         "converted",
         "contents, roles merged so that they alternate; mid-conversation system text becomes user text in <system> "
-        "tags; names, image detail and reasoning without a Gemini signature are dropped with notice; links that the "
-        "server does not fetch, and a final model turn on models that refuse it, are refused",
+        "tags; names, image detail and reasoning without a Gemini signature are dropped with notice; an image type "
+        "that Google does not take is refused in the user's last turn, else words in its place and named; links that "
+        "the server does not fetch, and a final model turn on models that refuse it, are refused",
     ),
     "system": _to(
         "carried", "systemInstruction, one part a block; alone, without any message, it is sent as a user turn"
     ),
     "tools": _to(
         "converted",
-        "functionDeclarations with parametersJsonSchema untouched, or the OpenAPI subset, whose missing keywords are "
-        "named one by one and whose recursion is refused; names outside Gemini's alphabet are replaced and mapped "
-        "back; strict is dropped with notice; a search alone is googleSearch, beside functions it is refused or left "
+        "functionDeclarations with parametersJsonSchema, where nothing stands beside $ref, or the OpenAPI subset, "
+        "whose missing keywords are named one by one and whose recursion is refused; unions at the root are merged, "
+        "told in the description and named; names and property keys outside Gemini's letters are replaced and mapped back; "
+        "strict is dropped with notice; a search alone is googleSearch, beside functions it is refused or left "
         "out",
     ),
     "tool_choice": _to("converted", "functionCallingConfig AUTO, NONE, ANY, allowedFunctionNames"),
@@ -41,7 +43,8 @@ WRITES: Mapping[str, Disposition] = {
     ),
     "output_format": _to(
         "converted",
-        "responseMimeType and responseJsonSchema (responseSchema on old servers); beside tools on models that refuse "
+        "responseMimeType and responseJsonSchema, whose other keywords become words of descriptions and are named "
+        "(responseSchema on old servers); beside tools on models that refuse "
         "both: a forced answer tool, or dropped with notice when a call is demanded anyway; name and strict say "
         "nothing that Gemini would not do",
     ),

@@ -2,7 +2,7 @@
 
 Law: Nexus fetches no URL; a link goes out only where Google documents that it fetches it, else the request is refused.
 Google wants a media type with every link: it is read off the path's extension, never guessed for an image.
-Source: ai.google.dev/gemini-api/docs/file-input-methods, Vertex AI reference of FileData.
+Source: ai.google.dev/gemini-api/docs/file-input-methods and /image-understanding, Vertex AI reference of FileData.
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ _TYPES: Mapping[str, str] = {
     "heif": "image/heif",
     "avif": "image/avif",
     "bmp": "image/bmp",
+    "svg": "image/svg+xml",
+    "tif": "image/tiff",
+    "tiff": "image/tiff",
+    "ico": "image/x-icon",
     "pdf": "application/pdf",
     "txt": "text/plain",
     "md": "text/plain",
@@ -38,7 +42,36 @@ _TYPES: Mapping[str, str] = {
 _YOUTUBE = ("youtube.com", "www.youtube.com", "m.youtube.com", "youtu.be")
 _FILES_API = "generativelanguage.googleapis.com"
 
+_IMAGES: Mapping[str, str] = {
+    "image/png": "image/png",
+    "image/jpeg": "image/jpeg",
+    "image/jpg": "image/jpeg",
+    "image/webp": "image/webp",
+    "image/heic": "image/heic",
+    "image/heif": "image/heif",
+}
+"""The image types that Google takes, by those that clients say."""
+
 Media = Image | Document | Audio
+
+
+def foreign_type(image: Image) -> str | None:
+    """The type of an image that Google does not take; None for those that it takes, and where nothing tells."""
+    match image.source:
+        case Inline(media_type=media_type):
+            return None if media_type.lower() in _IMAGES else media_type.lower()
+        case Link(url=url):
+            media_type = _type_of(url.partition("?")[0].partition("#")[0]) or ""
+            return media_type if media_type.startswith("image/") and media_type not in _IMAGES else None
+
+
+def in_words(image: Image) -> Text:
+    """What stands in place of an image that Google does not take."""
+    return Text(f"[Here was an image of type {foreign_type(image)}, which this model cannot see.]")
+
+
+def refuse_type(media_type: str, param: str) -> UnsupportedFeature:
+    return UnsupportedFeature(f"Gemini takes PNG, JPEG, WebP, HEIC and HEIF images, not {media_type}", param=param)
 
 
 def media_parts(part: Media, quirks: frozenset[str], param: str) -> list[Json]:
@@ -50,6 +83,8 @@ def media_parts(part: Media, quirks: frozenset[str], param: str) -> list[Json]:
             head: list[Json] = [{"text": "\n".join(about)}] if about else []
             return [*head, _source(source, "application/pdf", quirks, param)]
         case Image(source=source):
+            if (media_type := foreign_type(part)) is not None:
+                raise refuse_type(media_type, param)
             return [_source(source, None, quirks, param)]
         case Audio(source=source):
             return [_source(source, None, quirks, param)]
@@ -69,7 +104,7 @@ def inline_of(part: Media) -> Inline | None:
 def _source(source: Inline | Link | Text, default: str | None, quirks: frozenset[str], param: str) -> Json:
     match source:
         case Inline(media_type=media_type, data=data):
-            return {"inlineData": {"mimeType": media_type, "data": data}}
+            return {"inlineData": {"mimeType": _IMAGES.get(media_type, media_type), "data": data}}
         case Text(text=words):
             return {"inlineData": {"mimeType": "text/plain", "data": base64.b64encode(words.encode()).decode()}}
         case Link(url=url):
@@ -87,8 +122,7 @@ def _file_data(url: str, default: str | None, quirks: frozenset[str], param: str
     if host in _YOUTUBE:
         return {"mimeType": "video/mp4", "fileUri": url}
     _check_fetched(address.scheme.lower(), quirks, param)
-    name, dot, extension = address.path.rpartition("/")[2].rpartition(".")
-    media_type = _TYPES.get(extension.lower(), default) if dot and name else default
+    media_type = _type_of(address.path) or default
     if media_type is None:
         raise UnsupportedFeature(
             "Gemini wants the media type of a linked image, and this URL's path has no known file extension; "
@@ -96,6 +130,12 @@ def _file_data(url: str, default: str | None, quirks: frozenset[str], param: str
             param=param,
         )
     return {"mimeType": media_type, "fileUri": url}
+
+
+def _type_of(path: str) -> str | None:
+    """The media type that a path's extension tells."""
+    name, dot, extension = path.rpartition("/")[2].rpartition(".")
+    return _TYPES.get(extension.lower()) if dot and name else None
 
 
 def _check_fetched(scheme: str, quirks: frozenset[str], param: str) -> None:

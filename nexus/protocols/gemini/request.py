@@ -10,11 +10,13 @@ from collections.abc import Iterator, Mapping
 
 from nexus.conversation import CacheHint, Request, ToolResult
 from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.models.gemini import TOOL_NAMES
 from nexus.protocols.codec import Target, Written
 from nexus.protocols.gemini.contents import ContentsWriter
 from nexus.protocols.gemini.fields import WRITES
 from nexus.protocols.gemini.thinking import write_thinking
-from nexus.protocols.gemini.tools import write_tooling
+from nexus.protocols.gemini.tools import property_keys, write_tooling
+from nexus.protocols.renaming import rename
 from nexus.wire import Json
 
 MAX_STOPS = 5
@@ -42,6 +44,7 @@ _NUMBERS: Mapping[str, tuple[str, str]] = {
 def write_request(request: Request, target: Target) -> Written:
     """Raises UnsupportedFeature and InvalidRequest by the name of the neutral field."""
     dropped: list[str] = []
+    request, renaming = rename(request, TOOL_NAMES, property_keys(target.quirks))
     system, contents = _write_conversation(request, target.quirks, dropped)
     tooling = write_tooling(request, target.quirks, dropped)
     body: dict[str, Json] = {"contents": contents}
@@ -54,14 +57,16 @@ def write_request(request: Request, target: Target) -> Written:
     if request.service_tier is not None:
         _write_tier(request.service_tier, body, dropped)
     dropped += _unsaid(request)
-    return Written(body, tuple(dict.fromkeys(dropped)), tooling.answer_tool)
+    renaming = renaming.with_keys(tooling.answer_tool, tooling.answer_keys)
+    return Written(body, tuple(dict.fromkeys(dropped)), tooling.answer_tool, renaming=renaming)
 
 
 def _write_conversation(request: Request, quirks: frozenset[str], dropped: list[str]) -> tuple[list[Json], list[Json]]:
     writer = ContentsWriter(quirks, dropped)
     writer.add_system(request.system)
+    last = _last_turn(request)
     for index, message in enumerate(request.messages):
-        writer.add(message, f"messages.{index}")
+        writer.add(message, f"messages.{index}", last=index >= last)
     contents = writer.contents()
     if contents:
         return writer.system, contents
@@ -69,6 +74,14 @@ def _write_conversation(request: Request, quirks: frozenset[str], dropped: list[
         raise InvalidRequest("the request holds no content to answer", param="messages")
     # The vendor demands a turn; with instructions alone, they are what there is to answer.
     return [], [{"role": "user", "parts": writer.system}]
+
+
+def _last_turn(request: Request) -> int:
+    """Where the user's last turn begins; behind it there may be words of the assistant that are to be continued."""
+    made = [message.role == "assistant" for message in request.messages]
+    while made and made[-1]:
+        made.pop()
+    return max((at + 1 for at, is_made in enumerate(made) if is_made), default=0)
 
 
 def _write_generation(request: Request, quirks: frozenset[str], dropped: list[str]) -> dict[str, Json]:

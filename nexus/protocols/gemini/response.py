@@ -21,13 +21,11 @@ _ANSWERED = ("candidates", "promptFeedback", "usageMetadata")
 """One of them is in every answer, be it an empty one."""
 
 
-def read_response(
-    body: Mapping[str, Json], *, new_id: Numbered, names: Mapping[str, str] | None = None
-) -> ReadResponse:
+def read_response(body: Mapping[str, Json], *, new_id: Numbered) -> ReadResponse:
     """Raises Rejected when the body is an error after all, or no answer."""
     if not any(name in body for name in _ANSWERED):
         raise read_status(find_error(body) or {"message": error_words(body)}, None)
-    reader = StreamReader(new_id=new_id, names=names)
+    reader = StreamReader(new_id=new_id)
     events = reader.read(body)
     events += reader.finish() or [ResponseEnd(Stop("unknown"))]
     dropped = tuple(event.dropped for event in events if isinstance(event, Notice))

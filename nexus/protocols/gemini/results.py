@@ -2,7 +2,9 @@
 
 Law: an object stays an object as long as the vendor keeps every value: its Struct holds numbers as doubles and gives
 ``output`` and ``error`` a meaning, so results with larger integers go as text, and results with such keys go inside
-``output``. Source: google.genai.types.FunctionResponse, google.protobuf.Struct.
+``output``. Every ``$ref`` in a response is looked up among the ``displayName``s of its parts (googleapis/python-genai
+2792, vercel/ai 14369), so a result that holds one goes as text. Source: google.genai.types.FunctionResponse,
+google.protobuf.Struct.
 """
 
 from __future__ import annotations
@@ -75,7 +77,17 @@ def _object(words: str) -> dict[str, Json] | None:
         value = decode(words)
     except ValueError:
         return None
-    return value if isinstance(value, dict) and _exact(value) else None
+    return value if isinstance(value, dict) and _exact(value) and not _refers(value) else None
+
+
+def _refers(value: Json) -> bool:
+    match value:
+        case Mapping():
+            return "$ref" in value or any(_refers(item) for item in value.values())
+        case list():
+            return any(_refers(item) for item in value)
+        case _:
+            return False
 
 
 def _exact(value: Json) -> bool:

@@ -28,12 +28,11 @@ _ABOUT = frozenset({"thought", "thoughtSignature", "partMetadata"})
 
 
 class StreamReader:
-    """``new_id`` names calls that came without an id; ``names`` maps changed tool names back (``original_names``)."""
+    """``new_id`` names calls that came without an id."""
 
-    def __init__(self, *, new_id: Numbered, names: Mapping[str, str] | None = None) -> None:
+    def __init__(self, *, new_id: Numbered) -> None:
         self.complete = False
         self._new_id = new_id
-        self._names = names or {}
         self._started = False
         self._next = 0
         self._open: type[Text] | type[Reasoning] | None = None
@@ -134,12 +133,11 @@ class StreamReader:
             raise ValueError("function call arguments came in pieces, which nobody asked for")
         yield from self._close()
         self._called = True
-        name = text(call.get("name"))
         yield PartStart(
             self._next,
             ToolCall(
                 id=text(call.get("id")) or self._new_id(),
-                name=self._names.get(name, name),
+                name=text(call.get("name")),
                 arguments=encode(mapping(call.get("args"))).decode(),
                 seal=seal,
             ),

@@ -1,19 +1,25 @@
 """Tools, tool choice and structured output, which share one constraint: some models take only one of them.
 
-Law: a JSON Schema is passed untouched unless the server takes the OpenAPI subset alone. Where structured output and
-tools exclude each other, the format becomes one more tool, and a call is demanded; its arguments are the content.
+Law: a JSON Schema says what it said, in the words that the server knows (json_schema.py, schema.py). Where structured
+output and tools exclude each other, the format becomes one more tool, and a call is demanded; its arguments are the
+content.
 Source: ai.google.dev/gemini-api/docs/function-calling and /structured-output.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 from nexus.conversation import OutputFormat, Request, Tool, ToolChoice, WebSearch
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.protocols.gemini.names import wire_name
+from nexus.json_schema.keys import Forms
+from nexus.json_schema.roots import describe, object_root
+from nexus.models.gemini import OPENAPI_PROPERTY_KEYS, PROPERTY_KEYS
+from nexus.models.tool_rules import NameRule
+from nexus.protocols.gemini.json_schema import write_json_schema
 from nexus.protocols.gemini.schema import write_schema
+from nexus.protocols.renaming import rename_keys
 from nexus.protocols.web_search import without_search
 from nexus.wire import Json, mapping
 
@@ -24,11 +30,15 @@ _MODES: Mapping[str, str] = {"auto": "AUTO", "none": "NONE", "required": "ANY", 
 
 @dataclass(frozen=True, slots=True)
 class Tooling:
-    """The body's ``tools`` and ``toolConfig``, what goes into generationConfig, and the forced answer tool's name."""
+    """The body's ``tools`` and ``toolConfig``, what goes into generationConfig, and the forced answer tool's name.
+
+    ``answer_keys`` are the names in place of those of the answer tool's properties.
+    """
 
     body: dict[str, Json]
     generation: dict[str, Json]
     answer_tool: str | None = None
+    answer_keys: Forms = field(default_factory=dict)
 
 
 def write_tooling(request: Request, quirks: frozenset[str], dropped: list[str]) -> Tooling:
@@ -42,11 +52,12 @@ def write_tooling(request: Request, quirks: frozenset[str], dropped: list[str]) 
     _note_hints(request, dropped)
     tools, output = request.tools, request.output_format
     answer: Tool | None = None
+    keys: Forms = {}
     if tools and output is not None and "format_excludes_tools" in quirks:
         if choice.mode == "none":
             tools = ()
         elif choice.mode == "auto":
-            answer = _answer_tool(output, tools)
+            answer, keys = _answer_tool(output, tools, quirks)
             choice, output = ToolChoice("required"), None
         else:
             # A call is demanded of the client's own tools: the answer holds no content that could have a format.
@@ -60,7 +71,7 @@ def write_tooling(request: Request, quirks: frozenset[str], dropped: list[str]) 
         if request.tool_choice is not None or answer is not None:
             body["toolConfig"] = {"functionCallingConfig": _config(choice)}
     generation = {} if output is None else _format(output, quirks, dropped)
-    return Tooling(body, generation, None if answer is None else answer.name)
+    return Tooling(body, generation, None if answer is None else answer.name, keys)
 
 
 def _searching(request: Request, quirks: frozenset[str], dropped: list[str]) -> Tooling:
@@ -110,21 +121,22 @@ def _note_hints(request: Request, dropped: list[str]) -> None:
 def _config(choice: ToolChoice) -> dict[str, Json]:
     config: dict[str, Json] = {"mode": _MODES[choice.mode]}
     if choice.name is not None:
-        config["allowedFunctionNames"] = [wire_name(choice.name)]
+        config["allowedFunctionNames"] = [choice.name]
     return config
 
 
 def _declaration(tool: Tool, path: str, quirks: frozenset[str], dropped: list[str]) -> dict[str, Json]:
-    declaration: dict[str, Json] = {"name": wire_name(tool.name)}
-    if tool.description:
-        declaration["description"] = tool.description
-    if tool.parameters is not None and not isinstance(tool.parameters, Mapping):
-        raise InvalidRequest("parameters must be a JSON Schema object", param=f"{path}.parameters")
+    declaration: dict[str, Json] = {"name": tool.name}
+    path = f"{path}.parameters"
+    root = object_root(tool.parameters, path)
+    if (description := describe(tool.description, root.told)) is not None:
+        declaration["description"] = description
     if not tool.parameters:
         return declaration
+    dropped += [f"{path}.{keyword}" for keyword in root.lost]
     if "openapi_schema" not in quirks:
-        return declaration | {"parametersJsonSchema": tool.parameters}
-    schema = write_schema(tool.parameters, f"{path}.parameters", dropped)
+        return declaration | {"parametersJsonSchema": write_json_schema(root.schema, path, dropped)}
+    schema = write_schema(root.schema, path, dropped)
     # The subset knows no object without properties; a declaration without parameters says the same.
     empty = schema.get("type") == "OBJECT" and not schema.get("properties")
     return declaration if empty else declaration | {"parameters": schema}
@@ -137,7 +149,10 @@ def _format(output: OutputFormat, quirks: frozenset[str], dropped: list[str]) ->
     schema = _described(output)
     if "openapi_schema" in quirks:
         return generation | {"responseSchema": write_schema(schema, "output_format.schema", dropped)}
-    return generation | {"responseJsonSchema": schema}
+    if not isinstance(schema, Mapping):
+        return generation
+    written = write_json_schema(schema, "output_format.schema", dropped, answer=True)
+    return generation | {"responseJsonSchema": written}
 
 
 def _described(output: OutputFormat) -> Json:
@@ -148,7 +163,11 @@ def _described(output: OutputFormat) -> Json:
     return schema
 
 
-def _answer_tool(output: OutputFormat, tools: tuple[Tool, ...]) -> Tool:
+def property_keys(quirks: frozenset[str]) -> NameRule:
+    return OPENAPI_PROPERTY_KEYS if "openapi_schema" in quirks else PROPERTY_KEYS
+
+
+def _answer_tool(output: OutputFormat, tools: tuple[Tool, ...], quirks: frozenset[str]) -> tuple[Tool, Forms]:
     schema = output.schema
     if schema is not None and mapping(schema).get("type", "object") != "object":
         raise UnsupportedFeature(
@@ -159,4 +178,5 @@ def _answer_tool(output: OutputFormat, tools: tuple[Tool, ...]) -> Tool:
     while name in {tool.name for tool in tools}:
         name += "_"
     told = output.description or "Give the final answer to the user. Call this once nothing else is left to do."
-    return replace(Tool(name), description=told, parameters=_ANY_OBJECT if schema is None else schema)
+    parameters, keys = rename_keys(_ANY_OBJECT if schema is None else schema, property_keys(quirks))
+    return Tool(name, told, parameters), keys

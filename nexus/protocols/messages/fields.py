@@ -84,7 +84,10 @@ WRITES: Mapping[str, Disposition] = {
     "system": carried(""),
     "tools": converted(
         "",
-        "strict only where the model has it; a history with calls but no tools gets stubs; a search is Anthropic's own",
+        "strict only where the model has it, as long as 20 strict tools, 24 optional properties and 16 unions are not "
+        "passed, then off from the last tool on, named; a strict schema is closed as a format's is; unions at the root "
+        "are merged, told in the description and named; names and property keys outside Claude's letters are replaced "
+        "and mapped back; a history with calls but no tools gets stubs; a search is Anthropic's own",
     ),
     "tool_choice": converted("", "required is any; refused where the model cannot be forced"),
     "parallel_tools": converted("", "disable_parallel_tool_use of tool_choice"),
@@ -95,7 +98,11 @@ WRITES: Mapping[str, Disposition] = {
         "else high); an effort that the model lacks becomes the nearest, named; left out where a forced tool, "
         "a prefill or unsigned history forbids a budget, or off is refused",
     ),
-    "output_format": converted("", "output_config.format, or a forced tool; any-object mode is always the tool"),
+    "output_format": converted(
+        "",
+        "output_config.format with the schema closed as Anthropic's SDK does it (bounds become words of descriptions, "
+        "named); a schema that cannot be, and any-object mode, is a forced tool, or refused with strict",
+    ),
     "max_tokens": converted("", "always sent: the request's own, else the model's setting and room for thinking"),
     "temperature": converted("", "0 to 1; above 1 is refused; dropped where the model or its thinking forbids it"),
     "top_p": converted("", "dropped where the model, its thinking or temperature forbids it"),

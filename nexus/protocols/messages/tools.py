@@ -1,7 +1,8 @@
 """Tools, the choice among them, and structured output for a Messages vendor.
 
 Law: a choice always names tools that are sent; what the model cannot be forced to is refused, never weakened.
-Structured output is ``output_config.format`` where the model has it, else one more tool whose call is the answer.
+Structured output is ``output_config.format`` where the model has it and the schema can be said in its subset, else one
+more tool whose call is the answer.
 Source: anthropic.types.ToolParam, ToolChoiceParam and OutputConfigParam.
 """
 
@@ -11,9 +12,15 @@ from dataclasses import dataclass, field
 
 from nexus.conversation import OutputFormat, Request, Tool, ToolCall, WebSearch
 from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.json_schema.closed import Closed, NotClosed
+from nexus.json_schema.keys import Forms
+from nexus.json_schema.modern import modern
+from nexus.json_schema.roots import describe, object_root
+from nexus.json_schema.strict import FORMAT, close_format, strict_tools
+from nexus.models.claude import PROPERTY_KEYS, STRICT_LIMITS
 from nexus.protocols.checks import Drops
 from nexus.protocols.messages.write_parts import Block, write_cache
-from nexus.wire import Json
+from nexus.protocols.renaming import rename_keys
 
 ANSWER_TOOL = "answer"
 _FORCING = ("any", "tool")
@@ -21,12 +28,14 @@ _FORCING = ("any", "tool")
 
 @dataclass(slots=True)
 class Tooling:
-    """What the body gets. ``answer_tool`` is the tool whose call is the answer."""
+    """What the body gets. ``answer_tool`` is the tool whose call is the answer, ``answer_keys`` the names in place of
+    its properties'."""
 
     tools: list[Block] = field(default_factory=list)
     choice: Block | None = None
     format: Block | None = None
     answer_tool: str | None = None
+    answer_keys: Forms = field(default_factory=dict)
 
     @property
     def forced(self) -> bool:
@@ -34,9 +43,10 @@ class Tooling:
 
 
 def write_tooling(request: Request, quirks: frozenset[str], drops: Drops) -> Tooling:
-    tooling = Tooling([_write_tool(tool, at, quirks, drops) for at, tool in enumerate(request.tools)])
+    format = _held_format(request.output_format, quirks)
+    tooling = Tooling(_write_tools(request.tools, format, quirks, drops))
     tooling.choice = _write_choice(request)
-    _write_format(request, tooling, quirks, drops)
+    _write_format(request, tooling, format, drops)
     if not tooling.tools:
         tooling.tools = _stubs(request)
         tooling.choice = {"type": "none"} if tooling.tools else None
@@ -54,29 +64,34 @@ def write_tooling(request: Request, quirks: frozenset[str], drops: Drops) -> Too
 WEB_SEARCH: Block = {"type": "web_search_20250305", "name": "web_search"}
 
 
-def _write_tool(tool: Tool, at: int, quirks: frozenset[str], drops: Drops) -> Block:
+def _write_tools(tools: tuple[Tool, ...], format: Closed | None, quirks: frozenset[str], drops: Drops) -> list[Block]:
+    if "strict_tools" not in quirks:
+        if any(tool.strict for tool in tools):
+            drops.add("tools.strict")
+        return [_write_tool(tool, at, {}, drops) for at, tool in enumerate(tools)]
+    held = strict_tools(tools, STRICT_LIMITS, format)
+    for name in held.lost:
+        drops.add(name)
+    written: list[Block] = []
+    for at, tool in enumerate(tools):
+        strict = {"strict": at in held.schemas} if tool.strict is not None else {}
+        schema = {"input_schema": held.schemas[at]} if at in held.schemas else {}
+        written.append(_write_tool(tool, at, schema | strict, drops))
+    return written
+
+
+def _write_tool(tool: Tool, at: int, held: Block, drops: Drops) -> Block:
+    """``held`` has the members of a tool that the model is held to."""
     if isinstance(tool, WebSearch):
         return dict(WEB_SEARCH)
+    path = f"tools.{at}.parameters"
+    root = object_root(modern(tool.parameters), path)
+    for keyword in root.lost:
+        drops.add(f"{path}.{keyword}")
     wire: Block = {"name": tool.name}
-    if tool.description is not None:
-        wire["description"] = tool.description
-    wire["input_schema"] = _write_schema(tool.parameters, f"tools.{at}.parameters")
-    if tool.strict is not None and "strict_tools" in quirks:
-        wire["strict"] = tool.strict
-    elif tool.strict:
-        drops.add("tools.strict")
-    return wire | write_cache(tool.cache)
-
-
-def _write_schema(schema: Json, path: str) -> Block:
-    """The schema of an object, which the API demands; an unnamed type is an object's."""
-    if schema is None:
-        return {"type": "object", "properties": {}}
-    if not isinstance(schema, dict):
-        raise InvalidRequest(f"{path}: a tool's parameters must be a JSON Schema object", param=path)
-    if schema.get("type", "object") != "object":
-        raise UnsupportedFeature(f"{path}: Claude's tools take an object of arguments", param=path)
-    return schema if "type" in schema else {"type": "object"} | schema
+    if (description := describe(tool.description, root.told)) is not None:
+        wire["description"] = description
+    return wire | {"input_schema": root.schema} | held | write_cache(tool.cache)
 
 
 def _write_choice(request: Request) -> Block | None:
@@ -97,12 +112,26 @@ def _write_choice(request: Request) -> Block | None:
             return {"type": "tool", "name": choice.name}
 
 
-def _write_format(request: Request, tooling: Tooling, quirks: frozenset[str], drops: Drops) -> None:
+def _held_format(format: OutputFormat | None, quirks: frozenset[str]) -> Closed | None:
+    """The schema of the answer, where the model can be held to it. Raises UnsupportedFeature where it must be."""
+    if format is None or format.schema is None or "structured_output" not in quirks:
+        return None
+    try:
+        return close_format(format, STRICT_LIMITS)
+    except NotClosed as reason:
+        if format.strict or "no_forced_tools" in quirks:
+            raise UnsupportedFeature(f"this model cannot be held to the schema: {reason}", param=FORMAT) from reason
+    return None
+
+
+def _write_format(request: Request, tooling: Tooling, closed: Closed | None, drops: Drops) -> None:
     format = request.output_format
     if format is None:
         return
-    if format.schema is not None and "structured_output" in quirks:
-        tooling.format = {"type": "json_schema", "schema": format.schema}
+    if closed is not None:
+        tooling.format = {"type": "json_schema", "schema": closed.schema}
+        for path in closed.lost:
+            drops.add(path)
         if format.description is not None:
             drops.add("output_format.description")
         return
@@ -112,7 +141,7 @@ def _write_format(request: Request, tooling: Tooling, quirks: frozenset[str], dr
     names = {tool.name for tool in request.tools}
     name = next(f"{ANSWER_TOOL}{suffix}" for suffix in _suffixes() if f"{ANSWER_TOOL}{suffix}" not in names)
     free = bool(request.tools) and (tooling.choice or {}).get("type") != "none"
-    tooling.tools.append(_answer_tool(format, name))
+    tooling.tools.append(_answer_tool(format, name, tooling))
     tooling.choice = {"type": "any"} if free else {"type": "tool", "name": name}
     tooling.answer_tool = name
 
@@ -121,18 +150,17 @@ def _suffixes() -> list[str]:
     return ["", *(f"_{number}" for number in range(2, 1000))]
 
 
-def _answer_tool(format: OutputFormat, name: str) -> Block:
+def _answer_tool(format: OutputFormat, name: str, tooling: Tooling) -> Block:
     schema = {"type": "object", "additionalProperties": True} if format.schema is None else format.schema
     if not isinstance(schema, dict) or schema.get("type", "object") != "object":
         raise UnsupportedFeature(
             "output_format: this model answers with a JSON object only; wrap the schema in an object",
             param="output_format",
         )
-    return {
-        "name": name,
-        "description": format.description or "Gives the final answer. Call it exactly once, with the whole answer.",
-        "input_schema": _write_schema(schema, "output_format.schema"),
-    }
+    schema, tooling.answer_keys = rename_keys(schema, PROPERTY_KEYS)
+    root = object_root(modern(schema), FORMAT)
+    about = format.description or "Gives the final answer. Call it exactly once, with the whole answer."
+    return {"name": name, "description": describe(about, root.told), "input_schema": root.schema}
 
 
 def _stubs(request: Request) -> list[Block]:

@@ -25,6 +25,7 @@ from nexus.conversation import (
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.checks import Drops
+from nexus.protocols.codec import web_url
 from nexus.protocols.messages.seals import OWN
 from nexus.wire import Json, decode
 
@@ -154,7 +155,7 @@ def _write_media(part: Image | Document, path: str, drops: Drops) -> Block:
 
 def _write_image_source(source: Inline | Link, path: str) -> Block:
     if isinstance(source, Link):
-        return {"type": "url", "url": source.url}
+        return {"type": "url", "url": web_url(source, path)}
     media_type = _IMAGES.get(source.media_type.lower())
     if media_type is None:
         raise UnsupportedFeature(
@@ -165,8 +166,8 @@ def _write_image_source(source: Inline | Link, path: str) -> Block:
 
 def _write_document_source(source: Inline | Link | Text, path: str) -> Block:
     match source:
-        case Link(url=url):
-            return {"type": "url", "url": url}
+        case Link():
+            return {"type": "url", "url": web_url(source, path)}
         case Text(text=words):
             return {"type": "text", "media_type": "text/plain", "data": words}
         case Inline(media_type="application/pdf", data=data):

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from nexus.conversation import Request
 from nexus.errors import UnsupportedFeature
+from nexus.models.claude import PROPERTY_KEYS, SHORT_TOOL_NAMES, TOOL_NAMES
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import Target, Written
 from nexus.protocols.messages.fields import WRITES
@@ -18,6 +19,7 @@ from nexus.protocols.messages.thinking import Plan, write_thinking
 from nexus.protocols.messages.tools import write_tooling
 from nexus.protocols.messages.turns import write_turns
 from nexus.protocols.messages.write_parts import Block, write_text
+from nexus.protocols.renaming import rename
 from nexus.wire import Json
 
 BREAKPOINTS = 4
@@ -39,6 +41,8 @@ _TIERS = {"auto": "auto", "default": "standard_only", "standard_only": "standard
 def write_request(request: Request, target: Target) -> Written:
     drops = Drops()
     quirks = target.quirks
+    names = SHORT_TOOL_NAMES if "short_tool_names" in quirks else TOOL_NAMES
+    request, renaming = rename(request, names, PROPERTY_KEYS)
     _name_dropped(request, drops)
     turns = write_turns(request.messages, quirks, drops)
     tooling = write_tooling(request, quirks, drops)
@@ -66,7 +70,8 @@ def write_request(request: Request, target: Target) -> Written:
     body = {name: value for name, value in members.items() if value is not None}
     body |= _write_sampling(request, plan, quirks, drops)
     _limit_breakpoints(body, drops)
-    return Written(body, drops.names, tooling.answer_tool)
+    renaming = renaming.with_keys(tooling.answer_tool, tooling.answer_keys)
+    return Written(body, drops.names, tooling.answer_tool, renaming=renaming)
 
 
 def _name_dropped(request: Request, drops: Drops) -> None:

@@ -96,7 +96,11 @@ NO_SUMMARY = "no_summary"
 WRITES: Mapping[str, Disposition] = {
     "messages": converted("input", "reasoning goes back only when it was sealed by this dialect"),
     "system": converted("input", "developer messages at the start, one for each block"),
-    "tools": converted("tools", "custom and namespaced tools of this dialect's own clients as they came"),
+    "tools": converted(
+        "tools",
+        "custom and namespaced tools of this dialect's own clients as they came; other schemas, names and strict as "
+        "for chat",
+    ),
     "tool_choice": converted("tool_choice", "left out when there are no tools"),
     "parallel_tools": converted("parallel_tool_calls", "left out when there are no tools"),
     "thinking": converted(

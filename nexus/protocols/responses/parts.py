@@ -14,7 +14,7 @@ from dataclasses import replace
 from nexus.conversation import Audio, CacheHint, Document, Image, Inline, Link, Part, Refusal, Text, placed
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import Body, a_string, an_object, maybe_string, wrong
-from nexus.protocols.codec import data_url, read_url
+from nexus.protocols.codec import data_url, read_url, web_url
 from nexus.protocols.files import UNNAMED, file_part, is_textual, read_text_file
 from nexus.protocols.responses.checks import Drops, a_name
 from nexus.wire import Json
@@ -137,7 +137,7 @@ def write_part(part: Part, path: str) -> list[dict[str, Json]]:
         case Text(text=words):
             return [{"type": "input_text", "text": words}]
         case Image(source=source, detail=detail):
-            url = source.url if isinstance(source, Link) else data_url(source)
+            url = web_url(source, path) if isinstance(source, Link) else data_url(source)
             return [{"type": "input_image", "image_url": url, "detail": detail or "auto"}]
         case Document():
             return _write_document(part, path)
@@ -156,5 +156,5 @@ def _write_document(part: Document, path: str) -> list[dict[str, Json]]:
     context = [{"type": "input_text", "text": part.context}] if part.context else []
     if isinstance(source, Link):
         named = {"filename": part.title} if part.title else {}
-        return [*context, {"type": "input_file", "file_url": source.url, **named}]
+        return [*context, {"type": "input_file", "file_url": web_url(source, path), **named}]
     return [*context, {"type": "input_file", "filename": part.title or UNNAMED, "file_data": data_url(source)}]

@@ -14,6 +14,7 @@ from nexus.conversation import OutputFormat, Request, Thinking
 from nexus.models import efforts
 from nexus.models.gpt import GPT, LEAST_OUTPUT
 from nexus.protocols.codec import Cut, Target, Written
+from nexus.protocols.openai_schemas import fit
 from nexus.protocols.responses.fields import NO_SUMMARY, WRITES
 from nexus.protocols.responses.tools import write_choice, write_tools
 from nexus.protocols.responses.write_items import write_items
@@ -28,6 +29,7 @@ SUMMARY = "reasoning.summary"
 
 
 def write_request(request: Request, target: Target) -> Written:
+    request, renaming, lost = fit(request)
     dropped = [name for name, disposition in WRITES.items() if disposition.kind == "dropped" and getattr(request, name)]
     body: dict[str, Json] = {"model": target.model, "input": write_items(request), "store": False}
     if target.gpt is None or target.gpt.reasons:
@@ -57,7 +59,7 @@ def write_request(request: Request, target: Target) -> Written:
     if request.service_tier is not None and "service_tier" not in body:
         dropped.append("service_tier")
     cut = _cut(request, dropped)
-    return Written(body, tuple(dropped), cut=cut)
+    return Written(body, (*dropped, *lost), cut=cut, renaming=renaming)
 
 
 def _cut(request: Request, dropped: list[str]) -> Cut:

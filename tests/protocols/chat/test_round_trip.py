@@ -75,7 +75,7 @@ def _unsealed(messages: Iterable[Message]) -> tuple[Message, ...]:
     st.lists(TEXTS, max_size=2),
     st.sampled_from([None, ToolChoice("auto"), ToolChoice("required"), ToolChoice("tool", "f")]),
     st.sampled_from([None, Thinking(False), Thinking(True, effort="low")]),
-    st.sampled_from([None, OutputFormat(), OutputFormat({"type": "object"}, "n", "d", False)]),
+    st.sampled_from([None, OutputFormat(), OutputFormat({"type": "object", "properties": {}}, "n", "d", False)]),
     st.booleans(),
 )
 def test_reads_what_it_writes(
@@ -89,7 +89,7 @@ def test_reads_what_it_writes(
     request = Request(
         tuple(message for group in groups for message in group),
         system=tuple(system),
-        tools=(Tool("f", "d", {"type": "object"}), Tool("g")),
+        tools=(Tool("f", "d", {"type": "object", "properties": {}}), Tool("g")),
         tool_choice=choice,
         parallel_tools=True,
         thinking=thinking,

@@ -25,6 +25,8 @@ from nexus.wire import Json
 
 from .writing import HI, OWN, SYSTEM, assistant, text, tool, user, write
 
+CLOSED = {"type": "object", "properties": {}, "additionalProperties": False}
+
 QUIRKS: dict[str, tuple[Request, tuple[str, ...], str, Json, tuple[str, ...]]] = {
     "limit": (Request((HI,), max_tokens=5), (), "max_tokens", 5, ()),
     "max_completion_tokens": (
@@ -155,7 +157,7 @@ OPTIONS: dict[str, tuple[Request, str, Json]] = {
     "schema": (
         Request((HI,), output_format=OutputFormat({"type": "object"}, strict=True)),
         "response_format",
-        {"type": "json_schema", "json_schema": {"name": "answer", "schema": {"type": "object"}, "strict": True}},
+        {"type": "json_schema", "json_schema": {"name": "answer", "schema": CLOSED, "strict": True}},
     ),
     "tool choice without tools": (Request((HI,), tool_choice=ToolChoice("auto")), "tool_choice", None),
     "parallel without tools": (Request((HI,), parallel_tools=False), "parallel_tool_calls", None),
@@ -171,7 +173,7 @@ OPTIONS: dict[str, tuple[Request, str, Json]] = {
         [
             {
                 "type": "function",
-                "function": {"name": "f", "description": "d", "parameters": {"type": "object"}, "strict": True},
+                "function": {"name": "f", "description": "d", "parameters": CLOSED, "strict": True},
             }
         ],
     ),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nexus.conversation import Message, Reasoning, Request, Response, Seal, Stop, Text, ToolCall
 from nexus.errors import FAILURE_KINDS, Rejected
-from nexus.events import Event, Notice, Order, PartEnd, PartStart, ResponseEnd, ResponseStart, UsageUpdate
+from nexus.events import Event, Notice, Order, PartEnd, ResponseEnd, ResponseStart, UsageUpdate
 from nexus.fold import fold
 from nexus.models.converse import quirks_of
 from nexus.protocols.codec import Target
@@ -349,16 +349,6 @@ def test_odd_blocks() -> None:
     read = read_response({"output": {"message": {"content": content}}})
     parts = (ToolCall("a", "t", "not json"), ToolCall("b", "t", ""), Reasoning("", Seal("converse", "")))
     assert (read.response.parts, read.dropped) == (parts, ("image",))
-
-
-def test_renamed_tools_come_back_under_the_clients_name() -> None:
-    content = [{"toolUse": {"toolUseId": "a", "name": "short_1", "input": {"x": 1}}}]
-    names = {"short_1": "a name of the client"}
-    read = read_response({"output": {"message": {"content": content}}}, names=names)
-    assert read.response.parts == (ToolCall("a", "a name of the client", '{"x":1}'),)
-    start = {"contentBlockIndex": 0, "start": {"toolUse": {"toolUseId": "a", "name": "short_1"}}}
-    events = StreamReader(names=names).feed("contentBlockStart", json.dumps(start))
-    assert events[1] == PartStart(0, ToolCall("a", "a name of the client", ""))
 
 
 @given(st.lists(st.text(min_size=1, max_size=12), min_size=1, max_size=4), st.randoms(use_true_random=False))

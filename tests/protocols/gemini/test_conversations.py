@@ -296,10 +296,10 @@ def test_images_in_results_beside() -> None:
 
 
 def test_result_media_that_do_not_fit_inside_stand_beside() -> None:
-    gif = Image(Inline("image/gif", "R0lG"))
+    heic = Image(Inline("image/heic", "R0lG"))
     linked = Image(Link("https://example.com/a.png"))
     titled = Document(Text("d"), title="T")
-    parts = wire(HI, assistant(call()), user(result("c1", gif, linked, titled)))[2]["parts"]
+    parts = wire(HI, assistant(call()), user(result("c1", heic, linked, titled)))[2]["parts"]
     assert "parts" not in parts[0]["functionResponse"]
     assert [next(iter(part)) for part in parts[1:]] == ["text", "inlineData", "fileData", "text", "inlineData"]
 

@@ -230,12 +230,6 @@ def test_calls_come_whole() -> None:
     assert events[1:] == [PartStart(0, ToolCall("x", "f", '{"a":1}')), PartEnd(0)]
 
 
-def test_changed_names_come_back() -> None:
-    one = StreamReader(new_id=numbered(), names={"a_b_1": "a/b"})
-    events = one.feed(None, parts({"functionCall": {"name": "a_b_1"}}, {"functionCall": {"name": "other"}}))
-    assert [part.name for part in fold(events + one.finish()).parts if isinstance(part, ToolCall)] == ["a/b", "other"]
-
-
 def test_further_candidates_are_named() -> None:
     read = read_response(
         {

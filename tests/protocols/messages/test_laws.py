@@ -97,7 +97,9 @@ def conversations(draw: st.DrawFn) -> tuple[Message, ...]:
     return tuple(messages)
 
 
-TOOLS = (Tool("f", "does", {"type": "object", "properties": {}}, True, "5m"), Tool("g", None, {"type": "object"}))
+BARE = {"type": "object", "properties": {}}
+CLOSED = BARE | {"additionalProperties": False}
+TOOLS = (Tool("f", "does", CLOSED, True, "5m"), Tool("g", None, BARE))
 REQUESTS = st.builds(
     Request,
     messages=conversations(),
@@ -113,7 +115,7 @@ REQUESTS = st.builds(
         visible=st.booleans(),
     )
     | st.just(Thinking(False)),
-    output_format=st.none() | st.just(OutputFormat({"type": "object"})),
+    output_format=st.none() | st.just(OutputFormat(CLOSED)),
     max_tokens=st.integers(1, 9999),
     stop=st.lists(WORDS, max_size=2).map(tuple),
     user=st.none() | WORDS,

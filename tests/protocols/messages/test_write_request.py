@@ -420,11 +420,13 @@ def test_prefill_loses_its_trailing_white_space() -> None:
 
 
 SCHEMA = {"type": "object", "properties": {"x": {"type": "integer"}}}
+CLOSED = {"additionalProperties": False}
+BARE: dict[str, Any] = {"type": "object", "properties": {}}
 
 
 def test_output_format_is_native_where_the_model_has_it() -> None:
     written = write(ask(output_format=OutputFormat(SCHEMA, "n", "d")), NEWEST)
-    assert written.body["output_config"] == {"format": {"type": "json_schema", "schema": SCHEMA}}
+    assert written.body["output_config"] == {"format": {"type": "json_schema", "schema": SCHEMA | CLOSED}}
     assert (written.answer_tool, written.dropped) == (None, ("output_format.description",))
 
 
@@ -451,7 +453,7 @@ def test_output_format_by_a_tool(
     assert written.body["tool_choice"] == choice
     assert written.answer_tool == answer
     if answer:
-        assert written.body["tools"][-1]["input_schema"] == (schema or {"type": "object", "additionalProperties": True})
+        assert written.body["tools"][-1]["input_schema"] == (schema or BARE | {"additionalProperties": True})
 
 
 @pytest.mark.parametrize(
@@ -474,9 +476,9 @@ def test_tools() -> None:
     tools = (Tool("a"), Tool("b", parameters={}, strict=True), Tool("c", parameters={"type": "object"}, strict=False))
     written = write(ask(tools=tools))
     assert written.body["tools"] == [
-        {"name": "a", "input_schema": {"type": "object", "properties": {}}},
-        {"name": "b", "input_schema": {"type": "object"}, "strict": True},
-        {"name": "c", "input_schema": {"type": "object"}, "strict": False},
+        {"name": "a", "input_schema": BARE},
+        {"name": "b", "input_schema": BARE | CLOSED, "strict": True},
+        {"name": "c", "input_schema": BARE, "strict": False},
     ]
     old = write(ask(tools=tools), OLD)
     assert old.dropped == ("tools.strict",)

@@ -56,12 +56,13 @@ DOCUMENTS = st.builds(Document, st.just(Inline("application/pdf", "AA==")), titl
 AUDIO = st.builds(Audio, st.just(Inline("audio/wav", "AA==")))
 MEDIA = TEXTS | IMAGES | DOCUMENTS
 REASONING = st.builds(Reasoning, st.just("") | WORDS, st.builds(Seal, st.just("responses"), WORDS))
+CLOSED = {"type": "object", "properties": {}, "additionalProperties": False}
 TOOLS = read_request(
     {
         "model": "m",
         "input": "x",
         "tools": [
-            {"type": "function", "name": "f", "description": "d", "parameters": {"type": "object"}, "strict": True},
+            {"type": "function", "name": "f", "description": "d", "parameters": CLOSED, "strict": True},
             {"type": "custom", "name": "patch", "description": "d"},
             {
                 "type": "namespace",
@@ -116,7 +117,7 @@ REQUESTS = st.builds(
     thinking=st.none()
     | st.builds(Thinking, st.just(True), effort=st.sampled_from(["minimal", "high", "max"]), visible=st.booleans())
     | st.sampled_from([Thinking(True), Thinking(False)]),
-    output_format=st.none() | st.sampled_from([OutputFormat(), OutputFormat({"type": "object"}, "n", "d", True)]),
+    output_format=st.none() | st.sampled_from([OutputFormat(), OutputFormat(CLOSED, "n", "d", True)]),
     max_tokens=st.none() | st.integers(16, 9999),
     temperature=st.none() | st.just(0.5),
     user=st.none() | WORDS,

@@ -176,7 +176,14 @@ def test_dialects() -> None:
 
 QUIRKS: dict[str, tuple[GoogleProvider, str, str, set[str], set[str]]] = {
     "Gemini": (gemini(), "gemini", "gemini-3.8-flash", {"function_ids", "thought_signatures"}, {"vertex"}),
-    "Gemini on Vertex": (vertex(), "gemini", "gemini-3.8-flash", {"vertex", "thought_signatures"}, {"function_ids"}),
+    "Gemini on Vertex": (
+        vertex(),
+        "gemini",
+        "gemini-3.8-flash",
+        {"vertex", "function_ids"},
+        set(),
+    ),
+    "Older on Vertex": (vertex(), "gemini", "gemini-2.5-flash", {"vertex"}, {"function_ids"}),
     "Claude": (vertex(), "messages", "claude-opus-4-8", {"adaptive_only", "xhigh_effort"}, set(LACKING)),
     "Claude, dated": (vertex(), "messages", "claude-haiku-4-5@20251001", {"one_sampling"}, set(LACKING)),
     "Claude that no one forces": (

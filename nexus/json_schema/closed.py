@@ -1,0 +1,222 @@
+"""The subset of JSON Schema that constrains decoding at Anthropic and on Bedrock, and how much of it a request holds.
+
+Law: on what pydantic makes of a type without free maps, equal to the transformation of Anthropic's own SDK
+(anthropic.lib._parse._transform). Objects are closed, ``oneOf`` is ``anyOf``, references stand alone, keywords that
+bind nothing there become words of the description. What would change its meaning is no such schema: free maps,
+recursion, references out of the schema. Sources: platform.claude.com and the Bedrock user guide, structured outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from nexus.json_schema.all_of import Conflict, without_all_of
+from nexus.json_schema.refs import DEFS, definition, hoisted, references
+from nexus.json_schema.roots import describe, worded
+from nexus.json_schema.walk import ANNOTATIONS, SILENT, Schema, inner, types_of
+from nexus.wire import Json, mapping, sequence, text
+
+_FORMATS: Final = frozenset(
+    {"date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uri", "uuid"}
+)
+_UNIONS = ("anyOf", "oneOf", "allOf")
+
+MOST_NODES = 5000
+"""Schemas inside one, after ``allOf`` is merged: merging what is merged doubles at every step."""
+
+
+class NotClosed(Exception):
+    """A schema that cannot be said in the subset; the text names where and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """``lost`` are the paths, below ``path``, of keywords that bind nothing any more."""
+
+    schema: dict[str, Json]
+    lost: tuple[str, ...]
+    optional: int
+    unions: int
+
+
+def close(schema: Json, path: str) -> Closed:
+    """Raises NotClosed."""
+    if not isinstance(schema, Mapping):
+        raise NotClosed(f"{path}: any value at all is allowed")
+    root = hoisted(schema)
+    writer = _Writer(root)
+    closed = writer.write(root, path)
+    weight = _Weights(closed)
+    optional, unions = weight.of(closed)
+    return Closed(closed, tuple(dict.fromkeys(writer.lost)), optional, unions)
+
+
+class _Writer:
+    def __init__(self, root: Schema) -> None:
+        self._root = root
+        self.lost: list[str] = []
+        self._nodes = 0
+        for reference in references(root):
+            if definition(root, reference) is None:
+                raise NotClosed(f"the reference {reference!r} leads nowhere in the schema")
+        _refuse_recursion(root)
+
+    def write(self, schema: Json, path: str) -> dict[str, Json]:
+        if not isinstance(schema, Mapping):
+            raise NotClosed(f"{path}: any value at all is allowed" if schema else f"{path}: no value is allowed")
+        self._count(path)
+        rest = {name: value for name, value in schema.items() if name not in SILENT}
+        out: dict[str, Json] = {}
+        if definitions := mapping(rest.pop("$defs", None)):
+            out["$defs"] = {name: self.write(one, f"{path}.$defs.{name}") for name, one in definitions.items()}
+        if "$ref" in rest:
+            out["$ref"] = rest.pop("$ref")
+            self._lose(rest, path)
+            return out
+        if "allOf" in rest:
+            rest = self._merged(rest, path)
+            if "$ref" in rest:
+                return out | {"$ref": rest["$ref"]}
+        return out | self._node(rest, path)
+
+    def _node(self, rest: dict[str, Json], path: str) -> dict[str, Json]:
+        types = types_of(rest)
+        if len(types) > 1 and {"object", "array"} & set(types):
+            rest = _split(rest, types)
+            types = ()
+        out = self._kind(rest, types, path)
+        rest.pop("type", None)
+        for name in ("description", "title"):
+            if rest.get(name) is not None:
+                out[name] = rest[name]
+            rest.pop(name, None)
+        if not {"enum", "const"} & out.keys():
+            self._write_members(rest, types, out, path)
+        self._lose(rest, path)
+        if rest:
+            out["description"] = describe(text(out.get("description")), worded(rest))
+        return out
+
+    def _kind(self, rest: dict[str, Json], types: tuple[str, ...], path: str) -> dict[str, Json]:
+        """What a node is: values, alternatives or a type."""
+        out: dict[str, Json] = {}
+        if rest.get("enum") and all(map(_plain, sequence(rest.get("enum")))):
+            out["enum"] = rest.pop("enum")
+        if "const" in rest and _plain(rest["const"]):
+            out["const"] = rest.pop("const")
+        for keyword in ("anyOf", "oneOf"):
+            if isinstance(rest.get(keyword), list) and rest[keyword] and "anyOf" not in out:
+                branches = rest.pop(keyword)
+                out["anyOf"] = [self.write(one, f"{path}.{keyword}.{at}") for at, one in enumerate(branches)]
+        if not out:
+            if not types:
+                raise NotClosed(f"{path}: any value at all is allowed")
+            out["type"] = types[0] if len(types) == 1 else list(types)
+        return out
+
+    def _write_members(self, rest: dict[str, Json], types: tuple[str, ...], out: dict[str, Json], path: str) -> None:
+        if "object" in types:
+            self._write_object(rest, out, path)
+        if "string" in types and rest.get("format") in _FORMATS:
+            out["format"] = rest.pop("format")
+        if "array" in types:
+            if "items" in rest:
+                out["items"] = self.write(rest.pop("items"), f"{path}.items")
+            if rest.get("minItems") in (0, 1):
+                out["minItems"] = rest.pop("minItems")
+
+    def _write_object(self, rest: dict[str, Json], out: dict[str, Json], path: str) -> None:
+        free = rest.pop("additionalProperties", None if "properties" in rest or "anyOf" in out else True)
+        properties = mapping(rest.pop("properties", None))
+        if free not in (None, False) and not properties:
+            raise NotClosed(f"{path}: an object of any properties")
+        if free not in (None, False):
+            self.lost.append(f"{path}.additionalProperties")
+        out["properties"] = {name: self.write(one, f"{path}.properties.{name}") for name, one in properties.items()}
+        out["additionalProperties"] = False
+        if isinstance(required := rest.pop("required", None), list):
+            out["required"] = required
+
+    def _merged(self, schema: dict[str, Json], path: str) -> dict[str, Json]:
+        """``allOf`` of objects as one of them: each alone would be closed to the properties of the others."""
+        branches = [mapping(one) for one in sequence(schema["allOf"])]
+        beside = schema.keys() - {"allOf"}
+        if len(branches) == 1 and branches[0].keys() == {"$ref"} and beside <= ANNOTATIONS:
+            return {**branches[0]}
+        try:
+            return without_all_of(schema, self._root, lambda: self._count(path))
+        except Conflict as keyword:
+            raise NotClosed(f"{path}: allOf combines different values of {keyword}") from keyword
+
+    def _count(self, path: str) -> None:
+        self._nodes += 1
+        if self._nodes > MOST_NODES:
+            raise NotClosed(f"{path}: the schema is too large")
+
+    def _lose(self, rest: Mapping[str, Json], path: str) -> None:
+        self.lost += [f"{path}.{name}" for name in rest if name not in ANNOTATIONS]
+
+
+def _plain(value: Json) -> bool:
+    return value is None or isinstance(value, str | int | float | bool)
+
+
+_OF_OBJECTS = ("properties", "required", "additionalProperties", "patternProperties", "minProperties", "maxProperties")
+_OF_ARRAYS = ("items", "prefixItems", "minItems", "maxItems", "uniqueItems")
+
+
+def _split(schema: dict[str, Json], types: tuple[str, ...]) -> dict[str, Json]:
+    """A node of several types, one of which has members, as alternatives of one type each."""
+    about: dict[str, Json] = {name: schema[name] for name in ("title", "description") if name in schema}
+    if any(name in schema for name in ("enum", "const", *_UNIONS)):
+        return {name: value for name, value in schema.items() if name != "type"}
+    common = {name: value for name, value in schema.items() if name not in ("type", *about)}
+    branches: list[Json] = []
+    for one in types:
+        others = (*(() if one == "object" else _OF_OBJECTS), *(() if one == "array" else _OF_ARRAYS))
+        branches.append({"type": one} | {name: value for name, value in common.items() if name not in others})
+    return {**about, "anyOf": branches}
+
+
+def _refuse_recursion(root: Schema) -> None:
+    done: set[str] = set()
+
+    def follow(schema: Json, above: tuple[str, ...]) -> None:
+        for reference in references(schema):
+            if reference in above:
+                raise NotClosed(f"it is recursive through {reference.removeprefix(DEFS)!r}")
+            if reference not in done:
+                follow(definition(root, reference), (*above, reference))
+                done.add(reference)
+
+    # The definitions themselves are followed where they are referred to.
+    follow({name: value for name, value in root.items() if name != "$defs"}, ())
+    for name in mapping(root.get("$defs")):
+        follow({"$ref": f"{DEFS}{name}"}, ())
+
+
+class _Weights:
+    """Optional properties and unions as a decoder meets them: a definition counts where it is referred to."""
+
+    def __init__(self, root: Schema) -> None:
+        self._root = root
+        self._known: dict[str, tuple[int, int]] = {}
+
+    def of(self, schema: Json) -> tuple[int, int]:
+        if not isinstance(schema, Mapping):
+            return 0, 0
+        reference = text(schema.get("$ref"))
+        if reference:
+            if reference not in self._known:
+                self._known[reference] = self.of(definition(self._root, reference))
+            return self._known[reference]
+        required = set(sequence(schema.get("required")))
+        optional = sum(name not in required for name in mapping(schema.get("properties")))
+        unions = int("anyOf" in schema or isinstance(schema.get("type"), list))
+        for path, one in inner(schema):
+            if not path.startswith("$defs."):
+                more = self.of(one)
+                optional, unions = optional + more[0], unions + more[1]
+        return optional, unions

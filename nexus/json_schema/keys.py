@@ -1,0 +1,71 @@
+"""Names of properties in a JSON Schema, replaced wherever they stand: in the schema, and in values made by it.
+
+Law: replacing back is exact to the byte: it touches keys of the JSON text and nothing else, whole or cut off.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from nexus.json_schema.walk import Schema, inner, rebuilt
+from nexus.wire import Json, encode, mapping, sequence
+
+Forms = Mapping[str, str]
+"""Name -> the name in its place, for those that have one."""
+
+_LISTS = ("required", "propertyOrdering")
+_VALUES = ("const", "default", "enum", "example", "examples")
+_BY_NAME = ("dependencies", "dependentRequired", "dependentSchemas", "properties")
+
+
+def keys_of(schema: Json) -> Iterator[str]:
+    """Every name that a property has, at any depth."""
+    waiting = [schema]
+    while waiting:
+        here = waiting.pop()
+        if isinstance(here, Mapping):
+            for keyword in _BY_NAME:
+                yield from mapping(here.get(keyword))
+            for keyword in _LISTS:
+                yield from (name for name in sequence(here.get(keyword)) if isinstance(name, str))
+            waiting += [one for _, one in inner(here)]
+
+
+def renamed_schema(schema: Schema, forms: Forms) -> dict[str, Json]:
+    """``schema`` must have all that it refers to in ``$defs`` (refs.hoisted)."""
+    copy = rebuilt(schema, lambda one, path: renamed_schema(one, forms) if isinstance(one, Mapping) else one)
+    for keyword in _BY_NAME:
+        if isinstance(copy.get(keyword), Mapping):
+            copy[keyword] = {forms.get(name, name): _names(value, forms) for name, value in copy[keyword].items()}
+    for keyword in _LISTS:
+        if keyword in copy:
+            copy[keyword] = _names(copy[keyword], forms)
+    for keyword in _VALUES:
+        if keyword in copy:
+            copy[keyword] = renamed_value(copy[keyword], forms)
+    return copy
+
+
+def _names(value: Json, forms: Forms) -> Json:
+    if not isinstance(value, list):
+        return value
+    return [forms.get(name, name) if isinstance(name, str) else name for name in value]
+
+
+def renamed_value(value: Json, forms: Forms) -> Json:
+    """Keys of objects, at any depth."""
+    match value:
+        case Mapping():
+            return {forms.get(name, name): renamed_value(inside, forms) for name, inside in value.items()}
+        case list():
+            return [renamed_value(inside, forms) for inside in value]
+        case _:
+            return value
+
+
+def renamed_text(words: str, forms: Forms) -> str:
+    """Keys of the objects in JSON text, which may have been cut off. The names replaced are of plain letters."""
+    names = "|".join(map(re.escape, forms))
+    # Inside a string the closing quotation mark would be escaped, so that only keys look like this.
+    return re.sub(rf'(?<!\\)"({names})"(?=\s*:)', lambda found: encode(forms[found[1]]).decode(), words)

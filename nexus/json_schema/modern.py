@@ -1,0 +1,33 @@
+"""What older drafts of JSON Schema said otherwise, in the words of 2020-12, which Anthropic's API demands.
+
+Source: its own 400, ``JSON schema is invalid. It must match JSON Schema draft 2020-12``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nexus.json_schema.walk import rebuilt
+from nexus.wire import Json
+
+_BOUNDS = (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum"))
+
+
+def modern(schema: Json) -> Json:
+    """``schema`` itself, as a copy, where it is of that draft already."""
+    if not isinstance(schema, Mapping):
+        return schema
+    copy = rebuilt(schema, lambda one, path: modern(one))
+    for bound, exclusive in _BOUNDS:
+        if isinstance(copy.get(exclusive), bool) and copy.pop(exclusive) and bound in copy:
+            copy[exclusive] = copy.pop(bound)
+    if isinstance(copy.get("items"), list):
+        copy["prefixItems"] = copy.pop("items")
+        if "additionalItems" in copy:
+            copy["items"] = copy.pop("additionalItems")
+    if isinstance(copy.get("required"), bool):
+        # A property of draft 3 said so itself; its object says it by name, or not at all.
+        del copy["required"]
+    if copy.get("type") == "any":
+        del copy["type"]
+    return copy

@@ -1,0 +1,100 @@
+"""References of a JSON Schema, all of them to ``#/$defs/NAME`` of the root.
+
+Law: equal in meaning to what the client wrote, so that a schema can be taken apart afterwards without breaking a
+pointer into it. A reference that leads nowhere in the schema stays as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from urllib.parse import unquote
+
+from nexus.json_schema.walk import Schema, inner, rebuilt
+from nexus.wire import Json, mapping, sequence
+
+DEFS = "#/$defs/"
+_MISSING = object()
+
+
+def hoisted(schema: Schema) -> dict[str, Json]:
+    """``schema`` with what it refers to in its ``$defs``; itself where it refers to nothing else."""
+    wanted = {reference for reference in references(schema) if _needs_hoisting(reference, schema)}
+    return _Hoist(schema).write() if wanted else dict(schema)
+
+
+def references(schema: Json) -> Iterator[str]:
+    """Every ``$ref`` inside, wherever it leads."""
+    waiting = [schema]
+    while waiting:
+        here = waiting.pop()
+        if isinstance(here, Mapping):
+            if isinstance(here.get("$ref"), str):
+                yield here["$ref"]
+            waiting += [one for _, one in inner(here)]
+
+
+def definition(root: Schema, reference: str) -> Json:
+    """What ``#/$defs/NAME`` names; None where there is no such thing."""
+    if not reference.startswith(DEFS):
+        return None
+    return mapping(root.get("$defs")).get(_step(reference.removeprefix(DEFS)))
+
+
+def _needs_hoisting(reference: str, root: Schema) -> bool:
+    return definition(root, reference) is None and _target(root, reference) is not _MISSING
+
+
+def _step(step: str) -> str:
+    return unquote(step).replace("~1", "/").replace("~0", "~")
+
+
+def _target(root: Schema, reference: str) -> object:
+    """What a pointer from the root leads to."""
+    if not reference.startswith("#"):
+        return _MISSING
+    pointer = reference[1:].strip("/")
+    node: Json = root
+    for step in map(_step, pointer.split("/") if pointer else ()):
+        items = sequence(node)
+        if step.isdecimal() and int(step) < len(items):
+            node = items[int(step)]
+        elif isinstance(node, Mapping) and step in node:
+            node = node[step]
+        else:
+            return _MISSING
+    return node if isinstance(node, Mapping | bool) else _MISSING
+
+
+class _Hoist:
+    def __init__(self, root: Schema) -> None:
+        self._root = root
+        self._names: dict[str, str] = {}
+        self._defs: dict[str, Json] = {}
+        self._taken = set(mapping(root.get("$defs")))
+
+    def write(self) -> dict[str, Json]:
+        whole = self._rewritten(self._root)
+        own = mapping(whole.get("$defs"))
+        # Definitions stand under their new name alone.
+        rest = {name: value for name, value in whole.items() if name not in ("$defs", "definitions")}
+        return rest | {"$defs": {**own, **self._defs}}
+
+    def _rewritten(self, node: Json) -> dict[str, Json]:
+        copy = rebuilt(mapping(node), lambda one, path: self._rewritten(one) if isinstance(one, Mapping) else one)
+        if isinstance(copy.get("$ref"), str) and _needs_hoisting(copy["$ref"], self._root):
+            copy["$ref"] = DEFS + self._name(copy["$ref"])
+        return copy
+
+    def _name(self, reference: str) -> str:
+        if reference not in self._names:
+            name = wanted = re.sub("[^a-zA-Z0-9]", "_", reference.rpartition("/")[2].strip("#")) or "root"
+            number = 1
+            while name in self._taken:
+                number += 1
+                name = f"{wanted}_{number}"
+            self._taken.add(name)
+            self._names[reference] = name
+            target = _target(self._root, reference)
+            self._defs[name] = target if isinstance(target, bool) else self._rewritten(target)
+        return self._names[reference]

@@ -1,0 +1,153 @@
+"""A schema of arguments as every vendor takes one: an object with properties, and no union at the root.
+
+Law: what the client allows stays allowed: a merged root has the properties of all alternatives and requires what all of
+them require. What it no longer forbids is told in words, for the description. Sources: the 400s of Anthropic
+(``input_schema does not support oneOf, allOf, or anyOf at the top level``) and OpenAI (``schema must have type 'object'
+and not have 'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.json_schema.refs import definition, hoisted
+from nexus.json_schema.walk import Schema, types_of
+from nexus.wire import Json, encode, mapping, sequence
+
+_EITHER = ("anyOf", "oneOf")
+_UNIONS = (*_EITHER, "allOf")
+_MOST_TOLD = 4000
+"""Characters of alternatives that go into a description."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRoot:
+    """``lost`` are keywords of the root that the schema no longer has, ``told`` is what they said."""
+
+    schema: dict[str, Json]
+    lost: tuple[str, ...] = ()
+    told: str = ""
+
+
+def object_root(schema: Json, path: str, forbidden: Iterable[str] = ()) -> ObjectRoot:
+    """``forbidden`` are further keywords that the vendor refuses at the root. Raises ClientError."""
+    if schema is None:
+        return ObjectRoot({"type": "object", "properties": {}})
+    if not isinstance(schema, Mapping):
+        raise InvalidRequest(f"{path}: a tool's parameters must be a JSON Schema object", param=path)
+    if not any(name in schema for name in ("$ref", *_UNIONS, *forbidden)):
+        return ObjectRoot(_typed(schema, path))
+    root = hoisted(schema)
+    merge = _Merge(root, path)
+    merged = merge.flat(root, ())
+    kept = {name: value for name, value in merged.items() if name not in forbidden}
+    if "$defs" in root:
+        kept["$defs"] = root["$defs"]
+    told = [*merge.unions, *((name, merged[name]) for name in forbidden if name in merged)]
+    return ObjectRoot(_typed(kept, path), tuple(dict.fromkeys(name for name, _ in told)), _told(told))
+
+
+def describe(description: str | None, told: str) -> str | None:
+    """A description with what a schema no longer says."""
+    return "\n\n".join(filter(None, (description, told))) or None
+
+
+def worded(keywords: Schema) -> str:
+    """Keywords as words of a description, in the form that Anthropic's SDK gives them."""
+    return f"{{{', '.join(f'{name}: {value}' for name, value in keywords.items())}}}" if keywords else ""
+
+
+def _typed(schema: Schema, path: str) -> dict[str, Json]:
+    types = types_of(schema)
+    if types and "object" not in types:
+        raise UnsupportedFeature(f"{path}: this vendor's tools take an object of arguments", param=path)
+    return {**schema, "type": "object", "properties": mapping(schema.get("properties"))}
+
+
+def _told(lost: Sequence[tuple[str, Json]]) -> str:
+    if not lost:
+        return ""
+    words = "; ".join(f"{name} {encode(value).decode()}" for name, value in lost)
+    cut = words if len(words) <= _MOST_TOLD else f"{words[:_MOST_TOLD]}..."
+    return f"The arguments together must also match this part of their JSON Schema: {cut}"
+
+
+class _Merge:
+    """Schemas of objects with their references and unions merged in; each definition is merged once.
+
+    ``unions`` are the alternatives that were merged away.
+    """
+
+    def __init__(self, root: Schema, path: str) -> None:
+        self._root = root
+        self._path = path
+        self._known: dict[str, Schema] = {}
+        self.unions: list[tuple[str, Json]] = []
+
+    def flat(self, schema: Schema, seen: tuple[str, ...]) -> Schema:
+        merged: Schema = {name: value for name, value in schema.items() if name not in ("$ref", "$defs", *_UNIONS)}
+        if isinstance(schema.get("$ref"), str):
+            merged = _both(merged, self._referred(schema["$ref"], seen))
+        for one in map(mapping, sequence(schema.get("allOf"))):
+            merged = _both(merged, self.flat(one, seen))
+        for keyword in _EITHER:
+            branches = [self.flat(mapping(one), seen) for one in sequence(schema.get(keyword))]
+            objects = [one for one in branches if not types_of(one) or "object" in types_of(one)]
+            if branches and not objects:
+                raise UnsupportedFeature(
+                    f"{self._path}: this vendor's tools take an object of arguments", param=self._path
+                )
+            if len(objects) > 1:
+                self.unions.append((keyword, schema[keyword]))
+            if objects:
+                merged = _both(merged, _either(objects))
+        return merged
+
+    def _referred(self, reference: str, seen: tuple[str, ...]) -> Schema:
+        target = definition(self._root, reference)
+        if reference in seen or not isinstance(target, Mapping):
+            raise UnsupportedFeature(
+                f"{self._path}: {reference!r} leads to no object of arguments in this schema", param=self._path
+            )
+        if reference not in self._known:
+            self._known[reference] = self.flat(target, (*seen, reference))
+        return self._known[reference]
+
+
+def _both(one: Schema, other: Schema) -> Schema:
+    """What matches both; of two that differ in any other way than here, the first is kept."""
+    merged = {**other, **one}
+    properties = dict(mapping(one.get("properties")))
+    for name, schema in mapping(other.get("properties")).items():
+        known = properties.get(name, schema)
+        properties[name] = schema if known == schema else {"allOf": [known, schema]}
+    if properties:
+        merged["properties"] = properties
+    required = dict.fromkeys([*sequence(one.get("required")), *sequence(other.get("required"))])
+    if required:
+        merged["required"] = list(required)
+    if one.get("additionalProperties") is False or other.get("additionalProperties") is False:
+        merged["additionalProperties"] = False
+    return merged
+
+
+def _either(branches: list[Schema]) -> Schema:
+    """What matches any of them, and perhaps more."""
+    properties: dict[str, list[Json]] = {}
+    for branch in branches:
+        for name, schema in mapping(branch.get("properties")).items():
+            known = properties.setdefault(name, [])
+            if schema not in known:
+                known.append(schema)
+    merged: dict[str, Json] = {
+        "properties": {name: known[0] if len(known) == 1 else {"anyOf": known} for name, known in properties.items()}
+    }
+    first, *rest = (dict.fromkeys(sequence(branch.get("required"))) for branch in branches)
+    shared = [name for name in first if all(name in one for one in rest)]
+    if shared:
+        merged["required"] = shared
+    if all(branch.get("additionalProperties") is False for branch in branches):
+        merged["additionalProperties"] = False
+    return merged

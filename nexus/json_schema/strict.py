@@ -1,0 +1,60 @@
+"""Which tools of a request the model is held to: as many as the vendor's limits allow, the first ones first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from nexus.conversation import OutputFormat, Tool
+from nexus.json_schema.closed import Closed, NotClosed, close
+from nexus.json_schema.modern import modern
+from nexus.json_schema.roots import object_root
+from nexus.models.tool_rules import StrictLimits
+from nexus.wire import Json
+
+FORMAT = "output_format.schema"
+
+
+@dataclass(frozen=True, slots=True)
+class StrictTools:
+    """``schemas`` of the tools that stay strict, by their place; ``lost`` names the others, and what binds no more."""
+
+    schemas: Mapping[int, dict[str, Json]]
+    lost: tuple[str, ...]
+
+
+def over(limits: StrictLimits | None, closed: Sequence[Closed], tools: int) -> bool:
+    """Whether schemas, so many of them of tools, are more than a vendor holds its model to in one request."""
+    if limits is None:
+        return False
+    optional, unions = sum(one.optional for one in closed), sum(one.unions for one in closed)
+    return tools > limits.tools or optional > limits.optional or unions > limits.unions
+
+
+def close_format(format: OutputFormat, limits: StrictLimits | None) -> Closed:
+    """The schema of an answer that the model is to be held to. Raises NotClosed."""
+    closed = close(modern(format.schema), FORMAT)
+    if limits is not None and over(limits, [closed], 0):
+        raise NotClosed(
+            f"{FORMAT}: it has more than {limits.optional} properties that are not required, or more than "
+            f"{limits.unions} schemas of several types"
+        )
+    return closed
+
+
+def strict_tools(tools: Sequence[Tool], limits: StrictLimits | None, format: Closed | None) -> StrictTools:
+    """``format`` counts too, and stays."""
+    kept: dict[int, Closed] = {}
+    lost: list[str] = []
+    for at, tool in enumerate(tools):
+        if tool.strict:
+            try:
+                kept[at] = close(object_root(modern(tool.parameters), f"tools.{at}.parameters").schema, "")
+            except NotClosed:
+                lost.append(f"tools.{at}.strict")
+    beside = [] if format is None else [format]
+    while over(limits, [*beside, *kept.values()], len(kept)):
+        at, _ = kept.popitem()
+        lost.append(f"tools.{at}.strict")
+    lost += [f"tools.{at}.parameters{path}" for at, closed in kept.items() for path in closed.lost]
+    return StrictTools({at: closed.schema for at, closed in kept.items()}, tuple(lost))

@@ -1,0 +1,67 @@
+"""Where a JSON Schema holds schemas: the one walk over them. Source: JSON Schema 2020-12, and what older drafts called
+the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from nexus.wire import Json
+
+Schema = Mapping[str, Json]
+
+_ONE: Final = frozenset(
+    {"items", "additionalItems", "additionalProperties", "contains", "contentSchema", "else", "if", "not"}
+    | {"propertyNames", "then", "unevaluatedItems", "unevaluatedProperties"}
+)
+_MANY: Final = frozenset({"allOf", "anyOf", "items", "oneOf", "prefixItems"})
+_NAMED: Final = frozenset(
+    {"$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"}
+)
+
+ANNOTATIONS: Final = frozenset(
+    {"$anchor", "$comment", "$id", "$schema", "default", "deprecated", "description", "example", "examples"}
+    | {"propertyOrdering", "readOnly", "title", "writeOnly"}
+)
+"""Keywords that no value can break: what becomes of them is no loss."""
+
+SILENT: Final = frozenset({"$anchor", "$comment", "$id", "$schema"})
+"""Keywords that tell a model nothing."""
+
+
+def inner(schema: Schema) -> Iterator[tuple[str, Json]]:
+    """The schemas right inside, each with its path from here."""
+    for keyword, value in schema.items():
+        if keyword in _NAMED and isinstance(value, Mapping):
+            yield from ((f"{keyword}.{name}", one) for name, one in value.items() if is_schema(one))
+        elif keyword in _MANY and isinstance(value, list):
+            yield from ((f"{keyword}.{at}", one) for at, one in enumerate(value))
+        elif keyword in _ONE and is_schema(value):
+            yield keyword, value
+
+
+def rebuilt(schema: Schema, change: Callable[[Json, str], Json]) -> dict[str, Json]:
+    """A copy in which every schema right inside is what ``change`` makes of it and its path from here."""
+    copy: dict[str, Json] = dict(schema)
+    for keyword, value in schema.items():
+        if keyword in _NAMED and isinstance(value, Mapping):
+            copy[keyword] = {
+                name: change(one, f"{keyword}.{name}") if is_schema(one) else one for name, one in value.items()
+            }
+        elif keyword in _MANY and isinstance(value, list):
+            copy[keyword] = [change(one, f"{keyword}.{at}") for at, one in enumerate(value)]
+        elif keyword in _ONE and is_schema(value):
+            copy[keyword] = change(value, keyword)
+    return copy
+
+
+def is_schema(value: Json) -> bool:
+    return isinstance(value, Mapping | bool)
+
+
+def types_of(schema: Schema) -> tuple[str, ...]:
+    """The types that a schema names; none where it does not say."""
+    named = schema.get("type")
+    if isinstance(named, str):
+        return (named,)
+    return tuple(one for one in named if isinstance(one, str)) if isinstance(named, list) else ()

@@ -1,0 +1,51 @@
+"""What vendors take as names of tools and of their properties, and how much schema they hold a model to: typed values.
+
+Which vendor has which of them stands beside its models (claude.py, gpt.py, gemini.py, converse.py).
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+from dataclasses import dataclass
+
+_DIGITS = 8
+"""Hexadecimal digits of a short name: one in four thousand million names meets another."""
+
+
+@dataclass(frozen=True, slots=True)
+class NameRule:
+    """``letters`` and ``first`` are the insides of character classes; ``first`` is empty where any letter may begin."""
+
+    letters: str
+    longest: int
+    first: str = ""
+
+    def fits(self, name: str) -> bool:
+        return _pattern(self).fullmatch(name) is not None
+
+    def short(self, name: str, salt: str = "") -> str:
+        """A name that fits: the readable part of ``name`` and a hash of the whole; ``salt`` gives another one."""
+        digest = hashlib.sha256(f"{name}{salt}".encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
+        readable = re.sub(f"[^{self.letters}]+", "_", name)[: self.longest - _DIGITS - 2].strip("_")
+        form = f"{readable}_{digest}"
+        return form if self.fits(form) else f"_{form}"
+
+
+@functools.cache
+def _pattern(rule: NameRule) -> re.Pattern[str]:
+    first = f"(?=[{rule.first}])" if rule.first else ""
+    return re.compile(f"{first}[{rule.letters}]{{1,{rule.longest}}}")
+
+
+@dataclass(frozen=True, slots=True)
+class StrictLimits:
+    """Sums over all schemas of one request that a vendor holds its model to."""
+
+    tools: int
+    optional: int
+    """Properties that are not required."""
+
+    unions: int
+    """Schemas of more than one type."""

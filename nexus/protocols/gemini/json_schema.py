@@ -1,0 +1,137 @@
+"""JSON Schema as Gemini takes it in ``parametersJsonSchema`` and ``responseJsonSchema``.
+
+Law: beside ``$ref`` stands nothing but what begins with ``$``: what the client wrote there goes into a copy of what is
+referred to. An answer's schema has keywords of a closed list only: others are said in its words, or become words of the
+description and are named. Sources: google.genai.types.GenerationConfig.response_json_schema; the 400 ``can only contain
+properties starting with '$' when $ref is present`` (google-gemini/gemini-cli 4758, about parameters).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from nexus.errors import UnsupportedFeature
+from nexus.json_schema.all_of import Conflict, without_all_of
+from nexus.json_schema.refs import definition, hoisted
+from nexus.json_schema.roots import describe, worded
+from nexus.json_schema.walk import ANNOTATIONS, SILENT, Schema, rebuilt, types_of
+from nexus.wire import Json, sequence, text
+
+_TAKEN: Final = frozenset(
+    {"$anchor", "$defs", "$id", "$ref", "additionalProperties", "anyOf", "description", "enum", "format", "items"}
+    | {"maxItems", "maximum", "minItems", "minimum", "oneOf", "prefixItems", "properties", "propertyOrdering"}
+    | {"required", "title", "type"}
+)
+MOST_COPIES = 500
+"""Copies of definitions in one schema."""
+
+
+def write_json_schema(schema: Schema, path: str, dropped: list[str], *, answer: bool = False) -> dict[str, Json]:
+    """``answer`` is for the schema of one. What is lost is added to ``dropped``. Raises UnsupportedFeature."""
+    root = hoisted(schema)
+    return _Writer(root, dropped, answer).write(root, path, copying=True)
+
+
+class _Writer:
+    def __init__(self, root: Schema, dropped: list[str], answer: bool) -> None:
+        self._root = root
+        self._dropped = dropped
+        self._answer = answer
+        self._copies = 0
+
+    def write(self, schema: Schema, path: str, *, copying: bool) -> dict[str, Json]:
+        """``copying`` ends inside a copy: what is referred to may refer to itself."""
+        if "$ref" not in schema:
+            return self._inside(self._said(schema, path) if self._answer else schema, path, copying=copying)
+        beside = {name: value for name, value in schema.items() if not name.startswith("$")}
+        target = self._target(text(schema["$ref"]))
+        if beside and copying and target is not None:
+            return self.write(self._copied(target, beside, path), path, copying=False)
+        self._drop(beside, path)
+        bare = {name: value for name, value in schema.items() if name not in beside}
+        return self._inside(bare, path, copying=copying)
+
+    def _target(self, reference: str) -> Schema | None:
+        """What a reference leads to in the end; None where that is no schema."""
+        seen: set[str] = set()
+        while reference not in seen:
+            seen.add(reference)
+            target = definition(self._root, reference)
+            if not isinstance(target, Mapping):
+                return None
+            if "$ref" not in target:
+                return target
+            reference = text(target["$ref"])
+        return None
+
+    def _inside(self, schema: Schema, path: str, *, copying: bool) -> dict[str, Json]:
+        def inner(one: Json, at: str) -> Json:
+            return self.write(one, f"{path}.{at}", copying=copying) if isinstance(one, Mapping) else one
+
+        return rebuilt(schema, inner)
+
+    def _copied(self, target: Schema, beside: Schema, path: str) -> dict[str, Json]:
+        """What is referred to, with what stood beside the reference."""
+        self._copies += 1
+        if self._copies > MOST_COPIES:
+            raise UnsupportedFeature(f"{path}: the schema has too many references with other keywords", param=path)
+        fits = {name: value for name, value in beside.items() if name in ANNOTATIONS or name not in target}
+        self._drop({name: value for name, value in beside.items() if name not in fits}, path)
+        return {**target, **fits}
+
+    def _said(self, schema: Schema, path: str) -> dict[str, Json]:
+        """The same in keywords of the closed list."""
+        try:
+            said = without_all_of(schema, self._root, lambda: self._count(path))
+        except Conflict:
+            said = dict(schema)
+        _say_bounds(said)
+        taken = _TAKEN if _say_values(said) else _TAKEN - {"enum"}
+        rest = {name: value for name, value in said.items() if name not in taken | SILENT}
+        kept = {name: value for name, value in said.items() if name in taken}
+        self._drop(rest, path)
+        if (words := describe(text(kept.get("description")), worded(rest))) is not None:
+            kept["description"] = words
+        return kept
+
+    def _count(self, path: str) -> None:
+        self._copies += 1
+        if self._copies > MOST_COPIES:
+            raise UnsupportedFeature(f"{path}: the schema combines too many others", param=path)
+
+    def _drop(self, keywords: Schema, path: str) -> None:
+        self._dropped += [f"{path}.{name}" for name in keywords if name not in ANNOTATIONS]
+
+
+def _say_values(schema: dict[str, Json]) -> bool:
+    """A constant is an enum of one value, null is a type; whether the values are strings and numbers, as they must."""
+    if "const" in schema and "enum" not in schema:
+        schema["enum"] = [schema.pop("const")]
+    values = list(sequence(schema.get("enum")))
+    plain = [value for value in values if isinstance(value, str | int | float) and not isinstance(value, bool)]
+    if len(plain) == len(values):
+        return True
+    named = [one for one in types_of(schema) if one != "null"]
+    if values == [None]:
+        del schema["enum"]
+        schema["type"] = "null"
+    elif len(plain) == len(values) - values.count(None) and "anyOf" not in schema:
+        del schema["enum"]
+        schema.pop("type", None)
+        typed = {"type": named[0]} if len(named) == 1 else {}
+        schema["anyOf"] = [{**typed, "enum": plain}, {"type": "null"}]
+    else:
+        return False
+    return True
+
+
+def _say_bounds(schema: dict[str, Json]) -> None:
+    """An integer above 0 is one of at least 1."""
+    if types_of(schema) != ("integer",):
+        return
+    for exclusive, bound, step in (("exclusiveMinimum", "minimum", 1), ("exclusiveMaximum", "maximum", -1)):
+        limit = schema.get(exclusive)
+        if isinstance(limit, int) and not isinstance(limit, bool) and bound not in schema:
+            schema[bound] = limit + step
+            del schema[exclusive]

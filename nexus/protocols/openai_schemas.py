@@ -1,0 +1,108 @@
+"""Schemas of tools and answers as OpenAI takes them, in both of its dialects; compatible servers took its rules over.
+
+Law: nothing that the client demands is weakened in silence: a tool that cannot be strict there is named. Sources:
+OpenAI's 400s (``object schema missing properties``, ``array schema missing items``, ``schema must have type 'object'
+and not have 'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level``) and its guide to structured outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from nexus.conversation import OutputFormat, Request, Tool, WebSearch
+from nexus.json_schema.refs import references
+from nexus.json_schema.roots import describe, object_root
+from nexus.json_schema.walk import Schema, inner, rebuilt, types_of
+from nexus.models.gpt import TOOL_NAMES
+from nexus.protocols.renaming import Renaming, rename
+from nexus.wire import Json, mapping, sequence
+
+_NOT_AT_ROOT = ("enum", "not")
+_NOT_STRICT = frozenset(
+    {"allOf", "dependentRequired", "dependentSchemas", "else", "if", "not", "oneOf", "patternProperties", "then"}
+)
+
+
+def fit(request: Request) -> tuple[Request, Renaming, tuple[str, ...]]:
+    """The request with names and schemas that fit, the way back, and what was lost by it. Raises ClientError."""
+    request, renaming = rename(request, TOOL_NAMES)
+    lost: list[str] = []
+    tools = tuple(_fit_tool(tool, f"tools.{at}", lost) for at, tool in enumerate(request.tools))
+    return replace(request, tools=tools, output_format=_fit_format(request.output_format, lost)), renaming, tuple(lost)
+
+
+def _fit_format(format: OutputFormat | None, lost: list[str]) -> OutputFormat | None:
+    if format is None or not isinstance(format.schema, Mapping):
+        return format
+    path, schema = "output_format.schema", format.schema
+    if set(types_of(schema)) - {"object"}:
+        # No object; what the vendor says of it is said best by itself.
+        return replace(format, schema=complete(schema))
+    root = object_root(schema, path, _NOT_AT_ROOT)
+    lost += [f"{path}.{keyword}" for keyword in root.lost]
+    schema, strict = _held(complete(root.schema), format.strict, "output_format", lost)
+    return replace(format, schema=schema, strict=strict, description=describe(format.description, root.told))
+
+
+def _fit_tool(tool: Tool, path: str, lost: list[str]) -> Tool:
+    if isinstance(tool, WebSearch) or tool.parameters is None:
+        return tool
+    root = object_root(tool.parameters, f"{path}.parameters", _NOT_AT_ROOT)
+    lost += [f"{path}.parameters.{keyword}" for keyword in root.lost]
+    schema, strict = _held(complete(root.schema), tool.strict, path, lost)
+    return replace(tool, parameters=schema, strict=strict, description=describe(tool.description, root.told))
+
+
+def _held(schema: Json, strict: bool | None, path: str, lost: list[str]) -> tuple[Json, bool | None]:
+    """A schema as ``strict`` wants it, where it can be; else it is not strict, and says so."""
+    if not strict:
+        return schema, strict
+    if takes_strict(closed := _closed(schema)):
+        return closed, True
+    lost.append(f"{path}.strict")
+    return schema, False
+
+
+def _closed(schema: Json) -> Json:
+    """Objects that do not say whether they have other properties have none, as ``strict`` means."""
+    if not isinstance(schema, Mapping):
+        return schema
+    copy = rebuilt(schema, lambda one, path: _closed(one))
+    return {"additionalProperties": False, **copy} if "object" in types_of(schema) else copy
+
+
+def complete(schema: Json) -> Json:
+    """With ``properties`` in every object and ``items`` in every array: those that allow what was allowed."""
+    if not isinstance(schema, Mapping):
+        return schema
+    copy = rebuilt(schema, lambda one, path: complete(one))
+    types = types_of(schema)
+    if "object" in types and "properties" not in copy:
+        copy["properties"] = {}
+    if "array" in types and "items" not in copy:
+        copy["items"] = {}
+    return copy
+
+
+def takes_strict(schema: Json) -> bool:
+    """Whether a schema keeps the rules of ``strict``: closed objects, every property required, no further logic."""
+    return (
+        isinstance(schema, Mapping)
+        and _keeps_rules(schema)
+        and not any(not reference.startswith("#") for reference in references(schema))
+    )
+
+
+def _keeps_rules(schema: Schema) -> bool:
+    if _NOT_STRICT & schema.keys():
+        return False
+    properties = mapping(schema.get("properties"))
+    if properties or "object" in types_of(schema):
+        required = set(sequence(schema.get("required")))
+        if schema.get("additionalProperties") is not False or set(properties) - required:
+            return False
+    return all(isinstance(one, Mapping) and _keeps_rules(one) for path, one in inner(schema) if path != _CLOSED)
+
+
+_CLOSED = "additionalProperties"

@@ -1,0 +1,1 @@
+"""Clients' schemas, fitted to what vendors take."""
