@@ -30,9 +30,9 @@ WRITES: Mapping[str, Disposition] = {
         "converted",
         "functionDeclarations with parametersJsonSchema, where nothing stands beside $ref, or the OpenAPI subset, "
         "whose missing keywords are named one by one and whose recursion is refused; unions at the root are merged, "
-        "told in the description and named; names and property keys outside Gemini's letters are replaced and mapped back; "
-        "strict is dropped with notice; a search alone is googleSearch, beside functions it is refused or left "
-        "out",
+        "told in the description and named; names and property keys outside Gemini's letters are replaced and "
+        "mapped back; strict is dropped with notice; a search alone is googleSearch, beside functions it is refused "
+        "or left out",
     ),
     "tool_choice": _to("converted", "functionCallingConfig AUTO, NONE, ANY, allowedFunctionNames"),
     "parallel_tools": _to("dropped", "only when false: Gemini has no such switch"),
