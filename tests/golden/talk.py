@@ -27,7 +27,7 @@ TARGETS: Mapping[str, Target] = {
     "converse": Target("us.openai.gpt-5.6-sol", quirks=converse_quirks("us.openai.gpt-5.6-sol")),
 }
 
-USER_IMAGE, TOOL_IMAGE = "aVZCT1J3MEtHZ28=", "R0lGODlhAQABAAA="
+USER_IMAGE, TOOL_IMAGE = "aVZCT1J3MEtHZ28=", "UklGRiQAAABXRUJQ"
 FORECAST, FAILURE = "Sunny, 21 °C", "the clock is broken"
 ARGUMENTS = {"city": "Ulm", "days": [1, 2], "exact": None}
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "array"}, "exact": {}}}
@@ -79,13 +79,13 @@ class Talk:
                 self._give_items(*(item["call_id"] for item in self.history if "call_id" in item))
 
     def _give_tool_messages(self, first: str, second: str) -> None:
-        url = {"url": f"data:image/gif;base64,{TOOL_IMAGE}"}
+        url = {"url": f"data:image/webp;base64,{TOOL_IMAGE}"}
         content = [{"type": "text", "text": FORECAST}, {"type": "image_url", "image_url": url}]
         self.history.append({"role": "tool", "tool_call_id": second, "content": FAILURE})
         self.history.append({"role": "tool", "tool_call_id": first, "content": content})
 
     def _give_blocks(self, first: str, second: str) -> None:
-        source = {"type": "base64", "media_type": "image/gif", "data": TOOL_IMAGE}
+        source = {"type": "base64", "media_type": "image/webp", "data": TOOL_IMAGE}
         content = [{"type": "text", "text": FORECAST}, {"type": "image", "source": source}]
         failed = {"type": "tool_result", "tool_use_id": second, "content": FAILURE, "is_error": True}
         self.history.append(
@@ -93,7 +93,7 @@ class Talk:
         )
 
     def _give_items(self, first: str, second: str) -> None:
-        image = {"type": "input_image", "image_url": f"data:image/gif;base64,{TOOL_IMAGE}"}
+        image = {"type": "input_image", "image_url": f"data:image/webp;base64,{TOOL_IMAGE}"}
         content = [{"type": "input_text", "text": FORECAST}, image]
         self.history.append({"type": "function_call_output", "call_id": second, "output": FAILURE})
         self.history.append({"type": "function_call_output", "call_id": first, "output": content})
