@@ -115,6 +115,15 @@ class ToolResult:
     at: str = field(default="", compare=False, repr=False, kw_only=True)
 
 
+def with_hint_outside(result: ToolResult) -> ToolResult:
+    """The result as the breakpoint's only place: vendors take none on the parts inside it."""
+    hints = [part.cache for part in result.parts if part.cache is not None]
+    if not hints:
+        return result
+    parts = tuple(replace(part, cache=None) for part in result.parts)
+    return replace(result, parts=parts, cache=result.cache or hints[-1])
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """The model's own words for declining, where the dialect tells them from content."""

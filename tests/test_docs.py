@@ -43,7 +43,6 @@ OUR_WORDS = {
         "the gateway key is not one that this gateway knows",
         "does not exist",
         "; did you mean",
-        "run at OpenAI only",
         "the model gave no whole summary of the conversation",
     ),
 }

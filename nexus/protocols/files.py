@@ -1,12 +1,16 @@
 """Files as OpenAI's two dialects take them in: what one becomes follows from its type alone.
 
-Law: pure. Text files become plain text, links and PDFs stay what they are; any other type is refused by name.
+Law: pure. Links, PDFs and office files stay what they are, and so do kinds of text that a vendor may know by name;
+other text files become plain text, and any other type is refused by name. A file that does not tell its type has that
+of its name.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Mapping
+from dataclasses import replace
 
 from nexus.conversation import CacheHint, Document, Image, Inline, Link, Part, Text
 from nexus.errors import InvalidRequest, UnsupportedFeature
@@ -14,18 +18,61 @@ from nexus.errors import InvalidRequest, UnsupportedFeature
 UNNAMED = "document.pdf"
 """What a PDF without a title is called where a name is demanded."""
 
+PDF = "application/pdf"
+_OFFICE: Mapping[str, str] = {
+    "doc": "application/msword",
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "xls": "application/vnd.ms-excel",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+_KNOWN_TEXTS = frozenset({"text/csv", "text/html", "text/markdown"})
 _TEXTUAL = frozenset({"application/json", "application/xml", "application/yaml", "application/x-yaml"})
+_EXTENSIONS: Mapping[str, str] = {
+    **_OFFICE,
+    "pdf": PDF,
+    "csv": "text/csv",
+    "htm": "text/html",
+    "html": "text/html",
+    "md": "text/markdown",
+    "txt": "text/plain",
+    "json": "application/json",
+    "xml": "application/xml",
+    "yaml": "application/yaml",
+    "yml": "application/yaml",
+}
+_UNTOLD = frozenset({"application/octet-stream", "binary/octet-stream"})
+
+
+def told_by(title: str | None) -> str | None:
+    """The media type that a file's name tells."""
+    return _EXTENSIONS.get((title or "").rpartition(".")[2].lower())
+
+
+def as_data_url(data: str, title: str | None) -> str:
+    """``file_data`` that is bare base64, as a data URL of the type that the name tells."""
+    if data.startswith(("data:", "http")) or (media_type := told_by(title)) is None:
+        return data
+    return f"data:{media_type};base64,{data}"
 
 
 def file_part(source: Inline | Link, title: str | None, cache: CacheHint | None, path: str) -> Part:
     """Raises UnsupportedFeature for a type that is known nowhere else, InvalidRequest for text that is none."""
-    if isinstance(source, Link) or source.media_type == "application/pdf":
+    if isinstance(source, Inline) and source.media_type in _UNTOLD:
+        source = replace(source, media_type=told_by(title) or source.media_type)
+    if isinstance(source, Link) or source.media_type == PDF or source.media_type in _OFFICE.values():
         return Document(source, title, cache=cache)
     if source.media_type.startswith("image/"):
         return Image(source, cache=cache)
     if is_textual(source.media_type):
-        return Document(Text(read_text_file(source, path)), title, cache=cache)
+        words = read_text_file(source, path)
+        return Document(source if source.media_type in _KNOWN_TEXTS else Text(words), title, cache=cache)
     raise UnsupportedFeature(f"{path}: files of type {source.media_type} cannot be translated", param=path)
+
+
+def refuse_office(source: Inline, what: str, path: str) -> None:
+    """Raises UnsupportedFeature for a document that is neither PDF nor text."""
+    if source.media_type != PDF and not is_textual(source.media_type):
+        raise UnsupportedFeature(f"{path}: {what} takes PDF and text documents, not {source.media_type}", param=path)
 
 
 def is_textual(media_type: str) -> bool:

@@ -14,7 +14,7 @@ from nexus.conversation import Audio, CacheHint, Document, Image, Inline, Link, 
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.chat.guards import need_object, need_string, read_string
 from nexus.protocols.codec import data_url, read_url, web_url
-from nexus.protocols.files import UNNAMED, file_part, is_textual, read_text_file
+from nexus.protocols.files import UNNAMED, as_data_url, file_part, is_textual, read_text_file, refuse_office
 from nexus.wire import Json, text
 
 USER = frozenset({"text", "image_url", "input_audio", "file"})
@@ -91,9 +91,7 @@ def _read_file(part: Mapping[str, Json], path: str) -> Part:
             param=f"{path}.file_id",
         )
     data, title = need_string(file, "file_data", f"{path}.file_data"), read_string(file, "filename")
-    if not data.startswith(("data:", "http")) and (title or "").lower().endswith(".pdf"):
-        data = f"data:application/pdf;base64,{data}"
-    source = read_url(data, param=f"{path}.file_data")
+    source = read_url(as_data_url(data, title), param=f"{path}.file_data")
     return file_part(source, title, read_cache(part, path), f"{path}.file_data")
 
 
@@ -163,6 +161,7 @@ def _write_document(part: Document, path: str) -> list[dict[str, Json]]:
     if isinstance(source, Text) or is_textual(source.media_type):
         words = source.text if isinstance(source, Text) else read_text_file(source, path)
         return [{"type": "text", "text": "\n\n".join(filter(None, (part.title, part.context, words)))}]
+    refuse_office(source, "this vendor", path)
     file = {"filename": part.title or UNNAMED, "file_data": data_url(source)}
     context = [{"type": "text", "text": part.context}] if part.context else []
     return [*context, {"type": "file", "file": file}]

@@ -22,6 +22,12 @@ ERROR_MARK = "[tool error] "
 """Begins the text of a result with ``is_error``, which this dialect has no field for."""
 
 _MEDIA_MARK = "[what this result holds beside text follows in the next user message]"
+_NO_REASONING = " "
+"""Stands for reasoning that another model did, or that its client did not keep; "" counts as none."""
+
+_BETWEEN = "OK."
+"""The answer between results and the next message, where a server demands one."""
+
 _SYSTEM_MARK = "[system message] "
 
 Wire = dict[str, Json]
@@ -72,6 +78,8 @@ class MessagesWriter:
         wire |= {"name": message.name} if message.name else {}
         wire |= {"refusal": "".join(refusals)} if refusals else {}
         wire |= self._reasoning(message.parts) | self._history(extra)
+        if calls and "reasoning_with_calls" in self._quirks:
+            wire.setdefault("reasoning_content", _NO_REASONING)
         wire |= {"tool_calls": calls} if calls else {}
         if content or wire.keys() - {"role", "content", "name"}:
             self._wire.append(wire)
@@ -110,7 +118,7 @@ class MessagesWriter:
         for result, path in sorted(found, key=lambda pair: order.get(pair[0].call_id, len(order))):
             media += self._write_result(result, path)
         if media:
-            self._wire.append({"role": "user", "content": media})
+            self._add_given({"role": "user", "content": media})
 
     def _write_result(self, result: ToolResult, path: str) -> list[Wire]:
         """Returns the parts that have to follow."""
@@ -150,7 +158,13 @@ class MessagesWriter:
             role = "user"
             content.insert(0, {"type": "text", "text": _SYSTEM_MARK})
         name = {"name": message.name} if message.name else {}
-        self._wire.append({"role": role, "content": self._content(content)} | name)
+        self._add_given({"role": role, "content": self._content(content)} | name)
+
+    def _add_given(self, wire: Wire) -> None:
+        """Adds a message that is no answer and no result."""
+        if "no_user_after_tool" in self._quirks and self._wire and self._wire[-1]["role"] == "tool":
+            self._wire.append({"role": "assistant", "content": _BETWEEN})
+        self._wire.append(wire)
 
     def _parts(self, part: Part, path: str) -> list[Wire]:
         written = write_part(part, path)

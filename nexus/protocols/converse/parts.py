@@ -9,9 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation import Audio, Document, Image, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
+from nexus.conversation import (
+    Audio,
+    Document,
+    Image,
+    Part,
+    Reasoning,
+    Refusal,
+    Text,
+    ToolCall,
+    ToolResult,
+    with_hint_outside,
+)
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models import converse as models
+from nexus.protocols.arguments import BROKEN, an_object_of
 from nexus.protocols.converse.draft import Draft
 from nexus.protocols.converse.media import write_audio, write_document, write_image
 from nexus.wire import Json, decode
@@ -33,7 +45,7 @@ def write_assistant_part(part: Part, path: str, draft: Draft) -> list[Json]:
         case Reasoning():
             return _reasoning(part, draft)
         case ToolCall():
-            return [_tool_use(part, path, draft), *draft.cache_point(part.cache)]
+            return [_tool_use(part, draft), *draft.cache_point(part.cache)]
         case ToolResult():
             raise InvalidRequest("a tool result belongs into a user message", param=path)
         case Image() | Document() | Audio():
@@ -78,19 +90,16 @@ def _reasoning(part: Reasoning, draft: Draft) -> list[Json]:
     return [{"reasoningContent": {"reasoningText": block}}]
 
 
-def _tool_use(call: ToolCall, path: str, draft: Draft) -> Json:
-    try:
-        arguments = decode(call.arguments) if call.arguments.strip() else {}
-    except ValueError:
-        raise InvalidRequest("the arguments of the tool call are not valid JSON", param=path) from None
-    if not isinstance(arguments, Mapping):
-        raise InvalidRequest("the arguments of the tool call are not a JSON object", param=path)
+def _tool_use(call: ToolCall, draft: Draft) -> Json:
+    arguments, whole = an_object_of(call.arguments)
+    if not whole:
+        draft.drop(BROKEN)
     return {"toolUse": {"toolUseId": draft.call_id(call.id), "name": call.name, "input": arguments}}
 
 
 def _tool_result(result: ToolResult, path: str, draft: Draft) -> list[Json]:
     content: list[Json] = []
-    cache = result.cache
+    result = with_hint_outside(result)
     for number, part in enumerate(result.parts):
         match part:
             case Text(text=text):
@@ -101,14 +110,13 @@ def _tool_result(result: ToolResult, path: str, draft: Draft) -> list[Json]:
                 content += write_document(part, f"{path}.content.{number}", draft)
             case _:
                 raise UnsupportedFeature(f"a tool result holds no {type(part).__name__}", param=path)
-        cache = cache or part.cache
     block: dict[str, Json] = {"toolUseId": draft.result_id(result.call_id)}
     block["content"] = content or _result_text(NO_OUTPUT, result.is_error, draft)
     if result.is_error and draft.has(models.RESULT_STATUS):
         block["status"] = "error"
     elif result.is_error and not any("json" in piece for piece in block["content"]):
         block["content"] = [*_result_text("The tool call failed.", result.is_error, draft), *block["content"]]
-    return [{"toolResult": block}, *draft.cache_point(cache)]
+    return [{"toolResult": block}, *draft.cache_point(result.cache)]
 
 
 def _result_text(text: str, is_error: bool, draft: Draft) -> list[Json]:

@@ -17,7 +17,7 @@ from nexus.protocols.codec import Cut, Target, Written
 from nexus.protocols.converse.draft import Draft, only
 from nexus.protocols.converse.thinking import ThinkingPlan, plan_thinking
 from nexus.protocols.converse.tools import plan_tools, write_text_format, write_tool_config
-from nexus.protocols.converse.turns import write_messages, write_system
+from nexus.protocols.converse.turns import write_conversation
 from nexus.protocols.renaming import rename
 from nexus.wire import Json
 
@@ -46,9 +46,10 @@ def write_request(request: Request, target: Target) -> Written:
     sampling, sampling_fields = _sampling(request, thinking, draft)
     additional = thinking.extra | tool_fields | sampling_fields
     output = only({"textFormat": write_text_format(tools, request, draft), "effort": thinking.effort})
+    system, messages = write_conversation(request, draft)
     body = {
-        "system": write_system(request, draft) or None,
-        "messages": write_messages(request, draft),
+        "system": system or None,
+        "messages": messages,
         "inferenceConfig": sampling or None,
         "toolConfig": tool_config,
         "outputConfig": output or None,

@@ -31,7 +31,7 @@ class _Turn:
     units: list[Unit] = field(default_factory=list)
 
 
-def write_system(request: Request, draft: Draft) -> list[Json]:
+def _write_system(request: Request, draft: Draft) -> list[Json]:
     """The system field; empty for models without it, whose turns then open with it."""
     if draft.has(models.NO_SYSTEM):
         return []
@@ -41,11 +41,11 @@ def write_system(request: Request, draft: Draft) -> list[Json]:
     return _tidy(blocks)
 
 
-def write_messages(request: Request, draft: Draft) -> list[Json]:
-    """Raises InvalidRequest, UnsupportedFeature."""
+def write_conversation(request: Request, draft: Draft) -> tuple[list[Json], list[Json]]:
+    """The system field and the messages. Raises InvalidRequest, UnsupportedFeature."""
     if not request.messages and not request.system:
         raise InvalidRequest("at least one message is needed", param="messages")
-    turns: list[_Turn] = []
+    system, turns = _write_system(request, draft), list[_Turn]()
     if draft.has(models.NO_SYSTEM):
         _add(turns, "user", [_marked(text.text) for text in request.system if text.text.strip()])
     for number, message in enumerate(request.messages):
@@ -53,6 +53,9 @@ def write_messages(request: Request, draft: Draft) -> list[Json]:
             draft.drop("name")
         role = "assistant" if message.role == "assistant" else "user"
         _add(turns, role, _units(message, f"messages.{number}", draft))
+    if system and not turns:
+        # With instructions alone, they are what there is to answer.
+        system, turns = [], [_Turn("user", [system])]
     if not turns or turns[0].role != "user":
         turns.insert(0, _Turn("user", [[{"text": PLACEHOLDER}]]))
     calls: list[str] = []
@@ -60,7 +63,7 @@ def write_messages(request: Request, draft: Draft) -> list[Json]:
     for turn in turns:
         written.append({"role": turn.role, "content": _content(turn, calls)})
         calls = [_inside(unit, "toolUse") for unit in turn.units if _inside(unit, "toolUse")]
-    return written
+    return system, written
 
 
 def _add(turns: list[_Turn], role: str, units: list[Unit]) -> None:

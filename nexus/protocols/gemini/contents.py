@@ -31,9 +31,10 @@ from nexus.conversation import (
     ToolResult,
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.arguments import BROKEN, an_object_of
 from nexus.protocols.codec import ToolIds
 from nexus.protocols.gemini.media import foreign_type, in_words, media_parts
-from nexus.protocols.gemini.results import call_args, result_media, write_response
+from nexus.protocols.gemini.results import result_media, write_response
 from nexus.wire import Json
 
 DIALECT = "gemini"
@@ -156,7 +157,10 @@ class ContentsWriter:
         if turn.role != "model":
             raise InvalidRequest("a tool call must be part of an assistant message", param=path)
         self._calls[call.id] = _Call(call.name, next(self._order))
-        wire: dict[str, Json] = {"name": call.name, "args": call_args(call.arguments, path)}
+        arguments, whole = an_object_of(call.arguments)
+        if not whole:
+            self._dropped.append(BROKEN)
+        wire: dict[str, Json] = {"name": call.name, "args": arguments}
         if "function_ids" in self._quirks:
             wire = {"id": self._ids[call.id]} | wire
         turn.parts.append({"functionCall": wire} | _signature(call.seal))

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from nexus.conversation import Audio, Document, Image, Inline, Link, Text
 from nexus.errors import UnsupportedFeature
+from nexus.protocols.files import PDF, refuse_office
 from nexus.wire import Json
 
 _TYPES: Mapping[str, str] = {
@@ -79,7 +81,7 @@ def media_parts(part: Media, quirks: frozenset[str], param: str) -> list[Json]:
     match part:
         case Document(title=title, context=context):
             about = [f"{label}: {words}" for label, words in (("Title", title), ("Context", context)) if words]
-            source = part.source
+            source = _document(part.source, param)
             head: list[Json] = [{"text": "\n".join(about)}] if about else []
             return [*head, _source(source, "application/pdf", quirks, param)]
         case Image(source=source):
@@ -88,6 +90,17 @@ def media_parts(part: Media, quirks: frozenset[str], param: str) -> list[Json]:
             return [_source(source, None, quirks, param)]
         case Audio(source=source):
             return [_source(source, None, quirks, param)]
+
+
+_TEXTS = frozenset({"text/plain", "text/html", "text/csv", "text/xml", "text/css", "text/rtf", "application/json"})
+
+
+def _document(source: Inline | Link | Text, param: str) -> Inline | Link | Text:
+    """Texts of a type that Google has no name for are plain text to it."""
+    if not isinstance(source, Inline):
+        return source
+    refuse_office(source, "Gemini", param)
+    return source if source.media_type in (*_TEXTS, PDF) else replace(source, media_type="text/plain")
 
 
 def inline_of(part: Media) -> Inline | None:

@@ -1,4 +1,4 @@
-"""Tool calls' arguments and tool results as the JSON objects that Gemini wants.
+"""Tool results as the JSON objects that Gemini wants.
 
 Law: an object stays an object as long as the vendor keeps every value: its Struct holds numbers as doubles and gives
 ``output`` and ``error`` a meaning, so results with larger integers go as text, and results with such keys go inside
@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.conversation import Audio, Document, Image, Text, ToolResult
-from nexus.errors import InvalidRequest
 from nexus.protocols.gemini.media import inline_of, media_parts
 from nexus.wire import Json, decode
 
@@ -20,19 +19,6 @@ _INSIDE = frozenset({"image/png", "image/jpeg", "image/webp", "application/pdf",
 """Media types that functionResponse.parts takes on every model that takes it at all."""
 
 _EXACT = 2**53
-
-
-def call_args(arguments: str, path: str) -> dict[str, Json]:
-    """Raises InvalidRequest for arguments that are no JSON object."""
-    if not arguments.strip():
-        return {}
-    try:
-        value = decode(arguments)
-    except ValueError:
-        raise InvalidRequest("the tool call's arguments are not valid JSON", param=path) from None
-    if not isinstance(value, dict):
-        raise InvalidRequest("the tool call's arguments are not a JSON object", param=path)
-    return value
 
 
 def write_response(result: ToolResult) -> dict[str, Json]:

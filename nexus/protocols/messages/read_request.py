@@ -6,6 +6,7 @@ its wire name; the rest is read by the function of its field. Source: anthropic.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
@@ -17,6 +18,7 @@ from nexus.conversation import (
     OutputFormat,
     Request,
     Role,
+    Text,
     Thinking,
     ToolChoice,
 )
@@ -31,7 +33,12 @@ from nexus.protocols.messages.read_tools import read_tools
 from nexus.protocols.messages.turn_controls import is_cleared, is_silent, last_effort
 from nexus.wire import Json
 
+log = logging.getLogger("nexus.messages")
+
 Body = Mapping[str, Json]
+
+_BILLING = "x-anthropic-billing-header:"
+"""Begins a system block of Claude Code's, before its instructions."""
 
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 _TIERS = {"auto": "auto", "standard_only": "default"}
@@ -52,7 +59,7 @@ def read_request(body: Body) -> ReadRequest:
     stream = bool(maybe_bool(body, "stream"))
     request = Request(
         messages=_read_messages(body, drops),
-        system=read_texts(body.get("system"), "system", drops),
+        system=_read_system(body, drops),
         tools=read_tools(body, drops),
         tool_choice=choice,
         parallel_tools=parallel,
@@ -69,6 +76,16 @@ def read_request(body: Body) -> ReadRequest:
         include_usage=stream,
     )
     return ReadRequest(request, drops.names)
+
+
+def _read_system(body: Body, drops: Drops) -> tuple[Text, ...]:
+    """Less Claude Code's note to Anthropic's billing: it differs from conversation to conversation, so that other
+    vendors' caches of prefixes, which begin with it, would never be hit. It is no content, and not named as lost."""
+    texts = read_texts(body.get("system"), "system", drops)
+    kept = tuple(text for text in texts if not text.text.startswith(_BILLING))
+    if len(kept) < len(texts):
+        log.debug("billing header left out", extra={"fields": {"block": _BILLING}})
+    return kept
 
 
 def _read_options(body: Body, drops: Drops) -> Body:

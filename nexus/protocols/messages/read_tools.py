@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from nexus.conversation import Tool, WebSearch
-from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import Body, Drops, a_string, an_array, an_object, maybe_bool, maybe_string
 from nexus.protocols.messages.client_tools import Kind, is_toolset, kind_of, members_of
 from nexus.protocols.messages.read_parts import read_cache
@@ -72,10 +71,8 @@ def _read_tool(wire: Body, path: str, drops: Drops) -> list[Tool]:
     if (own := kind_of(kind)) is not None:
         return [_read_own(wire, path, *own, drops)]
     if wire.get("type") not in (None, "custom"):
-        raise UnsupportedFeature(
-            f"{path}: the tool type {kind} exists only at Anthropic; define a custom tool with an input_schema instead",
-            param=path,
-        )
+        drops.add(f"tools.{kind}")
+        return []
     drops.unknown(wire, _CUSTOM, "tools")
     schema = wire.get("input_schema")
     tool = Tool(

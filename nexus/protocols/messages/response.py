@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from nexus.conversation import Part, Reasoning, Refusal, Request, Response, Seal, Text, ToolCall
+from nexus.protocols.arguments import an_object_of
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import ReadResponse
 from nexus.protocols.messages.client_tools import Members
@@ -18,7 +19,7 @@ from nexus.protocols.messages.failures import read_stream_error
 from nexus.protocols.messages.seals import NEXT, OWN, carrier, thinking_block
 from nexus.protocols.messages.stops import read_stop, write_stop
 from nexus.protocols.messages.usage import read_usage, write_usage
-from nexus.wire import Json, decode, encode, mapping, sequence, text
+from nexus.wire import Json, encode, mapping, sequence, text
 
 _UNFIT = re.compile(r"[^a-zA-Z0-9_-]")
 
@@ -110,11 +111,5 @@ def carried_before(seal: Seal | None) -> list[dict[str, Json]]:
 
 
 def read_input(arguments: str) -> dict[str, Json]:
-    """The object that ``input`` must be. A broken model's text is kept whole under one name, not thrown away."""
-    if not arguments.strip():
-        return {}
-    try:
-        parsed = decode(arguments)
-    except ValueError:
-        return {"invalid_json": arguments}
-    return parsed if isinstance(parsed, dict) else {"invalid_json": arguments}
+    """The object that ``input`` must be."""
+    return an_object_of(arguments)[0]

@@ -49,7 +49,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """``leading`` are the blocks of system messages that stood before everything else."""
+    """``leading`` are the blocks of the system text, and of system messages before every other one."""
 
     leading: list[Block]
     turns: list[Turn]
@@ -71,18 +71,27 @@ class Turns:
         return [{"role": turn.role, "content": [placed.block for placed in turn.blocks]} for turn in self.turns]
 
 
-def write_turns(messages: tuple[Message, ...], quirks: frozenset[str], drops: Drops) -> Turns:
+def write_turns(system: list[Block], messages: tuple[Message, ...], quirks: frozenset[str], drops: Drops) -> Turns:
+    """``system`` are the blocks before the first message."""
     leading, turns = _written(messages, quirks, drops)
+    leading = system + leading
     turns = _with_systems_placed(turns, takes_role="system_role" in quirks)
     _trim_assistants(turns, drops)
     turns = _merged([turn for turn in turns if turn.blocks])
     if not turns:
-        raise InvalidRequest("messages: there is nothing to send", param="messages")
+        return _instructions_alone(leading)
     if turns[0].role == "assistant":
         turns.insert(0, Turn("user", turns[0].path, [Placed({"type": "text", "text": OPENING}, turns[0].path)]))
     _answer_calls(turns)
     _finish(turns[-1], quirks)
     return Turns(leading, turns)
+
+
+def _instructions_alone(leading: list[Block]) -> Turns:
+    """The API demands a turn; with instructions alone, they are what there is to answer."""
+    if not leading:
+        raise InvalidRequest("messages: there is nothing to send", param="messages")
+    return Turns([], [Turn("user", "messages", [Placed(block, "messages") for block in leading])])
 
 
 def _written(messages: tuple[Message, ...], quirks: frozenset[str], drops: Drops) -> tuple[list[Block], list[Turn]]:

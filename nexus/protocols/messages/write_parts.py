@@ -6,9 +6,6 @@ dialect did not seal. What has no block is refused by its path. Source: anthropi
 
 from __future__ import annotations
 
-import base64
-import binascii
-
 from nexus.conversation import (
     Audio,
     CacheHint,
@@ -22,12 +19,15 @@ from nexus.conversation import (
     Text,
     ToolCall,
     ToolResult,
+    with_hint_outside,
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.arguments import BROKEN, an_object_of
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import web_url
+from nexus.protocols.files import is_textual, read_text_file
 from nexus.protocols.messages.seals import OWN
-from nexus.wire import Json, decode
+from nexus.wire import Json
 
 Block = dict[str, Json]
 
@@ -71,7 +71,7 @@ def _write_one(part: Part, role: str, path: str, quirks: frozenset[str], drops: 
         case Reasoning():
             return _write_reasoning(part, quirks, drops)
         case ToolCall():
-            return _write_call(part, path)
+            return _write_call(part, drops)
         case Image() | Document():
             if role != "user":
                 raise UnsupportedFeature(
@@ -105,26 +105,17 @@ def _write_reasoning(part: Reasoning, quirks: frozenset[str], drops: Drops) -> B
     return None
 
 
-def _write_call(call: ToolCall, path: str) -> Block:
-    arguments = _read_arguments(call.arguments, path)
+def _write_call(call: ToolCall, drops: Drops) -> Block:
+    arguments, whole = an_object_of(call.arguments)
+    if not whole:
+        drops.add(BROKEN)
     return {"type": "tool_use", "id": call.id, "name": call.name, "input": arguments} | write_cache(call.cache)
-
-
-def _read_arguments(arguments: str, path: str) -> Block:
-    if not arguments.strip():
-        return {}
-    try:
-        parsed = decode(arguments)
-    except ValueError:
-        parsed = None
-    if not isinstance(parsed, dict):
-        raise InvalidRequest(f"{path}: the arguments of the tool call are not a JSON object", param=path)
-    return parsed
 
 
 def _write_result(result: ToolResult, path: str, drops: Drops) -> list[Block]:
     """A failure holds words and nothing else: its images and documents follow it as the user's."""
     content: list[Block] = []
+    result = with_hint_outside(result)
     for at, part in enumerate(result.parts):
         block = write_text(part, drops) if isinstance(part, Text) else _write_media(part, f"{path}.content.{at}", drops)
         if block is not None:
@@ -172,14 +163,7 @@ def _write_document_source(source: Inline | Link | Text, path: str) -> Block:
             return {"type": "text", "media_type": "text/plain", "data": words}
         case Inline(media_type="application/pdf", data=data):
             return {"type": "base64", "media_type": "application/pdf", "data": data}
-        case Inline(media_type=media_type, data=data) if media_type.startswith("text/"):
-            return {"type": "text", "media_type": "text/plain", "data": _decoded(data, path)}
+        case Inline(media_type=media_type) if is_textual(media_type):
+            return {"type": "text", "media_type": "text/plain", "data": read_text_file(source, path)}
         case Inline(media_type=media_type):
             raise UnsupportedFeature(f"{path}: Claude takes PDF and text documents, not {media_type}", param=path)
-
-
-def _decoded(data: str, path: str) -> str:
-    try:
-        return base64.b64decode(data, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError) as error:
-        raise InvalidRequest(f"{path}: the document is not base64-encoded UTF-8 text", param=path) from error

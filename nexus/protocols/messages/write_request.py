@@ -44,19 +44,19 @@ def write_request(request: Request, target: Target) -> Written:
     names = SHORT_TOOL_NAMES if "short_tool_names" in quirks else TOOL_NAMES
     request, renaming = rename(request, names, PROPERTY_KEYS)
     _name_dropped(request, drops)
-    turns = write_turns(request.messages, quirks, drops)
+    system = [block for part in request.system if (block := write_text(part, drops)) is not None]
+    turns = write_turns(system, request.messages, quirks, drops)
     tooling = write_tooling(request, quirks, drops)
     plan = write_thinking(request, target, allows_budget=turns.allows_budget and not tooling.forced)
     if plan.dropped:
         drops.add("thinking")
     if plan.lost:
         drops.add("thinking.effort")
-    system = [block for part in request.system if (block := write_text(part, drops)) is not None] + turns.leading
     config = {"effort": plan.effort, "format": tooling.format}
     members: dict[str, Json] = {
         "model": target.model,
         "max_tokens": plan.max_tokens,
-        "system": system or None,
+        "system": turns.leading or None,
         "messages": turns.wire(),
         "tools": tooling.tools or None,
         "tool_choice": tooling.choice,

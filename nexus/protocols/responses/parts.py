@@ -15,7 +15,7 @@ from nexus.conversation import Audio, CacheHint, Document, Image, Inline, Link, 
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import Body, a_string, an_object, maybe_string, wrong
 from nexus.protocols.codec import data_url, read_url, web_url
-from nexus.protocols.files import UNNAMED, file_part, is_textual, read_text_file
+from nexus.protocols.files import UNNAMED, as_data_url, file_part, is_textual, read_text_file
 from nexus.protocols.responses.checks import Drops, a_name
 from nexus.wire import Json
 
@@ -87,9 +87,7 @@ def _read_file(wire: Body, path: str) -> Part:
     if (url := maybe_string(wire, "file_url", path)) is not None:
         return file_part(read_url(url, param=f"{path}.file_url"), title, cache, f"{path}.file_url")
     data = a_name(wire, "file_data", path)
-    if not data.startswith("data:") and (title or "").lower().endswith(".pdf"):
-        data = f"data:application/pdf;base64,{data}"
-    return file_part(read_url(data, param=f"{path}.file_data"), title, cache, f"{path}.file_data")
+    return file_part(read_url(as_data_url(data, title), param=f"{path}.file_data"), title, cache, f"{path}.file_data")
 
 
 def _read_audio(wire: Body, path: str) -> Part:

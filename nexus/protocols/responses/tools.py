@@ -4,8 +4,8 @@ Law: the neutral form knows functions only. A custom tool becomes a function of 
 in the description; a namespace is flattened to ``namespace__name``, cut and hashed beyond 64 characters. What a client
 called its tool rides along in ``ClientTool``, so that whoever has the neutral Request can give calls their own form
 back. A search for tools that the client makes itself, and OpenAI's tools that the client runs (client_tools.py), are
-functions too. Web search is dropped unless it is forced (see fields.READS); every other built-in tool is refused by its
-type.
+functions too. An offer of web search, or of another tool that runs at OpenAI, is left out by name where nobody else
+has it; forced, it is refused.
 Sources: openai.types.responses.ToolParam and ToolChoice; openai/codex, tools/src/tool_spec.rs.
 """
 
@@ -118,11 +118,13 @@ def _inside(entry: Mapping[str, Json]) -> list[tuple[str | None, Mapping[str, Js
 
 
 class ToolsReader:
-    """Feed it lists of tools; ``tools`` holds what came of them, ``searches`` the offers to search the web."""
+    """Feed it lists of tools; ``tools`` holds what came of them, ``searches`` the offers to search the web,
+    ``left_out`` the types of others that run at OpenAI only."""
 
     def __init__(self, drops: Drops) -> None:
         self.tools: list[Tool] = []
         self.searches: list[WebSearch] = []
+        self.left_out: set[str] = set()
         self._drops = drops
 
     def read(self, value: Json, path: str) -> None:
@@ -150,9 +152,8 @@ class ToolsReader:
         elif (run := run_of(wire)) is not None:
             self._keep(ClientTool(run.name, describe(run, wire), run.parameters, wire=wire), path)
         else:
-            raise UnsupportedFeature(
-                f"{path}: tools of type {kind} run at OpenAI only; define a function instead", param=path
-            )
+            self.left_out.add(kind)
+            self._drops.add(f"tools.{kind}")
 
     def _offer(self, kind: str, wire: Mapping[str, Json]) -> None:
         if wire.get("external_web_access") is False or self.searches:
@@ -253,7 +254,7 @@ def _read_allowed(
         tool = an_object(entry, path)
         if text(tool.get("type")).startswith(_OFFER):
             allowed |= {search.name for search in reader.searches}
-        else:
+        elif tool.get("type") not in reader.left_out:
             allowed.add(_chosen(tool, path, tuple(reader.tools)).name)
     left = tuple(tool for tool in reader.all if tool.name in allowed)
     match value.get("mode"):

@@ -87,7 +87,7 @@ MESSAGES: dict[str, tuple[list[Json], tuple[Message, ...]]] = {
                 (
                     Document(Inline("application/pdf", "QUJD"), "a.pdf"),
                     Document(Inline("application/pdf", "QUJD"), "b.pdf"),
-                    Document(Text("a,ü")),
+                    Document(Inline("text/csv", CSV.partition(",")[2])),
                     Document(Link("https://x.test/c.pdf")),
                 ),
             ),

@@ -14,6 +14,7 @@ from nexus.conversation import (
     Text,
     Thinking,
     Tool,
+    ToolCall,
     ToolChoice,
     ToolResult,
 )
@@ -193,7 +194,21 @@ def test_options(case: str) -> None:
 
 def test_every_quirk_has_a_case() -> None:
     tried = {quirk for _, quirks, *_ in QUIRKS.values() for quirk in quirks}
-    assert tried | {"no_json_schema"} == set(KNOWN_QUIRKS)
+    assert tried | {"no_json_schema", "reasoning_with_calls", "no_user_after_tool"} == set(KNOWN_QUIRKS)
+
+
+CALLED = (HI, Message("assistant", (ToolCall("c", "f", "{}"),)), Message("user", (ToolResult("c"), Text("go on"))))
+
+
+def test_an_answer_with_calls_has_reasoning_where_it_must() -> None:
+    messages = write(Request(CALLED), "reasoning_with_calls").body["messages"]
+    assert [message.get("reasoning_content") for message in messages] == [None, " ", None, None]
+
+
+def test_an_answer_comes_between_results_and_the_user_where_it_must() -> None:
+    messages = write(Request(CALLED), "no_user_after_tool").body["messages"]
+    assert [message["role"] for message in messages] == ["user", "assistant", "tool", "assistant", "user"]
+    assert messages[3]["content"] == "OK."
 
 
 def test_a_long_user_is_hashed() -> None:

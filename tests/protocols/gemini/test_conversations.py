@@ -307,8 +307,6 @@ def test_result_media_that_do_not_fit_inside_stand_beside() -> None:
 @pytest.mark.parametrize(
     ("messages", "param"),
     [
-        ((HI, assistant(call(arguments="{")), user(result())), "messages.1.content.0"),
-        ((HI, assistant("a", call(arguments="[1]"))), "messages.1.content.1"),
         ((HI, user(result("c9", "x"))), "messages.1.content.0"),
         ((user(call()),), "messages.0.content.0"),
         ((HI, assistant(call()), assistant(result())), "messages.2.content.0"),
@@ -318,6 +316,13 @@ def test_malformed_history(messages: tuple[Message, ...], param: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         write(Request(messages))
     assert caught.value.param == param
+
+
+@pytest.mark.parametrize("arguments", ['{"a": tru', "[1]", "7"])
+def test_arguments_that_are_no_object_are_wrapped_as_in_answers(arguments: str) -> None:
+    written = write(Request((HI, assistant(call(arguments=arguments)), user(result()))))
+    assert written.body["contents"][1]["parts"][0]["functionCall"]["args"] == {"invalid_json": arguments}
+    assert "messages.tool_call.arguments" in written.dropped
 
 
 # Seals

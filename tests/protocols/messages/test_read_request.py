@@ -317,18 +317,6 @@ REFUSED: dict[str, tuple[dict[str, Any], type[NexusError], str]] = {
         "system.0.cache_control",
     ),
     "bad top-level cache": ({"cache_control": {"type": "forever"}}, InvalidRequest, "cache_control"),
-    "server tool": (
-        {"tools": [{"type": "code_execution_20250825", "name": "code_execution"}]},
-        UnsupportedFeature,
-        "tools.0",
-    ),
-    "bash that Anthropic runs": (
-        {"tools": [{"type": "bash_code_execution_20250825", "name": "bash"}]},
-        UnsupportedFeature,
-        "tools.0",
-    ),
-    "browser toolset": ({"tools": [{"type": "browser_toolset_20260801"}]}, UnsupportedFeature, "tools.0"),
-    "mcp toolset": ({"tools": [{"type": "mcp_toolset", "mcp_server_name": "x"}]}, UnsupportedFeature, "tools.0"),
     "nameless tool": ({"tools": [{"input_schema": {}}]}, InvalidRequest, "tools.0.name"),
     "tool_choice type": ({"tool_choice": {"type": "maybe"}}, InvalidRequest, "tool_choice.type"),
     "tool_choice name": ({"tool_choice": {"type": "tool"}}, InvalidRequest, "tool_choice.name"),
@@ -362,6 +350,23 @@ REFUSED["citations"] = (
     UnsupportedFeature,
     "messages.0.content.0.citations",
 )
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["code_execution_20250825", "bash_code_execution_20250825", "web_fetch_20250910", "browser_toolset_20260801"],
+)
+def test_offers_of_what_runs_at_anthropic_are_left_out_by_name(kind: str) -> None:
+    read = read_request(body(tools=[{"type": kind, "name": "x"}, {"name": "f", "input_schema": {"type": "object"}}]))
+    assert [tool.name for tool in read.request.tools] == ["f"]
+    assert read.dropped == (f"tools.{kind}",)
+
+
+def test_claude_codes_note_to_the_billing_is_no_content() -> None:
+    note = {"type": "text", "text": "x-anthropic-billing-header: cc_version=2.1.332.4f2; cch=00000;"}
+    read = read_request(body(system=[note, {"type": "text", "text": "Be brief."}]))
+    assert [text.text for text in read.request.system] == ["Be brief."]
+    assert read.dropped == ()
 
 
 @pytest.mark.parametrize("case", REFUSED)

@@ -262,8 +262,12 @@ def test_a_web_search_of_an_earlier_answer_is_dropped_by_name() -> None:
             "input.0.content.0.file_id",
             "stored at OpenAI",
         ),
-        ({"tools": [{"type": "file_search", "vector_store_ids": []}]}, "tools.0", "file_search"),
-        ({"tools": [{"type": "mcp", "server_label": "x"}]}, "tools.0", "mcp"),
+        ({"tools": [{"type": "mcp"}], "tool_choice": {"type": "mcp", "server_label": "x"}}, "tool_choice", "mcp"),
+        (
+            {"tools": [{"type": "image_generation"}], "tool_choice": {"type": "image_generation"}},
+            "tool_choice",
+            "image_generation",
+        ),
         ({"tools": [{"type": "web_search"}], "tool_choice": {"type": "web_search_preview"}}, "tool_choice", "web_sea"),
         ({"previous_response_id": "resp_1"}, "previous_response_id", "store: false"),
         ({"store": True}, "store", "response_store"),
@@ -397,3 +401,13 @@ def test_a_search_tells_what_would_be_lost() -> None:
     (search,) = read_request({"model": "m", "input": "Hi", "tools": [tool]}).request.tools
     assert isinstance(search, WebSearch)
     assert (search.offered, search.lost) == (True, ("tools.filters", "tools.search_context_size"))
+
+
+@pytest.mark.parametrize("kind", ["image_generation", "code_interpreter", "file_search", "mcp", "future"])
+def test_offers_of_what_runs_at_openai_are_left_out_by_name(kind: str) -> None:
+    function = {"type": "function", "name": "f"}
+    choice = {"type": "allowed_tools", "mode": "required", "tools": [{"type": kind}, function]}
+    for asked in ({}, {"tool_choice": "auto"}, {"tool_choice": choice}):
+        read = read_request({"model": "m", "input": "x", "tools": [{"type": kind}, function], **asked})
+        assert [tool.name for tool in read.request.tools] == ["f"]
+        assert f"tools.{kind}" in read.dropped
