@@ -130,15 +130,17 @@ def _properties(schema: Any) -> Iterable[str]:
 
 def _check_calls(client: str, vendor: str, said: Request, picture: Seen) -> None:
     calls = [part for _, part in _parts(said) if isinstance(part, ToolCall)]
-    assert picture.calls == [(renamed(vendor, call.name), _arguments(client, call)) for call in calls]
+    assert picture.calls == [(renamed(vendor, call.name), _arguments(client, vendor, call)) for call in calls]
 
 
-def _arguments(client: str, call: ToolCall) -> Any:
-    """A Messages client could only be shown an object, a Responses client one string for a custom tool."""
+def _arguments(client: str, vendor: str, call: ToolCall) -> Any:
+    """A Messages client could only be shown an object, as some vendors can; a Responses client one string for a custom
+    tool."""
     parsed = arguments(call.arguments)
     if client == "responses" and is_custom(call.name) and "input" not in parsed:
         return {"input": call.arguments}
-    return {"invalid_json": parsed} if isinstance(parsed, str) and client == "messages" else parsed
+    objects = client == "messages" or vendor in ("messages", "gemini", "converse")
+    return {"invalid_json": parsed} if isinstance(parsed, str) and objects else parsed
 
 
 def _check_results(client: str, said: Request, picture: Seen) -> None:

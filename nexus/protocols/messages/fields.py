@@ -18,7 +18,7 @@ READS: Mapping[str, Disposition] = {
         "messages",
         "search results become text documents; server tools' blocks, files, citations and unknown blocks are refused",
     ),
-    "system": carried("system"),
+    "system": converted("system", "less Claude Code's x-anthropic-billing-header block, which is no content"),
     "max_tokens": carried("max_tokens", "not demanded here: token counting has none"),
     "stream": carried("stream"),
     "stop_sequences": carried("stop"),

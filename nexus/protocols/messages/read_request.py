@@ -6,7 +6,6 @@ its wire name; the rest is read by the function of its field. Source: anthropic.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
@@ -32,8 +31,6 @@ from nexus.protocols.messages.read_parts import read_cache, read_content, read_t
 from nexus.protocols.messages.read_tools import read_tools
 from nexus.protocols.messages.turn_controls import is_cleared, is_silent, last_effort
 from nexus.wire import Json
-
-log = logging.getLogger("nexus.messages")
 
 Body = Mapping[str, Json]
 
@@ -82,10 +79,7 @@ def _read_system(body: Body, drops: Drops) -> tuple[Text, ...]:
     """Less Claude Code's note to Anthropic's billing: it differs from conversation to conversation, so that other
     vendors' caches of prefixes, which begin with it, would never be hit. It is no content, and not named as lost."""
     texts = read_texts(body.get("system"), "system", drops)
-    kept = tuple(text for text in texts if not text.text.startswith(_BILLING))
-    if len(kept) < len(texts):
-        log.debug("billing header left out", extra={"fields": {"block": _BILLING}})
-    return kept
+    return tuple(text for text in texts if not text.text.startswith(_BILLING))
 
 
 def _read_options(body: Body, drops: Drops) -> Body:

@@ -34,7 +34,6 @@ from nexus.conversation import (
 )
 from nexus.errors import ClientError, InvalidRequest, UnsupportedFeature
 from nexus.models.converse import quirks_of
-from nexus.protocols import codecs
 from nexus.protocols.codec import Target, Written
 from nexus.protocols.converse.fields import WRITES
 from nexus.protocols.converse.request import write_request
@@ -142,59 +141,6 @@ def test_instructions_alone_are_what_there_is_to_answer() -> None:
     written = body(Request((), system=(Text("only this"),)))
     assert written["messages"] == [{"role": "user", "content": [{"text": "only this"}]}]
     assert "system" not in written
-
-
-def test_a_breakpoint_inside_a_result_stands_after_it() -> None:
-    inside = ToolResult("c1", (Text("a", cache="5m"), Text("b")))
-    history = (HI, Message("assistant", (ToolCall("c1", "weather", "{}"),)), Message("user", (inside,)))
-    content = body(Request(history, tools=(WEATHER,)), CLAUDE)["messages"][2]["content"]
-    assert [next(iter(block)) for block in content] == ["toolResult", "cachePoint"]
-
-
-OFFICE = "application/vnd.openxmlformats-officedocument."
-
-
-@pytest.mark.parametrize(
-    ("media_type", "kind"),
-    {
-        OFFICE + "wordprocessingml.document": "docx",
-        OFFICE + "spreadsheetml.sheet": "xlsx",
-        "application/msword": "doc",
-        "application/vnd.ms-excel": "xls",
-        "text/csv": "csv",
-        "text/html": "html",
-        "text/markdown": "md",
-        "text/plain": "txt",
-    }.items(),
-)
-@pytest.mark.parametrize("client", ["chat", "responses", "messages"])
-def test_documents_of_clients(client: str, media_type: str, kind: str) -> None:
-    data = base64.b64encode(b"words").decode()
-    url = f"data:{media_type};base64,{data}"
-    source = {"type": "base64", "media_type": media_type, "data": data}
-    documents: dict[str, dict[str, Any]] = {
-        "chat": {"type": "file", "file": {"filename": "f", "file_data": url}},
-        "responses": {"type": "input_file", "filename": "f", "file_data": url},
-        "messages": {"type": "document", "title": "f", "source": source},
-    }
-    said = {"role": "user", "content": [documents[client]]}
-    read = codecs.client(client).read_request({"model": "m", "messages": [said], "input": [said]})
-    document = body(read.request)["messages"][0]["content"][0]["document"]
-    assert document == {"format": kind, "name": "f", "source": {"bytes": data}}
-
-
-def test_a_file_without_a_type_has_that_of_its_name() -> None:
-    for data in ("AAAA", "data:application/octet-stream;base64,AAAA"):
-        file = {"type": "file", "file": {"filename": "Q3.xlsx", "file_data": data}}
-        request = codecs.client("chat").read_request({"messages": [{"role": "user", "content": [file]}]}).request
-        assert body(request)["messages"][0]["content"][0]["document"]["format"] == "xlsx"
-
-
-@pytest.mark.parametrize("vendor", ["chat", "messages", "gemini"])
-def test_office_files_are_refused_by_name_where_nobody_reads_them(vendor: str) -> None:
-    request = Request((Message("user", (Document(Inline("application/msword", "AAAA")),)),))
-    with pytest.raises(UnsupportedFeature, match="application/msword"):
-        codecs.vendor(vendor).write_request(request, Target("m"))
 
 
 def test_no_message_at_all() -> None:
