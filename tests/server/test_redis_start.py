@@ -125,6 +125,7 @@ class TestTls:
 
 
 HIDDEN = "import sys; sys.modules['redis'] = None; from nexus.cli import main; sys.exit(main(sys.argv[1:]))"
+FOUND = "import sys; sys.path.insert(0, ''); from nexus.cli import main; sys.exit(main(sys.argv[1:]))"
 
 
 def finished(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
@@ -149,6 +150,6 @@ class TestMissingPackage:
         """A package that is found and cannot be imported: settings that load, and a start that does not."""
         (tmp_path / "nexus.toml").write_text(toml(openai_upstream, "redis://localhost"))
         (tmp_path / "redis.py").write_text("raise ImportError('broken')\n")
-        done = finished(tmp_path, "-m", "nexus", "-l", "127.0.0.1:0")
+        done = finished(tmp_path, "-c", FOUND, "-l", "127.0.0.1:0")
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.count("\n") == 1 and "needs the Python package redis" in done.stderr
