@@ -60,8 +60,9 @@ class ItemsReader:
         if isinstance(value, str):
             self._put("user", [Text(value, at="input")] if value else [], "input")
             return
-        for at, entry in enumerate(an_array(value, "input")):
-            path = f"input.{at}"
+        base = "previous_response_id" if value is self._earlier.before else "input"
+        for at, entry in enumerate(an_array(value, base)):
+            path = f"{base}.{at}"
             item = an_object(entry, path)
             if value is not self._earlier.before and self._earlier.repeats(item):
                 continue

@@ -175,3 +175,12 @@ def test_what_says_so_is_not_kept(kept: Kept) -> None:
     assert kept.ask(USER, store=False).kept is None
     assert kept.ask(USER, store=True).kept == kept.ask(USER).kept == {"input": [USER], "previous": None}
     assert read_request({"input": "Hi"}).kept is None
+
+
+def test_a_place_in_the_conversation_before_is_no_place_in_the_input(kept: Kept) -> None:
+    kept.answer(kept.ask(USER), Text("Yes?"))
+    messages = kept.ask(OUTPUT, USER, previous_response_id=f"resp_{HEX}").request.messages
+    assert [message.at or message.parts[0].at for message in messages] == [
+        *("previous_response_id.0", "previous_response_id.1.content.0"),
+        *("input.0", "input.1"),
+    ]

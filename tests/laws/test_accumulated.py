@@ -1,0 +1,107 @@
+"""What an SDK's own stream helper adds up is the whole answer, to the last member.
+
+Law: every member of the two objects is compared; what may differ is named here, with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from anthropic.lib.streaming._messages import accumulate_event
+from anthropic.types import Message
+from hypothesis import given
+from openai._models import construct_type
+from openai.lib.streaming.chat import ChatCompletionStreamState
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.responses import Response
+
+from nexus.conversation import Reasoning
+from nexus.events import Event, PartEnd, PartStart
+from nexus.fold import fold
+from nexus.protocols import codecs
+from nexus.wire import decode
+
+from .items import accumulated
+from .kit import CLIENTS, frames, laws
+from .streams import streams
+from .test_answers import ASKED, written
+
+
+def whole(client: str, events: list[Event]) -> dict[str, Any]:
+    told = replace(fold(events), id="id", model="m")
+    answer = codecs.client(client).write_response(told, created=1, request=ASKED)
+    shape: Any = {"chat": ChatCompletion, "messages": Message, "responses": Response}[client]
+    return _dumped(construct_type(type_=shape, value=answer) if client != "messages" else Message.construct(**answer))
+
+
+def added_up(client: str, raw: bytes) -> dict[str, Any]:
+    match client:
+        case "chat":
+            return _chat(raw)
+        case "messages":
+            return _messages(raw)
+        case _:
+            return _dumped(accumulated(frames(raw))[-1].response)
+
+
+def _dumped(answer: Any) -> dict[str, Any]:
+    dumped: dict[str, Any] = answer.model_dump(mode="json", exclude_none=True)
+    return dumped
+
+
+def _chat(raw: bytes) -> dict[str, Any]:
+    state: ChatCompletionStreamState[Any] = ChatCompletionStreamState()
+    for _, data in frames(raw):
+        if data != "[DONE]":
+            state.handle_chunk(construct_type(type_=ChatCompletionChunk, value=decode(data)))  # type: ignore[arg-type]
+    return _dumped(state.current_completion_snapshot)
+
+
+def _messages(raw: bytes) -> dict[str, Any]:
+    snapshot: Any = None
+    pieces: dict[int, bytes] = {}
+    for event, data in frames(raw):
+        if event != "ping":
+            snapshot = accumulate_event(event=decode(data), current_snapshot=snapshot, json_bufs=pieces)
+    return _dumped(snapshot)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@laws(150)
+@given(events=streams())
+def test_it_adds_up(client: str, events: list[Event]) -> None:
+    events = list(_known_early(events))
+    assert _same(client, added_up(client, written(client, events))) == _same(client, whole(client, events))
+
+
+def _known_early(events: list[Event]) -> Iterator[Event]:
+    """A seal of text or of a call that comes late stands behind it in a stream, and before it in a whole answer."""
+    parts = {event.index: event.part for event in events if isinstance(event, PartStart)}
+    for event in events:
+        late = isinstance(event, PartEnd) and not isinstance(parts[event.index], Reasoning)
+        yield PartEnd(event.index) if late and isinstance(event, PartEnd) else event
+
+
+def _same(client: str, answer: dict[str, Any]) -> Any:
+    """Without what the helpers leave behind: extra fields beside a stop reason, the lifetimes of what was cached.
+
+    The first chunk of a chat stream says "" for the text before anybody knows that none will come.
+    """
+    match client:
+        case "chat":
+            for choice in answer["choices"]:
+                choice.pop("stop_reason", None)
+                choice.pop("native_finish_reason", None)
+                choice["message"]["content"] = choice["message"].get("content") or None
+                for call in choice["message"].get("tool_calls", ()):
+                    call.pop("index", None)
+                    call["function"].pop("parsed_arguments", None)
+        case "messages":
+            answer.pop("native_finish_reason", None)
+            answer["usage"].pop("cache_creation", None)
+        case _:
+            pass
+    return answer
