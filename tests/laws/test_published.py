@@ -18,6 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexus.errors import NexusError, ProtocolError, Rejected, StreamInterrupted
+from nexus.events import Event
+from nexus.fold import fold
 from nexus.protocols import codecs
 from nexus.protocols.base import BrokenStream
 from nexus.protocols.clients import DIALECTS
@@ -27,6 +29,7 @@ from nexus.wire import Json, decode, encode
 
 from .kit import CLIENTS, call, frames, laws, stream_of
 from .published import judge_error, judge_event, judge_stream, judge_whole
+from .streams import streams
 from .test_fixtures import STREAMS, lane
 
 WORDS = {
@@ -128,6 +131,49 @@ def test_whole_answers(client: str, name: str, data: st.DataObject) -> None:
         judge_error(client, decode(DIALECTS[client].write_error(refusal, "req_1")))
     except ValueError:
         pass
+
+
+ALL_TOOLS: Mapping[str, dict[str, Any]] = {
+    "chat": {
+        "messages": [{"role": "user", "content": "x"}],
+        "tools": [
+            {"type": "function", "function": {"name": "tool__1"}},
+            {"type": "custom", "custom": {"name": "tool__2", "format": {"type": "text"}}},
+        ],
+    },
+    "messages": {
+        "max_tokens": 9,
+        "messages": [{"role": "user", "content": "x"}],
+        "tools": [{"name": "tool__1", "input_schema": {}}, {"type": "bash_20250124", "name": "tool__2"}],
+    },
+    "responses": {
+        "input": "x",
+        "tools": [
+            {"type": "namespace", "name": "tool", "description": "d", "tools": [{"type": "custom", "name": "1"}]},
+            {"type": "function", "name": "tool__2", "parameters": {"type": "object"}, "beyond": 1},
+            {"type": "custom", "name": "tool__3", "format": {"type": "text"}, "beyond": 1},
+            {"type": "web_search_of_the_future", "beyond": 1},
+        ],
+        "tool_choice": "required",
+        "reasoning": {"effort": "max", "summary": "auto"},
+        "text": {"format": {"type": "json_schema", "name": "n", "schema": {"type": "object"}}},
+        "service_tier": "tomorrow",
+        "metadata": {"a": "b"},
+    },
+}
+"""Requests that say as much as a client can of what its answer repeats."""
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@laws(100)
+@given(events=streams())
+def test_any_answer_to_a_request_that_says_much(client: str, events: list[Event]) -> None:
+    request = codecs.client(client).read_request({"model": "m", **ALL_TOOLS[client]}).request
+    writer = codecs.client(client).stream_writer(
+        model="m", response_id="id", created=1, include_usage=True, request=request
+    )
+    judge_stream(client, b"".join(map(writer.write, events)))
+    judge_whole(client, codecs.client(client).write_response(fold(events), created=1, request=request))
 
 
 FAILURES: Mapping[str, Callable[[str, str], Json]] = {
