@@ -50,18 +50,24 @@ def _believed_headers(settings: Settings) -> tuple[str, ...]:
 
 def _callers_told_apart_by_default(settings: Settings) -> tuple[str, ...]:
     server = settings.server
-    if server.client_identification.enabled or not any(limit_tables(settings)) or not settings.llm.enabled:
+    limited = {path[2] for path, _ in limit_tables(settings)} if settings.llm.enabled else set()
+    if server.client_identification.enabled or not limited:
         return ()
-    by = (
-        "by the name of their gateway key"
-        if server.keys
-        else "by the subject of their token"
-        if server.oauth
-        else ("by the vendor key that they bring, else by their address: callers behind one address share its limits")
-    )
+    ways = [
+        *(["the name of their gateway key"] if server.keys else []),
+        *(["their token's sub"] if server.oauth else []),
+    ]
+    advice = "set enabled = true there to say by what, and to refuse whoever has no id"
+    if not ways:
+        brought = any(settings.llm.providers[name].takes_callers_key for name in limited)
+        ways = [*(["the vendor key that they bring"] if brought else []), "their address"]
+        advice = (
+            "callers behind one address share its limits. Give out keys (nexus key new NAME), or set enabled = true "
+            "there with the header that a proxy of yours sets"
+        )
     return (
-        f"rate limits per user without [server.client_identification]: callers are told apart {by}; give out keys "
-        "(nexus key new NAME), or set enabled = true there with the header that a proxy of yours sets",
+        "rate limits per user without [server.client_identification]: callers are told apart by "
+        f"{', else by '.join(ways)}; {advice}",
     )
 
 
