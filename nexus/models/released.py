@@ -1,7 +1,7 @@
 """When models were released, which lists of models tell; None for a model whose date is not known.
 
 How well the dates are known, November 2026. From the vendors' pages (platform.claude.com, developers.openai.com,
-ai.google.dev/gemini-api/docs/deprecations, AWS's announcements of Nova) or from snapshots in the names themselves: what is
+ai.google.dev/gemini-api/docs/deprecations, AWS on Nova) or from snapshots in the names themselves: what is
 not named here. From third parties' notes, unverified: Claude Sonnet 5.5, Opus 5.5 (the vendor's page as a review quotes
 it), GPT-5.6, 6 Astra, 6 Sol, 6 Luna and 6.2. Not looked up again: Claude 3 to 4.5, GPT-3.5 to GPT-5.5, Nova.
 """
