@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import nexus
+from nexus.registry import NoProviders
 from nexus.settings import ListenAddress, Settings, SettingsError, demo_settings, load, secrets
 from nexus.telemetry import logs
 
@@ -48,6 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings, file = read_settings(options, os.environ)
     except SettingsError as error:
         sys.stderr.write("".join(f"{problem}\n" for problem in error.problems))
+        return 1
+    except NoProviders as error:
+        sys.stderr.write(f"{error}\n")
         return 1
     if options.command == "check":
         from nexus.commands.check import check

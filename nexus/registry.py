@@ -18,12 +18,24 @@ if TYPE_CHECKING:
 
 PACKAGE = "nexus.providers"
 
+NO_LINK = (
+    "nexus/providers is not there: in a checkout it is a symbolic link to providers/, which Windows makes only in "
+    "developer mode. Then: git config core.symlinks true, delete nexus/providers, git checkout -- nexus/providers. "
+    "A wheel needs no link."
+)
+
+
+class NoProviders(ImportError):
+    """The package of the providers is missing."""
+
 
 @functools.cache
 def kinds() -> tuple[str, ...]:
-    """Every known kind, sorted."""
+    """Every known kind, sorted. Raises NoProviders."""
     spec = importlib.util.find_spec(PACKAGE)
     folders = list(spec.submodule_search_locations or ()) if spec is not None else []
+    if not folders:
+        raise NoProviders(NO_LINK)
     return tuple(sorted(module.name for module in pkgutil.iter_modules(folders) if module.ispkg))
 
 

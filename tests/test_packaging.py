@@ -2,27 +2,53 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from mypy.find_sources import create_source_list
+from mypy.options import Options
+
+from nexus import registry
 
 ROOT = Path(__file__).parents[1]
 TRAPS = (
-    "providers/__init__.py",
-    "openai.py",
-    "requests.py",
-    "tornado/__init__.py",
-    "pydantic.py",
-    "tools.py",
-    "tests.py",
+    *("providers/__init__.py", "tools.py", "tests.py", "config.py"),
+    *("openai.py", "anthropic.py", "requests/__init__.py", "tornado.py", "pydantic.py", "urllib3.py", "certifi.py"),
+    *("tenacity.py", "boto3.py", "botocore/__init__.py", "google/__init__.py"),
+    *("json.py", "logging.py", "argparse.py", "asyncio/__init__.py", "http/__init__.py", "ssl.py", "tomllib.py"),
 )
-CONFIG = '[llm.providers.demo]\ntype = "echo"\nmodels.echo = {}\n'
+CONFIG = """
+[llm.providers.demo]
+type = "echo"
+models.echo = {}
+[llm.providers.openai]
+type = "openai"
+api_key = "none"
+models.m = {}
+[llm.providers.anthropic]
+type = "anthropic"
+api_key = "none"
+models.m = {}
+[llm.providers.google]
+type = "google"
+api_key = "none"
+models.m = {}
+[llm.providers.bedrock]
+type = "bedrock"
+region = "us-east-1"
+models.m = {}
+"""
+ASK = {"model": "demo/echo", "messages": [{"role": "user", "content": "Hi"}]}
 SHOW = "import nexus.providers.openai as one, sys; print(one.__file__, 'providers' in sys.modules)"
 
 
@@ -38,18 +64,57 @@ def foreign(tmp_path: Path) -> Path:
     return folder
 
 
+def environ(path: Path | None) -> dict[str, str]:
+    """With a path, that and the libraries; what is installed in place of it is not seen (``-S``)."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHONPATH", "NEXUS_"))}
+    libraries = [folder for folder in sys.path if Path(folder).name in ("site-packages", "dist-packages")]
+    return kept if path is None else {**kept, "PYTHONPATH": os.pathsep.join([str(path), *libraries])}
+
+
+def python(path: Path | None) -> list[str]:
+    return [sys.executable] if path is None else [sys.executable, "-S"]
+
+
 def run(folder: Path, *arguments: str, path: Path | None) -> subprocess.CompletedProcess[str]:
-    environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    if path is not None:
-        environ["PYTHONPATH"] = str(path)
-    command = [sys.executable, *arguments]
-    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=120, check=False)
+    command = [*python(path), *arguments]
+    return subprocess.run(
+        command, cwd=folder, env=environ(path), capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def serves(folder: Path, path: Path | None, *command: str) -> None:
+    """Starts the server there, asks it something, and stops it."""
+    process = subprocess.Popen(
+        [*(command or (*python(path), "-m", "nexus")), "-l", "127.0.0.1:0"],
+        cwd=folder,
+        env=environ(path),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    with process:
+        try:
+            said: list[str] = []
+            for line in process.stderr:
+                said.append(line)
+                if found := re.search(r"health: http://127.0.0.1:(\d+)/", line):
+                    break
+            assert found, "".join(said)
+            connection = http.client.HTTPConnection("127.0.0.1", int(found.group(1)), timeout=60)
+            headers = {"Content-Type": "application/json"}
+            connection.request("POST", "/llm/openai/v1/chat/completions", json.dumps(ASK), headers)
+            assert connection.getresponse().status == 200
+            connection.close()
+        finally:
+            process.terminate()
 
 
 def test_a_checkout_starts_in_a_foreign_folder(foreign: Path) -> None:
     done = run(foreign, "-m", "nexus", "check", path=ROOT)
     assert (done.returncode, done.stderr) == (0, "")
     assert "demo/echo" in done.stdout
+    serves(foreign, ROOT)
 
 
 def test_a_checkout_starts_in_its_own_folder() -> None:
@@ -57,33 +122,81 @@ def test_a_checkout_starts_in_its_own_folder() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_the_installed_command_starts_in_a_foreign_folder(foreign: Path) -> None:
-    command = Path(sys.executable).with_name("nexus")
-    if not command.exists():
-        pytest.skip("nexus is not installed into this environment")
-    done = subprocess.run([command, "check"], cwd=foreign, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
+def test_an_editable_install_starts_in_a_foreign_folder(foreign: Path) -> None:
+    shown = run(foreign.parent, "-c", SHOW, path=None)
+    if shown.stdout.split() != [str(ROOT / "nexus/providers/openai/__init__.py"), "False"]:
+        pytest.skip("this source is not installed into this environment")
+    serves(foreign, None)
+    serves(foreign, None, str(Path(sys.executable).with_name("nexus")))
+
+
+def test_a_checkout_without_the_link_says_so(tmp_path: Path) -> None:
+    """As git makes it on Windows without developer mode: a text file that holds the link's target."""
+    ignored = shutil.ignore_patterns("__pycache__", "providers")
+    shutil.copytree(ROOT / "nexus", tmp_path / "nexus", symlinks=True, ignore=ignored)
+    (tmp_path / "nexus/providers").write_text("../providers")
+    for name in ("setup.py", "README.rst"):
+        shutil.copy(ROOT / name, tmp_path)
+    done = run(tmp_path, "-m", "nexus", "check", path=tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "git config core.symlinks true" in done.stderr
+    if find_spec("setuptools") is not None:
+        built = run(tmp_path, "setup.py", "--version", path=None)
+        assert built.returncode == 1 and "nexus/providers is not a link" in built.stderr
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of this source, unpacked."""
+def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what was built of this source: ``wheel``, and ``sdist`` unpacked."""
     if find_spec("setuptools") is None or find_spec("wheel") is None:
         pytest.skip("setuptools and wheel are not there to build with")
-    folder = tmp_path_factory.mktemp("wheel")
+    folder = tmp_path_factory.mktemp("build")
     source = folder / "source"
     source.mkdir()
-    for name in ("setup.py", "pyproject.toml", "README.rst", "LICENSE"):
+    for name in ("setup.py", "pyproject.toml", "MANIFEST.in", "README.rst", "CHANGELOG.rst", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    for name in ("nexus", "providers"):
+    for name in ("nexus", "providers", "config", "docs"):
         shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
-    build = ["-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q", "-w", str(folder), str(source)]
-    done = run(folder, *build, path=None)
+    done = run(source, "setup.py", "-q", "sdist", "-d", str(folder), path=None)
     assert done.returncode == 0, done.stderr
-    [file] = folder.glob("*.whl")
+    [archive] = folder.glob("*.tar.gz")
+    with tarfile.open(archive) as file:
+        file.extractall(folder / "unpacked", filter="data")
+    [sdist] = (folder / "unpacked").iterdir()
+    sdist.rename(folder / "sdist")
+    make_wheel(source, folder / "wheel")
+    return folder
+
+
+def make_wheel(source: Path, target: Path) -> None:
+    """The wheel's files below ``target``."""
+    made = target.with_name(f"{target.name}-made")
+    command = ["-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q", "-w", str(made), str(source)]
+    done = run(source.parent, *command, path=None)
+    assert done.returncode == 0, done.stderr
+    [file] = made.glob("*.whl")
     with zipfile.ZipFile(file) as archive:
-        archive.extractall(folder / "site")
-    return folder / "site"
+        archive.extractall(target)
+
+
+@pytest.fixture
+def wheel(build: Path) -> Path:
+    return build / "wheel"
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_an_sdist_builds_the_same_wheel(build: Path) -> None:
+    make_wheel(build / "sdist", build / "again")
+    assert files_of(build / "again") == files_of(build / "wheel")
+
+
+def test_an_sdist_has_what_readme_speaks_of(build: Path) -> None:
+    ours = {f"{path.parent.name}/{path.name}" for folder in ("config", "docs") for path in (ROOT / folder).iterdir()}
+    assert ours | {"CHANGELOG.rst", "LICENSE", "nexus/py.typed"} <= files_of(build / "sdist").keys()
+    assert not [path for path in (build / "sdist").rglob("*") if path.is_symlink()]
 
 
 def test_a_wheel_has_one_package(wheel: Path) -> None:
@@ -96,7 +209,7 @@ def test_a_wheel_has_one_package(wheel: Path) -> None:
 def test_a_wheel_starts_in_a_foreign_folder(foreign: Path, wheel: Path) -> None:
     done = run(foreign, "-m", "nexus", "check", path=wheel)
     assert (done.returncode, done.stderr) == (0, "")
-    (foreign / "show.py").write_text(SHOW)
+    serves(foreign, wheel)
     shown = run(foreign.parent, "-c", SHOW, path=wheel).stdout.split()
     assert shown == [str(wheel / "nexus/providers/openai/__init__.py"), "False"]
 
@@ -104,3 +217,25 @@ def test_a_wheel_starts_in_a_foreign_folder(foreign: Path, wheel: Path) -> None:
 def test_a_checkout_imports_providers_once_under_one_name(tmp_path: Path) -> None:
     shown = run(tmp_path, "-c", SHOW, path=ROOT).stdout.split()
     assert shown == [str(ROOT / "nexus/providers/openai/__init__.py"), "False"]
+
+
+def test_no_file_is_imported_twice() -> None:
+    """In this very process, whatever other tests have imported."""
+    for kind in registry.kinds():
+        registry.load(kind)
+    names: dict[str, list[str]] = {}
+    for name, module in sys.modules.items():
+        file = getattr(module, "__file__", None)
+        if file is not None and name != "__main__" and Path(file).resolve().is_relative_to(ROOT / "providers"):
+            names.setdefault(os.path.realpath(file), []).append(name)
+    assert len(names) > len(registry.kinds())
+    assert [found for found in names.values() if len(found) > 1 or not found[0].startswith("nexus.providers")] == []
+
+
+def test_the_type_checker_sees_providers_once_under_one_name() -> None:
+    options = Options()
+    sources = {source.module: source.path for source in create_source_list([str(ROOT / "nexus")], options)}
+    assert sorted(name for name in sources if "providers" in name.split(".")) == sorted(
+        ".".join(("nexus", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__")
+        for path in (ROOT / "providers").rglob("*.py")
+    )
