@@ -17,7 +17,7 @@ from nexus.conversation import Request
 from nexus.errors import ClientError, Rejected, UnsupportedFeature
 from nexus.headers import without_credentials
 from nexus.protocols import codecs
-from nexus.protocols.base import AnswerRelay, Dialect
+from nexus.protocols.base import AnswerRelay, Dialect, Edited
 from nexus.protocols.clients import DIALECTS
 from nexus.protocols.codec import Target
 from nexus.protocols.error_words import error_words
@@ -82,7 +82,7 @@ def choose_count(call: Call, route: Route) -> Lane | None:
     provider = route.provider
     dialects = provider.dialects_of(route.model, route.settings)
     if call.dialect in dialects and provider.counts_in(call.dialect):
-        edited = DIALECTS[call.dialect].edit_request(call.body, call.document, route.model, ask_usage=False)
+        edited = _edited(call, route, ask_usage=False)
         attempt = _attempt(call, route, call.dialect, edited.body, call.headers, call.query)
         return Lane(attempt, _count(call, None), False, edited.dropped)
     own = [dialect for dialect in (*dialects, *codecs.COUNT_ONLY) if provider.counts_in(dialect)]
@@ -135,10 +135,16 @@ _COUNTED = ("input_tokens", "inputTokens", "totalTokens", "total_tokens")
 
 def _passthrough(call: Call, route: Route) -> Lane:
     dialect = DIALECTS[call.dialect]
-    edited = dialect.edit_request(call.body, call.document, route.model, ask_usage=route.provider.asks_usage)
+    edited = _edited(call, route, ask_usage=route.provider.asks_usage)
     attempt = _attempt(call, route, call.dialect, edited.body, call.headers, call.query)
     relay = dialect.passthrough(call.document, call.model, call.tap)
     return Lane(attempt, relay, translates=False, dropped=edited.dropped)
+
+
+def _edited(call: Call, route: Route, *, ask_usage: bool) -> Edited:
+    target = route.provider.target(call.dialect, route.model, route.settings)
+    dialect = DIALECTS[call.dialect]
+    return dialect.edit_request(call.body, call.document, route.model, ask_usage=ask_usage, target=target)
 
 
 def _translate(call: Call, route: Route, dialect: str, without: str | None) -> Lane:

@@ -53,6 +53,8 @@ class Translation(AnswerRelay):
         self._cutter = Cutter(written.cut, self._usage_when_cut) if written.cut != Cut() else None
         self._reported: Usage | None = None
         self._tidy = Tidy(origin.new_id)
+        make_carrier = self._client.carrier
+        self._carrier = make_carrier(thinking=written.wants_thinking) if make_carrier is not None else None
         self._reader = self._vendor.stream_reader(origin)
         self._writer = self._client.stream_writer(
             model=call.model,
@@ -159,7 +161,7 @@ class Translation(AnswerRelay):
         """What the client gets in place of the vendor's events."""
         for event in self._kept_within(events):
             for named in (event,) if self._names is None else self._names.feed(event):
-                yield self._tapped(named)
+                yield self._tapped(named if self._carrier is None else self._carrier.pass_on(named))
 
     def _tapped(self, event: Event) -> Event:
         """What the tap and the log take from an event, and what comes in its place."""

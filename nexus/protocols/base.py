@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from nexus.call import Tap
 from nexus.errors import InvalidRequest, NexusError
+from nexus.protocols.codec import Target
 from nexus.protocols.sse import Frame
 from nexus.upstream import Action
 from nexus.wire import Json, decode
@@ -119,10 +120,13 @@ class Dialect(ABC):
         """The few fields that routing needs beyond ``model`` and ``stream``. Raises InvalidRequest."""
 
     @abstractmethod
-    def edit_request(self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool) -> Edited:
+    def edit_request(
+        self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool, target: Target | None = None
+    ) -> Edited:
         """The request's own bytes with ``model`` in place of the original model.
 
         Thinking of another vendor, which a client brings back in our tags, is taken out: no other vendor can read it.
+        Ids of tool calls that the target is known to refuse, since another vendor made them, get a form that it takes.
         """
 
     @abstractmethod

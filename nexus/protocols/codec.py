@@ -71,14 +71,16 @@ class Written:
     """A vendor's request body.
 
     ``answer_tool`` is the name of a tool that was forced in place of structured output: its call in the answer
-    is the content. ``headers`` are extra ones that the body needs (betas). ``renaming`` tells the client's own names of
-    what had to be called otherwise.
+    is the content. ``headers`` are extra ones that the body needs (betas). ``wants_thinking`` says that the vendor will
+    not think on after a tool's result without the thinking that came before the call. ``renaming`` tells the client's
+    own names of what had to be called otherwise.
     """
 
     body: dict[str, Json]
     dropped: tuple[str, ...] = ()
     answer_tool: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    wants_thinking: bool = False
     cut: Cut = Cut()
     renaming: Renaming = field(default_factory=Renaming)
 

@@ -65,6 +65,14 @@ class ReadClientRequest(Protocol):
     ) -> ReadRequest: ...
 
 
+class Carrier(Protocol):
+    def pass_on(self, event: Event) -> Event: ...
+
+
+class MakeCarrier(Protocol):
+    def __call__(self, *, thinking: bool) -> Carrier: ...
+
+
 class WriteResponse(Protocol):
     def __call__(
         self, response: Response, *, created: int, request: Request | None = None, now: Callable[[], int] | None = None
@@ -94,6 +102,9 @@ class ClientCodec:
 
     headers: frozenset[str]
     """Request headers that ask for something of the client's own vendor."""
+
+    carrier: MakeCarrier | None = None
+    """Puts opaque values where the dialect's clients bring them back though they know nothing of them."""
 
     def field_of(self, neutral: str, document: Mapping[str, Json], request: Request) -> str:
         """How the client calls what a writer named, and where it said it; the rest of a path stays."""
@@ -174,6 +185,7 @@ def client(dialect: str) -> ClientCodec:
         fields=_module(dialect, "fields").READS,
         paths=_module(dialect, "fields").PATHS,
         headers=_module(dialect, "fields").HEADERS,
+        carrier=_module(dialect, "call_ids").SealsInIds if dialect in _CARRYING else None,
     )
 
 
@@ -185,6 +197,9 @@ def reading(call: Call) -> ReadRequest:
         call.reading = replace(read, request=with_distinct_calls(read.request))
     return call.reading
 
+
+_CARRYING = frozenset({"chat"})
+"""Dialects that have no place of their own for opaque values."""
 
 _REFERRING = frozenset({"responses"})
 """Dialects whose requests may refer to earlier answers."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Union
 
 from nexus.protocols.edit import Span, splice
-from nexus.wire import decode
+from nexus.wire import decode, encode
 
 REMOVE: Final = b""
 """The verdict that takes a member out; other bytes are its new value, None keeps it."""
@@ -41,6 +41,18 @@ def removing(paths: Iterable[tuple[str, ...]]) -> Rules:
             inner = inner.setdefault(key, {})
         inner[last] = _always
     return rules
+
+
+def fitting_strings(fitting: Callable[[str], str]) -> Judge:
+    """The judge that gives strings another value; "" and what is no string stay."""
+
+    def judge(value: bytes) -> bytes | None:
+        given = decode(value)
+        if not isinstance(given, str) or not given or (fits := fitting(given)) == given:
+            return None
+        return encode(fits)
+
+    return judge
 
 
 def _always(_: bytes) -> bytes:

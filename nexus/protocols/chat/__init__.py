@@ -15,6 +15,7 @@ from nexus.protocols import openai_models
 from nexus.protocols.base import BrokenStream, Dialect, Edited, ModelCard, require
 from nexus.protocols.chat import errors
 from nexus.protocols.chat.passthrough import ChatPassthrough, edit_request
+from nexus.protocols.codec import Target
 from nexus.protocols.sse import frame
 from nexus.upstream import Action
 from nexus.wire import Json
@@ -30,8 +31,10 @@ class Chat(Dialect):
     def check(self, document: Mapping[str, Json], action: Action) -> None:
         require(document, "messages", list, "an array of messages")
 
-    def edit_request(self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool) -> Edited:
-        return edit_request(raw, document, model, ask_usage=ask_usage)
+    def edit_request(
+        self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool, target: Target | None = None
+    ) -> Edited:
+        return edit_request(raw, document, model, ask_usage=ask_usage, target=target)
 
     def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> ChatPassthrough:
         return ChatPassthrough(document, model, tap)

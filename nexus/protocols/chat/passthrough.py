@@ -7,27 +7,53 @@ reasoning of another vendor, which comes in fields of ours.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from nexus.call import Tap
 from nexus.protocols.base import UNREADABLE, AnswerRelay, Edited, decoded
+from nexus.protocols.chat.call_ids import MARK, plain_id
 from nexus.protocols.chat.failures import read_in_band
 from nexus.protocols.chat.response import is_answer
+from nexus.protocols.chat.tools import limits_ids, tool_ids
 from nexus.protocols.chat.usage import read_usage
-from nexus.protocols.codec import MAY_BE_TAGGED, is_tagged
+from nexus.protocols.codec import MAY_BE_TAGGED, Target, is_tagged
 from nexus.protocols.edit import Span, find, insert_first, replace_member, splice
 from nexus.protocols.foreign import without_foreign
-from nexus.protocols.rewrite import ANY, cut, removing
+from nexus.protocols.rewrite import ANY, cut, fitting_strings, removing
 from nexus.protocols.sse import Frame, data_at
-from nexus.wire import Json, count, decode, encode, mapping, sequence
+from nexus.wire import Json, count, decode, encode, mapping, sequence, text
 
 _ASKED = {"include_usage": True}
 
 
-def edit_request(raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool) -> Edited:
+def edit_request(
+    raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool, target: Target | None = None
+) -> Edited:
     """``ask_usage`` adds ``stream_options.include_usage`` to a streaming request that lacks it."""
     renamed = _with_usage(replace_member(raw, document, "model", model), document, ask_usage)
+    if MARK in renamed or (target is not None and limits_ids(target)):
+        renamed = _with_ids(renamed, document, target)
     return without_foreign(renamed, {"messages": {ANY: _judge_message}}, "messages.reasoning")
+
+
+def _with_ids(raw: bytes, document: Mapping[str, Json], target: Target | None) -> bytes:
+    """Nothing is looked for byte by byte unless an id has to change."""
+    forms = tool_ids(target.quirks) if target is not None and limits_ids(target) else None
+
+    def fitting(id: str) -> str:
+        own = plain_id(id)
+        return own if forms is None else forms[own]
+
+    if all(fitting(id) == id for id in _ids(document)):
+        return raw
+    judge = fitting_strings(fitting)
+    return cut(raw, {"messages": {ANY: {"tool_calls": {ANY: {"id": judge}}, "tool_call_id": judge}}})
+
+
+def _ids(document: Mapping[str, Json]) -> Iterator[str]:
+    for message in map(mapping, sequence(document.get("messages"))):
+        yield text(message.get("tool_call_id"))
+        yield from (text(mapping(call).get("id")) for call in sequence(message.get("tool_calls")))
 
 
 def _judge_message(value: bytes) -> bytes | None:

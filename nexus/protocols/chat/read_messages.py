@@ -26,6 +26,7 @@ from nexus.conversation import (
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.chat import parts as content
+from nexus.protocols.chat.call_ids import plain_id, thinking_seal
 from nexus.protocols.chat.guards import need_list, need_object, need_string, read_string
 from nexus.protocols.chat.reasoning import read_extra, read_reasoning, weave
 from nexus.protocols.chat.tools import read_calls
@@ -79,7 +80,7 @@ class MessagesReader:
             case "assistant":
                 self._add("assistant", message, self._read_assistant(message, path), path)
             case "tool":
-                self._read_result(message, path, need_string(message, "tool_call_id", f"{path}.tool_call_id"))
+                self._read_result(message, path, plain_id(need_string(message, "tool_call_id", f"{path}.tool_call_id")))
             case "function":
                 self._read_result(message, path, self._answered(message, path))
             case _:
@@ -120,7 +121,7 @@ class MessagesReader:
         calls = read_calls(message, path)
         if message.get("function_call") is not None:
             calls.append(self._read_legacy(message["function_call"], f"{path}.function_call"))
-        return weave(read_reasoning(message, None), prose, calls)
+        return weave(read_reasoning(message, thinking_seal(message)), prose, calls)
 
     def _read_legacy(self, value: Json, path: str) -> ToolCall:
         call = need_object(value, path)

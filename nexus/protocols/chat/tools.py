@@ -13,10 +13,11 @@ from collections.abc import Mapping
 
 from nexus.conversation import Tool, ToolCall, ToolChoice
 from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.chat.call_ids import call_seal, plain_id
 from nexus.protocols.chat.guards import need_list, need_object, need_string, read_flag, read_string
 from nexus.protocols.chat.parts import cache_fields, read_cache
 from nexus.protocols.chat.reasoning import read_extra
-from nexus.protocols.codec import ToolIds
+from nexus.protocols.codec import Target, ToolIds
 from nexus.protocols.custom_tools import PARAMETERS, CustomTool, with_grammar, write_input
 from nexus.wire import Json, mapping
 
@@ -33,6 +34,11 @@ class MistralToolIds(ToolIds):
     def __getitem__(self, original: str) -> str:
         fits = _MISTRAL_ID.fullmatch(original) is not None
         return original if fits else hashlib.sha256(original.encode()).hexdigest()[:9]
+
+
+def limits_ids(target: Target) -> bool:
+    """Whether the target is known to refuse ids of other vendors: OpenAI long ones, Mistral all."""
+    return target.gpt is not None or "mistral_tool_ids" in target.quirks
 
 
 def tool_ids(quirks: frozenset[str]) -> ToolIds:
@@ -161,10 +167,10 @@ def _read_call(value: Json, path: str) -> ToolCall:
         _need_function(entry, path, "tool calls")
     function = need_object(entry.get("function"), f"{path}.function")
     return ToolCall(
-        need_string(entry, "id", f"{path}.id"),
+        plain_id(id := need_string(entry, "id", f"{path}.id")),
         need_string(function, "name", f"{path}.function.name"),
         read_string(function, "arguments", f"{path}.function.arguments") or "",
-        read_extra(entry.get("extra_content")),
+        read_extra(entry.get("extra_content")) or call_seal(id),
         read_cache(entry, path),
         at=path,
     )
@@ -173,10 +179,10 @@ def _read_call(value: Json, path: str) -> ToolCall:
 def _read_custom_call(entry: Mapping[str, Json], path: str) -> ToolCall:
     custom = need_object(entry.get("custom"), f"{path}.custom")
     return ToolCall(
-        need_string(entry, "id", f"{path}.id"),
+        plain_id(id := need_string(entry, "id", f"{path}.id")),
         need_string(custom, "name", f"{path}.custom.name"),
         write_input(read_string(custom, "input", f"{path}.custom.input") or ""),
-        read_extra(entry.get("extra_content")),
+        read_extra(entry.get("extra_content")) or call_seal(id),
         read_cache(entry, path),
         at=path,
     )

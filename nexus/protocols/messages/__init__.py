@@ -12,6 +12,7 @@ from typing import ClassVar
 from nexus.call import Tap
 from nexus.errors import NexusError
 from nexus.protocols.base import BrokenStream, Dialect, Edited, ModelCard, require
+from nexus.protocols.codec import Target
 from nexus.protocols.messages import errors, listing
 from nexus.protocols.messages.passthrough import MessagesPassthrough, edit_request
 from nexus.protocols.sse import frame
@@ -32,7 +33,9 @@ class Messages(Dialect):
         if action == "generate":
             require(document, "max_tokens", int, "an integer")
 
-    def edit_request(self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool) -> Edited:
+    def edit_request(
+        self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool, target: Target | None = None
+    ) -> Edited:
         return edit_request(raw, document, model)
 
     def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> MessagesPassthrough:

@@ -40,6 +40,11 @@ class Plan:
     dropped: bool = False
     lost: bool = False
 
+    @property
+    def budgeted(self) -> bool:
+        """Whether the model thinks within a budget, as those before the adaptive ones do."""
+        return self.config is not None and self.config.get("type") == "enabled"
+
 
 def write_thinking(request: Request, target: Target, *, allows_budget: bool) -> Plan:
     """How the model is to think, and how long its answer may get."""

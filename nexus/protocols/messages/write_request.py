@@ -71,7 +71,7 @@ def write_request(request: Request, target: Target) -> Written:
     body |= _write_sampling(request, plan, quirks, drops)
     _limit_breakpoints(body, drops)
     renaming = renaming.with_keys(tooling.answer_tool, tooling.answer_keys)
-    return Written(body, drops.names, tooling.answer_tool, renaming=renaming)
+    return Written(body, drops.names, tooling.answer_tool, wants_thinking=plan.budgeted, renaming=renaming)
 
 
 def _name_dropped(request: Request, drops: Drops) -> None:

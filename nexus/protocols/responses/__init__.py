@@ -16,6 +16,7 @@ from nexus.call import Tap
 from nexus.errors import NexusError, UnsupportedFeature
 from nexus.protocols import openai_models
 from nexus.protocols.base import BrokenStream, Dialect, Edited, ModelCard, require
+from nexus.protocols.codec import Target
 from nexus.protocols.responses import errors
 from nexus.protocols.responses.compact import write_compacted
 from nexus.protocols.responses.earlier import stored_answer
@@ -46,8 +47,10 @@ class Responses(Dialect):
         if document.get("input") is not None:
             require(document, "input", (str, list), "a string or an array of items")
 
-    def edit_request(self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool) -> Edited:
-        return edit_request(raw, document, model)
+    def edit_request(
+        self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool, target: Target | None = None
+    ) -> Edited:
+        return edit_request(raw, document, model, target)
 
     def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> ResponsesPassthrough:
         return ResponsesPassthrough(model, tap)

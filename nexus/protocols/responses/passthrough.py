@@ -12,25 +12,37 @@ from collections.abc import Mapping
 
 from nexus.call import Tap
 from nexus.protocols.base import UNREADABLE, AnswerRelay, Edited, decoded
-from nexus.protocols.codec import MAY_BE_TAGGED, is_tagged
+from nexus.protocols.codec import MAY_BE_TAGGED, Target, is_tagged
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.foreign import without_foreign
 from nexus.protocols.responses.compact import MAY_HOLD_SUMMARY, read_summary
 from nexus.protocols.responses.failures import read_failed
 from nexus.protocols.responses.response import is_answer
+from nexus.protocols.responses.tools import call_ids
 from nexus.protocols.responses.usage import read_usage
-from nexus.protocols.rewrite import ANY, REMOVE, cut
+from nexus.protocols.rewrite import ANY, REMOVE, cut, fitting_strings
 from nexus.protocols.sse import Frame, data_at
-from nexus.wire import Json, count, decode, encode, mapping, text
+from nexus.wire import Json, count, decode, encode, mapping, sequence, text
 
 _TERMINAL = frozenset({"response.completed", "response.failed", "response.incomplete"})
 
 
-def edit_request(raw: bytes, document: Mapping[str, Json], model: str) -> Edited:
+def edit_request(raw: bytes, document: Mapping[str, Json], model: str, target: Target | None = None) -> Edited:
     renamed = replace_member(raw, document, "model", model)
     if MAY_HOLD_SUMMARY in renamed:
         renamed = cut(renamed, {"input": {ANY: _told}})
+    if target is not None and target.gpt is not None:
+        renamed = _with_ids(renamed, document)
     return without_foreign(renamed, {"input": {ANY: _judge_item}}, "input.reasoning")
+
+
+def _with_ids(raw: bytes, document: Mapping[str, Json]) -> bytes:
+    """Nothing is looked for byte by byte unless an id has to change."""
+    ids = call_ids()
+    given = (text(mapping(item).get("call_id")) for item in sequence(document.get("input")))
+    if all(ids[id] == id for id in given if id):
+        return raw
+    return cut(raw, {"input": {ANY: {"call_id": fitting_strings(ids.__getitem__)}}})
 
 
 def _told(value: bytes) -> bytes | None:

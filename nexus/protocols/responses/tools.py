@@ -12,6 +12,7 @@ Sources: openai.types.responses.ToolParam and ToolChoice; openai/codex, tools/sr
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -20,12 +21,14 @@ from nexus.conversation import Request, Tool, ToolCall, ToolChoice, WebSearch
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols import custom_tools
 from nexus.protocols.checks import an_array, an_object, maybe_bool, maybe_string, wrong
+from nexus.protocols.codec import ToolIds
 from nexus.protocols.custom_tools import read_input, with_grammar
 from nexus.protocols.responses.checks import Drops, a_name
 from nexus.protocols.responses.client_tools import KINDS, ClientRun, describe, read_arguments, run_of
 from nexus.wire import Json, decode, mapping, sequence, text
 
 _LONGEST = 64
+_CALL_ID = re.compile(r".{1,64}", re.DOTALL)
 _FUNCTION_FIELDS = ("type", "name", "description", "parameters", "strict")
 _CUSTOM_FIELDS = ("type", "name", "description", "format")
 _SEARCH_FIELDS = ("type", "execution", "description", "parameters")
@@ -51,6 +54,11 @@ class ClientTool(Tool):
     def run(self) -> ClientRun | None:
         """What it is, where it is one of OpenAI's own that the client runs."""
         return KINDS.get(self.kind)
+
+
+def call_ids() -> ToolIds:
+    """OpenAI takes ids of so many characters, of any kind."""
+    return ToolIds(_CALL_ID)
 
 
 def qualify(namespace: str | None, name: str) -> str:

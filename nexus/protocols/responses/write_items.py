@@ -9,12 +9,13 @@ client's custom tools and their outputs keep their own form. Source: openai.type
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from nexus.conversation import Message, Part, Reasoning, Refusal, Request, Text, ToolCall, ToolResult
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.responses.parts import write_part
 from nexus.protocols.responses.seals import OWN, open_vendors
-from nexus.protocols.responses.tools import Names
+from nexus.protocols.responses.tools import Names, call_ids
 from nexus.wire import Json
 
 Item = dict[str, Json]
@@ -37,6 +38,7 @@ class _Writer:
         self._names = Names(request, runs=False)
         self._custom: set[str] = set()
         self._items: list[Item] = []
+        self._call_ids = call_ids()
 
     def write(self, messages: Sequence[Message]) -> list[Item]:
         for at, message in enumerate(messages):
@@ -65,7 +67,7 @@ class _Writer:
             case ToolCall():
                 if self._names.kind(part.name) == "custom":
                     self._custom.add(part.id)
-                self._add(self._names.call_item(part))
+                self._add(self._names.call_item(replace(part, id=self._call_ids[part.id])))
             case _:
                 raise UnsupportedFeature(f"{path}: {type(part).__name__} has no place in an answer", param=path)
 
@@ -101,12 +103,13 @@ class _Writer:
 
     def _result(self, part: ToolResult, path: str) -> Item:
         kind = "custom_tool_call_output" if part.call_id in self._custom else "function_call_output"
+        call_id = self._call_ids[part.call_id]
         written = [piece for inner in part.parts for piece in write_part(inner, path)]
         if part.is_error:
             written.insert(0, {"type": "input_text", "text": ERROR})
         if all(piece["type"] == "input_text" for piece in written) and (part.is_error or len(written) < 2):
-            return {"type": kind, "call_id": part.call_id, "output": "".join(piece["text"] for piece in written)}
-        return {"type": kind, "call_id": part.call_id, "output": written}
+            return {"type": kind, "call_id": call_id, "output": "".join(piece["text"] for piece in written)}
+        return {"type": kind, "call_id": call_id, "output": written}
 
     def _id(self, prefix: str) -> str:
         return f"{prefix}_{len(self._items)}"

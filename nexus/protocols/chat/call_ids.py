@@ -1,0 +1,129 @@
+"""Opaque values that ride in the ids of tool calls, for the many clients that bring back nothing else unknown to them.
+
+Law: an id is what every client brings back, in the call and in its result. Gemini's thought signature stands on the
+call that it belongs to. Claude's signature is of the thinking before the first call, and is taken only where the client
+brings that thinking back unchanged, which a digest tells; it travels only for models that refuse to think on without
+it. A vendor never sees any of this: reading takes it off, and so does the passthrough.
+
+    <id>__nexus_<dialect>_<form><digest>_<value>
+
+``form`` is "b" for a value that is base64, which is written again without the letters that clients are known to change,
+or "t" for any other text. The same idea is LiteLLM's ``<id>__thought__<signature>``.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from nexus.conversation import Reasoning, Seal, ToolCall
+from nexus.events import Event, PartDelta, PartEnd, PartStart
+from nexus.protocols.chat.reasoning import plain_reasoning
+from nexus.wire import Json, mapping, sequence, text
+
+GEMINI, CLAUDE = "gemini", "messages"
+MARK = b"__nexus_"
+"""Without these bytes no JSON holds such an id."""
+
+MOST = 32_768
+"""Characters of an id; what is longer does not travel."""
+
+_PACKED = re.compile(r"(.*?)__nexus_([a-z]+)_([bt])([0-9a-f]{16})?_([A-Za-z0-9_-]+)", re.DOTALL)
+
+
+def pack(id: str, seal: Seal, words: str = "") -> str:
+    """``words`` are the thinking that the seal is of, where it is not of the call itself."""
+    form, value = _written(seal.value)
+    packed = f"{id}__nexus_{seal.dialect}_{form}{_digest(words)}_{value}"
+    return packed if len(packed) <= MOST else id
+
+
+def plain_id(id: str) -> str:
+    """The vendor's own."""
+    found = _PACKED.fullmatch(id)
+    return found.group(1) if found else id
+
+
+def call_seal(id: str) -> Seal | None:
+    """What rides in an id and is of the call itself."""
+    found = _PACKED.fullmatch(id)
+    return _seal(found) if found and not found.group(4) else None
+
+
+def thinking_seal(message: Mapping[str, Json]) -> Seal | None:
+    """Of the thinking that a client brings back as text alone."""
+    words = "" if message.get("reasoning_details") else plain_reasoning(message)
+    for call in map(mapping, sequence(message.get("tool_calls")) if words else ()):
+        found = _PACKED.fullmatch(text(call.get("id")))
+        if found and found.group(4) == _digest(words):
+            return _seal(found)
+    return None
+
+
+@dataclass(slots=True)
+class SealsInIds:
+    """Feed it an answer's events. ``thinking`` says that the vendor will want its thinking back."""
+
+    thinking: bool
+    _words: list[str] = field(default_factory=list)
+    _thought: Reasoning | None = None
+    _alone: bool = True
+
+    def pass_on(self, event: Event) -> Event:
+        match event:
+            case PartStart(index=0, part=Reasoning() as thought):
+                self._thought = thought
+                self._words.append(thought.text)
+            case PartStart(part=Reasoning()):
+                # Of several the client gets one text, which nobody can take apart again.
+                self._alone = False
+            case PartDelta(index=0, text=words) if self._thought is not None:
+                self._words.append(words)
+            case PartEnd(index=0, seal=seal) if self._thought is not None and seal is not None:
+                self._thought = replace(self._thought, seal=seal)
+            case PartStart(part=ToolCall() as call):
+                return replace(event, part=replace(call, id=self._packed(call)))
+            case _:
+                pass
+        return event
+
+    def _packed(self, call: ToolCall) -> str:
+        if call.seal is not None and call.seal.dialect == GEMINI and call.seal.value:
+            return pack(call.id, call.seal)
+        thought, words = self._thought, "".join(self._words)
+        if not (self.thinking and self._alone and thought and words) or thought.redacted or thought.seal is None:
+            return call.id
+        self._thought = None
+        return pack(call.id, thought.seal, words) if thought.seal.dialect == CLAUDE and thought.seal.value else call.id
+
+
+def _digest(words: str) -> str:
+    return hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest()[:16] if words else ""
+
+
+def _written(value: str) -> tuple[str, str]:
+    try:
+        raw = base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if raw and base64.b64encode(raw).decode() == value:
+        return "b", _letters(raw)
+    return "t", _letters(value.encode("utf-8", "surrogatepass"))
+
+
+def _letters(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def _seal(found: re.Match[str]) -> Seal | None:
+    letters = found.group(5)
+    try:
+        raw = base64.urlsafe_b64decode(letters + "=" * (-len(letters) % 4))
+        value = base64.b64encode(raw).decode() if found.group(3) == "b" else raw.decode("utf-8", "surrogatepass")
+    except (binascii.Error, ValueError):
+        return None
+    return Seal(found.group(2), value)
