@@ -1,4 +1,4 @@
-"""Agents that bring back nothing but what they know of: signatures ride in ids, and never to a vendor that has no use."""
+"""Agents that bring back nothing but what they know of: signatures ride in ids, and never to another vendor."""
 
 from __future__ import annotations
 
@@ -138,7 +138,8 @@ def test_ids_that_openai_would_refuse_are_shortened_where_bytes_pass(house: Hous
 def test_bytes_stay_as_they_are_where_the_ids_fit(house: House) -> None:
     body = (
         b'{ "model":"openai/m","messages":[ {"role":"assistant","content":null,"tool_calls":[{"id":"a","type":'
-        b'"function","function":{"name":"look","arguments":"{}"}}]} , {"role":"tool","tool_call_id":"a","content":"x"}]}'
+        b'"function","function":{"name":"look","arguments":"{}"}}]} , {"role":"tool","tool_call_id":"a",'
+        b'"content":"x"}]}'
     )
     assert house.nexus.chat(body).status == 200
     assert house.openai.requests[-1].body == body.replace(b"openai/m", b"m", 1).replace(b'"m"', b'"gpt-4.1"', 1)

@@ -20,6 +20,7 @@ COUNTED = "openai.types.responses.input_token_count_params:InputTokenCountParams
 UNARY = "openai.types.responses.response_create_params:ResponseCreateParamsNonStreaming"
 STREAMING = "openai.types.responses.response_create_params:ResponseCreateParamsStreaming"
 OPENING = 2
+LONGEST_ID = 64
 # The kind of a call -> what its arguments are called, and the stem of the events that carry them.
 WRITTEN = {
     "function_call": ("arguments", "function_call_arguments"),
@@ -41,7 +42,13 @@ def body_problems(body: dict[str, Any], *, counting: bool = False, allow: tuple[
     published = body | {name: [_published(item) for item in found] for name, found in given.items() if found}
     if found := problems(type_name, compact(published), allow=(*UNPUBLISHED, *allow)):
         return found
-    return tuple(_foreign_thinking(items)) + tuple(_lonely_calls(items))
+    return (*_foreign_thinking(items), *_lonely_calls(items), *_long_ids(items))
+
+
+def _long_ids(items: list[Any]) -> Iterator[str]:
+    for index, item in enumerate(items):
+        if len(item.get("call_id") or "") > LONGEST_ID:
+            yield f"input[{index}].call_id: string too long, expected at most {LONGEST_ID}"
 
 
 def answer(body: dict[str, Any], behaviour: Behaviour, serial: int, created: int) -> Answer:
