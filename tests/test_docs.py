@@ -23,8 +23,8 @@ from tests.programs.kit import Desk, Trap, path_of
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.rst", *sorted((ROOT / "docs").glob("*.rst"))]
-CLAUDE_CODE, CODEX = ROOT / "docs/claude-code.rst", ROOT / "docs/codex.rst"
-GUIDES = [ROOT / "README.rst", CLAUDE_CODE, CODEX]
+CLAUDE_CODE, CODEX, AI_SDK = ROOT / "docs/claude-code.rst", ROOT / "docs/codex.rst", ROOT / "docs/ai-sdk.rst"
+GUIDES = [ROOT / "README.rst", CLAUDE_CODE, CODEX, AI_SDK]
 CODEX_FILE = "# ~/.codex/config.toml"
 
 ENVIRON = {
@@ -117,7 +117,7 @@ def test_a_page_names_files_that_are_there(page: Path) -> None:
 
 def test_readme_links_the_guides() -> None:
     readme = (ROOT / "README.rst").read_text()
-    assert all(f"docs/{page.name}" in readme for page in (CLAUDE_CODE, CODEX))
+    assert all(f"docs/{page.name}" in readme for page in (CLAUDE_CODE, CODEX, AI_SDK))
 
 
 def test_errors_are_quoted_as_they_are() -> None:
@@ -142,6 +142,7 @@ def test_the_models_that_a_page_asks_for_are_on_it(page: Path, tmp_path: Path) -
     asked += re.findall(r'[({] ?"model": "([^"]+)"', text)
     asked += re.findall(r'ANTHROPIC_(?:DEFAULT_)?(?:\w+_)?MODEL(?:": "|=)([^"\s]+)', text)
     asked += re.findall(r"(?:-m|--model) (\S+/\S+)", text)
+    asked += re.findall(r"(?:openai|openai\.chat|anthropic)\('([^']+)'\)", text)
     assert len(asked) >= 3
     assert {name for name in asked if name not in there} == set()
 
