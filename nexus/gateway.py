@@ -17,7 +17,7 @@ from tenacity.wait import wait_random_exponential
 
 from nexus.auth.identity import may_use
 from nexus.call import Answers, Call
-from nexus.errors import Cancelled, InternalError, NexusError, PermissionDenied, ProtocolError
+from nexus.errors import Cancelled, InternalError, InvalidRequest, NexusError, PermissionDenied, ProtocolError
 from nexus.headers import KEEPER
 from nexus.protocols.clients import DIALECTS
 from nexus.relay import Head, Opened, drain, open_answer
@@ -86,6 +86,8 @@ class Gateway:
         record = call.answers.find([id]).get(id) if id is not None and call.answers is not None else None
         if id is None or record is None or call.answers is None:
             return None
+        if call.stream:
+            raise InvalidRequest("stream: an answer that was translated is kept whole, and fetched without stream")
         body = encode(DIALECTS[call.dialect].read_kept(record, call.method, call.path))
         if call.method == "DELETE":
             call.answers.forget(id)

@@ -209,6 +209,27 @@ def test_identified(server: dict[str, Any], headers: Headers, expected: tuple[st
     assert (identity.client_id, identity.group) == expected
 
 
+OWNERS: dict[str, tuple[dict[str, Any], Headers, str | None]] = {
+    "everybody at an open gateway": (OPEN, auth("whatever"), ""),
+    "who a proxy says it is": ({"client_identification": BY_HEADER}, {"x-client": "a"}, "open:a"),
+    "a key": (ONLY_KEYS, auth(ALICE), "key:alice:alice"),
+    "a key, and who a proxy says it is": (
+        {**ONLY_KEYS, "client_identification": BY_HEADER},
+        {"x-client": "b:c", **auth(ALICE)},
+        "key:alice:b%3Ac",
+    ),
+    "a token's subject": (ONLY_TOKENS, claimed(sub="alice", iss="https://id"), "token:https%3A%2F%2Fid:alice:alice"),
+    "a token that names nobody": (ONLY_TOKENS, claimed(sub=None), None),
+    "both, by key": (BOTH, auth(BOB), "key:bob:bob"),
+}
+
+
+@pytest.mark.parametrize(("server", "headers", "owner"), OWNERS.values(), ids=OWNERS.keys())
+def test_whose_a_kept_answer_is(server: dict[str, Any], headers: Headers, owner: str | None) -> None:
+    """Also where nobody asks callers for an id."""
+    assert told(gate(tables(**server)).authenticate(lines(headers))).owner == owner
+
+
 UNKNOWN: dict[str, tuple[dict[str, Any], Headers, int, str]] = {
     "no id": ({"client_identification": BY_HEADER}, {"x-group": "pro"}, 400, "the header x-client is missing"),
     "blank id": ({"client_identification": BY_HEADER}, {"x-client": "  "}, 400, "the header x-client is missing"),

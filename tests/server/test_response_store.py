@@ -172,10 +172,11 @@ def test_it_can_be_switched_off(place_of: Any) -> None:
 def test_an_answer_that_is_kept_here_is_fetched_and_deleted_and_nothing_else(place_of: Any) -> None:
     place: Place = place_of()
     answer = place.ask(USER).json
-    assert answer["store"] is False if "store" in answer else True
+    assert answer["store"] is False
     for path in ("/input_items", "/cancel"):
         method = "POST" if path == "/cancel" else "GET"
         assert place.at(method, answer["id"] + path).status == 400
+    assert place.at("GET", answer["id"] + "?stream=true").status == 400
     assert place.at("GET", answer["id"]).json == answer
     assert place.at("DELETE", answer["id"]).json == {"id": answer["id"], "object": "response", "deleted": True}
     assert place.at("DELETE", answer["id"]).status == 404

@@ -10,11 +10,26 @@ of earlier turns and repeats their calls.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
 
+from nexus.conversation import Request
 from nexus.errors import InvalidRequest
 from nexus.protocols.checks import Body, maybe_string
 from nexus.protocols.codec import Find
 from nexus.wire import Json, mapping, sequence, text
+
+
+@dataclass(frozen=True, slots=True)
+class Continued(Request):
+    """A request that goes on from the answer ``previous``, whose conversation it has in front."""
+
+    previous: str = ""
+
+    @classmethod
+    def of(cls, request: Request, previous: str) -> Request:
+        given = {field.name: getattr(request, field.name) for field in fields(Request)}
+        return cls(**given, previous=previous) if previous else request
+
 
 LONGEST_CHAIN = 1000
 """Answers that a conversation may go back."""
@@ -36,8 +51,8 @@ class Earlier:
         self._find = find
         self._records: dict[str, Body] = {}
         self._items: dict[str, Body] = {}
-        self._previous = maybe_string(body, "previous_response_id") or ""
-        self.before: list[Json] = list(self._conversation()) if self._previous else []
+        self.previous = maybe_string(body, "previous_response_id") or ""
+        self.before: list[Json] = list(self._conversation()) if self.previous else []
         self._known = {text(item.get("id")) for item in map(mapping, self.before)} - {""}
         self._calls = {text(item.get("call_id")) for item in map(mapping, self.before) if item.get("type") in _CALLS}
         self._read_items(body)
@@ -66,23 +81,23 @@ class Earlier:
             return None
         items = body.get("input")
         if not isinstance(items, list):
-            return {"input": items, "previous": self._previous or None}
+            return {"input": items, "previous": self.previous or None}
         refers = any(is_reference(mapping(item)) for item in items)
-        if refers and not self._previous:
+        if refers and not self.previous:
             return {"previous": None}
         added = (item for item in items if not self.repeats(mapping(item)))
         whole = [self._items[item["id"]] if is_reference(mapping(item)) else item for item in added]
-        return {"input": whole, "previous": self._previous or None}
+        return {"input": whole, "previous": self.previous or None}
 
     def _conversation(self) -> Iterator[Json]:
         """All items up to the previous answer. Raises InvalidRequest."""
         chain: list[Body] = []
-        id: str | None = self._previous
+        id: str | None = self.previous
         while id:
             record = self._record(id)
             if record is None or "input" not in record or len(chain) == LONGEST_CHAIN:
                 raise InvalidRequest(
-                    f"previous_response_id: the conversation of {self._previous[:100]} cannot be found: {_CURE}",
+                    f"previous_response_id: the conversation of {self.previous[:100]} cannot be found: {_CURE}",
                     param="previous_response_id",
                 )
             chain.append(record)

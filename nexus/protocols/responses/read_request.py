@@ -16,7 +16,7 @@ from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.checks import Body, a_string, an_array, an_object, maybe_bool, maybe_string, wrong
 from nexus.protocols.codec import Find, ReadRequest
 from nexus.protocols.responses.checks import Drops, a_name, maybe_number, maybe_whole
-from nexus.protocols.responses.earlier import Earlier
+from nexus.protocols.responses.earlier import Continued, Earlier
 from nexus.protocols.responses.fields import NEED_STORE, READS, SAYS_NOTHING, STATELESS
 from nexus.protocols.responses.read_items import ItemsReader
 from nexus.protocols.responses.tools import ToolsReader, read_choice
@@ -66,7 +66,8 @@ def read_request(body: Body, find: Find | None = None, *, compacts: bool = False
         stream=stream,
         include_usage=stream,
     )
-    return ReadRequest(_for_summary(request), drops.names, None if compacts else earlier.kept(body))
+    request = Continued.of(_for_summary(request), earlier.previous)
+    return ReadRequest(request, drops.names, None if compacts else earlier.kept(body))
 
 
 def _for_summary(request: Request) -> Request:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.conversation import OutputFormat, Request, Thinking, WebSearch
+from nexus.protocols.responses.earlier import Continued
 from nexus.protocols.responses.tools import write_choice, write_tools
 from nexus.protocols.responses.write_request import effort_of, write_format
 from nexus.wire import Json, mapping, sequence, text
@@ -46,7 +47,7 @@ def write_shell(response_id: str, model: str, created: int, request: Request | N
         "metadata": dict(asked.metadata),
         "model": model,
         "output": [],
-        "previous_response_id": None,
+        "previous_response_id": asked.previous if isinstance(asked, Continued) else None,
         "prompt_cache_key": asked.prompt_cache_key,
         "reasoning": _told_thinking(asked.thinking),
         "safety_identifier": asked.safety_identifier,

@@ -112,6 +112,8 @@ def test_a_conversation_goes_on_from_an_answer(kept: Kept) -> None:
         Message("assistant", (Text("It is seen."),)),
         Message("user", (Text("And now?"),)),
     )
+    told = [kept[f"resp_{number * 32}"]["answer"]["previous_response_id"] for number in ("1", "2")]
+    assert told == [None, f"resp_{'1' * 32}"]
     assert (second.request.system, third.request.system) == ((Text("Be brief."),), ())
 
 
