@@ -10,19 +10,11 @@ import openai
 import pytest
 
 from tests.conftest import Serve
-from tests.serving import KEY, Nexus
+from tests.server.vendors import providers
+from tests.serving import Nexus
 from tools.fake_upstream import Behaviour, Call, FakeUpstream, Thinking
 from tools.fake_upstream.parts import SIGNATURES
 
-PROVIDER = """
-[llm.providers.{name}]
-type = "{kind}"
-api_key = "{key}"
-base_url = "{url}"
-{more}
-[llm.providers.{name}.models.m]
-rename = "{model}"
-"""
 TOOL: Any = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
 ASK: dict[str, Any] = {"role": "user", "content": "Look."}
 THOUGHT = "Let me see."
@@ -41,15 +33,11 @@ class House:
 @pytest.fixture
 def house(serve: Serve, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream) -> Iterator[House]:
     with FakeUpstream("gemini") as gemini, FakeUpstream("openai") as mistral:
-        tables = [
+        toml = providers(
             ("openai", "openai", openai_upstream, "responses = true", "gpt-4.1"),
             ("mistral", "openai", mistral, 'quirks = ["mistral_tool_ids"]', "mistral-large"),
             ("anthropic", "anthropic", anthropic_upstream, "", "claude-sonnet-4-5"),
             ("google", "google", gemini, "", "gemini-3-pro-preview"),
-        ]
-        toml = "".join(
-            PROVIDER.format(name=name, kind=kind, key=KEY, url=upstream.base_url, more=more, model=model)
-            for name, kind, upstream, more, model in tables
         )
         house = House(serve(toml), openai_upstream, mistral, anthropic_upstream, gemini)
         yield house

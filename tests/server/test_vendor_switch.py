@@ -11,19 +11,10 @@ import openai
 import pytest
 
 from tests.conftest import Serve
-from tests.serving import KEY, Nexus
+from tests.server.vendors import providers
+from tests.serving import Nexus
 from tools.fake_upstream import Behaviour, FakeUpstream
 from tools.fake_upstream.parts import SIGNATURES
-
-PROVIDER = """
-[llm.providers.{name}]
-type = "{kind}"
-api_key = "{key}"
-base_url = "{url}"
-{more}
-[llm.providers.{name}.models.m]
-rename = "{model}"
-"""
 
 
 @dataclass
@@ -37,14 +28,10 @@ class House:
 @pytest.fixture
 def house(serve: Serve, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream) -> Iterator[House]:
     with FakeUpstream("gemini") as gemini:
-        tables = [
+        toml = providers(
             ("openai", "openai", openai_upstream, "responses = true", "gpt-4.1"),
             ("anthropic", "anthropic", anthropic_upstream, "", "claude-sonnet-4-5"),
             ("google", "google", gemini, "", "gemini-2.5-flash"),
-        ]
-        toml = "".join(
-            PROVIDER.format(name=name, kind=kind, key=KEY, url=upstream.base_url, more=more, model=model)
-            for name, kind, upstream, more, model in tables
         )
         yield House(serve(toml), openai_upstream, anthropic_upstream, gemini)
         assert [upstream.violations for upstream in (openai_upstream, anthropic_upstream, gemini)] == [[], [], []]

@@ -50,6 +50,25 @@ CONFIGS = {
     "bedrock": _bedrock,
 }
 
+_PROVIDER = """
+[llm.providers.{name}]
+type = "{kind}"
+api_key = "{key}"
+base_url = "{url}"
+{more}
+[llm.providers.{name}.models.m]
+rename = "{model}"
+"""
+
+
+def providers(*tables: tuple[str, str, FakeUpstream, str, str]) -> str:
+    """Several in one file, each with a model ``m``: name, type, where it is, more keys, the vendor's model."""
+    return "".join(
+        _PROVIDER.format(name=name, kind=kind, key=KEY, url=upstream.base_url, more=more, model=model)
+        for name, kind, upstream, more, model in tables
+    )
+
+
 LANES = [
     Lane("openai", "openai", "gpt-4.1", "chat"),
     Lane("anthropic", "anthropic", "claude-sonnet-4-5", "messages"),
