@@ -19,6 +19,7 @@ from nexus.auth.identity import may_use
 from nexus.call import Answers, Call
 from nexus.errors import Cancelled, InternalError, InvalidRequest, NexusError, PermissionDenied, ProtocolError
 from nexus.headers import KEEPER
+from nexus.protocols import codecs
 from nexus.protocols.clients import DIALECTS
 from nexus.relay import Head, Opened, drain, open_answer
 from nexus.routing import Route, Routes
@@ -64,8 +65,12 @@ class Gateway:
             call.route = self._route(call)
         elif self._kept_id(call) is None:
             call.route = self._keeper(call)
-        if not self.spending.blocks:
+        if not self._holds_later(call):
             self.spending.hold(call)
+
+    def _holds_later(self, call: Call) -> bool:
+        """Whether a worker has to: for a store that waits, and for earlier answers, which may be long to read."""
+        return self.spending.blocks or codecs.refers(call)
 
     def _route(self, call: Call) -> Route:
         route = self.routes.find(call.model)
@@ -102,7 +107,7 @@ class Gateway:
         """Answers an admitted call; every failure ends in ``sink.end``."""
         opened: Opened | None = None
         try:
-            if self.spending.blocks:
+            if self._holds_later(call):
                 self.spending.hold(call)
                 call.cancel.check()
             opened = self._kept(call) if call.action == "stored" else None

@@ -65,6 +65,10 @@ class ReadClientRequest(Protocol):
     ) -> ReadRequest: ...
 
 
+def _never(document: Mapping[str, Json]) -> bool:
+    return False
+
+
 class Carrier(Protocol):
     def pass_on(self, event: Event) -> Event: ...
 
@@ -102,6 +106,9 @@ class ClientCodec:
 
     headers: frozenset[str]
     """Request headers that ask for something of the client's own vendor."""
+
+    refers: Callable[[Mapping[str, Json]], bool] = _never
+    """Whether a request refers to earlier answers."""
 
     carrier: MakeCarrier | None = None
     """Puts opaque values where the dialect's clients bring them back though they know nothing of them."""
@@ -185,6 +192,7 @@ def client(dialect: str) -> ClientCodec:
         fields=_module(dialect, "fields").READS,
         paths=_module(dialect, "fields").PATHS,
         headers=_module(dialect, "fields").HEADERS,
+        refers=_module(dialect, "earlier").refers if dialect in _REFERRING else _never,
         carrier=_module(dialect, "call_ids").SealsInIds if dialect in _CARRYING else None,
     )
 
@@ -196,6 +204,11 @@ def reading(call: Call) -> ReadRequest:
         read = client(call.dialect).read_request(call.document, find, compacts=call.action == "compact")
         call.reading = replace(read, request=with_distinct_calls(read.request))
     return call.reading
+
+
+def refers(call: Call) -> bool:
+    """Whether reading a call takes earlier answers."""
+    return call.answers is not None and client(call.dialect).refers(call.document)
 
 
 _CARRYING = frozenset({"chat"})

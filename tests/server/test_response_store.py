@@ -160,6 +160,26 @@ def test_packed_answers_do_not_grow_beyond_a_request(place_of: Any) -> None:
     assert (reply.status, reply.json["error"]["code"]) == (413, "request_too_large")
 
 
+LIMIT = """
+[llm.providers.v.rate_limits.per_user]
+input_token_limit = 100
+interval = "60s"
+"""
+
+
+def test_what_is_referred_to_counts_for_limits(tmp_path: Path) -> None:
+    """It is read by a worker, for it may be long."""
+    lane = LANES[2]
+    with FakeUpstream(lane.vendor) as upstream:
+        upstream.default = Behaviour(text="word " * 120)
+        with Nexus.of(lane.config(upstream, tmp_path) + LIMIT, tmp_path) as nexus:
+            place = Place(nexus, upstream)
+            answer = place.ask(USER).json
+            refused = place.ask(USER, *references(answer))
+            assert refused.status == 429 and len(upstream.requests) == 1
+            assert place.ask(USER).status == 200
+
+
 def test_it_can_be_switched_off(place_of: Any) -> None:
     place: Place = place_of(more="[server.response_store]\nenabled = false\n")
     answer = place.ask(USER).json

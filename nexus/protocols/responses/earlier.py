@@ -44,6 +44,12 @@ def is_reference(item: Body) -> bool:
     return kind == "item_reference" or (kind is None and item.keys() <= {"id", "type"} and text(item.get("id")) != "")
 
 
+def refers(body: Body) -> bool:
+    """Whether a request refers to anything."""
+    items = sequence(body.get("input"))
+    return bool(body.get("previous_response_id")) or any(is_reference(mapping(item)) for item in items)
+
+
 class Earlier:
     """What a request's references lead to. ``find`` is None where nothing is kept."""
 
