@@ -71,7 +71,8 @@ READS: Mapping[str, Disposition] = {
         "tools",
         "functions; custom tools as functions of one string; namespaces flattened to namespace__name; a tool_search "
         "that the client executes, local_shell, shell (but in a container of OpenAI's), apply_patch and computer as "
-        "functions, whose calls come back as their own items; web_search is the vendor's own search where the model's "
+        "functions, whose calls come back as their own items; where the client searches for tools, those with "
+        "defer_loading once they were found or called; web_search is the vendor's own search where the model's "
         "web_search setting is on, else dropped: it is an offer that the model need not take, and Codex makes it in "
         "every request; every other built-in tool is refused by its type",
     ),

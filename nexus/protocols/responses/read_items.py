@@ -138,6 +138,7 @@ class ItemsReader:
 
     def _call(self, item: Body, path: str, arguments: str) -> None:
         name = qualify(maybe_string(item, "namespace", path), a_name(item, "name", path))
+        self._tools.know(name)
         self._make(ToolCall(a_name(item, "call_id", path), name, arguments, at=path))
 
     def read_compaction(self, item: Body, path: str) -> None:

@@ -132,6 +132,7 @@ class ToolsReader:
     def __init__(self, drops: Drops) -> None:
         self.tools: list[Tool] = []
         self.searches: list[WebSearch] = []
+        self._deferred: set[str] = set()
         self.left_out: set[str] = set()
         self._drops = drops
 
@@ -171,14 +172,22 @@ class ToolsReader:
         lost = tuple(f"tools.{name}" for name in wire if name not in ("type", "external_web_access"))
         self.searches.append(WebSearch(_OFFER, kind=kind, offered=True, lost=lost))
 
+    def know(self, name: str) -> None:
+        """A tool that was found or called is loaded."""
+        self._deferred.discard(name)
+
     @property
     def all(self) -> tuple[Tool, ...]:
-        """The searches stand last, as far as no function has their name."""
+        """The searches stand last, as far as no function has their name. Where the client searches for tools, those
+        whose loading is deferred are there once they were found; nobody else could find them.
+        """
         names = {tool.name for tool in self.tools}
         for search in self.searches:
             if search.name in names:
                 self._drops.add(f"tools.{search.kind}")
-        return (*self.tools, *(search for search in self.searches if search.name not in names))
+        hidden = self._deferred if SEARCH in names else set()
+        offered = (tool for tool in self.tools if tool.name not in hidden)
+        return (*offered, *(search for search in self.searches if search.name not in names))
 
     def _add(self, wire: Mapping[str, Json], path: str, namespace: str | None, about: str | None) -> None:
         kind, name = a_name(wire, "type", path), a_name(wire, "name", path)
@@ -199,6 +208,10 @@ class ToolsReader:
                 tool = ClientTool(neutral, description, parameters, strict, None, wire, namespace, about)
         else:
             raise UnsupportedFeature(f"{path}: a namespace holds functions and custom tools, not {kind}", param=path)
+        if not path.startswith("tools."):
+            self.know(neutral)
+        elif wire.get("defer_loading") is True and all(known.name != neutral for known in self.tools):
+            self._deferred.add(neutral)
         self._keep(tool, path)
 
     def _keep(self, tool: Tool, path: str) -> None:
@@ -234,7 +247,9 @@ def read_choice(value: Json, reader: ToolsReader, drops: Drops) -> tuple[ToolCho
         case "required":
             return _required(tools), tools
         case {"type": "function" | "custom"}:
-            return ToolChoice("tool", _chosen(value, "tool_choice", tools).name), tools
+            chosen = _chosen(value, "tool_choice", tuple(reader.tools)).name
+            reader.know(chosen)
+            return ToolChoice("tool", chosen), reader.all
         case {"type": str(kind)} if kind in KINDS:
             return ToolChoice("tool", _chosen(value, "tool_choice", tools).name), tools
         case {"type": "allowed_tools"}:

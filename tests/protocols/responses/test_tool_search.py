@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from nexus.conversation import Message, Response, Stop, Text, ToolCall, ToolResult
 from nexus.protocols.responses.request import read_request
 from nexus.protocols.responses.response import write_response
@@ -49,6 +51,29 @@ def test_what_was_found_can_be_called() -> None:
         Message("assistant", (ToolCall("c1", "tool_search", '{"query":"agents"}'),)),
         Message("user", (ToolResult("c1", (Text("Tools that can be called from now on: agents__spawn"),)),)),
     )
+
+
+LATER = {"type": "function", "name": "later", "parameters": SCHEMA, "defer_loading": True}
+CALLED = {"type": "function_call", "call_id": "c2", "name": "later", "arguments": "{}"}
+FOUND_LATER = OUTPUT | {"tools": [LATER]}
+DEFERRED: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "nobody has looked for it": (body(tools=[TOOL, LATER]), ["tool_search"]),
+    "it was found": (body(CALL, FOUND_LATER, tools=[TOOL, LATER]), ["tool_search", "later"]),
+    "it was called": (body(CALLED, tools=[TOOL, LATER]), ["tool_search", "later"]),
+    "it must be called": (
+        body(tools=[TOOL, LATER], tool_choice={"type": "function", "name": "later"}),
+        ["tool_search", "later"],
+    ),
+    "OpenAI itself would find it": (body(tools=[{"type": "tool_search"}, LATER]), ["later"]),
+    "nobody searches": (body(tools=[LATER]), ["later"]),
+}
+
+
+@pytest.mark.parametrize(("asked", "offered"), DEFERRED.values(), ids=DEFERRED)
+def test_a_deferred_tool_is_offered_once_it_is_known(asked: dict[str, Any], offered: list[str]) -> None:
+    read = read_request(asked)
+    assert [tool.name for tool in read.request.tools] == offered
+    assert "tools.defer_loading" in read.dropped
 
 
 def test_nothing_found_is_told_as_such() -> None:
