@@ -9,15 +9,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Protocol
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 from tenacity.wait import wait_random_exponential
 
-from nexus.auth.identity import may_use
 from nexus.call import Answers, Call
-from nexus.errors import Cancelled, InternalError, InvalidRequest, NexusError, PermissionDenied, ProtocolError
+from nexus.errors import Cancelled, InternalError, InvalidRequest, NexusError, ProtocolError
 from nexus.headers import KEEPER
 from nexus.protocols import codecs
 from nexus.protocols.clients import DIALECTS
@@ -62,7 +60,7 @@ class Gateway:
         """Finds the call's route and holds what it may spend. Raises ClientError; then nothing is held."""
         call.answers = self._answers(call)
         if call.action != "stored":
-            call.route = self._route(call)
+            call.route = self.routes.seen_by(call.identity).find(call.model)
         elif self._kept_id(call) is None:
             call.route = self._keeper(call)
         if not self._holds_later(call):
@@ -72,14 +70,8 @@ class Gateway:
         """Whether a worker has to: for a store that waits, and for earlier answers, which may be long to read."""
         return self.spending.blocks or codecs.refers(call)
 
-    def _route(self, call: Call) -> Route:
-        route = self.routes.find(call.model)
-        if not may_use(call.identity, route.name):
-            raise PermissionDenied(f"this gateway key may not use {route.name}", param="model")
-        return route
-
     def _keeper(self, call: Call) -> Route:
-        return self.routes.keeper(call.dialect, call.headers.get(KEEPER, ""), partial(may_use, call.identity))
+        return self.routes.seen_by(call.identity).keeper(call.dialect, call.headers.get(KEEPER, ""))
 
     def _kept_id(self, call: Call) -> str | None:
         """Of the answer that a call is about, where it may be one that is kept here; if not, a vendor may have it."""

@@ -6,9 +6,10 @@ Law: pure. Only configured models exist; a name that is not one is answered with
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from nexus.auth.identity import Identity, may_use
 from nexus.errors import InvalidRequest, ModelNotFound, NotFound
 from nexus.headers import KEEPER
 from nexus.provider import Provider
@@ -41,28 +42,45 @@ class Route:
 
 
 class Routes:
-    """Every configured model, in the order of the file."""
+    """Models by their names, in the order of the file: all that are configured, or those that one caller may use."""
 
     def __init__(self, providers: Iterable[Provider]) -> None:
-        self._routes: dict[str, Route] = {}
-        self._exposed: dict[str, Route] = {}
+        known = list(providers)
+        self._views: dict[tuple[str, ...], Routes] = {}
+        self._index(
+            [Route(provider, alias, model) for provider in known for alias, model in provider.settings.models.items()],
+            {provider.name for provider in known},
+            whose="",
+        )
+
+    def seen_by(self, identity: Identity) -> Routes:
+        """What a caller may use: whatever else is configured does not exist for it, in a refusal's words too."""
+        if identity.models is None:
+            return self
+        if identity.models not in self._views:
+            # As many as there are keys in the settings.
+            self._views[identity.models] = self._only([route for route in self if may_use(identity, route.name)])
+        return self._views[identity.models]
+
+    def _only(self, routes: Sequence[Route]) -> Routes:
+        view = Routes(())
+        view._index(routes, {route.provider.name for route in routes}, whose=" for this gateway key")
+        return view
+
+    def _index(self, routes: Sequence[Route], providers: Collection[str], whose: str) -> None:
+        self._providers, self._whose = providers, whose
+        self._routes = {route.name: route for route in routes}
+        self._exposed = {name: route for route in routes if (name := route.settings.expose_as) is not None}
         self._aliases: dict[str, list[str]] = {}
-        self._providers: set[str] = set()
-        for provider in providers:
-            self._providers.add(provider.name)
-            for alias, settings in provider.settings.models.items():
-                route = Route(provider, alias, settings)
-                self._routes[route.name] = route
-                if settings.expose_as is not None:
-                    self._exposed[settings.expose_as] = route
-                self._aliases.setdefault(alias, []).append(route.name)
+        for route in routes:
+            self._aliases.setdefault(route.alias, []).append(route.name)
 
     def __iter__(self) -> Iterator[Route]:
         return iter(self._routes.values())
 
     def find(self, model: str) -> Route:
-        """The route of ``provider/alias``, of the name that it is exposed as, or of an alias that is unique over all
-        providers. Raises ModelNotFound."""
+        """The route of ``provider/alias``, of the name that it is exposed as, or of an alias that only one of these
+        providers has. Raises ModelNotFound."""
         route = self._routes.get(model) or self._exposed.get(model)
         if route is not None:
             return route
@@ -71,18 +89,15 @@ class Routes:
             return self._routes[candidates[0]]
         raise ModelNotFound(self._why_not(model, candidates), param="model")
 
-    def keeper(self, dialect: str, wanted: str, allowed: Callable[[str], bool]) -> Route:
+    def keeper(self, dialect: str, wanted: str) -> Route:
         """The provider that keeps what clients of ``dialect`` stored: the one called ``wanted``, or the only one.
 
-        ``allowed`` judges public names: whoever may use none of a provider's models does not see the provider. Raises
-        NotFound and InvalidRequest.
+        Raises NotFound and InvalidRequest.
         """
         keepers = {
             route.provider.name: route.provider
             for route in self
-            if route.provider.keeps(dialect)
-            and dialect in route.provider.dialects_of(route.model, route.settings)
-            and allowed(route.name)
+            if route.provider.keeps(dialect) and dialect in route.provider.dialects_of(route.model, route.settings)
         }
         if not keepers:
             raise NotFound("no model that can be called here has a vendor that keeps answers")
@@ -101,7 +116,7 @@ class Routes:
         what = f"provider {provider[:64]!r} (of model {shown!r})" if slash and provider not in self._providers else None
         nearest = self._nearest(model[:200])
         hint = f"; did you mean {nearest!r}?" if nearest else ""
-        return f"{what or f'model {shown!r}'} does not exist{hint}"
+        return f"{what or f'model {shown!r}'} does not exist{self._whose}{hint}"
 
     def _nearest(self, model: str) -> str | None:
         """The closest configured name, by its full spelling or by its alias."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from math import ceil, isfinite
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -96,5 +97,13 @@ def text(value: object) -> str:
 
 
 def count(value: object) -> int:
-    """The natural number, or 0."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+    """The natural number, which some servers write as ``12.0``, rounded up; 0 for anything else."""
+    match value:
+        case bool():
+            return 0
+        case int():
+            return max(0, value)
+        case float() if isfinite(value):
+            return max(0, ceil(value))
+        case _:
+            return 0

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from nexus.errors import Cancelled
+from nexus.errors import Answered, Cancelled, Rejected
 from nexus.limits.budget import Budget, Claim, Granted, Refused, Standing, Store
 from nexus.limits.learned import Learned
 from nexus.limits.refusal import LimitExceeded
@@ -24,6 +24,10 @@ log = logging.getLogger("nexus.limits")
 
 DEFAULT_OUTPUT = 4096
 """Tokens reserved for an answer of unstated length while nothing is known of the model."""
+
+CALLERS_FAULT = frozenset({400, 401, 403, 404, 413, 422})
+"""What a vendor answers to a call that was wrong, and would be again: it counts as a request. What is no fault of the
+caller's (429, 5xx, no answer at all) does not."""
 
 LARGEST = 10**9
 """More tokens than this in one call are somebody's mistake."""
@@ -101,7 +105,9 @@ class Limits:
 
 
 class Reservation:
-    """What is held for one call. The first of ``settle``, ``refund`` and ``cut_off`` counts, the others do nothing."""
+    """What is held for one call. The first of ``settle``, ``cut_off``, ``refuse`` and ``refund`` counts, the others do
+    nothing.
+    """
 
     __slots__ = ("_ask", "_concluded", "_granted", "_limits", "_lock", "_raw")
 
@@ -131,6 +137,10 @@ class Reservation:
         """
         self._conclude(lambda claim: max(_reported(claim, usage, _input_only(claim)), _output_only(claim, streamed)))
 
+    def refuse(self) -> None:
+        """The vendor said that the call was wrong: it counts, and no token does."""
+        self._conclude(lambda claim: claim.amount if claim.budget.dimension == "requests" else 0)
+
     def refund(self) -> None:
         """Nothing was answered: nothing counts."""
         self._conclude(lambda claim: 0)
@@ -144,6 +154,8 @@ class Reservation:
         elif head or (isinstance(error, Cancelled) and attempts):
             # A client that leaves while the vendor thinks has spent its input all the same.
             self.cut_off(usage, streamed)
+        elif isinstance(error, Answered | Rejected) and error.status in CALLERS_FAULT:
+            self.refuse()
         else:
             self.refund()
 

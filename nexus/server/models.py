@@ -8,8 +8,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
-from nexus.auth.identity import may_use
-from nexus.errors import ModelNotFound
 from nexus.models.released import released
 from nexus.protocols.base import ModelCard
 from nexus.routing import Route
@@ -32,7 +30,7 @@ def card(route: Route, name: str, written_at: float) -> ModelCard:
 
 class ModelListHandler(BaseHandler):
     def get(self) -> None:
-        routes = [route for route in self.house.gateway.routes if may_use(self.identity, route.name)]
+        routes = self.house.gateway.routes.seen_by(self.identity)
         written_at = self.house.settings.written_at
         cards = [card(route, name, written_at) for route in routes for name in route.names]
         self.send(encode(self.dialect.write_models(cards, self.query())))
@@ -41,8 +39,6 @@ class ModelListHandler(BaseHandler):
 class ModelHandler(BaseHandler):
     def get(self, name: str) -> None:
         asked = unquote(name)
-        route = self.house.gateway.routes.find(asked)
-        if not may_use(self.identity, route.name):
-            raise ModelNotFound(f"model {route.name!r} does not exist for this gateway key", param="model")
+        route = self.house.gateway.routes.seen_by(self.identity).find(asked)
         name = asked if asked in route.names else route.name
         self.send(encode(self.dialect.write_model(card(route, name, self.house.settings.written_at))))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nexus.errors import Cancelled, StreamInterrupted, Unreachable
+from nexus.errors import Cancelled, Rejected, StreamInterrupted, Unreachable
 from nexus.limits.admission import LARGEST, Ask, Limits, Reservation, output_asked
 from nexus.limits.budget import Claim, Granted
 from nexus.limits.learned import LEAST_FACTOR, MOST_FACTOR, Learned
@@ -56,6 +56,11 @@ def counts(tokens: int, output: int, requests: int) -> dict[str, int]:
     return {"input_tokens": tokens, "output_tokens": output, "requests": requests}
 
 
+def _refusing(status: int) -> Callable[[Reservation], None]:
+    error = Rejected("x", kind="upstream", status=status)
+    return lambda held: held.finish(error, head=False, attempts=1, usage=None)
+
+
 ENDINGS: dict[str, tuple[Callable[[Reservation], None], dict[str, int]]] = {
     "success": (lambda held: held.settle(USAGE), counts(61, 42, 1)),
     "success, nothing reported": (lambda held: held.settle(None), counts(100, 50, 1)),
@@ -70,6 +75,10 @@ ENDINGS: dict[str, tuple[Callable[[Reservation], None], dict[str, int]]] = {
         lambda held: held.finish(Unreachable("x", provider="p"), head=False, attempts=2, usage=None),
         counts(0, 0, 0),
     ),
+    **{
+        f"the vendor answered {status}": (_refusing(status), counts(0, 0, wrong))
+        for status, wrong in ((400, 1), (404, 1), (413, 1), (422, 1), (408, 0), (429, 0), (500, 0), (529, 0))
+    },
     "the stream broke": (
         lambda held: held.finish(StreamInterrupted("x", provider="p"), head=True, attempts=1, usage=None, streamed=5),
         counts(100, 5, 1),

@@ -80,11 +80,62 @@ def test_without_a_key_nothing_but_health_is_open(house: Nexus, openai_upstream:
 
 def test_a_key_opens_its_models_only(house: Nexus) -> None:
     assert house.messages(MESSAGES, auth(ALICE)).status == 200
-    assert house.chat(CHAT, auth(ALICE)).status == 403
-    assert house.chat({**CHAT, "model": "smart"}, auth(ALICE)).status == 403
+    assert house.chat(CHAT, auth(ALICE)).status == 404
+    assert house.chat({**CHAT, "model": "smart"}, auth(ALICE)).status == 404
     listed = house.request("GET", "/llm/openai/v1/models", headers=auth(ALICE)).json["data"]
     assert [entry["id"] for entry in listed] == ["anthropic/claude"]
     assert house.request("GET", "/llm/openai/v1/models/openai%2Fgpt-4", headers=auth(ALICE)).status == 404
+
+
+ABOUT_MODELS = {
+    "chat": ("POST", "/llm/openai/v1/chat/completions", CHAT),
+    "responses": ("POST", "/llm/openai/v1/responses", {"input": "x"}),
+    "messages": ("POST", "/llm/anthropic/v1/messages", MESSAGES),
+    "count_tokens": ("POST", "/llm/anthropic/v1/messages/count_tokens", MESSAGES),
+    "count of responses": ("POST", "/llm/openai/v1/responses/input_tokens", {"input": "x"}),
+    "one model, OpenAI": ("GET", "/llm/openai/v1/models/{}", None),
+    "one model, Anthropic": ("GET", "/llm/anthropic/v1/models/{}", None),
+}
+
+
+@pytest.mark.parametrize(("method", "path", "body"), ABOUT_MODELS.values(), ids=ABOUT_MODELS)
+def test_a_name_that_a_key_may_not_use_is_as_unknown_as_any(
+    house: Nexus, method: str, path: str, body: dict[str, Any] | None
+) -> None:
+    """In full, as an alias, its provider, a slip: nothing tells what exists from what does not."""
+    for real, made_up in (
+        ("openai/gpt-4", "openbb/gpt-4"),
+        ("openai/smart", "openbb/smart"),
+        ("openai/gpt-3", "openbb/gpt-3"),
+        ("smart", "smurf"),
+    ):
+        answers = []
+        for name in (real, made_up):
+            raw = b"" if body is None else json.dumps({**body, "model": name}).encode()
+            headers = {**auth(ALICE), "Content-Type": "application/json"}
+            reply = house.request(method, path.format(name), raw, headers)
+            answers.append((reply.status, reply.json["error"]["message"].replace(name, "NAME").replace(made_up, real)))
+        assert answers[0][1].replace("openai", "openbb") == answers[1][1]
+        assert (answers[0][0], answers[1][0]) == (404, 404)
+        assert "anthropic/claude" in answers[0][1], "what is suggested may be used"
+
+
+def test_an_alias_of_two_is_the_one_that_a_key_may_use(serve: Serve) -> None:
+    echo = "".join(f'[llm.providers.{name}]\ntype = "echo"\nmodels.both = {{}}\n' for name in ("a", "b", "c"))
+    keys = f"""
+[server.keys.alice]
+key = "{ALICE}"
+models = ["b/*"]
+[server.keys.bob]
+key = "{BOB}"
+models = ["b/*", "c/*"]
+"""
+    nexus = serve(keys + echo)
+    asked = {**CHAT, "model": "both"}
+    assert nexus.chat(asked, auth(ALICE)).headers["x-nexus-route"] == "b/both"
+    assert nexus.request("GET", "/llm/openai/v1/models/both", headers=auth(ALICE)).json["id"] == "b/both"
+    ambiguous = nexus.chat(asked, auth(BOB))
+    assert ambiguous.json["error"]["message"] == "model 'both' is ambiguous; candidates: b/both, c/both"
 
 
 def test_header_rules_and_that_the_gateways_key_never_travels(house: Nexus, openai_upstream: FakeUpstream) -> None:

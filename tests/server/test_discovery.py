@@ -97,7 +97,7 @@ def test_a_model_is_as_old_as_its_release_else_as_the_file(house: Nexus, tmp_pat
 def test_what_may_not_be_called_is_not_listed(house: Nexus) -> None:
     reply = house.request("GET", "/llm/anthropic/v1/models?limit=1000", headers=ALICE)
     assert "secret" not in reply.body.decode()
-    assert house.messages({**MESSAGES, "model": "v/secret"}, ALICE).status == 403
+    assert house.messages({**MESSAGES, "model": "v/secret"}, ALICE).status == 404
 
 
 CLASHES = {

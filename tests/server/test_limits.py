@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from nexus.limits.admission import CALLERS_FAULT
 from tests.conftest import Serve
 from tests.serving import CHAT, MESSAGES, Nexus, anthropic_config, openai_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
@@ -50,9 +51,31 @@ def test_a_vendors_429_is_not_marked_as_ours(limited: Nexus, openai_upstream: Fa
     assert "x-nexus-limit" not in refused.headers
 
 
-def test_a_failed_call_gives_back_what_it_held(limited: Nexus, openai_upstream: FakeUpstream) -> None:
-    openai_upstream.next(*(Behaviour(status=400) for _ in range(5)))
-    assert [limited.chat(CHAT, ALICE).status for _ in range(5)] == [400] * 5
+@pytest.mark.parametrize("status", [429, 500, 503, 529])
+def test_a_call_that_the_vendor_could_not_take_gives_back_what_it_held(
+    limited: Nexus, openai_upstream: FakeUpstream, status: int
+) -> None:
+    openai_upstream.default = Behaviour(status=status, headers=(("x-should-retry", "false"),))
+    assert [limited.chat(CHAT, ALICE).status for _ in range(5)] == [status] * 5
+    openai_upstream.default = Behaviour()
+    assert limited.chat(CHAT, ALICE).status == 200
+
+
+@pytest.mark.parametrize("status", sorted(CALLERS_FAULT))
+def test_a_call_that_the_vendor_refused_as_wrong_counts_as_a_request(
+    limited: Nexus, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream, status: int
+) -> None:
+    """In both lanes: what was passed through, and what was translated."""
+    openai_upstream.default = anthropic_upstream.default = Behaviour(status=status)
+    assert [limited.chat(CHAT, ALICE).status for _ in range(3)] == [status, status, 429]
+    translated = {**CHAT, "model": "anthropic/claude"}
+    assert [limited.chat(translated, ALICE).status for _ in range(3)] == [status, status, 429]
+    assert limited.house.gateway.spending.limits.open == 0
+
+
+def test_what_nexus_refuses_by_itself_is_free(limited: Nexus) -> None:
+    for body in ({**CHAT, "model": "openai/none"}, {**CHAT, "stream": "yes"}):
+        assert [limited.chat(body, ALICE).status for _ in range(3)] == [404 if "none" in body["model"] else 400] * 3
     assert limited.chat(CHAT, ALICE).status == 200
 
 

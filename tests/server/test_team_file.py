@@ -178,7 +178,7 @@ class TestWhoCalls:
 
     def test_a_key_opens_its_models_only(self, team: Team) -> None:
         assert team.messages("anthropic/claude-haiku-5-5", bearer(BOB)).status == 200
-        assert team.chat("openai/gpt-5.5", bearer(BOB)).status == 403
+        assert team.chat("openai/gpt-5.5", bearer(BOB)).status == 404
         assert team.chat("openai/gpt-5.5-mini", bearer(BUILD)).status == 200
         listed = team.ask("GET", "/llm/openai/v1/models", headers=bearer(BUILD)).json["data"]
         assert [model["id"] for model in listed] == ["openai/gpt-5.5-mini"]

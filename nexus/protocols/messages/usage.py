@@ -36,7 +36,7 @@ def merge_usage(start: Mapping[str, Json], delta: Mapping[str, Json]) -> dict[st
     """The wire usage of ``message_start`` overlaid with the cumulative one of ``message_delta``, field by field."""
     merged = dict(start)
     for name, value in delta.items():
-        if value is not None and not (name in _CUMULATIVE and not isinstance(value, int)):
+        if value is not None and not (name in _CUMULATIVE and not isinstance(value, int | float)):
             merged[name] = value
     return merged
 

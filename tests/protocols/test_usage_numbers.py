@@ -1,0 +1,36 @@
+"""Counts of tokens as servers in other languages write them: a number with a point counts like one without."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+
+from nexus.usage import Usage
+from nexus.wire import Json, count
+
+USAGE = {
+    "chat": {"prompt_tokens": 12.0, "completion_tokens": 3.0, "prompt_tokens_details": {"cached_tokens": 2.0}},
+    "responses": {"input_tokens": 12.0, "output_tokens": 3.0, "input_tokens_details": {"cached_tokens": 2.0}},
+    "messages": {"input_tokens": 10.0, "output_tokens": 3.0, "cache_read_input_tokens": 2.0},
+    "converse": {"inputTokens": 10.0, "outputTokens": 3.0, "cacheReadInputTokens": 2.0},
+    "gemini": {"promptTokenCount": 12.0, "candidatesTokenCount": 3.0, "cachedContentTokenCount": 2.0},
+}
+
+
+@pytest.mark.parametrize(("dialect", "wire"), USAGE.items(), ids=USAGE)
+def test_floats_count(dialect: str, wire: Json) -> None:
+    read = importlib.import_module(f"nexus.protocols.{dialect}.usage").read_usage
+    assert read(wire) == Usage(input=10, cache_read=2, output=3)
+    assert all(isinstance(value, int) for value in (read(wire).input, read(wire).cache_read, read(wire).output))
+
+
+@pytest.mark.parametrize(
+    ("value", "counted"),
+    [
+        *((12, 12), (12.0, 12), (12.2, 13), (10**400, 10**400), (0.0, 0), (-1.5, 0), (-1, 0)),
+        *((float("inf"), 0), (float("nan"), 0), (True, 0), ("12", 0), (None, 0), ([12], 0)),
+    ],
+)
+def test_what_is_a_count(value: Json, counted: int) -> None:
+    assert count(value) == counted
