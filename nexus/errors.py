@@ -19,6 +19,7 @@ exception); ``message`` is always safe to show to a client. Dialects render thes
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Self
 
 
 class NexusError(Exception):
@@ -126,12 +127,25 @@ class UpstreamError(NexusError):
     status = 502
     kind = "upstream"
     retryable: bool = False
-    why: str = ""
-    """For the log: host, phase and cause of a failure of the network. Never shown to a client."""
+    host: str = ""
+    phase: str = ""
+    cause: str = ""
+    """For the log: where, when and why the exchange failed. Never shown to a client."""
 
     def __init__(self, message: str, *, provider: str, retry_after: float | None = None) -> None:
         super().__init__(message, retry_after=retry_after)
         self.provider = provider
+
+    def at(self, phase: str, cause: str, host: str = "") -> Self:
+        """The same, knowing more for the log."""
+        self.phase, self.cause, self.host = phase, cause, host
+        return self
+
+    @property
+    def why(self) -> str:
+        """For the log: all that is known of a failed exchange in one line."""
+        known = ", ".join(filter(None, (self.host, self.phase)))
+        return ": ".join(filter(None, (known, self.cause))) if self.cause else ""
 
 
 class Unreachable(UpstreamError):

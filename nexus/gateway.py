@@ -15,6 +15,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 from tenacity.wait import wait_random_exponential
 
 from nexus.call import Answers, Call
+from nexus.causes import log_attempt
 from nexus.errors import Cancelled, InternalError, InvalidRequest, NexusError, ProtocolError
 from nexus.headers import KEEPER
 from nexus.protocols import codecs
@@ -108,6 +109,7 @@ class Gateway:
             self._end(call, sink, None)
             drain(opened.reply)
         except NexusError as error:
+            log_attempt(call, error, "given up")
             self._end(call, sink, error)
         except Exception:
             log.exception("call failed", extra={"fields": {"id": call.id}})
@@ -173,13 +175,18 @@ def _retrying(policy: Retries, call: Call, sink: Sink) -> Retrying:
         retry=retry_if_exception(worth_it),
         wait=wait,
         sleep=_sleeper(call),
+        before_sleep=partial(_tell, call),
         reraise=True,
     )
 
 
+def _tell(call: Call, state: RetryCallState) -> None:
+    seconds = state.next_action.sleep if state.next_action else 0.0
+    log_attempt(call, state.outcome.exception() if state.outcome else None, f"again in {seconds:.1f} s")
+
+
 def _sleeper(call: Call) -> Callable[[float], None]:
     def sleep(seconds: float) -> None:
-        log.debug("retry", extra={"fields": {"id": call.id, "attempt": call.attempts, "wait_s": round(seconds, 3)}})
         began = time.monotonic()
         call.cancel.event.wait(seconds)
         call.times.upstream += time.monotonic() - began

@@ -1,6 +1,6 @@
-"""What a failure of the network becomes: one of our errors, the cause's class in it, the rest in ``why``.
+"""What a failure of the network becomes: one of our errors, the cause's class in its message, the rest for the log.
 
-Law: what a client reads names no host, address or file of the operator's; ``why`` does, for the log.
+Law: what a client reads names no host, address or file of the operator's; ``host`` and ``cause`` do.
 """
 
 from __future__ import annotations
@@ -36,8 +36,12 @@ def failure_of(error: Exception, *, provider: str, host: str, phase: str, second
     else:
         failure = Unreachable(f"{provider}: {_told(phase)} ({_class(causes, what)})", provider=provider)
         failure.retryable = not _certificate(causes)
-    failure.why = f"{host}, {phase}: {what}"
-    return failure
+    return failure.at(phase, what, host)
+
+
+def cause_of(error: Exception) -> str:
+    """The cause of a failed exchange in the words of who found it, for the log."""
+    return _what(list(causes_of(error)))
 
 
 def is_closed(error: Exception) -> bool:
@@ -97,7 +101,35 @@ def _class(causes: list[BaseException], what: str) -> str:
     """The class of a cause: a standard name, and no words that could hold an address."""
     if any(isinstance(cause, NameLookupFailed | NameResolutionError) for cause in causes):
         return "name not found"
-    return "certificate not trusted" if _certificate(causes) else what.partition(":")[0]
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return _CERTIFICATES.get(cause.verify_code, "certificate not trusted")
+        if isinstance(cause, ssl.SSLError) and cause.reason:
+            return f"TLS: {_words(cause.reason)}"
+    return what.partition(":")[0]
+
+
+# OpenSSL's X509_V_ERR_*, of which its own words can hold the name that was asked for.
+_CERTIFICATES = {
+    2: "certificate of an unknown authority",
+    9: "certificate not yet valid",
+    10: "certificate expired",
+    18: "certificate self-signed",
+    19: "certificate of an unknown authority, which signed itself",
+    20: "certificate of an unknown authority",
+    21: "certificate of an unknown authority",
+    23: "certificate revoked",
+    26: "certificate not meant for servers",
+    62: "certificate for another name",
+    64: "certificate for another address",
+    66: "certificate with a key that is too small",
+    67: "certificate of an authority with a key that is too small",
+    68: "certificate with a signature that is too weak",
+}
+
+
+def _words(constant: str) -> str:
+    return constant.lower().replace("_", " ")
 
 
 def _what(causes: list[BaseException]) -> str:
@@ -126,7 +158,7 @@ def _describe_errno(cause: BaseException) -> str | None:
 
 
 def _describe_tls(cause: BaseException) -> str | None:
-    return f"TLS: {cause.reason or cause}" if isinstance(cause, ssl.SSLError) else None
+    return f"TLS: {_words(cause.reason or str(cause))}" if isinstance(cause, ssl.SSLError) else None
 
 
 def _describe_timeout(cause: BaseException) -> str | None:

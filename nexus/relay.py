@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from nexus.call import Call, Times
+from nexus.causes import log_attempt
 from nexus.echoes import Echoes
 from nexus.errors import (
     Answered,
@@ -93,6 +94,7 @@ def _generate(call: Call, route: Route) -> Opened:
         without = route.provider.do_without(refused, lane.attempt) if lane.translates else None
         if without is None:
             raise
+        log_attempt(call, refused, "again at once, without what was refused")
     call.attempts += 1
     return _open_lane(call, route, choose(call, route, without))
 

@@ -106,6 +106,7 @@ class Transport:
         self._patience = patience
         self._resolver = Resolver()
         self._socks = _socks(proxy)
+        self._by_proxy = f" by {_host(proxy)}" if proxy else ""
         self._proxies = {"http": proxy, "https": proxy} if proxy and self._socks is None else {}
         self._adapter = _Adapter(tls_context(trust or Trust()), patience.keep_alive)
 
@@ -133,7 +134,7 @@ class Transport:
         patience = self._patience
         binding = Binding(cancel, patience.connect, patience.first_byte, self._resolver, self._socks)
         current.binding, current.fresh = binding, fresh
-        host = _host(request.url)
+        host = _host(request.url) + self._by_proxy
         try:
             response = self._adapter.send(
                 _prepared(request),

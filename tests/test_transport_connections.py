@@ -384,7 +384,7 @@ def test_why_names_host_phase_and_cause(no_leak: None, tls: Tls) -> None:
     with Peer(echo, tls.server) as peer, transport() as one, pytest.raises(Unreachable) as caught:
         port = peer.port
         fetch(one, peer.url)
-    assert caught.value.message == "vendor: the TLS handshake failed (certificate not trusted)"
+    assert caught.value.message == "vendor: the TLS handshake failed (certificate self-signed)"
     assert caught.value.why == f"127.0.0.1:{port}, tls: certificate: self-signed certificate"
     assert not caught.value.retryable, "nobody mends a certificate in a second"
 

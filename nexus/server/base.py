@@ -35,6 +35,8 @@ class BaseHandler(RequestHandler):
     """``dialect`` is the one that errors are written in. ``identity`` is there once ``prepare`` is over."""
 
     guarded = True
+    refused: NexusError | None = None
+    """What was answered instead of what was asked for."""
     house: House
     identity: Identity
     dialect: Dialect
@@ -111,6 +113,7 @@ class BaseHandler(RequestHandler):
 
     def answer_error(self, error: NexusError) -> None:
         """The whole reply: status, headers and body. Where a head has gone out, only the connection can say it."""
+        self.refused = error
         if self._headers_written:
             self.connection.stream.close()
             return

@@ -225,7 +225,8 @@ class CallHandler(BaseHandler):
 
     def on_finish(self) -> None:
         if not self.logged:
-            log_refusal(self.id, self.caller, self.dialect.name, self.get_status())
+            took = self.request.request_time()
+            log_refusal(self.id, self.caller, self.dialect.name, self.get_status(), self.refused, took)
 
     def _finish_call(self, call: Call) -> None:
         self.house.leave(call)

@@ -1,6 +1,6 @@
-"""The access log: one line per call, when it is over.
+"""The access log: one line per request, when it is over.
 
-Law: names and numbers only; no header value, no body, no key.
+Law: names and numbers only; no header value, no body, no key. Every line has every field; None is what there is not.
 """
 
 from __future__ import annotations
@@ -9,47 +9,65 @@ import logging
 import time
 
 from nexus.call import Call
-from nexus.usage import Usage
+from nexus.causes import level_of, reason
+from nexus.errors import NexusError
 
 log = logging.getLogger("nexus.access")
 
+FIELDS = (
+    *("id", "status", "error", "why", "caller", "client", "group", "key", "session", "agent", "class"),
+    *("protocol", "action", "model", "route", "stream", "stop", "attempts"),
+    *("first_ms", "total_ms", "own_ms", "in", "out", "cached", "dropped"),
+)
+"""In the order in which a line has them."""
+
+LONGEST_NAME = 200
+
 
 def log_call(call: Call) -> None:
-    usage = call.tap.usage or Usage()
-    now, times = time.monotonic(), call.times
+    usage, times = call.tap.usage, call.times
     first = times.first_byte
-    fields = {
-        "id": call.id,
-        "caller": call.caller,
-        "client": call.identity.client_id or "-",
-        "group": call.identity.group or "-",
-        "key": call.identity.key or "-",
-        "session": call.tags.session or "-",
-        "agent": call.tags.agent or "-",
-        "class": call.tags.request_class or "-",
-        "protocol": call.dialect,
-        "action": call.action,
-        "model": call.model[:200],
-        "route": str(call.route) if call.route else "-",
-        "stream": call.stream,
-        "status": call.status,
-        "stop": call.tap.stop_reason or "-",
-        "error": call.error.kind if call.error else "-",
-        "attempts": call.attempts,
-        "first_ms": _milliseconds(first - times.received) if first else "-",
-        "total_ms": _milliseconds(now - times.received),
-        "own_ms": _milliseconds(first - times.received - times.waited) if first else "-",
-        "in": usage.total_input,
-        "out": usage.total_output,
-        "cached": usage.cache_read,
-        "dropped": ",".join(dict.fromkeys(call.dropped)) or "-",
-    }
-    log.info("call", extra={"fields": fields})
+    _log(
+        call.error,
+        id=call.id,
+        status=call.status,
+        caller=call.caller,
+        client=call.identity.client_id,
+        group=call.identity.group,
+        key=call.identity.key,
+        session=call.tags.session,
+        agent=call.tags.agent,
+        **{"class": call.tags.request_class},
+        protocol=call.dialect,
+        action=call.action,
+        model=call.model[:LONGEST_NAME],
+        route=str(call.route) if call.route else None,
+        stream=call.stream,
+        stop=call.tap.stop_reason,
+        attempts=call.attempts,
+        first_ms=_milliseconds(first - times.received) if first else None,
+        total_ms=_milliseconds(time.monotonic() - times.received),
+        own_ms=_milliseconds(first - times.received - times.waited) if first else None,
+        **{"in": usage.total_input if usage else None},
+        out=usage.total_output if usage else None,
+        cached=usage.cache_read if usage else None,
+        dropped=",".join(dict.fromkeys(call.dropped)),
+    )
 
 
-def log_refusal(id: str, caller: str, protocol: str, status: int) -> None:
-    """For a request that could not be read as a call."""
-    log.info("call", extra={"fields": {"id": id, "caller": caller, "protocol": protocol, "status": status}})
+def log_refusal(
+    id: str, caller: str, protocol: str, status: int, error: NexusError | None = None, seconds: float = 0.0
+) -> None:
+    """For a request that could not be read as a call; ``seconds`` is how long it took."""
+    _log(error, id=id, caller=caller, protocol=protocol, status=status, total_ms=_milliseconds(seconds))
+
+
+def _log(error: NexusError | None, **found: object) -> None:
+    known = {**found, "error": error.kind if error else None, "why": reason(error) if error else None}
+    assert known.keys() <= set(FIELDS)
+    # An empty text is nothing, but 0 and False are answers.
+    fields = {name: None if known.get(name) == "" else known.get(name) for name in FIELDS}
+    log.log(level_of(error), "call", extra={"fields": fields})
 
 
 def _milliseconds(seconds: float) -> float:

@@ -1,14 +1,13 @@
-"""Sets up logging: one record is one line on stderr, and no line holds a secret.
+"""Sets up logging: one record is one line on stderr, no line holds a secret, and nobody waits for the reader.
 
 Law: secrets are taken out at the sink, from the finished text, so that no caller and no library can leak one, be it by
 a message, a field or a traceback.
 
-Fields travel as ``logger.info("call", extra={"fields": {"status": 200}})``.
+Fields travel as ``logger.info("call", extra={"fields": {"status": 200}})``; one that is None is left out of text.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import re
@@ -16,8 +15,9 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import quote
+
+from nexus.telemetry.writer import Writer
 
 TRACE = 5
 OFF = 100
@@ -40,6 +40,8 @@ GATEWAY_KEY = r"\bnx-[A-Za-z0-9]{20,}"
 SHORTEST_SECRET = 6
 """Shorter ones ("none", "x") would blank out ordinary words."""
 
+DROPPED = "log lines were dropped: nobody read them in time"
+
 _NAMES = {TRACE: "TRACE", logging.DEBUG: "DEBUG", logging.INFO: "INFO", logging.WARNING: "WARN"}
 _BARE = re.compile(r"[^\s\"=\\]+")
 
@@ -57,6 +59,7 @@ def configure(level: str, style: str, secrets: Iterable[str]) -> None:
     root = logging.getLogger()
     for handler in [handler for handler in root.handlers if isinstance(handler, Sink)]:
         root.removeHandler(handler)
+        handler.close()
     root.addHandler(sink)
     root.setLevel(foreign)
     for name in OWN_LOGGERS:
@@ -75,24 +78,42 @@ def redactor(secrets: Iterable[str]) -> Redact:
     return lambda text: pattern.sub(REDACTED, text)
 
 
-class Sink(logging.StreamHandler[Any]):
-    """Writes redacted records to stderr."""
+class Sink(logging.Handler):
+    """Hands redacted lines to the thread that writes them to stderr."""
 
     def __init__(self, redact: Redact, formatter: logging.Formatter) -> None:
-        super().__init__(sys.stderr)
+        super().__init__()
         self._redact = redact
         self.setFormatter(formatter)
+        self.writer = Writer(sys.stderr, self._dropped)
 
     def format(self, record: logging.LogRecord) -> str:
         return self._redact(super().format(record))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self.writer.put(f"{self.format(record)}\n")
+        except Exception:  # noqa: BLE001 - whatever a record's arguments do
+            self.handleError(record)
 
     def handleError(self, record: logging.LogRecord) -> None:
         """The standard one prints message and arguments as they are, past the redactor."""
         where = f"{record.pathname}:{record.lineno}"
         text = f"a log record from {where} could not be written\n{traceback.format_exc()}"
-        # Nowhere is left to report to when stderr itself is gone.
-        with contextlib.suppress(OSError, ValueError):
-            self.stream.write(self._redact(text))
+        self.writer.put(self._redact(text))
+
+    def flush(self) -> None:
+        """Waits for a reader that reads, and for no other longer than a moment."""
+        self.writer.flush()
+
+    def close(self) -> None:
+        self.writer.close()
+        super().close()
+
+    def _dropped(self, count: int) -> str:
+        record = logging.LogRecord(__name__, logging.WARNING, __file__, 0, DROPPED, None, None)
+        record.fields = {"lines": count}
+        return f"{self.format(record)}\n"
 
 
 class TextFormatter(logging.Formatter):

@@ -30,6 +30,12 @@ PATIENCE = 30.0
 ADVISORY = 15 * 60
 """Seconds before their end from which on keys are renewed; the same as botocore's."""
 
+PHASE = "credentials"
+"""What the log calls the part of an exchange that this is."""
+
+SILENCE = 0.9
+"""Seconds after which a chain that found nothing has waited for somebody; botocore gives instance metadata one."""
+
 PAUSE = 60.0
 """Seconds between two tries to renew keys that still hold."""
 
@@ -56,6 +62,7 @@ class _Fetch:
 
     began: float = field(default_factory=time.monotonic)
     outcome: Future[Keys] = field(default_factory=Future)
+    took: float = 0.0
 
 
 class Chain:
@@ -144,6 +151,7 @@ class Chain:
         return session
 
     def _finish(self, fetch: _Fetch, source: Credentials | None, keys: Keys | None) -> None:
+        fetch.took = time.monotonic() - fetch.began
         with self._lock:
             if self._fetch is fetch:
                 self._fetch = None
@@ -153,21 +161,26 @@ class Chain:
     def _wait(self, fetch: _Fetch, cancel: Cancel) -> Keys:
         name = self._provider
         if not cancel.wait_for(fetch.outcome, self._patience):
-            raise UpstreamTimeout(f"{name}: no AWS credentials within {self._patience:g} s", provider=name)
+            silent = "AWS's chain is still waiting for a metadata server, a token endpoint or a process"
+            text = f"{name}: no AWS credentials within {self._patience:g} s"
+            raise UpstreamTimeout(text, provider=name).at(PHASE, silent)
         error = fetch.outcome.exception()
         if error is not None:
-            raise self._failure(error) from error
+            raise self._failure(error, fetch.took) from error
         return fetch.outcome.result()
 
-    def _failure(self, error: BaseException) -> NexusError:
+    def _failure(self, error: BaseException, took: float) -> NexusError:
         """Says what kind of failure it was; AWS's wording may name accounts, roles and the output of processes."""
+        more = ""
         if isinstance(error, NoCredentialsError):
             why = "none are configured, neither here nor where AWS's tools look for them"
+            more = f"; asking took {took:.1f} s, as where no instance metadata answers" if took > SILENCE else ""
         elif isinstance(error, ClientError):
             why = f"AWS refused them with {error.response.get('Error', {}).get('Code', 'an unknown error')}"
         else:
             why = type(error).__name__
-        return Unreachable(f"{self._provider}: AWS credentials cannot be had: {why}", provider=self._provider)
+        text = f"{self._provider}: AWS credentials cannot be had: {why}"
+        return Unreachable(text, provider=self._provider).at(PHASE, why + more)
 
 
 def static_keys(settings: BedrockSettings) -> Keys | None:

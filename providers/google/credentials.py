@@ -17,9 +17,9 @@ from typing import Any
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, RefreshError, TransportError
 
 from nexus.errors import Unreachable, UpstreamError, UpstreamTimeout
-from nexus.providers.google.exchange import Exchange, TimedOut, open_session
+from nexus.providers.google.exchange import Exchange, Failed, TimedOut, open_session
 from nexus.providers.google.identity import load
-from nexus.providers.google.tokens import Grant
+from nexus.providers.google.tokens import PHASE, Grant
 
 LIMIT = 20.0
 """Seconds for all exchanges that one token takes; google-auth repeats some."""
@@ -54,7 +54,9 @@ class Source:
             self._credentials.refresh(exchange)
         except (GoogleAuthError, OSError, ValueError, TypeError, LookupError) as error:
             # What google-auth raises can hold an endpoint's whole answer.
-            raise self._failure(error) from None
+            failure = self._failure(error)
+            failed = next((str(cause) for cause in _causes(error) if isinstance(cause, Failed)), "")
+            raise failure.at(PHASE, failed or failure.message.partition(": ")[2]) from None
         if not self._credentials.token:
             raise UpstreamError(f"{self._provider}: the access token is empty", provider=self._provider)
         headers: dict[str, str] = {}

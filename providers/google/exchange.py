@@ -9,11 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from google.auth import transport
 from google.auth.exceptions import TransportError
 from urllib3.exceptions import ReadTimeoutError
+
+from nexus.network_errors import cause_of
 
 STEP = 10.0
 """Seconds for one exchange."""
@@ -59,7 +62,7 @@ class Exchange(transport.Request):
                 return Answer(response.status_code, response.headers, self._read(response))
         except requests.RequestException as error:
             slow = isinstance(error, requests.Timeout) or any(isinstance(it, ReadTimeoutError) for it in error.args)
-            raise (TimedOut if slow else Failed)(type(error).__name__) from error
+            raise (TimedOut if slow else Failed)(f"{urlsplit(url).hostname}: {cause_of(error)}") from error
 
     def _left(self) -> float:
         left = self._deadline - time.monotonic()

@@ -18,6 +18,9 @@ from nexus.errors import InternalError, UpstreamError, UpstreamTimeout
 
 log = logging.getLogger("nexus.providers.google.tokens")
 
+PHASE = "credentials"
+"""What the log calls the part of an exchange that this is."""
+
 PATIENCE = 30.0
 """Seconds that a call waits for a token; a fetch gives up before that, unless it is stuck in a place without limits."""
 
@@ -115,7 +118,8 @@ class Tokens:
             pending.set_result(outcome)
             return
         if kept:
-            log.warning("the access token could not be renewed", extra={"fields": {"error": str(outcome)}})
+            why = outcome.cause if isinstance(outcome, UpstreamError) else ""
+            log.warning("the access token could not be renewed", extra={"fields": {"why": why or str(outcome)}})
         pending.set_exception(outcome)
 
     def _wait(self, pending: Future[Grant], cancel: Cancel) -> Grant:
@@ -126,7 +130,7 @@ class Tokens:
             f"{self._provider}: no access token within {self._patience:g} s", provider=self._provider
         )
         error.retryable = True
-        raise error
+        raise error.at(PHASE, "the metadata server or the token endpoint is still silent")
 
     def _abandon(self, pending: Future[Grant]) -> None:
         """A fetch that is stuck must not keep later calls from having their own."""

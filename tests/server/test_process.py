@@ -245,9 +245,9 @@ class TestAccessLog:
         assert (stream["in"], stream["cached"], stream["out"]) == (120, 20, 7)
         assert (unary["protocol"], unary["model"]) == ("messages", "anthropic/claude")
         assert unary["route"] == "anthropic/claude-sonnet-4-5"
-        assert (unary["session"], stream["session"]) == ("s-1", "-")
+        assert (unary["session"], stream["session"]) == ("s-1", None)
         assert (unary["in"], unary["cached"], unary["out"]) == (120, 20, 7)
-        assert (unknown["status"], unknown["error"], unknown["route"]) == (404, "model_not_found", "-")
+        assert (unknown["status"], unknown["error"], unknown["route"]) == (404, "model_not_found", None)
         assert stream["total_ms"] >= stream["first_ms"] >= stream["own_ms"] >= 0
 
     def test_a_client_that_left_is_logged_with_what_was_used_till_then(

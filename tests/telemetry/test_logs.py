@@ -29,6 +29,7 @@ def untouched_logging() -> Iterator[None]:
     root = logging.getLogger()
     for sink in [handler for handler in root.handlers if isinstance(handler, logs.Sink)]:
         root.removeHandler(sink)
+        sink.close()
 
 
 @contextlib.contextmanager
@@ -43,9 +44,17 @@ def only_the_sink() -> Iterator[None]:
         root.handlers = kept
 
 
+def said(capture: Capture) -> str:
+    """All that was written since the last look; the lines are on their way when ``info`` returns."""
+    for sink in logging.getLogger().handlers:
+        if isinstance(sink, logs.Sink):
+            assert sink.writer.flush(60)
+    return capture.readouterr().err
+
+
 def text_line(capture: Capture) -> str:
     """What follows the time of the only line."""
-    time, rest = capture.readouterr().err.rstrip("\n").split(" ", 1)
+    time, rest = said(capture).rstrip("\n").split(" ", 1)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", time)
     return rest
 
@@ -80,7 +89,7 @@ def test_text(capsys: Capture, message: str, fields: dict[str, object], line: st
 def test_json(capsys: Capture) -> None:
     logs.configure("info", "json", ())
     OWN.warning("one\ntwo %s", "\u2028", extra={"fields": {"a": [1], "level": "mine", "b": None, "c": object}})
-    (line,) = capsys.readouterr().err.splitlines()
+    (line,) = said(capsys).splitlines()
     found = json.loads(line)
     assert found.pop("time").endswith("Z")
     assert found == {
@@ -111,7 +120,7 @@ def test_levels(capsys: Capture, level: str, lines: tuple[list[str], list[str]])
     for logger, expected in zip((OWN, FOREIGN), lines, strict=True):
         for number in (logs.TRACE, logging.DEBUG, logging.INFO, logging.WARNING, logging.CRITICAL):
             logger.log(number, "x")
-        assert [line.split()[1] for line in capsys.readouterr().err.splitlines()] == expected
+        assert [line.split()[1] for line in said(capsys).splitlines()] == expected
 
 
 def test_off_silences_a_logger_with_a_level_of_its_own(capsys: Capture) -> None:
@@ -119,7 +128,7 @@ def test_off_silences_a_logger_with_a_level_of_its_own(capsys: Capture) -> None:
     stubborn.setLevel(logging.DEBUG)
     logs.configure("off", "text", ())
     stubborn.critical("x")
-    assert capsys.readouterr().err == ""
+    assert said(capsys) == ""
 
 
 def test_other_libraries_are_named(capsys: Capture) -> None:
@@ -181,9 +190,9 @@ def test_no_secret_gets_past_the_sink(capsys: Capture, style: str, leak: object)
     logs.configure("trace", style, (SECRET,))
     with only_the_sink():
         leak()
-    said = capsys.readouterr().err
-    assert said
-    assert SECRET not in said
+    words = said(capsys)
+    assert words
+    assert SECRET not in words
 
 
 AWKWARD = {
@@ -200,7 +209,7 @@ AWKWARD = {
 def test_secrets_are_known_in_every_spelling(capsys: Capture, style: str, secret: str) -> None:
     logs.configure("info", style, (secret,))
     OWN.info("%s", {"a": secret}, extra={"fields": {"a": secret, "b": {"c": secret}}})
-    assert capsys.readouterr().err.count(logs.REDACTED) == 3
+    assert said(capsys).count(logs.REDACTED) == 3
 
 
 def test_short_secrets_blank_out_nothing() -> None:
@@ -217,7 +226,7 @@ def test_traceback_in_text_cannot_pass_for_a_record(capsys: Capture) -> None:
         raise ValueError("x\n2026-01-01T00:00:00.000000Z INFO  forged")
     except ValueError:
         OWN.exception("failed")
-    first, *rest = capsys.readouterr().err.splitlines()
+    first, *rest = said(capsys).splitlines()
     assert first.endswith("ERROR failed")
     assert rest
     assert all(line.startswith("    ") for line in rest)
@@ -229,7 +238,7 @@ def test_traceback_in_json_is_one_line(capsys: Capture) -> None:
         raise ValueError("x\ny")
     except ValueError:
         OWN.exception("failed")
-    (line,) = capsys.readouterr().err.splitlines()
+    (line,) = said(capsys).splitlines()
     assert json.loads(line)["exception"].endswith("ValueError: x\ny")
 
 
@@ -237,4 +246,4 @@ def test_configured_twice_writes_once(capsys: Capture) -> None:
     logs.configure("info", "text", ())
     logs.configure("info", "text", ())
     OWN.info("x")
-    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert len(said(capsys).splitlines()) == 1

@@ -1,0 +1,110 @@
+"""Writes lines to a stream from a thread of its own, so that nobody waits for whoever reads them.
+
+Law: ``put`` never blocks and the queue is bounded; what finds no room is counted, and the count is told.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import select
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import TextIO
+
+ROOM = 4 * 2**20
+"""Characters that may wait to be written; about ten thousand lines."""
+
+LAST_SECONDS = 2.0
+"""For which an ending process waits for its last lines to be taken."""
+
+
+class Writer:
+    """Thread-safe; its thread starts with the first line. ``told`` makes the line about lines that were dropped."""
+
+    def __init__(self, stream: TextIO, told: Callable[[int], str], room: int = ROOM) -> None:
+        self._write = _writing_to(stream)
+        self._told = told
+        self._room = room
+        self._changed = threading.Condition()
+        self._lines: deque[str] = deque()
+        self._waiting = 0
+        self._dropped = 0
+        self._writing = False
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    def put(self, line: str) -> None:
+        """Queues a line, or counts it as dropped. A line longer than the whole room is taken where nothing waits."""
+        with self._changed:
+            if self._closed:
+                return
+            if self._waiting and self._waiting + len(line) > self._room:
+                self._dropped += 1
+                return
+            self._lines.append(line)
+            self._waiting += len(line)
+            if self._thread is None:
+                # A daemon: a reader that never reads must not keep the process from ending.
+                self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
+    def flush(self, seconds: float = LAST_SECONDS) -> bool:
+        """Waits until all is written, for so long; whether it is."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not (self._lines or self._dropped or self._writing), seconds)
+
+    def close(self, seconds: float = LAST_SECONDS) -> None:
+        """Flushes, and takes no more lines."""
+        self.flush(seconds)
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        while (text := self._next()) is not None:
+            # Nowhere is left to report to when the stream itself is gone.
+            with contextlib.suppress(OSError, ValueError):
+                self._write(text)
+
+    def _next(self) -> str | None:
+        """All that waits, with what was dropped behind it; None at the end."""
+        with self._changed:
+            self._writing = False
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._lines or self._dropped or self._closed)
+            if not self._lines and not self._dropped:
+                return None
+            lines = [*self._lines]
+            if self._dropped:
+                lines.append(self._told(self._dropped))
+            self._lines.clear()
+            self._waiting = self._dropped = 0
+            self._writing = True
+            return "".join(lines)
+
+
+def _writing_to(stream: TextIO) -> Callable[[str], None]:
+    """Past the stream's own buffer where there is a descriptor: its lock would be held by a thread that is stuck."""
+    try:
+        descriptor = stream.fileno()
+    except (OSError, ValueError, AttributeError):
+        descriptor = None
+
+    def write(text: str) -> None:
+        stream.write(text)
+        stream.flush()
+
+    def write_descriptor(text: str) -> None:
+        assert descriptor is not None
+        rest = memoryview(text.encode("utf-8", "backslashreplace"))
+        while rest:
+            try:
+                rest = rest[os.write(descriptor, rest) :]
+            except BlockingIOError:
+                select.select([], [descriptor], [], 1.0)
+
+    return write if descriptor is None or isinstance(stream, io.StringIO) else write_descriptor

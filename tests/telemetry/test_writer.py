@@ -1,0 +1,116 @@
+"""A reader that never reads stops nobody; what found no room is counted, and the count is told."""
+
+from __future__ import annotations
+
+import fcntl
+import http.client
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+import pytest
+
+from nexus.telemetry.writer import Writer
+from tests.peers import Job
+from tests.watch import WATCH
+
+ROOT = Path(__file__).parents[2]
+PIPE = 4096
+"""Bytes that a pipe of these tests holds."""
+
+LINE = "x" * 99 + "\n"
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[TextIO, TextIO]]:
+    """Both ends, the reading one first."""
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, PIPE)
+    with open(reading) as reader, open(writing, "w") as writer:
+        yield reader, writer
+
+
+def told(count: int) -> str:
+    return f"dropped {count}\n"
+
+
+def test_a_line_is_written_soon(pipe: tuple[TextIO, TextIO]) -> None:
+    reader, stream = pipe
+    Writer(stream, told).put("one\n")
+    assert reader.readline() == "one\n"
+
+
+def test_nobody_waits_for_a_reader_that_does_not_read(pipe: tuple[TextIO, TextIO]) -> None:
+    reader, stream = pipe
+    writer = Writer(stream, told, room=200 * len(LINE))
+    for _ in range(1000):
+        writer.put(LINE)
+    assert not writer.flush(0.01)
+    read = Job(reader.readlines)
+    assert writer.flush(60)
+    stream.close()
+    lines = read.result()
+    whole, last = lines.count(LINE), lines[-1]
+    assert re.fullmatch(r"dropped \d+\n", last)
+    assert whole + int(last.split()[1]) == 1000
+    assert 0 < whole < 1000
+
+
+def test_a_line_longer_than_the_room_is_written_where_nothing_waits() -> None:
+    stream = io.StringIO()
+    writer = Writer(stream, told, room=10)
+    writer.put(LINE)
+    assert writer.flush(60)
+    assert stream.getvalue() == LINE
+
+
+def test_a_stream_that_is_gone_stops_nobody(pipe: tuple[TextIO, TextIO]) -> None:
+    reader, stream = pipe
+    reader.close()
+    writer = Writer(stream, told)
+    writer.put(LINE)
+    assert writer.flush(60)
+
+
+def test_after_the_end_nothing_is_taken() -> None:
+    stream = io.StringIO()
+    writer = Writer(stream, told)
+    writer.put("one\n")
+    writer.close(60)
+    writer.put("two\n")
+    assert stream.getvalue() == "one\n"
+
+
+def test_a_server_whose_log_nobody_reads_answers_and_stops(tmp_path: Path) -> None:
+    """What is logged here fills the pipe many times."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nexus", "-l", "127.0.0.1:0", "--log", "trace"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    fcntl.fcntl(process.stderr.fileno(), fcntl.F_SETPIPE_SZ, PIPE)
+    try:
+        port = next(int(found[1]) for line in process.stderr if (found := re.search(r"health: http.*:(\d+)/", line)))
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        for _ in range(100):
+            connection.request("POST", "/llm/openai/v1/chat/completions", b"{", {"Content-Type": "application/json"})
+            assert connection.getresponse().read()
+        connection.request("GET", "/health")
+        assert connection.getresponse().status == 200
+        connection.close()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        WATCH.look("console", "a log that nobody read", process.stderr.read())
+        process.stderr.close()
