@@ -156,14 +156,18 @@ class Provider(ABC):
 
 
 def target_of(
-    model: str, settings: ModelSettings, quirks: frozenset[str] = frozenset(), max_output: int | None = None
+    model: str,
+    settings: ModelSettings,
+    quirks: frozenset[str] = frozenset(),
+    max_output: int | None = None,
+    host: str = "",
 ) -> Target:
     """``max_output`` is what the model allows, and holds where nobody configured a limit."""
     if settings.web_search:
         quirks |= {web_search.QUIRK}
     if settings.max_tokens is not None:
-        return Target(model, settings.max_tokens, quirks=quirks)
-    return Target(model, max_output=max_output, quirks=quirks)
+        return Target(model, settings.max_tokens, quirks=quirks, host=host)
+    return Target(model, max_output=max_output, quirks=quirks, host=host)
 
 
 def with_query(url: str, query: str) -> str:

@@ -20,6 +20,7 @@ from nexus.estimate import estimate, tokens_of
 from nexus.events import Event, Notice, Ping, ResponseEnd, ResponseStart, UsageUpdate
 from nexus.fold import fold, unfold
 from nexus.protocols import codecs
+from nexus.protocols.answer_call import AnswerCall
 from nexus.protocols.answer_tool import AnswerTool
 from nexus.protocols.base import AnswerRelay
 from nexus.protocols.clients import DIALECTS
@@ -50,6 +51,7 @@ class Translation(AnswerRelay):
         self._origin = origin
         self._names = NamesBack(written.renaming) if written.renaming else None
         self._answer_tool = AnswerTool(written.answer_tool) if written.answer_tool else None
+        self._answer_call = AnswerCall(written.answer_call, origin.new_id) if written.answer_call else None
         self._cutter = Cutter(written.cut, self._usage_when_cut) if written.cut != Cut() else None
         self._reported: Usage | None = None
         self._tidy = Tidy(origin.new_id)
@@ -159,7 +161,10 @@ class Translation(AnswerRelay):
 
     def _seen(self, events: Iterable[Event]) -> Iterator[Event]:
         """What the client gets in place of the vendor's events."""
-        for event in self._kept_within(events):
+        kept = self._kept_within(events)
+        if self._answer_call is not None:
+            kept = (made for event in kept for made in self._answer_call.feed(event))
+        for event in kept:
             for named in (event,) if self._names is None else self._names.feed(event):
                 yield self._tapped(named if self._carrier is None else self._carrier.pass_on(named))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from nexus.conversation import OutputFormat, Tool
+from nexus.conversation import Tool
 from nexus.json_schema.closed import Closed, NotClosed, close
 from nexus.json_schema.modern import modern
 from nexus.json_schema.roots import object_root
@@ -31,12 +31,12 @@ def over(limits: StrictLimits | None, closed: Sequence[Closed], tools: int) -> b
     return tools > limits.tools or optional > limits.optional or unions > limits.unions
 
 
-def close_format(format: OutputFormat, limits: StrictLimits | None) -> Closed:
+def close_format(schema: Json, limits: StrictLimits | None, path: str = FORMAT) -> Closed:
     """The schema of an answer that the model is to be held to. Raises NotClosed."""
-    closed = close(modern(format.schema), FORMAT)
+    closed = close(modern(schema), path)
     if limits is not None and over(limits, [closed], 0):
         raise NotClosed(
-            f"{FORMAT}: it has more than {limits.optional} properties that are not required, or more than "
+            f"{path}: it has more than {limits.optional} properties that are not required, or more than "
             f"{limits.unions} schemas of several types"
         )
     return closed

@@ -30,7 +30,7 @@ class Target:
 
     Where the client set no limit, an answer gets ``max_tokens`` and its thinking comes on top; or ``max_output`` for
     both, where nobody configured the former and the model is known. ``gpt`` are the facts about a model of OpenAI's,
-    ``summary`` the kind of summary of its reasoning that may be asked for.
+    ``summary`` the kind of summary of its reasoning that may be asked for. ``host`` is who serves the model, in words.
     """
 
     model: str
@@ -39,6 +39,12 @@ class Target:
     quirks: frozenset[str] = frozenset()
     gpt: GPT | None = None
     summary: str = "auto"
+    host: str = ""
+
+    @property
+    def named(self) -> str:
+        """The model and its host, for an error."""
+        return f"{self.model} on {self.host}" if self.host else self.model
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,8 @@ class Written:
     ``answer_tool`` is the name of a tool that was forced in place of structured output: its call in the answer
     is the content. ``headers`` are extra ones that the body needs (betas). ``wants_thinking`` says that the vendor will
     not think on after a tool's result without the thinking that came before the call. ``renaming`` tells the client's
-    own names of what had to be called otherwise.
+    own names of what had to be called otherwise. ``answer_call`` is the tool, by the vendor's name, whose arguments the
+    text of the answer is.
     """
 
     body: dict[str, Json]
@@ -83,6 +90,7 @@ class Written:
     wants_thinking: bool = False
     cut: Cut = Cut()
     renaming: Renaming = field(default_factory=Renaming)
+    answer_call: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

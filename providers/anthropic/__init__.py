@@ -92,7 +92,8 @@ class AnthropicProvider(Provider):
         return dialect == "messages"
 
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
-        return target_of(model, settings, quirks_of(model), max_output_of(model))
+        host = "Anthropic's API" if host_of(self.base_url) == LOGIN_HOST else f"the server of provider {self.name}"
+        return target_of(model, settings, quirks_of(model), max_output_of(model), host)
 
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
         sent = {"anthropic-version": VERSION} | headers.forwarded(attempt.headers, _TRAVEL)

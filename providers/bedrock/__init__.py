@@ -37,6 +37,7 @@ from nexus.upstream import UpstreamReply, UpstreamRequest
 if TYPE_CHECKING:
     from nexus.providers.bedrock.credentials import Keys
 
+HOST = "Amazon Bedrock"
 _CONVERSE_STREAM = "converse-stream"
 _PATHS: Mapping[tuple[str, bool], str] = {
     ("messages", False): "invoke",
@@ -86,8 +87,8 @@ class BedrockProvider(Provider):
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
         known = _known_as(model, settings)
         if dialect == "messages":
-            return target_of(model, settings, quirks_of(known), max_output_of(known))
-        return target_of(model, settings, models.quirks_of(known))
+            return target_of(model, settings, quirks_of(known), max_output_of(known), HOST)
+        return target_of(model, settings, models.quirks_of(known), host=HOST)
 
     def reserved(self) -> frozenset[str]:
         # A token in "authorization" would be taken for the house's own; the others are part of the signature.

@@ -81,7 +81,8 @@ class GoogleProvider(Provider):
             quirks = claude.quirks_of(model)
         else:
             quirks = quirks_of(model) | ({"vertex"} if self._on_vertex else set())
-        return target_of(model, settings, quirks, max_output_of(model) if dialect == "messages" else None)
+        most = max_output_of(model) if dialect == "messages" else None
+        return target_of(model, settings, quirks, most, "Vertex AI" if self._on_vertex else "the Gemini API")
 
     def reserved(self) -> frozenset[str]:
         return frozenset({"authorization", "x-goog-user-project"}) if self._on_vertex else frozenset()

@@ -62,7 +62,7 @@ TARGETS: Mapping[str, tuple[Target, ...]] = {
     "chat": (Target("any"), Target("gpt", quirks=OWN_API), Target("small", quirks=COMPATIBLE)),
     "messages": tuple(
         Target(name, quirks=claude_quirks(name))
-        for name in ("claude-sonnet-4-5", "claude-opus-4-8", "claude-3-5-haiku", "kimi-k2")
+        for name in ("claude-sonnet-4-5", "claude-opus-4-8", "claude-opus-5-5", "claude-3-5-haiku", "kimi-k2")
     ),
     "gemini": tuple(
         Target(name, quirks=gemini_quirks(name))

@@ -10,6 +10,7 @@ from typing import Any
 
 from tools.fake_upstream import pairs
 from tools.fake_upstream.behaviour import Behaviour
+from tools.fake_upstream.claude_models import model_problems
 from tools.fake_upstream.parts import Call, Part, Redacted, Text, Thinking, call_ids, is_foreign, plan, signature_of
 from tools.fake_upstream.validate import problems, validator
 from tools.fake_upstream.vendors import Answer, compact, pieces, text_or
@@ -42,9 +43,9 @@ def warm_up() -> None:
 
 
 def body_problems(
-    body: dict[str, Any], *, beta: bool, counting: bool = False, allow: tuple[str, ...] = ()
+    body: dict[str, Any], *, beta: bool, counting: bool = False, allow: tuple[str, ...] = (), bedrock: bool = False
 ) -> tuple[str, ...]:
-    """What is wrong with ``body``, by the SDK's types and by where its thinking comes from."""
+    """What is wrong with ``body``, by the SDK's types, by its model, and by where its thinking comes from."""
     stray = tuple(f"{name}: is a header, not a body field" for name in HEADER_PARAMS if name in body)
     if stray:
         return stray
@@ -55,7 +56,8 @@ def body_problems(
         type_name = (BETA_TYPES if beta else TYPES) + suffix
     if found := problems(type_name, compact(body), allow=allow):
         return found
-    return (*_foreign_thinking(body), *pairs.messages_problems(body["messages"]))
+    by_model = model_problems(body, str(body.get("model")), bedrock=bedrock)
+    return (*by_model, *_foreign_thinking(body), *pairs.messages_problems(body["messages"]))
 
 
 def hosted_problems(body: dict[str, Any]) -> Iterator[str]:

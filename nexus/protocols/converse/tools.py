@@ -99,7 +99,7 @@ def _held_format(wanted: OutputFormat | None, draft: Draft) -> Closed | None:
     if wanted is None or wanted.schema is None or not draft.has(models.STRUCTURED_OUTPUT):
         return None
     try:
-        return close_format(wanted, _limits(draft))
+        return close_format(wanted.schema, _limits(draft))
     except NotClosed as reason:
         if wanted.strict:
             raise UnsupportedFeature(f"this model cannot be held to the schema: {reason}", param=FORMAT) from reason

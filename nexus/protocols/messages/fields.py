@@ -89,7 +89,11 @@ WRITES: Mapping[str, Disposition] = {
         "are merged, told in the description and named; names and property keys outside Claude's letters are replaced "
         "and mapped back; a history with calls but no tools gets stubs; a search is Anthropic's own",
     ),
-    "tool_choice": converted("", "required is any; refused where the model cannot be forced"),
+    "tool_choice": converted(
+        "",
+        "required is any; where the model cannot be forced the one tool that must be called becomes a format with its "
+        "schema, and the answer its call (without such a format an instruction, named); one of several is refused",
+    ),
     "parallel_tools": converted("", "disable_parallel_tool_use of tool_choice"),
     "thinking": converted(
         "",
@@ -101,7 +105,8 @@ WRITES: Mapping[str, Disposition] = {
     "output_format": converted(
         "",
         "output_config.format with the schema closed as Anthropic's SDK does it (bounds become words of descriptions, "
-        "named); a schema that cannot be, and any-object mode, is a forced tool, or refused with strict",
+        "named); a schema that cannot be, and any-object mode, is a forced tool, or refused with strict; where no tool "
+        "can be forced it is an instruction after the system text, named",
     ),
     "max_tokens": converted("", "always sent: the request's own, else the model's setting and room for thinking"),
     "temperature": converted("", "0 to 1; above 1 is refused; dropped where the model or its thinking forbids it"),

@@ -1,8 +1,7 @@
 """Tools, the choice among them, and structured output for a Messages vendor.
 
-Law: a choice always names tools that are sent; what the model cannot be forced to is refused, never weakened.
-Structured output is ``output_config.format`` where the model has it and the schema can be said in its subset, else one
-more tool whose call is the answer.
+Law: a choice always names tools that are sent. Structured output is what ``answer_form`` says, or one more tool whose
+call is the answer.
 Source: anthropic.types.ToolParam, ToolChoiceParam and OutputConfigParam.
 """
 
@@ -12,13 +11,15 @@ from dataclasses import dataclass, field
 
 from nexus.conversation import OutputFormat, Request, Tool, ToolCall, WebSearch
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.json_schema.closed import Closed, NotClosed
+from nexus.json_schema.closed import Closed
 from nexus.json_schema.keys import Forms
 from nexus.json_schema.modern import modern
 from nexus.json_schema.roots import describe, object_root
-from nexus.json_schema.strict import FORMAT, close_format, strict_tools
+from nexus.json_schema.strict import FORMAT, strict_tools
 from nexus.models.claude import PROPERTY_KEYS, STRICT_LIMITS
 from nexus.protocols.checks import Drops
+from nexus.protocols.codec import Target
+from nexus.protocols.messages.answer_form import plan_form
 from nexus.protocols.messages.write_parts import Block, write_cache
 from nexus.protocols.renaming import rename_keys
 
@@ -29,11 +30,13 @@ _FORCING = ("any", "tool")
 @dataclass(slots=True)
 class Tooling:
     """What the body gets. ``answer_tool`` is the tool whose call is the answer, ``answer_keys`` the names in place of
-    its properties'."""
+    its properties', ``answer_call`` the tool whose arguments the answer is; ``instruction`` ends the system text."""
 
     tools: list[Block] = field(default_factory=list)
     choice: Block | None = None
     format: Block | None = None
+    instruction: str | None = None
+    answer_call: str | None = None
     answer_tool: str | None = None
     answer_keys: Forms = field(default_factory=dict)
 
@@ -42,21 +45,25 @@ class Tooling:
         return self.choice is not None and self.choice["type"] in _FORCING
 
 
-def write_tooling(request: Request, quirks: frozenset[str], drops: Drops) -> Tooling:
-    format = _held_format(request.output_format, quirks)
-    tooling = Tooling(_write_tools(request.tools, format, quirks, drops))
-    tooling.choice = _write_choice(request)
-    _write_format(request, tooling, format, drops)
+def write_tooling(request: Request, target: Target, drops: Drops) -> Tooling:
+    quirks = target.quirks
+    form = plan_form(request, target, drops)
+    tooling = Tooling(_write_tools(request.tools, form.format, quirks, drops))
+    tooling.instruction, tooling.answer_call = form.instruction, form.call
+    tooling.choice = _write_choice(request) if form.choice is None else {"type": form.choice}
+    if form.format is not None:
+        tooling.format = {"type": "json_schema", "schema": form.format.schema}
+    if form.by_tool and request.output_format is not None and not tooling.forced:
+        _answer_by_tool(request.output_format, request, tooling)
     if not tooling.tools:
         tooling.tools = _stubs(request)
         tooling.choice = {"type": "none"} if tooling.tools else None
     _write_parallel(request, tooling)
     if tooling.forced and "no_forced_tools" in quirks:
         raise UnsupportedFeature(
-            "tool_choice: this model cannot be forced to call a tool; use auto and say so in the prompt"
-            if tooling.answer_tool is None
-            else "output_format: this model cannot be held to JSON without a schema; send a JSON schema",
-            param="tool_choice" if tooling.answer_tool is None else "output_format",
+            f"tool_choice: {target.named} cannot be made to call one of several tools; use auto and say so in the "
+            "prompt, or name one tool",
+            param="tool_choice",
         )
     return tooling
 
@@ -112,32 +119,8 @@ def _write_choice(request: Request) -> Block | None:
             return {"type": "tool", "name": choice.name}
 
 
-def _held_format(format: OutputFormat | None, quirks: frozenset[str]) -> Closed | None:
-    """The schema of the answer, where the model can be held to it. Raises UnsupportedFeature where it must be."""
-    if format is None or format.schema is None or "structured_output" not in quirks:
-        return None
-    try:
-        return close_format(format, STRICT_LIMITS)
-    except NotClosed as reason:
-        if format.strict or "no_forced_tools" in quirks:
-            raise UnsupportedFeature(f"this model cannot be held to the schema: {reason}", param=FORMAT) from reason
-    return None
-
-
-def _write_format(request: Request, tooling: Tooling, closed: Closed | None, drops: Drops) -> None:
-    format = request.output_format
-    if format is None:
-        return
-    if closed is not None:
-        tooling.format = {"type": "json_schema", "schema": closed.schema}
-        for path in closed.lost:
-            drops.add(path)
-        if format.description is not None:
-            drops.add("output_format.description")
-        return
-    if tooling.forced:
-        # The client's own tool is called in this turn, so that there is no answer to shape yet.
-        return
+def _answer_by_tool(format: OutputFormat, request: Request, tooling: Tooling) -> None:
+    """One more tool, whose call is the answer. A client's own tool that must be called leaves no answer to shape."""
     names = {tool.name for tool in request.tools}
     name = next(f"{ANSWER_TOOL}{suffix}" for suffix in _suffixes() if f"{ANSWER_TOOL}{suffix}" not in names)
     free = bool(request.tools) and (tooling.choice or {}).get("type") != "none"

@@ -46,7 +46,8 @@ def write_request(request: Request, target: Target) -> Written:
     _name_dropped(request, drops)
     system = [block for part in request.system if (block := write_text(part, drops)) is not None]
     turns = write_turns(system, request.messages, quirks, drops)
-    tooling = write_tooling(request, quirks, drops)
+    tooling = write_tooling(request, target, drops)
+    words = [{"type": "text", "text": tooling.instruction}] if tooling.instruction else []
     plan = write_thinking(request, target, allows_budget=turns.allows_budget and not tooling.forced)
     if plan.dropped:
         drops.add("thinking")
@@ -56,13 +57,14 @@ def write_request(request: Request, target: Target) -> Written:
     members: dict[str, Json] = {
         "model": target.model,
         "max_tokens": plan.max_tokens,
-        "system": turns.leading or None,
+        "system": [*turns.leading, *words] or None,
         "messages": turns.wire(),
         "tools": tooling.tools or None,
         "tool_choice": tooling.choice,
         "thinking": plan.config,
         "output_config": {name: value for name, value in config.items() if value is not None} or None,
-        "stop_sequences": _write_stops(request.stop) or None,
+        # Arguments of calls hold no stop sequences.
+        "stop_sequences": None if tooling.answer_call else _write_stops(request.stop) or None,
         "metadata": {"user_id": request.user} if request.user is not None else None,
         "service_tier": _write_tier(request.service_tier, drops),
         "stream": True if request.stream else None,
@@ -71,7 +73,14 @@ def write_request(request: Request, target: Target) -> Written:
     body |= _write_sampling(request, plan, quirks, drops)
     _limit_breakpoints(body, drops)
     renaming = renaming.with_keys(tooling.answer_tool, tooling.answer_keys)
-    return Written(body, drops.names, tooling.answer_tool, wants_thinking=plan.budgeted, renaming=renaming)
+    return Written(
+        body,
+        drops.names,
+        tooling.answer_tool,
+        wants_thinking=plan.budgeted,
+        renaming=renaming,
+        answer_call=tooling.answer_call,
+    )
 
 
 def _name_dropped(request: Request, drops: Drops) -> None:

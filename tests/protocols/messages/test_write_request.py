@@ -35,6 +35,7 @@ from nexus.protocols.messages.counting import read_count, write_count
 from nexus.protocols.messages.request import write_request
 from nexus.protocols.messages.turns import OPENING
 from nexus.protocols.messages.write_parts import NO_WORDS
+from nexus.wire import encode
 
 from .kit import check_count, check_request
 
@@ -473,6 +474,80 @@ def test_output_format_by_a_tool(
         assert written.body["tools"][-1]["input_schema"] == (schema or BARE | {"additionalProperties": True})
 
 
+NEWEST_AT_BEDROCK = Target("opus", quirks=quirks_of(NEWEST) - {"structured_output", "strict_tools"}, host="Bedrock")
+NEWEST_AT_HOME = Target("opus", quirks=quirks_of(NEWEST), host="home")
+FREE = OutputFormat({"type": "object", "additionalProperties": {"type": "integer"}})
+STRICT = replace(FREE, strict=True)
+BOUND: dict[str, Any] = {"type": "object", "properties": {"x": {"type": "integer", "minimum": 1}}}
+
+IN_WORDS: dict[str, tuple[Target, OutputFormat]] = {
+    "any JSON": (NEWEST_AT_HOME, OutputFormat()),
+    "any JSON at Bedrock": (NEWEST_AT_BEDROCK, OutputFormat()),
+    "a schema at Bedrock": (NEWEST_AT_BEDROCK, OutputFormat(SCHEMA, "n", "A number.")),
+    "a schema that no format can say": (NEWEST_AT_HOME, FREE),
+}
+
+
+@pytest.mark.parametrize("case", IN_WORDS)
+@pytest.mark.parametrize("tools", [(), TOOLS], ids=["no tools", "tools"])
+def test_output_format_in_words_where_nothing_else_holds(case: str, tools: tuple[Tool, ...]) -> None:
+    target, format = IN_WORDS[case]
+    request = replace(ask(tools=tools, output_format=format), system=(Text("Be kind.", cache="5m"),))
+    written = write_request(request, target)
+    check_request(written.body)
+    kind, asked = written.body["system"]
+    assert kind == {"type": "text", "text": "Be kind.", "cache_control": {"type": "ephemeral"}}
+    assert "JSON" in asked["text"] and (format.schema is None or encode(format.schema).decode() in asked["text"])
+    assert format.description is None or format.description in asked["text"]
+    assert ("output_config" in written.body, "tool_choice" in written.body) == (False, False)
+    assert (written.dropped, written.answer_tool, written.answer_call) == (("output_format",), None, None)
+
+
+@pytest.mark.parametrize(
+    ("target", "format"), [(NEWEST_AT_BEDROCK, replace(OutputFormat(SCHEMA), strict=True)), (NEWEST_AT_HOME, STRICT)]
+)
+def test_a_strict_schema_that_does_not_bind_is_refused_by_model_and_host(target: Target, format: OutputFormat) -> None:
+    with pytest.raises(UnsupportedFeature) as refusal:
+        write_request(ask(output_format=format), target)
+    assert f"{target.model} on {target.host}" in refusal.value.message
+    assert "send a JSON schema" not in refusal.value.message
+
+
+@pytest.mark.parametrize("choice", [ToolChoice("tool", "f"), ToolChoice("required")], ids=["by name", "the only one"])
+def test_one_tool_that_cannot_be_forced_is_a_format(choice: ToolChoice) -> None:
+    tools = (replace(TOOLS[0], parameters=BOUND),)
+    request = ask(tools=tools, tool_choice=choice, stop=("END",), output_format=OutputFormat(SCHEMA))
+    written = write_request(request, NEWEST_AT_HOME)
+    check_request(written.body)
+    assert written.answer_call == "f"
+    assert written.body["tool_choice"] == {"type": "none"}
+    assert written.body["output_config"]["format"]["schema"]["properties"]["x"]["type"] == "integer"
+    assert "the tool f" in written.body["system"][0]["text"]
+    assert "stop_sequences" not in written.body
+    assert written.dropped == ("tools.0.parameters.properties.x.minimum",)
+
+
+def test_a_call_without_arguments_is_an_empty_object() -> None:
+    written = write(ask(tools=(Tool("f"),), tool_choice=ToolChoice("tool", "f")), NEWEST)
+    assert written.body["output_config"] == {"format": {"type": "json_schema", "schema": BARE | CLOSED}}
+
+
+ASKED_FOR: dict[str, tuple[Target, Tool]] = {
+    "at a host without formats": (NEWEST_AT_BEDROCK, TOOLS[0]),
+    "whose schema no format can say": (NEWEST_AT_HOME, Tool("f", parameters=FREE.schema)),
+}
+
+
+@pytest.mark.parametrize("case", ASKED_FOR)
+def test_one_tool_that_nothing_can_force_is_asked_for_in_words(case: str) -> None:
+    target, tool = ASKED_FOR[case]
+    written = write_request(ask(tools=(tool, Tool("g")), tool_choice=ToolChoice("tool", "f")), target)
+    check_request(written.body)
+    assert written.body["tool_choice"] == {"type": "auto"}
+    assert "Call the tool f" in written.body["system"][-1]["text"]
+    assert (written.dropped, written.answer_call) == (("tool_choice",), None)
+
+
 @pytest.mark.parametrize(
     ("choice", "parallel", "expected"),
     [
@@ -543,8 +618,12 @@ REFUSED: dict[str, tuple[str, Request, type[NexusError], str]] = {
     "prefill": (ADAPTIVE, ask(user("a"), assistant("b")), UnsupportedFeature, "messages.1"),
     "hot": (COMPATIBLE, ask(temperature=1.5), UnsupportedFeature, "temperature"),
     "white stop": (ADAPTIVE, ask(stop=("END", "\n")), UnsupportedFeature, "stop.1"),
-    "forced": (NEWEST, ask(tools=TOOLS, tool_choice=ToolChoice("required")), UnsupportedFeature, "tool_choice"),
-    "any JSON, not to be forced": (NEWEST, ask(output_format=OutputFormat()), UnsupportedFeature, "output_format"),
+    "one of several, not to be forced": (
+        NEWEST,
+        ask(tools=(*TOOLS, Tool("g")), tool_choice=ToolChoice("required")),
+        UnsupportedFeature,
+        "tool_choice",
+    ),
     "array answer": (
         COMPATIBLE,
         ask(output_format=OutputFormat({"type": "array"})),

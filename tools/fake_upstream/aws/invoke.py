@@ -61,7 +61,9 @@ def invoke_problems(body: dict[str, Any], model: str, rules: Rules, *, counting:
             yield f"anthropic_beta: invalid beta flag {name}"
     if rules.betas is None:
         yield from messages.hosted_problems(shaped)
-    yield from messages.body_problems(shaped | {"model": model}, beta=bool(betas), allow=rules.extra_fields)
+    yield from messages.body_problems(
+        shaped | {"model": model}, beta=bool(betas), allow=rules.extra_fields, bedrock=True
+    )
     yield from _linked(shaped.get("messages"), "messages")
 
 

@@ -1,0 +1,57 @@
+"""The text of an answer as the call that was asked for: how it begins decides, and nothing is lost."""
+
+from __future__ import annotations
+
+import pytest
+
+from nexus.conversation import Reasoning, Response, Stop, Text, ToolCall
+from nexus.events import Event, PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart
+from nexus.fold import fold, unfold
+from nexus.protocols.answer_call import AnswerCall
+from tests.protocols.kit import ordered
+
+END, TOOL = Stop("end", raw="end_turn"), Stop("tool_use", raw="end_turn")
+CUT = Stop("max_tokens", raw="max_tokens")
+CALL = ToolCall("new", "f", '{"x": 1}')
+
+ANSWERS: dict[str, tuple[tuple[Text | Reasoning, ...], Stop, tuple[object, ...], Stop]] = {
+    "the arguments": ((Text('{"x": 1}'),), END, (CALL,), TOOL),
+    "after thinking": ((Reasoning("hm"), Text('{"x": 1}')), END, (Reasoning("hm"), CALL), TOOL),
+    "after white space": ((Text("\n\n"), Text(' {"x": 1}')), END, (Text("\n\n"), CALL), TOOL),
+    "cut off": ((Text('{"x"'),), CUT, (ToolCall("new", "f", '{"x"'),), CUT),
+    "words": ((Text("I cannot do that."),), END, (Text("I cannot do that."),), END),
+    "words after the call": ((Text('{"x": 1}'), Text("Done.")), END, (CALL, Text("Done.")), TOOL),
+    "nothing": ((Text(""),), END, (Text(""),), END),
+}
+
+
+@pytest.mark.parametrize("case", ANSWERS)
+def test_whole_answers(case: str) -> None:
+    parts, stop, expected, ends = ANSWERS[case]
+    maker = AnswerCall("f", lambda: "new")
+    events = [made for event in unfold(Response("r", "m", parts, stop)) for made in maker.feed(event)]
+    answer = fold(ordered(events))
+    assert (answer.parts, answer.stop) == (expected, ends)
+
+
+def test_a_stream_leaves_as_it_comes() -> None:
+    maker = AnswerCall("f", lambda: "new")
+    sent: list[Event] = [
+        ResponseStart("r", "m"),
+        PartStart(0, Text("")),
+        PartDelta(0, " "),
+        PartDelta(0, '{"x"'),
+        PartDelta(0, ":1}"),
+        PartEnd(0),
+        ResponseEnd(END),
+    ]
+    made = [maker.feed(event) for event in sent]
+    assert made == [
+        [sent[0]],
+        [],
+        [],
+        [PartStart(0, ToolCall("new", "f", "")), PartDelta(0, '{"x"')],
+        [PartDelta(0, ":1}")],
+        [PartEnd(0)],
+        [ResponseEnd(TOOL)],
+    ]
