@@ -39,6 +39,7 @@ setup(
         "oauth": ["PyJWT>=2.10", "cryptography"],
         "dev": [
             "pytest>=8",
+            "pytest-xdist>=3",
             "responses",
             "redis>=5",
             "PySocks>=1.7",

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 import os
+import ssl
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -44,8 +48,36 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Everything is logged, and tests that look at a log still see what they asked for."""
     lower_levels()
+    _share_context_of_sdks()
     if config.option.log_level is None:
         config.option.log_level = "WARNING"
+
+
+NEEDS_REDIS = frozenset({"_shared_redis", "mortal_redis", "nodes", "redis", "start_redis"})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if not NEEDS_REDIS.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
+
+
+def _share_context_of_sdks() -> None:
+    """Each of the SDKs' clients would read all certificate authorities anew, for connections without TLS."""
+    for name in ("httpx._config", "httpx._transports.default", "httpx2._config", "httpx2._transports.default"):
+        with suppress(ImportError):
+            module = importlib.import_module(name)
+            module.create_ssl_context = _shared(module.create_ssl_context)  # type: ignore[attr-defined]
+
+
+def _shared(create: Callable[..., ssl.SSLContext]) -> Callable[..., ssl.SSLContext]:
+    default = functools.cache(create)
+
+    def create_ssl_context(*args: Any, **kwargs: Any) -> ssl.SSLContext:
+        plain = not args and kwargs.get("verify", True) is True and kwargs.get("cert") is None
+        return default() if plain else create(*args, **kwargs)
+
+    return create_ssl_context
 
 
 @pytest.hookimpl(wrapper=True)

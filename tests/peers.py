@@ -306,7 +306,7 @@ def no_leak() -> Iterator[None]:
     """After the test as many descriptors are open as before; to be named first, so that it looks last."""
     before = open_files()
     yield
-    wait_until(lambda: not open_files() - before, 2.0)
+    wait_until(lambda: not open_files() - before)
 
 
 BEGUN = CHUNKED + chunk(b"data: 1\n\n")

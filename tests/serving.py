@@ -102,13 +102,13 @@ class Nexus:
         assert known, "a secret of the settings would not be recognised if it leaked; see tests/secrets.py"
         self._thread = threading.Thread(target=lambda: asyncio.run(self._main()), name="nexus-under-test")
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
         return self
 
     def __exit__(self, *_: object) -> None:
         assert self._loop is not None and self._stop is not None
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(20)
+        self._thread.join(60)
         assert not self._thread.is_alive(), "the server did not stop"
 
     async def _main(self) -> None:

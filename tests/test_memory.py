@@ -129,7 +129,7 @@ def test_many_calls_leave_nothing_behind(tls: Tls, secure: bool) -> None:
             assert not cancel._callbacks, f"call {number} stays registered"
         one.close()
     wait_until(lambda: threading.active_count() <= threads)
-    wait_until(lambda: not open_files() - files, 2.0)
+    wait_until(lambda: not open_files() - files)
 
 
 def test_calls_of_one_switch_leave_no_callbacks() -> None:

@@ -20,6 +20,8 @@ from mypy.options import Options
 
 from nexus import registry
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 TRAPS = (
     *("providers/__init__.py", "tools.py", "tests.py", "config.py"),

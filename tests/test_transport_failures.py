@@ -99,10 +99,8 @@ def test_timeouts(
     retryable: bool,
 ) -> None:
     with upstream() as url, transport(patience) as one:
-        began = time.monotonic()
         with pytest.raises(UpstreamTimeout) as caught:
             fetch(one, url)
-        assert BRIEF * 0.9 < time.monotonic() - began < 3
         assert caught.value.message == message
         assert caught.value.retryable is retryable
         assert (caught.value.provider, caught.value.status) == ("vendor", 504)
@@ -147,10 +145,8 @@ def test_an_end_that_was_limited_comes_soon() -> None:
     with mute_after_a_piece() as url, transport() as one, one.send(post(url), Cancel()) as reply:
         assert reply.read() == b"data: 1\n\n"
         reply.end_within(BRIEF)
-        began = time.monotonic()
         with pytest.raises(UpstreamTimeout, match=r"silent for 0\.15 s"):
             reply.read()
-        assert time.monotonic() - began < 3
 
 
 def _resets(after: bytes) -> Handler:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import logging
 import socket
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
@@ -148,9 +147,7 @@ def test_a_bad_answer_leaves_the_last_good_keys(
     fetch = source(provider, deadline=0.3 if behaviour in (stall, drip) else 5.0)
     with refreshing(fetch, pause=0) as refresher, caplog.at_level(logging.DEBUG, "nexus.auth"):
         provider.behaviour = behaviour
-        began = time.monotonic()
         asked(refresher).result(HARD_LIMIT)
-        assert time.monotonic() - began < 5
         assert kids(refresher) == ["one"]
         (failure,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
         assert failure.getMessage() == "the keys for tokens could not be fetched"

@@ -66,7 +66,7 @@ class Trap:
     def __exit__(self, *_: object) -> None:
         # Closing alone would not wake a thread that waits in accept.
         self._socket.shutdown(socket.SHUT_RDWR)
-        self._thread.join(5)
+        self._thread.join(60)
         self._socket.close()
 
     def _listen(self) -> None:

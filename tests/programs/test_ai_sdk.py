@@ -28,6 +28,8 @@ from tests.programs.lanes import (
 )
 from tools.fake_upstream import Behaviour, Call
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).parent / "ai_sdk.mjs"
 THOUGHT = "Let me think about that."
 LANES = [OPENAI, ANTHROPIC, GEMINI_3, BEDROCK_CLAUDE, CONVERSE, GPT_OSS]

@@ -13,6 +13,8 @@ from tests.programs.lanes import ANTHROPIC, EVERY, GEMINI, GPTS, OPENAI, THINKER
 from tests.programs.sessions import TOOLS, claude_code_session
 from tools.fake_upstream import Behaviour, Call
 
+pytestmark = pytest.mark.slow
+
 COUNTED = 14
 """Requests that /context makes to have its parts counted, or more."""
 

@@ -13,6 +13,8 @@ from tests.programs.conftest import DONE, ONE_TRY, OpenRoom, arguments
 from tests.programs.lanes import ANTHROPIC, CONVERSE, EVERY, GEMINI, OPENAI, VENDORS, ProgramLane
 from tools.fake_upstream import Behaviour
 
+pytestmark = pytest.mark.slow
+
 SHORT_SILENCE = '[server]\nearly_ping = "100ms"\nping_interval = "100ms"\n'
 
 

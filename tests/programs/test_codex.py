@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.programs.conftest import DONE, OpenRoom, arguments
-from tests.programs.kit import KEY
+from tests.programs.kit import KEY, path_of
 from tests.programs.lanes import (
     ANTHROPIC,
     CONVERSE,
@@ -26,6 +26,8 @@ from tests.programs.lanes import (
 )
 from tests.programs.sessions import codex_session
 from tools.fake_upstream import Behaviour, Call
+
+pytestmark = pytest.mark.slow
 
 PATCH = "*** Begin Patch\n*** Add File: patched.txt\n+by a patch\n*** End Patch\n"
 SCRIPT = """const done = await tools.exec_command({cmd: "echo ran > ran.txt"}); text(JSON.stringify(done));"""
@@ -51,6 +53,7 @@ def test_a_session(lane: ProgramLane, open_room: OpenRoom) -> None:
 )
 def test_a_subagent(lane: ProgramLane, name: str, open_room: OpenRoom) -> None:
     """Its tool stands in a namespace. The main agent's answer is held until the subagent has asked."""
+    path_of("codex")
     room = open_room(lane)
     both = threading.Event()
     room.upstream.next(
@@ -63,8 +66,10 @@ def test_a_subagent(lane: ProgramLane, name: str, open_room: OpenRoom) -> None:
 
     waiter = threading.Thread(target=release)
     waiter.start()
-    said = room.desk.codex(room.nexus, "Go on.")
-    waiter.join()
+    try:
+        said = room.desk.codex(room.nexus, "Go on.")
+    finally:
+        waiter.join()
     assert DONE in said
     asked = [json.dumps(request.json) for request in room.upstream.requests[1:]]
     assert any("agent_id" in body and "Go on." in body for body in asked)

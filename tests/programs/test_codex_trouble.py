@@ -13,6 +13,8 @@ from tests.programs.conftest import DONE, ONE_TRY, OpenRoom, arguments
 from tests.programs.lanes import ANTHROPIC, CONVERSE, EVERY, GEMINI, OPENAI, RESPONSES, VENDORS, ProgramLane
 from tools.fake_upstream import Behaviour, Call
 
+pytestmark = pytest.mark.slow
+
 PINGS = '[server]\nearly_ping = "60s"\nping_interval = "100ms"\n'
 EARLY_PINGS = '[server]\nearly_ping = "100ms"\nping_interval = "100ms"\n'
 SILENCE = "model_providers.nexus.stream_idle_timeout_ms=1000"

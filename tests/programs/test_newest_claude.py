@@ -10,6 +10,8 @@ from tests.programs.conftest import OpenRoom
 from tests.programs.lanes import BEDROCK_CLAUDE, VERTEX_CLAUDE, ProgramLane
 from tests.programs.sessions import claude_code_session
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5", "claude-fable-5-1")
 LANES = [
     *(replace(BEDROCK_CLAUDE, name=f"bedrock {name}", model=f"us.anthropic.{name}") for name in NAMES),

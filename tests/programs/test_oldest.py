@@ -9,6 +9,8 @@ from tests.programs.kit import OLDEST
 from tests.programs.lanes import ANTHROPIC, BEDROCK_CLAUDE, GEMINI_3, OPENAI, RESPONSES, ProgramLane
 from tests.programs.sessions import claude_code_session, codex_session
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("lane", [ANTHROPIC, BEDROCK_CLAUDE, OPENAI], ids=lambda lane: lane.name)
 def test_claude_code(lane: ProgramLane, open_room: OpenRoom) -> None:

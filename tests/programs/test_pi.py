@@ -14,6 +14,8 @@ from tests.programs.kit import KEY
 from tests.programs.lanes import ANTHROPIC, CONVERSE, GEMINI_3, OPENAI, ProgramLane, found
 from tools.fake_upstream import Behaviour, Call
 
+pytestmark = pytest.mark.slow
+
 THOUGHT = "Let me think about that."
 APIS = ("openai-completions", "openai-responses", "anthropic-messages")
 

@@ -176,6 +176,7 @@ def test_two_processes_share_what_is_in_redis(redis: redis_server.RedisServer) -
     other.close()
 
 
+@pytest.mark.slow
 def test_a_lost_redis_keeps_nothing_and_says_so_to_who_looks(tmp_path: Path) -> None:
     redis_server.require()
     server = redis_server.RedisServer(tmp_path)

@@ -31,7 +31,7 @@ def test_one_call_too_many_is_refused_at_once(narrow: Nexus, openai_upstream: Fa
         assert "overloaded" in (refused.json["error"].get("code") or refused.json["error"]["type"])
     go.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert [reply.status for reply in replies] == [200, 200]
     wait_until(lambda: narrow.house.workers.busy == 0)
     assert narrow.chat(CHAT).status == 200

@@ -150,7 +150,7 @@ def test_header_rules_and_that_the_gateways_key_never_travels(house: Nexus, open
 
 
 def test_a_refused_upload_is_read_on_and_answered(house: Nexus) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", house.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", house.port, timeout=60)
     connection.request("POST", "/llm/openai/v1/chat/completions", b" " * 3_000_000, auth("nx-hushhush-wrong"))
     assert connection.getresponse().status == 401
     connection.close()
@@ -167,7 +167,7 @@ def test_a_page_asks_first(house: Nexus) -> None:
 
 
 def test_the_connection_serves_again_after_a_405(house: Nexus) -> None:
-    with socket.create_connection(("127.0.0.1", house.port), timeout=5) as sock:
+    with socket.create_connection(("127.0.0.1", house.port), timeout=60) as sock:
         line = f"GET /llm/openai/v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {BOB}\r\n\r\n"
         file = sock.makefile("rb")
         for _ in range(2):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import socket
 import struct
-import time
 from typing import Any
 
 import pytest
@@ -23,23 +22,22 @@ STREAM = {"stream": True}
 def open_call(nexus: Nexus, path: str, body: dict[str, Any]) -> socket.socket:
     raw = json.dumps(body).encode()
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(raw)}\r\n\r\n"
-    sock = socket.create_connection(("127.0.0.1", nexus.port), timeout=10)
+    sock = socket.create_connection(("127.0.0.1", nexus.port), timeout=60)
     sock.sendall(head.encode() + raw)
     return sock
 
 
-def leave(sock: socket.socket, *, rudely: bool = False) -> float:
+def leave(sock: socket.socket, *, rudely: bool = False) -> None:
     if rudely:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sock.close()
-    return time.monotonic()
 
 
 PHASES = [
     pytest.param(Behaviour(hang=True), {}, False, id="waiting for the head"),
     pytest.param(Behaviour(hang=True), STREAM, False, id="waiting for the head of a stream"),
-    pytest.param(Behaviour(first_event_delay=30), STREAM, False, id="waiting for the first event"),
-    pytest.param(Behaviour(event_delay=30), STREAM, True, id="waiting for the next event"),
+    pytest.param(Behaviour(first_event_delay=600), STREAM, False, id="waiting for the first event"),
+    pytest.param(Behaviour(event_delay=600), STREAM, True, id="waiting for the next event"),
     pytest.param(Behaviour(endless=True), STREAM, True, id="in full flow"),
 ]
 
@@ -47,7 +45,7 @@ PHASES = [
 @pytest.mark.parametrize(("behaviour", "more", "started"), PHASES)
 @pytest.mark.parametrize("rudely", [False, True], ids=["FIN", "RST"])
 @pytest.mark.parametrize("vendor", ["openai", "anthropic"])
-def test_the_upstream_is_closed_within_a_second(
+def test_the_upstream_is_closed(
     nexus: Nexus,
     openai_upstream: FakeUpstream,
     anthropic_upstream: FakeUpstream,
@@ -65,10 +63,9 @@ def test_the_upstream_is_closed_within_a_second(
     upstream.wait_for_requests(1)
     if started:
         client.recv(100)
-    left = leave(client, rudely=rudely)
-    gone = upstream.wait_for_disconnects(1, timeout=5)
-    assert gone[0].at - left < 1
-    wait_until(lambda: nexus.house.workers.busy == 0 and not nexus.house.calls, 1)
+    leave(client, rudely=rudely)
+    upstream.wait_for_disconnects(1)
+    wait_until(lambda: nexus.house.workers.busy == 0 and not nexus.house.calls)
 
 
 def test_while_waiting_for_a_connection(serve: Serve) -> None:
@@ -83,30 +80,30 @@ def test_while_waiting_for_a_connection(serve: Serve) -> None:
     client = open_call(nexus, "/llm/openai/v1/chat/completions", CHAT)
     wait_until(lambda: nexus.house.workers.busy == 1)
     leave(client)
-    wait_until(lambda: nexus.house.workers.busy == 0, 1)
+    wait_until(lambda: nexus.house.workers.busy == 0)
     for sock in (*fillers, listener):
         sock.close()
 
 
 def test_while_waiting_for_the_next_attempt(serve: Serve, openai_upstream: FakeUpstream) -> None:
     nexus = serve(
-        openai_config(openai_upstream.base_url, '[llm.providers.openai.retries]\nattempts = 5\nmax_delay = "60s"\n')
+        openai_config(openai_upstream.base_url, '[llm.providers.openai.retries]\nattempts = 5\nmax_delay = "600s"\n')
     )
-    openai_upstream.default = Behaviour(status=503, headers=(("retry-after", "30"),))
+    openai_upstream.default = Behaviour(status=503, headers=(("retry-after", "600"),))
     client = open_call(nexus, "/llm/openai/v1/chat/completions", CHAT)
     openai_upstream.wait_for_requests(1)
     leave(client)
-    wait_until(lambda: nexus.house.workers.busy == 0, 1)
+    wait_until(lambda: nexus.house.workers.busy == 0)
     assert len(openai_upstream.requests) == 1
 
 
 def test_nothing_is_left_behind_by_many_that_leave(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
-    openai_upstream.default = Behaviour(event_delay=30)
+    openai_upstream.default = Behaviour(event_delay=600)
     clients = [open_call(nexus, "/llm/openai/v1/chat/completions", {**CHAT, **STREAM}) for _ in range(40)]
     openai_upstream.wait_for_requests(40)
     for client in clients:
         leave(client)
     openai_upstream.wait_for_disconnects(40)
-    wait_until(lambda: nexus.house.workers.busy == 0 and not nexus.house.calls, 2)
+    wait_until(lambda: nexus.house.workers.busy == 0 and not nexus.house.calls)
     openai_upstream.default = Behaviour()
     assert nexus.chat(CHAT).status == 200

@@ -133,7 +133,7 @@ class TestLargeBodies:
         assert "65536" in reply.json["error"]["message"]
 
     def test_too_large_in_chunks(self, small: Nexus) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", small.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", small.port, timeout=60)
         pieces = (b"x" * 10_000 for _ in range(10))
         connection.request("POST", CHAT_PATH, pieces, JSON, encode_chunked=True)
         assert connection.getresponse().status == 413
@@ -145,7 +145,7 @@ class TestLargeBodies:
         assert small.request("POST", CHAT_PATH, bomb, {**JSON, "Content-Encoding": "gzip"}).status == 413
 
     def test_the_answer_comes_before_the_body_has_gone_up(self, small: Nexus) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", small.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", small.port, timeout=60)
         connection.putrequest("POST", CHAT_PATH)
         connection.putheader("Content-Length", str(10**12))
         connection.endheaders(b"x" * 1000)

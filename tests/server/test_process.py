@@ -66,7 +66,7 @@ class Process:
 
     def wait(self) -> int:
         code = self._process.wait(20)
-        self._reader.join(5)
+        self._reader.join(60)
         return code
 
     def kill(self) -> None:
@@ -161,7 +161,7 @@ class TestStopping:
         body = finish(response)
         assert b"the gateway is stopping" in body
         assert b"[DONE]" not in body
-        waiting.join(10)
+        waiting.join(60)
         assert answers[0].status == 503
         assert b"the gateway is stopping" in finish(answers[0])
         assert process.wait() == 0

@@ -250,7 +250,7 @@ class TestStalled:
         nexus = serve(toml(redis, openai_config(openai_upstream.base_url, requests(1))))
         wait_until(lambda: is_quiet(nexus))
         redis.stall()
-        with socket.create_connection(("127.0.0.1", nexus.port), timeout=10) as sock:
+        with socket.create_connection(("127.0.0.1", nexus.port), timeout=60) as sock:
             body = b'{"model": "openai/gpt-4", "messages": [{"role": "user", "content": "Hi"}]}'
             head = (
                 f"POST {CHAT_PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-Client-Id: alice\r\n"

@@ -210,6 +210,7 @@ def test_tokens_of_a_request_that_refers_are_counted(place_of: Any) -> None:
     assert reply.status == 200 and reply.json["input_tokens"] > 0
 
 
+@pytest.mark.slow
 def test_processes_share_answers_in_redis(tmp_path: Path) -> None:
     redis_server.require()
     server = redis_server.RedisServer(tmp_path)

@@ -30,7 +30,7 @@ QUICK = '[server]\nping_interval = "50ms"\nearly_ping = "80ms"\n'
 def streaming(
     nexus: Nexus, path: str, body: dict[str, Any], headers: Mapping[str, str] | None = None
 ) -> Iterator[http.client.HTTPResponse]:
-    connection = http.client.HTTPConnection("127.0.0.1", nexus.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", nexus.port, timeout=60)
     connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json", **(headers or {})})
     try:
         yield connection.getresponse()
@@ -270,7 +270,7 @@ def test_a_slow_reader_stops_the_upstream(nexus: Nexus, openai_upstream: FakeUps
         openai_upstream.wait_for_stall(quiet=0.25, timeout=20)
         # Kernel buffers on both sides and one channel: far below what an unbounded gateway would have swallowed.
         assert openai_upstream.bytes_sent < 40_000_000
-    openai_upstream.wait_for_disconnects(1, timeout=2)
+    openai_upstream.wait_for_disconnects(1, timeout=60)
 
 
 def test_connections_to_the_vendor_are_used_again(nexus: Nexus, openai_upstream: FakeUpstream) -> None:

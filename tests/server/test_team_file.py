@@ -27,6 +27,8 @@ from tests.peers import Tls
 from tests.serving import Nexus, Reply, wait_until
 from tools.fake_upstream import ACCESS_KEY, SECRET_KEY, FakeUpstream
 
+pytestmark = pytest.mark.slow
+
 FILE = Path(__file__).parents[2] / "config/team.toml"
 ALICE, BOB, BUILD = (f"nx-hushhush-{name}-9876543210zyxwvuts" for name in ("alice", "bob", "build"))
 OWN = "sk-ant-hushhush-of-alice"

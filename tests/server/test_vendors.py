@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import json
 import socket
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -222,15 +221,13 @@ class TestTrouble:
 
     @pytest.mark.parametrize("path", ["/llm/openai/v1/chat/completions", "/llm/anthropic/v1/messages"])
     def test_a_client_that_leaves_stops_the_vendor(self, vendor: Vendor, path: str) -> None:
-        vendor.upstream.next(Behaviour(first_event_delay=30))
+        vendor.upstream.next(Behaviour(first_event_delay=600))
         body = {"model": "v/m", "max_tokens": 64, "stream": True, "messages": user("Hi")}
         client: socket.socket = open_call(vendor.nexus, path, body)
         vendor.upstream.wait_for_requests(1)
         client.close()
-        left = time.monotonic()
-        gone = vendor.upstream.wait_for_disconnects(1, timeout=5)
-        assert gone[0].at - left < 1
-        wait_until(lambda: vendor.nexus.house.workers.busy == 0, 1)
+        vendor.upstream.wait_for_disconnects(1)
+        wait_until(lambda: vendor.nexus.house.workers.busy == 0)
 
 
 def test_tokens_are_counted(vendor: Vendor) -> None:

@@ -25,7 +25,7 @@ CLAUDE_TOOL = {"name": "weather", "input_schema": {"type": "object", "properties
 def post(fake: FakeUpstream, body: Any = HELLO, path: str = "", **headers: str) -> requests.Response:
     url = fake.origin + (path or PATH[fake.vendor])
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return requests.post(url, json=body, headers=AUTH[fake.vendor] | named, timeout=10)
+    return requests.post(url, json=body, headers=AUTH[fake.vendor] | named, timeout=60)
 
 
 def raw_request(fake: FakeUpstream, body: Any = STREAM, extra: str = "") -> bytes:
@@ -37,7 +37,7 @@ def raw_request(fake: FakeUpstream, body: Any = STREAM, extra: str = "") -> byte
 
 
 def connect(fake: FakeUpstream) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", fake.port), timeout=10)
+    return socket.create_connection(("127.0.0.1", fake.port), timeout=60)
 
 
 def read_all(sock: socket.socket) -> bytes:

@@ -20,6 +20,8 @@ from tests.tools.free_port import free_port
 from tools.conformance.main import main
 from tools.fake_upstream import Behaviour, FakeUpstream
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, str(ROOT / "tools/claude_code_conformance.py")]
 

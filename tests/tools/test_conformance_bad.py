@@ -14,6 +14,8 @@ from tests.tools.bad_gateway import BadGateway
 from tests.tools.free_port import free_port
 from tools.conformance.main import main
 
+pytestmark = pytest.mark.slow
+
 FLAWS: dict[str, tuple[str, ...]] = {
     "C1": ("matches the whole URL", "keeps a probe waiting", "sends a probe in circles"),
     "C2": (

@@ -54,7 +54,7 @@ def bedrock() -> Iterator[FakeUpstream]:
 
 def post(fake: FakeUpstream, body: Any, operation: str = "converse", model: str = NOVA) -> requests.Response:
     url = f"{fake.base_url}/model/{quote(model, safe='')}/{operation}"
-    return requests.post(url, json=body, headers={"authorization": "Bearer k"}, timeout=10)
+    return requests.post(url, json=body, headers={"authorization": "Bearer k"}, timeout=60)
 
 
 def user(*blocks: Any) -> dict[str, Any]:
@@ -331,7 +331,7 @@ def signed(
 
 def send(request: requests.PreparedRequest) -> tuple[int, str]:
     with requests.Session() as session:
-        reply = session.send(request, timeout=10)
+        reply = session.send(request, timeout=60)
     return reply.status_code, reply.headers.get("x-amzn-errortype", "").partition(":")[0]
 
 

@@ -138,13 +138,13 @@ def test_claude_beta_fields(claude: FakeUpstream) -> None:
 
 def test_keys_paths_and_methods(upstream: FakeUpstream) -> None:
     url = upstream.origin + PATH[upstream.vendor]
-    assert requests.post(url, json=HELLO, timeout=10).status_code == 401
-    assert requests.put(url, json=HELLO, headers=AUTH[upstream.vendor], timeout=10).status_code == 405
+    assert requests.post(url, json=HELLO, timeout=60).status_code == 401
+    assert requests.put(url, json=HELLO, headers=AUTH[upstream.vendor], timeout=60).status_code == 405
     assert post(upstream, path="/v1/nothing").status_code == 404
-    plain = requests.post(url, data=json.dumps(HELLO), headers=AUTH[upstream.vendor], timeout=10)
+    plain = requests.post(url, data=json.dumps(HELLO), headers=AUTH[upstream.vendor], timeout=60)
     assert plain.status_code == 400
     broken = AUTH[upstream.vendor] | {"content-type": "application/json"}
-    assert requests.post(url, data="{", headers=broken, timeout=10).status_code == 400
+    assert requests.post(url, data="{", headers=broken, timeout=60).status_code == 400
     assert len(upstream.violations) == 5
 
 
@@ -152,7 +152,7 @@ def test_the_expected_key_and_version() -> None:
     with FakeUpstream("anthropic", api_key="right") as fake:
         assert post(fake).json()["error"]["type"] == "authentication_error"
         assert post(fake, x_api_key="right").status_code == 200
-        without = requests.post(fake.base_url + "/messages", json=HELLO, headers={"x-api-key": "right"}, timeout=10)
+        without = requests.post(fake.base_url + "/messages", json=HELLO, headers={"x-api-key": "right"}, timeout=60)
         assert without.status_code == 400
         assert fake.violations[-1] == "anthropic-version: header is required"
 

@@ -53,7 +53,7 @@ def configured(**config: Any) -> dict[str, Any]:
 
 
 def post(fake: FakeUpstream, body: Any, name: str = OLD, method: str = "generateContent") -> requests.Response:
-    return requests.post(f"{fake.base_url}/models/{name}:{method}", json=body, headers=AUTH, timeout=10)
+    return requests.post(f"{fake.base_url}/models/{name}:{method}", json=body, headers=AUTH, timeout=60)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_keys(gemini: FakeUpstream) -> None:
         ("", {"authorization": "Bearer k"}, 401),
         ("?alt=sse", AUTH, 400),
     ):
-        assert requests.post(url + query, json=talk(HELLO), headers=headers, timeout=10).status_code == status
+        assert requests.post(url + query, json=talk(HELLO), headers=headers, timeout=60).status_code == status
     assert gemini.violations[0] == "key: is in the URL, where logs keep it"
     assert post(gemini, talk(HELLO), method="streamGenerateContent").status_code == 400
     with FakeUpstream("gemini", api_key="right") as fake:

@@ -17,6 +17,8 @@ import requests
 from tests.tools.driving import HELLO, STREAM, chunks, connect, data_of, exchange, frames, post, raw_request, read_all
 from tools.fake_upstream import Behaviour, FakeUpstream
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 429, 500, 503, 529])
 def test_vendor_errors(upstream: FakeUpstream, status: int) -> None:
@@ -211,7 +213,7 @@ def test_waiting_in_vain_says_what_there_was(chat: FakeUpstream) -> None:
 
 def test_clear(chat: FakeUpstream) -> None:
     chat.next(Behaviour(status=500))
-    requests.get(chat.base_url, timeout=10)
+    requests.get(chat.base_url, timeout=60)
     assert chat.violations
     chat.clear()
     assert (chat.requests, chat.violations, chat.bytes_sent) == ([], [], 0)

@@ -83,10 +83,10 @@ def test_chat_tool_call(chat: FakeUpstream) -> None:
 
 
 def test_chat_models(chat: FakeUpstream) -> None:
-    listed = requests.get(chat.base_url + "/models", headers=AUTH["openai"], timeout=10).json()
+    listed = requests.get(chat.base_url + "/models", headers=AUTH["openai"], timeout=60).json()
     assert listed["object"] == "list"
     assert [Model.model_validate(item).object for item in listed["data"]] == ["model"] * len(listed["data"])
-    one = requests.get(chat.base_url + "/models/org/name", headers=AUTH["openai"], timeout=10)
+    one = requests.get(chat.base_url + "/models/org/name", headers=AUTH["openai"], timeout=60)
     assert Model.model_validate_json(one.content).id == "org/name"
 
 
@@ -189,8 +189,8 @@ def test_command_line() -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as process:
         assert process.stdout is not None
         urls = dict(re.findall(r"fake (\w+) listens on (\S+)", process.stdout.readline() + process.stdout.readline()))
-        reply = requests.post(urls["anthropic"] + "/messages", json=HELLO, headers=AUTH["anthropic"], timeout=10)
+        reply = requests.post(urls["anthropic"] + "/messages", json=HELLO, headers=AUTH["anthropic"], timeout=60)
         assert reply.json()["content"][0]["text"] == "Hi there"
         assert process.stdout.readline().startswith("anthropic POST /v1/messages model=m-1 unary")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0

@@ -43,7 +43,7 @@ def vertex() -> Iterator[FakeUpstream]:
 def post(fake: FakeUpstream, path: str, body: Any, token: str = "k", **headers: str) -> requests.Response:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     about = {"authorization": f"Bearer {token}"} | named
-    return requests.post(fake.base_url + path, json=body, headers=about, timeout=10)
+    return requests.post(fake.base_url + path, json=body, headers=about, timeout=60)
 
 
 def account(fake: FakeUpstream, **change: str) -> Any:
@@ -114,10 +114,10 @@ def test_grants_that_do_not_fit(vertex: FakeUpstream, make: Any, change: dict[st
 def test_a_foreign_key_and_a_wrong_form(vertex: FakeUpstream) -> None:
     url = vertex.origin + "/token"
     grant = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-    assert requests.post(url, data={"grant_type": grant, "assertion": "a.b.c"}, timeout=10).status_code == 400
-    assert requests.post(url, data={"grant_type": "password"}, timeout=10).json()["error"] == "unsupported_grant_type"
-    assert requests.post(url, json={}, timeout=10).status_code == 400
-    assert requests.get(url, timeout=10).status_code == 405
+    assert requests.post(url, data={"grant_type": grant, "assertion": "a.b.c"}, timeout=60).status_code == 400
+    assert requests.post(url, data={"grant_type": "password"}, timeout=60).json()["error"] == "unsupported_grant_type"
+    assert requests.post(url, json={}, timeout=60).status_code == 400
+    assert requests.get(url, timeout=60).status_code == 405
     assert len(vertex.violations) == 4
 
 
