@@ -50,18 +50,38 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Citation:
+    """A page of the web that words of an answer rest on: the characters from ``start`` to before ``end`` of its text.
+
+    ``quote`` is what the page says, where the vendor tells.
+    """
+
+    start: int
+    end: int
+    url: str
+    title: str = ""
+    quote: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
+    """``citations`` are an answer's, in the order in which they were told."""
+
     text: str
     cache: CacheHint | None = None
     seal: Seal | None = None
+    citations: tuple[Citation, ...] = ()
     at: str = field(default="", compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
+    """One that is shown to the model, or, in a message of the assistant, one that a model made."""
+
     source: Inline | Link
     detail: str | None = None
     cache: CacheHint | None = None
+    seal: Seal | None = None
     at: str = field(default="", compare=False, repr=False, kw_only=True)
 
 
@@ -265,7 +285,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One whole answer; parts are Text, Reasoning, ToolCall and Refusal in order."""
+    """One whole answer; parts are Text, Reasoning, ToolCall, Refusal and Image in order."""
 
     id: str
     model: str

@@ -1,8 +1,9 @@
 """The neutral form of a streamed answer.
 
-Law: explicit start and end of everything. A stream is ``ResponseStart (PartStart | PartDelta | PartEnd |
+Law: explicit start and end of everything. A stream is ``ResponseStart (PartStart | PartDelta | Cited | PartEnd |
 UsageUpdate | Notice | Ping)* ResponseEnd``; part indexes count up from 0 in order of their start. Parts may be
 open at the same time (vendors interleave parallel tool calls); a dialect that forbids it buffers in its writer.
+A citation may come after the end of its part, for some vendors tell their sources last.
 ``Order`` enforces all of this; every reader's output and every writer's input passes through it in the tests.
 """
 
@@ -10,11 +11,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from nexus.conversation import Reasoning, Refusal, Seal, Stop, Text, ToolCall
+from nexus.conversation import Citation, Image, Reasoning, Refusal, Seal, Stop, Text, ToolCall
 from nexus.usage import Usage
 
-StreamPart = Text | Reasoning | ToolCall | Refusal
-"""What an answer is made of; in ``PartStart`` it holds what is known at the start (text, arguments mostly "")."""
+StreamPart = Text | Reasoning | ToolCall | Refusal | Image
+"""What an answer is made of; in ``PartStart`` it holds what is known at the start (text, arguments mostly "").
+
+An image is whole there.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,14 @@ class PartDelta:
 
     index: int
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """What words of a Text rest on; they came before."""
+
+    index: int
+    citation: Citation
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +84,7 @@ class ResponseEnd:
     stop: Stop
 
 
-Event = ResponseStart | PartStart | PartDelta | PartEnd | UsageUpdate | Notice | Ping | ResponseEnd
+Event = ResponseStart | PartStart | PartDelta | Cited | PartEnd | UsageUpdate | Notice | Ping | ResponseEnd
 
 
 class IllegalOrder(Exception):
@@ -103,6 +115,8 @@ class Order:
                     raise IllegalOrder(f"part {index} started, expected {self._next}")
                 self._next += 1
                 self._open.add(index)
+            case Cited(index=index) if not 0 <= index < self._next:
+                raise IllegalOrder(f"part {index} is cited before its start")
             case PartDelta(index=index) | PartEnd(index=index):
                 if index not in self._open:
                     raise IllegalOrder(f"part {index} is not open")

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from nexus.conversation import Reasoning, Refusal, Response, Seal, Stop, Text, ToolCall
+from nexus.conversation import Citation, Image, Reasoning, Refusal, Response, Seal, Stop, Text, ToolCall
 from nexus.events import (
+    Cited,
     Event,
     IllegalOrder,
     PartDelta,
@@ -30,6 +31,7 @@ def fold(events: Iterable[Event]) -> Response:
     usage = Usage()
     parts: list[StreamPart] = []
     pieces: list[list[str]] = []
+    citations: dict[int, list[Citation]] = {}
     for event in events:
         match event:
             case ResponseStart():
@@ -39,6 +41,8 @@ def fold(events: Iterable[Event]) -> Response:
                 pieces.append([])
             case PartDelta(index=index, text=text):
                 pieces[index].append(text)
+            case Cited(index=index, citation=citation):
+                citations.setdefault(index, []).append(citation)
             case PartEnd(index=index, seal=seal) if seal is not None:
                 parts[index] = _sealed(parts[index], seal)
             case UsageUpdate():
@@ -49,8 +53,10 @@ def fold(events: Iterable[Event]) -> Response:
                 pass
     if start is None or stop is None:
         raise IllegalOrder("the stream has no start" if start is None else "the stream has no end")
-    whole = tuple(_extended(part, "".join(more)) for part, more in zip(parts, pieces, strict=True))
-    return Response(id=start.id, model=start.model, parts=whole, stop=stop, usage=usage)
+    whole = [_extended(part, "".join(more)) for part, more in zip(parts, pieces, strict=True)]
+    for index, found in citations.items():
+        whole[index] = _cited(whole[index], found)
+    return Response(id=start.id, model=start.model, parts=tuple(whole), stop=stop, usage=usage)
 
 
 def unfold(response: Response) -> Iterable[Event]:
@@ -58,10 +64,17 @@ def unfold(response: Response) -> Iterable[Event]:
     yield ResponseStart(response.id, response.model, replace(response.usage, output=0, reasoning=0))
     for index, part in enumerate(response.parts):
         match part:
-            case Text() | Reasoning() | Refusal():
+            case Text():
+                yield PartStart(index, replace(part, text="", citations=()))
+                if part.text:
+                    yield PartDelta(index, part.text)
+                yield from (Cited(index, citation) for citation in part.citations)
+            case Reasoning() | Refusal():
                 yield PartStart(index, replace(part, text=""))
                 if part.text:
                     yield PartDelta(index, part.text)
+            case Image():
+                yield PartStart(index, part)
             case ToolCall():
                 yield PartStart(index, replace(part, arguments=""))
                 if part.arguments:
@@ -81,6 +94,12 @@ def _sealed(part: StreamPart, seal: Seal) -> StreamPart:
             return replace(part, seal=seal)
 
 
+def _cited(part: StreamPart, citations: list[Citation]) -> StreamPart:
+    if not isinstance(part, Text):
+        raise IllegalOrder(f"a citation in a {type(part).__name__}")
+    return replace(part, citations=(*part.citations, *citations))
+
+
 def _extended(part: StreamPart, more: str) -> StreamPart:
     if not more:
         return part
@@ -89,3 +108,5 @@ def _extended(part: StreamPart, more: str) -> StreamPart:
             return replace(part, arguments=arguments + more)
         case Text(text=text) | Reasoning(text=text) | Refusal(text=text):
             return replace(part, text=text + more)
+        case Image():
+            raise IllegalOrder("an image comes whole")

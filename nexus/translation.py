@@ -28,6 +28,7 @@ from nexus.protocols.codec import Cut, Written
 from nexus.protocols.codecs import Origin
 from nexus.protocols.error_words import error_words
 from nexus.protocols.renaming import NamesBack
+from nexus.protocols.room import Fitted
 from nexus.protocols.sse import Frame
 from nexus.protocols.tidy import Tidy
 from nexus.usage import Usage
@@ -55,6 +56,7 @@ class Translation(AnswerRelay):
         self._cutter = Cutter(written.cut, self._usage_when_cut) if written.cut != Cut() else None
         self._reported: Usage | None = None
         self._tidy = Tidy(origin.new_id)
+        self._fitted = Fitted(self._client.room)
         make_carrier = self._client.carrier
         self._carrier = make_carrier(thinking=written.wants_thinking) if make_carrier is not None else None
         self._reader = self._vendor.stream_reader(origin)
@@ -166,7 +168,8 @@ class Translation(AnswerRelay):
             kept = (made for event in kept for made in self._answer_call.feed(event))
         for event in kept:
             for named in (event,) if self._names is None else self._names.feed(event):
-                yield self._tapped(named if self._carrier is None else self._carrier.pass_on(named))
+                for fitted in self._fitted.feed(named):
+                    yield self._tapped(fitted if self._carrier is None else self._carrier.pass_on(fitted))
 
     def _tapped(self, event: Event) -> Event:
         """What the tap and the log take from an event, and what comes in its place."""

@@ -9,7 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.conversation import Image, Link, Reasoning, Refusal, Response, Seal, Stop, Text, ToolCall
+from nexus.conversation import (
+    Citation,
+    Image,
+    Link,
+    Reasoning,
+    Refusal,
+    Response,
+    Seal,
+    Stop,
+    Text,
+    ToolCall,
+    ToolResult,
+)
 from nexus.events import (
     Event,
     IllegalOrder,
@@ -34,8 +46,10 @@ SEAL = Seal("messages", "c2VhbA==")
 
 texts = st.text(max_size=8)
 seals = st.none() | st.builds(Seal, st.just("gemini"), texts)
+citations = st.builds(Citation, st.integers(0, 9), st.integers(0, 9), texts, texts, texts)
 parts = st.one_of(
-    st.builds(Text, texts, cache=st.none(), seal=seals),
+    st.builds(Text, texts, cache=st.none(), seal=seals, citations=st.lists(citations, max_size=2).map(tuple)),
+    st.builds(Image, st.builds(Link, texts), st.none(), st.none(), seals),
     st.builds(Reasoning, texts, seals, st.booleans()),
     st.builds(ToolCall, texts, texts, texts, seals, st.none()),
     st.builds(Refusal, texts),
@@ -147,8 +161,8 @@ def test_what_cannot_be_folded(events: list[Event], message: str) -> None:
 
 
 def test_what_cannot_be_unfolded() -> None:
-    answer = Response("id", "model", (Image(Link("https://x.test/a.png")),), Stop("end"))
-    with pytest.raises(IllegalOrder, match="Image in an answer"):
+    answer = Response("id", "model", (ToolResult("c"),), Stop("end"))
+    with pytest.raises(IllegalOrder, match="ToolResult in an answer"):
         list(unfold(answer))
 
 

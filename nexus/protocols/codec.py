@@ -179,11 +179,15 @@ def read_url(url: str, *, param: str) -> Inline | Link:
 
 def web_url(link: Link, path: str) -> str:
     """For vendors that fetch from the web alone. Raises UnsupportedFeature for an address in a cloud's store."""
-    if not link.url.lower().startswith(_WEB):
+    if not is_web(link.url):
         raise UnsupportedFeature(
             f"{path}: this vendor reads no {link.url.partition(':')[0]}:// address; send the content inline", param=path
         )
     return link.url
+
+
+def is_web(url: str) -> bool:
+    return url.lower().startswith(_WEB)
 
 
 def data_url(source: Inline) -> str:

@@ -17,6 +17,7 @@ from nexus.errors import Rejected
 from nexus.events import Event
 from nexus.protocols.codec import Disposition, Find, Numbered, ReadRequest, ReadResponse, Target, Written
 from nexus.protocols.places import place_of
+from nexus.protocols.room import Room
 from nexus.protocols.tidy import with_distinct_calls
 from nexus.wire import Json, mapping
 
@@ -107,6 +108,9 @@ class ClientCodec:
     headers: frozenset[str]
     """Request headers that ask for something of the client's own vendor."""
 
+    room: Room
+    """What its answers can hold."""
+
     refers: Callable[[Mapping[str, Json]], bool] = _never
     """Whether a request refers to earlier answers."""
 
@@ -192,6 +196,7 @@ def client(dialect: str) -> ClientCodec:
         fields=_module(dialect, "fields").READS,
         paths=_module(dialect, "fields").PATHS,
         headers=_module(dialect, "fields").HEADERS,
+        room=_module(dialect, "response").ROOM,
         refers=_module(dialect, "earlier").refers if dialect in _REFERRING else _never,
         carrier=_module(dialect, "call_ids").SealsInIds if dialect in _CARRYING else None,
     )

@@ -1,8 +1,8 @@
 """The closed list of what translated answers have beyond the client's published types.
 
 Law: whatever else leaves for a client is in the types of its own SDK, names and values alike (tests/laws/published.py
-judges both). Sources: DeepSeek's reasoning_content; OpenRouter's reasoning_details and native_finish_reason; Google's
-extra_content; vLLM's stop_reason; the Open Responses specification (openresponses.org), ``ResponseResource``.
+judges both). Sources: DeepSeek's reasoning_content; OpenRouter's reasoning_details, images and native_finish_reason;
+Google's extra_content; vLLM's stop_reason; the Open Responses specification (openresponses.org), ``ResponseResource``.
 """
 
 from __future__ import annotations
@@ -45,6 +45,16 @@ EXTRA_FIELDS: dict[str, tuple[ExtraField, ...]] = {
             "extra_content",
             (*_in(_MESSAGE, "extra_content"), *_in(_MESSAGE, "tool_calls[].extra_content")),
             "what seals a text or a call, in Google's own form where it is Google's",
+        ),
+        ExtraField(
+            "images",
+            _in(_MESSAGE, "images"),
+            "the images that the model made, as OpenRouter tells them; who echoes the message gives them back",
+        ),
+        ExtraField(
+            "annotations",
+            ("choices[].delta.annotations",),
+            "the sources of the text in a stream, which whole answers have a type for",
         ),
         ExtraField(
             "custom",

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from nexus.events import Event, PartDelta, PartEnd, PartStart
+from nexus.events import Cited, Event, PartDelta, PartEnd, PartStart
 
 
 @dataclass(slots=True)
 class _Waiting:
-    """A part that has started behind an open one: its pieces, and its end if that has come."""
+    """A part that has started behind an open one: its pieces, citations, and its end if that has come."""
 
     start: PartStart
     pieces: list[str] = field(default_factory=list)
+    cited: list[Cited] = field(default_factory=list)
     end: PartEnd | None = None
 
 
@@ -38,6 +39,9 @@ class OneByOne:
             case PartDelta() if event.index != self._open:
                 self._waiting(event.index).pieces.append(event.text)
                 return []
+            case Cited() if (waiting := self._behind(event.index)) is not None:
+                waiting.cited.append(event)
+                return []
             case PartEnd() if event.index != self._open:
                 self._waiting(event.index).end = event
                 return []
@@ -51,6 +55,9 @@ class OneByOne:
     def _waiting(self, index: int) -> _Waiting:
         return next(waiting for waiting in self._queue if waiting.start.index == index)
 
+    def _behind(self, index: int) -> _Waiting | None:
+        return next((waiting for waiting in self._queue if waiting.start.index == index), None)
+
     def _released(self) -> list[Event]:
         """The parts that were waiting, up to and with the first that is still open."""
         told: list[Event] = []
@@ -59,6 +66,7 @@ class OneByOne:
             told.append(waiting.start)
             if words := "".join(waiting.pieces):
                 told.append(PartDelta(waiting.start.index, words))
+            told += waiting.cited
             if waiting.end is None:
                 self._open = waiting.start.index
             else:

@@ -140,10 +140,14 @@ _SHORT = {
     "response.reasoning_summary_text.done": "u",
     "response.function_call_arguments.delta": "f",
     "response.function_call_arguments.done": "F",
+    "response.output_text.annotation.added": "n",
+    "response.image_generation_call.in_progress": "G",
+    "response.image_generation_call.generating": "g",
+    "response.image_generation_call.completed": "I",
     "response.custom_tool_call_input.delta": "x",
     "response.custom_tool_call_input.done": "X",
     "response.completed": "C",
     "response.incomplete": "N",
 }
-_ITEM = "a(P(t+T|r+R)p|(Ss+uv)?|f*F|x?X)d"
-_CUT_ITEM = "a(Pt*|Pr*|Ss+|f*)?"
+_ITEM = "a(P(t[tn]*T|r+R)p|(Ss+uv)?|f*F|x?X|GgI)d"
+_CUT_ITEM = "a(P(t[tn]*)?|Pr*|Ss+|f*|Gg)?"

@@ -9,8 +9,20 @@ from dataclasses import dataclass, field, replace
 
 from hypothesis import strategies as st
 
-from nexus.conversation import Reasoning, Refusal, Seal, Stop, StopReason, Text, ToolCall
+from nexus.conversation import (
+    Citation,
+    Image,
+    Inline,
+    Reasoning,
+    Refusal,
+    Seal,
+    Stop,
+    StopReason,
+    Text,
+    ToolCall,
+)
 from nexus.events import (
+    Cited,
     Event,
     Notice,
     PartDelta,
@@ -35,6 +47,7 @@ class Told:
 
     part: StreamPart
     pieces: list[str] = field(default_factory=list)
+    citations: list[Citation] = field(default_factory=list)
     seal: Seal | None = None
     early: bool = False
 
@@ -61,20 +74,29 @@ def _told(draw: st.DrawFn, number: int, sealer: str) -> Told:
     """``sealer`` is the one vendor that made the answer."""
     early = draw(st.booleans())
     pieces = draw(st.lists(WORDS, max_size=3))
-    match draw(st.sampled_from(["text", "text", "reasoning", "redacted", "call", "call", "refusal"])):
+    match draw(st.sampled_from(["text", "text", "reasoning", "redacted", "call", "call", "refusal", "image"])):
         case "text":
             seal = _seal(number, sealer if sealer in ("gemini", "chat") and draw(st.booleans()) else "")
-            return Told(Text(""), pieces, seal, early)
+            citations = draw(st.lists(st.integers(0, len("".join(pieces))).map(_citation), max_size=2))
+            return Told(Text(""), pieces, citations if pieces else [], seal, early)
+        case "image":
+            seal = _seal(number, sealer if sealer == "gemini" and draw(st.booleans()) else "")
+            data = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes([number])).decode()
+            return Told(Image(Inline("image/png", data)), seal=seal, early=True)
         case "reasoning":
             seal = _seal(number, "gemini" if sealer == "unsigned" else sealer) if sealer != "chat" else Seal("chat", "")
-            return Told(Reasoning(""), pieces, _seal(0, "unsigned") if sealer == "unsigned" else seal, early)
+            return Told(Reasoning(""), pieces, [], _seal(0, "unsigned") if sealer == "unsigned" else seal, early)
         case "redacted" if sealer in ("messages", "converse"):
-            return Told(Reasoning("", redacted=True), [], _seal(number, sealer), early)
+            return Told(Reasoning("", redacted=True), [], [], _seal(number, sealer), early)
         case "refusal":
             return Told(Refusal(""), [*pieces, "no"])
         case _:
             seal = _seal(number, sealer if sealer in ("gemini", "chat") and draw(st.booleans()) else "")
-            return Told(ToolCall(f"call_{number}", f"tool__{number}", ""), draw(_arguments()), seal, early)
+            return Told(ToolCall(f"call_{number}", f"tool__{number}", ""), draw(_arguments()), [], seal, early)
+
+
+def _citation(end: int) -> Citation:
+    return Citation(0, end, f"https://e.org/{end}", "a title")
 
 
 @st.composite
@@ -118,6 +140,8 @@ def _body(draw: st.DrawFn, waiting: list[Told]) -> Iterator[Event]:
             yield PartStart(index, waiting[index].start)
         elif opened[index].pieces:
             yield PartDelta(index, opened[index].pieces.pop(0))
+        elif opened[index].citations:
+            yield Cited(index, opened[index].citations.pop(0))
         else:
             told = opened.pop(index)
             yield PartEnd(index, None if told.early else told.seal)

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.conversation import Part, Reasoning, Refusal, Response, Text, ToolCall
+from nexus.conversation import Image, Inline, Part, Reasoning, Refusal, Response, Text, ToolCall
 from nexus.events import Event, Order, PartStart
 from nexus.fold import fold, unfold
 from nexus.protocols import codecs
 from nexus.protocols.codecs import StreamWriter
+from nexus.protocols.room import Fitted
 
 from .items import as_codex
 from .kit import CLIENTS, Turn, check_stream, echo, echo_stream, frames, laws, origin, parts_of_echo, read
@@ -40,6 +41,12 @@ def writing(client: str) -> StreamWriter:
 
 def written(client: str, events: Iterable[Event]) -> bytes:
     return b"".join(map(writing(client).write, events))
+
+
+def fitted(client: str, events: Iterable[Event]) -> list[Event]:
+    """What the client has room for of any answer."""
+    room = Fitted(codecs.client(client).room)
+    return [fit for event in events for fit in room.feed(event)]
 
 
 def whole(client: str, answer: Response) -> list[Turn]:
@@ -70,13 +77,16 @@ def content(client: str, parts: Iterable[Part]) -> Any:
     calls = [(part.id, part.name, arguments(client, part)) for part in told if isinstance(part, ToolCall)]
     if client == "chat":
         kinds = (Reasoning, Text, Refusal)
-        return calls, ["".join(part.text for part in told if isinstance(part, kind)) for kind in kinds]
+        images = [part.source.data for part in told if isinstance(part, Image) and isinstance(part.source, Inline)]
+        return calls, images, ["".join(part.text for part in told if isinstance(part, kind)) for kind in kinds]
     return [
         (part.id, part.name, arguments(client, part))
         if isinstance(part, ToolCall)
+        else part.source
+        if isinstance(part, Image)
         else ("reasoning" if isinstance(part, Reasoning) else "text", getattr(part, "redacted", False), part.text)
         for part in told
-        if isinstance(part, Text | Reasoning | Refusal | ToolCall) and not _silent(client, part)
+        if isinstance(part, Text | Reasoning | Refusal | ToolCall | Image) and not _silent(client, part)
     ]
 
 
@@ -91,6 +101,7 @@ def _silent(client: str, part: Part) -> bool:
 @laws(150)
 @given(events=streams())
 def test_the_dialects_own_reader_finds_the_same_answer(client: str, events: list[Event]) -> None:
+    events = fitted(client, events)
     order = Order()
     for event in events:
         order.check(event)
@@ -98,8 +109,17 @@ def test_the_dialects_own_reader_finds_the_same_answer(client: str, events: list
     check_stream(client, raw)
     answer, found = fold(events), fold(read_back(client, raw))
     assert content(client, found.parts) == content(client, answer.parts)
+    assert _cited(client, found.parts) == _cited(client, answer.parts)
     assert found.usage.total == answer.usage.total
     assert found.stop.reason == _told_stop(client, answer)
+
+
+def _cited(client: str, parts: Iterable[Part]) -> list[Any]:
+    """What the answer rests on, in order; of a Messages block it is all of it, in chat the content is one."""
+    told = [(part, citation) for part in parts if isinstance(part, Text) for citation in part.citations]
+    if client == "responses":
+        return [citation for _, citation in told]
+    return [(citation.url, citation.title) for _, citation in told]
 
 
 def _told_stop(client: str, answer: Response) -> str:
@@ -122,6 +142,7 @@ def _told_stop(client: str, answer: Response) -> str:
 @laws(100)
 @given(events=streams())
 def test_the_sdks_message_comes_back_with_every_seal(client: str, way: str, events: list[Event]) -> None:
+    events = fitted(client, events)
     answer = fold(events)
     turns = echo_stream(client, written(client, events)) if way == "stream" else whole(client, answer)
     back = parts_of_echo(client, turns)
@@ -159,6 +180,9 @@ def _plain(client: str, part: Part) -> Any:
             return id, name, arguments(client, part), seal
         case Refusal(text=words) if client == "messages":
             return Text(words)
+        case Text():
+            # A history tells no citations.
+            return replace(part, citations=())
         case _:
             return part
 
@@ -188,6 +212,7 @@ def _around(parts: Iterable[Part], kind: type) -> list[Any]:
 @laws(60)
 @given(events=streams())
 def test_a_stream_and_the_whole_answer_say_the_same(client: str, events: list[Event]) -> None:
+    events = fitted(client, events)
     retold = list(unfold(fold(events)))
     assert fold(retold) == fold(events)
     one, other = (parts_of_echo(client, echo_stream(client, written(client, told))) for told in (events, retold))
@@ -199,5 +224,6 @@ def test_a_stream_and_the_whole_answer_say_the_same(client: str, events: list[Ev
 @given(events=streams(), part=st.floats(0, 1))
 def test_wherever_it_is_cut_all_is_closed_and_nothing_ends(client: str, events: list[Event], part: float) -> None:
     writer = writing(client)
+    events = fitted(client, events)
     cut = events[: round(part * (len(events) - 1))]
     check_stream(client, b"".join(map(writer.write, cut)), ended=False)

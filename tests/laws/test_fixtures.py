@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nexus.conversation import Reasoning, Refusal, Request, Text, ToolCall
+from nexus.conversation import Image, Reasoning, Refusal, Request, Text, ToolCall
 from nexus.errors import NexusError, Rejected, StreamInterrupted
 from nexus.protocols.base import BrokenStream
 from nexus.protocols.clients import DIALECTS
@@ -111,7 +111,7 @@ def told(client: str, turns: list[Turn]) -> list[Any]:
         match part:
             case ToolCall(name=name, arguments=arguments, seal=seal):
                 found.append((name, json.loads(arguments or "{}"), seal))
-            case Text() | Reasoning() | Refusal():
+            case Text() | Reasoning() | Refusal() | Image():
                 found.append(part)
             case _:
                 raise TypeError(part)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from nexus.wire import Json, encode, mapping, sequence, text
 
-_UNTOLD = ("annotations", "images", "audio")
+_UNTOLD = ("audio",)
 
 
 def read_pieces(message: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
@@ -39,6 +39,9 @@ def _read_piece(part: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
             # Mistral's reasoning models: text parts inside.
             inner = part.get("thinking")
             yield "reasoning", text(inner) or "".join(text(mapping(one).get("text")) for one in sequence(inner))
+        case "image_url":
+            # Read with the message's images.
+            pass
         case kind:
             yield "dropped", f"content.{text(kind)}"
 

@@ -121,6 +121,7 @@ QUIRKS: Mapping[str, str] = {
     "cache_control": "Anthropic's cache_control is understood on content parts and tools",
     "cache_breakpoint": "OpenAI's prompt_cache_breakpoint is understood on content parts",
     "reasoning_with_calls": "an answer with tool calls must have reasoning_content in history (DeepSeek, Kimi)",
+    "output_images": "images of models are understood in assistant messages (OpenRouter); else words stand there",
     "no_user_after_tool": "a user message must not follow tool messages at once (Mistral): an answer comes between",
     "mistral_tool_ids": "tool call ids are nine letters or digits",
 }

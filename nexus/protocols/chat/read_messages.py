@@ -29,7 +29,9 @@ from nexus.protocols.chat import parts as content
 from nexus.protocols.chat.call_ids import plain_id, thinking_seal
 from nexus.protocols.chat.guards import need_list, need_object, need_string, read_string
 from nexus.protocols.chat.reasoning import read_extra, read_reasoning, weave
+from nexus.protocols.chat.sources import image_url, is_image
 from nexus.protocols.chat.tools import read_calls
+from nexus.protocols.codec import read_url
 from nexus.wire import Json
 
 _COMMON = frozenset({"role", "content", "cache_control", "prompt_cache_breakpoint"})
@@ -108,16 +110,16 @@ class MessagesReader:
         self._messages.append(Message(role, tuple(parts), name, at=path))
 
     def _read_assistant(self, message: Mapping[str, Json], path: str) -> list[Part]:
-        for name in ("audio", "images"):
-            if message.get(name):
-                raise UnsupportedFeature(
-                    f"{path}.{name}: {name} in an answer cannot be translated; leave it out", param=f"{path}.{name}"
-                )
+        if message.get("audio"):
+            raise UnsupportedFeature(
+                f"{path}.audio: audio in an answer cannot be translated; leave it out", param=f"{path}.audio"
+            )
         prose = content.read_content(message.get("content"), f"{path}.content", content.ASSISTANT)
         if (seal := read_extra(message.get("extra_content"))) is not None:
             prose = _sealed(prose, seal)
         if refusal := read_string(message, "refusal", f"{path}.refusal"):
             prose.append(Refusal(refusal, at=f"{path}.refusal"))
+        prose += _read_images(message, f"{path}.images")
         calls = read_calls(message, path)
         if message.get("function_call") is not None:
             calls.append(self._read_legacy(message["function_call"], f"{path}.function_call"))
@@ -147,6 +149,19 @@ class MessagesReader:
         if self._results:
             self._messages.append(Message("user", tuple(self._results)))
             self._results = []
+
+
+def _read_images(message: Mapping[str, Json], path: str) -> list[Part]:
+    """Those that a model made, as its client was told them."""
+    images: list[Part] = []
+    for at, value in enumerate(need_list(message.get("images") or [], path)):
+        where = f"{path}.{at}"
+        entry = need_object(value, where)
+        source = read_url(image_url(entry), param=f"{where}.image_url.url")
+        if not is_image(source):
+            raise InvalidRequest(f"{where}: expected an image", param=where)
+        images.append(Image(source, seal=read_extra(entry.get("extra_content")), at=where))
+    return images
 
 
 def _sealed(prose: list[Part], seal: Seal) -> list[Part]:

@@ -1,24 +1,37 @@
 """Whole answers of the chat dialect: ``read_response`` from a vendor, ``write_response`` for a client.
 
-Law: the first choice is the answer. Reading gives reasoning, text, refusal, calls in this order; neighbouring pieces of
-text are one part. Writing joins all text into ``content``, tells reasoning and seals as reasoning.py says, and writes
-absent arguments as ``{}``. Source: openai.types.chat.ChatCompletion.
+Law: the first choice is the answer. Reading gives reasoning, text, refusal, images, calls in this order; neighbouring
+pieces of text are one part. Writing joins all text into ``content``, tells reasoning and seals as reasoning.py
+says, images and citations as sources.py does, and writes absent arguments as ``{}``.
+Source: openai.types.chat.ChatCompletion.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
-from nexus.conversation import Part, Reasoning, Refusal, Request, Response, Text, ToolCall
+from nexus.conversation import Citation, Image, Part, Reasoning, Refusal, Request, Response, Text, ToolCall
 from nexus.protocols.chat.answers import made_id, read_arguments, read_pieces
 from nexus.protocols.chat.failures import read_in_band
 from nexus.protocols.chat.reasoning import BARE, read_reasoning, vendor_seal, weave, write_details, write_extra
+from nexus.protocols.chat.sources import (
+    read_annotations,
+    read_images,
+    with_citations,
+    write_annotations,
+    write_image,
+)
 from nexus.protocols.chat.stops import read_stop, write_stop
 from nexus.protocols.chat.usage import read_usage, write_usage
 from nexus.protocols.codec import ReadResponse
 from nexus.protocols.custom_tools import custom_names, read_input
+from nexus.protocols.room import Room
 from nexus.usage import Usage
 from nexus.wire import Json, mapping, sequence, text
+
+ROOM = Room()
+Read = TypeVar("Read", Image, Citation)
 
 
 def read_response(body: Mapping[str, Json]) -> ReadResponse:
@@ -77,7 +90,20 @@ def _read_parts(message: Mapping[str, Json], response_id: str, dropped: dict[str
         words = "" if at is None else getattr(prose[at], "text", "")
         sealed = Text(words, seal=seal)
         prose = [*prose, sealed] if at is None else [*prose[:at], sealed, *prose[at + 1 :]]
-    return weave(thought, prose, _read_calls(message, response_id, dropped))
+    prose += _known(read_images(message), Image, dropped)
+    parts = weave(thought, prose, _read_calls(message, response_id, dropped))
+    return with_citations(parts, _known(read_annotations(message), Citation, dropped), dropped)
+
+
+def _known(read: Iterable[Read | str], kind: type[Read], dropped: dict[str, None]) -> list[Read]:
+    """What could be read; the rest is named."""
+    found: list[Read] = []
+    for one in read:
+        if isinstance(one, kind):
+            found.append(one)
+        else:
+            dropped[str(one)] = None
+    return found
 
 
 def _read_calls(message: Mapping[str, Json], response_id: str, dropped: dict[str, None]) -> list[Part]:
@@ -120,6 +146,7 @@ def _write_message(parts: tuple[Part, ...], custom: frozenset[str]) -> dict[str,
     refusals: list[str] = []
     thought: list[str] = []
     calls: list[Json] = []
+    images: list[Json] = []
     extra: dict[str, Json] = {}
     for part in parts:
         match part:
@@ -132,6 +159,8 @@ def _write_message(parts: tuple[Part, ...], custom: frozenset[str]) -> dict[str,
                 thought.append(words)
             case ToolCall():
                 calls.append(_write_call(part, custom))
+            case Image():
+                images.append(write_image(part, len(images)))
             case _:
                 raise ValueError(f"{type(part).__name__} in an answer")
     message: dict[str, Json] = {
@@ -143,6 +172,10 @@ def _write_message(parts: tuple[Part, ...], custom: frozenset[str]) -> dict[str,
         message["reasoning_content"] = "".join(thought)
     if details := write_details(parts):
         message["reasoning_details"] = details
+    if annotations := write_annotations(parts):
+        message["annotations"] = annotations
+    if images:
+        message["images"] = images
     if calls:
         message["tool_calls"] = calls
     return message | extra

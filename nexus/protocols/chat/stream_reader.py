@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation import Reasoning, Refusal, Seal, Text, ToolCall
+from nexus.conversation import Citation, Image, Reasoning, Refusal, Seal, Text, ToolCall
 from nexus.events import (
+    Cited,
     Event,
     Notice,
     PartDelta,
@@ -25,6 +26,7 @@ from nexus.events import (
 from nexus.protocols.chat.answers import made_id, read_pieces
 from nexus.protocols.chat.failures import read_in_band
 from nexus.protocols.chat.reasoning import BARE, detail_seal, plain_reasoning, read_detail, vendor_seal
+from nexus.protocols.chat.sources import Span, placed_citation, read_annotations, read_images
 from nexus.protocols.chat.stops import read_stop
 from nexus.protocols.chat.stream_calls import Call, Calls
 from nexus.protocols.chat.usage import merge_usage, read_usage
@@ -51,6 +53,8 @@ class StreamReader:
         self._finish: dict[str, Json] = {}
         self._usage: dict[str, Json] = {}
         self._known = Usage()
+        self._spans: list[Span] = []
+        self._cited: list[Citation] = []
         self._noticed: set[str] = set()
         self._out: list[Event] = []
 
@@ -74,6 +78,7 @@ class StreamReader:
             return []
         self._over = True
         self._start()
+        self._tell_cited(whole=True)
         self._end_prose()
         for call in self._calls.all:
             if call.part is None:
@@ -129,6 +134,7 @@ class StreamReader:
                 self._notice(words)
             elif words:
                 self._say(kind, words)
+        self._read_images(delta)
         if (seal := vendor_seal(delta.get("extra_content"))) is not None:
             self._open_prose("text")
             self._prose_seal = seal
@@ -136,6 +142,12 @@ class StreamReader:
             self._read_call(call)
         if legacy := mapping(delta.get("function_call")):
             self._read_call({"index": -1, "function": legacy})
+        for cited in read_annotations(delta):
+            if isinstance(cited, Citation):
+                self._cited.append(cited)
+            else:
+                self._notice(cited)
+        self._tell_cited()
         if mapping(choice.get("logprobs")):
             self._notice("logprobs")
         if text(choice.get("finish_reason")):
@@ -173,7 +185,33 @@ class StreamReader:
 
     def _say(self, kind: str, words: str) -> None:
         self._refused = self._refused or kind == "refusal"
-        self._out.append(PartDelta(self._open_prose(kind), words))
+        index = self._open_prose(kind)
+        self._out.append(PartDelta(index, words))
+        if kind == "text":
+            if not self._spans or self._spans[-1].part != index:
+                start = self._spans[-1].end if self._spans else 0
+                self._spans.append(Span(index, start, start))
+            self._spans[-1].end += len(words)
+
+    def _tell_cited(self, *, whole: bool = False) -> None:
+        """Citations of words that have come, in their order; of a whole answer all."""
+        come = self._spans[-1].end if self._spans else 0
+        while self._cited and (whole or self._cited[0].end <= come):
+            placed = placed_citation(self._cited.pop(0), self._spans)
+            if placed is None:
+                self._notice("annotations")
+            else:
+                self._out.append(Cited(*placed))
+
+    def _read_images(self, delta: Mapping[str, Json]) -> None:
+        for image in read_images(delta):
+            if not isinstance(image, Image):
+                self._notice(image)
+                continue
+            self._end_prose()
+            self._settle()
+            index = self._count()
+            self._out += [PartStart(index, image), PartEnd(index)]
 
     def _open_prose(self, kind: str, part: Reasoning | None = None) -> int:
         if self._prose is not None and self._prose[0] == kind and part is None:

@@ -1,9 +1,9 @@
 """Events, written as a stream of chunks for a client.
 
 Law: the role comes first, every call has its own index from 0 with id and name once, one chunk has the finish reason,
-the usage chunk follows when it was asked for, ``[DONE]`` ends it and nothing else does. Seals and the details of
-reasoning travel in the delta of the last chunk, which client libraries add to the message. A ping is the dialect's, not
-the writer's. A broken stream needs no closing here: a chunk is whole in itself.
+the usage chunk follows when it was asked for, ``[DONE]`` ends it and nothing else does. Seals, citations and the
+details of reasoning travel in the delta of the last chunk, which client libraries add to the message. A ping is the
+dialect's, not the writer's. A broken stream needs no closing here: a chunk is whole in itself.
 Source: openai.types.chat.ChatCompletionChunk.
 """
 
@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nexus.conversation import Reasoning, Refusal, Request, Seal, Text, ToolCall
+from nexus.conversation import Image, Reasoning, Refusal, Request, Seal, Text, ToolCall
 from nexus.events import (
+    Cited,
     Event,
     Notice,
     PartDelta,
@@ -26,6 +27,7 @@ from nexus.events import (
 )
 from nexus.fold import fold
 from nexus.protocols.chat.reasoning import write_details, write_extra
+from nexus.protocols.chat.sources import write_annotations, write_image
 from nexus.protocols.chat.stops import write_stop
 from nexus.protocols.chat.usage import write_usage
 from nexus.protocols.custom_tools import custom_names, read_input
@@ -62,6 +64,7 @@ class StreamWriter:
         self._usage = Usage()
         self._parts: dict[int, StreamPart] = {}
         self._calls: dict[int, int] = {}
+        self._images: dict[int, int] = {}
         self._silent: set[int] = set()
         self._kept: list[Event] = []
         self._extra: dict[str, Json] = {}
@@ -81,14 +84,14 @@ class StreamWriter:
             case UsageUpdate(usage=usage):
                 self._usage = usage
                 return b""
-            case Notice() | Ping():
+            case Notice() | Ping() | Cited():
                 return b""
             case ResponseEnd():
                 return self._finish(event)
 
     def _keep(self, event: Event) -> None:
-        """The last chunk tells the reasoning again and where it stood, which takes the whole answer."""
-        if isinstance(event, ResponseStart | PartStart | PartDelta | PartEnd | ResponseEnd):
+        """The last chunk tells the reasoning and the sources, and where they stand, which takes the whole answer."""
+        if isinstance(event, ResponseStart | PartStart | PartDelta | Cited | PartEnd | ResponseEnd):
             self._kept.append(event)
 
     def _start(self, index: int, part: StreamPart) -> bytes:
@@ -108,6 +111,9 @@ class StreamWriter:
                 return self._delta(index, words) if words else b""
             case Reasoning(text=words) | Refusal(text=words):
                 return self._delta(index, words) if words else b""
+            case Image():
+                self._images[index] = len(self._images)
+                return self._chunk({"images": [write_image(part, self._images[index])]})
 
     def _start_custom(self, index: int, part: ToolCall) -> bytes:
         self._inputs[index] = [part.arguments]
@@ -125,6 +131,8 @@ class StreamWriter:
                 return self._chunk({"reasoning_content": words})
             case Refusal():
                 return self._chunk({"refusal": words})
+            case Image():
+                return b""
             case ToolCall():
                 self._silent.discard(index)
                 return self._call(index, {"function": {"arguments": words}})
@@ -144,6 +152,8 @@ class StreamWriter:
             case Text():
                 self._extra = _extra(seal) or self._extra
                 return b""
+            case Image() as part if seal not in (None, part.seal):
+                return self._chunk({"images": [{"index": self._images[index], **_extra(seal)}]})
             case _:
                 return b""
 
@@ -153,7 +163,9 @@ class StreamWriter:
     def _finish(self, event: ResponseEnd) -> bytes:
         whole = fold(self._kept)
         details = write_details(whole.parts)
-        delta = ({"reasoning_details": details} if details else {}) | self._extra
+        annotations = write_annotations(whole.parts)
+        told = {"reasoning_details": details, "annotations": annotations}
+        delta = {name: value for name, value in told.items() if value} | self._extra
         refused = any(isinstance(part, Refusal) for part in whole.parts)
         last = self._chunk(delta, write_stop(event.stop, refused=refused))
         if not self._include_usage:

@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from nexus.conversation import Message, Part, Reasoning, Refusal, Request, Text, ToolCall, ToolResult
+from nexus.conversation import Image, Message, Part, Reasoning, Refusal, Request, Text, ToolCall, ToolResult
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.chat.parts import cache_fields, is_text, write_part
 from nexus.protocols.chat.reasoning import OWN, vendor_extra, vendor_reasoning
+from nexus.protocols.chat.sources import vendor_image
 from nexus.protocols.chat.tools import tool_ids
+from nexus.protocols.images import LOST, unseen
 from nexus.wire import Json
 
 ERROR_MARK = "[tool error] "
@@ -59,6 +61,7 @@ class MessagesWriter:
         content: list[Wire] = []
         calls: list[Wire] = []
         refusals: list[str] = []
+        images: list[Wire] = []
         extra: Wire = {}
         for part, path in zip(message.parts, paths, strict=True):
             match part:
@@ -70,6 +73,11 @@ class MessagesWriter:
                     refusals.append(words)
                 case ToolCall():
                     calls.append(self._call(part))
+                case Image() if "output_images" in self._quirks:
+                    images.append(vendor_image(part))
+                case Image():
+                    self._dropped[LOST] = None
+                    content += self._parts(unseen(part), path)
                 case Reasoning():
                     pass
                 case _:
@@ -80,6 +88,7 @@ class MessagesWriter:
         wire |= self._reasoning(message.parts) | self._history(extra)
         if calls and "reasoning_with_calls" in self._quirks:
             wire.setdefault("reasoning_content", _NO_REASONING)
+        wire |= {"images": images} if images else {}
         wire |= {"tool_calls": calls} if calls else {}
         if content or wire.keys() - {"role", "content", "name"}:
             self._wire.append(wire)

@@ -26,6 +26,7 @@ from nexus.models import converse as models
 from nexus.protocols.arguments import BROKEN, an_object_of
 from nexus.protocols.converse.draft import Draft
 from nexus.protocols.converse.media import write_audio, write_document, write_image
+from nexus.protocols.images import LOST, unseen
 from nexus.wire import Json, decode
 
 NO_OUTPUT = "(no output)"
@@ -48,8 +49,11 @@ def write_assistant_part(part: Part, path: str, draft: Draft) -> list[Json]:
             return [_tool_use(part, draft), *draft.cache_point(part.cache)]
         case ToolResult():
             raise InvalidRequest("a tool result belongs into a user message", param=path)
-        case Image() | Document() | Audio():
-            raise UnsupportedFeature("Bedrock takes images, documents and audio from the user only", param=path)
+        case Image():
+            draft.drop(LOST)
+            return text_blocks(unseen(part).text) + draft.cache_point(part.cache)
+        case Document() | Audio():
+            raise UnsupportedFeature("Bedrock takes documents and audio from the user only", param=path)
         case _:
             raise UnsupportedFeature(f"no Converse block for {type(part).__name__}", param=path)
 

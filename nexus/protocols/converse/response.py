@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation import Part, Reasoning, Response, Seal, Text, ToolCall
-from nexus.protocols.codec import ReadResponse
+from nexus.conversation import Citation, Part, Reasoning, Response, Seal, Text, ToolCall
+from nexus.protocols.codec import ReadResponse, is_web
 from nexus.protocols.converse.failures import read_no_answer
 from nexus.protocols.converse.stops import read_stop
 from nexus.protocols.converse.usage import read_usage
@@ -42,15 +42,30 @@ def _part(block: Mapping[str, Json], dropped: dict[str, None]) -> Part | None:
             case "reasoningContent":
                 return _reasoning(mapping(value))
             case "citationsContent":
-                dropped["citations"] = None
-                return Text(
-                    "".join(text(mapping(piece).get("text")) for piece in sequence(mapping(value).get("content")))
-                )
+                return _cited(mapping(value), dropped)
             case "toolUse":
                 dropped[text(mapping(value).get("type")) or kind] = None
             case _:
                 dropped[kind] = None
     return None
+
+
+def _cited(block: Mapping[str, Json], dropped: dict[str, None]) -> Text:
+    words = "".join(text(mapping(piece).get("text")) for piece in sequence(block.get("content")))
+    read = [read_citation(mapping(entry), len(words)) for entry in sequence(block.get("citations"))]
+    dropped |= {one: None for one in read if isinstance(one, str)}
+    return Text(words, citations=tuple(one for one in read if isinstance(one, Citation)))
+
+
+def read_citation(wire: Mapping[str, Json], length: int) -> Citation | str:
+    """What a text of ``length`` characters rests on; the name of what is no page of the web."""
+    location = mapping(wire.get("location"))
+    url = text(mapping(location.get("web")).get("url")) or text(wire.get("source"))
+    if not is_web(url):
+        kind = next(iter(location), "")
+        return f"citations.{kind}" if kind else "citations"
+    quote = "".join(text(mapping(piece).get("text")) for piece in sequence(wire.get("sourceContent")))
+    return Citation(0, length, url, text(wire.get("title")), quote)
 
 
 def _tool_call(wire: Mapping[str, Json]) -> ToolCall:

@@ -12,8 +12,9 @@ import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from nexus.conversation import Reasoning, Seal, Stop, Text, ToolCall
+from nexus.conversation import Citation, Reasoning, Seal, Stop, Text, ToolCall
 from nexus.events import (
+    Cited,
     Event,
     Notice,
     PartDelta,
@@ -25,6 +26,7 @@ from nexus.events import (
     UsageUpdate,
 )
 from nexus.protocols.converse.failures import is_failure, read_stream_error
+from nexus.protocols.converse.response import read_citation
 from nexus.protocols.converse.stops import read_stop
 from nexus.protocols.converse.usage import read_usage
 from nexus.wire import Json, decode_delta, mapping, text
@@ -32,12 +34,17 @@ from nexus.wire import Json, decode_delta, mapping, text
 
 @dataclass(slots=True)
 class _Open:
-    """A part whose end has not come: its index in the answer, its kind on the wire, its opaque value so far."""
+    """A part whose end has not come: its index in the answer, its kind on the wire, its opaque value so far.
+
+    Citations are of the whole part, whose ``length`` is known at its end.
+    """
 
     index: int
     kind: str
     signature: str = ""
     redacted: list[str] = field(default_factory=list)
+    length: int = 0
+    citations: list[Mapping[str, Json]] = field(default_factory=list)
 
 
 class StreamReader:
@@ -110,7 +117,8 @@ class StreamReader:
                 case "toolUse":
                     events += self._tool_piece(block, text(mapping(value).get("input")))
                 case "citation":
-                    events += self._notice("citations")
+                    events += self._piece(block, "text", Text(""), "")
+                    self._open[block].citations.append(mapping(value))
                 case _:
                     events += self._notice(kind)
         return events
@@ -146,6 +154,7 @@ class StreamReader:
         if known is None or known.kind != kind:
             events += self._open_part(block, kind, part)
         if piece:
+            self._open[block].length += len(piece)
             events.append(PartDelta(self._open[block].index, piece))
         return events
 
@@ -168,7 +177,17 @@ class StreamReader:
             case "reasoning" if part.signature:
                 return [PartEnd(part.index, Seal("converse", part.signature))]
             case _:
-                return [PartEnd(part.index)]
+                return [*self._cited(part), PartEnd(part.index)]
+
+    def _cited(self, part: _Open) -> list[Event]:
+        events: list[Event] = []
+        for wire in part.citations:
+            match read_citation(wire, part.length):
+                case Citation() as citation:
+                    events.append(Cited(part.index, citation))
+                case name:
+                    events += self._notice(name)
+        return events
 
     def _block_stop(self, wire: Mapping[str, Json]) -> list[Event]:
         return self._close(_block(wire))

@@ -33,8 +33,9 @@ from nexus.conversation import (
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.arguments import BROKEN, an_object_of
 from nexus.protocols.codec import ToolIds
-from nexus.protocols.gemini.media import foreign_type, in_words, media_parts
+from nexus.protocols.gemini.media import foreign_type, media_parts
 from nexus.protocols.gemini.results import result_media, write_response
+from nexus.protocols.images import LOST, unseen
 from nexus.wire import Json
 
 DIALECT = "gemini"
@@ -130,6 +131,8 @@ class ContentsWriter:
                     turn.parts.append({"text": words} | signature)
             case Refusal(text=words):
                 turn.parts += [{"text": words}] if words else []
+            case Image() if turn.role == "model":
+                turn.parts += self._made(part, path)
             case Image(detail=detail):
                 if detail not in (None, "auto"):
                     self._dropped.append("messages.image.detail")
@@ -146,12 +149,24 @@ class ContentsWriter:
             case ToolResult():
                 self._add_result(turn, part, path)
 
+    def _made(self, image: Image, path: str) -> list[Json]:
+        """One that a model made, or words in its place: a refusal would repeat with every later request."""
+        try:
+            (wire,) = media_parts(image, self._quirks, path)
+        except UnsupportedFeature:
+            self._dropped.append(LOST)
+            return [{"text": unseen(image).text}]
+        signature = _signature(image.seal)
+        if not signature and "thought_signatures" in self._quirks:
+            signature = {"thoughtSignature": PLACEHOLDER}
+        return [wire | signature]
+
     def _shown(self, part: _Shown, path: str) -> _Shown | Text:
         """The part, or words in its place where it is an image that the model cannot be shown."""
         if not isinstance(part, Image) or (media_type := foreign_type(part)) is None:
             return part
         self._dropped.append(f"{path}.{media_type}")
-        return in_words(part)
+        return unseen(part)
 
     def _add_call(self, turn: _Turn, call: ToolCall, path: str) -> None:
         if turn.role != "model":

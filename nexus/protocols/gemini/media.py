@@ -67,11 +67,6 @@ def foreign_type(image: Image) -> str | None:
             return media_type if media_type.startswith("image/") and media_type not in _IMAGES else None
 
 
-def in_words(image: Image) -> Text:
-    """What stands in place of an image that Google does not take."""
-    return Text(f"[Here was an image of type {foreign_type(image)}, which this model cannot see.]")
-
-
 def refuse_type(media_type: str, param: str) -> UnsupportedFeature:
     return UnsupportedFeature(f"Gemini takes PNG, JPEG, WebP, HEIC and HEIF images, not {media_type}", param=param)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from nexus.conversation import Reasoning, Seal, Text, ToolCall
+from nexus.conversation import Image, Inline, Reasoning, Seal, Text, ToolCall
 from nexus.errors import Rejected
 from nexus.events import Event, Notice, PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart, UsageUpdate
 from nexus.protocols.codec import Numbered
@@ -108,6 +108,8 @@ class StreamReader:
             yield from self._read_call(call, seal)
         elif isinstance(words := part.get("text"), str):
             yield from self._read_text(words, Reasoning if part.get("thought") is True else Text, seal)
+        elif (blob := _image_in(part)) is not None:
+            yield from self._read_image(blob, seal)
         elif foreign := sorted(key for key in part if key not in _ABOUT and part[key] is not None):
             # Its signature goes with it: on another part it would be worse than none.
             for name in foreign:
@@ -145,6 +147,13 @@ class StreamReader:
         yield PartEnd(self._next)
         self._next += 1
 
+    def _read_image(self, blob: Mapping[str, Json], seal: Seal | None) -> Iterator[Event]:
+        yield from self._close()
+        source = Inline(text(blob.get("mimeType")).lower(), text(blob.get("data")))
+        yield PartStart(self._next, Image(source, seal=seal))
+        yield PartEnd(self._next)
+        self._next += 1
+
     def _close(self, seal: Seal | None = None) -> Iterator[Event]:
         if self._open is not None:
             self._open = None
@@ -154,3 +163,10 @@ class StreamReader:
         if name not in self._noticed:
             self._noticed.add(name)
             yield Notice(name)
+
+
+def _image_in(part: Mapping[str, Json]) -> Mapping[str, Json] | None:
+    """An image of the answer; one that was made on the way there is no more than a thought."""
+    blob = mapping(part.get("inlineData"))
+    is_image = text(blob.get("mimeType")).lower().startswith("image/") and bool(text(blob.get("data")))
+    return blob if is_image and part.get("thought") is not True else None

@@ -14,6 +14,7 @@ from nexus.protocols.base import UNREADABLE, AnswerRelay, Edited, decoded
 from nexus.protocols.codec import MAY_BE_TAGGED, is_tagged
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.foreign import without_foreign
+from nexus.protocols.messages.citations import is_ours
 from nexus.protocols.messages.failures import read_stream_error
 from nexus.protocols.messages.response import is_answer
 from nexus.protocols.messages.usage import merge_usage, read_usage
@@ -24,7 +25,10 @@ from nexus.wire import Json, decode, mapping, sequence, text
 
 def edit_request(raw: bytes, document: Mapping[str, Json], model: str) -> Edited:
     renamed = replace_member(raw, document, "model", model)
-    return without_foreign(renamed, {"messages": {ANY: _judge_message}}, "messages.thinking")
+    thinking = without_foreign(renamed, {"messages": {ANY: _judge_message}}, "messages.thinking")
+    rules = {"messages": {ANY: {"content": {ANY: {"citations": _CITATIONS}}}}}
+    cited = without_foreign(thinking.body, rules, "messages.citations")
+    return Edited(cited.body, (*thinking.dropped, *cited.dropped))
 
 
 def _judge_message(value: bytes) -> bytes | None:
@@ -34,6 +38,9 @@ def _judge_message(value: bytes) -> bytes | None:
     if blocks and all(map(_is_foreign, blocks)):
         return REMOVE
     return cut(value, {"content": {ANY: lambda block: REMOVE if _is_foreign(decode(block)) else None}})
+
+
+_CITATIONS = {ANY: lambda citation: REMOVE if is_ours(decode(citation)) else None}
 
 
 def _is_foreign(block: Json) -> bool:

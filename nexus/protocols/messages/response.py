@@ -8,19 +8,22 @@ Source: anthropic.types.Message.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
-from nexus.conversation import Part, Reasoning, Refusal, Request, Response, Seal, Text, ToolCall
+from nexus.conversation import Citation, Part, Reasoning, Refusal, Request, Response, Seal, Text, ToolCall
 from nexus.protocols.arguments import an_object_of
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import ReadResponse
+from nexus.protocols.messages.citations import read_citation, write_citations
 from nexus.protocols.messages.client_tools import Members
 from nexus.protocols.messages.failures import read_stream_error
 from nexus.protocols.messages.seals import NEXT, OWN, carrier, thinking_block
 from nexus.protocols.messages.stops import read_stop, write_stop
 from nexus.protocols.messages.usage import read_usage, write_usage
+from nexus.protocols.room import Room
 from nexus.wire import Json, encode, mapping, sequence, text
 
+ROOM = Room(images=(), late_citations=False)
 _UNFIT = re.compile(r"[^a-zA-Z0-9_-]")
 
 
@@ -51,9 +54,8 @@ def read_block(block: Mapping[str, Json], drops: Drops) -> Text | Reasoning | To
     """The part of a vendor's block; None, named in ``drops``, when it has no counterpart."""
     match block.get("type"):
         case "text":
-            if block.get("citations"):
-                drops.add("citations")
-            return Text(text(block.get("text")))
+            words = text(block.get("text"))
+            return Text(words, citations=read_citations(sequence(block.get("citations")), len(words), drops))
         case "thinking":
             signature = text(block.get("signature"))
             return Reasoning(text(block.get("thinking")), seal=Seal(OWN, signature) if signature else None)
@@ -66,6 +68,18 @@ def read_block(block: Mapping[str, Json], drops: Drops) -> Text | Reasoning | To
         case kind:
             drops.add(text(kind) or "content")
             return None
+
+
+def read_citations(wire: Iterable[Json], length: int, drops: Drops) -> tuple[Citation, ...]:
+    """What a vendor's text of ``length`` characters rests on."""
+    found: list[Citation] = []
+    for entry in wire:
+        match read_citation(mapping(entry), length):
+            case Citation() as citation:
+                found.append(citation)
+            case name:
+                drops.add(name)
+    return tuple(found)
 
 
 def write_response(
@@ -92,8 +106,8 @@ def message_id(id: str) -> str:
 
 def _write_blocks(part: Part, members: Members) -> list[Json]:
     match part:
-        case Text(text=words, seal=seal):
-            return [*carried_before(seal), {"type": "text", "text": words}]
+        case Text(text=words, seal=seal, citations=citations):
+            return [*carried_before(seal), {"type": "text", "text": words, **write_citations(citations)}]
         case Refusal(text=words):
             return [{"type": "text", "text": words}]
         case Reasoning():

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from nexus.conversation import Reasoning, Seal, Stop, Text, ToolCall
 from nexus.events import (
+    Cited,
     Event,
     Notice,
     PartDelta,
@@ -24,12 +25,12 @@ from nexus.events import (
 )
 from nexus.protocols.checks import Drops
 from nexus.protocols.messages.failures import read_stream_error
-from nexus.protocols.messages.response import read_block
+from nexus.protocols.messages.response import read_block, read_citations
 from nexus.protocols.messages.seals import OWN
 from nexus.protocols.messages.stops import read_stop
 from nexus.protocols.messages.stream_writer import StreamWriter
 from nexus.protocols.messages.usage import merge_usage, read_usage
-from nexus.wire import Json, decode_delta, mapping, text
+from nexus.wire import Json, decode_delta, mapping, sequence, text
 
 __all__ = ["StreamReader", "StreamWriter"]
 
@@ -38,12 +39,17 @@ _Wire = Mapping[str, Json]
 
 @dataclass(slots=True)
 class _Block:
-    """An open block. ``index`` is the part's number; ``input`` the arguments given at the start, held until the end."""
+    """An open block. ``index`` is the part's number; ``input`` the arguments given at the start, held until the end.
+
+    Citations are of the whole block, whose ``length`` is known then.
+    """
 
     index: int
     kind: type
     input: str = ""
     signature: list[str] = field(default_factory=list)
+    length: int = 0
+    citations: list[Json] = field(default_factory=list)
 
 
 class StreamReader:
@@ -102,6 +108,9 @@ class StreamReader:
         if isinstance(part, ToolCall):
             # Servers that put the whole input here may stream it as well: only the end tells.
             block.input, part = part.arguments, replace(part, arguments="")
+        elif isinstance(part, Text):
+            block.length, part = len(part.text), replace(part, citations=())
+            block.citations += sequence(mapping(wire.get("content_block")).get("citations"))
         self._next += 1
         self._open[at] = block
         return [*notices, PartStart(block.index, part)]
@@ -117,14 +126,18 @@ class StreamReader:
         if kind == "signature_delta":
             block.signature.append(text(delta.get("signature")))
             return []
+        if kind == "citations_delta" and block.kind is Text:
+            block.citations.append(delta.get("citation"))
+            return []
         if kind not in _DELTAS:
-            return self._notices("citations" if kind == "citations_delta" else kind or "delta")
+            return self._notices(kind or "delta")
         name, expected = _DELTAS[kind]
         if block.kind is not expected:
             raise ValueError(f"{kind} in a block of another type")
         piece = text(delta.get(name))
         if piece:
             block.input = ""
+            block.length += len(piece)
         return [PartDelta(block.index, piece)] if piece else []
 
     def _block_stop(self, wire: _Wire) -> list[Event]:
@@ -136,9 +149,12 @@ class StreamReader:
     def _closed(self, block: _Block | None) -> list[Event]:
         if block is None:
             return []
+        drops = Drops()
+        cited = [Cited(block.index, found) for found in read_citations(block.citations, block.length, drops)]
+        told: list[Event] = [*self._notices(*drops.names), *cited]
         signature = "".join(block.signature)
         end = PartEnd(block.index, Seal(OWN, signature) if signature and block.kind is Reasoning else None)
-        return [PartDelta(block.index, block.input), end] if block.input else [end]
+        return [*told, PartDelta(block.index, block.input), end] if block.input else [*told, end]
 
     def _message_delta(self, wire: _Wire) -> list[Event]:
         delta = mapping(wire.get("delta"))

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from nexus.conversation import Reasoning, Refusal, Request, Seal, Text, ToolCall
+from nexus.conversation import Image, Reasoning, Refusal, Request, Seal, Text, ToolCall
 from nexus.events import (
+    Cited,
     Event,
     Notice,
     PartDelta,
@@ -24,6 +25,7 @@ from nexus.events import (
     StreamPart,
     UsageUpdate,
 )
+from nexus.protocols.messages.citations import write_citation
 from nexus.protocols.messages.client_tools import Members
 from nexus.protocols.messages.response import carried_before, message_id
 from nexus.protocols.messages.seals import OWN, PREVIOUS, carrier, thinking_block, write_signature
@@ -80,6 +82,9 @@ class StreamWriter:
                 return self._open(event.part)
             case PartDelta(text=words):
                 return self._delta(self._part, words)
+            case Cited(citation=citation):
+                delta = {"type": "citations_delta", "citation": write_citation(citation)}
+                return _frame("content_block_delta", index=self._block, delta=delta)
             case PartEnd(seal=seal):
                 return self._close(self._part, seal)
             case UsageUpdate(usage=usage):
@@ -112,7 +117,7 @@ class StreamWriter:
             # Its block is one event, and what it holds may be known at its end only.
             return before
         start = _frame("content_block_start", index=self._block, content_block=self._empty_block(part))
-        return before + start + self._delta(part, part.arguments if isinstance(part, ToolCall) else part.text)
+        return before + start + self._delta(part, _first_words(part))
 
     def _empty_block(self, part: StreamPart) -> dict[str, Json]:
         match part:
@@ -122,6 +127,8 @@ class StreamWriter:
                 return {"type": "thinking", "thinking": "", "signature": ""}
             case Text() | Refusal():
                 return {"type": "text", "text": ""}
+            case Image():
+                raise TypeError("this dialect has no room for images")
 
     def _delta(self, part: StreamPart, piece: str) -> bytes:
         if not piece or _is_redacted(part):
@@ -162,6 +169,16 @@ class StreamWriter:
         delta = write_stop(event.stop, refused=self._refused)
         end = _frame("message_delta", delta=delta, usage=write_delta_usage(self._usage))
         return end + _frame("message_stop")
+
+
+def _first_words(part: StreamPart) -> str:
+    match part:
+        case ToolCall(arguments=arguments):
+            return arguments
+        case Image():
+            return ""
+        case _:
+            return part.text
 
 
 def _is_redacted(part: StreamPart) -> bool:

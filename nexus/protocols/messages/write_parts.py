@@ -26,6 +26,7 @@ from nexus.protocols.arguments import BROKEN, an_object_of
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import web_url
 from nexus.protocols.files import is_textual, read_text_file
+from nexus.protocols.images import LOST, unseen
 from nexus.protocols.messages.seals import OWN
 from nexus.wire import Json
 
@@ -72,10 +73,13 @@ def _write_one(part: Part, role: str, path: str, quirks: frozenset[str], drops: 
             return _write_reasoning(part, quirks, drops)
         case ToolCall():
             return _write_call(part, drops)
+        case Image() if role == "assistant":
+            drops.add(LOST)
+            return write_text(unseen(part), drops)
         case Image() | Document():
             if role != "user":
                 raise UnsupportedFeature(
-                    f"{path}: Claude takes images and documents in user messages only; move it there", param=path
+                    f"{path}: Claude takes documents in user messages only; move it there", param=path
                 )
             return _write_media(part, path, drops)
         case Audio():

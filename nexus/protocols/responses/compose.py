@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from nexus.conversation import Reasoning, Refusal, Request, Seal
 from nexus.events import (
+    Cited,
     Event,
     Notice,
     PartDelta,
@@ -67,6 +68,8 @@ class Composer:
                 return self._open(event)
             case PartDelta(text=words):
                 return self._say(words)
+            case Cited():
+                return self._cite(event)
             case PartEnd(seal=seal):
                 self._close(seal)
                 return []
@@ -101,6 +104,13 @@ class Composer:
         event, composer = self._current
         begun = [] if composer.begun or composer.begins == "whole" else self._begin(event, composer)
         return begun + composer.say(words)
+
+    def _cite(self, event: Cited) -> list[Told]:
+        """For the item that is open; of an earlier one nothing more can be told."""
+        if self._current is None or self._current[0].index != event.index:
+            return []
+        composer = self._current[1]
+        return composer.cite(event.citation) if composer.begun else []
 
     def _close(self, late: Seal | None) -> None:
         assert self._current is not None

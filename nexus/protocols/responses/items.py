@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from nexus.conversation import Reasoning, Refusal, Seal, Text, ToolCall
+from nexus.conversation import Citation, Image, Inline, Reasoning, Refusal, Seal, Text, ToolCall
 from nexus.events import StreamPart
 from nexus.protocols.custom_tools import read_input
+from nexus.protocols.responses.annotations import write_annotation
 from nexus.protocols.responses.client_tools import ClientRun, read_arguments
 from nexus.protocols.responses.seals import pack_reasoning
 from nexus.protocols.responses.tools import Names, read_search
@@ -61,6 +62,10 @@ class ItemComposer(ABC):
     @abstractmethod
     def end(self, seal: Seal | None, *, whole: bool) -> list[Told]: ...
 
+    def cite(self, citation: Citation) -> list[Told]:
+        """What words of the item rest on."""
+        return []
+
     @property
     def words(self) -> str:
         return "".join(self._pieces)
@@ -82,6 +87,7 @@ class _Message(ItemComposer):
         super().__init__(part.text, stem)
         self._refusal = isinstance(part, Refusal)
         self._event = "response.refusal" if self._refusal else "response.output_text"
+        self._annotations: list[Json] = []
 
     def empty(self) -> dict[str, Json]:
         return {"type": "message", "role": "assistant", "status": "in_progress", "content": []}
@@ -97,6 +103,13 @@ class _Message(ItemComposer):
         extra: dict[str, Json] = {} if self._refusal else {"logprobs": []}
         return [self.told(f"{self._event}.delta", content_index=0, delta=words, **extra)]
 
+    def cite(self, citation: Citation) -> list[Told]:
+        annotation = write_annotation(citation)
+        number = len(self._annotations)
+        self._annotations.append(annotation)
+        members: dict[str, Json] = {"content_index": 0, "annotation_index": number, "annotation": annotation}
+        return [self.told("response.output_text.annotation.added", **members)]
+
     def end(self, seal: Seal | None, *, whole: bool) -> list[Told]:
         said = {"refusal": self.words} if self._refusal else {"text": self.words, "logprobs": []}
         part = self._part(self.words)
@@ -109,7 +122,39 @@ class _Message(ItemComposer):
     def _part(self, words: str) -> dict[str, Json]:
         if self._refusal:
             return {"type": "refusal", "refusal": words}
-        return {"type": "output_text", "text": words, "annotations": [], "logprobs": []}
+        return {"type": "output_text", "text": words, "annotations": list(self._annotations), "logprobs": []}
+
+
+class _MadeImage(ItemComposer):
+    prefix = "ig"
+
+    def __init__(self, part: Image, stem: str) -> None:
+        super().__init__("", stem)
+        self._source = part.source if isinstance(part.source, Inline) else Inline("", "")
+
+    def empty(self) -> dict[str, Json]:
+        return {"type": "image_generation_call", "status": "in_progress", "result": None}
+
+    def begin(self, index: int) -> list[Told]:
+        steps = (self.told(f"response.image_generation_call.{step}") for step in ("in_progress", "generating"))
+        return [*super().begin(index), *steps]
+
+    def say(self, words: str) -> list[Told]:
+        return []
+
+    def end(self, seal: Seal | None, *, whole: bool) -> list[Told]:
+        known = _FORMATS.get(self._source.media_type)
+        form: dict[str, Json] = {"output_format": known} if known else {}
+        completed = self.told("response.image_generation_call.completed")
+        return [completed, self.done(status="completed", result=self._source.data, **form)]
+
+
+_FORMATS: Mapping[str, str] = {
+    **{f"image/{form}": form for form in ("png", "webp", "jpeg", "gif")},
+    "image/jpg": "jpeg",
+    "image/svg+xml": "svg",
+}
+"""The formats that an image can be told to have."""
 
 
 class ReasoningComposer(ItemComposer):
@@ -242,6 +287,8 @@ def item_composer(part: StreamPart, names: Names, stem: str) -> ItemComposer:
             return _Message(part, stem)
         case Reasoning():
             return ReasoningComposer(part, stem)
+        case Image():
+            return _MadeImage(part, stem)
         case ToolCall():
             kind = _ClientRunCall if names.run(part.name) else _CALLS.get(names.kind(part.name), _FunctionCall)
             return kind(part, names, stem)

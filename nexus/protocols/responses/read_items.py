@@ -12,20 +12,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from nexus.conversation import Document, Image, Message, Part, Role, Seal, Text, ToolCall, ToolResult
+from nexus.conversation import Document, Image, Inline, Message, Part, Role, Seal, Text, ToolCall, ToolResult
 from nexus.errors import UnsupportedFeature
+from nexus.protocols import images
 from nexus.protocols.checks import Body, a_string, an_array, an_object, maybe_string, wrong
 from nexus.protocols.custom_tools import write_input
 from nexus.protocols.responses import parts as content
+from nexus.protocols.responses.annotations import read_annotations
 from nexus.protocols.responses.checks import Drops, a_name
 from nexus.protocols.responses.client_tools import CALLS, OUTPUTS, write_arguments
 from nexus.protocols.responses.compact import UNREADABLE, read_summary, wanted
 from nexus.protocols.responses.earlier import NOTHING, Earlier, is_reference
-from nexus.protocols.responses.seals import HERE, NEXT, read_carrier, read_reasoning, read_vendors
+from nexus.protocols.responses.seals import HERE, NEXT, OWN, read_carrier, read_reasoning, read_vendors
 from nexus.protocols.responses.tools import SEARCH, ToolsReader, qualify, write_found
 from nexus.wire import Json, encode
 
 _BOOKKEEPING = ("type", "id", "status", "call_id", "name", "namespace", "role", "content")
+_MADE_WITH = ("action", "background", "error", "output_format", "quality", "revised_prompt", "size", "svg_usage")
 _KNOWN: Mapping[str, tuple[str, ...]] = {
     "function_call": ("arguments",),
     "custom_tool_call": ("input",),
@@ -34,6 +37,7 @@ _KNOWN: Mapping[str, tuple[str, ...]] = {
     "reasoning": ("summary", "encrypted_content"),
     "additional_tools": ("tools",),
     "compaction": ("encrypted_content",),
+    "image_generation_call": ("result", *_MADE_WITH),
     "tool_search_call": ("arguments", "execution"),
     "tool_search_output": ("tools", "execution"),
     **dict.fromkeys(CALLS, ("action", "actions", "operation", "pending_safety_checks", "environment", "caller")),
@@ -100,6 +104,9 @@ class ItemsReader:
         inside = f"{path}.content"
         match role:
             case "assistant":
+                if not self._ours:
+                    self._read_answered(item, inside)
+                    return
                 for part in content.read_content(item.get("content"), inside, content.ASSISTANT, self._drops):
                     self._make(part)
             case "user":
@@ -110,6 +117,27 @@ class ItemsReader:
                 self._put("system", said, path)
             case _:
                 raise wrong(f"{path}.role", "user, assistant, system or developer")
+
+    def _read_answered(self, item: Body, inside: str) -> None:
+        """A vendor's message, with what it cites."""
+        for entry in an_array(item.get("content"), inside):
+            part = an_object(entry, inside)
+            plain = {name: value for name, value in part.items() if name != "annotations"}
+            for read in content.read_content([plain], inside, content.ASSISTANT, self._drops):
+                self._make(replace(read, citations=read_annotations(part)) if isinstance(read, Text) else read)
+
+    def read_image(self, item: Body, path: str) -> None:
+        """One that a model made; a vendor's own has the id under which it goes back."""
+        data = maybe_string(item, "result", path)
+        if not data:
+            self._drops.add(f"input.{item['type']}")
+            return
+        form = maybe_string(item, "output_format", path)
+        source = Inline(f"image/{form}" if form and form != "svg" else images.type_of(data), data)
+        if form == "svg":
+            source = replace(source, media_type="image/svg+xml")
+        seal = None if self._ours else Seal(OWN, maybe_string(item, "id", path) or "")
+        self._make(Image(source, seal=seal, at=path))
 
     def read_reasoning(self, item: Body, path: str) -> None:
         if not self._ours:
@@ -125,7 +153,7 @@ class ItemsReader:
         elif place == NEXT:
             self._settle()
             self._waiting = seal
-        elif self._made and isinstance(last := self._made[-1], Text | ToolCall):
+        elif self._made and isinstance(last := self._made[-1], Text | ToolCall | Image):
             self._made[-1] = replace(last, seal=seal)
         else:
             self._made.append(Text("", seal=seal))
@@ -208,7 +236,7 @@ class ItemsReader:
 
     def _make(self, part: Part) -> None:
         self._close_results()
-        if self._waiting is not None and isinstance(part, Text | ToolCall):
+        if self._waiting is not None and isinstance(part, Text | ToolCall | Image):
             part, self._waiting = replace(part, seal=self._waiting), None
         self._settle()
         self._made.append(part)
@@ -237,6 +265,7 @@ _READERS: Mapping[str, Callable[[ItemsReader, Body, str], None]] = {
     "function_call": ItemsReader.read_function_call,
     "custom_tool_call": ItemsReader.read_custom_call,
     "compaction": ItemsReader.read_compaction,
+    "image_generation_call": ItemsReader.read_image,
     "compaction_trigger": ItemsReader.read_trigger,
     "function_call_output": ItemsReader.read_output,
     "custom_tool_call_output": ItemsReader.read_output,

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from nexus.conversation import Part, Refusal, Request, Response, ToolCall
+from nexus.conversation import Inline, Part, Refusal, Request, Response, ToolCall
 from nexus.errors import ClientError
 from nexus.fold import unfold
 from nexus.protocols.codec import ReadResponse
+from nexus.protocols.responses.annotations import lost
 from nexus.protocols.responses.checks import Drops
 from nexus.protocols.responses.compact import make_composer
 from nexus.protocols.responses.failures import read_failed
@@ -19,10 +20,14 @@ from nexus.protocols.responses.read_items import ItemsReader
 from nexus.protocols.responses.stops import read_stop
 from nexus.protocols.responses.tools import ToolsReader
 from nexus.protocols.responses.usage import read_usage
+from nexus.protocols.room import Room
 from nexus.wire import Json, mapping, sequence, text
 
-READ = frozenset({"message", "reasoning", "function_call", "custom_tool_call"})
-"""Items of an answer that have a counterpart."""
+IMAGE = "image_generation_call"
+READ = frozenset({"message", "reasoning", "function_call", "custom_tool_call", IMAGE})
+"""Items of an answer that have a counterpart; an image that was not made has none."""
+
+ROOM = Room(images=(Inline,), late_citations=False)
 
 
 def write_response(
@@ -43,9 +48,12 @@ def read_response(body: Mapping[str, Json]) -> ReadResponse:
     drops = Drops()
     items = [mapping(item) for item in sequence(body.get("output"))]
     for item in items:
-        if item.get("type") not in READ:
+        if not has_counterpart(item):
             drops.add(f"output.{text(item.get('type'))}")
-    parts = read_output([item for item in items if item.get("type") in READ])
+    items = [item for item in items if has_counterpart(item)]
+    for name in lost(items):
+        drops.add(name)
+    parts = read_output(items)
     stop = read_stop(
         body,
         calls=any(isinstance(part, ToolCall) for part in parts),
@@ -58,6 +66,10 @@ def read_response(body: Mapping[str, Json]) -> ReadResponse:
 def is_answer(body: Mapping[str, Json]) -> bool:
     """Whether a 200 holds one; a failed response is one too, and tells why."""
     return isinstance(body.get("output"), list) or text(body.get("object")).startswith("response")
+
+
+def has_counterpart(item: Mapping[str, Json]) -> bool:
+    return item.get("type") in READ and (item.get("type") != IMAGE or bool(text(item.get("result"))))
 
 
 def read_output(items: list[Mapping[str, Json]]) -> tuple[Part, ...]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from nexus.conversation import Reasoning, Refusal, Seal, Text, ToolCall
+from nexus.conversation import Image, Reasoning, Refusal, Seal, Text, ToolCall
 from nexus.events import (
+    Cited,
     Event,
     Notice,
     PartDelta,
@@ -23,13 +24,14 @@ from nexus.events import (
     UsageUpdate,
 )
 from nexus.protocols.custom_tools import write_input
+from nexus.protocols.responses.annotations import read_annotation
 from nexus.protocols.responses.failures import read_failed
-from nexus.protocols.responses.response import READ
+from nexus.protocols.responses.response import IMAGE, READ, has_counterpart, read_output
 from nexus.protocols.responses.seals import read_vendors
 from nexus.protocols.responses.stops import read_stop
 from nexus.protocols.responses.tools import qualify
 from nexus.protocols.responses.usage import read_usage
-from nexus.wire import Json, count, decode_delta, mapping, text
+from nexus.wire import Json, count, decode_delta, mapping, sequence, text
 
 _Key = tuple[int, int]
 _WHOLE = -1
@@ -44,6 +46,7 @@ class StreamReader:
         self._next = 0
         self._open: dict[_Key, int] = {}
         self._spoken: set[_Key] = set()
+        self._cited: dict[_Key, int] = {}
         self._summaries: dict[int, int] = {}
         self._calls = False
         self._refused = False
@@ -94,7 +97,21 @@ class StreamReader:
                 return []
 
     def read_part_done(self, event: Mapping[str, Json]) -> list[Event]:
-        return self._end((count(event.get("output_index")), count(event.get("content_index"))), None)
+        key = (count(event.get("output_index")), count(event.get("content_index")))
+        # Some servers tell the annotations here alone.
+        told = sequence(mapping(event.get("part")).get("annotations"))[self._cited.get(key, 0) :]
+        return [*(cited for entry in told for cited in self._cite(key, mapping(entry))), *self._end(key, None)]
+
+    def read_annotation(self, event: Mapping[str, Json]) -> list[Event]:
+        key = (count(event.get("output_index")), count(event.get("content_index")))
+        return self._cite(key, mapping(event.get("annotation")))
+
+    def _cite(self, key: _Key, entry: Mapping[str, Json]) -> list[Event]:
+        self._cited[key] = self._cited.get(key, 0) + 1
+        read = read_annotation(entry)
+        if isinstance(read, str) or key not in self._open:
+            return [Notice(read if isinstance(read, str) else "annotations")]
+        return [Cited(self._open[key], read)]
 
     def read_content(self, event: Mapping[str, Json]) -> list[Event]:
         return self._say((count(event.get("output_index")), count(event.get("content_index"))), event)
@@ -112,6 +129,8 @@ class StreamReader:
 
     def read_done(self, event: Mapping[str, Json]) -> list[Event]:
         item, key = mapping(event.get("item")), (count(event.get("output_index")), _WHOLE)
+        if item.get("type") == IMAGE:
+            return self._image(item)
         if key not in self._open:
             return []
         untold: list[Event] = []
@@ -124,6 +143,16 @@ class StreamReader:
                 words = write_input(text(item.get("input")))
             untold = [PartDelta(self._open[key], words)] if words else []
         return [*untold, *self._end(key, seal)]
+
+    def _image(self, item: Mapping[str, Json]) -> list[Event]:
+        if not has_counterpart(item):
+            return [Notice(f"output.{IMAGE}")]
+        told: list[Event] = []
+        for part in read_output([item]):
+            if isinstance(part, Image):
+                told += [PartStart(self._next, part), PartEnd(self._next)]
+                self._next += 1
+        return told
 
     def read_ping(self, event: Mapping[str, Json]) -> list[Event]:
         return [Ping()]
@@ -158,6 +187,7 @@ _READERS: Mapping[str, Callable[[StreamReader, Mapping[str, Json]], list[Event]]
     "response.content_part.added": StreamReader.read_part_added,
     "response.content_part.done": StreamReader.read_part_done,
     "response.output_text.delta": StreamReader.read_content,
+    "response.output_text.annotation.added": StreamReader.read_annotation,
     "response.refusal.delta": StreamReader.read_content,
     "response.reasoning_text.delta": StreamReader.read_whole,
     "response.reasoning_summary_text.delta": StreamReader.read_summary,

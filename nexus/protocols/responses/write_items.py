@@ -8,11 +8,13 @@ client's custom tools and their outputs keep their own form. Source: openai.type
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nexus.conversation import Message, Part, Reasoning, Refusal, Request, Text, ToolCall, ToolResult
+from nexus.conversation import Image, Inline, Message, Part, Reasoning, Refusal, Request, Text, ToolCall, ToolResult
 from nexus.errors import UnsupportedFeature
+from nexus.protocols.images import LOST, unseen
 from nexus.protocols.responses.parts import write_part
 from nexus.protocols.responses.seals import OWN, open_vendors
 from nexus.protocols.responses.tools import Names, call_ids
@@ -24,9 +26,9 @@ ERROR = "Error: "
 """Begins the text of a result with ``is_error``, which this dialect has no field for."""
 
 
-def write_items(request: Request) -> list[Item]:
+def write_items(request: Request, dropped: list[str]) -> list[Item]:
     """The whole conversation, system text first."""
-    return [*(_system(block) for block in request.system), *_Writer(request).write(request.messages)]
+    return [*(_system(block) for block in request.system), *_Writer(request, dropped).write(request.messages)]
 
 
 def _system(block: Text) -> Item:
@@ -34,7 +36,8 @@ def _system(block: Text) -> Item:
 
 
 class _Writer:
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, dropped: list[str]) -> None:
+        self._dropped = dropped
         self._names = Names(request, runs=False)
         self._custom: set[str] = set()
         self._items: list[Item] = []
@@ -68,8 +71,19 @@ class _Writer:
                 if self._names.kind(part.name) == "custom":
                     self._custom.add(part.id)
                 self._add(self._names.call_item(replace(part, id=self._call_ids[part.id])))
+            case Image():
+                self._add(self._image(part))
             case _:
                 raise UnsupportedFeature(f"{path}: {type(part).__name__} has no place in an answer", param=path)
+
+    def _image(self, image: Image) -> Item:
+        """The API demands an id; a vendor's own has one."""
+        if not isinstance(image.source, Inline):
+            self._dropped.append(LOST)
+            return {"role": "assistant", "content": unseen(image).text}
+        own = image.seal.value if image.seal is not None and image.seal.dialect == OWN else ""
+        item_id = own or f"ig_{hashlib.sha256(image.source.data.encode()).hexdigest()[:32]}"
+        return {"type": "image_generation_call", "id": item_id, "status": "completed", "result": image.source.data}
 
     def _refusal(self, words: str) -> Item:
         item: Item = {"type": "message", "id": self._id("msg"), "role": "assistant", "status": "completed"}

@@ -31,7 +31,7 @@ SUMMARY = "reasoning.summary"
 def write_request(request: Request, target: Target) -> Written:
     request, renaming, lost = fit(request)
     dropped = [name for name, disposition in WRITES.items() if disposition.kind == "dropped" and getattr(request, name)]
-    body: dict[str, Json] = {"model": target.model, "input": write_items(request), "store": False}
+    body: dict[str, Json] = {"model": target.model, "input": write_items(request, dropped), "store": False}
     if target.gpt is None or target.gpt.reasons:
         body["include"] = ["reasoning.encrypted_content"]
     if request.stream:

@@ -93,7 +93,7 @@ UNPINNED = {"no-ids", "old-function-call"}
 DROPPED = {
     "untranslatable": {
         "logprobs",
-        "annotations",
+        "annotations.url_citation",
         "images",
         "audio",
         "content.hologram",

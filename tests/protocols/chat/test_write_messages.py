@@ -221,7 +221,7 @@ def test_system_blocks_stay_blocks() -> None:
 
 
 REFUSED: dict[str, Request] = {
-    "image in an answer": Request((assistant(Image(PNG)),)),
+    "document in an answer": Request((assistant(Document(PNG)),)),
     "image in system text": Request((HI, Message("system", (Image(PNG),)))),
     "call by the user": Request((user(A),)),
     "linked document": Request((user(Document(Link("https://x.test/a.pdf"))),)),

@@ -245,7 +245,7 @@ def test_parts_on_the_wrong_side() -> None:
     for role, part in (("user", call()), ("user", Reasoning("")), ("user", Refusal("no")), ("assistant", result())):
         error = refused(Request((HI, Message(role, (part,)))))  # type: ignore[arg-type]
         assert isinstance(error, InvalidRequest) and error.param == "messages.1.content.0"
-    error = refused(Request((HI, Message("assistant", (Text("a"), Image(Inline("image/png", PNG)))))))
+    error = refused(Request((HI, Message("assistant", (Text("a"), Audio(Inline("audio/wav", PNG)))))))
     assert isinstance(error, UnsupportedFeature) and error.param == "messages.1.content.1"
 
 

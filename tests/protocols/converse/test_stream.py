@@ -53,7 +53,7 @@ EXPECTED: dict[str, tuple[Response, tuple[str, ...]]] = {
         Response("r", "m", (Reasoning("", Seal("converse", "b3BhcXVlIGJ5dGVz"), redacted=True), Text("ok")), END, _20),
         (),
     ),
-    "citations": (Response("r", "m", (Text("It grew by 3 %."),), END, _20), ("citations",)),
+    "citations": (Response("r", "m", (Text("It grew by 3 %."),), END, _20), ("citations.documentPage",)),
     "empty": (Response("r", "m", (), END, Usage(input=9)), ()),
     "guardrail": (
         Response(

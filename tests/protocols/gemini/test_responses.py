@@ -9,7 +9,7 @@ from google.genai import types
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nexus.conversation import Reasoning, Response, Seal, Stop, Text, ToolCall
+from nexus.conversation import Image, Inline, Reasoning, Response, Seal, Stop, Text, ToolCall
 from nexus.errors import Rejected
 from nexus.events import Event, Notice, PartEnd, PartStart, ResponseEnd, ResponseStart, UsageUpdate
 from nexus.fold import fold
@@ -99,11 +99,14 @@ EXPECTED: dict[str, tuple[Response, tuple[str, ...]]] = {
         Response(
             "resp-1",
             "gemini-3-pro-image",
-            (Text("Here: "),),
+            (
+                Text("Here: "),
+                Image(Inline("image/png", "aGVsbG8="), seal=Seal("gemini", "CiQB0e2Kb2Zha2Utc2lnbmF0dXJlLXR3bw==")),
+            ),
             Stop("end", raw="STOP"),
             Usage(input=5, output=1290),
         ),
-        ("inlineData",),
+        (),
     ),
     "usage_last": (
         Response("resp-1", FLASH, (Text("Hi."),), Stop("end", raw="STOP"), Usage(input=4, output=2)),

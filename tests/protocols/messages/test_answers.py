@@ -9,7 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nexus.conversation import Part, Reasoning, Refusal, Response, Seal, Stop, StopReason, Text, ToolCall
+from nexus.conversation import (
+    Citation,
+    Image,
+    Part,
+    Reasoning,
+    Refusal,
+    Response,
+    Seal,
+    Stop,
+    StopReason,
+    Text,
+    ToolCall,
+)
 from nexus.errors import Rejected
 from nexus.events import (
     Event,
@@ -74,7 +86,7 @@ EXPECTED: dict[str, Response] = {
     "server_tools": Response(
         "msg_01XFDUDYJgAACzvnptvVoYEL",
         "claude-opus-5-20260601",
-        (Text("Let me search."), Text("Found.")),
+        (Text("Let me search."), Text("Found.", citations=(Citation(0, 6, "https://e.org", "T", "c"),))),
         Stop("pause", raw="pause_turn"),
         Usage(input=9, output=7),
     ),
@@ -98,7 +110,7 @@ EXPECTED: dict[str, Response] = {
 }
 
 DROPPED = {
-    "server_tools": {"server_tool_use", "web_search_tool_result", "citations"},
+    "server_tools": {"server_tool_use", "web_search_tool_result"},
     "refused": {"stop_details"},
     "unknown": {"hologram", "sparkle_delta"},
 }
@@ -410,7 +422,7 @@ def interleaved(draw: st.DrawFn) -> tuple[tuple[Part, ...], list[Event]]:
         index = draw(st.sampled_from([*open_parts, *([-1] if waiting else [])]))
         if index == -1:
             number, part = waiting.pop(0)
-            words = part.arguments if isinstance(part, ToolCall) else part.text
+            words = part.arguments if isinstance(part, ToolCall) else getattr(part, "text", "")
             cut = draw(st.integers(0, len(words)))
             open_parts[number] = [words[:cut], words[cut:]]
             events.append(PartStart(number, _emptied(part)))
@@ -432,6 +444,8 @@ def _emptied(part: StreamPart) -> StreamPart:
             return Reasoning("", seal=part.seal)
         case Refusal():
             return Refusal("")
+        case Image():
+            return part
 
 
 @settings(deadline=None, max_examples=200)

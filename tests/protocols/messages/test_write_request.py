@@ -585,9 +585,9 @@ def test_a_history_with_calls_but_no_tools_gets_stubs() -> None:
 
 REFUSED: dict[str, tuple[str, Request, type[NexusError], str]] = {
     "audio": (ADAPTIVE, ask(user(Audio(Inline("audio/wav", "")))), UnsupportedFeature, "messages.0.content.0"),
-    "image of the assistant": (
+    "document of the assistant": (
         ADAPTIVE,
-        ask(user("a"), assistant(Image(Link("https://e.org")))),
+        ask(user("a"), assistant(Document(Link("https://e.org")))),
         UnsupportedFeature,
         "messages.1.content.0",
     ),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nexus.conversation import Reasoning, Refusal, Response, Seal, Stop, Text, ToolCall
+from nexus.conversation import Citation, Reasoning, Refusal, Response, Seal, Stop, Text, ToolCall
 from nexus.errors import Rejected
 from nexus.events import Notice, Ping
 from nexus.fold import fold
@@ -40,7 +40,9 @@ EXPECTED: dict[str, Response] = {
     ),
     "refusal": answer("refusal", Usage(input=5, output=4), Refusal("I can't help.")),
     "max_output_tokens": answer("max_tokens", Usage(input=5, output=16), Text("Once upon")),
-    "web_search": answer("end", Usage(input=300, output=12), Text("Found it.")),
+    "web_search": answer(
+        "end", Usage(input=300, output=12), Text("Found it.", citations=(Citation(0, 5, "https://e.org", "t"),))
+    ),
     "empty": answer("end", Usage(input=5)),
 }
 

@@ -196,7 +196,7 @@ def test_documents_without_a_form_of_their_own_are_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "part"), [("assistant", Image(Link("https://e.org/x"))), ("user", Audio(Inline("audio/flac", "AA==")))]
+    ("role", "part"), [("assistant", Document(Link("https://e.org/x"))), ("user", Audio(Inline("audio/flac", "AA==")))]
 )
 def test_what_has_no_place_is_refused_by_its_path(role: Any, part: Part) -> None:
     with pytest.raises(UnsupportedFeature) as refusal:

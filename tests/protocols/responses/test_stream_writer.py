@@ -294,6 +294,10 @@ def summed(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 item["summary"].append(event["part"])
             case "response.output_text.delta":
                 item["content"][event["content_index"]]["text"] += event["delta"]
+            case "response.output_text.annotation.added":
+                annotations = item["content"][event["content_index"]]["annotations"]
+                assert event["annotation_index"] == len(annotations)
+                annotations.append(event["annotation"])
             case "response.refusal.delta":
                 item["content"][event["content_index"]]["refusal"] += event["delta"]
             case "response.reasoning_summary_text.delta":
@@ -303,6 +307,8 @@ def summed(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
             case "response.custom_tool_call_input.delta":
                 item["input"] += event["delta"]
             case "response.output_item.done":
+                if item["type"] == "image_generation_call":
+                    item |= {name: event["item"][name] for name in ("result", "output_format") if name in event["item"]}
                 if item["type"] == "reasoning":
                     item |= {name: value for name, value in event["item"].items() if name == "encrypted_content"}
                 if "status" in item:

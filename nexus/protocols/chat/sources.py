@@ -1,0 +1,138 @@
+"""Citations of web pages and images of answers, on the wire of this dialect.
+
+Law: a citation's offsets count the characters of the whole ``content``; in a part they count its own. ``end_index`` is
+behind the last character, as OpenAI's and OpenRouter's answers have it. An image is an entry of ``images``, with an
+index in streams, by which the SDK adds them up. Sources: openai.types.chat.ChatCompletionMessage; OpenRouter's guides
+on web search and image generation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from nexus.conversation import Citation, Image, Inline, Link, Part, Text
+from nexus.errors import InvalidRequest
+from nexus.protocols.chat.reasoning import vendor_extra, vendor_seal, write_extra
+from nexus.protocols.codec import data_url, read_url
+from nexus.wire import Json, count, mapping, sequence, text
+
+_Wire = dict[str, Json]
+
+
+@dataclass(slots=True)
+class Span:
+    """A text part: its index among the answer's parts, and where it stands in the content as the vendor counts it."""
+
+    part: int
+    start: int
+    end: int
+
+
+def read_annotations(message: Mapping[str, Json]) -> Iterator[Citation | str]:
+    """What a vendor cites, with its own offsets; the name of what is no page of the web."""
+    for entry in map(mapping, sequence(message.get("annotations"))):
+        kind = text(entry.get("type"))
+        # Some servers leave out the inner object.
+        cited = mapping(entry.get("url_citation")) or entry
+        if url := text(cited.get("url")):
+            start, end = count(cited.get("start_index")), count(cited.get("end_index"))
+            yield Citation(start, end, url, text(cited.get("title")), text(cited.get("content")))
+        else:
+            yield f"annotations.{kind}" if kind else "annotations"
+
+
+def placed_citation(citation: Citation, spans: Iterable[Span]) -> tuple[int, Citation] | None:
+    """The part in which a citation begins, and the citation as that part counts; None where there is no text."""
+    found: Span | None = None
+    for span in spans:
+        if found is None or citation.start >= found.end:
+            found = span
+    if found is None:
+        return None
+    length = found.end - found.start
+    start = min(max(citation.start - found.start, 0), length)
+    end = min(max(citation.end - found.start, start), length)
+    return found.part, replace(citation, start=start, end=end)
+
+
+def with_citations(parts: list[Part], citations: Iterable[Citation], dropped: dict[str, None]) -> list[Part]:
+    """The parts of an answer whose content is the texts among them."""
+    spans: list[Span] = []
+    at = 0
+    for index, part in enumerate(parts):
+        if isinstance(part, Text):
+            spans.append(Span(index, at, at + len(part.text)))
+            at += len(part.text)
+    for citation in citations:
+        if (placed := placed_citation(citation, spans)) is None:
+            dropped["annotations"] = None
+            continue
+        index, cited = placed
+        part = parts[index]
+        if isinstance(part, Text):
+            parts[index] = replace(part, citations=(*part.citations, cited))
+    return parts
+
+
+def write_annotations(parts: Iterable[Part]) -> list[_Wire]:
+    """For a client."""
+    written: list[_Wire] = []
+    before = 0
+    for part in parts:
+        if isinstance(part, Text):
+            written += [_annotation(citation, before) for citation in part.citations]
+            before += len(part.text)
+    return written
+
+
+def _annotation(citation: Citation, before: int) -> _Wire:
+    cited: _Wire = {
+        "start_index": before + citation.start,
+        "end_index": before + citation.end,
+        "title": citation.title or citation.url,
+        "url": citation.url,
+    }
+    return {"type": "url_citation", "url_citation": cited}
+
+
+def read_images(message: Mapping[str, Json]) -> Iterator[Image | str]:
+    """A vendor's images, or the name of what is none: of ``images`` and of parts of the content."""
+    for entry in map(mapping, sequence(message.get("images"))):
+        yield _read_image(entry, "images")
+    for part in map(mapping, sequence(message.get("content"))):
+        if part.get("type") == "image_url":
+            yield _read_image(part, "content.image_url")
+
+
+def _read_image(entry: Mapping[str, Json], name: str) -> Image | str:
+    try:
+        source = read_url(image_url(entry), param=name)
+    except InvalidRequest:
+        return name
+    return Image(source, seal=vendor_seal(entry.get("extra_content"))) if is_image(source) else name
+
+
+def image_url(entry: Mapping[str, Json]) -> str:
+    told = entry.get("image_url")
+    return text(told) or text(mapping(told).get("url"))
+
+
+def is_image(source: Inline | Link) -> bool:
+    return isinstance(source, Link) or source.media_type.startswith("image/")
+
+
+def write_image(image: Image, index: int) -> _Wire:
+    """For a client."""
+    sealed: _Wire = {} if image.seal is None else {"extra_content": write_extra(image.seal)}
+    return {"index": index, **_entry(image), **sealed}
+
+
+def vendor_image(image: Image) -> _Wire:
+    """For a vendor that takes images back."""
+    return _entry(image) | vendor_extra(image.seal)
+
+
+def _entry(image: Image) -> _Wire:
+    url = image.source.url if isinstance(image.source, Link) else data_url(image.source)
+    return {"type": "image_url", "image_url": {"url": url}}

@@ -1,0 +1,44 @@
+"""Annotations of an answer's text: what its words rest on.
+
+Law: pages of the web alone have a counterpart, what lies at OpenAI is named; ``end_index`` is behind the last
+character. Source: openai.types.responses.ResponseOutputText.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from nexus.conversation import Citation
+from nexus.wire import Json, count, mapping, sequence, text
+
+
+def write_annotation(citation: Citation) -> dict[str, Json]:
+    return {
+        "type": "url_citation",
+        "start_index": citation.start,
+        "end_index": citation.end,
+        "title": citation.title or citation.url,
+        "url": citation.url,
+    }
+
+
+def read_annotation(entry: Mapping[str, Json]) -> Citation | str:
+    """A vendor's; the name of what is no page of the web."""
+    if url := text(entry.get("url")):
+        return Citation(count(entry.get("start_index")), count(entry.get("end_index")), url, text(entry.get("title")))
+    kind = text(entry.get("type"))
+    return f"annotations.{kind}" if kind else "annotations"
+
+
+def read_annotations(part: Mapping[str, Json]) -> tuple[Citation, ...]:
+    """What the text of a vendor's content part rests on."""
+    read = (read_annotation(mapping(entry)) for entry in sequence(part.get("annotations")))
+    return tuple(one for one in read if isinstance(one, Citation))
+
+
+def lost(items: Iterable[Mapping[str, Json]]) -> Iterator[str]:
+    """The names of what else a vendor's items have in their annotations."""
+    for item in items:
+        for part in map(mapping, sequence(item.get("content"))):
+            read = (read_annotation(mapping(entry)) for entry in sequence(part.get("annotations")))
+            yield from (one for one in read if isinstance(one, str))

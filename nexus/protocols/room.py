@@ -1,0 +1,46 @@
+"""What a client's dialect has room for in an answer; what it has none for is put in words or left out, and named.
+
+Law: pure; neutral events in, neutral events out, of whole answers and streams alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from nexus.conversation import Image, Inline, Link, Text
+from nexus.events import Cited, Event, Notice, PartDelta, PartEnd, PartStart
+from nexus.protocols.images import untold
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """``images`` are the sources that an image of an answer may have, ``late_citations`` those after a text's end."""
+
+    images: tuple[type[Inline] | type[Link], ...] = (Inline, Link)
+    late_citations: bool = True
+
+
+@dataclass(slots=True)
+class Fitted:
+    """Feed it one answer's events; it gives those that the client has room for."""
+
+    room: Room
+    _worded: set[int] = field(default_factory=set)
+    _ended: set[int] = field(default_factory=set)
+
+    def feed(self, event: Event) -> Iterator[Event]:
+        match event:
+            case PartStart(index=index, part=Image() as image) if not isinstance(image.source, self.room.images):
+                self._worded.add(index)
+                yield Notice("images")
+                yield PartStart(index, Text(""))
+                yield PartDelta(index, untold(image).text)
+            case PartEnd(index=index):
+                self._ended.add(index)
+                # Its seal was the image's.
+                yield PartEnd(index) if index in self._worded else event
+            case Cited(index=index) if index in self._ended and not self.room.late_citations:
+                yield Notice("citations")
+            case _:
+                yield event
