@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
+from nexus.errors import InvalidRequest
 from nexus.protocols.messages.hosted import Extra, fit_host
 from nexus.protocols.rewrite import ANY, REMOVE, Judge, Rules, rewrite
 from nexus.providers.bedrock.claude import (
@@ -37,6 +38,7 @@ _BETA = re.compile(r"[A-Za-z0-9._-]{1,64}")
 class _Draft:
     """What one request turns out to need and to lose, in the order in which it is met."""
 
+    answers: bool
     betas: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
@@ -51,11 +53,20 @@ class _Draft:
 
 
 def invoke_body(
-    raw: bytes, model: str, betas: str, members: Mapping[str, bytes] | None = None, extra: Extra = NOTHING
+    raw: bytes,
+    model: str,
+    betas: str,
+    members: Mapping[str, bytes] | None = None,
+    extra: Extra = NOTHING,
+    *,
+    answers: bool = True,
 ) -> tuple[bytes, tuple[str, ...]]:
-    """The body, and what it lost; ``betas`` is the client's header, ``members`` come on top."""
-    draft, claude = _Draft(), claude_of(model)
-    raw, unknown = fit_host(raw, extra, KNOWN)
+    """The body, and what it lost; ``betas`` is the client's header, ``members`` come on top.
+
+    Raises InvalidRequest for what would make another answer if it were left out, where there is to be one.
+    """
+    draft, claude = _Draft(answers), claude_of(model)
+    raw, unknown = fit_host(raw, extra, KNOWN, takes_systems=takes_system(claude))
     draft.dropped += unknown
 
     def first() -> bytes:
@@ -77,7 +88,7 @@ def count_invoke_body(
     document = mapping(decode(raw))
     least = count(mapping(document.get("thinking")).get("budget_tokens")) + max_tokens
     members = {} if "max_tokens" in document else {"max_tokens": encode(least)}
-    body, dropped = invoke_body(raw, model, betas, members, extra)
+    body, dropped = invoke_body(raw, model, betas, members, extra, answers=False)
     return encode({"input": {"invokeModel": {"body": base64.b64encode(body).decode()}}}), dropped
 
 
@@ -119,8 +130,6 @@ def _rules(raw: bytes, claude: Claude, draft: _Draft, extra: Extra) -> Rules:
             _plant(rules, one.path.split("."), partial(_judge_field, one, claude, draft))
     if escaped or b'"context_management"' in raw:
         _plant(rules, ["context_management", "edits", ANY], partial(_judge_edit, claude, draft))
-    if not takes_system(claude) and (escaped or b'"system"' in raw):
-        _plant(rules, ["messages", ANY, "role"], partial(_judge_role, draft))
     return rules
 
 
@@ -147,6 +156,10 @@ def _judge_field(one: Field, claude: Claude, draft: _Draft, value: bytes) -> byt
         if one.beta is not None and BETAS[one.beta](claude):
             draft.need(one.beta)
         return None
+    if one.binds and draft.answers and decode(value):
+        raise InvalidRequest(
+            f"{one.path}: Extra inputs are not permitted ({claude.name} on Amazon Bedrock)", param=one.path
+        )
     draft.drop(one.reported)
     return REMOVE
 
@@ -159,10 +172,3 @@ def _judge_edit(claude: Claude, draft: _Draft, value: bytes) -> bytes | None:
         return None
     draft.drop("context_management.edits")
     return REMOVE
-
-
-def _judge_role(draft: _Draft, value: bytes) -> bytes | None:
-    if decode(value) != "system":
-        return None
-    draft.drop("messages.role")
-    return b'"user"'

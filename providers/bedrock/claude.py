@@ -9,7 +9,7 @@ others made and reported: anthropics/claude-code 32820, 49370, 56595, 82549, ant
 BerriAI/litellm 29206, 32658, 32831, 33193, 41203, router-for-me/CLIProxyAPI 4750, lobehub/lobehub 19876.
 
 Mid-conversation ``role = system`` messages: models from 4.8 on take them (not Sonnet 5), older ones refuse the whole
-request. There they become ``user`` in their place: the words and the cached prefix before them stay.
+request. There their words join the user's turn beside them, marked: the cached prefix before them stays.
 """
 
 from __future__ import annotations
@@ -142,6 +142,9 @@ class Field:
     name: str = ""
     """How a removal is reported; the path without its stars when empty."""
 
+    binds: bool = False
+    """Without it the answer would be another: it is refused, in the words by which clients know to ask again."""
+
     @property
     def reported(self) -> str:
         return self.name or self.path.replace(".*", "")
@@ -160,9 +163,9 @@ FIELDS: tuple[Field, ...] = (
     Field("tools.*.eager_input_streaming"),
     Field("tools.*.allowed_callers"),
     Field("output_config.effort", takes=_from((4, 6)), beta=EFFORT),
-    Field("output_config.format", takes=takes_schemas),
+    Field("output_config.format", takes=takes_schemas, binds=True),
     Field("output_config.task_budget"),
-    Field("output_format"),
+    Field("output_format", binds=True),
     Field("thinking.block_binding", beta=BINDING),
     Field("fallback_credit_token", beta=CREDIT),
     Field("fallbacks"),

@@ -136,7 +136,7 @@ class Fitted:
 
 
 def fit(attempt: Attempt, extra: Extra = NOTHING) -> Fitted:
-    raw, unknown = fit_host(attempt.body, extra, KNOWN)
+    raw, unknown = fit_host(attempt.body, extra, KNOWN, takes_systems="system_role" in quirks_of(attempt.model))
     document = decode(raw)
     given = _split(attempt.headers.get(BETA, ""))
     counts = attempt.action == "count_tokens"

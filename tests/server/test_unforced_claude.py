@@ -177,3 +177,17 @@ def test_one_of_several_tools_is_refused_by_model_and_host(host: Host, dialect: 
     assert (reply.status, reply.json["error"]["param"]) == (400, "tool_choice")
     assert MODELS[host.lane.name] in reply.json["error"]["message"]
     assert host.upstream.requests == []
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_a_messages_clients_format_passes_or_is_refused_as_the_vendor_does(host: Host, stream: bool) -> None:
+    """Claude Code asks again without it on these words; a 200 without a format would be words where JSON is read."""
+    format = {"type": "json_schema", "schema": SCHEMA | {"additionalProperties": False}}
+    asked = {"model": "v/m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}], "stream": stream}
+    reply = host.nexus.messages(asked | {"output_config": {"format": format}}, {"anthropic-version": "2023-06-01"})
+    if has_format(host):
+        assert (reply.status, host.sent["output_config"]) == (200, {"format": format})
+        return
+    assert (reply.status, reply.json["error"]["type"]) == (400, "invalid_request_error")
+    assert "output_config.format: Extra inputs are not permitted" in reply.json["error"]["message"]
+    assert host.upstream.requests == []

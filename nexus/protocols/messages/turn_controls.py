@@ -13,6 +13,11 @@ from nexus.wire import Json, mapping, sequence, text
 TOOL_CHANGES = ("tool_addition", "tool_removal")
 
 
+def as_user_words(words: str) -> str:
+    """What a system message says, in a turn of the user's."""
+    return f"<system>\n{words}\n</system>"
+
+
 def is_cleared(messages: Sequence[Json], at: int) -> bool:
     """Whether the system message at this place is shown no more: a user has spoken since, which ended it."""
     if mapping(messages[at]).get("clear_at") != "next_user_message":

@@ -15,6 +15,7 @@ from nexus.conversation import Message, Text
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import ToolIds
+from nexus.protocols.messages.turn_controls import as_user_words
 from nexus.protocols.messages.write_parts import Block, write_cache, write_part
 from nexus.wire import Json
 
@@ -139,7 +140,7 @@ def _with_systems_placed(turns: list[Turn], *, takes_role: bool) -> list[Turn]:
 
 
 def _as_user(block: Block) -> Block:
-    return block | {"text": f"<system>\n{block['text']}\n</system>"}
+    return block | {"text": as_user_words(str(block["text"]))}
 
 
 def _trim_assistants(turns: list[Turn], drops: Drops) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nexus.protocols.messages.hosted import DISPLAY_BETA, PER_TURN_BETA, TOOL_CHANGES_BETA, Extra, fit_host
+from nexus.protocols.messages.hosted import DISPLAY_BETA, PER_TURN_BETA, SYSTEM_BETA, TOOL_CHANGES_BETA, Extra, fit_host
 from nexus.protocols.messages.request import read_request
 
 HI = {"role": "user", "content": "hi"}
@@ -15,6 +15,7 @@ REMOVAL = {"type": "tool_removal", "tool": {"type": "tool_reference", "name": "R
 ADDITION = {"type": "tool_addition", "tool": {"type": "tool_reference", "name": "Read"}, "cache_control": {"type": "x"}}
 SCHEMA = {"type": "object", "properties": {"clear_at": {"type": "string", "brand_new": 1}}}
 BRIEF = {"role": "system", "content": "brief"}
+LATER = BRIEF | {"output_config": {"effort": "low"}}
 GONE = "The tool Read is not available from here on."
 HERE = "The tool Read is available from here on."
 
@@ -62,8 +63,23 @@ FITTED: dict[str, tuple[Any, Any, tuple[str, ...]]] = {
     ),
     "messages that say nothing": (
         {"messages": [HI, {"role": "user"}, {"role": "system", "output_config": {"effort": "low"}}]},
-        {"messages": [HI]},
+        {"messages": [HI], "output_config": {"effort": "low"}},
         ("messages.output_config", "messages.content=none"),
+    ),
+    "an effort of one turn": (
+        {"messages": [HI, LATER], "output_config": {"effort": "high", "format": SCHEMA}},
+        {"messages": [HI, BRIEF], "output_config": {"effort": "low", "format": SCHEMA}},
+        ("messages.output_config",),
+    ),
+    "an effort of one turn where there was none": (
+        {"messages": [HI, LATER], "output_config": {"format": SCHEMA}},
+        {"messages": [HI, BRIEF], "output_config": {"effort": "low", "format": SCHEMA}},
+        ("messages.output_config",),
+    ),
+    "an effort of one turn and nothing else": (
+        {"messages": [HI, LATER], "output_config": {}},
+        {"messages": [HI, BRIEF], "output_config": {"effort": "low"}},
+        ("messages.output_config",),
     ),
     "new fields": (
         {"a\nb": 1, "new": {"x": 1}, "tools": [{"name": "a", "new": 1}], "tool_choice": {"type": "auto", "x": 1}},
@@ -83,6 +99,60 @@ def test_what_a_host_does_not_know_stays_behind_by_name(given: Any, left: Any, n
     body, dropped = fit_host(json.dumps({"model": "m", **given}).encode(), Extra())
     assert json.loads(body) == {"model": "m", **left}
     assert dropped == named
+
+
+TAGS = "<system>\n{}\n</system>".format
+WORDS = {"type": "text", "text": "hi"}
+CALLED = {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "f", "input": {}}]}
+RESULT = {"type": "tool_result", "tool_use_id": "a", "content": [{"type": "text", "text": "system", "n": 1.50}]}
+HINT: dict[str, Any] = {"cache_control": {"type": "ephemeral"}}
+
+
+def told(words: str = "brief", **more: Any) -> dict[str, Any]:
+    return {"type": "text", "text": TAGS(words), **more}
+
+
+def user(*blocks: Any) -> dict[str, Any]:
+    return {"role": "user", "content": list(blocks)}
+
+
+SYSTEMS: dict[str, tuple[list[Any], list[Any]]] = {
+    "the last words": ([HI, BRIEF], [user(WORDS, told())]),
+    "the first": ([BRIEF, HI], [user(told(), WORDS)]),
+    "alone": ([BRIEF], [user(told())]),
+    "two of them": ([HI, BRIEF, BRIEF], [user(WORDS, told(), told())]),
+    "between turns of the assistant's": ([HI, CALLED, BRIEF, CALLED], [HI, CALLED, user(told()), CALLED]),
+    "after results": ([HI, CALLED, user(RESULT), BRIEF], [HI, CALLED, user(RESULT, told())]),
+    "before results, which follow their calls": (
+        [HI, CALLED, BRIEF, user(RESULT, WORDS)],
+        [HI, CALLED, user(RESULT, told(), WORDS)],
+    ),
+    "blocks keep what else they say": (
+        [HI, {"role": "system", "content": [{"type": "text", "text": "brief", **HINT}]}],
+        [user(WORDS, told(**HINT))],
+    ),
+    "no words": ([HI, {"role": "system", "content": ""}], [user(WORDS)]),
+    "none": ([HI, CALLED, user(RESULT)], [HI, CALLED, user(RESULT)]),
+}
+
+
+@pytest.mark.parametrize("case", SYSTEMS)
+def test_system_messages_are_marked_words_of_the_users_turn(case: str) -> None:
+    given, left = SYSTEMS[case]
+    raw = json.dumps({"model": "m", "messages": given}).encode()
+    body, dropped = fit_host(raw, Extra(), takes_systems=False)
+    assert json.loads(body)["messages"] == left
+    assert dropped == (() if case == "none" else ("messages.role",))
+    assert fit_host(raw, Extra(), takes_systems=True) == (raw, ())
+    assert fit_host(raw, Extra(betas=frozenset({f"{SYSTEM_BETA}2026-04-07"})), takes_systems=False) == (raw, ())
+
+
+def test_the_bytes_beside_system_messages_stay() -> None:
+    """Also those of the turn that takes them in: nobody's numbers or escapes are spelled anew."""
+    block = b'{ "type":"tool_result", "tool_use_id":"a","content":[{"text":"\\u00e4","n":1.50}] }'
+    raw = b'{"messages":[{"role":"user","content":[%b]},{"role":"system","content":"brief"}]}' % block
+    body, _ = fit_host(raw, Extra(), takes_systems=False)
+    assert block in body
 
 
 def test_settings_add_betas_and_fields() -> None:

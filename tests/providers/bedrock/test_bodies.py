@@ -13,6 +13,8 @@ from botocore.validate import ParamValidator  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nexus.errors import InvalidRequest
+from nexus.protocols.messages.hosted import Extra
 from nexus.providers.bedrock.bodies import count_converse_body, count_invoke_body, invoke_body
 
 VERSION = b'"anthropic_version":"bedrock-2023-05-31"'
@@ -119,9 +121,9 @@ BODIES: dict[str, tuple[str, str, str, Dropped]] = {
         '{"top_k":1}',
         ("output_config.effort",),
     ),
-    "schema": (
+    "no schema": (
         OPUS_4_8,
-        '{"output_config":{"format":{"type":"json_schema"},"effort":"low","task_budget":{}},"output_format":{}}',
+        '{"output_config":{"format":null,"effort":"low","task_budget":{}},"output_format":{}}',
         '{"output_config":{"effort":"low"}}',
         ("output_config.format", "output_config.task_budget", "output_format"),
     ),
@@ -184,7 +186,8 @@ BODIES: dict[str, tuple[str, str, str, Dropped]] = {
     "system in the middle, where it is not": (
         OPUS_4_6,
         '{"system":"s","messages":[{"role":"user","content":"system"},{"content":[{"text":"b"}], "role": "system"}]}',
-        '{"system":"s","messages":[{"role":"user","content":"system"},{"content":[{"text":"b"}], "role": "user"}]}',
+        '{"system":"s","messages":[{"role":"user","content":[{"type":"text","text":"system"},'
+        '{"text":"<system>\\nb\\n</system>"}]}]}',
         ("messages.role",),
     ),
     "an output_config of one message": (
@@ -319,6 +322,29 @@ def test_counts_what_invoke_would_get(body: Mapping[str, Any], max_tokens: int) 
     inner = json.loads(base64.b64decode(json.loads(counted)["input"]["invokeModel"]["body"]))
     assert inner == {"anthropic_version": "bedrock-2023-05-31", **body, "max_tokens": max_tokens}
     assert dropped == ("anthropic-beta=made-up",)
+
+
+FORMAT = {"type": "json_schema", "schema": {"type": "object"}}
+UNTAKEN: dict[str, tuple[str, dict[str, Any]]] = {
+    "output_config.format": (OPUS_4_8, {"output_config": {"format": FORMAT, "effort": "low"}}),
+    "output_config.format of a model unknown": (OPAQUE, {"output_config": {"format": FORMAT}}),
+    "output_format, the older place": (OPUS_4_6, {"output_format": FORMAT}),
+}
+
+
+@pytest.mark.parametrize("case", UNTAKEN)
+def test_a_format_that_is_not_taken_is_refused_as_the_vendor_does(case: str) -> None:
+    """In the words by which Claude Code knows to ask again without; never dropped, for the answer would be no JSON."""
+    model, members = UNTAKEN[case]
+    raw = json.dumps({"model": "x", "messages": [], **members}).encode()
+    path = case.partition(" ")[0].rstrip(",")
+    with pytest.raises(InvalidRequest) as refusal:
+        invoke_body(raw, model, "")
+    assert refusal.value.message.startswith(f"{path}: Extra inputs are not permitted")
+    assert (refusal.value.param, refusal.value.status) == (path, 400)
+    assert path in count_invoke_body(raw, model, "", 4096)[1]
+    kept, _ = invoke_body(raw, model, "", extra=Extra(fields=frozenset({path})))
+    assert json.dumps(FORMAT).encode() in kept
 
 
 def test_counts_converse() -> None:

@@ -67,6 +67,10 @@ INNER = (
 EFFORT = '"output_config":{"effort":"high"}'
 EDITS = '"context_management":{"edits":[]}'
 SYSTEM = '"messages":[{"role":"user","content":"a"},{"role":"system","content":"b"}]'
+MARKED = (
+    '"messages":[{"role":"user","content":[{"type":"text","text":"a"},'
+    '{"type":"text","text":"<system>\\nb\\n</system>"}]}]'
+)
 MID = "mid-conversation-system-2026-04-07"
 BETAS: dict[str, Case] = {
     "none": ("", MESSAGES, None, MESSAGES, ()),
@@ -125,7 +129,7 @@ BETAS: dict[str, Case] = {
         MESSAGES,
         ("anthropic-beta.thinking-token-count",),
     ),
-    "system messages are refused by name": (MID, SYSTEM, MID, SYSTEM, ()),
+    "system messages are marked words of the user": (MID, SYSTEM, None, MARKED, ("messages.role",)),
     "no system message, no beta": (f"{MID},{NEW}", MESSAGES, NEW, MESSAGES, ()),
     "tools that are lacking stay": (
         "advisor-tool-2026-03-01",

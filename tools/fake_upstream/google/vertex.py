@@ -139,6 +139,11 @@ def _claude_problems(request: SeenRequest, model: str, method: str, rules: Rules
     found += [f"{n}: Extra inputs are not permitted" for n in rules.refused_fields or REFUSED_FIELDS if n in body]
     if rules.betas is None:
         found += messages.hosted_problems(body)
+        found += [
+            f"messages.{at}.role: Input should be 'user' or 'assistant'"
+            for at, said in enumerate(body.get("messages") or ())
+            if said.get("role") == "system"
+        ]
     beta = bool(betas) or request.header("anthropic-beta") is not None
     # The types want the model, which is in the path here.
     shaped = body if counting else body | {"model": model}
