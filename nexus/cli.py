@@ -7,9 +7,11 @@ it is about to run, so that ``check`` and ``--version`` answer at once.
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
+import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -76,6 +78,10 @@ def read_settings(options: Options, environ: Mapping[str, str]) -> tuple[Setting
 def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
     """Flags win over the environment; an empty variable counts as unset."""
     parser = _parser()
+    # argparse would take the value of a flag that it does not know for a command.
+    for flag in (word.partition("=")[0] for word in argv):
+        if flag.startswith("--") and flag not in _flags(parser):
+            parser.error(f"unrecognized arguments: {flag}")
     given = vars(parser.parse_args(argv))
 
     def pick(flag: str, variable: str) -> tuple[str, str]:
@@ -86,7 +92,7 @@ def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
     def choice(flag: str, variable: str, known: Sequence[str], default: str) -> str:
         value, source = pick(flag, variable)
         if value and value not in known:
-            _refuse(parser, source, f"choose from {', '.join(known)}")
+            _refuse(parser, source, f"choose from {', '.join(known)}{_hint(value, known)}")
         return value or default
 
     config, source = pick("config", "NEXUS_CONFIG_PATH")
@@ -102,7 +108,7 @@ def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
         config=Path(config) if config else None,
         listen_address=listen_address,
         log=choice("log", "NEXUS_LOG", tuple(logs.LEVELS), "info"),
-        log_style=choice("log_style", "NEXUS_LOG_STYLE", logs.STYLES, "text"),
+        log_style=choice("log_style", "NEXUS_LOG_STYLE", logs.STYLES, "human" if sys.stderr.isatty() else "text"),
         name=given.get("name", ""),
     )
 
@@ -111,9 +117,37 @@ def _refuse(parser: argparse.ArgumentParser, source: str, message: str) -> NoRet
     parser.error(f"{source}: {message}")
 
 
+class _Parser(argparse.ArgumentParser):
+    """Names the nearest of what it knows where it is told what it does not know."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(message + self._nearest(message))
+
+    def _nearest(self, message: str) -> str:
+        if found := re.search(r"invalid choice: '([^']*)'", message):
+            known = [name for action in self._actions if action.choices for name in action.choices]
+            return _hint(found[1], known)
+        if found := re.search(r"unrecognized arguments: (-[^ =]+)", message):
+            flags = _flags(self)
+            return _hint(found[1], flags) if found[1] not in flags else ""
+        return ""
+
+
+def _flags(parser: argparse.ArgumentParser) -> set[str]:
+    """Of the parser and of its commands."""
+    own = {flag for action in parser._actions for flag in action.option_strings}
+    commands = [action.choices for action in parser._actions if isinstance(action.choices, dict)]
+    return own.union(*(_flags(command) for choices in commands for command in choices.values()))
+
+
+def _hint(given: str, known: Iterable[str]) -> str:
+    nearest = difflib.get_close_matches(given, list(known), 1)
+    return f"; did you mean {nearest[0]}?" if nearest else ""
+
+
 def _parser() -> argparse.ArgumentParser:
     config, serving = _config_flags(), _serving_flags()
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="nexus",
         description="One LLM endpoint in front of many model vendors. Without a command it serves.",
         parents=[config, serving],
@@ -141,8 +175,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 # Defaults are suppressed throughout: a subcommand would overwrite with its default what stood before its name.
-def _config_flags() -> argparse.ArgumentParser:
-    flags = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+def _config_flags() -> _Parser:
+    flags = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
     flags.add_argument(
         "-c",
         "--config",
@@ -152,8 +186,8 @@ def _config_flags() -> argparse.ArgumentParser:
     return flags
 
 
-def _serving_flags() -> argparse.ArgumentParser:
-    flags = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+def _serving_flags() -> _Parser:
+    flags = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
     flags.add_argument(
         "-l",
         "--listen-address",
@@ -162,6 +196,8 @@ def _serving_flags() -> argparse.ArgumentParser:
     )
     flags.add_argument("--log", metavar="LEVEL", help=f"{', '.join(logs.LEVELS)} (env NEXUS_LOG; default info)")
     flags.add_argument(
-        "--log-style", metavar="STYLE", help=f"{', '.join(logs.STYLES)} (env NEXUS_LOG_STYLE; default text)"
+        "--log-style",
+        metavar="STYLE",
+        help=f"{', '.join(logs.STYLES)} (env NEXUS_LOG_STYLE; default text; on a terminal human)",
     )
     return flags

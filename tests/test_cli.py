@@ -86,7 +86,7 @@ def test_check_prints_routes_and_never_a_key(tmp_path: Path) -> None:
     ]
     assert rows[4][:4] == ["demo/echo", "demo", "echo", "echo"]
     assert run.stdout.splitlines()[4].endswith("  not needed")
-    assert "anthropic protocol at http://127.0.0.1:9999/llm/anthropic\n" in run.stdout
+    assert "Claude Code: ANTHROPIC_BASE_URL=http://127.0.0.1:9999/llm/anthropic " in run.stdout
     assert "sk-" not in run.stdout
 
 
@@ -153,6 +153,11 @@ REFUSED: dict[str, tuple[list[str], dict[str, str], str]] = {
     "address in the environment": ([], {"NEXUS_LISTEN_ADDRESS": "x:y"}, "NEXUS_LISTEN_ADDRESS: the port"),
     "empty path": (["-c", ""], {}, "--config: a path is missing"),
     "unknown command": (["srve"], {}, "invalid choice: 'srve'"),
+    "nearest command": (["chek"], {}, "(choose from 'check', 'init', 'key'); did you mean check?"),
+    "nearest verb": (["key", "nwe", "x"], {}, "did you mean new?"),
+    "nearest flag": (["--confg=x"], {}, "unrecognized arguments: --confg; did you mean --config?"),
+    "nearest flag, its value apart": (["--log-styl", "json"], {}, "arguments: --log-styl; did you mean --log-style?"),
+    "nearest level": (["--log", "wran"], {}, "did you mean warn?"),
     "shortened flag": (["--conf=x"], {}, "unrecognized arguments"),
     "serving flag of init": (["init", "--log", "info"], {}, "unrecognized arguments"),
 }

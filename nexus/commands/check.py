@@ -14,6 +14,7 @@ from nexus.routing import Route
 from nexus.settings import ProviderSettings, Settings, secrets
 from nexus.settings.warnings import warnings
 from nexus.telemetry.logs import redactor
+from nexus.welcome import what_to_paste
 
 COLUMNS = ("MODEL", "PROVIDER", "TYPE", "VENDOR ID", "BASE URL", "KEY")
 
@@ -30,8 +31,8 @@ def _report(settings: Settings, source: str) -> Iterator[str]:
     if routes:
         yield from _aligned([COLUMNS, *routes])
         yield ""
-    for protocol, path in settings.llm.protocols.enabled_paths().items() if settings.llm.enabled else ():
-        yield f"{protocol} protocol at http://{settings.server.listen_address}{path}"
+    scheme = "http" if settings.server.tls is None else "https"
+    yield from what_to_paste(settings, f"{scheme}://{settings.server.listen_address}")
     yield from _header_plan(settings)
     for warning in warnings(settings):
         yield f"warning: {warning}"

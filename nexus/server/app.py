@@ -18,6 +18,7 @@ from nexus.server import hello
 from nexus.server.base import UnknownPath
 from nexus.server.calls import CallHandler, CompactHandler, CountHandler
 from nexus.server.health import HealthHandler
+from nexus.server.home import HomeHandler
 from nexus.server.house import House
 from nexus.server.metadata import MetadataHandler
 from nexus.server.models import ModelHandler, ModelListHandler
@@ -58,6 +59,7 @@ def make_app(house: House) -> Application:
             add(f"{base}(?:/|{hello.PATH})?", hello.HelloHandler, dialects[0])
             add(f"{base}(?:/.*)?", UnknownPath, dialects[0])
         add(re.escape(hello.PATH), hello.HelloHandler, chat.DIALECT)
+    add("/", HomeHandler, chat.DIALECT)
     add(".*", UnknownPath, chat.DIALECT)
     return Application(specs, log_function=_no_log)
 

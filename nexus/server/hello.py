@@ -7,16 +7,17 @@ some at the root.
 
 from __future__ import annotations
 
-from nexus.server.base import BaseHandler
+from nexus.server.home import PageHandler
 from nexus.wire import encode
 
 PATH = "/api/hello"
 
 
-class HelloHandler(BaseHandler):
-    guarded = False
-
+class HelloHandler(PageHandler):
     def get(self) -> None:
+        if "text/html" in self.request.headers.get("Accept", ""):
+            self.send_page()
+            return
         self.send(encode({"message": "hello"}))
 
     def head(self) -> None:

@@ -40,7 +40,7 @@ from nexus.settings import ListenAddress, Settings
 from nexus.settings.warnings import warnings
 from nexus.spending import Spending
 from nexus.tls import authorities_from_environment
-from nexus.welcome import demo_text
+from nexus.welcome import demo_text, reachable, what_to_paste
 
 log = logging.getLogger("nexus")
 
@@ -161,11 +161,10 @@ def _on_signals() -> asyncio.Event:
 
 def _announce(settings: Settings, base: str, *, demo: bool) -> None:
     log.info(f"Nexus {__version__}")
-    if settings.llm.enabled:
-        for protocol, path in settings.llm.protocols.enabled_paths().items():
-            log.info(f"{protocol}: {base}{path}/v1")
+    for line in what_to_paste(settings, base):
+        log.info(line)
     if settings.server.health.enabled:
-        log.info(f"health: {base}{settings.server.health.path}")
+        log.info(f"health: {reachable(base)}{settings.server.health.path}")
     if named := authorities_from_environment():
         log.info(f"certificate authorities: from {' and '.join(named)}")
     for warning in warnings(settings):

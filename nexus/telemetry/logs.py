@@ -14,12 +14,13 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from urllib.parse import quote
 
+from nexus.telemetry import lines
+from nexus.telemetry.human import HumanFormatter
 from nexus.telemetry.writer import Writer
 
-TRACE = 5
+TRACE = lines.TRACE
 OFF = 100
 
 LEVELS: Mapping[str, int] = {
@@ -30,8 +31,8 @@ LEVELS: Mapping[str, int] = {
     "debug": logging.DEBUG,
     "trace": TRACE,
 }
-STYLES = ("text", "json")
-OWN_LOGGERS = ("nexus",)
+OWN_LOGGERS = lines.OWN_LOGGERS
+STYLES = ("text", "json", "human")
 
 REDACTED = "[redacted]"
 GATEWAY_KEY = r"\bnx-[A-Za-z0-9]{20,}"
@@ -41,9 +42,6 @@ SHORTEST_SECRET = 6
 """Shorter ones ("none", "x") would blank out ordinary words."""
 
 DROPPED = "log lines were dropped: nobody read them in time"
-
-_NAMES = {TRACE: "TRACE", logging.DEBUG: "DEBUG", logging.INFO: "INFO", logging.WARNING: "WARN"}
-_BARE = re.compile(r"[^\s\"=\\]+")
 
 Redact = Callable[[str], str]
 
@@ -120,11 +118,9 @@ class TextFormatter(logging.Formatter):
     """``2026-11-23T02:10:00.123456Z INFO  message key=value``; tracebacks follow, indented."""
 
     def format(self, record: logging.LogRecord) -> str:
-        fields = {**_origin(record), **_fields(record)}
-        words = [f"{key}={_logfmt(value)}" for key, value in fields.items() if value is not None]
-        line = " ".join([_time(record), f"{_level(record):<5}", _escape(record.getMessage()), *words])
-        # Indented, so that no text inside an exception can pass for a record of its own.
-        return line + "".join(f"\n    {_escape(row)}" for row in _trace(record).split("\n") if row)
+        words = lines.words({**lines.origin(record), **lines.fields(record)})
+        line = [lines.time(record), f"{lines.level(record):<5}", lines.escape(record.getMessage()), *words]
+        return " ".join(line) + lines.indented(lines.trace(record))
 
 
 class JsonFormatter(logging.Formatter):
@@ -132,79 +128,29 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
-            "time": _time(record),
-            "level": _level(record).lower(),
+            "time": lines.time(record),
+            "level": lines.level(record).lower(),
             "logger": record.name,
             "message": record.getMessage(),
         }
         # A field may not overwrite what every line has.
-        line |= {(f"field_{key}" if key in line else key): value for key, value in _fields(record).items()}
-        if trace := _trace(record):
+        line |= {(f"field_{key}" if key in line else key): value for key, value in lines.fields(record).items()}
+        if trace := lines.trace(record):
             line["exception"] = trace
-        return _json(line)
+        return lines.as_json(line)
 
 
-FORMATTERS: Mapping[str, type[logging.Formatter]] = {"text": TextFormatter, "json": JsonFormatter}
-
-
-def _time(record: logging.LogRecord) -> str:
-    moment = datetime.fromtimestamp(record.created, UTC)
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def _level(record: logging.LogRecord) -> str:
-    return _NAMES.get(record.levelno, "ERROR" if record.levelno > logging.WARNING else "DEBUG")
-
-
-def _origin(record: logging.LogRecord) -> dict[str, object]:
-    return {} if record.name.split(".", 1)[0] in OWN_LOGGERS else {"logger": record.name}
-
-
-def _fields(record: logging.LogRecord) -> Mapping[str, object]:
-    fields: Mapping[str, object] = getattr(record, "fields", {})
-    return fields
-
-
-def _trace(record: logging.LogRecord) -> str:
-    parts = []
-    if record.exc_info and record.exc_info[0] is not None:
-        parts.append("".join(traceback.format_exception(*record.exc_info)))
-    if record.stack_info:
-        parts.append(record.stack_info)
-    return "\n".join(part.rstrip("\n") for part in parts)
-
-
-def _logfmt(value: object) -> str:
-    if isinstance(value, str):
-        return value if value.isprintable() and _BARE.fullmatch(value) else f'"{_quoted(value)}"'
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    text = _json(value)
-    return text if _BARE.fullmatch(text) else f'"{_quoted(text)}"'
-
-
-def _quoted(text: str) -> str:
-    return _escape(text.replace("\\", "\\\\").replace('"', '\\"'))
-
-
-def _escape(text: str) -> str:
-    """Control characters spelled out, so that a line stays a line and a terminal stays a terminal."""
-    if text.isprintable():
-        return text
-    return "".join(
-        char if char.isprintable() else json.dumps(char)[1:-1] if ord(char) != 127 else "\\u007f" for char in text
-    )
+FORMATTERS: Mapping[str, type[logging.Formatter]] = {
+    "text": TextFormatter,
+    "json": JsonFormatter,
+    "human": HumanFormatter,
+}
 
 
 # All that text goes through on its way into a line, here or in whoever composed the message.
 QUOTINGS: Sequence[Redact] = (
-    _quoted,
+    lines.quoted,
     lambda text: json.dumps(text)[1:-1],
     lambda text: repr(text)[1:-1],
     lambda text: quote(text, safe=""),
 )
-
-
-def _json(value: object) -> str:
-    # ASCII only: what lies beyond could hold line separators.
-    return json.dumps(value, default=str, separators=(",", ":"))

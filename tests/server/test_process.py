@@ -121,17 +121,20 @@ def test_the_first_lines_say_version_and_endpoints(start: Start, openai_upstream
     port = process.port
     lines = [line.split(" INFO ", 1)[1].strip() for line in process.lines if " INFO " in line]
     assert re.fullmatch(r"Nexus \d+\.\d+\.\d+", lines[0])
-    assert lines[1:4] == [
-        f"openai: http://127.0.0.1:{port}/llm/openai/v1",
-        f"anthropic: http://127.0.0.1:{port}/llm/anthropic/v1",
-        f"health: http://127.0.0.1:{port}/health",
+    base = f"http://127.0.0.1:{port}/llm"
+    assert [line.split()[:3] for line in lines[1:5]] == [
+        ["Claude", "Code:", f"ANTHROPIC_BASE_URL={base}/anthropic"],
+        ["Anthropic", "SDK:", f"ANTHROPIC_BASE_URL={base}/anthropic"],
+        ["Codex:", "codex", "-c"],
+        ["OpenAI", "SDK:", f"OPENAI_BASE_URL={base}/openai/v1"],
     ]
+    assert lines[5] == f"health: http://127.0.0.1:{port}/health"
 
 
 def test_ipv6(start: Start, openai_upstream: FakeUpstream) -> None:
     process = start(openai_config(openai_upstream.base_url), "-l", "[::1]:0")
     assert process.port
-    assert process.said("openai: http://[::1]:")
+    assert process.said("OPENAI_BASE_URL=http://[::1]:")
 
 
 class TestStopping:

@@ -1,0 +1,96 @@
+"""``GET /`` for a person with a browser: what this is, and where the endpoints are.
+
+Law: open and small. It tells paths only: no key, no model, no vendor, no version. Nothing in it runs or loads.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import re
+
+from nexus.server.base import BaseHandler
+from nexus.settings import Settings
+
+_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(?::\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::\d{1,5})?")
+
+STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:44em;margin:3em auto;padding:0 1em}code{overflow-wrap:anywhere}"
+)
+_DIGEST = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+
+HEADERS = {
+    "Content-Security-Policy": (
+        f"default-src 'none'; style-src 'sha256-{_DIGEST}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+PAGE = """\
+<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
+<title>Nexus</title>
+<style>{style}</style>
+<h1>Nexus</h1>
+<p>One endpoint for language models of many vendors. This page is for people; programs call these addresses:</p>
+<dl>
+{entries}
+</dl>
+<p>{credential}</p>
+</html>
+"""
+
+
+class PageHandler(BaseHandler):
+    guarded = False
+
+    def send_page(self) -> None:
+        for name, value in HEADERS.items():
+            self.set_header(name, value)
+        self.send(page(self.house.settings, self._base()).encode(), "text/html; charset=utf-8")
+
+    def _base(self) -> str:
+        """As the browser called it; a proxy in front may speak HTTPS for us."""
+        host = self.request.headers.get("Host", "")
+        secure = self.request.protocol == "https" or self.request.headers.get("X-Forwarded-Proto") == "https"
+        return f"{'https' if secure else 'http'}://{host}" if _HOST.fullmatch(host) else ""
+
+
+class HomeHandler(PageHandler):
+    def get(self) -> None:
+        self.send_page()
+
+    def head(self) -> None:
+        self.get()
+
+
+def page(settings: Settings, base: str) -> str:
+    """The page for a server that is called at ``base``; "" where that is not known."""
+    asks = settings.server.asks_who_calls
+    credential = (
+        "Every call needs a key or a token of this gateway; whoever runs it gives them out."
+        if asks
+        else "No key is asked for. Clients that insist on one take any text."
+    )
+    return PAGE.format(style=STYLE, entries="\n".join(_entries(settings, base)), credential=credential)
+
+
+def _entries(settings: Settings, base: str) -> list[str]:
+    paths = settings.llm.protocols.enabled_paths() if settings.llm.enabled else {}
+    openai, anthropic = (paths[name].rstrip("/") if name in paths else None for name in ("openai", "anthropic"))
+    found: list[tuple[str, str]] = []
+    if openai is not None:
+        found += [("OpenAI SDKs and Codex: base URL", f"{base}{openai}/v1")]
+    if anthropic is not None:
+        found += [("Anthropic SDKs and Claude Code: base URL (ANTHROPIC_BASE_URL)", base + anthropic or "/")]
+    found += [("Models", f"{base}{path}/v1/models") for path in (openai, anthropic) if path is not None]
+    if settings.server.health.enabled:
+        found += [("Health", f"{base}{settings.server.health.path}")]
+    return [f"<dt>{html.escape(name)}</dt><dd><code>{html.escape(value)}</code></dd>" for name, value in found]

@@ -1,0 +1,80 @@
+"""What the formatters of the log have in common: the parts of a record, and text that stays on its line."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import traceback
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+
+TRACE = 5
+OWN_LOGGERS = ("nexus",)
+
+_NAMES = {TRACE: "TRACE", logging.DEBUG: "DEBUG", logging.INFO: "INFO", logging.WARNING: "WARN"}
+_BARE = re.compile(r"[^\s\"=\\]+")
+
+
+def time(record: logging.LogRecord) -> str:
+    moment = datetime.fromtimestamp(record.created, UTC)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def level(record: logging.LogRecord) -> str:
+    return _NAMES.get(record.levelno, "ERROR" if record.levelno > logging.WARNING else "DEBUG")
+
+
+def origin(record: logging.LogRecord) -> dict[str, object]:
+    return {} if record.name.split(".", 1)[0] in OWN_LOGGERS else {"logger": record.name}
+
+
+def fields(record: logging.LogRecord) -> Mapping[str, object]:
+    fields: Mapping[str, object] = getattr(record, "fields", {})
+    return fields
+
+
+def trace(record: logging.LogRecord) -> str:
+    parts = []
+    if record.exc_info and record.exc_info[0] is not None:
+        parts.append("".join(traceback.format_exception(*record.exc_info)))
+    if record.stack_info:
+        parts.append(record.stack_info)
+    return "\n".join(part.rstrip("\n") for part in parts)
+
+
+def logfmt(value: object) -> str:
+    if isinstance(value, str):
+        return value if value.isprintable() and _BARE.fullmatch(value) else f'"{quoted(value)}"'
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    text = as_json(value)
+    return text if _BARE.fullmatch(text) else f'"{quoted(text)}"'
+
+
+def quoted(text: str) -> str:
+    return escape(text.replace("\\", "\\\\").replace('"', '\\"'))
+
+
+def escape(text: str) -> str:
+    """Control characters spelled out, so that a line stays a line and a terminal stays a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else json.dumps(char)[1:-1] if ord(char) != 127 else "\\u007f" for char in text
+    )
+
+
+def as_json(value: object) -> str:
+    # ASCII only: what lies beyond could hold line separators.
+    return json.dumps(value, default=str, separators=(",", ":"))
+
+
+def words(found: Mapping[str, object]) -> Iterator[str]:
+    """Fields as logfmt; those that are None are left out."""
+    return (f"{key}={logfmt(value)}" for key, value in found.items() if value is not None)
+
+
+def indented(text: str) -> str:
+    """So that no text inside an exception can pass for a record of its own."""
+    return "".join(f"\n    {escape(row)}" for row in text.split("\n") if row)

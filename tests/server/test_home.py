@@ -1,0 +1,70 @@
+"""The page at ``/``: tells a person where the endpoints are, and a stranger nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+
+import pytest
+
+from tests.auth.kit import ALICE
+from tests.conftest import Serve
+from tests.serving import KEY, Nexus, openai_config
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+def test_it_tells_the_endpoints_as_the_browser_called(nexus: Nexus) -> None:
+    reply = nexus.request("GET", "/", headers={**BROWSER, "Host": "localhost:8000"})
+    assert (reply.status, reply.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    text = reply.body.decode()
+    for path in ("/llm/openai/v1", "/llm/anthropic", "/llm/openai/v1/models", "/health"):
+        assert f"<code>http://localhost:8000{path}</code>" in text
+    assert "<code>http://localhost:8000/llm/anthropic/v1</code>" not in text
+
+
+def test_behind_a_proxy_that_speaks_https(nexus: Nexus) -> None:
+    reply = nexus.request("GET", "/", headers={"Host": "localhost", "X-Forwarded-Proto": "https"})
+    assert b"<code>https://localhost/llm/openai/v1</code>" in reply.body
+
+
+def test_head(nexus: Nexus) -> None:
+    whole, head = nexus.request("GET", "/"), nexus.request("HEAD", "/")
+    assert (head.status, head.body) == (200, b"")
+    assert head.headers["content-length"] == whole.headers["content-length"] == str(len(whole.body))
+    assert len(whole.body) < 4096
+
+
+def test_nothing_in_it_runs_or_loads_or_is_framed(nexus: Nexus) -> None:
+    reply = nexus.request("GET", "/")
+    policy = reply.headers["content-security-policy"]
+    style = re.search(rb"<style>(.*)</style>", reply.body)
+    assert style is not None
+    digest = base64.b64encode(hashlib.sha256(style[1]).digest()).decode()
+    assert policy.startswith(f"default-src 'none'; style-src 'sha256-{digest}'")
+    assert "frame-ancestors 'none'" in policy
+    assert (reply.headers["x-content-type-options"], reply.headers["x-frame-options"]) == ("nosniff", "DENY")
+    assert (reply.headers["referrer-policy"], reply.headers["cache-control"]) == ("no-referrer", "no-store")
+    assert not re.search(rb"<script|<img|<link|src=|href=", reply.body)
+
+
+def test_behind_a_key_it_names_neither_models_nor_keys(serve: Serve) -> None:
+    config = f'[server.keys.alice]\nkey = "{ALICE}"\n' + openai_config("http://127.0.0.1:9")
+    reply = serve(config).request("GET", "/")
+    assert reply.status == 200
+    for word in (ALICE, "alice", KEY, "gpt-4", "smart"):
+        assert word.encode() not in reply.body
+    assert b"needs a key" in reply.body
+
+
+@pytest.mark.parametrize("host", ['a"><script>', "a b", "x" * 300])
+def test_a_host_that_is_none_is_not_repeated(nexus: Nexus, host: str) -> None:
+    reply = nexus.request("GET", "/", headers={"Host": host})
+    assert host.encode() not in reply.body
+    assert reply.status != 200 or b"<code>/llm/openai/v1</code>" in reply.body
+
+
+def test_a_base_address_in_a_browser_shows_it_too(nexus: Nexus) -> None:
+    assert b"<h1>Nexus</h1>" in nexus.request("GET", "/llm/anthropic", headers=BROWSER).body
+    assert nexus.request("GET", "/llm/anthropic").json == {"message": "hello"}

@@ -1,0 +1,120 @@
+"""What start and check tell to paste: the right address for each client, and nothing that breaks one."""
+
+from __future__ import annotations
+
+import shlex
+import socket
+import tomllib
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nexus.settings import load
+from nexus.welcome import demo_text, what_to_paste
+from tests.auth.kit import ALICE
+
+TWO = """
+[llm.providers.openai]
+type = "openai"
+api_key = "sk-hushhush"
+models."gpt-4.1" = {}
+[llm.providers.anthropic]
+type = "anthropic"
+MORE
+models.opus.rename = "claude-opus-5-5"
+models.sonnet.rename = "claude-sonnet-5-5"
+models.haiku.rename = "claude-haiku-5-5"
+"""
+KEY = 'api_key = "sk-ant-hushhush"'
+LOGIN = "forward_login = true"
+
+
+def lines(
+    folder: Path, *, server: str = "", provider: str = KEY, base: str = "http://127.0.0.1:8000"
+) -> dict[str, str]:
+    file = folder / "nexus.toml"
+    file.write_text(server + TWO.replace("MORE", provider))
+    return dict(line.split(": ", 1) for line in what_to_paste(load(file, {}), base))
+
+
+def environment(line: str) -> dict[str, str]:
+    """What a shell would set."""
+    return dict(word.split("=", 1) for word in shlex.split(line) if word.split("=", 1)[0].isupper())
+
+
+def test_claude_code(tmp_path: Path) -> None:
+    line = lines(tmp_path)["Claude Code"]
+    assert line.endswith(" claude")
+    assert environment(line) == {
+        "ANTHROPIC_BASE_URL": "http://127.0.0.1:8000/llm/anthropic",
+        "ANTHROPIC_AUTH_TOKEN": "not-used",
+        "ANTHROPIC_MODEL": "anthropic/sonnet",
+        "ANTHROPIC_DEFAULT_HAIKU_MODEL": "anthropic/haiku",
+    }
+
+
+def test_sdks(tmp_path: Path) -> None:
+    found = lines(tmp_path)
+    assert environment(found["OpenAI SDK"]) == {
+        "OPENAI_BASE_URL": "http://127.0.0.1:8000/llm/openai/v1",
+        "OPENAI_API_KEY": "not-used",
+    }
+    assert environment(found["Anthropic SDK"]) == {
+        "ANTHROPIC_BASE_URL": "http://127.0.0.1:8000/llm/anthropic",
+        "ANTHROPIC_API_KEY": "not-used",
+    }
+
+
+def codex(line: str) -> dict[str, Any]:
+    """What Codex makes of its options, each of which is a line of TOML."""
+    words = shlex.split(line)
+    options = [word for before, word in pairwise(words) if before == "-c"]
+    (name, table) = options[1].split("=", 1)
+    assert (options[0], name) == ("model_provider=nexus", "model_providers.nexus")
+    return {**tomllib.loads(f"nexus = {table}")["nexus"], "model": words[words.index("-m") + 1]}
+
+
+def test_codex(tmp_path: Path) -> None:
+    assert codex(lines(tmp_path)["Codex"]) == {
+        "name": "Nexus",
+        "base_url": "http://127.0.0.1:8000/llm/openai/v1",
+        "wire_api": "responses",
+        "model": "openai/gpt-4.1",
+    }
+
+
+def test_with_keys(tmp_path: Path) -> None:
+    found = lines(tmp_path, server=f'[server.keys.alice]\nkey = "{ALICE}"\n')
+    assert environment(found["Claude Code"])["ANTHROPIC_AUTH_TOKEN"] == "YOUR-GATEWAY-KEY"
+    assert environment(found["OpenAI SDK"])["OPENAI_API_KEY"] == "YOUR-GATEWAY-KEY"
+    assert codex(found["Codex"])["env_key"] == "NEXUS_KEY"
+    assert environment(found["Codex"])["NEXUS_KEY"] == "YOUR-GATEWAY-KEY"
+    assert ALICE not in str(found)
+
+
+def test_beside_a_login_the_key_travels_in_a_header_of_its_own(tmp_path: Path) -> None:
+    found = lines(tmp_path, server=f'[server.keys.alice]\nkey = "{ALICE}"\n', provider=LOGIN)
+    set_ = environment(found["Claude Code"])
+    assert set_["ANTHROPIC_CUSTOM_HEADERS"] == "x-nexus-key: YOUR-GATEWAY-KEY"
+    assert "ANTHROPIC_AUTH_TOKEN" not in set_
+
+
+@pytest.mark.parametrize("base", ["http://0.0.0.0:8000", "http://[::]:8000"])
+def test_everywhere_is_no_address(tmp_path: Path, base: str) -> None:
+    found = lines(tmp_path, base=base)
+    assert environment(found["OpenAI SDK"])["OPENAI_BASE_URL"] == "http://localhost:8000/llm/openai/v1"
+    assert found["from other machines"].startswith(socket.gethostname())
+    assert "'http://localhost:8000/llm/" in demo_text(base)
+
+
+def test_over_tls(tmp_path: Path) -> None:
+    found = lines(tmp_path, base="https://[::1]:8443")
+    assert environment(found["Claude Code"])["ANTHROPIC_BASE_URL"] == "https://[::1]:8443/llm/anthropic"
+
+
+def test_only_what_is_served(tmp_path: Path) -> None:
+    found = lines(tmp_path, server='[llm.protocols.openai]\nenabled = false\n[llm.protocols.anthropic]\npath = "/a"\n')
+    assert list(found) == ["Claude Code", "Anthropic SDK"]
+    assert environment(found["Claude Code"])["ANTHROPIC_BASE_URL"] == "http://127.0.0.1:8000/a"
