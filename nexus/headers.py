@@ -46,13 +46,13 @@ def forwarded(client: Headers, prefixes: tuple[str, ...], names: Iterable[str] =
 
 def without_credentials(query: str) -> str:
     """A client's query as it travels upstream: less the parameters whose names say that they carry a credential."""
-    return "&".join(pair for pair in query.split("&") if not _is_credential(pair))
+    return "&".join(pair for pair in query.split("&") if not is_credential(unquote_plus(pair.partition("=")[0])))
 
 
-def _is_credential(pair: str) -> bool:
-    name = unquote_plus(pair.partition("=")[0]).lower()
-    # Google's own parameter is just ``key``.
-    return name == "key" or is_secret(name)
+def is_credential(name: str) -> bool:
+    """Whether a parameter of a query carries a credential, by the look of its name."""
+    # Google's own parameter is just ``key``, Azure's signature ``sig``.
+    return name.lower() in ("key", "sig") or is_secret(name.lower())
 
 
 def returned(vendor: Headers) -> dict[str, str]:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from pydantic import SecretStr
+
 from nexus.call import Call, Tap
 from nexus.conversation import Request
 from nexus.errors import ClientError, Rejected, UnsupportedFeature
@@ -38,6 +40,10 @@ class Lane:
     relay: AnswerRelay
     translates: bool
     dropped: tuple[str, ...] = ()
+
+    def with_key(self, key: SecretStr) -> Lane:
+        """The same with a key that is not the caller's."""
+        return replace(self, attempt=replace(self.attempt, key=key))
 
     def read_error(self, route: Route, status: int, headers: Mapping[str, str], body: bytes) -> Rejected | None:
         """A vendor's error in neutral terms; None where the client can read it as it is."""
@@ -197,6 +203,7 @@ def _attempt(call: Call, route: Route, dialect: str, body: bytes, headers: Mappi
         headers=headers,
         query=without_credentials(query),
         key=route.provider.key(call.own_headers, call.dialect),
+        key_is_callers=route.provider.own_key(call.own_headers, call.dialect) is not None,
         client=call.headers,
         withheld=call.identity.carriers,
     )

@@ -7,23 +7,30 @@ provider. ``prepare`` is pure, so that preparing twice gives the same request; `
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from pydantic import SecretStr
 
 from nexus.cancel import Cancel
+from nexus.entra import Entra
 from nexus.errors import AuthenticationFailed, Rejected
 from nexus.header_rules.engine import rewrite
 from nexus.headers import UPSTREAM_KEY
+from nexus.key_command import KeyCommand
 from nexus.protocols import web_search
 from nexus.protocols.codec import Target
+from nexus.renewal import Grant, Renewed
+from nexus.settings.auth_scheme import AuthSchemeSettings
 from nexus.settings.header_rules import Insert
 from nexus.settings.provider import ModelSettings, ProviderSettings
 from nexus.transport import Patience, Transport
 from nexus.upstream import Action, UpstreamReply, UpstreamRequest
 from nexus.wire import Json
+
+LEAST_BETWEEN = 30.0
+"""Seconds between two times that a key of the house is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,7 @@ class Attempt:
     path: str = ""
     client: Mapping[str, str] = field(default_factory=dict, repr=False)
     withheld: frozenset[str] = frozenset()
+    key_is_callers: bool = False
 
 
 class Provider(ABC):
@@ -62,6 +70,7 @@ class Provider(ABC):
         self.name = name
         self.settings = settings
         self.base_url = (settings.base_url or self.default_base_url).rstrip("/")
+        self._closing: list[Callable[[], None]] = []
         timeouts = settings.timeouts
         self._transport = Transport(
             name,
@@ -69,6 +78,36 @@ class Provider(ABC):
             proxy=settings.proxy,
             trust=settings.trust,
         )
+
+        self._learn: Callable[[str], None] = _nobody
+        self.house_key = self._renewed()
+        """The house's key where it is not written in the settings."""
+
+    def _renewed(self) -> Renewed[SecretStr] | None:
+        settings, name = self.settings, self.name
+        if isinstance(settings, AuthSchemeSettings) and settings.entra is not None:
+            entra = Entra(name, settings.entra, proxy=settings.proxy, ca_file=settings.trust.ca_file)
+            self._closing.append(entra.close)
+            return Renewed(name, self._telling(entra.fetch), least=LEAST_BETWEEN)
+        if settings.api_key_command is not None:
+            command = KeyCommand(name, settings.api_key_command, settings.api_key_refresh)
+            return Renewed(name, self._telling(command.fetch), least=LEAST_BETWEEN)
+        return None
+
+    def _telling(self, fetch: Callable[[], Grant[SecretStr]]) -> Callable[[], Grant[SecretStr]]:
+        def fetch_and_tell() -> Grant[SecretStr]:
+            grant = fetch()
+            for spelling in self.settings.spellings(grant.value):
+                self._learn(spelling)
+            return grant
+
+        return fetch_and_tell
+
+    def start(self, learn: Callable[[str], None]) -> None:
+        """Begins what takes time, on nobody's; ``learn`` is told every secret that the settings do not hold."""
+        self._learn = learn
+        if self.house_key is not None:
+            self.house_key.start()
 
     @property
     def asks_usage(self) -> bool:
@@ -78,13 +117,14 @@ class Provider(ABC):
     def key(self, client: Mapping[str, str], dialect: str) -> SecretStr | None:
         """The caller's own key where the provider forwards it, else the configured one. Raises AuthenticationFailed.
 
+        None where the house has no other key, or one that it has to get (``house_key``).
         ``client`` are the headers of the caller, without those that carried its credential for the gateway;
         ``dialect`` is the caller's.
         """
         own = self.own_key(client, dialect)
         if own is not None:
             return own
-        if self.settings.api_key is None and self.settings.needs_key:
+        if self.settings.needs_key and not self.settings.has_key:
             raise AuthenticationFailed(f"provider {self.name!r} needs the caller's own key in {UPSTREAM_KEY}")
         return self.settings.api_key
 
@@ -136,8 +176,9 @@ class Provider(ABC):
         """What of ours or of the caller's a request for ``attempt`` carries, and a reply must not repeat."""
         rules = (*self.settings.headers, *attempt.settings.headers)
         inserted = [rule.value for rule in rules if isinstance(rule, Insert) and rule.allow_secret]
-        keys = [attempt.key] if attempt.key is not None else []
-        return tuple(secret.get_secret_value() for secret in (*keys, *inserted))
+        keys = self.settings.spellings(attempt.key) if attempt.key is not None else ()
+        query = self.settings.query_secrets if isinstance(self.settings, AuthSchemeSettings) else ()
+        return (*keys, *query, *(secret.get_secret_value() for secret in inserted))
 
     def read_error(self, dialect: str, status: int, headers: Mapping[str, str], body: bytes) -> Rejected | None:
         """An error whose shape is not the dialect's own; None where the dialect's codec reads it."""
@@ -153,6 +194,12 @@ class Provider(ABC):
 
     def close(self) -> None:
         self._transport.close()
+        for close in self._closing:
+            close()
+
+
+def _nobody(secret: str) -> None:
+    """Where nothing is logged yet, nothing has to be kept out of the log."""
 
 
 def target_of(
@@ -168,7 +215,3 @@ def target_of(
     if settings.max_tokens is not None:
         return Target(model, settings.max_tokens, quirks=quirks, host=host)
     return Target(model, max_output=max_output, quirks=quirks, host=host)
-
-
-def with_query(url: str, query: str) -> str:
-    return f"{url}?{query}" if query else url

@@ -118,6 +118,30 @@ def _estimated(call: Call, route: Route) -> Opened:
 
 
 def _open_lane(call: Call, route: Route, lane: Lane) -> Opened:
+    """Once more where the vendor refuses a key of the house that can be had anew."""
+    renewed = route.provider.house_key
+    if renewed is None or lane.attempt.key is not None:
+        return _exchange(call, route, lane)
+    with _waiting(call.times):
+        key = renewed.get(call.cancel).value
+    try:
+        return _exchange(call, route, lane.with_key(key))
+    except (Answered, Rejected) as refused:
+        if not _refuses_key(refused):
+            raise
+        with _waiting(call.times):
+            other = renewed.replace(key, call.cancel)
+        if other is None:
+            raise
+    call.attempts += 1
+    return _exchange(call, route, lane.with_key(other))
+
+
+def _refuses_key(error: UpstreamError) -> bool:
+    return error.status in (401, 403) or error.kind in ("authentication", "permission")
+
+
+def _exchange(call: Call, route: Route, lane: Lane) -> Opened:
     request = route.provider.request(lane.attempt)
     call.dropped[:] = [*lane.dropped, *request.dropped]
     if log.isEnabledFor(logging.DEBUG):

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined, PydanticUndefinedType
 
 from nexus.settings import ListenAddress, ModelSettings, ProviderSettings, Settings, Table, load
+from nexus.settings.auth_scheme import AuthSchemeSettings
 from nexus.settings.header_rules import HeaderRule, NamingRule
 from nexus.settings.keys import GatewayKey
 from nexus.settings.types import read_duration, read_size
@@ -28,6 +29,7 @@ ENVIRON = {
     "AWS_ACCESS_KEY_ID": "AKIAHUSHHUSH0123",
     "AWS_SECRET_ACCESS_KEY": "aws-hushhush-secret",
     "BOB_NEXUS_KEY": "nx-hushhush0123456789abcdefghijklmnop",
+    "AZURE_CLIENT_SECRET": "azure-hushhush-secret",
     "AWS_SESSION_TOKEN": "aws-hushhush-token",
     "REDIS_PASSWORD": "redis-hushhush",
     "ALICE_KEY_SHA256": "e771b83e95bc5912af7d23beffbf46ba845ba64782fcd86f52e74e078ffa9a73",
@@ -110,7 +112,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory, tls: Tls) -> tuple[Sett
     return load(folder / "nexus.toml", ENVIRON), tomllib.loads(text)
 
 
-SHARED: tuple[type[Table], ...] = (ProviderSettings, ModelSettings, NamingRule, HeaderRule)
+SHARED: tuple[type[Table], ...] = (ProviderSettings, AuthSchemeSettings, ModelSettings, NamingRule, HeaderRule)
 """Tables whose keys are written out once, for whichever of their kinds comes first."""
 
 UNWRITTEN = {"IdSource.http_header"}
@@ -171,6 +173,13 @@ EMPTY: tuple[object, ...] = (None, PydanticUndefined, (), False)
 EXAMPLES = {
     "type",
     "api_key",
+    "api_key_command",
+    "auth_header",
+    "auth_scheme",
+    "entra",
+    "tenant_id",
+    "client_secret",
+    "token_file",
     "base_url",
     "rename",
     "expose_as",

@@ -86,6 +86,9 @@ LAYERS: list[tuple[str, ...]] = [
         "nexus.network_errors",
         "nexus.sockets",
         "nexus.transport",
+        "nexus.renewal",
+        "nexus.key_command",
+        "nexus.entra",
     ),
     ("nexus.auth",),
     ("nexus.provider", "nexus.routing"),
@@ -131,6 +134,7 @@ class TestImports:
         values = (
             "nexus.echoes",
             "nexus.cancel",
+            "nexus.renewal",
             "nexus.settings",
             "nexus.models",
             "nexus.json_schema",

@@ -62,11 +62,12 @@ def _routes(settings: Settings) -> Iterator[Sequence[str]]:
 
 
 def _key(provider: ProviderSettings) -> str:
-    match provider.api_key is not None, provider.takes_callers_key, provider.needs_key:
+    house = "present" if provider.api_key is not None else "fetched"
+    match provider.has_key, provider.takes_callers_key, provider.needs_key:
         case True, True, _:
-            return "from client, else present"
+            return f"from client, else {house}"
         case True, False, _:
-            return "present"
+            return house
         case False, True, _:
             return "from client"
         case False, False, True:

@@ -25,14 +25,15 @@ def apply(
 ) -> dict[str, str]:
     """The headers of the request to the vendor.
 
-    ``own`` is what the provider writes itself: a rule replaces it, but never a credential. ``passed`` is what the
-    provider lets travel without any rule, which rules can take back. ``reserved`` names the credentials that it adds
-    later, as it signs. ``withheld`` names the client's headers that carried its credential for the gateway: they do
-    not exist here.
+    ``own`` is what the provider writes itself: a rule replaces it, and takes a credential away by its name. ``passed``
+    is what the provider lets travel without any rule, which rules can take back. ``reserved`` names the credentials
+    that it adds later, as it signs. ``withheld`` names the client's headers that carried its credential for the
+    gateway: they do not exist here.
     """
     closed = withheld | nominated(client)
     incoming = {name: value for name, value in client.items() if name not in closed}
     result = {name: value for name, value in (passed or {}).items() if name not in closed}
+    removed: set[str] = set()
     for rule in rules:
         match rule:
             case Forward():
@@ -42,6 +43,7 @@ def apply(
             case Remove():
                 for name in [name for name in result if _is_meant(rule, name)]:
                     del result[name]
+                removed |= {rule.name} if rule.name is not None and is_secret(rule.name) else set()
             case RenameDuplicate():
                 value = _value(rule, rule.name, incoming)
                 if value is not None:
@@ -50,8 +52,7 @@ def apply(
                 raise TypeError(f"{type(rule).__name__} is not a rule that can be applied")
     for name in reserved:
         result.pop(name, None)
-    credentials = {name: value for name, value in own.items() if is_secret(name)}
-    return {**own, **result, **credentials}
+    return {**{name: value for name, value in own.items() if name not in removed - reserved}, **result}
 
 
 def rewrite(

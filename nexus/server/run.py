@@ -39,6 +39,7 @@ from nexus.server.house import House
 from nexus.settings import ListenAddress, Settings
 from nexus.settings.warnings import warnings
 from nexus.spending import Spending
+from nexus.telemetry import logs
 from nexus.tls import authorities_from_environment
 from nexus.welcome import demo_text, reachable, what_to_paste
 
@@ -104,6 +105,8 @@ def start(settings: Settings, sockets: list[socket.socket]) -> Running:
     if store.blocks:
         # A wrong address or password is said now, not at the first call.
         house.workers.start(store.ping)
+    for provider in providers:
+        provider.start(logs.hide)
     reaper = PeriodicCallback(partial(_reap, providers), REAP * 1000)
     reaper.start()
     return Running(house, server, providers, reaper, kept)

@@ -13,7 +13,7 @@ from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator
 from nexus import registry
 from nexus.settings.header_rules import HeaderRules
 from nexus.settings.limits import RateLimits
-from nexus.settings.types import Duration, Label, Table, Timeout, fail_at
+from nexus.settings.types import Duration, Label, PositiveDuration, Table, Timeout, fail_at
 from nexus.settings.urls import BaseUrl, ProxyUrl
 from nexus.tls import Trust, tls_context
 
@@ -95,6 +95,9 @@ class ProviderSettings(Table):
     """One configured place to send calls."""
 
     needs_key: ClassVar[bool] = True
+    key_sources: ClassVar[tuple[str, ...]] = ("forward_token", "api_key_command")
+    """What can stand in for api_key."""
+
     searches: ClassVar[bool] = False
     """Whether the vendor has a search of its own that translation can ask for."""
 
@@ -110,9 +113,17 @@ class ProviderSettings(Table):
     forward_token: bool = False
     """Take the vendor's key from the caller's X-Provider-API-Key header, falling back to api_key."""
 
-    # Stands after forward_token because its check reads that field: fields are validated in this order.
+    # What it is given may hold a secret, hence not in any repr.
+    api_key_command: tuple[str, ...] | None = Field(default=None, repr=False)
+    """A program and its arguments that print the key, in place of api_key; run without a shell, at start and when the
+    vendor refuses the key, at most once in 30 seconds."""
+
+    # Stands after its alternatives because its check reads them: fields are validated in this order.
     api_key: SecretStr | None = Field(default=None, validate_default=True)
     """The vendor's key; best as a template such as "{{ env.OPENAI_API_KEY }}"."""
+
+    api_key_refresh: PositiveDuration = 3600.0
+    """For which a key that the program printed is used before it is asked for the next one."""
 
     base_url: BaseUrl | None = None
     """Where the API is; the vendor's public address when left out."""
@@ -176,6 +187,20 @@ class ProviderSettings(Table):
         """Whether a caller may bring the vendor's key."""
         return self.forward_token
 
+    @property
+    def has_key(self) -> bool:
+        """Whether the house has a key, or a way to get one."""
+        return self.api_key is not None or self.api_key_command is not None
+
+    def spellings(self, key: SecretStr) -> tuple[str, ...]:
+        """Every form in which a key is sent."""
+        return (key.get_secret_value(),)
+
+    @property
+    def derived_secrets(self) -> tuple[str, ...]:
+        """What is as good as a secret of the settings and stands in none of them."""
+        return self.spellings(self.api_key) if self.api_key is not None else ()
+
     @field_validator("api_key")
     @classmethod
     def _usable_key(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
@@ -184,7 +209,24 @@ class ProviderSettings(Table):
             raise ValueError("holds characters that cannot stand in an HTTP header")
         if key:
             return SecretStr(key)
-        # Without a readable forward_token nobody can say whether the key is needed; that field reports itself.
-        if cls.needs_key and info.data.get("forward_token") is False:
+        # Where an alternative cannot be read nobody can say whether a key is needed; that field reports itself.
+        if cls.needs_key and all(info.data.get(name, True) in (None, False) for name in cls.key_sources):
             raise ValueError(NO_KEY)
         return None
+
+    @field_validator("api_key_command")
+    @classmethod
+    def _some_program(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value is not None and not (value and value[0].strip()):
+            raise ValueError('names no program; write it like ["/usr/local/bin/get-key", "openai"]')
+        if any("\0" in text for text in value or ()):
+            raise ValueError("holds a character that no argument can have")
+        return value
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Self:
+        if self.api_key is not None and self.api_key_command is not None:
+            fail_at((("api_key_command",), "stands beside api_key; one of them is enough"))
+        if "api_key_refresh" in self.model_fields_set and self.api_key_command is None:
+            fail_at((("api_key_refresh",), "is of no use without api_key_command"))
+        return self

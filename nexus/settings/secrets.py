@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pydantic import BaseModel, SecretStr
 
 from nexus.settings.header_rules import NamingRule
+from nexus.settings.provider import ProviderSettings
 from nexus.settings.root import Settings
 from nexus.settings.urls import host_of, passwords_in
 
@@ -28,6 +29,8 @@ def _walk(value: object) -> Iterator[str]:
             # What it puts into a header that carries no credential is a plain word, such as "production".
             return
         case BaseModel():
+            if isinstance(value, ProviderSettings):
+                yield from value.derived_secrets
             for name in type(value).model_fields:
                 yield from _walk(getattr(value, name))
         case dict():

@@ -76,17 +76,40 @@ def redactor(secrets: Iterable[str]) -> Redact:
     return lambda text: pattern.sub(REDACTED, text)
 
 
+def hide(secret: str) -> None:
+    """Keeps a secret out of the log that was not known when logging was set up."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, Sink):
+            handler.hide(secret)
+
+
+MOST_HIDDEN = 256
+"""Secrets that are learnt while Nexus runs; the oldest are long out of use."""
+
+
 class Sink(logging.Handler):
     """Hands redacted lines to the thread that writes them to stderr."""
 
     def __init__(self, redact: Redact, formatter: logging.Formatter) -> None:
         super().__init__()
+        self._known = redact
+        self._learnt: tuple[str, ...] = ()
         self._redact = redact
         self.setFormatter(formatter)
         self.writer = Writer(sys.stderr, self._dropped)
 
     def format(self, record: logging.LogRecord) -> str:
         return self._redact(super().format(record))
+
+    def hide(self, secret: str) -> None:
+        """One more secret; a short one is a word."""
+        self.acquire()
+        try:
+            self._learnt = (*(other for other in self._learnt if other != secret), secret)[-MOST_HIDDEN:]
+            known, learnt = self._known, redactor(self._learnt)
+            self._redact = lambda text: learnt(known(text))
+        finally:
+            self.release()
 
     def emit(self, record: logging.LogRecord) -> None:
         try:

@@ -14,8 +14,9 @@ from nexus import __version__, headers
 from nexus.errors import AuthenticationFailed
 from nexus.models.claude import max_output_of, quirks_of
 from nexus.protocols.codec import Target
-from nexus.provider import Attempt, Provider, target_of, with_query
-from nexus.providers.anthropic.login import LOGIN_HOST, Login, login_in
+from nexus.provider import Attempt, Provider, target_of
+from nexus.providers.anthropic.login import LOGIN_HOST, login_in
+from nexus.settings.auth_scheme import AUTHORIZATION, AuthSchemeSettings
 from nexus.settings.provider import NO_KEY, ModelSettings, ProviderSettings
 from nexus.settings.types import fail_at
 from nexus.settings.urls import host_of
@@ -27,10 +28,11 @@ _PATHS: Mapping[Action, str] = {"generate": "/messages", "count_tokens": "/messa
 _TRAVEL = ("anthropic-", "x-claude-code-")
 
 
-class AnthropicSettings(ProviderSettings):
+class AnthropicSettings(AuthSchemeSettings):
     """``type = "anthropic"``."""
 
     needs_key: ClassVar[bool] = False
+    key_header: ClassVar[str] = "x-api-key"
     searches: ClassVar[bool] = True
 
     forward_login: bool | str = False
@@ -58,8 +60,15 @@ class AnthropicSettings(ProviderSettings):
         return self
 
     @model_validator(mode="after")
+    def _rules_beside_logins(self) -> Self:
+        text = "writes authorization, which carries the callers' logins (forward_login)"
+        if self.forward_login and (places := [(place, text) for place in self.rules_on(AUTHORIZATION)]):
+            fail_at(*places)
+        return self
+
+    @model_validator(mode="after")
     def _some_key(self) -> Self:
-        if self.api_key is None and not self.takes_callers_key:
+        if not self.has_key and not self.takes_callers_key:
             fail_at((("api_key",), NO_KEY))
         return self
 
@@ -76,10 +85,9 @@ class AnthropicProvider(Provider):
             self.base_url += "/v1"
 
     def key(self, client: Mapping[str, str], dialect: str) -> SecretStr | None:
-        key = super().key(client, dialect)
-        if key is None:
+        if not self.settings.has_key and self.own_key(client, dialect) is None:
             raise AuthenticationFailed(f"provider {self.name!r} needs the caller's own login or key")
-        return key
+        return super().key(client, dialect)
 
     def own_key(self, client: Mapping[str, str], dialect: str) -> SecretStr | None:
         """A key that was sent for the purpose, else the login of a Messages client, where it is to be used."""
@@ -100,11 +108,9 @@ class AnthropicProvider(Provider):
         sent["content-type"] = "application/json"
         sent["user-agent"] = f"nexus/{__version__}"
         if attempt.key is not None:
-            key = attempt.key.get_secret_value()
-            sent |= {"authorization": f"Bearer {key}"} if isinstance(attempt.key, Login) else {"x-api-key": key}
-        return UpstreamRequest(
-            url=with_query(self.base_url + _PATHS[attempt.action], attempt.query), headers=sent, body=attempt.body
-        )
+            sent |= self.settings.credential(attempt.key)
+        url = self.settings.with_query(self.base_url + _PATHS[attempt.action], attempt.query)
+        return UpstreamRequest(url=url, headers=sent, body=attempt.body)
 
 
 PROVIDER = AnthropicProvider

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from pydantic import SecretStr
+from nexus.settings.auth_scheme import BearerToken
 
 LOGIN_HOST = "api.anthropic.com"
 """The one host that a login is for."""
@@ -23,7 +23,7 @@ _KEYS = ("sk-", "nx-", "AIza", "AKIA", "ASIA", "ABSK", "bedrock-api-key-")
 """How API keys begin: vendors' and our own."""
 
 
-class Login(SecretStr):
+class Login(BearerToken):
     """A token that goes on as ``Authorization: Bearer``."""
 
 

@@ -92,7 +92,7 @@ class BedrockSettings(ProviderSettings):
         named = region_of(host_of(self.base_url)) if self.base_url else None
         if self.region is not None and named is not None and named != self.region:
             return [(("region",), f"differs from the region that base_url names, {named}")]
-        if self.signing_region is not None or (self.base_url and self.api_key is not None):
+        if self.signing_region is not None or (self.base_url and self.has_key):
             return []
         how = "which no profile and no environment variable is asked for"
         return [(("region",), f'is missing: set it to where Bedrock is called, such as "us-east-1", {how}')]
@@ -106,6 +106,7 @@ class BedrockSettings(ProviderSettings):
                 problems.append(((name,), f"is missing or empty, though {given[0]} is set; they belong together"))
         sources = {
             "api_key": self.api_key is not None,
+            "api_key_command": self.api_key_command is not None,
             "profile": self.profile is not None,
             given[0] if given else "": bool(given),
         }

@@ -27,7 +27,7 @@ from nexus.protocols.messages.hosted import Extra
 from nexus.provider import Attempt, Provider, target_of
 from nexus.providers.google import claude, places
 from nexus.providers.google.settings import GoogleSettings
-from nexus.providers.google.tokens import Tokens
+from nexus.renewal import Renewed
 from nexus.settings.provider import ModelSettings, ProviderSettings
 from nexus.upstream import UpstreamReply, UpstreamRequest
 from nexus.wire import Json, decode, mapping
@@ -46,7 +46,7 @@ class GoogleProvider(Provider):
 
     def __init__(self, name: str, settings: GoogleSettings) -> None:
         super().__init__(name, settings)
-        self._tokens: Tokens | None = None
+        self._tokens: Renewed[Mapping[str, str]] | None = None
         self._source: Source | None = None
         self._parent = ""
         if settings.project is None:
@@ -58,7 +58,7 @@ class GoogleProvider(Provider):
         self._parent = places.vertex_parent(settings.project, settings.location)
         ca_file = str(settings.ca_file) if settings.ca_file else None
         self._source = Source(name, settings.credentials, proxy=settings.proxy, ca_file=ca_file)
-        self._tokens = Tokens(name, self._source.fetch)
+        self._tokens = Renewed(name, self._source.fetch)
 
     @property
     def _on_vertex(self) -> bool:
@@ -66,7 +66,7 @@ class GoogleProvider(Provider):
 
     def key(self, client: Mapping[str, str], dialect: str) -> SecretStr | None:
         key = super().key(client, dialect)
-        if key is None and not self._on_vertex:
+        if key is None and not self._on_vertex and self.house_key is None:
             raise AuthenticationFailed(f"provider {self.name!r} needs the caller's own key in {UPSTREAM_KEY}")
         return key
 
@@ -120,10 +120,10 @@ class GoogleProvider(Provider):
         if self._tokens is None:
             return super().send(request, cancel)
         grant = self._tokens.get(cancel)
-        reply = super().send(replace(request, headers={**request.headers, **grant.headers}), cancel)
+        reply = super().send(replace(request, headers={**request.headers, **grant.value}), cancel)
         if reply.status == 401:
             self._tokens.reject(grant)
-        reply.secrets = (grant.headers["authorization"].removeprefix("Bearer "),)
+        reply.secrets = (grant.value["authorization"].removeprefix("Bearer "),)
         return reply
 
     def close(self) -> None:

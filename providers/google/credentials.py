@@ -19,7 +19,7 @@ from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, Ref
 from nexus.errors import Unreachable, UpstreamError, UpstreamTimeout
 from nexus.providers.google.exchange import Exchange, Failed, TimedOut, open_session
 from nexus.providers.google.identity import load
-from nexus.providers.google.tokens import PHASE, Grant
+from nexus.renewal import PHASE, Grant
 
 LIMIT = 20.0
 """Seconds for all exchanges that one token takes; google-auth repeats some."""
@@ -45,7 +45,7 @@ class Source:
         self._credentials: Any = None
         self._session = open_session(proxy, ca_file)
 
-    def fetch(self) -> Grant:
+    def fetch(self) -> Grant[Mapping[str, str]]:
         """Raises UpstreamError."""
         exchange = Exchange(self._session, time.monotonic() + self._limit)
         try:

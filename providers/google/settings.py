@@ -81,7 +81,7 @@ class GoogleSettings(ProviderSettings):
             for name in ("location", "credentials", "betas", "fields")
             if name in self.model_fields_set
         ]
-        if self.api_key is None and not self.forward_token:
+        if not self.has_key and not self.forward_token:
             problems.append((("api_key",), NO_KEY))
         for alias, model in self.models.items():
             if (model.rename or alias).startswith("claude-"):
@@ -92,8 +92,10 @@ class GoogleSettings(ProviderSettings):
 
     def _vertex_problems(self) -> list[Problem]:
         problems: list[Problem] = []
-        if self.api_key is not None:
-            problems.append((("api_key",), "belongs to the Gemini API, and project to Vertex AI; set one of them"))
+        for name in ("api_key", "api_key_command"):
+            if getattr(self, name) is not None:
+                text = "belongs to the Gemini API, and project to Vertex AI; set one of them"
+                problems.append(((name,), text))
         if self.forward_token:
             problems.append((("forward_token",), "is for the Gemini API; Vertex AI takes no key from callers"))
         if self.credentials is not None and not self._readable():

@@ -7,21 +7,25 @@ OpenAI's models hold at api.openai.com, and at any server of which ``responses``
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar, Literal
+from urllib.parse import quote, urlsplit
 
 from pydantic import field_validator
 
 from nexus import __version__, headers
-from nexus.errors import Rejected
+from nexus.cancel import Cancel
+from nexus.errors import Rejected, UpstreamError
 from nexus.models import gpt
 from nexus.protocols.chat.fields import QUIRKS
 from nexus.protocols.codec import Target
 from nexus.protocols.responses.fields import NO_SUMMARY
-from nexus.provider import Attempt, Provider, target_of, with_query
+from nexus.provider import Attempt, Provider, target_of
+from nexus.settings.auth_scheme import AuthSchemeSettings
 from nexus.settings.provider import ModelSettings, ProviderSettings
-from nexus.upstream import Action, UpstreamRequest
+from nexus.upstream import Action, UpstreamReply, UpstreamRequest
 from nexus.wire import Json, sequence
 
 log = logging.getLogger("nexus.providers.openai")
@@ -34,9 +38,11 @@ _PATHS: dict[tuple[str, Action], str] = {
 }
 _HOUSE = "https://api.openai.com/"
 _SUMMARY = "reasoning.summary"
+_DEPLOYMENT = re.compile(r"/deployments(?:/([^/]+))?$")
+VERSION = "/v1"
 
 
-class OpenAISettings(ProviderSettings):
+class OpenAISettings(AuthSchemeSettings):
     """``type = "openai"``."""
 
     stream_usage: bool = True
@@ -71,6 +77,8 @@ class OpenAIProvider(Provider):
     def __init__(self, name: str, settings: ProviderSettings) -> None:
         super().__init__(name, settings)
         self._summary = self.settings.reasoning_summary
+        self._root = self.base_url
+        self._lacks_version = not urlsplit(self.base_url).path
 
     @property
     def asks_usage(self) -> bool:
@@ -94,7 +102,7 @@ class OpenAIProvider(Provider):
     def do_without(self, refused: Rejected, attempt: Attempt) -> str | None:
         if attempt.dialect != "responses" or refused.status != 400 or refused.vendor_param != _SUMMARY:
             return None
-        if attempt.key is self.settings.api_key and self._summary != "off":
+        if not attempt.key_is_callers and self._summary != "off":
             # A caller's own key is another organisation's: what that one may have tells nothing of this.
             self._summary = "off"
             log.warning("reasoning summaries are refused and left out", extra={"fields": {"provider": self.name}})
@@ -137,14 +145,46 @@ class OpenAIProvider(Provider):
             sent["content-type"] = "application/json"
         sent["user-agent"] = f"nexus/{__version__}"
         if attempt.key is not None:
-            sent["authorization"] = f"Bearer {attempt.key.get_secret_value()}"
+            sent |= self.settings.credential(attempt.key)
         path = attempt.path if attempt.action == "stored" else _PATHS[attempt.dialect, attempt.action]
         return UpstreamRequest(
-            url=with_query(self.base_url + path, attempt.query),
+            url=self.settings.with_query(self._base(attempt) + path, attempt.query),
             headers=sent,
             body=attempt.body,
             method=attempt.method,
         )
+
+    def _base(self, attempt: Attempt) -> str:
+        """On Azure's classic API a deployment stands in the URL, where only chat completions are served."""
+        found = _DEPLOYMENT.search(self.base_url)
+        if found is None:
+            return self.base_url
+        if attempt.dialect != "chat":
+            return self.base_url[: found.start()]
+        return self.base_url if found[1] else f"{self.base_url}/{quote(attempt.model, safe='')}"
+
+    def send(self, request: UpstreamRequest, cancel: Cancel) -> UpstreamReply:
+        reply = super().send(request, cancel)
+        if reply.status != 404 or not self._lacks_version:
+            return reply
+        return self._below_version(request, reply, cancel)
+
+    def _below_version(self, request: UpstreamRequest, refused: UpstreamReply, cancel: Cancel) -> UpstreamReply:
+        """Servers such as Ollama's have the API below /v1, which a base_url of only host and port leaves out."""
+        url = self._root + VERSION + request.url.removeprefix(self._root)
+        try:
+            reply = super().send(replace(request, url=url), cancel)
+        except UpstreamError:
+            refused.close()
+            raise
+        if reply.status in (404, 405):
+            reply.close()
+            return refused
+        refused.close()
+        if self._lacks_version:
+            self.base_url, self._lacks_version = self._root + VERSION, False
+            log.warning("base_url lacks /v1, below which the API was found", extra={"fields": {"provider": self.name}})
+        return reply
 
 
 PROVIDER = OpenAIProvider

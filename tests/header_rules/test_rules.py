@@ -83,7 +83,18 @@ APPLIED: dict[str, tuple[list[dict[str, Any]], dict[str, str]]] = {
     "insert": ([insert("x-env", "prod")], {"x-env": "prod"}),
     "insert replaces": ([forward(name="x-team"), insert("x-team", "blue")], {"x-team": "blue"}),
     "insert replaces the provider's own": ([insert("user-agent", "me")], {"user-agent": "me"}),
-    "the provider's credential stays": ([insert("authorization", "mine", allow_secret=True)], {}),
+    "a rule's credential replaces the provider's": (
+        [insert("authorization", "mine", allow_secret=True)],
+        {"authorization": "mine"},
+    ),
+    "the client's credential replaces the provider's": (
+        [forward(name="authorization", allow_secret=True)],
+        {"authorization": "Bearer hushhush-client"},
+    ),
+    "the provider's credential stays where the client has none": (
+        [forward(name="proxy-token", rename="authorization", allow_secret=True)],
+        {},
+    ),
     "the client's credential where the provider has none": (
         [forward(name="x-api-key", allow_secret=True)],
         {"x-api-key": "hushhush-client"},
@@ -108,6 +119,15 @@ def test_applied(tables: list[dict[str, Any]], added: dict[str, str]) -> None:
     assert apply(read, client, own) == {**OWN, **added}
     assert apply(read, client, own) == {**OWN, **added}
     assert (client, own) == (CLIENT, OWN)
+
+
+def test_the_providers_credential_is_taken_away_by_its_name_alone() -> None:
+    without = {name: value for name, value in OWN.items() if name != "authorization"}
+    assert apply(rules(remove(name="authorization")), CLIENT, OWN) == without
+    assert apply(rules(remove(name="authorization")), CLIENT, OWN, reserved=frozenset({"authorization"})) == OWN
+    both = rules(remove(name="authorization"), insert("authorization", "mine", allow_secret=True))
+    assert apply(both, CLIENT, OWN) == {**OWN, "authorization": "mine"}
+    assert apply(rules(remove(pattern="auth")), CLIENT, OWN) == OWN
 
 
 def test_what_the_provider_lets_through_can_be_taken_back() -> None:

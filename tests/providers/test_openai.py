@@ -67,6 +67,6 @@ def test_a_callers_own_key_tells_nothing_of_the_house() -> None:
     ours = provider(forward_token=True)
     refusal = Rejected("No.", kind="invalid_request", status=400, param="reasoning.summary")
     theirs = SecretStr("sk-theirs")
-    attempt = Attempt("responses", "generate", "gpt-5.5", MODEL, b"{}", False, {}, "", theirs)
+    attempt = Attempt("responses", "generate", "gpt-5.5", MODEL, b"{}", False, {}, "", theirs, key_is_callers=True)
     assert ours.do_without(refusal, attempt) == "no_summary"
     assert "no_summary" not in ours.target("responses", "gpt-5.5", MODEL).quirks

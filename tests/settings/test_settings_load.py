@@ -101,7 +101,7 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
     ),
     "key of another type": (
         '[llm.providers.x]\ntype = "anthropic"\napi_key = "x"\nmodels.a = {}\nstream_usage = true',
-        ["5: llm.providers.x.stream_usage: unknown key; known are: api_key, base_url, "],
+        ["5: llm.providers.x.stream_usage: unknown key; known are: api_key, api_key_command, "],
     ),
     "unknown key with none near": (
         PROVIDER + "[server]\nqqq = 1",

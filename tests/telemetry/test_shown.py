@@ -21,7 +21,7 @@ from nexus.errors import Answered
 from nexus.limits.store_redis import RedisStore
 from nexus.provider import Attempt
 from nexus.providers.bedrock.credentials import Keys
-from nexus.providers.google.tokens import Grant
+from nexus.renewal import Grant
 from nexus.settings import Settings, load, secrets
 from nexus.settings.limits import RedisStorage
 from nexus.settings.provider import ModelSettings

@@ -12,7 +12,8 @@ or ``python -m tools.fake_upstream --openai 9101 --bedrock 9102`` from a checkou
 
 Read on in this order: ``behaviour`` and ``parts`` (what can be asked for), ``server`` and ``watch`` (the context
 manager and what it has seen), ``reply`` (how an answer becomes bytes and TCP events), ``wire`` (one socket),
-``vendors`` (the interface, and the table a new vendor is added to); then the vendors: ``openai`` with ``responses``,
+``vendors`` (the interface, and the table a new vendor is added to); then the vendors: ``openai`` with ``responses``
+and ``azure``,
 ``anthropic`` with ``messages``, ``google`` (gemini and vertex), ``aws`` (bedrock); ``validate`` (requests against the
 SDKs' types).
 

@@ -17,6 +17,7 @@ from tools.fake_upstream.request import SeenRequest
 
 VENDORS = {
     "anthropic": "tools.fake_upstream.anthropic",
+    "azure": "tools.fake_upstream.azure",
     "bedrock": "tools.fake_upstream.aws.bedrock",
     "gemini": "tools.fake_upstream.google.gemini",
     "openai": "tools.fake_upstream.openai",

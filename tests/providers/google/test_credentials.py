@@ -66,7 +66,7 @@ def claims(received: Received) -> Any:
 
 def test_a_service_account_signs(google: FakeGoogle, tmp_path: Path) -> None:
     grant = Source("g", written(tmp_path, service_account(google.url))).fetch()
-    assert grant.headers == {"authorization": "Bearer ya29.hushhush-token"}
+    assert grant.value == {"authorization": "Bearer ya29.hushhush-token"}
     assert 3500 < grant.expires - time.time() <= 3600
     (received,) = google.received
     assert received.path == "/token"
@@ -77,19 +77,19 @@ def test_a_service_account_signs(google: FakeGoogle, tmp_path: Path) -> None:
 
 def test_an_authorized_user_brings_its_quota_project(google: FakeGoogle, tmp_path: Path) -> None:
     grant = Source("g", written(tmp_path, authorized_user(google.url))).fetch()
-    assert grant.headers == {"authorization": "Bearer ya29.hushhush-token", "x-goog-user-project": "quota-project"}
+    assert grant.value == {"authorization": "Bearer ya29.hushhush-token", "x-goog-user-project": "quota-project"}
     assert form(google.received[0])["refresh_token"] == "hushhush-refresh-token"
 
 
 def test_an_external_account_exchanges_its_own(google: FakeGoogle, tmp_path: Path) -> None:
     file = written(tmp_path, external_account(google.url, tmp_path / "subject"))
-    assert Source("g", file).fetch().headers["authorization"] == "Bearer ya29.hushhush-token"
+    assert Source("g", file).fetch().value["authorization"] == "Bearer ya29.hushhush-token"
     assert form(google.received[0])["subject_token"] == "hushhush-subject-token"
 
 
 def test_the_default_credentials(google: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(written(tmp_path, service_account(google.url))))
-    assert Source("g", None).fetch().headers["authorization"] == "Bearer ya29.hushhush-token"
+    assert Source("g", None).fetch().value["authorization"] == "Bearer ya29.hushhush-token"
 
 
 def test_the_machine_itself(google: FakeGoogle, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +104,7 @@ def test_the_machine_itself(google: FakeGoogle, monkeypatch: pytest.MonkeyPatch)
         headers={"Metadata-Flavor": "Google"},
     )
     grant = Source("g", None, proxy="http://127.0.0.1:9").fetch()
-    assert grant.headers["authorization"] == "Bearer ya29.hushhush-token"
+    assert grant.value["authorization"] == "Bearer ya29.hushhush-token"
     assert google.received[-1].path.startswith("/computeMetadata/v1/instance/service-accounts/")
     assert {asked.headers["metadata-flavor"] for asked in google.received} == {"Google"}
 
@@ -121,7 +121,7 @@ def test_the_next_token_comes_from_the_same_credentials(google: FakeGoogle, tmp_
     source.fetch()
     file.unlink()
     google.answer = lambda _: token("second")
-    assert source.fetch().headers["authorization"] == "Bearer second"
+    assert source.fetch().value["authorization"] == "Bearer second"
 
 
 def test_nothing_of_the_environment_leaks_in(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from nexus.cancel import Cancel
 from nexus.errors import Cancelled, InternalError, Unreachable, UpstreamError, UpstreamTimeout
-from nexus.providers.google.tokens import EARLY, LEAST, PAUSE, Grant, Tokens
+from nexus.renewal import EARLY, LEAST, PAUSE, Grant, Renewed
 from tests.serving import wait_until
 
 
@@ -36,7 +37,7 @@ class Issuer:
         self.open.set()
         self._lock = threading.Lock()
 
-    def __call__(self) -> Grant:
+    def __call__(self) -> Grant[Mapping[str, str]]:
         with self._lock:
             self.fetches += 1
             self.busy += 1
@@ -67,12 +68,12 @@ def fetching() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "g-token"]
 
 
-def tokens(issuer: Issuer, patience: float = 10.0) -> Tokens:
-    return Tokens("g", issuer, patience=patience, clock=issuer.clock)
+def tokens(issuer: Issuer, patience: float = 10.0) -> Renewed[Mapping[str, str]]:
+    return Renewed[Mapping[str, str]]("g", issuer, patience=patience, clock=issuer.clock)
 
 
-def taken(tokens: Tokens, cancel: Cancel | None = None) -> str:
-    return tokens.get(cancel or Cancel()).headers["authorization"]
+def taken(tokens: Renewed[Mapping[str, str]], cancel: Cancel | None = None) -> str:
+    return tokens.get(cancel or Cancel()).value["authorization"]
 
 
 def test_twenty_calls_one_fetch(issuer: Issuer) -> None:
@@ -151,7 +152,11 @@ def test_a_renewal_that_fails_hurts_nobody_and_is_not_repeated_at_once(
     with caplog.at_level(logging.WARNING):
         assert taken(shared) == "Bearer 1"
         wait_until(lambda: len(caplog.records) == 1)
+<<<<<<< HEAD:tests/providers/google/test_tokens.py
     assert caplog.records[0].__dict__["fields"] == {"why": "g: gone"}
+=======
+    assert caplog.records[0].__dict__["fields"] == {"provider": "g", "why": "g: gone"}
+>>>>>>> 4258165 (Keys travel as a server wants them: header, scheme, query, rules; Azure with keys and Entra ID; keys that a program prints):tests/test_renewal.py
     assert [taken(shared) for _ in range(5)] == ["Bearer 1"] * 5
     assert issuer.fetches == 2
     clock.now += PAUSE

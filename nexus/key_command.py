@@ -1,0 +1,109 @@
+"""Runs the program that prints a provider's key.
+
+Law: no shell, nothing of what it prints in any message or log, and an end to everything: its time, its output.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Sequence
+
+from pydantic import SecretStr
+
+from nexus.errors import UpstreamError
+from nexus.renewal import PHASE, Grant
+
+LIMIT = 10.0
+"""Seconds that it may take."""
+
+LARGEST = 64 * 1024
+"""Bytes that it may print."""
+
+
+class KeyCommand:
+    """``fetch`` blocks, and raises UpstreamError."""
+
+    def __init__(self, provider: str, command: Sequence[str], refresh: float, *, limit: float = LIMIT) -> None:
+        self._provider = provider
+        self._command = command
+        self._refresh = refresh
+        self._limit = limit
+
+    def fetch(self) -> Grant[SecretStr]:
+        key = self._run()
+        return Grant(SecretStr(key), expires=float("inf"), fetched=time.time(), refresh=self._refresh)
+
+    def _run(self) -> str:
+        deadline = time.monotonic() + self._limit
+        try:
+            process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise self._failure(f"cannot be started: {(error.strerror or type(error).__name__).lower()}") from None
+        except ValueError:
+            raise self._failure("cannot be started") from None
+        output = _Output(process)
+        if not output.ended.wait(self._limit):
+            _kill(process)
+            raise self._failure(f"took longer than {self._limit:g} s")
+        if len(output.data) > LARGEST:
+            _kill(process)
+            raise self._failure(f"printed more than {LARGEST} bytes")
+        try:
+            status = process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            _kill(process)
+            raise self._failure(f"took longer than {self._limit:g} s") from None
+        if status != 0:
+            raise self._failure(f"ended with the status {status}")
+        return self._read(output.data)
+
+    def _read(self, data: bytes) -> str:
+        key = data.decode("utf-8-sig", "replace").strip()
+        if not key:
+            raise self._failure("printed nothing")
+        if not (key.isascii() and key.isprintable()):
+            raise self._failure("printed more than one line, or what cannot stand in an HTTP header")
+        return key
+
+    def _failure(self, words: str) -> UpstreamError:
+        error = UpstreamError(f"{self._provider}: api_key_command {words}", provider=self._provider)
+        return error.at(PHASE, f"api_key_command {words}")
+
+
+class _Output:
+    """What a program prints, read by a thread that can be left where somebody keeps the pipe open."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.data = b""
+        self.ended = threading.Event()
+        self._process = process
+        threading.Thread(target=self._read, name="nexus-key-command", daemon=True).start()
+
+    def _read(self) -> None:
+        pipe = self._process.stdout
+        assert pipe is not None
+        with pipe:
+            self.data = pipe.read(LARGEST + 1)
+            self.ended.set()
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """The program and whatever it started."""
+    try:
+        if os.name == "posix":
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    except OSError:
+        process.kill()
+    process.wait()

@@ -1,0 +1,159 @@
+"""How a provider's key travels where servers differ in that: in which header, in which words, with which query.
+
+Law: the header has one writer. A header rule may write it, or these settings say how it is written: both at once are
+refused.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
+from urllib.parse import parse_qsl, quote, unquote_plus, urlencode
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+from nexus.headers import is_credential
+from nexus.settings.entra import EntraSettings
+from nexus.settings.header_rules import HeaderRules, NamingRule, Remove, read_rule_name
+from nexus.settings.provider import ProviderSettings
+from nexus.settings.types import Table, fail_at
+
+AUTHORIZATION = "authorization"
+
+Scheme = Literal["Bearer", "Basic", "Token", "none"]
+
+
+class BearerToken(SecretStr):
+    """A token that goes on as ``Authorization: Bearer``, wherever keys go."""
+
+
+Query = dict[str, str | SecretStr]
+"""Parameters of a URL; a value is a secret where the name says so."""
+
+
+def read_query(value: Query) -> Query:
+    """Every parameter has a name, and nothing holds control characters."""
+    texts = {name: _plain(text) for name, text in value.items()}
+    for name, text in texts.items():
+        if not name or not f"{name}{text}".isprintable():
+            raise ValueError("holds a parameter without a name, or control characters")
+    return {name: SecretStr(text) if is_credential(name) else text for name, text in texts.items()}
+
+
+def _plain(value: str | SecretStr) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+class _Identity(Table):
+    entra: EntraSettings | None = None
+    """Tokens of Microsoft Entra ID in place of a key."""
+
+
+# The last base's fields come first, so that the check of api_key can read them.
+class AuthSchemeSettings(ProviderSettings, _Identity):
+    """A provider of which compatible servers exist, each with its own way to be shown a key."""
+
+    key_sources: ClassVar[tuple[str, ...]] = (*ProviderSettings.key_sources, "entra")
+    key_header: ClassVar[str] = AUTHORIZATION
+    """Where the key goes when nothing else is said."""
+
+    auth_header: Annotated[str, AfterValidator(read_rule_name)] | None = None
+    """The header that carries the key, such as "api-key" for Azure; "authorization" when left out, or "x-api-key"."""
+
+    auth_scheme: Scheme | None = None
+    """What stands before the key: "Bearer", "Basic" (a key with a colon is a name and a password, and is encoded),
+    "Token", or "none". When left out: "Bearer" in the header authorization, else "none"."""
+
+    query: Annotated[Query, AfterValidator(read_query)] = Field(default_factory=dict)
+    """Parameters that every request has in its URL, such as api-version; those behind a ? in base_url count too."""
+
+    @property
+    def has_key(self) -> bool:
+        return super().has_key or self.entra is not None
+
+    @property
+    def carrier(self) -> str:
+        """The header that carries the key."""
+        schemed = self.auth_scheme not in (None, "none")
+        return self.auth_header or (AUTHORIZATION if schemed else self.key_header)
+
+    def credential(self, key: SecretStr) -> dict[str, str]:
+        """The header that shows a key."""
+        text = key.get_secret_value()
+        if isinstance(key, BearerToken):
+            return {AUTHORIZATION: f"Bearer {text}"}
+        scheme = self.auth_scheme or ("Bearer" if self.carrier == AUTHORIZATION else "none")
+        spelled = _basic(text) if scheme == "Basic" else text
+        return {self.carrier: spelled if scheme == "none" else f"{scheme} {spelled}"}
+
+    def spellings(self, key: SecretStr) -> tuple[str, ...]:
+        text = key.get_secret_value()
+        return (text, _basic(text)) if self.auth_scheme == "Basic" else (text,)
+
+    @property
+    def query_secrets(self) -> tuple[str, ...]:
+        """The values of parameters whose names say that they carry a credential."""
+        return tuple(value.get_secret_value() for value in self.query.values() if isinstance(value, SecretStr))
+
+    def with_query(self, url: str, client: str) -> str:
+        """The URL of a request with its own parameters and those of the client that are not among them."""
+        own = urlencode({name: _plain(value) for name, value in self.query.items()}, quote_via=quote)
+        theirs = (pair for pair in client.split("&") if pair and unquote_plus(pair.partition("=")[0]) not in self.query)
+        query = "&".join([*([own] if own else []), *theirs])
+        return f"{url}?{query}" if query else url
+
+    @model_validator(mode="before")
+    @classmethod
+    def _query_of_base_url(cls, data: Any) -> Any:
+        """A query in base_url is one in ``query``."""
+        url = data.get("base_url") if isinstance(data, dict) else None
+        if not isinstance(url, str) or "?" not in url or "#" in url:
+            return data
+        base, _, query = url.strip().partition("?")
+        pairs, beside = dict(parse_qsl(query, keep_blank_values=True)), data.get("query", {})
+        if not isinstance(beside, Mapping) or set(pairs) & set(beside):
+            fail_at((("base_url",), "has a query that query says as well; one of them is enough"))
+        return {**data, "base_url": base, "query": {**pairs, **beside}}
+
+    @model_validator(mode="after")
+    def _one_writer(self) -> Self:
+        said = [name for name in ("auth_scheme", "auth_header", "entra") if getattr(self, name) is not None]
+        if not said:
+            return self
+        header = AUTHORIZATION if said == ["entra"] else self.carrier
+        text = f"writes the header {header}, of which {said[0]} says how it is written; take one of them away"
+        if places := [(place, text) for place in self.rules_on(header)]:
+            fail_at(*places)
+        return self
+
+    @model_validator(mode="after")
+    def _one_credential(self) -> Self:
+        if self.entra is not None and super().has_key:
+            fail_at((("entra",), "stands beside a key; one of them is enough"))
+        return self
+
+    def rules_on(self, header: str) -> Iterator[tuple[str | int, ...]]:
+        """Where rules name a header, of the provider and of its models."""
+        yield from ((*place, key) for place, key in _writers(("headers",), self.headers, header))
+        for alias, model in self.models.items():
+            yield from ((*at, key) for at, key in _writers(("models", alias, "headers"), model.headers, header))
+
+
+def _writers(
+    path: tuple[str | int, ...], rules: HeaderRules, header: str
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Where rules name a header: the path of each, and its key."""
+    for place, rule in enumerate(rules):
+        names: Mapping[str, str | None] = {}
+        match rule:
+            case NamingRule():
+                names = rule.named()
+            case Remove():
+                names = {"name": rule.name}
+        yield from (((*path, place), key) for key, name in names.items() if name == header)
+
+
+def _basic(text: str) -> str:
+    """RFC 7617. Base64 has no colon, hence a key without one is encoded already."""
+    return base64.b64encode(text.encode()).decode() if ":" in text else text
