@@ -152,11 +152,7 @@ def test_a_renewal_that_fails_hurts_nobody_and_is_not_repeated_at_once(
     with caplog.at_level(logging.WARNING):
         assert taken(shared) == "Bearer 1"
         wait_until(lambda: len(caplog.records) == 1)
-<<<<<<< HEAD:tests/providers/google/test_tokens.py
-    assert caplog.records[0].__dict__["fields"] == {"why": "g: gone"}
-=======
     assert caplog.records[0].__dict__["fields"] == {"provider": "g", "why": "g: gone"}
->>>>>>> 4258165 (Keys travel as a server wants them: header, scheme, query, rules; Azure with keys and Entra ID; keys that a program prints):tests/test_renewal.py
     assert [taken(shared) for _ in range(5)] == ["Bearer 1"] * 5
     assert issuer.fetches == 2
     clock.now += PAUSE
