@@ -7,19 +7,21 @@ token.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from nexus.conversation import (
     Audio,
     Document,
     Image,
     Inline,
-    Message,
     Part,
     Reasoning,
     Refusal,
     Request,
     Text,
     ToolCall,
+    ToolResult,
 )
 from nexus.wire import encode
 
@@ -34,33 +36,56 @@ MESSAGE_TOKENS = 4
 """What the frame around a message costs."""
 
 
-def estimate(request: Request) -> int:
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Input tokens by what they are made of, for of images and documents a vendor's count may be quite another."""
+
+    text: int
+    media: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.text + self.media
+
+
+def estimate(request: Request) -> Estimate:
     """Input tokens, about."""
     words = "".join(block.text for block in request.system)
     words += "".join(f"{tool.name}{tool.description or ''}{encode(tool.parameters).decode()}" for tool in request.tools)
-    return _text(words) + sum(_message(message) for message in request.messages) + MESSAGE_TOKENS
+    parts = [part for message in request.messages for held in message.parts for part in _parts(held)]
+    frames = MESSAGE_TOKENS * (1 + len(request.messages))
+    return Estimate(_text(words) + frames + sum(map(_words, parts)), sum(map(_media, parts)))
 
 
-def _message(message: Message) -> int:
-    return MESSAGE_TOKENS + sum(map(_part, message.parts))
+def _parts(part: Part) -> Iterator[Part]:
+    """A part, or those that it holds."""
+    if isinstance(part, ToolResult):
+        for held in part.parts:
+            yield from _parts(held)
+    else:
+        yield part
 
 
-def _part(part: Part) -> int:
+def _words(part: Part) -> int:
     match part:
-        case Text(text=text) | Reasoning(text=text) | Refusal(text=text):
+        case Text(text=text) | Reasoning(text=text) | Refusal(text=text) | Document(source=Text(text=text)):
             return _text(text)
         case ToolCall(name=name, arguments=arguments):
             return _text(name + arguments)
-        case Image():
-            return IMAGE_TOKENS
-        case Document(source=Text(text=text)):
-            return _text(text)
+        case _:
+            return 0
+
+
+def _media(part: Part) -> int:
+    match part:
+        case Document(source=Text()):
+            return 0
         case Document(source=Inline(data=data)) | Audio(source=Inline(data=data)):
             return max(IMAGE_TOKENS, len(data) // DOCUMENT_BYTES_PER_TOKEN)
-        case Document():
+        case Image() | Document():
             return IMAGE_TOKENS
         case _:
-            return sum(map(_part, part.parts))
+            return 0
 
 
 def _text(text: str) -> int:

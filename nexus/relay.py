@@ -111,7 +111,7 @@ def _count(call: Call, route: Route) -> Opened:
 
 def _estimated(call: Call, route: Route) -> Opened:
     """Nobody counts for this model: a guess, marked as one."""
-    tokens = estimate(codecs.reading(call).request)
+    tokens = estimate(codecs.reading(call).request).total
     body = encode(DIALECTS[call.dialect].write_count(tokens))
     head = Head(200, {"content-type": "application/json", "x-nexus-estimated": "true"}, stream=False)
     return Opened(head, route.provider.name, body, iter(()), LocalReply(200, {}, ()))

@@ -11,7 +11,7 @@ import hashlib
 from nexus.auth.identity import joined
 from nexus.call import Call
 from nexus.errors import ClientError, NexusError
-from nexus.estimate import estimate
+from nexus.estimate import Estimate, estimate
 from nexus.limits.admission import Ask, Limits, output_asked
 from nexus.limits.budget import Store
 from nexus.limits.calls import CallLimits, network_of
@@ -86,8 +86,8 @@ def account_of(call: Call, provider: Provider) -> str:
     return joined("address", network_of(call.caller))
 
 
-def _estimated(call: Call) -> int:
+def _estimated(call: Call) -> Estimate:
     try:
         return estimate(codecs.reading(call).request)
     except ClientError:
-        return len(call.body) // BYTES_PER_TOKEN
+        return Estimate(len(call.body) // BYTES_PER_TOKEN)

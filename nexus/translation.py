@@ -159,7 +159,7 @@ class Translation(AnswerRelay):
         told = self.tap.usage
         if told is not None and told.total_input:
             return replace(told, output=tokens_of(size), reasoning=0)
-        return Usage(input=estimate(self._origin.request), output=tokens_of(size))
+        return Usage(input=estimate(self._origin.request).total, output=tokens_of(size))
 
     def _seen(self, events: Iterable[Event]) -> Iterator[Event]:
         """What the client gets in place of the vendor's events."""

@@ -10,10 +10,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nexus.errors import Answered, Cancelled, Rejected
-from nexus.limits.budget import Budget, Claim, Granted, Refused, Standing, Store
+from nexus.estimate import Estimate
+from nexus.limits.budget import SECOND, Budget, Claim, Granted, Refused, Standing, Store
 from nexus.limits.learned import Learned
 from nexus.limits.refusal import LimitExceeded
 from nexus.limits.rules import Rules, Subject
@@ -29,6 +30,9 @@ CALLERS_FAULT = frozenset({400, 401, 403, 404, 413, 422})
 """What a vendor answers to a call that was wrong, and would be again: it counts as a request. What is no fault of the
 caller's (429, 5xx, no answer at all) does not."""
 
+SOON = 5 * SECOND
+"""How long to wait for calls that run: nobody knows when they end."""
+
 LARGEST = 10**9
 """More tokens than this in one call are somebody's mistake."""
 
@@ -37,12 +41,12 @@ LARGEST = 10**9
 class Ask:
     """A call as admission sees it.
 
-    ``estimate`` guesses the input tokens and is only called where input is limited; ``max_output`` is what the client
+    ``estimate`` estimates the input tokens and is only called where input is limited; ``max_output`` is what the client
     allows over all choices, None where it does not say.
     """
 
     subject: Subject
-    estimate: Callable[[], int]
+    estimate: Callable[[], Estimate]
     max_output: int | None
 
 
@@ -57,26 +61,24 @@ class Limits:
         self.open = 0
         """Reservations that nobody has concluded yet; nothing when the house is idle."""
         self.refused = 0
+        self._slack: dict[str, int] = {}
+        """By the key of a budget, how much more is held for open calls of this process than is expected of them."""
 
     def reserve(self, ask: Ask) -> Reservation:
         """Raises LimitExceeded, or Overloaded where the store cannot decide."""
         budgets = self._rules.resolve(ask.subject)
         if not budgets:
             return Reservation(self, ask, None, None)
-        raw = None
-        claims = []
-        for budget in budgets:
-            if budget.dimension == "input_tokens":
-                raw = max(1, ask.estimate())
-            claims.append(self._claim(budget, ask, raw))
-        decision = self.store.reserve(claims)
-        if isinstance(decision, Refused):
-            with self._lock:
-                self.refused += 1
-            raise LimitExceeded(decision)
+        estimate = ask.estimate() if any(budget.dimension == "input_tokens" for budget in budgets) else None
+        decision = self.store.reserve([self._claim(budget, ask, estimate) for budget in budgets])
         with self._lock:
+            if isinstance(decision, Refused):
+                self.refused += 1
+                raise LimitExceeded(self._sooner(decision))
             self.open += 1
-        return Reservation(self, ask, raw, decision)
+            for claim in decision.claims:
+                self._count_slack(claim, claim.amount - claim.needed)
+        return Reservation(self, ask, estimate, decision)
 
     def conclude(self, granted: Granted, amounts: list[int]) -> None:
         """For reservations only."""
@@ -87,15 +89,30 @@ class Limits:
         finally:
             with self._lock:
                 self.open -= 1
+                for claim in granted.claims:
+                    self._count_slack(claim, claim.needed - claim.amount)
 
-    def _claim(self, budget: Budget, ask: Ask, raw: int | None) -> Claim:
+    def _count_slack(self, claim: Claim, change: int) -> None:
+        key = claim.budget.key
+        self._slack[key] = self._slack.get(key, 0) + change
+        if self._slack[key] == 0:
+            del self._slack[key]
+
+    def _sooner(self, refused: Refused) -> Refused:
+        """Where only bounds of calls that run are in the way, their ends are awaited and not that of the interval."""
+        budget, wait = refused.claim.budget, refused.wait
+        used = refused.standing.used - self._slack.get(budget.key, 0)
+        if wait is None or wait <= SOON or used + refused.claim.needed > budget.limit:
+            return refused
+        return replace(refused, wait=SOON)
+
+    def _claim(self, budget: Budget, ask: Ask, estimate: Estimate | None) -> Claim:
         subject = ask.subject
         match budget.dimension:
             case "requests":
                 return Claim(budget, 1)
             case "input_tokens":
-                factor = self.learned.factor(subject.provider, subject.model)
-                return Claim(budget, min(LARGEST, max(1, round((raw or 1) * factor))))
+                return self._input_claim(budget, subject, estimate or Estimate(1))
             case "output_tokens":
                 if ask.max_output is not None:
                     return Claim(budget, min(LARGEST, max(1, ask.max_output)))
@@ -103,18 +120,27 @@ class Limits:
                 # A guess must not refuse what is left to a short answer, nor leave anything to the next call.
                 return Claim(budget, typical, least=1)
 
+    def _input_claim(self, budget: Budget, subject: Subject, estimate: Estimate) -> Claim:
+        """Takes what the call hardly exceeds: many that come at once would else pass on guesses that are all wrong."""
+        expected = self.learned.input(subject.provider, subject.model, estimate)
+        guess = expected.guess
+        if guess > budget.limit >= estimate.total:
+            # What was learned must not keep out for ever what could teach better.
+            guess = budget.limit
+        return Claim(budget, min(LARGEST, expected.bound), least=min(LARGEST, guess))
+
 
 class Reservation:
     """What is held for one call. The first of ``settle``, ``cut_off``, ``refuse`` and ``refund`` counts, the others do
     nothing.
     """
 
-    __slots__ = ("_ask", "_concluded", "_granted", "_limits", "_lock", "_raw")
+    __slots__ = ("_ask", "_concluded", "_estimate", "_granted", "_limits", "_lock")
 
-    def __init__(self, limits: Limits, ask: Ask, raw: int | None, granted: Granted | None) -> None:
+    def __init__(self, limits: Limits, ask: Ask, estimate: Estimate | None, granted: Granted | None) -> None:
         self._limits = limits
         self._ask = ask
-        self._raw = raw
+        self._estimate = estimate
         self._granted = granted
         self._lock = threading.Lock()
         self._concluded = False
@@ -125,8 +151,8 @@ class Reservation:
         return self._granted.standings if self._granted is not None else ()
 
     def settle(self, usage: Usage | None) -> None:
-        """A complete answer: what the vendor reported; without a report the estimate stays."""
-        if self._conclude(lambda claim: _reported(claim, usage, claim.amount)) and usage is not None:
+        """A complete answer: what the vendor reported; without a report what was expected."""
+        if self._conclude(lambda claim: _reported(claim, usage, _expected(claim))) and usage is not None:
             self._learn(usage)
 
     def cut_off(self, usage: Usage | None, streamed: int = 0) -> None:
@@ -170,8 +196,8 @@ class Reservation:
 
     def _learn(self, usage: Usage) -> None:
         subject, learned = self._ask.subject, self._limits.learned
-        if self._raw is not None:
-            learned.saw_input(subject.provider, subject.model, self._raw, usage.total_input)
+        if self._estimate is not None:
+            learned.saw_input(subject.provider, subject.model, self._estimate, usage.total_input)
         learned.saw_output(subject.provider, subject.model, usage.total_output)
 
 
@@ -187,8 +213,13 @@ def _reported(claim: Claim, usage: Usage | None, otherwise: int) -> int:
             return otherwise
 
 
+def _expected(claim: Claim) -> int:
+    """What a call used of which nobody reports it."""
+    return claim.needed if claim.budget.dimension == "input_tokens" else claim.amount
+
+
 def _input_only(claim: Claim) -> int:
-    return 0 if claim.budget.dimension == "output_tokens" else claim.amount
+    return 0 if claim.budget.dimension == "output_tokens" else _expected(claim)
 
 
 def _output_only(claim: Claim, streamed: int) -> int:

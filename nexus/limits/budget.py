@@ -7,7 +7,7 @@ claims of one decision have different keys, and all their keys the same hash tag
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 Dimension = Literal["input_tokens", "output_tokens", "requests"]
@@ -29,7 +29,11 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What one request asks of one budget: ``amount``, or as much of it as is left, if that is ``least`` or more."""
+    """What one request takes from one budget: ``amount``, if ``least`` of it is left, and otherwise nothing.
+
+    An amount that is only a bound can thus be more than what is left. No other request passes beside it, however many
+    come at once, until it is known how much it was.
+    """
 
     budget: Budget
     amount: int
@@ -39,11 +43,6 @@ class Claim:
     def needed(self) -> int:
         """What must be left for the claim to be met."""
         return self.amount if self.least is None else min(self.least, self.amount)
-
-    def taking(self, left: int) -> Claim:
-        """The claim as it is met where ``left`` is."""
-        taken = min(self.amount, max(self.needed, left))
-        return self if taken == self.amount else replace(self, amount=taken)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """All claims were met, with what each has taken as its ``amount``; ``standings`` include them."""
+    """All claims were met; ``standings`` include them."""
 
     claims: tuple[Claim, ...]
     token: Token

@@ -1,7 +1,7 @@
-"""What completed calls teach about the next ones: how far estimates of input are off, and how long answers are.
+"""What completed calls teach about the next ones: what vendors count for our estimates, and how long answers are.
 
 Law: any thread; per (provider, model), of which only configured ones exist, so that memory is bounded. Newer calls
-count more, larger ones too but only so far, and what is learned stays within bounds, whatever vendors or clients send.
+count more, and what is learned stays within bounds, whatever vendors or clients send.
 """
 
 from __future__ import annotations
@@ -9,22 +9,19 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-LEAST_FACTOR, MOST_FACTOR = 0.25, 4.0
+from nexus.estimate import Estimate
+from nexus.limits.calibration import UNKNOWN, Calibration, Expected
 
 MEMORY = 0.95
-"""How much of what is known outlives one call: half of it is gone after 14."""
-
-PRIOR = 2000.0
-"""Tokens of input that were estimated rightly before anything was seen, so that the first calls shift little."""
+"""How much of what is known of answers outlives one of them: half of it is gone after 14."""
 
 LARGEST = 100_000
-"""Most tokens that one call counts for."""
+"""Most tokens that one answer counts for."""
 
 
 @dataclass(slots=True)
 class _Lesson:
-    estimated: float = PRIOR
-    reported: float = PRIOR
+    input: Calibration = UNKNOWN
     output: float | None = None
     spread: float = 0.0
 
@@ -34,12 +31,10 @@ class Learned:
         self._lock = threading.Lock()
         self._lessons: dict[tuple[str, str], _Lesson] = {}
 
-    def factor(self, provider: str, model: str) -> float:
-        """What an estimate of input is to be multiplied by."""
+    def input(self, provider: str, model: str, estimate: Estimate) -> Expected:
+        """What the vendor will report for an estimate."""
         lesson = self._lessons.get((provider, model))
-        if lesson is None:
-            return 1.0
-        return min(MOST_FACTOR, max(LEAST_FACTOR, lesson.reported / lesson.estimated))
+        return (UNKNOWN if lesson is None else lesson.input).expect(estimate)
 
     def output(self, provider: str, model: str) -> int | None:
         """Tokens of an answer that is rather long for this model; None before the first."""
@@ -48,16 +43,12 @@ class Learned:
             return None
         return min(LARGEST, max(1, round(lesson.output + lesson.spread)))
 
-    def saw_input(self, provider: str, model: str, estimated: int, reported: int) -> None:
-        """``estimated`` without any factor. Sums are compared, so that large calls count as what they are."""
-        if estimated <= 0 or reported <= 0:
+    def saw_input(self, provider: str, model: str, estimate: Estimate, reported: int) -> None:
+        if estimate.total <= 0 or reported <= 0:
             return
-        scale = min(1.0, LARGEST / max(estimated, reported))
         with self._lock:
             lesson = self._lessons.setdefault((provider, model), _Lesson())
-            # Forgets towards the prior, never to nothing: a few tiny calls would swing an empty scale.
-            lesson.estimated = MEMORY * lesson.estimated + (1 - MEMORY) * PRIOR + estimated * scale
-            lesson.reported = MEMORY * lesson.reported + (1 - MEMORY) * PRIOR + reported * scale
+            lesson.input = lesson.input.after(estimate, reported)
 
     def saw_output(self, provider: str, model: str, tokens: int) -> None:
         tokens = min(LARGEST, max(0, tokens))

@@ -60,7 +60,7 @@ RESERVE = (
     _COMMON
     + """
 -- ARGV: now or '', a fresh generation; then for each key: limit, interval, width, amount, what of it must be left.
--- Reply: 1 where all claims are met, now; then for each key: generation, used, newest, wait (-1 for never), taken.
+-- Reply: 1 where all claims are met, now; then for each key: generation, used, newest, wait (-1 for never).
 local states, reply, granted = {}, {1, now}, true
 
 local function wait(state, limit, interval, amount)
@@ -80,7 +80,6 @@ for i, key in ipairs(KEYS) do
   local limit, interval, needed = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 5])
   local state = read(key, interval)
   state.wait = wait(state, limit, interval, needed)
-  state.taken = math.min(tonumber(ARGV[at + 4]), math.max(needed, limit - state.total))
   granted = granted and state.wait == 0
   states[i] = state
 end
@@ -88,14 +87,14 @@ if not granted then reply[1] = 0 end
 for i, key in ipairs(KEYS) do
   local at, state = 2 + (i - 1) * 5, states[i]
   if granted then
-    write(key, state, tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]), state.taken, ARGV[2])
-    state.total, state.newest = state.total + state.taken, now
+    local amount = tonumber(ARGV[at + 4])
+    write(key, state, tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]), amount, ARGV[2])
+    state.total, state.newest = state.total + amount, now
   end
   reply[#reply + 1] = state.generation or ''
   reply[#reply + 1] = state.total
   reply[#reply + 1] = state.newest
   reply[#reply + 1] = state.wait
-  reply[#reply + 1] = state.taken
 end
 return reply
 """

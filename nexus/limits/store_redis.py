@@ -17,7 +17,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -225,17 +225,16 @@ def _forgotten(generations: Sequence[bytes], nonce: str, copy: Granted) -> bool:
 
 def _read(claims: Sequence[Claim], reply: Sequence[Any]) -> Granted | Refused:
     now = int(reply[1])
-    rows = [reply[at : at + 5] for at in range(2, len(reply), 5)]
+    rows = [reply[at : at + 4] for at in range(2, len(reply), 4)]
     if reply[0]:
         buckets = tuple(now // width_of(claim.budget.interval) for claim in claims)
         standings = tuple(
             Standing(claim.budget, int(used), claim.budget.interval)
             for claim, (_, used, *_) in zip(claims, rows, strict=True)
         )
-        taken = tuple(replace(claim, amount=int(row[-1])) for claim, row in zip(claims, rows, strict=True))
-        return Granted(taken, Token(buckets, tuple(row[0] for row in rows)), standings)
+        return Granted(tuple(claims), Token(buckets, tuple(row[0] for row in rows)), standings)
     refused: Refused | None = None
-    for claim, (_, used, newest, waits, _) in zip(claims, rows, strict=True):
+    for claim, (_, used, newest, waits) in zip(claims, rows, strict=True):
         wait = None if waits < 0 else int(waits)
         if wait != 0 and (refused is None or longer(wait, refused.wait)):
             reset = max(0, int(newest) + claim.budget.interval - now) if used or newest else 0

@@ -108,15 +108,12 @@ def reserve(now: int, claims: Sequence[Claim], windows: Sequence[Window]) -> Gra
 
 def book(now: int, claims: Sequence[Claim], windows: Sequence[Window]) -> Granted:
     """Takes every claim from its window, whatever the limits say."""
-    taken = tuple(
-        claim.taking(claim.budget.limit - window.total) for claim, window in zip(claims, windows, strict=True)
-    )
-    buckets = tuple(window.add(now, claim.amount) for claim, window in zip(taken, windows, strict=True))
+    buckets = tuple(window.add(now, claim.amount) for claim, window in zip(claims, windows, strict=True))
     standings = tuple(
         Standing(claim.budget, window.total, claim.budget.interval)
-        for claim, window in zip(taken, windows, strict=True)
+        for claim, window in zip(claims, windows, strict=True)
     )
-    return Granted(taken, Token(buckets), standings)
+    return Granted(tuple(claims), Token(buckets), standings)
 
 
 def longer(wait: int | None, other: int | None) -> bool:

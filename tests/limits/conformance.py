@@ -57,25 +57,25 @@ class StoreConformance:
     def test_what_can_never_pass_says_so(self, store: Store) -> None:
         assert refused(store.reserve([claim(101, 100)])).never
 
-    def test_a_claim_that_bends_takes_what_is_left(self, store: Store, clock: Clock) -> None:
+    def test_a_bound_is_held_whole_where_some_of_it_is_left(self, store: Store, clock: Clock) -> None:
+        """One passes that could use more than is left; no other does beside it."""
         granted(store.reserve([claim(70, 100)]))
         held = granted(store.reserve([claim(50, 100, least=5)]))
-        assert ([taken.amount for taken in held.claims], held.standings[0].used) == ([30], 100)
+        assert ([taken.amount for taken in held.claims], held.standings[0].used) == ([50], 120)
         refusal = refused(store.reserve([claim(50, 100, least=5)]))
-        assert (refusal.wait, refusal.standing.used) == (60 * SECOND, 100)
+        assert (refusal.wait, refusal.standing.used, refusal.standing.remaining) == (60 * SECOND, 120, 0)
         store.settle(held, [26])
         assert not refused(store.reserve([claim(50, 100, least=5)])).never
         store.settle(granted(store.reserve([claim(50, 100, least=4)])), [0])
         clock.tick(60)
-        free = granted(store.reserve([claim(50, 100, least=5)]))
-        assert [taken.amount for taken in free.claims] == [50]
+        assert granted(store.reserve([claim(50, 100, least=5)])).standings[0].used == 50
 
-    def test_a_claim_that_bends_settles_to_what_was_used(self, store: Store) -> None:
+    def test_a_bound_settles_to_what_was_used(self, store: Store) -> None:
         held = granted(store.reserve([claim(500, 100, least=1)]))
         store.settle(held, [40])
         assert granted(store.reserve([claim(60, 100)])).standings[0].used == 100
 
-    def test_a_claim_that_bends_and_still_can_never_pass(self, store: Store) -> None:
+    def test_a_bound_whose_least_can_never_pass(self, store: Store) -> None:
         assert refused(store.reserve([claim(500, 100, least=101)])).never
 
     def test_the_boundary_of_an_interval_is_no_loophole(self, store: Store, clock: Clock) -> None:

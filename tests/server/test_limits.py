@@ -98,11 +98,40 @@ def test_tokens_are_settled_to_what_the_vendor_reported(serve: Serve, openai_ups
     limit = '[llm.providers.openai.rate_limits.per_user]\ninput_token_limit = 1000\ninterval = "60s"\n'
     nexus = serve(IDENTIFIED + openai_config(openai_upstream.base_url, limit))
     openai_upstream.default = Behaviour(input_tokens=600)
-    assert nexus.chat(CHAT, ALICE).status == 200
     reply = nexus.chat(CHAT, ALICE)
-    assert reply.status == 200
-    assert reply.headers["x-ratelimit-limit-tokens"] == "1000"
-    assert nexus.chat(CHAT, ALICE).status == 429
+    assert (reply.status, reply.headers["x-ratelimit-limit-tokens"]) == (200, "1000")
+    refused = nexus.chat(CHAT, ALICE)
+    assert (refused.status, refused.headers["x-ratelimit-remaining-tokens"]) == (429, "400")
+
+
+def test_a_burst_at_a_vendor_that_counts_more_stays_within_the_limit(
+    serve: Serve, openai_upstream: FakeUpstream
+) -> None:
+    """Forty callers at once, then again and again: 12 tokens by our estimate, 50 by the vendor's."""
+    limit = '[llm.providers.openai.rate_limits.per_user]\ninput_token_limit = 1000\ninterval = "1h"\n'
+    nexus = serve(IDENTIFIED + openai_config(openai_upstream.base_url, limit))
+    go = threading.Event()
+    openai_upstream.default = Behaviour(input_tokens=50, hold=go)
+    seen: list[int] = []
+
+    def callers(calls: int) -> list[threading.Thread]:
+        def call() -> None:
+            for _ in range(calls):
+                seen.append(nexus.chat(CHAT, ALICE).status)
+
+        threads = [threading.Thread(target=call) for _ in range(40)]
+        for thread in threads:
+            thread.start()
+        return threads
+
+    first = callers(1)
+    wait_until(lambda: len(seen) + len(openai_upstream.requests) == 40)
+    go.set()
+    for thread in [*first, *callers(4)]:
+        thread.join(60)
+    assert (len(seen), set(seen)) == (200, {200, 429})
+    assert 850 <= 50 * seen.count(200) <= 1150
+    assert seen.count(200) == len(openai_upstream.requests)
 
 
 def test_calls_by_address(serve: Serve, openai_upstream: FakeUpstream) -> None:

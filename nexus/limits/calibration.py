@@ -1,0 +1,157 @@
+"""How a vendor's counts of input follow from our estimates: a factor for words, one for images, and an overhead.
+
+Law: pure and bounded, whatever vendors report. It is a linear regression that knows how sure it is (Bayes): what was
+not seen yet, as of a new model or of prompts ten times as long, has a wide bound, and a narrow one after a few answers.
+An answer moves what is expected by a few deviations at most. Old answers are forgotten only as far as new ones say
+something about the same kind of prompt (Cao and Schwartz 2000, directional forgetting), so that a thousand short
+prompts leave what is known of long ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+
+from nexus.estimate import Estimate
+
+Vector = tuple[float, float, float]
+Matrix = tuple[Vector, Vector, Vector]
+
+LEAST_FACTOR, LEAST_OF_MEDIA = 0.25, 0.02
+"""Nothing less is expected of an estimate, whatever was seen."""
+
+MOST_FACTOR, MOST_OVERHEAD = 4.0, 4000
+"""Nothing more."""
+
+LARGEST = 100_000
+"""Most tokens that one call counts for."""
+
+_FACTOR_SPREAD, _OVERHEAD_SPREAD = 1.5, 250.0
+"""How far off estimates may be before anything was seen: in factors, and in tokens that vendors add on their own."""
+
+_NOISE, _LEAST_NOISE = 0.1, 4.0
+"""How far calls of one kind differ: in parts of their tokens, and at least in tokens."""
+
+_SURE = 2.0
+"""Deviations of what is not known that a bound lies above the guess."""
+
+_OUTLIER = 10.0
+"""Deviations that an answer counts for at most."""
+
+_MEMORY = 0.9
+"""How much of what is known of a kind of prompt outlives one answer about it: half of it is gone after seven."""
+
+_PRIOR: Matrix = (
+    (_FACTOR_SPREAD**-2, 0.0, 0.0),
+    (0.0, _FACTOR_SPREAD**-2, 0.0),
+    (0.0, 0.0, _OVERHEAD_SPREAD**-2),
+)
+
+_PRIOR_SHARE = 0.001
+"""How much of the prior comes back with every answer, which keeps the arithmetic sound for ever."""
+
+_ENDLESS = 10**12
+"""Numbers beyond it are no counts of tokens, and may be too large for a float."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Tokens of one prompt: the best ``guess``, and a ``bound`` above which they hardly are."""
+
+    guess: int
+    bound: int
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What is known of one model: the factors and the overhead, and how precisely."""
+
+    weights: Vector = (1.0, 1.0, 0.0)
+    precision: Matrix = _PRIOR
+
+    def expect(self, estimate: Estimate) -> Expected:
+        features = _features(estimate)
+        guess = self._guess(features)
+        bound = guess + _SURE * sqrt(self._variance(features))
+        return Expected(max(1, round(guess)), max(1, round(min(bound, _most(features)))))
+
+    def after(self, estimate: Estimate, reported: int) -> Calibration:
+        """With what the vendor reported for an estimate."""
+        largest = max(estimate.text, estimate.media, reported)
+        scale = 1.0 if largest <= LARGEST else LARGEST / min(largest, _ENDLESS)
+        features, seen = _scaled(_features(estimate), scale), min(reported, _ENDLESS) * scale
+        noise = _noise(self._guess(features))
+        unusual = _OUTLIER * sqrt(noise * noise + self._variance(features))
+        error = min(unusual, max(-unusual, seen - _dot(self.weights, features)))
+        # A guess that is far off says nothing of how far calls differ.
+        believed = max(0.0, self._guess(features) + error)
+        noise = _noise(min(3 * believed, max(believed / 3, self._guess(features))))
+        precision = _added(self._forgotten(features), _scaled(features, 1 / noise))
+        step = _solved(precision, _scaled(features, error / (noise * noise)))
+        return Calibration(_sum(self.weights, step), precision)
+
+    def _guess(self, features: Vector) -> float:
+        least = LEAST_FACTOR * features[0] + LEAST_OF_MEDIA * features[1]
+        return max(least, min(_most(features), _dot(self.weights, features)))
+
+    def _variance(self, features: Vector) -> float:
+        return max(0.0, _dot(features, _solved(self.precision, features)))
+
+    def _forgotten(self, features: Vector) -> Matrix:
+        along = _times(self.precision, features)
+        share = (1 - _MEMORY) / _dot(features, along)
+        a, b = self.precision, _PRIOR
+        return tuple(  # type: ignore[return-value]
+            tuple(
+                (1 - _PRIOR_SHARE) * (a[i][j] - share * along[i] * along[j]) + _PRIOR_SHARE * b[i][j] for j in range(3)
+            )
+            for i in range(3)
+        )
+
+
+def _features(estimate: Estimate) -> Vector:
+    return (float(min(estimate.text, _ENDLESS)), float(min(estimate.media, _ENDLESS)), 1.0)
+
+
+def _most(features: Vector) -> float:
+    return MOST_FACTOR * (features[0] + features[1]) + MOST_OVERHEAD
+
+
+def _noise(tokens: float) -> float:
+    return sqrt((_NOISE * tokens) ** 2 + _LEAST_NOISE**2)
+
+
+def _dot(a: Vector, b: Vector) -> float:
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+def _sum(a: Vector, b: Vector) -> Vector:
+    return (a[0] + b[0], a[1] + b[1], a[2] + b[2])
+
+
+def _scaled(a: Vector, scale: float) -> Vector:
+    return (a[0] * scale, a[1] * scale, a[2] * scale)
+
+
+def _times(a: Matrix, b: Vector) -> Vector:
+    return (_dot(a[0], b), _dot(a[1], b), _dot(a[2], b))
+
+
+def _added(a: Matrix, b: Vector) -> Matrix:
+    """With the square of a vector."""
+    return (_sum(a[0], _scaled(b, b[0])), _sum(a[1], _scaled(b, b[1])), _sum(a[2], _scaled(b, b[2])))
+
+
+def _cross(a: Vector, b: Vector) -> Vector:
+    return (a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0])
+
+
+def _solved(a: Matrix, b: Vector) -> Vector:
+    """``x`` of ``a x = b``, by Cramer's rule: ``a`` is symmetric and positive."""
+    first, second, third = _cross(a[1], a[2]), _cross(a[2], a[0]), _cross(a[0], a[1])
+    whole = _dot(a[0], first)
+    return (_dot(first, b) / whole, _dot(second, b) / whole, _dot(third, b) / whole)
+
+
+UNKNOWN = Calibration()
+"""Of a model that has answered nothing yet."""
