@@ -3,24 +3,26 @@
 Law: pieces of text are one part as long as they are of one kind and unsigned; a signature ends its part. A function
 call comes whole. A stream has no terminator: it is complete once a finish reason or a block reason was seen, and
 because usage may still follow, the end is told by ``finish``. Content without a counterpart is named once in a Notice.
+The end of a text waits for what follows it, because the sources that it rests on come last.
 Source: ai.google.dev/api/generate-content, google.genai.types.GenerateContentResponse.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from nexus.conversation import Image, Inline, Reasoning, Seal, Text, ToolCall
 from nexus.errors import Rejected
-from nexus.events import Event, Notice, PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart, UsageUpdate
+from nexus.events import Cited, Event, Notice, PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart, UsageUpdate
 from nexus.protocols.codec import Numbered
 from nexus.protocols.gemini.contents import DIALECT
 from nexus.protocols.gemini.failures import find_error, read_status
+from nexus.protocols.gemini.grounding import Grounding
 from nexus.protocols.gemini.stops import BROKEN, read_block, read_finish
 from nexus.protocols.gemini.usage import read_usage
 from nexus.wire import Json, decode_delta, encode, mapping, sequence, text
 
-_ASIDE = ("groundingMetadata", "citationMetadata", "urlContextMetadata", "groundingAttributions", "logprobsResult")
+_ASIDE = ("urlContextMetadata", "groundingAttributions", "logprobsResult")
 """What a candidate may say about its text that no other dialect has a place for."""
 
 _ABOUT = frozenset({"thought", "thoughtSignature", "partMetadata"})
@@ -36,6 +38,8 @@ class StreamReader:
         self._started = False
         self._next = 0
         self._open: type[Text] | type[Reasoning] | None = None
+        self._seal: Seal | None = None
+        self._grounding = Grounding()
         self._called = False
         self._usage: dict[str, Json] = {}
         self._noticed: set[str] = set()
@@ -72,7 +76,7 @@ class StreamReader:
             return []
         blocked = self._reason is None and self._block is not None
         stop = read_block(self._block or "") if blocked else read_finish(self._reason, called=self._called)
-        return [*self._close(), ResponseEnd(stop)]
+        return [*self._told(self._grounding.finish()), *self._close(), ResponseEnd(stop)]
 
     def _read(self, piece: Mapping[str, Json]) -> Iterator[Event]:
         usage = {key: value for key, value in mapping(piece.get("usageMetadata")).items() if value is not None}
@@ -92,8 +96,9 @@ class StreamReader:
             self._block, self.complete = reason, True
 
     def _read_candidate(self, candidate: Mapping[str, Json]) -> Iterator[Event]:
-        for part in map(mapping, sequence(mapping(candidate.get("content")).get("parts"))):
-            yield from self._read_part(part)
+        for at, part in enumerate(map(mapping, sequence(mapping(candidate.get("content")).get("parts")))):
+            yield from self._read_part(part, at)
+        yield from self._told(self._grounding.read(candidate))
         for name in _ASIDE:
             if candidate.get(name):
                 yield from self._notice(name)
@@ -101,13 +106,22 @@ class StreamReader:
             self._reason, self.complete = reason, True
             self._words = text(candidate.get("finishMessage"))
 
-    def _read_part(self, part: Mapping[str, Json]) -> Iterator[Event]:
+    def _told(self, found: Iterable[Cited | str]) -> Iterator[Event]:
+        for one in found:
+            if isinstance(one, str):
+                yield from self._notice(one)
+            else:
+                yield one
+
+    def _read_part(self, part: Mapping[str, Json], at: int) -> Iterator[Event]:
         signature = text(part.get("thoughtSignature"))
         seal = Seal(DIALECT, signature) if signature else None
         if isinstance(call := part.get("functionCall"), Mapping):
             yield from self._read_call(call, seal)
         elif isinstance(words := part.get("text"), str):
             yield from self._read_text(words, Reasoning if part.get("thought") is True else Text, seal)
+            if words and self._open is Text:
+                self._grounding.hear(self._next - 1, at, words)
         elif (blob := _image_in(part)) is not None:
             yield from self._read_image(blob, seal)
         elif foreign := sorted(key for key in part if key not in _ABOUT and part[key] is not None):
@@ -120,15 +134,14 @@ class StreamReader:
     def _read_text(self, words: str, kind: type[Text] | type[Reasoning], seal: Seal | None) -> Iterator[Event]:
         if not words and seal is None:
             return
-        if self._open is not kind:
+        if self._open is not kind or self._seal is not None:
             yield from self._close()
             self._open = kind
             yield PartStart(self._next, Text("") if kind is Text else Reasoning("", Seal(DIALECT, "")))
             self._next += 1
         if words:
             yield PartDelta(self._next - 1, words)
-        if seal is not None:
-            yield from self._close(seal)
+        self._seal = seal
 
     def _read_call(self, call: Mapping[str, Json], seal: Seal | None) -> Iterator[Event]:
         if call.get("partialArgs") or call.get("willContinue"):
@@ -154,10 +167,10 @@ class StreamReader:
         yield PartEnd(self._next)
         self._next += 1
 
-    def _close(self, seal: Seal | None = None) -> Iterator[Event]:
+    def _close(self) -> Iterator[Event]:
         if self._open is not None:
-            self._open = None
-            yield PartEnd(self._next - 1, seal)
+            yield PartEnd(self._next - 1, self._seal)
+            self._open = self._seal = None
 
     def _notice(self, name: str) -> Iterator[Event]:
         if name not in self._noticed:

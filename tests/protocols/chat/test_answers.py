@@ -6,7 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.conversation import Part, Reasoning, Refusal, Response, Seal, Stop, Text, ToolCall
+from nexus.conversation import (
+    Citation,
+    Image,
+    Inline,
+    Link,
+    Part,
+    Reasoning,
+    Refusal,
+    Response,
+    Seal,
+    Stop,
+    Text,
+    ToolCall,
+)
 from nexus.errors import Rejected
 from nexus.events import Event, Notice, PartDelta, PartEnd, PartStart, ResponseEnd, UsageUpdate
 from nexus.fold import fold
@@ -86,11 +99,24 @@ EXPECTED: dict[str, Response] = {
     "no-finish-reason": said(Text("x"), stop=Stop("end"), usage=Usage()),
     "odd-finish-reason": said(Text("x"), stop=Stop("unknown", raw="insufficient_system_resource")),
     "untranslatable": said(Text("xy")),
+    "openrouter-images": said(
+        Text("Here: "), Image(Inline("image/png", "iVBORw0KGgo=")), Image(Link("https://e.org/made.webp"))
+    ),
+    "url-citations": said(
+        Text(
+            "Größe 5 🎈 ist B.",
+            citations=(
+                Citation(0, 7, "https://e.org/a", "A"),
+                Citation(8, 15, "https://e.org/b", "B", "as it says"),
+            ),
+        )
+    ),
 }
 UNPINNED = {"no-ids", "old-function-call"}
 """Their ids are made here; the pair of stream and whole answer is still compared."""
 
 DROPPED = {
+    "url-citations": {"annotations.file"},
     "untranslatable": {
         "logprobs",
         "annotations.url_citation",
@@ -99,7 +125,7 @@ DROPPED = {
         "content.hologram",
         "tool_calls.custom",
         "choices",
-    }
+    },
 }
 STREAMS = sorted(path.parent.name for path in FIXTURES.glob("*/upstream.sse"))
 PAIRS = sorted(path.parent.name for path in FIXTURES.glob("*/upstream.json"))

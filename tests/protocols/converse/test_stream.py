@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.conversation import Message, Reasoning, Request, Response, Seal, Stop, Text, ToolCall
+from nexus.conversation import Citation, Message, Reasoning, Request, Response, Seal, Stop, Text, ToolCall
 from nexus.errors import FAILURE_KINDS, Rejected
 from nexus.events import Event, Notice, Order, PartEnd, ResponseEnd, ResponseStart, UsageUpdate
 from nexus.fold import fold
@@ -54,6 +54,25 @@ EXPECTED: dict[str, tuple[Response, tuple[str, ...]]] = {
         (),
     ),
     "citations": (Response("r", "m", (Text("It grew by 3 %."),), END, _20), ("citations.documentPage",)),
+    "web_citations": (
+        Response(
+            "r",
+            "m",
+            (
+                Text("So: "),
+                Text(
+                    "It grew by 3 %.",
+                    citations=(
+                        Citation(0, 15, "https://e.org/a", "A", "as it says"),
+                        Citation(0, 15, "https://e.org/s", "S"),
+                    ),
+                ),
+            ),
+            END,
+            _20,
+        ),
+        (),
+    ),
     "empty": (Response("r", "m", (), END, Usage(input=9)), ()),
     "guardrail": (
         Response(

@@ -9,7 +9,7 @@ from google.genai import types
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nexus.conversation import Image, Inline, Reasoning, Response, Seal, Stop, Text, ToolCall
+from nexus.conversation import Citation, Image, Inline, Reasoning, Response, Seal, Stop, Text, ToolCall
 from nexus.errors import Rejected
 from nexus.events import Event, Notice, PartEnd, PartStart, ResponseEnd, ResponseStart, UsageUpdate
 from nexus.fold import fold
@@ -89,11 +89,43 @@ EXPECTED: dict[str, tuple[Response, tuple[str, ...]]] = {
         Response(
             "resp-1",
             FLASH,
-            (Text("Let me compute. It is 42."),),
+            (
+                Text(
+                    "Let me compute. It is 42.",
+                    citations=(
+                        Citation(0, 4, "https://example.com/b"),
+                        Citation(0, 25, "https://example.com/a", "example.com"),
+                    ),
+                ),
+            ),
             Stop("end", raw="STOP"),
             Usage(input=44, output=9),
         ),
-        ("executableCode", "codeExecutionResult", "groundingMetadata", "citationMetadata"),
+        ("executableCode", "codeExecutionResult", "groundingMetadata.webSearchQueries"),
+    ),
+    "grounding": (
+        Response(
+            "resp-1",
+            FLASH,
+            (
+                Text(
+                    "Größe 🎈: 5 m. Gewicht: 3 kg.",
+                    seal=Seal("gemini", "CiQB0e2Kb2Zha2Utc2lnbmF0dXJlLXR3bw=="),
+                    citations=(
+                        Citation(6, 13, "https://e.org/a", "A"),
+                        Citation(6, 13, "https://e.org/b", "B"),
+                        Citation(14, 28, "https://e.org/b", "B"),
+                    ),
+                ),
+            ),
+            Stop("end", raw="STOP"),
+            Usage(input=7, output=9),
+        ),
+        (
+            "groundingMetadata.webSearchQueries",
+            "groundingMetadata.searchEntryPoint",
+            "groundingMetadata.groundingChunks",
+        ),
     ),
     "image_output": (
         Response(

@@ -83,6 +83,23 @@ EXPECTED: dict[str, Response] = {
         Stop("stop_sequence", "END", "stop_sequence"),
         Usage(input=9, output=5),
     ),
+    "citations": Response(
+        "msg_01",
+        "claude-opus-5-20260601",
+        (
+            Text("Größe: "),
+            Text(
+                "5 m 🎈.",
+                citations=(
+                    Citation(0, 6, "https://e.org/a", "A", "as it says"),
+                    Citation(0, 6, "https://e.org/s", "S", "found"),
+                ),
+            ),
+            Text(" Ende."),
+        ),
+        Stop("end", raw="end_turn"),
+        Usage(input=9, output=7),
+    ),
     "server_tools": Response(
         "msg_01XFDUDYJgAACzvnptvVoYEL",
         "claude-opus-5-20260601",
@@ -110,6 +127,7 @@ EXPECTED: dict[str, Response] = {
 }
 
 DROPPED = {
+    "citations": {"citations.char_location"},
     "server_tools": {"server_tool_use", "web_search_tool_result"},
     "refused": {"stop_details"},
     "unknown": {"hologram", "sparkle_delta"},

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nexus.conversation import Citation, Reasoning, Refusal, Response, Seal, Stop, Text, ToolCall
+from nexus.conversation import Citation, Image, Inline, Reasoning, Refusal, Response, Seal, Stop, Text, ToolCall
 from nexus.errors import Rejected
 from nexus.events import Notice, Ping
 from nexus.fold import fold
@@ -43,6 +43,12 @@ EXPECTED: dict[str, Response] = {
     "web_search": answer(
         "end", Usage(input=300, output=12), Text("Found it.", citations=(Citation(0, 5, "https://e.org", "t"),))
     ),
+    "image_generation": answer(
+        "end",
+        Usage(input=300, output=12),
+        Image(Inline("image/webp", "UklGRg=="), seal=Seal("responses", "ig_1")),
+        Text("Done."),
+    ),
     "empty": answer("end", Usage(input=5)),
 }
 
@@ -73,10 +79,17 @@ def test_whole_answers(case: str) -> None:
     assert read_response(whole(case)).response == EXPECTED[case]
 
 
-def test_items_without_counterpart_are_named() -> None:
-    assert read_response(whole("web_search")).dropped == ("output.web_search_call",)
-    events, _ = replay([stream_bytes("web_search")])
-    assert [event for event in events if isinstance(event, Notice)] == [Notice("output.web_search_call")]
+LOST = {
+    "web_search": {"output.web_search_call"},
+    "image_generation": {"output.image_generation_call", "annotations.file_citation"},
+}
+
+
+@pytest.mark.parametrize("case", LOST)
+def test_what_has_no_counterpart_is_named(case: str) -> None:
+    assert set(read_response(whole(case)).dropped) == LOST[case]
+    events, _ = replay([stream_bytes(case)])
+    assert {event.dropped for event in events if isinstance(event, Notice)} == LOST[case]
 
 
 def test_a_keepalive_is_a_ping() -> None:

@@ -1,0 +1,138 @@
+"""What an answer of Gemini's rests on: grounding and recitation metadata as citations of its text.
+
+Law: Google counts bytes of UTF-8, a Citation characters. A segment names its own words, which decide where it stands,
+because servers count from the start of a part in a whole answer and from the start of all text in a stream. What is no
+page of the web, or stands nowhere, is named; so are the searches, and what Google wants shown beside the answer.
+Source: ai.google.dev/api/generate-content, GroundingMetadata, Segment and CitationMetadata; the same of Vertex AI.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from nexus.conversation import Citation
+from nexus.events import Cited
+from nexus.protocols.codec import is_web
+from nexus.wire import Json, count, mapping, sequence, text
+
+_CHUNKS = "groundingMetadata.groundingChunks"
+_SUPPORTS = "groundingMetadata.groundingSupports"
+_READ = frozenset({"groundingChunks", "groundingSupports"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Words as they came: the answer's part that they are of, which of the vendor's parts, and their first byte."""
+
+    part: int
+    wire: int
+    start: int
+    words: str
+
+
+class Grounding:
+    """Is told the text as it comes; gives citations, and the names of what is none."""
+
+    def __init__(self) -> None:
+        self._pieces: list[_Piece] = []
+        self._whole = bytearray()
+        self._told: set[Cited] = set()
+        self._chunks: list[Mapping[str, Json]] = []
+        self._used: set[int] = set()
+
+    def hear(self, part: int, wire: int, words: str) -> None:
+        """Words of the answer's part ``part``, the vendor's part number ``wire``."""
+        self._pieces.append(_Piece(part, wire, len(self._whole), words))
+        self._whole += _encoded(words)
+
+    def read(self, candidate: Mapping[str, Json]) -> Iterator[Cited | str]:
+        grounding = mapping(candidate.get("groundingMetadata"))
+        yield from (f"groundingMetadata.{name}" for name, value in grounding.items() if value and name not in _READ)
+        self._chunks = [mapping(chunk) for chunk in sequence(grounding.get("groundingChunks"))] or self._chunks
+        for support in map(mapping, sequence(grounding.get("groundingSupports"))):
+            yield from self._read_support(support)
+        recited = mapping(candidate.get("citationMetadata"))
+        for entry in map(mapping, [*sequence(recited.get("citations")), *sequence(recited.get("citationSources"))]):
+            yield from self._read_recited(entry)
+
+    def finish(self) -> Iterator[Cited | str]:
+        """Sources of the whole answer, where none was told of a segment; the name of those that nothing rests on."""
+        if not self._used and self._pieces:
+            last = self._pieces[-1].part
+            length = sum(len(piece.words) for piece in self._pieces if piece.part == last)
+            for number, chunk in enumerate(self._chunks):
+                if isinstance(source := _source(chunk), Citation):
+                    self._used.add(number)
+                    yield from self._tell(last, Citation(0, length, source.url, source.title, source.quote))
+        if len(self._used) < len(self._chunks):
+            yield _CHUNKS
+
+    def _read_support(self, support: Mapping[str, Json]) -> Iterator[Cited | str]:
+        segment = mapping(support.get("segment"))
+        place = self._place(segment, text(segment.get("text")))
+        if place is None:
+            yield _SUPPORTS
+            return
+        for number in sequence(support.get("groundingChunkIndices")):
+            known = isinstance(number, int) and 0 <= number < len(self._chunks)
+            source = _source(self._chunks[number]) if known else _CHUNKS
+            if isinstance(source, Citation):
+                self._used.add(number)
+                part, start, end = place
+                yield from self._tell(part, Citation(start, end, source.url, source.title, source.quote))
+            else:
+                yield source
+
+    def _read_recited(self, entry: Mapping[str, Json]) -> Iterator[Cited | str]:
+        url, place = text(entry.get("uri")), self._place(entry, "")
+        if not is_web(url) or place is None:
+            yield "citationMetadata"
+            return
+        if entry.get("license"):
+            yield "citationMetadata.license"
+        part, start, end = place
+        yield from self._tell(part, Citation(start, end, url, text(entry.get("title"))))
+
+    def _tell(self, part: int, citation: Citation) -> Iterator[Cited]:
+        """Once: in a stream the same metadata may come again."""
+        if (cited := Cited(part, citation)) not in self._told:
+            self._told.add(cited)
+            yield cited
+
+    def _place(self, segment: Mapping[str, Json], words: str) -> tuple[int, int, int] | None:
+        """The answer's part in which a segment begins, and its characters there."""
+        start, end = count(segment.get("startIndex")), count(segment.get("endIndex"))
+        number = count(segment.get("partIndex"))
+        bases = [piece.start for piece in self._pieces if number and piece.wire == number]
+        for base in (*bases, 0):
+            if not words or self._whole[base + start : base + end] == _encoded(words):
+                return self._within(base + start, base + end)
+        at = self._whole.find(_encoded(words))
+        return None if at < 0 else self._within(at, at + len(_encoded(words)))
+
+    def _within(self, start: int, end: int) -> tuple[int, int, int] | None:
+        if not start < end <= len(self._whole):
+            return None
+        part = next(piece.part for piece in reversed(self._pieces) if piece.start <= start)
+        inside = [piece for piece in self._pieces if piece.part == part]
+        first, last = inside[0].start, inside[-1].start + len(_encoded(inside[-1].words))
+        return part, _characters(self._whole[first:start]), _characters(self._whole[first : min(end, last)])
+
+
+def _source(chunk: Mapping[str, Json]) -> Citation | str:
+    """A chunk's page, as a citation of nothing yet."""
+    for kind in ("web", "retrievedContext", "maps"):
+        page = mapping(chunk.get(kind))
+        if is_web(text(page.get("uri"))):
+            return Citation(0, 0, text(page.get("uri")), text(page.get("title")), text(page.get("text")))
+    return _CHUNKS
+
+
+def _encoded(words: str) -> bytes:
+    return words.encode("utf-8", "surrogatepass")
+
+
+def _characters(raw: bytearray) -> int:
+    """Whole characters; a segment that begins inside one begins with it."""
+    return len(raw.decode("utf-8", "ignore"))

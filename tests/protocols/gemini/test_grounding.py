@@ -1,0 +1,164 @@
+"""Where Google says that words of an answer stand, in bytes, and where they do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from nexus.conversation import Citation, Text
+from nexus.events import Cited, Event, Notice, PartEnd
+from nexus.fold import fold
+from nexus.protocols.gemini.stream import StreamReader
+from tests.laws.kit import numbered
+
+PAGES = [{"web": {"uri": f"https://e.org/{name}", "title": name}} for name in "ab"]
+AT = {"a": "https://e.org/a", "b": "https://e.org/b"}
+
+
+def support(words: str, start: int, end: int, *chunks: int, part: int = 0) -> dict[str, Any]:
+    segment = {"startIndex": start, "endIndex": end, "text": words, "partIndex": part}
+    return {"segment": segment, "groundingChunkIndices": list(chunks)}
+
+
+def answer(*pieces: tuple[list[Any], Mapping[str, Any]]) -> list[Event]:
+    """A stream of one candidate, each piece with its parts and what is said of it."""
+    reader, events = StreamReader(new_id=numbered()), []
+    for at, (parts, more) in enumerate(pieces):
+        last = {"finishReason": "STOP"} if at + 1 == len(pieces) else {}
+        candidate = {"content": {"role": "model", "parts": parts}, **more, **last}
+        events += reader.feed(None, json.dumps({"candidates": [candidate]}))
+    return events + reader.finish()
+
+
+def texts(events: list[Event]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Every text with the words in it that are cited, and by whom."""
+    return [
+        (part.text, [(part.text[one.start : one.end], one.url) for one in part.citations])
+        for part in fold(events).parts
+        if isinstance(part, Text)
+    ]
+
+
+def named(events: list[Event]) -> set[str]:
+    return {event.dropped for event in events if isinstance(event, Notice)}
+
+
+def grounded(*supports: dict[str, Any], chunks: list[Any] = PAGES) -> dict[str, Any]:
+    return {"groundingMetadata": {"groundingChunks": chunks, "groundingSupports": list(supports)}}
+
+
+WORDS = "Ü 🎈 b"
+"""Of 5 characters in 9 bytes."""
+
+CASES: dict[str, tuple[list[tuple[list[Any], Mapping[str, Any]]], list[tuple[str, list[tuple[str, str]]]]]] = {
+    "bytes before it": (
+        [([{"text": WORDS}], grounded(support("b", 8, 9, 0)))],
+        [(WORDS, [("b", AT["a"])])],
+    ),
+    "bytes in it": (
+        [([{"text": WORDS}], grounded(support("Ü 🎈", 0, 7, 1)))],
+        [(WORDS, [("Ü 🎈", AT["b"])])],
+    ),
+    "a start that is left out": (
+        [([{"text": WORDS}], grounded({"segment": {"endIndex": 2, "text": "Ü"}, "groundingChunkIndices": [0]}))],
+        [(WORDS, [("Ü", AT["a"])])],
+    ),
+    "counted from the start of its own part": (
+        [([{"text": "thinks", "thought": True}, {"text": WORDS}], grounded(support("b", 8, 9, 0, part=1)))],
+        [(WORDS, [("b", AT["a"])])],
+    ),
+    "counted over parts that are one text": (
+        [([{"text": "Ü"}, {"text": " b"}], grounded(support("Ü b", 0, 4, 0)))],
+        [("Ü b", [("Ü b", AT["a"])])],
+    ),
+    "counted in characters by mistake": (
+        [([{"text": WORDS}], grounded(support("b", 5, 6, 0)))],
+        [(WORDS, [("b", AT["a"])])],
+    ),
+    "without its words": (
+        [([{"text": WORDS}], grounded({"segment": {"startIndex": 8, "endIndex": 9}, "groundingChunkIndices": [0]}))],
+        [(WORDS, [("b", AT["a"])])],
+    ),
+    "in a stream, over its pieces": (
+        [([{"text": "Ü 🎈"}], {}), ([{"text": " b"}], {}), ([{"text": ""}], grounded(support("🎈 b", 3, 9, 0)))],
+        [(WORDS, [("🎈 b", AT["a"])])],
+    ),
+    "told again and again": (
+        [
+            ([{"text": WORDS}], grounded(support("b", 8, 9, 0))),
+            ([{"text": " c"}], grounded(support("b", 8, 9, 0), support("c", 10, 11, 1))),
+        ],
+        [(f"{WORDS} c", [("b", AT["a"]), ("c", AT["b"])])],
+    ),
+    "sources alone are of the whole text": (
+        [([{"text": WORDS}], {"groundingMetadata": {"groundingChunks": PAGES}})],
+        [(WORDS, [(WORDS, AT["a"]), (WORDS, AT["b"])])],
+    ),
+    "before a call, which has ended the text": (
+        [([{"text": WORDS}, {"functionCall": {"name": "f"}}], grounded(support("b", 8, 9, 0)))],
+        [(WORDS, [("b", AT["a"])])],
+    ),
+    "recitation": (
+        [([{"text": WORDS}], {"citationMetadata": {"citationSources": [{"endIndex": 2, "uri": AT["a"]}]}})],
+        [(WORDS, [("Ü", AT["a"])])],
+    ),
+    "maps, and documents on the web": (
+        [
+            (
+                [{"text": "b"}],
+                grounded(
+                    support("b", 0, 1, 0, 1),
+                    chunks=[{"maps": {"uri": AT["a"]}}, {"retrievedContext": {"uri": AT["b"], "text": "it says"}}],
+                ),
+            )
+        ],
+        [("b", [("b", AT["a"]), ("b", AT["b"])])],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_segment(case: str) -> None:
+    pieces, expected = CASES[case]
+    assert texts(answer(*pieces)) == expected
+
+
+LOST: dict[str, tuple[Mapping[str, Any], set[str]]] = {
+    "words that are nowhere": (grounded(support("x", 0, 1, 0, 1)), {"groundingMetadata.groundingSupports"}),
+    "a place behind the end": (
+        {"citationMetadata": {"citations": [{"startIndex": 8, "endIndex": 99, "uri": AT["a"]}]}},
+        {"citationMetadata"},
+    ),
+    "recitation of no page": ({"citationMetadata": {"citations": [{"endIndex": 2}]}}, {"citationMetadata"}),
+    "its licence": (
+        {"citationMetadata": {"citations": [{"endIndex": 2, "uri": AT["a"], "license": "mit"}]}},
+        {"citationMetadata.license"},
+    ),
+    "a document in a cloud": (
+        grounded(support("b", 8, 9, 0), chunks=[{"retrievedContext": {"uri": "gs://b/a.pdf"}}]),
+        {"groundingMetadata.groundingChunks"},
+    ),
+    "a source that is not there": (grounded(support("b", 8, 9, 7, 0, 1)), {"groundingMetadata.groundingChunks"}),
+    "searches, and what Google wants shown": (
+        {"groundingMetadata": {"webSearchQueries": ["q"], "searchEntryPoint": {"renderedContent": "<div/>"}}},
+        {"groundingMetadata.webSearchQueries", "groundingMetadata.searchEntryPoint"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LOST)
+def test_what_is_lost_is_named(case: str) -> None:
+    more, expected = LOST[case]
+    assert named(answer(([{"text": WORDS}], more))) == expected
+
+
+def test_the_sources_of_a_signed_text_come_before_its_end() -> None:
+    """A client's stream has no place for them after it."""
+    last = [{"text": "", "thoughtSignature": "c2ln"}]
+    events = answer(([{"text": "b"}], {}), (last, grounded(support("b", 0, 1, 0, 1))))
+    first, *rest = [event for event in events if isinstance(event, Cited | PartEnd)]
+    assert first == Cited(0, Citation(0, 1, AT["a"], "a"))
+    assert [type(event) for event in rest] == [Cited, PartEnd]
