@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
-from tests.programs.conftest import OpenRoom
+from tests.programs.conftest import DONE, OpenRoom
 from tests.programs.lanes import BEDROCK_CLAUDE, VERTEX_CLAUDE, ProgramLane
-from tests.programs.sessions import claude_code_session
+from tests.programs.sessions import EVENTS, claude_code_session
+from tools.fake_upstream import Behaviour
 
 pytestmark = pytest.mark.slow
 
@@ -24,3 +26,25 @@ def test_a_session(lane: ProgramLane, open_room: OpenRoom) -> None:
     """By its own name, so that the program sends all that it has for it."""
     name = lane.name.partition(" ")[2]
     claude_code_session(open_room(lane, f'[llm.providers.v.models."{name}"]\nrename = "{lane.model}"\n'), f"v/{name}")
+
+
+HELD = {"bedrock claude-opus-5-5": False, "bedrock claude-haiku-5-5": False, "vertex claude-opus-5-5": True}
+"""Whether the host holds the model to a format."""
+HOOK = {"hooks": {"Stop": [{"hooks": [{"type": "prompt", "prompt": "Is that all? $ARGUMENTS"}]}]}}
+
+
+@pytest.mark.parametrize("lane", [lane for lane in LANES if lane.name in HELD], ids=lambda lane: lane.name)
+def test_a_format_that_the_host_lacks_is_left_out_by_the_program(lane: ProgramLane, open_room: OpenRoom) -> None:
+    """A hook that asks the model wants JSON; refused in the vendor's words, the program asks again without a format."""
+    name = lane.name.partition(" ")[2]
+    room = open_room(lane, f'[llm.providers.v.models."{name}"]\nrename = "{lane.model}"\n')
+    folder = room.work / ".claude"
+    folder.mkdir()
+    (folder / "settings.json").write_text(json.dumps(HOOK))
+    room.upstream.next(Behaviour(text=DONE), Behaviour(text='{"ok": true}'))
+    said = room.desk.claude(room.nexus, "Go on.", *EVENTS, model=f"v/{name}")
+    events = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    assert events[-1]["result"] == DONE and not events[-1]["is_error"]
+    assert len(room.upstream.requests) == 2, said
+    assert "Is that all?" in json.dumps(room.body(1)["messages"])
+    assert ("format" in room.body(1).get("output_config", {})) is HELD[lane.name]
