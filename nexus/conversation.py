@@ -212,9 +212,12 @@ class ToolChoice:
 
 @dataclass(frozen=True, slots=True)
 class Thinking:
-    """Whether and how hard to think; ``budget`` in tokens. Neither budget nor effort: the model adapts."""
+    """Whether and how hard to think; ``budget`` in tokens. Neither budget nor effort: the model adapts.
 
-    enabled: bool
+    ``enabled`` None says how hard, and leaves it to the model's kind whether: a Claude that always thinks does.
+    """
+
+    enabled: bool | None
     budget: int | None = None
     effort: Effort | None = None
     visible: bool = True

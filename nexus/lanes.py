@@ -22,6 +22,7 @@ from nexus.protocols import codecs
 from nexus.protocols.base import AnswerRelay, Dialect, Edited
 from nexus.protocols.clients import DIALECTS
 from nexus.protocols.codec import Target
+from nexus.protocols.effort_alone import with_switch
 from nexus.protocols.error_words import error_words
 from nexus.protocols.pairing import paired
 from nexus.protocols.sse import Frame
@@ -98,7 +99,7 @@ def choose_count(call: Call, route: Route) -> Lane | None:
     target = provider.target(own[0], route.model, route.settings)
     read = codecs.reading(call)
     with _clients_names(call, read.request):
-        request, _ = _fitted(read.request, target)
+        request, _ = _fitted(read.request, target, call.model)
     with _clients_names(call, request):
         written = counter.write_count(request, target)
     attempt = _attempt(call, route, own[0], encode(written.body), dict(written.headers), "")
@@ -160,7 +161,7 @@ def _translate(call: Call, route: Route, dialect: str, without: str | None) -> L
     if without is not None:
         target = replace(target, quirks=target.quirks | {without})
     with _clients_names(call, read.request):
-        request, lost = _fitted(read.request, target)
+        request, lost = _fitted(read.request, target, call.model)
     with _clients_names(call, request):
         written = vendor.write_request(request, target)
     attempt = _attempt(call, route, dialect, encode(written.body), dict(written.headers), "")
@@ -183,8 +184,12 @@ def _clients_names(call: Call, request: Request) -> Iterator[None]:
         raise
 
 
-def _fitted(request: Request, target: Target) -> tuple[Request, tuple[str, ...]]:
-    """What every vendor needs alike, and what that cost. Raises UnsupportedFeature."""
+def _fitted(request: Request, target: Target, asked: str) -> tuple[Request, tuple[str, ...]]:
+    """What every vendor needs alike, and what that cost; ``asked`` is the client's name of the model.
+
+    Raises UnsupportedFeature.
+    """
+    request = with_switch(request, asked, target.model)
     request, unsearched = without_search(request, target.quirks)
     request, unpaired = paired(request)
     return request, (*unsearched, *unpaired)

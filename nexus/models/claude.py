@@ -66,6 +66,21 @@ def max_output_of(model: str) -> int | None:
     return next((most for below, most in _SMALLER_OUTPUT if version < below), _DEFAULT_OUTPUT)
 
 
+def efforts_of(model: str) -> tuple[str, ...] | None:
+    """The efforts that it knows, the least first; None where its name does not tell which model it is.
+
+    Sources: platform.claude.com, effort; coder/coder 25356 for Opus 4.5.
+    """
+    claude = claude_name(model)
+    if claude is None or claude.version is None:
+        return None
+    if (claude.family, claude.version) == ("opus", (4, 5)):
+        return ("low", "medium", "high")
+    if claude.version < (4, 6):
+        return ()
+    return ("low", "medium", "high", *(["xhigh"] if claude.version >= (4, 7) else []), "max")
+
+
 def quirks_of(model: str) -> frozenset[str]:
     """The quirks of the model of this name, with or without a host's prefix and suffix."""
     claude = claude_name(model)

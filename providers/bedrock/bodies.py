@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from nexus.errors import InvalidRequest
+from nexus.models.claude import efforts_of
 from nexus.protocols.messages.hosted import Extra, fit_host
+from nexus.protocols.messages.hosted_thinking import fit_thinking
 from nexus.protocols.rewrite import ANY, REMOVE, Judge, Rules, rewrite
 from nexus.providers.bedrock.claude import (
     BETAS,
@@ -25,6 +27,7 @@ from nexus.providers.bedrock.claude import (
     Claude,
     Field,
     claude_of,
+    quirks_of,
     takes_system,
 )
 from nexus.wire import count, decode, encode, mapping, sequence, text
@@ -67,7 +70,8 @@ def invoke_body(
     """
     draft, claude = _Draft(answers), claude_of(model)
     raw, unknown = fit_host(raw, extra, KNOWN, takes_systems=takes_system(claude))
-    draft.dropped += unknown
+    raw, unthought = fit_thinking(raw, mapping(decode(raw)), quirks_of(model), efforts_of(model))
+    draft.dropped += [*unknown, *unthought]
 
     def first() -> bytes:
         # The walk has read betas off the body, and has met the fields that need some.

@@ -16,11 +16,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from nexus.models.claude import efforts_of
 from nexus.models.claude import quirks_of as quirks_at_anthropic
 from nexus.protocols.messages.hosted import Extra, fit_host
+from nexus.protocols.messages.hosted_thinking import fit_thinking
 from nexus.protocols.rewrite import ANY, removing, rewrite
 from nexus.provider import Attempt
-from nexus.wire import Json, decode, encode
+from nexus.wire import Json, decode, encode, mapping
 
 BETA = "anthropic-beta"
 VERSION = "vertex-2023-10-16"
@@ -137,10 +139,12 @@ class Fitted:
 
 def fit(attempt: Attempt, extra: Extra = NOTHING) -> Fitted:
     raw, unknown = fit_host(attempt.body, extra, KNOWN, takes_systems="system_role" in quirks_of(attempt.model))
+    quirks, efforts = quirks_of(attempt.model), efforts_of(attempt.model)
+    raw, unthought = fit_thinking(raw, mapping(decode(raw)), quirks, efforts)
     document = decode(raw)
     given = _split(attempt.headers.get(BETA, ""))
     counts = attempt.action == "count_tokens"
-    dropped: list[str] = list(unknown)
+    dropped: list[str] = [*unknown, *unthought]
     lost: list[Path] = [("tools", ANY, "defer_loading")] if counts else []
     for refused in REFUSED:
         if any(beta.startswith(refused.beta) for beta in extra.betas):

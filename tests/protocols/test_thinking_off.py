@@ -12,6 +12,7 @@ import pytest
 from nexus.models import claude, converse, gemini, gpt
 from nexus.protocols import codecs
 from nexus.protocols.codec import Target
+from nexus.protocols.effort_alone import with_switch
 
 OFF: dict[str, Any] = {
     "effort alone": {"output_config": {"effort": "high"}},
@@ -38,6 +39,7 @@ def of_claude(model: str) -> Target:
     return Target(model, quirks=claude.quirks_of(model))
 
 
+ALWAYS = "claude that always thinks"
 LEVEL, BUDGET = "thinkingLevel", "thinkingBudget"
 VENDORS: dict[str, tuple[str, Target, Any, bool]] = {
     "gpt-5.5": ("responses", of_gpt("gpt-5.5"), {"reasoning": {"effort": "none"}}, False),
@@ -62,7 +64,7 @@ VENDORS: dict[str, tuple[str, Target, Any, bool]] = {
     "gpt-5.6 on bedrock": ("converse", of_bedrock("openai.gpt-5.6-sol"), {"reasoning": {"effort": "none"}}, False),
     "gpt-6-astra on bedrock": ("converse", of_bedrock("openai.gpt-6-astra"), {"reasoning": {"effort": "low"}}, True),
     "claude": ("messages", of_claude("claude-opus-4-6"), {"thinking": {"type": "disabled"}}, False),
-    "claude that always thinks": ("messages", of_claude("claude-fable-5"), {}, True),
+    ALWAYS: ("messages", of_claude("claude-fable-5"), {}, True),
 }
 FIELDS = ("reasoning", "reasoning_effort", "thinking", LEVEL, BUDGET, "reasoningConfig")
 
@@ -70,14 +72,18 @@ FIELDS = ("reasoning", "reasoning_effort", "thinking", LEVEL, BUDGET, "reasoning
 def written(vendor: str, target: Target, more: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
     """What the body says of thinking, and what was named."""
     asked = {"model": "v/m", "max_tokens": 9999, "messages": [{"role": "user", "content": "Hi"}], **more}
-    found = codecs.vendor(vendor).write_request(codecs.client("messages").read_request(asked).request, target)
+    request = with_switch(codecs.client("messages").read_request(asked).request, asked["model"], target.model)
+    found = codecs.vendor(vendor).write_request(request, target)
     config = found.body.get("generationConfig", {}).get("thinkingConfig", {})
     said = found.body | config | found.body.get("additionalModelRequestFields", {})
     return {name: said[name] for name in FIELDS if name in said}, found.dropped
 
 
-@pytest.mark.parametrize("off", OFF)
-@pytest.mark.parametrize("case", VENDORS)
+PAIRS = [(case, off) for case in VENDORS for off in OFF if (case, off) != (ALWAYS, "effort alone")]
+"""That one is no off: see below."""
+
+
+@pytest.mark.parametrize(("case", "off"), PAIRS)
 def test_off_is_the_vendors_off_or_its_least_which_is_named(case: str, off: str) -> None:
     vendor, target, said, named = VENDORS[case]
     assert written(vendor, target, OFF[off]) == (said, ("thinking",) if named else ())
@@ -95,3 +101,6 @@ def test_a_claude_that_always_thinks_needs_no_switch() -> None:
     assert (said["reasoning"]["effort"], named) == ("high", ())
     claude_elsewhere = Target("anthropic/claude-opus-5.5")
     assert written("chat", claude_elsewhere, OFF["effort alone"]) == ({"reasoning_effort": "high"}, ())
+    behind_an_alias = OFF["effort alone"] | {"model": "v/smart"}
+    assert written("chat", claude_elsewhere, behind_an_alias) == ({"reasoning_effort": "high"}, ())
+    assert written("chat", Target("local"), behind_an_alias) == ({"reasoning_effort": "none"}, ())

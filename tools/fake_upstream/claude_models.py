@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+_NEEDS_ADAPTIVE = 'Use "thinking.type.adaptive" and "output_config.effort" to control thinking behavior.'
 _NEW = re.compile(r"claude-([a-z]+)-(\d{1,2})(?:[-.](\d{1,2})(?!\d))?")
 _OLD = re.compile(r"claude-(\d)(?:[-.](\d)(?!\d))?-([a-z]+)")
 
@@ -81,3 +82,27 @@ def _open_objects(schema: Any, path: str) -> Iterator[str]:
     elif isinstance(schema, list):
         for at, inner in enumerate(schema):
             yield from _open_objects(inner, f"{path}.{at}")
+
+
+def thinking_problems(body: dict[str, Any], model: str) -> Iterator[str]:
+    known = _known(model)
+    if known is None:
+        return
+    family, version = known
+    kind = (body.get("thinking") or {}).get("type")
+    effort = (body.get("output_config") or {}).get("effort")
+    if kind == "adaptive" and version < (4, 6):
+        yield "adaptive thinking is not supported on this model"
+    if kind == "enabled" and version >= (4, 7):
+        yield f'"thinking.type.enabled" is not supported for this model. {_NEEDS_ADAPTIVE}'
+    always = family in ("fable", "mythos") or (family == "opus" and version >= (5, 5))
+    if kind == "disabled" and always:
+        yield f'"thinking.type.disabled" is not supported for this model. {_NEEDS_ADAPTIVE}'
+    if effort is None:
+        return
+    if version < (4, 5) or (version == (4, 5) and family != "opus"):
+        yield "This model does not support the effort parameter."
+    elif effort == "xhigh" and version < (4, 7):
+        yield "output_config.effort: Input should be 'low', 'medium', 'high' or 'max'"
+    elif effort == "max" and version < (4, 6):
+        yield "output_config.effort: Input should be 'low', 'medium' or 'high'"

@@ -10,7 +10,7 @@ from typing import Any
 
 from tools.fake_upstream import pairs
 from tools.fake_upstream.behaviour import Behaviour
-from tools.fake_upstream.claude_models import model_problems
+from tools.fake_upstream.claude_models import model_problems, thinking_problems
 from tools.fake_upstream.parts import Call, Part, Redacted, Text, Thinking, call_ids, is_foreign, plan, signature_of
 from tools.fake_upstream.validate import problems, validator
 from tools.fake_upstream.vendors import Answer, compact, pieces, text_or
@@ -60,8 +60,10 @@ def body_problems(
     return (*by_model, *_foreign_thinking(body), *pairs.messages_problems(body["messages"]))
 
 
-def hosted_problems(body: dict[str, Any]) -> Iterator[str]:
-    """What hosts of Claude refuse that only Anthropic's own API has."""
+def hosted_problems(body: dict[str, Any], model: str) -> Iterator[str]:
+    """What hosts of Claude refuse that only Anthropic's own API has; and how a model does not think, which Anthropic
+    refuses too, but where bytes pass that is for the client to hear."""
+    yield from thinking_problems(body, model)
     if (body.get("thinking") or {}).get("display") == "updates":
         yield "thinking.display: Input should be 'summarized' or 'omitted'"
     for turn, said in enumerate(body.get("messages") or ()):

@@ -13,9 +13,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nexus.protocols.edit import insert_first
 from nexus.protocols.messages.hosted_systems import SAID, has_systems, systems_as_users
-from nexus.protocols.messages.turn_controls import in_words, is_cleared, is_silent, last_effort
+from nexus.protocols.messages.turn_controls import in_words, is_cleared, is_silent, last_effort, with_effort
 from nexus.protocols.rewrite import ANY, REMOVE, cut
 from nexus.wire import Json, decode, encode, mapping, sequence
 
@@ -113,26 +112,12 @@ def fit_host(
         draft.plant(("thinking", "display"), lambda _: b'"summarized"')
     body = raw
     if "messages.output_config" in draft.dropped and (effort := last_effort(document.get("messages"))):
-        body = _with_effort(raw, document, encode(effort))
+        body = with_effort(raw, document, effort)
     body = cut(body, draft.rules) if draft.rules else body
     body, more = _fit_messages(body, document, draft, keeps_changes=TOOL_CHANGES_BETA in betas)
     if not (takes_systems or any(beta.startswith(SYSTEM_BETA) for beta in betas)) and has_systems(document):
         body, more = systems_as_users(body), [*more, SAID]
     return body, tuple(dict.fromkeys((*draft.dropped, *more)))
-
-
-def _with_effort(raw: bytes, document: Mapping[str, Json], effort: bytes) -> bytes:
-    """The body with an effort for all turns, whether or not it had one."""
-    config = document.get("output_config")
-    if mapping(config).get("effort") is not None:
-        return cut(raw, {"output_config": {"effort": lambda _: effort}})
-    added = b'{"effort":%b}' % effort
-    if config is None:
-        raw = cut(raw, {"output_config": lambda _: REMOVE}) if "output_config" in document else raw
-        return insert_first(raw, "output_config", added)
-    if not isinstance(config, dict):
-        return raw
-    return cut(raw, {"output_config": lambda value: insert_first(value, "effort", effort) if config else added})
 
 
 def _fit_messages(

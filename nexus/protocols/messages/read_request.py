@@ -22,7 +22,6 @@ from nexus.conversation import (
     ToolChoice,
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.models.claude import quirks_of
 from nexus.protocols.checks import Drops, a_string, an_array, an_object, maybe_bool, maybe_string, wrong
 from nexus.protocols.codec import ReadRequest
 from nexus.protocols.messages.checks import maybe_count, maybe_number
@@ -153,7 +152,7 @@ def _read_thinking(body: Body, options: Body, drops: Drops) -> Thinking | None:
     later = last_effort(body.get("messages"))
     level = cast("Effort | None", later if later in _EFFORTS else effort)
     if body.get("thinking") is None:
-        return None if level is None else Thinking(_always_thinks(body), effort=level)
+        return None if level is None else Thinking(None, effort=level)
     wire = an_object(body["thinking"], "thinking")
     drops.unknown(wire, ("type", "budget_tokens", "display"), "thinking")
     visible = wire.get("display") != "omitted"
@@ -169,15 +168,6 @@ def _read_thinking(body: Body, options: Body, drops: Drops) -> Thinking | None:
             return Thinking(False, effort=level)
         case _:
             raise wrong("thinking.type", '"enabled", "adaptive" or "disabled"')
-
-
-def _always_thinks(body: Body) -> bool:
-    """Whether the client asks a Claude that needs no switch to think, and that an effort alone tells how hard to.
-
-    Of any other model effort does not switch thinking on, so that without ``thinking`` it is off.
-    """
-    name = body.get("model")
-    return isinstance(name, str) and "always_thinking" in quirks_of(name)
 
 
 def _read_output_format(body: Body, options: Body) -> OutputFormat | None:

@@ -25,7 +25,16 @@ BUDGETS: dict[Effort, int] = {
 }
 """Tokens per effort; the largest and the default answer fit into the 32000 of the smallest thinking model."""
 
-_LEAST = 1024
+LEAST_BUDGET = 1024
+
+
+def budget_of(effort: str) -> int:
+    """The tokens of an effort; those of a high one for a word that is none."""
+    return {str(known): budget for known, budget in BUDGETS.items()}.get(effort, BUDGETS["high"])
+
+
+def effort_of(budget: int) -> Effort:
+    return "low" if budget < 4096 else "medium" if budget < 16384 else "high"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +92,7 @@ def _off(thinking: Thinking, bare: int, quirks: frozenset[str]) -> Plan:
 def _adaptive(thinking: Thinking, limit: int | None, default: int, quirks: frozenset[str]) -> Plan:
     effort = thinking.effort
     if effort is None and thinking.budget is not None:
-        effort = "low" if thinking.budget < 4096 else "medium" if thinking.budget < 16384 else "high"
+        effort = effort_of(thinking.budget)
     room, word = BUDGETS[effort or "high"], _effort_word(effort, quirks)
     return Plan(
         default + room if limit is None else limit,
@@ -106,11 +115,11 @@ def _budgeted(thinking: Thinking, limit: int | None, default: int) -> Plan:
         budget = BUDGETS[thinking.effort or "medium"]
         if limit is not None and budget >= limit:
             budget = limit // 2
-        if budget < _LEAST:
+        if budget < LEAST_BUDGET:
             return Plan(default if limit is None else limit, dropped=True)
-    elif budget < _LEAST or (limit is not None and budget >= limit):
+    elif budget < LEAST_BUDGET or (limit is not None and budget >= limit):
         raise InvalidRequest(
-            f"thinking: a budget must be at least {_LEAST} tokens and less than max_tokens", param="thinking"
+            f"thinking: a budget must be at least {LEAST_BUDGET} tokens and less than max_tokens", param="thinking"
         )
     config: dict[str, Json] = {"type": "enabled", "budget_tokens": budget}
     if not thinking.visible:

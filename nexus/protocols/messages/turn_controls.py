@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from nexus.wire import Json, mapping, sequence, text
+from nexus.protocols.edit import insert_first
+from nexus.protocols.rewrite import REMOVE, cut
+from nexus.wire import Json, encode, mapping, sequence, text
 
 TOOL_CHANGES = ("tool_addition", "tool_removal")
 
@@ -54,3 +56,17 @@ def _systems(messages: Json) -> list[Mapping[str, Json]]:
     """The system messages, the last one first."""
     met = [mapping(message) for message in sequence(messages)]
     return [message for message in reversed(met) if message.get("role") == "system"]
+
+
+def with_effort(raw: bytes, document: Mapping[str, Json], effort: str) -> bytes:
+    """The body with this effort for its answer, whether or not it had one; ``document`` is its decoded form."""
+    told, config = encode(effort), document.get("output_config")
+    if mapping(config).get("effort") is not None:
+        return cut(raw, {"output_config": {"effort": lambda _: told}})
+    added = b'{"effort":%b}' % told
+    if config is None:
+        raw = cut(raw, {"output_config": lambda _: REMOVE}) if "output_config" in document else raw
+        return insert_first(raw, "output_config", added)
+    if not isinstance(config, dict):
+        return raw
+    return cut(raw, {"output_config": lambda value: insert_first(value, "effort", told) if config else added})

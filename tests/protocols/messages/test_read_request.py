@@ -221,17 +221,12 @@ def test_assistant_blocks(case: str) -> None:
         ({"type": "adaptive", "display": "omitted"}, {"effort": "max"}, Thinking(True, effort="max", visible=False)),
         ({"type": "disabled"}, None, Thinking(False)),
         ({"type": "between_tools"}, {"effort": None}, Thinking(False)),
-        (None, {"effort": "high"}, Thinking(False, effort="high")),
+        (None, {"effort": "high"}, Thinking(None, effort="high")),
         (None, None, None),
     ],
 )
 def test_thinking(thinking: Any, config: Any, expected: Thinking | None) -> None:
     assert read_request(body(thinking=thinking, output_config=config)).request.thinking == expected
-
-
-def test_an_effort_alone_is_for_a_claude_that_always_thinks() -> None:
-    asked = body(output_config={"effort": "low"}) | {"model": "v/claude-opus-5-5"}
-    assert read_request(asked).request.thinking == Thinking(True, effort="low")
 
 
 @pytest.mark.parametrize(

@@ -317,7 +317,7 @@ COUNTED: dict[str, tuple[Mapping[str, Any], int]] = {
 @pytest.mark.parametrize(("body", "max_tokens"), COUNTED.values(), ids=COUNTED.keys())
 def test_counts_what_invoke_would_get(body: Mapping[str, Any], max_tokens: int) -> None:
     raw = json.dumps({"model": "x", **body}).encode()
-    counted, dropped = count_invoke_body(raw, OPUS_4_8, "made-up", 4096)
+    counted, dropped = count_invoke_body(raw, OPUS_4_5, "made-up", 4096)
     published(counted)
     inner = json.loads(base64.b64decode(json.loads(counted)["input"]["invokeModel"]["body"]))
     assert inner == {"anthropic_version": "bedrock-2023-05-31", **body, "max_tokens": max_tokens}

@@ -60,7 +60,7 @@ def invoke_problems(body: dict[str, Any], model: str, rules: Rules, *, counting:
         if name not in known:
             yield f"anthropic_beta: invalid beta flag {name}"
     if rules.betas is None:
-        yield from messages.hosted_problems(shaped)
+        yield from messages.hosted_problems(shaped, model)
     yield from messages.body_problems(
         shaped | {"model": model}, beta=bool(betas), allow=rules.extra_fields, bedrock=True
     )

@@ -138,7 +138,7 @@ def _claude_problems(request: SeenRequest, model: str, method: str, rules: Rules
         ]
     found += [f"{n}: Extra inputs are not permitted" for n in rules.refused_fields or REFUSED_FIELDS if n in body]
     if rules.betas is None:
-        found += messages.hosted_problems(body)
+        found += messages.hosted_problems(body, model)
         found += [
             f"messages.{at}.role: Input should be 'user' or 'assistant'"
             for at, said in enumerate(body.get("messages") or ())

@@ -1,0 +1,21 @@
+"""A Messages client's effort without ``thinking``: how hard to think, but not whether.
+
+Law: decided where the model is known by both its names, the client's and the vendor's: an alias may hide either.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from nexus.conversation import Request
+from nexus.models.claude import quirks_of
+
+
+def with_switch(request: Request, *names: str) -> Request:
+    """``names`` are those of the model. A Claude that always thinks needs no switch; of all others an effort does not
+    switch thinking on."""
+    thinking = request.thinking
+    if thinking is None or thinking.enabled is not None:
+        return request
+    always = any("always_thinking" in quirks_of(name) for name in names)
+    return replace(request, thinking=replace(thinking, enabled=always))

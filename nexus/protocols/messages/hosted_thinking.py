@@ -1,0 +1,84 @@
+"""Thinking and effort of a Messages request by the model that answers, which an alias hides from the client.
+
+Law: only what the model is known to refuse is touched, and every change is named; of a model that no id tells nothing
+is. Claude Code takes a name that it does not know for the newest Claude's, and asks it to think as that one does.
+Source: platform.claude.com, pages on thinking, extended thinking and effort.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nexus.protocols.messages.thinking import LEAST_BUDGET, budget_of, effort_of
+from nexus.protocols.messages.turn_controls import with_effort
+from nexus.protocols.rewrite import REMOVE, cut
+from nexus.wire import Json, count, encode, mapping, sequence, text
+
+Body = Mapping[str, Json]
+_FORCING = ("any", "tool")
+_THINKING = ("thinking", "redacted_thinking")
+
+
+def fit_thinking(
+    raw: bytes, document: Body, quirks: frozenset[str], efforts: Sequence[str] | None
+) -> tuple[bytes, tuple[str, ...]]:
+    """The body as the model takes it, and the names of what is another than was asked for.
+
+    ``efforts`` are those that the model knows, from the least to the highest; None for a model that is not known.
+    """
+    if efforts is None:
+        return raw, ()
+    rules: dict[str, Any] = {}
+    wire, lost = mapping(document.get("thinking")), []
+    effort = mapping(document.get("output_config")).get("effort")
+    fitted = _fitted(wire, document, quirks, effort) if wire.get("type") else wire
+    if fitted != wire:
+        lost.append("thinking.budget_tokens" if wire.get("type") == "enabled" and fitted else "thinking.type")
+        rules["thinking"] = lambda _: encode(fitted) if fitted else REMOVE
+    if isinstance(effort, str) and effort not in efforts:
+        lost.append("output_config.effort")
+        rules["output_config"] = {"effort": lambda _: encode("high") if efforts else REMOVE}
+    body = cut(raw, rules) if rules else raw
+    if effort is None and "budget_tokens" in wire and fitted.get("type") == "adaptive":
+        body = with_effort(body, document, effort_of(count(wire.get("budget_tokens"))))
+    return body, tuple(lost)
+
+
+def _fitted(wire: Body, document: Body, quirks: frozenset[str], effort: Json) -> Body:
+    """The model's own spelling of ``thinking``; empty where there can be none."""
+    kept = {name: wire[name] for name in ("display",) if name in wire}
+    match wire.get("type"):
+        case "adaptive" | "enabled" if "no_thinking" in quirks:
+            return {}
+        case "adaptive" if "adaptive_thinking" not in quirks:
+            budget = _budget(document, text(effort))
+            return {"type": "enabled", "budget_tokens": budget, **kept} if budget else {}
+        case "enabled" if "adaptive_only" in quirks:
+            return {"type": "adaptive", **kept}
+        case "disabled" | "between_tools" if quirks & {"no_thinking", "always_thinking"}:
+            return {}
+        case "disabled" if "between_tools" in quirks:
+            return {"type": "between_tools"}
+        case "between_tools" if "between_tools" not in quirks:
+            return {"type": "disabled"}
+        case _:
+            return wire
+
+
+def _budget(document: Body, effort: str) -> int:
+    """What fits into the answer; 0 where the API allows none."""
+    turns = [mapping(turn) for turn in sequence(document.get("messages")) if mapping(turn).get("role") != "system"]
+    if mapping(document.get("tool_choice")).get("type") in _FORCING or not turns or turns[-1].get("role") != "user":
+        return 0
+    open_turn = len(turns) > 1 and "tool_result" in _kinds(turns[-1])
+    if open_turn and (_kinds(turns[-2]) or [""])[0] not in _THINKING:
+        return 0
+    most = count(document.get("max_tokens"))
+    budget = budget_of(effort)
+    budget = budget if budget < most else most // 2
+    return budget if budget >= LEAST_BUDGET else 0
+
+
+def _kinds(turn: Body) -> list[str]:
+    return [text(mapping(block).get("type")) for block in sequence(turn.get("content"))]
