@@ -169,7 +169,7 @@ def _translate(call: Call, route: Route, dialect: str, without: str | None) -> L
     attempt = replace(attempt, action="generate")
     asked = (name for name in call.headers if name in client.headers)
     dropped = (*read.dropped, *client.lost((*lost, *written.dropped), call.document, request), *asked)
-    relay = Translation(call, request, dialect, route.model, written)
+    relay = Translation(call, request, dialect, route.model, written, target.quirks)
     return Lane(attempt, relay, translates=True, dropped=tuple(dict.fromkeys(dropped)))
 
 

@@ -40,7 +40,15 @@ log = logging.getLogger("nexus.translation")
 class Translation(AnswerRelay):
     """From a vendor's dialect to the client's, for one attempt."""
 
-    def __init__(self, call: Call, request: Request, dialect: str, model: str, written: Written) -> None:
+    def __init__(
+        self,
+        call: Call,
+        request: Request,
+        dialect: str,
+        model: str,
+        written: Written,
+        quirks: frozenset[str] = frozenset(),
+    ) -> None:
         super().__init__(call.tap)
         self._call = call
         self._client, self._vendor = codecs.client(call.dialect), codecs.vendor(dialect)
@@ -48,7 +56,7 @@ class Translation(AnswerRelay):
         self._dialect = DIALECTS[call.dialect]
         self._id = self._dialect.id_prefix + call.id.removeprefix("req_")
         self._created = _now()
-        origin = Origin(request, self._id, model, lambda: f"call_{uuid.uuid4().hex[:24]}")
+        origin = Origin(request, self._id, model, lambda: f"call_{uuid.uuid4().hex[:24]}", quirks)
         self._origin = origin
         self._names = NamesBack(written.renaming) if written.renaming else None
         self._answer_tool = AnswerTool(written.answer_tool) if written.answer_tool else None

@@ -86,12 +86,16 @@ class WriteResponse(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a reader of an answer may have to know of its question; the ids are the gateway's own."""
+    """What a reader of an answer may have to know of its question; the ids are the gateway's own.
+
+    ``quirks`` are those of the target.
+    """
 
     request: Request
     response_id: str
     model: str
     new_id: Numbered
+    quirks: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +271,11 @@ def _converse(origin: Origin) -> dict[str, Any]:
     return {"response_id": origin.response_id, "model": origin.model}
 
 
-_NEEDS: dict[str, Callable[[Origin], dict[str, Any]]] = {"gemini": _gemini, "converse": _converse}
+def _chat(origin: Origin) -> dict[str, Any]:
+    return {"quirks": origin.quirks}
+
+
+_NEEDS: dict[str, Callable[[Origin], dict[str, Any]]] = {"gemini": _gemini, "converse": _converse, "chat": _chat}
 
 
 def _module(dialect: str, part: str) -> Any:

@@ -92,7 +92,7 @@ def write(vendor: str, request: Request, target: Target) -> Written:
     return codecs.vendor(vendor).write_request(request, target)
 
 
-_CHAT_EXTENSIONS = {"reasoning_content", "reasoning_details", "extra_content", "cache_control"}
+_CHAT_EXTENSIONS = {"reasoning_content", "reasoning_details", "thinking_blocks", "extra_content", "cache_control"}
 
 
 def check_body(vendor: str, body: Mapping[str, Json]) -> None:

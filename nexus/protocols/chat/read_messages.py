@@ -28,7 +28,7 @@ from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.chat import parts as content
 from nexus.protocols.chat.call_ids import plain_id, thinking_seal
 from nexus.protocols.chat.guards import need_list, need_object, need_string, read_string
-from nexus.protocols.chat.reasoning import read_extra, read_reasoning, weave
+from nexus.protocols.chat.reasoning import read_echoed, read_extra, weave
 from nexus.protocols.chat.sources import image_url, is_image
 from nexus.protocols.chat.tools import read_calls
 from nexus.protocols.codec import read_url
@@ -40,7 +40,7 @@ _KNOWN: Mapping[str, frozenset[str]] = {
     "user": _COMMON | {"name"},
     "assistant": _COMMON
     | {"name", "refusal", "tool_calls", "function_call", "audio", "images"}
-    | {"reasoning_content", "reasoning", "reasoning_details", "extra_content"},
+    | {"reasoning_content", "reasoning", "reasoning_details", "thinking_blocks", "extra_content"},
     "tool": _COMMON | {"tool_call_id"},
     "function": _COMMON | {"name"},
 }
@@ -123,7 +123,7 @@ class MessagesReader:
         calls = read_calls(message, path)
         if message.get("function_call") is not None:
             calls.append(self._read_legacy(message["function_call"], f"{path}.function_call"))
-        return weave(read_reasoning(message, thinking_seal(message)), prose, calls)
+        return weave(read_echoed(message, thinking_seal(message)), prose, calls)
 
     def _read_legacy(self, value: Json, path: str) -> ToolCall:
         call = need_object(value, path)

@@ -13,8 +13,9 @@ call's seal, and the last one of the text on the message itself, travels in ``ex
 fields and keeps the text alone comes back with unsealed reasoning, which no writer sends to a vendor.
 
 A vendor's reasoning gets a seal of this dialect: "" for bare text, else the JSON of its details entry (or of its
-``extra_content``) so that it goes back as it came. Sources: DeepSeek's and OpenRouter's reasoning guides, Google's
-thought signatures guide.
+``extra_content``) so that it goes back as it came. LiteLLM tells Claude's blocks as they are, in ``thinking_blocks``;
+in a client's history they are Claude's own. Sources: DeepSeek's and OpenRouter's reasoning guides, Google's thought
+signatures guide, LiteLLM's page on reasoning content.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ BARE = Seal(OWN, "")
 Position = tuple[int, int]
 _TAGGED = "nexus."
 _TEXT, _SUMMARY, _ENCRYPTED = "reasoning.text", "reasoning.summary", "reasoning.encrypted"
+_THINKING, _REDACTED = "thinking", "redacted_thinking"
+_CLAUDE = "messages"
 
 
 def plain_reasoning(message: Mapping[str, Json]) -> str:
@@ -40,10 +43,36 @@ def plain_reasoning(message: Mapping[str, Json]) -> str:
     return text(message.get("reasoning_content")) or text(message.get("reasoning"))
 
 
+def read_entries(message: Mapping[str, Json]) -> list[Mapping[str, Json]]:
+    """The reasoning of a message or delta part by part, in whichever form it is told."""
+    details = [entry for value in sequence(message.get("reasoning_details")) if (entry := mapping(value))]
+    return details or [entry for value in sequence(message.get("thinking_blocks")) if (entry := mapping(value))]
+
+
+def is_block(entry: Mapping[str, Json]) -> bool:
+    """Whether an entry is one of LiteLLM's, which have no index in a stream."""
+    return entry.get("type") in (_THINKING, _REDACTED)
+
+
+def read_echoed(message: Mapping[str, Json], bare: Seal | None) -> list[tuple[Position, Reasoning]]:
+    """The same of a client's history, in which thinking blocks that bear no tag of ours are Claude's own."""
+    found = read_reasoning(message, bare)
+    entries = [entry for entry in read_entries(message) if is_block(entry)]
+    if not entries:
+        return found
+    return [
+        (place, replace(part, seal=_claude_seal(entry))) for entry, (place, part) in zip(entries, found, strict=True)
+    ]
+
+
+def _claude_seal(entry: Mapping[str, Json]) -> Seal | None:
+    opaque = text(entry.get("signature")) or text(entry.get("data"))
+    return unpack_seal(opaque, _CLAUDE) if opaque else None
+
+
 def read_reasoning(message: Mapping[str, Json], bare: Seal | None) -> list[tuple[Position, Reasoning]]:
     """Every reasoning part with its position; ``bare`` seals text that comes without details."""
-    details = [mapping(entry) for entry in sequence(message.get("reasoning_details"))]
-    found = [(_position(entry), read_detail(entry, bare)) for entry in details if entry]
+    found = [(_position(entry), read_detail(entry, bare)) for entry in read_entries(message)]
     plain = plain_reasoning(message)
     if plain and not any(part.text for _, part in found):
         found.insert(0, ((0, 0), Reasoning(plain, bare)))
@@ -53,7 +82,7 @@ def read_reasoning(message: Mapping[str, Json], bare: Seal | None) -> list[tuple
 def read_detail(entry: Mapping[str, Json], bare: Seal | None) -> Reasoning:
     """One entry of ``reasoning_details``, ours or a vendor's."""
     words = text(entry.get(_text_key(entry)))
-    redacted = not words and entry.get("type") not in (_TEXT, _SUMMARY)
+    redacted = not words and entry.get("type") not in (_TEXT, _SUMMARY, _THINKING)
     return Reasoning(words, detail_seal(entry, bare), redacted)
 
 
@@ -122,18 +151,20 @@ def vendor_reasoning(parts: Iterable[Reasoning]) -> dict[str, Json]:
     """What a vendor of this dialect gets back of its own."""
     plain: list[str] = []
     details: list[Json] = []
+    blocks: list[Json] = []
     for part in parts:
         if part.seal is None or not (entry := _object(part.seal.value)):
             plain.append(part.text)
-        elif part.redacted:
-            details.append(entry)
         else:
-            details.append({**entry, _text_key(entry): part.text})
+            told = entry if part.redacted else {**entry, _text_key(entry): part.text}
+            (blocks if is_block(entry) else details).append(told)
     fields: dict[str, Json] = {}
     if plain:
         fields["reasoning_content"] = "".join(plain)
     if details:
         fields["reasoning_details"] = details
+    if blocks:
+        fields["thinking_blocks"] = blocks
     return fields
 
 
@@ -174,7 +205,7 @@ def _object(value: str) -> dict[str, Json]:
 
 
 def _text_key(entry: Mapping[str, Json]) -> str:
-    return "summary" if entry.get("type") == _SUMMARY else "text"
+    return {_SUMMARY: "summary", _THINKING: "thinking"}.get(text(entry.get("type")), "text")
 
 
 def _position(entry: Mapping[str, Json]) -> Position:

@@ -23,6 +23,7 @@ from nexus.protocols.chat.sources import (
     write_image,
 )
 from nexus.protocols.chat.stops import read_stop, write_stop
+from nexus.protocols.chat.think_tags import THINK_TAGS, untagged
 from nexus.protocols.chat.usage import read_usage, write_usage
 from nexus.protocols.codec import ReadResponse
 from nexus.protocols.custom_tools import custom_names, read_input
@@ -34,8 +35,8 @@ ROOM = Room()
 Read = TypeVar("Read", Image, Citation)
 
 
-def read_response(body: Mapping[str, Json]) -> ReadResponse:
-    """Raises Rejected for an error inside a 200, and for anything else that is no answer."""
+def read_response(body: Mapping[str, Json], *, quirks: frozenset[str] = frozenset()) -> ReadResponse:
+    """``quirks`` are the server's. Raises Rejected for an error inside a 200, and for what else is no answer."""
     if not is_answer(body):
         raise read_in_band(body)
     dropped: dict[str, None] = {}
@@ -48,7 +49,7 @@ def read_response(body: Mapping[str, Json]) -> ReadResponse:
     if body.get("moderation"):
         dropped["moderation"] = None
     response_id = text(body.get("id"))
-    parts = _read_parts(mapping(choice.get("message")), response_id, dropped)
+    parts = _read_parts(mapping(choice.get("message")), response_id, dropped, quirks)
     stop = read_stop(
         text(choice.get("finish_reason")),
         choice,
@@ -65,10 +66,13 @@ def is_answer(body: Mapping[str, Json]) -> bool:
     return isinstance(body.get("choices"), list) and not body.get("error")
 
 
-def _read_parts(message: Mapping[str, Json], response_id: str, dropped: dict[str, None]) -> list[Part]:
+def _read_parts(
+    message: Mapping[str, Json], response_id: str, dropped: dict[str, None], quirks: frozenset[str]
+) -> list[Part]:
     prose: list[Part] = []
     thought = read_reasoning(message, BARE)
-    for kind, words in read_pieces(message):
+    pieces, before = untagged(read_pieces(message)) if THINK_TAGS in quirks else (read_pieces(message), 0)
+    for kind, words in pieces:
         last = prose[-1] if prose else None
         match kind:
             case "dropped":
@@ -92,7 +96,7 @@ def _read_parts(message: Mapping[str, Json], response_id: str, dropped: dict[str
         prose = [*prose, sealed] if at is None else [*prose[:at], sealed, *prose[at + 1 :]]
     prose += _known(read_images(message), Image, dropped)
     parts = weave(thought, prose, _read_calls(message, response_id, dropped))
-    return with_citations(parts, _known(read_annotations(message), Citation, dropped), dropped)
+    return with_citations(parts, _known(read_annotations(message), Citation, dropped), dropped, before)
 
 
 def _known(read: Iterable[Read | str], kind: type[Read], dropped: dict[str, None]) -> list[Read]:

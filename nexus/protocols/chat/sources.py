@@ -56,10 +56,12 @@ def placed_citation(citation: Citation, spans: Iterable[Span]) -> tuple[int, Cit
     return found.part, replace(citation, start=start, end=end)
 
 
-def with_citations(parts: list[Part], citations: Iterable[Citation], dropped: dict[str, None]) -> list[Part]:
-    """The parts of an answer whose content is the texts among them."""
+def with_citations(
+    parts: list[Part], citations: Iterable[Citation], dropped: dict[str, None], before: int = 0
+) -> list[Part]:
+    """The parts of an answer whose content is ``before`` characters and the texts among them."""
     spans: list[Span] = []
-    at = 0
+    at = before
     for index, part in enumerate(parts):
         if isinstance(part, Text):
             spans.append(Span(index, at, at + len(part.text)))

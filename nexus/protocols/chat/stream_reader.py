@@ -25,20 +25,33 @@ from nexus.events import (
 )
 from nexus.protocols.chat.answers import made_id, read_pieces
 from nexus.protocols.chat.failures import read_in_band
-from nexus.protocols.chat.reasoning import BARE, detail_seal, plain_reasoning, read_detail, vendor_seal
+from nexus.protocols.chat.reasoning import (
+    BARE,
+    detail_seal,
+    is_block,
+    plain_reasoning,
+    read_detail,
+    read_entries,
+    vendor_seal,
+)
 from nexus.protocols.chat.sources import Span, placed_citation, read_annotations, read_images
 from nexus.protocols.chat.stops import read_stop
 from nexus.protocols.chat.stream_calls import Call, Calls
+from nexus.protocols.chat.think_tags import THINK_TAGS, ThinkTags
 from nexus.protocols.chat.usage import merge_usage, read_usage
 from nexus.usage import Usage
 from nexus.wire import Json, decode_delta, mapping, sequence, text
 
+_WORDS = ("text", "summary", "thinking")
 _EMPTY: Mapping[str, StreamPart] = {"text": Text(""), "reasoning": Reasoning("", BARE), "refusal": Refusal("")}
 
 
 class StreamReader:
-    def __init__(self) -> None:
+    """``quirks`` are the server's."""
+
+    def __init__(self, *, quirks: frozenset[str] = frozenset()) -> None:
         self.complete = False
+        self._tags = ThinkTags() if THINK_TAGS in quirks else None
         self._id = ""
         self._model = ""
         self._started = False
@@ -78,6 +91,8 @@ class StreamReader:
             return []
         self._over = True
         self._start()
+        for kind, words in self._tags.finish() if self._tags else ():
+            self._say(kind, words)
         self._tell_cited(whole=True)
         self._end_prose()
         for call in self._calls.all:
@@ -133,7 +148,7 @@ class StreamReader:
             if kind == "dropped":
                 self._notice(words)
             elif words:
-                self._say(kind, words)
+                self._hear(kind, words)
         self._read_images(delta)
         if (seal := vendor_seal(delta.get("extra_content"))) is not None:
             self._open_prose("text")
@@ -155,7 +170,7 @@ class StreamReader:
             self.complete = True
 
     def _read_thought(self, delta: Mapping[str, Json]) -> None:
-        details = [entry for value in sequence(delta.get("reasoning_details")) if (entry := mapping(value))]
+        details = read_entries(delta)
         spoken = any(read_detail(entry, BARE).text for entry in details)
         if not spoken and (plain := plain_reasoning(delta)):
             self._plain += plain
@@ -164,7 +179,7 @@ class StreamReader:
         again = bool(self._plain) and "".join(read_detail(entry, BARE).text for entry in details) == self._plain
         for entry in details:
             if again and read_detail(entry, BARE).text:
-                self._notice("reasoning_details")
+                self._notice("thinking_blocks" if is_block(entry) else "reasoning_details")
             else:
                 self._read_detail(entry)
 
@@ -172,16 +187,29 @@ class StreamReader:
         """Pieces of one entry share its index and follow each other; the last one brings the signature."""
         part = read_detail(entry, BARE)
         known = self._detail
-        if known is None or self._prose is None or known.get("index") != entry.get("index"):
+        if known is None or self._prose is None or _is_another(known, entry):
             if part.seal == BARE and not part.text:
+                return
+            if known is None and is_block(entry) and not part.text and not part.redacted and self._thinks:
+                # The words came as plain reasoning, which this signs.
+                self._detail = dict(entry)
+                self._prose_seal = part.seal
                 return
             self._end_prose()
             self._open_prose("reasoning", Reasoning("", None, part.redacted))
-        rest = {name: value for name, value in entry.items() if name not in ("text", "summary") and value is not None}
+        rest = {name: value for name, value in entry.items() if name not in _WORDS and value is not None}
         self._detail = {**(self._detail or {}), **rest}
         self._prose_seal = detail_seal(self._detail, BARE)
         if part.text:
             self._say("reasoning", part.text)
+
+    @property
+    def _thinks(self) -> bool:
+        return self._prose is not None and self._prose[0] == "reasoning"
+
+    def _hear(self, kind: str, words: str) -> None:
+        for told, piece in self._tags.feed(words) if self._tags and kind == "text" else ((kind, words),):
+            self._say(told, piece)
 
     def _say(self, kind: str, words: str) -> None:
         self._refused = self._refused or kind == "refusal"
@@ -189,7 +217,8 @@ class StreamReader:
         self._out.append(PartDelta(index, words))
         if kind == "text":
             if not self._spans or self._spans[-1].part != index:
-                start = self._spans[-1].end if self._spans else 0
+                before = self._tags.before if self._tags else 0
+                start = self._spans[-1].end if self._spans else before
                 self._spans.append(Span(index, start, start))
             self._spans[-1].end += len(words)
 
@@ -268,3 +297,11 @@ class StreamReader:
         if what not in self._noticed:
             self._noticed.add(what)
             self._out.append(Notice(what))
+
+
+def _is_another(known: Mapping[str, Json], entry: Mapping[str, Json]) -> bool:
+    """Whether an entry is not more of the one that is known; a block without an index ends with its signature."""
+    if known.get("index") != entry.get("index"):
+        return True
+    signed = bool(known.get("signature") or known.get("data"))
+    return is_block(entry) and (signed or known.get("type") != entry.get("type"))

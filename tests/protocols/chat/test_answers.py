@@ -99,6 +99,12 @@ EXPECTED: dict[str, Response] = {
     "no-finish-reason": said(Text("x"), stop=Stop("end"), usage=Usage()),
     "odd-finish-reason": said(Text("x"), stop=Stop("unknown", raw="insufficient_system_resource")),
     "untranslatable": said(Text("xy")),
+    "litellm-thinking": said(
+        Reasoning("2+2 is 4.", Seal("chat", '{"signature":"U0lHTkFUVVJFMQ==","type":"thinking"}')),
+        Reasoning("", Seal("chat", '{"data":"b3BhcXVl","type":"redacted_thinking"}'), redacted=True),
+        Reasoning(" Sure.", Seal("chat", '{"signature":"U0lHTkFUVVJFMg==","type":"thinking"}')),
+        Text("4"),
+    ),
     "openrouter-images": said(
         Text("Here: "), Image(Inline("image/png", "iVBORw0KGgo=")), Image(Link("https://e.org/made.webp"))
     ),

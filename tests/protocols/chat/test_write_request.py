@@ -194,9 +194,8 @@ def test_options(case: str) -> None:
 
 def test_every_quirk_has_a_case() -> None:
     tried = {quirk for _, quirks, *_ in QUIRKS.values() for quirk in quirks}
-    assert tried | {"no_json_schema", "reasoning_with_calls", "no_user_after_tool", "output_images"} == set(
-        KNOWN_QUIRKS
-    )
+    in_messages = {"reasoning_with_calls", "no_user_after_tool", "output_images"}
+    assert tried | in_messages | {"no_json_schema", "think_tags"} == set(KNOWN_QUIRKS)
 
 
 CALLED = (HI, Message("assistant", (ToolCall("c", "f", "{}"),)), Message("user", (ToolResult("c"), Text("go on"))))

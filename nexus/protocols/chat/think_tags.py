@@ -1,0 +1,111 @@
+"""Thinking that servers leave in the content, between tags, taken out of it.
+
+Law: only at the beginning of the content, behind white space, where models that think begin; a tag later is somebody's
+words. White space around the thinking is nobody's. However the tags are cut into deltas, the answer is the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from enum import Enum, auto
+from typing import Literal
+
+Kind = Literal["text", "reasoning"]
+Piece = tuple[Kind, str]
+
+THINK_TAGS = "think_tags"
+"""The quirk of a server that leaves them in."""
+
+_OPENS, _CLOSES = "<think>", "</think>"
+_MAY_CLOSE = re.compile(r"\s*(<(/(t(h(i(n(k)?)?)?)?)?)?)?\Z")
+"""White space, and what may be the beginning of the closing tag, at the end of a piece."""
+
+
+class _State(Enum):
+    START = auto()
+    OPENED = auto()
+    THINKING = auto()
+    CLOSED = auto()
+    TEXT = auto()
+
+
+class ThinkTags:
+    """Feed it the content in pieces. ``before`` counts the characters of it that came before the text."""
+
+    def __init__(self) -> None:
+        self.before = 0
+        self._state = _State.START
+        self._held = ""
+
+    def feed(self, words: str) -> list[Piece]:
+        told: list[Piece] = []
+        words, self._held = self._held + words, ""
+        while words:
+            words = _STEPS[self._state](self, words, told)
+        return told
+
+    def finish(self) -> list[Piece]:
+        """What was held back; thinking that was cut ends where it was cut."""
+        held, self._held = self._held, ""
+        if self._state is not _State.THINKING:
+            return [("text", held)] if held else []
+        return [("reasoning", thought)] if (thought := held.rstrip()) else []
+
+    def _start(self, words: str, told: list[Piece]) -> str:
+        begun = words.lstrip()
+        if begun.startswith(_OPENS):
+            self._state = _State.OPENED
+            return self._behind(words, len(words) - len(begun) + len(_OPENS))
+        if _OPENS.startswith(begun):
+            self._held = words
+            return ""
+        self._state = _State.TEXT
+        return words
+
+    def _skip(self, words: str, told: list[Piece]) -> str:
+        """The white space behind a tag."""
+        rest = self._behind(words, len(words) - len(words.lstrip()))
+        if rest:
+            self._state = _State.THINKING if self._state is _State.OPENED else _State.TEXT
+        return rest
+
+    def _think(self, words: str, told: list[Piece]) -> str:
+        thought, tag, _ = words.partition(_CLOSES)
+        if tag:
+            self._state = _State.CLOSED
+            rest = self._behind(words, len(thought) + len(tag))
+            thought = thought.rstrip()
+        else:
+            held = _MAY_CLOSE.search(words)
+            thought, self._held = (words[: held.start()], words[held.start() :]) if held else (words, "")
+            rest = self._behind(thought, len(thought))
+        if thought:
+            told.append(("reasoning", thought))
+        return rest
+
+    def _tell(self, words: str, told: list[Piece]) -> str:
+        told.append(("text", words))
+        return ""
+
+    def _behind(self, words: str, length: int) -> str:
+        self.before += length
+        return words[length:]
+
+
+_STEPS = {
+    _State.START: ThinkTags._start,
+    _State.OPENED: ThinkTags._skip,
+    _State.THINKING: ThinkTags._think,
+    _State.CLOSED: ThinkTags._skip,
+    _State.TEXT: ThinkTags._tell,
+}
+
+
+def untagged(pieces: Iterable[tuple[str, str]]) -> tuple[list[tuple[str, str]], int]:
+    """The pieces of a whole message, and how many characters of its content came before the text."""
+    tags = ThinkTags()
+    told: list[tuple[str, str]] = []
+    for kind, words in pieces:
+        told += tags.feed(words) if kind == "text" else [(kind, words)]
+    return [*told, *tags.finish()], tags.before

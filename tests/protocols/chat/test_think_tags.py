@@ -1,0 +1,126 @@
+"""Thinking between tags in the content of compatible servers: read as thinking where the quirk says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nexus.conversation import Citation, Part, Reasoning, Request, Seal, Text, ToolCall
+from nexus.fold import fold
+from nexus.protocols.chat.response import read_response
+from nexus.protocols.chat.stream import StreamReader
+from nexus.protocols.codec import Written
+from nexus.protocols.sse import Frame
+from nexus.translation import Translation
+from nexus.wire import decode, encode
+from tests.laws.kit import CLIENTS, call, echo, echo_stream
+from tests.laws.test_fixtures import run
+
+QUIRK = frozenset({"think_tags"})
+BARE = Seal("chat", "")
+
+
+def thought(words: str) -> Reasoning:
+    return Reasoning(words, BARE)
+
+
+CASES: Mapping[str, tuple[str, tuple[Part, ...]]] = {
+    "as DeepSeek's and Qwen's models begin": ("<think>\n2+2\n</think>\n\n4", (thought("2+2"), Text("4"))),
+    "behind white space": (" \n<think>a</think>b", (thought("a"), Text("b"))),
+    "thinking switched off": ("<think>\n\n</think>\n\n4", (Text("4"),)),
+    "nothing but thinking": ("<think>a</think>", (thought("a"),)),
+    "cut while it thinks": ("<think>\na b", (thought("a b"),)),
+    "cut in its closing tag": ("<think>a </thi", (thought("a </thi"),)),
+    "cut in its opening tag": ("<thi", (Text("<thi"),)),
+    "no tags": ("4 < 5", (Text("4 < 5"),)),
+    "white space of the text itself": (" 4", (Text(" 4"),)),
+    "other tags": ("<b>4</b>", (Text("<b>4</b>"),)),
+    "a tag that is spoken of": ("Use <think>x</think>.", (Text("Use <think>x</think>."),)),
+    "a second one": ("<think>a</think>b <think>c</think>", (thought("a"), Text("b <think>c</think>"))),
+    "tags inside the thinking": ("<think>a <b> </b> < /think></think>c", (thought("a <b> </b> < /think>"), Text("c"))),
+    "white space inside": ("<think>a\n\n  b</think>\tc", (thought("a\n\n  b"), Text("c"))),
+}
+
+
+def whole(content: Any, quirks: frozenset[str] = QUIRK, **members: Any) -> tuple[Part, ...]:
+    message = {"role": "assistant", "content": content, **members}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    return read_response({"id": "1", "model": "m", "choices": [choice]}, quirks=quirks).response.parts
+
+
+def streamed(*deltas: Mapping[str, Any], quirks: frozenset[str] = QUIRK) -> tuple[Part, ...]:
+    reader = StreamReader(quirks=quirks)
+    events = []
+    for delta in deltas:
+        events += reader.feed(None, encode({"id": "1", "choices": [{"index": 0, "delta": delta}]}).decode())
+    return fold([*events, *reader.feed(None, "[DONE]")]).parts
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_whole_and_cut_into_single_characters(case: str) -> None:
+    content, expected = CASES[case]
+    assert whole(content) == expected
+    assert streamed({"content": content}) == expected
+    assert streamed(*({"content": character} for character in content)) == expected
+
+
+PIECES = st.sampled_from(["<think>", "</think>", "<", "think", ">", "/", " ", "\n", "a", "</thi"])
+
+
+@given(st.lists(PIECES, max_size=9))
+def test_however_it_is_cut_it_is_the_whole_answer(pieces: list[str]) -> None:
+    assert streamed(*({"content": piece} for piece in pieces)) == whole("".join(pieces))
+
+
+def test_off_by_default() -> None:
+    content = "<think>a</think>b"
+    assert whole(content, frozenset()) == streamed({"content": content}, quirks=frozenset()) == (Text(content),)
+
+
+def test_calls_come_after_it() -> None:
+    function = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    expected = (thought("a"), ToolCall("c", "f", "{}"))
+    assert whole("<think>a</think>\n", tool_calls=[function]) == expected
+    assert streamed({"content": "<think>a</think>\n"}, {"tool_calls": [{"index": 0, **function}]}) == expected
+
+
+def test_what_is_cited_stands_where_the_content_counts_it() -> None:
+    cited = {"url": "https://e.org", "title": "t", "start_index": 19, "end_index": 20}
+    members: dict[str, Any] = {"annotations": [{"type": "url_citation", "url_citation": cited}]}
+    expected = (thought("a"), Text("b c", citations=(Citation(1, 2, "https://e.org", "t"),)))
+    content = "<think>a</think>\n\nb c"
+    assert whole(content, **members) == expected
+    assert streamed({"content": content}, members) == expected
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_a_client_is_told_the_thinking_as_such(client: str, stream: bool) -> None:
+    content = "<think>\nhm\n</think>\n\nso"
+    request = Request((), stream=stream)
+    relay = Translation(call(client, stream=stream), request, "chat", "m", Written({}), QUIRK)
+    if stream:
+        deltas = [{"content": character} for character in content]
+        chunks = [{"choices": [{"index": 0, "delta": delta}]} for delta in deltas]
+        frames = [*(Frame(b"", None, encode(chunk).decode()) for chunk in chunks), Frame(b"", None, "[DONE]")]
+        turns = echo_stream(client, run(relay, frames))
+    else:
+        choice = {"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}
+        turns = echo(client, decode(relay.body(encode({"id": "1", "model": "m", "choices": [choice]}))))
+    assert _told(client, turns) == ("hm", "so")
+
+
+def _told(client: str, turns: list[dict[str, Any]]) -> tuple[str, str]:
+    match client:
+        case "chat":
+            return turns[0]["reasoning_content"], turns[0]["content"]
+        case "messages":
+            thinking, words = turns[0]["content"]
+            return thinking["thinking"], words["text"]
+        case _:
+            thinking, message = turns
+            return thinking["summary"][0]["text"], message["content"][0]["text"]
