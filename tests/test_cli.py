@@ -330,3 +330,12 @@ def test_demo_text_holds_what_a_person_needs() -> None:
     assert "    export ANTHROPIC_BASE_URL='http://[::1]:8000/llm/anthropic'\n" in text
     assert "    export ANTHROPIC_MODEL=demo/echo\n" in text
     assert "ANTHROPIC_AUTH_TOKEN" in text
+
+
+def test_check_says_what_decides_where_two_protocols_share_a_path(tmp_path: Path) -> None:
+    file = tmp_path / "nexus.toml"
+    file.write_text('llm.providers.demo = { type = "echo", models.echo = {} }\nllm.protocols.openai.path = "/"\n')
+    assert "anthropic-version" not in nexus(tmp_path, "check").stdout
+    file.write_text(file.read_text() + 'llm.protocols.anthropic.path = "/"\n')
+    run = nexus(tmp_path, "check")
+    assert "both protocols at /: the header anthropic-version decides in which one /v1/models answers" in run.stdout

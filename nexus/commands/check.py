@@ -33,6 +33,8 @@ def _report(settings: Settings, source: str) -> Iterator[str]:
         yield ""
     scheme = "http" if settings.server.tls is None else "https"
     yield from what_to_paste(settings, f"{scheme}://{settings.server.listen_address}")
+    if settings.llm.enabled and (shared := settings.llm.protocols.shared_path) is not None:
+        yield f"both protocols at {shared}: the header anthropic-version decides in which one /v1/models answers"
     yield from _header_plan(settings)
     for warning in warnings(settings):
         yield f"warning: {warning}"

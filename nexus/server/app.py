@@ -1,6 +1,6 @@
 """Which path goes to which handler, and in which dialect its errors are written.
 
-Law: one table; paths come from the settings, and unknown ones below a protocol's path answer in its dialect.
+Law: one table; paths come from the settings, and every other one is told which is the nearest.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from tornado.routing import URLSpec
 from tornado.web import Application, RequestHandler
 
 from nexus.auth import metadata
-from nexus.protocols import chat, messages, responses
+from nexus.protocols import chat, messages
 from nexus.protocols.base import Dialect
 from nexus.server import hello
 from nexus.server.base import UnknownPath
@@ -22,21 +22,16 @@ from nexus.server.home import HomeHandler
 from nexus.server.house import House
 from nexus.server.metadata import MetadataHandler
 from nexus.server.models import ModelHandler, ModelListHandler
+from nexus.server.paths import DIALECTS_OF, bases
 from nexus.server.stored import StoredHandler
-
-DIALECTS_OF: dict[str, tuple[Dialect, ...]] = {
-    "openai": (chat.DIALECT, responses.DIALECT),
-    "anthropic": (messages.DIALECT,),
-}
-"""What the clients of each protocol speak; the first is what they read at every other path."""
 
 
 def make_app(house: House) -> Application:
     settings = house.settings
     specs: list[URLSpec] = []
 
-    def add(pattern: str, handler: type[RequestHandler], dialect: Dialect) -> None:
-        arguments: dict[str, Any] = {"house": house, "dialect": dialect}
+    def add(pattern: str, handler: type[RequestHandler], dialect: Dialect, with_version: Dialect | None = None) -> None:
+        arguments: dict[str, Any] = {"house": house, "dialect": dialect, "with_version": with_version}
         specs.append(URLSpec(pattern, handler, arguments))
 
     if settings.server.health.enabled:
@@ -44,8 +39,11 @@ def make_app(house: House) -> Application:
     if house.guards.resource is not None:
         add(re.escape(metadata.PATH), MetadataHandler, chat.DIALECT)
     if settings.llm.enabled:
-        for protocol, path in settings.llm.protocols.enabled_paths().items():
-            dialects, base = DIALECTS_OF[protocol], re.escape(path)
+        for place in bases(settings):
+            dialects, base = DIALECTS_OF[place.protocol], re.escape(place.path)
+            # What both protocols have, where they share a path: the first one's endpoint answers for both.
+            shared = [other for other in bases(settings) if other != place and other.path == place.path]
+            with_version = messages.DIALECT if shared else None
             for dialect in dialects:
                 add(f"{base}/v1{dialect.path}", CallHandler, dialect)
                 if dialect.count_path is not None:
@@ -53,11 +51,13 @@ def make_app(house: House) -> Application:
                 if dialect.compact_path is not None:
                     add(f"{base}/v1{dialect.compact_path}", CompactHandler, dialect)
                 if dialect.stored_paths is not None:
+                    # A client whose base URL is the endpoint itself asks for nothing that is stored.
+                    add(f"{base}/v1{dialect.path}{dialect.path}", UnknownPath, dialect)
                     add(f"{base}/v1({dialect.stored_paths})", StoredHandler, dialect)
-            add(f"{base}/v1/models", ModelListHandler, dialects[0])
-            add(f"{base}/v1/models/(.+)", ModelHandler, dialects[0])
-            add(f"{base}(?:/|{hello.PATH})?", hello.HelloHandler, dialects[0])
-            add(f"{base}(?:/.*)?", UnknownPath, dialects[0])
+            add(f"{base}/v1/models", ModelListHandler, dialects[0], with_version)
+            add(f"{base}/v1/models/(.+)", ModelHandler, dialects[0], with_version)
+            hellos = f"(?:/|{hello.PATH})?" if base else hello.PATH
+            add(f"{base}{hellos}", hello.HelloHandler, dialects[0])
         add(re.escape(hello.PATH), hello.HelloHandler, chat.DIALECT)
     add("/", HomeHandler, chat.DIALECT)
     add(".*", UnknownPath, chat.DIALECT)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import time
 import uuid
 from functools import cached_property
@@ -14,6 +15,7 @@ from typing import Any, cast
 from urllib.parse import parse_qsl
 
 from tornado.http1connection import HTTP1Connection
+from tornado.httputil import HTTPServerRequest
 from tornado.web import HTTPError, RequestHandler
 
 from nexus import errors
@@ -25,6 +27,7 @@ from nexus.limits.refusal import LimitExceeded
 from nexus.protocols.base import Dialect
 from nexus.server.guards import header_lines
 from nexus.server.house import House
+from nexus.server.paths import VERSION_HEADER, describe, dialect_at
 
 log = logging.getLogger("nexus.server")
 # Tornado quotes the header that it cannot read, a credential too.
@@ -41,9 +44,10 @@ class BaseHandler(RequestHandler):
     identity: Identity
     dialect: Dialect
 
-    def initialize(self, house: House, dialect: Dialect) -> None:
+    def initialize(self, house: House, dialect: Dialect, with_version: Dialect | None = None) -> None:
+        """``with_version`` is the dialect of requests with Anthropic's version header, where it is another one."""
         self.house = house
-        self.dialect = dialect
+        self.dialect = with_version if with_version and VERSION_HEADER in self.request.headers else dialect
         self.id = f"req_{uuid.uuid4().hex}"
 
     def set_default_headers(self) -> None:
@@ -178,8 +182,25 @@ def header_value(text: str) -> str:
 class UnknownPath(BaseHandler):
     """Everything that no other handler has."""
 
+    def initialize(self, house: House, dialect: Dialect, with_version: Dialect | None = None) -> None:
+        super().initialize(house, dialect_at(house.settings, self.request.path, self._names()))
+
     async def prepare(self) -> None:
         await super().prepare()
         if self._finished:
             return
-        raise NotFound(f"{self.request.path} does not exist")
+        path, origin = self.request.path, origin_of(self.request)
+        raise NotFound(describe(self.house.settings, path, self._names(), origin))
+
+    def _names(self) -> dict[str, str]:
+        return {name.lower(): value for name, value in self.request.headers.items()}
+
+
+_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(?::\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::\d{1,5})?")
+
+
+def origin_of(request: HTTPServerRequest) -> str:
+    """Scheme and host as the client called them, "" where that is no host; a proxy in front may speak HTTPS for us."""
+    host = request.headers.get("Host", "")
+    secure = request.protocol == "https" or request.headers.get("X-Forwarded-Proto") == "https"
+    return f"{'https' if secure else 'http'}://{host}" if _HOST.fullmatch(host) else ""

@@ -8,12 +8,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-import re
 
-from nexus.server.base import BaseHandler
+from nexus.server.base import BaseHandler, origin_of
 from nexus.settings import Settings
-
-_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(?::\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::\d{1,5})?")
 
 STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:44em;margin:3em auto;padding:0 1em}code{overflow-wrap:anywhere}"
@@ -54,13 +51,7 @@ class PageHandler(BaseHandler):
     def send_page(self) -> None:
         for name, value in HEADERS.items():
             self.set_header(name, value)
-        self.send(page(self.house.settings, self._base()).encode(), "text/html; charset=utf-8")
-
-    def _base(self) -> str:
-        """As the browser called it; a proxy in front may speak HTTPS for us."""
-        host = self.request.headers.get("Host", "")
-        secure = self.request.protocol == "https" or self.request.headers.get("X-Forwarded-Proto") == "https"
-        return f"{'https' if secure else 'http'}://{host}" if _HOST.fullmatch(host) else ""
+        self.send(page(self.house.settings, origin_of(self.request)).encode(), "text/html; charset=utf-8")
 
 
 class HomeHandler(PageHandler):

@@ -14,7 +14,7 @@ from pydantic_core.core_schema import ValidatorFunctionWrapHandler
 
 from nexus import registry
 from nexus.settings.provider import ProviderSettings
-from nexus.settings.types import Label, Place, Table, UrlPath, fail_at
+from nexus.settings.types import BasePath, Label, Place, Table, fail_at
 from nexus.settings.urls import ProxyUrl
 
 NO_MODEL = """\
@@ -31,22 +31,22 @@ class Protocol(Table):
     enabled: bool = True
     """Whether it is served."""
 
-    path: UrlPath
+    path: BasePath
     """Where."""
 
 
 class OpenAIProtocol(Protocol):
     """``[llm.protocols.openai]``: what OpenAI's SDKs speak."""
 
-    path: UrlPath = "/llm/openai"
-    """Where; clients append /v1/chat/completions and the like."""
+    path: BasePath = "/llm/openai"
+    """Where; clients append /v1/chat/completions and the like. "/" is the root."""
 
 
 class AnthropicProtocol(Protocol):
     """``[llm.protocols.anthropic]``: what Anthropic's SDKs and Claude Code speak."""
 
-    path: UrlPath = "/llm/anthropic"
-    """Where; clients append /v1/messages and the like."""
+    path: BasePath = "/llm/anthropic"
+    """Where; clients append /v1/messages and the like. "/" is the root."""
 
 
 class Protocols(Table):
@@ -55,22 +55,19 @@ class Protocols(Table):
     openai: OpenAIProtocol = OpenAIProtocol()
     """OpenAI's protocol."""
 
-    # Validated even where the file leaves it out: the other table can have moved onto its path.
-    anthropic: AnthropicProtocol = Field(default=AnthropicProtocol(), validate_default=True)
+    anthropic: AnthropicProtocol = AnthropicProtocol()
     """Anthropic's protocol."""
 
     def enabled_paths(self) -> dict[str, str]:
-        """Protocol name to path, switched-on ones only."""
+        """Protocol name to path, "" for the root, switched-on ones only."""
         both: dict[str, Protocol] = {"openai": self.openai, "anthropic": self.anthropic}
-        return {name: protocol.path for name, protocol in both.items() if protocol.enabled}
+        return {name: protocol.path.rstrip("/") for name, protocol in both.items() if protocol.enabled}
 
-    @field_validator("anthropic")
-    @classmethod
-    def _own_path(cls, value: AnthropicProtocol, info: ValidationInfo) -> AnthropicProtocol:
-        other: OpenAIProtocol | None = info.data.get("openai")
-        if other is not None and other.enabled and value.enabled and other.path == value.path:
-            fail_at((("path",), "is also the path of llm.protocols.openai; two protocols cannot share one"))
-        return value
+    @property
+    def shared_path(self) -> str | None:
+        """The path of both protocols, where it is one."""
+        paths = list(self.enabled_paths().values())
+        return paths[0] or "/" if len(paths) > len(set(paths)) else None
 
 
 def read_provider(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> ProviderSettings:

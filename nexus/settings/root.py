@@ -48,7 +48,7 @@ class Settings(Table):
         health = self.server.health
         paths = self.llm.protocols.enabled_paths() if self.llm.enabled and health.enabled else {}
         for name, path in paths.items():
-            if health.path == path or health.path.startswith(f"{path}/"):
+            if health.path == path or health.path.startswith(f"{path or '/v1'}/"):
                 fail_at((("server", "health", "path"), f"lies within the path of llm.protocols.{name}"))
         return self
 

@@ -146,6 +146,11 @@ def read_path(value: str) -> str:
     return value
 
 
+def read_base_path(value: str) -> str:
+    """A path that requests are matched below."""
+    return value if value == "/" else read_path(value)
+
+
 def read_label(value: str) -> str:
     """A name that people write and read."""
     if not value or not value.isprintable() or value != value.strip():
@@ -166,5 +171,7 @@ Size = Annotated[int, BeforeValidator(read_size), Field(gt=0)]
 Address = Annotated[ListenAddress, PlainValidator(ListenAddress.read)]
 
 UrlPath = Annotated[str, AfterValidator(read_path)]
+
+BasePath = Annotated[str, AfterValidator(read_base_path)]
 
 Label = Annotated[str, AfterValidator(read_label)]

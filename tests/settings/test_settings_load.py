@@ -62,6 +62,9 @@ LOADED = {
     "byte order mark and CRLF": b"\xef\xbb\xbf" + PROVIDER.replace("\n", "\r\n").encode(),
     "switched off, no provider": "[llm]\nenabled = false",
     "switched off, no protocol": "[llm]\nenabled = false\nprotocols.openai.enabled = false",
+    "two protocols on one path": PROVIDER + '[llm.protocols.anthropic]\npath = "/llm/openai"',
+    "a protocol at the root": PROVIDER + '[llm.protocols.openai]\npath = "/"',
+    "both protocols at the root": PROVIDER + '[llm.protocols]\nopenai.path = "/"\nanthropic.path = "/"',
     "same path, one protocol off": PROVIDER + '[llm.protocols]\nopenai.enabled = false\nanthropic.path = "/llm/openai"',
     "health off in a protocol's place": PROVIDER + '[server.health]\nenabled = false\npath = "/llm/openai"',
     "health beside a protocol": PROVIDER + '[server.health]\npath = "/llm/openai-health"',
@@ -184,20 +187,16 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
         '[llm.providers.x]\ntype = "echo"',
         ["1: llm.providers: no provider with a model is configured; the shortest"],
     ),
-    "two protocols on one path": (
-        PROVIDER + '[llm.protocols.anthropic]\npath = "/llm/openai"',
-        ["6: llm.protocols.anthropic.path: is also the path of llm.protocols.openai"],
-    ),
-    "two protocols on one path, the other one moved": (
-        PROVIDER + '[llm.protocols.openai]\npath = "/llm/anthropic"',
-        ["5: llm.protocols.anthropic.path: is also the path of llm.protocols.openai"],
-    ),
     "every protocol off": (
         PROVIDER + "[llm.protocols]\nopenai.enabled = false\nanthropic.enabled = false",
         ["5: llm.protocols: every protocol is switched off"],
     ),
     "health on a protocol's path": (
         PROVIDER + '[server.health]\npath = "/llm/openai"',
+        ["6: server.health.path: lies within the path of llm.protocols.openai"],
+    ),
+    "health where a protocol's calls are": (
+        PROVIDER + '[server.health]\npath = "/v1/health"\n[llm.protocols.openai]\npath = "/"',
         ["6: server.health.path: lies within the path of llm.protocols.openai"],
     ),
     "health below a protocol's path": (
@@ -256,7 +255,7 @@ def test_all_problems_are_reported_together_in_the_order_of_the_file(tmp_path: P
 listen_address = "nowhere"
 worker_thread = 3
 [llm.protocols.anthropic]
-path = "/llm/openai"
+path = "llm/openai/"
 [llm.providers.a]
 type = "openai"
 api_key = "{{ env.NOPE }} {{ nix }}"

@@ -1,0 +1,138 @@
+"""What a path that does not exist was meant to be: the nearest one that does, and the base URL for its clients.
+
+Law: pure. Clients append an endpoint to whatever base URL they are given: a whole endpoint, one ``/v1`` too many or too
+few, a slash at the end or the address of the other protocol all end in a path whose last part is still an endpoint.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from nexus.protocols import chat, messages, responses
+from nexus.protocols.base import Dialect
+from nexus.settings import Settings
+
+DIALECTS_OF: dict[str, tuple[Dialect, ...]] = {
+    "openai": (chat.DIALECT, responses.DIALECT),
+    "anthropic": (messages.DIALECT,),
+}
+"""What the clients of each protocol speak; the first is what they read at every other path."""
+
+BELOW = {"openai": "/v1", "anthropic": ""}
+"""What the base URL of a protocol's SDKs has after the protocol's path; they append the rest."""
+
+SHOWN = 200
+"""Characters of a wrong path that are repeated."""
+
+VERSION_HEADER = "anthropic-version"
+"""By which Anthropic's clients are known where two protocols share a path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """Where a protocol is served: ``path`` is "" at the root."""
+
+    protocol: str
+    path: str
+
+    @property
+    def url_path(self) -> str:
+        """What comes after the host in the base URL that its clients are given."""
+        return self.path + BELOW[self.protocol]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One that exists. ``pattern`` matches all after ``/v1``."""
+
+    base: Base
+    dialect: Dialect
+    pattern: str
+    path: str | None = None
+    """After ``/v1``, where there is only one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    base: Base
+    dialect: Dialect
+    path: str
+
+
+def bases(settings: Settings) -> list[Base]:
+    paths = settings.llm.protocols.enabled_paths() if settings.llm.enabled else {}
+    return [Base(protocol, path) for protocol, path in paths.items()]
+
+
+def dialect_at(settings: Settings, path: str, headers: Mapping[str, str]) -> Dialect:
+    """What whoever asks for a path that does not exist can read: ``headers`` by lower-case names."""
+    found = nearest(settings, path, headers)
+    if found is not None:
+        return found.dialect
+    below = [base for base in bases(settings) if path == base.path or path.startswith(f"{base.path}/")]
+    names = [base.protocol for base in sorted(below, key=lambda base: -len(base.path))] or ["openai"]
+    return DIALECTS_OF["anthropic" if VERSION_HEADER in headers and "anthropic" in names else names[0]][0]
+
+
+def nearest(settings: Settings, path: str, headers: Mapping[str, str]) -> Nearest | None:
+    """What a path was meant to be; None where nothing is like it."""
+    known = list(_endpoints(settings))
+    words = [word for word in path.split("/") if word]
+    for start in range(len(words) - 1, -1, -1):
+        tail = "/" + "/".join(words[start:])
+        found = [endpoint for endpoint in known if re.fullmatch(endpoint.pattern, tail)]
+        if found:
+            best = max(found, key=lambda endpoint: _likeness(endpoint, path, headers))
+            return Nearest(best.base, best.dialect, f"{best.base.path}/v1{tail}")
+    return _alike(known, "/" + "/".join(words))
+
+
+def describe(settings: Settings, path: str, headers: Mapping[str, str], origin: str) -> str:
+    """What is said about a path that does not exist; ``origin`` is how the client reaches this server, or ""."""
+    shown = path if len(path) <= SHOWN else path[:SHOWN] + "..."
+    found = nearest(settings, path, headers)
+    if found is not None:
+        wanted = origin + found.base.url_path or "/"
+        return f"{shown} does not exist; did you mean {found.path[:SHOWN]}? The base URL to set is {wanted}"
+    known = [f"{base.protocol}: {origin}{base.url_path or '/'}" for base in bases(settings)]
+    return f"{shown} does not exist" + (f"; the base URLs here are {', '.join(known)}" if known else "")
+
+
+def _endpoints(settings: Settings) -> Iterator[Endpoint]:
+    for base in bases(settings):
+        for dialect in DIALECTS_OF[base.protocol]:
+            for path in (dialect.path, dialect.count_path, dialect.compact_path):
+                if path is not None:
+                    yield Endpoint(base, dialect, re.escape(path), path)
+            if dialect.stored_paths is not None:
+                yield Endpoint(base, dialect, dialect.stored_paths)
+        first = DIALECTS_OF[base.protocol][0]
+        yield Endpoint(base, first, "/models", "/models")
+        yield Endpoint(base, first, "/models/.+")
+
+
+def _likeness(endpoint: Endpoint, path: str, headers: Mapping[str, str]) -> tuple[bool, bool, bool]:
+    base = endpoint.base
+    return (
+        endpoint.path is not None,
+        path.startswith(f"{base.path}/") and base.path != "",
+        (VERSION_HEADER in headers) == (base.protocol == "anthropic"),
+    )
+
+
+def _alike(known: list[Endpoint], path: str) -> Nearest | None:
+    """By its letters: for a slip in a word."""
+    whole = {
+        f"{prefix}{endpoint.path}": endpoint
+        for endpoint in known
+        if endpoint.path is not None
+        for prefix in (f"{endpoint.base.path}/v1", "/v1", "")
+    }
+    found = difflib.get_close_matches(path[:SHOWN], whole, 1, 0.8)
+    if not found:
+        return None
+    endpoint = whole[found[0]]
+    return Nearest(endpoint.base, endpoint.dialect, f"{endpoint.base.path}/v1{endpoint.path}")

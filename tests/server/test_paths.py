@@ -1,0 +1,123 @@
+"""Wrong addresses: each is a 404 that names the path that was meant and the base URL to set, as its client reads it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+
+from tests.conftest import Serve
+from tests.serving import CHAT, MESSAGES, Nexus
+
+ECHO = '[llm.providers.demo]\ntype = "echo"\nmodels.echo = {}\n'
+ROOT = ECHO + '[llm.protocols]\nopenai.path = "/"\nanthropic.path = "/"\n'
+ASKED: Any = {**CHAT, "model": "demo/echo"}
+MESSAGE: Any = {**MESSAGES, "model": "demo/echo"}
+OPENAI, ANTHROPIC = "/llm/openai/v1", "/llm/anthropic"
+
+WRONG: dict[str, tuple[str, str, str]] = {
+    "v1 twice": ("/v1/v1/messages", f"{ANTHROPIC}/v1/messages", ANTHROPIC),
+    "v1 twice below the path": (f"{ANTHROPIC}/v1/v1/messages", f"{ANTHROPIC}/v1/messages", ANTHROPIC),
+    "v1 twice, chat": (f"{OPENAI}/v1/chat/completions", f"{OPENAI}/chat/completions", OPENAI),
+    "v1 twice, responses": (f"{OPENAI}/v1/responses", f"{OPENAI}/responses", OPENAI),
+    "v1 missing, chat": ("/llm/openai/chat/completions", f"{OPENAI}/chat/completions", OPENAI),
+    "v1 missing, responses": ("/llm/openai/responses", f"{OPENAI}/responses", OPENAI),
+    "v1 missing, messages": (f"{ANTHROPIC}/messages", f"{ANTHROPIC}/v1/messages", ANTHROPIC),
+    "v1 missing, count_tokens": (
+        f"{ANTHROPIC}/messages/count_tokens",
+        f"{ANTHROPIC}/v1/messages/count_tokens",
+        ANTHROPIC,
+    ),
+    "no path": ("/v1/messages", f"{ANTHROPIC}/v1/messages", ANTHROPIC),
+    "no path, chat": ("/v1/chat/completions", f"{OPENAI}/chat/completions", OPENAI),
+    "nothing but the endpoint": ("/chat/completions", f"{OPENAI}/chat/completions", OPENAI),
+    "a slash at the end": (f"{OPENAI}/chat/completions/", f"{OPENAI}/chat/completions", OPENAI),
+    "a slash at the end, messages": (f"{ANTHROPIC}/v1/messages/", f"{ANTHROPIC}/v1/messages", ANTHROPIC),
+    "two slashes": ("/llm/openai//v1/chat/completions", f"{OPENAI}/chat/completions", OPENAI),
+    "two slashes at the beginning": (f"/{ANTHROPIC}/v1/messages", f"{ANTHROPIC}/v1/messages", ANTHROPIC),
+    "the whole endpoint, chat": (f"{OPENAI}/chat/completions/chat/completions", f"{OPENAI}/chat/completions", OPENAI),
+    "the whole endpoint, responses": (f"{OPENAI}/responses/responses", f"{OPENAI}/responses", OPENAI),
+    "the whole endpoint, messages": (f"{ANTHROPIC}/v1/messages/v1/messages", f"{ANTHROPIC}/v1/messages", ANTHROPIC),
+    "another's endpoint": (f"{OPENAI}/messages", f"{ANTHROPIC}/v1/messages", ANTHROPIC),
+    "another's endpoint, chat": (f"{ANTHROPIC}/v1/chat/completions", f"{OPENAI}/chat/completions", OPENAI),
+    "another's endpoint, responses": (f"{ANTHROPIC}/v1/responses", f"{OPENAI}/responses", OPENAI),
+    "compact": ("/v1/responses/compact", f"{OPENAI}/responses/compact", OPENAI),
+    "models": ("/llm/openai/models", f"{OPENAI}/models", OPENAI),
+    "models, Anthropic's": (f"{ANTHROPIC}/models", f"{ANTHROPIC}/v1/models", ANTHROPIC),
+    "one model": ("/llm/openai/models/demo/echo", f"{OPENAI}/models/demo/echo", OPENAI),
+    "a stored answer": ("/v1/responses/resp_1", f"{OPENAI}/responses/resp_1", OPENAI),
+    "a slip": (f"{OPENAI}/chat/completion", f"{OPENAI}/chat/completions", OPENAI),
+    "a slip, messages": ("/v1/message", f"{ANTHROPIC}/v1/messages", ANTHROPIC),
+}
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    with Nexus.of(ECHO, tmp_path_factory.mktemp("paths")) as nexus:
+        yield nexus
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(("asked", "meant", "base"), WRONG.values(), ids=WRONG)
+def test_the_nearest_path_and_the_base_url_are_named(
+    demo: Nexus, method: str, asked: str, meant: str, base: str
+) -> None:
+    reply = demo.post(asked, ASKED) if method == "POST" else demo.request("GET", asked)
+    assert reply.status == 404
+    assert reply.json["error"]["message"] == (
+        f"{asked} does not exist; did you mean {meant}? The base URL to set is {demo.base}{base}"
+    )
+    assert (reply.json.get("type") == "error") is (base == ANTHROPIC), "as the client reads it"
+
+
+@pytest.mark.parametrize("asked", ["/nope", "/llm/openai/nope", "/llm", "/llm/openai/v1/embeddings"])
+def test_what_is_like_nothing_is_told_the_base_urls(demo: Nexus, asked: str) -> None:
+    message = demo.request("GET", asked).json["error"]["message"]
+    assert message == (
+        f"{asked} does not exist; the base URLs here are openai: {demo.base}{OPENAI}, anthropic: {demo.base}{ANTHROPIC}"
+    )
+
+
+def test_anthropics_clients_are_known_by_their_header_where_the_path_says_nothing(demo: Nexus) -> None:
+    reply = demo.request("GET", "/v1/models", headers={"anthropic-version": "2023-06-01"})
+    assert (reply.status, reply.json["type"]) == (404, "error")
+    assert f"did you mean {ANTHROPIC}/v1/models" in reply.json["error"]["message"]
+    plain = demo.request("GET", "/v1/models")
+    assert f"did you mean {OPENAI}/models" in plain.json["error"]["message"]
+
+
+def test_long_paths_and_odd_hosts_are_not_repeated(demo: Nexus) -> None:
+    reply = demo.request("GET", "/" + "x" * 5000 + "/v1/messages", headers={"Host": "a b<script>"})
+    assert reply.status in (400, 404)
+    assert len(reply.body) < 1000
+    assert b"script" not in reply.body
+
+
+def test_both_protocols_at_the_root(serve: Serve) -> None:
+    nexus = serve(ROOT)
+    with openai.OpenAI(base_url=f"{nexus.base}/v1", api_key="unused", max_retries=0) as client:
+        assert client.chat.completions.create(**ASKED).choices
+        assert client.responses.create(model="demo/echo", input="x").output
+        assert [model.object for model in client.models.list()] == ["model"]
+        assert client.models.retrieve("demo/echo").object == "model"
+    with anthropic.Anthropic(base_url=nexus.base, api_key="unused", max_retries=0) as other:
+        assert other.messages.create(**MESSAGE).content
+        assert [model.type for model in other.models.list()] == ["model"]
+        assert other.models.retrieve("demo/echo").type == "model"
+        with pytest.raises(anthropic.NotFoundError):
+            other.models.retrieve("demo/none")
+    assert nexus.request("HEAD", "/").status == 200
+    assert nexus.request("GET", "/api/hello").json == {"message": "hello"}
+    assert nexus.request("GET", "/health").status == 200
+    wrong = nexus.request("GET", "/v1/v1/messages").json["error"]["message"]
+    assert wrong == f"/v1/v1/messages does not exist; did you mean /v1/messages? The base URL to set is {nexus.base}"
+
+
+def test_one_protocol_at_the_root(serve: Serve) -> None:
+    nexus = serve(ECHO + '[llm.protocols.openai]\npath = "/"\n')
+    assert nexus.post("/v1/chat/completions", ASKED).status == 200
+    assert nexus.post("/llm/anthropic/v1/messages", MESSAGE).status == 200
+    listed = nexus.request("GET", "/v1/models", headers={"anthropic-version": "2023-06-01"})
+    assert listed.json["object"] == "list"
