@@ -74,7 +74,9 @@ class IdSource(Table):
     @model_validator(mode="after")
     def _one(self) -> Self:
         if self.http_header is None and self.jwt_claim is None and not self.gateway_key:
-            raise ValueError("names no source; set http_header, jwt_claim or gateway_key = true")
+            raise ValueError(
+                "names no source; set gateway_key = true, jwt_claim, or http_header behind a proxy that sets it"
+            )
         if self.http_header is not None and (self.jwt_claim is not None or self.gateway_key):
             fail_at((("http_header",), "cannot stand beside another source: it would let callers contradict it"))
         return self
@@ -122,7 +124,13 @@ def _sources(settings: ClientIdentification, *, has_keys: bool, has_tokens: bool
         where = ("client_identification", name)
         if source is None:
             if name == "client_id" and not (has_keys or has_tokens):
-                yield where, "is missing: there is no [server.oauth] and no [server.keys] to tell callers apart by"
+                yield (
+                    where,
+                    (
+                        "is missing, for there is nothing to tell callers apart by: give out keys (nexus key new NAME), "
+                        "or add [server.oauth]"
+                    ),
+                )
             continue
         if source.jwt_claim is not None and not has_tokens:
             yield (*where, "jwt_claim"), "needs [server.oauth], which checks the tokens that claims are read from"

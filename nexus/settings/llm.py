@@ -80,7 +80,9 @@ def read_provider(value: Any, handler: ValidatorFunctionWrapHandler, info: Valid
     known = f"known types: {', '.join(kinds)}"
     kind = value.get("type")
     if kind is None:
-        fail_at((("type",), f"is missing; it says which kind of provider this is ({known})"))
+        split = any(isinstance(item, dict) and "type" in item for item in value.values())
+        hint = '; a name with a dot needs quotes: [llm.providers."NAME"]' if split else ""
+        fail_at((("type",), f"is missing; it says which kind of provider this is ({known}){hint}"))
     if kind not in kinds:
         nearest = difflib.get_close_matches(kind, kinds, 1) if isinstance(kind, str) else []
         hint = f'; did you mean "{nearest[0]}"?' if nearest else ""

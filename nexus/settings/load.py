@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from nexus.settings import problems
+from nexus.settings.hints import dotted_name
 from nexus.settings.locate import Locator
 from nexus.settings.problems import Problem, SettingsError
 from nexus.settings.root import Settings
@@ -59,6 +60,10 @@ def _places(error: ValidationError, data: Any) -> list[Place]:
         path = detail["loc"]
         # pydantic marks an error in a key by one more step, which no reader of the file would know.
         path = path[:-1] if path and path[-1] == "[key]" else path
+        name = dotted_name(data, path) if detail["type"] == "extra_forbidden" else None
+        if name is not None:
+            found[path, f"a name with a dot needs quotes: {name}"] = None
+            continue
         known = problems.known_keys(Settings, data, path[:-1])
         found[path, problems.wording(detail, known)] = None
     return list(found)

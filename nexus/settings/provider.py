@@ -129,7 +129,7 @@ class ProviderSettings(Table):
     """Where the API is; the vendor's public address when left out."""
 
     models: dict[Label, ModelSettings] = Field(default_factory=dict)
-    """Alias to model; only what stands here is served."""
+    """Alias to model, or a list of names; only what stands here is served."""
 
     headers: HeaderRules = ()
     """What happens to headers on the way to the vendor; in order."""
@@ -181,6 +181,16 @@ class ProviderSettings(Table):
             if places := [(("models", alias, "web_search"), text) for alias, m in self.models.items() if m.web_search]:
                 fail_at(*places)
         return self
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _named_only(cls, value: object) -> object:
+        """The short form: names alone."""
+        if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+            return value
+        if len(set(value)) < len(value):
+            raise ValueError("names a model twice")
+        return {name: {} for name in value}
 
     @property
     def takes_callers_key(self) -> bool:

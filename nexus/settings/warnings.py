@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 
 from nexus.auth.identity import matches
+from nexus.settings.hints import hints
 from nexus.settings.limits import limit_tables
 from nexus.settings.oauth import oauth_warnings
 from nexus.settings.root import Settings
@@ -23,6 +24,7 @@ def warnings(settings: Settings) -> tuple[str, ...]:
         *oauth_warnings(settings.server.oauth),
         *_keys_without_a_model(settings),
         *_idle_providers(settings),
+        *hints(settings),
         *_ignored_environment(settings, os.environ),
     )
 

@@ -1,0 +1,121 @@
+"""What means something elsewhere is told: other tools' references, stars, dotted names, and models by name alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nexus.settings import Settings, SettingsError, load
+from nexus.settings.hints import NOT_FILLED_IN, STAR, hints
+
+OPENAI = """\
+[llm.providers.openai]
+type = "openai"
+api_key = "sk-hushhush"
+"""
+MODEL = "models.m = {}\n"
+
+
+def read(folder: Path, text: str) -> Settings:
+    file = folder / "nexus.toml"
+    file.write_text(text)
+    return load(file, {"KEY": "sk-hushhush"})
+
+
+def problems(folder: Path, text: str) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        read(folder, text)
+    return [str(problem).removeprefix(f"{folder}/nexus.toml:") for problem in caught.value.problems]
+
+
+REFERENCES = [
+    "$OPENAI_API_KEY",
+    "${OPENAI_API_KEY}",
+    "${OPENAI_API_KEY:-x}",
+    "%OPENAI_API_KEY%",
+    "{ env.OPENAI_API_KEY }",
+    "{env.OPENAI_API_KEY}",
+    "os.environ/OPENAI_API_KEY",
+    "env:OPENAI_API_KEY",
+    "<your key>",
+]
+
+
+@pytest.mark.parametrize("value", REFERENCES)
+def test_a_reference_that_nobody_fills_in(value: str, tmp_path: Path) -> None:
+    settings = read(tmp_path, OPENAI.replace("sk-hushhush", value) + MODEL)
+    assert list(hints(settings)) == [f"llm.providers.openai.api_key {NOT_FILLED_IN}"]
+
+
+@pytest.mark.parametrize("value", ["sk-hushhush", "none", "{{ env.KEY }}", "a$b", "x-${y}"])
+def test_a_key(value: str, tmp_path: Path) -> None:
+    assert list(hints(read(tmp_path, OPENAI.replace("sk-hushhush", value) + MODEL))) == []
+
+
+def test_every_secret_of_a_provider_is_looked_at(tmp_path: Path) -> None:
+    header = '[[llm.providers.openai.headers]]\nrule = "insert"\nname = "x-key"\nvalue = "$KEY"\nallow_secret = true\n'
+    (hint,) = hints(read(tmp_path, OPENAI + MODEL + header))
+    assert hint.startswith("llm.providers.openai.headers[0].value ")
+
+
+@pytest.mark.parametrize("models", ['models."*" = {}', 'models = ["gpt-*"]'])
+def test_a_star_stands_for_nothing(models: str, tmp_path: Path) -> None:
+    (hint,) = hints(read(tmp_path, f"{OPENAI}{models}\n"))
+    assert hint.endswith(STAR)
+
+
+DOTTED: dict[str, tuple[str, str]] = {
+    "a model": (f"{OPENAI}models.gpt-4.1 = {{}}\n", '4: llm.providers.openai.models.gpt-4.1: {}: models."gpt-4.1"'),
+    "with settings": (
+        f'{OPENAI}models.gpt-4.1-mini.rename = "x"\n',
+        '4: llm.providers.openai.models.gpt-4.1-mini: {}: models."gpt-4.1-mini"',
+    ),
+    "two dots": (
+        f'{OPENAI}models.claude-3.5.sonnet = {{ rename = "x" }}\n',
+        '4: llm.providers.openai.models.claude-3.5: {}: models."claude-3.5.sonnet"',
+    ),
+    "as a table": (
+        f"{OPENAI}[llm.providers.openai.models.gpt-4.1]\n",
+        '4: llm.providers.openai.models.gpt-4.1: {}: models."gpt-4.1"',
+    ),
+    "a gateway key": (
+        f'{OPENAI}{MODEL}[server.keys.alice.smith]\nsha256 = "x"\n',
+        '5: server.keys.alice.smith: {}: keys."alice.smith"',
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "said"), DOTTED.values(), ids=DOTTED.keys())
+def test_a_name_with_a_dot(text: str, said: str, tmp_path: Path) -> None:
+    assert said.format("a name with a dot needs quotes") in problems(tmp_path, text)
+
+
+def test_a_provider_with_a_dot(tmp_path: Path) -> None:
+    found = problems(tmp_path, OPENAI.replace("openai]", "my.openai]") + MODEL)
+    assert '; a name with a dot needs quotes: [llm.providers."NAME"]' in found[0]
+
+
+def test_an_unknown_key_of_a_model_is_no_name(tmp_path: Path) -> None:
+    (said,) = problems(tmp_path, f'{OPENAI}models.m.renam = "x"\n')
+    assert said == '4: llm.providers.openai.models.m.renam: unknown key; did you mean "rename"?'
+
+
+def test_models_by_name_alone(tmp_path: Path) -> None:
+    short = read(tmp_path, f'{OPENAI}models = ["gpt-4.1", "b"]\n').llm.providers["openai"].models
+    long = read(tmp_path, f'{OPENAI}models."gpt-4.1" = {{}}\nmodels.b = {{}}\n').llm.providers["openai"].models
+    assert short == long
+    assert list(short) == ["gpt-4.1", "b"]
+
+
+BAD_LISTS = {
+    "one twice": ('["a", "a"]', "names a model twice"),
+    "no name": ("[1]", "must be a table"),
+    "an empty name": ('[""]', "must not be empty"),
+}
+
+
+@pytest.mark.parametrize(("models", "said"), BAD_LISTS.values(), ids=BAD_LISTS.keys())
+def test_lists_that_are_none(models: str, said: str, tmp_path: Path) -> None:
+    (problem, *_) = problems(tmp_path, f"{OPENAI}models = {models}\n")
+    assert problem.startswith("4: llm.providers.openai.models") and said in problem
