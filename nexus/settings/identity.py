@@ -24,6 +24,11 @@ LONGEST_ID = 256
 
 MOST_STEPS = 16
 
+NOTHING_TO_TELL_BY = (
+    "is missing, for there is nothing to tell callers apart by: "
+    "give out keys (nexus key new NAME), or add [server.oauth]"
+)
+
 
 def read_id(value: str) -> str:
     """The id of a client or a group. Raises ValueError that completes the sentence "the id ..."."""
@@ -124,13 +129,7 @@ def _sources(settings: ClientIdentification, *, has_keys: bool, has_tokens: bool
         where = ("client_identification", name)
         if source is None:
             if name == "client_id" and not (has_keys or has_tokens):
-                yield (
-                    where,
-                    (
-                        "is missing, for there is nothing to tell callers apart by: give out keys (nexus key new NAME), "
-                        "or add [server.oauth]"
-                    ),
-                )
+                yield where, NOTHING_TO_TELL_BY
             continue
         if source.jwt_claim is not None and not has_tokens:
             yield (*where, "jwt_claim"), "needs [server.oauth], which checks the tokens that claims are read from"

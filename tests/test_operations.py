@@ -1,0 +1,138 @@
+"""docs/operations.rst against the code: every field of the log, every setting that it names, every message of ours."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from pydantic import BaseModel
+
+from nexus import errors, registry
+from nexus.causes import ATTEMPT_FIELDS
+from nexus.errors import NexusError
+from nexus.server.log import FIELDS
+from nexus.settings import Settings
+from nexus.settings.provider import ProviderSettings
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs/operations.rst").read_text()
+WORDS = " ".join(PAGE.split())
+
+
+def between(start: str, end: str) -> str:
+    return PAGE.split(f".. {start}\n", 1)[1].split(f".. {end}\n", 1)[0]
+
+
+TABLES = {
+    "access": (between("access fields", "attempt fields"), FIELDS),
+    "attempt": (between("attempt fields", "end of fields"), ATTEMPT_FIELDS),
+}
+
+
+@pytest.mark.parametrize(("table", "fields"), TABLES.values(), ids=TABLES.keys())
+def test_the_fields_of_the_log(table: str, fields: tuple[str, ...]) -> None:
+    assert re.findall(r"^``(\w+)`` ", table, re.MULTILINE) == list(fields)
+
+
+# -- settings ------------------------------------------------------------------------------------------------------
+
+
+def tables_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from tables_in(argument)
+
+
+def has_setting(table: type[BaseModel], path: list[str]) -> bool:
+    """Whether there is one by this path; ``P`` stands for a provider of any type."""
+    name, *rest = path
+    if name == "P":
+        kinds: list[type[BaseModel]] = [
+            ProviderSettings,
+            *(registry.load(kind).settings_type for kind in registry.kinds()),
+        ]
+        return any(has_setting(kind, rest) for kind in kinds)
+    if table.__name__ == "LlmSettings" and name == "providers":
+        return has_setting(ProviderSettings, rest)
+    field = table.model_fields.get(name)
+    return field is not None and (not rest or any(has_setting(inner, rest) for inner in tables_in(field.annotation)))
+
+
+SETTINGS = sorted(set(re.findall(r"\b((?:server|llm)(?:\.[A-Za-z_]+)+)", re.sub(r"nexus/server\S*", "", PAGE))))
+
+
+@pytest.mark.parametrize("path", SETTINGS)
+def test_the_settings_that_it_names(path: str) -> None:
+    assert has_setting(Settings, path.split("."))
+
+
+# -- messages ------------------------------------------------------------------------------------------------------
+
+OURS = {name for name, found in vars(errors).items() if isinstance(found, type) and issubclass(found, NexusError)}
+SHORTEST = 8
+"""Letters of a piece of a message that can be looked for."""
+
+ELSEWHERE = {"protocols", "settings", "commands", "models", "json_schema", "limits"}
+"""Folders whose messages are about a field or a file, name it, and are told by their pattern only."""
+
+
+def sources() -> Iterator[tuple[Path, ast.AST]]:
+    for folder in ("nexus", "providers"):
+        for file in sorted((ROOT / folder).rglob("*.py")):
+            yield file, ast.parse(file.read_text())
+
+
+def pieces_of(node: ast.expr) -> list[str]:
+    """The constant parts of a text."""
+    parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+    return [text for part in parts if isinstance(part, ast.Constant) and (text := _trimmed(str(part.value)))]
+
+
+def _trimmed(text: str) -> str:
+    text = " ".join(text.split()).strip(" :;(),")
+    return text if len(text) >= SHORTEST else ""
+
+
+def messages_of_the_code() -> Iterator[list[str]]:
+    """Of each error of ours that is made of a literal text."""
+    for file, tree in sources():
+        if ELSEWHERE & set(file.relative_to(ROOT).parts):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in OURS and node.args:
+                yield pieces_of(node.args[0])
+
+
+def messages_of_the_page() -> Iterator[str]:
+    section = PAGE.split(".. messages\n", 1)[1]
+    for line in re.findall(r"^``.+``$", section, re.MULTILINE):
+        yield from re.findall(r"``(.+?)``(?:, |$)", line)
+
+
+def test_every_message_of_ours_is_on_the_page() -> None:
+    found = [pieces for pieces in messages_of_the_code() if pieces]
+    assert len(found) > 30
+    assert [pieces for pieces in found if not all(piece in WORDS for piece in pieces)] == []
+
+
+def test_every_message_of_the_page_is_one_of_ours() -> None:
+    constants = [
+        " ".join(node.value.split())
+        for _, tree in sources()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    said = "\n".join(constants)
+    pages = list(messages_of_the_page())
+    assert len(pages) > 40
+    unknown = [
+        message
+        for message in pages
+        if not all(piece in said for part in re.split(r"\[[^\]]*\]", message) if (piece := _trimmed(part)))
+    ]
+    assert unknown == []
