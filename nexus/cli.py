@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import NoReturn
 
 import nexus
+from nexus import preflight
 from nexus.registry import NoProviders
-from nexus.settings import ListenAddress, Settings, SettingsError, demo_settings, load, secrets
+from nexus.settings import ListenAddress, Problem, Settings, SettingsError, demo_settings, load, located, secrets
 from nexus.telemetry import logs
 
 DEFAULT_FILE = Path("nexus.toml")
@@ -55,14 +56,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     except NoProviders as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    if options.command == "check":
+    checks = options.command == "check"
+    beside = checks and preflight.is_served_by_nexus(settings)
+    if found := obstacles(settings, file, options, beside=beside):
+        sys.stderr.write("".join(f"{problem}\n" for problem in found))
+        return 1
+    if checks:
         from nexus.commands.check import check
 
-        return check(settings, str(file) if file else "no nexus.toml here, the built-in demo")
+        return check(settings, str(file) if file else "no nexus.toml here, the built-in demo", beside=beside)
     from nexus.server.run import serve
 
     logs.configure(options.log, options.log_style, secrets(settings))
     return serve(settings, demo=file is None)
+
+
+def obstacles(settings: Settings, file: Path | None, options: Options, *, beside: bool) -> list[Problem]:
+    """What keeps valid settings from being served here; ``beside`` a Nexus that runs, its ports are no problem."""
+    found = preflight.problems(settings)
+    ports = [message for path, message in found if path == preflight.LISTEN and not beside]
+    others = [place for place in found if place[0] != preflight.LISTEN]
+    if options.listen_address is None:
+        return located(file, [*others, *((preflight.LISTEN, message) for message in ports)])
+    return [*located(file, others), *(Problem((), None, message, "nexus: --listen-address") for message in ports)]
 
 
 def read_settings(options: Options, environ: Mapping[str, str]) -> tuple[Settings, Path | None]:

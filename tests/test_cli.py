@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from nexus import __version__, cli
+from nexus import __version__, cli, preflight
 from nexus.commands import init
 from nexus.settings import Settings
 from nexus.telemetry import logs
@@ -245,6 +245,7 @@ def test_serving(
     server.serve = serve  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "nexus.server.run", server)
     monkeypatch.setattr(logs, "configure", lambda *given: configured.append(given))
+    monkeypatch.setattr(preflight, "problems", lambda settings: [])
     for name in ("NEXUS_CONFIG_PATH", "NEXUS_LISTEN_ADDRESS", "NEXUS_LOG", "NEXUS_LOG_STYLE"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environ.items():

@@ -95,7 +95,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("nexus.causes", "nexus.translation", "nexus.lanes", "nexus.relay", "nexus.spending", "nexus.gateway"),
     ("nexus.telemetry", "nexus.welcome"),
     ("nexus.server",),
-    ("nexus.commands", "nexus.cli", "nexus.__main__"),
+    ("nexus.preflight", "nexus.commands", "nexus.cli", "nexus.__main__"),
 ]
 
 

@@ -19,14 +19,17 @@ from nexus.welcome import what_to_paste
 COLUMNS = ("MODEL", "PROVIDER", "TYPE", "VENDOR ID", "BASE URL", "KEY")
 
 
-def check(settings: Settings, source: str) -> int:
-    """Print the routes of settings that have been found valid."""
-    text = "\n".join([*_report(settings, source), ""])
+BESIDE = "a Nexus is running at the address of these settings; another one starts there only once it has stopped"
+
+
+def check(settings: Settings, source: str, *, beside: bool = False) -> int:
+    """Print the routes of settings that have been found valid; ``beside`` a Nexus that runs where they would."""
+    text = "\n".join([*_report(settings, source, beside=beside), ""])
     sys.stdout.write(redactor(secrets(settings))(text))
     return 0
 
 
-def _report(settings: Settings, source: str) -> Iterator[str]:
+def _report(settings: Settings, source: str, *, beside: bool) -> Iterator[str]:
     routes = list(_routes(settings))
     if routes:
         yield from _aligned([COLUMNS, *routes])
@@ -36,7 +39,7 @@ def _report(settings: Settings, source: str) -> Iterator[str]:
     if settings.llm.enabled and (shared := settings.llm.protocols.shared_path) is not None:
         yield f"both protocols at {shared}: the header anthropic-version decides in which one /v1/models answers"
     yield from _header_plan(settings)
-    for warning in warnings(settings):
+    for warning in (*warnings(settings), *([BESIDE] if beside else [])):
         yield f"warning: {warning}"
     count = sum(len(provider.models) for provider in settings.llm.providers.values())
     models = f"{count} model{'' if count == 1 else 's'}"

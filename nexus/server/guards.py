@@ -6,7 +6,6 @@ Law: loop thread only; nothing here blocks. Rules are in ``nexus.auth``; this fi
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -19,15 +18,11 @@ from nexus.auth.gate import Gate
 from nexus.auth.identity import Identity
 from nexus.auth.tokens import Pending
 from nexus.errors import PermissionDenied
-from nexus.settings.guards import ClientIpSettings, CorsSettings, CsrfSettings, TlsSettings
+from nexus.settings.guards import ClientIpSettings, CorsSettings, CsrfSettings
 from nexus.settings.oauth import ProtectedResource
 
 LONGEST_WAIT = 15.0
 """Seconds that a caller waits for the identity provider's keys; a fetch is given up earlier by itself."""
-
-
-class TlsError(Exception):
-    """The certificate and its key cannot be used; the text is safe to show."""
 
 
 def header_lines(headers: HTTPHeaders) -> HeaderLines:
@@ -89,28 +84,3 @@ class Guards:
         """The headers that a refusal has beside its body."""
         said = metadata.challenge(error, self.resource)
         return {} if said is None else {"WWW-Authenticate": said}
-
-
-def tls_context(tls: TlsSettings) -> ssl.SSLContext:
-    """What the listening socket needs for HTTPS. Raises TlsError."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    try:
-        # A password given here keeps OpenSSL from asking for one on the terminal.
-        context.load_cert_chain(tls.certificate, tls.key, password="")
-    except (ssl.SSLError, OSError, ValueError) as error:
-        raise TlsError(f"the TLS certificate and key cannot be used: {_reason(error)}") from error
-    return context
-
-
-def _reason(error: Exception) -> str:
-    match error:
-        case ssl.SSLError(reason="KEY_VALUES_MISMATCH"):
-            return "the key is not that of the certificate"
-        case ssl.SSLError(reason=str(reason)):
-            return reason.lower().replace("_", " ")
-        case OSError(strerror=str(text)):
-            return text.lower()
-        case _:
-            return "one of the files is not PEM, or the key is encrypted"

@@ -34,8 +34,9 @@ from nexus.response_store.responses import make_store as make_response_store
 from nexus.response_store.store import Store as ResponseStore
 from nexus.routing import Routes
 from nexus.server.app import make_app
-from nexus.server.guards import Guards, TlsError, tls_context
+from nexus.server.guards import Guards
 from nexus.server.house import House
+from nexus.server.tls import TlsError, tls_context
 from nexus.settings import ListenAddress, Settings
 from nexus.settings.warnings import warnings
 from nexus.spending import Spending

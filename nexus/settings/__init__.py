@@ -5,7 +5,7 @@ environment but ``load``; secrets are ``SecretStr`` and leave through ``get_secr
 """
 
 from nexus.settings.llm import LlmSettings, Protocols
-from nexus.settings.load import demo_settings, load
+from nexus.settings.load import demo_settings, load, located
 from nexus.settings.problems import Problem, SettingsError
 from nexus.settings.provider import ModelSettings, ProviderSettings, Retries, Timeouts
 from nexus.settings.root import Settings
@@ -30,5 +30,6 @@ __all__ = [
     "Timeouts",
     "demo_settings",
     "load",
+    "located",
     "secrets",
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +40,20 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
         found = expansion.problems
         if not found:
             return settings.of_file(path.stat().st_mtime)
+    raise SettingsError(_located(found, text, file))
+
+
+def located(path: Path | None, places: Iterable[Place]) -> list[Problem]:
+    """What is wrong with settings that were read from a file, or that have none, in the order of the lines."""
+    if path is None:
+        return [Problem((), None, f"{problems.dotted(at)}: {message}", "nexus") for at, message in places]
+    return _located(places, _decode(_read(path), str(path)), str(path))
+
+
+def _located(places: Iterable[Place], text: str, file: str) -> list[Problem]:
     locator = Locator(text)
-    raise SettingsError(
-        sorted((Problem(at, locator.line(at), message, file) for at, message in found), key=lambda it: it.line or 0)
-    )
+    found = (Problem(at, locator.line(at), message, file) for at, message in places)
+    return sorted(found, key=lambda problem: problem.line or 0)
 
 
 def demo_settings() -> Settings:
@@ -60,12 +70,11 @@ def _places(error: ValidationError, data: Any) -> list[Place]:
         path = detail["loc"]
         # pydantic marks an error in a key by one more step, which no reader of the file would know.
         path = path[:-1] if path and path[-1] == "[key]" else path
-        name = dotted_name(data, path) if detail["type"] == "extra_forbidden" else None
-        if name is not None:
-            found[path, f"a name with a dot needs quotes: {name}"] = None
-            continue
         known = problems.known_keys(Settings, data, path[:-1])
-        found[path, problems.wording(detail, known)] = None
+        unknown = detail["type"] == "extra_forbidden" and not problems.nearest(str(path[-1]), known)
+        name = dotted_name(data, path) if unknown else None
+        said = f"a name with a dot needs quotes: {name}" if name else problems.wording(detail, known)
+        found[path, said] = None
     return list(found)
 
 

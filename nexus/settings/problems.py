@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -81,7 +81,7 @@ def dotted(path: Path) -> str:
     return text
 
 
-def wording(error: ErrorDetails, known: Iterable[str]) -> str:
+def wording(error: ErrorDetails, known: Collection[str]) -> str:
     """The message for one validation error; ``known`` are the keys of the table that it lies in."""
     if error["type"] == "extra_forbidden":
         return unknown_key(str(error["loc"][-1]), known)
@@ -89,11 +89,15 @@ def wording(error: ErrorDetails, known: Iterable[str]) -> str:
     return words.format_map(error.get("ctx", {})) if words else f"is not valid ({error['type']})"
 
 
-def unknown_key(key: str, known: Iterable[str]) -> str:
+def unknown_key(key: str, known: Collection[str]) -> str:
     """Names the nearest key, else all of them."""
-    names = sorted(known)
-    nearest = difflib.get_close_matches(key, names, 1)
-    return f'unknown key; did you mean "{nearest[0]}"?' if nearest else f"unknown key; known are: {', '.join(names)}"
+    near = nearest(key, known)
+    return f'unknown key; did you mean "{near}"?' if near else f"unknown key; known are: {', '.join(sorted(known))}"
+
+
+def nearest(key: str, known: Iterable[str]) -> str | None:
+    """What was probably meant."""
+    return next(iter(difflib.get_close_matches(key, sorted(known), 1)), None)
 
 
 def known_keys(table: type[Table], data: Any, path: Path) -> tuple[str, ...]:

@@ -24,7 +24,8 @@ from tornado.web import Application, RequestHandler
 
 from nexus.auth.gate import Gate
 from nexus.errors import NexusError
-from nexus.server.guards import Guards, TlsError, header_lines, tls_context
+from nexus.server.guards import Guards, header_lines
+from nexus.server.tls import TlsError, tls_context
 from nexus.settings.guards import TlsSettings
 from tests.auth.kit import (
     ALICE,

@@ -96,9 +96,10 @@ def test_a_provider_with_a_dot(tmp_path: Path) -> None:
     assert '; a name with a dot needs quotes: [llm.providers."NAME"]' in found[0]
 
 
-def test_an_unknown_key_of_a_model_is_no_name(tmp_path: Path) -> None:
-    (said,) = problems(tmp_path, f'{OPENAI}models.m.renam = "x"\n')
-    assert said == '4: llm.providers.openai.models.m.renam: unknown key; did you mean "rename"?'
+@pytest.mark.parametrize(("key", "near"), [('renam = "x"', "rename"), ("rate_limit = {}", "rate_limits")])
+def test_an_unknown_key_of_a_model_is_no_name(key: str, near: str, tmp_path: Path) -> None:
+    (said,) = problems(tmp_path, f"{OPENAI}models.m.{key}\n")
+    assert said.endswith(f': unknown key; did you mean "{near}"?')
 
 
 def test_models_by_name_alone(tmp_path: Path) -> None:
