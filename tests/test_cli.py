@@ -211,6 +211,13 @@ def test_options(arguments: list[str], environ: dict[str, str], expected: tuple[
     ) == expected
 
 
+@pytest.mark.parametrize(("terminal", "style"), [(True, "human"), (False, "text")])
+def test_a_terminal_gets_the_log_for_people(terminal: bool, style: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    assert cli.read_options([], {}).log_style == style
+    assert cli.read_options(["--log-style", "json"], {}).log_style == "json"
+
+
 SERVED: dict[str, tuple[list[str], dict[str, str], bool, str]] = {
     "demo": ([], {}, True, "127.0.0.1:8000"),
     "demo, elsewhere": (["-l", "[::1]:0"], {}, True, "[::1]:0"),
