@@ -52,6 +52,7 @@ _LAST_SECONDS = 1.0
 
 def serve(settings: Settings, *, demo: bool) -> int:
     """Serves until a signal; returns the exit code."""
+    logs.take_over()
     try:
         sockets = bind(settings.server.listen_address)
     except OSError as error:

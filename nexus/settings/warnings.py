@@ -45,8 +45,8 @@ def _believed_headers(settings: Settings) -> tuple[str, ...]:
     if not identification.enabled or source is None or source.http_header is None:
         return ()
     return (
-        f"client ids are taken from the header {source.http_header}, which every caller can write: make sure that a "
-        "proxy in front sets it",
+        f"client ids are taken from the header {source.http_header}, which every caller can write: give out keys "
+        "(nexus key new NAME) and take gateway_key = true instead, or make sure that a proxy in front sets it",
     )
 
 

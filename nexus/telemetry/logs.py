@@ -12,6 +12,7 @@ import json
 import logging
 import re
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from urllib.parse import quote
@@ -19,6 +20,8 @@ from urllib.parse import quote
 from nexus.telemetry import lines
 from nexus.telemetry.human import HumanFormatter
 from nexus.telemetry.writer import Writer
+
+log = logging.getLogger("nexus")
 
 TRACE = lines.TRACE
 OFF = 100
@@ -62,6 +65,18 @@ def configure(level: str, style: str, secrets: Iterable[str]) -> None:
     root.setLevel(foreign)
     for name in OWN_LOGGERS:
         logging.getLogger(name).setLevel(own)
+
+
+def take_over() -> None:
+    """What Python itself would write to stderr, past the redactor and waiting for the reader, becomes records too."""
+
+    def died(what: threading.ExceptHookArgs) -> None:
+        if what.exc_value is not None and not isinstance(what.exc_value, SystemExit):
+            name = what.thread.name if what.thread is not None else None
+            log.error("a thread ended by an exception", exc_info=what.exc_value, extra={"fields": {"thread": name}})
+
+    threading.excepthook = died
+    logging.captureWarnings(True)
 
 
 def redactor(secrets: Iterable[str]) -> Redact:

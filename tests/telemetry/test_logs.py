@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import re
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -247,3 +248,20 @@ def test_configured_twice_writes_once(capsys: Capture) -> None:
     logs.configure("info", "text", ())
     OWN.info("x")
     assert len(said(capsys).splitlines()) == 1
+
+
+def test_a_thread_that_dies_says_so_through_the_sink(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def die() -> None:
+        raise ValueError(f"about {SECRET}")
+
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    logs.configure("info", "text", (SECRET,))
+    logs.take_over()
+    logging.captureWarnings(False)
+    with only_the_sink():
+        thread = threading.Thread(target=die, name="mortal")
+        thread.start()
+        thread.join()
+    words = said(capsys)
+    assert "ERROR a thread ended by an exception thread=mortal" in words
+    assert "ValueError: about [redacted]" in words

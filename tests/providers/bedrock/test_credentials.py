@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import logging
+import re
 import socket
 import threading
 from collections.abc import Callable
@@ -128,6 +129,16 @@ def test_an_instance_gives_them(monkeypatch: Env) -> None:
         assert chain().keys(Cancel()) == SESSION
 
 
+def test_metadata_that_does_not_answer_is_suspected_in_the_log(monkeypatch: Env) -> None:
+    with Fake([stall]) as server:
+        on_an_instance(monkeypatch, server.url)
+        with pytest.raises(Unreachable) as caught:
+            chain().keys(Cancel())
+    assert (caught.value.phase, caught.value.host) == ("credentials", "")
+    assert re.search(r"; asking took \d+\.\d s, as where no instance metadata answers$", caught.value.cause)
+    assert "asking took" not in caught.value.message
+
+
 WITHOUT: dict[str, tuple[dict[str, str], str | None, str, str]] = {
     # environment, profile, AWS's config file, what is said
     "nothing anywhere": ({}, None, "", "none are configured"),
@@ -194,8 +205,10 @@ def test_a_cancelled_call_asks_nobody(monkeypatch: Env) -> None:
 def test_nobody_waits_for_ever(monkeypatch: Env) -> None:
     with Fake([stall]) as server:
         container(server, monkeypatch)
-        with pytest.raises(UpstreamTimeout, match="no AWS credentials within"):
+        with pytest.raises(UpstreamTimeout, match="no AWS credentials within") as caught:
             chain(patience=0.05).keys(Cancel())
+    assert caught.value.phase == "credentials"
+    assert "still waiting for a metadata server" in caught.value.cause
 
 
 class Gate:
