@@ -221,6 +221,7 @@ def test_nobody_there(tmp_path: Path) -> None:
     with pytest.raises(Unreachable, match="g: the server that issues access tokens cannot be reached") as caught:
         Source("g", written(tmp_path, service_account("http://127.0.0.1:9"))).fetch()
     assert caught.value.retryable
+    assert caught.value.why == "credentials: 127.0.0.1: ECONNREFUSED: Connection refused"
 
 
 def test_silence(google: FakeGoogle, tmp_path: Path) -> None:
@@ -230,6 +231,7 @@ def test_silence(google: FakeGoogle, tmp_path: Path) -> None:
         Source("g", written(tmp_path, service_account(google.url)), limit=0.3).fetch()
     hold.set()
     assert caught.value.retryable
+    assert caught.value.why == "credentials: 127.0.0.1: timeout"
 
 
 def test_repeats_end_at_the_deadline(google: FakeGoogle, tmp_path: Path) -> None:
