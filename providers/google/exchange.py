@@ -42,6 +42,8 @@ class Exchange(transport.Request):
     def __init__(self, session: requests.Session, deadline: float) -> None:
         self._session = session
         self._deadline = deadline
+        self._last = "no time is left"
+        """What went wrong before; google-auth tries again."""
 
     def __call__(
         self,
@@ -62,12 +64,13 @@ class Exchange(transport.Request):
                 return Answer(response.status_code, response.headers, self._read(response))
         except requests.RequestException as error:
             slow = isinstance(error, requests.Timeout) or any(isinstance(it, ReadTimeoutError) for it in error.args)
-            raise (TimedOut if slow else Failed)(f"{urlsplit(url).hostname}: {cause_of(error)}") from error
+            self._last = f"{urlsplit(url).hostname}: {cause_of(error)}"
+            raise (TimedOut if slow else Failed)(self._last) from error
 
     def _left(self) -> float:
         left = self._deadline - time.monotonic()
         if left <= 0:
-            raise TimedOut("no time is left")
+            raise TimedOut(self._last)
         return left
 
     def _read(self, response: requests.Response) -> bytes:
