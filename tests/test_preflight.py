@@ -63,10 +63,10 @@ def test_a_port_in_use_that_a_flag_names(tmp_path: Path, taken: int) -> None:
 
 def test_a_certificate_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("cert.pem", "key.pem"):
+    for name in ("cert.pem", "hushhush.pem"):
         (tmp_path / name).write_text("no PEM")
     server = '[server]\nlisten_address = "127.0.0.1:0"\n[server.tls]\n'
-    read(tmp_path, f'{ECHO}{server}certificate = "cert.pem"\nkey = "key.pem"\n')
+    read(tmp_path, f'{ECHO}{server}certificate = "cert.pem"\nkey = "hushhush.pem"\n')
     (check, serve) = runs(tmp_path)
     assert check == serve
     assert check[1].startswith("nexus.toml:7: server.tls.certificate: the TLS certificate and key cannot be used: ")
