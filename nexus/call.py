@@ -7,7 +7,7 @@ fixed when it is made; the rest is written by one thread at a time, but for ``ca
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -28,13 +28,15 @@ if TYPE_CHECKING:
 class Tap:
     """What is read off the bytes that pass: filled on success, on failure and when the client left.
 
-    ``events`` counts those that the client gets, in dialects that number them.
+    ``events`` counts those that the client gets, in dialects that number them. ``ids`` are those that the vendor gave
+    to what it keeps, until somebody takes them.
     """
 
     model: str | None = None
     stop_reason: str | None = None
     usage: Usage | None = None
     events: int = field(default=0, compare=False)
+    ids: dict[str, None] = field(default_factory=dict, compare=False)
 
 
 @dataclass(slots=True)
@@ -62,6 +64,18 @@ class Answers(Protocol):
 
     def forget(self, id: str) -> bool:
         """Whether it was there. Raises ClientError."""
+        ...
+
+
+class VendorIds(Protocol):
+    """Whose it is what a vendor keeps."""
+
+    def check(self, provider: str, ids: Sequence[tuple[str, str]]) -> None:
+        """The ids that a call names, each with its field. Raises ClientError."""
+        ...
+
+    def keep(self, provider: str, ids: Iterable[str]) -> None:
+        """Those that the vendor's answer names."""
         ...
 
 
@@ -102,7 +116,7 @@ class Call:
     ``caller`` is the address that the call came from, ``identity`` who made it. ``method`` and ``path`` are those of a
     request for what a vendor keeps; ``path`` is below the dialect's ``/v1``. ``reading`` is filled when
     ``document`` is first needed in neutral form. ``answers`` are the earlier ones that it may refer to, None where none
-    are kept.
+    are kept; ``vendor_ids`` are None where nobody has to be told apart.
     """
 
     id: str
@@ -124,6 +138,8 @@ class Call:
     route: Route | None = None
     attempts: int = 0
     answers: Answers | None = None
+    vendor_ids: VendorIds | None = None
+    remembered: set[str] = field(default_factory=set)
     reading: ReadRequest | None = None
     dropped: list[str] = field(default_factory=list)
     tap: Tap = field(default_factory=Tap)

@@ -15,10 +15,11 @@ from typing import Protocol
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 from tenacity.wait import wait_random_exponential
 
-from nexus.call import Answers, Call
+from nexus.call import Answers, Call, VendorIds
 from nexus.causes import log_attempt
 from nexus.errors import Cancelled, InternalError, InvalidRequest, NexusError, ProtocolError
 from nexus.headers import KEEPER
+from nexus.lanes import passes
 from nexus.protocols import codecs
 from nexus.protocols.clients import DIALECTS
 from nexus.relay import Head, Opened, drain, open_answer
@@ -45,18 +46,22 @@ class Sink(Protocol):
 
 
 AnswersOf = Callable[[Call], Answers | None]
+IdsOf = Callable[[Call], VendorIds | None]
 
 
-def _none_kept(call: Call) -> Answers | None:
+def _none_kept(call: Call) -> None:
     return None
 
 
 class Gateway:
-    def __init__(self, routes: Routes, spending: Spending, answers: AnswersOf = _none_kept) -> None:
-        """``answers`` gives what a call may know of earlier ones."""
+    def __init__(
+        self, routes: Routes, spending: Spending, answers: AnswersOf = _none_kept, ids: IdsOf = _none_kept
+    ) -> None:
+        """``answers`` gives what a call may know of earlier ones, ``ids`` whose those are that vendors keep."""
         self.routes = routes
         self.spending = spending
         self._answers = answers
+        self._ids = ids
 
     def admit(self, call: Call) -> None:
         """Finds the call's route and holds what it may spend. Raises ClientError; then nothing is held."""
@@ -143,7 +148,19 @@ class Gateway:
     def _attempts(self, call: Call, sink: Sink) -> Opened:
         if call.route is None:
             call.route = self._keeper(call)
+        self._check_ids(call, call.route)
         return _retrying(call.route.provider.settings.retries, call, sink)(self._attempt, call, call.route)
+
+    def _check_ids(self, call: Call, route: Route) -> None:
+        """Raises NotFound where a call names what a vendor keeps for somebody else."""
+        call.vendor_ids = self._ids(call) if passes(call, route) else None
+        if call.vendor_ids is None:
+            return
+        if route.provider.own_key(call.own_headers, call.dialect) is not None:
+            # The vendor tells callers with keys of their own apart.
+            call.vendor_ids = None
+            return
+        call.vendor_ids.check(route.provider.name, DIALECTS[call.dialect].vendor_ids(call.path, call.document))
 
     def _attempt(self, call: Call, route: Route) -> Opened:
         call.attempts += 1

@@ -60,12 +60,19 @@ class Lane:
 def choose(call: Call, route: Route, without: str | None = None) -> Lane:
     """``without`` is one more quirk of the target. Raises ClientError for what the vendor's dialect cannot express."""
     dialects = route.provider.dialects_of(route.model, route.settings)
-    if call.dialect not in dialects or (call.action == "compact" and not route.provider.keeps(call.dialect)):
+    if not passes(call, route):
         return _translate(call, route, dialects[0], without)
     if route.provider.refuses(call.dialect, call.document, route.model):
         _refuse_lost(codecs.reading(call).request)
         return _translate(call, route, dialects[0], without)
     return _passthrough(call, route)
+
+
+def passes(call: Call, route: Route) -> bool:
+    """Whether the vendor speaks the client's dialect, so that what the call names by an id is the vendor's."""
+    if call.dialect not in route.provider.dialects_of(route.model, route.settings):
+        return False
+    return call.action != "compact" or route.provider.keeps(call.dialect)
 
 
 def _refuse_lost(request: Request) -> None:

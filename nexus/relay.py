@@ -211,6 +211,7 @@ def _body(call: Call, lane: Lane, reply: UpstreamReply, name: str, echoes: Echoe
     raw = echoes.cut_error(_whole(call, reply, name))
     try:
         body = lane.relay.body(raw)
+        _remember(call, lane, name)
         return echoes.cut(body) if lane.relay.unread else body
     except Rejected as failure:
         raw, failure.message = echoes.cut(raw), echoes.cut_text(failure.message)
@@ -254,6 +255,16 @@ def _stream(
         raise _cut(name, begun=begun)
 
 
+def _remember(call: Call, lane: Lane, name: str) -> None:
+    """Whose the ids are, before the client has them; an answer that nobody keeps has none."""
+    ids = lane.relay.tap.ids
+    if ids and call.vendor_ids is not None and not (call.action != "stored" and call.document.get("store") is False):
+        fresh = [id for id in ids if id not in call.remembered]
+        call.remembered.update(fresh)
+        call.vendor_ids.keep(name, fresh)
+    ids.clear()
+
+
 def _frames(
     call: Call, lane: Lane, reply: UpstreamReply, name: str, echoes: Echoes, silence: _Silence
 ) -> Iterator[bytes]:
@@ -264,6 +275,7 @@ def _frames(
             frames = decoder.feed(piece)
             silence.check(frames)
             if edited := b"".join(relay.frame(_cut_frame(frame, echoes)) for frame in frames):
+                _remember(call, lane, name)
                 yield edited
             if relay.ended:
                 reply.end_within(LAST_WORDS)

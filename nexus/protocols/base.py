@@ -102,6 +102,10 @@ class Dialect(ABC):
         """The id of the answer that a path of ``stored_paths`` is about, where the gateway itself may keep it."""
         return None
 
+    def vendor_ids(self, path: str, document: Mapping[str, Json]) -> list[tuple[str, str]]:
+        """The ids of what a vendor keeps that a request names, each with its field; "" for the path."""
+        return []
+
     def read_kept(self, record: Mapping[str, Json], method: str, path: str) -> dict[str, Json]:
         """The reply about an answer that the gateway keeps. Raises ClientError for what cannot be done with it."""
         raise NotImplementedError

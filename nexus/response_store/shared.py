@@ -27,14 +27,24 @@ REST = 1.0
 class SharedStore:
     blocks = True
 
-    def __init__(self, settings: RedisStorage, bounds: Bounds, *, clock: Callable[[], int] | None = None) -> None:
-        """``clock`` gives milliseconds in place of the server's time, for tests. Raises MissingRedis."""
+    def __init__(
+        self,
+        settings: RedisStorage,
+        bounds: Bounds,
+        *,
+        name: str = "answers",
+        clock: Callable[[], int] | None = None,
+    ) -> None:
+        """``name`` tells one store from another; ``clock`` gives milliseconds in place of the server's time, for tests.
+
+        Raises MissingRedis.
+        """
         self._settings = settings
         self._bounds = bounds
         self._clock = clock
         self._nodes = Nodes(settings)
         self._lost = errors().lost
-        self._base = f"{settings.key_prefix}{{answers}}"
+        self._base = f"{settings.key_prefix}{{{name}}}"
         self._breaker = Breaker(REST)
 
     def keep(self, key: str, payer: str, data: bytes) -> None:

@@ -32,6 +32,7 @@ from nexus.provider import Provider
 from nexus.response_store.responses import answers_of
 from nexus.response_store.responses import make_store as make_response_store
 from nexus.response_store.store import Store as ResponseStore
+from nexus.response_store.vendor_ids import make_id_store, vendor_ids_of
 from nexus.routing import Routes
 from nexus.server.app import make_app
 from nexus.server.guards import Guards
@@ -74,6 +75,7 @@ class Running:
     providers: list[Provider]
     reaper: PeriodicCallback
     answers: ResponseStore | None
+    ids: ResponseStore
 
     async def stop(self) -> None:
         """Accepts nothing more, lets calls end, ends the rest."""
@@ -84,8 +86,9 @@ class Running:
         for provider in self.providers:
             provider.close()
         self.house.gateway.spending.store.close()
-        if self.answers is not None:
-            self.answers.close()
+        for kept in (self.ids, self.answers):
+            if kept is not None:
+                kept.close()
 
 
 def start(settings: Settings, sockets: list[socket.socket]) -> Running:
@@ -101,7 +104,9 @@ def start(settings: Settings, sockets: list[socket.socket]) -> Running:
     spending = Spending(own.rate_limits, store)
     kept = make_response_store(own.response_store, own.rate_limits.storage)
     answers = partial(answers_of, store=kept, most=own.max_body_size)
-    house = House(settings, Gateway(Routes(providers), spending, answers), Workers(own.worker_threads), guards)
+    ids = make_id_store(own.response_store, own.rate_limits.storage)
+    whose = partial(vendor_ids_of, store=ids, settings=own.response_store)
+    house = House(settings, Gateway(Routes(providers), spending, answers, whose), Workers(own.worker_threads), guards)
     server = HTTPServer(make_app(house), ssl_options=context, idle_connection_timeout=settings.server.client_timeout)
     server.add_sockets(sockets)
     if store.blocks:
@@ -111,7 +116,7 @@ def start(settings: Settings, sockets: list[socket.socket]) -> Running:
         provider.start(logs.hide)
     reaper = PeriodicCallback(partial(_reap, providers), REAP * 1000)
     reaper.start()
-    return Running(house, server, providers, reaper, kept)
+    return Running(house, server, providers, reaper, kept, ids)
 
 
 REAP = 10.0

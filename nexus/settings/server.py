@@ -5,7 +5,7 @@ Law: nothing here knows a vendor or a model.
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -38,10 +38,10 @@ class HealthSettings(Table):
 
 
 class ResponseStoreSettings(Table):
-    """``[server.response_store]``: translated answers that Responses clients may refer to by id."""
+    """``[server.response_store]``: answers that Responses clients may refer to by id, and whose they are."""
 
     enabled: bool = True
-    """Whether any are kept; an answer whose request says ``store: false`` is not."""
+    """Whether translated ones are kept; an answer whose request says ``store: false`` is not."""
 
     time_to_live: PositiveDuration = 86_400.0
     """How long after its last use one is forgotten."""
@@ -51,6 +51,12 @@ class ResponseStoreSettings(Table):
 
     max_size_per_caller: Size = 16 * 2**20
     """Bytes of each caller, or of each address where callers are not told apart."""
+
+    ids_time_to_live: PositiveDuration = 30 * 86_400.0
+    """How long after its last use it is forgotten whose an id is that a vendor gave out."""
+
+    stored_unknown: Literal["refuse", "serve"] = "refuse"
+    """What becomes of an id that nobody remembers, where callers need a key or a token."""
 
     @model_validator(mode="after")
     def _sizes_in_order(self) -> Self:

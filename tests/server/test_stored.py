@@ -155,7 +155,7 @@ models = ["other/*"]
 key = "nx-hushhush-bob-0123456789abcdefgh"
 models = ["v/*"]
 """
-    nexus = serve(keys + provider("v", place.url))
+    nexus = serve('server.response_store.stored_unknown = "serve"\n' + keys + provider("v", place.url))
     path = "/llm/openai/v1/responses/resp_1"
     assert nexus.request("GET", path).status == 401
     assert nexus.request("GET", path, headers={"x-api-key": "nx-hushhush-alice-0123456789abcdef"}).status == 404

@@ -21,6 +21,7 @@ from nexus.protocols.responses import errors
 from nexus.protocols.responses.compact import write_compacted
 from nexus.protocols.responses.earlier import stored_answer
 from nexus.protocols.responses.passthrough import ResponsesPassthrough, edit_request
+from nexus.protocols.responses.vendor_ids import vendor_ids
 from nexus.protocols.sse import frame
 from nexus.upstream import Action
 from nexus.wire import Json, encode
@@ -65,6 +66,9 @@ class Responses(Dialect):
     def kept_id(self, path: str) -> str | None:
         found = _KEPT.fullmatch(path)
         return found.group(1) if found else None
+
+    def vendor_ids(self, path: str, document: Mapping[str, Json]) -> list[tuple[str, str]]:
+        return vendor_ids(path, document)
 
     def read_kept(self, record: Mapping[str, Json], method: str, path: str) -> dict[str, Json]:
         answer = stored_answer(record)

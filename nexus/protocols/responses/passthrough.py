@@ -20,6 +20,7 @@ from nexus.protocols.responses.failures import read_failed
 from nexus.protocols.responses.response import is_answer
 from nexus.protocols.responses.tools import call_ids
 from nexus.protocols.responses.usage import read_usage
+from nexus.protocols.responses.vendor_ids import given_ids
 from nexus.protocols.rewrite import ANY, REMOVE, cut, fitting_strings
 from nexus.protocols.sse import Frame, data_at
 from nexus.wire import Json, count, decode, encode, mapping, sequence, text
@@ -71,6 +72,7 @@ class ResponsesPassthrough(AnswerRelay):
         if self._model is not None and not is_answer(answer):
             raise read_failed(answer)
         self._read(answer)
+        self.tap.ids |= dict.fromkeys(given_ids(answer))
         return raw if self._model is None else replace_member(raw, answer, "model", self._model)
 
     def frame(self, frame: Frame) -> bytes:
@@ -88,6 +90,7 @@ class ResponsesPassthrough(AnswerRelay):
         if kind == "error":
             # The vendor's own ending: only its response.failed may still follow.
             self.ended, self.tap.stop_reason = True, "error"
+        self.tap.ids |= dict.fromkeys(given_ids(event))
         response = mapping(event.get("response"))
         if not response:
             return frame.raw

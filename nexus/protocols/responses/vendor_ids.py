@@ -1,0 +1,42 @@
+"""Ids that a vendor gave to what it keeps: those that a request names, and those that an answer does.
+
+Law: pure. Whatever a vendor would look up by its id is named here: answers, conversations, and single items, which are
+reasoning too where its content is not sent along. Source: OpenAI's API reference and its guide to conversation state.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from nexus.protocols.responses.earlier import is_reference
+from nexus.wire import Json, mapping, sequence, text
+
+_PATH = re.compile(r"/(?:responses|conversations)/([^/]+)(?:/.*)?")
+_ENDPOINTS = frozenset({"input_tokens", "compact"})
+
+
+def vendor_ids(path: str, document: Mapping[str, Json]) -> list[tuple[str, str]]:
+    """Of a request, each with its field; "" for the path."""
+    return [(field, id) for field, id in _named(path, document) if id]
+
+
+def _named(path: str, document: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
+    found = _PATH.fullmatch(path)
+    if found is not None and found.group(1) not in _ENDPOINTS:
+        yield "", found.group(1)
+    yield "previous_response_id", text(document.get("previous_response_id"))
+    conversation = document.get("conversation")
+    yield "conversation", text(conversation) or text(mapping(conversation).get("id"))
+    for field in ("input", "items"):
+        for index, item in enumerate(map(mapping, sequence(document.get(field)))):
+            if is_reference(item) or (item.get("type") == "reasoning" and not item.get("encrypted_content")):
+                yield f"{field}[{index}]", text(item.get("id"))
+
+
+def given_ids(document: Mapping[str, Json]) -> Iterator[str]:
+    """Of an answer, a list or an event."""
+    holders = [document, mapping(document.get("response")), mapping(document.get("item"))]
+    for name in ("output", "data"):
+        holders += [mapping(item) for holder in holders[:2] for item in sequence(holder.get(name))]
+    yield from (id for holder in holders if (id := text(holder.get("id"))))

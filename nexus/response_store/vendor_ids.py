@@ -1,0 +1,79 @@
+"""Whose it is what a vendor keeps: answers, conversations and their items, by the ids that the vendor gave them.
+
+Law: any worker. One account at the vendor stands behind many callers, so that its ids open to whoever names them. Here
+an id opens to whom it was given, and to nobody else; what no one remembers was given to somebody unknown. A caller's
+ids are remembered before it has them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from nexus.call import Call
+from nexus.errors import NotFound
+from nexus.response_store.local import LocalStore
+from nexus.response_store.store import Bounds, Owner, Store
+from nexus.settings.limits import RedisStorage, Storage
+from nexus.settings.server import ResponseStoreSettings
+
+NAME = "ids"
+
+
+def make_id_store(settings: ResponseStoreSettings, storage: Storage) -> Store:
+    """Where limits are counted, ids are remembered. Raises MissingRedis."""
+    bounds = Bounds(settings.max_size, settings.max_size_per_caller, settings.ids_time_to_live)
+    if isinstance(storage, RedisStorage):
+        from nexus.response_store.shared import SharedStore
+
+        return SharedStore(storage, bounds, name=NAME)
+    return LocalStore(bounds)
+
+
+@dataclass(slots=True)
+class VendorIds:
+    """The ids of one call. ``owner`` is None where nobody can say who calls.
+
+    ``serves_unknown`` lets pass what nobody remembers. ``learns``: what the answer names is the caller's.
+    """
+
+    store: Store
+    owner: Owner | None
+    serves_unknown: bool
+    learns: bool = True
+
+    def check(self, provider: str, ids: Sequence[tuple[str, str]]) -> None:
+        """The ids that a call names, each with its field. Raises NotFound, and Overloaded where nobody can look."""
+        keys = {_key(provider, id): (field, id) for field, id in ids}
+        found = self.store.find(keys) if keys else {}
+        for key, (field, id) in keys.items():
+            if key not in found and self.serves_unknown:
+                self.learns = False
+            elif key not in found or found[key] != self._mark:
+                what = f"{field}: " if field else ""
+                raise NotFound(f"{what}{id[:100]} is nothing that you were given here", param=field or None)
+
+    def keep(self, provider: str, ids: Iterable[str]) -> None:
+        """Those that the vendor's answer names. Never raises."""
+        if self.owner is not None and self.learns:
+            for id in ids:
+                self.store.keep(_key(provider, id), self.owner.account, self._mark)
+
+    @property
+    def _mark(self) -> bytes:
+        return b"" if self.owner is None else self.owner.key("").encode()
+
+
+def _key(provider: str, id: str) -> str:
+    return hashlib.sha256(f"{provider}\n{id}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def vendor_ids_of(call: Call, store: Store, settings: ResponseStoreSettings) -> VendorIds | None:
+    """None where all callers are one."""
+    name = call.identity.owner
+    if name == "":
+        return None
+    asked = call.identity.source != "open"
+    owner = None if name is None else Owner(name, name)
+    return VendorIds(store, owner, serves_unknown=not asked or settings.stored_unknown == "serve")

@@ -1,0 +1,211 @@
+"""What a vendor keeps opens by its id to the caller who was given that id, and to nobody else."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nexus.headers import UPSTREAM_KEY
+from tests.limits import redis_server
+from tests.peers import Peer, read_request, whole
+from tests.serving import KEY, Nexus, Reply
+
+ALICE, BOB = "nx-hushhusha1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6", "nx-hushhushb1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6"
+KEYS = f'[server.keys.alice]\nkey = "{ALICE}"\n[server.keys.bob]\nkey = "{BOB}"\n'
+SERVES = '[server.response_store]\nstored_unknown = "serve"\n'
+BY_HEADER = '[server.client_identification]\nenabled = true\nclient_id.http_header = "X-Client-Id"\n'
+PATH = "/llm/openai/v1"
+
+
+@dataclass
+class Vendor:
+    """Keeps answers under ids that it counts up, and shows whatever is asked for."""
+
+    asked: list[str] = field(default_factory=list)
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def __call__(self, sock: socket.socket) -> None:
+        while request := read_request(sock):
+            head, _, body = request.partition(b"\r\n\r\n")
+            self.asked.append(head.decode().partition(" HTTP")[0])
+            answer, kind = self.answer(self.asked[-1], json.loads(body or b"{}"))
+            sock.sendall(whole(answer, f"Content-Type: {kind}"))
+
+    def answer(self, first: str, body: Any) -> tuple[bytes, str]:
+        number = next(self.numbers)
+        if first == "POST /v1/conversations":
+            return json.dumps({"id": f"conv_{number}", "object": "conversation"}).encode(), "application/json"
+        if first.endswith("/input_tokens"):
+            return b'{"object": "response.input_tokens", "input_tokens": 5}', "application/json"
+        if first.endswith("/input_items"):
+            return b'{"object": "list", "data": [{"id": "msg_in", "type": "message"}]}', "application/json"
+        output = [{"id": f"msg_{number}", "type": "message", "role": "assistant", "content": [], "status": "completed"}]
+        response = {"id": f"resp_{number}", "object": "response", "model": "m", "status": "completed", "output": output}
+        if not body.get("stream"):
+            return json.dumps(response).encode(), "application/json"
+        events = [
+            {"type": "response.created", "response": {**response, "status": "in_progress", "output": []}},
+            {"type": "response.output_item.added", "output_index": 0, "item": output[0]},
+            {"type": "response.completed", "response": response},
+        ]
+        return b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events), "text/event-stream"
+
+
+@dataclass
+class Place:
+    nexus: Nexus
+    vendor: Vendor
+
+    def ask(self, key: str, **more: Any) -> Reply:
+        return self.nexus.post(f"{PATH}/responses", {"model": "v/m", "input": "x", **more}, sent(key))
+
+    def at(self, method: str, path: str, key: str) -> Reply:
+        return self.nexus.request(method, PATH + path, headers=sent(key))
+
+
+def sent(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"} if key.startswith("nx-") else {"X-Client-Id": key}
+
+
+@pytest.fixture
+def place_of(tmp_path: Path) -> Iterator[Callable[..., Place]]:
+    vendor = Vendor()
+    with Peer(vendor) as peer:
+        servers: list[Nexus] = []
+
+        def opened(settings: str = KEYS, more: str = "") -> Place:
+            provider = f'[llm.providers.v]\ntype = "openai"\napi_key = "{KEY}"\nbase_url = "{peer.url}"\n'
+            nexus = Nexus.of(f"{settings}{provider}responses = true\n{more}models.m = {{}}\n", tmp_path)
+            servers.append(nexus)
+            return Place(nexus.__enter__(), vendor)
+
+        yield opened
+        for nexus in servers:
+            nexus.__exit__()
+
+
+NAMING: dict[str, Callable[[Place, str, str], Reply]] = {
+    "fetched": lambda place, key, n: place.at("GET", f"/responses/resp_{n}", key),
+    "its input": lambda place, key, n: place.at("GET", f"/responses/resp_{n}/input_items", key),
+    "cancelled": lambda place, key, n: place.at("POST", f"/responses/resp_{n}/cancel", key),
+    "deleted": lambda place, key, n: place.at("DELETE", f"/responses/resp_{n}", key),
+    "gone on from": lambda place, key, n: place.ask(key, previous_response_id=f"resp_{n}"),
+    "gone on from, streamed": lambda place, key, n: place.ask(key, previous_response_id=f"resp_{n}", stream=True),
+    "an item": lambda place, key, n: place.ask(key, input=[{"type": "item_reference", "id": f"msg_{n}"}]),
+    "an item, briefly": lambda place, key, n: place.ask(key, input=[{"id": f"msg_{n}"}]),
+    "reasoning without content": lambda place, key, n: place.ask(key, input=[{"type": "reasoning", "id": f"msg_{n}"}]),
+    "an item for a conversation": lambda place, key, n: place.nexus.post(
+        f"{PATH}/conversations", {"items": [{"type": "item_reference", "id": f"msg_{n}"}]}, sent(key)
+    ),
+    "compacted": lambda place, key, n: place.nexus.post(
+        f"{PATH}/responses/compact", {"model": "v/m", "previous_response_id": f"resp_{n}"}, sent(key)
+    ),
+    "counted": lambda place, key, n: place.nexus.post(
+        f"{PATH}/responses/input_tokens", {"model": "v/m", "previous_response_id": f"resp_{n}"}, sent(key)
+    ),
+}
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+@pytest.mark.parametrize("use", NAMING.values(), ids=NAMING)
+def test_an_answer_is_its_owners(
+    place_of: Callable[..., Place], use: Callable[[Place, str, str], Reply], stream: bool
+) -> None:
+    place = place_of()
+    assert place.ask(ALICE, stream=stream).status == 200
+    refused, unknown = use(place, BOB, "1"), use(place, BOB, "77")
+    assert (refused.status, unknown.status) == (404, 404)
+    assert refused.json["error"]["message"].replace("_1", "_77") == unknown.json["error"]["message"]
+    assert len(place.vendor.asked) == 1, "nothing reached the vendor"
+    assert use(place, ALICE, "1").status != 404
+    assert len(place.vendor.asked) == 2
+
+
+CONVERSATION: dict[str, Callable[[Place, str], Reply]] = {
+    "fetched": lambda place, key: place.at("GET", "/conversations/conv_1", key),
+    "its items": lambda place, key: place.at("GET", "/conversations/conv_1/items", key),
+    "an item of it": lambda place, key: place.at("GET", "/conversations/conv_1/items/msg_1", key),
+    "deleted": lambda place, key: place.at("DELETE", "/conversations/conv_1", key),
+    "answered in": lambda place, key: place.ask(key, conversation="conv_1"),
+    "answered in, as an object": lambda place, key: place.ask(key, conversation={"id": "conv_1"}),
+    "added to": lambda place, key: place.nexus.post(f"{PATH}/conversations/conv_1/items", {"items": []}, sent(key)),
+}
+
+
+@pytest.mark.parametrize("use", CONVERSATION.values(), ids=CONVERSATION)
+def test_a_conversation_is_its_owners(place_of: Callable[..., Place], use: Callable[[Place, str], Reply]) -> None:
+    place = place_of()
+    assert place.nexus.post(f"{PATH}/conversations", {}, sent(ALICE)).json["id"] == "conv_1"
+    assert use(place, BOB).status == 404
+    assert use(place, ALICE).status == 200
+
+
+def test_items_that_an_owner_was_shown_are_its_own(place_of: Callable[..., Place]) -> None:
+    place = place_of()
+    place.ask(ALICE)
+    assert place.ask(ALICE, input=[{"type": "item_reference", "id": "msg_in"}]).status == 404
+    assert place.at("GET", "/responses/resp_1/input_items", ALICE).status == 200
+    assert place.ask(ALICE, input=[{"type": "item_reference", "id": "msg_in"}]).status == 200
+
+
+def test_serving_the_unknown_leaves_others_what_is_theirs(place_of: Callable[..., Place]) -> None:
+    place = place_of(SERVES + KEYS)
+    place.ask(ALICE)
+    assert place.at("GET", "/responses/resp_1", BOB).status == 404
+    assert place.at("GET", "/responses/resp_77/input_items", BOB).status == 200
+    assert place.at("GET", "/responses/resp_77", ALICE).status == 200, "to see it made it nobody's"
+
+
+def test_callers_that_a_header_tells_apart(place_of: Callable[..., Place]) -> None:
+    """Nobody needs a key, so what nobody remembers is served."""
+    place = place_of(BY_HEADER)
+    place.ask("alice")
+    assert [place.at("GET", "/responses/resp_1", who).status for who in ("bob", "alice")] == [404, 200]
+    assert place.at("GET", "/responses/resp_77", "bob").status == 200
+
+
+def test_where_all_are_one_nothing_is_remembered(place_of: Callable[..., Place]) -> None:
+    place = place_of("")
+    place.ask("")
+    assert place.at("GET", "/responses/resp_1", "").status == 200
+    assert stored(place) == 0
+
+
+def test_what_is_not_to_be_kept_is_not_remembered(place_of: Callable[..., Place]) -> None:
+    place = place_of()
+    place.ask(ALICE, store=False)
+    place.ask(ALICE, store=False, stream=True)
+    assert stored(place) == 0
+
+
+def test_a_callers_own_account_at_the_vendor_tells_apart_by_itself(place_of: Callable[..., Place]) -> None:
+    place = place_of(more="forward_token = true\n")
+    headers = {**sent(BOB), UPSTREAM_KEY: "sk-hushhush-of-bobs-own"}
+    assert place.nexus.request("GET", f"{PATH}/responses/resp_77", headers=headers).status == 200
+    assert stored(place) == 0
+
+
+def stored(place: Place) -> int:
+    assert place.nexus.running is not None
+    return len(place.nexus.running.ids)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_in_redis_for_every_process_and_only_while_it_answers(
+    place_of: Callable[..., Place], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    redis_server.require()
+    redis = redis_server.RedisServer(tmp_path_factory.mktemp("redis"))
+    storage = f'[server.rate_limits.storage]\ntype = "redis"\nurl = "{redis.url}"\nresponse_timeout = "30s"\n'
+    first, second = place_of(KEYS + storage), place_of(KEYS + storage)
+    first.ask(ALICE)
+    assert [second.at("GET", "/responses/resp_1", key).status for key in (BOB, ALICE)] == [404, 200]
+    redis.kill()
+    assert second.at("GET", "/responses/resp_1", ALICE).status == 503, "who cannot look does not guess"
