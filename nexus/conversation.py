@@ -235,7 +235,10 @@ class OutputFormat:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, whole. ``system`` is the text before the first message, block by block."""
+    """One request, whole. ``system`` is the text before the first message, block by block.
+
+    With ``image_output`` the answer may hold images.
+    """
 
     messages: tuple[Message, ...]
     system: tuple[Text, ...] = ()
@@ -259,6 +262,7 @@ class Request:
     metadata: Mapping[str, str] = field(default_factory=dict)
     service_tier: str | None = None
     safety_identifier: str | None = None
+    image_output: bool | None = None
     prompt_cache_key: str | None = None
     stream: bool = False
     include_usage: bool = False

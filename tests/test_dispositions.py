@@ -132,7 +132,7 @@ SENT: Mapping[str, Mapping[str, Any]] = {
         "max_tokens": 9,
         "messages": [{"role": "user", "content": "other"}],
         "metadata": {"a": "b"},
-        "modalities": ["text"],
+        "modalities": ["text", "image"],
         "model": "n",
         "moderation": {"model": "x"},
         "n": 1,
@@ -251,14 +251,13 @@ BESIDE: Mapping[str, dict[str, Any]] = {
 BEST: Mapping[str, Target] = {
     "chat": Target("gpt", quirks=frozenset({"cache_breakpoint"})),
     "messages": Target("claude-sonnet-4-5", quirks=claude_quirks("claude-sonnet-4-5")),
-    "gemini": Target("gemini", quirks=frozenset({"thinking_level"})),
+    "gemini": Target("gemini", quirks=frozenset({"thinking_level", "image_output"})),
     "converse": Target("claude", quirks=converse_quirks("anthropic.claude-sonnet-4-5-20250929-v1:0")),
 }
 """A model of each vendor that has all that the table promises."""
 
 ELSEWHERE: Mapping[str, str] = {
     "model": "the route chooses it",
-    "modalities": "the default says nothing",
     "n": "the default says nothing",
     "include": "reasoning is always sealed for the client",
     "stream_options": "the usage is always asked for or always told",

@@ -32,6 +32,7 @@ QUIRKS: Mapping[str, str] = {
     "no_sampling": "temperature, topP and topK are deprecated: ignored or refused",
     "no_penalties": "refuses presencePenalty and frequencyPenalty other than 0",
     "no_prefill": "refuses a conversation that ends with a model turn",
+    "image_output": "makes images, where responseModalities asks for them and by default",
     "thinking_level": "thinks, controlled by thinkingLevel LOW and HIGH",
     "thinking_level_minimal": "thinkingLevel MINIMAL exists",
     "thinking_level_medium": "thinkingLevel MEDIUM exists",
@@ -57,7 +58,8 @@ def quirks_of(model: str) -> frozenset[str]:
     major, minor, variant = match.groups()
     version = (int(major), int(minor or 0)) if major else _NEWEST
     if version < (2, 5):
-        return frozenset({"openapi_schema", "format_excludes_tools"})
+        makes_images = {"image_output"} if "image" in variant else set()
+        return frozenset({"openapi_schema", "format_excludes_tools"} | makes_images)
     if version < (3, 0):
         return frozenset({"format_excludes_tools", "http_links", "no_penalties"}) | _budget_quirks(variant)
     fixed = version >= (3, 6) or (version == (3, 5) and "lite" in variant)
@@ -65,7 +67,9 @@ def quirks_of(model: str) -> frozenset[str]:
 
 
 def _budget_quirks(variant: str) -> frozenset[str]:
-    if "image" in variant or "tts" in variant:
+    if "image" in variant:
+        return frozenset({"image_output"})
+    if "tts" in variant:
         return frozenset()
     if "lite" in variant:
         return frozenset({"thinking_budget_lite"})
@@ -73,7 +77,9 @@ def _budget_quirks(variant: str) -> frozenset[str]:
 
 
 def _level_quirks(version: tuple[int, int], variant: str) -> frozenset[str]:
-    if "image" in variant or "tts" in variant:
+    if "image" in variant:
+        return frozenset({"image_output"})
+    if "tts" in variant:
         return frozenset()
     levels = {"thinking_level"}
     pro = variant.startswith("pro")

@@ -61,8 +61,10 @@ def house(serve: Serve) -> Iterator[House]:
 STREAMS = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 
 
-def chat_message(house: House, model: str, messages: list[Any], *, stream: bool) -> Any:
+def chat_message(house: House, model: str, messages: list[Any], *, stream: bool, modalities: Any = None) -> Any:
     asked: dict[str, Any] = {"model": model, "messages": messages}
+    if modalities is not None:
+        asked["modalities"] = modalities
     if not stream:
         return house.openai.chat.completions.create(**asked).choices[0].message
     with house.openai.chat.completions.stream(**asked) as chunks:
@@ -73,7 +75,9 @@ def chat_message(house: House, model: str, messages: list[Any], *, stream: bool)
 def test_chat_gets_geminis_image_and_brings_it_back(house: House, stream: bool) -> None:
     house.upstreams["g"].next(recorded("gemini/image_output", stream=stream))
     question = {"role": "user", "content": "draw"}
-    message = chat_message(house, "g/m", [question], stream=stream)
+    message = chat_message(house, "g/m", [question], stream=stream, modalities=["image", "text"])
+    asked = house.upstreams["g"].requests[-1].json["generationConfig"]
+    assert asked == {"responseModalities": ["TEXT", "IMAGE"]}
     echo = message.model_dump(exclude_none=True)
     assert [image["image_url"]["url"] for image in echo["images"]] == [f"data:image/png;base64,{PNG}"]
     chat_message(house, "g/m", [question, echo, {"role": "user", "content": "bluer"}], stream=False)

@@ -12,7 +12,11 @@ from collections.abc import Mapping
 from nexus.protocols.codec import Disposition, carried, converted, dropped, refused
 
 READS: Mapping[str, Disposition] = {
-    "messages": converted("messages", "leading system and developer messages become `system`"),
+    "messages": converted(
+        "messages",
+        "leading system and developer messages become `system`; `images` of an answer are the assistant's, "
+        "thinking_blocks its thinking; annotations are dropped",
+    ),
     "model": converted("", "chosen by the route"),
     "audio": refused("spoken answers cannot be translated; ask for text"),
     "frequency_penalty": carried("frequency_penalty", "-2 to 2"),
@@ -23,7 +27,7 @@ READS: Mapping[str, Disposition] = {
     "max_completion_tokens": carried("max_tokens"),
     "max_tokens": carried("max_tokens", "max_completion_tokens wins where both are given"),
     "metadata": carried("metadata"),
-    "modalities": converted("", '["text"] is the default and says nothing; audio is refused'),
+    "modalities": converted("image_output", '"image" asks for images; "text" says nothing; audio is refused'),
     "moderation": refused("moderation results have no place in a translated answer; leave the field out"),
     "n": converted("", "1 says nothing; more choices than one are refused"),
     "parallel_tool_calls": carried("parallel_tools"),
@@ -63,7 +67,11 @@ HEADERS = frozenset({"openai-beta"})
 """Headers that ask for something; where the request is translated they are dropped like a field."""
 
 WRITES: Mapping[str, Disposition] = {
-    "messages": converted("messages", "tool results become tool messages, images in them a following user message"),
+    "messages": converted(
+        "messages",
+        "tool results become tool messages, images in them a following user message; an image of the assistant's is "
+        "words in its place and named, but with the quirk output_images",
+    ),
     "system": converted("messages", "one leading system message, a list of text parts when there are several blocks"),
     "tools": converted(
         "tools",
@@ -101,6 +109,7 @@ WRITES: Mapping[str, Disposition] = {
     "metadata": carried("metadata", "dropped with the quirk no_metadata"),
     "service_tier": converted("service_tier", "standard_only becomes default; words unknown to OpenAI are dropped"),
     "safety_identifier": dropped("`user` is carried"),
+    "image_output": dropped("clients who can ask for it speak this dialect, and their bytes pass"),
     "prompt_cache_key": dropped("routing inside OpenAI"),
     "stream": carried("stream"),
     "include_usage": converted("stream_options", "always asked for on streams, unless the quirk no_stream_usage"),

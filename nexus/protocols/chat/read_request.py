@@ -33,6 +33,7 @@ def read_request(body: Mapping[str, Json]) -> ReadRequest:
     """Raises InvalidRequest and UnsupportedFeature with the path in ``param``."""
     dropped = _by_table(body)
     _check_choices(body)
+    images = _read_modalities(body)
     messages = MessagesReader(dropped)
     messages.read(body.get("messages"))
     choice, tools = read_choice(body, read_tools(body, dropped))
@@ -59,6 +60,7 @@ def read_request(body: Mapping[str, Json]) -> ReadRequest:
         metadata=_read_metadata(body),
         service_tier=read_string(body, "service_tier"),
         safety_identifier=read_string(body, "safety_identifier"),
+        image_output=images,
         prompt_cache_key=read_string(body, "prompt_cache_key"),
         stream=read_flag(body, "stream") or False,
         include_usage=_read_stream_options(body, dropped),
@@ -82,13 +84,18 @@ def _by_table(body: Mapping[str, Json]) -> dict[str, None]:
 def _check_choices(body: Mapping[str, Json]) -> None:
     if (read_whole(body, "n", 1) or 1) > 1:
         raise UnsupportedFeature("n: only one answer at a time can be translated; send several requests", param="n")
+
+
+def _read_modalities(body: Mapping[str, Json]) -> bool | None:
+    """Whether images are asked for, as OpenRouter's clients do."""
     if (modalities := body.get("modalities")) is None:
-        return
+        return None
     for at, modality in enumerate(need_list(modalities, "modalities")):
-        if modality != "text":
+        if modality not in ("text", "image"):
             raise UnsupportedFeature(
-                f"modalities.{at}: only text can be translated, not {modality}", param=f"modalities.{at}"
+                f"modalities.{at}: only text and images can be translated, not {modality}", param=f"modalities.{at}"
             )
+    return True if "image" in modalities else None
 
 
 def _read_thinking(body: Mapping[str, Json]) -> Thinking | None:

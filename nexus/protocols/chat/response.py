@@ -18,7 +18,9 @@ from nexus.protocols.chat.reasoning import BARE, read_reasoning, vendor_seal, we
 from nexus.protocols.chat.sources import (
     read_annotations,
     read_images,
+    read_sources,
     with_citations,
+    with_sources,
     write_annotations,
     write_image,
 )
@@ -50,6 +52,7 @@ def read_response(body: Mapping[str, Json], *, quirks: frozenset[str] = frozense
         dropped["moderation"] = None
     response_id = text(body.get("id"))
     parts = _read_parts(mapping(choice.get("message")), response_id, dropped, quirks)
+    parts = with_sources(parts, read_sources(body), dropped)
     stop = read_stop(
         text(choice.get("finish_reason")),
         choice,

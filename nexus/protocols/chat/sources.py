@@ -2,7 +2,8 @@
 
 Law: a citation's offsets count the characters of the whole ``content``; in a part they count its own. ``end_index`` is
 behind the last character, as OpenAI's and OpenRouter's answers have it. An image is an entry of ``images``, with an
-index in streams, by which the SDK adds them up. Sources: openai.types.chat.ChatCompletionMessage; OpenRouter's guides
+index in streams, by which the SDK adds them up. Perplexity and xAI tell pages without places: the last text rests on
+them as a whole. Sources: openai.types.chat.ChatCompletionMessage; OpenRouter's guides
 on web search and image generation.
 """
 
@@ -42,6 +43,14 @@ def read_annotations(message: Mapping[str, Json]) -> Iterator[Citation | str]:
             yield f"annotations.{kind}" if kind else "annotations"
 
 
+def read_sources(answer: Mapping[str, Json]) -> list[Citation]:
+    """Pages that some servers tell beside a whole answer or chunk, without the words that rest on them."""
+    results = [mapping(entry) for entry in sequence(answer.get("search_results"))]
+    titles = {text(result.get("url")): text(result.get("title")) for result in results}
+    told = [text(entry) or text(mapping(entry).get("url")) for entry in sequence(answer.get("citations"))]
+    return [Citation(0, 0, url, titles.get(url, "")) for url in dict.fromkeys(told or titles) if url]
+
+
 def placed_citation(citation: Citation, spans: Iterable[Span]) -> tuple[int, Citation] | None:
     """The part in which a citation begins, and the citation as that part counts; None where there is no text."""
     found: Span | None = None
@@ -74,6 +83,19 @@ def with_citations(
         part = parts[index]
         if isinstance(part, Text):
             parts[index] = replace(part, citations=(*part.citations, cited))
+    return parts
+
+
+def with_sources(parts: list[Part], sources: list[Citation], dropped: dict[str, None]) -> list[Part]:
+    """The parts, the last text of which rests on ``sources`` as a whole, where nothing else is cited."""
+    texts = [(at, part) for at, part in enumerate(parts) if isinstance(part, Text)]
+    if not sources or any(part.citations for _, part in texts):
+        return parts
+    if not texts:
+        dropped["citations"] = None
+        return parts
+    at, last = texts[-1]
+    parts[at] = replace(last, citations=tuple(replace(one, end=len(last.text)) for one in sources))
     return parts
 
 

@@ -9,6 +9,7 @@ characters start no part. Source: openai.types.chat.ChatCompletionChunk and the 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from nexus.conversation import Citation, Image, Reasoning, Refusal, Seal, Text, ToolCall
 from nexus.events import (
@@ -34,7 +35,7 @@ from nexus.protocols.chat.reasoning import (
     read_entries,
     vendor_seal,
 )
-from nexus.protocols.chat.sources import Span, placed_citation, read_annotations, read_images
+from nexus.protocols.chat.sources import Span, placed_citation, read_annotations, read_images, read_sources
 from nexus.protocols.chat.stops import read_stop
 from nexus.protocols.chat.stream_calls import Call, Calls
 from nexus.protocols.chat.think_tags import THINK_TAGS, ThinkTags
@@ -68,6 +69,8 @@ class StreamReader:
         self._known = Usage()
         self._spans: list[Span] = []
         self._cited: list[Citation] = []
+        self._sources: list[Citation] = []
+        self._cites = False
         self._noticed: set[str] = set()
         self._out: list[Event] = []
 
@@ -121,6 +124,7 @@ class StreamReader:
                 self._read_choice(choice)
             else:
                 self._notice("choices")
+        self._sources = read_sources(chunk) or self._sources
         for holder in usages:
             self._read_usage(mapping(holder.get("usage")))
 
@@ -230,7 +234,18 @@ class StreamReader:
             if placed is None:
                 self._notice("annotations")
             else:
+                self._cites = True
                 self._out.append(Cited(*placed))
+        if whole and self._sources and not self._cites:
+            self._tell_sources()
+
+    def _tell_sources(self) -> None:
+        if not self._spans:
+            self._notice("citations")
+            return
+        last = self._spans[-1]
+        length = last.end - last.start
+        self._out += [Cited(last.part, replace(source, end=length)) for source in self._sources]
 
     def _read_images(self, delta: Mapping[str, Json]) -> None:
         for image in read_images(delta):

@@ -75,6 +75,7 @@ def _unknown(request: Request) -> list[str]:
         "top_logprobs": request.top_logprobs,
         "logit_bias": request.logit_bias or None,
         "safety_identifier": request.safety_identifier,
+        "image_output": request.image_output or None,
         "prompt_cache_key": request.prompt_cache_key,
     }
     return [name for name, value in knobs.items() if value is not None]

@@ -65,6 +65,7 @@ WRITES: Mapping[str, Disposition] = {
         "converted", "serviceTier: flex, priority, default as standard; auto is left out; others dropped"
     ),
     "safety_identifier": _to("dropped", "no counterpart"),
+    "image_output": _to("converted", "responseModalities; dropped with notice on models that make no images"),
     "prompt_cache_key": _to("dropped", "Gemini finds what it can cache by itself"),
     "stream": _to("converted", "the method in the URL, which is the provider's"),
     "include_usage": _to("converted", "Gemini always tells"),

@@ -99,6 +99,10 @@ def _write_generation(request: Request, quirks: frozenset[str], dropped: list[st
             config["seed"] = request.seed
         else:
             dropped.append("seed")
+    if request.image_output and "image_output" in quirks:
+        config["responseModalities"] = ["TEXT", "IMAGE"]
+    elif request.image_output:
+        dropped.append("image_output")
     if request.stop:
         config["stopSequences"] = _stops(request.stop)
     if request.thinking is not None:

@@ -125,6 +125,7 @@ WRITES: Mapping[str, Disposition] = {
     "logit_bias": dropped("no counterpart"),
     "metadata": dropped("only a user id is taken"),
     "safety_identifier": dropped("only a user id is taken"),
+    "image_output": dropped("Claude makes no images"),
     "prompt_cache_key": dropped("breakpoints on content blocks are kept"),
 }
 """Of a request to a vendor."""

@@ -27,7 +27,8 @@ READS: Mapping[str, Disposition] = {
         "messages",
         "messages, reasoning, function and custom calls with their outputs, those of OpenAI's tools that the client "
         "runs (local shell, shell, apply patch, computer), searches for tools by the client; "
-        "additional_tools and what such a search has found join `tools`; "
+        "additional_tools and what such a search has found join `tools`; an image_generation_call with its image is "
+        "one of the assistant's; "
         "web_search_call is dropped (its findings are in the text that followed); a compaction of our making is its "
         "words, one of OpenAI's is dropped; a compaction_trigger asks the model for a summary; an item_reference is "
         "the item of a translated answer while the response store has it, else refused; every other item is refused "
@@ -128,6 +129,7 @@ WRITES: Mapping[str, Disposition] = {
     "metadata": carried("metadata"),
     "service_tier": converted("service_tier", "standard_only becomes default; words unknown to OpenAI are dropped"),
     "safety_identifier": carried("safety_identifier"),
+    "image_output": dropped("OpenAI's models make images by a tool of its own"),
     "prompt_cache_key": carried("prompt_cache_key"),
     "stream": carried("stream"),
     "include_usage": converted("", "usage is always sent"),

@@ -99,6 +99,12 @@ EXPECTED: dict[str, Response] = {
     "no-finish-reason": said(Text("x"), stop=Stop("end"), usage=Usage()),
     "odd-finish-reason": said(Text("x"), stop=Stop("unknown", raw="insufficient_system_resource")),
     "untranslatable": said(Text("xy")),
+    "perplexity-sources": said(
+        Text(
+            "It is 5 m.[1][2]",
+            citations=(Citation(0, 16, "https://e.org/a", "A"), Citation(0, 16, "https://e.org/b")),
+        )
+    ),
     "litellm-thinking": said(
         Reasoning("2+2 is 4.", Seal("chat", '{"signature":"U0lHTkFUVVJFMQ==","type":"thinking"}')),
         Reasoning("", Seal("chat", '{"data":"b3BhcXVl","type":"redacted_thinking"}'), redacted=True),

@@ -690,6 +690,7 @@ SAMPLES: dict[str, Any] = {
     "metadata": {"team": "a"},
     "service_tier": "flex",
     "safety_identifier": "s",
+    "image_output": True,
     "prompt_cache_key": "k",
     "stream": True,
     "include_usage": True,

@@ -244,6 +244,7 @@ FIELDS: dict[str, tuple[Any, Any]] = {
     "metadata": ({"a": "b"}, None),
     "service_tier": ("default", lambda b: b["serviceTier"] == "standard"),
     "safety_identifier": ("s", None),
+    "image_output": (True, lambda b: b["generationConfig"] == {"responseModalities": ["TEXT", "IMAGE"]}),
     "prompt_cache_key": ("k", None),
     "stream": (True, lambda b: b.keys() == {"contents"}),
     "include_usage": (True, lambda b: b.keys() == {"contents"}),
@@ -259,7 +260,8 @@ def test_the_disposition_table_is_complete() -> None:
 def test_the_disposition_table_is_exact(name: str) -> None:
     value, holds = FIELDS[name]
     others: dict[str, Any] = {"tools": (Tool("f"),)} if name in ("tool_choice", "parallel_tools") else {}
-    to = bare("thinking_level") if name == "thinking" else PLAIN
+    needs = {"thinking": "thinking_level", "image_output": "image_output"}
+    to = bare(needs[name]) if name in needs else PLAIN
     written = write(Request(**({"messages": (HI,)} | others | {name: value})), to)
     without = write(Request(**({"messages": (HI,)} | others)), to)
     if WRITES[name].kind == "dropped":
@@ -293,6 +295,11 @@ def test_cache_hints_inside_tool_results() -> None:
     assert write(Request(messages)).dropped == ("cache_control",)
 
 
+def test_a_model_that_makes_no_images_is_not_asked_for_them() -> None:
+    written = write(Request((HI,), image_output=True))
+    assert written.dropped == ("image_output",) and "generationConfig" not in written.body
+
+
 def test_stop_limit() -> None:
     write(Request((HI,), stop=tuple("abcde")))
     with pytest.raises(UnsupportedFeature) as caught:
@@ -309,7 +316,10 @@ def test_stop_limit() -> None:
         ("gemini-2.0-flash", {"openapi_schema", "format_excludes_tools"}, {"http_links", "no_sampling"}),
         ("gemini-2.5-pro", {"thinking_budget_pro", "http_links"}, {"openapi_schema", "thought_signatures"}),
         ("gemini-2.5-flash-lite", {"thinking_budget_lite"}, {"thinking_budget_flash"}),
-        ("gemini-2.5-flash-image", set(), {"thinking_budget_flash"}),
+        ("gemini-2.5-flash-image", {"image_output"}, {"thinking_budget_flash"}),
+        ("gemini-3-pro-image", {"image_output", "thought_signatures"}, {"thinking_level"}),
+        ("gemini-2.0-flash-preview-image-generation", {"image_output"}, set()),
+        ("gemini-3.8-flash", set(), {"image_output"}),
         ("gemini-3-pro-preview", {"thinking_level", "function_ids"}, {"thinking_level_medium", "no_prefill"}),
         ("gemini-3.1-pro-preview", {"thinking_level_medium"}, {"thinking_level_minimal", "no_sampling"}),
         ("gemini-3-flash-preview", {"thinking_level_minimal", "thinking_level_medium"}, {"no_prefill"}),

@@ -117,6 +117,7 @@ ASKED: dict[str, Any] = {
     "logit_bias": {"1": 1.0},
     "metadata": {"a": "b"},
     "safety_identifier": "s",
+    "image_output": True,
     "prompt_cache_key": "k",
 }
 

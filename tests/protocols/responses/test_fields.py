@@ -202,6 +202,7 @@ ASKED: dict[str, Any] = {
     "top_logprobs": 2,
     "logit_bias": {"1": 1.0},
     "metadata": {"a": "b"},
+    "image_output": True,
     "safety_identifier": "s",
     "prompt_cache_key": "k",
 }
