@@ -268,6 +268,13 @@ class Request:
     include_usage: bool = False
 
 
+def has_cache_hints(request: Request) -> bool:
+    """Whether there is a breakpoint anywhere in it."""
+    parts = [part for message in request.messages for part in message.parts]
+    inner = [one for part in parts if isinstance(part, ToolResult) for one in part.parts]
+    return any(getattr(holder, "cache", None) for holder in (*request.system, *request.tools, *parts, *inner))
+
+
 StopReason = Literal[
     "end",
     "max_tokens",

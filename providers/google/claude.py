@@ -22,7 +22,7 @@ from nexus.protocols.messages.hosted import Extra, fit_host
 from nexus.protocols.messages.hosted_thinking import fit_thinking
 from nexus.protocols.rewrite import ANY, removing, rewrite
 from nexus.provider import Attempt
-from nexus.wire import Json, decode, encode, mapping
+from nexus.wire import Json, decode, encode, mapping, sequence
 
 BETA = "anthropic-beta"
 VERSION = "vertex-2023-10-16"
@@ -138,11 +138,11 @@ class Fitted:
 
 
 def fit(attempt: Attempt, extra: Extra = NOTHING) -> Fitted:
-    raw, unknown = fit_host(attempt.body, extra, KNOWN, takes_systems="system_role" in quirks_of(attempt.model))
-    quirks, efforts = quirks_of(attempt.model), efforts_of(attempt.model)
-    raw, unthought = fit_thinking(raw, mapping(decode(raw)), quirks, efforts)
-    document = decode(raw)
-    given = _split(attempt.headers.get(BETA, ""))
+    quirks = quirks_of(attempt.model)
+    raw, unknown = fit_host(attempt.body, extra, KNOWN, takes_systems="system_role" in quirks)
+    raw, unthought = fit_thinking(raw, mapping(decode(raw)), quirks, efforts_of(attempt.model))
+    document = mapping(decode(raw))
+    given = _named(attempt.headers.get(BETA, ""), document)
     counts = attempt.action == "count_tokens"
     dropped: list[str] = [*unknown, *unthought]
     lost: list[Path] = [("tools", ANY, "defer_loading")] if counts else []
@@ -156,7 +156,7 @@ def fit(attempt: Attempt, extra: Extra = NOTHING) -> Fitted:
         lost += [path for path in fields if _said(path) not in extra.fields]
     dropped += [_said(path) for path in lost if any(values(document, path))]
     # The counter has no model in its path.
-    moved: list[Path] = [("anthropic_version",)] if counts else [("anthropic_version",), ("model",)]
+    moved: list[Path] = [("anthropic_version",), ("anthropic_beta",), *([] if counts else [("model",)])]
     betas = []
     for beta in (_RENAMED.get(beta, beta) for beta in given):
         if beta in extra.betas or _taken(beta, document, counts=counts):
@@ -192,5 +192,7 @@ def _taken(beta: str, document: Json, *, counts: bool) -> bool:
     return beta in BETAS
 
 
-def _split(header: str) -> list[str]:
-    return list(dict.fromkeys(beta for part in header.split(",") if (beta := part.strip())))
+def _named(header: str, document: Mapping[str, Json]) -> list[str]:
+    """The betas of the header, and those that a client of a host's own format names in the body, each once."""
+    told = [name for name in sequence(document.get("anthropic_beta")) if isinstance(name, str)]
+    return list(dict.fromkeys(beta for part in (*header.split(","), *told) if (beta := part.strip())))

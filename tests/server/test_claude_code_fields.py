@@ -262,3 +262,44 @@ def test_tools_are_never_dropped_so_a_forced_one_is_there(vendor: Vendor) -> Non
     choice = {"type": "tool", "name": "web_search"}
     assert vendor.ask({"tools": [TOOL, WEB], "tool_choice": choice}).status == 200
     assert (vendor.sent["tools"], vendor.sent["tool_choice"]) == ([TOOL, WEB], choice)
+
+
+@on("openai", "gemini", "bedrock converse", "vertex claude", "bedrock claude")
+def test_a_breakpoint_inside_a_result_moves_to_where_the_vendor_takes_it_or_is_named(vendor: Vendor) -> None:
+    inner = {"type": "text", "text": "r", "cache_control": {"type": "ephemeral"}}
+    result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": [inner]}]}
+    reply = vendor.ask({"tools": [TOOL], "messages": [*HI, CALL, result]})
+    assert reply.status == 200
+    match vendor.lane.name:
+        case "bedrock converse":
+            assert vendor.sent["messages"][-1]["content"][-1] == {"cachePoint": {"type": "default"}}
+        case "openai" | "gemini":
+            assert dropped(reply) == {"cache_control"}
+            return
+        case _:
+            assert vendor.sent["messages"][-1]["content"][0]["content"] == [inner]
+    assert dropped(reply) == set()
+
+
+@TRANSLATED
+def test_the_note_to_anthropics_billing_stays_behind(vendor: Vendor) -> None:
+    note = {"type": "text", "text": "x-anthropic-billing-header: cc_version=2.1.332.abc; cch=00000;"}
+    reply = vendor.ask({"system": [note, {"type": "text", "text": "Be kind."}]})
+    assert (reply.status, dropped(reply)) == (200, set())
+    assert b"billing" not in vendor.upstream.requests[-1].body and b"Be kind." in vendor.upstream.requests[-1].body
+
+
+@TRANSLATED
+def test_a_placeholder_of_tools_to_come_and_a_result_without_its_call_are_no_refusal(vendor: Vendor) -> None:
+    placeholder = {"name": "DeferredToolPlaceholder", "input_schema": {"type": "object"}, "defer_loading": True}
+    reply = vendor.ask({"tools": [TOOL, placeholder], "messages": [FOUND, *HI]})
+    assert (reply.status, dropped(reply)) == (200, {"tools.defer_loading", "messages.tool_result"})
+    assert b"DeferredToolPlaceholder" not in vendor.upstream.requests[-1].body
+
+
+@on("vertex claude", "bedrock claude")
+def test_a_system_message_among_the_others_is_no_words_of_the_users(vendor: Vendor) -> None:
+    reply = vendor.ask({"messages": [*HI, SYSTEM_ROLE]}, beta="mid-conversation-system-2026-04-07")
+    assert reply.status == 200 and "messages.role" in dropped(reply)
+    (turn,) = vendor.sent["messages"]
+    assert [block["text"] for block in turn["content"]] == ["Hi", "<system>\nBe brief.\n</system>"]

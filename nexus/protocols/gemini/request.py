@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from nexus.conversation import CacheHint, Request, ToolResult
+from nexus.conversation import Request, has_cache_hints
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models.gemini import TOOL_NAMES
 from nexus.protocols.codec import Target, Written
@@ -129,15 +129,5 @@ def _unsaid(request: Request) -> Iterator[str]:
     for name, disposition in WRITES.items():
         if disposition.kind == "dropped" and name != "parallel_tools" and getattr(request, name):
             yield name
-    if any(_cache_hints(request)):
+    if has_cache_hints(request):
         yield "cache_control"
-
-
-def _cache_hints(request: Request) -> Iterator[CacheHint | None]:
-    yield from (part.cache for part in request.system)
-    yield from (tool.cache for tool in request.tools)
-    for message in request.messages:
-        for part in message.parts:
-            yield getattr(part, "cache", None)
-            if isinstance(part, ToolResult):
-                yield from (inner.cache for inner in part.parts)

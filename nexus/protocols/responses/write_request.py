@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 
 from nexus import cutter
-from nexus.conversation import OutputFormat, Request, Thinking
+from nexus.conversation import OutputFormat, Request, Thinking, has_cache_hints
 from nexus.models import efforts
 from nexus.models.gpt import GPT, LEAST_OUTPUT
 from nexus.protocols.codec import Cut, Target, Written
@@ -58,6 +58,8 @@ def write_request(request: Request, target: Target) -> Written:
     body |= {name: value for name, value in optional.items() if value is not None}
     if request.service_tier is not None and "service_tier" not in body:
         dropped.append("service_tier")
+    if has_cache_hints(request):
+        dropped.append("cache")
     cut = _cut(request, dropped)
     return Written(body, (*dropped, *lost), cut=cut, renaming=renaming)
 

@@ -130,6 +130,13 @@ BETAS: dict[str, Case] = {
         ("anthropic-beta.thinking-token-count",),
     ),
     "system messages are marked words of the user": (MID, SYSTEM, None, MARKED, ("messages.role",)),
+    "betas in the header and in the body are judged alike, each once": (
+        f"{NEW},brand-new-2027-01-01",
+        f'"anthropic_beta":["{NEW}","context-1m-2025-08-07","brand-new-2027-01-01","fast-mode-2026-02-01"],{MESSAGES}',
+        f"{NEW},context-1m-2025-08-07",
+        MESSAGES,
+        ("anthropic-beta.fast-mode", "anthropic-beta=brand-new-2027-01-01"),
+    ),
     "no system message, no beta": (f"{MID},{NEW}", MESSAGES, NEW, MESSAGES, ()),
     "tools that are lacking stay": (
         "advisor-tool-2026-03-01",
