@@ -64,7 +64,7 @@ def has_setting(table: type[BaseModel], path: list[str]) -> bool:
     return field is not None and (not rest or any(has_setting(inner, rest) for inner in tables_in(field.annotation)))
 
 
-SETTINGS = sorted(set(re.findall(r"\b((?:server|llm)(?:\.[A-Za-z_]+)+)", re.sub(r"nexus/server\S*", "", PAGE))))
+SETTINGS = sorted(set(re.findall(r"``((?:server|llm)(?:\.[A-Za-z_]+)+)``", PAGE)))
 
 
 @pytest.mark.parametrize("path", SETTINGS)
