@@ -82,6 +82,9 @@ IMAGES: Mapping[tuple[str, str], tuple[list[str], list[str]]] = {
     (GEMINI, "messages"): ([WORDS], ["images"]),
     (OPENROUTER, "responses"): ([PNG, LINKED], ["images"]),
     (OPENROUTER, "messages"): ([WORDS, LINKED], ["images", "images"]),
+    ("converse/image_output", "chat"): (["data:image/png;base64,iVBORw0KGgpzb21lIG1vcmU="], []),
+    ("converse/image_output", "responses"): (["iVBORw0KGgpzb21lIG1vcmU="], []),
+    ("converse/image_output", "messages"): ([WORDS], ["images"]),
     ("responses/image_generation", "chat"): (["data:image/webp;base64,UklGRg=="], []),
     ("responses/image_generation", "messages"): ([WORDS.replace("png", "webp")], ["images"]),
 }

@@ -61,7 +61,7 @@ WRITES: Mapping[str, Disposition] = {
     "metadata": Disposition("converted", "requestMetadata; entries that do not fit Bedrock's pattern are dropped"),
     "service_tier": Disposition("converted", "default, flex, priority, reserved; auto left to Bedrock; others dropped"),
     "safety_identifier": Disposition("dropped"),
-    "image_output": Disposition("dropped", "no model that speaks makes images"),
+    "image_output": Disposition("dropped", "no counterpart; a model that makes images does it unasked"),
     "prompt_cache_key": Disposition("dropped"),
     "stream": Disposition("converted", "the URL: converse or converse-stream"),
     "include_usage": Disposition("converted", "Bedrock always tells the usage"),

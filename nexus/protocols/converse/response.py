@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation import Citation, Part, Reasoning, Response, Seal, Text, ToolCall
+from nexus.conversation import Citation, Image, Inline, Part, Reasoning, Response, Seal, Text, ToolCall
 from nexus.protocols.codec import ReadResponse, is_web
 from nexus.protocols.converse.failures import read_no_answer
 from nexus.protocols.converse.stops import read_stop
@@ -41,6 +41,8 @@ def _part(block: Mapping[str, Json], dropped: dict[str, None]) -> Part | None:
                 return _tool_call(mapping(value))
             case "reasoningContent":
                 return _reasoning(mapping(value))
+            case "image" if (image := read_image(mapping(value))) is not None:
+                return image
             case "citationsContent":
                 return _cited(mapping(value), dropped)
             case "toolUse":
@@ -48,6 +50,12 @@ def _part(block: Mapping[str, Json], dropped: dict[str, None]) -> Part | None:
             case _:
                 dropped[kind] = None
     return None
+
+
+def read_image(wire: Mapping[str, Json]) -> Image | None:
+    """One that the model made; None where there are no bytes of it."""
+    data = text(mapping(wire.get("source")).get("bytes"))
+    return Image(Inline(f"image/{text(wire.get('format')) or 'png'}", data)) if data else None
 
 
 def _cited(block: Mapping[str, Json], dropped: dict[str, None]) -> Text:

@@ -26,7 +26,7 @@ from nexus.events import (
     UsageUpdate,
 )
 from nexus.protocols.converse.failures import is_failure, read_stream_error
-from nexus.protocols.converse.response import read_citation
+from nexus.protocols.converse.response import read_citation, read_image
 from nexus.protocols.converse.stops import read_stop
 from nexus.protocols.converse.usage import read_usage
 from nexus.wire import Json, decode_delta, mapping, text
@@ -36,7 +36,8 @@ from nexus.wire import Json, decode_delta, mapping, text
 class _Open:
     """A part whose end has not come: its index in the answer, its kind on the wire, its opaque value so far.
 
-    Citations are of the whole part, whose ``length`` is known at its end.
+    Citations are of the whole part, whose ``length`` is known at its end. An image is told when it is whole, and has no
+    index until then.
     """
 
     index: int
@@ -44,6 +45,7 @@ class _Open:
     signature: str = ""
     redacted: list[str] = field(default_factory=list)
     length: int = 0
+    format: str = ""
     citations: list[Mapping[str, Json]] = field(default_factory=list)
 
 
@@ -100,6 +102,8 @@ class StreamReader:
             if kind == "toolUse" and inner.get("type") is None:
                 call = ToolCall(text(inner.get("toolUseId")), text(inner.get("name")), "")
                 events += self._open_part(_block(wire), "toolUse", call)
+            elif kind == "image":
+                self._open[_block(wire)] = _Open(-1, "image", format=text(inner.get("format")))
             else:
                 self._open[_block(wire)] = _Open(-1, "foreign")
                 events += self._notice((kind == "toolUse" and text(inner.get("type"))) or kind)
@@ -114,6 +118,8 @@ class StreamReader:
                     events += self._piece(block, "text", Text(""), text(value))
                 case "reasoningContent":
                     events += self._reasoning(block, mapping(value))
+                case "image" if block in self._open and self._open[block].kind == "image":
+                    self._open[block].redacted.append(text(mapping(mapping(value).get("source")).get("bytes")))
                 case "toolUse":
                     events += self._tool_piece(block, text(mapping(value).get("input")))
                 case "citation":
@@ -172,12 +178,22 @@ class StreamReader:
         if part is None or part.kind == "foreign":
             return []
         match part.kind:
+            case "image":
+                return self._image(part)
             case "redacted":
                 return [PartEnd(part.index, Seal("converse", _joined(part.redacted)))]
             case "reasoning" if part.signature:
                 return [PartEnd(part.index, Seal("converse", part.signature))]
             case _:
                 return [*self._cited(part), PartEnd(part.index)]
+
+    def _image(self, part: _Open) -> list[Event]:
+        data = _joined([piece for piece in part.redacted if piece] or [""])
+        image = read_image({"format": part.format, "source": {"bytes": data}})
+        if image is None:
+            return self._notice("image")
+        self._next += 1
+        return [PartStart(self._next - 1, image), PartEnd(self._next - 1)]
 
     def _cited(self, part: _Open) -> list[Event]:
         events: list[Event] = []
@@ -226,4 +242,4 @@ def _joined(pieces: list[str]) -> str:
     try:
         return base64.b64encode(b"".join(base64.b64decode(piece, validate=True) for piece in pieces)).decode()
     except binascii.Error as error:
-        raise ValueError("redacted reasoning is not base64") from error
+        raise ValueError("redacted reasoning or an image is not base64") from error

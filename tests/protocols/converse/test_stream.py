@@ -10,7 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.conversation import Citation, Message, Reasoning, Request, Response, Seal, Stop, Text, ToolCall
+from nexus.conversation import (
+    Citation,
+    Image,
+    Inline,
+    Message,
+    Reasoning,
+    Request,
+    Response,
+    Seal,
+    Stop,
+    Text,
+    ToolCall,
+)
 from nexus.errors import FAILURE_KINDS, Rejected
 from nexus.events import Event, Notice, Order, PartEnd, ResponseEnd, ResponseStart, UsageUpdate
 from nexus.fold import fold
@@ -54,6 +66,10 @@ EXPECTED: dict[str, tuple[Response, tuple[str, ...]]] = {
         (),
     ),
     "citations": (Response("r", "m", (Text("It grew by 3 %."),), END, _20), ("citations.documentPage",)),
+    "image_output": (
+        Response("r", "m", (Text("Here: "), Image(Inline("image/png", "iVBORw0KGgpzb21lIG1vcmU="))), END, _20),
+        (),
+    ),
     "web_citations": (
         Response(
             "r",
