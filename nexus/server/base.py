@@ -27,6 +27,7 @@ from nexus.limits.refusal import LimitExceeded
 from nexus.protocols.base import Dialect
 from nexus.server.guards import header_lines
 from nexus.server.house import House
+from nexus.server.log import log_refusal
 from nexus.server.paths import VERSION_HEADER, describe, dialect_at
 
 log = logging.getLogger("nexus.server")
@@ -38,6 +39,7 @@ class BaseHandler(RequestHandler):
     """``dialect`` is the one that errors are written in. ``identity`` is there once ``prepare`` is over."""
 
     guarded = True
+    logged = False
     refused: NexusError | None = None
     """What was answered instead of what was asked for."""
     house: House
@@ -76,6 +78,11 @@ class BaseHandler(RequestHandler):
         if self.house.counts_requests:
             await self.house.admit(self.caller)
         self.identity = await guards.identify(self.lines)
+
+    def on_finish(self) -> None:
+        if not self.logged and self.refused is not None:
+            took = self.request.request_time()
+            log_refusal(self.id, self.caller, self.dialect.name, self.get_status(), self.refused, took)
 
     @cached_property
     def lines(self) -> HeaderLines:

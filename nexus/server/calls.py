@@ -46,7 +46,6 @@ class CallHandler(BaseHandler):
     call: Call | None = None
     body: Body
     reading = True
-    logged = False
 
     async def prepare(self) -> None:
         headers, settings = self.request.headers, self.house.settings.server
