@@ -4,7 +4,7 @@ Law: explicit start and end of everything. A stream is ``ResponseStart (PartStar
 UsageUpdate | Notice | Ping)* ResponseEnd``; part indexes count up from 0 in order of their start. Parts may be
 open at the same time (vendors interleave parallel tool calls); a dialect that forbids it buffers in its writer.
 A citation may come after the end of its part, for some vendors tell their sources last.
-``Order`` enforces all of this; every reader's output and every writer's input passes through it in the tests.
+``Order`` enforces all of this, behind every reader: a vendor's stream that cannot be told so is a broken one.
 """
 
 from __future__ import annotations
@@ -87,8 +87,8 @@ class ResponseEnd:
 Event = ResponseStart | PartStart | PartDelta | Cited | PartEnd | UsageUpdate | Notice | Ping | ResponseEnd
 
 
-class IllegalOrder(Exception):
-    """An event came where the grammar has no place for it: a bug in a codec, not in the upstream."""
+class IllegalOrder(ValueError):
+    """An event came where the grammar has no place for it."""
 
 
 class Order:

@@ -279,6 +279,8 @@ def _frames(
                 yield edited
             if relay.ended:
                 reply.end_within(LAST_WORDS)
+        if not relay.complete and (rest := decoder.last()) is not None:
+            yield relay.frame(_cut_frame(rest, echoes))
         if relay.cut:
             reply.close()
     except (FrameTooLarge, ValueError) as error:

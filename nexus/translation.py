@@ -102,10 +102,10 @@ class Translation(AnswerRelay):
     def frame(self, frame: Frame) -> bytes:
         if frame.data is None:
             return frame.raw
-        if self.cut:
+        if self.cut or not (data := frame.data.strip()):
             return b""
         try:
-            events = self._reader.feed(frame.event, frame.data)
+            events = self._reader.feed(frame.event, data)
         except Rejected as failure:
             self.name_param(failure)
             raise

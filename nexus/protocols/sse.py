@@ -9,6 +9,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from nexus.wire import decode
+
+DONE = "[DONE]"
+"""The data that ends streams of chat, and of some servers in every dialect: the vendor's own word that all was said."""
+
 MAX_FRAME = 16 * 1024 * 1024
 """Bytes without a blank line after which a stream is refused."""
 
@@ -55,6 +60,17 @@ class FrameDecoder:
     @property
     def rest(self) -> bytes:
         return bytes(self._buffer)
+
+    def last(self) -> Frame | None:
+        """The event at the end of the bytes whose blank line is missing; None where there is none that is whole."""
+        frame = parse_frame(bytes(self._buffer) + b"\n\n")
+        if not frame.data:
+            return None
+        try:
+            decode(frame.data)
+        except ValueError:
+            return frame if frame.data.strip() == DONE else None
+        return frame
 
 
 def parse_frame(raw: bytes) -> Frame:

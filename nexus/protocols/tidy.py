@@ -1,4 +1,4 @@
-"""What holds for every vendor's answer, behind its reader: call ids that differ, whole characters, a stop that fits.
+"""What holds for every vendor's answer, behind its reader: order, ids that differ, whole characters, a stop that fits.
 
 Law: nothing is lost. An id of the gateway's own making takes the place of a repeated or a missing one, and stays for
 good, because the client brings it back; a stop that the content contradicts becomes the one that it proves.
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from nexus.conversation import Message, Part, Request, Stop, ToolCall, ToolResult
-from nexus.events import Event, PartDelta, PartEnd, PartStart, ResponseEnd
+from nexus.events import Event, Order, PartDelta, PartEnd, PartStart, ResponseEnd
 from nexus.protocols.codec import Numbered
 from nexus.wire import without_half_pairs
 
@@ -22,8 +22,11 @@ class Tidy:
         self._new_id = new_id
         self._ids: set[str] = set()
         self._halves: dict[int, str] = {}
+        self._order = Order()
 
     def pass_on(self, event: Event) -> Iterable[Event]:
+        """Raises IllegalOrder."""
+        self._order.check(event)
         match event:
             case PartDelta():
                 return self._whole_characters(event)

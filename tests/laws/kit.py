@@ -43,6 +43,8 @@ from .items import check_items, echo_items, gather_items
 
 CLIENTS = ("chat", "messages", "responses")
 VENDORS = ("chat", "messages", "gemini", "converse")
+ANSWERING = (*VENDORS, "responses")
+"""Dialects in which vendors answer; requests in OpenAI's two say the same."""
 
 FACTOR = int(os.environ.get("NEXUS_LAWS", "0"))
 """``NEXUS_LAWS=20`` looks at twenty times as many cases, others in every run."""

@@ -20,7 +20,7 @@ from nexus.translation import Translation
 from nexus.wire import encode
 
 from .items import check_failure
-from .kit import CLIENTS, VENDORS, Turn, call, check_stream, echo, echo_stream, frames, parts_of_echo, stream_of
+from .kit import ANSWERING, CLIENTS, Turn, call, check_stream, echo, echo_stream, frames, parts_of_echo, stream_of
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 QUESTION = Request((), stream=True, include_usage=True)
@@ -28,12 +28,12 @@ QUESTION = Request((), stream=True, include_usage=True)
 
 STREAMS = {
     f"{vendor}/{path.parent.name}": path
-    for vendor in VENDORS
+    for vendor in ANSWERING
     for path in sorted(FIXTURES.glob(f"{vendor}/*/upstream.*"))
     if path.suffix in (".sse", ".jsonl")
 }
-TWO_ANSWERS = {"chat/no-ids"}
-"""Whose stream and whole answer were recorded of two different answers."""
+TWO_ANSWERS = {"chat/no-ids", "responses/failed"}
+"""Whose stream and whole answer were recorded of two different answers, or are none."""
 
 PAIRS = {name: path for name, path in STREAMS.items() if path.with_suffix(".json").exists() and name not in TWO_ANSWERS}
 

@@ -14,13 +14,14 @@ from nexus.protocols.base import UNREADABLE, AnswerRelay, Edited, decoded
 from nexus.protocols.chat.call_ids import MARK, plain_id
 from nexus.protocols.chat.failures import read_in_band
 from nexus.protocols.chat.response import is_answer
+from nexus.protocols.chat.stops import finish_word
 from nexus.protocols.chat.tools import limits_ids, tool_ids
 from nexus.protocols.chat.usage import read_usage
 from nexus.protocols.codec import MAY_BE_TAGGED, Target, is_tagged
 from nexus.protocols.edit import Span, find, insert_first, replace_member, splice
 from nexus.protocols.foreign import without_foreign
 from nexus.protocols.rewrite import ANY, cut, fitting_strings, removing
-from nexus.protocols.sse import Frame, data_at
+from nexus.protocols.sse import DONE, Frame, data_at
 from nexus.wire import Json, count, decode, encode, mapping, sequence, text
 
 _ASKED = {"include_usage": True}
@@ -109,7 +110,7 @@ class ChatPassthrough(AnswerRelay):
     def frame(self, frame: Frame) -> bytes:
         if frame.data is None:
             return frame.raw
-        if frame.data.strip() == "[DONE]":
+        if frame.data.strip() == DONE:
             self.complete = True
             return frame.raw
         try:
@@ -138,7 +139,7 @@ class ChatPassthrough(AnswerRelay):
         if (usage := mapping(answer.get("usage"))) != {}:
             self.tap.usage = read_usage(usage)
         for choice in map(mapping, sequence(answer.get("choices"))):
-            if isinstance(choice.get("finish_reason"), str):
-                self.tap.stop_reason = choice["finish_reason"]
+            if word := finish_word(choice):
+                self.tap.stop_reason = word
                 self._finished.add(count(choice.get("index")))
         self.ended = len(self._finished) >= self._choices

@@ -24,7 +24,7 @@ from nexus.protocols.chat.sources import (
     write_annotations,
     write_image,
 )
-from nexus.protocols.chat.stops import read_stop, write_stop
+from nexus.protocols.chat.stops import finish_word, read_stop, write_stop
 from nexus.protocols.chat.think_tags import THINK_TAGS, untagged
 from nexus.protocols.chat.usage import read_usage, write_usage
 from nexus.protocols.codec import ReadResponse
@@ -54,7 +54,7 @@ def read_response(body: Mapping[str, Json], *, quirks: frozenset[str] = frozense
     parts = _read_parts(mapping(choice.get("message")), response_id, dropped, quirks)
     parts = with_sources(parts, read_sources(body), dropped)
     stop = read_stop(
-        text(choice.get("finish_reason")),
+        finish_word(choice),
         choice,
         calls=any(isinstance(part, ToolCall) for part in parts),
         refused=any(isinstance(part, Refusal) for part in parts),

@@ -40,6 +40,12 @@ _WRITE: Mapping[StopReason, str] = {
 }
 
 
+def finish_word(choice: Mapping[str, Json]) -> str:
+    """Why a choice ended, "" while it goes on: some servers say that with an empty word or "null" on every chunk."""
+    word = text(choice.get("finish_reason"))
+    return "" if word == "null" else word
+
+
 def read_stop(word: str, choice: Mapping[str, Json], *, calls: bool, refused: bool) -> Stop:
     """``calls`` and ``refused`` tell what the answer holds: servers say "stop" to both."""
     # Without a word the vendor's terminator has said that the answer is whole.

@@ -40,6 +40,10 @@ class Call:
             return False
         return True
 
+    def has_told(self, piece: str) -> bool:
+        """Whether a server tells the whole arguments once more."""
+        return piece[0] == "{" and "".join(self.arguments) == piece and self.whole
+
 
 class Calls:
     """Feed it the deltas of one answer; each gives the call it belongs to, brought up to date."""
@@ -60,7 +64,7 @@ class Calls:
             call.index = index
         call.id = call.id or call_id
         call.name = call.name or name
-        if piece:
+        if piece and not call.has_told(piece):
             call.waiting.append(piece)
         call.seal = vendor_seal(delta.get("extra_content")) or call.seal
         return call

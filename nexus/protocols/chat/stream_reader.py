@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from nexus.conversation import Citation, Image, Reasoning, Refusal, Seal, Text, ToolCall
+from nexus.conversation import Citation, Image, Reasoning, Refusal, Seal, Stop, Text, ToolCall
 from nexus.events import (
     Cited,
     Event,
@@ -36,10 +36,11 @@ from nexus.protocols.chat.reasoning import (
     vendor_seal,
 )
 from nexus.protocols.chat.sources import Span, placed_citation, read_annotations, read_images, read_sources
-from nexus.protocols.chat.stops import read_stop
+from nexus.protocols.chat.stops import finish_word, read_stop
 from nexus.protocols.chat.stream_calls import Call, Calls
 from nexus.protocols.chat.think_tags import THINK_TAGS, ThinkTags
 from nexus.protocols.chat.usage import merge_usage, read_usage
+from nexus.protocols.sse import DONE
 from nexus.usage import Usage
 from nexus.wire import Json, decode_delta, mapping, sequence, text
 
@@ -78,7 +79,7 @@ class StreamReader:
         """Raises Rejected for an error in the stream, ValueError for garbage."""
         if self._over or not data.strip():
             return []
-        if data.strip() == "[DONE]":
+        if data.strip() == DONE:
             self.complete = True
             return self.finish()
         chunk = decode_delta(data)
@@ -98,6 +99,7 @@ class StreamReader:
             self._say(kind, words)
         self._tell_cited(whole=True)
         self._end_prose()
+        half = any(call.part is not None and call.arguments and not call.whole for call in self._calls.all)
         for call in self._calls.all:
             if call.part is None:
                 self._notice("tool_calls")
@@ -105,8 +107,9 @@ class StreamReader:
                 self._end_call(call)
         self._out.append(UsageUpdate(self._known))
         called = any(call.part is not None for call in self._calls.all)
-        word = text(self._finish.get("finish_reason"))
-        self._out.append(ResponseEnd(read_stop(word, self._finish, calls=called, refused=self._refused)))
+        stop = read_stop(finish_word(self._finish), self._finish, calls=called, refused=self._refused)
+        # The terminator alone says that all was said, and half a call that more should have come.
+        self._out.append(ResponseEnd(Stop("unknown") if half and not self._finish else stop))
         return self._take()
 
     def _take(self) -> list[Event]:
@@ -169,7 +172,7 @@ class StreamReader:
         self._tell_cited()
         if mapping(choice.get("logprobs")):
             self._notice("logprobs")
-        if text(choice.get("finish_reason")):
+        if finish_word(choice):
             self._finish = dict(choice)
             self.complete = True
 

@@ -2,7 +2,8 @@
 
 Law: text and reasoning blocks have no start on the wire, so a part starts with its first delta; metadata, which holds
 the usage, comes after messageStop, so the answer ends with it, or with the bytes if it never comes. ``complete`` means
-that messageStop was seen. Source: the bedrock-runtime service model (ConverseStreamOutput).
+that messageStop was seen; other frames may be repeated or missing.
+Source: the bedrock-runtime service model (ConverseStreamOutput).
 """
 
 from __future__ import annotations
@@ -10,16 +11,12 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
 from nexus.conversation import Citation, Reasoning, Seal, Stop, Text, ToolCall
 from nexus.events import (
     Cited,
     Event,
     Notice,
-    PartDelta,
-    PartEnd,
-    PartStart,
     ResponseEnd,
     ResponseStart,
     StreamPart,
@@ -29,24 +26,8 @@ from nexus.protocols.converse.failures import is_failure, read_stream_error
 from nexus.protocols.converse.response import read_citation, read_image
 from nexus.protocols.converse.stops import read_stop
 from nexus.protocols.converse.usage import read_usage
+from nexus.protocols.open_parts import OpenPart, OpenParts
 from nexus.wire import Json, decode_delta, mapping, text
-
-
-@dataclass(slots=True)
-class _Open:
-    """A part whose end has not come: its index in the answer, its kind on the wire, its opaque value so far.
-
-    Citations are of the whole part, whose ``length`` is known at its end. An image is told when it is whole, and has no
-    index until then.
-    """
-
-    index: int
-    kind: str
-    signature: str = ""
-    redacted: list[str] = field(default_factory=list)
-    length: int = 0
-    format: str = ""
-    citations: list[Mapping[str, Json]] = field(default_factory=list)
 
 
 class StreamReader:
@@ -58,8 +39,9 @@ class StreamReader:
         self._started = False
         self._ended = False
         self._stop: Stop | None = None
-        self._next = 0
-        self._open: dict[int, _Open] = {}
+        self._parts: OpenParts[int] = OpenParts(last=self._cited)
+        self._foreign: set[int] = set()
+        self._images: dict[int, tuple[str, str]] = {}
         self._noticed: set[str] = set()
         self._readers: Mapping[str, Callable[[Mapping[str, Json]], list[Event]]] = {
             "initial-response": lambda wire: [],
@@ -97,15 +79,17 @@ class StreamReader:
 
     def _block_start(self, wire: Mapping[str, Json]) -> list[Event]:
         events: list[Event] = []
+        block = _block(wire)
         for kind, value in mapping(wire.get("start")).items():
             inner = mapping(value)
             if kind == "toolUse" and inner.get("type") is None:
+                self._foreign.discard(block)
                 call = ToolCall(text(inner.get("toolUseId")), text(inner.get("name")), "")
-                events += self._open_part(_block(wire), "toolUse", call)
+                events += self._content(self._parts.start(block, call))
             elif kind == "image":
-                self._open[_block(wire)] = _Open(-1, "image", format=text(inner.get("format")))
+                self._images.setdefault(block, (text(inner.get("format")), ""))
             else:
-                self._open[_block(wire)] = _Open(-1, "foreign")
+                self._foreign.add(block)
                 events += self._notice((kind == "toolUse" and text(inner.get("type"))) or kind)
         return events
 
@@ -115,27 +99,24 @@ class StreamReader:
         for kind, value in mapping(wire.get("delta")).items():
             match kind:
                 case "text":
-                    events += self._piece(block, "text", Text(""), text(value))
+                    events += self._piece(block, text(value), Text(""))
                 case "reasoningContent":
                     events += self._reasoning(block, mapping(value))
-                case "image" if block in self._open and self._open[block].kind == "image":
-                    self._open[block].redacted.append(text(mapping(mapping(value).get("source")).get("bytes")))
+                case "image" if block in self._images:
+                    format, data = self._images[block]
+                    piece = text(mapping(mapping(value).get("source")).get("bytes"))
+                    self._images[block] = format, _joined(data, piece)
+                case "toolUse" if block in self._foreign:
+                    continue
                 case "toolUse":
-                    events += self._tool_piece(block, text(mapping(value).get("input")))
+                    events += self._piece(block, text(mapping(value).get("input")), ToolCall("", "", ""))
                 case "citation":
-                    events += self._piece(block, "text", Text(""), "")
-                    self._open[block].citations.append(mapping(value))
+                    events += self._piece(block, "", Text(""))
+                    if (cited := self._parts.get(block)) is not None:
+                        cited.citations.append(value)
                 case _:
                     events += self._notice(kind)
         return events
-
-    def _tool_piece(self, block: int, piece: str) -> list[Event]:
-        part = self._open.get(block)
-        if part is not None and part.kind == "foreign":
-            return []
-        if part is None or part.kind != "toolUse":
-            raise ValueError(f"tool input for block {block}, which is no tool call")
-        return [PartDelta(part.index, piece)] if piece else []
 
     def _reasoning(self, block: int, wire: Mapping[str, Json]) -> list[Event]:
         events: list[Event] = []
@@ -144,74 +125,53 @@ class StreamReader:
             if kind not in ("text", "signature", "redactedContent"):
                 events += self._notice(f"reasoningContent.{kind}")
                 continue
-            part = Reasoning("", Seal("converse", ""), redacted=redacted)
             piece = text(value) if kind == "text" else ""
-            events += self._piece(block, "redacted" if redacted else "reasoning", part, piece)
-            if redacted:
-                self._open[block].redacted.append(text(value))
-            elif kind == "signature":
-                self._open[block].signature += text(value)
+            events += self._piece(block, piece, Reasoning("", Seal("converse", ""), redacted=redacted))
+            part = self._parts.get(block)
+            if part is not None and kind != "text" and text(value):
+                known = part.seal.value if part.seal is not None else ""
+                part.seal = Seal("converse", _joined(known, text(value)) if redacted else known + text(value))
         return events
 
-    def _piece(self, block: int, kind: str, part: StreamPart, piece: str) -> list[Event]:
+    def _piece(self, block: int, piece: str, part: StreamPart) -> list[Event]:
         """More of the part that ``block`` is, which starts here if it is new or of another kind than before."""
-        events: list[Event] = []
-        known = self._open.get(block)
-        if known is None or known.kind != kind:
-            events += self._open_part(block, kind, part)
-        if piece:
-            self._open[block].length += len(piece)
-            events.append(PartDelta(self._open[block].index, piece))
-        return events
+        self._foreign.discard(block)
+        return self._content(self._parts.extend(block, piece, part))
 
-    def _open_part(self, block: int, kind: str, part: StreamPart) -> list[Event]:
-        if self._stop is not None:
+    def _content(self, events: list[Event]) -> list[Event]:
+        if events and self._stop is not None:
             raise ValueError("content after messageStop")
-        events = self._close(block)
-        self._open[block] = _Open(self._next, kind)
-        events.append(PartStart(self._next, part))
-        self._next += 1
         return events
 
-    def _close(self, block: int) -> list[Event]:
-        part = self._open.pop(block, None)
-        if part is None or part.kind == "foreign":
-            return []
-        match part.kind:
-            case "image":
-                return self._image(part)
-            case "redacted":
-                return [PartEnd(part.index, Seal("converse", _joined(part.redacted)))]
-            case "reasoning" if part.signature:
-                return [PartEnd(part.index, Seal("converse", part.signature))]
-            case _:
-                return [*self._cited(part), PartEnd(part.index)]
-
-    def _image(self, part: _Open) -> list[Event]:
-        data = _joined([piece for piece in part.redacted if piece] or [""])
-        image = read_image({"format": part.format, "source": {"bytes": data}})
-        if image is None:
-            return self._notice("image")
-        self._next += 1
-        return [PartStart(self._next - 1, image), PartEnd(self._next - 1)]
-
-    def _cited(self, part: _Open) -> list[Event]:
+    def _cited(self, part: OpenPart) -> list[Event]:
+        """Citations are of the whole part, whose length is known at its end."""
         events: list[Event] = []
         for wire in part.citations:
-            match read_citation(wire, part.length):
+            match read_citation(mapping(wire), part.length):
                 case Citation() as citation:
                     events.append(Cited(part.index, citation))
                 case name:
                     events += self._notice(name)
         return events
 
+    def _image(self, block: int) -> list[Event]:
+        """An image is told when it is whole, and has no place in the answer until then."""
+        format, data = self._images.pop(block)
+        image = read_image({"format": format, "source": {"bytes": data}})
+        if image is None:
+            return self._notice("image")
+        return [*self._parts.start(block, image), *self._parts.end(block)]
+
     def _block_stop(self, wire: Mapping[str, Json]) -> list[Event]:
-        return self._close(_block(wire))
+        block = _block(wire)
+        self._foreign.discard(block)
+        return self._image(block) if block in self._images else self._parts.end(block)
 
     def _message_stop(self, wire: Mapping[str, Json]) -> list[Event]:
-        self._stop = read_stop(wire)
+        self._stop = self._parts.fit(read_stop(wire)) if self._stop is None else self._stop
         self.complete = True
-        return [event for block in list(self._open) for event in self._close(block)]
+        images = [event for block in list(self._images) for event in self._image(block)]
+        return [*images, *self._parts.end_all()]
 
     def _metadata(self, wire: Mapping[str, Json]) -> list[Event]:
         events: list[Event] = [UsageUpdate(read_usage(mapping(wire.get("usage"))))] if "usage" in wire else []
@@ -235,11 +195,11 @@ def _block(wire: Mapping[str, Json]) -> int:
     return index
 
 
-def _joined(pieces: list[str]) -> str:
+def _joined(known: str, piece: str) -> str:
     """Pieces of base64, each padded for itself, as one."""
-    if len(pieces) == 1:
-        return pieces[0]
+    if not known:
+        return piece
     try:
-        return base64.b64encode(b"".join(base64.b64decode(piece, validate=True) for piece in pieces)).decode()
+        return base64.b64encode(b"".join(base64.b64decode(it, validate=True) for it in (known, piece))).decode()
     except binascii.Error as error:
         raise ValueError("redacted reasoning or an image is not base64") from error

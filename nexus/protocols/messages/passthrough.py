@@ -19,7 +19,7 @@ from nexus.protocols.messages.failures import read_stream_error
 from nexus.protocols.messages.response import is_answer
 from nexus.protocols.messages.usage import merge_usage, read_usage
 from nexus.protocols.rewrite import ANY, REMOVE, cut
-from nexus.protocols.sse import Frame, data_at
+from nexus.protocols.sse import DONE, Frame, data_at
 from nexus.wire import Json, decode, mapping, sequence, text
 
 
@@ -71,6 +71,9 @@ class MessagesPassthrough(AnswerRelay):
     def frame(self, frame: Frame) -> bytes:
         if frame.data is None or frame.event == "content_block_delta":
             return frame.raw
+        if frame.data.strip() == DONE:
+            self.ended = True
+            return frame.raw
         try:
             event = mapping(decode(frame.data))
         except ValueError:
@@ -82,6 +85,8 @@ class MessagesPassthrough(AnswerRelay):
             case "message_delta":
                 self._read_stop(mapping(event.get("delta")))
                 self._read_usage(event)
+                # Nothing but the terminator can follow, and some servers forget it.
+                self.ended = self.ended or self.tap.stop_reason is not None
             case "message_stop":
                 self.complete = True
             case "error":
@@ -103,8 +108,8 @@ class MessagesPassthrough(AnswerRelay):
         self._read_usage(message)
 
     def _read_stop(self, holder: Mapping[str, Json]) -> None:
-        if isinstance(holder.get("stop_reason"), str):
-            self.tap.stop_reason = holder["stop_reason"]
+        if reason := text(holder.get("stop_reason")):
+            self.tap.stop_reason = reason
 
     def _read_usage(self, holder: Mapping[str, Json]) -> None:
         """message_delta repeats some fields of message_start with their final values: merge by field."""

@@ -29,8 +29,10 @@ _WRITE: dict[StopReason, str] = {
 
 
 def read_stop(reason: Json, sequence: Json = None) -> Stop:
-    """``raw`` is always the vendor's word."""
+    """``raw`` is always the vendor's word; without one, an answer that came whole has just ended."""
     word = text(reason)
+    if not word:
+        return Stop("end")
     return Stop(_READ.get(word, "unknown"), sequence=text(sequence) or None, raw=word or None)
 
 

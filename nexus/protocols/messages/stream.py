@@ -1,26 +1,24 @@
 """A vendor's stream of the messages dialect -> events; the writer is in stream_writer.
 
-Law: unknown events pass, unknown blocks and deltas become one Notice each, an ``error`` event raises Rejected, anything
-against the grammar raises ValueError. Blocks carry their own index; parts are numbered by their start.
+Law: unknown events pass, unknown blocks and deltas become one Notice each, an ``error`` event raises Rejected. Frames
+around content may be repeated or missing, as compatible servers have it. Parts are numbered by their start.
 Source: anthropic.types.RawMessageStreamEvent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from nexus.conversation import Reasoning, Seal, Stop, Text, ToolCall
 from nexus.events import (
     Cited,
     Event,
     Notice,
-    PartDelta,
-    PartEnd,
-    PartStart,
     Ping,
     ResponseEnd,
     ResponseStart,
+    StreamPart,
     UsageUpdate,
 )
 from nexus.protocols.checks import Drops
@@ -30,6 +28,8 @@ from nexus.protocols.messages.seals import OWN
 from nexus.protocols.messages.stops import read_stop
 from nexus.protocols.messages.stream_writer import StreamWriter
 from nexus.protocols.messages.usage import merge_usage, read_usage
+from nexus.protocols.open_parts import OpenPart, OpenParts
+from nexus.protocols.sse import DONE
 from nexus.wire import Json, decode_delta, mapping, sequence, text
 
 __all__ = ["StreamReader", "StreamWriter"]
@@ -37,35 +37,23 @@ __all__ = ["StreamReader", "StreamWriter"]
 _Wire = Mapping[str, Json]
 
 
-@dataclass(slots=True)
-class _Block:
-    """An open block. ``index`` is the part's number; ``input`` the arguments given at the start, held until the end.
-
-    Citations are of the whole block, whose ``length`` is known then.
-    """
-
-    index: int
-    kind: type
-    input: str = ""
-    signature: list[str] = field(default_factory=list)
-    length: int = 0
-    citations: list[Json] = field(default_factory=list)
-
-
 class StreamReader:
-    """``complete`` is True once ``message_stop`` was seen."""
+    """``complete`` is True once the vendor has said why it stopped, or that it did."""
 
     def __init__(self) -> None:
         self.complete = False
-        self._started = False
-        self._next = 0
-        self._open: dict[int, _Block | None] = {}
+        self._over = False
+        self._id: str | None = None
+        self._parts: OpenParts[int] = OpenParts(last=self._cited)
+        self._foreign: set[int] = set()
         self._usage: dict[str, Json] = {}
-        self._stop = Stop("unknown")
+        self._stop: Stop | None = None
         self._noticed = Drops()
 
     def feed(self, event: str | None, data: str) -> list[Event]:
         """The events of one frame. Raises Rejected and ValueError."""
+        if data == DONE:
+            return self._message_stop({}) if self._id is not None and not self._over else []
         wire = decode_delta(data)
         if not isinstance(wire, dict):
             raise ValueError("an event's data is not a JSON object")
@@ -73,93 +61,95 @@ class StreamReader:
         if kind == "error":
             raise read_stream_error(wire)
         read = _READERS.get(kind or "")
-        if read is None or self.complete:
+        if read is None or self._over:
             return []
-        if not self._started and kind not in ("message_start", "ping"):
-            raise ValueError(f"{kind} before message_start")
-        return read(self, wire)
+        begun = self._begin() if kind not in ("message_start", "ping") else []
+        return [*begun, *read(self, wire)]
 
     def finish(self) -> list[Event]:
-        """Nothing more is known at the end of the bytes: what is still open was cut and is not ended here."""
-        return []
+        """The end of the bytes, which is the answer's too once the vendor has said why it stopped.
+
+        What is still open in an answer that was cut is not ended here.
+        """
+        return self._message_stop({}) if self.complete and not self._over else []
+
+    def _begin(self) -> list[Event]:
+        """The start, where the vendor left it out."""
+        if self._id is not None:
+            return []
+        self._id = ""
+        return [ResponseStart("", "")]
 
     def _start(self, wire: _Wire) -> list[Event]:
-        if self._started:
-            raise ValueError("a second message_start")
-        self._started = True
         message = mapping(wire.get("message"))
-        self._usage = dict(mapping(message.get("usage")))
-        return [ResponseStart(text(message.get("id")), text(message.get("model")), read_usage(self._usage))]
+        known, self._id = self._id, text(message.get("id"))
+        # Told again it knows less than what came since.
+        self._usage = merge_usage(mapping(message.get("usage")), self._usage)
+        if known is None:
+            return [ResponseStart(self._id, text(message.get("model")), read_usage(self._usage))]
+        if self._parts.started and known and self._id not in ("", known):
+            raise ValueError("two answers in one stream")
+        return [UsageUpdate(read_usage(self._usage))]
 
     def _ping(self, wire: _Wire) -> list[Event]:
-        return [Ping()] if self._started else []
+        return [Ping()] if self._id is not None else []
 
     def _block_start(self, wire: _Wire) -> list[Event]:
-        at = _index(wire)
-        if at in self._open:
-            raise ValueError(f"block {at} is already open")
-        drops = Drops()
+        at, drops, held = _index(wire), Drops(), ""
         part = read_block(mapping(wire.get("content_block")), drops)
         notices = self._notices(*drops.names)
         if part is None:
-            self._open[at] = None
+            self._foreign.add(at)
             return notices
-        block = _Block(self._next, type(part))
+        cited: Sequence[Json] = ()
         if isinstance(part, ToolCall):
             # Servers that put the whole input here may stream it as well: only the end tells.
-            block.input, part = part.arguments, replace(part, arguments="")
+            held, part = part.arguments, replace(part, arguments="")
         elif isinstance(part, Text):
-            block.length, part = len(part.text), replace(part, citations=())
-            block.citations += sequence(mapping(wire.get("content_block")).get("citations"))
-        self._next += 1
-        self._open[at] = block
-        return [*notices, PartStart(block.index, part)]
+            cited, part = sequence(mapping(wire.get("content_block")).get("citations")), replace(part, citations=())
+        self._foreign.discard(at)
+        self.complete = False
+        told = self._parts.start(at, part, held)
+        if told and (known := self._parts.get(at)) is not None:
+            known.citations += cited
+        return [*notices, *told]
 
     def _delta(self, wire: _Wire) -> list[Event]:
-        at = _index(wire)
-        if at not in self._open:
-            raise ValueError(f"block {at} is not open")
-        block, delta = self._open[at], mapping(wire.get("delta"))
-        if block is None:
-            return []
+        at, delta = _index(wire), mapping(wire.get("delta"))
         kind = text(delta.get("type"))
-        if kind == "signature_delta":
-            block.signature.append(text(delta.get("signature")))
-            return []
-        if kind == "citations_delta" and block.kind is Text:
-            block.citations.append(delta.get("citation"))
+        if at in self._foreign:
             return []
         if kind not in _DELTAS:
             return self._notices(kind or "delta")
-        name, expected = _DELTAS[kind]
-        if block.kind is not expected:
-            raise ValueError(f"{kind} in a block of another type")
+        name, empty = _DELTAS[kind]
         piece = text(delta.get(name))
-        if piece:
-            block.input = ""
-            block.length += len(piece)
-        return [PartDelta(block.index, piece)] if piece else []
+        self.complete = False
+        if kind not in ("citations_delta", "signature_delta"):
+            return self._parts.extend(at, piece, empty)
+        told = self._parts.extend(at, "", empty)
+        if (known := self._parts.get(at)) is None:
+            return told
+        if kind == "citations_delta":
+            known.citations.append(delta.get(name))
+        elif piece:
+            known.seal = Seal(OWN, (known.seal.value if known.seal else "") + piece)
+        return told
 
     def _block_stop(self, wire: _Wire) -> list[Event]:
-        at = _index(wire)
-        if at not in self._open:
-            raise ValueError(f"block {at} is not open")
-        return self._closed(self._open.pop(at))
+        self._foreign.discard(_index(wire))
+        return self._parts.end(_index(wire))
 
-    def _closed(self, block: _Block | None) -> list[Event]:
-        if block is None:
-            return []
+    def _cited(self, part: OpenPart) -> list[Event]:
+        """Citations are of the whole block, whose length is known at its end."""
         drops = Drops()
-        cited = [Cited(block.index, found) for found in read_citations(block.citations, block.length, drops)]
-        told: list[Event] = [*self._notices(*drops.names), *cited]
-        signature = "".join(block.signature)
-        end = PartEnd(block.index, Seal(OWN, signature) if signature and block.kind is Reasoning else None)
-        return [*told, PartDelta(block.index, block.input), end] if block.input else [*told, end]
+        cited = [Cited(part.index, found) for found in read_citations(part.citations, part.length, drops)]
+        return [*self._notices(*drops.names), *cited]
 
     def _message_delta(self, wire: _Wire) -> list[Event]:
         delta = mapping(wire.get("delta"))
-        if delta.get("stop_reason") is not None:
+        if text(delta.get("stop_reason")):
             self._stop = read_stop(delta.get("stop_reason"), delta.get("stop_sequence"))
+            self.complete = self._parts.fit(self._stop) == self._stop
         events = self._notices("stop_details") if delta.get("stop_details") is not None else []
         if isinstance(wire.get("usage"), dict):
             self._usage = merge_usage(self._usage, wire["usage"])
@@ -167,10 +157,9 @@ class StreamReader:
         return events
 
     def _message_stop(self, wire: _Wire) -> list[Event]:
-        events = [event for at in sorted(self._open) for event in self._closed(self._open[at])]
-        self._open.clear()
-        self.complete = True
-        return [*events, ResponseEnd(self._stop)]
+        self.complete = self._over = True
+        stop = self._parts.fit(self._stop or read_stop(None))
+        return [*self._parts.end_all(), ResponseEnd(stop)]
 
     def _notices(self, *names: str) -> list[Event]:
         """One Notice for each name that is new in this stream."""
@@ -187,11 +176,14 @@ def _index(wire: _Wire) -> int:
     return index
 
 
-_DELTAS: dict[str, tuple[str, type]] = {
-    "text_delta": ("text", Text),
-    "thinking_delta": ("thinking", Reasoning),
-    "input_json_delta": ("partial_json", ToolCall),
+_DELTAS: dict[str, tuple[str, StreamPart]] = {
+    "text_delta": ("text", Text("")),
+    "thinking_delta": ("thinking", Reasoning("")),
+    "signature_delta": ("signature", Reasoning("")),
+    "citations_delta": ("citation", Text("")),
+    "input_json_delta": ("partial_json", ToolCall("", "", "")),
 }
+"""The member that holds a delta's words, and what a block is that begins with it."""
 
 _READERS: dict[str, Callable[[StreamReader, _Wire], list[Event]]] = {
     "message_start": StreamReader._start,

@@ -14,6 +14,7 @@ from typing import ClassVar, Literal
 
 from nexus.conversation import Citation, Image, Inline, Reasoning, Refusal, Seal, Text, ToolCall
 from nexus.events import StreamPart
+from nexus.protocols.arguments import an_object_of
 from nexus.protocols.custom_tools import read_input
 from nexus.protocols.responses.annotations import write_annotation
 from nexus.protocols.responses.client_tools import ClientRun, read_arguments
@@ -215,7 +216,7 @@ class _FunctionCall(_Call):
         return [
             *silent,
             self.told("response.function_call_arguments.done", arguments=self.words),
-            self.done(arguments=self.words, status=_status(whole)),
+            self.done(arguments=self.words, status=_status(whole and an_object_of(self.words)[1])),
         ]
 
 

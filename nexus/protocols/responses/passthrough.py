@@ -22,7 +22,7 @@ from nexus.protocols.responses.tools import call_ids
 from nexus.protocols.responses.usage import read_usage
 from nexus.protocols.responses.vendor_ids import given_ids
 from nexus.protocols.rewrite import ANY, REMOVE, cut, fitting_strings
-from nexus.protocols.sse import Frame, data_at
+from nexus.protocols.sse import DONE, Frame, data_at
 from nexus.wire import Json, count, decode, encode, mapping, sequence, text
 
 _TERMINAL = frozenset({"response.completed", "response.failed", "response.incomplete"})
@@ -79,24 +79,27 @@ class ResponsesPassthrough(AnswerRelay):
         if frame.data is None:
             return frame.raw
         self.tap.events += 1
+        if frame.data.strip() == DONE:
+            self.ended = True
+            return frame.raw
         if (frame.event or "").endswith(".delta"):
             return frame.raw
         try:
             event = mapping(decode(frame.data))
         except ValueError:
             return frame.raw
-        kind = event.get("type")
+        kind = text(event.get("type")) or frame.event
         self.tap.events = max(self.tap.events, count(event.get("sequence_number")) + 1)
         if kind == "error":
             # The vendor's own ending: only its response.failed may still follow.
             self.ended, self.tap.stop_reason = True, "error"
         self.tap.ids |= dict.fromkeys(given_ids(event))
+        if kind in _TERMINAL:
+            self.complete = True
         response = mapping(event.get("response"))
         if not response:
             return frame.raw
         self._read(response)
-        if kind in _TERMINAL:
-            self.complete = True
         return self._renamed(frame)
 
     def _renamed(self, frame: Frame) -> bytes:

@@ -88,7 +88,7 @@ class ItemsReader:
         return tuple(self._messages)
 
     def _read_item(self, kind: Json, item: Body, path: str) -> None:
-        if kind in _DROPPED:
+        if isinstance(kind, str) and kind in _DROPPED:
             self._drops.add(f"input.{kind}")
             return
         reader = _READERS.get(kind) if isinstance(kind, str) else None

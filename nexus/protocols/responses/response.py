@@ -55,7 +55,7 @@ def read_response(body: Mapping[str, Json]) -> ReadResponse:
         drops.add(name)
     parts = read_output(items)
     stop = read_stop(
-        body,
+        {**body, "status": text(body.get("status")) or "completed"},
         calls=any(isinstance(part, ToolCall) for part in parts),
         refused=any(isinstance(part, Refusal) for part in parts),
     )
@@ -69,7 +69,7 @@ def is_answer(body: Mapping[str, Json]) -> bool:
 
 
 def has_counterpart(item: Mapping[str, Json]) -> bool:
-    return item.get("type") in READ and (item.get("type") != IMAGE or bool(text(item.get("result"))))
+    return text(item.get("type")) in READ and (item.get("type") != IMAGE or bool(text(item.get("result"))))
 
 
 def read_output(items: list[Mapping[str, Json]]) -> tuple[Part, ...]:

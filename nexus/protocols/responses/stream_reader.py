@@ -1,6 +1,7 @@
 """A vendor's stream of the responses dialect, read into neutral events.
 
-Law: deltas as they come; an item's ``done`` brings what no delta told (the encrypted reasoning, a custom tool's input).
+Law: deltas as they come; an item's ``done`` brings what no delta told (the encrypted reasoning, a custom tool's input,
+or all of it), and the final response what no item did. Frames around content may be repeated or missing.
 One content part is one neutral part; a reasoning item is one, however many summaries it has. Items without a
 counterpart are named once. Source: openai.types.responses.ResponseStreamEvent.
 """
@@ -8,15 +9,14 @@ counterpart are named once. Source: openai.types.responses.ResponseStreamEvent.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
-from nexus.conversation import Image, Reasoning, Refusal, Seal, Text, ToolCall
+from nexus.conversation import Image, Reasoning, Refusal, Text, ToolCall
 from nexus.events import (
     Cited,
     Event,
     Notice,
     PartDelta,
-    PartEnd,
-    PartStart,
     Ping,
     ResponseEnd,
     ResponseStart,
@@ -24,28 +24,34 @@ from nexus.events import (
     UsageUpdate,
 )
 from nexus.protocols.custom_tools import write_input
-from nexus.protocols.responses.annotations import read_annotation
+from nexus.protocols.open_parts import OpenParts
+from nexus.protocols.responses.annotations import lost, read_annotation
 from nexus.protocols.responses.failures import read_failed
-from nexus.protocols.responses.response import IMAGE, READ, has_counterpart, read_output
+from nexus.protocols.responses.response import READ, has_counterpart, read_output
 from nexus.protocols.responses.seals import read_vendors
 from nexus.protocols.responses.stops import read_stop
 from nexus.protocols.responses.tools import qualify
 from nexus.protocols.responses.usage import read_usage
+from nexus.protocols.sse import DONE
 from nexus.wire import Json, count, decode_delta, mapping, sequence, text
 
 _Key = tuple[int, int]
 _WHOLE = -1
 """Stands for the content index of items that are one part."""
 
-_TERMINAL = ("response.completed", "response.incomplete")
+_TERMINAL = {"response.completed": "completed", "response.incomplete": "incomplete"}
+"""The last event of an answer, and the status that it tells."""
 
 
 class StreamReader:
+    """``complete`` is True once the vendor's last event was seen."""
+
     def __init__(self) -> None:
         self.complete = False
-        self._next = 0
-        self._open: dict[_Key, int] = {}
-        self._spoken: set[_Key] = set()
+        self._id: str | None = None
+        self._parts: OpenParts[_Key] = OpenParts(late_seals=True)
+        self._told: set[int] = set()
+        self._nameless: set[int] = set()
         self._cited: dict[_Key, int] = {}
         self._summaries: dict[int, int] = {}
         self._calls = False
@@ -53,23 +59,35 @@ class StreamReader:
 
     def feed(self, event: str | None, data: str) -> list[Event]:
         """Raises Rejected for the vendor's error, ValueError for garbage."""
+        if self.complete:
+            return []
+        if data == DONE:
+            return self._finish("completed", {}) if self._id is not None else []
         document = decode_delta(data)
         if not isinstance(document, Mapping):
             raise ValueError("an event is not an object")
-        kind = text(document.get("type"))
+        kind = text(document.get("type")) or event or ""
         if kind in ("error", "response.failed"):
             raise read_failed(mapping(document.get("response")) or document)
-        if kind in _TERMINAL:
-            return self._finish(mapping(document.get("response")))
         reader = _READERS.get(kind)
-        return [] if reader is None else reader(self, document)
+        response = mapping(document.get("response"))
+        begun = self._begin(response) if response or (reader is not None and kind != "keepalive") else []
+        if kind in _TERMINAL:
+            return [*begun, *self._finish(_TERMINAL[kind], response)]
+        return [*begun, *(reader(self, document) if reader is not None else ())]
 
     def finish(self) -> list[Event]:
         return []
 
-    def read_created(self, event: Mapping[str, Json]) -> list[Event]:
-        response = mapping(event.get("response"))
-        return [ResponseStart(text(response.get("id")), text(response.get("model")))]
+    def _begin(self, response: Mapping[str, Json]) -> list[Event]:
+        """The start, with the first event that is about the answer."""
+        known, told = self._id, text(response.get("id"))
+        self._id = told or known or ""
+        if known is None:
+            return [ResponseStart(told, text(response.get("model")))]
+        if known and told and told != known and self._parts.started:
+            raise ValueError("two answers in one stream")
+        return []
 
     def read_added(self, event: Mapping[str, Json]) -> list[Event]:
         item, index = mapping(event.get("item")), count(event.get("output_index"))
@@ -80,7 +98,8 @@ class StreamReader:
                 self._calls = True
                 name = qualify(text(item.get("namespace")) or None, text(item.get("name")))
                 return self._start((index, _WHOLE), ToolCall(text(item.get("call_id")), name, ""))
-            case kind if kind not in READ:
+            case kind if text(kind) not in READ:
+                self._told.add(index)
                 return [Notice(f"output.{text(kind)}")]
             case _:
                 return []
@@ -98,9 +117,16 @@ class StreamReader:
 
     def read_part_done(self, event: Mapping[str, Json]) -> list[Event]:
         key = (count(event.get("output_index")), count(event.get("content_index")))
-        # Some servers tell the annotations here alone.
-        told = sequence(mapping(event.get("part")).get("annotations"))[self._cited.get(key, 0) :]
-        return [*(cited for entry in told for cited in self._cite(key, mapping(entry))), *self._end(key, None)]
+        return self._end_content(key, mapping(event.get("part")))
+
+    def _end_content(self, key: _Key, part: Mapping[str, Json]) -> list[Event]:
+        """The end of a content part, with the words and the annotations that only it tells."""
+        known = self._parts.get(key)
+        if known is None:
+            return []
+        known.held = text(part.get("text")) or text(part.get("refusal"))
+        told = sequence(part.get("annotations"))[self._cited.get(key, 0) :]
+        return [*(cited for entry in told for cited in self._cite(key, mapping(entry))), *self._parts.end(key)]
 
     def read_annotation(self, event: Mapping[str, Json]) -> list[Event]:
         key = (count(event.get("output_index")), count(event.get("content_index")))
@@ -108,89 +134,139 @@ class StreamReader:
 
     def _cite(self, key: _Key, entry: Mapping[str, Json]) -> list[Event]:
         self._cited[key] = self._cited.get(key, 0) + 1
-        read = read_annotation(entry)
-        if isinstance(read, str) or key not in self._open:
+        read, part = read_annotation(entry), self._parts.get(key)
+        if isinstance(read, str) or part is None:
             return [Notice(read if isinstance(read, str) else "annotations")]
-        return [Cited(self._open[key], read)]
+        return [Cited(part.index, read)]
 
-    def read_content(self, event: Mapping[str, Json]) -> list[Event]:
-        return self._say((count(event.get("output_index")), count(event.get("content_index"))), event)
+    def read_text(self, event: Mapping[str, Json]) -> list[Event]:
+        return self._say((count(event.get("output_index")), count(event.get("content_index"))), event, Text(""))
 
-    def read_whole(self, event: Mapping[str, Json]) -> list[Event]:
-        return self._say((count(event.get("output_index")), _WHOLE), event)
+    def read_refusal(self, event: Mapping[str, Json]) -> list[Event]:
+        self._refused = True
+        return self._say((count(event.get("output_index")), count(event.get("content_index"))), event, Refusal(""))
+
+    def read_reasoning(self, event: Mapping[str, Json]) -> list[Event]:
+        return self._say((count(event.get("output_index")), _WHOLE), event, Reasoning(""))
+
+    def read_arguments(self, event: Mapping[str, Json]) -> list[Event]:
+        key = (count(event.get("output_index")), _WHOLE)
+        if self._parts.get(key) is None:
+            # Nobody knows yet what is called: the end of the item tells, and the arguments with it.
+            if key[0] not in self._told:
+                self._nameless.add(key[0])
+            return []
+        return self._say(key, event, ToolCall("", "", ""))
 
     def read_summary(self, event: Mapping[str, Json]) -> list[Event]:
         index, summary = count(event.get("output_index")), count(event.get("summary_index"))
+        key = (index, _WHOLE)
         parted: list[Event] = []
-        if self._summaries.setdefault(index, summary) != summary and (index, _WHOLE) in self._open:
-            parted = [PartDelta(self._open[index, _WHOLE], "\n\n")]
+        if self._summaries.setdefault(index, summary) != summary and (known := self._parts.get(key)) is not None:
+            parted = [PartDelta(known.index, "\n\n")]
         self._summaries[index] = summary
-        return [*parted, *self.read_whole(event)]
+        return [*parted, *self.read_reasoning(event)]
 
     def read_done(self, event: Mapping[str, Json]) -> list[Event]:
-        item, key = mapping(event.get("item")), (count(event.get("output_index")), _WHOLE)
-        if item.get("type") == IMAGE:
-            return self._image(item)
-        if key not in self._open:
-            return []
-        untold: list[Event] = []
-        seal: Seal | None = None
-        if item.get("type") == "reasoning":
-            seal = read_vendors(item).seal
-        elif key not in self._spoken:
-            words = text(item.get("arguments"))
-            if item.get("type") == "custom_tool_call":
-                words = write_input(text(item.get("input")))
-            untold = [PartDelta(self._open[key], words)] if words else []
-        return [*untold, *self._end(key, seal)]
+        """The end of an item, which brings what was not told of it before."""
+        item, index = mapping(event.get("item")), count(event.get("output_index"))
+        if index not in self._told:
+            return self._tell(index, item)
+        open_parts = [key for key in self._parts.keys if key[0] == index]
+        ends: list[Event] = []
+        for key in open_parts:
+            if key[1] == _WHOLE:
+                ends += self._end_whole(key, item)
+            else:
+                content = sequence(item.get("content"))
+                part = mapping(content[key[1]]) if key[1] < len(content) else {}
+                ends += self._end_content(key, part)
+        return ends
 
-    def _image(self, item: Mapping[str, Json]) -> list[Event]:
+    def _end_whole(self, key: _Key, item: Mapping[str, Json]) -> list[Event]:
+        known = self._parts.get(key)
+        if known is None:
+            return []
+        match known.part, item.get("type"):
+            case Reasoning(), "reasoning":
+                known.seal = read_vendors(item).seal
+            case ToolCall(), "custom_tool_call":
+                known.held = write_input(text(item.get("input")))
+            case ToolCall(), "function_call":
+                known.held = text(item.get("arguments"))
+            case _:
+                pass
+        return self._parts.end(key)
+
+    def _tell(self, index: int, item: Mapping[str, Json]) -> list[Event]:
+        """A whole item of which nothing was told."""
+        self._told.add(index)
+        self._nameless.discard(index)
         if not has_counterpart(item):
-            return [Notice(f"output.{IMAGE}")]
-        told: list[Event] = []
-        for part in read_output([item]):
-            if isinstance(part, Image):
-                told += [PartStart(self._next, part), PartEnd(self._next)]
-                self._next += 1
+            return [Notice(f"output.{text(item.get('type'))}")]
+        told: list[Event] = [Notice(name) for name in lost([item])]
+        for at, part in enumerate(read_output([item])):
+            if isinstance(part, Text | Reasoning | ToolCall | Refusal | Image):
+                told += self._tell_part((index, at), part)
         return told
+
+    def _tell_part(self, key: _Key, part: StreamPart) -> list[Event]:
+        self._calls = self._calls or isinstance(part, ToolCall)
+        self._refused = self._refused or isinstance(part, Refusal)
+        cited = part.citations if isinstance(part, Text) else ()
+        index = self._parts.started
+        begun = self._parts.start(key, replace(part, citations=()) if isinstance(part, Text) else part)
+        return [*begun, *(Cited(index, citation) for citation in cited), *self._parts.end(key)]
 
     def read_ping(self, event: Mapping[str, Json]) -> list[Event]:
         return [Ping()]
 
+    def read_nothing(self, event: Mapping[str, Json]) -> list[Event]:
+        return []
+
     def _start(self, key: _Key, part: StreamPart) -> list[Event]:
-        self._open[key] = self._next
-        self._next += 1
-        return [PartStart(self._open[key], part)]
+        self._told.add(key[0])
+        self._nameless.discard(key[0])
+        return self._parts.start(key, part)
 
-    def _say(self, key: _Key, event: Mapping[str, Json]) -> list[Event]:
+    def _say(self, key: _Key, event: Mapping[str, Json], empty: StreamPart) -> list[Event]:
         words = text(event.get("delta"))
-        if not words or key not in self._open:
+        if not words:
             return []
-        self._spoken.add(key)
-        return [PartDelta(self._open[key], words)]
+        self._told.add(key[0])
+        return self._parts.extend(key, words, empty)
 
-    def _end(self, key: _Key, seal: Seal | None) -> list[Event]:
-        return [PartEnd(self._open.pop(key), seal)] if key in self._open else []
-
-    def _finish(self, response: Mapping[str, Json]) -> list[Event]:
+    def _finish(self, status: str, response: Mapping[str, Json]) -> list[Event]:
         self.complete = True
-        ends: list[Event] = [PartEnd(index) for index in self._open.values()]
-        self._open.clear()
-        stop = read_stop(response, calls=self._calls, refused=self._refused)
-        return [*ends, UsageUpdate(read_usage(mapping(response.get("usage")))), ResponseEnd(stop)]
+        silent = not self._parts.started
+        ends: list[Event] = []
+        for index, item in enumerate(sequence(response.get("output"))):
+            if silent or self._awaits(index):
+                ends += self.read_done({"output_index": index, "item": item})
+        if self._nameless:
+            raise ValueError("arguments of a call that did not start")
+        told = {**response, "status": text(response.get("status")) or status}
+        stop = self._parts.fit(read_stop(told, calls=self._calls, refused=self._refused))
+        usage = UsageUpdate(read_usage(mapping(response.get("usage"))))
+        return [*ends, *self._parts.end_all(), usage, ResponseEnd(stop)]
+
+    def _awaits(self, index: int) -> bool:
+        """Whether the end of an item that began did not come."""
+        return index in self._nameless or any(key[0] == index for key in self._parts.keys)
 
 
 _READERS: Mapping[str, Callable[[StreamReader, Mapping[str, Json]], list[Event]]] = {
-    "response.created": StreamReader.read_created,
+    "response.created": StreamReader.read_nothing,
+    "response.in_progress": StreamReader.read_nothing,
     "response.output_item.added": StreamReader.read_added,
     "response.output_item.done": StreamReader.read_done,
     "response.content_part.added": StreamReader.read_part_added,
     "response.content_part.done": StreamReader.read_part_done,
-    "response.output_text.delta": StreamReader.read_content,
+    "response.output_text.delta": StreamReader.read_text,
     "response.output_text.annotation.added": StreamReader.read_annotation,
-    "response.refusal.delta": StreamReader.read_content,
-    "response.reasoning_text.delta": StreamReader.read_whole,
+    "response.refusal.delta": StreamReader.read_refusal,
+    "response.reasoning_text.delta": StreamReader.read_reasoning,
     "response.reasoning_summary_text.delta": StreamReader.read_summary,
-    "response.function_call_arguments.delta": StreamReader.read_whole,
+    "response.function_call_arguments.delta": StreamReader.read_arguments,
     "keepalive": StreamReader.read_ping,
 }

@@ -287,8 +287,9 @@ def test_more_arguments_than_a_whole_call_takes() -> None:
     reader.feed(None, call % (0, 0, "{}"))
     reader.feed(None, call % (1, 1, "{}"))
     assert reader.feed(None, call % (0, 0, " ")) == []
+    assert reader.feed(None, call % (0, 0, "{}")) == []
     with pytest.raises(ValueError):
-        reader.feed(None, call % (0, 0, "{}"))
+        reader.feed(None, call % (0, 0, "{1}"))
 
 
 @st.composite

@@ -263,11 +263,13 @@ def test_content_after_the_stop_is_garbage() -> None:
 
 def test_redacted_pieces_that_are_not_base64_are_garbage() -> None:
     reader = StreamReader()
-    for piece in ("AAAA", "=!"):
-        delta = {"contentBlockIndex": 0, "delta": {"reasoningContent": {"redactedContent": piece}}}
-        reader.feed("contentBlockDelta", json.dumps(delta))
+    deltas = [
+        json.dumps({"contentBlockIndex": 0, "delta": {"reasoningContent": {"redactedContent": piece}}})
+        for piece in ("AAAA", "=!")
+    ]
+    reader.feed("contentBlockDelta", deltas[0])
     with pytest.raises(ValueError, match="not base64"):
-        reader.feed("contentBlockStop", '{"contentBlockIndex":0}')
+        reader.feed("contentBlockDelta", deltas[1])
 
 
 KINDS = {

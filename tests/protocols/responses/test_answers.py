@@ -9,7 +9,7 @@ import pytest
 
 from nexus.conversation import Citation, Image, Inline, Reasoning, Refusal, Response, Seal, Stop, Text, ToolCall
 from nexus.errors import Rejected
-from nexus.events import Notice, Ping
+from nexus.events import Notice, Ping, ResponseStart
 from nexus.fold import fold
 from nexus.protocols.responses.failures import read_error
 from nexus.protocols.responses.response import read_response
@@ -153,7 +153,6 @@ def test_garbage_in_a_stream_is_a_value_error(data: str) -> None:
     "event",
     [
         {"type": "response.output_text.delta"},
-        {"type": "response.output_text.delta", "output_index": 9, "delta": "x"},
         {"type": "response.output_item.done", "item": None},
         {"type": "response.output_item.added", "item": []},
         {"type": "response.future", "x": 1},
@@ -162,7 +161,7 @@ def test_garbage_in_a_stream_is_a_value_error(data: str) -> None:
 )
 def test_odd_events_do_no_harm(event: dict[str, Any]) -> None:
     reader = StreamReader()
-    assert [one for one in reader.feed(None, json.dumps(event)) if not isinstance(one, Notice)] == []
+    assert [one for one in reader.feed(None, json.dumps(event)) if not isinstance(one, Notice | ResponseStart)] == []
 
 
 def test_the_judge_knows_the_fixtures() -> None:

@@ -172,7 +172,6 @@ def test_a_stream_is_not_complete_before_its_last_event() -> None:
         pytest.param(b"data: {broken\n\n", id="not JSON"),
         pytest.param(b"data: []\n\n", id="not an object"),
         pytest.param(b"data: [DONE]\n\n", id="the other dialect's end"),
-        pytest.param(b'data: {"type":"response.completed"}\n\n', id="no response"),
         pytest.param(b'data: {"type":"response.in_progress","response":{"model":null,"usage":7}}\n\n', id="odd types"),
     ],
 )

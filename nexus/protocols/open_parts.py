@@ -1,0 +1,147 @@
+"""The parts of a streamed answer as a vendor's frames start, extend and end them, each under its key on the wire.
+
+Law: a frame around content that is repeated or missing changes nothing: a second start of what is open is none, and
+what starts ends the text before it. Only half a call is never ended before the answer is, but by the vendor: a client
+acts on a call that has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from nexus.conversation import Reasoning, Seal, Stop, Text, ToolCall
+from nexus.events import Event, PartDelta, PartEnd, PartStart, StreamPart
+from nexus.protocols.arguments import an_object_of
+from nexus.wire import Json
+
+K = TypeVar("K", bound=Hashable)
+
+
+@dataclass(slots=True)
+class OpenPart:
+    """A part whose end has not come. ``held`` are the words that its end tells if no others came before, ``seal`` the
+    one that it tells. ``length`` counts the characters so far, ``citations`` are those on the wire; of a call
+    ``arguments`` are what came."""
+
+    index: int
+    part: StreamPart
+    held: str = ""
+    seal: Seal | None = None
+    length: int = 0
+    arguments: list[str] = field(default_factory=list)
+    citations: list[Json] = field(default_factory=list)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the vendor may have said there all that it has to say."""
+        return not isinstance(self.part, ToolCall) or an_object_of("".join(self.arguments))[1]
+
+    @property
+    def over(self) -> bool:
+        """Whether it surely has, when something else starts; a call without arguments yet may still get some."""
+        said = bool(self.held or "".join(self.arguments).strip())
+        return self.whole and (said or not isinstance(self.part, ToolCall))
+
+
+class OpenParts(Generic[K]):
+    """``started`` counts the parts of the answer. With ``late_seals`` the end of thinking brings its seal; ``last``
+    tells what stands before the end of a part that has citations."""
+
+    def __init__(self, *, late_seals: bool = False, last: Callable[[OpenPart], list[Event]] | None = None) -> None:
+        self.started = 0
+        self._late_seals = late_seals
+        self._last = last
+        self._settled: set[K] = set()
+        self._open: dict[K, OpenPart] = {}
+        self._left: list[OpenPart] = []
+
+    def get(self, key: K) -> OpenPart | None:
+        return self._open.get(key)
+
+    @property
+    def keys(self) -> tuple[K, ...]:
+        return tuple(self._open)
+
+    def start(self, key: K, part: StreamPart, held: str = "") -> list[Event]:
+        """What begins, behind the ends that are missing; nothing where just this is open there."""
+        known = self._open.get(key)
+        if known is not None and _is_again(known, part):
+            known.held = known.held or held
+            return []
+        told = self._settle()
+        if (half := self._open.pop(key, None)) is not None:
+            self._left.append(half)
+        words = part.text if isinstance(part, Text) else ""
+        self._open[key] = OpenPart(self.started, part, held, length=len(words))
+        self.started += 1
+        return [*told, PartStart(self._open[key].index, part)]
+
+    def extend(self, key: K, words: str, empty: StreamPart) -> list[Event]:
+        """More words of the part, which begins here, as ``empty``, if there is none of its kind.
+
+        Raises ValueError for arguments of a call that did not start: nobody knows what is called.
+        """
+        known, told = self._open.get(key), list[Event]()
+        if known is None or not _is_alike(known.part, empty):
+            if isinstance(empty, ToolCall):
+                if key in self._settled and not words.strip():
+                    return []
+                raise ValueError("arguments of a call that did not start")
+            told = self.start(key, empty)
+            known = self._open[key]
+        if words:
+            known.length += len(words)
+            if isinstance(empty, ToolCall):
+                known.arguments.append(words)
+            told.append(PartDelta(known.index, words))
+        return told
+
+    def end(self, key: K) -> list[Event]:
+        """The end of the part; nothing where none is open."""
+        part = self._open.pop(key, None)
+        return [] if part is None else self._ended(part)
+
+    def end_all(self) -> list[Event]:
+        """The ends of all that the vendor left open in an answer that is over."""
+        still = sorted((*self._left, *self._open.values()), key=lambda part: part.index)
+        self._left.clear()
+        self._open.clear()
+        return [event for part in still for event in self._ended(part)]
+
+    def fit(self, stop: Stop) -> Stop:
+        """Why the answer ended, asked before ``end_all``: with half a call left open it did not just end."""
+        if stop.reason in ("end", "tool_use") and self.has_half:
+            return Stop("unknown", raw=stop.raw)
+        return stop
+
+    @property
+    def has_half(self) -> bool:
+        """Whether a call that the vendor did not end has half its arguments."""
+        return not all(part.whole for part in (*self._left, *self._open.values()))
+
+    def _ended(self, part: OpenPart) -> list[Event]:
+        told = [] if self._last is None or not part.citations else self._last(part)
+        held: list[Event] = [PartDelta(part.index, part.held)] if part.held and not part.length else []
+        return [*told, *held, PartEnd(part.index, part.seal)]
+
+    def _settle(self) -> list[Event]:
+        over = [key for key, part in self._open.items() if part.over and not self._waits(part)]
+        self._settled.update(over)
+        return [event for key in over for event in self._ended(self._open.pop(key))]
+
+    def _waits(self, part: OpenPart) -> bool:
+        return self._late_seals and isinstance(part.part, Reasoning)
+
+
+def _is_alike(one: StreamPart, other: StreamPart) -> bool:
+    """Whether they are of one kind, of which redacted thinking is its own."""
+    return type(one) is type(other) and getattr(one, "redacted", False) == getattr(other, "redacted", False)
+
+
+def _is_again(known: OpenPart, part: StreamPart) -> bool:
+    """Whether a start tells once more what has begun; two calls without ids are told apart by their arguments."""
+    if isinstance(part, ToolCall) and not part.id and known.length:
+        return False
+    return part == known.part
