@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from math import ceil, isfinite
+from math import ceil
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -97,13 +97,22 @@ def text(value: object) -> str:
 
 
 def count(value: object) -> int:
-    """The natural number, which some servers write as ``12.0``, rounded up; 0 for anything else."""
+    """The natural number, which some servers write as ``12.0``, rounded up; 0 for anything else, and for more than
+    anybody can have counted."""
     match value:
         case bool():
             return 0
-        case int():
-            return max(0, value)
-        case float() if isfinite(value):
-            return max(0, ceil(value))
+        case int() | float() if 0 < value <= MOST_COUNTED:
+            return ceil(value)
         case _:
             return 0
+
+
+MOST_COUNTED = 2**53 - 1
+"""What every reader of JSON takes for the same number."""
+
+
+def item_at(items: Sequence[Any], step: str) -> Any:
+    """The item that a step of a path names; None where it names none."""
+    place = int(step) if step.isdecimal() and len(step) < 10 else len(items)
+    return items[place] if place < len(items) else None

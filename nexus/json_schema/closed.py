@@ -15,7 +15,7 @@ from typing import Final
 from nexus.json_schema.all_of import Conflict, without_all_of
 from nexus.json_schema.refs import DEFS, definition, hoisted, references
 from nexus.json_schema.roots import describe, worded
-from nexus.json_schema.walk import ANNOTATIONS, SILENT, Schema, inner, types_of
+from nexus.json_schema.walk import ANNOTATIONS, SILENT, Schema, inner, required_of, types_of
 from nexus.wire import Json, mapping, sequence, text
 
 _FORMATS: Final = frozenset(
@@ -212,7 +212,7 @@ class _Weights:
             if reference not in self._known:
                 self._known[reference] = self.of(definition(self._root, reference))
             return self._known[reference]
-        required = set(sequence(schema.get("required")))
+        required = set(required_of(schema))
         optional = sum(name not in required for name in mapping(schema.get("properties")))
         unions = int("anyOf" in schema or isinstance(schema.get("type"), list))
         for path, one in inner(schema):

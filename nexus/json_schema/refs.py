@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import unquote
 
 from nexus.json_schema.walk import Schema, inner, rebuilt
-from nexus.wire import Json, mapping, sequence
+from nexus.wire import Json, item_at, mapping, sequence
 
 DEFS = "#/$defs/"
 _MISSING = object()
@@ -56,9 +56,8 @@ def _target(root: Schema, reference: str) -> object:
     pointer = reference[1:].strip("/")
     node: Json = root
     for step in map(_step, pointer.split("/") if pointer else ()):
-        items = sequence(node)
-        if step.isdecimal() and int(step) < len(items):
-            node = items[int(step)]
+        if (item := item_at(sequence(node), step)) is not None:
+            node = item
         elif isinstance(node, Mapping) and step in node:
             node = node[step]
         else:

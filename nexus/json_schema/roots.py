@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.json_schema.refs import definition, hoisted
-from nexus.json_schema.walk import Schema, types_of
+from nexus.json_schema.walk import Schema, required_of, types_of
 from nexus.wire import Json, encode, mapping, sequence
 
 _EITHER = ("anyOf", "oneOf")
@@ -125,7 +125,7 @@ def _both(one: Schema, other: Schema) -> Schema:
         properties[name] = schema if known == schema else {"allOf": [known, schema]}
     if properties:
         merged["properties"] = properties
-    required = dict.fromkeys([*sequence(one.get("required")), *sequence(other.get("required"))])
+    required = dict.fromkeys([*required_of(one), *required_of(other)])
     if required:
         merged["required"] = list(required)
     if one.get("additionalProperties") is False or other.get("additionalProperties") is False:
@@ -144,7 +144,7 @@ def _either(branches: list[Schema]) -> Schema:
     merged: dict[str, Json] = {
         "properties": {name: known[0] if len(known) == 1 else {"anyOf": known} for name, known in properties.items()}
     }
-    first, *rest = (dict.fromkeys(sequence(branch.get("required"))) for branch in branches)
+    first, *rest = (dict.fromkeys(required_of(branch)) for branch in branches)
     shared = [name for name in first if all(name in one for one in rest)]
     if shared:
         merged["required"] = shared

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from nexus.wire import Json
+from nexus.wire import Json, sequence
 
 Schema = Mapping[str, Json]
 
@@ -53,6 +53,11 @@ def rebuilt(schema: Schema, change: Callable[[Json, str], Json]) -> dict[str, Js
         elif keyword in _ONE and is_schema(value):
             copy[keyword] = change(value, keyword)
     return copy
+
+
+def required_of(schema: Schema) -> list[str]:
+    """The names of properties that must be there."""
+    return [name for name in sequence(schema.get("required")) if isinstance(name, str)]
 
 
 def is_schema(value: Json) -> bool:

@@ -13,10 +13,10 @@ from dataclasses import replace
 from nexus.conversation import OutputFormat, Request, Tool, WebSearch
 from nexus.json_schema.refs import references
 from nexus.json_schema.roots import describe, object_root
-from nexus.json_schema.walk import Schema, inner, rebuilt, types_of
+from nexus.json_schema.walk import Schema, inner, rebuilt, required_of, types_of
 from nexus.models.gpt import TOOL_NAMES
 from nexus.protocols.renaming import Renaming, rename
-from nexus.wire import Json, mapping, sequence
+from nexus.wire import Json, mapping
 
 _NOT_AT_ROOT = ("enum", "not")
 _NOT_STRICT = frozenset(
@@ -99,7 +99,7 @@ def _keeps_rules(schema: Schema) -> bool:
         return False
     properties = mapping(schema.get("properties"))
     if properties or "object" in types_of(schema):
-        required = set(sequence(schema.get("required")))
+        required = set(required_of(schema))
         if schema.get("additionalProperties") is not False or set(properties) - required:
             return False
     return all(isinstance(one, Mapping) and _keeps_rules(one) for path, one in inner(schema) if path != _CLOSED)

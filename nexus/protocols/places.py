@@ -6,6 +6,7 @@ Law: pure. What was told no place keeps the writer's path.
 from __future__ import annotations
 
 from nexus.conversation import Message, Request, ToolResult
+from nexus.wire import item_at
 
 
 def place_of(path: str, request: Request) -> tuple[str, str] | None:
@@ -24,7 +25,8 @@ def place_of(path: str, request: Request) -> tuple[str, str] | None:
 
 
 def _at(holders: tuple[object, ...], step: str) -> object | None:
-    return holders[int(step)] if step.isdecimal() and int(step) < len(holders) else None
+    found: object | None = item_at(holders, step)
+    return found
 
 
 def _place(found: object) -> str:

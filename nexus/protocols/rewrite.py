@@ -29,6 +29,7 @@ _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _SCALAR = re.compile(rb"[^,\]}\s]+")
 # Up to and with the next bracket that stands in no string: one step in Python for each bracket, not for each string.
 _BRACKET = re.compile(rb'[^"{}\[\]]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"{}\[\]]*+)*+[{}\[\]]', re.DOTALL)
+_BOM = b"\xef\xbb\xbf"
 _OPEN_OBJECT, _OPEN_ARRAY, _CLOSE_OBJECT, _CLOSE_ARRAY, _QUOTE, _COMMA = b'{[}]",'
 
 
@@ -70,9 +71,12 @@ def rewrite(raw: bytes, rules: Rules, first: Callable[[], bytes]) -> bytes:
 
 
 def cut(raw: bytes, rules: Rules) -> bytes:
-    """``raw``, an object, after ``rules``, which leave something of it."""
+    """``raw`` after ``rules``, which leave something of it; what is no object stays as it is."""
+    start = _past_space(raw, len(_BOM) if raw.startswith(_BOM) else 0)
+    if raw[start : start + 1] != b"{":
+        return raw
     walk = _Walk(raw)
-    walk.value(raw.index(b"{"), rules)
+    walk.value(start, rules)
     return splice(raw, walk.edits)
 
 

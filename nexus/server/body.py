@@ -33,7 +33,7 @@ class Body:
                 self._gzip = zlib.decompressobj(_GZIP)
             case other:
                 self.refusal = UnsupportedMediaType(f"content-encoding {other[:40]!r} is not supported; use gzip")
-        if length is not None and length.isdigit() and int(length) > limit:
+        if length is not None and _is_more(length, limit):
             self.refusal = self._too_large()
 
     @property
@@ -73,3 +73,8 @@ class Body:
 
     def _too_large(self) -> RequestTooLarge:
         return RequestTooLarge(f"the request body is larger than {self._limit} bytes")
+
+
+def _is_more(length: str, limit: int) -> bool:
+    """Whether a header promises more bytes; what is no number, the HTTP server itself refuses."""
+    return length.isascii() and length.isdigit() and (len(length) > 18 or int(length) > limit)

@@ -18,7 +18,7 @@ def read_number(body: Mapping[str, Json], name: str, low: float, high: float) ->
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise InvalidRequest(f"{name}: expected a number", param=name)
     if not low <= value <= high:
-        raise InvalidRequest(f"{name}: expected a number from {low:g} to {high:g}, got {value:g}", param=name)
+        raise InvalidRequest(f"{name}: expected a number from {low:g} to {high:g}", param=name)
     return float(value)
 
 
@@ -30,7 +30,7 @@ def read_whole(body: Mapping[str, Json], name: str, low: int | None = None, high
         raise InvalidRequest(f"{name}: expected a whole number", param=name)
     if (low is not None and value < low) or (high is not None and value > high):
         limits = f"at least {low}" if high is None else f"from {low} to {high}"
-        raise InvalidRequest(f"{name}: expected a whole number {limits}, got {value}", param=name)
+        raise InvalidRequest(f"{name}: expected a whole number {limits}", param=name)
     return value
 
 

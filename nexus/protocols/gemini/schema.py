@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.errors import UnsupportedFeature
-from nexus.wire import Json, encode, mapping, sequence, text
+from nexus.wire import Json, encode, item_at, mapping, sequence, text
 
 MAX_SIZE = 5000
 """Subschemas after inlining: references to references double at every step."""
@@ -95,8 +95,8 @@ class _Writer:
         pointer = reference.removeprefix("#").strip("/")
         for step in pointer.split("/") if pointer else ():
             name = step.replace("~1", "/").replace("~0", "~")
-            items = sequence(node)
-            node = items[int(name)] if name.isdecimal() and int(name) < len(items) else mapping(node).get(name)
+            item = item_at(sequence(node), name)
+            node = mapping(node).get(name) if item is None else item
         if not reference.startswith("#") or node is None:
             raise UnsupportedFeature(f"{path}: the reference {reference!r} leads nowhere in this schema", param=path)
         return node

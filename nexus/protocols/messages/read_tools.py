@@ -37,7 +37,7 @@ def read_tools(body: Body, drops: Drops) -> tuple[Tool, ...]:
             continue
         if maybe_bool(wire, "defer_loading", path):
             drops.add("tools.defer_loading")
-            if not searches and wire.get("name") not in known:
+            if not searches and text(wire.get("name")) not in known:
                 continue
         tools += [replace(tool, at=path) for tool in _read_tool(wire, path, drops)]
     return tuple(tools)

@@ -78,8 +78,8 @@ class Earlier:
     def repeats(self, item: Body) -> bool:
         """Whether an item says again what the conversation before it holds."""
         if is_reference(item):
-            return item.get("id") in self._known
-        return item.get("type") in _CALLS and item.get("call_id") in self._calls
+            return text(item.get("id")) in self._known
+        return text(item.get("type")) in _CALLS and text(item.get("call_id")) in self._calls
 
     def kept(self, body: Body) -> dict[str, Json] | None:
         """The request's share of a record; None where its answer is not to be kept."""
@@ -92,8 +92,11 @@ class Earlier:
         if refers and not self.previous:
             return {"previous": None}
         added = (item for item in items if not self.repeats(mapping(item)))
-        whole = [self._items[item["id"]] if is_reference(mapping(item)) else item for item in added]
+        whole = [self._whole(item) for item in added]
         return {"input": whole, "previous": self.previous or None}
+
+    def _whole(self, item: Json) -> Json:
+        return self._items.get(text(mapping(item).get("id")), item) if is_reference(mapping(item)) else item
 
     def _conversation(self) -> Iterator[Json]:
         """All items up to the previous answer. Raises InvalidRequest."""

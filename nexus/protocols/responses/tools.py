@@ -277,7 +277,7 @@ def _read_allowed(
         tool = an_object(entry, path)
         if text(tool.get("type")).startswith(_OFFER):
             allowed |= {search.name for search in reader.searches}
-        elif tool.get("type") not in reader.left_out:
+        elif text(tool.get("type")) not in reader.left_out:
             allowed.add(_chosen(tool, path, tuple(reader.tools)).name)
     left = tuple(tool for tool in reader.all if tool.name in allowed)
     match value.get("mode"):

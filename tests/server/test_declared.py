@@ -1,0 +1,118 @@
+"""What nobody expects in a request or an answer is refused by name or passes: never a 500 with a traceback."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import Any
+
+import pytest
+
+from tests.conftest import Serve
+from tests.serving import CHAT, MESSAGES, Nexus, anthropic_config, openai_config
+from tools.fake_upstream import Behaviour, FakeUpstream
+
+RESPONSES = "/llm/openai/v1/responses"
+PATHS = {
+    "chat": "/llm/openai/v1/chat/completions",
+    "messages": "/llm/anthropic/v1/messages",
+    "responses": RESPONSES,
+}
+BODIES: dict[str, tuple[str, dict[str, Any]]] = {
+    "a tagged string for a message": ("chat", {**CHAT, "messages": ["nexus.x"]}),
+    "and for one of Anthropic's": ("messages", {**MESSAGES, "messages": ["nexus.x"]}),
+    "and with a brace in it": ("messages", {**MESSAGES, "messages": ["nexus.{"]}),
+    "an item whose type is an object": ("responses", {"model": "anthropic/claude", "input": [{"type": {}}]}),
+    "one that has an id too": ("responses", {"model": "anthropic/claude", "input": [{"type": [], "call_id": []}]}),
+    "a temperature beyond all bounds": ("chat", {**CHAT, "model": "anthropic/claude", "temperature": 10**400}),
+    "and one of Anthropic's": ("messages", {**MESSAGES, "model": "openai/gpt-4", "temperature": -(10**400)}),
+    "and one of Responses": ("responses", {"model": "anthropic/claude", "input": "x", "temperature": 10**400}),
+    "a number of tokens": ("messages", {**MESSAGES, "model": "openai/gpt-4", "max_tokens": 10**400}),
+    "a seed": ("chat", {**CHAT, "model": "anthropic/claude", "seed": 10**400}),
+    "a reference to the nines": (
+        "chat",
+        {
+            **CHAT,
+            "model": "anthropic/claude",
+            "tools": [{"type": "function", "function": {"name": "f", "parameters": {"$ref": "#/" + "9" * 5000}}}],
+        },
+    ),
+    "what is required and no name": (
+        "chat",
+        {
+            **CHAT,
+            "model": "anthropic/claude",
+            "tools": [{"type": "function", "function": {"name": "f", "parameters": {"anyOf": [{"required": [{}]}]}}}],
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize(("client", "body"), BODIES.values(), ids=BODIES.keys())
+def test_requests(
+    nexus: Nexus,
+    openai_upstream: FakeUpstream,
+    anthropic_upstream: FakeUpstream,
+    client: str,
+    body: dict[str, Any],
+) -> None:
+    for stream in (False, True):
+        reply = nexus.post(PATHS[client], {**body, "stream": stream})
+        assert reply.status in (200, 400), reply.body
+    openai_upstream.violations.clear()
+    anthropic_upstream.violations.clear()
+
+
+@pytest.mark.parametrize("length", ["\xb2", "9" * 400, "-1", "1e3", "+1"])
+def test_lengths(nexus: Nexus, length: str) -> None:
+    lines = (f"POST {PATHS['chat']} HTTP/1.1", "Host: x", "Content-Type: application/json", f"Content-Length: {length}")
+    head = "\r\n".join((*lines, "", ""))
+    with socket.create_connection(("127.0.0.1", nexus.port), timeout=30) as client:
+        client.sendall(head.encode("latin-1") + b"{}")
+        status = client.recv(4096).split(b" ", 2)[1:2]
+    assert status in ([b"400"], [b"413"])
+
+
+LIMITS = """
+[llm.providers.openai.rate_limits.per_user]
+input_token_limit = 100000
+interval = "60s"
+[llm.providers.anthropic.rate_limits.per_user]
+input_token_limit = 100000
+interval = "60s"
+"""
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("client", ["chat", "messages"])
+def test_usage_beyond_all_bounds_is_settled(
+    serve: Serve, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream, client: str, stream: bool
+) -> None:
+    """Under limits, passing and translated."""
+    nexus = serve(openai_config(openai_upstream.base_url) + anthropic_config(anthropic_upstream.base_url) + LIMITS)
+    huge = Behaviour(input_tokens=10**400, output_tokens=10**400)
+    openai_upstream.default = anthropic_upstream.default = huge
+    for model in ("openai/gpt-4", "anthropic/claude"):
+        body = {"model": model, "max_tokens": 64, "messages": [{"role": "user", "content": "Hi"}], "stream": stream}
+        for _ in range(2):
+            assert nexus.post(PATHS[client], body).status == 200
+    assert nexus.house.workers.busy == 0
+
+
+def test_an_event_whose_type_is_no_string_passes(nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
+    odd = b'data: {"type":[]}\n\ndata: {"type":{}}\n\n'
+    end = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+    stream = Behaviour(body=odd + end, headers=(("Content-Type", "text/event-stream"),))
+    anthropic_upstream.default = stream
+    reply = nexus.messages({**MESSAGES, "stream": True})
+    assert (reply.status, reply.body) == (200, odd + end)
+
+
+def test_in_responses_too(serve: Serve, openai_upstream: FakeUpstream) -> None:
+    nexus = serve(openai_config(openai_upstream.base_url).replace("type =", "responses = true\ntype =", 1))
+    odd = b'data: {"type":[]}\n\ndata: {"type":{}}\n\n'
+    end = b'data: {"type":"response.completed","response":{"model":"m"}}\n\n'
+    openai_upstream.default = Behaviour(body=odd + end, headers=(("Content-Type", "text/event-stream"),))
+    asked = {"model": "openai/gpt-4", "input": "x", "stream": True}
+    assert nexus.post(RESPONSES, asked).body == odd + end.replace(b'"m"', json.dumps("openai/gpt-4").encode())
+    openai_upstream.violations.clear()
