@@ -264,6 +264,7 @@ class Request:
     safety_identifier: str | None = None
     image_output: bool | None = None
     prompt_cache_key: str | None = None
+    verbosity: str | None = None
     stream: bool = False
     include_usage: bool = False
 

@@ -150,7 +150,7 @@ class Provider(ABC):
         return target_of(model, settings)
 
     def refuses(self, dialect: str, document: Mapping[str, Json], model: str) -> bool:
-        """Whether the vendor speaks the client's dialect, refuses this request in it and takes it in its first one."""
+        """Whether the vendor speaks the client's dialect, refuses this request in it and takes its translation."""
         return False
 
     def do_without(self, refused: Rejected, attempt: Attempt) -> str | None:

@@ -133,6 +133,7 @@ class TestImports:
         words = ("nexus.network_errors",)
         values = (
             "nexus.echoes",
+            "nexus.sniff",
             "nexus.cancel",
             "nexus.renewal",
             "nexus.settings",

@@ -8,6 +8,7 @@ no effort above ``high``. Another compatible server is told by its ``quirks`` se
   (gpt-5.6), Aether #1026 (gpt-5.5)
 - models that chat completions do not serve: ``openai.types.shared.ResponsesModel`` of the Python SDK 3.57, those that
   are not in ``ChatModel``; Codex's by their own pages
+- ``verbosity``: the guide "Using GPT-5", which gave it to the models from there on
 - ``stop``: the SDK's completion_create_params (o3, o4-mini); the service's 400s in smolagents #1671, #1868, #1893
 - 16 tokens at least: the service's 400 ``integer_below_min_value`` (hindsight #58, pi #6265)
 - ``minimal``, and what has no ``none``: the reasoning guide's notes that the SDKs of 2025 and Azure's reference repeat
@@ -38,7 +39,8 @@ class GPT:
     """``efforts`` are the levels of thinking, least first; empty: none can be asked for.
 
     ``chat`` says which requests chat completions take: those with tools too, "without_effort" (but ``none``), only with
-    effort ``none``, those without tools, or none at all. ``sampling`` says whether temperature and its like are taken.
+    effort ``none``, those without tools, or none at all. ``sampling`` says whether temperature and its like are taken,
+    ``verbosity`` whether it may be asked to say much or little.
     ``verified`` is false where no document says so: then the row is what is refused nowhere.
     """
 
@@ -47,6 +49,7 @@ class GPT:
     chat: Literal["tools", "without_effort", "with_none", "without_tools", "never"] = "tools"
     stop: bool = True
     sampling: Literal["always", "with_none", "never"] = "with_none"
+    verbosity: bool = True
     verified: bool = True
 
     def takes_sampling(self, effort: object) -> bool:
@@ -58,8 +61,8 @@ _THREE = ("low", "medium", "high")
 _FOUR = (*_THREE, "xhigh")
 _FIVE = (*_FOUR, "max")
 
-_PLAIN = GPT(efforts=(), reasons=False, sampling="always")
-_O = GPT(_THREE, stop=False, sampling="never")
+_PLAIN = GPT(efforts=(), reasons=False, sampling="always", verbosity=False)
+_O = GPT(_THREE, stop=False, sampling="never", verbosity=False)
 _GPT_5 = GPT(("minimal", *_THREE), stop=False, sampling="never")
 _GPT_5_1 = GPT((OFF, *_THREE), stop=False)
 _GPT_5_4 = GPT((OFF, *_FOUR), stop=False, chat="without_effort")
@@ -68,9 +71,9 @@ _GPT_5_6 = replace(_GPT_5_5, chat="with_none")
 _GPT_6 = GPT((OFF, *_FIVE), chat="with_none")
 _ALWAYS = GPT(_FIVE, chat="without_tools")
 _LATER = GPT(_THREE, chat="with_none", verified=False)
-_RESPONSES_ONLY = GPT(_THREE, chat="never", stop=False, sampling="never", verified=False)
+_RESPONSES_ONLY = GPT(_THREE, chat="never", stop=False, sampling="never", verbosity=False, verified=False)
 
-UNKNOWN: Final = GPT(_THREE, reasons=False, sampling="always", verified=False)
+UNKNOWN: Final = GPT(_THREE, reasons=False, sampling="always", verbosity=False, verified=False)
 """A model of OpenAI's that no row knows."""
 
 _ROWS: Mapping[str, GPT] = {

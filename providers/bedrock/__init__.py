@@ -24,6 +24,7 @@ from nexus.providers.bedrock.claude import counting_id, is_claude, quirks_of
 from nexus.providers.bedrock.regions import base_url_of
 from nexus.providers.bedrock.replies import (
     EVENT_STREAM,
+    FIRST_BYTE,
     StreamReply,
     Wrapped,
     answered_in_dialect,
@@ -32,6 +33,7 @@ from nexus.providers.bedrock.replies import (
 )
 from nexus.providers.bedrock.settings import BedrockModel, BedrockSettings
 from nexus.settings.provider import ModelSettings, ProviderSettings
+from nexus.sniff import Begun, media_type
 from nexus.upstream import UpstreamReply, UpstreamRequest
 
 if TYPE_CHECKING:
@@ -123,7 +125,8 @@ class BedrockProvider(Provider):
         reply.secrets = secrets
         if reply.status >= 400 and keys is not None and reply.headers.get("x-amzn-errortype", "").startswith(_STALE):
             self._chain.forget(keys)
-        if reply.headers.get("content-type", "").startswith(EVENT_STREAM):
+        reply, streams = _begun(request, reply)
+        if streams:
             write = write_converse_event if request.url.endswith(f"/{_CONVERSE_STREAM}") else write_invoke_event
             return StreamReply(reply, self.name, write)
         return Wrapped(reply, {})
@@ -145,6 +148,16 @@ class BedrockProvider(Provider):
         if self._static is not None or self.settings.profile is not None:
             return None
         return self._environment_token()
+
+
+def _begun(request: UpstreamRequest, reply: UpstreamReply) -> tuple[UpstreamReply, bool]:
+    """The reply, and whether it is an event stream: where the label does not say so, its first byte does."""
+    if media_type(reply.headers.get("content-type", "")) == EVENT_STREAM:
+        return reply, True
+    if reply.status != 200 or not request.url.endswith("-stream"):
+        return reply, False
+    begun = Begun(reply, reply.read())
+    return begun, begun.first.startswith(FIRST_BYTE)
 
 
 def _known_as(model: str, settings: ModelSettings) -> str:

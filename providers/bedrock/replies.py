@@ -19,6 +19,9 @@ from nexus.upstream import UpstreamReply
 from nexus.wire import decode, mapping, text
 
 EVENT_STREAM = "application/vnd.amazon.eventstream"
+FIRST_BYTE = b"\0"
+"""Of the length of a message, which is below 16 MiB in every stream that was seen."""
+
 REQUEST_ID = "x-amzn-requestid"
 
 Writer = Callable[[str, str, str], bytes]

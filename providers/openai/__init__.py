@@ -93,7 +93,12 @@ class OpenAIProvider(Provider):
 
     def refuses(self, dialect: str, document: Mapping[str, Json], model: str) -> bool:
         facts = self._facts(model)
-        if dialect != "chat" or facts is None or not self._has_responses:
+        if dialect != "chat" or facts is None:
+            return False
+        if not facts.stop and document.get("stop"):
+            # The answer is cut on its way back, which takes a translation, be it from chat to chat.
+            return True
+        if not self._has_responses:
             return False
         effort = document.get("reasoning_effort")
         tools = bool(sequence(document.get("tools")))

@@ -296,6 +296,28 @@ class TestCuts:
             assert b"upstream." not in answer.body and upstream.violations == []
 
     @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+    @pytest.mark.parametrize("model", ["o3", "gpt-5"])
+    @pytest.mark.parametrize("responses", ["true", "false"])
+    def test_a_chat_client_whose_model_refuses_stop(
+        self,
+        responses: str,
+        model: str,
+        stream: bool,
+        serve: Callable[[str], Nexus],
+        openai_upstream: FakeUpstream,
+    ) -> None:
+        """By either API of the vendor."""
+        nexus = serve(config(openai_upstream, f"responses = {responses}\n"))
+        asked: Any = {"model": f"v/{model}", "stop": ["upstream", "x y"], "stream": stream}
+        with openai.OpenAI(base_url=nexus.openai, api_key="not-used", max_retries=0) as client:
+            answer: Any = client.chat.completions.create(**asked, messages=[{"role": "user", "content": "Hi"}])
+            choices = [chunk.choices[0] for chunk in answer if chunk.choices] if stream else answer.choices
+        said = "".join((choice.delta if stream else choice.message).content or "" for choice in choices)
+        assert (said, choices[-1].finish_reason) == ("Hello from the fake ", "stop")
+        assert openai_upstream.requests[-1].route == (RESPONSES if responses == "true" else CHAT)
+        assert "stop" not in sent(openai_upstream)
+
+    @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
     def test_a_chat_client(self, stream: bool, gpt: openai.OpenAI) -> None:
         """Whose tools take it to the Responses API."""
         asked: Any = {"model": "v/gpt-5.6-sol", "tools": [CHAT_TOOL], "stop": "from", "stream": stream}
@@ -361,6 +383,18 @@ class TestSummaries:
         openai_upstream.next(Behaviour(status=400, message="No.", error_param="input"))
         assert nexus.messages(self.ASKED).status == 400
         assert len(openai_upstream.requests) == 1
+
+
+def test_how_much_is_said_goes_along(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    """Between OpenAI's two dialects; other models have no such knob, which is named."""
+    asked: Any = {"messages": [{"role": "user", "content": "Hi"}], "tools": [CHAT_TOOL], "verbosity": "low"}
+    assert "x-nexus-dropped" not in nexus.chat(asked | {"model": "v/gpt-5.6-sol"}).headers
+    assert sent(openai_upstream)["text"] == {"verbosity": "low"}
+    said = {"model": "v/gpt-5", "stop": "x", "messages": asked["messages"], "verbosity": "high"}
+    assert nexus.chat(said).status == 200
+    assert sent(openai_upstream)["text"] == {"verbosity": "high"}
+    named = nexus.chat(said | {"model": "v/o3"})
+    assert named.headers["x-nexus-dropped"] == "verbosity" and "text" not in sent(openai_upstream)
 
 
 def test_system_text_inside_the_conversation_stays_in_its_place(nexus: Nexus, openai_upstream: FakeUpstream) -> None:

@@ -132,6 +132,10 @@ class FakeUpstream(Watch):
             self._seen = 0
             self.bytes_sent = 0
 
+    def answer_to(self, request: SeenRequest, behaviour: Behaviour | None = None) -> bytes:
+        """The whole body that a healthy vendor would have answered with."""
+        return self._vendor.answer(request, behaviour or Behaviour(), 1).body
+
     # -- where it is ---------------------------------------------------------------------------------------------
 
     @property

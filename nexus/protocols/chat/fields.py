@@ -52,7 +52,7 @@ READS: Mapping[str, Disposition] = {
     "top_logprobs": carried("top_logprobs", "the answer holds none after translation"),
     "top_p": carried("top_p"),
     "user": carried("user"),
-    "verbosity": dropped("no counterpart"),
+    "verbosity": carried("verbosity"),
     "web_search_options": refused("web search by the vendor cannot be translated; leave the field out"),
 }
 
@@ -111,6 +111,7 @@ WRITES: Mapping[str, Disposition] = {
     "safety_identifier": dropped("`user` is carried"),
     "image_output": dropped("clients who can ask for it speak this dialect, and their bytes pass"),
     "prompt_cache_key": dropped("routing inside OpenAI"),
+    "verbosity": dropped("carried to models of OpenAI's that take it"),
     "stream": carried("stream"),
     "include_usage": converted("stream_options", "always asked for on streams, unless the quirk no_stream_usage"),
 }

@@ -62,6 +62,7 @@ def read_request(body: Mapping[str, Json]) -> ReadRequest:
         safety_identifier=read_string(body, "safety_identifier"),
         image_output=images,
         prompt_cache_key=read_string(body, "prompt_cache_key"),
+        verbosity=read_string(body, "verbosity"),
         stream=read_flag(body, "stream") or False,
         include_usage=_read_stream_options(body, dropped),
     )

@@ -49,6 +49,7 @@ def write_request(request: Request, target: Target) -> Written:
     _write_thinking(request, target, body, dropped)
     _write_sampling(request, target, body, dropped)
     _write_account(request, target.quirks, body, dropped)
+    _write_verbosity(request, target.gpt, body, dropped)
     if request.max_tokens is not None:
         body["max_completion_tokens" if "max_completion_tokens" in target.quirks else "max_tokens"] = request.max_tokens
     cut = _write_stop(request, target.gpt, body)
@@ -173,6 +174,15 @@ def _write_sampling(request: Request, target: Target, body: dict[str, Json], dro
         raise InvalidRequest("temperature: this vendor takes 0 to 2", param="temperature")
     if request.seed is not None:
         body["seed"] = request.seed
+
+
+def _write_verbosity(request: Request, gpt: GPT | None, body: dict[str, Json], dropped: dict[str, None]) -> None:
+    if request.verbosity is None:
+        return
+    if gpt is None or not gpt.verbosity:
+        dropped["verbosity"] = None
+    else:
+        body["verbosity"] = request.verbosity
 
 
 def _write_account(request: Request, quirks: frozenset[str], body: dict[str, Json], dropped: dict[str, None]) -> None:

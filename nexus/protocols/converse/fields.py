@@ -63,6 +63,7 @@ WRITES: Mapping[str, Disposition] = {
     "safety_identifier": Disposition("dropped"),
     "image_output": Disposition("dropped", "no counterpart; a model that makes images does it unasked"),
     "prompt_cache_key": Disposition("dropped"),
+    "verbosity": Disposition("dropped"),
     "stream": Disposition("converted", "the URL: converse or converse-stream"),
     "include_usage": Disposition("converted", "Bedrock always tells the usage"),
 }

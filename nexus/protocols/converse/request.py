@@ -77,6 +77,7 @@ def _unknown(request: Request) -> list[str]:
         "safety_identifier": request.safety_identifier,
         "image_output": request.image_output or None,
         "prompt_cache_key": request.prompt_cache_key,
+        "verbosity": request.verbosity,
     }
     return [name for name, value in knobs.items() if value is not None]
 

@@ -67,6 +67,7 @@ WRITES: Mapping[str, Disposition] = {
     "safety_identifier": _to("dropped", "no counterpart"),
     "image_output": _to("converted", "responseModalities; dropped with notice on models that make no images"),
     "prompt_cache_key": _to("dropped", "Gemini finds what it can cache by itself"),
+    "verbosity": _to("dropped", "no counterpart"),
     "stream": _to("converted", "the method in the URL, which is the provider's"),
     "include_usage": _to("converted", "Gemini always tells"),
 }

@@ -127,5 +127,6 @@ WRITES: Mapping[str, Disposition] = {
     "safety_identifier": dropped("only a user id is taken"),
     "image_output": dropped("Claude makes no images"),
     "prompt_cache_key": dropped("breakpoints on content blocks are kept"),
+    "verbosity": dropped("no counterpart"),
 }
 """Of a request to a vendor."""

@@ -66,7 +66,7 @@ READS: Mapping[str, Disposition] = {
     "stream": carried("stream"),
     "stream_options": dropped("deltas are not obfuscated; usage is always told"),
     "temperature": carried("temperature", "0 to 2, never scaled: a writer with a smaller range refuses"),
-    "text": converted("output_format", "format text says nothing; verbosity is dropped"),
+    "text": converted("output_format", "format text says nothing; verbosity is carried by itself"),
     "tool_choice": converted("tool_choice", "allowed_tools becomes the shorter list of tools"),
     "tools": converted(
         "tools",
@@ -86,7 +86,7 @@ READS: Mapping[str, Disposition] = {
 SAYS_NOTHING: Mapping[str, tuple[Json, ...]] = {"truncation": ("disabled",)}
 """Values beside null, false, [] and {} that ask for nothing."""
 
-PATHS: Mapping[str, str] = {}
+PATHS: Mapping[str, str] = {"verbosity": "text.verbosity"}
 """What a client calls parts of neutral fields that it has elsewhere than the whole."""
 
 HEADERS = frozenset({"openai-beta"})
@@ -131,6 +131,7 @@ WRITES: Mapping[str, Disposition] = {
     "safety_identifier": carried("safety_identifier"),
     "image_output": dropped("OpenAI's models make images by a tool of its own"),
     "prompt_cache_key": carried("prompt_cache_key"),
+    "verbosity": converted("text", "text.verbosity; dropped where a model of OpenAI's does not take it"),
     "stream": carried("stream"),
     "include_usage": converted("", "usage is always sent"),
 }

@@ -20,6 +20,7 @@ from nexus.protocols.responses.earlier import Continued, Earlier
 from nexus.protocols.responses.fields import NEED_STORE, READS, SAYS_NOTHING, STATELESS
 from nexus.protocols.responses.read_items import ItemsReader
 from nexus.protocols.responses.tools import ToolsReader, read_choice
+from nexus.wire import mapping
 
 _EFFORTS: Mapping[str, Effort] = {effort: effort for effort in get_args(Effort)}
 _INCLUDED = "reasoning.encrypted_content"
@@ -63,6 +64,7 @@ def read_request(body: Body, find: Find | None = None, *, compacts: bool = False
         service_tier=maybe_string(body, "service_tier"),
         safety_identifier=maybe_string(body, "safety_identifier"),
         prompt_cache_key=maybe_string(body, "prompt_cache_key"),
+        verbosity=_read_verbosity(body),
         stream=stream,
         include_usage=stream,
     )
@@ -123,7 +125,7 @@ def _read_format(body: Body, drops: Drops) -> OutputFormat | None:
     if body.get("text") is None:
         return None
     wire = an_object(body["text"], "text")
-    drops.unknown(wire, ("format",), "text")
+    drops.unknown(wire, ("format", "verbosity"), "text")
     if wire.get("format") is None:
         return None
     path = "text.format"
@@ -142,6 +144,10 @@ def _read_format(body: Body, drops: Drops) -> OutputFormat | None:
             )
         case kind:
             raise UnsupportedFeature(f"{path}: type {kind} cannot be translated", param=f"{path}.type")
+
+
+def _read_verbosity(body: Body) -> str | None:
+    return maybe_string(mapping(body.get("text")), "verbosity", "text")
 
 
 def _read_metadata(body: Body) -> dict[str, str]:

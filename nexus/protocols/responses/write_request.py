@@ -44,8 +44,8 @@ def write_request(request: Request, target: Target) -> Written:
             body["parallel_tool_calls"] = request.parallel_tools
     if request.thinking is not None and (reasoning := write_thinking(request.thinking, target, dropped)):
         body["reasoning"] = reasoning
-    if request.output_format is not None:
-        body["text"] = {"format": write_format(request.output_format)}
+    if text := _write_text(request, target.gpt, dropped):
+        body["text"] = text
     optional = {
         "max_output_tokens": None if request.max_tokens is None else max(request.max_tokens, LEAST_OUTPUT),
         **_sampling(request, target.gpt, mapping(body.get("reasoning")).get("effort"), dropped),
@@ -62,6 +62,17 @@ def write_request(request: Request, target: Target) -> Written:
         dropped.append("cache")
     cut = _cut(request, dropped)
     return Written(body, (*dropped, *lost), cut=cut, renaming=renaming)
+
+
+def _write_text(request: Request, gpt: GPT | None, dropped: list[str]) -> dict[str, Json]:
+    text: dict[str, Json] = {}
+    if request.output_format is not None:
+        text["format"] = write_format(request.output_format)
+    if request.verbosity is not None and gpt is not None and not gpt.verbosity:
+        dropped.append("verbosity")
+    elif request.verbosity is not None:
+        text["verbosity"] = request.verbosity
+    return text
 
 
 def _cut(request: Request, dropped: list[str]) -> Cut:

@@ -139,6 +139,7 @@ ASKED: dict[str, Request] = {
     "safety_identifier": Request((HI,), safety_identifier="s"),
     "image_output": Request((HI,), image_output=True),
     "prompt_cache_key": Request((HI,), prompt_cache_key="k"),
+    "verbosity": Request((HI,), verbosity="low"),
     "stream": Request((HI,), stream=True),
     "include_usage": Request((HI,), stream=True, include_usage=True),
 }

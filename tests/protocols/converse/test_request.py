@@ -692,6 +692,7 @@ SAMPLES: dict[str, Any] = {
     "safety_identifier": "s",
     "image_output": True,
     "prompt_cache_key": "k",
+    "verbosity": "low",
     "stream": True,
     "include_usage": True,
 }

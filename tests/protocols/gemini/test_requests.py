@@ -246,6 +246,7 @@ FIELDS: dict[str, tuple[Any, Any]] = {
     "safety_identifier": ("s", None),
     "image_output": (True, lambda b: b["generationConfig"] == {"responseModalities": ["TEXT", "IMAGE"]}),
     "prompt_cache_key": ("k", None),
+    "verbosity": ("low", None),
     "stream": (True, lambda b: b.keys() == {"contents"}),
     "include_usage": (True, lambda b: b.keys() == {"contents"}),
 }

@@ -119,6 +119,7 @@ ASKED: dict[str, Any] = {
     "safety_identifier": "s",
     "image_output": True,
     "prompt_cache_key": "k",
+    "verbosity": "low",
 }
 
 

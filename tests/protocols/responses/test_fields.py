@@ -135,7 +135,7 @@ def test_text() -> None:
     format = {"type": "json_schema", "name": "n", "schema": {"type": "object"}, "strict": True}
     read = read_request(PLAIN_BODY | {"text": {"format": format, "verbosity": "low"}})
     assert read.request.output_format == OutputFormat({"type": "object"}, "n", None, True)
-    assert read.dropped == ("text.verbosity",)
+    assert (read.request.verbosity, read.dropped) == ("low", ())
 
 
 @pytest.mark.parametrize(
@@ -205,6 +205,7 @@ ASKED: dict[str, Any] = {
     "image_output": True,
     "safety_identifier": "s",
     "prompt_cache_key": "k",
+    "verbosity": "low",
 }
 
 

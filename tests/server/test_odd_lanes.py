@@ -1,0 +1,104 @@
+"""Servers that answer 200 with something else than they promise, on every vendor's lane: the neighbours of
+``test_odd_answers``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.server.vendors import LANES, Lane
+from tests.serving import Nexus, Reply
+from tools.fake_upstream import Behaviour, FakeUpstream
+
+HELLO = b"Hello"
+NO_ANSWERS = {
+    "nothing said": (b"{}", ""),
+    "a list": (b"[]", ""),
+    "a load balancer": (b'{"message":"Forbidden"}', "Forbidden"),
+    "an error of OpenAI's": (b'{"error":{"message":"Slow down.","code":"rate_limit_exceeded"}}', "Slow down."),
+    "an error of Anthropic's": (b'{"type":"error","error":{"type":"overloaded_error","message":"Busy."}}', "Busy."),
+    "an error of Google's": (b'[{"error":{"code":503,"message":"Later.","status":"UNAVAILABLE"}}]', "Later."),
+    "FastAPI": (b'{"detail":[{"loc":["body","model"],"msg":"unknown"}]}', "body.model: unknown"),
+    "a problem": (b'{"title":"No","detail":"Not today.","status":500}', "Not today."),
+}
+CLIENTS = {"chat": "/llm/openai/v1/chat/completions", "messages": "/llm/anthropic/v1/messages"}
+
+
+def ask(nexus: Nexus, client: str, *, stream: bool) -> Reply:
+    body: dict[str, Any] = {"model": "v/m", "max_tokens": 64, "messages": [{"role": "user", "content": "Hi"}]}
+    return nexus.post(CLIENTS[client], {**body, "stream": stream})
+
+
+def start(lane: Lane, upstream: FakeUpstream, folder: Path) -> Nexus:
+    return Nexus.of(lane.config(upstream, folder) + "\n[llm.providers.v.retries]\nattempts = 1\n", folder)
+
+
+@pytest.mark.parametrize("lane", LANES, ids=lambda lane: lane.name)
+def test_a_200_without_an_answer_is_an_error(lane: Lane, tmp_path: Path) -> None:
+    with FakeUpstream(lane.vendor) as upstream, start(lane, upstream, tmp_path) as nexus:
+        for name, (raw, words) in NO_ANSWERS.items():
+            upstream.default = Behaviour(body=raw, headers=(("Content-Type", "application/json"),))
+            for client in CLIENTS:
+                for stream in (False, True):
+                    reply = ask(nexus, client, stream=stream)
+                    assert reply.status in (429, 500, 502, 503, 529), (name, client, stream, reply.status, reply.body)
+                    assert "internal error in the gateway" not in reply.body.decode(), (name, client)
+                    if lane.passes == client:
+                        assert reply.body == raw, (name, client, stream)
+                    else:
+                        assert words in reply.json["error"]["message"], (name, client, stream)
+
+
+@pytest.mark.parametrize("lane", LANES, ids=lambda lane: lane.name)
+def test_an_answer_under_any_name_is_read(lane: Lane, tmp_path: Path) -> None:
+    """Neither a stream nor a whole answer is thrown away for its label."""
+    with FakeUpstream(lane.vendor) as upstream, start(lane, upstream, tmp_path) as nexus:
+        for kind in ("TEXT/Event-Stream; charset=UTF-8", "text/plain", "application/octet-stream", "Application/JSON"):
+            upstream.default = Behaviour(headers=(("Content-Type", kind),))
+            for client in CLIENTS:
+                for stream in (False, True):
+                    reply = ask(nexus, client, stream=stream)
+                    assert (reply.status, HELLO in reply.body) == (200, True), (kind, client, stream, reply.body)
+                    if stream:
+                        assert reply.headers["content-type"].lower().startswith("text/event-stream"), (kind, client)
+                        end = b"data: [DONE]\n\n" if client == "chat" else b"message_stop"
+                        assert end in reply.body, (kind, client)
+                    else:
+                        assert json.loads(reply.body), (kind, client)
+
+
+@pytest.mark.parametrize("lane", LANES, ids=lambda lane: lane.name)
+def test_a_whole_answer_to_a_call_for_a_stream(lane: Lane, tmp_path: Path) -> None:
+    with FakeUpstream(lane.vendor) as upstream, start(lane, upstream, tmp_path) as nexus:
+        client = "chat" if lane.passes == "messages" else "messages"
+        whole = vendors_own(lane, upstream, nexus)
+        for kind in ("application/json", "text/event-stream", "text/plain"):
+            upstream.default = Behaviour(body=whole, headers=(("Content-Type", kind),))
+            reply = ask(nexus, client, stream=True)
+            assert (reply.status, HELLO in reply.body) == (200, True), (kind, reply.body)
+            assert reply.headers["content-type"].startswith("text/event-stream")
+
+
+def vendors_own(lane: Lane, upstream: FakeUpstream, nexus: Nexus) -> bytes:
+    """A whole answer as the vendor writes it."""
+    passes = lane.passes or "chat"
+    ask(nexus, passes, stream=False)
+    request = upstream.requests[-1]
+    return upstream.answer_to(request)
+
+
+@pytest.mark.parametrize("lane", LANES, ids=lambda lane: lane.name)
+def test_an_encoding_that_nobody_asked_for_is_refused_once(lane: Lane, tmp_path: Path) -> None:
+    config = lane.config
+    with FakeUpstream(lane.vendor) as upstream, Nexus.of(config(upstream, tmp_path), tmp_path) as nexus:
+        for encoding in ("br", "zstd", "rot13"):
+            upstream.default = Behaviour(body=b"\x8b\x02\x80", headers=(("Content-Encoding", encoding),))
+            for client in CLIENTS:
+                for stream in (False, True):
+                    upstream.clear()
+                    reply = ask(nexus, client, stream=stream)
+                    assert reply.status == 502, (encoding, client, stream)
+                    assert len(upstream.requests) == 1, (encoding, client, stream)
