@@ -1,0 +1,159 @@
+"""One request with all that some vendor or other refuses, by the official SDKs, on every lane: answered on each.
+
+Law: what was sent is judged by the fake and by what else the vendor refuses (``tools/fake_upstream/fits``).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+
+from tests.server.vendors import LANES, Lane
+from tests.serving import Nexus
+from tools.fake_upstream import Behaviour, FakeUpstream, fits
+
+GIF = "R0lGODlhAQABAAAAACwAAAAAAQABAAA="
+LONG = "look_" * 16
+SCHEMAS: dict[str, Any] = {
+    "nothing": {"type": "object"},
+    "odata.query": {"type": "object", "properties": {"$filter": {"type": "string"}, "$top": {"type": "integer"}}},
+    LONG: {
+        "type": "object",
+        "anyOf": [
+            {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]},
+            {"type": "object", "properties": {"b": {"type": "array"}}, "required": ["b"]},
+        ],
+    },
+}
+RESULT = json.dumps({"schema": {"$ref": "#/components/schemas/Pet"}})
+CALL = ("odata.query", {"$filter": "a eq 1"})
+
+
+def chat_request() -> dict[str, Any]:
+    image = {"type": "image_url", "image_url": {"url": f"data:image/gif;base64,{GIF}"}}
+    call = {"id": "c1", "type": "function", "function": {"name": CALL[0], "arguments": json.dumps(CALL[1])}}
+    return {
+        "model": "v/m",
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "See"}, image]},
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c1", "content": RESULT},
+            {"role": "user", "content": "Go on."},
+        ],
+        "tools": [
+            {"type": "function", "function": {"name": name, "parameters": schema}} for name, schema in SCHEMAS.items()
+        ],
+    }
+
+
+def messages_request() -> dict[str, Any]:
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/gif", "data": GIF}}
+    found = {"type": "tool_result", "tool_use_id": "c1", "content": RESULT}
+    return {
+        "model": "v/m",
+        "max_tokens": 64,
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "See"}, image]},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "c1", "name": CALL[0], "input": CALL[1]}]},
+            {"role": "user", "content": [found]},
+            {"role": "assistant", "content": "So it is."},
+            {"role": "user", "content": "Go on."},
+        ],
+        "tools": [{"name": name, "input_schema": schema} for name, schema in SCHEMAS.items()],
+    }
+
+
+@pytest.mark.parametrize("lane", LANES, ids=lambda lane: lane.name)
+def test_chat(lane: Lane, tmp_path: Path) -> None:
+    if lane.passes == "chat":
+        pytest.skip("what passes is the client's own vendor's to judge")
+    with FakeUpstream(lane.vendor) as upstream, Nexus.of(lane.config(upstream, tmp_path), tmp_path) as nexus:
+        with openai.OpenAI(base_url=nexus.openai, api_key="any", max_retries=0) as client:
+            for stream in (False, True):
+                upstream.next(_answer(upstream, nexus, "/llm/openai/v1/chat/completions", chat_request()))
+                asked: Any = chat_request()
+                if stream:
+                    with client.chat.completions.stream(**asked) as events:
+                        message: Any = events.get_final_completion().choices[0].message
+                else:
+                    message = client.chat.completions.create(**asked).choices[0].message
+                (call,) = message.tool_calls
+                assert (call.function.name, json.loads(call.function.arguments)) == CALL, stream
+        assert upstream.violations == []
+        assert [words for request in upstream.requests for words in refused(lane, request.json)] == []
+
+
+@pytest.mark.parametrize("lane", LANES, ids=lambda lane: lane.name)
+def test_messages(lane: Lane, tmp_path: Path) -> None:
+    if lane.passes == "messages":
+        pytest.skip("what passes is the client's own vendor's to judge")
+    with FakeUpstream(lane.vendor) as upstream, Nexus.of(lane.config(upstream, tmp_path), tmp_path) as nexus:
+        with anthropic.Anthropic(base_url=nexus.anthropic, api_key="any", max_retries=0) as client:
+            for stream in (False, True):
+                upstream.next(_answer(upstream, nexus, "/llm/anthropic/v1/messages", messages_request()))
+                asked: Any = messages_request()
+                if stream:
+                    with client.messages.stream(**asked) as events:
+                        answer: Any = events.get_final_message()
+                else:
+                    answer = client.messages.create(**asked)
+                (call,) = [block for block in answer.content if block.type == "tool_use"]
+                assert (call.name, call.input) == CALL, stream
+        assert upstream.violations == []
+        assert [words for request in upstream.requests for words in refused(lane, request.json)] == []
+
+
+def refused(lane: Lane, body: dict[str, Any]) -> list[str]:
+    """What the real vendor would say of it."""
+    if lane.name == "openai":
+        functions = [tool["function"] for tool in body["tools"]]
+        return list(fits.openai_problems([(function["name"], function["parameters"]) for function in functions]))
+    if lane.passes == "messages":
+        return list(fits.claude_problems(body["tools"]))
+    return list(fits.gemini_problems(body.get("contents", [])))
+
+
+def test_the_judges_see_it() -> None:
+    """As the client wrote it, each of them has something to say."""
+    image = {"inlineData": {"mimeType": "image/gif", "data": GIF}}
+    told = {"functionResponse": {"name": "f", "response": json.loads(RESULT)}}
+    assert len(list(fits.openai_problems(list(SCHEMAS.items())))) == 6
+    assert len(list(fits.claude_problems(messages_request()["tools"]))) == 4
+    assert len(list(fits.gemini_problems([{"parts": [image, told]}]))) == 2
+
+
+def _answer(upstream: FakeUpstream, nexus: Nexus, path: str, body: dict[str, Any]) -> Behaviour:
+    """A call of the tool by the name, and with the key, that the vendor was given for it."""
+    assert nexus.post(path, body).status == 200
+    sent = json.dumps(upstream.requests[-1].json)
+    return Behaviour(tool_calls=((_called(sent), json.dumps({_key(sent): "a eq 1"})),))
+
+
+def _called(sent: str) -> str:
+    """The second of the names in the body that are tools'."""
+    document = json.loads(sent)
+    names = [name for name in _names(document) if name.startswith("odata")]
+    return names[0]
+
+
+def _names(value: Any) -> list[str]:
+    match value:
+        case dict():
+            own = [value["name"]] if isinstance(value.get("name"), str) else []
+            return own + [name for inner in value.values() for name in _names(inner)]
+        case list():
+            return [name for inner in value for name in _names(inner)]
+        case _:
+            return []
+
+
+def _key(sent: str) -> str:
+    for known in ('"$filter"', '"filter"', '"_filter"'):
+        if known in sent:
+            return known.strip('"')
+    return next(part.split('"')[0] for part in sent.split('"')[1::2] if "filter" in part)
