@@ -57,5 +57,5 @@ setup(
             "types-requests",
         ],
     },
-    entry_points={"console_scripts": ["nexus = nexus.cli:main"]},
+    entry_points={"console_scripts": ["nexus = nexus.__main__:main"]},
 )

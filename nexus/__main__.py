@@ -1,4 +1,4 @@
-"""``python -m nexus``: the same as the command ``nexus``.
+"""``python -m nexus``, and the command ``nexus``.
 
 Law: nothing is imported from the folder in which it is started. ``python -m`` looks there first, and a stranger's
 ``requests.py`` or ``tornado/`` would be taken for the library.
@@ -7,12 +7,23 @@ Law: nothing is imported from the folder in which it is started. ``python -m`` l
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
-if sys.path and sys.path[0] in ("", os.getcwd()):
+# Until something is served, Ctrl-C just ends the process: there is nothing to tell about it, least of all a traceback.
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+if __name__ == "__main__" and sys.path and sys.path[0] in ("", os.getcwd()):
     del sys.path[0]
 
-from nexus.cli import main
+
+def main() -> int:
+    """Run one command; returns the exit code."""
+    from nexus.cli import main as run
+
+    return run()
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -14,12 +14,14 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import nexus
 from nexus import preflight
 from nexus.registry import NoProviders
-from nexus.settings import ListenAddress, Problem, Settings, SettingsError, demo_settings, load, located, secrets
+from nexus.settings import Problem, Settings, SettingsError, demo_settings, load, located, secrets
+from nexus.settings.exposure import exposure
+from nexus.settings.listen import AnyAddress, read_addresses
 from nexus.telemetry import logs
 
 DEFAULT_FILE = Path("nexus.toml")
@@ -31,7 +33,7 @@ class Options:
 
     command: str
     config: Path | None
-    listen_address: ListenAddress | None
+    listen_address: tuple[AnyAddress, ...] | None
     log: str
     log_style: str
     name: str = ""
@@ -85,10 +87,14 @@ def read_settings(options: Options, environ: Mapping[str, str]) -> tuple[Setting
     """The settings and the file they come from; None is the demo."""
     file = options.config or (DEFAULT_FILE if os.path.lexists(DEFAULT_FILE) else None)
     settings = load(file, environ) if file else demo_settings()
-    if options.listen_address is None:
-        return settings, file
-    server = settings.server.model_copy(update={"listen_address": options.listen_address})
-    return settings.model_copy(update={"server": server}), file
+    if options.listen_address is not None:
+        server = settings.server.model_copy(update={"listen_address": options.listen_address})
+        settings = settings.model_copy(update={"server": server})
+    if (reason := exposure(settings)) is not None:
+        if options.listen_address is not None:
+            raise SettingsError([Problem((), None, reason, "nexus: --listen-address")])
+        raise SettingsError(located(file, [(preflight.LISTEN, reason)]))
+    return settings, file
 
 
 def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
@@ -102,7 +108,8 @@ def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
 
     def pick(flag: str, variable: str) -> tuple[str, str]:
         if flag in given:
-            return given[flag], f"--{flag.replace('_', '-')}"
+            value = given[flag]
+            return ",".join(value) if isinstance(value, list) else value, f"--{flag.replace('_', '-')}"
         return environ.get(variable, ""), variable
 
     def choice(flag: str, variable: str, known: Sequence[str], default: str) -> str:
@@ -116,7 +123,7 @@ def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
         _refuse(parser, source, "a path is missing")
     address, source = pick("listen_address", "NEXUS_LISTEN_ADDRESS")
     try:
-        listen_address = ListenAddress.read(address) if address or source.startswith("--") else None
+        listen_address = read_addresses(address) if address or source.startswith("--") else None
     except ValueError as error:
         _refuse(parser, source, str(error))
     return Options(
@@ -190,6 +197,34 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+class _Once(argparse.Action):
+    """A flag of which one alone can count; the parsers of commands share it."""
+
+    _given = False
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option: str | None = None
+    ) -> None:
+        if self._given:
+            raise argparse.ArgumentError(self, "was given twice")
+        self._given = True
+        setattr(namespace, self.dest, values)
+
+
+class _Every(argparse.Action):
+    """A flag of which each one counts, on both sides of a command."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._values: list[object] = []
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option: str | None = None
+    ) -> None:
+        self._values.append(values)
+        setattr(namespace, self.dest, self._values)
+
+
 # Defaults are suppressed throughout: a subcommand would overwrite with its default what stood before its name.
 def _config_flags() -> _Parser:
     flags = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
@@ -197,6 +232,7 @@ def _config_flags() -> _Parser:
         "-c",
         "--config",
         metavar="PATH",
+        action=_Once,
         help="settings file (env NEXUS_CONFIG_PATH; default ./nexus.toml if it exists, else a demo)",
     )
     return flags
@@ -208,12 +244,17 @@ def _serving_flags() -> _Parser:
         "-l",
         "--listen-address",
         metavar="HOST:PORT",
-        help="where to listen, over what the file says (env NEXUS_LISTEN_ADDRESS; default 127.0.0.1:8000)",
+        action=_Every,
+        help="where to listen, over what the file says: HOST:PORT or unix:PATH; may be given several times "
+        "(env NEXUS_LISTEN_ADDRESS, with commas; default 127.0.0.1:8000)",
     )
-    flags.add_argument("--log", metavar="LEVEL", help=f"{', '.join(logs.LEVELS)} (env NEXUS_LOG; default info)")
+    flags.add_argument(
+        "--log", metavar="LEVEL", action=_Once, help=f"{', '.join(logs.LEVELS)} (env NEXUS_LOG; default info)"
+    )
     flags.add_argument(
         "--log-style",
         metavar="STYLE",
+        action=_Once,
         help=f"{', '.join(logs.STYLES)} (env NEXUS_LOG_STYLE; default text; on a terminal human)",
     )
     return flags

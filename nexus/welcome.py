@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from nexus.settings import Settings
+from nexus.settings.urls import UNIX
 
 DEMO = """\
 No nexus.toml here, so this is the demo: a built-in echo provider that answers by itself.
@@ -53,7 +54,7 @@ def reachable(base: str) -> str:
 
 def what_to_paste(settings: Settings, base: str) -> Iterator[str]:
     """One line for each kind of client: its name, and exactly what it is to be given."""
-    if not settings.llm.enabled:
+    if not settings.llm.enabled or base.startswith(UNIX):
         return
     paths = {name: path.rstrip("/") for name, path in settings.llm.protocols.enabled_paths().items()}
     here, key, model = reachable(base), _key(settings), _model(settings)

@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from nexus.auth.credentials import OWN, SHARED
 from nexus.server.house import House
-from nexus.server.run import Running, base_url, bind, start
+from nexus.server.listening import base_url, bind
+from nexus.server.run import Running, start
 from nexus.settings import ListenAddress, Settings, load, secrets
 from tests.secrets import is_known
 
@@ -151,7 +153,7 @@ def wait_until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
         time.sleep(0.002)
 
 
-CARRIERS = frozenset({"authorization", "x-api-key", "x-nexus-key", "proxy-authorization", "x-provider-api-key"})
+CARRIERS = frozenset({*OWN, *SHARED, "x-provider-api-key"})
 """The headers that a secret of a client comes in."""
 
 CHAT = {"model": "openai/gpt-4", "messages": [{"role": "user", "content": "Hello!"}]}

@@ -13,7 +13,7 @@ import pytest
 
 from nexus import __version__, cli, preflight
 from nexus.commands import init
-from nexus.settings import Settings
+from nexus.settings import Settings, SettingsError
 from nexus.telemetry import logs
 from nexus.welcome import demo_text
 
@@ -178,7 +178,16 @@ OPTIONS: dict[str, tuple[list[str], dict[str, str], tuple[str, str | None, str |
     "before the command": (["-c", "a", "-l", "[::1]:0", "check"], {}, ("check", "a", "[::1]:0", "info", "text")),
     "after the command": (["check", "-c", "a", "--log", "trace"], {}, ("check", "a", None, "trace", "text")),
     "on both sides": (["--log", "debug", "check", "-c", "a"], {}, ("check", "a", None, "debug", "text")),
-    "the later one wins": (["-c", "a", "check", "-c", "b"], {}, ("check", "b", None, "info", "text")),
+    "several addresses": (
+        ["-l", "h:1", "-l", "unix:s", "check", "-l", "h:2,h:3"],
+        {},
+        ("check", None, "h:1 unix:s h:2 h:3", "info", "text"),
+    ),
+    "several in the environment": (
+        [],
+        {"NEXUS_LISTEN_ADDRESS": "h:1,unix:s"},
+        ("serve", None, "h:1 unix:s", "info", "text"),
+    ),
     "init": (["init", "--config", "a"], {}, ("init", "a", None, "info", "text")),
     "environment": (
         [],
@@ -205,10 +214,56 @@ def test_options(arguments: list[str], environ: dict[str, str], expected: tuple[
     assert (
         found.command,
         str(config) if config else None,
-        str(address) if address else None,
+        " ".join(map(str, address)) if address else None,
         found.log,
         found.log_style,
     ) == expected
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["-c", "a", "-c", "b"], ["-c", "a", "check", "--config", "b"], ["check", "--log", "off", "--log", "off"]],
+)
+def test_a_flag_that_counts_once_is_refused_twice(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.read_options(arguments, {})
+    assert "was given twice" in capsys.readouterr().err
+
+
+EXPOSED = {
+    "a key": ('type = "openai"\napi_key = "sk-hushhush-x"', True),
+    "the machine's own credentials": ('type = "bedrock"\nregion = "us-east-1"', True),
+    "a program": ('type = "openai"\napi_key_command = ["/bin/true"]', True),
+    "an identity": ('type = "openai"\nentra = {}', True),
+    "a key that callers need not bring": ('type = "openai"\napi_key = "sk-hushhush-x"\nforward_token = true', True),
+    "callers' own keys alone": ('type = "openai"\nforward_token = true', False),
+    "a word": ('type = "openai"\napi_key = "none"\nbase_url = "http://localhost:11434/v1"', False),
+    "no vendor": ('type = "echo"', False),
+}
+
+
+@pytest.mark.parametrize("command", ["check", "serve"])
+@pytest.mark.parametrize(("provider", "refused"), EXPOSED.values(), ids=EXPOSED.keys())
+def test_nobody_is_let_in_to_spend_what_is_not_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str, refused: bool, command: str
+) -> None:
+    file = tmp_path / "nexus.toml"
+
+    def read(server: str, *arguments: str) -> Settings:
+        file.write_text(f"[server]\n{server}\n[llm.providers.p]\n{provider}\nmodels.m = {{}}\n")
+        words = [command] if command == "check" else []
+        return cli.read_settings(cli.read_options([*arguments, *words, "-c", str(file)], {}), {})[0]
+
+    for server, arguments in (('listen_address = "0.0.0.0:80"', ()), ("", ("-l", "[::]:80")), ("", ("-l", "h:80"))):
+        if refused:
+            with pytest.raises(SettingsError, match=r"nexus key new NAME.*server\.open = true"):
+                read(server, *arguments)
+        else:
+            read(server, *arguments)
+    read('listen_address = "0.0.0.0:80"', "-l", "127.0.0.1:80")
+    read('listen_address = ["127.0.0.1:80", "unix:s"]')
+    read('listen_address = "0.0.0.0:80"\nopen = true')
+    read(f'listen_address = "0.0.0.0:80"\nkeys.alice.sha256 = "{"5b1c5d3b7c0f0b1e" * 4}"')
 
 
 @pytest.mark.parametrize(("terminal", "style"), [(True, "human"), (False, "text")])
@@ -261,7 +316,7 @@ def test_serving(
     (tmp_path / "other.toml").write_text(FILE)
     assert cli.main([*arguments, "--log", "debug"]) == 7
     ((settings, was_demo),) = served
-    assert (was_demo, str(settings.server.listen_address)) == (demo, address)
+    assert (was_demo, " ".join(map(str, settings.server.listen_address))) == (demo, address)
     assert configured == [("debug", "text", ("sk-hushhush-openai", "sk-hushhush-both") if not demo else ())]
 
 

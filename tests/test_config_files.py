@@ -16,6 +16,7 @@ from nexus.settings import ListenAddress, ModelSettings, ProviderSettings, Setti
 from nexus.settings.auth_scheme import AuthSchemeSettings
 from nexus.settings.header_rules import HeaderRule, NamingRule
 from nexus.settings.keys import GatewayKey
+from nexus.settings.listen import read_addresses
 from nexus.settings.types import read_duration, read_size
 from nexus.settings.warnings import warnings
 from tests.peers import Tls
@@ -149,8 +150,8 @@ def written(everything: tuple[Settings, dict[str, Any]]) -> dict[tuple[type[Tabl
 def meaning(default: object, text: Any) -> object:
     """What the text in the file stands for, read by hand rather than by the models under test."""
     match default:
-        case ListenAddress():
-            return ListenAddress.read(text)
+        case (ListenAddress(), *_):
+            return read_addresses(text)
         case float():
             return read_duration(text)
         case tuple():
@@ -216,6 +217,7 @@ EXAMPLES = {
     "gateway_key",
     "group_values",
     "x_forwarded_for_trusted_hops",
+    "hosts",
     "allow_origins",
     "allow_methods",
     "allow_headers",

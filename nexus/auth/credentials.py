@@ -4,8 +4,9 @@ Law: pure. Which header decides depends on what was sent, never on what turns ou
 credentials gets no second try.
 
 ``x-nexus-key`` wins, then ``Proxy-Authorization``: both exist so that ``Authorization`` is free for a login of the
-vendor's own. Then come ``Authorization`` and ``x-api-key``, of which one that begins with ``nx-`` is preferred: a
-program that is logged in with the vendor and has a gateway key as its "API key" sends both.
+vendor's own. Then come ``Authorization``, ``x-api-key``, ``api-key`` (Azure's clients) and ``x-goog-api-key``
+(Google's). Of these one that begins with ``nx-`` is preferred: a program that is logged in with the vendor and has a
+gateway key as its "API key" sends both.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ HeaderLines = Mapping[str, Sequence[str]]
 OWN = (GATEWAY_KEY, "proxy-authorization")
 """Nobody but the gateway reads these: the first one that is there decides, good or bad."""
 
-SHARED = ("authorization", "x-api-key")
-"""Vendors read these too."""
+SHARED = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
+"""Vendors read these too: OpenAI, Anthropic, Azure, Google."""
 
 _WITH_SCHEME = ("proxy-authorization", "authorization")
 

@@ -24,7 +24,7 @@ from nexus.settings.identity import ClientIdentification, IdSource, read_id
 from nexus.settings.keys import GatewayKey
 from nexus.settings.oauth import OAuthSettings
 
-CARRIED = "it goes into Authorization (Bearer), x-api-key or x-nexus-key"
+CARRIED = "it goes into Authorization (Bearer), x-api-key, api-key, x-goog-api-key or x-nexus-key"
 
 
 @dataclass(frozen=True, slots=True)

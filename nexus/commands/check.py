@@ -12,6 +12,7 @@ from nexus import registry
 from nexus.header_rules.engine import plan
 from nexus.routing import Route
 from nexus.settings import ProviderSettings, Settings, secrets
+from nexus.settings.listen import url_of
 from nexus.settings.warnings import warnings
 from nexus.telemetry.logs import redactor
 from nexus.welcome import what_to_paste
@@ -35,7 +36,8 @@ def _report(settings: Settings, source: str, *, beside: bool) -> Iterator[str]:
         yield from _aligned([COLUMNS, *routes])
         yield ""
     scheme = "http" if settings.server.tls is None else "https"
-    yield from what_to_paste(settings, f"{scheme}://{settings.server.listen_address}")
+    urls = [url_of(address, scheme) for address in settings.server.listen_address]
+    yield from what_to_paste(settings, next((url for url in urls if url.startswith(scheme + ":")), urls[0]))
     if settings.llm.enabled and (shared := settings.llm.protocols.shared_path) is not None:
         yield f"both protocols at {shared}: the header anthropic-version decides in which one /v1/models answers"
     yield from _header_plan(settings)

@@ -25,7 +25,7 @@ from nexus.errors import Answered, InternalError, MethodNotAllowed, NexusError, 
 from nexus.limits.headers import refusal_headers
 from nexus.limits.refusal import LimitExceeded
 from nexus.protocols.base import Dialect
-from nexus.server.guards import header_lines
+from nexus.server.guards import header_lines, is_unix
 from nexus.server.house import House
 from nexus.server.log import log_refusal
 from nexus.server.paths import VERSION_HEADER, describe, dialect_at
@@ -65,6 +65,7 @@ class BaseHandler(RequestHandler):
         guards = self.house.guards
         for name, value in guards.reply_headers(self.request).items():
             self.set_header(name, value)
+        guards.check_host(self.request)
         if not self.guarded:
             return
         allowed = guards.preflight(self.request)
@@ -91,7 +92,8 @@ class BaseHandler(RequestHandler):
     @cached_property
     def caller(self) -> str:
         """The address that the request came from."""
-        return self.house.guards.caller_ip(self.lines, self.request.remote_ip or "")
+        peer = "unix" if is_unix(self.request) else self.request.remote_ip or ""
+        return self.house.guards.caller_ip(self.lines, peer)
 
     def compute_etag(self) -> None:
         return None

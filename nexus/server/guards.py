@@ -6,6 +6,7 @@ Law: loop thread only; nothing here blocks. Rules are in ``nexus.auth``; this fi
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from nexus.auth import cors, metadata
 from nexus.auth.client_ip import client_ip
 from nexus.auth.credentials import HeaderLines
 from nexus.auth.gate import Gate
+from nexus.auth.hosts import is_own
 from nexus.auth.identity import Identity
 from nexus.auth.tokens import Pending
 from nexus.errors import PermissionDenied
@@ -42,6 +44,8 @@ class Guards:
     csrf: CsrfSettings
     client_ip: ClientIpSettings
     resource: ProtectedResource | None
+    own_hosts: tuple[str, ...] | None = None
+    """The names that the gateway answers to beside this machine's; None where it answers to any."""
 
     def caller_ip(self, lines: HeaderLines, peer: str) -> str:
         """Where a call comes from, as far as the proxy in front is believed."""
@@ -56,6 +60,17 @@ class Guards:
         if request.method != "OPTIONS":
             return None
         return cors.preflight_headers(self.cors, {name.lower(): value for name, value in request.headers.items()})
+
+    def check_host(self, request: HTTPServerRequest) -> None:
+        """Raises PermissionDenied for a name that is not this machine's, where nothing else keeps a page out."""
+        if self.own_hosts is None or self.gate.asks or is_unix(request):
+            return
+        for host in request.headers.get_list("Host"):
+            if not is_own(host, self.own_hosts):
+                raise PermissionDenied(
+                    "this name in the header Host is not one of this machine's; server.hosts lists those that are "
+                    "answered too"
+                )
 
     def check_page(self, request: HTTPServerRequest) -> None:
         """Raises PermissionDenied for a page that may not call, and for a form without the header that it needs."""
@@ -84,3 +99,10 @@ class Guards:
         """The headers that a refusal has beside its body."""
         said = metadata.challenge(error, self.resource)
         return {} if said is None else {"WWW-Authenticate": said}
+
+
+def is_unix(request: HTTPServerRequest) -> bool:
+    """Whether a request came over a Unix socket."""
+    stream = getattr(request.connection, "stream", None)
+    sock = getattr(stream, "socket", None)
+    return sock is not None and sock.family not in (socket.AF_INET, socket.AF_INET6)

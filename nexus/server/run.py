@@ -7,7 +7,6 @@ dialect, exit 0; a second signal ends at once.
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import os
 import signal
@@ -18,7 +17,6 @@ from functools import partial
 
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import PeriodicCallback
-from tornado.netutil import bind_sockets
 
 from nexus import __version__, registry
 from nexus.auth.gate import Gate
@@ -34,11 +32,14 @@ from nexus.response_store.responses import make_store as make_response_store
 from nexus.response_store.store import Store as ResponseStore
 from nexus.response_store.vendor_ids import make_id_store, vendor_ids_of
 from nexus.routing import Routes
+from nexus.server.accepting import PausingServer
 from nexus.server.app import make_app
+from nexus.server.descriptors import raise_limit, shortage
 from nexus.server.guards import Guards
 from nexus.server.house import House
+from nexus.server.listening import CannotListen, base_url, bind_all, files_of, remove_files
 from nexus.server.tls import TlsError, tls_context
-from nexus.settings import ListenAddress, Settings
+from nexus.settings import Settings
 from nexus.settings.warnings import warnings
 from nexus.spending import Spending
 from nexus.telemetry import logs
@@ -54,16 +55,22 @@ _LAST_SECONDS = 1.0
 def serve(settings: Settings, *, demo: bool) -> int:
     """Serves until a signal; returns the exit code."""
     logs.take_over()
+    limit = raise_limit()
     try:
-        sockets = bind(settings.server.listen_address)
-    except OSError as error:
-        sys.stderr.write(f"cannot listen on {settings.server.listen_address}: {_reason(error)}\n")
+        sockets = bind_all(settings.server.listen_address, settings.server.socket_mode)
+    except CannotListen as error:
+        sys.stderr.write(f"{error}\n")
         return 1
+    files = files_of(sockets)
+    if (short := shortage(limit, settings.server.worker_threads)) is not None:
+        log.warning(short)
     try:
         return asyncio.run(_serve(settings, sockets, demo=demo))
     except (MissingPyJwt, MissingRedis, TlsError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    finally:
+        remove_files(files)
 
 
 @dataclass(slots=True)
@@ -98,7 +105,8 @@ def start(settings: Settings, sockets: list[socket.socket]) -> Running:
     store = make_store(own.rate_limits.storage)
     gate = Gate.open(own.client_identification, own.keys, own.oauth)
     resource = own.oauth.protected_resource if own.oauth is not None else None
-    guards = Guards(gate, own.cors, own.csrf, own.client_ip, resource)
+    hosts = own.hosts if own.is_local else None
+    guards = Guards(gate, own.cors, own.csrf, own.client_ip, resource, hosts)
     tables = settings.llm.providers.items() if settings.llm.enabled else ()
     providers = [registry.load(table.type)(name, table) for name, table in tables]
     spending = Spending(own.rate_limits, store)
@@ -107,7 +115,7 @@ def start(settings: Settings, sockets: list[socket.socket]) -> Running:
     ids = make_id_store(own.response_store, own.rate_limits.storage)
     whose = partial(vendor_ids_of, store=ids, settings=own.response_store)
     house = House(settings, Gateway(Routes(providers), spending, answers, whose), Workers(own.worker_threads), guards)
-    server = HTTPServer(make_app(house), ssl_options=context, idle_connection_timeout=settings.server.client_timeout)
+    server = PausingServer(make_app(house), ssl_options=context, idle_connection_timeout=settings.server.client_timeout)
     server.add_sockets(sockets)
     if store.blocks:
         # A wrong address or password is said now, not at the first call.
@@ -130,7 +138,8 @@ def _reap(providers: list[Provider]) -> None:
 
 async def _serve(settings: Settings, sockets: list[socket.socket], *, demo: bool) -> int:
     running = start(settings, sockets)
-    _announce(settings, base_url(sockets[0], secure=settings.server.tls is not None), demo=demo)
+    secure = settings.server.tls is not None
+    _announce(settings, [base_url(sock, secure=secure) for sock in sockets], demo=demo)
     await _on_signals().wait()
     await running.stop()
     log.info("stopped")
@@ -154,27 +163,37 @@ async def _drain(house: House, server: HTTPServer) -> None:
 
 
 def _on_signals() -> asyncio.Event:
-    """Set by the first SIGTERM or SIGINT; the second one ends the process."""
+    """Set by the first SIGTERM, SIGINT or SIGHUP; a second one of the first two ends the process."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    told: list[int] = []
 
     def received(number: int) -> None:
-        if stop.is_set():
+        if told:
             logging.shutdown()
             os._exit(128 + number)
+        told.append(number)
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, received, number)
+    # A terminal that is closed ends no call. Under nohup the signal is ignored, and stays so.
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        loop.add_signal_handler(signal.SIGHUP, stop.set)
     return stop
 
 
-def _announce(settings: Settings, base: str, *, demo: bool) -> None:
+def _announce(settings: Settings, bases: list[str], *, demo: bool) -> None:
+    # Clients call a host; of Unix sockets only other programs of this machine know what to do with them.
+    base = next((base for base in bases if base.startswith(("http:", "https:"))), bases[0])
     log.info(f"Nexus {__version__}")
     for line in what_to_paste(settings, base):
         log.info(line)
     if settings.server.health.enabled:
         log.info(f"health: {reachable(base)}{settings.server.health.path}")
+    for other in bases:
+        if other != base:
+            log.info(f"also listening: {other}")
     if named := authorities_from_environment():
         log.info(f"certificate authorities: from {' and '.join(named)}")
     for warning in warnings(settings):
@@ -182,27 +201,3 @@ def _announce(settings: Settings, base: str, *, demo: bool) -> None:
     if demo:
         sys.stdout.write(demo_text(base))
         sys.stdout.flush()
-
-
-def bind(address: ListenAddress) -> list[socket.socket]:
-    sockets = bind_sockets(address.port, address.host, reuse_port=False)
-    for sock in sockets:
-        # Accepted connections inherit it.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return sockets
-
-
-def base_url(sock: socket.socket, *, secure: bool = False) -> str:
-    host, port = sock.getsockname()[:2]
-    scheme = "https" if secure else "http"
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
-
-
-def _reason(error: OSError) -> str:
-    match error.errno:
-        case errno.EADDRINUSE:
-            return "the port is in use"
-        case errno.EACCES:
-            return "the port is privileged; take one above 1023"
-        case _:
-            return error.strerror or str(error)

@@ -4,6 +4,7 @@ Law: one file per concern; whoever needs a setting takes its table as an argumen
 environment but ``load``; secrets are ``SecretStr`` and leave through ``get_secret_value`` at the place of use.
 """
 
+from nexus.settings.listen import ListenAddress
 from nexus.settings.llm import LlmSettings, Protocols
 from nexus.settings.load import demo_settings, load, located
 from nexus.settings.problems import Problem, SettingsError
@@ -11,7 +12,7 @@ from nexus.settings.provider import ModelSettings, ProviderSettings, Retries, Ti
 from nexus.settings.root import Settings
 from nexus.settings.secrets import secrets
 from nexus.settings.server import ServerSettings
-from nexus.settings.types import Duration, ListenAddress, Size, Table
+from nexus.settings.types import Duration, Size, Table
 
 __all__ = [
     "Duration",

@@ -22,6 +22,9 @@ NO_KEY = (
     'for a server that needs no key any text will do, such as api_key = "none"'
 )
 
+SHORTEST_KEY = 6
+"""Characters of a key that can be a secret."""
+
 
 class ModelSettings(Table):
     """``[llm.providers.NAME.models.ALIAS]``: one model, under the name that clients use."""
@@ -201,6 +204,13 @@ class ProviderSettings(Table):
     def has_key(self) -> bool:
         """Whether the house has a key, or a way to get one."""
         return self.api_key is not None or self.api_key_command is not None
+
+    @property
+    def spends(self) -> bool:
+        """Whether a caller without a key of its own spends what the house pays for."""
+        key = self.api_key.get_secret_value() if self.api_key is not None else None
+        # A shorter one ("none", "x") is a word for a server that asks for no key.
+        return self.has_key if key is None else len(key) >= SHORTEST_KEY
 
     def spellings(self, key: SecretStr) -> tuple[str, ...]:
         """Every form in which a key is sent."""

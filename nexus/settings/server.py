@@ -13,11 +13,10 @@ from nexus.settings.guards import ClientIpSettings, CorsSettings, CsrfSettings, 
 from nexus.settings.identity import ClientIdentification, identity_problems
 from nexus.settings.keys import GatewayKeys
 from nexus.settings.limits import RequestLimits
+from nexus.settings.listen import Addresses, FileMode, HostName, ListenAddress
 from nexus.settings.oauth import OAuthSettings
 from nexus.settings.types import (
-    Address,
     Duration,
-    ListenAddress,
     PositiveDuration,
     Size,
     Table,
@@ -68,8 +67,19 @@ class ResponseStoreSettings(Table):
 class ServerSettings(Table):
     """How Nexus listens and how long it waits."""
 
-    listen_address: Address = ListenAddress("127.0.0.1", 8000)
-    """HOST:PORT; port 0 takes any free one. The command line wins over it."""
+    listen_address: Addresses = (ListenAddress("127.0.0.1", 8000),)
+    """HOST:PORT, or unix:PATH for a Unix socket; several in a list. Port 0 takes any free one, [::] is IPv4 too. The
+    command line wins over it."""
+
+    socket_mode: FileMode = "0600"
+    """Who may use a Unix socket, as the permissions of its file."""
+
+    open: bool = False
+    """Whether others than this machine may spend the configured keys without showing a credential of their own."""
+
+    hosts: tuple[HostName, ...] = ()
+    """Names in the header Host that are answered beside this machine's own, where nobody is asked for a credential;
+    "*.example.com" stands for all names below it."""
 
     max_body_size: Size = 32 * 2**20
     """Largest request body, counted after decompression."""
@@ -118,6 +128,11 @@ class ServerSettings(Table):
 
     tls: TlsSettings | None = None
     """HTTPS instead of HTTP."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach it."""
+        return all(address.is_loopback for address in self.listen_address)
 
     @property
     def asks_who_calls(self) -> bool:

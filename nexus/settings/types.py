@@ -5,12 +5,10 @@ Law: a parser here never repeats the text it was given; any text of a settings f
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from dataclasses import dataclass
 from typing import Annotated, NoReturn
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -20,7 +18,6 @@ DAY = 86_400.0
 _TERM = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(ms|s|m|h|d)\s*")
 _TERMS = re.compile(rf"(?:{_TERM.pattern})+")
 _SIZE = re.compile(r"([0-9]{1,15})\s*([KMG]?I?B)?", re.IGNORECASE)
-_LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 
 
@@ -80,65 +77,6 @@ def read_size(value: object) -> int:
     return int(match[1]) * SCALES[(match[2] or "B").upper()]
 
 
-@dataclass(frozen=True, slots=True)
-class ListenAddress:
-    """Where to listen; an IPv6 host is kept without its brackets, port 0 means any free port."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether only this machine can reach the address."""
-        literal = _ip(self.host)
-        if literal is None:
-            return self.host.lower() == "localhost" or self.host.lower().endswith(".localhost")
-        mapped = literal.ipv4_mapped if isinstance(literal, ipaddress.IPv6Address) else None
-        return (mapped or literal).is_loopback
-
-    @classmethod
-    def read(cls, value: object) -> ListenAddress:
-        """Read "HOST:PORT"; an IPv6 literal stands in brackets."""
-        if isinstance(value, ListenAddress):
-            return value
-        host, colon, port = value.strip().rpartition(":") if isinstance(value, str) else ("", "", "")
-        if not colon:
-            raise ValueError('is not a listen address; write "HOST:PORT", such as "127.0.0.1:8000" or "[::1]:8000"')
-        if not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
-            raise ValueError("the port of a listen address is a number from 0 to 65535")
-        return cls(_read_host(host), int(port))
-
-
-def _read_host(host: str) -> str:
-    if not host:
-        raise ValueError('the host is missing; "0.0.0.0:PORT" listens on every interface')
-    if host.startswith("[") and host.endswith("]"):
-        if not isinstance(_ip(host[1:-1]), ipaddress.IPv6Address):
-            raise ValueError("what stands in brackets is not an IPv6 address")
-        return host[1:-1]
-    if ":" in host:
-        raise ValueError('an IPv6 address stands in brackets, such as "[::1]:8000"')
-    if _ip(host) is None and not _is_hostname(host):
-        raise ValueError("the host is neither an IP address nor a host name")
-    return host
-
-
-def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None
-
-
-def _is_hostname(host: str) -> bool:
-    labels = host.removesuffix(".").split(".")
-    # A last label of digits only is an IPv4 address gone wrong, never a name (RFC 3696, section 2).
-    return len(host) <= 253 and all(_LABEL.fullmatch(label) for label in labels) and not labels[-1].isdigit()
-
-
 def read_path(value: str) -> str:
     """A path that requests are matched on."""
     if not _PATH.fullmatch(value) or any(part in (".", "..") for part in value.split("/")):
@@ -167,8 +105,6 @@ Timeout = Annotated[Duration, AfterValidator(read_timeout)]
 
 Size = Annotated[int, BeforeValidator(read_size), Field(gt=0)]
 """Bytes; written as a number or as a string with a unit."""
-
-Address = Annotated[ListenAddress, PlainValidator(ListenAddress.read)]
 
 UrlPath = Annotated[str, AfterValidator(read_path)]
 

@@ -30,12 +30,14 @@ def warnings(settings: Settings) -> tuple[str, ...]:
 
 
 def _open_to_the_network(settings: Settings) -> tuple[str, ...]:
-    address = settings.server.listen_address
-    if address.is_loopback or not settings.llm.enabled or settings.server.asks_who_calls:
+    server = settings.server
+    if server.is_local or not settings.llm.enabled or server.asks_who_calls:
         return ()
-    return (
+    return tuple(
         f"listening on {address} without any authentication: whoever reaches this port can use every configured "
-        "key; give out keys (nexus key new NAME), or listen on 127.0.0.1",
+        "key; give out keys (nexus key new NAME), or listen on 127.0.0.1"
+        for address in server.listen_address
+        if not address.is_loopback
     )
 
 

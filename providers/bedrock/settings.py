@@ -68,6 +68,10 @@ class BedrockSettings(ProviderSettings):
         """The region that requests are signed for."""
         return self.region or (region_of(host_of(self.base_url)) if self.base_url else None)
 
+    @property
+    def spends(self) -> bool:
+        return True
+
     @field_validator("access_key_id", "secret_access_key", "session_token")
     @classmethod
     def _usable(cls, value: SecretStr | None) -> SecretStr | None:

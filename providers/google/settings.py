@@ -68,6 +68,10 @@ class GoogleSettings(ProviderSettings):
     fields: tuple[Label, ...] = ()
     """Fields of Claude's requests that Vertex AI takes by now, with dots, such as "messages.clear_at"."""
 
+    @property
+    def spends(self) -> bool:
+        return self.project is not None or super().spends
+
     @model_validator(mode="after")
     def _one_api(self) -> Self:
         problems = self._gemini_problems() if self.project is None else self._vertex_problems()

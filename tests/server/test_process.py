@@ -61,6 +61,10 @@ class Process:
         assert found is not None
         return int(found.group(1))
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def signal(self, number: int) -> None:
         self._process.send_signal(number)
 
@@ -97,7 +101,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
         def run(config: str | None, *arguments: str) -> Process:
             if config is not None:
                 (tmp_path / "nexus.toml").write_text(config)
-            process = Process(tmp_path, "-l", "127.0.0.1:0", *arguments)
+            where = () if "-l" in arguments else ("-l", "127.0.0.1:0")
+            process = Process(tmp_path, *where, *arguments)
             stack.callback(process.kill)
             return process
 
@@ -190,7 +195,7 @@ def test_a_port_in_use(start: Start, openai_upstream: FakeUpstream) -> None:
 
 
 def test_a_foreign_address_without_authentication_is_warned_of(start: Start, openai_upstream: FakeUpstream) -> None:
-    process = start(openai_config(openai_upstream.base_url), "-l", "0.0.0.0:0")
+    process = start("[server]\nopen = true\n" + openai_config(openai_upstream.base_url), "-l", "0.0.0.0:0")
     assert process.port
     wait_until(lambda: process.said("without any authentication"))
 

@@ -37,7 +37,7 @@ def test_shortest_useful_file(tmp_path: Path) -> None:
     assert provider.api_key is not None
     assert provider.api_key.get_secret_value() == "sk-hushhush-openai"
     assert provider.models["smart"].rename == "gpt-4"
-    assert settings.server.listen_address == ListenAddress("127.0.0.1", 8000)
+    assert settings.server.listen_address == (ListenAddress("127.0.0.1", 8000),)
     assert settings.llm.protocols.enabled_paths() == {"openai": "/llm/openai", "anthropic": "/llm/anthropic"}
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from nexus.settings.listen import ListenAddress, UnixAddress, read_addresses, read_mode
 from nexus.settings.types import (
     Duration,
-    ListenAddress,
     PositiveDuration,
     Size,
     Timeout,
@@ -78,6 +78,25 @@ def test_listen_address(text: str, host: str, port: int, loopback: bool) -> None
     assert ListenAddress.read(address) is address
 
 
+LISTS: dict[str, tuple[object, list[str]]] = {
+    "one": ("127.0.0.1:1", ["127.0.0.1:1"]),
+    "a list": (["127.0.0.1:1", "[::1]:1"], ["127.0.0.1:1", "[::1]:1"]),
+    "with commas": ("127.0.0.1:1, [::1]:1", ["127.0.0.1:1", "[::1]:1"]),
+    "a Unix socket": ("unix:/run/nexus.sock", ["unix:/run/nexus.sock"]),
+    "as a URL": ("unix:///run/nexus.sock", ["unix:/run/nexus.sock"]),
+    "both": (["unix:nexus.sock", "0.0.0.0:80"], ["unix:nexus.sock", "0.0.0.0:80"]),
+    "free ports": ("127.0.0.1:0,127.0.0.1:0", ["127.0.0.1:0", "127.0.0.1:0"]),
+}
+
+
+@pytest.mark.parametrize(("given", "expected"), LISTS.values(), ids=LISTS.keys())
+def test_listen_addresses(given: object, expected: list[str]) -> None:
+    addresses = read_addresses(given)
+    assert [str(address) for address in addresses] == expected
+    assert read_addresses(addresses) == addresses
+    assert all(address.is_loopback for address in addresses if isinstance(address, UnixAddress))
+
+
 REFUSED: dict[str, tuple[Callable[[str], object], object, str]] = {
     "duration: bare number": (read_duration, 6061, 'a string with a unit, such as "60s"'),
     "duration: bare float": (read_duration, 6061.5, "a string with a unit"),
@@ -92,6 +111,13 @@ REFUSED: dict[str, tuple[Callable[[str], object], object, str]] = {
     "size: bare letter": (read_size, "6061i", "is not a size"),
     "size: fraction": (read_size, 6061.5, "is not a size"),
     "size: true": (read_size, True, "is not a size"),
+    "addresses: none": (read_addresses, [], "holds no address"),
+    "addresses: one twice": (read_addresses, "6061.example:1,6061.example:1", "holds an address twice"),
+    "addresses: no path": (read_addresses, "unix:", "is not the path of a Unix socket"),
+    "addresses: a folder": (read_addresses, "unix:/6061/", "is not the path of a Unix socket"),
+    "addresses: a long path": (read_addresses, "unix:/6061" + "x" * 100, "is longer than 100 bytes"),
+    "mode: letters": (read_mode, "rw6061", "is not a mode"),
+    "mode: too many digits": (read_mode, "6061", "is not a mode"),
     "address: no port": (ListenAddress.read, "6061.example", "HOST:PORT"),
     "address: not a string": (ListenAddress.read, 6061, "HOST:PORT"),
     "address: port too large": (ListenAddress.read, "6061.example:65536", "from 0 to 65535"),

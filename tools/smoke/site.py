@@ -11,7 +11,8 @@ import threading
 from typing import Self
 from urllib.parse import quote
 
-from nexus.server.run import Running, base_url, bind, start
+from nexus.server.listening import base_url, bind
+from nexus.server.run import Running, start
 from nexus.settings import ListenAddress, Protocols, Settings
 from nexus.wire import Json, mapping, sequence, text
 from tools.smoke.caller import Caller

@@ -1,0 +1,160 @@
+"""Listening sockets: TCP on one or both of IPv4 and IPv6, and Unix sockets.
+
+Law: a Unix socket that somebody answers on is never taken away; one that was left behind is.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+from collections.abc import Sequence
+
+from tornado.netutil import bind_sockets
+
+from nexus.settings.listen import AnyAddress, ListenAddress, UnixAddress, url_of
+
+BACKLOG = 4096
+"""Connections that wait to be accepted; the system may allow fewer."""
+
+SocketFile = tuple[str, tuple[int, int]]
+"""The path of a Unix socket, and what tells its file from a later one there."""
+
+
+class CannotListen(Exception):
+    """The text says where and why."""
+
+
+def bind_all(addresses: Sequence[AnyAddress], mode: str = "0600") -> list[socket.socket]:
+    """Listens at every address, or at none. Raises CannotListen."""
+    sockets: list[socket.socket] = []
+    for address in addresses:
+        try:
+            sockets += _bind_unix(address.path, mode) if isinstance(address, UnixAddress) else bind(address, addresses)
+        except OSError as error:
+            remove_files(files_of(sockets))
+            for sock in sockets:
+                sock.close()
+            raise CannotListen(f"cannot listen on {address}: {_reason(error, address)}") from error
+    return sockets
+
+
+def bind(address: ListenAddress, among: Sequence[AnyAddress] = ()) -> list[socket.socket]:
+    """One address; ``[::]`` serves IPv4 too, unless another one of ``among`` has that port."""
+    shares = any(isinstance(it, ListenAddress) and it.port == address.port and ":" not in it.host for it in among)
+    if address.host == "::" and not (shares and address.port):
+        sockets = [_bind_both(address.port)]
+    else:
+        sockets = bind_sockets(address.port, address.host, reuse_port=False, backlog=BACKLOG)
+    for sock in sockets:
+        # Accepted connections inherit it.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sockets
+
+
+def base_url(sock: socket.socket, *, secure: bool = False) -> str:
+    path = _path_of(sock)
+    if path is not None:
+        return url_of(UnixAddress(path))
+    host, port = sock.getsockname()[:2]
+    return url_of(ListenAddress(host, port), "https" if secure else "http")
+
+
+def files_of(sockets: Sequence[socket.socket]) -> list[SocketFile]:
+    """The files of Unix sockets."""
+    return [(path, _identity(path)) for path in filter(None, map(_path_of, sockets))]
+
+
+def remove_files(files: Sequence[SocketFile]) -> None:
+    """Those that are still ours."""
+    for path, identity in files:
+        try:
+            if _identity(path) == identity:
+                os.unlink(path)
+        except OSError:
+            continue  # gone already
+
+
+def _identity(path: str) -> tuple[int, int]:
+    """Number and birth of a file: a number alone is soon another file's."""
+    found = os.stat(path)
+    return found.st_ino, found.st_mtime_ns
+
+
+def _bind_both(port: int) -> socket.socket:
+    sock = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+    try:
+        if os.name != "nt":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        sock.setblocking(False)
+        sock.bind(("::", port))
+        sock.listen(BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _bind_unix(path: str, mode: str) -> list[socket.socket]:
+    _clear(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        # The file is born with the mode that it is to have: nobody else connects in between.
+        before = os.umask(0o777 & ~int(mode, 8))
+        try:
+            sock.bind(path)
+        finally:
+            os.umask(before)
+        os.chmod(path, int(mode, 8))
+        sock.listen(BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return [sock]
+
+
+def _clear(path: str) -> None:
+    """Takes away a socket that nobody listens on any more. Raises OSError for anything else that stands there."""
+    try:
+        kind = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(kind):
+        raise FileExistsError(errno.EEXIST, "there is a file that is no socket")
+    if not _is_left_behind(path):
+        raise OSError(errno.EADDRINUSE, "somebody listens there")
+    os.unlink(path)
+
+
+def _is_left_behind(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            return True
+        except OSError:
+            # Whoever is too busy to answer is alive.
+            return False
+    return False
+
+
+def _path_of(sock: socket.socket) -> str | None:
+    if not hasattr(socket, "AF_UNIX") or sock.family != socket.AF_UNIX:
+        return None
+    return str(sock.getsockname())
+
+
+def _reason(error: OSError, address: AnyAddress) -> str:
+    match error.errno:
+        case errno.EADDRINUSE if isinstance(address, ListenAddress):
+            return "the port is in use"
+        case errno.EACCES if isinstance(address, ListenAddress):
+            return "the port is privileged; take one above 1023"
+        case errno.EAFNOSUPPORT:
+            return "this machine has no such kind of address"
+        case _:
+            return (error.strerror or str(error)).lower()

@@ -1,0 +1,166 @@
+"""Where to listen: ``HOST:PORT``, or ``unix:PATH`` for a Unix socket; one address or several.
+
+Law: a parser here never repeats the text it was given.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from dataclasses import dataclass
+from typing import Annotated, TypeAlias
+from urllib.parse import quote
+
+from pydantic import AfterValidator, PlainValidator
+
+UNIX = "unix:"
+LONGEST_PATH = 100
+"""Bytes of a Unix socket's path; systems differ a little above that."""
+
+_LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+_MODE = re.compile(r"0?[0-7]{3}")
+
+
+@dataclass(frozen=True, slots=True)
+class ListenAddress:
+    """Where to listen; an IPv6 host is kept without its brackets, port 0 means any free port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the address."""
+        return is_loopback_host(self.host)
+
+    @classmethod
+    def read(cls, value: object) -> ListenAddress:
+        """Read "HOST:PORT"; an IPv6 literal stands in brackets."""
+        if isinstance(value, ListenAddress):
+            return value
+        host, colon, port = value.strip().rpartition(":") if isinstance(value, str) else ("", "", "")
+        if not colon:
+            raise ValueError('is not a listen address; write "HOST:PORT", such as "127.0.0.1:8000" or "[::1]:8000"')
+        if not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
+            raise ValueError("the port of a listen address is a number from 0 to 65535")
+        return cls(_read_host(host), int(port))
+
+
+@dataclass(frozen=True, slots=True)
+class UnixAddress:
+    """A Unix socket to listen on."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"{UNIX}{self.path}"
+
+    @property
+    def is_loopback(self) -> bool:
+        return True
+
+    @classmethod
+    def read(cls, value: str) -> UnixAddress:
+        """Read "unix:PATH"."""
+        path = value.strip().removeprefix(UNIX).removeprefix("//")
+        if not path or not path.isprintable() or path.endswith("/"):
+            raise ValueError('is not the path of a Unix socket; write it like "unix:/run/nexus/nexus.sock"')
+        if len(os.fsencode(path)) > LONGEST_PATH:
+            raise ValueError(f"is longer than {LONGEST_PATH} bytes, which is more than the path of a socket can have")
+        return cls(path)
+
+
+AnyAddress: TypeAlias = ListenAddress | UnixAddress
+
+
+def url_of(address: AnyAddress, scheme: str = "http") -> str:
+    """The URL of what is served there; a Unix socket's is one that ``base_url`` of a provider takes."""
+    if isinstance(address, UnixAddress):
+        return f"http+unix://{quote(address.path, safe='')}"
+    return f"{scheme}://{address}"
+
+
+def read_addresses(value: object) -> tuple[AnyAddress, ...]:
+    """One address, several with commas between them, or a list."""
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple):
+        parts = [parts]
+    addresses = tuple(map(_read_address, parts))
+    if not addresses:
+        raise ValueError("holds no address")
+    named = [address for address in addresses if isinstance(address, UnixAddress) or address.port]
+    if len(set(named)) < len(named):
+        raise ValueError("holds an address twice")
+    return addresses
+
+
+def _read_address(value: object) -> AnyAddress:
+    if isinstance(value, UnixAddress):
+        return value
+    if isinstance(value, str) and value.strip().startswith(UNIX):
+        return UnixAddress.read(value)
+    return ListenAddress.read(value)
+
+
+def read_mode(value: str) -> str:
+    """The permissions of a file, in octal digits."""
+    if not _MODE.fullmatch(value):
+        raise ValueError('is not a mode; write it in octal digits, such as "0660"')
+    return value
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether a name or an IP address means this machine."""
+    literal = ip_of(host)
+    if literal is None:
+        name = host.lower().removesuffix(".")
+        return name == "localhost" or name.endswith(".localhost")
+    mapped = literal.ipv4_mapped if isinstance(literal, ipaddress.IPv6Address) else None
+    return (mapped or literal).is_loopback
+
+
+def ip_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """None for a name."""
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def is_hostname(host: str) -> bool:
+    labels = host.removesuffix(".").split(".")
+    # A last label of digits only is an IPv4 address gone wrong, never a name (RFC 3696, section 2).
+    return len(host) <= 253 and all(_LABEL.fullmatch(label) for label in labels) and not labels[-1].isdigit()
+
+
+def read_host_name(value: str) -> str:
+    """A name under which the gateway is asked for, or all names below one ("*.example.com"), in lower case."""
+    name = value.strip().lower().removesuffix(".")
+    if not is_hostname(name.removeprefix("*.")):
+        raise ValueError('is not a host name; write it without a port, like "nexus.example.com" or "*.example.com"')
+    return name
+
+
+def _read_host(host: str) -> str:
+    if not host:
+        raise ValueError('the host is missing; "0.0.0.0:PORT" listens on every interface')
+    if host.startswith("[") and host.endswith("]"):
+        if not isinstance(ip_of(host[1:-1]), ipaddress.IPv6Address):
+            raise ValueError("what stands in brackets is not an IPv6 address")
+        return host[1:-1]
+    if ":" in host:
+        raise ValueError('an IPv6 address stands in brackets, such as "[::1]:8000"')
+    if ip_of(host) is None and not is_hostname(host):
+        raise ValueError("the host is neither an IP address nor a host name")
+    return host
+
+
+Addresses = Annotated[tuple[AnyAddress, ...], PlainValidator(read_addresses)]
+
+FileMode = Annotated[str, AfterValidator(read_mode)]
+
+HostName = Annotated[str, AfterValidator(read_host_name)]
