@@ -163,7 +163,7 @@ class Provider(ABC):
 
     def reserved(self) -> frozenset[str]:
         """The headers in which ``send`` puts the vendor's credential."""
-        return frozenset()
+        return frozenset(self.settings.sealed_headers)
 
     def request(self, attempt: Attempt) -> UpstreamRequest:
         """What is prepared, with the header rules applied. Raises ClientError."""

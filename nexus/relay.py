@@ -133,6 +133,8 @@ def _open_lane(call: Call, route: Route, lane: Lane) -> Opened:
             other = renewed.replace(key, call.cancel)
         if other is None:
             raise
+    fields = {"id": call.id, "provider": route.provider.name}
+    log.info("the vendor refused the key; the call is tried with another one", extra={"fields": fields})
     call.attempts += 1
     return _exchange(call, route, lane.with_key(other))
 

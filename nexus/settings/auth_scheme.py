@@ -7,7 +7,7 @@ refused.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import parse_qsl, quote, unquote_plus, urlencode
 
@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from nexus.headers import is_credential
 from nexus.settings.entra import EntraSettings
-from nexus.settings.header_rules import HeaderRules, NamingRule, Remove, read_rule_name
+from nexus.settings.header_rules import read_rule_name
 from nexus.settings.provider import ProviderSettings
 from nexus.settings.types import Table, fail_at
 
@@ -57,6 +57,9 @@ class AuthSchemeSettings(ProviderSettings, _Identity):
     key_sources: ClassVar[tuple[str, ...]] = (*ProviderSettings.key_sources, "entra")
     key_header: ClassVar[str] = AUTHORIZATION
     """Where the key goes when nothing else is said."""
+
+    endpoints: ClassVar[tuple[str, ...]] = ()
+    """Paths that belong to requests and not to base_url, where vendors' pages show them."""
 
     auth_header: Annotated[str, AfterValidator(read_rule_name)] | None = None
     """The header that carries the key, such as "api-key" for Azure; "authorization" when left out, or "x-api-key"."""
@@ -105,16 +108,19 @@ class AuthSchemeSettings(ProviderSettings, _Identity):
 
     @model_validator(mode="before")
     @classmethod
-    def _query_of_base_url(cls, data: Any) -> Any:
-        """A query in base_url is one in ``query``."""
+    def _endpoint_as_base_url(cls, data: Any) -> Any:
+        """A query in base_url is one in ``query``; the path of a request at its end is left out."""
         url = data.get("base_url") if isinstance(data, dict) else None
-        if not isinstance(url, str) or "?" not in url or "#" in url:
+        if not isinstance(url, str) or "#" in url:
             return data
         base, _, query = url.strip().partition("?")
+        base = base.rstrip("/")
+        for endpoint in cls.endpoints:
+            base = base.removesuffix(endpoint)
         pairs, beside = dict(parse_qsl(query, keep_blank_values=True)), data.get("query", {})
-        if not isinstance(beside, Mapping) or set(pairs) & set(beside):
+        if pairs and (not isinstance(beside, Mapping) or set(pairs) & set(beside)):
             fail_at((("base_url",), "has a query that query says as well; one of them is enough"))
-        return {**data, "base_url": base, "query": {**pairs, **beside}}
+        return {**data, "base_url": base} | ({"query": {**pairs, **beside}} if pairs else {})
 
     @model_validator(mode="after")
     def _one_writer(self) -> Self:
@@ -132,26 +138,6 @@ class AuthSchemeSettings(ProviderSettings, _Identity):
         if self.entra is not None and super().has_key:
             fail_at((("entra",), "stands beside a key; one of them is enough"))
         return self
-
-    def rules_on(self, header: str) -> Iterator[tuple[str | int, ...]]:
-        """Where rules name a header, of the provider and of its models."""
-        yield from ((*place, key) for place, key in _writers(("headers",), self.headers, header))
-        for alias, model in self.models.items():
-            yield from ((*at, key) for at, key in _writers(("models", alias, "headers"), model.headers, header))
-
-
-def _writers(
-    path: tuple[str | int, ...], rules: HeaderRules, header: str
-) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Where rules name a header: the path of each, and its key."""
-    for place, rule in enumerate(rules):
-        names: Mapping[str, str | None] = {}
-        match rule:
-            case NamingRule():
-                names = rule.named()
-            case Remove():
-                names = {"name": rule.name}
-        yield from (((*path, place), key) for key, name in names.items() if name == header)
 
 
 def _basic(text: str) -> str:

@@ -6,12 +6,13 @@ environment unless a template in the file says so.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator, model_validator
 
 from nexus import registry
-from nexus.settings.header_rules import HeaderRules
+from nexus.settings.header_rules import HeaderRules, NamingRule, Remove
 from nexus.settings.limits import RateLimits
 from nexus.settings.types import Duration, Label, PositiveDuration, Table, Timeout, fail_at
 from nexus.settings.urls import BaseUrl, ProxyUrl
@@ -201,6 +202,11 @@ class ProviderSettings(Table):
         return self.forward_token
 
     @property
+    def sealed_headers(self) -> tuple[str, ...]:
+        """Headers that are written when a request is sent, whatever rules say."""
+        return ()
+
+    @property
     def has_key(self) -> bool:
         """Whether the house has a key, or a way to get one."""
         return self.api_key is not None or self.api_key_command is not None
@@ -220,6 +226,19 @@ class ProviderSettings(Table):
     def derived_secrets(self) -> tuple[str, ...]:
         """What is as good as a secret of the settings and stands in none of them."""
         return self.spellings(self.api_key) if self.api_key is not None else ()
+
+    def rules_on(self, header: str) -> Iterator[tuple[str | int, ...]]:
+        """Where rules name a header, of the provider and of its models."""
+        yield from ((*place, key) for place, key in _writers(("headers",), self.headers, header))
+        for alias, model in self.models.items():
+            yield from ((*at, key) for at, key in _writers(("models", alias, "headers"), model.headers, header))
+
+    @model_validator(mode="after")
+    def _rules_that_nobody_obeys(self) -> Self:
+        text = "is a header in which Nexus puts the credential as it sends a request; no rule writes it"
+        if places := [(place, text) for header in self.sealed_headers for place in self.rules_on(header)]:
+            fail_at(*places)
+        return self
 
     @field_validator("api_key")
     @classmethod
@@ -250,3 +269,17 @@ class ProviderSettings(Table):
         if "api_key_refresh" in self.model_fields_set and self.api_key_command is None:
             fail_at((("api_key_refresh",), "is of no use without api_key_command"))
         return self
+
+
+def _writers(
+    path: tuple[str | int, ...], rules: HeaderRules, header: str
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Where rules name a header: the path of each, and its key."""
+    for place, rule in enumerate(rules):
+        names: Mapping[str, str | None] = {}
+        match rule:
+            case NamingRule():
+                names = rule.named()
+            case Remove():
+                names = {"name": rule.name}
+        yield from (((*path, place), key) for key, name in names.items() if name == header)

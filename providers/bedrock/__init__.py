@@ -92,10 +92,6 @@ class BedrockProvider(Provider):
             return target_of(model, settings, quirks_of(known), max_output_of(known), HOST)
         return target_of(model, settings, models.quirks_of(known), host=HOST)
 
-    def reserved(self) -> frozenset[str]:
-        # A token in "authorization" would be taken for the house's own; the others are part of the signature.
-        return frozenset({"authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"})
-
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
         action = "count-tokens" if attempt.action == "count_tokens" else _PATHS[attempt.dialect, attempt.stream]
         body, dropped = _body(attempt, Extra(frozenset(self.settings.betas), frozenset(self.settings.fields)))

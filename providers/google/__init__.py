@@ -84,9 +84,6 @@ class GoogleProvider(Provider):
         most = max_output_of(model) if dialect == "messages" else None
         return target_of(model, settings, quirks, most, "Vertex AI" if self._on_vertex else "the Gemini API")
 
-    def reserved(self) -> frozenset[str]:
-        return frozenset({"authorization", "x-goog-user-project"}) if self._on_vertex else frozenset()
-
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
         return self._prepare_claude(attempt) if attempt.dialect == "messages" else self._prepare_gemini(attempt)
 

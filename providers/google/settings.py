@@ -69,6 +69,10 @@ class GoogleSettings(ProviderSettings):
     """Fields of Claude's requests that Vertex AI takes by now, with dots, such as "messages.clear_at"."""
 
     @property
+    def sealed_headers(self) -> tuple[str, ...]:
+        return () if self.project is None else ("authorization", "x-goog-user-project")
+
+    @property
     def spends(self) -> bool:
         return self.project is not None or super().spends
 

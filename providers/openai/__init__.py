@@ -45,6 +45,8 @@ VERSION = "/v1"
 class OpenAISettings(AuthSchemeSettings):
     """``type = "openai"``."""
 
+    endpoints: ClassVar[tuple[str, ...]] = tuple(_PATHS.values())
+
     stream_usage: bool = True
     """Ask for token usage on streams; false for servers that refuse ``stream_options``."""
 
@@ -77,6 +79,8 @@ class OpenAIProvider(Provider):
     def __init__(self, name: str, settings: ProviderSettings) -> None:
         super().__init__(name, settings)
         self._summary = self.settings.reasoning_summary
+        if f"{self.base_url}/" == _HOUSE:
+            self.base_url += VERSION
         self._root = self.base_url
         self._lacks_version = not urlsplit(self.base_url).path
 

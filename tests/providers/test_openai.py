@@ -39,6 +39,12 @@ def test_the_dialects(settings: dict[str, Any], model: str, dialects: tuple[str,
     assert provider(**settings).dialects_of(model, MODEL) == dialects
 
 
+@pytest.mark.parametrize("url", ["https://api.openai.com", "https://api.openai.com/", "https://api.openai.com/v1/"])
+def test_openais_own_address_in_every_spelling(url: str) -> None:
+    assert provider(base_url=url).base_url == "https://api.openai.com/v1"
+    assert provider(base_url=url).dialects_of("gpt-5.5", MODEL) == ("responses", "chat")
+
+
 def test_where_the_facts_hold() -> None:
     assert provider().target("chat", "gpt-5.5", MODEL).gpt == known("gpt-5.5")
     assert provider().target("chat", "something", MODEL).gpt == UNKNOWN

@@ -165,6 +165,26 @@ def test_refused_at_start(tmp_path: Path, kind: str, text: str, said: str) -> No
     assert any(said in str(problem) for problem in refused.value.problems), refused.value.problems
 
 
+SEALED = {
+    "Vertex": ('type = "google"\nproject = "p"', "authorization"),
+    "Vertex's project": ('type = "google"\nproject = "p"', "x-goog-user-project"),
+    "Bedrock": ('type = "bedrock"\nregion = "us-east-1"', "authorization"),
+    "Bedrock with a key": ('type = "bedrock"\nregion = "us-east-1"\napi_key = "hushhush-x"', "authorization"),
+}
+
+
+@pytest.mark.parametrize("rule", ["insert", "forward", "remove"])
+@pytest.mark.parametrize(("provider", "header"), SEALED.values(), ids=SEALED.keys())
+def test_a_rule_that_nobody_would_obey(tmp_path: Path, provider: str, header: str, rule: str) -> None:
+    said = {"insert": 'value = "x"', "forward": 'default = "x"', "remove": ""}[rule]
+    opened = "" if rule == "remove" or header.startswith("x-") else "allow_secret = true"
+    keys = ", ".join(filter(None, [f'rule = "{rule}"', f'name = "{header}"', said, opened]))
+    file = tmp_path / "nexus.toml"
+    file.write_text(f"[llm.providers.v]\n{provider}\nheaders = [{{{keys}}}]\nmodels.m = {{}}\n")
+    with pytest.raises(SettingsError, match="in which Nexus puts the credential"):
+        load(file, {})
+
+
 def test_a_login_has_no_rule_beside_it(tmp_path: Path) -> None:
     file = tmp_path / "nexus.toml"
     file.write_text(
@@ -195,6 +215,22 @@ def test_a_query(serve: Serve, kind: str, settings: str, behind: str, expected: 
         )
         assert ask(nexus, case).status == 200
         assert upstream.requests[0].query == expected
+
+
+PASTED = {
+    "openai": ["/v1/chat/completions", "/v1/chat/completions/", "/v1/responses", "/v1"],
+    "anthropic": ["/v1/messages", "/v1", ""],
+}
+
+
+@pytest.mark.parametrize(("kind", "path"), [(kind, path) for kind, paths in PASTED.items() for path in paths])
+def test_the_whole_endpoint_as_base_url(serve: Serve, kind: str, path: str) -> None:
+    with FakeUpstream(kind) as upstream:
+        model = "gpt-4" if kind == "openai" else "claude-sonnet-4-5"
+        where = f'base_url = "{upstream.origin}{path}?api-version=1"'
+        nexus = serve(f'[llm.providers.v]\ntype = "{kind}"\napi_key = "{KEY}"\n{where}\nmodels.m.rename = "{model}"\n')
+        assert ask(nexus, Case("", {}, kind)).status == 200
+        assert upstream.requests[0].query == "api-version=1"
 
 
 def test_a_clients_query_is_joined_and_ours_wins(serve: Serve, openai_upstream: FakeUpstream) -> None:

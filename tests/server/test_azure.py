@@ -39,6 +39,11 @@ APIS = {
         KEYED,
         "/openai/deployments/gpt-four/chat/completions?api-version=2024-10-21",
     ),
+    "as Azure's pages show it": (
+        "/openai/deployments/gpt-four/chat/completions?api-version=2024-10-21",
+        KEYED,
+        "/openai/deployments/gpt-four/chat/completions?api-version=2024-10-21",
+    ),
     "deployments by model": (
         "/openai/deployments",
         KEYED + 'auth_scheme = "none"\nquery = {api-version = "2024-10-21"}',
