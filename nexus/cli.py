@@ -75,12 +75,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def obstacles(settings: Settings, file: Path | None, options: Options, *, beside: bool) -> list[Problem]:
     """What keeps valid settings from being served here; ``beside`` a Nexus that runs, its ports are no problem."""
-    found = preflight.problems(settings)
-    ports = [message for path, message in found if path == preflight.LISTEN and not beside]
-    others = [place for place in found if place[0] != preflight.LISTEN]
+    found = preflight.problems(settings, beside=beside)
     if options.listen_address is None:
-        return located(file, [*others, *((preflight.LISTEN, message) for message in ports)])
-    return [*located(file, others), *(Problem((), None, message, "nexus: --listen-address") for message in ports)]
+        return located(file, found)
+    from_flag = [message for path, message in found if path == preflight.LISTEN]
+    in_file = located(file, [place for place in found if place[0] != preflight.LISTEN])
+    return [*in_file, *(Problem((), None, message, "nexus: --listen-address") for message in from_flag)]
 
 
 def read_settings(options: Options, environ: Mapping[str, str]) -> tuple[Settings, Path | None]:

@@ -5,20 +5,19 @@ Law: ``check`` and serving ask here alone, so that what the one accepts the othe
 
 from __future__ import annotations
 
-import errno
 import http.client
 import os
-import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel
 
 from nexus.auth.jwks import MissingPyJwt, require_pyjwt
+from nexus.server.listening import CannotListen, bind_all, files_of, remove_files
 from nexus.server.tls import TlsError, tls_context
 from nexus.settings import Settings
+from nexus.settings.listen import ListenAddress
 from nexus.settings.types import Place
 
 LISTEN = ("server", "listen_address")
@@ -27,14 +26,16 @@ _PROBE = 2.0
 """Seconds that another Nexus gets to say that it is one."""
 
 
-def problems(settings: Settings) -> list[Place]:
-    """Everything that has to be mended first."""
-    return [*_packages(settings), *_files(settings, ()), *_certificate(settings), *_ports(settings)]
+def problems(settings: Settings, *, beside: bool = False) -> list[Place]:
+    """Everything that has to be mended first; ``beside`` a Nexus that runs, its ports need not be free."""
+    ports = () if beside else _ports(settings)
+    return [*_packages(settings), *_files(settings, ()), *_certificate(settings), *ports]
 
 
 def is_served_by_nexus(settings: Settings) -> bool:
     """Whether what listens at an address of these settings is a Nexus, which a check beside it does not mind."""
-    return any(_answers_as_nexus(settings, host, port) for host, port in _addresses(settings))
+    addresses = (one for one in settings.server.listen_address if isinstance(one, ListenAddress) and one.port)
+    return any(_answers_as_nexus(settings, address.host, address.port) for address in addresses)
 
 
 def _packages(settings: Settings) -> Iterator[Place]:
@@ -68,47 +69,17 @@ def _certificate(settings: Settings) -> Iterator[Place]:
             yield ("server", "tls", "certificate"), str(error)
 
 
-def _addresses(settings: Settings) -> Iterator[tuple[str, int]]:
-    """Those with a port of their own; port 0 takes any that is free."""
-    found: Any = settings.server.listen_address
-    for address in found if isinstance(found, tuple) else (found,):
-        if getattr(address, "port", 0):
-            yield address.host, address.port
-
-
 def _ports(settings: Settings) -> Iterator[Place]:
-    for host, port in _addresses(settings):
-        try:
-            _try(host, port)
-        except OSError as error:
-            shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-            yield LISTEN, f"cannot listen on {shown}: {_reason(error)}"
-
-
-def _try(host: str, port: int) -> None:
-    """Binds as a server would, and lets go at once. Raises OSError."""
-    for family, kind, protocol, _, address in socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    ):
-        with socket.socket(family, kind, protocol) as sock:
-            if os.name != "nt":
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            sock.bind(address)
-            sock.listen(1)
-
-
-def _reason(error: OSError) -> str:
-    match error.errno:
-        case errno.EADDRINUSE:
-            return "the port is in use"
-        case errno.EACCES:
-            return "the port is privileged; take one above 1023"
-        case errno.EADDRNOTAVAIL:
-            return "this machine has no such address"
-        case _:
-            return (error.strerror or str(error)).lower()
+    """Listens as serving would, and lets go at once."""
+    own = settings.server
+    try:
+        sockets = bind_all(own.listen_address, own.socket_mode)
+    except CannotListen as error:
+        yield LISTEN, str(error)
+        return
+    remove_files(files_of(sockets))
+    for sock in sockets:
+        sock.close()
 
 
 def _answers_as_nexus(settings: Settings, host: str, port: int) -> bool:

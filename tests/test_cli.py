@@ -307,7 +307,7 @@ def test_serving(
     server.serve = serve  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "nexus.server.run", server)
     monkeypatch.setattr(logs, "configure", lambda *given: configured.append(given))
-    monkeypatch.setattr(preflight, "problems", lambda settings: [])
+    monkeypatch.setattr(preflight, "problems", lambda *_, **__: [])
     for name in ("NEXUS_CONFIG_PATH", "NEXUS_LISTEN_ADDRESS", "NEXUS_LOG", "NEXUS_LOG_STYLE"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environ.items():

@@ -11,8 +11,6 @@ import socket
 import stat
 from collections.abc import Sequence
 
-from tornado.netutil import bind_sockets
-
 from nexus.settings.listen import AnyAddress, ListenAddress, UnixAddress, url_of
 
 BACKLOG = 4096
@@ -46,7 +44,7 @@ def bind(address: ListenAddress, among: Sequence[AnyAddress] = ()) -> list[socke
     if address.host == "::" and not (shares and address.port):
         sockets = [_bind_both(address.port)]
     else:
-        sockets = bind_sockets(address.port, address.host, reuse_port=False, backlog=BACKLOG)
+        sockets = _bind_each(address.host, address.port)
     for sock in sockets:
         # Accepted connections inherit it.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -80,6 +78,29 @@ def _identity(path: str) -> tuple[int, int]:
     """Number and birth of a file: a number alone is soon another file's."""
     found = os.stat(path)
     return found.st_ino, found.st_mtime_ns
+
+
+def _bind_each(host: str, port: int) -> list[socket.socket]:
+    """Every address that a name has; port 0 becomes the same free one for all of them."""
+    sockets: list[socket.socket] = []
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    try:
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            sock = socket.socket(family, kind, protocol)
+            sockets.append(sock)
+            if os.name != "nt":
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.setblocking(False)
+            sock.bind((address[0], port, *address[2:]))
+            port = port or sock.getsockname()[1]
+            sock.listen(BACKLOG)
+    except OSError:
+        for sock in sockets:
+            sock.close()
+        raise
+    return sockets
 
 
 def _bind_both(port: int) -> socket.socket:
