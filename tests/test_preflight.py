@@ -109,3 +109,18 @@ def test_a_check_beside_the_nexus_that_runs(tmp_path: Path, serve: Serve) -> Non
     )
     assert (run.returncode, run.stderr) == (0, "")
     assert "warning: a Nexus is running at the address of these settings" in run.stdout
+
+
+def test_a_unix_socket_that_somebody_answers_on(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(tmp_path / "n.sock"))
+        listener.listen(1)
+        said = f"nexus: --listen-address: cannot listen on unix:{tmp_path}/n.sock: "
+        for code, stderr in runs(tmp_path, "-l", f"unix:{tmp_path}/n.sock"):
+            assert code == 1 and stderr.startswith(said)
+
+
+def test_what_was_tried_is_let_go(tmp_path: Path) -> None:
+    settings = read(tmp_path, f'{ECHO}[server]\nlisten_address = ["127.0.0.1:0", "unix:{tmp_path}/n.sock"]\n')
+    assert preflight.problems(settings) == []
+    assert not (tmp_path / "n.sock").exists()
