@@ -29,12 +29,14 @@ setup(
         "certifi",
         "pydantic>=2.10",
         "tenacity>=9",
+        'backports.zstd>=1; python_version < "3.14"',
         "google-auth>=2.30",
         "boto3>=1.40",
         'truststore>=0.10; sys_platform in "darwin win32"',
     ],
     extras_require={
         "redis": ["redis>=5"],
+        "brotli": ["Brotli>=1.2"],
         "socks": ["PySocks>=1.7"],
         "oauth": ["PyJWT>=2.10", "cryptography"],
         "dev": [
@@ -42,6 +44,7 @@ setup(
             "pytest-xdist>=3",
             "responses",
             "redis>=5",
+            "Brotli>=1.2",
             "PySocks>=1.7",
             "hypothesis",
             "google-genai",

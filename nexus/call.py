@@ -7,7 +7,7 @@ fixed when it is made; the rest is written by one thread at a time, but for ``ca
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -102,6 +102,10 @@ class Tags:
         )
 
 
+def _nothing() -> None:
+    """What there is to do where nobody counts."""
+
+
 def _tag(headers: Mapping[str, str], name: str) -> str | None:
     """None where there is none that can stand in a log."""
     value = headers.get(name, "")
@@ -116,7 +120,8 @@ class Call:
     ``caller`` is the address that the call came from, ``identity`` who made it. ``method`` and ``path`` are those of a
     request for what a vendor keeps; ``path`` is below the dialect's ``/v1``. ``reading`` is filled when
     ``document`` is first needed in neutral form. ``answers`` are the earlier ones that it may refer to, None where none
-    are kept; ``vendor_ids`` are None where nobody has to be told apart.
+    are kept; ``vendor_ids`` are None where nobody has to be told apart. ``let_go`` is called when body and document are
+    no longer held.
     """
 
     id: str
@@ -147,6 +152,13 @@ class Call:
     streamed: int = 0
     status: int | None = None
     error: NexusError | None = None
+    let_go: Callable[[], None] = _nothing
+
+    def forget(self) -> None:
+        """Lets go of what was asked, but for its switches: its answer has begun and needs no more."""
+        switches = {name: value for name, value in self.document.items() if isinstance(value, bool)}
+        self.body, self.document, self.reading = b"", switches, None
+        self.let_go()
 
     @property
     def own_headers(self) -> dict[str, str]:

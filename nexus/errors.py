@@ -7,7 +7,8 @@ exception); ``message`` is always safe to show to a client. Dialects render thes
       ClientError              refused before any upstream was called
         InvalidRequest 400       UnsupportedFeature 400   AuthenticationFailed 401   PermissionDenied 403
         NotFound 404             ModelNotFound 404        MethodNotAllowed 405       RequestTooLarge 413
-        UnsupportedMediaType 415 NoWebSocket 426          RateLimited 429 (ours)   Overloaded 503 (ours)
+        RequestTimeout 408       UnsupportedMediaType 415 NoWebSocket 426          HeadTooLarge 431
+        RateLimited 429 (ours)   Overloaded 503 (ours)
       UpstreamError            the vendor's side: provider, headers and body where there are any
         Unreachable 502          UpstreamTimeout 504      ProtocolError 502
         Answered (as the vendor) Rejected (the same, read for another dialect)
@@ -100,6 +101,18 @@ class NoWebSocket(ClientError):
 class RequestTooLarge(ClientError):
     status = 413
     kind = "request_too_large"
+
+
+class RequestTimeout(ClientError):
+    """The client took too long to send what it asks."""
+
+    status = 408
+    kind = "request_timeout"
+
+
+class HeadTooLarge(ClientError):
+    status = 431
+    kind = "head_too_large"
 
 
 class UnsupportedMediaType(ClientError):

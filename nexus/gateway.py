@@ -20,6 +20,7 @@ from nexus.causes import log_attempt
 from nexus.errors import Cancelled, InternalError, InvalidRequest, NexusError, ProtocolError
 from nexus.headers import KEEPER
 from nexus.lanes import passes
+from nexus.piecewise import LARGE
 from nexus.protocols import codecs
 from nexus.protocols.clients import DIALECTS
 from nexus.relay import Head, Opened, drain, open_answer
@@ -74,8 +75,8 @@ class Gateway:
             self.spending.hold(call)
 
     def _holds_later(self, call: Call) -> bool:
-        """Whether a worker has to: for a store that waits, and for earlier answers, which may be long to read."""
-        return self.spending.blocks or codecs.refers(call)
+        """Whether a worker has to: for a store that waits, and for what may be long to read."""
+        return self.spending.blocks or len(call.body) > LARGE or codecs.refers(call)
 
     def _keeper(self, call: Call) -> Route:
         return self.routes.seen_by(call.identity).keeper(call.dialect, call.headers.get(KEEPER, ""))
@@ -132,7 +133,10 @@ class Gateway:
     def _relay(self, call: Call, opened: Opened, sink: Sink) -> None:
         call.times.waited = call.times.upstream
         call.streamed += _events(opened.first)
-        if not sink.publish(opened.head, opened.first):
+        published = sink.publish(opened.head, opened.first)
+        if not opened.translates:
+            call.forget()
+        if not published:
             call.cancel.check()
             if not opened.head.stream:
                 # The loop's own head has already promised a stream of events.

@@ -65,13 +65,16 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An answer that has begun: ``first`` holds its first event, ``pieces`` what follows."""
+    """An answer that has begun: ``first`` holds its first event, ``pieces`` what follows. Where it ``translates``, what
+    was asked is still needed.
+    """
 
     head: Head
     provider: str
     first: bytes
     pieces: Iterator[bytes]
     reply: UpstreamReply
+    translates: bool = False
 
 
 def open_answer(call: Call, route: Route) -> Opened:
@@ -180,6 +183,7 @@ def _open(call: Call, route: Route, lane: Lane, reply: UpstreamReply) -> Opened:
         raise ProtocolError(f"{name} answered {reply.status}; check its base_url", provider=name)
     kind = media_type(reply.headers.get("content-type", ""))
     streams = kind == _STREAM
+    lane = lane.sent()
     if streams or call.stream:
         reply = Begun(reply, _read(call, reply))
         streams = is_stream(reply.first, kind)
@@ -193,7 +197,7 @@ def _open(call: Call, route: Route, lane: Lane, reply: UpstreamReply) -> Opened:
     vendor = echoes.cut_headers(reply.headers)
     if streams is not (kind == _STREAM):
         vendor = {**vendor, "content-type": _STREAM if streams else "application/json"}
-    return Opened(_head(call, lane, vendor, reply.status), name, first, pieces, reply)
+    return Opened(_head(call, lane, vendor, reply.status), name, first, pieces, reply, lane.translates)
 
 
 def _head(call: Call, lane: Lane, vendor: Mapping[str, str], status: int) -> Head:

@@ -20,7 +20,6 @@ from requests.exceptions import RequestException
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 from urllib3.poolmanager import PoolManager
-from urllib3.response import HTTPResponse
 from urllib3.util.retry import Retry
 
 from nexus.cancel import Cancel
@@ -228,9 +227,9 @@ def _prepared(request: UpstreamRequest) -> requests.PreparedRequest:
 
 
 def _unreadable(headers: Mapping[str, str]) -> str | None:
-    """An encoding of the body for which no decoder is installed."""
+    """An encoding of the body that is not read, whatever decoders are installed."""
     encodings = (part.strip().lower() for part in headers.get("content-encoding", "").split(","))
-    known = ("", "identity", *HTTPResponse.CONTENT_DECODERS)
+    known = ("", "identity", "gzip", "x-gzip", "deflate")
     return next((encoding for encoding in encodings if encoding not in known), None)
 
 

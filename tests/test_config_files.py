@@ -206,6 +206,7 @@ EXAMPLES = {
     "group",
     "expires",
     "url",
+    "max_bytes_in_flight",
     "expected_issuer",
     "expected_audience",
     "resource",

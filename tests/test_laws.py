@@ -59,6 +59,7 @@ LAYERS: list[tuple[str, ...]] = [
     (
         "nexus.errors",
         "nexus.wire",
+        "nexus.piecewise",
         "nexus.tls",
         "nexus.models",
         "nexus.json_schema",

@@ -21,6 +21,8 @@ TYPES: dict[str, tuple[str, str | None]] = {
     "method_not_allowed": (_INVALID, "method_not_allowed"),
     "no_websocket": (_INVALID, "no_websocket"),
     "request_too_large": (_INVALID, "request_too_large"),
+    "request_timeout": (_INVALID, "request_timeout"),
+    "head_too_large": (_INVALID, "head_too_large"),
     "unsupported_media_type": (_INVALID, "unsupported_media_type"),
     "context_length": (_INVALID, "context_length_exceeded"),
     "content_policy": (_INVALID, "content_policy_violation"),

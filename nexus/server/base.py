@@ -14,17 +14,27 @@ from functools import cached_property
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
-from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPServerRequest
-from tornado.web import HTTPError, RequestHandler
+from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from nexus import errors
 from nexus.auth.credentials import HeaderLines
 from nexus.auth.identity import Identity
-from nexus.errors import Answered, InternalError, MethodNotAllowed, NexusError, NotFound, NoWebSocket, Rejected
+from nexus.errors import (
+    Answered,
+    Cancelled,
+    InternalError,
+    MethodNotAllowed,
+    NexusError,
+    NotFound,
+    NoWebSocket,
+    Rejected,
+    RequestTooLarge,
+)
 from nexus.limits.headers import refusal_headers
 from nexus.limits.refusal import LimitExceeded
 from nexus.protocols.base import Dialect
+from nexus.server.connection import Connection, body_length
 from nexus.server.guards import header_lines, is_unix
 from nexus.server.house import House
 from nexus.server.log import log_refusal
@@ -35,13 +45,18 @@ log = logging.getLogger("nexus.server")
 logging.getLogger("tornado.general").setLevel(logging.WARNING)
 
 
+@stream_request_body
 class BaseHandler(RequestHandler):
-    """``dialect`` is the one that errors are written in. ``identity`` is there once ``prepare`` is over."""
+    """``dialect`` is the one that errors are written in. ``identity`` is there once ``prepare`` is over, which is
+    before any of the body is read. ``refused`` is what was answered in place of what was asked for; ``received`` counts
+    the bytes of the body. ``logged``: the access log has its line, or will.
+    """
 
     guarded = True
-    logged = False
+    takes_body = False
     refused: NexusError | None = None
-    """What was answered instead of what was asked for."""
+    logged = False
+    received = 0
     house: House
     identity: Identity
     dialect: Dialect
@@ -51,14 +66,15 @@ class BaseHandler(RequestHandler):
         self.house = house
         self.dialect = with_version if with_version and VERSION_HEADER in self.request.headers else dialect
         self.id = f"req_{uuid.uuid4().hex}"
+        self.connection.owner = self
 
     def set_default_headers(self) -> None:
         self.set_header("Server", "nexus")
 
     @property
-    def connection(self) -> HTTP1Connection:
-        """The client's connection; HTTP/1.1 is all that Tornado serves."""
-        return cast(HTTP1Connection, self.request.connection)
+    def connection(self) -> Connection:
+        """The client's connection; HTTP/1.1 is all that is served."""
+        return cast(Connection, self.request.connection)
 
     async def prepare(self) -> None:
         self.connection.stream.set_nodelay(True)
@@ -67,6 +83,7 @@ class BaseHandler(RequestHandler):
             self.set_header(name, value)
         guards.check_host(self.request)
         if not self.guarded:
+            self._check_asked()
             return
         allowed = guards.preflight(self.request)
         if allowed is not None:
@@ -79,11 +96,45 @@ class BaseHandler(RequestHandler):
         if self.house.counts_requests:
             await self.house.admit(self.caller)
         self.identity = await guards.identify(self.lines)
+        self._check_asked()
+
+    def _check_asked(self) -> None:
+        """Refuses at the head what would be refused anyway, so that no body is read for it."""
+        if self.request.method not in self.methods():
+            raise HTTPError(405)
+        if not self.takes_body and body_length(self.request.headers) != 0:
+            raise RequestTooLarge(f"{self.request.method} {self.request.path} takes no body")
+
+    def data_received(self, chunk: bytes) -> None:
+        self.received += len(chunk)
+
+    def refuse(self, error: NexusError) -> None:
+        """Answers with an error in the middle of a body, unless an answer went out."""
+        if not self._finished:
+            self.answer_error(error)
+
+    def on_connection_close(self) -> None:
+        super().on_connection_close()
+        if not self.logged and not self._finished:
+            self.refused = Cancelled("the client left before its request was whole")
+            self._log_refusal(self.refused)
 
     def on_finish(self) -> None:
         if not self.logged and self.refused is not None:
-            took = self.request.request_time()
-            log_refusal(self.id, self.caller, self.dialect.name, self.get_status(), self.refused, took)
+            self._log_refusal(self.refused)
+
+    def _log_refusal(self, failure: NexusError) -> None:
+        self.logged = True
+        log_refusal(
+            id=self.id,
+            caller=self.caller,
+            protocol=self.dialect.name,
+            method=self.request.method or "",
+            path=self.request.path,
+            error=failure,
+            read=self.received,
+            seconds=self.request.request_time(),
+        )
 
     @cached_property
     def lines(self) -> HeaderLines:
@@ -112,12 +163,7 @@ class BaseHandler(RequestHandler):
         self.set_header("Content-Type", content_type)
         self.set_header("x-nexus-request-id", self.id)
         self.set_header("Content-Length", str(len(body)))
-        self.write(body)
-        self.conclude()
-
-    def conclude(self) -> None:
-        """The reply is whole."""
-        self.finish()
+        self.finish(body)
 
     def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
         """Tornado comes here with whatever escaped a method."""
@@ -194,10 +240,7 @@ class UnknownPath(BaseHandler):
     def initialize(self, house: House, dialect: Dialect, with_version: Dialect | None = None) -> None:
         super().initialize(house, dialect_at(house.settings, self.request.path, self._names()))
 
-    async def prepare(self) -> None:
-        await super().prepare()
-        if self._finished:
-            return
+    def _check_asked(self) -> None:
         path, origin = self.request.path, origin_of(self.request)
         raise NotFound(describe(self.house.settings, path, self._names(), origin))
 

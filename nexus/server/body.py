@@ -1,80 +1,53 @@
-"""Takes in a request body: bounded before and after decompression, and refused politely.
+"""One request body: taken in as it comes, bounded as it came and as it is decoded, and opened when it is whole.
 
-Law: loop thread only. An oversized body is answered at once, then read on and thrown away within bounds: a connection
-closed with unread bytes is reset, and the client would never see why.
+Law: ``feed`` on the loop; ``open`` wherever there is time, which for a body that is ``heavy`` is a worker.
 """
 
 from __future__ import annotations
 
-import zlib
+from nexus.piecewise import LARGE
+from nexus.server.encodings import read_encodings, too_large, unpacked
+from nexus.server.flight import Load
 
-from nexus.errors import ClientError, InvalidRequest, RequestTooLarge, UnsupportedMediaType
-
-DISCARD_FACTOR = 4
-"""How many times the limit is read and thrown away before a sender is cut off."""
-
-_GZIP = 16 + zlib.MAX_WBITS
+_BOM = b"\xef\xbb\xbf"
 
 
 class Body:
-    """Collects one body. ``refusal`` is set as soon as it cannot be accepted."""
+    """Collects a body of ``limit`` bytes at most. Raises ClientError for one that its head already rules out."""
 
-    def __init__(self, limit: int, encoding: str, length: str | None) -> None:
+    def __init__(self, limit: int, encoding: str, length: int | None, load: Load) -> None:
         self._limit = limit
+        self._layers = read_encodings(encoding)
+        self._load = load
         self._pieces: list[bytes] = []
-        self._size = 0
-        self._discarded = 0
-        self._gzip = None
-        self.refusal: ClientError | None = None
-        match encoding.strip().lower():
-            case "" | "identity":
-                pass
-            case "gzip" | "x-gzip":
-                self._gzip = zlib.decompressobj(_GZIP)
-            case other:
-                self.refusal = UnsupportedMediaType(f"content-encoding {other[:40]!r} is not supported; use gzip")
-        if length is not None and _is_more(length, limit):
-            self.refusal = self._too_large()
+        self.size = 0
+        if length is not None and length > limit:
+            raise too_large(limit)
 
     @property
-    def hopeless(self) -> bool:
-        """Whether so much was thrown away that the sender is not worth reading on."""
-        return self._discarded > DISCARD_FACTOR * self._limit
+    def is_heavy(self) -> bool:
+        """Whether opening and reading it would hold up others."""
+        return self.size > LARGE or bool(self._layers)
 
     def feed(self, piece: bytes) -> None:
-        if self.refusal is not None:
-            self._discarded += len(piece)
-            return
-        try:
-            self._take(self._unpacked(piece))
-        except zlib.error:
-            self.refusal = InvalidRequest("the body is not valid gzip")
-
-    def whole(self) -> bytes:
-        """Raises the refusal."""
-        if self.refusal is None and self._gzip is not None and not self._gzip.eof:
-            self.refusal = InvalidRequest("the gzip body ends too early")
-        if self.refusal is not None:
-            raise self.refusal
-        return b"".join(self._pieces)
-
-    def _unpacked(self, piece: bytes) -> bytes:
-        if self._gzip is None:
-            return piece
-        # One byte more than may still come is enough to know that it is too much.
-        return self._gzip.decompress(piece, self._limit - self._size + 1)
-
-    def _take(self, piece: bytes) -> None:
+        """Raises RequestTooLarge, and Overloaded where all bodies together are too much."""
+        self.size += len(piece)
+        if self.size > self._limit:
+            raise too_large(self._limit)
+        self._load.add(len(piece))
         self._pieces.append(piece)
-        self._size += len(piece)
-        if self._size > self._limit:
-            self._pieces.clear()
-            self.refusal = self._too_large()
 
-    def _too_large(self) -> RequestTooLarge:
-        return RequestTooLarge(f"the request body is larger than {self._limit} bytes")
+    def open(self) -> bytes:
+        """The whole body, decoded; it is kept here no longer. Raises ClientError."""
+        raw = b"".join(self._pieces)
+        self._pieces.clear()
+        if self._layers:
+            packed = len(raw)
+            raw = unpacked(raw, self._layers, self._limit)
+            self._load.add(len(raw) - packed)
+        return raw.removeprefix(_BOM)
 
-
-def _is_more(length: str, limit: int) -> bool:
-    """Whether a header promises more bytes; what is no number, the HTTP server itself refuses."""
-    return length.isascii() and length.isdigit() and (len(length) > 18 or int(length) > limit)
+    def drop(self) -> None:
+        """Nobody wants it."""
+        self._pieces.clear()
+        self._load.release()

@@ -10,9 +10,9 @@ import asyncio
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future
+from functools import partial
 
 from tornado.iostream import StreamClosedError
-from tornado.web import stream_request_body
 
 from nexus.bridge import Channel, Full
 from nexus.call import Call, Tags
@@ -27,73 +27,56 @@ from nexus.errors import (
 )
 from nexus.headers import PLAN_PREFIX, REPLY_PREFIXES
 from nexus.limits.headers import headers_for
+from nexus.piecewise import LARGE, decode_large
 from nexus.protocols.base import BrokenStream
 from nexus.relay import Head
 from nexus.server.base import BaseHandler
 from nexus.server.body import Body
-from nexus.server.log import log_call, log_refusal
+from nexus.server.connection import body_length
+from nexus.server.flight import Load
+from nexus.server.log import log_call
 from nexus.upstream import Action
 from nexus.wire import Json, decode
 
-_DISCARD_SECONDS = 10.0
 
-
-@stream_request_body
 class CallHandler(BaseHandler):
-    """``POST`` of one dialect."""
+    """``POST`` of one dialect. ``load`` is what its body takes of the bytes in flight."""
 
     action: Action = "generate"
+    takes_body = True
     call: Call | None = None
     body: Body
-    reading = True
+    load: Load
 
     async def prepare(self) -> None:
-        headers, settings = self.request.headers, self.house.settings.server
-        self.body = Body(settings.max_body_size, headers.get("Content-Encoding", ""), headers.get("Content-Length"))
-        # Tornado's own refusal is a bare 400 and a reset connection: the limits are ours to keep.
-        self.connection.set_max_body_size(1 << 62)
-        self.connection.set_body_timeout(settings.client_timeout)
-        if self.request.method != "POST":
-            await super().prepare()
+        self.load = Load(self.house.flight)
+        await super().prepare()
+        if self._finished:
             return
-        try:
-            await super().prepare()
-        except ClientError as error:
-            self.body.refusal = error
-        if self.body.refusal is not None:
-            self._refuse()
+        headers, most = self.request.headers, self.house.settings.server.max_body_size
+        self.body = Body(most, headers.get("Content-Encoding", ""), body_length(headers), self.load)
 
     def data_received(self, chunk: bytes) -> None:
-        refused = self.body.refusal is not None
-        self.body.feed(chunk)
-        if self.body.refusal is not None and not refused:
-            self._refuse()
-        if self.body.hopeless:
-            self.connection.stream.close()
-
-    def _refuse(self) -> None:
-        """Answers while the body still comes in; what follows is discarded."""
-        self.connection.set_body_timeout(_DISCARD_SECONDS)
-        self.set_header("Connection", "close")
-        if self.body.refusal is not None:
-            self.answer_error(self.body.refusal)
-
-    def conclude(self) -> None:
-        if self.reading and self.request.method == "POST":
-            # Finishing now would close the connection under a client that still sends.
-            self.flush()
-        else:
-            self.finish()
+        super().data_received(chunk)
+        try:
+            self.body.feed(chunk)
+        except ClientError as error:
+            self.load.release()
+            self.refuse(error)
 
     async def post(self, path: str = "") -> None:
-        self.reading = False
-        if self._headers_written:
-            self.finish()
-            return
-        await self.serve(self.make_call(path))
+        await self.serve(await self.read_call(path))
 
-    async def serve(self, call: Call) -> None:
+    async def read_call(self, path: str) -> Call | None:
+        """The call; None where the client left while it was read. Raises ClientError."""
+        make = partial(self.make_call, path)
+        call = await self.house.work(make) if self.body.is_heavy else make()
+        return None if self.logged else call
+
+    async def serve(self, call: Call | None) -> None:
         """Answers a call in whatever way it goes."""
+        if call is None:
+            return
         self.logged = True
         try:
             self.house.gateway.admit(call)
@@ -219,16 +202,20 @@ class CallHandler(BaseHandler):
         return BrokenStream(self.id, call.model, call.headers, int(time.time()), begun=call.tap.events > 0)
 
     def on_connection_close(self) -> None:
+        super().on_connection_close()
         if self.call is not None:
             self.call.cancel.throw(Cancelled("the client left"))
+        else:
+            self.load.release()
 
     def on_finish(self) -> None:
-        if not self.logged:
-            took = self.request.request_time()
-            log_refusal(self.id, self.caller, self.dialect.name, self.get_status(), self.refused, took)
+        super().on_finish()
+        if self.call is None:
+            self.load.release()
 
     def _finish_call(self, call: Call) -> None:
         self.house.leave(call)
+        self.load.release()
         if call.error is not None:
             self.house.gateway.release(call, call.error)
         if call.error is not None and (call.status is None or isinstance(call.error, Cancelled)):
@@ -252,9 +239,9 @@ class CallHandler(BaseHandler):
     def read_body(self) -> tuple[bytes, dict[str, Json]]:
         """The body, and what it says. Raises ClientError."""
         content_type = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        raw = self.body.whole()
         if content_type != "application/json":
             raise UnsupportedMediaType("expected Content-Type: application/json")
+        raw = self.body.open()
         return raw, read_document(raw)
 
     def new_call(self, raw: bytes, document: Mapping[str, Json], model: str, *, stream: bool, path: str = "") -> Call:
@@ -274,6 +261,7 @@ class CallHandler(BaseHandler):
             method=self.request.method or "POST",
             path=path,
             tags=Tags.of(headers),
+            let_go=self.load.release,
         )
 
 
@@ -292,7 +280,7 @@ class CompactHandler(CallHandler):
 def read_document(raw: bytes) -> dict[str, Json]:
     """A JSON object. Raises InvalidRequest."""
     try:
-        document = decode(raw)
+        document = decode(raw) if len(raw) <= LARGE else decode_large(raw)
     except ValueError as error:
         raise InvalidRequest(f"the body is not valid JSON: {error}") from error
     if not isinstance(document, dict):

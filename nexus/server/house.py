@@ -6,15 +6,20 @@ Law: loop thread only. A call is in ``calls`` from its start until both the clie
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeVar
 
 from nexus.bridge import Full, Workers
 from nexus.call import Call
 from nexus.errors import Overloaded
 from nexus.gateway import Gateway
+from nexus.server.flight import BytesInFlight
 from nexus.server.guards import Guards
 from nexus.settings import Settings
+
+Result = TypeVar("Result")
 
 
 @dataclass(slots=True)
@@ -23,6 +28,7 @@ class House:
     gateway: Gateway
     workers: Workers
     guards: Guards
+    flight: BytesInFlight
     draining: bool = False
     calls: dict[str, Call] = field(default_factory=dict)
     _empty: asyncio.Event = field(default_factory=asyncio.Event)
@@ -38,11 +44,17 @@ class House:
         if not spending.blocks:
             spending.admit(address)
             return
+        await self.work(partial(spending.admit, address))
+
+    async def work(self, job: Callable[[], Result]) -> Result:
+        """What a worker makes of it. Raises what the job does, and Overloaded where no worker is free."""
+        results: list[Result] = []
         try:
-            job = self.workers.start(partial(spending.admit, address))
+            running = self.workers.start(lambda: results.append(job()))
         except Full:
             raise Overloaded("every worker of the gateway is busy", retry_after=1) from None
-        await asyncio.wrap_future(job)
+        await asyncio.wrap_future(running)
+        return results[0]
 
     def enter(self, call: Call) -> None:
         """Raises Overloaded while the house is closing."""

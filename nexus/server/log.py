@@ -16,7 +16,7 @@ log = logging.getLogger("nexus.access")
 
 FIELDS = (
     *("id", "status", "error", "why", "caller", "client", "group", "key", "session", "agent", "class"),
-    *("protocol", "action", "model", "route", "stream", "stop", "attempts"),
+    *("method", "path", "read", "protocol", "action", "model", "route", "stream", "stop", "attempts"),
     *("first_ms", "total_ms", "own_ms", "in", "out", "cached", "dropped"),
 )
 """In the order in which a line has them."""
@@ -56,10 +56,20 @@ def log_call(call: Call) -> None:
 
 
 def log_refusal(
-    id: str, caller: str, protocol: str, status: int, error: NexusError | None = None, seconds: float = 0.0
+    *, id: str, caller: str, protocol: str, method: str, path: str, error: NexusError, read: int, seconds: float
 ) -> None:
-    """For a request that could not be read as a call; ``seconds`` is how long it took."""
-    _log(error, id=id, caller=caller, protocol=protocol, status=status, total_ms=_milliseconds(seconds))
+    """For a request that did not become a call; ``read`` counts the bytes of its body, ``seconds`` is its time."""
+    _log(
+        error,
+        id=id,
+        caller=caller,
+        protocol=protocol,
+        method=method[:LONGEST_NAME],
+        path=path[:LONGEST_NAME],
+        status=error.status,
+        read=read,
+        total_ms=_milliseconds(seconds),
+    )
 
 
 def _log(error: NexusError | None, **found: object) -> None:

@@ -35,6 +35,9 @@ class ModelListHandler(BaseHandler):
         cards = [card(route, name, written_at) for route in routes for name in route.names]
         self.send(encode(self.dialect.write_models(cards, self.query())))
 
+    def head(self) -> None:
+        self.get()
+
 
 class ModelHandler(BaseHandler):
     def get(self, name: str) -> None:
@@ -42,3 +45,6 @@ class ModelHandler(BaseHandler):
         route = self.house.gateway.routes.seen_by(self.identity).find(asked)
         name = asked if asked in route.names else route.name
         self.send(encode(self.dialect.write_model(card(route, name, self.house.settings.written_at))))
+
+    def head(self, name: str) -> None:
+        self.get(name)

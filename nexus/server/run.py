@@ -15,7 +15,6 @@ import sys
 from dataclasses import dataclass
 from functools import partial
 
-from tornado.httpserver import HTTPServer
 from tornado.ioloop import PeriodicCallback
 
 from nexus import __version__, registry
@@ -32,11 +31,12 @@ from nexus.response_store.responses import make_store as make_response_store
 from nexus.response_store.store import Store as ResponseStore
 from nexus.response_store.vendor_ids import make_id_store, vendor_ids_of
 from nexus.routing import Routes
-from nexus.server.accepting import PausingServer
 from nexus.server.app import make_app
 from nexus.server.descriptors import raise_limit, shortage
+from nexus.server.flight import BytesInFlight, default_limit
 from nexus.server.guards import Guards
 from nexus.server.house import House
+from nexus.server.http import Server
 from nexus.server.listening import CannotListen, base_url, bind_all, files_of, remove_files
 from nexus.server.tls import TlsError, tls_context
 from nexus.settings import Settings
@@ -78,7 +78,7 @@ class Running:
     """A server that accepts calls on the running loop."""
 
     house: House
-    server: HTTPServer
+    server: Server
     providers: list[Provider]
     reaper: PeriodicCallback
     answers: ResponseStore | None
@@ -114,8 +114,10 @@ def start(settings: Settings, sockets: list[socket.socket]) -> Running:
     answers = partial(answers_of, store=kept, most=own.max_body_size)
     ids = make_id_store(own.response_store, own.rate_limits.storage)
     whose = partial(vendor_ids_of, store=ids, settings=own.response_store)
-    house = House(settings, Gateway(Routes(providers), spending, answers, whose), Workers(own.worker_threads), guards)
-    server = PausingServer(make_app(house), ssl_options=context, idle_connection_timeout=settings.server.client_timeout)
+    flight = BytesInFlight(own.max_bytes_in_flight or default_limit())
+    gateway = Gateway(Routes(providers), spending, answers, whose)
+    house = House(settings, gateway, Workers(own.worker_threads), guards, flight)
+    server = Server(make_app(house), house, context)
     server.add_sockets(sockets)
     if store.blocks:
         # A wrong address or password is said now, not at the first call.
@@ -150,7 +152,7 @@ async def _serve(settings: Settings, sockets: list[socket.socket], *, demo: bool
     return 0
 
 
-async def _drain(house: House, server: HTTPServer) -> None:
+async def _drain(house: House, server: Server) -> None:
     server.stop()
     limit = house.settings.server.drain_timeout
     log.info("stopping", extra={"fields": {"calls": len(house.calls), "drain_timeout_s": limit}})

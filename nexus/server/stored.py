@@ -15,11 +15,11 @@ class StoredHandler(CallHandler):
     action: Action = "stored"
 
     async def get(self, path: str) -> None:
-        await self.serve(self.make_call(path))
+        await self.serve(await self.read_call(path))
 
     async def delete(self, path: str) -> None:
-        await self.serve(self.make_call(path))
+        await self.serve(await self.read_call(path))
 
     def make_call(self, path: str) -> Call:
-        raw, document = self.read_body() if self.body.whole() else (b"", {})
+        raw, document = self.read_body() if self.body.size else (b"", {})
         return self.new_call(raw, document, "", stream=self.query().get("stream") == "true", path=path)

@@ -99,6 +99,15 @@ class ServerSettings(Table):
     client_timeout: Timeout = 300.0
     """A client that takes no bytes, or sends none of its body, for this long is gone."""
 
+    upload_timeout: Timeout = 3600.0
+    """How long a whole body may take, however steadily it comes."""
+
+    keep_alive_timeout: Timeout = 620.0
+    """How long a connection without a request stays open; longer than a load balancer in front keeps it."""
+
+    max_bytes_in_flight: Size | None = None
+    """Bytes of all request bodies under way together; an eighth of the container's memory when left out."""
+
     health: HealthSettings = HealthSettings()
     """The health endpoint."""
 
@@ -138,6 +147,12 @@ class ServerSettings(Table):
     def asks_who_calls(self) -> bool:
         """Whether every call needs a credential."""
         return bool(self.keys) or self.oauth is not None
+
+    @model_validator(mode="after")
+    def _a_body_may_be_in_flight(self) -> Self:
+        if self.max_bytes_in_flight is not None and self.max_bytes_in_flight < self.max_body_size:
+            fail_at((("max_bytes_in_flight",), "is less than max_body_size"))
+        return self
 
     @model_validator(mode="after")
     def _callers_can_be_told_apart(self) -> Self:

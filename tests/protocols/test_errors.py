@@ -33,6 +33,8 @@ TREE: dict[type[NexusError], tuple[int, str, str | None, str]] = {
     errors.MethodNotAllowed: (405, INVALID, "method_not_allowed", INVALID),
     errors.NoWebSocket: (426, INVALID, "no_websocket", INVALID),
     errors.RequestTooLarge: (413, INVALID, "request_too_large", "request_too_large"),
+    errors.RequestTimeout: (408, INVALID, "request_timeout", "timeout_error"),
+    errors.HeadTooLarge: (431, INVALID, "head_too_large", INVALID),
     errors.UnsupportedMediaType: (415, INVALID, "unsupported_media_type", INVALID),
     errors.RateLimited: (429, "rate_limit_error", "rate_limit_exceeded", "rate_limit_error"),
     errors.Overloaded: (503, "server_error", "overloaded", "overloaded_error"),

@@ -27,6 +27,8 @@ TYPES: dict[str, str] = {
     "method_not_allowed": _INVALID,
     "no_websocket": _INVALID,
     "request_too_large": "request_too_large",
+    "request_timeout": "timeout_error",
+    "head_too_large": _INVALID,
     "unsupported_media_type": _INVALID,
     "context_length": _INVALID,
     "content_policy": _INVALID,

@@ -1,0 +1,366 @@
+"""One request on a client's connection: its head, its body, its clocks and the watch on the client.
+
+Law: loop thread only. Tornado writes answers and parses chunks; what is read, how long and how much is decided here,
+for every path alike. An answer that goes out before the body is read is followed by reading on within bounds: a socket
+closed over unread bytes is reset, and the client would never see why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from tornado.http1connection import HTTP1Connection, HTTP1ConnectionParameters
+from tornado.httputil import (
+    HTTPHeaders,
+    HTTPInputError,
+    HTTPMessageDelegate,
+    RequestStartLine,
+    ResponseStartLine,
+    parse_request_start_line,
+)
+from tornado.iostream import StreamClosedError, UnsatisfiableReadError
+
+from nexus.errors import ClientError, HeadTooLarge, InvalidRequest, RequestTimeout
+from nexus.server.stream import INTERIM, OPENING, ClientStream, ClientTlsStream
+
+LONGEST_HEAD = 64 * 1024
+HEAD_SECONDS = 60.0
+"""How long a head may take from its first byte on."""
+
+DISCARD_SECONDS = 10.0
+DISCARD_FACTOR = 4
+"""How many times the largest body is read and thrown away before a sender is cut off."""
+
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
+_LENGTH = re.compile(r"[0-9]{1,18}")
+
+MOST_ZEROS = 10
+"""Leading zeros of a chunk's size: with the digits behind them at most the 16 that clients take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Seconds, and the largest body in bytes. ``idle`` bounds the silence inside a body, ``upload`` all of it,
+    ``keep_alive`` the wait for a request."""
+
+    idle: float
+    upload: float
+    keep_alive: float
+    largest_body: int
+
+
+class Owner(Protocol):
+    """Who answers a request."""
+
+    def refuse(self, error: ClientError) -> None:
+        """Answers with an error, unless an answer has begun."""
+        ...
+
+
+class Connection(HTTP1Connection):
+    """``owner`` answers for a request; until it is known, ``stranger`` does."""
+
+    stream: ClientStream
+
+    def __init__(
+        self,
+        stream: ClientStream,
+        params: HTTP1ConnectionParameters,
+        context: object,
+        clocks: Clocks,
+        stranger: Callable[[Connection], Owner],
+    ) -> None:
+        super().__init__(stream, False, params, context)
+        # What a body may hold is decided by who takes it.
+        self._max_body_size = 1 << 62
+        self.owner: Owner | None = None
+        self._clocks = clocks
+        self._stranger = stranger
+        self._phase: Callable[[], float] = self._until_head
+        self._since = stream.loop.time()
+        self._began = stream.loop.time()
+        self._timer: asyncio.TimerHandle | None = None
+        self._probes = 0
+        self._zeros = 0
+
+    @property
+    def target(self) -> str:
+        """The path that was asked for, as far as it is known."""
+        return "" if self._request_start_line is None else self._request_start_line.path.partition("?")[0]
+
+    @property
+    def method(self) -> str:
+        return "" if self._request_start_line is None else self._request_start_line.method
+
+    @property
+    def age(self) -> float:
+        """Seconds since this request's first byte came, or was waited for."""
+        return self.stream.loop.time() - self._began
+
+    async def read_response(self, delegate: HTTPMessageDelegate) -> bool:
+        """Reads one request and sees its answer out; whether another may follow."""
+        delegates = _Delegate(delegate)
+        self._arm(self._until_head)
+        try:
+            return await self._exchange(delegates)
+        except StreamClosedError:
+            return False
+        except UnsatisfiableReadError:
+            # Tornado has closed the stream.
+            self._refuse(InvalidRequest("the size of a chunk is not written as HTTP has it"))
+            return False
+        except (HTTPInputError, ClientError) as error:
+            # Tornado quotes headers, and credentials with them.
+            own = error if isinstance(error, ClientError) else InvalidRequest("the request is not valid HTTP")
+            self._refuse(own)
+            return await self._discard()
+        finally:
+            self._arm(None)
+            self.stream.settle()
+            delegates.end()
+            self._clear_callbacks()
+
+    async def _exchange(self, delegate: _Delegate) -> bool:
+        head = await self._read_head()
+        if self._write_finished:
+            return await self._discard()
+        start, headers, length = self._read_lines(head)
+        self._read_finished = length == 0
+        self._arm(None)
+        if self._read_finished:
+            self._watch()
+        if (ready := delegate.headers_received(start, headers)) is not None:
+            await ready
+        if not self._read_finished:
+            if self._write_finished:
+                return await self._discard()
+            await self._take_body(delegate, headers, length)
+        if not self._write_finished:
+            self._watch()
+            delegate.finish()
+        return await self._see_out()
+
+    async def _read_head(self) -> bytes:
+        head = bytearray()
+        while True:
+            if head and self._phase != self._within_head:
+                self._arm(self._within_head)
+                self._began = self._since
+            seen = max(0, len(head) - 3)
+            head += await self.stream.read_bytes(LONGEST_HEAD, partial=True)
+            if self._write_finished:
+                return b""
+            while head.startswith((b"\r", b"\n")):
+                # Between two requests some clients send an empty line.
+                del head[:1]
+            found = _HEAD_END.search(head, seen)
+            if (found.end() if found else len(head)) > LONGEST_HEAD:
+                raise HeadTooLarge(f"the headers of the request are larger than {LONGEST_HEAD} bytes")
+            if found:
+                self.stream.unread(bytes(head[found.end() :]))
+                return bytes(head[: found.end()])
+
+    def _read_lines(self, head: bytes) -> tuple[RequestStartLine, HTTPHeaders, int | None]:
+        """Raises InvalidRequest."""
+        line, rest = head.split(b"\n", 1)
+        try:
+            start = parse_request_start_line(line.rstrip(b"\r").decode("latin1"))
+        except (HTTPInputError, ValueError) as error:
+            raise InvalidRequest("the first line is not METHOD TARGET HTTP/1.1") from error
+        self._request_start_line = start
+        try:
+            headers = HTTPHeaders.parse(rest.decode("latin1"))
+        except (HTTPInputError, ValueError) as error:
+            raise InvalidRequest("a header line is not valid HTTP") from error
+        self._request_headers = headers
+        length = body_length(headers)
+        self._disconnect_on_finish = not self._can_keep_alive(start, headers)
+        return start, headers, length
+
+    async def _take_body(self, delegate: _Delegate, headers: HTTPHeaders, length: int | None) -> None:
+        version = self._request_start_line.version if self._request_start_line else ""
+        if version == "HTTP/1.1" and headers.get("Expect", "").lower() == "100-continue":
+            self.stream.write(INTERIM)
+        self.stream.last_read = self._since = self.stream.loop.time()
+        self._arm(self._within_body)
+        self.stream.mid_body = True
+        try:
+            if length is None:
+                await self._read_chunked_body(delegate)
+            else:
+                await self._read_fixed_body(length, delegate)
+        finally:
+            self.stream.mid_body = False
+        self._read_finished = True
+        self._arm(None)
+
+    def _watch(self) -> None:
+        if not self.stream.closed():
+            self.stream.owe(self._probe)
+            self.stream.set_close_callback(self._on_connection_close)
+
+    async def _see_out(self) -> bool:
+        """Until the answer is written or the client left."""
+        try:
+            if not self._finish_future.done() and not self.stream.closed():
+                await self._finish_future
+        finally:
+            self.stream.settle()
+        if self._disconnect_on_finish or self.stream.closed() or self.stream.spoiled:
+            return await self._discard() if self.stream.spoiled else self._shut()
+        return True
+
+    def _shut(self) -> bool:
+        self.close()
+        return False
+
+    async def _discard(self) -> bool:
+        """Reads on until the client is done, has had its time or sent too much."""
+        with suppress(StreamClosedError, UnsatisfiableReadError):
+            if not self._finish_future.done():
+                await self._finish_future
+            self.stream.settle()
+            self._linger()
+            while True:
+                await self.stream.read_bytes(LONGEST_HEAD, partial=True)
+        return self._shut()
+
+    def _linger(self) -> None:
+        """The answer is out: says that nothing follows, and bounds what is read on."""
+        if self.stream.closed() or self.stream.room is not None:
+            return
+        self.stream.room = DISCARD_FACTOR * self._clocks.largest_body
+        self._arm(self._while_discarding)
+        if not isinstance(self.stream, ClientTlsStream):
+            with suppress(OSError):
+                self.stream.socket.shutdown(socket.SHUT_WR)
+
+    def _finish_request(self, future: asyncio.Future[None] | None) -> None:
+        """Of Tornado's, called when an answer is written: closing is for ``read_response`` as long as it reads."""
+        if self._read_finished:
+            super()._finish_request(future)
+            return
+        self._linger()
+        if not self._finish_future.done():
+            self._finish_future.set_result(None)
+
+    def write_headers(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders, chunk: bytes | None = None
+    ) -> asyncio.Future[None]:
+        if not self._read_finished:
+            self._disconnect_on_finish = True
+        # Tornado asks them how to answer; of a head that could not be read there may be neither.
+        self._request_start_line = self._request_start_line or RequestStartLine("GET", "", "HTTP/1.1")
+        self._request_headers = self._request_headers or HTTPHeaders()
+        self.stream.sent_of_head, self._probes = self._probes, 0
+        return super().write_headers(start_line, headers, chunk)
+
+    def write(self, chunk: bytes) -> asyncio.Future[None]:
+        self._zeros = 0
+        return super().write(chunk)
+
+    # Whether a client that half-closed still reads.
+
+    def _probe(self) -> bytes:
+        """The next byte of what goes out anyway: the first words of the head, or a zero before the size of a chunk."""
+        if self._response_start_line is None:
+            place = self._probes % len(INTERIM)
+            if self._probes >= OPENING and self._request_start_line and self._request_start_line.version != "HTTP/1.1":
+                return b""
+            self._probes += 1
+            return INTERIM[place : place + 1]
+        if self._chunking_output and self._zeros < MOST_ZEROS:
+            self._zeros += 1
+            return b"0"
+        return b""
+
+    # Clocks.
+
+    def _until_head(self) -> float:
+        return self._since + self._clocks.keep_alive
+
+    def _within_head(self) -> float:
+        return self._since + min(HEAD_SECONDS, self._clocks.idle)
+
+    def _within_body(self) -> float:
+        return min(self.stream.last_read + self._clocks.idle, self._since + self._clocks.upload)
+
+    def _while_discarding(self) -> float:
+        return self._since + DISCARD_SECONDS
+
+    def _arm(self, phase: Callable[[], float] | None) -> None:
+        """The clock of the phase that begins; None stops it."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if phase is not None and not self.stream.closed():
+            self._phase, self._since = phase, self.stream.loop.time()
+            self._timer = self.stream.loop.call_at(phase(), self._ring)
+
+    def _ring(self) -> None:
+        if self.stream.closed():
+            return
+        if (deadline := self._phase()) > self.stream.loop.time():
+            self._timer = self.stream.loop.call_at(deadline, self._ring)
+            return
+        self._timer = None
+        if self._phase == self._within_head:
+            self._refuse(RequestTimeout("the head of the request did not come in time"))
+        elif self._phase == self._within_body:
+            self._refuse(RequestTimeout("the body of the request did not come in time"))
+        else:
+            self.stream.close()
+
+    def _refuse(self, error: ClientError) -> None:
+        (self.owner or self._stranger(self)).refuse(error)
+
+
+class _Delegate(HTTPMessageDelegate):
+    """Tells the one behind it exactly once how a request ended: finished, or its connection closed."""
+
+    def __init__(self, inner: HTTPMessageDelegate) -> None:
+        self._inner = inner
+        self._open = False
+
+    def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        ready = self._inner.headers_received(start_line, headers)
+        self._open = True
+        return ready
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        return self._inner.data_received(chunk)
+
+    def finish(self) -> None:
+        self._open = False
+        self._inner.finish()
+
+    def end(self) -> None:
+        if self._open:
+            self._open = False
+            self._inner.on_connection_close()
+
+
+def body_length(headers: HTTPHeaders) -> int | None:
+    """Bytes that follow a head, None where they come in chunks. Raises InvalidRequest."""
+    encoding, length = headers.get("Transfer-Encoding"), headers.get("Content-Length")
+    if encoding is not None:
+        if length is not None:
+            raise InvalidRequest("both Transfer-Encoding and Content-Length are given")
+        if encoding.strip().lower() != "chunked":
+            raise InvalidRequest("the only Transfer-Encoding that is understood is chunked")
+        return None
+    if length is None:
+        return 0
+    values = {value.strip(" \t") for value in length.split(",")}
+    value = values.pop()
+    if values or not _LENGTH.fullmatch(value):
+        raise InvalidRequest("Content-Length is not a number")
+    return int(value)

@@ -1,0 +1,149 @@
+"""Undoes the Content-Encoding of a request body, within bounds.
+
+Law: pure; for a worker thread. Output is bounded by the limit of a body, layer by layer; what trails the last member of
+a layer counts with the bytes that came, and is dropped.
+Source: RFC 9110 section 8.4, RFC 1952, RFC 7932, RFC 8878; RFC 9659 for the window of zstd.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import zlib
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from nexus.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType
+
+
+def _installed(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+_brotli = _installed("brotli")
+_zstandard = _installed("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
+
+_CURES = {"br": "pip install 'nexus[brotli]'", "zstd": "pip install backports.zstd"}
+
+MOST_LAYERS = 3
+MOST_MEMBERS = 1000
+"""Members of one layer; each costs a new decoder and a copy of what was read behind it."""
+
+_WINDOW = 64 * 1024
+_ZSTD_WINDOW_LOG = 23
+"""8 MiB: what RFC 9659 allows an encoder of HTTP."""
+
+_ZSTD_MAGIC = (b"\x28\xb5\x2f\xfd", *(bytes((0x50 + low, 0x2A, 0x4D, 0x18)) for low in range(16)))
+
+
+class Decoder(Protocol):
+    """Of one member."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: Any, max_length: int, /) -> bytes: ...
+
+
+class _Brotli:
+    """Brotli's decoder in the form of the standard library's. What trails a stream is an error to it."""
+
+    unused_data = b""
+
+    def __init__(self) -> None:
+        self._decoder = _brotli.Decompressor()
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._decoder.is_finished())
+
+    def decompress(self, data: Any, max_length: int, /) -> bytes:
+        pieces = [self._decoder.process(bytes(data), output_buffer_limit=max_length)]
+        size = len(pieces[0])
+        while size < max_length and not self._decoder.can_accept_more_data():
+            pieces.append(self._decoder.process(b"", output_buffer_limit=max_length - size))
+            size += len(pieces[-1])
+        return b"".join(pieces)
+
+
+def _zstd(raw: bytes) -> Decoder:
+    window = _zstandard.DecompressionParameter.window_log_max
+    decoder: Decoder = _zstandard.ZstdDecompressor(options={window: _ZSTD_WINDOW_LOG})
+    return decoder
+
+
+def _deflate(raw: bytes) -> Decoder:
+    """With the header of zlib, as RFC 9110 has it, or without, as some clients do."""
+    has_header = len(raw) > 1 and raw[0] & 0x0F == 8 and int.from_bytes(raw[:2]) % 31 == 0
+    return zlib.decompressobj(zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS)
+
+
+_DECODERS: dict[str, tuple[Callable[[bytes], Decoder], tuple[bytes, ...]]] = {
+    "gzip": (lambda raw: zlib.decompressobj(16 + zlib.MAX_WBITS), (b"\x1f\x8b",)),
+    "deflate": (_deflate, ()),
+    **({"zstd": (_zstd, _ZSTD_MAGIC)} if _zstandard is not None else {}),
+    **({"br": (lambda raw: _Brotli(), ())} if _brotli is not None else {}),
+}
+"""How a member is decoded, and what a further one begins with, where there may be one."""
+
+_ERRORS: tuple[type[Exception], ...] = (
+    zlib.error,
+    *((_zstandard.ZstdError,) if _zstandard is not None else ()),
+    *((_brotli.error,) if _brotli is not None else ()),
+)
+
+
+def read_encodings(header: str) -> tuple[str, ...]:
+    """The layers in the order in which they were put on. Raises UnsupportedMediaType."""
+    named = [part.strip().lower().removeprefix("x-") for part in header.split(",")]
+    layers = tuple(name for name in named if name not in ("", "identity"))
+    taken = ", ".join(_DECODERS)
+    for name in layers:
+        if name not in _DECODERS:
+            cure = f"; it needs {_CURES[name]} where the gateway runs" if name in _CURES else ""
+            raise UnsupportedMediaType(f"content-encoding {name[:40]!r} is not supported{cure}; taken are {taken}")
+    if len(layers) > MOST_LAYERS:
+        raise UnsupportedMediaType(f"more than {MOST_LAYERS} content-encodings are not supported")
+    return layers
+
+
+def unpacked(raw: bytes, layers: Sequence[str], limit: int) -> bytes:
+    """Raises InvalidRequest, and RequestTooLarge beyond ``limit`` bytes."""
+    for name in reversed(layers):
+        raw = _without(name, raw, limit)
+    return raw
+
+
+def _without(name: str, raw: bytes, limit: int) -> bytes:
+    new, magic = _DECODERS[name]
+    view, place, size = memoryview(raw), 0, 0
+    pieces: list[bytes] = []
+    for _ in range(MOST_MEMBERS):
+        decoder = new(raw)
+        while not decoder.eof:
+            window = view[place : place + _WINDOW]
+            if not window:
+                raise InvalidRequest(f"the {name} body ends too early")
+            try:
+                # One byte more than may still come is enough to know that it is too much.
+                piece = decoder.decompress(window, limit - size + 1)
+            except _ERRORS as error:
+                raise InvalidRequest(f"the body is not valid {name}") from error
+            place += len(window) - len(decoder.unused_data)
+            size += len(piece)
+            if size > limit:
+                raise too_large(limit)
+            pieces.append(piece)
+        if not bytes(view[place : place + 4]).startswith(magic or (b"\0none",)):
+            return b"".join(pieces)
+    raise InvalidRequest(f"the {name} body has more than {MOST_MEMBERS} members")
+
+
+def too_large(limit: int) -> RequestTooLarge:
+    return RequestTooLarge(f"the request body is larger than {limit} bytes")

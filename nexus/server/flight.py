@@ -1,0 +1,88 @@
+"""How many bytes of request bodies are in flight, over all calls, and how many may be.
+
+Law: thread-safe. Every load is released, on every path; a call alone is never refused.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from nexus.errors import Overloaded
+
+SHARE = 8
+"""The part of the memory that bodies may take: what is made of a body takes about four times its size."""
+
+_SYSTEM = Path("/")
+_LIMITS = ("sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory/memory.limit_in_bytes")
+"""Of the container that this process runs in; versions 2 and 1 of control groups."""
+
+_FALLBACK = 1 << 31
+
+
+class BytesInFlight:
+    """At most ``limit`` bytes."""
+
+    def __init__(self, limit: int) -> None:
+        self._lock = threading.Lock()
+        self._used = 0
+        self.limit = limit
+
+    @property
+    def used(self) -> int:
+        return self._used
+
+    def add(self, load: Load, count: int) -> None:
+        with self._lock:
+            others = self._used - load.size
+            if count > 0 and others and self._used + count > self.limit:
+                raise Overloaded("too many large requests are under way", retry_after=1)
+            self._used += count
+            load.size += count
+
+    def release(self, load: Load) -> None:
+        with self._lock:
+            self._used -= load.size
+            load.size = 0
+
+
+class Load:
+    """What one request holds of it."""
+
+    def __init__(self, flight: BytesInFlight) -> None:
+        self._flight = flight
+        self.size = 0
+
+    def add(self, count: int) -> None:
+        """Raises Overloaded."""
+        self._flight.add(self, count)
+
+    def release(self) -> None:
+        """May be called more than once."""
+        self._flight.release(self)
+
+
+def default_limit(root: Path = _SYSTEM) -> int:
+    """Bytes: a share of what the container may use, else of the machine's memory."""
+    return min([*_container_limits(root), _physical(root)]) // SHARE
+
+
+def _container_limits(root: Path) -> list[int]:
+    found = []
+    for name in _LIMITS:
+        try:
+            text = (root / name).read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            continue
+        if text.isdecimal() and int(text) > 0:
+            found.append(int(text))
+    return found
+
+
+def _physical(root: Path) -> int:
+    try:
+        lines = (root / "proc/meminfo").read_text(encoding="ascii").splitlines()
+        total = next(line for line in lines if line.startswith("MemTotal:"))
+        return int(total.split()[1]) * 1024
+    except (OSError, UnicodeDecodeError, StopIteration, ValueError, IndexError):
+        return _FALLBACK

@@ -1,0 +1,134 @@
+"""The HTTP server in front of the application: its own streams and connections, and an answer to whom no path answers.
+
+Law: loop thread only. What Tornado would answer with bare lines, or log with a traceback, is refused here in the
+dialect of the path, with a line in the access log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http
+import logging
+import socket
+import ssl
+import uuid
+from functools import partial
+from typing import Any
+
+from tornado.http1connection import HTTP1ConnectionParameters, HTTP1ServerConnection
+from tornado.httpserver import _HTTPRequestContext
+from tornado.httputil import HTTPHeaders, HTTPServerConnectionDelegate, ResponseStartLine
+from tornado.iostream import IOStream
+from tornado.netutil import ssl_wrap_socket
+from tornado.web import Application
+
+from nexus.errors import ClientError
+from nexus.protocols.base import Dialect
+from nexus.server.accepting import PausingServer
+from nexus.server.connection import Clocks, Connection
+from nexus.server.house import House
+from nexus.server.log import log_refusal
+from nexus.server.paths import dialect_at
+from nexus.server.stream import ClientStream, ClientTlsStream
+
+log = logging.getLogger("nexus.server")
+
+
+class Server(PausingServer):
+    """Serves one application over connections of our own."""
+
+    def initialize(self, app: Application, house: House, tls: ssl.SSLContext | None) -> None:  # type: ignore[override]
+        """``PausingServer`` is made by Tornado's factory, which calls this in place of a constructor."""
+        super().initialize(app, ssl_options=tls)
+        own = house.settings.server
+        self._house = house
+        self._clocks = Clocks(own.client_timeout, own.upload_timeout, own.keep_alive_timeout, own.max_body_size)
+
+    def _handle_connection(self, connection: socket.socket, address: Any) -> None:
+        """Of Tornado's, whose streams do not stay watched."""
+        try:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            if isinstance(self.ssl_options, ssl.SSLContext):
+                wrapped = ssl_wrap_socket(connection, self.ssl_options, server_side=True, do_handshake_on_connect=False)
+                self.handle_stream(ClientTlsStream(wrapped), address)
+            else:
+                self.handle_stream(ClientStream(connection), address)
+        except OSError:
+            # Gone before it was here.
+            connection.close()
+
+    def handle_stream(self, stream: IOStream, address: Any) -> None:
+        assert isinstance(stream, ClientStream)
+        context = _HTTPRequestContext(stream, address, self.protocol, self.trusted_downstream)
+        served = ServerConnection(stream, self.conn_params, context, self._clocks, self._stranger)
+        self._connections.add(served)
+        served.start_serving(self)
+
+    def _stranger(self, connection: Connection) -> Stranger:
+        return Stranger(connection, dialect_at(self._house.settings, connection.target, {}))
+
+
+class ServerConnection(HTTP1ServerConnection):
+    """Requests on one connection, one after the other."""
+
+    stream: ClientStream
+
+    def __init__(
+        self, stream: ClientStream, params: HTTP1ConnectionParameters, context: object, clocks: Clocks, stranger: Any
+    ) -> None:
+        super().__init__(stream, params, context)
+        self._connection = partial(Connection, stream, params, context, clocks, stranger)
+
+    async def _server_request_loop(self, delegate: HTTPServerConnectionDelegate) -> None:
+        try:
+            more = True
+            while more:
+                connection = self._connection()
+                try:
+                    more = await connection.read_response(delegate.start_request(self, connection))
+                except asyncio.CancelledError:
+                    return
+                except Exception:
+                    log.exception("connection failed")
+                    connection.close()
+                    return
+                await asyncio.sleep(0)
+        finally:
+            delegate.on_close(self)
+
+
+class Stranger:
+    """Answers a request that cannot be read far enough to have a handler."""
+
+    def __init__(self, connection: Connection, dialect: Dialect) -> None:
+        self._connection = connection
+        self._dialect = dialect
+        self._id = f"req_{uuid.uuid4().hex}"
+
+    def refuse(self, error: ClientError) -> None:
+        connection = self._connection
+        body = self._dialect.write_error(error, self._id)
+        headers = HTTPHeaders(
+            {
+                "Server": "nexus",
+                "Content-Type": "application/json",
+                "Content-Length": str(len(body)),
+                self._dialect.id_header: self._id,
+                "x-nexus-request-id": self._id,
+                "x-nexus-error": error.kind,
+            }
+        )
+        connection.write_headers(
+            ResponseStartLine("", error.status, http.HTTPStatus(error.status).phrase), headers, body
+        )
+        connection.finish()
+        log_refusal(
+            id=self._id,
+            caller=str(connection.context),
+            protocol=self._dialect.name,
+            method=connection.method,
+            path=connection.target,
+            error=error,
+            read=0,
+            seconds=connection.age,
+        )

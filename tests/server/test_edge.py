@@ -1,0 +1,295 @@
+"""The client's edge: heads that are wrong, bodies that nobody takes, clocks, and what is given back.
+
+Law: raw sockets against the real server; nothing here judges time.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from nexus.server import connection
+from nexus.server.calls import CallHandler
+from tests.conftest import Serve
+from tests.server.raw import RawClient, head, request
+from tests.serving import CHAT, Nexus, Reply, anthropic_config, openai_config, wait_until
+from tools.fake_upstream import Behaviour, FakeUpstream
+
+CHAT_PATH = "/llm/openai/v1/chat/completions"
+MESSAGES_PATH = "/llm/anthropic/v1/messages"
+PATHS = [CHAT_PATH, "/llm/openai/v1/responses", MESSAGES_PATH]
+
+
+class Lines(logging.Handler):
+    """The access log, line by line, and whatever was logged with a traceback."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.all: list[dict[str, Any]] = []
+        self.tracebacks: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name == "nexus.access":
+            self.all.append(record.__dict__["fields"])
+        if record.exc_info:
+            self.tracebacks.append(record.getMessage())
+
+    def only(self) -> dict[str, Any]:
+        wait_until(lambda: len(self.all) > 0)
+        assert len(self.all) == 1
+        return self.all[0]
+
+
+@pytest.fixture
+def lines() -> Iterator[Lines]:
+    handler = Lines()
+    logging.getLogger().addHandler(handler)
+    yield handler
+    logging.getLogger().removeHandler(handler)
+
+
+def assert_dialect(reply: Reply, path: str) -> None:
+    error = reply.json["error"]
+    if "anthropic" in path:
+        assert reply.json["type"] == "error"
+        assert set(error) == {"type", "message"}
+    else:
+        assert set(error) == {"message", "type", "param", "code"}
+
+
+HEADS = {
+    "a length in superscript": ("Content-Length: \xb2", 400, "Content-Length"),
+    "a negative length": ("Content-Length: -1", 400, "Content-Length"),
+    "a signed length": ("Content-Length: +5", 400, "Content-Length"),
+    "two lengths": ("Content-Length: 2\r\nContent-Length: 3", 400, "Content-Length"),
+    "a length of many digits": ("Content-Length: " + "9" * 5000, 400, "Content-Length"),
+    "chunks and a length": ("Transfer-Encoding: chunked\r\nContent-Length: 2", 400, "both"),
+    "an unknown coding": ("Transfer-Encoding: gzip, chunked", 400, "chunked"),
+    "a header without a colon": ("nonsense", 400, "header line"),
+    "a name with a blank": ("Na me: x", 400, "header line"),
+    "a control character": ("X-Odd: a\x01b", 400, "header line"),
+    "a second host": ("Host: y", 400, "HTTP"),
+    "very long headers": ("X-Long: " + "a" * 70_000, 431, "larger than"),
+    "very many headers": ("\r\n".join(f"X-{n}: {n}" for n in range(9000)), 431, "larger than"),
+}
+
+
+@pytest.mark.parametrize("path", [CHAT_PATH, MESSAGES_PATH, "/health"])
+@pytest.mark.parametrize(("line", "status", "words"), HEADS.values(), ids=HEADS.keys())
+def test_wrong_heads(nexus: Nexus, lines: Lines, path: str, line: str, status: int, words: str) -> None:
+    with RawClient(nexus) as client:
+        client.send(f"POST {path} HTTP/1.1\r\nHost: x\r\n{line}\r\n\r\n".encode("latin1"))
+        reply = client.reply()
+    assert reply.status == status
+    assert words in reply.json["error"]["message"]
+    if status != 431:
+        assert_dialect(reply, path)
+        assert lines.only()["path"] == path
+    assert (lines.only()["status"], words in lines.only()["why"]) == (status, True)
+    assert lines.tracebacks == []
+
+
+STARTS = {
+    "no request line": b"hello\r\n\r\n",
+    "the preface of HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "HTTP/3": b"GET / HTTP/3.0\r\nHost: x\r\n\r\n",
+    "a blank in the target": b"GET /a b HTTP/1.1\r\nHost: x\r\n\r\n",
+    "no host": b"GET /health HTTP/1.1\r\n\r\n",
+    "a host that is none": b"GET /health HTTP/1.1\r\nHost: a b\r\n\r\n",
+    "bytes": b"\xff\xfe\x00 \x80 HTTP/1.1\r\nHost: x\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("start", STARTS.values(), ids=STARTS.keys())
+def test_wrong_beginnings(nexus: Nexus, lines: Lines, start: bytes) -> None:
+    with RawClient(nexus) as client:
+        reply = client.send(start).reply()
+    assert (reply.status, lines.only()["status"], lines.tracebacks) == (400, 400, [])
+
+
+@pytest.mark.parametrize("chunk", [b"zz\r\nhi\r\n", b"2\r\nhiX", b"-2\r\nhi\r\n"])
+@pytest.mark.parametrize("path", [CHAT_PATH, MESSAGES_PATH])
+def test_wrong_chunks(nexus: Nexus, lines: Lines, path: str, chunk: bytes) -> None:
+    with RawClient(nexus) as client:
+        client.send(head(path, headers={"Transfer-Encoding": "chunked"}) + chunk + b"0\r\n\r\n")
+        reply = client.reply()
+    assert (reply.status, lines.only()["status"], lines.tracebacks) == (400, 400, [])
+    assert_dialect(reply, path)
+
+
+NO_BODY = {
+    "health": ("POST", "/health", 405),
+    "health, rightly asked": ("GET", "/health", 413),
+    "hello": ("GET", "/api/hello", 413),
+    "a model list": ("GET", "/llm/anthropic/v1/models", 413),
+    "one model": ("GET", "/llm/openai/v1/models/x", 413),
+    "a path that is none": ("POST", "/nowhere", 404),
+    "one below a protocol": ("PUT", "/llm/anthropic/v1/nowhere", 404),
+    "a call, wrongly asked": ("PUT", CHAT_PATH, 405),
+    "a method that is none": ("BREW", CHAT_PATH, 405),
+}
+
+
+@pytest.mark.parametrize("framing", [{"Content-Length": str(98 * 2**20)}, {"Transfer-Encoding": "chunked"}])
+@pytest.mark.parametrize(("method", "path", "status"), NO_BODY.values(), ids=NO_BODY.keys())
+def test_a_body_that_nobody_takes_is_refused_at_the_head(
+    nexus: Nexus, lines: Lines, method: str, path: str, status: int, framing: dict[str, str]
+) -> None:
+    with RawClient(nexus) as client:
+        client.send(head(path, method=method, headers={**framing, "Expect": "100-continue"}))
+        answer = client.rest()
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+    assert answer.count(b"HTTP/1.1") == 1
+    line = lines.only()
+    assert (line["status"], line["method"], line["path"], line["read"]) == (status, method, path, 0)
+    assert line["why"]
+
+
+@pytest.mark.parametrize("path", ["/health", "/llm/openai/v1/models", "/llm/anthropic/v1/models"])
+def test_get_and_head_without_a_body_keep_the_connection(nexus: Nexus, lines: Lines, path: str) -> None:
+    with RawClient(nexus) as client:
+        for method in ("GET", "HEAD", "GET"):
+            reply = client.send(head(path, method=method)).reply(method)
+            assert reply.status == 200
+            assert (reply.body == b"") is (method == "HEAD")
+        assert client.send(head(path + "/no/such", method="GET")).reply("GET").status == 404
+        assert client.send(head(path, method="GET", length=0)).reply("GET").status == 200
+
+
+class TestExpect:
+    def test_a_body_that_is_wanted_is_asked_for(self, nexus: Nexus) -> None:
+        whole = request(CHAT_PATH, CHAT, {"Expect": "100-Continue"})
+        at = whole.index(b"\r\n\r\n") + 4
+        with RawClient(nexus) as client:
+            client.send(whole[:at])
+            assert client.sock.recv(25, 256).startswith(b"HTTP/1.1 100 ")
+            assert client.send(whole[at:]).reply().status == 200
+
+    @pytest.mark.parametrize("path", PATHS)
+    @pytest.mark.parametrize(
+        ("name", "value", "status"), [("Content-Encoding", "lzma", 415), ("Content-Length", "99999999", 413)]
+    )
+    def test_one_that_is_refused_is_not(self, nexus: Nexus, path: str, name: str, value: str, status: int) -> None:
+        framing = {"Content-Length": "9", name: value}
+        with RawClient(nexus) as client:
+            answer = client.send(head(path, headers={"Expect": "100-continue", **framing})).rest()
+        assert answer.count(b"HTTP/1.1 ") == 1
+        assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+
+
+class TestAbandonedUploads:
+    SIZE = 100_000
+
+    @pytest.mark.parametrize("path", PATHS)
+    @pytest.mark.parametrize("rudely", [False, True], ids=["FIN", "RST"])
+    def test_leave_nothing_behind(self, nexus: Nexus, lines: Lines, path: str, rudely: bool) -> None:
+        flight = nexus.house.flight
+        for _ in range(10):
+            client = RawClient(nexus).send(head(path, length=10 * self.SIZE) + b" " * self.SIZE)
+            wait_until(lambda: flight.used == self.SIZE)
+            client.reset() if rudely else client.sock.close()
+            wait_until(lambda: flight.used == 0)
+        wait_until(lambda: len(lines.all) == 10)
+        assert {(line["status"], line["read"]) for line in lines.all} == {(499, self.SIZE)}
+        wait_until(lambda: gc.collect() >= 0 and handlers() == 0)
+
+    def test_nor_do_refused_ones(self, serve: Serve, openai_upstream: FakeUpstream, lines: Lines) -> None:
+        nexus = serve(
+            "[server.keys.alice]\nkey = 'nx-hushhush-alice-000000'\n" + openai_config(openai_upstream.base_url)
+        )
+        for _ in range(10):
+            with RawClient(nexus) as client:
+                reply = client.send(head(CHAT_PATH, length=self.SIZE) + b" " * 10).reply()
+                assert (reply.status, reply.headers["connection"]) == (401, "close")
+        wait_until(lambda: [line["status"] for line in lines.all] == [401] * 10)
+        wait_until(lambda: gc.collect() >= 0 and handlers() == 0)
+
+
+def handlers() -> int:
+    return sum(isinstance(thing, CallHandler) for thing in gc.get_objects())
+
+
+class TestClocks:
+    @pytest.fixture
+    def hasty(self, serve: Serve, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream) -> Nexus:
+        vendors = openai_config(openai_upstream.base_url) + anthropic_config(anthropic_upstream.base_url)
+        return serve('[server]\nclient_timeout = "1s"\nkeep_alive_timeout = "300ms"\n' + vendors)
+
+    @pytest.mark.parametrize("path", PATHS)
+    def test_a_body_that_stalls(self, hasty: Nexus, lines: Lines, path: str) -> None:
+        with RawClient(hasty) as client:
+            reply = client.send(head(path, length=100) + b"{").reply()
+            assert client.rest() == b""
+        assert (reply.status, lines.only()["status"], lines.only()["read"]) == (408, 408, 1)
+        assert_dialect(reply, path)
+        assert hasty.house.flight.used == 0
+
+    def test_a_body_that_comes_steadily_is_waited_for(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
+        """For longer than any silence in it may be."""
+        nexus = serve('[server]\nclient_timeout = "2s"\n' + openai_config(openai_upstream.base_url))
+        raw = json.dumps(CHAT).encode()
+        with RawClient(nexus) as client:
+            client.send(head(CHAT_PATH, length=len(raw) + 25))
+            for _ in range(25):
+                client.send(b" ")
+                time.sleep(0.1)
+            assert client.send(raw).reply().status == 200
+
+    def test_but_not_for_ever(self, serve: Serve, openai_upstream: FakeUpstream, lines: Lines) -> None:
+        nexus = serve('[server]\nupload_timeout = "300ms"\n' + openai_config(openai_upstream.base_url))
+        with RawClient(nexus) as client:
+            assert client.send(head(CHAT_PATH, length=100)).reply().status == 408
+        assert lines.only()["status"] == 408
+
+    def test_a_head_that_stalls(self, nexus: Nexus, lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(connection, "HEAD_SECONDS", 0.2)
+        with RawClient(nexus) as client:
+            assert client.send(b"GET /health HTTP/1.1\r\nHo").reply().status == 408
+        assert lines.only()["status"] == 408
+
+    def test_a_connection_that_asks_nothing(self, hasty: Nexus, lines: Lines) -> None:
+        with RawClient(hasty) as client:
+            assert client.send(head("/health", method="GET") + b"\r\n").reply("GET").status == 200
+            assert client.rest() == b""
+        assert lines.all == []
+
+
+class TestBytesInFlight:
+    @pytest.fixture
+    def narrow(self, serve: Serve, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream) -> Nexus:
+        vendors = openai_config(openai_upstream.base_url) + anthropic_config(anthropic_upstream.base_url)
+        return serve('[server]\nmax_body_size = "64KiB"\nmax_bytes_in_flight = "64KiB"\n' + vendors)
+
+    @pytest.mark.parametrize("path", PATHS)
+    def test_one_body_too_many(self, narrow: Nexus, lines: Lines, path: str) -> None:
+        first = RawClient(narrow).send(head(CHAT_PATH, length=60_000) + b" " * 50_000)
+        wait_until(lambda: narrow.house.flight.used == 50_000)
+        with RawClient(narrow) as second:
+            reply = second.send(head(path, length=40_000) + b" " * 40_000).reply()
+        assert (reply.status, int(reply.headers["retry-after"]) >= 1, lines.only()["status"]) == (503, True, 503)
+        assert_dialect(reply, path)
+        first.sock.close()
+        wait_until(lambda: narrow.house.flight.used == 0)
+        assert narrow.chat({**CHAT, "user": "x" * 40_000}).status == 200
+        wait_until(lambda: narrow.house.flight.used == 0)
+
+    @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+    def test_a_body_is_let_go_when_no_attempt_can_need_it(
+        self, narrow: Nexus, openai_upstream: FakeUpstream, stream: bool
+    ) -> None:
+        openai_upstream.default = Behaviour(hang=True) if not stream else Behaviour(event_delay=30)
+        with RawClient(narrow) as client:
+            client.send(request(CHAT_PATH, {**CHAT, "stream": stream, "user": "x" * 40_000}))
+            openai_upstream.wait_for_requests(1)
+            if stream:
+                client.sock.recv(100)
+                wait_until(lambda: narrow.house.flight.used == 0)
+            else:
+                assert narrow.house.flight.used > 40_000
+        wait_until(lambda: narrow.house.flight.used == 0)

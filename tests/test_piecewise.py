@@ -1,0 +1,98 @@
+"""Long JSON is read in pieces: the same values, the same refusals, and others may run meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nexus import piecewise
+from nexus.errors import RequestTooLarge
+from nexus.piecewise import decode_large
+from nexus.wire import decode
+
+SCALARS = st.none() | st.booleans() | st.integers(-(10**6), 10**6) | st.text(max_size=40)
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=9), inner), max_leaves=60
+)
+DOCUMENTS = st.lists(VALUES) | st.dictionaries(st.text(max_size=9), VALUES)
+MARKS = st.sampled_from([b",", b"[", b"]", b"{", b"}", b'"', b":", b" ", b"\\", b"1", b""])
+
+
+@pytest.fixture(autouse=True, scope="module")
+def tiny_pieces() -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(piecewise, "PIECE", 16)
+        patch.setattr(piecewise, "FEW", 0)
+        yield
+
+
+def outcome(read: Any, raw: bytes) -> Any:
+    try:
+        return read(raw)
+    except ValueError:
+        return ValueError
+
+
+@given(DOCUMENTS, st.sampled_from([None, 1]))
+def test_reads_what_the_parser_reads(value: Any, indent: int | None) -> None:
+    raw = json.dumps(value, indent=indent).encode()
+    assert decode_large(raw) == decode(raw)
+
+
+@given(DOCUMENTS, st.integers(0, 10_000), MARKS, st.booleans())
+def test_refuses_what_the_parser_refuses(value: Any, place: int, mark: bytes, over: bool) -> None:
+    raw = json.dumps(value).encode()
+    place %= len(raw)
+    raw = raw[:place] + mark + raw[place + over :]
+    assert outcome(decode_large, raw) == outcome(decode, raw) or outcome(decode, raw) in (None, True, False)
+
+
+BROKEN = {
+    "a comma too many": b'{"a":[' + b'"xxxxxxxxxxxxxxxxxxxx",' * 9 + b"]}",
+    "a comma too few": b'{"a":[' + b'["xxxxxxxxxxxxxxxxxxxx"]' * 9 + b"]}",
+    "a comma first": b'{"a":[,' + b'"xxxxxxxxxxxxxxxxxxxx"]}',
+    "the wrong bracket": b'{"a":[' + b'"xxxxxxxxxxxxxxxxxxxx",' * 9 + b"1}]",
+    "a text behind it": b'{"a":["xxxxxxxxxxxxxxxxxxxx","xxxxxxxxxxxxxxxxxxxx"]} x',
+    "a string without an end": b'{"a":["xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx',
+    "no end": b'{"a":["xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"',
+    "too deep": b"[" * 5000 + b"]" * 5000,
+}
+
+
+@pytest.mark.parametrize("raw", BROKEN.values(), ids=BROKEN.keys())
+def test_broken(raw: bytes) -> None:
+    with pytest.raises(ValueError):
+        decode_large(raw)
+
+
+def test_too_many_values_are_refused() -> None:
+    with pytest.raises(RequestTooLarge, match="values"):
+        decode_large(b"[" + b"[]," * 10_000_000 + b"[]]")
+
+
+BIG = {
+    "a million messages": b'{"messages":[' + b",".join([b'{"role":"user","content":"x"}'] * 1_000_000) + b"]}",
+    "empty lists": b'{"messages":[' + b",".join([b"[]"] * 1_900_000) + b"]}",
+}
+
+
+@pytest.mark.parametrize("raw", BIG.values(), ids=BIG.keys())
+def test_others_run_meanwhile(raw: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop turns at least twenty times; the parser by itself lets it turn a few times at most."""
+    monkeypatch.setattr(piecewise, "PIECE", 64 * 1024)
+
+    async def turns() -> int:
+        reading = asyncio.create_task(asyncio.to_thread(decode_large, raw))
+        turned = 0
+        while not reading.done():
+            await asyncio.sleep(0.001)
+            turned += 1
+        await reading
+        return turned
+
+    assert asyncio.run(turns()) >= 20
