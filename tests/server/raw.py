@@ -53,7 +53,7 @@ def head(
     path: str, *, method: str = "POST", length: int | None = None, headers: Mapping[str, str] | None = None
 ) -> bytes:
     """The head of a request for JSON."""
-    lines = [f"{method} {path} HTTP/1.1", "Host: x", "Content-Type: application/json"]
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", "Content-Type: application/json"]
     lines += [] if length is None else [f"Content-Length: {length}"]
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
     return "\r\n".join([*lines, "", ""]).encode("latin1")

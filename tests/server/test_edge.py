@@ -84,7 +84,7 @@ HEADS = {
 @pytest.mark.parametrize(("line", "status", "words"), HEADS.values(), ids=HEADS.keys())
 def test_wrong_heads(nexus: Nexus, lines: Lines, path: str, line: str, status: int, words: str) -> None:
     with RawClient(nexus) as client:
-        client.send(f"POST {path} HTTP/1.1\r\nHost: x\r\n{line}\r\n\r\n".encode("latin1"))
+        client.send(f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{line}\r\n\r\n".encode("latin1"))
         reply = client.reply()
     assert reply.status == status
     assert words in reply.json["error"]["message"]
@@ -98,11 +98,11 @@ def test_wrong_heads(nexus: Nexus, lines: Lines, path: str, line: str, status: i
 STARTS = {
     "no request line": b"hello\r\n\r\n",
     "the preface of HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    "HTTP/3": b"GET / HTTP/3.0\r\nHost: x\r\n\r\n",
-    "a blank in the target": b"GET /a b HTTP/1.1\r\nHost: x\r\n\r\n",
+    "HTTP/3": b"GET / HTTP/3.0\r\nHost: localhost\r\n\r\n",
+    "a blank in the target": b"GET /a b HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "no host": b"GET /health HTTP/1.1\r\n\r\n",
     "a host that is none": b"GET /health HTTP/1.1\r\nHost: a b\r\n\r\n",
-    "bytes": b"\xff\xfe\x00 \x80 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "bytes": b"\xff\xfe\x00 \x80 HTTP/1.1\r\nHost: localhost\r\n\r\n",
 }
 
 
