@@ -168,7 +168,7 @@ def test_a_page_asks_first(house: Nexus) -> None:
 
 def test_the_connection_serves_again_after_a_405(house: Nexus) -> None:
     with socket.create_connection(("127.0.0.1", house.port), timeout=60) as sock:
-        line = f"GET /llm/openai/v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {BOB}\r\n\r\n"
+        line = f"GET /llm/openai/v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {BOB}\r\n\r\n"
         file = sock.makefile("rb")
         for _ in range(2):
             sock.sendall(line.encode())

@@ -21,7 +21,8 @@ STREAM = {"stream": True}
 
 def open_call(nexus: Nexus, path: str, body: dict[str, Any]) -> socket.socket:
     raw = json.dumps(body).encode()
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(raw)}\r\n\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    head += f"Content-Length: {len(raw)}\r\n\r\n"
     sock = socket.create_connection(("127.0.0.1", nexus.port), timeout=60)
     sock.sendall(head.encode() + raw)
     return sock

@@ -65,7 +65,12 @@ def test_requests(
 
 @pytest.mark.parametrize("length", ["\xb2", "9" * 400, "-1", "1e3", "+1"])
 def test_lengths(nexus: Nexus, length: str) -> None:
-    lines = (f"POST {PATHS['chat']} HTTP/1.1", "Host: x", "Content-Type: application/json", f"Content-Length: {length}")
+    lines = (
+        f"POST {PATHS['chat']} HTTP/1.1",
+        "Host: localhost",
+        "Content-Type: application/json",
+        f"Content-Length: {length}",
+    )
     head = "\r\n".join((*lines, "", ""))
     with socket.create_connection(("127.0.0.1", nexus.port), timeout=30) as client:
         client.sendall(head.encode("latin-1") + b"{}")

@@ -141,7 +141,7 @@ UNREADABLE = {
 def test_a_credential_in_a_head_that_cannot_be_read_is_told_to_nobody(nexus: Nexus, line: str) -> None:
     """What the log says is watched, as in every test."""
     with socket.create_connection(("127.0.0.1", nexus.port), timeout=60) as sock:
-        sock.sendall(f"GET /llm/openai/v1/models HTTP/1.1\r\nHost: x\r\n{line.format(OWN)}\r\n\r\n".encode())
+        sock.sendall(f"GET /llm/openai/v1/models HTTP/1.1\r\nHost: localhost\r\n{line.format(OWN)}\r\n\r\n".encode())
         sock.shutdown(socket.SHUT_WR)
         said = b""
         while piece := sock.recv(65536):

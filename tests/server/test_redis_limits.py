@@ -253,8 +253,8 @@ class TestStalled:
         with socket.create_connection(("127.0.0.1", nexus.port), timeout=60) as sock:
             body = b'{"model": "openai/gpt-4", "messages": [{"role": "user", "content": "Hi"}]}'
             head = (
-                f"POST {CHAT_PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-Client-Id: alice\r\n"
-                f"Content-Length: {len(body)}\r\n\r\n"
+                f"POST {CHAT_PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                f"X-Client-Id: alice\r\nContent-Length: {len(body)}\r\n\r\n"
             )
             sock.sendall(head.encode() + body)
             wait_until(lambda: nexus.house.workers.busy == 1)

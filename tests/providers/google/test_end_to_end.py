@@ -275,7 +275,7 @@ def test_the_client_leaves_while_a_token_is_fetched(serve: Serve, google: FakeGo
     google.answer = lambda request: Reply(hold=hold) if request.path == "/token" else api(request)
     nexus = serve(vertex)
     raw = json.dumps(ASK).encode()
-    head = "POST /llm/anthropic/v1/messages HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    head = "POST /llm/anthropic/v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     with socket.create_connection(("127.0.0.1", nexus.port), timeout=60) as client:
         client.sendall(f"{head}Content-Length: {len(raw)}\r\n\r\n".encode() + raw)
         wait_until(lambda: fetched(google) == 1)
