@@ -163,4 +163,4 @@ class Call:
     @property
     def own_headers(self) -> dict[str, str]:
         """The client's headers, without those that carried its credential for the gateway."""
-        return {name: self.headers[name] for name in self.headers.keys() - self.identity.carriers}
+        return {name: self.headers[name] for name in self.headers.keys() - self.identity.credential_headers}

@@ -9,7 +9,7 @@ import logging
 from urllib.parse import urlsplit
 
 from nexus.call import Call
-from nexus.errors import Answered, Cancelled, ClientError, NexusError, Overloaded, Rejected, UpstreamError
+from nexus.errors import Cancelled, ClientError, NexusError, Overloaded, UpstreamError, UpstreamStatus, VendorError
 from nexus.protocols.error_words import decode_error, error_words
 
 log = logging.getLogger("nexus.gateway")
@@ -30,10 +30,10 @@ def reason(error: NexusError) -> str:
     match error:
         case UpstreamError(why=str(why)) if why:
             words = why
-        case Answered():
+        case UpstreamStatus():
             said = error_words(decode_error(error.body), error.body)
             words = f"{error.message}: {said}" if said else error.message
-        case Rejected():
+        case VendorError():
             words = f"{error.provider} answered {error.status}: {error.message}"
         case _:
             words = error.message
@@ -45,7 +45,7 @@ def level_of(error: NexusError | None) -> int:
     match error:
         case None | Cancelled():
             return logging.INFO
-        case Answered() | Rejected() if error.status in _CLIENTS_FAULT:
+        case UpstreamStatus() | VendorError() if error.status in _CLIENTS_FAULT:
             return logging.INFO
         case UpstreamError():
             return logging.WARNING
@@ -69,7 +69,7 @@ def log_attempt(call: Call, error: BaseException | None, then: str) -> None:
         "host": host or None,
         "phase": phase,
         "error": error.kind,
-        "status": error.status if isinstance(error, Answered | Rejected) else None,
+        "status": error.status if isinstance(error, UpstreamStatus | VendorError) else None,
         "why": cause or reason(error),
         "attempt": call.attempts,
         "of": max(call.attempts, provider.settings.retries.attempts if provider is not None else 1),

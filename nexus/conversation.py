@@ -23,7 +23,7 @@ Role = Literal["system", "user", "assistant"]
 
 
 @dataclass(frozen=True, slots=True)
-class Seal:
+class Signature:
     """An opaque value (thinking signature, thought signature, encrypted reasoning) and the dialect that made it.
 
     Only a writer of that same dialect may send it to a vendor. ``value`` may be empty: then it only says who
@@ -69,7 +69,7 @@ class Text:
 
     text: str
     cache: CacheHint | None = None
-    seal: Seal | None = None
+    signature: Signature | None = None
     citations: tuple[Citation, ...] = ()
     at: str = field(default="", compare=False, repr=False, kw_only=True)
 
@@ -81,7 +81,7 @@ class Image:
     source: Inline | Link
     detail: str | None = None
     cache: CacheHint | None = None
-    seal: Seal | None = None
+    signature: Signature | None = None
     at: str = field(default="", compare=False, repr=False, kw_only=True)
 
 
@@ -104,10 +104,10 @@ class Audio:
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """Thinking text; ``redacted`` parts have no text, only a seal."""
+    """Thinking text; ``redacted`` parts have no text, only a signature."""
 
     text: str
-    seal: Seal | None = None
+    signature: Signature | None = None
     redacted: bool = False
     at: str = field(default="", compare=False, repr=False, kw_only=True)
 
@@ -119,7 +119,7 @@ class ToolCall:
     id: str
     name: str
     arguments: str
-    seal: Seal | None = None
+    signature: Signature | None = None
     cache: CacheHint | None = None
     at: str = field(default="", compare=False, repr=False, kw_only=True)
 

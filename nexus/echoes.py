@@ -20,13 +20,13 @@ _ERROR = re.compile(rb'"error"\s*:\s*["{]')
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Echoes:
+class Redactor:
     """``secrets`` are all spellings that are looked for, longest first."""
 
     secrets: tuple[str, ...]
 
     @classmethod
-    def of(cls, sent: Iterable[str]) -> Echoes:
+    def of(cls, sent: Iterable[str]) -> Redactor:
         """What was sent, as it is and as JSON may write it."""
         long = [secret for secret in sent if len(secret) >= SHORTEST]
         spellings = {spelling for secret in long for spelling in (secret, *_in_json(secret))}

@@ -179,7 +179,7 @@ class ProtocolError(UpstreamError):
     kind = "protocol"
 
 
-class Answered(UpstreamError):
+class UpstreamStatus(UpstreamError):
     """The vendor answered with an error status; status, headers and body are the vendor's own."""
 
     kind = "answered"
@@ -201,7 +201,7 @@ class Answered(UpstreamError):
         self.retryable = retryable
 
 
-class Rejected(UpstreamError):
+class VendorError(UpstreamError):
     """A vendor's error read into neutral terms, for a client of another dialect.
 
     ``kind`` is one of FAILURE_KINDS, found by status and code, context_length also by ``protocols/overflow``;

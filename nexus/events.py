@@ -1,7 +1,7 @@
 """The neutral form of a streamed answer.
 
 Law: explicit start and end of everything. A stream is ``ResponseStart (PartStart | PartDelta | Cited | PartEnd |
-UsageUpdate | Notice | Ping)* ResponseEnd``; part indexes count up from 0 in order of their start. Parts may be
+UsageUpdate | ContentDropped | Ping)* ResponseEnd``; part indexes count up from 0 in order of their start. Parts may be
 open at the same time (vendors interleave parallel tool calls); a dialect that forbids it buffers in its writer.
 A citation may come after the end of its part, for some vendors tell their sources last.
 ``Order`` enforces all of this, behind every reader: a vendor's stream that cannot be told so is a broken one.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from nexus.conversation import Citation, Image, Reasoning, Refusal, Seal, Stop, Text, ToolCall
+from nexus.conversation import Citation, Image, Reasoning, Refusal, Signature, Stop, Text, ToolCall
 from nexus.usage import Usage
 
 StreamPart = Text | Reasoning | ToolCall | Refusal | Image
@@ -54,10 +54,10 @@ class Cited:
 
 @dataclass(frozen=True, slots=True)
 class PartEnd:
-    """``seal`` is set when the part's opaque value was only known at its end."""
+    """``signature`` is set when the part's opaque value was only known at its end."""
 
     index: int
-    seal: Seal | None = None
+    signature: Signature | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class UsageUpdate:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class ContentDropped:
     """The answer held something that has no counterpart; ``dropped`` names it in the vendor's words."""
 
     dropped: str
@@ -84,7 +84,7 @@ class ResponseEnd:
     stop: Stop
 
 
-Event = ResponseStart | PartStart | PartDelta | Cited | PartEnd | UsageUpdate | Notice | Ping | ResponseEnd
+Event = ResponseStart | PartStart | PartDelta | Cited | PartEnd | UsageUpdate | ContentDropped | Ping | ResponseEnd
 
 
 class IllegalOrder(ValueError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from nexus.conversation import Citation, Image, Reasoning, Refusal, Response, Seal, Stop, Text, ToolCall
+from nexus.conversation import Citation, Image, Reasoning, Refusal, Response, Signature, Stop, Text, ToolCall
 from nexus.events import (
     Cited,
     Event,
@@ -43,8 +43,8 @@ def fold(events: Iterable[Event]) -> Response:
                 pieces[index].append(text)
             case Cited(index=index, citation=citation):
                 citations.setdefault(index, []).append(citation)
-            case PartEnd(index=index, seal=seal) if seal is not None:
-                parts[index] = _sealed(parts[index], seal)
+            case PartEnd(index=index, signature=signature) if signature is not None:
+                parts[index] = _signed(parts[index], signature)
             case UsageUpdate():
                 usage = event.usage
             case ResponseEnd():
@@ -86,12 +86,12 @@ def unfold(response: Response) -> Iterable[Event]:
     yield ResponseEnd(response.stop)
 
 
-def _sealed(part: StreamPart, seal: Seal) -> StreamPart:
+def _signed(part: StreamPart, signature: Signature) -> StreamPart:
     match part:
         case Refusal():
             raise IllegalOrder("a refusal has no seal")
         case _:
-            return replace(part, seal=seal)
+            return replace(part, signature=signature)
 
 
 def _cited(part: StreamPart, citations: list[Citation]) -> StreamPart:

@@ -18,15 +18,15 @@ from tenacity.wait import wait_random_exponential
 from nexus.call import Answers, Call, VendorIds
 from nexus.causes import log_attempt
 from nexus.errors import Cancelled, InternalError, InvalidRequest, NexusError, ProtocolError
-from nexus.headers import KEEPER
+from nexus.headers import STORED_PROVIDER
 from nexus.lanes import passes
 from nexus.piecewise import LARGE
 from nexus.protocols import codecs
 from nexus.protocols.clients import DIALECTS
-from nexus.relay import Head, Opened, drain, open_answer
+from nexus.relay import Head, OpenedReply, drain, open_answer
 from nexus.routing import Route, Routes
 from nexus.settings.provider import Retries
-from nexus.spending import Spending
+from nexus.spending import Admission
 from nexus.upstream import LocalReply
 from nexus.wire import encode
 
@@ -56,11 +56,11 @@ def _none_kept(call: Call) -> None:
 
 class Gateway:
     def __init__(
-        self, routes: Routes, spending: Spending, answers: AnswersOf = _none_kept, ids: IdsOf = _none_kept
+        self, routes: Routes, admission: Admission, answers: AnswersOf = _none_kept, ids: IdsOf = _none_kept
     ) -> None:
         """``answers`` gives what a call may know of earlier ones, ``ids`` whose those are that vendors keep."""
         self.routes = routes
-        self.spending = spending
+        self.admission = admission
         self._answers = answers
         self._ids = ids
 
@@ -70,22 +70,22 @@ class Gateway:
         if call.action != "stored":
             call.route = self.routes.seen_by(call.identity).find(call.model)
         elif self._kept_id(call) is None:
-            call.route = self._keeper(call)
+            call.route = self._stored_provider(call)
         if not self._holds_later(call):
-            self.spending.hold(call)
+            self.admission.hold(call)
 
     def _holds_later(self, call: Call) -> bool:
         """Whether a worker has to: for a store that waits, and for what may be long to read."""
-        return self.spending.blocks or len(call.body) > LARGE or codecs.refers(call)
+        return self.admission.blocks or len(call.body) > LARGE or codecs.refers(call)
 
-    def _keeper(self, call: Call) -> Route:
-        return self.routes.seen_by(call.identity).keeper(call.dialect, call.headers.get(KEEPER, ""))
+    def _stored_provider(self, call: Call) -> Route:
+        return self.routes.seen_by(call.identity).stored_provider(call.dialect, call.headers.get(STORED_PROVIDER, ""))
 
     def _kept_id(self, call: Call) -> str | None:
         """Of the answer that a call is about, where it may be one that is kept here; if not, a vendor may have it."""
         return None if call.answers is None else DIALECTS[call.dialect].kept_id(call.path)
 
-    def _kept(self, call: Call) -> Opened | None:
+    def _kept(self, call: Call) -> OpenedReply | None:
         """The reply about an answer that is kept here. Raises ClientError."""
         id = self._kept_id(call)
         record = call.answers.find([id]).get(id) if id is not None and call.answers is not None else None
@@ -97,18 +97,18 @@ class Gateway:
         if call.method == "DELETE":
             call.answers.forget(id)
         head = Head(200, {"content-type": "application/json"}, stream=False)
-        return Opened(head, "", body, iter(()), LocalReply(200, {}, ()))
+        return OpenedReply(head, "", body, iter(()), LocalReply(200, {}, ()))
 
     def release(self, call: Call, error: NexusError) -> None:
         """For a call that was admitted and found no worker."""
-        self.spending.settle(call, error)
+        self.admission.settle(call, error)
 
     def serve(self, call: Call, sink: Sink) -> None:
         """Answers an admitted call; every failure ends in ``sink.end``."""
-        opened: Opened | None = None
+        opened: OpenedReply | None = None
         try:
             if self._holds_later(call):
-                self.spending.hold(call)
+                self.admission.hold(call)
                 call.cancel.check()
             opened = self._kept(call) if call.action == "stored" else None
             opened = opened or self._attempts(call, sink)
@@ -127,10 +127,10 @@ class Gateway:
 
     def _end(self, call: Call, sink: Sink, error: NexusError | None) -> None:
         """Settles first: the client's next call already finds what this one gave back."""
-        self.spending.settle(call, error)
+        self.admission.settle(call, error)
         sink.end(error)
 
-    def _relay(self, call: Call, opened: Opened, sink: Sink) -> None:
+    def _relay(self, call: Call, opened: OpenedReply, sink: Sink) -> None:
         call.times.waited = call.times.upstream
         call.streamed += _events(opened.first)
         published = sink.publish(opened.head, opened.first)
@@ -149,9 +149,9 @@ class Gateway:
                 raise call.cancel.reason or Cancelled("the client left")
             call.streamed += _events(piece)
 
-    def _attempts(self, call: Call, sink: Sink) -> Opened:
+    def _attempts(self, call: Call, sink: Sink) -> OpenedReply:
         if call.route is None:
-            call.route = self._keeper(call)
+            call.route = self._stored_provider(call)
         self._check_ids(call, call.route)
         return _retrying(call.route.provider.settings.retries, call, sink)(self._attempt, call, call.route)
 
@@ -166,7 +166,7 @@ class Gateway:
             return
         call.vendor_ids.check(route.provider.name, DIALECTS[call.dialect].vendor_ids(call.path, call.document))
 
-    def _attempt(self, call: Call, route: Route) -> Opened:
+    def _attempt(self, call: Call, route: Route) -> OpenedReply:
         call.attempts += 1
         return open_answer(call, route)
 

@@ -20,7 +20,7 @@ Headers = Mapping[str, str]
 UPSTREAM_KEY = "x-provider-api-key"
 """Carries a caller's own vendor key where a provider has ``forward_token``."""
 
-KEEPER = "x-nexus-provider"
+STORED_PROVIDER = "x-nexus-provider"
 """Names the provider that keeps a stored answer, where there are several."""
 
 LONGEST_PAUSE = 7 * 86_400.0

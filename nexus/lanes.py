@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from nexus.call import Call, Tap
 from nexus.conversation import Request
-from nexus.errors import ClientError, Rejected, UnsupportedFeature
+from nexus.errors import ClientError, UnsupportedFeature, VendorError
 from nexus.headers import without_credentials
 from nexus.protocols import codecs
 from nexus.protocols.base import AnswerRelay, Dialect, Edited
@@ -50,7 +50,7 @@ class Lane:
         """Without the body, once the vendor has it."""
         return replace(self, attempt=replace(self.attempt, body=b""))
 
-    def read_error(self, route: Route, status: int, headers: Mapping[str, str], body: bytes) -> Rejected | None:
+    def read_error(self, route: Route, status: int, headers: Mapping[str, str], body: bytes) -> VendorError | None:
         """A vendor's error in neutral terms; None where the client can read it as it is."""
         dialect = self.attempt.dialect
         failure = route.provider.read_error(dialect, status, headers, body)
@@ -76,7 +76,7 @@ def passes(call: Call, route: Route) -> bool:
     """Whether the vendor speaks the client's dialect, so that what the call names by an id is the vendor's."""
     if call.dialect not in route.provider.dialects_of(route.model, route.settings):
         return False
-    return call.action != "compact" or route.provider.keeps(call.dialect)
+    return call.action != "compact" or route.provider.stores(call.dialect)
 
 
 def _refuse_lost(request: Request) -> None:
@@ -137,7 +137,7 @@ class Count(AnswerRelay):
         self.complete = True
         if not any(name in answer for name in _COUNTED):
             words = error_words(document, raw) or "the vendor answered 200 without a count"
-            raise Rejected(words, kind="upstream", status=502)
+            raise VendorError(words, kind="upstream", status=502)
         if self._read is not None:
             return encode(self._dialect.write_count(self._read(answer)))
         # Claude on Bedrock is asked in the client's dialect and answers in Amazon's.
@@ -221,5 +221,5 @@ def _attempt(call: Call, route: Route, dialect: str, body: bytes, headers: Mappi
         key=route.provider.key(call.own_headers, call.dialect),
         key_is_callers=route.provider.own_key(call.own_headers, call.dialect) is not None,
         client=call.headers,
-        withheld=call.identity.carriers,
+        credential_headers=call.identity.credential_headers,
     )

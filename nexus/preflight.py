@@ -18,7 +18,7 @@ from nexus.server.listening import CannotListen, bind_all, files_of, remove_file
 from nexus.server.tls import TlsError, tls_context
 from nexus.settings import Settings
 from nexus.settings.listen import ListenAddress
-from nexus.settings.types import Place
+from nexus.settings.types import Location
 
 LISTEN = ("server", "listen_address")
 
@@ -26,7 +26,7 @@ _PROBE = 2.0
 """Seconds that another Nexus gets to say that it is one."""
 
 
-def problems(settings: Settings, *, beside: bool = False) -> list[Place]:
+def problems(settings: Settings, *, beside: bool = False) -> list[Location]:
     """Everything that has to be mended first; ``beside`` a Nexus that runs, its ports need not be free."""
     ports = () if beside else _ports(settings)
     return [*_packages(settings), *_files(settings, ()), *_certificate(settings), *ports]
@@ -38,7 +38,7 @@ def is_served_by_nexus(settings: Settings) -> bool:
     return any(_answers_as_nexus(settings, address.host, address.port) for address in addresses)
 
 
-def _packages(settings: Settings) -> Iterator[Place]:
+def _packages(settings: Settings) -> Iterator[Location]:
     if settings.server.oauth is not None:
         try:
             require_pyjwt()
@@ -46,7 +46,7 @@ def _packages(settings: Settings) -> Iterator[Place]:
             yield ("server", "oauth"), str(error).removeprefix("[server.oauth] ")
 
 
-def _files(value: object, path: tuple[str | int, ...]) -> Iterator[Place]:
+def _files(value: object, path: tuple[str | int, ...]) -> Iterator[Location]:
     match value:
         case Path() if not os.access(value, os.R_OK):
             yield path, "names a file that this user may not read"
@@ -61,7 +61,7 @@ def _files(value: object, path: tuple[str | int, ...]) -> Iterator[Place]:
                 yield from _files(item, (*path, index))
 
 
-def _certificate(settings: Settings) -> Iterator[Place]:
+def _certificate(settings: Settings) -> Iterator[Location]:
     if settings.server.tls is not None:
         try:
             tls_context(settings.server.tls)
@@ -69,7 +69,7 @@ def _certificate(settings: Settings) -> Iterator[Place]:
             yield ("server", "tls", "certificate"), str(error)
 
 
-def _ports(settings: Settings) -> Iterator[Place]:
+def _ports(settings: Settings) -> Iterator[Location]:
     """Listens as serving would, and lets go at once."""
     own = settings.server
     try:

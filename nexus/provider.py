@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from nexus.cancel import Cancel
 from nexus.entra import Entra
-from nexus.errors import AuthenticationFailed, Rejected
+from nexus.errors import AuthenticationFailed, VendorError
 from nexus.header_rules.engine import rewrite
 from nexus.headers import UPSTREAM_KEY
 from nexus.key_command import KeyCommand
@@ -25,7 +25,7 @@ from nexus.renewal import Grant, Renewed
 from nexus.settings.auth_scheme import AuthSchemeSettings
 from nexus.settings.header_rules import Insert
 from nexus.settings.provider import ModelSettings, ProviderSettings
-from nexus.transport import Patience, Transport
+from nexus.transport import Timeouts, Transport
 from nexus.upstream import Action, UpstreamReply, UpstreamRequest
 from nexus.wire import Json
 
@@ -39,8 +39,8 @@ class Attempt:
 
     ``model`` is the request model, which stands in ``body`` too where the dialect has it there. ``headers`` are the
     client's (lower-case names), or those that a translation wrote; a provider picks what may travel. ``client`` are the
-    client's in any case, for header rules; ``withheld`` names those of them that never travel. ``method`` and ``path``
-    are those of the action "stored". What may hold credentials is never shown.
+    client's in any case, for header rules; ``credential_headers`` names those of them that never travel. ``method`` and
+    ``path`` are those of the action "stored". What may hold credentials is never shown.
     """
 
     dialect: str
@@ -55,7 +55,7 @@ class Attempt:
     method: str = "POST"
     path: str = ""
     client: Mapping[str, str] = field(default_factory=dict, repr=False)
-    withheld: frozenset[str] = frozenset()
+    credential_headers: frozenset[str] = frozenset()
     key_is_callers: bool = False
 
 
@@ -74,7 +74,7 @@ class Provider(ABC):
         timeouts = settings.timeouts
         self._transport = Transport(
             name,
-            Patience(timeouts.connect, timeouts.first_byte, timeouts.idle, timeouts.keep_alive),
+            Timeouts(timeouts.connect, timeouts.first_byte, timeouts.idle, timeouts.keep_alive),
             proxy=settings.proxy,
             trust=settings.trust,
         )
@@ -141,7 +141,7 @@ class Provider(ABC):
         """Whether ``prepare`` knows the action ``count_tokens`` in this dialect."""
         return False
 
-    def keeps(self, dialect: str) -> bool:
+    def stores(self, dialect: str) -> bool:
         """Whether ``prepare`` knows the actions ``stored`` and ``compact`` in a dialect that it speaks."""
         return False
 
@@ -153,7 +153,7 @@ class Provider(ABC):
         """Whether the vendor speaks the client's dialect, refuses this request in it and takes its translation."""
         return False
 
-    def do_without(self, refused: Rejected, attempt: Attempt) -> str | None:
+    def do_without(self, refused: VendorError, attempt: Attempt) -> str | None:
         """The quirk of a target that goes without what was refused, where a translation added it of its own accord."""
         return None
 
@@ -163,13 +163,19 @@ class Provider(ABC):
 
     def reserved(self) -> frozenset[str]:
         """The headers in which ``send`` puts the vendor's credential."""
-        return frozenset(self.settings.sealed_headers)
+        return frozenset(self.settings.signed_headers)
 
     def request(self, attempt: Attempt) -> UpstreamRequest:
         """What is prepared, with the header rules applied. Raises ClientError."""
         prepared = self.prepare(attempt)
         rules = (*self.settings.headers, *attempt.settings.headers)
-        headers = rewrite(rules, attempt.client, prepared.headers, reserved=self.reserved(), withheld=attempt.withheld)
+        headers = rewrite(
+            rules,
+            attempt.client,
+            prepared.headers,
+            reserved=self.reserved(),
+            credential_headers=attempt.credential_headers,
+        )
         return replace(prepared, headers=headers)
 
     def sent_secrets(self, attempt: Attempt) -> tuple[str, ...]:
@@ -180,7 +186,7 @@ class Provider(ABC):
         query = self.settings.query_secrets if isinstance(self.settings, AuthSchemeSettings) else ()
         return (*keys, *query, *(secret.get_secret_value() for secret in inserted))
 
-    def read_error(self, dialect: str, status: int, headers: Mapping[str, str], body: bytes) -> Rejected | None:
+    def read_error(self, dialect: str, status: int, headers: Mapping[str, str], body: bytes) -> VendorError | None:
         """An error whose shape is not the dialect's own; None where the dialect's codec reads it."""
         return None
 

@@ -14,15 +14,15 @@ from dataclasses import dataclass
 
 from nexus.call import Call, Times
 from nexus.causes import log_attempt
-from nexus.echoes import Echoes
+from nexus.echoes import Redactor
 from nexus.errors import (
-    Answered,
     ProtocolError,
-    Rejected,
     StreamInterrupted,
     Unreachable,
     UpstreamError,
+    UpstreamStatus,
     UpstreamTimeout,
+    VendorError,
 )
 from nexus.estimate import estimate
 from nexus.headers import retry_after, returned
@@ -64,7 +64,7 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenedReply:
     """An answer that has begun: ``first`` holds its first event, ``pieces`` what follows. Where it ``translates``, what
     was asked is still needed.
     """
@@ -77,7 +77,7 @@ class Opened:
     translates: bool = False
 
 
-def open_answer(call: Call, route: Route) -> Opened:
+def open_answer(call: Call, route: Route) -> OpenedReply:
     """One attempt. Raises what went wrong before the first event; the caller closes ``reply``."""
     match call.action:
         case "count_tokens":
@@ -88,12 +88,12 @@ def open_answer(call: Call, route: Route) -> Opened:
             return _generate(call, route)
 
 
-def _generate(call: Call, route: Route) -> Opened:
+def _generate(call: Call, route: Route) -> OpenedReply:
     """Once more where the vendor refuses something that a translation added, and the answer can do without."""
     lane = choose(call, route)
     try:
         return _open_lane(call, route, lane)
-    except Rejected as refused:
+    except VendorError as refused:
         without = route.provider.do_without(refused, lane.attempt) if lane.translates else None
         if without is None:
             raise
@@ -102,25 +102,25 @@ def _generate(call: Call, route: Route) -> Opened:
     return _open_lane(call, route, choose(call, route, without))
 
 
-def _count(call: Call, route: Route) -> Opened:
+def _count(call: Call, route: Route) -> OpenedReply:
     lane = choose_count(call, route)
     try:
         return _open_lane(call, route, lane) if lane is not None else _estimated(call, route)
-    except (Answered, Rejected) as error:
+    except (UpstreamStatus, VendorError) as error:
         if error.status not in _NOT_COUNTED:
             raise
         return _estimated(call, route)
 
 
-def _estimated(call: Call, route: Route) -> Opened:
+def _estimated(call: Call, route: Route) -> OpenedReply:
     """Nobody counts for this model: a guess, marked as one."""
     tokens = estimate(codecs.reading(call).request).total
     body = encode(DIALECTS[call.dialect].write_count(tokens))
     head = Head(200, {"content-type": "application/json", "x-nexus-estimated": "true"}, stream=False)
-    return Opened(head, route.provider.name, body, iter(()), LocalReply(200, {}, ()))
+    return OpenedReply(head, route.provider.name, body, iter(()), LocalReply(200, {}, ()))
 
 
-def _open_lane(call: Call, route: Route, lane: Lane) -> Opened:
+def _open_lane(call: Call, route: Route, lane: Lane) -> OpenedReply:
     """Once more where the vendor refuses a key of the house that can be had anew."""
     renewed = route.provider.house_key
     if renewed is None or lane.attempt.key is not None:
@@ -129,7 +129,7 @@ def _open_lane(call: Call, route: Route, lane: Lane) -> Opened:
         key = renewed.get(call.cancel).value
     try:
         return _exchange(call, route, lane.with_key(key))
-    except (Answered, Rejected) as refused:
+    except (UpstreamStatus, VendorError) as refused:
         if not _refuses_key(refused):
             raise
         with _waiting(call.times):
@@ -146,7 +146,7 @@ def _refuses_key(error: UpstreamError) -> bool:
     return error.status in (401, 403) or error.kind in ("authentication", "permission")
 
 
-def _exchange(call: Call, route: Route, lane: Lane) -> Opened:
+def _exchange(call: Call, route: Route, lane: Lane) -> OpenedReply:
     request = route.provider.request(lane.attempt)
     call.dropped[:] = [*lane.dropped, *request.dropped]
     if log.isEnabledFor(logging.DEBUG):
@@ -174,11 +174,11 @@ def _told(call: Call, route: Route, lane: Lane, request: UpstreamRequest) -> dic
     }
 
 
-def _open(call: Call, route: Route, lane: Lane, reply: UpstreamReply) -> Opened:
+def _open(call: Call, route: Route, lane: Lane, reply: UpstreamReply) -> OpenedReply:
     name = route.provider.name
-    echoes = Echoes.of((*route.provider.sent_secrets(lane.attempt), *reply.secrets))
+    redactor = Redactor.of((*route.provider.sent_secrets(lane.attempt), *reply.secrets))
     if reply.status >= 400:
-        raise _answered(call, route, lane, reply, echoes)
+        raise _answered(call, route, lane, reply, redactor)
     if not 200 <= reply.status < 300:
         raise ProtocolError(f"{name} answered {reply.status}; check its base_url", provider=name)
     kind = media_type(reply.headers.get("content-type", ""))
@@ -191,13 +191,15 @@ def _open(call: Call, route: Route, lane: Lane, reply: UpstreamReply) -> Opened:
     if streams and lane.translates and not call.stream:
         raise ProtocolError(f"{name} answered with a stream that nobody asked for", provider=name)
     pieces = (
-        _stream(call, lane, reply, name, echoes, silence) if streams else iter([_body(call, lane, reply, name, echoes)])
+        _stream(call, lane, reply, name, redactor, silence)
+        if streams
+        else iter([_body(call, lane, reply, name, redactor)])
     )
     first = next(pieces, b"")
-    vendor = echoes.cut_headers(reply.headers)
+    vendor = redactor.cut_headers(reply.headers)
     if streams is not (kind == _STREAM):
         vendor = {**vendor, "content-type": _STREAM if streams else "application/json"}
-    return Opened(_head(call, lane, vendor, reply.status), name, first, pieces, reply, lane.translates)
+    return OpenedReply(_head(call, lane, vendor, reply.status), name, first, pieces, reply, lane.translates)
 
 
 def _head(call: Call, lane: Lane, vendor: Mapping[str, str], status: int) -> Head:
@@ -213,27 +215,27 @@ MAX_NAMED = 2000
 """Characters of the header that names drops; the log has them all."""
 
 
-def _body(call: Call, lane: Lane, reply: UpstreamReply, name: str, echoes: Echoes) -> bytes:
-    raw = echoes.cut_error(_whole(call, reply, name))
+def _body(call: Call, lane: Lane, reply: UpstreamReply, name: str, redactor: Redactor) -> bytes:
+    raw = redactor.cut_error(_whole(call, reply, name))
     try:
         body = lane.relay.body(raw)
         _remember(call, lane, name)
-        return echoes.cut(body) if lane.relay.unread else body
-    except Rejected as failure:
-        raw, failure.message = echoes.cut(raw), echoes.cut_text(failure.message)
+        return redactor.cut(body) if lane.relay.unread else body
+    except VendorError as failure:
+        raw, failure.message = redactor.cut(raw), redactor.cut_text(failure.message)
         _complete_failure(failure, name)
         if lane.translates:
             raise
-        raise _in_place_of_an_answer(failure, echoes.cut_headers(reply.headers), raw) from failure
+        raise _in_place_of_an_answer(failure, redactor.cut_headers(reply.headers), raw) from failure
     except ValueError as error:
-        words = error_words(None, echoes.cut(raw))
+        words = error_words(None, redactor.cut(raw))
         text = f"{name} answered {reply.status} with what is not JSON: {words}"
         raise ProtocolError(text, provider=name) from error
 
 
-def _in_place_of_an_answer(failure: Rejected, headers: Mapping[str, str], body: bytes) -> Answered:
+def _in_place_of_an_answer(failure: VendorError, headers: Mapping[str, str], body: bytes) -> UpstreamStatus:
     """The vendor's error on a 200, as it is, under the status that says so."""
-    return Answered(
+    return UpstreamStatus(
         provider=failure.provider,
         status=failure.status,
         headers={"content-type": headers.get("content-type", "application/json"), **returned(headers)},
@@ -244,16 +246,16 @@ def _in_place_of_an_answer(failure: Rejected, headers: Mapping[str, str], body: 
 
 
 def _stream(
-    call: Call, lane: Lane, reply: UpstreamReply, name: str, echoes: Echoes, silence: _Silence
+    call: Call, lane: Lane, reply: UpstreamReply, name: str, redactor: Redactor, silence: _Silence
 ) -> Iterator[bytes]:
     """The client's frames as the vendor's come, the first ones alone; ends normally only behind a whole answer."""
     begun = False
     try:
-        for piece in _frames(call, lane, reply, name, echoes, silence):
+        for piece in _frames(call, lane, reply, name, redactor, silence):
             begun = True
             yield piece
     except UpstreamError as error:
-        if isinstance(error, Rejected):
+        if isinstance(error, VendorError):
             _complete_failure(error, name)
         raise
     if not (lane.relay.complete or lane.relay.ended):
@@ -272,7 +274,7 @@ def _remember(call: Call, lane: Lane, name: str) -> None:
 
 
 def _frames(
-    call: Call, lane: Lane, reply: UpstreamReply, name: str, echoes: Echoes, silence: _Silence
+    call: Call, lane: Lane, reply: UpstreamReply, name: str, redactor: Redactor, silence: _Silence
 ) -> Iterator[bytes]:
     """Edited frames until the answer is complete, or the vendor's bytes end."""
     relay, decoder = lane.relay, FrameDecoder()
@@ -280,13 +282,13 @@ def _frames(
         while not relay.complete and (piece := _read(call, reply)):
             frames = decoder.feed(piece)
             silence.check(frames)
-            if edited := b"".join(relay.frame(_cut_frame(frame, echoes)) for frame in frames):
+            if edited := b"".join(relay.frame(_cut_frame(frame, redactor)) for frame in frames):
                 _remember(call, lane, name)
                 yield edited
             if relay.ended:
                 reply.end_within(LAST_WORDS)
         if not relay.complete and (rest := decoder.last()) is not None:
-            yield relay.frame(_cut_frame(rest, echoes))
+            yield relay.frame(_cut_frame(rest, redactor))
         if relay.cut:
             reply.close()
     except (FrameTooLarge, ValueError) as error:
@@ -316,8 +318,8 @@ class _Silence:
             raise UpstreamTimeout(text, provider=self._name)
 
 
-def _cut_frame(frame: Frame, echoes: Echoes) -> Frame:
-    raw = echoes.cut_error(frame.raw)
+def _cut_frame(frame: Frame, redactor: Redactor) -> Frame:
+    raw = redactor.cut_error(frame.raw)
     return frame if raw is frame.raw else parse_frame(raw)
 
 
@@ -361,18 +363,18 @@ def _waiting(times: Times) -> Iterator[None]:
         times.upstream += time.monotonic() - began
 
 
-def _answered(call: Call, route: Route, lane: Lane, reply: UpstreamReply, echoes: Echoes) -> UpstreamError:
+def _answered(call: Call, route: Route, lane: Lane, reply: UpstreamReply, redactor: Redactor) -> UpstreamError:
     """The vendor's error, but for our key where the vendor repeats it: as it is, or read for another dialect."""
     name = route.provider.name
-    body = echoes.cut(_whole(call, reply, name))
-    headers = echoes.cut_headers(reply.headers)
+    body = redactor.cut(_whole(call, reply, name))
+    headers = redactor.cut_headers(reply.headers)
     wish = headers.get("x-should-retry")
     retryable = reply.status in _RETRYABLE or reply.status >= 500 if wish is None else wish == "true"
     failure = lane.read_error(route, reply.status, headers, body)
     if failure is not None:
         failure.provider, failure.retryable = name, retryable
         return failure
-    return Answered(
+    return UpstreamStatus(
         provider=name,
         status=reply.status,
         headers={"content-type": headers.get("content-type", "application/json"), **returned(headers)},
@@ -382,7 +384,7 @@ def _answered(call: Call, route: Route, lane: Lane, reply: UpstreamReply, echoes
     )
 
 
-def _complete_failure(error: Rejected, name: str) -> None:
+def _complete_failure(error: VendorError, name: str) -> None:
     """What a reader that met a vendor's error inside a stream could not know."""
     error.provider = error.provider or name
     error.retryable = error.kind in ("overloaded", "rate_limit", "timeout", "upstream")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from nexus.auth.identity import Identity, may_use
 from nexus.errors import InvalidRequest, ModelNotFound, NotFound
-from nexus.headers import KEEPER
+from nexus.headers import STORED_PROVIDER
 from nexus.provider import Provider
 from nexus.settings.provider import ModelSettings
 
@@ -89,23 +89,25 @@ class Routes:
             return self._routes[candidates[0]]
         raise ModelNotFound(self._why_not(model, candidates), param="model")
 
-    def keeper(self, dialect: str, wanted: str) -> Route:
+    def stored_provider(self, dialect: str, wanted: str) -> Route:
         """The provider that keeps what clients of ``dialect`` stored: the one called ``wanted``, or the only one.
 
         Raises NotFound and InvalidRequest.
         """
-        keepers = {
+        storing = {
             route.provider.name: route.provider
             for route in self
-            if route.provider.keeps(dialect) and dialect in route.provider.dialects_of(route.model, route.settings)
+            if route.provider.stores(dialect) and dialect in route.provider.dialects_of(route.model, route.settings)
         }
-        if not keepers:
+        if not storing:
             raise NotFound("no model that can be called here has a vendor that keeps answers")
-        if not wanted and len(keepers) > 1:
-            raise InvalidRequest(f"the header {KEEPER} is missing; it names one of: {', '.join(keepers)}")
-        provider = keepers.get(wanted) if wanted else next(iter(keepers.values()))
+        if not wanted and len(storing) > 1:
+            raise InvalidRequest(f"the header {STORED_PROVIDER} is missing; it names one of: {', '.join(storing)}")
+        provider = storing.get(wanted) if wanted else next(iter(storing.values()))
         if provider is None:
-            raise NotFound(f"the header {KEEPER} names no provider that keeps answers; there is: {', '.join(keepers)}")
+            raise NotFound(
+                f"the header {STORED_PROVIDER} names no provider that keeps answers; there is: {', '.join(storing)}"
+            )
         return Route(provider, "*", ModelSettings())
 
     def _why_not(self, model: str, candidates: list[str]) -> str:

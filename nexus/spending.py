@@ -15,7 +15,7 @@ from nexus.estimate import Estimate, estimate
 from nexus.limits.admission import Ask, Limits, output_asked
 from nexus.limits.budget import Store
 from nexus.limits.calls import CallLimits, network_of
-from nexus.limits.rules import Subject
+from nexus.limits.rules import LimitKey
 from nexus.protocols import codecs
 from nexus.provider import Provider
 from nexus.settings.limits import RequestLimits
@@ -28,7 +28,7 @@ _FREE: frozenset[Action] = frozenset({"count_tokens", "stored"})
 """Uses no tokens."""
 
 
-class Spending:
+class Admission:
     """Limits of calls and of tokens over one store."""
 
     def __init__(self, settings: RequestLimits, store: Store) -> None:
@@ -54,7 +54,7 @@ class Spending:
         if call.route is None or call.action in _FREE:
             return
         provider = call.route.provider
-        subject = Subject(
+        limit_key = LimitKey(
             client=account_of(call, provider),
             group=call.identity.group,
             provider=provider.name,
@@ -62,7 +62,7 @@ class Spending:
             provider_limits=provider.settings.rate_limits,
             model_limits=call.route.settings.rate_limits,
         )
-        call.held = self.limits.reserve(Ask(subject, lambda: _estimated(call), output_asked(call.document)))
+        call.held = self.limits.reserve(Ask(limit_key, lambda: _estimated(call), output_asked(call.document)))
 
     def settle(self, call: Call, error: NexusError | None) -> None:
         """Books what was used; the first of several calls counts."""

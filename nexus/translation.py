@@ -15,17 +15,17 @@ from dataclasses import replace
 from nexus.call import Call
 from nexus.conversation import Request, Response
 from nexus.cutter import Cutter
-from nexus.errors import Rejected
+from nexus.errors import VendorError
 from nexus.estimate import estimate, tokens_of
-from nexus.events import Event, Notice, Ping, ResponseEnd, ResponseStart, UsageUpdate
+from nexus.events import ContentDropped, Event, Ping, ResponseEnd, ResponseStart, UsageUpdate
 from nexus.fold import fold, unfold
 from nexus.protocols import codecs
 from nexus.protocols.answer_call import AnswerCall
-from nexus.protocols.answer_tool import AnswerTool
+from nexus.protocols.answer_tool import ForcedAnswer
 from nexus.protocols.base import AnswerRelay
 from nexus.protocols.clients import DIALECTS
-from nexus.protocols.codec import Cut, Written
-from nexus.protocols.codecs import Origin
+from nexus.protocols.codec import Cut, VendorRequest
+from nexus.protocols.codecs import AnswerOrigin
 from nexus.protocols.error_words import error_words
 from nexus.protocols.renaming import NamesBack
 from nexus.protocols.room import Fitted
@@ -46,7 +46,7 @@ class Translation(AnswerRelay):
         request: Request,
         dialect: str,
         model: str,
-        written: Written,
+        written: VendorRequest,
         quirks: frozenset[str] = frozenset(),
     ) -> None:
         super().__init__(call.tap)
@@ -56,10 +56,10 @@ class Translation(AnswerRelay):
         self._dialect = DIALECTS[call.dialect]
         self._id = self._dialect.id_prefix + call.id.removeprefix("req_")
         self._created = _now()
-        origin = Origin(request, self._id, model, lambda: f"call_{uuid.uuid4().hex[:24]}", quirks)
+        origin = AnswerOrigin(request, self._id, model, lambda: f"call_{uuid.uuid4().hex[:24]}", quirks)
         self._origin = origin
         self._names = NamesBack(written.renaming) if written.renaming else None
-        self._answer_tool = AnswerTool(written.answer_tool) if written.answer_tool else None
+        self._answer_tool = ForcedAnswer(written.answer_tool) if written.answer_tool else None
         self._answer_call = AnswerCall(written.answer_call, origin.new_id) if written.answer_call else None
         self._cutter = Cutter(written.cut, self._usage_when_cut) if written.cut != Cut() else None
         self._reported: Usage | None = None
@@ -78,7 +78,7 @@ class Translation(AnswerRelay):
         )
         self.content_type = "text/event-stream; charset=utf-8" if call.stream else "application/json"
 
-    def name_param(self, failure: Rejected) -> None:
+    def name_param(self, failure: VendorError) -> None:
         """Gives the field that the vendor complains of the client's own name."""
         if failure.param is not None:
             document, request = self._call.document, self._origin.request
@@ -87,7 +87,7 @@ class Translation(AnswerRelay):
     def body(self, raw: bytes) -> bytes:
         try:
             read = self._vendor.read_response(_answer_in(raw), self._origin)
-        except Rejected as failure:
+        except VendorError as failure:
             self.name_param(failure)
             raise
         self._call.dropped += read.dropped
@@ -106,7 +106,7 @@ class Translation(AnswerRelay):
             return b""
         try:
             events = self._reader.feed(frame.event, data)
-        except Rejected as failure:
+        except VendorError as failure:
             self.name_param(failure)
             raise
         written = self._write(events)
@@ -147,10 +147,10 @@ class Translation(AnswerRelay):
         return encode(whole)
 
     def _compacted(self, answer: Mapping[str, Json]) -> Mapping[str, Json]:
-        """Raises Rejected."""
+        """Raises VendorError."""
         compacted = self._dialect.write_compacted(self._call.document, answer)
         if compacted is None:
-            raise Rejected("the model gave no whole summary of the conversation", kind="upstream", status=502)
+            raise VendorError("the model gave no whole summary of the conversation", kind="upstream", status=502)
         return compacted
 
     def _kept_within(self, events: Iterable[Event]) -> Iterable[Event]:
@@ -188,7 +188,7 @@ class Translation(AnswerRelay):
                 self.tap.model, self.tap.usage = model or self.tap.model, usage
             case UsageUpdate(usage=usage):
                 self.tap.usage = usage
-            case Notice(dropped=dropped):
+            case ContentDropped(dropped=dropped):
                 self._call.dropped.append(dropped)
             case ResponseEnd(stop=stop):
                 self.complete = True
@@ -201,14 +201,14 @@ class Translation(AnswerRelay):
 
 
 def _answer_in(raw: bytes) -> Mapping[str, Json]:
-    """The object of a whole answer. Raises Rejected where there is none, ValueError for what is no JSON."""
+    """The object of a whole answer. Raises VendorError where there is none, ValueError for what is no JSON."""
     document = decode(raw)
     if isinstance(document, list) and document:
         document = document[0]
     if isinstance(document, Mapping):
         return document
     words = error_words(document, raw) or "the vendor answered 200 without an answer"
-    raise Rejected(words, kind="upstream", status=502)
+    raise VendorError(words, kind="upstream", status=502)
 
 
 def _now() -> int:

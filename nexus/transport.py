@@ -42,7 +42,7 @@ _POOL_SIZE = 512
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """Seconds after which an exchange is given up: to connect, to the head of the answer, and without a byte of it.
 
     ``keep_alive``: how long an unused connection is kept for the next exchange.
@@ -99,15 +99,15 @@ class Transport:
     """The connections to one provider. Thread-safe. ``proxy`` is a URL of scheme http, https, socks5 or socks5h."""
 
     def __init__(
-        self, provider: str, patience: Patience, *, proxy: str | None = None, trust: Trust | None = None
+        self, provider: str, timeouts: Timeouts, *, proxy: str | None = None, trust: Trust | None = None
     ) -> None:
         self._provider = provider
-        self._patience = patience
+        self._timeouts = timeouts
         self._resolver = Resolver()
         self._socks = _socks(proxy)
         self._by_proxy = f" by {_host(proxy)}" if proxy else ""
         self._proxies = {"http": proxy, "https": proxy} if proxy and self._socks is None else {}
-        self._adapter = _Adapter(tls_context(trust or Trust()), patience.keep_alive)
+        self._adapter = _Adapter(tls_context(trust or Trust()), timeouts.keep_alive)
 
     def send(self, request: UpstreamRequest, cancel: Cancel) -> HttpReply:
         """Blocks until the head of the answer is there; any status is an answer.
@@ -130,15 +130,15 @@ class Transport:
 
     def _exchange(self, request: UpstreamRequest, cancel: Cancel, *, fresh: bool = False) -> HttpReply:
         cancel.check()
-        patience = self._patience
-        binding = Binding(cancel, patience.connect, patience.first_byte, self._resolver, self._socks)
+        timeouts = self._timeouts
+        binding = Binding(cancel, timeouts.connect, timeouts.first_byte, self._resolver, self._socks)
         current.binding, current.fresh = binding, fresh
         host = _host(request.url) + self._by_proxy
         try:
             response = self._adapter.send(
                 _prepared(request),
                 stream=True,
-                timeout=(patience.connect, patience.first_byte),
+                timeout=(timeouts.connect, timeouts.first_byte),
                 proxies=self._proxies,
             )
         except (RequestException, HTTPError, OSError, ValueError) as error:
@@ -152,7 +152,7 @@ class Transport:
             raise
         finally:
             current.binding, current.fresh = None, False
-        binding.clock.run_freely(patience.idle)
+        binding.clock.run_freely(timeouts.idle)
         reply = HttpReply(response, binding, cancel, self._provider, host)
         if (encoding := _unreadable(reply.headers)) is not None:
             reply.close()
@@ -162,7 +162,7 @@ class Transport:
 
     def _failure(self, error: Exception, binding: Binding, host: str) -> NexusError:
         sent = binding.phase in ("send", "first byte")
-        seconds = self._patience.first_byte if sent else self._patience.connect
+        seconds = self._timeouts.first_byte if sent else self._timeouts.connect
         proxied = (self._proxies or self._socks) and binding.phase in ("dns", "connect")
         phase = "proxy" if proxied else binding.phase
         return failure_of(error, provider=self._provider, host=host, phase=phase, seconds=seconds)

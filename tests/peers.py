@@ -29,12 +29,12 @@ from cryptography.x509.oid import NameOID
 
 from nexus.cancel import Cancel
 from nexus.tls import Trust
-from nexus.transport import HttpReply, Patience, Transport
+from nexus.transport import HttpReply, Timeouts, Transport
 from nexus.upstream import UpstreamRequest
 from tests.serving import wait_until
 
 T = TypeVar("T")
-PATIENT = Patience(connect=30, first_byte=30, idle=30)
+PATIENT = Timeouts(connect=30, first_byte=30, idle=30)
 HARD_LIMIT = 60.0
 """Seconds after which a test that hangs fails."""
 
@@ -273,9 +273,9 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
 
 @contextmanager
 def transport(
-    patience: Patience = PATIENT, *, ca_file: str | None = None, proxy: str | None = None
+    timeouts: Timeouts = PATIENT, *, ca_file: str | None = None, proxy: str | None = None
 ) -> Iterator[Transport]:
-    with closing(Transport("vendor", patience, proxy=proxy, trust=Trust(ca_file))) as one:
+    with closing(Transport("vendor", timeouts, proxy=proxy, trust=Trust(ca_file))) as one:
         yield one
 
 

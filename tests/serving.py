@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from nexus.auth.credentials import OWN, SHARED
-from nexus.server.house import House
+from nexus.server.house import ServerContext
 from nexus.server.listening import base_url, bind
 from nexus.server.run import Running, start
 from nexus.settings import ListenAddress, Settings, load, secrets
@@ -95,9 +95,9 @@ class Nexus:
         return int(self.base.rpartition(":")[2])
 
     @property
-    def house(self) -> House:
+    def context(self) -> ServerContext:
         assert self.running is not None
-        return self.running.house
+        return self.running.context
 
     def __enter__(self) -> Self:
         known = all(map(is_known, secrets(self.settings)))

@@ -16,16 +16,16 @@ from nexus.conversation import (
     Reasoning,
     Refusal,
     Response,
-    Seal,
+    Signature,
     Stop,
     Text,
     ToolCall,
     ToolResult,
 )
 from nexus.events import (
+    ContentDropped,
     Event,
     IllegalOrder,
-    Notice,
     Order,
     PartDelta,
     PartEnd,
@@ -42,16 +42,16 @@ START = ResponseStart("id", "model")
 END = ResponseEnd(Stop("end"))
 TEXT = Text("")
 USAGE = Usage(input=3, cache_read=5, output=2, reasoning=1)
-SEAL = Seal("messages", "c2VhbA==")
+SIGNATURE = Signature("messages", "c2VhbA==")
 
 texts = st.text(max_size=8)
-seals = st.none() | st.builds(Seal, st.just("gemini"), texts)
+signatures = st.none() | st.builds(Signature, st.just("gemini"), texts)
 citations = st.builds(Citation, st.integers(0, 9), st.integers(0, 9), texts, texts, texts)
 parts = st.one_of(
-    st.builds(Text, texts, cache=st.none(), seal=seals, citations=st.lists(citations, max_size=2).map(tuple)),
-    st.builds(Image, st.builds(Link, texts), st.none(), st.none(), seals),
-    st.builds(Reasoning, texts, seals, st.booleans()),
-    st.builds(ToolCall, texts, texts, texts, seals, st.none()),
+    st.builds(Text, texts, cache=st.none(), signature=signatures, citations=st.lists(citations, max_size=2).map(tuple)),
+    st.builds(Image, st.builds(Link, texts), st.none(), st.none(), signatures),
+    st.builds(Reasoning, texts, signatures, st.booleans()),
+    st.builds(ToolCall, texts, texts, texts, signatures, st.none()),
     st.builds(Refusal, texts),
 )
 counts = st.integers(0, 9)
@@ -81,7 +81,7 @@ def test_however_finely_the_text_is_cut(answer: Response) -> None:
     for event in unfold(answer):
         if isinstance(event, PartDelta):
             cut += [PartDelta(event.index, character) for character in event.text]
-            cut += [Ping(), PartDelta(event.index, ""), Notice("something")]
+            cut += [Ping(), PartDelta(event.index, ""), ContentDropped("something")]
         else:
             cut.append(event)
     assert fold(cut) == answer
@@ -110,18 +110,18 @@ def test_however_finely_the_text_is_cut(answer: Response) -> None:
             id="interleaved calls",
         ),
         pytest.param(
-            [PartStart(0, Reasoning("")), PartDelta(0, "hm"), PartEnd(0, SEAL)],
-            (Reasoning("hm", SEAL),),
+            [PartStart(0, Reasoning("")), PartDelta(0, "hm"), PartEnd(0, SIGNATURE)],
+            (Reasoning("hm", SIGNATURE),),
             id="a seal known at the end",
         ),
         pytest.param(
-            [PartStart(0, Text("", seal=Seal("gemini", "old"))), PartEnd(0, SEAL)],
-            (Text("", seal=SEAL),),
+            [PartStart(0, Text("", signature=Signature("gemini", "old"))), PartEnd(0, SIGNATURE)],
+            (Text("", signature=SIGNATURE),),
             id="a later seal replaces",
         ),
         pytest.param(
-            [PartStart(0, ToolCall("a", "f", "", SEAL)), PartDelta(0, "{}"), PartEnd(0)],
-            (ToolCall("a", "f", "{}", SEAL),),
+            [PartStart(0, ToolCall("a", "f", "", SIGNATURE)), PartDelta(0, "{}"), PartEnd(0)],
+            (ToolCall("a", "f", "{}", SIGNATURE),),
             id="a seal known at the start stays",
         ),
         pytest.param([PartStart(0, Refusal("")), PartDelta(0, "no"), PartEnd(0)], (Refusal("no"),), id="refusal"),
@@ -152,7 +152,7 @@ def test_usage_is_replaced_whole(events: list[Event], expected: Usage) -> None:
         pytest.param([], "no start", id="nothing"),
         pytest.param([END], "no start", id="no start"),
         pytest.param([START, PartStart(0, TEXT), PartEnd(0)], "no end", id="no end"),
-        pytest.param([START, PartStart(0, Refusal("")), PartEnd(0, SEAL), END], "no seal", id="a sealed refusal"),
+        pytest.param([START, PartStart(0, Refusal("")), PartEnd(0, SIGNATURE), END], "no seal", id="a sealed refusal"),
     ],
 )
 def test_what_cannot_be_folded(events: list[Event], message: str) -> None:
@@ -173,7 +173,7 @@ def test_what_cannot_be_unfolded() -> None:
     "events",
     [
         pytest.param([START, END], id="nothing inside"),
-        pytest.param([START, Ping(), Notice("x"), UsageUpdate(USAGE), END], id="no parts"),
+        pytest.param([START, Ping(), ContentDropped("x"), UsageUpdate(USAGE), END], id="no parts"),
         pytest.param(
             [START, PartStart(0, TEXT), PartDelta(0, "x"), PartEnd(0), PartStart(1, TEXT), PartEnd(1), END], id="two"
         ),

@@ -18,12 +18,12 @@ from nexus.cancel import Cancel
 from nexus.errors import Cancelled, NexusError, UpstreamError
 from nexus.sockets import Binding
 from nexus.tls import Trust
-from nexus.transport import Patience, Transport
+from nexus.transport import Timeouts, Transport
 from tests.peers import BEGUN, GZIPPED, Peer, Tls, chunk, open_files, post, read_request, reset, whole
 from tests.serving import wait_until
 
 CALLS = 200
-BRIEF = Patience(connect=5, first_byte=0.05, idle=0.05)
+BRIEF = Timeouts(connect=5, first_byte=0.05, idle=0.05)
 
 
 def vendor(sock: socket.socket) -> None:

@@ -28,7 +28,7 @@ def account(
     caller: str = "192.0.2.7",
     dialect: str = "chat",
     kind: str = "openai",
-    carriers: tuple[str, ...] = (),
+    credential_headers: tuple[str, ...] = (),
     **settings: Any,
 ) -> str:
     provider_type: type[Provider] = registry.load(kind)
@@ -42,7 +42,7 @@ def account(
         source=source,
         key=client_id if source == "key" else None,
         owner=None,
-        carriers=frozenset(carriers),
+        credential_headers=frozenset(credential_headers),
     )
     call = Call(
         id="r",
@@ -75,7 +75,7 @@ SAME: dict[str, tuple[dict[str, Any], str]] = {
     "the address where the provider does not forward the key": ({"headers": OWN}, "address:192.0.2.7"),
     "the address where an empty key came": (dict(headers={"x-provider-api-key": " "}, **FORWARDS), "address:192.0.2.7"),
     "the address where the header held the gateway's own credential": (
-        dict(source="token", headers=OWN, carriers=("x-provider-api-key",), **FORWARDS),
+        dict(source="token", headers=OWN, credential_headers=("x-provider-api-key",), **FORWARDS),
         "address:192.0.2.7",
     ),
     "a network of one party's addresses": ({"caller": "2001:db8::1:2"}, account(caller="2001:db8::3:4")),

@@ -23,7 +23,7 @@ import pytest
 
 from nexus.cancel import Cancel
 from nexus.errors import Cancelled
-from nexus.transport import HttpReply, Patience, Transport
+from nexus.transport import HttpReply, Timeouts, Transport
 from tests.peers import (
     BEGUN,
     CHUNKED,
@@ -378,7 +378,7 @@ def test_a_call_cancelled_before_it_is_sent_connects_to_nobody() -> None:
 def test_a_call_cancelled_while_its_name_is_looked_up_does_not_connect(monkeypatch: pytest.MonkeyPatch) -> None:
     """The switch is thrown when there is a call but no socket yet."""
     cancel = Cancel()
-    with blackhole() as port, transport(Patience(connect=600, first_byte=600, idle=600)) as one:
+    with blackhole() as port, transport(Timeouts(connect=600, first_byte=600, idle=600)) as one:
 
         def lookup(*_: object, **__: object) -> list[tuple[Any, ...]]:
             cancel.throw(Cancelled("the client left"))
@@ -391,7 +391,7 @@ def test_a_call_cancelled_while_its_name_is_looked_up_does_not_connect(monkeypat
 
 def test_a_call_cancelled_at_one_address_does_not_try_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     cancel = Cancel()
-    with blackhole() as port, transport(Patience(connect=600, first_byte=600, idle=600)) as one:
+    with blackhole() as port, transport(Timeouts(connect=600, first_byte=600, idle=600)) as one:
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses_of(port, port))
         job = Job(lambda: one.send(post("http://vendor.test/"), cancel))
         job.wait_inside("_connect")

@@ -22,7 +22,7 @@ from nexus import clock
 from nexus.cancel import Cancel
 from nexus.errors import Cancelled, Overloaded, Unreachable, UpstreamTimeout
 from nexus.tls import authorities_from_environment, tls_context
-from nexus.transport import Patience, Transport
+from nexus.transport import Timeouts, Transport
 from tests.peers import (
     CHUNKED,
     HARD_LIMIT,
@@ -97,7 +97,7 @@ def test_what_was_sent_again_and_fails_again_is_a_failure(no_leak: None) -> None
 
 def test_silence_on_a_kept_connection_is_not_sent_again(no_leak: None) -> None:
     """The vendor may be working, and would bill both."""
-    with Peer(answers_then(1, wait_for_end)) as peer, transport(Patience(30, 0.2, 30)) as one:
+    with Peer(answers_then(1, wait_for_end)) as peer, transport(Timeouts(30, 0.2, 30)) as one:
         assert fetch(one, peer.url) == b"ok"
         with pytest.raises(UpstreamTimeout):
             fetch(one, peer.url)
@@ -116,7 +116,7 @@ def test_an_answer_that_breaks_off_on_a_kept_connection_is_not_sent_again(no_lea
 
 
 def test_a_connection_unused_for_too_long_is_not_used_again(no_leak: None) -> None:
-    with Peer(echo) as peer, transport(Patience(30, 30, 30, keep_alive=0.01)) as one:
+    with Peer(echo) as peer, transport(Timeouts(30, 30, 30, keep_alive=0.01)) as one:
         assert fetch(one, peer.url, b"a") == b"a"
         time.sleep(0.02)  # the age itself
         assert fetch(one, peer.url, b"b") == b"b"
@@ -192,7 +192,7 @@ class Hanging:
 
 
 def test_a_name_lookup_ends_with_the_connect_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    with Peer(echo) as peer, transport(Patience(0.2, 30, 30)) as one:
+    with Peer(echo) as peer, transport(Timeouts(0.2, 30, 30)) as one:
         names = Hanging(monkeypatch, peer.port)
         for _ in range(3):
             with pytest.raises(UpstreamTimeout, match="name lookup") as caught:
@@ -252,7 +252,7 @@ def test_trickling_interim_answers_do_not_postpone_the_first_byte(no_leak: None)
             sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
             time.sleep(0.02)
 
-    with Peer(handler) as peer, transport(Patience(30, 0.3, 30)) as one:
+    with Peer(handler) as peer, transport(Timeouts(30, 0.3, 30)) as one:
         assert "no answer within" in timeout_of(one, peer.url)
 
 
@@ -264,7 +264,7 @@ def test_a_head_that_trickles_in_does_not_postpone_the_first_byte(no_leak: None)
             sock.sendall(b"x")
             time.sleep(0.02)
 
-    with Peer(handler) as peer, transport(Patience(30, 0.3, 30)) as one:
+    with Peer(handler) as peer, transport(Timeouts(30, 0.3, 30)) as one:
         assert "no answer within" in timeout_of(one, peer.url)
 
 
@@ -431,7 +431,7 @@ def test_a_unix_socket(no_leak: None, tmp_path: Path) -> None:
 
         thread = threading.Thread(target=serve)
         thread.start()
-        with closing(Transport("vendor", Patience(30, 30, 30))) as one:
+        with closing(Transport("vendor", Timeouts(30, 30, 30))) as one:
             url = f"http+unix://{str(path).replace('/', '%2F')}/v1"
             assert fetch(one, url, b"a") == b"a"
             assert fetch(one, url, b"b") == b"b"

@@ -18,7 +18,7 @@ import pytest
 
 from nexus.cancel import Cancel
 from nexus.errors import NexusError, ProtocolError, Unreachable, UpstreamError, UpstreamTimeout
-from nexus.transport import Patience
+from nexus.transport import Timeouts
 from tests.peers import (
     BEGUN,
     CHUNKED,
@@ -77,28 +77,28 @@ def mute_after_a_piece() -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    ("upstream", "patience", "message", "retryable"),
+    ("upstream", "timeouts", "message", "retryable"),
     [
-        pytest.param(backlog_full, Patience(BRIEF, 30, 30), NO_CONNECTION % "TCP", True, id="connect"),
+        pytest.param(backlog_full, Timeouts(BRIEF, 30, 30), NO_CONNECTION % "TCP", True, id="connect"),
         pytest.param(
             mute_tls,
-            Patience(BRIEF, 30, 30),
+            Timeouts(BRIEF, 30, 30),
             NO_CONNECTION % "TLS handshake",
             True,
             id="connect, TLS included",
         ),
-        pytest.param(mute_http, Patience(30, BRIEF, 30), "vendor: no answer within 0.15 s", False, id="first byte"),
-        pytest.param(mute_after_a_piece, Patience(30, 30, BRIEF), "vendor: silent for 0.15 s", False, id="idle"),
+        pytest.param(mute_http, Timeouts(30, BRIEF, 30), "vendor: no answer within 0.15 s", False, id="first byte"),
+        pytest.param(mute_after_a_piece, Timeouts(30, 30, BRIEF), "vendor: silent for 0.15 s", False, id="idle"),
     ],
 )
 def test_timeouts(
     no_leak: None,
     upstream: Callable[[], AbstractContextManager[str]],
-    patience: Patience,
+    timeouts: Timeouts,
     message: str,
     retryable: bool,
 ) -> None:
-    with upstream() as url, transport(patience) as one:
+    with upstream() as url, transport(timeouts) as one:
         with pytest.raises(UpstreamTimeout) as caught:
             fetch(one, url)
         assert caught.value.message == message
@@ -115,7 +115,7 @@ def test_idle_counts_from_piece_to_piece_and_never_in_total() -> None:
             sock.sendall(chunk(b"x"))
         sock.sendall(LAST_CHUNK)
 
-    with Peer(handler) as peer, transport(Patience(30, 30, idle=0.4)) as one:
+    with Peer(handler) as peer, transport(Timeouts(30, 30, idle=0.4)) as one:
         assert fetch(one, peer.url) == b"xxxxxx"
 
 
@@ -127,14 +127,14 @@ def test_the_connect_timeout_does_not_bound_the_sending_of_a_body() -> None:
         assert len(read_request(sock)) > len(LARGE)
         sock.sendall(whole(b"taken"))
 
-    with Peer(handler) as peer, transport(Patience(connect=0.1, first_byte=30, idle=30)) as one:
+    with Peer(handler) as peer, transport(Timeouts(connect=0.1, first_byte=30, idle=30)) as one:
         job = Job(lambda: fetch(one, peer.url, LARGE))
         threading.Timer(0.4, go.set).start()
         assert job.result() == b"taken"
 
 
 def test_a_body_that_is_not_taken_counts_as_no_answer() -> None:
-    with Peer(mute(reads=False)) as peer, transport(Patience(30, BRIEF, 30)) as one:
+    with Peer(mute(reads=False)) as peer, transport(Timeouts(30, BRIEF, 30)) as one:
         with pytest.raises(UpstreamTimeout) as caught:
             fetch(one, peer.url, LARGE)
         assert caught.value.message == "vendor: no answer within 0.15 s"

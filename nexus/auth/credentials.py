@@ -35,10 +35,11 @@ LONGEST = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """``text`` is what was sent, hence never shown; ``carriers`` are the headers that hold it, in whatever form."""
+    """``text`` is what was sent, hence never shown; ``credential_headers`` are the headers that hold it, in whatever
+    form."""
 
     text: str = field(repr=False)
-    carriers: frozenset[str]
+    credential_headers: frozenset[str]
 
 
 def credential_in(headers: HeaderLines) -> Credential | None:

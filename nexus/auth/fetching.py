@@ -14,7 +14,7 @@ from nexus.cancel import Cancel
 from nexus.errors import UpstreamTimeout
 from nexus.settings.oauth import OAuthSettings
 from nexus.tls import Trust
-from nexus.transport import Patience, Transport
+from nexus.transport import Timeouts, Transport
 from nexus.upstream import UpstreamRequest
 
 NAME = "server.oauth"
@@ -26,8 +26,8 @@ class JwksSource:
     """The document behind one address; calling it fetches. Raises UpstreamError or ValueError."""
 
     def __init__(self, oauth: OAuthSettings, *, deadline: float = DEADLINE) -> None:
-        patience = Patience(connect=deadline / 2, first_byte=deadline, idle=deadline)
-        self._transport = Transport(NAME, patience, trust=Trust(str(oauth.ca_file) if oauth.ca_file else None))
+        timeouts = Timeouts(connect=deadline / 2, first_byte=deadline, idle=deadline)
+        self._transport = Transport(NAME, timeouts, trust=Trust(str(oauth.ca_file) if oauth.ca_file else None))
         self._deadline = deadline
         headers = {"accept": "application/jwk-set+json, application/json", "user-agent": f"nexus/{__version__}"}
         self._request = UpstreamRequest(

@@ -34,10 +34,10 @@ class _Proof:
     source: Source
     key: tuple[str, GatewayKey] | None
     claims: Claims | None
-    carriers: frozenset[str]
+    credential_headers: frozenset[str]
 
 
-class Gate:
+class Authenticator:
     """Keys, tokens and the rules by which ids are found."""
 
     def __init__(
@@ -65,10 +65,10 @@ class Gate:
         require_pyjwt()
         source = JwksSource(oauth)
         refresher = Refresher(source, oauth.poll_interval)
-        gate = cls(identification, keys, Tokens(oauth, refresher))
-        gate._source, gate._refresher = source, refresher
+        authenticator = cls(identification, keys, Tokens(oauth, refresher))
+        authenticator._source, authenticator._refresher = source, refresher
         refresher.start()
-        return gate
+        return authenticator
 
     def close(self) -> None:
         """Fetches no more; does not wait."""
@@ -78,7 +78,7 @@ class Gate:
             self._source.close()
 
     @property
-    def asks(self) -> bool:
+    def requires_credential(self) -> bool:
         """Whether a credential is needed at all."""
         return bool(self._keys) or self._tokens is not None
 
@@ -95,11 +95,11 @@ class Gate:
             source=proof.source,
             key=proof.key[0] if proof.key is not None else None,
             owner=_owner(proof, client_id),
-            carriers=proof.carriers,
+            credential_headers=proof.credential_headers,
         )
 
     def _prove(self, headers: HeaderLines, *, last: bool) -> _Proof | Pending:
-        if not self.asks:
+        if not self.requires_credential:
             return _Proof("open", None, None, frozenset(OWN))
         credential = credential_in(headers)
         if credential is None:
@@ -108,14 +108,14 @@ class Gate:
         if found is not None:
             if is_expired(found[1], self._clock()):
                 raise Unidentified("the gateway key has expired", sent=True)
-            return _Proof("key", found, None, credential.carriers)
+            return _Proof("key", found, None, credential.credential_headers)
         return self._prove_token(credential, last=last)
 
     def _prove_token(self, credential: Credential, *, last: bool) -> _Proof | Pending:
         if self._tokens is None:
             raise Unidentified("the gateway key is not one that this gateway knows", sent=True)
         claims = self._tokens.verify(credential.text, last=last)
-        return claims if isinstance(claims, Pending) else _Proof("token", None, claims, credential.carriers)
+        return claims if isinstance(claims, Pending) else _Proof("token", None, claims, credential.credential_headers)
 
     def _wanted(self) -> str:
         words = [*(["gateway key"] if self._keys else []), *(["token"] if self._tokens is not None else [])]

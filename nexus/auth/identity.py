@@ -20,8 +20,8 @@ class Identity:
     """``client_id`` and ``group`` are None where nobody is told apart; ``models`` is None where all are allowed.
 
     ``key`` names the gateway key, where it was one. ``owner`` is whose a kept answer is, even where limits tell
-    nobody apart: "" for all at an open gateway, None where nobody can say. ``carriers`` are the headers that the
-    credential came in, which must never travel to a vendor.
+    nobody apart: "" for all at an open gateway, None where nobody can say. ``credential_headers`` are the headers that
+    the credential came in, which must never travel to a vendor.
     """
 
     client_id: str | None
@@ -30,7 +30,7 @@ class Identity:
     source: Source
     key: str | None
     owner: str | None
-    carriers: frozenset[str]
+    credential_headers: frozenset[str]
 
     @property
     def account(self) -> str | None:

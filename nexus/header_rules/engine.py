@@ -21,16 +21,16 @@ def apply(
     *,
     passed: Headers | None = None,
     reserved: frozenset[str] = frozenset(),
-    withheld: frozenset[str] = frozenset(),
+    credential_headers: frozenset[str] = frozenset(),
 ) -> dict[str, str]:
     """The headers of the request to the vendor.
 
     ``own`` is what the provider writes itself: a rule replaces it, and takes a credential away by its name. ``passed``
     is what the provider lets travel without any rule, which rules can take back. ``reserved`` names the credentials
-    that it adds later, as it signs. ``withheld`` names the client's headers that carried its credential for the
-    gateway: they do not exist here.
+    that it adds later, as it signs. ``credential_headers`` names the client's headers that carried its credential for
+    the gateway: they do not exist here.
     """
-    closed = withheld | nominated(client)
+    closed = credential_headers | nominated(client)
     incoming = {name: value for name, value in client.items() if name not in closed}
     result = {name: value for name, value in (passed or {}).items() if name not in closed}
     removed: set[str] = set()
@@ -61,7 +61,7 @@ def rewrite(
     prepared: Headers,
     *,
     reserved: frozenset[str] = frozenset(),
-    withheld: frozenset[str] = frozenset(),
+    credential_headers: frozenset[str] = frozenset(),
 ) -> dict[str, str]:
     """``apply`` for headers that a provider has put together: what is as the client sent it was let through."""
     passed = {
@@ -70,7 +70,7 @@ def rewrite(
         if client.get(name) == value and not is_denied(name) and not is_secret(name)
     }
     own = {name: value for name, value in prepared.items() if name not in passed}
-    return apply(rules, client, own, passed=passed, reserved=reserved, withheld=withheld)
+    return apply(rules, client, own, passed=passed, reserved=reserved, credential_headers=credential_headers)
 
 
 def plan(rules: Iterable[HeaderRule]) -> list[str]:

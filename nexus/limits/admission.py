@@ -2,7 +2,7 @@
 
 Law: any thread; on a worker where the store blocks. A reservation is concluded exactly once, whoever tries how often.
 Settling never raises: a call must not fail because it could not be counted. While a call runs its estimate is held, so
-that no number of calls at the same time passes on one budget.
+that no number of calls at the same time passes on one quota.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from nexus.errors import Answered, Cancelled, Rejected
+from nexus.errors import Cancelled, UpstreamStatus, VendorError
 from nexus.estimate import Estimate
-from nexus.limits.budget import SECOND, Budget, Claim, Granted, Refused, Standing, Store
+from nexus.limits.budget import SECOND, Demand, Granted, Quota, Refused, Standing, Store
 from nexus.limits.learned import Learned
 from nexus.limits.refusal import LimitExceeded
-from nexus.limits.rules import Rules, Subject
+from nexus.limits.rules import LimitKey, LimitRules
 from nexus.usage import Usage
 from nexus.wire import Json, count
 
@@ -45,7 +45,7 @@ class Ask:
     allows over all choices, None where it does not say.
     """
 
-    subject: Subject
+    limit_key: LimitKey
     estimate: Callable[[], Estimate]
     max_output: int | None
 
@@ -56,28 +56,28 @@ class Limits:
     def __init__(self, store: Store, learned: Learned | None = None) -> None:
         self.store = store
         self.learned = learned or Learned()
-        self._rules = Rules()
+        self._rules = LimitRules()
         self._lock = threading.Lock()
         self.open = 0
         """Reservations that nobody has concluded yet; nothing when the house is idle."""
         self.refused = 0
         self._slack: dict[str, int] = {}
-        """By the key of a budget, how much more is held for open calls of this process than is expected of them."""
+        """By the key of a quota, how much more is held for open calls of this process than is expected of them."""
 
     def reserve(self, ask: Ask) -> Reservation:
         """Raises LimitExceeded, or Overloaded where the store cannot decide."""
-        budgets = self._rules.resolve(ask.subject)
-        if not budgets:
+        quotas = self._rules.resolve(ask.limit_key)
+        if not quotas:
             return Reservation(self, ask, None, None)
-        estimate = ask.estimate() if any(budget.dimension == "input_tokens" for budget in budgets) else None
-        decision = self.store.reserve([self._claim(budget, ask, estimate) for budget in budgets])
+        estimate = ask.estimate() if any(quota.dimension == "input_tokens" for quota in quotas) else None
+        decision = self.store.reserve([self._demand(quota, ask, estimate) for quota in quotas])
         with self._lock:
             if isinstance(decision, Refused):
                 self.refused += 1
                 raise LimitExceeded(self._sooner(decision))
             self.open += 1
-            for claim in decision.claims:
-                self._count_slack(claim, claim.amount - claim.needed)
+            for demand in decision.demands:
+                self._count_slack(demand, demand.amount - demand.needed)
         return Reservation(self, ask, estimate, decision)
 
     def conclude(self, granted: Granted, amounts: list[int]) -> None:
@@ -89,45 +89,45 @@ class Limits:
         finally:
             with self._lock:
                 self.open -= 1
-                for claim in granted.claims:
-                    self._count_slack(claim, claim.needed - claim.amount)
+                for demand in granted.demands:
+                    self._count_slack(demand, demand.needed - demand.amount)
 
-    def _count_slack(self, claim: Claim, change: int) -> None:
-        key = claim.budget.key
+    def _count_slack(self, demand: Demand, change: int) -> None:
+        key = demand.quota.key
         self._slack[key] = self._slack.get(key, 0) + change
         if self._slack[key] == 0:
             del self._slack[key]
 
     def _sooner(self, refused: Refused) -> Refused:
         """Where only bounds of calls that run are in the way, their ends are awaited and not that of the interval."""
-        budget, wait = refused.claim.budget, refused.wait
-        used = refused.standing.used - self._slack.get(budget.key, 0)
-        if wait is None or wait <= SOON or used + refused.claim.needed > budget.limit:
+        quota, wait = refused.demand.quota, refused.wait
+        used = refused.standing.used - self._slack.get(quota.key, 0)
+        if wait is None or wait <= SOON or used + refused.demand.needed > quota.limit:
             return refused
         return replace(refused, wait=SOON)
 
-    def _claim(self, budget: Budget, ask: Ask, estimate: Estimate | None) -> Claim:
-        subject = ask.subject
-        match budget.dimension:
+    def _demand(self, quota: Quota, ask: Ask, estimate: Estimate | None) -> Demand:
+        limit_key = ask.limit_key
+        match quota.dimension:
             case "requests":
-                return Claim(budget, 1)
+                return Demand(quota, 1)
             case "input_tokens":
-                return self._input_claim(budget, subject, estimate or Estimate(1))
+                return self._input_demand(quota, limit_key, estimate or Estimate(1))
             case "output_tokens":
                 if ask.max_output is not None:
-                    return Claim(budget, min(LARGEST, max(1, ask.max_output)))
-                typical = self.learned.output(subject.provider, subject.model) or DEFAULT_OUTPUT
+                    return Demand(quota, min(LARGEST, max(1, ask.max_output)))
+                typical = self.learned.output(limit_key.provider, limit_key.model) or DEFAULT_OUTPUT
                 # A guess must not refuse what is left to a short answer, nor leave anything to the next call.
-                return Claim(budget, typical, least=1)
+                return Demand(quota, typical, least=1)
 
-    def _input_claim(self, budget: Budget, subject: Subject, estimate: Estimate) -> Claim:
+    def _input_demand(self, quota: Quota, limit_key: LimitKey, estimate: Estimate) -> Demand:
         """Takes what the call hardly exceeds: many that come at once would else pass on guesses that are all wrong."""
-        expected = self.learned.input(subject.provider, subject.model, estimate)
+        expected = self.learned.input(limit_key.provider, limit_key.model, estimate)
         guess = expected.guess
-        if guess > budget.limit >= estimate.total:
+        if guess > quota.limit >= estimate.total:
             # What was learned must not keep out for ever what could teach better.
-            guess = budget.limit
-        return Claim(budget, min(LARGEST, expected.bound), least=min(LARGEST, guess))
+            guess = quota.limit
+        return Demand(quota, min(LARGEST, expected.bound), least=min(LARGEST, guess))
 
 
 class Reservation:
@@ -152,7 +152,7 @@ class Reservation:
 
     def settle(self, usage: Usage | None) -> None:
         """A complete answer: what the vendor reported; without a report what was expected."""
-        if self._conclude(lambda claim: _reported(claim, usage, _expected(claim))) and usage is not None:
+        if self._conclude(lambda demand: _reported(demand, usage, _expected(demand))) and usage is not None:
             self._learn(usage)
 
     def cut_off(self, usage: Usage | None, streamed: int = 0) -> None:
@@ -161,15 +161,17 @@ class Reservation:
         ``streamed`` is how many tokens of output passed, about: most vendors report them at the very end only, so
         that leaving just before it would make answers free.
         """
-        self._conclude(lambda claim: max(_reported(claim, usage, _input_only(claim)), _output_only(claim, streamed)))
+        self._conclude(
+            lambda demand: max(_reported(demand, usage, _input_only(demand)), _output_only(demand, streamed))
+        )
 
     def refuse(self) -> None:
         """The vendor said that the call was wrong: it counts, and no token does."""
-        self._conclude(lambda claim: claim.amount if claim.budget.dimension == "requests" else 0)
+        self._conclude(lambda demand: demand.amount if demand.quota.dimension == "requests" else 0)
 
     def refund(self) -> None:
         """Nothing was answered: nothing counts."""
-        self._conclude(lambda claim: 0)
+        self._conclude(lambda demand: 0)
 
     def finish(
         self, error: BaseException | None, *, head: bool, attempts: int, usage: Usage | None, streamed: int = 0
@@ -180,50 +182,50 @@ class Reservation:
         elif head or (isinstance(error, Cancelled) and attempts):
             # A client that leaves while the vendor thinks has spent its input all the same.
             self.cut_off(usage, streamed)
-        elif isinstance(error, Answered | Rejected) and error.status in CALLERS_FAULT:
+        elif isinstance(error, UpstreamStatus | VendorError) and error.status in CALLERS_FAULT:
             self.refuse()
         else:
             self.refund()
 
-    def _conclude(self, amount: Callable[[Claim], int]) -> bool:
+    def _conclude(self, amount: Callable[[Demand], int]) -> bool:
         """Whether this was the first to do so, and something was held."""
         with self._lock:
             first, self._concluded = not self._concluded, True
         if not first or self._granted is None:
             return False
-        self._limits.conclude(self._granted, [min(LARGEST, max(0, amount(claim))) for claim in self._granted.claims])
+        self._limits.conclude(self._granted, [min(LARGEST, max(0, amount(demand))) for demand in self._granted.demands])
         return True
 
     def _learn(self, usage: Usage) -> None:
-        subject, learned = self._ask.subject, self._limits.learned
+        limit_key, learned = self._ask.limit_key, self._limits.learned
         if self._estimate is not None:
-            learned.saw_input(subject.provider, subject.model, self._estimate, usage.total_input)
-        learned.saw_output(subject.provider, subject.model, usage.total_output)
+            learned.saw_input(limit_key.provider, limit_key.model, self._estimate, usage.total_input)
+        learned.saw_output(limit_key.provider, limit_key.model, usage.total_output)
 
 
-def _reported(claim: Claim, usage: Usage | None, otherwise: int) -> int:
-    match claim.budget.dimension:
+def _reported(demand: Demand, usage: Usage | None, otherwise: int) -> int:
+    match demand.quota.dimension:
         case "input_tokens" if usage is not None and usage.total_input:
             return usage.total_input
         case "output_tokens" if usage is not None:
             return usage.total_output
         case "requests":
-            return claim.amount
+            return demand.amount
         case _:
             return otherwise
 
 
-def _expected(claim: Claim) -> int:
+def _expected(demand: Demand) -> int:
     """What a call used of which nobody reports it."""
-    return claim.needed if claim.budget.dimension == "input_tokens" else claim.amount
+    return demand.needed if demand.quota.dimension == "input_tokens" else demand.amount
 
 
-def _input_only(claim: Claim) -> int:
-    return 0 if claim.budget.dimension == "output_tokens" else _expected(claim)
+def _input_only(demand: Demand) -> int:
+    return 0 if demand.quota.dimension == "output_tokens" else _expected(demand)
 
 
-def _output_only(claim: Claim, streamed: int) -> int:
-    return streamed if claim.budget.dimension == "output_tokens" else 0
+def _output_only(demand: Demand, streamed: int) -> int:
+    return streamed if demand.quota.dimension == "output_tokens" else 0
 
 
 def output_asked(document: Mapping[str, Json]) -> int | None:

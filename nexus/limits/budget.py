@@ -1,7 +1,7 @@
-"""What stores of spending are asked and answer: budgets, claims on them, grants and refusals.
+"""What stores of spending are asked and answer: quotas, demands on them, grants and refusals.
 
 Law: values only. Times are whole microseconds, amounts whole numbers, so that memory and Redis calculate alike. The
-claims of one decision have different keys, and all their keys the same hash tag.
+demands of one decision have different keys, and all their keys the same hash tag.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SECOND = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class Quota:
     """``limit`` in any ``interval`` microseconds, counted under ``key``; ``rule`` says where that is configured."""
 
     key: str
@@ -28,39 +28,39 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """What one request takes from one budget: ``amount``, if ``least`` of it is left, and otherwise nothing.
+class Demand:
+    """What one request takes from one quota: ``amount``, if ``least`` of it is left, and otherwise nothing.
 
     An amount that is only a bound can thus be more than what is left. No other request passes beside it, however many
     come at once, until it is known how much it was.
     """
 
-    budget: Budget
+    quota: Quota
     amount: int
     least: int | None = None
 
     @property
     def needed(self) -> int:
-        """What must be left for the claim to be met."""
+        """What must be left for the demand to be met."""
         return self.amount if self.least is None else min(self.least, self.amount)
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A budget at one moment: ``used`` of it, and the microseconds until nothing is, if nothing else comes."""
+    """A quota at one moment: ``used`` of it, and the microseconds until nothing is, if nothing else comes."""
 
-    budget: Budget
+    quota: Quota
     used: int
     reset: int
 
     @property
     def remaining(self) -> int:
-        return max(0, self.budget.limit - self.used)
+        return max(0, self.quota.limit - self.used)
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
-    """How a store finds a grant's amounts again: the bucket of each claim.
+class Receipt:
+    """How a store finds a grant's amounts again: the bucket of each demand.
 
     ``generations`` tell a key from its successor after Redis lost it. ``local`` is the copy in this process, which
     alone counts where there are no buckets.
@@ -73,21 +73,21 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """All claims were met; ``standings`` include them."""
+    """All demands were met; ``standings`` include them."""
 
-    claims: tuple[Claim, ...]
-    token: Token
+    demands: tuple[Demand, ...]
+    receipt: Receipt
     standings: tuple[Standing, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Nothing was taken. ``claim`` is the one that stands longest in the way.
+    """Nothing was taken. ``demand`` is the one that stands longest in the way.
 
     After ``wait`` microseconds exactly this request passes if nothing else comes; None means that it never can.
     """
 
-    claim: Claim
+    demand: Demand
     standing: Standing
     wait: int | None
 
@@ -106,12 +106,12 @@ class Store(Protocol):
         """Says in the log whether it can count; never raises."""
         ...
 
-    def reserve(self, claims: Sequence[Claim]) -> Granted | Refused:
-        """Meets all claims or none, as one step. Raises Overloaded when it cannot decide."""
+    def reserve(self, demands: Sequence[Demand]) -> Granted | Refused:
+        """Meets all demands or none, as one step. Raises Overloaded when it cannot decide."""
         ...
 
     def settle(self, granted: Granted, amounts: Sequence[int]) -> None:
-        """Puts the true amounts in place of the claimed ones; never raises. Once for each grant."""
+        """Puts the true amounts in place of the demanded ones; never raises. Once for each grant."""
         ...
 
     def close(self) -> None: ...

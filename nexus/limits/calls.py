@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from nexus.limits.budget import Budget, Claim, Refused, Store
+from nexus.limits.budget import Demand, Quota, Refused, Store
 from nexus.limits.keys import calls_key, encode_id
 from nexus.limits.refusal import LimitExceeded
 from nexus.limits.rules import microseconds
@@ -29,26 +29,26 @@ class CallLimits:
 
     def admit(self, address: str) -> None:
         """Counts one request. Raises LimitExceeded, or Overloaded where the store cannot decide."""
-        claims = self._claims(address)
-        decision = self.store.reserve(claims) if claims else None
+        demands = self._demands(address)
+        decision = self.store.reserve(demands) if demands else None
         if isinstance(decision, Refused):
             raise LimitExceeded(decision)
 
-    def _claims(self, address: str) -> list[Claim]:
+    def _demands(self, address: str) -> list[Demand]:
         overall, per_ip = self._overall, self._per_ip
         network = network_of(address) if per_ip is not None else ""
         # Together they must lie in one slot of a cluster; addresses alone may spread over all.
         tag = "all" if overall is not None else network
-        claims = []
+        demands = []
         if overall is not None:
             interval = microseconds(overall.interval)
             key = calls_key(tag, "*", interval)
-            claims.append(Claim(Budget(key, "requests", overall.limit, interval, "all callers together"), 1))
+            demands.append(Demand(Quota(key, "requests", overall.limit, interval, "all callers together"), 1))
         if per_ip is not None:
             interval = microseconds(per_ip.interval)
             key = calls_key(tag, network, interval)
-            claims.append(Claim(Budget(key, "requests", per_ip.limit, interval, "each address"), 1))
-        return claims
+            demands.append(Demand(Quota(key, "requests", per_ip.limit, interval, "each address"), 1))
+        return demands
 
 
 def network_of(address: str) -> str:

@@ -34,12 +34,12 @@ def refusal_headers(dialect: str, error: LimitExceeded, now: float) -> dict[str,
 
 def _openai(standings: Sequence[Standing]) -> dict[str, str]:
     headers: dict[str, str] = {}
-    requests = [standing for standing in standings if standing.budget.dimension == "requests"]
-    tokens = [standing for standing in standings if standing.budget.dimension != "requests"]
+    requests = [standing for standing in standings if standing.quota.dimension == "requests"]
+    tokens = [standing for standing in standings if standing.quota.dimension != "requests"]
     for name, found in (("requests", requests), ("tokens", tokens)):
         if found:
             tightest = min(found, key=_share_left)
-            headers[f"x-ratelimit-limit-{name}"] = str(tightest.budget.limit)
+            headers[f"x-ratelimit-limit-{name}"] = str(tightest.quota.limit)
             headers[f"x-ratelimit-remaining-{name}"] = str(tightest.remaining)
             headers[f"x-ratelimit-reset-{name}"] = clock_duration(_seconds(tightest))
     return headers
@@ -47,20 +47,20 @@ def _openai(standings: Sequence[Standing]) -> dict[str, str]:
 
 def _anthropic(standings: Sequence[Standing], now: float) -> dict[str, str]:
     headers: dict[str, str] = {}
-    tokens = [standing for standing in standings if standing.budget.dimension != "requests"]
-    named = [(_ANTHROPIC[standing.budget.dimension], standing) for standing in standings]
+    tokens = [standing for standing in standings if standing.quota.dimension != "requests"]
+    named = [(_ANTHROPIC[standing.quota.dimension], standing) for standing in standings]
     # The vendor's own meaning of "tokens": whichever limit is the most restrictive at the moment.
     named += [("tokens", min(tokens, key=_share_left))] if tokens else []
     for name, standing in named:
         start = f"anthropic-ratelimit-{name}-"
-        headers[f"{start}limit"] = str(standing.budget.limit)
+        headers[f"{start}limit"] = str(standing.quota.limit)
         headers[f"{start}remaining"] = str(standing.remaining)
         headers[f"{start}reset"] = moment(now + standing.reset / SECOND)
     return headers
 
 
 def _share_left(standing: Standing) -> float:
-    return standing.remaining / standing.budget.limit
+    return standing.remaining / standing.quota.limit
 
 
 def _seconds(standing: Standing) -> int:

@@ -20,7 +20,7 @@ LARGEST = 100_000
 
 
 @dataclass(slots=True)
-class _Lesson:
+class _History:
     input: Calibration = UNKNOWN
     output: float | None = None
     spread: float = 0.0
@@ -29,33 +29,33 @@ class _Lesson:
 class Learned:
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._lessons: dict[tuple[str, str], _Lesson] = {}
+        self._histories: dict[tuple[str, str], _History] = {}
 
     def input(self, provider: str, model: str, estimate: Estimate) -> Expected:
         """What the vendor will report for an estimate."""
-        lesson = self._lessons.get((provider, model))
-        return (UNKNOWN if lesson is None else lesson.input).expect(estimate)
+        history = self._histories.get((provider, model))
+        return (UNKNOWN if history is None else history.input).expect(estimate)
 
     def output(self, provider: str, model: str) -> int | None:
         """Tokens of an answer that is rather long for this model; None before the first."""
-        lesson = self._lessons.get((provider, model))
-        if lesson is None or lesson.output is None:
+        history = self._histories.get((provider, model))
+        if history is None or history.output is None:
             return None
-        return min(LARGEST, max(1, round(lesson.output + lesson.spread)))
+        return min(LARGEST, max(1, round(history.output + history.spread)))
 
     def saw_input(self, provider: str, model: str, estimate: Estimate, reported: int) -> None:
         if estimate.total <= 0 or reported <= 0:
             return
         with self._lock:
-            lesson = self._lessons.setdefault((provider, model), _Lesson())
-            lesson.input = lesson.input.after(estimate, reported)
+            history = self._histories.setdefault((provider, model), _History())
+            history.input = history.input.after(estimate, reported)
 
     def saw_output(self, provider: str, model: str, tokens: int) -> None:
         tokens = min(LARGEST, max(0, tokens))
         with self._lock:
-            lesson = self._lessons.setdefault((provider, model), _Lesson())
-            if lesson.output is None:
-                lesson.output, lesson.spread = float(tokens), tokens / 2
+            history = self._histories.setdefault((provider, model), _History())
+            if history.output is None:
+                history.output, history.spread = float(tokens), tokens / 2
                 return
-            lesson.spread = MEMORY * lesson.spread + (1 - MEMORY) * abs(tokens - lesson.output)
-            lesson.output = MEMORY * lesson.output + (1 - MEMORY) * tokens
+            history.spread = MEMORY * history.spread + (1 - MEMORY) * abs(tokens - history.output)
+            history.output = MEMORY * history.output + (1 - MEMORY) * tokens

@@ -72,7 +72,7 @@ def slot_of(key: str) -> int:
     return slot
 
 
-def place(settings: RedisStorage) -> str:
+def address_of(settings: RedisStorage) -> str:
     """Host and port, for logs."""
     parts = urlsplit(settings.url)
     host = parts.hostname or ""

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from nexus.limits.redis_client import connect, errors, place, slot_of
+from nexus.limits.redis_client import address_of, connect, errors, slot_of
 from nexus.settings.limits import RedisStorage
 
 MOST_MOVES = 3
@@ -29,7 +29,7 @@ class Nodes:
     def __init__(self, settings: RedisStorage) -> None:
         """Raises MissingRedis."""
         self._settings = settings
-        self._first = place(settings)
+        self._first = address_of(settings)
         self._clients = {self._first: connect(settings)}
         self._errors = errors()
         self._owners: dict[int, str] = {}

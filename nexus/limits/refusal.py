@@ -19,15 +19,15 @@ HINT: dict[Dimension, str] = {
 
 
 class LimitExceeded(RateLimited):
-    """``standing`` is the budget in the way, ``requested`` what was asked of it."""
+    """``standing`` is the quota in the way, ``requested`` what was asked of it."""
 
     def __init__(self, refused: Refused) -> None:
-        budget = refused.standing.budget
+        quota = refused.standing.quota
         self.standing: Standing = refused.standing
-        self.requested = refused.claim.needed
-        self.rule = budget.rule
-        self.dimension = budget.dimension
-        self.limit = budget.limit
+        self.requested = refused.demand.needed
+        self.rule = quota.rule
+        self.dimension = quota.dimension
+        self.limit = quota.limit
         self.remaining = refused.standing.remaining
         self.reset = refused.standing.reset / SECOND
         self.never = refused.never
@@ -37,16 +37,16 @@ class LimitExceeded(RateLimited):
 
 
 def _message(refused: Refused) -> str:
-    budget, asked = refused.standing.budget, refused.claim.needed
-    what = WORDS[budget.dimension]
-    limit = f"Nexus limits {budget.rule} to {budget.limit} {what} in any {spoken(budget.interval)}"
+    quota, asked = refused.standing.quota, refused.demand.needed
+    what = WORDS[quota.dimension]
+    limit = f"Nexus limits {quota.rule} to {quota.limit} {what} in any {in_words(quota.interval)}"
     if refused.wait is None:
-        return f"{limit}; this request needs {asked} and can never pass: {HINT[budget.dimension]}"
+        return f"{limit}; this request needs {asked} and can never pass: {HINT[quota.dimension]}"
     seconds = max(1, -(-refused.wait // SECOND))
     return f"{limit}; {refused.standing.remaining} are left and this request needs {asked}: retry in {seconds} s"
 
 
-def spoken(interval: int) -> str:
+def in_words(interval: int) -> str:
     """Microseconds as settings write them, the largest unit that fits without a remainder."""
     for unit, size in (("d", 86_400_000_000), ("h", 3_600_000_000), ("m", 60_000_000), ("s", SECOND), ("ms", 1000)):
         if interval % size == 0:

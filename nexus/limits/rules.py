@@ -1,4 +1,4 @@
-"""Which budgets a call has to keep: the most specific limit wins, for each of the three dimensions by itself.
+"""Which quotas a call has to keep: the most specific limit wins, for each of the three dimensions by itself.
 
 Law: pure. The order is model and group, model, provider and group, provider; the first table that sets a dimension
 gives limit and interval, and nothing less specific counts for that dimension any more. What a provider's table limits
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nexus.limits.budget import SECOND, Budget, Dimension
+from nexus.limits.budget import SECOND, Dimension, Quota
 from nexus.limits.keys import scope_of, spending_tag
 from nexus.settings.limits import PerUser, RateLimits, UserLimit
 
@@ -24,7 +24,7 @@ SETTING: dict[Dimension, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class LimitKey:
     """Whom and what a call is limited by; ``model`` is the public alias."""
 
     client: str
@@ -36,15 +36,15 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
+class _LimitTable:
     limit: UserLimit
     rule: str
     of_model: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One dimension of a plan: a budget of everybody whom the plan is for, without the one who calls."""
+class PlannedLimit:
+    """One dimension of a plan: a quota of everybody whom the plan is for, without the one who calls."""
 
     dimension: Dimension
     limit: int
@@ -53,66 +53,68 @@ class Line:
     scope: str
 
 
-Plan = tuple[Line, ...]
+LimitPlan = tuple[PlannedLimit, ...]
 
 
-def plan_of(subject: Subject) -> Plan:
-    """What is limited for every client of the subject's group: at most one line for each dimension."""
-    tables = tuple(_tables(subject))
-    return tuple(line for name in SETTING if (line := _line(name, subject, tables)) is not None)
+def plan_of(limit_key: LimitKey) -> LimitPlan:
+    """What is limited for every client of the key's group: at most one line for each dimension."""
+    tables = tuple(_tables(limit_key))
+    return tuple(planned for name in SETTING if (planned := _planned(name, limit_key, tables)) is not None)
 
 
-def budgets_of(plan: Plan, subject: Subject) -> tuple[Budget, ...]:
-    tag = spending_tag(subject.client, subject.provider)
-    return tuple(Budget(tag + line.scope, line.dimension, line.limit, line.interval, line.rule) for line in plan)
+def quotas_of(plan: LimitPlan, limit_key: LimitKey) -> tuple[Quota, ...]:
+    tag = spending_tag(limit_key.client, limit_key.provider)
+    return tuple(
+        Quota(tag + planned.scope, planned.dimension, planned.limit, planned.interval, planned.rule) for planned in plan
+    )
 
 
-class Rules:
+class LimitRules:
     """Plans by what they depend on: as many as there are models and groups in the settings."""
 
     def __init__(self) -> None:
-        self._plans: dict[tuple[str, str, str | None], tuple[RateLimits | None, RateLimits | None, Plan]] = {}
+        self._plans: dict[tuple[str, str, str | None], tuple[RateLimits | None, RateLimits | None, LimitPlan]] = {}
 
-    def resolve(self, subject: Subject) -> tuple[Budget, ...]:
-        own, shared = subject.model_limits, subject.provider_limits
+    def resolve(self, limit_key: LimitKey) -> tuple[Quota, ...]:
+        own, shared = limit_key.model_limits, limit_key.provider_limits
         if own is None and shared is None:
             return ()
-        group = subject.group
+        group = limit_key.group
         if not any(group in limits.per_user.groups for limits in (own, shared) if limits is not None):
             # Whatever a caller writes, unknown groups share one plan.
             group = None
-        key = (subject.provider, subject.model, group)
+        key = (limit_key.provider, limit_key.model, group)
         known = self._plans.get(key)
         if known is None or known[0] is not own or known[1] is not shared:
-            known = self._plans[key] = (own, shared, plan_of(subject))
-        return budgets_of(known[2], subject)
+            known = self._plans[key] = (own, shared, plan_of(limit_key))
+        return quotas_of(known[2], limit_key)
 
 
-def _line(dimension: Dimension, subject: Subject, tables: tuple[_Table, ...]) -> Line | None:
+def _planned(dimension: Dimension, limit_key: LimitKey, tables: tuple[_LimitTable, ...]) -> PlannedLimit | None:
     for table in tables:
         limit: int | None = getattr(table.limit, SETTING[dimension])
         if limit is not None:
             interval = microseconds(table.limit.interval)
-            scope = scope_of(subject.model if table.of_model else None, dimension, interval)
-            return Line(dimension, limit, interval, table.rule, scope)
+            scope = scope_of(limit_key.model if table.of_model else None, dimension, interval)
+            return PlannedLimit(dimension, limit, interval, table.rule, scope)
     return None
 
 
-def _tables(subject: Subject) -> Iterator[_Table]:
+def _tables(limit_key: LimitKey) -> Iterator[_LimitTable]:
     """Most specific first; ``rule`` says in words where the table stands."""
     levels = (
-        (subject.model_limits, f"model {subject.provider}/{subject.model}", True),
-        (subject.provider_limits, f"provider {subject.provider}", False),
+        (limit_key.model_limits, f"model {limit_key.provider}/{limit_key.model}", True),
+        (limit_key.provider_limits, f"provider {limit_key.provider}", False),
     )
     for limits, name, of_model in levels:
         if limits is not None:
-            yield from _user_tables(limits.per_user, subject.group, name, of_model)
+            yield from _user_tables(limits.per_user, limit_key.group, name, of_model)
 
 
-def _user_tables(limits: PerUser, group: str | None, name: str, of_model: bool) -> Iterator[_Table]:
+def _user_tables(limits: PerUser, group: str | None, name: str, of_model: bool) -> Iterator[_LimitTable]:
     if group is not None and group in limits.groups:
-        yield _Table(limits.groups[group], f"{name}, group {group}", of_model)
-    yield _Table(limits, name, of_model)
+        yield _LimitTable(limits.groups[group], f"{name}, group {group}", of_model)
+    yield _LimitTable(limits, name, of_model)
 
 
 def microseconds(seconds: float) -> int:

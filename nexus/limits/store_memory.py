@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from nexus.errors import Overloaded
-from nexus.limits.budget import Claim, Granted, Refused
+from nexus.limits.budget import Demand, Granted, Refused
 from nexus.limits.window import Window, book, reserve
 
 MAX_KEYS = 100_000
@@ -43,35 +43,35 @@ class MemoryStore:
     def ping(self) -> None:
         return None
 
-    def reserve(self, claims: Sequence[Claim]) -> Granted | Refused:
+    def reserve(self, demands: Sequence[Demand]) -> Granted | Refused:
         with self._lock:
             now = self._clock()
-            windows = self._opened(now, claims)
-            decision = reserve(now, claims, windows)
+            windows = self._opened(now, demands)
+            decision = reserve(now, demands, windows)
             if isinstance(decision, Granted):
-                self._keep(claims, windows)
+                self._keep(demands, windows)
             return decision
 
-    def book(self, claims: Sequence[Claim]) -> Granted:
+    def book(self, demands: Sequence[Demand]) -> Granted:
         """Takes what somebody else has granted already. Raises Overloaded."""
         with self._lock:
             now = self._clock()
-            windows = self._opened(now, claims)
+            windows = self._opened(now, demands)
             for window in windows:
                 window.advance(now)
-            self._keep(claims, windows)
-            return book(now, claims, windows)
+            self._keep(demands, windows)
+            return book(now, demands, windows)
 
     def settle(self, granted: Granted, amounts: Sequence[int]) -> None:
         with self._lock:
             now = self._clock()
-            for claim, bucket, amount in zip(granted.claims, granted.token.buckets, amounts, strict=True):
-                window = self._windows.get(claim.budget.key)
+            for demand, bucket, amount in zip(granted.demands, granted.receipt.buckets, amounts, strict=True):
+                window = self._windows.get(demand.quota.key)
                 if window is not None:
-                    window.change(now, bucket, amount - claim.amount)
-                elif amount > claim.amount and len(self._windows) < self._max_keys:
-                    window = self._windows[claim.budget.key] = Window(claim.budget.interval)
-                    window.add(now, amount - claim.amount)
+                    window.change(now, bucket, amount - demand.amount)
+                elif amount > demand.amount and len(self._windows) < self._max_keys:
+                    window = self._windows[demand.quota.key] = Window(demand.quota.interval)
+                    window.add(now, amount - demand.amount)
 
     def close(self) -> None:
         return None
@@ -79,10 +79,10 @@ class MemoryStore:
     def __len__(self) -> int:
         return len(self._windows)
 
-    def _opened(self, now: int, claims: Sequence[Claim]) -> list[Window]:
-        """The windows of the claims; new ones are not kept yet. Raises Overloaded where there is no room for them."""
+    def _opened(self, now: int, demands: Sequence[Demand]) -> list[Window]:
+        """The windows of the demands; new ones are not kept yet. Raises Overloaded where there is no room for them."""
         self._sweep(now, 1)
-        known = [self._windows.get(claim.budget.key) for claim in claims]
+        known = [self._windows.get(demand.quota.key) for demand in demands]
         lacking = known.count(None)
         if not lacking:
             return known  # type: ignore[return-value]
@@ -93,13 +93,13 @@ class MemoryStore:
                 raise Overloaded("too many callers are being counted", retry_after=1)
         # A window found before may have been swept: it counted nothing, and is kept again if this is granted.
         return [
-            Window(claim.budget.interval) if window is None else window
-            for claim, window in zip(claims, known, strict=True)
+            Window(demand.quota.interval) if window is None else window
+            for demand, window in zip(demands, known, strict=True)
         ]
 
-    def _keep(self, claims: Sequence[Claim], windows: Sequence[Window]) -> None:
-        for claim, window in zip(claims, windows, strict=True):
-            self._windows.setdefault(claim.budget.key, window)
+    def _keep(self, demands: Sequence[Demand], windows: Sequence[Window]) -> None:
+        for demand, window in zip(demands, windows, strict=True):
+            self._windows.setdefault(demand.quota.key, window)
 
     def _sweep(self, now: int, count: int) -> None:
         for _ in range(min(count, len(self._windows))):

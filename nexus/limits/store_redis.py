@@ -4,7 +4,7 @@ Law: worker threads only, for every call may wait for the network; one script fo
 whatever else happens. redis-py is imported when a store is made. A command is never sent twice: one whose answer was
 lost may have counted, and stays counted until its interval is over.
 
-Every claim is booked in a local window too. While Redis is lost that decides alone ("allow") or all are refused with
+Every demand is booked in a local window too. While Redis is lost that decides alone ("allow") or all are refused with
 503 ("deny"), and one call a second looks whether Redis is back. When it is, or is found to have forgotten, both have to
 grant until every interval that began before is over: so a single process keeps its limits exactly whatever Redis
 loses; several together can pass at most the limit each.
@@ -23,8 +23,8 @@ from typing import Any
 
 from nexus.errors import Overloaded
 from nexus.limits.breaker import Breaker, Pass
-from nexus.limits.budget import SECOND, Claim, Granted, Refused, Standing, Token
-from nexus.limits.redis_client import errors, explain, place
+from nexus.limits.budget import SECOND, Demand, Granted, Receipt, Refused, Standing
+from nexus.limits.redis_client import address_of, errors, explain
 from nexus.limits.redis_nodes import Nodes
 from nexus.limits.script import RESERVE, SETTLE
 from nexus.limits.store_memory import MemoryStore
@@ -88,82 +88,82 @@ class RedisStore:
     def ping(self) -> None:
         # A decision about nothing: it needs the rights that every other one needs.
         if self._run(RESERVE, (), "", ()) is not None:
-            log.info("limits are counted in Redis", extra={"fields": {"redis": place(self._settings)}})
+            log.info("limits are counted in Redis", extra={"fields": {"redis": address_of(self._settings)}})
 
-    def reserve(self, claims: Sequence[Claim]) -> Granted | Refused:
+    def reserve(self, demands: Sequence[Demand]) -> Granted | Refused:
         while True:
             losses = self._losses
-            decision = self._decide(claims)
-            if not (isinstance(decision, Granted) and decision.token.buckets) or self._losses == losses:
+            decision = self._decide(demands)
+            if not (isinstance(decision, Granted) and decision.receipt.buckets) or self._losses == losses:
                 return decision
             # Redis forgot something while it decided this: what it granted may be spent already.
-            self.settle(decision, [0] * len(claims))
+            self.settle(decision, [0] * len(demands))
 
     def settle(self, granted: Granted, amounts: Sequence[int]) -> None:
-        token = granted.token
-        if token.local is not None:
-            self._local.settle(token.local, amounts)
-        deltas = [amount - claim.amount for claim, amount in zip(granted.claims, amounts, strict=True)]
-        if not token.buckets or not any(deltas):
+        receipt = granted.receipt
+        if receipt.local is not None:
+            self._local.settle(receipt.local, amounts)
+        deltas = [amount - demand.amount for demand, amount in zip(granted.demands, amounts, strict=True)]
+        if not receipt.buckets or not any(deltas):
             return
         rows = [
-            (claim.budget.interval, width_of(claim.budget.interval), bucket, delta, generation)
-            for claim, bucket, delta, generation in zip(
-                granted.claims, token.buckets, deltas, token.generations, strict=True
+            (demand.quota.interval, width_of(demand.quota.interval), bucket, delta, generation)
+            for demand, bucket, delta, generation in zip(
+                granted.demands, receipt.buckets, deltas, receipt.generations, strict=True
             )
         ]
-        if self._run(SETTLE, granted.claims, secrets.token_hex(4), rows) is None:
+        if self._run(SETTLE, granted.demands, secrets.token_hex(4), rows) is None:
             self._count("unsettled")
 
     def close(self) -> None:
         self._nodes.close()
 
-    def _decide(self, claims: Sequence[Claim]) -> Granted | Refused:
+    def _decide(self, demands: Sequence[Demand]) -> Granted | Refused:
         # Booked here before Redis is asked: should it be lost the next moment, whoever decides without it knows.
-        copy = self._copy(claims, checked=self._recently_lost(claims))
+        copy = self._copy(demands, checked=self._recently_lost(demands))
         if isinstance(copy, Refused):
             return copy
         nonce = secrets.token_hex(4)
-        reply = self._run(RESERVE, claims, nonce, [_claim_arguments(claim) for claim in claims])
+        reply = self._run(RESERVE, demands, nonce, [_demand_arguments(demand) for demand in demands])
         if reply is None:
             self._undo(copy)
-            return self._without_redis(claims)
-        decision = _read(claims, reply)
+            return self._without_redis(demands)
+        decision = _read(demands, reply)
         if isinstance(decision, Refused):
             self._undo(copy)
             return decision
-        token = Token(decision.token.buckets, decision.token.generations, copy)
-        if copy is not None and _forgotten(token.generations, nonce, copy):
-            self._forgot(None if self._recently_lost(claims) else "Redis forgot what was spent")
-        return Granted(decision.claims, token, decision.standings)
+        receipt = Receipt(decision.receipt.buckets, decision.receipt.generations, copy)
+        if copy is not None and _forgotten(receipt.generations, nonce, copy):
+            self._forgot(None if self._recently_lost(demands) else "Redis forgot what was spent")
+        return Granted(decision.demands, receipt, decision.standings)
 
-    def _copy(self, claims: Sequence[Claim], checked: bool) -> Granted | Refused | None:
-        """The claims in the local window; None where that is full, which is no reason not to ask Redis."""
+    def _copy(self, demands: Sequence[Demand], checked: bool) -> Granted | Refused | None:
+        """The demands in the local window; None where that is full, which is no reason not to ask Redis."""
         try:
-            return self._local.reserve(claims) if checked else self._local.book(claims)
+            return self._local.reserve(demands) if checked else self._local.book(demands)
         except Overloaded:
             return None
 
     def _undo(self, copy: Granted | None) -> None:
         if copy is not None:
-            self._local.settle(copy, [0] * len(copy.claims))
+            self._local.settle(copy, [0] * len(copy.demands))
 
-    def _without_redis(self, claims: Sequence[Claim]) -> Granted | Refused:
+    def _without_redis(self, demands: Sequence[Demand]) -> Granted | Refused:
         """Raises Overloaded where the settings say so, or where the local window is full."""
         if self._denies:
             self._count("denied")
             raise Overloaded("limits cannot be checked at the moment", retry_after=REST)
         self._count("local")
-        decision = self._local.reserve(claims)
+        decision = self._local.reserve(demands)
         if isinstance(decision, Refused):
             return decision
-        return Granted(decision.claims, Token((), (), decision), decision.standings)
+        return Granted(decision.demands, Receipt((), (), decision), decision.standings)
 
-    def _recently_lost(self, claims: Sequence[Claim]) -> bool:
+    def _recently_lost(self, demands: Sequence[Demand]) -> bool:
         """Whether Redis may have forgotten, or never seen, something that still counts."""
         if self._doubted is None:
             return False
-        longest = max(claim.budget.interval for claim in claims) / SECOND
+        longest = max(demand.quota.interval for demand in demands) / SECOND
         return self._monotonic() < self._doubted + longest
 
     def _forgot(self, message: str | None) -> None:
@@ -174,9 +174,9 @@ class RedisStore:
         if message is not None:
             log.warning(message, extra={"fields": {"local_decisions": self.trouble.local}})
 
-    def _run(self, script: str, claims: Sequence[Claim], nonce: str, rows: Sequence[Sequence[object]]) -> Any:
-        """The script's reply, or None where Redis does not answer; one row of arguments for each claim."""
-        keys = [self._prefix + claim.budget.key for claim in claims]
+    def _run(self, script: str, demands: Sequence[Demand], nonce: str, rows: Sequence[Sequence[object]]) -> Any:
+        """The script's reply, or None where Redis does not answer; one row of arguments for each demand."""
+        keys = [self._prefix + demand.quota.key for demand in demands]
         now = "" if self._clock is None else self._clock()
         return self._ask(lambda: self._nodes.run(script, keys, [now, nonce, *chain.from_iterable(rows)]))
 
@@ -198,7 +198,7 @@ class RedisStore:
         if self._breaker.failed():
             instead = "limited calls are refused" if self._denies else "limits are counted in this process alone"
             reason = explain(error, self._settings)
-            fields = {"redis": place(self._settings), "error": type(error).__name__, "reason": reason}
+            fields = {"redis": address_of(self._settings), "error": type(error).__name__, "reason": reason}
             log.error(f"Redis is lost: {instead}", extra={"fields": fields})
 
     def _answered(self, entered: Pass) -> None:
@@ -210,35 +210,35 @@ class RedisStore:
             setattr(self.trouble, name, getattr(self.trouble, name) + 1)
 
 
-def _claim_arguments(claim: Claim) -> tuple[int, ...]:
-    interval = claim.budget.interval
-    return (claim.budget.limit, interval, width_of(interval), claim.amount, claim.needed)
+def _demand_arguments(demand: Demand) -> tuple[int, ...]:
+    interval = demand.quota.interval
+    return (demand.quota.limit, interval, width_of(interval), demand.amount, demand.needed)
 
 
 def _forgotten(generations: Sequence[bytes], nonce: str, copy: Granted) -> bool:
     """Whether a hash was made by this very decision although this process has spent something under its key."""
     return any(
-        generation == nonce.encode() and standing.used > claim.amount
-        for generation, claim, standing in zip(generations, copy.claims, copy.standings, strict=True)
+        generation == nonce.encode() and standing.used > demand.amount
+        for generation, demand, standing in zip(generations, copy.demands, copy.standings, strict=True)
     )
 
 
-def _read(claims: Sequence[Claim], reply: Sequence[Any]) -> Granted | Refused:
+def _read(demands: Sequence[Demand], reply: Sequence[Any]) -> Granted | Refused:
     now = int(reply[1])
     rows = [reply[at : at + 4] for at in range(2, len(reply), 4)]
     if reply[0]:
-        buckets = tuple(now // width_of(claim.budget.interval) for claim in claims)
+        buckets = tuple(now // width_of(demand.quota.interval) for demand in demands)
         standings = tuple(
-            Standing(claim.budget, int(used), claim.budget.interval)
-            for claim, (_, used, *_) in zip(claims, rows, strict=True)
+            Standing(demand.quota, int(used), demand.quota.interval)
+            for demand, (_, used, *_) in zip(demands, rows, strict=True)
         )
-        return Granted(tuple(claims), Token(buckets, tuple(row[0] for row in rows)), standings)
+        return Granted(tuple(demands), Receipt(buckets, tuple(row[0] for row in rows)), standings)
     refused: Refused | None = None
-    for claim, (_, used, newest, waits) in zip(claims, rows, strict=True):
+    for demand, (_, used, newest, waits) in zip(demands, rows, strict=True):
         wait = None if waits < 0 else int(waits)
         if wait != 0 and (refused is None or longer(wait, refused.wait)):
-            reset = max(0, int(newest) + claim.budget.interval - now) if used or newest else 0
-            refused = Refused(claim, Standing(claim.budget, int(used), reset), wait)
+            reset = max(0, int(newest) + demand.quota.interval - now) if used or newest else 0
+            refused = Refused(demand, Standing(demand.quota, int(used), reset), wait)
     if refused is None:
         raise ValueError("Redis refused without a reason")
     return refused

@@ -13,7 +13,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from nexus.limits.budget import Claim, Granted, Refused, Standing, Token
+from nexus.limits.budget import Demand, Granted, Receipt, Refused, Standing
 
 BUCKETS = 60
 """Parts of an interval; a window never has more than one entry more than this."""
@@ -95,25 +95,25 @@ class Window:
         return len(self._buckets)
 
 
-def reserve(now: int, claims: Sequence[Claim], windows: Sequence[Window]) -> Granted | Refused:
-    """Meets every claim on its window, or none."""
+def reserve(now: int, demands: Sequence[Demand], windows: Sequence[Window]) -> Granted | Refused:
+    """Meets every demand on its window, or none."""
     refused: Refused | None = None
-    for claim, window in zip(claims, windows, strict=True):
+    for demand, window in zip(demands, windows, strict=True):
         window.advance(now)
-        wait = window.wait(now, claim.needed, claim.budget.limit)
+        wait = window.wait(now, demand.needed, demand.quota.limit)
         if wait != 0 and (refused is None or longer(wait, refused.wait)):
-            refused = Refused(claim, Standing(claim.budget, window.total, window.reset(now)), wait)
-    return refused or book(now, claims, windows)
+            refused = Refused(demand, Standing(demand.quota, window.total, window.reset(now)), wait)
+    return refused or book(now, demands, windows)
 
 
-def book(now: int, claims: Sequence[Claim], windows: Sequence[Window]) -> Granted:
-    """Takes every claim from its window, whatever the limits say."""
-    buckets = tuple(window.add(now, claim.amount) for claim, window in zip(claims, windows, strict=True))
+def book(now: int, demands: Sequence[Demand], windows: Sequence[Window]) -> Granted:
+    """Takes every demand from its window, whatever the limits say."""
+    buckets = tuple(window.add(now, demand.amount) for demand, window in zip(demands, windows, strict=True))
     standings = tuple(
-        Standing(claim.budget, window.total, claim.budget.interval)
-        for claim, window in zip(claims, windows, strict=True)
+        Standing(demand.quota, window.total, demand.quota.interval)
+        for demand, window in zip(demands, windows, strict=True)
     )
-    return Granted(tuple(claims), Token(buckets), standings)
+    return Granted(tuple(demands), Receipt(buckets), standings)
 
 
 def longer(wait: int | None, other: int | None) -> bool:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from nexus.conversation import Stop, Text, ToolCall
 from nexus.events import Event, PartDelta, PartEnd, PartStart, ResponseEnd
-from nexus.protocols.codec import Numbered
+from nexus.protocols.codec import NewId
 
 
 class AnswerCall:
     """``name`` is the vendor's name of the tool."""
 
-    def __init__(self, name: str, new_id: Numbered) -> None:
+    def __init__(self, name: str, new_id: NewId) -> None:
         self._name = name
         self._new_id = new_id
         self._waiting: dict[int, list[Event]] = {}

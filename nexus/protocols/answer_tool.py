@@ -11,7 +11,7 @@ from nexus.conversation import Text, ToolCall
 from nexus.events import Event, PartEnd, PartStart, ResponseEnd
 
 
-class AnswerTool:
+class ForcedAnswer:
     """Turns the calls of ``name`` into text as they go by."""
 
     def __init__(self, name: str) -> None:

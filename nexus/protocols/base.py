@@ -67,7 +67,8 @@ class AnswerRelay(ABC):
 
     @abstractmethod
     def body(self, raw: bytes) -> bytes:
-        """A whole answer. Raises Rejected for an error in its place; ValueError when it cannot be read but must be."""
+        """A whole answer. Raises VendorError for an error in its place; ValueError when it cannot be read but must
+        be."""
 
     @abstractmethod
     def frame(self, frame: Frame) -> bytes:

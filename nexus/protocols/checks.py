@@ -25,10 +25,10 @@ class Drops:
     def unknown(self, holder: Body, known: Collection[str], prefix: str) -> None:
         """Names every member that is not known and asks for something."""
         for name, value in holder.items():
-            if name not in known and self.asks(value):
+            if name not in known and self.is_meaningful(value):
                 self.add(f"{prefix}.{name}")
 
-    def asks(self, value: Json) -> bool:
+    def is_meaningful(self, value: Json) -> bool:
         """Whether a value asks for something."""
         return value is not None and value is not False
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from nexus.conversation import Inline, Link, Request, Response, Seal
+from nexus.conversation import Inline, Link, Request, Response, Signature
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models.gpt import GPT
 from nexus.protocols.renaming import Renaming
@@ -73,7 +73,7 @@ class ReadRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class VendorRequest:
     """A vendor's request body.
 
     ``answer_tool`` is the name of a tool that was forced in place of structured output: its call in the answer
@@ -136,22 +136,23 @@ def refused(note: str) -> Disposition:
 _TAG = "nexus."
 
 
-def pack_seal(seal: Seal, own: str) -> str:
-    """A seal as the one string that a client of dialect ``own`` carries for us; its own seals stay as they are."""
-    return seal.value if seal.dialect == own else f"{_TAG}{seal.dialect}.{seal.value}"
+def pack_signature(signature: Signature, own: str) -> str:
+    """A signature as the one string that a client of dialect ``own`` carries for us; its own signatures stay as they
+    are."""
+    return signature.value if signature.dialect == own else f"{_TAG}{signature.dialect}.{signature.value}"
 
 
-def unpack_seal(text: str, own: str) -> Seal:
-    """Inverse of pack_seal."""
+def unpack_signature(text: str, own: str) -> Signature:
+    """Inverse of pack_signature."""
     if text.startswith(_TAG):
         dialect, dot, value = text[len(_TAG) :].partition(".")
         if dot and dialect.isalpha():
-            return Seal(dialect, value)
-    return Seal(own, text)
+            return Signature(dialect, value)
+    return Signature(own, text)
 
 
 def is_tagged(value: Json) -> bool:
-    """Whether a client carries this string for us: a seal of a dialect that is not its own."""
+    """Whether a client carries this string for us: a signature of a dialect that is not its own."""
     return isinstance(value, str) and value.startswith(_TAG)
 
 
@@ -213,5 +214,5 @@ class ToolIds:
         return self._forms[original]
 
 
-Numbered = Callable[[], str]
+NewId = Callable[[], str]
 """Makes fresh ids; handed in by the relay so that codecs stay pure and tests repeatable."""

@@ -13,10 +13,10 @@ from typing import Any, Protocol
 
 from nexus.call import Call
 from nexus.conversation import Request, Response
-from nexus.errors import Rejected
+from nexus.errors import VendorError
 from nexus.events import Event
-from nexus.protocols.codec import Disposition, Find, Numbered, ReadRequest, ReadResponse, Target, Written
-from nexus.protocols.places import place_of
+from nexus.protocols.codec import Disposition, Find, NewId, ReadRequest, ReadResponse, Target, VendorRequest
+from nexus.protocols.places import location_of
 from nexus.protocols.room import Room
 from nexus.protocols.tidy import with_distinct_calls
 from nexus.wire import Json, mapping
@@ -85,7 +85,7 @@ class WriteResponse(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class AnswerOrigin:
     """What a reader of an answer may have to know of its question; the ids are the gateway's own.
 
     ``quirks`` are those of the target.
@@ -94,7 +94,7 @@ class Origin:
     request: Request
     response_id: str
     model: str
-    new_id: Numbered
+    new_id: NewId
     quirks: frozenset[str] = frozenset()
 
 
@@ -124,7 +124,7 @@ class ClientCodec:
     def field_of(self, neutral: str, document: Mapping[str, Json], request: Request) -> str:
         """How the client calls what a writer named, and where it said it; the rest of a path stays."""
         said = _SAID_SHORTLY.get(neutral, neutral)
-        if (place := place_of(said, request)) is not None:
+        if (place := location_of(said, request)) is not None:
             return self._beyond(*place)
         if said in self.paths:
             return self.paths[said]
@@ -184,10 +184,10 @@ _SAID_SHORTLY = {
 class VendorCodec:
     """The side that faces vendors."""
 
-    write_request: Callable[[Request, Target], Written]
-    read_response: Callable[[Mapping[str, Json], Origin], ReadResponse]
-    stream_reader: Callable[[Origin], StreamReader]
-    read_error: Callable[[int, Mapping[str, str], bytes], Rejected]
+    write_request: Callable[[Request, Target], VendorRequest]
+    read_response: Callable[[Mapping[str, Json], AnswerOrigin], ReadResponse]
+    stream_reader: Callable[[AnswerOrigin], StreamReader]
+    read_error: Callable[[int, Mapping[str, str], bytes], VendorError]
 
 
 @functools.cache
@@ -202,7 +202,7 @@ def client(dialect: str) -> ClientCodec:
         headers=_module(dialect, "fields").HEADERS,
         room=_module(dialect, "response").ROOM,
         refers=_module(dialect, "earlier").refers if dialect in _REFERRING else _never,
-        carrier=_module(dialect, "call_ids").SealsInIds if dialect in _CARRYING else None,
+        carrier=_module(dialect, "call_ids").SignaturesInIds if dialect in _CARRYING else None,
     )
 
 
@@ -243,7 +243,7 @@ def vendor(dialect: str) -> VendorCodec:
 class Counter:
     """How a vendor is asked for the number of tokens in a request."""
 
-    write_count: Callable[[Request, Target], Written]
+    write_count: Callable[[Request, Target], VendorRequest]
     read_count: Callable[[Mapping[str, Json]], int]
 
 
@@ -259,23 +259,23 @@ def counter(dialect: str) -> Counter:
     return Counter(module.write_count, module.read_count)
 
 
-def _nothing(origin: Origin) -> dict[str, Any]:
+def _nothing(origin: AnswerOrigin) -> dict[str, Any]:
     return {}
 
 
-def _gemini(origin: Origin) -> dict[str, Any]:
+def _gemini(origin: AnswerOrigin) -> dict[str, Any]:
     return {"new_id": origin.new_id}
 
 
-def _converse(origin: Origin) -> dict[str, Any]:
+def _converse(origin: AnswerOrigin) -> dict[str, Any]:
     return {"response_id": origin.response_id, "model": origin.model}
 
 
-def _chat(origin: Origin) -> dict[str, Any]:
+def _chat(origin: AnswerOrigin) -> dict[str, Any]:
     return {"quirks": origin.quirks}
 
 
-_NEEDS: dict[str, Callable[[Origin], dict[str, Any]]] = {"gemini": _gemini, "converse": _converse, "chat": _chat}
+_NEEDS: dict[str, Callable[[AnswerOrigin], dict[str, Any]]] = {"gemini": _gemini, "converse": _converse, "chat": _chat}
 
 
 def _module(dialect: str, part: str) -> Any:

@@ -22,7 +22,7 @@ class _Waiting:
     end: PartEnd | None = None
 
 
-class OneByOne:
+class PartOrder:
     """Feed it events in any legal order; it returns those that it is time for."""
 
     def __init__(self) -> None:

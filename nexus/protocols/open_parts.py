@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from nexus.conversation import Reasoning, Seal, Stop, Text, ToolCall
+from nexus.conversation import Reasoning, Signature, Stop, Text, ToolCall
 from nexus.events import Event, PartDelta, PartEnd, PartStart, StreamPart
 from nexus.protocols.arguments import an_object_of
 from nexus.wire import Json
@@ -21,14 +21,14 @@ K = TypeVar("K", bound=Hashable)
 
 @dataclass(slots=True)
 class OpenPart:
-    """A part whose end has not come. ``held`` are the words that its end tells if no others came before, ``seal`` the
-    one that it tells. ``length`` counts the characters so far, ``citations`` are those on the wire; of a call
+    """A part whose end has not come. ``held`` are the words that its end tells if no others came before, ``signature``
+    the one that it tells. ``length`` counts the characters so far, ``citations`` are those on the wire; of a call
     ``arguments`` are what came."""
 
     index: int
     part: StreamPart
     held: str = ""
-    seal: Seal | None = None
+    signature: Signature | None = None
     length: int = 0
     arguments: list[str] = field(default_factory=list)
     citations: list[Json] = field(default_factory=list)
@@ -46,12 +46,12 @@ class OpenPart:
 
 
 class OpenParts(Generic[K]):
-    """``started`` counts the parts of the answer. With ``late_seals`` the end of thinking brings its seal; ``last``
-    tells what stands before the end of a part that has citations."""
+    """``started`` counts the parts of the answer. With ``late_signatures`` the end of thinking brings its signature;
+    ``last`` tells what stands before the end of a part that has citations."""
 
-    def __init__(self, *, late_seals: bool = False, last: Callable[[OpenPart], list[Event]] | None = None) -> None:
+    def __init__(self, *, late_signatures: bool = False, last: Callable[[OpenPart], list[Event]] | None = None) -> None:
         self.started = 0
-        self._late_seals = late_seals
+        self._late_signatures = late_signatures
         self._last = last
         self._settled: set[K] = set()
         self._open: dict[K, OpenPart] = {}
@@ -124,7 +124,7 @@ class OpenParts(Generic[K]):
     def _ended(self, part: OpenPart) -> list[Event]:
         told = [] if self._last is None or not part.citations else self._last(part)
         held: list[Event] = [PartDelta(part.index, part.held)] if part.held and not part.length else []
-        return [*told, *held, PartEnd(part.index, part.seal)]
+        return [*told, *held, PartEnd(part.index, part.signature)]
 
     def _settle(self) -> list[Event]:
         over = [key for key, part in self._open.items() if part.over and not self._waits(part)]
@@ -132,7 +132,7 @@ class OpenParts(Generic[K]):
         return [event for key in over for event in self._ended(self._open.pop(key))]
 
     def _waits(self, part: OpenPart) -> bool:
-        return self._late_seals and isinstance(part.part, Reasoning)
+        return self._late_signatures and isinstance(part.part, Reasoning)
 
 
 def _is_alike(one: StreamPart, other: StreamPart) -> bool:

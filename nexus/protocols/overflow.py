@@ -17,7 +17,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nexus.errors import Rejected
+from nexus.errors import VendorError
 
 TOO_LONG = "prompt is too long"
 """With these words in it, in any case, Claude Code compacts and tries again, whatever the status but 429."""
@@ -97,7 +97,7 @@ _APART = re.compile(
 _VAGUE = frozenset({"invalid_request", "request_too_large"})
 
 
-def judged(failure: Rejected, *, unsaid: bool = False) -> Rejected:
+def judged(failure: VendorError, *, unsaid: bool = False) -> VendorError:
     """The same failure, a ``context_length`` now if that is what its words say; ``unsaid``: there was no code."""
     if (unsaid or failure.kind in _VAGUE) and _wording(failure.message.lower()) is not None:
         failure.kind, failure.status = "context_length", 400

@@ -9,7 +9,7 @@ from nexus.conversation import Message, Request, ToolResult
 from nexus.wire import item_at
 
 
-def place_of(path: str, request: Request) -> tuple[str, str] | None:
+def location_of(path: str, request: Request) -> tuple[str, str] | None:
     """The client's path of the message, part or tool that ``path`` leads to, and what it says beyond; None without one.
 
     Writers count ``messages.N.content.N``, with ``.content.N`` again inside a tool's result, and ``tools.N``.

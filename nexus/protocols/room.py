@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from nexus.conversation import Image, Inline, Link, Text
-from nexus.events import Cited, Event, Notice, PartDelta, PartEnd, PartStart
+from nexus.events import Cited, ContentDropped, Event, PartDelta, PartEnd, PartStart
 from nexus.protocols.images import untold
 
 
@@ -33,14 +33,14 @@ class Fitted:
         match event:
             case PartStart(index=index, part=Image() as image) if not isinstance(image.source, self.room.images):
                 self._worded.add(index)
-                yield Notice("images")
+                yield ContentDropped("images")
                 yield PartStart(index, Text(""))
                 yield PartDelta(index, untold(image).text)
             case PartEnd(index=index):
                 self._ended.add(index)
-                # Its seal was the image's.
+                # Its signature was the image's.
                 yield PartEnd(index) if index in self._worded else event
             case Cited(index=index) if index in self._ended and not self.room.late_citations:
-                yield Notice("citations")
+                yield ContentDropped("citations")
             case _:
                 yield event

@@ -11,14 +11,14 @@ from dataclasses import replace
 
 from nexus.conversation import Message, Part, Request, Stop, ToolCall, ToolResult
 from nexus.events import Event, Order, PartDelta, PartEnd, PartStart, ResponseEnd
-from nexus.protocols.codec import Numbered
+from nexus.protocols.codec import NewId
 from nexus.wire import without_half_pairs
 
 
 class Tidy:
     """One answer's events on their way to the writer."""
 
-    def __init__(self, new_id: Numbered) -> None:
+    def __init__(self, new_id: NewId) -> None:
         self._new_id = new_id
         self._ids: set[str] = set()
         self._halves: dict[int, str] = {}

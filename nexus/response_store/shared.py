@@ -12,7 +12,7 @@ from typing import Any
 
 from nexus.errors import Overloaded
 from nexus.limits.breaker import Breaker
-from nexus.limits.redis_client import errors, explain, place
+from nexus.limits.redis_client import address_of, errors, explain
 from nexus.limits.redis_nodes import Nodes
 from nexus.response_store.script import FIND, FORGET, KEEP, OVERHEAD
 from nexus.response_store.store import Bounds
@@ -85,7 +85,7 @@ class SharedStore:
     def _failed(self, error: Exception) -> None:
         if self._breaker.failed():
             fields = {
-                "redis": place(self._settings),
+                "redis": address_of(self._settings),
                 "error": type(error).__name__,
                 "reason": explain(error, self._settings),
             }

@@ -19,24 +19,24 @@ from nexus.server.base import UnknownPath
 from nexus.server.calls import CallHandler, CompactHandler, CountHandler
 from nexus.server.health import HealthHandler
 from nexus.server.home import HomeHandler
-from nexus.server.house import House
+from nexus.server.house import ServerContext
 from nexus.server.metadata import MetadataHandler
 from nexus.server.models import ModelHandler, ModelListHandler
 from nexus.server.paths import DIALECTS_OF, bases
 from nexus.server.stored import StoredHandler
 
 
-def make_app(house: House) -> Application:
-    settings = house.settings
+def make_app(context: ServerContext) -> Application:
+    settings = context.settings
     specs: list[URLSpec] = []
 
     def add(pattern: str, handler: type[RequestHandler], dialect: Dialect, with_version: Dialect | None = None) -> None:
-        arguments: dict[str, Any] = {"house": house, "dialect": dialect, "with_version": with_version}
+        arguments: dict[str, Any] = {"context": context, "dialect": dialect, "with_version": with_version}
         specs.append(URLSpec(pattern, handler, arguments))
 
     if settings.server.health.enabled:
         add(re.escape(settings.server.health.path), HealthHandler, chat.DIALECT)
-    if house.guards.resource is not None:
+    if context.guards.resource is not None:
         add(re.escape(metadata.PATH), MetadataHandler, chat.DIALECT)
     if settings.llm.enabled:
         for place in bases(settings):

@@ -21,22 +21,22 @@ from nexus import errors
 from nexus.auth.credentials import HeaderLines
 from nexus.auth.identity import Identity
 from nexus.errors import (
-    Answered,
     Cancelled,
     InternalError,
     MethodNotAllowed,
     NexusError,
     NotFound,
     NoWebSocket,
-    Rejected,
     RequestTooLarge,
+    UpstreamStatus,
+    VendorError,
 )
 from nexus.limits.headers import refusal_headers
 from nexus.limits.refusal import LimitExceeded
 from nexus.protocols.base import Dialect
 from nexus.server.connection import Connection, body_length
 from nexus.server.guards import header_lines, is_unix
-from nexus.server.house import House
+from nexus.server.house import ServerContext
 from nexus.server.log import log_refusal
 from nexus.server.paths import VERSION_HEADER, describe, dialect_at
 
@@ -57,13 +57,13 @@ class BaseHandler(RequestHandler):
     refused: NexusError | None = None
     logged = False
     received = 0
-    house: House
+    context: ServerContext
     identity: Identity
     dialect: Dialect
 
-    def initialize(self, house: House, dialect: Dialect, with_version: Dialect | None = None) -> None:
+    def initialize(self, context: ServerContext, dialect: Dialect, with_version: Dialect | None = None) -> None:
         """``with_version`` is the dialect of requests with Anthropic's version header, where it is another one."""
-        self.house = house
+        self.context = context
         self.dialect = with_version if with_version and VERSION_HEADER in self.request.headers else dialect
         self.id = f"req_{uuid.uuid4().hex}"
         self.connection.owner = self
@@ -78,7 +78,7 @@ class BaseHandler(RequestHandler):
 
     async def prepare(self) -> None:
         self.connection.stream.set_nodelay(True)
-        guards = self.house.guards
+        guards = self.context.guards
         for name, value in guards.reply_headers(self.request).items():
             self.set_header(name, value)
         guards.check_host(self.request)
@@ -93,8 +93,8 @@ class BaseHandler(RequestHandler):
             self.finish()
             return
         guards.check_page(self.request)
-        if self.house.counts_requests:
-            await self.house.admit(self.caller)
+        if self.context.counts_requests:
+            await self.context.admit(self.caller)
         self.identity = await guards.identify(self.lines)
         self._check_asked()
 
@@ -144,7 +144,7 @@ class BaseHandler(RequestHandler):
     def caller(self) -> str:
         """The address that the request came from."""
         peer = "unix" if is_unix(self.request) else self.request.remote_ip or ""
-        return self.house.guards.caller_ip(self.lines, peer)
+        return self.context.guards.caller_ip(self.lines, peer)
 
     def compute_etag(self) -> None:
         return None
@@ -178,7 +178,7 @@ class BaseHandler(RequestHandler):
             return
         self.set_status(error.status, REASONS.get(error.status))
         self.set_header(self.dialect.id_header, self.id)
-        for name, value in self.house.guards.challenge(error).items():
+        for name, value in self.context.guards.challenge(error).items():
             self.set_header(name, value)
         if error.retry_after is not None:
             self.set_header("Retry-After", str(max(1, math.ceil(error.retry_after))))
@@ -186,19 +186,19 @@ class BaseHandler(RequestHandler):
             self.set_header("Allow", ", ".join(error.allow))
         if isinstance(error, NoWebSocket):
             self.set_header("Upgrade", "HTTP/1.1")
-        if isinstance(error, Answered):
+        if isinstance(error, UpstreamStatus):
             self._answer_verbatim(error)
             return
         if isinstance(error, LimitExceeded):
             for name, value in refusal_headers(self.dialect.name, error, time.time()).items():
                 self.set_header(name, value)
-        if isinstance(error, Rejected):
+        if isinstance(error, VendorError):
             self.set_header("x-nexus-upstream-request-id", header_value(error.request_id or ""))
         else:
             self.set_header("x-nexus-error", error.kind)
         self.send(self.dialect.write_error(error, self.id))
 
-    def _answer_verbatim(self, error: Answered) -> None:
+    def _answer_verbatim(self, error: UpstreamStatus) -> None:
         for name, value in error.headers.items():
             # Said above, in whole seconds: clients are not promised to read a vendor's fraction or date.
             if name != "retry-after":
@@ -237,12 +237,12 @@ def header_value(text: str) -> str:
 class UnknownPath(BaseHandler):
     """Everything that no other handler has."""
 
-    def initialize(self, house: House, dialect: Dialect, with_version: Dialect | None = None) -> None:
-        super().initialize(house, dialect_at(house.settings, self.request.path, self._names()))
+    def initialize(self, context: ServerContext, dialect: Dialect, with_version: Dialect | None = None) -> None:
+        super().initialize(context, dialect_at(context.settings, self.request.path, self._names()))
 
     def _check_asked(self) -> None:
         path, origin = self.request.path, origin_of(self.request)
-        raise NotFound(describe(self.house.settings, path, self._names(), origin))
+        raise NotFound(describe(self.context.settings, path, self._names(), origin))
 
     def _names(self) -> dict[str, str]:
         return {name.lower(): value for name, value in self.request.headers.items()}

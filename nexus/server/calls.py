@@ -49,11 +49,11 @@ class CallHandler(BaseHandler):
     load: Load
 
     async def prepare(self) -> None:
-        self.load = Load(self.house.flight)
+        self.load = Load(self.context.flight)
         await super().prepare()
         if self._finished:
             return
-        headers, most = self.request.headers, self.house.settings.server.max_body_size
+        headers, most = self.request.headers, self.context.settings.server.max_body_size
         self.body = Body(most, headers.get("Content-Encoding", ""), body_length(headers), self.load)
 
     def data_received(self, chunk: bytes) -> None:
@@ -70,7 +70,7 @@ class CallHandler(BaseHandler):
     async def read_call(self, path: str) -> Call | None:
         """The call; None where the client left while it was read. Raises ClientError."""
         make = partial(self.make_call, path)
-        call = await self.house.work(make) if self.body.is_heavy else make()
+        call = await self.context.work(make) if self.body.is_heavy else make()
         return None if self.logged else call
 
     async def serve(self, call: Call | None) -> None:
@@ -79,8 +79,8 @@ class CallHandler(BaseHandler):
             return
         self.logged = True
         try:
-            self.house.gateway.admit(call)
-            self.house.enter(call)
+            self.context.gateway.admit(call)
+            self.context.enter(call)
         except NexusError as error:
             call.error = error
             self.answer_error(error)
@@ -89,7 +89,7 @@ class CallHandler(BaseHandler):
         self.call = call
         channel: Channel[Head] = Channel(asyncio.get_running_loop())
         try:
-            job = self.house.workers.start(lambda: self.house.gateway.serve(call, channel))
+            job = self.context.workers.start(lambda: self.context.gateway.serve(call, channel))
         except Full:
             call.error = Overloaded("every worker of the gateway is busy", retry_after=1)
             self.answer_error(call.error)
@@ -117,7 +117,7 @@ class CallHandler(BaseHandler):
             self._finish_call(call)
 
     async def _relay(self, call: Call, channel: Channel[Head]) -> None:
-        settings = self.house.settings.server
+        settings = self.context.settings.server
         head = await channel.head(settings.early_ping if call.stream else None)
         if head is None and channel.commit():
             head = self._own_head()
@@ -175,7 +175,7 @@ class CallHandler(BaseHandler):
         flushed = self.flush()
         try:
             if not flushed.done():
-                await asyncio.wait_for(flushed, self.house.settings.server.client_timeout)
+                await asyncio.wait_for(flushed, self.context.settings.server.client_timeout)
             flushed.result()
         except TimeoutError:
             self.connection.stream.close()
@@ -214,10 +214,10 @@ class CallHandler(BaseHandler):
             self.load.release()
 
     def _finish_call(self, call: Call) -> None:
-        self.house.leave(call)
+        self.context.leave(call)
         self.load.release()
         if call.error is not None:
-            self.house.gateway.release(call, call.error)
+            self.context.gateway.release(call, call.error)
         if call.error is not None and (call.status is None or isinstance(call.error, Cancelled)):
             call.status = call.error.status
         log_call(call)

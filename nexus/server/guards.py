@@ -15,7 +15,7 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from nexus.auth import cors, metadata
 from nexus.auth.client_ip import client_ip
 from nexus.auth.credentials import HeaderLines
-from nexus.auth.gate import Gate
+from nexus.auth.gate import Authenticator
 from nexus.auth.hosts import is_own
 from nexus.auth.identity import Identity
 from nexus.auth.tokens import Pending
@@ -39,7 +39,7 @@ def header_lines(headers: HTTPHeaders) -> HeaderLines:
 class Guards:
     """The guards of one server, as its settings say."""
 
-    gate: Gate
+    authenticator: Authenticator
     cors: CorsSettings | None
     csrf: CsrfSettings
     client_ip: ClientIpSettings
@@ -63,7 +63,7 @@ class Guards:
 
     def check_host(self, request: HTTPServerRequest) -> None:
         """Raises PermissionDenied for a name that is not this machine's, where nothing else keeps a page out."""
-        if self.own_hosts is None or self.gate.asks or is_unix(request):
+        if self.own_hosts is None or self.authenticator.requires_credential or is_unix(request):
             return
         for host in request.headers.get_list("Host"):
             if not is_own(host, self.own_hosts):
@@ -79,18 +79,18 @@ class Guards:
         origin = request.headers.get("Origin")
         # With a key or a token to show, a foreign page has nothing to show. Without, whatever page a browser on this
         # machine has open could call, and a name that resolves to this address makes it read the answers too.
-        if origin is not None and not self.gate.asks and not cors.is_allowed(self.cors, origin):
+        if origin is not None and not self.authenticator.requires_credential and not cors.is_allowed(self.cors, origin):
             raise PermissionDenied(
                 "web pages of this origin may not call; server.cors.allow_origins lists those that may"
             )
 
     async def identify(self, lines: HeaderLines) -> Identity:
         """Who calls. Raises ClientError. Waits only where the identity provider's keys are being fetched."""
-        found = self.gate.authenticate(lines)
+        found = self.authenticator.authenticate(lines)
         if isinstance(found, Pending):
             # wait() neither cancels the future, which others share, nor raises what could be in it.
             await asyncio.wait([asyncio.wrap_future(found.fetched)], timeout=LONGEST_WAIT)
-            found = self.gate.authenticate(lines, last=True)
+            found = self.authenticator.authenticate(lines, last=True)
         if isinstance(found, Pending):
             raise AssertionError("the gate answers at last")
         return found

@@ -13,9 +13,9 @@ class HealthHandler(BaseHandler):
     guarded = False
 
     def get(self) -> None:
-        if self.house.draining:
+        if self.context.draining:
             self.set_status(503)
-        self.send(encode({"status": "draining" if self.house.draining else "healthy"}))
+        self.send(encode({"status": "draining" if self.context.draining else "healthy"}))
 
     def head(self) -> None:
         self.get()

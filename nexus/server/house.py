@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 
 
 @dataclass(slots=True)
-class House:
+class ServerContext:
     settings: Settings
     gateway: Gateway
     workers: Workers
@@ -36,15 +36,15 @@ class House:
     @property
     def counts_requests(self) -> bool:
         """Whether ``admit`` has anything to say."""
-        return self.gateway.spending.counts_requests
+        return self.gateway.admission.counts_requests
 
     async def admit(self, address: str) -> None:
         """Counts a request before anybody asks who sent it. Raises LimitExceeded and Overloaded."""
-        spending = self.gateway.spending
-        if not spending.blocks:
-            spending.admit(address)
+        admission = self.gateway.admission
+        if not admission.blocks:
+            admission.admit(address)
             return
-        await self.work(partial(spending.admit, address))
+        await self.work(partial(admission.admit, address))
 
     async def work(self, job: Callable[[], Result]) -> Result:
         """What a worker makes of it. Raises what the job does, and Overloaded where no worker is free."""
@@ -57,7 +57,7 @@ class House:
         return results[0]
 
     def enter(self, call: Call) -> None:
-        """Raises Overloaded while the house is closing."""
+        """Raises Overloaded while the server stops."""
         if self.draining:
             raise Overloaded("the gateway is stopping", retry_after=1)
         self.calls[call.id] = call

@@ -26,7 +26,7 @@ from nexus.errors import ClientError
 from nexus.protocols.base import Dialect
 from nexus.server.accepting import PausingServer
 from nexus.server.connection import Clocks, Connection
-from nexus.server.house import House
+from nexus.server.house import ServerContext
 from nexus.server.log import log_refusal
 from nexus.server.paths import dialect_at
 from nexus.server.stream import ClientStream, ClientTlsStream
@@ -37,11 +37,11 @@ log = logging.getLogger("nexus.server")
 class Server(PausingServer):
     """Serves one application over connections of our own."""
 
-    def initialize(self, app: Application, house: House, tls: ssl.SSLContext | None) -> None:  # type: ignore[override]
+    def initialize(self, app: Application, context: ServerContext, tls: ssl.SSLContext | None) -> None:  # type: ignore[override]
         """``PausingServer`` is made by Tornado's factory, which calls this in place of a constructor."""
         super().initialize(app, ssl_options=tls)
-        own = house.settings.server
-        self._house = house
+        own = context.settings.server
+        self._house = context
         self._clocks = Clocks(own.client_timeout, own.upload_timeout, own.keep_alive_timeout, own.max_body_size)
 
     def _handle_connection(self, connection: socket.socket, address: Any) -> None:

@@ -15,7 +15,7 @@ class MetadataHandler(BaseHandler):
     guarded = False
 
     def get(self) -> None:
-        resource = self.house.guards.resource
+        resource = self.context.guards.resource
         if resource is None:
             raise NotFound(f"{self.request.path} does not exist")
         self.send(encode(document(resource)))

@@ -30,8 +30,8 @@ def card(route: Route, name: str, written_at: float) -> ModelCard:
 
 class ModelListHandler(BaseHandler):
     def get(self) -> None:
-        routes = self.house.gateway.routes.seen_by(self.identity)
-        written_at = self.house.settings.written_at
+        routes = self.context.gateway.routes.seen_by(self.identity)
+        written_at = self.context.settings.written_at
         cards = [card(route, name, written_at) for route in routes for name in route.names]
         self.send(encode(self.dialect.write_models(cards, self.query())))
 
@@ -42,9 +42,9 @@ class ModelListHandler(BaseHandler):
 class ModelHandler(BaseHandler):
     def get(self, name: str) -> None:
         asked = unquote(name)
-        route = self.house.gateway.routes.seen_by(self.identity).find(asked)
+        route = self.context.gateway.routes.seen_by(self.identity).find(asked)
         name = asked if asked in route.names else route.name
-        self.send(encode(self.dialect.write_model(card(route, name, self.house.settings.written_at))))
+        self.send(encode(self.dialect.write_model(card(route, name, self.context.settings.written_at))))
 
     def head(self, name: str) -> None:
         self.get(name)

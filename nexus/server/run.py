@@ -18,7 +18,7 @@ from functools import partial
 from tornado.ioloop import PeriodicCallback
 
 from nexus import __version__, registry
-from nexus.auth.gate import Gate
+from nexus.auth.gate import Authenticator
 from nexus.auth.jwks import MissingPyJwt
 from nexus.bridge import Workers
 from nexus.errors import Overloaded
@@ -35,13 +35,13 @@ from nexus.server.app import make_app
 from nexus.server.descriptors import raise_limit, shortage
 from nexus.server.flight import BytesInFlight, default_limit
 from nexus.server.guards import Guards
-from nexus.server.house import House
+from nexus.server.house import ServerContext
 from nexus.server.http import Server
 from nexus.server.listening import CannotListen, base_url, bind_all, files_of, remove_files
 from nexus.server.tls import TlsError, tls_context
 from nexus.settings import Settings
 from nexus.settings.warnings import warnings
-from nexus.spending import Spending
+from nexus.spending import Admission
 from nexus.telemetry import logs
 from nexus.tls import authorities_from_environment
 from nexus.welcome import demo_text, reachable, what_to_paste
@@ -77,7 +77,7 @@ def serve(settings: Settings, *, demo: bool) -> int:
 class Running:
     """A server that accepts calls on the running loop."""
 
-    house: House
+    context: ServerContext
     server: Server
     providers: list[Provider]
     reaper: PeriodicCallback
@@ -86,13 +86,13 @@ class Running:
 
     async def stop(self) -> None:
         """Accepts nothing more, lets calls end, ends the rest."""
-        await _drain(self.house, self.server)
+        await _drain(self.context, self.server)
         self.reaper.stop()
-        self.house.workers.stop()
-        self.house.guards.gate.close()
+        self.context.workers.stop()
+        self.context.guards.authenticator.close()
         for provider in self.providers:
             provider.close()
-        self.house.gateway.spending.store.close()
+        self.context.gateway.admission.store.close()
         for kept in (self.ids, self.answers):
             if kept is not None:
                 kept.close()
@@ -101,32 +101,32 @@ class Running:
 def start(settings: Settings, sockets: list[socket.socket]) -> Running:
     """Builds the house that the settings describe and opens its door; call it on the loop."""
     own = settings.server
-    context = tls_context(own.tls) if own.tls is not None else None
+    tls = tls_context(own.tls) if own.tls is not None else None
     store = make_store(own.rate_limits.storage)
-    gate = Gate.open(own.client_identification, own.keys, own.oauth)
+    authenticator = Authenticator.open(own.client_identification, own.keys, own.oauth)
     resource = own.oauth.protected_resource if own.oauth is not None else None
     hosts = own.hosts if own.is_local else None
-    guards = Guards(gate, own.cors, own.csrf, own.client_ip, resource, hosts)
+    guards = Guards(authenticator, own.cors, own.csrf, own.client_ip, resource, hosts)
     tables = settings.llm.providers.items() if settings.llm.enabled else ()
     providers = [registry.load(table.type)(name, table) for name, table in tables]
-    spending = Spending(own.rate_limits, store)
+    admission = Admission(own.rate_limits, store)
     kept = make_response_store(own.response_store, own.rate_limits.storage)
     answers = partial(answers_of, store=kept, most=own.max_body_size)
     ids = make_id_store(own.response_store, own.rate_limits.storage)
     whose = partial(vendor_ids_of, store=ids, settings=own.response_store)
     flight = BytesInFlight(own.max_bytes_in_flight or default_limit())
-    gateway = Gateway(Routes(providers), spending, answers, whose)
-    house = House(settings, gateway, Workers(own.worker_threads), guards, flight)
-    server = Server(make_app(house), house, context)
+    gateway = Gateway(Routes(providers), admission, answers, whose)
+    context = ServerContext(settings, gateway, Workers(own.worker_threads), guards, flight)
+    server = Server(make_app(context), context, tls)
     server.add_sockets(sockets)
     if store.blocks:
         # A wrong address or password is said now, not at the first call.
-        house.workers.start(store.ping)
+        context.workers.start(store.ping)
     for provider in providers:
         provider.start(logs.hide)
     reaper = PeriodicCallback(partial(_reap, providers), REAP * 1000)
     reaper.start()
-    return Running(house, server, providers, reaper, kept, ids)
+    return Running(context, server, providers, reaper, kept, ids)
 
 
 REAP = 10.0
@@ -145,22 +145,22 @@ async def _serve(settings: Settings, sockets: list[socket.socket], *, demo: bool
     await _on_signals().wait()
     await running.stop()
     log.info("stopped")
-    if running.house.workers.busy:
+    if running.context.workers.busy:
         # A worker that hangs in a name lookup cannot be woken; the interpreter would wait for it.
         logging.shutdown()
         os._exit(0)
     return 0
 
 
-async def _drain(house: House, server: Server) -> None:
+async def _drain(context: ServerContext, server: Server) -> None:
     server.stop()
-    limit = house.settings.server.drain_timeout
-    log.info("stopping", extra={"fields": {"calls": len(house.calls), "drain_timeout_s": limit}})
-    if not await house.drain(limit):
-        log.warning("ending the calls that did not end", extra={"fields": {"calls": len(house.calls)}})
-        for call in list(house.calls.values()):
+    limit = context.settings.server.drain_timeout
+    log.info("stopping", extra={"fields": {"calls": len(context.calls), "drain_timeout_s": limit}})
+    if not await context.drain(limit):
+        log.warning("ending the calls that did not end", extra={"fields": {"calls": len(context.calls)}})
+        for call in list(context.calls.values()):
             call.cancel.throw(Overloaded("the gateway is stopping", retry_after=1))
-        await house.drain(_LAST_SECONDS)
+        await context.drain(_LAST_SECONDS)
     await server.close_all_connections()
 
 

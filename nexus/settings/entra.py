@@ -11,7 +11,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, SecretStr, field_validator, model_validator
 
-from nexus.settings.types import Label, Place, Table, fail_at
+from nexus.settings.types import Label, Location, Table, fail_at
 from nexus.settings.urls import BaseUrl
 
 _TENANT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?")
@@ -59,7 +59,7 @@ class EntraSettings(Table):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        problems: list[Place] = []
+        problems: list[Location] = []
         if self.client_secret is not None and self.token_file is not None:
             problems.append((("token_file",), "stands beside client_secret; one of them is enough"))
         for name in ("tenant_id", "client_id") if self.is_application else ():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 from pydantic import AfterValidator, model_validator
 
 from nexus.header_rules.names import is_denied, is_secret, read_header_name
-from nexus.settings.types import Place, Table, fail_at
+from nexus.settings.types import Location, Table, fail_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,7 +112,7 @@ class ClientIdentification(Table):
 
 def identity_problems(
     settings: ClientIdentification, keys: Mapping[str, GatewayKey], oauth: OAuthSettings | None
-) -> list[Place]:
+) -> list[Location]:
     """What is wrong between the tables of [server] that say who calls; paths begin below ``server``."""
     if not settings.enabled:
         return []
@@ -124,7 +124,7 @@ def identity_problems(
     return found
 
 
-def _sources(settings: ClientIdentification, *, has_keys: bool, has_tokens: bool) -> Iterator[Place]:
+def _sources(settings: ClientIdentification, *, has_keys: bool, has_tokens: bool) -> Iterator[Location]:
     for name, source in (("client_id", settings.client_id), ("group_id", settings.group_id)):
         where = ("client_identification", name)
         if source is None:
@@ -142,7 +142,7 @@ def _sources(settings: ClientIdentification, *, has_keys: bool, has_tokens: bool
                 yield where, 'gives callers with a token no id; add jwt_claim, such as "sub"'
 
 
-def _unknown_groups(settings: ClientIdentification, keys: Mapping[str, GatewayKey]) -> Iterator[Place]:
+def _unknown_groups(settings: ClientIdentification, keys: Mapping[str, GatewayKey]) -> Iterator[Location]:
     allowed = settings.validation.group_values
     source = settings.group_id
     for name, key in keys.items():

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, FilePath, WrapValidator, create_model, model_validator
 from pydantic_core.core_schema import ValidatorFunctionWrapHandler
 
-from nexus.settings.types import Label, Place, PositiveDuration, Table, Timeout, fail_at
+from nexus.settings.types import Label, Location, PositiveDuration, Table, Timeout, fail_at
 
 if TYPE_CHECKING:
     from nexus.settings.identity import ClientIdentification
@@ -223,9 +223,9 @@ class RequestLimits(_WithGlobal):
         return getattr(self, "global")  # type: ignore[no-any-return]
 
 
-def check_limits(settings: Settings) -> tuple[Place, ...]:
+def check_limits(settings: Settings) -> tuple[Location, ...]:
     """What is wrong between limits and the rest of a whole ``Settings``, as ``fail_at`` takes it."""
-    found: list[Place] = []
+    found: list[Location] = []
     who = settings.server.client_identification
     for path, limits in limit_tables(settings):
         at = (*path, "rate_limits", "per_user")
@@ -245,7 +245,7 @@ def _groups_message(who: ClientIdentification) -> str | None:
     return None if who.validation.group_values else NO_GROUP_VALUES
 
 
-def _storage(settings: Settings) -> Iterator[Place]:
+def _storage(settings: Settings) -> Iterator[Location]:
     if isinstance(settings.server.rate_limits.storage, RedisStorage) and importlib.util.find_spec("redis") is None:
         yield ("server", "rate_limits", "storage", "type"), NO_REDIS
 

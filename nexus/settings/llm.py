@@ -14,7 +14,7 @@ from pydantic_core.core_schema import ValidatorFunctionWrapHandler
 
 from nexus import registry
 from nexus.settings.provider import ProviderSettings
-from nexus.settings.types import BasePath, Label, Place, Table, fail_at
+from nexus.settings.types import BasePath, Label, Location, Table, fail_at
 from nexus.settings.urls import ProxyUrl
 
 NO_MODEL = """\
@@ -109,7 +109,7 @@ ProviderName = Annotated[Label, AfterValidator(read_provider_name)]
 AnyProvider = Annotated[ProviderSettings, WrapValidator(read_provider)]
 
 
-def _taken_names(providers: dict[str, ProviderSettings]) -> Iterator[Place]:
+def _taken_names(providers: dict[str, ProviderSettings]) -> Iterator[Location]:
     """Every ``expose_as`` that is a name of another model too."""
     models = [(name, alias, model) for name, provider in providers.items() for alias, model in provider.models.items()]
     owners: dict[str | None, set[str]] = {}

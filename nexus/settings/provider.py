@@ -202,7 +202,7 @@ class ProviderSettings(Table):
         return self.forward_token
 
     @property
-    def sealed_headers(self) -> tuple[str, ...]:
+    def signed_headers(self) -> tuple[str, ...]:
         """Headers that are written when a request is sent, whatever rules say."""
         return ()
 
@@ -236,7 +236,7 @@ class ProviderSettings(Table):
     @model_validator(mode="after")
     def _rules_that_nobody_obeys(self) -> Self:
         text = "is a header in which Nexus puts the credential as it sends a request; no rule writes it"
-        if places := [(place, text) for header in self.sealed_headers for place in self.rules_on(header)]:
+        if places := [(place, text) for header in self.signed_headers for place in self.rules_on(header)]:
             fail_at(*places)
         return self
 

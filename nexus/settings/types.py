@@ -32,11 +32,11 @@ class Table(BaseModel):
         return cls
 
 
-Place = tuple[tuple[str | int, ...], str]
+Location = tuple[tuple[str | int, ...], str]
 """A path inside a table, and what is wrong there."""
 
 
-def fail_at(*places: Place) -> NoReturn:
+def fail_at(*places: Location) -> NoReturn:
     """Refuse a table with messages that belong to places inside it, so that each is reported on its own line."""
     raise ValidationError.from_exception_data(
         "settings",

@@ -58,7 +58,8 @@ def host_of(url: str) -> str | None:
 
 
 def _read_unix(url: str) -> str:
-    """``http+unix://%2Frun%2Fserver.sock/v1``, or with the path of the socket as it is: ``http+unix:///run/server.sock``."""
+    """``http+unix://%2Frun%2Fserver.sock/v1``, or with the path of the socket as it is:
+    ``http+unix:///run/server.sock``."""
     rest = url.removeprefix(f"{UNIX}://")
     if rest.startswith("/"):
         rest = quote(rest.rstrip("/"), safe="")

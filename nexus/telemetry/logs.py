@@ -54,11 +54,11 @@ def configure(level: str, style: str, secrets: Iterable[str]) -> None:
     logging.addLevelName(TRACE, "TRACE")
     own = LEVELS[level]
     foreign = own if level == "trace" else max(own, logging.WARNING)
-    sink = Sink(redactor(secrets), FORMATTERS[style]())
+    sink = LogHandler(redactor(secrets), FORMATTERS[style]())
     # On the handler too: a library that sets a level on its own logger would get past the root's level.
     sink.setLevel(own)
     root = logging.getLogger()
-    for handler in [handler for handler in root.handlers if isinstance(handler, Sink)]:
+    for handler in [handler for handler in root.handlers if isinstance(handler, LogHandler)]:
         root.removeHandler(handler)
         handler.close()
     root.addHandler(sink)
@@ -94,7 +94,7 @@ def redactor(secrets: Iterable[str]) -> Redact:
 def hide(secret: str) -> None:
     """Keeps a secret out of the log that was not known when logging was set up."""
     for handler in logging.getLogger().handlers:
-        if isinstance(handler, Sink):
+        if isinstance(handler, LogHandler):
             handler.hide(secret)
 
 
@@ -102,7 +102,7 @@ MOST_HIDDEN = 256
 """Secrets that are learnt while Nexus runs; the oldest are long out of use."""
 
 
-class Sink(logging.Handler):
+class LogHandler(logging.Handler):
     """Hands redacted lines to the thread that writes them to stderr."""
 
     def __init__(self, redact: Redact, formatter: logging.Formatter) -> None:

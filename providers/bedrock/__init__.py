@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from nexus import __version__
 from nexus.cancel import Cancel
-from nexus.errors import Rejected
+from nexus.errors import VendorError
 from nexus.models import converse as models
 from nexus.models.claude import max_output_of
 from nexus.protocols.codec import DEFAULT_MAX_TOKENS, Target
@@ -127,7 +127,7 @@ class BedrockProvider(Provider):
             return StreamReply(reply, self.name, write)
         return Wrapped(reply, {})
 
-    def read_error(self, dialect: str, status: int, headers: Mapping[str, str], body: bytes) -> Rejected | None:
+    def read_error(self, dialect: str, status: int, headers: Mapping[str, str], body: bytes) -> VendorError | None:
         if dialect == "messages" and answered_in_dialect(body):
             return None
         failure = failures.read_error(status, headers, body)

@@ -10,7 +10,7 @@ import base64
 import binascii
 from collections.abc import Callable, Mapping
 
-from nexus.echoes import Echoes
+from nexus.echoes import Redactor
 from nexus.errors import ProtocolError, Unreachable
 from nexus.protocols.converse import eventstream
 from nexus.protocols.converse.failures import is_failure, read_stream_error
@@ -58,7 +58,7 @@ class StreamReply(Wrapped):
         self._provider = provider
         self._write = write
         self._decoder = eventstream.Decoder()
-        self._echoes = Echoes.of(inner.secrets)
+        self._redactor = Redactor.of(inner.secrets)
         self._broken: ProtocolError | None = None
 
     def read(self) -> bytes:
@@ -82,7 +82,7 @@ class StreamReply(Wrapped):
             for message in self._decoder.feed(piece):
                 name, payload = eventstream.named(message)
                 if is_failure(name):
-                    payload = self._echoes.cut_text(payload)
+                    payload = self._redactor.cut_text(payload)
                 frames.append(self._write(name, payload, self.headers.get(REQUEST_ID, "")))
         except ValueError as error:
             self._broken = ProtocolError(

@@ -69,7 +69,7 @@ class BedrockSettings(ProviderSettings):
         return self.region or (region_of(host_of(self.base_url)) if self.base_url else None)
 
     @property
-    def sealed_headers(self) -> tuple[str, ...]:
+    def signed_headers(self) -> tuple[str, ...]:
         # A token in "authorization" would be taken for the house's own; the others are part of the signature.
         return ("authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256")
 

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from nexus import __version__
 from nexus.cancel import Cancel
-from nexus.errors import AuthenticationFailed, Rejected
+from nexus.errors import AuthenticationFailed, VendorError
 from nexus.headers import UPSTREAM_KEY
 from nexus.models.claude import max_output_of
 from nexus.models.gemini import quirks_of
@@ -108,7 +108,7 @@ class GoogleProvider(Provider):
             dropped=fitted.dropped,
         )
 
-    def read_error(self, dialect: str, status: int, headers: Mapping[str, str], body: bytes) -> Rejected | None:
+    def read_error(self, dialect: str, status: int, headers: Mapping[str, str], body: bytes) -> VendorError | None:
         if dialect != "messages" or not _is_googles(body):
             return None
         return failures.read_error(status, headers, body)

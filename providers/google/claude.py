@@ -33,7 +33,7 @@ Path = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedBeta:
     """Betas that begin with ``beta``, and the fields that mean nothing without them.
 
     ``loses`` is False where the feature is there without the header. ``paired`` is False for fields that also come
@@ -53,32 +53,32 @@ _BLOCKS: tuple[Path, ...] = (
     ("messages", ANY, "content", ANY, "content", ANY),
 )
 
-REFUSED: tuple[Refused, ...] = (
-    Refused("effort-", loses=False),
-    Refused("extended-cache-ttl-", loses=False),
-    Refused("prompt-caching-2024", loses=False),
+REFUSED: tuple[RefusedBeta, ...] = (
+    RefusedBeta("effort-", loses=False),
+    RefusedBeta("extended-cache-ttl-", loses=False),
+    RefusedBeta("prompt-caching-2024", loses=False),
     # An organisation has to allow the feature, which by default it does not; strict is a promise that can be missed.
-    Refused("structured-outputs-", (("tools", ANY, "strict"),), loses=False, paired=True),
-    Refused("prompt-caching-scope-", tuple((*block, "cache_control", "scope") for block in _BLOCKS)),
-    Refused("fine-grained-tool-streaming-", (("tools", ANY, "eager_input_streaming"),)),
-    Refused("fast-mode-", (("speed",),)),
-    Refused("cache-diagnosis-", (("diagnostics",),)),
-    Refused("task-budgets-", (("output_config", "task_budget"),)),
-    Refused("server-side-fallback-", (("fallbacks",),)),
-    Refused("fallback-credit-", (("fallback_credit_token",),)),
-    Refused("thinking-token-count-"),
-    Refused("redact-thinking-"),
-    Refused("token-efficient-tools-"),
-    Refused("output-128k-"),
-    Refused("afk-mode-"),
-    Refused("oauth-"),
+    RefusedBeta("structured-outputs-", (("tools", ANY, "strict"),), loses=False, paired=True),
+    RefusedBeta("prompt-caching-scope-", tuple((*block, "cache_control", "scope") for block in _BLOCKS)),
+    RefusedBeta("fine-grained-tool-streaming-", (("tools", ANY, "eager_input_streaming"),)),
+    RefusedBeta("fast-mode-", (("speed",),)),
+    RefusedBeta("cache-diagnosis-", (("diagnostics",),)),
+    RefusedBeta("task-budgets-", (("output_config", "task_budget"),)),
+    RefusedBeta("server-side-fallback-", (("fallbacks",),)),
+    RefusedBeta("fallback-credit-", (("fallback_credit_token",),)),
+    RefusedBeta("thinking-token-count-"),
+    RefusedBeta("redact-thinking-"),
+    RefusedBeta("token-efficient-tools-"),
+    RefusedBeta("output-128k-"),
+    RefusedBeta("afk-mode-"),
+    RefusedBeta("oauth-"),
     # Their tools and blocks stay, and are refused by name.
-    Refused("advisor-tool-"),
-    Refused("code-execution-"),
-    Refused("files-api-"),
-    Refused("mcp-client-"),
-    Refused("skills-"),
-    Refused("web-fetch-"),
+    RefusedBeta("advisor-tool-"),
+    RefusedBeta("code-execution-"),
+    RefusedBeta("files-api-"),
+    RefusedBeta("mcp-client-"),
+    RefusedBeta("skills-"),
+    RefusedBeta("web-fetch-"),
 )
 """Betas that Vertex AI refuses, and what goes with them."""
 

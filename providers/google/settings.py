@@ -69,7 +69,7 @@ class GoogleSettings(ProviderSettings):
     """Fields of Claude's requests that Vertex AI takes by now, with dots, such as "messages.clear_at"."""
 
     @property
-    def sealed_headers(self) -> tuple[str, ...]:
+    def signed_headers(self) -> tuple[str, ...]:
         return () if self.project is None else ("authorization", "x-goog-user-project")
 
     @property

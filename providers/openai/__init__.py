@@ -17,7 +17,7 @@ from pydantic import field_validator
 
 from nexus import __version__, headers
 from nexus.cancel import Cancel
-from nexus.errors import Rejected, UpstreamError
+from nexus.errors import UpstreamError, VendorError
 from nexus.models import gpt
 from nexus.protocols.chat.fields import QUIRKS
 from nexus.protocols.codec import Target
@@ -108,7 +108,7 @@ class OpenAIProvider(Provider):
         tools = bool(sequence(document.get("tools")))
         return gpt.refused_on_chat(facts, tools=tools, effort=effort if isinstance(effort, str) else None)
 
-    def do_without(self, refused: Rejected, attempt: Attempt) -> str | None:
+    def do_without(self, refused: VendorError, attempt: Attempt) -> str | None:
         if attempt.dialect != "responses" or refused.status != 400 or refused.vendor_param != _SUMMARY:
             return None
         if not attempt.key_is_callers and self._summary != "off":
@@ -135,7 +135,7 @@ class OpenAIProvider(Provider):
     def counts_in(self, dialect: str) -> bool:
         return dialect == "responses"
 
-    def keeps(self, dialect: str) -> bool:
+    def stores(self, dialect: str) -> bool:
         return dialect == "responses"
 
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:

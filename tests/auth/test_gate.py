@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.auth.gate import Gate
+from nexus.auth.gate import Authenticator
 from nexus.auth.identity import Identity, Unidentified, may_use
 from nexus.auth.jwks import MissingPyJwt, read_key_set
 from nexus.auth.refresher import Refresher
@@ -43,14 +43,14 @@ KEYS: dict[str, Any] = {
 NOW = 1_800_000_000.0
 
 
-def gate(server: ServerTables, clock: float = NOW) -> Gate:
+def authenticator(server: ServerTables, clock: float = NOW) -> Authenticator:
     """A gate whose keys for tokens are there already."""
     tokens = None
     if server.oauth is not None:
         refresher = Refresher(lambda: read_key_set(b""), 60)
         refresher.keys = read_key_set(jwks(jwk(ec_key())))
         tokens = Tokens(server.oauth, refresher)
-    return Gate(server.client_identification, server.keys, tokens, clock=lambda: clock)
+    return Authenticator(server.client_identification, server.keys, tokens, clock=lambda: clock)
 
 
 def told(found: Identity | Pending) -> Identity:
@@ -94,14 +94,14 @@ LET_IN: dict[str, tuple[dict[str, Any], Headers, tuple[str, str | None]]] = {
 
 @pytest.mark.parametrize(("server", "headers", "expected"), LET_IN.values(), ids=LET_IN.keys())
 def test_let_in(server: dict[str, Any], headers: Headers, expected: tuple[str, str | None]) -> None:
-    identity = told(gate(tables(**server)).authenticate(lines(headers)))
+    identity = told(authenticator(tables(**server)).authenticate(lines(headers)))
     assert (identity.source, identity.key) == expected
     subject = "alice" if identity.source == "token" else None
     assert (identity.client_id, identity.group) == (identity.key or subject, None)
     for name, value in lines(headers).items():
         secret = any(text in value[0] for text in (ALICE, BOB, TOKEN))
         deciding = secret and not (name == "authorization" and "x-nexus-key" in headers)
-        assert (name in identity.carriers) is (deciding or name in ("x-nexus-key", "proxy-authorization"))
+        assert (name in identity.credential_headers) is (deciding or name in ("x-nexus-key", "proxy-authorization"))
 
 
 KEPT_OUT: dict[str, tuple[dict[str, Any], Headers, str]] = {
@@ -125,7 +125,7 @@ KEPT_OUT: dict[str, tuple[dict[str, Any], Headers, str]] = {
 @pytest.mark.parametrize(("server", "headers", "message"), KEPT_OUT.values(), ids=KEPT_OUT.keys())
 def test_kept_out(server: dict[str, Any], headers: Headers, message: str, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG), pytest.raises(Unidentified) as caught:
-        gate(tables(**server)).authenticate(lines(headers))
+        authenticator(tables(**server)).authenticate(lines(headers))
     assert caught.value.status == 401
     assert caught.value.message.startswith(message)
     for secret in (ALICE, BOB, TOKEN, FORGED):
@@ -134,13 +134,13 @@ def test_kept_out(server: dict[str, Any], headers: Headers, message: str, caplog
 
 def test_a_key_has_its_time() -> None:
     server = tables(keys={"alice": {"key": ALICE, "expires": "2027-01-15"}})
-    assert told(gate(server, NOW - 86400).authenticate(bearer(ALICE))).key == "alice"
+    assert told(authenticator(server, NOW - 86400).authenticate(bearer(ALICE))).key == "alice"
     with pytest.raises(Unidentified, match="expired"):
-        gate(server, NOW + 2 * 86400).authenticate(bearer(ALICE))
+        authenticator(server, NOW + 2 * 86400).authenticate(bearer(ALICE))
 
 
 def test_a_key_brings_its_models() -> None:
-    checker = gate(tables(**BOTH))
+    checker = authenticator(tables(**BOTH))
     assert told(checker.authenticate(bearer(ALICE))).models == ("anthropic/*",)
     assert not may_use(told(checker.authenticate(bearer(ALICE))), "openai/gpt")
     assert may_use(told(checker.authenticate(bearer(BOB))), "openai/gpt")
@@ -205,7 +205,7 @@ IDENTIFIED: dict[str, tuple[dict[str, Any], Headers, tuple[str, str | None]]] = 
 
 @pytest.mark.parametrize(("server", "headers", "expected"), IDENTIFIED.values(), ids=IDENTIFIED.keys())
 def test_identified(server: dict[str, Any], headers: Headers, expected: tuple[str, str | None]) -> None:
-    identity = told(gate(tables(**server)).authenticate(lines(headers)))
+    identity = told(authenticator(tables(**server)).authenticate(lines(headers)))
     assert (identity.client_id, identity.group) == expected
 
 
@@ -227,7 +227,7 @@ OWNERS: dict[str, tuple[dict[str, Any], Headers, str | None]] = {
 @pytest.mark.parametrize(("server", "headers", "owner"), OWNERS.values(), ids=OWNERS.keys())
 def test_whose_a_kept_answer_is(server: dict[str, Any], headers: Headers, owner: str | None) -> None:
     """Also where nobody asks callers for an id."""
-    assert told(gate(tables(**server)).authenticate(lines(headers))).owner == owner
+    assert told(authenticator(tables(**server)).authenticate(lines(headers))).owner == owner
 
 
 UNKNOWN: dict[str, tuple[dict[str, Any], Headers, int, str]] = {
@@ -275,7 +275,7 @@ UNKNOWN: dict[str, tuple[dict[str, Any], Headers, int, str]] = {
 @pytest.mark.parametrize(("server", "headers", "status", "message"), UNKNOWN.values(), ids=UNKNOWN.keys())
 def test_not_identified(server: dict[str, Any], headers: Headers, status: int, message: str) -> None:
     with pytest.raises(ClientError) as caught:
-        gate(tables(**server)).authenticate(lines(headers))
+        authenticator(tables(**server)).authenticate(lines(headers))
     assert caught.value.status == status
     assert message in caught.value.message
     assert isinstance(caught.value, InvalidRequest if status == 400 else Unidentified)
@@ -291,14 +291,14 @@ VALUES = st.one_of(
 @given(st.dictionaries(NAMES, st.lists(VALUES, max_size=2)))
 def test_no_headers_open_the_gate_by_accident(headers: dict[str, list[str]]) -> None:
     with pytest.raises(ClientError):
-        gate(tables(**BOTH)).authenticate(headers)
+        authenticator(tables(**BOTH)).authenticate(headers)
 
 
 # -- opened by the settings ----------------------------------------------------------------------------------------
 
 
-def opened(server: ServerTables) -> Gate:
-    return Gate.open(server.client_identification, server.keys, server.oauth)
+def opened(server: ServerTables) -> Authenticator:
+    return Authenticator.open(server.client_identification, server.keys, server.oauth)
 
 
 @pytest.fixture
@@ -335,10 +335,10 @@ def test_who_waited_in_vain_is_not_let_in() -> None:
 
 def test_without_tokens_nothing_is_started_or_imported() -> None:
     checker = opened(tables(**ONLY_KEYS))
-    assert checker.asks
+    assert checker.requires_credential
     assert told(checker.authenticate(bearer(ALICE))).key == "alice"
     checker.close()
-    assert not opened(tables()).asks
+    assert not opened(tables()).requires_credential
 
 
 def test_a_missing_pyjwt_is_told_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from tornado.httputil import HTTPHeaders
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
-from nexus.auth.gate import Gate
+from nexus.auth.gate import Authenticator
 from nexus.errors import NexusError
 from nexus.server.guards import Guards, header_lines
 from nexus.server.tls import TlsError, tls_context
@@ -83,8 +83,8 @@ def door(context: ssl.SSLContext | None = None, **server: Any) -> Iterator[int]:
 
     async def main() -> None:
         resource = settings.oauth.protected_resource if settings.oauth else None
-        gate = Gate.open(settings.client_identification, settings.keys, settings.oauth)
-        guards = Guards(gate, settings.cors, settings.csrf, settings.client_ip, resource)
+        authenticator = Authenticator.open(settings.client_identification, settings.keys, settings.oauth)
+        guards = Guards(authenticator, settings.cors, settings.csrf, settings.client_ip, resource)
         handler = type("Handler", (Door,), {"guards": guards})
         sockets = bind_sockets(0, "127.0.0.1")
         running = HTTPServer(Application([(".*", handler)]), ssl_options=context)
@@ -92,7 +92,7 @@ def door(context: ssl.SSLContext | None = None, **server: Any) -> Iterator[int]:
         stop = asyncio.Event()
         ready.set_result((sockets[0].getsockname()[1], asyncio.get_running_loop(), stop))
         await stop.wait()
-        gate.close()
+        authenticator.close()
         running.stop()
         await running.close_all_connections()
 
@@ -216,15 +216,15 @@ def test_a_client_that_leaves_while_it_waits_does_not_take_the_wait_from_others(
     async def main() -> None:
         with IdentityProvider(stall) as provider:
             settings = tables(oauth={"url": provider.url})
-            gate = Gate.open(settings.client_identification, {}, settings.oauth)
-            guards = Guards(gate, None, settings.csrf, settings.client_ip, None)
+            authenticator = Authenticator.open(settings.client_identification, {}, settings.oauth)
+            guards = Guards(authenticator, None, settings.csrf, settings.client_ip, None)
             request = type("Request", (), {"headers": HTTPHeaders(auth(token(ec_key())))})()
             leaving, staying = (asyncio.ensure_future(guards.identify(header_lines(request.headers))) for _ in range(2))
             await asyncio.sleep(0)
             leaving.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await leaving
-            gate.close()
+            authenticator.close()
             with pytest.raises(NexusError):
                 await staying
 

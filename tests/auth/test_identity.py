@@ -28,7 +28,7 @@ def identity(**values: Any) -> Identity:
         "key": None,
         "owner": "",
     }
-    return Identity(**{**blank, "owner": "", "carriers": frozenset(), **values})
+    return Identity(**{**blank, "owner": "", "credential_headers": frozenset(), **values})
 
 
 def test_an_identity_has_no_defaults() -> None:
@@ -184,12 +184,12 @@ CREDENTIALS: dict[str, tuple[dict[str, str | list[str]], str | None, set[str]]] 
 }
 
 
-@pytest.mark.parametrize(("headers", "text", "carriers"), CREDENTIALS.values(), ids=CREDENTIALS.keys())
-def test_credential(headers: dict[str, str | list[str]], text: str | None, carriers: set[str]) -> None:
+@pytest.mark.parametrize(("headers", "text", "credential_headers"), CREDENTIALS.values(), ids=CREDENTIALS.keys())
+def test_credential(headers: dict[str, str | list[str]], text: str | None, credential_headers: set[str]) -> None:
     found = credential_in(lines(headers))
     assert (found.text if found else None) == text
     if found is not None:
-        assert found.carriers == carriers | OWN
+        assert found.credential_headers == credential_headers | OWN
         assert f"'{found.text}'" not in repr(found)
 
 

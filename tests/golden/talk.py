@@ -13,7 +13,7 @@ from typing import Any
 from nexus.models.claude import quirks_of as claude_quirks
 from nexus.models.converse import quirks_of as converse_quirks
 from nexus.models.gemini import quirks_of as gemini_quirks
-from nexus.protocols.codec import ReadRequest, Target, Written
+from nexus.protocols.codec import ReadRequest, Target, VendorRequest
 from nexus.translation import Translation
 from nexus.wire import decode
 from tests.laws.kit import HISTORY, Turn, call, echo, echo_stream, read, stream_of, write
@@ -45,7 +45,7 @@ class Talk:
         head = [{"role": "system", "content": "Be brief."}] if self.client == "chat" else []
         return read(self.client, {**self.body, HISTORY[self.client]: [*head, *self.history]})
 
-    def written_for(self, vendor: str) -> tuple[Written, tuple[str, ...]]:
+    def written_for(self, vendor: str) -> tuple[VendorRequest, tuple[str, ...]]:
         """The body, and everything that was named as dropped on the way."""
         asked = self.read()
         written = write(vendor, asked.request, TARGETS[vendor])

@@ -13,7 +13,7 @@ from openai.types.chat import ChatCompletion
 
 from nexus.protocols.gemini.contents import PLACEHOLDER
 from tests.laws.kit import CLIENTS, VENDORS, check_body
-from tests.laws.seen import Seen, haystack, seen
+from tests.laws.seen import Observations, haystack, observe
 from tests.protocols.converse.published import check_output
 from tests.protocols.messages.kit import check_message
 
@@ -46,13 +46,13 @@ def test_a_conversation_changes_its_vendor_and_back(client: str, a: str, b: str,
     talk = Talk(client)
     written, _ = talk.written_for(a)
     check_body(a, written.body)
-    assert USER_IMAGE in seen(a, written.body).media
+    assert USER_IMAGE in observe(a, written.body).media
 
     talk.answered_by(a, "first", stream=stream)
     talk.gives_results()
     written, dropped = talk.written_for(b)
     _check_body(client, b, written.body)
-    _check_seals(b, written.body, dropped, made={a: "first"})
+    _check_signatures(b, written.body, dropped, made={a: "first"})
 
     talk.answered_by(b, "second", stream=stream)
     talk.says("Thank you. And tomorrow?")
@@ -61,13 +61,13 @@ def test_a_conversation_changes_its_vendor_and_back(client: str, a: str, b: str,
     assert picture.words[-1] == "Thank you. And tomorrow?"
     assert any(SECOND["words"] in words for words in picture.words)
     if a != b:
-        _check_seals(a, written.body, dropped, made={a: "first", b: "second"})
+        _check_signatures(a, written.body, dropped, made={a: "first", b: "second"})
 
 
-def _check_body(client: str, vendor: str, body: Mapping[str, Any]) -> Seen:
+def _check_body(client: str, vendor: str, body: Mapping[str, Any]) -> Observations:
     """All content of the first exchange, in the vendor's own published form."""
     check_body(vendor, body)
-    picture = seen(vendor, body)
+    picture = observe(vendor, body)
     assert any("Be brief." in words for words in picture.words)
     assert any(FIRST["words"] in words for words in picture.words)
     assert picture.calls == [("look_up", ARGUMENTS), ("now", {})]
@@ -82,8 +82,8 @@ def _check_body(client: str, vendor: str, body: Mapping[str, Any]) -> Seen:
     return picture
 
 
-def _check_seals(vendor: str, body: Mapping[str, Any], dropped: tuple[str, ...], made: Mapping[str, str]) -> None:
-    """The vendor's own seals at their very places, nobody else's anywhere, and no loss without a name."""
+def _check_signatures(vendor: str, body: Mapping[str, Any], dropped: tuple[str, ...], made: Mapping[str, str]) -> None:
+    """The vendor's own signatures at their very places, nobody else's anywhere, and no loss without a name."""
     everything = haystack(body)
     for maker, which in made.items():
         for secret in secrets(maker, which):

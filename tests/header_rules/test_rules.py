@@ -145,7 +145,7 @@ def test_the_credential_for_the_gateway_does_not_travel_even_where_credentials_m
     opened = rules(forward(name="authorization", allow_secret=True), forward(name="x-team"))
     client = {"authorization": "Bearer nx-hushhush-gateway", "x-team": "nx-hushhush-gateway"}
     assert apply(opened, client, {}) == client
-    assert apply(opened, client, {}, withheld=frozenset({"authorization", "x-team"})) == {}
+    assert apply(opened, client, {}, credential_headers=frozenset({"authorization", "x-team"})) == {}
 
 
 def test_what_a_provider_put_together_is_parted_again() -> None:
@@ -160,7 +160,10 @@ def test_what_a_provider_put_together_is_parted_again() -> None:
     own = {"content-type": "application/json", "x-api-key": "same", "anthropic-version": "1", "user-agent": "nexus"}
     assert rewrite(everything, client, prepared) == own
     assert rewrite((), client, prepared) == prepared
-    assert rewrite((), client, prepared, withheld=frozenset({"x-spare", "x-api-key"})) == {**own, "anthropic-beta": "a"}
+    assert rewrite((), client, prepared, credential_headers=frozenset({"x-spare", "x-api-key"})) == {
+        **own,
+        "anthropic-beta": "a",
+    }
 
 
 def test_a_credential_that_comes_later_leaves_no_place_for_another() -> None:

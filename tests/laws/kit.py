@@ -30,8 +30,8 @@ from nexus.models.claude import quirks_of as claude_quirks
 from nexus.models.converse import quirks_of as converse_quirks
 from nexus.models.gemini import quirks_of as gemini_quirks
 from nexus.protocols import codecs
-from nexus.protocols.codec import ReadRequest, Target, Written
-from nexus.protocols.codecs import Origin
+from nexus.protocols.codec import ReadRequest, Target, VendorRequest
+from nexus.protocols.codecs import AnswerOrigin
 from nexus.protocols.sse import Frame, FrameDecoder
 from nexus.wire import Json, decode, encode
 from tests.protocols.chat.kit import check_request as check_chat
@@ -90,7 +90,7 @@ def read(client: str, body: Mapping[str, Json]) -> ReadRequest:
     return codecs.client(client).read_request(decode(encode(body)))
 
 
-def write(vendor: str, request: Request, target: Target) -> Written:
+def write(vendor: str, request: Request, target: Target) -> VendorRequest:
     return codecs.vendor(vendor).write_request(request, target)
 
 
@@ -128,8 +128,8 @@ def numbered() -> Callable[[], str]:
     return lambda: f"made_{next(numbers)}"
 
 
-def origin(request: Request | None = None) -> Origin:
-    return Origin(request or Request(()), "r1", "the-model", numbered())
+def origin(request: Request | None = None) -> AnswerOrigin:
+    return AnswerOrigin(request or Request(()), "r1", "the-model", numbered())
 
 
 def stream_of(case: Path) -> list[Frame]:
@@ -232,7 +232,7 @@ def call(client: str, *, stream: bool) -> Call:
         dialect=client,
         caller="test",
         identity=Identity(
-            client_id=None, group=None, models=None, source="open", key=None, owner="", carriers=frozenset()
+            client_id=None, group=None, models=None, source="open", key=None, owner="", credential_headers=frozenset()
         ),
         headers={},
         query="",

@@ -23,7 +23,7 @@ from nexus.conversation import (
     Part,
     Reasoning,
     Request,
-    Seal,
+    Signature,
     Text,
     Tool,
     ToolCall,
@@ -55,7 +55,7 @@ PATCH: Any = dict(CUSTOM_PARAMETERS)
 DECORATION = st.sampled_from(["", " ", "\n\nend\n", "é\u2028ü☃", '"}{\\', "<system>", "\t", "🎈", "data: [DONE]"])
 BLANK = st.sampled_from(["", " ", "\n"])
 HINTS: st.SearchStrategy[CacheHint | None] = st.sampled_from([None, None, None, "5m", "1h"])
-SEALERS = ("messages", "gemini", "converse", "chat", "")
+SIGNERS = ("messages", "gemini", "converse", "chat", "")
 
 
 @dataclass
@@ -75,25 +75,27 @@ class Marks:
     def bytes(self) -> str:
         return base64.b64encode(f"bytes{self.fresh()}".encode()).decode()
 
-    def seal(self, dialect: str) -> Seal | None:
+    def signature(self, dialect: str) -> Signature | None:
         """Shaped as its dialect's are."""
         value = base64.b64encode(f"seal{self.fresh()}".encode()).decode()
         match dialect:
             case "":
                 return None
             case "chat":
-                return Seal("chat", json.dumps({"type": "reasoning.text", "signature": value}, separators=(",", ":")))
+                return Signature(
+                    "chat", json.dumps({"type": "reasoning.text", "signature": value}, separators=(",", ":"))
+                )
             case _:
-                return Seal(dialect, value)
+                return Signature(dialect, value)
 
 
 def is_custom(name: str) -> bool:
     return name in ("apply_patch", "agents__note")
 
 
-def token(seal: Seal) -> str:
-    """The opaque string inside a seal."""
-    return str(json.loads(seal.value)["signature"]) if seal.dialect == "chat" else seal.value
+def token(signature: Signature) -> str:
+    """The opaque string inside a signature."""
+    return str(json.loads(signature.value)["signature"]) if signature.dialect == "chat" else signature.value
 
 
 @st.composite
@@ -174,7 +176,7 @@ def _id(draw: st.DrawFn, turn: int, at: int) -> str:
 
 def _call(draw: st.DrawFn, marks: Marks, call_id: str, names: list[str], wild: bool) -> ToolCall:
     name = draw(st.sampled_from(names))
-    return ToolCall(call_id, name, _arguments(draw, marks, name, wild), _call_seal(draw, marks))
+    return ToolCall(call_id, name, _arguments(draw, marks, name, wild), _call_signature(draw, marks))
 
 
 def _arguments(draw: st.DrawFn, marks: Marks, name: str, wild: bool) -> str:
@@ -185,20 +187,20 @@ def _arguments(draw: st.DrawFn, marks: Marks, name: str, wild: bool) -> str:
     return draw(st.sampled_from([*given, '{"broken'] if wild else given))
 
 
-def _call_seal(draw: st.DrawFn, marks: Marks) -> Seal | None:
-    return marks.seal(draw(st.sampled_from(["gemini", "", ""])))
+def _call_signature(draw: st.DrawFn, marks: Marks) -> Signature | None:
+    return marks.signature(draw(st.sampled_from(["gemini", "", ""])))
 
 
 def _thoughts(draw: st.DrawFn, marks: Marks) -> list[Part]:
     """The reasoning of one vendor."""
-    sealer = draw(st.sampled_from(SEALERS))
+    signer = draw(st.sampled_from(SIGNERS))
     thoughts: list[Part] = []
     for _ in range(draw(st.integers(0, 2))):
-        seal = marks.seal(sealer)
-        if sealer in ("messages", "converse") and draw(st.integers(0, 3)) == 0:
-            thoughts.append(Reasoning("", seal, redacted=True))
+        signature = marks.signature(signer)
+        if signer in ("messages", "converse") and draw(st.integers(0, 3)) == 0:
+            thoughts.append(Reasoning("", signature, redacted=True))
         else:
-            thoughts.append(Reasoning(marks.words(), seal))
+            thoughts.append(Reasoning(marks.words(), signature))
     return thoughts
 
 

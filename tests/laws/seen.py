@@ -25,7 +25,7 @@ class Result:
 
 
 @dataclass
-class Seen:
+class Observations:
     """Everything in the order of the body; a result knows its call by the id, or where there is none by the name."""
 
     words: list[str] = field(default_factory=list)
@@ -59,8 +59,8 @@ class Seen:
         self.results.append(Result(found[0], words, is_error))
 
 
-def seen(vendor: str, body: Mapping[str, Any]) -> Seen:
-    picture = Seen()
+def observe(vendor: str, body: Mapping[str, Any]) -> Observations:
+    picture = Observations()
     _LOOKS[vendor](picture, body)
     return picture
 
@@ -116,7 +116,7 @@ def _decoded(text: str) -> str:
         return ""
 
 
-def _chat(picture: Seen, body: Mapping[str, Any]) -> None:
+def _chat(picture: Observations, body: Mapping[str, Any]) -> None:
     for tool in body.get("tools", ()):
         function = tool["function"]
         picture.tools[function["name"]] = function.get("description"), function.get("parameters")
@@ -139,7 +139,7 @@ def _chat(picture: Seen, body: Mapping[str, Any]) -> None:
             picture.call(call["id"], call["function"]["name"], arguments(call["function"]["arguments"]))
 
 
-def _messages(picture: Seen, body: Mapping[str, Any]) -> None:
+def _messages(picture: Observations, body: Mapping[str, Any]) -> None:
     for tool in body.get("tools", ()):
         picture.tools[tool["name"]] = tool.get("description"), tool["input_schema"]
     picture.words += [block["text"] for block in body.get("system", ())]
@@ -164,7 +164,7 @@ def _claude_source(block: Mapping[str, Any]) -> str:
     return str(block["source"].get("data") or block["source"].get("url"))
 
 
-def _gemini(picture: Seen, body: Mapping[str, Any]) -> None:
+def _gemini(picture: Observations, body: Mapping[str, Any]) -> None:
     for declarations in body.get("tools", ()):
         for tool in declarations["functionDeclarations"]:
             schema = tool.get("parametersJsonSchema", tool.get("parameters"))
@@ -186,7 +186,7 @@ def _gemini(picture: Seen, body: Mapping[str, Any]) -> None:
                 picture.media += [part["fileData"]["fileUri"]] if "fileData" in part else []
 
 
-def _converse(picture: Seen, body: Mapping[str, Any]) -> None:
+def _converse(picture: Observations, body: Mapping[str, Any]) -> None:
     for tool in body.get("toolConfig", {}).get("tools", ()):
         if "toolSpec" in tool:
             spec = tool["toolSpec"]
@@ -212,7 +212,7 @@ def _converse_media(block: Mapping[str, Any]) -> list[str]:
     return [block[kind]["source"]["bytes"] for kind in ("image", "document") if kind in block]
 
 
-_LOOKS: Mapping[str, Callable[[Seen, Mapping[str, Any]], None]] = {
+_LOOKS: Mapping[str, Callable[[Observations, Mapping[str, Any]], None]] = {
     "chat": _chat,
     "messages": _messages,
     "gemini": _gemini,

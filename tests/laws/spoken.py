@@ -35,7 +35,7 @@ from .scripts import is_custom
 Wire = dict[str, Any]
 
 
-def spoken(client: str, request: Request) -> Wire:
+def wire_of(client: str, request: Request) -> Wire:
     """The request's body."""
     match client:
         case "chat":

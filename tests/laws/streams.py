@@ -15,7 +15,7 @@ from nexus.conversation import (
     Inline,
     Reasoning,
     Refusal,
-    Seal,
+    Signature,
     Stop,
     StopReason,
     Text,
@@ -23,8 +23,8 @@ from nexus.conversation import (
 )
 from nexus.events import (
     Cited,
+    ContentDropped,
     Event,
-    Notice,
     PartDelta,
     PartEnd,
     PartStart,
@@ -38,61 +38,71 @@ from nexus.usage import Usage
 
 WORDS = st.text('ab \n{}"\\é\u2028\r🎈', min_size=1, max_size=6)
 USAGE = st.builds(Usage, *[st.integers(0, 9)] * 3, st.just(0), *[st.integers(0, 9)] * 2)
-ASIDES: st.SearchStrategy[Event] = st.sampled_from([Ping(), Notice("citations")])
+ASIDES: st.SearchStrategy[Event] = st.sampled_from([Ping(), ContentDropped("citations")])
 
 
 @dataclass
 class Told:
-    """A part with its pieces; ``early``: its seal is known at the start."""
+    """A part with its pieces; ``early``: its signature is known at the start."""
 
     part: StreamPart
     pieces: list[str] = field(default_factory=list)
     citations: list[Citation] = field(default_factory=list)
-    seal: Seal | None = None
+    signature: Signature | None = None
     early: bool = False
 
     @property
     def start(self) -> StreamPart:
-        return replace(self.part, seal=self.seal) if self.early and not isinstance(self.part, Refusal) else self.part
+        return (
+            replace(self.part, signature=self.signature)
+            if self.early and not isinstance(self.part, Refusal)
+            else self.part
+        )
 
 
-def _seal(number: int, dialect: str) -> Seal | None:
+def _signature(number: int, dialect: str) -> Signature | None:
     value = base64.b64encode(f"seal<{number}>".encode()).decode()
     match dialect:
         case "":
             return None
         case "chat":
-            return Seal("chat", json.dumps({"made": {"signature": value}}, separators=(",", ":")))
+            return Signature("chat", json.dumps({"made": {"signature": value}}, separators=(",", ":")))
         case "unsigned":
-            return Seal("gemini", "")
+            return Signature("gemini", "")
         case _:
-            return Seal(dialect, value)
+            return Signature(dialect, value)
 
 
 @st.composite
-def _told(draw: st.DrawFn, number: int, sealer: str) -> Told:
+def _told(draw: st.DrawFn, number: int, signer: str) -> Told:
     """``sealer`` is the one vendor that made the answer."""
     early = draw(st.booleans())
     pieces = draw(st.lists(WORDS, max_size=3))
     match draw(st.sampled_from(["text", "text", "reasoning", "redacted", "call", "call", "refusal", "image"])):
         case "text":
-            seal = _seal(number, sealer if sealer in ("gemini", "chat") and draw(st.booleans()) else "")
+            signature = _signature(number, signer if signer in ("gemini", "chat") and draw(st.booleans()) else "")
             citations = draw(st.lists(st.integers(0, len("".join(pieces))).map(_citation), max_size=2))
-            return Told(Text(""), pieces, citations if pieces else [], seal, early)
+            return Told(Text(""), pieces, citations if pieces else [], signature, early)
         case "image":
-            seal = _seal(number, sealer if sealer == "gemini" and draw(st.booleans()) else "")
+            signature = _signature(number, signer if signer == "gemini" and draw(st.booleans()) else "")
             data = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes([number])).decode()
-            return Told(Image(Inline("image/png", data)), seal=seal, early=True)
+            return Told(Image(Inline("image/png", data)), signature=signature, early=True)
         case "reasoning":
-            seal = _seal(number, "gemini" if sealer == "unsigned" else sealer) if sealer != "chat" else Seal("chat", "")
-            return Told(Reasoning(""), pieces, [], _seal(0, "unsigned") if sealer == "unsigned" else seal, early)
-        case "redacted" if sealer in ("messages", "converse"):
-            return Told(Reasoning("", redacted=True), [], [], _seal(number, sealer), early)
+            signature = (
+                _signature(number, "gemini" if signer == "unsigned" else signer)
+                if signer != "chat"
+                else Signature("chat", "")
+            )
+            return Told(
+                Reasoning(""), pieces, [], _signature(0, "unsigned") if signer == "unsigned" else signature, early
+            )
+        case "redacted" if signer in ("messages", "converse"):
+            return Told(Reasoning("", redacted=True), [], [], _signature(number, signer), early)
         case "refusal":
             return Told(Refusal(""), [*pieces, "no"])
         case _:
-            seal = _seal(number, sealer if sealer in ("gemini", "chat") and draw(st.booleans()) else "")
-            return Told(ToolCall(f"call_{number}", f"tool__{number}", ""), draw(_arguments()), [], seal, early)
+            signature = _signature(number, signer if signer in ("gemini", "chat") and draw(st.booleans()) else "")
+            return Told(ToolCall(f"call_{number}", f"tool__{number}", ""), draw(_arguments()), [], signature, early)
 
 
 def _citation(end: int) -> Citation:
@@ -110,8 +120,8 @@ def _arguments(draw: st.DrawFn) -> list[str]:
 @st.composite
 def streams(draw: st.DrawFn) -> list[Event]:
     """Every part may be open beside every other; vendors interleave calls, and none yet prose with its like."""
-    sealer = draw(st.sampled_from(["messages", "gemini", "unsigned", "converse", "chat", ""]))
-    waiting = [draw(_told(number, sealer)) for number in range(draw(st.integers(0, 5)))]
+    signer = draw(st.sampled_from(["messages", "gemini", "unsigned", "converse", "chat", ""]))
+    waiting = [draw(_told(number, signer)) for number in range(draw(st.integers(0, 5)))]
     calls = any(isinstance(told.part, ToolCall) for told in waiting)
     usage = draw(USAGE)
     start = ResponseStart("id", "the-model", replace(usage, output=0, reasoning=0))
@@ -144,7 +154,7 @@ def _body(draw: st.DrawFn, waiting: list[Told]) -> Iterator[Event]:
             yield Cited(index, opened[index].citations.pop(0))
         else:
             told = opened.pop(index)
-            yield PartEnd(index, None if told.early else told.seal)
+            yield PartEnd(index, None if told.early else told.signature)
 
 
 def _blocked(new: Told, opened: dict[int, Told]) -> bool:

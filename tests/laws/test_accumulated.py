@@ -78,7 +78,8 @@ def test_it_adds_up(client: str, events: list[Event]) -> None:
 
 
 def _known_early(events: list[Event]) -> Iterator[Event]:
-    """A seal of text or of a call that comes late stands behind it in a stream, and before it in a whole answer."""
+    """A signature of text or of a call that comes late stands behind it in a stream, and before it in a whole
+    answer."""
     parts = {event.index: event.part for event in events if isinstance(event, PartStart)}
     for event in events:
         late = isinstance(event, PartEnd) and not isinstance(parts[event.index], Reasoning)

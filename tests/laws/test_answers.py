@@ -1,4 +1,4 @@
-"""Any answer, streamed to any client: the client has all of it, and brings the vendor's seals back."""
+"""Any answer, streamed to any client: the client has all of it, and brings the vendor's signatures back."""
 
 from __future__ import annotations
 
@@ -91,7 +91,8 @@ def content(client: str, parts: Iterable[Part]) -> Any:
 
 
 def _silent(client: str, part: Part) -> bool:
-    """Thinking without words: a seal on its way, or nothing; a Responses answer has no text without words either."""
+    """Thinking without words: a signature on its way, or nothing; a Responses answer has no text without words
+    either."""
     if client == "responses":
         return isinstance(part, Text | Reasoning) and not part.text
     return isinstance(part, Reasoning) and not part.text and not part.redacted
@@ -141,7 +142,7 @@ def _told_stop(client: str, answer: Response) -> str:
 @pytest.mark.parametrize("way", ["stream", "whole"])
 @laws(100)
 @given(events=streams())
-def test_the_sdks_message_comes_back_with_every_seal(client: str, way: str, events: list[Event]) -> None:
+def test_the_sdks_message_comes_back_with_every_signature(client: str, way: str, events: list[Event]) -> None:
     events = fitted(client, events)
     answer = fold(events)
     turns = echo_stream(client, written(client, events)) if way == "stream" else whole(client, answer)
@@ -154,14 +155,14 @@ def test_the_sdks_message_comes_back_with_every_seal(client: str, way: str, even
     assert content(client, back) == content(client, answer.parts)
     calls, made = ([part for part in parts if isinstance(part, ToolCall)] for parts in (back, answer.parts))
     assert _plainly(client, calls) == _plainly(client, made)
-    assert _last_seal(back) == _last_seal(answer.parts)
-    if any(isinstance(part, Reasoning) and part.seal is not None for part in answer.parts):
+    assert _last_signature(back) == _last_signature(answer.parts)
+    if any(isinstance(part, Reasoning) and part.signature is not None for part in answer.parts):
         for kind in (Text, ToolCall):
             assert _around(back, kind) == _around(answer.parts, kind)
 
 
 def _kept(events: list[Event], parts: tuple[Part, ...]) -> tuple[Part, ...]:
-    """A Messages stream has no place behind its last words for a seal of theirs (messages/seals.py)."""
+    """A Messages stream has no place behind its last words for a signature of theirs (messages/signatures.py)."""
     start = next((event for event in reversed(events) if isinstance(event, PartStart)), None)
     if start is None or not isinstance(start.part, Text):
         return parts
@@ -169,15 +170,15 @@ def _kept(events: list[Event], parts: tuple[Part, ...]) -> tuple[Part, ...]:
 
 
 def _plainly(client: str, parts: Iterable[Part]) -> list[Any]:
-    """Parts as the client can hold them: Messages knows no refusals, Responses no text without words or a seal."""
+    """Parts as the client can hold them: Messages knows no refusals, Responses no text without words or a signature."""
     nothing = Text("") if client == "responses" else None
     return [_plain(client, part) for part in parts if part != nothing]
 
 
 def _plain(client: str, part: Part) -> Any:
     match part:
-        case ToolCall(id=id, name=name, seal=seal):
-            return id, name, arguments(client, part), seal
+        case ToolCall(id=id, name=name, signature=signature):
+            return id, name, arguments(client, part), signature
         case Refusal(text=words) if client == "messages":
             return Text(words)
         case Text():
@@ -187,9 +188,9 @@ def _plain(client: str, part: Part) -> Any:
             return part
 
 
-def _last_seal(parts: Iterable[Part]) -> Any:
-    """Chat has one place for the seals of all text."""
-    return next((part.seal for part in reversed(list(parts)) if isinstance(part, Text) and part.seal), None)
+def _last_signature(parts: Iterable[Part]) -> Any:
+    """Chat has one place for the signatures of all text."""
+    return next((part.signature for part in reversed(list(parts)) if isinstance(part, Text) and part.signature), None)
 
 
 def _around(parts: Iterable[Part], kind: type) -> list[Any]:

@@ -21,7 +21,7 @@ from tornado.httputil import HTTPHeaders
 
 from nexus.call import Tap
 from nexus.conversation import Request
-from nexus.errors import ClientError, NexusError, ProtocolError, Rejected, StreamInterrupted
+from nexus.errors import ClientError, NexusError, ProtocolError, StreamInterrupted, VendorError
 from nexus.estimate import estimate
 from nexus.header_rules.pattern import Pattern
 from nexus.limits.learned import Learned
@@ -144,7 +144,7 @@ def test_streams(client: str, vendor: str, data: st.DataObject) -> None:
         if relay.complete or relay.ended:
             written += relay.finish()
             told = None
-    except Rejected as refusal:
+    except VendorError as refusal:
         told = refusal
     except ValueError:
         told = ProtocolError("p: garbage", provider="p")
@@ -178,7 +178,7 @@ def test_whole_answers(client: str, vendor: str, data: st.DataObject) -> None:
         relay = lane(client, name, stream=stream)
         try:
             answer = relay.body(raw)
-        except Rejected as refusal:
+        except VendorError as refusal:
             judge_error(client, decode(DIALECTS[client].write_error(refusal, "req_1")))
         except ValueError:
             pass
@@ -189,7 +189,7 @@ def test_whole_answers(client: str, vendor: str, data: st.DataObject) -> None:
         passing = DIALECTS[client].passthrough({}, "alias", Tap())
         try:
             passing.body(raw)
-        except Rejected as refusal:
+        except VendorError as refusal:
             assert refusal.message
         _settles(passing.tap)
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from nexus.conversation import Image, Reasoning, Refusal, Request, Text, ToolCall
-from nexus.errors import NexusError, Rejected, StreamInterrupted
+from nexus.errors import NexusError, StreamInterrupted, VendorError
 from nexus.protocols.base import BrokenStream
 from nexus.protocols.clients import DIALECTS
-from nexus.protocols.codec import Written
+from nexus.protocols.codec import VendorRequest
 from nexus.protocols.sse import Frame, FrameDecoder
 from nexus.translation import Translation
 from nexus.wire import encode
@@ -39,7 +39,7 @@ PAIRS = {name: path for name, path in STREAMS.items() if path.with_suffix(".json
 
 
 def lane(client: str, name: str, *, stream: bool) -> Translation:
-    return Translation(call(client, stream=stream), QUESTION, name.partition("/")[0], "the-model", Written({}))
+    return Translation(call(client, stream=stream), QUESTION, name.partition("/")[0], "the-model", VendorRequest({}))
 
 
 def run(relay: Translation, frames: list[Frame]) -> bytes:
@@ -54,7 +54,7 @@ def test_a_cut_anywhere_is_told(client: str, name: str) -> None:
         relay = lane(client, name, stream=True)
         try:
             written = run(relay, frames[:length])
-        except Rejected as refusal:
+        except VendorError as refusal:
             # The vendor's own error: the server tells it behind what was written before.
             relay = lane(client, name, stream=True)
             check_broken(client, run(relay, frames[: length - 1]), refusal)
@@ -92,25 +92,27 @@ def test_streamed_and_whole_are_the_same_answer(client: str, name: str) -> None:
     whole = lane(client, name, stream=False)
     answer = json.loads(whole.body(PAIRS[name].with_suffix(".json").read_bytes()))
     one, other = echo_stream(client, written), echo(client, answer)
-    kept = _without_the_last_seal(told(client, other)) if client == "messages" else told(client, other)
+    kept = _without_the_last_signature(told(client, other)) if client == "messages" else told(client, other)
     assert told(client, one) == kept
     assert whole.complete and relay.complete
     assert whole.tap.usage == relay.tap.usage
     assert ending(client, written) == _ending(client, answer)
 
 
-def _without_the_last_seal(found: list[Any]) -> list[Any]:
-    """A stream of that dialect has no place behind its last words for a seal of theirs (messages/seals.py)."""
-    return [*found[:-1], replace(found[-1], seal=None)] if found and isinstance(found[-1], Text) else found
+def _without_the_last_signature(found: list[Any]) -> list[Any]:
+    """A stream of that dialect has no place behind its last words for a signature of theirs
+    (messages/signatures.py)."""
+    return [*found[:-1], replace(found[-1], signature=None)] if found and isinstance(found[-1], Text) else found
 
 
 def told(client: str, turns: list[Turn]) -> list[Any]:
-    """All content and all seals, with ids by their order: some vendors give none, and the gateway makes new ones."""
+    """All content and all signatures, with ids by their order: some vendors give none, and the gateway makes new
+    ones."""
     found: list[Any] = []
     for part in parts_of_echo(client, turns):
         match part:
-            case ToolCall(name=name, arguments=arguments, seal=seal):
-                found.append((name, json.loads(arguments or "{}"), seal))
+            case ToolCall(name=name, arguments=arguments, signature=signature):
+                found.append((name, json.loads(arguments or "{}"), signature))
             case Text() | Reasoning() | Refusal() | Image():
                 found.append(part)
             case _:

@@ -14,13 +14,13 @@ from nexus.conversation import (
     Reasoning,
     Request,
     Response,
-    Seal,
+    Signature,
     Stop,
     Text,
     ToolCall,
     ToolResult,
 )
-from nexus.events import Event, Notice, PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart
+from nexus.events import ContentDropped, Event, PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart
 from nexus.fold import fold, unfold
 from nexus.models.converse import JSON_RESULTS
 from nexus.protocols import codecs
@@ -38,12 +38,12 @@ def stream(*inner: Event, stop: Stop | None = None) -> list[Event]:
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_redacted_thinking_whose_seal_comes_at_its_end(client: str) -> None:
-    """As Bedrock streams it: a Messages client was given the block with an empty seal."""
-    seal = Seal("converse", "b3BhcXVl")
-    start = PartStart(0, Reasoning("", Seal("converse", ""), redacted=True))
-    raw = written(client, stream(start, PartEnd(0, seal)))
-    assert parts_of_echo(client, echo_stream(client, raw)) == (Reasoning("", seal, redacted=True),)
+def test_redacted_thinking_whose_signature_comes_at_its_end(client: str) -> None:
+    """As Bedrock streams it: a Messages client was given the block with an empty signature."""
+    signature = Signature("converse", "b3BhcXVl")
+    start = PartStart(0, Reasoning("", Signature("converse", ""), redacted=True))
+    raw = written(client, stream(start, PartEnd(0, signature)))
+    assert parts_of_echo(client, echo_stream(client, raw)) == (Reasoning("", signature, redacted=True),)
 
 
 def test_redacted_thinking_cut_before_its_end_leaves_no_block_open() -> None:
@@ -52,37 +52,37 @@ def test_redacted_thinking_cut_before_its_end_leaves_no_block_open() -> None:
     check_stream("messages", writer.write(ResponseStart("r", "m")) + writer.write(start), ended=False)
 
 
-def test_a_calls_seal_that_comes_at_its_end() -> None:
+def test_a_calls_signature_that_comes_at_its_end() -> None:
     """The official client's stream helper asserts that every piece of a call has ``function``."""
-    seal = Seal("gemini", "c2VhbA==")
+    signature = Signature("gemini", "c2VhbA==")
     raw = written(
         "chat",
-        stream(PartStart(0, ToolCall("c", "f", "")), PartDelta(0, "{}"), PartEnd(0, seal), stop=Stop("tool_use")),
+        stream(PartStart(0, ToolCall("c", "f", "")), PartDelta(0, "{}"), PartEnd(0, signature), stop=Stop("tool_use")),
     )
-    assert parts_of_echo("chat", echo_stream("chat", raw)) == (ToolCall("c", "f", "{}", seal),)
+    assert parts_of_echo("chat", echo_stream("chat", raw)) == (ToolCall("c", "f", "{}", signature),)
 
 
 def test_a_gateway_behind_this_one_tells_reasoning_once() -> None:
-    """The last chunk repeats streamed reasoning with its seals: the reader told it twice."""
-    seal = Seal("messages", "s")
+    """The last chunk repeats streamed reasoning with its signatures: the reader told it twice."""
+    signature = Signature("messages", "s")
     raw = written(
         "chat",
         stream(
             PartStart(0, Reasoning("")),
             PartDelta(0, "thinking"),
-            PartEnd(0, seal),
+            PartEnd(0, signature),
             PartStart(1, Text("so")),
             PartEnd(1),
         ),
     )
     events = read_back("chat", raw)
     assert [part.text for part in fold(events).parts if isinstance(part, Reasoning)] == ["thinking"]
-    assert Notice("reasoning_details") in events
+    assert ContentDropped("reasoning_details") in events
 
 
 def test_thinking_at_the_end_of_a_turn_is_not_left_out_in_silence() -> None:
     """Claude refuses a turn that ends in thinking: taken out, and now named."""
-    thought = Message("assistant", (Reasoning("hm", Seal("messages", "s")),))
+    thought = Message("assistant", (Reasoning("hm", Signature("messages", "s")),))
     sent = write("messages", Request((HI, thought, HI)), Target("claude-sonnet-4-5"))
     assert "hm" not in json.dumps(sent.body)
     assert sent.dropped == ("reasoning",)
@@ -112,17 +112,17 @@ def test_a_failure_that_is_an_image_alone_stays_a_failure() -> None:
     assert result["toolResult"]["content"][0] == {"json": {"error": "The tool call failed."}}
 
 
-SEALED: tuple[Part, ...] = (
-    Reasoning("hm", Seal("messages", "s1")),
-    Reasoning("", Seal("messages", "s2"), redacted=True),
-    Text("so", seal=Seal("gemini", "s3")),
-    ToolCall("c", "f", "{}", Seal("gemini", "s4")),
+SIGNED: tuple[Part, ...] = (
+    Reasoning("hm", Signature("messages", "s1")),
+    Reasoning("", Signature("messages", "s2"), redacted=True),
+    Text("so", signature=Signature("gemini", "s3")),
+    ToolCall("c", "f", "{}", Signature("gemini", "s4")),
 )
 
 
 def test_a_gateway_behind_this_one_gets_its_reasoning_items_back_whole() -> None:
-    """They are that vendor's, whatever is in them: a whole answer had them opened, and its seals were lost."""
-    raw = written("responses", unfold(Response("id", "m", SEALED, Stop("tool_use"))))
+    """They are that vendor's, whatever is in them: a whole answer had them opened, and its signatures were lost."""
+    raw = written("responses", unfold(Response("id", "m", SIGNED, Stop("tool_use"))))
     answer = decode(frames(raw)[-1][1])["response"]
     streamed = fold(read_back("responses", raw))
     assert streamed == codecs.vendor("responses").read_response(answer, origin()).response

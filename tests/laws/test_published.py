@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.errors import NexusError, ProtocolError, Rejected, StreamInterrupted
+from nexus.errors import NexusError, ProtocolError, StreamInterrupted, VendorError
 from nexus.events import Event
 from nexus.fold import fold
 from nexus.protocols import codecs
@@ -107,7 +107,7 @@ def test_streams(client: str, name: str, data: st.DataObject) -> None:
             said = encode(data.draw(damaged(decode(said or "null")))).decode()
         try:
             written += relay.frame(replace(frame, data=said))
-        except Rejected as refusal:
+        except VendorError as refusal:
             failure = refusal
             break
         except ValueError:
@@ -128,7 +128,7 @@ def test_whole_answers(client: str, name: str, data: st.DataObject) -> None:
     answer = data.draw(damaged(json.loads(STREAMS[name].with_suffix(".json").read_bytes())))
     try:
         judge_whole(client, decode(lane(client, name, stream=False).body(encode(answer))))
-    except Rejected as refusal:
+    except VendorError as refusal:
         judge_error(client, decode(DIALECTS[client].write_error(refusal, "req_1")))
     except ValueError:
         pass
@@ -203,7 +203,7 @@ def test_refusals(client: str, vendor: str, status: int, word: str, words: str) 
 
 def test_only_codex_gets_the_event_and_the_codes_that_it_looks_for() -> None:
     codex, responses = {"x-codex-window-id": "w:0"}, DIALECTS["responses"]
-    long = Rejected("too long", kind="context_length", status=400)
+    long = VendorError("too long", kind="context_length", status=400)
     codes = {}
     for name, headers in (("codex", codex), ("another", {})):
         *_, (_, failed) = frames(responses.error_frame(long, broken("responses", begun=True, headers=headers)))

@@ -19,7 +19,7 @@ from nexus.conversation import (
     Reasoning,
     Refusal,
     Request,
-    Seal,
+    Signature,
     Text,
     ToolCall,
     ToolChoice,
@@ -30,8 +30,8 @@ from nexus.protocols.codec import Target
 
 from .kit import CLIENTS, TARGETS, VENDORS, check_body, is_subsequence, laws, read, write
 from .scripts import conversations, is_custom, token
-from .seen import Seen, arguments, haystack, renamed, seen, strings
-from .spoken import sayable, spoken
+from .seen import Observations, arguments, haystack, observe, renamed, strings
+from .spoken import sayable, wire_of
 
 PAIRS = [(client, vendor) for client in CLIENTS for vendor in VENDORS]
 
@@ -41,7 +41,7 @@ PAIRS = [(client, vendor) for client in CLIENTS for vendor in VENDORS]
 @given(said=conversations())
 def test_tame_conversations_arrive_whole(client: str, vendor: str, said: Request) -> None:
     said = sayable(client, said)
-    asked = read(client, spoken(client, said))
+    asked = read(client, wire_of(client, said))
     before = repr(asked.request)
     for target in TARGETS[vendor]:
         written = write(vendor, asked.request, target)
@@ -56,7 +56,7 @@ def test_tame_conversations_arrive_whole(client: str, vendor: str, said: Request
 def test_wild_conversations_arrive_whole_or_are_refused_by_name(client: str, vendor: str, said: Request) -> None:
     said = sayable(client, said)
     try:
-        asked = read(client, spoken(client, said))
+        asked = read(client, wire_of(client, said))
     except ClientError as refusal:
         assert refusal.param is not None
         return
@@ -73,7 +73,7 @@ def test_wild_conversations_arrive_whole_or_are_refused_by_name(client: str, ven
 def _check(
     client: str, vendor: str, target: Target, said: Request, body: dict[str, Any], dropped: tuple[str, ...]
 ) -> None:
-    picture = seen(vendor, body)
+    picture = observe(vendor, body)
     everything = haystack(body)
     _check_words(vendor, said, picture, everything)
     _check_tools(vendor, target, said, picture, dropped)
@@ -88,7 +88,7 @@ def _parts(said: Request) -> Iterator[tuple[Message, Part]]:
     return ((message, part) for message in said.messages for part in message.parts)
 
 
-def _check_words(vendor: str, said: Request, picture: Seen, everything: str) -> None:
+def _check_words(vendor: str, said: Request, picture: Observations, everything: str) -> None:
     """Words in order; a document's own words, title and context anywhere (few letters may be in Bedrock's names)."""
     spoken = [part.text for part in said.system]
     spoken += [part.text for _, part in _parts(said) if isinstance(part, Text | Refusal)]
@@ -108,7 +108,7 @@ def _check_words(vendor: str, said: Request, picture: Seen, everything: str) -> 
             assert (part.title or "") in everything or vendor == "converse"
 
 
-def _check_tools(vendor: str, target: Target, said: Request, picture: Seen, dropped: tuple[str, ...]) -> None:
+def _check_tools(vendor: str, target: Target, said: Request, picture: Observations, dropped: tuple[str, ...]) -> None:
     left_out = vendor == "converse" and said.tool_choice == ToolChoice("none")
     for tool in said.tools:
         if left_out and renamed(vendor, tool.name) not in picture.tools:
@@ -128,7 +128,7 @@ def _properties(schema: Any) -> Iterable[str]:
     return list((schema or {}).get("properties", {}))
 
 
-def _check_calls(client: str, vendor: str, said: Request, picture: Seen) -> None:
+def _check_calls(client: str, vendor: str, said: Request, picture: Observations) -> None:
     calls = [part for _, part in _parts(said) if isinstance(part, ToolCall)]
     assert picture.calls == [(renamed(vendor, call.name), _arguments(client, vendor, call)) for call in calls]
 
@@ -143,7 +143,7 @@ def _arguments(client: str, vendor: str, call: ToolCall) -> Any:
     return {"invalid_json": parsed} if isinstance(parsed, str) and objects else parsed
 
 
-def _check_results(client: str, said: Request, picture: Seen) -> None:
+def _check_results(client: str, said: Request, picture: Observations) -> None:
     """Each at its call, all its words in order."""
     found = {result.call: result for result in picture.results}
     results = _by_call(said)
@@ -175,7 +175,7 @@ def _by_call(said: Request) -> dict[int, ToolResult]:
     return results
 
 
-def _check_media(vendor: str, said: Request, picture: Seen, dropped: tuple[str, ...]) -> None:
+def _check_media(vendor: str, said: Request, picture: Observations, dropped: tuple[str, ...]) -> None:
     """Images of a type that the vendor does not take are named where it is too late to refuse them."""
     named = any("image/" in name for name in dropped)
     users = [
@@ -206,27 +206,29 @@ def _source(part: Image | Document) -> str:
             return ""
 
 
-def _seals(said: Request) -> Iterator[tuple[Part, Seal]]:
+def _signatures(said: Request) -> Iterator[tuple[Part, Signature]]:
     for _, part in _parts(said):
-        if isinstance(part, Text | Reasoning | ToolCall) and part.seal is not None:
-            yield part, part.seal
+        if isinstance(part, Text | Reasoning | ToolCall) and part.signature is not None:
+            yield part, part.signature
 
 
 def _check_reasoning(vendor: str, said: Request, everything: str, dropped: tuple[str, ...]) -> None:
     named = any("reasoning" in name for name in dropped)
-    for part, seal in _seals(said):
-        if seal.dialect != vendor:
-            assert token(seal) not in everything, "a foreign seal was sent"
+    for part, signature in _signatures(said):
+        if signature.dialect != vendor:
+            assert token(signature) not in everything, "a foreign seal was sent"
         elif isinstance(part, Reasoning):
-            assert token(seal) in everything or named
+            assert token(signature) in everything or named
         else:
-            assert token(seal) in everything
+            assert token(signature) in everything
     for _, part in _parts(said):
         if isinstance(part, Reasoning):
-            assert (part.text in everything and part.seal is not None and part.seal.dialect == vendor) or named
+            assert (
+                part.text in everything and part.signature is not None and part.signature.dialect == vendor
+            ) or named
 
 
-def _check_cache(said: Request, picture: Seen, body: dict[str, Any], dropped: tuple[str, ...]) -> None:
+def _check_cache(said: Request, picture: Observations, body: dict[str, Any], dropped: tuple[str, ...]) -> None:
     hinted = sum(part.cache is not None for part in said.system)
     hinted += sum(tool.cache is not None for tool in said.tools if picture.tools)
     inside = [

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from nexus.limits.budget import SECOND, Granted, Refused, Store
-from tests.limits.kit import START, Clock, ExactLog, claim
+from tests.limits.kit import START, Clock, ExactLog, demand
 
 Make = Callable[[Clock], Store]
 
@@ -36,115 +36,115 @@ class StoreConformance:
 
     def test_the_limit_is_reached_and_not_passed(self, store: Store) -> None:
         for _ in range(10):
-            granted(store.reserve([claim(10, 100)]))
-        refusal = refused(store.reserve([claim(1, 100)]))
+            granted(store.reserve([demand(10, 100)]))
+        refusal = refused(store.reserve([demand(1, 100)]))
         assert (refusal.wait, refusal.standing.used, refusal.standing.remaining) == (60 * SECOND, 100, 0)
         assert refusal.standing.reset == 60 * SECOND
 
     def test_a_grant_says_how_things_stand(self, store: Store) -> None:
-        granted(store.reserve([claim(30, 100)]))
-        standing = granted(store.reserve([claim(20, 100)])).standings[0]
+        granted(store.reserve([demand(30, 100)]))
+        standing = granted(store.reserve([demand(20, 100)])).standings[0]
         assert (standing.used, standing.remaining, standing.reset) == (50, 50, 60 * SECOND)
 
-    def test_a_refused_claim_costs_nothing(self, store: Store) -> None:
+    def test_a_refused_demand_costs_nothing(self, store: Store) -> None:
         for _ in range(5):
-            refused(store.reserve([claim(101, 100)]))
-        granted(store.reserve([claim(100, 100)]))
+            refused(store.reserve([demand(101, 100)]))
+        granted(store.reserve([demand(100, 100)]))
         for _ in range(5):
-            refused(store.reserve([claim(1, 100, key="other"), claim(1, 100)]))
-        granted(store.reserve([claim(100, 100, key="other")]))
+            refused(store.reserve([demand(1, 100, key="other"), demand(1, 100)]))
+        granted(store.reserve([demand(100, 100, key="other")]))
 
     def test_what_can_never_pass_says_so(self, store: Store) -> None:
-        assert refused(store.reserve([claim(101, 100)])).never
+        assert refused(store.reserve([demand(101, 100)])).never
 
     def test_a_bound_is_held_whole_where_some_of_it_is_left(self, store: Store, clock: Clock) -> None:
         """One passes that could use more than is left; no other does beside it."""
-        granted(store.reserve([claim(70, 100)]))
-        held = granted(store.reserve([claim(50, 100, least=5)]))
-        assert ([taken.amount for taken in held.claims], held.standings[0].used) == ([50], 120)
-        refusal = refused(store.reserve([claim(50, 100, least=5)]))
+        granted(store.reserve([demand(70, 100)]))
+        held = granted(store.reserve([demand(50, 100, least=5)]))
+        assert ([taken.amount for taken in held.demands], held.standings[0].used) == ([50], 120)
+        refusal = refused(store.reserve([demand(50, 100, least=5)]))
         assert (refusal.wait, refusal.standing.used, refusal.standing.remaining) == (60 * SECOND, 120, 0)
         store.settle(held, [26])
-        assert not refused(store.reserve([claim(50, 100, least=5)])).never
-        store.settle(granted(store.reserve([claim(50, 100, least=4)])), [0])
+        assert not refused(store.reserve([demand(50, 100, least=5)])).never
+        store.settle(granted(store.reserve([demand(50, 100, least=4)])), [0])
         clock.tick(60)
-        assert granted(store.reserve([claim(50, 100, least=5)])).standings[0].used == 50
+        assert granted(store.reserve([demand(50, 100, least=5)])).standings[0].used == 50
 
     def test_a_bound_settles_to_what_was_used(self, store: Store) -> None:
-        held = granted(store.reserve([claim(500, 100, least=1)]))
+        held = granted(store.reserve([demand(500, 100, least=1)]))
         store.settle(held, [40])
-        assert granted(store.reserve([claim(60, 100)])).standings[0].used == 100
+        assert granted(store.reserve([demand(60, 100)])).standings[0].used == 100
 
     def test_a_bound_whose_least_can_never_pass(self, store: Store) -> None:
-        assert refused(store.reserve([claim(500, 100, least=101)])).never
+        assert refused(store.reserve([demand(500, 100, least=101)])).never
 
     def test_the_boundary_of_an_interval_is_no_loophole(self, store: Store, clock: Clock) -> None:
         clock.tick(59.5)
-        granted(store.reserve([claim(100, 100)]))
+        granted(store.reserve([demand(100, 100)]))
         clock.tick(1)
-        assert refused(store.reserve([claim(1, 100)])).wait == 59 * SECOND
+        assert refused(store.reserve([demand(1, 100)])).wait == 59 * SECOND
         clock.tick(59)
-        granted(store.reserve([claim(100, 100)]))
+        granted(store.reserve([demand(100, 100)]))
 
     def test_the_wait_is_true(self, store: Store, clock: Clock) -> None:
         for pause in (0.0, 5.0, 5.0, 5.0):
             clock.tick(pause)
-            granted(store.reserve([claim(25, 100)]))
-        wait = refused(store.reserve([claim(60, 100)])).wait
+            granted(store.reserve([demand(25, 100)]))
+        wait = refused(store.reserve([demand(60, 100)])).wait
         assert wait is not None
         clock.now += wait - 1
-        refused(store.reserve([claim(60, 100)]))
+        refused(store.reserve([demand(60, 100)]))
         clock.now += 1
-        granted(store.reserve([claim(60, 100)]))
+        granted(store.reserve([demand(60, 100)]))
 
     def test_a_refund_is_spendable_at_once(self, store: Store) -> None:
-        held = granted(store.reserve([claim(100, 100)]))
+        held = granted(store.reserve([demand(100, 100)]))
         store.settle(held, [0])
-        granted(store.reserve([claim(100, 100)]))
+        granted(store.reserve([demand(100, 100)]))
 
     def test_settling_for_less_and_for_more(self, store: Store) -> None:
-        held = granted(store.reserve([claim(50, 100)]))
+        held = granted(store.reserve([demand(50, 100)]))
         store.settle(held, [20])
-        assert refused(store.reserve([claim(81, 100)])).standing.used == 20
-        second = granted(store.reserve([claim(10, 100)]))
+        assert refused(store.reserve([demand(81, 100)])).standing.used == 20
+        second = granted(store.reserve([demand(10, 100)]))
         store.settle(second, [130])
-        refusal = refused(store.reserve([claim(1, 100)]))
+        refusal = refused(store.reserve([demand(1, 100)]))
         assert (refusal.standing.used, refusal.standing.remaining) == (150, 0)
 
     def test_settling_after_the_interval(self, store: Store, clock: Clock) -> None:
-        early = [granted(store.reserve([claim(50, 100)])) for _ in range(2)]
+        early = [granted(store.reserve([demand(50, 100)])) for _ in range(2)]
         clock.tick(61)
-        granted(store.reserve([claim(40, 100)]))
+        granted(store.reserve([demand(40, 100)]))
         store.settle(early[0], [0])
-        assert refused(store.reserve([claim(61, 100)])).standing.used == 40
+        assert refused(store.reserve([demand(61, 100)])).standing.used == 40
         store.settle(early[1], [80])
-        assert refused(store.reserve([claim(31, 100)])).standing.used == 70
+        assert refused(store.reserve([demand(31, 100)])).standing.used == 70
 
-    def test_budgets_do_not_touch_each_other(self, store: Store) -> None:
-        granted(store.reserve([claim(100, 100, key="a"), claim(1, 1, key="b")]))
-        granted(store.reserve([claim(100, 100, key="c")]))
-        assert refused(store.reserve([claim(1, 100, key="c"), claim(1, 1, key="b")])).wait == 60 * SECOND
+    def test_quotas_do_not_touch_each_other(self, store: Store) -> None:
+        granted(store.reserve([demand(100, 100, key="a"), demand(1, 1, key="b")]))
+        granted(store.reserve([demand(100, 100, key="c")]))
+        assert refused(store.reserve([demand(1, 100, key="c"), demand(1, 1, key="b")])).wait == 60 * SECOND
 
     def test_several_intervals_in_one_decision(self, store: Store, clock: Clock) -> None:
-        both = [claim(10, 100, 60, "minute"), claim(10, 20, 1, "second")]
+        both = [demand(10, 100, 60, "minute"), demand(10, 20, 1, "second")]
         granted(store.reserve(both))
         granted(store.reserve(both))
         refusal = refused(store.reserve(both))
-        assert (refusal.claim.budget.key, refusal.wait) == ("{t}:second", SECOND)
+        assert (refusal.demand.quota.key, refusal.wait) == ("{t}:second", SECOND)
         for _ in range(4):
             clock.tick(1)
             granted(store.reserve(both))
             granted(store.reserve(both))
         clock.tick(1)
         refusal = refused(store.reserve(both))
-        assert (refusal.claim.budget.key, refusal.wait) == ("{t}:minute", 55 * SECOND)
+        assert (refusal.demand.quota.key, refusal.wait) == ("{t}:minute", 55 * SECOND)
 
     def test_numbers_as_large_as_settings_allow(self, store: Store) -> None:
         year = 366 * 86_400
-        held = granted(store.reserve([claim(10**12, 10**12, year)]))
-        assert refused(store.reserve([claim(1, 10**12, year)])).standing.used == 10**12
+        held = granted(store.reserve([demand(10**12, 10**12, year)]))
+        assert refused(store.reserve([demand(1, 10**12, year)])).standing.used == 10**12
         store.settle(held, [10**12 - 1])
-        assert granted(store.reserve([claim(1, 10**12, year)])).standings[0].used == 10**12
+        assert granted(store.reserve([demand(1, 10**12, year)])).standings[0].used == 10**12
 
     @pytest.mark.parametrize("seed", range(5))
     def test_no_interval_ever_holds_more(self, store: Store, clock: Clock, seed: int) -> None:
@@ -154,24 +154,24 @@ class StoreConformance:
         for _ in range(400):
             clock.tick(dice.choice((0, 0, 0.01, 0.4, 1, 7, 30)))
             amount = dice.randint(1, 40)
-            decision = store.reserve([claim(amount, 100)])
+            decision = store.reserve([demand(amount, 100)])
             if isinstance(decision, Granted):
                 running.append((log.add(clock.now, amount), decision))
             while len(running) > dice.randint(0, 4):
                 event, held = running.pop(dice.randrange(len(running)))
-                log.events[event][1] = dice.randint(0, held.claims[0].amount)
+                log.events[event][1] = dice.randint(0, held.demands[0].amount)
                 store.settle(held, [log.events[event][1]])
             assert log.worst() <= 100
         assert sum(amount for _, amount in log.events) > 1000
 
-    def test_many_threads_on_one_budget(self, store: Store) -> None:
+    def test_many_threads_on_one_quota(self, store: Store) -> None:
         wins = itertools.count()
         start = threading.Barrier(64)
 
         def hammer() -> None:
             start.wait()
             for _ in range(10):
-                if isinstance(store.reserve([claim(3, 1000), claim(1, 10**6, key="other")]), Granted):
+                if isinstance(store.reserve([demand(3, 1000), demand(1, 10**6, key="other")]), Granted):
                     next(wins)
 
         threads = [threading.Thread(target=hammer) for _ in range(64)]
@@ -180,14 +180,14 @@ class StoreConformance:
         for thread in threads:
             thread.join()
         assert next(wins) == 333
-        assert refused(store.reserve([claim(2, 1000)])).standing.used == 999
+        assert refused(store.reserve([demand(2, 1000)])).standing.used == 999
 
     def test_threads_that_reserve_and_settle_lose_nothing(self, store: Store) -> None:
         def churn(seed: int) -> None:
             dice = random.Random(seed)
             for _ in range(20):
-                store.settle(granted(store.reserve([claim(10, 10**6)])), [dice.choice((10, 7))])
-                store.settle(granted(store.reserve([claim(5, 10**6)])), [0])
+                store.settle(granted(store.reserve([demand(10, 10**6)])), [dice.choice((10, 7))])
+                store.settle(granted(store.reserve([demand(5, 10**6)])), [0])
 
         threads = [threading.Thread(target=churn, args=(seed,)) for seed in range(16)]
         for thread in threads:
@@ -198,9 +198,9 @@ class StoreConformance:
         for seed in range(16):
             dice = random.Random(seed)
             spent += sum(dice.choice((10, 7)) for _ in range(20))
-        assert granted(store.reserve([claim(1, 10**6)])).standings[0].used == spent + 1
+        assert granted(store.reserve([demand(1, 10**6)])).standings[0].used == spent + 1
 
     def test_the_clock_starts_anywhere(self, store: Store, clock: Clock) -> None:
         clock.now = START // 7
-        granted(store.reserve([claim(1, 1, key="elsewhere")]))
-        assert refused(store.reserve([claim(1, 1, key="elsewhere")])).wait == 60 * SECOND
+        granted(store.reserve([demand(1, 1, key="elsewhere")]))
+        assert refused(store.reserve([demand(1, 1, key="elsewhere")])).wait == 60 * SECOND

@@ -1,4 +1,4 @@
-"""What the limit tests share: a clock that is set by hand, an exact oracle, and short ways to write budgets."""
+"""What the limit tests share: a clock that is set by hand, an exact oracle, and short ways to write quotas."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from hypothesis import settings
 
-from nexus.limits.budget import SECOND, Budget, Claim, Dimension
+from nexus.limits.budget import SECOND, Demand, Dimension, Quota
 from nexus.settings.limits import RedisStorage
 from tests.limits.redis_server import RedisServer
 
@@ -28,14 +28,14 @@ class Clock:
         self.now += round(seconds * SECOND)
 
 
-def budget(
+def quota(
     limit: int, interval: float = 60, key: str = "k", dimension: Dimension = "input_tokens", tag: str = "t"
-) -> Budget:
-    return Budget(f"{{{tag}}}:{key}", dimension, limit, round(interval * SECOND), f"rule {key}")
+) -> Quota:
+    return Quota(f"{{{tag}}}:{key}", dimension, limit, round(interval * SECOND), f"rule {key}")
 
 
-def claim(amount: int, limit: int, interval: float = 60, key: str = "k", least: int | None = None) -> Claim:
-    return Claim(budget(limit, interval, key), amount, least)
+def demand(amount: int, limit: int, interval: float = 60, key: str = "k", least: int | None = None) -> Demand:
+    return Demand(quota(limit, interval, key), amount, least)
 
 
 def storage(server: RedisServer, **more: object) -> RedisStorage:

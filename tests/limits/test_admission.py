@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from nexus.errors import Cancelled, Rejected, StreamInterrupted, Unreachable
+from nexus.errors import Cancelled, StreamInterrupted, Unreachable, VendorError
 from nexus.estimate import Estimate
 from nexus.limits.admission import LARGEST, Ask, Limits, Reservation, output_asked
-from nexus.limits.budget import Claim, Granted
+from nexus.limits.budget import Demand, Granted
 from nexus.limits.calibration import UNKNOWN
 from nexus.limits.learned import Learned
 from nexus.limits.refusal import LimitExceeded
-from nexus.limits.rules import Rules, Subject
+from nexus.limits.rules import LimitKey, LimitRules
 from nexus.limits.store_memory import MemoryStore
 from nexus.settings.limits import RateLimits
 from nexus.usage import Usage
@@ -37,16 +37,16 @@ class House:
         self.table = RateLimits.model_validate({"per_user": {"interval": "60s", **limits}})
 
     def ask(self, tokens: int = 100, max_output: int | None = 50, client: str = "c") -> Ask:
-        return Ask(Subject(client, None, "p", "m", self.table, None), lambda: Estimate(tokens), max_output)
+        return Ask(LimitKey(client, None, "p", "m", self.table, None), lambda: Estimate(tokens), max_output)
 
     def reserve(self, tokens: int = 100, max_output: int | None = 50, client: str = "c") -> Reservation:
         return self.limits.reserve(self.ask(tokens, max_output, client))
 
     def used(self) -> Mapping[str, int]:
         """What counts right now, found by booking nothing."""
-        budgets = Rules().resolve(self.ask().subject)
-        booked = self.store.book([Claim(budget, 0) for budget in budgets])
-        return {standing.budget.dimension: standing.used for standing in booked.standings}
+        quotas = LimitRules().resolve(self.ask().limit_key)
+        booked = self.store.book([Demand(quota, 0) for quota in quotas])
+        return {standing.quota.dimension: standing.used for standing in booked.standings}
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def counts(tokens: int, output: int, requests: int) -> dict[str, int]:
 
 
 def _refusing(status: int) -> Callable[[Reservation], None]:
-    error = Rejected("x", kind="upstream", status=status)
+    error = VendorError("x", kind="upstream", status=status)
     return lambda held: held.finish(error, head=False, attempts=1, usage=None)
 
 
@@ -142,7 +142,7 @@ def test_threads_that_end_it_at_once_end_it_once(house: House) -> None:
     assert house.limits.open == 0
 
 
-def test_calls_at_the_same_time_do_not_pass_on_one_budget() -> None:
+def test_calls_at_the_same_time_do_not_pass_on_one_quota() -> None:
     """The telling issue: five parallel calls that spend 663 of 100."""
     house, start, held = House(input_token_limit=100), threading.Barrier(20), []
     for _ in range(20):
@@ -276,10 +276,10 @@ class TestInput:
         def estimate() -> Estimate:
             raise AssertionError("asked")
 
-        house.limits.reserve(Ask(house.ask().subject, estimate, None))
+        house.limits.reserve(Ask(house.ask().limit_key, estimate, None))
 
     def test_no_limit_no_reservation(self, house: House) -> None:
-        held = house.limits.reserve(Ask(Subject("c", None, "p", "m", None, None), lambda: Estimate(1), None))
+        held = house.limits.reserve(Ask(LimitKey("c", None, "p", "m", None, None), lambda: Estimate(1), None))
         held.settle(USAGE)
         assert held.standings == ()
         assert house.limits.open == 0

@@ -17,7 +17,7 @@ from nexus.estimate import Estimate
 from nexus.limits.admission import Ask, Limits, Reservation
 from nexus.limits.budget import SECOND, Store
 from nexus.limits.refusal import LimitExceeded
-from nexus.limits.rules import Subject
+from nexus.limits.rules import LimitKey
 from nexus.limits.store_memory import MemoryStore
 from nexus.limits.store_redis import RedisStore
 from nexus.settings.limits import RateLimits
@@ -85,7 +85,7 @@ class Burst:
             _, caller = heapq.heappop(waiting)
             estimate, reported = self.prompt(self.numbers)
             try:
-                held = limits.reserve(Ask(Subject("c", None, "p", "m", table, None), lambda: estimate, None))  # noqa: B023
+                held = limits.reserve(Ask(LimitKey("c", None, "p", "m", table, None), lambda: estimate, None))  # noqa: B023
             except LimitExceeded:
                 heapq.heappush(waiting, (self._in(1, 3), caller))
                 continue

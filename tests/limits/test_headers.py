@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from nexus.limits.budget import SECOND, Budget, Claim, Dimension, Refused, Standing
+from nexus.limits.budget import SECOND, Demand, Dimension, Quota, Refused, Standing
 from nexus.limits.headers import clock_duration, headers_for, moment, refusal_headers
-from nexus.limits.refusal import LimitExceeded, spoken
+from nexus.limits.refusal import LimitExceeded, in_words
 
 NOW = 1_790_000_000.25
 
 
 def standing(dimension: Dimension, limit: int, used: int, reset: float = 60) -> Standing:
-    return Standing(Budget("k", dimension, limit, 60 * SECOND, "provider p"), used, round(reset * SECOND))
+    return Standing(Quota("k", dimension, limit, 60 * SECOND, "provider p"), used, round(reset * SECOND))
 
 
 THREE = (standing("input_tokens", 1000, 100), standing("output_tokens", 500, 400, 12.2), standing("requests", 10, 1))
@@ -66,7 +66,7 @@ def test_overdrawn_is_nothing_left() -> None:
 
 def refusal(wait: int | None) -> LimitExceeded:
     state = standing("input_tokens", 1000, 990)
-    return LimitExceeded(Refused(Claim(state.budget, 20), state, wait))
+    return LimitExceeded(Refused(Demand(state.quota, 20), state, wait))
 
 
 def test_refused() -> None:
@@ -94,4 +94,4 @@ def test_a_moment_is_never_early() -> None:
     ("interval", "text"), [(60 * SECOND, "1m"), (90 * SECOND, "90s"), (86_400 * SECOND, "1d"), (1500, "1.5ms")]
 )
 def test_intervals(interval: int, text: str) -> None:
-    assert spoken(interval) == text
+    assert in_words(interval) == text

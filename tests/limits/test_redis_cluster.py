@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from nexus.limits.breaker import Breaker
-from nexus.limits.budget import Claim
+from nexus.limits.budget import Demand
 from nexus.limits.keys import spending_tag
 from nexus.limits.redis_client import slot_of
 from nexus.limits.store_redis import RedisStore
 from tests.limits.conformance import granted, refused
-from tests.limits.kit import budget, storage
+from tests.limits.kit import quota, storage
 from tests.limits.redis_server import RedisServer, require
 from tests.serving import wait_until
 
@@ -50,19 +50,19 @@ def keys_at(server: RedisServer) -> set[str]:
         return {str(key, "ascii") for key in client.keys("*")}
 
 
-def claims(user: int, amount: int = 1, limit: int = 3) -> list[Claim]:
+def demands(user: int, amount: int = 1, limit: int = 3) -> list[Demand]:
     """Of one caller: all in one slot."""
     tag = spending_tag(f"user{user}", "vendor")[1:-1]
-    return [Claim(budget(limit, 3600, key, tag=tag), amount) for key in ("a", "b")]
+    return [Demand(quota(limit, 3600, key, tag=tag), amount) for key in ("a", "b")]
 
 
 def test_keys_are_counted_where_they_lie(nodes: list[RedisServer]) -> None:
     stores = [RedisStore(storage(node)) for node in nodes]
     for user in range(40):
         for number in range(3):
-            decision = granted(stores[(user + number) % 2].reserve(claims(user)))
+            decision = granted(stores[(user + number) % 2].reserve(demands(user)))
             stores[user % 2].settle(decision, [1, 1])
-        assert refused(stores[0].reserve(claims(user))).standing.used == 3
+        assert refused(stores[0].reserve(demands(user))).standing.used == 3
     assert [store.trouble.failures for store in stores] == [0, 0]
     low, high = map(keys_at, nodes)
     assert len(low) + len(high) == 80 and low and high
@@ -73,15 +73,15 @@ def test_keys_are_counted_where_they_lie(nodes: list[RedisServer]) -> None:
 
 def test_a_slot_that_moves(nodes: list[RedisServer]) -> None:
     store = RedisStore(storage(nodes[0]))
-    user = next(user for user in range(100) if slot_of(claims(user)[0].budget.key) < HALF)
-    slot = slot_of(claims(user)[0].budget.key)
-    granted(store.reserve(claims(user)))
+    user = next(user for user in range(100) if slot_of(demands(user)[0].quota.key) < HALF)
+    slot = slot_of(demands(user)[0].quota.key)
+    granted(store.reserve(demands(user)))
     target = command(nodes[1], "MYID")
     with closing(nodes[0].client()) as client:
         client.flushall()
     for node in reversed(nodes):
         command(node, "SETSLOT", slot, "NODE", target)
-    granted(store.reserve(claims(user)))
+    granted(store.reserve(demands(user)))
     assert store.trouble.failures == 0
     assert keys_at(nodes[1]) and not keys_at(nodes[0])
     store.close()
@@ -90,12 +90,12 @@ def test_a_slot_that_moves(nodes: list[RedisServer]) -> None:
 def test_the_named_node_may_be_down(nodes: list[RedisServer]) -> None:
     """Whoever knows the rest of the cluster by then goes on with it."""
     store = RedisStore(storage(nodes[0]), breaker=Breaker(0.0))
-    users = {slot_of(claims(user)[0].budget.key) < HALF: user for user in range(100)}
+    users = {slot_of(demands(user)[0].quota.key) < HALF: user for user in range(100)}
     for user in users.values():
-        granted(store.reserve(claims(user)))
+        granted(store.reserve(demands(user)))
     nodes[0].kill()
-    granted(store.reserve(claims(users[True])))
+    granted(store.reserve(demands(users[True])))
     assert store.trouble.failures == 1, "its keys are out of reach"
-    granted(store.reserve(claims(users[False])))
+    granted(store.reserve(demands(users[False])))
     assert store.trouble.failures == 1, "those of the other node are not"
     store.close()

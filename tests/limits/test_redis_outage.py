@@ -16,7 +16,7 @@ from nexus.limits.store_memory import MemoryStore
 from nexus.limits.store_redis import RedisStore
 from nexus.settings.limits import RedisStorage
 from tests.limits.conformance import granted, refused
-from tests.limits.kit import claim, storage
+from tests.limits.kit import demand, storage
 from tests.limits.redis_server import RedisServer
 
 
@@ -53,10 +53,10 @@ class TestAllow:
         self, store: RedisStore, mortal_redis: RedisServer, seconds: Seconds, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.INFO)
-        granted(store.reserve([claim(60, 100, 3600)]))
+        granted(store.reserve([demand(60, 100, 3600)]))
         mortal_redis.kill()
-        granted(store.reserve([claim(30, 100, 3600)]))
-        refusal = refused(store.reserve([claim(20, 100, 3600)]))
+        granted(store.reserve([demand(30, 100, 3600)]))
+        refusal = refused(store.reserve([demand(20, 100, 3600)]))
         assert refusal.standing.remaining == 10
         assert store.is_lost
         assert (store.trouble.failures, store.trouble.local) == (1, 2)
@@ -66,64 +66,64 @@ class TestAllow:
         self, store: RedisStore, mortal_redis: RedisServer, seconds: Seconds, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.INFO)
-        granted(store.reserve([claim(60, 100, 3600)]))
+        granted(store.reserve([demand(60, 100, 3600)]))
         mortal_redis.kill()
-        during = granted(store.reserve([claim(30, 100, 3600)]))
+        during = granted(store.reserve([demand(30, 100, 3600)]))
         mortal_redis.start()
-        refused(store.reserve([claim(20, 100, 3600)]))
+        refused(store.reserve([demand(20, 100, 3600)]))
         assert store.is_lost, "nobody has looked yet"
         seconds.now += 1
-        granted(store.reserve([claim(5, 100, 3600)]))
+        granted(store.reserve([demand(5, 100, 3600)]))
         assert not store.is_lost
-        assert refused(store.reserve([claim(20, 100, 3600)])).standing.used == 95
+        assert refused(store.reserve([demand(20, 100, 3600)])).standing.used == 95
         store.settle(during, [10])
-        granted(store.reserve([claim(20, 100, 3600)]))
+        granted(store.reserve([demand(20, 100, 3600)]))
         assert lines(caplog)[1:] == [("WARNING", "Redis is back")]
         seconds.now += 3601
-        assert granted(store.reserve([claim(70, 100, 3600)])).standings[0].used == 95, "Redis alone decides again"
+        assert granted(store.reserve([demand(70, 100, 3600)])).standings[0].used == 95, "Redis alone decides again"
 
     def test_what_redis_refuses_after_the_outage_costs_nothing_here(
         self, store: RedisStore, mortal_redis: RedisServer, seconds: Seconds
     ) -> None:
         mortal_redis.kill()
-        granted(store.reserve([claim(1, 100, 3600)]))
+        granted(store.reserve([demand(1, 100, 3600)]))
         mortal_redis.start()
         seconds.now += 1
-        granted(store.reserve([claim(1, 100, 3600)]))
+        granted(store.reserve([demand(1, 100, 3600)]))
         other = build(mortal_redis, seconds)
-        granted(other.reserve([claim(99, 100, 3600)]))
+        granted(other.reserve([demand(99, 100, 3600)]))
         other.close()
         for _ in range(5):
-            assert refused(store.reserve([claim(50, 100, 3600)])).standing.used == 100
+            assert refused(store.reserve([demand(50, 100, 3600)])).standing.used == 100
         mortal_redis.kill()
-        granted(store.reserve([claim(98, 100, 3600)]))
+        granted(store.reserve([demand(98, 100, 3600)]))
 
     def test_one_call_in_a_second_looks(self, store: RedisStore, mortal_redis: RedisServer, seconds: Seconds) -> None:
         mortal_redis.kill()
         for _ in range(50):
-            granted(store.reserve([claim(1, 100, 3600)]))
+            granted(store.reserve([demand(1, 100, 3600)]))
         assert store.trouble.failures == 1
         seconds.now += 1
         for _ in range(50):
-            granted(store.reserve([claim(1, 100, 3600)]))
+            granted(store.reserve([demand(1, 100, 3600)]))
         assert (store.trouble.failures, store.trouble.local) == (2, 100)
 
     def test_what_was_reserved_before_is_settled_after(
         self, store: RedisStore, mortal_redis: RedisServer, seconds: Seconds
     ) -> None:
-        held = granted(store.reserve([claim(50, 100, 3600)]))
+        held = granted(store.reserve([demand(50, 100, 3600)]))
         mortal_redis.kill()
         store.settle(held, [20])
         assert store.trouble.unsettled == 1
-        assert granted(store.reserve([claim(80, 100, 3600)])).standings[0].used == 100
+        assert granted(store.reserve([demand(80, 100, 3600)])).standings[0].used == 100
 
     def test_a_store_that_starts_without_redis(self, mortal_redis: RedisServer, seconds: Seconds) -> None:
         mortal_redis.kill()
         store = build(mortal_redis, seconds)
         store.ping()
         assert store.is_lost
-        granted(store.reserve([claim(1, 1, 3600)]))
-        refused(store.reserve([claim(1, 1, 3600)]))
+        granted(store.reserve([demand(1, 1, 3600)]))
+        refused(store.reserve([demand(1, 1, 3600)]))
         mortal_redis.start()
         seconds.now += 1
         store.ping()
@@ -132,9 +132,9 @@ class TestAllow:
 
     def test_a_full_stop_gap_does_not_stop_what_redis_grants(self, mortal_redis: RedisServer) -> None:
         store = RedisStore(storage(mortal_redis), local=MemoryStore(max_keys=1))
-        granted(store.reserve([claim(1, 100, 3600, "a")]))
-        store.settle(granted(store.reserve([claim(50, 100, 3600, "b")])), [10])
-        assert granted(store.reserve([claim(90, 100, 3600, "b")])).standings[0].used == 100
+        granted(store.reserve([demand(1, 100, 3600, "a")]))
+        store.settle(granted(store.reserve([demand(50, 100, 3600, "b")])), [10])
+        assert granted(store.reserve([demand(90, 100, 3600, "b")])).standings[0].used == 100
         store.close()
 
 
@@ -143,24 +143,24 @@ class TestDeny:
         self, mortal_redis: RedisServer, seconds: Seconds, caplog: pytest.LogCaptureFixture
     ) -> None:
         store = build(mortal_redis, seconds, on_failure="deny")
-        granted(store.reserve([claim(60, 100, 3600)]))
+        granted(store.reserve([demand(60, 100, 3600)]))
         mortal_redis.kill()
         for _ in range(3):
             with pytest.raises(Overloaded) as caught:
-                store.reserve([claim(1, 100, 3600)])
+                store.reserve([demand(1, 100, 3600)])
         assert (caught.value.status, caught.value.retry_after) == (503, 1.0)
         assert store.trouble.denied == 3
         assert lines(caplog) == [("ERROR", "Redis is lost: limited calls are refused")]
         mortal_redis.start()
         seconds.now += 1
-        granted(store.reserve([claim(40, 100, 3600)]))
-        refused(store.reserve([claim(1, 100, 3600)]))
+        granted(store.reserve([demand(40, 100, 3600)]))
+        refused(store.reserve([demand(1, 100, 3600)]))
         mortal_redis.kill()
         with pytest.raises(Overloaded):
-            store.reserve([claim(1, 200, 3600)])
+            store.reserve([demand(1, 200, 3600)])
         mortal_redis.start()
         seconds.now += 1
-        assert granted(store.reserve([claim(1, 200, 3600)])).token.local is not None
+        assert granted(store.reserve([demand(1, 200, 3600)])).receipt.local is not None
         store.close()
 
 
@@ -171,7 +171,7 @@ def test_a_server_that_is_silent_costs_its_timeout_once(seconds: Seconds) -> Non
         )
         store = RedisStore(settings, breaker=Breaker(1.0, seconds), monotonic=seconds)
         for _ in range(20):
-            granted(store.reserve([claim(1, 100, 3600)]))
+            granted(store.reserve([demand(1, 100, 3600)]))
         assert store.trouble.failures == 1
         store.close()
 
@@ -179,7 +179,7 @@ def test_a_server_that_is_silent_costs_its_timeout_once(seconds: Seconds) -> Non
 def test_a_host_that_cannot_be_one_is_a_lost_redis(caplog: pytest.LogCaptureFixture) -> None:
     store = RedisStore(RedisStorage.model_validate({"type": "redis", "url": f"redis://{'x' * 70}:6380"}))
     store.ping()
-    granted(store.reserve([claim(1, 100)]))
+    granted(store.reserve([demand(1, 100)]))
     assert store.is_lost and lines(caplog)[0][0] == "ERROR"
     assert vars(caplog.records[0])["fields"]["redis"] == f"{'x' * 70}:6380"
     store.close()
@@ -192,7 +192,7 @@ def test_the_password_is_in_no_log_line(
     url = f"redis://user:hushhush-6061@127.0.0.1:{mortal_redis.port}/0"
     settings = storage(mortal_redis, url=url)
     store = RedisStore(settings, breaker=Breaker(1.0, seconds), monotonic=seconds)
-    granted(store.reserve([claim(1, 100)]))
+    granted(store.reserve([demand(1, 100)]))
     assert store.trouble.failures == 1, "this server takes no passwords"
     assert "6061" not in caplog.text + repr(settings) + repr(store) + str([vars(record) for record in caplog.records])
     store.close()
@@ -206,7 +206,7 @@ def test_killed_and_restarted_under_load(mortal_redis: RedisServer) -> None:
 
     def load(number: int) -> None:
         while not go_on.is_set():
-            decisions = [store.reserve([claim(3, 2000, 3600, "scarce")]), store.reserve([claim(1, 10**9, 3600)])]
+            decisions = [store.reserve([demand(3, 2000, 3600, "scarce")]), store.reserve([demand(1, 10**9, 3600)])]
             assert isinstance(decisions[1], Granted)
             with lock:
                 grants[0] += 3 if isinstance(decisions[0], Granted) else 0
@@ -234,7 +234,7 @@ def test_killed_and_restarted_under_load(mortal_redis: RedisServer) -> None:
     for thread in threads:
         thread.join()
     assert grants[0] == 1998
-    assert isinstance(store.reserve([claim(3, 2000, 3600, "scarce")]), Refused)
+    assert isinstance(store.reserve([demand(3, 2000, 3600, "scarce")]), Refused)
     assert store.trouble.failures >= 2
     assert store.trouble.local > 0
     store.close()

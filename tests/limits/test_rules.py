@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.limits.budget import SECOND, Budget
+from nexus.limits.budget import SECOND, Quota
 from nexus.limits.keys import MAX_ID, encode_id, scope_of, spending_tag
-from nexus.limits.rules import Rules, Subject
+from nexus.limits.rules import LimitKey, LimitRules
 from nexus.settings.limits import RateLimits
 from tests.limits.kit import PROFILE
 
@@ -25,15 +25,15 @@ def table(
     return {"per_user": {key: base, "interval": every, "groups": found}}
 
 
-def subject(provider: Limits, model: Limits, group: str | None, alias: str = "m", client: str = "c") -> Subject:
+def limit_key(provider: Limits, model: Limits, group: str | None, alias: str = "m", client: str = "c") -> LimitKey:
     def read(data: Limits) -> RateLimits | None:
         return None if data is None else RateLimits.model_validate(data)
 
-    return Subject(client, group, "p", alias, read(provider), read(model))
+    return LimitKey(client, group, "p", alias, read(provider), read(model))
 
 
-def resolve(one: Subject) -> tuple[Budget, ...]:
-    return Rules().resolve(one)
+def resolve(one: LimitKey) -> tuple[Quota, ...]:
+    return LimitRules().resolve(one)
 
 
 def spending_key(client: str, provider: str, model: str | None) -> str:
@@ -56,8 +56,8 @@ HIERARCHY: dict[str, tuple[Limits, Limits, str | None, tuple[int, str, str] | No
 
 @pytest.mark.parametrize(("provider", "model", "group", "expected"), HIERARCHY.values(), ids=HIERARCHY.keys())
 def test_hierarchy(provider: Limits, model: Limits, group: str | None, expected: tuple[int, str, str] | None) -> None:
-    budgets = resolve(subject(provider, model, group))
-    found = [(budget.limit, budget.key.split(":")[3], budget.rule) for budget in budgets]
+    quotas = resolve(limit_key(provider, model, group))
+    found = [(quota.limit, quota.key.split(":")[3], quota.rule) for quota in quotas]
     assert found == ([] if expected is None else [expected])
 
 
@@ -65,29 +65,29 @@ def test_each_dimension_falls_back_by_itself() -> None:
     provider = {"per_user": {"input_token_limit": 1, "output_token_limit": 2, "request_limit": 3, "interval": "1h"}}
     model = {"per_user": {"output_token_limit": 4, "interval": "1m", "groups": {}}}
     model["per_user"]["groups"] = {"pro": {"request_limit": 5, "interval": "1s"}}
-    budgets = {budget.dimension: budget for budget in resolve(subject(provider, model, "pro"))}
-    assert {name: (budget.limit, budget.interval // SECOND, budget.rule) for name, budget in budgets.items()} == {
+    quotas = {quota.dimension: quota for quota in resolve(limit_key(provider, model, "pro"))}
+    assert {name: (quota.limit, quota.interval // SECOND, quota.rule) for name, quota in quotas.items()} == {
         "input_tokens": (1, 3600, "provider p"),
         "output_tokens": (4, 60, "model p/m"),
         "requests": (5, 1, "model p/m, group pro"),
     }
-    assert len({spending_tag("c", "p") in budget.key for budget in budgets.values()}) == 1
+    assert len({spending_tag("c", "p") in quota.key for quota in quotas.values()}) == 1
 
 
 def test_a_provider_counts_all_its_models_together_and_a_model_itself() -> None:
-    one, two = (resolve(subject(table(1), None, None, alias))[0].key for alias in ("a", "b"))
+    one, two = (resolve(limit_key(table(1), None, None, alias))[0].key for alias in ("a", "b"))
     assert one == two
-    one, two = (resolve(subject(None, table(1), None, alias))[0].key for alias in ("a", "b"))
+    one, two = (resolve(limit_key(None, table(1), None, alias))[0].key for alias in ("a", "b"))
     assert one != two
 
 
-def test_changing_the_group_gives_no_fresh_budget() -> None:
+def test_changing_the_group_gives_no_fresh_quota() -> None:
     limits = table(1, {"pro": 2, "free": 3})
-    assert len({resolve(subject(limits, None, group))[0].key for group in (None, "pro", "free")}) == 1
+    assert len({resolve(limit_key(limits, None, group))[0].key for group in (None, "pro", "free")}) == 1
 
 
 def test_plans_are_kept_apart_and_bounded_by_the_settings() -> None:
-    rules, limits, other = Rules(), subject(table(1, {"pro": 2}), None, None), subject(table(7), None, None)
+    rules, limits, other = LimitRules(), limit_key(table(1, {"pro": 2}), None, None), limit_key(table(7), None, None)
     asked = {group: rules.resolve(replace(limits, group=group))[0].limit for group in (None, "pro", "x", "y")}
     assert asked == {None: 1, "pro": 2, "x": 1, "y": 1}
     assert len(rules._plans) == 2

@@ -8,7 +8,7 @@ from nexus.errors import Overloaded
 from nexus.limits.budget import Granted, Refused, Store
 from nexus.limits.store_memory import MemoryStore
 from tests.limits.conformance import StoreConformance, granted
-from tests.limits.kit import Clock, claim
+from tests.limits.kit import Clock, demand
 
 
 class TestMemoryStore(StoreConformance):
@@ -21,11 +21,11 @@ def test_idle_windows_are_dropped() -> None:
     clock = Clock()
     store = MemoryStore(clock)
     for number in range(1000):
-        granted(store.reserve([claim(1, 10, 60, f"k{number}")]))
+        granted(store.reserve([demand(1, 10, 60, f"k{number}")]))
     assert len(store) == 1000
     clock.tick(61)
     for _ in range(1000):
-        granted(store.reserve([claim(0, 10, 60, "k")]))
+        granted(store.reserve([demand(0, 10, 60, "k")]))
     assert len(store) == 1
 
 
@@ -33,10 +33,10 @@ def test_windows_of_long_intervals_do_not_keep_short_ones() -> None:
     clock = Clock()
     store = MemoryStore(clock)
     for number in range(100):
-        granted(store.reserve([claim(1, 10, 3600, f"long{number}"), claim(1, 10, 1, f"short{number}")]))
+        granted(store.reserve([demand(1, 10, 3600, f"long{number}"), demand(1, 10, 1, f"short{number}")]))
     clock.tick(2)
     for _ in range(220):
-        granted(store.reserve([claim(0, 10, 60, "k")]))
+        granted(store.reserve([demand(0, 10, 60, "k")]))
     assert len(store) == 101
 
 
@@ -49,40 +49,40 @@ class TestFull:
     def store(self, clock: Clock) -> MemoryStore:
         store = MemoryStore(clock, max_keys=10)
         for number in range(10):
-            granted(store.reserve([claim(10, 10, 60, f"k{number}")]))
+            granted(store.reserve([demand(10, 10, 60, f"k{number}")]))
         return store
 
     def test_newcomers_are_refused_and_nobody_is_forgotten(self, store: MemoryStore) -> None:
         for number in range(100):
             with pytest.raises(Overloaded):
-                store.reserve([claim(1, 10, 60, f"new{number}")])
-        assert all(isinstance(store.reserve([claim(1, 10, 60, f"k{number}")]), Refused) for number in range(10))
+                store.reserve([demand(1, 10, 60, f"new{number}")])
+        assert all(isinstance(store.reserve([demand(1, 10, 60, f"k{number}")]), Refused) for number in range(10))
         assert len(store) == 10
 
     def test_room_is_made_as_soon_as_a_window_is_over(self, store: MemoryStore, clock: Clock) -> None:
         clock.tick(60)
-        assert isinstance(store.reserve([claim(1, 10, 60, "new")]), Granted)
+        assert isinstance(store.reserve([demand(1, 10, 60, "new")]), Granted)
         assert len(store) < 10
 
     def test_what_is_owed_is_booked_only_where_there_is_room(self, clock: Clock) -> None:
         store = MemoryStore(clock, max_keys=1)
-        held = granted(store.reserve([claim(1, 10, 60, "a")]))
+        held = granted(store.reserve([demand(1, 10, 60, "a")]))
         clock.tick(60)
-        granted(store.reserve([claim(1, 10, 60, "b")]))
+        granted(store.reserve([demand(1, 10, 60, "b")]))
         store.settle(held, [50])
         assert len(store) == 1
 
 
 def test_a_refused_newcomer_leaves_no_window() -> None:
     store = MemoryStore(Clock())
-    assert isinstance(store.reserve([claim(11, 10)]), Refused)
+    assert isinstance(store.reserve([demand(11, 10)]), Refused)
     assert len(store) == 0
 
 
 def test_real_time_is_monotonic_and_in_microseconds() -> None:
     store = MemoryStore()
-    granted(store.reserve([claim(10, 10, 3600)]))
-    refusal = store.reserve([claim(1, 10, 3600)])
+    granted(store.reserve([demand(10, 10, 3600)]))
+    refusal = store.reserve([demand(1, 10, 3600)])
     assert isinstance(refusal, Refused)
     assert refusal.wait is not None
     assert 3590 * 10**6 < refusal.wait <= 3600 * 10**6

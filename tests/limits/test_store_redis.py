@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.limits.budget import SECOND, Claim, Granted, Refused, Store
+from nexus.limits.budget import SECOND, Demand, Granted, Refused, Store
 from nexus.limits.store_memory import MemoryStore
 from nexus.limits.store_redis import RedisStore
 from tests.limits.conformance import StoreConformance, granted, refused
-from tests.limits.kit import PROFILE, Clock, claim, storage
+from tests.limits.kit import PROFILE, Clock, demand, storage
 from tests.limits.redis_server import RedisServer
 
 
@@ -78,14 +78,14 @@ class TestTheSameGame:
                     here.settle(mine, [one, two])
                     there.settle(theirs, [one, two])
                     continue
-                claims = [
-                    Claim(claim(one, limit, first / SECOND, f"{name}a").budget, one),
-                    Claim(claim(two, limit, second / SECOND, f"{name}b").budget, two),
+                demands = [
+                    Demand(demand(one, limit, first / SECOND, f"{name}a").quota, one),
+                    Demand(demand(two, limit, second / SECOND, f"{name}b").quota, two),
                 ]
-                mine_decided, theirs_decided = here.reserve(claims), there.reserve(claims)
+                mine_decided, theirs_decided = here.reserve(demands), there.reserve(demands)
                 if isinstance(mine_decided, Granted) and isinstance(theirs_decided, Granted):
                     assert mine_decided.standings == theirs_decided.standings
-                    assert mine_decided.token.buckets == theirs_decided.token.buckets
+                    assert mine_decided.receipt.buckets == theirs_decided.receipt.buckets
                     running.append((mine_decided, theirs_decided))
                 else:
                     assert mine_decided == theirs_decided
@@ -94,8 +94,8 @@ class TestTheSameGame:
 
 
 def test_the_servers_own_time(store: RedisStore) -> None:
-    granted(store.reserve([claim(10, 10, 3600)]))
-    wait = refused(store.reserve([claim(1, 10, 3600)])).wait
+    granted(store.reserve([demand(10, 10, 3600)]))
+    wait = refused(store.reserve([demand(1, 10, 3600)])).wait
     assert wait is not None
     assert 3590 * SECOND < wait <= 3600 * SECOND
 
@@ -103,18 +103,18 @@ def test_the_servers_own_time(store: RedisStore) -> None:
 def test_time_that_jumps_back_never_makes_room(redis: RedisServer) -> None:
     clock = Clock()
     store = RedisStore(storage(redis), clock=clock)
-    held = granted(store.reserve([claim(60, 100)]))
+    held = granted(store.reserve([demand(60, 100)]))
     clock.tick(-300)
-    second = granted(store.reserve([claim(40, 100)]))
-    refused(store.reserve([claim(1, 100)]))
+    second = granted(store.reserve([demand(40, 100)]))
+    refused(store.reserve([demand(1, 100)]))
     store.settle(held, [70])
     store.settle(second, [30])
-    assert refused(store.reserve([claim(1, 100)])).standing.used == 100
+    assert refused(store.reserve([demand(1, 100)])).standing.used == 100
     store.close()
 
 
 def test_keys_expire_by_themselves(redis: RedisServer, store: RedisStore) -> None:
-    held = granted(store.reserve([claim(1, 10, 60, "a"), claim(1, 10, 0.01, "b")]))
+    held = granted(store.reserve([demand(1, 10, 60, "a"), demand(1, 10, 0.01, "b")]))
     client = redis.client()
     keys = {key: client.pttl(key) for key in client.keys("*")}
     assert set(keys) == {b"nexus:{t}:a", b"nexus:{t}:b"}
@@ -132,7 +132,7 @@ def test_a_window_is_bounded_on_the_server(redis: RedisServer) -> None:
     store = RedisStore(storage(redis), clock=clock)
     for _ in range(300):
         clock.tick(0.7)
-        granted(store.reserve([claim(1, 10**6)]))
+        granted(store.reserve([demand(1, 10**6)]))
     client = redis.client()
     assert client.hlen("nexus:{t}:k") <= 62
     client.close()
@@ -140,45 +140,45 @@ def test_a_window_is_bounded_on_the_server(redis: RedisServer) -> None:
 
 
 def test_scripts_that_the_server_forgot_are_sent_again(redis: RedisServer, store: RedisStore) -> None:
-    held = granted(store.reserve([claim(10, 10)]))
+    held = granted(store.reserve([demand(10, 10)]))
     client = redis.client()
     client.script_flush()
-    refused(store.reserve([claim(1, 10)]))
+    refused(store.reserve([demand(1, 10)]))
     client.script_flush()
     store.settle(held, [9])
-    granted(store.reserve([claim(1, 10)]))
+    granted(store.reserve([demand(1, 10)]))
     assert store.trouble.failures == 0
     client.close()
 
 
 def test_a_refund_of_what_redis_forgot_gives_nothing_back(redis: RedisServer, store: RedisStore) -> None:
     """The hash and the bucket are there again, but the amount in them is another process's."""
-    old = granted(store.reserve([claim(90, 100, 3600)]))
+    old = granted(store.reserve([demand(90, 100, 3600)]))
     client = redis.client()
     client.flushall()
     client.close()
     other = RedisStore(storage(redis))
-    granted(other.reserve([claim(100, 100, 3600)]))
+    granted(other.reserve([demand(100, 100, 3600)]))
     store.settle(old, [0])
-    assert refused(store.reserve([claim(1, 100, 3600)])).standing.used == 100
+    assert refused(store.reserve([demand(1, 100, 3600)])).standing.used == 100
     other.close()
 
 
 def test_what_redis_forgot_still_counts_in_the_process_that_spent_it(redis: RedisServer, store: RedisStore) -> None:
-    held = granted(store.reserve([claim(60, 100, 3600), claim(1, 1000, 3600, "other")]))
+    held = granted(store.reserve([demand(60, 100, 3600), demand(1, 1000, 3600, "other")]))
     client = redis.client()
     client.flushall()
     client.close()
-    assert refused(store.reserve([claim(50, 100, 3600), claim(1, 1000, 3600, "other")])).standing.used == 60
+    assert refused(store.reserve([demand(50, 100, 3600), demand(1, 1000, 3600, "other")])).standing.used == 60
     store.settle(held, [50, 1])
-    granted(store.reserve([claim(50, 100, 3600), claim(1, 1000, 3600, "other")]))
-    refused(store.reserve([claim(1, 100, 3600)]))
+    granted(store.reserve([demand(50, 100, 3600), demand(1, 1000, 3600, "other")]))
+    refused(store.reserve([demand(1, 100, 3600)]))
 
 
 def test_keys_of_different_slots_are_refused_by_a_cluster(redis: RedisServer, store: RedisStore) -> None:
     """So that the passing of all other tests means that a decision's keys share a slot."""
-    other = Claim(claim(1, 10).budget.__class__("{elsewhere}:k", "requests", 10, SECOND, "rule"), 1)
-    store.reserve([claim(1, 10), other])
+    other = Demand(demand(1, 10).quota.__class__("{elsewhere}:k", "requests", 10, SECOND, "rule"), 1)
+    store.reserve([demand(1, 10), other])
     assert store.trouble.failures == 1
 
 
@@ -202,7 +202,7 @@ def hammer(url: str, results: multiprocessing.queues.Queue[tuple[int, int]]) -> 
     def take() -> None:
         nonlocal held
         for number in range(TRIES):
-            decision = store.reserve([claim(7, 3001, 3600), claim(1, 10**6, 3600, "other")])
+            decision = store.reserve([demand(7, 3001, 3600), demand(1, 10**6, 3600, "other")])
             if isinstance(decision, Granted):
                 spent = 7 if number % 3 else 2
                 store.settle(decision, [spent, 1])
@@ -218,7 +218,7 @@ def hammer(url: str, results: multiprocessing.queues.Queue[tuple[int, int]]) -> 
     store.close()
 
 
-def test_many_processes_and_threads_share_one_budget_exactly(redis: RedisServer, store: RedisStore) -> None:
+def test_many_processes_and_threads_share_one_quota_exactly(redis: RedisServer, store: RedisStore) -> None:
     context = multiprocessing.get_context("spawn")
     results: multiprocessing.queues.Queue[tuple[int, int]] = context.Queue()
     workers = [context.Process(target=hammer, args=(redis.url, results)) for _ in range(PROCESSES)]
@@ -229,7 +229,7 @@ def test_many_processes_and_threads_share_one_budget_exactly(redis: RedisServer,
         worker.join()
     held, failures = sum(one for one, _ in outcomes), sum(two for _, two in outcomes)
     assert failures == 0
-    decision = store.reserve([claim(3002, 3001, 3600)])
+    decision = store.reserve([demand(3002, 3001, 3600)])
     assert isinstance(decision, Refused)
     assert decision.standing.used == held <= 3001
     assert held > 3001 - 7

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.limits.budget import SECOND, Budget, Claim, Granted, Refused
+from nexus.limits.budget import SECOND, Demand, Granted, Quota, Refused
 from nexus.limits.window import BUCKETS, Window, reserve, width_of
-from tests.limits.kit import PROFILE, START, ExactLog, claim
+from tests.limits.kit import PROFILE, START, ExactLog, demand
 
 MOMENTS = st.lists(
     st.tuples(st.one_of(st.integers(0, 30), st.integers(0, 2_000), st.just(1_000), st.just(999)), st.integers(1, 60)),
@@ -17,8 +17,8 @@ MOMENTS = st.lists(
 """Pauses and amounts, for intervals of about a thousand microseconds."""
 
 
-def asked(amount: int, limit: int, interval: int) -> Claim:
-    return Claim(Budget("k", "input_tokens", limit, interval, "rule"), amount)
+def asked(amount: int, limit: int, interval: int) -> Demand:
+    return Demand(Quota("k", "input_tokens", limit, interval, "rule"), amount)
 
 
 @PROFILE
@@ -45,13 +45,13 @@ def test_the_wait_is_true_and_not_a_moment_too_long(interval: int, limit: int, m
     window, now = Window(interval), START
     for pause, amount in moments:
         now += pause
-        claims = [asked(amount, limit, interval)]
-        decision = reserve(now, claims, [window])
+        demands = [asked(amount, limit, interval)]
+        decision = reserve(now, demands, [window])
         if isinstance(decision, Refused) and decision.wait is not None:
             assert 0 < decision.wait <= interval
-            assert isinstance(reserve(now + decision.wait - 1, claims, [window]), Refused)
+            assert isinstance(reserve(now + decision.wait - 1, demands, [window]), Refused)
             now += decision.wait
-            assert isinstance(reserve(now, claims, [window]), Granted)
+            assert isinstance(reserve(now, demands, [window]), Granted)
 
 
 @PROFILE
@@ -72,7 +72,7 @@ def test_settling_replaces_what_was_reserved_where_it_was_reserved(
         now += pause
         decision = reserve(now, [asked(amount, limit, interval)], [window])
         if isinstance(decision, Granted):
-            running.append((log.add(now, amount), decision.token.buckets[0], amount, min(actual, amount)))
+            running.append((log.add(now, amount), decision.receipt.buckets[0], amount, min(actual, amount)))
         assert log.worst() <= limit
         while len(running) > until:
             event, bucket, reserved, spent = running.pop(0)
@@ -83,56 +83,56 @@ def test_settling_replaces_what_was_reserved_where_it_was_reserved(
 
 def test_more_than_was_reserved_overdraws_and_is_waited_for() -> None:
     window, now = Window(60 * SECOND), START
-    first = reserve(now, [claim(10, 100)], [window])
+    first = reserve(now, [demand(10, 100)], [window])
     assert isinstance(first, Granted)
-    window.change(now + SECOND, first.token.buckets[0], 240)
-    refused = reserve(now + SECOND, [claim(1, 100)], [window])
+    window.change(now + SECOND, first.receipt.buckets[0], 240)
+    refused = reserve(now + SECOND, [demand(1, 100)], [window])
     assert isinstance(refused, Refused)
     assert (refused.standing.used, refused.standing.remaining, refused.wait) == (250, 0, 59 * SECOND)
-    assert isinstance(reserve(now + 60 * SECOND, [claim(100, 100)], [window]), Granted)
+    assert isinstance(reserve(now + 60 * SECOND, [demand(100, 100)], [window]), Granted)
 
 
 def test_what_is_owed_after_the_interval_is_owed_from_then_on() -> None:
     window = Window(60 * SECOND)
-    first = reserve(START, [claim(10, 100)], [window])
+    first = reserve(START, [demand(10, 100)], [window])
     assert isinstance(first, Granted)
     end = START + 90 * SECOND
-    window.change(end, first.token.buckets[0], 190)
-    refused = reserve(end, [claim(1, 100)], [window])
+    window.change(end, first.receipt.buckets[0], 190)
+    refused = reserve(end, [demand(1, 100)], [window])
     assert isinstance(refused, Refused)
     assert refused.wait == 60 * SECOND
 
 
 def test_what_comes_back_after_the_interval_is_worth_nothing() -> None:
     window = Window(60 * SECOND)
-    first = reserve(START, [claim(100, 100)], [window])
+    first = reserve(START, [demand(100, 100)], [window])
     assert isinstance(first, Granted)
     end = START + 61 * SECOND
-    assert isinstance(reserve(end, [claim(100, 100)], [window]), Granted)
-    window.change(end, first.token.buckets[0], -100)
+    assert isinstance(reserve(end, [demand(100, 100)], [window]), Granted)
+    window.change(end, first.receipt.buckets[0], -100)
     assert window.total == 100
 
 
 def test_all_or_nothing() -> None:
     first, second = Window(60 * SECOND), Window(10 * SECOND)
-    claims = [claim(5, 100, 60, "a"), claim(5, 7, 10, "b")]
-    assert isinstance(reserve(START, claims, [first, second]), Granted)
-    refused = reserve(START + SECOND, claims, [first, second])
+    demands = [demand(5, 100, 60, "a"), demand(5, 7, 10, "b")]
+    assert isinstance(reserve(START, demands, [first, second]), Granted)
+    refused = reserve(START + SECOND, demands, [first, second])
     assert isinstance(refused, Refused)
-    assert (refused.claim.budget.key, refused.wait) == ("{t}:b", 9 * SECOND)
+    assert (refused.demand.quota.key, refused.wait) == ("{t}:b", 9 * SECOND)
     assert (first.total, second.total) == (5, 5)
 
 
 def test_the_longest_wait_is_told_and_never_is_longest() -> None:
     windows = [Window(60 * SECOND), Window(10 * SECOND), Window(SECOND)]
-    full = [claim(100, 100, 60, "a"), claim(7, 7, 10, "b"), claim(1, 1, 1, "c")]
+    full = [demand(100, 100, 60, "a"), demand(7, 7, 10, "b"), demand(1, 1, 1, "c")]
     assert isinstance(reserve(START, full, windows), Granted)
     refused = reserve(START, full, windows)
     assert isinstance(refused, Refused)
-    assert (refused.claim.budget.key, refused.wait) == ("{t}:a", 60 * SECOND)
-    never = reserve(START, [full[0], claim(8, 7, 10, "b"), full[2]], windows)
+    assert (refused.demand.quota.key, refused.wait) == ("{t}:a", 60 * SECOND)
+    never = reserve(START, [full[0], demand(8, 7, 10, "b"), full[2]], windows)
     assert isinstance(never, Refused)
-    assert (never.claim.budget.key, never.never) == ("{t}:b", True)
+    assert (never.demand.quota.key, never.never) == ("{t}:b", True)
 
 
 @pytest.mark.parametrize("interval", [1, 7, 59, 60, 61, 1000, 60 * SECOND, 366 * 86_400 * SECOND])
@@ -153,5 +153,5 @@ def test_steady_traffic_gets_all_but_a_sixtieth() -> None:
     window, granted = Window(10 * SECOND), 0
     for number in range(100_000):
         now = START + number * 1000
-        granted += isinstance(reserve(now, [claim(1, 1000, 10)], [window]), Granted)
+        granted += isinstance(reserve(now, [demand(1, 1000, 10)], [window]), Granted)
     assert 10_000 * BUCKETS / (BUCKETS + 1) <= granted <= 10_000

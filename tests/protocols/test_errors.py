@@ -12,7 +12,7 @@ import pytest
 from openai.types.shared import ErrorObject
 
 from nexus import errors
-from nexus.errors import FAILURE_KINDS, Answered, MethodNotAllowed, NexusError, Rejected, UpstreamError
+from nexus.errors import FAILURE_KINDS, MethodNotAllowed, NexusError, UpstreamError, UpstreamStatus, VendorError
 from nexus.protocols.chat.errors import write_error as write_chat
 from nexus.protocols.chat.errors import write_in_band as write_chat_in_band
 from nexus.protocols.messages.errors import write_error as write_messages
@@ -42,8 +42,8 @@ TREE: dict[type[NexusError], tuple[int, str, str | None, str]] = {
     errors.Unreachable: (502, "server_error", "upstream_unreachable", "api_error"),
     errors.UpstreamTimeout: (504, "server_error", "upstream_timeout", "timeout_error"),
     errors.ProtocolError: (502, "server_error", "upstream_protocol", "api_error"),
-    errors.Answered: (418, "server_error", None, "api_error"),
-    errors.Rejected: (418, "server_error", None, "api_error"),
+    errors.UpstreamStatus: (418, "server_error", None, "api_error"),
+    errors.VendorError: (418, "server_error", None, "api_error"),
     errors.StreamInterrupted: (502, "server_error", "stream_interrupted", "api_error"),
     errors.Cancelled: (499, "server_error", "cancelled", "api_error"),
     errors.InternalError: (500, "server_error", "internal_error", "api_error"),
@@ -90,17 +90,17 @@ def tree(root: type[NexusError] = NexusError) -> Iterator[type[NexusError]]:
             yield from tree(branch)
 
 
-def answered(body: bytes) -> Answered:
-    return Answered(provider="vendor", status=418, headers={}, body=body, retry_after=None, retryable=False)
+def answered(body: bytes) -> UpstreamStatus:
+    return UpstreamStatus(provider="vendor", status=418, headers={}, body=body, retry_after=None, retryable=False)
 
 
 def an(kind: type[NexusError]) -> NexusError:
     if kind is errors.InternalError:
         return errors.InternalError()
-    if kind is Answered:
+    if kind is UpstreamStatus:
         return answered(b"<html>")
-    if kind is Rejected:
-        return Rejected(MESSAGE, kind="upstream", status=418)
+    if kind is VendorError:
+        return VendorError(MESSAGE, kind="upstream", status=418)
     if issubclass(kind, UpstreamError):
         return kind(MESSAGE, provider="vendor")
     if issubclass(kind, MethodNotAllowed):
@@ -140,7 +140,7 @@ def test_every_error_in_both_dialects(kind: type[NexusError]) -> None:
 @pytest.mark.parametrize("kind", sorted(FAILURES))
 def test_a_vendors_failure_in_both_dialects(kind: str) -> None:
     chat_type, chat_code, messages_type = FAILURES[kind]
-    error = Rejected(MESSAGE, kind=kind, status=400, provider="vendor", request_id="theirs")
+    error = VendorError(MESSAGE, kind=kind, status=400, provider="vendor", request_id="theirs")
     check_chat(write_chat(error, "req_1"), error, chat_type, chat_code)
     # The words by which Claude Code knows that it has to compact.
     words = "prompt is too long: " if kind == "context_length" else ""
@@ -148,7 +148,7 @@ def test_a_vendors_failure_in_both_dialects(kind: str) -> None:
 
 
 def test_words_that_are_there_are_not_said_twice() -> None:
-    error = Rejected("prompt is too long: 9 > 8", kind="context_length", status=400)
+    error = VendorError("prompt is too long: 9 > 8", kind="context_length", status=400)
     check_messages(write_messages(error, "req_1"), error, INVALID)
 
 

@@ -14,7 +14,7 @@ import pytest
 from openai._models import construct_type_unchecked
 from openai.types.responses import Response
 
-from nexus.conversation import Image, Inline, Link, Message, Request, Seal, Text
+from nexus.conversation import Image, Inline, Link, Message, Request, Signature, Text
 from nexus.protocols import codecs
 from nexus.protocols.clients import DIALECTS
 from nexus.protocols.codec import Target
@@ -175,7 +175,7 @@ def test_what_a_messages_client_echoes_of_foreign_citations_never_reaches_claude
 
 # Histories
 
-SEALED = {"google": {"thought_signature": "c2ln"}}
+SIGNED = {"google": {"thought_signature": "c2ln"}}
 HISTORIES: Mapping[str, Callable[[], Mapping[str, Any]]] = {
     "chat": lambda: {
         "messages": [
@@ -183,7 +183,7 @@ HISTORIES: Mapping[str, Callable[[], Mapping[str, Any]]] = {
             {
                 "role": "assistant",
                 "content": "Here",
-                "images": [{"type": "image_url", "image_url": {"url": URL}, "index": 0, "extra_content": SEALED}],
+                "images": [{"type": "image_url", "image_url": {"url": URL}, "index": 0, "extra_content": SIGNED}],
             },
             {"role": "user", "content": "bluer"},
         ]
@@ -198,7 +198,7 @@ HISTORIES: Mapping[str, Callable[[], Mapping[str, Any]]] = {
         ]
     },
 }
-MADE = Image(Inline("image/png", PNG), seal=Seal("gemini", "c2ln"))
+MADE = Image(Inline("image/png", PNG), signature=Signature("gemini", "c2ln"))
 UNSEEN = "[Here was an image of type image/png, which this model cannot see.]"
 
 

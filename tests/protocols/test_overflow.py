@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from nexus.errors import Rejected
+from nexus.errors import VendorError
 from nexus.protocols import codecs, overflow
 from nexus.protocols.chat.failures import read_in_band
 from nexus.protocols.converse.failures import read_stream_error as read_converse_stream_error
@@ -184,7 +184,7 @@ OTHERS = (
     "",
 )
 
-Read = Callable[[str], Rejected]
+Read = Callable[[str], VendorError]
 
 
 def _answers(dialect: str, body: Callable[[str], object]) -> Read:
@@ -228,7 +228,7 @@ def test_it_is_known_in_every_dialect_and_keeps_its_words(reader: str, case: str
 @pytest.mark.parametrize("case", SAID)
 def test_what_claude_code_reads(case: str) -> None:
     words, numbers = SAID[case]
-    told = json.loads(write_messages(Rejected(words, kind="context_length", status=400), "req_1"))["error"]
+    told = json.loads(write_messages(VendorError(words, kind="context_length", status=400), "req_1"))["error"]
     assert told["type"] == "invalid_request_error"
     assert told["message"].endswith(words)
     compacts, less = CLAUDE_CODE_COMPACTS.search(told["message"]), CLAUDE_CODE_ASKS_FOR_LESS.search(told["message"])
@@ -243,7 +243,7 @@ def test_what_claude_code_reads(case: str) -> None:
 @pytest.mark.parametrize("case", SAID)
 def test_what_openais_clients_read(case: str) -> None:
     words, _ = SAID[case]
-    told = json.loads(write_openai(Rejected(words, kind="context_length", status=400), "req_1"))["error"]
+    told = json.loads(write_openai(VendorError(words, kind="context_length", status=400), "req_1"))["error"]
     assert (told["code"], told["message"]) == ("context_length_exceeded", words)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from nexus.call import Tap
-from nexus.errors import Rejected
+from nexus.errors import VendorError
 from nexus.protocols.base import AnswerRelay
 from nexus.protocols.chat.passthrough import ChatPassthrough
 from nexus.protocols.chat.passthrough import edit_request as edit_chat
@@ -303,7 +303,7 @@ NO_ANSWERS = {
 @pytest.mark.parametrize("relay", RELAYS.values(), ids=RELAYS.keys())
 @pytest.mark.parametrize(("raw", "kind"), NO_ANSWERS.values(), ids=NO_ANSWERS.keys())
 def test_what_is_no_answer_is_an_error(relay: Callable[[], AnswerRelay], raw: bytes, kind: str) -> None:
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(VendorError) as caught:
         relay().body(raw)
     assert caught.value.kind == kind or b"overloaded" in raw
     assert caught.value.status >= 500

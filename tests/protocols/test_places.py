@@ -10,7 +10,7 @@ import pytest
 from nexus.conversation import Message, Request, Text, Tool, ToolResult
 from nexus.errors import InvalidRequest
 from nexus.protocols import codecs
-from nexus.protocols.places import place_of
+from nexus.protocols.places import location_of
 
 AUDIO = base64.b64encode(b"sound").decode()
 TIFF = f"data:image/tiff;base64,{AUDIO}"
@@ -41,7 +41,7 @@ MESSAGES: dict[str, Any] = {
         {
             "role": "assistant",
             "content": [
-                # A carrier of the next block's seal is no part of the conversation.
+                # A carrier of the next block's signature is no part of the conversation.
                 {"type": "thinking", "thinking": "", "signature": "nexus.next.gemini.s"},
                 {"type": "text", "text": "let me see"},
                 {"type": "tool_use", "id": "c1", "name": "f", "input": {}},
@@ -133,7 +133,7 @@ def test_where_a_client_said_it(client: str, neutral: str) -> None:
 )
 def test_what_has_no_place(path: str) -> None:
     request = Request((Message("user", (Text("x"),)),), tools=(Tool("f"),))
-    assert place_of(path, request) is None
+    assert location_of(path, request) is None
 
 
 def test_two_parts_that_differ_in_their_place_alone_are_equal() -> None:

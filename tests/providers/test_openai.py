@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from nexus.errors import Rejected
+from nexus.errors import VendorError
 from nexus.models.gpt import UNKNOWN, known
 from nexus.provider import Attempt
 from nexus.providers.openai import OpenAIProvider, OpenAISettings
@@ -71,7 +71,7 @@ def test_what_is_refused_on_chat(settings: dict[str, Any], document: dict[str, A
 
 def test_a_callers_own_key_tells_nothing_of_the_house() -> None:
     ours = provider(forward_token=True)
-    refusal = Rejected("No.", kind="invalid_request", status=400, param="reasoning.summary")
+    refusal = VendorError("No.", kind="invalid_request", status=400, param="reasoning.summary")
     theirs = SecretStr("sk-theirs")
     attempt = Attempt("responses", "generate", "gpt-5.5", MODEL, b"{}", False, {}, "", theirs, key_is_callers=True)
     assert ours.do_without(refusal, attempt) == "no_summary"

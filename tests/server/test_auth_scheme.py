@@ -165,7 +165,7 @@ def test_refused_at_start(tmp_path: Path, kind: str, text: str, said: str) -> No
     assert any(said in str(problem) for problem in refused.value.problems), refused.value.problems
 
 
-SEALED = {
+SIGNED = {
     "Vertex": ('type = "google"\nproject = "p"', "authorization"),
     "Vertex's project": ('type = "google"\nproject = "p"', "x-goog-user-project"),
     "Bedrock": ('type = "bedrock"\nregion = "us-east-1"', "authorization"),
@@ -174,7 +174,7 @@ SEALED = {
 
 
 @pytest.mark.parametrize("rule", ["insert", "forward", "remove"])
-@pytest.mark.parametrize(("provider", "header"), SEALED.values(), ids=SEALED.keys())
+@pytest.mark.parametrize(("provider", "header"), SIGNED.values(), ids=SIGNED.keys())
 def test_a_rule_that_nobody_would_obey(tmp_path: Path, provider: str, header: str, rule: str) -> None:
     said = {"insert": 'value = "x"', "forward": 'default = "x"', "remove": ""}[rule]
     opened = "" if rule == "remove" or header.startswith("x-") else "allow_secret = true"

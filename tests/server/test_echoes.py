@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nexus.echoes import Echoes
+from nexus.echoes import Redactor
 from tests.conftest import Serve
 from tests.secrets import MARK, found_in
 from tests.serving import CHAT, KEY, MESSAGES, Nexus, openai_config
@@ -109,23 +109,23 @@ def test_an_answer_keeps_its_words(house: Nexus, openai_upstream: FakeUpstream) 
 
 @pytest.mark.parametrize("spelled", ['"error":{', '"error" : "', '"error":\n{'])
 def test_what_an_error_is(spelled: str) -> None:
-    echoes = Echoes.of(["secret-1"])
+    echoes = Redactor.of(["secret-1"])
     assert echoes.cut_error(f"{spelled} secret-1".encode()) == f"{spelled} [redacted]".encode()
 
 
 @pytest.mark.parametrize("words", ['"content": "the \\"error\\": {secret-1"', '"error":null, "text":"secret-1"'])
 def test_what_no_error_is(words: str) -> None:
     raw = words.encode()
-    assert Echoes.of(["secret-1"]).cut_error(raw) is raw
+    assert Redactor.of(["secret-1"]).cut_error(raw) is raw
 
 
 def test_a_secret_that_begins_with_another_leaves_no_tail() -> None:
-    assert Echoes.of(["secret", "secret-long", "none"]).cut(b"secret-long none") == b"[redacted] none"
+    assert Redactor.of(["secret", "secret-long", "none"]).cut(b"secret-long none") == b"[redacted] none"
 
 
 def test_secrets_are_cut_as_json_spells_them() -> None:
-    assert Echoes.of(['a/b"c\\d']).cut(rb'{"a":"a\/b\"c\\d"}') == b'{"a":"[redacted]"}'
-    assert "a/b" not in repr(Echoes.of(["a/b/c/d"]))
+    assert Redactor.of(['a/b"c\\d']).cut(rb'{"a":"a\/b\"c\\d"}') == b'{"a":"[redacted]"}'
+    assert "a/b" not in repr(Redactor.of(["a/b/c/d"]))
 
 
 UNREADABLE = {

@@ -189,7 +189,7 @@ class TestAbandonedUploads:
     @pytest.mark.parametrize("path", PATHS)
     @pytest.mark.parametrize("rudely", [False, True], ids=["FIN", "RST"])
     def test_leave_nothing_behind(self, nexus: Nexus, lines: Lines, path: str, rudely: bool) -> None:
-        flight = nexus.house.flight
+        flight = nexus.context.flight
         for _ in range(10):
             client = RawClient(nexus).send(head(path, length=10 * self.SIZE) + b" " * self.SIZE)
             wait_until(lambda: flight.used == self.SIZE)
@@ -228,7 +228,7 @@ class TestClocks:
             assert client.rest() == b""
         assert (reply.status, lines.only()["status"], lines.only()["read"]) == (408, 408, 1)
         assert_dialect(reply, path)
-        assert hasty.house.flight.used == 0
+        assert hasty.context.flight.used == 0
 
     def test_a_body_that_comes_steadily_is_waited_for(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
         """For longer than any silence in it may be."""
@@ -269,15 +269,15 @@ class TestBytesInFlight:
     @pytest.mark.parametrize("path", PATHS)
     def test_one_body_too_many(self, narrow: Nexus, lines: Lines, path: str) -> None:
         first = RawClient(narrow).send(head(CHAT_PATH, length=60_000) + b" " * 50_000)
-        wait_until(lambda: narrow.house.flight.used == 50_000)
+        wait_until(lambda: narrow.context.flight.used == 50_000)
         with RawClient(narrow) as second:
             reply = second.send(head(path, length=40_000) + b" " * 40_000).reply()
         assert (reply.status, int(reply.headers["retry-after"]) >= 1, lines.only()["status"]) == (503, True, 503)
         assert_dialect(reply, path)
         first.sock.close()
-        wait_until(lambda: narrow.house.flight.used == 0)
+        wait_until(lambda: narrow.context.flight.used == 0)
         assert narrow.chat({**CHAT, "user": "x" * 40_000}).status == 200
-        wait_until(lambda: narrow.house.flight.used == 0)
+        wait_until(lambda: narrow.context.flight.used == 0)
 
     @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
     def test_a_body_is_let_go_when_no_attempt_can_need_it(
@@ -289,7 +289,7 @@ class TestBytesInFlight:
             openai_upstream.wait_for_requests(1)
             if stream:
                 client.sock.recv(100)
-                wait_until(lambda: narrow.house.flight.used == 0)
+                wait_until(lambda: narrow.context.flight.used == 0)
             else:
-                assert narrow.house.flight.used > 40_000
-        wait_until(lambda: narrow.house.flight.used == 0)
+                assert narrow.context.flight.used > 40_000
+        wait_until(lambda: narrow.context.flight.used == 0)

@@ -156,7 +156,7 @@ def test_what_it_prints_is_kept_out_of_the_log(serve: Serve, upstream: FakeUpstr
     logs.configure("trace", "text", ())
     try:
         assert ask(house(serve, upstream, program)) == 200
-        sinks = [handler for handler in logging.getLogger().handlers if isinstance(handler, logs.Sink)]
+        sinks = [handler for handler in logging.getLogger().handlers if isinstance(handler, logs.LogHandler)]
         record = logging.LogRecord("nexus", logging.INFO, "", 0, "key sk-hushhush-first", None, None)
         assert [sink.format(record).endswith("key [redacted]") for sink in sinks] == [True]
     finally:

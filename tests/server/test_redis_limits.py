@@ -60,15 +60,15 @@ def requests(limit: int, where: str = "openai") -> str:
 
 
 def store_of(nexus: Nexus) -> RedisStore:
-    store = nexus.house.gateway.spending.store
+    store = nexus.context.gateway.admission.store
     assert isinstance(store, RedisStore)
     return store
 
 
 def is_quiet(nexus: Nexus) -> bool:
     """Nothing is held for anybody and no worker has anything to do."""
-    house = nexus.house
-    return not (house.gateway.spending.limits.open or house.workers.busy or house.calls)
+    house = nexus.context
+    return not (house.gateway.admission.limits.open or house.workers.busy or house.calls)
 
 
 def connected(redis: RedisServer) -> int:
@@ -221,7 +221,7 @@ class TestStalled:
         redis.stall()
         with ThreadPoolExecutor(3) as pool:
             waiting = [pool.submit(nexus.chat, CHAT, ALICE) for _ in range(3)]
-            wait_until(lambda: nexus.house.workers.busy == 3)
+            wait_until(lambda: nexus.context.workers.busy == 3)
             for _ in range(5):
                 assert nexus.request("GET", "/health").status == 200
                 assert nexus.request("GET", "/llm/openai/v1/models", headers=ALICE).status == 200
@@ -257,8 +257,8 @@ class TestStalled:
                 f"X-Client-Id: alice\r\nContent-Length: {len(body)}\r\n\r\n"
             )
             sock.sendall(head.encode() + body)
-            wait_until(lambda: nexus.house.workers.busy == 1)
-        call = next(iter(nexus.house.calls.values()))
+            wait_until(lambda: nexus.context.workers.busy == 1)
+        call = next(iter(nexus.context.calls.values()))
         wait_until(lambda: call.cancel.reason is not None)
         redis.go_on()
         wait_until(lambda: is_quiet(nexus))

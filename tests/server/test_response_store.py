@@ -137,7 +137,7 @@ def test_a_client_that_leaves_leaves_nothing(place_of: Any) -> None:
         client.responses.create(model="v/m", input="Hi", stream=True) as stream,
     ):
         next(iter(stream))
-    wait_until(lambda: not place.nexus.house.calls, 60)
+    wait_until(lambda: not place.nexus.context.calls, 60)
     assert len(store_of(place)) == 0
 
 

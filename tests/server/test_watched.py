@@ -52,7 +52,7 @@ def test_leaving_is_noticed(
             client.sock.recv(20)
         client.send(behind)
     openai_upstream.wait_for_disconnects(1, timeout=60)
-    wait_until(lambda: quiet.house.workers.busy == 0 and not quiet.house.calls)
+    wait_until(lambda: quiet.context.workers.busy == 0 and not quiet.context.calls)
 
 
 class TestHalfClosed:

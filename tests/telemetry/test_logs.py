@@ -28,7 +28,7 @@ def untouched_logging() -> Iterator[None]:
     for logger, level in before:
         logger.setLevel(level)
     root = logging.getLogger()
-    for sink in [handler for handler in root.handlers if isinstance(handler, logs.Sink)]:
+    for sink in [handler for handler in root.handlers if isinstance(handler, logs.LogHandler)]:
         root.removeHandler(sink)
         sink.close()
 
@@ -38,7 +38,7 @@ def only_the_sink() -> Iterator[None]:
     """Without pytest's own handlers, which raise where the sink has to cope."""
     root = logging.getLogger()
     kept = root.handlers
-    root.handlers = [handler for handler in kept if isinstance(handler, logs.Sink)]
+    root.handlers = [handler for handler in kept if isinstance(handler, logs.LogHandler)]
     try:
         yield
     finally:
@@ -48,7 +48,7 @@ def only_the_sink() -> Iterator[None]:
 def said(capture: Capture) -> str:
     """All that was written since the last look; the lines are on their way when ``info`` returns."""
     for sink in logging.getLogger().handlers:
-        if isinstance(sink, logs.Sink):
+        if isinstance(sink, logs.LogHandler):
             assert sink.writer.flush(60)
     return capture.readouterr().err
 

@@ -17,7 +17,7 @@ from nexus.auth.identity import Identity
 from nexus.auth.keys import KeyRing
 from nexus.auth.tokens import Pending
 from nexus.call import Call
-from nexus.errors import Answered
+from nexus.errors import UpstreamStatus
 from nexus.limits.store_redis import RedisStore
 from nexus.provider import Attempt
 from nexus.providers.bedrock.credentials import Keys
@@ -25,7 +25,7 @@ from nexus.renewal import Grant
 from nexus.settings import Settings, load, secrets
 from nexus.settings.limits import RedisStorage
 from nexus.settings.provider import ModelSettings
-from nexus.transport import Patience, Transport
+from nexus.transport import Timeouts, Transport
 from nexus.upstream import LocalReply, UpstreamRequest
 from tests.auth.kit import ALICE, BOB
 from tests.secrets import MARK, found_in
@@ -110,12 +110,12 @@ VALUES: dict[str, Callable[[], Any]] = {
     "credential": credential,
     "request to a vendor": lambda: UpstreamRequest("http://127.0.0.1/v1", SENT, MARK.encode()),
     "reply of a vendor": lambda: LocalReply(401, SENT, [MARK.encode()]),
-    "error of a vendor": lambda: Answered(
+    "error of a vendor": lambda: UpstreamStatus(
         provider="p", status=401, headers=SENT, body=MARK.encode(), retry_after=None, retryable=False
     ),
     "keys of AWS": lambda: Keys(f"AKIA{MARK.upper()}", f"{MARK}-secret", f"{MARK}-token"),
     "grant of Google": lambda: Grant({"authorization": f"Bearer ya29.{MARK}"}, expires=1.0, fetched=0.0),
-    "connections": lambda: Transport("p", Patience(1, 1, 1), proxy=f"http://me:{MARK}@127.0.0.1:1"),
+    "connections": lambda: Transport("p", Timeouts(1, 1, 1), proxy=f"http://me:{MARK}@127.0.0.1:1"),
     "redis storage": redis_settings,
     "redis store": lambda: RedisStore(redis_settings()),
     "a wait for the keys of tokens": lambda: Pending(Future()),
@@ -168,5 +168,11 @@ def test_a_running_server_shows_none(settings: Settings) -> None:
     redis_apart = settings.server.model_copy(update={"rate_limits": type(settings.server.rate_limits)()})
     with Nexus(settings.model_copy(update={"server": redis_apart})) as nexus:
         assert nexus.running is not None
-        for value in (nexus.house, nexus.running, nexus.house.gateway, nexus.house.guards, *nexus.running.providers):
+        for value in (
+            nexus.context,
+            nexus.running,
+            nexus.context.gateway,
+            nexus.context.guards,
+            *nexus.running.providers,
+        ):
             assert_silent(value)

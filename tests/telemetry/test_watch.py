@@ -19,7 +19,7 @@ import pytest
 from tornado.iostream import BaseIOStream
 
 from nexus.auth.keys import make_key
-from nexus.errors import InvalidRequest, MethodNotAllowed, Rejected
+from nexus.errors import InvalidRequest, MethodNotAllowed, VendorError
 from nexus.settings.problems import Problem, SettingsError
 from nexus.telemetry import logs
 from tests.auth.kit import ALICE, ec_key, rsa_key, token
@@ -157,7 +157,7 @@ def test_a_leak_into_an_error_is_seen() -> None:
     InvalidRequest(f"bad key {KEY}")
     InvalidRequest("bad", param=KEY)
     MethodNotAllowed(KEY, allow=())
-    Rejected(KEY, kind="quota", status=400)
+    VendorError(KEY, kind="quota", status=400)
     SettingsError([Problem(("a", KEY), 1, "is wrong", "nexus.toml")])
     assert len(leaks_seen("error")) == 5
 

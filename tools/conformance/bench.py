@@ -13,7 +13,7 @@ from nexus.wire import Json
 from tools.conformance import bodies
 from tools.conformance.bodies import Body
 from tools.conformance.client import Answer, Client
-from tools.conformance.sheet import Sheet
+from tools.conformance.sheet import Findings
 from tools.conformance.upstream import Upstream
 from tools.fake_upstream import FakeUpstream, SeenRequest
 
@@ -60,7 +60,7 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class Fixture:
     """``silence`` is how long a stream may be silent, 0 to leave that out."""
 
     client: Client
@@ -77,23 +77,23 @@ class Bench:
     def ask(self, body: Mapping[str, Json], headers: Mapping[str, str], path: str = MESSAGES + BETA_QUERY) -> Answer:
         return self.client.send("POST", path, bodies.encode(body), headers)
 
-    def arrival(self, sheet: Sheet, what: str, body: Body, headers: Mapping[str, str]) -> Arrival | None:
-        """What came to our upstream of an answered request; None, and a word on the sheet, where nothing did."""
+    def arrival(self, findings: Findings, what: str, body: Body, headers: Mapping[str, str]) -> Arrival | None:
+        """What came to our upstream of an answered request; None, and a word among the findings, where nothing did."""
         if self.upstream is None:
-            sheet.needs(what)
+            findings.needs(what)
             return None
         mark = new_mark()
         body["messages"][-1]["content"].append({"type": "text", "text": f"({mark})"})
         answer = self.ask(body, headers)
         seen = self.upstream.arrived(mark)
         if seen is None:
-            sheet.expect(False, "the request at the upstream", f"nothing arrived; the client got {answer.brief}")
+            findings.expect(False, "the request at the upstream", f"nothing arrived; the client got {answer.brief}")
             return None
-        if not sheet.expect(answer.status == 200, "200", answer.brief):
+        if not findings.expect(answer.status == 200, "200", answer.brief):
             return None
         arrival = Arrival(body, bodies.encode(body), seen)
         if not arrival.same_bytes:
-            sheet.note("the body was serialised anew on its way; judged by meaning and order")
+            findings.note("the body was serialised anew on its way; judged by meaning and order")
         return arrival
 
 

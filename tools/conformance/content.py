@@ -7,51 +7,53 @@ from __future__ import annotations
 
 from nexus.wire import Json, mapping, sequence, text
 from tools.conformance import bodies
-from tools.conformance.bench import Arrival, Bench, new_mark
+from tools.conformance.bench import Arrival, Fixture, new_mark
 from tools.conformance.compare import brief, difference, marks
-from tools.conformance.sheet import Sheet
+from tools.conformance.sheet import Findings
 
 HISTORY = "earlier messages"
 
 
-def c04(bench: Bench, sheet: Sheet) -> None:
-    arrival = _arrival(bench, sheet, "the system prompt")
+def c04(fixture: Fixture, findings: Findings) -> None:
+    arrival = _arrival(fixture, findings, "the system prompt")
     if arrival is None:
         return
     sent, there = arrival.sent["system"], arrival.document.get("system")
-    if not sheet.expect(isinstance(there, list), f"system as an array of {len(sent)} blocks", f"it is {brief(there)}"):
+    if not findings.expect(
+        isinstance(there, list), f"system as an array of {len(sent)} blocks", f"it is {brief(there)}"
+    ):
         return
     first = mapping(sequence(there)[0] if there else None).get("text")
     alone = "the attribution block first, in an entry of its own"
-    if sheet.expect(first == sent[0]["text"], alone, f"first is {brief(first)}"):
+    if findings.expect(first == sent[0]["text"], alone, f"first is {brief(first)}"):
         found = difference([block["text"] for block in sent], _texts(there), "system")
-        sheet.expect(found is None, "the same entries in the same order", found or "")
+        findings.expect(found is None, "the same entries in the same order", found or "")
 
 
-def c05(bench: Bench, sheet: Sheet) -> None:
-    arrival = _arrival(bench, sheet, "cache marks")
+def c05(fixture: Fixture, findings: Findings) -> None:
+    arrival = _arrival(fixture, findings, "cache marks")
     if arrival is None:
         return
     there = marks(arrival.document, "cache_control")
     for place, mark in marks(arrival.sent, "cache_control").items():
         found = difference(mark, there.get(place), place)
-        sheet.expect(found is None, f"cache_control at {place.removesuffix('.cache_control')}", found or "")
+        findings.expect(found is None, f"cache_control at {place.removesuffix('.cache_control')}", found or "")
     for at, (sent, seen) in enumerate(zip(_contents(arrival.sent), _contents(arrival.document), strict=False)):
         kept = isinstance(sent, str) or isinstance(seen, list)
-        sheet.expect(kept, f"messages.{at}.content as blocks", f"it is {brief(seen)}")
+        findings.expect(kept, f"messages.{at}.content as blocks", f"it is {brief(seen)}")
 
 
-def c06(bench: Bench, sheet: Sheet) -> None:
-    arrival = _arrival(bench, sheet, HISTORY)
+def c06(fixture: Fixture, findings: Findings) -> None:
+    arrival = _arrival(fixture, findings, HISTORY)
     if arrival is None:
         return
     for name in ("system", "tools", "messages"):
         found = difference(arrival.sent[name], arrival.document.get(name), name)
-        sheet.expect(found is None, f"{name} unchanged, for signed thinking is bound to it", found or "")
+        findings.expect(found is None, f"{name} unchanged, for signed thinking is bound to it", found or "")
 
 
-def _arrival(bench: Bench, sheet: Sheet, what: str) -> Arrival | None:
-    return bench.arrival(sheet, what, bodies.session(bench.model, new_mark()), bodies.headers(*bodies.BETAS))
+def _arrival(fixture: Fixture, findings: Findings, what: str) -> Arrival | None:
+    return fixture.arrival(findings, what, bodies.session(fixture.model, new_mark()), bodies.headers(*bodies.BETAS))
 
 
 def _texts(system: Json) -> list[Json]:

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 
 from nexus.wire import Json, mapping, text
 from tools.conformance import bodies
-from tools.conformance.bench import BETA_QUERY, MESSAGES, Bench, new_mark, split
+from tools.conformance.bench import BETA_QUERY, MESSAGES, Fixture, new_mark, split
 from tools.conformance.client import Answer
 from tools.conformance.compare import difference
-from tools.conformance.sheet import Sheet
+from tools.conformance.sheet import Findings
 from tools.conformance.streaming import OPENING
 from tools.fake_upstream import Behaviour
 
@@ -63,23 +63,23 @@ DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
 WHOLE_SECONDS = re.compile(r"\d+")
 
 
-def c08(bench: Bench, sheet: Sheet) -> None:
-    if bench.upstream is None:
-        sheet.needs("error bodies")
+def c08(fixture: Fixture, findings: Findings) -> None:
+    if fixture.upstream is None:
+        findings.needs("error bodies")
         return
     for what, status, kind, words in REFUSALS:
         raw = error_body(kind, words)
         # A gateway that obeys this does not try again, which only costs time here.
-        answer = _refused(bench, status, raw, {"x-should-retry": "false"})
-        if not sheet.expect(answer.status == status, f"a refusal of {what}: {status}", answer.brief):
+        answer = _refused(fixture, status, raw, {"x-should-retry": "false"})
+        if not findings.expect(answer.status == status, f"a refusal of {what}: {status}", answer.brief):
             continue
         if TOKEN in text(mapping(mapping(answer.json).get("error")).get("message")):
-            sheet.note(f"the refusal of {what} carries a {TOKEN} token instead of the upstream's words")
+            findings.note(f"the refusal of {what} carries a {TOKEN} token instead of the upstream's words")
             continue
         found = difference(json.loads(raw), answer.json, "body")
-        if sheet.expect(found is None, f"the upstream's body for {what}", found or "") and answer.body != raw:
-            sheet.note("error bodies are serialised anew on their way")
-    _in_the_stream(bench, sheet)
+        if findings.expect(found is None, f"the upstream's body for {what}", found or "") and answer.body != raw:
+            findings.note("error bodies are serialised anew on their way")
+    _in_the_stream(fixture, findings)
 
 
 def error_body(kind: str, words: str) -> bytes:
@@ -88,57 +88,57 @@ def error_body(kind: str, words: str) -> bytes:
     return json.dumps(whole, indent=1).encode()
 
 
-def _refused(bench: Bench, status: int, raw: bytes, headers: Mapping[str, str]) -> Answer:
-    assert bench.upstream is not None
-    body, betas = bodies.question(bench.model, new_mark())
-    with bench.upstream.answering(Behaviour(status=status, body=raw, headers=tuple(headers.items()))):
-        return bench.ask(body, bodies.headers(*betas))
+def _refused(fixture: Fixture, status: int, raw: bytes, headers: Mapping[str, str]) -> Answer:
+    assert fixture.upstream is not None
+    body, betas = bodies.question(fixture.model, new_mark())
+    with fixture.upstream.answering(Behaviour(status=status, body=raw, headers=tuple(headers.items()))):
+        return fixture.ask(body, bodies.headers(*betas))
 
 
-def _in_the_stream(bench: Bench, sheet: Sheet) -> None:
+def _in_the_stream(fixture: Fixture, findings: Findings) -> None:
     """The client tells a broken stream by this event, and tries once more without streaming."""
-    assert bench.upstream is not None
+    assert fixture.upstream is not None
     wanted: Json = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded (in-band)"}}
     frame = f"event: error\ndata: {json.dumps(wanted)}\n\n".encode()
-    body, betas = bodies.question(bench.model, new_mark())
+    body, betas = bodies.question(fixture.model, new_mark())
     events = tuple(said.raw for said in OPENING)
     with (
-        bench.upstream.answering(Behaviour(events=(*events, frame))),
-        bench.client.stream(MESSAGES + BETA_QUERY, bodies.encode(body), bodies.headers(*betas)) as stream,
+        fixture.upstream.answering(Behaviour(events=(*events, frame))),
+        fixture.client.stream(MESSAGES + BETA_QUERY, bodies.encode(body), bodies.headers(*betas)) as stream,
     ):
-        stream.wait(lambda: stream.ended, bench.patience)
+        stream.wait(lambda: stream.ended, fixture.patience)
     found = [json.loads(frame.data) for frame in stream.frames if frame.event == "error" and frame.data]
     seen = f"{len(found)} error events: {bytes(stream.raw[-80:])!r}"
-    sheet.expect(wanted in found, "the upstream's error event within a stream", seen)
+    findings.expect(wanted in found, "the upstream's error event within a stream", seen)
 
 
-def c09(bench: Bench, sheet: Sheet) -> None:
-    if bench.upstream is None:
-        sheet.needs("headers of the upstream's answers")
+def c09(fixture: Fixture, findings: Findings) -> None:
+    if fixture.upstream is None:
+        findings.needs("headers of the upstream's answers")
         return
     never = {"x-should-retry": "false"}
-    _headers(bench, sheet, 429, {"retry-after": "41", **never, **PLAN})
-    _headers(bench, sheet, 429, {"retry-after": "3600", **never})
-    _headers(bench, sheet, 529, {"x-should-retry": "true"})
-    _headers(bench, sheet, 200, PLAN)
-    answer = _refused(bench, 503, error_body("api_error", "Unavailable"), {"retry-after": DATE, **never})
+    _headers(fixture, findings, 429, {"retry-after": "41", **never, **PLAN})
+    _headers(fixture, findings, 429, {"retry-after": "3600", **never})
+    _headers(fixture, findings, 529, {"x-should-retry": "true"})
+    _headers(fixture, findings, 200, PLAN)
+    answer = _refused(fixture, 503, error_body("api_error", "Unavailable"), {"retry-after": DATE, **never})
     wait = answer.headers.get("retry-after", "")
     if wait and not WHOLE_SECONDS.fullmatch(wait):
         # Anthropic itself never says it so: whoever passes on its answers alone breaks nothing.
-        sheet.note("an upstream's retry-after that is a date is not made into whole seconds")
+        findings.note("an upstream's retry-after that is a date is not made into whole seconds")
 
 
-def _headers(bench: Bench, sheet: Sheet, status: int, wanted: Mapping[str, str]) -> None:
+def _headers(fixture: Fixture, findings: Findings, status: int, wanted: Mapping[str, str]) -> None:
     """The same values at the client."""
-    assert bench.upstream is not None
-    body, betas = bodies.question(bench.model, new_mark())
+    assert fixture.upstream is not None
+    body, betas = bodies.question(fixture.model, new_mark())
     raw = (
         error_body("rate_limit_error" if status == 429 else "overloaded_error", "Slow down") if status >= 400 else None
     )
-    with bench.upstream.answering(Behaviour(status=status, body=raw, headers=tuple(wanted.items()))):
-        answer = bench.ask(body, bodies.headers(*betas))
-    if not sheet.expect(answer.status == status, f"{status}, as the upstream says", answer.brief):
+    with fixture.upstream.answering(Behaviour(status=status, body=raw, headers=tuple(wanted.items()))):
+        answer = fixture.ask(body, bodies.headers(*betas))
+    if not findings.expect(answer.status == status, f"{status}, as the upstream says", answer.brief):
         return
     for name, value in wanted.items():
         seen = answer.headers.get(name, "")
-        sheet.expect(split(seen) == [value], f"{name}: {value} on a {status}", seen or "none")
+        findings.expect(split(seen) == [value], f"{name}: {value} on a {status}", seen or "none")

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tools.conformance import bodies
-from tools.conformance.bench import Bench, new_mark, split
+from tools.conformance.bench import Fixture, new_mark, split
 from tools.conformance.compare import ANY, difference, find
-from tools.conformance.sheet import Sheet
+from tools.conformance.sheet import Findings
 
 OTHER_VERSION = "2023-01-01"
 LATER = {"anthropic-made-up-for-later": "1; a=b"}
@@ -41,64 +41,64 @@ HINTS = {
 FORMS = (("x-api-key",), ("authorization",), ("x-api-key", "authorization"))
 
 
-def c02(bench: Bench, sheet: Sheet) -> None:
+def c02(fixture: Fixture, findings: Findings) -> None:
     betas = (bodies.FUTURE, *bodies.BETAS)
     headers = bodies.headers(*betas) | LATER | {"anthropic-version": OTHER_VERSION}
-    arrival = bench.arrival(sheet, "what goes up", bodies.future(bench.model, new_mark()), headers)
+    arrival = fixture.arrival(findings, "what goes up", bodies.future(fixture.model, new_mark()), headers)
     if arrival is None:
         return
     version = arrival.header("anthropic-version")
-    sheet.expect(version == OTHER_VERSION, f"anthropic-version: {OTHER_VERSION} at the upstream", version or "none")
+    findings.expect(version == OTHER_VERSION, f"anthropic-version: {OTHER_VERSION} at the upstream", version or "none")
     lost = [beta for beta in betas if beta not in arrival.betas]
-    if sheet.expect(not lost, "every beta of anthropic-beta at the upstream", f"without {', '.join(lost)}"):
+    if findings.expect(not lost, "every beta of anthropic-beta at the upstream", f"without {', '.join(lost)}"):
         kept = [beta for beta in arrival.betas if beta in betas]
-        sheet.expect(kept == list(betas), "anthropic-beta in its order", ", ".join(arrival.betas))
+        findings.expect(kept == list(betas), "anthropic-beta in its order", ", ".join(arrival.betas))
         if added := [beta for beta in arrival.betas if beta not in betas]:
-            sheet.note(f"the gateway adds betas: {', '.join(added)}")
+            findings.note(f"the gateway adds betas: {', '.join(added)}")
     for name, value in LATER.items():
         seen = arrival.header(name)
-        sheet.expect(seen == value, f"unknown header {name}: {value} at the upstream", seen or "none")
+        findings.expect(seen == value, f"unknown header {name}: {value} at the upstream", seen or "none")
     for what, path in FIELDS:
         sent, there = list(find(arrival.sent, path)), list(find(arrival.document, path))
         found = difference(sent, there, ".".join(path))
-        sheet.expect(found is None, f"{what} ({path[-1]}) at the upstream", found or "")
+        findings.expect(found is None, f"{what} ({path[-1]}) at the upstream", found or "")
 
 
-def c12(bench: Bench, sheet: Sheet) -> None:
-    body, betas = bodies.question(bench.model, new_mark())
+def c12(fixture: Fixture, findings: Findings) -> None:
+    body, betas = bodies.question(fixture.model, new_mark())
     headers = bodies.headers(*betas) | HINTS
-    if bench.upstream is None:
-        answer = bench.ask(body, headers)
-        sheet.expect(answer.status == 200, "200 with every x-claude-code-* header", answer.brief)
-        sheet.needs("that they go up")
+    if fixture.upstream is None:
+        answer = fixture.ask(body, headers)
+        findings.expect(answer.status == 200, "200 with every x-claude-code-* header", answer.brief)
+        findings.needs("that they go up")
         return
-    arrival = bench.arrival(sheet, "that they go up", body, headers)
+    arrival = fixture.arrival(findings, "that they go up", body, headers)
     if arrival is None:
         return
     seen = {name: arrival.header(name) for name in HINTS}
     if not any(seen.values()):
-        sheet.note("all of them are consumed, none goes up; the guide allows that")
+        findings.note("all of them are consumed, none goes up; the guide allows that")
         return
     # A gateway that forwards some of them works by a list, which the next release outgrows.
     for name, value in HINTS.items():
-        sheet.expect(seen[name] == value, f"{name}: {value} at the upstream, like the others", seen[name] or "none")
+        findings.expect(seen[name] == value, f"{name}: {value} at the upstream, like the others", seen[name] or "none")
 
 
-def c14(bench: Bench, sheet: Sheet) -> None:
+def c14(fixture: Fixture, findings: Findings) -> None:
     for forms in FORMS:
-        body, betas = bodies.question(bench.model, new_mark())
-        own = replace(bench, client=replace(bench.client, forms=forms))
+        body, betas = bodies.question(fixture.model, new_mark())
+        own = replace(fixture, client=replace(fixture.client, forms=forms))
         what = f"200 with the credential in {' and '.join(forms)}"
-        if bench.upstream is None:
+        if fixture.upstream is None:
             answer = own.ask(body, bodies.headers(*betas))
-            sheet.expect(answer.status == 200, what, answer.brief)
+            findings.expect(answer.status == 200, what, answer.brief)
             continue
-        arrival = own.arrival(sheet, what, body, bodies.headers(*betas, bodies.OAUTH))
+        arrival = own.arrival(findings, what, body, bodies.headers(*betas, bodies.OAUTH))
         if arrival is None:
             continue
         beta = bodies.OAUTH in split(arrival.header("anthropic-beta"))
-        sheet.expect(beta, f"{bodies.OAUTH} in anthropic-beta at the upstream", arrival.header("anthropic-beta"))
+        findings.expect(beta, f"{bodies.OAUTH} in anthropic-beta at the upstream", arrival.header("anthropic-beta"))
         if forms == ("authorization",) and own.client.key not in arrival.header("authorization"):
-            sheet.note("Authorization goes up replaced; a claude.ai login needs it as it came")
-    if bench.upstream is None:
-        sheet.needs("that the OAuth beta goes up")
+            findings.note("Authorization goes up replaced; a claude.ai login needs it as it came")
+    if fixture.upstream is None:
+        findings.needs("that the OAuth beta goes up")

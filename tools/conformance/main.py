@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from nexus.telemetry.logs import redactor
 from tools.conformance import bodies, report
-from tools.conformance.bench import MESSAGES, Bench, new_mark
+from tools.conformance.bench import MESSAGES, Fixture, new_mark
 from tools.conformance.client import MADE_UP, Client, Failed
 from tools.conformance.local import MODEL, NotStarted, running
 from tools.conformance.rules import RULES, Judgement, run
@@ -62,48 +62,48 @@ def read_key(options: argparse.Namespace, environ: Mapping[str, str]) -> str:
     return options.key or MADE_UP
 
 
-def make_bench(options: argparse.Namespace, key: str, stack: ExitStack) -> Bench:
+def make_bench(options: argparse.Namespace, key: str, stack: ExitStack) -> Fixture:
     """Raises CannotJudge, CannotListen, Failed, NotStarted."""
     extra, forms = dict(options.header), (options.key_header,)
     if options.nexus:
         local = stack.enter_context(running(options.rule))
         client = Client(local.url, options.timeout, key, forms, extra)
-        return Bench(client, MODEL, local.upstream, options.silence, local.clouds)
+        return Fixture(client, MODEL, local.upstream, options.silence, local.clouds)
     client = Client(options.url, options.timeout, key, forms, extra)
     upstream = stack.enter_context(Upstream(*options.upstream)) if options.upstream else None
-    bench = Bench(client, options.model, upstream, options.silence)
+    fixture = Fixture(client, options.model, upstream, options.silence)
     if upstream is not None and not options.json:
         sys.stdout.write(f"upstream at {upstream.url}: point the provider of {options.model} there\n\n")
         sys.stdout.flush()
-    check_way(bench)
-    return bench
+    check_way(fixture)
+    return fixture
 
 
-def check_way(bench: Bench) -> None:
+def check_way(fixture: Fixture) -> None:
     """A first small request, so that a wrong key or a wrong upstream is not taken for broken rules."""
     mark = new_mark()
-    body = {"model": bench.model, "max_tokens": 16, "messages": [{"role": "user", "content": f"Hello ({mark})"}]}
-    answer = bench.client.send("POST", MESSAGES, bodies.encode(body), bodies.headers("claude-code-20250219"))
+    body = {"model": fixture.model, "max_tokens": 16, "messages": [{"role": "user", "content": f"Hello ({mark})"}]}
+    answer = fixture.client.send("POST", MESSAGES, bodies.encode(body), bodies.headers("claude-code-20250219"))
     if answer.status in REFUSED:
         raise CannotJudge(f"the gateway refuses the credential ({answer.brief}): give one with --key or --key-env")
-    if bench.upstream is not None and bench.upstream.arrived(mark) is None:
-        url = bench.upstream.url
+    if fixture.upstream is not None and fixture.upstream.arrived(mark) is None:
+        url = fixture.upstream.url
         raise CannotJudge(
-            f"a request for {bench.model} did not arrive at {url} (the client got {answer.brief}): "
+            f"a request for {fixture.model} did not arrive at {url} (the client got {answer.brief}): "
             "point the provider of that model there, in Anthropic's dialect"
         )
 
 
-def judge(bench: Bench, options: argparse.Namespace, redact: Callable[[str], str]) -> int:
+def judge(fixture: Fixture, options: argparse.Namespace, redact: Callable[[str], str]) -> int:
     done: list[Judgement] = []
-    for judgement in run(bench, options.rule):
+    for judgement in run(fixture, options.rule):
         done.append(judgement)
         if not options.json:
             sys.stdout.write(redact(report.lines(judgement)))
             sys.stdout.flush()
     if options.json:
-        where = bench.upstream.url if bench.upstream else None
-        sys.stdout.write(redact(report.whole(done, bench.client.url, bench.model, where)))
+        where = fixture.upstream.url if fixture.upstream else None
+        sys.stdout.write(redact(report.whole(done, fixture.client.url, fixture.model, where)))
     else:
         sys.stdout.write(f"\n{report.summary(done)}\n")
     sys.stdout.flush()

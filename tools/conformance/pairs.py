@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from nexus.wire import Json
 from tools.conformance import bodies
-from tools.conformance.bench import Arrival, Bench, Cloud, new_mark, split
+from tools.conformance.bench import Arrival, Cloud, Fixture, new_mark, split
 from tools.conformance.compare import ANY, find
-from tools.conformance.sheet import Sheet
+from tools.conformance.sheet import Findings
 from tools.fake_upstream import SeenRequest
 
 PAIRS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -24,41 +24,41 @@ PAIRS: tuple[tuple[str, tuple[str, ...]], ...] = (
 WORDS = {True: "there", False: "gone"}
 
 
-def c03(bench: Bench, sheet: Sheet) -> None:
+def c03(fixture: Fixture, findings: Findings) -> None:
     headers = bodies.headers(*bodies.BETAS)
-    arrival = bench.arrival(sheet, "pairs", bodies.session(bench.model, new_mark()), headers)
+    arrival = fixture.arrival(findings, "pairs", bodies.session(fixture.model, new_mark()), headers)
     if arrival is not None:
-        _together(arrival, sheet)
-    for cloud in bench.clouds:
-        _stripped(bench, cloud, sheet)
-    if not bench.clouds:
-        sheet.needs("what goes to Bedrock and Vertex AI", "--nexus, and the extra dev")
+        _together(arrival, findings)
+    for cloud in fixture.clouds:
+        _stripped(fixture, cloud, findings)
+    if not fixture.clouds:
+        findings.needs("what goes to Bedrock and Vertex AI", "--nexus, and the extra dev")
 
 
-def _together(arrival: Arrival, sheet: Sheet) -> None:
+def _together(arrival: Arrival, findings: Findings) -> None:
     for beta, path in PAIRS:
         header, body, field = beta in arrival.betas, _holds(arrival.document, path), _spelled(path)
         seen = f"the header is {WORDS[header]}, the field is {WORDS[body]}"
-        if sheet.expect(header == body, f"{beta} and {field}: both or neither", seen) and not header:
-            sheet.note(f"{field} is taken away together with {beta}")
-    sheet.expect("thinking" in arrival.document, "thinking (adaptive), which needs no beta", "it is gone")
+        if findings.expect(header == body, f"{beta} and {field}: both or neither", seen) and not header:
+            findings.note(f"{field} is taken away together with {beta}")
+    findings.expect("thinking" in arrival.document, "thinking (adaptive), which needs no beta", "it is gone")
 
 
-def _stripped(bench: Bench, cloud: Cloud, sheet: Sheet) -> None:
+def _stripped(fixture: Fixture, cloud: Cloud, findings: Findings) -> None:
     """A field without its beta is refused there; a beta that the cloud knows does nothing without its field."""
     body, headers = bodies.session(cloud.model, new_mark()), bodies.headers(*bodies.BETAS)
     refused = len(cloud.upstream.violations)
-    answer = bench.ask(body, headers)
+    answer = fixture.ask(body, headers)
     problems = cloud.upstream.violations[refused:]
-    sheet.expect(not problems, f"{cloud.name}: nothing that it refuses", "; ".join(problems))
-    if not sheet.expect(answer.status == 200, f"{cloud.name}: 200", answer.brief):
+    findings.expect(not problems, f"{cloud.name}: nothing that it refuses", "; ".join(problems))
+    if not findings.expect(answer.status == 200, f"{cloud.name}: 200", answer.brief):
         return
     arrived = cloud.upstream.requests[-1]
     kept = [*split(arrived.header("anthropic-beta") or ""), *(arrived.json.get("anthropic_beta") or ())]
     header, field = bodies.CONTEXT in kept, "context_management" in arrived.json
     seen = f"the beta is {WORDS[header]}, the field is {WORDS[field]}"
-    sheet.expect(header or not field, f"{cloud.name}: {bodies.CONTEXT} with its field", seen)
-    sheet.note(_left_behind(cloud, arrived, kept))
+    findings.expect(header or not field, f"{cloud.name}: {bodies.CONTEXT} with its field", seen)
+    findings.note(_left_behind(cloud, arrived, kept))
 
 
 def _left_behind(cloud: Cloud, arrived: SeenRequest, kept: list[str]) -> str:

@@ -10,9 +10,9 @@ from urllib.parse import quote, urljoin, urlsplit
 from nexus.protocols.converse.eventstream import CorruptMessage, Decoder
 from nexus.wire import mapping, sequence, text
 from tools.conformance import bodies
-from tools.conformance.bench import BETA_QUERY, MESSAGES, Bench, new_mark
+from tools.conformance.bench import BETA_QUERY, MESSAGES, Fixture, new_mark
 from tools.conformance.client import Answer, Client, Failed
-from tools.conformance.sheet import Sheet
+from tools.conformance.sheet import Findings
 
 QUICK = 3.0
 """Seconds that Claude Code gives what it asks at its start."""
@@ -27,8 +27,8 @@ REDIRECTS = range(300, 400)
 NOT_THERE = (404, 405, 501)
 
 
-def c01(bench: Bench, sheet: Sheet) -> None:
-    body, betas = bodies.question(bench.model, new_mark())
+def c01(fixture: Fixture, findings: Findings) -> None:
+    body, betas = bodies.question(fixture.model, new_mark())
     headers = bodies.headers(*betas)
     whole = {name: value for name, value in body.items() if name != "stream"} | {"max_tokens": 32000}
     for what, document, path in (
@@ -36,12 +36,12 @@ def c01(bench: Bench, sheet: Sheet) -> None:
         ("a whole answer", whole, MESSAGES + BETA_QUERY),
         ("a stream", body, MESSAGES),
     ):
-        answer = bench.ask(document, headers, path)
-        if sheet.expect(answer.status == 200, f"POST {path}: 200", answer.brief):
+        answer = fixture.ask(document, headers, path)
+        if findings.expect(answer.status == 200, f"POST {path}: 200", answer.brief):
             complete = b"message_stop" in answer.body if "stream" in document else _is_message(answer)
-            sheet.expect(complete, f"POST {path}: {what}", repr(answer.body[:80]))
+            findings.expect(complete, f"POST {path}: {what}", repr(answer.body[:80]))
     for method, path in PROBES:
-        _probe(bench.client, sheet, method, path)
+        _probe(fixture.client, findings, method, path)
 
 
 def _is_message(answer: Answer) -> bool:
@@ -49,86 +49,88 @@ def _is_message(answer: Answer) -> bool:
     return document.get("type") == "message" and isinstance(document.get("content"), list)
 
 
-def _probe(client: Client, sheet: Sheet, method: str, path: str) -> None:
+def _probe(client: Client, findings: Findings, method: str, path: str) -> None:
     """Any status will do, but a client must not be kept waiting or sent in circles."""
     what, seen = f"{method} {path or 'the base path'}", [path]
     for _ in range(HOPS):
         try:
             answer = client.send(method, seen[-1], seconds=min(QUICK, client.timeout))
         except Failed as error:
-            sheet.expect(False, f"{what}: any answer, at once", str(error))
+            findings.expect(False, f"{what}: any answer, at once", str(error))
             return
         target = urlsplit(urljoin(f"{client.url}{seen[-1]}", answer.headers.get("location", "")))
         if answer.status not in REDIRECTS or target.netloc != urlsplit(client.url).netloc:
-            sheet.expect(True, what, "")
+            findings.expect(True, what, "")
             return
         seen.append(target.path.removeprefix(urlsplit(client.url).path))
         if seen[-1] in seen[:-1]:
             break
-    sheet.expect(False, f"{what}: any answer", f"redirects in circles: {' -> '.join(hop or '/' for hop in seen)}")
+    findings.expect(False, f"{what}: any answer", f"redirects in circles: {' -> '.join(hop or '/' for hop in seen)}")
 
 
-def c10(bench: Bench, sheet: Sheet) -> None:
+def c10(fixture: Fixture, findings: Findings) -> None:
     """The client counts many things at once: words as a plain string, often without tools."""
-    words = {"model": bench.model, "messages": [{"role": "user", "content": "How many tokens are these?"}]}
-    whole, betas = bodies.question(bench.model, new_mark())
+    words = {"model": fixture.model, "messages": [{"role": "user", "content": "How many tokens are these?"}]}
+    whole, betas = bodies.question(fixture.model, new_mark())
     full = {name: whole[name] for name in ("model", "system", "tools", "messages", "thinking")}
     for body in (words | {"tools": []}, full):
-        answer = bench.ask(body, bodies.headers(*betas, "token-counting-2024-11-01"), COUNT + BETA_QUERY)
+        answer = fixture.ask(body, bodies.headers(*betas, "token-counting-2024-11-01"), COUNT + BETA_QUERY)
         if answer.status == 404:
-            sheet.absent = "404; Claude Code estimates by characters instead"
+            findings.absent = "404; Claude Code estimates by characters instead"
             return
-        if not sheet.expect(answer.status == 200, f"POST {COUNT}: 200, or 404 where it is not offered", answer.brief):
+        if not findings.expect(
+            answer.status == 200, f"POST {COUNT}: 200, or 404 where it is not offered", answer.brief
+        ):
             return
         counted = mapping(answer.json).get("input_tokens")
-        sheet.expect(type(counted) is int, "input_tokens, a whole number", repr(answer.body[:80]))
+        findings.expect(type(counted) is int, "input_tokens, a whole number", repr(answer.body[:80]))
 
 
-def c11(bench: Bench, sheet: Sheet) -> None:
+def c11(fixture: Fixture, findings: Findings) -> None:
     try:
-        answer = bench.client.send("GET", LIST, more=bodies.headers(), seconds=min(QUICK, bench.client.timeout))
+        answer = fixture.client.send("GET", LIST, more=bodies.headers(), seconds=min(QUICK, fixture.client.timeout))
     except Failed as error:
-        sheet.expect(False, f"GET {LIST}: the whole list at once", str(error))
+        findings.expect(False, f"GET {LIST}: the whole list at once", str(error))
         return
     if answer.status == 404:
-        sheet.absent = "404; the picker shows the built-in models"
+        findings.absent = "404; the picker shows the built-in models"
         return
     place = answer.headers.get("location", "")
     if answer.status in REDIRECTS:
-        sheet.expect(False, f"GET {LIST}: no redirect", f"{answer.status} to {place}")
+        findings.expect(False, f"GET {LIST}: no redirect", f"{answer.status} to {place}")
         return
-    if not sheet.expect(answer.status == 200, f"GET {LIST}: 200", answer.brief):
+    if not findings.expect(answer.status == 200, f"GET {LIST}: 200", answer.brief):
         return
     entries = mapping(answer.json).get("data")
-    if not sheet.expect(isinstance(entries, list), "an object with the array data", repr(answer.body[:80])):
+    if not findings.expect(isinstance(entries, list), "an object with the array data", repr(answer.body[:80])):
         return
     ids = [text(mapping(entry).get("id")) for entry in sequence(entries)]
-    sheet.expect(all(ids), "an id in every entry", f"{ids.count('')} of {len(ids)} have none")
+    findings.expect(all(ids), "an id in every entry", f"{ids.count('')} of {len(ids)} have none")
     kept = sum(any(word in name.lower() for word in KEPT) for name in ids)
     none = "" if kept else "; the picker stays as it is: ids need claude or anthropic in them"
-    sheet.note(f"Claude Code's picker keeps {kept} of {len(ids)} ids{none}")
+    findings.note(f"Claude Code's picker keeps {kept} of {len(ids)} ids{none}")
 
 
-def c13(bench: Bench, sheet: Sheet) -> None:
-    body, _ = bodies.question(bench.model, new_mark())
+def c13(fixture: Fixture, findings: Findings) -> None:
+    body, _ = bodies.question(fixture.model, new_mark())
     bedrock = {name: body[name] for name in ("system", "tools", "messages")} | {"max_tokens": 1024}
     bedrock |= {"anthropic_version": "bedrock-2023-05-31"}
-    path = f"/model/{quote(bench.model, safe='')}/invoke-with-response-stream"
+    path = f"/model/{quote(fixture.model, safe='')}/invoke-with-response-stream"
     more = {"content-type": "application/json", "accept": EVENT_STREAM}
-    answer = bench.client.send("POST", path, bodies.encode(bedrock), more)
+    answer = fixture.client.send("POST", path, bodies.encode(bedrock), more)
     if answer.status in NOT_THERE:
-        sheet.absent = f"{answer.status} below this URL; clients speak the Messages format here"
+        findings.absent = f"{answer.status} below this URL; clients speak the Messages format here"
         return
     if answer.status != 200:
-        sheet.needs(f"the answer was {answer.brief}", "a gateway that takes Bedrock's credentials from this tool")
+        findings.needs(f"the answer was {answer.brief}", "a gateway that takes Bedrock's credentials from this tool")
         return
     kind = answer.headers.get("content-type", "")
-    if sheet.expect(kind.startswith(EVENT_STREAM), f"content-type {EVENT_STREAM}", kind or "none"):
+    if findings.expect(kind.startswith(EVENT_STREAM), f"content-type {EVENT_STREAM}", kind or "none"):
         decoder = Decoder()
         try:
             messages = decoder.feed(answer.body)
             decoder.finish()
-            sheet.expect(messages, "messages of the event stream", "an empty body")
+            findings.expect(messages, "messages of the event stream", "an empty body")
         except CorruptMessage as error:
-            sheet.expect(False, "whole messages of the event stream", str(error))
-    sheet.needs("that its bytes are the upstream's", "a Bedrock upstream to compare with")
+            findings.expect(False, "whole messages of the event stream", str(error))
+    findings.needs("that its bytes are the upstream's", "a Bedrock upstream to compare with")

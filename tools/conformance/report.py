@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from tools.conformance.rules import Judgement
-from tools.conformance.sheet import Sheet, Verdict
+from tools.conformance.sheet import Findings, Verdict
 
 MOST_PROBLEMS = 4
 INDENT = " " * 18
@@ -19,20 +19,20 @@ INDENT = " " * 18
 
 def lines(judgement: Judgement) -> str:
     """What a person reads of one rule."""
-    verdict = judgement.sheet.verdict
+    verdict = judgement.findings.verdict
     head = f"{judgement.name:<4} {verdict:<12} {judgement.title}"
-    return "".join(f"{line}\n" for line in (head, *(f"{INDENT}{line}" for line in _below(judgement.sheet))))
+    return "".join(f"{line}\n" for line in (head, *(f"{INDENT}{line}" for line in _below(judgement.findings))))
 
 
 def summary(judgements: Sequence[Judgement]) -> str:
-    counts = {verdict: sum(one.sheet.verdict is verdict for one in judgements) for verdict in Verdict}
+    counts = {verdict: sum(one.findings.verdict is verdict for one in judgements) for verdict in Verdict}
     always = (Verdict.HOLDS, Verdict.BROKEN)
     return ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count or verdict in always)
 
 
 def whole(judgements: Sequence[Judgement], url: str, model: str, upstream: str | None) -> str:
     rules = [
-        {"rule": one.name, "title": one.title, "verdict": one.sheet.verdict.value, **_plain(one.sheet)}
+        {"rule": one.name, "title": one.title, "verdict": one.findings.verdict.value, **_plain(one.findings)}
         for one in judgements
     ]
     about = {"url": url, "model": model, "upstream": upstream, "passed": passed(judgements)}
@@ -40,25 +40,25 @@ def whole(judgements: Sequence[Judgement], url: str, model: str, upstream: str |
 
 
 def passed(judgements: Sequence[Judgement]) -> bool:
-    return not any(one.sheet.verdict is Verdict.BROKEN for one in judgements)
+    return not any(one.findings.verdict is Verdict.BROKEN for one in judgements)
 
 
-def _below(sheet: Sheet) -> Iterator[str]:
-    for problem in sheet.problems[:MOST_PROBLEMS]:
+def _below(findings: Findings) -> Iterator[str]:
+    for problem in findings.problems[:MOST_PROBLEMS]:
         yield f"expected {problem.expected}"
         yield f"saw      {problem.seen}"
-    if (more := len(sheet.problems) - MOST_PROBLEMS) > 0:
+    if (more := len(findings.problems) - MOST_PROBLEMS) > 0:
         yield f"and {more} more"
-    if sheet.absent and not sheet.problems:
-        yield sheet.absent
-    yield from (f"note: {note}" for note in sheet.notes)
-    yield from (f"not judged: {what}" for what in sheet.missing)
+    if findings.absent and not findings.problems:
+        yield findings.absent
+    yield from (f"note: {note}" for note in findings.notes)
+    yield from (f"not judged: {what}" for what in findings.missing)
 
 
-def _plain(sheet: Sheet) -> dict[str, object]:
+def _plain(findings: Findings) -> dict[str, object]:
     return {
-        "problems": [asdict(problem) for problem in sheet.problems],
-        "absent": sheet.absent,
-        "notes": sheet.notes,
-        "not_judged": sheet.missing,
+        "problems": [asdict(problem) for problem in findings.problems],
+        "absent": findings.absent,
+        "notes": findings.notes,
+        "not_judged": findings.missing,
     }

@@ -8,21 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tools.conformance.bench import Bench
+from tools.conformance.bench import Fixture
 from tools.conformance.client import Failed
 from tools.conformance.content import c04, c05, c06
 from tools.conformance.failures import c08, c09
 from tools.conformance.forwarding import c02, c12, c14
 from tools.conformance.pairs import c03
 from tools.conformance.paths import c01, c10, c11, c13
-from tools.conformance.sheet import Sheet
+from tools.conformance.sheet import Findings
 from tools.conformance.streaming import c07
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     title: str
-    judge: Callable[[Bench, Sheet], None]
+    judge: Callable[[Fixture, Findings], None]
 
 
 RULES: Mapping[str, Rule] = {
@@ -47,16 +47,16 @@ RULES: Mapping[str, Rule] = {
 class Judgement:
     name: str
     title: str
-    sheet: Sheet
+    findings: Findings
 
 
-def run(bench: Bench, names: Sequence[str]) -> Iterator[Judgement]:
+def run(fixture: Fixture, names: Sequence[str]) -> Iterator[Judgement]:
     for name, rule in RULES.items():
         if names and name not in names:
             continue
-        sheet = Sheet()
+        findings = Findings()
         try:
-            rule.judge(bench, sheet)
+            rule.judge(fixture, findings)
         except Failed as error:
-            sheet.expect(False, "an answer", str(error))
-        yield Judgement(name, rule.title, sheet)
+            findings.expect(False, "an answer", str(error))
+        yield Judgement(name, rule.title, findings)

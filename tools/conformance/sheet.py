@@ -25,7 +25,7 @@ class Problem:
 
 
 @dataclass(slots=True)
-class Sheet:
+class Findings:
     """``missing`` is what could not be judged, and why; ``absent`` what the gateway does not offer at all."""
 
     problems: list[Problem] = field(default_factory=list)

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 from nexus.wire import Json
 from tools.conformance import bodies
-from tools.conformance.bench import BETA_QUERY, MESSAGES, Bench, new_mark
+from tools.conformance.bench import BETA_QUERY, MESSAGES, Fixture, new_mark
 from tools.conformance.client import Stream
-from tools.conformance.sheet import Sheet
+from tools.conformance.sheet import Findings
 from tools.fake_upstream import Behaviour
 
 BANNER = "Claude Code shows that it waits after about 20 s and gives up after 300 s without a byte"
@@ -73,48 +73,48 @@ EARLY, LATE = 0, len(OPENING) + 1
 """Before these events of ``SILENT`` the upstream says nothing."""
 
 
-def c07(bench: Bench, sheet: Sheet) -> None:
-    if bench.upstream is None:
-        _from_outside(bench, sheet)
+def c07(fixture: Fixture, findings: Findings) -> None:
+    if fixture.upstream is None:
+        _from_outside(fixture, findings)
         return
-    _step_by_step(bench, sheet)
-    if bench.silence:
-        _silences(bench, sheet)
+    _step_by_step(fixture, findings)
+    if fixture.silence:
+        _silences(fixture, findings)
     else:
-        sheet.note("silence was not judged: --silence 0")
+        findings.note("silence was not judged: --silence 0")
 
 
-def _from_outside(bench: Bench, sheet: Sheet) -> None:
-    body, betas = bodies.question(bench.model, new_mark())
-    answer = bench.ask(body, bodies.headers(*betas))
-    if sheet.expect(answer.status == 200, "200", answer.brief):
-        _is_event_stream(sheet, answer.headers)
-        sheet.expect(b"message_stop" in answer.body, "a stream up to message_stop", repr(answer.body[-80:]))
-    sheet.needs("that nothing is buffered and pings come through")
+def _from_outside(fixture: Fixture, findings: Findings) -> None:
+    body, betas = bodies.question(fixture.model, new_mark())
+    answer = fixture.ask(body, bodies.headers(*betas))
+    if findings.expect(answer.status == 200, "200", answer.brief):
+        _is_event_stream(findings, answer.headers)
+        findings.expect(b"message_stop" in answer.body, "a stream up to message_stop", repr(answer.body[-80:]))
+    findings.needs("that nothing is buffered and pings come through")
 
 
-def _step_by_step(bench: Bench, sheet: Sheet) -> None:
-    with _streaming(bench, SPOKEN) as (stream, gates):
+def _step_by_step(fixture: Fixture, findings: Findings) -> None:
+    with _streaming(fixture, SPOKEN) as (stream, gates):
         for number, (said, gate) in enumerate(zip(SPOKEN, gates, strict=True)):
             pings = stream.pings
             gate.set()
-            if stream.wait(stream.has(said.sign), bench.patience):
+            if stream.wait(stream.has(said.sign), fixture.patience):
                 continue
             if said.alive and not stream.ended:
-                _not_relayed(bench, sheet, said.name, made=stream.pings - pings)
+                _not_relayed(fixture, findings, said.name, made=stream.pings - pings)
                 continue
             expected = f"{said.name} at the client before the upstream says more"
-            sheet.expect(False, expected, _state(stream, number, bench.patience))
+            findings.expect(False, expected, _state(stream, number, fixture.patience))
             return
-        _ends_well(bench, sheet, stream)
+        _ends_well(fixture, findings, stream)
 
 
-def _not_relayed(bench: Bench, sheet: Sheet, name: str, made: int) -> None:
+def _not_relayed(fixture: Fixture, findings: Findings, name: str, made: int) -> None:
     if made and name == "ping":
-        sheet.note("pings are made anew; the upstream's own could not be told from the gateway's")
+        findings.note("pings are made anew; the upstream's own could not be told from the gateway's")
         return
     what = f"{name} of the upstream relayed"
-    sheet.expect(False, what, f"not there after {bench.patience:g}s")
+    findings.expect(False, what, f"not there after {fixture.patience:g}s")
 
 
 def _state(stream: Stream, number: int, seconds: float) -> str:
@@ -123,36 +123,38 @@ def _state(stream: Stream, number: int, seconds: float) -> str:
     return f"not there after {seconds:g}s, {number} events before it are; {len(stream.raw)} bytes in all"
 
 
-def _silences(bench: Bench, sheet: Sheet) -> None:
-    with _streaming(bench, SILENT) as (stream, gates):
-        _filled(bench, sheet, stream, "before the first event", 0)
+def _silences(fixture: Fixture, findings: Findings) -> None:
+    with _streaming(fixture, SILENT) as (stream, gates):
+        _filled(fixture, findings, stream, "before the first event", 0)
         for said, gate in zip(SILENT[:LATE], gates, strict=False):
             gate.set()
-            if not stream.wait(stream.has(said.sign), bench.patience):
-                sheet.expect(False, f"{said.name} after a silence", _state(stream, 0, bench.patience))
+            if not stream.wait(stream.has(said.sign), fixture.patience):
+                findings.expect(False, f"{said.name} after a silence", _state(stream, 0, fixture.patience))
                 return
-        _filled(bench, sheet, stream, "in the middle of an answer", len(stream.raw))
+        _filled(fixture, findings, stream, "in the middle of an answer", len(stream.raw))
         for gate in gates:
             gate.set()
-        _ends_well(bench, sheet, stream)
+        _ends_well(fixture, findings, stream)
 
 
-def _filled(bench: Bench, sheet: Sheet, stream: Stream, where: str, bytes_before: int) -> None:
-    came = stream.wait(lambda: len(stream.raw) > bytes_before, bench.silence)
-    sheet.expect(came, f"a ping of the gateway's own in a silence {where}", f"no byte in {bench.silence:g}s; {BANNER}")
+def _filled(fixture: Fixture, findings: Findings, stream: Stream, where: str, bytes_before: int) -> None:
+    came = stream.wait(lambda: len(stream.raw) > bytes_before, fixture.silence)
+    findings.expect(
+        came, f"a ping of the gateway's own in a silence {where}", f"no byte in {fixture.silence:g}s; {BANNER}"
+    )
 
 
-def _ends_well(bench: Bench, sheet: Sheet, stream: Stream) -> None:
-    stream.wait(lambda: stream.ended, bench.patience)
-    sheet.expect(stream.ended and not stream.error, "a proper end", stream.error or "the connection hangs")
-    _is_event_stream(sheet, stream.headers)
+def _ends_well(fixture: Fixture, findings: Findings, stream: Stream) -> None:
+    stream.wait(lambda: stream.ended, fixture.patience)
+    findings.expect(stream.ended and not stream.error, "a proper end", stream.error or "the connection hangs")
+    _is_event_stream(findings, stream.headers)
     broken = next((frame for frame in stream.frames if frame.data is not None and not _is_json(frame.data)), None)
-    sheet.expect(broken is None, "JSON in every event", repr(broken.raw[:80]) if broken else "")
+    findings.expect(broken is None, "JSON in every event", repr(broken.raw[:80]) if broken else "")
 
 
-def _is_event_stream(sheet: Sheet, headers: Mapping[str, str]) -> None:
+def _is_event_stream(findings: Findings, headers: Mapping[str, str]) -> None:
     kind = headers.get("content-type", "none")
-    sheet.expect(kind.startswith("text/event-stream"), "content-type: text/event-stream", kind)
+    findings.expect(kind.startswith("text/event-stream"), "content-type: text/event-stream", kind)
 
 
 def _is_json(data: str) -> bool:
@@ -164,15 +166,15 @@ def _is_json(data: str) -> bool:
 
 
 @contextmanager
-def _streaming(bench: Bench, events: Sequence[Event]) -> Iterator[tuple[Stream, list[threading.Event]]]:
+def _streaming(fixture: Fixture, events: Sequence[Event]) -> Iterator[tuple[Stream, list[threading.Event]]]:
     """A request under way, and what lets each of its events out."""
-    assert bench.upstream is not None
+    assert fixture.upstream is not None
     gates = [threading.Event() for _ in events]
     behaviour = Behaviour(events=tuple(said.raw for said in events), steps=tuple(gates))
-    body, betas = bodies.question(bench.model, new_mark())
-    with bench.upstream.answering(behaviour):
+    body, betas = bodies.question(fixture.model, new_mark())
+    with fixture.upstream.answering(behaviour):
         try:
-            with bench.client.stream(MESSAGES + BETA_QUERY, bodies.encode(body), bodies.headers(*betas)) as stream:
+            with fixture.client.stream(MESSAGES + BETA_QUERY, bodies.encode(body), bodies.headers(*betas)) as stream:
                 yield stream, gates
         finally:
             for gate in gates:

@@ -131,8 +131,8 @@ def _item(part: Part, number: str, call_id: str, kinds: dict[str, tuple[str, str
             head = {"id": f"msg_{number}", "type": "message", "status": "completed", "role": "assistant"}
             return head | {"content": content}
         case Thinking(text):
-            sealed = {"encrypted_content": signature_of(part, "responses")}
-            return {"id": f"rs_{number}", "type": "reasoning", "summary": [_summary(text)], **sealed}
+            signed = {"encrypted_content": signature_of(part, "responses")}
+            return {"id": f"rs_{number}", "type": "reasoning", "summary": [_summary(text)], **signed}
         case Redacted():
             return None
         case Call(name, arguments):

@@ -53,13 +53,13 @@ class Local:
     @property
     def hangs(self) -> bool:
         """Whether a worker is stuck where nothing can wake it; it would keep the process alive."""
-        return self._running.house.workers.busy > 0
+        return self._running.context.workers.busy > 0
 
     def site(self, timeout: float, caller: Caller) -> Site:
         paths = self._settings.llm.protocols.enabled_paths()
         served = (dialect for dialect in DIALECTS if dialect.protocol in paths)
         doors = (Door(dialect, paths[dialect.protocol], caller.headers_for(dialect)) for dialect in served)
-        routes = self._running.house.gateway.routes
+        routes = self._running.context.gateway.routes
         models = (Model(route.name, route.provider.asks_usage) for route in routes)
         return Site(Gateway(self._url, timeout), tuple(doors), tuple(models))
 

@@ -20,7 +20,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from nexus.conversation import Reasoning, Seal, ToolCall
+from nexus.conversation import Reasoning, Signature, ToolCall
 from nexus.events import Event, PartDelta, PartEnd, PartStart
 from nexus.protocols.chat.reasoning import plain_reasoning
 from nexus.wire import Json, mapping, sequence, text
@@ -35,10 +35,10 @@ MOST = 32_768
 _PACKED = re.compile(r"(.*?)__nexus_([a-z]+)_([bt])([0-9a-f]{16})?_([A-Za-z0-9_-]+)", re.DOTALL)
 
 
-def pack(id: str, seal: Seal, words: str = "") -> str:
-    """``words`` are the thinking that the seal is of, where it is not of the call itself."""
-    form, value = _written(seal.value)
-    packed = f"{id}__nexus_{seal.dialect}_{form}{_digest(words)}_{value}"
+def pack(id: str, signature: Signature, words: str = "") -> str:
+    """``words`` are the thinking that the signature is of, where it is not of the call itself."""
+    form, value = _written(signature.value)
+    packed = f"{id}__nexus_{signature.dialect}_{form}{_digest(words)}_{value}"
     return packed if len(packed) <= MOST else id
 
 
@@ -48,24 +48,24 @@ def plain_id(id: str) -> str:
     return found.group(1) if found else id
 
 
-def call_seal(id: str) -> Seal | None:
+def call_signature(id: str) -> Signature | None:
     """What rides in an id and is of the call itself."""
     found = _PACKED.fullmatch(id)
-    return _seal(found) if found and not found.group(4) else None
+    return _signature(found) if found and not found.group(4) else None
 
 
-def thinking_seal(message: Mapping[str, Json]) -> Seal | None:
+def thinking_signature(message: Mapping[str, Json]) -> Signature | None:
     """Of the thinking that a client brings back as text alone."""
     words = "" if message.get("reasoning_details") else plain_reasoning(message)
     for call in map(mapping, sequence(message.get("tool_calls")) if words else ()):
         found = _PACKED.fullmatch(text(call.get("id")))
         if found and found.group(4) == _digest(words):
-            return _seal(found)
+            return _signature(found)
     return None
 
 
 @dataclass(slots=True)
-class SealsInIds:
+class SignaturesInIds:
     """Feed it an answer's events. ``thinking`` says that the vendor will want its thinking back."""
 
     thinking: bool
@@ -83,8 +83,8 @@ class SealsInIds:
                 self._alone = False
             case PartDelta(index=0, text=words) if self._thought is not None:
                 self._words.append(words)
-            case PartEnd(index=0, seal=seal) if self._thought is not None and seal is not None:
-                self._thought = replace(self._thought, seal=seal)
+            case PartEnd(index=0, signature=signature) if self._thought is not None and signature is not None:
+                self._thought = replace(self._thought, signature=signature)
             case PartStart(part=ToolCall() as call):
                 return replace(event, part=replace(call, id=self._packed(call)))
             case _:
@@ -92,13 +92,17 @@ class SealsInIds:
         return event
 
     def _packed(self, call: ToolCall) -> str:
-        if call.seal is not None and call.seal.dialect == GEMINI and call.seal.value:
-            return pack(call.id, call.seal)
+        if call.signature is not None and call.signature.dialect == GEMINI and call.signature.value:
+            return pack(call.id, call.signature)
         thought, words = self._thought, "".join(self._words)
-        if not (self.thinking and self._alone and thought and words) or thought.redacted or thought.seal is None:
+        if not (self.thinking and self._alone and thought and words) or thought.redacted or thought.signature is None:
             return call.id
         self._thought = None
-        return pack(call.id, thought.seal, words) if thought.seal.dialect == CLAUDE and thought.seal.value else call.id
+        return (
+            pack(call.id, thought.signature, words)
+            if thought.signature.dialect == CLAUDE and thought.signature.value
+            else call.id
+        )
 
 
 def _digest(words: str) -> str:
@@ -119,11 +123,11 @@ def _letters(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
-def _seal(found: re.Match[str]) -> Seal | None:
+def _signature(found: re.Match[str]) -> Signature | None:
     letters = found.group(5)
     try:
         raw = base64.urlsafe_b64decode(letters + "=" * (-len(letters) % 4))
         value = base64.b64encode(raw).decode() if found.group(3) == "b" else raw.decode("utf-8", "surrogatepass")
     except (binascii.Error, ValueError):
         return None
-    return Seal(found.group(2), value)
+    return Signature(found.group(2), value)

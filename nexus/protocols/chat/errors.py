@@ -5,7 +5,7 @@ Law: a vendor's own error body of this shape travels as it is.
 
 from __future__ import annotations
 
-from nexus.errors import Answered, NexusError
+from nexus.errors import NexusError, UpstreamStatus
 from nexus.protocols.openai_errors import read_body as read_body
 from nexus.protocols.openai_errors import write_error as write_error
 from nexus.wire import encode
@@ -13,6 +13,6 @@ from nexus.wire import encode
 
 def write_in_band(error: NexusError, request_id: str) -> bytes:
     """The same inside a stream whose head has gone out; what the vendor said keeps its words."""
-    if isinstance(error, Answered) and (said := read_body(error.body)):
+    if isinstance(error, UpstreamStatus) and (said := read_body(error.body)):
         return encode({"error": said})
     return write_error(error, request_id)

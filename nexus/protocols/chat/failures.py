@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.errors import Rejected
+from nexus.errors import VendorError
 from nexus.headers import retry_after
 from nexus.protocols import overflow
 from nexus.protocols.error_words import decode_error, error_words
@@ -70,13 +70,13 @@ _BY_CODE: Mapping[str, str] = {
 _REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-ms-request-id", "x-goog-request-id")
 
 
-def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Rejected:
+def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorError:
     """Header names are in lower case."""
     document = decode_error(body)
     items = sequence(document)
     whole = mapping(items[0] if items else document)
     error = mapping(whole.get("error")) or whole
-    failure = Rejected(
+    failure = VendorError(
         error_words(document, body) or f"the upstream answered {status} without an explanation",
         kind=_kind(error, status),
         status=status,
@@ -87,12 +87,12 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Rejected
     return overflow.judged(failure)
 
 
-def read_in_band(document: Mapping[str, Json]) -> Rejected:
+def read_in_band(document: Mapping[str, Json]) -> VendorError:
     """An error inside a 200: a chunk or a whole answer that holds ``error``."""
     error = mapping(document.get("error")) or document
     numeric = _numeric(error.get("code"))
     kind = _kind(error, numeric or 500)
-    failure = Rejected(
+    failure = VendorError(
         error_words(document) or "the upstream reported an error without an explanation",
         kind=kind,
         status=numeric or STATUS_OF[kind],

@@ -19,16 +19,16 @@ from nexus.conversation import (
     Part,
     Refusal,
     Role,
-    Seal,
+    Signature,
     Text,
     ToolCall,
     ToolResult,
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.chat import parts as content
-from nexus.protocols.chat.call_ids import plain_id, thinking_seal
+from nexus.protocols.chat.call_ids import plain_id, thinking_signature
 from nexus.protocols.chat.guards import need_list, need_object, need_string, read_string
-from nexus.protocols.chat.reasoning import read_echoed, read_extra, weave
+from nexus.protocols.chat.reasoning import interleave, read_echoed, read_extra
 from nexus.protocols.chat.sources import image_url, is_image
 from nexus.protocols.chat.tools import read_calls
 from nexus.protocols.codec import read_url
@@ -115,15 +115,15 @@ class MessagesReader:
                 f"{path}.audio: audio in an answer cannot be translated; leave it out", param=f"{path}.audio"
             )
         prose = content.read_content(message.get("content"), f"{path}.content", content.ASSISTANT)
-        if (seal := read_extra(message.get("extra_content"))) is not None:
-            prose = _sealed(prose, seal)
+        if (signature := read_extra(message.get("extra_content"))) is not None:
+            prose = _signed(prose, signature)
         if refusal := read_string(message, "refusal", f"{path}.refusal"):
             prose.append(Refusal(refusal, at=f"{path}.refusal"))
         prose += _read_images(message, f"{path}.images")
         calls = read_calls(message, path)
         if message.get("function_call") is not None:
             calls.append(self._read_legacy(message["function_call"], f"{path}.function_call"))
-        return weave(read_echoed(message, thinking_seal(message)), prose, calls)
+        return interleave(read_echoed(message, thinking_signature(message)), prose, calls)
 
     def _read_legacy(self, value: Json, path: str) -> ToolCall:
         call = need_object(value, path)
@@ -160,17 +160,17 @@ def _read_images(message: Mapping[str, Json], path: str) -> list[Part]:
         source = read_url(image_url(entry), param=f"{where}.image_url.url")
         if not is_image(source):
             raise InvalidRequest(f"{where}: expected an image", param=where)
-        images.append(Image(source, seal=read_extra(entry.get("extra_content")), at=where))
+        images.append(Image(source, signature=read_extra(entry.get("extra_content")), at=where))
     return images
 
 
-def _sealed(prose: list[Part], seal: Seal) -> list[Part]:
-    """The message's seal belongs to the last of its text."""
+def _signed(prose: list[Part], signature: Signature) -> list[Part]:
+    """The message's signature belongs to the last of its text."""
     for at in range(len(prose) - 1, -1, -1):
         part = prose[at]
         if isinstance(part, Text):
-            return [*prose[:at], replace(part, seal=seal), *prose[at + 1 :]]
-    return [*prose, Text("", seal=seal)]
+            return [*prose[:at], replace(part, signature=signature), *prose[at + 1 :]]
+    return [*prose, Text("", signature=signature)]
 
 
 def _hinted(parts: list[Part], cache: CacheHint | None) -> list[Part]:

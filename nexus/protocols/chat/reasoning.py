@@ -1,18 +1,18 @@
-"""Reasoning and seals on a wire that has official fields for neither.
+"""Reasoning and signatures on a wire that has official fields for neither.
 
 Law: what a client echoes unchanged comes back whole. Reasoning text is ``reasoning_content`` (``reasoning`` is read
-too). Where any of it is sealed or redacted, ``reasoning_details`` tells it again part by part, in the shape that
-OpenRouter's clients already carry, with our tagged seals:
+too). Where any of it is signed or redacted, ``reasoning_details`` tells it again part by part, in the shape that
+OpenRouter's clients already carry, with our tagged signatures:
 
-    {"type": "reasoning.text", "text": ..., "signature": "nexus.<dialect>.<seal>", "index": n, "position": [c, t]}
-    {"type": "reasoning.encrypted", "data": "nexus.<dialect>.<seal>", "index": n, "position": [c, t]}
+    {"type": "reasoning.text", "text": ..., "signature": "nexus.<dialect>.<signature>", "index": n, "position": [c, t]}
+    {"type": "reasoning.encrypted", "data": "nexus.<dialect>.<signature>", "index": n, "position": [c, t]}
 
 ``position`` says how many characters of content and how many tool calls came before; it is left out at [0, 0]. A tool
-call's seal, and the last one of the text on the message itself, travels in ``extra_content``: Gemini's as
+call's signature, and the last one of the text on the message itself, travels in ``extra_content``: Gemini's as
 ``google.thought_signature``, Google's own form, any other as ``nexus.seal``. A client that drops these
-fields and keeps the text alone comes back with unsealed reasoning, which no writer sends to a vendor.
+fields and keeps the text alone comes back with unsigned reasoning, which no writer sends to a vendor.
 
-A vendor's reasoning gets a seal of this dialect: "" for bare text, else the JSON of its details entry (or of its
+A vendor's reasoning gets a signature of this dialect: "" for bare text, else the JSON of its details entry (or of its
 ``extra_content``) so that it goes back as it came. LiteLLM tells Claude's blocks as they are, in ``thinking_blocks``;
 in a client's history they are Claude's own. Sources: DeepSeek's and OpenRouter's reasoning guides, Google's thought
 signatures guide, LiteLLM's page on reasoning content.
@@ -23,12 +23,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from nexus.conversation import Part, Reasoning, Seal, Text, ToolCall
-from nexus.protocols.codec import pack_seal, unpack_seal
+from nexus.conversation import Part, Reasoning, Signature, Text, ToolCall
+from nexus.protocols.codec import pack_signature, unpack_signature
 from nexus.wire import Json, count, decode, encode, mapping, sequence, text
 
 OWN = "chat"
-BARE = Seal(OWN, "")
+BARE = Signature(OWN, "")
 """Seals reasoning that a vendor of this dialect sent as plain text."""
 
 Position = tuple[int, int]
@@ -54,24 +54,25 @@ def is_block(entry: Mapping[str, Json]) -> bool:
     return entry.get("type") in (_THINKING, _REDACTED)
 
 
-def read_echoed(message: Mapping[str, Json], bare: Seal | None) -> list[tuple[Position, Reasoning]]:
+def read_echoed(message: Mapping[str, Json], bare: Signature | None) -> list[tuple[Position, Reasoning]]:
     """The same of a client's history, in which thinking blocks that bear no tag of ours are Claude's own."""
     found = read_reasoning(message, bare)
     entries = [entry for entry in read_entries(message) if is_block(entry)]
     if not entries:
         return found
     return [
-        (place, replace(part, seal=_claude_seal(entry))) for entry, (place, part) in zip(entries, found, strict=True)
+        (place, replace(part, signature=_claude_signature(entry)))
+        for entry, (place, part) in zip(entries, found, strict=True)
     ]
 
 
-def _claude_seal(entry: Mapping[str, Json]) -> Seal | None:
+def _claude_signature(entry: Mapping[str, Json]) -> Signature | None:
     opaque = text(entry.get("signature")) or text(entry.get("data"))
-    return unpack_seal(opaque, _CLAUDE) if opaque else None
+    return unpack_signature(opaque, _CLAUDE) if opaque else None
 
 
-def read_reasoning(message: Mapping[str, Json], bare: Seal | None) -> list[tuple[Position, Reasoning]]:
-    """Every reasoning part with its position; ``bare`` seals text that comes without details."""
+def read_reasoning(message: Mapping[str, Json], bare: Signature | None) -> list[tuple[Position, Reasoning]]:
+    """Every reasoning part with its position; ``bare`` signs text that comes without details."""
     found = [(_position(entry), read_detail(entry, bare)) for entry in read_entries(message)]
     plain = plain_reasoning(message)
     if plain and not any(part.text for _, part in found):
@@ -79,21 +80,21 @@ def read_reasoning(message: Mapping[str, Json], bare: Seal | None) -> list[tuple
     return found
 
 
-def read_detail(entry: Mapping[str, Json], bare: Seal | None) -> Reasoning:
+def read_detail(entry: Mapping[str, Json], bare: Signature | None) -> Reasoning:
     """One entry of ``reasoning_details``, ours or a vendor's."""
     words = text(entry.get(_text_key(entry)))
     redacted = not words and entry.get("type") not in (_TEXT, _SUMMARY, _THINKING)
-    return Reasoning(words, detail_seal(entry, bare), redacted)
+    return Reasoning(words, detail_signature(entry, bare), redacted)
 
 
-def detail_seal(entry: Mapping[str, Json], bare: Seal | None) -> Seal | None:
+def detail_signature(entry: Mapping[str, Json], bare: Signature | None) -> Signature | None:
     """Everything but the words, so that a vendor gets back what it sent."""
     opaque = text(entry.get("signature")) or text(entry.get("data"))
     if opaque.startswith(_TAGGED):
-        return unpack_seal(opaque, OWN)
+        return unpack_signature(opaque, OWN)
     spoken = (_text_key(entry), "position")
     rest = {name: value for name, value in sorted(entry.items()) if name not in spoken and value is not None}
-    return bare if rest.keys() <= {"type", "index"} else Seal(OWN, encode(rest).decode())
+    return bare if rest.keys() <= {"type", "index"} else Signature(OWN, encode(rest).decode())
 
 
 def write_details(parts: Iterable[Part]) -> list[dict[str, Json]]:
@@ -104,7 +105,7 @@ def write_details(parts: Iterable[Part]) -> list[dict[str, Json]]:
     for part in parts:
         match part:
             case Reasoning():
-                told = told or part.seal is not None or part.redacted
+                told = told or part.signature is not None or part.redacted
                 entry = _write_detail(part, len(details))
                 details.append(entry | ({"position": [characters, calls]} if characters or calls else {}))
             case Text(text=words):
@@ -117,14 +118,16 @@ def write_details(parts: Iterable[Part]) -> list[dict[str, Json]]:
 
 
 def _write_detail(part: Reasoning, index: int) -> dict[str, Json]:
-    seal = None if part.seal is None else pack_seal(part.seal, "")
+    signature = None if part.signature is None else pack_signature(part.signature, "")
     if part.redacted:
-        return {"type": _ENCRYPTED, "data": seal or "", "index": index}
+        return {"type": _ENCRYPTED, "data": signature or "", "index": index}
     entry: dict[str, Json] = {"type": _TEXT, "text": part.text, "index": index}
-    return entry if seal is None else entry | {"signature": seal}
+    return entry if signature is None else entry | {"signature": signature}
 
 
-def weave(reasoning: Sequence[tuple[Position, Reasoning]], prose: Sequence[Part], calls: Sequence[Part]) -> list[Part]:
+def interleave(
+    reasoning: Sequence[tuple[Position, Reasoning]], prose: Sequence[Part], calls: Sequence[Part]
+) -> list[Part]:
     """Puts reasoning back to its positions between the text and the calls of one message."""
     parts: list[Part] = []
     left, waiting = list(prose), list(calls)
@@ -153,7 +156,7 @@ def vendor_reasoning(parts: Iterable[Reasoning]) -> dict[str, Json]:
     details: list[Json] = []
     blocks: list[Json] = []
     for part in parts:
-        if part.seal is None or not (entry := _object(part.seal.value)):
+        if part.signature is None or not (entry := _object(part.signature.value)):
             plain.append(part.text)
         else:
             told = entry if part.redacted else {**entry, _text_key(entry): part.text}
@@ -168,32 +171,32 @@ def vendor_reasoning(parts: Iterable[Reasoning]) -> dict[str, Json]:
     return fields
 
 
-def read_extra(value: Json) -> Seal | None:
+def read_extra(value: Json) -> Signature | None:
     """``extra_content`` as a client echoes it."""
     extra = mapping(value)
     if own := text(mapping(extra.get("nexus")).get("seal")):
-        return unpack_seal(own, OWN)
+        return unpack_signature(own, OWN)
     if signature := text(mapping(extra.get("google")).get("thought_signature")):
-        return Seal("gemini", signature)
-    return vendor_seal(extra)
+        return Signature("gemini", signature)
+    return vendor_signature(extra)
 
 
-def write_extra(seal: Seal) -> dict[str, Json]:
+def write_extra(signature: Signature) -> dict[str, Json]:
     """``extra_content`` for a client."""
-    if seal.dialect == "gemini":
-        return {"google": {"thought_signature": seal.value}}
-    return {"nexus": {"seal": pack_seal(seal, "")}}
+    if signature.dialect == "gemini":
+        return {"google": {"thought_signature": signature.value}}
+    return {"nexus": {"seal": pack_signature(signature, "")}}
 
 
-def vendor_seal(value: Json) -> Seal | None:
+def vendor_signature(value: Json) -> Signature | None:
     """A vendor's ``extra_content``, whole."""
     extra = mapping(value)
-    return Seal(OWN, encode(extra).decode()) if extra else None
+    return Signature(OWN, encode(extra).decode()) if extra else None
 
 
-def vendor_extra(seal: Seal | None) -> dict[str, Json]:
+def vendor_extra(signature: Signature | None) -> dict[str, Json]:
     """The ``extra_content`` member of a vendor's own text or call, {} for everybody else's."""
-    extra = _object(seal.value) if seal is not None and seal.dialect == OWN else {}
+    extra = _object(signature.value) if signature is not None and signature.dialect == OWN else {}
     return {"extra_content": extra} if extra else {}
 
 

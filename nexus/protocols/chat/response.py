@@ -1,7 +1,7 @@
 """Whole answers of the chat dialect: ``read_response`` from a vendor, ``write_response`` for a client.
 
 Law: the first choice is the answer. Reading gives reasoning, text, refusal, images, calls in this order; neighbouring
-pieces of text are one part. Writing joins all text into ``content``, tells reasoning and seals as reasoning.py
+pieces of text are one part. Writing joins all text into ``content``, tells reasoning and signatures as reasoning.py
 says, images and citations as sources.py does, and writes absent arguments as ``{}``.
 Source: openai.types.chat.ChatCompletion.
 """
@@ -14,7 +14,14 @@ from typing import TypeVar
 from nexus.conversation import Citation, Image, Part, Reasoning, Refusal, Request, Response, Text, ToolCall
 from nexus.protocols.chat.answers import made_id, read_arguments, read_pieces
 from nexus.protocols.chat.failures import read_in_band
-from nexus.protocols.chat.reasoning import BARE, read_reasoning, vendor_seal, weave, write_details, write_extra
+from nexus.protocols.chat.reasoning import (
+    BARE,
+    interleave,
+    read_reasoning,
+    vendor_signature,
+    write_details,
+    write_extra,
+)
 from nexus.protocols.chat.sources import (
     read_annotations,
     read_images,
@@ -38,7 +45,7 @@ Read = TypeVar("Read", Image, Citation)
 
 
 def read_response(body: Mapping[str, Json], *, quirks: frozenset[str] = frozenset()) -> ReadResponse:
-    """``quirks`` are the server's. Raises Rejected for an error inside a 200, and for what else is no answer."""
+    """``quirks`` are the server's. Raises VendorError for an error inside a 200, and for what else is no answer."""
     if not is_answer(body):
         raise read_in_band(body)
     dropped: dict[str, None] = {}
@@ -82,7 +89,7 @@ def _read_parts(
                 dropped[words] = None
             case _ if not words:
                 pass
-            case "reasoning" if thought and thought[-1][1].seal == BARE:
+            case "reasoning" if thought and thought[-1][1].signature == BARE:
                 thought[-1] = ((0, 0), Reasoning(thought[-1][1].text + words, BARE))
             case "reasoning":
                 thought.append(((0, 0), Reasoning(words, BARE)))
@@ -92,13 +99,13 @@ def _read_parts(
                 prose[-1] = Text(last.text + words)
             case _:
                 prose.append(Text(words))
-    if (seal := vendor_seal(message.get("extra_content"))) is not None:
+    if (signature := vendor_signature(message.get("extra_content"))) is not None:
         at = max((at for at, part in enumerate(prose) if isinstance(part, Text)), default=None)
         words = "" if at is None else getattr(prose[at], "text", "")
-        sealed = Text(words, seal=seal)
-        prose = [*prose, sealed] if at is None else [*prose[:at], sealed, *prose[at + 1 :]]
+        signed = Text(words, signature=signature)
+        prose = [*prose, signed] if at is None else [*prose[:at], signed, *prose[at + 1 :]]
     prose += _known(read_images(message), Image, dropped)
-    parts = weave(thought, prose, _read_calls(message, response_id, dropped))
+    parts = interleave(thought, prose, _read_calls(message, response_id, dropped))
     return with_citations(parts, _known(read_annotations(message), Citation, dropped), dropped, before)
 
 
@@ -126,7 +133,7 @@ def _read_calls(message: Mapping[str, Json], response_id: str, dropped: dict[str
             continue
         call_id = text(call.get("id")) or made_id(response_id, len(calls))
         arguments = read_arguments(function.get("arguments"))
-        calls.append(ToolCall(call_id, name, arguments, vendor_seal(call.get("extra_content"))))
+        calls.append(ToolCall(call_id, name, arguments, vendor_signature(call.get("extra_content"))))
     return calls
 
 
@@ -157,9 +164,9 @@ def _write_message(parts: tuple[Part, ...], custom: frozenset[str]) -> dict[str,
     extra: dict[str, Json] = {}
     for part in parts:
         match part:
-            case Text(text=words, seal=seal):
+            case Text(text=words, signature=signature):
                 content.append(words)
-                extra = extra if seal is None else {"extra_content": write_extra(seal)}
+                extra = extra if signature is None else {"extra_content": write_extra(signature)}
             case Refusal(text=words):
                 refusals.append(words)
             case Reasoning(text=words):
@@ -194,4 +201,4 @@ def _write_call(call: ToolCall, custom: frozenset[str]) -> dict[str, Json]:
         wire |= {"type": "custom", "custom": {"name": call.name, "input": read_input(call.arguments)}}
     else:
         wire |= {"type": "function", "function": {"name": call.name, "arguments": call.arguments or "{}"}}
-    return wire if call.seal is None else wire | {"extra_content": write_extra(call.seal)}
+    return wire if call.signature is None else wire | {"extra_content": write_extra(call.signature)}

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from nexus.conversation import Citation, Image, Inline, Link, Part, Text
 from nexus.errors import InvalidRequest
-from nexus.protocols.chat.reasoning import vendor_extra, vendor_seal, write_extra
+from nexus.protocols.chat.reasoning import vendor_extra, vendor_signature, write_extra
 from nexus.protocols.codec import data_url, read_url
 from nexus.wire import Json, count, mapping, sequence, text
 
@@ -134,7 +134,7 @@ def _read_image(entry: Mapping[str, Json], name: str) -> Image | str:
         source = read_url(image_url(entry), param=name)
     except InvalidRequest:
         return name
-    return Image(source, seal=vendor_seal(entry.get("extra_content"))) if is_image(source) else name
+    return Image(source, signature=vendor_signature(entry.get("extra_content"))) if is_image(source) else name
 
 
 def image_url(entry: Mapping[str, Json]) -> str:
@@ -148,13 +148,13 @@ def is_image(source: Inline | Link) -> bool:
 
 def write_image(image: Image, index: int) -> _Wire:
     """For a client."""
-    sealed: _Wire = {} if image.seal is None else {"extra_content": write_extra(image.seal)}
-    return {"index": index, **_entry(image), **sealed}
+    signed: _Wire = {} if image.signature is None else {"extra_content": write_extra(image.signature)}
+    return {"index": index, **_entry(image), **signed}
 
 
 def vendor_image(image: Image) -> _Wire:
     """For a vendor that takes images back."""
-    return _entry(image) | vendor_extra(image.seal)
+    return _entry(image) | vendor_extra(image.signature)
 
 
 def _entry(image: Image) -> _Wire:

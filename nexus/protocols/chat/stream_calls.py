@@ -12,14 +12,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from nexus.conversation import Seal
+from nexus.conversation import Signature
 from nexus.protocols.chat.answers import read_arguments
-from nexus.protocols.chat.reasoning import vendor_seal
+from nexus.protocols.chat.reasoning import vendor_signature
 from nexus.wire import Json, decode, mapping, text
 
 
 @dataclass(slots=True, eq=False)
-class Call:
+class ToolCallBuffer:
     """One call as far as it is known. ``part`` is its part's index once that started; ``ended`` when it is closed."""
 
     index: int | None = None
@@ -27,7 +27,7 @@ class Call:
     name: str = ""
     waiting: list[str] = field(default_factory=list)
     arguments: list[str] = field(default_factory=list)
-    seal: Seal | None = None
+    signature: Signature | None = None
     part: int | None = None
     ended: bool = False
 
@@ -49,10 +49,10 @@ class Calls:
     """Feed it the deltas of one answer; each gives the call it belongs to, brought up to date."""
 
     def __init__(self) -> None:
-        self.all: list[Call] = []
-        self._at: dict[int, Call] = {}
+        self.all: list[ToolCallBuffer] = []
+        self._at: dict[int, ToolCallBuffer] = {}
 
-    def feed(self, delta: Mapping[str, Json]) -> Call:
+    def feed(self, delta: Mapping[str, Json]) -> ToolCallBuffer:
         function = mapping(delta.get("function"))
         call_id, name = text(delta.get("id")), text(function.get("name"))
         piece = read_arguments(function.get("arguments"))
@@ -66,10 +66,10 @@ class Calls:
         call.name = call.name or name
         if piece and not call.has_told(piece):
             call.waiting.append(piece)
-        call.seal = vendor_seal(delta.get("extra_content")) or call.seal
+        call.signature = vendor_signature(delta.get("extra_content")) or call.signature
         return call
 
-    def _find(self, index: int | None, call_id: str, name: str, piece: str) -> Call | None:
+    def _find(self, index: int | None, call_id: str, name: str, piece: str) -> ToolCallBuffer | None:
         here = self._at.get(index) if index is not None else (self.all[-1] if self.all else None)
         if not call_id:
             return None if here is not None and _again(here, name, piece) else here
@@ -79,15 +79,15 @@ class Calls:
         # The same id at another index is another call of a careless server.
         return next((call for call in same if index is None or call.index in (None, index)), None)
 
-    def _new(self) -> Call:
-        self.all.append(Call())
+    def _new(self) -> ToolCallBuffer:
+        self.all.append(ToolCallBuffer())
         return self.all[-1]
 
     @property
-    def open(self) -> Iterator[Call]:
+    def open(self) -> Iterator[ToolCallBuffer]:
         return (call for call in self.all if call.part is not None and not call.ended)
 
 
-def _again(call: Call, name: str, piece: str) -> bool:
+def _again(call: ToolCallBuffer, name: str, piece: str) -> bool:
     """Whether a delta without an id starts another call in the place of ``call``."""
     return bool(name and call.name) and (name != call.name or (piece.lstrip()[:1] == "{" and call.whole))

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from nexus.conversation import Citation, Image, Reasoning, Refusal, Seal, Stop, Text, ToolCall
+from nexus.conversation import Citation, Image, Reasoning, Refusal, Signature, Stop, Text, ToolCall
 from nexus.events import (
     Cited,
+    ContentDropped,
     Event,
-    Notice,
     PartDelta,
     PartEnd,
     PartStart,
@@ -28,16 +28,16 @@ from nexus.protocols.chat.answers import made_id, read_pieces
 from nexus.protocols.chat.failures import read_in_band
 from nexus.protocols.chat.reasoning import (
     BARE,
-    detail_seal,
+    detail_signature,
     is_block,
     plain_reasoning,
     read_detail,
     read_entries,
-    vendor_seal,
+    vendor_signature,
 )
 from nexus.protocols.chat.sources import Span, placed_citation, read_annotations, read_images, read_sources
 from nexus.protocols.chat.stops import finish_word, read_stop
-from nexus.protocols.chat.stream_calls import Call, Calls
+from nexus.protocols.chat.stream_calls import Calls, ToolCallBuffer
 from nexus.protocols.chat.think_tags import THINK_TAGS, ThinkTags
 from nexus.protocols.chat.usage import merge_usage, read_usage
 from nexus.protocols.sse import DONE
@@ -60,7 +60,7 @@ class StreamReader:
         self._over = False
         self._next = 0
         self._prose: tuple[str, int] | None = None
-        self._prose_seal: Seal | None = None
+        self._prose_signature: Signature | None = None
         self._detail: dict[str, Json] | None = None
         self._plain = ""
         self._calls = Calls()
@@ -76,7 +76,7 @@ class StreamReader:
         self._out: list[Event] = []
 
     def feed(self, event: str | None, data: str) -> list[Event]:
-        """Raises Rejected for an error in the stream, ValueError for garbage."""
+        """Raises VendorError for an error in the stream, ValueError for garbage."""
         if self._over or not data.strip():
             return []
         if data.strip() == DONE:
@@ -157,9 +157,9 @@ class StreamReader:
             elif words:
                 self._hear(kind, words)
         self._read_images(delta)
-        if (seal := vendor_seal(delta.get("extra_content"))) is not None:
+        if (signature := vendor_signature(delta.get("extra_content"))) is not None:
             self._open_prose("text")
-            self._prose_seal = seal
+            self._prose_signature = signature
         for call in map(mapping, sequence(delta.get("tool_calls"))):
             self._read_call(call)
         if legacy := mapping(delta.get("function_call")):
@@ -182,7 +182,8 @@ class StreamReader:
         if not spoken and (plain := plain_reasoning(delta)):
             self._plain += plain
             self._say("reasoning", plain)
-        # A gateway like this one tells it all again at the end, with seals, which come too late for parts that ended.
+        # A gateway like this one tells it all again at the end, with signatures, which come too late for parts that
+        # ended.
         again = bool(self._plain) and "".join(read_detail(entry, BARE).text for entry in details) == self._plain
         for entry in details:
             if again and read_detail(entry, BARE).text:
@@ -195,18 +196,18 @@ class StreamReader:
         part = read_detail(entry, BARE)
         known = self._detail
         if known is None or self._prose is None or _is_another(known, entry):
-            if part.seal == BARE and not part.text:
+            if part.signature == BARE and not part.text:
                 return
             if known is None and is_block(entry) and not part.text and not part.redacted and self._thinks:
                 # The words came as plain reasoning, which this signs.
                 self._detail = dict(entry)
-                self._prose_seal = part.seal
+                self._prose_signature = part.signature
                 return
             self._end_prose()
             self._open_prose("reasoning", Reasoning("", None, part.redacted))
         rest = {name: value for name, value in entry.items() if name not in _WORDS and value is not None}
         self._detail = {**(self._detail or {}), **rest}
-        self._prose_seal = detail_seal(self._detail, BARE)
+        self._prose_signature = detail_signature(self._detail, BARE)
         if part.text:
             self._say("reasoning", part.text)
 
@@ -272,8 +273,8 @@ class StreamReader:
 
     def _end_prose(self) -> None:
         if self._prose is not None:
-            self._out.append(PartEnd(self._prose[1], self._prose_seal))
-        self._prose = self._prose_seal = self._detail = None
+            self._out.append(PartEnd(self._prose[1], self._prose_signature))
+        self._prose = self._prose_signature = self._detail = None
 
     def _read_call(self, delta: Mapping[str, Json]) -> None:
         if delta.get("type") not in (None, "", "function"):
@@ -285,7 +286,7 @@ class StreamReader:
             self._settle()
             call.part = self._count()
             call_id = call.id or made_id(self._id, self._calls.all.index(call))
-            self._out.append(PartStart(call.part, ToolCall(call_id, call.name, "", call.seal)))
+            self._out.append(PartStart(call.part, ToolCall(call_id, call.name, "", call.signature)))
         if call.part is None:
             return
         for piece in call.waiting:
@@ -302,10 +303,10 @@ class StreamReader:
             if call.whole:
                 self._end_call(call)
 
-    def _end_call(self, call: Call) -> None:
+    def _end_call(self, call: ToolCallBuffer) -> None:
         assert call.part is not None
         call.ended = True
-        self._out.append(PartEnd(call.part, call.seal))
+        self._out.append(PartEnd(call.part, call.signature))
 
     def _count(self) -> int:
         self._next += 1
@@ -314,7 +315,7 @@ class StreamReader:
     def _notice(self, what: str) -> None:
         if what not in self._noticed:
             self._noticed.add(what)
-            self._out.append(Notice(what))
+            self._out.append(ContentDropped(what))
 
 
 def _is_another(known: Mapping[str, Json], entry: Mapping[str, Json]) -> bool:

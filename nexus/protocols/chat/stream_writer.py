@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nexus.conversation import Image, Reasoning, Refusal, Request, Seal, Text, ToolCall
+from nexus.conversation import Image, Reasoning, Refusal, Request, Signature, Text, ToolCall
 from nexus.events import (
     Cited,
+    ContentDropped,
     Event,
-    Notice,
     PartDelta,
     PartEnd,
     PartStart,
@@ -79,12 +79,12 @@ class StreamWriter:
                 return self._start(index, part)
             case PartDelta(index=index, text=words):
                 return self._delta(index, words) if words else b""
-            case PartEnd(index=index, seal=seal):
-                return self._end(index, seal)
+            case PartEnd(index=index, signature=signature):
+                return self._end(index, signature)
             case UsageUpdate(usage=usage):
                 self._usage = usage
                 return b""
-            case Notice() | Ping() | Cited():
+            case ContentDropped() | Ping() | Cited():
                 return b""
             case ResponseEnd():
                 return self._finish(event)
@@ -105,9 +105,9 @@ class StreamWriter:
                     self._silent.add(index)
                 function = {"name": part.name, "arguments": part.arguments}
                 call: dict[str, Json] = {"id": part.id, "type": "function", "function": function}
-                return self._call(index, call | _extra(part.seal))
-            case Text(text=words, seal=seal):
-                self._extra = _extra(seal) or self._extra
+                return self._call(index, call | _extra(part.signature))
+            case Text(text=words, signature=signature):
+                self._extra = _extra(signature) or self._extra
                 return self._delta(index, words) if words else b""
             case Reasoning(text=words) | Refusal(text=words):
                 return self._delta(index, words) if words else b""
@@ -118,7 +118,7 @@ class StreamWriter:
     def _start_custom(self, index: int, part: ToolCall) -> bytes:
         self._inputs[index] = [part.arguments]
         call: dict[str, Json] = {"id": part.id, "type": "custom", "custom": {"name": part.name, "input": ""}}
-        return self._call(index, call | _extra(part.seal))
+        return self._call(index, call | _extra(part.signature))
 
     def _delta(self, index: int, words: str) -> bytes:
         if index in self._inputs:
@@ -137,23 +137,23 @@ class StreamWriter:
                 self._silent.discard(index)
                 return self._call(index, {"function": {"arguments": words}})
 
-    def _end(self, index: int, seal: Seal | None) -> bytes:
+    def _end(self, index: int, signature: Signature | None) -> bytes:
         match self._parts[index]:
             case ToolCall() as part if index in self._inputs:
-                late = _extra(seal) if seal != part.seal else {}
+                late = _extra(signature) if signature != part.signature else {}
                 return self._call(index, {"custom": {"input": read_input("".join(self._inputs.pop(index)))}} | late)
             case ToolCall() as part:
                 # A client parses the arguments, so that none must still be an object.
                 silent = index in self._silent
-                late = _extra(seal) if seal != part.seal else {}
+                late = _extra(signature) if signature != part.signature else {}
                 # The official client's stream helper stumbles over a piece of a call without ``function``.
                 function: dict[str, Json] = {"function": {"arguments": "{}" if silent else ""}}
                 return self._call(index, function | late) if silent or late else b""
             case Text():
-                self._extra = _extra(seal) or self._extra
+                self._extra = _extra(signature) or self._extra
                 return b""
-            case Image() as part if seal not in (None, part.seal):
-                return self._chunk({"images": [{"index": self._images[index], **_extra(seal)}]})
+            case Image() as part if signature not in (None, part.signature):
+                return self._chunk({"images": [{"index": self._images[index], **_extra(signature)}]})
             case _:
                 return b""
 
@@ -179,5 +179,5 @@ class StreamWriter:
         return frame(encode(self._head | {"choices": [choice]} | usage))
 
 
-def _extra(seal: Seal | None) -> dict[str, Json]:
-    return {} if seal is None else {"extra_content": write_extra(seal)}
+def _extra(signature: Signature | None) -> dict[str, Json]:
+    return {} if signature is None else {"extra_content": write_extra(signature)}

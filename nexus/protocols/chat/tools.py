@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from nexus.conversation import Tool, ToolCall, ToolChoice
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.protocols.chat.call_ids import call_seal, plain_id
+from nexus.protocols.chat.call_ids import call_signature, plain_id
 from nexus.protocols.chat.guards import need_list, need_object, need_string, read_flag, read_string
 from nexus.protocols.chat.parts import cache_fields, read_cache
 from nexus.protocols.chat.reasoning import read_extra
@@ -170,7 +170,7 @@ def _read_call(value: Json, path: str) -> ToolCall:
         plain_id(id := need_string(entry, "id", f"{path}.id")),
         need_string(function, "name", f"{path}.function.name"),
         read_string(function, "arguments", f"{path}.function.arguments") or "",
-        read_extra(entry.get("extra_content")) or call_seal(id),
+        read_extra(entry.get("extra_content")) or call_signature(id),
         read_cache(entry, path),
         at=path,
     )
@@ -182,7 +182,7 @@ def _read_custom_call(entry: Mapping[str, Json], path: str) -> ToolCall:
         plain_id(id := need_string(entry, "id", f"{path}.id")),
         need_string(custom, "name", f"{path}.custom.name"),
         write_input(read_string(custom, "input", f"{path}.custom.input") or ""),
-        read_extra(entry.get("extra_content")) or call_seal(id),
+        read_extra(entry.get("extra_content")) or call_signature(id),
         read_cache(entry, path),
         at=path,
     )

@@ -66,7 +66,7 @@ class MessagesWriter:
         for part, path in zip(message.parts, paths, strict=True):
             match part:
                 case Text():
-                    extra = vendor_extra(part.seal) or extra
+                    extra = vendor_extra(part.signature) or extra
                     if part.text:
                         content += self._parts(part, path)
                 case Refusal(text=words):
@@ -99,12 +99,12 @@ class MessagesWriter:
             self._dropped["cache"] = None
         function = {"name": call.name, "arguments": call.arguments or "{}"}
         return {"id": self._ids[call.id], "type": "function", "function": function} | self._history(
-            vendor_extra(call.seal)
+            vendor_extra(call.signature)
         )
 
     def _reasoning(self, parts: Iterable[Part]) -> Wire:
         reasoning = [part for part in parts if isinstance(part, Reasoning)]
-        own = [part for part in reasoning if part.seal is not None and part.seal.dialect == OWN]
+        own = [part for part in reasoning if part.signature is not None and part.signature.dialect == OWN]
         if len(own) < len(reasoning):
             self._dropped["messages.reasoning"] = None
         return self._history(vendor_reasoning(own))

@@ -19,7 +19,7 @@ from nexus.models.gpt import GPT, MOST_STOPS, refused_on_chat
 from nexus.protocols.chat.fields import WRITES
 from nexus.protocols.chat.tools import write_choice, write_tools
 from nexus.protocols.chat.write_messages import MessagesWriter
-from nexus.protocols.codec import Cut, Target, Written
+from nexus.protocols.codec import Cut, Target, VendorRequest
 from nexus.protocols.openai_schemas import fit
 from nexus.wire import Json
 
@@ -37,7 +37,7 @@ _SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "l
 _ANSWER = "json_answer"
 
 
-def write_request(request: Request, target: Target) -> Written:
+def write_request(request: Request, target: Target) -> VendorRequest:
     request, renaming, lost = fit(request)
     unsaid = (name for name, row in WRITES.items() if row.kind == "dropped")
     dropped = dict.fromkeys(name for name in unsaid if getattr(request, name) not in (None, False))
@@ -57,7 +57,7 @@ def write_request(request: Request, target: Target) -> Written:
         body["stream"] = True
         if "no_stream_usage" not in target.quirks:
             body["stream_options"] = {"include_usage": True}
-    return Written(body, tuple(dropped), answer_tool, cut=cut, renaming=renaming)
+    return VendorRequest(body, tuple(dropped), answer_tool, cut=cut, renaming=renaming)
 
 
 def _write_tools(request: Request, quirks: frozenset[str], body: dict[str, Json], dropped: dict[str, None]) -> None:

@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.conversation import Request
-from nexus.protocols.codec import Target, Written
+from nexus.protocols.codec import Target, VendorRequest
 from nexus.protocols.converse.request import write_request
 from nexus.wire import Json, count
 
 
-def write_count(request: Request, target: Target) -> Written:
+def write_count(request: Request, target: Target) -> VendorRequest:
     """The members of a Converse request that are counted."""
     written = write_request(request, target)
-    return Written({name: value for name, value in written.body.items() if name in _COUNTED})
+    return VendorRequest({name: value for name, value in written.body.items() if name in _COUNTED})
 
 
 _COUNTED = ("messages", "system", "toolConfig", "additionalModelRequestFields")

@@ -42,7 +42,7 @@ HeaderValue = bool | int | bytes | str | Timestamp | UUID
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class EventMessage:
     payload: bytes
     headers: Mapping[str, HeaderValue] = field(default_factory=dict)
 
@@ -58,12 +58,12 @@ class Decoder:
         self._buffer = bytearray()
         self._broken: CorruptMessage | None = None
 
-    def feed(self, piece: bytes) -> list[Message]:
+    def feed(self, piece: bytes) -> list[EventMessage]:
         """Raises CorruptMessage."""
         if self._broken is not None:
             raise self._broken
         self._buffer += piece
-        messages: list[Message] = []
+        messages: list[EventMessage] = []
         start = 0
         try:
             while (end := _message_end(self._buffer, start)) is not None:
@@ -97,13 +97,13 @@ def _message_end(buffer: bytearray, start: int) -> int | None:
     return end if len(buffer) >= end else None
 
 
-def _read_message(raw: bytes) -> Message:
+def _read_message(raw: bytes) -> EventMessage:
     headers_length = _PRELUDE.unpack_from(raw)[1]
     body_end = len(raw) - _CRC.size
     if zlib.crc32(raw[:body_end]) != _CRC.unpack_from(raw, body_end)[0]:
         raise CorruptMessage("checksum of a message does not match")
     headers_end = _PRELUDE.size + headers_length
-    return Message(raw[headers_end:body_end], _read_headers(raw[_PRELUDE.size : headers_end]))
+    return EventMessage(raw[headers_end:body_end], _read_headers(raw[_PRELUDE.size : headers_end]))
 
 
 def _read_headers(raw: bytes) -> dict[str, HeaderValue]:
@@ -157,7 +157,7 @@ _READERS: Mapping[int, Callable[[_Cursor], HeaderValue]] = {
 }
 
 
-def encode(message: Message) -> bytes:
+def encode(message: EventMessage) -> bytes:
     """One message as bytes. Raises ValueError for what the format cannot hold."""
     headers = b"".join(_write_header(name, value) for name, value in message.headers.items())
     if len(headers) > MAX_HEADERS or len(message.payload) > MAX_PAYLOAD:
@@ -200,16 +200,16 @@ def _sized(layout: str, raw: bytes) -> bytes:
 def event_message(event: str, payload: bytes) -> bytes:
     """A vendor's event as bytes; for fake upstreams."""
     headers = {":event-type": event, ":content-type": "application/json", ":message-type": "event"}
-    return encode(Message(payload, headers))
+    return encode(EventMessage(payload, headers))
 
 
 def exception_message(exception: str, payload: bytes) -> bytes:
     """A vendor's modelled mid-stream failure as bytes; for fake upstreams."""
     headers = {":exception-type": exception, ":content-type": "application/json", ":message-type": "exception"}
-    return encode(Message(payload, headers))
+    return encode(EventMessage(payload, headers))
 
 
-def named(message: Message) -> tuple[str, str]:
+def named(message: EventMessage) -> tuple[str, str]:
     """A message as the event name and JSON text that a StreamReader is fed. Raises CorruptMessage.
 
     An exception comes under its own name (always ending in "Exception"), an unmodelled error as "error" with the code
@@ -229,7 +229,7 @@ def named(message: Message) -> tuple[str, str]:
             raise CorruptMessage(f"a message of unknown type {kind!r}")
 
 
-def _header(message: Message, name: str) -> str:
+def _header(message: EventMessage, name: str) -> str:
     value = message.headers.get(name)
     if not isinstance(value, str):
         raise CorruptMessage(f"a message without {name}")

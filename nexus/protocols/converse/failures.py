@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.errors import Rejected
+from nexus.errors import VendorError
 from nexus.headers import retry_after
 from nexus.protocols import overflow
 from nexus.protocols.error_words import decode_error, error_words
@@ -60,13 +60,13 @@ _STATUSES: Mapping[int, str] = {
 _MODEL_FAILED = frozenset({"modelerror", "modelstreamerror"})
 
 
-def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Rejected:
+def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorError:
     """An answer that is an error; ``headers`` have lower-case names."""
     document = decode_error(body)
     wire = mapping(document)
     short = _short(headers.get("x-amzn-errortype") or text(wire.get("__type")) or text(wire.get("code")))
     words = _words(wire) or error_words(document, body) or f"Bedrock answered {status}"
-    failure = Rejected(
+    failure = VendorError(
         words,
         kind=_kind(short, wire) or _STATUSES.get(status, "upstream" if status >= 500 else "invalid_request"),
         status=status,
@@ -76,20 +76,20 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Rejected
     return overflow.judged(failure)
 
 
-def read_stream_error(event: str, wire: Mapping[str, Json]) -> Rejected:
+def read_stream_error(event: str, wire: Mapping[str, Json]) -> VendorError:
     """An exception or error message inside a stream; ``event`` is its name, or "error" with the code in ``__type``."""
     short = _short(text(wire.get("__type")) or event)
     status = _TYPES.get(short, ("", 500))[1]
     words = _words(wire) or error_words(wire) or f"Bedrock ended the stream with {event}"
-    return overflow.judged(Rejected(words, kind=_kind(short, wire) or "upstream", status=status))
+    return overflow.judged(VendorError(words, kind=_kind(short, wire) or "upstream", status=status))
 
 
-def read_no_answer(wire: Mapping[str, Json]) -> Rejected:
+def read_no_answer(wire: Mapping[str, Json]) -> VendorError:
     """A 200 that holds something else than an answer, such as an error of whatever stands in front."""
     short = _short(text(wire.get("__type")) or text(wire.get("code")))
     kind, status = _TYPES.get(short, ("upstream", 502))
     words = error_words(wire) or "Bedrock answered 200 without an answer"
-    return overflow.judged(Rejected(words, kind=kind, status=status))
+    return overflow.judged(VendorError(words, kind=kind, status=status))
 
 
 def is_failure(event: str) -> bool:

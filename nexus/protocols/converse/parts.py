@@ -82,8 +82,8 @@ def text_blocks(text: str) -> list[Json]:
 
 
 def _reasoning(part: Reasoning, draft: Draft) -> list[Json]:
-    own = part.seal is not None and part.seal.dialect == "converse"
-    value = part.seal.value if part.seal is not None else ""
+    own = part.signature is not None and part.signature.dialect == "converse"
+    value = part.signature.value if part.signature is not None else ""
     wanted = draft.has(models.SIGNED_REASONING if value else models.UNSIGNED_REASONING)
     if not own or not wanted or (part.redacted and not value):
         draft.drop("reasoning")

@@ -13,7 +13,7 @@ from nexus import cutter
 from nexus.conversation import Request
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models import converse as models
-from nexus.protocols.codec import Cut, Target, Written
+from nexus.protocols.codec import Cut, Target, VendorRequest
 from nexus.protocols.converse.draft import Draft, only
 from nexus.protocols.converse.thinking import ThinkingPlan, plan_thinking
 from nexus.protocols.converse.tools import plan_tools, write_text_format, write_tool_config
@@ -36,7 +36,7 @@ _STOP_PATHS = ["/stop_sequence", "/delta/stop_sequence"]
 _LEAST_TOP_P_THINKING = 0.95
 
 
-def write_request(request: Request, target: Target) -> Written:
+def write_request(request: Request, target: Target) -> VendorRequest:
     """Raises InvalidRequest, UnsupportedFeature."""
     request, renaming = rename(request, models.TOOL_NAMES, models.PROPERTY_KEYS)
     draft = Draft(target.quirks)
@@ -62,7 +62,7 @@ def write_request(request: Request, target: Target) -> Written:
         draft.drop(name)
     cut = Cut(request.stop) if draft.has(models.NO_STOP) else Cut()
     renaming = renaming.with_keys(tools.answer_tool, tools.answer_keys)
-    return Written(only(body), draft.dropped, tools.answer_tool, cut=cut, renaming=renaming)
+    return VendorRequest(only(body), draft.dropped, tools.answer_tool, cut=cut, renaming=renaming)
 
 
 def _unknown(request: Request) -> list[str]:

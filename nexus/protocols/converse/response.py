@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation import Citation, Image, Inline, Part, Reasoning, Response, Seal, Text, ToolCall
+from nexus.conversation import Citation, Image, Inline, Part, Reasoning, Response, Signature, Text, ToolCall
 from nexus.protocols.codec import ReadResponse, is_web
 from nexus.protocols.converse.failures import read_no_answer
 from nexus.protocols.converse.stops import read_stop
@@ -18,7 +18,7 @@ from nexus.wire import Json, encode, mapping, sequence, text
 
 
 def read_response(body: Mapping[str, Json], *, response_id: str = "", model: str = "") -> ReadResponse:
-    """Raises Rejected for what is no answer."""
+    """Raises VendorError for what is no answer."""
     if not any(name in body for name in ("output", "stopReason", "usage")):
         raise read_no_answer(body)
     parts: list[Part] = []
@@ -89,6 +89,6 @@ def _arguments(value: Json) -> str:
 def _reasoning(wire: Mapping[str, Json]) -> Reasoning:
     redacted = wire.get("redactedContent")
     if redacted is not None:
-        return Reasoning("", Seal("converse", text(redacted)), redacted=True)
+        return Reasoning("", Signature("converse", text(redacted)), redacted=True)
     told = mapping(wire.get("reasoningText"))
-    return Reasoning(text(told.get("text")), Seal("converse", text(told.get("signature"))))
+    return Reasoning(text(told.get("text")), Signature("converse", text(told.get("signature"))))

@@ -12,11 +12,11 @@ import base64
 import binascii
 from collections.abc import Callable, Mapping
 
-from nexus.conversation import Citation, Reasoning, Seal, Stop, Text, ToolCall
+from nexus.conversation import Citation, Reasoning, Signature, Stop, Text, ToolCall
 from nexus.events import (
     Cited,
+    ContentDropped,
     Event,
-    Notice,
     ResponseEnd,
     ResponseStart,
     StreamPart,
@@ -54,7 +54,7 @@ class StreamReader:
         }
 
     def feed(self, event: str | None, data: str) -> list[Event]:
-        """Raises Rejected for an error that the vendor reports, ValueError for what is no event of this dialect."""
+        """Raises VendorError for an error that the vendor reports, ValueError for what is no event of this dialect."""
         if self._ended:
             return []
         wire = decode_delta(data) if data else {}
@@ -126,11 +126,11 @@ class StreamReader:
                 events += self._notice(f"reasoningContent.{kind}")
                 continue
             piece = text(value) if kind == "text" else ""
-            events += self._piece(block, piece, Reasoning("", Seal("converse", ""), redacted=redacted))
+            events += self._piece(block, piece, Reasoning("", Signature("converse", ""), redacted=redacted))
             part = self._parts.get(block)
             if part is not None and kind != "text" and text(value):
-                known = part.seal.value if part.seal is not None else ""
-                part.seal = Seal("converse", _joined(known, text(value)) if redacted else known + text(value))
+                known = part.signature.value if part.signature is not None else ""
+                part.signature = Signature("converse", _joined(known, text(value)) if redacted else known + text(value))
         return events
 
     def _piece(self, block: int, piece: str, part: StreamPart) -> list[Event]:
@@ -185,7 +185,7 @@ class StreamReader:
         if dropped in self._noticed:
             return []
         self._noticed.add(dropped)
-        return [Notice(dropped)]
+        return [ContentDropped(dropped)]
 
 
 def _block(wire: Mapping[str, Json]) -> int:

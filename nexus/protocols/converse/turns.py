@@ -155,5 +155,5 @@ def answers_unreasoned_call(request: Request) -> bool:
     if not any(isinstance(part, ToolCall) for part in turn):
         return False
     first = turn[0]
-    seal = first.seal if isinstance(first, Reasoning) else None
-    return seal is None or seal.dialect != "converse" or not seal.value
+    signature = first.signature if isinstance(first, Reasoning) else None
+    return signature is None or signature.dialect != "converse" or not signature.value

@@ -25,7 +25,7 @@ from nexus.conversation import (
     Part,
     Reasoning,
     Refusal,
-    Seal,
+    Signature,
     Text,
     ToolCall,
     ToolResult,
@@ -125,10 +125,10 @@ class ContentsWriter:
 
     def _add_part(self, turn: _Turn, part: Part, path: str) -> None:
         match part:
-            case Text(text=words, seal=seal):
-                signature = _signature(seal) if turn.role == "model" else {}
-                if words or signature:
-                    turn.parts.append({"text": words} | signature)
+            case Text(text=words, signature=signature):
+                signed = _signature(signature) if turn.role == "model" else {}
+                if words or signed:
+                    turn.parts.append({"text": words} | signed)
             case Refusal(text=words):
                 turn.parts += [{"text": words}] if words else []
             case Image() if turn.role == "model":
@@ -139,9 +139,9 @@ class ContentsWriter:
                 turn.parts += media_parts(part, self._quirks, path)
             case Document() | Audio():
                 turn.parts += media_parts(part, self._quirks, path)
-            case Reasoning(text=words, seal=seal):
-                if signature := _signature(seal):
-                    turn.parts.append({"text": words, "thought": True} | signature)
+            case Reasoning(text=words, signature=signature):
+                if signed := _signature(signature):
+                    turn.parts.append({"text": words, "thought": True} | signed)
                 else:
                     self._dropped.append("messages.reasoning")
             case ToolCall():
@@ -156,7 +156,7 @@ class ContentsWriter:
         except UnsupportedFeature:
             self._dropped.append(LOST)
             return [{"text": unseen(image).text}]
-        signature = _signature(image.seal)
+        signature = _signature(image.signature)
         if not signature and "thought_signatures" in self._quirks:
             signature = {"thoughtSignature": PLACEHOLDER}
         return [wire | signature]
@@ -178,7 +178,7 @@ class ContentsWriter:
         wire: dict[str, Json] = {"name": call.name, "args": arguments}
         if "function_ids" in self._quirks:
             wire = {"id": self._ids[call.id]} | wire
-        turn.parts.append({"functionCall": wire} | _signature(call.seal))
+        turn.parts.append({"functionCall": wire} | _signature(call.signature))
 
     def _add_result(self, turn: _Turn, result: ToolResult, path: str) -> None:
         if turn.role != "user":
@@ -199,8 +199,12 @@ class ContentsWriter:
         turn.results.append((call.order, {"functionResponse": wire}))
 
 
-def _signature(seal: Seal | None) -> dict[str, Json]:
-    return {"thoughtSignature": seal.value} if seal is not None and seal.dialect == DIALECT and seal.value else {}
+def _signature(signature: Signature | None) -> dict[str, Json]:
+    return (
+        {"thoughtSignature": signature.value}
+        if signature is not None and signature.dialect == DIALECT and signature.value
+        else {}
+    )
 
 
 def _sign_first_call(parts: list[Json]) -> None:

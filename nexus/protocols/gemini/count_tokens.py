@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.conversation import Request
-from nexus.protocols.codec import Target, Written
+from nexus.protocols.codec import Target, VendorRequest
 from nexus.protocols.gemini.request import write_request
 from nexus.wire import Json
 
 _FLAT = ("contents", "systemInstruction", "tools", "generationConfig")
 
 
-def write_count(request: Request, target: Target) -> Written:
+def write_count(request: Request, target: Target) -> VendorRequest:
     """The body of ``{model}:countTokens``."""
     written = write_request(request, target)
     if "vertex" in target.quirks:
@@ -25,7 +25,7 @@ def write_count(request: Request, target: Target) -> Written:
     else:
         model = target.model if "/" in target.model else f"models/{target.model}"
         body = {"generateContentRequest": {"model": model} | written.body}
-    return Written(body, written.dropped, written.answer_tool)
+    return VendorRequest(body, written.dropped, written.answer_tool)
 
 
 def read_count(body: Mapping[str, Json]) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from nexus.errors import Rejected
+from nexus.errors import VendorError
 from nexus.headers import retry_after as asked_pause
 from nexus.protocols import overflow
 from nexus.protocols.error_words import decode_error, error_words
@@ -65,7 +65,7 @@ _BY_STATUS: Mapping[int, str] = {
 _REQUEST_IDS = ("x-goog-request-id", "x-request-id", "x-cloud-trace-context")
 
 
-def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Rejected:
+def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorError:
     """An error response; ``headers`` have lower-case names."""
     document = decode_error(body)
     error = find_error(document)
@@ -85,7 +85,7 @@ def find_error(value: Json) -> Mapping[str, Json] | None:
 
 def read_status(
     error: Mapping[str, Json], status: int | None, request_id: str | None = None, retry_after: float | None = None
-) -> Rejected:
+) -> VendorError:
     """A Status object; ``status`` is the HTTP status, None inside a stream."""
     code = status or count(error.get("code")) or 502
     kind = _kind(error, code)
@@ -97,7 +97,7 @@ def read_status(
     for detail in _details(error, "RequestInfo"):
         request_id = request_id or text(detail.get("requestId")) or None
     message = error_words(error) or f"the vendor answered {code}"
-    failure = Rejected(message, kind=kind, status=code, request_id=request_id, retry_after=retry_after)
+    failure = VendorError(message, kind=kind, status=code, request_id=request_id, retry_after=retry_after)
     return overflow.judged(failure)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from nexus.conversation import Request, has_cache_hints
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models.gemini import TOOL_NAMES
-from nexus.protocols.codec import Target, Written
+from nexus.protocols.codec import Target, VendorRequest
 from nexus.protocols.gemini.contents import ContentsWriter
 from nexus.protocols.gemini.fields import WRITES
 from nexus.protocols.gemini.thinking import write_thinking
@@ -41,7 +41,7 @@ _NUMBERS: Mapping[str, tuple[str, str]] = {
 """Field -> its key in generationConfig and the quirk of the models that lack it; a penalty of 0 is none."""
 
 
-def write_request(request: Request, target: Target) -> Written:
+def write_request(request: Request, target: Target) -> VendorRequest:
     """Raises UnsupportedFeature and InvalidRequest by the name of the neutral field."""
     dropped: list[str] = []
     request, renaming = rename(request, TOOL_NAMES, property_keys(target.quirks))
@@ -58,7 +58,7 @@ def write_request(request: Request, target: Target) -> Written:
         _write_tier(request.service_tier, body, dropped)
     dropped += _unsaid(request)
     renaming = renaming.with_keys(tooling.answer_tool, tooling.answer_keys)
-    return Written(body, tuple(dict.fromkeys(dropped)), tooling.answer_tool, renaming=renaming)
+    return VendorRequest(body, tuple(dict.fromkeys(dropped)), tooling.answer_tool, renaming=renaming)
 
 
 def _write_conversation(request: Request, quirks: frozenset[str], dropped: list[str]) -> tuple[list[Json], list[Json]]:

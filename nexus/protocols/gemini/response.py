@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.conversation import Stop
-from nexus.events import Notice, ResponseEnd
+from nexus.events import ContentDropped, ResponseEnd
 from nexus.fold import fold
-from nexus.protocols.codec import Numbered, ReadResponse
+from nexus.protocols.codec import NewId, ReadResponse
 from nexus.protocols.error_words import error_words
 from nexus.protocols.gemini.failures import find_error, read_status
 from nexus.protocols.gemini.stream import StreamReader
@@ -21,12 +21,12 @@ _ANSWERED = ("candidates", "promptFeedback", "usageMetadata")
 """One of them is in every answer, be it an empty one."""
 
 
-def read_response(body: Mapping[str, Json], *, new_id: Numbered) -> ReadResponse:
-    """Raises Rejected when the body is an error after all, or no answer."""
+def read_response(body: Mapping[str, Json], *, new_id: NewId) -> ReadResponse:
+    """Raises VendorError when the body is an error after all, or no answer."""
     if not any(name in body for name in _ANSWERED):
         raise read_status(find_error(body) or {"message": error_words(body)}, None)
     reader = StreamReader(new_id=new_id)
     events = reader.read(body)
     events += reader.finish() or [ResponseEnd(Stop("unknown"))]
-    dropped = tuple(event.dropped for event in events if isinstance(event, Notice))
+    dropped = tuple(event.dropped for event in events if isinstance(event, ContentDropped))
     return ReadResponse(fold(events), dropped)

@@ -2,8 +2,8 @@
 
 Law: pieces of text are one part as long as they are of one kind and unsigned; a signature ends its part. A function
 call comes whole. A stream has no terminator: it is complete once a finish reason or a block reason was seen, and
-because usage may still follow, the end is told by ``finish``. Content without a counterpart is named once in a Notice.
-The end of a text waits for what follows it, because the sources that it rests on come last.
+because usage may still follow, the end is told by ``finish``. Content without a counterpart is named once in a
+ContentDropped. The end of a text waits for what follows it, because the sources that it rests on come last.
 Source: ai.google.dev/api/generate-content, google.genai.types.GenerateContentResponse.
 """
 
@@ -11,10 +11,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from nexus.conversation import Image, Inline, Reasoning, Seal, Text, ToolCall
-from nexus.errors import Rejected
-from nexus.events import Cited, Event, Notice, PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart, UsageUpdate
-from nexus.protocols.codec import Numbered
+from nexus.conversation import Image, Inline, Reasoning, Signature, Text, ToolCall
+from nexus.errors import VendorError
+from nexus.events import (
+    Cited,
+    ContentDropped,
+    Event,
+    PartDelta,
+    PartEnd,
+    PartStart,
+    ResponseEnd,
+    ResponseStart,
+    UsageUpdate,
+)
+from nexus.protocols.codec import NewId
 from nexus.protocols.gemini.contents import DIALECT
 from nexus.protocols.gemini.failures import find_error, read_status
 from nexus.protocols.gemini.grounding import Grounding
@@ -32,13 +42,13 @@ _ABOUT = frozenset({"thought", "thoughtSignature", "partMetadata"})
 class StreamReader:
     """``new_id`` names calls that came without an id."""
 
-    def __init__(self, *, new_id: Numbered) -> None:
+    def __init__(self, *, new_id: NewId) -> None:
         self.complete = False
         self._new_id = new_id
         self._started = False
         self._next = 0
         self._open: type[Text] | type[Reasoning] | None = None
-        self._seal: Seal | None = None
+        self._signature: Signature | None = None
         self._grounding = Grounding()
         self._called = False
         self._usage: dict[str, Json] = {}
@@ -48,7 +58,7 @@ class StreamReader:
         self._block: str | None = None
 
     def feed(self, event: str | None, data: str) -> list[Event]:
-        """One SSE frame. Raises Rejected for an error in the stream and ValueError for anything but its JSON."""
+        """One SSE frame. Raises VendorError for an error in the stream and ValueError for anything but its JSON."""
         if not data.strip():
             return []
         value = decode_delta(data)
@@ -67,7 +77,7 @@ class StreamReader:
         events = list(self._read(piece))
         if self._next == 0 and self._reason in BROKEN:
             # Nothing was said: another attempt may do better.
-            raise Rejected(self._words or f"the model ended with {self._reason}", kind="upstream", status=502)
+            raise VendorError(self._words or f"the model ended with {self._reason}", kind="upstream", status=502)
         return events
 
     def finish(self) -> list[Event]:
@@ -114,36 +124,38 @@ class StreamReader:
                 yield one
 
     def _read_part(self, part: Mapping[str, Json], at: int) -> Iterator[Event]:
-        signature = text(part.get("thoughtSignature"))
-        seal = Seal(DIALECT, signature) if signature else None
+        opaque = text(part.get("thoughtSignature"))
+        signature = Signature(DIALECT, opaque) if opaque else None
         if isinstance(call := part.get("functionCall"), Mapping):
-            yield from self._read_call(call, seal)
+            yield from self._read_call(call, signature)
         elif isinstance(words := part.get("text"), str):
-            yield from self._read_text(words, Reasoning if part.get("thought") is True else Text, seal)
+            yield from self._read_text(words, Reasoning if part.get("thought") is True else Text, signature)
             if words and self._open is Text:
                 self._grounding.hear(self._next - 1, at, words)
         elif (blob := _image_in(part)) is not None:
-            yield from self._read_image(blob, seal)
+            yield from self._read_image(blob, signature)
         elif foreign := sorted(key for key in part if key not in _ABOUT and part[key] is not None):
             # Its signature goes with it: on another part it would be worse than none.
             for name in foreign:
                 yield from self._notice(name)
-        elif seal is not None:
-            yield from self._read_text("", self._open or Text, seal)
+        elif signature is not None:
+            yield from self._read_text("", self._open or Text, signature)
 
-    def _read_text(self, words: str, kind: type[Text] | type[Reasoning], seal: Seal | None) -> Iterator[Event]:
-        if not words and seal is None:
+    def _read_text(
+        self, words: str, kind: type[Text] | type[Reasoning], signature: Signature | None
+    ) -> Iterator[Event]:
+        if not words and signature is None:
             return
-        if self._open is not kind or self._seal is not None:
+        if self._open is not kind or self._signature is not None:
             yield from self._close()
             self._open = kind
-            yield PartStart(self._next, Text("") if kind is Text else Reasoning("", Seal(DIALECT, "")))
+            yield PartStart(self._next, Text("") if kind is Text else Reasoning("", Signature(DIALECT, "")))
             self._next += 1
         if words:
             yield PartDelta(self._next - 1, words)
-        self._seal = seal
+        self._signature = signature
 
-    def _read_call(self, call: Mapping[str, Json], seal: Seal | None) -> Iterator[Event]:
+    def _read_call(self, call: Mapping[str, Json], signature: Signature | None) -> Iterator[Event]:
         if call.get("partialArgs") or call.get("willContinue"):
             raise ValueError("function call arguments came in pieces, which nobody asked for")
         yield from self._close()
@@ -154,28 +166,28 @@ class StreamReader:
                 id=text(call.get("id")) or self._new_id(),
                 name=text(call.get("name")),
                 arguments=encode(mapping(call.get("args"))).decode(),
-                seal=seal,
+                signature=signature,
             ),
         )
         yield PartEnd(self._next)
         self._next += 1
 
-    def _read_image(self, blob: Mapping[str, Json], seal: Seal | None) -> Iterator[Event]:
+    def _read_image(self, blob: Mapping[str, Json], signature: Signature | None) -> Iterator[Event]:
         yield from self._close()
         source = Inline(text(blob.get("mimeType")).lower(), text(blob.get("data")))
-        yield PartStart(self._next, Image(source, seal=seal))
+        yield PartStart(self._next, Image(source, signature=signature))
         yield PartEnd(self._next)
         self._next += 1
 
     def _close(self) -> Iterator[Event]:
         if self._open is not None:
-            yield PartEnd(self._next - 1, self._seal)
-            self._open = self._seal = None
+            yield PartEnd(self._next - 1, self._signature)
+            self._open = self._signature = None
 
     def _notice(self, name: str) -> Iterator[Event]:
         if name not in self._noticed:
             self._noticed.add(name)
-            yield Notice(name)
+            yield ContentDropped(name)
 
 
 def _image_in(part: Mapping[str, Json]) -> Mapping[str, Json] | None:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from nexus.conversation import Citation, Seal
-from nexus.protocols.codec import is_tagged, is_web, pack_seal
+from nexus.conversation import Citation, Signature
+from nexus.protocols.codec import is_tagged, is_web, pack_signature
 from nexus.wire import Json, mapping, text
 
-_TAG = pack_seal(Seal("citation", ""), "")
+_TAG = pack_signature(Signature("citation", ""), "")
 
 
 def read_citation(wire: Mapping[str, Json], length: int) -> Citation | str:

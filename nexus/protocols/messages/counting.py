@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.conversation import Request
-from nexus.protocols.codec import Target, Written
+from nexus.protocols.codec import Target, VendorRequest
 from nexus.protocols.messages.write_request import write_request
 from nexus.wire import Json
 
 _COUNTED = ("model", "system", "messages", "tools", "tool_choice", "thinking", "output_config")
 
 
-def write_count(request: Request, target: Target) -> Written:
+def write_count(request: Request, target: Target) -> VendorRequest:
     written = write_request(request, target)
     body = {name: written.body[name] for name in _COUNTED if name in written.body}
-    return Written(body, written.dropped, written.answer_tool, written.headers)
+    return VendorRequest(body, written.dropped, written.answer_tool, written.headers)
 
 
 def read_count(body: Mapping[str, Json]) -> int:

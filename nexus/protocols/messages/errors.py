@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.errors import Answered, NexusError
+from nexus.errors import NexusError, UpstreamStatus
 from nexus.protocols import overflow
 from nexus.wire import Json, decode, encode, mapping
 
@@ -54,7 +54,7 @@ def write_error(error: NexusError, request_id: str) -> bytes:
 
 def write_in_band(error: NexusError, request_id: str) -> bytes:
     """The same inside a stream whose head has gone out; what the vendor said keeps its words."""
-    if isinstance(error, Answered) and (said := read_body(error.body)):
+    if isinstance(error, UpstreamStatus) and (said := read_body(error.body)):
         return encode(said)
     return write_error(error, request_id)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.errors import Rejected
+from nexus.errors import VendorError
 from nexus.headers import retry_after
 from nexus.protocols import overflow
 from nexus.protocols.error_words import decode_error, error_words
@@ -45,13 +45,13 @@ _BY_CODE: dict[str, str] = {
 _REQUEST_IDS = ("request-id", "x-request-id", "x-amzn-requestid")
 
 
-def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Rejected:
+def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorError:
     """The vendor's answer with an error status; ``headers`` have lower-case names."""
     document = decode_error(body)
     wire = mapping(document)
     error = mapping(wire.get("error"))
     request_id = text(wire.get("request_id")) or next((headers[name] for name in _REQUEST_IDS if name in headers), "")
-    failure = Rejected(
+    failure = VendorError(
         error_words(document, body) or f"the upstream answered {status}",
         kind=_kind(error, status),
         status=status,
@@ -61,13 +61,13 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Rejected
     return overflow.judged(failure)
 
 
-def read_stream_error(event: Mapping[str, Json]) -> Rejected:
+def read_stream_error(event: Mapping[str, Json]) -> VendorError:
     """An ``error`` event inside a stream; its type tells the status that it would have had."""
     error = mapping(event.get("error"))
     kind, status = _BY_TYPE.get(text(error.get("type")), ("upstream", 502))
     kind = _code_kind(error) or kind
     message = error_words(event) or "the upstream reported an error inside the stream"
-    failure = Rejected(message, kind=kind, status=status, request_id=text(event.get("request_id")) or None)
+    failure = VendorError(message, kind=kind, status=status, request_id=text(event.get("request_id")) or None)
     return overflow.judged(failure)
 
 

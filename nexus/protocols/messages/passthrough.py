@@ -2,7 +2,7 @@
 
 Law: bytes are spliced, never written again; system, tools, thinking and cache hints are bound to their spelling, so
 nothing but ``model`` is touched, and fields, blocks and events that are unknown here pass. What goes is the thinking of
-another vendor, whose seal nobody here could check.
+another vendor, whose signature nobody here could check.
 """
 
 from __future__ import annotations

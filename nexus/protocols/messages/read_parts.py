@@ -2,7 +2,8 @@
 
 Law: a block is one of a closed list, anything else is refused by its type and exact path. Search results become text
 documents (title kept, source as context), tool references and document content become text: nothing is lost. Asked-for
-citations are refused, because no other vendor answers with them. Carriers of seals are taken out (see seals.py).
+citations are refused, because no other vendor answers with them. Carriers of signatures are taken out (see
+signatures.py).
 Source: anthropic.types.ContentBlockParam and the beta's.
 """
 
@@ -21,7 +22,7 @@ from nexus.conversation import (
     Part,
     Reasoning,
     Role,
-    Seal,
+    Signature,
     Text,
     ToolCall,
     ToolResult,
@@ -74,30 +75,30 @@ def read_cache(block: Block, path: str, drops: Drops) -> CacheHint | None:
 
 
 class _Carrier:
-    """A seal on its way to the part beside it."""
+    """A signature on its way to the part beside it."""
 
-    def __init__(self, place: str, seal: Seal) -> None:
-        self.place, self.seal = place, seal
+    def __init__(self, place: str, signature: Signature) -> None:
+        self.place, self.signature = place, signature
 
 
 def _gathered(met: list[Part | _Carrier]) -> tuple[Part, ...]:
-    """The parts, each with the seal that travelled beside it."""
+    """The parts, each with the signature that travelled beside it."""
     parts: list[Part] = []
-    waiting: Seal | None = None
+    waiting: Signature | None = None
     for one in met:
         if isinstance(one, _Carrier):
             if one.place == NEXT:
-                waiting = one.seal
+                waiting = one.signature
             elif parts:
-                parts[-1] = _sealed(parts[-1], one.seal)
+                parts[-1] = _signed(parts[-1], one.signature)
             continue
-        parts.append(_sealed(one, waiting) if waiting is not None else one)
+        parts.append(_signed(one, waiting) if waiting is not None else one)
         waiting = None
     return tuple(parts)
 
 
-def _sealed(part: Part, seal: Seal) -> Part:
-    return replace(part, seal=seal) if isinstance(part, Text | ToolCall) else part
+def _signed(part: Part, signature: Signature) -> Part:
+    return replace(part, signature=signature) if isinstance(part, Text | ToolCall) else part
 
 
 def _read_block(wire: Json, role: Role, path: str, drops: Drops) -> Part | _Carrier:
@@ -200,12 +201,12 @@ def _read_thinking(block: Block, path: str, drops: Drops) -> Reasoning | _Carrie
     carried = read_carrier(signature)
     if carried is not None:
         return _Carrier(*carried)
-    return Reasoning(a_string(block, "thinking", path), seal=read_signature(signature))
+    return Reasoning(a_string(block, "thinking", path), signature=read_signature(signature))
 
 
 def _read_redacted(block: Block, path: str, drops: Drops) -> Reasoning:
-    seal = read_signature(a_string(block, "data", path))
-    return Reasoning("", seal=seal or Seal(OWN, ""), redacted=True)
+    signature = read_signature(a_string(block, "data", path))
+    return Reasoning("", signature=signature or Signature(OWN, ""), redacted=True)
 
 
 def _read_call(block: Block, path: str, drops: Drops) -> ToolCall:

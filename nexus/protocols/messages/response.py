@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from nexus.conversation import Citation, Part, Reasoning, Refusal, Request, Response, Seal, Text, ToolCall
+from nexus.conversation import Citation, Part, Reasoning, Refusal, Request, Response, Signature, Text, ToolCall
 from nexus.protocols.arguments import an_object_of
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import ReadResponse
@@ -33,7 +33,7 @@ def is_answer(body: Mapping[str, Json]) -> bool:
 
 
 def read_response(body: Mapping[str, Json]) -> ReadResponse:
-    """Raises Rejected for an error inside a 200, and for anything else that is no answer."""
+    """Raises VendorError for an error inside a 200, and for anything else that is no answer."""
     if not is_answer(body):
         raise read_stream_error(body)
     drops = Drops()
@@ -58,9 +58,9 @@ def read_block(block: Mapping[str, Json], drops: Drops) -> Text | Reasoning | To
             return Text(words, citations=read_citations(sequence(block.get("citations")), len(words), drops))
         case "thinking":
             signature = text(block.get("signature"))
-            return Reasoning(text(block.get("thinking")), seal=Seal(OWN, signature) if signature else None)
+            return Reasoning(text(block.get("thinking")), signature=Signature(OWN, signature) if signature else None)
         case "redacted_thinking":
-            return Reasoning("", seal=Seal(OWN, text(block.get("data"))), redacted=True)
+            return Reasoning("", signature=Signature(OWN, text(block.get("data"))), redacted=True)
         case "tool_use":
             arguments = mapping(block.get("input"))
             written = encode(arguments).decode() if arguments else ""
@@ -106,22 +106,22 @@ def message_id(id: str) -> str:
 
 def _write_blocks(part: Part, members: Members) -> list[Json]:
     match part:
-        case Text(text=words, seal=seal, citations=citations):
-            return [*carried_before(seal), {"type": "text", "text": words, **write_citations(citations)}]
+        case Text(text=words, signature=signature, citations=citations):
+            return [*carried_before(signature), {"type": "text", "text": words, **write_citations(citations)}]
         case Refusal(text=words):
             return [{"type": "text", "text": words}]
         case Reasoning():
             return [thinking_block(part)]
-        case ToolCall(seal=seal):
+        case ToolCall(signature=signature):
             named = {"id": part.id, **members.named(part.name)}
-            return [*carried_before(seal), {"type": "tool_use", **named, "input": read_input(part.arguments)}]
+            return [*carried_before(signature), {"type": "tool_use", **named, "input": read_input(part.arguments)}]
         case _:
             raise TypeError(f"{type(part).__name__} in an answer")
 
 
-def carried_before(seal: Seal | None) -> list[dict[str, Json]]:
-    """The carrier of a text's or a call's seal; this dialect itself makes none."""
-    return [carrier(seal, NEXT)] if seal is not None and seal.dialect != OWN else []
+def carried_before(signature: Signature | None) -> list[dict[str, Json]]:
+    """The carrier of a text's or a call's signature; this dialect itself makes none."""
+    return [carrier(signature, NEXT)] if signature is not None and signature.dialect != OWN else []
 
 
 def read_input(arguments: str) -> dict[str, Json]:

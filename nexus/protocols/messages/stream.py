@@ -1,7 +1,8 @@
 """A vendor's stream of the messages dialect -> events; the writer is in stream_writer.
 
-Law: unknown events pass, unknown blocks and deltas become one Notice each, an ``error`` event raises Rejected. Frames
-around content may be repeated or missing, as compatible servers have it. Parts are numbered by their start.
+Law: unknown events pass, unknown blocks and deltas become one ContentDropped each, an ``error`` event raises
+VendorError. Frames around content may be repeated or missing, as compatible servers have it. Parts are numbered by
+their start.
 Source: anthropic.types.RawMessageStreamEvent.
 """
 
@@ -10,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from nexus.conversation import Reasoning, Seal, Stop, Text, ToolCall
+from nexus.conversation import Reasoning, Signature, Stop, Text, ToolCall
 from nexus.events import (
     Cited,
+    ContentDropped,
     Event,
-    Notice,
     Ping,
     ResponseEnd,
     ResponseStart,
@@ -51,7 +52,7 @@ class StreamReader:
         self._noticed = Drops()
 
     def feed(self, event: str | None, data: str) -> list[Event]:
-        """The events of one frame. Raises Rejected and ValueError."""
+        """The events of one frame. Raises VendorError and ValueError."""
         if data == DONE:
             return self._message_stop({}) if self._id is not None and not self._over else []
         wire = decode_delta(data)
@@ -132,7 +133,7 @@ class StreamReader:
         if kind == "citations_delta":
             known.citations.append(delta.get(name))
         elif piece:
-            known.seal = Seal(OWN, (known.seal.value if known.seal else "") + piece)
+            known.signature = Signature(OWN, (known.signature.value if known.signature else "") + piece)
         return told
 
     def _block_stop(self, wire: _Wire) -> list[Event]:
@@ -162,11 +163,11 @@ class StreamReader:
         return [*self._parts.end_all(), ResponseEnd(stop)]
 
     def _notices(self, *names: str) -> list[Event]:
-        """One Notice for each name that is new in this stream."""
+        """One ContentDropped for each name that is new in this stream."""
         fresh = [name for name in names if name not in self._noticed.names]
         for name in fresh:
             self._noticed.add(name)
-        return [Notice(name) for name in fresh]
+        return [ContentDropped(name) for name in fresh]
 
 
 def _index(wire: _Wire) -> int:

@@ -2,8 +2,8 @@
 
 Law: the client's full grammar, ``message_start (content_block_start delta* content_block_stop)* message_delta
 message_stop``, with event names; blocks never overlap: while one is open, what belongs to later parts waits, in order.
-A seal of a text or call rides in a carrier block beside it (seals.py). A block that was cut stays open: Claude Code
-acts on one that has stopped. Source: anthropic.types.RawMessageStreamEvent.
+A signature of a text or call rides in a carrier block beside it (signatures.py). A block that was cut stays open:
+Claude Code acts on one that has stopped. Source: anthropic.types.RawMessageStreamEvent.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from nexus.conversation import Image, Reasoning, Refusal, Request, Seal, Text, ToolCall
+from nexus.conversation import Image, Reasoning, Refusal, Request, Signature, Text, ToolCall
 from nexus.events import (
     Cited,
+    ContentDropped,
     Event,
-    Notice,
     PartDelta,
     PartEnd,
     PartStart,
@@ -31,7 +31,7 @@ from nexus.protocols.messages.response import carried_before, message_id
 from nexus.protocols.messages.seals import OWN, PREVIOUS, carrier, thinking_block, write_signature
 from nexus.protocols.messages.stops import write_stop
 from nexus.protocols.messages.usage import write_delta_usage, write_usage
-from nexus.protocols.one_by_one import OneByOne
+from nexus.protocols.one_by_one import PartOrder
 from nexus.protocols.sse import frame
 from nexus.usage import Usage
 from nexus.wire import Json, encode
@@ -65,7 +65,7 @@ class StreamWriter:
         self._id = message_id(response_id)
         self._block = 0
         self._part: StreamPart = Text("")
-        self._order = OneByOne()
+        self._order = PartOrder()
         self._usage = Usage()
         self._refused = False
         self._owed: dict[str, Json] | None = None
@@ -85,12 +85,12 @@ class StreamWriter:
             case Cited(citation=citation):
                 delta = {"type": "citations_delta", "citation": write_citation(citation)}
                 return _frame("content_block_delta", index=self._block, delta=delta)
-            case PartEnd(seal=seal):
-                return self._close(self._part, seal)
+            case PartEnd(signature=signature):
+                return self._close(self._part, signature)
             case UsageUpdate(usage=usage):
                 self._usage = usage
                 return b""
-            case Notice() | Ping():
+            case ContentDropped() | Ping():
                 return b""
             case ResponseEnd():
                 return self._message_end(event)
@@ -109,10 +109,10 @@ class StreamWriter:
         return _frame("message_start", message=message)
 
     def _open(self, part: StreamPart) -> bytes:
-        """The start of the part's block, after the carrier of its seal, and what it already holds."""
+        """The start of the part's block, after the carrier of its signature, and what it already holds."""
         self._part, self._refused = part, self._refused or isinstance(part, Refusal)
         owed, self._owed = [] if self._owed is None else [self._owed], None
-        before = b"".join(self._whole(block) for block in [*owed, *carried_before(_early_seal(part))])
+        before = b"".join(self._whole(block) for block in [*owed, *carried_before(_early_signature(part))])
         if _is_redacted(part):
             # Its block is one event, and what it holds may be known at its end only.
             return before
@@ -136,9 +136,9 @@ class StreamWriter:
         kind, name = _DELTA[type(part)]
         return _frame("content_block_delta", index=self._block, delta={"type": kind, name: piece})
 
-    def _close(self, part: StreamPart, late: Seal | None) -> bytes:
+    def _close(self, part: StreamPart, late: Signature | None) -> bytes:
         if isinstance(part, Reasoning) and part.redacted:
-            block = thinking_block(replace(part, seal=late or part.seal))
+            block = thinking_block(replace(part, signature=late or part.signature))
             return _frame("content_block_start", index=self._block, content_block=block) + self._block_stop()
         if isinstance(part, Reasoning):
             return self._signature(part, late) + self._block_stop()
@@ -150,8 +150,8 @@ class StreamWriter:
             return after
         return after + self._whole(carrier(late, PREVIOUS))
 
-    def _signature(self, part: Reasoning, late: Seal | None) -> bytes:
-        delta = {"type": "signature_delta", "signature": write_signature(late or part.seal)}
+    def _signature(self, part: Reasoning, late: Signature | None) -> bytes:
+        delta = {"type": "signature_delta", "signature": write_signature(late or part.signature)}
         return _frame("content_block_delta", index=self._block, delta=delta)
 
     def _whole(self, block: dict[str, Json]) -> bytes:
@@ -185,8 +185,8 @@ def _is_redacted(part: StreamPart) -> bool:
     return isinstance(part, Reasoning) and part.redacted
 
 
-def _early_seal(part: StreamPart) -> Seal | None:
-    return part.seal if isinstance(part, Text | ToolCall) else None
+def _early_signature(part: StreamPart) -> Signature | None:
+    return part.signature if isinstance(part, Text | ToolCall) else None
 
 
 def _frame(kind: str, **members: Json) -> bytes:

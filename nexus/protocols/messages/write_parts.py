@@ -1,7 +1,7 @@
 """Parts -> content blocks for a Messages vendor.
 
 Law: only what the API takes is written: no empty text, no image outside its four media types, no reasoning that this
-dialect did not seal. What has no block is refused by its path. Source: anthropic.types.ContentBlockParam.
+dialect did not signature. What has no block is refused by its path. Source: anthropic.types.ContentBlockParam.
 """
 
 from __future__ import annotations
@@ -98,12 +98,12 @@ def write_text(part: Text, drops: Drops) -> Block | None:
 
 
 def _write_reasoning(part: Reasoning, quirks: frozenset[str], drops: Drops) -> Block | None:
-    seal = part.seal
-    if seal is not None and seal.dialect == OWN and seal.value and "no_thinking" not in quirks:
+    signature = part.signature
+    if signature is not None and signature.dialect == OWN and signature.value and "no_thinking" not in quirks:
         if part.redacted:
-            return {"type": "redacted_thinking", "data": seal.value}
-        return {"type": "thinking", "thinking": part.text, "signature": seal.value}
-    if "unsigned_thinking" in quirks and seal is None and part.text:
+            return {"type": "redacted_thinking", "data": signature.value}
+        return {"type": "thinking", "thinking": part.text, "signature": signature.value}
+    if "unsigned_thinking" in quirks and signature is None and part.text:
         return {"type": "thinking", "thinking": part.text, "signature": ""}
     drops.add("reasoning")
     return None

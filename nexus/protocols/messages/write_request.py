@@ -13,7 +13,7 @@ from nexus.conversation import Request
 from nexus.errors import UnsupportedFeature
 from nexus.models.claude import PROPERTY_KEYS, SHORT_TOOL_NAMES, TOOL_NAMES
 from nexus.protocols.checks import Drops
-from nexus.protocols.codec import Target, Written
+from nexus.protocols.codec import Target, VendorRequest
 from nexus.protocols.messages.fields import WRITES
 from nexus.protocols.messages.thinking import Plan, write_thinking
 from nexus.protocols.messages.tools import write_tooling
@@ -38,7 +38,7 @@ _SAY_NOTHING: dict[str, Json] = {
 _TIERS = {"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}
 
 
-def write_request(request: Request, target: Target) -> Written:
+def write_request(request: Request, target: Target) -> VendorRequest:
     drops = Drops()
     quirks = target.quirks
     names = SHORT_TOOL_NAMES if "short_tool_names" in quirks else TOOL_NAMES
@@ -73,7 +73,7 @@ def write_request(request: Request, target: Target) -> Written:
     body |= _write_sampling(request, plan, quirks, drops)
     _limit_breakpoints(body, drops)
     renaming = renaming.with_keys(tooling.answer_tool, tooling.answer_keys)
-    return Written(
+    return VendorRequest(
         body,
         drops.names,
         tooling.answer_tool,

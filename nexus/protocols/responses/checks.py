@@ -13,8 +13,8 @@ from nexus.wire import Json
 class Drops(checks.Drops):
     """Here an empty list or object asks for nothing either."""
 
-    def asks(self, value: Json) -> bool:
-        return super().asks(value) and value not in ([], {})
+    def is_meaningful(self, value: Json) -> bool:
+        return super().is_meaningful(value) and value not in ([], {})
 
 
 def a_name(holder: Body, name: str, path: str) -> str:

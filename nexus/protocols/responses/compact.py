@@ -1,20 +1,21 @@
 """Conversations made shorter by any model: a summary that travels as an item of type ``compaction``.
 
-Law: OpenAI's own such items are sealed, and nobody else can read them; ours carry their words, tagged like the seals of
-seals.py, and become words again for every vendor, OpenAI too. A summary that is not whole is none: who compacts would
-lose the conversation with it. Sources: openai.types.responses, ResponseCompactionItem, CompactionTrigger,
-CompactedResponse and ResponseCompactionCompactingEvent; openai/codex, which asks by a trigger at the end of its input.
+Law: OpenAI's own such items are encrypted, and nobody else can read them; ours carry their words, tagged like the
+signatures of signatures.py, and become words again for every vendor, OpenAI too. A summary that is not whole is none:
+who compacts would lose the conversation with it. Sources: openai.types.responses, ResponseCompactionItem,
+CompactionTrigger, CompactedResponse and ResponseCompactionCompactingEvent; openai/codex, which asks by a trigger at the
+end of its input.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from nexus.conversation import Request, Seal, Stop, SummaryWanted, Text
+from nexus.conversation import Request, Signature, Stop, SummaryWanted, Text
 from nexus.events import PartStart, ResponseEnd
-from nexus.protocols.codec import pack_seal, unpack_seal
+from nexus.protocols.codec import pack_signature, unpack_signature
 from nexus.protocols.responses.compose import Composer
-from nexus.protocols.responses.items import ItemComposer, Told
+from nexus.protocols.responses.items import ItemComposer, ResponseEvent
 from nexus.protocols.responses.seals import OWN
 from nexus.wire import Json, mapping, sequence, text
 
@@ -37,9 +38,9 @@ def wanted(at: str) -> SummaryWanted:
 
 
 def read_summary(item: Mapping[str, Json]) -> str | None:
-    """The words of a ``compaction`` item; None where they are sealed."""
-    seal = unpack_seal(text(item.get("encrypted_content")), OWN)
-    return TOLD + seal.value if seal.dialect == _TAG else None
+    """The words of a ``compaction`` item; None where they are signed."""
+    signature = unpack_signature(text(item.get("encrypted_content")), OWN)
+    return TOLD + signature.value if signature.dialect == _TAG else None
 
 
 def make_composer(
@@ -57,15 +58,15 @@ class _Item(ItemComposer):
     def empty(self) -> dict[str, Json]:
         return {"type": "compaction", "encrypted_content": ""}
 
-    def begin(self, index: int) -> list[Told]:
-        return [*super().begin(index), self.told("response.compaction.compacting")]
+    def begin(self, index: int) -> list[ResponseEvent]:
+        return [*super().begin(index), self.event("response.compaction.compacting")]
 
-    def say(self, words: str) -> list[Told]:
+    def say(self, words: str) -> list[ResponseEvent]:
         self._pieces.append(words)
         return []
 
-    def end(self, seal: Seal | None, *, whole: bool) -> list[Told]:
-        return [self.done(encrypted_content=pack_seal(Seal(_TAG, self.words), OWN))]
+    def end(self, signature: Signature | None, *, whole: bool) -> list[ResponseEvent]:
+        return [self.done(encrypted_content=pack_signature(Signature(_TAG, self.words), OWN))]
 
 
 class SummaryComposer(Composer):
@@ -75,26 +76,26 @@ class SummaryComposer(Composer):
         self, *, model: str, response_id: str, created: int, request: Request | None, now: Callable[[], int] | None
     ) -> None:
         super().__init__(model=model, response_id=response_id, created=created, request=request, now=now)
-        self._item = _Item("", self._stem)
+        self._item = _Item("", self._id_suffix)
         self._speaks = False
 
-    def _open(self, event: PartStart) -> list[Told]:
+    def _open(self, event: PartStart) -> list[ResponseEvent]:
         self._speaks = isinstance(event.part, Text)
         return self._say(event.part.text) if isinstance(event.part, Text) else []
 
-    def _say(self, words: str) -> list[Told]:
+    def _say(self, words: str) -> list[ResponseEvent]:
         if not words or not self._speaks:
             return []
         begun = [] if self._item.begun else self._item.begin(0)
         return begun + self._item.say(words)
 
-    def _close(self, late: Seal | None) -> None:
+    def _close(self, late: Signature | None) -> None:
         self._speaks = False
 
-    def _release(self, *, whole: bool) -> list[Told]:
+    def _release(self, *, whole: bool) -> list[ResponseEvent]:
         return self._done(self._item, self._item.end(None, whole=True)) if whole and self._item.begun else []
 
-    def _finish(self, event: ResponseEnd) -> list[Told]:
+    def _finish(self, event: ResponseEnd) -> list[ResponseEvent]:
         return super()._finish(event if self._item.words.strip() else ResponseEnd(Stop("max_tokens")))
 
 

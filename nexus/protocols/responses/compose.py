@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nexus.conversation import Reasoning, Refusal, Request, Seal
+from nexus.conversation import Reasoning, Refusal, Request, Signature
 from nexus.events import (
     Cited,
+    ContentDropped,
     Event,
-    Notice,
     PartDelta,
     PartEnd,
     PartStart,
@@ -24,10 +24,10 @@ from nexus.events import (
     ResponseStart,
     UsageUpdate,
 )
-from nexus.protocols.one_by_one import OneByOne
-from nexus.protocols.responses.items import ItemComposer, ReasoningComposer, Told, item_composer
+from nexus.protocols.one_by_one import PartOrder
+from nexus.protocols.responses.items import ItemComposer, ReasoningComposer, ResponseEvent, item_composer
 from nexus.protocols.responses.seals import HERE, NEXT, PREVIOUS, pack_carrier
-from nexus.protocols.responses.shell import write_shell
+from nexus.protocols.responses.shell import write_response_object
 from nexus.protocols.responses.stops import write_stop
 from nexus.protocols.responses.tools import Names
 from nexus.protocols.responses.usage import write_usage
@@ -44,22 +44,22 @@ class Composer:
     def __init__(
         self, *, model: str, response_id: str, created: int, request: Request | None, now: Callable[[], int] | None
     ) -> None:
-        self.response = write_shell(response_id, model, created, request)
+        self.response = write_response_object(response_id, model, created, request)
         self._now = now or (lambda: created)
         self.output: list[Json] = []
         self.complete = False
-        self._stem = response_id.removeprefix("resp_")
+        self._id_suffix = response_id.removeprefix("resp_")
         self._names = Names(request)
         self._current: tuple[PartStart, ItemComposer] | None = None
-        self._ended: tuple[PartStart, ItemComposer, Seal | None] | None = None
-        self._order = OneByOne()
+        self._ended: tuple[PartStart, ItemComposer, Signature | None] | None = None
+        self._order = PartOrder()
         self._usage = Usage()
         self._refused = False
 
-    def add(self, event: Event) -> list[Told]:
-        return [told for due in self._order.feed(event) for told in self._add(due)]
+    def add(self, event: Event) -> list[ResponseEvent]:
+        return [one for due in self._order.feed(event) for one in self._add(due)]
 
-    def _add(self, event: Event) -> list[Told]:
+    def _add(self, event: Event) -> list[ResponseEvent]:
         match event:
             case ResponseStart(usage=usage):
                 self._usage = usage
@@ -70,83 +70,83 @@ class Composer:
                 return self._say(words)
             case Cited():
                 return self._cite(event)
-            case PartEnd(seal=seal):
-                self._close(seal)
+            case PartEnd(signature=signature):
+                self._close(signature)
                 return []
             case UsageUpdate(usage=usage):
                 self._usage = usage
                 return []
-            case Notice() | Ping():
+            case ContentDropped() | Ping():
                 return []
             case ResponseEnd():
                 return self._finish(event)
 
-    def _lifecycle(self, kind: str) -> Told:
-        return Told(kind, {"response": dict(self.response)})
+    def _lifecycle(self, kind: str) -> ResponseEvent:
+        return ResponseEvent(kind, {"response": dict(self.response)})
 
-    def _open(self, event: PartStart) -> list[Told]:
+    def _open(self, event: PartStart) -> list[ResponseEvent]:
         self._refused = self._refused or isinstance(event.part, Refusal)
-        told = self._release(whole=True)
-        composer = item_composer(event.part, self._names, self._stem)
+        events = self._release(whole=True)
+        composer = item_composer(event.part, self._names, self._id_suffix)
         self._current = (event, composer)
-        return told + (self._begin(event, composer) if composer.begins == "at_once" else self._say(composer.first))
+        return events + (self._begin(event, composer) if composer.begins == "at_once" else self._say(composer.first))
 
-    def _begin(self, event: PartStart, composer: ItemComposer) -> list[Told]:
-        """The item's start, behind the carrier of its seal, with what the part already holds."""
-        seal = None if isinstance(event.part, Reasoning | Refusal) else event.part.seal
-        told = [] if seal is None else self._carrier(seal, NEXT)
-        told += composer.begin(len(self.output))
-        return told + (composer.say(composer.first) if composer.begins == "at_once" else [])
+    def _begin(self, event: PartStart, composer: ItemComposer) -> list[ResponseEvent]:
+        """The item's start, behind the carrier of its signature, with what the part already holds."""
+        signature = None if isinstance(event.part, Reasoning | Refusal) else event.part.signature
+        events = [] if signature is None else self._carrier(signature, NEXT)
+        events += composer.begin(len(self.output))
+        return events + (composer.say(composer.first) if composer.begins == "at_once" else [])
 
-    def _say(self, words: str) -> list[Told]:
+    def _say(self, words: str) -> list[ResponseEvent]:
         if not words or self._current is None:
             return []
         event, composer = self._current
         begun = [] if composer.begun or composer.begins == "whole" else self._begin(event, composer)
         return begun + composer.say(words)
 
-    def _cite(self, event: Cited) -> list[Told]:
+    def _cite(self, event: Cited) -> list[ResponseEvent]:
         """For the item that is open; of an earlier one nothing more can be told."""
         if self._current is None or self._current[0].index != event.index:
             return []
         composer = self._current[1]
         return composer.cite(event.citation) if composer.begun else []
 
-    def _close(self, late: Seal | None) -> None:
+    def _close(self, late: Signature | None) -> None:
         assert self._current is not None
         self._ended = (*self._current, late)
         self._current = None
 
-    def _release(self, *, whole: bool) -> list[Told]:
+    def _release(self, *, whole: bool) -> list[ResponseEvent]:
         """The end of the item that ended last."""
         if self._ended is None:
             return []
         event, composer, late = self._ended
         self._ended = None
         if isinstance(event.part, Reasoning):
-            return self._done(composer, composer.end(late or event.part.seal, whole=whole))
-        early = None if isinstance(event.part, Refusal) else event.part.seal
+            return self._done(composer, composer.end(late or event.part.signature, whole=whole))
+        early = None if isinstance(event.part, Refusal) else event.part.signature
         begun = self._begin(event, composer) if composer.begins == "whole" else []
         if not composer.begun:
-            seal = late or early
-            return [] if seal is None else self._carrier(seal, HERE)
-        told = begun + self._done(composer, composer.end(None, whole=whole))
-        return told + ([] if late is None or late == early else self._carrier(late, PREVIOUS))
+            signature = late or early
+            return [] if signature is None else self._carrier(signature, HERE)
+        events = begun + self._done(composer, composer.end(None, whole=whole))
+        return events + ([] if late is None or late == early else self._carrier(late, PREVIOUS))
 
-    def _carrier(self, seal: Seal, place: str) -> list[Told]:
-        composer = ReasoningComposer(Reasoning(""), self._stem)
+    def _carrier(self, signature: Signature, place: str) -> list[ResponseEvent]:
+        composer = ReasoningComposer(Reasoning(""), self._id_suffix)
         begun = composer.begin(len(self.output))
-        return begun + self._done(composer, composer.end_with(pack_carrier(seal, place)))
+        return begun + self._done(composer, composer.end_with(pack_carrier(signature, place)))
 
-    def _done(self, composer: ItemComposer, told: list[Told]) -> list[Told]:
+    def _done(self, composer: ItemComposer, events: list[ResponseEvent]) -> list[ResponseEvent]:
         self.output.append(composer.item)
-        return told
+        return events
 
-    def _finish(self, event: ResponseEnd) -> list[Told]:
+    def _finish(self, event: ResponseEnd) -> list[ResponseEvent]:
         self.complete = True
         self.response |= write_stop(event.stop, refused=self._refused)
-        told = self._release(whole=self.response["status"] == "completed")
+        events = self._release(whole=self.response["status"] == "completed")
         if self.response["status"] == "completed":
             self.response["completed_at"] = self._now()
         self.response |= {"output": list(self.output), "usage": write_usage(self._usage)}
-        return [*told, self._lifecycle(f"response.{self.response['status']}")]
+        return [*events, self._lifecycle(f"response.{self.response['status']}")]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from nexus.conversation import Request
-from nexus.protocols.codec import Target, Written
+from nexus.protocols.codec import Target, VendorRequest
 from nexus.protocols.responses.fields import NO_SUMMARY
 from nexus.protocols.responses.write_request import write_request
 from nexus.wire import Json
@@ -18,10 +18,10 @@ from nexus.wire import Json
 _COUNTED = ("model", "input", "tools", "tool_choice", "parallel_tool_calls", "reasoning", "text")
 
 
-def write_count(request: Request, target: Target) -> Written:
+def write_count(request: Request, target: Target) -> VendorRequest:
     # A summary is no part of the prompt, and may be refused.
     body = write_request(request, replace(target, quirks=target.quirks | {NO_SUMMARY})).body
-    return Written({name: body[name] for name in _COUNTED if name in body})
+    return VendorRequest({name: body[name] for name in _COUNTED if name in body})
 
 
 def read_count(body: Mapping[str, Json]) -> int:

@@ -134,8 +134,8 @@ class Earlier:
 
 def _answer_of(item_id: str) -> str:
     """The id of the answer whose item has this id, as items.py makes them; "" for another one."""
-    stem = item_id.partition("_")[2].rpartition("_")[0]
-    return f"resp_{stem}" if stem else ""
+    id_suffix = item_id.partition("_")[2].rpartition("_")[0]
+    return f"resp_{id_suffix}" if id_suffix else ""
 
 
 NOTHING = Earlier({}, None)

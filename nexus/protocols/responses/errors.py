@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import math
 
-from nexus.errors import Answered, NexusError
+from nexus.errors import NexusError, UpstreamStatus
 from nexus.protocols.base import BrokenStream
 from nexus.protocols.openai_errors import read_body as read_body
 from nexus.protocols.openai_errors import write_error as write_error
-from nexus.protocols.responses.shell import write_shell
+from nexus.protocols.responses.shell import write_response_object
 from nexus.protocols.sse import frame
 from nexus.wire import Json, encode, text
 
@@ -48,7 +48,7 @@ def write_frames(error: NexusError, response_id: str, broken: BrokenStream, *, c
     """The end of a stream whose head has gone out; the SDK takes it only behind a beginning."""
     code, message = _said(error)
     told: dict[str, Json] = {"code": code, "message": message, "param": error.param}
-    begun = write_shell(response_id, broken.model, broken.now, None)
+    begun = write_response_object(response_id, broken.model, broken.now, None)
     closed = code if codex else _PUBLISHED.get(code, code)
     failed = begun | {"status": "failed", "error": {"code": closed, "message": message}}
     created = b"" if broken.begun else _event("response.created", 0, {"response": begun})
@@ -57,7 +57,7 @@ def write_frames(error: NexusError, response_id: str, broken: BrokenStream, *, c
 
 def _said(error: NexusError) -> tuple[str, str]:
     """Code and wording: the vendor's own where it spoke this dialect."""
-    own = read_body(error.body) if isinstance(error, Answered) else {}
+    own = read_body(error.body) if isinstance(error, UpstreamStatus) else {}
     code = text(own.get("code")) or IN_BAND.get(error.kind, _SERVER)
     message = text(own.get("message")) or error.message
     if code == "rate_limit_exceeded" and error.retry_after is not None and math.isfinite(error.retry_after):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.errors import Rejected
+from nexus.errors import VendorError
 from nexus.headers import retry_after
 from nexus.protocols import overflow
 from nexus.protocols.error_words import decode_error, error_words
@@ -54,11 +54,11 @@ _BY_CODE: Mapping[str, str] = {
 }
 
 
-def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Rejected:
+def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorError:
     """Header names are in lower case."""
     document = decode_error(body)
     error = mapping(mapping(document).get("error"))
-    failure = Rejected(
+    failure = VendorError(
         error_words(document, body) or f"the upstream answered {status} without an explanation",
         kind=_kind(error, status),
         status=status,
@@ -69,11 +69,11 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Rejected
     return overflow.judged(failure)
 
 
-def read_failed(holder: Mapping[str, Json]) -> Rejected:
+def read_failed(holder: Mapping[str, Json]) -> VendorError:
     """An error inside a 200: a failed response, or an ``error`` event in its flat or its nested form."""
     error = mapping(holder.get("error")) or holder
     kind = _kind(error, 500)
-    failure = Rejected(
+    failure = VendorError(
         error_words(error) or "the upstream reported an error without an explanation",
         kind=kind,
         status=STATUS_OF[kind],

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from nexus.conversation import Citation, Image, Inline, Reasoning, Refusal, Seal, Text, ToolCall
+from nexus.conversation import Citation, Image, Inline, Reasoning, Refusal, Signature, Text, ToolCall
 from nexus.events import StreamPart
 from nexus.protocols.arguments import an_object_of
 from nexus.protocols.custom_tools import read_input
@@ -24,7 +24,7 @@ from nexus.wire import Json
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ResponseEvent:
     """One event without its number."""
 
     kind: str
@@ -38,32 +38,32 @@ class ItemComposer(ABC):
     begins: ClassVar[Literal["at_once", "with_words", "whole"]] = "at_once"
     """When the item is told: before it has any words, with the first of them, or once it has all."""
 
-    def __init__(self, first: str, stem: str) -> None:
+    def __init__(self, first: str, id_suffix: str) -> None:
         self.first = first
         self.begun = False
         self.item: dict[str, Json] = {}
         self._pieces: list[str] = []
-        self._stem = stem
+        self._id_suffix = id_suffix
         self._place: dict[str, Json] = {}
 
-    def begin(self, index: int) -> list[Told]:
+    def begin(self, index: int) -> list[ResponseEvent]:
         self.begun = True
-        item_id = f"{self.prefix}_{self._stem}_{index}"
+        item_id = f"{self.prefix}_{self._id_suffix}_{index}"
         self._place = {"item_id": item_id, "output_index": index}
         self.item = {"id": item_id, **self.empty()}
-        return [Told("response.output_item.added", {"output_index": index, "item": dict(self.item)})]
+        return [ResponseEvent("response.output_item.added", {"output_index": index, "item": dict(self.item)})]
 
     @abstractmethod
     def empty(self) -> dict[str, Json]:
         """The item as it is added, without its id."""
 
     @abstractmethod
-    def say(self, words: str) -> list[Told]: ...
+    def say(self, words: str) -> list[ResponseEvent]: ...
 
     @abstractmethod
-    def end(self, seal: Seal | None, *, whole: bool) -> list[Told]: ...
+    def end(self, signature: Signature | None, *, whole: bool) -> list[ResponseEvent]: ...
 
-    def cite(self, citation: Citation) -> list[Told]:
+    def cite(self, citation: Citation) -> list[ResponseEvent]:
         """What words of the item rest on."""
         return []
 
@@ -71,21 +71,23 @@ class ItemComposer(ABC):
     def words(self) -> str:
         return "".join(self._pieces)
 
-    def told(self, kind: str, **members: Json) -> Told:
-        return Told(kind, self._place | members)
+    def event(self, kind: str, **members: Json) -> ResponseEvent:
+        return ResponseEvent(kind, self._place | members)
 
-    def done(self, **members: Json) -> Told:
+    def done(self, **members: Json) -> ResponseEvent:
         """The whole item, its fields in their final state."""
         self.item = self.item | members
-        return Told("response.output_item.done", {"output_index": self._place["output_index"], "item": dict(self.item)})
+        return ResponseEvent(
+            "response.output_item.done", {"output_index": self._place["output_index"], "item": dict(self.item)}
+        )
 
 
 class _Message(ItemComposer):
     prefix = "msg"
     begins = "with_words"
 
-    def __init__(self, part: Text | Refusal, stem: str) -> None:
-        super().__init__(part.text, stem)
+    def __init__(self, part: Text | Refusal, id_suffix: str) -> None:
+        super().__init__(part.text, id_suffix)
         self._refusal = isinstance(part, Refusal)
         self._event = "response.refusal" if self._refusal else "response.output_text"
         self._annotations: list[Json] = []
@@ -93,30 +95,30 @@ class _Message(ItemComposer):
     def empty(self) -> dict[str, Json]:
         return {"type": "message", "role": "assistant", "status": "in_progress", "content": []}
 
-    def begin(self, index: int) -> list[Told]:
+    def begin(self, index: int) -> list[ResponseEvent]:
         added = super().begin(index)
-        return [*added, self.told("response.content_part.added", content_index=0, part=self._part(""))]
+        return [*added, self.event("response.content_part.added", content_index=0, part=self._part(""))]
 
-    def say(self, words: str) -> list[Told]:
+    def say(self, words: str) -> list[ResponseEvent]:
         if not words:
             return []
         self._pieces.append(words)
         extra: dict[str, Json] = {} if self._refusal else {"logprobs": []}
-        return [self.told(f"{self._event}.delta", content_index=0, delta=words, **extra)]
+        return [self.event(f"{self._event}.delta", content_index=0, delta=words, **extra)]
 
-    def cite(self, citation: Citation) -> list[Told]:
+    def cite(self, citation: Citation) -> list[ResponseEvent]:
         annotation = write_annotation(citation)
         number = len(self._annotations)
         self._annotations.append(annotation)
         members: dict[str, Json] = {"content_index": 0, "annotation_index": number, "annotation": annotation}
-        return [self.told("response.output_text.annotation.added", **members)]
+        return [self.event("response.output_text.annotation.added", **members)]
 
-    def end(self, seal: Seal | None, *, whole: bool) -> list[Told]:
+    def end(self, signature: Signature | None, *, whole: bool) -> list[ResponseEvent]:
         said = {"refusal": self.words} if self._refusal else {"text": self.words, "logprobs": []}
         part = self._part(self.words)
         return [
-            self.told(f"{self._event}.done", content_index=0, **said),
-            self.told("response.content_part.done", content_index=0, part=part),
+            self.event(f"{self._event}.done", content_index=0, **said),
+            self.event("response.content_part.done", content_index=0, part=part),
             self.done(status=_status(whole), content=[part]),
         ]
 
@@ -129,24 +131,24 @@ class _Message(ItemComposer):
 class _MadeImage(ItemComposer):
     prefix = "ig"
 
-    def __init__(self, part: Image, stem: str) -> None:
-        super().__init__("", stem)
+    def __init__(self, part: Image, id_suffix: str) -> None:
+        super().__init__("", id_suffix)
         self._source = part.source if isinstance(part.source, Inline) else Inline("", "")
 
     def empty(self) -> dict[str, Json]:
         return {"type": "image_generation_call", "status": "in_progress", "result": None}
 
-    def begin(self, index: int) -> list[Told]:
-        steps = (self.told(f"response.image_generation_call.{step}") for step in ("in_progress", "generating"))
+    def begin(self, index: int) -> list[ResponseEvent]:
+        steps = (self.event(f"response.image_generation_call.{step}") for step in ("in_progress", "generating"))
         return [*super().begin(index), *steps]
 
-    def say(self, words: str) -> list[Told]:
+    def say(self, words: str) -> list[ResponseEvent]:
         return []
 
-    def end(self, seal: Seal | None, *, whole: bool) -> list[Told]:
+    def end(self, signature: Signature | None, *, whole: bool) -> list[ResponseEvent]:
         known = _FORMATS.get(self._source.media_type)
         form: dict[str, Json] = {"output_format": known} if known else {}
-        completed = self.told("response.image_generation_call.completed")
+        completed = self.event("response.image_generation_call.completed")
         return [completed, self.done(status="completed", result=self._source.data, **form)]
 
 
@@ -161,40 +163,42 @@ _FORMATS: Mapping[str, str] = {
 class ReasoningComposer(ItemComposer):
     prefix = "rs"
 
-    def __init__(self, part: Reasoning, stem: str) -> None:
-        super().__init__("" if part.redacted else part.text, stem)
+    def __init__(self, part: Reasoning, id_suffix: str) -> None:
+        super().__init__("" if part.redacted else part.text, id_suffix)
         self._redacted = part.redacted
 
     def empty(self) -> dict[str, Json]:
         return {"type": "reasoning", "summary": []}
 
-    def say(self, words: str) -> list[Told]:
+    def say(self, words: str) -> list[ResponseEvent]:
         if not words or self._redacted:
             return []
         part = {"type": "summary_text", "text": ""}
-        added = [] if self._pieces else [self.told("response.reasoning_summary_part.added", summary_index=0, part=part)]
+        added = (
+            [] if self._pieces else [self.event("response.reasoning_summary_part.added", summary_index=0, part=part)]
+        )
         self._pieces.append(words)
-        return [*added, self.told("response.reasoning_summary_text.delta", summary_index=0, delta=words)]
+        return [*added, self.event("response.reasoning_summary_text.delta", summary_index=0, delta=words)]
 
-    def end(self, seal: Seal | None, *, whole: bool) -> list[Told]:
-        return self.end_with(pack_reasoning(seal, redacted=self._redacted))
+    def end(self, signature: Signature | None, *, whole: bool) -> list[ResponseEvent]:
+        return self.end_with(pack_reasoning(signature, redacted=self._redacted))
 
-    def end_with(self, packed: str | None) -> list[Told]:
+    def end_with(self, packed: str | None) -> list[ResponseEvent]:
         """``packed`` is the ``encrypted_content``."""
-        sealed: dict[str, Json] = {} if packed is None else {"encrypted_content": packed}
+        signed: dict[str, Json] = {} if packed is None else {"encrypted_content": packed}
         if not self._pieces:
-            return [self.done(summary=[], **sealed)]
+            return [self.done(summary=[], **signed)]
         part = {"type": "summary_text", "text": self.words}
         return [
-            self.told("response.reasoning_summary_text.done", summary_index=0, text=self.words),
-            self.told("response.reasoning_summary_part.done", summary_index=0, part=part),
-            self.done(summary=[part], **sealed),
+            self.event("response.reasoning_summary_text.done", summary_index=0, text=self.words),
+            self.event("response.reasoning_summary_part.done", summary_index=0, part=part),
+            self.done(summary=[part], **signed),
         ]
 
 
 class _Call(ItemComposer):
-    def __init__(self, part: ToolCall, names: Names, stem: str) -> None:
-        super().__init__(part.arguments, stem)
+    def __init__(self, part: ToolCall, names: Names, id_suffix: str) -> None:
+        super().__init__(part.arguments, id_suffix)
         self._members = names.call_item(part)
 
 
@@ -204,18 +208,18 @@ class _FunctionCall(_Call):
     def empty(self) -> dict[str, Json]:
         return self._members | {"arguments": "", "status": "in_progress"}
 
-    def say(self, words: str) -> list[Told]:
+    def say(self, words: str) -> list[ResponseEvent]:
         if not words:
             return []
         self._pieces.append(words)
-        return [self.told("response.function_call_arguments.delta", delta=words)]
+        return [self.event("response.function_call_arguments.delta", delta=words)]
 
-    def end(self, seal: Seal | None, *, whole: bool) -> list[Told]:
+    def end(self, signature: Signature | None, *, whole: bool) -> list[ResponseEvent]:
         # A client parses the arguments, so that none must still be an object; those that never came must not be.
         silent = self.say("{}") if whole and not self._pieces else []
         return [
             *silent,
-            self.told("response.function_call_arguments.done", arguments=self.words),
+            self.event("response.function_call_arguments.done", arguments=self.words),
             self.done(arguments=self.words, status=_status(whole and an_object_of(self.words)[1])),
         ]
 
@@ -226,14 +230,14 @@ class _CustomCall(_Call):
     def empty(self) -> dict[str, Json]:
         return self._members | {"input": ""}
 
-    def say(self, words: str) -> list[Told]:
+    def say(self, words: str) -> list[ResponseEvent]:
         self._pieces.append(words)
         return []
 
-    def end(self, seal: Seal | None, *, whole: bool) -> list[Told]:
+    def end(self, signature: Signature | None, *, whole: bool) -> list[ResponseEvent]:
         found = read_input(self.words)
-        delta = [self.told("response.custom_tool_call_input.delta", delta=found)] if found else []
-        return [*delta, self.told("response.custom_tool_call_input.done", input=found), self.done(input=found)]
+        delta = [self.event("response.custom_tool_call_input.delta", delta=found)] if found else []
+        return [*delta, self.event("response.custom_tool_call_input.done", input=found), self.done(input=found)]
 
 
 def _status(whole: bool) -> str:
@@ -246,11 +250,11 @@ class _SearchCall(_Call):
     def empty(self) -> dict[str, Json]:
         return self._members | {"arguments": {}, "status": "in_progress"}
 
-    def say(self, words: str) -> list[Told]:
+    def say(self, words: str) -> list[ResponseEvent]:
         self._pieces.append(words)
         return []
 
-    def end(self, seal: Seal | None, *, whole: bool) -> list[Told]:
+    def end(self, signature: Signature | None, *, whole: bool) -> list[ResponseEvent]:
         return [self.done(arguments=read_search(self.words), status=_status(whole))]
 
 
@@ -260,8 +264,8 @@ class _ClientRunCall(_Call):
     prefix = "cc"
     begins = "whole"
 
-    def __init__(self, part: ToolCall, names: Names, stem: str) -> None:
-        super().__init__(part, names, stem)
+    def __init__(self, part: ToolCall, names: Names, id_suffix: str) -> None:
+        super().__init__(part, names, id_suffix)
         run = names.run(part.name)
         assert run is not None
         self._run: ClientRun = run
@@ -269,11 +273,11 @@ class _ClientRunCall(_Call):
     def empty(self) -> dict[str, Json]:
         return self._members | self._run.write({}) | {"status": "in_progress"}
 
-    def say(self, words: str) -> list[Told]:
+    def say(self, words: str) -> list[ResponseEvent]:
         self._pieces.append(words)
         return []
 
-    def end(self, seal: Seal | None, *, whole: bool) -> list[Told]:
+    def end(self, signature: Signature | None, *, whole: bool) -> list[ResponseEvent]:
         if not whole:
             return [self.done(status=self._run.cut)]
         return [self.done(**self._run.write(read_arguments(self.words)), status="completed")]
@@ -282,14 +286,14 @@ class _ClientRunCall(_Call):
 _CALLS: Mapping[str, type[_Call]] = {"custom": _CustomCall, "tool_search": _SearchCall}
 
 
-def item_composer(part: StreamPart, names: Names, stem: str) -> ItemComposer:
+def item_composer(part: StreamPart, names: Names, id_suffix: str) -> ItemComposer:
     match part:
         case Text() | Refusal():
-            return _Message(part, stem)
+            return _Message(part, id_suffix)
         case Reasoning():
-            return ReasoningComposer(part, stem)
+            return ReasoningComposer(part, id_suffix)
         case Image():
-            return _MadeImage(part, stem)
+            return _MadeImage(part, id_suffix)
         case ToolCall():
             kind = _ClientRunCall if names.run(part.name) else _CALLS.get(names.kind(part.name), _FunctionCall)
-            return kind(part, names, stem)
+            return kind(part, names, id_suffix)

@@ -2,9 +2,9 @@
 
 Law: the normal form. System and developer messages before any other item are ``system``, one Text per block; later ones
 stay in place with role ``system``. What the model made (its messages, reasoning, calls) forms one assistant message as
-long as nothing else comes between, and outputs of calls in a row form one user message. Carriers of seals are taken
-out again (seals.py). Ids and statuses of items are bookkeeping; every item that has no counterpart is refused by its
-type. Source: openai.types.responses.ResponseInputItemParam.
+long as nothing else comes between, and outputs of calls in a row form one user message. Carriers of signatures are
+taken out again (signatures.py). Ids and statuses of items are bookkeeping; every item that has no counterpart is
+refused by its type. Source: openai.types.responses.ResponseInputItemParam.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from nexus.conversation import Document, Image, Inline, Message, Part, Role, Seal, Text, ToolCall, ToolResult
+from nexus.conversation import Document, Image, Inline, Message, Part, Role, Signature, Text, ToolCall, ToolResult
 from nexus.errors import UnsupportedFeature
 from nexus.protocols import images
 from nexus.protocols.checks import Body, a_string, an_array, an_object, maybe_string, wrong
@@ -54,7 +54,7 @@ class ItemsReader:
         self._messages: list[Message] = []
         self._made: list[Part] = []
         self._results: list[ToolResult] = []
-        self._waiting: Seal | None = None
+        self._waiting: Signature | None = None
         self._ours = True
         self._drops = drops
         self._tools = tools
@@ -136,8 +136,8 @@ class ItemsReader:
         source = Inline(f"image/{form}" if form and form != "svg" else images.type_of(data), data)
         if form == "svg":
             source = replace(source, media_type="image/svg+xml")
-        seal = None if self._ours else Seal(OWN, maybe_string(item, "id", path) or "")
-        self._make(Image(source, seal=seal, at=path))
+        signature = None if self._ours else Signature(OWN, maybe_string(item, "id", path) or "")
+        self._make(Image(source, signature=signature, at=path))
 
     def read_reasoning(self, item: Body, path: str) -> None:
         if not self._ours:
@@ -147,16 +147,16 @@ class ItemsReader:
         if carried is None:
             self._make(read_reasoning(item))
             return
-        place, seal = carried
+        place, signature = carried
         if place == HERE:
-            self._make(Text("", seal=seal))
+            self._make(Text("", signature=signature))
         elif place == NEXT:
             self._settle()
-            self._waiting = seal
+            self._waiting = signature
         elif self._made and isinstance(last := self._made[-1], Text | ToolCall | Image):
-            self._made[-1] = replace(last, seal=seal)
+            self._made[-1] = replace(last, signature=signature)
         else:
-            self._made.append(Text("", seal=seal))
+            self._made.append(Text("", signature=signature))
 
     def read_function_call(self, item: Body, path: str) -> None:
         self._call(item, path, a_string(item, "arguments", path))
@@ -237,14 +237,14 @@ class ItemsReader:
     def _make(self, part: Part) -> None:
         self._close_results()
         if self._waiting is not None and isinstance(part, Text | ToolCall | Image):
-            part, self._waiting = replace(part, seal=self._waiting), None
+            part, self._waiting = replace(part, signature=self._waiting), None
         self._settle()
         self._made.append(part)
 
     def _settle(self) -> None:
-        """A seal whose part did not come, because the client left it out, stands for itself."""
+        """A signature whose part did not come, because the client left it out, stands for itself."""
         if self._waiting is not None:
-            self._made.append(Text("", seal=self._waiting))
+            self._made.append(Text("", signature=self._waiting))
             self._waiting = None
 
     def _close_made(self) -> None:

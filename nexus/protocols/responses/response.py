@@ -40,7 +40,7 @@ def write_response(
 
 
 def read_response(body: Mapping[str, Json]) -> ReadResponse:
-    """Raises Rejected for a failed answer, and for anything else that is no answer."""
+    """Raises VendorError for a failed answer, and for anything else that is no answer."""
     if body.get("status") == "failed" or mapping(body.get("error")):
         raise read_failed(body)
     if not is_answer(body):

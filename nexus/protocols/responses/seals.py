@@ -1,13 +1,14 @@
 """Reasoning items, and how opaque values of any vendor travel through a client that echoes items word for word.
 
 Law: what a client echoes unchanged comes back whole. A Reasoning part is a reasoning item: its text the summary, its
-seal the ``encrypted_content``, tagged by pack_seal when foreign, and tagged ``redacted`` around that when the part has
-no text to show. A Text or ToolCall has no such place, so its seal rides in a reasoning item of its own without a
-summary: right before it (``next``), right after it when the seal was only known once the part had ended (``prev``), or
-instead of it when it has no words (``here``):
+signature the ``encrypted_content``, tagged by pack_signature when foreign, and tagged ``redacted`` around that when the
+part has no text to show. A Text or ToolCall has no such place, so its signature rides in a reasoning item of its own
+without a summary: right before it (``next``), right after it when the signature was only known once the part had ended
+(``prev``), or instead of it when it has no words (``here``):
 
-    nexus.<dialect>.<seal>                      nexus.redacted.<dialect>.<seal>
-    nexus.next.<dialect>.<seal>                 nexus.prev.<dialect>.<seal>     nexus.here.<dialect>.<seal>
+    nexus.<dialect>.<signature>                      nexus.redacted.<dialect>.<signature>
+    nexus.next.<dialect>.<signature>                 nexus.prev.<dialect>.<signature>    
+    nexus.here.<dialect>.<signature>
 
 Codex sends back summary and encrypted_content of every reasoning item, without its id. Source:
 openai.types.responses.ResponseReasoningItem.
@@ -18,8 +19,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from nexus.conversation import Reasoning, Seal
-from nexus.protocols.codec import pack_seal, unpack_seal
+from nexus.conversation import Reasoning, Signature
+from nexus.protocols.codec import pack_signature, unpack_signature
 from nexus.wire import Json, mapping, sequence, text
 
 OWN = "responses"
@@ -29,19 +30,19 @@ _ID = re.compile(r"rs_[A-Za-z0-9_-]{1,128}")
 _PLACES = (NEXT, PREVIOUS, HERE)
 
 
-def pack_carrier(seal: Seal, place: str) -> str:
-    """The ``encrypted_content`` that carries ``seal`` for a neighbour."""
-    return pack_seal(Seal(place, f"{seal.dialect}.{seal.value}"), OWN)
+def pack_carrier(signature: Signature, place: str) -> str:
+    """The ``encrypted_content`` that carries ``signature`` for a neighbour."""
+    return pack_signature(Signature(place, f"{signature.dialect}.{signature.value}"), OWN)
 
 
-def pack_reasoning(seal: Seal | None, *, redacted: bool) -> str | None:
+def pack_reasoning(signature: Signature | None, *, redacted: bool) -> str | None:
     if redacted:
-        return pack_carrier(seal or Seal(OWN, ""), _REDACTED)
-    return None if seal is None else pack_seal(seal, OWN)
+        return pack_carrier(signature or Signature(OWN, ""), _REDACTED)
+    return None if signature is None else pack_signature(signature, OWN)
 
 
-def read_carrier(item: Mapping[str, Json]) -> tuple[str, Seal] | None:
-    """The place and the seal, when the item is a carrier."""
+def read_carrier(item: Mapping[str, Json]) -> tuple[str, Signature] | None:
+    """The place and the signature, when the item is a carrier."""
     tagged = _inner(text(item.get("encrypted_content")))
     return tagged if tagged is not None and tagged[0] in _PLACES else None
 
@@ -51,23 +52,23 @@ def read_reasoning(item: Mapping[str, Json]) -> Reasoning:
     packed = text(item.get("encrypted_content"))
     tagged = _inner(packed)
     if tagged is not None and tagged[0] == _REDACTED:
-        return Reasoning("", tagged[1] if tagged[1] != Seal(OWN, "") else None, redacted=True)
-    return Reasoning(_words(item), unpack_seal(packed, OWN) if packed else None)
+        return Reasoning("", tagged[1] if tagged[1] != Signature(OWN, "") else None, redacted=True)
+    return Reasoning(_words(item), unpack_signature(packed, OWN) if packed else None)
 
 
 def read_vendors(item: Mapping[str, Json]) -> Reasoning:
-    """The same of a vendor's answer: whatever its seal looks like, it is the vendor's, and goes back there whole, with
-    the item's id before it: ``rs_123:...``."""
+    """The same of a vendor's answer: whatever its signature looks like, it is the vendor's, and goes back there whole,
+    with the item's id before it: ``rs_123:...``."""
     packed, item_id = text(item.get("encrypted_content")), text(item.get("id"))
     if not packed:
         return Reasoning(_words(item), None)
-    return Reasoning(_words(item), Seal(OWN, f"{item_id}:{packed}" if _ID.fullmatch(item_id) else packed))
+    return Reasoning(_words(item), Signature(OWN, f"{item_id}:{packed}" if _ID.fullmatch(item_id) else packed))
 
 
-def open_vendors(seal: Seal) -> tuple[str, str]:
+def open_vendors(signature: Signature) -> tuple[str, str]:
     """The id, "" where there is none, and the ``encrypted_content`` of a vendor's own item."""
-    item_id, colon, packed = seal.value.partition(":")
-    return (item_id, packed) if colon and _ID.fullmatch(item_id) else ("", seal.value)
+    item_id, colon, packed = signature.value.partition(":")
+    return (item_id, packed) if colon and _ID.fullmatch(item_id) else ("", signature.value)
 
 
 def _words(item: Mapping[str, Json]) -> str:
@@ -76,9 +77,9 @@ def _words(item: Mapping[str, Json]) -> str:
     return "\n\n".join(words or [text(mapping(entry).get("text")) for entry in sequence(item.get("content"))])
 
 
-def _inner(packed: str) -> tuple[str, Seal] | None:
-    tagged = unpack_seal(packed, OWN)
+def _inner(packed: str) -> tuple[str, Signature] | None:
+    tagged = unpack_signature(packed, OWN)
     dialect, dot, value = tagged.value.partition(".")
     if tagged.dialect not in (*_PLACES, _REDACTED) or not dot or not dialect.isalpha():
         return None
-    return tagged.dialect, Seal(dialect, value)
+    return tagged.dialect, Signature(dialect, value)

@@ -29,7 +29,7 @@ _TOOL_MEMBERS: Mapping[str, tuple[str, ...]] = {
 """What is told of a tool by its type; a client may have said more."""
 
 
-def write_shell(response_id: str, model: str, created: int, request: Request | None) -> dict[str, Json]:
+def write_response_object(response_id: str, model: str, created: int, request: Request | None) -> dict[str, Json]:
     """The object as it is while the answer is still being made."""
     asked = request or NOBODY
     return {

@@ -14,8 +14,8 @@ from dataclasses import replace
 from nexus.conversation import Image, Reasoning, Refusal, Text, ToolCall
 from nexus.events import (
     Cited,
+    ContentDropped,
     Event,
-    Notice,
     PartDelta,
     Ping,
     ResponseEnd,
@@ -49,7 +49,7 @@ class StreamReader:
     def __init__(self) -> None:
         self.complete = False
         self._id: str | None = None
-        self._parts: OpenParts[_Key] = OpenParts(late_seals=True)
+        self._parts: OpenParts[_Key] = OpenParts(late_signatures=True)
         self._told: set[int] = set()
         self._nameless: set[int] = set()
         self._cited: dict[_Key, int] = {}
@@ -58,7 +58,7 @@ class StreamReader:
         self._refused = False
 
     def feed(self, event: str | None, data: str) -> list[Event]:
-        """Raises Rejected for the vendor's error, ValueError for garbage."""
+        """Raises VendorError for the vendor's error, ValueError for garbage."""
         if self.complete:
             return []
         if data == DONE:
@@ -100,7 +100,7 @@ class StreamReader:
                 return self._start((index, _WHOLE), ToolCall(text(item.get("call_id")), name, ""))
             case kind if text(kind) not in READ:
                 self._told.add(index)
-                return [Notice(f"output.{text(kind)}")]
+                return [ContentDropped(f"output.{text(kind)}")]
             case _:
                 return []
 
@@ -136,7 +136,7 @@ class StreamReader:
         self._cited[key] = self._cited.get(key, 0) + 1
         read, part = read_annotation(entry), self._parts.get(key)
         if isinstance(read, str) or part is None:
-            return [Notice(read if isinstance(read, str) else "annotations")]
+            return [ContentDropped(read if isinstance(read, str) else "annotations")]
         return [Cited(part.index, read)]
 
     def read_text(self, event: Mapping[str, Json]) -> list[Event]:
@@ -189,7 +189,7 @@ class StreamReader:
             return []
         match known.part, item.get("type"):
             case Reasoning(), "reasoning":
-                known.seal = read_vendors(item).seal
+                known.signature = read_vendors(item).signature
             case ToolCall(), "custom_tool_call":
                 known.held = write_input(text(item.get("input")))
             case ToolCall(), "function_call":
@@ -203,8 +203,8 @@ class StreamReader:
         self._told.add(index)
         self._nameless.discard(index)
         if not has_counterpart(item):
-            return [Notice(f"output.{text(item.get('type'))}")]
-        told: list[Event] = [Notice(name) for name in lost([item])]
+            return [ContentDropped(f"output.{text(item.get('type'))}")]
+        told: list[Event] = [ContentDropped(name) for name in lost([item])]
         for at, part in enumerate(read_output([item])):
             if isinstance(part, Text | Reasoning | ToolCall | Refusal | Image):
                 told += self._tell_part((index, at), part)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from nexus.conversation import Request
 from nexus.events import Event
 from nexus.protocols.responses.compact import make_composer
-from nexus.protocols.responses.items import Told
+from nexus.protocols.responses.items import ResponseEvent
 from nexus.protocols.sse import frame
 from nexus.wire import Json, encode
 
@@ -41,7 +41,7 @@ class StreamWriter:
     def write(self, event: Event) -> bytes:
         return b"".join(map(self._frame, self._composer.add(event)))
 
-    def _frame(self, told: Told) -> bytes:
-        numbered = {"type": told.kind, "sequence_number": self._number} | told.members
+    def _frame(self, event: ResponseEvent) -> bytes:
+        numbered = {"type": event.kind, "sequence_number": self._number} | event.members
         self._number += 1
-        return frame(encode(numbered), told.kind)
+        return frame(encode(numbered), event.kind)

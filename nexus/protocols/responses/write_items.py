@@ -1,6 +1,6 @@
 """Messages -> input items of a request to a vendor: the inverse of read_items.py.
 
-Law: only reasoning that this dialect sealed goes back, with the id that it came with, and only before what it led to:
+Law: only reasoning that this dialect signed goes back, with the id that it came with, and only before what it led to:
 the API refuses a reasoning item that nothing of its turn follows. Text of the assistant is a short message, since a
 long one needs the id that it once had; what a call's output cannot say (``is_error``) begins its text. Calls of a
 client's custom tools and their outputs keep their own form. Source: openai.types.responses.ResponseInputItemParam.
@@ -81,7 +81,7 @@ class _Writer:
         if not isinstance(image.source, Inline):
             self._dropped.append(LOST)
             return {"role": "assistant", "content": unseen(image).text}
-        own = image.seal.value if image.seal is not None and image.seal.dialect == OWN else ""
+        own = image.signature.value if image.signature is not None and image.signature.dialect == OWN else ""
         item_id = own or f"ig_{hashlib.sha256(image.source.data.encode()).hexdigest()[:32]}"
         return {"type": "image_generation_call", "id": item_id, "status": "completed", "result": image.source.data}
 
@@ -90,10 +90,10 @@ class _Writer:
         return item | {"content": [{"type": "refusal", "refusal": words}]}
 
     def _reasoning(self, part: Reasoning) -> Item | None:
-        if part.seal is None or part.seal.dialect != OWN or not part.seal.value:
+        if part.signature is None or part.signature.dialect != OWN or not part.signature.value:
             return None
         summary = [{"type": "summary_text", "text": part.text}] if part.text else []
-        item_id, packed = open_vendors(part.seal)
+        item_id, packed = open_vendors(part.signature)
         known = {"id": item_id} if item_id else {}
         return {"type": "reasoning", **known, "summary": summary, "encrypted_content": packed}
 

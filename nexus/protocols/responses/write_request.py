@@ -13,7 +13,7 @@ from nexus import cutter
 from nexus.conversation import OutputFormat, Request, Thinking, has_cache_hints
 from nexus.models import efforts
 from nexus.models.gpt import GPT, LEAST_OUTPUT
-from nexus.protocols.codec import Cut, Target, Written
+from nexus.protocols.codec import Cut, Target, VendorRequest
 from nexus.protocols.openai_schemas import fit
 from nexus.protocols.responses.fields import NO_SUMMARY, WRITES
 from nexus.protocols.responses.tools import write_choice, write_tools
@@ -28,7 +28,7 @@ SUMMARY = "reasoning.summary"
 """How it is named where it could not be asked for; no client has a field of its own for it."""
 
 
-def write_request(request: Request, target: Target) -> Written:
+def write_request(request: Request, target: Target) -> VendorRequest:
     request, renaming, lost = fit(request)
     dropped = [name for name, disposition in WRITES.items() if disposition.kind == "dropped" and getattr(request, name)]
     body: dict[str, Json] = {"model": target.model, "input": write_items(request, dropped), "store": False}
@@ -61,7 +61,7 @@ def write_request(request: Request, target: Target) -> Written:
     if has_cache_hints(request):
         dropped.append("cache")
     cut = _cut(request, dropped)
-    return Written(body, (*dropped, *lost), cut=cut, renaming=renaming)
+    return VendorRequest(body, (*dropped, *lost), cut=cut, renaming=renaming)
 
 
 def _write_text(request: Request, gpt: GPT | None, dropped: list[str]) -> dict[str, Json]:

@@ -15,13 +15,13 @@ from nexus.conversation import (
     Reasoning,
     Refusal,
     Response,
-    Seal,
+    Signature,
     Stop,
     Text,
     ToolCall,
 )
-from nexus.errors import Rejected
-from nexus.events import Event, Notice, PartDelta, PartEnd, PartStart, ResponseEnd, UsageUpdate
+from nexus.errors import VendorError
+from nexus.events import ContentDropped, Event, PartDelta, PartEnd, PartStart, ResponseEnd, UsageUpdate
 from nexus.fold import fold
 from nexus.protocols.chat.response import read_response
 from nexus.protocols.chat.stream import StreamReader
@@ -30,18 +30,18 @@ from nexus.wire import decode, encode
 
 from .kit import FIXTURES, chunkings, events_of
 
-OWN = Seal("chat", "")
+OWN = Signature("chat", "")
 S = Usage(input=5, output=3)
 U = Usage(input=8, cache_read=8, cache_write_5m=4, output=4, reasoning=5)
 END = Stop("end")
 TOOL_USE = Stop("tool_use")
 ULM = '{"city":"Ulm"}'
 CALLED = Stop("tool_use", raw="stop")
-SIGNED = Seal("chat", '{"google":{"thought_signature":"TS"}}')
+SIGNED = Signature("chat", '{"google":{"thought_signature":"TS"}}')
 
 
-def sealed(**entry: object) -> Seal:
-    return Seal("chat", encode(dict(sorted(entry.items()))).decode())
+def signed(**entry: object) -> Signature:
+    return Signature("chat", encode(dict(sorted(entry.items()))).decode())
 
 
 def said(*parts: Part, stop: Stop = END, usage: Usage = S, id: str = "chatcmpl-1", model: str = "gpt-x") -> Response:
@@ -68,10 +68,10 @@ EXPECTED: dict[str, Response] = {
     ),
     "vllm-reasoning": said(Reasoning("hm", OWN), Text("ok done"), stop=Stop("stop_sequence", "END")),
     "openrouter-details": said(
-        Reasoning("First this", sealed(type="reasoning.text", format="anthropic-claude-v1", index=0, signature="SIG")),
+        Reasoning("First this", signed(type="reasoning.text", format="anthropic-claude-v1", index=0, signature="SIG")),
         Reasoning(
             "",
-            sealed(type="reasoning.encrypted", format="anthropic-claude-v1", index=1, data="ENC"),
+            signed(type="reasoning.encrypted", format="anthropic-claude-v1", index=1, data="ENC"),
             redacted=True,
         ),
         Text("Hello"),
@@ -85,7 +85,7 @@ EXPECTED: dict[str, Response] = {
         id="g1",
         model="gemini",
     ),
-    "google-text-signature": said(Text("Hi there", seal=SIGNED), usage=Usage(), id="g1", model="gemini"),
+    "google-text-signature": said(Text("Hi there", signature=SIGNED), usage=Usage(), id="g1", model="gemini"),
     "groq-usage": said(Text("hi")),
     "moonshot-choice-usage": said(Text("hi"), stop=Stop("max_tokens"), usage=Usage(input=3, cache_read=2, output=3)),
     "mistral-thinking": said(
@@ -106,9 +106,9 @@ EXPECTED: dict[str, Response] = {
         )
     ),
     "litellm-thinking": said(
-        Reasoning("2+2 is 4.", Seal("chat", '{"signature":"U0lHTkFUVVJFMQ==","type":"thinking"}')),
-        Reasoning("", Seal("chat", '{"data":"b3BhcXVl","type":"redacted_thinking"}'), redacted=True),
-        Reasoning(" Sure.", Seal("chat", '{"signature":"U0lHTkFUVVJFMg==","type":"thinking"}')),
+        Reasoning("2+2 is 4.", Signature("chat", '{"signature":"U0lHTkFUVVJFMQ==","type":"thinking"}')),
+        Reasoning("", Signature("chat", '{"data":"b3BhcXVl","type":"redacted_thinking"}'), redacted=True),
+        Reasoning(" Sure.", Signature("chat", '{"signature":"U0lHTkFUVVJFMg==","type":"thinking"}')),
         Text("4"),
     ),
     "openrouter-images": said(
@@ -168,7 +168,7 @@ def test_stream_under_every_chunking(case: str) -> None:
             EXPECTED[case].usage,
             EXPECTED[case].id,
         )
-    assert {event.dropped for event in first if isinstance(event, Notice)} == _noticed(case)
+    assert {event.dropped for event in first if isinstance(event, ContentDropped)} == _noticed(case)
 
 
 def _noticed(case: str) -> set[str]:
@@ -255,16 +255,16 @@ ERRORS = {
 @pytest.mark.parametrize("case", ERRORS)
 def test_errors_inside(case: str) -> None:
     data, kind, status = ERRORS[case]
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(VendorError) as caught:
         StreamReader().feed(None, data)
     assert (caught.value.kind, caught.value.status) == (kind, status)
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(VendorError) as caught:
         read_response(decode(data))
     assert (caught.value.kind, caught.value.status) == (kind, status)
 
 
 def test_an_error_event() -> None:
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(VendorError) as caught:
         StreamReader().feed("error", '{"message":"gone","code":"rate_limit_exceeded"}')
     assert (caught.value.kind, caught.value.message) == ("rate_limit", "gone")
 
@@ -276,7 +276,7 @@ def test_garbage(data: str) -> None:
 
 
 def test_no_answer_at_all() -> None:
-    with pytest.raises(Rejected):
+    with pytest.raises(VendorError):
         read_response({"object": "chat.completion"})
     assert read_response({"choices": []}).response == Response("", "", (), Stop("end"))
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.conversation import Message, Reasoning, Seal, Text, ToolCall, ToolResult
+from nexus.conversation import Message, Reasoning, Signature, Text, ToolCall, ToolResult
 from nexus.events import Event, PartDelta, PartEnd, PartStart, ResponseStart, StreamPart
-from nexus.protocols.chat.call_ids import MOST, SealsInIds, call_seal, pack, plain_id, thinking_seal
+from nexus.protocols.chat.call_ids import MOST, SignaturesInIds, call_signature, pack, plain_id, thinking_signature
 from nexus.protocols.chat.request import read_request
 
 SIGNATURE = base64.b64encode(bytes(range(200))).decode()
@@ -20,62 +20,65 @@ THOUGHT = "Let me see."
 
 @given(st.text(max_size=30), st.sampled_from(["gemini", "messages"]), st.text(min_size=1) | st.just(SIGNATURE))
 def test_what_is_packed_comes_out_again(id: str, dialect: str, value: str) -> None:
-    packed = pack(id, Seal(dialect, value))
+    packed = pack(id, Signature(dialect, value))
     if "__nexus_" not in id:
-        assert (plain_id(packed), call_seal(packed)) == (id, Seal(dialect, value))
+        assert (plain_id(packed), call_signature(packed)) == (id, Signature(dialect, value))
     assert plain_id(id) == id or "__nexus_" in id
 
 
 def test_it_has_letters_only_that_no_client_changes() -> None:
-    packed = pack("call_1", Seal("gemini", SIGNATURE))
+    packed = pack("call_1", Signature("gemini", SIGNATURE))
     assert packed.replace("_", "").replace("-", "").isalnum()
 
 
 def test_what_is_too_long_does_not_travel() -> None:
-    assert pack("call_1", Seal("gemini", "x" * MOST)) == "call_1"
+    assert pack("call_1", Signature("gemini", "x" * MOST)) == "call_1"
 
 
-def passed(*parts: StreamPart, thinking: bool = False, late: Seal | None = None) -> list[str]:
+def passed(*parts: StreamPart, thinking: bool = False, late: Signature | None = None) -> list[str]:
     """The ids of the calls in an answer of these parts."""
-    carrier = SealsInIds(thinking=thinking)
+    carrier = SignaturesInIds(thinking=thinking)
     events: list[Event] = [ResponseStart("r", "m")]
     for index, part in enumerate(parts):
         words = getattr(part, "text", "")
-        bare = Reasoning("", part.seal, part.redacted) if isinstance(part, Reasoning) else part
+        bare = Reasoning("", part.signature, part.redacted) if isinstance(part, Reasoning) else part
         events += [PartStart(index, bare), *([PartDelta(index, words)] if words else [])]
         events.append(PartEnd(index, late if isinstance(part, Reasoning) else None))
     found = [carrier.pass_on(event) for event in events]
     return [event.part.id for event in found if isinstance(event, PartStart) and isinstance(event.part, ToolCall)]
 
 
-def call(id: str = "call_1", seal: Seal | None = None) -> ToolCall:
-    return ToolCall(id, "look", "{}", seal)
+def call(id: str = "call_1", signature: Signature | None = None) -> ToolCall:
+    return ToolCall(id, "look", "{}", signature)
 
 
 def test_geminis_signature_rides_on_its_own_call() -> None:
-    first, second = passed(Reasoning("Hm."), call(seal=Seal("gemini", SIGNATURE)), call("call_2"))
-    assert (call_seal(first), plain_id(first), second) == (Seal("gemini", SIGNATURE), "call_1", "call_2")
+    first, second = passed(Reasoning("Hm."), call(signature=Signature("gemini", SIGNATURE)), call("call_2"))
+    assert (call_signature(first), plain_id(first), second) == (Signature("gemini", SIGNATURE), "call_1", "call_2")
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["known at once", "known at the end"])
 def test_claudes_signature_rides_on_the_first_call_where_it_will_be_wanted(late: bool) -> None:
-    seal = Seal("messages", SIGNATURE)
-    parts = (Reasoning(THOUGHT, None if late else seal), Text("I look."), call(), call("call_2"))
-    assert passed(*parts, late=seal if late else None) == ["call_1", "call_2"]
-    first, second = passed(*parts, thinking=True, late=seal if late else None)
-    assert (plain_id(first), call_seal(first), second) == ("call_1", None, "call_2")
+    signature = Signature("messages", SIGNATURE)
+    parts = (Reasoning(THOUGHT, None if late else signature), Text("I look."), call(), call("call_2"))
+    assert passed(*parts, late=signature if late else None) == ["call_1", "call_2"]
+    first, second = passed(*parts, thinking=True, late=signature if late else None)
+    assert (plain_id(first), call_signature(first), second) == ("call_1", None, "call_2")
     told = {"tool_calls": [{"id": first}], "reasoning_content": THOUGHT}
-    assert thinking_seal(told) == seal
-    assert thinking_seal(told | {"reasoning_content": "Let me see!"}) is None
-    assert thinking_seal({"tool_calls": [{"id": first}]}) is None
+    assert thinking_signature(told) == signature
+    assert thinking_signature(told | {"reasoning_content": "Let me see!"}) is None
+    assert thinking_signature({"tool_calls": [{"id": first}]}) is None
 
 
 UNFIT: dict[str, tuple[StreamPart, ...]] = {
-    "several thoughts": (Reasoning(THOUGHT, Seal("messages", "s")), Reasoning("More.", Seal("messages", "t"))),
-    "none that can be read": (Reasoning("", Seal("messages", "s"), redacted=True),),
+    "several thoughts": (
+        Reasoning(THOUGHT, Signature("messages", "s")),
+        Reasoning("More.", Signature("messages", "t")),
+    ),
+    "none that can be read": (Reasoning("", Signature("messages", "s"), redacted=True),),
     "without a signature": (Reasoning(THOUGHT),),
-    "of another vendor": (Reasoning(THOUGHT, Seal("converse", "s")),),
-    "behind text": (Text("I think."), Reasoning(THOUGHT, Seal("messages", "s"))),
+    "of another vendor": (Reasoning(THOUGHT, Signature("converse", "s")),),
+    "behind text": (Text("I think."), Reasoning(THOUGHT, Signature("messages", "s"))),
 }
 
 
@@ -93,11 +96,11 @@ def history(id: str, **more: Any) -> tuple[Message, ...]:
 
 def test_the_history_has_the_vendors_ids_and_what_rode_in_them() -> None:
     result = Message("user", (ToolResult("call_1", (Text("seen"),)),))
-    assert history(pack("call_1", Seal("gemini", SIGNATURE))) == (
-        Message("assistant", (call(seal=Seal("gemini", SIGNATURE)),)),
+    assert history(pack("call_1", Signature("gemini", SIGNATURE))) == (
+        Message("assistant", (call(signature=Signature("gemini", SIGNATURE)),)),
         result,
     )
-    claude = Seal("messages", SIGNATURE)
+    claude = Signature("messages", SIGNATURE)
     assert history(pack("call_1", claude, THOUGHT), reasoning_content=THOUGHT) == (
         Message("assistant", (Reasoning(THOUGHT, claude), call())),
         result,
@@ -106,12 +109,12 @@ def test_the_history_has_the_vendors_ids_and_what_rode_in_them() -> None:
 
 
 def test_what_a_client_brings_back_in_its_place_counts_first() -> None:
-    packed = pack("call_1", Seal("gemini", "old"))
+    packed = pack("call_1", Signature("gemini", "old"))
     function = {"name": "look", "arguments": "{}"}
     extra = {"google": {"thought_signature": "new"}}
     wire = {"id": packed, "type": "function", "function": function, "extra_content": extra}
     (made, _) = history(packed, tool_calls=[wire])
-    assert made.parts == (call(seal=Seal("gemini", "new")),)
+    assert made.parts == (call(signature=Signature("gemini", "new")),)
 
 
 def test_ids_of_other_gateways_stay() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nexus.conversation import Response, Seal, Stop, ToolCall, ToolChoice
+from nexus.conversation import Response, Signature, Stop, ToolCall, ToolChoice
 from nexus.errors import InvalidRequest
 from nexus.events import Event, PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart
 from nexus.protocols.chat.request import read_request
@@ -51,11 +51,11 @@ def test_a_call_comes_back_in_its_own_form_and_is_understood_in_the_history() ->
 
 def test_a_stream_tells_the_input_once_it_is_whole() -> None:
     writer = StreamWriter(model="m", response_id="r1", created=1, include_usage=False, request=read().request)
-    seal = Seal("gemini", "s")
+    signature = Signature("gemini", "s")
     pieces = ['{"input":"sel', "ect 'x'\"}"]
     events: list[Event] = [
         ResponseStart("r", "m"),
-        PartStart(0, ToolCall("c1", "sql", "", seal)),
+        PartStart(0, ToolCall("c1", "sql", "", signature)),
         *(PartDelta(0, piece) for piece in pieces),
         PartEnd(0),
         PartStart(1, ToolCall("c2", "f", "{}")),

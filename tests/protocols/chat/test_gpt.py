@@ -10,14 +10,14 @@ import pytest
 from nexus.conversation import Message, Request, Text, Thinking, Tool
 from nexus.models import gpt
 from nexus.protocols.chat.request import write_request
-from nexus.protocols.codec import Cut, Target, Written
+from nexus.protocols.codec import Cut, Target, VendorRequest
 
 HI = Request((Message("user", (Text("hi"),)),))
 TOOLS = replace(HI, tools=(Tool("f"),))
 HARD = Thinking(True, effort="high")
 
 
-def write(request: Request, model: str) -> Written:
+def write(request: Request, model: str) -> VendorRequest:
     facts = gpt.known(model)
     assert facts is not None
     return write_request(request, Target(model, quirks=gpt.quirks_of(facts), gpt=facts))

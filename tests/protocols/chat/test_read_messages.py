@@ -15,7 +15,7 @@ from nexus.conversation import (
     Message,
     Reasoning,
     Refusal,
-    Seal,
+    Signature,
     Text,
     ToolCall,
     ToolResult,
@@ -160,9 +160,9 @@ MESSAGES: dict[str, tuple[list[Json], tuple[Message, ...]]] = {
             Message(
                 "assistant",
                 (
-                    Reasoning("one", Seal("messages", "s1")),
+                    Reasoning("one", Signature("messages", "s1")),
                     Text("ab"),
-                    Reasoning("", Seal("messages", "s2"), redacted=True),
+                    Reasoning("", Signature("messages", "s2"), redacted=True),
                     Text("cd"),
                     ToolCall("c1", "f", "{}"),
                     Reasoning("two"),
@@ -175,7 +175,8 @@ MESSAGES: dict[str, tuple[list[Json], tuple[Message, ...]]] = {
         [{"role": "assistant", "content": None, "reasoning_details": [{"type": "reasoning.encrypted", "data": "x"}]}],
         (
             Message(
-                "assistant", (Reasoning("", Seal("chat", '{"data":"x","type":"reasoning.encrypted"}'), redacted=True),)
+                "assistant",
+                (Reasoning("", Signature("chat", '{"data":"x","type":"reasoning.encrypted"}'), redacted=True),),
             ),
         ),
     ),
@@ -191,13 +192,13 @@ MESSAGES: dict[str, tuple[list[Json], tuple[Message, ...]]] = {
         (
             Message(
                 "assistant",
-                (Text("t", seal=Seal("gemini", "s0")), ToolCall("c1", "f", "{}", Seal("gemini", "s1"))),
+                (Text("t", signature=Signature("gemini", "s0")), ToolCall("c1", "f", "{}", Signature("gemini", "s1"))),
             ),
         ),
     ),
     "another vendor's seal on a call": (
         [{"role": "assistant", "tool_calls": [call("f", extra_content={"nexus": {"seal": "nexus.messages.s"}})]}],
-        (Message("assistant", (ToolCall("c1", "f", "{}", Seal("messages", "s")),)),),
+        (Message("assistant", (ToolCall("c1", "f", "{}", Signature("messages", "s")),)),),
     ),
     "a system message in the middle": (
         [HI, {"role": "developer", "content": "now in French"}, HI],

@@ -21,7 +21,7 @@ from nexus.conversation import (
     Refusal,
     Request,
     Role,
-    Seal,
+    Signature,
     Text,
     Thinking,
     Tool,
@@ -58,8 +58,8 @@ def turns(draw: st.DrawFn) -> list[Message]:
     return found
 
 
-def _unsealed(messages: Iterable[Message]) -> tuple[Message, ...]:
-    """A client that sends text alone has unsealed reasoning, which is the one asymmetry."""
+def _unsigned(messages: Iterable[Message]) -> tuple[Message, ...]:
+    """A client that sends text alone has unsigned reasoning, which is the one asymmetry."""
     return tuple(
         Message(
             message.role,
@@ -110,14 +110,14 @@ def test_reads_what_it_writes(
     )
     written = write(request)
     read = read_request(written.body)
-    assert read.request == replace(request, messages=_unsealed(request.messages))
+    assert read.request == replace(request, messages=_unsigned(request.messages))
     assert read.dropped == written.dropped == ()
 
 
 PARTS: st.SearchStrategy[Part] = st.one_of(
     TEXTS,
     MEDIA_PARTS,
-    st.builds(Reasoning, WORDS, st.sampled_from([None, OWN, Seal("messages", "s")])),
+    st.builds(Reasoning, WORDS, st.sampled_from([None, OWN, Signature("messages", "s")])),
     st.builds(ToolCall, st.text(max_size=50), WORDS, st.sampled_from(["", "{}", "{broken"])),
     st.builds(ToolResult, st.text(max_size=50), st.lists(st.one_of(TEXTS, st.just(Image(PNG)))).map(tuple)),
     st.builds(Refusal, WORDS),

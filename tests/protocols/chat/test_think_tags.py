@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.conversation import Citation, Part, Reasoning, Request, Seal, Text, ToolCall
+from nexus.conversation import Citation, Part, Reasoning, Request, Signature, Text, ToolCall
 from nexus.fold import fold
 from nexus.protocols.chat.response import read_response
 from nexus.protocols.chat.stream import StreamReader
-from nexus.protocols.codec import Written
+from nexus.protocols.codec import VendorRequest
 from nexus.protocols.sse import Frame
 from nexus.translation import Translation
 from nexus.wire import decode, encode
@@ -21,7 +21,7 @@ from tests.laws.kit import CLIENTS, call, echo, echo_stream
 from tests.laws.test_fixtures import run
 
 QUIRK = frozenset({"think_tags"})
-BARE = Seal("chat", "")
+BARE = Signature("chat", "")
 
 
 def thought(words: str) -> Reasoning:
@@ -102,7 +102,7 @@ def test_what_is_cited_stands_where_the_content_counts_it() -> None:
 def test_a_client_is_told_the_thinking_as_such(client: str, stream: bool) -> None:
     content = "<think>\nhm\n</think>\n\nso"
     request = Request((), stream=stream)
-    relay = Translation(call(client, stream=stream), request, "chat", "m", Written({}), QUIRK)
+    relay = Translation(call(client, stream=stream), request, "chat", "m", VendorRequest({}), QUIRK)
     if stream:
         deltas = [{"content": character} for character in content]
         chunks = [{"choices": [{"index": 0, "delta": delta}]} for delta in deltas]

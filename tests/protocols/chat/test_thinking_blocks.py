@@ -1,4 +1,4 @@
-"""LiteLLM's ``thinking_blocks``: read off a vendor with what seals them, given back to it, and read in histories."""
+"""LiteLLM's ``thinking_blocks``: read off a vendor with what signs them, given back to it, and read in histories."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nexus.conversation import Message, Reasoning, Request, Seal, Text
+from nexus.conversation import Message, Reasoning, Request, Signature, Text
 from nexus.fold import fold
 from nexus.protocols.chat.stream import StreamReader
 from nexus.protocols.codec import Target
@@ -41,9 +41,9 @@ def test_what_the_client_brings_back_goes_back_as_it_came(client: str, stream: b
 
 
 CLAUDES = (
-    Reasoning("2+2 is 4.", Seal("messages", "U0lHTkFUVVJFMQ==")),
-    Reasoning("", Seal("messages", "b3BhcXVl"), redacted=True),
-    Reasoning(" Sure.", Seal("messages", "U0lHTkFUVVJFMg==")),
+    Reasoning("2+2 is 4.", Signature("messages", "U0lHTkFUVVJFMQ==")),
+    Reasoning("", Signature("messages", "b3BhcXVl"), redacted=True),
+    Reasoning(" Sure.", Signature("messages", "U0lHTkFUVVJFMg==")),
 )
 
 
@@ -63,7 +63,7 @@ def test_blocks_of_a_clients_history_are_claudes_own() -> None:
 def test_a_tagged_block_is_whose_tag_it_bears() -> None:
     block = {"type": "thinking", "thinking": "hm", "signature": "nexus.gemini.c2ln"}
     found = read("chat", history(thinking_blocks=[block]))
-    assert found.request.messages[1].parts[0] == Reasoning("hm", Seal("gemini", "c2ln"))
+    assert found.request.messages[1].parts[0] == Reasoning("hm", Signature("gemini", "c2ln"))
 
 
 def test_a_block_without_a_signature_is_words_alone() -> None:
@@ -74,7 +74,7 @@ def test_a_block_without_a_signature_is_words_alone() -> None:
 def test_details_win_where_both_are_told() -> None:
     details = [{"type": "reasoning.text", "text": "as detail", "signature": "nexus.gemini.c2ln"}]
     found = read("chat", history(thinking_blocks=BLOCKS, reasoning_details=details))
-    assert found.request.messages[1].parts[0] == Reasoning("as detail", Seal("gemini", "c2ln"))
+    assert found.request.messages[1].parts[0] == Reasoning("as detail", Signature("gemini", "c2ln"))
 
 
 def test_a_signature_that_comes_after_plain_reasoning_is_of_it() -> None:
@@ -88,5 +88,5 @@ def test_a_signature_that_comes_after_plain_reasoning_is_of_it() -> None:
         events += reader.feed(None, encode({"choices": [{"index": 0, "delta": delta}]}).decode())
     events += reader.feed(None, "[DONE]")
     thought, words = fold(events).parts
-    assert thought == Reasoning("hm", Seal("chat", '{"signature":"c2ln","type":"thinking"}'))
+    assert thought == Reasoning("hm", Signature("chat", '{"signature":"c2ln","type":"thinking"}'))
     assert words == Text("so")

@@ -17,7 +17,7 @@ from nexus.conversation import (
     Reasoning,
     Refusal,
     Request,
-    Seal,
+    Signature,
     Text,
     ToolCall,
     ToolChoice,
@@ -163,9 +163,9 @@ MESSAGES: dict[str, tuple[tuple[Message, ...], list[Json]]] = {
     "own details go back as they came": (
         (
             assistant(
-                Reasoning("t", Seal("chat", '{"type":"reasoning.text","signature":"s"}')),
-                Reasoning("u", Seal("chat", '{"type":"reasoning.summary","index":1}')),
-                Reasoning("", Seal("chat", '{"type":"reasoning.encrypted","data":"d"}'), redacted=True),
+                Reasoning("t", Signature("chat", '{"type":"reasoning.text","signature":"s"}')),
+                Reasoning("u", Signature("chat", '{"type":"reasoning.summary","index":1}')),
+                Reasoning("", Signature("chat", '{"type":"reasoning.encrypted","data":"d"}'), redacted=True),
                 Text("x"),
             ),
         ),
@@ -182,7 +182,7 @@ MESSAGES: dict[str, tuple[tuple[Message, ...], list[Json]]] = {
         ],
     ),
     "own extra content goes back": (
-        (assistant(ToolCall("a", "f", "", Seal("chat", '{"google":{"thought_signature":"s"}}'))),),
+        (assistant(ToolCall("a", "f", "", Signature("chat", '{"google":{"thought_signature":"s"}}'))),),
         [
             {
                 "role": "assistant",
@@ -192,7 +192,7 @@ MESSAGES: dict[str, tuple[tuple[Message, ...], list[Json]]] = {
         ],
     ),
     "foreign seals on text and calls stay here": (
-        (assistant(Text("x", seal=Seal("gemini", "s")), ToolCall("a", "f", "", Seal("gemini", "s"))),),
+        (assistant(Text("x", signature=Signature("gemini", "s")), ToolCall("a", "f", "", Signature("gemini", "s"))),),
         [{"role": "assistant", "content": "x", "tool_calls": [function("f", "a")]}],
     ),
 }
@@ -208,9 +208,11 @@ def test_messages(case: str) -> None:
         check_request(written.body)
 
 
-@pytest.mark.parametrize("seal", [None, Seal("messages", "s"), Seal("gemini", "")])
-def test_foreign_reasoning_is_dropped_and_named(seal: Seal | None) -> None:
-    written = write(Request((HI, assistant(Reasoning("t", seal)), assistant(Reasoning("u", seal), Text("x")))))
+@pytest.mark.parametrize("signature", [None, Signature("messages", "s"), Signature("gemini", "")])
+def test_foreign_reasoning_is_dropped_and_named(signature: Signature | None) -> None:
+    written = write(
+        Request((HI, assistant(Reasoning("t", signature)), assistant(Reasoning("u", signature), Text("x"))))
+    )
     assert written.body["messages"][1:] == [{"role": "assistant", "content": "x"}]
     assert written.dropped == ("messages.reasoning",)
 

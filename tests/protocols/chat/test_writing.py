@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.lib.streaming.chat import ChatCompletionStreamState
 
-from nexus.conversation import Part, Reasoning, Refusal, Response, Seal, Stop, Text, ToolCall, ToolResult
+from nexus.conversation import Part, Reasoning, Refusal, Response, Signature, Stop, Text, ToolCall, ToolResult
 from nexus.events import (
+    ContentDropped,
     Event,
-    Notice,
     Order,
     PartDelta,
     PartEnd,
@@ -33,10 +33,10 @@ from .kit import check_chunks, check_response, events_of, write_stream
 
 END = Stop("end")
 USAGE = Usage(input=8, cache_read=8, cache_write_5m=4, output=4, reasoning=5)
-SIGNED = Reasoning("why", Seal("messages", "sig"))
-REDACTED = Reasoning("", Seal("messages", "enc"), redacted=True)
+SIGNED = Reasoning("why", Signature("messages", "sig"))
+REDACTED = Reasoning("", Signature("messages", "enc"), redacted=True)
 CALL = ToolCall("toolu_1", "f", '{"a":1}')
-GEMINI = Seal("gemini", "ts")
+GEMINI = Signature("gemini", "ts")
 
 
 def answer(*parts: Part, stop: Stop = END, usage: Usage = USAGE) -> Response:
@@ -151,17 +151,20 @@ ECHOES: dict[str, tuple[Part, ...]] = {
         SIGNED,
         Text("one"),
         CALL,
-        Reasoning("more", Seal("messages", "s2")),
+        Reasoning("more", Signature("messages", "s2")),
         ToolCall("c2", "g", "{}"),
     ),
     "seals on calls": (ToolCall("c1", "f", "{}", GEMINI), ToolCall("c2", "g", "{}"), ToolCall("c3", "h", "{}", GEMINI)),
-    "a foreign seal on a call": (ToolCall("c1", "f", "{}", Seal("converse", "x")),),
-    "a seal on text": (Text("x", seal=GEMINI),),
-    "an empty seal": (Reasoning("t", Seal("gemini", "")), Text("x")),
-    "an empty sealed text": (Text("", seal=GEMINI), CALL),
-    "own seals": (Reasoning("t", Seal("chat", "")), ToolCall("c", "f", "{}", Seal("chat", '{"google":{"a":1}}'))),
+    "a foreign seal on a call": (ToolCall("c1", "f", "{}", Signature("converse", "x")),),
+    "a seal on text": (Text("x", signature=GEMINI),),
+    "an empty seal": (Reasoning("t", Signature("gemini", "")), Text("x")),
+    "an empty sealed text": (Text("", signature=GEMINI), CALL),
+    "own seals": (
+        Reasoning("t", Signature("chat", "")),
+        ToolCall("c", "f", "{}", Signature("chat", '{"google":{"a":1}}')),
+    ),
     "sealed and not": (Reasoning("t"), SIGNED, Text("x")),
-    "no words, sealed": (Reasoning("", Seal("messages", "s")), Text("x")),
+    "no words, sealed": (Reasoning("", Signature("messages", "s")), Text("x")),
 }
 
 
@@ -230,15 +233,15 @@ def test_the_grammar_of_a_stream() -> None:
 def test_pings_and_notices_say_nothing() -> None:
     writer = StreamWriter(model="m", response_id="r", created=1, include_usage=True)
     assert writer.write(ResponseStart("i", "m")) != b""
-    assert writer.write(Ping()) == writer.write(Notice("annotations")) == b""
+    assert writer.write(Ping()) == writer.write(ContentDropped("annotations")) == b""
 
 
-def test_late_seals() -> None:
+def test_late_signatures() -> None:
     events: list[Event] = [
         ResponseStart("i", "m"),
         PartStart(0, Reasoning("")),
         PartDelta(0, "t"),
-        PartEnd(0, Seal("messages", "late")),
+        PartEnd(0, Signature("messages", "late")),
         PartStart(1, ToolCall("c", "f", "")),
         PartEnd(1, GEMINI),
         ResponseEnd(Stop("tool_use")),
@@ -248,14 +251,14 @@ def test_late_seals() -> None:
         state.handle_chunk(chunk)
     message = state.get_final_completion().choices[0].message.model_dump(mode="json")
     read = read_request({"messages": [message]}).request.messages[0].parts
-    assert read == (Reasoning("t", Seal("messages", "late")), ToolCall("c", "f", "{}", GEMINI))
+    assert read == (Reasoning("t", Signature("messages", "late")), ToolCall("c", "f", "{}", GEMINI))
 
 
 WORDS = st.text("ab{}é\n", min_size=1, max_size=6)
-SEALS = st.sampled_from([None, Seal("messages", "s"), Seal("gemini", "")])
+SIGNATURES = st.sampled_from([None, Signature("messages", "s"), Signature("gemini", "")])
 PARTS: st.SearchStrategy[StreamPart] = st.one_of(
     st.builds(Text, WORDS),
-    st.builds(Reasoning, WORDS, SEALS),
+    st.builds(Reasoning, WORDS, SIGNATURES),
     st.builds(ToolCall, WORDS, WORDS, st.sampled_from(["{}", '{"a":1}', "{broken"]), st.sampled_from([None, GEMINI])),
 )
 
@@ -286,8 +289,8 @@ def _moved(event: Event, index: int) -> Event:
             return PartStart(index, part)
         case PartDelta(text=text):
             return PartDelta(index, text)
-        case PartEnd(seal=seal):
-            return PartEnd(index, seal)
+        case PartEnd(signature=signature):
+            return PartEnd(index, signature)
         case _:
             raise AssertionError(event)
 

@@ -7,18 +7,18 @@ from nexus.conversation import (
     Message,
     Part,
     Request,
-    Seal,
+    Signature,
     Text,
 )
 from nexus.protocols.chat.request import write_request
-from nexus.protocols.codec import Target, Written
+from nexus.protocols.codec import Target, VendorRequest
 from nexus.wire import Json
 
 from .kit import check_request
 
 PDF = Inline("application/pdf", "QUJD")
 PNG = Inline("image/png", "QUJD")
-OWN = Seal("chat", "")
+OWN = Signature("chat", "")
 HI = Message("user", (Text("hi"),))
 
 
@@ -30,7 +30,7 @@ def assistant(*parts: Part) -> Message:
     return Message("assistant", parts)
 
 
-def write(request: Request, *quirks: str) -> Written:
+def write(request: Request, *quirks: str) -> VendorRequest:
     written = write_request(request, Target("m", quirks=frozenset(quirks)))
     check_request(_without_extensions(written.body))
     return written

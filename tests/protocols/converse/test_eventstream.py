@@ -16,8 +16,8 @@ from nexus.protocols.converse import eventstream
 from nexus.protocols.converse.eventstream import (
     CorruptMessage,
     Decoder,
+    EventMessage,
     HeaderValue,
-    Message,
     Timestamp,
     encode,
     event_message,
@@ -38,9 +38,9 @@ HEADERS: dict[str, HeaderValue] = {
 }
 
 
-def decoded(raw: bytes, sizes: list[int] | None = None) -> list[Message]:
+def decoded(raw: bytes, sizes: list[int] | None = None) -> list[EventMessage]:
     decoder = Decoder()
-    messages: list[Message] = []
+    messages: list[EventMessage] = []
     at = 0
     for size in sizes or [len(raw)]:
         messages += decoder.feed(raw[at : at + size])
@@ -63,7 +63,7 @@ def with_headers(raw_headers: bytes) -> bytes:
 
 
 def test_every_header_type_round_trips() -> None:
-    message = Message(b'{"a":1}', HEADERS)
+    message = EventMessage(b'{"a":1}', HEADERS)
     assert decoded(encode(message)) == [message]
 
 
@@ -73,12 +73,14 @@ def test_the_narrow_integers_are_read_too() -> None:
 
 
 def test_botocore_reads_what_is_written() -> None:
-    raw = event_message("messageStop", b"{}") + exception_message("throttlingException", b"") + encode(Message(b"x"))
+    raw = (
+        event_message("messageStop", b"{}") + exception_message("throttlingException", b"") + encode(EventMessage(b"x"))
+    )
     assert by_botocore(raw) == [(message.headers, message.payload) for message in decoded(raw)]
 
 
 def test_a_known_message_byte_for_byte() -> None:
-    assert encode(Message(b"", {})).hex() == "000000100000000005c248eb7d98c8ff"
+    assert encode(EventMessage(b"", {})).hex() == "000000100000000005c248eb7d98c8ff"
 
 
 header_values = st.one_of(
@@ -90,12 +92,12 @@ header_values = st.one_of(
     st.uuids(),
 )
 messages_ = st.builds(
-    Message, st.binary(max_size=60), st.dictionaries(st.text(min_size=1, max_size=20), header_values, max_size=5)
+    EventMessage, st.binary(max_size=60), st.dictionaries(st.text(min_size=1, max_size=20), header_values, max_size=5)
 )
 
 
 @given(st.lists(messages_, max_size=5), st.lists(st.integers(1, 40), max_size=30))
-def test_any_messages_in_any_chunking(messages: list[Message], sizes: list[int]) -> None:
+def test_any_messages_in_any_chunking(messages: list[EventMessage], sizes: list[int]) -> None:
     raw = b"".join(map(encode, messages))
     assert decoded(raw, sizes) == messages
     assert decoded(raw, [1] * len(raw)) == messages
@@ -162,13 +164,13 @@ def test_noise_never_comes_out_as_a_message() -> None:
 
 def test_too_large_to_write() -> None:
     with pytest.raises(ValueError, match="too large"):
-        encode(Message(bytes(eventstream.MAX_PAYLOAD + 1)))
+        encode(EventMessage(bytes(eventstream.MAX_PAYLOAD + 1)))
     with pytest.raises(ValueError, match="too long"):
-        encode(Message(b"", {"n" * 256: True}))
+        encode(EventMessage(b"", {"n" * 256: True}))
     with pytest.raises(ValueError, match="too long"):
-        encode(Message(b"", {"n": "x" * 65536}))
+        encode(EventMessage(b"", {"n": "x" * 65536}))
     with pytest.raises(ValueError, match="no header holds"):
-        encode(Message(b"", {"n": 1.5}))  # type: ignore[dict-item]
+        encode(EventMessage(b"", {"n": 1.5}))  # type: ignore[dict-item]
 
 
 def test_names() -> None:
@@ -178,19 +180,19 @@ def test_names() -> None:
         named(decoded(exception_message("throttlingException", b'{"message":"slow"}'))[0])[0] == "throttlingException"
     )
     assert named(decoded(exception_message("modelTimeout", b"{}"))[0])[0] == "modelTimeoutException"
-    assert named(Message(b"", error)) == ("error", '{"__type":"InternalFailure","message":"no"}')
+    assert named(EventMessage(b"", error)) == ("error", '{"__type":"InternalFailure","message":"no"}')
 
 
 @pytest.mark.parametrize(
     "message",
     [
-        Message(b"{}"),
-        Message(b"{}", {":message-type": "event"}),
-        Message(b"{}", {":message-type": "event", ":event-type": 7}),
-        Message(b"{}", {":message-type": "other", ":event-type": "a"}),
-        Message(b"\xff", {":message-type": "event", ":event-type": "a"}),
+        EventMessage(b"{}"),
+        EventMessage(b"{}", {":message-type": "event"}),
+        EventMessage(b"{}", {":message-type": "event", ":event-type": 7}),
+        EventMessage(b"{}", {":message-type": "other", ":event-type": "a"}),
+        EventMessage(b"\xff", {":message-type": "event", ":event-type": "a"}),
     ],
 )
-def test_messages_without_a_name(message: Message) -> None:
+def test_messages_without_a_name(message: EventMessage) -> None:
     with pytest.raises(CorruptMessage):
         named(message)

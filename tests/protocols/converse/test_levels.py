@@ -6,14 +6,14 @@ import pytest
 
 from nexus.conversation import Message, Request, Text, Thinking
 from nexus.models.converse import quirks_of
-from nexus.protocols.codec import Cut, Target, Written
+from nexus.protocols.codec import Cut, Target, VendorRequest
 from nexus.protocols.converse.request import write_request
 
 HI = Message("user", (Text("hi"),))
 GPT_OSS, GPT = "openai.gpt-oss-120b-1:0", "us.openai.gpt-5.6-sol"
 
 
-def write(request: Request, model: str) -> Written:
+def write(request: Request, model: str) -> VendorRequest:
     return write_request(request, Target(model, quirks=quirks_of(model)))
 
 

@@ -24,7 +24,7 @@ from nexus.conversation import (
     Reasoning,
     Refusal,
     Request,
-    Seal,
+    Signature,
     Text,
     Thinking,
     Tool,
@@ -34,7 +34,7 @@ from nexus.conversation import (
 )
 from nexus.errors import ClientError, InvalidRequest, UnsupportedFeature
 from nexus.models.converse import quirks_of
-from nexus.protocols.codec import Target, Written
+from nexus.protocols.codec import Target, VendorRequest
 from nexus.protocols.converse.fields import WRITES
 from nexus.protocols.converse.request import write_request
 from nexus.protocols.converse.turns import PLACEHOLDER
@@ -68,7 +68,7 @@ def result(text: str = "sunny", call_id: str = "call_1", **more: Any) -> ToolRes
     return ToolResult(call_id, (Text(text),), **more)
 
 
-def write(request: Request, model: str = NOVA) -> Written:
+def write(request: Request, model: str = NOVA) -> VendorRequest:
     written = write_request(request, Target(model, quirks=quirks_of(model)))
     check_request(written.body)
     return written
@@ -96,7 +96,7 @@ HISTORY = (said("weather?"), Message("assistant", (call(),)), Message("user", (r
 
 
 def test_the_least_request() -> None:
-    assert write(Request((HI,))) == Written({"messages": [{"role": "user", "content": [{"text": "hi"}]}]})
+    assert write(Request((HI,))) == VendorRequest({"messages": [{"role": "user", "content": [{"text": "hi"}]}]})
 
 
 def test_system_blocks_stay_apart() -> None:
@@ -322,9 +322,9 @@ def test_media_inside_a_tool_result_is_named_by_its_place() -> None:
 
 # Reasoning in the history
 
-SIGNED = Reasoning("hm", Seal("converse", "c2ln"))
-UNSIGNED = Reasoning("hm", Seal("converse", ""))
-REDACTED = Reasoning("", Seal("converse", "b3BhcXVl"), redacted=True)
+SIGNED = Reasoning("hm", Signature("converse", "c2ln"))
+UNSIGNED = Reasoning("hm", Signature("converse", ""))
+REDACTED = Reasoning("", Signature("converse", "b3BhcXVl"), redacted=True)
 
 
 @pytest.mark.parametrize(
@@ -338,9 +338,9 @@ REDACTED = Reasoning("", Seal("converse", "b3BhcXVl"), redacted=True)
         (UNSIGNED, CLAUDE, None),
         (SIGNED, NOVA, None),
         (REDACTED, QWEN, None),
-        (replace(REDACTED, seal=UNSIGNED.seal), GPT_OSS, None),
-        (Reasoning("hm", Seal("messages", "c2ln")), CLAUDE, None),
-        (Reasoning("hm", Seal("chat", "")), GPT_OSS, None),
+        (replace(REDACTED, signature=UNSIGNED.signature), GPT_OSS, None),
+        (Reasoning("hm", Signature("messages", "c2ln")), CLAUDE, None),
+        (Reasoning("hm", Signature("chat", "")), GPT_OSS, None),
         (Reasoning("hm"), CLAUDE, None),
     ],
 )
@@ -548,8 +548,8 @@ def test_thinking_yields() -> None:
     assert write(forced, OLDER_CLAUDE).dropped == ("thinking",)
     assert write(forced, CLAUDE).dropped == ("thinking",)
     assert write(Request(HISTORY, thinking=ON), OLDER_CLAUDE).dropped == ("thinking",)
-    sealed = Message("assistant", (SIGNED, call()))
-    assert write(Request((HI, sealed, Message("user", (result(),))), thinking=ON), OLDER_CLAUDE).dropped == ()
+    signed = Message("assistant", (SIGNED, call()))
+    assert write(Request((HI, signed, Message("user", (result(),))), thinking=ON), OLDER_CLAUDE).dropped == ()
     later = (*HISTORY, Message("assistant", (Text("sunny"),)), said("thanks"))
     assert write(Request(later, thinking=ON), OLDER_CLAUDE).dropped == ()
 
@@ -726,8 +726,14 @@ def test_switched_off_knobs_are_not_drops() -> None:
 
 texts = st.text(max_size=12)
 caches = st.sampled_from([None, "5m", "1h"])
-seals = st.sampled_from(
-    [None, Seal("converse", "c2ln"), Seal("converse", ""), Seal("gemini", "x"), Seal("messages", "y")]
+signatures = st.sampled_from(
+    [
+        None,
+        Signature("converse", "c2ln"),
+        Signature("converse", ""),
+        Signature("gemini", "x"),
+        Signature("messages", "y"),
+    ]
 )
 user_parts = st.one_of(
     st.builds(Text, texts, caches),
@@ -738,7 +744,7 @@ ids = st.sampled_from(["a", "b", "call:1", "ü" * 70, ""])
 assistant_parts = st.one_of(
     st.builds(Text, texts, caches),
     st.builds(Refusal, texts),
-    st.builds(Reasoning, texts, seals, st.booleans()),
+    st.builds(Reasoning, texts, signatures, st.booleans()),
     st.builds(ToolCall, ids, st.sampled_from(["weather", "a.b", "x" * 80]), st.sampled_from(["", "{}", '{"a":1}'])),
 )
 tool_results = st.builds(ToolResult, ids, st.lists(user_parts, max_size=2).map(tuple), st.booleans(), caches)

@@ -18,13 +18,13 @@ from nexus.conversation import (
     Reasoning,
     Request,
     Response,
-    Seal,
+    Signature,
     Stop,
     Text,
     ToolCall,
 )
-from nexus.errors import FAILURE_KINDS, Rejected
-from nexus.events import Event, Notice, Order, PartEnd, ResponseEnd, ResponseStart, UsageUpdate
+from nexus.errors import FAILURE_KINDS, VendorError
+from nexus.events import ContentDropped, Event, Order, PartEnd, ResponseEnd, ResponseStart, UsageUpdate
 from nexus.fold import fold
 from nexus.models.converse import quirks_of
 from nexus.protocols.codec import Target
@@ -54,15 +54,17 @@ EXPECTED: dict[str, tuple[Response, tuple[str, ...]]] = {
         (),
     ),
     "reasoning": (
-        Response("r", "m", (Reasoning("Let me think.", Seal("converse", "c2lnbmF0dXJl")), Text("42")), END, _20),
+        Response("r", "m", (Reasoning("Let me think.", Signature("converse", "c2lnbmF0dXJl")), Text("42")), END, _20),
         (),
     ),
     "reasoning_unsigned": (
-        Response("r", "m", (Reasoning("Hm.", Seal("converse", "")), Text("Yes")), END, _20),
+        Response("r", "m", (Reasoning("Hm.", Signature("converse", "")), Text("Yes")), END, _20),
         (),
     ),
     "redacted": (
-        Response("r", "m", (Reasoning("", Seal("converse", "b3BhcXVlIGJ5dGVz"), redacted=True), Text("ok")), END, _20),
+        Response(
+            "r", "m", (Reasoning("", Signature("converse", "b3BhcXVlIGJ5dGVz"), redacted=True), Text("ok")), END, _20
+        ),
         (),
     ),
     "citations": (Response("r", "m", (Text("It grew by 3 %."),), END, _20), ("citations.documentPage",)),
@@ -169,7 +171,7 @@ def test_stream_folds_into_unary(case: str, how: str) -> None:
     events, complete = read_pieces(cut(raw_stream(case), how))
     assert complete
     assert fold(events) == EXPECTED[case][0]
-    assert tuple(event.dropped for event in events if isinstance(event, Notice)) == EXPECTED[case][1]
+    assert tuple(event.dropped for event in events if isinstance(event, ContentDropped)) == EXPECTED[case][1]
     assert events[-2:] == [UsageUpdate(EXPECTED[case][0].usage), ResponseEnd(EXPECTED[case][0].stop)]
 
 
@@ -208,8 +210,8 @@ def test_a_block_that_changes_its_kind_becomes_two_parts() -> None:
     deltas = [{"reasoningContent": {"text": "hm"}}, {"reasoningContent": {"redactedContent": "AAAA"}}, {"text": "so"}]
     lines: list[tuple[str, Any]] = [("contentBlockDelta", {"contentBlockIndex": 0, "delta": delta}) for delta in deltas]
     events, _ = feed_all([*lines, ("messageStop", {"stopReason": "end_turn"})])
-    redacted = Reasoning("", Seal("converse", "AAAA"), redacted=True)
-    assert fold(events).parts == (Reasoning("hm", Seal("converse", "")), redacted, Text("so"))
+    redacted = Reasoning("", Signature("converse", "AAAA"), redacted=True)
+    assert fold(events).parts == (Reasoning("hm", Signature("converse", "")), redacted, Text("so"))
 
 
 def test_empty_deltas_and_empty_blocks() -> None:
@@ -235,7 +237,7 @@ def test_unknown_things_are_noticed_once() -> None:
         ("contentBlockDelta", {"contentBlockIndex": 1, "delta": {"reasoningContent": {"mood": "x"}}}),
     ]
     events, _ = feed_all(lines)
-    noticed = [Notice("somethingNew"), Notice("image"), Notice("reasoningContent.mood")]
+    noticed = [ContentDropped("somethingNew"), ContentDropped("image"), ContentDropped("reasoningContent.mood")]
     assert events == [ResponseStart("r", "m"), *noticed]
 
 
@@ -296,7 +298,7 @@ def test_exceptions_inside_a_stream(name: str, expected: tuple[str, int]) -> Non
     raw = event_message("messageStart", b'{"role":"assistant"}') + exception_message(name, b'{"message":"words"}')
     first, second = decoder.feed(raw)
     reader.feed(*named(first))
-    with pytest.raises(Rejected, match="words") as caught:
+    with pytest.raises(VendorError, match="words") as caught:
         reader.feed(*named(second))
     assert (caught.value.kind, caught.value.status) == expected
     assert caught.value.kind in FAILURE_KINDS
@@ -305,16 +307,16 @@ def test_exceptions_inside_a_stream(name: str, expected: tuple[str, int]) -> Non
 
 def test_a_stream_error_with_the_models_own_status() -> None:
     data = '{"message":"the model failed","originalStatusCode":429,"originalMessage":"slow down"}'
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(VendorError) as caught:
         StreamReader().feed("modelStreamErrorException", data)
     assert (caught.value.kind, caught.value.message) == ("rate_limit", "the model failed (slow down)")
 
 
 def test_an_unmodelled_error() -> None:
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(VendorError) as caught:
         StreamReader().feed("error", '{"__type":"InternalFailure","message":"no"}')
     assert (caught.value.kind, caught.value.status, caught.value.message) == ("upstream", 500, "no")
-    with pytest.raises(Rejected, match="ended the stream with someNewException"):
+    with pytest.raises(VendorError, match="ended the stream with someNewException"):
         StreamReader().feed("someNewException", "")
 
 
@@ -384,7 +386,7 @@ def test_odd_blocks() -> None:
         {"reasoningContent": None},
     ]
     read = read_response({"output": {"message": {"content": content}}})
-    parts = (ToolCall("a", "t", "not json"), ToolCall("b", "t", ""), Reasoning("", Seal("converse", "")))
+    parts = (ToolCall("a", "t", "not json"), ToolCall("b", "t", ""), Reasoning("", Signature("converse", "")))
     assert (read.response.parts, read.dropped) == (parts, ("image",))
 
 

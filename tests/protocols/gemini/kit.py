@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 from nexus.conversation import Message, Part, Request, Text
 from nexus.events import Event
 from nexus.models.gemini import quirks_of
-from nexus.protocols.codec import Target, Written
+from nexus.protocols.codec import Target, VendorRequest
 from nexus.protocols.gemini.request import write_request
 from nexus.protocols.gemini.stream import StreamReader
 from tests.protocols.kit import chunkings as chunkings
@@ -66,7 +66,7 @@ def bare(*quirks: str) -> Target:
     return Target("some-model", quirks=frozenset(quirks))
 
 
-def write(request: Request, to: Target | None = None) -> Written:
+def write(request: Request, to: Target | None = None) -> VendorRequest:
     """write_request, judged by Google's types and by the rules that types cannot tell."""
     written = write_request(request, to or target())
     json.dumps(written.body)

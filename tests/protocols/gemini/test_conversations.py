@@ -1,4 +1,4 @@
-"""Messages: turns, media, tool calls and their results, seals; judged by Google's types."""
+"""Messages: turns, media, tool calls and their results, signatures; judged by Google's types."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from nexus.conversation import (
     Reasoning,
     Refusal,
     Request,
-    Seal,
+    Signature,
     Text,
     ToolCall,
     ToolResult,
@@ -43,8 +43,8 @@ def text(*words: str) -> list[dict[str, str]]:
     return [{"text": word} for word in words]
 
 
-def call(id: str = "c1", name: str = "f", arguments: str = "{}", seal: Seal | None = None) -> ToolCall:
-    return ToolCall(id, name, arguments, seal)
+def call(id: str = "c1", name: str = "f", arguments: str = "{}", signature: Signature | None = None) -> ToolCall:
+    return ToolCall(id, name, arguments, signature)
 
 
 def result(id: str = "c1", *parts: Text | Image | Document | str, error: bool = False) -> ToolResult:
@@ -328,11 +328,17 @@ def test_arguments_that_are_no_object_are_wrapped_as_in_answers(arguments: str) 
 # Seals
 
 
-def test_own_seals_go_back_on_their_parts() -> None:
-    own = Seal("gemini", SIG)
+def test_own_signatures_go_back_on_their_parts() -> None:
+    own = Signature("gemini", SIG)
     contents = wire(
         HI,
-        assistant(Reasoning("t", own), Text("a", seal=own), Text("", seal=own), call("c1", seal=own), call("c2")),
+        assistant(
+            Reasoning("t", own),
+            Text("a", signature=own),
+            Text("", signature=own),
+            call("c1", signature=own),
+            call("c2"),
+        ),
         user(result("c1"), result("c2")),
     )
     assert contents[1]["parts"] == [
@@ -354,14 +360,14 @@ def test_an_answer_goes_back_as_it_came(case: str) -> None:
     assert sent == [part for part in answer["candidates"][0]["content"]["parts"] if not part.get("thought")]
 
 
-def test_foreign_seals_never_go_out() -> None:
-    foreign = Seal("messages", "secret")
+def test_foreign_signatures_never_go_out() -> None:
+    foreign = Signature("messages", "secret")
     written = write(
         Request(
             (
                 HI,
-                assistant(Reasoning("t", foreign), Reasoning("", foreign, redacted=True), Text("a", seal=foreign)),
-                assistant(call(seal=foreign), call("c2", seal=Seal("gemini", SIG))),
+                assistant(Reasoning("t", foreign), Reasoning("", foreign, redacted=True), Text("a", signature=foreign)),
+                assistant(call(signature=foreign), call("c2", signature=Signature("gemini", SIG))),
                 user(result("c1"), result("c2")),
             )
         )
@@ -391,7 +397,7 @@ def test_no_placeholder_for_models_that_do_not_ask() -> None:
 
 
 def test_a_user_text_has_no_signature() -> None:
-    assert wire(user(Text("hi", seal=Seal("gemini", SIG))))[0]["parts"] == text("hi")
+    assert wire(user(Text("hi", signature=Signature("gemini", SIG))))[0]["parts"] == text("hi")
 
 
 # Random conversations
@@ -399,7 +405,9 @@ def test_a_user_text_has_no_signature() -> None:
 _KINDS = ("functionCall", "functionResponse", "text", "inlineData")
 
 words = st.text(alphabet="abc {}\"'ü\u2028", max_size=6)
-seals = st.none() | st.sampled_from([Seal("gemini", SIG), Seal("gemini", ""), Seal("messages", "secret")])
+signatures = st.none() | st.sampled_from(
+    [Signature("gemini", SIG), Signature("gemini", ""), Signature("messages", "secret")]
+)
 
 
 @st.composite
@@ -408,12 +416,12 @@ def conversations(draw: st.DrawFn) -> tuple[Message, ...]:
     pending: list[str] = []
     for number in range(draw(st.integers(0, 6))):
         role = draw(st.sampled_from(["user", "assistant", "system"]))
-        parts: list[Part] = [Text(draw(words), seal=draw(seals))]
+        parts: list[Part] = [Text(draw(words), signature=draw(signatures))]
         if role == "assistant" and not pending:
-            parts.append(Reasoning(draw(words), draw(seals)))
+            parts.append(Reasoning(draw(words), draw(signatures)))
             pending = [f"id{number}-{n}" for n in range(draw(st.integers(0, 3)))]
             arguments = st.sampled_from(["", "{}", '{"a": 1}'])
-            parts += [ToolCall(id, f"tool {id}", draw(arguments), draw(seals)) for id in pending]
+            parts += [ToolCall(id, f"tool {id}", draw(arguments), draw(signatures)) for id in pending]
         elif role == "user":
             parts += [ToolResult(id, (Text(draw(words)), Image(PNG))) for id in draw(st.permutations(pending))]
             pending = []

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nexus.conversation import Citation, Text
-from nexus.events import Cited, Event, Notice, PartEnd
+from nexus.events import Cited, ContentDropped, Event, PartEnd
 from nexus.fold import fold
 from nexus.protocols.gemini.stream import StreamReader
 from tests.laws.kit import numbered
@@ -43,7 +43,7 @@ def texts(events: list[Event]) -> list[tuple[str, list[tuple[str, str]]]]:
 
 
 def named(events: list[Event]) -> set[str]:
-    return {event.dropped for event in events if isinstance(event, Notice)}
+    return {event.dropped for event in events if isinstance(event, ContentDropped)}
 
 
 def grounded(*supports: dict[str, Any], chunks: list[Any] = PAGES) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from google.genai import types
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nexus.conversation import Citation, Image, Inline, Reasoning, Response, Seal, Stop, Text, ToolCall
-from nexus.errors import Rejected
-from nexus.events import Event, Notice, PartEnd, PartStart, ResponseEnd, ResponseStart, UsageUpdate
+from nexus.conversation import Citation, Image, Inline, Reasoning, Response, Signature, Stop, Text, ToolCall
+from nexus.errors import VendorError
+from nexus.events import ContentDropped, Event, PartEnd, PartStart, ResponseEnd, ResponseStart, UsageUpdate
 from nexus.fold import fold
 from nexus.protocols.gemini.response import read_response
 from nexus.protocols.gemini.stops import FINISH_REASONS, read_block, read_finish
@@ -23,7 +23,7 @@ from .kit import PAIRS, STREAMS, chunkings, numbered, ordered, replay, stream_by
 
 SIG = "CiQB0e2Kb2Zha2Utc2lnbmF0dXJlLW9uZQ=="
 SIG2 = "CiQB0e2Kb2Zha2Utc2lnbmF0dXJlLXR3bw=="
-OWN = Seal("gemini", "")
+OWN = Signature("gemini", "")
 FLASH = "gemini-3.8-flash"
 
 EXPECTED: dict[str, tuple[Response, tuple[str, ...]]] = {
@@ -41,7 +41,7 @@ EXPECTED: dict[str, tuple[Response, tuple[str, ...]]] = {
         Response(
             "resp-1",
             FLASH,
-            (Reasoning("**Counting** the letters.", OWN), Text("Three.", seal=Seal("gemini", SIG))),
+            (Reasoning("**Counting** the letters.", OWN), Text("Three.", signature=Signature("gemini", SIG))),
             Stop("end", raw="STOP"),
             Usage(input=4, cache_read=16, output=3, reasoning=41),
         ),
@@ -54,7 +54,7 @@ EXPECTED: dict[str, tuple[Response, tuple[str, ...]]] = {
             (
                 Reasoning("Looking up.", OWN),
                 Text("One moment."),
-                ToolCall("fc_1", "get_weather", '{"city":"Paris"}', Seal("gemini", SIG)),
+                ToolCall("fc_1", "get_weather", '{"city":"Paris"}', Signature("gemini", SIG)),
                 ToolCall("fc_2", "get_weather", '{"city":"Rome","days":[1,2]}'),
                 ToolCall("fc_3", "now", "{}"),
             ),
@@ -110,7 +110,7 @@ EXPECTED: dict[str, tuple[Response, tuple[str, ...]]] = {
             (
                 Text(
                     "Größe 🎈: 5 m. Gewicht: 3 kg.",
-                    seal=Seal("gemini", "CiQB0e2Kb2Zha2Utc2lnbmF0dXJlLXR3bw=="),
+                    signature=Signature("gemini", "CiQB0e2Kb2Zha2Utc2lnbmF0dXJlLXR3bw=="),
                     citations=(
                         Citation(6, 13, "https://e.org/a", "A"),
                         Citation(6, 13, "https://e.org/b", "B"),
@@ -133,7 +133,10 @@ EXPECTED: dict[str, tuple[Response, tuple[str, ...]]] = {
             "gemini-3-pro-image",
             (
                 Text("Here: "),
-                Image(Inline("image/png", "aGVsbG8="), seal=Seal("gemini", "CiQB0e2Kb2Zha2Utc2lnbmF0dXJlLXR3bw==")),
+                Image(
+                    Inline("image/png", "aGVsbG8="),
+                    signature=Signature("gemini", "CiQB0e2Kb2Zha2Utc2lnbmF0dXJlLXR3bw=="),
+                ),
             ),
             Stop("end", raw="STOP"),
             Usage(input=5, output=1290),
@@ -198,7 +201,7 @@ def test_stream_under_every_chunking(case: str) -> None:
         events = ordered(replay(pieces, one))
         assert one.complete
         assert fold(events) == response
-        assert tuple(event.dropped for event in events if isinstance(event, Notice)) == dropped
+        assert tuple(event.dropped for event in events if isinstance(event, ContentDropped)) == dropped
         seen.append(events)
     assert all(events == seen[0] for events in seen)
 
@@ -233,15 +236,15 @@ def test_usage_is_known_at_the_start_and_updated() -> None:
 def test_a_signature_ends_its_text_part() -> None:
     one = reader()
     events = one.feed(None, parts({"text": "a", "thoughtSignature": SIG}, {"text": "b"})) + one.finish()
-    assert fold(ordered(events)).parts == (Text("a", seal=Seal("gemini", SIG)), Text("b"))
+    assert fold(ordered(events)).parts == (Text("a", signature=Signature("gemini", SIG)), Text("b"))
 
 
-def test_a_signed_thought_is_sealed() -> None:
+def test_a_signed_thought_is_signed() -> None:
     one = reader()
     events = one.feed(
         None, parts({"text": "hm", "thought": True}, {"text": "", "thought": True, "thoughtSignature": SIG})
     )
-    assert fold(ordered(events + one.finish())).parts == (Reasoning("hm", Seal("gemini", SIG)),)
+    assert fold(ordered(events + one.finish())).parts == (Reasoning("hm", Signature("gemini", SIG)),)
 
 
 def test_a_signature_after_a_call_gets_its_own_part() -> None:
@@ -249,14 +252,14 @@ def test_a_signature_after_a_call_gets_its_own_part() -> None:
     events = one.feed(None, parts({"functionCall": {"name": "f"}}, {"text": "", "thoughtSignature": SIG}))
     assert fold(ordered(events + one.finish())).parts == (
         ToolCall("call_1", "f", "{}"),
-        Text("", seal=Seal("gemini", SIG)),
+        Text("", signature=Signature("gemini", SIG)),
     )
 
 
 def test_a_bare_signature_belongs_to_what_went_before() -> None:
     one = reader()
     events = one.feed(None, parts({"text": "a"}, {"thoughtSignature": SIG}))
-    assert fold(ordered(events + one.finish())).parts == (Text("a", seal=Seal("gemini", SIG)),)
+    assert fold(ordered(events + one.finish())).parts == (Text("a", signature=Signature("gemini", SIG)),)
 
 
 def test_calls_come_whole() -> None:
@@ -303,7 +306,7 @@ def test_empty_answers_are_normal(body: dict[str, object]) -> None:
 def test_errors_in_the_stream(frame: str, form: str) -> None:
     one = reader()
     one.feed(None, parts({"text": "a"}, finish=None))
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(VendorError) as caught:
         one.feed(None, form % frame)
     assert (caught.value.kind, caught.value.status, caught.value.message) == ("overloaded", 503, "m")
     assert not one.complete
@@ -424,8 +427,8 @@ def test_any_splitting_of_an_answer_folds_to_the_same(wire: list[dict[str, objec
 def test_a_model_that_failed_before_it_said_anything_is_an_error(reason: str) -> None:
     candidate = {"content": {"parts": []}, "finishReason": reason, "finishMessage": "Malformed function call: x("}
     body = {"candidates": [candidate], "usageMetadata": {"promptTokenCount": 9}}
-    with pytest.raises(Rejected, match="Malformed function call") as caught:
+    with pytest.raises(VendorError, match="Malformed function call") as caught:
         read_response(body, new_id=numbered())
     assert caught.value.kind == "upstream"
-    with pytest.raises(Rejected):
+    with pytest.raises(VendorError):
         reader().feed(None, json.dumps(body))

@@ -16,16 +16,16 @@ from nexus.conversation import (
     Reasoning,
     Refusal,
     Response,
-    Seal,
+    Signature,
     Stop,
     StopReason,
     Text,
     ToolCall,
 )
-from nexus.errors import Rejected
+from nexus.errors import VendorError
 from nexus.events import (
+    ContentDropped,
     Event,
-    Notice,
     Order,
     PartDelta,
     PartEnd,
@@ -64,7 +64,7 @@ EXPECTED: dict[str, Response] = {
         "msg_01XFDUDYJgAACzvnptvVoYEL",
         "claude-opus-5-20260601",
         (
-            Reasoning("Let me see.", Seal("messages", "EqQBCgIYAhIM1gbcDa9GJwZA2b3hGgxBdjrkzLoky3dl1pk")),
+            Reasoning("Let me see.", Signature("messages", "EqQBCgIYAhIM1gbcDa9GJwZA2b3hGgxBdjrkzLoky3dl1pk")),
             Text("Checking."),
             ToolCall("toolu_01T1x1fJ34qAmk2tNTrN7Up6", "get_weather", '{"city":"San Francisco","n":1}'),
             ToolCall("toolu_02", "now", ""),
@@ -76,8 +76,8 @@ EXPECTED: dict[str, Response] = {
         "msg_01XFDUDYJgAACzvnptvVoYEL",
         "claude-opus-5-20260601",
         (
-            Reasoning("", Seal("messages", "EmwKAhgBEgy3va3pzix"), redacted=True),
-            Reasoning("", Seal("messages", "Eonly")),
+            Reasoning("", Signature("messages", "EmwKAhgBEgy3va3pzix"), redacted=True),
+            Reasoning("", Signature("messages", "Eonly")),
             Text("Done."),
         ),
         Stop("stop_sequence", "END", "stop_sequence"),
@@ -148,7 +148,7 @@ def test_streams_under_every_chunking(case: str) -> None:
         assert events == (first or events)
         first = events
     assert fold(first) == EXPECTED[case]
-    assert {event.dropped for event in first if isinstance(event, Notice)} == DROPPED.get(case, set())
+    assert {event.dropped for event in first if isinstance(event, ContentDropped)} == DROPPED.get(case, set())
 
 
 @pytest.mark.parametrize("case", PAIRS)
@@ -175,7 +175,7 @@ def test_nothing_after_the_end_is_read() -> None:
 
 def test_an_error_in_the_stream() -> None:
     reader = StreamReader()
-    with pytest.raises(Rejected) as failure:
+    with pytest.raises(VendorError) as failure:
         reader.feed("error", '{"type":"error","error":{"type":"overloaded_error","message":"Busy"},"request_id":"r"}')
     error = failure.value
     assert (error.kind, error.status, error.message, error.request_id) == ("overloaded", 529, "Busy", "r")
@@ -217,12 +217,12 @@ def test_empty_answers_never_crash(body: dict[str, Any]) -> None:
 # --- to a client -----------------------------------------------------------------------------------------------------
 
 FOREIGN = (
-    Reasoning("why", Seal("responses", "enc")),
+    Reasoning("why", Signature("responses", "enc")),
     Reasoning("plain"),
-    Reasoning("", Seal("converse", "red"), redacted=True),
-    ToolCall("c1", "f", '{"x":1}', seal=Seal("gemini", "s1")),
-    ToolCall("c2", "g", "", seal=Seal("gemini", "s2")),
-    Text("done", seal=Seal("gemini", "s3")),
+    Reasoning("", Signature("converse", "red"), redacted=True),
+    ToolCall("c1", "f", '{"x":1}', signature=Signature("gemini", "s1")),
+    ToolCall("c2", "g", "", signature=Signature("gemini", "s2")),
+    Text("done", signature=Signature("gemini", "s3")),
 )
 
 
@@ -297,7 +297,7 @@ def test_a_whole_message() -> None:
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-def test_seals_come_back_where_they_belong(streamed: bool) -> None:
+def test_signatures_come_back_where_they_belong(streamed: bool) -> None:
     response = Response("x", "m", FOREIGN, Stop("tool_use"))
     if streamed:
         content = assembled(write_stream(list(unfold(response))))["content"]
@@ -307,20 +307,20 @@ def test_seals_come_back_where_they_belong(streamed: bool) -> None:
     assert read_request(echoed).request.messages[0].parts == FOREIGN
 
 
-def test_a_seal_known_late_travels_behind() -> None:
+def test_a_signature_known_late_travels_behind() -> None:
     events: list[Event] = [
         ResponseStart("x", "m"),
         PartStart(0, ToolCall("c", "f", "")),
         PartStart(1, Reasoning("")),
         PartDelta(1, "t"),
-        PartEnd(0, Seal("gemini", "late")),
-        PartEnd(1, Seal("responses", "end")),
+        PartEnd(0, Signature("gemini", "late")),
+        PartEnd(1, Signature("responses", "end")),
         ResponseEnd(Stop("tool_use")),
     ]
     content = assembled(write_stream(events))["content"]
     assert read_request({"messages": [{"role": "assistant", "content": content}]}).request.messages[0].parts == (
-        ToolCall("c", "f", "", seal=Seal("gemini", "late")),
-        Reasoning("t", Seal("responses", "end")),
+        ToolCall("c", "f", "", signature=Signature("gemini", "late")),
+        Reasoning("t", Signature("responses", "end")),
     )
 
 
@@ -336,7 +336,7 @@ def test_usage_at_the_start_and_at_the_end() -> None:
     events: list[Event] = [
         ResponseStart("x", "m", Usage(input=5, cache_read=2)),
         Ping(),
-        Notice("odd"),
+        ContentDropped("odd"),
         UsageUpdate(Usage(input=5, cache_read=2, output=3, reasoning=1)),
         ResponseEnd(Stop("stop_sequence", "END")),
     ]
@@ -355,14 +355,14 @@ def test_usage_at_the_start_and_at_the_end() -> None:
 
 
 def test_words_that_end_an_answer_are_its_last_block() -> None:
-    """Claude Code takes the last block for the result; a seal known late goes before the next block or nowhere."""
-    late = Seal("gemini", "late")
+    """Claude Code takes the last block for the result; a signature known late goes before the next block or nowhere."""
+    late = Signature("gemini", "late")
     first: list[Event] = [ResponseStart("x", "m"), PartStart(0, Text("a")), PartEnd(0, late)]
     second: list[Event] = [PartStart(1, Text("b")), PartEnd(1, late), ResponseEnd(Stop("end"))]
     content = assembled(write_stream([*first, *second]))["content"]
     assert [block["type"] for block in content] == ["text", "thinking", "text"]
     echoed = {"messages": [{"role": "assistant", "content": content}]}
-    assert read_request(echoed).request.messages[0].parts == (Text("a", seal=late), Text("b"))
+    assert read_request(echoed).request.messages[0].parts == (Text("a", signature=late), Text("b"))
 
 
 def test_a_block_that_was_cut_is_never_told_to_have_stopped() -> None:
@@ -413,14 +413,14 @@ def test_broken_arguments_are_kept_whole() -> None:
 # --- laws ------------------------------------------------------------------------------------------------------------
 
 WORDS = st.text(alphabet='abc \n\u2028é{}"\\', max_size=8)
-SEALS = st.none() | st.builds(Seal, st.sampled_from(["gemini", "responses", "converse"]), WORDS)
+SIGNATURES = st.none() | st.builds(Signature, st.sampled_from(["gemini", "responses", "converse"]), WORDS)
 ARGUMENTS = st.just("") | st.dictionaries(WORDS, st.integers() | WORDS, min_size=1, max_size=3).map(
     lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 )
 PARTS: st.SearchStrategy[StreamPart] = st.one_of(
-    st.builds(Text, WORDS, seal=SEALS),
-    st.builds(Reasoning, WORDS, seal=SEALS | st.builds(Seal, st.just("messages"), WORDS.filter(bool))),
-    st.builds(ToolCall, st.uuids().map(str), st.sampled_from(["f", "g"]), ARGUMENTS, seal=SEALS),
+    st.builds(Text, WORDS, signature=SIGNATURES),
+    st.builds(Reasoning, WORDS, signature=SIGNATURES | st.builds(Signature, st.just("messages"), WORDS.filter(bool))),
+    st.builds(ToolCall, st.uuids().map(str), st.sampled_from(["f", "g"]), ARGUMENTS, signature=SIGNATURES),
 )
 
 
@@ -450,11 +450,11 @@ def interleaved(draw: st.DrawFn) -> tuple[tuple[Part, ...], list[Event]]:
 def _emptied(part: StreamPart) -> StreamPart:
     match part:
         case ToolCall():
-            return ToolCall(part.id, part.name, "", seal=part.seal)
+            return ToolCall(part.id, part.name, "", signature=part.signature)
         case Text():
-            return Text("", seal=part.seal)
+            return Text("", signature=part.signature)
         case Reasoning():
-            return Reasoning("", seal=part.seal)
+            return Reasoning("", signature=part.signature)
         case Refusal():
             return Refusal("")
         case Image():
@@ -483,7 +483,7 @@ def _is_own(part: StreamPart) -> bool:
     """What a Messages vendor could have said: its thinking is always signed."""
     if isinstance(part, Refusal):
         return True
-    return part.seal.dialect == "messages" if part.seal is not None else not isinstance(part, Reasoning)
+    return part.signature.dialect == "messages" if part.signature is not None else not isinstance(part, Reasoning)
 
 
 @settings(deadline=None, max_examples=100)

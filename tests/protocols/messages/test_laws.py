@@ -1,7 +1,7 @@
 """read(write(x)) == x for requests in their normal form, and the judge's own honesty.
 
 The normal form: alternating turns that begin with the user, text with visible characters, calls answered in order,
-reasoning sealed by this dialect, ``parallel_tools`` beside a choice, thinking as the model's family spells it.
+reasoning signed by this dialect, ``parallel_tools`` beside a choice, thinking as the model's family spells it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from nexus.conversation import (
     Part,
     Reasoning,
     Request,
-    Seal,
+    Signature,
     Text,
     Thinking,
     Tool,
@@ -57,8 +57,8 @@ DOCUMENTS = st.builds(
     context=st.none() | WORDS,
 )
 MEDIA = TEXTS | IMAGES | DOCUMENTS
-REASONING = st.builds(Reasoning, WORDS, st.builds(Seal, st.just("messages"), WORDS)) | st.builds(
-    Reasoning, st.just(""), st.builds(Seal, st.just("messages"), WORDS), st.just(True)
+REASONING = st.builds(Reasoning, WORDS, st.builds(Signature, st.just("messages"), WORDS)) | st.builds(
+    Reasoning, st.just(""), st.builds(Signature, st.just("messages"), WORDS), st.just(True)
 )
 ARGUMENTS = st.just("") | st.dictionaries(WORDS, WORDS, min_size=1, max_size=2).map(
     lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":"))
@@ -138,7 +138,7 @@ LOOSE: st.SearchStrategy[Part] = st.one_of(
     st.builds(Text, st.text(alphabet="a \n", max_size=3), cache=HINTS),
     IMAGES,
     REASONING,
-    st.builds(Reasoning, WORDS, st.none() | st.builds(Seal, st.just("gemini"), WORDS)),
+    st.builds(Reasoning, WORDS, st.none() | st.builds(Signature, st.just("gemini"), WORDS)),
     st.builds(ToolCall, st.sampled_from(["a", "b", "c.c"]), st.just("f"), ARGUMENTS),
     st.builds(ToolResult, st.sampled_from(["a", "b", "c.c"]), st.lists(MEDIA, max_size=1).map(tuple), st.booleans()),
 )

@@ -15,7 +15,7 @@ from nexus.conversation import (
     OutputFormat,
     Part,
     Reasoning,
-    Seal,
+    Signature,
     Text,
     Thinking,
     Tool,
@@ -180,26 +180,26 @@ def test_user_blocks(case: str) -> None:
 ASSISTANT: dict[str, tuple[list[dict[str, Any]], tuple[Part, ...]]] = {
     "own signature": (
         [{"type": "thinking", "thinking": "t", "signature": "Eq=="}],
-        (Reasoning("t", Seal("messages", "Eq==")),),
+        (Reasoning("t", Signature("messages", "Eq==")),),
     ),
     "foreign signature": (
         [{"type": "thinking", "thinking": "t", "signature": "nexus.responses.gAAA"}],
-        (Reasoning("t", Seal("responses", "gAAA")),),
+        (Reasoning("t", Signature("responses", "gAAA")),),
     ),
     "redacted": (
         [{"type": "redacted_thinking", "data": "Zz"}],
-        (Reasoning("", Seal("messages", "Zz"), redacted=True),),
+        (Reasoning("", Signature("messages", "Zz"), redacted=True),),
     ),
     "seal before a call": (
         [
             {"type": "thinking", "thinking": "", "signature": "nexus.next.gemini.sig.1"},
             {"type": "tool_use", "id": "a", "name": "f", "input": {"x": 1}},
         ],
-        (ToolCall("a", "f", '{"x":1}', seal=Seal("gemini", "sig.1")),),
+        (ToolCall("a", "f", '{"x":1}', signature=Signature("gemini", "sig.1")),),
     ),
     "seal after a text": (
         [{"type": "text", "text": "a"}, {"type": "thinking", "thinking": "", "signature": "nexus.prev.gemini.s"}],
-        (Text("a", seal=Seal("gemini", "s")),),
+        (Text("a", signature=Signature("gemini", "s")),),
     ),
     "seal of nothing": (
         [{"type": "thinking", "thinking": "", "signature": "nexus.next.gemini.s"}],

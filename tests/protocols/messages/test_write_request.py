@@ -20,7 +20,7 @@ from nexus.conversation import (
     Reasoning,
     Refusal,
     Request,
-    Seal,
+    Signature,
     Text,
     Thinking,
     Tool,
@@ -30,7 +30,7 @@ from nexus.conversation import (
 )
 from nexus.errors import InvalidRequest, NexusError, UnsupportedFeature
 from nexus.models.claude import max_output_of, quirks_of
-from nexus.protocols.codec import Target, Written
+from nexus.protocols.codec import Target, VendorRequest
 from nexus.protocols.messages.counting import read_count, write_count
 from nexus.protocols.messages.request import write_request
 from nexus.protocols.messages.turns import OPENING
@@ -60,7 +60,7 @@ def ask(*messages: Message, **members: Any) -> Request:
     return Request(messages=messages or (user("hi"),), **members)
 
 
-def write(request: Request, model: str = ADAPTIVE, **members: Any) -> Written:
+def write(request: Request, model: str = ADAPTIVE, **members: Any) -> VendorRequest:
     written = write_request(request, Target(model, quirks=quirks_of(model), **members))
     check_request(written.body)
     return written
@@ -84,7 +84,7 @@ def _short(block: dict[str, Any]) -> Any:
 
 CALL_A, CALL_B = ToolCall("a", "f", '{"x":1}'), ToolCall("b", "f", "")
 TOOLS = (Tool("f", "does", {"type": "object", "properties": {"x": {"type": "integer"}}}),)
-OWN = Reasoning("t", Seal("messages", "sig"))
+OWN = Reasoning("t", Signature("messages", "sig"))
 
 
 def test_the_plainest_body() -> None:
@@ -138,10 +138,10 @@ TURNS: dict[str, tuple[tuple[Message, ...], list[tuple[str, list[Any]]]]] = {
             user("go"),
             assistant(
                 OWN,
-                Reasoning("", Seal("messages", "red"), redacted=True),
-                Reasoning("x", Seal("gemini", "g")),
+                Reasoning("", Signature("messages", "red"), redacted=True),
+                Reasoning("x", Signature("gemini", "g")),
                 Reasoning("y"),
-                Reasoning("z", Seal("messages", "")),
+                Reasoning("z", Signature("messages", "")),
                 "a",
             ),
             user("b"),

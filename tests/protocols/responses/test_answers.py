@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from nexus.conversation import Citation, Image, Inline, Reasoning, Refusal, Response, Seal, Stop, Text, ToolCall
-from nexus.errors import Rejected
-from nexus.events import Notice, Ping, ResponseStart
+from nexus.conversation import Citation, Image, Inline, Reasoning, Refusal, Response, Signature, Stop, Text, ToolCall
+from nexus.errors import VendorError
+from nexus.events import ContentDropped, Ping, ResponseStart
 from nexus.fold import fold
 from nexus.protocols.responses.failures import read_error
 from nexus.protocols.responses.response import read_response
@@ -32,7 +32,7 @@ EXPECTED: dict[str, Response] = {
     "reasoning_and_tools": answer(
         "tool_use",
         Usage(input=26, cache_read=64, cache_write_5m=10, output=20, reasoning=30),
-        Reasoning("**Plan** first\n\nthen act", Seal("responses", "rs_1:gAAAAABencrypted")),
+        Reasoning("**Plan** first\n\nthen act", Signature("responses", "rs_1:gAAAAABencrypted")),
         Text("I will."),
         ToolCall("call_1", "exec_command", '{"cmd":"ls"}'),
         ToolCall("call_2", "agents__spawn", "{}"),
@@ -46,7 +46,7 @@ EXPECTED: dict[str, Response] = {
     "image_generation": answer(
         "end",
         Usage(input=300, output=12),
-        Image(Inline("image/webp", "UklGRg=="), seal=Seal("responses", "ig_1")),
+        Image(Inline("image/webp", "UklGRg=="), signature=Signature("responses", "ig_1")),
         Text("Done."),
     ),
     "empty": answer("end", Usage(input=5)),
@@ -89,7 +89,7 @@ LOST = {
 def test_what_has_no_counterpart_is_named(case: str) -> None:
     assert set(read_response(whole(case)).dropped) == LOST[case]
     events, _ = replay([stream_bytes(case)])
-    assert {event.dropped for event in events if isinstance(event, Notice)} == LOST[case]
+    assert {event.dropped for event in events if isinstance(event, ContentDropped)} == LOST[case]
 
 
 def test_a_keepalive_is_a_ping() -> None:
@@ -118,16 +118,16 @@ NESTED = {"type": "error", "error": {"type": "server_error", "code": "context_le
     ],
 )
 def test_errors_inside_a_stream(event: dict[str, Any], kind: str, message: str, status: int) -> None:
-    with pytest.raises(Rejected, match=message) as rejected:
+    with pytest.raises(VendorError, match=message) as rejected:
         StreamReader().feed(None, json.dumps(event))
     assert (rejected.value.kind, rejected.value.status) == (kind, status)
 
 
 def test_a_failed_answer() -> None:
-    with pytest.raises(Rejected, match="try again in 11") as rejected:
+    with pytest.raises(VendorError, match="try again in 11") as rejected:
         read_response(whole("failed"))
     assert (rejected.value.kind, rejected.value.status) == ("rate_limit", 429)
-    with pytest.raises(Rejected, match="try again in 11"):
+    with pytest.raises(VendorError, match="try again in 11"):
         replay([stream_bytes("failed")])
 
 
@@ -161,7 +161,9 @@ def test_garbage_in_a_stream_is_a_value_error(data: str) -> None:
 )
 def test_odd_events_do_no_harm(event: dict[str, Any]) -> None:
     reader = StreamReader()
-    assert [one for one in reader.feed(None, json.dumps(event)) if not isinstance(one, Notice | ResponseStart)] == []
+    assert [
+        one for one in reader.feed(None, json.dumps(event)) if not isinstance(one, ContentDropped | ResponseStart)
+    ] == []
 
 
 def test_the_judge_knows_the_fixtures() -> None:

@@ -9,7 +9,7 @@ import pytest
 from openai.types.responses import ResponseErrorEvent, ResponseFailedEvent
 
 from nexus.call import Tap
-from nexus.errors import Answered, InternalError, InvalidRequest, RateLimited, Rejected, StreamInterrupted
+from nexus.errors import InternalError, InvalidRequest, RateLimited, StreamInterrupted, UpstreamStatus, VendorError
 from nexus.protocols.base import BrokenStream, ModelCard
 from nexus.protocols.openai_errors import TYPES
 from nexus.protocols.responses import DIALECT
@@ -48,18 +48,20 @@ def interrupted() -> StreamInterrupted:
     return StreamInterrupted("cut", provider="p")
 
 
-def answered(body: bytes) -> Answered:
-    return Answered(provider="p", status=429, headers={}, body=body, retry_after=None, retryable=True)
+def answered(body: bytes) -> UpstreamStatus:
+    return UpstreamStatus(provider="p", status=429, headers={}, body=body, retry_after=None, retryable=True)
 
 
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
         pytest.param(interrupted(), "server_error", "cut", id="cut"),
-        pytest.param(Rejected("long", kind="context_length", status=400), "context_length_exceeded", "long", id="long"),
-        pytest.param(Rejected("no money", kind="quota", status=429), "insufficient_quota", "no money", id="quota"),
-        pytest.param(Rejected("bad", kind="content_policy", status=400), "invalid_prompt", "bad", id="policy"),
-        pytest.param(Rejected("busy", kind="overloaded", status=529), "server_error", "busy", id="overloaded"),
+        pytest.param(
+            VendorError("long", kind="context_length", status=400), "context_length_exceeded", "long", id="long"
+        ),
+        pytest.param(VendorError("no money", kind="quota", status=429), "insufficient_quota", "no money", id="quota"),
+        pytest.param(VendorError("bad", kind="content_policy", status=400), "invalid_prompt", "bad", id="policy"),
+        pytest.param(VendorError("busy", kind="overloaded", status=529), "server_error", "busy", id="overloaded"),
         pytest.param(
             RateLimited("slow", retry_after=1.2), "rate_limit_exceeded", "slow Please try again in 2s.", id="rate limit"
         ),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nexus.conversation import Message, Reasoning, Response, Seal, Stop, Text, ToolCall, ToolResult
+from nexus.conversation import Message, Reasoning, Response, Signature, Stop, Text, ToolCall, ToolResult
 from nexus.errors import InvalidRequest
 from nexus.protocols.codec import ReadRequest
 from nexus.protocols.responses.read_request import read_request
@@ -15,8 +15,8 @@ from nexus.protocols.responses.response import write_response
 
 HEX = "0123456789abcdef" * 2
 USER = {"role": "user", "content": "Hi"}
-CALL = ToolCall("call_1", "look", '{"at":"it"}', Seal("gemini", "sig"))
-MADE = (Reasoning("Hm.", Seal("messages", "s")), Text("Let me look."), CALL)
+CALL = ToolCall("call_1", "look", '{"at":"it"}', Signature("gemini", "sig"))
+MADE = (Reasoning("Hm.", Signature("messages", "s")), Text("Let me look."), CALL)
 OUTPUT = {"type": "function_call_output", "call_id": "call_1", "output": "seen"}
 CALL_ITEM = {"type": "function_call", "call_id": "call_1", "name": "look", "arguments": '{"at":"it"}'}
 

@@ -1,6 +1,6 @@
 """read(write(x)) == x for requests in their normal form, counting, and the judge's own honesty.
 
-The normal form: an assistant's turn is not followed by another, its text has words, reasoning is sealed by this
+The normal form: an assistant's turn is not followed by another, its text has words, reasoning is signed by this
 dialect and leads to something, results are not followed by other parts of the same message,
 functions say whether they are strict.
 """
@@ -28,7 +28,7 @@ from nexus.conversation import (
     Reasoning,
     Refusal,
     Request,
-    Seal,
+    Signature,
     Text,
     Thinking,
     Tool,
@@ -55,7 +55,7 @@ DOCUMENTS = st.builds(Document, st.just(Inline("application/pdf", "AA==")), titl
 )
 AUDIO = st.builds(Audio, st.just(Inline("audio/wav", "AA==")))
 MEDIA = TEXTS | IMAGES | DOCUMENTS
-REASONING = st.builds(Reasoning, st.just("") | WORDS, st.builds(Seal, st.just("responses"), WORDS))
+REASONING = st.builds(Reasoning, st.just("") | WORDS, st.builds(Signature, st.just("responses"), WORDS))
 CLOSED = {"type": "object", "properties": {}, "additionalProperties": False}
 TOOLS = read_request(
     {
@@ -172,8 +172,10 @@ def written(*parts: Part, role: Any = "assistant") -> list[dict[str, Any]]:
 
 
 def test_foreign_reasoning_is_never_sent() -> None:
-    foreign = (Reasoning("x", Seal("messages", "s")), Reasoning("x"), Reasoning("", Seal("responses", "")))
-    assert written(*foreign, Text("kept", seal=Seal("gemini", "t"))) == [{"role": "assistant", "content": "kept"}]
+    foreign = (Reasoning("x", Signature("messages", "s")), Reasoning("x"), Reasoning("", Signature("responses", "")))
+    assert written(*foreign, Text("kept", signature=Signature("gemini", "t"))) == [
+        {"role": "assistant", "content": "kept"}
+    ]
 
 
 def test_results_say_that_they_failed() -> None:

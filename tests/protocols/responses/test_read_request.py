@@ -19,7 +19,7 @@ from nexus.conversation import (
     Refusal,
     Request,
     Response,
-    Seal,
+    Signature,
     Stop,
     Text,
     Thinking,
@@ -128,7 +128,7 @@ def test_codex() -> None:
         Message(
             "assistant",
             (
-                Reasoning("think", Seal("messages", "sig")),
+                Reasoning("think", Signature("messages", "sig")),
                 Text("I will."),
                 ToolCall("c1", "exec_command", '{"cmd":"ls"}'),
                 ToolCall("c2", "multi_agent_v1__spawn_agent", "{}"),
@@ -326,19 +326,19 @@ def test_fields_of_tools_without_counterpart_are_named() -> None:
     assert not isinstance(read.request.tools[0], ClientTool)
 
 
-SEALED: tuple[Part, ...] = (
-    Reasoning("think", Seal("messages", "a+/=.b")),
-    Reasoning("", Seal("messages", "data"), redacted=True),
+SIGNED: tuple[Part, ...] = (
+    Reasoning("think", Signature("messages", "a+/=.b")),
+    Reasoning("", Signature("messages", "data"), redacted=True),
     Reasoning("", None, redacted=True),
-    Reasoning("", Seal("messages", "only a signature")),
-    Reasoning("bare", Seal("chat", "")),
-    Reasoning("own", Seal("responses", "gAAAA")),
+    Reasoning("", Signature("messages", "only a signature")),
+    Reasoning("bare", Signature("chat", "")),
+    Reasoning("own", Signature("responses", "gAAAA")),
     Reasoning("none"),
-    Text("words", seal=Seal("gemini", "t1")),
-    ToolCall("c1", "exec_command", '{"a":1}', Seal("gemini", "t2")),
-    ToolCall("c2", "apply_patch", '{"input":"x"}', Seal("gemini", "t3")),
+    Text("words", signature=Signature("gemini", "t1")),
+    ToolCall("c1", "exec_command", '{"a":1}', Signature("gemini", "t2")),
+    ToolCall("c2", "apply_patch", '{"input":"x"}', Signature("gemini", "t3")),
     ToolCall("c3", "multi_agent_v1__spawn_agent", "{}"),
-    Text("", seal=Seal("gemini", "t4")),
+    Text("", signature=Signature("gemini", "t4")),
 )
 
 
@@ -353,26 +353,29 @@ def echoed(items: Sequence[Mapping[str, Any]], *, as_codex: bool) -> Request:
 
 
 @pytest.mark.parametrize("as_codex", [True, False])
-def test_what_a_vendor_sealed_comes_back_whole_in_the_next_turn(as_codex: bool) -> None:
+def test_what_a_vendor_signed_comes_back_whole_in_the_next_turn(as_codex: bool) -> None:
     request = read_request(CODEX).request
-    response = write_response(Response("resp_1", "m", SEALED, Stop("tool_use")), created=1, request=request)
+    response = write_response(Response("resp_1", "m", SIGNED, Stop("tool_use")), created=1, request=request)
     messages = echoed(response["output"], as_codex=as_codex).messages
-    assert messages[1] == Message("assistant", SEALED)
+    assert messages[1] == Message("assistant", SIGNED)
 
 
-def test_a_seal_whose_part_was_left_out_is_no_trouble() -> None:
-    response = write_response(Response("resp_1", "m", SEALED[7:9], Stop("end")), created=1)
+def test_a_signature_whose_part_was_left_out_is_no_trouble() -> None:
+    response = write_response(Response("resp_1", "m", SIGNED[7:9], Stop("end")), created=1)
     carriers = [item for item in response["output"] if item["type"] == "reasoning"]
     request = echoed(carriers, as_codex=True)
-    assert request.messages[1].parts == (Text("", seal=Seal("gemini", "t1")), Text("", seal=Seal("gemini", "t2")))
+    assert request.messages[1].parts == (
+        Text("", signature=Signature("gemini", "t1")),
+        Text("", signature=Signature("gemini", "t2")),
+    )
 
 
-def test_a_late_seal_comes_back_to_the_part_before_it() -> None:
+def test_a_late_signature_comes_back_to_the_part_before_it() -> None:
     items: list[dict[str, Any]] = [
         {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
         {"type": "reasoning", "summary": [], "encrypted_content": "nexus.prev.gemini.s"},
     ]
-    assert echoed(items, as_codex=True).messages[1].parts == (ToolCall("c", "f", "{}", Seal("gemini", "s")),)
+    assert echoed(items, as_codex=True).messages[1].parts == (ToolCall("c", "f", "{}", Signature("gemini", "s")),)
 
 
 SEARCHES: dict[str, tuple[list[dict[str, Any]], list[str], tuple[str, ...]]] = {

@@ -13,10 +13,10 @@ from openai._models import construct_type_unchecked
 from openai.lib.streaming.responses._responses import ResponseStreamState
 from openai.types.responses import ResponseStreamEvent
 
-from nexus.conversation import Part, Reasoning, Refusal, Request, Response, Seal, Stop, Text, ToolCall
+from nexus.conversation import Part, Reasoning, Refusal, Request, Response, Signature, Stop, Text, ToolCall
 from nexus.events import (
+    ContentDropped,
     Event,
-    Notice,
     PartDelta,
     PartEnd,
     PartStart,
@@ -95,7 +95,7 @@ def test_text() -> None:
 
 
 def test_reasoning_and_calls() -> None:
-    parts = (Reasoning("think", Seal("messages", "sig")), ToolCall("c1", "f", '{"a":1}'), ToolCall("c2", "g", ""))
+    parts = (Reasoning("think", Signature("messages", "sig")), ToolCall("c1", "f", '{"a":1}'), ToolCall("c2", "g", ""))
     documents = told(unfold(answer(*parts, stop=Stop("tool_use"))))
     assert kinds(documents)[2:] == [
         *("output_item.added", "reasoning_summary_part.added", "reasoning_summary_text.delta"),
@@ -178,15 +178,15 @@ def test_interleaved_parts_become_items_one_after_the_other() -> None:
     assert [item["arguments"] for item in documents[-1]["response"]["output"]] == ['{"a":1}', '{"b":2}']
 
 
-def test_seals_ride_beside_what_they_seal() -> None:
-    early, late = Seal("gemini", "s1"), Seal("gemini", "s2")
+def test_seals_ride_beside_what_they_signature() -> None:
+    early, late = Signature("gemini", "s1"), Signature("gemini", "s2")
     events: list[Event] = [
         ResponseStart("up", "v"),
         PartStart(0, ToolCall("c", "f", "{}", early)),
         PartEnd(0),
         PartStart(1, Text("x")),
         PartEnd(1, late),
-        PartStart(2, Text("", seal=early)),
+        PartStart(2, Text("", signature=early)),
         PartEnd(2),
         ResponseEnd(Stop("end")),
     ]
@@ -236,7 +236,7 @@ def test_an_unknown_stop_is_the_nearest_published_reason_with_the_vendors_word_b
 def test_pings_and_notices_say_nothing() -> None:
     stream = writer()
     stream.write(ResponseStart("up", "v"))
-    assert stream.write(Ping()) == stream.write(Notice("x")) == b""
+    assert stream.write(Ping()) == stream.write(ContentDropped("x")) == b""
 
 
 def test_a_cut_item_is_never_announced_done() -> None:
@@ -246,12 +246,12 @@ def test_a_cut_item_is_never_announced_done() -> None:
 
 
 WORDS = st.text(alphabet='a"\\\n\u2028é{}', max_size=5)
-SEALS = st.none() | st.builds(Seal, st.sampled_from(["messages", "gemini", "responses"]), st.just("s.1"))
+SIGNATURES = st.none() | st.builds(Signature, st.sampled_from(["messages", "gemini", "responses"]), st.just("s.1"))
 PARTS: st.SearchStrategy[StreamPart] = st.one_of(
-    st.builds(Text, WORDS, seal=SEALS),
+    st.builds(Text, WORDS, signature=SIGNATURES),
     st.builds(Refusal, WORDS),
-    st.builds(Reasoning, WORDS, SEALS),
-    st.builds(ToolCall, st.uuids().map(str), st.sampled_from(["f", "apply_patch", "agents__spawn"]), WORDS, SEALS),
+    st.builds(Reasoning, WORDS, SIGNATURES),
+    st.builds(ToolCall, st.uuids().map(str), st.sampled_from(["f", "apply_patch", "agents__spawn"]), WORDS, SIGNATURES),
 )
 
 
@@ -274,8 +274,8 @@ def streams(draw: st.DrawFn) -> list[Event]:
             events.append(PartDelta(index, draw(WORDS)))
         else:
             open_parts.remove(index)
-            sealed = not isinstance(waiting[index], Refusal)
-            events.append(PartEnd(index, draw(SEALS) if sealed else None))
+            signed = not isinstance(waiting[index], Refusal)
+            events.append(PartEnd(index, draw(SIGNATURES) if signed else None))
     return [*events, UsageUpdate(USAGE), ResponseEnd(Stop("end"))]
 
 
@@ -359,21 +359,21 @@ def test_reading_the_stream_gives_what_reading_the_whole_gives(events: list[Even
     read, reader = replay([raw])
     assert reader.complete
     response = fold(read)
-    carried = any(isinstance(event, PartStart | PartEnd) and _sealed(event) for event in events)
+    carried = any(isinstance(event, PartStart | PartEnd) and _signed(event) for event in events)
     if not carried:
         assert response == read_response(frames(raw)[-1]["response"]).response
 
 
-def _sealed(event: PartStart | PartEnd) -> bool:
+def _signed(event: PartStart | PartEnd) -> bool:
     if isinstance(event, PartEnd):
-        return event.seal is not None
-    return isinstance(event.part, Text | ToolCall) and event.part.seal is not None
+        return event.signature is not None
+    return isinstance(event.part, Text | ToolCall) and event.part.signature is not None
 
 
 @settings(deadline=None, max_examples=50)
 @given(streams())
 def test_the_whole_answer_is_the_end_of_the_stream(events: list[Event]) -> None:
-    """Late seals become early ones when an answer is whole: leave them out of the comparison."""
+    """Late signatures become early ones when an answer is whole: leave them out of the comparison."""
     events = [PartEnd(event.index) if isinstance(event, PartEnd) else event for event in events]
     whole = fold(events)
     response = write_response(

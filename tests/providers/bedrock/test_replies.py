@@ -13,7 +13,7 @@ import pytest
 
 from nexus.cancel import Cancel
 from nexus.errors import Cancelled, NexusError, ProtocolError, Unreachable, UpstreamTimeout
-from nexus.protocols.converse.eventstream import Message, encode, event_message
+from nexus.protocols.converse.eventstream import EventMessage, encode, event_message
 from nexus.protocols.sse import Frame, FrameDecoder
 from nexus.providers.bedrock.replies import EVENT_STREAM, StreamReply, Writer, write_converse_event, write_invoke_event
 from nexus.upstream import LocalReply, UpstreamReply
@@ -134,7 +134,9 @@ def test_an_exception_becomes_the_dialects_error(name: str, failure: tuple[str, 
 
 
 def test_an_error_without_a_model_too() -> None:
-    message = Message(b"", {":message-type": "error", ":error-code": "ThrottlingException", ":error-message": "slow"})
+    message = EventMessage(
+        b"", {":message-type": "error", ":error-code": "ThrottlingException", ":error-message": "slow"}
+    )
     frames, _ = reading(encode(message), INVOKE)
     assert events(frames)[0][1]["error"] == {"type": "rate_limit_error", "message": "slow"}
 
@@ -152,7 +154,7 @@ GARBAGE = {
     "no type": chunk(b'{"a":1}'),
     "a type that would be a line": chunk(b'{"type":"a\\nb"}'),
     "no JSON": event_message("chunk", b"garbage"),
-    "no kind": encode(Message(b"{}", {})),
+    "no kind": encode(EventMessage(b"{}", {})),
 }
 
 
