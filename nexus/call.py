@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from nexus.auth.identity import Identity
 from nexus.cancel import Cancel
+from nexus.conversation.usage import Usage
 from nexus.errors import NexusError
-from nexus.upstream import Action
-from nexus.usage import Usage
+from nexus.upstream.request import Action
 from nexus.wire import Json
 
 if TYPE_CHECKING:
+    from nexus.gateway.routing import Route
     from nexus.limits.admission import Reservation
     from nexus.protocols.codec import ReadRequest
-    from nexus.routing import Route
 
 
 @dataclass(slots=True)

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import nexus
-from nexus import preflight
 from nexus.registry import NoProviders
+from nexus.server import preflight
 from nexus.settings import Problem, Settings, SettingsError, demo_settings, load, located, secrets
 from nexus.settings.exposure import exposure
 from nexus.settings.listen import AnyAddress, read_addresses

@@ -1,7 +1,7 @@
 """Every way a call can fail.
 
-Law: a failure is classified by status and structured ``kind``, never by message text (``protocols/overflow`` is the one
-exception); ``message`` is always safe to show to a client. Dialects render these, nothing else does.
+Law: a failure is classified by status and structured ``kind``, never by message text (``protocols/context_length`` is
+the one exception); ``message`` is always safe to show to a client. Dialects render these, nothing else does.
 
     NexusError                 status, kind, message, param, retry_after
       ClientError              refused before any upstream was called
@@ -204,7 +204,7 @@ class UpstreamStatus(UpstreamError):
 class VendorError(UpstreamError):
     """A vendor's error read into neutral terms, for a client of another dialect.
 
-    ``kind`` is one of FAILURE_KINDS, found by status and code, context_length also by ``protocols/overflow``;
+    ``kind`` is one of FAILURE_KINDS, found by status and code, context_length also by ``protocols/context_length``;
     ``message`` is the vendor's own wording, ``param`` its name of a field until the client's is known, ``vendor_param``
     that name for good.
     """

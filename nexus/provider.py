@@ -14,19 +14,19 @@ from typing import ClassVar
 from pydantic import SecretStr
 
 from nexus.cancel import Cancel
-from nexus.entra import Entra
+from nexus.credentials.entra import Entra
+from nexus.credentials.key_command import KeyCommand
 from nexus.errors import AuthenticationFailed, VendorError
-from nexus.header_rules.engine import rewrite
-from nexus.headers import UPSTREAM_KEY
-from nexus.key_command import KeyCommand
+from nexus.headers.forwarding import UPSTREAM_KEY
+from nexus.headers.rules import rewrite
 from nexus.protocols import web_search
 from nexus.protocols.codec import Target
 from nexus.renewal import Grant, Renewed
 from nexus.settings.auth_scheme import AuthSchemeSettings
 from nexus.settings.header_rules import Insert
 from nexus.settings.provider import ModelSettings, ProviderSettings
-from nexus.transport import Timeouts, Transport
-from nexus.upstream import Action, UpstreamReply, UpstreamRequest
+from nexus.upstream.request import Action, UpstreamReply, UpstreamRequest
+from nexus.upstream.transport import Timeouts, Transport
 from nexus.wire import Json
 
 LEAST_BETWEEN = 30.0

@@ -14,7 +14,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from nexus.settings.warnings import _FOR_AUTHORITIES, _FOR_PROXIES
+from nexus.commands.warnings import _FOR_AUTHORITIES, _FOR_PROXIES
 from tests.peers import no_leak as no_leak
 from tests.peers import tls as tls
 from tests.secrets import cut

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from nexus.auth.credentials import OWN, SHARED
-from nexus.server.house import ServerContext
+from nexus.server.context import ServerContext
 from nexus.server.listening import base_url, bind
 from nexus.server.run import Running, start
 from nexus.settings import ListenAddress, Settings, load, secrets

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from nexus.conversation import Reasoning, Response, Stop, Text, ToolCall
-from nexus.events import Event, PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart
-from nexus.fold import fold, unfold
+from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart
+from nexus.conversation.fold import fold, unfold
+from nexus.conversation.parts import Reasoning, Response, Stop, Text, ToolCall
 from nexus.protocols.answer_call import AnswerCall
 from tests.protocols.kit import ordered
 

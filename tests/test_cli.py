@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from nexus import __version__, cli, preflight
+from nexus import __version__, cli
 from nexus.commands import init
+from nexus.commands.demo import demo_text
+from nexus.server import preflight
 from nexus.settings import Settings, SettingsError
 from nexus.telemetry import logs
-from nexus.welcome import demo_text
 
 ROOT = Path(__file__).parents[1]
 KEYS = {"OPENAI_API_KEY": "sk-hushhush-openai", "ANTHROPIC_API_KEY": "sk-ant-hushhush"}

@@ -12,13 +12,13 @@ import pytest
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined, PydanticUndefinedType
 
+from nexus.commands.warnings import warnings
 from nexus.settings import ListenAddress, ModelSettings, ProviderSettings, Settings, Table, load
 from nexus.settings.auth_scheme import AuthSchemeSettings
 from nexus.settings.header_rules import HeaderRule, NamingRule
 from nexus.settings.keys import GatewayKey
 from nexus.settings.listen import read_addresses
 from nexus.settings.types import read_duration, read_size
-from nexus.settings.warnings import warnings
 from tests.peers import Tls
 
 CONFIG = Path(__file__).parents[1] / "config"

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from nexus.commands.demo import demo_text, what_to_paste
 from nexus.settings import load
-from nexus.welcome import demo_text, what_to_paste
 from tests.auth.kit import ALICE
 
 TWO = """

@@ -13,9 +13,9 @@ from nexus.auth.jwks import KeySet, read_key_set
 from nexus.cancel import Cancel
 from nexus.errors import UpstreamTimeout
 from nexus.settings.oauth import OAuthSettings
-from nexus.tls import Trust
-from nexus.transport import Timeouts, Transport
-from nexus.upstream import UpstreamRequest
+from nexus.upstream.request import UpstreamRequest
+from nexus.upstream.tls import Trust
+from nexus.upstream.transport import Timeouts, Transport
 
 NAME = "server.oauth"
 DEADLINE = 10.0

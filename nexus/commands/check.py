@@ -9,13 +9,13 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 
 from nexus import registry
-from nexus.header_rules.engine import plan
-from nexus.routing import Route
+from nexus.commands.demo import what_to_paste
+from nexus.commands.warnings import warnings
+from nexus.gateway.routing import Route
+from nexus.headers.rules import plan
 from nexus.settings import ProviderSettings, Settings, secrets
 from nexus.settings.listen import url_of
-from nexus.settings.warnings import warnings
 from nexus.telemetry.logs import redactor
-from nexus.welcome import what_to_paste
 
 COLUMNS = ("MODEL", "PROVIDER", "TYPE", "VENDOR ID", "BASE URL", "KEY")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from nexus.conversation import Tool
+from nexus.conversation.parts import Tool
 from nexus.json_schema.closed import Closed, NotClosed, close
 from nexus.json_schema.modern import modern
 from nexus.json_schema.roots import object_root

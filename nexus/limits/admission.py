@@ -12,13 +12,13 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from nexus.conversation.estimate import Estimate
+from nexus.conversation.usage import Usage
 from nexus.errors import Cancelled, UpstreamStatus, VendorError
-from nexus.estimate import Estimate
-from nexus.limits.budget import SECOND, Demand, Granted, Quota, Refused, Standing, Store
 from nexus.limits.learned import Learned
+from nexus.limits.quota import SECOND, Demand, Granted, Quota, Refused, Standing, Store
 from nexus.limits.refusal import LimitExceeded
 from nexus.limits.rules import LimitKey, LimitRules
-from nexus.usage import Usage
 from nexus.wire import Json, count
 
 log = logging.getLogger("nexus.limits")

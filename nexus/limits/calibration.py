@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import sqrt
 
-from nexus.estimate import Estimate
+from nexus.conversation.estimate import Estimate
 
 Vector = tuple[float, float, float]
 Matrix = tuple[Vector, Vector, Vector]

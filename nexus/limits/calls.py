@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import ipaddress
 
-from nexus.limits.budget import Demand, Quota, Refused, Store
-from nexus.limits.keys import calls_key, encode_id
+from nexus.limits.quota import Demand, Quota, Refused, Store
 from nexus.limits.refusal import LimitExceeded
 from nexus.limits.rules import microseconds
+from nexus.limits.store_keys import calls_key, encode_id
 from nexus.settings.limits import RequestLimits
 
 

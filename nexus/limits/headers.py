@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from nexus.limits.budget import SECOND, Standing
+from nexus.limits.quota import SECOND, Standing
 from nexus.limits.refusal import LimitExceeded
 
 OWN = {"x-nexus-limit": "own"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-from nexus.estimate import Estimate
+from nexus.conversation.estimate import Estimate
 from nexus.limits.calibration import UNKNOWN, Calibration, Expected
 
 MEMORY = 0.95

@@ -7,7 +7,7 @@ cannot help.
 from __future__ import annotations
 
 from nexus.errors import RateLimited
-from nexus.limits.budget import SECOND, Dimension, Refused, Standing
+from nexus.limits.quota import SECOND, Dimension, Refused, Standing
 
 WORDS: dict[Dimension, str] = {"input_tokens": "input tokens", "output_tokens": "output tokens", "requests": "requests"}
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nexus.limits.budget import SECOND, Dimension, Quota
-from nexus.limits.keys import scope_of, spending_tag
+from nexus.limits.quota import SECOND, Dimension, Quota
+from nexus.limits.store_keys import scope_of, spending_tag
 from nexus.settings.limits import PerUser, RateLimits, UserLimit
 
 SETTING: dict[Dimension, str] = {

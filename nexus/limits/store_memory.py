@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from nexus.errors import Overloaded
-from nexus.limits.budget import Demand, Granted, Refused
+from nexus.limits.quota import Demand, Granted, Refused
 from nexus.limits.window import Window, book, reserve
 
 MAX_KEYS = 100_000

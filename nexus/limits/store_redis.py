@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from nexus.breaker import Breaker, Pass
 from nexus.errors import Overloaded
-from nexus.limits.breaker import Breaker, Pass
-from nexus.limits.budget import SECOND, Demand, Granted, Receipt, Refused, Standing
+from nexus.limits.quota import SECOND, Demand, Granted, Receipt, Refused, Standing
 from nexus.limits.redis_client import address_of, errors, explain
 from nexus.limits.redis_nodes import Nodes
 from nexus.limits.script import RESERVE, SETTLE

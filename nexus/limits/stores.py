@@ -5,7 +5,7 @@ Law: the only file that knows all stores; the Redis one is imported where it is 
 
 from __future__ import annotations
 
-from nexus.limits.budget import Store
+from nexus.limits.quota import Store
 from nexus.limits.store_memory import MemoryStore
 from nexus.settings.limits import RedisStorage, Storage
 

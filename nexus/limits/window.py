@@ -13,7 +13,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from nexus.limits.budget import Demand, Granted, Receipt, Refused, Standing
+from nexus.limits.quota import Demand, Granted, Receipt, Refused, Standing
 
 BUCKETS = 60
 """Parts of an interval; a window never has more than one entry more than this."""

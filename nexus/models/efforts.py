@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, get_args
 
-from nexus.conversation import Effort, Thinking
+from nexus.conversation.parts import Effort, Thinking
 
 OFF: Final = "none"
 LEVELS: Final[tuple[str, ...]] = (OFF, *get_args(Effort))

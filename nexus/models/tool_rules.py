@@ -1,6 +1,6 @@
 """What vendors take as names of tools and of their properties, and how much schema they hold a model to: typed values.
 
-Which vendor has which of them stands beside its models (claude.py, gpt.py, gemini.py, converse.py).
+Which vendor has which of them stands beside its models (claude.py, gpt.py, gemini.py, bedrock.py).
 """
 
 from __future__ import annotations

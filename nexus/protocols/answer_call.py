@@ -6,8 +6,8 @@ such as those of a refusal, stay words.
 
 from __future__ import annotations
 
-from nexus.conversation import Stop, Text, ToolCall
-from nexus.events import Event, PartDelta, PartEnd, PartStart, ResponseEnd
+from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, ResponseEnd
+from nexus.conversation.parts import Stop, Text, ToolCall
 from nexus.protocols.codec import NewId
 
 

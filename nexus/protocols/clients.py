@@ -6,7 +6,7 @@ Law: a table, so that a new dialect is one line here and one folder beside it.
 from __future__ import annotations
 
 from nexus.protocols import chat, messages, responses
-from nexus.protocols.base import Dialect
+from nexus.protocols.dialect import Dialect
 
 DIALECTS: dict[str, Dialect] = {
     dialect.name: dialect for dialect in (chat.DIALECT, messages.DIALECT, responses.DIALECT)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from nexus.conversation import Inline, Link, Request, Response, Signature
+from nexus.conversation.parts import Inline, Link, Request, Response, Signature
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models.gpt import GPT
 from nexus.protocols.renaming import Renaming

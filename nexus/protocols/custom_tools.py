@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nexus.conversation import Request, Tool
+from nexus.conversation.parts import Request, Tool
 from nexus.wire import Json, decode, encode, mapping, text
 
 PARAMETERS: Mapping[str, Json] = {

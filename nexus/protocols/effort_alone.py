@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nexus.conversation import Request
+from nexus.conversation.parts import Request
 from nexus.models.claude import quirks_of
 
 

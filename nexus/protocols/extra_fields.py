@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nexus.conversation import Stop
+from nexus.conversation.parts import Stop
 from nexus.wire import Json
 
 

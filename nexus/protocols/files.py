@@ -12,7 +12,7 @@ import binascii
 from collections.abc import Mapping
 from dataclasses import replace
 
-from nexus.conversation import CacheHint, Document, Image, Inline, Link, Part, Text
+from nexus.conversation.parts import CacheHint, Document, Image, Inline, Link, Part, Text
 from nexus.errors import InvalidRequest, UnsupportedFeature
 
 UNNAMED = "document.pdf"

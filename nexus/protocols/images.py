@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation import Image, Inline, Text
+from nexus.conversation.parts import Image, Inline, Text
 
 LOST = "messages.images"
 """What a writer names that puts words in the place of an image of the assistant's."""

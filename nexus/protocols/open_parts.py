@@ -11,8 +11,8 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from nexus.conversation import Reasoning, Signature, Stop, Text, ToolCall
-from nexus.events import Event, PartDelta, PartEnd, PartStart, StreamPart
+from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, StreamPart
+from nexus.conversation.parts import Reasoning, Signature, Stop, Text, ToolCall
 from nexus.protocols.arguments import an_object_of
 from nexus.wire import Json
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nexus.protocols.base import ModelCard
+from nexus.protocols.dialect import ModelCard
 from nexus.wire import Json
 
 

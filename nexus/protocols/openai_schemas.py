@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from nexus.conversation import OutputFormat, Request, Tool, WebSearch
+from nexus.conversation.parts import OutputFormat, Request, Tool, WebSearch
 from nexus.json_schema.refs import references
 from nexus.json_schema.roots import describe, object_root
 from nexus.json_schema.walk import Schema, inner, rebuilt, required_of, types_of

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nexus.conversation import Message, Part, Request, Text, ToolCall, ToolResult
+from nexus.conversation.parts import Message, Part, Request, Text, ToolCall, ToolResult
 
 LOST_CALL = "[Result of a tool call that is no longer part of this conversation]"
 CAME = "[The result has come and stands above.]"

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from nexus.conversation import Message, Part, Request, Tool, ToolCall, ToolChoice, WebSearch
-from nexus.events import Event, PartDelta, PartEnd, PartStart
+from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart
+from nexus.conversation.parts import Message, Part, Request, Tool, ToolCall, ToolChoice, WebSearch
 from nexus.json_schema.keys import Forms, keys_of, renamed_schema, renamed_text, renamed_value
 from nexus.json_schema.refs import hoisted
 from nexus.models.tool_rules import NameRule

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from nexus.conversation import Image, Inline, Link, Text
-from nexus.events import Cited, ContentDropped, Event, PartDelta, PartEnd, PartStart
+from nexus.conversation.events import Cited, ContentDropped, Event, PartDelta, PartEnd, PartStart
+from nexus.conversation.parts import Image, Inline, Link, Text
 from nexus.protocols.images import untold
 
 

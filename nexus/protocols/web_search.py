@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nexus.conversation import Request, WebSearch
+from nexus.conversation.parts import Request, WebSearch
 from nexus.errors import UnsupportedFeature
 
 QUIRK = "web_search"

@@ -13,13 +13,13 @@ from tornado.web import Application, RequestHandler
 
 from nexus.auth import metadata
 from nexus.protocols import chat, messages
-from nexus.protocols.base import Dialect
+from nexus.protocols.dialect import Dialect
 from nexus.server import hello
 from nexus.server.base import UnknownPath
 from nexus.server.calls import CallHandler, CompactHandler, CountHandler
+from nexus.server.context import ServerContext
 from nexus.server.health import HealthHandler
 from nexus.server.home import HomeHandler
-from nexus.server.house import ServerContext
 from nexus.server.metadata import MetadataHandler
 from nexus.server.models import ModelHandler, ModelListHandler
 from nexus.server.paths import DIALECTS_OF, bases

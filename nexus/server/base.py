@@ -33,12 +33,12 @@ from nexus.errors import (
 )
 from nexus.limits.headers import refusal_headers
 from nexus.limits.refusal import LimitExceeded
-from nexus.protocols.base import Dialect
+from nexus.protocols.dialect import Dialect
 from nexus.server.connection import Connection, body_length
+from nexus.server.context import ServerContext
 from nexus.server.guards import header_lines, is_unix
-from nexus.server.house import ServerContext
-from nexus.server.log import log_refusal
 from nexus.server.paths import VERSION_HEADER, describe, dialect_at
+from nexus.telemetry.access_log import log_refusal
 
 log = logging.getLogger("nexus.server")
 # Tornado quotes the header that it cannot read, a credential too.

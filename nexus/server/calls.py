@@ -25,17 +25,17 @@ from nexus.errors import (
     Overloaded,
     UnsupportedMediaType,
 )
-from nexus.headers import PLAN_PREFIX, REPLY_PREFIXES
+from nexus.headers.forwarding import PLAN_PREFIX, REPLY_PREFIXES
 from nexus.limits.headers import headers_for
 from nexus.piecewise import LARGE, decode_large
-from nexus.protocols.base import BrokenStream
-from nexus.relay import Head
+from nexus.protocols.dialect import BrokenStream
+from nexus.relay.attempt import Head
 from nexus.server.base import BaseHandler
 from nexus.server.body import Body
 from nexus.server.connection import body_length
 from nexus.server.flight import Load
-from nexus.server.log import log_call
-from nexus.upstream import Action
+from nexus.telemetry.access_log import log_call
+from nexus.upstream.request import Action
 from nexus.wire import Json, decode
 
 

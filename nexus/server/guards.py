@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
 
 from nexus.auth import cors, metadata
+from nexus.auth.authenticator import Authenticator
 from nexus.auth.client_ip import client_ip
 from nexus.auth.credentials import HeaderLines
-from nexus.auth.gate import Authenticator
 from nexus.auth.hosts import is_own
 from nexus.auth.identity import Identity
 from nexus.auth.tokens import Pending

@@ -23,13 +23,13 @@ from tornado.netutil import ssl_wrap_socket
 from tornado.web import Application
 
 from nexus.errors import ClientError
-from nexus.protocols.base import Dialect
+from nexus.protocols.dialect import Dialect
 from nexus.server.accepting import PausingServer
 from nexus.server.connection import Clocks, Connection
-from nexus.server.house import ServerContext
-from nexus.server.log import log_refusal
+from nexus.server.context import ServerContext
 from nexus.server.paths import dialect_at
 from nexus.server.stream import ClientStream, ClientTlsStream
+from nexus.telemetry.access_log import log_refusal
 
 log = logging.getLogger("nexus.server")
 

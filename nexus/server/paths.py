@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from nexus.protocols import chat, messages, responses
-from nexus.protocols.base import Dialect
+from nexus.protocols.dialect import Dialect
 from nexus.settings import Settings
 
 DIALECTS_OF: dict[str, tuple[Dialect, ...]] = {

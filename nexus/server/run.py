@@ -18,11 +18,15 @@ from functools import partial
 from tornado.ioloop import PeriodicCallback
 
 from nexus import __version__, registry
-from nexus.auth.gate import Authenticator
+from nexus.auth.authenticator import Authenticator
 from nexus.auth.jwks import MissingPyJwt
 from nexus.bridge import Workers
+from nexus.commands.demo import demo_text, reachable, what_to_paste
+from nexus.commands.warnings import warnings
 from nexus.errors import Overloaded
-from nexus.gateway import Gateway
+from nexus.gateway.admission import Admission
+from nexus.gateway.routing import Routes
+from nexus.gateway.stages import Gateway
 from nexus.limits.redis_client import MissingRedis
 from nexus.limits.stores import make_store
 from nexus.provider import Provider
@@ -30,21 +34,17 @@ from nexus.response_store.responses import answers_of
 from nexus.response_store.responses import make_store as make_response_store
 from nexus.response_store.store import Store as ResponseStore
 from nexus.response_store.vendor_ids import make_id_store, vendor_ids_of
-from nexus.routing import Routes
 from nexus.server.app import make_app
+from nexus.server.context import ServerContext
 from nexus.server.descriptors import raise_limit, shortage
 from nexus.server.flight import BytesInFlight, default_limit
 from nexus.server.guards import Guards
-from nexus.server.house import ServerContext
 from nexus.server.http import Server
 from nexus.server.listening import CannotListen, base_url, bind_all, files_of, remove_files
 from nexus.server.tls import TlsError, tls_context
 from nexus.settings import Settings
-from nexus.settings.warnings import warnings
-from nexus.spending import Admission
 from nexus.telemetry import logs
-from nexus.tls import authorities_from_environment
-from nexus.welcome import demo_text, reachable, what_to_paste
+from nexus.upstream.tls import authorities_from_environment
 
 log = logging.getLogger("nexus")
 

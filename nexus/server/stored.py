@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from nexus.call import Call
 from nexus.server.calls import CallHandler
-from nexus.upstream import Action
+from nexus.upstream.request import Action
 
 
 class StoredHandler(CallHandler):

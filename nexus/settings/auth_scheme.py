@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, quote, unquote_plus, urlencode
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from nexus.headers import is_credential
+from nexus.headers.forwarding import is_credential
 from nexus.settings.entra import EntraSettings
 from nexus.settings.header_rules import read_rule_name
 from nexus.settings.provider import ProviderSettings

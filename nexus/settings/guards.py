@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, FilePath, PlainValidator, model_validator
 
-from nexus.header_rules.names import read_header_name
+from nexus.headers.names import read_header_name
 from nexus.settings.types import DAY, Duration, Table, fail_at
 
 T = TypeVar("T")

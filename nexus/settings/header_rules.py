@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, SecretStr, WrapValidator, model_validator
 from pydantic_core.core_schema import ValidatorFunctionWrapHandler
 
-from nexus.header_rules.names import OWN_CREDENTIALS, is_denied, is_secret, read_header_name
-from nexus.header_rules.pattern import Pattern
+from nexus.headers.names import OWN_CREDENTIALS, is_denied, is_secret, read_header_name
+from nexus.headers.pattern import Pattern
 from nexus.settings.types import Table, fail_at
 
 SECRET = (

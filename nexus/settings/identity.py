@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import AfterValidator, model_validator
 
-from nexus.header_rules.names import is_denied, is_secret, read_header_name
+from nexus.headers.names import is_denied, is_secret, read_header_name
 from nexus.settings.types import Location, Table, fail_at
 
 if TYPE_CHECKING:

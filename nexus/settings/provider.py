@@ -16,7 +16,7 @@ from nexus.settings.header_rules import HeaderRules, NamingRule, Remove
 from nexus.settings.limits import RateLimits
 from nexus.settings.types import Duration, Label, PositiveDuration, Table, Timeout, fail_at
 from nexus.settings.urls import BaseUrl, ProxyUrl
-from nexus.tls import Trust, tls_context
+from nexus.upstream.tls import Trust, tls_context
 
 NO_KEY = (
     "is missing or empty: set api_key, or forward_token = true to use the callers' own keys; "

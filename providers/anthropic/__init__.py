@@ -10,8 +10,9 @@ from typing import ClassVar, Self
 
 from pydantic import SecretStr, model_validator
 
-from nexus import __version__, headers
+from nexus import __version__
 from nexus.errors import AuthenticationFailed
+from nexus.headers import forwarding
 from nexus.models.claude import max_output_of, quirks_of
 from nexus.protocols.codec import Target
 from nexus.provider import Attempt, Provider, target_of
@@ -20,7 +21,7 @@ from nexus.settings.auth_scheme import AUTHORIZATION, AuthSchemeSettings
 from nexus.settings.provider import NO_KEY, ModelSettings, ProviderSettings
 from nexus.settings.types import fail_at
 from nexus.settings.urls import host_of
-from nexus.upstream import Action, UpstreamRequest
+from nexus.upstream.request import Action, UpstreamRequest
 
 VERSION = "2023-06-01"
 _PATHS: Mapping[Action, str] = {"generate": "/messages", "count_tokens": "/messages/count_tokens"}
@@ -105,7 +106,7 @@ class AnthropicProvider(Provider):
         return target_of(model, settings, quirks_of(model), max_output_of(model), host)
 
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
-        sent = {"anthropic-version": VERSION} | headers.forwarded(attempt.headers, _TRAVEL)
+        sent = {"anthropic-version": VERSION} | forwarding.forwarded(attempt.headers, _TRAVEL)
         sent["content-type"] = "application/json"
         sent["user-agent"] = f"nexus/{__version__}"
         if attempt.key is not None:

@@ -13,10 +13,10 @@ from urllib.parse import quote
 from nexus import __version__
 from nexus.cancel import Cancel
 from nexus.errors import VendorError
-from nexus.models import converse as models
+from nexus.models import bedrock as models
 from nexus.models.claude import max_output_of
 from nexus.protocols.codec import DEFAULT_MAX_TOKENS, Target
-from nexus.protocols.converse import failures
+from nexus.protocols.converse import read_error
 from nexus.protocols.messages.hosted import Extra
 from nexus.provider import Attempt, Provider, target_of
 from nexus.providers.bedrock.bodies import count_converse_body, count_invoke_body, invoke_body
@@ -33,8 +33,8 @@ from nexus.providers.bedrock.replies import (
 )
 from nexus.providers.bedrock.settings import BedrockModel, BedrockSettings
 from nexus.settings.provider import ModelSettings, ProviderSettings
-from nexus.sniff import Begun, media_type
-from nexus.upstream import UpstreamReply, UpstreamRequest
+from nexus.upstream.request import UpstreamReply, UpstreamRequest
+from nexus.upstream.sniff import Begun, media_type
 
 if TYPE_CHECKING:
     from nexus.providers.bedrock.credentials import Keys
@@ -130,7 +130,7 @@ class BedrockProvider(Provider):
     def read_error(self, dialect: str, status: int, headers: Mapping[str, str], body: bytes) -> VendorError | None:
         if dialect == "messages" and answered_in_dialect(body):
             return None
-        failure = failures.read_error(status, headers, body)
+        failure = read_error.read_error(status, headers, body)
         if failure.kind == "invalid_request" and _CANNOT_COUNT in failure.message:
             # What the relay takes for a server that does not count, so that an estimate serves.
             failure.kind, failure.status = "not_found", 501

@@ -10,12 +10,12 @@ import base64
 import binascii
 from collections.abc import Callable, Mapping
 
-from nexus.echoes import Redactor
 from nexus.errors import ProtocolError, Unreachable
+from nexus.headers.redaction import Redactor
 from nexus.protocols.converse import eventstream
-from nexus.protocols.converse.failures import is_failure, read_stream_error
-from nexus.protocols.messages.errors import write_error
-from nexus.upstream import UpstreamReply
+from nexus.protocols.converse.read_error import is_failure, read_stream_error
+from nexus.protocols.messages.write_error import write_error
+from nexus.upstream.request import UpstreamReply
 from nexus.wire import decode, mapping, text
 
 EVENT_STREAM = "application/vnd.amazon.eventstream"

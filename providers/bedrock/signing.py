@@ -14,7 +14,7 @@ from botocore.awsrequest import AWSRequest  # type: ignore[import-untyped]
 from botocore.credentials import ReadOnlyCredentials  # type: ignore[import-untyped]
 
 from nexus.providers.bedrock.credentials import Keys
-from nexus.upstream import UpstreamRequest
+from nexus.upstream.request import UpstreamRequest
 
 SERVICE = "bedrock"
 _SIGNED = ("content-type", "x-amz-")

@@ -14,14 +14,14 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from nexus.cancel import Cancel
-from nexus.conversation import Message, Request, Response, Stop, Text, ToolCall, ToolResult
-from nexus.events import Event, PartDelta
-from nexus.fold import unfold
-from nexus.protocols import codecs
+from nexus.conversation.events import Event, PartDelta
+from nexus.conversation.fold import unfold
+from nexus.conversation.parts import Message, Request, Response, Stop, Text, ToolCall, ToolResult
+from nexus.conversation.usage import Usage
+from nexus.protocols import loader
 from nexus.provider import Attempt, Provider
 from nexus.settings.provider import ProviderSettings
-from nexus.upstream import LocalReply, UpstreamReply, UpstreamRequest
-from nexus.usage import Usage
+from nexus.upstream.request import LocalReply, UpstreamReply, UpstreamRequest
 from nexus.wire import Json, decode, encode, mapping
 
 _CREATED = 0
@@ -42,7 +42,7 @@ class EchoProvider(Provider):
         return UpstreamRequest(url=self.base_url + attempt.dialect, headers={}, body=attempt.body)
 
     def send(self, request: UpstreamRequest, cancel: Cancel) -> UpstreamReply:
-        codec = codecs.client(request.url.removeprefix(self.base_url))
+        codec = loader.client(request.url.removeprefix(self.base_url))
         document = mapping(decode(request.body))
         asked = codec.read_request(document).request
         model = str(document.get("model"))

@@ -18,18 +18,18 @@ from pydantic import SecretStr
 from nexus import __version__
 from nexus.cancel import Cancel
 from nexus.errors import AuthenticationFailed, VendorError
-from nexus.headers import UPSTREAM_KEY
+from nexus.headers.forwarding import UPSTREAM_KEY
 from nexus.models.claude import max_output_of
 from nexus.models.gemini import quirks_of
 from nexus.protocols.codec import Target
-from nexus.protocols.gemini import failures
+from nexus.protocols.gemini import read_error
 from nexus.protocols.messages.hosted import Extra
 from nexus.provider import Attempt, Provider, target_of
-from nexus.providers.google import claude, places
+from nexus.providers.google import claude, endpoints
 from nexus.providers.google.settings import GoogleSettings
 from nexus.renewal import Renewed
 from nexus.settings.provider import ModelSettings, ProviderSettings
-from nexus.upstream import UpstreamReply, UpstreamRequest
+from nexus.upstream.request import UpstreamReply, UpstreamRequest
 from nexus.wire import Json, decode, mapping
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ _VERBS = {"generate": "generateContent", "count_tokens": "countTokens"}
 class GoogleProvider(Provider):
     settings_type: ClassVar[type[ProviderSettings]] = GoogleSettings
     dialects: ClassVar[tuple[str, ...]] = ("gemini",)
-    default_base_url: ClassVar[str] = places.GEMINI_API
+    default_base_url: ClassVar[str] = endpoints.GEMINI_API
     settings: GoogleSettings
 
     def __init__(self, name: str, settings: GoogleSettings) -> None:
@@ -50,12 +50,12 @@ class GoogleProvider(Provider):
         self._source: Source | None = None
         self._parent = ""
         if settings.project is None:
-            self.base_url = places.gemini_base(self.base_url)
+            self.base_url = endpoints.gemini_base(self.base_url)
             return
         from nexus.providers.google.credentials import Source
 
-        self.base_url = places.vertex_base(settings.base_url or "", settings.location)
-        self._parent = places.vertex_parent(settings.project, settings.location)
+        self.base_url = endpoints.vertex_base(settings.base_url or "", settings.location)
+        self._parent = endpoints.vertex_parent(settings.project, settings.location)
         ca_file = str(settings.ca_file) if settings.ca_file else None
         self._source = Source(name, settings.credentials, proxy=settings.proxy, ca_file=ca_file)
         self._tokens = Renewed(name, self._source.fetch)
@@ -90,7 +90,7 @@ class GoogleProvider(Provider):
     def _prepare_gemini(self, attempt: Attempt) -> UpstreamRequest:
         streams = attempt.stream and attempt.action == "generate"
         verb = "streamGenerateContent?alt=sse" if streams else _VERBS[attempt.action]
-        model = places.vertex_model(attempt.model) if self._on_vertex else places.gemini_model(attempt.model)
+        model = endpoints.vertex_model(attempt.model) if self._on_vertex else endpoints.gemini_model(attempt.model)
         headers = _own_headers()
         if attempt.key is not None:
             headers["x-goog-api-key"] = attempt.key.get_secret_value()
@@ -99,7 +99,7 @@ class GoogleProvider(Provider):
     def _prepare_claude(self, attempt: Attempt) -> UpstreamRequest:
         fitted = claude.fit(attempt, Extra(frozenset(self.settings.betas), frozenset(self.settings.fields)))
         counts = attempt.action == "count_tokens"
-        model = places.claude_model("count-tokens" if counts else attempt.model)
+        model = endpoints.claude_model("count-tokens" if counts else attempt.model)
         verb = "streamRawPredict" if attempt.stream and not counts else "rawPredict"
         return UpstreamRequest(
             url=f"{self.base_url}{self._parent}{model}:{verb}",
@@ -111,7 +111,7 @@ class GoogleProvider(Provider):
     def read_error(self, dialect: str, status: int, headers: Mapping[str, str], body: bytes) -> VendorError | None:
         if dialect != "messages" or not _is_googles(body):
             return None
-        return failures.read_error(status, headers, body)
+        return read_error.read_error(status, headers, body)
 
     def send(self, request: UpstreamRequest, cancel: Cancel) -> UpstreamReply:
         if self._tokens is None:
@@ -139,7 +139,7 @@ def _is_googles(body: bytes) -> bool:
         wire: Json = decode(body)
     except ValueError:
         return False
-    error = failures.find_error(wire)
+    error = read_error.find_error(wire)
     return error is not None and "type" not in mapping(wire) and ("code" in error or "status" in error)
 
 

@@ -16,7 +16,7 @@ from google.auth import transport
 from google.auth.exceptions import TransportError
 from urllib3.exceptions import ReadTimeoutError
 
-from nexus.network_errors import cause_of
+from nexus.upstream.network_errors import cause_of
 
 STEP = 10.0
 """Seconds for one exchange."""

@@ -15,9 +15,10 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import field_validator
 
-from nexus import __version__, headers
+from nexus import __version__
 from nexus.cancel import Cancel
 from nexus.errors import UpstreamError, VendorError
+from nexus.headers import forwarding
 from nexus.models import gpt
 from nexus.protocols.chat.fields import QUIRKS
 from nexus.protocols.codec import Target
@@ -25,7 +26,7 @@ from nexus.protocols.responses.fields import NO_SUMMARY
 from nexus.provider import Attempt, Provider, target_of
 from nexus.settings.auth_scheme import AuthSchemeSettings
 from nexus.settings.provider import ModelSettings, ProviderSettings
-from nexus.upstream import Action, UpstreamReply, UpstreamRequest
+from nexus.upstream.request import Action, UpstreamReply, UpstreamRequest
 from nexus.wire import Json, sequence
 
 log = logging.getLogger("nexus.providers.openai")
@@ -149,7 +150,7 @@ class OpenAIProvider(Provider):
         return replace(target_of(model, settings, frozenset(quirks)), gpt=facts, summary=self._summary)
 
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
-        sent = headers.forwarded(attempt.headers, (), ("openai-beta", "x-client-request-id"))
+        sent = forwarding.forwarded(attempt.headers, (), ("openai-beta", "x-client-request-id"))
         if attempt.body or attempt.method == "POST":
             sent["content-type"] = "application/json"
         sent["user-agent"] = f"nexus/{__version__}"

@@ -22,7 +22,7 @@ from tornado.httputil import HTTPHeaders
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
-from nexus.auth.gate import Authenticator
+from nexus.auth.authenticator import Authenticator
 from nexus.errors import NexusError
 from nexus.server.guards import Guards, header_lines
 from nexus.server.tls import TlsError, tls_context

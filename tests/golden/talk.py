@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from nexus.models.bedrock import quirks_of as converse_quirks
 from nexus.models.claude import quirks_of as claude_quirks
-from nexus.models.converse import quirks_of as converse_quirks
 from nexus.models.gemini import quirks_of as gemini_quirks
 from nexus.protocols.codec import ReadRequest, Target, VendorRequest
-from nexus.translation import Translation
+from nexus.relay.translation import Translation
 from nexus.wire import decode
 from tests.laws.kit import HISTORY, Turn, call, echo, echo_stream, read, stream_of, write
 

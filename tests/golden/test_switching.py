@@ -13,7 +13,7 @@ from openai.types.chat import ChatCompletion
 
 from nexus.protocols.gemini.contents import PLACEHOLDER
 from tests.laws.kit import CLIENTS, VENDORS, check_body
-from tests.laws.seen import Observations, haystack, observe
+from tests.laws.observations import Observations, haystack, observe
 from tests.protocols.converse.published import check_output
 from tests.protocols.messages.kit import check_message
 

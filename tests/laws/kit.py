@@ -25,13 +25,13 @@ from pydantic import TypeAdapter
 
 from nexus.auth.identity import Identity
 from nexus.call import Call
-from nexus.conversation import Request
+from nexus.conversation.parts import Request
+from nexus.models.bedrock import quirks_of as converse_quirks
 from nexus.models.claude import quirks_of as claude_quirks
-from nexus.models.converse import quirks_of as converse_quirks
 from nexus.models.gemini import quirks_of as gemini_quirks
-from nexus.protocols import codecs
+from nexus.protocols import loader
 from nexus.protocols.codec import ReadRequest, Target, VendorRequest
-from nexus.protocols.codecs import AnswerOrigin
+from nexus.protocols.loader import AnswerOrigin
 from nexus.protocols.sse import Frame, FrameDecoder
 from nexus.wire import Json, decode, encode
 from tests.protocols.chat.kit import check_request as check_chat
@@ -87,11 +87,11 @@ TARGETS: Mapping[str, tuple[Target, ...]] = {
 
 def read(client: str, body: Mapping[str, Json]) -> ReadRequest:
     """The client's request as it comes off the wire."""
-    return codecs.client(client).read_request(decode(encode(body)))
+    return loader.client(client).read_request(decode(encode(body)))
 
 
 def write(vendor: str, request: Request, target: Target) -> VendorRequest:
-    return codecs.vendor(vendor).write_request(request, target)
+    return loader.vendor(vendor).write_request(request, target)
 
 
 _CHAT_EXTENSIONS = {"reasoning_content", "reasoning_details", "thinking_blocks", "extra_content", "cache_control"}

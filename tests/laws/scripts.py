@@ -13,7 +13,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from nexus.conversation import (
+from nexus.conversation.parts import (
     CacheHint,
     Document,
     Image,

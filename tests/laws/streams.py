@@ -9,19 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from hypothesis import strategies as st
 
-from nexus.conversation import (
-    Citation,
-    Image,
-    Inline,
-    Reasoning,
-    Refusal,
-    Signature,
-    Stop,
-    StopReason,
-    Text,
-    ToolCall,
-)
-from nexus.events import (
+from nexus.conversation.events import (
     Cited,
     ContentDropped,
     Event,
@@ -34,7 +22,19 @@ from nexus.events import (
     StreamPart,
     UsageUpdate,
 )
-from nexus.usage import Usage
+from nexus.conversation.parts import (
+    Citation,
+    Image,
+    Inline,
+    Reasoning,
+    Refusal,
+    Signature,
+    Stop,
+    StopReason,
+    Text,
+    ToolCall,
+)
+from nexus.conversation.usage import Usage
 
 WORDS = st.text('ab \n{}"\\é\u2028\r🎈', min_size=1, max_size=6)
 USAGE = st.builds(Usage, *[st.integers(0, 9)] * 3, st.just(0), *[st.integers(0, 9)] * 2)

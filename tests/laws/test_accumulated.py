@@ -18,10 +18,10 @@ from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import Response
 
-from nexus.conversation import Reasoning
-from nexus.events import Event, PartEnd, PartStart
-from nexus.fold import fold
-from nexus.protocols import codecs
+from nexus.conversation.events import Event, PartEnd, PartStart
+from nexus.conversation.fold import fold
+from nexus.conversation.parts import Reasoning
+from nexus.protocols import loader
 from nexus.wire import decode
 
 from .items import accumulated
@@ -32,7 +32,7 @@ from .test_answers import ASKED, fitted, written
 
 def whole(client: str, events: list[Event]) -> dict[str, Any]:
     told = replace(fold(events), id="id", model="m")
-    answer = codecs.client(client).write_response(told, created=1, request=ASKED)
+    answer = loader.client(client).write_response(told, created=1, request=ASKED)
     shape: Any = {"chat": ChatCompletion, "messages": Message, "responses": Response}[client]
     return _dumped(construct_type(type_=shape, value=answer) if client != "messages" else Message.construct(**answer))
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.conversation import Image, Inline, Part, Reasoning, Refusal, Response, Text, ToolCall
-from nexus.events import Event, Order, PartStart
-from nexus.fold import fold, unfold
-from nexus.protocols import codecs
-from nexus.protocols.codecs import StreamWriter
+from nexus.conversation.events import Event, Order, PartStart
+from nexus.conversation.fold import fold, unfold
+from nexus.conversation.parts import Image, Inline, Part, Reasoning, Refusal, Response, Text, ToolCall
+from nexus.protocols import loader
+from nexus.protocols.loader import StreamWriter
 from nexus.protocols.room import Fitted
 
 from .items import as_codex
@@ -34,7 +34,7 @@ CUSTOM_NAMES = ("tool__2", "tool__3")
 
 
 def writing(client: str) -> StreamWriter:
-    return codecs.client(client).stream_writer(
+    return loader.client(client).stream_writer(
         model="m", response_id="id", created=1, include_usage=True, request=ASKED
     )
 
@@ -45,17 +45,17 @@ def written(client: str, events: Iterable[Event]) -> bytes:
 
 def fitted(client: str, events: Iterable[Event]) -> list[Event]:
     """What the client has room for of any answer."""
-    room = Fitted(codecs.client(client).room)
+    room = Fitted(loader.client(client).room)
     return [fit for event in events for fit in room.feed(event)]
 
 
 def whole(client: str, answer: Response) -> list[Turn]:
-    return echo(client, codecs.client(client).write_response(answer, created=1, request=ASKED))
+    return echo(client, loader.client(client).write_response(answer, created=1, request=ASKED))
 
 
 def read_back(client: str, raw: bytes) -> list[Event]:
     """By the reader of the same dialect, as a gateway behind this gateway would."""
-    reader, order = codecs.vendor(client).stream_reader(origin()), Order()
+    reader, order = loader.vendor(client).stream_reader(origin()), Order()
     events = [event for name, data in frames(raw) for event in reader.feed(name, data)] + reader.finish()
     for event in events:
         order.check(event)

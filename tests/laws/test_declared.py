@@ -20,13 +20,13 @@ from hypothesis import strategies as st
 from tornado.httputil import HTTPHeaders
 
 from nexus.call import Tap
-from nexus.conversation import Request
+from nexus.conversation.estimate import estimate
+from nexus.conversation.parts import Request
 from nexus.errors import ClientError, NexusError, ProtocolError, StreamInterrupted, VendorError
-from nexus.estimate import estimate
-from nexus.header_rules.pattern import Pattern
+from nexus.headers.pattern import Pattern
 from nexus.limits.learned import Learned
 from nexus.models import gpt
-from nexus.protocols import codecs
+from nexus.protocols import loader
 from nexus.protocols.clients import DIALECTS
 from nexus.protocols.codec import Target
 from nexus.protocols.sse import Frame, FrameDecoder
@@ -74,17 +74,17 @@ def test_requests(client: str, data: st.DataObject) -> None:
     assert isinstance(decode(edited.body), dict)
     try:
         DIALECTS[client].check(document, "generate")
-        request = with_distinct_calls(codecs.client(client).read_request(document).request)
+        request = with_distinct_calls(loader.client(client).read_request(document).request)
     except ClientError:
         return
     assert estimate(request)
     for vendor, targets in EVERY_TARGET.items():
         try:
-            written = codecs.vendor(vendor).write_request(request, data.draw(st.sampled_from(targets)))
+            written = loader.vendor(vendor).write_request(request, data.draw(st.sampled_from(targets)))
             assert encode(written.body)
-            list(codecs.client(client).lost(written.dropped, document, request))
+            list(loader.client(client).lost(written.dropped, document, request))
         except ClientError as error:
-            assert codecs.client(client).field_of(error.param or "messages", document, request)
+            assert loader.client(client).field_of(error.param or "messages", document, request)
 
 
 @st.composite
@@ -204,7 +204,7 @@ RETRY_AFTER = st.sampled_from(["1", "x", "-1", "1e300", "nan", "inf", "9" * 500,
 def test_errors(client: str, vendor: str, data: st.DataObject, status: int, wait: str) -> None:
     body: Any = data.draw(mutated(FAILURES[vendor]("w", "words")) | st.sampled_from([b"", b"<html>", [], None, "x"]))
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    failure = codecs.vendor(vendor).read_error(status, {"retry-after": wait, "x-amzn-errortype": ":"}, raw)
+    failure = loader.vendor(vendor).read_error(status, {"retry-after": wait, "x-amzn-errortype": ":"}, raw)
     judge_error(client, decode(DIALECTS[client].write_error(failure, "req_1")))
     judge_stream(client, DIALECTS[client].error_frame(failure, broken(client, begun=True)))
 
@@ -307,9 +307,9 @@ def test_numbers_beyond_all_bounds(client: str, name: str, value: float) -> None
     plain: dict[str, Any] = {"input": said} if client == "responses" else {"messages": said, "max_tokens": 9}
     _, document = on_the_wire({"model": "m", **plain, name: value}) or (b"", {})
     try:
-        request = codecs.client(client).read_request(document).request
+        request = loader.client(client).read_request(document).request
         for vendor, targets in EVERY_TARGET.items():
             for target in targets:
-                assert encode(codecs.vendor(vendor).write_request(request, target).body)
+                assert encode(loader.vendor(vendor).write_request(request, target).body)
     except ClientError as refusal:
         assert name in refusal.message

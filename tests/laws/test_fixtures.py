@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from nexus.conversation import Image, Reasoning, Refusal, Request, Text, ToolCall
+from nexus.conversation.parts import Image, Reasoning, Refusal, Request, Text, ToolCall
 from nexus.errors import NexusError, StreamInterrupted, VendorError
-from nexus.protocols.base import BrokenStream
 from nexus.protocols.clients import DIALECTS
 from nexus.protocols.codec import VendorRequest
+from nexus.protocols.dialect import BrokenStream
 from nexus.protocols.sse import Frame, FrameDecoder
-from nexus.translation import Translation
+from nexus.relay.translation import Translation
 from nexus.wire import encode
 
 from .items import check_failure

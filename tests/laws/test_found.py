@@ -6,7 +6,9 @@ import json
 
 import pytest
 
-from nexus.conversation import (
+from nexus.conversation.events import ContentDropped, Event, PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart
+from nexus.conversation.fold import fold, unfold
+from nexus.conversation.parts import (
     Image,
     Inline,
     Message,
@@ -20,10 +22,8 @@ from nexus.conversation import (
     ToolCall,
     ToolResult,
 )
-from nexus.events import ContentDropped, Event, PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart
-from nexus.fold import fold, unfold
-from nexus.models.converse import JSON_RESULTS
-from nexus.protocols import codecs
+from nexus.models.bedrock import JSON_RESULTS
+from nexus.protocols import loader
 from nexus.protocols.codec import Target
 from nexus.wire import decode
 
@@ -47,7 +47,7 @@ def test_redacted_thinking_whose_signature_comes_at_its_end(client: str) -> None
 
 
 def test_redacted_thinking_cut_before_its_end_leaves_no_block_open() -> None:
-    writer = codecs.client("messages").stream_writer(model="m", response_id="r", created=1, include_usage=False)
+    writer = loader.client("messages").stream_writer(model="m", response_id="r", created=1, include_usage=False)
     start = PartStart(0, Reasoning("", None, redacted=True))
     check_stream("messages", writer.write(ResponseStart("r", "m")) + writer.write(start), ended=False)
 
@@ -125,7 +125,7 @@ def test_a_gateway_behind_this_one_gets_its_reasoning_items_back_whole() -> None
     raw = written("responses", unfold(Response("id", "m", SIGNED, Stop("tool_use"))))
     answer = decode(frames(raw)[-1][1])["response"]
     streamed = fold(read_back("responses", raw))
-    assert streamed == codecs.vendor("responses").read_response(answer, origin()).response
+    assert streamed == loader.vendor("responses").read_response(answer, origin()).response
     sent = write("responses", Request((HI, Message("assistant", streamed.parts))), Target("m")).body["input"]
     packed = [
         [item["encrypted_content"] for item in items if item.get("encrypted_content")]
@@ -147,7 +147,7 @@ def test_a_call_that_the_model_could_not_finish_is_no_whole_call(arguments: str)
 
 
 def test_words_that_were_cut_are_incomplete() -> None:
-    whole = codecs.client("responses").write_response(answer_cut(Text("a"), Text("b")), created=1)
+    whole = loader.client("responses").write_response(answer_cut(Text("a"), Text("b")), created=1)
     assert [item["status"] for item in whole["output"]] == ["completed", "incomplete"]
 
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from nexus.call import Tap
-from nexus.conversation import Response, Stop, Text, ToolCall
-from nexus.events import Event, Order
-from nexus.fold import fold
-from nexus.protocols import codecs
+from nexus.conversation.events import Event, Order
+from nexus.conversation.fold import fold
+from nexus.conversation.parts import Response, Stop, Text, ToolCall
+from nexus.protocols import loader
 from nexus.protocols.clients import DIALECTS
 from nexus.protocols.sse import Frame
 
@@ -95,7 +95,7 @@ def missing(*, needed: bool) -> Iterator[Any]:
 
 def read(vendor: str, frames: Frames) -> Response | None:
     """The answer that a stream tells; None where it is broken."""
-    reader, order = codecs.vendor(vendor).stream_reader(origin()), Order()
+    reader, order = loader.vendor(vendor).stream_reader(origin()), Order()
     events: list[Event] = []
     try:
         for frame in frames:

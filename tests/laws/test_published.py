@@ -17,12 +17,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nexus.conversation.events import Event
+from nexus.conversation.fold import fold
 from nexus.errors import NexusError, ProtocolError, StreamInterrupted, VendorError
-from nexus.events import Event
-from nexus.fold import fold
-from nexus.protocols import codecs
-from nexus.protocols.base import BrokenStream
+from nexus.protocols import loader
 from nexus.protocols.clients import DIALECTS
+from nexus.protocols.dialect import BrokenStream
 from nexus.protocols.extra_fields import EXTRA_FIELDS
 from nexus.protocols.sse import Frame
 from nexus.wire import Json, decode, encode
@@ -169,13 +169,13 @@ ALL_TOOLS: Mapping[str, dict[str, Any]] = {
 @laws(100)
 @given(events=streams())
 def test_any_answer_to_a_request_that_says_much(client: str, events: list[Event]) -> None:
-    request = codecs.client(client).read_request({"model": "m", **ALL_TOOLS[client]}).request
+    request = loader.client(client).read_request({"model": "m", **ALL_TOOLS[client]}).request
     events = fitted(client, events)
-    writer = codecs.client(client).stream_writer(
+    writer = loader.client(client).stream_writer(
         model="m", response_id="id", created=1, include_usage=True, request=request
     )
     judge_stream(client, b"".join(map(writer.write, events)))
-    judge_whole(client, codecs.client(client).write_response(fold(events), created=1, request=request))
+    judge_whole(client, loader.client(client).write_response(fold(events), created=1, request=request))
 
 
 FAILURES: Mapping[str, Callable[[str, str], Json]] = {
@@ -194,7 +194,7 @@ FAILURES: Mapping[str, Callable[[str, str], Json]] = {
 @laws(40)
 @given(status=st.integers(400, 599), word=st.text(max_size=6) | st.just("server_error"), words=st.text(max_size=9))
 def test_refusals(client: str, vendor: str, status: int, word: str, words: str) -> None:
-    refusal = codecs.vendor(vendor).read_error(status, {}, encode(FAILURES[vendor](word, words)))
+    refusal = loader.vendor(vendor).read_error(status, {}, encode(FAILURES[vendor](word, words)))
     judge_error(client, decode(DIALECTS[client].write_error(refusal, "req_1")))
     for begun in (True, False):
         for name, data in frames(DIALECTS[client].error_frame(refusal, broken(client, begun=begun))):

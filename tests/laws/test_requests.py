@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from nexus.conversation import (
+from nexus.conversation.parts import (
     Document,
     Image,
     Inline,
@@ -29,9 +29,9 @@ from nexus.errors import ClientError
 from nexus.protocols.codec import Target
 
 from .kit import CLIENTS, TARGETS, VENDORS, check_body, is_subsequence, laws, read, write
+from .observations import Observations, arguments, haystack, observe, renamed, strings
 from .scripts import conversations, is_custom, token
-from .seen import Observations, arguments, haystack, observe, renamed, strings
-from .spoken import sayable, wire_of
+from .strategies import sayable, wire_of
 
 PAIRS = [(client, vendor) for client in CLIENTS for vendor in VENDORS]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from nexus.limits.budget import SECOND, Granted, Refused, Store
+from nexus.limits.quota import SECOND, Granted, Refused, Store
 from tests.limits.kit import START, Clock, ExactLog, demand
 
 Make = Callable[[Clock], Store]

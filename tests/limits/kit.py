@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from hypothesis import settings
 
-from nexus.limits.budget import SECOND, Demand, Dimension, Quota
+from nexus.limits.quota import SECOND, Demand, Dimension, Quota
 from nexus.settings.limits import RedisStorage
 from tests.limits.redis_server import RedisServer
 

@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
+from nexus.conversation.estimate import Estimate
+from nexus.conversation.usage import Usage
 from nexus.errors import Cancelled, StreamInterrupted, Unreachable, VendorError
-from nexus.estimate import Estimate
 from nexus.limits.admission import LARGEST, Ask, Limits, Reservation, output_asked
-from nexus.limits.budget import Demand, Granted
 from nexus.limits.calibration import UNKNOWN
 from nexus.limits.learned import Learned
+from nexus.limits.quota import Demand, Granted
 from nexus.limits.refusal import LimitExceeded
 from nexus.limits.rules import LimitKey, LimitRules
 from nexus.limits.store_memory import MemoryStore
 from nexus.settings.limits import RateLimits
-from nexus.usage import Usage
 from tests.limits.kit import Clock
 
 ALL = {"input_token_limit": 1000, "output_token_limit": 500, "request_limit": 10}

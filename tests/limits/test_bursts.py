@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from nexus.estimate import Estimate
+from nexus.conversation.estimate import Estimate
+from nexus.conversation.usage import Usage
 from nexus.limits.admission import Ask, Limits, Reservation
-from nexus.limits.budget import SECOND, Store
+from nexus.limits.quota import SECOND, Store
 from nexus.limits.refusal import LimitExceeded
 from nexus.limits.rules import LimitKey
 from nexus.limits.store_memory import MemoryStore
 from nexus.limits.store_redis import RedisStore
 from nexus.settings.limits import RateLimits
-from nexus.usage import Usage
 from tests.limits.kit import START, Clock, ExactLog, storage
 from tests.limits.redis_server import RedisServer
 

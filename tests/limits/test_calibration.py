@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from nexus.estimate import Estimate
+from nexus.conversation.estimate import Estimate
 from nexus.limits.calibration import LARGEST, LEAST_FACTOR, MOST_FACTOR, MOST_OVERHEAD, UNKNOWN, Calibration
 
 Vendor = Callable[[Estimate], float]

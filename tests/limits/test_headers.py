@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nexus.limits.budget import SECOND, Demand, Dimension, Quota, Refused, Standing
 from nexus.limits.headers import clock_duration, headers_for, moment, refusal_headers
+from nexus.limits.quota import SECOND, Demand, Dimension, Quota, Refused, Standing
 from nexus.limits.refusal import LimitExceeded, in_words
 
 NOW = 1_790_000_000.25

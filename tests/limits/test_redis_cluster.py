@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from nexus.limits.breaker import Breaker
-from nexus.limits.budget import Demand
-from nexus.limits.keys import spending_tag
+from nexus.breaker import Breaker
+from nexus.limits.quota import Demand
 from nexus.limits.redis_client import slot_of
+from nexus.limits.store_keys import spending_tag
 from nexus.limits.store_redis import RedisStore
 from tests.limits.conformance import granted, refused
 from tests.limits.kit import quota, storage

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.limits.budget import SECOND, Quota
-from nexus.limits.keys import MAX_ID, encode_id, scope_of, spending_tag
+from nexus.limits.quota import SECOND, Quota
 from nexus.limits.rules import LimitKey, LimitRules
+from nexus.limits.store_keys import MAX_ID, encode_id, scope_of, spending_tag
 from nexus.settings.limits import RateLimits
 from tests.limits.kit import PROFILE
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nexus.errors import Overloaded
-from nexus.limits.budget import Granted, Refused, Store
+from nexus.limits.quota import Granted, Refused, Store
 from nexus.limits.store_memory import MemoryStore
 from tests.limits.conformance import StoreConformance, granted
 from tests.limits.kit import Clock, demand

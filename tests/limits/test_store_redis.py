@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.limits.budget import SECOND, Demand, Granted, Refused, Store
+from nexus.limits.quota import SECOND, Demand, Granted, Refused, Store
 from nexus.limits.store_memory import MemoryStore
 from nexus.limits.store_redis import RedisStore
 from tests.limits.conformance import StoreConformance, granted, refused

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.limits.budget import SECOND, Demand, Granted, Quota, Refused
+from nexus.limits.quota import SECOND, Demand, Granted, Quota, Refused
 from nexus.limits.window import BUCKETS, Window, reserve, width_of
 from tests.limits.kit import PROFILE, START, ExactLog, demand
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nexus.conversation import Effort, Thinking
+from nexus.conversation.parts import Effort, Thinking
 from nexus.models.efforts import choose, nearest
 from nexus.models.gpt import GPT, UNKNOWN, known, refused_on_chat
 

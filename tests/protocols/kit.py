@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from nexus.events import Event, Order
+from nexus.conversation.events import Event, Order
 from nexus.protocols.sse import FrameDecoder
 
 

@@ -10,12 +10,12 @@ import pytest
 
 from nexus.errors import VendorError
 from nexus.protocols import chat, converse, gemini, messages, responses  # noqa: F401 - the readers live below them
-from nexus.protocols.chat.failures import read_error as read_chat
-from nexus.protocols.converse.failures import read_error as read_converse
+from nexus.protocols.chat.read_error import read_error as read_chat
+from nexus.protocols.converse.read_error import read_error as read_converse
 from nexus.protocols.error_words import LONGEST, decode_error, error_words
-from nexus.protocols.gemini.failures import read_error as read_gemini
-from nexus.protocols.messages.failures import read_error as read_messages
-from nexus.protocols.responses.failures import read_error as read_responses
+from nexus.protocols.gemini.read_error import read_error as read_gemini
+from nexus.protocols.messages.read_error import read_error as read_messages
+from nexus.protocols.responses.read_error import read_error as read_responses
 
 SHAPES: dict[str, tuple[Any, str]] = {
     "OpenAI": ({"error": {"message": "No such model.", "type": "x", "param": None}}, "No such model."),

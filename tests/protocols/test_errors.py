@@ -13,10 +13,10 @@ from openai.types.shared import ErrorObject
 
 from nexus import errors
 from nexus.errors import FAILURE_KINDS, MethodNotAllowed, NexusError, UpstreamError, UpstreamStatus, VendorError
-from nexus.protocols.chat.errors import write_error as write_chat
-from nexus.protocols.chat.errors import write_in_band as write_chat_in_band
-from nexus.protocols.messages.errors import write_error as write_messages
-from nexus.protocols.messages.errors import write_in_band as write_messages_in_band
+from nexus.protocols.chat.write_error import write_error as write_chat
+from nexus.protocols.chat.write_error import write_in_band as write_chat_in_band
+from nexus.protocols.messages.write_error import write_error as write_messages
+from nexus.protocols.messages.write_error import write_in_band as write_messages_in_band
 
 INVALID = "invalid_request_error"
 

@@ -11,7 +11,7 @@ import pytest
 from anthropic.types import ModelInfo
 
 from nexus.errors import InvalidRequest
-from nexus.protocols.base import ModelCard
+from nexus.protocols.dialect import ModelCard
 from nexus.protocols.messages.listing import write_model, write_models
 
 DAY = 1_759_104_000

@@ -14,8 +14,8 @@ import pytest
 from openai._models import construct_type_unchecked
 from openai.types.responses import Response
 
-from nexus.conversation import Image, Inline, Link, Message, Request, Signature, Text
-from nexus.protocols import codecs
+from nexus.conversation.parts import Image, Inline, Link, Message, Request, Signature, Text
+from nexus.protocols import loader
 from nexus.protocols.clients import DIALECTS
 from nexus.protocols.codec import Target
 from nexus.wire import Json, decode, encode
@@ -258,8 +258,8 @@ def test_an_image_of_a_history_goes_to_who_takes_it(case: str) -> None:
 
 def test_a_vendors_own_image_goes_back_under_its_own_id() -> None:
     body = json.loads((FIXTURES / "responses/image_generation/upstream.json").read_bytes())
-    answer = codecs.vendor("responses").read_response(body, origin()).response
-    chat = codecs.client("chat").write_response(answer, created=1)
+    answer = loader.vendor("responses").read_response(body, origin()).response
+    chat = loader.client("chat").write_response(answer, created=1)
     back = read("chat", {"model": "m", "messages": [{"role": "user", "content": "q"}, *echo("chat", chat)]}).request
     assert answer.parts[0] in back.messages[1].parts
     sent = write("responses", back, Target("gpt-5.5")).body["input"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nexus.conversation import Image, Inline, Message, Part, Request, Text, ToolCall, ToolResult
-from nexus.protocols import codecs
+from nexus.conversation.parts import Image, Inline, Message, Part, Request, Text, ToolCall, ToolResult
+from nexus.protocols import loader
 from nexus.protocols.codec import Target
 from nexus.protocols.pairing import CAME, LOST_CALL, NO_RESULT, paired
 from tests.laws.kit import TARGETS
@@ -106,4 +106,4 @@ WRITTEN = [(vendor, target) for vendor, targets in TARGETS.items() for target in
 def test_every_writer_takes_it(vendor: str, target: Target) -> None:
     for messages, _, _ in MENDED.values():
         request, _ = paired(Request((*messages, user(Text("Go on.")))))
-        codecs.vendor(vendor).write_request(request, target)
+        loader.vendor(vendor).write_request(request, target)

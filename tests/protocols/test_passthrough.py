@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 
 from nexus.call import Tap
+from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
-from nexus.protocols.base import AnswerRelay
 from nexus.protocols.chat.passthrough import ChatPassthrough
 from nexus.protocols.chat.passthrough import edit_request as edit_chat
 from nexus.protocols.chat.usage import read_usage as read_chat_usage
+from nexus.protocols.dialect import AnswerRelay
 from nexus.protocols.messages.passthrough import MessagesPassthrough
 from nexus.protocols.messages.passthrough import edit_request as edit_messages
 from nexus.protocols.messages.usage import read_usage as read_messages_usage
 from nexus.protocols.responses.passthrough import ResponsesPassthrough
 from nexus.protocols.sse import FrameDecoder
-from nexus.usage import Usage
 from nexus.wire import decode
 
 PUBLIC = "openai/smart"

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.conversation import Message, Request, Text, Tool, ToolCall, ToolChoice, ToolResult, WebSearch
-from nexus.events import Event, PartDelta, PartEnd, PartStart, Ping
+from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, Ping
+from nexus.conversation.parts import Message, Request, Text, Tool, ToolCall, ToolChoice, ToolResult, WebSearch
 from nexus.models.tool_rules import NameRule
 from nexus.protocols.renaming import NamesBack, Renaming, rename
 from tests.laws.kit import laws

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from nexus.models import claude, converse, gemini, gpt
-from nexus.protocols import codecs
+from nexus.models import bedrock, claude, gemini, gpt
+from nexus.protocols import loader
 from nexus.protocols.codec import Target
 from nexus.protocols.effort_alone import with_switch
 
@@ -32,7 +32,7 @@ def of_gemini(model: str) -> Target:
 
 
 def of_bedrock(model: str) -> Target:
-    return Target(model, quirks=converse.quirks_of(model))
+    return Target(model, quirks=bedrock.quirks_of(model))
 
 
 def of_claude(model: str) -> Target:
@@ -72,8 +72,8 @@ FIELDS = ("reasoning", "reasoning_effort", "thinking", LEVEL, BUDGET, "reasoning
 def written(vendor: str, target: Target, more: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
     """What the body says of thinking, and what was named."""
     asked = {"model": "v/m", "max_tokens": 9999, "messages": [{"role": "user", "content": "Hi"}], **more}
-    request = with_switch(codecs.client("messages").read_request(asked).request, asked["model"], target.model)
-    found = codecs.vendor(vendor).write_request(request, target)
+    request = with_switch(loader.client("messages").read_request(asked).request, asked["model"], target.model)
+    found = loader.vendor(vendor).write_request(request, target)
     config = found.body.get("generationConfig", {}).get("thinkingConfig", {})
     said = found.body | config | found.body.get("additionalModelRequestFields", {})
     return {name: said[name] for name in FIELDS if name in said}, found.dropped

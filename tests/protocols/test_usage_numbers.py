@@ -6,7 +6,7 @@ import importlib
 
 import pytest
 
-from nexus.usage import Usage
+from nexus.conversation.usage import Usage
 from nexus.wire import Json, count
 
 USAGE = {

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from nexus import provider
+from nexus.credentials.key_command import LARGEST, KeyCommand
 from nexus.errors import UpstreamError
-from nexus.key_command import LARGEST, KeyCommand
 from nexus.telemetry import logs
 from tests.conftest import Serve
 from tests.server.vendors import LANES

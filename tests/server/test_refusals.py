@@ -11,7 +11,7 @@ import openai
 import pytest
 
 from tests.conftest import Serve
-from tests.protocols.test_places import AUDIO, TIFF
+from tests.protocols.test_locations import AUDIO, TIFF
 from tests.server.vendors import LANES, Lane
 from tests.serving import Nexus
 from tools.fake_upstream import Behaviour, FakeUpstream

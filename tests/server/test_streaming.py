@@ -70,7 +70,7 @@ def test_a_vendor_that_pings_after_its_last_event_gets_five_seconds_in_all(
     serve: Serve, openai_upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A whole answer: what is missing is the terminator alone."""
-    monkeypatch.setattr("nexus.relay.LAST_WORDS", 0.2)
+    monkeypatch.setattr("nexus.relay.attempt.LAST_WORDS", 0.2)
     last = (
         b'data: {"id":"c","model":"gpt-4","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}\n\n'
     )

@@ -13,7 +13,7 @@ import requests
 from google import genai
 from google.genai import errors, types
 
-from nexus.protocols.gemini.failures import read_error
+from nexus.protocols.gemini.read_error import read_error
 from tools.fake_upstream import Behaviour, Call, FakeUpstream, Text, Thinking
 from tools.fake_upstream.parts import SIGNATURES
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from nexus.wire import Json, mapping, sequence, text
 from tools.conformance import bodies
-from tools.conformance.bench import Arrival, Fixture, new_mark
 from tools.conformance.compare import brief, difference, marks
-from tools.conformance.sheet import Findings
+from tools.conformance.findings import Findings
+from tools.conformance.fixture import Arrival, Fixture, new_mark
 
 HISTORY = "earlier messages"
 

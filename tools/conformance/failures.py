@@ -12,10 +12,10 @@ from collections.abc import Mapping
 
 from nexus.wire import Json, mapping, text
 from tools.conformance import bodies
-from tools.conformance.bench import BETA_QUERY, MESSAGES, Fixture, new_mark, split
 from tools.conformance.client import Answer
 from tools.conformance.compare import difference
-from tools.conformance.sheet import Findings
+from tools.conformance.findings import Findings
+from tools.conformance.fixture import BETA_QUERY, MESSAGES, Fixture, new_mark, split
 from tools.conformance.streaming import OPENING
 from tools.fake_upstream import Behaviour
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tools.conformance import bodies
-from tools.conformance.bench import Fixture, new_mark, split
 from tools.conformance.compare import ANY, difference, find
-from tools.conformance.sheet import Findings
+from tools.conformance.findings import Findings
+from tools.conformance.fixture import Fixture, new_mark, split
 
 OTHER_VERSION = "2023-01-01"
 LATER = {"anthropic-made-up-for-later": "1; a=b"}

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from tools.conformance.bench import Cloud
+from tools.conformance.fixture import Cloud
 from tools.conformance.upstream import Upstream
 from tools.fake_upstream import ACCESS_KEY, SECRET_KEY, FakeUpstream, service_account
 

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from nexus.telemetry.logs import redactor
 from tools.conformance import bodies, report
-from tools.conformance.bench import MESSAGES, Fixture, new_mark
 from tools.conformance.client import MADE_UP, Client, Failed
+from tools.conformance.fixture import MESSAGES, Fixture, new_mark
 from tools.conformance.local import MODEL, NotStarted, running
 from tools.conformance.rules import RULES, Judgement, run
 from tools.conformance.upstream import CannotListen, Upstream

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from nexus.wire import Json
 from tools.conformance import bodies
-from tools.conformance.bench import Arrival, Cloud, Fixture, new_mark, split
 from tools.conformance.compare import ANY, find
-from tools.conformance.sheet import Findings
+from tools.conformance.findings import Findings
+from tools.conformance.fixture import Arrival, Cloud, Fixture, new_mark, split
 from tools.fake_upstream import SeenRequest
 
 PAIRS: tuple[tuple[str, tuple[str, ...]], ...] = (

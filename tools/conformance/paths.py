@@ -10,9 +10,9 @@ from urllib.parse import quote, urljoin, urlsplit
 from nexus.protocols.converse.eventstream import CorruptMessage, Decoder
 from nexus.wire import mapping, sequence, text
 from tools.conformance import bodies
-from tools.conformance.bench import BETA_QUERY, MESSAGES, Fixture, new_mark
 from tools.conformance.client import Answer, Client, Failed
-from tools.conformance.sheet import Findings
+from tools.conformance.findings import Findings
+from tools.conformance.fixture import BETA_QUERY, MESSAGES, Fixture, new_mark
 
 QUICK = 3.0
 """Seconds that Claude Code gives what it asks at its start."""

@@ -10,8 +10,8 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
+from tools.conformance.findings import Findings, Verdict
 from tools.conformance.rules import Judgement
-from tools.conformance.sheet import Findings, Verdict
 
 MOST_PROBLEMS = 4
 INDENT = " " * 18

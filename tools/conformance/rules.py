@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tools.conformance.bench import Fixture
 from tools.conformance.client import Failed
 from tools.conformance.content import c04, c05, c06
 from tools.conformance.failures import c08, c09
+from tools.conformance.findings import Findings
+from tools.conformance.fixture import Fixture
 from tools.conformance.forwarding import c02, c12, c14
 from tools.conformance.pairs import c03
 from tools.conformance.paths import c01, c10, c11, c13
-from tools.conformance.sheet import Findings
 from tools.conformance.streaming import c07
 
 

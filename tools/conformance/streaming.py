@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 from nexus.wire import Json
 from tools.conformance import bodies
-from tools.conformance.bench import BETA_QUERY, MESSAGES, Fixture, new_mark
 from tools.conformance.client import Stream
-from tools.conformance.sheet import Findings
+from tools.conformance.findings import Findings
+from tools.conformance.fixture import BETA_QUERY, MESSAGES, Fixture, new_mark
 from tools.fake_upstream import Behaviour
 
 BANNER = "Claude Code shows that it waits after about 20 s and gives up after 300 s without a byte"

@@ -12,12 +12,12 @@ from typing import ClassVar
 from nexus.call import Tap
 from nexus.errors import NexusError
 from nexus.protocols import openai_models
-from nexus.protocols.base import BrokenStream, Dialect, Edited, ModelCard, require
-from nexus.protocols.chat import errors
+from nexus.protocols.chat import write_error
 from nexus.protocols.chat.passthrough import ChatPassthrough, edit_request
 from nexus.protocols.codec import Target
+from nexus.protocols.dialect import BrokenStream, Dialect, Edited, ModelCard, require
 from nexus.protocols.sse import frame
-from nexus.upstream import Action
+from nexus.upstream.request import Action
 from nexus.wire import Json
 
 
@@ -40,10 +40,10 @@ class Chat(Dialect):
         return ChatPassthrough(document, model, tap)
 
     def write_error(self, error: NexusError, request_id: str) -> bytes:
-        return errors.write_error(error, request_id)
+        return write_error.write_error(error, request_id)
 
     def error_frame(self, error: NexusError, broken: BrokenStream) -> bytes:
-        return frame(errors.write_in_band(error, broken.request_id))
+        return frame(write_error.write_in_band(error, broken.request_id))
 
     def write_model(self, card: ModelCard) -> dict[str, Json]:
         return openai_models.write_model(card)

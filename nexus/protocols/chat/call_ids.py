@@ -20,8 +20,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from nexus.conversation import Reasoning, Signature, ToolCall
-from nexus.events import Event, PartDelta, PartEnd, PartStart
+from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart
+from nexus.conversation.parts import Reasoning, Signature, ToolCall
 from nexus.protocols.chat.reasoning import plain_reasoning
 from nexus.wire import Json, mapping, sequence, text
 

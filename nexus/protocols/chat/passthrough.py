@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from nexus.call import Tap
-from nexus.protocols.base import UNREADABLE, AnswerRelay, Edited, decoded
 from nexus.protocols.chat.call_ids import MARK, plain_id
-from nexus.protocols.chat.failures import read_in_band
+from nexus.protocols.chat.read_error import read_in_band
 from nexus.protocols.chat.response import is_answer
 from nexus.protocols.chat.stops import finish_word
 from nexus.protocols.chat.tools import limits_ids, tool_ids
 from nexus.protocols.chat.usage import read_usage
 from nexus.protocols.codec import MAY_BE_TAGGED, Target, is_tagged
+from nexus.protocols.dialect import UNREADABLE, AnswerRelay, Edited, decoded
 from nexus.protocols.edit import Span, find, insert_first, replace_member, splice
-from nexus.protocols.foreign import without_foreign
 from nexus.protocols.rewrite import ANY, cut, fitting_strings, removing
+from nexus.protocols.signatures import without_foreign
 from nexus.protocols.sse import DONE, Frame, data_at
 from nexus.wire import Json, count, decode, encode, mapping, sequence, text
 

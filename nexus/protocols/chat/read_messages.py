@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from nexus.conversation import (
+from nexus.conversation.parts import (
     CacheHint,
     Document,
     Image,
@@ -27,7 +27,7 @@ from nexus.conversation import (
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.chat import parts as content
 from nexus.protocols.chat.call_ids import plain_id, thinking_signature
-from nexus.protocols.chat.guards import need_list, need_object, need_string, read_string
+from nexus.protocols.chat.checks import need_list, need_object, need_string, read_string
 from nexus.protocols.chat.reasoning import interleave, read_echoed, read_extra
 from nexus.protocols.chat.sources import image_url, is_image
 from nexus.protocols.chat.tools import read_calls

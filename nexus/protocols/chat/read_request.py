@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import get_args
 
-from nexus.conversation import Effort, OutputFormat, Request, Thinking
+from nexus.conversation.parts import Effort, OutputFormat, Request, Thinking
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.protocols.chat.fields import READS
-from nexus.protocols.chat.guards import (
+from nexus.protocols.chat.checks import (
     need_list,
     need_object,
     need_string,
@@ -21,6 +20,7 @@ from nexus.protocols.chat.guards import (
     read_string,
     read_whole,
 )
+from nexus.protocols.chat.fields import READS
 from nexus.protocols.chat.read_messages import MessagesReader
 from nexus.protocols.chat.tools import read_choice, read_tools
 from nexus.protocols.codec import ReadRequest

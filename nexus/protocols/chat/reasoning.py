@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from nexus.conversation import Part, Reasoning, Signature, Text, ToolCall
+from nexus.conversation.parts import Part, Reasoning, Signature, Text, ToolCall
 from nexus.protocols.codec import pack_signature, unpack_signature
 from nexus.wire import Json, count, decode, encode, mapping, sequence, text
 

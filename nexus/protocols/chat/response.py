@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
-from nexus.conversation import Citation, Image, Part, Reasoning, Refusal, Request, Response, Text, ToolCall
+from nexus.conversation.parts import Citation, Image, Part, Reasoning, Refusal, Request, Response, Text, ToolCall
+from nexus.conversation.usage import Usage
 from nexus.protocols.chat.answers import made_id, read_arguments, read_pieces
-from nexus.protocols.chat.failures import read_in_band
+from nexus.protocols.chat.read_error import read_in_band
 from nexus.protocols.chat.reasoning import (
     BARE,
     interleave,
@@ -37,7 +38,6 @@ from nexus.protocols.chat.usage import read_usage, write_usage
 from nexus.protocols.codec import ReadResponse
 from nexus.protocols.custom_tools import custom_names, read_input
 from nexus.protocols.room import Room
-from nexus.usage import Usage
 from nexus.wire import Json, mapping, sequence, text
 
 ROOM = Room()

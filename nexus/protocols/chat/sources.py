@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from nexus.conversation import Citation, Image, Inline, Link, Part, Text
+from nexus.conversation.parts import Citation, Image, Inline, Link, Part, Text
 from nexus.errors import InvalidRequest
 from nexus.protocols.chat.reasoning import vendor_extra, vendor_signature, write_extra
 from nexus.protocols.codec import data_url, read_url

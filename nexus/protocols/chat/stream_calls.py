@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from nexus.conversation import Signature
+from nexus.conversation.parts import Signature
 from nexus.protocols.chat.answers import read_arguments
 from nexus.protocols.chat.reasoning import vendor_signature
 from nexus.wire import Json, decode, mapping, text

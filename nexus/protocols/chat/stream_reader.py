@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from nexus.conversation import Citation, Image, Reasoning, Refusal, Signature, Stop, Text, ToolCall
-from nexus.events import (
+from nexus.conversation.events import (
     Cited,
     ContentDropped,
     Event,
@@ -24,8 +23,10 @@ from nexus.events import (
     StreamPart,
     UsageUpdate,
 )
+from nexus.conversation.parts import Citation, Image, Reasoning, Refusal, Signature, Stop, Text, ToolCall
+from nexus.conversation.usage import Usage
 from nexus.protocols.chat.answers import made_id, read_pieces
-from nexus.protocols.chat.failures import read_in_band
+from nexus.protocols.chat.read_error import read_in_band
 from nexus.protocols.chat.reasoning import (
     BARE,
     detail_signature,
@@ -41,7 +42,6 @@ from nexus.protocols.chat.stream_calls import Calls, ToolCallBuffer
 from nexus.protocols.chat.think_tags import THINK_TAGS, ThinkTags
 from nexus.protocols.chat.usage import merge_usage, read_usage
 from nexus.protocols.sse import DONE
-from nexus.usage import Usage
 from nexus.wire import Json, decode_delta, mapping, sequence, text
 
 _WORDS = ("text", "summary", "thinking")

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nexus.conversation import Image, Reasoning, Refusal, Request, Signature, Text, ToolCall
-from nexus.events import (
+from nexus.conversation.events import (
     Cited,
     ContentDropped,
     Event,
@@ -25,14 +24,15 @@ from nexus.events import (
     StreamPart,
     UsageUpdate,
 )
-from nexus.fold import fold
+from nexus.conversation.fold import fold
+from nexus.conversation.parts import Image, Reasoning, Refusal, Request, Signature, Text, ToolCall
+from nexus.conversation.usage import Usage
 from nexus.protocols.chat.reasoning import write_details, write_extra
 from nexus.protocols.chat.sources import write_annotations, write_image
 from nexus.protocols.chat.stops import write_stop
 from nexus.protocols.chat.usage import write_usage
 from nexus.protocols.custom_tools import custom_names, read_input
 from nexus.protocols.sse import frame
-from nexus.usage import Usage
 from nexus.wire import Json, encode
 
 _DONE = frame(b"[DONE]")

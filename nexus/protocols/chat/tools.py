@@ -11,10 +11,10 @@ import hashlib
 import re
 from collections.abc import Mapping
 
-from nexus.conversation import Tool, ToolCall, ToolChoice
+from nexus.conversation.parts import Tool, ToolCall, ToolChoice
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.chat.call_ids import call_signature, plain_id
-from nexus.protocols.chat.guards import need_list, need_object, need_string, read_flag, read_string
+from nexus.protocols.chat.checks import need_list, need_object, need_string, read_flag, read_string
 from nexus.protocols.chat.parts import cache_fields, read_cache
 from nexus.protocols.chat.reasoning import read_extra
 from nexus.protocols.codec import Target, ToolIds

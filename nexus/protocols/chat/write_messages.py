@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from nexus.conversation import Image, Message, Part, Reasoning, Refusal, Request, Text, ToolCall, ToolResult
+from nexus.conversation.parts import Image, Message, Part, Reasoning, Refusal, Request, Text, ToolCall, ToolResult
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.chat.parts import cache_fields, is_text, write_part
 from nexus.protocols.chat.reasoning import OWN, vendor_extra, vendor_reasoning

@@ -10,12 +10,12 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 
-from nexus import cutter
-from nexus.conversation import Request, Thinking
+from nexus.conversation.parts import Request, Thinking
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models import efforts
 from nexus.models.claude import quirks_of as claude_quirks
 from nexus.models.gpt import GPT, MOST_STOPS, refused_on_chat
+from nexus.protocols import cutter
 from nexus.protocols.chat.fields import WRITES
 from nexus.protocols.chat.tools import write_choice, write_tools
 from nexus.protocols.chat.write_messages import MessagesWriter

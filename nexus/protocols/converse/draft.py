@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from nexus.conversation import CacheHint
-from nexus.models import converse as models
+from nexus.conversation.parts import CacheHint
+from nexus.models import bedrock as models
 from nexus.protocols.codec import ToolIds
 from nexus.wire import Json
 

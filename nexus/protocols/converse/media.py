@@ -10,9 +10,9 @@ import base64
 import binascii
 from collections.abc import Mapping
 
-from nexus.conversation import Audio, Document, Image, Inline, Link, Text
+from nexus.conversation.parts import Audio, Document, Image, Inline, Link, Text
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.models import converse as models
+from nexus.models import bedrock as models
 from nexus.protocols.converse.draft import Draft, only
 from nexus.wire import Json
 

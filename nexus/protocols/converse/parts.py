@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation import (
+from nexus.conversation.parts import (
     Audio,
     Document,
     Image,
@@ -22,7 +22,7 @@ from nexus.conversation import (
     with_hint_outside,
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.models import converse as models
+from nexus.models import bedrock as models
 from nexus.protocols.arguments import BROKEN, an_object_of
 from nexus.protocols.converse.draft import Draft
 from nexus.protocols.converse.media import write_audio, write_document, write_image

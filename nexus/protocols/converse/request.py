@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from nexus import cutter
-from nexus.conversation import Request
+from nexus.conversation.parts import Request
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.models import converse as models
+from nexus.models import bedrock as models
+from nexus.protocols import cutter
 from nexus.protocols.codec import Cut, Target, VendorRequest
 from nexus.protocols.converse.draft import Draft, only
 from nexus.protocols.converse.thinking import ThinkingPlan, plan_thinking

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation import Citation, Image, Inline, Part, Reasoning, Response, Signature, Text, ToolCall
+from nexus.conversation.parts import Citation, Image, Inline, Part, Reasoning, Response, Signature, Text, ToolCall
 from nexus.protocols.codec import ReadResponse, is_web
-from nexus.protocols.converse.failures import read_no_answer
+from nexus.protocols.converse.read_error import read_no_answer
 from nexus.protocols.converse.stops import read_stop
 from nexus.protocols.converse.usage import read_usage
 from nexus.wire import Json, encode, mapping, sequence, text

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation import Stop, StopReason
+from nexus.conversation.parts import Stop, StopReason
 from nexus.wire import Json, mapping, text
 
 STOPS: Mapping[str, StopReason] = {

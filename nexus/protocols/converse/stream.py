@@ -12,8 +12,7 @@ import base64
 import binascii
 from collections.abc import Callable, Mapping
 
-from nexus.conversation import Citation, Reasoning, Signature, Stop, Text, ToolCall
-from nexus.events import (
+from nexus.conversation.events import (
     Cited,
     ContentDropped,
     Event,
@@ -22,7 +21,8 @@ from nexus.events import (
     StreamPart,
     UsageUpdate,
 )
-from nexus.protocols.converse.failures import is_failure, read_stream_error
+from nexus.conversation.parts import Citation, Reasoning, Signature, Stop, Text, ToolCall
+from nexus.protocols.converse.read_error import is_failure, read_stream_error
 from nexus.protocols.converse.response import read_citation, read_image
 from nexus.protocols.converse.stops import read_stop
 from nexus.protocols.converse.usage import read_usage

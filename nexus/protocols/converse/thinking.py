@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from nexus.conversation import Effort, Request, Thinking
-from nexus.models import converse as models
+from nexus.conversation.parts import Effort, Request, Thinking
+from nexus.models import bedrock as models
 from nexus.models import efforts, gpt
 from nexus.protocols.codec import Target
 from nexus.protocols.converse.draft import Draft

@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from nexus.conversation import OutputFormat, Request, Tool, ToolCall
+from nexus.conversation.parts import OutputFormat, Request, Tool, ToolCall
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.json_schema.closed import Closed, NotClosed
 from nexus.json_schema.keys import Forms
 from nexus.json_schema.modern import modern
 from nexus.json_schema.roots import describe, object_root
 from nexus.json_schema.strict import FORMAT, close_format, strict_tools
-from nexus.models import converse as models
+from nexus.models import bedrock as models
 from nexus.models.tool_rules import StrictLimits
 from nexus.protocols.converse.draft import Draft, only
 from nexus.protocols.converse.turns import has_tool_parts

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from nexus.conversation import Message, Part, Reasoning, Request, Text, ToolCall, ToolResult
+from nexus.conversation.parts import Message, Part, Reasoning, Request, Text, ToolCall, ToolResult
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.models import converse as models
+from nexus.models import bedrock as models
 from nexus.protocols.converse.draft import Draft
 from nexus.protocols.converse.parts import text_blocks, write_assistant_part, write_user_part
 from nexus.wire import Json, mapping

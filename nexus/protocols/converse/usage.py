@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.usage import Usage
+from nexus.conversation.usage import Usage
 from nexus.wire import Json, count, mapping, sequence
 
 

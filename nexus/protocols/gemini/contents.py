@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import TypeVar
 
-from nexus.conversation import (
+from nexus.conversation.parts import (
     Audio,
     Document,
     Image,

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from nexus.conversation import Citation
-from nexus.events import Cited
+from nexus.conversation.events import Cited
+from nexus.conversation.parts import Citation
 from nexus.protocols.codec import is_web
 from nexus.wire import Json, count, mapping, sequence, text
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from nexus.conversation import Audio, Document, Image, Inline, Link, Text
+from nexus.conversation.parts import Audio, Document, Image, Inline, Link, Text
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.files import PDF, refuse_office
 from nexus.wire import Json

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from nexus.conversation import Request, has_cache_hints
+from nexus.conversation.parts import Request, has_cache_hints
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models.gemini import TOOL_NAMES
 from nexus.protocols.codec import Target, VendorRequest

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation import Stop
-from nexus.events import ContentDropped, ResponseEnd
-from nexus.fold import fold
+from nexus.conversation.events import ContentDropped, ResponseEnd
+from nexus.conversation.fold import fold
+from nexus.conversation.parts import Stop
 from nexus.protocols.codec import NewId, ReadResponse
 from nexus.protocols.error_words import error_words
-from nexus.protocols.gemini.failures import find_error, read_status
+from nexus.protocols.gemini.read_error import find_error, read_status
 from nexus.protocols.gemini.stream import StreamReader
 from nexus.wire import Json
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation import Audio, Document, Image, Text, ToolResult
+from nexus.conversation.parts import Audio, Document, Image, Text, ToolResult
 from nexus.protocols.gemini.media import inline_of, media_parts
 from nexus.wire import Json, decode
 

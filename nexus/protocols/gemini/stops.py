@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation import Stop, StopReason
+from nexus.conversation.parts import Stop, StopReason
 
 FINISH_REASONS: Mapping[str, StopReason] = {
     "STOP": "end",

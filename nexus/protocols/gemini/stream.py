@@ -11,9 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from nexus.conversation import Image, Inline, Reasoning, Signature, Text, ToolCall
-from nexus.errors import VendorError
-from nexus.events import (
+from nexus.conversation.events import (
     Cited,
     ContentDropped,
     Event,
@@ -24,10 +22,12 @@ from nexus.events import (
     ResponseStart,
     UsageUpdate,
 )
+from nexus.conversation.parts import Image, Inline, Reasoning, Signature, Text, ToolCall
+from nexus.errors import VendorError
 from nexus.protocols.codec import NewId
 from nexus.protocols.gemini.contents import DIALECT
-from nexus.protocols.gemini.failures import find_error, read_status
 from nexus.protocols.gemini.grounding import Grounding
+from nexus.protocols.gemini.read_error import find_error, read_status
 from nexus.protocols.gemini.stops import BROKEN, read_block, read_finish
 from nexus.protocols.gemini.usage import read_usage
 from nexus.wire import Json, decode_delta, encode, mapping, sequence, text

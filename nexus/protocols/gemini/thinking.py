@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nexus.conversation import Effort, Thinking
+from nexus.conversation.parts import Effort, Thinking
 from nexus.wire import Json
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from nexus.conversation import OutputFormat, Request, Tool, ToolChoice, WebSearch
+from nexus.conversation.parts import OutputFormat, Request, Tool, ToolChoice, WebSearch
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.json_schema.keys import Forms
 from nexus.json_schema.roots import describe, object_root

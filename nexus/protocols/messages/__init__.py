@@ -11,12 +11,12 @@ from typing import ClassVar
 
 from nexus.call import Tap
 from nexus.errors import NexusError
-from nexus.protocols.base import BrokenStream, Dialect, Edited, ModelCard, require
 from nexus.protocols.codec import Target
-from nexus.protocols.messages import errors, listing
+from nexus.protocols.dialect import BrokenStream, Dialect, Edited, ModelCard, require
+from nexus.protocols.messages import listing, write_error
 from nexus.protocols.messages.passthrough import MessagesPassthrough, edit_request
 from nexus.protocols.sse import frame
-from nexus.upstream import Action
+from nexus.upstream.request import Action
 from nexus.wire import Json
 
 
@@ -42,10 +42,10 @@ class Messages(Dialect):
         return MessagesPassthrough(model, tap)
 
     def write_error(self, error: NexusError, request_id: str) -> bytes:
-        return errors.write_error(error, request_id)
+        return write_error.write_error(error, request_id)
 
     def error_frame(self, error: NexusError, broken: BrokenStream) -> bytes:
-        return frame(errors.write_in_band(error, broken.request_id), "error")
+        return frame(write_error.write_in_band(error, broken.request_id), "error")
 
     def write_model(self, card: ModelCard) -> dict[str, Json]:
         return listing.write_model(card)

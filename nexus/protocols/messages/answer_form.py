@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nexus.conversation import OutputFormat, Request, Tool, WebSearch
+from nexus.conversation.parts import OutputFormat, Request, Tool, WebSearch
 from nexus.errors import UnsupportedFeature
 from nexus.json_schema.closed import Closed, NotClosed
 from nexus.json_schema.modern import modern

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from nexus.conversation import Citation, Signature
+from nexus.conversation.parts import Citation, Signature
 from nexus.protocols.codec import is_tagged, is_web, pack_signature
 from nexus.wire import Json, mapping, text
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from nexus.conversation import Request, Tool
+from nexus.conversation.parts import Request, Tool
 from nexus.wire import Json, count, mapping, text
 
 Wire = Mapping[str, Json]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from nexus.errors import InvalidRequest
-from nexus.protocols.base import ModelCard
+from nexus.protocols.dialect import ModelCard
 from nexus.wire import Json
 
 DEFAULT_LIMIT, MAX_LIMIT = 20, 1000

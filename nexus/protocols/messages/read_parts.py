@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import cast
 
-from nexus.conversation import (
+from nexus.conversation.parts import (
     CacheHint,
     Document,
     Image,
@@ -32,7 +32,7 @@ from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.checks import Drops, a_string, an_array, an_object, maybe_bool, maybe_string, wrong
 from nexus.protocols.codec import read_url
 from nexus.protocols.messages.client_tools import neutral_name
-from nexus.protocols.messages.seals import NEXT, OWN, read_carrier, read_signature
+from nexus.protocols.messages.signatures import NEXT, OWN, read_carrier, read_signature
 from nexus.protocols.messages.turn_controls import in_words
 from nexus.wire import Json, encode, mapping, text
 

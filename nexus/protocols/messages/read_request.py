@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
-from nexus.conversation import (
+from nexus.conversation.parts import (
     CacheHint,
     Effort,
     Message,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from nexus.conversation import Tool, WebSearch
+from nexus.conversation.parts import Tool, WebSearch
 from nexus.protocols.checks import Body, Drops, a_string, an_array, an_object, maybe_bool, maybe_string
 from nexus.protocols.messages.client_tools import Kind, is_toolset, kind_of, members_of
 from nexus.protocols.messages.read_parts import read_cache

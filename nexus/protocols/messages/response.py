@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from nexus.conversation import Citation, Part, Reasoning, Refusal, Request, Response, Signature, Text, ToolCall
+from nexus.conversation.parts import Citation, Part, Reasoning, Refusal, Request, Response, Signature, Text, ToolCall
 from nexus.protocols.arguments import an_object_of
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import ReadResponse
 from nexus.protocols.messages.citations import read_citation, write_citations
 from nexus.protocols.messages.client_tools import Members
-from nexus.protocols.messages.failures import read_stream_error
-from nexus.protocols.messages.seals import NEXT, OWN, carrier, thinking_block
+from nexus.protocols.messages.read_error import read_stream_error
+from nexus.protocols.messages.signatures import NEXT, OWN, carrier, thinking_block
 from nexus.protocols.messages.stops import read_stop, write_stop
 from nexus.protocols.messages.usage import read_usage, write_usage
 from nexus.protocols.room import Room

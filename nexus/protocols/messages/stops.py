@@ -7,7 +7,7 @@ Source: anthropic.types.StopReason.
 
 from __future__ import annotations
 
-from nexus.conversation import Stop, StopReason
+from nexus.conversation.parts import Stop, StopReason
 from nexus.protocols.extra_fields import native_reason
 from nexus.wire import Json, text
 

@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from nexus.conversation import Reasoning, Signature, Stop, Text, ToolCall
-from nexus.events import (
+from nexus.conversation.events import (
     Cited,
     ContentDropped,
     Event,
@@ -22,10 +21,11 @@ from nexus.events import (
     StreamPart,
     UsageUpdate,
 )
+from nexus.conversation.parts import Reasoning, Signature, Stop, Text, ToolCall
 from nexus.protocols.checks import Drops
-from nexus.protocols.messages.failures import read_stream_error
+from nexus.protocols.messages.read_error import read_stream_error
 from nexus.protocols.messages.response import read_block, read_citations
-from nexus.protocols.messages.seals import OWN
+from nexus.protocols.messages.signatures import OWN
 from nexus.protocols.messages.stops import read_stop
 from nexus.protocols.messages.stream_writer import StreamWriter
 from nexus.protocols.messages.usage import merge_usage, read_usage

@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from nexus.conversation import Image, Reasoning, Refusal, Request, Signature, Text, ToolCall
-from nexus.events import (
+from nexus.conversation.events import (
     Cited,
     ContentDropped,
     Event,
@@ -25,15 +24,16 @@ from nexus.events import (
     StreamPart,
     UsageUpdate,
 )
+from nexus.conversation.parts import Image, Reasoning, Refusal, Request, Signature, Text, ToolCall
+from nexus.conversation.usage import Usage
 from nexus.protocols.messages.citations import write_citation
 from nexus.protocols.messages.client_tools import Members
 from nexus.protocols.messages.response import carried_before, message_id
-from nexus.protocols.messages.seals import OWN, PREVIOUS, carrier, thinking_block, write_signature
+from nexus.protocols.messages.signatures import OWN, PREVIOUS, carrier, thinking_block, write_signature
 from nexus.protocols.messages.stops import write_stop
 from nexus.protocols.messages.usage import write_delta_usage, write_usage
-from nexus.protocols.one_by_one import PartOrder
+from nexus.protocols.part_order import PartOrder
 from nexus.protocols.sse import frame
-from nexus.usage import Usage
 from nexus.wire import Json, encode
 
 _DELTA = {

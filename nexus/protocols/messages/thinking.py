@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nexus.conversation import Effort, Request, Thinking
+from nexus.conversation.parts import Effort, Request, Thinking
 from nexus.errors import InvalidRequest
 from nexus.protocols.codec import Target
 from nexus.wire import Json

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from nexus.conversation import OutputFormat, Request, Tool, ToolCall, WebSearch
+from nexus.conversation.parts import OutputFormat, Request, Tool, ToolCall, WebSearch
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.json_schema.closed import Closed
 from nexus.json_schema.keys import Forms

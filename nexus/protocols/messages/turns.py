@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from nexus.conversation import Message, Text
+from nexus.conversation.parts import Message, Text
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import ToolIds

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.usage import Usage
+from nexus.conversation.usage import Usage
 from nexus.wire import Json, count, mapping
 
 _CUMULATIVE = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")

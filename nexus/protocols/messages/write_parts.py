@@ -6,7 +6,7 @@ dialect did not signature. What has no block is refused by its path. Source: ant
 
 from __future__ import annotations
 
-from nexus.conversation import (
+from nexus.conversation.parts import (
     Audio,
     CacheHint,
     Document,
@@ -27,7 +27,7 @@ from nexus.protocols.checks import Drops
 from nexus.protocols.codec import web_url
 from nexus.protocols.files import is_textual, read_text_file
 from nexus.protocols.images import LOST, unseen
-from nexus.protocols.messages.seals import OWN
+from nexus.protocols.messages.signatures import OWN
 from nexus.wire import Json
 
 Block = dict[str, Json]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nexus.conversation import Request
+from nexus.conversation.parts import Request
 from nexus.errors import UnsupportedFeature
 from nexus.models.claude import PROPERTY_KEYS, SHORT_TOOL_NAMES, TOOL_NAMES
 from nexus.protocols.checks import Drops

@@ -15,15 +15,15 @@ from typing import ClassVar
 from nexus.call import Tap
 from nexus.errors import NexusError, UnsupportedFeature
 from nexus.protocols import openai_models
-from nexus.protocols.base import BrokenStream, Dialect, Edited, ModelCard, require
 from nexus.protocols.codec import Target
-from nexus.protocols.responses import errors
+from nexus.protocols.dialect import BrokenStream, Dialect, Edited, ModelCard, require
+from nexus.protocols.responses import write_error
 from nexus.protocols.responses.compact import write_compacted
 from nexus.protocols.responses.earlier import stored_answer
 from nexus.protocols.responses.passthrough import ResponsesPassthrough, edit_request
 from nexus.protocols.responses.vendor_ids import vendor_ids
 from nexus.protocols.sse import frame
-from nexus.upstream import Action
+from nexus.upstream.request import Action
 from nexus.wire import Json, encode
 
 _KEPT = re.compile(r"/responses/(resp_[0-9a-f]{32})(?:/cancel|/input_items)?")
@@ -84,11 +84,11 @@ class Responses(Dialect):
         return b": nexus\n" + frame(encode({"type": "keepalive", "sequence_number": max(0, events - 1)}), "keepalive")
 
     def write_error(self, error: NexusError, request_id: str) -> bytes:
-        return errors.write_error(error, request_id)
+        return write_error.write_error(error, request_id)
 
     def error_frame(self, error: NexusError, broken: BrokenStream) -> bytes:
         response_id = self.id_prefix + broken.request_id.removeprefix("req_")
-        return errors.write_frames(error, response_id, broken, codex=is_codex(broken.headers))
+        return write_error.write_frames(error, response_id, broken, codex=is_codex(broken.headers))
 
     def write_count(self, tokens: int) -> dict[str, Json]:
         return {"object": "response.input_tokens", "input_tokens": tokens}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from nexus.conversation import Citation
+from nexus.conversation.parts import Citation
 from nexus.wire import Json, count, mapping, sequence, text
 
 

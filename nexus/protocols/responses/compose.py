@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nexus.conversation import Reasoning, Refusal, Request, Signature
-from nexus.events import (
+from nexus.conversation.events import (
     Cited,
     ContentDropped,
     Event,
@@ -24,14 +23,15 @@ from nexus.events import (
     ResponseStart,
     UsageUpdate,
 )
-from nexus.protocols.one_by_one import PartOrder
+from nexus.conversation.parts import Reasoning, Refusal, Request, Signature
+from nexus.conversation.usage import Usage
+from nexus.protocols.part_order import PartOrder
 from nexus.protocols.responses.items import ItemComposer, ReasoningComposer, ResponseEvent, item_composer
-from nexus.protocols.responses.seals import HERE, NEXT, PREVIOUS, pack_carrier
-from nexus.protocols.responses.shell import write_response_object
+from nexus.protocols.responses.response_object import write_response_object
+from nexus.protocols.responses.signatures import HERE, NEXT, PREVIOUS, pack_carrier
 from nexus.protocols.responses.stops import write_stop
 from nexus.protocols.responses.tools import Names
 from nexus.protocols.responses.usage import write_usage
-from nexus.usage import Usage
 from nexus.wire import Json
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 
-from nexus.conversation import Request
+from nexus.conversation.parts import Request
 from nexus.errors import InvalidRequest
 from nexus.protocols.checks import Body, maybe_string
 from nexus.protocols.codec import Find

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from nexus.conversation import Citation, Image, Inline, Reasoning, Refusal, Signature, Text, ToolCall
-from nexus.events import StreamPart
+from nexus.conversation.events import StreamPart
+from nexus.conversation.parts import Citation, Image, Inline, Reasoning, Refusal, Signature, Text, ToolCall
 from nexus.protocols.arguments import an_object_of
 from nexus.protocols.custom_tools import read_input
 from nexus.protocols.responses.annotations import write_annotation
 from nexus.protocols.responses.client_tools import ClientRun, read_arguments
-from nexus.protocols.responses.seals import pack_reasoning
+from nexus.protocols.responses.signatures import pack_reasoning
 from nexus.protocols.responses.tools import Names, read_search
 from nexus.wire import Json
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from nexus.conversation import Audio, CacheHint, Document, Image, Inline, Link, Part, Refusal, Text, placed
+from nexus.conversation.parts import Audio, CacheHint, Document, Image, Inline, Link, Part, Refusal, Text, placed
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import Body, a_string, an_object, maybe_string, wrong
 from nexus.protocols.codec import data_url, read_url, web_url

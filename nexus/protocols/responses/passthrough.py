@@ -11,17 +11,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.call import Tap
-from nexus.protocols.base import UNREADABLE, AnswerRelay, Edited, decoded
 from nexus.protocols.codec import MAY_BE_TAGGED, Target, is_tagged
+from nexus.protocols.dialect import UNREADABLE, AnswerRelay, Edited, decoded
 from nexus.protocols.edit import replace_member, replace_string
-from nexus.protocols.foreign import without_foreign
 from nexus.protocols.responses.compact import MAY_HOLD_SUMMARY, read_summary
-from nexus.protocols.responses.failures import read_failed
+from nexus.protocols.responses.read_error import read_failed
 from nexus.protocols.responses.response import is_answer
 from nexus.protocols.responses.tools import call_ids
 from nexus.protocols.responses.usage import read_usage
 from nexus.protocols.responses.vendor_ids import given_ids
 from nexus.protocols.rewrite import ANY, REMOVE, cut, fitting_strings
+from nexus.protocols.signatures import without_foreign
 from nexus.protocols.sse import DONE, Frame, data_at
 from nexus.wire import Json, count, decode, encode, mapping, sequence, text
 

@@ -12,7 +12,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from nexus.conversation import Document, Image, Inline, Message, Part, Role, Signature, Text, ToolCall, ToolResult
+from nexus.conversation.parts import (
+    Document,
+    Image,
+    Inline,
+    Message,
+    Part,
+    Role,
+    Signature,
+    Text,
+    ToolCall,
+    ToolResult,
+)
 from nexus.errors import UnsupportedFeature
 from nexus.protocols import images
 from nexus.protocols.checks import Body, a_string, an_array, an_object, maybe_string, wrong
@@ -23,7 +34,7 @@ from nexus.protocols.responses.checks import Drops, a_name
 from nexus.protocols.responses.client_tools import CALLS, OUTPUTS, write_arguments
 from nexus.protocols.responses.compact import UNREADABLE, read_summary, wanted
 from nexus.protocols.responses.earlier import NOTHING, Earlier, is_reference
-from nexus.protocols.responses.seals import HERE, NEXT, OWN, read_carrier, read_reasoning, read_vendors
+from nexus.protocols.responses.signatures import HERE, NEXT, OWN, read_carrier, read_reasoning, read_vendors
 from nexus.protocols.responses.tools import SEARCH, ToolsReader, qualify, write_found
 from nexus.wire import Json, encode
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import get_args
 
-from nexus.conversation import Effort, OutputFormat, Request, SummaryWanted, Text, Thinking, ToolChoice
+from nexus.conversation.parts import Effort, OutputFormat, Request, SummaryWanted, Text, Thinking, ToolChoice
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.checks import Body, a_string, an_array, an_object, maybe_bool, maybe_string, wrong
 from nexus.protocols.codec import Find, ReadRequest

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from nexus.conversation import Inline, Part, Refusal, Request, Response, ToolCall
+from nexus.conversation.fold import unfold
+from nexus.conversation.parts import Inline, Part, Refusal, Request, Response, ToolCall
 from nexus.errors import ClientError
-from nexus.fold import unfold
 from nexus.protocols.codec import ReadResponse
 from nexus.protocols.responses.annotations import lost
 from nexus.protocols.responses.checks import Drops
 from nexus.protocols.responses.compact import make_composer
-from nexus.protocols.responses.failures import read_failed
+from nexus.protocols.responses.read_error import read_failed
 from nexus.protocols.responses.read_items import ItemsReader
 from nexus.protocols.responses.stops import read_stop
 from nexus.protocols.responses.tools import ToolsReader

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation import Stop, StopReason
+from nexus.conversation.parts import Stop, StopReason
 from nexus.protocols.extra_fields import native_reason
 from nexus.wire import Json, mapping, text
 

@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from nexus.conversation import Image, Reasoning, Refusal, Text, ToolCall
-from nexus.events import (
+from nexus.conversation.events import (
     Cited,
     ContentDropped,
     Event,
@@ -23,12 +22,13 @@ from nexus.events import (
     StreamPart,
     UsageUpdate,
 )
+from nexus.conversation.parts import Image, Reasoning, Refusal, Text, ToolCall
 from nexus.protocols.custom_tools import write_input
 from nexus.protocols.open_parts import OpenParts
 from nexus.protocols.responses.annotations import lost, read_annotation
-from nexus.protocols.responses.failures import read_failed
+from nexus.protocols.responses.read_error import read_failed
 from nexus.protocols.responses.response import READ, has_counterpart, read_output
-from nexus.protocols.responses.seals import read_vendors
+from nexus.protocols.responses.signatures import read_vendors
 from nexus.protocols.responses.stops import read_stop
 from nexus.protocols.responses.tools import qualify
 from nexus.protocols.responses.usage import read_usage

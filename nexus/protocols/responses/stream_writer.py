@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from nexus.conversation import Request
-from nexus.events import Event
+from nexus.conversation.events import Event
+from nexus.conversation.parts import Request
 from nexus.protocols.responses.compact import make_composer
 from nexus.protocols.responses.items import ResponseEvent
 from nexus.protocols.sse import frame

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
-from nexus.conversation import Request, Tool, ToolCall, ToolChoice, WebSearch
+from nexus.conversation.parts import Request, Tool, ToolCall, ToolChoice, WebSearch
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols import custom_tools
 from nexus.protocols.checks import an_array, an_object, maybe_bool, maybe_string, wrong

@@ -12,11 +12,22 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nexus.conversation import Image, Inline, Message, Part, Reasoning, Refusal, Request, Text, ToolCall, ToolResult
+from nexus.conversation.parts import (
+    Image,
+    Inline,
+    Message,
+    Part,
+    Reasoning,
+    Refusal,
+    Request,
+    Text,
+    ToolCall,
+    ToolResult,
+)
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.images import LOST, unseen
 from nexus.protocols.responses.parts import write_part
-from nexus.protocols.responses.seals import OWN, open_vendors
+from nexus.protocols.responses.signatures import OWN, open_vendors
 from nexus.protocols.responses.tools import Names, call_ids
 from nexus.wire import Json
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 
-from nexus import cutter
-from nexus.conversation import OutputFormat, Request, Thinking, has_cache_hints
+from nexus.conversation.parts import OutputFormat, Request, Thinking, has_cache_hints
 from nexus.models import efforts
 from nexus.models.gpt import GPT, LEAST_OUTPUT
+from nexus.protocols import cutter
 from nexus.protocols.codec import Cut, Target, VendorRequest
 from nexus.protocols.openai_schemas import fit
 from nexus.protocols.responses.fields import NO_SUMMARY, WRITES

@@ -12,7 +12,7 @@ from openai.types.chat.completion_create_params import (
 )
 from pydantic import TypeAdapter
 
-from nexus.events import Event
+from nexus.conversation.events import Event
 from nexus.protocols.chat.stream import StreamReader, StreamWriter
 from nexus.protocols.sse import FrameDecoder
 from nexus.wire import Json, decode

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.conversation import (
+from nexus.conversation.events import ContentDropped, Event, PartDelta, PartEnd, PartStart, ResponseEnd, UsageUpdate
+from nexus.conversation.fold import fold
+from nexus.conversation.parts import (
     Citation,
     Image,
     Inline,
@@ -20,12 +22,10 @@ from nexus.conversation import (
     Text,
     ToolCall,
 )
+from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
-from nexus.events import ContentDropped, Event, PartDelta, PartEnd, PartStart, ResponseEnd, UsageUpdate
-from nexus.fold import fold
 from nexus.protocols.chat.response import read_response
 from nexus.protocols.chat.stream import StreamReader
-from nexus.usage import Usage
 from nexus.wire import decode, encode
 
 from .kit import FIXTURES, chunkings, events_of

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.conversation import Message, Reasoning, Signature, Text, ToolCall, ToolResult
-from nexus.events import Event, PartDelta, PartEnd, PartStart, ResponseStart, StreamPart
+from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, ResponseStart, StreamPart
+from nexus.conversation.parts import Message, Reasoning, Signature, Text, ToolCall, ToolResult
 from nexus.protocols.chat.call_ids import MOST, SignaturesInIds, call_signature, pack, plain_id, thinking_signature
 from nexus.protocols.chat.request import read_request
 

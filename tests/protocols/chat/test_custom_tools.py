@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from nexus.conversation import Response, Signature, Stop, ToolCall, ToolChoice
+from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart
+from nexus.conversation.parts import Response, Signature, Stop, ToolCall, ToolChoice
 from nexus.errors import InvalidRequest
-from nexus.events import Event, PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart
 from nexus.protocols.chat.request import read_request
 from nexus.protocols.chat.response import write_response
 from nexus.protocols.chat.stream import StreamWriter

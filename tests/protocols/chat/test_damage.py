@@ -8,8 +8,8 @@ from contextlib import suppress
 
 import pytest
 
+from nexus.conversation.events import Order
 from nexus.errors import ClientError, VendorError
-from nexus.events import Order
 from nexus.protocols.chat.request import read_request, write_request
 from nexus.protocols.chat.response import read_response
 from nexus.protocols.chat.stream import StreamReader

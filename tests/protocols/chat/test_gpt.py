@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nexus.conversation import Message, Request, Text, Thinking, Tool
+from nexus.conversation.parts import Message, Request, Text, Thinking, Tool
 from nexus.models import gpt
 from nexus.protocols.chat.request import write_request
 from nexus.protocols.codec import Cut, Target, VendorRequest

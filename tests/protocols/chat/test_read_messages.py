@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from nexus.conversation import (
+from nexus.conversation.parts import (
     Audio,
     Document,
     Image,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nexus.conversation import (
+from nexus.conversation.parts import (
     Message,
     OutputFormat,
     Text,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import completion_create_params as params
 
-from nexus.conversation import (
+from nexus.conversation.parts import (
     Message,
     OutputFormat,
     Request,
@@ -21,15 +21,16 @@ from nexus.conversation import (
     Tool,
     ToolChoice,
 )
+from nexus.conversation.usage import Usage
 from nexus.errors import FAILURE_KINDS, UnsupportedFeature
-from nexus.protocols import statuses
-from nexus.protocols.chat import failures, stops
-from nexus.protocols.chat.failures import read_error
+from nexus.protocols import error_kinds
+from nexus.protocols.chat import read_error as failures
+from nexus.protocols.chat import stops
 from nexus.protocols.chat.fields import READS, WRITES
+from nexus.protocols.chat.read_error import read_error
 from nexus.protocols.chat.request import read_request, write_request
 from nexus.protocols.chat.usage import merge_usage, read_usage, write_usage
 from nexus.protocols.codec import Target
-from nexus.usage import Usage
 from nexus.wire import Json, encode
 
 PUBLISHED = {
@@ -301,11 +302,11 @@ def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
 
 
 def test_kinds_are_known_and_each_has_a_status() -> None:
-    assert {*failures._BY_CODE.values(), *statuses.KIND_OF.values()} <= FAILURE_KINDS
-    assert set(statuses.STATUS_OF) == FAILURE_KINDS
+    assert {*failures._BY_CODE.values(), *error_kinds.KIND_OF.values()} <= FAILURE_KINDS
+    assert set(error_kinds.STATUS_OF) == FAILURE_KINDS
 
 
 def test_wording_never_counts() -> None:
-    """But for a conversation that is too long: tests/protocols/test_overflow.py."""
+    """But for a conversation that is too long: tests/protocols/test_context_length.py."""
     read = read_error(400, {}, encode({"error": {"message": "rate_limit_exceeded quota content_filter"}}))
     assert read.kind == "invalid_request"

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.conversation import Citation, Part, Reasoning, Request, Signature, Text, ToolCall
-from nexus.fold import fold
+from nexus.conversation.fold import fold
+from nexus.conversation.parts import Citation, Part, Reasoning, Request, Signature, Text, ToolCall
 from nexus.protocols.chat.response import read_response
 from nexus.protocols.chat.stream import StreamReader
 from nexus.protocols.codec import VendorRequest
 from nexus.protocols.sse import Frame
-from nexus.translation import Translation
+from nexus.relay.translation import Translation
 from nexus.wire import decode, encode
 from tests.laws.kit import CLIENTS, call, echo, echo_stream
 from tests.laws.test_fixtures import run

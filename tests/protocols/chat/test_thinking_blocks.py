@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from nexus.conversation import Message, Reasoning, Request, Signature, Text
-from nexus.fold import fold
+from nexus.conversation.fold import fold
+from nexus.conversation.parts import Message, Reasoning, Request, Signature, Text
 from nexus.protocols.chat.stream import StreamReader
 from nexus.protocols.codec import Target
 from nexus.wire import decode, encode

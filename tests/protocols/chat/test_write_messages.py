@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from nexus.conversation import (
+from nexus.conversation.parts import (
     Audio,
     Document,
     Image,

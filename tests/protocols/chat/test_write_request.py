@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from nexus.conversation import (
+from nexus.conversation.parts import (
     Message,
     OutputFormat,
     Reasoning,

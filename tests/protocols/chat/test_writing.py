@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.lib.streaming.chat import ChatCompletionStreamState
 
-from nexus.conversation import Part, Reasoning, Refusal, Response, Signature, Stop, Text, ToolCall, ToolResult
-from nexus.events import (
+from nexus.conversation.events import (
     ContentDropped,
     Event,
     Order,
@@ -21,12 +20,13 @@ from nexus.events import (
     StreamPart,
     UsageUpdate,
 )
-from nexus.fold import fold, unfold
+from nexus.conversation.fold import fold, unfold
+from nexus.conversation.parts import Part, Reasoning, Refusal, Response, Signature, Stop, Text, ToolCall, ToolResult
+from nexus.conversation.usage import Usage
 from nexus.protocols.chat.request import read_request
 from nexus.protocols.chat.response import read_response, write_response
 from nexus.protocols.chat.stream import StreamWriter
 from nexus.protocols.sse import FrameDecoder
-from nexus.usage import Usage
 from nexus.wire import Json, decode
 
 from .kit import check_chunks, check_response, events_of, write_stream

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nexus.conversation import (
+from nexus.conversation.parts import (
     Inline,
     Message,
     Part,

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from nexus.conversation import Document, Inline, Message, Request
+from nexus.conversation.parts import Document, Inline, Message, Request
 from nexus.errors import UnsupportedFeature
-from nexus.protocols import codecs
+from nexus.protocols import loader
 from nexus.protocols.codec import Target
 from nexus.protocols.converse.request import write_request
 
@@ -45,7 +45,7 @@ def test_documents_of_clients(client: str, media_type: str, kind: str) -> None:
         "messages": {"type": "document", "title": "f", "source": source},
     }
     said = {"role": "user", "content": [documents[client]]}
-    read = codecs.client(client).read_request({"model": "m", "messages": [said], "input": [said]})
+    read = loader.client(client).read_request({"model": "m", "messages": [said], "input": [said]})
     document = written(read.request)["messages"][0]["content"][0]["document"]
     assert document == {"format": kind, "name": "f", "source": {"bytes": data}}
 
@@ -53,7 +53,7 @@ def test_documents_of_clients(client: str, media_type: str, kind: str) -> None:
 def test_a_file_without_a_type_has_that_of_its_name() -> None:
     for data in ("AAAA", "data:application/octet-stream;base64,AAAA"):
         file = {"type": "file", "file": {"filename": "Q3.xlsx", "file_data": data}}
-        request = codecs.client("chat").read_request({"messages": [{"role": "user", "content": [file]}]}).request
+        request = loader.client("chat").read_request({"messages": [{"role": "user", "content": [file]}]}).request
         assert written(request)["messages"][0]["content"][0]["document"]["format"] == "xlsx"
 
 
@@ -61,4 +61,4 @@ def test_a_file_without_a_type_has_that_of_its_name() -> None:
 def test_office_files_are_refused_by_name_where_nobody_reads_them(vendor: str) -> None:
     request = Request((Message("user", (Document(Inline("application/msword", "AAAA")),)),))
     with pytest.raises(UnsupportedFeature, match="application/msword"):
-        codecs.vendor(vendor).write_request(request, Target("m"))
+        loader.vendor(vendor).write_request(request, Target("m"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nexus.conversation import Message, Request, Text, Thinking
-from nexus.models.converse import quirks_of
+from nexus.conversation.parts import Message, Request, Text, Thinking
+from nexus.models.bedrock import quirks_of
 from nexus.protocols.codec import Cut, Target, VendorRequest
 from nexus.protocols.converse.request import write_request
 

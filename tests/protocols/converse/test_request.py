@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.conversation import (
+from nexus.conversation.parts import (
     Audio,
     Document,
     Image,
@@ -33,7 +33,7 @@ from nexus.conversation import (
     ToolResult,
 )
 from nexus.errors import ClientError, InvalidRequest, UnsupportedFeature
-from nexus.models.converse import quirks_of
+from nexus.models.bedrock import quirks_of
 from nexus.protocols.codec import Target, VendorRequest
 from nexus.protocols.converse.fields import WRITES
 from nexus.protocols.converse.request import write_request

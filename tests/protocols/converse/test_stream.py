@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.conversation import (
+from nexus.conversation.events import ContentDropped, Event, Order, PartEnd, ResponseEnd, ResponseStart, UsageUpdate
+from nexus.conversation.fold import fold
+from nexus.conversation.parts import (
     Citation,
     Image,
     Inline,
@@ -23,10 +25,9 @@ from nexus.conversation import (
     Text,
     ToolCall,
 )
+from nexus.conversation.usage import Usage
 from nexus.errors import FAILURE_KINDS, VendorError
-from nexus.events import ContentDropped, Event, Order, PartEnd, ResponseEnd, ResponseStart, UsageUpdate
-from nexus.fold import fold
-from nexus.models.converse import quirks_of
+from nexus.models.bedrock import quirks_of
 from nexus.protocols.codec import Target
 from nexus.protocols.converse.eventstream import Decoder, event_message, exception_message, named
 from nexus.protocols.converse.request import write_request
@@ -34,7 +35,6 @@ from nexus.protocols.converse.response import read_response
 from nexus.protocols.converse.stops import STOPS, read_stop
 from nexus.protocols.converse.stream import StreamReader
 from nexus.protocols.converse.usage import read_usage
-from nexus.usage import Usage
 
 from .published import CASES, check_output, service, streamed, unary
 

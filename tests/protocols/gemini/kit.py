@@ -14,8 +14,8 @@ from typing import Any
 from google.genai import types
 from pydantic import TypeAdapter
 
-from nexus.conversation import Message, Part, Request, Text
-from nexus.events import Event
+from nexus.conversation.events import Event
+from nexus.conversation.parts import Message, Part, Request, Text
 from nexus.models.gemini import quirks_of
 from nexus.protocols.codec import Target, VendorRequest
 from nexus.protocols.gemini.request import write_request

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nexus.conversation import (
+from nexus.conversation.parts import (
     Audio,
     Document,
     Image,

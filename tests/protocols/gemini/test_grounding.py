@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from nexus.conversation import Citation, Text
-from nexus.events import Cited, ContentDropped, Event, PartEnd
-from nexus.fold import fold
+from nexus.conversation.events import Cited, ContentDropped, Event, PartEnd
+from nexus.conversation.fold import fold
+from nexus.conversation.parts import Citation, Text
 from nexus.protocols.gemini.stream import StreamReader
 from tests.laws.kit import numbered
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nexus.conversation import (
+from nexus.conversation.parts import (
     Image,
     Inline,
     OutputFormat,
@@ -21,7 +21,7 @@ from nexus.conversation import (
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models.gemini import QUIRKS, TOOL_NAMES, quirks_of
-from nexus.protocols.gemini.count_tokens import read_count, write_count
+from nexus.protocols.gemini.count import read_count, write_count
 from nexus.protocols.gemini.fields import WRITES
 
 from .kit import assistant, bare, target, user, write

@@ -9,15 +9,23 @@ from google.genai import types
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nexus.conversation import Citation, Image, Inline, Reasoning, Response, Signature, Stop, Text, ToolCall
+from nexus.conversation.events import (
+    ContentDropped,
+    Event,
+    PartEnd,
+    PartStart,
+    ResponseEnd,
+    ResponseStart,
+    UsageUpdate,
+)
+from nexus.conversation.fold import fold
+from nexus.conversation.parts import Citation, Image, Inline, Reasoning, Response, Signature, Stop, Text, ToolCall
+from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
-from nexus.events import ContentDropped, Event, PartEnd, PartStart, ResponseEnd, ResponseStart, UsageUpdate
-from nexus.fold import fold
 from nexus.protocols.gemini.response import read_response
 from nexus.protocols.gemini.stops import FINISH_REASONS, read_block, read_finish
 from nexus.protocols.gemini.stream import StreamReader
 from nexus.protocols.gemini.usage import read_usage
-from nexus.usage import Usage
 
 from .kit import PAIRS, STREAMS, chunkings, numbered, ordered, replay, stream_bytes, unary
 

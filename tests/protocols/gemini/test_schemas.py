@@ -9,7 +9,7 @@ from google.genai import types
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nexus.conversation import Request, Tool
+from nexus.conversation.parts import Request, Tool
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.gemini.schema import write_schema
 

@@ -16,7 +16,7 @@ from anthropic.types.message_count_tokens_params import MessageCountTokensParams
 from anthropic.types.message_create_params import MessageCreateParamsNonStreaming, MessageCreateParamsStreaming
 from pydantic import TypeAdapter
 
-from nexus.events import Event
+from nexus.conversation.events import Event
 from nexus.protocols.messages.stream import StreamReader
 from nexus.protocols.sse import FrameDecoder
 from tests.protocols.kit import chunkings as chunkings

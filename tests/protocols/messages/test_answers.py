@@ -9,21 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nexus.conversation import (
-    Citation,
-    Image,
-    Part,
-    Reasoning,
-    Refusal,
-    Response,
-    Signature,
-    Stop,
-    StopReason,
-    Text,
-    ToolCall,
-)
-from nexus.errors import VendorError
-from nexus.events import (
+from nexus.conversation.events import (
     ContentDropped,
     Event,
     Order,
@@ -36,12 +22,26 @@ from nexus.events import (
     StreamPart,
     UsageUpdate,
 )
-from nexus.fold import fold, unfold
+from nexus.conversation.fold import fold, unfold
+from nexus.conversation.parts import (
+    Citation,
+    Image,
+    Part,
+    Reasoning,
+    Refusal,
+    Response,
+    Signature,
+    Stop,
+    StopReason,
+    Text,
+    ToolCall,
+)
+from nexus.conversation.usage import Usage
+from nexus.errors import VendorError
 from nexus.protocols.messages.request import read_request
 from nexus.protocols.messages.response import read_response, write_response
 from nexus.protocols.messages.stops import read_stop, write_stop
 from nexus.protocols.messages.stream import StreamReader, StreamWriter
-from nexus.usage import Usage
 
 from .kit import PAIRS, STREAMS, check_event, check_message, chunkings, frames, replay, stream_bytes, unary
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from nexus.conversation import Response, Stop, ToolCall, ToolChoice, ToolResult
-from nexus.fold import unfold
+from nexus.conversation.fold import unfold
+from nexus.conversation.parts import Response, Stop, ToolCall, ToolChoice, ToolResult
 from nexus.protocols.messages.request import read_request
 from nexus.protocols.messages.response import write_response
 from nexus.protocols.messages.stream import StreamWriter

@@ -9,7 +9,7 @@ import pytest
 from anthropic.types import message_count_tokens_params, message_create_params
 from anthropic.types.beta import message_create_params as beta_create_params
 
-from nexus.conversation import (
+from nexus.conversation.parts import (
     Message,
     OutputFormat,
     Request,

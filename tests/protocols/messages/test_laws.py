@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from nexus.conversation import (
+from nexus.conversation.parts import (
     CacheHint,
     Document,
     Image,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nexus.conversation import (
+from nexus.conversation.parts import (
     Document,
     Image,
     Inline,

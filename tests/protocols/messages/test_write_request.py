@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nexus.conversation import (
+from nexus.conversation.parts import (
     Audio,
     Document,
     Image,
@@ -31,7 +31,7 @@ from nexus.conversation import (
 from nexus.errors import InvalidRequest, NexusError, UnsupportedFeature
 from nexus.models.claude import max_output_of, quirks_of
 from nexus.protocols.codec import Target, VendorRequest
-from nexus.protocols.messages.counting import read_count, write_count
+from nexus.protocols.messages.count import read_count, write_count
 from nexus.protocols.messages.request import write_request
 from nexus.protocols.messages.turns import OPENING
 from nexus.protocols.messages.write_parts import NO_WORDS

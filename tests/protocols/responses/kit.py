@@ -19,8 +19,8 @@ from openai.types.responses.response_create_params import (
 )
 from pydantic import TypeAdapter
 
-from nexus.conversation import Request
-from nexus.events import Event, Order
+from nexus.conversation.events import Event, Order
+from nexus.conversation.parts import Request
 from nexus.protocols.responses.stream import StreamReader, StreamWriter
 from nexus.protocols.sse import FrameDecoder
 from tests.protocols.kit import chunkings as chunkings

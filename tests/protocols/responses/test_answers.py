@@ -7,16 +7,27 @@ from typing import Any
 
 import pytest
 
-from nexus.conversation import Citation, Image, Inline, Reasoning, Refusal, Response, Signature, Stop, Text, ToolCall
+from nexus.conversation.events import ContentDropped, Ping, ResponseStart
+from nexus.conversation.fold import fold
+from nexus.conversation.parts import (
+    Citation,
+    Image,
+    Inline,
+    Reasoning,
+    Refusal,
+    Response,
+    Signature,
+    Stop,
+    Text,
+    ToolCall,
+)
+from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
-from nexus.events import ContentDropped, Ping, ResponseStart
-from nexus.fold import fold
-from nexus.protocols.responses.failures import read_error
+from nexus.protocols.responses.read_error import read_error
 from nexus.protocols.responses.response import read_response
 from nexus.protocols.responses.stops import read_stop, write_stop
 from nexus.protocols.responses.stream import StreamReader
 from nexus.protocols.responses.usage import read_usage, write_usage
-from nexus.usage import Usage
 
 from .kit import FIXTURES, STREAMS, check_response, chunkings, replay
 

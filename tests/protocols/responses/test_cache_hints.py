@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nexus.conversation import Message, Request, Text, Tool, ToolCall, ToolResult
+from nexus.conversation.parts import Message, Request, Text, Tool, ToolCall, ToolResult
 from nexus.protocols.codec import Target
 from nexus.protocols.responses.request import write_request
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from nexus.conversation import Image, Link, Message, Response, Stop, Text, ToolCall, ToolChoice, ToolResult
+from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart
+from nexus.conversation.fold import unfold
+from nexus.conversation.parts import Image, Link, Message, Response, Stop, Text, ToolCall, ToolChoice, ToolResult
 from nexus.errors import InvalidRequest
-from nexus.events import Event, PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart
-from nexus.fold import unfold
 from nexus.protocols.codec import Target
 from nexus.protocols.responses.request import read_request, write_request
 from nexus.protocols.responses.response import write_response

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from nexus.events import Event
-from nexus.protocols import codecs
+from nexus.conversation.events import Event
+from nexus.protocols import loader
 from nexus.protocols.codec import Target
-from nexus.protocols.codecs import AnswerOrigin
+from nexus.protocols.loader import AnswerOrigin
 from nexus.protocols.responses.request import read_request
 from nexus.protocols.sse import FrameDecoder
 
@@ -25,7 +25,7 @@ FIXTURES = Path(__file__).parents[2] / "fixtures"
 
 @pytest.mark.parametrize("dialect", ["chat", "messages", "gemini", "converse"])
 def test_its_request_reaches_every_dialect(dialect: str) -> None:
-    written = codecs.vendor(dialect).write_request(read_request(CODEX).request, Target("some-model"))
+    written = loader.vendor(dialect).write_request(read_request(CODEX).request, Target("some-model"))
     sent = json.dumps(written.body)
     for kept in ("rules", "now hurry", "I will.", "*** Begin", "a.txt", "AA==", "start: x"):
         assert kept in sent
@@ -46,7 +46,7 @@ def test_its_request_reaches_every_dialect(dialect: str) -> None:
 def test_every_dialects_calls_reach_it(fixture: str, calls: int) -> None:
     request = read_request(CODEX).request
     ids = iter(f"call_{number}" for number in range(9))
-    reader = codecs.vendor(fixture.split("/")[0]).stream_reader(AnswerOrigin(request, "resp_1", "m", lambda: next(ids)))
+    reader = loader.vendor(fixture.split("/")[0]).stream_reader(AnswerOrigin(request, "resp_1", "m", lambda: next(ids)))
     events: list[Event] = []
     for frame in FrameDecoder().feed((FIXTURES / fixture / "upstream.sse").read_bytes()):
         if frame.data is not None:

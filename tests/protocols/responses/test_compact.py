@@ -7,9 +7,19 @@ from typing import Any
 import pytest
 from openai.types.responses import CompactedResponse
 
-from nexus.conversation import Message, Part, Reasoning, Response, Stop, SummaryWanted, Text, ToolCall, ToolChoice
+from nexus.conversation.fold import unfold
+from nexus.conversation.parts import (
+    Message,
+    Part,
+    Reasoning,
+    Response,
+    Stop,
+    SummaryWanted,
+    Text,
+    ToolCall,
+    ToolChoice,
+)
 from nexus.errors import InvalidRequest
-from nexus.fold import unfold
 from nexus.protocols.responses.compact import ASK, TOLD, UNREADABLE, write_compacted
 from nexus.protocols.responses.passthrough import edit_request
 from nexus.protocols.responses.request import read_request

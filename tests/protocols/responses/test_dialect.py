@@ -9,14 +9,14 @@ import pytest
 from openai.types.responses import ResponseErrorEvent, ResponseFailedEvent
 
 from nexus.call import Tap
+from nexus.conversation.usage import Usage
 from nexus.errors import InternalError, InvalidRequest, RateLimited, StreamInterrupted, UpstreamStatus, VendorError
-from nexus.protocols.base import BrokenStream, ModelCard
+from nexus.protocols.dialect import BrokenStream, ModelCard
 from nexus.protocols.openai_errors import TYPES
 from nexus.protocols.responses import DIALECT
-from nexus.protocols.responses.errors import IN_BAND
 from nexus.protocols.responses.passthrough import ResponsesPassthrough
+from nexus.protocols.responses.write_error import IN_BAND
 from nexus.protocols.sse import FrameDecoder
-from nexus.usage import Usage
 from nexus.wire import decode
 
 from .kit import FIXTURES, frames

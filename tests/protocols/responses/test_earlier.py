@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nexus.conversation import Message, Reasoning, Response, Signature, Stop, Text, ToolCall, ToolResult
+from nexus.conversation.parts import Message, Reasoning, Response, Signature, Stop, Text, ToolCall, ToolResult
 from nexus.errors import InvalidRequest
 from nexus.protocols.codec import ReadRequest
 from nexus.protocols.responses.read_request import read_request

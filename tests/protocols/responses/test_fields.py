@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from openai.types.responses import response_create_params
 
-from nexus.conversation import Message, OutputFormat, Request, Text, Thinking, Tool, ToolChoice
+from nexus.conversation.parts import Message, OutputFormat, Request, Text, Thinking, Tool, ToolChoice
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.codec import Target
 from nexus.protocols.responses.fields import READS, WRITES

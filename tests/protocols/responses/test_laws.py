@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from nexus.conversation import (
+from nexus.conversation.parts import (
     Audio,
     Document,
     Image,
@@ -39,7 +39,7 @@ from nexus.conversation import (
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.codec import Target
 from nexus.protocols.custom_tools import write_input
-from nexus.protocols.responses.counting import read_count, write_count
+from nexus.protocols.responses.count import read_count, write_count
 from nexus.protocols.responses.request import read_request, write_request
 
 from .kit import check_count, check_request

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from nexus.conversation import (
+from nexus.conversation.fold import unfold
+from nexus.conversation.parts import (
     Audio,
     Document,
     Image,
@@ -30,7 +31,6 @@ from nexus.conversation import (
     WebSearch,
 )
 from nexus.errors import UnsupportedFeature
-from nexus.fold import unfold
 from nexus.protocols.responses.request import read_request
 from nexus.protocols.responses.response import write_response
 from nexus.protocols.responses.tools import ClientTool, Names, qualify

@@ -13,8 +13,7 @@ from openai._models import construct_type_unchecked
 from openai.lib.streaming.responses._responses import ResponseStreamState
 from openai.types.responses import ResponseStreamEvent
 
-from nexus.conversation import Part, Reasoning, Refusal, Request, Response, Signature, Stop, Text, ToolCall
-from nexus.events import (
+from nexus.conversation.events import (
     ContentDropped,
     Event,
     PartDelta,
@@ -26,10 +25,11 @@ from nexus.events import (
     StreamPart,
     UsageUpdate,
 )
-from nexus.fold import fold, unfold
+from nexus.conversation.fold import fold, unfold
+from nexus.conversation.parts import Part, Reasoning, Refusal, Request, Response, Signature, Stop, Text, ToolCall
+from nexus.conversation.usage import Usage
 from nexus.protocols.responses.request import read_request
 from nexus.protocols.responses.response import read_response, write_response
-from nexus.usage import Usage
 
 from .kit import check_response, frames, replay, told, writer, written
 

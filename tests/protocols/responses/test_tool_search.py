@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nexus.conversation import Message, Response, Stop, Text, ToolCall, ToolResult
+from nexus.conversation.parts import Message, Response, Stop, Text, ToolCall, ToolResult
 from nexus.protocols.responses.request import read_request
 from nexus.protocols.responses.response import write_response
 

@@ -16,7 +16,7 @@ from nexus.errors import Cancelled, NexusError, ProtocolError, Unreachable, Upst
 from nexus.protocols.converse.eventstream import EventMessage, encode, event_message
 from nexus.protocols.sse import Frame, FrameDecoder
 from nexus.providers.bedrock.replies import EVENT_STREAM, StreamReply, Writer, write_converse_event, write_invoke_event
-from nexus.upstream import LocalReply, UpstreamReply
+from nexus.upstream.request import LocalReply, UpstreamReply
 from nexus.wire import encode as encode_json
 from tests.providers.bedrock.fakes import (
     CONVERSE_EVENTS,

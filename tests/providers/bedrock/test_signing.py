@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from nexus.cancel import Cancel
 from nexus.providers.bedrock import BedrockProvider
 from nexus.providers.bedrock.settings import BedrockModel
-from nexus.upstream import UpstreamReply
+from nexus.upstream.request import UpstreamReply
 from tests.providers.bedrock.fakes import (
     ACCESS_KEY,
     API_KEY,

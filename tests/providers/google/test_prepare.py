@@ -14,7 +14,7 @@ from nexus.providers.google import GoogleProvider
 from nexus.providers.google.claude import LACKING
 from nexus.providers.google.settings import GoogleSettings
 from nexus.settings.provider import ModelSettings
-from nexus.upstream import Action
+from nexus.upstream.request import Action
 
 KEY = SecretStr("AIza-hushhush-key")
 GEMINI = "https://generativelanguage.googleapis.com/v1beta"

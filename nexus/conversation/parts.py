@@ -1,0 +1,309 @@
+"""The neutral form of a conversation: ordered parts, in the Messages/Responses view of the world.
+
+Law: frozen values only; nothing here knows a wire format. What cannot be expressed here cannot be translated,
+so a reader that meets such content refuses it by name, and a reader that meets such a knob reports it as dropped.
+Messages, parts and tools may say where they stood (``at``), as the client would name the place; two that differ in
+nothing else are equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeVar
+
+from nexus.conversation.usage import Usage
+from nexus.wire import Json
+
+CacheHint = Literal["5m", "1h"]
+"""Time to live of a prompt-cache breakpoint that ends with the part carrying it."""
+
+Effort = Literal["minimal", "low", "medium", "high", "xhigh", "max"]
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """An opaque value (thinking signature, thought signature, encrypted reasoning) and the dialect that made it.
+
+    Only a writer of that same dialect may send it to a vendor. ``value`` may be empty: then it only says who
+    made the part.
+    """
+
+    dialect: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inline:
+    """Bytes carried in the message itself; ``data`` is standard base64."""
+
+    media_type: str
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A URL that the vendor fetches; Nexus never does."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A page of the web that words of an answer rest on: the characters from ``start`` to before ``end`` of its text.
+
+    ``quote`` is what the page says, where the vendor tells.
+    """
+
+    start: int
+    end: int
+    url: str
+    title: str = ""
+    quote: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """``citations`` are an answer's, in the order in which they were told."""
+
+    text: str
+    cache: CacheHint | None = None
+    signature: Signature | None = None
+    citations: tuple[Citation, ...] = ()
+    at: str = field(default="", compare=False, repr=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One that is shown to the model, or, in a message of the assistant, one that a model made."""
+
+    source: Inline | Link
+    detail: str | None = None
+    cache: CacheHint | None = None
+    signature: Signature | None = None
+    at: str = field(default="", compare=False, repr=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A PDF (inline or by link) or plain text (``Text`` as source)."""
+
+    source: Inline | Link | Text
+    title: str | None = None
+    context: str | None = None
+    cache: CacheHint | None = None
+    at: str = field(default="", compare=False, repr=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    source: Inline
+    at: str = field(default="", compare=False, repr=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """Thinking text; ``redacted`` parts have no text, only a signature."""
+
+    text: str
+    signature: Signature | None = None
+    redacted: bool = False
+    at: str = field(default="", compare=False, repr=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """``arguments`` is the JSON text exactly as it was streamed; "" means no arguments."""
+
+    id: str
+    name: str
+    arguments: str
+    signature: Signature | None = None
+    cache: CacheHint | None = None
+    at: str = field(default="", compare=False, repr=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """The answer to the call ``call_id``; its parts are Text, Image and Document in order."""
+
+    call_id: str
+    parts: tuple[Text | Image | Document, ...] = ()
+    is_error: bool = False
+    cache: CacheHint | None = None
+    at: str = field(default="", compare=False, repr=False, kw_only=True)
+
+
+def with_hint_outside(result: ToolResult) -> ToolResult:
+    """The result as the breakpoint's only place: vendors take none on the parts inside it."""
+    hints = [part.cache for part in result.parts if part.cache is not None]
+    if not hints:
+        return result
+    parts = tuple(replace(part, cache=None) for part in result.parts)
+    return replace(result, parts=parts, cache=result.cache or hints[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The model's own words for declining, where the dialect tells them from content."""
+
+    text: str
+    at: str = field(default="", compare=False, repr=False, kw_only=True)
+
+
+Part = Text | Image | Document | Audio | Reasoning | ToolCall | ToolResult | Refusal
+
+P = TypeVar("P", bound=Part)
+
+
+def placed(part: P, at: str) -> P:
+    """The part, which stood there."""
+    return replace(part, at=at)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Tool results are parts of user messages. A system message inside the conversation has role ``system``."""
+
+    role: Role
+    parts: tuple[Part, ...]
+    name: str | None = None
+    at: str = field(default="", compare=False, repr=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryWanted(Message):
+    """Asks, as the last message, for the conversation in short in place of an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """``parameters`` is the JSON Schema as written by the client; None when it gave none."""
+
+    name: str
+    description: str | None = None
+    parameters: Json = None
+    strict: bool | None = None
+    cache: CacheHint | None = None
+    at: str = field(default="", compare=False, repr=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class WebSearch(Tool):
+    """A search that the vendor makes by itself, as the client's own vendor would; ``kind`` is the client's word for it.
+
+    With ``offered`` it is one that the model may be left without; ``lost`` names what the client said of it and no
+    other vendor would know.
+    """
+
+    kind: str = "web_search"
+    offered: bool = False
+    lost: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ToolChoice:
+    """``name`` is set for mode ``tool`` only."""
+
+    mode: Literal["auto", "none", "required", "tool"]
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Thinking:
+    """Whether and how hard to think; ``budget`` in tokens. Neither budget nor effort: the model adapts.
+
+    ``enabled`` None says how hard, and leaves it to the model's kind whether: a Claude that always thinks does.
+    """
+
+    enabled: bool | None
+    budget: int | None = None
+    effort: Effort | None = None
+    visible: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFormat:
+    """``schema`` None means any JSON object."""
+
+    schema: Json = None
+    name: str | None = None
+    description: str | None = None
+    strict: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, whole. ``system`` is the text before the first message, block by block.
+
+    With ``image_output`` the answer may hold images.
+    """
+
+    messages: tuple[Message, ...]
+    system: tuple[Text, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice | None = None
+    parallel_tools: bool | None = None
+    thinking: Thinking | None = None
+    output_format: OutputFormat | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    logit_bias: Mapping[str, float] | None = None
+    user: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    service_tier: str | None = None
+    safety_identifier: str | None = None
+    image_output: bool | None = None
+    prompt_cache_key: str | None = None
+    verbosity: str | None = None
+    stream: bool = False
+    include_usage: bool = False
+
+
+def has_cache_hints(request: Request) -> bool:
+    """Whether there is a breakpoint anywhere in it."""
+    parts = [part for message in request.messages for part in message.parts]
+    inner = [one for part in parts if isinstance(part, ToolResult) for one in part.parts]
+    return any(getattr(holder, "cache", None) for holder in (*request.system, *request.tools, *parts, *inner))
+
+
+StopReason = Literal[
+    "end",
+    "max_tokens",
+    "stop_sequence",
+    "tool_use",
+    "refusal",
+    "content_filter",
+    "pause",
+    "context_window",
+    "unknown",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why the answer ended. ``raw`` keeps the vendor's word, and is all there is when the reason is ``unknown``."""
+
+    reason: StopReason
+    sequence: str | None = None
+    raw: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One whole answer; parts are Text, Reasoning, ToolCall, Refusal and Image in order."""
+
+    id: str
+    model: str
+    parts: tuple[Part, ...]
+    stop: Stop
+    usage: Usage = field(default_factory=Usage)

@@ -1,0 +1,1 @@
+"""The stages of a call: limits, route, attempts."""

@@ -1,0 +1,93 @@
+"""How often anybody may ask, and what a call may spend: held before it and settled after it.
+
+Law: on the loop where the store does not block, on the call's worker where it does. Whatever was held for a call is
+concluded exactly once, before the client can see the end of its answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from nexus.auth.identity import joined
+from nexus.call import Call
+from nexus.conversation.estimate import Estimate, estimate
+from nexus.errors import ClientError, NexusError
+from nexus.limits.admission import Ask, Limits, output_asked
+from nexus.limits.calls import CallLimits, network_of
+from nexus.limits.quota import Store
+from nexus.limits.rules import LimitKey
+from nexus.protocols import loader
+from nexus.provider import Provider
+from nexus.settings.limits import RequestLimits
+from nexus.upstream.request import Action
+
+BYTES_PER_TOKEN = 3
+"""For bodies that pass though no codec can read them."""
+
+_FREE: frozenset[Action] = frozenset({"count_tokens", "stored"})
+"""Uses no tokens."""
+
+
+class Admission:
+    """Limits of calls and of tokens over one store."""
+
+    def __init__(self, settings: RequestLimits, store: Store) -> None:
+        self.store = store
+        self.limits = Limits(store)
+        self._calls = CallLimits(settings, store)
+
+    @property
+    def blocks(self) -> bool:
+        return self.store.blocks
+
+    @property
+    def counts_requests(self) -> bool:
+        """Whether ``admit`` has anything to say."""
+        return self._calls.limits_anything
+
+    def admit(self, address: str) -> None:
+        """Counts one request of any kind, whoever it is from. Raises LimitExceeded, or Overloaded."""
+        self._calls.admit(address)
+
+    def hold(self, call: Call) -> None:
+        """Raises LimitExceeded, or Overloaded where the store cannot decide."""
+        if call.route is None or call.action in _FREE:
+            return
+        provider = call.route.provider
+        limit_key = LimitKey(
+            client=account_of(call, provider),
+            group=call.identity.group,
+            provider=provider.name,
+            model=call.route.alias,
+            provider_limits=provider.settings.rate_limits,
+            model_limits=call.route.settings.rate_limits,
+        )
+        call.held = self.limits.reserve(Ask(limit_key, lambda: _estimated(call), output_asked(call.document)))
+
+    def settle(self, call: Call, error: NexusError | None) -> None:
+        """Books what was used; the first of several calls counts."""
+        if call.held is not None:
+            call.held.finish(
+                error, head=call.streamed > 0, attempts=call.attempts, usage=call.tap.usage, streamed=call.streamed
+            )
+
+
+def account_of(call: Call, provider: Provider) -> str:
+    """Whose limits a call counts against: the client id; without ``[server.client_identification]`` the gateway key's
+    name or the token's subject, else a hash of the vendor key that the caller brings and the provider forwards, else
+    the address. What one kind of name says is never taken for another kind's.
+    """
+    account = call.identity.account
+    if account is not None:
+        return account
+    own = provider.own_key(call.own_headers, call.dialect)
+    if own is not None:
+        return joined("vendor-key", hashlib.sha256(own.get_secret_value().encode()).hexdigest())
+    return joined("address", network_of(call.caller))
+
+
+def _estimated(call: Call) -> Estimate:
+    try:
+        return estimate(loader.reading(call).request)
+    except ClientError:
+        return Estimate(len(call.body) // BYTES_PER_TOKEN)

@@ -1,0 +1,130 @@
+"""From the model name that a client wrote to the provider and the vendor's id of the model.
+
+Law: pure. Only configured models exist; a name that is not one is answered with the nearest that is.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from nexus.auth.identity import Identity, may_use
+from nexus.errors import InvalidRequest, ModelNotFound, NotFound
+from nexus.headers.forwarding import STORED_PROVIDER
+from nexus.provider import Provider
+from nexus.settings.provider import ModelSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Provider and request model for a call; ``name`` is the public ``provider/alias``, ``names`` all public names."""
+
+    provider: Provider
+    alias: str
+    settings: ModelSettings
+
+    @property
+    def name(self) -> str:
+        return f"{self.provider.name}/{self.alias}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        exposed = self.settings.expose_as
+        return (self.name,) if exposed in (None, self.name) else (self.name, exposed)
+
+    @property
+    def model(self) -> str:
+        return self.settings.rename or self.alias
+
+    def __str__(self) -> str:
+        return f"{self.provider.name}/{self.model}"
+
+
+class Routes:
+    """Models by their names, in the order of the file: all that are configured, or those that one caller may use."""
+
+    def __init__(self, providers: Iterable[Provider]) -> None:
+        known = list(providers)
+        self._views: dict[tuple[str, ...], Routes] = {}
+        self._index(
+            [Route(provider, alias, model) for provider in known for alias, model in provider.settings.models.items()],
+            {provider.name for provider in known},
+            whose="",
+        )
+
+    def seen_by(self, identity: Identity) -> Routes:
+        """What a caller may use: whatever else is configured does not exist for it, in a refusal's words too."""
+        if identity.models is None:
+            return self
+        if identity.models not in self._views:
+            # As many as there are keys in the settings.
+            self._views[identity.models] = self._only([route for route in self if may_use(identity, route.name)])
+        return self._views[identity.models]
+
+    def _only(self, routes: Sequence[Route]) -> Routes:
+        view = Routes(())
+        view._index(routes, {route.provider.name for route in routes}, whose=" for this gateway key")
+        return view
+
+    def _index(self, routes: Sequence[Route], providers: Collection[str], whose: str) -> None:
+        self._providers, self._whose = providers, whose
+        self._routes = {route.name: route for route in routes}
+        self._exposed = {name: route for route in routes if (name := route.settings.expose_as) is not None}
+        self._aliases: dict[str, list[str]] = {}
+        for route in routes:
+            self._aliases.setdefault(route.alias, []).append(route.name)
+
+    def __iter__(self) -> Iterator[Route]:
+        return iter(self._routes.values())
+
+    def find(self, model: str) -> Route:
+        """The route of ``provider/alias``, of the name that it is exposed as, or of an alias that only one of these
+        providers has. Raises ModelNotFound."""
+        route = self._routes.get(model) or self._exposed.get(model)
+        if route is not None:
+            return route
+        candidates = self._aliases.get(model, [])
+        if len(candidates) == 1:
+            return self._routes[candidates[0]]
+        raise ModelNotFound(self._why_not(model, candidates), param="model")
+
+    def stored_provider(self, dialect: str, wanted: str) -> Route:
+        """The provider that keeps what clients of ``dialect`` stored: the one called ``wanted``, or the only one.
+
+        Raises NotFound and InvalidRequest.
+        """
+        storing = {
+            route.provider.name: route.provider
+            for route in self
+            if route.provider.stores(dialect) and dialect in route.provider.dialects_of(route.model, route.settings)
+        }
+        if not storing:
+            raise NotFound("no model that can be called here has a vendor that keeps answers")
+        if not wanted and len(storing) > 1:
+            raise InvalidRequest(f"the header {STORED_PROVIDER} is missing; it names one of: {', '.join(storing)}")
+        provider = storing.get(wanted) if wanted else next(iter(storing.values()))
+        if provider is None:
+            raise NotFound(
+                f"the header {STORED_PROVIDER} names no provider that keeps answers; there is: {', '.join(storing)}"
+            )
+        return Route(provider, "*", ModelSettings())
+
+    def _why_not(self, model: str, candidates: list[str]) -> str:
+        shown = model if len(model) <= 200 else model[:200] + "..."
+        if candidates:
+            return f"model {shown!r} is ambiguous; candidates: {', '.join(candidates)}"
+        provider, slash, _ = model.partition("/")
+        what = f"provider {provider[:64]!r} (of model {shown!r})" if slash and provider not in self._providers else None
+        nearest = self._nearest(model[:200])
+        hint = f"; did you mean {nearest!r}?" if nearest else ""
+        return f"{what or f'model {shown!r}'} does not exist{self._whose}{hint}"
+
+    def _nearest(self, model: str) -> str | None:
+        """The closest configured name, by its full spelling or by its alias."""
+        names = {name: name for name in (*self._routes, *self._exposed)}
+        names |= {alias: all_[0] for alias, all_ in self._aliases.items()}
+        found = difflib.get_close_matches(model, list(names), 1, 0.5)
+        if not found:
+            found = difflib.get_close_matches(model.rpartition("/")[2], list(names), 1, 0.5)
+        return names[found[0]] if found else next(iter(self._routes), None)

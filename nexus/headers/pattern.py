@@ -1,0 +1,153 @@
+"""Patterns over header names: regular expressions without the parts that can make a matcher back-track.
+
+Law: a match looks at every character of a name once. There is no backtracking because there is nothing to go back to:
+a pattern becomes an automaton whose states are walked all at once, and ``re`` is never given anybody's text.
+
+Known are literals, ``.``, ``[...]``, ``\\d \\w`` and their opposites, groups, ``|``, ``* + ? {m,n}``, ``^`` and ``$``;
+matching is without anchors and without regard to case, as in the reference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from nexus.headers.pattern_syntax import Begin, Chars, Either, End, Node, Repeat, Row, parse
+
+LONGEST_NAME = 256
+MOST_STATES = 300
+MOST_MOMENTS = 500
+
+_MATCH = 0
+
+
+@dataclass(slots=True, eq=False)
+class _Moment:
+    """All states that a matcher can be in at one point of a name, and where each character leads from there."""
+
+    states: frozenset[int]
+    found: bool
+    found_at_end: bool
+    after: dict[str, _Moment] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _State:
+    """``chars`` is None for a step that reads nothing."""
+
+    chars: frozenset[str] | None = None
+    targets: tuple[int, ...] = ()
+    only: type[Begin] | type[End] | None = None
+
+
+class Pattern:
+    """One pattern, ready to match. Thread-safe. Raises ValueError for what it does not know."""
+
+    def __init__(self, text: str) -> None:
+        tree = parse(text)
+        if _size(tree) > MOST_STATES:
+            raise ValueError(f"is too large: written out it has more than {MOST_STATES} steps")
+        self.text = text
+        self._states = [_State()]
+        self._begin = self._build(tree, _MATCH)
+        self._moments: dict[frozenset[int], _Moment] = {}
+        self._start = self._moment(frozenset([self._begin]), at_start=True)
+
+    def __repr__(self) -> str:
+        return f"Pattern({self.text!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Pattern) and other.text == self.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def matches(self, name: str) -> bool:
+        """Whether the pattern is found anywhere in a lower-case name; a name longer than any real one has none."""
+        moment = self._start
+        if len(name) > LONGEST_NAME:
+            return False
+        for char in name:
+            if moment.found:
+                return True
+            moment = moment.after.get(char) or self._step(moment, char)
+        return moment.found or moment.found_at_end
+
+    def _step(self, moment: _Moment, char: str) -> _Moment:
+        reached = {self._begin}
+        for number in moment.states:
+            state = self._states[number]
+            if state.chars is not None and char in state.chars:
+                reached.update(state.targets)
+        following = self._moment(frozenset(reached), at_start=False)
+        moment.after[char] = following
+        return following
+
+    def _moment(self, reached: frozenset[int], *, at_start: bool) -> _Moment:
+        states = self._closure(reached, at_start=at_start, at_end=False)
+        if not at_start and states in self._moments:
+            return self._moments[states]
+        at_end = _MATCH in self._closure(reached, at_start=at_start, at_end=True)
+        moment = _Moment(states, _MATCH in states, at_end)
+        if not at_start:
+            if len(self._moments) >= MOST_MOMENTS:
+                # Hostile names cannot make it grow: forgotten, and learned again from the start.
+                self._moments = {}
+                self._start.after = {}
+            self._moments[states] = moment
+        return moment
+
+    def _closure(self, reached: frozenset[int], *, at_start: bool, at_end: bool) -> frozenset[int]:
+        """Everything that can be reached from here without reading; ends at what still waits for the end."""
+        seen, todo = set(reached), list(reached)
+        while todo:
+            state = self._states[todo.pop()]
+            barred = (state.only is Begin and not at_start) or (state.only is End and not at_end)
+            if state.chars is not None or barred:
+                continue
+            for target in state.targets:
+                if target not in seen:
+                    seen.add(target)
+                    todo.append(target)
+        return frozenset(seen)
+
+    def _add(self, state: _State) -> int:
+        self._states.append(state)
+        return len(self._states) - 1
+
+    def _build(self, node: Node, following: int) -> int:
+        """Adds the states of ``node`` in front of ``following``; returns the first of them."""
+        match node:
+            case Chars(chars):
+                return self._add(_State(chars, (following,)))
+            case Begin() | End():
+                return self._add(_State(targets=(following,), only=type(node)))
+            case Row(nodes):
+                for item in reversed(nodes):
+                    following = self._build(item, following)
+                return following
+            case Either(nodes):
+                return self._add(_State(targets=tuple(self._build(item, following) for item in nodes)))
+            case Repeat(item, least, most):
+                return self._repeat(item, least, most, following)
+
+    def _repeat(self, item: Node, least: int, most: int | None, following: int) -> int:
+        first = following
+        if most is None:
+            first = self._add(_State())
+            self._states[first].targets = (self._build(item, first), following)
+        for _ in range(0 if most is None else most - least):
+            first = self._add(_State(targets=(self._build(item, first), following)))
+        for _ in range(least):
+            first = self._build(item, first)
+        return first
+
+
+def _size(node: Node) -> int:
+    """How many states a node becomes, told without making them."""
+    match node:
+        case Row(nodes) | Either(nodes):
+            return 1 + sum(map(_size, nodes))
+        case Repeat(item, least, most):
+            return 1 + (_size(item) + 1) * max(1, least, most or least + 1)
+        case _:
+            return 1

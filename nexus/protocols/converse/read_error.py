@@ -1,0 +1,117 @@
+"""Bedrock's errors, in answers and in the middle of streams, in neutral terms.
+
+Law: found by the error's type and the status; where these say nothing, ``overflow`` alone looks at the wording, for
+Bedrock has no type of its own for a conversation that is too long. Nor has it one for refused content, which stays the
+``invalid_request`` that a ValidationException is. Sources: the bedrock-runtime service
+model; the AWS REST-JSON protocol (``x-amzn-errortype``, ``__type``); the common AWS error types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nexus.errors import VendorError
+from nexus.headers.forwarding import retry_after
+from nexus.protocols import context_length
+from nexus.protocols.error_words import decode_error, error_words
+from nexus.wire import Json, count, mapping, text
+
+_TYPES: Mapping[str, tuple[str, int]] = {
+    "accessdenied": ("permission", 403),
+    "expiredtoken": ("authentication", 403),
+    "incompletesignature": ("authentication", 400),
+    "internalfailure": ("upstream", 500),
+    "internalserver": ("upstream", 500),
+    "invalidclienttokenid": ("authentication", 403),
+    "invalidsignature": ("authentication", 403),
+    "missingauthenticationtoken": ("authentication", 403),
+    "modelerror": ("upstream", 424),
+    "modelnotready": ("overloaded", 429),
+    "modelstreamerror": ("upstream", 424),
+    "modeltimeout": ("timeout", 408),
+    "notauthorized": ("permission", 403),
+    "optinrequired": ("permission", 403),
+    "requestentitytoolarge": ("request_too_large", 413),
+    "requestexpired": ("authentication", 400),
+    "resourcenotfound": ("model_not_found", 404),
+    "serialization": ("invalid_request", 400),
+    "servicequotaexceeded": ("quota", 400),
+    "serviceunavailable": ("overloaded", 503),
+    "signaturedoesnotmatch": ("authentication", 403),
+    "throttling": ("rate_limit", 429),
+    "toomanyrequests": ("rate_limit", 429),
+    "unknownoperation": ("not_found", 404),
+    "unrecognizedclient": ("authentication", 403),
+    "validation": ("invalid_request", 400),
+}
+_STATUSES: Mapping[int, str] = {
+    400: "invalid_request",
+    401: "authentication",
+    403: "permission",
+    404: "model_not_found",
+    408: "timeout",
+    413: "request_too_large",
+    422: "invalid_request",
+    424: "upstream",
+    429: "rate_limit",
+    503: "overloaded",
+    504: "timeout",
+}
+_MODEL_FAILED = frozenset({"modelerror", "modelstreamerror"})
+
+
+def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorError:
+    """An answer that is an error; ``headers`` have lower-case names."""
+    document = decode_error(body)
+    wire = mapping(document)
+    short = _short(headers.get("x-amzn-errortype") or text(wire.get("__type")) or text(wire.get("code")))
+    words = _words(wire) or error_words(document, body) or f"Bedrock answered {status}"
+    failure = VendorError(
+        words,
+        kind=_kind(short, wire) or _STATUSES.get(status, "upstream" if status >= 500 else "invalid_request"),
+        status=status,
+        request_id=headers.get("x-amzn-requestid"),
+        retry_after=retry_after(headers),
+    )
+    return context_length.judged(failure)
+
+
+def read_stream_error(event: str, wire: Mapping[str, Json]) -> VendorError:
+    """An exception or error message inside a stream; ``event`` is its name, or "error" with the code in ``__type``."""
+    short = _short(text(wire.get("__type")) or event)
+    status = _TYPES.get(short, ("", 500))[1]
+    words = _words(wire) or error_words(wire) or f"Bedrock ended the stream with {event}"
+    return context_length.judged(VendorError(words, kind=_kind(short, wire) or "upstream", status=status))
+
+
+def read_no_answer(wire: Mapping[str, Json]) -> VendorError:
+    """A 200 that holds something else than an answer, such as an error of whatever stands in front."""
+    short = _short(text(wire.get("__type")) or text(wire.get("code")))
+    kind, status = _TYPES.get(short, ("upstream", 502))
+    words = error_words(wire) or "Bedrock answered 200 without an answer"
+    return context_length.judged(VendorError(words, kind=kind, status=status))
+
+
+def is_failure(event: str) -> bool:
+    return event == "error" or event.lower().endswith("exception")
+
+
+def _short(name: str) -> str:
+    """``aws.protocols#ValidationException:http://...`` -> ``validation``."""
+    bare = name.partition(":")[0].rpartition("#")[2].strip().lower().removesuffix("exception")
+    return bare if bare in _TYPES else bare.removesuffix("error")
+
+
+def _kind(short: str, wire: Mapping[str, Json]) -> str | None:
+    """A model's own failure carries the status that the model's server gave."""
+    original = count(wire.get("originalStatusCode"))
+    if short in _MODEL_FAILED and original:
+        return _STATUSES.get(original, "upstream")
+    found = _TYPES.get(short)
+    return None if found is None else found[0]
+
+
+def _words(wire: Mapping[str, Json]) -> str:
+    words = text(wire.get("message")) or text(wire.get("Message"))
+    original = text(wire.get("originalMessage"))
+    return f"{words} ({original})" if words and original and original not in words else words or original

@@ -1,0 +1,106 @@
+"""Ends an answer where its vendor cannot: before a stop sequence, or after fewer tokens than the vendor's least.
+
+Law: no I/O. What may be the beginning of a stop sequence is held back until it is known not to be one, so that nothing
+of a sequence ever leaves, however it is cut into deltas; nothing follows the end. The sequence that is complete first
+counts, as for a model that stops at once; of two the longer. Thinking and arguments of calls hold no stop sequences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, ResponseEnd, UsageUpdate
+from nexus.conversation.parts import Stop, Text
+from nexus.conversation.usage import Usage
+from nexus.errors import InvalidRequest
+from nexus.protocols.codec import Cut
+
+CHARACTERS_PER_TOKEN = 4
+MOST_SEQUENCES, LONGEST_SEQUENCE = 64, 1024
+"""What is searched in each piece of an answer has a bound."""
+
+
+def check(stop: tuple[str, ...]) -> None:
+    """Raises InvalidRequest for sequences that cannot be cut at."""
+    if len(stop) > MOST_SEQUENCES or any(len(sequence) > LONGEST_SEQUENCE for sequence in stop):
+        raise InvalidRequest(
+            f"stop: at most {MOST_SEQUENCES} sequences of at most {LONGEST_SEQUENCE} characters", param="stop"
+        )
+    if "" in stop:
+        raise InvalidRequest("stop: a sequence must not be empty", param="stop")
+
+
+class Cutter:
+    """Feed it events; it gives those that leave. ``usage_of`` tells what an answer of so many bytes cost.
+
+    ``cut`` says that the answer was ended here and the vendor is not at its end.
+    """
+
+    def __init__(self, cut: Cut, usage_of: Callable[[int], Usage]) -> None:
+        self.cut = False
+        self._stop = cut.stop
+        self._longest = max(map(len, cut.stop), default=1) - 1
+        self._left = None if cut.max_tokens is None else cut.max_tokens * CHARACTERS_PER_TOKEN
+        self._usage_of = usage_of
+        self._held: dict[int, str] = {}
+        self._open: dict[int, bool] = {}
+        self._bytes = 0
+
+    def feed(self, event: Event) -> list[Event]:
+        if self.cut:
+            return []
+        match event:
+            case PartStart(index=index, part=part):
+                self._open[index] = isinstance(part, Text)
+                if isinstance(part, Text) and part.text:
+                    return [PartStart(index, replace(part, text="")), *self._say(index, part.text)]
+                return [event]
+            case PartDelta(index=index, text=words):
+                return self._say(index, words)
+            case PartEnd(index=index):
+                rest = self._held.pop(index, "")
+                del self._open[index]
+                return [*self._limited(index, rest), event] if rest else [event]
+            case _:
+                return [event]
+
+    def _say(self, index: int, words: str) -> list[Event]:
+        self._bytes += len(words.encode("utf-8", "replace"))
+        if not self._open.get(index):
+            return self._limited(index, words)
+        words = self._held.pop(index, "") + words
+        if found := self._find(words):
+            at, sequence = found
+            told = self._limited(index, words[:at])
+            return told if self.cut else [*told, *self._end(Stop("stop_sequence", sequence))]
+        free = len(words) - self._held_back(words)
+        if free < len(words):
+            self._held[index] = words[free:]
+        return self._limited(index, words[:free])
+
+    def _find(self, words: str) -> tuple[int, str] | None:
+        found = [(at + len(stop), at, stop) for stop in self._stop if (at := words.find(stop)) >= 0]
+        return min(found)[1:] if found else None
+
+    def _held_back(self, words: str) -> int:
+        """Characters at the end with which a stop sequence may begin."""
+        for length in range(min(self._longest, len(words)), 0, -1):
+            if any(stop.startswith(words[-length:]) for stop in self._stop):
+                return length
+        return 0
+
+    def _limited(self, index: int, words: str) -> list[Event]:
+        if self._left is None or len(words) <= self._left:
+            if self._left is not None:
+                self._left -= len(words)
+            return [PartDelta(index, words)] if words else []
+        words, self._left = words[: self._left], 0
+        told: list[Event] = [PartDelta(index, words)] if words else []
+        return [*told, *self._end(Stop("max_tokens"))]
+
+    def _end(self, stop: Stop) -> list[Event]:
+        self.cut = True
+        self._held.clear()
+        ends = [PartEnd(index) for index in self._open]
+        return [*ends, UsageUpdate(self._usage_of(self._bytes)), ResponseEnd(stop)]

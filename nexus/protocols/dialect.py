@@ -1,0 +1,189 @@
+"""What the gateway asks of a dialect that clients may speak.
+
+Law: pure and sans I/O. A dialect knows its own wire format and no vendor, no thread and no other dialect.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from nexus.call import Tap
+from nexus.errors import InvalidRequest, NexusError
+from nexus.protocols.codec import Target
+from nexus.protocols.sse import Frame
+from nexus.upstream.request import Action
+from nexus.wire import Json, decode
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """One line of a model list; ``created`` in Unix seconds."""
+
+    id: str
+    owner: str
+    created: int
+    display_name: str | None = None
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """A client's own bytes as they go to a vendor of its dialect; ``dropped`` names what only another vendor knew."""
+
+    body: bytes
+    dropped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenStream:
+    """The stream that an error ends: whose it is, and whether it had an event of an answer; ``now`` in Unix seconds."""
+
+    request_id: str
+    model: str
+    headers: Mapping[str, str]
+    now: int
+    begun: bool
+
+
+class AnswerRelay(ABC):
+    """Turns a vendor's answer, whole or frame by frame, into what the client reads; a tap reads along.
+
+    ``complete`` says that the answer's terminal event went by; ``ended`` that nothing of value can follow, though
+    the terminator did not come yet; ``cut`` that the answer was ended here, and the vendor still writes.
+    ``content_type`` is None where the vendor's own holds.
+    """
+
+    content_type: str | None = None
+
+    def __init__(self, tap: Tap) -> None:
+        self.tap = tap
+        self.complete = False
+        self.ended = False
+        self.unread = False
+        self.cut = False
+
+    @abstractmethod
+    def body(self, raw: bytes) -> bytes:
+        """A whole answer. Raises VendorError for an error in its place; ValueError when it cannot be read but must
+        be."""
+
+    @abstractmethod
+    def frame(self, frame: Frame) -> bytes:
+        """One event of a stream; b"" when there is nothing in it for the client. Raises ValueError for garbage."""
+
+    def finish(self) -> bytes:
+        """What is still due at the end of the vendor's bytes."""
+        return b""
+
+
+class Dialect(ABC):
+    """A protocol that clients speak."""
+
+    name: ClassVar[str]
+    path: ClassVar[str]
+    """Under ``/v1``, where calls of this dialect are posted."""
+
+    count_path: ClassVar[str | None] = None
+    """Where requests are posted whose tokens are to be counted; None where the dialect has no such thing."""
+
+    compact_path: ClassVar[str | None] = None
+    """Where conversations are posted that the vendor is to make shorter."""
+
+    stored_paths: ClassVar[str | None] = None
+    """A pattern, without groups, of the paths of what vendors keep: requests that name no model and pass untouched."""
+
+    def write_compacted(self, document: Mapping[str, Json], answer: Mapping[str, Json]) -> dict[str, Json] | None:
+        """The reply to a request at ``compact_path``, made of an answer with a summary; None where it has none."""
+        raise NotImplementedError
+
+    def kept_id(self, path: str) -> str | None:
+        """The id of the answer that a path of ``stored_paths`` is about, where the gateway itself may keep it."""
+        return None
+
+    def vendor_ids(self, path: str, document: Mapping[str, Json]) -> list[tuple[str, str]]:
+        """The ids of what a vendor keeps that a request names, each with its field; "" for the path."""
+        return []
+
+    def read_kept(self, record: Mapping[str, Json], method: str, path: str) -> dict[str, Json]:
+        """The reply about an answer that the gateway keeps. Raises ClientError for what cannot be done with it."""
+        raise NotImplementedError
+
+    ping: ClassVar[bytes]
+    """What the gateway sends into a silent stream; a comment line in it tells it from a vendor's ping.
+
+    A comment alone ends with one line end: some SDKs take a blank line for the end of an event without data.
+    """
+
+    id_header: ClassVar[str]
+    """The reply header in which this dialect's SDK looks for the request id."""
+
+    @abstractmethod
+    def check(self, document: Mapping[str, Json], action: Action) -> None:
+        """The few fields that routing needs beyond ``model`` and ``stream``. Raises InvalidRequest."""
+
+    @abstractmethod
+    def edit_request(
+        self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool, target: Target | None = None
+    ) -> Edited:
+        """The request's own bytes with ``model`` in place of the original model.
+
+        Thinking of another vendor, which a client brings back in our tags, is taken out: no other vendor can read it.
+        Ids of tool calls that the target is known to refuse, since another vendor made them, get a form that it takes.
+        """
+
+    @abstractmethod
+    def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> AnswerRelay:
+        """Relays the answer to the request ``document``, with ``model`` as the client wrote it."""
+
+    def stored(self) -> AnswerRelay:
+        """Relays what a vendor keeps, untouched."""
+        raise NotImplementedError
+
+    id_prefix: ClassVar[str]
+    """What ids of answers begin with."""
+
+    @abstractmethod
+    def write_error(self, error: NexusError, request_id: str) -> bytes:
+        """The body of an error reply."""
+
+    @abstractmethod
+    def error_frame(self, error: NexusError, broken: BrokenStream) -> bytes:
+        """What ends a broken stream."""
+
+    def keepalive(self, headers: Mapping[str, str], events: int) -> bytes:
+        """What fills the silence of a stream of so many events, for the client with these headers."""
+        return self.ping
+
+    def write_count(self, tokens: int) -> dict[str, Json]:
+        """The answer to a request to count."""
+        return {"input_tokens": tokens}
+
+    @abstractmethod
+    def write_model(self, card: ModelCard) -> dict[str, Json]: ...
+
+    @abstractmethod
+    def write_models(self, cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Json]:
+        """A model list, paged as ``query`` asks. Raises InvalidRequest."""
+
+
+UNREADABLE = object()
+
+
+def decoded(raw: bytes) -> Json:
+    """A body that passes, decoded; UNREADABLE for bytes that only the client may understand."""
+    try:
+        return decode(raw) if raw.strip() else None
+    except ValueError:
+        return UNREADABLE
+
+
+def require(document: Mapping[str, Json], field: str, kind: type | tuple[type, ...], expected: str) -> None:
+    """Raises InvalidRequest unless ``field`` is there and of ``kind``."""
+    if field not in document:
+        raise InvalidRequest(f"{field}: field required", param=field)
+    value = document[field]
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise InvalidRequest(f"{field}: expected {expected}", param=field)

@@ -1,0 +1,137 @@
+"""Gemini's errors (``google.rpc.Status``) -> neutral failures, from a response or from inside a stream.
+
+Law: told apart by HTTP status, Status code and the typed details; where these say nothing, ``overflow`` alone looks at
+the wording. The vendor's wording and request id are kept. Source:
+ai.google.dev/gemini-api/docs/troubleshooting, google/rpc/{code,error_details}.proto.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from nexus.errors import VendorError
+from nexus.headers.forwarding import retry_after as asked_pause
+from nexus.protocols import context_length
+from nexus.protocols.error_words import decode_error, error_words
+from nexus.wire import Json, count, mapping, sequence, text
+
+_BY_CODE: Mapping[str, str] = {
+    "INVALID_ARGUMENT": "invalid_request",
+    "FAILED_PRECONDITION": "invalid_request",
+    "OUT_OF_RANGE": "invalid_request",
+    "UNIMPLEMENTED": "invalid_request",
+    "ALREADY_EXISTS": "invalid_request",
+    "UNAUTHENTICATED": "authentication",
+    "PERMISSION_DENIED": "permission",
+    "NOT_FOUND": "model_not_found",
+    "RESOURCE_EXHAUSTED": "rate_limit",
+    "UNAVAILABLE": "overloaded",
+    "DEADLINE_EXCEEDED": "timeout",
+    "CANCELLED": "upstream",
+    "ABORTED": "upstream",
+    "INTERNAL": "upstream",
+    "UNKNOWN": "upstream",
+    "DATA_LOSS": "upstream",
+}
+_BY_REASON: Mapping[str, str] = {
+    "API_KEY_INVALID": "authentication",
+    "API_KEY_EXPIRED": "authentication",
+    "ACCESS_TOKEN_EXPIRED": "authentication",
+    "ACCESS_TOKEN_TYPE_UNSUPPORTED": "authentication",
+    "CREDENTIALS_MISSING": "authentication",
+    "SERVICE_DISABLED": "permission",
+    "BILLING_DISABLED": "permission",
+    "CONSUMER_INVALID": "permission",
+    "CONSUMER_SUSPENDED": "permission",
+    "API_KEY_SERVICE_BLOCKED": "permission",
+    "API_KEY_HTTP_REFERRER_BLOCKED": "permission",
+    "API_KEY_IP_ADDRESS_BLOCKED": "permission",
+    "RATE_LIMIT_EXCEEDED": "rate_limit",
+    "QUOTA_EXCEEDED": "quota",
+}
+_BY_STATUS: Mapping[int, str] = {
+    400: "invalid_request",
+    401: "authentication",
+    403: "permission",
+    404: "model_not_found",
+    408: "timeout",
+    409: "upstream",
+    413: "request_too_large",
+    429: "rate_limit",
+    503: "overloaded",
+    504: "timeout",
+    529: "overloaded",
+}
+_REQUEST_IDS = ("x-goog-request-id", "x-request-id", "x-cloud-trace-context")
+
+
+def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorError:
+    """An error response; ``headers`` have lower-case names."""
+    document = decode_error(body)
+    error = find_error(document)
+    request_id = next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None)
+    if error is None:
+        error = {"message": error_words(document, body)}
+    return read_status(error, status, request_id, asked_pause(headers))
+
+
+def find_error(value: Json) -> Mapping[str, Json] | None:
+    """The Status object in an error body, which Google wraps in an array when it was to stream."""
+    for item in sequence(value) or (value,):
+        if isinstance(error := mapping(item).get("error"), Mapping):
+            return error
+    return None
+
+
+def read_status(
+    error: Mapping[str, Json], status: int | None, request_id: str | None = None, retry_after: float | None = None
+) -> VendorError:
+    """A Status object; ``status`` is the HTTP status, None inside a stream."""
+    code = status or count(error.get("code")) or 502
+    kind = _kind(error, code)
+    if kind == "authentication" and code == 400:
+        # Google answers 400 to a wrong API key.
+        code = 401
+    for detail in _details(error, "RetryInfo"):
+        retry_after = retry_after if retry_after is not None else _seconds(text(detail.get("retryDelay")))
+    for detail in _details(error, "RequestInfo"):
+        request_id = request_id or text(detail.get("requestId")) or None
+    message = error_words(error) or f"the vendor answered {code}"
+    failure = VendorError(message, kind=kind, status=code, request_id=request_id, retry_after=retry_after)
+    return context_length.judged(failure)
+
+
+def _kind(error: Mapping[str, Json], status: int) -> str:
+    if status == 413:
+        return "request_too_large"
+    for detail in _details(error, "ErrorInfo"):
+        if (reason := text(detail.get("reason"))) in _BY_REASON:
+            return _BY_REASON[reason]
+    kind = _BY_CODE.get(text(error.get("status"))) or _BY_STATUS.get(status)
+    if kind is None:
+        kind = "invalid_request" if 400 <= status < 500 else "upstream"
+    return "quota" if kind == "rate_limit" and _used_up(error) else kind
+
+
+def _used_up(error: Mapping[str, Json]) -> bool:
+    """A daily allowance is gone, or there never was one: waiting a minute will not help."""
+    for detail in _details(error, "QuotaFailure"):
+        for violation in map(mapping, sequence(detail.get("violations"))):
+            if "PerDay" in text(violation.get("quotaId")) or str(violation.get("quotaValue")) == "0":
+                return True
+    return False
+
+
+def _details(error: Mapping[str, Json], kind: str) -> Iterator[Mapping[str, Json]]:
+    for detail in map(mapping, sequence(error.get("details"))):
+        if text(detail.get("@type")).endswith(f"google.rpc.{kind}"):
+            yield detail
+
+
+def _seconds(duration: str) -> float | None:
+    """A ``google.protobuf.Duration``: "12s" and "12.5s"."""
+    try:
+        seconds = float(duration.removesuffix("s"))
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < 1e9 else None

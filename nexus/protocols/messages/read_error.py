@@ -1,0 +1,87 @@
+"""Errors of a Messages vendor, read into neutral terms.
+
+Law: the kind comes from the error's ``type`` and ``details.error_code``, else from the status; where these say nothing,
+``overflow`` alone looks at the wording. The wording and the request id stay the vendor's. A structured
+``not_found_error`` is the model: translated requests name nothing else that could be missing.
+Source: anthropic.types.shared.ErrorType and platform.claude.com/docs/en/api/errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nexus.errors import VendorError
+from nexus.headers.forwarding import retry_after
+from nexus.protocols import context_length
+from nexus.protocols.error_kinds import kind_of
+from nexus.protocols.error_words import decode_error, error_words
+from nexus.wire import Json, mapping, text
+
+_BY_TYPE: dict[str, tuple[str, int]] = {
+    "invalid_request_error": ("invalid_request", 400),
+    "authentication_error": ("authentication", 401),
+    "billing_error": ("quota", 402),
+    "permission_error": ("permission", 403),
+    "not_found_error": ("model_not_found", 404),
+    "conflict_error": ("invalid_request", 409),
+    "request_too_large": ("request_too_large", 413),
+    "rate_limit_error": ("rate_limit", 429),
+    "api_error": ("upstream", 500),
+    "timeout_error": ("timeout", 504),
+    "overloaded_error": ("overloaded", 529),
+}
+
+_BY_CODE: dict[str, str] = {
+    "contract_spend_limit_reached": "quota",
+    "enforced_spend_limit_reached": "quota",
+    "linked_organization_spend_limit_reached": "quota",
+    "linked_organization_billing_unavailable": "quota",
+    "organization_on_hold": "permission",
+    "request_body_too_large_after_decoding": "request_too_large",
+    "request_body_timeout": "timeout",
+    "file_expired": "not_found",
+}
+
+_REQUEST_IDS = ("request-id", "x-request-id", "x-amzn-requestid")
+
+
+def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorError:
+    """The vendor's answer with an error status; ``headers`` have lower-case names."""
+    document = decode_error(body)
+    wire = mapping(document)
+    error = mapping(wire.get("error"))
+    request_id = text(wire.get("request_id")) or next((headers[name] for name in _REQUEST_IDS if name in headers), "")
+    failure = VendorError(
+        error_words(document, body) or f"the upstream answered {status}",
+        kind=_kind(error, status),
+        status=status,
+        request_id=request_id or None,
+        retry_after=retry_after(headers),
+    )
+    return context_length.judged(failure)
+
+
+def read_stream_error(event: Mapping[str, Json]) -> VendorError:
+    """An ``error`` event inside a stream; its type tells the status that it would have had."""
+    error = mapping(event.get("error"))
+    kind, status = _BY_TYPE.get(text(error.get("type")), ("upstream", 502))
+    kind = _code_kind(error) or kind
+    message = error_words(event) or "the upstream reported an error inside the stream"
+    failure = VendorError(message, kind=kind, status=status, request_id=text(event.get("request_id")) or None)
+    return context_length.judged(failure)
+
+
+def _kind(error: Mapping[str, Json], status: int) -> str:
+    by_code = _code_kind(error)
+    if by_code is not None:
+        return by_code
+    if status in (402, 413):
+        return kind_of(status)
+    by_type = _BY_TYPE.get(text(error.get("type")))
+    if by_type is not None:
+        return by_type[0]
+    return kind_of(status)
+
+
+def _code_kind(error: Mapping[str, Json]) -> str | None:
+    return _BY_CODE.get(text(mapping(error.get("details")).get("error_code")))

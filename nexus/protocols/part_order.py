@@ -1,0 +1,74 @@
+"""Parts one after the other, for dialects whose blocks must not overlap though a vendor's parts may.
+
+Law: pure. While a part is open, what belongs to later ones waits, in order; nothing is lost, and what never overlaps
+passes as it came.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from nexus.conversation.events import Cited, Event, PartDelta, PartEnd, PartStart
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A part that has started behind an open one: its pieces, citations, and its end if that has come."""
+
+    start: PartStart
+    pieces: list[str] = field(default_factory=list)
+    cited: list[Cited] = field(default_factory=list)
+    end: PartEnd | None = None
+
+
+class PartOrder:
+    """Feed it events in any legal order; it returns those that it is time for."""
+
+    def __init__(self) -> None:
+        self._open: int | None = None
+        self._queue: deque[_Waiting] = deque()
+
+    def feed(self, event: Event) -> list[Event]:
+        match event:
+            case PartStart() if self._open is not None:
+                self._queue.append(_Waiting(event))
+                return []
+            case PartStart():
+                self._open = event.index
+            case PartDelta() if event.index != self._open:
+                self._waiting(event.index).pieces.append(event.text)
+                return []
+            case Cited() if (waiting := self._behind(event.index)) is not None:
+                waiting.cited.append(event)
+                return []
+            case PartEnd() if event.index != self._open:
+                self._waiting(event.index).end = event
+                return []
+            case PartEnd():
+                self._open = None
+                return [event, *self._released()]
+            case _:
+                pass
+        return [event]
+
+    def _waiting(self, index: int) -> _Waiting:
+        return next(waiting for waiting in self._queue if waiting.start.index == index)
+
+    def _behind(self, index: int) -> _Waiting | None:
+        return next((waiting for waiting in self._queue if waiting.start.index == index), None)
+
+    def _released(self) -> list[Event]:
+        """The parts that were waiting, up to and with the first that is still open."""
+        told: list[Event] = []
+        while self._queue and self._open is None:
+            waiting = self._queue.popleft()
+            told.append(waiting.start)
+            if words := "".join(waiting.pieces):
+                told.append(PartDelta(waiting.start.index, words))
+            told += waiting.cited
+            if waiting.end is None:
+                self._open = waiting.start.index
+            else:
+                told.append(waiting.end)
+        return told

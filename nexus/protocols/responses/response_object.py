@@ -1,0 +1,108 @@
+"""The response object around an answer: what it says of itself and of the request.
+
+Law: every member that a published type demands is there; what the request asked for is told as it was understood, with
+the tools that were kept, and where it asked for nothing the default of the API. Instructions are not repeated. Sources:
+openai.types.responses.Response; the Open Responses specification, ``ResponseResource``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nexus.conversation.parts import OutputFormat, Request, Thinking, WebSearch
+from nexus.protocols.responses.earlier import Continued
+from nexus.protocols.responses.tools import write_choice, write_tools
+from nexus.protocols.responses.write_request import effort_of, write_format
+from nexus.wire import Json, mapping, sequence, text
+
+NOBODY = Request(messages=())
+
+_TIERS = frozenset({"default", "flex", "scale", "priority", "fast", "ultrafast"})
+"""What an answer can have been served in; ``auto`` is none of them."""
+
+_SEARCHES = frozenset({"web_search", "web_search_2025_08_26", "web_search_preview", "web_search_preview_2025_03_11"})
+_TOOL_MEMBERS: Mapping[str, tuple[str, ...]] = {
+    "function": ("type", "name", "description", "parameters", "strict", "defer_loading"),
+    "custom": ("type", "name", "description", "format", "defer_loading"),
+    "tool_search": ("type", "description", "execution", "parameters"),
+}
+"""What is told of a tool by its type; a client may have said more."""
+
+
+def write_response_object(response_id: str, model: str, created: int, request: Request | None) -> dict[str, Json]:
+    """The object as it is while the answer is still being made."""
+    asked = request or NOBODY
+    return {
+        "id": response_id,
+        "object": "response",
+        "created_at": created,
+        "completed_at": None,
+        "status": "in_progress",
+        "background": False,
+        "error": None,
+        "incomplete_details": None,
+        "instructions": None,
+        "max_output_tokens": asked.max_tokens,
+        "max_tool_calls": None,
+        "metadata": dict(asked.metadata),
+        "model": model,
+        "output": [],
+        "previous_response_id": asked.previous if isinstance(asked, Continued) else None,
+        "prompt_cache_key": asked.prompt_cache_key,
+        "reasoning": _told_thinking(asked.thinking),
+        "safety_identifier": asked.safety_identifier,
+        "service_tier": asked.service_tier if asked.service_tier in _TIERS else "default",
+        "store": False,
+        "text": {"format": _told_format(asked.output_format)},
+        "truncation": "disabled",
+        "usage": None,
+        "user": asked.user,
+        **_sampling(asked),
+        **_tools(asked),
+    }
+
+
+def _told_thinking(thinking: Thinking | None) -> dict[str, Json]:
+    if thinking is None:
+        return {"effort": None, "summary": None}
+    if not thinking.enabled:
+        return {"effort": "none", "summary": None}
+    return {"effort": effort_of(thinking), "summary": "auto" if thinking.visible else None}
+
+
+def _sampling(asked: Request) -> dict[str, Json]:
+    defaults = {"temperature": 1.0, "top_p": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0, "top_logprobs": 0}
+    return {name: default if (value := getattr(asked, name)) is None else value for name, default in defaults.items()}
+
+
+def _tools(asked: Request) -> dict[str, Json]:
+    functions = [tool for tool in asked.tools if not isinstance(tool, WebSearch)]
+    searches = [tool for tool in asked.tools if isinstance(tool, WebSearch)]
+    return {
+        "parallel_tool_calls": asked.parallel_tools is not False,
+        "tool_choice": "auto" if asked.tool_choice is None else write_choice(asked.tool_choice, asked.tools),
+        "tools": [*(_whole(_told_tool(tool)) for tool in write_tools(functions)), *map(_told_search, searches)],
+    }
+
+
+def _told_tool(tool: Mapping[str, Json]) -> dict[str, Json]:
+    kind = text(tool.get("type"))
+    if kind == "namespace":
+        return {**tool, "tools": [_told_tool(mapping(inner)) for inner in sequence(tool.get("tools"))]}
+    return {name: tool[name] for name in _TOOL_MEMBERS.get(kind, tuple(tool)) if name in tool}
+
+
+def _whole(tool: dict[str, Json]) -> dict[str, Json]:
+    """A function with every member that Open Responses demands."""
+    return {"description": None, "parameters": None, "strict": False} | tool if tool["type"] == "function" else tool
+
+
+def _told_search(tool: WebSearch) -> dict[str, Json]:
+    return {"type": tool.kind if tool.kind in _SEARCHES else "web_search"}
+
+
+def _told_format(format: OutputFormat | None) -> dict[str, Json]:
+    if format is None:
+        return {"type": "text"}
+    told = write_format(format)
+    return told if format.schema is None else {"description": None, "strict": False} | told

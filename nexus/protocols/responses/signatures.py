@@ -1,0 +1,85 @@
+"""Reasoning items, and how opaque values of any vendor travel through a client that echoes items word for word.
+
+Law: what a client echoes unchanged comes back whole. A Reasoning part is a reasoning item: its text the summary, its
+signature the ``encrypted_content``, tagged by pack_signature when foreign, and tagged ``redacted`` around that when the
+part has no text to show. A Text or ToolCall has no such place, so its signature rides in a reasoning item of its own
+without a summary: right before it (``next``), right after it when the signature was only known once the part had ended
+(``prev``), or instead of it when it has no words (``here``):
+
+    nexus.<dialect>.<signature>                      nexus.redacted.<dialect>.<signature>
+    nexus.next.<dialect>.<signature>                 nexus.prev.<dialect>.<signature>
+    nexus.here.<dialect>.<signature>
+
+Codex sends back summary and encrypted_content of every reasoning item, without its id. Source:
+openai.types.responses.ResponseReasoningItem.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from nexus.conversation.parts import Reasoning, Signature
+from nexus.protocols.codec import pack_signature, unpack_signature
+from nexus.wire import Json, mapping, sequence, text
+
+OWN = "responses"
+NEXT, PREVIOUS, HERE = "next", "prev", "here"
+_REDACTED = "redacted"
+_ID = re.compile(r"rs_[A-Za-z0-9_-]{1,128}")
+_PLACES = (NEXT, PREVIOUS, HERE)
+
+
+def pack_carrier(signature: Signature, place: str) -> str:
+    """The ``encrypted_content`` that carries ``signature`` for a neighbour."""
+    return pack_signature(Signature(place, f"{signature.dialect}.{signature.value}"), OWN)
+
+
+def pack_reasoning(signature: Signature | None, *, redacted: bool) -> str | None:
+    if redacted:
+        return pack_carrier(signature or Signature(OWN, ""), _REDACTED)
+    return None if signature is None else pack_signature(signature, OWN)
+
+
+def read_carrier(item: Mapping[str, Json]) -> tuple[str, Signature] | None:
+    """The place and the signature, when the item is a carrier."""
+    tagged = _inner(text(item.get("encrypted_content")))
+    return tagged if tagged is not None and tagged[0] in _PLACES else None
+
+
+def read_reasoning(item: Mapping[str, Json]) -> Reasoning:
+    """The part that a reasoning item of a client's history tells."""
+    packed = text(item.get("encrypted_content"))
+    tagged = _inner(packed)
+    if tagged is not None and tagged[0] == _REDACTED:
+        return Reasoning("", tagged[1] if tagged[1] != Signature(OWN, "") else None, redacted=True)
+    return Reasoning(_words(item), unpack_signature(packed, OWN) if packed else None)
+
+
+def read_vendors(item: Mapping[str, Json]) -> Reasoning:
+    """The same of a vendor's answer: whatever its signature looks like, it is the vendor's, and goes back there whole,
+    with the item's id before it: ``rs_123:...``."""
+    packed, item_id = text(item.get("encrypted_content")), text(item.get("id"))
+    if not packed:
+        return Reasoning(_words(item), None)
+    return Reasoning(_words(item), Signature(OWN, f"{item_id}:{packed}" if _ID.fullmatch(item_id) else packed))
+
+
+def open_vendors(signature: Signature) -> tuple[str, str]:
+    """The id, "" where there is none, and the ``encrypted_content`` of a vendor's own item."""
+    item_id, colon, packed = signature.value.partition(":")
+    return (item_id, packed) if colon and _ID.fullmatch(item_id) else ("", signature.value)
+
+
+def _words(item: Mapping[str, Json]) -> str:
+    """The summary, or the full text where there is no summary."""
+    words = [text(mapping(entry).get("text")) for entry in sequence(item.get("summary"))]
+    return "\n\n".join(words or [text(mapping(entry).get("text")) for entry in sequence(item.get("content"))])
+
+
+def _inner(packed: str) -> tuple[str, Signature] | None:
+    tagged = unpack_signature(packed, OWN)
+    dialect, dot, value = tagged.value.partition(".")
+    if tagged.dialect not in (*_PLACES, _REDACTED) or not dot or not dialect.isalpha():
+        return None
+    return tagged.dialect, Signature(dialect, value)

@@ -1,0 +1,69 @@
+"""Errors as a client of the responses dialect reads them.
+
+Law: outside a stream OpenAI's error object; a vendor's own travels as it is. Inside: an ``error`` event, which the SDK
+shows, and a ``response.failed``, without which Codex knows no failure. Codex repeats a failed answer unless the code is
+one of context_length_exceeded, insufficient_quota and invalid_prompt, and reads the delay of a rate limit off the
+message; every other client gets the codes of the published type in the response.
+The two know nothing of the stream that they end: their sequence numbers only lie beyond all others, and the response
+has the id of a translated one. Sources: OpenAI's error codes guide; openai.types.responses.ResponseError;
+openai/codex, codex-api/src/sse/responses.rs.
+"""
+
+from __future__ import annotations
+
+import math
+
+from nexus.errors import NexusError, UpstreamStatus
+from nexus.protocols.dialect import BrokenStream
+from nexus.protocols.openai_errors import read_body as read_body
+from nexus.protocols.openai_errors import write_error as write_error
+from nexus.protocols.responses.response_object import write_response_object
+from nexus.protocols.sse import frame
+from nexus.wire import Json, encode, text
+
+_SERVER = "server_error"
+
+IN_BAND: dict[str, str] = {
+    "context_length": "context_length_exceeded",
+    "quota": "insufficient_quota",
+    "rate_limit": "rate_limit_exceeded",
+    **dict.fromkeys(
+        (
+            *("invalid_request", "unsupported_feature", "authentication", "permission", "not_found"),
+            *("model_not_found", "request_too_large", "content_policy"),
+        ),
+        "invalid_prompt",
+    ),
+}
+"""Codes of ``error`` events, where any word may stand: what to send the same request again for is a server_error."""
+
+_PUBLISHED: dict[str, str] = {"context_length_exceeded": "invalid_prompt", "insufficient_quota": "rate_limit_exceeded"}
+"""What ``response.error`` says instead, which has a closed list of codes; Codex asks there for the true ones."""
+
+BEYOND = 2_000_000_000
+"""A sequence number that no stream reaches."""
+
+
+def write_frames(error: NexusError, response_id: str, broken: BrokenStream, *, codex: bool) -> bytes:
+    """The end of a stream whose head has gone out; the SDK takes it only behind a beginning."""
+    code, message = _said(error)
+    told: dict[str, Json] = {"code": code, "message": message, "param": error.param}
+    begun = write_response_object(response_id, broken.model, broken.now, None)
+    closed = code if codex else _PUBLISHED.get(code, code)
+    failed = begun | {"status": "failed", "error": {"code": closed, "message": message}}
+    created = b"" if broken.begun else _event("response.created", 0, {"response": begun})
+    return created + _event("error", BEYOND, told) + _event("response.failed", BEYOND + 1, {"response": failed})
+
+
+def _said(error: NexusError) -> tuple[str, str]:
+    """Code and wording: the vendor's own where it spoke this dialect."""
+    own = read_body(error.body) if isinstance(error, UpstreamStatus) else {}
+    code = text(own.get("code")) or IN_BAND.get(error.kind, _SERVER)
+    message = text(own.get("message")) or error.message
+    if code == "rate_limit_exceeded" and error.retry_after is not None and math.isfinite(error.retry_after):
+        message += f" Please try again in {math.ceil(error.retry_after)}s."
+    return code, message
+
+
+def _event(kind: str, number: int, members: dict[str, Json]) -> bytes:
+    return frame(encode({"type": kind, "sequence_number": number} | members), kind)

@@ -1,0 +1,225 @@
+"""How one attempt is made: in which dialect, with which body, and how its answer comes back.
+
+Law: pure, and chosen once per attempt from the *original* request. Passthrough where the provider speaks the client's
+dialect; translate otherwise, into the vendor's richest dialect. One exception: a chat request that OpenAI is known to
+refuse on chat completions (tools on its newer models) is translated to Responses, exactly that and nothing else. What a
+translation leaves out is named, in the client's own words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from pydantic import SecretStr
+
+from nexus.call import Call, Tap
+from nexus.conversation.parts import Request
+from nexus.errors import ClientError, UnsupportedFeature, VendorError
+from nexus.gateway.routing import Route
+from nexus.headers.forwarding import without_credentials
+from nexus.protocols import loader
+from nexus.protocols.clients import DIALECTS
+from nexus.protocols.codec import Target
+from nexus.protocols.dialect import AnswerRelay, Dialect, Edited
+from nexus.protocols.effort_alone import with_switch
+from nexus.protocols.error_words import error_words
+from nexus.protocols.pairing import paired
+from nexus.protocols.sse import Frame
+from nexus.protocols.web_search import without_search
+from nexus.provider import Attempt
+from nexus.relay.translation import Translation
+from nexus.wire import Json, count, decode, encode, mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """``dropped`` names what the request lost."""
+
+    attempt: Attempt
+    relay: AnswerRelay
+    translates: bool
+    dropped: tuple[str, ...] = ()
+
+    def with_key(self, key: SecretStr) -> Lane:
+        """The same with a key that is not the caller's."""
+        return replace(self, attempt=replace(self.attempt, key=key))
+
+    def sent(self) -> Lane:
+        """Without the body, once the vendor has it."""
+        return replace(self, attempt=replace(self.attempt, body=b""))
+
+    def read_error(self, route: Route, status: int, headers: Mapping[str, str], body: bytes) -> VendorError | None:
+        """A vendor's error in neutral terms; None where the client can read it as it is."""
+        dialect = self.attempt.dialect
+        failure = route.provider.read_error(dialect, status, headers, body)
+        if failure is None and self.translates:
+            failure = loader.vendor(dialect).read_error(status, headers, body)
+        if failure is not None and isinstance(self.relay, Translation):
+            self.relay.name_param(failure)
+        return failure
+
+
+def choose(call: Call, route: Route, without: str | None = None) -> Lane:
+    """``without`` is one more quirk of the target. Raises ClientError for what the vendor's dialect cannot express."""
+    dialects = route.provider.dialects_of(route.model, route.settings)
+    if not passes(call, route):
+        return _translate(call, route, dialects[0], without)
+    if route.provider.refuses(call.dialect, call.document, route.model):
+        _refuse_lost(loader.reading(call).request)
+        return _translate(call, route, dialects[0], without)
+    return _passthrough(call, route)
+
+
+def passes(call: Call, route: Route) -> bool:
+    """Whether the vendor speaks the client's dialect, so that what the call names by an id is the vendor's."""
+    if call.dialect not in route.provider.dialects_of(route.model, route.settings):
+        return False
+    return call.action != "compact" or route.provider.stores(call.dialect)
+
+
+def _refuse_lost(request: Request) -> None:
+    """What the client's own vendor would have answered with, and no translated answer has."""
+    for name in ("logprobs", "top_logprobs"):
+        if getattr(request, name):
+            raise UnsupportedFeature(
+                f"{name}: this model takes such a request on the Responses API only, from where no {name} come back",
+                param=name,
+            )
+
+
+def choose_stored(call: Call, route: Route) -> Lane:
+    """The lane of what the vendor keeps: nothing is touched on the way there or back."""
+    attempt = _attempt(call, route, call.dialect, call.body, call.headers, call.query)
+    return Lane(attempt, DIALECTS[call.dialect].stored(), translates=False)
+
+
+def choose_count(call: Call, route: Route) -> Lane | None:
+    """The lane in which the vendor counts tokens itself; None where it does not."""
+    provider = route.provider
+    dialects = provider.dialects_of(route.model, route.settings)
+    if call.dialect in dialects and provider.counts_in(call.dialect):
+        edited = _edited(call, route, ask_usage=False)
+        attempt = _attempt(call, route, call.dialect, edited.body, call.headers, call.query)
+        return Lane(attempt, _count(call, None), False, edited.dropped)
+    own = [dialect for dialect in (*dialects, *loader.COUNT_ONLY) if provider.counts_in(dialect)]
+    if not own:
+        return None
+    counter = loader.counter(own[0])
+    target = provider.target(own[0], route.model, route.settings)
+    read = loader.reading(call)
+    with _clients_names(call, read.request):
+        request, _ = _fitted(read.request, target, call.model)
+    with _clients_names(call, request):
+        written = counter.write_count(request, target)
+    attempt = _attempt(call, route, own[0], encode(written.body), dict(written.headers), "")
+    return Lane(attempt, _count(call, counter), True)
+
+
+def _count(call: Call, counter: loader.Counter | None) -> Count:
+    return Count(call.tap, DIALECTS[call.dialect], counter.read_count if counter else None)
+
+
+class Count(AnswerRelay):
+    """The answer to a request to count tokens; the client's own dialect passes as it is."""
+
+    content_type: str | None = "application/json"
+
+    def __init__(self, tap: Tap, dialect: Dialect, read: Callable[[Mapping[str, Json]], int] | None) -> None:
+        super().__init__(tap)
+        self._dialect = dialect
+        self._read = read
+
+    def body(self, raw: bytes) -> bytes:
+        document = decode(raw)
+        answer = mapping(document)
+        self.complete = True
+        if not any(name in answer for name in _COUNTED):
+            words = error_words(document, raw) or "the vendor answered 200 without a count"
+            raise VendorError(words, kind="upstream", status=502)
+        if self._read is not None:
+            return encode(self._dialect.write_count(self._read(answer)))
+        # Claude on Bedrock is asked in the client's dialect and answers in Amazon's.
+        return encode(self._dialect.write_count(count(answer["inputTokens"]))) if "inputTokens" in answer else raw
+
+    def frame(self, frame: Frame) -> bytes:
+        raise ValueError("a count is no stream")
+
+
+_COUNTED = ("input_tokens", "inputTokens", "totalTokens", "total_tokens")
+"""Where the dialects put a count."""
+
+
+def _passthrough(call: Call, route: Route) -> Lane:
+    dialect = DIALECTS[call.dialect]
+    edited = _edited(call, route, ask_usage=route.provider.asks_usage)
+    attempt = _attempt(call, route, call.dialect, edited.body, call.headers, call.query)
+    relay = dialect.passthrough(call.document, call.model, call.tap)
+    return Lane(attempt, relay, translates=False, dropped=edited.dropped)
+
+
+def _edited(call: Call, route: Route, *, ask_usage: bool) -> Edited:
+    target = route.provider.target(call.dialect, route.model, route.settings)
+    dialect = DIALECTS[call.dialect]
+    return dialect.edit_request(call.body, call.document, route.model, ask_usage=ask_usage, target=target)
+
+
+def _translate(call: Call, route: Route, dialect: str, without: str | None) -> Lane:
+    client, vendor = loader.client(call.dialect), loader.vendor(dialect)
+    read = loader.reading(call)
+    target = route.provider.target(dialect, route.model, route.settings)
+    if without is not None:
+        target = replace(target, quirks=target.quirks | {without})
+    with _clients_names(call, read.request):
+        request, lost = _fitted(read.request, target, call.model)
+    with _clients_names(call, request):
+        written = vendor.write_request(request, target)
+    attempt = _attempt(call, route, dialect, encode(written.body), dict(written.headers), "")
+    # Also a summary is an answer to the vendor.
+    attempt = replace(attempt, action="generate")
+    asked = (name for name in call.headers if name in client.headers)
+    dropped = (*read.dropped, *client.lost((*lost, *written.dropped), call.document, request), *asked)
+    relay = Translation(call, request, dialect, route.model, written, target.quirks)
+    return Lane(attempt, relay, translates=True, dropped=tuple(dict.fromkeys(dropped)))
+
+
+@contextmanager
+def _clients_names(call: Call, request: Request) -> Iterator[None]:
+    """A refusal of ``request`` names the field that the client sent, at the place where it stood."""
+    try:
+        yield
+    except ClientError as error:
+        if error.param:
+            error.name_field(loader.client(call.dialect).field_of(error.param, call.document, request))
+        raise
+
+
+def _fitted(request: Request, target: Target, asked: str) -> tuple[Request, tuple[str, ...]]:
+    """What every vendor needs alike, and what that cost; ``asked`` is the client's name of the model.
+
+    Raises UnsupportedFeature.
+    """
+    request = with_switch(request, asked, target.model)
+    request, unsearched = without_search(request, target.quirks)
+    request, unpaired = paired(request)
+    return request, (*unsearched, *unpaired)
+
+
+def _attempt(call: Call, route: Route, dialect: str, body: bytes, headers: Mapping[str, str], query: str) -> Attempt:
+    return Attempt(
+        dialect=dialect,
+        action=call.action,
+        model=route.model,
+        settings=route.settings,
+        body=body,
+        stream=call.stream,
+        method=call.method,
+        path=call.path,
+        headers=headers,
+        query=without_credentials(query),
+        key=route.provider.key(call.own_headers, call.dialect),
+        key_is_callers=route.provider.own_key(call.own_headers, call.dialect) is not None,
+        client=call.headers,
+        credential_headers=call.identity.credential_headers,
+    )

@@ -1,0 +1,215 @@
+"""The second lane: one answer of another dialect, read into neutral events and written in the client's own words.
+
+Law: no I/O. Every event passes one place, so that the tap, the drops, the client's own names and the forced answer tool
+see whole answers and streams alike.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from nexus.call import Call
+from nexus.conversation.estimate import estimate, tokens_of
+from nexus.conversation.events import ContentDropped, Event, Ping, ResponseEnd, ResponseStart, UsageUpdate
+from nexus.conversation.fold import fold, unfold
+from nexus.conversation.parts import Request, Response
+from nexus.conversation.usage import Usage
+from nexus.errors import VendorError
+from nexus.protocols import loader
+from nexus.protocols.answer_call import AnswerCall
+from nexus.protocols.clients import DIALECTS
+from nexus.protocols.codec import Cut, VendorRequest
+from nexus.protocols.cutter import Cutter
+from nexus.protocols.dialect import AnswerRelay
+from nexus.protocols.error_words import error_words
+from nexus.protocols.forced_answer import ForcedAnswer
+from nexus.protocols.loader import AnswerOrigin
+from nexus.protocols.renaming import NamesBack
+from nexus.protocols.room import Fitted
+from nexus.protocols.sse import Frame
+from nexus.protocols.tidy import Tidy
+from nexus.wire import Json, decode, encode
+
+log = logging.getLogger("nexus.translation")
+
+
+class Translation(AnswerRelay):
+    """From a vendor's dialect to the client's, for one attempt."""
+
+    def __init__(
+        self,
+        call: Call,
+        request: Request,
+        dialect: str,
+        model: str,
+        written: VendorRequest,
+        quirks: frozenset[str] = frozenset(),
+    ) -> None:
+        super().__init__(call.tap)
+        self._call = call
+        self._client, self._vendor = loader.client(call.dialect), loader.vendor(dialect)
+        self._vendors_dialect = dialect
+        self._dialect = DIALECTS[call.dialect]
+        self._id = self._dialect.id_prefix + call.id.removeprefix("req_")
+        self._created = _now()
+        origin = AnswerOrigin(request, self._id, model, lambda: f"call_{uuid.uuid4().hex[:24]}", quirks)
+        self._origin = origin
+        self._names = NamesBack(written.renaming) if written.renaming else None
+        self._answer_tool = ForcedAnswer(written.answer_tool) if written.answer_tool else None
+        self._answer_call = AnswerCall(written.answer_call, origin.new_id) if written.answer_call else None
+        self._cutter = Cutter(written.cut, self._usage_when_cut) if written.cut != Cut() else None
+        self._reported: Usage | None = None
+        self._tidy = Tidy(origin.new_id)
+        self._fitted = Fitted(self._client.room)
+        make_carrier = self._client.carrier
+        self._carrier = make_carrier(thinking=written.wants_thinking) if make_carrier is not None else None
+        self._reader = self._vendor.stream_reader(origin)
+        self._writer = self._client.stream_writer(
+            model=call.model,
+            response_id=self._id,
+            created=self._created,
+            include_usage=request.include_usage,
+            request=request,
+            now=_now,
+        )
+        self.content_type = "text/event-stream; charset=utf-8" if call.stream else "application/json"
+
+    def name_param(self, failure: VendorError) -> None:
+        """Gives the field that the vendor complains of the client's own name."""
+        if failure.param is not None:
+            document, request = self._call.document, self._origin.request
+            failure.param = self._client.param_of(failure.param, self._vendors_dialect, document, request)
+
+    def body(self, raw: bytes) -> bytes:
+        try:
+            read = self._vendor.read_response(_answer_in(raw), self._origin)
+        except VendorError as failure:
+            self.name_param(failure)
+            raise
+        self._call.dropped += read.dropped
+        self._reported = read.response.usage
+        events = list(self._seen(unfold(read.response)))
+        self.complete = True
+        if self._call.stream:
+            # The server ignored ``stream``; its answer is no less whole for that.
+            return self._kept(b"".join(map(self._writer.write, events)))
+        return self._write_whole(fold(events))
+
+    def frame(self, frame: Frame) -> bytes:
+        if frame.data is None:
+            return frame.raw
+        if self.cut or not (data := frame.data.strip()):
+            return b""
+        try:
+            events = self._reader.feed(frame.event, data)
+        except VendorError as failure:
+            self.name_param(failure)
+            raise
+        written = self._write(events)
+        self.ended = self._reader.complete
+        self.cut = self._cutter is not None and self._cutter.cut
+        return written
+
+    def finish(self) -> bytes:
+        return b"" if self.complete else self._write(self._reader.finish())
+
+    def _write(self, events: Iterable[Event]) -> bytes:
+        written = b"".join(map(self._written, self._seen(events)))
+        self.tap.events += written.count(b"\ndata:")
+        return self._kept(written)
+
+    def _kept(self, written: bytes) -> bytes:
+        """Keeps the whole answer before the client can have its end, and refer to it."""
+        if self.complete and self._writer.whole is not None:
+            self._keep(self._writer.whole)
+        return written
+
+    def _written(self, event: Event) -> bytes:
+        if isinstance(event, Ping):
+            return self._dialect.keepalive(self._call.headers, self.tap.events)
+        return self._writer.write(event)
+
+    def _keep(self, answer: Mapping[str, Json]) -> None:
+        reading, answers = self._call.reading, self._call.answers
+        if answers is not None and reading is not None and reading.kept is not None:
+            answers.keep(self._id, {"answer": answer, **reading.kept})
+
+    def _write_whole(self, response: Response) -> bytes:
+        named = replace(response, id=self._id, model=self._call.model)
+        whole = self._client.write_response(named, created=self._created, request=self._origin.request, now=_now)
+        if self._call.action == "compact":
+            return encode(self._compacted(whole))
+        self._keep(whole)
+        return encode(whole)
+
+    def _compacted(self, answer: Mapping[str, Json]) -> Mapping[str, Json]:
+        """Raises VendorError."""
+        compacted = self._dialect.write_compacted(self._call.document, answer)
+        if compacted is None:
+            raise VendorError("the model gave no whole summary of the conversation", kind="upstream", status=502)
+        return compacted
+
+    def _kept_within(self, events: Iterable[Event]) -> Iterable[Event]:
+        """The events, tidied, up to where the client wants its answer to end."""
+        tidied = (tidy for event in events for tidy in self._tidy.pass_on(event))
+        if self._cutter is None:
+            return tidied
+        return (kept for event in tidied for kept in self._cutter.feed(event))
+
+    def _usage_when_cut(self, size: int) -> Usage:
+        """What the vendor reported; of an answer that it did not end, and whose usage it will not tell, an estimate."""
+        if self._reported is not None:
+            return self._reported
+        told = self.tap.usage
+        if told is not None and told.total_input:
+            return replace(told, output=tokens_of(size), reasoning=0)
+        return Usage(input=estimate(self._origin.request).total, output=tokens_of(size))
+
+    def _seen(self, events: Iterable[Event]) -> Iterator[Event]:
+        """What the client gets in place of the vendor's events."""
+        kept = self._kept_within(events)
+        if self._answer_call is not None:
+            kept = (made for event in kept for made in self._answer_call.feed(event))
+        for event in kept:
+            for named in (event,) if self._names is None else self._names.feed(event):
+                for fitted in self._fitted.feed(named):
+                    yield self._tapped(fitted if self._carrier is None else self._carrier.pass_on(fitted))
+
+    def _tapped(self, event: Event) -> Event:
+        """What the tap and the log take from an event, and what comes in its place."""
+        if self._answer_tool is not None:
+            event = self._answer_tool.pass_on(event)
+        match event:
+            case ResponseStart(model=model, usage=usage):
+                self.tap.model, self.tap.usage = model or self.tap.model, usage
+            case UsageUpdate(usage=usage):
+                self.tap.usage = usage
+            case ContentDropped(dropped=dropped):
+                self._call.dropped.append(dropped)
+            case ResponseEnd(stop=stop):
+                self.complete = True
+                self.tap.stop_reason = stop.raw or stop.reason
+                if stop.reason == "unknown":
+                    log.warning("unknown stop reason", extra={"fields": {"id": self._call.id, "stop": stop.raw}})
+            case _:
+                pass
+        return event
+
+
+def _answer_in(raw: bytes) -> Mapping[str, Json]:
+    """The object of a whole answer. Raises VendorError where there is none, ValueError for what is no JSON."""
+    document = decode(raw)
+    if isinstance(document, list) and document:
+        document = document[0]
+    if isinstance(document, Mapping):
+        return document
+    words = error_words(document, raw) or "the vendor answered 200 without an answer"
+    raise VendorError(words, kind="upstream", status=502)
+
+
+def _now() -> int:
+    return int(time.time())

@@ -1,0 +1,1 @@
+"""One blocking HTTP exchange with a vendor: its request and reply, the transport, and the sockets below it."""

@@ -1,0 +1,180 @@
+"""What a failure of the network becomes: one of our errors, the cause's class in its message, the rest for the log.
+
+Law: what a client reads names no host, address or file of the operator's; ``host`` and ``cause`` do.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+from http.client import HTTPException, IncompleteRead, RemoteDisconnected
+
+from urllib3.exceptions import NameResolutionError
+
+from nexus.errors import NexusError, Overloaded, ProtocolError, Unreachable, UpstreamTimeout
+from nexus.upstream.dial import NameLookupFailed
+
+_NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
+_PROXY_STATUS = re.compile(r"Tunnel connection failed: (\d{3})")
+_CLOSED = (RemoteDisconnected, ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+
+
+def failure_of(error: Exception, *, provider: str, host: str, phase: str, seconds: float) -> NexusError:
+    """The error for an exchange that failed in ``phase``; ``seconds`` is that phase's timeout."""
+    causes = list(causes_of(error))
+    what = _what(causes)
+    if any(getattr(cause, "errno", None) in _NO_DESCRIPTORS for cause in causes if isinstance(cause, OSError)):
+        return Overloaded("the gateway has no file descriptor left for another connection", retry_after=1)
+    if _timed_out(causes):
+        failure: UpstreamTimeout | Unreachable | ProtocolError = _timeout(provider, phase, seconds)
+    elif any(map(_not_http, causes)):
+        failure = ProtocolError(f"{provider}: the answer is not valid HTTP", provider=provider)
+    else:
+        failure = Unreachable(f"{provider}: {_told(phase)} ({_class(causes, what)})", provider=provider)
+        failure.retryable = not _certificate(causes)
+    return failure.at(phase, what, host)
+
+
+def cause_of(error: Exception) -> str:
+    """The cause of a failed exchange in the words of who found it, for the log."""
+    return _what(list(causes_of(error)))
+
+
+def is_closed(error: Exception) -> bool:
+    """Whether the other side closed or reset the connection, rather than let time pass."""
+    return any(isinstance(cause, _CLOSED) for cause in causes_of(error))
+
+
+def causes_of(error: BaseException) -> Iterator[BaseException]:
+    """The error and all that it wraps, each once: requests and urllib3 hand one over in the other's arguments."""
+    seen: list[BaseException] = [error]
+    for cause in seen:
+        yield cause
+        inner = [*cause.args, cause.__cause__, cause.__context__, getattr(cause, "reason", None)]
+        seen += [one for one in inner if isinstance(one, BaseException) and all(one is not other for other in seen)]
+
+
+def _timeout(provider: str, phase: str, seconds: float) -> UpstreamTimeout:
+    if phase in ("send", "first byte"):
+        return UpstreamTimeout(f"{provider}: no answer within {seconds:g} s", provider=provider)
+    if phase == "body":
+        return UpstreamTimeout(f"{provider}: silent for {seconds:g} s", provider=provider)
+    failure = UpstreamTimeout(f"{provider}: no connection within {seconds:g} s ({_NAMES[phase]})", provider=provider)
+    failure.retryable = True
+    return failure
+
+
+_NAMES = {"dns": "name lookup", "connect": "TCP", "proxy": "proxy", "tls": "TLS handshake"}
+
+
+def _told(phase: str) -> str:
+    match phase:
+        case "body":
+            return "the connection broke off"
+        case "tls":
+            return "the TLS handshake failed"
+        case "proxy":
+            return "the proxy refused the connection"
+        case _:
+            return "the connection failed before an answer began"
+
+
+def _timed_out(causes: list[BaseException]) -> bool:
+    """Our own clocks; a kernel that gave up on the other side says ETIMEDOUT, which is a dead connection."""
+    return any(isinstance(cause, TimeoutError) and cause.errno is None for cause in causes)
+
+
+def _certificate(causes: list[BaseException]) -> bool:
+    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes)
+
+
+def _not_http(cause: BaseException) -> bool:
+    """Whether the upstream said something that is not HTTP, rather than went away."""
+    return isinstance(cause, HTTPException) and not isinstance(cause, RemoteDisconnected | IncompleteRead)
+
+
+def _class(causes: list[BaseException], what: str) -> str:
+    """The class of a cause: a standard name, and no words that could hold an address."""
+    if any(isinstance(cause, NameLookupFailed | NameResolutionError) for cause in causes):
+        return "name not found"
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return _CERTIFICATES.get(cause.verify_code, "certificate not trusted")
+        if isinstance(cause, ssl.SSLError) and cause.reason:
+            return f"TLS: {_words(cause.reason)}"
+    return what.partition(":")[0]
+
+
+# OpenSSL's X509_V_ERR_*, of which its own words can hold the name that was asked for.
+_CERTIFICATES = {
+    2: "certificate of an unknown authority",
+    9: "certificate not yet valid",
+    10: "certificate expired",
+    18: "certificate self-signed",
+    19: "certificate of an unknown authority, which signed itself",
+    20: "certificate of an unknown authority",
+    21: "certificate of an unknown authority",
+    23: "certificate revoked",
+    26: "certificate not meant for servers",
+    62: "certificate for another name",
+    64: "certificate for another address",
+    66: "certificate with a key that is too small",
+    67: "certificate of an authority with a key that is too small",
+    68: "certificate with a signature that is too weak",
+}
+
+
+def _words(constant: str) -> str:
+    return constant.lower().replace("_", " ")
+
+
+def _what(causes: list[BaseException]) -> str:
+    """The cause in the words of who found it; what tells most comes first."""
+    return next((told for describe in _DESCRIBED for cause in causes if (told := describe(cause))), "closed")
+
+
+def _describe_certificate(cause: BaseException) -> str | None:
+    return f"certificate: {cause.verify_message}" if isinstance(cause, ssl.SSLCertVerificationError) else None
+
+
+def _describe_proxy(cause: BaseException) -> str | None:
+    status = _PROXY_STATUS.search(str(cause)) if isinstance(cause, OSError) else None
+    return f"the proxy answered {status[1]}" if status else None
+
+
+def _describe_name(cause: BaseException) -> str | None:
+    if isinstance(cause, socket.gaierror):
+        return f"name not found: {cause.strerror or cause}"
+    return None
+
+
+def _describe_errno(cause: BaseException) -> str | None:
+    number = cause.errno if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError) else None
+    return f"{errno.errorcode[number]}: {os.strerror(number)}" if number in errno.errorcode and number else None
+
+
+def _describe_tls(cause: BaseException) -> str | None:
+    return f"TLS: {_words(cause.reason or str(cause))}" if isinstance(cause, ssl.SSLError) else None
+
+
+def _describe_timeout(cause: BaseException) -> str | None:
+    return "timeout" if isinstance(cause, TimeoutError) and cause.errno is None else None
+
+
+def _describe_http(cause: BaseException) -> str | None:
+    return type(cause).__name__ if _not_http(cause) else None
+
+
+_DESCRIBED = (
+    _describe_certificate,
+    _describe_proxy,
+    _describe_name,
+    _describe_tls,
+    _describe_errno,
+    _describe_timeout,
+    _describe_http,
+)

@@ -1,0 +1,49 @@
+"""Tells a stream of events from a whole body by its first bytes, for servers whose content type says something else.
+
+Law: an answer that was generated is never thrown away for its label.
+"""
+
+from __future__ import annotations
+
+from nexus.upstream.request import UpstreamReply
+
+STREAM = "text/event-stream"
+
+_BOM = b"\xef\xbb\xbf"
+_FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
+"""What lines of an event stream begin with (WHATWG HTML, section 9.2.5)."""
+
+
+def media_type(value: str) -> str:
+    """Without its parameters, in lower case."""
+    return value.partition(";")[0].strip().lower()
+
+
+def is_stream(first: bytes, kind: str) -> bool:
+    """Whether a body that begins with these bytes is one; ``kind`` decides where they do not tell."""
+    start = first.removeprefix(_BOM).lstrip()
+    if start.startswith(_FIELDS):
+        return True
+    return kind == STREAM and start[:1] not in (b"{", b"[")
+
+
+class Begun(UpstreamReply):
+    """A reply whose ``first`` bytes were looked at; they are read again."""
+
+    def __init__(self, inner: UpstreamReply, first: bytes) -> None:
+        self.status, self.headers, self.secrets = inner.status, inner.headers, inner.secrets
+        self.first = first
+        self._inner = inner
+        self._given = False
+
+    def read(self) -> bytes:
+        if not self._given:
+            self._given = True
+            return self.first
+        return self._inner.read()
+
+    def end_within(self, seconds: float) -> None:
+        self._inner.end_within(seconds)
+
+    def close(self) -> None:
+        self._inner.close()

@@ -1,0 +1,347 @@
+"""The whole question who calls, by table: every combination of what is configured and what is sent."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nexus.auth.authenticator import Authenticator
+from nexus.auth.identity import Identity, Unidentified, may_use
+from nexus.auth.jwks import MissingPyJwt, read_key_set
+from nexus.auth.refresher import Refresher
+from nexus.auth.tokens import Pending, Tokens
+from nexus.errors import ClientError, InvalidRequest, NexusError, Overloaded
+from nexus.settings.keys import digest_of
+from tests.auth.kit import (
+    ALICE,
+    BOB,
+    HARD_LIMIT,
+    IdentityProvider,
+    ServerTables,
+    answer,
+    bearer,
+    ec_key,
+    jwk,
+    jwks,
+    lines,
+    stall,
+    tables,
+    token,
+)
+
+OAUTH = {"url": "http://127.0.0.1:1/jwks"}
+KEYS: dict[str, Any] = {
+    "alice": {"key": ALICE, "models": ["anthropic/*"]},
+    "bob": {"sha256": digest_of(BOB).hex()},
+}
+NOW = 1_800_000_000.0
+
+
+def authenticator(server: ServerTables, clock: float = NOW) -> Authenticator:
+    """A gate whose keys for tokens are there already."""
+    tokens = None
+    if server.oauth is not None:
+        refresher = Refresher(lambda: read_key_set(b""), 60)
+        refresher.keys = read_key_set(jwks(jwk(ec_key())))
+        tokens = Tokens(server.oauth, refresher)
+    return Authenticator(server.client_identification, server.keys, tokens, clock=lambda: clock)
+
+
+def told(found: Identity | Pending) -> Identity:
+    assert isinstance(found, Identity)
+    return found
+
+
+OPEN: dict[str, Any] = {}
+ONLY_KEYS: dict[str, Any] = {"keys": KEYS}
+ONLY_TOKENS: dict[str, Any] = {"oauth": OAUTH}
+BOTH: dict[str, Any] = {"keys": KEYS, "oauth": OAUTH}
+TOKEN = token(ec_key())
+FORGED = token(ec_key("stranger"))
+
+Headers = dict[str, str | list[str]]
+
+
+def auth(text: str) -> Headers:
+    return {"Authorization": f"Bearer {text}"}
+
+
+LET_IN: dict[str, tuple[dict[str, Any], Headers, tuple[str, str | None]]] = {
+    "open": (OPEN, {}, ("open", None)),
+    "open, with whatever": (OPEN, {"Authorization": "Basic x"}, ("open", None)),
+    "key": (ONLY_KEYS, auth(ALICE), ("key", "alice")),
+    "hashed key": (ONLY_KEYS, {"x-api-key": BOB}, ("key", "bob")),
+    "own header beside a vendor login": (
+        ONLY_KEYS,
+        {**auth("hushhush-vendor"), "x-nexus-key": ALICE},
+        ("key", "alice"),
+    ),
+    "key beside a vendor login": (ONLY_KEYS, {**auth("sk-ant-oat-hushhush"), "x-api-key": ALICE}, ("key", "alice")),
+    "token": (ONLY_TOKENS, auth(TOKEN), ("token", None)),
+    "token as an API key": (ONLY_TOKENS, {"x-api-key": TOKEN}, ("token", None)),
+    "token of the proxy": (ONLY_TOKENS, {"proxy-authorization": f"Bearer {TOKEN}", **auth("v")}, ("token", None)),
+    "both: key": (BOTH, auth(ALICE), ("key", "alice")),
+    "both: token": (BOTH, auth(TOKEN), ("token", None)),
+    "both: own header decides": (BOTH, {"x-nexus-key": BOB, **auth(TOKEN)}, ("key", "bob")),
+}
+
+
+@pytest.mark.parametrize(("server", "headers", "expected"), LET_IN.values(), ids=LET_IN.keys())
+def test_let_in(server: dict[str, Any], headers: Headers, expected: tuple[str, str | None]) -> None:
+    identity = told(authenticator(tables(**server)).authenticate(lines(headers)))
+    assert (identity.source, identity.key) == expected
+    subject = "alice" if identity.source == "token" else None
+    assert (identity.client_id, identity.group) == (identity.key or subject, None)
+    for name, value in lines(headers).items():
+        secret = any(text in value[0] for text in (ALICE, BOB, TOKEN))
+        deciding = secret and not (name == "authorization" and "x-nexus-key" in headers)
+        assert (name in identity.credential_headers) is (deciding or name in ("x-nexus-key", "proxy-authorization"))
+
+
+KEPT_OUT: dict[str, tuple[dict[str, Any], Headers, str]] = {
+    "nothing": (ONLY_KEYS, {}, "no gateway key was sent"),
+    "nothing, tokens": (ONLY_TOKENS, {}, "no token was sent"),
+    "nothing, both": (BOTH, {}, "no gateway key or token was sent"),
+    "unknown key": (ONLY_KEYS, auth(ALICE + "x"), "the gateway key is not one"),
+    "hash of a key": (ONLY_KEYS, auth(digest_of(BOB).hex()), "the gateway key is not one"),
+    "example key": (ONLY_KEYS, auth("sk-1234"), "the gateway key is not one"),
+    "token where there are keys only": (ONLY_KEYS, auth(TOKEN), "the gateway key is not one"),
+    "key where there are tokens only": (ONLY_TOKENS, auth(ALICE), "that is neither"),
+    "forged token": (ONLY_TOKENS, auth(FORGED), "the token's signature is not valid"),
+    "forged token beside a good key": (BOTH, {"x-nexus-key": FORGED, "x-api-key": ALICE}, "the token's signature"),
+    "bad own key beside a good token": (BOTH, {"x-nexus-key": "nx-no", **auth(TOKEN)}, "that is neither"),
+    "key in a header that carries none": (ONLY_KEYS, {"x-provider-api-key": ALICE}, "no gateway key was sent"),
+    "key in a cookie": (ONLY_KEYS, {"cookie": ALICE}, "no gateway key was sent"),
+    "basic": (ONLY_KEYS, {"authorization": f"Basic {ALICE}"}, "authorization: expected the scheme Bearer"),
+}
+
+
+@pytest.mark.parametrize(("server", "headers", "message"), KEPT_OUT.values(), ids=KEPT_OUT.keys())
+def test_kept_out(server: dict[str, Any], headers: Headers, message: str, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG), pytest.raises(Unidentified) as caught:
+        authenticator(tables(**server)).authenticate(lines(headers))
+    assert caught.value.status == 401
+    assert caught.value.message.startswith(message)
+    for secret in (ALICE, BOB, TOKEN, FORGED):
+        assert secret not in caught.value.message + caplog.text
+
+
+def test_a_key_has_its_time() -> None:
+    server = tables(keys={"alice": {"key": ALICE, "expires": "2027-01-15"}})
+    assert told(authenticator(server, NOW - 86400).authenticate(bearer(ALICE))).key == "alice"
+    with pytest.raises(Unidentified, match="expired"):
+        authenticator(server, NOW + 2 * 86400).authenticate(bearer(ALICE))
+
+
+def test_a_key_brings_its_models() -> None:
+    checker = authenticator(tables(**BOTH))
+    assert told(checker.authenticate(bearer(ALICE))).models == ("anthropic/*",)
+    assert not may_use(told(checker.authenticate(bearer(ALICE))), "openai/gpt")
+    assert may_use(told(checker.authenticate(bearer(BOB))), "openai/gpt")
+    assert may_use(told(checker.authenticate(bearer(TOKEN))), "openai/gpt")
+
+
+# -- ids -----------------------------------------------------------------------------------------------------------
+
+
+def on(**keys: Any) -> dict[str, Any]:
+    return {"enabled": True, **keys}
+
+
+PRO = {"validation": {"group_values": ["free", "pro"]}}
+BY_HEADER = on(client_id={"http_header": "X-Client"}, group_id={"http_header": "X-Group"}, **PRO)
+BY_CLAIM = on(client_id={"jwt_claim": "org.user"}, group_id={"jwt_claim": "groups"}, **PRO)
+BY_KEY = on(client_id={"gateway_key": True}, group_id={"gateway_key": True}, **PRO)
+MIXED = on(group_id={"jwt_claim": "groups", "gateway_key": True}, **PRO)
+GROUPED = {"alice": {"key": ALICE, "group": "pro"}, "bob": {"key": BOB}}
+
+
+def claimed(**claims: Any) -> Headers:
+    return auth(token(ec_key(), **claims))
+
+
+IDENTIFIED: dict[str, tuple[dict[str, Any], Headers, tuple[str, str | None]]] = {
+    "header": ({"client_identification": BY_HEADER}, {"x-client": " alice "}, ("alice", None)),
+    "headers": ({"client_identification": BY_HEADER}, {"x-client": "a", "x-group": "pro"}, ("a", "pro")),
+    "blank group": ({"client_identification": BY_HEADER}, {"x-client": "a", "x-group": " "}, ("a", None)),
+    "header beside a key": (
+        {**ONLY_KEYS, "client_identification": BY_HEADER},
+        {"x-client": "a", **auth(ALICE)},
+        ("a", None),
+    ),
+    "claim": (
+        {**ONLY_TOKENS, "client_identification": BY_CLAIM},
+        claimed(org={"user": "u"}, groups=["staff", "pro", "free"]),
+        ("u", "pro"),
+    ),
+    "number": ({**ONLY_TOKENS, "client_identification": BY_CLAIM}, claimed(org={"user": 7}), ("7", None)),
+    "empty array": (
+        {**ONLY_TOKENS, "client_identification": BY_CLAIM},
+        claimed(org={"user": "u"}, groups=[]),
+        ("u", None),
+    ),
+    "subject by default": ({**ONLY_TOKENS, "client_identification": on()}, auth(TOKEN), ("alice", None)),
+    "key": ({"keys": GROUPED, "client_identification": BY_KEY}, auth(ALICE), ("alice", "pro")),
+    "key without group": ({"keys": GROUPED, "client_identification": BY_KEY}, auth(BOB), ("bob", None)),
+    "mixed, key": ({"keys": GROUPED, "oauth": OAUTH, "client_identification": MIXED}, auth(ALICE), ("alice", "pro")),
+    "mixed, token": (
+        {"keys": GROUPED, "oauth": OAUTH, "client_identification": MIXED},
+        claimed(sub="x", groups="free"),
+        ("x", "free"),
+    ),
+    "a token's header is not believed": (
+        {**ONLY_TOKENS, "client_identification": BY_CLAIM},
+        {**claimed(org={"user": "u"}), "x-client": "admin", "x-group": "pro"},
+        ("u", None),
+    ),
+}
+
+
+@pytest.mark.parametrize(("server", "headers", "expected"), IDENTIFIED.values(), ids=IDENTIFIED.keys())
+def test_identified(server: dict[str, Any], headers: Headers, expected: tuple[str, str | None]) -> None:
+    identity = told(authenticator(tables(**server)).authenticate(lines(headers)))
+    assert (identity.client_id, identity.group) == expected
+
+
+OWNERS: dict[str, tuple[dict[str, Any], Headers, str | None]] = {
+    "everybody at an open gateway": (OPEN, auth("whatever"), ""),
+    "who a proxy says it is": ({"client_identification": BY_HEADER}, {"x-client": "a"}, "open:a"),
+    "a key": (ONLY_KEYS, auth(ALICE), "key:alice:alice"),
+    "a key, and who a proxy says it is": (
+        {**ONLY_KEYS, "client_identification": BY_HEADER},
+        {"x-client": "b:c", **auth(ALICE)},
+        "key:alice:b%3Ac",
+    ),
+    "a token's subject": (ONLY_TOKENS, claimed(sub="alice", iss="https://id"), "token:https%3A%2F%2Fid:alice:alice"),
+    "a token that names nobody": (ONLY_TOKENS, claimed(sub=None), None),
+    "both, by key": (BOTH, auth(BOB), "key:bob:bob"),
+}
+
+
+@pytest.mark.parametrize(("server", "headers", "owner"), OWNERS.values(), ids=OWNERS.keys())
+def test_whose_a_kept_answer_is(server: dict[str, Any], headers: Headers, owner: str | None) -> None:
+    """Also where nobody asks callers for an id."""
+    assert told(authenticator(tables(**server)).authenticate(lines(headers))).owner == owner
+
+
+UNKNOWN: dict[str, tuple[dict[str, Any], Headers, int, str]] = {
+    "no id": ({"client_identification": BY_HEADER}, {"x-group": "pro"}, 400, "the header x-client is missing"),
+    "blank id": ({"client_identification": BY_HEADER}, {"x-client": "  "}, 400, "the header x-client is missing"),
+    "two ids": ({"client_identification": BY_HEADER}, {"x-client": ["a", "b"]}, 400, "sent more than once"),
+    "long id": ({"client_identification": BY_HEADER}, {"x-client": "a" * 257}, 400, "more than 256"),
+    "bell in the id": ({"client_identification": BY_HEADER}, {"x-client": "a\x07"}, 400, "control characters"),
+    "unknown group": ({"client_identification": BY_HEADER}, {"x-client": "a", "x-group": "vip"}, 400, "not one"),
+    "two groups": (
+        {"client_identification": BY_HEADER},
+        {"x-client": "a", "x-group": ["pro", "free"]},
+        400,
+        "sent more than once",
+    ),
+    "no claim": ({**ONLY_TOKENS, "client_identification": BY_CLAIM}, claimed(org={}), 400, "no claim that says"),
+    "claim of another type": (
+        {**ONLY_TOKENS, "client_identification": BY_CLAIM},
+        claimed(org={"user": {"a": 1}}),
+        400,
+        "no claim that says",
+    ),
+    "no known group": (
+        {**ONLY_TOKENS, "client_identification": BY_CLAIM},
+        claimed(org={"user": "u"}, groups=["staff"]),
+        400,
+        "not one that this gateway knows",
+    ),
+    "surrogate in a claim": (
+        {**ONLY_TOKENS, "client_identification": BY_CLAIM},
+        claimed(org={"user": "\ud800"}),
+        400,
+        "control characters",
+    ),
+    "no key": ({"keys": GROUPED, "client_identification": BY_KEY}, {}, 401, "no gateway key"),
+    "bad key comes before a missing id": (
+        {**ONLY_KEYS, "client_identification": BY_HEADER},
+        auth("nx-no"),
+        401,
+        "the gateway key is not one",
+    ),
+}
+
+
+@pytest.mark.parametrize(("server", "headers", "status", "message"), UNKNOWN.values(), ids=UNKNOWN.keys())
+def test_not_identified(server: dict[str, Any], headers: Headers, status: int, message: str) -> None:
+    with pytest.raises(ClientError) as caught:
+        authenticator(tables(**server)).authenticate(lines(headers))
+    assert caught.value.status == status
+    assert message in caught.value.message
+    assert isinstance(caught.value, InvalidRequest if status == 400 else Unidentified)
+
+
+NAMES = st.sampled_from(["authorization", "x-api-key", "x-nexus-key", "proxy-authorization", "x-client", "cookie"])
+VALUES = st.one_of(
+    st.text(st.characters(codec="latin-1"), max_size=20),
+    st.sampled_from(["Bearer", "bearer nx-x", "Bearer a.b.c", hashlib.sha256(ALICE.encode()).hexdigest(), ALICE[:-1]]),
+)
+
+
+@given(st.dictionaries(NAMES, st.lists(VALUES, max_size=2)))
+def test_no_headers_open_the_gate_by_accident(headers: dict[str, list[str]]) -> None:
+    with pytest.raises(ClientError):
+        authenticator(tables(**BOTH)).authenticate(headers)
+
+
+# -- opened by the settings ----------------------------------------------------------------------------------------
+
+
+def opened(server: ServerTables) -> Authenticator:
+    return Authenticator.open(server.client_identification, server.keys, server.oauth)
+
+
+@pytest.fixture
+def provider() -> Iterator[IdentityProvider]:
+    with IdentityProvider(answer(jwks(jwk(ec_key())))) as running:
+        yield running
+
+
+def test_the_first_caller_waits_for_the_keys(provider: IdentityProvider) -> None:
+    checker = opened(tables(oauth={"url": provider.url}))
+    try:
+        found = checker.authenticate(bearer(TOKEN))
+        if isinstance(found, Pending):
+            found.fetched.result(HARD_LIMIT)
+            found = checker.authenticate(bearer(TOKEN), last=True)
+        assert told(found).source == "token"
+    finally:
+        checker.close()
+
+
+def test_who_waited_in_vain_is_not_let_in() -> None:
+    with IdentityProvider(stall) as provider:
+        checker = opened(tables(oauth={"url": provider.url}))
+        found = checker.authenticate(bearer(TOKEN))
+        assert isinstance(found, Pending)
+        checker.close()
+        found.fetched.result(0)
+        with pytest.raises(Overloaded) as caught:
+            checker.authenticate(bearer(TOKEN), last=True)
+        assert caught.value.status == 503
+        with pytest.raises(NexusError):
+            checker.authenticate(bearer(TOKEN))
+
+
+def test_without_tokens_nothing_is_started_or_imported() -> None:
+    checker = opened(tables(**ONLY_KEYS))
+    assert checker.requires_credential
+    assert told(checker.authenticate(bearer(ALICE))).key == "alice"
+    checker.close()
+    assert not opened(tables()).requires_credential
+
+
+def test_a_missing_pyjwt_is_told_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingPyJwt, match="pip install"):
+        opened(tables(**ONLY_TOKENS))

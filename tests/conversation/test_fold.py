@@ -1,0 +1,235 @@
+"""A stream of events and the whole answer that it tells, and the order that events must keep.
+
+Law: ``fold(unfold(answer)) == answer`` for every answer, and every stream that ``unfold`` makes is in order.
+"""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nexus.conversation.events import (
+    ContentDropped,
+    Event,
+    IllegalOrder,
+    Order,
+    PartDelta,
+    PartEnd,
+    PartStart,
+    Ping,
+    ResponseEnd,
+    ResponseStart,
+    UsageUpdate,
+)
+from nexus.conversation.fold import fold, unfold
+from nexus.conversation.parts import (
+    Citation,
+    Image,
+    Link,
+    Reasoning,
+    Refusal,
+    Response,
+    Signature,
+    Stop,
+    Text,
+    ToolCall,
+    ToolResult,
+)
+from nexus.conversation.usage import Usage
+
+START = ResponseStart("id", "model")
+END = ResponseEnd(Stop("end"))
+TEXT = Text("")
+USAGE = Usage(input=3, cache_read=5, output=2, reasoning=1)
+SIGNATURE = Signature("messages", "c2VhbA==")
+
+texts = st.text(max_size=8)
+signatures = st.none() | st.builds(Signature, st.just("gemini"), texts)
+citations = st.builds(Citation, st.integers(0, 9), st.integers(0, 9), texts, texts, texts)
+parts = st.one_of(
+    st.builds(Text, texts, cache=st.none(), signature=signatures, citations=st.lists(citations, max_size=2).map(tuple)),
+    st.builds(Image, st.builds(Link, texts), st.none(), st.none(), signatures),
+    st.builds(Reasoning, texts, signatures, st.booleans()),
+    st.builds(ToolCall, texts, texts, texts, signatures, st.none()),
+    st.builds(Refusal, texts),
+)
+counts = st.integers(0, 9)
+answers = st.builds(
+    Response,
+    id=texts,
+    model=texts,
+    parts=st.lists(parts, max_size=4).map(tuple),
+    stop=st.builds(Stop, st.sampled_from(["end", "tool_use", "unknown"]), st.none() | texts, st.none() | texts),
+    usage=st.builds(Usage, counts, counts, counts, counts, counts, counts),
+)
+
+
+@given(answers)
+def test_folding_what_was_unfolded_gives_it_back(answer: Response) -> None:
+    events = list(unfold(answer))
+    order = Order()
+    for event in events:
+        order.check(event)
+    assert order.open_parts == ()
+    assert fold(events) == answer
+
+
+@given(answers)
+def test_however_finely_the_text_is_cut(answer: Response) -> None:
+    cut: list[Event] = []
+    for event in unfold(answer):
+        if isinstance(event, PartDelta):
+            cut += [PartDelta(event.index, character) for character in event.text]
+            cut += [Ping(), PartDelta(event.index, ""), ContentDropped("something")]
+        else:
+            cut.append(event)
+    assert fold(cut) == answer
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        pytest.param([], (), id="no parts"),
+        pytest.param(
+            [PartStart(0, Text("He")), PartDelta(0, "llo"), PartEnd(0)], (Text("Hello"),), id="text from both"
+        ),
+        pytest.param([PartStart(0, TEXT), PartEnd(0)], (Text(""),), id="an empty part stays"),
+        pytest.param(
+            [
+                PartStart(0, ToolCall("a", "f", "")),
+                PartStart(1, ToolCall("b", "g", "{")),
+                PartDelta(1, '"y":'),
+                PartDelta(0, '{"x":'),
+                PartDelta(1, "2}"),
+                PartDelta(0, "1}"),
+                PartEnd(1),
+                PartEnd(0),
+            ],
+            (ToolCall("a", "f", '{"x":1}'), ToolCall("b", "g", '{"y":2}')),
+            id="interleaved calls",
+        ),
+        pytest.param(
+            [PartStart(0, Reasoning("")), PartDelta(0, "hm"), PartEnd(0, SIGNATURE)],
+            (Reasoning("hm", SIGNATURE),),
+            id="a seal known at the end",
+        ),
+        pytest.param(
+            [PartStart(0, Text("", signature=Signature("gemini", "old"))), PartEnd(0, SIGNATURE)],
+            (Text("", signature=SIGNATURE),),
+            id="a later seal replaces",
+        ),
+        pytest.param(
+            [PartStart(0, ToolCall("a", "f", "", SIGNATURE)), PartDelta(0, "{}"), PartEnd(0)],
+            (ToolCall("a", "f", "{}", SIGNATURE),),
+            id="a seal known at the start stays",
+        ),
+        pytest.param([PartStart(0, Refusal("")), PartDelta(0, "no"), PartEnd(0)], (Refusal("no"),), id="refusal"),
+    ],
+)
+def test_fold(events: list[Event], expected: tuple[object, ...]) -> None:
+    assert fold([START, *events, END]) == Response("id", "model", expected, Stop("end"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        pytest.param([START, END], Usage(), id="none"),
+        pytest.param([ResponseStart("id", "model", USAGE), END], USAGE, id="at the start"),
+        pytest.param(
+            [ResponseStart("id", "model", USAGE), UsageUpdate(Usage(output=9)), END], Usage(output=9), id="whole"
+        ),
+        pytest.param([START, UsageUpdate(Usage(output=1)), UsageUpdate(USAGE), END], USAGE, id="the last one"),
+    ],
+)
+def test_usage_is_replaced_whole(events: list[Event], expected: Usage) -> None:
+    assert fold(events).usage == expected
+
+
+@pytest.mark.parametrize(
+    ("events", "message"),
+    [
+        pytest.param([], "no start", id="nothing"),
+        pytest.param([END], "no start", id="no start"),
+        pytest.param([START, PartStart(0, TEXT), PartEnd(0)], "no end", id="no end"),
+        pytest.param([START, PartStart(0, Refusal("")), PartEnd(0, SIGNATURE), END], "no seal", id="a sealed refusal"),
+    ],
+)
+def test_what_cannot_be_folded(events: list[Event], message: str) -> None:
+    with pytest.raises(IllegalOrder, match=message):
+        fold(events)
+
+
+def test_what_cannot_be_unfolded() -> None:
+    answer = Response("id", "model", (ToolResult("c"),), Stop("end"))
+    with pytest.raises(IllegalOrder, match="ToolResult in an answer"):
+        list(unfold(answer))
+
+
+# -- order ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        pytest.param([START, END], id="nothing inside"),
+        pytest.param([START, Ping(), ContentDropped("x"), UsageUpdate(USAGE), END], id="no parts"),
+        pytest.param(
+            [START, PartStart(0, TEXT), PartDelta(0, "x"), PartEnd(0), PartStart(1, TEXT), PartEnd(1), END], id="two"
+        ),
+        pytest.param(
+            [
+                START,
+                PartStart(0, TEXT),
+                PartStart(1, TEXT),
+                PartDelta(0, "x"),
+                PartEnd(1),
+                PartDelta(0, "y"),
+                PartEnd(0),
+                END,
+            ],
+            id="interleaved",
+        ),
+    ],
+)
+def test_legal(events: list[Event]) -> None:
+    order = Order()
+    for event in events:
+        order.check(event)
+
+
+@pytest.mark.parametrize(
+    ("events", "message"),
+    [
+        pytest.param([Ping()], "Ping before the response", id="before the start"),
+        pytest.param([END], "ResponseEnd before the response", id="an end without start"),
+        pytest.param([START, START], "ResponseStart inside the response", id="two starts"),
+        pytest.param([START, END, Ping()], "Ping after the response", id="after the end"),
+        pytest.param([START, END, START], "ResponseStart after the response", id="a second response"),
+        pytest.param([START, END, END], "ResponseEnd after the response", id="two ends"),
+        pytest.param([START, PartStart(1, TEXT)], "part 1 started, expected 0", id="counting from one"),
+        pytest.param([START, PartStart(0, TEXT), PartStart(0, TEXT)], "part 0 started, expected 1", id="twice"),
+        pytest.param([START, PartStart(0, TEXT), PartEnd(0), PartStart(0, TEXT)], "expected 1", id="again"),
+        pytest.param([START, PartDelta(0, "x")], "part 0 is not open", id="a delta of nothing"),
+        pytest.param([START, PartEnd(0)], "part 0 is not open", id="an end of nothing"),
+        pytest.param([START, PartStart(0, TEXT), PartEnd(0), PartDelta(0, "x")], "not open", id="a delta too late"),
+        pytest.param([START, PartStart(0, TEXT), PartEnd(0), PartEnd(0)], "not open", id="ended twice"),
+        pytest.param([START, PartStart(0, TEXT), END], r"still open at the end: \[0\]", id="left open"),
+    ],
+)
+def test_illegal(events: list[Event], message: str) -> None:
+    order = Order()
+    for event in events[:-1]:
+        order.check(event)
+    with pytest.raises(IllegalOrder, match=message):
+        order.check(events[-1])
+
+
+def test_open_parts_are_what_an_early_end_has_to_close() -> None:
+    order = Order()
+    for event in (START, PartStart(0, TEXT), PartStart(1, TEXT), PartStart(2, TEXT), PartEnd(1)):
+        order.check(event)
+    assert order.open_parts == (0, 2)
+    for index in order.open_parts:
+        order.check(PartEnd(index))
+    order.check(END)

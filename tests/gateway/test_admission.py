@@ -1,0 +1,117 @@
+"""Whose limits a call counts against where no setting says who calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from nexus import registry
+from nexus.auth.identity import Identity, Source
+from nexus.call import Call
+from nexus.gateway.admission import account_of
+from nexus.limits.store_keys import MAX_ID, spending_tag
+from nexus.provider import Provider
+
+OWN = {"x-provider-api-key": "sk-hushhush-own"}
+LOGIN = {"authorization": "Bearer sk-ant-oat01-hushhush"}
+FORWARDS = {"forward_token": True}
+LOGINS = {"forward_login": True}
+
+
+def account(
+    *,
+    source: Source = "open",
+    client_id: str | None = None,
+    headers: dict[str, str] | None = None,
+    caller: str = "192.0.2.7",
+    dialect: str = "chat",
+    kind: str = "openai",
+    credential_headers: tuple[str, ...] = (),
+    **settings: Any,
+) -> str:
+    provider_type: type[Provider] = registry.load(kind)
+    provider = provider_type(
+        "p", provider_type.settings_type(type=kind, api_key=SecretStr("sk-hushhush-house"), **settings)
+    )
+    identity = Identity(
+        client_id=client_id,
+        group=None,
+        models=None,
+        source=source,
+        key=client_id if source == "key" else None,
+        owner=None,
+        credential_headers=frozenset(credential_headers),
+    )
+    call = Call(
+        id="r",
+        dialect=dialect,
+        caller=caller,
+        identity=identity,
+        headers=headers or {},
+        query="",
+        body=b"",
+        document={},
+        model="p/m",
+        stream=False,
+    )
+    try:
+        return account_of(call, provider)
+    finally:
+        provider.close()
+
+
+SAME: dict[str, tuple[dict[str, Any], str]] = {
+    "a gateway key's name before a key for the vendor": (
+        dict(source="key", client_id="alice", headers=OWN, **FORWARDS),
+        "key:alice",
+    ),
+    "a token's subject before a key for the vendor": (
+        dict(source="token", client_id="alice", headers=OWN, **FORWARDS),
+        "token:alice",
+    ),
+    "the address where there is nothing else": ({}, "address:192.0.2.7"),
+    "the address where the provider does not forward the key": ({"headers": OWN}, "address:192.0.2.7"),
+    "the address where an empty key came": (dict(headers={"x-provider-api-key": " "}, **FORWARDS), "address:192.0.2.7"),
+    "the address where the header held the gateway's own credential": (
+        dict(source="token", headers=OWN, credential_headers=("x-provider-api-key",), **FORWARDS),
+        "address:192.0.2.7",
+    ),
+    "a network of one party's addresses": ({"caller": "2001:db8::1:2"}, account(caller="2001:db8::3:4")),
+    "the address where a login is not forwarded": (
+        {"headers": LOGIN, "kind": "anthropic", "dialect": "messages"},
+        "address:192.0.2.7",
+    ),
+    "the address where another protocol's client sends a login": (
+        dict(headers=LOGIN, kind="anthropic", **LOGINS),
+        "address:192.0.2.7",
+    ),
+}
+
+
+@pytest.mark.parametrize(("call", "expected"), SAME.values(), ids=SAME.keys())
+def test_a_caller_is(call: dict[str, Any], expected: str) -> None:
+    assert account(**call) == expected
+
+
+HASHED: dict[str, dict[str, Any]] = {
+    "a vendor key": dict(headers=OWN, **FORWARDS),
+    "a login": dict(headers=LOGIN, kind="anthropic", dialect="messages", **LOGINS),
+    "a vendor key of any length": dict(headers={"x-provider-api-key": "sk-hushhush" * 500}, **FORWARDS),
+}
+
+
+@pytest.mark.parametrize("call", HASHED.values(), ids=HASHED.keys())
+def test_a_caller_is_the_hash_of(call: dict[str, Any]) -> None:
+    found = account(**call)
+    assert found.startswith("vendor-key:") and len(found) == len("vendor-key:") + 64
+    assert found == account(**call, caller="198.51.100.1")
+    assert "hushhush" not in found
+
+
+@pytest.mark.parametrize("subject", ["x" * 256, "\U0001f600" * 256, "{all}:*"], ids=["long", "wide", "marks"])
+def test_names_of_limits_are_bounded(subject: str) -> None:
+    tag = spending_tag(account(source="token", client_id=subject), "p")
+    assert len(tag) <= MAX_ID + 10
+    assert tag.count("{") == tag.count("}") == 1

@@ -1,0 +1,143 @@
+"""From the name that a client wrote to a provider and the vendor's id, or to a refusal that helps.
+
+Law: a name is found in full or as an alias that only one provider has; everything else is 404 and names candidates.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from nexus.errors import ModelNotFound
+from nexus.gateway.routing import Routes
+from nexus.provider import Attempt, Provider
+from nexus.settings.provider import ModelSettings, ProviderSettings
+from nexus.upstream.request import UpstreamRequest
+
+
+class Vendor(Provider):
+    """Routes ask a provider for nothing but its name and models."""
+
+    dialects = ("chat",)
+
+    def prepare(self, attempt: Attempt) -> UpstreamRequest:
+        raise NotImplementedError
+
+
+def vendor(name: str, **models: str | None) -> Provider:
+    """``models`` is alias to vendor's id; ``__`` stands for a slash and ``_`` for a dash."""
+    spelled = {
+        alias.replace("__", "/").replace("_", "-"): ModelSettings(rename=rename) for alias, rename in models.items()
+    }
+    return Vendor(name, ProviderSettings.model_validate({"type": "x", "api_key": "none", "models": spelled}))
+
+
+ROUTES = Routes(
+    [
+        vendor("openai", gpt_4=None, gpt_4o_mini=None, smart="gpt-4-0613", shared=None),
+        vendor("anthropic", claude_sonnet="claude-sonnet-4-5", shared="claude-haiku"),
+        vendor("router", meta__llama_3=None, openai__gpt_4="openai/gpt-4-turbo", demo="z/y/x"),
+        vendor("empty"),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "name", "model"),
+    [
+        pytest.param("openai/gpt-4", "openai/gpt-4", "gpt-4", id="in full"),
+        pytest.param("openai/smart", "openai/smart", "gpt-4-0613", id="renamed"),
+        pytest.param("smart", "openai/smart", "gpt-4-0613", id="a unique alias"),
+        pytest.param("claude-sonnet", "anthropic/claude-sonnet", "claude-sonnet-4-5", id="a unique alias elsewhere"),
+        pytest.param("router/meta/llama-3", "router/meta/llama-3", "meta/llama-3", id="an alias with a slash"),
+        pytest.param("meta/llama-3", "router/meta/llama-3", "meta/llama-3", id="an alias with a slash, alone"),
+        pytest.param("router/openai/gpt-4", "router/openai/gpt-4", "openai/gpt-4-turbo", id="another's name as alias"),
+        pytest.param("anthropic/shared", "anthropic/shared", "claude-haiku", id="shared, in full"),
+        pytest.param("router/demo", "router/demo", "z/y/x", id="a vendor's id with slashes"),
+    ],
+)
+def test_found(asked: str, name: str, model: str) -> None:
+    route = ROUTES.find(asked)
+    assert (route.name, route.model) == (name, model)
+    assert str(route) == f"{route.provider.name}/{model}", "what the reply header says"
+
+
+def test_a_full_name_is_stronger_than_an_alias() -> None:
+    """``openai/gpt-4`` is both: a name in full, and the alias that ``router`` has for it."""
+    assert ROUTES.find("openai/gpt-4").provider.name == "openai"
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        pytest.param(
+            "shared",
+            "model 'shared' is ambiguous; candidates: openai/shared, anthropic/shared",
+            id="an alias of two",
+        ),
+        pytest.param(
+            "openai/gpt-4o-mni",
+            "model 'openai/gpt-4o-mni' does not exist; did you mean 'openai/gpt-4o-mini'?",
+            id="a slip in the model",
+        ),
+        pytest.param(
+            "gpt-4o-mni", "model 'gpt-4o-mni' does not exist; did you mean 'openai/gpt-4o-mini'?", id="a slip, alone"
+        ),
+        pytest.param(
+            "opnai/smart",
+            "provider 'opnai' (of model 'opnai/smart') does not exist; did you mean 'openai/smart'?",
+            id="a slip in the provider",
+        ),
+        pytest.param(
+            "nobody/claude-sonnet",
+            "provider 'nobody' (of model 'nobody/claude-sonnet') does not exist; "
+            "did you mean 'anthropic/claude-sonnet'?",
+            id="the wrong provider",
+        ),
+        pytest.param(
+            "openai/claude-sonnet",
+            "model 'openai/claude-sonnet' does not exist; did you mean 'anthropic/claude-sonnet'?",
+            id="of another provider",
+        ),
+        pytest.param("gpt-4-0613", None, id="the vendor's id is not a name"),
+        pytest.param("OpenAI/GPT-4", None, id="case counts"),
+        pytest.param("empty/x", None, id="a provider without models"),
+        pytest.param("openai/", None, id="no model"),
+        pytest.param("/gpt-4", None, id="no provider"),
+        pytest.param("/", None, id="a slash"),
+        pytest.param(" ", None, id="a space"),
+    ],
+)
+def test_not_found(asked: str, message: str | None) -> None:
+    with pytest.raises(ModelNotFound) as caught:
+        ROUTES.find(asked)
+    assert caught.value.status == 404
+    assert caught.value.param == "model"
+    if message is not None:
+        assert caught.value.message == message
+    else:
+        assert caught.value.message.endswith("'?"), "some configured name is always offered"
+
+
+def test_a_long_name_is_answered_briefly_and_soon() -> None:
+    with pytest.raises(ModelNotFound) as caught:
+        ROUTES.find("x" * 100_000 + "/" + "y" * 100_000)
+    assert len(caught.value.message) < 600
+
+
+def test_without_models_there_is_no_hint() -> None:
+    with pytest.raises(ModelNotFound, match=r"^model 'x' does not exist$"):
+        Routes([]).find("x")
+
+
+def test_routes_stand_in_the_order_of_the_file() -> None:
+    assert [route.name for route in ROUTES] == [
+        "openai/gpt-4",
+        "openai/gpt-4o-mini",
+        "openai/smart",
+        "openai/shared",
+        "anthropic/claude-sonnet",
+        "anthropic/shared",
+        "router/meta/llama-3",
+        "router/openai/gpt-4",
+        "router/demo",
+    ]

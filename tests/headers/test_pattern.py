@@ -1,0 +1,149 @@
+"""Patterns find what ``re`` finds, and take no longer for hostile names or for patterns that ``re`` chokes on."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from nexus.headers.pattern import LONGEST_NAME, MOST_MOMENTS, Pattern
+
+FOUND = {
+    "literal anywhere": ("team", "x-team-id", True),
+    "without regard to case": ("^X-Team", "x-team-id", True),
+    "marked so": ("(?i)^X-Team", "x-team-id", True),
+    "at the beginning": ("^team", "x-team", False),
+    "at the end": ("-id$", "x-id-team", False),
+    "whole": ("^x-[a-z]+$", "x-team", True),
+    "digits": (r"^x-\d+$", "x-12", True),
+    "no digits": (r"^x-\d+$", "x-ab", False),
+    "either": ("^(x|y)-team$", "y-team", True),
+    "counted": ("^x{2,3}$", "xxxx", False),
+    "counted exactly": ("^(?:ab){2}$", "abab", True),
+    "at least": ("^a{2,}$", "aaaaa", True),
+    "lazy": ("^a+?$", "aaa", True),
+    "not these": ("^[^a-c]$", "b", False),
+    "bracket first": ("^[]x]$", "x", True),
+    "dash last": ("^[x-]+$", "x-", True),
+    "nothing at all": ("^$", "x", False),
+    "anything": (".*", "x", True),
+}
+
+
+@pytest.mark.parametrize(("pattern", "name", "found"), FOUND.values(), ids=FOUND.keys())
+def test_found(pattern: str, name: str, found: bool) -> None:
+    assert Pattern(pattern).matches(name) is found
+    assert bool(re.search(pattern, name, re.IGNORECASE | re.ASCII)) is found
+
+
+REFUSED = {
+    "empty": ("", "is empty"),
+    "look-ahead": ("a(?=b)", "only (?: ) is known"),
+    "named group": ("(?P<a>b)", "only (?: ) is known"),
+    "back-reference": (r"(a)\1", "an escape that is not known"),
+    "word boundary": (r"\ba", "an escape that is not known"),
+    "open group": ("(a", "not closed"),
+    "closed group": ("a)", "closes nothing"),
+    "open class": ("[a", "not closed"),
+    "star first": ("*a", "without what it belongs to"),
+    "double star": ("a**", "a repetition of a repetition"),
+    "possessive": ("a*+", "a repetition of a repetition"),
+    "brace": ("a{x}", "a { without a number"),
+    "braces in disorder": ("a{3,2}", "other than {m}"),
+    "too often": ("a{201}", "other than {m}"),
+    "repeated anchor": ("^*", "a repetition of ^ or $"),
+    "range in disorder": ("[z-a]", "from a smaller to a larger"),
+    "too large": ("((a{50}){50})", "is too large"),
+    "too large in many levels": ("(" * 10 + "a" + "{9})" * 10, "is too large"),
+    "too deep": ("(" * 30 + "a" + ")" * 30, "too deeply"),
+    "too long": ("a" * 501, "more than 500"),
+    "not ASCII": ("ä", "no header name has"),
+    "nothing after the backslash": ("a\\", "not closed"),
+}
+
+
+@pytest.mark.parametrize(("pattern", "message"), REFUSED.values(), ids=REFUSED.keys())
+def test_refused(pattern: str, message: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        Pattern(pattern)
+    assert message in str(caught.value)
+
+
+def _patterns() -> st.SearchStrategy[str]:
+    chars = st.sampled_from(["a", "b", "A", "-", "1", "_", ".", r"\d", r"\w", r"\W", r"\-", "[ab]", "[^ab]", "[a-c1-]"])
+
+    def larger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+        group = inner.map(lambda text: f"({text})")
+        repeat = st.sampled_from(["*", "+", "?", "{2}", "{1,2}", "{0,}", "*?"])
+        either = st.lists(inner, min_size=1, max_size=3).map(lambda texts: f"(?:{'|'.join(texts)})")
+        return st.one_of(
+            st.lists(inner, min_size=1, max_size=4).map("".join), st.tuples(group, repeat).map("".join), either
+        )
+
+    body = st.recursive(chars, larger, max_leaves=8)
+    return st.tuples(st.sampled_from(["", "^"]), body, st.sampled_from(["", "$"])).map("".join)
+
+
+@given(_patterns(), st.text(alphabet="ab-1_c", max_size=8))
+@example("^(a|b)*$", "abab")
+def test_the_same_as_the_standard_library(pattern: str, name: str) -> None:
+    assert Pattern(pattern).matches(name) is bool(re.search(pattern, name, re.IGNORECASE | re.ASCII))
+
+
+def _steps(function: Callable[[], object]) -> int:
+    """Lines of our own code that a function runs: a clock that no busy machine can set wrong."""
+    count = 0
+
+    def trace(frame: Any, event: str, argument: object) -> Any:
+        nonlocal count
+        count += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        function()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+HOSTILE = ["^(a+)+$", "^(a|a)*$", "^(a|aa)+$", "(a*)*b", "^(.*a){12}$", "a*a*a*a*a*a*a*b", "(x+x+)+y", r"^(\w+-?)*$"]
+
+
+@pytest.mark.parametrize("pattern", HOSTILE)
+def test_time_is_linear_in_the_name(pattern: str) -> None:
+    def cost(length: int) -> int:
+        fresh = Pattern(pattern)
+        name = "a" * (length - 1) + "!"
+        return _steps(lambda: fresh.matches(name))
+
+    short, long = cost(60), cost(240)
+    assert long < 6 * short
+    again = Pattern(pattern)
+    again.matches("a" * 239 + "!")
+    assert _steps(lambda: again.matches("a" * 239 + "!")) < 240 * 8
+
+
+def test_names_cannot_make_it_grow() -> None:
+    pattern = Pattern("^(a|b)*a(a|b){12}$")
+    for number in range(6000):
+        name = format(number * 7919 % 8192, "013b").replace("0", "a").replace("1", "b")
+        assert pattern.matches(name) is (name[0] == "a")
+    assert len(pattern._moments) <= MOST_MOMENTS
+
+
+def test_a_name_longer_than_any_real_one_is_not_found() -> None:
+    assert Pattern("a").matches("a" * LONGEST_NAME)
+    assert not Pattern("a").matches("a" * (LONGEST_NAME + 1))
+
+
+def test_patterns_are_values() -> None:
+    assert Pattern("a") == Pattern("a") != Pattern("b")
+    assert len({Pattern("a"), Pattern("a")}) == 1
+    assert repr(Pattern("a")) == "Pattern('a')"

@@ -1,0 +1,289 @@
+"""Header rules by table: what travels, what is refused while loading, and that credentials stay at home."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from nexus.headers.names import FRAMING, HOP_BY_HOP, OWN_CREDENTIALS, is_denied, is_secret, matches_no_pattern
+from nexus.headers.rules import apply, plan, rewrite
+from nexus.settings.header_rules import HeaderRule, HeaderRules
+from nexus.settings.types import Table
+
+
+class Holder(Table):
+    headers: HeaderRules = ()
+
+
+def rules(*tables: dict[str, Any]) -> tuple[HeaderRule, ...]:
+    return Holder.model_validate({"headers": list(tables)}).headers
+
+
+def forward(**keys: Any) -> dict[str, Any]:
+    return {"rule": "forward", **keys}
+
+
+def insert(name: str, value: str = "v", **keys: Any) -> dict[str, Any]:
+    return {"rule": "insert", "name": name, "value": value, **keys}
+
+
+def remove(**keys: Any) -> dict[str, Any]:
+    return {"rule": "remove", **keys}
+
+
+def duplicate(**keys: Any) -> dict[str, Any]:
+    return {"rule": "rename_duplicate", **keys}
+
+
+CLIENT = {
+    "x-team": "red",
+    "x-app-id": "7",
+    "x-app-name": "shop",
+    "user-agent": "sdk/1",
+    "authorization": "Bearer hushhush-client",
+    "x-api-key": "hushhush-client",
+    "cookie": "a=b",
+    "proxy-authorization": "Bearer nx-1",
+    "x-nexus-key": "nx-1",
+    "x-provider-api-key": "hushhush-vendor",
+    "x-forwarded-for": "1.2.3.4",
+    "connection": "keep-alive, X-Hop",
+    "x-hop": "1",
+    "host": "gateway",
+    "content-length": "5",
+    "idempotency-key": "k",
+}
+OWN = {"authorization": "Bearer house", "content-type": "application/json", "user-agent": "nexus"}
+
+APPLIED: dict[str, tuple[list[dict[str, Any]], dict[str, str]]] = {
+    "no rules": ([], {}),
+    "forward by name": ([forward(name="X-Team")], {"x-team": "red"}),
+    "forward what is not there": ([forward(name="x-nope")], {}),
+    "default": ([forward(name="x-nope", default="d")], {"x-nope": "d"}),
+    "default unused": ([forward(name="x-team", default="d")], {"x-team": "red"}),
+    "rename": ([forward(name="x-team", rename="X-Group")], {"x-group": "red"}),
+    "default and rename": ([forward(name="x-nope", default="d", rename="x-yes")], {"x-yes": "d"}),
+    "forward by pattern": ([forward(pattern="^x-app-")], {"x-app-id": "7", "x-app-name": "shop"}),
+    "pattern anywhere, any case": ([forward(pattern="APP-N")], {"x-app-name": "shop"}),
+    "pattern and rename collapse": ([forward(pattern="^x-app-", rename="x-app")], {"x-app": "shop"}),
+    "everything": (
+        [forward(pattern=".*")],
+        {"x-team": "red", "x-app-id": "7", "x-app-name": "shop", "user-agent": "sdk/1", "idempotency-key": "k"},
+    ),
+    "pattern, then a rename takes the original name away": (
+        [forward(pattern="^x-team"), forward(name="x-team", rename="y-team")],
+        {"y-team": "red"},
+    ),
+    "client's place by name": ([forward(name="x-forwarded-for")], {"x-forwarded-for": "1.2.3.4"}),
+    "what the client bound to its connection": ([forward(name="x-hop")], {}),
+    "insert": ([insert("x-env", "prod")], {"x-env": "prod"}),
+    "insert replaces": ([forward(name="x-team"), insert("x-team", "blue")], {"x-team": "blue"}),
+    "insert replaces the provider's own": ([insert("user-agent", "me")], {"user-agent": "me"}),
+    "a rule's credential replaces the provider's": (
+        [insert("authorization", "mine", allow_secret=True)],
+        {"authorization": "mine"},
+    ),
+    "the client's credential replaces the provider's": (
+        [forward(name="authorization", allow_secret=True)],
+        {"authorization": "Bearer hushhush-client"},
+    ),
+    "the provider's credential stays where the client has none": (
+        [forward(name="proxy-token", rename="authorization", allow_secret=True)],
+        {},
+    ),
+    "the client's credential where the provider has none": (
+        [forward(name="x-api-key", allow_secret=True)],
+        {"x-api-key": "hushhush-client"},
+    ),
+    "remove by name": ([forward(pattern="^x-app-"), remove(name="x-app-id")], {"x-app-name": "shop"}),
+    "remove by pattern": ([forward(pattern="^x-"), remove(pattern="app")], {"x-team": "red"}),
+    "remove comes too early": ([remove(name="x-team"), forward(name="x-team")], {"x-team": "red"}),
+    "remove does not touch the provider's own": ([remove(pattern=".*")], {}),
+    "duplicate": ([duplicate(name="x-team", rename="x-group")], {"x-team": "red", "x-group": "red"}),
+    "duplicate of nothing": ([duplicate(name="x-nope", rename="x-yes")], {}),
+    "duplicate of a default": (
+        [duplicate(name="x-nope", rename="x-yes", default="d")],
+        {"x-nope": "d", "x-yes": "d"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("tables", "added"), APPLIED.values(), ids=APPLIED.keys())
+def test_applied(tables: list[dict[str, Any]], added: dict[str, str]) -> None:
+    client, own = dict(CLIENT), dict(OWN)
+    read = rules(*tables)
+    assert apply(read, client, own) == {**OWN, **added}
+    assert apply(read, client, own) == {**OWN, **added}
+    assert (client, own) == (CLIENT, OWN)
+
+
+def test_the_providers_credential_is_taken_away_by_its_name_alone() -> None:
+    without = {name: value for name, value in OWN.items() if name != "authorization"}
+    assert apply(rules(remove(name="authorization")), CLIENT, OWN) == without
+    assert apply(rules(remove(name="authorization")), CLIENT, OWN, reserved=frozenset({"authorization"})) == OWN
+    both = rules(remove(name="authorization"), insert("authorization", "mine", allow_secret=True))
+    assert apply(both, CLIENT, OWN) == {**OWN, "authorization": "mine"}
+    assert apply(rules(remove(pattern="auth")), CLIENT, OWN) == OWN
+
+
+def test_what_the_provider_lets_through_can_be_taken_back() -> None:
+    passed = {"anthropic-beta": "a", "anthropic-version": "1"}
+    client = {**CLIENT, **passed}
+    own = {"x-api-key": "house"}
+    assert apply((), client, own, passed=passed) == {**own, **passed}
+    without = apply(rules(remove(name="anthropic-beta")), client, own, passed=passed)
+    assert without == {**own, "anthropic-version": "1"}
+    nominated = {**client, "connection": "anthropic-beta"}
+    assert "anthropic-beta" not in apply((), nominated, own, passed=passed)
+
+
+def test_the_credential_for_the_gateway_does_not_travel_even_where_credentials_may() -> None:
+    opened = rules(forward(name="authorization", allow_secret=True), forward(name="x-team"))
+    client = {"authorization": "Bearer nx-hushhush-gateway", "x-team": "nx-hushhush-gateway"}
+    assert apply(opened, client, {}) == client
+    assert apply(opened, client, {}, credential_headers=frozenset({"authorization", "x-team"})) == {}
+
+
+def test_what_a_provider_put_together_is_parted_again() -> None:
+    client = {
+        "anthropic-beta": "a",
+        "content-type": "application/json",
+        "x-api-key": "same",
+        "x-spare": "nx-hushhush-gateway",
+    }
+    prepared = {**client, "anthropic-version": "1", "user-agent": "nexus"}
+    everything = rules(remove(pattern=".*"))
+    own = {"content-type": "application/json", "x-api-key": "same", "anthropic-version": "1", "user-agent": "nexus"}
+    assert rewrite(everything, client, prepared) == own
+    assert rewrite((), client, prepared) == prepared
+    assert rewrite((), client, prepared, credential_headers=frozenset({"x-spare", "x-api-key"})) == {
+        **own,
+        "anthropic-beta": "a",
+    }
+
+
+def test_a_credential_that_comes_later_leaves_no_place_for_another() -> None:
+    opened = rules(forward(name="authorization", allow_secret=True), insert("x-env", "prod"))
+    later = frozenset({"authorization"})
+    assert rewrite(opened, CLIENT, {"accept": "x"}, reserved=later) == {"accept": "x", "x-env": "prod"}
+
+
+REFUSED: dict[str, tuple[dict[str, Any], list[tuple[tuple[str | int, ...], str]]]] = {
+    "no rule": ({"name": "x"}, [(("rule",), "is missing; it is one of")]),
+    "unknown rule": ({"rule": "send"}, [(("rule",), "is not one of")]),
+    "rule of another type": ({"rule": ["forward"]}, [(("rule",), "is not one of")]),
+    "neither name nor pattern": (forward(), [(("name",), "either name or pattern")]),
+    "name and pattern": (forward(name="x", pattern="x"), [(("pattern",), "either name or pattern")]),
+    "remove of nothing": (remove(), [(("name",), "either name or pattern")]),
+    "default beside a pattern": (forward(pattern="x", default="d"), [(("default",), "has no meaning beside pattern")]),
+    "not a header name": (forward(name="x y"), [(("name",), "is not a header name")]),
+    "line break in a name": (insert("x\r\ny"), [(("name",), "is not a header name")]),
+    "line break in a value": (insert("x", "secret\r\ny: z"), [(("value",), "cannot stand in an HTTP header")]),
+    "empty value": (insert("x", " "), [(("value",), "is empty")]),
+    "bad default": (forward(name="x", default="\x00"), [(("default",), "cannot stand in an HTTP header")]),
+    "bad pattern": (forward(pattern="(a"), [(("pattern",), "not closed")]),
+    "pattern of another type": (remove(pattern=1), [(("pattern",), "must be a string")]),
+    "hop by hop": (forward(name="Connection"), [(("name",), "of the connection or of the message's form")]),
+    "framing": (insert("content-length"), [(("name",), "of the connection or of the message's form")]),
+    "rename into framing": (forward(name="x", rename="Host"), [(("rename",), "of the connection")]),
+    "duplicate into framing": (duplicate(name="x", rename="te"), [(("rename",), "of the connection")]),
+    "web sockets": (forward(name="Sec-WebSocket-Key"), [(("name",), "of the connection")]),
+    "the gateway's key": (forward(name="x-nexus-key"), [(("name",), "only Nexus reads")]),
+    "the gateway's key, all the same": (
+        forward(name="x-nexus-key", allow_secret=True),
+        [(("name",), "only Nexus reads")],
+    ),
+    "a caller's vendor key": (forward(name="X-Provider-API-Key"), [(("name",), "only Nexus reads")]),
+    "credential": (forward(name="Authorization"), [(("name",), "allow_secret = true")]),
+    "credential by its look": (forward(name="x-acme-token"), [(("name",), "allow_secret = true")]),
+    "rename into a credential": (forward(name="x", rename="x-api-key"), [(("rename",), "allow_secret = true")]),
+    "insert of a credential": (insert("cookie"), [(("name",), "allow_secret = true")]),
+    "secret where there is none": (forward(name="x", allow_secret=True), [(("allow_secret",), "is for rules")]),
+    "secret and pattern": (forward(pattern=".*", allow_secret=True), [(("allow_secret",), "is for rules")]),
+    "insert by pattern": ({"rule": "insert", "pattern": "x", "name": "x", "value": "v"}, [(("pattern",), "Extra")]),
+    "key of another rule": (remove(name="x", value="v"), [(("value",), "Extra")]),
+}
+
+
+@pytest.mark.parametrize(("table", "expected"), REFUSED.values(), ids=REFUSED.keys())
+def test_refused_at_the_exact_place(table: dict[str, Any], expected: list[tuple[tuple[str | int, ...], str]]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        rules(insert("x-fine"), table)
+    errors = caught.value.errors()
+    assert [error["loc"] for error in errors] == [("headers", 1, *place) for place, _ in expected]
+    for error, (_, message) in zip(errors, expected, strict=True):
+        assert message in str(error["msg"])
+    assert "secret\r" not in str(caught.value)
+
+
+def test_not_a_table() -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(HeaderRules).validate_python(["forward"])
+
+
+def test_a_base_rule_does_nothing_by_accident() -> None:
+    with pytest.raises(TypeError):
+        apply((HeaderRule(rule="x"),), {}, {})
+
+
+def test_values_are_secrets() -> None:
+    read = rules(insert("x-env", "s3cret-value"), forward(name="x", default="s3cret-default"))
+    assert "s3cret" not in repr(read)
+    assert "s3cret" not in " ".join(plan(read))
+
+
+def test_the_plan_names_names_only() -> None:
+    read = rules(
+        forward(name="X-Team", default="d", rename="x-group"),
+        forward(pattern="^x-app-"),
+        forward(name="authorization", allow_secret=True),
+        insert("x-env"),
+        remove(name="x-a"),
+        remove(pattern="b$"),
+        duplicate(name="x-a", rename="x-b", default="c"),
+    )
+    assert plan(read) == [
+        "forward x-team as x-group (with a default)",
+        "forward /^x-app-/",
+        "forward authorization (a credential)",
+        "insert x-env",
+        "remove x-a",
+        "remove /b$/",
+        "rename_duplicate x-a and x-b (with a default)",
+    ]
+
+
+SECRET_NAMES = [
+    *OWN_CREDENTIALS,
+    *("authorization", "cookie", "set-cookie", "x-api-key", "api-key", "x-goog-api-key", "anthropic-api-key"),
+    *("x-amz-security-token", "x-auth-token", "x-acme-secret", "x-functions-key", "x-access-token", "cf-authorization"),
+    *("x-csrf-token", "token", "x-authn", "x-auth", "x-auth-user", "apikey", "x-password", "ocp-apim-subscription-key"),
+]
+PUBLIC_NAMES = ["anthropic-beta", "x-team", "idempotency-key", "x-author", "x-max-tokens", "x-claude-code-session-id"]
+
+
+def test_credentials_are_known_by_their_look() -> None:
+    assert [name for name in SECRET_NAMES if not is_secret(name)] == []
+    assert [name for name in PUBLIC_NAMES if is_secret(name)] == []
+
+
+NAMES = st.one_of(
+    st.sampled_from([*SECRET_NAMES, *HOP_BY_HOP, *FRAMING, *PUBLIC_NAMES, "x-forwarded-for", "sec-websocket-key"]),
+    st.from_regex(r"[a-z0-9-]{1,12}", fullmatch=True),
+)
+
+
+@given(
+    st.dictionaries(NAMES, st.text("abc", max_size=3)),
+    st.sampled_from([".", ".*", "^", "a|b", "key", "auth", "^[^:]*$", "-"]),
+)
+def test_no_pattern_ever_forwards_a_credential_or_framing(client: dict[str, str], pattern: str) -> None:
+    own = {"authorization": "Bearer house"}
+    sent = apply(rules(forward(pattern=pattern), forward(pattern=pattern)), client, own)
+    assert sent.pop("authorization") == "Bearer house"
+    assert not [name for name in sent if matches_no_pattern(name) or is_denied(name) or is_secret(name)]
+    assert sent.items() <= client.items()

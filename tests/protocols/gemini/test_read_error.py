@@ -1,0 +1,104 @@
+"""Google's errors, told apart by status and structured codes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from nexus.errors import FAILURE_KINDS
+from nexus.protocols.gemini.read_error import read_error
+
+from .kit import FIXTURES
+
+DETAIL = "type.googleapis.com/google.rpc."
+
+
+def body(case: str) -> bytes:
+    return (FIXTURES / "errors" / f"{case}.json").read_bytes()
+
+
+def status_body(status: str, *details: dict[str, Any]) -> bytes:
+    return json.dumps({"error": {"message": "m", "status": status, "details": details}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("case", "status", "kind", "told", "retry_after"),
+    [
+        ("bad_key", 400, "authentication", 401, None),
+        ("per_minute", 429, "rate_limit", 429, 34.07),
+        ("per_day", 429, "quota", 429, 3.0),
+        ("array", 503, "overloaded", 503, None),
+    ],
+)
+def test_recorded(case: str, status: int, kind: str, told: int, retry_after: float | None) -> None:
+    error = read_error(status, {"x-request-id": "r1"}, body(case))
+    assert (error.kind, error.status, error.retry_after, error.request_id) == (kind, told, retry_after, "r1")
+    recorded = json.loads(body(case))
+    recorded = recorded[0] if isinstance(recorded, list) else recorded
+    assert error.message == recorded["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (400, "INVALID_ARGUMENT", "invalid_request"),
+        (400, "FAILED_PRECONDITION", "invalid_request"),
+        (401, "UNAUTHENTICATED", "authentication"),
+        (403, "PERMISSION_DENIED", "permission"),
+        (404, "NOT_FOUND", "model_not_found"),
+        (429, "RESOURCE_EXHAUSTED", "rate_limit"),
+        (500, "INTERNAL", "upstream"),
+        (503, "UNAVAILABLE", "overloaded"),
+        (504, "DEADLINE_EXCEEDED", "timeout"),
+        (418, "BRAND_NEW", "invalid_request"),
+        (599, "BRAND_NEW", "upstream"),
+        (413, "INVALID_ARGUMENT", "request_too_large"),
+    ],
+)
+def test_codes(status: int, code: str, kind: str) -> None:
+    error = read_error(status, {}, status_body(code))
+    assert (error.kind, error.status) == (kind, status)
+    assert error.kind in FAILURE_KINDS
+
+
+def test_reasons_and_ids_in_details() -> None:
+    raw = status_body(
+        "PERMISSION_DENIED",
+        {"@type": DETAIL + "ErrorInfo", "reason": "API_KEY_EXPIRED"},
+        {"@type": DETAIL + "RequestInfo", "requestId": "r7"},
+    )
+    error = read_error(403, {}, raw)
+    assert (error.kind, error.status, error.request_id) == ("authentication", 403, "r7")
+
+
+def test_a_quota_of_zero_is_no_rate() -> None:
+    raw = status_body("RESOURCE_EXHAUSTED", {"@type": DETAIL + "QuotaFailure", "violations": [{"quotaValue": "0"}]})
+    assert read_error(429, {}, raw).kind == "quota"
+
+
+def test_the_header_is_nearer_than_the_detail() -> None:
+    assert read_error(429, {"retry-after": "7"}, body("per_minute")).retry_after == 7
+
+
+@pytest.mark.parametrize(
+    ("status", "raw", "kind", "message"),
+    [
+        (502, b"<html>Bad Gateway</html>", "upstream", "Bad Gateway"),
+        (503, b"", "overloaded", "the vendor answered 503"),
+        (429, b"slow down", "rate_limit", "slow down"),
+        (400, b"[]", "invalid_request", "the vendor answered 400"),
+        (400, b'{"error": "odd"}', "invalid_request", "odd"),
+        (
+            400,
+            b'{"error": {"details": [null, {"@type": 3}], "message": null}}',
+            "invalid_request",
+            "the vendor answered 400",
+        ),
+        (401, b"\xff\xfe", "authentication", "\ufffd\ufffd"),
+    ],
+)
+def test_odd_bodies(status: int, raw: bytes, kind: str, message: str) -> None:
+    error = read_error(status, {"retry-after": "Fri, 31 Dec 1999 23:59:59 GMT"}, raw)
+    assert (error.kind, error.status, error.message, error.retry_after) == (kind, status, message, 0.0)

@@ -1,0 +1,96 @@
+"""A vendor's errors, told apart by status and code."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from nexus.errors import FAILURE_KINDS
+from nexus.protocols.messages.read_error import read_error, read_stream_error
+
+
+def error(kind: str, code: str | None = None, **members: Any) -> bytes:
+    wire: dict[str, Any] = {"type": kind, "message": "The words"}
+    if code:
+        wire["details"] = {"error_code": code}
+    return json.dumps({"type": "error", "error": wire, "request_id": "req_1"} | members).encode()
+
+
+CASES: dict[str, tuple[int, bytes, str, str]] = {
+    "invalid": (400, error("invalid_request_error"), "invalid_request", "The words"),
+    "authentication": (401, error("authentication_error"), "authentication", "The words"),
+    "billing": (402, error("billing_error"), "quota", "The words"),
+    "billing told as invalid": (402, error("invalid_request_error"), "quota", "The words"),
+    "permission": (403, error("permission_error"), "permission", "The words"),
+    "model": (404, error("not_found_error"), "model_not_found", "The words"),
+    "file": (404, error("not_found_error", "file_expired"), "not_found", "The words"),
+    "no such page": (404, b"<html>", "not_found", "the upstream answered 404"),
+    "too large": (413, error("request_too_large"), "request_too_large", "The words"),
+    "too large told as invalid": (413, error("invalid_request_error"), "request_too_large", "The words"),
+    "rate": (429, error("rate_limit_error"), "rate_limit", "The words"),
+    "spend limit": (429, error("rate_limit_error", "enforced_spend_limit_reached"), "quota", "The words"),
+    "ramp": (429, error("rate_limit_error", "ramp_limit_exceeded"), "rate_limit", "The words"),
+    "on hold": (400, error("invalid_request_error", "organization_on_hold"), "permission", "The words"),
+    "api": (500, error("api_error"), "upstream", "The words"),
+    "timeout": (504, error("timeout_error"), "timeout", "The words"),
+    "overloaded": (529, error("overloaded_error"), "overloaded", "The words"),
+    "busy proxy": (503, b"upstream connect error", "overloaded", "upstream connect error"),
+    "unknown type": (418, error("teapot_error"), "invalid_request", "The words"),
+    "unknown server error": (520, b"", "upstream", "the upstream answered 520"),
+    "another host's shape": (429, b'{"message": "Slow down"}', "rate_limit", "Slow down"),
+    "not an object": (400, b"[1]", "invalid_request", "[1]"),
+    "not UTF-8": (500, b"\xff\xfe", "upstream", "\ufffd\ufffd"),
+    "null members": (500, b'{"error": null, "request_id": 3}', "upstream", '{"error": null, "request_id": 3}'),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_kinds(case: str) -> None:
+    status, body, kind, message = CASES[case]
+    failure = read_error(status, {}, body)
+    assert (failure.kind, failure.status, failure.message) == (kind, status, message)
+    assert failure.kind in FAILURE_KINDS
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "12"}, 12.0),
+        ({"retry-after": "0.5"}, 0.5),
+        ({"retry-after-ms": "1500"}, 1.5),
+        ({"retry-after": "Fri, 31 Dec 1999 23:59:59 GMT"}, 0.0),
+        ({"retry-after": "-1"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "inf"}, None),
+        ({}, None),
+    ],
+)
+def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
+    assert read_error(429, headers, b"").retry_after == seconds
+
+
+def test_request_id() -> None:
+    assert read_error(500, {"request-id": "req_h"}, error("api_error")).request_id == "req_1"
+    assert read_error(500, {"request-id": "req_h"}, b"").request_id == "req_h"
+    assert read_error(500, {"x-amzn-requestid": "amz"}, b"").request_id == "amz"
+    assert read_error(500, {}, b"").request_id is None
+
+
+@pytest.mark.parametrize(
+    ("wire", "kind", "status"),
+    [
+        ({"error": {"type": "overloaded_error", "message": "m"}}, "overloaded", 529),
+        (
+            {"error": {"type": "rate_limit_error", "details": {"error_code": "contract_spend_limit_reached"}}},
+            "quota",
+            429,
+        ),
+        ({"error": {"type": "odd"}}, "upstream", 502),
+        ({}, "upstream", 502),
+    ],
+)
+def test_errors_inside_a_stream(wire: dict[str, Any], kind: str, status: int) -> None:
+    failure = read_stream_error(wire)
+    assert (failure.kind, failure.status) == (kind, status)

@@ -1,0 +1,126 @@
+"""What ``check`` accepts starts: both refuse the same, in the same words, with file and line."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nexus.server import preflight
+from nexus.settings import Settings, load
+from tests.auth.kit import ALICE
+from tests.conftest import Serve
+from tests.serving import openai_config
+
+ROOT = Path(__file__).parents[2]
+ECHO = '[llm.providers.demo]\ntype = "echo"\nmodels.echo = {}\n'
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield int(listener.getsockname()[1])
+
+
+def read(folder: Path, text: str) -> Settings:
+    (folder / "nexus.toml").write_text(text)
+    return load(folder / "nexus.toml", {})
+
+
+def runs(folder: Path, *arguments: str) -> list[tuple[int, str]]:
+    """Exit code and stderr of ``check`` and of serving."""
+    found = []
+    for command in (["check"], []):
+        run = subprocess.run(
+            [sys.executable, "-m", "nexus", *command, *arguments],
+            cwd=folder,
+            env={"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        found.append((run.returncode, run.stderr))
+    return found
+
+
+def test_a_port_in_use(tmp_path: Path, taken: int) -> None:
+    read(tmp_path, f'{ECHO}[server]\nlisten_address = "127.0.0.1:{taken}"\n')
+    said = f"nexus.toml:5: server.listen_address: cannot listen on 127.0.0.1:{taken}: the port is in use\n"
+    assert runs(tmp_path) == [(1, said), (1, said)]
+
+
+def test_a_port_in_use_that_a_flag_names(tmp_path: Path, taken: int) -> None:
+    said = f"nexus: --listen-address: cannot listen on 127.0.0.1:{taken}: the port is in use\n"
+    assert runs(tmp_path, "-l", f"127.0.0.1:{taken}") == [(1, said), (1, said)]
+
+
+def test_a_certificate_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("cert.pem", "hushhush.pem"):
+        (tmp_path / name).write_text("no PEM")
+    server = '[server]\nlisten_address = "127.0.0.1:0"\n[server.tls]\n'
+    read(tmp_path, f'{ECHO}{server}certificate = "cert.pem"\nkey = "hushhush.pem"\n')
+    (check, serve) = runs(tmp_path)
+    assert check == serve
+    assert check[1].startswith("nexus.toml:7: server.tls.certificate: the TLS certificate and key cannot be used: ")
+
+
+def test_a_missing_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = read(
+        tmp_path, f'{ECHO}[server]\nlisten_address = "127.0.0.1:0"\n[server.oauth]\nurl = "https://id.test/jwks"\n'
+    )
+    assert preflight.problems(settings) == []
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "jwt" else find(name))
+    text = "needs PyJWT with cryptography: pip install 'nexus[oauth]'"
+    assert preflight.problems(settings) == [(("server", "oauth"), text)]
+
+
+def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked of the system, since who runs the tests may read everything."""
+    (tmp_path / "key.json").write_text('{"type": "authorized_user"}')
+    google = '[llm.providers.g]\ntype = "google"\nproject = "my-project"\ncredentials = "key.json"\nmodels.m = {}\n'
+    monkeypatch.chdir(tmp_path)
+    settings = read(tmp_path, f'{google}[server]\nlisten_address = "127.0.0.1:0"\n')
+    assert preflight.problems(settings) == []
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    (problem,) = preflight.problems(settings)
+    assert problem == (("llm", "providers", "g", "credentials"), "names a file that this user may not read")
+
+
+def test_a_check_beside_the_nexus_that_runs(tmp_path: Path, serve: Serve) -> None:
+    """Whoever changes the file of a server that runs has to be able to check it."""
+    nexus = serve(f'[server.keys.alice]\nkey = "{ALICE}"\n{openai_config("http://127.0.0.1:9")}')
+    run = subprocess.run(
+        [sys.executable, "-m", "nexus", "check", "-l", f"127.0.0.1:{nexus.port}"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "warning: a Nexus is running at the address of these settings" in run.stdout
+
+
+def test_a_unix_socket_that_somebody_answers_on(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(tmp_path / "n.sock"))
+        listener.listen(1)
+        said = f"nexus: --listen-address: cannot listen on unix:{tmp_path}/n.sock: "
+        for code, stderr in runs(tmp_path, "-l", f"unix:{tmp_path}/n.sock"):
+            assert code == 1 and stderr.startswith(said)
+
+
+def test_what_was_tried_is_let_go(tmp_path: Path) -> None:
+    settings = read(tmp_path, f'{ECHO}[server]\nlisten_address = ["127.0.0.1:0", "unix:{tmp_path}/n.sock"]\n')
+    assert preflight.problems(settings) == []
+    assert not (tmp_path / "n.sock").exists()

@@ -1,0 +1,368 @@
+"""The disposition table: printed into the docs, complete by the SDKs' types, exact by sending every field."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import openai.types.beta
+import pytest
+from anthropic.types import message_count_tokens_params, message_create_params
+from anthropic.types.beta import message_count_tokens_params as beta_count_params
+from anthropic.types.beta import message_create_params as beta_create_params
+from docutils.core import publish_doctree  # type: ignore[import-untyped]
+from docutils.nodes import system_message  # type: ignore[import-untyped]
+from openai.types.chat import completion_create_params
+from openai.types.responses import response_create_params
+
+from nexus.errors import ClientError, UnsupportedFeature
+from nexus.models.bedrock import quirks_of as converse_quirks
+from nexus.models.claude import quirks_of as claude_quirks
+from nexus.protocols import loader
+from nexus.protocols.clients import DIALECTS
+from nexus.protocols.codec import Target
+from nexus.wire import Json, decode, encode
+from tests.laws.kit import TARGETS
+from tools.docs.dispositions import CLIENTS, COLUMNS, KINDS, PASSED, READS, VENDORS, WRITES, counts, document, table
+from tools.docs.features import features
+
+ROOT = Path(__file__).parents[2]
+DOCS = Path(__file__).parents[2] / "docs" / "translation.rst"
+
+# The docs
+
+
+def test_the_docs_are_not_stale() -> None:
+    assert DOCS.read_text() == document(), "run: python -m tools.docs.dispositions > docs/translation.rst"
+
+
+def test_the_command_prints_them() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "tools.docs.dispositions"], capture_output=True, text=True, check=True, timeout=30
+    )
+    assert run.stdout == DOCS.read_text()
+
+
+def test_the_docs_are_restructuredtext() -> None:
+    tree = publish_doctree(document(), settings_overrides={"report_level": 1, "halt_level": 5, "warning_stream": False})
+    assert [message.astext() for message in tree.findall(system_message)] == []
+
+
+def test_the_counts_are_of_every_cell() -> None:
+    for client, rows in table().items():
+        assert sum(counts(rows).values()) == len(rows) * len(COLUMNS[client])
+        assert set(counts(rows)) == set(KINDS)
+
+
+# Complete
+
+PUBLISHED: Mapping[str, tuple[type, ...]] = {
+    "chat": (
+        completion_create_params.CompletionCreateParamsBase,
+        completion_create_params.CompletionCreateParamsNonStreaming,
+        completion_create_params.CompletionCreateParamsStreaming,
+    ),
+    "responses": (
+        response_create_params.ResponseCreateParamsBase,
+        response_create_params.ResponseCreateParamsNonStreaming,
+        response_create_params.ResponseCreateParamsStreaming,
+    ),
+    "messages": (
+        message_create_params.MessageCreateParamsNonStreaming,
+        message_create_params.MessageCreateParamsStreaming,
+        message_count_tokens_params.MessageCountTokensParams,
+        beta_create_params.MessageCreateParamsNonStreaming,
+        beta_create_params.MessageCreateParamsStreaming,
+        beta_count_params.MessageCountTokensParams,
+    ),
+}
+BEYOND = {
+    "chat": {"top_k"},
+    "responses": {"client_metadata", "presence_penalty", "frequency_penalty"},
+    "messages": {"temperature", "top_p", "top_k", "output_format", "anthropic_version", "anthropic_beta"},
+}
+"""What clients send though the newest types have no name for it."""
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_every_published_field_has_a_row(client: str) -> None:
+    published = {name for shape in PUBLISHED[client] for name in shape.__annotations__}
+    for shape in PUBLISHED[client]:
+        published |= {name for base in shape.__orig_bases__ for name in getattr(base, "__annotations__", ())}  # type: ignore[attr-defined]
+    assert {row.field for row in table()[client]} == published | BEYOND[client]
+
+
+def test_openai_has_no_beta_of_this_request() -> None:
+    assert not [name for name in dir(openai.types.beta) if "completion" in name.lower()]
+
+
+def test_every_row_has_a_cell_for_every_vendor() -> None:
+    assert set(WRITES) == set(VENDORS) and set(READS) == set(CLIENTS) == set(DIALECTS)
+    for client, rows in table().items():
+        assert all(set(row.cells) == set(VENDORS) | {client} for row in rows)
+
+
+# Exact
+
+HI = [{"role": "user", "content": "hi"}]
+SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
+CHAT_TOOLS = [{"type": "function", "function": {"name": "f", "parameters": SCHEMA}}]
+CLAUDE_TOOLS = [{"name": "f", "input_schema": SCHEMA}]
+OPENAI_TOOLS = [{"type": "function", "name": "f", "parameters": SCHEMA, "strict": False}]
+JSON_FORMAT = {"type": "json_schema", "schema": SCHEMA}
+
+PLAIN: Mapping[str, dict[str, Any]] = {
+    "chat": {"model": "m", "messages": HI},
+    "responses": {"model": "m", "input": HI},
+    "messages": {"model": "m", "messages": HI, "max_tokens": 9000},
+}
+
+SENT: Mapping[str, Mapping[str, Any]] = {
+    "chat": {
+        "audio": {"voice": "alloy", "format": "wav"},
+        "frequency_penalty": 1.0,
+        "function_call": "auto",
+        "functions": [{"name": "f"}],
+        "logit_bias": {"1": 2},
+        "logprobs": True,
+        "max_completion_tokens": 9,
+        "max_tokens": 9,
+        "messages": [{"role": "user", "content": "other"}],
+        "metadata": {"a": "b"},
+        "modalities": ["text", "image"],
+        "model": "n",
+        "moderation": {"model": "x"},
+        "n": 1,
+        "parallel_tool_calls": False,
+        "prediction": {"type": "content", "content": "x"},
+        "presence_penalty": 1.0,
+        "prompt_cache_key": "k",
+        "prompt_cache_options": {"mode": "explicit"},
+        "prompt_cache_retention": "24h",
+        "reasoning_effort": "low",
+        "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA}},
+        "safety_identifier": "s",
+        "seed": 3,
+        "service_tier": "default",
+        "stop": "x",
+        "store": True,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "temperature": 0.5,
+        "tool_choice": "required",
+        "tools": CHAT_TOOLS,
+        "top_k": 5,
+        "top_logprobs": 3,
+        "top_p": 0.5,
+        "user": "u",
+        "verbosity": "low",
+        "web_search_options": {},
+    },
+    "responses": {
+        "access_programs": [{"type": "x"}],
+        "background": True,
+        "background_options": {"a": 1},
+        "client_metadata": {"a": "b"},
+        "context_management": [{"type": "compaction"}],
+        "conversation": "conv_1",
+        "frequency_penalty": 1.0,
+        "image": {"a": 1},
+        "include": ["reasoning.encrypted_content"],
+        "input": "other",
+        "instructions": "s",
+        "max_output_tokens": 9,
+        "max_tool_calls": 2,
+        "metadata": {"a": "b"},
+        "model": "n",
+        "moderation": {"model": "x"},
+        "parallel_tool_calls": False,
+        "presence_penalty": 1.0,
+        "previous_response_id": "resp_1",
+        "prompt": {"id": "pmpt_1"},
+        "prompt_cache_key": "k",
+        "prompt_cache_options": {"mode": "explicit"},
+        "prompt_cache_retention": "24h",
+        "reasoning": {"effort": "low"},
+        "safety_identifier": "s",
+        "service_tier": "default",
+        "store": True,
+        "stream": True,
+        "stream_options": {"include_obfuscation": False},
+        "temperature": 0.5,
+        "text": {"format": {"type": "json_schema", "name": "n", "schema": SCHEMA}},
+        "tool_choice": "required",
+        "tools": OPENAI_TOOLS,
+        "top_logprobs": 3,
+        "top_p": 0.5,
+        "truncation": "auto",
+        "user": "u",
+    },
+    "messages": {
+        "anthropic_beta": ["x-1"],
+        "anthropic_version": "2023-06-01",
+        "betas": ["x-1"],
+        "billing_policy": {"type": "x"},
+        "cache_control": {"type": "ephemeral"},
+        "compaction": {"type": "x"},
+        "container": "c",
+        "context_management": {"edits": [{"type": "clear_tool_uses_20250919"}]},
+        "diagnostics": {"type": "x"},
+        "fallback_credit_token": "t",
+        "fallbacks": [{"model": "x"}],
+        "inference_geo": "eu",
+        "max_tokens": 9,
+        "mcp_servers": [{"type": "url", "url": "https://x.test", "name": "x"}],
+        "messages": [{"role": "user", "content": "other"}],
+        "metadata": {"user_id": "u"},
+        "model": "n",
+        "output_config": {"format": JSON_FORMAT},
+        "output_format": JSON_FORMAT,
+        "service_tier": "standard_only",
+        "speed": "fast",
+        "stop_sequences": ["x"],
+        "stream": True,
+        "system": "s",
+        "temperature": 0.5,
+        "thinking": {"type": "enabled", "budget_tokens": 2000},
+        "thread": {"id": "x"},
+        "tool_choice": {"type": "any"},
+        "tools": CLAUDE_TOOLS,
+        "top_k": 5,
+        "top_p": 0.5,
+        "user_profile_id": "x",
+        "workspace_id": "x",
+    },
+}
+BESIDE: Mapping[str, dict[str, Any]] = {
+    "tool_choice": {
+        "chat": {"tools": CHAT_TOOLS},
+        "responses": {"tools": OPENAI_TOOLS},
+        "messages": {"tools": CLAUDE_TOOLS},
+    },
+    "parallel_tool_calls": {"chat": {"tools": CHAT_TOOLS}, "responses": {"tools": OPENAI_TOOLS}},
+    "stream_options": {"chat": {"stream": True}},
+    "top_logprobs": {"chat": {"logprobs": True}},
+}
+"""What a field needs beside it to mean anything."""
+
+BEST: Mapping[str, Target] = {
+    "chat": Target("gpt", quirks=frozenset({"cache_breakpoint"})),
+    "messages": Target("claude-sonnet-4-5", quirks=claude_quirks("claude-sonnet-4-5")),
+    "gemini": Target("gemini", quirks=frozenset({"thinking_level", "image_output"})),
+    "converse": Target("claude", quirks=converse_quirks("anthropic.claude-sonnet-4-5-20250929-v1:0")),
+}
+"""A model of each vendor that has all that the table promises."""
+
+ELSEWHERE: Mapping[str, str] = {
+    "model": "the route chooses it",
+    "n": "the default says nothing",
+    "include": "reasoning is always sealed for the client",
+    "stream_options": "the usage is always asked for or always told",
+    "store": "the gateway keeps the answer, or not",
+}
+"""Carried without a trace in the body."""
+
+NOT_IN_BODY = {("stream", "gemini"), ("stream", "converse")}
+"""The URL says it."""
+
+CELLS = [
+    (client, row.field, vendor)
+    for client, rows in table().items()
+    for row in rows
+    for vendor in row.cells
+    if vendor != client
+]
+
+
+def kept(ids: Collection[str]) -> dict[str, Mapping[str, Json]]:
+    """An earlier answer."""
+    said = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Before."}]}
+    return {id: {"answer": {"output": [said]}, "input": "Well?", "previous": None} for id in ids}
+
+
+class Outcome:
+    """What became of one field at one model: found by sending it."""
+
+    def __init__(self, client: str, field: str, vendor: str, target: Target) -> None:
+        codec, beside = loader.client(client), BESIDE.get(field, {}).get(client, {})
+        without = {name: value for name, value in (PLAIN[client] | beside).items() if name != field or field in HELD}
+        body = without | {field: SENT[client][field]}
+        self.param: str | None = None
+        try:
+            plain = codec.read_request(decode(encode(without)), kept)
+            before = loader.vendor(vendor).write_request(plain.request, target)
+        except ClientError:
+            pytest.skip(f"{target.model} takes nothing like it")
+        try:
+            read = codec.read_request(decode(encode(body)), kept)
+            written = loader.vendor(vendor).write_request(read.request, target)
+        except UnsupportedFeature as refusal:
+            self.param = codec.field_of(refusal.param or "", body, plain.request)
+            return
+        named = {codec.field_of(name, body, read.request).partition(".")[0] for name in written.dropped}
+        already = {codec.field_of(name, body, plain.request).partition(".")[0] for name in before.dropped}
+        self.dropped = (named - already) | {name.partition(".")[0] for name in read.dropped}
+        self.changed = (written.body, written.cut) != (before.body, before.cut)
+
+    def kind(self, field: str) -> str:
+        if self.param is not None:
+            return "refused" if self.param.partition(".")[0] == field else f"refused as {self.param}"
+        if field in self.dropped:
+            return "dropped"
+        return f"dropped as {sorted(self.dropped)}" if self.dropped else "arrived" if self.changed else "silent"
+
+
+HELD = ("messages", "input", "model", "max_tokens")
+"""What a request always has; the value in SENT is another one."""
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_every_field_is_sent(client: str) -> None:
+    assert set(SENT[client]) == {row.field for row in table()[client]}
+
+
+@pytest.mark.parametrize(("client", "field", "vendor"), CELLS)
+def test_a_cell_is_what_happens(client: str, field: str, vendor: str) -> None:
+    (row,) = [row for row in table()[client] if row.field == field]
+    promised = row.cells[vendor].kind
+    kind = Outcome(client, field, vendor, BEST[vendor]).kind(field)
+    arrived = "silent" if field in ELSEWHERE or (field, vendor) in NOT_IN_BODY else "arrived"
+    assert kind == (arrived if promised in ("carried", "converted") else promised)
+
+
+LESSER = [(vendor, target) for vendor, targets in TARGETS.items() for target in targets]
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize(("vendor", "target"), LESSER, ids=[target.model for _, target in LESSER])
+def test_a_lesser_model_is_never_silent_and_the_notes_tell(client: str, vendor: str, target: Target) -> None:
+    for row in table()[client] if client != vendor else ():
+        if row.field in ELSEWHERE or (row.field, vendor) in NOT_IN_BODY:
+            continue
+        promised = row.cells[vendor]
+        kind = Outcome(client, row.field, vendor, target).kind(row.field)
+        if kind == ("arrived" if promised.kind in ("carried", "converted") else promised.kind):
+            continue
+        # The writers know a cache hint under names of their own; see _BREAKPOINTS.
+        kind = "dropped" if kind == "dropped as ['cache']" and row.field == "cache_control" else kind
+        assert kind in ("dropped", "refused"), row.field
+        assert kind in promised.note or (kind == "dropped" and "left out" in promised.note), row.field
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_the_own_dialect_passes(client: str) -> None:
+    for row in table()[client]:
+        document = PLAIN[client] | {row.field: SENT[client][row.field], "unheard_of": {"a": 1}}
+        sent = decode(DIALECTS[client].edit_request(encode(document), document, "theirs", ask_usage=False).body)
+        assert sent == document | {"model": "theirs"}
+        cell = row.cells[client]
+        assert cell.kind == "converted" if row.field == "model" else cell.note == PASSED
+
+
+def test_the_readme_has_the_table_of_features() -> None:
+    readme = (ROOT / "README.rst").read_text()
+    between = readme.split(".. features\n", 1)[1].split(".. end of features", 1)[0]
+    assert between.strip() == features().strip()

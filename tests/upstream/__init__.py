@@ -1,0 +1,1 @@
+"""Tests of the exchange with a vendor, over real sockets."""

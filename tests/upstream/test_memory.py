@@ -1,0 +1,155 @@
+"""What remains after many calls that ended in every way: nothing.
+
+Law: counted are threads, descriptors, callbacks of the cancel switches and the objects of the exchange itself; the
+garbage collector is not asked for help with the first three.
+"""
+
+from __future__ import annotations
+
+import gc
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from nexus.cancel import Cancel
+from nexus.errors import Cancelled, NexusError, UpstreamError
+from nexus.upstream.sockets import Binding
+from nexus.upstream.tls import Trust
+from nexus.upstream.transport import Timeouts, Transport
+from tests.peers import BEGUN, GZIPPED, Peer, Tls, chunk, open_files, post, read_request, reset, whole
+from tests.serving import wait_until
+
+CALLS = 200
+BRIEF = Timeouts(connect=5, first_byte=0.05, idle=0.05)
+
+
+def vendor(sock: socket.socket) -> None:
+    """Answers as the request's body asks."""
+    while request := read_request(sock):
+        match request.partition(b"\r\n\r\n")[2]:
+            case b"good" | b"cancelled late":
+                sock.sendall(whole(b"x" * 5000))
+            case b"unread":
+                sock.sendall(BEGUN)
+            case b"error":
+                sock.sendall(whole(b"{}", status="500 Internal Server Error"))
+            case b"cut":
+                sock.sendall(BEGUN)
+                return
+            case b"reset":
+                reset(sock)
+                return
+            case b"garbage":
+                sock.sendall(b"\x00\x01\x02\r\n\r\n")
+                return
+            case b"not gzip":
+                sock.sendall(GZIPPED + chunk(b"plain"))
+            case b"idle":
+                sock.sendall(BEGUN)
+            case _:
+                pass  # says nothing
+
+
+def good(one: Transport, url: str, cancel: Cancel) -> None:
+    with one.send(post(url, b"good"), cancel) as reply:
+        while reply.read():
+            pass
+
+
+def unread(one: Transport, url: str, cancel: Cancel) -> None:
+    with one.send(post(url, b"unread"), cancel) as reply:
+        reply.read()
+
+
+def cancelled_early(one: Transport, url: str, cancel: Cancel) -> None:
+    cancel.throw(Cancelled("the client left"))
+    one.send(post(url, b"good"), cancel)
+
+
+def cancelled_waiting(one: Transport, url: str, cancel: Cancel) -> None:
+    timer = threading.Timer(0.005, cancel.throw, (Cancelled("the client left"),))
+    timer.start()
+    try:
+        one.send(post(url, b"silence"), cancel)
+    finally:
+        timer.join()
+
+
+def cancelled_reading(one: Transport, url: str, cancel: Cancel) -> None:
+    with one.send(post(url, b"unread"), cancel) as reply:
+        reply.read()
+        cancel.throw(Cancelled("the client left"))
+        reply.read()
+
+
+def cancelled_late(one: Transport, url: str, cancel: Cancel) -> None:
+    good(one, url, cancel)
+    cancel.throw(Cancelled("the client left"))
+
+
+def failing(body: bytes) -> Callable[[Transport, str, Cancel], None]:
+    def call(one: Transport, url: str, cancel: Cancel) -> None:
+        with one.send(post(url, body), cancel) as reply:
+            while reply.read():
+                pass
+
+    return call
+
+
+WAYS = [
+    good,
+    unread,
+    cancelled_early,
+    cancelled_waiting,
+    cancelled_reading,
+    cancelled_late,
+    failing(b"error"),
+    failing(b"cut"),
+    failing(b"reset"),
+    failing(b"garbage"),
+    failing(b"not gzip"),
+    failing(b"idle"),
+    failing(b"silence"),
+]
+
+
+@pytest.mark.parametrize("secure", [pytest.param(False, id="plain"), pytest.param(True, id="TLS")])
+def test_many_calls_leave_nothing_behind(tls: Tls, secure: bool) -> None:
+    gc.collect()
+    threads, files = threading.active_count(), open_files()
+    with Peer(vendor, tls.server if secure else None) as peer:
+        one = Transport("vendor", BRIEF, trust=Trust(tls.ca_file))
+        for number in range(CALLS):
+            cancel = Cancel()
+            with suppress(NexusError):
+                WAYS[number % len(WAYS)](one, peer.url, cancel)
+            assert not cancel._callbacks, f"call {number} stays registered"
+        one.close()
+    wait_until(lambda: threading.active_count() <= threads)
+    wait_until(lambda: not open_files() - files)
+
+
+def test_calls_of_one_switch_leave_no_callbacks() -> None:
+    """Attempts of one call share its switch; each takes back what it registered."""
+    cancel = Cancel()
+    with Peer(vendor) as peer:
+        one = Transport("vendor", BRIEF)
+        for body in (b"reset", b"garbage", b"error", b"cut", b"unread", b"good"):
+            with suppress(UpstreamError):
+                failing(body)(one, peer.url, cancel)
+            assert not cancel._callbacks
+        one.close()
+
+
+def test_nothing_of_an_exchange_stays_alive() -> None:
+    with Peer(vendor) as peer:
+        one = Transport("vendor", BRIEF)
+        for way in WAYS * 3:
+            with suppress(NexusError):
+                way(one, peer.url, Cancel())
+        one.close()
+    gc.collect()
+    assert not [kept for kept in gc.get_objects() if isinstance(kept, Binding | Cancel)]

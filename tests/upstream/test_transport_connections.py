@@ -1,0 +1,482 @@
+"""The life of upstream connections: which serve again, which are replaced, and what clocks and heads they obey.
+
+Law: counts, orders and outcomes are judged, never wall-clock time.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import certifi
+import pytest
+
+from nexus.cancel import Cancel
+from nexus.errors import Cancelled, Overloaded, Unreachable, UpstreamTimeout
+from nexus.upstream import clock
+from nexus.upstream.tls import authorities_from_environment, tls_context
+from nexus.upstream.transport import Timeouts, Transport
+from tests.peers import (
+    CHUNKED,
+    HARD_LIMIT,
+    Handler,
+    Job,
+    Peer,
+    Tls,
+    addresses_of,
+    always,
+    chunk,
+    echo,
+    fetch,
+    post,
+    read_all,
+    read_request,
+    reset,
+    transport,
+    wait_for_end,
+    whole,
+)
+from tests.serving import wait_until
+
+# -- connections that died while nobody used them ------------------------------------------------------------------
+
+
+def answers_then(count: int, last: Callable[[socket.socket], None]) -> Handler:
+    """Answers ``count`` requests of each connection; reads the next one and does ``last``."""
+
+    def handler(sock: socket.socket) -> None:
+        for _ in range(count):
+            if not read_request(sock):
+                return
+            sock.sendall(whole(b"ok"))
+        if read_request(sock):
+            last(sock)
+
+    return handler
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
+@pytest.mark.parametrize("end", [pytest.param(lambda sock: sock.close(), id="FIN"), pytest.param(reset, id="RST")])
+def test_a_kept_connection_that_dies_under_a_request_costs_no_attempt(
+    no_leak: None, tls: Tls, secure: bool, end: Callable[[socket.socket], None]
+) -> None:
+    server = tls.server if secure else None
+    with Peer(answers_then(1, end), server) as peer, transport(ca_file=tls.ca_file) as one:
+        for turn in range(3):
+            assert fetch(one, peer.url, b"%d" % turn) == b"ok"
+        assert peer.accepted == 3, "each kept connection died and was replaced"
+
+
+def test_a_new_connection_that_dies_is_a_failed_attempt(no_leak: None) -> None:
+    with Peer(answers_then(0, lambda sock: sock.close())) as peer, transport() as one:
+        with pytest.raises(Unreachable):
+            fetch(one, peer.url)
+        assert peer.accepted == 1
+
+
+def test_what_was_sent_again_and_fails_again_is_a_failure(no_leak: None) -> None:
+    """Never a third connection."""
+    turn = iter([1, 0, 0, 0])
+
+    def handler(sock: socket.socket) -> None:
+        answers_then(next(turn), lambda sock: sock.close())(sock)
+
+    with Peer(handler) as peer, transport() as one:
+        assert fetch(one, peer.url) == b"ok"
+        with pytest.raises(Unreachable):
+            fetch(one, peer.url)
+        assert peer.accepted == 2
+
+
+def test_silence_on_a_kept_connection_is_not_sent_again(no_leak: None) -> None:
+    """The vendor may be working, and would bill both."""
+    with Peer(answers_then(1, wait_for_end)) as peer, transport(Timeouts(30, 0.2, 30)) as one:
+        assert fetch(one, peer.url) == b"ok"
+        with pytest.raises(UpstreamTimeout):
+            fetch(one, peer.url)
+        assert peer.accepted == 1
+
+
+def test_an_answer_that_breaks_off_on_a_kept_connection_is_not_sent_again(no_leak: None) -> None:
+    def half(sock: socket.socket) -> None:
+        sock.sendall(b"HTTP/1.1 200")
+
+    with Peer(answers_then(1, half)) as peer, transport() as one:
+        assert fetch(one, peer.url) == b"ok"
+        with pytest.raises(Unreachable):
+            fetch(one, peer.url)
+        assert peer.accepted == 1
+
+
+def test_a_connection_unused_for_too_long_is_not_used_again(no_leak: None) -> None:
+    with Peer(echo) as peer, transport(Timeouts(30, 30, 30, keep_alive=0.01)) as one:
+        assert fetch(one, peer.url, b"a") == b"a"
+        time.sleep(0.02)  # the age itself
+        assert fetch(one, peer.url, b"b") == b"b"
+        assert peer.accepted == 2
+
+
+def test_sockets_that_the_vendor_closed_are_reaped(no_leak: None) -> None:
+    go = threading.Event()
+
+    def handler(sock: socket.socket) -> None:
+        read_request(sock)
+        assert go.wait(HARD_LIMIT)
+        sock.sendall(whole(b"ok"))
+
+    with Peer(handler) as peer, transport() as one:
+        jobs = [Job(lambda: fetch(one, peer.url)) for _ in range(8)]
+        wait_until(lambda: peer.accepted == 8)
+        go.set()
+        assert [job.result() for job in jobs] == [b"ok"] * 8
+        wait_until(lambda: sum(1 for thread in peer._threads if thread.is_alive()) == 0)
+        reaped = 0
+        while reaped < 8:
+            reaped += one.reap()
+        assert one.reap() == 0
+
+
+def test_reaping_leaves_what_is_alive(no_leak: None) -> None:
+    with Peer(echo) as peer, transport() as one:
+        assert fetch(one, peer.url, b"a") == b"a"
+        assert one.reap() == 0
+        assert fetch(one, peer.url, b"b") == b"b"
+        assert peer.accepted == 1
+
+
+def test_the_kernel_watches_connections() -> None:
+    with Peer(echo) as peer, transport() as one, one.send(post(peer.url), Cancel()) as reply:
+        connection = reply._raw.connection
+        assert connection is not None
+        sock = connection.sock
+        options = {
+            name: sock.getsockopt(level, getattr(socket, name))
+            for level, name in [
+                (socket.SOL_SOCKET, "SO_KEEPALIVE"),
+                (socket.IPPROTO_TCP, "TCP_KEEPIDLE"),
+                (socket.IPPROTO_TCP, "TCP_KEEPINTVL"),
+                (socket.IPPROTO_TCP, "TCP_KEEPCNT"),
+                (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT"),
+            ]
+            if hasattr(socket, name)
+        }
+        read_all(reply)
+    assert options.pop("TCP_USER_TIMEOUT", 60_000) == 60_000
+    assert list(options.values())[1:] in ([60, 60, 5], [60, 5], [])
+    assert options["SO_KEEPALIVE"]
+
+
+# -- names ---------------------------------------------------------------------------------------------------------
+
+
+class Hanging:
+    """A resolver that answers when it is told to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, port: int) -> None:
+        self.asked = 0
+        self.go = threading.Event()
+        self._port = port
+        monkeypatch.setattr(socket, "getaddrinfo", self._lookup)
+
+    def _lookup(self, *_: object, **__: object) -> list[tuple[Any, ...]]:
+        self.asked += 1
+        assert self.go.wait(HARD_LIMIT)
+        return addresses_of(self._port)
+
+
+def test_a_name_lookup_ends_with_the_connect_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Peer(echo) as peer, transport(Timeouts(0.2, 30, 30)) as one:
+        names = Hanging(monkeypatch, peer.port)
+        for _ in range(3):
+            with pytest.raises(UpstreamTimeout, match="name lookup") as caught:
+                fetch(one, "http://vendor.test/")
+            assert caught.value.retryable
+        assert names.asked == 1, "one lookup of a name at a time"
+        names.go.set()
+        wait_until(lambda: not one._resolver._running)
+        assert peer.accepted == 0
+        assert fetch(one, "http://vendor.test/", b"found") == b"found"
+
+
+def test_a_caller_leaves_a_name_lookup_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Peer(echo) as peer, transport() as one:
+        names = Hanging(monkeypatch, peer.port)
+        cancel, reason = Cancel(), Cancelled("the client left")
+        job = Job(lambda: fetch(one, "http://vendor.test/", cancel=cancel))
+        job.wait_inside("wait_for")
+        cancel.throw(reason)
+        with pytest.raises(Cancelled):
+            job.result()
+        names.go.set()
+        wait_until(lambda: not one._resolver._running)
+
+
+def test_the_last_good_addresses_stand_in_for_a_resolver_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: list[Any] = []
+
+    def lookup(*_: object, **__: object) -> list[tuple[Any, ...]]:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        assert isinstance(answer, list)
+        return answer
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    with Peer(always(whole(b"ok", "Connection: close"))) as peer, transport() as one:
+        answers += [addresses_of(peer.port), socket.gaierror(socket.EAI_AGAIN, "try again")]
+        assert fetch(one, "http://vendor.test/") == b"ok"
+        assert fetch(one, "http://vendor.test/") == b"ok"
+        assert not answers
+
+
+# -- clocks --------------------------------------------------------------------------------------------------------
+
+
+def timeout_of(one: Transport, url: str) -> str:
+    with pytest.raises(UpstreamTimeout) as caught:
+        fetch(one, url)
+    return caught.value.message
+
+
+def test_trickling_interim_answers_do_not_postpone_the_first_byte(no_leak: None) -> None:
+    def handler(sock: socket.socket) -> None:
+        read_request(sock)
+        while True:
+            sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+            time.sleep(0.02)
+
+    with Peer(handler) as peer, transport(Timeouts(30, 0.3, 30)) as one:
+        assert "no answer within" in timeout_of(one, peer.url)
+
+
+def test_a_head_that_trickles_in_does_not_postpone_the_first_byte(no_leak: None) -> None:
+    def handler(sock: socket.socket) -> None:
+        read_request(sock)
+        sock.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+        while True:
+            sock.sendall(b"x")
+            time.sleep(0.02)
+
+    with Peer(handler) as peer, transport(Timeouts(30, 0.3, 30)) as one:
+        assert "no answer within" in timeout_of(one, peer.url)
+
+
+def test_an_end_that_was_limited_is_limited_in_all(no_leak: None) -> None:
+    """Bytes that keep coming do not postpone it."""
+
+    def handler(sock: socket.socket) -> None:
+        read_request(sock)
+        sock.sendall(CHUNKED)
+        while True:
+            sock.sendall(chunk(b": ping\n\n"))
+            time.sleep(0.02)
+
+    with Peer(handler) as peer, transport() as one, one.send(post(peer.url), Cancel()) as reply:
+        assert reply.read()
+        with pytest.raises(UpstreamTimeout):
+            while True:
+                reply.end_within(0.3)
+                assert reply.read()
+
+
+@pytest.mark.parametrize(
+    "trailers",
+    [pytest.param(b"", id="silence"), pytest.param(b"x", id="no header"), pytest.param(b"a: b\r\n", id="unfinished")],
+)
+def test_an_answer_is_whole_before_its_trailers(
+    no_leak: None, monkeypatch: pytest.MonkeyPatch, trailers: bytes
+) -> None:
+    monkeypatch.setattr("nexus.upstream.sockets.TRAILERS", 0.1)
+
+    def handler(sock: socket.socket) -> None:
+        while read_request(sock):
+            sock.sendall(CHUNKED + chunk(b"whole") + b"0\r\n" + trailers)
+
+    with Peer(handler) as peer, transport() as one:
+        assert fetch(one, peer.url) == b"whole"
+        assert fetch(one, peer.url) == b"whole"
+        assert peer.accepted == 2, "a connection with an unfinished answer does not serve again"
+
+
+def test_trailers_are_skipped(no_leak: None) -> None:
+    with Peer(always(CHUNKED + chunk(b"whole") + b"0\r\na: b\r\nc: d\r\n\r\n")) as peer, transport() as one:
+        assert fetch(one, peer.url) == b"whole"
+        assert fetch(one, peer.url) == b"whole"
+        assert peer.accepted == 1
+
+
+def test_a_clock_keeps_its_earliest_deadline() -> None:
+    one = clock.Clock(30)
+    one.run_freely(20)
+    assert one.allowed() == 20
+    one.end_within(5)
+    one.end_within(10)
+    assert one.allowed() <= 5
+    one.end_within(-1)
+    with pytest.raises(TimeoutError):
+        one.allowed()
+
+
+# -- heads ---------------------------------------------------------------------------------------------------------
+
+BODY = b"Content-Length: 2\r\n\r\nok"
+
+
+@pytest.mark.parametrize(
+    ("head", "name", "value"),
+    [
+        pytest.param(b"X-A: b\r\n" * 500, "x-a", "b", id="500 headers"),
+        pytest.param(b"X-A: a\x00\x0b\x7fb\r\n", "x-a", "ab", id="control characters"),
+        pytest.param(b"X-A:b\r\n", "x-a", "b", id="no blank"),
+        pytest.param(b"X-A : b \t\r\n", "x-a", "b", id="blanks around"),
+        pytest.param(b"X-A: a\r\n  b\r\n", "x-a", "a b", id="folded"),
+        pytest.param(b"X-A: b\n", "x-a", "b", id="LF alone"),
+        pytest.param(b"X-A:\r\n", "x-a", "", id="empty"),
+        pytest.param(b"X-A: \xe9\r\n", "x-a", "\xe9", id="latin-1"),
+        pytest.param(b"Content-Length: 2\r\nX-A: b\r\n", "x-a", "b", id="the same length twice"),
+    ],
+)
+def test_heads_that_are_read(no_leak: None, head: bytes, name: str, value: str) -> None:
+    with Peer(always(b"HTTP/1.1 200 OK\r\n" + head + BODY)) as peer, transport() as one:
+        reply = one.send(post(peer.url), Cancel())
+        with reply:
+            assert set(reply.headers[name].split(", ")) == {value}
+            assert reply.read() == b"ok"
+
+
+@pytest.mark.parametrize("status", [b"100 Continue", b"102 Processing", b"103 Early Hints", b"199 Soon"])
+def test_interim_answers_are_skipped(no_leak: None, status: bytes) -> None:
+    interim = b"HTTP/1.1 " + status + b"\r\nLink: </a>\r\n\r\n"
+    with Peer(always(interim * 2 + b"HTTP/1.1 201 Created\r\n" + BODY)) as peer, transport() as one:
+        reply = one.send(post(peer.url), Cancel())
+        with reply:
+            assert (reply.status, "link" in reply.headers) == (201, False)
+            assert reply.read() == b"ok"
+
+
+# -- causes --------------------------------------------------------------------------------------------------------
+
+
+def test_no_descriptors_are_the_gateways_own_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    make = socket.socket
+
+    def broken(*arguments: Any, **options: Any) -> socket.socket:
+        if threading.current_thread().name == "job":
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return make(*arguments, **options)
+
+    with Peer(echo) as peer, transport() as one:
+        monkeypatch.setattr(socket, "socket", broken)
+        job = Job(lambda: fetch(one, peer.url))
+        with pytest.raises(Overloaded) as caught:
+            job.result()
+    assert (caught.value.status, caught.value.retry_after) == (503, 1)
+
+
+def test_why_names_host_phase_and_cause(no_leak: None, tls: Tls) -> None:
+    with Peer(echo, tls.server) as peer, transport() as one, pytest.raises(Unreachable) as caught:
+        port = peer.port
+        fetch(one, peer.url)
+    assert caught.value.message == "vendor: the TLS handshake failed (certificate self-signed)"
+    assert caught.value.why == f"127.0.0.1:{port}, tls: certificate: self-signed certificate"
+    assert not caught.value.retryable, "nobody mends a certificate in a second"
+
+
+# -- authorities ---------------------------------------------------------------------------------------------------
+
+
+def test_the_environments_authorities_are_the_systems(tls: Tls, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", tls.ca_file)
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    assert authorities_from_environment() == ("SSL_CERT_FILE",)
+    tls_context.cache_clear()
+    try:
+        with Peer(echo, tls.server) as peer, transport() as one:
+            assert fetch(one, peer.url, b"trusted") == b"trusted"
+    finally:
+        tls_context.cache_clear()
+
+
+def test_an_image_without_authorities_uses_certifis(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from nexus.upstream import tls as module
+
+    monkeypatch.setattr(module, "_ELSEWHERE", (str(tmp_path / "nix"),))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "nix"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    assert module.system_bundle() == certifi.where()
+    (tmp_path / "01234567.0").write_text("")
+    assert module.system_bundle() is None
+
+
+# -- other ways to a vendor ----------------------------------------------------------------------------------------
+
+
+def test_a_unix_socket(no_leak: None, tmp_path: Path) -> None:
+    path = tmp_path / "vendor.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+
+        def serve() -> None:
+            sock, _ = listener.accept()
+            with sock:
+                echo(sock)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with closing(Transport("vendor", Timeouts(30, 30, 30))) as one:
+            url = f"http+unix://{str(path).replace('/', '%2F')}/v1"
+            assert fetch(one, url, b"a") == b"a"
+            assert fetch(one, url, b"b") == b"b"
+        thread.join(HARD_LIMIT)
+
+
+def socks_proxy(to: int, seen: list[bytes]) -> Handler:
+    """Takes no password; connects everybody to port ``to``."""
+
+    def handler(sock: socket.socket) -> None:
+        sock.recv(64)
+        sock.sendall(b"\x05\x00")
+        seen.append(sock.recv(300))
+        with socket.create_connection(("127.0.0.1", to)) as far:
+            sock.sendall(b"\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x00")
+            back = threading.Thread(target=_pump, args=(far, sock))
+            back.start()
+            _pump(sock, far)
+            back.join(HARD_LIMIT)
+
+    return handler
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    try:
+        while piece := source.recv(65536):
+            target.sendall(piece)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        return
+
+
+def test_a_socks_proxy(no_leak: None, tls: Tls) -> None:
+    pytest.importorskip("socks", reason="needs the extra socks")
+    seen: list[bytes] = []
+    with Peer(echo, tls.server) as vendor, Peer(socks_proxy(vendor.port, seen)) as proxy:
+        with transport(proxy=f"socks5h://127.0.0.1:{proxy.port}", ca_file=tls.ca_file) as one:
+            assert fetch(one, f"https://localhost:{vendor.port}/v1", b"a") == b"a"
+        assert b"localhost" in seen[0], "the proxy looks the name up"
+        with transport(proxy=f"socks5://127.0.0.1:{proxy.port}", ca_file=tls.ca_file) as one:
+            assert fetch(one, f"https://localhost:{vendor.port}/v1", b"b") == b"b"
+        assert b"localhost" not in seen[1]
+
+
+def test_a_socks_proxy_that_is_not_there(no_leak: None) -> None:
+    pytest.importorskip("socks", reason="needs the extra socks")
+    with transport(proxy="socks5h://127.0.0.1:1") as one, pytest.raises(Unreachable, match="proxy"):
+        fetch(one, "http://vendor.invalid/")

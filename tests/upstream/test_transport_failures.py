@@ -1,0 +1,400 @@
+"""Exchanges that go wrong: which of our errors they become, and that they leave nothing open.
+
+Law: every peer is a few lines of raw socket code beside the test that needs it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nexus.cancel import Cancel
+from nexus.errors import NexusError, ProtocolError, Unreachable, UpstreamError, UpstreamTimeout
+from nexus.upstream.transport import Timeouts
+from tests.peers import (
+    BEGUN,
+    CHUNKED,
+    HARD_LIMIT,
+    LARGE,
+    LAST_CHUNK,
+    TEXT,
+    Handler,
+    Job,
+    Peer,
+    Tls,
+    addresses_of,
+    blackhole,
+    chunk,
+    echo,
+    fetch,
+    mute,
+    once,
+    post,
+    read_request,
+    reset,
+    transport,
+    unused_port,
+    wait_for_end,
+    whole,
+)
+
+# -- failures ------------------------------------------------------------------------------------------------------
+
+BRIEF = 0.15
+NO_CONNECTION = "vendor: no connection within 0.15 s (%s)"
+
+
+@contextmanager
+def backlog_full() -> Iterator[str]:
+    with blackhole() as port:
+        yield f"http://127.0.0.1:{port}/"
+
+
+@contextmanager
+def mute_tls() -> Iterator[str]:
+    with Peer(mute(reads=False)) as peer:
+        yield peer.url.replace("http:", "https:")
+
+
+@contextmanager
+def mute_http() -> Iterator[str]:
+    with Peer(mute()) as peer:
+        yield peer.url
+
+
+@contextmanager
+def mute_after_a_piece() -> Iterator[str]:
+    with Peer(mute(before=BEGUN)) as peer:
+        yield peer.url
+
+
+@pytest.mark.parametrize(
+    ("upstream", "timeouts", "message", "retryable"),
+    [
+        pytest.param(backlog_full, Timeouts(BRIEF, 30, 30), NO_CONNECTION % "TCP", True, id="connect"),
+        pytest.param(
+            mute_tls,
+            Timeouts(BRIEF, 30, 30),
+            NO_CONNECTION % "TLS handshake",
+            True,
+            id="connect, TLS included",
+        ),
+        pytest.param(mute_http, Timeouts(30, BRIEF, 30), "vendor: no answer within 0.15 s", False, id="first byte"),
+        pytest.param(mute_after_a_piece, Timeouts(30, 30, BRIEF), "vendor: silent for 0.15 s", False, id="idle"),
+    ],
+)
+def test_timeouts(
+    no_leak: None,
+    upstream: Callable[[], AbstractContextManager[str]],
+    timeouts: Timeouts,
+    message: str,
+    retryable: bool,
+) -> None:
+    with upstream() as url, transport(timeouts) as one:
+        with pytest.raises(UpstreamTimeout) as caught:
+            fetch(one, url)
+        assert caught.value.message == message
+        assert caught.value.retryable is retryable
+        assert (caught.value.provider, caught.value.status) == ("vendor", 504)
+
+
+def test_idle_counts_from_piece_to_piece_and_never_in_total() -> None:
+    def handler(sock: socket.socket) -> None:
+        read_request(sock)
+        sock.sendall(CHUNKED)
+        for _ in range(6):
+            time.sleep(0.1)
+            sock.sendall(chunk(b"x"))
+        sock.sendall(LAST_CHUNK)
+
+    with Peer(handler) as peer, transport(Timeouts(30, 30, idle=0.4)) as one:
+        assert fetch(one, peer.url) == b"xxxxxx"
+
+
+def test_the_connect_timeout_does_not_bound_the_sending_of_a_body() -> None:
+    go = threading.Event()
+
+    def handler(sock: socket.socket) -> None:
+        assert go.wait(HARD_LIMIT)
+        assert len(read_request(sock)) > len(LARGE)
+        sock.sendall(whole(b"taken"))
+
+    with Peer(handler) as peer, transport(Timeouts(connect=0.1, first_byte=30, idle=30)) as one:
+        job = Job(lambda: fetch(one, peer.url, LARGE))
+        threading.Timer(0.4, go.set).start()
+        assert job.result() == b"taken"
+
+
+def test_a_body_that_is_not_taken_counts_as_no_answer() -> None:
+    with Peer(mute(reads=False)) as peer, transport(Timeouts(30, BRIEF, 30)) as one:
+        with pytest.raises(UpstreamTimeout) as caught:
+            fetch(one, peer.url, LARGE)
+        assert caught.value.message == "vendor: no answer within 0.15 s"
+        assert not caught.value.retryable
+
+
+def test_an_end_that_was_limited_comes_soon() -> None:
+    with mute_after_a_piece() as url, transport() as one, one.send(post(url), Cancel()) as reply:
+        assert reply.read() == b"data: 1\n\n"
+        reply.end_within(BRIEF)
+        with pytest.raises(UpstreamTimeout, match=r"silent for 0\.15 s"):
+            reply.read()
+
+
+def _resets(after: bytes) -> Handler:
+    def handler(sock: socket.socket) -> None:
+        read_request(sock)
+        sock.sendall(after)
+        reset(sock)
+
+    return handler
+
+
+NO_ANSWER = "vendor: the connection failed before an answer began (%s)"
+BROKEN_OFF = "vendor: the connection broke off (closed)"
+NOT_HTTP = "vendor: the answer is not valid HTTP"
+
+
+@pytest.mark.parametrize(
+    ("handler", "error", "message"),
+    [
+        pytest.param(once(b""), Unreachable, NO_ANSWER % "closed", id="FIN before the head"),
+        pytest.param(_resets(b""), Unreachable, NO_ANSWER % "ECONNRESET", id="RST before the head"),
+        pytest.param(once(b"\x15\x03\x01\x00\x02\x02\x28 what?\n\n"), ProtocolError, NOT_HTTP, id="TLS alert"),
+        pytest.param(once(b"220 smtp.vendor.test ESMTP\r\n"), ProtocolError, NOT_HTTP, id="another protocol"),
+        pytest.param(once(b"HTTP/1.1 abc OK\r\n\r\n"), ProtocolError, NOT_HTTP, id="no status"),
+        pytest.param(
+            once(b"HTTP/1.1 200 OK\r\n" + b"A: " + b"x" * 70_000 + b"\r\n\r\n"), ProtocolError, NOT_HTTP, id="long line"
+        ),
+        pytest.param(
+            once(b"HTTP/1.1 200 OK\r\nno header\r\n\r\n"), ProtocolError, NOT_HTTP, id="a line that is no header"
+        ),
+        pytest.param(once(b"HTTP/1.1 200 OK\r\n: x\r\n\r\n"), ProtocolError, NOT_HTTP, id="a header without a name"),
+        pytest.param(
+            once(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"),
+            ProtocolError,
+            NOT_HTTP,
+            id="two lengths",
+        ),
+        pytest.param(
+            once(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 60_000 + b"\r\n"), ProtocolError, NOT_HTTP, id="endless head"
+        ),
+        pytest.param(once(b"HTTP/1.1 200 OK\r\n"), Unreachable, NO_ANSWER % "closed", id="head cut after the status"),
+        pytest.param(
+            once(b"HTTP/1.1 200 OK\r\nContent-Le"), Unreachable, NO_ANSWER % "closed", id="head cut in a header"
+        ),
+        pytest.param(once(b"HTTP/1."), Unreachable, NO_ANSWER % "closed", id="head cut in the status"),
+        pytest.param(once(whole(b"12345")[:-1]), Unreachable, BROKEN_OFF, id="counted body cut"),
+        pytest.param(once(whole(b"12345")[:-5]), Unreachable, BROKEN_OFF, id="counted body missing"),
+        pytest.param(once(BEGUN), Unreachable, BROKEN_OFF, id="chunks cut between two"),
+        pytest.param(once(CHUNKED), Unreachable, BROKEN_OFF, id="chunks cut before the first"),
+        pytest.param(once(BEGUN + b"ff\r\nabc"), Unreachable, BROKEN_OFF, id="chunks cut within one"),
+        pytest.param(once(BEGUN[:-2]), Unreachable, BROKEN_OFF, id="chunks cut at the end of one"),
+        pytest.param(once(BEGUN + b"f"), Unreachable, BROKEN_OFF, id="chunks cut within a size"),
+        pytest.param(_resets(BEGUN), Unreachable, BROKEN_OFF.replace("closed", "ECONNRESET"), id="RST while reading"),
+        pytest.param(once(BEGUN + b"xyz\r\nabc"), UpstreamError, None, id="no chunk size"),
+        pytest.param(
+            once(whole(gzip.compress(TEXT)[:-1], "Content-Encoding: gzip")[:-200]), Unreachable, None, id="gzip cut"
+        ),
+        pytest.param(once(whole(b"not gzip", "Content-Encoding: gzip")), UpstreamError, None, id="not gzip"),
+    ],
+)
+def test_failures(no_leak: None, handler: Handler, error: type[UpstreamError], message: str | None) -> None:
+    with Peer(handler) as peer, transport() as one:
+        with pytest.raises(error) as caught:
+            fetch(one, peer.url)
+        if message is not None:
+            assert caught.value.message == message
+        assert caught.value.provider == "vendor"
+        assert caught.value.retryable is (isinstance(caught.value, Unreachable))
+
+
+def test_refused_port(no_leak: None) -> None:
+    with transport() as one, pytest.raises(Unreachable) as caught:
+        fetch(one, f"http://127.0.0.1:{unused_port()}/")
+    assert caught.value.message == NO_ANSWER % "ECONNREFUSED"
+    assert caught.value.retryable
+
+
+def test_a_name_that_does_not_exist(no_leak: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lookup(*_: object, **__: object) -> list[tuple[Any, ...]]:
+        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    with transport() as one, pytest.raises(Unreachable, match="name not found"):
+        fetch(one, "http://vendor.test/")
+
+
+def test_an_address_that_refuses_gives_way_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Peer(echo) as peer, transport() as one:
+        closed, there = unused_port(), peer.port
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses_of(closed, there))
+        assert fetch(one, "http://vendor.test/", b"hello") == b"hello"
+
+
+def test_an_answer_that_comes_before_the_body_was_taken_counts() -> None:
+    """A vendor that refuses a large body answers and closes without reading it."""
+
+    def handler(sock: socket.socket) -> None:
+        sock.recv(1)
+        sock.sendall(whole(b"too large", "Connection: close", status="413 Too Large"))
+        sock.shutdown(socket.SHUT_WR)
+        wait_for_end(sock)
+
+    with Peer(handler) as peer, transport() as one, one.send(post(peer.url, LARGE), Cancel()) as reply:
+        assert reply.status == 413
+        assert reply.read() == b"too large"
+
+
+# -- TLS, proxies and the environment ------------------------------------------------------------------------------
+
+
+def test_https(no_leak: None, tls: Tls) -> None:
+    with Peer(echo, tls.server) as peer, transport(ca_file=tls.ca_file) as one:
+        assert fetch(one, peer.url, TEXT) == TEXT
+        assert fetch(one, peer.url.replace("127.0.0.1", "localhost"), TEXT) == TEXT
+        assert fetch(one, peer.url, b"again") == b"again"
+        assert peer.accepted == 2, "one connection per host name"
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_only_ca_file_decides_whom_to_trust(
+    no_leak: None, tls: Tls, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, tls.ca_file)
+    with Peer(echo, tls.server) as peer:
+        with transport() as one, pytest.raises(Unreachable) as caught:
+            fetch(one, peer.url)
+        assert caught.value.message.startswith("vendor: the TLS handshake failed (")
+        monkeypatch.setenv(variable, "/nonexistent")
+        with transport(ca_file=tls.ca_file) as one:
+            assert fetch(one, peer.url, b"trusted") == b"trusted"
+
+
+def test_a_certificate_for_another_name_is_refused(tls: Tls, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Peer(echo, tls.server) as peer, transport(ca_file=tls.ca_file) as one:
+        there = peer.port
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses_of(there))
+        with pytest.raises(Unreachable, match="TLS handshake failed"):
+            fetch(one, "https://vendor.test/")
+
+
+def test_plain_http_where_tls_is_spoken(no_leak: None, tls: Tls) -> None:
+    def handler(sock: socket.socket) -> None:
+        sock.recv(65536)
+        sock.sendall(whole(b"", status="400 Bad Request"))
+
+    with Peer(handler) as peer, transport(ca_file=tls.ca_file) as one:
+        with pytest.raises(Unreachable) as caught:
+            fetch(one, peer.url.replace("http:", "https:"))
+        assert caught.value.message.startswith("vendor: the TLS handshake failed (")
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+def test_no_proxy_comes_from_the_environment(tls: Tls, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    with Peer(once(whole(b"proxy"))) as trap, Peer(echo) as plain, Peer(echo, tls.server) as secure:
+        monkeypatch.setenv(variable, f"http://127.0.0.1:{trap.port}")
+        with transport(ca_file=tls.ca_file) as one:
+            assert fetch(one, plain.url, b"direct") == b"direct"
+            assert fetch(one, secure.url, b"direct") == b"direct"
+        assert trap.accepted == 0
+
+
+def test_no_credentials_come_from_netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    netrc = tmp_path / ".netrc"
+    netrc.write_text("machine 127.0.0.1 login someone password secret\ndefault login any password secret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(netrc))
+    seen: list[bytes] = []
+
+    def handler(sock: socket.socket) -> None:
+        seen.append(read_request(sock))
+        sock.sendall(whole(b"", "Set-Cookie: a=b", "Connection: close"))
+
+    with Peer(handler) as peer, transport() as one:
+        fetch(one, peer.url)
+        fetch(one, peer.url)
+    assert len(seen) == 2
+    assert b"authorization" not in b"".join(seen).lower()
+    assert b"cookie" not in b"".join(seen).lower(), "nor do cookies travel from one call to the next"
+
+
+def test_a_configured_proxy_is_asked_for_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bytes] = []
+
+    def proxy(sock: socket.socket) -> None:
+        seen.append(read_request(sock))
+        sock.sendall(whole(b"by proxy"))
+
+    monkeypatch.setenv("NO_PROXY", "*")
+    with Peer(proxy) as peer, transport(proxy=f"http://user:word@127.0.0.1:{peer.port}") as one:
+        assert fetch(one, "http://vendor.invalid/v1") == b"by proxy"
+    assert seen[0].startswith(b"POST http://vendor.invalid/v1 HTTP/1.1\r\n")
+    assert b"proxy-authorization: basic dxnlcjp3b3jk" in seen[0].lower()
+
+
+def test_a_configured_proxy_tunnels_https(no_leak: None, tls: Tls) -> None:
+    asked: list[bytes] = []
+
+    def proxy(sock: socket.socket) -> None:
+        asked.append(read_request(sock).partition(b"\r\n")[0])
+        with socket.create_connection(("127.0.0.1", vendor.port)) as far:
+            sock.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            back = threading.Thread(target=_pump, args=(far, sock))
+            back.start()
+            _pump(sock, far)
+            back.join(HARD_LIMIT)
+
+    with Peer(echo, tls.server) as vendor, Peer(proxy) as peer:
+        with transport(proxy=f"http://127.0.0.1:{peer.port}", ca_file=tls.ca_file) as one:
+            assert fetch(one, vendor.url, TEXT) == TEXT
+            assert fetch(one, vendor.url, b"again") == b"again"
+        assert peer.accepted == 1
+        assert [line.split()[:2] for line in asked] == [[b"CONNECT", b"127.0.0.1:%d" % vendor.port]]
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while piece := source.recv(65536):
+            target.sendall(piece)
+    with suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        pytest.param("http://vendor.invalid/", "vendor: the proxy refused the connection", id="http"),
+        pytest.param("https://vendor.invalid/", "vendor: the proxy refused the connection", id="https"),
+    ],
+)
+def test_a_proxy_that_is_not_there(no_leak: None, url: str, message: str) -> None:
+    with transport(proxy=f"http://127.0.0.1:{unused_port()}") as one, pytest.raises(Unreachable) as caught:
+        fetch(one, url)
+    assert caught.value.message.startswith(message)
+
+
+def test_a_proxy_that_wants_another_password(no_leak: None) -> None:
+    refusal = whole(b"", "Proxy-Authenticate: Basic", status="407 Proxy Authentication Required")
+    with Peer(once(refusal)) as peer, transport(proxy=f"http://127.0.0.1:{peer.port}") as one:
+        with pytest.raises(Unreachable) as caught:
+            fetch(one, "https://vendor.invalid/")
+        assert caught.value.message.startswith("vendor: the proxy refused the connection")
+
+
+def test_no_failure_shows_the_proxys_password() -> None:
+    with (
+        transport(proxy=f"http://user:hushhush2@127.0.0.1:{unused_port()}") as one,
+        pytest.raises(NexusError) as caught,
+    ):
+        fetch(one, "http://vendor.invalid/")
+    assert "hushhush2" not in f"{caught.value!r} {caught.value.message}"

@@ -1,0 +1,1 @@
+"""Tables of the documentation, printed from those that the code itself uses."""

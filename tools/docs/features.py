@@ -1,0 +1,49 @@
+"""``python -m tools.docs.features``: README's table of what each vendor takes after translation.
+
+Law: composed of the codecs' own tables, as docs/translation.rst is; README between its markers is this text.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from tools.docs.dispositions import VENDORS, WRITES, aligned
+
+FEATURES: Mapping[str, str] = {
+    "system": "system text",
+    "messages": "turns, images, documents",
+    "tools": "tools",
+    "tool_choice": "choice of tool",
+    "parallel_tools": "parallel calls on, off",
+    "thinking": "thinking",
+    "output_format": "structured output",
+    "max_tokens": "output limit",
+    "stop": "stop sequences",
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "top_k": "top_k",
+    "presence_penalty": "penalties",
+    "seed": "seed",
+    "logit_bias": "logit_bias",
+    "user": "user",
+    "metadata": "metadata",
+    "service_tier": "service tier",
+    "stream": "streams",
+}
+"""Neutral fields of a request, in the words of people."""
+
+
+def features() -> str:
+    """The table as reStructuredText."""
+    rows = [[words, *(WRITES[vendor][field].kind for vendor in VENDORS)] for field, words in FEATURES.items()]
+    return "\n".join(aligned(["Feature", *VENDORS.values()], rows))
+
+
+def main() -> int:
+    sys.stdout.write(features())
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
