@@ -13,30 +13,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from nexus.auth.identity import Identity
 from nexus.cancel import Cancel
-from nexus.conversation.usage import Usage
+from nexus.conversation.tap import Tap
 from nexus.errors import NexusError
 from nexus.upstream.request import Action
 from nexus.wire import Json
 
 if TYPE_CHECKING:
-    from nexus.gateway.routing import Route
     from nexus.limits.admission import Reservation
     from nexus.protocols.codec import ReadRequest
-
-
-@dataclass(slots=True)
-class Tap:
-    """What is read off the bytes that pass: filled on success, on failure and when the client left.
-
-    ``events`` counts those that the client gets, in dialects that number them. ``ids`` are those that the vendor gave
-    to what it keeps, until somebody takes them.
-    """
-
-    model: str | None = None
-    stop_reason: str | None = None
-    usage: Usage | None = None
-    events: int = field(default=0, compare=False)
-    ids: dict[str, None] = field(default_factory=dict, compare=False)
+    from nexus.provider import Route
 
 
 @dataclass(slots=True)

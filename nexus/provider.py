@@ -208,6 +208,31 @@ def _nobody(secret: str) -> None:
     """Where nothing is logged yet, nothing has to be kept out of the log."""
 
 
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Provider and request model for a call; ``name`` is the public ``provider/alias``, ``names`` all public names."""
+
+    provider: Provider
+    alias: str
+    settings: ModelSettings
+
+    @property
+    def name(self) -> str:
+        return f"{self.provider.name}/{self.alias}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        exposed = self.settings.expose_as
+        return (self.name,) if exposed in (None, self.name) else (self.name, exposed)
+
+    @property
+    def model(self) -> str:
+        return self.settings.rename or self.alias
+
+    def __str__(self) -> str:
+        return f"{self.provider.name}/{self.model}"
+
+
 def target_of(
     model: str,
     settings: ModelSettings,

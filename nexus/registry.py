@@ -11,10 +11,7 @@ import functools
 import importlib
 import importlib.util
 import pkgutil
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from nexus.provider import Provider
+from typing import Any
 
 PACKAGE = "nexus.providers"
 
@@ -39,9 +36,9 @@ def kinds() -> tuple[str, ...]:
     return tuple(sorted(module.name for module in pkgutil.iter_modules(folders) if module.ispkg))
 
 
-def load(kind: str) -> type[Provider]:
-    """The provider class of a kind."""
+def load(kind: str) -> Any:
+    """The provider class of a kind: a subclass of ``nexus.provider.Provider``, which leans on the settings, as these do
+    on this file; hence no type."""
     if kind not in kinds():
         raise LookupError(f"no provider kind {kind!r} among {', '.join(kinds())}")
-    provider: type[Provider] = importlib.import_module(f"{PACKAGE}.{kind}").PROVIDER
-    return provider
+    return importlib.import_module(f"{PACKAGE}.{kind}").PROVIDER

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from nexus import registry
 from nexus.commands.demo import what_to_paste
 from nexus.commands.warnings import warnings
-from nexus.gateway.routing import Route
 from nexus.headers.rules import plan
+from nexus.provider import Provider, Route
 from nexus.settings import ProviderSettings, Settings, secrets
 from nexus.settings.listen import url_of
 from nexus.telemetry.logs import redactor
@@ -61,7 +61,7 @@ def _routes(settings: Settings) -> Iterator[Sequence[str]]:
     if not settings.llm.enabled:
         return
     for name, provider in settings.llm.providers.items():
-        vendor = registry.load(provider.type)(name, provider)
+        vendor: Provider = registry.load(provider.type)(name, provider)
         for alias, model in provider.models.items():
             route = Route(vendor, alias, model)
             for public in route.names:

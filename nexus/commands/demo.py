@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from nexus.settings import Settings
-from nexus.settings.urls import UNIX
+from nexus.upstream.request import UNIX
 
 DEMO = """\
 No nexus.toml here, so this is the demo: a built-in echo provider that answers by itself.

@@ -10,9 +10,8 @@ from collections.abc import Mapping
 
 from nexus.auth.identity import matches
 from nexus.settings.hints import hints
-from nexus.settings.limits import limit_tables
 from nexus.settings.oauth import oauth_warnings
-from nexus.settings.root import Settings
+from nexus.settings.root import Settings, limit_tables
 
 
 def warnings(settings: Settings) -> tuple[str, ...]:

@@ -16,8 +16,8 @@ from nexus.limits.admission import Ask, Limits, output_asked
 from nexus.limits.calls import CallLimits, network_of
 from nexus.limits.quota import Store
 from nexus.limits.rules import LimitKey
-from nexus.protocols import loader
 from nexus.provider import Provider
+from nexus.relay.reading import reading
 from nexus.settings.limits import RequestLimits
 from nexus.upstream.request import Action
 
@@ -88,6 +88,6 @@ def account_of(call: Call, provider: Provider) -> str:
 
 def _estimated(call: Call) -> Estimate:
     try:
-        return estimate(loader.reading(call).request)
+        return estimate(reading(call).request)
     except ClientError:
         return Estimate(len(call.body) // BYTES_PER_TOKEN)

@@ -7,38 +7,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from nexus.auth.identity import Identity, may_use
 from nexus.errors import InvalidRequest, ModelNotFound, NotFound
 from nexus.headers.forwarding import STORED_PROVIDER
-from nexus.provider import Provider
+from nexus.provider import Provider, Route
 from nexus.settings.provider import ModelSettings
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Provider and request model for a call; ``name`` is the public ``provider/alias``, ``names`` all public names."""
-
-    provider: Provider
-    alias: str
-    settings: ModelSettings
-
-    @property
-    def name(self) -> str:
-        return f"{self.provider.name}/{self.alias}"
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        exposed = self.settings.expose_as
-        return (self.name,) if exposed in (None, self.name) else (self.name, exposed)
-
-    @property
-    def model(self) -> str:
-        return self.settings.rename or self.alias
-
-    def __str__(self) -> str:
-        return f"{self.provider.name}/{self.model}"
 
 
 class Routes:

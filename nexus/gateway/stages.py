@@ -18,13 +18,14 @@ from tenacity.wait import wait_random_exponential
 from nexus.call import Answers, Call, VendorIds
 from nexus.errors import Cancelled, InternalError, InvalidRequest, NexusError, ProtocolError
 from nexus.gateway.admission import Admission
-from nexus.gateway.routing import Route, Routes
+from nexus.gateway.routing import Routes
 from nexus.headers.forwarding import STORED_PROVIDER
 from nexus.piecewise import LARGE
-from nexus.protocols import loader
 from nexus.protocols.clients import DIALECTS
+from nexus.provider import Route
 from nexus.relay.attempt import Head, OpenedReply, drain, open_answer
 from nexus.relay.lanes import passes
+from nexus.relay.reading import refers
 from nexus.settings.provider import Retries
 from nexus.telemetry.causes import log_attempt
 from nexus.upstream.request import LocalReply
@@ -76,7 +77,7 @@ class Gateway:
 
     def _holds_later(self, call: Call) -> bool:
         """Whether a worker has to: for a store that waits, and for what may be long to read."""
-        return self.admission.blocks or len(call.body) > LARGE or loader.refers(call)
+        return self.admission.blocks or len(call.body) > LARGE or refers(call)
 
     def _stored_provider(self, call: Call) -> Route:
         return self.routes.seen_by(call.identity).stored_provider(call.dialect, call.headers.get(STORED_PROVIDER, ""))

@@ -6,12 +6,28 @@ lower-case. Rules run in order, those of the provider before those of the model,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from typing import Protocol
 
-from nexus.headers.names import is_denied, is_secret, matches_no_pattern, nominated
-from nexus.settings.header_rules import Forward, HeaderRule, Insert, Remove, RenameDuplicate
+from nexus.headers.names import is_denied, is_secret, nominated
 
 Headers = Mapping[str, str]
+
+
+class HeaderRule(Protocol):
+    """One step on the way of headers."""
+
+    def apply(self, incoming: Headers, result: dict[str, str]) -> None:
+        """Changes ``result``, what travels so far; ``incoming`` is what the client sent."""
+        ...
+
+    def removed_credentials(self) -> frozenset[str]:
+        """The credentials that it takes away by name, the provider's own too."""
+        ...
+
+    def summary(self) -> str:
+        """The rule on one line: names only, never a value."""
+        ...
 
 
 def apply(
@@ -35,21 +51,8 @@ def apply(
     result = {name: value for name, value in (passed or {}).items() if name not in closed}
     removed: set[str] = set()
     for rule in rules:
-        match rule:
-            case Forward():
-                _forward(rule, incoming, result)
-            case Insert():
-                result[rule.name] = rule.value.get_secret_value()
-            case Remove():
-                for name in [name for name in result if _is_meant(rule, name)]:
-                    del result[name]
-                removed |= {rule.name} if rule.name is not None and is_secret(rule.name) else set()
-            case RenameDuplicate():
-                value = _value(rule, rule.name, incoming)
-                if value is not None:
-                    result[rule.name] = result[rule.rename] = value
-            case _:
-                raise TypeError(f"{type(rule).__name__} is not a rule that can be applied")
+        rule.apply(incoming, result)
+        removed |= rule.removed_credentials()
     for name in reserved:
         result.pop(name, None)
     return {**{name: value for name, value in own.items() if name not in removed - reserved}, **result}
@@ -75,43 +78,4 @@ def rewrite(
 
 def plan(rules: Iterable[HeaderRule]) -> list[str]:
     """One line for each rule: names only, never a value."""
-    return [" ".join(_words(rule)) for rule in rules]
-
-
-def _forward(rule: Forward, incoming: Headers, result: dict[str, str]) -> None:
-    if rule.pattern is not None:
-        for name, sent in incoming.items():
-            if not matches_no_pattern(name) and rule.pattern.matches(name):
-                result[rule.rename or name] = sent
-        return
-    assert rule.name is not None, "the settings ask for a name or a pattern"
-    result.pop(rule.name, None)
-    value = _value(rule, rule.name, incoming)
-    if value is not None:
-        result[rule.rename or rule.name] = value
-
-
-def _value(rule: Forward | RenameDuplicate, name: str, incoming: Headers) -> str | None:
-    if name in incoming:
-        return incoming[name]
-    return rule.default.get_secret_value() if rule.default is not None else None
-
-
-def _is_meant(rule: Remove, name: str) -> bool:
-    return name == rule.name or (rule.pattern is not None and rule.pattern.matches(name))
-
-
-def _words(rule: HeaderRule) -> Iterator[str]:
-    yield rule.rule
-    match rule:
-        case Forward() | Remove():
-            yield rule.name or f"/{rule.pattern.text if rule.pattern else ''}/"
-        case Insert() | RenameDuplicate():
-            yield rule.name
-    match rule:
-        case Forward(rename=str(other)) | RenameDuplicate(rename=other):
-            yield f"as {other}" if isinstance(rule, Forward) else f"and {other}"
-    if isinstance(rule, Forward | RenameDuplicate) and rule.default is not None:
-        yield "(with a default)"
-    if getattr(rule, "allow_secret", False):
-        yield "(a credential)"
+    return [rule.summary() for rule in rules]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from nexus.call import Tap
+from nexus.conversation.tap import Tap
 from nexus.errors import InvalidRequest, NexusError
 from nexus.protocols.codec import Target
 from nexus.protocols.sse import Frame

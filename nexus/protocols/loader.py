@@ -8,17 +8,15 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from nexus.call import Call
 from nexus.conversation.events import Event
 from nexus.conversation.parts import Request, Response
 from nexus.errors import VendorError
 from nexus.protocols.codec import Disposition, Find, NewId, ReadRequest, ReadResponse, Target, VendorRequest
 from nexus.protocols.locations import location_of
 from nexus.protocols.room import Room
-from nexus.protocols.tidy import with_distinct_calls
 from nexus.wire import Json, mapping
 
 
@@ -204,20 +202,6 @@ def client(dialect: str) -> ClientCodec:
         refers=_module(dialect, "earlier").refers if dialect in _REFERRING else _never,
         carrier=_module(dialect, "call_ids").SignaturesInIds if dialect in _CARRYING else None,
     )
-
-
-def reading(call: Call) -> ReadRequest:
-    """What the client asks for, read once however often it is needed: it never changes. Raises ClientError."""
-    if call.reading is None:
-        find = None if call.answers is None else call.answers.find
-        read = client(call.dialect).read_request(call.document, find, compacts=call.action == "compact")
-        call.reading = replace(read, request=with_distinct_calls(read.request))
-    return call.reading
-
-
-def refers(call: Call) -> bool:
-    """Whether reading a call takes earlier answers."""
-    return call.answers is not None and client(call.dialect).refers(call.document)
 
 
 _CARRYING = frozenset({"chat"})

@@ -23,14 +23,14 @@ from nexus.errors import (
     UpstreamTimeout,
     VendorError,
 )
-from nexus.gateway.routing import Route
 from nexus.headers.forwarding import retry_after, returned
 from nexus.headers.redaction import Redactor
-from nexus.protocols import loader
 from nexus.protocols.clients import DIALECTS
 from nexus.protocols.error_words import error_words
 from nexus.protocols.sse import Frame, FrameDecoder, FrameTooLarge, is_heartbeat, parse_frame
+from nexus.provider import Route
 from nexus.relay.lanes import Lane, choose, choose_count, choose_stored
+from nexus.relay.reading import reading
 from nexus.telemetry.causes import log_attempt
 from nexus.upstream.request import LocalReply, UpstreamReply, UpstreamRequest
 from nexus.upstream.sniff import Begun, is_stream, media_type
@@ -114,7 +114,7 @@ def _count(call: Call, route: Route) -> OpenedReply:
 
 def _estimated(call: Call, route: Route) -> OpenedReply:
     """Nobody counts for this model: a guess, marked as one."""
-    tokens = estimate(loader.reading(call).request).total
+    tokens = estimate(reading(call).request).total
     body = encode(DIALECTS[call.dialect].write_count(tokens))
     head = Head(200, {"content-type": "application/json", "x-nexus-estimated": "true"}, stream=False)
     return OpenedReply(head, route.provider.name, body, iter(()), LocalReply(200, {}, ()))

@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 
 from pydantic import SecretStr
 
-from nexus.call import Call, Tap
+from nexus.call import Call
 from nexus.conversation.parts import Request
+from nexus.conversation.tap import Tap
 from nexus.errors import ClientError, UnsupportedFeature, VendorError
-from nexus.gateway.routing import Route
 from nexus.headers.forwarding import without_credentials
 from nexus.protocols import loader
 from nexus.protocols.clients import DIALECTS
@@ -28,7 +28,8 @@ from nexus.protocols.error_words import error_words
 from nexus.protocols.pairing import paired
 from nexus.protocols.sse import Frame
 from nexus.protocols.web_search import without_search
-from nexus.provider import Attempt
+from nexus.provider import Attempt, Route
+from nexus.relay.reading import reading
 from nexus.relay.translation import Translation
 from nexus.wire import Json, count, decode, encode, mapping
 
@@ -67,7 +68,7 @@ def choose(call: Call, route: Route, without: str | None = None) -> Lane:
     if not passes(call, route):
         return _translate(call, route, dialects[0], without)
     if route.provider.refuses(call.dialect, call.document, route.model):
-        _refuse_lost(loader.reading(call).request)
+        _refuse_lost(reading(call).request)
         return _translate(call, route, dialects[0], without)
     return _passthrough(call, route)
 
@@ -108,7 +109,7 @@ def choose_count(call: Call, route: Route) -> Lane | None:
         return None
     counter = loader.counter(own[0])
     target = provider.target(own[0], route.model, route.settings)
-    read = loader.reading(call)
+    read = reading(call)
     with _clients_names(call, read.request):
         request, _ = _fitted(read.request, target, call.model)
     with _clients_names(call, request):
@@ -167,7 +168,7 @@ def _edited(call: Call, route: Route, *, ask_usage: bool) -> Edited:
 
 def _translate(call: Call, route: Route, dialect: str, without: str | None) -> Lane:
     client, vendor = loader.client(call.dialect), loader.vendor(dialect)
-    read = loader.reading(call)
+    read = reading(call)
     target = route.provider.target(dialect, route.model, route.settings)
     if without is not None:
         target = replace(target, quirks=target.quirks | {without})

@@ -8,9 +8,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
-from nexus.gateway.routing import Route
 from nexus.models.released import released
 from nexus.protocols.dialect import ModelCard
+from nexus.provider import Route
 from nexus.server.base import BaseHandler
 from nexus.wire import encode
 

@@ -108,7 +108,7 @@ def start(settings: Settings, sockets: list[socket.socket]) -> Running:
     hosts = own.hosts if own.is_local else None
     guards = Guards(authenticator, own.cors, own.csrf, own.client_ip, resource, hosts)
     tables = settings.llm.providers.items() if settings.llm.enabled else ()
-    providers = [registry.load(table.type)(name, table) for name, table in tables]
+    providers: list[Provider] = [registry.load(table.type)(name, table) for name, table in tables]
     admission = Admission(own.rate_limits, store)
     kept = make_response_store(own.response_store, own.rate_limits.storage)
     answers = partial(answers_of, store=kept, most=own.max_body_size)

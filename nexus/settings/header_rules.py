@@ -1,17 +1,18 @@
 """``[[llm.providers.NAME.headers]]`` and ``[[...models.ALIAS.headers]]``: which headers travel to a vendor.
 
-Law: what a rule may not do is refused while loading, so that the engine need not ask. A value can be a secret and is
-one by type.
+Law: what a rule may not do is refused while loading, so that applying it need not ask. A value can be a secret and is
+one by type. ``apply`` and ``summary`` are as ``nexus.headers.rules`` wants them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, SecretStr, WrapValidator, model_validator
 from pydantic_core.core_schema import ValidatorFunctionWrapHandler
 
-from nexus.headers.names import OWN_CREDENTIALS, is_denied, is_secret, read_header_name
+from nexus.headers.names import OWN_CREDENTIALS, is_denied, is_secret, matches_no_pattern, read_header_name
 from nexus.headers.pattern import Pattern
 from nexus.settings.types import Table, fail_at
 
@@ -69,6 +70,18 @@ class HeaderRule(Table):
         kind = data.get("rule") if isinstance(data, dict) else None
         return KINDS.get(kind, cls) if isinstance(kind, str) else cls
 
+    def apply(self, incoming: Mapping[str, str], result: dict[str, str]) -> None:
+        """Changes ``result``, what travels so far; ``incoming`` is what the client sent."""
+        raise NotImplementedError
+
+    def removed_credentials(self) -> frozenset[str]:
+        """The credentials that it takes away by name, the provider's own too."""
+        return frozenset()
+
+    def summary(self) -> str:
+        """The rule on one line: names only, never a value."""
+        raise NotImplementedError
+
 
 class NamingRule(HeaderRule):
     """A rule that can send a client's or a configured value to the vendor."""
@@ -118,6 +131,22 @@ class Forward(NamingRule):
             fail_at((("default",), "has no meaning beside pattern, for there is no header that it could stand in for"))
         return self
 
+    def apply(self, incoming: Mapping[str, str], result: dict[str, str]) -> None:
+        if self.pattern is not None:
+            for name, sent in incoming.items():
+                if not matches_no_pattern(name) and self.pattern.matches(name):
+                    result[self.rename or name] = sent
+            return
+        assert self.name is not None, "the settings ask for a name or a pattern"
+        result.pop(self.name, None)
+        value = _value(self.name, incoming, self.default)
+        if value is not None:
+            result[self.rename or self.name] = value
+
+    def summary(self) -> str:
+        renamed = (f"as {self.rename}",) if self.rename is not None else ()
+        return _line(self.rule, _meant(self.name, self.pattern), *renamed, *_notes(self.default, self.allow_secret))
+
 
 class Insert(NamingRule):
     """A header of the house."""
@@ -133,6 +162,12 @@ class Insert(NamingRule):
 
     def named(self) -> dict[str, str | None]:
         return {"name": self.name}
+
+    def apply(self, incoming: Mapping[str, str], result: dict[str, str]) -> None:
+        result[self.name] = self.value.get_secret_value()
+
+    def summary(self) -> str:
+        return _line(self.rule, self.name, *_notes(None, self.allow_secret))
 
 
 class Remove(HeaderRule):
@@ -152,6 +187,17 @@ class Remove(HeaderRule):
         _either(self.name, self.pattern)
         return self
 
+    def apply(self, incoming: Mapping[str, str], result: dict[str, str]) -> None:
+        for name in list(result):
+            if name == self.name or (self.pattern is not None and self.pattern.matches(name)):
+                del result[name]
+
+    def removed_credentials(self) -> frozenset[str]:
+        return frozenset() if self.name is None or not is_secret(self.name) else frozenset({self.name})
+
+    def summary(self) -> str:
+        return _line(self.rule, _meant(self.name, self.pattern))
+
 
 class RenameDuplicate(NamingRule):
     """A header of the client travels under its own name and under a second one."""
@@ -170,6 +216,14 @@ class RenameDuplicate(NamingRule):
 
     def named(self) -> dict[str, str | None]:
         return {"name": self.name, "rename": self.rename}
+
+    def apply(self, incoming: Mapping[str, str], result: dict[str, str]) -> None:
+        value = _value(self.name, incoming, self.default)
+        if value is not None:
+            result[self.name] = result[self.rename] = value
+
+    def summary(self) -> str:
+        return _line(self.rule, self.name, f"and {self.rename}", *_notes(self.default, self.allow_secret))
 
 
 KINDS: dict[str, type[HeaderRule]] = {
@@ -191,6 +245,25 @@ def read_rule(value: Any, handler: ValidatorFunctionWrapHandler) -> HeaderRule:
     if not isinstance(kind, str) or kind not in KINDS:
         fail_at((("rule",), f"is not one of {known}"))
     return KINDS[kind].model_validate(value)
+
+
+def _value(name: str, incoming: Mapping[str, str], default: SecretStr | None) -> str | None:
+    if name in incoming:
+        return incoming[name]
+    return default.get_secret_value() if default is not None else None
+
+
+def _meant(name: str | None, pattern: Pattern | None) -> str:
+    return name or f"/{pattern.text if pattern else ''}/"
+
+
+def _notes(default: SecretStr | None, allow_secret: bool) -> tuple[str, ...]:
+    noted = {"(with a default)": default is not None, "(a credential)": allow_secret}
+    return tuple(note for note, holds in noted.items() if holds)
+
+
+def _line(*words: str) -> str:
+    return " ".join(words)
 
 
 def _either(name: str | None, pattern: Pattern | None) -> None:

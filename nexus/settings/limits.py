@@ -1,35 +1,21 @@
 """``rate_limits`` tables: how much each user may spend at a provider or model, how often anybody may call, who counts.
 
-Law: a limit is at least one and an interval more than nothing, so that every limit that loads can be kept; what is
-only right in view of other tables is found by ``check_limits``, which names what to add.
+Law: a limit is at least one and an interval more than nothing, so that every limit that loads can be kept.
 """
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, FilePath, WrapValidator, create_model, model_validator
 from pydantic_core.core_schema import ValidatorFunctionWrapHandler
 
-from nexus.settings.types import Label, Location, PositiveDuration, Table, Timeout, fail_at
-
-if TYPE_CHECKING:
-    from nexus.settings.identity import ClientIdentification
-    from nexus.settings.root import Settings
+from nexus.settings.types import Label, PositiveDuration, Table, Timeout, fail_at
 
 Limit = Annotated[int, Field(ge=1, le=10**12)]
 """Tokens or requests; sums of many stay exact in the floating point numbers of Redis scripts."""
 
-NO_GROUPS = "names a group, but nothing says who is in it; set server.client_identification.enabled and group_id"
-
-NO_GROUP_VALUES = (
-    "names a group, but no group is known; list all of them in server.client_identification.validation.group_values"
-)
-
-UNKNOWN_GROUP = "is not among server.client_identification.validation.group_values; add it there or correct it here"
 
 NO_REDIS = "needs the Python package redis, which is not installed; pip install 'nexus[redis]'"
 
@@ -221,41 +207,3 @@ class RequestLimits(_WithGlobal):
     def overall(self) -> RequestLimit | None:
         """``global``."""
         return getattr(self, "global")  # type: ignore[no-any-return]
-
-
-def check_limits(settings: Settings) -> tuple[Location, ...]:
-    """What is wrong between limits and the rest of a whole ``Settings``, as ``fail_at`` takes it."""
-    found: list[Location] = []
-    who = settings.server.client_identification
-    for path, limits in limit_tables(settings):
-        at = (*path, "rate_limits", "per_user")
-        message = _groups_message(who)
-        for group in limits.per_user.groups:
-            if message is not None:
-                found.append(((*at, "groups", group), message))
-            elif group not in who.validation.group_values:
-                found.append(((*at, "groups", group), UNKNOWN_GROUP))
-    return (*found, *_storage(settings))
-
-
-def _groups_message(who: ClientIdentification) -> str | None:
-    """What is wrong with every group."""
-    if not who.enabled or who.group_id is None:
-        return NO_GROUPS
-    return None if who.validation.group_values else NO_GROUP_VALUES
-
-
-def _storage(settings: Settings) -> Iterator[Location]:
-    if isinstance(settings.server.rate_limits.storage, RedisStorage) and importlib.util.find_spec("redis") is None:
-        yield ("server", "rate_limits", "storage", "type"), NO_REDIS
-
-
-def limit_tables(settings: Settings) -> Iterator[tuple[tuple[str, ...], RateLimits]]:
-    """Every ``rate_limits`` table with the path of what it limits."""
-    for name, provider in settings.llm.providers.items():
-        path = ("llm", "providers", name)
-        if provider.rate_limits is not None:
-            yield path, provider.rate_limits
-        for alias, model in provider.models.items():
-            if model.rate_limits is not None:
-                yield (*path, "models", alias), model.rate_limits

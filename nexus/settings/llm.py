@@ -88,7 +88,8 @@ def read_provider(value: Any, handler: ValidatorFunctionWrapHandler, info: Valid
         hint = f'; did you mean "{nearest[0]}"?' if nearest else ""
         fail_at((("type",), f"unknown provider type{hint} ({known})"))
     shared = {name: info.data[name] for name in SHARED if info.data.get(name) is not None}
-    return registry.load(kind).settings_type.model_validate({**shared, **value})
+    found: type[ProviderSettings] = registry.load(kind).settings_type
+    return found.model_validate({**shared, **value})
 
 
 SHARED = ("proxy", "ca_file")

@@ -109,7 +109,8 @@ class ProviderSettings(Table):
     def variant(cls, data: object) -> type[Table]:
         """The settings class of the provider type that the table names; this one where it names none."""
         kind = data.get("type") if isinstance(data, dict) else None
-        return registry.load(kind).settings_type if kind in registry.kinds() else cls
+        found: type[Table] = registry.load(kind).settings_type if kind in registry.kinds() else cls
+        return found
 
     type: str
     """Which kind of provider this is."""

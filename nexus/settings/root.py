@@ -1,19 +1,23 @@
 """The whole file as one value, and the rules that span its tables.
 
-Law: a rule about one table lives with that table; here stand only rules that need two.
+Law: a rule about one table lives with that table; here stand only rules that need two. Those between the tables of
+[server] stand in ``server``, so that their problems are reported together with all others.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import time
+from collections.abc import Iterator
 from typing import Any, Self
 
 from pydantic import PrivateAttr, model_validator
 
-from nexus.settings.limits import check_limits
+from nexus.settings.identity import ClientIdentification
+from nexus.settings.limits import NO_REDIS, RateLimits, RedisStorage
 from nexus.settings.llm import LlmSettings
 from nexus.settings.server import ServerSettings
-from nexus.settings.types import Table, fail_at
+from nexus.settings.types import Location, Table, fail_at
 
 
 class Settings(Table):
@@ -57,3 +61,52 @@ class Settings(Table):
         if places := check_limits(self):
             fail_at(*places)
         return self
+
+
+NO_GROUPS = "names a group, but nothing says who is in it; set server.client_identification.enabled and group_id"
+
+
+NO_GROUP_VALUES = (
+    "names a group, but no group is known; list all of them in server.client_identification.validation.group_values"
+)
+
+
+UNKNOWN_GROUP = "is not among server.client_identification.validation.group_values; add it there or correct it here"
+
+
+def check_limits(settings: Settings) -> tuple[Location, ...]:
+    """What is wrong between limits and the rest of a whole ``Settings``, as ``fail_at`` takes it."""
+    found: list[Location] = []
+    who = settings.server.client_identification
+    for path, limits in limit_tables(settings):
+        at = (*path, "rate_limits", "per_user")
+        message = _groups_message(who)
+        for group in limits.per_user.groups:
+            if message is not None:
+                found.append(((*at, "groups", group), message))
+            elif group not in who.validation.group_values:
+                found.append(((*at, "groups", group), UNKNOWN_GROUP))
+    return (*found, *_storage(settings))
+
+
+def _groups_message(who: ClientIdentification) -> str | None:
+    """What is wrong with every group."""
+    if not who.enabled or who.group_id is None:
+        return NO_GROUPS
+    return None if who.validation.group_values else NO_GROUP_VALUES
+
+
+def _storage(settings: Settings) -> Iterator[Location]:
+    if isinstance(settings.server.rate_limits.storage, RedisStorage) and importlib.util.find_spec("redis") is None:
+        yield ("server", "rate_limits", "storage", "type"), NO_REDIS
+
+
+def limit_tables(settings: Settings) -> Iterator[tuple[tuple[str, ...], RateLimits]]:
+    """Every ``rate_limits`` table with the path of what it limits."""
+    for name, provider in settings.llm.providers.items():
+        path = ("llm", "providers", name)
+        if provider.rate_limits is not None:
+            yield path, provider.rate_limits
+        for alias, model in provider.models.items():
+            if model.rate_limits is not None:
+                yield (*path, "models", alias), model.rate_limits

@@ -5,18 +5,20 @@ Law: nothing here knows a vendor or a model.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from nexus.settings.guards import ClientIpSettings, CorsSettings, CsrfSettings, TlsSettings
-from nexus.settings.identity import ClientIdentification, identity_problems
-from nexus.settings.keys import GatewayKeys
+from nexus.settings.identity import NOTHING_TO_TELL_BY, ClientIdentification
+from nexus.settings.keys import GatewayKey, GatewayKeys
 from nexus.settings.limits import RequestLimits
 from nexus.settings.listen import Addresses, FileMode, HostName, ListenAddress
 from nexus.settings.oauth import OAuthSettings
 from nexus.settings.types import (
     Duration,
+    Location,
     PositiveDuration,
     Size,
     Table,
@@ -160,3 +162,48 @@ class ServerSettings(Table):
         if problems:
             fail_at(*problems)
         return self
+
+
+def identity_problems(
+    settings: ClientIdentification, keys: Mapping[str, GatewayKey], oauth: OAuthSettings | None
+) -> list[Location]:
+    """What is wrong between the tables of [server] that say who calls; paths begin below ``server``."""
+    if not settings.enabled:
+        return []
+    found = list(_unknown_groups(settings, keys))
+    found += _sources(settings, has_keys=bool(keys), has_tokens=oauth is not None)
+    if settings.validation.group_values and settings.group_id is None:
+        where = ("client_identification", "validation", "group_values")
+        found.append((where, "has no effect without client_identification.group_id"))
+    return found
+
+
+def _sources(settings: ClientIdentification, *, has_keys: bool, has_tokens: bool) -> Iterator[Location]:
+    for name, source in (("client_id", settings.client_id), ("group_id", settings.group_id)):
+        where = ("client_identification", name)
+        if source is None:
+            if name == "client_id" and not (has_keys or has_tokens):
+                yield where, NOTHING_TO_TELL_BY
+            continue
+        if source.jwt_claim is not None and not has_tokens:
+            yield (*where, "jwt_claim"), "needs [server.oauth], which checks the tokens that claims are read from"
+        if source.gateway_key and not has_keys:
+            yield (*where, "gateway_key"), "needs a key under [server.keys]"
+        if name == "client_id" and source.http_header is None and has_keys and has_tokens:
+            if not source.gateway_key:
+                yield where, "gives callers with a gateway key no id; add gateway_key = true"
+            if source.jwt_claim is None:
+                yield where, 'gives callers with a token no id; add jwt_claim, such as "sub"'
+
+
+def _unknown_groups(settings: ClientIdentification, keys: Mapping[str, GatewayKey]) -> Iterator[Location]:
+    allowed = settings.validation.group_values
+    source = settings.group_id
+    for name, key in keys.items():
+        if key.group is None:
+            continue
+        where = ("keys", name, "group")
+        if source is None or not source.gateway_key:
+            yield where, "has no effect without client_identification.group_id.gateway_key = true"
+        elif allowed and key.group not in allowed:
+            yield where, "is not among client_identification.validation.group_values"

@@ -11,8 +11,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from pydantic import AfterValidator
 
-UNIX = "http+unix"
-"""The scheme of a server that listens on a Unix socket; its host is the percent-encoded path of the socket."""
+from nexus.upstream.request import UNIX
 
 
 def read_base_url(value: str) -> str:

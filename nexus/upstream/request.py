@@ -15,6 +15,10 @@ Action = Literal["generate", "count_tokens", "compact", "stored"]
 """What is asked of a vendor: an answer, a number, a shorter conversation, or something that it keeps."""
 
 
+UNIX = "http+unix"
+"""The scheme of a server that listens on a Unix socket; its host is the percent-encoded path of the socket."""
+
+
 @dataclass(frozen=True, slots=True)
 class UpstreamRequest:
     """One HTTP request. ``headers`` holds the vendor's key, hence it is never shown.

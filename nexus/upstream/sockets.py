@@ -23,10 +23,10 @@ from urllib3.poolmanager import SSL_KEYWORDS
 from urllib3.util.connection import is_connection_dropped
 
 from nexus.cancel import Cancel
-from nexus.settings.urls import UNIX
 from nexus.upstream.clock import Clock, ClockedSource
 from nexus.upstream.dial import NameLookupFailed, Socks, dial, dial_unix
 from nexus.upstream.http_head import TRAILERS, StrictResponse
+from nexus.upstream.request import UNIX
 from nexus.upstream.resolver import Resolver
 
 Phase = Literal["dns", "connect", "proxy", "tls", "send", "first byte", "body"]

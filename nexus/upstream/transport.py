@@ -24,10 +24,9 @@ from urllib3.util.retry import Retry
 
 from nexus.cancel import Cancel
 from nexus.errors import NexusError, ProtocolError
-from nexus.settings.urls import UNIX
 from nexus.upstream.dial import Socks
 from nexus.upstream.network_errors import failure_of, is_closed
-from nexus.upstream.request import UpstreamReply, UpstreamRequest
+from nexus.upstream.request import UNIX, UpstreamReply, UpstreamRequest
 from nexus.upstream.resolver import Resolver
 from nexus.upstream.sockets import POOLS, Binding, current
 from nexus.upstream.tls import Trust, tls_context

@@ -20,9 +20,10 @@ from pydantic import Field, model_validator
 
 from nexus.auth.credentials import HeaderLines
 from nexus.settings.guards import ClientIpSettings, CorsSettings, CsrfSettings
-from nexus.settings.identity import ClientIdentification, identity_problems
+from nexus.settings.identity import ClientIdentification
 from nexus.settings.keys import GatewayKeys
 from nexus.settings.oauth import OAuthSettings
+from nexus.settings.server import identity_problems
 from nexus.settings.types import Table, fail_at
 
 jwt = pytest.importorskip("jwt", reason="PyJWT is not installed: pip install 'nexus[oauth]'")

@@ -226,7 +226,7 @@ def test_not_a_table() -> None:
 
 
 def test_a_base_rule_does_nothing_by_accident() -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(NotImplementedError):
         apply((HeaderRule(rule="x"),), {}, {})
 
 

@@ -19,9 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tornado.httputil import HTTPHeaders
 
-from nexus.call import Tap
 from nexus.conversation.estimate import estimate
 from nexus.conversation.parts import Request
+from nexus.conversation.tap import Tap
 from nexus.errors import ClientError, NexusError, ProtocolError, StreamInterrupted, VendorError
 from nexus.headers.pattern import Pattern
 from nexus.limits.learned import Learned

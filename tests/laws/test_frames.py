@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from nexus.call import Tap
 from nexus.conversation.events import Event, Order
 from nexus.conversation.fold import fold
 from nexus.conversation.parts import Response, Stop, Text, ToolCall
+from nexus.conversation.tap import Tap
 from nexus.protocols import loader
 from nexus.protocols.clients import DIALECTS
 from nexus.protocols.sse import Frame

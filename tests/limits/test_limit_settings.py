@@ -13,7 +13,8 @@ from nexus.limits.redis_client import connect
 from nexus.limits.store_memory import MemoryStore
 from nexus.limits.store_redis import RedisStore
 from nexus.limits.stores import make_store
-from nexus.settings.limits import MemoryStorage, RateLimits, RedisStorage, RequestLimits, check_limits
+from nexus.settings.limits import MemoryStorage, RateLimits, RedisStorage, RequestLimits
+from nexus.settings.root import check_limits
 from nexus.settings.types import Table
 
 USER = {"input_token_limit": 10, "interval": "60s"}

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from nexus.call import Tap
+from nexus.conversation.tap import Tap
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
 from nexus.protocols.chat.passthrough import ChatPassthrough

@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass
 from typing import Literal
 
-from tools.fake_upstream.parts import Part
+from tools.fake_upstream.parts import FALLBACK_TOOL, Call, Part, Text, Thinking
 
 Garbage = Literal["http", "json", "sse", "crc"]
 
@@ -81,3 +81,16 @@ class Behaviour:
     error_after: int | None = None  # the vendor's in-band error event, then a proper end
     cut_after: int | None = None  # FIN in the middle of the HTTP body
     close_after: bool = False  # a complete answer, then FIN, without having announced it
+
+
+def plan(behaviour: Behaviour, first_tool: str | None) -> list[Part]:
+    """The parts that ``behaviour`` asks for, given the name of the request's first tool."""
+    if behaviour.parts is not None:
+        return list(behaviour.parts)
+    parts: list[Part] = [Thinking(behaviour.thinking)] if behaviour.thinking else []
+    if behaviour.tool_call:
+        parts.append(Call(first_tool or FALLBACK_TOOL, behaviour.tool_arguments))
+    parts += [Call(name, arguments) for name, arguments in behaviour.tool_calls]
+    if not (behaviour.tool_call or behaviour.tool_calls):
+        parts.append(Text(behaviour.text))
+    return parts

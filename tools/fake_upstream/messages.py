@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from tools.fake_upstream import pairs
-from tools.fake_upstream.behaviour import Behaviour
+from tools.fake_upstream.behaviour import Behaviour, plan
 from tools.fake_upstream.claude_models import model_problems, thinking_problems
-from tools.fake_upstream.parts import Call, Part, Redacted, Text, Thinking, call_ids, is_foreign, plan, signature_of
+from tools.fake_upstream.parts import Call, Part, Redacted, Text, Thinking, call_ids, is_foreign, signature_of
 from tools.fake_upstream.validate import problems, validator
 from tools.fake_upstream.vendors import Answer, compact, pieces, text_or
 

@@ -12,8 +12,8 @@ from itertools import zip_longest
 from typing import Any
 
 from tools.fake_upstream import gpt, pairs, responses
-from tools.fake_upstream.behaviour import Behaviour
-from tools.fake_upstream.parts import Call, Text, Thinking, call_ids, plan
+from tools.fake_upstream.behaviour import Behaviour, plan
+from tools.fake_upstream.parts import Call, Text, Thinking, call_ids
 from tools.fake_upstream.request import SeenRequest
 from tools.fake_upstream.validate import problems, validator
 from tools.fake_upstream.vendors import Answer, Refusal, Rules, bearer_token, body_problem, compact, pieces, text_or

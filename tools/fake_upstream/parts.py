@@ -10,10 +10,7 @@ import base64
 import binascii
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from tools.fake_upstream.behaviour import Behaviour
+from typing import Any
 
 FALLBACK_TOOL = "get_weather"
 MARK = b"fake-signature"
@@ -66,19 +63,6 @@ class Call:
 
 
 Part = Text | Thinking | Redacted | Call
-
-
-def plan(behaviour: Behaviour, first_tool: str | None) -> list[Part]:
-    """The parts that ``behaviour`` asks for, given the name of the request's first tool."""
-    if behaviour.parts is not None:
-        return list(behaviour.parts)
-    parts: list[Part] = [Thinking(behaviour.thinking)] if behaviour.thinking else []
-    if behaviour.tool_call:
-        parts.append(Call(first_tool or FALLBACK_TOOL, behaviour.tool_arguments))
-    parts += [Call(name, arguments) for name, arguments in behaviour.tool_calls]
-    if not (behaviour.tool_call or behaviour.tool_calls):
-        parts.append(Text(behaviour.text))
-    return parts
 
 
 def call_ids(parts: list[Part], first: str) -> list[str]:

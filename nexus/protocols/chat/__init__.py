@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from nexus.call import Tap
+from nexus.conversation.tap import Tap
 from nexus.errors import NexusError
 from nexus.protocols import openai_models
 from nexus.protocols.chat import write_error

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from nexus.call import Tap
+from nexus.conversation.tap import Tap
 from nexus.protocols.chat.call_ids import MARK, plain_id
 from nexus.protocols.chat.read_error import read_in_band
 from nexus.protocols.chat.response import is_answer

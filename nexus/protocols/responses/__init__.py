@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import ClassVar
 
-from nexus.call import Tap
+from nexus.conversation.tap import Tap
 from nexus.errors import NexusError, UnsupportedFeature
 from nexus.protocols import openai_models
 from nexus.protocols.codec import Target

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.call import Tap
+from nexus.conversation.tap import Tap
 from nexus.protocols.codec import MAY_BE_TAGGED, Target, is_tagged
 from nexus.protocols.dialect import UNREADABLE, AnswerRelay, Edited, decoded
 from nexus.protocols.edit import replace_member, replace_string

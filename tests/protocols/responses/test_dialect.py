@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from openai.types.responses import ResponseErrorEvent, ResponseFailedEvent
 
-from nexus.call import Tap
+from nexus.conversation.tap import Tap
 from nexus.conversation.usage import Usage
 from nexus.errors import InternalError, InvalidRequest, RateLimited, StreamInterrupted, UpstreamStatus, VendorError
 from nexus.protocols.dialect import BrokenStream, ModelCard

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from itertools import chain, zip_longest
 from typing import Any
 
-from tools.fake_upstream.behaviour import Behaviour
-from tools.fake_upstream.parts import Call, Part, Redacted, Text, Thinking, call_ids, plan, signature_of
+from tools.fake_upstream.behaviour import Behaviour, plan
+from tools.fake_upstream.parts import Call, Part, Redacted, Text, Thinking, call_ids, signature_of
 from tools.fake_upstream.vendors import pieces
 
 LATENCY = 42

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tools.fake_upstream.behaviour import Behaviour
+from tools.fake_upstream.behaviour import Behaviour, plan
 from tools.fake_upstream.google.turns import needs_signatures
-from tools.fake_upstream.parts import SIGNATURES, Call, Part, Redacted, Text, Thinking, call_ids, plan, signature_of
+from tools.fake_upstream.parts import SIGNATURES, Call, Part, Redacted, Text, Thinking, call_ids, signature_of
 from tools.fake_upstream.request import SeenRequest
 from tools.fake_upstream.vendors import Answer, compact, pieces
 

@@ -1,0 +1,22 @@
+"""What is read off an answer on its way to the client."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from nexus.conversation.usage import Usage
+
+
+@dataclass(slots=True)
+class Tap:
+    """What is read off the bytes that pass: filled on success, on failure and when the client left.
+
+    ``events`` counts those that the client gets, in dialects that number them. ``ids`` are those that the vendor gave
+    to what it keeps, until somebody takes them.
+    """
+
+    model: str | None = None
+    stop_reason: str | None = None
+    usage: Usage | None = None
+    events: int = field(default=0, compare=False)
+    ids: dict[str, None] = field(default_factory=dict, compare=False)
