@@ -1,6 +1,6 @@
 """Nexus: one server in front of many model vendors.
 
-Ten words explain the house; every module uses them the same way.
+Ten words explain the code; every module uses them the same way.
 
 client      who calls us: an SDK, Claude Code, Codex, curl
 upstream    whom we call: a vendor's server
@@ -13,8 +13,11 @@ head        status and headers of a reply: the point of no return
 tap         reads usage and stop reason off a copy of the bytes that pass
 part        a content block of the neutral conversation form
 
-A call walks down one line: server > gateway > relay > provider > transport > upstream. Everything above
-``bridge`` runs on the IOLoop thread, everything below it on a worker thread.
+A *signature* is a value that only the vendor who made it can read: a thinking signature, a thought signature, encrypted
+reasoning. A *quota* is an amount in any interval; a call makes *demands* on quotas.
+
+A call walks down one line: server > gateway > relay > provider > upstream. Everything above ``bridge`` runs on the
+IOLoop thread, everything below it on a worker thread.
 """
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""JSON off and onto the wire, and guards for reading what somebody else wrote.
+"""JSON encoding, and safe accessors for untrusted JSON.
 
 Law: upstream and client data is never indexed; it is asked through a guard that answers with an empty value
 of the right type.

@@ -1,4 +1,4 @@
-"""The one place where callers are told apart: from headers to an identity, or a refusal.
+"""Authentication of callers: from headers to an identity, or a refusal.
 
 Law: loop thread only and never blocking. Every way out is an Identity, a Pending or an exception; where keys or tokens
 are configured, no identity comes out without one that was proved.

@@ -1,4 +1,4 @@
-"""What is allowed and yet worth a loud word before serving.
+"""Warnings about legal but risky settings.
 
 Law: nothing here refuses anything; what must not run is a problem, found while loading.
 """

@@ -1,4 +1,4 @@
-"""Folds a finished stream into the one whole answer that it tells.
+"""Folds the events of a stream into one whole answer.
 
 Law: ``fold(read(stream)) == read(unary)`` for every vendor; one test ties both paths together.
 """

@@ -1,4 +1,4 @@
-"""How often anybody may ask, and what a call may spend: held before it and settled after it.
+"""Admission of calls by their number and by what they may spend: reserved before a call, settled after it.
 
 Law: on the loop where the store does not block, on the call's worker where it does. Whatever was held for a call is
 concluded exactly once, before the client can see the end of its answer.

@@ -1,4 +1,4 @@
-"""The ordered stages of a call: route on the loop, then attempts and relay on a worker.
+"""The stages of a call in order: route on the loop, then attempts and relay on a worker.
 
 Law: ``admit`` is pure and quick and runs on the loop; ``serve`` blocks and runs on a worker thread. No Tornado, no
 asyncio. Until the head is published another attempt may be made, always from the original request; after it, never.

@@ -1,4 +1,4 @@
-"""Takes out of a vendor's reply what it must not repeat to a client: the credentials that we sent it.
+"""Redaction of our credentials in what a vendor replies to a client.
 
 Law: pure. Headers and errors only, wherever an error stands: behind its status, in an event of a stream, or in a body
 that says 200. An answer's other bytes pass, for there the same letters may be plain words.

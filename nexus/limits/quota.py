@@ -1,4 +1,4 @@
-"""What stores of spending are asked and answer: quotas, demands on them, grants and refusals.
+"""Values exchanged with a limit store: quotas, demands on them, grants and refusals.
 
 Law: values only. Times are whole microseconds, amounts whole numbers, so that memory and Redis calculate alike. The
 demands of one decision have different keys, and all their keys the same hash tag.

@@ -1,4 +1,4 @@
-"""A conversation that is too long for the model, known by its wording, and said as Claude Code understands it.
+"""Errors that a conversation is too long for the model: recognised by their wording, and worded for Claude Code.
 
 Law: the one place where wording decides, because these vendors have no code for it. Consulted only where the vendor's
 own code says no more than that the request is invalid or too large, or says nothing at all inside a stream. A wrong

@@ -1,4 +1,4 @@
-"""Structured output by a forced tool: its call in the answer is the content.
+"""Structured output by a forced tool: the arguments of its call are the answer's text.
 
 Law: pure; neutral events in, neutral events out. Only the tool that was forced in place of an output format is touched.
 """

@@ -1,4 +1,4 @@
-"""Where a dialect's codec is found by name: what reads and writes for clients, what writes to and reads from vendors.
+"""Loads a dialect's codec by name: its side for clients, and its side for vendors.
 
 Law: a codec is loaded when a call first needs it, so that a vendor nobody configured costs nothing at start.
 """

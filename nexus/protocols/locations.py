@@ -1,4 +1,5 @@
-"""Where a client said what a writer's path names: the neutral conversation is merged, the client's own is not.
+"""The location in a client's request of what a writer's path names: the neutral conversation is merged, the client's is
+not.
 
 Law: pure. What was told no place keeps the writer's path.
 """

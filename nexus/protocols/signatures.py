@@ -1,4 +1,4 @@
-"""Takes another vendor's thinking out of a request whose bytes pass: only our tags on it tell whose it is.
+"""Removes another vendor's thinking from a request whose bytes pass: our tags on its signatures tell whose it is.
 
 Law: pure. A request without our tags is not looked into, and no byte beside what goes is changed.
 """

@@ -1,4 +1,4 @@
-"""The byte work of one attempt: open an answer, then hand on its pieces.
+"""One attempt: open an answer, then hand on its bytes.
 
 Law: worker thread only; knows lanes and providers, no Tornado, no asyncio. Nothing is handed on before the answer has
 shown its first event, so that until then another attempt is possible; and nothing incomplete ever looks complete.

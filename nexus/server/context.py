@@ -1,4 +1,4 @@
-"""What the handlers of one server share: settings, gateway, workers and the calls under way.
+"""The context that all handlers of a server share: settings, gateway, workers and running calls.
 
 Law: loop thread only. A call is in ``calls`` from its start until both the client and the worker are done with it.
 """

@@ -1,4 +1,4 @@
-"""What stands before every handler: foreign pages, forged forms, and the question who calls.
+"""Checks before every handler: CORS, CSRF, client address and authentication.
 
 Law: loop thread only; nothing here blocks. Rules are in ``nexus.auth``; this file hands them what Tornado knows.
 """

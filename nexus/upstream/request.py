@@ -1,4 +1,4 @@
-"""What goes to a vendor and what comes back: the two values that a provider and the relay exchange.
+"""The request that goes to a vendor, and the reply that comes back.
 
 Law: values and an interface, no I/O. Whoever opens a reply closes it.
 """
