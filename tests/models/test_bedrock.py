@@ -82,7 +82,7 @@ def test_every_quirk_belongs_to_somebody_and_is_defined() -> None:
 
 
 def test_no_vendor_sdk_is_imported() -> None:
-    names = ["request", "response", "stream", "failures", "fields", "eventstream"]
+    names = ["request", "response", "stream", "read_error", "fields", "eventstream"]
     code = "import sys; " + "; ".join(f"import nexus.protocols.converse.{name}" for name in names)
     code += "; sys.exit(any(m.partition('.')[0] in ('botocore', 'boto3', 'requests', 'tornado') for m in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
