@@ -26,6 +26,7 @@ class BytesInFlight:
     def __init__(self, limit: int) -> None:
         self._lock = threading.Lock()
         self._used = 0
+        self._let_go = 0
         self.limit = limit
 
     @property
@@ -43,7 +44,16 @@ class BytesInFlight:
     def release(self, load: Load) -> None:
         with self._lock:
             self._used -= load.size
+            self._let_go += load.size
             load.size = 0
+
+    def let_go(self, at_least: int) -> bool:
+        """Whether so many bytes were released since this was last true."""
+        with self._lock:
+            enough = self._let_go >= at_least
+            if enough:
+                self._let_go = 0
+            return enough
 
 
 class Load:

@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,7 +21,7 @@ from tornado.ioloop import PeriodicCallback
 from nexus import __version__, registry
 from nexus.auth.authenticator import Authenticator
 from nexus.auth.jwks import MissingPyJwt
-from nexus.bridge import Workers
+from nexus.bridge import Full, Workers
 from nexus.commands.demo import demo_text, reachable, what_to_paste
 from nexus.commands.warnings import warnings
 from nexus.errors import Overloaded
@@ -34,6 +35,7 @@ from nexus.response_store.responses import answers_of
 from nexus.response_store.responses import make_store as make_response_store
 from nexus.response_store.store import Store as ResponseStore
 from nexus.response_store.vendor_ids import make_id_store, vendor_ids_of
+from nexus.server import memory
 from nexus.server.app import make_app
 from nexus.server.context import ServerContext
 from nexus.server.descriptors import raise_limit, shortage
@@ -55,6 +57,7 @@ _LAST_SECONDS = 1.0
 def serve(settings: Settings, *, demo: bool) -> int:
     """Serves until a signal; returns the exit code."""
     logs.take_over()
+    memory.tune()
     limit = raise_limit()
     try:
         sockets = bind_all(settings.server.listen_address, settings.server.socket_mode)
@@ -124,18 +127,21 @@ def start(settings: Settings, sockets: list[socket.socket]) -> Running:
         context.workers.start(store.ping)
     for provider in providers:
         provider.start(logs.hide)
-    reaper = PeriodicCallback(partial(_reap, providers), REAP * 1000)
+    reaper = PeriodicCallback(partial(_reap, providers, context), REAP * 1000)
     reaper.start()
     return Running(context, server, providers, reaper, kept, ids)
 
 
 REAP = 10.0
-"""Seconds between two looks at the upstream connections that nobody uses; a look takes microseconds for each."""
+"""Seconds between two looks at what nobody uses: upstream connections, memory. A look takes microseconds."""
 
 
-def _reap(providers: list[Provider]) -> None:
+def _reap(providers: list[Provider], context: ServerContext) -> None:
     for provider in providers:
         provider.reap()
+    if context.flight.let_go(memory.TRIM_AFTER):
+        with suppress(Full):
+            context.workers.start(memory.trim)
 
 
 async def _serve(settings: Settings, sockets: list[socket.socket], *, demo: bool) -> int:

@@ -1,0 +1,44 @@
+"""The short form of ``tools/chaos.py`` and ``tools/soak.py``: what ends badly there ends badly here."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tools.faults.table import FAULTS, line, run
+from tools.faults.traffic import soak
+
+SLOW = (
+    "stalls",
+    "reads nothing",
+    "silent",
+    "drops idle",
+    "never answers",
+    "98 MiB",
+    "million",
+    "80 MiB",
+    "nobody knows",
+)
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="counts come from /proc")
+
+
+def test_faults_that_take_moments() -> None:
+    names = [name for name in FAULTS if not any(word in name for word in SLOW)]
+    rows = run(names, lambda row: None)
+    assert [line(row) for row in rows if not row.good] == []
+    assert len(rows) == len(names) > 15
+
+
+@pytest.mark.slow
+def test_faults_that_take_seconds() -> None:
+    rows = run([name for name in FAULTS if any(word in name for word in SLOW)], lambda row: None)
+    assert [line(row) for row in rows if not row.good] == []
+
+
+@pytest.mark.slow
+def test_a_short_soak() -> None:
+    before, after, tracebacks = soak(0.2, lambda text: None)
+    assert tracebacks == 0
+    assert (after.reserved, after.threads <= before.threads + 8) == (0, True)

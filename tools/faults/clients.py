@@ -1,0 +1,161 @@
+"""What clients do wrong, or suffer: each fault returns what its client saw."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from tools.fake_upstream import Behaviour, FakeUpstream
+from tools.faults.gateway import CHAT, MESSAGES, PATIENCE, Client, Gateway, body, head, request
+
+Fault = Callable[[Gateway, FakeUpstream], str]
+MIB = 2**20
+
+
+def abandoned_uploads(gateway: Gateway, vendor: FakeUpstream) -> str:
+    """Many, so that a leak would show."""
+    lines = len(gateway.access)
+    for number in range(20):
+        client = gateway.client().send(head(CHAT, 24 * MIB) + b" " * (2 * MIB))
+        client.reset() if number % 2 else client.sock.close()
+    until(lambda: len(gateway.access) >= lines + 20)
+    return f"{sum(line['status'] == 499 for line in gateway.access[lines:])} lines of 499"
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Or until patience is over: what is seen then tells."""
+    deadline = time.monotonic() + PATIENCE
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def leaves(path: str, behind: bytes, *, stream: bool) -> Fault:
+    """Leaves while the vendor is silent, with ``behind`` sent behind the body; counts whom the vendor lost."""
+
+    def fault(gateway: Gateway, vendor: FakeUpstream) -> str:
+        lost = len(vendor.disconnects)
+        vendor.next(Behaviour(event_delay=600) if stream else Behaviour(hang=True))
+        asked = len(vendor.requests)
+        with gateway.client() as client:
+            client.send(request(path, body({"stream": stream})) + behind)
+            until(lambda: len(vendor.requests) > asked)
+            if stream:
+                client.sock.recv(20)
+        until(lambda: len(vendor.disconnects) > lost)
+        return f"{len(vendor.disconnects) - lost} call of the vendor ended"
+
+    return fault
+
+
+def half_closes(gateway: Gateway, vendor: FakeUpstream) -> str:
+    vendor.next(Behaviour(delay=1.5))
+    with gateway.client() as client:
+        client.send(request(CHAT, body({}))).sock.shutdown(socket.SHUT_WR)
+        return str(client.reply())
+
+
+def sends(raw: bytes, *, first_line: bool = False) -> Fault:
+    """The one answer to raw bytes."""
+
+    def fault(gateway: Gateway, vendor: FakeUpstream) -> str:
+        with gateway.client() as client:
+            with suppress(ConnectionError):
+                client.send(raw)
+            if first_line:
+                whole = client.rest()
+                return f"{whole.split(b' ', 2)[1].decode()}, {whole.count(b'HTTP/1.1 ')} answer"
+            return str(client.reply())
+
+    return fault
+
+
+def busies_the_loop(raw: bytes) -> Fault:
+    """A heavy body; others ask for their health meanwhile."""
+
+    def fault(gateway: Gateway, vendor: FakeUpstream) -> str:
+        with gateway.client() as heavy, gateway.client() as other:
+            heavy.send(request(CHAT, raw))
+            heavy.sock.setblocking(False)
+            healthy = 0
+            while not _readable(heavy):
+                healthy += other.send(head("/health", method="GET")).reply("GET").status == 200
+            heavy.sock.settimeout(60)
+            return f"{heavy.reply()}; others asked meanwhile: {'many' if healthy >= 3 else healthy}"
+
+    return fault
+
+
+def _readable(client: Client) -> bool:
+    try:
+        return bool(client.sock.recv(1, socket.MSG_PEEK))
+    except BlockingIOError:
+        return False
+
+
+def too_many_bytes(gateway: Gateway, vendor: FakeUpstream) -> str:
+    holders = [gateway.client().send(head(CHAT, 31 * MIB) + b" " * (30 * MIB)) for _ in range(2)]
+    with gateway.client() as client:
+        client.send(head(MESSAGES, 8 * MIB) + b" " * (8 * MIB))
+        seen = client.reply()
+    for holder in holders:
+        holder.sock.close()
+    return f"{seen.status}, retry-after {seen.headers.get('retry-after')}"
+
+
+def reads_nothing(gateway: Gateway, vendor: FakeUpstream) -> str:
+    lines = len(gateway.access)
+
+    def cut_off() -> bool:
+        return any(line["status"] == 499 for line in gateway.access[lines:])
+
+    vendor.next(Behaviour(endless=True, text="x" * 1000))
+    with gateway.client() as client:
+        client.send(request(CHAT, body({"stream": True})))
+        until(cut_off)
+    return "cut off, logged as 499" if cut_off() else "still there"
+
+
+LISTS = b'{"model":"openai/gpt-4","messages":[' + b"[]," * (31 * MIB // 3 - 30) + b"[]]}"
+MANY = b'{"model":"openai/gpt-4","messages":[' + b",".join([b'{"role":"user","content":"x"}'] * 1_000_000) + b"]}"
+BOMB = gzip.compress(b"\0" * (40 * MIB))
+TAIL = gzip.compress(b"{}") + b"\0" * (80 * MIB)
+ZIPPED = {"Content-Encoding": "gzip"}
+
+FAULTS: dict[str, tuple[Fault, str]] = {
+    "20 uploads of 24 MiB are abandoned": (abandoned_uploads, "20 lines of 499"),
+    "leaves an answer": (leaves(CHAT, b"", stream=False), "1 call"),
+    "leaves, a blank line behind the body": (leaves(CHAT, b"\r\n", stream=False), "1 call"),
+    "leaves a stream, a blank line behind the body": (leaves(CHAT, b"\r\n", stream=True), "1 call"),
+    "leaves a translated stream, a request behind": (
+        leaves(MESSAGES, head("/health", method="GET"), stream=True),
+        "1 call",
+    ),
+    "half-closes": (half_closes, "200"),
+    "a body stalls": (sends(head(CHAT, 100) + b"{"), "408"),
+    "a head stalls": (sends(b"GET / HTTP/1.1\r\nHo"), "408"),
+    "headers of 70 kB": (sends(head(CHAT, 2, {"X-Long": "x" * 70_000})), "431"),
+    "a length that is none": (sends(head(CHAT, None, {"Content-Length": "\xb2"})), "400"),
+    "98 MiB to /health": (sends(head("/health", 98 * MIB, method="GET") + b" " * (98 * MIB)), "413"),
+    "a body is refused that waits to be asked for": (
+        sends(head(CHAT, 98 * MIB, {"Expect": "100-continue"}), first_line=True),
+        "413, 1 answer",
+    ),
+    "gzip that swells": (sends(request(CHAT, BOMB, ZIPPED)), "413"),
+    "gzip with 80 MiB behind it": (
+        sends(
+            head(CHAT, None, {"Transfer-Encoding": "chunked", **ZIPPED})
+            + f"{len(TAIL):x}\r\n".encode()
+            + TAIL
+            + b"\r\n0\r\n\r\n"
+        ),
+        "413",
+    ),
+    "31 MiB of []": (busies_the_loop(LISTS), "413"),
+    "a million messages": (busies_the_loop(MANY), ""),
+    "more bytes than may be in flight": (too_many_bytes, "503, retry-after 1"),
+    "reads nothing of an endless stream": (reads_nothing, "cut off, logged as 499"),
+}
+"""Each with the beginning of what has to be seen."""

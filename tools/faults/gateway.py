@@ -1,0 +1,236 @@
+"""A gateway as a process of its own, looked at from outside: threads, sockets and memory, as the system counts them.
+
+Law: loopback only; Linux only, for the counts come from /proc.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http.client import HTTPResponse
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tools.fake_upstream import FakeUpstream
+
+CONFIG = """
+[server]
+client_timeout = "2s"
+keep_alive_timeout = "3s"
+max_bytes_in_flight = "64MiB"
+
+[llm.providers.openai]
+type = "openai"
+api_key = "sk-fault-injection-key"
+base_url = "{vendor}"
+timeouts = {{ connect = "2s", first_byte = "3s", idle = "3s", keep_alive = "2s" }}
+retries = {{ attempts = 1 }}
+[llm.providers.openai.rate_limits.per_user]
+output_token_limit = 1000000000
+interval = "1h"
+[llm.providers.openai.models.gpt-4]
+
+[llm.providers.nobody]
+type = "openai"
+api_key = "sk-fault-injection-key"
+base_url = "http://127.0.0.1:9/v1"
+retries = {{ attempts = 1 }}
+[llm.providers.nobody.models.gpt-4]
+
+[llm.providers.nowhere]
+type = "openai"
+api_key = "sk-fault-injection-key"
+base_url = "http://no-such-host.invalid/v1"
+timeouts = {{ connect = "2s" }}
+retries = {{ attempts = 1 }}
+[llm.providers.nowhere.models.gpt-4]
+"""
+
+CHAT = "/llm/openai/v1/chat/completions"
+MESSAGES = "/llm/anthropic/v1/messages"
+PATIENCE = 60.0
+RESERVED = 1_000_000
+"""Output tokens that each call asks for, and that come back when it is over."""
+
+_HEALTH = re.compile(r"health: http://127\.0\.0\.1:(\d+)/")
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """``rss`` in MiB; ``reserved`` in calls whose reservation is not back."""
+
+    threads: int
+    sockets: int
+    rss: float
+    reserved: int
+
+    def __str__(self) -> str:
+        return f"{self.threads} threads, {self.sockets} sockets, {self.reserved} reserved, {self.rss:.0f} MiB"
+
+
+class Gateway:
+    """Use as a context manager."""
+
+    def __init__(self, vendor: FakeUpstream) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        self._file = Path(self._folder.name) / "nexus.toml"
+        self._file.write_text(CONFIG.format(vendor=vendor.base_url))
+        self._tracebacks = 0
+        self._left: int | None = None
+        self.access: list[dict[str, Any]] = []
+        self.port = 0
+
+    def __enter__(self) -> Self:
+        command = (sys.executable, "-m", "nexus", "-c", str(self._file), "-l", "127.0.0.1:0", "--log-style", "json")
+        self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
+        ready = threading.Event()
+        self._reader = threading.Thread(target=self._read_log, args=(ready,), name="log")
+        self._reader.start()
+        if not ready.wait(PATIENCE):
+            raise RuntimeError("the gateway did not start")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.terminate()
+        self._process.wait(PATIENCE)
+        self._reader.join()
+        assert self._process.stderr is not None
+        self._process.stderr.close()
+        self._folder.cleanup()
+
+    def _read_log(self, ready: threading.Event) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            if (found := _HEALTH.search(line)) is not None:
+                self.port = int(found[1])
+                ready.set()
+            self._tracebacks += "Traceback" in line
+            if '"nexus.access"' in line:
+                self.access.append(json.loads(line))
+
+    @property
+    def tracebacks(self) -> int:
+        return self._tracebacks
+
+    def client(self) -> Client:
+        return Client(self.port)
+
+    def counts(self) -> Counts:
+        """As of now. Asks one small call, whose headers tell what is reserved."""
+        process = Path(f"/proc/{self._process.pid}")
+        status = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
+        sockets = sum(_is_socket(link) for link in (process / "fd").iterdir())
+        return Counts(
+            int(status["Threads"]), sockets, int(status["VmRSS"].split()[0]) / 1024, self._reserved() // RESERVED
+        )
+
+    def _reserved(self) -> int:
+        with self.client() as client:
+            reply = client.call({"max_tokens": 1, "model": "openai/gpt-4"}, headers={"Connection": "close"})
+        left = int(reply.headers.get("x-ratelimit-remaining-tokens", "0"))
+        self._left = left if self._left is None else self._left
+        return max(0, self._left - left)
+
+    def settle(self, holds: Callable[[Counts], bool], seconds: float = PATIENCE) -> tuple[Counts, float]:
+        """Waits until what was taken is back; the counts, and in how long."""
+        began = time.monotonic()
+        while True:
+            now = self.counts()
+            if holds(now) or time.monotonic() - began > seconds:
+                return now, time.monotonic() - began
+            time.sleep(0.1)
+
+
+def _is_socket(link: Path) -> bool:
+    try:
+        return os.readlink(link).startswith("socket:")
+    except OSError:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a client saw."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def __str__(self) -> str:
+        try:
+            error = json.loads(self.body).get("error") or {}
+        except (ValueError, AttributeError):
+            error = {}
+        words = str(error.get("message", ""))[:70]
+        return f"{self.status} {words}".strip()
+
+
+class Client:
+    """One connection of raw bytes."""
+
+    def __init__(self, port: int) -> None:
+        self.sock = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.sock.close()
+
+    def send(self, raw: bytes) -> Self:
+        self.sock.sendall(raw)
+        return self
+
+    def reset(self) -> None:
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.close()
+
+    def reply(self, method: str = "POST") -> Seen:
+        response = HTTPResponse(self.sock, method=method)
+        response.begin()
+        return Seen(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
+
+    def rest(self) -> bytes:
+        pieces = []
+        while piece := self.sock.recv(65536):
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def call(self, more: Mapping[str, Any], path: str = CHAT, headers: Mapping[str, str] | None = None) -> Seen:
+        return self.send(request(path, body(more), headers)).reply()
+
+
+def body(more: Mapping[str, Any]) -> bytes:
+    document = {
+        "model": "openai/gpt-4",
+        "max_tokens": RESERVED,
+        "messages": [{"role": "user", "content": "Hello!"}],
+        **more,
+    }
+    return json.dumps(document).encode()
+
+
+def head(path: str, length: int | None = None, headers: Mapping[str, str] | None = None, method: str = "POST") -> bytes:
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", "Content-Type: application/json"]
+    lines += [] if length is None else [f"Content-Length: {length}"]
+    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+    return "\r\n".join([*lines, "", ""]).encode("latin1")
+
+
+def request(path: str, raw: bytes, headers: Mapping[str, str] | None = None) -> bytes:
+    return head(path, len(raw), headers) + raw

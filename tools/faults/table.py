@@ -1,0 +1,88 @@
+"""Makes a gateway suffer every fault, one after the other, and tells what the client saw and what was given back."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from tools.fake_upstream import FakeUpstream
+from tools.faults import clients, vendors
+from tools.faults.gateway import Counts, Gateway
+
+FAULTS = {
+    **{f"client {name}" if name[0].islower() else name: fault for name, fault in clients.FAULTS.items()},
+    **{f"vendor {name}": fault for name, fault in vendors.FAULTS.items()},
+}
+
+WARM = 12
+"""Calls before anything is counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One fault; ``seconds`` until everything was back, ``grown`` in MiB."""
+
+    name: str
+    seen: str
+    expected: str
+    back: bool
+    seconds: float
+    grown: float
+
+    @property
+    def good(self) -> bool:
+        return self.seen.startswith(self.expected) and self.back
+
+
+def run(names: Sequence[str], tell: Callable[[Row], None]) -> list[Row]:
+    """Raises KeyError for a fault that there is not."""
+    rows: list[Row] = []
+    with FakeUpstream("openai", strict=False) as vendor, Gateway(vendor) as gateway:
+        for _ in range(WARM):
+            with gateway.client() as client:
+                client.call({})
+        for name in names:
+            rows.append(_suffer(name, gateway, vendor))
+            tell(rows[-1])
+        if gateway.tracebacks:
+            rows.append(Row("tracebacks in the log", str(gateway.tracebacks), "0", True, 0.0, 0.0))
+            tell(rows[-1])
+    return rows
+
+
+def _suffer(name: str, gateway: Gateway, vendor: FakeUpstream) -> Row:
+    fault, expected = FAULTS[name]
+    before = gateway.counts()
+
+    def is_back(now: Counts) -> bool:
+        # A pool keeps its threads: one more for each call that ran beside others is no leak.
+        return now.sockets <= before.sockets and now.reserved <= before.reserved and now.threads <= before.threads + 4
+
+    seen = fault(gateway, vendor)
+    after, seconds = gateway.settle(is_back)
+    return Row(name, seen, expected, is_back(after), seconds, after.rss - before.rss)
+
+
+def line(row: Row) -> str:
+    back = f"all in {row.seconds:.1f} s" if row.back else "NOT ALL"
+    return f"{'ok ' if row.good else 'BAD'} {row.name:<48} {row.seen[:64]:<64} {back:<14} {row.grown:+6.0f} MiB"
+
+
+def main(arguments: Iterable[str]) -> int:
+    """Exit code 1 when a fault ended badly. Words pick the faults whose names have them."""
+    words = list(arguments)
+    names = [name for name in FAULTS if not words or any(word in name for word in words)]
+    rows = run(names, lambda row: _say(line(row)))
+    bad = sum(not row.good for row in rows)
+    _say(f"{len(rows)} faults, {bad} ended badly")
+    return 1 if bad or not rows else 0
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,139 @@
+"""Mixed traffic for minutes: good calls, abandoned uploads, resets, stalls, slow readers; and what remains of it."""
+
+from __future__ import annotations
+
+import random
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from http.client import HTTPException
+
+from tools.fake_upstream import Behaviour, FakeUpstream
+from tools.faults.gateway import CHAT, MESSAGES, PATIENCE, Counts, Gateway, body, head, request
+
+CLIENTS = 8
+WARM = 0.2
+"""The part of the time after which the first figures are taken."""
+
+SLACK = 1.1
+"""How much larger memory may be at the end: pools and caches fill slowly."""
+
+Act = Callable[[Gateway, random.Random], None]
+
+
+def _call(path: str, *, stream: bool) -> Act:
+    def act(gateway: Gateway, chance: random.Random) -> None:
+        with gateway.client() as client:
+            client.call({"stream": stream, "user": "x" * chance.choice((10, 10_000, 600_000))}, path)
+
+    return act
+
+
+def _leave(gateway: Gateway, chance: random.Random) -> None:
+    with gateway.client() as client:
+        client.send(request(CHAT, body({"stream": True})) + chance.choice((b"", b"\r\n", b"GET ")))
+        if chance.random() < 0.5:
+            client.reset()
+
+
+def _abandon(gateway: Gateway, chance: random.Random) -> None:
+    with gateway.client() as client:
+        client.send(head(CHAT, 8 << 20) + b" " * chance.randrange(2 << 20))
+        if chance.random() < 0.5:
+            client.reset()
+
+
+def _stall(gateway: Gateway, chance: random.Random) -> None:
+    with gateway.client() as client:
+        client.send(chance.choice((head(CHAT, 100) + b"{", b"POST / HT"))).reply()
+
+
+def _read_slowly(gateway: Gateway, chance: random.Random) -> None:
+    with gateway.client() as client:
+        client.send(request(MESSAGES, body({"stream": True})))
+        while client.sock.recv(100):
+            time.sleep(0.01)
+
+
+def _nonsense(gateway: Gateway, chance: random.Random) -> None:
+    with gateway.client() as client:
+        client.send(chance.randbytes(200) + b"\r\n\r\n").reply()
+
+
+ACTS: dict[str, tuple[Act, int]] = {
+    "unary": (_call(CHAT, stream=False), 30),
+    "stream": (_call(CHAT, stream=True), 30),
+    "translated": (_call(MESSAGES, stream=False), 15),
+    "translated stream": (_call(MESSAGES, stream=True), 15),
+    "leave": (_leave, 10),
+    "abandon": (_abandon, 10),
+    "stall": (_stall, 1),
+    "slow reader": (_read_slowly, 3),
+    "nonsense": (_nonsense, 5),
+}
+"""Each with how often it comes among the others."""
+
+VENDOR = (
+    *[Behaviour()] * 12,
+    Behaviour(status=503),
+    Behaviour(close_before_head=True),
+    Behaviour(reset_after=1),
+    Behaviour(cut_after=3),
+    Behaviour(event_delay=0.05),
+    Behaviour(garbage="sse"),
+)
+
+
+def soak(minutes: float, say: Callable[[str], None], seed: int = 1) -> tuple[Counts, Counts, int]:
+    """The counts after the first part and at the end, and how many tracebacks the log has."""
+    done: Counter[str] = Counter()
+    stop = threading.Event()
+    with FakeUpstream("openai", strict=False, keep=False) as vendor, Gateway(vendor) as gateway:
+        pool = [threading.Thread(target=_client, args=(gateway, vendor, stop, done, seed + n)) for n in range(CLIENTS)]
+        for thread in pool:
+            thread.start()
+        time.sleep(60 * minutes * WARM)
+        before = gateway.counts()
+        say(f"warm: {before}; {done.total()} done")
+        for _ in range(max(1, round(minutes * (1 - WARM)))):
+            time.sleep(60 * minutes * (1 - WARM) / max(1, round(minutes * (1 - WARM))))
+            say(f"      {gateway.counts()}; {done.total()} done")
+        stop.set()
+        for thread in pool:
+            thread.join(PATIENCE)
+        # Memory is given back by a look every ten seconds; kept connections close after three.
+        after, _ = gateway.settle(lambda now: is_back(before, now) and now.sockets <= 6, seconds=30)
+        say(f"after: {after}")
+        say(", ".join(f"{count} {name}" for name, count in sorted(done.items())))
+        return before, after, gateway.tracebacks
+
+
+def is_back(before: Counts, after: Counts) -> bool:
+    return after.reserved == 0 and after.threads <= before.threads + CLIENTS and after.rss <= before.rss * SLACK
+
+
+def _client(gateway: Gateway, vendor: FakeUpstream, stop: threading.Event, done: Counter[str], seed: int) -> None:
+    chance = random.Random(seed)
+    names, weights = list(ACTS), [weight for _, weight in ACTS.values()]
+    while not stop.is_set():
+        name = chance.choices(names, weights)[0]
+        vendor.next(chance.choice(VENDOR))
+        with suppress(OSError, HTTPException, ValueError):
+            ACTS[name][0](gateway, chance)
+        done[name] += 1
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Exit code 1 where something did not come back."""
+
+    def say(text: str) -> None:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+
+    before, after, tracebacks = soak(float(arguments[0]) if arguments else 10.0, say)
+    good = is_back(before, after) and not tracebacks
+    say("all came back" if good else f"NOT ALL CAME BACK; {tracebacks} tracebacks")
+    return 0 if good else 1

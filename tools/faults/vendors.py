@@ -1,0 +1,74 @@
+"""What vendors do wrong: each fault is one answer, and returns what the client saw of it."""
+
+from __future__ import annotations
+
+import time
+from http.client import HTTPException
+
+from tools.fake_upstream import Behaviour, FakeUpstream
+from tools.faults.clients import Fault
+from tools.faults.gateway import CHAT, MESSAGES, Gateway
+
+
+def answers(behaviour: Behaviour, *, stream: bool = False, path: str = CHAT) -> Fault:
+    def fault(gateway: Gateway, vendor: FakeUpstream) -> str:
+        vendor.next(behaviour)
+        with gateway.client() as client:
+            try:
+                seen = client.call({"stream": stream}, path)
+            except (OSError, HTTPException) as error:
+                return f"cut: {type(error).__name__}"
+        return str(seen)
+
+    return fault
+
+
+def always(behaviour: Behaviour) -> Fault:
+    def fault(gateway: Gateway, vendor: FakeUpstream) -> str:
+        vendor.default = behaviour
+        try:
+            with gateway.client() as client:
+                return str(client.call({}))
+        finally:
+            vendor.default = Behaviour()
+
+    return fault
+
+
+def asks_for(model: str) -> Fault:
+    def fault(gateway: Gateway, vendor: FakeUpstream) -> str:
+        with gateway.client() as client:
+            return str(client.call({"model": model}))
+
+    return fault
+
+
+def idles(gateway: Gateway, vendor: FakeUpstream) -> str:
+    """Connections are used, left alone for longer than they are kept, and used again."""
+    statuses = []
+    for _ in range(2):
+        with gateway.client() as client:
+            statuses.append(client.call({}).status)
+        time.sleep(2.5)
+    return ", ".join(map(str, statuses))
+
+
+FAULTS: dict[str, tuple[Fault, str]] = {
+    "closes a kept connection": (answers(Behaviour(close_before_head=True)), "200"),
+    "resets a kept connection": (answers(Behaviour(reset_after=0)), "200"),
+    "closes every connection before its head": (always(Behaviour(close_before_head=True)), "502"),
+    "resets every connection before its head": (always(Behaviour(reset_after=0)), "502"),
+    "never answers": (answers(Behaviour(hang=True)), "504"),
+    "answers with what is not HTTP": (answers(Behaviour(garbage="http")), "502"),
+    "answers with what is not JSON": (answers(Behaviour(garbage="json"), path=MESSAGES), "502"),
+    "breaks its stream": (answers(Behaviour(garbage="sse"), stream=True, path=MESSAGES), "502"),
+    "cuts a stream after 2 events": (answers(Behaviour(cut_after=2), stream=True), "cut"),
+    "resets a stream after 2 events": (answers(Behaviour(reset_after=2), stream=True, path=MESSAGES), "cut"),
+    "falls silent in a stream": (answers(Behaviour(event_delay=600), stream=True), "cut"),
+    "is overloaded": (answers(Behaviour(status=503)), "503"),
+    "refuses the house's key": (answers(Behaviour(status=401)), "401"),
+    "is not there": (asks_for("nobody/gpt-4"), "502"),
+    "has a name that nobody knows": (asks_for("nowhere/gpt-4"), "502"),
+    "drops idle connections": (idles, "200, 200"),
+}
+"""Each with the beginning of what has to be seen."""
