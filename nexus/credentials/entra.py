@@ -3,8 +3,9 @@
 Law: nothing of the environment leaks in but where the platform issues tokens of managed identities, redirects are never
 followed, and an answer has a largest size. What an endpoint says goes into no message but the code of its error.
 
-Plain requests: ``azure-identity`` and what it needs are 27 MB (2026-11) for these three forms. Source: learn.microsoft.com, "OAuth 2.0 client
-credentials flow", "Azure Instance Metadata Service", "Managed identities for App Service: connect in code".
+Plain requests: ``azure-identity`` and what it needs are 27 MB (2026-11) for these three forms. Source:
+learn.microsoft.com, "OAuth 2.0 client credentials flow", "Azure Instance Metadata Service", "Managed identities for App
+Service: connect in code".
 """
 
 from __future__ import annotations
