@@ -121,7 +121,8 @@ def _lane(name: str, **about: Any) -> ProgramLane:
 OPENAI = replace(_lane("openai", dialect="chat", maker="openai"), model="qwen3-coder")
 RESPONSES = replace(OPENAI, name="openai responses", model="gpt-5.5", dialect="responses", keys="responses = true\n")
 GPTS = [replace(RESPONSES, name=model, model=model) for model in ("gpt-5.5", "gpt-5.6-sol", "gpt-6-astra", "gpt-6-sol")]
-ANTHROPIC = _lane("anthropic", overloaded=529)
+# Claude Code sends system messages among the others to a model whose name it does not know; older ones refuse them.
+ANTHROPIC = replace(_lane("anthropic", overloaded=529), model="claude-opus-4-8")
 GEMINI = _lane("gemini", dialect="gemini", maker="google")
 # From this generation on the vendor demands the signatures back.
 GEMINI_3 = replace(GEMINI, name="gemini 3", model="gemini-3-pro-preview")

@@ -221,7 +221,7 @@ def test_clear(chat: FakeUpstream) -> None:
 
 
 def test_unknown_vendor() -> None:
-    known = "anthropic, bedrock, gemini, openai, vertex"
+    known = "anthropic, azure, bedrock, gemini, openai, vertex"
     with pytest.raises(ValueError, match=f"no fake vendor 'nobody'; there are {known}"):
         FakeUpstream("nobody")
 

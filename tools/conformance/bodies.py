@@ -34,6 +34,9 @@ TEXT = "It\u2019s caf\u00e9 time \u2026 \U0001f600 \u2028 <system-reminder>keep 
 """Characters that a careless rewriter changes."""
 
 
+_EMPTY = {"type": "object", "properties": {}, "additionalProperties": False}
+
+
 def headers(*betas: str) -> dict[str, str]:
     return {
         "anthropic-version": "2023-06-01",
@@ -76,7 +79,7 @@ def session(model: str, mark: str) -> Body:
     marked = {"type": "text", "text": f"Say hello, nothing else. ({mark})", "cache_control": CACHED}
     body["thinking"] = {"type": "adaptive"}
     body["output_config"] = {"effort": "high", "task_budget": {"type": "tokens", "total": 50000}}
-    body["output_config"]["format"] = {"type": "json_schema", "schema": {"type": "object", "properties": {}}}
+    body["output_config"]["format"] = {"type": "json_schema", "schema": _EMPTY}
     body["tools"] = [*_tools(), *_new_tools()]
     body["messages"] = [*_history(), {"role": "user", "content": [marked]}]
     body["system"][2]["cache_control"] = CACHED | {"ttl": "1h"}
