@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 from typing import Any
 
 import pytest
 
 from tests.conftest import Serve
+from tests.peers import Tls
 from tests.server.raw import RawClient, head, request
 from tests.serving import CHAT, MESSAGES, Nexus, openai_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
@@ -123,5 +125,23 @@ def test_requests_in_a_row_are_answered_in_order(quiet: Nexus, openai_upstream: 
     assert whole.index(b'"choices"') < whole.index(b'"healthy"') < whole.rindex(b'"choices"')
 
 
-def test_over_tls(serve: Serve, openai_upstream: FakeUpstream) -> None:
-    """See tests/peers.py for the certificate; here only plain sockets are watched."""
+class TestOverTls:
+    @pytest.fixture
+    def secure(self, serve: Serve, openai_upstream: FakeUpstream, tls: Tls) -> Nexus:
+        table = f'[server.tls]\ncertificate = "{tls.ca_file}"\nkey = "{tls.key_file}"\n'
+        return serve(QUIET + table + openai_config(openai_upstream.base_url))
+
+    def client(self, nexus: Nexus, tls: Tls) -> RawClient:
+        client = RawClient(nexus)
+        context = ssl.create_default_context(cafile=str(tls.ca_file))
+        context.check_hostname = False
+        client.sock = context.wrap_socket(client.sock)
+        return client
+
+    @pytest.mark.parametrize("behind", [b"", b"\r\n", head("/health", method="GET")])
+    def test_leaving_is_noticed(self, secure: Nexus, openai_upstream: FakeUpstream, tls: Tls, behind: bytes) -> None:
+        openai_upstream.next(Behaviour(hang=True))
+        with self.client(secure, tls) as client:
+            client.send(request(CHAT_PATH, CHAT) + behind)
+            openai_upstream.wait_for_requests(1)
+        openai_upstream.wait_for_disconnects(1, timeout=60)

@@ -16,8 +16,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from http.client import HTTPResponse
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -60,6 +61,7 @@ retries = {{ attempts = 1 }}
 CHAT = "/llm/openai/v1/chat/completions"
 MESSAGES = "/llm/anthropic/v1/messages"
 PATIENCE = 60.0
+TRIES = 50
 RESERVED = 1_000_000
 """Output tokens that each call asks for, and that come back when it is over."""
 
@@ -138,11 +140,16 @@ class Gateway:
         )
 
     def _reserved(self) -> int:
-        with self.client() as client:
-            reply = client.call({"max_tokens": 1, "model": "openai/gpt-4"}, headers={"Connection": "close"})
-        left = int(reply.headers.get("x-ratelimit-remaining-tokens", "0"))
+        left = next(filter(None, (self._remaining() for _ in range(TRIES))), 0)
         self._left = left if self._left is None else self._left
         return max(0, self._left - left)
+
+    def _remaining(self) -> int:
+        """Tokens that are left; 0 where a fault that was meant for another call met this one."""
+        with suppress(OSError, HTTPException), self.client() as client:
+            reply = client.call({"max_tokens": 1}, headers={"Connection": "close"})
+            return int(reply.headers.get("x-ratelimit-remaining-tokens", "0"))
+        return 0
 
     def settle(self, holds: Callable[[Counts], bool], seconds: float = PATIENCE) -> tuple[Counts, float]:
         """Waits until what was taken is back; the counts, and in how long."""

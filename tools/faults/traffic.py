@@ -120,7 +120,7 @@ def _client(gateway: Gateway, vendor: FakeUpstream, stop: threading.Event, done:
     names, weights = list(ACTS), [weight for _, weight in ACTS.values()]
     while not stop.is_set():
         name = chance.choices(names, weights)[0]
-        vendor.next(chance.choice(VENDOR))
+        vendor.default = chance.choice(VENDOR)
         with suppress(OSError, HTTPException, ValueError):
             ACTS[name][0](gateway, chance)
         done[name] += 1
