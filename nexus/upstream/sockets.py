@@ -214,10 +214,9 @@ class _Keeping(HTTPConnectionPool):
     keep_alive: float = 50.0
 
     def _get_conn(self, timeout: float | None = None) -> Any:
-        if current.fresh:
-            return self._new_conn()
+        # A fresh one takes a place in the pool too; else there is none for it afterwards.
         conn = super()._get_conn(timeout)
-        if isinstance(conn, _Bound) and self._is_stale(conn, time.monotonic()):
+        if isinstance(conn, _Bound) and (current.fresh or self._is_stale(conn, time.monotonic())):
             conn.close()
         return conn
 

@@ -74,6 +74,18 @@ def test_a_kept_connection_that_dies_under_a_request_costs_no_attempt(
         assert peer.accepted == 3, "each kept connection died and was replaced"
 
 
+def test_what_replaces_a_dead_connection_is_kept_and_nobody_warns(
+    no_leak: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    def first_dies(sock: socket.socket) -> None:
+        answers_then(1 if peer.accepted == 1 else 3, reset)(sock)
+
+    with Peer(first_dies) as peer, transport() as one:
+        assert [fetch(one, peer.url) for _ in range(4)] == [b"ok"] * 4
+    assert peer.accepted == 2
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == []
+
+
 def test_a_new_connection_that_dies_is_a_failed_attempt(no_leak: None) -> None:
     with Peer(answers_then(0, lambda sock: sock.close())) as peer, transport() as one:
         with pytest.raises(Unreachable):
