@@ -16,6 +16,10 @@ from nexus.wire import Json, decode, mapping, sequence, text
 LONGEST = 300
 """Characters of a text that is in no known shape."""
 
+NO_ANSWER = "the vendor answered 200 without an answer"
+"""What is told where it said nothing at all."""
+
+_BOM = b"\xef\xbb\xbf"
 _DEEPEST = 5
 _TITLE = re.compile(r"<title[^>]{0,200}>([^<]{1,500})", re.IGNORECASE)
 _TAG = re.compile(r"<[^>]{0,2000}>")
@@ -24,7 +28,7 @@ _TAG = re.compile(r"<[^>]{0,2000}>")
 def decode_error(body: bytes) -> Json:
     """The JSON of an error's body; None where it is none."""
     try:
-        return decode(body)
+        return decode(body.removeprefix(_BOM))
     except ValueError:
         return None
 

@@ -25,7 +25,7 @@ from nexus.protocols.clients import DIALECTS
 from nexus.protocols.codec import Cut, VendorRequest
 from nexus.protocols.cutter import Cutter
 from nexus.protocols.dialect import AnswerRelay
-from nexus.protocols.error_words import error_words
+from nexus.protocols.error_words import NO_ANSWER, error_words
 from nexus.protocols.forced_answer import ForcedAnswer
 from nexus.protocols.loader import AnswerOrigin
 from nexus.protocols.renaming import NamesBack
@@ -35,6 +35,7 @@ from nexus.protocols.tidy import Tidy
 from nexus.wire import Json, decode, encode
 
 log = logging.getLogger("nexus.translation")
+_BOM = b"\xef\xbb\xbf"
 
 
 class Translation(AnswerRelay):
@@ -202,12 +203,12 @@ class Translation(AnswerRelay):
 
 def _answer_in(raw: bytes) -> Mapping[str, Json]:
     """The object of a whole answer. Raises VendorError where there is none, ValueError for what is no JSON."""
-    document = decode(raw)
+    document = decode(raw.removeprefix(_BOM))
     if isinstance(document, list) and document:
         document = document[0]
     if isinstance(document, Mapping):
         return document
-    words = error_words(document, raw) or "the vendor answered 200 without an answer"
+    words = error_words(document, raw) or NO_ANSWER
     raise VendorError(words, kind="upstream", status=502)
 
 

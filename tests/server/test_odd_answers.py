@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import Serve
+from tests.server.vendors import LANES
 from tests.serving import CHAT, MESSAGES, Nexus, openai_config
 from tools.fake_upstream import Behaviour, FakeUpstream
 
@@ -36,7 +38,7 @@ def labelled(body: bytes, kind: str) -> Behaviour:
 
 
 NO_ANSWERS = {
-    "nothing said": (b"{}", ""),
+    "nothing said": (b"{}", "the vendor answered 200 without an answer"),
     "a load balancer": (b'{"message":"Forbidden"}', "Forbidden"),
     "an error": (b'{"error":{"message":"Slow down.","code":"rate_limit_exceeded"}}', "Slow down."),
     "FastAPI": (b'{"detail":[{"loc":["body","model"],"msg":"unknown"}]}', "body.model: unknown"),
@@ -55,6 +57,20 @@ def test_a_200_without_an_answer_is_an_error(
     translated = nexus.messages({**TRANSLATED, "stream": stream})
     assert translated.status in (429, 502)
     assert words in translated.json["error"]["message"]
+
+
+@pytest.mark.parametrize(("vendor", "model"), [("anthropic", "claude-sonnet-4-5"), ("gemini", "gemini-2.5-flash")])
+def test_an_empty_object_is_called_no_answer(serve: Serve, tmp_path: Path, vendor: str, model: str) -> None:
+    lane = next(lane for lane in LANES if (lane.vendor, lane.model) == (vendor, model))
+    with FakeUpstream(vendor) as upstream:
+        upstream.default = labelled(b"{}", "application/json")
+        refused = serve(lane.config(upstream, tmp_path)).chat({**CHAT, "model": "v/m"})
+    assert (refused.status, refused.json["error"]["message"]) == (502, "the vendor answered 200 without an answer")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_answer(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    openai_upstream.default = labelled(b"\xef\xbb\xbf" + WHOLE, "application/json")
+    assert nexus.messages(TRANSLATED).json["content"] == [{"type": "text", "text": "Hi"}]
 
 
 def test_it_is_tried_again(serve: Serve, openai_upstream: FakeUpstream) -> None:

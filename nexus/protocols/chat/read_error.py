@@ -14,10 +14,12 @@ from nexus.errors import VendorError
 from nexus.headers.forwarding import retry_after
 from nexus.protocols import context_length
 from nexus.protocols.error_kinds import STATUS_OF, kind_of
-from nexus.protocols.error_words import decode_error, error_words
+from nexus.protocols.error_words import NO_ANSWER, decode_error, error_words
 from nexus.wire import Json, mapping, sequence, text
 
 # "server_error" is missing on purpose: OpenAI says it with 503 too, and there the status knows more.
+_UNSAID = "the upstream reported an error without an explanation"
+
 _BY_CODE: Mapping[str, str] = {
     "context_length_exceeded": "context_length",
     "exceed_context_size_error": "context_length",
@@ -93,7 +95,7 @@ def read_in_band(document: Mapping[str, Json]) -> VendorError:
     numeric = _numeric(error.get("code"))
     kind = _kind(error, numeric or 500)
     failure = VendorError(
-        error_words(document) or "the upstream reported an error without an explanation",
+        error_words(document) or (_UNSAID if "error" in document else NO_ANSWER),
         kind=kind,
         status=numeric or STATUS_OF[kind],
         request_id=text(error.get("request_id")) or None,

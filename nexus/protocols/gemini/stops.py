@@ -40,7 +40,9 @@ FINISH_REASONS: Mapping[str, StopReason] = {
 }
 
 
-BROKEN = frozenset({"MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE", "UNEXPECTED_TOOL_CALL", "OTHER"})
+BROKEN = frozenset(word for word, reason in FINISH_REASONS.items() if reason == "unknown") - {
+    "FINISH_REASON_UNSPECIFIED"
+}
 """The model failed: where it said nothing before, there is no answer."""
 
 

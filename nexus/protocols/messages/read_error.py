@@ -14,7 +14,7 @@ from nexus.errors import VendorError
 from nexus.headers.forwarding import retry_after
 from nexus.protocols import context_length
 from nexus.protocols.error_kinds import kind_of
-from nexus.protocols.error_words import decode_error, error_words
+from nexus.protocols.error_words import NO_ANSWER, decode_error, error_words
 from nexus.wire import Json, mapping, text
 
 _BY_TYPE: dict[str, tuple[str, int]] = {
@@ -62,11 +62,12 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorEr
 
 
 def read_stream_error(event: Mapping[str, Json]) -> VendorError:
-    """An ``error`` event inside a stream; its type tells the status that it would have had."""
+    """An ``error`` event inside a stream, or a 200 that is no answer; its type tells the status it would have had."""
     error = mapping(event.get("error"))
     kind, status = _BY_TYPE.get(text(error.get("type")), ("upstream", 502))
     kind = _code_kind(error) or kind
-    message = error_words(event) or "the upstream reported an error inside the stream"
+    unsaid = "the upstream reported an error without an explanation" if event.get("type") == "error" else NO_ANSWER
+    message = error_words(event) or unsaid
     failure = VendorError(message, kind=kind, status=status, request_id=text(event.get("request_id")) or None)
     return context_length.judged(failure)
 

@@ -13,10 +13,12 @@ from nexus.errors import VendorError
 from nexus.headers.forwarding import retry_after
 from nexus.protocols import context_length
 from nexus.protocols.error_kinds import KIND_OF, STATUS_OF, kind_of
-from nexus.protocols.error_words import decode_error, error_words
+from nexus.protocols.error_words import NO_ANSWER, decode_error, error_words
 from nexus.wire import Json, mapping, text
 
 # "server_error" is missing on purpose: OpenAI says it with 503 too, and there the status knows more.
+_UNSAID = "the upstream reported an error without an explanation"
+
 _BY_CODE: Mapping[str, str] = {
     "context_length_exceeded": "context_length",
     "insufficient_quota": "quota",
@@ -74,7 +76,7 @@ def read_failed(holder: Mapping[str, Json]) -> VendorError:
     error = mapping(holder.get("error")) or holder
     kind = _kind(error, 500)
     failure = VendorError(
-        error_words(error) or "the upstream reported an error without an explanation",
+        error_words(error) or (_UNSAID if holder else NO_ANSWER),
         kind=kind,
         status=STATUS_OF[kind],
         param=text(error.get("param")) or None,

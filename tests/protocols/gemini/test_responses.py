@@ -431,7 +431,10 @@ def test_any_splitting_of_an_answer_folds_to_the_same(wire: list[dict[str, objec
     assert fold(ordered(events + one.finish())) == whole.response
 
 
-@pytest.mark.parametrize("reason", ["MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL"])
+FAILED = ["MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MISSING_THOUGHT_SIGNATURE"]
+
+
+@pytest.mark.parametrize("reason", FAILED)
 def test_a_model_that_failed_before_it_said_anything_is_an_error(reason: str) -> None:
     candidate = {"content": {"parts": []}, "finishReason": reason, "finishMessage": "Malformed function call: x("}
     body = {"candidates": [candidate], "usageMetadata": {"promptTokenCount": 9}}
