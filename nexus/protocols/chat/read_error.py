@@ -17,9 +17,9 @@ from nexus.protocols.error_kinds import STATUS_OF, kind_of
 from nexus.protocols.error_words import NO_ANSWER, decode_error, error_words
 from nexus.wire import Json, mapping, sequence, text
 
-# "server_error" is missing on purpose: OpenAI says it with 503 too, and there the status knows more.
 _UNSAID = "the upstream reported an error without an explanation"
 
+# "server_error" is missing on purpose: OpenAI says it with 503 too, and there the status knows more.
 _BY_CODE: Mapping[str, str] = {
     "context_length_exceeded": "context_length",
     "exceed_context_size_error": "context_length",
