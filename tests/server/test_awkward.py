@@ -13,7 +13,7 @@ import anthropic
 import openai
 import pytest
 
-from tests.server.vendors import LANES, Lane
+from tests.server.vendors import LANES, RESPONSES, Lane
 from tests.serving import Nexus
 from tools.fake_upstream import Behaviour, FakeUpstream, fits
 
@@ -68,9 +68,9 @@ def messages_request() -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("lane", LANES, ids=lambda lane: lane.name)
+@pytest.mark.parametrize("lane", [*LANES, RESPONSES], ids=lambda lane: lane.name)
 def test_chat(lane: Lane, tmp_path: Path) -> None:
-    if lane.passes == "chat":
+    if lane.passes == "chat" and lane is not RESPONSES:
         pytest.skip("what passes is the client's own vendor's to judge")
     with FakeUpstream(lane.vendor) as upstream, Nexus.of(lane.config(upstream, tmp_path), tmp_path) as nexus:
         with openai.OpenAI(base_url=nexus.openai, api_key="any", max_retries=0) as client:
@@ -88,7 +88,7 @@ def test_chat(lane: Lane, tmp_path: Path) -> None:
         assert [words for request in upstream.requests for words in refused(lane, request.json)] == []
 
 
-@pytest.mark.parametrize("lane", LANES, ids=lambda lane: lane.name)
+@pytest.mark.parametrize("lane", [*LANES, RESPONSES], ids=lambda lane: lane.name)
 def test_messages(lane: Lane, tmp_path: Path) -> None:
     if lane.passes == "messages":
         pytest.skip("what passes is the client's own vendor's to judge")
@@ -110,8 +110,8 @@ def test_messages(lane: Lane, tmp_path: Path) -> None:
 
 def refused(lane: Lane, body: dict[str, Any]) -> list[str]:
     """What the real vendor would say of it."""
-    if lane.name == "openai":
-        functions = [tool["function"] for tool in body["tools"]]
+    if lane.vendor == "openai":
+        functions = [tool.get("function", tool) for tool in body["tools"]]
         return list(fits.openai_problems([(function["name"], function["parameters"]) for function in functions]))
     if lane.passes == "messages":
         return list(fits.claude_problems(body["tools"]))

@@ -15,7 +15,7 @@ import anthropic
 import openai
 import pytest
 
-from tests.server.vendors import Lane
+from tests.server.vendors import RESPONSES, Lane
 from tests.serving import Nexus
 from tools.fake_upstream import Behaviour, FakeUpstream
 
@@ -77,7 +77,7 @@ VENDORS = {
         {"no reason": forget(b"[DONE]", b'"finish_reason":"stop"')},
     ),
     "responses": Vendor(
-        Lane("openai", "openai", "gpt-6-astra", "responses"),
+        RESPONSES,
         "/llm/openai/v1/responses",
         {"input": "Hi", "stream": True},
         {
@@ -106,8 +106,6 @@ def test_every_client(name: str, change: Change, whole: bool, tmp_path: Path) ->
     vendor = VENDORS[name]
     with FakeUpstream(vendor.lane.vendor) as upstream:
         config = vendor.lane.config(upstream, tmp_path)
-        if name == "responses":
-            config = config.replace('type = "openai"', 'type = "openai"\nresponses = true')
         with Nexus.of(config + "\n[llm.providers.v.retries]\nattempts = 1\n", tmp_path) as nexus:
             upstream.next(Behaviour(text=WORDS))
             recorded = nexus.post(vendor.path, {**vendor.body, "model": "v/m"}).body

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.vendors import LANES, Lane
+from tests.server.vendors import LANES, RESPONSES, Lane
 from tests.serving import Nexus, Reply
 from tools.fake_upstream import Behaviour, FakeUpstream
 
@@ -28,15 +28,15 @@ CLIENTS = {"chat": "/llm/openai/v1/chat/completions", "messages": "/llm/anthropi
 
 
 def ask(nexus: Nexus, client: str, *, stream: bool) -> Reply:
-    body: dict[str, Any] = {"model": "v/m", "max_tokens": 64, "messages": [{"role": "user", "content": "Hi"}]}
-    return nexus.post(CLIENTS[client], {**body, "stream": stream})
+    body: dict[str, Any] = {"model": "v/m", "messages": [{"role": "user", "content": "Hi"}], "stream": stream}
+    return nexus.post(CLIENTS[client], body | ({"max_tokens": 64} if client == "messages" else {}))
 
 
 def start(lane: Lane, upstream: FakeUpstream, folder: Path) -> Nexus:
     return Nexus.of(lane.config(upstream, folder) + "\n[llm.providers.v.retries]\nattempts = 1\n", folder)
 
 
-@pytest.mark.parametrize("lane", LANES, ids=lambda lane: lane.name)
+@pytest.mark.parametrize("lane", [*LANES, RESPONSES], ids=lambda lane: lane.name)
 def test_a_200_without_an_answer_is_an_error(lane: Lane, tmp_path: Path) -> None:
     with FakeUpstream(lane.vendor) as upstream, start(lane, upstream, tmp_path) as nexus:
         for name, (raw, words) in NO_ANSWERS.items():
@@ -52,7 +52,7 @@ def test_a_200_without_an_answer_is_an_error(lane: Lane, tmp_path: Path) -> None
                         assert words in reply.json["error"]["message"], (name, client, stream)
 
 
-@pytest.mark.parametrize("lane", LANES, ids=lambda lane: lane.name)
+@pytest.mark.parametrize("lane", [*LANES, RESPONSES], ids=lambda lane: lane.name)
 def test_an_answer_under_any_name_is_read(lane: Lane, tmp_path: Path) -> None:
     """Neither a stream nor a whole answer is thrown away for its label."""
     with FakeUpstream(lane.vendor) as upstream, start(lane, upstream, tmp_path) as nexus:
@@ -70,11 +70,12 @@ def test_an_answer_under_any_name_is_read(lane: Lane, tmp_path: Path) -> None:
                         assert json.loads(reply.body), (kind, client)
 
 
-@pytest.mark.parametrize("lane", LANES, ids=lambda lane: lane.name)
+@pytest.mark.parametrize("lane", [*LANES, RESPONSES], ids=lambda lane: lane.name)
 def test_a_whole_answer_to_a_call_for_a_stream(lane: Lane, tmp_path: Path) -> None:
     with FakeUpstream(lane.vendor) as upstream, start(lane, upstream, tmp_path) as nexus:
         client = "chat" if lane.passes == "messages" else "messages"
-        whole = vendors_own(lane, upstream, nexus)
+        ask(nexus, client, stream=False)
+        whole = upstream.answer_to(upstream.requests[-1])
         for kind in ("application/json", "text/event-stream", "text/plain"):
             upstream.default = Behaviour(body=whole, headers=(("Content-Type", kind),))
             reply = ask(nexus, client, stream=True)
@@ -82,15 +83,7 @@ def test_a_whole_answer_to_a_call_for_a_stream(lane: Lane, tmp_path: Path) -> No
             assert reply.headers["content-type"].startswith("text/event-stream")
 
 
-def vendors_own(lane: Lane, upstream: FakeUpstream, nexus: Nexus) -> bytes:
-    """A whole answer as the vendor writes it."""
-    passes = lane.passes or "chat"
-    ask(nexus, passes, stream=False)
-    request = upstream.requests[-1]
-    return upstream.answer_to(request)
-
-
-@pytest.mark.parametrize("lane", LANES, ids=lambda lane: lane.name)
+@pytest.mark.parametrize("lane", [*LANES, RESPONSES], ids=lambda lane: lane.name)
 def test_an_encoding_that_nobody_asked_for_is_refused_once(lane: Lane, tmp_path: Path) -> None:
     config = lane.config
     with FakeUpstream(lane.vendor) as upstream, Nexus.of(config(upstream, tmp_path), tmp_path) as nexus:

@@ -15,15 +15,17 @@ from tools.fake_upstream import ACCESS_KEY, SECRET_KEY, FakeUpstream, service_ac
 
 @dataclass(frozen=True)
 class Lane:
-    """``passes`` is the client dialect for which bytes pass; None where both are translated."""
+    """``passes`` is the client dialect for which bytes pass; None where both are translated. ``more`` are keys of the
+    provider."""
 
     name: str
     vendor: str
     model: str
     passes: str | None
+    more: str = ""
 
     def config(self, upstream: FakeUpstream, folder: Path) -> str:
-        return CONFIGS[self.vendor](upstream, folder) + f'models.m.rename = "{self.model}"\n'
+        return CONFIGS[self.vendor](upstream, folder) + f'{self.more}models.m.rename = "{self.model}"\n'
 
 
 def _keyed(kind: str, upstream: FakeUpstream, folder: Path) -> str:
@@ -78,3 +80,6 @@ LANES = [
     Lane("bedrock claude", "bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "messages"),
     Lane("bedrock converse", "bedrock", "us.amazon.nova-pro-v1:0", None),
 ]
+
+RESPONSES = Lane("openai responses", "openai", "gpt-6-astra", "chat", "responses = true\n")
+"""Where Messages are translated to OpenAI's other dialect, and chat requests with tools too."""
