@@ -18,7 +18,10 @@ AUTH = {"openai": {"authorization": "Bearer k"}, "anthropic": {"x-api-key": "k",
 PATH = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages"}
 HELLO: dict[str, Any] = {"model": "m-1", "max_tokens": 16, "messages": [{"role": "user", "content": "Hello!"}]}
 STREAM = HELLO | {"stream": True}
-CHAT_TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "x-any": 1}}}
+CHAT_TOOL = {
+    "type": "function",
+    "function": {"name": "weather", "parameters": {"type": "object", "properties": {}, "x-any": 1}},
+}
 CLAUDE_TOOL = {"name": "weather", "input_schema": {"type": "object", "properties": {}, "x-any": 1}}
 
 

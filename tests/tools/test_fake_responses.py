@@ -15,7 +15,7 @@ from openai.types.responses import Response
 from tools.fake_upstream import Behaviour, Call, FakeUpstream, Text, Thinking
 from tools.fake_upstream.parts import SIGNATURES
 
-FUNCTION = {"type": "function", "name": "weather", "parameters": {"type": "object"}, "strict": False}
+FUNCTION = {"type": "function", "name": "weather", "parameters": {"type": "object", "properties": {}}, "strict": False}
 CUSTOM = {"type": "custom", "name": "patch"}
 SPACE = {"type": "namespace", "name": "agents", "description": "Agents.", "tools": [FUNCTION | {"name": "spawn"}]}
 SAID = Behaviour(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tools.fake_upstream import pairs
+from tools.fake_upstream import fits, pairs
 from tools.fake_upstream.behaviour import Behaviour, plan
 from tools.fake_upstream.claude_models import model_problems, thinking_problems
 from tools.fake_upstream.parts import Call, Part, Redacted, Text, Thinking, call_ids, is_foreign, signature_of
@@ -57,7 +57,8 @@ def body_problems(
     if found := problems(type_name, compact(body), allow=allow):
         return found
     by_model = model_problems(body, str(body.get("model")), bedrock=bedrock)
-    return (*by_model, *_foreign_thinking(body), *pairs.messages_problems(body["messages"]))
+    tools = fits.claude_problems(body.get("tools") or [])
+    return (*by_model, *_foreign_thinking(body), *pairs.messages_problems(body["messages"]), *tools)
 
 
 def hosted_problems(body: dict[str, Any], model: str) -> Iterator[str]:

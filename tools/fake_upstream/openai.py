@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
-from tools.fake_upstream import gpt, pairs, responses
+from tools.fake_upstream import fits, gpt, pairs, responses
 from tools.fake_upstream.behaviour import Behaviour, plan
 from tools.fake_upstream.parts import Call, Text, Thinking, call_ids
 from tools.fake_upstream.request import SeenRequest
@@ -83,7 +83,9 @@ def _problems(request: SeenRequest, allow: tuple[str, ...]) -> tuple[str, ...]:
     if isinstance(body.get("messages"), list):
         body = body | {"messages": [_published(message) for message in body["messages"]]}
     found = problems(STREAMING if request.streams else UNARY, compact(body), allow=allow)
-    return found or tuple(pairs.chat_problems(body["messages"]))
+    tools = (tool["function"] for tool in body.get("tools") or () if tool.get("type") == "function")
+    given = [(tool["name"], tool.get("parameters")) for tool in tools] if not found else []
+    return found or (*pairs.chat_problems(body["messages"]), *fits.openai_problems(given))
 
 
 def _published(message: Any) -> Any:

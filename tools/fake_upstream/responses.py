@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from tools.fake_upstream import fits
 from tools.fake_upstream.behaviour import Behaviour, plan
 from tools.fake_upstream.parts import Call, Part, Redacted, Text, Thinking, call_ids, is_foreign, signature_of
 from tools.fake_upstream.validate import problems
@@ -42,7 +43,9 @@ def body_problems(body: dict[str, Any], *, counting: bool = False, allow: tuple[
     published = body | {name: [_published(item) for item in found] for name, found in given.items() if found}
     if found := problems(type_name, compact(published), allow=(*UNPUBLISHED, *allow)):
         return found
-    return (*_foreign_thinking(items), *_lonely_calls(items), *_long_ids(items))
+    functions = [tool for tool in body.get("tools") or () if tool.get("type") == "function"]
+    fitting = fits.openai_problems([(tool["name"], tool.get("parameters")) for tool in functions])
+    return (*_foreign_thinking(items), *_lonely_calls(items), *_long_ids(items), *fitting)
 
 
 def _long_ids(items: list[Any]) -> Iterator[str]:

@@ -11,6 +11,7 @@ import re
 from typing import Any
 from urllib.parse import parse_qs
 
+from tools.fake_upstream import fits
 from tools.fake_upstream.behaviour import Behaviour
 from tools.fake_upstream.google import errors, replies, shapes, turns
 from tools.fake_upstream.request import SeenRequest
@@ -74,7 +75,8 @@ def alt_refusal(request: SeenRequest) -> Refusal | None:
 def content_problems(body: dict[str, Any], model: str, allow: tuple[str, ...], *, vertex: bool) -> tuple[str, ...]:
     found = shapes.shape_problems(body, vertex=vertex, allow=allow)
     judged = {key: value for key, value in body.items() if key not in allow}
-    return found or tuple(turns.semantic_problems(judged, model, vertex=vertex))[:MOST_PROBLEMS]
+    media = () if found else fits.gemini_problems(judged.get("contents") or [])
+    return found or (*turns.semantic_problems(judged, model, vertex=vertex), *media)[:MOST_PROBLEMS]
 
 
 def _check_key(request: SeenRequest, api_key: str | None) -> Refusal | None:
