@@ -419,10 +419,8 @@ def test_a_call_cancelled_between_connect_and_handshake_leaves_no_socket(
         assert caught.value is cancel.reason
 
 
-def test_a_cancel_after_the_end_cuts_nobody() -> None:
-    """Thrown after the connection went back to the pool, while the next call waits on it."""
-    second = threading.Event()
-    go = threading.Event()
+def one_then_two(second: threading.Event, go: threading.Event) -> Handler:
+    """Answers two calls on one connection: sets ``second`` when the second has come, and answers it at ``go``."""
 
     def handler(sock: socket.socket) -> None:
         read_request(sock)
@@ -432,7 +430,13 @@ def test_a_cancel_after_the_end_cuts_nobody() -> None:
         assert go.wait(HARD_LIMIT)
         sock.sendall(whole(b"two"))
 
-    with Peer(handler) as peer, transport() as one:
+    return handler
+
+
+def test_a_cancel_after_the_end_cuts_nobody() -> None:
+    """Thrown after the connection went back to the pool, while the next call waits on it."""
+    second, go = threading.Event(), threading.Event()
+    with Peer(one_then_two(second, go)) as peer, transport() as one:
         first = Cancel()
         reply = one.send(post(peer.url), first)
         assert b"".join(iter(reply.read, b"")) == b"one"
@@ -447,18 +451,8 @@ def test_a_cancel_after_the_end_cuts_nobody() -> None:
 
 def test_a_cancel_that_meets_the_end_cuts_nobody() -> None:
     """The answer ends, and the next call takes its connection, while the switch is being thrown."""
-    second = threading.Event()
-    go = threading.Event()
-
-    def handler(sock: socket.socket) -> None:
-        read_request(sock)
-        sock.sendall(whole(b"one"))
-        read_request(sock)
-        second.set()
-        assert go.wait(HARD_LIMIT)
-        sock.sendall(whole(b"two"))
-
-    with Peer(handler) as peer, transport() as one:
+    second, go = threading.Event(), threading.Event()
+    with Peer(one_then_two(second, go)) as peer, transport() as one:
         replies: list[HttpReply] = []
         jobs: list[Job[bytes]] = []
 
