@@ -36,6 +36,7 @@ from nexus.server.connection import body_length
 from nexus.server.flight import Load
 from nexus.telemetry.access_log import log_call
 from nexus.upstream.request import Action
+from nexus.upstream.sniff import media_type
 from nexus.wire import Json, decode
 
 
@@ -238,7 +239,7 @@ class CallHandler(BaseHandler):
 
     def read_body(self) -> tuple[bytes, dict[str, Json]]:
         """The body, and what it says. Raises ClientError."""
-        content_type = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        content_type = media_type(self.request.headers.get("Content-Type", ""))
         if content_type != "application/json":
             raise UnsupportedMediaType("expected Content-Type: application/json")
         raw = self.body.open()
