@@ -11,6 +11,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
+def key_of(whose: str, id: str) -> str:
+    """One name for an id that means something to its owner, or at its provider, alone."""
+    return hashlib.sha256(f"{whose}\n{id}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class Owner:
     """``name`` is who alone may read, ``payer`` on whose account the bytes are: on an open gateway the address."""
@@ -20,7 +25,7 @@ class Owner:
 
     def key(self, id: str) -> str:
         """The name of an answer of this owner; nobody can make that of another one."""
-        return hashlib.sha256(f"{self.name}\n{id}".encode("utf-8", "surrogatepass")).hexdigest()
+        return key_of(self.name, id)
 
     @property
     def account(self) -> str:

@@ -7,14 +7,13 @@ ids are remembered before it has them.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from nexus.call import Call
 from nexus.errors import NotFound
 from nexus.response_store.local import LocalStore
-from nexus.response_store.store import Bounds, Owner, Store
+from nexus.response_store.store import Bounds, Owner, Store, key_of
 from nexus.settings.limits import RedisStorage, Storage
 from nexus.settings.server import ResponseStoreSettings
 
@@ -45,7 +44,7 @@ class VendorIds:
 
     def check(self, provider: str, ids: Sequence[tuple[str, str]]) -> None:
         """The ids that a call names, each with its field. Raises NotFound, and Overloaded where nobody can look."""
-        keys = {_key(provider, id): (field, id) for field, id in ids}
+        keys = {key_of(provider, id): (field, id) for field, id in ids}
         found = self.store.find(keys) if keys else {}
         for key, (field, id) in keys.items():
             if key not in found and self.serves_unknown:
@@ -58,15 +57,11 @@ class VendorIds:
         """Those that the vendor's answer names. Never raises."""
         if self.owner is not None and self.learns:
             for id in ids:
-                self.store.keep(_key(provider, id), self.owner.account, self._mark)
+                self.store.keep(key_of(provider, id), self.owner.account, self._mark)
 
     @property
     def _mark(self) -> bytes:
         return b"" if self.owner is None else self.owner.key("").encode()
-
-
-def _key(provider: str, id: str) -> str:
-    return hashlib.sha256(f"{provider}\n{id}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def vendor_ids_of(call: Call, store: Store, settings: ResponseStoreSettings) -> VendorIds | None:
