@@ -190,15 +190,15 @@ class VendorCodec:
 
 @functools.cache
 def client(dialect: str) -> ClientCodec:
-    read = _module(dialect, "request").read_request
+    read = _module(dialect, "read_request").read_request
     return ClientCodec(
         read_request=read if dialect in _REFERRING else lambda document, find=None, *, compacts=False: read(document),
-        write_response=_module(dialect, "response").write_response,
-        stream_writer=_module(dialect, "stream").StreamWriter,
+        write_response=_module(dialect, "write_response").write_response,
+        stream_writer=_module(dialect, "write_stream").StreamWriter,
         fields=_module(dialect, "fields").READS,
         paths=_module(dialect, "fields").PATHS,
         headers=_module(dialect, "fields").HEADERS,
-        room=_module(dialect, "response").ROOM,
+        room=_module(dialect, "write_response").ROOM,
         refers=_module(dialect, "earlier").refers if dialect in _REFERRING else _never,
         carrier=_module(dialect, "call_ids").SignaturesInIds if dialect in _CARRYING else None,
     )
@@ -213,10 +213,13 @@ _REFERRING = frozenset({"responses"})
 
 @functools.cache
 def vendor(dialect: str) -> VendorCodec:
-    read_response, reader = _module(dialect, "response").read_response, _module(dialect, "stream").StreamReader
+    read_response, reader = (
+        _module(dialect, "read_response").read_response,
+        _module(dialect, "read_stream").StreamReader,
+    )
     needs = _NEEDS.get(dialect, _nothing)
     return VendorCodec(
-        write_request=_module(dialect, "request").write_request,
+        write_request=_module(dialect, "write_request").write_request,
         read_response=lambda body, origin: read_response(body, **needs(origin)),
         stream_reader=lambda origin: reader(**needs(origin)),
         read_error=_module(dialect, "read_error").read_error,

@@ -12,8 +12,9 @@ from tornado.routing import URLSpec
 from tornado.web import Application, RequestHandler
 
 from nexus.auth import metadata
-from nexus.protocols import chat, messages
+from nexus.protocols.chat import dialect as chat
 from nexus.protocols.dialect import Dialect
+from nexus.protocols.messages import dialect as messages
 from nexus.server import hello
 from nexus.server.base import UnknownPath
 from nexus.server.calls import CallHandler, CompactHandler, CountHandler

@@ -11,8 +11,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from nexus.protocols import chat, messages, responses
+from nexus.protocols.chat import dialect as chat
 from nexus.protocols.dialect import Dialect
+from nexus.protocols.messages import dialect as messages
+from nexus.protocols.responses import dialect as responses
 from nexus.settings import Settings
 
 DIALECTS_OF: dict[str, tuple[Dialect, ...]] = {

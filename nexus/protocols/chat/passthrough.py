@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from nexus.conversation.tap import Tap
 from nexus.protocols.chat.call_ids import MARK, plain_id
 from nexus.protocols.chat.read_error import read_in_band
-from nexus.protocols.chat.response import is_answer
+from nexus.protocols.chat.read_response import is_answer
 from nexus.protocols.chat.stops import finish_word
 from nexus.protocols.chat.tools import limits_ids, tool_ids
 from nexus.protocols.chat.usage import read_usage

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from nexus.conversation.parts import Request
 from nexus.protocols.codec import Target, VendorRequest
-from nexus.protocols.converse.request import write_request
+from nexus.protocols.converse.write_request import write_request
 from nexus.wire import Json, count
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from nexus.conversation.parts import Request
 from nexus.protocols.codec import Target, VendorRequest
-from nexus.protocols.gemini.request import write_request
+from nexus.protocols.gemini.write_request import write_request
 from nexus.wire import Json
 
 _FLAT = ("contents", "systemInstruction", "tools", "generationConfig")

@@ -15,7 +15,7 @@ from nexus.protocols.dialect import UNREADABLE, AnswerRelay, Edited, decoded
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.messages.citations import is_ours
 from nexus.protocols.messages.read_error import read_stream_error
-from nexus.protocols.messages.response import is_answer
+from nexus.protocols.messages.read_response import is_answer
 from nexus.protocols.messages.usage import merge_usage, read_usage
 from nexus.protocols.rewrite import ANY, REMOVE, cut
 from nexus.protocols.signatures import without_foreign

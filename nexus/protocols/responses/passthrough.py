@@ -16,7 +16,7 @@ from nexus.protocols.dialect import UNREADABLE, AnswerRelay, Edited, decoded
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.responses.compact import MAY_HOLD_SUMMARY, read_summary
 from nexus.protocols.responses.read_error import read_failed
-from nexus.protocols.responses.response import is_answer
+from nexus.protocols.responses.read_response import is_answer
 from nexus.protocols.responses.tools import call_ids
 from nexus.protocols.responses.usage import read_usage
 from nexus.protocols.responses.vendor_ids import given_ids

@@ -13,7 +13,8 @@ from openai.types.chat.completion_create_params import (
 from pydantic import TypeAdapter
 
 from nexus.conversation.events import Event
-from nexus.protocols.chat.stream import StreamReader, StreamWriter
+from nexus.protocols.chat.read_stream import StreamReader
+from nexus.protocols.chat.write_stream import StreamWriter
 from nexus.protocols.sse import FrameDecoder
 from nexus.wire import Json, decode
 from tests.protocols.kit import chunkings as chunkings

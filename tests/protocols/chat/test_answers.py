@@ -24,8 +24,8 @@ from nexus.conversation.parts import (
 )
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
-from nexus.protocols.chat.response import read_response
-from nexus.protocols.chat.stream import StreamReader
+from nexus.protocols.chat.read_response import read_response
+from nexus.protocols.chat.read_stream import StreamReader
 from nexus.wire import decode, encode
 
 from .kit import FIXTURES, chunkings, events_of

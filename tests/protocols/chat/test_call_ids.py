@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, ResponseStart, StreamPart
 from nexus.conversation.parts import Message, Reasoning, Signature, Text, ToolCall, ToolResult
 from nexus.protocols.chat.call_ids import MOST, SignaturesInIds, call_signature, pack, plain_id, thinking_signature
-from nexus.protocols.chat.request import read_request
+from nexus.protocols.chat.read_request import read_request
 
 SIGNATURE = base64.b64encode(bytes(range(200))).decode()
 THOUGHT = "Let me see."

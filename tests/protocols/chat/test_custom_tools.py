@@ -9,9 +9,9 @@ import pytest
 from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart
 from nexus.conversation.parts import Response, Signature, Stop, ToolCall, ToolChoice
 from nexus.errors import InvalidRequest
-from nexus.protocols.chat.request import read_request
-from nexus.protocols.chat.response import write_response
-from nexus.protocols.chat.stream import StreamWriter
+from nexus.protocols.chat.read_request import read_request
+from nexus.protocols.chat.write_response import write_response
+from nexus.protocols.chat.write_stream import StreamWriter
 from nexus.protocols.custom_tools import PARAMETERS
 from nexus.protocols.sse import FrameDecoder
 from nexus.wire import decode

@@ -10,9 +10,10 @@ import pytest
 
 from nexus.conversation.events import Order
 from nexus.errors import ClientError, VendorError
-from nexus.protocols.chat.request import read_request, write_request
-from nexus.protocols.chat.response import read_response
-from nexus.protocols.chat.stream import StreamReader
+from nexus.protocols.chat.read_request import read_request
+from nexus.protocols.chat.read_response import read_response
+from nexus.protocols.chat.read_stream import StreamReader
+from nexus.protocols.chat.write_request import write_request
 from nexus.protocols.codec import Target
 from nexus.protocols.sse import FrameDecoder
 from nexus.wire import Json, decode, encode

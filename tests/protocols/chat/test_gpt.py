@@ -9,7 +9,7 @@ import pytest
 
 from nexus.conversation.parts import Message, Request, Text, Thinking, Tool
 from nexus.models import gpt
-from nexus.protocols.chat.request import write_request
+from nexus.protocols.chat.write_request import write_request
 from nexus.protocols.codec import Cut, Target, VendorRequest
 
 HI = Request((Message("user", (Text("hi"),)),))

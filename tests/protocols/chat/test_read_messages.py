@@ -20,7 +20,7 @@ from nexus.conversation.parts import (
     ToolCall,
     ToolResult,
 )
-from nexus.protocols.chat.request import read_request
+from nexus.protocols.chat.read_request import read_request
 from nexus.wire import Json
 
 HI = {"role": "user", "content": "hi"}

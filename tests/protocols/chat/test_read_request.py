@@ -13,7 +13,7 @@ from nexus.conversation.parts import (
     ToolChoice,
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.protocols.chat.request import read_request
+from nexus.protocols.chat.read_request import read_request
 from nexus.wire import Json
 
 HI = {"role": "user", "content": "hi"}

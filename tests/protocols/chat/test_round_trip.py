@@ -30,7 +30,7 @@ from nexus.conversation.parts import (
     ToolResult,
 )
 from nexus.errors import UnsupportedFeature
-from nexus.protocols.chat.request import read_request
+from nexus.protocols.chat.read_request import read_request
 
 from .writing import OWN, PDF, PNG, write
 

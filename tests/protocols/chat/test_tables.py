@@ -28,8 +28,9 @@ from nexus.protocols.chat import read_error as failures
 from nexus.protocols.chat import stops
 from nexus.protocols.chat.fields import READS, WRITES
 from nexus.protocols.chat.read_error import read_error
-from nexus.protocols.chat.request import read_request, write_request
+from nexus.protocols.chat.read_request import read_request
 from nexus.protocols.chat.usage import merge_usage, read_usage, write_usage
+from nexus.protocols.chat.write_request import write_request
 from nexus.protocols.codec import Target
 from nexus.wire import Json, encode
 

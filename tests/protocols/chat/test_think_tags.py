@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from nexus.conversation.fold import fold
 from nexus.conversation.parts import Citation, Part, Reasoning, Request, Signature, Text, ToolCall
-from nexus.protocols.chat.response import read_response
-from nexus.protocols.chat.stream import StreamReader
+from nexus.protocols.chat.read_response import read_response
+from nexus.protocols.chat.read_stream import StreamReader
 from nexus.protocols.codec import VendorRequest
 from nexus.protocols.sse import Frame
 from nexus.relay.translation import Translation

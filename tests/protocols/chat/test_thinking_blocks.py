@@ -9,7 +9,7 @@ import pytest
 
 from nexus.conversation.fold import fold
 from nexus.conversation.parts import Message, Reasoning, Request, Signature, Text
-from nexus.protocols.chat.stream import StreamReader
+from nexus.protocols.chat.read_stream import StreamReader
 from nexus.protocols.codec import Target
 from nexus.wire import decode, encode
 from tests.laws.kit import CLIENTS, echo, echo_stream, parts_of_echo, read, stream_of, write

@@ -24,8 +24,8 @@ from nexus.conversation.parts import (
     ToolResult,
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.protocols.chat.request import write_request
 from nexus.protocols.chat.write_messages import ERROR_MARK
+from nexus.protocols.chat.write_request import write_request
 from nexus.protocols.codec import Target
 from nexus.wire import Json
 

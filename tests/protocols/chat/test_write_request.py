@@ -20,7 +20,7 @@ from nexus.conversation.parts import (
 )
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.chat.fields import QUIRKS as KNOWN_QUIRKS
-from nexus.protocols.chat.request import write_request
+from nexus.protocols.chat.write_request import write_request
 from nexus.protocols.codec import Target
 from nexus.wire import Json
 

@@ -23,9 +23,10 @@ from nexus.conversation.events import (
 from nexus.conversation.fold import fold, unfold
 from nexus.conversation.parts import Part, Reasoning, Refusal, Response, Signature, Stop, Text, ToolCall, ToolResult
 from nexus.conversation.usage import Usage
-from nexus.protocols.chat.request import read_request
-from nexus.protocols.chat.response import read_response, write_response
-from nexus.protocols.chat.stream import StreamWriter
+from nexus.protocols.chat.read_request import read_request
+from nexus.protocols.chat.read_response import read_response
+from nexus.protocols.chat.write_response import write_response
+from nexus.protocols.chat.write_stream import StreamWriter
 from nexus.protocols.sse import FrameDecoder
 from nexus.wire import Json, decode
 

@@ -10,7 +10,7 @@ from nexus.conversation.parts import (
     Signature,
     Text,
 )
-from nexus.protocols.chat.request import write_request
+from nexus.protocols.chat.write_request import write_request
 from nexus.protocols.codec import Target, VendorRequest
 from nexus.wire import Json
 

@@ -11,7 +11,7 @@ from nexus.conversation.parts import Document, Inline, Message, Request
 from nexus.errors import UnsupportedFeature
 from nexus.protocols import loader
 from nexus.protocols.codec import Target
-from nexus.protocols.converse.request import write_request
+from nexus.protocols.converse.write_request import write_request
 
 
 def written(request: Request) -> Any:

@@ -7,7 +7,7 @@ import pytest
 from nexus.conversation.parts import Message, Request, Text, Thinking
 from nexus.models.bedrock import quirks_of
 from nexus.protocols.codec import Cut, Target, VendorRequest
-from nexus.protocols.converse.request import write_request
+from nexus.protocols.converse.write_request import write_request
 
 HI = Message("user", (Text("hi"),))
 GPT_OSS, GPT = "openai.gpt-oss-120b-1:0", "us.openai.gpt-5.6-sol"

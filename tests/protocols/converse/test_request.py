@@ -36,8 +36,8 @@ from nexus.errors import ClientError, InvalidRequest, UnsupportedFeature
 from nexus.models.bedrock import quirks_of
 from nexus.protocols.codec import Target, VendorRequest
 from nexus.protocols.converse.fields import WRITES
-from nexus.protocols.converse.request import write_request
 from nexus.protocols.converse.turns import PLACEHOLDER
+from nexus.protocols.converse.write_request import write_request
 
 from .published import check_request
 

@@ -30,11 +30,11 @@ from nexus.errors import FAILURE_KINDS, VendorError
 from nexus.models.bedrock import quirks_of
 from nexus.protocols.codec import Target
 from nexus.protocols.converse.eventstream import Decoder, event_message, exception_message, named
-from nexus.protocols.converse.request import write_request
-from nexus.protocols.converse.response import read_response
+from nexus.protocols.converse.read_response import read_response
+from nexus.protocols.converse.read_stream import StreamReader
 from nexus.protocols.converse.stops import STOPS, read_stop
-from nexus.protocols.converse.stream import StreamReader
 from nexus.protocols.converse.usage import read_usage
+from nexus.protocols.converse.write_request import write_request
 
 from .published import CASES, check_output, service, streamed, unary
 

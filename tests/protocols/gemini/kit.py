@@ -18,8 +18,8 @@ from nexus.conversation.events import Event
 from nexus.conversation.parts import Message, Part, Request, Text
 from nexus.models.gemini import quirks_of
 from nexus.protocols.codec import Target, VendorRequest
-from nexus.protocols.gemini.request import write_request
-from nexus.protocols.gemini.stream import StreamReader
+from nexus.protocols.gemini.read_stream import StreamReader
+from nexus.protocols.gemini.write_request import write_request
 from tests.protocols.kit import chunkings as chunkings
 from tests.protocols.kit import events_from
 from tests.protocols.kit import ordered as ordered

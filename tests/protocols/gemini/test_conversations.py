@@ -28,7 +28,7 @@ from nexus.conversation.parts import (
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models.gemini import quirks_of
 from nexus.protocols.gemini.contents import PLACEHOLDER
-from nexus.protocols.gemini.response import read_response
+from nexus.protocols.gemini.read_response import read_response
 
 from .kit import MODELS, assistant, bare, numbered, system, target, unary, user, wire, write
 

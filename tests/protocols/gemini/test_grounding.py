@@ -11,7 +11,7 @@ import pytest
 from nexus.conversation.events import Cited, ContentDropped, Event, PartEnd
 from nexus.conversation.fold import fold
 from nexus.conversation.parts import Citation, Text
-from nexus.protocols.gemini.stream import StreamReader
+from nexus.protocols.gemini.read_stream import StreamReader
 from tests.laws.kit import numbered
 
 PAGES = [{"web": {"uri": f"https://e.org/{name}", "title": name}} for name in "ab"]

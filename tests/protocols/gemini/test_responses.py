@@ -22,9 +22,9 @@ from nexus.conversation.fold import fold
 from nexus.conversation.parts import Citation, Image, Inline, Reasoning, Response, Signature, Stop, Text, ToolCall
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
-from nexus.protocols.gemini.response import read_response
+from nexus.protocols.gemini.read_response import read_response
+from nexus.protocols.gemini.read_stream import StreamReader
 from nexus.protocols.gemini.stops import FINISH_REASONS, read_block, read_finish
-from nexus.protocols.gemini.stream import StreamReader
 from nexus.protocols.gemini.usage import read_usage
 
 from .kit import PAIRS, STREAMS, chunkings, numbered, ordered, replay, stream_bytes, unary

@@ -17,7 +17,7 @@ from anthropic.types.message_create_params import MessageCreateParamsNonStreamin
 from pydantic import TypeAdapter
 
 from nexus.conversation.events import Event
-from nexus.protocols.messages.stream import StreamReader
+from nexus.protocols.messages.read_stream import StreamReader
 from nexus.protocols.sse import FrameDecoder
 from tests.protocols.kit import chunkings as chunkings
 from tests.protocols.kit import covers, events_from, ordered, whole

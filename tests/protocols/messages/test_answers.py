@@ -38,10 +38,12 @@ from nexus.conversation.parts import (
 )
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
-from nexus.protocols.messages.request import read_request
-from nexus.protocols.messages.response import read_response, write_response
+from nexus.protocols.messages.read_request import read_request
+from nexus.protocols.messages.read_response import read_response
+from nexus.protocols.messages.read_stream import StreamReader
 from nexus.protocols.messages.stops import read_stop, write_stop
-from nexus.protocols.messages.stream import StreamReader, StreamWriter
+from nexus.protocols.messages.write_response import write_response
+from nexus.protocols.messages.write_stream import StreamWriter
 
 from .kit import PAIRS, STREAMS, check_event, check_message, chunkings, frames, replay, stream_bytes, unary
 

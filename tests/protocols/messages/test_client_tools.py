@@ -9,9 +9,9 @@ import pytest
 
 from nexus.conversation.fold import unfold
 from nexus.conversation.parts import Response, Stop, ToolCall, ToolChoice, ToolResult
-from nexus.protocols.messages.request import read_request
-from nexus.protocols.messages.response import write_response
-from nexus.protocols.messages.stream import StreamWriter
+from nexus.protocols.messages.read_request import read_request
+from nexus.protocols.messages.write_response import write_response
+from nexus.protocols.messages.write_stream import StreamWriter
 from nexus.protocols.sse import FrameDecoder
 
 from .kit import check_event, check_message

@@ -22,7 +22,8 @@ from nexus.errors import UnsupportedFeature
 from nexus.models.claude import quirks_of
 from nexus.protocols.codec import Target
 from nexus.protocols.messages.fields import READS, WRITES
-from nexus.protocols.messages.request import read_request, write_request
+from nexus.protocols.messages.read_request import read_request
+from nexus.protocols.messages.write_request import write_request
 
 PLAIN_BODY: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 PLAIN = Request(messages=(Message("user", (Text("hi"),)),), tools=(Tool("f"),))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nexus.protocols.messages.hosted import DISPLAY_BETA, PER_TURN_BETA, SYSTEM_BETA, TOOL_CHANGES_BETA, Extra, fit_host
-from nexus.protocols.messages.request import read_request
+from nexus.protocols.messages.read_request import read_request
 
 HI = {"role": "user", "content": "hi"}
 REMOVAL = {"type": "tool_removal", "tool": {"type": "tool_reference", "name": "Read"}}

@@ -37,7 +37,8 @@ from nexus.conversation.parts import (
 from nexus.errors import ClientError
 from nexus.models.claude import quirks_of
 from nexus.protocols.codec import Target
-from nexus.protocols.messages.request import read_request, write_request
+from nexus.protocols.messages.read_request import read_request
+from nexus.protocols.messages.write_request import write_request
 
 from .kit import check_request
 

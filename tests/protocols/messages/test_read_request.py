@@ -24,7 +24,7 @@ from nexus.conversation.parts import (
     ToolResult,
 )
 from nexus.errors import InvalidRequest, NexusError, UnsupportedFeature
-from nexus.protocols.messages.request import read_request
+from nexus.protocols.messages.read_request import read_request
 
 USER = {"role": "user", "content": "hi"}
 

@@ -32,9 +32,9 @@ from nexus.errors import InvalidRequest, NexusError, UnsupportedFeature
 from nexus.models.claude import max_output_of, quirks_of
 from nexus.protocols.codec import Target, VendorRequest
 from nexus.protocols.messages.count import read_count, write_count
-from nexus.protocols.messages.request import write_request
 from nexus.protocols.messages.turns import OPENING
 from nexus.protocols.messages.write_parts import NO_WORDS
+from nexus.protocols.messages.write_request import write_request
 from nexus.wire import encode
 
 from .kit import check_count, check_request

@@ -21,7 +21,8 @@ from pydantic import TypeAdapter
 
 from nexus.conversation.events import Event, Order
 from nexus.conversation.parts import Request
-from nexus.protocols.responses.stream import StreamReader, StreamWriter
+from nexus.protocols.responses.read_stream import StreamReader
+from nexus.protocols.responses.write_stream import StreamWriter
 from nexus.protocols.sse import FrameDecoder
 from tests.protocols.kit import chunkings as chunkings
 from tests.protocols.kit import covers, events_from, ordered, whole

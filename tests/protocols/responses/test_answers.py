@@ -24,9 +24,9 @@ from nexus.conversation.parts import (
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
 from nexus.protocols.responses.read_error import read_error
-from nexus.protocols.responses.response import read_response
+from nexus.protocols.responses.read_response import read_response
+from nexus.protocols.responses.read_stream import StreamReader
 from nexus.protocols.responses.stops import read_stop, write_stop
-from nexus.protocols.responses.stream import StreamReader
 from nexus.protocols.responses.usage import read_usage, write_usage
 
 from .kit import FIXTURES, STREAMS, check_response, chunkings, replay

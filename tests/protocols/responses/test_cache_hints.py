@@ -6,7 +6,7 @@ import pytest
 
 from nexus.conversation.parts import Message, Request, Text, Tool, ToolCall, ToolResult
 from nexus.protocols.codec import Target
-from nexus.protocols.responses.request import write_request
+from nexus.protocols.responses.write_request import write_request
 
 HI = Message("user", (Text("hi"),))
 CALL = Message("assistant", (ToolCall("a", "f", "{}"),))

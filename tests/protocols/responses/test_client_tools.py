@@ -12,8 +12,9 @@ from nexus.conversation.fold import unfold
 from nexus.conversation.parts import Image, Link, Message, Response, Stop, Text, ToolCall, ToolChoice, ToolResult
 from nexus.errors import InvalidRequest
 from nexus.protocols.codec import Target
-from nexus.protocols.responses.request import read_request, write_request
-from nexus.protocols.responses.response import write_response
+from nexus.protocols.responses.read_request import read_request
+from nexus.protocols.responses.write_request import write_request
+from nexus.protocols.responses.write_response import write_response
 
 from .kit import check_request, check_response, told
 

@@ -14,7 +14,7 @@ from nexus.conversation.events import Event
 from nexus.protocols import loader
 from nexus.protocols.codec import Target
 from nexus.protocols.loader import AnswerOrigin
-from nexus.protocols.responses.request import read_request
+from nexus.protocols.responses.read_request import read_request
 from nexus.protocols.sse import FrameDecoder
 
 from .kit import told

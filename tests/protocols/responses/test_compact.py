@@ -22,8 +22,8 @@ from nexus.conversation.parts import (
 from nexus.errors import InvalidRequest
 from nexus.protocols.responses.compact import ASK, TOLD, UNREADABLE, write_compacted
 from nexus.protocols.responses.passthrough import edit_request
-from nexus.protocols.responses.request import read_request
-from nexus.protocols.responses.response import write_response
+from nexus.protocols.responses.read_request import read_request
+from nexus.protocols.responses.write_response import write_response
 from nexus.wire import decode, encode
 
 from .kit import check_response, told

@@ -13,7 +13,7 @@ from nexus.conversation.usage import Usage
 from nexus.errors import InternalError, InvalidRequest, RateLimited, StreamInterrupted, UpstreamStatus, VendorError
 from nexus.protocols.dialect import BrokenStream, ModelCard
 from nexus.protocols.openai_errors import TYPES
-from nexus.protocols.responses import DIALECT
+from nexus.protocols.responses.dialect import DIALECT
 from nexus.protocols.responses.passthrough import ResponsesPassthrough
 from nexus.protocols.responses.write_error import IN_BAND
 from nexus.protocols.sse import FrameDecoder

@@ -11,7 +11,7 @@ from nexus.conversation.parts import Message, Reasoning, Response, Signature, St
 from nexus.errors import InvalidRequest
 from nexus.protocols.codec import ReadRequest
 from nexus.protocols.responses.read_request import read_request
-from nexus.protocols.responses.response import write_response
+from nexus.protocols.responses.write_response import write_response
 
 HEX = "0123456789abcdef" * 2
 USER = {"role": "user", "content": "Hi"}

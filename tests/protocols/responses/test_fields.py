@@ -13,7 +13,8 @@ from nexus.conversation.parts import Message, OutputFormat, Request, Text, Think
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.codec import Target
 from nexus.protocols.responses.fields import READS, WRITES
-from nexus.protocols.responses.request import read_request, write_request
+from nexus.protocols.responses.read_request import read_request
+from nexus.protocols.responses.write_request import write_request
 
 from .kit import check_request
 

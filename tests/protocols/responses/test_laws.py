@@ -40,7 +40,8 @@ from nexus.errors import UnsupportedFeature
 from nexus.protocols.codec import Target
 from nexus.protocols.custom_tools import write_input
 from nexus.protocols.responses.count import read_count, write_count
-from nexus.protocols.responses.request import read_request, write_request
+from nexus.protocols.responses.read_request import read_request
+from nexus.protocols.responses.write_request import write_request
 
 from .kit import check_count, check_request
 

@@ -31,9 +31,9 @@ from nexus.conversation.parts import (
     WebSearch,
 )
 from nexus.errors import UnsupportedFeature
-from nexus.protocols.responses.request import read_request
-from nexus.protocols.responses.response import write_response
+from nexus.protocols.responses.read_request import read_request
 from nexus.protocols.responses.tools import ClientTool, Names, qualify
+from nexus.protocols.responses.write_response import write_response
 
 from .kit import told
 

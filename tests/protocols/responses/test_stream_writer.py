@@ -28,8 +28,9 @@ from nexus.conversation.events import (
 from nexus.conversation.fold import fold, unfold
 from nexus.conversation.parts import Part, Reasoning, Refusal, Request, Response, Signature, Stop, Text, ToolCall
 from nexus.conversation.usage import Usage
-from nexus.protocols.responses.request import read_request
-from nexus.protocols.responses.response import read_response, write_response
+from nexus.protocols.responses.read_request import read_request
+from nexus.protocols.responses.read_response import read_response
+from nexus.protocols.responses.write_response import write_response
 
 from .kit import check_response, frames, replay, told, writer, written
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from nexus.conversation.parts import Message, Response, Stop, Text, ToolCall, ToolResult
-from nexus.protocols.responses.request import read_request
-from nexus.protocols.responses.response import write_response
+from nexus.protocols.responses.read_request import read_request
+from nexus.protocols.responses.write_response import write_response
 
 SCHEMA = {"type": "object", "properties": {"query": {"type": "string"}}}
 TOOL = {"type": "tool_search", "execution": "client", "description": "Searches.", "parameters": SCHEMA}

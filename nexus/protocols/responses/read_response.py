@@ -1,42 +1,27 @@
-"""Whole answers of the responses dialect: ``read_response`` from a vendor, ``write_response`` for a client.
+"""A vendor's whole answer, read into neutral form.
 
-Law: writing is the last event of the stream that tells the same answer, so that the two can never differ. Reading keeps
-text and names items that have no counterpart. Source: openai.types.responses.Response.
+Text is kept; items without a counterpart are named. Source: openai.types.responses.Response.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from nexus.conversation.fold import unfold
-from nexus.conversation.parts import Inline, Part, Refusal, Request, Response, ToolCall
+from nexus.conversation.parts import Part, Refusal, Response, ToolCall
 from nexus.errors import ClientError
 from nexus.protocols.codec import ReadResponse
 from nexus.protocols.responses.annotations import lost
 from nexus.protocols.responses.checks import Drops
-from nexus.protocols.responses.compact import make_composer
 from nexus.protocols.responses.read_error import read_failed
 from nexus.protocols.responses.read_items import ItemsReader
 from nexus.protocols.responses.stops import read_stop
 from nexus.protocols.responses.tools import ToolsReader
 from nexus.protocols.responses.usage import read_usage
-from nexus.protocols.room import Room
 from nexus.wire import Json, mapping, sequence, text
 
 IMAGE = "image_generation_call"
 READ = frozenset({"message", "reasoning", "function_call", "custom_tool_call", IMAGE})
 """Items of an answer that have a counterpart; an image that was not made has none."""
-
-ROOM = Room(images=(Inline,), late_citations=False)
-
-
-def write_response(
-    response: Response, *, created: int, request: Request | None = None, now: Callable[[], int] | None = None
-) -> dict[str, Json]:
-    composer = make_composer(model=response.model, response_id=response.id, created=created, request=request, now=now)
-    for event in unfold(response):
-        composer.add(event)
-    return composer.response
 
 
 def read_response(body: Mapping[str, Json]) -> ReadResponse:

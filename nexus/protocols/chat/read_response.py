@@ -1,17 +1,15 @@
-"""Whole answers of the chat dialect: ``read_response`` from a vendor, ``write_response`` for a client.
+"""A vendor's whole answer, read into neutral form.
 
-Law: the first choice is the answer. Reading gives reasoning, text, refusal, images, calls in this order; neighbouring
-pieces of text are one part. Writing joins all text into ``content``, tells reasoning and signatures as reasoning.py
-says, images and citations as sources.py does, and writes absent arguments as ``{}``.
-Source: openai.types.chat.ChatCompletion.
+Law: the first choice is the answer. Its parts come in the order reasoning, text, refusal, images, calls; neighbouring
+pieces of text are one part. Source: openai.types.chat.ChatCompletion.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from nexus.conversation.parts import Citation, Image, Part, Reasoning, Refusal, Request, Response, Text, ToolCall
+from nexus.conversation.parts import Citation, Image, Part, Reasoning, Refusal, Response, Text, ToolCall
 from nexus.conversation.usage import Usage
 from nexus.protocols.chat.answers import made_id, read_arguments, read_pieces
 from nexus.protocols.chat.read_error import read_in_band
@@ -20,8 +18,6 @@ from nexus.protocols.chat.reasoning import (
     interleave,
     read_reasoning,
     vendor_signature,
-    write_details,
-    write_extra,
 )
 from nexus.protocols.chat.sources import (
     read_annotations,
@@ -29,18 +25,13 @@ from nexus.protocols.chat.sources import (
     read_sources,
     with_citations,
     with_sources,
-    write_annotations,
-    write_image,
 )
-from nexus.protocols.chat.stops import finish_word, read_stop, write_stop
+from nexus.protocols.chat.stops import finish_word, read_stop
 from nexus.protocols.chat.think_tags import THINK_TAGS, untagged
-from nexus.protocols.chat.usage import read_usage, write_usage
+from nexus.protocols.chat.usage import read_usage
 from nexus.protocols.codec import ReadResponse
-from nexus.protocols.custom_tools import custom_names, read_input
-from nexus.protocols.room import Room
 from nexus.wire import Json, mapping, sequence, text
 
-ROOM = Room()
 Read = TypeVar("Read", Image, Citation)
 
 
@@ -135,70 +126,3 @@ def _read_calls(message: Mapping[str, Json], response_id: str, dropped: dict[str
         arguments = read_arguments(function.get("arguments"))
         calls.append(ToolCall(call_id, name, arguments, vendor_signature(call.get("extra_content"))))
     return calls
-
-
-def write_response(
-    response: Response, *, created: int, request: Request | None = None, now: Callable[[], int] | None = None
-) -> dict[str, Json]:
-    """``request`` knows which tools are custom."""
-    refused = any(isinstance(part, Refusal) for part in response.parts)
-    return {
-        "id": response.id,
-        "object": "chat.completion",
-        "created": created,
-        "model": response.model,
-        "choices": [
-            {"index": 0, "message": _write_message(response.parts, custom_names(request)), "logprobs": None}
-            | write_stop(response.stop, refused=refused)
-        ],
-        "usage": write_usage(response.usage),
-    }
-
-
-def _write_message(parts: tuple[Part, ...], custom: frozenset[str]) -> dict[str, Json]:
-    content: list[str] = []
-    refusals: list[str] = []
-    thought: list[str] = []
-    calls: list[Json] = []
-    images: list[Json] = []
-    extra: dict[str, Json] = {}
-    for part in parts:
-        match part:
-            case Text(text=words, signature=signature):
-                content.append(words)
-                extra = extra if signature is None else {"extra_content": write_extra(signature)}
-            case Refusal(text=words):
-                refusals.append(words)
-            case Reasoning(text=words):
-                thought.append(words)
-            case ToolCall():
-                calls.append(_write_call(part, custom))
-            case Image():
-                images.append(write_image(part, len(images)))
-            case _:
-                raise ValueError(f"{type(part).__name__} in an answer")
-    message: dict[str, Json] = {
-        "role": "assistant",
-        "content": "".join(content) or (None if calls or refusals else ""),
-        "refusal": "".join(refusals) or None,
-    }
-    if "".join(thought):
-        message["reasoning_content"] = "".join(thought)
-    if details := write_details(parts):
-        message["reasoning_details"] = details
-    if annotations := write_annotations(parts):
-        message["annotations"] = annotations
-    if images:
-        message["images"] = images
-    if calls:
-        message["tool_calls"] = calls
-    return message | extra
-
-
-def _write_call(call: ToolCall, custom: frozenset[str]) -> dict[str, Json]:
-    wire: dict[str, Json] = {"id": call.id}
-    if call.name in custom:
-        wire |= {"type": "custom", "custom": {"name": call.name, "input": read_input(call.arguments)}}
-    else:
-        wire |= {"type": "function", "function": {"name": call.name, "arguments": call.arguments or "{}"}}
-    return wire if call.signature is None else wire | {"extra_content": write_extra(call.signature)}

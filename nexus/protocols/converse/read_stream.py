@@ -23,7 +23,7 @@ from nexus.conversation.events import (
 )
 from nexus.conversation.parts import Citation, Reasoning, Signature, Stop, Text, ToolCall
 from nexus.protocols.converse.read_error import is_failure, read_stream_error
-from nexus.protocols.converse.response import read_citation, read_image
+from nexus.protocols.converse.read_response import read_citation, read_image
 from nexus.protocols.converse.stops import read_stop
 from nexus.protocols.converse.usage import read_usage
 from nexus.protocols.open_parts import OpenPart, OpenParts

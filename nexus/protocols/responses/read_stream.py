@@ -27,7 +27,7 @@ from nexus.protocols.custom_tools import write_input
 from nexus.protocols.open_parts import OpenParts
 from nexus.protocols.responses.annotations import lost, read_annotation
 from nexus.protocols.responses.read_error import read_failed
-from nexus.protocols.responses.response import READ, has_counterpart, read_output
+from nexus.protocols.responses.read_response import READ, has_counterpart, read_output
 from nexus.protocols.responses.signatures import read_vendors
 from nexus.protocols.responses.stops import read_stop
 from nexus.protocols.responses.tools import qualify

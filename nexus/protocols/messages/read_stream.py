@@ -1,4 +1,4 @@
-"""A vendor's stream of the messages dialect -> events; the writer is in stream_writer.
+"""A vendor's stream of the messages dialect, read into events.
 
 Law: unknown events pass, unknown blocks and deltas become one ContentDropped each, an ``error`` event raises
 VendorError. Frames around content may be repeated or missing, as compatible servers have it. Parts are numbered by
@@ -24,16 +24,13 @@ from nexus.conversation.events import (
 from nexus.conversation.parts import Reasoning, Signature, Stop, Text, ToolCall
 from nexus.protocols.checks import Drops
 from nexus.protocols.messages.read_error import read_stream_error
-from nexus.protocols.messages.response import read_block, read_citations
+from nexus.protocols.messages.read_response import read_block, read_citations
 from nexus.protocols.messages.signatures import OWN
 from nexus.protocols.messages.stops import read_stop
-from nexus.protocols.messages.stream_writer import StreamWriter
 from nexus.protocols.messages.usage import merge_usage, read_usage
 from nexus.protocols.open_parts import OpenPart, OpenParts
 from nexus.protocols.sse import DONE
 from nexus.wire import Json, decode_delta, mapping, sequence, text
-
-__all__ = ["StreamReader", "StreamWriter"]
 
 _Wire = Mapping[str, Json]
 

@@ -14,7 +14,7 @@ from nexus.conversation.parts import Stop
 from nexus.protocols.codec import NewId, ReadResponse
 from nexus.protocols.error_words import NO_ANSWER, error_words
 from nexus.protocols.gemini.read_error import find_error, read_status
-from nexus.protocols.gemini.stream import StreamReader
+from nexus.protocols.gemini.read_stream import StreamReader
 from nexus.wire import Json
 
 _ANSWERED = ("candidates", "promptFeedback", "usageMetadata")

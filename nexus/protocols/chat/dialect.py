@@ -1,0 +1,55 @@
+"""The chat dialect: OpenAI's ``/v1/chat/completions`` and the servers compatible with it.
+
+Law: everything a client of this dialect sees is written in this folder. Source: OpenAI's API reference and the types
+of its Python SDK.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from nexus.conversation.tap import Tap
+from nexus.errors import NexusError
+from nexus.protocols import openai_models
+from nexus.protocols.chat import write_error
+from nexus.protocols.chat.passthrough import ChatPassthrough, edit_request
+from nexus.protocols.codec import Target
+from nexus.protocols.dialect import BrokenStream, Dialect, Edited, ModelCard, require
+from nexus.protocols.sse import frame
+from nexus.upstream.request import Action
+from nexus.wire import Json
+
+
+class Chat(Dialect):
+    name: ClassVar[str] = "chat"
+    path: ClassVar[str] = "/chat/completions"
+    ping: ClassVar[bytes] = b": nexus ping\n"
+    id_prefix: ClassVar[str] = "chatcmpl-"
+    id_header: ClassVar[str] = "x-request-id"
+
+    def check(self, document: Mapping[str, Json], action: Action) -> None:
+        require(document, "messages", list, "an array of messages")
+
+    def edit_request(
+        self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool, target: Target | None = None
+    ) -> Edited:
+        return edit_request(raw, document, model, ask_usage=ask_usage, target=target)
+
+    def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> ChatPassthrough:
+        return ChatPassthrough(document, model, tap)
+
+    def write_error(self, error: NexusError, request_id: str) -> bytes:
+        return write_error.write_error(error, request_id)
+
+    def error_frame(self, error: NexusError, broken: BrokenStream) -> bytes:
+        return frame(write_error.write_in_band(error, broken.request_id))
+
+    def write_model(self, card: ModelCard) -> dict[str, Json]:
+        return openai_models.write_model(card)
+
+    def write_models(self, cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Json]:
+        return openai_models.write_models(cards)
+
+
+DIALECT = Chat()

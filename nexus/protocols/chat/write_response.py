@@ -1,0 +1,87 @@
+"""An answer, written whole for a client.
+
+Reasoning and signatures are written by reasoning.py, images and citations by sources.py; absent arguments are ``{}``.
+Source: openai.types.chat.ChatCompletion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from nexus.conversation.parts import Image, Part, Reasoning, Refusal, Request, Response, Text, ToolCall
+from nexus.protocols.chat.reasoning import write_details, write_extra
+from nexus.protocols.chat.sources import write_annotations, write_image
+from nexus.protocols.chat.stops import write_stop
+from nexus.protocols.chat.usage import write_usage
+from nexus.protocols.custom_tools import custom_names, read_input
+from nexus.protocols.room import Room
+from nexus.wire import Json
+
+ROOM = Room()
+
+
+def write_response(
+    response: Response, *, created: int, request: Request | None = None, now: Callable[[], int] | None = None
+) -> dict[str, Json]:
+    """``request`` knows which tools are custom."""
+    refused = any(isinstance(part, Refusal) for part in response.parts)
+    return {
+        "id": response.id,
+        "object": "chat.completion",
+        "created": created,
+        "model": response.model,
+        "choices": [
+            {"index": 0, "message": _write_message(response.parts, custom_names(request)), "logprobs": None}
+            | write_stop(response.stop, refused=refused)
+        ],
+        "usage": write_usage(response.usage),
+    }
+
+
+def _write_message(parts: tuple[Part, ...], custom: frozenset[str]) -> dict[str, Json]:
+    content: list[str] = []
+    refusals: list[str] = []
+    thought: list[str] = []
+    calls: list[Json] = []
+    images: list[Json] = []
+    extra: dict[str, Json] = {}
+    for part in parts:
+        match part:
+            case Text(text=words, signature=signature):
+                content.append(words)
+                extra = extra if signature is None else {"extra_content": write_extra(signature)}
+            case Refusal(text=words):
+                refusals.append(words)
+            case Reasoning(text=words):
+                thought.append(words)
+            case ToolCall():
+                calls.append(_write_call(part, custom))
+            case Image():
+                images.append(write_image(part, len(images)))
+            case _:
+                raise ValueError(f"{type(part).__name__} in an answer")
+    message: dict[str, Json] = {
+        "role": "assistant",
+        "content": "".join(content) or (None if calls or refusals else ""),
+        "refusal": "".join(refusals) or None,
+    }
+    if "".join(thought):
+        message["reasoning_content"] = "".join(thought)
+    if details := write_details(parts):
+        message["reasoning_details"] = details
+    if annotations := write_annotations(parts):
+        message["annotations"] = annotations
+    if images:
+        message["images"] = images
+    if calls:
+        message["tool_calls"] = calls
+    return message | extra
+
+
+def _write_call(call: ToolCall, custom: frozenset[str]) -> dict[str, Json]:
+    wire: dict[str, Json] = {"id": call.id}
+    if call.name in custom:
+        wire |= {"type": "custom", "custom": {"name": call.name, "input": read_input(call.arguments)}}
+    else:
+        wire |= {"type": "function", "function": {"name": call.name, "arguments": call.arguments or "{}"}}
+    return wire if call.signature is None else wire | {"extra_content": write_extra(call.signature)}

@@ -1,0 +1,57 @@
+"""The messages dialect: Anthropic's ``/v1/messages``.
+
+Law: everything a client of this dialect sees is written in this folder. Source: Anthropic's API reference and the types
+of its Python SDK.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from nexus.conversation.tap import Tap
+from nexus.errors import NexusError
+from nexus.protocols.codec import Target
+from nexus.protocols.dialect import BrokenStream, Dialect, Edited, ModelCard, require
+from nexus.protocols.messages import listing, write_error
+from nexus.protocols.messages.passthrough import MessagesPassthrough, edit_request
+from nexus.protocols.sse import frame
+from nexus.upstream.request import Action
+from nexus.wire import Json
+
+
+class Messages(Dialect):
+    name: ClassVar[str] = "messages"
+    path: ClassVar[str] = "/messages"
+    count_path: ClassVar[str | None] = "/messages/count_tokens"
+    ping: ClassVar[bytes] = b': nexus\nevent: ping\ndata: {"type":"ping"}\n\n'
+    id_prefix: ClassVar[str] = "msg_"
+    id_header: ClassVar[str] = "request-id"
+
+    def check(self, document: Mapping[str, Json], action: Action) -> None:
+        require(document, "messages", list, "an array of messages")
+        if action == "generate":
+            require(document, "max_tokens", int, "an integer")
+
+    def edit_request(
+        self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool, target: Target | None = None
+    ) -> Edited:
+        return edit_request(raw, document, model)
+
+    def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> MessagesPassthrough:
+        return MessagesPassthrough(model, tap)
+
+    def write_error(self, error: NexusError, request_id: str) -> bytes:
+        return write_error.write_error(error, request_id)
+
+    def error_frame(self, error: NexusError, broken: BrokenStream) -> bytes:
+        return frame(write_error.write_in_band(error, broken.request_id), "error")
+
+    def write_model(self, card: ModelCard) -> dict[str, Json]:
+        return listing.write_model(card)
+
+    def write_models(self, cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Json]:
+        return listing.write_models(cards, query)
+
+
+DIALECT = Messages()

@@ -1,0 +1,74 @@
+"""A vendor's whole answer, read into neutral form.
+
+Text, thinking and calls keep their order; what else there was is named. ``input`` {} is the arguments "", and
+``Stop.raw`` the wire word. Source: anthropic.types.Message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from nexus.conversation.parts import Citation, Reasoning, Response, Signature, Text, ToolCall
+from nexus.protocols.checks import Drops
+from nexus.protocols.codec import ReadResponse
+from nexus.protocols.messages.citations import read_citation
+from nexus.protocols.messages.read_error import read_stream_error
+from nexus.protocols.messages.signatures import OWN
+from nexus.protocols.messages.stops import read_stop
+from nexus.protocols.messages.usage import read_usage
+from nexus.wire import Json, encode, mapping, sequence, text
+
+
+def is_answer(body: Mapping[str, Json]) -> bool:
+    """Whether a 200 holds one."""
+    return isinstance(body.get("content"), list) and body.get("type") != "error"
+
+
+def read_response(body: Mapping[str, Json]) -> ReadResponse:
+    """Raises VendorError for an error inside a 200, and for anything else that is no answer."""
+    if not is_answer(body):
+        raise read_stream_error(body)
+    drops = Drops()
+    parts = [part for block in sequence(body.get("content")) if (part := read_block(mapping(block), drops)) is not None]
+    if body.get("stop_details") is not None:
+        drops.add("stop_details")
+    response = Response(
+        id=text(body.get("id")),
+        model=text(body.get("model")),
+        parts=tuple(parts),
+        stop=read_stop(body.get("stop_reason"), body.get("stop_sequence")),
+        usage=read_usage(body.get("usage")),
+    )
+    return ReadResponse(response, drops.names)
+
+
+def read_block(block: Mapping[str, Json], drops: Drops) -> Text | Reasoning | ToolCall | None:
+    """The part of a vendor's block; None, named in ``drops``, when it has no counterpart."""
+    match block.get("type"):
+        case "text":
+            words = text(block.get("text"))
+            return Text(words, citations=read_citations(sequence(block.get("citations")), len(words), drops))
+        case "thinking":
+            signature = text(block.get("signature"))
+            return Reasoning(text(block.get("thinking")), signature=Signature(OWN, signature) if signature else None)
+        case "redacted_thinking":
+            return Reasoning("", signature=Signature(OWN, text(block.get("data"))), redacted=True)
+        case "tool_use":
+            arguments = mapping(block.get("input"))
+            written = encode(arguments).decode() if arguments else ""
+            return ToolCall(text(block.get("id")), text(block.get("name")), written)
+        case kind:
+            drops.add(text(kind) or "content")
+            return None
+
+
+def read_citations(wire: Iterable[Json], length: int, drops: Drops) -> tuple[Citation, ...]:
+    """What a vendor's text of ``length`` characters rests on."""
+    found: list[Citation] = []
+    for entry in wire:
+        match read_citation(mapping(entry), length):
+            case Citation() as citation:
+                found.append(citation)
+            case name:
+                drops.add(name)
+    return tuple(found)

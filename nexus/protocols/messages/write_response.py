@@ -1,0 +1,66 @@
+"""An answer, written whole for a client. Source: anthropic.types.Message."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from nexus.conversation.parts import Part, Reasoning, Refusal, Request, Response, Signature, Text, ToolCall
+from nexus.protocols.arguments import an_object_of
+from nexus.protocols.messages.citations import write_citations
+from nexus.protocols.messages.client_tools import Members
+from nexus.protocols.messages.signatures import NEXT, OWN, carrier, thinking_block
+from nexus.protocols.messages.stops import write_stop
+from nexus.protocols.messages.usage import write_usage
+from nexus.protocols.room import Room
+from nexus.wire import Json
+
+ROOM = Room(images=(), late_citations=False)
+_UNFIT = re.compile(r"[^a-zA-Z0-9_-]")
+
+
+def write_response(
+    response: Response, *, created: int, request: Request | None = None, now: Callable[[], int] | None = None
+) -> dict[str, Json]:
+    """``created`` has no place in a Message; ``request`` knows the members of toolsets."""
+    members = Members(request)
+    refused = any(isinstance(part, Refusal) for part in response.parts)
+    return {
+        "id": message_id(response.id),
+        "type": "message",
+        "role": "assistant",
+        "model": response.model,
+        "content": [block for part in response.parts for block in _write_blocks(part, members)],
+        **write_stop(response.stop, refused=refused),
+        "usage": write_usage(response.usage),
+    }
+
+
+def message_id(id: str) -> str:
+    """The answer's id in this dialect's form."""
+    return id if id.startswith("msg_") else f"msg_{_UNFIT.sub('', id)}"
+
+
+def _write_blocks(part: Part, members: Members) -> list[Json]:
+    match part:
+        case Text(text=words, signature=signature, citations=citations):
+            return [*carried_before(signature), {"type": "text", "text": words, **write_citations(citations)}]
+        case Refusal(text=words):
+            return [{"type": "text", "text": words}]
+        case Reasoning():
+            return [thinking_block(part)]
+        case ToolCall(signature=signature):
+            named = {"id": part.id, **members.named(part.name)}
+            return [*carried_before(signature), {"type": "tool_use", **named, "input": read_input(part.arguments)}]
+        case _:
+            raise TypeError(f"{type(part).__name__} in an answer")
+
+
+def carried_before(signature: Signature | None) -> list[dict[str, Json]]:
+    """The carrier of a text's or a call's signature; this dialect itself makes none."""
+    return [carrier(signature, NEXT)] if signature is not None and signature.dialect != OWN else []
+
+
+def read_input(arguments: str) -> dict[str, Json]:
+    """The object that ``input`` must be."""
+    return an_object_of(arguments)[0]

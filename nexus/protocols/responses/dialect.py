@@ -1,0 +1,108 @@
+"""The responses dialect: OpenAI's ``/v1/responses``, which Codex and the OpenAI SDK speak.
+
+Law: everything a client of this dialect sees is written in this folder; after a translation nothing is stored. The
+ping is a comment: no published type knows an event for it, and before ``response.created`` the SDK's stream helper
+takes no event at all. Codex alone gets OpenAI's own ``keepalive`` event, because it counts events and not comments as
+life. Sources: OpenAI's API reference and the types of its Python SDK; openai/codex, codex-api/src/sse/responses.rs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import ClassVar
+
+from nexus.conversation.tap import Tap
+from nexus.errors import NexusError, UnsupportedFeature
+from nexus.protocols import openai_models
+from nexus.protocols.codec import Target
+from nexus.protocols.dialect import BrokenStream, Dialect, Edited, ModelCard, require
+from nexus.protocols.responses import write_error
+from nexus.protocols.responses.compact import write_compacted
+from nexus.protocols.responses.earlier import stored_answer
+from nexus.protocols.responses.passthrough import ResponsesPassthrough, edit_request
+from nexus.protocols.responses.vendor_ids import vendor_ids
+from nexus.protocols.sse import frame
+from nexus.upstream.request import Action
+from nexus.wire import Json, encode
+
+_KEPT = re.compile(r"/responses/(resp_[0-9a-f]{32})(?:/cancel|/input_items)?")
+"""Paths of answers with ids of our own making."""
+
+
+class Responses(Dialect):
+    name: ClassVar[str] = "responses"
+    path: ClassVar[str] = "/responses"
+    count_path: ClassVar[str | None] = "/responses/input_tokens"
+    compact_path: ClassVar[str | None] = "/responses/compact"
+    stored_paths: ClassVar[str | None] = (
+        r"/responses/[A-Za-z0-9_-]{1,200}(?:/cancel|/input_items)?"
+        r"|/conversations(?:/[A-Za-z0-9_-]{1,200}(?:/items(?:/[A-Za-z0-9_-]{1,200})?)?)?"
+    )
+    ping: ClassVar[bytes] = b": nexus ping\n"
+    id_prefix: ClassVar[str] = "resp_"
+    id_header: ClassVar[str] = "x-request-id"
+
+    def check(self, document: Mapping[str, Json], action: Action) -> None:
+        """Input may be missing: a stored prompt or conversation brings it along."""
+        if document.get("input") is not None:
+            require(document, "input", (str, list), "a string or an array of items")
+
+    def edit_request(
+        self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool, target: Target | None = None
+    ) -> Edited:
+        return edit_request(raw, document, model, target)
+
+    def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> ResponsesPassthrough:
+        return ResponsesPassthrough(model, tap)
+
+    def stored(self) -> ResponsesPassthrough:
+        # What it cost was booked when it was made.
+        return ResponsesPassthrough(None, Tap())
+
+    def write_compacted(self, document: Mapping[str, Json], answer: Mapping[str, Json]) -> dict[str, Json] | None:
+        return write_compacted(document, answer)
+
+    def kept_id(self, path: str) -> str | None:
+        found = _KEPT.fullmatch(path)
+        return found.group(1) if found else None
+
+    def vendor_ids(self, path: str, document: Mapping[str, Json]) -> list[tuple[str, str]]:
+        return vendor_ids(path, document)
+
+    def read_kept(self, record: Mapping[str, Json], method: str, path: str) -> dict[str, Json]:
+        answer = stored_answer(record)
+        if path.endswith(("/cancel", "/input_items")):
+            raise UnsupportedFeature("of an answer that was translated, only itself can be fetched and deleted")
+        if method == "DELETE":
+            return {"id": answer.get("id"), "object": "response", "deleted": True}
+        return dict(answer)
+
+    def keepalive(self, headers: Mapping[str, str], events: int) -> bytes:
+        if not is_codex(headers):
+            return self.ping
+        return b": nexus\n" + frame(encode({"type": "keepalive", "sequence_number": max(0, events - 1)}), "keepalive")
+
+    def write_error(self, error: NexusError, request_id: str) -> bytes:
+        return write_error.write_error(error, request_id)
+
+    def error_frame(self, error: NexusError, broken: BrokenStream) -> bytes:
+        response_id = self.id_prefix + broken.request_id.removeprefix("req_")
+        return write_error.write_frames(error, response_id, broken, codex=is_codex(broken.headers))
+
+    def write_count(self, tokens: int) -> dict[str, Json]:
+        return {"object": "response.input_tokens", "input_tokens": tokens}
+
+    def write_model(self, card: ModelCard) -> dict[str, Json]:
+        return openai_models.write_model(card)
+
+    def write_models(self, cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Json]:
+        return openai_models.write_models(cards)
+
+
+def is_codex(headers: Mapping[str, str]) -> bool:
+    """Whether the client with these headers, their names in small letters, is Codex."""
+    return headers.get("originator", "").startswith("codex") or any(name.startswith("x-codex-") for name in headers)
+
+
+DIALECT = Responses()
