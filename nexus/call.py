@@ -1,41 +1,19 @@
-"""One client request: who asked what, how it goes, and the switch that ends it.
+"""One client request: who asked what, and the switch that ends it.
 
-Law: a Call is created by a handler and finished exactly once, on the loop thread. Everything before ``times`` is
-fixed when it is made; the rest is written by one thread at a time, but for ``cancel``, which any thread may throw.
+Law: a Call never changes; what becomes of it is ``relay/exchange``'s. Any thread may throw ``cancel``.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from nexus.auth.identity import Identity
 from nexus.cancel import Cancel
-from nexus.conversation.tap import Tap
-from nexus.errors import NexusError
 from nexus.upstream.request import Action
 from nexus.wire import Json
-
-if TYPE_CHECKING:
-    from nexus.limits.admission import Reservation
-    from nexus.protocols.codec import ReadRequest
-    from nexus.provider import Route
-
-
-@dataclass(slots=True)
-class Times:
-    """Monotonic seconds. ``upstream`` grows while a worker waits for others; ``waited`` is what it was at the head."""
-
-    received: float = field(default_factory=time.monotonic)
-    first_byte: float | None = None
-    upstream: float = 0.0
-    waited: float = 0.0
-
-    def mark_first_byte(self) -> None:
-        if self.first_byte is None:
-            self.first_byte = time.monotonic()
 
 
 class Answers(Protocol):
@@ -97,16 +75,14 @@ def _tag(headers: Mapping[str, str], name: str) -> str | None:
     return value if value.isascii() and value.isprintable() and 0 < len(value) <= LONGEST_TAG else None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Call:
     """``headers`` have lower-case names; ``document`` is ``body`` decoded; ``model`` is the original model. What
     a client sent may hold its credentials, hence it is never shown.
 
     ``caller`` is the address that the call came from, ``identity`` who made it. ``method`` and ``path`` are those of a
-    request for what a vendor keeps; ``path`` is below the dialect's ``/v1``. ``reading`` is filled when
-    ``document`` is first needed in neutral form. ``answers`` are the earlier ones that it may refer to, None where none
-    are kept; ``vendor_ids`` are None where nobody has to be told apart. ``let_go`` is called when body and document are
-    no longer held.
+    request for what a vendor keeps; ``path`` is below the dialect's ``/v1``. ``received`` is in monotonic seconds.
+    ``let_go`` is called when body and document are no longer held.
     """
 
     id: str
@@ -123,27 +99,14 @@ class Call:
     method: str = "POST"
     path: str = ""
     tags: Tags = Tags()
-    times: Times = field(default_factory=Times)
+    received: float = field(default_factory=time.monotonic)
     cancel: Cancel = field(default_factory=Cancel)
-    route: Route | None = None
-    attempts: int = 0
-    answers: Answers | None = None
-    vendor_ids: VendorIds | None = None
-    remembered: set[str] = field(default_factory=set)
-    reading: ReadRequest | None = None
-    dropped: list[str] = field(default_factory=list)
-    tap: Tap = field(default_factory=Tap)
-    held: Reservation | None = None
-    streamed: int = 0
-    status: int | None = None
-    error: NexusError | None = None
-    let_go: Callable[[], None] = _nothing
+    let_go: Callable[[], None] = field(default=_nothing, repr=False)
 
-    def forget(self) -> None:
-        """Lets go of what was asked, but for its switches: its answer has begun and needs no more."""
+    def forgotten(self) -> Call:
+        """The same, of what was asked the switches only."""
         switches = {name: value for name, value in self.document.items() if isinstance(value, bool)}
-        self.body, self.document, self.reading = b"", switches, None
-        self.let_go()
+        return replace(self, body=b"", document=switches)
 
     @property
     def own_headers(self) -> dict[str, str]:

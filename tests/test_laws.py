@@ -63,6 +63,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("nexus.auth", "nexus.limits", "nexus.credentials"),
     ("nexus.provider",),
     ("nexus.call",),
+    ("nexus.accounting",),
     ("nexus.response_store", "nexus.telemetry"),
     ("nexus.relay",),
     ("nexus.gateway",),

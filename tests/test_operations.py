@@ -12,11 +12,11 @@ import pytest
 from pydantic import BaseModel
 
 from nexus import errors, registry
+from nexus.accounting.causes import ATTEMPT_FIELDS
 from nexus.errors import NexusError
 from nexus.settings import Settings
 from nexus.settings.provider import ProviderSettings
 from nexus.telemetry.access_log import FIELDS
-from nexus.telemetry.causes import ATTEMPT_FIELDS
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/operations.rst").read_text()

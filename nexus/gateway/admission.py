@@ -17,6 +17,7 @@ from nexus.limits.calls import CallLimits, network_of
 from nexus.limits.quota import Store
 from nexus.limits.rules import LimitKey
 from nexus.provider import Provider
+from nexus.relay.exchange import CallState
 from nexus.relay.reading import reading
 from nexus.settings.limits import RequestLimits
 from nexus.upstream.request import Action
@@ -49,27 +50,27 @@ class Admission:
         """Counts one request of any kind, whoever it is from. Raises LimitExceeded, or Overloaded."""
         self._calls.admit(address)
 
-    def hold(self, call: Call) -> None:
+    def hold(self, state: CallState) -> None:
         """Raises LimitExceeded, or Overloaded where the store cannot decide."""
-        if call.route is None or call.action in _FREE:
+        call, route = state.call, state.route
+        if route is None or call.action in _FREE:
             return
-        provider = call.route.provider
+        provider = route.provider
         limit_key = LimitKey(
             client=account_of(call, provider),
             group=call.identity.group,
             provider=provider.name,
-            model=call.route.alias,
+            model=route.alias,
             provider_limits=provider.settings.rate_limits,
-            model_limits=call.route.settings.rate_limits,
+            model_limits=route.settings.rate_limits,
         )
-        call.held = self.limits.reserve(Ask(limit_key, lambda: _estimated(call), output_asked(call.document)))
+        state.reservation = self.limits.reserve(Ask(limit_key, lambda: _estimated(state), output_asked(call.document)))
 
-    def settle(self, call: Call, error: NexusError | None) -> None:
+    def settle(self, state: CallState, error: NexusError | None) -> None:
         """Books what was used; the first of several calls counts."""
-        if call.held is not None:
-            call.held.finish(
-                error, head=call.streamed > 0, attempts=call.attempts, usage=call.tap.usage, streamed=call.streamed
-            )
+        if state.reservation is not None:
+            streamed, usage = state.streamed, state.tap.usage
+            state.reservation.finish(error, head=streamed > 0, attempts=state.attempts, usage=usage, streamed=streamed)
 
 
 def account_of(call: Call, provider: Provider) -> str:
@@ -86,8 +87,8 @@ def account_of(call: Call, provider: Provider) -> str:
     return joined("address", network_of(call.caller))
 
 
-def _estimated(call: Call) -> Estimate:
+def _estimated(state: CallState) -> Estimate:
     try:
-        return estimate(reading(call).request)
+        return estimate(reading(state).request)
     except ClientError:
-        return Estimate(len(call.body) // BYTES_PER_TOKEN)
+        return Estimate(len(state.call.body) // BYTES_PER_TOKEN)

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from nexus.call import Call, Times
 from nexus.conversation.estimate import estimate
 from nexus.errors import (
     ProtocolError,
@@ -28,10 +27,10 @@ from nexus.headers.redaction import Redactor
 from nexus.protocols.clients import DIALECTS
 from nexus.protocols.error_words import error_words
 from nexus.protocols.sse import Frame, FrameDecoder, FrameTooLarge, is_heartbeat, parse_frame
-from nexus.provider import Route
+from nexus.relay.exchange import Exchange
+from nexus.relay.failures import log_attempt
 from nexus.relay.lanes import Lane, choose, choose_count, choose_stored
 from nexus.relay.reading import reading
-from nexus.telemetry.causes import log_attempt
 from nexus.upstream.request import LocalReply, UpstreamReply, UpstreamRequest
 from nexus.upstream.sniff import Begun, is_stream, media_type
 from nexus.wire import encode
@@ -77,95 +76,111 @@ class OpenedReply:
     translates: bool = False
 
 
-def open_answer(call: Call, route: Route) -> OpenedReply:
-    """One attempt. Raises what went wrong before the first event; the caller closes ``reply``."""
-    match call.action:
+def open_answer(exchange: Exchange) -> OpenedReply:
+    """One attempt; where a vendor refuses what can be left out or renewed, another one behind it. Raises what went
+    wrong before the first event; the caller closes ``reply``.
+    """
+    match exchange.call.action:
         case "count_tokens":
-            return _count(call, route)
+            return _count(exchange)
         case "stored":
-            return _open_lane(call, route, choose_stored(call, route))
+            return _open_lane(exchange, choose_stored)
         case _:
-            return _generate(call, route)
+            return _generate(exchange)
 
 
-def _generate(call: Call, route: Route) -> OpenedReply:
+def _generate(exchange: Exchange) -> OpenedReply:
     """Once more where the vendor refuses something that a translation added, and the answer can do without."""
-    lane = choose(call, route)
+    lane = choose(exchange)
     try:
-        return _open_lane(call, route, lane)
+        return _open_lane(exchange, choose, lane)
     except VendorError as refused:
-        without = route.provider.do_without(refused, lane.attempt) if lane.translates else None
+        without = exchange.route.provider.do_without(refused, lane.attempt) if lane.translates else None
         if without is None:
             raise
-        log_attempt(call, refused, "again at once, without what was refused")
-    call.attempts += 1
-    return _open_lane(call, route, choose(call, route, without))
+        log_attempt(exchange.state, refused, "again at once, without what was refused")
+        exchange.fail(refused)
+    return _open_lane(exchange.again(), partial(choose, without=without))
 
 
-def _count(call: Call, route: Route) -> OpenedReply:
-    lane = choose_count(call, route)
+def _count(exchange: Exchange) -> OpenedReply:
+    lane = choose_count(exchange)
     try:
-        return _open_lane(call, route, lane) if lane is not None else _estimated(call, route)
+        return _open_lane(exchange, choose_count, lane) if lane is not None else _estimated(exchange)
     except (UpstreamStatus, VendorError) as error:
         if error.status not in _NOT_COUNTED:
             raise
-        return _estimated(call, route)
+        return _estimated(exchange)
 
 
-def _estimated(call: Call, route: Route) -> OpenedReply:
+def _estimated(exchange: Exchange) -> OpenedReply:
     """Nobody counts for this model: a guess, marked as one."""
-    tokens = estimate(reading(call).request).total
-    body = encode(DIALECTS[call.dialect].write_count(tokens))
+    tokens = estimate(reading(exchange.state).request).total
+    body = encode(DIALECTS[exchange.call.dialect].write_count(tokens))
     head = Head(200, {"content-type": "application/json", "x-nexus-estimated": "true"}, stream=False)
-    return OpenedReply(head, route.provider.name, body, iter(()), LocalReply(200, {}, ()))
+    return OpenedReply(head, exchange.route.provider.name, body, iter(()), LocalReply(200, {}, ()))
 
 
-def _open_lane(call: Call, route: Route, lane: Lane) -> OpenedReply:
-    """Once more where the vendor refuses a key of the house that can be had anew."""
-    renewed = route.provider.house_key
+def _open_lane(exchange: Exchange, pick: Callable[[Exchange], Lane | None], lane: Lane | None = None) -> OpenedReply:
+    """Once more where the vendor refuses a key of the house that can be had anew. ``lane`` is what ``pick`` picks."""
+    lane = lane or _picked(pick, exchange)
+    renewed = exchange.route.provider.house_key
     if renewed is None or lane.attempt.key is not None:
-        return _exchange(call, route, lane)
-    with _waiting(call.times):
-        key = renewed.get(call.cancel).value
+        return _exchange(exchange, lane)
+    cancel, waiting = exchange.call.cancel, exchange.state.waiting
+    with waiting():
+        key = renewed.get(cancel).value
     try:
-        return _exchange(call, route, lane.with_key(key))
+        return _exchange(exchange, lane.with_key(key))
     except (UpstreamStatus, VendorError) as refused:
         if not _refuses_key(refused):
             raise
-        with _waiting(call.times):
-            other = renewed.replace(key, call.cancel)
+        with waiting():
+            other = renewed.replace(key, cancel)
         if other is None:
             raise
-    fields = {"id": call.id, "provider": route.provider.name}
+        exchange.fail(refused)
+    fields = {"id": exchange.call.id, "provider": exchange.route.provider.name}
     log.info("the vendor refused the key; the call is tried with another one", extra={"fields": fields})
-    call.attempts += 1
-    return _exchange(call, route, lane.with_key(other))
+    again = exchange.again()
+    return _exchange(again, _picked(pick, again).with_key(other))
+
+
+def _picked(pick: Callable[[Exchange], Lane | None], exchange: Exchange) -> Lane:
+    lane = pick(exchange)
+    if lane is None:
+        raise RuntimeError("a lane that was there once is gone")
+    return lane
 
 
 def _refuses_key(error: UpstreamError) -> bool:
     return error.status in (401, 403) or error.kind in ("authentication", "permission")
 
 
-def _exchange(call: Call, route: Route, lane: Lane) -> OpenedReply:
-    request = route.provider.request(lane.attempt)
-    call.dropped[:] = [*lane.dropped, *request.dropped]
+def _exchange(exchange: Exchange, lane: Lane) -> OpenedReply:
+    provider = exchange.route.provider
+    request = provider.request(lane.attempt)
+    exchange.dropped[:] = [*lane.dropped, *request.dropped]
     if log.isEnabledFor(logging.DEBUG):
-        log.debug("attempt", extra={"fields": _told(call, route, lane, request)})
-    with _waiting(call.times):
-        reply = route.provider.send(request, call.cancel)
+        log.debug("attempt", extra={"fields": _told(exchange, lane, request)})
+    exchange.phase = "sent"
+    with exchange.state.waiting():
+        reply = provider.send(request, exchange.call.cancel)
+    exchange.phase = "answered"
     try:
-        return _open(call, route, lane, reply)
+        return _open(exchange, lane, reply)
     except BaseException:
         reply.close()
         raise
 
 
-def _told(call: Call, route: Route, lane: Lane, request: UpstreamRequest) -> dict[str, object]:
+def _told(exchange: Exchange, lane: Lane, request: UpstreamRequest) -> dict[str, object]:
     """What an attempt sends, by names only."""
+    call = exchange.call
     return {
         "id": call.id,
-        "attempt": call.attempts,
-        "route": str(route),
+        "attempt": exchange.number,
+        "route": str(exchange.route),
         "lane": f"{call.dialect} to {lane.attempt.dialect}" if lane.translates else "passthrough",
         "method": request.method,
         "url": request.url.partition("?")[0],
@@ -174,39 +189,38 @@ def _told(call: Call, route: Route, lane: Lane, request: UpstreamRequest) -> dic
     }
 
 
-def _open(call: Call, route: Route, lane: Lane, reply: UpstreamReply) -> OpenedReply:
-    name = route.provider.name
-    redactor = Redactor.of((*route.provider.sent_secrets(lane.attempt), *reply.secrets))
+def _open(exchange: Exchange, lane: Lane, reply: UpstreamReply) -> OpenedReply:
+    call, provider = exchange.call, exchange.route.provider
+    name = provider.name
+    redactor = Redactor.of((*provider.sent_secrets(lane.attempt), *reply.secrets))
     if reply.status >= 400:
-        raise _answered(call, route, lane, reply, redactor)
+        raise _answered(exchange, lane, reply, redactor)
     if not 200 <= reply.status < 300:
         raise ProtocolError(f"{name} answered {reply.status}; check its base_url", provider=name)
     kind = media_type(reply.headers.get("content-type", ""))
     streams = kind == _STREAM
     lane = lane.sent()
     if streams or call.stream:
-        reply = Begun(reply, _read(call, reply))
+        reply = Begun(reply, _read(exchange, reply))
         streams = is_stream(reply.first, kind)
-    silence = _Silence(route.provider.settings.timeouts.silence, name)
+    silence = _Silence(provider.settings.timeouts.silence, name)
     if streams and lane.translates and not call.stream:
         raise ProtocolError(f"{name} answered with a stream that nobody asked for", provider=name)
     pieces = (
-        _stream(call, lane, reply, name, redactor, silence)
-        if streams
-        else iter([_body(call, lane, reply, name, redactor)])
+        _stream(exchange, lane, reply, redactor, silence) if streams else iter([_body(exchange, lane, reply, redactor)])
     )
     first = next(pieces, b"")
     vendor = redactor.cut_headers(reply.headers)
     if streams is not (kind == _STREAM):
         vendor = {**vendor, "content-type": _STREAM if streams else "application/json"}
-    return OpenedReply(_head(call, lane, vendor, reply.status), name, first, pieces, reply, lane.translates)
+    return OpenedReply(_head(exchange, lane, vendor, reply.status), name, first, pieces, reply, lane.translates)
 
 
-def _head(call: Call, lane: Lane, vendor: Mapping[str, str], status: int) -> Head:
+def _head(exchange: Exchange, lane: Lane, vendor: Mapping[str, str], status: int) -> Head:
     content_type = lane.relay.content_type or vendor.get("content-type", "application/json")
     headers = {"content-type": content_type, **returned(vendor)}
-    if call.dropped:
-        named = ", ".join(dict.fromkeys(call.dropped))
+    if exchange.dropped:
+        named = ", ".join(dict.fromkeys(exchange.dropped))
         headers["x-nexus-dropped"] = named.encode("ascii", "backslashreplace").decode()[:MAX_NAMED]
     return Head(status, headers, content_type.startswith(_STREAM))
 
@@ -215,11 +229,12 @@ MAX_NAMED = 2000
 """Characters of the header that names drops; the log has them all."""
 
 
-def _body(call: Call, lane: Lane, reply: UpstreamReply, name: str, redactor: Redactor) -> bytes:
-    raw = redactor.cut_error(_whole(call, reply, name))
+def _body(exchange: Exchange, lane: Lane, reply: UpstreamReply, redactor: Redactor) -> bytes:
+    name = exchange.route.provider.name
+    raw = redactor.cut_error(_whole(exchange, reply))
     try:
         body = lane.relay.body(raw)
-        _remember(call, lane, name)
+        _remember(exchange, lane)
         return redactor.cut(body) if lane.relay.unread else body
     except VendorError as failure:
         raw, failure.message = redactor.cut(raw), redactor.cut_text(failure.message)
@@ -246,12 +261,12 @@ def _in_place_of_an_answer(failure: VendorError, headers: Mapping[str, str], bod
 
 
 def _stream(
-    call: Call, lane: Lane, reply: UpstreamReply, name: str, redactor: Redactor, silence: _Silence
+    exchange: Exchange, lane: Lane, reply: UpstreamReply, redactor: Redactor, silence: _Silence
 ) -> Iterator[bytes]:
     """The client's frames as the vendor's come, the first ones alone; ends normally only behind a whole answer."""
-    begun = False
+    begun, name = False, exchange.route.provider.name
     try:
-        for piece in _frames(call, lane, reply, name, redactor, silence):
+        for piece in _frames(exchange, lane, reply, redactor, silence):
             begun = True
             yield piece
     except UpstreamError as error:
@@ -263,27 +278,27 @@ def _stream(
         raise _cut(name, begun=begun)
 
 
-def _remember(call: Call, lane: Lane, name: str) -> None:
+def _remember(exchange: Exchange, lane: Lane) -> None:
     """Whose the ids are, before the client has them; an answer that nobody keeps has none."""
-    ids = lane.relay.tap.ids
-    if ids and call.vendor_ids is not None and not (call.action != "stored" and call.document.get("store") is False):
-        fresh = [id for id in ids if id not in call.remembered]
-        call.remembered.update(fresh)
-        call.vendor_ids.keep(name, fresh)
+    ids, call, state = lane.relay.tap.ids, exchange.call, exchange.state
+    if ids and state.vendor_ids is not None and not (call.action != "stored" and call.document.get("store") is False):
+        fresh = [id for id in ids if id not in state.remembered]
+        state.remembered.update(fresh)
+        state.vendor_ids.keep(exchange.route.provider.name, fresh)
     ids.clear()
 
 
 def _frames(
-    call: Call, lane: Lane, reply: UpstreamReply, name: str, redactor: Redactor, silence: _Silence
+    exchange: Exchange, lane: Lane, reply: UpstreamReply, redactor: Redactor, silence: _Silence
 ) -> Iterator[bytes]:
     """Edited frames until the answer is complete, or the vendor's bytes end."""
-    relay, decoder = lane.relay, FrameDecoder()
+    relay, decoder, name = lane.relay, FrameDecoder(), exchange.route.provider.name
     try:
-        while not relay.complete and (piece := _read(call, reply)):
+        while not relay.complete and (piece := _read(exchange, reply)):
             frames = decoder.feed(piece)
             silence.check(frames)
             if edited := b"".join(relay.frame(_cut_frame(frame, redactor)) for frame in frames):
-                _remember(call, lane, name)
+                _remember(exchange, lane)
                 yield edited
             if relay.ended:
                 reply.end_within(LAST_WORDS)
@@ -337,15 +352,16 @@ def drain(reply: UpstreamReply) -> None:
         continue
 
 
-def _read(call: Call, reply: UpstreamReply) -> bytes:
-    with _waiting(call.times):
+def _read(exchange: Exchange, reply: UpstreamReply) -> bytes:
+    with exchange.state.waiting():
         return reply.read()
 
 
-def _whole(call: Call, reply: UpstreamReply, name: str) -> bytes:
+def _whole(exchange: Exchange, reply: UpstreamReply) -> bytes:
+    name = exchange.route.provider.name
     pieces: list[bytes] = []
     size = 0
-    while piece := _read(call, reply):
+    while piece := _read(exchange, reply):
         pieces.append(piece)
         size += len(piece)
         if size > MAX_REPLY:
@@ -353,20 +369,11 @@ def _whole(call: Call, reply: UpstreamReply, name: str) -> bytes:
     return b"".join(pieces)
 
 
-@contextmanager
-def _waiting(times: Times) -> Iterator[None]:
-    """Counts the time inside as somebody else's."""
-    began = time.monotonic()
-    try:
-        yield
-    finally:
-        times.upstream += time.monotonic() - began
-
-
-def _answered(call: Call, route: Route, lane: Lane, reply: UpstreamReply, redactor: Redactor) -> UpstreamError:
+def _answered(exchange: Exchange, lane: Lane, reply: UpstreamReply, redactor: Redactor) -> UpstreamError:
     """The vendor's error, but for our key where the vendor repeats it: as it is, or read for another dialect."""
+    route = exchange.route
     name = route.provider.name
-    body = redactor.cut(_whole(call, reply, name))
+    body = redactor.cut(_whole(exchange, reply))
     headers = redactor.cut_headers(reply.headers)
     wish = headers.get("x-should-retry")
     retryable = reply.status in _RETRYABLE or reply.status >= 500 if wish is None else wish == "true"

@@ -29,6 +29,7 @@ from nexus.protocols.pairing import paired
 from nexus.protocols.sse import Frame
 from nexus.protocols.web_search import without_search
 from nexus.provider import Attempt, Route
+from nexus.relay.exchange import Exchange
 from nexus.relay.reading import reading
 from nexus.relay.translation import Translation
 from nexus.wire import Json, count, decode, encode, mapping
@@ -62,15 +63,16 @@ class Lane:
         return failure
 
 
-def choose(call: Call, route: Route, without: str | None = None) -> Lane:
+def choose(exchange: Exchange, without: str | None = None) -> Lane:
     """``without`` is one more quirk of the target. Raises ClientError for what the vendor's dialect cannot express."""
+    call, route = exchange.call, exchange.route
     dialects = route.provider.dialects_of(route.model, route.settings)
     if not passes(call, route):
-        return _translate(call, route, dialects[0], without)
+        return _translate(exchange, dialects[0], without)
     if route.provider.refuses(call.dialect, call.document, route.model):
-        _refuse_lost(reading(call).request)
-        return _translate(call, route, dialects[0], without)
-    return _passthrough(call, route)
+        _refuse_lost(reading(exchange.state).request)
+        return _translate(exchange, dialects[0], without)
+    return _passthrough(exchange)
 
 
 def passes(call: Call, route: Route) -> bool:
@@ -90,36 +92,38 @@ def _refuse_lost(request: Request) -> None:
             )
 
 
-def choose_stored(call: Call, route: Route) -> Lane:
+def choose_stored(exchange: Exchange) -> Lane:
     """The lane of what the vendor keeps: nothing is touched on the way there or back."""
-    attempt = _attempt(call, route, call.dialect, call.body, call.headers, call.query)
+    call = exchange.call
+    attempt = _attempt(exchange, call.dialect, call.body, call.headers, call.query)
     return Lane(attempt, DIALECTS[call.dialect].stored(), translates=False)
 
 
-def choose_count(call: Call, route: Route) -> Lane | None:
+def choose_count(exchange: Exchange) -> Lane | None:
     """The lane in which the vendor counts tokens itself; None where it does not."""
+    call, route = exchange.call, exchange.route
     provider = route.provider
     dialects = provider.dialects_of(route.model, route.settings)
     if call.dialect in dialects and provider.counts_in(call.dialect):
-        edited = _edited(call, route, ask_usage=False)
-        attempt = _attempt(call, route, call.dialect, edited.body, call.headers, call.query)
-        return Lane(attempt, _count(call, None), False, edited.dropped)
+        edited = _edited(exchange, ask_usage=False)
+        attempt = _attempt(exchange, call.dialect, edited.body, call.headers, call.query)
+        return Lane(attempt, _count(exchange, None), False, edited.dropped)
     own = [dialect for dialect in (*dialects, *loader.COUNT_ONLY) if provider.counts_in(dialect)]
     if not own:
         return None
     counter = loader.counter(own[0])
     target = provider.target(own[0], route.model, route.settings)
-    read = reading(call)
-    with _clients_names(call, read.request):
+    read = reading(exchange.state)
+    with _clients_names(exchange, read.request):
         request, _ = _fitted(read.request, target, call.model)
-    with _clients_names(call, request):
+    with _clients_names(exchange, request):
         written = counter.write_count(request, target)
-    attempt = _attempt(call, route, own[0], encode(written.body), dict(written.headers), "")
-    return Lane(attempt, _count(call, counter), True)
+    attempt = _attempt(exchange, own[0], encode(written.body), dict(written.headers), "")
+    return Lane(attempt, _count(exchange, counter), True)
 
 
-def _count(call: Call, counter: loader.Counter | None) -> Count:
-    return Count(call.tap, DIALECTS[call.dialect], counter.read_count if counter else None)
+def _count(exchange: Exchange, counter: loader.Counter | None) -> Count:
+    return Count(exchange.tap, DIALECTS[exchange.call.dialect], counter.read_count if counter else None)
 
 
 class Count(AnswerRelay):
@@ -152,46 +156,50 @@ _COUNTED = ("input_tokens", "inputTokens", "totalTokens", "total_tokens")
 """Where the dialects put a count."""
 
 
-def _passthrough(call: Call, route: Route) -> Lane:
+def _passthrough(exchange: Exchange) -> Lane:
+    call, route = exchange.call, exchange.route
     dialect = DIALECTS[call.dialect]
-    edited = _edited(call, route, ask_usage=route.provider.asks_usage)
-    attempt = _attempt(call, route, call.dialect, edited.body, call.headers, call.query)
-    relay = dialect.passthrough(call.document, call.model, call.tap)
+    edited = _edited(exchange, ask_usage=route.provider.asks_usage)
+    attempt = _attempt(exchange, call.dialect, edited.body, call.headers, call.query)
+    relay = dialect.passthrough(call.document, call.model, exchange.tap)
     return Lane(attempt, relay, translates=False, dropped=edited.dropped)
 
 
-def _edited(call: Call, route: Route, *, ask_usage: bool) -> Edited:
+def _edited(exchange: Exchange, *, ask_usage: bool) -> Edited:
+    call, route = exchange.call, exchange.route
     target = route.provider.target(call.dialect, route.model, route.settings)
     dialect = DIALECTS[call.dialect]
     return dialect.edit_request(call.body, call.document, route.model, ask_usage=ask_usage, target=target)
 
 
-def _translate(call: Call, route: Route, dialect: str, without: str | None) -> Lane:
+def _translate(exchange: Exchange, dialect: str, without: str | None) -> Lane:
+    call, route = exchange.call, exchange.route
     client, vendor = loader.client(call.dialect), loader.vendor(dialect)
-    read = reading(call)
+    read = reading(exchange.state)
     target = route.provider.target(dialect, route.model, route.settings)
     if without is not None:
         target = replace(target, quirks=target.quirks | {without})
-    with _clients_names(call, read.request):
+    with _clients_names(exchange, read.request):
         request, lost = _fitted(read.request, target, call.model)
-    with _clients_names(call, request):
+    with _clients_names(exchange, request):
         written = vendor.write_request(request, target)
-    attempt = _attempt(call, route, dialect, encode(written.body), dict(written.headers), "")
+    attempt = _attempt(exchange, dialect, encode(written.body), dict(written.headers), "")
     # Also a summary is an answer to the vendor.
     attempt = replace(attempt, action="generate")
     asked = (name for name in call.headers if name in client.headers)
     dropped = (*read.dropped, *client.lost((*lost, *written.dropped), call.document, request), *asked)
-    relay = Translation(call, request, dialect, route.model, written, target.quirks)
+    relay = Translation(exchange, request, dialect, route.model, written, target.quirks)
     return Lane(attempt, relay, translates=True, dropped=tuple(dict.fromkeys(dropped)))
 
 
 @contextmanager
-def _clients_names(call: Call, request: Request) -> Iterator[None]:
+def _clients_names(exchange: Exchange, request: Request) -> Iterator[None]:
     """A refusal of ``request`` names the field that the client sent, at the place where it stood."""
     try:
         yield
     except ClientError as error:
         if error.param:
+            call = exchange.call
             error.name_field(loader.client(call.dialect).field_of(error.param, call.document, request))
         raise
 
@@ -207,7 +215,8 @@ def _fitted(request: Request, target: Target, asked: str) -> tuple[Request, tupl
     return request, (*unsearched, *unpaired)
 
 
-def _attempt(call: Call, route: Route, dialect: str, body: bytes, headers: Mapping[str, str], query: str) -> Attempt:
+def _attempt(exchange: Exchange, dialect: str, body: bytes, headers: Mapping[str, str], query: str) -> Attempt:
+    call, route = exchange.call, exchange.route
     return Attempt(
         dialect=dialect,
         action=call.action,

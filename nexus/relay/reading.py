@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nexus.call import Call
 from nexus.protocols.codec import ReadRequest
 from nexus.protocols.loader import client
 from nexus.protocols.tidy import with_distinct_calls
+from nexus.relay.exchange import CallState
 
 
-def reading(call: Call) -> ReadRequest:
+def reading(state: CallState) -> ReadRequest:
     """What the client asks for, read once however often it is needed: it never changes. Raises ClientError."""
-    if call.reading is None:
-        find = None if call.answers is None else call.answers.find
+    if state.reading is None:
+        call = state.call
+        find = None if state.answers is None else state.answers.find
         read = client(call.dialect).read_request(call.document, find, compacts=call.action == "compact")
-        call.reading = replace(read, request=with_distinct_calls(read.request))
-    return call.reading
+        state.reading = replace(read, request=with_distinct_calls(read.request))
+    return state.reading
 
 
-def refers(call: Call) -> bool:
+def refers(state: CallState) -> bool:
     """Whether reading a call takes earlier answers."""
-    return call.answers is not None and client(call.dialect).refers(call.document)
+    return state.answers is not None and client(state.call.dialect).refers(state.call.document)

@@ -12,7 +12,6 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from nexus.call import Call
 from nexus.conversation.estimate import estimate, tokens_of
 from nexus.conversation.events import ContentDropped, Event, Ping, ResponseEnd, ResponseStart, UsageUpdate
 from nexus.conversation.fold import fold, unfold
@@ -32,6 +31,7 @@ from nexus.protocols.renaming import NamesBack
 from nexus.protocols.room import Fitted
 from nexus.protocols.sse import Frame
 from nexus.protocols.tidy import Tidy
+from nexus.relay.exchange import Exchange
 from nexus.wire import Json, decode, encode
 
 log = logging.getLogger("nexus.translation")
@@ -43,14 +43,16 @@ class Translation(AnswerRelay):
 
     def __init__(
         self,
-        call: Call,
+        exchange: Exchange,
         request: Request,
         dialect: str,
         model: str,
         written: VendorRequest,
         quirks: frozenset[str] = frozenset(),
     ) -> None:
-        super().__init__(call.tap)
+        super().__init__(exchange.tap)
+        call = exchange.call
+        self._exchange = exchange
         self._call = call
         self._client, self._vendor = loader.client(call.dialect), loader.vendor(dialect)
         self._vendors_dialect = dialect
@@ -91,7 +93,7 @@ class Translation(AnswerRelay):
         except VendorError as failure:
             self.name_param(failure)
             raise
-        self._call.dropped += read.dropped
+        self._exchange.dropped += read.dropped
         self._reported = read.response.usage
         events = list(self._seen(unfold(read.response)))
         self.complete = True
@@ -135,7 +137,7 @@ class Translation(AnswerRelay):
         return self._writer.write(event)
 
     def _keep(self, answer: Mapping[str, Json]) -> None:
-        reading, answers = self._call.reading, self._call.answers
+        reading, answers = self._exchange.state.reading, self._exchange.state.answers
         if answers is not None and reading is not None and reading.kept is not None:
             answers.keep(self._id, {"answer": answer, **reading.kept})
 
@@ -190,7 +192,7 @@ class Translation(AnswerRelay):
             case UsageUpdate(usage=usage):
                 self.tap.usage = usage
             case ContentDropped(dropped=dropped):
-                self._call.dropped.append(dropped)
+                self._exchange.dropped.append(dropped)
             case ResponseEnd(stop=stop):
                 self.complete = True
                 self.tap.stop_reason = stop.raw or stop.reason

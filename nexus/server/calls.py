@@ -30,11 +30,11 @@ from nexus.limits.headers import headers_for
 from nexus.piecewise import LARGE, decode_large
 from nexus.protocols.dialect import BrokenStream
 from nexus.relay.attempt import Head
+from nexus.relay.exchange import CallState
 from nexus.server.base import BaseHandler
 from nexus.server.body import Body
 from nexus.server.connection import body_length
 from nexus.server.flight import Load
-from nexus.telemetry.access_log import log_call
 from nexus.upstream.request import Action
 from nexus.upstream.sniff import media_type
 from nexus.wire import Json, decode
@@ -45,7 +45,7 @@ class CallHandler(BaseHandler):
 
     action: Action = "generate"
     takes_body = True
-    call: Call | None = None
+    state: CallState | None = None
     body: Body
     load: Load
 
@@ -68,109 +68,109 @@ class CallHandler(BaseHandler):
     async def post(self, path: str = "") -> None:
         await self.serve(await self.read_call(path))
 
-    async def read_call(self, path: str) -> Call | None:
-        """The call; None where the client left while it was read. Raises ClientError."""
+    async def read_call(self, path: str) -> CallState | None:
+        """The call at its start; None where the client left while it was read. Raises ClientError."""
         make = partial(self.make_call, path)
         call = await self.context.work(make) if self.body.is_heavy else make()
-        return None if self.logged else call
+        return None if self.logged else self.context.gateway.begin(call)
 
-    async def serve(self, call: Call | None) -> None:
+    async def serve(self, state: CallState | None) -> None:
         """Answers a call in whatever way it goes."""
-        if call is None:
+        if state is None:
             return
         self.logged = True
         try:
-            self.context.gateway.admit(call)
-            self.context.enter(call)
+            self.context.gateway.admit(state)
+            self.context.enter(state)
         except NexusError as error:
-            call.error = error
+            state.error = error
             self.answer_error(error)
-            self._finish_call(call)
+            self._finish_call(state)
             return
-        self.call = call
+        self.state = state
         channel: Channel[Head] = Channel(asyncio.get_running_loop())
         try:
-            job = self.context.workers.start(lambda: self.context.gateway.serve(call, channel))
+            job = self.context.workers.start(lambda: self.context.gateway.serve(state, channel))
         except Full:
-            call.error = Overloaded("every worker of the gateway is busy", retry_after=1)
-            self.answer_error(call.error)
-            self._finish_call(call)
+            state.error = Overloaded("every worker of the gateway is busy", retry_after=1)
+            self.answer_error(state.error)
+            self._finish_call(state)
             return
-        await self._answer(call, channel, job)
+        await self._answer(state, channel, job)
 
-    async def _answer(self, call: Call, channel: Channel[Head], job: Future[None]) -> None:
-        unblock = call.cancel.add(channel.close)
+    async def _answer(self, state: CallState, channel: Channel[Head], job: Future[None]) -> None:
+        unblock = state.call.cancel.add(channel.close)
         try:
-            await self._relay(call, channel)
+            await self._relay(state, channel)
         except NexusError as error:
-            call.error = error
-            await self._end_badly(call, error)
+            state.error = error
+            await self._end_badly(state, error)
         except StreamClosedError:
-            call.error = Cancelled("the client left")
+            state.error = Cancelled("the client left")
         except Exception:
-            call.error = InternalError()
+            state.error = InternalError()
             raise
         finally:
-            if call.error is not None:
-                call.cancel.throw(call.error)
+            if state.error is not None:
+                state.call.cancel.throw(state.error)
             unblock()
             await asyncio.wrap_future(job)
-            self._finish_call(call)
+            self._finish_call(state)
 
-    async def _relay(self, call: Call, channel: Channel[Head]) -> None:
+    async def _relay(self, state: CallState, channel: Channel[Head]) -> None:
         settings = self.context.settings.server
-        head = await channel.head(settings.early_ping if call.stream else None)
+        head = await channel.head(settings.early_ping if state.call.stream else None)
         if head is None and channel.commit():
             head = self._own_head()
-            self._write_head(call, head)
-            await self._flush(call, self.dialect.keepalive(call.headers, 0))
+            self._write_head(state, head)
+            await self._flush(state, self.dialect.keepalive(state.call.headers, 0))
         elif head is None:
             head = await channel.head(None)
         if head is not None and not self._headers_written:
-            self._write_head(call, head)
+            self._write_head(state, head)
         begun = False
         while (pieces := await channel.take(settings.ping_interval)) is not None:
             if pieces:
-                await self._flush(call, b"".join(pieces))
+                await self._flush(state, b"".join(pieces))
                 begun = True
             elif head is not None and head.stream:
-                await self._flush(call, self.dialect.keepalive(call.headers, call.tap.events if begun else 0))
+                await self._flush(state, self.dialect.keepalive(state.call.headers, state.tap.events if begun else 0))
         self.finish()
 
     def _own_head(self) -> Head:
         return Head(200, {"content-type": "text/event-stream; charset=utf-8"}, stream=True)
 
-    def _write_head(self, call: Call, head: Head) -> None:
+    def _write_head(self, state: CallState, head: Head) -> None:
         """Nothing is sent yet: the head leaves in one write with the first piece."""
-        call.status = head.status
+        state.status = head.status
         self.set_status(head.status)
         self.set_header(self.dialect.id_header, self.id)
-        for name, value in self._limited(call, head.headers).items():
+        for name, value in self._limited(state, head.headers).items():
             self.set_header(name, value)
         self.set_header("x-nexus-request-id", self.id)
-        self._name_route(call)
+        self._name_route(state)
         if head.stream:
             self.set_header("Cache-Control", "no-cache")
             self.set_header("X-Accel-Buffering", "no")
 
-    def _limited(self, call: Call, headers: Mapping[str, str]) -> Mapping[str, str]:
+    def _limited(self, state: CallState, headers: Mapping[str, str]) -> Mapping[str, str]:
         """Where limits of our own apply, they are told in place of the vendor's: the two are never mixed."""
-        if call.held is None or not call.held.standings:
+        if state.reservation is None or not state.reservation.standings:
             return headers
         vendors = {
             name: value
             for name, value in headers.items()
             if name.startswith(PLAN_PREFIX) or not name.startswith(REPLY_PREFIXES)
         }
-        return {**vendors, **headers_for(self.dialect.name, call.held.standings, time.time())}
+        return {**vendors, **headers_for(self.dialect.name, state.reservation.standings, time.time())}
 
-    def _name_route(self, call: Call) -> None:
-        if call.route is not None:
-            self.set_header("x-nexus-route", str(call.route).encode("ascii", "backslashreplace"))
-        if call.attempts:
-            self.set_header("x-nexus-attempts", str(call.attempts))
+    def _name_route(self, state: CallState) -> None:
+        if state.route is not None:
+            self.set_header("x-nexus-route", str(state.route).encode("ascii", "backslashreplace"))
+        if state.attempts:
+            self.set_header("x-nexus-attempts", str(state.attempts))
 
-    async def _flush(self, call: Call, piece: bytes) -> None:
+    async def _flush(self, state: CallState, piece: bytes) -> None:
         """Waits until the client has taken the bytes. Raises StreamClosedError when it left or takes none."""
         self.write(piece)
         flushed = self.flush()
@@ -181,50 +181,50 @@ class CallHandler(BaseHandler):
         except TimeoutError:
             self.connection.stream.close()
             raise StreamClosedError from None
-        call.times.mark_first_byte()
+        state.mark_first_byte()
 
-    async def _end_badly(self, call: Call, error: NexusError) -> None:
+    async def _end_badly(self, state: CallState, error: NexusError) -> None:
         """Before the head a plain error reply; after it the dialect's error event and a cut connection."""
         if isinstance(error, Cancelled):
             return
         if not self._headers_written:
-            self._name_route(call)
-            call.status = error.status
+            self._name_route(state)
+            state.status = error.status
             self.answer_error(error)
             return
         try:
-            await self._flush(call, self.dialect.error_frame(error, self._broken(call)))
+            await self._flush(state, self.dialect.error_frame(error, self._broken(state)))
         except StreamClosedError:
             return
         # Ending the chunked body properly would make a broken answer look whole to whoever ignores the event.
         self.connection.stream.close()
 
-    def _broken(self, call: Call) -> BrokenStream:
-        return BrokenStream(self.id, call.model, call.headers, int(time.time()), begun=call.tap.events > 0)
+    def _broken(self, state: CallState) -> BrokenStream:
+        return BrokenStream(self.id, state.call.model, state.call.headers, int(time.time()), begun=state.tap.events > 0)
 
     def on_connection_close(self) -> None:
         super().on_connection_close()
-        if self.call is not None:
-            self.call.cancel.throw(Cancelled("the client left"))
+        if self.state is not None:
+            self.state.call.cancel.throw(Cancelled("the client left"))
         else:
             self.load.release()
 
     def on_finish(self) -> None:
         super().on_finish()
-        if self.call is None:
+        if self.state is None:
             self.load.release()
 
-    def _finish_call(self, call: Call) -> None:
-        self.context.leave(call)
+    def _finish_call(self, state: CallState) -> None:
+        self.context.leave(state)
         self.load.release()
-        if call.error is not None:
-            self.context.gateway.release(call, call.error)
-        if call.error is not None and (call.status is None or isinstance(call.error, Cancelled)):
-            call.status = call.error.status
-        log_call(call)
-        if call.error is not None:
-            # Its frames hold the call, which holds it: do not wait for the collector with a large body.
-            call.error.with_traceback(None)
+        if state.error is not None:
+            self.context.gateway.release(state, state.error)
+        if state.error is not None and (state.status is None or isinstance(state.error, Cancelled)):
+            state.status = state.error.status
+        self.context.finished(state.record())
+        if state.error is not None:
+            # Its frames hold the state, which holds it: do not wait for the collector with a large body.
+            state.error.with_traceback(None)
 
     def make_call(self, path: str) -> Call:
         """What was posted; ``path`` is what the handler's pattern caught. Raises ClientError."""

@@ -6,18 +6,23 @@ Law: loop thread only. A call is in ``calls`` from its start until both the clie
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
+from nexus.accounting.record import CallRecord, Consumer
 from nexus.bridge import Full, Workers
-from nexus.call import Call
 from nexus.errors import Overloaded
 from nexus.gateway.stages import Gateway
+from nexus.relay.exchange import CallState
 from nexus.server.flight import BytesInFlight
 from nexus.server.guards import Guards
 from nexus.settings import Settings
+from nexus.telemetry.access_log import log_call
+
+log = logging.getLogger("nexus.server")
 
 Result = TypeVar("Result")
 
@@ -30,7 +35,8 @@ class ServerContext:
     guards: Guards
     flight: BytesInFlight
     draining: bool = False
-    calls: dict[str, Call] = field(default_factory=dict)
+    consumers: tuple[Consumer, ...] = (log_call,)
+    calls: dict[str, CallState] = field(default_factory=dict)
     _empty: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -56,16 +62,24 @@ class ServerContext:
         await asyncio.wrap_future(running)
         return results[0]
 
-    def enter(self, call: Call) -> None:
+    def enter(self, state: CallState) -> None:
         """Raises Overloaded while the server stops."""
         if self.draining:
             raise Overloaded("the gateway is stopping", retry_after=1)
-        self.calls[call.id] = call
+        self.calls[state.call.id] = state
 
-    def leave(self, call: Call) -> None:
-        self.calls.pop(call.id, None)
+    def leave(self, state: CallState) -> None:
+        self.calls.pop(state.call.id, None)
         if self.draining and not self.calls:
             self._empty.set()
+
+    def finished(self, record: CallRecord) -> None:
+        """Tells everybody who counts calls; one who fails spoils nothing for the others."""
+        for consumer in self.consumers:
+            try:
+                consumer(record)
+            except Exception:
+                log.exception("a finished call could not be counted", extra={"fields": {"id": record.id}})
 
     async def drain(self, seconds: float) -> bool:
         """Lets running calls end; whether they all did in time."""

@@ -164,8 +164,8 @@ async def _drain(context: ServerContext, server: Server) -> None:
     log.info("stopping", extra={"fields": {"calls": len(context.calls), "drain_timeout_s": limit}})
     if not await context.drain(limit):
         log.warning("ending the calls that did not end", extra={"fields": {"calls": len(context.calls)}})
-        for call in list(context.calls.values()):
-            call.cancel.throw(Overloaded("the gateway is stopping", retry_after=1))
+        for state in list(context.calls.values()):
+            state.call.cancel.throw(Overloaded("the gateway is stopping", retry_after=1))
         await context.drain(_LAST_SECONDS)
     await server.close_all_connections()
 

@@ -6,11 +6,10 @@ Law: names and numbers only; no header value, no body, no key. Every line has ev
 from __future__ import annotations
 
 import logging
-import time
 
-from nexus.call import Call
+from nexus.accounting.causes import level_of, reason
+from nexus.accounting.record import CallRecord
 from nexus.errors import NexusError
-from nexus.telemetry.causes import level_of, reason
 
 log = logging.getLogger("nexus.access")
 
@@ -24,34 +23,34 @@ FIELDS = (
 LONGEST_NAME = 200
 
 
-def log_call(call: Call) -> None:
-    usage, times = call.tap.usage, call.times
-    first = times.first_byte
+def log_call(record: CallRecord) -> None:
+    answer = record.answer
+    usage = answer.usage if answer is not None else None
     _log(
-        call.error,
-        id=call.id,
-        status=call.status,
-        caller=call.caller,
-        client=call.identity.client_id,
-        group=call.identity.group,
-        key=call.identity.key,
-        session=call.tags.session,
-        agent=call.tags.agent,
-        **{"class": call.tags.request_class},
-        protocol=call.dialect,
-        action=call.action,
-        model=call.model[:LONGEST_NAME],
-        route=str(call.route) if call.route else None,
-        stream=call.stream,
-        stop=call.tap.stop_reason,
-        attempts=call.attempts,
-        first_ms=_milliseconds(first - times.received) if first else None,
-        total_ms=_milliseconds(time.monotonic() - times.received),
-        own_ms=_milliseconds(first - times.received - times.waited) if first else None,
+        record.error,
+        id=record.id,
+        status=record.status,
+        caller=record.caller,
+        client=record.identity.client_id,
+        group=record.identity.group,
+        key=record.identity.key,
+        session=record.tags.session,
+        agent=record.tags.agent,
+        **{"class": record.tags.request_class},
+        protocol=record.protocol,
+        action=record.action,
+        model=record.model[:LONGEST_NAME],
+        route=record.route,
+        stream=record.stream,
+        stop=answer.stop if answer is not None else None,
+        attempts=len(record.attempts),
+        first_ms=_milliseconds(record.first),
+        total_ms=_milliseconds(record.total),
+        own_ms=_milliseconds(record.own),
         **{"in": usage.total_input if usage else None},
         out=usage.total_output if usage else None,
         cached=usage.cache_read if usage else None,
-        dropped=",".join(dict.fromkeys(call.dropped)),
+        dropped=",".join(record.dropped),
     )
 
 
@@ -80,5 +79,5 @@ def _log(error: NexusError | None, **found: object) -> None:
     log.log(level_of(error), "call", extra={"fields": fields})
 
 
-def _milliseconds(seconds: float) -> float:
-    return round(max(0.0, seconds) * 1000, 1)
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(max(0.0, seconds) * 1000, 1)

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
+from nexus.accounting.causes import ATTEMPT_FAILED
 from nexus.telemetry import lines
-from nexus.telemetry.causes import ATTEMPT_FAILED
 
 Fields = Mapping[str, object]
 

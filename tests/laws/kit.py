@@ -33,6 +33,10 @@ from nexus.protocols import loader
 from nexus.protocols.codec import ReadRequest, Target, VendorRequest
 from nexus.protocols.loader import AnswerOrigin
 from nexus.protocols.sse import Frame, FrameDecoder
+from nexus.provider import Route
+from nexus.registry import load
+from nexus.relay.exchange import CallState, Exchange
+from nexus.settings.provider import ModelSettings
 from nexus.wire import Json, decode, encode
 from tests.protocols.chat.kit import check_request as check_chat
 from tests.protocols.converse.published import check_request as check_converse
@@ -241,6 +245,13 @@ def call(client: str, *, stream: bool) -> Call:
         model="house/alias",
         stream=stream,
     )
+
+
+def exchange(client: str, *, stream: bool) -> Exchange:
+    """An attempt at such a call, at a provider that is never asked."""
+    provider_type = load("echo")
+    provider = provider_type("house", provider_type.settings_type(type="echo"))
+    return CallState(call(client, stream=stream)).begin(Route(provider, "alias", ModelSettings()))
 
 
 def is_subsequence(wanted: Iterable[Any], found: Iterable[Any]) -> bool:

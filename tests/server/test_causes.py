@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from nexus.accounting.causes import ATTEMPT_FIELDS
 from nexus.telemetry.access_log import FIELDS
-from nexus.telemetry.causes import ATTEMPT_FIELDS
 from tests.conftest import Serve
 from tests.peers import Handler, Peer, echo, once, unused_port, whole
 from tests.serving import CHAT, Nexus, openai_config, wait_until

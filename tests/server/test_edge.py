@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from nexus.call import Call
+from nexus.piecewise import LARGE
 from nexus.server import connection
 from nexus.server.calls import CallHandler
 from tests.conftest import Serve
@@ -293,3 +295,24 @@ class TestBytesInFlight:
             else:
                 assert narrow.context.flight.used > 40_000
         wait_until(lambda: narrow.context.flight.used == 0)
+
+    @pytest.mark.parametrize("size", [40_000, 2 * LARGE], ids=["short", "read by a worker"])
+    @pytest.mark.parametrize("failed", [0, 1], ids=["at once", "after a failed attempt"])
+    def test_and_nobody_holds_it_any_more(
+        self, serve: Serve, openai_upstream: FakeUpstream, size: int, failed: int
+    ) -> None:
+        gc.collect()  # Only what this test leaves behind is judged.
+        nexus = serve(openai_config(openai_upstream.base_url))
+        for _ in range(failed):
+            openai_upstream.next(Behaviour(status=503, headers=(("retry-after", "0"),)))
+        openai_upstream.default = Behaviour(event_delay=600)
+        with RawClient(nexus) as client:
+            client.send(request(CHAT_PATH, {**CHAT, "stream": True, "user": "x" * size}))
+            openai_upstream.wait_for_requests(failed + 1)
+            client.sock.recv(100)
+            wait_until(lambda: heavy_calls(size) == 0)
+            assert len(nexus.context.calls) == 1
+
+
+def heavy_calls(size: int) -> int:
+    return sum(isinstance(thing, Call) and len(thing.body) > size for thing in gc.get_objects())

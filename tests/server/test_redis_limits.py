@@ -258,7 +258,7 @@ class TestStalled:
             )
             sock.sendall(head.encode() + body)
             wait_until(lambda: nexus.context.workers.busy == 1)
-        call = next(iter(nexus.context.calls.values()))
+        call = next(iter(nexus.context.calls.values())).call
         wait_until(lambda: call.cancel.reason is not None)
         redis.go_on()
         wait_until(lambda: is_quiet(nexus))

@@ -21,6 +21,7 @@ from nexus.errors import UpstreamStatus
 from nexus.limits.store_redis import RedisStore
 from nexus.provider import Attempt
 from nexus.providers.bedrock.credentials import Keys
+from nexus.relay.exchange import CallState
 from nexus.renewal import Grant
 from nexus.settings import Settings, load, secrets
 from nexus.settings.limits import RedisStorage
@@ -105,6 +106,8 @@ def redis_settings() -> RedisStorage:
 
 VALUES: dict[str, Callable[[], Any]] = {
     "call": call,
+    "call under way": lambda: CallState(call()),
+    "record": lambda: CallState(call()).record(),
     "attempt": attempt,
     "identity": lambda: IDENTITY,
     "credential": credential,

@@ -17,7 +17,7 @@ from nexus.protocols.codec import VendorRequest
 from nexus.protocols.sse import Frame
 from nexus.relay.translation import Translation
 from nexus.wire import decode, encode
-from tests.laws.kit import CLIENTS, call, echo, echo_stream
+from tests.laws.kit import CLIENTS, echo, echo_stream, exchange
 from tests.laws.test_fixtures import run
 
 QUIRK = frozenset({"think_tags"})
@@ -102,7 +102,7 @@ def test_what_is_cited_stands_where_the_content_counts_it() -> None:
 def test_a_client_is_told_the_thinking_as_such(client: str, stream: bool) -> None:
     content = "<think>\nhm\n</think>\n\nso"
     request = Request((), stream=stream)
-    relay = Translation(call(client, stream=stream), request, "chat", "m", VendorRequest({}), QUIRK)
+    relay = Translation(exchange(client, stream=stream), request, "chat", "m", VendorRequest({}), QUIRK)
     if stream:
         deltas = [{"content": character} for character in content]
         chunks = [{"choices": [{"index": 0, "delta": delta}]} for delta in deltas]

@@ -6,13 +6,9 @@ Law: what a vendor said is repeated from its error only, shortened, and without 
 from __future__ import annotations
 
 import logging
-from urllib.parse import urlsplit
 
-from nexus.call import Call
-from nexus.errors import Cancelled, ClientError, NexusError, Overloaded, UpstreamError, UpstreamStatus, VendorError
+from nexus.errors import Cancelled, ClientError, NexusError, UpstreamError, UpstreamStatus, VendorError
 from nexus.protocols.error_words import decode_error, error_words
-
-log = logging.getLogger("nexus.gateway")
 
 ATTEMPT_FAILED = "attempt failed"
 ATTEMPT_FIELDS = ("id", "route", "host", "phase", "error", "status", "why", "attempt", "of", "next")
@@ -53,30 +49,3 @@ def level_of(error: NexusError | None) -> int:
             return logging.INFO
         case _:
             return logging.ERROR
-
-
-def log_attempt(call: Call, error: BaseException | None, then: str) -> None:
-    """The line about a failed attempt; ``then`` is what happens next. Nothing for what no attempt is guilty of."""
-    if not isinstance(error, UpstreamError | Overloaded) or not call.attempts or call.cancel.reason is not None:
-        return
-    provider = call.route.provider if call.route is not None else None
-    host, phase, cause = (error.host, error.phase, error.cause) if isinstance(error, UpstreamError) else ("", "", "")
-    if not phase:
-        host, phase = _host(provider.base_url) if provider is not None else "", "answer"
-    fields = {
-        "id": call.id,
-        "route": str(call.route) if call.route else None,
-        "host": host or None,
-        "phase": phase,
-        "error": error.kind,
-        "status": error.status if isinstance(error, UpstreamStatus | VendorError) else None,
-        "why": cause or reason(error),
-        "attempt": call.attempts,
-        "of": max(call.attempts, provider.settings.retries.attempts if provider is not None else 1),
-        "next": then,
-    }
-    log.warning(ATTEMPT_FAILED, extra={"fields": fields})
-
-
-def _host(url: str) -> str:
-    return urlsplit(url).netloc.rpartition("@")[2]

@@ -1,0 +1,1 @@
+"""What is known of a call once it is over."""

@@ -1,0 +1,153 @@
+"""A call under way: its attempts so far, each with its own state, and what the whole of them comes to.
+
+Law: written by one thread at a time: the loop until a worker has the call and after it, the worker in between.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from nexus.accounting.record import AttemptRecord, CallRecord, Phase
+from nexus.call import Answers, Call, VendorIds
+from nexus.conversation.tap import Tap
+from nexus.errors import NexusError
+
+if TYPE_CHECKING:
+    from nexus.limits.admission import Reservation
+    from nexus.protocols.codec import ReadRequest
+    from nexus.provider import Route
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One attempt at a call. ``number`` counts from 1, ``dropped`` names what the request and the answer lost,
+    ``streamed`` is how many events of the answer were passed on; ``error`` is None while it runs and
+    where it went well.
+    """
+
+    state: CallState = field(repr=False)
+    route: Route
+    number: int
+    phase: Phase = "prepared"
+    tap: Tap = field(default_factory=Tap)
+    dropped: list[str] = field(default_factory=list)
+    streamed: int = 0
+    error: NexusError | None = None
+
+    @property
+    def call(self) -> Call:
+        return self.state.call
+
+    def record(self) -> AttemptRecord:
+        tap = self.tap
+        if self.error is not None:
+            self.fail(self.error)
+        return AttemptRecord(
+            self.number, str(self.route), self.phase, tap.model, tap.stop_reason, tap.usage, self.error
+        )
+
+    def fail(self, error: NexusError) -> None:
+        """Keeps what an attempt ended with, once nobody raises it any more."""
+        # Its frames hold the call, which holds it: do not wait for the collector with a large body.
+        self.error = error.with_traceback(None)
+        error.__cause__ = error.__context__ = None
+
+    def again(self) -> Exchange:
+        """The next attempt, at the same place."""
+        return self.state.begin(self.route)
+
+
+@dataclass(slots=True)
+class CallState:
+    """What becomes of a call. ``reading`` is filled when the call is first needed in neutral form, ``answers`` are the
+    earlier ones that it may refer to, None where none are kept; ``vendor_ids`` are None where nobody has to be told
+    apart, ``remembered`` are those that were kept. ``status`` and ``error`` are what the client got.
+
+    Times are monotonic seconds: ``first_byte`` is when the client had it, ``waited`` grows while a worker waits for
+    others, ``waited_at_head`` is what it was when the answer began.
+    """
+
+    call: Call
+    answers: Answers | None = field(default=None, repr=False)
+    vendor_ids: VendorIds | None = field(default=None, repr=False)
+    remembered: set[str] = field(default_factory=set, repr=False)
+    route: Route | None = None
+    reservation: Reservation | None = None
+    exchanges: list[Exchange] = field(default_factory=list)
+    reading: ReadRequest | None = field(default=None, repr=False)
+    status: int | None = None
+    error: NexusError | None = None
+    first_byte: float | None = None
+    waited: float = 0.0
+    waited_at_head: float = 0.0
+    _none: Tap = field(default_factory=Tap, repr=False)
+
+    def forget(self) -> None:
+        """Lets go of what was asked, but for its switches: its answer has begun and needs no more."""
+        self.call, self.reading = self.call.forgotten(), None
+        self.call.let_go()
+
+    def begin(self, route: Route) -> Exchange:
+        exchange = Exchange(self, route, len(self.exchanges) + 1)
+        self.exchanges.append(exchange)
+        return exchange
+
+    @property
+    def attempts(self) -> int:
+        return len(self.exchanges)
+
+    @property
+    def last(self) -> Exchange | None:
+        return self.exchanges[-1] if self.exchanges else None
+
+    @property
+    def tap(self) -> Tap:
+        """Of the attempt whose answer the client gets."""
+        return self._none if self.last is None else self.last.tap
+
+    @property
+    def dropped(self) -> list[str]:
+        return [] if self.last is None else self.last.dropped
+
+    @property
+    def streamed(self) -> int:
+        return 0 if self.last is None else self.last.streamed
+
+    def mark_first_byte(self) -> None:
+        if self.first_byte is None:
+            self.first_byte = time.monotonic()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Counts the time inside as somebody else's."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.waited += time.monotonic() - began
+
+    def record(self) -> CallRecord:
+        """What is known now that the call is over."""
+        call, first = self.call, self.first_byte
+        return CallRecord(
+            id=call.id,
+            caller=call.caller,
+            identity=call.identity,
+            tags=call.tags,
+            protocol=call.dialect,
+            action=call.action,
+            model=call.model,
+            route=str(self.route) if self.route is not None else None,
+            stream=call.stream,
+            status=self.status,
+            error=self.error,
+            first=first - call.received if first is not None else None,
+            total=time.monotonic() - call.received,
+            own=first - call.received - self.waited_at_head if first is not None else None,
+            dropped=tuple(dict.fromkeys(self.dropped)),
+            attempts=tuple(exchange.record() for exchange in self.exchanges),
+        )

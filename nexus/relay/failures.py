@@ -1,0 +1,39 @@
+"""The log line about every attempt that failed: where, in which phase, why, and what happens next."""
+
+from __future__ import annotations
+
+import logging
+from urllib.parse import urlsplit
+
+from nexus.accounting.causes import ATTEMPT_FAILED, reason
+from nexus.errors import Overloaded, UpstreamError, UpstreamStatus, VendorError
+from nexus.relay.exchange import CallState
+
+log = logging.getLogger("nexus.gateway")
+
+
+def log_attempt(state: CallState, error: BaseException | None, then: str) -> None:
+    """The line about a failed attempt; ``then`` is what happens next. Nothing for what no attempt is guilty of."""
+    if not isinstance(error, UpstreamError | Overloaded) or not state.attempts or state.call.cancel.reason is not None:
+        return
+    provider = state.route.provider if state.route is not None else None
+    host, phase, cause = (error.host, error.phase, error.cause) if isinstance(error, UpstreamError) else ("", "", "")
+    if not phase:
+        host, phase = _host(provider.base_url) if provider is not None else "", "answer"
+    fields = {
+        "id": state.call.id,
+        "route": str(state.route) if state.route else None,
+        "host": host or None,
+        "phase": phase,
+        "error": error.kind,
+        "status": error.status if isinstance(error, UpstreamStatus | VendorError) else None,
+        "why": cause or reason(error),
+        "attempt": state.attempts,
+        "of": max(state.attempts, provider.settings.retries.attempts if provider is not None else 1),
+        "next": then,
+    }
+    log.warning(ATTEMPT_FAILED, extra={"fields": fields})
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc.rpartition("@")[2]
