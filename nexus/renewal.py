@@ -1,7 +1,7 @@
-"""One credential for many calls: fetched once, renewed in time, by a thread of its own.
+"""One value for many calls, such as a credential: fetched once, renewed in time, on a thread of its own.
 
-Law: at most one fetch at a time, and nobody waits for one while a credential is good. Who waits can be cancelled and
-gives up on its own, for the fetch does not belong to any call: it goes on and serves the next one.
+Law: at most one fetch runs at a time, and no call waits for one while the value is good. A call that waits can be
+cancelled; the fetch belongs to no call, goes on, and serves the next one. A failed fetch keeps the value that is there.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from nexus.cancel import Cancel
 from nexus.errors import InternalError, UpstreamError, UpstreamTimeout
@@ -20,59 +21,69 @@ from nexus.errors import InternalError, UpstreamError, UpstreamTimeout
 log = logging.getLogger("nexus.renewal")
 
 PHASE = "credentials"
-"""What the log calls the part of an exchange that this is."""
+"""The log's name for this part of an exchange."""
 
 PATIENCE = 30.0
-"""Seconds that a call waits for a token; a fetch gives up before that, unless it is stuck in a place without limits."""
+"""Seconds that a call waits for a value; a fetch gives up before that, unless it hangs where no limit can be set."""
 
 EARLY = 225.0
-"""Seconds before its end at which a token is renewed; google-auth's own choice, for metadata servers keep old ones."""
+"""Seconds before its end at which a value is renewed; google-auth's own choice, for metadata servers keep old ones."""
 
 LEAST = 10.0
-"""Seconds that a token must still last to be sent."""
+"""Seconds that a value must still last to be used."""
 
 PAUSE = 10.0
-"""Seconds between renewals that fail while the old token is still good."""
+"""Seconds between renewals that fail while the old value is still good."""
 
 Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
 class Grant(Generic[Value]):
-    """A credential; ``expires`` counts seconds since the epoch, as ``fetched`` does.
+    """A value; ``expires`` and ``fetched`` are seconds of the clock of ``Renewed``, by default since the epoch.
 
-    ``refresh`` is how many seconds after its fetch it is renewed, where its end does not say.
+    It is renewed ``refresh`` seconds after its fetch, or, where that is None, ``early`` seconds before its end.
     """
 
     value: Value = field(repr=False)
     expires: float
     fetched: float
     refresh: float | None = None
+    early: float = EARLY
 
     @property
     def stale_at(self) -> float:
-        """When to renew it: before the last quarter of a token that was short-lived from the start."""
+        """When to renew it: a short-lived one when three quarters of its life are over."""
         if self.refresh is not None:
             return self.fetched + self.refresh
-        return self.expires - min(EARLY, max(0.0, self.expires - self.fetched) / 4)
+        return self.expires - min(self.early, max(0.0, self.expires - self.fetched) / 4)
 
 
 class Renewed(Generic[Value]):
-    """Thread-safe. ``fetch`` blocks, and raises UpstreamError. ``least`` is the fewest seconds between two fetches."""
+    """Thread-safe. ``fetch`` blocks, and raises UpstreamError.
+
+    ``owner`` and ``what`` name the value in errors and in the log. A fetch begins ``least`` seconds after the one
+    before at the earliest. With ``retry`` the value is renewed even if nobody asks for it, and a failed fetch is
+    repeated after so many seconds.
+    """
 
     def __init__(
         self,
-        provider: str,
+        owner: str,
         fetch: Callable[[], Grant[Value]],
         *,
+        what: str = "access token",
         patience: float = PATIENCE,
         least: float = 0.0,
+        retry: float | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._provider = provider
+        self._owner = owner
+        self._what = what
         self._fetch = fetch
         self._patience = patience
         self._least = least
+        self._retry = retry
         self._clock = clock
         self._lock = threading.Lock()
         self._grant: Grant[Value] | None = None
@@ -80,14 +91,43 @@ class Renewed(Generic[Value]):
         self._failure: Exception | None = None
         self._quiet_until = 0.0
         self._closed_until = 0.0
+        self._timer: threading.Timer | None = None
+        self._closed = False
+
+    @property
+    def value(self) -> Value | None:
+        """The last one that was fetched, without waiting and whatever its age."""
+        grant = self._grant
+        return grant.value if grant is not None else None
 
     def start(self) -> None:
-        """Fetches the first one, on nobody's time, and says so where that fails."""
+        """Fetches the first one before anybody asks."""
         with self._lock:
-            if self._pending is not None or self._grant is not None:
-                return
-            self._pending = self._begin()
-            self._pending.add_done_callback(self._tell)
+            if self._grant is None and self._pending is None and not self._closed:
+                self._begin(alone=True)
+
+    def close(self) -> None:
+        """Renews no more, and ends all waiting now; a fetch under way is left to end by itself."""
+        with self._lock:
+            self._closed = True
+            if self._timer is not None:
+                self._timer.cancel()
+            pending, self._pending = self._pending, None
+        if pending is not None:
+            _finish(pending, self._too_late())
+
+    def ask(self) -> Future[None] | None:
+        """The end, good or bad, of a fetch that is under way or begins now; None while the pause after one lasts.
+
+        It never holds an error and cannot be cancelled.
+        """
+        with self._lock:
+            if self._pending is None and (self._closed or self._clock() < self._closed_until):
+                return None
+            pending = self._pending or self._begin(alone=True)
+        ended = _uncancellable()
+        pending.add_done_callback(lambda _: ended.set_result(None))
+        return ended
 
     def get(self, cancel: Cancel) -> Grant[Value]:
         """One that is good for now. Raises UpstreamError, or the reason of the cancelled call."""
@@ -97,7 +137,7 @@ class Renewed(Generic[Value]):
             good = grant is not None and grant.expires - now > LEAST
             due = grant is None or now >= grant.stale_at
             if self._pending is None and due and now >= (self._quiet_until if good else self._closed_until):
-                self._pending = self._begin()
+                self._begin()
             pending, failure = self._pending, self._failure
         if good and grant is not None:
             return grant
@@ -105,14 +145,17 @@ class Renewed(Generic[Value]):
             raise failure or self._too_late()
         return self._wait(pending, cancel)
 
-    def reject(self, grant: Grant[Value]) -> None:
-        """The vendor did not take this one: it was revoked, unless it is brand-new."""
+    def reject(self, refused: Value) -> bool:
+        """Whether a value that the vendor refused is forgotten; a brand-new one is not, lest each call fetch one."""
         with self._lock:
-            if self._grant is grant and self._clock() - grant.fetched > PAUSE:
-                self._grant = None
+            grant = self._grant
+            if grant is None or grant.value != refused or self._clock() - grant.fetched <= PAUSE:
+                return False
+            self._grant = None
+            return True
 
     def replace(self, refused: Value, cancel: Cancel) -> Value | None:
-        """Another one than what the vendor refused; None where there is none for now. Others go on with the old one.
+        """Another one than the vendor refused; None where there is none for now. Other calls go on with the old one.
 
         Raises the reason of the cancelled call.
         """
@@ -121,7 +164,7 @@ class Renewed(Generic[Value]):
             if grant is not None and grant.value != refused:
                 return grant.value
             if self._pending is None and now >= self._closed_until:
-                self._pending = self._begin()
+                self._begin()
             pending = self._pending
         if pending is None:
             return None
@@ -132,47 +175,59 @@ class Renewed(Generic[Value]):
             return None
         return fetched if fetched != refused else None
 
-    def _begin(self) -> Future[Grant[Value]]:
+    def _begin(self, *, alone: bool = False) -> Future[Grant[Value]]:
+        """``alone`` where no call waits that would be told of a failure."""
+        if self._timer is not None:
+            self._timer.cancel()
         self._closed_until = self._clock() + self._least
-        pending: Future[Grant[Value]] = Future()
-        threading.Thread(target=self._run, args=(pending,), name=f"{self._provider}-token", daemon=True).start()
+        pending: Future[Grant[Value]] = _uncancellable()
+        self._pending = pending
+        name = f"{self._owner}-{self._what.replace(' ', '-')}"
+        threading.Thread(target=self._run, args=(pending, alone), name=name, daemon=True).start()
         return pending
 
-    def _run(self, pending: Future[Grant[Value]]) -> None:
+    def _run(self, pending: Future[Grant[Value]], alone: bool) -> None:
         outcome: Grant[Value] | Exception
         try:
             outcome = self._fetch()
         except UpstreamError as error:
             outcome = error
         except Exception:
-            log.exception("a credential could not be fetched", extra={"fields": {"provider": self._provider}})
+            log.exception(f"the {self._what} could not be fetched", extra={"fields": {"provider": self._owner}})
             outcome = InternalError()
-        self._settle(pending, outcome)
+        self._settle(pending, outcome, alone)
 
-    def _settle(self, pending: Future[Grant[Value]], outcome: Grant[Value] | Exception) -> None:
+    def _settle(self, pending: Future[Grant[Value]], outcome: Grant[Value] | Exception, alone: bool) -> None:
         with self._lock:
             if self._pending is pending:
                 self._pending = None
-            kept = self._grant is not None
+            now, kept = self._clock(), self._grant is not None
+            self._closed_until = max(self._closed_until, now + self._least)
             if isinstance(outcome, Grant):
                 self._grant, self._failure = outcome, None
             else:
                 self._failure = outcome
-                self._quiet_until = max(self._clock() + PAUSE, self._closed_until)
-        if isinstance(outcome, Grant):
-            pending.set_result(outcome)
-            return
-        if kept:
-            self._warn("the credential could not be renewed", outcome)
-        pending.set_exception(outcome)
+                self._quiet_until = max(now + PAUSE, self._closed_until)
+            if self._retry is not None and not self._closed:
+                self._wake_after(outcome.stale_at - now if isinstance(outcome, Grant) else self._retry)
+        if isinstance(outcome, Exception) and (kept or alone):
+            self._warn(outcome, kept)
+        _finish(pending, outcome)
 
-    def _tell(self, pending: Future[Grant[Value]]) -> None:
-        if (failure := pending.exception()) is not None:
-            self._warn("there is no credential to call with", failure)
+    def _wake_after(self, seconds: float) -> None:
+        self._timer = threading.Timer(max(0.0, seconds), self._wake)
+        self._timer.daemon = True
+        self._timer.start()
 
-    def _warn(self, words: str, failure: BaseException) -> None:
+    def _wake(self) -> None:
+        with self._lock:
+            if self._pending is None and not self._closed:
+                self._begin(alone=True)
+
+    def _warn(self, failure: Exception, kept: bool) -> None:
         why = failure.cause if isinstance(failure, UpstreamError) else ""
-        log.warning(words, extra={"fields": {"provider": self._provider, "why": why or str(failure)}})
+        fields = {"provider": self._owner, "why": why or str(failure), "kept": kept}
+        log.warning(f"the {self._what} could not be fetched", extra={"fields": fields})
 
     def _wait(self, pending: Future[Grant[Value]], cancel: Cancel) -> Grant[Value]:
         if cancel.wait_for(pending, self._patience):
@@ -181,13 +236,29 @@ class Renewed(Generic[Value]):
         raise self._too_late()
 
     def _too_late(self) -> UpstreamError:
-        text = f"{self._provider}: no access token within {self._patience:g} s"
-        error = UpstreamTimeout(text, provider=self._provider)
+        text = f"{self._owner}: no {self._what} within {self._patience:g} s"
+        error = UpstreamTimeout(text, provider=self._owner)
         error.retryable = True
-        return error.at(PHASE, "where credentials come from is still silent")
+        return error.at(PHASE, f"the source of the {self._what} is still silent")
 
     def _abandon(self, pending: Future[Grant[Value]]) -> None:
         """A fetch that is stuck must not keep later calls from having their own."""
         with self._lock:
             if self._pending is pending:
                 self._pending = None
+
+
+def _uncancellable() -> Future[Any]:
+    """A future that no waiter can cancel for the others."""
+    future: Future[Any] = Future()
+    future.set_running_or_notify_cancel()
+    return future
+
+
+def _finish(pending: Future[Grant[Value]], outcome: Grant[Value] | Exception) -> None:
+    # Closing may have ended it before its fetch did.
+    with suppress(InvalidStateError):
+        if isinstance(outcome, Grant):
+            pending.set_result(outcome)
+        else:
+            pending.set_exception(outcome)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -65,7 +65,7 @@ def issuer(clock: Clock) -> Issuer:
 
 
 def fetching() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "g-token"]
+    return [thread for thread in threading.enumerate() if thread.name == "g-access-token"]
 
 
 def tokens(issuer: Issuer, patience: float = 10.0) -> Renewed[Mapping[str, str]]:
@@ -152,7 +152,7 @@ def test_a_renewal_that_fails_hurts_nobody_and_is_not_repeated_at_once(
     with caplog.at_level(logging.WARNING):
         assert taken(shared) == "Bearer 1"
         wait_until(lambda: len(caplog.records) == 1)
-    assert caplog.records[0].__dict__["fields"] == {"provider": "g", "why": "g: gone"}
+    assert caplog.records[0].__dict__["fields"] == {"provider": "g", "why": "g: gone", "kept": True}
     assert [taken(shared) for _ in range(5)] == ["Bearer 1"] * 5
     assert issuer.fetches == 2
     clock.now += PAUSE
@@ -201,7 +201,7 @@ def test_a_fetch_that_is_stuck_is_left_behind(issuer: Issuer) -> None:
 
 def test_one_that_was_refused_is_forgotten_unless_it_is_new(clock: Clock, issuer: Issuer) -> None:
     shared = tokens(issuer)
-    grant = shared.get(Cancel())
+    grant = shared.get(Cancel()).value
     shared.reject(grant)
     assert taken(shared) == "Bearer 1"
     clock.now += PAUSE + 1
@@ -231,3 +231,55 @@ def test_threads_are_daemons(issuer: Issuer) -> None:
     assert fetching() and all(thread.daemon for thread in fetching())
     issuer.open.set()
     wait_until(lambda: not fetching())
+
+
+@pytest.fixture
+def eager(issuer: Issuer) -> Iterator[Renewed[Mapping[str, str]]]:
+    shared = Renewed[Mapping[str, str]]("g", issuer, retry=0.01, clock=issuer.clock)
+    yield shared
+    shared.close()
+
+
+def test_nobody_need_ask(issuer: Issuer, eager: Renewed[Mapping[str, str]]) -> None:
+    """The clock stands, so that a value without a life is renewed at once."""
+    issuer.seconds = 0
+    eager.start()
+    wait_until(lambda: issuer.fetches > 2)
+    assert issuer.most == 1
+
+
+def test_a_failure_and_a_bug_are_followed_by_another_try(
+    issuer: Issuer, eager: Renewed[Mapping[str, str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    for failure in (Unreachable("g: gone", provider="g"), RuntimeError("a bug")):
+        issuer.failure = failure
+        began = issuer.fetches
+        eager.start()
+        wait_until(lambda began=began: issuer.fetches > began + 1)  # type: ignore[misc]
+    issuer.failure = None
+    wait_until(lambda: eager.value is not None)
+    assert {record.getMessage() for record in caplog.records} == {"the access token could not be fetched"}
+
+
+def test_many_ask_for_one_fetch_and_none_can_cancel_it_or_is_hurt_by_its_end(issuer: Issuer) -> None:
+    issuer.open.clear()
+    shared = tokens(issuer)
+    ends = [shared.ask() for _ in range(100)]
+    assert all(end is not None and not end.cancel() and not end.done() for end in ends)
+    issuer.failure = Unreachable("g: gone", provider="g")
+    issuer.open.set()
+    assert {end.result(60) for end in ends if end is not None} == {None}
+    assert issuer.fetches == 1
+
+
+def test_closing_ends_all_waiting_though_the_fetch_is_stuck(issuer: Issuer, eager: Renewed[Mapping[str, str]]) -> None:
+    issuer.open.clear()
+    eager.start()
+    end = eager.ask()
+    assert end is not None
+    eager.close()
+    end.result(0)
+    assert eager.ask() is None
+    issuer.open.set()
+    wait_until(lambda: not fetching())
+    assert eager.ask() is None and issuer.fetches == 1

@@ -13,11 +13,10 @@ from typing import Self
 
 from nexus.auth.claims import checked, choose_group, claim_at, header_value, values_of
 from nexus.auth.credentials import OWN, Credential, HeaderLines, credential_in
-from nexus.auth.fetching import JwksSource
+from nexus.auth.fetching import JwksSource, renewed_keys
 from nexus.auth.identity import Identity, Source, Unidentified, joined
 from nexus.auth.jwks import require_pyjwt
 from nexus.auth.keys import KeyRing, is_expired
-from nexus.auth.refresher import Refresher
 from nexus.auth.tokens import Claims, Pending, Tokens
 from nexus.errors import InvalidRequest
 from nexus.settings.identity import ClientIdentification, IdSource, read_id
@@ -52,30 +51,27 @@ class Authenticator:
         self._keys = KeyRing(keys)
         self._tokens = tokens
         self._clock = clock
-        self._refresher: Refresher | None = None
-        self._source: JwksSource | None = None
+        self._closing: tuple[Callable[[], None], ...] = ()
 
     @classmethod
     def open(
         cls, identification: ClientIdentification, keys: Mapping[str, GatewayKey], oauth: OAuthSettings | None
     ) -> Self:
-        """A gate as the settings say, its refresher running. Raises MissingPyJwt. Whoever opens it closes it."""
+        """One as configured, already fetching its keys for tokens. Raises MissingPyJwt. Whoever opens it closes it."""
         if oauth is None:
             return cls(identification, keys, None)
         require_pyjwt()
         source = JwksSource(oauth)
-        refresher = Refresher(source, oauth.poll_interval)
-        authenticator = cls(identification, keys, Tokens(oauth, refresher))
-        authenticator._source, authenticator._refresher = source, refresher
-        refresher.start()
+        token_keys = renewed_keys(source, oauth.poll_interval)
+        authenticator = cls(identification, keys, Tokens(oauth, token_keys))
+        authenticator._closing = (token_keys.close, source.close)
+        token_keys.start()
         return authenticator
 
     def close(self) -> None:
         """Fetches no more; does not wait."""
-        if self._refresher is not None:
-            self._refresher.close()
-        if self._source is not None:
-            self._source.close()
+        for close in self._closing:
+            close()
 
     @property
     def requires_credential(self) -> bool:

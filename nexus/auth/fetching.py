@@ -1,29 +1,52 @@
 """Fetches a JWKS document.
 
-Law: blocks, on the refresher's thread only. Whatever the server does, it ends within the deadline and within a bounded
-size; redirects are answers like any other, and nothing but a 200 is believed.
+Law: it blocks, on the thread of ``Renewed`` only. Whatever the server does, it ends within a deadline and a bounded
+size; a redirect is an answer like any other, and nothing but a 200 is believed.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 
 from nexus import __version__
 from nexus.auth.jwks import KeySet, read_key_set
 from nexus.cancel import Cancel
-from nexus.errors import UpstreamTimeout
+from nexus.errors import ProtocolError, UpstreamTimeout
+from nexus.renewal import Grant, Renewed
 from nexus.settings.oauth import OAuthSettings
 from nexus.upstream.request import UpstreamRequest
 from nexus.upstream.tls import Trust
 from nexus.upstream.transport import Timeouts, Transport
 
+log = logging.getLogger("nexus.auth")
+
 NAME = "server.oauth"
 DEADLINE = 10.0
 LARGEST = 512 * 1024
 
+PAUSE = 10.0
+"""Shortest time from the end of a fetch to one that an unknown key asks for, so that strangers cause no more."""
+
+RETRY = 30.0
+"""Longest time until a failed fetch is repeated."""
+
+
+def renewed_keys(source: JwksSource, interval: float, *, pause: float = PAUSE, retry: float = RETRY) -> Renewed[KeySet]:
+    """The keys behind one address, fetched every ``interval`` seconds; the last good ones stay where that fails."""
+
+    def fetch() -> Grant[KeySet]:
+        keys = source()
+        fields = {"keys": len(keys.keys), "skipped": keys.skipped, "symmetric": keys.has_secret}
+        log.debug("the keys for tokens were fetched", extra={"fields": fields})
+        return Grant(keys, expires=float("inf"), fetched=time.monotonic(), refresh=interval)
+
+    return Renewed(NAME, fetch, what="keys for tokens", least=pause, retry=min(retry, interval), clock=time.monotonic)
+
 
 class JwksSource:
-    """The document behind one address; calling it fetches. Raises UpstreamError or ValueError."""
+    """The document behind one address; calling it fetches. Raises UpstreamError."""
 
     def __init__(self, oauth: OAuthSettings, *, deadline: float = DEADLINE) -> None:
         timeouts = Timeouts(connect=deadline / 2, first_byte=deadline, idle=deadline)
@@ -43,6 +66,8 @@ class JwksSource:
         timer.start()
         try:
             return read_key_set(self._read(cancel))
+        except ValueError as error:
+            raise ProtocolError(f"{NAME}: {error}", provider=NAME) from None
         finally:
             timer.cancel()
 

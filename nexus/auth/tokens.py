@@ -18,8 +18,8 @@ from typing import Any
 from nexus import wire
 from nexus.auth.identity import Unidentified
 from nexus.auth.jwks import KNOWN, KeySet, VerifyingKey, unpadded
-from nexus.auth.refresher import Refresher
 from nexus.errors import Overloaded
+from nexus.renewal import Renewed
 from nexus.settings.oauth import OAuthSettings
 from nexus.wire import Json
 
@@ -48,15 +48,15 @@ class _Known:
 class Tokens:
     """All that is known of tokens and their keys."""
 
-    def __init__(self, oauth: OAuthSettings, refresher: Refresher, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, oauth: OAuthSettings, keys: Renewed[KeySet], *, clock: Callable[[], float] = time.time) -> None:
         self._oauth = oauth
-        self._refresher = refresher
+        self._keys = keys
         self._clock = clock
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
 
     def verify(self, token: str, *, last: bool = False) -> Claims | Pending:
         """``last`` says that this was waited for already. Raises Unidentified, or Overloaded where no keys are had."""
-        keys = self._refresher.keys
+        keys = self._keys.value
         name = hashlib.sha256(token.encode()).digest()
         known = self._known.get(name)
         if known is not None and known.keys is keys and self._clock() < known.ends:
@@ -72,7 +72,7 @@ class Tokens:
         return claims
 
     def _unknown_key(self, keys: KeySet | None, *, last: bool) -> Pending:
-        fetched = None if last else self._refresher.ask()
+        fetched = None if last else self._keys.ask()
         if fetched is not None:
             return Pending(fetched)
         if keys is None:

@@ -119,7 +119,7 @@ class GoogleProvider(Provider):
         grant = self._tokens.get(cancel)
         reply = super().send(replace(request, headers={**request.headers, **grant.value}), cancel)
         if reply.status == 401:
-            self._tokens.reject(grant)
+            self._tokens.reject(grant.value)
         reply.secrets = (grant.value["authorization"].removeprefix("Bearer "),)
         return reply
 

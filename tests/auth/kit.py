@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from pydantic import Field, model_validator
 
 from nexus.auth.credentials import HeaderLines
+from nexus.auth.jwks import KeySet
+from nexus.renewal import Grant, Renewed
 from nexus.settings.guards import ClientIpSettings, CorsSettings, CsrfSettings
 from nexus.settings.identity import ClientIdentification
 from nexus.settings.keys import GatewayKeys
@@ -205,3 +207,19 @@ class IdentityProvider:
                 self.asked += 1
                 self._changed.notify_all()
             self.behaviour(sock, self)
+
+
+class Still(Renewed[KeySet]):
+    """Has these keys and never fetches; counts who asks for more."""
+
+    def __init__(self, keys: KeySet | None) -> None:
+        super().__init__("still", lambda: pytest.fail("fetched"))
+        self.asked = 0
+        if keys is not None:
+            self.give(keys)
+
+    def give(self, keys: KeySet) -> None:
+        self._grant = Grant(keys, expires=float("inf"), fetched=0.0)
+
+    def ask(self) -> None:
+        self.asked += 1

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from nexus.auth.authenticator import Authenticator
 from nexus.auth.identity import Identity, Unidentified, may_use
 from nexus.auth.jwks import MissingPyJwt, read_key_set
-from nexus.auth.refresher import Refresher
 from nexus.auth.tokens import Pending, Tokens
 from nexus.errors import ClientError, InvalidRequest, NexusError, Overloaded
 from nexus.settings.keys import digest_of
@@ -24,6 +23,7 @@ from tests.auth.kit import (
     HARD_LIMIT,
     IdentityProvider,
     ServerTables,
+    Still,
     answer,
     bearer,
     ec_key,
@@ -47,9 +47,7 @@ def authenticator(server: ServerTables, clock: float = NOW) -> Authenticator:
     """A gate whose keys for tokens are there already."""
     tokens = None
     if server.oauth is not None:
-        refresher = Refresher(lambda: read_key_set(b""), 60)
-        refresher.keys = read_key_set(jwks(jwk(ec_key())))
-        tokens = Tokens(server.oauth, refresher)
+        tokens = Tokens(server.oauth, Still(read_key_set(jwks(jwk(ec_key())))))
     return Authenticator(server.client_identification, server.keys, tokens, clock=lambda: clock)
 
 

@@ -13,26 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexus.auth.identity import Unidentified
-from nexus.auth.jwks import KeySet, read_key_set
-from nexus.auth.refresher import Refresher
+from nexus.auth.jwks import read_key_set
 from nexus.auth.tokens import REMEMBERED, Pending, Tokens
 from nexus.errors import Overloaded
 from nexus.settings.oauth import OAuthSettings
-from tests.auth.kit import ec_key, ed_key, jwk, jwks, rsa_key, token
+from tests.auth.kit import Still, ec_key, ed_key, jwk, jwks, rsa_key, token
 
 SECRET = b"hushhush-secret-of-thirty-two-bytes!"
-
-
-class Still(Refresher):
-    """Has these keys and never fetches; counts who asks for more."""
-
-    def __init__(self, keys: KeySet | None) -> None:
-        super().__init__(lambda: read_key_set(b""), 60)
-        self.keys = keys
-        self.asked = 0
-
-    def ask(self) -> None:
-        self.asked += 1
 
 
 def tokens(*entries: Any, clock: Any = time.time, **oauth: Any) -> Tokens:
@@ -235,7 +222,7 @@ class TestMemory:
         still = Still(read_key_set(jwks(jwk(ec_key()))))
         checker = Tokens(OAuthSettings(url="http://127.0.0.1/"), still)
         assert claims(checker, GOOD)["sub"] == "alice"
-        still.keys = read_key_set(jwks(jwk(ec_key("new"))))
+        still.give(read_key_set(jwks(jwk(ec_key("new")))))
         refusal(checker, GOOD)
 
     def test_by_the_whole_token(self) -> None:

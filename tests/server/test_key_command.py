@@ -131,8 +131,8 @@ def test_a_program_that_fails_leaves_the_caller_with_its_reason(
         reply = nexus.chat({**CHAT, "model": "v/m"})
         assert (reply.status, "v: api_key_command ended with the status 1" in reply.body.decode()) == (502, True)
     assert (program.runs, upstream.requests) == (1, [])
-    told = [record.__dict__["fields"] for record in caplog.records if record.message.startswith("there is no cred")]
-    assert told == [{"provider": "v", "why": "api_key_command ended with the status 1"}]
+    told = [record.__dict__["fields"] for record in caplog.records if record.name == "nexus.renewal"]
+    assert told == [{"provider": "v", "why": "api_key_command ended with the status 1", "kept": False}]
 
 
 @pytest.mark.usefixtures("often")

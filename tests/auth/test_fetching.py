@@ -1,0 +1,149 @@
+"""An identity provider that rotates, stalls and lies, on real sockets: the last good keys stay, nobody waits long."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import socket
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from nexus.auth.fetching import LARGEST, JwksSource, renewed_keys
+from nexus.auth.jwks import KeySet
+from nexus.errors import UpstreamError
+from nexus.renewal import Renewed
+from nexus.settings.oauth import OAuthSettings
+from tests.auth.kit import (
+    HARD_LIMIT,
+    Behaviour,
+    IdentityProvider,
+    answer,
+    drip,
+    ec_key,
+    endless,
+    hang_up,
+    jwk,
+    jwks,
+    stall,
+)
+
+GOOD = answer(jwks(jwk(ec_key(), "one")))
+ROTATED = answer(jwks(jwk(ec_key("new"), "two")))
+
+
+def source(provider: IdentityProvider, deadline: float = 5.0) -> JwksSource:
+    return JwksSource(OAuthSettings(url=provider.url), deadline=deadline)
+
+
+@contextmanager
+def renewing(source: JwksSource, interval: float = 3600, **pauses: float) -> Iterator[Renewed[KeySet]]:
+    keys = renewed_keys(source, interval, **pauses)
+    keys.start()
+    first = asked(keys)
+    first.result(HARD_LIMIT)
+    try:
+        yield keys
+    finally:
+        keys.close()
+
+
+def asked(keys: Renewed[KeySet]) -> Future[None]:
+    future = keys.ask()
+    assert future is not None
+    return future
+
+
+def kids(keys: Renewed[KeySet]) -> list[str | None]:
+    return [key.kid for key in keys.value.keys] if keys.value is not None else []
+
+
+@pytest.fixture
+def provider() -> Iterator[IdentityProvider]:
+    with IdentityProvider(GOOD) as running:
+        yield running
+
+
+def test_rotated_keys_are_had_for_the_asking(provider: IdentityProvider) -> None:
+    with renewing(source(provider), pause=0) as keys:
+        assert kids(keys) == ["one"]
+        provider.behaviour = ROTATED
+        asked(keys).result(HARD_LIMIT)
+        assert kids(keys) == ["two"]
+
+
+def test_keys_are_fetched_anew_without_anybody_asking(provider: IdentityProvider) -> None:
+    with renewing(source(provider), interval=0.01):
+        provider.wait_for(3)
+
+
+def test_strangers_cannot_make_it_fetch_without_a_pause(provider: IdentityProvider) -> None:
+    with renewing(source(provider), pause=3600) as keys:
+        assert all(keys.ask() is None for _ in range(1000))
+        assert provider.asked == 1
+
+
+def status(line: str, more: str = "") -> Behaviour:
+    return answer(jwks(jwk(ec_key("evil"), "evil")), line, more)
+
+
+def reset(sock: socket.socket, provider: IdentityProvider) -> None:
+    sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{")
+
+
+BOMB = gzip.compress(b" " * (LARGEST * 40))
+
+BAD: dict[str, Behaviour] = {
+    "error": status("500 Internal Server Error"),
+    "not found": status("404 Not Found"),
+    "no content": answer(b"", "204 No Content"),
+    "redirect": status("302 Found", "Location: http://127.0.0.1:1/evil\r\n"),
+    "page": answer(b"<html>sign in</html>"),
+    "empty": answer(b""),
+    "no keys": answer(b'{"keys": []}'),
+    "no usable keys": answer(jwks({"kty": "RSA", "n": "AQAB", "e": "AQAB"})),
+    "too large": answer(b'{"keys": [' + b" " * LARGEST + b"]}"),
+    "endless": endless,
+    "bomb": answer(BOMB, more="Content-Encoding: gzip\r\n"),
+    "broken gzip": answer(b"xxxx", more="Content-Encoding: gzip\r\n"),
+    "cut off": reset,
+    "hangs up": hang_up,
+    "no HTTP": lambda sock, provider: sock.sendall(b"SSH-2.0-OpenSSH\r\n\r\n"),
+    "stalls": stall,
+    "drips": drip,
+}
+
+
+@pytest.mark.parametrize("behaviour", BAD.values(), ids=BAD.keys())
+def test_a_bad_answer_leaves_the_last_good_keys(
+    provider: IdentityProvider, behaviour: Behaviour, caplog: pytest.LogCaptureFixture
+) -> None:
+    fetch = source(provider, deadline=0.3 if behaviour in (stall, drip) else 5.0)
+    with renewing(fetch, pause=0) as keys, caplog.at_level(logging.DEBUG, "nexus"):
+        provider.behaviour = behaviour
+        asked(keys).result(HARD_LIMIT)
+        assert kids(keys) == ["one"]
+        (failure,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+        assert failure.getMessage() == "the keys for tokens could not be fetched"
+        provider.behaviour = ROTATED
+        asked(keys).result(HARD_LIMIT)
+        assert kids(keys) == ["two"]
+
+
+@pytest.mark.parametrize("behaviour", BAD.values(), ids=BAD.keys())
+def test_a_bad_answer_at_the_start_gives_no_keys(behaviour: Behaviour) -> None:
+    with ExitStack() as stack:
+        provider = stack.enter_context(IdentityProvider(behaviour))
+        with pytest.raises(UpstreamError) as caught:
+            source(provider, deadline=0.3 if behaviour in (stall, drip) else 5.0)()
+        assert "evil" not in str(caught.value)
+
+
+def test_nobody_there() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with renewing(JwksSource(OAuthSettings(url=f"http://127.0.0.1:{port}/"))) as keys:
+        assert keys.value is None
+        assert keys.ask() is None
