@@ -19,7 +19,6 @@ from nexus.credentials.key_command import KeyCommand
 from nexus.errors import AuthenticationFailed, VendorError
 from nexus.headers.forwarding import UPSTREAM_KEY
 from nexus.headers.rules import rewrite
-from nexus.protocols import web_search
 from nexus.protocols.codec import Target
 from nexus.renewal import Grant, Renewed
 from nexus.settings.auth_scheme import AuthSchemeSettings
@@ -147,7 +146,7 @@ class Provider(ABC):
 
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
         """What a writer of ``dialect`` has to know of the server and the model."""
-        return target_of(model, settings)
+        return configured(Target(model), settings)
 
     def refuses(self, dialect: str, document: Mapping[str, Json], model: str) -> bool:
         """Whether the vendor speaks the client's dialect, refuses this request in it and takes its translation."""
@@ -233,16 +232,8 @@ class Route:
         return f"{self.provider.name}/{self.model}"
 
 
-def target_of(
-    model: str,
-    settings: ModelSettings,
-    quirks: frozenset[str] = frozenset(),
-    max_output: int | None = None,
-    host: str = "",
-) -> Target:
-    """``max_output`` is what the model allows, and holds where nobody configured a limit."""
-    if settings.web_search:
-        quirks |= {web_search.QUIRK}
-    if settings.max_tokens is not None:
-        return Target(model, settings.max_tokens, quirks=quirks, host=host)
-    return Target(model, max_output=max_output, quirks=quirks, host=host)
+def configured(target: Target, settings: ModelSettings) -> Target:
+    """The target as the configuration has it: a limit there takes the place of the model's own."""
+    if settings.max_tokens is None:
+        return replace(target, searches=settings.web_search, max_output=target.claude.max_output)
+    return replace(target, searches=settings.web_search, max_tokens=settings.max_tokens)

@@ -16,12 +16,14 @@ no effort above ``high``. Another compatible server is told by its ``quirks`` se
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from nexus.models.efforts import OFF
+from nexus.models.names import model_name
 from nexus.models.tool_rules import NameRule
 
 TOOL_NAMES: Final = NameRule("a-zA-Z0-9_-", 64)
@@ -104,9 +106,10 @@ _ROWS: Mapping[str, GPT] = {
 _COMPILED = tuple((re.compile(pattern), row) for pattern, row in _ROWS.items())
 
 
+@functools.lru_cache(maxsize=1024)
 def known(model: str) -> GPT | None:
     """The row of the model of this name, with or without a host's or a fine-tuning's prefix; None for any other's."""
-    name = model.lower().rsplit("/", 1)[-1].rpartition("openai.")[2].removeprefix("ft:").split(":", 1)[0]
+    name = model_name(model).name
     return next((row for pattern, row in _COMPILED if pattern.fullmatch(name)), None)
 
 

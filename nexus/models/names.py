@@ -1,15 +1,43 @@
-"""The one parser of model names: which family and version a vendor's or a host's id of a model tells."""
+"""The one parser of model names: which vendor, family and version a vendor's or a host's id of a model tells."""
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 
 Version = tuple[int, int]
 
-_NEW = re.compile(r"claude-(opus|sonnet|haiku|fable|mythos)-(\d{1,2})(?:[-.](\d{1,2}))?(?!\d)")
-_OLD = re.compile(r"claude-(\d)(?:[-.](\d))?-(opus|sonnet|haiku)")
+_FAMILY = "(opus|sonnet|haiku|fable|mythos)"
+_NEW = re.compile(rf"claude-{_FAMILY}-(\d{{1,2}})(?:[-.](\d{{1,2}}))?(?!\d)")
+_OLD = re.compile(rf"claude-(\d)(?:[-.](\d))?-{_FAMILY}")
 _OLDEST = re.compile(r"claude-(?:instant|v?[12])(?!\d)")
+_GEMINI = re.compile(r"gemini-(?:(\d+)(?:\.(\d+))?-)?(.*)")
+
+_BEDROCK = re.compile(
+    r"(?:^|/)(?:[^./]*\.)?(ai21|amazon|anthropic|cohere|deepseek|google|meta|minimax|mistral|moonshot|moonshotai|nvidia"
+    r"|openai|qwen)\.([^/]*)"
+)
+"""A vendor as Bedrock's ids tell it, behind the geography of a cross-region profile and anywhere in an ARN."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelName:
+    """``vendor`` is who made the model in the words of Bedrock's ids, "" where no such id tells; ``name`` the vendor's
+    own id in lower case, less what stands before it and behind a colon."""
+
+    vendor: str
+    name: str
+
+
+@functools.lru_cache(maxsize=1024)
+def model_name(model: str) -> ModelName:
+    """Of any host's id: ``models/gemini-3.8-flash``, ``openai/gpt-5.5``, ``us.amazon.nova-pro-v1:0``, an ARN that holds
+    one, ``ft:gpt-5.5:house::1``."""
+    name = model.lower()
+    if found := _BEDROCK.search(name):
+        return ModelName(found[1], found[2].partition(":")[0])
+    return ModelName("", name.rsplit("/", 1)[-1].removeprefix("ft:").partition(":")[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +49,7 @@ class ClaudeName:
     version: Version | None = None
 
 
+@functools.lru_cache(maxsize=1024)
 def claude_name(model: str) -> ClaudeName | None:
     """A Claude by any host's id: ``claude-opus-4-5``, ``claude-3.7-sonnet``, ``us.anthropic.claude-...-v1:0``, an ARN
     that holds one; None for a name that is not Claude's."""
@@ -34,3 +63,20 @@ def claude_name(model: str) -> ClaudeName | None:
     if _OLDEST.search(name):
         return ClaudeName(name, "", (2, 0))
     return ClaudeName(name, "mythos" if "mythos" in name else "")
+
+
+@dataclass(frozen=True, slots=True)
+class GeminiName:
+    """``version`` is None for an alias of the newest, ``variant`` is what follows it: ``flash-lite``."""
+
+    version: Version | None
+    variant: str
+
+
+def gemini_name(model: str) -> GeminiName | None:
+    """A Gemini by any host's id; None for a name that is not Gemini's."""
+    found = _GEMINI.fullmatch(model_name(model).name)
+    if found is None:
+        return None
+    major, minor, variant = found.groups()
+    return GeminiName((int(major), int(minor or 0)) if major else None, variant)

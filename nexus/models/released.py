@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from datetime import date
 
-from nexus.models.names import Version, claude_name
+from nexus.models.names import Version, claude_name, model_name
 
 _CLAUDE: Mapping[tuple[str, Version], date] = {
     ("opus", (3, 0)): date(2024, 2, 29),
@@ -106,18 +106,16 @@ _NAMED: Mapping[str, date] = {
 }
 
 _DATED = re.compile(r"(?<!\d)(20\d\d)-?([01]\d)-?([0-3]\d)(?!\d)")
-_HOST = re.compile(r"^(?:[a-z][a-z-]*\.)+")
-_VERSION = re.compile(r"(-v?\d+(:\d+)?|-\d{3}|-latest|@.*)$")
+_VERSION = re.compile(r"(-v?\d+|-\d{3}|-latest|@.*)$")
 
 
 def released(model: str) -> date | None:
     """The day on which the model of this id came out, by any host's name of it."""
     if (claude := claude_name(model)) and claude.version and (day := _CLAUDE.get((claude.family, claude.version))):
         return day
-    name = model.lower().rsplit("/", 1)[-1]
-    if (day := _dated(name)) is not None:
+    if (day := _dated(model.rsplit("/", 1)[-1])) is not None:
         return day
-    name = _HOST.sub("", name)
+    name = model_name(model).name
     return _NAMED.get(name) or _NAMED.get(_VERSION.sub("", name))
 
 

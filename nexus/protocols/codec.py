@@ -16,6 +16,7 @@ from typing import Literal
 
 from nexus.conversation.parts import Inline, Link, Request, Response, Signature
 from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.models.claude import CLASSIC, Claude
 from nexus.models.gpt import GPT
 from nexus.protocols.renaming import Renaming
 from nexus.wire import Json
@@ -26,17 +27,20 @@ DEFAULT_MAX_TOKENS = 4096
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whom a request is written for. ``quirks`` are named facts about the server, defined by the writer's dialect.
+    """Whom a request is written for: the facts about its server and model, by the family that a writer asks of.
 
     Where the client set no limit, an answer gets ``max_tokens`` and its thinking comes on top; or ``max_output`` for
-    both, where nobody configured the former and the model is known. ``gpt`` are the facts about a model of OpenAI's,
-    ``summary`` the kind of summary of its reasoning that may be asked for. ``host`` is who serves the model, in words.
+    both, where nobody configured the former and the model is known. With ``searches`` the vendor may search the web.
+    ``gpt`` is None for a model that is not known to be OpenAI's, ``summary`` the kind of summary of reasoning that may
+    be asked for. ``host`` is who serves the model, in words.
     """
 
     model: str
     max_tokens: int = DEFAULT_MAX_TOKENS
     max_output: int | None = None
+    searches: bool = False
     quirks: frozenset[str] = frozenset()
+    claude: Claude = CLASSIC
     gpt: GPT | None = None
     summary: str = "auto"
     host: str = ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nexus.conversation.parts import Request
-from nexus.models.claude import quirks_of
+from nexus.models.claude import profile
 
 
 def with_switch(request: Request, *names: str) -> Request:
@@ -17,5 +17,5 @@ def with_switch(request: Request, *names: str) -> Request:
     thinking = request.thinking
     if thinking is None or thinking.enabled is not None:
         return request
-    always = any("always_thinking" in quirks_of(name) for name in names)
+    always = any(profile(name).off == "never" for name in names)
     return replace(request, thinking=replace(thinking, enabled=always))

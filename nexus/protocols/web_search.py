@@ -10,18 +10,15 @@ from dataclasses import replace
 from nexus.conversation.parts import Request, WebSearch
 from nexus.errors import UnsupportedFeature
 
-QUIRK = "web_search"
-"""Of a target whose vendor may search."""
 
-
-def without_search(request: Request, quirks: frozenset[str]) -> tuple[Request, tuple[str, ...]]:
-    """The request for a target with these quirks, and what it lost. Raises UnsupportedFeature."""
-    searches = [(at, tool) for at, tool in enumerate(request.tools) if isinstance(tool, WebSearch)]
-    if QUIRK in quirks:
-        return request, tuple(name for _, tool in searches for name in tool.lost)
-    if not searches:
+def without_search(request: Request, *, searches: bool) -> tuple[Request, tuple[str, ...]]:
+    """The request for a vendor that ``searches`` or does not, and what it lost. Raises UnsupportedFeature."""
+    wanted = [(at, tool) for at, tool in enumerate(request.tools) if isinstance(tool, WebSearch)]
+    if searches:
+        return request, tuple(name for _, tool in wanted for name in tool.lost)
+    if not wanted:
         return request, ()
-    for at, tool in searches:
+    for at, tool in wanted:
         if not tool.offered:
             raise UnsupportedFeature(
                 f"tools.{at}: {tool.kind} runs at its own vendor only; with web_search = true on a model whose vendor "
@@ -36,4 +33,4 @@ def without_search(request: Request, quirks: frozenset[str]) -> tuple[Request, t
                 "tool_choice: demands a search that runs at its own vendor only", param="tool_choice"
             )
         choice = None
-    return replace(request, tools=kept, tool_choice=choice), tuple(f"tools.{tool.kind}" for _, tool in searches)
+    return replace(request, tools=kept, tool_choice=choice), tuple(f"tools.{tool.kind}" for _, tool in wanted)

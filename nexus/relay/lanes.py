@@ -210,7 +210,7 @@ def _fitted(request: Request, target: Target, asked: str) -> tuple[Request, tupl
     Raises UnsupportedFeature.
     """
     request = with_switch(request, asked, target.model)
-    request, unsearched = without_search(request, target.quirks)
+    request, unsearched = without_search(request, searches=target.searches)
     request, unpaired = paired(request)
     return request, (*unsearched, *unpaired)
 

@@ -1,6 +1,6 @@
 """Anthropic, and every server compatible with it.
 
-Law: where, with which key and which quirks; the messages dialect itself is none of this folder's business.
+Law: where, with which key and which facts; the messages dialect itself is none of this folder's business.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from pydantic import SecretStr, model_validator
 from nexus import __version__
 from nexus.errors import AuthenticationFailed
 from nexus.headers import forwarding
-from nexus.models.claude import max_output_of, quirks_of
+from nexus.models.claude import profile
 from nexus.protocols.codec import Target
-from nexus.provider import Attempt, Provider, target_of
+from nexus.provider import Attempt, Provider, configured
 from nexus.providers.anthropic.login import LOGIN_HOST, login_in
 from nexus.settings.auth_scheme import AUTHORIZATION, AuthSchemeSettings
 from nexus.settings.provider import NO_KEY, ModelSettings, ProviderSettings
@@ -103,7 +103,7 @@ class AnthropicProvider(Provider):
 
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
         host = "Anthropic's API" if host_of(self.base_url) == LOGIN_HOST else f"the server of provider {self.name}"
-        return target_of(model, settings, quirks_of(model), max_output_of(model), host)
+        return configured(Target(model, host=host, claude=profile(model)), settings)
 
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
         sent = {"anthropic-version": VERSION} | forwarding.forwarded(attempt.headers, _TRAVEL)

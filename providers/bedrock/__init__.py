@@ -1,6 +1,6 @@
 """AWS Bedrock: Claude as a passthrough of its own dialect, every other family through Converse.
 
-Law: where, as whom and with which quirks; pure up to ``send``, which finds keys and signs. Model ids are one
+Law: where, as whom and with which facts; pure up to ``send``, which finds keys and signs. Model ids are one
 percent-encoded segment of the path, spelled as botocore spells them, and nothing of a request chooses the host.
 """
 
@@ -14,13 +14,12 @@ from nexus import __version__
 from nexus.cancel import Cancel
 from nexus.errors import VendorError
 from nexus.models import bedrock as models
-from nexus.models.claude import max_output_of
 from nexus.protocols.codec import DEFAULT_MAX_TOKENS, Target
 from nexus.protocols.converse import read_error
 from nexus.protocols.messages.hosted import Extra
-from nexus.provider import Attempt, Provider, target_of
+from nexus.provider import Attempt, Provider, configured
 from nexus.providers.bedrock.bodies import count_converse_body, count_invoke_body, invoke_body
-from nexus.providers.bedrock.claude import counting_id, is_claude, quirks_of
+from nexus.providers.bedrock.claude import counting_id, is_claude, profile
 from nexus.providers.bedrock.regions import base_url_of
 from nexus.providers.bedrock.replies import (
     EVENT_STREAM,
@@ -89,8 +88,8 @@ class BedrockProvider(Provider):
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
         known = _known_as(model, settings)
         if dialect == "messages":
-            return target_of(model, settings, quirks_of(known), max_output_of(known), HOST)
-        return target_of(model, settings, models.quirks_of(known), host=HOST)
+            return configured(Target(model, host=HOST, claude=profile(known)), settings)
+        return configured(Target(model, host=HOST, quirks=models.quirks_of(known)), settings)
 
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
         action = "count-tokens" if attempt.action == "count_tokens" else _PATHS[attempt.dialect, attempt.stream]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from nexus.errors import InvalidRequest
-from nexus.models.claude import efforts_of
+from nexus.models.names import ClaudeName
 from nexus.protocols.messages.hosted import Extra, fit_host
 from nexus.protocols.messages.hosted_thinking import fit_thinking
 from nexus.protocols.rewrite import ANY, REMOVE, Judge, Rules, rewrite
@@ -24,11 +24,9 @@ from nexus.providers.bedrock.claude import (
     IMPLIED,
     KNOWN,
     RENAMED,
-    Claude,
     Field,
     claude_of,
-    quirks_of,
-    takes_system,
+    profile,
 )
 from nexus.wire import count, decode, encode, mapping, sequence, text
 
@@ -68,9 +66,9 @@ def invoke_body(
 
     Raises InvalidRequest for what would make another answer if it were left out, where there is to be one.
     """
-    draft, claude = _Draft(answers), claude_of(model)
-    raw, unknown = fit_host(raw, extra, KNOWN, takes_systems=takes_system(claude))
-    raw, unthought = fit_thinking(raw, mapping(decode(raw)), quirks_of(model), efforts_of(model))
+    draft, claude, takes = _Draft(answers), claude_of(model), profile(model)
+    raw, unknown = fit_host(raw, extra, KNOWN, takes_systems=takes.system_role)
+    raw, unthought = fit_thinking(raw, mapping(decode(raw)), takes)
     draft.dropped += [*unknown, *unthought]
 
     def first() -> bytes:
@@ -105,7 +103,7 @@ def _named(header: str, body: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(filter(None, names)))
 
 
-def _judge_beta(beta: str, claude: Claude, draft: _Draft, extra: Extra) -> None:
+def _judge_beta(beta: str, claude: ClaudeName, draft: _Draft, extra: Extra) -> None:
     if beta in extra.betas:
         draft.need(beta)
         return
@@ -117,7 +115,7 @@ def _judge_beta(beta: str, claude: Claude, draft: _Draft, extra: Extra) -> None:
         draft.drop(f"anthropic-beta={beta if _BETA.fullmatch(beta) else '?'}")
 
 
-def _rules(raw: bytes, claude: Claude, draft: _Draft, extra: Extra) -> Rules:
+def _rules(raw: bytes, claude: ClaudeName, draft: _Draft, extra: Extra) -> Rules:
     """The rules of this model for the members that occur in ``raw`` at all."""
     rules: dict[str, Rules | Judge] = {
         "model": _taken_out,
@@ -155,7 +153,7 @@ def _read_betas(draft: _Draft, value: bytes) -> bytes | None:
     return REMOVE
 
 
-def _judge_field(one: Field, claude: Claude, draft: _Draft, value: bytes) -> bytes | None:
+def _judge_field(one: Field, claude: ClaudeName, draft: _Draft, value: bytes) -> bytes | None:
     if one.taken_by(claude):
         if one.beta is not None and BETAS[one.beta](claude):
             draft.need(one.beta)
@@ -168,7 +166,7 @@ def _judge_field(one: Field, claude: Claude, draft: _Draft, value: bytes) -> byt
     return REMOVE
 
 
-def _judge_edit(claude: Claude, draft: _Draft, value: bytes) -> bytes | None:
+def _judge_edit(claude: ClaudeName, draft: _Draft, value: bytes) -> bytes | None:
     kind = text(mapping(decode(value)).get("type"))
     beta = EDITS.get(kind)
     if beta is not None and BETAS[beta](claude):

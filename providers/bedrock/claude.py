@@ -14,25 +14,16 @@ request. There their words join the user's turn beside them, marked: the cached 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from nexus.models import claude as models
-from nexus.models.names import Version, claude_name
+from nexus.models.names import ClaudeName, Version, claude_name
 
-
-@dataclass(frozen=True, slots=True)
-class Claude:
-    """A model by name; ``family`` is empty and ``version`` is 0 where the id does not tell."""
-
-    name: str
-    family: str = ""
-    version: Version = (0, 0)
-
-
-Takes = Callable[[Claude], bool]
+Takes = Callable[[ClaudeName], bool]
 
 _OWN = re.compile(r"(?:^|[./])anthropic\.|^claude-")
 _PROFILE = re.compile(r"[a-z-]+\.(?=anthropic\.)")
@@ -49,31 +40,29 @@ def counting_id(model_id: str) -> str:
     return model_id if match is None else model_id[match.end() :]
 
 
-def claude_of(model_id: str) -> Claude:
-    claude = claude_name(model_id)
-    if claude is None:
-        return Claude(model_id.lower())
-    return Claude(claude.name, claude.family, claude.version or (0, 0))
+def claude_of(model_id: str) -> ClaudeName:
+    """The model by name, also where the id does not tell."""
+    return claude_name(model_id) or ClaudeName(model_id.lower())
 
 
 def _from(first: Version, last: Version = (99, 99), *families: str) -> Takes:
-    return lambda claude: first <= claude.version <= last and (not families or claude.family in families)
+    return lambda claude: first <= (claude.version or (0, 0)) <= last and (not families or claude.family in families)
 
 
 def _any(*takes: Takes) -> Takes:
     return lambda claude: any(one(claude) for one in takes)
 
 
-def _never(claude: Claude) -> bool:
+def _never(claude: ClaudeName) -> bool:
     return False
 
 
-def _always(claude: Claude) -> bool:
+def _always(claude: ClaudeName) -> bool:
     return True
 
 
-def takes_system(claude: Claude) -> bool:
-    return "system_role" in models.quirks_of(claude.name)
+def takes_system(claude: ClaudeName) -> bool:
+    return models.profile(claude.name).system_role
 
 
 _OPUS_4_5 = _from((4, 5), (4, 5), "opus")
@@ -149,7 +138,7 @@ class Field:
     def reported(self) -> str:
         return self.name or self.path.replace(".*", "")
 
-    def taken_by(self, claude: Claude) -> bool:
+    def taken_by(self, claude: ClaudeName) -> bool:
         return self.takes(claude) or (self.beta is not None and BETAS[self.beta](claude))
 
 
@@ -194,11 +183,15 @@ ALWAYS_THINKS: Takes = _from((5, 0), (5, 0), "sonnet")
 """Models whose thinking can be switched off on Anthropic's API, but not here (AWS model card)."""
 
 
-def quirks_of(model_id: str) -> frozenset[str]:
-    """What a writer of the messages dialect has to know: the model's quirks, less what Bedrock lacks."""
-    claude = claude_of(model_id)
-    quirks = models.quirks_of(claude.name)
-    if not takes_schemas(claude):
-        quirks -= {"structured_output", "strict_tools"}
-    quirks |= {"short_tool_names"}
-    return quirks | {"always_thinking"} if ALWAYS_THINKS(claude) else quirks
+@functools.lru_cache(maxsize=1024)
+def profile(model_id: str) -> models.Claude:
+    """The model, less what Bedrock lacks."""
+    claude, own = claude_of(model_id), models.profile(model_id)
+    held = takes_schemas(claude)
+    return replace(
+        own,
+        off="never" if ALWAYS_THINKS(claude) else own.off,
+        structured_output=own.structured_output and held,
+        strict_tools=own.strict_tools and held,
+        tool_names=models.SHORT_TOOL_NAMES,
+    )

@@ -4,7 +4,7 @@ Gemini is spoken in its own dialect. Claude on Vertex AI is spoken to in the Mes
 partners' models on Vertex AI (Mistral, Llama, ...) speak OpenAI's protocol at an endpoint of their own and are not
 served.
 
-Law: where, with which key and which quirks; the dialects themselves are none of this folder's business.
+Law: where, with which key and which facts; the dialects themselves are none of this folder's business.
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ from nexus import __version__
 from nexus.cancel import Cancel
 from nexus.errors import AuthenticationFailed, VendorError
 from nexus.headers.forwarding import UPSTREAM_KEY
-from nexus.models.claude import max_output_of
 from nexus.models.gemini import quirks_of
 from nexus.protocols.codec import Target
 from nexus.protocols.gemini import read_error
 from nexus.protocols.messages.hosted import Extra
-from nexus.provider import Attempt, Provider, target_of
+from nexus.provider import Attempt, Provider, configured
 from nexus.providers.google import claude, endpoints
 from nexus.providers.google.settings import GoogleSettings
 from nexus.renewal import Renewed
@@ -77,12 +76,11 @@ class GoogleProvider(Provider):
         return dialect == "gemini" or (dialect == "messages" and self._on_vertex)
 
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
+        host = "Vertex AI" if self._on_vertex else "the Gemini API"
         if dialect == "messages":
-            quirks = claude.quirks_of(model)
-        else:
-            quirks = quirks_of(model) | ({"vertex"} if self._on_vertex else set())
-        most = max_output_of(model) if dialect == "messages" else None
-        return target_of(model, settings, quirks, most, "Vertex AI" if self._on_vertex else "the Gemini API")
+            return configured(Target(model, host=host, claude=claude.profile(model)), settings)
+        quirks = quirks_of(model) | ({"vertex"} if self._on_vertex else set())
+        return configured(Target(model, host=host, quirks=quirks), settings)
 
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
         return self._prepare_claude(attempt) if attempt.dialect == "messages" else self._prepare_gemini(attempt)

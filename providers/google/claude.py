@@ -12,12 +12,12 @@ BerriAI/litellm, whose table of betas by host agrees.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from nexus.models.claude import efforts_of
-from nexus.models.claude import quirks_of as quirks_at_anthropic
+from nexus.models import claude as models
 from nexus.protocols.messages.hosted import Extra, fit_host
 from nexus.protocols.messages.hosted_thinking import fit_thinking
 from nexus.protocols.rewrite import ANY, removing, rewrite
@@ -111,21 +111,18 @@ _READABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 KNOWN = frozenset({"speed", "diagnostics", "fallbacks", "fallback_credit_token"})
 """Fields that are judged here, on top of those that every host knows."""
 
-LACKING: Mapping[str, str] = {
-    "system_role": "system messages among the others are for Anthropic's own API",
-    "strict_tools": "part of structured outputs, see there",
-    "structured_output": "refused unless an organisation's policy allows it; a forced tool always works",
-}
-"""Quirks of a model that it does not have on Vertex AI."""
 
+@functools.lru_cache(maxsize=1024)
+def profile(model: str) -> models.Claude:
+    """The model, less what Vertex AI lacks.
 
-def quirks_of(model: str) -> frozenset[str]:
-    quirks = quirks_at_anthropic(model)
-    lacking = set(LACKING)
-    if "no_forced_tools" in quirks:
-        # There is nothing to put in its place, and an organisation may well allow it.
-        lacking.discard("structured_output")
-    return quirks - lacking
+    System messages among the others are for Anthropic's own API. Structured outputs, of which strict tools are a part,
+    are refused unless an organisation's policy allows them.
+    """
+    claude = models.profile(model)
+    # A forced tool always works. Where there is none, nothing takes its place, and an organisation may well allow it.
+    held = claude.structured_output and not claude.forced_tools
+    return replace(claude, system_role=False, strict_tools=False, structured_output=held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +135,9 @@ class Fitted:
 
 
 def fit(attempt: Attempt, extra: Extra = NOTHING) -> Fitted:
-    quirks = quirks_of(attempt.model)
-    raw, unknown = fit_host(attempt.body, extra, KNOWN, takes_systems="system_role" in quirks)
-    raw, unthought = fit_thinking(raw, mapping(decode(raw)), quirks, efforts_of(attempt.model))
+    claude = profile(attempt.model)
+    raw, unknown = fit_host(attempt.body, extra, KNOWN, takes_systems=claude.system_role)
+    raw, unthought = fit_thinking(raw, mapping(decode(raw)), claude)
     document = mapping(decode(raw))
     given = _named(attempt.headers.get(BETA, ""), document)
     counts = attempt.action == "count_tokens"

@@ -1,6 +1,6 @@
 """OpenAI, and every server compatible with it (vLLM, llama.cpp, Ollama, Azure's v1 endpoint, ...).
 
-Law: where, with which key and which quirks; the dialects themselves are none of this folder's business. Facts about
+Law: where, with which key and which facts; the dialects themselves are none of this folder's business. Facts about
 OpenAI's models hold at api.openai.com, and at any server of which ``responses`` is said, as Azure's has it.
 """
 
@@ -19,11 +19,11 @@ from nexus import __version__
 from nexus.cancel import Cancel
 from nexus.errors import UpstreamError, VendorError
 from nexus.headers import forwarding
-from nexus.models import gpt
+from nexus.models import claude, gpt
 from nexus.protocols.chat.fields import QUIRKS
 from nexus.protocols.codec import Target
 from nexus.protocols.responses.fields import NO_SUMMARY
-from nexus.provider import Attempt, Provider, target_of
+from nexus.provider import Attempt, Provider, configured
 from nexus.settings.auth_scheme import AuthSchemeSettings
 from nexus.settings.provider import ModelSettings, ProviderSettings
 from nexus.upstream.request import Action, UpstreamReply, UpstreamRequest
@@ -147,7 +147,8 @@ class OpenAIProvider(Provider):
             quirks.add("no_stream_usage")
         if self._summary == "off":
             quirks.add(NO_SUMMARY)
-        return replace(target_of(model, settings, frozenset(quirks)), gpt=facts, summary=self._summary)
+        target = Target(model, quirks=frozenset(quirks), claude=claude.profile(model), gpt=facts, summary=self._summary)
+        return configured(target, settings)
 
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
         sent = forwarding.forwarded(attempt.headers, (), ("openai-beta", "x-client-request-id"))

@@ -26,8 +26,8 @@ from pydantic import TypeAdapter
 from nexus.auth.identity import Identity
 from nexus.call import Call
 from nexus.conversation.parts import Request
+from nexus.models import claude
 from nexus.models.bedrock import quirks_of as converse_quirks
-from nexus.models.claude import quirks_of as claude_quirks
 from nexus.models.gemini import quirks_of as gemini_quirks
 from nexus.protocols import loader
 from nexus.protocols.codec import ReadRequest, Target, VendorRequest
@@ -67,7 +67,7 @@ OWN_API = frozenset({"max_completion_tokens", "developer_role", "cache_breakpoin
 TARGETS: Mapping[str, tuple[Target, ...]] = {
     "chat": (Target("any"), Target("gpt", quirks=OWN_API), Target("small", quirks=COMPATIBLE)),
     "messages": tuple(
-        Target(name, quirks=claude_quirks(name))
+        Target(name, claude=claude.profile(name))
         for name in ("claude-sonnet-4-5", "claude-opus-4-8", "claude-opus-5-5", "claude-3-5-haiku", "kimi-k2")
     ),
     "gemini": tuple(

@@ -36,7 +36,7 @@ def of_bedrock(model: str) -> Target:
 
 
 def of_claude(model: str) -> Target:
-    return Target(model, quirks=claude.quirks_of(model))
+    return Target(model, claude=claude.profile(model))
 
 
 ALWAYS = "claude that always thinks"
@@ -99,7 +99,7 @@ def test_a_claude_that_always_thinks_needs_no_switch() -> None:
     asked = {"model": "v/claude-opus-5-5", **OFF["effort alone"]}
     said, named = written("responses", of_gpt("gpt-5.5"), asked)
     assert (said["reasoning"]["effort"], named) == ("high", ())
-    claude_elsewhere = Target("anthropic/claude-opus-5.5")
+    claude_elsewhere = of_claude("anthropic/claude-opus-5.5")
     assert written("chat", claude_elsewhere, OFF["effort alone"]) == ({"reasoning_effort": "high"}, ())
     behind_an_alias = OFF["effort alone"] | {"model": "v/smart"}
     assert written("chat", claude_elsewhere, behind_an_alias) == ({"reasoning_effort": "high"}, ())

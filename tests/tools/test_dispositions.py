@@ -19,8 +19,8 @@ from openai.types.chat import completion_create_params
 from openai.types.responses import response_create_params
 
 from nexus.errors import ClientError, UnsupportedFeature
+from nexus.models import claude
 from nexus.models.bedrock import quirks_of as converse_quirks
-from nexus.models.claude import quirks_of as claude_quirks
 from nexus.protocols import loader
 from nexus.protocols.clients import DIALECTS
 from nexus.protocols.codec import Target
@@ -250,7 +250,7 @@ BESIDE: Mapping[str, dict[str, Any]] = {
 
 BEST: Mapping[str, Target] = {
     "chat": Target("gpt", quirks=frozenset({"cache_breakpoint"})),
-    "messages": Target("claude-sonnet-4-5", quirks=claude_quirks("claude-sonnet-4-5")),
+    "messages": Target("claude-sonnet-4-5", claude=claude.profile("claude-sonnet-4-5")),
     "gemini": Target("gemini", quirks=frozenset({"thinking_level", "image_output"})),
     "converse": Target("claude", quirks=converse_quirks("anthropic.claude-sonnet-4-5-20250929-v1:0")),
 }

@@ -13,7 +13,6 @@ from dataclasses import replace
 from nexus.conversation.parts import Request, Thinking
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models import efforts
-from nexus.models.claude import quirks_of as claude_quirks
 from nexus.models.gpt import GPT, MOST_STOPS, refused_on_chat
 from nexus.protocols import cutter
 from nexus.protocols.chat.fields import WRITES
@@ -132,7 +131,7 @@ def _level(thinking: Thinking, target: Target, dropped: dict[str, None]) -> str 
         if thinking.enabled or target.gpt is None or target.gpt.reasons:
             dropped["thinking"] = None
         return None
-    if not thinking.enabled and thinking.effort is not None and "always_thinking" in claude_quirks(target.model):
+    if not thinking.enabled and thinking.effort is not None and target.claude.off == "never":
         thinking = replace(thinking, enabled=True)
     asked: str | None = thinking.effort
     if asked is None and thinking.budget is not None:

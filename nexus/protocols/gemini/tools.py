@@ -92,7 +92,7 @@ def _unsearched(request: Request, dropped: list[str]) -> Request:
             raise UnsupportedFeature(
                 f"tools.{at}: Gemini searches the web in requests without other tools only", param=f"tools.{at}"
             )
-    request, lost = without_search(request, frozenset())
+    request, lost = without_search(request, searches=False)
     dropped += lost
     return request
 

@@ -41,7 +41,7 @@ class AnswerForm:
 
 def plan_form(request: Request, target: Target, drops: Drops) -> AnswerForm:
     """Raises UnsupportedFeature."""
-    free = "no_forced_tools" in target.quirks
+    free = not target.claude.forced_tools
     if free and (at := _to_be_called(request)) is not None:
         return _as_call(request.tools[at], at, target, drops)
     wanted = request.output_format
@@ -75,7 +75,7 @@ def _as_call(tool: Tool, at: int, target: Target, drops: Drops) -> AnswerForm:
     path = f"tools.{at}.parameters"
     schema = object_root(modern(tool.parameters), path).schema
     try:
-        closed = close_format(schema, STRICT_LIMITS, path) if "structured_output" in target.quirks else None
+        closed = close_format(schema, STRICT_LIMITS, path) if target.claude.structured_output else None
     except NotClosed:
         closed = None
     if closed is None:
@@ -91,12 +91,12 @@ def _held(wanted: OutputFormat, target: Target) -> Closed | None:
     """The schema of the answer, where the model can be held to it. Raises UnsupportedFeature where it must be."""
     if wanted.schema is None:
         return None
-    if "structured_output" in target.quirks:
+    if target.claude.structured_output:
         try:
             return close_format(wanted.schema, STRICT_LIMITS)
         except NotClosed as why:
             reason = str(why)
-    elif "no_forced_tools" in target.quirks:
+    elif not target.claude.forced_tools:
         reason = "the model has no structured output there; leave strict out to have the schema as an instruction"
     else:
         # A forced tool comes near enough.

@@ -7,9 +7,10 @@ Source: platform.claude.com, pages on thinking, extended thinking and effort.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from nexus.models.claude import Claude
 from nexus.protocols.messages.thinking import LEAST_BUDGET, budget_of, effort_of
 from nexus.protocols.messages.turn_controls import with_effort
 from nexus.protocols.rewrite import REMOVE, cut
@@ -20,48 +21,41 @@ _FORCING = ("any", "tool")
 _THINKING = ("thinking", "redacted_thinking")
 
 
-def fit_thinking(
-    raw: bytes, document: Body, quirks: frozenset[str], efforts: Sequence[str] | None
-) -> tuple[bytes, tuple[str, ...]]:
-    """The body as the model takes it, and the names of what is another than was asked for.
-
-    ``efforts`` are those that the model knows, from the least to the highest; None for a model that is not known.
-    """
-    if efforts is None:
+def fit_thinking(raw: bytes, document: Body, claude: Claude) -> tuple[bytes, tuple[str, ...]]:
+    """The body as the model takes it, and the names of what is another than was asked for."""
+    if not claude.known:
         return raw, ()
     rules: dict[str, Any] = {}
     wire, lost = mapping(document.get("thinking")), []
     effort = mapping(document.get("output_config")).get("effort")
-    fitted = _fitted(wire, document, quirks, effort) if wire.get("type") else wire
+    fitted = _fitted(wire, document, claude, effort) if wire.get("type") else wire
     if fitted != wire:
         lost.append("thinking.budget_tokens" if wire.get("type") == "enabled" and fitted else "thinking.type")
         rules["thinking"] = lambda _: encode(fitted) if fitted else REMOVE
-    if isinstance(effort, str) and effort not in efforts:
+    if isinstance(effort, str) and effort not in claude.efforts:
         lost.append("output_config.effort")
-        rules["output_config"] = {"effort": lambda _: encode("high") if efforts else REMOVE}
+        rules["output_config"] = {"effort": lambda _: encode("high") if claude.efforts else REMOVE}
     body = cut(raw, rules) if rules else raw
     if effort is None and "budget_tokens" in wire and fitted.get("type") == "adaptive":
         body = with_effort(body, document, effort_of(count(wire.get("budget_tokens"))))
     return body, tuple(lost)
 
 
-def _fitted(wire: Body, document: Body, quirks: frozenset[str], effort: Json) -> Body:
+def _fitted(wire: Body, document: Body, claude: Claude, effort: Json) -> Body:
     """The model's own spelling of ``thinking``; empty where there can be none."""
     kept = {name: wire[name] for name in ("display",) if name in wire}
     match wire.get("type"):
-        case "adaptive" | "enabled" if "no_thinking" in quirks:
+        case "adaptive" | "enabled" if claude.thinking == "none":
             return {}
-        case "adaptive" if "adaptive_thinking" not in quirks:
+        case "adaptive" if claude.thinking == "budget":
             budget = _budget(document, text(effort))
             return {"type": "enabled", "budget_tokens": budget, **kept} if budget else {}
-        case "enabled" if "adaptive_only" in quirks:
+        case "enabled" if claude.thinking == "adaptive":
             return {"type": "adaptive", **kept}
-        case "disabled" | "between_tools" if quirks & {"no_thinking", "always_thinking"}:
+        case "disabled" | "between_tools" if claude.thinking == "none" or claude.off == "never":
             return {}
-        case "disabled" if "between_tools" in quirks:
-            return {"type": "between_tools"}
-        case "between_tools" if "between_tools" not in quirks:
-            return {"type": "disabled"}
+        case "disabled" | "between_tools":
+            return wire if wire["type"] == claude.off else {"type": claude.off}
         case _:
             return wire
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from nexus.conversation.parts import Effort, Request, Thinking
 from nexus.errors import InvalidRequest
+from nexus.models.claude import Claude
 from nexus.protocols.codec import Target
 from nexus.wire import Json
 
@@ -57,18 +58,18 @@ class Plan:
 
 def write_thinking(request: Request, target: Target, *, allows_budget: bool) -> Plan:
     """How the model is to think, and how long its answer may get."""
-    thinking, quirks = request.thinking, target.quirks
+    thinking, claude = request.thinking, target.claude
     limit = target.max_output if request.max_tokens is None else request.max_tokens
     default = target.max_tokens
     bare = default if limit is None else limit
     if thinking is None:
-        return Plan(default + BUDGETS["high"] if limit is None and "default_thinking" in quirks else bare)
+        return Plan(default + BUDGETS["high"] if limit is None and claude.thinks_unasked else bare)
     if not thinking.enabled:
-        return _off(thinking, bare, quirks)
-    if "no_thinking" in quirks:
+        return _off(thinking, bare, claude)
+    if claude.thinking == "none":
         return Plan(bare, dropped=True)
-    if "adaptive_thinking" in quirks and ("adaptive_only" in quirks or thinking.budget is None):
-        return _adaptive(thinking, limit, default, quirks)
+    if claude.thinking == "adaptive" or (claude.thinking == "either" and thinking.budget is None):
+        return _adaptive(thinking, limit, default, claude)
     if not allows_budget:
         return Plan(bare, dropped=True)
     if request.max_tokens is None and thinking.budget is not None and limit is not None and thinking.budget >= limit:
@@ -77,23 +78,22 @@ def write_thinking(request: Request, target: Target, *, allows_budget: bool) -> 
     return _budgeted(thinking, limit, default)
 
 
-def _off(thinking: Thinking, bare: int, quirks: frozenset[str]) -> Plan:
-    if "always_thinking" in quirks:
+def _off(thinking: Thinking, bare: int, claude: Claude) -> Plan:
+    if claude.off == "never":
         # Who said how hard, and not that it be off, has what it asked for.
-        effort = _effort_word(thinking.effort, quirks)
+        effort = _effort_word(thinking.effort, claude)
         return Plan(bare, effort=effort or "low", dropped=True)
-    kind = "between_tools" if "between_tools" in quirks else "disabled"
     # Some models refuse the two highest efforts while thinking is off.
     calm = {"minimal": "low", "low": "low", "medium": "medium", "high": "high"}
-    effort = calm.get(thinking.effort or "") if "adaptive_thinking" in quirks else None
-    return Plan(bare, config={"type": kind}, effort=effort)
+    effort = calm.get(thinking.effort or "") if claude.thinking in ("either", "adaptive") else None
+    return Plan(bare, config={"type": claude.off}, effort=effort)
 
 
-def _adaptive(thinking: Thinking, limit: int | None, default: int, quirks: frozenset[str]) -> Plan:
+def _adaptive(thinking: Thinking, limit: int | None, default: int, claude: Claude) -> Plan:
     effort = thinking.effort
     if effort is None and thinking.budget is not None:
         effort = effort_of(thinking.budget)
-    room, word = BUDGETS[effort or "high"], _effort_word(effort, quirks)
+    room, word = BUDGETS[effort or "high"], _effort_word(effort, claude)
     return Plan(
         default + room if limit is None else limit,
         config={"type": "adaptive", "display": "summarized" if thinking.visible else "omitted"},
@@ -103,10 +103,10 @@ def _adaptive(thinking: Thinking, limit: int | None, default: int, quirks: froze
     )
 
 
-def _effort_word(effort: Effort | None, quirks: frozenset[str]) -> str | None:
+def _effort_word(effort: Effort | None, claude: Claude) -> str | None:
     if effort == "minimal":
         return "low"
-    return "high" if effort == "xhigh" and "xhigh_effort" not in quirks else effort
+    return "high" if effort == "xhigh" and "xhigh" not in claude.efforts else effort
 
 
 def _budgeted(thinking: Thinking, limit: int | None, default: int) -> Plan:

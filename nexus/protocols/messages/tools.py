@@ -16,7 +16,7 @@ from nexus.json_schema.keys import Forms
 from nexus.json_schema.modern import modern
 from nexus.json_schema.roots import describe, object_root
 from nexus.json_schema.strict import FORMAT, strict_tools
-from nexus.models.claude import PROPERTY_KEYS, STRICT_LIMITS
+from nexus.models.claude import PROPERTY_KEYS, STRICT_LIMITS, Claude
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import Target
 from nexus.protocols.messages.answer_form import plan_form
@@ -46,9 +46,8 @@ class Tooling:
 
 
 def write_tooling(request: Request, target: Target, drops: Drops) -> Tooling:
-    quirks = target.quirks
     form = plan_form(request, target, drops)
-    tooling = Tooling(_write_tools(request.tools, form.format, quirks, drops))
+    tooling = Tooling(_write_tools(request.tools, form.format, target.claude, drops))
     tooling.instruction, tooling.answer_call = form.instruction, form.call
     tooling.choice = _write_choice(request) if form.choice is None else {"type": form.choice}
     if form.format is not None:
@@ -59,7 +58,7 @@ def write_tooling(request: Request, target: Target, drops: Drops) -> Tooling:
         tooling.tools = _stubs(request)
         tooling.choice = {"type": "none"} if tooling.tools else None
     _write_parallel(request, tooling)
-    if tooling.forced and "no_forced_tools" in quirks:
+    if tooling.forced and not target.claude.forced_tools:
         raise UnsupportedFeature(
             f"tool_choice: {target.named} cannot be made to call one of several tools; use auto and say so in the "
             "prompt, or name one tool",
@@ -71,8 +70,8 @@ def write_tooling(request: Request, target: Target, drops: Drops) -> Tooling:
 WEB_SEARCH: Block = {"type": "web_search_20250305", "name": "web_search"}
 
 
-def _write_tools(tools: tuple[Tool, ...], format: Closed | None, quirks: frozenset[str], drops: Drops) -> list[Block]:
-    if "strict_tools" not in quirks:
+def _write_tools(tools: tuple[Tool, ...], format: Closed | None, claude: Claude, drops: Drops) -> list[Block]:
+    if not claude.strict_tools:
         if any(tool.strict for tool in tools):
             drops.add("tools.strict")
         return [_write_tool(tool, at, {}, drops) for at, tool in enumerate(tools)]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from nexus.conversation.parts import Message, Text
 from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.models.claude import Claude
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import ToolIds
 from nexus.protocols.messages.turn_controls import as_user_words
@@ -72,11 +73,11 @@ class Turns:
         return [{"role": turn.role, "content": [placed.block for placed in turn.blocks]} for turn in self.turns]
 
 
-def write_turns(system: list[Block], messages: tuple[Message, ...], quirks: frozenset[str], drops: Drops) -> Turns:
+def write_turns(system: list[Block], messages: tuple[Message, ...], claude: Claude, drops: Drops) -> Turns:
     """``system`` are the blocks before the first message."""
-    leading, turns = _written(messages, quirks, drops)
+    leading, turns = _written(messages, claude, drops)
     leading = system + leading
-    turns = _with_systems_placed(turns, takes_role="system_role" in quirks)
+    turns = _with_systems_placed(turns, takes_role=claude.system_role)
     _trim_assistants(turns, drops)
     turns = _merged([turn for turn in turns if turn.blocks])
     if not turns:
@@ -84,7 +85,7 @@ def write_turns(system: list[Block], messages: tuple[Message, ...], quirks: froz
     if turns[0].role == "assistant":
         turns.insert(0, Turn("user", turns[0].path, [Placed({"type": "text", "text": OPENING}, turns[0].path)]))
     _answer_calls(turns)
-    _finish(turns[-1], quirks)
+    _finish(turns[-1], claude)
     return Turns(leading, turns)
 
 
@@ -95,11 +96,11 @@ def _instructions_alone(leading: list[Block]) -> Turns:
     return Turns([], [Turn("user", "messages", [Placed(block, "messages") for block in leading])])
 
 
-def _written(messages: tuple[Message, ...], quirks: frozenset[str], drops: Drops) -> tuple[list[Block], list[Turn]]:
+def _written(messages: tuple[Message, ...], claude: Claude, drops: Drops) -> tuple[list[Block], list[Turn]]:
     leading: list[Block] = []
     turns: list[Turn] = []
     for at, message in enumerate(messages):
-        turn = _turn(message, f"messages.{at}", quirks, drops)
+        turn = _turn(message, f"messages.{at}", claude, drops)
         if message.role == "system" and not turns:
             leading += [placed.block for placed in turn.blocks]
         elif turn.blocks:
@@ -107,7 +108,7 @@ def _written(messages: tuple[Message, ...], quirks: frozenset[str], drops: Drops
     return leading, turns
 
 
-def _turn(message: Message, path: str, quirks: frozenset[str], drops: Drops) -> Turn:
+def _turn(message: Message, path: str, claude: Claude, drops: Drops) -> Turn:
     if message.name is not None:
         drops.add("messages.name")
     turn = Turn(message.role, path)
@@ -115,7 +116,7 @@ def _turn(message: Message, path: str, quirks: frozenset[str], drops: Drops) -> 
         here = f"{path}.content.{at}"
         if message.role == "system" and not isinstance(part, Text):
             raise UnsupportedFeature(f"{here}: a system message holds text only", param=here)
-        blocks = write_part(part, message.role, here, quirks, drops)
+        blocks = write_part(part, message.role, here, claude, drops)
         turn.blocks += [Placed(block, here) for block in blocks]
         if not blocks and isinstance(part, Text) and turn.blocks and turn.blocks[-1].kind not in _THINKING:
             # The breakpoint of an empty text moves to the block before it: the cached prefix is the same.
@@ -226,11 +227,11 @@ def _unanswered(call: Placed) -> InvalidRequest:
     return InvalidRequest(f"{call.path}: the tool call has no result in the next message", param=call.path)
 
 
-def _finish(last: Turn, quirks: frozenset[str]) -> None:
+def _finish(last: Turn, claude: Claude) -> None:
     """A last turn of the assistant is continued by the model: it must not end in white space."""
     if last.role != "assistant":
         return
-    if "no_prefill" in quirks:
+    if not claude.prefill:
         raise UnsupportedFeature(
             f"{last.path}: this model does not continue a message of the assistant; end with a user message",
             param=last.path,

@@ -22,6 +22,7 @@ from nexus.conversation.parts import (
     with_hint_outside,
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.models.claude import Claude
 from nexus.protocols.arguments import BROKEN, an_object_of
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import web_url
@@ -53,15 +54,15 @@ def write_cache(hint: CacheHint | None) -> Block:
     return {"cache_control": {"type": "ephemeral"} if hint == "5m" else {"type": "ephemeral", "ttl": hint}}
 
 
-def write_part(part: Part, role: str, path: str, quirks: frozenset[str], drops: Drops) -> list[Block]:
+def write_part(part: Part, role: str, path: str, claude: Claude, drops: Drops) -> list[Block]:
     """The blocks of ``part``: mostly one, none when nothing of it can or need be sent."""
     if isinstance(part, ToolResult) and role == "user":
         return _write_result(part, path, drops)
-    block = _write_one(part, role, path, quirks, drops)
+    block = _write_one(part, role, path, claude, drops)
     return [] if block is None else [block]
 
 
-def _write_one(part: Part, role: str, path: str, quirks: frozenset[str], drops: Drops) -> Block | None:
+def _write_one(part: Part, role: str, path: str, claude: Claude, drops: Drops) -> Block | None:
     if role != _ROLE_OF.get(type(part), role):
         raise InvalidRequest(f"{path}: a {type(part).__name__} does not belong to the role {role}", param=path)
     match part:
@@ -70,7 +71,7 @@ def _write_one(part: Part, role: str, path: str, quirks: frozenset[str], drops: 
         case Refusal(text=words):
             return write_text(Text(words), drops)
         case Reasoning():
-            return _write_reasoning(part, quirks, drops)
+            return _write_reasoning(part, claude, drops)
         case ToolCall():
             return _write_call(part, drops)
         case Image() if role == "assistant":
@@ -97,14 +98,12 @@ def write_text(part: Text, drops: Drops) -> Block | None:
     return {"type": "text", "text": part.text} | write_cache(part.cache)
 
 
-def _write_reasoning(part: Reasoning, quirks: frozenset[str], drops: Drops) -> Block | None:
+def _write_reasoning(part: Reasoning, claude: Claude, drops: Drops) -> Block | None:
     signature = part.signature
-    if signature is not None and signature.dialect == OWN and signature.value and "no_thinking" not in quirks:
+    if signature is not None and signature.dialect == OWN and signature.value and claude.thinking != "none":
         if part.redacted:
             return {"type": "redacted_thinking", "data": signature.value}
         return {"type": "thinking", "thinking": part.text, "signature": signature.value}
-    if "unsigned_thinking" in quirks and signature is None and part.text:
-        return {"type": "thinking", "thinking": part.text, "signature": ""}
     drops.add("reasoning")
     return None
 

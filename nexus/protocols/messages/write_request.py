@@ -1,7 +1,7 @@
 """The neutral request -> the body of ``POST /v1/messages`` for an Anthropic vendor.
 
 Law: pure; the same request gives the same bytes, so that prompt caches hit. Every field's fate is in fields.WRITES;
-what a model takes is in the target's quirks (models.py), never in its name. Source:
+what a model takes is in ``target.claude``, never in its name. Source:
 anthropic.types.message_create_params.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from nexus.conversation.parts import Request
 from nexus.errors import UnsupportedFeature
-from nexus.models.claude import PROPERTY_KEYS, SHORT_TOOL_NAMES, TOOL_NAMES
+from nexus.models.claude import PROPERTY_KEYS, Claude
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import Target, VendorRequest
 from nexus.protocols.messages.fields import WRITES
@@ -40,12 +40,10 @@ _TIERS = {"auto": "auto", "default": "standard_only", "standard_only": "standard
 
 def write_request(request: Request, target: Target) -> VendorRequest:
     drops = Drops()
-    quirks = target.quirks
-    names = SHORT_TOOL_NAMES if "short_tool_names" in quirks else TOOL_NAMES
-    request, renaming = rename(request, names, PROPERTY_KEYS)
+    request, renaming = rename(request, target.claude.tool_names, PROPERTY_KEYS)
     _name_dropped(request, drops)
     system = [block for part in request.system if (block := write_text(part, drops)) is not None]
-    turns = write_turns(system, request.messages, quirks, drops)
+    turns = write_turns(system, request.messages, target.claude, drops)
     tooling = write_tooling(request, target, drops)
     words = [{"type": "text", "text": tooling.instruction}] if tooling.instruction else []
     plan = write_thinking(request, target, allows_budget=turns.allows_budget and not tooling.forced)
@@ -70,7 +68,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         "stream": True if request.stream else None,
     }
     body = {name: value for name, value in members.items() if value is not None}
-    body |= _write_sampling(request, plan, quirks, drops)
+    body |= _write_sampling(request, plan, target.claude, drops)
     _limit_breakpoints(body, drops)
     renaming = renaming.with_keys(tooling.answer_tool, tooling.answer_keys)
     return VendorRequest(
@@ -90,7 +88,7 @@ def _name_dropped(request: Request, drops: Drops) -> None:
             drops.add(name)
 
 
-def _write_sampling(request: Request, plan: Plan, quirks: frozenset[str], drops: Drops) -> dict[str, Json]:
+def _write_sampling(request: Request, plan: Plan, claude: Claude, drops: Drops) -> dict[str, Json]:
     """Temperature, top_p and top_k as far as the model and its thinking let them be set."""
     if request.temperature is not None and not 0 <= request.temperature <= 1:
         raise UnsupportedFeature("temperature: Claude takes 0 to 1", param="temperature")
@@ -99,8 +97,8 @@ def _write_sampling(request: Request, plan: Plan, quirks: frozenset[str], drops:
         value = getattr(request, name)
         if value is None:
             continue
-        taken = name == "top_p" and "one_sampling" in quirks and "temperature" in wire
-        if taken or "no_sampling" in quirks or (plan.on and not _beside_thinking(name, value)):
+        taken = name == "top_p" and claude.sampling == "one" and "temperature" in wire
+        if taken or claude.sampling == "none" or (plan.on and not _beside_thinking(name, value)):
             drops.add(name)
         else:
             wire[name] = value

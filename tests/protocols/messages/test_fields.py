@@ -19,7 +19,7 @@ from nexus.conversation.parts import (
     ToolChoice,
 )
 from nexus.errors import UnsupportedFeature
-from nexus.models.claude import quirks_of
+from nexus.models.claude import profile
 from nexus.protocols.codec import Target
 from nexus.protocols.messages.fields import READS, WRITES
 from nexus.protocols.messages.read_request import read_request
@@ -126,7 +126,7 @@ ASKED: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", WRITES)
 def test_writes_is_exact(name: str) -> None:
-    target = Target("claude-sonnet-4-5", quirks=quirks_of("claude-sonnet-4-5"))
+    target = Target("claude-sonnet-4-5", claude=profile("claude-sonnet-4-5"))
     plain = write_request(PLAIN, target)
     written = write_request(replace(PLAIN, **{name: ASKED[name]}), target)
     dropped = WRITES[name].kind == "dropped"

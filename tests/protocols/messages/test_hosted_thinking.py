@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nexus.models.claude import efforts_of, quirks_of
+from nexus.models.claude import profile
 from nexus.protocols.messages.hosted_thinking import fit_thinking
 
 HI = {"role": "user", "content": "hi"}
@@ -100,7 +100,7 @@ def test_thinking_is_what_the_model_takes(case: str) -> None:
     model, said, left, named = CASES[case]
     document = {"max_tokens": 32000, "messages": [HI]} | said
     raw = json.dumps(document).encode()
-    body, dropped = fit_thinking(raw, document, quirks_of(model), efforts_of(model))
+    body, dropped = fit_thinking(raw, document, profile(model))
     beside = {name: value for name, value in document.items() if name not in ("thinking", "output_config")}
     assert json.loads(body) == beside | left
     assert dropped == named

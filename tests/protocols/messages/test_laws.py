@@ -35,7 +35,7 @@ from nexus.conversation.parts import (
     ToolResult,
 )
 from nexus.errors import ClientError
-from nexus.models.claude import quirks_of
+from nexus.models.claude import profile
 from nexus.protocols.codec import Target
 from nexus.protocols.messages.read_request import read_request
 from nexus.protocols.messages.write_request import write_request
@@ -43,7 +43,7 @@ from nexus.protocols.messages.write_request import write_request
 from .kit import check_request
 
 MODEL = "claude-opus-4-8"
-TARGET = Target(MODEL, quirks=quirks_of(MODEL))
+TARGET = Target(MODEL, claude=profile(MODEL))
 
 HINTS: st.SearchStrategy[CacheHint | None] = st.sampled_from([None, None, None, None, None, "5m", "1h"])
 WORDS = st.text(alphabet="ab \n\u2028é<>", max_size=6).map(lambda words: f"{words}.")
@@ -151,7 +151,7 @@ MODELS = st.sampled_from(["kimi-k2", "claude-3-5-haiku", "claude-sonnet-4-5", "c
 @given(st.lists(MESSAGES, max_size=6).map(tuple), MODELS)
 def test_any_conversation_is_valid_or_refused_by_its_path(messages: tuple[Message, ...], model: str) -> None:
     try:
-        body = write_request(Request(messages=messages), Target(model, quirks=quirks_of(model))).body
+        body = write_request(Request(messages=messages), Target(model, claude=profile(model))).body
     except ClientError as refusal:
         assert refusal.param is not None
         assert refusal.param.startswith("messages")

@@ -29,12 +29,13 @@ from nexus.conversation.parts import (
     ToolResult,
 )
 from nexus.errors import InvalidRequest, NexusError, UnsupportedFeature
-from nexus.models.claude import max_output_of, quirks_of
+from nexus.models.claude import profile
 from nexus.protocols.codec import Target, VendorRequest
 from nexus.protocols.messages.count import read_count, write_count
 from nexus.protocols.messages.turns import OPENING
 from nexus.protocols.messages.write_parts import NO_WORDS
 from nexus.protocols.messages.write_request import write_request
+from nexus.providers.bedrock.claude import profile as profile_at_bedrock
 from nexus.wire import encode
 
 from .kit import check_count, check_request
@@ -61,7 +62,7 @@ def ask(*messages: Message, **members: Any) -> Request:
 
 
 def write(request: Request, model: str = ADAPTIVE, **members: Any) -> VendorRequest:
-    written = write_request(request, Target(model, quirks=quirks_of(model), **members))
+    written = write_request(request, Target(model, claude=profile(model), **members))
     check_request(written.body)
     return written
 
@@ -474,8 +475,8 @@ def test_output_format_by_a_tool(
         assert written.body["tools"][-1]["input_schema"] == (schema or BARE | {"additionalProperties": True})
 
 
-NEWEST_AT_BEDROCK = Target("opus", quirks=quirks_of(NEWEST) - {"structured_output", "strict_tools"}, host="Bedrock")
-NEWEST_AT_HOME = Target("opus", quirks=quirks_of(NEWEST), host="home")
+NEWEST_AT_HOME = Target("opus", claude=profile(NEWEST), host="home")
+NEWEST_AT_BEDROCK = Target("opus", claude=profile_at_bedrock(NEWEST), host="Bedrock")
 FREE = OutputFormat({"type": "object", "additionalProperties": {"type": "integer"}})
 STRICT = replace(FREE, strict=True)
 BOUND: dict[str, Any] = {"type": "object", "properties": {"x": {"type": "integer", "minimum": 1}}}
@@ -679,7 +680,7 @@ LENGTHS = {
 def test_the_length_of_an_answer_where_nobody_configured_one(case: str) -> None:
     request, most, budget = LENGTHS[case]
     model = "claude-3-5-sonnet-20241022" if "older" in case else FORTY_FIVE
-    target = Target(model, max_output=max_output_of(model), quirks=quirks_of(model))
+    target = Target(model, max_output=profile(model).max_output, claude=profile(model))
     written = write_request(request, target).body
     assert written["max_tokens"] == most
     assert written.get("thinking", {}).get("budget_tokens") == budget
@@ -698,14 +699,7 @@ FAMILIES = {
 
 @pytest.mark.parametrize(("model", "most"), FAMILIES.items(), ids=list(FAMILIES))
 def test_what_a_family_may_write(model: str, most: int | None) -> None:
-    assert max_output_of(model) == most
-
-
-def test_unsigned_thinking_for_servers_that_want_it_back() -> None:
-    target = Target("kimi-k2", quirks=frozenset({"unsigned_thinking"}))
-    written = write_request(ask(user("a"), assistant(Reasoning("t"), "b"), user("c")), target)
-    check_request(written.body)
-    assert written.body["messages"][1]["content"][0] == {"type": "thinking", "thinking": "t", "signature": ""}
+    assert profile(model).max_output == most
 
 
 def test_the_same_request_gives_the_same_bytes_and_stays_as_it_was() -> None:
@@ -716,7 +710,7 @@ def test_the_same_request_gives_the_same_bytes_and_stays_as_it_was() -> None:
 
 def test_count_tokens() -> None:
     request = ask(tools=TOOLS, stream=True, temperature=0.1, user="u", thinking=Thinking(True), stop=("x",))
-    written = write_count(request, Target(ADAPTIVE, quirks=quirks_of(ADAPTIVE)))
+    written = write_count(request, Target(ADAPTIVE, claude=profile(ADAPTIVE)))
     check_count(written.body)
     assert set(written.body) == {"model", "messages", "tools", "thinking"}
     assert read_count({"input_tokens": 7}) == 7

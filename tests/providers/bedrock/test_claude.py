@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -16,7 +17,7 @@ from nexus.providers.bedrock.claude import (
     RENAMED,
     claude_of,
     is_claude,
-    quirks_of,
+    profile,
     takes_schemas,
     takes_system,
 )
@@ -58,7 +59,7 @@ def test_claude_is_told_by_its_id(model: str, told: tuple[str, tuple[int, int]])
 @pytest.mark.parametrize("model", OTHERS)
 def test_others_are_not(model: str) -> None:
     assert not is_claude(model)
-    assert claude_of(model).version == (0, 0)
+    assert claude_of(model).version is None
 
 
 def test_betas_are_spelled_as_anthropic_spells_them() -> None:
@@ -105,14 +106,15 @@ SCHEMAS = {
 
 
 @pytest.mark.parametrize(("model", "takes"), SCHEMAS.items(), ids=SCHEMAS.keys())
-def test_quirks_are_the_models_own_less_what_bedrock_lacks(model: str, takes: bool) -> None:
-    lacking = models.quirks_of(model) & {"structured_output", "strict_tools"}
-    here = quirks_of(f"us.anthropic.{model}")
+def test_facts_are_the_models_own_less_what_bedrock_lacks(model: str, takes: bool) -> None:
+    here = profile(f"us.anthropic.{model}")
     assert takes_schemas(claude_of(f"us.anthropic.{model}")) is takes
-    assert here & {"structured_output", "strict_tools"} == (lacking if takes else set())
-    assert here - {"always_thinking"} >= models.quirks_of(model) - lacking - {"always_thinking"}
+    own = replace(
+        models.profile(model), structured_output=takes, strict_tools=takes, tool_names=models.SHORT_TOOL_NAMES
+    )
+    assert replace(here, off=own.off) == own
 
 
 def test_sonnet_5_always_thinks_here() -> None:
-    assert "always_thinking" in quirks_of("us.anthropic.claude-sonnet-5")
-    assert "always_thinking" not in quirks_of("us.anthropic.claude-opus-5")
+    assert profile("us.anthropic.claude-sonnet-5").off == "never"
+    assert profile("us.anthropic.claude-opus-5").off == "disabled"

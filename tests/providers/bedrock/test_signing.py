@@ -209,8 +209,9 @@ def test_an_opaque_arn_is_known_by_the_model_behind_it() -> None:
         assert bedrock.dialects_of(OPAQUE_ARN, told) == ("messages",)
         target = bedrock.target("messages", OPAQUE_ARN, told)
         assert (target.model, target.max_output) == (OPAQUE_ARN, 32000)
-        assert "adaptive_thinking" in target.quirks
-    assert "adaptive_thinking" not in bedrock.target("messages", OPAQUE_ARN, BedrockModel(family="anthropic")).quirks
+        assert target.claude.thinking == "adaptive"
+    opaque = bedrock.target("messages", OPAQUE_ARN, BedrockModel(family="anthropic"))
+    assert not opaque.claude.known
     nova = BedrockModel(base_model="amazon.nova-pro-v1:0")
     assert bedrock.dialects_of(OPAQUE_ARN, nova) == ("converse",)
     assert "cache" in bedrock.target("converse", OPAQUE_ARN, nova).quirks
@@ -229,7 +230,7 @@ def test_the_fields_of_a_body_are_judged_by_the_model_behind_an_arn() -> None:
 
 def test_quirks_are_the_dialects_own() -> None:
     bedrock = provider()
-    assert "strict_tools" in bedrock.target("messages", CLAUDE, BedrockModel()).quirks
+    assert bedrock.target("messages", CLAUDE, BedrockModel()).claude.strict_tools
     assert "cache" in bedrock.target("converse", NOVA, BedrockModel()).quirks
 
 

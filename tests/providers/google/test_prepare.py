@@ -1,17 +1,18 @@
-"""What is sent: address, headers, quirks; and how errors of either vendor are told apart."""
+"""What is sent: address, headers; and how errors of either vendor are told apart."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
 from nexus.errors import AuthenticationFailed
+from nexus.models.claude import profile
 from nexus.provider import Attempt
 from nexus.providers.google import GoogleProvider
-from nexus.providers.google.claude import LACKING
 from nexus.providers.google.settings import GoogleSettings
 from nexus.settings.provider import ModelSettings
 from nexus.upstream.request import Action
@@ -174,34 +175,16 @@ def test_dialects() -> None:
     assert [vertex().counts_in(name) for name in ("gemini", "messages", "chat")] == [True, True, False]
 
 
-QUIRKS: dict[str, tuple[GoogleProvider, str, str, set[str], set[str]]] = {
-    "Gemini": (gemini(), "gemini", "gemini-3.8-flash", {"function_ids", "thought_signatures"}, {"vertex"}),
-    "Gemini on Vertex": (
-        vertex(),
-        "gemini",
-        "gemini-3.8-flash",
-        {"vertex", "function_ids"},
-        set(),
-    ),
-    "Older on Vertex": (vertex(), "gemini", "gemini-2.5-flash", {"vertex"}, {"function_ids"}),
-    "Claude": (vertex(), "messages", "claude-opus-4-8", {"adaptive_only", "xhigh_effort"}, set(LACKING)),
-    "Claude, dated": (vertex(), "messages", "claude-haiku-4-5@20251001", {"one_sampling"}, set(LACKING)),
-    "Claude that no one forces": (
-        vertex(),
-        "messages",
-        "claude-opus-5-5",
-        {"no_forced_tools", "structured_output"},
-        {"system_role", "strict_tools"},
-    ),
-}
+def test_targets() -> None:
+    for there, dialect, model in ((gemini(), "gemini", "gemini-3.8-flash"), (vertex(), "messages", "claude-opus-4-8")):
+        target = there.target(dialect, model, ModelSettings(max_tokens=77))
+        assert (target.model, target.max_tokens, target.max_output) == (model, 77, None)
 
 
-@pytest.mark.parametrize(("there", "dialect", "model", "has", "lacks"), QUIRKS.values(), ids=QUIRKS.keys())
-def test_targets(there: GoogleProvider, dialect: str, model: str, has: set[str], lacks: set[str]) -> None:
-    target = there.target(dialect, model, ModelSettings(max_tokens=77))
-    assert (target.model, target.max_tokens) == (model, 77)
-    assert target.quirks >= has
-    assert not target.quirks & lacks
+@pytest.mark.parametrize("model", ["claude-opus-4-8", "claude-haiku-4-5@20251001", "claude-opus-5-5"])
+def test_claude_is_the_models_own_less_what_vertex_lacks(model: str) -> None:
+    own, here = profile(model), vertex().target("messages", model, ModelSettings()).claude
+    assert here == replace(own, system_role=False, strict_tools=False, structured_output=not own.forced_tools)
 
 
 STATUS = {"code": 403, "message": "Denied on resource.", "status": "PERMISSION_DENIED"}
