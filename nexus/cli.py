@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 import nexus
 from nexus.registry import NoProviders
 from nexus.server import preflight
+from nexus.server.listeners import LISTEN
 from nexus.settings import Problem, Settings, SettingsError, demo_settings, load, located, secrets
 from nexus.settings.exposure import exposure
 from nexus.settings.listen import AnyAddress, read_addresses
@@ -78,8 +79,8 @@ def obstacles(settings: Settings, file: Path | None, options: Options, *, beside
     found = preflight.problems(settings, beside=beside)
     if options.listen_address is None:
         return located(file, found)
-    from_flag = [message for path, message in found if path == preflight.LISTEN]
-    in_file = located(file, [place for place in found if place[0] != preflight.LISTEN])
+    from_flag = [message for path, message in found if path == LISTEN]
+    in_file = located(file, [place for place in found if place[0] != LISTEN])
     return [*in_file, *(Problem((), None, message, "nexus: --listen-address") for message in from_flag)]
 
 
@@ -93,7 +94,7 @@ def read_settings(options: Options, environ: Mapping[str, str]) -> tuple[Setting
     if (reason := exposure(settings)) is not None:
         if options.listen_address is not None:
             raise SettingsError([Problem((), None, reason, "nexus: --listen-address")])
-        raise SettingsError(located(file, [(preflight.LISTEN, reason)]))
+        raise SettingsError(located(file, [(LISTEN, reason)]))
     return settings, file
 
 

@@ -1,12 +1,15 @@
-"""Accepts connections, and pauses where the system has nothing left to accept them with.
+"""Accepts connections: a fair share where several processes listen, none where nothing is left to accept them with.
 
-Law: a connection that cannot be accepted waits in the system's queue; it costs one log line, not one for each try.
+Law: a connection that cannot be accepted waits in the system's queue; it costs one log line, not one for each try. The
+system wakes every process that listens and gives the connection to the quickest, which often is the same one: so a
+process that has more of them than another leaves the socket alone for a moment, and takes one at a time.
 """
 
 from __future__ import annotations
 
 import errno
 import logging
+import select
 import socket
 import time
 from collections.abc import Callable, Iterable
@@ -14,6 +17,8 @@ from typing import Any
 
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
+
+from nexus.server.shares import Share
 
 log = logging.getLogger("nexus.server")
 
@@ -26,18 +31,45 @@ QUIET = 60.0
 AT_ONCE = 128
 """Connections that are accepted before the loop does something else."""
 
+YIELD = 0.005
+"""Seconds for which a process with more connections than another one leaves a connection to it."""
+
+TIMES = 20
+"""How often it does so in a row: whoever takes nothing for that long is too busy, and what waits is taken for it."""
+
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 class PausingServer(HTTPServer):
-    """An HTTP server whose listening sockets rest while descriptors are short."""
+    """An HTTP server whose listening sockets rest: while descriptors are short, or others have fewer connections."""
+
+    share: Share | None = None
+    """Of the connections that several processes accept together."""
 
     _told_at: float | None = None
 
     def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
         for sock in sockets:
             self._sockets[sock.fileno()] = sock
-            self._handlers[sock.fileno()] = _Acceptor(sock, self._handle_connection, self._tell).stop
+            self._handlers[sock.fileno()] = _Acceptor(sock, self._accepted, self._tell, self.share).stop
+        self._count()
+
+    def stop(self) -> None:
+        super().stop()
+        if self.share is not None:
+            self.share.write(None)
+
+    def on_close(self, server_conn: object) -> None:
+        super().on_close(server_conn)
+        self._count()
+
+    def _accepted(self, connection: socket.socket, address: Any) -> None:
+        self._handle_connection(connection, address)
+        self._count()
+
+    def _count(self) -> None:
+        if self.share is not None and not self._stopped:
+            self.share.write(len(self._connections))
 
     def _tell(self, error: OSError) -> None:
         now = time.monotonic()
@@ -54,11 +86,17 @@ class _Acceptor:
     """One listening socket on the loop."""
 
     def __init__(
-        self, sock: socket.socket, accepted: Callable[[socket.socket, Any], None], tell: Callable[[OSError], None]
+        self,
+        sock: socket.socket,
+        accepted: Callable[[socket.socket, Any], None],
+        tell: Callable[[OSError], None],
+        share: Share | None,
     ) -> None:
         self._sock = sock
         self._accepted = accepted
         self._tell = tell
+        self._share = share
+        self._left_alone = 0
         self._loop = IOLoop.current()
         self._timer: object | None = None
         self._stopped = False
@@ -76,7 +114,25 @@ class _Acceptor:
         self._loop.add_handler(self._sock, self._ready, IOLoop.READ)
 
     def _ready(self, sock: object, events: int) -> None:
-        for _ in range(AT_ONCE):
+        if self._share is None:
+            self._accept(AT_ONCE)
+        elif not self._share.is_ahead:
+            self._left_alone = 0
+            self._accept(1)
+        elif self._left_alone < TIMES:
+            self._left_alone += 1
+            self._rest(YIELD, self._watch_again)
+        else:
+            self._left_alone = 0
+            self._accept(AT_ONCE)
+
+    def _watch_again(self) -> None:
+        if not _is_readable(self._sock):
+            self._left_alone = 0
+        self._watch()
+
+    def _accept(self, most: int) -> None:
+        for _ in range(most):
             if self._stopped:
                 return
             try:
@@ -88,12 +144,18 @@ class _Acceptor:
             except OSError as error:
                 if error.errno not in EXHAUSTED:
                     raise
-                self._pause(error)
+                self._tell(error)
+                self._rest(PAUSE, self._watch)
                 return
             self._accepted(connection, address)
 
-    def _pause(self, error: OSError) -> None:
-        self._tell(error)
+    def _rest(self, seconds: float, then: Callable[[], None]) -> None:
         # Ready sockets would wake the loop again and again.
         self._loop.remove_handler(self._sock)
-        self._timer = self._loop.call_later(PAUSE, self._watch)
+        self._timer = self._loop.call_later(seconds, then)
+
+
+def _is_readable(sock: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))

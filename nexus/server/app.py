@@ -19,7 +19,7 @@ from nexus.server import hello
 from nexus.server.base import UnknownPath
 from nexus.server.calls import CallHandler, CompactHandler, CountHandler
 from nexus.server.context import ServerContext
-from nexus.server.health import HealthHandler
+from nexus.server.health import HealthHandler, ReadyHandler
 from nexus.server.home import HomeHandler
 from nexus.server.metadata import MetadataHandler
 from nexus.server.models import ModelHandler, ModelListHandler
@@ -35,8 +35,8 @@ def make_app(context: ServerContext) -> Application:
         arguments: dict[str, Any] = {"context": context, "dialect": dialect, "with_version": with_version}
         specs.append(URLSpec(pattern, handler, arguments))
 
-    if settings.server.health.enabled:
-        add(re.escape(settings.server.health.path), HealthHandler, chat.DIALECT)
+    if settings.server.health.enabled and not settings.server.health.listen:
+        specs += _health(context)
     if context.guards.resource is not None:
         add(re.escape(metadata.PATH), MetadataHandler, chat.DIALECT)
     if settings.llm.enabled:
@@ -63,6 +63,19 @@ def make_app(context: ServerContext) -> Application:
     add("/", HomeHandler, chat.DIALECT)
     add(".*", UnknownPath, chat.DIALECT)
     return Application(specs, log_function=_no_log)
+
+
+def make_health_app(context: ServerContext) -> Application:
+    """What is served where health has an address of its own."""
+    unknown = URLSpec(".*", UnknownPath, {"context": context, "dialect": chat.DIALECT})
+    return Application([*_health(context), unknown], log_function=_no_log)
+
+
+def _health(context: ServerContext) -> list[URLSpec]:
+    health = context.settings.server.health
+    arguments = {"context": context, "dialect": chat.DIALECT}
+    paths = {health.path: HealthHandler, health.ready_path: ReadyHandler}
+    return [URLSpec(re.escape(path), handler, arguments) for path, handler in paths.items()]
 
 
 def _no_log(handler: RequestHandler) -> None:

@@ -27,6 +27,7 @@ from tornado.httputil import (
 from tornado.iostream import StreamClosedError, UnsatisfiableReadError
 
 from nexus.errors import ClientError, HeadTooLarge, InvalidRequest, RequestTimeout
+from nexus.server.lifecycle import Lifecycle
 from nexus.server.stream import INTERIM, OPENING, ClientStream, ClientTlsStream
 
 LONGEST_HEAD = 64 * 1024
@@ -74,6 +75,7 @@ class Connection(HTTP1Connection):
         params: HTTP1ConnectionParameters,
         context: object,
         clocks: Clocks,
+        lifecycle: Lifecycle,
         stranger: Callable[[Connection], Owner],
     ) -> None:
         super().__init__(stream, False, params, context)
@@ -81,6 +83,7 @@ class Connection(HTTP1Connection):
         self._max_body_size = 1 << 62
         self.owner: Owner | None = None
         self._clocks = clocks
+        self._lifecycle = lifecycle
         self._stranger = stranger
         self._phase: Callable[[], float] = self._until_head
         self._since = stream.loop.time()
@@ -103,6 +106,12 @@ class Connection(HTTP1Connection):
         """Seconds since this request's first byte came, or was waited for."""
         return self.stream.loop.time() - self._began
 
+    @property
+    def is_reading(self) -> bool:
+        """Whether a request is being read, and nothing of its answer is written."""
+        begun = self._request_start_line is not None
+        return begun and not self._read_finished and self._response_start_line is None
+
     async def read_response(self, delegate: HTTPMessageDelegate) -> bool:
         """Reads one request and sees its answer out; whether another may follow."""
         delegates = _Delegate(delegate)
@@ -113,14 +122,15 @@ class Connection(HTTP1Connection):
             return False
         except UnsatisfiableReadError:
             # Tornado has closed the stream.
-            self._refuse(InvalidRequest("the size of a chunk is not written as HTTP has it"))
+            self.refuse(InvalidRequest("the size of a chunk is not written as HTTP has it"))
             return False
         except (HTTPInputError, ClientError) as error:
             # Tornado quotes headers, and credentials with them.
             own = error if isinstance(error, ClientError) else InvalidRequest("the request is not valid HTTP")
-            self._refuse(own)
+            self.refuse(own)
             return await self._discard()
         finally:
+            self._lifecycle.leave(self)
             self._arm(None)
             self.stream.settle()
             delegates.end()
@@ -128,6 +138,7 @@ class Connection(HTTP1Connection):
 
     async def _exchange(self, delegate: _Delegate) -> bool:
         head = await self._read_head()
+        self._lifecycle.enter(self)
         if self._write_finished:
             return await self._discard()
         start, headers, length = self._read_lines(head)
@@ -233,6 +244,7 @@ class Connection(HTTP1Connection):
 
     def _linger(self) -> None:
         """The answer is out: says that nothing follows, and bounds what is read on."""
+        self._lifecycle.leave(self)
         if self.stream.closed() or self.stream.room is not None:
             return
         self.stream.room = DISCARD_FACTOR * self._clocks.largest_body
@@ -253,7 +265,7 @@ class Connection(HTTP1Connection):
     def write_headers(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders, chunk: bytes | None = None
     ) -> asyncio.Future[None]:
-        if not self._read_finished:
+        if not self._read_finished or self._lifecycle.is_stopping:
             self._disconnect_on_finish = True
         # Tornado asks them how to answer; of a head that could not be read there may be neither.
         self._request_start_line = self._request_start_line or RequestStartLine("GET", "", "HTTP/1.1")
@@ -311,13 +323,14 @@ class Connection(HTTP1Connection):
             return
         self._timer = None
         if self._phase == self._within_head:
-            self._refuse(RequestTimeout("the head of the request did not come in time"))
+            self.refuse(RequestTimeout("the head of the request did not come in time"))
         elif self._phase == self._within_body:
-            self._refuse(RequestTimeout("the body of the request did not come in time"))
+            self.refuse(RequestTimeout("the body of the request did not come in time"))
         else:
             self.stream.close()
 
-    def _refuse(self, error: ClientError) -> None:
+    def refuse(self, error: ClientError) -> None:
+        """Answers what is being read, whoever would have answered it."""
         (self.owner or self._stranger(self)).refuse(error)
 
 

@@ -19,10 +19,13 @@ from nexus.gateway.stages import Gateway
 from nexus.relay.exchange import CallState
 from nexus.server.flight import BytesInFlight
 from nexus.server.guards import Guards
+from nexus.server.lifecycle import Lifecycle, Phase
 from nexus.settings import Settings
 from nexus.telemetry.access_log import log_call
 
 log = logging.getLogger("nexus.server")
+
+STOPPING = "the gateway is stopping"
 
 Result = TypeVar("Result")
 
@@ -34,10 +37,9 @@ class ServerContext:
     workers: Workers
     guards: Guards
     flight: BytesInFlight
-    draining: bool = False
+    lifecycle: Lifecycle = field(default_factory=Lifecycle)
     consumers: tuple[Consumer, ...] = (log_call,)
     calls: dict[str, CallState] = field(default_factory=dict)
-    _empty: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def counts_requests(self) -> bool:
@@ -63,15 +65,15 @@ class ServerContext:
         return results[0]
 
     def enter(self, state: CallState) -> None:
-        """Raises Overloaded while the server stops."""
-        if self.draining:
-            raise Overloaded("the gateway is stopping", retry_after=1)
+        """Raises Overloaded once the calls that run are being ended."""
+        if self.lifecycle.phase is Phase.ENDING:
+            raise Overloaded(STOPPING, retry_after=1)
         self.calls[state.call.id] = state
+        self.lifecycle.enter(state.call.id)
 
     def leave(self, state: CallState) -> None:
         self.calls.pop(state.call.id, None)
-        if self.draining and not self.calls:
-            self._empty.set()
+        self.lifecycle.leave(state.call.id)
 
     def finished(self, record: CallRecord) -> None:
         """Tells everybody who counts calls; one who fails spoils nothing for the others."""
@@ -80,15 +82,3 @@ class ServerContext:
                 consumer(record)
             except Exception:
                 log.exception("a finished call could not be counted", extra={"fields": {"id": record.id}})
-
-    async def drain(self, seconds: float) -> bool:
-        """Lets running calls end; whether they all did in time."""
-        self.draining = True
-        if not self.calls:
-            return True
-        self._empty.clear()
-        try:
-            await asyncio.wait_for(self._empty.wait(), seconds)
-        except TimeoutError:
-            return False
-        return True

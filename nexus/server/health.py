@@ -1,4 +1,4 @@
-"""The health endpoint, for load balancers and supervisors.
+"""Two endpoints for load balancers and supervisors: whether the process lives, and whether it wants to be called.
 
 Law: always open, never blocks, asks no vendor.
 """
@@ -10,12 +10,27 @@ from nexus.wire import encode
 
 
 class HealthHandler(BaseHandler):
+    """200 for as long as it can answer: who is not healthy is to be started anew, and a server that stops is not."""
+
     guarded = False
 
     def get(self) -> None:
-        if self.context.draining:
+        self.send(encode({"status": "draining" if self.context.lifecycle.is_stopping else "healthy"}))
+
+    def head(self) -> None:
+        self.get()
+
+
+class ReadyHandler(BaseHandler):
+    """200 while new calls are welcome; 503 from the signal to stop on, while it still listens."""
+
+    guarded = False
+
+    def get(self) -> None:
+        is_ready = self.context.lifecycle.is_ready
+        if not is_ready:
             self.set_status(503)
-        self.send(encode({"status": "draining" if self.context.draining else "healthy"}))
+        self.send(encode({"status": "ready" if is_ready else "stopping"}))
 
     def head(self) -> None:
         self.get()

@@ -27,6 +27,7 @@ from nexus.protocols.dialect import Dialect
 from nexus.server.accepting import PausingServer
 from nexus.server.connection import Clocks, Connection
 from nexus.server.context import ServerContext
+from nexus.server.lifecycle import Lifecycle
 from nexus.server.paths import dialect_at
 from nexus.server.stream import ClientStream, ClientTlsStream
 from nexus.telemetry.access_log import log_refusal
@@ -60,9 +61,17 @@ class Server(PausingServer):
     def handle_stream(self, stream: IOStream, address: Any) -> None:
         assert isinstance(stream, ClientStream)
         context = _HTTPRequestContext(stream, address, self.protocol, self.trusted_downstream)
-        served = ServerConnection(stream, self.conn_params, context, self._clocks, self._stranger)
+        served = ServerConnection(
+            stream, self.conn_params, context, self._clocks, self._house.lifecycle, self._stranger
+        )
         self._connections.add(served)
         served.start_serving(self)
+
+    def refuse_unread(self, error: ClientError) -> None:
+        """Answers everybody whose request is still being read."""
+        for served in list(self._connections):
+            assert isinstance(served, ServerConnection)
+            served.refuse_unread(error)
 
     def _stranger(self, connection: Connection) -> Stranger:
         return Stranger(connection, dialect_at(self._house.settings, connection.target, {}))
@@ -74,16 +83,27 @@ class ServerConnection(HTTP1ServerConnection):
     stream: ClientStream
 
     def __init__(
-        self, stream: ClientStream, params: HTTP1ConnectionParameters, context: object, clocks: Clocks, stranger: Any
+        self,
+        stream: ClientStream,
+        params: HTTP1ConnectionParameters,
+        context: object,
+        clocks: Clocks,
+        lifecycle: Lifecycle,
+        stranger: Any,
     ) -> None:
         super().__init__(stream, params, context)
-        self._connection = partial(Connection, stream, params, context, clocks, stranger)
+        self._connection = partial(Connection, stream, params, context, clocks, lifecycle, stranger)
+        self._current: Connection | None = None
+
+    def refuse_unread(self, error: ClientError) -> None:
+        if self._current is not None and self._current.is_reading:
+            self._current.refuse(error)
 
     async def _server_request_loop(self, delegate: HTTPServerConnectionDelegate) -> None:
         try:
             more = True
             while more:
-                connection = self._connection()
+                self._current = connection = self._connection()
                 try:
                     more = await connection.read_response(delegate.start_request(self, connection))
                 except asyncio.CancelledError:
@@ -94,6 +114,7 @@ class ServerConnection(HTTP1ServerConnection):
                     return
                 await asyncio.sleep(0)
         finally:
+            self._current = None
             delegate.on_close(self)
 
 

@@ -21,7 +21,9 @@ SocketFile = tuple[str, tuple[int, int]]
 
 
 class CannotListen(Exception):
-    """The text says where and why."""
+    """The text says where and why, ``path`` which setting asks for it."""
+
+    path: tuple[str, ...] = ("server", "listen_address")
 
 
 def bind_all(addresses: Sequence[AnyAddress], mode: str = "0600") -> list[socket.socket]:

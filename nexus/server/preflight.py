@@ -14,13 +14,12 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from nexus.auth.jwks import MissingPyJwt, require_pyjwt
-from nexus.server.listening import CannotListen, bind_all, files_of, remove_files
+from nexus.server.listeners import listen
+from nexus.server.listening import CannotListen
 from nexus.server.tls import TlsError, tls_context
 from nexus.settings import Settings
 from nexus.settings.listen import ListenAddress
 from nexus.settings.types import Location
-
-LISTEN = ("server", "listen_address")
 
 _PROBE = 2.0
 """Seconds that another Nexus gets to say that it is one."""
@@ -71,15 +70,10 @@ def _certificate(settings: Settings) -> Iterator[Location]:
 
 def _ports(settings: Settings) -> Iterator[Location]:
     """Listens as serving would, and lets go at once."""
-    own = settings.server
     try:
-        sockets = bind_all(own.listen_address, own.socket_mode)
+        listen(settings.server).close()
     except CannotListen as error:
-        yield LISTEN, str(error)
-        return
-    remove_files(files_of(sockets))
-    for sock in sockets:
-        sock.close()
+        yield error.path, str(error)
 
 
 def _answers_as_nexus(settings: Settings, host: str, port: int) -> bool:

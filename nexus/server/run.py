@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +25,6 @@ from nexus.auth.jwks import MissingPyJwt
 from nexus.bridge import Full, Workers
 from nexus.commands.demo import demo_text, reachable, what_to_paste
 from nexus.commands.warnings import warnings
-from nexus.errors import Overloaded
 from nexus.gateway.admission import Admission
 from nexus.gateway.routing import Routes
 from nexus.gateway.stages import Gateway
@@ -36,22 +36,23 @@ from nexus.response_store.responses import make_store as make_response_store
 from nexus.response_store.store import Store as ResponseStore
 from nexus.response_store.vendor_ids import make_id_store, vendor_ids_of
 from nexus.server import memory
-from nexus.server.app import make_app
+from nexus.server.app import make_app, make_health_app
 from nexus.server.context import ServerContext
 from nexus.server.descriptors import raise_limit, shortage
+from nexus.server.draining import drain
 from nexus.server.flight import BytesInFlight, default_limit
 from nexus.server.guards import Guards
 from nexus.server.http import Server
-from nexus.server.listening import CannotListen, base_url, bind_all, files_of, remove_files
+from nexus.server.lifecycle import Lifecycle, Phase
+from nexus.server.listeners import Listeners, listen
+from nexus.server.listening import CannotListen, base_url
+from nexus.server.shares import Share
 from nexus.server.tls import TlsError, tls_context
 from nexus.settings import Settings
 from nexus.telemetry import logs
 from nexus.upstream.tls import authorities_from_environment
 
 log = logging.getLogger("nexus")
-
-_LAST_SECONDS = 1.0
-"""How long ended calls get to say so to their clients."""
 
 
 def serve(settings: Settings, *, demo: bool) -> int:
@@ -60,20 +61,19 @@ def serve(settings: Settings, *, demo: bool) -> int:
     memory.tune()
     limit = raise_limit()
     try:
-        sockets = bind_all(settings.server.listen_address, settings.server.socket_mode)
+        listeners = listen(settings.server)
     except CannotListen as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    files = files_of(sockets)
     if (short := shortage(limit, settings.server.worker_threads)) is not None:
         log.warning(short)
     try:
-        return asyncio.run(_serve(settings, sockets, demo=demo))
+        return asyncio.run(_serve(settings, listeners, demo=demo))
     except (MissingPyJwt, MissingRedis, TlsError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     finally:
-        remove_files(files)
+        listeners.remove_files()
 
 
 @dataclass(slots=True)
@@ -82,6 +82,9 @@ class Running:
 
     context: ServerContext
     server: Server
+    health: Server | None
+    """Where health has an address of its own; it answers to the end."""
+
     providers: list[Provider]
     reaper: PeriodicCallback
     answers: ResponseStore | None
@@ -89,7 +92,10 @@ class Running:
 
     async def stop(self) -> None:
         """Accepts nothing more, lets calls end, ends the rest."""
-        await _drain(self.context, self.server)
+        await drain(self.context, self.server)
+        if self.health is not None:
+            self.health.stop()
+            await self.health.close_all_connections()
         self.reaper.stop()
         self.context.workers.stop()
         self.context.guards.authenticator.close()
@@ -101,7 +107,12 @@ class Running:
                 kept.close()
 
 
-def start(settings: Settings, sockets: list[socket.socket]) -> Running:
+def start(
+    settings: Settings,
+    sockets: list[socket.socket],
+    health_sockets: Sequence[socket.socket] = (),
+    share: Share | None = None,
+) -> Running:
     """Builds the house that the settings describe and opens its door; call it on the loop."""
     own = settings.server
     tls = tls_context(own.tls) if own.tls is not None else None
@@ -119,9 +130,12 @@ def start(settings: Settings, sockets: list[socket.socket]) -> Running:
     whose = partial(vendor_ids_of, store=ids, settings=own.response_store)
     flight = BytesInFlight(own.max_bytes_in_flight or default_limit())
     gateway = Gateway(Routes(providers), admission, answers, whose)
-    context = ServerContext(settings, gateway, Workers(own.worker_threads), guards, flight)
+    context = ServerContext(settings, gateway, Workers(own.worker_threads), guards, flight, Lifecycle(share))
     server = Server(make_app(context), context, tls)
+    server.share = share
     server.add_sockets(sockets)
+    context.lifecycle.phase = Phase.SERVING
+    health = _serve_health(context, health_sockets)
     if store.blocks:
         # A wrong address or password is said now, not at the first call.
         context.workers.start(store.ping)
@@ -129,7 +143,15 @@ def start(settings: Settings, sockets: list[socket.socket]) -> Running:
         provider.start(logs.hide)
     reaper = PeriodicCallback(partial(_reap, providers, context), REAP * 1000)
     reaper.start()
-    return Running(context, server, providers, reaper, kept, ids)
+    return Running(context, server, health, providers, reaper, kept, ids)
+
+
+def _serve_health(context: ServerContext, sockets: Sequence[socket.socket]) -> Server | None:
+    if not sockets:
+        return None
+    health = Server(make_health_app(context), context, None)
+    health.add_sockets(sockets)
+    return health
 
 
 REAP = 10.0
@@ -144,10 +166,9 @@ def _reap(providers: list[Provider], context: ServerContext) -> None:
             context.workers.start(memory.trim)
 
 
-async def _serve(settings: Settings, sockets: list[socket.socket], *, demo: bool) -> int:
-    running = start(settings, sockets)
-    secure = settings.server.tls is not None
-    _announce(settings, [base_url(sock, secure=secure) for sock in sockets], demo=demo)
+async def _serve(settings: Settings, listeners: Listeners, *, demo: bool) -> int:
+    running = start(settings, listeners.calls, listeners.health)
+    _announce(settings, listeners, demo=demo)
     await _on_signals().wait()
     await running.stop()
     log.info("stopped")
@@ -156,18 +177,6 @@ async def _serve(settings: Settings, sockets: list[socket.socket], *, demo: bool
         logging.shutdown()
         os._exit(0)
     return 0
-
-
-async def _drain(context: ServerContext, server: Server) -> None:
-    server.stop()
-    limit = context.settings.server.drain_timeout
-    log.info("stopping", extra={"fields": {"calls": len(context.calls), "drain_timeout_s": limit}})
-    if not await context.drain(limit):
-        log.warning("ending the calls that did not end", extra={"fields": {"calls": len(context.calls)}})
-        for state in list(context.calls.values()):
-            state.call.cancel.throw(Overloaded("the gateway is stopping", retry_after=1))
-        await context.drain(_LAST_SECONDS)
-    await server.close_all_connections()
 
 
 def _on_signals() -> asyncio.Event:
@@ -191,14 +200,17 @@ def _on_signals() -> asyncio.Event:
     return stop
 
 
-def _announce(settings: Settings, bases: list[str], *, demo: bool) -> None:
+def _announce(settings: Settings, listeners: Listeners, *, demo: bool) -> None:
+    secure = settings.server.tls is not None
+    bases = [base_url(sock, secure=secure) for sock in listeners.calls]
     # Clients call a host; of Unix sockets only other programs of this machine know what to do with them.
     base = next((base for base in bases if base.startswith(("http:", "https:"))), bases[0])
     log.info(f"Nexus {__version__}")
     for line in what_to_paste(settings, base):
         log.info(line)
     if settings.server.health.enabled:
-        log.info(f"health: {reachable(base)}{settings.server.health.path}")
+        at = base_url(listeners.health[0]) if listeners.health else base
+        log.info(f"health: {reachable(at)}{settings.server.health.path}")
     for other in bases:
         if other != base:
             log.info(f"also listening: {other}")

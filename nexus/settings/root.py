@@ -50,10 +50,11 @@ class Settings(Table):
     @model_validator(mode="after")
     def _paths_apart(self) -> Self:
         health = self.server.health
-        paths = self.llm.protocols.enabled_paths() if self.llm.enabled and health.enabled else {}
-        for name, path in paths.items():
-            if health.path == path or health.path.startswith(f"{path or '/v1'}/"):
-                fail_at((("server", "health", "path"), f"lies within the path of llm.protocols.{name}"))
+        beside = self.llm.enabled and health.enabled and not health.listen
+        for name, path in (self.llm.protocols.enabled_paths() if beside else {}).items():
+            for key, own in (("path", health.path), ("ready_path", health.ready_path)):
+                if own == path or own.startswith(f"{path or '/v1'}/"):
+                    fail_at((("server", "health", key), f"lies within the path of llm.protocols.{name}"))
         return self
 
     @model_validator(mode="after")

@@ -29,13 +29,25 @@ from nexus.settings.types import (
 
 
 class HealthSettings(Table):
-    """``[server.health]``: an endpoint for load balancers and supervisors."""
+    """``[server.health]``: endpoints for load balancers and supervisors."""
 
     enabled: bool = True
-    """Whether it is served."""
+    """Whether they are served."""
 
     path: UrlPath = "/health"
-    """Where."""
+    """Says 200 for as long as the process can answer."""
+
+    ready_path: UrlPath = "/ready"
+    """Says 200 while new calls are welcome, and 503 from the signal to stop on."""
+
+    listen: Addresses | None = None
+    """Addresses of their own, in plain HTTP; they are served there alone. None: where calls are served."""
+
+    @model_validator(mode="after")
+    def _two_paths(self) -> Self:
+        if self.path == self.ready_path:
+            fail_at((("ready_path",), "is the path of health too"))
+        return self
 
 
 class ResponseStoreSettings(Table):
@@ -95,8 +107,11 @@ class ServerSettings(Table):
     ping_interval: PositiveDuration = 10.0
     """Silence in a stream after which a ping is sent."""
 
+    drain_delay: Duration = 0.0
+    """How long it goes on listening after the signal to stop, while ready_path says 503."""
+
     drain_timeout: Duration = 30.0
-    """How long running calls may go on after the signal to stop."""
+    """How long running calls may go on once it listens no more."""
 
     client_timeout: Timeout = 300.0
     """A client that takes no bytes, or sends none of its body, for this long is gone."""

@@ -1,0 +1,45 @@
+"""The end of a server: it says that it goes, listens no more, lets calls end, ends the rest.
+
+Law: in that order, so that a load balancer that asks ``/ready`` never sends a call to where nobody listens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from nexus.errors import Overloaded
+from nexus.server.context import STOPPING, ServerContext
+from nexus.server.http import Server
+from nexus.server.lifecycle import Phase
+
+log = logging.getLogger("nexus")
+
+_LAST_SECONDS = 1.0
+"""How long ended calls get to say so to their clients."""
+
+
+async def drain(context: ServerContext, server: Server) -> None:
+    """Returns when nothing is connected any more."""
+    lifecycle, own = context.lifecycle, context.settings.server
+    lifecycle.phase = Phase.LEAVING
+    # Where others listen on, clients find them.
+    if own.drain_delay and lifecycle.is_alone:
+        log.info("leaving: still listening, no longer ready", extra={"fields": {"drain_delay_s": own.drain_delay}})
+        await asyncio.sleep(own.drain_delay)
+    server.stop()
+    lifecycle.phase = Phase.DRAINING
+    log.info("stopping", extra={"fields": {"calls": len(context.calls), "drain_timeout_s": own.drain_timeout}})
+    if not await lifecycle.idle(own.drain_timeout):
+        await end_calls(context, server)
+    await server.close_all_connections()
+
+
+async def end_calls(context: ServerContext, server: Server, seconds: float = _LAST_SECONDS) -> None:
+    """Tells the clients of all that still runs that it ends here, for so long."""
+    context.lifecycle.phase = Phase.ENDING
+    log.warning("ending the calls that did not end", extra={"fields": {"calls": len(context.calls)}})
+    for state in list(context.calls.values()):
+        state.call.cancel.throw(Overloaded(STOPPING, retry_after=1))
+    server.refuse_unread(Overloaded(STOPPING, retry_after=1))
+    await context.lifecycle.idle(seconds)

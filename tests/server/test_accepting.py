@@ -1,0 +1,93 @@
+"""Who accepts a connection where several processes listen: whoever has fewest; nobody waits for one that is dead."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+from tornado.httpserver import HTTPServer
+
+from nexus.server import accepting
+from nexus.server.accepting import PausingServer
+from nexus.server.listening import bind
+from nexus.server.shares import Shares
+from nexus.settings import ListenAddress
+
+
+def test_counts_of_those_that_listen() -> None:
+    shares = Shares(3)
+    assert (shares.counts, shares.of(0).is_anybody_serving) == ([], False)
+    first, second = shares.of(0), shares.of(1)
+    first.write(2)
+    assert not first.is_ahead
+    second.write(1)
+    assert (first.is_ahead, second.is_ahead) == (True, False)
+    second.write(None)
+    assert (shares.counts, first.is_ahead) == ([2], False)
+    assert first.is_anybody_serving
+    assert second.is_anybody_serving
+    shares.stop()
+    assert not first.is_anybody_serving
+
+
+class Listening:
+    """Servers on one socket, as processes would be, on one loop."""
+
+    def __init__(self, count: int) -> None:
+        self.shares = Shares(count)
+        (self.sock,) = bind(ListenAddress("127.0.0.1", 0))
+        self.servers: list[HTTPServer] = []
+        for index in range(count):
+            server = PausingServer(lambda request: None)
+            server.share = self.shares.of(index)
+            server.add_sockets([socket.socket(fileno=socket.dup(self.sock.fileno()))])
+            self.servers.append(server)
+        self.clients: list[socket.socket] = []
+
+    async def connect(self) -> None:
+        """One more client; returns when somebody has accepted it."""
+        before = sum(self.shares.counts)
+        client = socket.socket()
+        client.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(client, self.sock.getsockname())
+        self.clients.append(client)
+        async with asyncio.timeout(60):
+            while sum(self.shares.counts) == before:
+                await asyncio.sleep(0.001)
+
+    async def close(self) -> None:
+        for server in self.servers:
+            server.stop()
+            await server.close_all_connections()
+        for sock in (*self.clients, self.sock):
+            sock.close()
+
+
+def run(count: int, connections: int, before: str = "") -> list[int]:
+    async def main() -> list[int]:
+        listening = Listening(count)
+        if before == "one listens no more":
+            listening.servers[0].stop()
+        if before == "one is stuck with fewest":
+            listening.servers[0].stop()
+            listening.shares.write(0, 0)
+        for _ in range(connections):
+            await listening.connect()
+        counts = listening.shares.counts
+        await listening.close()
+        return counts
+
+    return asyncio.run(main())
+
+
+def test_connections_are_shared_evenly() -> None:
+    assert run(4, 16) == [4, 4, 4, 4]
+
+
+def test_who_listens_no_more_counts_for_nothing() -> None:
+    assert run(2, 6, "one listens no more") == [6]
+
+
+def test_nobody_waits_for_ever_for_one_that_is_stuck() -> None:
+    assert accepting.YIELD * accepting.TIMES <= 0.1
+    assert run(2, 3, "one is stuck with fewest") == [0, 3]

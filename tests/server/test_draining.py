@@ -1,0 +1,162 @@
+"""Stopping without a failed call: ready and health, the delay, kept connections, uploads, and the end of the rest."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from tests.conftest import Serve
+from tests.server.raw import head
+from tests.server.test_process import CHAT_PATH, STREAM, Process, Start, start
+from tests.serving import CHAT, openai_config, wait_until
+from tools.fake_upstream import Behaviour, FakeUpstream
+
+__all__ = ["start"]
+
+LONG = '[server]\ndrain_delay = "1h"\n'
+
+
+def ask(connection: http.client.HTTPConnection, method: str, path: str, body: object = None) -> tuple[int, str, bytes]:
+    """Status, the header Connection, body."""
+    raw = None if body is None else json.dumps(body)
+    connection.request(method, path, raw, {} if body is None else {"Content-Type": "application/json"})
+    reply = connection.getresponse()
+    return reply.status, reply.getheader("Connection", ""), reply.read()
+
+
+def connect(port: int) -> closing[http.client.HTTPConnection]:
+    return closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60))
+
+
+def health_port(process: Process) -> int:
+    assert process.port
+    found = re.search(r"health: http://127\.0\.0\.1:(\d+)/", process.output)
+    assert found is not None
+    return int(found[1])
+
+
+def calls_port(process: Process) -> int:
+    assert process.port
+    found = re.search(r"OPENAI_BASE_URL=http://127\.0\.0\.1:(\d+)/", process.output)
+    assert found is not None
+    return int(found[1])
+
+
+class TestReady:
+    def test_health_and_ready(self, serve: Serve) -> None:
+        nexus = serve('[llm.providers.e]\ntype = "echo"\n[llm.providers.e.models.m]')
+        assert nexus.request("GET", "/health").json == {"status": "healthy"}
+        assert nexus.request("GET", "/ready").json == {"status": "ready"}
+        assert nexus.request("HEAD", "/ready").status == 200
+        assert nexus.request("POST", "/ready").status == 405
+
+    def test_an_address_of_their_own(self, start: Start, openai_upstream: FakeUpstream) -> None:
+        own = '[server.health]\nlisten = "127.0.0.1:0"\n'
+        process = start(own + openai_config(openai_upstream.base_url))
+        with connect(health_port(process)) as beside, connect(calls_port(process)) as calls:
+            assert ask(beside, "GET", "/ready")[0] == ask(beside, "GET", "/health")[0] == 200
+            assert ask(beside, "POST", CHAT_PATH, CHAT)[0] == 404
+            assert ask(calls, "GET", "/ready")[0] == ask(calls, "GET", "/health")[0] == 404
+            assert ask(calls, "POST", CHAT_PATH, CHAT)[0] == 200
+
+    def test_it_answers_to_the_end(self, start: Start, openai_upstream: FakeUpstream) -> None:
+        """Health at its own address, while a call that runs keeps the process."""
+        process = start('[server.health]\nlisten = "127.0.0.1:0"\n' + openai_config(openai_upstream.base_url))
+        go = threading.Event()
+        openai_upstream.next(Behaviour(hold=go))
+        with connect(health_port(process)) as beside, connect(calls_port(process)) as calls:
+            calls.request("POST", CHAT_PATH, json.dumps(CHAT), {"Content-Type": "application/json"})
+            openai_upstream.wait_for_requests(1)
+            process.signal(signal.SIGTERM)
+            wait_until(lambda: process.said("stopping"))
+            assert ask(beside, "GET", "/health")[::2] == (200, b'{"status":"draining"}')
+            assert ask(beside, "GET", "/ready")[0] == 503
+            go.set()
+            assert calls.getresponse().status == 200
+        assert process.wait() == 0
+
+    def test_a_port_in_use_is_told_with_its_line(self, start: Start, openai_upstream: FakeUpstream) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            own = f'[server.health]\nlisten = "127.0.0.1:{taken.getsockname()[1]}"\n'
+            process = start(own + openai_config(openai_upstream.base_url))
+            assert process.wait() == 1
+        assert re.fullmatch(
+            r"\S+:2: server\.health\.listen: cannot listen on \S+: the port is in use\n", process.output
+        )
+
+
+class TestDelay:
+    @pytest.fixture
+    def leaving(self, start: Start, openai_upstream: FakeUpstream) -> Iterator[Process]:
+        """Has its signal, and listens for an hour."""
+        process = start(LONG + openai_config(openai_upstream.base_url))
+        assert process.port
+        process.signal(signal.SIGTERM)
+        wait_until(lambda: process.said("leaving"))
+        yield process
+        process.signal(signal.SIGTERM)
+        assert process.wait() == 128 + signal.SIGTERM
+
+    def test_it_listens_and_serves_and_says_that_it_goes(self, leaving: Process) -> None:
+        for path, status in (("/ready", 503), ("/health", 200), ("/llm/openai/v1/models", 200)):
+            with connect(leaving.port) as client:
+                assert ask(client, "GET", path)[:2] == (status, "close")
+        for body in (CHAT, STREAM):
+            with connect(leaving.port) as client:
+                assert ask(client, "POST", CHAT_PATH, body)[:2] == (200, "close")
+
+    def test_then_it_listens_no_more(self, start: Start, openai_upstream: FakeUpstream) -> None:
+        process = start('[server]\ndrain_delay = "100ms"\n' + openai_config(openai_upstream.base_url))
+        assert process.port
+        process.signal(signal.SIGTERM)
+        assert process.wait() == 0
+        assert process.output.index("leaving") < process.output.index("stopping") < process.output.index("stopped")
+
+
+class TestKeptConnections:
+    def test_a_request_that_comes_late_is_served(self, start: Start, openai_upstream: FakeUpstream) -> None:
+        process = start(openai_config(openai_upstream.base_url))
+        go = threading.Event()
+        openai_upstream.next(Behaviour(), Behaviour(hold=go))
+        with connect(process.port) as kept, connect(process.port) as other:
+            assert ask(kept, "POST", CHAT_PATH, CHAT)[:2] == (200, "")
+            other.request("POST", CHAT_PATH, json.dumps(CHAT), {"Content-Type": "application/json"})
+            openai_upstream.wait_for_requests(2)
+            process.signal(signal.SIGTERM)
+            wait_until(lambda: process.said("stopping"))
+            assert ask(kept, "POST", CHAT_PATH, CHAT)[:2] == (200, "close")
+            go.set()
+            assert other.getresponse().status == 200
+        assert process.wait() == 0
+
+    def test_a_body_that_is_on_its_way_is_waited_for(self, start: Start, openai_upstream: FakeUpstream) -> None:
+        process = start(openai_config(openai_upstream.base_url))
+        raw = json.dumps(CHAT).encode()
+        with socket.create_connection(("127.0.0.1", process.port), 60) as client:
+            client.sendall(head(CHAT_PATH, length=len(raw), headers={"Expect": "100-continue"}))
+            assert client.recv(100).startswith(b"HTTP/1.1 100")
+            process.signal(signal.SIGTERM)
+            wait_until(lambda: process.said("stopping"))
+            client.sendall(raw)
+            reply = b"".join(iter(lambda: client.recv(65536), b""))
+        assert b" 200 OK" in reply
+        assert process.wait() == 0
+
+    def test_a_body_that_does_not_come_is_refused_at_the_end(self, start: Start, openai_upstream: FakeUpstream) -> None:
+        process = start('[server]\ndrain_timeout = "100ms"\n' + openai_config(openai_upstream.base_url))
+        with socket.create_connection(("127.0.0.1", process.port), 60) as client:
+            client.sendall(head(CHAT_PATH, length=100, headers={"Expect": "100-continue"}))
+            assert client.recv(100).startswith(b"HTTP/1.1 100")
+            process.signal(signal.SIGTERM)
+            reply = b"".join(iter(lambda: client.recv(65536), b""))
+        assert b" 503 " in reply
+        assert b"the gateway is stopping" in reply
+        assert process.wait() == 0
