@@ -172,6 +172,7 @@ def test_every_key_of_every_table_is_written(everything: tuple[Settings, dict[st
 
 EMPTY: tuple[object, ...] = (None, PydanticUndefined, (), False)
 EXAMPLES = {
+    "listen",
     "type",
     "api_key",
     "api_key_command",
