@@ -6,14 +6,14 @@ one by type. ``apply`` and ``summary`` are as ``nexus.headers.rules`` wants them
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Collection, Mapping
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, SecretStr, WrapValidator, model_validator
-from pydantic_core.core_schema import ValidatorFunctionWrapHandler
 
 from nexus.headers.names import OWN_CREDENTIALS, is_denied, is_secret, matches_no_pattern, read_header_name
 from nexus.headers.pattern import Pattern
+from nexus.settings.tagged import Tagged
 from nexus.settings.types import Table, fail_at
 
 SECRET = (
@@ -57,18 +57,23 @@ RulePattern = Annotated[Pattern, BeforeValidator(read_pattern)]
 HeaderValue = Annotated[SecretStr, AfterValidator(read_header_value)]
 
 
-class HeaderRule(Table):
+class HeaderRule(Tagged):
     """One step on the way of headers; ``rule`` says which."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    tag: ClassVar[str] = "rule"
 
     rule: str
     """What to do: "forward", "insert", "remove" or "rename_duplicate"."""
 
     @classmethod
-    def variant(cls, data: object) -> type[Table]:
-        kind = data.get("rule") if isinstance(data, dict) else None
-        return KINDS.get(kind, cls) if isinstance(kind, str) else cls
+    def kinds(cls) -> Collection[str]:
+        return _RULES
+
+    @classmethod
+    def of_kind(cls, kind: str) -> type[Table]:
+        return _RULES[kind]
 
     def apply(self, incoming: Mapping[str, str], result: dict[str, str]) -> None:
         """Changes ``result``, what travels so far; ``incoming`` is what the client sent."""
@@ -226,25 +231,12 @@ class RenameDuplicate(NamingRule):
         return _line(self.rule, self.name, f"and {self.rename}", *_notes(self.default, self.allow_secret))
 
 
-KINDS: dict[str, type[HeaderRule]] = {
+_RULES: Mapping[str, type[HeaderRule]] = {
     "forward": Forward,
     "insert": Insert,
     "remove": Remove,
     "rename_duplicate": RenameDuplicate,
 }
-
-
-def read_rule(value: Any, handler: ValidatorFunctionWrapHandler) -> HeaderRule:
-    """Hand a rule to the class of its kind."""
-    if not isinstance(value, dict):
-        return handler(value)  # type: ignore[no-any-return]
-    known = ", ".join(f'"{kind}"' for kind in KINDS)
-    kind = value.get("rule")
-    if kind is None:
-        fail_at((("rule",), f"is missing; it is one of {known}"))
-    if not isinstance(kind, str) or kind not in KINDS:
-        fail_at((("rule",), f"is not one of {known}"))
-    return KINDS[kind].model_validate(value)
 
 
 def _value(name: str, incoming: Mapping[str, str], default: SecretStr | None) -> str | None:
@@ -271,5 +263,5 @@ def _either(name: str | None, pattern: Pattern | None) -> None:
         fail_at((("name",) if name is None else ("pattern",), ONE_OF))
 
 
-HeaderRules = tuple[Annotated[HeaderRule, WrapValidator(read_rule)], ...]
+HeaderRules = tuple[Annotated[HeaderRule, WrapValidator(HeaderRule.read)], ...]
 """The type of a ``headers`` key."""

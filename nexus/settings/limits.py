@@ -5,12 +5,13 @@ Law: a limit is at least one and an interval more than nothing, so that every li
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, FilePath, WrapValidator, create_model, model_validator
-from pydantic_core.core_schema import ValidatorFunctionWrapHandler
 
+from nexus.settings.tagged import Tagged
 from nexus.settings.types import Label, PositiveDuration, Table, Timeout, fail_at
 
 Limit = Annotated[int, Field(ge=1, le=10**12)]
@@ -66,14 +67,16 @@ class RequestLimit(Table):
     """Length of the window, which slides."""
 
 
-class Storage(Table):
+class Storage(Tagged):
     """``[server.rate_limits.storage]``: where spending is counted."""
 
     @classmethod
-    def variant(cls, data: object) -> type[Table]:
-        """The settings class of the type that the table names."""
-        kind = data.get("type") if isinstance(data, dict) else None
-        return (STORAGES.get(kind) if isinstance(kind, str) else None) or cls
+    def kinds(cls) -> Collection[str]:
+        return _STORAGES
+
+    @classmethod
+    def of_kind(cls, kind: str) -> type[Table]:
+        return _STORAGES[kind]
 
     type: Literal["memory", "redis"]
     """"memory" counts in this process alone, "redis" over all processes and machines together."""
@@ -165,19 +168,7 @@ class RedisStorage(Storage):
         return self
 
 
-STORAGES: dict[str, type[Storage]] = {"memory": MemoryStorage, "redis": RedisStorage}
-
-
-def read_storage(value: Any, handler: ValidatorFunctionWrapHandler) -> Storage:
-    """Hand the table to the settings class of its type."""
-    if isinstance(value, Storage):
-        return value
-    if not isinstance(value, dict):
-        return handler(value)  # type: ignore[no-any-return]
-    found = Storage.variant(value)
-    if found is Storage:
-        fail_at((("type",), f'{"must be" if "type" in value else "is missing; it is"} "memory" or "redis"'))
-    return found.model_validate(value)  # type: ignore[return-value]
+_STORAGES: Mapping[str, type[Storage]] = {"memory": MemoryStorage, "redis": RedisStorage}
 
 
 if TYPE_CHECKING:
@@ -200,7 +191,7 @@ class RequestLimits(_WithGlobal):
     per_ip: RequestLimit | None = None
     """Each address by itself; of IPv6 the first 64 bits."""
 
-    storage: Annotated[Storage, WrapValidator(read_storage)] = MemoryStorage(type="memory")
+    storage: Annotated[Storage, WrapValidator(Storage.read)] = MemoryStorage(type="memory")
     """Where spending is counted, limits per user included."""
 
     @property

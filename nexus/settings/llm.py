@@ -5,14 +5,12 @@ Law: provider types are known to the registry only; each provider table is read 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, FilePath, ValidationInfo, WrapValidator, field_validator
 from pydantic_core.core_schema import ValidatorFunctionWrapHandler
 
-from nexus import registry
 from nexus.settings.provider import ProviderSettings
 from nexus.settings.types import BasePath, Label, Location, Table, fail_at
 from nexus.settings.urls import ProxyUrl
@@ -72,24 +70,8 @@ class Protocols(Table):
 
 def read_provider(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> ProviderSettings:
     """Hand a provider table to the settings class of its type, with what ``[llm]`` says for all of them."""
-    if isinstance(value, ProviderSettings):
-        return value
-    if not isinstance(value, dict):
-        return handler(value)  # type: ignore[no-any-return]
-    kinds = registry.kinds()
-    known = f"known types: {', '.join(kinds)}"
-    kind = value.get("type")
-    if kind is None:
-        split = any(isinstance(item, dict) and "type" in item for item in value.values())
-        hint = '; a name with a dot needs quotes: [llm.providers."NAME"]' if split else ""
-        fail_at((("type",), f"is missing; it says which kind of provider this is ({known}){hint}"))
-    if kind not in kinds:
-        nearest = difflib.get_close_matches(kind, kinds, 1) if isinstance(kind, str) else []
-        hint = f'; did you mean "{nearest[0]}"?' if nearest else ""
-        fail_at((("type",), f"unknown provider type{hint} ({known})"))
     shared = {name: info.data[name] for name in SHARED if info.data.get(name) is not None}
-    found: type[ProviderSettings] = registry.load(kind).settings_type
-    return found.model_validate({**shared, **value})
+    return ProviderSettings.read(value, handler, shared)
 
 
 SHARED = ("proxy", "ca_file")

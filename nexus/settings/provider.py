@@ -6,14 +6,16 @@ environment unless a template in the file says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar, Self
+from collections.abc import Collection, Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator, model_validator
 
 from nexus import registry
 from nexus.settings.header_rules import HeaderRules, NamingRule, Remove
 from nexus.settings.limits import RateLimits
+from nexus.settings.problems import nearest
+from nexus.settings.tagged import Tagged
 from nexus.settings.types import Duration, Label, PositiveDuration, Table, Timeout, fail_at
 from nexus.settings.urls import BaseUrl, ProxyUrl
 from nexus.upstream.tls import Trust, tls_context
@@ -95,7 +97,7 @@ class Timeouts(Table):
     """For which an unused connection is kept for the next call."""
 
 
-class ProviderSettings(Table):
+class ProviderSettings(Tagged):
     """One configured place to send calls."""
 
     needs_key: ClassVar[bool] = True
@@ -106,11 +108,23 @@ class ProviderSettings(Table):
     """Whether the vendor has a search of its own that translation can ask for."""
 
     @classmethod
-    def variant(cls, data: object) -> type[Table]:
-        """The settings class of the provider type that the table names; this one where it names none."""
-        kind = data.get("type") if isinstance(data, dict) else None
-        found: type[Table] = registry.load(kind).settings_type if kind in registry.kinds() else cls
-        return found
+    def kinds(cls) -> Collection[str]:
+        return registry.kinds()
+
+    @classmethod
+    def of_kind(cls, kind: str) -> type[Table]:
+        return registry.load(kind).settings_type  # type: ignore[no-any-return]
+
+    @classmethod
+    def wrong_kind(cls, table: Mapping[str, Any]) -> str:
+        kind, known = table.get("type"), f"known types: {', '.join(cls.kinds())}"
+        if kind is None:
+            split = any(isinstance(item, dict) and "type" in item for item in table.values())
+            hint = '; a name with a dot needs quotes: [llm.providers."NAME"]' if split else ""
+            return f"is missing; it says which kind of provider this is ({known}){hint}"
+        near = nearest(kind, cls.kinds()) if isinstance(kind, str) else None
+        hint = f'; did you mean "{near}"?' if near else ""
+        return f"unknown provider type{hint} ({known})"
 
     type: str
     """Which kind of provider this is."""

@@ -172,10 +172,15 @@ def test_a_credential_that_comes_later_leaves_no_place_for_another() -> None:
     assert rewrite(opened, CLIENT, {"accept": "x"}, reserved=later) == {"accept": "x", "x-env": "prod"}
 
 
+RULE = 'must be "forward", "insert", "remove" or "rename_duplicate"'
+
 REFUSED: dict[str, tuple[dict[str, Any], list[tuple[tuple[str | int, ...], str]]]] = {
-    "no rule": ({"name": "x"}, [(("rule",), "is missing; it is one of")]),
-    "unknown rule": ({"rule": "send"}, [(("rule",), "is not one of")]),
-    "rule of another type": ({"rule": ["forward"]}, [(("rule",), "is not one of")]),
+    "no rule": ({"name": "x"}, [(("rule",), 'is missing; it is "forward"')]),
+    "unknown rule": ({"rule": "send"}, [(("rule",), RULE)]),
+    "rule of another type": (
+        {"rule": ["forward"]},
+        [(("rule",), RULE)],
+    ),
     "neither name nor pattern": (forward(), [(("name",), "either name or pattern")]),
     "name and pattern": (forward(name="x", pattern="x"), [(("pattern",), "either name or pattern")]),
     "remove of nothing": (remove(), [(("name",), "either name or pattern")]),
