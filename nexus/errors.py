@@ -19,8 +19,11 @@ the one exception); ``message`` is always safe to show to a client. Dialects ren
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Self
+
+from nexus.headers import own
 
 
 class NexusError(Exception):
@@ -39,6 +42,15 @@ class NexusError(Exception):
         """Names the client's own field in place of the one that is named, in the message too."""
         words = self.message.removeprefix(f"{self.param}: ")
         self.message, self.param = f"{param}: {words}", param
+
+    def reply_headers(self, dialect: str) -> dict[str, str]:
+        """What a reply in a client's dialect says beside its status and body; lower-case names."""
+        return {own.ERROR: self.kind, **_wait(self.retry_after)}
+
+
+def _wait(seconds: float | None) -> dict[str, str]:
+    """In whole seconds: no client need read a vendor's fraction or date."""
+    return {} if seconds is None else {"retry-after": str(max(1, math.ceil(seconds)))}
 
 
 class ClientError(NexusError):
@@ -90,12 +102,18 @@ class MethodNotAllowed(ClientError):
         super().__init__(message)
         self.allow = allow
 
+    def reply_headers(self, dialect: str) -> dict[str, str]:
+        return {**super().reply_headers(dialect), "allow": ", ".join(self.allow)}
+
 
 class NoWebSocket(ClientError):
     """Asked to change to a protocol that is not served; clients that can do without fall back at once."""
 
     status = 426
     kind = "no_websocket"
+
+    def reply_headers(self, dialect: str) -> dict[str, str]:
+        return {**super().reply_headers(dialect), "upgrade": "HTTP/1.1"}
 
 
 class RequestTooLarge(ClientError):
@@ -145,9 +163,13 @@ class UpstreamError(NexusError):
     cause: str = ""
     """For the log: where, when and why the exchange failed. Never shown to a client."""
 
-    def __init__(self, message: str, *, provider: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, provider: str, retry_after: float | None = None, retryable: bool | None = None
+    ) -> None:
         super().__init__(message, retry_after=retry_after)
         self.provider = provider
+        if retryable is not None:
+            self.retryable = retryable
 
     def at(self, phase: str, cause: str, host: str = "") -> Self:
         """The same, knowing more for the log."""
@@ -194,11 +216,14 @@ class UpstreamStatus(UpstreamError):
         retry_after: float | None,
         retryable: bool,
     ) -> None:
-        super().__init__(f"{provider} answered {status}", provider=provider, retry_after=retry_after)
+        said = f"{provider} answered {status}"
+        super().__init__(said, provider=provider, retry_after=retry_after, retryable=retryable)
         self.status = status
         self.headers = headers
         self.body = body
-        self.retryable = retryable
+
+    def reply_headers(self, dialect: str) -> dict[str, str]:
+        return {name: value for name, value in self.headers.items() if name != "retry-after"} | _wait(self.retry_after)
 
 
 class VendorError(UpstreamError):
@@ -226,6 +251,11 @@ class VendorError(UpstreamError):
         self.status = status
         self.request_id = request_id
         self.vendor_param = param or ""
+
+    def reply_headers(self, dialect: str) -> dict[str, str]:
+        # Somebody else chose it: what cannot stand in a header is left out.
+        id = "".join(letter for letter in (self.request_id or "")[:200] if letter.isascii() and letter.isprintable())
+        return {own.UPSTREAM_REQUEST_ID: id, **_wait(self.retry_after)}
 
 
 FAILURE_KINDS = frozenset(

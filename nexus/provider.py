@@ -17,7 +17,7 @@ from nexus.cancel import Cancel
 from nexus.credentials.entra import Entra
 from nexus.credentials.key_command import KeyCommand
 from nexus.errors import AuthenticationFailed, VendorError
-from nexus.headers.forwarding import UPSTREAM_KEY
+from nexus.headers.own import UPSTREAM_KEY
 from nexus.headers.rules import rewrite
 from nexus.protocols.codec import Target
 from nexus.renewal import Grant, Renewed

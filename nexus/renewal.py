@@ -237,8 +237,7 @@ class Renewed(Generic[Value]):
 
     def _too_late(self) -> UpstreamError:
         text = f"{self._owner}: no {self._what} within {self._patience:g} s"
-        error = UpstreamTimeout(text, provider=self._owner)
-        error.retryable = True
+        error = UpstreamTimeout(text, provider=self._owner, retryable=True)
         return error.at(PHASE, f"the source of the {self._what} is still silent")
 
     def _abandon(self, pending: Future[Grant[Value]]) -> None:

@@ -54,9 +54,10 @@ def under(name: str, *roots: str) -> bool:
 
 # From the bottom up: a room may import itself, its own line and what stands before it.
 LAYERS: list[tuple[str, ...]] = [
+    ("nexus.headers",),
     ("nexus.errors", "nexus.wire", "nexus.piecewise", "nexus.cancel", "nexus.bridge", "nexus.breaker", "nexus.renewal"),
     ("nexus.conversation",),
-    ("nexus.models", "nexus.headers", "nexus.upstream"),
+    ("nexus.models", "nexus.upstream"),
     ("nexus.json_schema",),
     ("nexus.protocols",),
     ("nexus.registry", "nexus.settings"),

@@ -19,11 +19,12 @@ from nexus.auth.jwks import require_pyjwt
 from nexus.auth.keys import KeyRing, is_expired
 from nexus.auth.tokens import Claims, Pending, Tokens
 from nexus.errors import InvalidRequest
+from nexus.headers.own import GATEWAY_KEY
 from nexus.settings.identity import ClientIdentification, IdSource, read_id
 from nexus.settings.keys import GatewayKey
 from nexus.settings.oauth import OAuthSettings
 
-CARRIED = "it goes into Authorization (Bearer), x-api-key, api-key, x-goog-api-key or x-nexus-key"
+CARRIED = f"it goes into Authorization (Bearer), x-api-key, api-key, x-goog-api-key or {GATEWAY_KEY}"
 
 
 @dataclass(frozen=True, slots=True)

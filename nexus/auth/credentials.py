@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from nexus.auth.identity import Unidentified
 from nexus.errors import InvalidRequest
-from nexus.headers.names import GATEWAY_KEY
+from nexus.headers.own import GATEWAY_KEY
 from nexus.settings.keys import PREFIX
 
 HeaderLines = Mapping[str, Sequence[str]]

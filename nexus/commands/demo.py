@@ -11,6 +11,7 @@ import socket
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from nexus.headers import own
 from nexus.settings import Settings
 from nexus.upstream.request import UNIX
 
@@ -90,7 +91,7 @@ def _claude_code(settings: Settings, key: str) -> str:
     logins = any(getattr(provider, "forward_login", False) for provider in settings.llm.providers.values())
     if logins:
         # A token of the gateway's would stand where Claude Code puts its own login.
-        credential = [] if key == NO_KEY else [f"ANTHROPIC_CUSTOM_HEADERS={shlex.quote(f'x-nexus-key: {key}')}"]
+        credential = [] if key == NO_KEY else [f"ANTHROPIC_CUSTOM_HEADERS={shlex.quote(f'{own.GATEWAY_KEY}: {key}')}"]
     else:
         credential = [f"ANTHROPIC_AUTH_TOKEN={key}"]
     large, small = _model(settings, "sonnet", "claude"), _model(settings, "haiku", "sonnet", "claude")

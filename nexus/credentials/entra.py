@@ -138,8 +138,7 @@ class Entra:
     def _error(
         self, words: str, kind: type[UpstreamError] = UpstreamError, *, retryable: bool = False
     ) -> UpstreamError:
-        error = kind(f"{self._provider}: {words}", provider=self._provider)
-        error.retryable = retryable
+        error = kind(f"{self._provider}: {words}", provider=self._provider, retryable=retryable)
         return error.at(PHASE, words)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from nexus.auth.identity import Identity, may_use
 from nexus.errors import InvalidRequest, ModelNotFound, NotFound
-from nexus.headers.forwarding import STORED_PROVIDER
+from nexus.headers.own import STORED_PROVIDER
 from nexus.provider import Provider, Route
 from nexus.settings.provider import ModelSettings
 

@@ -18,7 +18,7 @@ from nexus.call import Answers, Call, VendorIds
 from nexus.errors import Cancelled, InternalError, InvalidRequest, NexusError, ProtocolError
 from nexus.gateway.admission import Admission
 from nexus.gateway.routing import Routes
-from nexus.headers.forwarding import STORED_PROVIDER
+from nexus.headers.own import STORED_PROVIDER
 from nexus.piecewise import LARGE
 from nexus.protocols.clients import DIALECTS
 from nexus.provider import Route

@@ -17,12 +17,6 @@ from nexus.headers.names import is_secret
 
 Headers = Mapping[str, str]
 
-UPSTREAM_KEY = "x-provider-api-key"
-"""Carries a caller's own vendor key where a provider has ``forward_token``."""
-
-STORED_PROVIDER = "x-nexus-provider"
-"""Names the provider that keeps a stored answer, where there are several."""
-
 LONGEST_PAUSE = 7 * 86_400.0
 """Seconds; no vendor means more, whatever it says."""
 

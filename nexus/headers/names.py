@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-GATEWAY_KEY = "x-nexus-key"
-"""Carries a gateway key where ``Authorization`` is taken by a vendor login."""
+from nexus.headers.own import GATEWAY_KEY, UPSTREAM_KEY
 
-OWN_CREDENTIALS = frozenset({GATEWAY_KEY, "x-provider-api-key", "proxy-authorization"})
+OWN_CREDENTIALS = frozenset({GATEWAY_KEY, UPSTREAM_KEY, "proxy-authorization"})
 """Meant for the gateway alone: no rule can open them."""
 
 HOP_BY_HOP = frozenset(

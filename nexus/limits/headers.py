@@ -1,8 +1,7 @@
 """Standings as the rate limit headers that each dialect's SDKs and tools read.
 
 Law: pure. Remaining and reset are those of this very decision, the call itself included; a reset is when nothing
-counts any more, rounded up to whole seconds. ``x-nexus-limit: own`` marks these headers, and a 429 that carries them,
-as ours and not the vendor's. Standings of nobody make no header.
+counts any more, rounded up to whole seconds. Standings of nobody make no header.
 """
 
 from __future__ import annotations
@@ -10,26 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from nexus.headers.own import LIMIT
 from nexus.limits.quota import SECOND, Standing
-from nexus.limits.refusal import LimitExceeded
 
-OWN = {"x-nexus-limit": "own"}
+OWN = {LIMIT: "own"}
 
 _ANTHROPIC = {"input_tokens": "input-tokens", "output_tokens": "output-tokens", "requests": "requests"}
 
 
 def headers_for(dialect: str, standings: Sequence[Standing], now: float) -> dict[str, str]:
-    """Of an accepted call, lower-case names. ``now`` is ``time.time()``."""
+    """Lower-case names. ``now`` is ``time.time()``."""
     if not standings:
         return {}
     return OWN | (_anthropic(standings, now) if dialect == "messages" else _openai(standings))
-
-
-def refusal_headers(dialect: str, error: LimitExceeded, now: float) -> dict[str, str]:
-    """Of a refused call; ``retry-after`` is written by whoever writes the error."""
-    headers = headers_for(dialect, (error.standing,), now)
-    # Both vendors' SDKs would repeat any 429 without asking.
-    return headers | {"x-should-retry": "false"} if error.never else headers
 
 
 def _openai(standings: Sequence[Standing]) -> dict[str, str]:

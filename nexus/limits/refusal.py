@@ -6,7 +6,10 @@ cannot help.
 
 from __future__ import annotations
 
+import time
+
 from nexus.errors import RateLimited
+from nexus.limits.headers import headers_for
 from nexus.limits.quota import SECOND, Dimension, Refused, Standing
 
 WORDS: dict[Dimension, str] = {"input_tokens": "input tokens", "output_tokens": "output tokens", "requests": "requests"}
@@ -34,6 +37,11 @@ class LimitExceeded(RateLimited):
         retry_after = None if refused.wait is None else refused.wait / SECOND
         param = "max_tokens" if self.never and self.dimension == "output_tokens" else None
         super().__init__(_message(refused), param=param, retry_after=retry_after)
+
+    def reply_headers(self, dialect: str) -> dict[str, str]:
+        # Both vendors' SDKs would repeat any 429 without asking.
+        hopeless = {"x-should-retry": "false"} if self.never else {}
+        return {**super().reply_headers(dialect), **headers_for(dialect, (self.standing,), time.time()), **hopeless}
 
 
 def _message(refused: Refused) -> str:

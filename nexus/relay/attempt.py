@@ -22,6 +22,7 @@ from nexus.errors import (
     UpstreamTimeout,
     VendorError,
 )
+from nexus.headers import own
 from nexus.headers.forwarding import retry_after, returned
 from nexus.headers.redaction import Redactor
 from nexus.protocols.clients import DIALECTS
@@ -117,7 +118,7 @@ def _estimated(exchange: Exchange) -> OpenedReply:
     """Nobody counts for this model: a guess, marked as one."""
     tokens = estimate(reading(exchange.state).request).total
     body = encode(DIALECTS[exchange.call.dialect].write_count(tokens))
-    head = Head(200, {"content-type": "application/json", "x-nexus-estimated": "true"}, stream=False)
+    head = Head(200, {"content-type": "application/json", own.ESTIMATED: "true"}, stream=False)
     return OpenedReply(head, exchange.route.provider.name, body, iter(()), LocalReply(200, {}, ()))
 
 
@@ -221,7 +222,7 @@ def _head(exchange: Exchange, lane: Lane, vendor: Mapping[str, str], status: int
     headers = {"content-type": content_type, **returned(vendor)}
     if exchange.dropped:
         named = ", ".join(dict.fromkeys(exchange.dropped))
-        headers["x-nexus-dropped"] = named.encode("ascii", "backslashreplace").decode()[:MAX_NAMED]
+        headers[own.DROPPED] = named.encode("ascii", "backslashreplace").decode()[:MAX_NAMED]
     return Head(status, headers, content_type.startswith(_STREAM))
 
 

@@ -6,9 +6,7 @@ Law: loop thread only. Whatever goes wrong leaves through ``write_error`` in the
 from __future__ import annotations
 
 import logging
-import math
 import re
-import time
 import uuid
 from functools import cached_property
 from typing import Any, cast
@@ -29,10 +27,8 @@ from nexus.errors import (
     NoWebSocket,
     RequestTooLarge,
     UpstreamStatus,
-    VendorError,
 )
-from nexus.limits.headers import refusal_headers
-from nexus.limits.refusal import LimitExceeded
+from nexus.headers import own
 from nexus.protocols.dialect import Dialect
 from nexus.server.connection import Connection, body_length
 from nexus.server.context import ServerContext
@@ -141,6 +137,11 @@ class BaseHandler(RequestHandler):
         return header_lines(self.request.headers)
 
     @cached_property
+    def headers(self) -> dict[str, str]:
+        """The request's headers by lower-case name; several lines of one name as HTTP joins them."""
+        return {name: ",".join(lines) for name, lines in self.lines.items()}
+
+    @cached_property
     def caller(self) -> str:
         """The address that the request came from."""
         peer = "unix" if is_unix(self.request) else self.request.remote_ip or ""
@@ -161,7 +162,7 @@ class BaseHandler(RequestHandler):
 
     def send(self, body: bytes, content_type: str = "application/json") -> None:
         self.set_header("Content-Type", content_type)
-        self.set_header("x-nexus-request-id", self.id)
+        self.set_header(own.REQUEST_ID, self.id)
         self.set_header("Content-Length", str(len(body)))
         self.finish(body)
 
@@ -177,33 +178,13 @@ class BaseHandler(RequestHandler):
             self.connection.stream.close()
             return
         self.set_status(error.status, REASONS.get(error.status))
-        self.set_header(self.dialect.id_header, self.id)
-        for name, value in self.context.guards.challenge(error).items():
+        said = {self.dialect.id_header: self.id, **self.context.guards.challenge(error)}
+        for name, value in {**said, **error.reply_headers(self.dialect.name)}.items():
             self.set_header(name, value)
-        if error.retry_after is not None:
-            self.set_header("Retry-After", str(max(1, math.ceil(error.retry_after))))
-        if isinstance(error, MethodNotAllowed):
-            self.set_header("Allow", ", ".join(error.allow))
-        if isinstance(error, NoWebSocket):
-            self.set_header("Upgrade", "HTTP/1.1")
         if isinstance(error, UpstreamStatus):
-            self._answer_verbatim(error)
-            return
-        if isinstance(error, LimitExceeded):
-            for name, value in refusal_headers(self.dialect.name, error, time.time()).items():
-                self.set_header(name, value)
-        if isinstance(error, VendorError):
-            self.set_header("x-nexus-upstream-request-id", header_value(error.request_id or ""))
+            self.send(error.body, error.headers["content-type"])
         else:
-            self.set_header("x-nexus-error", error.kind)
-        self.send(self.dialect.write_error(error, self.id))
-
-    def _answer_verbatim(self, error: UpstreamStatus) -> None:
-        for name, value in error.headers.items():
-            # Said above, in whole seconds: clients are not promised to read a vendor's fraction or date.
-            if name != "retry-after":
-                self.set_header(name, value)
-        self.send(error.body, error.headers["content-type"])
+            self.send(self.dialect.write_error(error, self.id))
 
     def own_error(self, error: BaseException | None, status: int) -> NexusError:
         match error:
@@ -229,23 +210,15 @@ REASONS = {499: "Client Closed Request", 529: "Overloaded"}
 """Statuses for which the standard library knows no words."""
 
 
-def header_value(text: str) -> str:
-    """Text that somebody else chose, as it may stand in a header."""
-    return "".join(letter for letter in text[:200] if letter.isascii() and letter.isprintable())
-
-
 class UnknownPath(BaseHandler):
     """Everything that no other handler has."""
 
     def initialize(self, context: ServerContext, dialect: Dialect, with_version: Dialect | None = None) -> None:
-        super().initialize(context, dialect_at(context.settings, self.request.path, self._names()))
+        super().initialize(context, dialect_at(context.settings, self.request.path, self.headers))
 
     def _check_asked(self) -> None:
         path, origin = self.request.path, origin_of(self.request)
-        raise NotFound(describe(self.context.settings, path, self._names(), origin))
-
-    def _names(self) -> dict[str, str]:
-        return {name.lower(): value for name, value in self.request.headers.items()}
+        raise NotFound(describe(self.context.settings, path, self.headers, origin))
 
 
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(?::\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::\d{1,5})?")

@@ -25,6 +25,7 @@ from nexus.errors import (
     Overloaded,
     UnsupportedMediaType,
 )
+from nexus.headers import own
 from nexus.headers.forwarding import PLAN_PREFIX, REPLY_PREFIXES
 from nexus.limits.headers import headers_for
 from nexus.piecewise import LARGE, decode_large
@@ -147,7 +148,7 @@ class CallHandler(BaseHandler):
         self.set_header(self.dialect.id_header, self.id)
         for name, value in self._limited(state, head.headers).items():
             self.set_header(name, value)
-        self.set_header("x-nexus-request-id", self.id)
+        self.set_header(own.REQUEST_ID, self.id)
         self._name_route(state)
         if head.stream:
             self.set_header("Cache-Control", "no-cache")
@@ -166,9 +167,9 @@ class CallHandler(BaseHandler):
 
     def _name_route(self, state: CallState) -> None:
         if state.route is not None:
-            self.set_header("x-nexus-route", str(state.route).encode("ascii", "backslashreplace"))
+            self.set_header(own.ROUTE, str(state.route).encode("ascii", "backslashreplace"))
         if state.attempts:
-            self.set_header("x-nexus-attempts", str(state.attempts))
+            self.set_header(own.ATTEMPTS, str(state.attempts))
 
     async def _flush(self, state: CallState, piece: bytes) -> None:
         """Waits until the client has taken the bytes. Raises StreamClosedError when it left or takes none."""
@@ -246,13 +247,12 @@ class CallHandler(BaseHandler):
         return raw, read_document(raw)
 
     def new_call(self, raw: bytes, document: Mapping[str, Json], model: str, *, stream: bool, path: str = "") -> Call:
-        headers = {name.lower(): value for name, value in self.request.headers.items()}
         return Call(
             id=self.id,
             dialect=self.dialect.name,
             caller=self.caller,
             identity=self.identity,
-            headers=headers,
+            headers=self.headers,
             query=self.request.query,
             body=raw,
             document=document,
@@ -261,7 +261,7 @@ class CallHandler(BaseHandler):
             action=self.action,
             method=self.request.method or "POST",
             path=path,
-            tags=Tags.of(headers),
+            tags=Tags.of(self.headers),
             let_go=self.load.release,
         )
 

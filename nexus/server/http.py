@@ -23,6 +23,7 @@ from tornado.netutil import ssl_wrap_socket
 from tornado.web import Application
 
 from nexus.errors import ClientError
+from nexus.headers import own
 from nexus.protocols.dialect import Dialect
 from nexus.server.accepting import PausingServer
 from nexus.server.connection import Clocks, Connection
@@ -135,8 +136,8 @@ class Stranger:
                 "Content-Type": "application/json",
                 "Content-Length": str(len(body)),
                 self._dialect.id_header: self._id,
-                "x-nexus-request-id": self._id,
-                "x-nexus-error": error.kind,
+                own.REQUEST_ID: self._id,
+                own.ERROR: error.kind,
             }
         )
         connection.write_headers(

@@ -13,6 +13,7 @@ from typing import Annotated, Literal, Self, TypeVar
 from pydantic import AfterValidator, Field, FilePath, PlainValidator, model_validator
 
 from nexus.headers.names import read_header_name
+from nexus.headers.own import CSRF
 from nexus.settings.types import DAY, Duration, Table, fail_at
 
 T = TypeVar("T")
@@ -134,7 +135,7 @@ class CsrfSettings(Table):
     enabled: bool = False
     """Whether requests without it are refused."""
 
-    header_name: Annotated[str, AfterValidator(read_header_name)] = "x-nexus-csrf-protection"
+    header_name: Annotated[str, AfterValidator(read_header_name)] = CSRF
     """The header; its presence counts, not its value."""
 
 

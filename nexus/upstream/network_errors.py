@@ -34,8 +34,8 @@ def failure_of(error: Exception, *, provider: str, host: str, phase: str, second
     elif any(map(_not_http, causes)):
         failure = ProtocolError(f"{provider}: the answer is not valid HTTP", provider=provider)
     else:
-        failure = Unreachable(f"{provider}: {_told(phase)} ({_class(causes, what)})", provider=provider)
-        failure.retryable = not _certificate(causes)
+        text, again = f"{provider}: {_told(phase)} ({_class(causes, what)})", not _certificate(causes)
+        failure = Unreachable(text, provider=provider, retryable=again)
     return failure.at(phase, what, host)
 
 
@@ -63,9 +63,8 @@ def _timeout(provider: str, phase: str, seconds: float) -> UpstreamTimeout:
         return UpstreamTimeout(f"{provider}: no answer within {seconds:g} s", provider=provider)
     if phase == "body":
         return UpstreamTimeout(f"{provider}: silent for {seconds:g} s", provider=provider)
-    failure = UpstreamTimeout(f"{provider}: no connection within {seconds:g} s ({_NAMES[phase]})", provider=provider)
-    failure.retryable = True
-    return failure
+    text = f"{provider}: no connection within {seconds:g} s ({_NAMES[phase]})"
+    return UpstreamTimeout(text, provider=provider, retryable=True)
 
 
 _NAMES = {"dns": "name lookup", "connect": "TCP", "proxy": "proxy", "tls": "TLS handshake"}

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from nexus import __version__
 from nexus.cancel import Cancel
 from nexus.errors import AuthenticationFailed, VendorError
-from nexus.headers.forwarding import UPSTREAM_KEY
+from nexus.headers.own import UPSTREAM_KEY
 from nexus.models.gemini import quirks_of
 from nexus.protocols.codec import Target
 from nexus.protocols.gemini import read_error

@@ -72,12 +72,13 @@ class Source:
         name = self._provider
         causes = list(_causes(error))
         if any(isinstance(cause, TimedOut) for cause in causes):
-            return _retryable(UpstreamTimeout(f"{name}: no access token from Google in time", provider=name))
+            return UpstreamTimeout(f"{name}: no access token from Google in time", provider=name, retryable=True)
         if any(isinstance(cause, TransportError) for cause in causes):
             return Unreachable(f"{name}: the server that issues access tokens cannot be reached", provider=name)
         match error:
             case RefreshError() if error.retryable:
-                return _retryable(UpstreamError(f"{name}: Google issues no access token for now", provider=name))
+                text = f"{name}: Google issues no access token for now"
+                return UpstreamError(text, provider=name, retryable=True)
             case RefreshError():
                 words = f"Google did not accept the credentials{_code(error)}"
             case DefaultCredentialsError() if self._file is None:
@@ -100,8 +101,3 @@ def _code(error: RefreshError) -> str:
     answer = next((it for it in error.args if isinstance(it, Mapping)), {})
     code = answer.get("error")
     return f" ({code})" if isinstance(code, str) and _CODE.fullmatch(code) else ""
-
-
-def _retryable(error: UpstreamError) -> UpstreamError:
-    error.retryable = True
-    return error

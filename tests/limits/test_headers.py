@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nexus.limits.headers import clock_duration, headers_for, moment, refusal_headers
+from nexus.limits.headers import clock_duration, headers_for, moment
 from nexus.limits.quota import SECOND, Demand, Dimension, Quota, Refused, Standing
 from nexus.limits.refusal import LimitExceeded, in_words
 
@@ -70,14 +70,14 @@ def refusal(wait: int | None) -> LimitExceeded:
 
 
 def test_refused() -> None:
-    headers = refusal_headers("chat", refusal(5 * SECOND), NOW)
+    headers = refusal(5 * SECOND).reply_headers("chat")
     assert headers["x-nexus-limit"] == "own"
     assert headers["x-ratelimit-remaining-tokens"] == "10"
     assert "x-should-retry" not in headers
 
 
 def test_what_can_never_pass_is_not_to_be_retried() -> None:
-    assert refusal_headers("messages", refusal(None), NOW)["x-should-retry"] == "false"
+    assert refusal(None).reply_headers("messages")["x-should-retry"] == "false"
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0s"), (59, "59s"), (360, "6m0s"), (3723, "1h2m3s")])

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from nexus.headers.forwarding import UPSTREAM_KEY
+from nexus.headers.own import UPSTREAM_KEY
 from tests.limits import redis_server
 from tests.peers import Peer, read_request, whole
 from tests.serving import KEY, Nexus, Reply
