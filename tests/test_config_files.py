@@ -18,7 +18,9 @@ from nexus.settings.auth_scheme import AuthSchemeSettings
 from nexus.settings.header_rules import HeaderRule, NamingRule
 from nexus.settings.keys import GatewayKey
 from nexus.settings.listen import read_addresses
+from nexus.settings.provider import ModelTimeouts
 from nexus.settings.types import read_duration, read_size
+from nexus.settings.virtual import WeightedTarget
 from tests.peers import Tls
 
 CONFIG = Path(__file__).parents[1] / "config"
@@ -26,6 +28,7 @@ ANNOTATED = CONFIG / "nexus.toml"
 ENVIRON = {
     "OPENAI_API_KEY": "sk-hushhush-openai",
     "ANTHROPIC_API_KEY": "sk-ant-hushhush",
+    "ANTHROPIC_API_KEY_2": "sk-ant-hushhush-2",
     "GEMINI_API_KEY": "AIza-hushhush",
     "AWS_ACCESS_KEY_ID": "AKIAHUSHHUSH0123",
     "AWS_SECRET_ACCESS_KEY": "aws-hushhush-secret",
@@ -123,6 +126,8 @@ UNWRITTEN = {"IdSource.http_header"}
 def tables(value: object, data: Any) -> Iterator[tuple[type[Table], dict[str, Any]]]:
     """Every settings class in use, with what the file writes for it."""
     match value:
+        case WeightedTarget() if isinstance(data, str):
+            yield type(value), {"model": data}
         case Table():
             yield type(value), data
             for name in type(value).model_fields:
@@ -245,6 +250,15 @@ EXAMPLES = {
     "cert_file",
     "key_file",
     "overall",
+    "api_keys",
+    "max_concurrency",
+    "context",
+    "spread",
+    "targets",
+    "patience",
+    "deadline",
+    "on_overflow",
+    "on_budget",
 }
 """Keys without a default, whose values in the file are examples."""
 
@@ -253,8 +267,8 @@ def test_every_default_is_written_as_it_is(everything: tuple[Settings, dict[str,
     compared = []
     for (table, name), values in written(everything).items():
         info = table.model_fields[name]
-        if name in EXAMPLES or (table is GatewayKey and name == "models"):
-            assert isinstance(info.default, BaseModel) or info.default in EMPTY or name == "rule"
+        if name in EXAMPLES or table in (ModelTimeouts, WeightedTarget) or (table is GatewayKey and name == "models"):
+            assert isinstance(info.default, BaseModel) or info.default in EMPTY or name in ("rule", "weight")
         elif info.default_factory is None and not isinstance(info.default, BaseModel | PydanticUndefinedType):
             compared.append(name)
             assert all(meaning(info.default, text) == info.default for text in values), f"{table.__name__}.{name}"

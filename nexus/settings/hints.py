@@ -49,7 +49,7 @@ def _secrets(value: object, path: Path) -> Iterator[tuple[Path, str]]:
                 yield from _secrets(item, (*path, index))
 
 
-_NAMED = (("llm", "providers", "*", "models"), ("server", "keys"))
+_NAMED = (("llm", "providers", "*", "models"), ("llm", "models"), ("server", "keys"))
 """Tables whose keys are names that a person chose, in which a dot may well stand."""
 
 

@@ -74,8 +74,6 @@ def read_model_pattern(value: str) -> str:
     """A public model name in which ``*`` stands for any text."""
     if not value or not value.isprintable() or value != value.strip() or len(value) > LONGEST_ID:
         raise ValueError("must not be empty or long, hold control characters, or begin or end with a blank")
-    if "/" not in value and "*" not in value:
-        raise ValueError('matches no model, for their names are "provider/model"; write it like "anthropic/*"')
     return value
 
 

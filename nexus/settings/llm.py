@@ -14,6 +14,7 @@ from pydantic_core.core_schema import ValidatorFunctionWrapHandler
 from nexus.settings.provider import ProviderSettings
 from nexus.settings.types import BasePath, Label, Location, Table, fail_at
 from nexus.settings.urls import ProxyUrl
+from nexus.settings.virtual import VirtualModel, VirtualName
 
 NO_MODEL = """\
 no provider with a model is configured; the shortest useful file is
@@ -124,6 +125,9 @@ class LlmSettings(Table):
     # Stands after what providers inherit: fields are validated in this order.
     providers: dict[ProviderName, AnyProvider] = Field(default_factory=dict, validate_default=True)
     """Where calls go, by the name that stands before the slash of a model name."""
+
+    models: dict[VirtualName, VirtualModel] = Field(default_factory=dict)
+    """Virtual models: names that stand for several models, of which one answers."""
 
     @field_validator("protocols")
     @classmethod

@@ -20,6 +20,9 @@ from nexus.settings.types import Duration, Label, PositiveDuration, Table, Timeo
 from nexus.settings.urls import BaseUrl, ProxyUrl
 from nexus.upstream.tls import Trust, tls_context
 
+NO_KEYS = "names no key; write one for each account of the house, or set api_key"
+SAME_KEY = "holds one key twice; each is an account of its own"
+
 NO_KEY = (
     "is missing or empty: set api_key, or forward_token = true to use the callers' own keys; "
     'for a server that needs no key any text will do, such as api_key = "none"'
@@ -27,6 +30,22 @@ NO_KEY = (
 
 SHORTEST_KEY = 6
 """Characters of a key that can be a secret."""
+
+
+class ModelTimeouts(Table):
+    """``[llm.providers.NAME.models.ALIAS.timeouts]``: what differs from the provider's."""
+
+    connect: Timeout | None = None
+    """For the connection to stand, TLS included."""
+
+    first_byte: Timeout | None = None
+    """From the request sent to the head of the answer, at the latest."""
+
+    idle: Timeout | None = None
+    """Between two pieces of an answer."""
+
+    silence: Timeout | None = None
+    """Between two pieces of an answer that say something."""
 
 
 class ModelSettings(Table):
@@ -48,6 +67,13 @@ class ModelSettings(Table):
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     """Output limit for vendors that demand one, where the client gave none; thinking comes on top. When left out: what
     the Claude model allows, 32000 with its thinking at the most; for any other model 4096."""
+
+    context: Annotated[int, Field(ge=1)] | None = None
+    """Tokens of input and output together that the model takes; through a virtual model a call that cannot fit goes to
+    another target."""
+
+    timeouts: ModelTimeouts = ModelTimeouts()
+    """How long silence of this model may last, in place of what the provider says."""
 
     web_search: bool = False
     """Whether the vendor searches the web where a client asks its own vendor to; otherwise that is refused."""
@@ -101,7 +127,7 @@ class ProviderSettings(Tagged):
     """One configured place to send calls."""
 
     needs_key: ClassVar[bool] = True
-    key_sources: ClassVar[tuple[str, ...]] = ("forward_token", "api_key_command")
+    key_sources: ClassVar[tuple[str, ...]] = ("forward_token", "api_key_command", "api_keys")
     """What can stand in for api_key."""
 
     searches: ClassVar[bool] = False
@@ -137,6 +163,9 @@ class ProviderSettings(Tagged):
     """A program and its arguments that print the key, in place of api_key; run without a shell, at start and when the
     vendor refuses the key, at most once in 30 seconds."""
 
+    api_keys: tuple[SecretStr, ...] | None = None
+    """Several keys in place of api_key, each an account of its own; sessions are spread over them."""
+
     # Stands after its alternatives because its check reads them: fields are validated in this order.
     api_key: SecretStr | None = Field(default=None, validate_default=True)
     """The vendor's key; best as a template such as "{{ env.OPENAI_API_KEY }}"."""
@@ -149,6 +178,9 @@ class ProviderSettings(Tagged):
 
     models: dict[Label, ModelSettings] = Field(default_factory=dict)
     """Alias to model, or a list of names; only what stands here is served."""
+
+    max_concurrency: Annotated[int, Field(ge=1)] | None = None
+    """Calls that may run here at the same time; one more goes to the next target, or is refused with 503."""
 
     headers: HeaderRules = ()
     """What happens to headers on the way to the vendor; in order."""
@@ -224,14 +256,19 @@ class ProviderSettings(Tagged):
     @property
     def has_key(self) -> bool:
         """Whether the house has a key, or a way to get one."""
-        return self.api_key is not None or self.api_key_command is not None
+        return bool(self.house_keys) or self.api_key_command is not None
+
+    @property
+    def house_keys(self) -> tuple[SecretStr, ...]:
+        """The house's keys as far as they are written in the settings, one for each account."""
+        return self.api_keys or (() if self.api_key is None else (self.api_key,))
 
     @property
     def spends(self) -> bool:
         """Whether a caller without a key of its own spends what the house pays for."""
-        key = self.api_key.get_secret_value() if self.api_key is not None else None
         # A shorter one ("none", "x") is a word for a server that asks for no key.
-        return self.has_key if key is None else len(key) >= SHORTEST_KEY
+        shown = [len(key.get_secret_value()) >= SHORTEST_KEY for key in self.house_keys]
+        return any(shown) if shown else self.has_key
 
     def spellings(self, key: SecretStr) -> tuple[str, ...]:
         """Every form in which a key is sent."""
@@ -240,7 +277,7 @@ class ProviderSettings(Tagged):
     @property
     def derived_secrets(self) -> tuple[str, ...]:
         """What is as good as a secret of the settings and stands in none of them."""
-        return self.spellings(self.api_key) if self.api_key is not None else ()
+        return tuple(spelling for key in self.house_keys for spelling in self.spellings(key))
 
     def rules_on(self, header: str) -> Iterator[tuple[str | int, ...]]:
         """Where rules name a header, of the provider and of its models."""
@@ -258,15 +295,26 @@ class ProviderSettings(Tagged):
     @field_validator("api_key")
     @classmethod
     def _usable_key(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        key = value.get_secret_value().strip() if value is not None else ""
-        if not (key.isascii() and key.isprintable()):
-            raise ValueError("holds characters that cannot stand in an HTTP header")
-        if key:
-            return SecretStr(key)
+        if (key := _readable(value)) is not None:
+            return key
         # Where an alternative cannot be read nobody can say whether a key is needed; that field reports itself.
         if cls.needs_key and all(info.data.get(name, True) in (None, False) for name in cls.key_sources):
             raise ValueError(NO_KEY)
         return None
+
+    @field_validator("api_keys")
+    @classmethod
+    def _usable_keys(cls, value: tuple[SecretStr, ...] | None) -> tuple[SecretStr, ...] | None:
+        if value is None:
+            return None
+        keys = [_readable(key) for key in value]
+        if empty := [((place,), "is empty") for place, key in enumerate(keys) if key is None]:
+            fail_at(*empty)
+        if not keys:
+            raise ValueError(NO_KEYS)
+        if len({key.get_secret_value() for key in keys if key is not None}) < len(keys):
+            raise ValueError(SAME_KEY)
+        return tuple(key for key in keys if key is not None)
 
     @field_validator("api_key_command")
     @classmethod
@@ -279,11 +327,20 @@ class ProviderSettings(Tagged):
 
     @model_validator(mode="after")
     def _one_key(self) -> Self:
-        if self.api_key is not None and self.api_key_command is not None:
-            fail_at((("api_key_command",), "stands beside api_key; one of them is enough"))
+        named = [name for name in ("api_key", "api_keys", "api_key_command") if getattr(self, name) is not None]
+        if len(named) > 1:
+            fail_at(*[((name,), f"stands beside {named[0]}; one of them is enough") for name in named[1:]])
         if "api_key_refresh" in self.model_fields_set and self.api_key_command is None:
             fail_at((("api_key_refresh",), "is of no use without api_key_command"))
         return self
+
+
+def _readable(value: SecretStr | None) -> SecretStr | None:
+    """A key without the blanks around it; None where nothing is left."""
+    key = value.get_secret_value().strip() if value is not None else ""
+    if not (key.isascii() and key.isprintable()):
+        raise ValueError("holds characters that cannot stand in an HTTP header")
+    return SecretStr(key) if key else None
 
 
 def _writers(

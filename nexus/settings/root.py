@@ -17,6 +17,7 @@ from nexus.settings.identity import ClientIdentification
 from nexus.settings.limits import NO_REDIS, RateLimits, RedisStorage
 from nexus.settings.llm import LlmSettings
 from nexus.settings.server import ServerSettings
+from nexus.settings.targets import pattern_problems, target_problems
 from nexus.settings.types import Location, Table, fail_at
 
 
@@ -60,6 +61,12 @@ class Settings(Table):
     @model_validator(mode="after")
     def _limits_fit(self) -> Self:
         if places := check_limits(self):
+            fail_at(*places)
+        return self
+
+    @model_validator(mode="after")
+    def _targets_fit(self) -> Self:
+        if places := [*target_problems(self.llm), *pattern_problems(self.server.keys or {}, self.llm)]:
             fail_at(*places)
         return self
 

@@ -115,6 +115,7 @@ class BedrockSettings(ProviderSettings):
                 problems.append(((name,), f"is missing or empty, though {given[0]} is set; they belong together"))
         sources = {
             "api_key": self.api_key is not None,
+            "api_keys": self.api_keys is not None,
             "api_key_command": self.api_key_command is not None,
             "profile": self.profile is not None,
             given[0] if given else "": bool(given),

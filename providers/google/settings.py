@@ -100,7 +100,7 @@ class GoogleSettings(ProviderSettings):
 
     def _vertex_problems(self) -> list[Problem]:
         problems: list[Problem] = []
-        for name in ("api_key", "api_key_command"):
+        for name in ("api_key", "api_keys", "api_key_command"):
             if getattr(self, name) is not None:
                 text = "belongs to the Gemini API, and project to Vertex AI; set one of them"
                 problems.append(((name,), text))

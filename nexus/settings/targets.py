@@ -1,0 +1,79 @@
+"""What virtual models say of other tables: whether each target exists and each name stands for one model.
+
+Law: pure, over whole settings; ``root`` reports what is found. A virtual name wins over a bare alias of the same
+spelling, for agents ask for bare names; any other name that is taken twice is refused.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+
+from nexus.settings.keys import GatewayKey
+from nexus.settings.llm import LlmSettings
+from nexus.settings.provider import ModelSettings
+from nexus.settings.types import Location
+
+NO_MODEL_NAME = (
+    'matches no model, for their names are "provider/model", or that of a virtual model; write it like "anthropic/*"'
+)
+
+
+def target_problems(llm: LlmSettings) -> Iterator[Location]:
+    """What is wrong between virtual models and all other models, as ``fail_at`` takes it."""
+    if not llm.enabled:
+        return
+    known = model_tables(llm)
+    for name, virtual in llm.models.items():
+        for place, target in virtual.named:
+            if target not in known:
+                yield ("llm", "models", name, *place), _unknown(target, known, llm)
+    yield from _taken(llm, known)
+
+
+def model_tables(llm: LlmSettings) -> Mapping[str, ModelSettings]:
+    """Every model by its name ``provider/alias``."""
+    providers = llm.providers.items()
+    return {f"{name}/{alias}": model for name, provider in providers for alias, model in provider.models.items()}
+
+
+def pattern_problems(keys: Mapping[str, GatewayKey], llm: LlmSettings) -> Iterator[Location]:
+    """Names in the keys' lists of models that no model can have."""
+    for name, key in keys.items():
+        for place, pattern in enumerate(key.models or ()):
+            if "/" not in pattern and "*" not in pattern and pattern not in llm.models:
+                yield ("server", "keys", name, "models", place), NO_MODEL_NAME
+
+
+def hidden_aliases(llm: LlmSettings) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Each virtual name that is an alias too, with the models that are no longer found by it."""
+    for name in llm.models if llm.enabled else ():
+        owners = tuple(f"{provider}/{name}" for provider, table in llm.providers.items() if name in table.models)
+        if owners:
+            yield name, owners
+
+
+def _unknown(target: str, known: Mapping[str, ModelSettings], llm: LlmSettings) -> str:
+    if target in llm.models:
+        return "is a virtual model itself; targets are models of providers"
+    nearest = difflib.get_close_matches(target, [*known], 1, 0.5)
+    nearest = nearest or [name for name in known if name.partition("/")[2] == target][:1]
+    hint = f'; did you mean "{nearest[0]}"?' if nearest else '; targets are named "provider/model"'
+    return f"is no model that is configured{hint}"
+
+
+def _taken(llm: LlmSettings, known: Mapping[str, ModelSettings]) -> Iterator[Location]:
+    """Second names, of virtual models and of others, that stand for something else too."""
+    seconds = {model.expose_as: name for name, model in known.items() if model.expose_as is not None}
+    aliases = {name.partition("/")[2]: name for name in known}
+    for name, virtual in llm.models.items():
+        if name in seconds:
+            yield ("llm", "models", name), f"is also what {seconds[name]} is exposed as; a name stands for one model"
+        second = virtual.expose_as
+        if second is None or second == name:
+            continue
+        others = [second] if second in known or second in llm.models else []
+        owner = next(iter([*others, *filter(None, (seconds.get(second), aliases.get(second)))]), None)
+        if owner is not None:
+            yield ("llm", "models", name, "expose_as"), f"is also a name of {owner}; a name stands for one model"
+        seconds[second] = name
