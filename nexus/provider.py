@@ -6,6 +6,7 @@ provider. ``prepare`` is pure, so that preparing twice gives the same request; `
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,16 @@ from nexus.wire import Json
 
 LEAST_BETWEEN = 30.0
 """Seconds between two times that a key of the house is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account of the house at a vendor. ``name`` tells it from the others of its provider and is made of its key;
+    "" where there is only one.
+    """
+
+    name: str = ""
+    key: SecretStr | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +89,8 @@ class Provider(ABC):
             trust=settings.trust,
         )
 
+        self.accounts = _accounts(name, settings)
+        """Those of the house, at least one; whoever brings a key of his own has another."""
         self._learn: Callable[[str], None] = _nobody
         self.house_key = self._renewed()
         """The house's key where it is not written in the settings."""
@@ -113,8 +126,8 @@ class Provider(ABC):
         """Whether streams may be asked to report usage where their dialect needs asking."""
         return True
 
-    def key(self, client: Mapping[str, str], dialect: str) -> SecretStr | None:
-        """The caller's own key where the provider forwards it, else the configured one. Raises AuthenticationFailed.
+    def key(self, client: Mapping[str, str], dialect: str, account: Account | None = None) -> SecretStr | None:
+        """The caller's own key where the provider forwards it, else that of the account. Raises AuthenticationFailed.
 
         None where the house has no other key, or one that it has to get (``house_key``).
         ``client`` are the headers of the caller, without those that carried its credential for the gateway;
@@ -125,7 +138,7 @@ class Provider(ABC):
             return own
         if self.settings.needs_key and not self.settings.has_key:
             raise AuthenticationFailed(f"provider {self.name!r} needs the caller's own key in {UPSTREAM_KEY}")
-        return self.settings.api_key
+        return (account or self.accounts[0]).key
 
     def own_key(self, client: Mapping[str, str], dialect: str) -> SecretStr | None:
         """The caller's own key for this vendor, where it is forwarded; arguments as of ``key``."""
@@ -201,6 +214,18 @@ class Provider(ABC):
         self._transport.close()
         for close in self._closing:
             close()
+
+
+def _accounts(provider: str, settings: ProviderSettings) -> tuple[Account, ...]:
+    keys = settings.house_keys
+    if len(keys) < 2:
+        return (Account("", keys[0] if keys else None),)
+    return tuple(Account(_account_name(provider, key), key) for key in keys)
+
+
+def _account_name(provider: str, key: SecretStr) -> str:
+    """The same in every process and after a reload, whatever the order of the keys; no way back to the key."""
+    return hashlib.sha256(f"{provider}\n{key.get_secret_value()}".encode()).hexdigest()[:12]
 
 
 def _nobody(secret: str) -> None:

@@ -17,6 +17,7 @@ from nexus.settings import ProviderSettings, Settings, secrets
 from nexus.settings.listen import url_of
 from nexus.telemetry.logs import redactor
 
+VIRTUAL_COLUMNS = ("VIRTUAL MODEL", "TRIED IN THIS ORDER")
 COLUMNS = ("MODEL", "PROVIDER", "TYPE", "VENDOR ID", "BASE URL", "KEY")
 
 
@@ -35,12 +36,17 @@ def _report(settings: Settings, source: str, *, beside: bool) -> Iterator[str]:
     if routes:
         yield from _aligned([COLUMNS, *routes])
         yield ""
+    if virtual := list(_virtual(settings)):
+        yield from _aligned([VIRTUAL_COLUMNS, *virtual])
+        yield ""
     scheme = "http" if settings.server.tls is None else "https"
     urls = [url_of(address, scheme) for address in settings.server.listen_address]
     yield from what_to_paste(settings, next((url for url in urls if url.startswith(scheme + ":")), urls[0]))
     if settings.llm.enabled and (shared := settings.llm.protocols.shared_path) is not None:
         yield f"both protocols at {shared}: the header anthropic-version decides in which one /v1/models answers"
     yield from _header_plan(settings)
+    if (advice := _room_for_others(settings)) is not None:
+        yield advice
     for warning in (*warnings(settings), *([BESIDE] if beside else [])):
         yield f"warning: {warning}"
     count = sum(len(provider.models) for provider in settings.llm.providers.values())
@@ -68,8 +74,35 @@ def _routes(settings: Settings) -> Iterator[Sequence[str]]:
                 yield public, name, provider.type, route.model, vendor.base_url or "-", _key(provider)
 
 
+def _virtual(settings: Settings) -> Iterator[Sequence[str]]:
+    """What each virtual model asks, in order."""
+    for name, model in settings.llm.models.items() if settings.llm.enabled else ():
+        total = sum(target.weight for target in model.spread)
+        shares = [f"{target.model} ({100 * target.weight / total:.0f} %)" for target in model.spread]
+        steps = [" or ".join(shares)] if shares else []
+        tried = ", then ".join([*steps, *model.targets])
+        beside = (("too long", model.on_overflow), ("out of limits", model.on_budget))
+        tried += "".join(f"; {when}: {target}" for when, target in beside if target is not None)
+        for public in dict.fromkeys((name, model.expose_as or name)):
+            yield public, tried
+
+
+def _room_for_others(settings: Settings) -> str | None:
+    """What keeps one vendor that hangs from taking every worker."""
+    providers = settings.llm.providers if settings.llm.enabled else {}
+    unbounded = [name for name, one in providers.items() if one.models and one.max_concurrency is None]
+    if len(providers) < 2 or not unbounded or not settings.llm.models:
+        return None
+    threads = settings.server.worker_threads
+    return (
+        f"max_concurrency: not set for {', '.join(unbounded)}; one that hangs can take all {threads} worker threads, "
+        f"{max(1, threads // 2)} would leave the others room"
+    )
+
+
 def _key(provider: ProviderSettings) -> str:
-    house = "present" if provider.api_key is not None else "fetched"
+    keys = provider.house_keys
+    house = f"{len(keys)} keys" if len(keys) > 1 else "present" if keys else "fetched"
     match provider.has_key, provider.takes_callers_key, provider.needs_key:
         case True, True, _:
             return f"from client, else {house}"

@@ -12,6 +12,7 @@ from nexus.auth.identity import matches
 from nexus.settings.hints import hints
 from nexus.settings.oauth import oauth_warnings
 from nexus.settings.root import Settings, limit_tables
+from nexus.settings.targets import hidden_aliases
 
 
 def warnings(settings: Settings) -> tuple[str, ...]:
@@ -23,6 +24,7 @@ def warnings(settings: Settings) -> tuple[str, ...]:
         *oauth_warnings(settings.server.oauth),
         *_keys_without_a_model(settings),
         *_idle_providers(settings),
+        *_hidden_aliases(settings),
         *hints(settings),
         *_ignored_environment(settings, os.environ),
     )
@@ -77,6 +79,7 @@ def _callers_told_apart_by_default(settings: Settings) -> tuple[str, ...]:
 def _keys_without_a_model(settings: Settings) -> tuple[str, ...]:
     providers = settings.llm.providers.items() if settings.llm.enabled else ()
     names = [f"{name}/{alias}" for name, provider in providers for alias in provider.models]
+    names += settings.llm.models
     return tuple(
         f"server.keys.{name}.models: {pattern} is no model that is configured"
         for name, key in settings.server.keys.items()
@@ -88,6 +91,14 @@ def _keys_without_a_model(settings: Settings) -> tuple[str, ...]:
 def _idle_providers(settings: Settings) -> tuple[str, ...]:
     idle = [name for name, provider in settings.llm.providers.items() if not provider.models]
     return tuple(f"provider {name} has no models and serves nothing" for name in idle if settings.llm.enabled)
+
+
+def _hidden_aliases(settings: Settings) -> tuple[str, ...]:
+    return tuple(
+        f"llm.models.{name} is also an alias: a call of {name} alone goes to the virtual model, to {', '.join(owners)} "
+        "by its full name only"
+        for name, owners in hidden_aliases(settings.llm)
+    )
 
 
 _FOR_PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")

@@ -1,31 +1,72 @@
-"""From the model name that a client wrote to the provider and the vendor's id of the model.
+"""From the model name that a client wrote to what it stands for: one route, or the targets of a virtual model.
 
-Law: pure. Only configured models exist; a name that is not one is answered with the nearest that is.
+Law: pure. Only configured models exist; a name that is not one is answered with the nearest that is. A virtual name
+wins over an alias of the same spelling, and whoever may call it reaches its targets through it only.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from nexus.auth.identity import Identity, may_use
 from nexus.errors import InvalidRequest, ModelNotFound, NotFound
 from nexus.headers.own import STORED_PROVIDER
 from nexus.provider import Provider, Route
 from nexus.settings.provider import ModelSettings
+from nexus.settings.virtual import VirtualModel
+
+OWNER = "nexus"
+"""Who is said to own a virtual model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What a public name stands for. ``spread`` are targets with their weights, ``targets`` those that are tried in
+    their order after them; ``virtual`` is None where ``targets`` is the one model that was named.
+    """
+
+    name: str
+    targets: tuple[Route, ...]
+    spread: tuple[tuple[Route, float], ...] = ()
+    on_overflow: Route | None = None
+    on_budget: Route | None = None
+    virtual: VirtualModel | None = None
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """All targets in the order of the file."""
+        return (*(route for route, _ in self.spread), *self.targets)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every public name of it."""
+        if self.virtual is None:
+            return self.targets[0].names
+        exposed = self.virtual.expose_as
+        return (self.name,) if exposed in (None, self.name) else (self.name, exposed)
+
+    @property
+    def owner(self) -> str:
+        return self.targets[0].provider.name if self.virtual is None else OWNER
+
+    @property
+    def settings(self) -> ModelSettings | VirtualModel:
+        """Where its name for people stands."""
+        return self.virtual or self.targets[0].settings
 
 
 class Routes:
     """Models by their names, in the order of the file: all that are configured, or those that one caller may use."""
 
-    def __init__(self, providers: Iterable[Provider]) -> None:
+    def __init__(self, providers: Iterable[Provider], virtual: Mapping[str, VirtualModel] | None = None) -> None:
         known = list(providers)
         self._views: dict[tuple[str, ...], Routes] = {}
-        self._index(
-            [Route(provider, alias, model) for provider in known for alias, model in provider.settings.models.items()],
-            {provider.name for provider in known},
-            whose="",
-        )
+        routes = [Route(one, alias, model) for one in known for alias, model in one.settings.models.items()]
+        by_name = {route.name: route for route in routes}
+        models = [_model(name, settings, by_name) for name, settings in (virtual or {}).items()]
+        self._index(routes, models, {provider.name for provider in known}, whose="")
 
     def seen_by(self, identity: Identity) -> Routes:
         """What a caller may use: whatever else is configured does not exist for it, in a refusal's words too."""
@@ -33,16 +74,20 @@ class Routes:
             return self
         if identity.models not in self._views:
             # As many as there are keys in the settings.
-            self._views[identity.models] = self._only([route for route in self if may_use(identity, route.name)])
+            routes = [route for route in self if may_use(identity, route.name)]
+            virtual = [model for model in self._virtual.values() if may_use(identity, model.name)]
+            self._views[identity.models] = self._only(routes, virtual)
         return self._views[identity.models]
 
-    def _only(self, routes: Sequence[Route]) -> Routes:
+    def _only(self, routes: Sequence[Route], virtual: Sequence[Model]) -> Routes:
         view = Routes(())
-        view._index(routes, {route.provider.name for route in routes}, whose=" for this gateway key")
+        view._index(routes, virtual, {route.provider.name for route in routes}, whose=" for this gateway key")
         return view
 
-    def _index(self, routes: Sequence[Route], providers: Collection[str], whose: str) -> None:
+    def _index(self, routes: Sequence[Route], virtual: Sequence[Model], providers: Collection[str], whose: str) -> None:
         self._providers, self._whose = providers, whose
+        self._virtual = {model.name: model for model in virtual}
+        self._second = {name: model for model in virtual for name in model.names if name != model.name}
         self._routes = {route.name: route for route in routes}
         self._exposed = {name: route for route in routes if (name := route.settings.expose_as) is not None}
         self._aliases: dict[str, list[str]] = {}
@@ -52,9 +97,23 @@ class Routes:
     def __iter__(self) -> Iterator[Route]:
         return iter(self._routes.values())
 
-    def find(self, model: str) -> Route:
-        """The route of ``provider/alias``, of the name that it is exposed as, or of an alias that only one of these
-        providers has. Raises ModelNotFound."""
+    @property
+    def models(self) -> Iterator[Model]:
+        """All that can be called: virtual models first."""
+        yield from self._virtual.values()
+        for route in self:
+            yield Model(route.name, (route,))
+
+    def find(self, model: str) -> Model:
+        """A virtual model, or the route of ``provider/alias``, of the name that it is exposed as, or of an alias that
+        only one of these providers has. Raises ModelNotFound."""
+        virtual = self._virtual.get(model) or self._second.get(model)
+        if virtual is not None:
+            return virtual
+        route = self._find(model)
+        return Model(route.name, (route,))
+
+    def _find(self, model: str) -> Route:
         route = self._routes.get(model) or self._exposed.get(model)
         if route is not None:
             return route
@@ -96,9 +155,21 @@ class Routes:
 
     def _nearest(self, model: str) -> str | None:
         """The closest configured name, by its full spelling or by its alias."""
-        names = {name: name for name in (*self._routes, *self._exposed)}
+        names = {name: name for name in (*self._virtual, *self._second, *self._routes, *self._exposed)}
         names |= {alias: all_[0] for alias, all_ in self._aliases.items()}
         found = difflib.get_close_matches(model, list(names), 1, 0.5)
         if not found:
             found = difflib.get_close_matches(model.rpartition("/")[2], list(names), 1, 0.5)
-        return names[found[0]] if found else next(iter(self._routes), None)
+        return names[found[0]] if found else next(iter((*self._virtual, *self._routes)), None)
+
+
+def _model(name: str, settings: VirtualModel, routes: Mapping[str, Route]) -> Model:
+    """The settings have been checked: every target is there."""
+    return Model(
+        name,
+        tuple(routes[target] for target in settings.targets),
+        tuple((routes[target.model], target.weight) for target in settings.spread),
+        routes[settings.on_overflow] if settings.on_overflow is not None else None,
+        routes[settings.on_budget] if settings.on_budget is not None else None,
+        settings,
+    )

@@ -17,6 +17,7 @@ from tenacity.wait import wait_random_exponential
 from nexus.call import Answers, Call, VendorIds
 from nexus.errors import Cancelled, InternalError, InvalidRequest, NexusError, ProtocolError
 from nexus.gateway.admission import Admission
+from nexus.gateway.candidates import Router
 from nexus.gateway.routing import Routes
 from nexus.headers.own import STORED_PROVIDER
 from nexus.piecewise import LARGE
@@ -61,6 +62,7 @@ class Gateway:
     ) -> None:
         """``answers`` gives what a call may know of earlier ones, ``ids`` whose those are that vendors keep."""
         self.routes = routes
+        self.router = Router()
         self.admission = admission
         self._answers = answers
         self._ids = ids
@@ -73,7 +75,8 @@ class Gateway:
         """Finds the call's route and holds what it may spend. Raises ClientError; then nothing is held."""
         call = state.call
         if call.action != "stored":
-            state.route = self.routes.seen_by(call.identity).find(call.model)
+            model = self.routes.seen_by(call.identity).find(call.model)
+            state.route = self.router.choose(call, model).candidates[0].route
         elif self._kept_id(state) is None:
             state.route = self._stored_provider(call)
         if not self._holds_later(state):

@@ -8,20 +8,20 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
+from nexus.gateway.routing import Model
 from nexus.models.released import released
 from nexus.protocols.dialect import ModelCard
-from nexus.provider import Route
 from nexus.server.base import BaseHandler
 from nexus.wire import encode
 
 
-def card(route: Route, name: str, written_at: float) -> ModelCard:
-    """The model came to be on the day of its release, or when it was written into the configuration."""
-    day, settings = released(route.model), route.settings
+def card(model: Model, name: str, written_at: float) -> ModelCard:
+    """A model came to be on the day of its release, or when it was written into the configuration."""
+    day, settings = released(model.targets[0].model) if model.virtual is None else None, model.settings
     created = written_at if day is None else datetime.combine(day, datetime.min.time(), UTC).timestamp()
     return ModelCard(
         name,
-        route.provider.name,
+        model.owner,
         int(created),
         display_name=settings.display_name,
         description=settings.description,
@@ -30,9 +30,9 @@ def card(route: Route, name: str, written_at: float) -> ModelCard:
 
 class ModelListHandler(BaseHandler):
     def get(self) -> None:
-        routes = self.context.gateway.routes.seen_by(self.identity)
+        models = self.context.gateway.routes.seen_by(self.identity).models
         written_at = self.context.settings.written_at
-        cards = [card(route, name, written_at) for route in routes for name in route.names]
+        cards = [card(model, name, written_at) for model in models for name in model.names]
         self.send(encode(self.dialect.write_models(cards, self.query())))
 
     def head(self) -> None:
@@ -42,9 +42,9 @@ class ModelListHandler(BaseHandler):
 class ModelHandler(BaseHandler):
     def get(self, name: str) -> None:
         asked = unquote(name)
-        route = self.context.gateway.routes.seen_by(self.identity).find(asked)
-        name = asked if asked in route.names else route.name
-        self.send(encode(self.dialect.write_model(card(route, name, self.context.settings.written_at))))
+        model = self.context.gateway.routes.seen_by(self.identity).find(asked)
+        name = asked if asked in model.names else model.name
+        self.send(encode(self.dialect.write_model(card(model, name, self.context.settings.written_at))))
 
     def head(self, name: str) -> None:
         self.get(name)

@@ -129,7 +129,7 @@ def start(
     ids = make_id_store(own.response_store, own.rate_limits.storage)
     whose = partial(vendor_ids_of, store=ids, settings=own.response_store)
     flight = BytesInFlight(own.max_bytes_in_flight or default_limit())
-    gateway = Gateway(Routes(providers), admission, answers, whose)
+    gateway = Gateway(Routes(providers, settings.llm.models), admission, answers, whose)
     context = ServerContext(settings, gateway, Workers(own.worker_threads), guards, flight, Lifecycle(share))
     server = Server(make_app(context), context, tls)
     server.share = share

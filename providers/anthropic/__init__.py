@@ -15,7 +15,7 @@ from nexus.errors import AuthenticationFailed
 from nexus.headers import forwarding
 from nexus.models.claude import profile
 from nexus.protocols.codec import Target
-from nexus.provider import Attempt, Provider, configured
+from nexus.provider import Account, Attempt, Provider, configured
 from nexus.providers.anthropic.login import LOGIN_HOST, login_in
 from nexus.settings.auth_scheme import AUTHORIZATION, AuthSchemeSettings
 from nexus.settings.provider import NO_KEY, ModelSettings, ProviderSettings
@@ -86,10 +86,10 @@ class AnthropicProvider(Provider):
         if not self.base_url.endswith("/v1"):
             self.base_url += "/v1"
 
-    def key(self, client: Mapping[str, str], dialect: str) -> SecretStr | None:
+    def key(self, client: Mapping[str, str], dialect: str, account: Account | None = None) -> SecretStr | None:
         if not self.settings.has_key and self.own_key(client, dialect) is None:
             raise AuthenticationFailed(f"provider {self.name!r} needs the caller's own login or key")
-        return super().key(client, dialect)
+        return super().key(client, dialect, account)
 
     def own_key(self, client: Mapping[str, str], dialect: str) -> SecretStr | None:
         """A key that was sent for the purpose, else the login of a Messages client, where it is to be used."""

@@ -23,7 +23,7 @@ from nexus.models.gemini import quirks_of
 from nexus.protocols.codec import Target
 from nexus.protocols.gemini import read_error
 from nexus.protocols.messages.hosted import Extra
-from nexus.provider import Attempt, Provider, configured
+from nexus.provider import Account, Attempt, Provider, configured
 from nexus.providers.google import claude, endpoints
 from nexus.providers.google.settings import GoogleSettings
 from nexus.renewal import Renewed
@@ -63,8 +63,8 @@ class GoogleProvider(Provider):
     def _on_vertex(self) -> bool:
         return self._tokens is not None
 
-    def key(self, client: Mapping[str, str], dialect: str) -> SecretStr | None:
-        key = super().key(client, dialect)
+    def key(self, client: Mapping[str, str], dialect: str, account: Account | None = None) -> SecretStr | None:
+        key = super().key(client, dialect, account)
         if key is None and not self._on_vertex and self.house_key is None:
             raise AuthenticationFailed(f"provider {self.name!r} needs the caller's own key in {UPSTREAM_KEY}")
         return key

@@ -56,14 +56,14 @@ ROUTES = Routes(
     ],
 )
 def test_found(asked: str, name: str, model: str) -> None:
-    route = ROUTES.find(asked)
+    (route,) = ROUTES.find(asked).targets
     assert (route.name, route.model) == (name, model)
     assert str(route) == f"{route.provider.name}/{model}", "what the reply header says"
 
 
 def test_a_full_name_is_stronger_than_an_alias() -> None:
     """``openai/gpt-4`` is both: a name in full, and the alias that ``router`` has for it."""
-    assert ROUTES.find("openai/gpt-4").provider.name == "openai"
+    assert ROUTES.find("openai/gpt-4").owner == "openai"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,197 @@
+"""What rests after failures, and until when: hosts, models, keys, and keys for one model.
+
+Law: thread-safe, bounded, never waits; kept by name, so that it survives a reload. The end of a rest only moves later.
+When it is over one call goes there as a probe, and only an answer to a call that began after the rest did ends it: a
+straggler that began before the trouble proves nothing.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+IN_A_ROW = 5
+"""Failures one after the other after which a place rests."""
+
+WINDOW = 30.0
+FEWEST = 20
+SHARE = 0.5
+"""It also rests when of at least so many calls in so many seconds this share failed."""
+
+REST = 30.0
+CAP = 300.0
+"""Seconds: the n-th rest on end takes n times ``REST``, at the most ``CAP``, whatever a vendor asks for."""
+
+JITTER = 0.2
+PROBE = 30.0
+"""Seconds for which nobody else goes where a probe is under way."""
+
+MOST = 10_000
+"""Places that are remembered, those of single callers included."""
+
+Scope = tuple[str, str, str]
+"""Provider, alias ("" for all models), account ("" for all keys); a caller's own key has an account of its own."""
+
+
+@dataclass(slots=True)
+class _State:
+    """Of one scope. ``end`` is None where it is up; ``since`` is when the rest began, ``probing`` until when a probe
+    has it to itself. ``rests`` counts those on end; ``counts`` are [second, calls, failures] of the last window."""
+
+    row: int = 0
+    rests: int = 0
+    end: float | None = None
+    since: float = 0.0
+    last_end: float = 0.0
+    probing: float = 0.0
+    counted: bool = False
+    why: str = ""
+    counts: deque[list[float]] = field(default_factory=deque)
+
+
+class Rests:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        jitter: Callable[[float, float], float] = random.uniform,
+        most: int = MOST,
+    ) -> None:
+        self.clock = clock
+        self._jitter = jitter
+        self._most = most
+        self._lock = threading.Lock()
+        self._states: OrderedDict[Scope, _State] = OrderedDict()
+        self._resting = 0
+        """How many scopes have an end, so that a house where all is up pays nothing for asking."""
+
+    def end(self, scopes: Iterable[Scope], now: float) -> float | None:
+        """Until when a place rests that lies in all these scopes; None where a call may go there, as a probe too."""
+        if not self._resting:
+            return None
+        with self._lock:
+            found = [self._end(self._states.get(scope), now) for scope in scopes]
+            return max((end for end in found if end is not None), default=None)
+
+    def _end(self, state: _State | None, now: float) -> float | None:
+        if state is None or state.end is None:
+            return None
+        if now < state.end:
+            return state.end
+        return state.probing if now < state.probing else None
+
+    def why(self, scopes: Iterable[Scope]) -> str:
+        """What put a place to rest, in words."""
+        with self._lock:
+            states = [self._states.get(scope) for scope in scopes]
+            return next((state.why for state in states if state is not None and state.end is not None), "")
+
+    def enter(self, scopes: Iterable[Scope], now: float) -> bool:
+        """A call goes there. False where the rest is over and another call finds out whether it serves again."""
+        if not self._resting:
+            return True
+        with self._lock:
+            over = [
+                state
+                for scope in scopes
+                if (state := self._states.get(scope)) is not None and state.end is not None and now >= state.end
+            ]
+            if any(now < state.probing for state in over):
+                return False
+            for state in over:
+                state.probing = now + PROBE
+            return True
+
+    def leave(self, scopes: Iterable[Scope]) -> None:
+        """A call that entered ended in a way that tells nothing: another one may be the probe."""
+        if not self._resting:
+            return
+        with self._lock:
+            for scope in scopes:
+                if (state := self._states.get(scope)) is not None:
+                    state.probing = 0.0
+
+    def succeeded(self, scopes: Iterable[Scope], entered: float) -> bool:
+        """An answer began; whether that ended a rest. ``entered`` is when its attempt began."""
+        now = self.clock()
+        with self._lock:
+            woken = False
+            for scope in scopes:
+                # Keys that were never refused need no state.
+                state = self._states.get(scope) or (self._state(scope) if not scope[2] else None)
+                if state is None:
+                    continue
+                _count(state, now, failed=False)
+                state.row = 0
+                if state.end is not None and entered >= state.since and (state.counted or now >= state.end):
+                    self._wake(state)
+                    woken = True
+            return woken
+
+    def failed(self, scope: Scope, entered: float, why: str) -> float | None:
+        """Counts a failure; the seconds of the rest that it brings, if any."""
+        now = self.clock()
+        with self._lock:
+            state = self._state(scope)
+            _count(state, now, failed=True)
+            state.row += 1
+            if state.end is not None and (now < state.end or entered < state.since):
+                return None
+            if state.end is None and state.row < IN_A_ROW and not _mostly_failed(state):
+                return None
+            state.rests = 1 if now - state.last_end > CAP and state.end is None else state.rests + 1
+            seconds = min(CAP, REST * state.rests) * self._jitter(1 - JITTER, 1 + JITTER)
+            self._rest(state, now, min(CAP, seconds), why, counted=True)
+            return state.end - now if state.end is not None else None
+
+    def rest(self, scope: Scope, seconds: float, why: str) -> float:
+        """Rests for at least so long from now, ``CAP`` at the most; the seconds that are left of it."""
+        now = self.clock()
+        with self._lock:
+            state = self._state(scope)
+            self._rest(state, now, min(CAP, seconds), why, counted=False)
+            return (state.end or now) - now
+
+    def _rest(self, state: _State, now: float, seconds: float, why: str, *, counted: bool) -> None:
+        if state.end is None:
+            self._resting += 1
+            state.since = now
+        if state.end is None or now + seconds > state.end:
+            state.end, state.last_end, state.why, state.counted = now + seconds, now + seconds, why, counted
+        state.since = now
+        state.probing = 0.0
+
+    def _wake(self, state: _State) -> None:
+        state.end, state.probing, state.row, state.why = None, 0.0, 0, ""
+        state.counts.clear()
+        self._resting -= 1
+
+    def _state(self, scope: Scope) -> _State:
+        state = self._states.get(scope)
+        if state is None:
+            state = self._states[scope] = _State()
+            if len(self._states) > self._most:
+                _, gone = self._states.popitem(last=False)
+                self._resting -= gone.end is not None
+        else:
+            self._states.move_to_end(scope)
+        return state
+
+
+def _count(state: _State, now: float, *, failed: bool) -> None:
+    """In buckets of a second, of which the window has thirty."""
+    second, counts = now // 1, state.counts
+    while counts and counts[0][0] <= second - WINDOW:
+        counts.popleft()
+    if not counts or counts[-1][0] != second:
+        counts.append([second, 0, 0])
+    counts[-1][1] += 1
+    counts[-1][2] += failed
+
+
+def _mostly_failed(state: _State) -> bool:
+    calls, failures = sum(count[1] for count in state.counts), sum(count[2] for count in state.counts)
+    return calls >= FEWEST and failures >= SHARE * calls

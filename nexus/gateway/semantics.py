@@ -1,0 +1,94 @@
+"""What a failure leads to: the same place again, another key, the next target, a rest. One table says it all.
+
+Law: pure. A failure is told by status and kind, never by words. The phase is part of its name: what happens before
+anything is sent, while no content has come, and after content, are different failures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Failure = Literal[
+    "not_expressible",
+    "too_small",
+    "over_limit",
+    "no_room",
+    "no_connection",
+    "reset",
+    "silence",
+    "breakdown",
+    "overloaded",
+    "rate_limited",
+    "key_refused",
+    "key_forbidden",
+    "callers_key",
+    "missing",
+    "invalid",
+    "too_long",
+    "policy",
+    "after_content",
+    "over",
+]
+"""Nothing was sent: the target cannot take the request, its context is too small, a limit of ours or
+``max_concurrency`` is reached, nobody is there.
+
+Sent, and no content: a kept connection was gone, nothing begins in time, the vendor fails (408, 5xx, a cut), is
+overloaded (529, or an event that says so), limits us, refuses the house's key (401, 402, quota), what it may do (403),
+refuses the caller's own key, does not know the model or speaks no protocol (404), refuses the request (400, 413, 422),
+finds it too long, or its content.
+
+Content was passed on. The call is over: the client left, the gateway stops, the deadline is there."""
+
+Phase = Literal["unsent", "sent", "content"]
+
+Again = Literal["no", "at once", "after a pause", "if nothing else is left"]
+"""Whether the same place is tried once more."""
+
+Next = Literal["yes", "no", "on_overflow"]
+"""Whether another target is: any, none, or the one for long conversations."""
+
+Rest = Literal["", "host", "model", "key", "key_model"]
+"""What rests, or has a failure counted against it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``count`` says that a rest comes of many failures only; one that does not is put to rest at once."""
+
+    phase: Phase
+    again: Again = "no"
+    other_key: bool = False
+    next: Next = "no"
+    rest: Rest = ""
+    count: bool = True
+
+
+VERDICTS: Mapping[Failure, Verdict] = {
+    "not_expressible": Verdict("unsent", next="yes"),
+    "too_small": Verdict("unsent", next="yes"),
+    "over_limit": Verdict("unsent", next="yes"),
+    "no_room": Verdict("unsent", next="yes"),
+    "no_connection": Verdict("unsent", again="at once", next="yes", rest="host"),
+    # The transport has sent it once more already, on a fresh connection and for nothing.
+    "reset": Verdict("sent", next="yes"),
+    # The vendor may bill it all the same, hence never twice.
+    "silence": Verdict("sent", next="yes", rest="model"),
+    "breakdown": Verdict("sent", again="after a pause", next="yes", rest="model"),
+    "overloaded": Verdict("sent", again="if nothing else is left", next="yes", rest="model"),
+    "rate_limited": Verdict(
+        "sent", again="if nothing else is left", other_key=True, next="yes", rest="key_model", count=False
+    ),
+    "key_refused": Verdict("sent", other_key=True, next="yes", rest="key", count=False),
+    "key_forbidden": Verdict("sent", other_key=True, next="yes", rest="key_model", count=False),
+    "callers_key": Verdict("sent"),
+    "missing": Verdict("sent", next="yes", rest="model"),
+    "invalid": Verdict("sent"),
+    "too_long": Verdict("sent", next="on_overflow"),
+    # Nobody shops for a laxer vendor.
+    "policy": Verdict("sent"),
+    # The truthful end: never a second voice.
+    "after_content": Verdict("content", rest="model"),
+    "over": Verdict("sent"),
+}

@@ -1,0 +1,267 @@
+"""Where a call goes: weights, sessions that stay, rests, accounts, and callers' own keys."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from nexus.auth.identity import Identity
+from nexus.call import Call, Tags
+from nexus.errors import AuthenticationFailed
+from nexus.gateway.affinity import IDLE, Moves, affinity_of, session_of
+from nexus.gateway.candidates import Candidate, Router
+from nexus.gateway.rests import Rests
+from nexus.gateway.routing import Model, Routes
+from nexus.provider import Attempt, Provider
+from nexus.settings.provider import ProviderSettings
+from nexus.settings.virtual import VirtualModel
+from nexus.upstream.request import UpstreamRequest
+
+
+class Vendor(Provider):
+    dialects = ("chat",)
+
+    def prepare(self, attempt: Attempt) -> UpstreamRequest:
+        raise NotImplementedError
+
+
+def vendor(name: str, **settings: Any) -> Provider:
+    keys = {} if {"api_keys", "forward_token"} & set(settings) else {"api_key": "none"}
+    return Vendor(name, ProviderSettings.model_validate({"type": "x", "models": ["m"], **keys, **settings}))
+
+
+def model(*providers: Provider, **settings: Any) -> Model:
+    settings = settings or {"targets": [f"{provider.name}/m" for provider in providers]}
+    return Routes(providers, {"smart": VirtualModel.model_validate(settings)}).find("smart")
+
+
+def call(headers: Mapping[str, str] | None = None, *, who: str | None = None, **document: Any) -> Call:
+    headers = dict(headers or {})
+    return Call(
+        id="req_1",
+        dialect="chat",
+        caller="192.0.2.7",
+        identity=Identity(who, None, None, "open" if who is None else "key", who, "", frozenset()),
+        headers=headers,
+        query="",
+        body=b"{}",
+        document=document,
+        model="smart",
+        stream=False,
+        tags=Tags.of(headers),
+    )
+
+
+def session(name: object) -> Call:
+    return call({"x-nexus-session": str(name)})
+
+
+A, B, C = vendor("a"), vendor("b"), vendor("c")
+POOL = model(A, B, C, spread=["a/m", "b/m", "c/m"])
+
+
+def names(candidates: tuple[Candidate, ...]) -> list[str]:
+    return [candidate.name for candidate in candidates]
+
+
+SESSIONS: dict[str, tuple[Call, str | None]] = {
+    "Claude Code": (
+        call({"x-claude-code-session-id": "1", "session-id": "2", "x-nexus-session": "4"}, prompt_cache_key="3"),
+        "1",
+    ),
+    "Codex": (call({"session-id": "2", "x-nexus-session": "4"}, prompt_cache_key="3"), "2"),
+    "cache key": (call({"x-nexus-session": "4"}, prompt_cache_key="3", user="5"), "3"),
+    "our own header": (call({"x-nexus-session": "4"}, user="5", metadata={"user_id": "6"}), "4"),
+    "safety identifier": (call(safety_identifier="5", user="6"), "5"),
+    "user": (call(user="6", metadata={"user_id": "7"}), "6"),
+    "metadata": (call(metadata={"user_id": "7"}), "7"),
+    "nothing": (call(), None),
+    "what is no text": (call(user=7, metadata=[], prompt_cache_key=""), None),
+}
+
+
+@pytest.mark.parametrize(("asked", "found"), SESSIONS.values(), ids=SESSIONS.keys())
+def test_a_session_is(asked: Call, found: str | None) -> None:
+    assert session_of(asked) == found
+
+
+def test_a_session_is_its_callers_and_its_models_alone() -> None:
+    alice, bob = (call(who=who, user="u") for who in ("alice", "bob"))
+    assert len({affinity_of(alice, "smart"), affinity_of(bob, "smart"), affinity_of(alice, "other")}) == 3
+
+
+def test_targets_are_tried_in_their_order() -> None:
+    assert names(Router().choose(session(1), model(C, A, B)).candidates) == ["c/m", "a/m", "b/m"]
+
+
+def test_weights_are_shares_of_the_sessions() -> None:
+    pool = model(A, B, C, spread=[{"model": "a/m", "weight": 3}, "b/m"], targets=["c/m"])
+    router = Router()
+    chosen = [names(router.choose(session(number), pool).candidates) for number in range(2000)]
+    assert Counter(first for first, *_ in chosen)["a/m"] == pytest.approx(1500, abs=80)
+    assert {last for *_, last in chosen} == {"c/m"}
+
+
+def test_every_session_stays_and_only_those_of_a_target_that_fails_move() -> None:
+    now = 1000.0
+    rests = Rests(lambda: now)
+    router = Router(rests)
+    homes = {number: router.choose(session(number), POOL).home for number in range(200)}
+    assert all(router.choose(session(number), POOL).candidates[0].name == homes[number] for number in range(200))
+    rests.rest(("a", "m", ""), 100.0, "503")
+    moved = {}
+    for number in range(200):
+        choice = router.choose(session(number), POOL)
+        moved[number] = choice.candidates[0].name
+        assert choice.candidates[-1].name == "a/m", "a resting one comes last"
+        router.moves.answered(choice.affinity, moved[number], choice.home, now)
+    changed = [number for number in range(200) if moved[number] != homes[number]]
+    assert {homes[number] for number in changed} == {"a/m"}
+    assert len(changed) <= 200 * (1 / 3 + 0.05)
+    now += 200.0
+    after = {number: router.choose(session(number), POOL).candidates[0].name for number in range(200)}
+    assert after == moved, "they stay where they went, although it is up again"
+    now += IDLE + 1
+    assert {number: router.choose(session(number), POOL).candidates[0].name for number in range(200)} == homes
+
+
+def test_moves_are_bounded() -> None:
+    moves = Moves(most=10)
+    for number in range(100):
+        moves.answered(str(number), "b/m", "a/m", 0.0)
+    assert len(moves) == 10
+    assert (moves.place("99", 1.0), moves.place("0", 1.0)) == ("b/m", None)
+
+
+def test_a_session_at_home_is_not_remembered() -> None:
+    moves = Moves()
+    moves.answered("1", "a/m", "a/m", 0.0)
+    assert len(moves) == 0
+
+
+_ELSEWHERE = """
+from tests.gateway.test_candidates import POOL, names, session
+from nexus.gateway.candidates import Router
+print([names(Router().choose(session(n), POOL).candidates) for n in range(50)])
+"""
+
+
+def test_two_processes_agree() -> None:
+    def elsewhere(seed: str) -> str:
+        environ = {"PYTHONHASHSEED": seed}
+        done = subprocess.run(
+            [sys.executable, "-c", _ELSEWHERE], env=environ, capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    assert elsewhere("1") == elsewhere("2") != ""
+
+
+def test_all_resting_are_tried_all_the_same_by_the_end_of_their_rest() -> None:
+    rests = Rests(lambda: 0.0)
+    for name, seconds in (("a", 90.0), ("b", 30.0), ("c", 60.0)):
+        rests.rest((name, "m", ""), seconds, "503")
+    assert names(Router(rests).choose(session(1), model(A, B, C)).candidates) == ["b/m", "c/m", "a/m"]
+
+
+def test_a_sole_candidate_never_rests() -> None:
+    rests = Rests(lambda: 0.0)
+    rests.rest(("a", "m", ""), 90.0, "503")
+    (candidate,) = Router(rests).choose(session(1), model(A)).candidates
+    assert candidate.resting is None
+
+
+def test_each_key_is_a_place_and_a_session_stays_with_one() -> None:
+    pool = model(vendor("a", api_keys=["k1", "k2", "k3"]), B, targets=["a/m", "b/m"])
+    router = Router()
+    first = Counter(names(router.choose(session(number), pool).candidates)[0] for number in range(300))
+    assert len(first) == 3 and min(first.values()) > 60
+    choice = router.choose(session(1), pool)
+    assert len(choice.candidates) == 4 and choice.candidates[-1].name == "b/m"
+    keys = {one.account.key.get_secret_value() for one in choice.candidates if one.account.key is not None}
+    assert keys == {"k1", "k2", "k3", "none"}
+    assert "k1" not in repr(choice)
+
+
+def test_the_order_of_the_keys_says_nothing() -> None:
+    one, other = (vendor("a", api_keys=keys) for keys in (["k1", "k2", "k3"], ["k3", "k1", "k2"]))
+    for number in range(50):
+        assert names(Router().choose(session(number), model(one)).candidates) == names(
+            Router().choose(session(number), model(other)).candidates
+        )
+
+
+def test_a_plain_model_of_one_key_has_one_candidate_and_no_affinity() -> None:
+    choice = Router().choose(session(1), Routes([A]).find("a/m"))
+    assert (names(choice.candidates), choice.affinity) == (["a/m"], "")
+
+
+OWN = {"x-provider-api-key": "sk-hushhush-own", "x-nexus-session": "1"}
+
+
+def mixed(*, spill_over: bool) -> Model:
+    pool = vendor("pool", api_keys=["k1", "k2"], forward_token=True)
+    theirs = vendor("theirs", forward_token=True)
+    targets = ["b/m", "pool/m", "theirs/m"]
+    return model(B, pool, theirs, targets=targets, spill_over=spill_over)
+
+
+def test_a_callers_own_key_stays_with_the_first_provider_that_forwards_it() -> None:
+    (candidate,) = Router().choose(call(OWN), mixed(spill_over=False)).candidates
+    assert (candidate.name, candidate.account.key) == ("pool/m", None)
+    assert candidate.own and "hushhush" not in candidate.own
+
+
+def test_with_spill_over_the_other_targets_get_the_houses_key() -> None:
+    candidates = Router().choose(call(OWN), mixed(spill_over=True)).candidates
+    assert [(one.name, bool(one.own)) for one in candidates] == [("b/m", False), ("pool/m", True)]
+
+
+def test_without_a_key_of_its_own_a_call_skips_what_needs_one() -> None:
+    candidates = Router().choose(session(1), mixed(spill_over=False)).candidates
+    assert sorted({one.route.name for one in candidates}) == ["b/m", "pool/m"]
+    assert len(candidates) == 3
+
+
+def test_a_model_of_which_every_target_needs_the_callers_key_says_so() -> None:
+    with pytest.raises(AuthenticationFailed, match="needs the caller's own key for one of: theirs"):
+        Router().choose(session(1), model(vendor("theirs", forward_token=True)))
+
+
+def test_a_callers_rest_is_no_one_elses() -> None:
+    theirs = vendor("theirs", forward_token=True, api_key="none")
+    rests = Rests(lambda: 0.0)
+    asked = model(theirs, B, spill_over=True, targets=["theirs/m", "b/m"])
+    alice, bob = (call({"x-provider-api-key": key}) for key in ("sk-hushhush-alice", "sk-hushhush-bob"))
+    router = Router(rests)
+    rests.rest(router.choose(alice, asked).candidates[0].key_model, 60.0, "429")
+    assert names(router.choose(alice, asked).candidates) == ["b/m", "theirs/m"]
+    assert names(router.choose(bob, asked).candidates) == ["theirs/m", "b/m"]
+    assert names(router.choose(session(1), asked).candidates) == ["theirs/m", "b/m"]
+
+
+def test_a_virtual_name_grants_its_targets_through_itself_alone() -> None:
+    routes = Routes([A, B], {"smart": VirtualModel(targets=("a/m", "b/m"))})
+    seen = routes.seen_by(Identity("k", None, ("smart",), "key", "k", "k", frozenset()))
+    assert [one.name for one in seen.models] == ["smart"]
+    assert len(seen.find("smart").targets) == 2
+    assert [one.name for one in routes.seen_by(Identity("k", None, ("a/*",), "key", "k", "k", frozenset())).models] == [
+        "a/m"
+    ]
+
+
+def test_a_virtual_name_wins_over_an_alias_and_is_found_by_its_second_name() -> None:
+    routes = Routes([A, B], {"m": VirtualModel(targets=("a/m",), expose_as="claude-m")})
+    assert routes.find("m").virtual is routes.find("claude-m").virtual is not None
+    assert routes.find("a/m").virtual is None
+    assert [name for one in routes.models for name in one.names] == ["m", "claude-m", "a/m", "b/m"]
+
+
+def test_keys_are_not_shown() -> None:
+    assert "hushhush" not in repr(vendor("a", api_keys=[SecretStr("sk-hushhush-1"), "x"]).accounts)
