@@ -74,6 +74,9 @@ class Provider(ABC):
 
     settings_type: ClassVar[type[ProviderSettings]] = ProviderSettings
     dialects: ClassVar[tuple[str, ...]]
+    counts_beside: ClassVar[tuple[str, ...]] = ()
+    """Dialects in which it counts tokens for models that it answers for in another."""
+
     default_base_url: ClassVar[str] = ""
 
     def __init__(self, name: str, settings: ProviderSettings) -> None:

@@ -21,7 +21,7 @@ from nexus.gateway.candidates import Router
 from nexus.gateway.routing import Routes
 from nexus.headers.own import STORED_PROVIDER
 from nexus.piecewise import LARGE
-from nexus.protocols.clients import DIALECTS
+from nexus.protocols.loader import DIALECTS
 from nexus.provider import Route
 from nexus.relay.attempt import Head, OpenedReply, drain, open_answer
 from nexus.relay.exchange import CallState, Exchange

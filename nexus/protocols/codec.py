@@ -1,21 +1,17 @@
-"""What every codec gives and takes: the small values around the neutral form, and the helpers all share.
+"""What codecs take and give beside the neutral form.
 
-Law: pure functions of their arguments. A codec reads its own dialect into neutral values and writes neutral
-values as its own dialect; it never knows which dialect stands on the other side. Loss is said aloud: *content or
-tools that cannot be expressed* raise UnsupportedFeature naming the field; *tuning knobs without a counterpart* are
-left out and named in ``dropped``, by the neutral name of the Request field (a reader: by the wire name).
+Law: a codec is made of pure functions; it reads its own dialect into neutral values and writes neutral values as its
+own dialect, and never knows which dialect stands on the other side. *Content or tools that cannot be expressed* raise
+UnsupportedFeature naming the field; *tuning knobs without a counterpart* are left out and named in ``dropped``, by the
+neutral name of the Request field (a reader: by the wire name).
 """
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
-from nexus.conversation.parts import Inline, Link, Request, Response, Signature
-from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.conversation.parts import Request, Response
 from nexus.models.claude import CLASSIC, Claude
 from nexus.models.gpt import GPT
 from nexus.protocols.renaming import Renaming
@@ -60,6 +56,9 @@ class Cut:
     max_tokens: int | None = None
 
 
+NewId = Callable[[], str]
+"""Makes fresh ids; handed in by the relay so that codecs stay pure and tests repeatable."""
+
 Find = Callable[[Collection[str]], Mapping[str, Mapping[str, Json]]]
 """Finds records of earlier answers by their ids, those that are kept."""
 
@@ -98,125 +97,21 @@ class VendorRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerOrigin:
+    """What a reader of an answer may have to know of its question; ``response_id`` and the ids of ``new_id`` are the
+    gateway's own, ``quirks`` those of the target.
+    """
+
+    request: Request
+    response_id: str
+    model: str
+    new_id: NewId
+    quirks: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class ReadResponse:
     """A vendor's whole answer; ``dropped`` names content without a counterpart, in the vendor's words."""
 
     response: Response
     dropped: tuple[str, ...] = ()
-
-
-DispositionKind = Literal["carried", "converted", "dropped", "refused"]
-
-
-@dataclass(frozen=True, slots=True)
-class Disposition:
-    """What becomes of a field's usual value; ``note`` tells the rest.
-
-    ``field`` is the neutral Request field that a client's field becomes: "" where it is used up otherwise, None where
-    there is none.
-    """
-
-    kind: DispositionKind
-    note: str = ""
-    field: str | None = None
-
-
-def carried(field: str, note: str = "") -> Disposition:
-    return Disposition("carried", note, field)
-
-
-def converted(field: str, note: str) -> Disposition:
-    return Disposition("converted", note, field)
-
-
-def dropped(note: str) -> Disposition:
-    return Disposition("dropped", note)
-
-
-def refused(note: str) -> Disposition:
-    return Disposition("refused", note)
-
-
-_TAG = "nexus."
-
-
-def pack_signature(signature: Signature, own: str) -> str:
-    """A signature as the one string that a client of dialect ``own`` carries for us; its own signatures stay as they
-    are."""
-    return signature.value if signature.dialect == own else f"{_TAG}{signature.dialect}.{signature.value}"
-
-
-def unpack_signature(text: str, own: str) -> Signature:
-    """Inverse of pack_signature."""
-    if text.startswith(_TAG):
-        dialect, dot, value = text[len(_TAG) :].partition(".")
-        if dot and dialect.isalpha():
-            return Signature(dialect, value)
-    return Signature(own, text)
-
-
-def is_tagged(value: Json) -> bool:
-    """Whether a client carries this string for us: a signature of a dialect that is not its own."""
-    return isinstance(value, str) and value.startswith(_TAG)
-
-
-MAY_BE_TAGGED = f'"{_TAG}'.encode()
-"""Without these bytes no JSON holds a string that is."""
-
-_WEB = ("https://", "http://")
-_DATA_URL = re.compile(r"data:([^;,\s]+)((?:;[^;,\s]*)*),", re.IGNORECASE)
-
-
-def read_url(url: str, *, param: str) -> Inline | Link:
-    """A data URL's content or a link, on the web or in a cloud's store, which its writer judges.
-
-    Raises InvalidRequest for anything else.
-    """
-    if url[:5].lower() == "data:":
-        match = _DATA_URL.match(url)
-        if match is None or not match.group(2).lower().endswith(";base64"):
-            raise InvalidRequest("a data URL must have a media type and be base64-encoded", param=param)
-        return Inline(match.group(1).lower(), url[match.end() :])
-    if url.lower().startswith((*_WEB, "gs://", "s3://")):
-        return Link(url)
-    raise InvalidRequest("expected an https URL or a data URL", param=param)
-
-
-def web_url(link: Link, path: str) -> str:
-    """For vendors that fetch from the web alone. Raises UnsupportedFeature for an address in a cloud's store."""
-    if not is_web(link.url):
-        raise UnsupportedFeature(
-            f"{path}: this vendor reads no {link.url.partition(':')[0]}:// address; send the content inline", param=path
-        )
-    return link.url
-
-
-def is_web(url: str) -> bool:
-    return url.lower().startswith(_WEB)
-
-
-def data_url(source: Inline) -> str:
-    return f"data:{source.media_type};base64,{source.data}"
-
-
-class ToolIds:
-    """Gives every tool call id of one request a form that a vendor accepts; the same id always gets the same form.
-
-    ``valid`` is the vendor's full-match pattern; ids that do not fit, or collide, become ``prefix`` + a hash.
-    """
-
-    def __init__(self, valid: re.Pattern[str], prefix: str = "call_") -> None:
-        self._valid = valid
-        self._prefix = prefix
-        self._forms: dict[str, str] = {}
-
-    def __getitem__(self, original: str) -> str:
-        if original not in self._forms:
-            fits = self._valid.fullmatch(original) is not None
-            digest = hashlib.sha256(original.encode()).hexdigest()[:24]
-            self._forms[original] = original if fits else f"{self._prefix}{digest}"
-        return self._forms[original]
-
-
-NewId = Callable[[], str]
-"""Makes fresh ids; handed in by the relay so that codecs stay pure and tests repeatable."""

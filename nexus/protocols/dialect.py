@@ -83,6 +83,9 @@ class Dialect(ABC):
     """A protocol that clients speak."""
 
     name: ClassVar[str]
+    protocol: ClassVar[str]
+    """The table of ``[llm.protocols]`` that says where it is served."""
+
     path: ClassVar[str]
     """Under ``/v1``, where calls of this dialect are posted."""
 

@@ -1,13 +1,41 @@
-"""Removes another vendor's thinking from a request whose bytes pass: our tags on its signatures tell whose it is.
+"""Signatures of one dialect as strings that clients of another carry for us.
 
-Law: pure. A request without our tags is not looked into, and no byte beside what goes is changed.
+Law: a request that passes loses those of other vendors, which nobody else can read; one without our tags is not looked
+into, and no byte beside what goes is changed.
 """
 
 from __future__ import annotations
 
-from nexus.protocols.codec import MAY_BE_TAGGED
+from nexus.conversation.parts import Signature
 from nexus.protocols.dialect import Edited
 from nexus.protocols.rewrite import Rules, cut
+from nexus.wire import Json
+
+_TAG = "nexus."
+
+
+def pack_signature(signature: Signature, own: str) -> str:
+    """A signature as the one string that a client of dialect ``own`` carries for us; its own signatures stay as they
+    are."""
+    return signature.value if signature.dialect == own else f"{_TAG}{signature.dialect}.{signature.value}"
+
+
+def unpack_signature(text: str, own: str) -> Signature:
+    """Inverse of pack_signature."""
+    if text.startswith(_TAG):
+        dialect, dot, value = text[len(_TAG) :].partition(".")
+        if dot and dialect.isalpha():
+            return Signature(dialect, value)
+    return Signature(own, text)
+
+
+def is_tagged(value: Json) -> bool:
+    """Whether a client carries this string for us: a signature of a dialect that is not its own."""
+    return isinstance(value, str) and value.startswith(_TAG)
+
+
+MAY_BE_TAGGED = f'"{_TAG}'.encode()
+"""Without these bytes no JSON holds a string that is."""
 
 
 def without_foreign(raw: bytes, rules: Rules, name: str) -> Edited:

@@ -25,8 +25,8 @@ from nexus.errors import (
 from nexus.headers import own
 from nexus.headers.forwarding import retry_after, returned
 from nexus.headers.redaction import Redactor
-from nexus.protocols.clients import DIALECTS
 from nexus.protocols.error_words import error_words
+from nexus.protocols.loader import DIALECTS
 from nexus.protocols.sse import Frame, FrameDecoder, FrameTooLarge, is_heartbeat, parse_frame
 from nexus.relay.exchange import Exchange
 from nexus.relay.failures import log_attempt

@@ -20,11 +20,12 @@ from nexus.conversation.tap import Tap
 from nexus.errors import ClientError, UnsupportedFeature, VendorError
 from nexus.headers.forwarding import without_credentials
 from nexus.protocols import loader
-from nexus.protocols.clients import DIALECTS
 from nexus.protocols.codec import Target
+from nexus.protocols.contract import Counter
 from nexus.protocols.dialect import AnswerRelay, Dialect, Edited
 from nexus.protocols.effort_alone import with_switch
 from nexus.protocols.error_words import error_words
+from nexus.protocols.loader import DIALECTS
 from nexus.protocols.pairing import paired
 from nexus.protocols.sse import Frame
 from nexus.protocols.web_search import without_search
@@ -108,21 +109,21 @@ def choose_count(exchange: Exchange) -> Lane | None:
         edited = _edited(exchange, ask_usage=False)
         attempt = _attempt(exchange, call.dialect, edited.body, call.headers, call.query)
         return Lane(attempt, _count(exchange, None), False, edited.dropped)
-    own = [dialect for dialect in (*dialects, *loader.COUNT_ONLY) if provider.counts_in(dialect)]
-    if not own:
+    counting = next((dialect for dialect in (*dialects, *provider.counts_beside) if provider.counts_in(dialect)), None)
+    counter = None if counting is None else loader.vendor(counting).count
+    if counting is None or counter is None:
         return None
-    counter = loader.counter(own[0])
-    target = provider.target(own[0], route.model, route.settings)
+    target = provider.target(counting, route.model, route.settings)
     read = reading(exchange.state)
     with _clients_names(exchange, read.request):
         request, _ = _fitted(read.request, target, call.model)
     with _clients_names(exchange, request):
         written = counter.write_count(request, target)
-    attempt = _attempt(exchange, own[0], encode(written.body), dict(written.headers), "")
+    attempt = _attempt(exchange, counting, encode(written.body), dict(written.headers), "")
     return Lane(attempt, _count(exchange, counter), True)
 
 
-def _count(exchange: Exchange, counter: loader.Counter | None) -> Count:
+def _count(exchange: Exchange, counter: Counter | None) -> Count:
     return Count(exchange.tap, DIALECTS[exchange.call.dialect], counter.read_count if counter else None)
 
 

@@ -15,11 +15,12 @@ def reading(state: CallState) -> ReadRequest:
     if state.reading is None:
         call = state.call
         find = None if state.answers is None else state.answers.find
-        read = client(call.dialect).read_request(call.document, find, compacts=call.action == "compact")
+        read = client(call.dialect).read(call.document, find, compacts=call.action == "compact")
         state.reading = replace(read, request=with_distinct_calls(read.request))
     return state.reading
 
 
 def refers(state: CallState) -> bool:
     """Whether reading a call takes earlier answers."""
-    return state.answers is not None and client(state.call.dialect).refers(state.call.document)
+    referring = client(state.call.dialect).referring
+    return state.answers is not None and referring is not None and referring.refers(state.call.document)

@@ -20,13 +20,11 @@ from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
 from nexus.protocols import loader
 from nexus.protocols.answer_call import AnswerCall
-from nexus.protocols.clients import DIALECTS
-from nexus.protocols.codec import Cut, VendorRequest
+from nexus.protocols.codec import AnswerOrigin, Cut, VendorRequest
 from nexus.protocols.cutter import Cutter
 from nexus.protocols.dialect import AnswerRelay
 from nexus.protocols.error_words import NO_ANSWER, error_words
 from nexus.protocols.forced_answer import ForcedAnswer
-from nexus.protocols.loader import AnswerOrigin
 from nexus.protocols.renaming import NamesBack
 from nexus.protocols.room import Fitted
 from nexus.protocols.sse import Frame
@@ -55,8 +53,7 @@ class Translation(AnswerRelay):
         self._exchange = exchange
         self._call = call
         self._client, self._vendor = loader.client(call.dialect), loader.vendor(dialect)
-        self._vendors_dialect = dialect
-        self._dialect = DIALECTS[call.dialect]
+        self._dialect = loader.DIALECTS[call.dialect]
         self._id = self._dialect.id_prefix + call.id.removeprefix("req_")
         self._created = _now()
         origin = AnswerOrigin(request, self._id, model, lambda: f"call_{uuid.uuid4().hex[:24]}", quirks)
@@ -85,7 +82,7 @@ class Translation(AnswerRelay):
         """Gives the field that the vendor complains of the client's own name."""
         if failure.param is not None:
             document, request = self._call.document, self._origin.request
-            failure.param = self._client.param_of(failure.param, self._vendors_dialect, document, request)
+            failure.param = self._client.param_of(failure.param, self._vendor, document, request)
 
     def body(self, raw: bytes) -> bytes:
         try:

@@ -12,9 +12,7 @@ from tornado.routing import URLSpec
 from tornado.web import Application, RequestHandler
 
 from nexus.auth import metadata
-from nexus.protocols.chat import dialect as chat
 from nexus.protocols.dialect import Dialect
-from nexus.protocols.messages import dialect as messages
 from nexus.server import hello
 from nexus.server.base import UnknownPath
 from nexus.server.calls import CallHandler, CompactHandler, CountHandler
@@ -23,7 +21,7 @@ from nexus.server.health import HealthHandler, ReadyHandler
 from nexus.server.home import HomeHandler
 from nexus.server.metadata import MetadataHandler
 from nexus.server.models import ModelHandler, ModelListHandler
-from nexus.server.paths import DIALECTS_OF, bases
+from nexus.server.paths import DEFAULT, DIALECTS_OF, bases
 from nexus.server.stored import StoredHandler
 
 
@@ -38,13 +36,13 @@ def make_app(context: ServerContext) -> Application:
     if settings.server.health.enabled and not settings.server.health.listen:
         specs += _health(context)
     if context.guards.resource is not None:
-        add(re.escape(metadata.PATH), MetadataHandler, chat.DIALECT)
+        add(re.escape(metadata.PATH), MetadataHandler, DEFAULT)
     if settings.llm.enabled:
         for place in bases(settings):
             dialects, base = DIALECTS_OF[place.protocol], re.escape(place.path)
             # What both protocols have, where they share a path: the first one's endpoint answers for both.
             shared = [other for other in bases(settings) if other != place and other.path == place.path]
-            with_version = messages.DIALECT if shared else None
+            with_version = DIALECTS_OF["anthropic"][0] if shared else None
             for dialect in dialects:
                 add(f"{base}/v1{dialect.path}", CallHandler, dialect)
                 if dialect.count_path is not None:
@@ -59,21 +57,21 @@ def make_app(context: ServerContext) -> Application:
             add(f"{base}/v1/models/(.+)", ModelHandler, dialects[0], with_version)
             hellos = f"(?:/|{hello.PATH})?" if base else hello.PATH
             add(f"{base}{hellos}", hello.HelloHandler, dialects[0])
-        add(re.escape(hello.PATH), hello.HelloHandler, chat.DIALECT)
-    add("/", HomeHandler, chat.DIALECT)
-    add(".*", UnknownPath, chat.DIALECT)
+        add(re.escape(hello.PATH), hello.HelloHandler, DEFAULT)
+    add("/", HomeHandler, DEFAULT)
+    add(".*", UnknownPath, DEFAULT)
     return Application(specs, log_function=_no_log)
 
 
 def make_health_app(context: ServerContext) -> Application:
     """What is served where health has an address of its own."""
-    unknown = URLSpec(".*", UnknownPath, {"context": context, "dialect": chat.DIALECT})
+    unknown = URLSpec(".*", UnknownPath, {"context": context, "dialect": DEFAULT})
     return Application([*_health(context), unknown], log_function=_no_log)
 
 
 def _health(context: ServerContext) -> list[URLSpec]:
     health = context.settings.server.health
-    arguments = {"context": context, "dialect": chat.DIALECT}
+    arguments = {"context": context, "dialect": DEFAULT}
     paths = {health.path: HealthHandler, health.ready_path: ReadyHandler}
     return [URLSpec(re.escape(path), handler, arguments) for path, handler in paths.items()]
 

@@ -11,20 +11,20 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from nexus.protocols.chat import dialect as chat
 from nexus.protocols.dialect import Dialect
-from nexus.protocols.messages import dialect as messages
-from nexus.protocols.responses import dialect as responses
+from nexus.protocols.loader import DIALECTS
 from nexus.settings import Settings
-
-DIALECTS_OF: dict[str, tuple[Dialect, ...]] = {
-    "openai": (chat.DIALECT, responses.DIALECT),
-    "anthropic": (messages.DIALECT,),
-}
-"""What the clients of each protocol speak; the first is what they read at every other path."""
 
 BELOW = {"openai": "/v1", "anthropic": ""}
 """What the base URL of a protocol's SDKs has after the protocol's path; they append the rest."""
+
+DIALECTS_OF: dict[str, tuple[Dialect, ...]] = {
+    protocol: tuple(dialect for dialect in DIALECTS.values() if dialect.protocol == protocol) for protocol in BELOW
+}
+"""What the clients of each protocol speak; the first, by name, is what they read at every other path."""
+
+DEFAULT = DIALECTS_OF["openai"][0]
+"""What is read at paths that belong to no protocol."""
 
 SHOWN = 200
 """Characters of a wrong path that are repeated."""

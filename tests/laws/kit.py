@@ -30,8 +30,7 @@ from nexus.models import claude
 from nexus.models.bedrock import quirks_of as converse_quirks
 from nexus.models.gemini import quirks_of as gemini_quirks
 from nexus.protocols import loader
-from nexus.protocols.codec import ReadRequest, Target, VendorRequest
-from nexus.protocols.loader import AnswerOrigin
+from nexus.protocols.codec import AnswerOrigin, ReadRequest, Target, VendorRequest
 from nexus.protocols.sse import Frame, FrameDecoder
 from nexus.provider import Route
 from nexus.registry import load
@@ -45,10 +44,10 @@ from tests.protocols.messages.kit import check_request as check_messages
 
 from .items import check_items, echo_items, gather_items
 
-CLIENTS = ("chat", "messages", "responses")
-VENDORS = ("chat", "messages", "gemini", "converse")
-ANSWERING = (*VENDORS, "responses")
-"""Dialects in which vendors answer; requests in OpenAI's two say the same."""
+CLIENTS = tuple(loader.DIALECTS)
+ANSWERING = loader.VENDORS
+VENDORS = tuple(name for name in ANSWERING if name != "responses")
+"""Requests in OpenAI's two dialects say the same."""
 
 FACTOR = int(os.environ.get("NEXUS_LAWS", "0"))
 """``NEXUS_LAWS=20`` looks at twenty times as many cases, others in every run."""

@@ -15,7 +15,7 @@ from nexus.conversation.events import Event, Order, PartStart
 from nexus.conversation.fold import fold, unfold
 from nexus.conversation.parts import Image, Inline, Part, Reasoning, Refusal, Response, Text, ToolCall
 from nexus.protocols import loader
-from nexus.protocols.loader import StreamWriter
+from nexus.protocols.contract import StreamWriter
 from nexus.protocols.room import Fitted
 
 from .items import as_codex

@@ -12,9 +12,9 @@ import pytest
 
 from nexus.conversation.parts import Image, Reasoning, Refusal, Request, Text, ToolCall
 from nexus.errors import NexusError, StreamInterrupted, VendorError
-from nexus.protocols.clients import DIALECTS
 from nexus.protocols.codec import VendorRequest
 from nexus.protocols.dialect import BrokenStream
+from nexus.protocols.loader import DIALECTS
 from nexus.protocols.sse import Frame, FrameDecoder
 from nexus.relay.translation import Translation
 from nexus.wire import encode

@@ -16,7 +16,7 @@ from nexus.conversation.fold import fold
 from nexus.conversation.parts import Response, Stop, Text, ToolCall
 from nexus.conversation.tap import Tap
 from nexus.protocols import loader
-from nexus.protocols.clients import DIALECTS
+from nexus.protocols.loader import DIALECTS
 from nexus.protocols.sse import Frame
 
 from .kit import CLIENTS, check_stream, origin, stream_of

@@ -21,9 +21,9 @@ from nexus.conversation.events import Event
 from nexus.conversation.fold import fold
 from nexus.errors import NexusError, ProtocolError, StreamInterrupted, VendorError
 from nexus.protocols import loader
-from nexus.protocols.clients import DIALECTS
 from nexus.protocols.dialect import BrokenStream
 from nexus.protocols.extra_fields import EXTRA_FIELDS
+from nexus.protocols.loader import DIALECTS
 from nexus.protocols.sse import Frame
 from nexus.wire import Json, decode, encode
 

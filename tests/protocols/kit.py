@@ -5,20 +5,24 @@ Law: nothing here knows a dialect or what a test expects.
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import BaseModel
 
 from nexus.conversation.events import Event, Order
+from nexus.conversation.parts import Request
+from nexus.protocols.codec import AnswerOrigin
+from nexus.protocols.contract import StreamReader
 from nexus.protocols.sse import FrameDecoder
 
 
-class Reader(Protocol):
-    def feed(self, event: str | None, data: str) -> list[Event]: ...
-
-    def finish(self) -> list[Event]: ...
+def origin(response_id: str = "r", model: str = "m", quirks: frozenset[str] = frozenset()) -> AnswerOrigin:
+    """Of an answer to nothing; new ids are numbered."""
+    numbers = itertools.count(1)
+    return AnswerOrigin(Request(()), response_id, model, lambda: f"call_{next(numbers)}", quirks)
 
 
 def chunkings(raw: bytes) -> Iterator[list[bytes]]:
@@ -38,7 +42,7 @@ def _random_pieces(raw: bytes, dice: random.Random) -> Iterator[bytes]:
         at += size
 
 
-def events_from(pieces: Iterable[bytes], reader: Reader) -> list[Event]:
+def events_from(pieces: Iterable[bytes], reader: StreamReader) -> list[Event]:
     """The events of a stream, to its end."""
     decoder = FrameDecoder()
     events: list[Event] = []

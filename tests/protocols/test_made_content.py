@@ -16,8 +16,8 @@ from openai.types.responses import Response
 
 from nexus.conversation.parts import Image, Inline, Link, Message, Request, Signature, Text
 from nexus.protocols import loader
-from nexus.protocols.clients import DIALECTS
 from nexus.protocols.codec import Target
+from nexus.protocols.loader import DIALECTS
 from nexus.wire import Json, decode, encode
 from tests.laws.items import accumulated
 from tests.laws.kit import CLIENTS, Turn, echo, echo_stream, frames, origin, read, stream_of, write

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from nexus.protocols.clients import DIALECTS
+from nexus.protocols.loader import DIALECTS
 from nexus.wire import decode
 
 CUT: dict[str, tuple[str, bytes, bytes]] = {

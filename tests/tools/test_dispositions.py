@@ -22,8 +22,8 @@ from nexus.errors import ClientError, UnsupportedFeature
 from nexus.models import claude
 from nexus.models.bedrock import quirks_of as converse_quirks
 from nexus.protocols import loader
-from nexus.protocols.clients import DIALECTS
 from nexus.protocols.codec import Target
+from nexus.protocols.loader import DIALECTS
 from nexus.wire import Json, decode, encode
 from tests.laws.kit import TARGETS
 from tools.docs.dispositions import CLIENTS, COLUMNS, KINDS, PASSED, READS, VENDORS, WRITES, counts, document, table
@@ -292,12 +292,12 @@ class Outcome:
         body = without | {field: SENT[client][field]}
         self.param: str | None = None
         try:
-            plain = codec.read_request(decode(encode(without)), kept)
+            plain = codec.read(decode(encode(without)), kept)
             before = loader.vendor(vendor).write_request(plain.request, target)
         except ClientError:
             pytest.skip(f"{target.model} takes nothing like it")
         try:
-            read = codec.read_request(decode(encode(body)), kept)
+            read = codec.read(decode(encode(body)), kept)
             written = loader.vendor(vendor).write_request(read.request, target)
         except UnsupportedFeature as refusal:
             self.param = codec.field_of(refusal.param or "", body, plain.request)

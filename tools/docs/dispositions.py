@@ -13,13 +13,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import get_args
 
-from nexus.protocols.chat import fields as chat
-from nexus.protocols.codec import Disposition, DispositionKind
-from nexus.protocols.converse import fields as converse
+from nexus.protocols import loader
+from nexus.protocols.dispositions import Disposition, DispositionKind
 from nexus.protocols.extra_fields import EXTRA_FIELDS
-from nexus.protocols.gemini import fields as gemini
-from nexus.protocols.messages import fields as messages
-from nexus.protocols.responses import fields as responses
 
 CLIENTS: Mapping[str, str] = MappingProxyType(
     {"chat": "OpenAI Chat Completions", "responses": "OpenAI Responses", "messages": "Anthropic Messages"}
@@ -36,17 +32,8 @@ COLUMNS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 )
 """What a client may meet, by its dialect: OpenAI itself has both protocols, most compatible servers only the older."""
 
-READS: Mapping[str, Mapping[str, Disposition]] = {
-    "chat": chat.READS,
-    "responses": responses.READS,
-    "messages": messages.READS,
-}
-WRITES: Mapping[str, Mapping[str, Disposition]] = {
-    "chat": chat.WRITES,
-    "messages": messages.WRITES,
-    "gemini": gemini.WRITES,
-    "converse": converse.WRITES,
-}
+READS: Mapping[str, Mapping[str, Disposition]] = {client: loader.client(client).fields for client in CLIENTS}
+WRITES: Mapping[str, Mapping[str, Disposition]] = {vendor: loader.vendor(vendor).fields for vendor in VENDORS}
 KINDS: tuple[DispositionKind, ...] = get_args(DispositionKind)
 
 PASSED = "the client's own bytes, untouched"

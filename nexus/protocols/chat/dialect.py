@@ -23,6 +23,7 @@ from nexus.wire import Json
 
 class Chat(Dialect):
     name: ClassVar[str] = "chat"
+    protocol: ClassVar[str] = "openai"
     path: ClassVar[str] = "/chat/completions"
     ping: ClassVar[bytes] = b": nexus ping\n"
     id_prefix: ClassVar[str] = "chatcmpl-"

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from nexus.conversation.parts import Audio, CacheHint, Document, Image, Inline, Link, Part, Refusal, Text, placed
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.chat.checks import need_object, need_string, read_string
-from nexus.protocols.codec import data_url, read_url, web_url
 from nexus.protocols.files import UNNAMED, as_data_url, file_part, is_textual, read_text_file, refuse_office
+from nexus.protocols.urls import data_url, read_url, web_url
 from nexus.wire import Json, text
 
 USER = frozenset({"text", "image_url", "input_audio", "file"})

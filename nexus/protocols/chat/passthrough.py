@@ -16,11 +16,11 @@ from nexus.protocols.chat.read_response import is_answer
 from nexus.protocols.chat.stops import finish_word
 from nexus.protocols.chat.tools import limits_ids, tool_ids
 from nexus.protocols.chat.usage import read_usage
-from nexus.protocols.codec import MAY_BE_TAGGED, Target, is_tagged
+from nexus.protocols.codec import Target
 from nexus.protocols.dialect import UNREADABLE, AnswerRelay, Edited, decoded
 from nexus.protocols.edit import Span, find, insert_first, replace_member, splice
 from nexus.protocols.rewrite import ANY, cut, fitting_strings, removing
-from nexus.protocols.signatures import without_foreign
+from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_foreign
 from nexus.protocols.sse import DONE, Frame, data_at
 from nexus.wire import Json, count, decode, encode, mapping, sequence, text
 

@@ -31,7 +31,7 @@ from nexus.protocols.chat.checks import need_list, need_object, need_string, rea
 from nexus.protocols.chat.reasoning import interleave, read_echoed, read_extra
 from nexus.protocols.chat.sources import image_url, is_image
 from nexus.protocols.chat.tools import read_calls
-from nexus.protocols.codec import read_url
+from nexus.protocols.urls import read_url
 from nexus.wire import Json
 
 _COMMON = frozenset({"role", "content", "cache_control", "prompt_cache_breakpoint"})

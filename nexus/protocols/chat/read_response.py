@@ -29,14 +29,14 @@ from nexus.protocols.chat.sources import (
 from nexus.protocols.chat.stops import finish_word, read_stop
 from nexus.protocols.chat.think_tags import THINK_TAGS, untagged
 from nexus.protocols.chat.usage import read_usage
-from nexus.protocols.codec import ReadResponse
+from nexus.protocols.codec import AnswerOrigin, ReadResponse
 from nexus.wire import Json, mapping, sequence, text
 
 Read = TypeVar("Read", Image, Citation)
 
 
-def read_response(body: Mapping[str, Json], *, quirks: frozenset[str] = frozenset()) -> ReadResponse:
-    """``quirks`` are the server's. Raises VendorError for an error inside a 200, and for what else is no answer."""
+def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadResponse:
+    """Raises VendorError for an error inside a 200, and for what else is no answer."""
     if not is_answer(body):
         raise read_in_band(body)
     dropped: dict[str, None] = {}
@@ -49,7 +49,7 @@ def read_response(body: Mapping[str, Json], *, quirks: frozenset[str] = frozense
     if body.get("moderation"):
         dropped["moderation"] = None
     response_id = text(body.get("id"))
-    parts = _read_parts(mapping(choice.get("message")), response_id, dropped, quirks)
+    parts = _read_parts(mapping(choice.get("message")), response_id, dropped, origin.quirks)
     parts = with_sources(parts, read_sources(body), dropped)
     stop = read_stop(
         finish_word(choice),

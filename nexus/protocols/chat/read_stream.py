@@ -41,6 +41,7 @@ from nexus.protocols.chat.stops import finish_word, read_stop
 from nexus.protocols.chat.stream_calls import Calls, ToolCallBuffer
 from nexus.protocols.chat.think_tags import THINK_TAGS, ThinkTags
 from nexus.protocols.chat.usage import merge_usage, read_usage
+from nexus.protocols.codec import AnswerOrigin
 from nexus.protocols.sse import DONE
 from nexus.wire import Json, decode_delta, mapping, sequence, text
 
@@ -49,11 +50,9 @@ _EMPTY: Mapping[str, StreamPart] = {"text": Text(""), "reasoning": Reasoning("",
 
 
 class StreamReader:
-    """``quirks`` are the server's."""
-
-    def __init__(self, *, quirks: frozenset[str] = frozenset()) -> None:
+    def __init__(self, origin: AnswerOrigin) -> None:
         self.complete = False
-        self._tags = ThinkTags() if THINK_TAGS in quirks else None
+        self._tags = ThinkTags() if THINK_TAGS in origin.quirks else None
         self._id = ""
         self._model = ""
         self._started = False

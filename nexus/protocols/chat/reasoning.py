@@ -24,7 +24,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from nexus.conversation.parts import Part, Reasoning, Signature, Text, ToolCall
-from nexus.protocols.codec import pack_signature, unpack_signature
+from nexus.protocols.signatures import pack_signature, unpack_signature
 from nexus.wire import Json, count, decode, encode, mapping, sequence, text
 
 OWN = "chat"

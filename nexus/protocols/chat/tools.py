@@ -17,8 +17,9 @@ from nexus.protocols.chat.call_ids import call_signature, plain_id
 from nexus.protocols.chat.checks import need_list, need_object, need_string, read_flag, read_string
 from nexus.protocols.chat.parts import cache_fields, read_cache
 from nexus.protocols.chat.reasoning import read_extra
-from nexus.protocols.codec import Target, ToolIds
+from nexus.protocols.codec import Target
 from nexus.protocols.custom_tools import PARAMETERS, CustomTool, with_grammar, write_input
+from nexus.protocols.tool_ids import ToolIds
 from nexus.wire import Json, mapping
 
 _ID = re.compile(r"[!-~]{1,40}")

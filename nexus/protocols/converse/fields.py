@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.protocols.codec import Disposition
+from nexus.protocols.dispositions import Disposition
 
 WRITES: Mapping[str, Disposition] = {
     "messages": Disposition(

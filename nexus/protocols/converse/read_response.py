@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.conversation.parts import Citation, Image, Inline, Part, Reasoning, Response, Signature, Text, ToolCall
-from nexus.protocols.codec import ReadResponse, is_web
+from nexus.protocols.codec import AnswerOrigin, ReadResponse
 from nexus.protocols.converse.read_error import read_no_answer
 from nexus.protocols.converse.stops import read_stop
 from nexus.protocols.converse.usage import read_usage
+from nexus.protocols.urls import is_web
 from nexus.wire import Json, encode, mapping, sequence, text
 
 
-def read_response(body: Mapping[str, Json], *, response_id: str = "", model: str = "") -> ReadResponse:
+def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadResponse:
     """Raises VendorError for what is no answer."""
     if not any(name in body for name in ("output", "stopReason", "usage")):
         raise read_no_answer(body)
@@ -29,7 +30,9 @@ def read_response(body: Mapping[str, Json], *, response_id: str = "", model: str
         if part is not None:
             parts.append(part)
     usage = read_usage(mapping(body.get("usage")))
-    return ReadResponse(Response(response_id, model, tuple(parts), read_stop(body), usage), tuple(dropped))
+    return ReadResponse(
+        Response(origin.response_id, origin.model, tuple(parts), read_stop(body), usage), tuple(dropped)
+    )
 
 
 def _part(block: Mapping[str, Json], dropped: dict[str, None]) -> Part | None:

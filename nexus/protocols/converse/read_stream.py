@@ -22,6 +22,7 @@ from nexus.conversation.events import (
     UsageUpdate,
 )
 from nexus.conversation.parts import Citation, Reasoning, Signature, Stop, Text, ToolCall
+from nexus.protocols.codec import AnswerOrigin
 from nexus.protocols.converse.read_error import is_failure, read_stream_error
 from nexus.protocols.converse.read_response import read_citation, read_image
 from nexus.protocols.converse.stops import read_stop
@@ -33,9 +34,9 @@ from nexus.wire import Json, decode_delta, mapping, text
 class StreamReader:
     """Fed with what ``eventstream.named`` gives."""
 
-    def __init__(self, *, response_id: str = "", model: str = "") -> None:
+    def __init__(self, origin: AnswerOrigin) -> None:
         self.complete = False
-        self._start = ResponseStart(response_id, model)
+        self._start = ResponseStart(origin.response_id, origin.model)
         self._started = False
         self._ended = False
         self._stop: Stop | None = None

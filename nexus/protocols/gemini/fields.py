@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.protocols.codec import Disposition, DispositionKind
+from nexus.protocols.dispositions import Disposition, DispositionKind
 
 
 def _to(kind: DispositionKind, note: str = "") -> Disposition:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from nexus.conversation.events import Cited
 from nexus.conversation.parts import Citation
-from nexus.protocols.codec import is_web
+from nexus.protocols.urls import is_web
 from nexus.wire import Json, count, mapping, sequence, text
 
 _CHUNKS = "groundingMetadata.groundingChunks"

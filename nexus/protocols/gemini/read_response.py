@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from nexus.conversation.events import ContentDropped, ResponseEnd
 from nexus.conversation.fold import fold
 from nexus.conversation.parts import Stop
-from nexus.protocols.codec import NewId, ReadResponse
+from nexus.protocols.codec import AnswerOrigin, ReadResponse
 from nexus.protocols.error_words import NO_ANSWER, error_words
 from nexus.protocols.gemini.read_error import find_error, read_status
 from nexus.protocols.gemini.read_stream import StreamReader
@@ -21,11 +21,11 @@ _ANSWERED = ("candidates", "promptFeedback", "usageMetadata")
 """One of them is in every answer, be it an empty one."""
 
 
-def read_response(body: Mapping[str, Json], *, new_id: NewId) -> ReadResponse:
+def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadResponse:
     """Raises VendorError when the body is an error after all, or no answer."""
     if not any(name in body for name in _ANSWERED):
         raise read_status(find_error(body) or {"message": error_words(body) or NO_ANSWER}, None)
-    reader = StreamReader(new_id=new_id)
+    reader = StreamReader(origin)
     events = reader.read(body)
     events += reader.finish() or [ResponseEnd(Stop("unknown"))]
     dropped = tuple(event.dropped for event in events if isinstance(event, ContentDropped))

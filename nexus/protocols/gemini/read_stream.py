@@ -24,7 +24,7 @@ from nexus.conversation.events import (
 )
 from nexus.conversation.parts import Image, Inline, Reasoning, Signature, Text, ToolCall
 from nexus.errors import VendorError
-from nexus.protocols.codec import NewId
+from nexus.protocols.codec import AnswerOrigin
 from nexus.protocols.gemini.contents import DIALECT
 from nexus.protocols.gemini.grounding import Grounding
 from nexus.protocols.gemini.read_error import find_error, read_status
@@ -40,11 +40,9 @@ _ABOUT = frozenset({"thought", "thoughtSignature", "partMetadata"})
 
 
 class StreamReader:
-    """``new_id`` names calls that came without an id."""
-
-    def __init__(self, *, new_id: NewId) -> None:
+    def __init__(self, origin: AnswerOrigin) -> None:
         self.complete = False
-        self._new_id = new_id
+        self._new_id = origin.new_id
         self._started = False
         self._next = 0
         self._open: type[Text] | type[Reasoning] | None = None

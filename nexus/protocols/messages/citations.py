@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from nexus.conversation.parts import Citation, Signature
-from nexus.protocols.codec import is_tagged, is_web, pack_signature
+from nexus.protocols.signatures import is_tagged, pack_signature
+from nexus.protocols.urls import is_web
 from nexus.wire import Json, mapping, text
 
 _TAG = pack_signature(Signature("citation", ""), "")

@@ -22,6 +22,7 @@ from nexus.wire import Json
 
 class Messages(Dialect):
     name: ClassVar[str] = "messages"
+    protocol: ClassVar[str] = "anthropic"
     path: ClassVar[str] = "/messages"
     count_path: ClassVar[str | None] = "/messages/count_tokens"
     ping: ClassVar[bytes] = b': nexus\nevent: ping\ndata: {"type":"ping"}\n\n'

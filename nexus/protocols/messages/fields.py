@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.protocols.codec import Disposition, carried, converted, dropped, refused
+from nexus.protocols.dispositions import Disposition, carried, converted, dropped, refused
 
 READS: Mapping[str, Disposition] = {
     "model": converted("", "chosen by the route"),

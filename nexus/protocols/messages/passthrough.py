@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.conversation.tap import Tap
-from nexus.protocols.codec import MAY_BE_TAGGED, is_tagged
 from nexus.protocols.dialect import UNREADABLE, AnswerRelay, Edited, decoded
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.messages.citations import is_ours
@@ -18,7 +17,7 @@ from nexus.protocols.messages.read_error import read_stream_error
 from nexus.protocols.messages.read_response import is_answer
 from nexus.protocols.messages.usage import merge_usage, read_usage
 from nexus.protocols.rewrite import ANY, REMOVE, cut
-from nexus.protocols.signatures import without_foreign
+from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_foreign
 from nexus.protocols.sse import DONE, Frame, data_at
 from nexus.wire import Json, decode, mapping, sequence, text
 

@@ -30,10 +30,10 @@ from nexus.conversation.parts import (
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.checks import Drops, a_string, an_array, an_object, maybe_bool, maybe_string, wrong
-from nexus.protocols.codec import read_url
 from nexus.protocols.messages.client_tools import neutral_name
 from nexus.protocols.messages.signatures import NEXT, OWN, read_carrier, read_signature
 from nexus.protocols.messages.turn_controls import in_words
+from nexus.protocols.urls import read_url
 from nexus.wire import Json, encode, mapping, text
 
 Block = Mapping[str, Json]

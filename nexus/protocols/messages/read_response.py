@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from nexus.conversation.parts import Citation, Reasoning, Response, Signature, Text, ToolCall
 from nexus.protocols.checks import Drops
-from nexus.protocols.codec import ReadResponse
+from nexus.protocols.codec import AnswerOrigin, ReadResponse
 from nexus.protocols.messages.citations import read_citation
 from nexus.protocols.messages.read_error import read_stream_error
 from nexus.protocols.messages.signatures import OWN
@@ -24,7 +24,7 @@ def is_answer(body: Mapping[str, Json]) -> bool:
     return isinstance(body.get("content"), list) and body.get("type") != "error"
 
 
-def read_response(body: Mapping[str, Json]) -> ReadResponse:
+def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadResponse:
     """Raises VendorError for an error inside a 200, and for anything else that is no answer."""
     if not is_answer(body):
         raise read_stream_error(body)

@@ -23,6 +23,7 @@ from nexus.conversation.events import (
 )
 from nexus.conversation.parts import Reasoning, Signature, Stop, Text, ToolCall
 from nexus.protocols.checks import Drops
+from nexus.protocols.codec import AnswerOrigin
 from nexus.protocols.messages.read_error import read_stream_error
 from nexus.protocols.messages.read_response import read_block, read_citations
 from nexus.protocols.messages.signatures import OWN
@@ -38,7 +39,7 @@ _Wire = Mapping[str, Json]
 class StreamReader:
     """``complete`` is True once the vendor has said why it stopped, or that it did."""
 
-    def __init__(self) -> None:
+    def __init__(self, origin: AnswerOrigin) -> None:
         self.complete = False
         self._over = False
         self._id: str | None = None

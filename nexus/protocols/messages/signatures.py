@@ -10,7 +10,7 @@ and Gemini, which alone signs text, does not demand it back.
 from __future__ import annotations
 
 from nexus.conversation.parts import Reasoning, Signature
-from nexus.protocols.codec import pack_signature, unpack_signature
+from nexus.protocols.signatures import pack_signature, unpack_signature
 from nexus.wire import Json
 
 OWN = "messages"

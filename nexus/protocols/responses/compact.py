@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 
 from nexus.conversation.events import PartStart, ResponseEnd
 from nexus.conversation.parts import Request, Signature, Stop, SummaryWanted, Text
-from nexus.protocols.codec import pack_signature, unpack_signature
 from nexus.protocols.responses.compose import Composer
 from nexus.protocols.responses.items import ItemComposer, ResponseEvent
 from nexus.protocols.responses.signatures import OWN
+from nexus.protocols.signatures import pack_signature, unpack_signature
 from nexus.wire import Json, mapping, sequence, text
 
 _TAG = "summary"

@@ -32,6 +32,7 @@ _KEPT = re.compile(r"/responses/(resp_[0-9a-f]{32})(?:/cancel|/input_items)?")
 
 class Responses(Dialect):
     name: ClassVar[str] = "responses"
+    protocol: ClassVar[str] = "openai"
     path: ClassVar[str] = "/responses"
     count_path: ClassVar[str | None] = "/responses/input_tokens"
     compact_path: ClassVar[str | None] = "/responses/compact"

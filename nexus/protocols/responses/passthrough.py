@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.conversation.tap import Tap
-from nexus.protocols.codec import MAY_BE_TAGGED, Target, is_tagged
+from nexus.protocols.codec import Target
 from nexus.protocols.dialect import UNREADABLE, AnswerRelay, Edited, decoded
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.responses.compact import MAY_HOLD_SUMMARY, read_summary
@@ -21,7 +21,7 @@ from nexus.protocols.responses.tools import call_ids
 from nexus.protocols.responses.usage import read_usage
 from nexus.protocols.responses.vendor_ids import given_ids
 from nexus.protocols.rewrite import ANY, REMOVE, cut, fitting_strings
-from nexus.protocols.signatures import without_foreign
+from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_foreign
 from nexus.protocols.sse import DONE, Frame, data_at
 from nexus.wire import Json, count, decode, encode, mapping, sequence, text
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from nexus.conversation.parts import Part, Refusal, Response, ToolCall
 from nexus.errors import ClientError
-from nexus.protocols.codec import ReadResponse
+from nexus.protocols.codec import AnswerOrigin, ReadResponse
 from nexus.protocols.responses.annotations import lost
 from nexus.protocols.responses.checks import Drops
 from nexus.protocols.responses.read_error import read_failed
@@ -24,7 +24,7 @@ READ = frozenset({"message", "reasoning", "function_call", "custom_tool_call", I
 """Items of an answer that have a counterpart; an image that was not made has none."""
 
 
-def read_response(body: Mapping[str, Json]) -> ReadResponse:
+def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadResponse:
     """Raises VendorError for a failed answer, and for anything else that is no answer."""
     if body.get("status") == "failed" or mapping(body.get("error")):
         raise read_failed(body)

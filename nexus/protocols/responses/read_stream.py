@@ -23,6 +23,7 @@ from nexus.conversation.events import (
     UsageUpdate,
 )
 from nexus.conversation.parts import Image, Reasoning, Refusal, Text, ToolCall
+from nexus.protocols.codec import AnswerOrigin
 from nexus.protocols.custom_tools import write_input
 from nexus.protocols.open_parts import OpenParts
 from nexus.protocols.responses.annotations import lost, read_annotation
@@ -46,7 +47,7 @@ _TERMINAL = {"response.completed": "completed", "response.incomplete": "incomple
 class StreamReader:
     """``complete`` is True once the vendor's last event was seen."""
 
-    def __init__(self) -> None:
+    def __init__(self, origin: AnswerOrigin) -> None:
         self.complete = False
         self._id: str | None = None
         self._parts: OpenParts[_Key] = OpenParts(late_signatures=True)

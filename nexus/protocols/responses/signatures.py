@@ -20,7 +20,7 @@ import re
 from collections.abc import Mapping
 
 from nexus.conversation.parts import Reasoning, Signature
-from nexus.protocols.codec import pack_signature, unpack_signature
+from nexus.protocols.signatures import pack_signature, unpack_signature
 from nexus.wire import Json, mapping, sequence, text
 
 OWN = "responses"

@@ -18,7 +18,7 @@ from nexus.protocols.chat.write_stream import StreamWriter
 from nexus.protocols.sse import FrameDecoder
 from nexus.wire import Json, decode
 from tests.protocols.kit import chunkings as chunkings
-from tests.protocols.kit import events_from, ordered, whole
+from tests.protocols.kit import events_from, ordered, origin, whole
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "chat"
 
@@ -43,7 +43,7 @@ def check_chunks(written: bytes) -> list[ChatCompletionChunk]:
 
 def events_of(pieces: Iterable[bytes]) -> list[Event]:
     """The events of a whole stream, each checked against the legal order."""
-    reader = StreamReader()
+    reader = StreamReader(origin())
     events = ordered(events_from(pieces, reader))
     assert reader.complete
     return events

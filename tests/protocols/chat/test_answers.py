@@ -27,6 +27,7 @@ from nexus.errors import VendorError
 from nexus.protocols.chat.read_response import read_response
 from nexus.protocols.chat.read_stream import StreamReader
 from nexus.wire import decode, encode
+from tests.protocols.kit import origin
 
 from .kit import FIXTURES, chunkings, events_of
 
@@ -177,7 +178,7 @@ def _noticed(case: str) -> set[str]:
 
 @pytest.mark.parametrize("case", PAIRS)
 def test_whole_answer(case: str) -> None:
-    read = read_response(decode((FIXTURES / case / "upstream.json").read_bytes()))
+    read = read_response(decode((FIXTURES / case / "upstream.json").read_bytes()), origin())
     assert set(read.dropped) == DROPPED.get(case, set())
     if case in EXPECTED:
         assert read.response == EXPECTED[case]
@@ -185,7 +186,7 @@ def test_whole_answer(case: str) -> None:
 
 @pytest.mark.parametrize("case", PAIRS)
 def test_stream_folds_into_the_whole_answer(case: str) -> None:
-    whole = read_response(decode((FIXTURES / case / "upstream.json").read_bytes())).response
+    whole = read_response(decode((FIXTURES / case / "upstream.json").read_bytes()), origin()).response
     folded = fold(events_of([stream(case)]))
     if case == "no-ids":
         assert [part for part in whole.parts if isinstance(part, ToolCall)] == list(folded.parts[:2])
@@ -211,7 +212,7 @@ def test_a_cut_stream_is_never_complete(case: str) -> None:
     raw = stream(case)
     end = raw.rfind(b'"finish_reason":"')
     frames = [line for line in raw[:end].split(b"\n") if line.startswith(b"data:")][:-1]
-    reader = StreamReader()
+    reader = StreamReader(origin())
     events: list[Event] = []
     for line in frames:
         events += reader.feed(None, line.removeprefix(b"data:").decode().strip())
@@ -221,7 +222,7 @@ def test_a_cut_stream_is_never_complete(case: str) -> None:
 
 
 def test_complete_before_the_end_of_the_bytes() -> None:
-    reader = StreamReader()
+    reader = StreamReader(origin())
     reader.feed(None, '{"id":"i","model":"m","choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"stop"}]}')
     assert reader.complete
     assert reader.feed(None, "[DONE]")[-1] == ResponseEnd(Stop("end"))
@@ -256,33 +257,33 @@ ERRORS = {
 def test_errors_inside(case: str) -> None:
     data, kind, status = ERRORS[case]
     with pytest.raises(VendorError) as caught:
-        StreamReader().feed(None, data)
+        StreamReader(origin()).feed(None, data)
     assert (caught.value.kind, caught.value.status) == (kind, status)
     with pytest.raises(VendorError) as caught:
-        read_response(decode(data))
+        read_response(decode(data), origin())
     assert (caught.value.kind, caught.value.status) == (kind, status)
 
 
 def test_an_error_event() -> None:
     with pytest.raises(VendorError) as caught:
-        StreamReader().feed("error", '{"message":"gone","code":"rate_limit_exceeded"}')
+        StreamReader(origin()).feed("error", '{"message":"gone","code":"rate_limit_exceeded"}')
     assert (caught.value.kind, caught.value.message) == ("rate_limit", "gone")
 
 
 @pytest.mark.parametrize("data", ["{", "[]", "5", "null", "NaN"])
 def test_garbage(data: str) -> None:
     with pytest.raises(ValueError):
-        StreamReader().feed(None, data)
+        StreamReader(origin()).feed(None, data)
 
 
 def test_no_answer_at_all() -> None:
     with pytest.raises(VendorError):
-        read_response({"object": "chat.completion"})
-    assert read_response({"choices": []}).response == Response("", "", (), Stop("end"))
+        read_response({"object": "chat.completion"}, origin())
+    assert read_response({"choices": []}, origin()).response == Response("", "", (), Stop("end"))
 
 
 def test_more_arguments_than_a_whole_call_takes() -> None:
-    reader = StreamReader()
+    reader = StreamReader(origin())
     call = '{"choices":[{"delta":{"tool_calls":[{"index":%d,"id":"c%d","function":{"name":"f","arguments":"%s"}}]}}]}'
     reader.feed(None, call % (0, 0, "{}"))
     reader.feed(None, call % (1, 1, "{}"))

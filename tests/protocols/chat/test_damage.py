@@ -17,6 +17,7 @@ from nexus.protocols.chat.write_request import write_request
 from nexus.protocols.codec import Target
 from nexus.protocols.sse import FrameDecoder
 from nexus.wire import Json, decode, encode
+from tests.protocols.kit import origin
 
 from .kit import FIXTURES
 from .test_read_messages import MESSAGES
@@ -89,13 +90,13 @@ def test_requests(tenth: int) -> None:
 def test_whole_answers(tenth: int) -> None:
     for seed in range(tenth * 200, tenth * 200 + 200):
         with suppress(VendorError, ValueError):
-            read_response(damaged(WHOLE, seed))
+            read_response(damaged(WHOLE, seed), origin())
 
 
 @pytest.mark.parametrize("tenth", range(10))
 def test_streams(tenth: int) -> None:
     for seed in range(tenth * 200, tenth * 200 + 200):
-        reader, order = StreamReader(), Order()
+        reader, order = StreamReader(origin()), Order()
         with suppress(VendorError, ValueError):
             for chunk in damaged(STREAMS, seed):
                 for event in reader.feed(None, encode(chunk).decode()):

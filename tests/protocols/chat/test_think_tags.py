@@ -19,6 +19,7 @@ from nexus.relay.translation import Translation
 from nexus.wire import decode, encode
 from tests.laws.kit import CLIENTS, echo, echo_stream, exchange
 from tests.laws.test_fixtures import run
+from tests.protocols.kit import origin
 
 QUIRK = frozenset({"think_tags"})
 BARE = Signature("chat", "")
@@ -49,11 +50,11 @@ CASES: Mapping[str, tuple[str, tuple[Part, ...]]] = {
 def whole(content: Any, quirks: frozenset[str] = QUIRK, **members: Any) -> tuple[Part, ...]:
     message = {"role": "assistant", "content": content, **members}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
-    return read_response({"id": "1", "model": "m", "choices": [choice]}, quirks=quirks).response.parts
+    return read_response({"id": "1", "model": "m", "choices": [choice]}, origin(quirks=quirks)).response.parts
 
 
 def streamed(*deltas: Mapping[str, Any], quirks: frozenset[str] = QUIRK) -> tuple[Part, ...]:
-    reader = StreamReader(quirks=quirks)
+    reader = StreamReader(origin(quirks=quirks))
     events = []
     for delta in deltas:
         events += reader.feed(None, encode({"id": "1", "choices": [{"index": 0, "delta": delta}]}).decode())

@@ -14,6 +14,7 @@ from nexus.protocols.codec import Target
 from nexus.wire import decode, encode
 from tests.laws.kit import CLIENTS, echo, echo_stream, parts_of_echo, read, stream_of, write
 from tests.laws.test_fixtures import FIXTURES, lane, run
+from tests.protocols.kit import origin
 
 CASE = "chat/litellm-thinking"
 BLOCKS = [
@@ -78,7 +79,7 @@ def test_details_win_where_both_are_told() -> None:
 
 
 def test_a_signature_that_comes_after_plain_reasoning_is_of_it() -> None:
-    reader = StreamReader()
+    reader = StreamReader(origin())
     events = []
     for delta in (
         {"reasoning_content": "hm"},

@@ -29,6 +29,7 @@ from nexus.protocols.chat.write_response import write_response
 from nexus.protocols.chat.write_stream import StreamWriter
 from nexus.protocols.sse import FrameDecoder
 from nexus.wire import Json, decode
+from tests.protocols.kit import origin
 
 from .kit import check_chunks, check_response, events_of, write_stream
 
@@ -327,7 +328,7 @@ def test_reads_what_it_writes(parts: tuple[list[Text], list[ToolCall]], reason: 
     texts, calls = parts
     stop = Stop("tool_use") if calls else Stop("max_tokens" if reason == "tool_use" else reason)  # type: ignore[arg-type]
     response = answer(*texts, *calls, stop=stop)
-    assert read_response(write_response(response, created=7)).response == response
+    assert read_response(write_response(response, created=7), origin()).response == response
     assert fold(events_of([write_stream(unfold(response))])) == response
 
 

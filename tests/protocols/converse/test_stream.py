@@ -35,6 +35,7 @@ from nexus.protocols.converse.read_stream import StreamReader
 from nexus.protocols.converse.stops import STOPS, read_stop
 from nexus.protocols.converse.usage import read_usage
 from nexus.protocols.converse.write_request import write_request
+from tests.protocols.kit import origin
 
 from .published import CASES, check_output, service, streamed, unary
 
@@ -119,7 +120,7 @@ def raw_stream(case: str) -> bytes:
 
 
 def read_pieces(pieces: list[bytes]) -> tuple[list[Event], bool]:
-    decoder, reader = Decoder(), StreamReader(response_id="r", model="m")
+    decoder, reader = Decoder(), StreamReader(origin())
     events = [e for piece in pieces for message in decoder.feed(piece) for e in reader.feed(*named(message))]
     decoder.finish()
     events += reader.finish()
@@ -142,7 +143,7 @@ def cut(raw: bytes, how: str) -> list[bytes]:
 
 
 def feed_all(lines: list[tuple[str, Any]]) -> tuple[list[Event], StreamReader]:
-    reader = StreamReader(response_id="r", model="m")
+    reader = StreamReader(origin())
     events = [event for name, payload in lines for event in reader.feed(name, json.dumps(payload))]
     return events + reader.finish(), reader
 
@@ -161,7 +162,7 @@ def test_fixtures_are_what_aws_publishes(case: str) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_unary(case: str) -> None:
-    read = read_response(unary(case), response_id="r", model="m")
+    read = read_response(unary(case), origin())
     assert (read.response, read.dropped) == EXPECTED[case]
 
 
@@ -253,18 +254,18 @@ def test_unknown_things_are_noticed_once() -> None:
 )
 def test_garbage(event: str, data: str) -> None:
     with pytest.raises(ValueError):
-        StreamReader().feed(event, data)
+        StreamReader(origin()).feed(event, data)
 
 
 def test_content_after_the_stop_is_garbage() -> None:
-    reader = StreamReader()
+    reader = StreamReader(origin())
     reader.feed("messageStop", "{}")
     with pytest.raises(ValueError, match="after messageStop"):
         reader.feed("contentBlockDelta", '{"contentBlockIndex":0,"delta":{"text":"a"}}')
 
 
 def test_redacted_pieces_that_are_not_base64_are_garbage() -> None:
-    reader = StreamReader()
+    reader = StreamReader(origin())
     deltas = [
         json.dumps({"contentBlockIndex": 0, "delta": {"reasoningContent": {"redactedContent": piece}}})
         for piece in ("AAAA", "=!")
@@ -294,7 +295,7 @@ def test_every_published_stream_exception_is_tabled() -> None:
 
 @pytest.mark.parametrize(("name", "expected"), KINDS.items())
 def test_exceptions_inside_a_stream(name: str, expected: tuple[str, int]) -> None:
-    reader, decoder = StreamReader(), Decoder()
+    reader, decoder = StreamReader(origin()), Decoder()
     raw = event_message("messageStart", b'{"role":"assistant"}') + exception_message(name, b'{"message":"words"}')
     first, second = decoder.feed(raw)
     reader.feed(*named(first))
@@ -308,16 +309,16 @@ def test_exceptions_inside_a_stream(name: str, expected: tuple[str, int]) -> Non
 def test_a_stream_error_with_the_models_own_status() -> None:
     data = '{"message":"the model failed","originalStatusCode":429,"originalMessage":"slow down"}'
     with pytest.raises(VendorError) as caught:
-        StreamReader().feed("modelStreamErrorException", data)
+        StreamReader(origin()).feed("modelStreamErrorException", data)
     assert (caught.value.kind, caught.value.message) == ("rate_limit", "the model failed (slow down)")
 
 
 def test_an_unmodelled_error() -> None:
     with pytest.raises(VendorError) as caught:
-        StreamReader().feed("error", '{"__type":"InternalFailure","message":"no"}')
+        StreamReader(origin()).feed("error", '{"__type":"InternalFailure","message":"no"}')
     assert (caught.value.kind, caught.value.status, caught.value.message) == ("upstream", 500, "no")
     with pytest.raises(VendorError, match="ended the stream with someNewException"):
-        StreamReader().feed("someNewException", "")
+        StreamReader(origin()).feed("someNewException", "")
 
 
 def test_every_published_stop_reason_is_tabled() -> None:
@@ -375,7 +376,7 @@ def test_usage(wire: dict[str, Any], usage: Usage) -> None:
     ],
 )
 def test_answers_without_output(body: dict[str, Any]) -> None:
-    assert read_response(body).response == Response("", "", (), Stop("unknown"))
+    assert read_response(body, origin("", "")).response == Response("", "", (), Stop("unknown"))
 
 
 def test_odd_blocks() -> None:
@@ -385,7 +386,7 @@ def test_odd_blocks() -> None:
         {"image": {"format": "png"}},
         {"reasoningContent": None},
     ]
-    read = read_response({"output": {"message": {"content": content}}})
+    read = read_response({"output": {"message": {"content": content}}}, origin())
     parts = (ToolCall("a", "t", "not json"), ToolCall("b", "t", ""), Reasoning("", Signature("converse", "")))
     assert (read.response.parts, read.dropped) == (parts, ("image",))
 
@@ -426,6 +427,6 @@ def test_any_interleaving_of_parallel_calls(arguments: list[str], chance: random
     ],
 )
 def test_an_answer_goes_back_as_it_came(case: str, model: str) -> None:
-    answer = Message("assistant", read_response(unary(case)).response.parts)
+    answer = Message("assistant", read_response(unary(case), origin()).response.parts)
     written = write_request(Request((Message("user", (Text("hi"),)), answer)), Target(model, quirks=quirks_of(model)))
     assert written.body["messages"][1] == unary(case)["output"]["message"]

@@ -1,4 +1,4 @@
-"""What the gemini tests share: fixtures, chunkings, numbered ids, and Google's own types as the judge.
+"""What the gemini tests share: fixtures, chunkings, and Google's own types as the judge.
 
 Law: nothing here knows what a test expects.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +38,6 @@ _TOP: Mapping[str, Any] = {
     "generationConfig": TypeAdapter(types.GenerationConfig),
     "serviceTier": TypeAdapter(types.ServiceTier),
 }
-
-
-def numbered() -> Callable[[], str]:
-    numbers = itertools.count(1)
-    return lambda: f"call_{next(numbers)}"
 
 
 def stream_bytes(case: str) -> bytes:

@@ -29,8 +29,9 @@ from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models.gemini import quirks_of
 from nexus.protocols.gemini.contents import PLACEHOLDER
 from nexus.protocols.gemini.read_response import read_response
+from tests.protocols.kit import origin
 
-from .kit import MODELS, assistant, bare, numbered, system, target, unary, user, wire, write
+from .kit import MODELS, assistant, bare, system, target, unary, user, wire, write
 
 PNG = Inline("image/png", "aGVsbG8=")
 SIG = "c2lnbmF0dXJl"
@@ -353,7 +354,7 @@ def test_own_signatures_go_back_on_their_parts() -> None:
 @pytest.mark.parametrize("case", ["text", "thinking", "tools"])
 def test_an_answer_goes_back_as_it_came(case: str) -> None:
     answer = unary(case)
-    response = read_response(answer, new_id=numbered()).response
+    response = read_response(answer, origin()).response
     results = [ToolResult(part.id) for part in response.parts if isinstance(part, ToolCall)]
     sent = wire(HI, Message("assistant", response.parts), user(*results, "go on"))[1]["parts"]
     # Thought summaries carry no signature and are not asked back.

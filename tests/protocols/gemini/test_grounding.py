@@ -12,7 +12,7 @@ from nexus.conversation.events import Cited, ContentDropped, Event, PartEnd
 from nexus.conversation.fold import fold
 from nexus.conversation.parts import Citation, Text
 from nexus.protocols.gemini.read_stream import StreamReader
-from tests.laws.kit import numbered
+from tests.protocols.kit import origin
 
 PAGES = [{"web": {"uri": f"https://e.org/{name}", "title": name}} for name in "ab"]
 AT = {"a": "https://e.org/a", "b": "https://e.org/b"}
@@ -25,7 +25,7 @@ def support(words: str, start: int, end: int, *chunks: int, part: int = 0) -> di
 
 def answer(*pieces: tuple[list[Any], Mapping[str, Any]]) -> list[Event]:
     """A stream of one candidate, each piece with its parts and what is said of it."""
-    reader, events = StreamReader(new_id=numbered()), []
+    reader, events = StreamReader(origin()), []
     for at, (parts, more) in enumerate(pieces):
         last = {"finishReason": "STOP"} if at + 1 == len(pieces) else {}
         candidate = {"content": {"role": "model", "parts": parts}, **more, **last}

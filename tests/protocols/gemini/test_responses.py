@@ -26,8 +26,9 @@ from nexus.protocols.gemini.read_response import read_response
 from nexus.protocols.gemini.read_stream import StreamReader
 from nexus.protocols.gemini.stops import FINISH_REASONS, read_block, read_finish
 from nexus.protocols.gemini.usage import read_usage
+from tests.protocols.kit import origin
 
-from .kit import PAIRS, STREAMS, chunkings, numbered, ordered, replay, stream_bytes, unary
+from .kit import PAIRS, STREAMS, chunkings, ordered, replay, stream_bytes, unary
 
 SIG = "CiQB0e2Kb2Zha2Utc2lnbmF0dXJlLW9uZQ=="
 SIG2 = "CiQB0e2Kb2Zha2Utc2lnbmF0dXJlLXR3bw=="
@@ -165,7 +166,7 @@ EXPECTED: dict[str, tuple[Response, tuple[str, ...]]] = {
 
 
 def reader() -> StreamReader:
-    return StreamReader(new_id=numbered())
+    return StreamReader(origin())
 
 
 def piece(**body: object) -> str:
@@ -195,7 +196,7 @@ def test_fixtures_are_what_google_publishes(case: str) -> None:
 @pytest.mark.parametrize("case", PAIRS)
 def test_unary(case: str) -> None:
     response, dropped = EXPECTED[case]
-    read = read_response(unary(case), new_id=numbered())
+    read = read_response(unary(case), origin())
     assert read.response == response
     assert read.dropped == dropped
 
@@ -284,7 +285,7 @@ def test_further_candidates_are_named() -> None:
                 {"index": 1, "content": {"parts": [{"text": "b"}]}, "finishReason": "STOP"},
             ]
         },
-        new_id=numbered(),
+        origin(),
     )
     assert read.response.parts == (Text("a"),)
     assert read.dropped == ("candidates.1",)
@@ -304,7 +305,7 @@ def test_further_candidates_are_named() -> None:
     ],
 )
 def test_empty_answers_are_normal(body: dict[str, object]) -> None:
-    read = read_response(body, new_id=numbered())
+    read = read_response(body, origin())
     assert (read.response.parts, read.dropped) == ((), ())
     assert read.response.stop == Stop("unknown")
 
@@ -416,7 +417,7 @@ wire_parts = st.one_of(
 @settings(deadline=None)
 @given(st.lists(wire_parts, max_size=8), st.data())
 def test_any_splitting_of_an_answer_folds_to_the_same(wire: list[dict[str, object]], data: st.DataObject) -> None:
-    whole = read_response(json.loads(parts(*wire)), new_id=numbered())
+    whole = read_response(json.loads(parts(*wire)), origin())
     one = reader()
     events: list[Event] = []
     for part in wire:
@@ -439,7 +440,7 @@ def test_a_model_that_failed_before_it_said_anything_is_an_error(reason: str) ->
     candidate = {"content": {"parts": []}, "finishReason": reason, "finishMessage": "Malformed function call: x("}
     body = {"candidates": [candidate], "usageMetadata": {"promptTokenCount": 9}}
     with pytest.raises(VendorError, match="Malformed function call") as caught:
-        read_response(body, new_id=numbered())
+        read_response(body, origin())
     assert caught.value.kind == "upstream"
     with pytest.raises(VendorError):
         reader().feed(None, json.dumps(body))

@@ -20,7 +20,7 @@ from nexus.conversation.events import Event
 from nexus.protocols.messages.read_stream import StreamReader
 from nexus.protocols.sse import FrameDecoder
 from tests.protocols.kit import chunkings as chunkings
-from tests.protocols.kit import covers, events_from, ordered, whole
+from tests.protocols.kit import covers, events_from, ordered, origin, whole
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "messages"
 STREAMS = sorted(path.parent.name for path in FIXTURES.glob("*/upstream.sse"))
@@ -68,7 +68,7 @@ def unary(case: str) -> dict[str, Any]:
 
 def replay(pieces: list[bytes]) -> tuple[list[Event], StreamReader]:
     """The events of a stream, each checked against the grammar."""
-    reader = StreamReader()
+    reader = StreamReader(origin())
     return ordered(events_from(pieces, reader)), reader
 
 

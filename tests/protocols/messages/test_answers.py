@@ -44,6 +44,7 @@ from nexus.protocols.messages.read_stream import StreamReader
 from nexus.protocols.messages.stops import read_stop, write_stop
 from nexus.protocols.messages.write_response import write_response
 from nexus.protocols.messages.write_stream import StreamWriter
+from tests.protocols.kit import origin
 
 from .kit import PAIRS, STREAMS, check_event, check_message, chunkings, frames, replay, stream_bytes, unary
 
@@ -155,7 +156,7 @@ def test_streams_under_every_chunking(case: str) -> None:
 
 @pytest.mark.parametrize("case", PAIRS)
 def test_whole_answers(case: str) -> None:
-    read = read_response(unary(case))
+    read = read_response(unary(case), origin())
     assert read.response == EXPECTED[case]
     assert set(read.dropped) == DROPPED.get(case, set())
 
@@ -176,7 +177,7 @@ def test_nothing_after_the_end_is_read() -> None:
 
 
 def test_an_error_in_the_stream() -> None:
-    reader = StreamReader()
+    reader = StreamReader(origin())
     with pytest.raises(VendorError) as failure:
         reader.feed("error", '{"type":"error","error":{"type":"overloaded_error","message":"Busy"},"request_id":"r"}')
     error = failure.value
@@ -197,7 +198,7 @@ GARBAGE = [
 
 @pytest.mark.parametrize("data", GARBAGE)
 def test_garbage(data: list[str]) -> None:
-    reader = StreamReader()
+    reader = StreamReader(origin())
     for line in data[:-1]:
         reader.feed(None, line)
     with pytest.raises(ValueError):
@@ -205,7 +206,7 @@ def test_garbage(data: list[str]) -> None:
 
 
 def test_a_ping_before_the_start_is_nothing() -> None:
-    reader = StreamReader()
+    reader = StreamReader(origin())
     assert reader.feed("ping", '{"type":"ping"}') == []
     reader.feed(None, '{"type":"message_start"}')
     assert reader.feed("ping", '{"type":"ping"}') == [Ping()]
@@ -213,7 +214,7 @@ def test_a_ping_before_the_start_is_nothing() -> None:
 
 @pytest.mark.parametrize("body", [{"content": []}, {"content": [None, 1, {}]}])
 def test_empty_answers_never_crash(body: dict[str, Any]) -> None:
-    assert read_response(body).response.parts == ()
+    assert read_response(body, origin()).response.parts == ()
 
 
 # --- to a client -----------------------------------------------------------------------------------------------------
@@ -493,7 +494,7 @@ def _is_own(part: StreamPart) -> bool:
 def test_reading_what_was_written(parts: tuple[StreamPart, ...]) -> None:
     own = tuple(part for part in parts if _is_own(part))
     response = Response("msg_1", "m", own, Stop("end", raw="end_turn"), Usage(1, 2, 3, 4, 5, 6))
-    assert read_response(write_response(response, created=1)).response == response
+    assert read_response(write_response(response, created=1), origin()).response == response
     events, reader = replay([write_stream(list(unfold(response)), "msg_1")])
     assert reader.complete
     assert fold(events).parts == own

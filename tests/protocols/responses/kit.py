@@ -25,7 +25,7 @@ from nexus.protocols.responses.read_stream import StreamReader
 from nexus.protocols.responses.write_stream import StreamWriter
 from nexus.protocols.sse import FrameDecoder
 from tests.protocols.kit import chunkings as chunkings
-from tests.protocols.kit import covers, events_from, ordered, whole
+from tests.protocols.kit import covers, events_from, ordered, origin, whole
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "responses"
 STREAMS = sorted(path.parent.name for path in FIXTURES.glob("*/upstream.sse"))
@@ -97,5 +97,5 @@ def told(events: Iterable[Event], request: Request | None = None) -> list[dict[s
 
 def replay(pieces: list[bytes]) -> tuple[list[Event], StreamReader]:
     """The events of a stream, each checked against the grammar."""
-    reader = StreamReader()
+    reader = StreamReader(origin())
     return ordered(events_from(pieces, reader)), reader

@@ -28,6 +28,7 @@ from nexus.protocols.responses.read_response import read_response
 from nexus.protocols.responses.read_stream import StreamReader
 from nexus.protocols.responses.stops import read_stop, write_stop
 from nexus.protocols.responses.usage import read_usage, write_usage
+from tests.protocols.kit import origin
 
 from .kit import FIXTURES, STREAMS, check_response, chunkings, replay
 
@@ -87,7 +88,7 @@ def test_streams_under_every_chunking(case: str) -> None:
 
 @pytest.mark.parametrize("case", EXPECTED)
 def test_whole_answers(case: str) -> None:
-    assert read_response(whole(case)).response == EXPECTED[case]
+    assert read_response(whole(case), origin()).response == EXPECTED[case]
 
 
 LOST = {
@@ -98,7 +99,7 @@ LOST = {
 
 @pytest.mark.parametrize("case", LOST)
 def test_what_has_no_counterpart_is_named(case: str) -> None:
-    assert set(read_response(whole(case)).dropped) == LOST[case]
+    assert set(read_response(whole(case), origin()).dropped) == LOST[case]
     events, _ = replay([stream_bytes(case)])
     assert {event.dropped for event in events if isinstance(event, ContentDropped)} == LOST[case]
 
@@ -130,13 +131,13 @@ NESTED = {"type": "error", "error": {"type": "server_error", "code": "context_le
 )
 def test_errors_inside_a_stream(event: dict[str, Any], kind: str, message: str, status: int) -> None:
     with pytest.raises(VendorError, match=message) as rejected:
-        StreamReader().feed(None, json.dumps(event))
+        StreamReader(origin()).feed(None, json.dumps(event))
     assert (rejected.value.kind, rejected.value.status) == (kind, status)
 
 
 def test_a_failed_answer() -> None:
     with pytest.raises(VendorError, match="try again in 11") as rejected:
-        read_response(whole("failed"))
+        read_response(whole("failed"), origin())
     assert (rejected.value.kind, rejected.value.status) == ("rate_limit", 429)
     with pytest.raises(VendorError, match="try again in 11"):
         replay([stream_bytes("failed")])
@@ -151,13 +152,13 @@ def test_a_failed_answer() -> None:
 )
 def test_garbage_is_a_value_error(garbage: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"."):
-        read_response(garbage)
+        read_response(garbage, origin())
 
 
 @pytest.mark.parametrize("data", ["{", "[]", "5"])
 def test_garbage_in_a_stream_is_a_value_error(data: str) -> None:
     with pytest.raises(ValueError, match=r"."):
-        StreamReader().feed(None, data)
+        StreamReader(origin()).feed(None, data)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +172,7 @@ def test_garbage_in_a_stream_is_a_value_error(data: str) -> None:
     ],
 )
 def test_odd_events_do_no_harm(event: dict[str, Any]) -> None:
-    reader = StreamReader()
+    reader = StreamReader(origin())
     assert [
         one for one in reader.feed(None, json.dumps(event)) if not isinstance(one, ContentDropped | ResponseStart)
     ] == []

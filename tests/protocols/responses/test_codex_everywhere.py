@@ -12,8 +12,7 @@ import pytest
 
 from nexus.conversation.events import Event
 from nexus.protocols import loader
-from nexus.protocols.codec import Target
-from nexus.protocols.loader import AnswerOrigin
+from nexus.protocols.codec import AnswerOrigin, Target
 from nexus.protocols.responses.read_request import read_request
 from nexus.protocols.sse import FrameDecoder
 

@@ -31,6 +31,7 @@ from nexus.conversation.usage import Usage
 from nexus.protocols.responses.read_request import read_request
 from nexus.protocols.responses.read_response import read_response
 from nexus.protocols.responses.write_response import write_response
+from tests.protocols.kit import origin
 
 from .kit import check_response, frames, replay, told, writer, written
 
@@ -362,7 +363,7 @@ def test_reading_the_stream_gives_what_reading_the_whole_gives(events: list[Even
     response = fold(read)
     carried = any(isinstance(event, PartStart | PartEnd) and _signed(event) for event in events)
     if not carried:
-        assert response == read_response(frames(raw)[-1]["response"]).response
+        assert response == read_response(frames(raw)[-1]["response"], origin()).response
 
 
 def _signed(event: PartStart | PartEnd) -> bool:

@@ -1,0 +1,20 @@
+"""The codec of the gemini dialect."""
+
+from __future__ import annotations
+
+from nexus.protocols.contract import Counter, VendorCodec
+from nexus.protocols.gemini.count import read_count, write_count
+from nexus.protocols.gemini.fields import WRITES
+from nexus.protocols.gemini.read_error import read_error
+from nexus.protocols.gemini.read_response import read_response
+from nexus.protocols.gemini.read_stream import StreamReader
+from nexus.protocols.gemini.write_request import write_request
+
+VENDOR = VendorCodec(
+    write_request=write_request,
+    read_response=read_response,
+    stream_reader=StreamReader,
+    read_error=read_error,
+    fields=WRITES,
+    count=Counter(write_count, read_count),
+)

@@ -1,0 +1,33 @@
+"""The codec of the messages dialect."""
+
+from __future__ import annotations
+
+from nexus.protocols.contract import ClientCodec, Counter, VendorCodec
+from nexus.protocols.messages.count import read_count, write_count
+from nexus.protocols.messages.fields import HEADERS, PATHS, READS, WRITES
+from nexus.protocols.messages.read_error import read_error
+from nexus.protocols.messages.read_request import read_request
+from nexus.protocols.messages.read_response import read_response
+from nexus.protocols.messages.read_stream import StreamReader
+from nexus.protocols.messages.write_request import write_request
+from nexus.protocols.messages.write_response import ROOM, write_response
+from nexus.protocols.messages.write_stream import StreamWriter
+
+CLIENT = ClientCodec(
+    read_request=read_request,
+    write_response=write_response,
+    stream_writer=StreamWriter,
+    fields=READS,
+    paths=PATHS,
+    headers=HEADERS,
+    room=ROOM,
+)
+
+VENDOR = VendorCodec(
+    write_request=write_request,
+    read_response=read_response,
+    stream_reader=StreamReader,
+    read_error=read_error,
+    fields=WRITES,
+    count=Counter(write_count, read_count),
+)

@@ -1,0 +1,36 @@
+"""The codec of the responses dialect."""
+
+from __future__ import annotations
+
+from nexus.protocols.contract import ClientCodec, Counter, Referring, VendorCodec
+from nexus.protocols.responses.count import read_count, write_count
+from nexus.protocols.responses.earlier import refers
+from nexus.protocols.responses.fields import HEADERS, PATHS, READS, WRITES
+from nexus.protocols.responses.read_error import read_error
+from nexus.protocols.responses.read_request import read_request
+from nexus.protocols.responses.read_response import read_response
+from nexus.protocols.responses.read_stream import StreamReader
+from nexus.protocols.responses.write_request import write_request
+from nexus.protocols.responses.write_response import ROOM, write_response
+from nexus.protocols.responses.write_stream import StreamWriter
+
+CLIENT = ClientCodec(
+    read_request=read_request,
+    write_response=write_response,
+    stream_writer=StreamWriter,
+    fields=READS,
+    paths=PATHS,
+    headers=HEADERS,
+    room=ROOM,
+    referring=Referring(refers, read_request),
+)
+
+VENDOR = VendorCodec(
+    write_request=write_request,
+    read_response=read_response,
+    stream_reader=StreamReader,
+    read_error=read_error,
+    fields=WRITES,
+    count=Counter(write_count, read_count),
+    params=READS,
+)

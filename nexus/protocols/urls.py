@@ -1,0 +1,43 @@
+"""Data URLs and links in clients' content and in vendors' requests."""
+
+from __future__ import annotations
+
+import re
+
+from nexus.conversation.parts import Inline, Link
+from nexus.errors import InvalidRequest, UnsupportedFeature
+
+_WEB = ("https://", "http://")
+_DATA_URL = re.compile(r"data:([^;,\s]+)((?:;[^;,\s]*)*),", re.IGNORECASE)
+
+
+def read_url(url: str, *, param: str) -> Inline | Link:
+    """A data URL's content or a link, on the web or in a cloud's store, which its writer judges.
+
+    Raises InvalidRequest for anything else.
+    """
+    if url[:5].lower() == "data:":
+        match = _DATA_URL.match(url)
+        if match is None or not match.group(2).lower().endswith(";base64"):
+            raise InvalidRequest("a data URL must have a media type and be base64-encoded", param=param)
+        return Inline(match.group(1).lower(), url[match.end() :])
+    if url.lower().startswith((*_WEB, "gs://", "s3://")):
+        return Link(url)
+    raise InvalidRequest("expected an https URL or a data URL", param=param)
+
+
+def web_url(link: Link, path: str) -> str:
+    """For vendors that fetch from the web alone. Raises UnsupportedFeature for an address in a cloud's store."""
+    if not is_web(link.url):
+        raise UnsupportedFeature(
+            f"{path}: this vendor reads no {link.url.partition(':')[0]}:// address; send the content inline", param=path
+        )
+    return link.url
+
+
+def is_web(url: str) -> bool:
+    return url.lower().startswith(_WEB)
+
+
+def data_url(source: Inline) -> str:
+    return f"data:{source.media_type};base64,{source.data}"

@@ -1,0 +1,35 @@
+"""The folders of dialects are the only list of them, and none is loaded before it is needed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nexus.protocols import loader
+from nexus.protocols.contract import ClientCodec, VendorCodec
+
+FOLDERS = {path.parent.name for path in (Path(loader.__file__).parent).glob("*/__init__.py")}
+
+
+def test_every_folder_is_a_dialect() -> None:
+    assert {*loader.DIALECTS, *loader.VENDORS} == FOLDERS
+
+
+@pytest.mark.parametrize("dialect", loader.DIALECTS)
+def test_what_clients_speak_has_their_side(dialect: str) -> None:
+    assert isinstance(loader.client(dialect), ClientCodec)
+    assert loader.DIALECTS[dialect].name == dialect
+
+
+@pytest.mark.parametrize("dialect", loader.VENDORS)
+def test_what_vendors_are_asked_in_has_theirs(dialect: str) -> None:
+    assert isinstance(loader.vendor(dialect), VendorCodec)
+
+
+def test_no_codec_is_loaded_at_start() -> None:
+    code = "import sys, nexus.server.app; print(*(name for name in sys.modules if name.endswith('.codec')))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert run.stdout.split() == ["nexus.protocols.codec"]
