@@ -1,51 +1,48 @@
 """How many connections each of several processes has open, in memory that all of them see.
 
-Law: made before the processes are; each writes its own number alone, so that no lock is needed. A process that does not
-listen, or is dead, counts for nothing: nobody waits for it.
+Law: a process writes its own number alone. One that does not listen, or is dead, counts for nothing: nobody waits for
+it.
 """
 
 from __future__ import annotations
 
-import mmap
-import struct
+from nexus.processes.cells import Cells
 
 _ABSENT = -1
-_WIDTH = struct.calcsize("q")
 
 
 class Shares:
     """One number for each of ``count`` processes, and whether all of them are to stop."""
 
     def __init__(self, count: int) -> None:
-        self._memory = mmap.mmap(-1, (count + 1) * _WIDTH)
-        self._numbers = memoryview(self._memory).cast("q")
-        for index in range(count):
-            self._numbers[index] = _ABSENT
+        self._cells = Cells(count + 1)
         self.count = count
+        for index in range(count):
+            self._cells[index] = _ABSENT
 
     def of(self, index: int) -> Share:
         return Share(self, index)
 
     def open_at(self, index: int) -> int | None:
         """The connections of a process; None where it does not listen."""
-        number = self._numbers[index]
+        number = self._cells[index]
         return None if number == _ABSENT else number
 
     @property
     def counts(self) -> list[int]:
         """The connections of all processes that listen."""
-        return [number for number in self._numbers[: self.count] if number != _ABSENT]
+        return [number for number in self._cells.copy()[: self.count] if number != _ABSENT]
 
     @property
     def is_stopping(self) -> bool:
-        return bool(self._numbers[self.count])
+        return bool(self._cells[self.count])
 
     def stop(self) -> None:
         """Says that none of them will listen for long."""
-        self._numbers[self.count] = 1
+        self._cells[self.count] = 1
 
     def write(self, index: int, number: int | None) -> None:
-        self._numbers[index] = _ABSENT if number is None else number
+        self._cells[index] = _ABSENT if number is None else number
 
 
 class Share:

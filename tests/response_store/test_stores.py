@@ -1,21 +1,24 @@
-"""Both stores play the same game: what is kept, what is found, and what goes when room or time is short."""
+"""All stores play the same game: what is kept, what is found, and what goes when room or time is short."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from nexus.errors import Overloaded
+from nexus.response_store import remote
 from nexus.response_store.local import LocalStore
 from nexus.response_store.script import OVERHEAD
 from nexus.response_store.shared import SharedStore
 from nexus.response_store.store import Bounds, Owner, Store
 from nexus.settings.limits import RedisStorage
 from tests.limits import redis_server
+from tests.processes.kit import Served
 
 SIZE = 1000 - OVERHEAD
 """Of data that takes 1000 bytes."""
@@ -49,10 +52,14 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redis_server.Red
     server.kill()
 
 
-@pytest.fixture(params=["local", "redis"])
+@pytest.fixture(params=["local", "remote", "redis"])
 def kit(request: pytest.FixtureRequest) -> Iterator[Kit]:
     if request.param == "local":
         yield Kit(lambda bounds, clock: LocalStore(bounds, clock.seconds))
+        return
+    if request.param == "remote":
+        with ExitStack() as stack:
+            yield Kit(lambda bounds, clock: _remote(stack, bounds, clock))
         return
     server: redis_server.RedisServer = request.getfixturevalue("redis")
     server.client().flushall()
@@ -65,6 +72,13 @@ def kit(request: pytest.FixtureRequest) -> Iterator[Kit]:
     yield Kit(make)
     for store in made:
         store.close()
+
+
+def _remote(stack: ExitStack, bounds: Bounds, clock: Clock) -> Store:
+    served = Served(remote.services(LocalStore(bounds, clock.seconds), "answers"))
+    link = served.link()
+    stack.enter_context(served)
+    return remote.RemoteStore(link, bounds, "answers")
 
 
 def held(store: Store, *keys: str) -> set[str]:

@@ -1,0 +1,91 @@
+"""Windows in the supervisor, shared by its worker processes: limits are exact over all of them, without Redis.
+
+Law: worker threads only. One round trip for each decision, which is one step for all processes. What a process had
+reserved when it died stays counted until its interval is over, for nobody knows what was spent.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from nexus.errors import Overloaded
+from nexus.limits.quota import Demand, Granted, Quota, Receipt, Refused, Standing
+from nexus.limits.store_memory import MemoryStore
+from nexus.processes.hub import Function
+from nexus.processes.link import Link, Lost
+from nexus.processes.link import Refused as CallRefused
+
+log = logging.getLogger("nexus.limits")
+
+_RESERVE = "limits.reserve"
+_SETTLE = "limits.settle"
+
+Row = tuple[str, int, int, int, int | None]
+"""Of a demand: key, limit, interval, amount and least."""
+
+
+class RemoteStore:
+    blocks = True
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def ping(self) -> None:
+        return None
+
+    def reserve(self, demands: Sequence[Demand]) -> Granted | Refused:
+        try:
+            reply = self._link.call(_RESERVE, [_row(demand) for demand in demands])
+        except (Lost, CallRefused) as error:
+            raise Overloaded("limits cannot be checked at the moment", retry_after=1) from error
+        if reply[0]:
+            _, buckets, rows = reply
+            standings = tuple(
+                Standing(demand.quota, used, reset) for demand, (used, reset) in zip(demands, rows, strict=True)
+            )
+            return Granted(tuple(demands), Receipt(buckets), standings)
+        _, index, used, reset, wait = reply
+        return Refused(demands[index], Standing(demands[index].quota, used, reset), wait)
+
+    def settle(self, granted: Granted, amounts: Sequence[int]) -> None:
+        try:
+            self._link.call(
+                _SETTLE, [_row(demand) for demand in granted.demands], granted.receipt.buckets, list(amounts)
+            )
+        except (Lost, CallRefused, Overloaded) as error:
+            log.warning("a reservation stays counted", extra={"fields": {"error": type(error).__name__}})
+
+    def close(self) -> None:
+        return None
+
+
+def services(store: MemoryStore) -> Mapping[str, Function]:
+    """What a hub serves of it."""
+
+    def reserve(rows: Sequence[Row]) -> tuple[object, ...]:
+        demands = _demands(rows)
+        decision = store.reserve(demands)
+        if isinstance(decision, Granted):
+            standings = [(standing.used, standing.reset) for standing in decision.standings]
+            return True, decision.receipt.buckets, standings
+        index = next(at for at, demand in enumerate(demands) if demand is decision.demand)
+        return False, index, decision.standing.used, decision.standing.reset, decision.wait
+
+    def settle(rows: Sequence[Row], buckets: tuple[int, ...], amounts: Sequence[int]) -> None:
+        store.settle(Granted(tuple(_demands(rows)), Receipt(buckets), ()), amounts)
+
+    return {_RESERVE: reserve, _SETTLE: settle}
+
+
+def _row(demand: Demand) -> Row:
+    quota = demand.quota
+    return quota.key, quota.limit, quota.interval, demand.amount, demand.least
+
+
+def _demands(rows: Sequence[Row]) -> list[Demand]:
+    """What a store looks at; of a quota's dimension and rule only refusals speak, and they are made by the worker."""
+    return [
+        Demand(Quota(key, "requests", limit, interval, ""), amount, least)
+        for key, limit, interval, amount, least in rows
+    ]

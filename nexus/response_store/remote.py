@@ -1,0 +1,60 @@
+"""Answers kept in the supervisor, for all of its worker processes: whichever is asked finds them.
+
+Law: worker threads only. While the supervisor does not answer nothing is kept, and who refers to an earlier answer gets
+a 503.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from nexus.errors import Overloaded
+from nexus.processes.hub import Function
+from nexus.processes.link import Link, Lost, Refused
+from nexus.response_store.local import LocalStore
+from nexus.response_store.script import OVERHEAD
+from nexus.response_store.store import Bounds
+
+log = logging.getLogger("nexus.response_store")
+
+
+class RemoteStore:
+    """``name`` tells one store from another."""
+
+    blocks = True
+
+    def __init__(self, link: Link, bounds: Bounds, name: str) -> None:
+        self._link = link
+        self._bounds = bounds
+        self._name = name
+
+    def keep(self, key: str, payer: str, data: bytes) -> None:
+        if len(data) + OVERHEAD > self._bounds.most_each:
+            return
+        try:
+            self._link.call(f"{self._name}.keep", key, payer, data)
+        except (Lost, Refused) as error:
+            log.warning("an answer could not be kept", extra={"fields": {"error": type(error).__name__}})
+
+    def find(self, keys: Collection[str]) -> Mapping[str, bytes]:
+        found: Mapping[str, bytes] = self._asked("find", list(keys))
+        return found
+
+    def forget(self, key: str) -> bool:
+        return bool(self._asked("forget", key))
+
+    def close(self) -> None:
+        return None
+
+    def _asked(self, verb: str, argument: object) -> Any:
+        try:
+            return self._link.call(f"{self._name}.{verb}", argument)
+        except (Lost, Refused) as error:
+            raise Overloaded("earlier answers cannot be looked up at the moment", retry_after=1) from error
+
+
+def services(store: LocalStore, name: str) -> Mapping[str, Function]:
+    """What a hub serves of it."""
+    return {f"{name}.keep": store.keep, f"{name}.find": store.find, f"{name}.forget": store.forget}

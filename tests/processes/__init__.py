@@ -1,0 +1,1 @@
+"""Processes of one machine: what they share and how they call each other."""

@@ -1,0 +1,57 @@
+"""A supervisor's hub on a thread of its own, and links to it as worker processes have them."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import threading
+from collections.abc import Mapping
+from typing import Self
+
+from nexus.processes.hub import Function, Hub
+from nexus.processes.link import CONNECTIONS, SECONDS, Link, connected
+
+
+class Served:
+    """Use as a context manager."""
+
+    def __init__(self, functions: Mapping[str, Function]) -> None:
+        self._selector = selectors.DefaultSelector()
+        self.hub = Hub(functions, self._selector)
+        self._wake, self._woken = socket.socketpair()
+        self._selector.register(self._woken, selectors.EVENT_READ, None)
+        self._links: list[Link] = []
+
+    def link(self, count: int = CONNECTIONS, seconds: float = SECONDS) -> Link:
+        """Before the hub runs."""
+        ends = connected(count)
+        for own, _ in ends:
+            self.hub.add(own)
+        self._links.append(Link([theirs for _, theirs in ends], seconds))
+        return self._links[-1]
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self._run, name="supervisor")
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        for link in self._links:
+            link.close()
+        self.hub.close()
+        self._selector.close()
+        self._wake.close()
+        self._woken.close()
+
+    def stop(self) -> None:
+        """As if the supervisor stood still."""
+        self._wake.send(b"x")
+        self._thread.join(60)
+
+    def _run(self) -> None:
+        while True:
+            for key, _ in self._selector.select():
+                if key.data is None:
+                    return
+                key.data()

@@ -1,0 +1,168 @@
+"""Calls from workers to the supervisor: plain values, whatever their size; errors by name; nobody waits for ever."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+
+import pytest
+
+from nexus.errors import Overloaded
+from nexus.processes.cells import Cells
+from nexus.processes.frames import BadFrame, Frames, pack
+from nexus.processes.hub import Function
+from nexus.processes.link import Link, Lost, Refused, connected
+from tests.processes.kit import Served
+from tests.serving import wait_until
+
+VALUES = [None, True, 1, -(2**70), 0.5, "ä\ud800"[:1], b"\x00", (1, (2,)), [1, "x"], {"a": [b""]}]
+
+
+def echo(*arguments: object) -> object:
+    return arguments
+
+
+def full(seconds: float) -> None:
+    raise Overloaded("no room", retry_after=seconds)
+
+
+def broken() -> None:
+    raise KeyError("sk-hushhush")
+
+
+FUNCTIONS: dict[str, Function] = {"echo": echo, "full": full, "broken": broken}
+
+
+def test_plain_values_come_as_they_went() -> None:
+    served = Served(FUNCTIONS)
+    link = served.link()
+    with served:
+        assert link.call("echo") == ()
+        assert link.call("echo", *VALUES) == tuple(VALUES)
+
+
+def test_large_ones_too_both_ways_and_beside_others() -> None:
+    """Longer than what a socket takes at once."""
+    served = Served(FUNCTIONS)
+    links = [served.link(), served.link()]
+    large = os.urandom(8 * 2**20)
+    answers: list[object] = []
+
+    def ask(link: Link, value: object) -> None:
+        answers.extend(link.call("echo", value))
+
+    with served:
+        threads = [threading.Thread(target=ask, args=(link, value)) for link in links for value in (large, 1, large, 2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    assert sorted(answers, key=str) == sorted([large, 1, large, 2] * 2, key=str)
+
+
+def test_errors_are_told_apart(caplog: pytest.LogCaptureFixture) -> None:
+    served = Served(FUNCTIONS)
+    link = served.link()
+    with served:
+        with pytest.raises(Overloaded, match="no room") as caught:
+            link.call("full", 2.5)
+        assert caught.value.retry_after == 2.5
+        with caplog.at_level(logging.CRITICAL + 1, "nexus.processes"):
+            for name in ("broken", "there is none"):
+                with pytest.raises(Refused, match="KeyError"):
+                    link.call(name)
+        assert link.call("echo", 1) == (1,)
+
+
+def test_more_callers_than_connections() -> None:
+    served = Served(FUNCTIONS)
+    link = served.link(count=2)
+    got: list[int] = []
+    with served:
+        threads = [
+            threading.Thread(target=lambda number=number: got.append(link.call("echo", number)[0]))
+            for number in range(100)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    assert sorted(got) == list(range(100))
+
+
+def test_a_supervisor_that_stands_still_is_not_waited_for() -> None:
+    served = Served(FUNCTIONS)
+    link = served.link(count=1, seconds=0.05)
+    with pytest.raises(Lost):
+        link.call("echo", "late")
+    with served:
+        # The answer to the call that nobody waits for any more comes first.
+        wait_until(lambda: _asked(link) == "now")
+
+
+def _asked(link: Link) -> object:
+    try:
+        return link.call("echo", "now")[0]
+    except Lost:
+        return None
+
+
+def test_a_supervisor_that_is_gone() -> None:
+    served = Served(FUNCTIONS)
+    link = served.link()
+    with served:
+        served.stop()
+        served.hub.close()
+        for _ in range(20):
+            with pytest.raises(Lost):
+                link.call("echo")
+
+
+def test_a_worker_that_is_gone_gives_its_connections_back() -> None:
+    served = Served(FUNCTIONS)
+    kept, gone = served.link(), served.link()
+    before = len(served.hub)
+    with served:
+        gone.close()
+        wait_until(lambda: len(served.hub) == before // 2)
+        assert kept.call("echo", 1) == (1,)
+
+
+@pytest.mark.parametrize("raw", [b"\xff\xff\xff\xff", pack(1)[:4] + b"\x00" * 5], ids=["too long", "no value"])
+def test_whoever_sends_what_is_no_frame_is_dropped(raw: bytes) -> None:
+    served = Served(FUNCTIONS)
+    ((own, theirs),) = connected(1)
+    served.hub.add(own)
+    with served:
+        theirs.sendall(raw)
+        assert theirs.recv(1) == b""
+        theirs.close()
+
+
+def test_frames_are_cut_wherever_they_come_apart() -> None:
+    whole = b"".join(pack(value) for value in VALUES)
+    frames = Frames()
+    assert [value for at in range(len(whole)) for value in frames.feed(whole[at : at + 1])] == VALUES
+    with pytest.raises(BadFrame):
+        list(frames.feed(b"\x7f\xff\xff\xff"))
+
+
+def test_connections_have_no_name_that_others_could_open() -> None:
+    for own, theirs in connected():
+        assert (own.family, own.getsockname(), theirs.getsockname()) == (socket.AF_UNIX, "", "")
+        own.close()
+        theirs.close()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_cells_are_seen_by_a_fork() -> None:
+    cells = Cells(3)
+    assert cells.copy() == [0, 0, 0]
+    child = os.fork()
+    if child == 0:
+        cells[1] = -7
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert cells.copy() == [0, -7, 0]
