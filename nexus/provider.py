@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -18,13 +19,16 @@ from nexus.cancel import Cancel
 from nexus.credentials.entra import Entra
 from nexus.credentials.key_command import KeyCommand
 from nexus.errors import AuthenticationFailed, VendorError
+from nexus.files import stamp
 from nexus.headers.own import UPSTREAM_KEY
 from nexus.headers.rules import rewrite
 from nexus.protocols.codec import Target
 from nexus.renewal import Grant, Renewed
 from nexus.settings.auth_scheme import AuthSchemeSettings
+from nexus.settings.files import named_files
 from nexus.settings.header_rules import Insert
 from nexus.settings.provider import ModelSettings, ProviderSettings
+from nexus.shared import Holder, Make, Shared, Thing
 from nexus.upstream.request import Action, UpstreamReply, UpstreamRequest
 from nexus.upstream.transport import Timeouts, Transport
 from nexus.wire import Json
@@ -79,17 +83,18 @@ class Provider(ABC):
 
     default_base_url: ClassVar[str] = ""
 
-    def __init__(self, name: str, settings: ProviderSettings) -> None:
+    def __init__(self, name: str, settings: ProviderSettings, shared: Shared | None = None) -> None:
         self.name = name
         self.settings = settings
         self.base_url = (settings.base_url or self.default_base_url).rstrip("/")
-        self._closing: list[Callable[[], None]] = []
+        self._holder = Holder(shared)
         timeouts = settings.timeouts
-        self._transport = Transport(
-            name,
-            Timeouts(timeouts.connect, timeouts.first_byte, timeouts.idle, timeouts.keep_alive),
-            proxy=settings.proxy,
-            trust=settings.trust,
+        clocks = Timeouts(timeouts.connect, timeouts.first_byte, timeouts.idle, timeouts.keep_alive)
+        proxy, trust = settings.proxy, settings.trust
+        self._transport = self._holder.hold(
+            f"transport of {name}",
+            (clocks, proxy, trust),
+            lambda stack: stack.enter_context(closing(Transport(name, clocks, proxy=proxy, trust=trust))),
         )
 
         self.accounts = _accounts(name, settings)
@@ -98,15 +103,25 @@ class Provider(ABC):
         self.house_key = self._renewed()
         """The house's key where it is not written in the settings."""
 
+    def credential(self, make: Make[Thing]) -> Thing:
+        """What fetches and renews a credential; shared where the table differs in its models alone."""
+        table = self.settings.model_copy(update={"models": {}})
+        stamps = tuple(stamp(file) for _, file in named_files(table))
+        return self._holder.hold(f"credential of {self.name}", (table, stamps), make)
+
     def _renewed(self) -> Renewed[SecretStr] | None:
         settings, name = self.settings, self.name
         if isinstance(settings, AuthSchemeSettings) and settings.entra is not None:
-            entra = Entra(name, settings.entra, proxy=settings.proxy, ca_file=settings.trust.ca_file)
-            self._closing.append(entra.close)
-            return Renewed(name, self._telling(entra.fetch), least=LEAST_BETWEEN)
+            asked, ca_file = settings.entra, settings.trust.ca_file
+
+            def ask(stack: ExitStack) -> Renewed[SecretStr]:
+                entra = stack.enter_context(closing(Entra(name, asked, proxy=settings.proxy, ca_file=ca_file)))
+                return Renewed(name, self._telling(entra.fetch), least=LEAST_BETWEEN)
+
+            return self.credential(ask)
         if settings.api_key_command is not None:
             command = KeyCommand(name, settings.api_key_command, settings.api_key_refresh)
-            return Renewed(name, self._telling(command.fetch), least=LEAST_BETWEEN)
+            return self.credential(lambda _: Renewed(name, self._telling(command.fetch), least=LEAST_BETWEEN))
         return None
 
     def _telling(self, fetch: Callable[[], Grant[SecretStr]]) -> Callable[[], Grant[SecretStr]]:
@@ -214,9 +229,8 @@ class Provider(ABC):
         return self._transport.reap()
 
     def close(self) -> None:
-        self._transport.close()
-        for close in self._closing:
-            close()
+        """Lets go of what no other provider holds."""
+        self._holder.close()
 
 
 def _accounts(provider: str, settings: ProviderSettings) -> tuple[Account, ...]:

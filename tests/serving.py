@@ -1,6 +1,6 @@
 """The real server on a real port, on a thread of its own, for tests that speak to it like a client.
 
-Law: nothing of our own is replaced; a test may look into ``house`` but reaches the server through its socket.
+Law: nothing of our own is replaced; a test may look into ``server`` and ``runtime``, but calls through the socket.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from nexus.auth.credentials import OWN, SHARED
-from nexus.server.context import ServerContext
 from nexus.server.listening import base_url, bind
-from nexus.server.run import Running, start
+from nexus.server.running import Running, start
+from nexus.server.runtime import Runtime
+from nexus.server.server import Server
 from nexus.settings import ListenAddress, Settings, load, secrets
 from tests.secrets import is_known
 
@@ -95,9 +96,14 @@ class Nexus:
         return int(self.base.rpartition(":")[2])
 
     @property
-    def context(self) -> ServerContext:
+    def server(self) -> Server:
         assert self.running is not None
-        return self.running.context
+        return self.running.server
+
+    @property
+    def runtime(self) -> Runtime:
+        assert self.running is not None
+        return self.running.runtime
 
     def __enter__(self) -> Self:
         known = all(map(is_known, secrets(self.settings)))

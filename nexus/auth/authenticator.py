@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 from nexus.auth.claims import checked, choose_group, claim_at, header_value, values_of
 from nexus.auth.credentials import OWN, Credential, HeaderLines, credential_in
 from nexus.auth.fetching import JwksSource, renewed_keys
 from nexus.auth.identity import Identity, Source, Unidentified, joined
-from nexus.auth.jwks import require_pyjwt
+from nexus.auth.jwks import KeySet, require_pyjwt
 from nexus.auth.keys import KeyRing, is_expired
 from nexus.auth.tokens import Claims, Pending, Tokens
 from nexus.errors import InvalidRequest
 from nexus.headers.own import GATEWAY_KEY
+from nexus.renewal import Renewed
 from nexus.settings.identity import ClientIdentification, IdSource, read_id
 from nexus.settings.keys import GatewayKey
 from nexus.settings.oauth import OAuthSettings
+from nexus.shared import Holder, Shared
+from nexus.upstream.tls import Trust
 
 CARRIED = f"it goes into Authorization (Bearer), x-api-key, api-key, x-goog-api-key or {GATEWAY_KEY}"
 
@@ -52,27 +57,33 @@ class Authenticator:
         self._keys = KeyRing(keys)
         self._tokens = tokens
         self._clock = clock
-        self._closing: tuple[Callable[[], None], ...] = ()
+        self._holder = Holder()
 
     @classmethod
     def open(
-        cls, identification: ClientIdentification, keys: Mapping[str, GatewayKey], oauth: OAuthSettings | None
+        cls,
+        identification: ClientIdentification,
+        keys: Mapping[str, GatewayKey],
+        oauth: OAuthSettings | None,
+        shared: Shared | None = None,
     ) -> Self:
-        """One as configured, already fetching its keys for tokens. Raises MissingPyJwt. Whoever opens it closes it."""
+        """One as configured, already fetching its keys for tokens, or sharing those that others fetch from there.
+
+        Raises MissingPyJwt. Whoever opens it closes it.
+        """
         if oauth is None:
             return cls(identification, keys, None)
         require_pyjwt()
-        source = JwksSource(oauth)
-        token_keys = renewed_keys(source, oauth.poll_interval)
+        holder = Holder(shared)
+        place = (oauth.url, oauth.poll_interval, Trust.of(oauth.ca_file))
+        token_keys = holder.hold("keys for tokens", place, partial(_fetched_keys, oauth))
         authenticator = cls(identification, keys, Tokens(oauth, token_keys))
-        authenticator._closing = (token_keys.close, source.close)
-        token_keys.start()
+        authenticator._holder = holder
         return authenticator
 
     def close(self) -> None:
-        """Fetches no more; does not wait."""
-        for close in self._closing:
-            close()
+        """Fetches no more for itself; does not wait."""
+        self._holder.close()
 
     @property
     def requires_credential(self) -> bool:
@@ -136,6 +147,13 @@ class Authenticator:
         if source.jwt_claim is not None:
             return InvalidRequest("the token has no claim that says which client is calling")
         return Unidentified("a gateway key is needed here", sent=False)
+
+
+def _fetched_keys(oauth: OAuthSettings, stack: ExitStack) -> Renewed[KeySet]:
+    source = stack.enter_context(closing(JwksSource(oauth)))
+    token_keys = stack.enter_context(closing(renewed_keys(source, oauth.poll_interval)))
+    token_keys.start()
+    return token_keys
 
 
 def _owner(proof: _Proof, client_id: str | None) -> str | None:

@@ -50,7 +50,7 @@ class JwksSource:
 
     def __init__(self, oauth: OAuthSettings, *, deadline: float = DEADLINE) -> None:
         timeouts = Timeouts(connect=deadline / 2, first_byte=deadline, idle=deadline)
-        self._transport = Transport(NAME, timeouts, trust=Trust(str(oauth.ca_file) if oauth.ca_file else None))
+        self._transport = Transport(NAME, timeouts, trust=Trust.of(oauth.ca_file))
         self._deadline = deadline
         headers = {"accept": "application/jwk-set+json, application/json", "user-agent": f"nexus/{__version__}"}
         self._request = UpstreamRequest(

@@ -1,12 +1,13 @@
 """Admission of calls by their number and by what they may spend: reserved before a call, settled after it.
 
-Law: on the loop where the store does not block, on the call's worker where it does. Whatever was held for a call is
-concluded exactly once, before the client can see the end of its answer.
+Law: whatever was held for a call is concluded exactly once, before the client can see the end of its answer.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from nexus.auth.identity import joined
 from nexus.call import Call
@@ -14,11 +15,11 @@ from nexus.conversation.estimate import Estimate, estimate
 from nexus.errors import ClientError, NexusError
 from nexus.limits.admission import Ask, Limits, output_asked
 from nexus.limits.calls import CallLimits, network_of
-from nexus.limits.quota import Store
 from nexus.limits.rules import LimitKey
+from nexus.piecewise import LARGE
 from nexus.provider import Provider
 from nexus.relay.exchange import CallState
-from nexus.relay.reading import reading
+from nexus.relay.reading import reading, refers
 from nexus.settings.limits import RequestLimits
 from nexus.upstream.request import Action
 
@@ -30,30 +31,36 @@ _FREE: frozenset[Action] = frozenset({"count_tokens", "stored"})
 
 
 class Admission:
-    """Limits of calls and of tokens over one store."""
+    """The one place that knows whether a store waits: on the loop it decides what takes no time, a worker the rest."""
 
-    def __init__(self, settings: RequestLimits, store: Store) -> None:
-        self.store = store
-        self.limits = Limits(store)
-        self._calls = CallLimits(settings, store)
+    def __init__(self, settings: RequestLimits, limits: Limits) -> None:
+        self.limits = limits
+        self._calls = CallLimits(settings, limits.store)
+        self._waits = limits.store.blocks
 
-    @property
-    def blocks(self) -> bool:
-        return self.store.blocks
+    async def admit(self, address: str, work: Callable[[Callable[[], None]], Awaitable[None]]) -> None:
+        """Counts one request of any kind, whoever it is from; ``work`` has a worker do a job.
 
-    @property
-    def counts_requests(self) -> bool:
-        """Whether ``admit`` has anything to say."""
-        return self._calls.limits_anything
+        Raises LimitExceeded, and Overloaded where the store cannot decide or no worker is free.
+        """
+        if not self._calls.limits_anything:
+            return
+        count = partial(self._calls.admit, address)
+        if self._waits:
+            await work(count)
+        else:
+            count()
 
-    def admit(self, address: str) -> None:
-        """Counts one request of any kind, whoever it is from. Raises LimitExceeded, or Overloaded."""
-        self._calls.admit(address)
+    def hold_early(self, state: CallState) -> None:
+        """On the loop: a call that is over a limit takes no worker. What may take long is left to ``hold``."""
+        if not (self._waits or len(state.call.body) > LARGE or refers(state)):
+            self.hold(state)
 
     def hold(self, state: CallState) -> None:
-        """Raises LimitExceeded, or Overloaded where the store cannot decide."""
+        """Reserves what a call may spend, unless it was done. Raises LimitExceeded, or Overloaded where the store
+        cannot decide."""
         call, route = state.call, state.route
-        if route is None or call.action in _FREE:
+        if route is None or state.reservation is not None or call.action in _FREE:
             return
         provider = route.provider
         limit_key = LimitKey(

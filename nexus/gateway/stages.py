@@ -1,6 +1,6 @@
-"""The stages of a call in order: route on the loop, then attempts and relay on a worker.
+"""The stages of a call in order: identify, limit and route on the loop, then attempts and relay on a worker.
 
-Law: ``admit`` is pure and quick and runs on the loop; ``serve`` blocks and runs on a worker thread. No Tornado, no
+Law: ``enter`` and ``admit`` are quick and run on the loop; ``serve`` blocks and runs on a worker thread. No Tornado, no
 asyncio. Until the head is published another attempt may be made, always from the original request; after it, never.
 """
 
@@ -8,26 +8,29 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import partial
 from typing import Protocol
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 from tenacity.wait import wait_random_exponential
 
+from nexus.auth.authenticator import Authenticator
+from nexus.auth.credentials import HeaderLines
+from nexus.auth.identity import Identity
 from nexus.call import Answers, Call, VendorIds
 from nexus.errors import Cancelled, InternalError, InvalidRequest, NexusError, ProtocolError
 from nexus.gateway.admission import Admission
 from nexus.gateway.candidates import Router
+from nexus.gateway.identify import identify
 from nexus.gateway.routing import Routes
 from nexus.headers.own import STORED_PROVIDER
-from nexus.piecewise import LARGE
 from nexus.protocols.loader import DIALECTS
 from nexus.provider import Route
 from nexus.relay.attempt import Head, OpenedReply, drain, open_answer
 from nexus.relay.exchange import CallState, Exchange
 from nexus.relay.failures import log_attempt
 from nexus.relay.lanes import passes
-from nexus.relay.reading import refers
 from nexus.settings.provider import Retries
 from nexus.upstream.request import LocalReply
 from nexus.wire import encode
@@ -48,24 +51,40 @@ class Sink(Protocol):
     def end(self, error: Exception | None = None) -> None: ...
 
 
+class Loop(Protocol):
+    """How a stage on the loop waits: for a worker's job, or for what somebody else fetches."""
+
+    async def work(self, job: Callable[[], None]) -> None: ...
+
+    async def wait(self, future: Future[None]) -> None: ...
+
+
 AnswersOf = Callable[[Call], Answers | None]
 IdsOf = Callable[[Call], VendorIds | None]
 
 
-def _none_kept(call: Call) -> None:
-    return None
-
-
 class Gateway:
     def __init__(
-        self, routes: Routes, admission: Admission, answers: AnswersOf = _none_kept, ids: IdsOf = _none_kept
+        self,
+        authenticator: Authenticator,
+        routes: Routes,
+        router: Router,
+        admission: Admission,
+        answers: AnswersOf,
+        ids: IdsOf,
     ) -> None:
         """``answers`` gives what a call may know of earlier ones, ``ids`` whose those are that vendors keep."""
         self.routes = routes
-        self.router = Router()
+        self.router = router
         self.admission = admission
+        self._authenticator = authenticator
         self._answers = answers
         self._ids = ids
+
+    async def enter(self, lines: HeaderLines, address: str, loop: Loop) -> Identity:
+        """Counts a request of any kind, then asks who sent it. Raises ClientError."""
+        await self.admission.admit(address, loop.work)
+        return await identify(self._authenticator, lines, loop.wait)
 
     def begin(self, call: Call) -> CallState:
         """What is known of a call before anything was done about it."""
@@ -79,12 +98,7 @@ class Gateway:
             state.route = self.router.choose(call, model).candidates[0].route
         elif self._kept_id(state) is None:
             state.route = self._stored_provider(call)
-        if not self._holds_later(state):
-            self.admission.hold(state)
-
-    def _holds_later(self, state: CallState) -> bool:
-        """Whether a worker has to: for a store that waits, and for what may be long to read."""
-        return self.admission.blocks or len(state.call.body) > LARGE or refers(state)
+        self.admission.hold_early(state)
 
     def _stored_provider(self, call: Call) -> Route:
         return self.routes.seen_by(call.identity).stored_provider(call.dialect, call.headers.get(STORED_PROVIDER, ""))
@@ -115,9 +129,8 @@ class Gateway:
         """Answers an admitted call; every failure ends in ``sink.end``."""
         opened: OpenedReply | None = None
         try:
-            if self._holds_later(state):
-                self.admission.hold(state)
-                state.call.cancel.check()
+            self.admission.hold(state)
+            state.call.cancel.check()
             opened = self._kept(state) if state.call.action == "stored" else None
             opened = opened or self._attempts(state, sink)
             self._relay(state, opened, sink)

@@ -28,10 +28,8 @@ class _Entry:
 
 
 class LocalStore:
-    blocks = False
-
     def __init__(self, bounds: Bounds, clock: Callable[[], float] = time.monotonic) -> None:
-        self._bounds = bounds
+        self.bounds = bounds
         self._clock = clock
         self._lock = threading.Lock()
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
@@ -43,12 +41,12 @@ class LocalStore:
         with self._lock:
             self._drop(key)
             self._sweep()
-            entry = _Entry(data, payer, self._clock() + self._bounds.seconds)
-            if entry.size > self._bounds.most_each:
+            entry = _Entry(data, payer, self._clock() + self.bounds.seconds)
+            if entry.size > self.bounds.most_each:
                 return
-            while self._sums.get(payer, 0) + entry.size > self._bounds.most_each:
+            while self._sums.get(payer, 0) + entry.size > self.bounds.most_each:
                 self._drop(next(iter(self._payers[payer])))
-            while self._sum + entry.size > self._bounds.most:
+            while self._sum + entry.size > self.bounds.most:
                 self._drop(next(iter(self._entries)))
             self._entries[key] = entry
             self._payers.setdefault(payer, OrderedDict())[key] = None
@@ -61,7 +59,7 @@ class LocalStore:
             self._sweep()
             for key in keys:
                 if (entry := self._entries.get(key)) is not None:
-                    entry.ends = self._clock() + self._bounds.seconds
+                    entry.ends = self._clock() + self.bounds.seconds
                     self._entries.move_to_end(key)
                     self._payers[entry.payer].move_to_end(key)
                     found[key] = entry.data

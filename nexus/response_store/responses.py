@@ -23,11 +23,13 @@ _QUICK = 1
 """zlib's level: a fifth of the bytes at 100 MB a second."""
 
 
-def make_store(settings: ResponseStoreSettings, storage: Storage) -> Store | None:
-    """Where limits are counted, answers are kept; None where they are not. Raises MissingRedis."""
-    if not settings.enabled:
-        return None
-    bounds = Bounds(settings.max_size, settings.max_size_per_caller, settings.time_to_live)
+def bounds_of(settings: ResponseStoreSettings) -> Bounds:
+    return Bounds(settings.max_size, settings.max_size_per_caller, settings.time_to_live)
+
+
+def make_store(settings: ResponseStoreSettings, storage: Storage) -> Store:
+    """Where limits are counted, answers are kept. Raises MissingRedis."""
+    bounds = bounds_of(settings)
     if isinstance(storage, RedisStorage):
         from nexus.response_store.shared import SharedStore
 

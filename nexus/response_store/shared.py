@@ -25,8 +25,6 @@ REST = 1.0
 
 
 class SharedStore:
-    blocks = True
-
     def __init__(
         self,
         settings: RedisStorage,
@@ -40,7 +38,7 @@ class SharedStore:
         Raises MissingRedis.
         """
         self._settings = settings
-        self._bounds = bounds
+        self.bounds = bounds
         self._clock = clock
         self._nodes = Nodes(settings)
         self._lost = errors().lost
@@ -48,7 +46,7 @@ class SharedStore:
         self._breaker = Breaker(REST)
 
     def keep(self, key: str, payer: str, data: bytes) -> None:
-        self._run(KEEP, [self._bounds.most, self._bounds.most_each, key, payer, data, OVERHEAD])
+        self._run(KEEP, [self.bounds.most, self.bounds.most_each, key, payer, data, OVERHEAD])
 
     def find(self, keys: Collection[str]) -> Mapping[str, bytes]:
         wanted = list(keys)
@@ -74,7 +72,7 @@ class SharedStore:
             return None
         now = "" if self._clock is None else self._clock()
         try:
-            reply = self._nodes.run(script, [self._base], [now, int(self._bounds.seconds * 1000), *arguments])
+            reply = self._nodes.run(script, [self._base], [now, int(self.bounds.seconds * 1000), *arguments])
         except self._lost as error:
             self._failed(error)
             return None

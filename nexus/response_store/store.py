@@ -42,10 +42,9 @@ class Bounds:
 
 
 class Store(Protocol):
-    """Keeps bytes. ``blocks`` says that calls may wait for a network and belong on a worker thread."""
+    """Keeps bytes within its bounds, which may change. Worker threads: calls may wait for a network."""
 
-    @property
-    def blocks(self) -> bool: ...
+    bounds: Bounds
 
     def keep(self, key: str, payer: str, data: bytes) -> None:
         """Makes room by forgetting what was not used for longest, the payer's own first. Never raises."""

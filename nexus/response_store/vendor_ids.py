@@ -20,9 +20,13 @@ from nexus.settings.server import ResponseStoreSettings
 NAME = "ids"
 
 
+def id_bounds_of(settings: ResponseStoreSettings) -> Bounds:
+    return Bounds(settings.max_size, settings.max_size_per_caller, settings.ids_time_to_live)
+
+
 def make_id_store(settings: ResponseStoreSettings, storage: Storage) -> Store:
     """Where limits are counted, ids are remembered. Raises MissingRedis."""
-    bounds = Bounds(settings.max_size, settings.max_size_per_caller, settings.ids_time_to_live)
+    bounds = id_bounds_of(settings)
     if isinstance(storage, RedisStorage):
         from nexus.response_store.shared import SharedStore
 

@@ -16,26 +16,50 @@ from nexus.protocols.dialect import Dialect
 from nexus.server import hello
 from nexus.server.base import UnknownPath
 from nexus.server.calls import CallHandler, CompactHandler, CountHandler
-from nexus.server.context import ServerContext
 from nexus.server.health import HealthHandler, ReadyHandler
 from nexus.server.home import HomeHandler
 from nexus.server.metadata import MetadataHandler
 from nexus.server.models import ModelHandler, ModelListHandler
 from nexus.server.paths import DEFAULT, DIALECTS_OF, bases
+from nexus.server.runtime import Runtime
+from nexus.server.server import Server
 from nexus.server.stored import StoredHandler
 
 
-def make_app(context: ServerContext) -> Application:
-    settings = context.settings
+class App(Application):
+    """Serves one runtime."""
+
+    def __init__(self, runtime: Runtime, specs: list[URLSpec]) -> None:
+        super().__init__(specs, log_function=_no_log)
+        self.runtime = runtime
+
+
+def make_app(server: Server, runtime: Runtime) -> App:
+    return App(runtime, _specs(server, runtime))
+
+
+def make_health_app(server: Server, runtime: Runtime) -> App:
+    """What is served where health has an address of its own."""
+    unknown = URLSpec(".*", UnknownPath, {"server": server, "runtime": runtime, "dialect": DEFAULT})
+    return App(runtime, [*_health(server, runtime), unknown])
+
+
+def _specs(server: Server, runtime: Runtime) -> list[URLSpec]:
+    settings = runtime.settings
     specs: list[URLSpec] = []
 
     def add(pattern: str, handler: type[RequestHandler], dialect: Dialect, with_version: Dialect | None = None) -> None:
-        arguments: dict[str, Any] = {"context": context, "dialect": dialect, "with_version": with_version}
+        arguments: dict[str, Any] = {
+            "server": server,
+            "runtime": runtime,
+            "dialect": dialect,
+            "with_version": with_version,
+        }
         specs.append(URLSpec(pattern, handler, arguments))
 
     if settings.server.health.enabled and not settings.server.health.listen:
-        specs += _health(context)
-    if context.guards.resource is not None:
+        specs += _health(server, runtime)
+    if runtime.guards.resource is not None:
         add(re.escape(metadata.PATH), MetadataHandler, DEFAULT)
     if settings.llm.enabled:
         for place in bases(settings):
@@ -60,18 +84,12 @@ def make_app(context: ServerContext) -> Application:
         add(re.escape(hello.PATH), hello.HelloHandler, DEFAULT)
     add("/", HomeHandler, DEFAULT)
     add(".*", UnknownPath, DEFAULT)
-    return Application(specs, log_function=_no_log)
+    return specs
 
 
-def make_health_app(context: ServerContext) -> Application:
-    """What is served where health has an address of its own."""
-    unknown = URLSpec(".*", UnknownPath, {"context": context, "dialect": DEFAULT})
-    return Application([*_health(context), unknown], log_function=_no_log)
-
-
-def _health(context: ServerContext) -> list[URLSpec]:
-    health = context.settings.server.health
-    arguments = {"context": context, "dialect": DEFAULT}
+def _health(server: Server, runtime: Runtime) -> list[URLSpec]:
+    health = runtime.settings.server.health
+    arguments = {"server": server, "runtime": runtime, "dialect": DEFAULT}
     paths = {health.path: HealthHandler, health.ready_path: ReadyHandler}
     return [URLSpec(re.escape(path), handler, arguments) for path, handler in paths.items()]
 

@@ -31,9 +31,10 @@ from nexus.errors import (
 from nexus.headers import own
 from nexus.protocols.dialect import Dialect
 from nexus.server.connection import Connection, body_length
-from nexus.server.context import ServerContext
 from nexus.server.guards import header_lines, is_unix
 from nexus.server.paths import VERSION_HEADER, describe, dialect_at
+from nexus.server.runtime import Runtime
+from nexus.server.server import Server
 from nexus.telemetry.access_log import log_refusal
 
 log = logging.getLogger("nexus.server")
@@ -43,8 +44,9 @@ logging.getLogger("tornado.general").setLevel(logging.WARNING)
 
 @stream_request_body
 class BaseHandler(RequestHandler):
-    """``dialect`` is the one that errors are written in. ``identity`` is there once ``prepare`` is over, which is
-    before any of the body is read. ``refused`` is what was answered in place of what was asked for; ``received`` counts
+    """``runtime`` is the one that a request begins with, and keeps to its end. ``dialect`` is the one that errors are
+    written in. ``identity`` is there once ``prepare`` is over, which is before any of the body is read.
+    ``refused`` is what was answered in place of what was asked for; ``received`` counts
     the bytes of the body. ``logged``: the access log has its line, or will.
     """
 
@@ -53,16 +55,28 @@ class BaseHandler(RequestHandler):
     refused: NexusError | None = None
     logged = False
     received = 0
-    context: ServerContext
+    server: Server
+    runtime: Runtime
     identity: Identity
     dialect: Dialect
 
-    def initialize(self, context: ServerContext, dialect: Dialect, with_version: Dialect | None = None) -> None:
+    def initialize(
+        self, server: Server, runtime: Runtime, dialect: Dialect, with_version: Dialect | None = None
+    ) -> None:
         """``with_version`` is the dialect of requests with Anthropic's version header, where it is another one."""
-        self.context = context
+        self.server = server
+        self.runtime = runtime
         self.dialect = with_version if with_version and VERSION_HEADER in self.request.headers else dialect
         self.id = f"req_{uuid.uuid4().hex}"
         self.connection.owner = self
+        runtime.uses.begin()
+
+    async def _execute(self, *args: Any, **kwargs: Any) -> None:
+        """Tornado's: all that a request does, from here until nobody works for it any more."""
+        try:
+            await super()._execute(*args, **kwargs)
+        finally:
+            self.runtime.uses.end()
 
     def set_default_headers(self) -> None:
         self.set_header("Server", "nexus")
@@ -74,7 +88,7 @@ class BaseHandler(RequestHandler):
 
     async def prepare(self) -> None:
         self.connection.stream.set_nodelay(True)
-        guards = self.context.guards
+        guards = self.runtime.guards
         for name, value in guards.reply_headers(self.request).items():
             self.set_header(name, value)
         guards.check_host(self.request)
@@ -89,9 +103,7 @@ class BaseHandler(RequestHandler):
             self.finish()
             return
         guards.check_page(self.request)
-        if self.context.counts_requests:
-            await self.context.admit(self.caller)
-        self.identity = await guards.identify(self.lines)
+        self.identity = await self.runtime.gateway.enter(self.lines, self.caller, self.server)
         self._check_asked()
 
     def _check_asked(self) -> None:
@@ -145,7 +157,7 @@ class BaseHandler(RequestHandler):
     def caller(self) -> str:
         """The address that the request came from."""
         peer = "unix" if is_unix(self.request) else self.request.remote_ip or ""
-        return self.context.guards.caller_ip(self.lines, peer)
+        return self.runtime.guards.caller_ip(self.lines, peer)
 
     def compute_etag(self) -> None:
         return None
@@ -178,7 +190,7 @@ class BaseHandler(RequestHandler):
             self.connection.stream.close()
             return
         self.set_status(error.status, REASONS.get(error.status))
-        said = {self.dialect.id_header: self.id, **self.context.guards.challenge(error)}
+        said = {self.dialect.id_header: self.id, **self.runtime.guards.challenge(error)}
         for name, value in {**said, **error.reply_headers(self.dialect.name)}.items():
             self.set_header(name, value)
         if isinstance(error, UpstreamStatus):
@@ -213,12 +225,14 @@ REASONS = {499: "Client Closed Request", 529: "Overloaded"}
 class UnknownPath(BaseHandler):
     """Everything that no other handler has."""
 
-    def initialize(self, context: ServerContext, dialect: Dialect, with_version: Dialect | None = None) -> None:
-        super().initialize(context, dialect_at(context.settings, self.request.path, self.headers))
+    def initialize(
+        self, server: Server, runtime: Runtime, dialect: Dialect, with_version: Dialect | None = None
+    ) -> None:
+        super().initialize(server, runtime, dialect_at(runtime.settings, self.request.path, self.headers))
 
     def _check_asked(self) -> None:
         path, origin = self.request.path, origin_of(self.request)
-        raise NotFound(describe(self.context.settings, path, self.headers, origin))
+        raise NotFound(describe(self.runtime.settings, path, self.headers, origin))
 
 
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(?::\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::\d{1,5})?")

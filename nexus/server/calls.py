@@ -51,11 +51,11 @@ class CallHandler(BaseHandler):
     load: Load
 
     async def prepare(self) -> None:
-        self.load = Load(self.context.flight)
+        self.load = Load(self.server.flight)
         await super().prepare()
         if self._finished:
             return
-        headers, most = self.request.headers, self.context.settings.server.max_body_size
+        headers, most = self.request.headers, self.runtime.settings.server.max_body_size
         self.body = Body(most, headers.get("Content-Encoding", ""), body_length(headers), self.load)
 
     def data_received(self, chunk: bytes) -> None:
@@ -72,8 +72,8 @@ class CallHandler(BaseHandler):
     async def read_call(self, path: str) -> CallState | None:
         """The call at its start; None where the client left while it was read. Raises ClientError."""
         make = partial(self.make_call, path)
-        call = await self.context.work(make) if self.body.is_heavy else make()
-        return None if self.logged else self.context.gateway.begin(call)
+        call = await self.server.work(make) if self.body.is_heavy else make()
+        return None if self.logged else self.runtime.gateway.begin(call)
 
     async def serve(self, state: CallState | None) -> None:
         """Answers a call in whatever way it goes."""
@@ -81,8 +81,8 @@ class CallHandler(BaseHandler):
             return
         self.logged = True
         try:
-            self.context.gateway.admit(state)
-            self.context.enter(state)
+            self.runtime.gateway.admit(state)
+            self.server.enter(state)
         except NexusError as error:
             state.error = error
             self.answer_error(error)
@@ -91,7 +91,7 @@ class CallHandler(BaseHandler):
         self.state = state
         channel: Channel[Head] = Channel(asyncio.get_running_loop())
         try:
-            job = self.context.workers.start(lambda: self.context.gateway.serve(state, channel))
+            job = self.server.workers.start(lambda: self.runtime.gateway.serve(state, channel))
         except Full:
             state.error = Overloaded("every worker of the gateway is busy", retry_after=1)
             self.answer_error(state.error)
@@ -119,7 +119,7 @@ class CallHandler(BaseHandler):
             self._finish_call(state)
 
     async def _relay(self, state: CallState, channel: Channel[Head]) -> None:
-        settings = self.context.settings.server
+        settings = self.runtime.settings.server
         head = await channel.head(settings.early_ping if state.call.stream else None)
         if head is None and channel.commit():
             head = self._own_head()
@@ -177,7 +177,7 @@ class CallHandler(BaseHandler):
         flushed = self.flush()
         try:
             if not flushed.done():
-                await asyncio.wait_for(flushed, self.context.settings.server.client_timeout)
+                await asyncio.wait_for(flushed, self.runtime.settings.server.client_timeout)
             flushed.result()
         except TimeoutError:
             self.connection.stream.close()
@@ -216,13 +216,13 @@ class CallHandler(BaseHandler):
             self.load.release()
 
     def _finish_call(self, state: CallState) -> None:
-        self.context.leave(state)
+        self.server.leave(state)
         self.load.release()
         if state.error is not None:
-            self.context.gateway.release(state, state.error)
+            self.runtime.gateway.release(state, state.error)
         if state.error is not None and (state.status is None or isinstance(state.error, Cancelled)):
             state.status = state.error.status
-        self.context.finished(state.record())
+        self.server.finished(state.record())
         if state.error is not None:
             # Its frames hold the state, which holds it: do not wait for the collector with a large body.
             state.error.with_traceback(None)

@@ -9,9 +9,10 @@ import asyncio
 import logging
 
 from nexus.errors import Overloaded
-from nexus.server.context import STOPPING, ServerContext
-from nexus.server.http import Server
+from nexus.server.http import HttpServer
 from nexus.server.lifecycle import Phase
+from nexus.server.server import STOPPING, Server
+from nexus.settings import ServerSettings
 
 log = logging.getLogger("nexus")
 
@@ -19,27 +20,27 @@ _LAST_SECONDS = 1.0
 """How long ended calls get to say so to their clients."""
 
 
-async def drain(context: ServerContext, server: Server) -> None:
+async def drain(server: Server, http: HttpServer, own: ServerSettings) -> None:
     """Returns when nothing is connected any more."""
-    lifecycle, own = context.lifecycle, context.settings.server
+    lifecycle = server.lifecycle
     lifecycle.phase = Phase.LEAVING
     # Where others listen on, clients find them.
     if own.drain_delay and lifecycle.is_alone:
         log.info("leaving: still listening, no longer ready", extra={"fields": {"drain_delay_s": own.drain_delay}})
         await asyncio.sleep(own.drain_delay)
-    server.stop()
+    http.stop()
     lifecycle.phase = Phase.DRAINING
-    log.info("stopping", extra={"fields": {"calls": len(context.calls), "drain_timeout_s": own.drain_timeout}})
+    log.info("stopping", extra={"fields": {"calls": len(server.calls), "drain_timeout_s": own.drain_timeout}})
     if not await lifecycle.idle(own.drain_timeout):
-        await end_calls(context, server)
-    await server.close_all_connections()
+        await end_calls(server, http)
+    await http.close_all_connections()
 
 
-async def end_calls(context: ServerContext, server: Server, seconds: float = _LAST_SECONDS) -> None:
+async def end_calls(server: Server, http: HttpServer, seconds: float = _LAST_SECONDS) -> None:
     """Tells the clients of all that still runs that it ends here, for so long."""
-    context.lifecycle.phase = Phase.ENDING
-    log.warning("ending the calls that did not end", extra={"fields": {"calls": len(context.calls)}})
-    for state in list(context.calls.values()):
+    server.lifecycle.phase = Phase.ENDING
+    log.warning("ending the calls that did not end", extra={"fields": {"calls": len(server.calls)}})
+    for state in list(server.calls.values()):
         state.call.cancel.throw(Overloaded(STOPPING, retry_after=1))
-    server.refuse_unread(Overloaded(STOPPING, retry_after=1))
-    await context.lifecycle.idle(seconds)
+    http.refuse_unread(Overloaded(STOPPING, retry_after=1))
+    await server.lifecycle.idle(seconds)

@@ -1,30 +1,25 @@
-"""Checks before every handler: CORS, CSRF, client address and authentication.
+"""Checks before every handler: CORS, CSRF, names of this machine, and the client's address.
 
 Law: loop thread only; nothing here blocks. Rules are in ``nexus.auth``; this file hands them what Tornado knows.
 """
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
 
 from nexus.auth import cors, metadata
-from nexus.auth.authenticator import Authenticator
 from nexus.auth.client_ip import client_ip
 from nexus.auth.credentials import HeaderLines
 from nexus.auth.hosts import is_own
-from nexus.auth.identity import Identity
-from nexus.auth.tokens import Pending
 from nexus.errors import PermissionDenied
 from nexus.settings.guards import ClientIpSettings, CorsSettings, CsrfSettings
 from nexus.settings.oauth import ProtectedResource
-
-LONGEST_WAIT = 15.0
-"""Seconds that a caller waits for the identity provider's keys; a fetch is given up earlier by itself."""
+from nexus.settings.server import ServerSettings
 
 
 def header_lines(headers: HTTPHeaders) -> HeaderLines:
@@ -37,15 +32,20 @@ def header_lines(headers: HTTPHeaders) -> HeaderLines:
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """The guards of one server, as its settings say."""
+    """``own_hosts`` are the names that the gateway answers to beside this machine's; None where it answers to any."""
 
-    authenticator: Authenticator
+    requires_credential: bool
     cors: CorsSettings | None
     csrf: CsrfSettings
     client_ip: ClientIpSettings
     resource: ProtectedResource | None
     own_hosts: tuple[str, ...] | None = None
-    """The names that the gateway answers to beside this machine's; None where it answers to any."""
+
+    @classmethod
+    def of(cls, own: ServerSettings) -> Self:
+        resource = own.oauth.protected_resource if own.oauth is not None else None
+        hosts = own.hosts if own.is_local else None
+        return cls(own.asks_who_calls, own.cors, own.csrf, own.client_ip, resource, hosts)
 
     def caller_ip(self, lines: HeaderLines, peer: str) -> str:
         """Where a call comes from, as far as the proxy in front is believed."""
@@ -63,7 +63,7 @@ class Guards:
 
     def check_host(self, request: HTTPServerRequest) -> None:
         """Raises PermissionDenied for a name that is not this machine's, where nothing else keeps a page out."""
-        if self.own_hosts is None or self.authenticator.requires_credential or is_unix(request):
+        if self.own_hosts is None or self.requires_credential or is_unix(request):
             return
         for host in request.headers.get_list("Host"):
             if not is_own(host, self.own_hosts):
@@ -79,21 +79,10 @@ class Guards:
         origin = request.headers.get("Origin")
         # With a key or a token to show, a foreign page has nothing to show. Without, whatever page a browser on this
         # machine has open could call, and a name that resolves to this address makes it read the answers too.
-        if origin is not None and not self.authenticator.requires_credential and not cors.is_allowed(self.cors, origin):
+        if origin is not None and not self.requires_credential and not cors.is_allowed(self.cors, origin):
             raise PermissionDenied(
                 "web pages of this origin may not call; server.cors.allow_origins lists those that may"
             )
-
-    async def identify(self, lines: HeaderLines) -> Identity:
-        """Who calls. Raises ClientError. Waits only where the identity provider's keys are being fetched."""
-        found = self.authenticator.authenticate(lines)
-        if isinstance(found, Pending):
-            # wait() neither cancels the future, which others share, nor raises what could be in it.
-            await asyncio.wait([asyncio.wrap_future(found.fetched)], timeout=LONGEST_WAIT)
-            found = self.authenticator.authenticate(lines, last=True)
-        if isinstance(found, Pending):
-            raise AssertionError("the gate answers at last")
-        return found
 
     def challenge(self, error: Exception) -> Mapping[str, str]:
         """The headers that a refusal has beside its body."""

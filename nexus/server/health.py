@@ -15,7 +15,7 @@ class HealthHandler(BaseHandler):
     guarded = False
 
     def get(self) -> None:
-        self.send(encode({"status": "draining" if self.context.lifecycle.is_stopping else "healthy"}))
+        self.send(encode({"status": "draining" if self.server.lifecycle.is_stopping else "healthy"}))
 
     def head(self) -> None:
         self.get()
@@ -27,7 +27,7 @@ class ReadyHandler(BaseHandler):
     guarded = False
 
     def get(self) -> None:
-        is_ready = self.context.lifecycle.is_ready
+        is_ready = self.server.lifecycle.is_ready
         if not is_ready:
             self.set_status(503)
         self.send(encode({"status": "ready" if is_ready else "stopping"}))

@@ -51,7 +51,7 @@ class PageHandler(BaseHandler):
     def send_page(self) -> None:
         for name, value in HEADERS.items():
             self.set_header(name, value)
-        self.send(page(self.context.settings, origin_of(self.request)).encode(), "text/html; charset=utf-8")
+        self.send(page(self.runtime.settings, origin_of(self.request)).encode(), "text/html; charset=utf-8")
 
 
 class HomeHandler(PageHandler):

@@ -10,24 +10,30 @@ import asyncio
 import http
 import logging
 import socket
-import ssl
 import uuid
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from tornado.http1connection import HTTP1ConnectionParameters, HTTP1ServerConnection
 from tornado.httpserver import _HTTPRequestContext
-from tornado.httputil import HTTPHeaders, HTTPServerConnectionDelegate, ResponseStartLine
+from tornado.httputil import (
+    HTTPHeaders,
+    HTTPMessageDelegate,
+    HTTPServerConnectionDelegate,
+    HTTPServerRequest,
+    ResponseStartLine,
+)
 from tornado.iostream import IOStream
 from tornado.netutil import ssl_wrap_socket
-from tornado.web import Application
+from tornado.routing import Router
 
 from nexus.errors import ClientError
 from nexus.headers import own
 from nexus.protocols.dialect import Dialect
 from nexus.server.accepting import PausingServer
+from nexus.server.app import App
 from nexus.server.connection import Clocks, Connection
-from nexus.server.context import ServerContext
 from nexus.server.lifecycle import Lifecycle
 from nexus.server.paths import dialect_at
 from nexus.server.stream import ClientStream, ClientTlsStream
@@ -36,22 +42,38 @@ from nexus.telemetry.access_log import log_refusal
 log = logging.getLogger("nexus.server")
 
 
-class Server(PausingServer):
-    """Serves one application over connections of our own."""
+class CurrentApp(Router):
+    """The application that serves; asked when the head of a request is there, so that kept connections wait in none."""
 
-    def initialize(self, app: Application, context: ServerContext, tls: ssl.SSLContext | None) -> None:  # type: ignore[override]
-        """``PausingServer`` is made by Tornado's factory, which calls this in place of a constructor."""
-        super().initialize(app, ssl_options=tls)
-        own = context.settings.server
-        self._house = context
-        self._clocks = Clocks(own.client_timeout, own.upload_timeout, own.keep_alive_timeout, own.max_body_size)
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> HTTPMessageDelegate | None:
+        return self.app.find_handler(request, **kwargs)
+
+
+class HttpServer(PausingServer):
+    """Serves whatever application is the current one, over connections of our own."""
+
+    def initialize(self, current: CurrentApp, lifecycle: Lifecycle, *, plain: bool = False) -> None:  # type: ignore[override]
+        """``PausingServer`` is made by Tornado's factory, which calls this in place of a constructor. ``plain`` serves
+        HTTP in any case."""
+        super().initialize(current)
+        self._current = current
+        self._lifecycle = lifecycle
+        self._plain = plain
+
+    def _clocks(self) -> Clocks:
+        own = self._current.app.runtime.settings.server
+        return Clocks(own.client_timeout, own.upload_timeout, own.keep_alive_timeout, own.max_body_size)
 
     def _handle_connection(self, connection: socket.socket, address: Any) -> None:
         """Of Tornado's, whose streams do not stay watched."""
         try:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            if isinstance(self.ssl_options, ssl.SSLContext):
-                wrapped = ssl_wrap_socket(connection, self.ssl_options, server_side=True, do_handshake_on_connect=False)
+            tls = None if self._plain else self._current.app.runtime.tls
+            if tls is not None:
+                wrapped = ssl_wrap_socket(connection, tls, server_side=True, do_handshake_on_connect=False)
                 self.handle_stream(ClientTlsStream(wrapped), address)
             else:
                 self.handle_stream(ClientStream(connection), address)
@@ -62,9 +84,7 @@ class Server(PausingServer):
     def handle_stream(self, stream: IOStream, address: Any) -> None:
         assert isinstance(stream, ClientStream)
         context = _HTTPRequestContext(stream, address, self.protocol, self.trusted_downstream)
-        served = ServerConnection(
-            stream, self.conn_params, context, self._clocks, self._house.lifecycle, self._stranger
-        )
+        served = ServerConnection(stream, self.conn_params, context, self._connection)
         self._connections.add(served)
         served.start_serving(self)
 
@@ -74,8 +94,12 @@ class Server(PausingServer):
             assert isinstance(served, ServerConnection)
             served.refuse_unread(error)
 
+    def _connection(self, stream: ClientStream, params: HTTP1ConnectionParameters, context: object) -> Connection:
+        """For one request: the clocks are those of the configuration that holds when its turn comes."""
+        return Connection(stream, params, context, self._clocks(), self._lifecycle, self._stranger)
+
     def _stranger(self, connection: Connection) -> Stranger:
-        return Stranger(connection, dialect_at(self._house.settings, connection.target, {}))
+        return Stranger(connection, dialect_at(self._current.app.runtime.settings, connection.target, {}))
 
 
 class ServerConnection(HTTP1ServerConnection):
@@ -88,12 +112,10 @@ class ServerConnection(HTTP1ServerConnection):
         stream: ClientStream,
         params: HTTP1ConnectionParameters,
         context: object,
-        clocks: Clocks,
-        lifecycle: Lifecycle,
-        stranger: Any,
+        connection: Callable[[ClientStream, HTTP1ConnectionParameters, object], Connection],
     ) -> None:
         super().__init__(stream, params, context)
-        self._connection = partial(Connection, stream, params, context, clocks, lifecycle, stranger)
+        self._connection = partial(connection, stream, params, context)
         self._current: Connection | None = None
 
     def refuse_unread(self, error: ClientError) -> None:

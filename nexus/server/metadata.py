@@ -15,7 +15,7 @@ class MetadataHandler(BaseHandler):
     guarded = False
 
     def get(self) -> None:
-        resource = self.context.guards.resource
+        resource = self.runtime.guards.resource
         if resource is None:
             raise NotFound(f"{self.request.path} does not exist")
         self.send(encode(document(resource)))

@@ -30,8 +30,8 @@ def card(model: Model, name: str, written_at: float) -> ModelCard:
 
 class ModelListHandler(BaseHandler):
     def get(self) -> None:
-        models = self.context.gateway.routes.seen_by(self.identity).models
-        written_at = self.context.settings.written_at
+        models = self.runtime.gateway.routes.seen_by(self.identity).models
+        written_at = self.runtime.settings.written_at
         cards = [card(model, name, written_at) for model in models for name in model.names]
         self.send(encode(self.dialect.write_models(cards, self.query())))
 
@@ -42,9 +42,9 @@ class ModelListHandler(BaseHandler):
 class ModelHandler(BaseHandler):
     def get(self, name: str) -> None:
         asked = unquote(name)
-        model = self.context.gateway.routes.seen_by(self.identity).find(asked)
+        model = self.runtime.gateway.routes.seen_by(self.identity).find(asked)
         name = asked if asked in model.names else model.name
-        self.send(encode(self.dialect.write_model(card(model, name, self.context.settings.written_at))))
+        self.send(encode(self.dialect.write_model(card(model, name, self.runtime.settings.written_at))))
 
     def head(self, name: str) -> None:
         self.get(name)

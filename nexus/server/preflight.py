@@ -9,15 +9,13 @@ import http.client
 import os
 import ssl
 from collections.abc import Iterator
-from pathlib import Path
-
-from pydantic import BaseModel
 
 from nexus.auth.jwks import MissingPyJwt, require_pyjwt
 from nexus.server.listeners import listen
 from nexus.server.listening import CannotListen
 from nexus.server.tls import TlsError, tls_context
 from nexus.settings import Settings
+from nexus.settings.files import named_files
 from nexus.settings.listen import ListenAddress
 from nexus.settings.types import Location
 
@@ -28,7 +26,7 @@ _PROBE = 2.0
 def problems(settings: Settings, *, beside: bool = False) -> list[Location]:
     """Everything that has to be mended first; ``beside`` a Nexus that runs, its ports need not be free."""
     ports = () if beside else _ports(settings)
-    return [*_packages(settings), *_files(settings, ()), *_certificate(settings), *ports]
+    return [*_packages(settings), *_files(settings), *_certificate(settings), *ports]
 
 
 def is_served_by_nexus(settings: Settings) -> bool:
@@ -45,19 +43,10 @@ def _packages(settings: Settings) -> Iterator[Location]:
             yield ("server", "oauth"), str(error).removeprefix("[server.oauth] ")
 
 
-def _files(value: object, path: tuple[str | int, ...]) -> Iterator[Location]:
-    match value:
-        case Path() if not os.access(value, os.R_OK):
+def _files(settings: Settings) -> Iterator[Location]:
+    for path, file in named_files(settings):
+        if not os.access(file, os.R_OK):
             yield path, "names a file that this user may not read"
-        case BaseModel():
-            for name in type(value).model_fields:
-                yield from _files(getattr(value, name), (*path, name))
-        case dict():
-            for name, item in value.items():
-                yield from _files(item, (*path, name))
-        case list() | tuple():
-            for index, item in enumerate(value):
-                yield from _files(item, (*path, index))
 
 
 def _certificate(settings: Settings) -> Iterator[Location]:

@@ -211,8 +211,7 @@ class ProviderSettings(Tagged):
     @property
     def trust(self) -> Trust:
         """The certificates on both sides of a connection."""
-        files = (str(file) if file else None for file in (self.ca_file, self.client_cert, self.client_key))
-        return Trust(*files)
+        return Trust.of(self.ca_file, self.client_cert, self.client_key)
 
     @model_validator(mode="after")
     def _usable_certificates(self) -> Self:

@@ -15,9 +15,11 @@ import ssl
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import certifi
+
+from nexus.files import Stamp, stamp
 
 _ELSEWHERE = (
     "/etc/ssl/cert.pem",
@@ -33,11 +35,21 @@ _HASHED = re.compile(r"[0-9a-f]{8}\.\d+", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """``ca_file`` replaces the authorities; ``cert`` and ``key`` are files of our own certificate (PEM)."""
+    """``ca_file`` replaces the authorities; ``cert`` and ``key`` are files of our own certificate (PEM).
+
+    ``stamps`` tell the files from what they are replaced with.
+    """
 
     ca_file: str | None = None
     cert: str | None = None
     key: str | None = None
+    stamps: tuple[Stamp, ...] = ()
+
+    @classmethod
+    def of(cls, ca_file: Path | None, cert: Path | None = None, key: Path | None = None) -> Self:
+        """The files as they are now."""
+        ca, own, its_key = (str(file) if file else None for file in (ca_file, cert, key))
+        return cls(ca, own, its_key, tuple(stamp(file) for file in (ca, own, its_key) if file))
 
 
 class _ConnectedSSLSocket(ssl.SSLSocket):
@@ -55,7 +67,7 @@ class _ConnectedSSLSocket(ssl.SSLSocket):
             raise ConnectionAbortedError("shut down before the handshake") from error
 
 
-@functools.cache
+@functools.lru_cache(maxsize=64)
 def tls_context(trust: Trust) -> ssl.SSLContext:
     """Verifies hosts; made once for each kind of trust, since reading the authorities takes its time."""
     context = _verifying(trust.ca_file)

@@ -21,6 +21,7 @@ from nexus.settings.auth_scheme import AUTHORIZATION, AuthSchemeSettings
 from nexus.settings.provider import NO_KEY, ModelSettings, ProviderSettings
 from nexus.settings.types import fail_at
 from nexus.settings.urls import host_of
+from nexus.shared import Shared
 from nexus.upstream.request import Action, UpstreamRequest
 
 VERSION = "2023-06-01"
@@ -81,8 +82,8 @@ class AnthropicProvider(Provider):
     default_base_url: ClassVar[str] = "https://api.anthropic.com/v1"
     settings: AnthropicSettings
 
-    def __init__(self, name: str, settings: ProviderSettings) -> None:
-        super().__init__(name, settings)
+    def __init__(self, name: str, settings: ProviderSettings, shared: Shared | None = None) -> None:
+        super().__init__(name, settings, shared)
         if not self.base_url.endswith("/v1"):
             self.base_url += "/v1"
 

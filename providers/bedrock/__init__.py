@@ -32,6 +32,7 @@ from nexus.providers.bedrock.replies import (
 )
 from nexus.providers.bedrock.settings import BedrockModel, BedrockSettings
 from nexus.settings.provider import ModelSettings, ProviderSettings
+from nexus.shared import Shared
 from nexus.upstream.request import UpstreamReply, UpstreamRequest
 from nexus.upstream.sniff import Begun, media_type
 
@@ -58,8 +59,8 @@ class BedrockProvider(Provider):
     dialects: ClassVar[tuple[str, ...]] = ("messages", "converse")
     settings: BedrockSettings
 
-    def __init__(self, name: str, settings: ProviderSettings) -> None:
-        super().__init__(name, settings)
+    def __init__(self, name: str, settings: ProviderSettings, shared: Shared | None = None) -> None:
+        super().__init__(name, settings, shared)
         self._region = self.settings.signing_region or ""
         self.base_url = self.base_url or base_url_of(self._region)
         # botocore comes with these, and is looked for when settings are checked: not before.
@@ -67,13 +68,9 @@ class BedrockProvider(Provider):
         from nexus.providers.bedrock.signing import sign
 
         self._static = static_keys(self.settings)
-        self._chain = Chain(
-            name,
-            self.settings.profile,
-            self._region,
-            proxy=settings.proxy,
-            ca_file=str(settings.ca_file) if settings.ca_file else None,
-        )
+        ca_file = str(settings.ca_file) if settings.ca_file else None
+        profile, region, proxy = self.settings.profile, self._region, settings.proxy
+        self._chain = self.credential(lambda _: Chain(name, profile, region, proxy=proxy, ca_file=ca_file))
         self._environment_token = environment_token
         self._sign = sign
 

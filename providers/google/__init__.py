@@ -10,8 +10,9 @@ Law: where, with which key and which facts; the dialects themselves are none of 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack, closing
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from pydantic import SecretStr
 
@@ -28,11 +29,9 @@ from nexus.providers.google import claude, endpoints
 from nexus.providers.google.settings import GoogleSettings
 from nexus.renewal import Renewed
 from nexus.settings.provider import ModelSettings, ProviderSettings
+from nexus.shared import Shared
 from nexus.upstream.request import UpstreamReply, UpstreamRequest
 from nexus.wire import Json, decode, mapping
-
-if TYPE_CHECKING:
-    from nexus.providers.google.credentials import Source
 
 _VERBS = {"generate": "generateContent", "count_tokens": "countTokens"}
 
@@ -43,10 +42,9 @@ class GoogleProvider(Provider):
     default_base_url: ClassVar[str] = endpoints.GEMINI_API
     settings: GoogleSettings
 
-    def __init__(self, name: str, settings: GoogleSettings) -> None:
-        super().__init__(name, settings)
+    def __init__(self, name: str, settings: GoogleSettings, shared: Shared | None = None) -> None:
+        super().__init__(name, settings, shared)
         self._tokens: Renewed[Mapping[str, str]] | None = None
-        self._source: Source | None = None
         self._parent = ""
         if settings.project is None:
             self.base_url = endpoints.gemini_base(self.base_url)
@@ -56,8 +54,12 @@ class GoogleProvider(Provider):
         self.base_url = endpoints.vertex_base(settings.base_url or "", settings.location)
         self._parent = endpoints.vertex_parent(settings.project, settings.location)
         ca_file = str(settings.ca_file) if settings.ca_file else None
-        self._source = Source(name, settings.credentials, proxy=settings.proxy, ca_file=ca_file)
-        self._tokens = Renewed(name, self._source.fetch)
+
+        def tokens(stack: ExitStack) -> Renewed[Mapping[str, str]]:
+            source = Source(name, settings.credentials, proxy=settings.proxy, ca_file=ca_file)
+            return Renewed(name, stack.enter_context(closing(source)).fetch)
+
+        self._tokens = self.credential(tokens)
 
     @property
     def _on_vertex(self) -> bool:
@@ -120,11 +122,6 @@ class GoogleProvider(Provider):
             self._tokens.reject(grant.value)
         reply.secrets = (grant.value["authorization"].removeprefix("Bearer "),)
         return reply
-
-    def close(self) -> None:
-        super().close()
-        if self._source is not None:
-            self._source.close()
 
 
 def _own_headers() -> dict[str, str]:

@@ -26,6 +26,7 @@ from nexus.protocols.responses.fields import NO_SUMMARY
 from nexus.provider import Attempt, Provider, configured
 from nexus.settings.auth_scheme import AuthSchemeSettings
 from nexus.settings.provider import ModelSettings, ProviderSettings
+from nexus.shared import Shared
 from nexus.upstream.request import Action, UpstreamReply, UpstreamRequest
 from nexus.wire import Json, sequence
 
@@ -78,8 +79,8 @@ class OpenAIProvider(Provider):
     default_base_url: ClassVar[str] = "https://api.openai.com/v1"
     settings: OpenAISettings
 
-    def __init__(self, name: str, settings: ProviderSettings) -> None:
-        super().__init__(name, settings)
+    def __init__(self, name: str, settings: ProviderSettings, shared: Shared | None = None) -> None:
+        super().__init__(name, settings, shared)
         self._summary = self.settings.reasoning_summary
         if f"{self.base_url}/" == _HOUSE:
             self.base_url += VERSION

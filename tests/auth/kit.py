@@ -16,17 +16,11 @@ from typing import Any, Self
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from pydantic import Field, model_validator
 
 from nexus.auth.credentials import HeaderLines
 from nexus.auth.jwks import KeySet
 from nexus.renewal import Grant, Renewed
-from nexus.settings.guards import ClientIpSettings, CorsSettings, CsrfSettings
-from nexus.settings.identity import ClientIdentification
-from nexus.settings.keys import GatewayKeys
-from nexus.settings.oauth import OAuthSettings
-from nexus.settings.server import identity_problems
-from nexus.settings.types import Table, fail_at
+from nexus.settings.server import ServerSettings
 
 jwt = pytest.importorskip("jwt", reason="PyJWT is not installed: pip install 'nexus[oauth]'")
 
@@ -35,26 +29,8 @@ ALICE = "nx-hushhusha1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6"
 BOB = "nx-hushhushz9y8x7w6v5u4t3s2r1q0p9o8n7m6l5k4"
 
 
-class ServerTables(Table):
-    """What ServerSettings will hold of it."""
-
-    keys: GatewayKeys = Field(default_factory=dict)
-    oauth: OAuthSettings | None = None
-    client_identification: ClientIdentification = ClientIdentification()
-    cors: CorsSettings | None = None
-    csrf: CsrfSettings = CsrfSettings()
-    client_ip: ClientIpSettings = ClientIpSettings()
-
-    @model_validator(mode="after")
-    def _identity(self) -> Self:
-        problems = identity_problems(self.client_identification, self.keys, self.oauth)
-        if problems:
-            fail_at(*problems)
-        return self
-
-
-def tables(**keys: Any) -> ServerTables:
-    return ServerTables.model_validate(keys)
+def tables(**keys: Any) -> ServerSettings:
+    return ServerSettings.model_validate(keys)
 
 
 def lines(headers: Mapping[str, str | list[str]]) -> HeaderLines:

@@ -17,12 +17,12 @@ from nexus.auth.jwks import MissingPyJwt, read_key_set
 from nexus.auth.tokens import Pending, Tokens
 from nexus.errors import ClientError, InvalidRequest, NexusError, Overloaded
 from nexus.settings.keys import digest_of
+from nexus.settings.server import ServerSettings
 from tests.auth.kit import (
     ALICE,
     BOB,
     HARD_LIMIT,
     IdentityProvider,
-    ServerTables,
     Still,
     answer,
     bearer,
@@ -43,7 +43,7 @@ KEYS: dict[str, Any] = {
 NOW = 1_800_000_000.0
 
 
-def authenticator(server: ServerTables, clock: float = NOW) -> Authenticator:
+def authenticator(server: ServerSettings, clock: float = NOW) -> Authenticator:
     """A gate whose keys for tokens are there already."""
     tokens = None
     if server.oauth is not None:
@@ -295,7 +295,7 @@ def test_no_headers_open_the_gate_by_accident(headers: dict[str, list[str]]) -> 
 # -- opened by the settings ----------------------------------------------------------------------------------------
 
 
-def opened(server: ServerTables) -> Authenticator:
+def opened(server: ServerSettings) -> Authenticator:
     return Authenticator.open(server.client_identification, server.keys, server.oauth)
 
 

@@ -24,7 +24,9 @@ from tornado.web import Application, RequestHandler
 
 from nexus.auth.authenticator import Authenticator
 from nexus.errors import NexusError
+from nexus.gateway.identify import identify
 from nexus.server.guards import Guards, header_lines
+from nexus.server.server import Server
 from nexus.server.tls import TlsError, tls_context
 from nexus.settings.guards import TlsSettings
 from tests.auth.kit import (
@@ -46,6 +48,7 @@ class Door(RequestHandler):
     """The order in which the real handlers ask."""
 
     guards: Guards
+    authenticator: Authenticator
 
     async def prepare(self) -> None:
         for name, value in self.guards.reply_headers(self.request).items():
@@ -59,7 +62,7 @@ class Door(RequestHandler):
             return
         try:
             self.guards.check_page(self.request)
-            identity = await self.guards.identify(header_lines(self.request.headers))
+            identity = await identify(self.authenticator, header_lines(self.request.headers), Server.wait)
         except NexusError as error:
             self.set_status(error.status)
             for name, value in self.guards.challenge(error).items():
@@ -82,10 +85,8 @@ def door(context: ssl.SSLContext | None = None, **server: Any) -> Iterator[int]:
     ready: Future[tuple[int, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def main() -> None:
-        resource = settings.oauth.protected_resource if settings.oauth else None
         authenticator = Authenticator.open(settings.client_identification, settings.keys, settings.oauth)
-        guards = Guards(authenticator, settings.cors, settings.csrf, settings.client_ip, resource)
-        handler = type("Handler", (Door,), {"guards": guards})
+        handler = type("Handler", (Door,), {"guards": Guards.of(settings), "authenticator": authenticator})
         sockets = bind_sockets(0, "127.0.0.1")
         running = HTTPServer(Application([(".*", handler)]), ssl_options=context)
         running.add_sockets(sockets)
@@ -217,9 +218,8 @@ def test_a_client_that_leaves_while_it_waits_does_not_take_the_wait_from_others(
         with IdentityProvider(stall) as provider:
             settings = tables(oauth={"url": provider.url})
             authenticator = Authenticator.open(settings.client_identification, {}, settings.oauth)
-            guards = Guards(authenticator, None, settings.csrf, settings.client_ip, None)
-            request = type("Request", (), {"headers": HTTPHeaders(auth(token(ec_key())))})()
-            leaving, staying = (asyncio.ensure_future(guards.identify(header_lines(request.headers))) for _ in range(2))
+            lines = header_lines(HTTPHeaders(auth(token(ec_key()))))
+            leaving, staying = (asyncio.ensure_future(identify(authenticator, lines, Server.wait)) for _ in range(2))
             await asyncio.sleep(0)
             leaving.cancel()
             with pytest.raises(asyncio.CancelledError):

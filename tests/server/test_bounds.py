@@ -33,15 +33,15 @@ def test_one_call_too_many_is_refused_at_once(narrow: Nexus, openai_upstream: Fa
     for thread in threads:
         thread.join(60)
     assert [reply.status for reply in replies] == [200, 200]
-    wait_until(lambda: narrow.context.workers.busy == 0)
+    wait_until(lambda: narrow.server.workers.busy == 0)
     assert narrow.chat(CHAT).status == 200
 
 
 def test_refused_calls_hold_nothing(narrow: Nexus) -> None:
     for _ in range(20):
         assert narrow.chat({**CHAT, "model": "none"}).status == 404
-    assert narrow.context.workers.busy == 0
-    assert narrow.context.calls == {}
+    assert narrow.server.workers.busy == 0
+    assert narrow.server.calls == {}
 
 
 def test_many_calls_at_once_keep_their_answers_apart(nexus: Nexus, openai_upstream: FakeUpstream) -> None:

@@ -66,7 +66,7 @@ def test_the_upstream_is_closed(
         client.recv(100)
     leave(client, rudely=rudely)
     upstream.wait_for_disconnects(1)
-    wait_until(lambda: nexus.context.workers.busy == 0 and not nexus.context.calls)
+    wait_until(lambda: nexus.server.workers.busy == 0 and not nexus.server.calls)
 
 
 def test_while_waiting_for_a_connection(serve: Serve) -> None:
@@ -79,9 +79,9 @@ def test_while_waiting_for_a_connection(serve: Serve) -> None:
         filler.connect_ex(("127.0.0.1", port))
     nexus = serve(openai_config(f"http://127.0.0.1:{port}/v1"))
     client = open_call(nexus, "/llm/openai/v1/chat/completions", CHAT)
-    wait_until(lambda: nexus.context.workers.busy == 1)
+    wait_until(lambda: nexus.server.workers.busy == 1)
     leave(client)
-    wait_until(lambda: nexus.context.workers.busy == 0)
+    wait_until(lambda: nexus.server.workers.busy == 0)
     for sock in (*fillers, listener):
         sock.close()
 
@@ -94,7 +94,7 @@ def test_while_waiting_for_the_next_attempt(serve: Serve, openai_upstream: FakeU
     client = open_call(nexus, "/llm/openai/v1/chat/completions", CHAT)
     openai_upstream.wait_for_requests(1)
     leave(client)
-    wait_until(lambda: nexus.context.workers.busy == 0)
+    wait_until(lambda: nexus.server.workers.busy == 0)
     assert len(openai_upstream.requests) == 1
 
 
@@ -105,6 +105,6 @@ def test_nothing_is_left_behind_by_many_that_leave(nexus: Nexus, openai_upstream
     for client in clients:
         leave(client)
     openai_upstream.wait_for_disconnects(40)
-    wait_until(lambda: nexus.context.workers.busy == 0 and not nexus.context.calls)
+    wait_until(lambda: nexus.server.workers.busy == 0 and not nexus.server.calls)
     openai_upstream.default = Behaviour()
     assert nexus.chat(CHAT).status == 200

@@ -191,7 +191,7 @@ class TestAbandonedUploads:
     @pytest.mark.parametrize("path", PATHS)
     @pytest.mark.parametrize("rudely", [False, True], ids=["FIN", "RST"])
     def test_leave_nothing_behind(self, nexus: Nexus, lines: Lines, path: str, rudely: bool) -> None:
-        flight = nexus.context.flight
+        flight = nexus.server.flight
         for _ in range(10):
             client = RawClient(nexus).send(head(path, length=10 * self.SIZE) + b" " * self.SIZE)
             wait_until(lambda: flight.used == self.SIZE)
@@ -230,7 +230,7 @@ class TestClocks:
             assert client.rest() == b""
         assert (reply.status, lines.only()["status"], lines.only()["read"]) == (408, 408, 1)
         assert_dialect(reply, path)
-        assert hasty.context.flight.used == 0
+        assert hasty.server.flight.used == 0
 
     def test_a_body_that_comes_steadily_is_waited_for(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
         """For longer than any silence in it may be."""
@@ -271,15 +271,15 @@ class TestBytesInFlight:
     @pytest.mark.parametrize("path", PATHS)
     def test_one_body_too_many(self, narrow: Nexus, lines: Lines, path: str) -> None:
         first = RawClient(narrow).send(head(CHAT_PATH, length=60_000) + b" " * 50_000)
-        wait_until(lambda: narrow.context.flight.used == 50_000)
+        wait_until(lambda: narrow.server.flight.used == 50_000)
         with RawClient(narrow) as second:
             reply = second.send(head(path, length=40_000) + b" " * 40_000).reply()
         assert (reply.status, int(reply.headers["retry-after"]) >= 1, lines.only()["status"]) == (503, True, 503)
         assert_dialect(reply, path)
         first.sock.close()
-        wait_until(lambda: narrow.context.flight.used == 0)
+        wait_until(lambda: narrow.server.flight.used == 0)
         assert narrow.chat({**CHAT, "user": "x" * 40_000}).status == 200
-        wait_until(lambda: narrow.context.flight.used == 0)
+        wait_until(lambda: narrow.server.flight.used == 0)
 
     @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
     def test_a_body_is_let_go_when_no_attempt_can_need_it(
@@ -291,10 +291,10 @@ class TestBytesInFlight:
             openai_upstream.wait_for_requests(1)
             if stream:
                 client.sock.recv(100)
-                wait_until(lambda: narrow.context.flight.used == 0)
+                wait_until(lambda: narrow.server.flight.used == 0)
             else:
-                assert narrow.context.flight.used > 40_000
-        wait_until(lambda: narrow.context.flight.used == 0)
+                assert narrow.server.flight.used > 40_000
+        wait_until(lambda: narrow.server.flight.used == 0)
 
     @pytest.mark.parametrize("size", [40_000, 2 * LARGE], ids=["short", "read by a worker"])
     @pytest.mark.parametrize("failed", [0, 1], ids=["at once", "after a failed attempt"])
@@ -311,7 +311,7 @@ class TestBytesInFlight:
             openai_upstream.wait_for_requests(failed + 1)
             client.sock.recv(100)
             wait_until(lambda: heavy_calls(size) == 0)
-            assert len(nexus.context.calls) == 1
+            assert len(nexus.server.calls) == 1
 
 
 def heavy_calls(size: int) -> int:

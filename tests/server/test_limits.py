@@ -70,7 +70,7 @@ def test_a_call_that_the_vendor_refused_as_wrong_counts_as_a_request(
     assert [limited.chat(CHAT, ALICE).status for _ in range(3)] == [status, status, 429]
     translated = {**CHAT, "model": "anthropic/claude"}
     assert [limited.chat(translated, ALICE).status for _ in range(3)] == [status, status, 429]
-    assert limited.context.gateway.admission.limits.open == 0
+    assert limited.server.kept.limits.open == 0
 
 
 def test_what_nexus_refuses_by_itself_is_free(limited: Nexus) -> None:
@@ -91,7 +91,7 @@ def test_many_at_once_never_pass_on_one_budget(limited: Nexus, openai_upstream: 
     for thread in threads:
         thread.join(20)
     assert sorted(seen) == [200] * 2 + [429] * 14
-    assert limited.context.gateway.admission.limits.open == 0
+    assert limited.server.kept.limits.open == 0
 
 
 def test_tokens_are_settled_to_what_the_vendor_reported(serve: Serve, openai_upstream: FakeUpstream) -> None:
@@ -142,7 +142,7 @@ def test_calls_by_address(serve: Serve, openai_upstream: FakeUpstream) -> None:
 
 def test_without_limits_nothing_is_held(nexus: Nexus) -> None:
     assert nexus.chat(CHAT).status == 200
-    assert nexus.context.gateway.admission.limits.open == 0
+    assert nexus.server.kept.limits.open == 0
 
 
 def test_our_numbers_replace_the_vendors_but_not_those_of_a_plan(
@@ -164,7 +164,7 @@ def test_our_numbers_replace_the_vendors_but_not_those_of_a_plan(
 def test_a_client_that_left_has_spent_what_was_seen(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
     limit = '[llm.providers.anthropic.rate_limits.per_user]\ninput_token_limit = 1000\ninterval = "60s"\n'
     nexus = serve(IDENTIFIED + anthropic_config(anthropic_upstream.base_url, limit))
-    limits = nexus.context.gateway.admission.limits
+    limits = nexus.server.kept.limits
     anthropic_upstream.next(Behaviour(event_delay=30, input_tokens=999))
     connection = http.client.HTTPConnection("127.0.0.1", nexus.port, timeout=60)
     body = json.dumps({**MESSAGES, "stream": True})

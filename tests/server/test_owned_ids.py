@@ -193,8 +193,7 @@ def test_a_callers_own_account_at_the_vendor_tells_apart_by_itself(place_of: Cal
 
 
 def stored(place: Place) -> int:
-    assert place.nexus.running is not None
-    return len(place.nexus.running.ids)  # type: ignore[arg-type]
+    return len(place.nexus.server.kept.ids)  # type: ignore[arg-type]
 
 
 @pytest.mark.slow

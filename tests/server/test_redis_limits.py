@@ -60,15 +60,15 @@ def requests(limit: int, where: str = "openai") -> str:
 
 
 def store_of(nexus: Nexus) -> RedisStore:
-    store = nexus.context.gateway.admission.store
+    store = nexus.server.kept.limits.store
     assert isinstance(store, RedisStore)
     return store
 
 
 def is_quiet(nexus: Nexus) -> bool:
     """Nothing is held for anybody and no worker has anything to do."""
-    house = nexus.context
-    return not (house.gateway.admission.limits.open or house.workers.busy or house.calls)
+    server = nexus.server
+    return not (server.kept.limits.open or server.workers.busy or server.calls)
 
 
 def connected(redis: RedisServer) -> int:
@@ -221,7 +221,7 @@ class TestStalled:
         redis.stall()
         with ThreadPoolExecutor(3) as pool:
             waiting = [pool.submit(nexus.chat, CHAT, ALICE) for _ in range(3)]
-            wait_until(lambda: nexus.context.workers.busy == 3)
+            wait_until(lambda: nexus.server.workers.busy == 3)
             for _ in range(5):
                 assert nexus.request("GET", "/health").status == 200
                 assert nexus.request("GET", "/llm/openai/v1/models", headers=ALICE).status == 200
@@ -257,8 +257,8 @@ class TestStalled:
                 f"X-Client-Id: alice\r\nContent-Length: {len(body)}\r\n\r\n"
             )
             sock.sendall(head.encode() + body)
-            wait_until(lambda: nexus.context.workers.busy == 1)
-        call = next(iter(nexus.context.calls.values())).call
+            wait_until(lambda: nexus.server.workers.busy == 1)
+        call = next(iter(nexus.server.calls.values())).call
         wait_until(lambda: call.cancel.reason is not None)
         redis.go_on()
         wait_until(lambda: is_quiet(nexus))

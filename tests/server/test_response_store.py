@@ -106,9 +106,9 @@ def test_at_an_open_gateway_ids_cannot_be_guessed(place_of: Any) -> None:
 
 
 def store_of(place: Place) -> LocalStore:
-    running = place.nexus.running
-    assert running is not None and isinstance(running.answers, LocalStore)
-    return running.answers
+    answers = place.nexus.server.kept.answers
+    assert isinstance(answers, LocalStore)
+    return answers
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
@@ -137,7 +137,7 @@ def test_a_client_that_leaves_leaves_nothing(place_of: Any) -> None:
         client.responses.create(model="v/m", input="Hi", stream=True) as stream,
     ):
         next(iter(stream))
-    wait_until(lambda: not place.nexus.context.calls, 60)
+    wait_until(lambda: not place.nexus.server.calls, 60)
     assert len(store_of(place)) == 0
 
 

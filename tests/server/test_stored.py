@@ -208,4 +208,4 @@ class TestCompaction:
 def test_an_answer_is_not_booked_twice(serve: Serve, place: Place) -> None:
     nexus: Nexus = serve(provider("v", place.url))
     assert nexus.request("GET", "/llm/openai/v1/responses/resp_1").json["usage"] == json.loads(STORED)["usage"]
-    assert nexus.context.gateway.admission.limits.open == 0
+    assert nexus.server.kept.limits.open == 0

@@ -276,5 +276,5 @@ def test_a_slow_reader_stops_the_upstream(nexus: Nexus, openai_upstream: FakeUps
 def test_connections_to_the_vendor_are_used_again(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     for body in (CHAT, CHAT_STREAM, CHAT, CHAT_STREAM):
         assert nexus.chat(body).status == 200
-        wait_until(lambda: not nexus.context.calls)
+        wait_until(lambda: not nexus.server.calls)
     assert len({request.connection for request in openai_upstream.requests}) == 1

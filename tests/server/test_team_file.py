@@ -311,5 +311,5 @@ class TestPages:
 def test_nothing_stays_held(team: Team) -> None:
     for _ in range(3):
         team.chat("openai/gpt-5.5", bearer(ALICE))
-    house = team.nexus.context
-    wait_until(lambda: not (house.gateway.admission.limits.open or house.workers.busy))
+    server = team.nexus.server
+    wait_until(lambda: not (server.kept.limits.open or server.workers.busy))

@@ -227,7 +227,7 @@ class TestTrouble:
         vendor.upstream.wait_for_requests(1)
         client.close()
         vendor.upstream.wait_for_disconnects(1)
-        wait_until(lambda: vendor.nexus.context.workers.busy == 0)
+        wait_until(lambda: vendor.nexus.server.workers.busy == 0)
 
 
 def test_tokens_are_counted(vendor: Vendor) -> None:

@@ -54,7 +54,7 @@ def test_leaving_is_noticed(
             client.sock.recv(20)
         client.send(behind)
     openai_upstream.wait_for_disconnects(1, timeout=60)
-    wait_until(lambda: quiet.context.workers.busy == 0 and not quiet.context.calls)
+    wait_until(lambda: quiet.server.workers.busy == 0 and not quiet.server.calls)
 
 
 class TestHalfClosed:

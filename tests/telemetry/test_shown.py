@@ -172,10 +172,10 @@ def test_a_running_server_shows_none(settings: Settings) -> None:
     with Nexus(settings.model_copy(update={"server": redis_apart})) as nexus:
         assert nexus.running is not None
         for value in (
-            nexus.context,
-            nexus.running,
-            nexus.context.gateway,
-            nexus.context.guards,
-            *nexus.running.providers,
+            nexus.server,
+            nexus.runtime,
+            nexus.runtime.gateway,
+            nexus.runtime.guards,
+            *nexus.runtime.providers,
         ):
             assert_silent(value)

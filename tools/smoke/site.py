@@ -12,7 +12,7 @@ from typing import Self
 from urllib.parse import quote
 
 from nexus.server.listening import base_url, bind
-from nexus.server.run import Running, start
+from nexus.server.running import Running, start
 from nexus.settings import ListenAddress, Protocols, Settings
 from nexus.wire import Json, mapping, sequence, text
 from tools.smoke.caller import Caller
@@ -53,13 +53,13 @@ class Local:
     @property
     def hangs(self) -> bool:
         """Whether a worker is stuck where nothing can wake it; it would keep the process alive."""
-        return self._running.context.workers.busy > 0
+        return self._running.server.workers.busy > 0
 
     def site(self, timeout: float, caller: Caller) -> Site:
         paths = self._settings.llm.protocols.enabled_paths()
         served = (dialect for dialect in DIALECTS if dialect.protocol in paths)
         doors = (Door(dialect, paths[dialect.protocol], caller.headers_for(dialect)) for dialect in served)
-        routes = self._running.context.gateway.routes
+        routes = self._running.runtime.gateway.routes
         models = (Model(route.name, route.provider.asks_usage) for route in routes)
         return Site(Gateway(self._url, timeout), tuple(doors), tuple(models))
 

@@ -279,8 +279,8 @@ def test_the_client_leaves_while_a_token_is_fetched(serve: Serve, google: FakeGo
     with socket.create_connection(("127.0.0.1", nexus.port), timeout=60) as client:
         client.sendall(f"{head}Content-Length: {len(raw)}\r\n\r\n".encode() + raw)
         wait_until(lambda: fetched(google) == 1)
-        assert len(nexus.context.calls) == 1
-    wait_until(lambda: not nexus.context.calls)
+        assert len(nexus.server.calls) == 1
+    wait_until(lambda: not nexus.server.calls)
     hold.set()
     assert not asked(google)
 

@@ -1,4 +1,4 @@
-"""The context that all handlers of a server share: settings, gateway, workers and running calls.
+"""What lives as long as the process, whatever its configuration becomes: workers, running calls, bytes in flight.
 
 Law: loop thread only. A call is in ``calls`` from its start until both the client and the worker are done with it.
 """
@@ -8,19 +8,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import partial
+from concurrent.futures import Future
 from typing import TypeVar
 
 from nexus.accounting.record import CallRecord, Consumer
 from nexus.bridge import Full, Workers
 from nexus.errors import Overloaded
-from nexus.gateway.stages import Gateway
 from nexus.relay.exchange import CallState
-from nexus.server.flight import BytesInFlight
-from nexus.server.guards import Guards
+from nexus.server.flight import BytesInFlight, default_limit
 from nexus.server.lifecycle import Lifecycle, Phase
-from nexus.settings import Settings
+from nexus.server.runtime import Kept
+from nexus.server.shares import Share
+from nexus.settings import ServerSettings
 from nexus.telemetry.access_log import log_call
 
 log = logging.getLogger("nexus.server")
@@ -29,30 +28,21 @@ STOPPING = "the gateway is stopping"
 
 Result = TypeVar("Result")
 
+LONGEST_WAIT = 15.0
+"""Seconds that a caller waits for the identity provider's keys; a fetch is given up earlier by itself."""
 
-@dataclass(slots=True)
-class ServerContext:
-    settings: Settings
-    gateway: Gateway
-    workers: Workers
-    guards: Guards
-    flight: BytesInFlight
-    lifecycle: Lifecycle = field(default_factory=Lifecycle)
-    consumers: tuple[Consumer, ...] = (log_call,)
-    calls: dict[str, CallState] = field(default_factory=dict)
 
-    @property
-    def counts_requests(self) -> bool:
-        """Whether ``admit`` has anything to say."""
-        return self.gateway.admission.counts_requests
+class Server:
+    """``consumers`` are told of every call that is over; ``kept`` is what a runtime takes over from the one before."""
 
-    async def admit(self, address: str) -> None:
-        """Counts a request before anybody asks who sent it. Raises LimitExceeded and Overloaded."""
-        admission = self.gateway.admission
-        if not admission.blocks:
-            admission.admit(address)
-            return
-        await self.work(partial(admission.admit, address))
+    def __init__(self, settings: ServerSettings, share: Share | None = None) -> None:
+        """Raises MissingRedis."""
+        self.kept = Kept.of(settings)
+        self.workers = Workers(settings.worker_threads)
+        self.flight = BytesInFlight(settings.max_bytes_in_flight or default_limit())
+        self.lifecycle = Lifecycle(share)
+        self.consumers: tuple[Consumer, ...] = (log_call,)
+        self.calls: dict[str, CallState] = {}
 
     async def work(self, job: Callable[[], Result]) -> Result:
         """What a worker makes of it. Raises what the job does, and Overloaded where no worker is free."""
@@ -63,6 +53,11 @@ class ServerContext:
             raise Overloaded("every worker of the gateway is busy", retry_after=1) from None
         await asyncio.wrap_future(running)
         return results[0]
+
+    @staticmethod
+    async def wait(future: Future[None]) -> None:
+        """For what others wait for too: neither cancels it, nor raises what could be in it."""
+        await asyncio.wait([asyncio.wrap_future(future)], timeout=LONGEST_WAIT)
 
     def enter(self, state: CallState) -> None:
         """Raises Overloaded once the calls that run are being ended."""

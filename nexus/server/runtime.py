@@ -1,0 +1,148 @@
+"""What one configuration makes: routes, providers, admission, guards; and what the next one takes over from it.
+
+Law: a request keeps the runtime that it began with. A runtime is closed once, when another one has taken its place and
+the last request that uses it is over.
+"""
+
+from __future__ import annotations
+
+import ssl
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from functools import partial
+from typing import Self
+
+from nexus import registry
+from nexus.auth.authenticator import Authenticator
+from nexus.files import stamp
+from nexus.gateway.admission import Admission
+from nexus.gateway.candidates import Router
+from nexus.gateway.routing import Routes
+from nexus.gateway.stages import Gateway
+from nexus.limits.admission import Limits
+from nexus.limits.stores import make_store
+from nexus.provider import Provider
+from nexus.response_store.responses import answers_of
+from nexus.response_store.responses import make_store as make_response_store
+from nexus.response_store.store import Store as ResponseStore
+from nexus.response_store.vendor_ids import make_id_store, vendor_ids_of
+from nexus.server.guards import Guards
+from nexus.server.tls import tls_context
+from nexus.settings import ServerSettings, Settings
+from nexus.shared import Holder, Shared
+from nexus.telemetry import logs
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What outlives a configuration. Counted spending, with what was learned of answers, and stored answers stay for
+    the life of the process, where ``[server.rate_limits.storage]`` said at its start; so do rests and moves of
+    sessions, which go by names. ``shared`` holds what lives on where its own settings are equal: a provider's
+    connections and credentials, TLS contexts.
+    """
+
+    router: Router
+    limits: Limits
+    answers: ResponseStore
+    ids: ResponseStore
+    shared: Shared
+
+    @classmethod
+    def of(cls, own: ServerSettings) -> Self:
+        """Raises MissingRedis."""
+        storage = own.rate_limits.storage
+        return cls(
+            Router(),
+            Limits(make_store(storage)),
+            make_response_store(own.response_store, storage),
+            make_id_store(own.response_store, storage),
+            Shared(),
+        )
+
+    def close(self) -> None:
+        for store in (self.limits.store, self.ids, self.answers):
+            store.close()
+
+
+class Uses:
+    """Counts the requests that use a runtime. Loop thread only."""
+
+    def __init__(self, close: ExitStack) -> None:
+        self._close = close
+        self._count = 0
+        self._retired = False
+
+    def begin(self) -> None:
+        self._count += 1
+
+    def end(self) -> None:
+        self._count -= 1
+        self._close_unused()
+
+    def retire(self) -> None:
+        """No further request begins."""
+        self._retired = True
+        self._close_unused()
+
+    def close(self) -> None:
+        """At the end of the process, whoever still hangs."""
+        self._close.close()
+
+    def _close_unused(self) -> None:
+        if self._retired and not self._count:
+            self.close()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Runtime:
+    """``tls`` is None where HTTP is served."""
+
+    settings: Settings
+    gateway: Gateway
+    guards: Guards
+    providers: tuple[Provider, ...]
+    tls: ssl.SSLContext | None
+    uses: Uses
+
+    def start(self) -> None:
+        """Fetches what calls will need, before the first one asks."""
+        for provider in self.providers:
+            provider.start(logs.hide)
+
+    def reap(self) -> None:
+        """Closes connections to vendors that nobody uses."""
+        for provider in self.providers:
+            provider.reap()
+
+
+def build(settings: Settings, kept: Kept) -> Runtime:
+    """Any thread. Raises MissingPyJwt and TlsError; then nothing is left behind."""
+    own = settings.server
+    with ExitStack() as stack:
+        holder = stack.enter_context(closing(Holder(kept.shared)))
+        tls = _tls(own, holder)
+        authenticator = Authenticator.open(own.client_identification, own.keys, own.oauth, kept.shared)
+        stack.callback(authenticator.close)
+        providers: list[Provider] = []
+        for name, table in settings.llm.providers.items() if settings.llm.enabled else ():
+            providers.append(registry.load(table.type)(name, table, kept.shared))
+            stack.callback(providers[-1].close)
+        answers = kept.answers if own.response_store.enabled else None
+        gateway = Gateway(
+            authenticator,
+            Routes(providers, settings.llm.models),
+            kept.router,
+            Admission(own.rate_limits, kept.limits),
+            partial(answers_of, store=answers, most=own.max_body_size),
+            partial(vendor_ids_of, store=kept.ids, settings=own.response_store),
+        )
+        return Runtime(settings, gateway, Guards.of(own), tuple(providers), tls, Uses(stack.pop_all()))
+
+
+def _tls(own: ServerSettings, holder: Holder) -> ssl.SSLContext | None:
+    """What clients resume their sessions with, as long as the certificate is the same. Raises TlsError."""
+    tls = own.tls
+    if tls is None:
+        return None
+    stamps = (stamp(tls.certificate), stamp(tls.key))
+    return holder.hold("certificate", (tls, stamps), lambda _: tls_context(tls))

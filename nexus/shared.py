@@ -1,0 +1,81 @@
+"""Things that are costly to make, shared by all who ask for the same: connections, credentials, fetched keys.
+
+Law: any thread. What is asked for by equal settings is made once, and closed once, when its last holder lets go.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+Thing = TypeVar("Thing")
+
+Make = Callable[[ExitStack], Thing]
+"""Makes one, and leaves in the stack what is to be done when nobody holds it any more."""
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    kind: str
+    made_of: object
+    thing: Any = None
+    closing: ExitStack = field(default_factory=ExitStack)
+    holders: int = 0
+
+
+class Shared:
+    """What is held at present; of one process, or of one owner who shares with nobody."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._entries: list[_Entry] = []
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def find(self, kind: str, made_of: object, make: Make[Any]) -> _Entry:
+        """For holders only."""
+        with self._lock:
+            known = (entry for entry in self._entries if entry.kind == kind and entry.made_of == made_of)
+            entry = next(known, None)
+            if entry is None:
+                entry = _Entry(kind, made_of)
+                with ExitStack() as closing:
+                    entry.thing = make(closing)
+                    entry.closing = closing.pop_all()
+                self._entries.append(entry)
+            entry.holders += 1
+            return entry
+
+    def drop(self, entry: _Entry) -> None:
+        """For holders only."""
+        with self._lock:
+            entry.holders -= 1
+            if entry.holders:
+                return
+            self._entries.remove(entry)
+        entry.closing.close()
+
+
+class Holder:
+    """Holds some of them until it is closed."""
+
+    def __init__(self, shared: Shared | None = None) -> None:
+        self._shared = shared if shared is not None else Shared()
+        self._held: list[_Entry] = []
+
+    def hold(self, kind: str, made_of: object, make: Make[Thing]) -> Thing:
+        """The one of this kind that was made of something equal, or a new one. ``made_of`` is compared, never shown."""
+        entry = self._shared.find(kind, made_of, make)
+        self._held.append(entry)
+        thing: Thing = entry.thing
+        return thing
+
+    def close(self) -> None:
+        """May be called more than once."""
+        held, self._held = self._held, []
+        for entry in reversed(held):
+            self._shared.drop(entry)
