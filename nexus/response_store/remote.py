@@ -23,15 +23,13 @@ log = logging.getLogger("nexus.response_store")
 class RemoteStore:
     """``name`` tells one store from another."""
 
-    blocks = True
-
     def __init__(self, link: Link, bounds: Bounds, name: str) -> None:
         self._link = link
-        self._bounds = bounds
+        self.bounds = bounds
         self._name = name
 
     def keep(self, key: str, payer: str, data: bytes) -> None:
-        if len(data) + OVERHEAD > self._bounds.most_each:
+        if len(data) + OVERHEAD > self.bounds.most_each:
             return
         try:
             self._link.call(f"{self._name}.keep", key, payer, data)
