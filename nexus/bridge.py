@@ -73,7 +73,8 @@ class Channel(Generic[Head]):
         self._loop = loop
         self._condition = threading.Condition()
         self._head: Head | None = None
-        self._committed = False
+        self._head_sent = False
+        self._content_sent = False
         self._pieces: list[bytes] = []
         self._size = 0
         self._ended = False
@@ -86,9 +87,9 @@ class Channel(Generic[Head]):
     def publish(self, head: Head, first: bytes) -> bool:
         """Hands over the head with the first piece. False, and neither taken: the loop sent its own head, or left."""
         with self._condition:
-            if self._closed or self._committed:
+            if self._closed or self._head_sent:
                 return False
-            self._head = head
+            self._head, self._content_sent = head, True
             if first:
                 self._pieces.append(first)
                 self._size += len(first)
@@ -102,6 +103,7 @@ class Channel(Generic[Head]):
                 self._condition.wait()
             if self._closed:
                 return False
+            self._content_sent = True
             self._pieces.append(piece)
             self._size += len(piece)
             self._wake()
@@ -114,9 +116,14 @@ class Channel(Generic[Head]):
             self._wake()
 
     @property
-    def committed(self) -> bool:
-        """Whether a head has gone out, the worker's or the loop's own: no attempt may start any more."""
-        return self._committed
+    def head_sent(self) -> bool:
+        """Whether a head has gone out, the worker's or the loop's own: no other status can be told any more."""
+        return self._head_sent
+
+    @property
+    def content_sent(self) -> bool:
+        """Whether anything of an answer was handed over: no other attempt may answer any more."""
+        return self._content_sent
 
     # The loop's side.
 
@@ -126,7 +133,7 @@ class Channel(Generic[Head]):
         while True:
             with self._condition:
                 if self._head is not None:
-                    self._committed = True
+                    self._head_sent = True
                     return self._head
                 if self._ended:
                     raise self._error or RuntimeError("the worker ended without a head")
@@ -137,8 +144,8 @@ class Channel(Generic[Head]):
     def commit(self) -> bool:
         """The loop sends its own head. False: the worker's is there after all."""
         with self._condition:
-            self._committed = self._head is None and not self._ended
-            return self._committed
+            self._head_sent = self._head is None and not self._ended
+            return self._head_sent
 
     async def take(self, timeout: float) -> list[bytes] | None:
         """All pieces that wait, [] after ``timeout`` seconds of silence, None at the end. Raises the end's error."""

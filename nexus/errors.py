@@ -8,7 +8,7 @@ the one exception); ``message`` is always safe to show to a client. Dialects ren
         InvalidRequest 400       UnsupportedFeature 400   AuthenticationFailed 401   PermissionDenied 403
         NotFound 404             ModelNotFound 404        MethodNotAllowed 405       RequestTooLarge 413
         RequestTimeout 408       UnsupportedMediaType 415 NoWebSocket 426          HeadTooLarge 431
-        RateLimited 429 (ours)   Overloaded 503 (ours)
+        RateLimited 429 (ours)   Overloaded 503 (ours)     Draining 503 (ours)
       UpstreamError            the vendor's side: provider, headers and body where there are any
         Unreachable 502          UpstreamTimeout 504      ProtocolError 502
         Answered (as the vendor) Rejected (the same, read for another dialect)
@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Self
 
 from nexus.headers import own
@@ -152,12 +153,19 @@ class Overloaded(ClientError):
     kind = "overloaded"
 
 
+class Draining(Overloaded):
+    """The gateway is stopping."""
+
+
 class UpstreamError(NexusError):
     """The provider named ``provider`` failed us."""
 
     status = 502
     kind = "upstream"
     retryable: bool = False
+    in_band: bool = False
+    """Whether it came under a status that promised an answer."""
+
     host: str = ""
     phase: str = ""
     cause: str = ""
@@ -231,8 +239,11 @@ class VendorError(UpstreamError):
 
     ``kind`` is one of FAILURE_KINDS, found by status and code, context_length also by ``protocols/context_length``;
     ``message`` is the vendor's own wording, ``param`` its name of a field until the client's is known, ``vendor_param``
-    that name for good.
+    that name for good. One that the client's own dialect told has the vendor's ``headers`` and bytes, ``verbatim``.
     """
+
+    headers: Mapping[str, str] = MappingProxyType({})
+    verbatim: bytes = b""
 
     def __init__(
         self,

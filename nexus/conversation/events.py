@@ -132,3 +132,32 @@ class Order:
 
 
 _STATE_OF: dict[type[Event], str] = {ResponseStart: "before"}
+
+
+def has_content(event: Event) -> bool:
+    """Whether an event carries some of what an answer consists of, rather than saying that it began or goes on."""
+    match event:
+        case PartDelta(text=words):
+            return bool(words)
+        case PartStart(part=part):
+            return _is_filled(part)
+        case PartEnd(signature=signature):
+            return signature is not None and bool(signature.value)
+        case Cited():
+            return True
+        case _:
+            return False
+
+
+def _is_filled(part: StreamPart) -> bool:
+    match part:
+        case ToolCall(arguments=words):
+            return bool(words)
+        case Reasoning(text=words, signature=signature):
+            return bool(words) or (signature is not None and bool(signature.value))
+        case Text(text=words, citations=citations):
+            return bool(words) or bool(citations)
+        case Refusal(text=words):
+            return bool(words)
+        case Image():
+            return True

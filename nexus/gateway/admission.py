@@ -75,9 +75,16 @@ class Admission:
 
     def settle(self, state: CallState, error: NexusError | None) -> None:
         """Books what was used; the first of several calls counts."""
-        if state.reservation is not None:
-            streamed, usage = state.streamed, state.tap.usage
-            state.reservation.finish(error, head=streamed > 0, attempts=state.attempts, usage=usage, streamed=streamed)
+        if state.reservation is None:
+            return
+        last, *earlier = reversed(state.exchanges) if state.exchanges else (None,)
+        state.reservation.finish(
+            error,
+            billed=last is not None and last.may_be_billed,
+            usage=state.tap.usage,
+            streamed=state.streamed,
+            earlier=[exchange.tap.usage for exchange in earlier if exchange is not None and exchange.may_be_billed],
+        )
 
 
 def account_of(call: Call, provider: Provider) -> str:

@@ -1,7 +1,8 @@
 """The stages of a call in order: identify, limit and route on the loop, then attempts and relay on a worker.
 
 Law: ``enter`` and ``admit`` are quick and run on the loop; ``serve`` blocks and runs on a worker thread. No Tornado, no
-asyncio. Until the head is published another attempt may be made, always from the original request; after it, never.
+asyncio. Until the first content is handed over another attempt may be made, always from the original request; after it,
+never.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from nexus.auth.authenticator import Authenticator
 from nexus.auth.credentials import HeaderLines
 from nexus.auth.identity import Identity
 from nexus.call import Answers, Call, VendorIds
-from nexus.errors import Cancelled, InternalError, InvalidRequest, NexusError, ProtocolError
+from nexus.errors import Cancelled, InternalError, InvalidRequest, NexusError, ProtocolError, VendorError
 from nexus.gateway.admission import Admission
 from nexus.gateway.candidates import Router
 from nexus.gateway.identify import identify
@@ -27,10 +28,12 @@ from nexus.gateway.routing import Routes
 from nexus.headers.own import STORED_PROVIDER
 from nexus.protocols.loader import DIALECTS
 from nexus.provider import Route
-from nexus.relay.attempt import Head, OpenedReply, drain, open_answer
+from nexus.relay.answer import Head, OpenedReply
+from nexus.relay.attempt import open_answer
 from nexus.relay.exchange import CallState, Exchange
 from nexus.relay.failures import log_attempt
 from nexus.relay.lanes import passes
+from nexus.relay.stream import drain
 from nexus.settings.provider import Retries
 from nexus.upstream.request import LocalReply
 from nexus.wire import encode
@@ -42,7 +45,7 @@ class Sink(Protocol):
     """Where an answer goes: the worker's side of a bridge channel."""
 
     @property
-    def committed(self) -> bool: ...
+    def content_sent(self) -> bool: ...
 
     def publish(self, head: Head, first: bytes) -> bool: ...
 
@@ -134,11 +137,12 @@ class Gateway:
             opened = self._kept(state) if state.call.action == "stored" else None
             opened = opened or self._attempts(state, sink)
             self._relay(state, opened, sink)
+            log_attempt(state, state.failure, "passed on")
             self._end(state, sink, None)
             drain(opened.reply)
         except NexusError as error:
             log_attempt(state, error, "given up")
-            self._end(state, sink, error)
+            self._end(state, sink, error, told=_passed_on(error, sink))
         except Exception:
             log.exception("call failed", extra={"fields": {"id": state.call.id}})
             self._end(state, sink, InternalError())
@@ -146,12 +150,14 @@ class Gateway:
             if opened is not None:
                 opened.reply.close()
 
-    def _end(self, state: CallState, sink: Sink, error: NexusError | None) -> None:
-        """Settles first: the client's next call already finds what this one gave back."""
+    def _end(self, state: CallState, sink: Sink, error: NexusError | None, *, told: bool = False) -> None:
+        """Settles first: the client's next call already finds what this one gave back. ``told`` says that the client
+        has the error in the vendor's own bytes."""
         if state.last is not None:
-            state.last.error = error
-        self.admission.settle(state, error)
-        sink.end(error)
+            state.last.end()
+            state.last.error = error or state.last.error
+        self.admission.settle(state, error or state.failure)
+        sink.end(None if told else error)
 
     def _relay(self, state: CallState, opened: OpenedReply, sink: Sink) -> None:
         cancel, count = state.call.cancel, _counter(state.last)
@@ -189,6 +195,14 @@ class Gateway:
         ids.check(route.provider.name, DIALECTS[call.dialect].vendor_ids(call.path, call.document))
 
 
+def _passed_on(error: NexusError, sink: Sink) -> bool:
+    """Whether the client gets the last attempt's error as the vendor told it: in an answer of the client's dialect."""
+    if not isinstance(error, VendorError) or not error.verbatim:
+        return False
+    stream = error.headers.get("content-type", "").startswith("text/event-stream")
+    return sink.publish(Head(200, error.headers, stream), error.verbatim) or (stream and sink.put(error.verbatim))
+
+
 def _counter(exchange: Exchange | None) -> Callable[[bytes], None]:
     """Counts what is passed on of an attempt's answer; what is kept here is nobody's."""
 
@@ -206,11 +220,11 @@ def _events(piece: bytes) -> int:
 
 
 def _retrying(policy: Retries, state: CallState, sink: Sink) -> Retrying:
-    """Exponential back-off with full jitter; ends at once when the client leaves or a head has gone out."""
+    """Exponential back-off with full jitter; ends at once when the client leaves or has content."""
     backoff = wait_random_exponential(multiplier=policy.base_delay, max=policy.max_delay)
 
     def worth_it(error: BaseException) -> bool:
-        if sink.committed or state.call.cancel.reason is not None or not getattr(error, "retryable", False):
+        if sink.content_sent or state.call.cancel.reason is not None or not getattr(error, "retryable", False):
             return False
         # Coming back earlier than the vendor asked would be refused again.
         asked = getattr(error, "retry_after", None)

@@ -19,6 +19,9 @@ ERROR = "x-nexus-error"
 
 ROUTE = "x-nexus-route"
 ATTEMPTS = "x-nexus-attempts"
+TRIED = "x-nexus-tried"
+"""Each attempt's route and what came of it, where there were several."""
+
 DROPPED = "x-nexus-dropped"
 """What of a request no vendor's field could say."""
 

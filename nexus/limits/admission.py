@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nexus.conversation.estimate import Estimate
 from nexus.conversation.usage import Usage
-from nexus.errors import Cancelled, UpstreamStatus, VendorError
+from nexus.errors import UpstreamStatus, VendorError
 from nexus.limits.learned import Learned
 from nexus.limits.quota import SECOND, Demand, Granted, Quota, Refused, Standing, Store
 from nexus.limits.refusal import LimitExceeded
@@ -35,6 +35,10 @@ SOON = 5 * SECOND
 
 LARGEST = 10**9
 """More tokens than this in one call are somebody's mistake."""
+
+
+Earlier = Sequence[Usage | None]
+"""Of each attempt before the last that the vendor may charge for: what it reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,50 +154,61 @@ class Reservation:
         """For the headers of the reply."""
         return self._granted.standings if self._granted is not None else ()
 
-    def settle(self, usage: Usage | None) -> None:
+    def settle(self, usage: Usage | None, earlier: Earlier = ()) -> None:
         """A complete answer: what the vendor reported; without a report what was expected."""
-        if self._conclude(lambda demand: _reported(demand, usage, _expected(demand))) and usage is not None:
+        if self._conclude(lambda demand: _reported(demand, usage, _expected(demand)), earlier) and usage is not None:
             self._learn(usage)
 
-    def cut_off(self, usage: Usage | None, streamed: int = 0) -> None:
+    def cut_off(self, usage: Usage | None, streamed: int = 0, earlier: Earlier = ()) -> None:
         """The client left or the stream broke: what was seen, else the estimate of input; the request counts.
 
         ``streamed`` is how many tokens of output passed, about: most vendors report them at the very end only, so
         that leaving just before it would make answers free.
         """
         self._conclude(
-            lambda demand: max(_reported(demand, usage, _input_only(demand)), _output_only(demand, streamed))
+            lambda demand: max(_reported(demand, usage, _input_only(demand)), _output_only(demand, streamed)), earlier
         )
 
-    def refuse(self) -> None:
+    def refuse(self, earlier: Earlier = ()) -> None:
         """The vendor said that the call was wrong: it counts, and no token does."""
-        self._conclude(lambda demand: demand.amount if demand.quota.dimension == "requests" else 0)
+        self._conclude(lambda demand: demand.amount if demand.quota.dimension == "requests" else 0, earlier)
 
     def refund(self) -> None:
         """Nothing was answered: nothing counts."""
         self._conclude(lambda demand: 0)
 
     def finish(
-        self, error: BaseException | None, *, head: bool, attempts: int, usage: Usage | None, streamed: int = 0
+        self,
+        error: BaseException | None,
+        *,
+        billed: bool,
+        usage: Usage | None,
+        streamed: int = 0,
+        earlier: Earlier = (),
     ) -> None:
-        """Picks the rule by how the call went. ``head`` says that an answer had begun."""
+        """Picks the rule by how the call went.
+
+        ``billed`` says that the vendor may charge for the input although the attempt failed.
+        """
         if error is None:
-            self.settle(usage)
-        elif head or (isinstance(error, Cancelled) and attempts):
-            # A client that leaves while the vendor thinks has spent its input all the same.
-            self.cut_off(usage, streamed)
-        elif isinstance(error, UpstreamStatus | VendorError) and error.status in CALLERS_FAULT:
-            self.refuse()
+            self.settle(usage, earlier)
+        elif not streamed and isinstance(error, UpstreamStatus | VendorError) and error.status in CALLERS_FAULT:
+            self.refuse(earlier)
+        elif billed or streamed:
+            self.cut_off(usage, streamed, earlier)
+        elif earlier:
+            self.refuse(earlier)
         else:
             self.refund()
 
-    def _conclude(self, amount: Callable[[Demand], int]) -> bool:
+    def _conclude(self, amount: Callable[[Demand], int], earlier: Earlier = ()) -> bool:
         """Whether this was the first to do so, and something was held."""
         with self._lock:
             first, self._concluded = not self._concluded, True
         if not first or self._granted is None:
             return False
-        self._limits.conclude(self._granted, [min(LARGEST, max(0, amount(demand))) for demand in self._granted.demands])
+        amounts = [max(0, amount(demand)) + _billed_earlier(demand, earlier) for demand in self._granted.demands]
+        self._limits.conclude(self._granted, [min(LARGEST, amount) for amount in amounts])
         return True
 
     def _learn(self, usage: Usage) -> None:
@@ -201,6 +216,12 @@ class Reservation:
         if self._estimate is not None:
             learned.saw_input(limit_key.provider, limit_key.model, self._estimate, usage.total_input)
         learned.saw_output(limit_key.provider, limit_key.model, usage.total_output)
+
+
+def _billed_earlier(demand: Demand, earlier: Earlier) -> int:
+    if demand.quota.dimension != "input_tokens":
+        return 0
+    return sum(_reported(demand, usage, _expected(demand)) for usage in earlier)
 
 
 def _reported(demand: Demand, usage: Usage | None, otherwise: int) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from nexus.conversation.tap import Tap
-from nexus.errors import InvalidRequest, NexusError
+from nexus.errors import InvalidRequest, NexusError, VendorError
 from nexus.protocols.codec import Target
 from nexus.protocols.sse import Frame
 from nexus.upstream.request import Action
@@ -51,15 +51,18 @@ class BrokenStream:
 class AnswerRelay(ABC):
     """Turns a vendor's answer, whole or frame by frame, into what the client reads; a tap reads along.
 
-    ``complete`` says that the answer's terminal event went by; ``ended`` that nothing of value can follow, though
-    the terminator did not come yet; ``cut`` that the answer was ended here, and the vendor still writes.
-    ``content_type`` is None where the vendor's own holds.
+    ``content`` says that the first of what the answer consists of went by, behind which no other attempt can answer;
+    ``complete`` that the answer's terminal event did; ``ended`` that nothing of value can follow, though the terminator
+    did not come yet; ``cut`` that the answer was ended here, and the vendor still writes. ``failure`` is the error
+    that the vendor tells in an answer that passes as it is. ``content_type`` is None where the vendor's own holds.
     """
 
     content_type: str | None = None
 
     def __init__(self, tap: Tap) -> None:
         self.tap = tap
+        self.content = False
+        self.failure: VendorError | None = None
         self.complete = False
         self.ended = False
         self.unread = False
@@ -72,7 +75,8 @@ class AnswerRelay(ABC):
 
     @abstractmethod
     def frame(self, frame: Frame) -> bytes:
-        """One event of a stream; b"" when there is nothing in it for the client. Raises ValueError for garbage."""
+        """One event of a stream; b"" when there is nothing in it for the client. Raises ValueError for garbage, and
+        VendorError for an error that the client could not read as it is."""
 
     def finish(self) -> bytes:
         """What is still due at the end of the vendor's bytes."""

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nexus.accounting.record import AttemptRecord, CallRecord, Phase
+from nexus.accounting.record import AttemptRecord, CallRecord, KeyClass, Outcome, Phase, outcome_of
 from nexus.call import Answers, Call, VendorIds
 from nexus.conversation.tap import Tap
-from nexus.errors import NexusError
+from nexus.errors import Cancelled, NexusError, UpstreamStatus, UpstreamTimeout, VendorError
 
 if TYPE_CHECKING:
     from nexus.limits.admission import Reservation
@@ -22,11 +22,15 @@ if TYPE_CHECKING:
     from nexus.provider import Route
 
 
+LONGEST_TRIED = 1000
+"""Characters of the header that tells all attempts, about; the first and the last are always in it."""
+
+
 @dataclass(slots=True)
 class Exchange:
     """One attempt at a call. ``number`` counts from 1, ``dropped`` names what the request and the answer lost,
-    ``streamed`` is how many events of the answer were passed on; ``error`` is None while it runs and
-    where it went well.
+    ``status`` is that of the vendor's head, ``streamed`` is how many events of the answer were passed on; ``error`` is
+    None while it runs and where it went well. Times are monotonic seconds.
     """
 
     state: CallState = field(repr=False)
@@ -37,17 +41,34 @@ class Exchange:
     dropped: list[str] = field(default_factory=list)
     streamed: int = 0
     error: NexusError | None = None
+    key: KeyClass | None = None
+    status: int | None = None
+    began: float = field(default_factory=time.monotonic)
+    answered: float | None = None
+    ended: float | None = None
 
     @property
     def call(self) -> Call:
         return self.state.call
 
     def record(self) -> AttemptRecord:
-        tap = self.tap
+        tap, received = self.tap, self.call.received
         if self.error is not None:
             self.fail(self.error)
         return AttemptRecord(
-            self.number, str(self.route), self.phase, tap.model, tap.stop_reason, tap.usage, self.error
+            number=self.number,
+            route=str(self.route),
+            key=self.key,
+            phase=self.phase,
+            outcome=outcome_of(self.error),
+            status=self.vendor_status,
+            began=self.began - received,
+            answered=self.answered - received if self.answered is not None else None,
+            ended=(self.ended or time.monotonic()) - received,
+            model=tap.model,
+            stop=tap.stop_reason,
+            usage=tap.usage,
+            error=self.error,
         )
 
     def fail(self, error: NexusError) -> None:
@@ -55,6 +76,33 @@ class Exchange:
         # Its frames hold the call, which holds it: do not wait for the collector with a large body.
         self.error = error.with_traceback(None)
         error.__cause__ = error.__context__ = None
+        self.end()
+
+    def end(self) -> None:
+        self.ended = self.ended or time.monotonic()
+
+    @property
+    def vendor_status(self) -> int | None:
+        """What the vendor answered; for an error under another status, the one that it would have had."""
+        return self.error.status if isinstance(self.error, UpstreamStatus | VendorError) else self.status
+
+    @property
+    def told(self) -> str:
+        """What came of it in one word: the vendor's status, or why there was none that held."""
+        outcome = outcome_of(self.error)
+        answered = outcome in (Outcome.OK, Outcome.VENDOR_ERROR, Outcome.IN_BAND_ERROR)
+        return str(self.vendor_status) if answered and self.vendor_status is not None else outcome
+
+    @property
+    def may_be_billed(self) -> bool:
+        """Whether the vendor may charge for the input: it promised an answer, or was at work when it was given up."""
+        match self.error:
+            case Cancelled():
+                return self.phase != "prepared"
+            case UpstreamTimeout(phase="first byte"):
+                return True
+            case _:
+                return self.status is not None and self.status < 300
 
     def again(self) -> Exchange:
         """The next attempt, at the same place."""
@@ -117,6 +165,22 @@ class CallState:
     def streamed(self) -> int:
         return 0 if self.last is None else self.last.streamed
 
+    @property
+    def failure(self) -> NexusError | None:
+        """What went wrong with the call: also an error that reached the client in the vendor's own bytes."""
+        return self.error or (None if self.last is None else self.last.error)
+
+    @property
+    def tried(self) -> str:
+        """Each attempt's route and what came of it, where there were several."""
+        if len(self.exchanges) < 2:
+            return ""
+        told = [f"{exchange.route}={exchange.told}" for exchange in self.exchanges]
+        whole, last = ", ".join(told), told[-1]
+        if len(whole) <= LONGEST_TRIED:
+            return whole
+        return f"{whole[: LONGEST_TRIED - len(last)].rpartition(', ')[0]}, ..., {last}"
+
     def mark_first_byte(self) -> None:
         if self.first_byte is None:
             self.first_byte = time.monotonic()
@@ -144,7 +208,7 @@ class CallState:
             route=str(self.route) if self.route is not None else None,
             stream=call.stream,
             status=self.status,
-            error=self.error,
+            error=self.failure,
             first=first - call.received if first is not None else None,
             total=time.monotonic() - call.received,
             own=first - call.received - self.waited_at_head if first is not None else None,

@@ -13,7 +13,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from nexus.conversation.estimate import estimate, tokens_of
-from nexus.conversation.events import ContentDropped, Event, Ping, ResponseEnd, ResponseStart, UsageUpdate
+from nexus.conversation.events import (
+    ContentDropped,
+    Event,
+    Ping,
+    ResponseEnd,
+    ResponseStart,
+    UsageUpdate,
+    has_content,
+)
 from nexus.conversation.fold import fold, unfold
 from nexus.conversation.parts import Request, Response
 from nexus.conversation.usage import Usage
@@ -118,7 +126,11 @@ class Translation(AnswerRelay):
         return b"" if self.complete else self._write(self._reader.finish())
 
     def _write(self, events: Iterable[Event]) -> bytes:
-        written = b"".join(map(self._written, self._seen(events)))
+        seen = self._seen(events)
+        if not self.content:
+            seen = iter(found := list(seen))
+            self.content = any(map(has_content, found))
+        written = b"".join(map(self._written, seen))
         self.tap.events += written.count(b"\ndata:")
         return self._kept(written)
 

@@ -30,7 +30,7 @@ from nexus.headers.forwarding import PLAN_PREFIX, REPLY_PREFIXES
 from nexus.limits.headers import headers_for
 from nexus.piecewise import LARGE, decode_large
 from nexus.protocols.dialect import BrokenStream
-from nexus.relay.attempt import Head
+from nexus.relay.answer import Head
 from nexus.relay.exchange import CallState
 from nexus.server.base import BaseHandler
 from nexus.server.body import Body
@@ -47,6 +47,9 @@ class CallHandler(BaseHandler):
     action: Action = "generate"
     takes_body = True
     state: CallState | None = None
+    own_head = False
+    """Whether the head went out before there was any answer."""
+
     body: Body
     load: Load
 
@@ -122,7 +125,7 @@ class CallHandler(BaseHandler):
         settings = self.runtime.settings.server
         head = await channel.head(settings.early_ping if state.call.stream else None)
         if head is None and channel.commit():
-            head = self._own_head()
+            head, self.own_head = self._own_head(), True
             self._write_head(state, head)
             await self._flush(state, self.dialect.keepalive(state.call.headers, 0))
         elif head is None:
@@ -132,11 +135,18 @@ class CallHandler(BaseHandler):
         begun = False
         while (pieces := await channel.take(settings.ping_interval)) is not None:
             if pieces:
-                await self._flush(state, b"".join(pieces))
+                await self._flush(state, b"".join(pieces if begun else [self._late_route(state), *pieces]))
                 begun = True
             elif head is not None and head.stream:
                 await self._flush(state, self.dialect.keepalive(state.call.headers, state.tap.events if begun else 0))
         self.finish()
+
+    def _late_route(self, state: CallState) -> bytes:
+        """A comment that says what a head which went out before any answer could not."""
+        if not self.own_head:
+            return b""
+        told = f"route={state.route}" + (f" tried={state.tried}" if state.tried else "")
+        return b": nexus " + told.encode("ascii", "backslashreplace") + b"\n"
 
     def _own_head(self) -> Head:
         return Head(200, {"content-type": "text/event-stream; charset=utf-8"}, stream=True)
@@ -149,7 +159,8 @@ class CallHandler(BaseHandler):
         for name, value in self._limited(state, head.headers).items():
             self.set_header(name, value)
         self.set_header(own.REQUEST_ID, self.id)
-        self._name_route(state)
+        if not self.own_head:
+            self._name_route(state)
         if head.stream:
             self.set_header("Cache-Control", "no-cache")
             self.set_header("X-Accel-Buffering", "no")
@@ -170,6 +181,8 @@ class CallHandler(BaseHandler):
             self.set_header(own.ROUTE, str(state.route).encode("ascii", "backslashreplace"))
         if state.attempts:
             self.set_header(own.ATTEMPTS, str(state.attempts))
+        if state.tried:
+            self.set_header(own.TRIED, state.tried.encode("ascii", "backslashreplace"))
 
     async def _flush(self, state: CallState, piece: bytes) -> None:
         """Waits until the client has taken the bytes. Raises StreamClosedError when it left or takes none."""
@@ -194,14 +207,15 @@ class CallHandler(BaseHandler):
             self.answer_error(error)
             return
         try:
-            await self._flush(state, self.dialect.error_frame(error, self._broken(state)))
+            route = b"" if state.streamed else self._late_route(state)
+            await self._flush(state, route + self.dialect.error_frame(error, self._broken(state)))
         except StreamClosedError:
             return
         # Ending the chunked body properly would make a broken answer look whole to whoever ignores the event.
         self.connection.stream.close()
 
     def _broken(self, state: CallState) -> BrokenStream:
-        return BrokenStream(self.id, state.call.model, state.call.headers, int(time.time()), begun=state.tap.events > 0)
+        return BrokenStream(self.id, state.call.model, state.call.headers, int(time.time()), begun=state.streamed > 0)
 
     def on_connection_close(self) -> None:
         super().on_connection_close()

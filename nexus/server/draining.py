@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from nexus.errors import Overloaded
+from nexus.errors import Draining
 from nexus.server.http import HttpServer
 from nexus.server.lifecycle import Phase
 from nexus.server.server import STOPPING, Server
@@ -41,6 +41,6 @@ async def end_calls(server: Server, http: HttpServer, seconds: float = _LAST_SEC
     server.lifecycle.phase = Phase.ENDING
     log.warning("ending the calls that did not end", extra={"fields": {"calls": len(server.calls)}})
     for state in list(server.calls.values()):
-        state.call.cancel.throw(Overloaded(STOPPING, retry_after=1))
-    http.refuse_unread(Overloaded(STOPPING, retry_after=1))
+        state.call.cancel.throw(Draining(STOPPING, retry_after=1))
+    http.refuse_unread(Draining(STOPPING, retry_after=1))
     await server.lifecycle.idle(seconds)

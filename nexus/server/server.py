@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from nexus.accounting.record import CallRecord, Consumer
 from nexus.bridge import Full, Workers
-from nexus.errors import Overloaded
+from nexus.errors import Draining, Overloaded
 from nexus.relay.exchange import CallState
 from nexus.server.flight import BytesInFlight, default_limit
 from nexus.server.lifecycle import Lifecycle, Phase
@@ -62,7 +62,7 @@ class Server:
     def enter(self, state: CallState) -> None:
         """Raises Overloaded once the calls that run are being ended."""
         if self.lifecycle.phase is Phase.ENDING:
-            raise Overloaded(STOPPING, retry_after=1)
+            raise Draining(STOPPING, retry_after=1)
         self.calls[state.call.id] = state
         self.lifecycle.enter(state.call.id)
 

@@ -60,8 +60,10 @@ def counts(tokens: int, output: int, requests: int) -> dict[str, int]:
 
 def _refusing(status: int) -> Callable[[Reservation], None]:
     error = VendorError("x", kind="upstream", status=status)
-    return lambda held: held.finish(error, head=False, attempts=1, usage=None)
+    return lambda held: held.finish(error, billed=False, usage=None)
 
+
+OVERLOADED = VendorError("x", kind="overloaded", status=529)
 
 ENDINGS: dict[str, tuple[Callable[[Reservation], None], dict[str, int]]] = {
     "success": (lambda held: held.settle(USAGE), counts(61, 42, 1)),
@@ -72,9 +74,9 @@ ENDINGS: dict[str, tuple[Callable[[Reservation], None], dict[str, int]]] = {
     "cut off, nothing seen": (lambda held: held.cut_off(None), counts(100, 0, 1)),
     "cut off, pieces seen": (lambda held: held.cut_off(None, streamed=33), counts(100, 33, 1)),
     "cut off, more pieces than usage": (lambda held: held.cut_off(Usage(input=9, output=1), 33), counts(9, 33, 1)),
-    "finished well": (lambda held: held.finish(None, head=True, attempts=1, usage=USAGE), counts(61, 42, 1)),
+    "finished well": (lambda held: held.finish(None, billed=True, usage=USAGE), counts(61, 42, 1)),
     "no answer": (
-        lambda held: held.finish(Unreachable("x", provider="p"), head=False, attempts=2, usage=None),
+        lambda held: held.finish(Unreachable("x", provider="p"), billed=False, usage=None),
         counts(0, 0, 0),
     ),
     **{
@@ -82,20 +84,40 @@ ENDINGS: dict[str, tuple[Callable[[Reservation], None], dict[str, int]]] = {
         for status, wrong in ((400, 1), (404, 1), (413, 1), (422, 1), (408, 0), (429, 0), (500, 0), (529, 0))
     },
     "the stream broke": (
-        lambda held: held.finish(StreamInterrupted("x", provider="p"), head=True, attempts=1, usage=None, streamed=5),
+        lambda held: held.finish(StreamInterrupted("x", provider="p"), billed=True, usage=None, streamed=5),
         counts(100, 5, 1),
     ),
     "the client left in the stream": (
-        lambda held: held.finish(Cancelled("x"), head=True, attempts=1, usage=Usage(input=80), streamed=5),
+        lambda held: held.finish(Cancelled("x"), billed=True, usage=Usage(input=80), streamed=5),
         counts(80, 5, 1),
     ),
     "the client left while the vendor thought": (
-        lambda held: held.finish(Cancelled("x"), head=False, attempts=1, usage=None),
+        lambda held: held.finish(Cancelled("x"), billed=True, usage=None),
         counts(100, 0, 1),
     ),
     "the client left before any attempt": (
-        lambda held: held.finish(Cancelled("x"), head=False, attempts=0, usage=None),
+        lambda held: held.finish(Cancelled("x"), billed=False, usage=None),
         counts(0, 0, 0),
+    ),
+    "a vendor that died at work": (
+        lambda held: held.finish(Unreachable("x", provider="p"), billed=True, usage=None),
+        counts(100, 0, 1),
+    ),
+    "an error in the place of an answer that had begun": (
+        lambda held: held.finish(OVERLOADED, billed=True, usage=Usage(input=80, output=1)),
+        counts(80, 1, 1),
+    ),
+    "a refusal in the place of an answer that had begun": (
+        lambda held: held.finish(VendorError("x", kind="invalid_request", status=400), billed=True, usage=None),
+        counts(0, 0, 1),
+    ),
+    "success behind attempts that are billed": (
+        lambda held: held.finish(None, billed=True, usage=USAGE, earlier=[Usage(input=80, output=1), None]),
+        counts(61 + 80 + 100, 42, 1),
+    ),
+    "no answer behind an attempt that is billed": (
+        lambda held: held.finish(OVERLOADED, billed=False, usage=None, earlier=[Usage(input=80)]),
+        counts(80, 0, 1),
     ),
     "a vendor that lies": (
         lambda held: held.settle(Usage(input=10**30, output=0)),

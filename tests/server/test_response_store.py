@@ -114,7 +114,7 @@ def store_of(place: Place) -> LocalStore:
 @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
 def test_what_was_cut_refused_or_not_to_be_kept_leaves_nothing(stream: bool, place_of: Any) -> None:
     place: Place = place_of(more="")
-    cut = Behaviour(text="cut short " * 50, cut_after=3)
+    cut = Behaviour(text="cut short " * 50, cut_after=6)
     place.upstream.next(*[cut] * (1 if stream else 2))
     if stream:
         with pytest.raises(http.client.IncompleteRead):

@@ -107,7 +107,7 @@ class TestAnthropic:
         assert overloaded.value.request_id
 
     def test_a_broken_stream_is_an_error(self, claude: anthropic.Anthropic, anthropic_upstream: FakeUpstream) -> None:
-        anthropic_upstream.next(Behaviour(cut_after=3))
+        anthropic_upstream.next(Behaviour(cut_after=5))
         with (
             pytest.raises(anthropic.APIError, match=r"broke off|ended before"),
             claude.messages.stream(

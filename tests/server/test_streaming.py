@@ -70,7 +70,7 @@ def test_a_vendor_that_pings_after_its_last_event_gets_five_seconds_in_all(
     serve: Serve, openai_upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A whole answer: what is missing is the terminator alone."""
-    monkeypatch.setattr("nexus.relay.attempt.LAST_WORDS", 0.2)
+    monkeypatch.setattr("nexus.relay.stream.LAST_WORDS", 0.2)
     last = (
         b'data: {"id":"c","model":"gpt-4","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}\n\n'
     )
@@ -120,7 +120,7 @@ class TestPings:
     ) -> None:
         nexus = serve(QUICK + openai_config(openai_upstream.base_url) + anthropic_config(anthropic_upstream.base_url))
         for upstream, opened in ((openai_upstream, chat), (anthropic_upstream, messages)):
-            upstream.next(Behaviour(status=429, delay=0.3, message="slow down, said the vendor"))
+            upstream.next(*[Behaviour(status=429, delay=0.3, message="slow down, said the vendor")] * 2)
             with opened(nexus) as response:
                 assert response.status == 200
                 body, ended = rest(response)
@@ -128,7 +128,9 @@ class TestPings:
             assert b"[DONE]" not in body
             assert b"message_stop" not in body
             assert not ended
-            assert len(upstream.requests) == 1, "a head had gone out: no second attempt"
+            assert b"\n: nexus route=" in body
+            assert b"=429, " in body
+            assert len(upstream.requests) == 2, "a head had gone out, and no content"
 
     @pytest.mark.parametrize("own", [True, False], ids=["passed through", "translated"])
     def test_responses_clients_see_published_events_only(
@@ -169,7 +171,7 @@ class TestPings:
             go.set()
             body, ended = rest(response)
         assert ended
-        assert body.startswith((b"event: response.created\n", b": nexus ping\n"))
+        assert body.startswith((b": nexus route=openai/gpt-4\nevent: response.created\n", b": nexus ping\n"))
 
     def test_but_codex_gets_events_from_the_beginning(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
         nexus = serve(QUICK + openai_config(openai_upstream.base_url))
@@ -190,7 +192,7 @@ class TestPings:
     ) -> None:
         """OpenAI's SDK shows no error that comes before ``response.created``."""
         nexus = serve(QUICK + openai_config(openai_upstream.base_url))
-        openai_upstream.next(Behaviour(status=429, delay=0.3, message="slow down, said the vendor"))
+        openai_upstream.next(*[Behaviour(status=429, delay=0.3, message="slow down, said the vendor")] * 2)
         told: list[tuple[str, str]] = []
         client = openai.OpenAI(base_url=nexus.openai, api_key="unused", max_retries=0)
         with client, client.responses.stream(model="openai/smart", input="Hi") as stream, suppress(openai.APIError):
@@ -206,10 +208,10 @@ class TestPings:
 
 
 BREAKS = [
-    pytest.param(Behaviour(cut_after=3), id="connection closed"),
-    pytest.param(Behaviour(reset_after=3), id="connection reset"),
-    pytest.param(Behaviour(end_after=3), id="ends early"),
-    pytest.param(Behaviour(end_after=2, chunked=False), id="ends early, delimited by close"),
+    pytest.param(Behaviour(cut_after=5), id="connection closed"),
+    pytest.param(Behaviour(reset_after=5), id="connection reset"),
+    pytest.param(Behaviour(end_after=5), id="ends early"),
+    pytest.param(Behaviour(end_after=4, chunked=False), id="ends early, delimited by close"),
 ]
 
 
@@ -237,7 +239,7 @@ class TestBrokenStreams:
 
 def test_silence_beyond_the_idle_timeout_breaks_the_stream(serve: Serve, openai_upstream: FakeUpstream) -> None:
     nexus = serve(openai_config(openai_upstream.base_url, '[llm.providers.openai.timeouts]\nidle = "100ms"\n'))
-    openai_upstream.next(Behaviour(event_delay=5.0))
+    openai_upstream.next(Behaviour(event_delay=5.0, only_before=3))
     with chat(nexus) as response:
         body, ended = rest(response)
     assert b"silent for 0.1 s" in body
@@ -245,7 +247,7 @@ def test_silence_beyond_the_idle_timeout_breaks_the_stream(serve: Serve, openai_
 
 
 def test_a_vendors_own_error_event_passes_and_nothing_follows(nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
-    anthropic_upstream.next(Behaviour(error_after=3, message="the vendor's own words"))
+    anthropic_upstream.next(Behaviour(error_after=5, message="the vendor's own words"))
     with messages(nexus) as response:
         body, _ = rest(response)
     assert body.count(b"event: error") == 1

@@ -74,7 +74,7 @@ class TestChatClientOfAnthropic:
         assert "x-nexus-error" not in reply.headers
 
     def test_a_cut_stream_ends_truthfully(self, nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
-        anthropic_upstream.next(Behaviour(cut_after=4))
+        anthropic_upstream.next(Behaviour(cut_after=5))
         with pytest.raises(Exception, match="IncompleteRead"):
             nexus.chat({**CHAT, "model": "anthropic/claude", "stream": True})
 

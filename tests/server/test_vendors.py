@@ -207,7 +207,7 @@ class TestTrouble:
         with pytest.raises(claude_error, match="the vendor's own words"):
             vendor.claude.messages.create(model="v/m", max_tokens=64, messages=user("Hi"))
 
-    @pytest.mark.parametrize("behaviour", [Behaviour(cut_after=3), Behaviour(end_after=2)], ids=["cut", "ends early"])
+    @pytest.mark.parametrize("behaviour", [Behaviour(cut_after=9), Behaviour(end_after=8)], ids=["cut", "ends early"])
     def test_a_broken_stream_never_looks_complete(self, vendor: Vendor, behaviour: Behaviour) -> None:
         long = "one two three four five six seven eight nine ten " * 20
         vendor.upstream.next(replace(behaviour, text=long), replace(behaviour, text=long))
@@ -267,7 +267,7 @@ class TestResponses:
             vendor.chat.responses.create(model="v/m", input="Hi", previous_response_id="resp_1")
 
     def test_a_broken_stream_fails(self, vendor: Vendor) -> None:
-        vendor.upstream.next(Behaviour(cut_after=3, text="one two three four " * 20))
+        vendor.upstream.next(Behaviour(cut_after=9, text="one two three four " * 20))
         events = []
         with pytest.raises(openai.APIError):
             for event in vendor.chat.responses.create(model="v/m", input="Hi", stream=True):

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from nexus.conversation.tap import Tap
 from nexus.protocols.chat.call_ids import MARK, plain_id
+from nexus.protocols.chat.content import has_content
 from nexus.protocols.chat.read_error import read_in_band
 from nexus.protocols.chat.read_response import is_answer
 from nexus.protocols.chat.stops import finish_word
@@ -117,6 +118,12 @@ class ChatPassthrough(AnswerRelay):
             chunk = mapping(decode(frame.data))
         except ValueError:
             return frame.raw
+        if not self.content:
+            self.content = self.failure is None and has_content(chunk)
+        if chunk.get("error") or frame.event == "error":
+            # The vendor's own true ending: it passes as it is and nothing follows it.
+            self.complete, self.tap.stop_reason = True, "error"
+            self.failure = read_in_band(chunk)
         self._read(chunk)
         choices = sequence(chunk.get("choices"))
         if self._hides_usage and not choices and mapping(chunk.get("usage")) and "choices" in chunk:
@@ -131,9 +138,6 @@ class ChatPassthrough(AnswerRelay):
 
     def _read(self, answer: Mapping[str, Json]) -> None:
         """Usage comes on any chunk, sometimes on several: the last one counts."""
-        if mapping(answer.get("error")):
-            # The vendor's own true ending: it passes as it is and nothing follows it.
-            self.complete, self.tap.stop_reason = True, "error"
         if isinstance(answer.get("model"), str) and answer["model"]:
             self.tap.model = answer["model"]
         if (usage := mapping(answer.get("usage"))) != {}:

@@ -13,6 +13,7 @@ from nexus.conversation.tap import Tap
 from nexus.protocols.dialect import UNREADABLE, AnswerRelay, Edited, decoded
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.messages.citations import is_ours
+from nexus.protocols.messages.content import has_content
 from nexus.protocols.messages.read_error import read_stream_error
 from nexus.protocols.messages.read_response import is_answer
 from nexus.protocols.messages.usage import merge_usage, read_usage
@@ -68,7 +69,7 @@ class MessagesPassthrough(AnswerRelay):
         return replace_member(raw, answer, "model", self._model)
 
     def frame(self, frame: Frame) -> bytes:
-        if frame.data is None or frame.event == "content_block_delta":
+        if frame.data is None or (self.content and frame.event == "content_block_delta"):
             return frame.raw
         if frame.data.strip() == DONE:
             self.ended = True
@@ -77,7 +78,10 @@ class MessagesPassthrough(AnswerRelay):
             event = mapping(decode(frame.data))
         except ValueError:
             return frame.raw
-        match event.get("type"):
+        kind = text(event.get("type")) or frame.event or ""
+        if not self.content:
+            self.content = self.failure is None and has_content(kind, event)
+        match kind:
             case "message_start":
                 self._read_message(mapping(event.get("message")))
                 return self._renamed(frame)
@@ -91,6 +95,7 @@ class MessagesPassthrough(AnswerRelay):
             case "error":
                 # The vendor's own true ending: it passes as it is and nothing follows it.
                 self.complete, self.tap.stop_reason = True, "error"
+                self.failure = read_stream_error(event)
             case _:
                 pass
         return frame.raw

@@ -15,6 +15,7 @@ from nexus.protocols.codec import Target
 from nexus.protocols.dialect import UNREADABLE, AnswerRelay, Edited, decoded
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.responses.compact import MAY_HOLD_SUMMARY, read_summary
+from nexus.protocols.responses.content import has_content
 from nexus.protocols.responses.read_error import read_failed
 from nexus.protocols.responses.read_response import is_answer
 from nexus.protocols.responses.tools import call_ids
@@ -61,6 +62,8 @@ class ResponsesPassthrough(AnswerRelay):
     def __init__(self, model: str | None, tap: Tap) -> None:
         super().__init__(tap)
         self._model = model
+        # What a vendor keeps is no attempt at an answer.
+        self.content = model is None
 
     def body(self, raw: bytes) -> bytes:
         self.complete = True
@@ -71,6 +74,8 @@ class ResponsesPassthrough(AnswerRelay):
         answer = mapping(document)
         if self._model is not None and not is_answer(answer):
             raise read_failed(answer)
+        if self._model is not None and answer.get("status") == "failed":
+            self.failure = read_failed(answer)
         self._read(answer)
         self.tap.ids |= dict.fromkeys(given_ids(answer))
         return raw if self._model is None else replace_member(raw, answer, "model", self._model)
@@ -82,17 +87,21 @@ class ResponsesPassthrough(AnswerRelay):
         if frame.data.strip() == DONE:
             self.ended = True
             return frame.raw
-        if (frame.event or "").endswith(".delta"):
+        if self.content and (frame.event or "").endswith(".delta"):
             return frame.raw
         try:
             event = mapping(decode(frame.data))
         except ValueError:
             return frame.raw
-        kind = text(event.get("type")) or frame.event
+        kind = text(event.get("type")) or frame.event or ""
         self.tap.events = max(self.tap.events, count(event.get("sequence_number")) + 1)
+        if not self.content:
+            self.content = self.failure is None and has_content(kind, event)
         if kind == "error":
             # The vendor's own ending: only its response.failed may still follow.
             self.ended, self.tap.stop_reason = True, "error"
+        if kind in ("error", "response.failed") and self._model is not None:
+            self.failure = self.failure or read_failed(mapping(event.get("response")) or event)
         self.tap.ids |= dict.fromkeys(given_ids(event))
         if kind in _TERMINAL:
             self.complete = True

@@ -1,0 +1,126 @@
+"""The answer to one attempt: its head, and its bytes as far as its first content.
+
+Law: worker thread only. Nothing is handed on before there is content, so that until then another attempt is possible; a
+whole body is content only when it is whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from nexus.errors import ProtocolError, VendorError
+from nexus.headers import own
+from nexus.headers.forwarding import returned
+from nexus.headers.redaction import Redactor
+from nexus.protocols.error_words import error_words
+from nexus.relay.exchange import Exchange
+from nexus.relay.lanes import Lane
+from nexus.relay.stream import Stream, read, remember
+from nexus.relay.vendor_failures import complete_in_band, in_place_of_an_answer, status_failure
+from nexus.upstream.request import UpstreamReply
+from nexus.upstream.sniff import Begun, is_stream, media_type
+
+MAX_REPLY = 64 * 1024 * 1024
+"""Bytes of an answer that is not a stream."""
+
+MAX_NAMED = 2000
+"""Characters of the header that names drops; the log has them all."""
+
+_STREAM = "text/event-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Status and headers of a reply."""
+
+    status: int
+    headers: Mapping[str, str]
+    stream: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedReply:
+    """An answer that has begun: ``first`` ends with its first content, ``pieces`` are what follows. Where it
+    ``translates``, what was asked is still needed.
+    """
+
+    head: Head
+    provider: str
+    first: bytes
+    pieces: Iterator[bytes]
+    reply: UpstreamReply
+    translates: bool = False
+
+
+def open_reply(exchange: Exchange, lane: Lane, reply: UpstreamReply) -> OpenedReply:
+    """Reads as far as the first content. Raises UpstreamError for all that goes wrong before."""
+    call, provider = exchange.call, exchange.route.provider
+    name = provider.name
+    redactor = Redactor.of((*provider.sent_secrets(lane.attempt), *reply.secrets))
+    if reply.status >= 400:
+        raise status_failure(exchange, lane, reply, _whole(exchange, reply), redactor)
+    if not 200 <= reply.status < 300:
+        raise ProtocolError(f"{name} answered {reply.status}; check its base_url", provider=name)
+    kind = media_type(reply.headers.get("content-type", ""))
+    streams = kind == _STREAM
+    lane = lane.sent()
+    if streams or call.stream:
+        reply = Begun(reply, read(exchange, reply))
+        streams = is_stream(reply.first, kind)
+    if streams and lane.translates and not call.stream:
+        raise ProtocolError(f"{name} answered with a stream that nobody asked for", provider=name)
+    vendor = redactor.cut_headers(reply.headers)
+    if streams is not (kind == _STREAM):
+        vendor = {**vendor, "content-type": _STREAM if streams else "application/json"}
+    try:
+        pieces = Stream(exchange, lane, reply, redactor).pieces() if streams else iter(())
+        first = next(pieces, b"") if streams else _body(exchange, lane, reply, redactor)
+    except VendorError as failure:
+        failure.headers = _head(exchange, lane, vendor, reply.status).headers
+        raise
+    return OpenedReply(_head(exchange, lane, vendor, reply.status), name, first, pieces, reply, lane.translates)
+
+
+def _head(exchange: Exchange, lane: Lane, vendor: Mapping[str, str], status: int) -> Head:
+    content_type = lane.relay.content_type or vendor.get("content-type", "application/json")
+    headers = {"content-type": content_type, **returned(vendor)}
+    if exchange.dropped:
+        named = ", ".join(dict.fromkeys(exchange.dropped))
+        headers[own.DROPPED] = named.encode("ascii", "backslashreplace").decode()[:MAX_NAMED]
+    return Head(status, headers, content_type.startswith(_STREAM))
+
+
+def _body(exchange: Exchange, lane: Lane, reply: UpstreamReply, redactor: Redactor) -> bytes:
+    name, relay = exchange.route.provider.name, lane.relay
+    raw = redactor.cut_error(_whole(exchange, reply))
+    try:
+        body = relay.body(raw)
+    except VendorError as failure:
+        raw, failure.message = redactor.cut(raw), redactor.cut_text(failure.message)
+        complete_in_band(failure, name)
+        if lane.translates:
+            raise
+        raise in_place_of_an_answer(failure, redactor.cut_headers(reply.headers), raw) from failure
+    except ValueError as error:
+        words = error_words(None, redactor.cut(raw))
+        text = f"{name} answered {reply.status} with what is not JSON: {words}"
+        raise ProtocolError(text, provider=name) from error
+    remember(exchange, relay)
+    if relay.failure is not None:
+        complete_in_band(relay.failure, name)
+        relay.failure.verbatim = body
+        raise relay.failure
+    return redactor.cut(body) if relay.unread else body
+
+
+def _whole(exchange: Exchange, reply: UpstreamReply) -> bytes:
+    name = exchange.route.provider.name
+    pieces: list[bytes] = []
+    size = 0
+    while piece := read(exchange, reply):
+        pieces.append(piece)
+        size += len(piece)
+        if size > MAX_REPLY:
+            raise ProtocolError(f"{name}: the answer is longer than {MAX_REPLY} bytes", provider=name)
+    return b"".join(pieces)

@@ -1,0 +1,176 @@
+"""A vendor's stream on its way to the client: edited frame by frame, and held until its first content.
+
+Law: worker thread only. What was held leaves in one piece with the first content, so that until then another attempt
+can answer; nothing incomplete ever looks complete; and what stands before a fault goes out first, however the bytes
+were cut into pieces.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+
+from nexus.errors import (
+    ProtocolError,
+    StreamInterrupted,
+    Unreachable,
+    UpstreamTimeout,
+    VendorError,
+)
+from nexus.headers.redaction import Redactor
+from nexus.protocols.dialect import AnswerRelay
+from nexus.protocols.sse import Frame, FrameDecoder, FrameTooLarge, is_heartbeat, parse_frame
+from nexus.relay.exchange import Exchange
+from nexus.relay.lanes import Lane
+from nexus.relay.vendor_failures import complete_in_band
+from nexus.upstream.request import UpstreamReply
+
+MAX_HELD = 64 * 1024
+"""Bytes that are held for a stream's first content; with more the client gets what there is."""
+
+LAST_WORDS = 5.0
+"""Seconds that an upstream gets for its terminator after the last thing of value in an answer, whatever it sends."""
+
+DRAIN = 1.0
+"""Seconds that it gets to end the HTTP exchange after the terminator, so that the connection can serve again."""
+
+
+class Stream:
+    """One answer that comes in events."""
+
+    def __init__(self, exchange: Exchange, lane: Lane, reply: UpstreamReply, redactor: Redactor) -> None:
+        provider = exchange.route.provider
+        self._exchange = exchange
+        self._relay = lane.relay
+        self._reply = reply
+        self._redactor = redactor
+        self._name = provider.name
+        self._silence = _Silence(provider.settings.timeouts.silence, provider.name)
+
+    def pieces(self) -> Iterator[bytes]:
+        """The client's frames as the vendor's come, the first of them with the first content.
+
+        Raises UpstreamError where that is not how it ends: before the first piece the attempt failed, and a vendor's
+        error has as ``verbatim`` what the client would have got. An error that the vendor tells a client of its own
+        dialect after that ends the answer as the vendor ended it, and is kept in the exchange.
+        """
+        held = bytearray()
+        frames = self._frames()
+        try:
+            for piece in frames:
+                held += piece
+                if self._may_leave(len(held)):
+                    break
+            else:
+                self._check_whole(held)
+            yield bytes(held)
+            yield from frames
+            self._check_end()
+        except VendorError as error:
+            complete_in_band(error, self._name)
+            raise
+
+    def _may_leave(self, size: int) -> bool:
+        relay = self._relay
+        return relay.content or size > MAX_HELD or (relay.ended and relay.failure is None)
+
+    def _check_whole(self, held: bytearray) -> None:
+        """For a stream that ended before it had content."""
+        if self._relay.failure is not None:
+            self._relay.failure.verbatim = bytes(held)
+            raise self._relay.failure
+        if not (self._relay.complete or self._relay.ended):
+            raise Unreachable(f"{self._name}: the stream ended before its first content", provider=self._name)
+
+    def _check_end(self) -> None:
+        if self._relay.failure is not None:
+            complete_in_band(self._relay.failure, self._name)
+            self._exchange.fail(self._relay.failure)
+        elif not (self._relay.complete or self._relay.ended):
+            # What is open stays open: a client may act on a block that was closed, a tool call above all.
+            text = f"{self._name}: the stream ended before the answer was complete"
+            raise StreamInterrupted(text, provider=self._name)
+
+    def _frames(self) -> Iterator[bytes]:
+        """Edited frames until the answer is complete, or the vendor's bytes end."""
+        relay, reply, decoder = self._relay, self._reply, FrameDecoder()
+        try:
+            while not relay.complete and (piece := read(self._exchange, reply)):
+                frames = decoder.feed(piece)
+                self._silence.check(frames)
+                yield from self._edited(frames)
+                if relay.ended:
+                    reply.end_within(LAST_WORDS)
+            if not relay.complete and (rest := decoder.last()) is not None:
+                yield from self._edited([rest])
+            if relay.cut:
+                reply.close()
+        except (FrameTooLarge, ValueError) as error:
+            text = f"{self._name}: the stream is not what its dialect promises"
+            raise ProtocolError(text, provider=self._name) from error
+        except (Unreachable, UpstreamTimeout):
+            if not relay.ended:
+                raise
+        if (relay.complete or relay.ended) and (last := relay.finish()):
+            yield last
+
+    def _edited(self, frames: Sequence[Frame]) -> Iterator[bytes]:
+        """All that is edited in one piece, then what was wrong with the next frame."""
+        edited: list[bytes] = []
+        fault: Exception | None = None
+        try:
+            for frame in frames:
+                edited.append(self._relay.frame(_cut_frame(frame, self._redactor)))
+        except (VendorError, ValueError) as error:
+            fault = error
+        if piece := b"".join(edited):
+            remember(self._exchange, self._relay)
+            yield piece
+        if fault is not None:
+            raise fault
+
+
+class _Silence:
+    """The clock of a stream that sends nothing but signs of life."""
+
+    def __init__(self, seconds: float, name: str) -> None:
+        self._seconds = seconds
+        self._name = name
+        self._since = time.monotonic()
+
+    def check(self, frames: Sequence[Frame]) -> None:
+        """Raises UpstreamTimeout once nothing of value has come for too long."""
+        now = time.monotonic()
+        if any(not is_heartbeat(frame) for frame in frames):
+            self._since = now
+        elif now - self._since > self._seconds:
+            text = f"{self._name}: nothing but pings for {self._seconds:g} s"
+            raise UpstreamTimeout(text, provider=self._name)
+
+
+def _cut_frame(frame: Frame, redactor: Redactor) -> Frame:
+    raw = redactor.cut_error(frame.raw)
+    return frame if raw is frame.raw else parse_frame(raw)
+
+
+def remember(exchange: Exchange, relay: AnswerRelay) -> None:
+    """Whose the ids are, before the client has them; an answer that nobody keeps has none."""
+    ids, call, state = relay.tap.ids, exchange.call, exchange.state
+    if ids and state.vendor_ids is not None and not (call.action != "stored" and call.document.get("store") is False):
+        fresh = [id for id in ids if id not in state.remembered]
+        state.remembered.update(fresh)
+        state.vendor_ids.keep(exchange.route.provider.name, fresh)
+    ids.clear()
+
+
+def read(exchange: Exchange, reply: UpstreamReply) -> bytes:
+    with exchange.state.waiting():
+        return reply.read()
+
+
+def drain(reply: UpstreamReply) -> None:
+    """Reads a complete answer's last bytes, so that its connection can serve again."""
+    deadline = time.monotonic() + DRAIN
+    reply.end_within(DRAIN)
+    while reply.read() and time.monotonic() < deadline:
+        continue

@@ -1,0 +1,65 @@
+"""What a vendor's error becomes: an error status, or an error under a status that promised an answer.
+
+Law: our keys are cut out where the vendor repeats them. A client of the vendor's dialect gets the vendor's own bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nexus.errors import UpstreamError, UpstreamStatus, VendorError
+from nexus.headers.forwarding import retry_after, returned
+from nexus.headers.redaction import Redactor
+from nexus.relay.exchange import Exchange
+from nexus.relay.lanes import Lane
+from nexus.upstream.request import UpstreamReply
+
+_RETRYABLE = frozenset({408, 429, 529})
+_RETRYABLE_KINDS = frozenset({"overloaded", "rate_limit", "timeout", "upstream"})
+
+
+def status_failure(
+    exchange: Exchange, lane: Lane, reply: UpstreamReply, body: bytes, redactor: Redactor
+) -> UpstreamError:
+    """Of an error status: as it is, or read for another dialect."""
+    route = exchange.route
+    name, body, headers = route.provider.name, redactor.cut(body), redactor.cut_headers(reply.headers)
+    wish = headers.get("x-should-retry")
+    retryable = reply.status in _RETRYABLE or reply.status >= 500 if wish is None else wish == "true"
+    failure = lane.read_error(route, reply.status, headers, body)
+    if failure is not None:
+        failure.provider, failure.retryable = name, retryable
+        return failure
+    return UpstreamStatus(
+        provider=name,
+        status=reply.status,
+        headers=_client_headers(headers),
+        body=body,
+        retry_after=retry_after(headers),
+        retryable=retryable,
+    )
+
+
+def complete_in_band(failure: VendorError, name: str) -> None:
+    """What a reader that met the error inside an answer could not know."""
+    failure.provider = failure.provider or name
+    failure.retryable = failure.kind in _RETRYABLE_KINDS
+    failure.in_band = True
+
+
+def in_place_of_an_answer(failure: VendorError, headers: Mapping[str, str], body: bytes) -> UpstreamStatus:
+    """The vendor's error on a 200, as it is, under the status that says so."""
+    status = UpstreamStatus(
+        provider=failure.provider,
+        status=failure.status,
+        headers=_client_headers(headers),
+        body=body,
+        retry_after=failure.retry_after,
+        retryable=failure.retryable,
+    )
+    status.in_band = True
+    return status
+
+
+def _client_headers(vendor: Mapping[str, str]) -> dict[str, str]:
+    return {"content-type": vendor.get("content-type", "application/json"), **returned(vendor)}
