@@ -142,7 +142,7 @@ class Gateway:
             drain(opened.reply)
         except NexusError as error:
             log_attempt(state, error, "given up")
-            self._end(state, sink, error, told=_passed_on(error, sink))
+            self._end(state, sink, error)
         except Exception:
             log.exception("call failed", extra={"fields": {"id": state.call.id}})
             self._end(state, sink, InternalError())
@@ -150,14 +150,13 @@ class Gateway:
             if opened is not None:
                 opened.reply.close()
 
-    def _end(self, state: CallState, sink: Sink, error: NexusError | None, *, told: bool = False) -> None:
-        """Settles first: the client's next call already finds what this one gave back. ``told`` says that the client
-        has the error in the vendor's own bytes."""
+    def _end(self, state: CallState, sink: Sink, error: NexusError | None) -> None:
+        """Settles first: the client's next call already finds what this one gave back."""
         if state.last is not None:
             state.last.end()
             state.last.error = error or state.last.error
         self.admission.settle(state, error or state.failure)
-        sink.end(None if told else error)
+        sink.end(None if error is not None and _passed_on(error, sink) else error)
 
     def _relay(self, state: CallState, opened: OpenedReply, sink: Sink) -> None:
         cancel, count = state.call.cancel, _counter(state.last)

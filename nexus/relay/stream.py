@@ -98,11 +98,15 @@ class Stream:
             while not relay.complete and (piece := read(self._exchange, reply)):
                 frames = decoder.feed(piece)
                 self._silence.check(frames)
-                yield from self._edited(frames)
+                edited, fault = self._edited(frames)
+                if edited:
+                    yield edited
+                if fault is not None:
+                    raise fault
                 if relay.ended:
                     reply.end_within(LAST_WORDS)
             if not relay.complete and (rest := decoder.last()) is not None:
-                yield from self._edited([rest])
+                yield relay.frame(_cut_frame(rest, self._redactor))
             if relay.cut:
                 reply.close()
         except (FrameTooLarge, ValueError) as error:
@@ -114,8 +118,8 @@ class Stream:
         if (relay.complete or relay.ended) and (last := relay.finish()):
             yield last
 
-    def _edited(self, frames: Sequence[Frame]) -> Iterator[bytes]:
-        """All that is edited in one piece, then what was wrong with the next frame."""
+    def _edited(self, frames: Sequence[Frame]) -> tuple[bytes, Exception | None]:
+        """The frames for the client, and what was wrong with the next one."""
         edited: list[bytes] = []
         fault: Exception | None = None
         try:
@@ -123,11 +127,8 @@ class Stream:
                 edited.append(self._relay.frame(_cut_frame(frame, self._redactor)))
         except (VendorError, ValueError) as error:
             fault = error
-        if piece := b"".join(edited):
-            remember(self._exchange, self._relay)
-            yield piece
-        if fault is not None:
-            raise fault
+        remember(self._exchange, self._relay)
+        return b"".join(edited), fault
 
 
 class _Silence:
@@ -156,7 +157,9 @@ def _cut_frame(frame: Frame, redactor: Redactor) -> Frame:
 def remember(exchange: Exchange, relay: AnswerRelay) -> None:
     """Whose the ids are, before the client has them; an answer that nobody keeps has none."""
     ids, call, state = relay.tap.ids, exchange.call, exchange.state
-    if ids and state.vendor_ids is not None and not (call.action != "stored" and call.document.get("store") is False):
+    if not ids:
+        return
+    if state.vendor_ids is not None and not (call.action != "stored" and call.document.get("store") is False):
         fresh = [id for id in ids if id not in state.remembered]
         state.remembered.update(fresh)
         state.vendor_ids.keep(exchange.route.provider.name, fresh)
