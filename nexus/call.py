@@ -12,7 +12,7 @@ from typing import Protocol
 
 from nexus.auth.identity import Identity
 from nexus.cancel import Cancel
-from nexus.upstream.request import Action
+from nexus.operation import GENERATE, Operation
 from nexus.wire import Json
 
 
@@ -95,7 +95,7 @@ class Call:
     document: Mapping[str, Json] = field(repr=False)
     model: str
     stream: bool
-    action: Action = "generate"
+    operation: Operation = GENERATE
     method: str = "POST"
     path: str = ""
     tags: Tags = Tags()

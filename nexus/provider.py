@@ -22,6 +22,7 @@ from nexus.errors import AuthenticationFailed, VendorError
 from nexus.files import stamp
 from nexus.headers.own import UPSTREAM_KEY
 from nexus.headers.rules import rewrite
+from nexus.operation import Action
 from nexus.protocols.codec import Target
 from nexus.renewal import Grant, Renewed
 from nexus.settings.auth_scheme import AuthSchemeSettings
@@ -29,7 +30,7 @@ from nexus.settings.files import named_files
 from nexus.settings.header_rules import Insert
 from nexus.settings.provider import ModelSettings, ProviderSettings
 from nexus.shared import Holder, Make, Shared, Thing
-from nexus.upstream.request import Action, UpstreamReply, UpstreamRequest
+from nexus.upstream.request import UpstreamReply, UpstreamRequest
 from nexus.upstream.transport import Timeouts, Transport
 from nexus.wire import Json
 

@@ -56,7 +56,7 @@ def under(name: str, *roots: str) -> bool:
 LAYERS: list[tuple[str, ...]] = [
     ("nexus.headers",),
     ("nexus.errors", "nexus.wire", "nexus.piecewise", "nexus.cancel", "nexus.bridge", "nexus.breaker", "nexus.renewal"),
-    ("nexus.files", "nexus.shared", "nexus.processes"),
+    ("nexus.files", "nexus.operation", "nexus.shared", "nexus.processes"),
     ("nexus.conversation",),
     ("nexus.models", "nexus.upstream"),
     ("nexus.json_schema",),
@@ -113,7 +113,7 @@ class TestImports:
         interface = ("nexus.provider", "nexus.protocols", "nexus.settings")
         upstream = ("nexus.upstream.request", "nexus.upstream.network_errors", "nexus.upstream.sniff")
         values = ("nexus.errors", "nexus.wire", "nexus.cancel", "nexus.renewal", "nexus.conversation", "nexus.models")
-        facts = ("nexus.json_schema", "nexus.headers", "nexus.shared")
+        facts = ("nexus.json_schema", "nexus.headers", "nexus.operation", "nexus.shared")
         for name in imports(path):
             if under(name, "nexus") and name != "nexus":
                 assert under(name, own, *interface, *upstream, *values, *facts), f"{module} imports {name}"

@@ -24,7 +24,7 @@ from nexus.errors import (
     UpstreamTimeout,
     VendorError,
 )
-from nexus.upstream.request import Action
+from nexus.operation import Operation
 
 Phase = Literal["prepared", "sent", "answered", "content"]
 """How far an attempt came: nothing left, the request left, a head came back, something of the answer was passed on."""
@@ -108,7 +108,7 @@ class CallRecord:
     identity: Identity
     tags: Tags
     protocol: str
-    action: Action
+    operation: Operation
     model: str
     route: str | None
     stream: bool

@@ -21,13 +21,9 @@ from nexus.provider import Provider
 from nexus.relay.exchange import CallState
 from nexus.relay.reading import reading, refers
 from nexus.settings.limits import RequestLimits
-from nexus.upstream.request import Action
 
 BYTES_PER_TOKEN = 3
 """For bodies that pass though no codec can read them."""
-
-_FREE: frozenset[Action] = frozenset({"count_tokens", "stored"})
-"""Uses no tokens."""
 
 
 class Admission:
@@ -60,7 +56,7 @@ class Admission:
         """Reserves what a call may spend, unless it was done. Raises LimitExceeded, or Overloaded where the store
         cannot decide."""
         call, route = state.call, state.route
-        if route is None or state.reservation is not None or call.action in _FREE:
+        if route is None or state.reservation is not None or not call.operation.spends:
             return
         provider = route.provider
         limit_key = LimitKey(

@@ -96,7 +96,7 @@ class Gateway:
     def admit(self, state: CallState) -> None:
         """Finds the call's route and holds what it may spend. Raises ClientError; then nothing is held."""
         call = state.call
-        if call.action != "stored":
+        if call.operation.names_model:
             model = self.routes.seen_by(call.identity).find(call.model)
             state.route = self.router.choose(call, model).candidates[0].route
         elif self._kept_id(state) is None:
@@ -134,7 +134,7 @@ class Gateway:
         try:
             self.admission.hold(state)
             state.call.cancel.check()
-            opened = self._kept(state) if state.call.action == "stored" else None
+            opened = self._kept(state) if state.call.operation.relay == "stored" else None
             opened = opened or self._attempts(state, sink)
             self._relay(state, opened, sink)
             log_attempt(state, state.failure, "passed on")

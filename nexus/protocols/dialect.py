@@ -12,9 +12,9 @@ from typing import ClassVar
 
 from nexus.conversation.tap import Tap
 from nexus.errors import InvalidRequest, NexusError, VendorError
+from nexus.operation import Operation
 from nexus.protocols.codec import Target
 from nexus.protocols.sse import Frame
-from nexus.upstream.request import Action
 from nexus.wire import Json, decode
 
 
@@ -90,24 +90,15 @@ class Dialect(ABC):
     protocol: ClassVar[str]
     """The table of ``[llm.protocols]`` that says where it is served."""
 
-    path: ClassVar[str]
-    """Under ``/v1``, where calls of this dialect are posted."""
-
-    count_path: ClassVar[str | None] = None
-    """Where requests are posted whose tokens are to be counted; None where the dialect has no such thing."""
-
-    compact_path: ClassVar[str | None] = None
-    """Where conversations are posted that the vendor is to make shorter."""
-
-    stored_paths: ClassVar[str | None] = None
-    """A pattern, without groups, of the paths of what vendors keep: requests that name no model and pass untouched."""
+    operations: ClassVar[tuple[Operation, ...]]
+    """What clients can ask for; first an answer. The first one whose path fits is the one that is asked for."""
 
     def write_compacted(self, document: Mapping[str, Json], answer: Mapping[str, Json]) -> dict[str, Json] | None:
-        """The reply to a request at ``compact_path``, made of an answer with a summary; None where it has none."""
+        """The reply to an operation that compacts, made of an answer with a summary; None where it has none."""
         raise NotImplementedError
 
     def kept_id(self, path: str) -> str | None:
-        """The id of the answer that a path of ``stored_paths`` is about, where the gateway itself may keep it."""
+        """The id of the stored answer that a path is about, where the gateway itself may keep it."""
         return None
 
     def vendor_ids(self, path: str, document: Mapping[str, Json]) -> list[tuple[str, str]]:
@@ -128,7 +119,7 @@ class Dialect(ABC):
     """The reply header in which this dialect's SDK looks for the request id."""
 
     @abstractmethod
-    def check(self, document: Mapping[str, Json], action: Action) -> None:
+    def check(self, document: Mapping[str, Json], operation: Operation) -> None:
         """The few fields that routing needs beyond ``model`` and ``stream``. Raises InvalidRequest."""
 
     @abstractmethod

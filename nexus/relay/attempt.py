@@ -33,13 +33,13 @@ def open_answer(exchange: Exchange) -> OpenedReply:
     """One attempt; where a vendor refuses what can be left out or renewed, another one behind it. Raises what went
     wrong before the first content; the caller closes ``reply``.
     """
-    match exchange.call.action:
-        case "count_tokens":
+    match exchange.call.operation.relay:
+        case "answer":
+            return _generate(exchange)
+        case "count":
             return _count(exchange)
         case "stored":
             return _open_lane(exchange, choose_stored)
-        case _:
-            return _generate(exchange)
 
 
 def _generate(exchange: Exchange) -> OpenedReply:

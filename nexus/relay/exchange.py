@@ -203,7 +203,7 @@ class CallState:
             identity=call.identity,
             tags=call.tags,
             protocol=call.dialect,
-            action=call.action,
+            operation=call.operation,
             model=call.model,
             route=str(self.route) if self.route is not None else None,
             stream=call.stream,

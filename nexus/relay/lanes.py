@@ -19,6 +19,7 @@ from nexus.conversation.parts import Request
 from nexus.conversation.tap import Tap
 from nexus.errors import ClientError, UnsupportedFeature, VendorError
 from nexus.headers.forwarding import without_credentials
+from nexus.operation import GENERATE
 from nexus.protocols import loader
 from nexus.protocols.codec import Target
 from nexus.protocols.contract import Counter
@@ -80,7 +81,7 @@ def passes(call: Call, route: Route) -> bool:
     """Whether the vendor speaks the client's dialect, so that what the call names by an id is the vendor's."""
     if call.dialect not in route.provider.dialects_of(route.model, route.settings):
         return False
-    return call.action != "compact" or route.provider.stores(call.dialect)
+    return not call.operation.compacts or route.provider.stores(call.dialect)
 
 
 def _refuse_lost(request: Request) -> None:
@@ -186,7 +187,7 @@ def _translate(exchange: Exchange, dialect: str, without: str | None) -> Lane:
         written = vendor.write_request(request, target)
     attempt = _attempt(exchange, dialect, encode(written.body), dict(written.headers), "")
     # Also a summary is an answer to the vendor.
-    attempt = replace(attempt, action="generate")
+    attempt = replace(attempt, action=GENERATE.action)
     asked = (name for name in call.headers if name in client.headers)
     dropped = (*read.dropped, *client.lost((*lost, *written.dropped), call.document, request), *asked)
     relay = Translation(exchange, request, dialect, route.model, written, target.quirks)
@@ -220,7 +221,7 @@ def _attempt(exchange: Exchange, dialect: str, body: bytes, headers: Mapping[str
     call, route = exchange.call, exchange.route
     return Attempt(
         dialect=dialect,
-        action=call.action,
+        action=call.operation.action,
         model=route.model,
         settings=route.settings,
         body=body,

@@ -15,7 +15,7 @@ def reading(state: CallState) -> ReadRequest:
     if state.reading is None:
         call = state.call
         find = None if state.answers is None else state.answers.find
-        read = client(call.dialect).read(call.document, find, compacts=call.action == "compact")
+        read = client(call.dialect).read(call.document, find, compacts=call.operation.compacts)
         state.reading = replace(read, request=with_distinct_calls(read.request))
     return state.reading
 

@@ -159,7 +159,8 @@ def remember(exchange: Exchange, relay: AnswerRelay) -> None:
     ids, call, state = relay.tap.ids, exchange.call, exchange.state
     if not ids:
         return
-    if state.vendor_ids is not None and not (call.action != "stored" and call.document.get("store") is False):
+    is_kept = not call.operation.names_model or call.document.get("store") is not False
+    if state.vendor_ids is not None and is_kept:
         fresh = [id for id in ids if id not in state.remembered]
         state.remembered.update(fresh)
         state.vendor_ids.keep(exchange.route.provider.name, fresh)

@@ -153,7 +153,7 @@ class Translation(AnswerRelay):
     def _write_whole(self, response: Response) -> bytes:
         named = replace(response, id=self._id, model=self._call.model)
         whole = self._client.write_response(named, created=self._created, request=self._origin.request, now=_now)
-        if self._call.action == "compact":
+        if self._call.operation.compacts:
             return encode(self._compacted(whole))
         self._keep(whole)
         return encode(whole)

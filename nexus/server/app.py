@@ -6,7 +6,6 @@ Law: one table; paths come from the settings, and every other one is told which 
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from tornado.routing import URLSpec
 from tornado.web import Application, RequestHandler
@@ -15,7 +14,7 @@ from nexus.auth import metadata
 from nexus.protocols.dialect import Dialect
 from nexus.server import hello
 from nexus.server.base import UnknownPath
-from nexus.server.calls import CallHandler, CompactHandler, CountHandler
+from nexus.server.calls import CallHandler
 from nexus.server.health import HealthHandler, ReadyHandler
 from nexus.server.home import HomeHandler
 from nexus.server.metadata import MetadataHandler
@@ -23,7 +22,6 @@ from nexus.server.models import ModelHandler, ModelListHandler
 from nexus.server.paths import DEFAULT, DIALECTS_OF, bases
 from nexus.server.runtime import Runtime
 from nexus.server.server import Server
-from nexus.server.stored import StoredHandler
 
 
 class App(Application):
@@ -48,13 +46,8 @@ def _specs(server: Server, runtime: Runtime) -> list[URLSpec]:
     settings = runtime.settings
     specs: list[URLSpec] = []
 
-    def add(pattern: str, handler: type[RequestHandler], dialect: Dialect, with_version: Dialect | None = None) -> None:
-        arguments: dict[str, Any] = {
-            "server": server,
-            "runtime": runtime,
-            "dialect": dialect,
-            "with_version": with_version,
-        }
+    def add(pattern: str, handler: type[RequestHandler], dialect: Dialect, **more: object) -> None:
+        arguments = {"server": server, "runtime": runtime, "dialect": dialect, **more}
         specs.append(URLSpec(pattern, handler, arguments))
 
     if settings.server.health.enabled and not settings.server.health.listen:
@@ -68,17 +61,14 @@ def _specs(server: Server, runtime: Runtime) -> list[URLSpec]:
             shared = [other for other in bases(settings) if other != place and other.path == place.path]
             with_version = DIALECTS_OF["anthropic"][0] if shared else None
             for dialect in dialects:
-                add(f"{base}/v1{dialect.path}", CallHandler, dialect)
-                if dialect.count_path is not None:
-                    add(f"{base}/v1{dialect.count_path}", CountHandler, dialect)
-                if dialect.compact_path is not None:
-                    add(f"{base}/v1{dialect.compact_path}", CompactHandler, dialect)
-                if dialect.stored_paths is not None:
-                    # A client whose base URL is the endpoint itself asks for nothing that is stored.
-                    add(f"{base}/v1{dialect.path}{dialect.path}", UnknownPath, dialect)
-                    add(f"{base}/v1({dialect.stored_paths})", StoredHandler, dialect)
-            add(f"{base}/v1/models", ModelListHandler, dialects[0], with_version)
-            add(f"{base}/v1/models/(.+)", ModelHandler, dialects[0], with_version)
+                first = dialect.operations[0].pattern
+                # A client whose base URL is the endpoint itself asks for nothing that is stored.
+                add(f"{base}/v1{first}{first}", UnknownPath, dialect)
+                for operation in dialect.operations:
+                    pattern = f"({operation.pattern})" if operation.many else operation.pattern
+                    add(f"{base}/v1{pattern}", CallHandler, dialect, operation=operation)
+            add(f"{base}/v1/models", ModelListHandler, dialects[0], with_version=with_version)
+            add(f"{base}/v1/models/(.+)", ModelHandler, dialects[0], with_version=with_version)
             hellos = f"(?:/|{hello.PATH})?" if base else hello.PATH
             add(f"{base}{hellos}", hello.HelloHandler, dialects[0])
         add(re.escape(hello.PATH), hello.HelloHandler, DEFAULT)

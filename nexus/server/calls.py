@@ -1,4 +1,4 @@
-"""The endpoint that calls are posted to: body in, head and pieces out, and one log line at the end.
+"""The endpoint of every operation: body in, head and pieces out, and one log line at the end.
 
 Law: loop thread only; it moves bytes and never looks into an answer. Every call that was made is finished exactly once,
 whichever way it ends, and only when its worker is done.
@@ -28,23 +28,25 @@ from nexus.errors import (
 from nexus.headers import own
 from nexus.headers.forwarding import PLAN_PREFIX, REPLY_PREFIXES
 from nexus.limits.headers import headers_for
+from nexus.operation import Operation
 from nexus.piecewise import LARGE, decode_large
-from nexus.protocols.dialect import BrokenStream
+from nexus.protocols.dialect import BrokenStream, Dialect
 from nexus.relay.answer import Head
 from nexus.relay.exchange import CallState
 from nexus.server.base import BaseHandler
 from nexus.server.body import Body
 from nexus.server.connection import body_length
 from nexus.server.flight import Load
-from nexus.upstream.request import Action
+from nexus.server.runtime import Runtime
+from nexus.server.server import Server
 from nexus.upstream.sniff import media_type
-from nexus.wire import Json, decode
+from nexus.wire import Json, decode, text
 
 
 class CallHandler(BaseHandler):
-    """``POST`` of one dialect. ``load`` is what its body takes of the bytes in flight."""
+    """One operation of a dialect. ``load`` is what its body takes of the bytes in flight."""
 
-    action: Action = "generate"
+    operation: Operation
     takes_body = True
     state: CallState | None = None
     own_head = False
@@ -52,6 +54,13 @@ class CallHandler(BaseHandler):
 
     body: Body
     load: Load
+
+    def initialize(self, server: Server, runtime: Runtime, dialect: Dialect, operation: Operation) -> None:  # type: ignore[override]
+        super().initialize(server, runtime, dialect)
+        self.operation = operation
+
+    def methods(self) -> tuple[str, ...]:
+        return self.operation.methods
 
     async def prepare(self) -> None:
         self.load = Load(self.server.flight)
@@ -71,6 +80,12 @@ class CallHandler(BaseHandler):
 
     async def post(self, path: str = "") -> None:
         await self.serve(await self.read_call(path))
+
+    async def get(self, path: str = "") -> None:
+        await self.post(path)
+
+    async def delete(self, path: str = "") -> None:
+        await self.post(path)
 
     async def read_call(self, path: str) -> CallState | None:
         """The call at its start; None where the client left while it was read. Raises ClientError."""
@@ -242,15 +257,24 @@ class CallHandler(BaseHandler):
             state.error.with_traceback(None)
 
     def make_call(self, path: str) -> Call:
-        """What was posted; ``path`` is what the handler's pattern caught. Raises ClientError."""
-        raw, document = self.read_body()
-        model, stream = document.get("model"), document.get("stream")
-        if not isinstance(model, str) or not model:
+        """What is asked for; ``path`` is what the handler's pattern caught. Raises ClientError."""
+        raw, document = self.read_body() if self.operation.names_model or self.body.size else (b"", {})
+        model = text(document.get("model")) if self.operation.names_model else ""
+        if self.operation.names_model and not model:
             raise InvalidRequest("model: expected the name of a model", param="model")
+        stream = self._asks_stream(document)
+        if self.operation.names_model:
+            self.dialect.check(document, self.operation)
+        return self.new_call(raw, document, model, stream=stream, path=path)
+
+    def _asks_stream(self, document: Mapping[str, Json]) -> bool:
+        """Raises InvalidRequest."""
+        if self.operation.streams == "query":
+            return self.query().get("stream") == "true"
+        stream = document.get("stream")
         if stream is not None and not isinstance(stream, bool):
             raise InvalidRequest("stream: expected true or false", param="stream")
-        self.dialect.check(document, self.action)
-        return self.new_call(raw, document, model, stream=stream is True and self.action == "generate")
+        return stream is True and self.operation.streams == "body"
 
     def read_body(self) -> tuple[bytes, dict[str, Json]]:
         """The body, and what it says. Raises ClientError."""
@@ -272,24 +296,12 @@ class CallHandler(BaseHandler):
             document=document,
             model=model,
             stream=stream,
-            action=self.action,
+            operation=self.operation,
             method=self.request.method or "POST",
             path=path,
             tags=Tags.of(self.headers),
             let_go=self.load.release,
         )
-
-
-class CountHandler(CallHandler):
-    """``POST`` of a request whose tokens are to be counted."""
-
-    action: Action = "count_tokens"
-
-
-class CompactHandler(CallHandler):
-    """``POST`` of a conversation that the vendor is to make shorter."""
-
-    action: Action = "compact"
 
 
 def read_document(raw: bytes) -> dict[str, Json]:

@@ -106,11 +106,9 @@ def describe(settings: Settings, path: str, headers: Mapping[str, str], origin: 
 def _endpoints(settings: Settings) -> Iterator[Endpoint]:
     for base in bases(settings):
         for dialect in DIALECTS_OF[base.protocol]:
-            for path in (dialect.path, dialect.count_path, dialect.compact_path):
-                if path is not None:
-                    yield Endpoint(base, dialect, re.escape(path), path)
-            if dialect.stored_paths is not None:
-                yield Endpoint(base, dialect, dialect.stored_paths)
+            for operation in dialect.operations:
+                path = None if operation.many else operation.path
+                yield Endpoint(base, dialect, operation.pattern, path)
         first = DIALECTS_OF[base.protocol][0]
         yield Endpoint(base, first, "/models", "/models")
         yield Endpoint(base, first, "/models/.+")

@@ -38,7 +38,7 @@ def log_call(record: CallRecord) -> None:
         agent=record.tags.agent,
         **{"class": record.tags.request_class},
         protocol=record.protocol,
-        action=record.action,
+        action=record.operation.action,
         model=record.model[:LONGEST_NAME],
         route=record.route,
         stream=record.stream,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from nexus.accounting.causes import ATTEMPT_FAILED
+from nexus.operation import GENERATE
 from nexus.telemetry import lines
 
 Fields = Mapping[str, object]
@@ -47,7 +48,7 @@ def _wanted() -> bool:
 
 def _call(fields: Fields) -> str:
     asked = [str(fields.get(name)) for name in ("status", "protocol") if fields.get(name) is not None]
-    if fields.get("action") not in (None, "generate"):
+    if fields.get("action") not in (None, GENERATE.action):
         asked.append(str(fields["action"]))
     model = fields.get("route") or fields.get("model") or fields.get("path")
     said = [

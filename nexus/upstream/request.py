@@ -9,11 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal, Self
-
-Action = Literal["generate", "count_tokens", "compact", "stored"]
-"""What is asked of a vendor: an answer, a number, a shorter conversation, or something that it keeps."""
-
+from typing import Self
 
 UNIX = "http+unix"
 """The scheme of a server that listens on a Unix socket; its host is the percent-encoded path of the socket."""

@@ -14,6 +14,7 @@ from nexus import __version__
 from nexus.errors import AuthenticationFailed
 from nexus.headers import forwarding
 from nexus.models.claude import profile
+from nexus.operation import Action
 from nexus.protocols.codec import Target
 from nexus.provider import Account, Attempt, Provider, configured
 from nexus.providers.anthropic.login import LOGIN_HOST, login_in
@@ -22,7 +23,7 @@ from nexus.settings.provider import NO_KEY, ModelSettings, ProviderSettings
 from nexus.settings.types import fail_at
 from nexus.settings.urls import host_of
 from nexus.shared import Shared
-from nexus.upstream.request import Action, UpstreamRequest
+from nexus.upstream.request import UpstreamRequest
 
 VERSION = "2023-06-01"
 _PATHS: Mapping[Action, str] = {"generate": "/messages", "count_tokens": "/messages/count_tokens"}

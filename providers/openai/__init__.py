@@ -20,6 +20,7 @@ from nexus.cancel import Cancel
 from nexus.errors import UpstreamError, VendorError
 from nexus.headers import forwarding
 from nexus.models import claude, gpt
+from nexus.operation import Action
 from nexus.protocols.chat.fields import QUIRKS
 from nexus.protocols.codec import Target
 from nexus.protocols.responses.fields import NO_SUMMARY
@@ -27,7 +28,7 @@ from nexus.provider import Attempt, Provider, configured
 from nexus.settings.auth_scheme import AuthSchemeSettings
 from nexus.settings.provider import ModelSettings, ProviderSettings
 from nexus.shared import Shared
-from nexus.upstream.request import Action, UpstreamReply, UpstreamRequest
+from nexus.upstream.request import UpstreamReply, UpstreamRequest
 from nexus.wire import Json, sequence
 
 log = logging.getLogger("nexus.providers.openai")

@@ -26,6 +26,7 @@ from nexus.errors import ClientError, NexusError, ProtocolError, StreamInterrupt
 from nexus.headers.pattern import Pattern
 from nexus.limits.learned import Learned
 from nexus.models import gpt
+from nexus.operation import GENERATE
 from nexus.protocols import loader
 from nexus.protocols.codec import Target
 from nexus.protocols.loader import DIALECTS
@@ -73,7 +74,7 @@ def test_requests(client: str, data: st.DataObject) -> None:
     edited = DIALECTS[client].edit_request(raw, document, "m", ask_usage=True, target=target)
     assert isinstance(decode(edited.body), dict)
     try:
-        DIALECTS[client].check(document, "generate")
+        DIALECTS[client].check(document, GENERATE)
         request = with_distinct_calls(loader.client(client).read_request(document).request)
     except ClientError:
         return

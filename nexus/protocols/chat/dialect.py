@@ -11,25 +11,25 @@ from typing import ClassVar
 
 from nexus.conversation.tap import Tap
 from nexus.errors import NexusError
+from nexus.operation import GENERATE, Operation
 from nexus.protocols import openai_models
 from nexus.protocols.chat import write_error
 from nexus.protocols.chat.passthrough import ChatPassthrough, edit_request
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import BrokenStream, Dialect, Edited, ModelCard, require
 from nexus.protocols.sse import frame
-from nexus.upstream.request import Action
 from nexus.wire import Json
 
 
 class Chat(Dialect):
     name: ClassVar[str] = "chat"
     protocol: ClassVar[str] = "openai"
-    path: ClassVar[str] = "/chat/completions"
+    operations: ClassVar[tuple[Operation, ...]] = (GENERATE.at("/chat/completions"),)
     ping: ClassVar[bytes] = b": nexus ping\n"
     id_prefix: ClassVar[str] = "chatcmpl-"
     id_header: ClassVar[str] = "x-request-id"
 
-    def check(self, document: Mapping[str, Json], action: Action) -> None:
+    def check(self, document: Mapping[str, Json], operation: Operation) -> None:
         require(document, "messages", list, "an array of messages")
 
     def edit_request(

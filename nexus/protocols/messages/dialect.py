@@ -11,27 +11,29 @@ from typing import ClassVar
 
 from nexus.conversation.tap import Tap
 from nexus.errors import NexusError
+from nexus.operation import COUNT_TOKENS, GENERATE, Operation
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import BrokenStream, Dialect, Edited, ModelCard, require
 from nexus.protocols.messages import listing, write_error
 from nexus.protocols.messages.passthrough import MessagesPassthrough, edit_request
 from nexus.protocols.sse import frame
-from nexus.upstream.request import Action
 from nexus.wire import Json
 
 
 class Messages(Dialect):
     name: ClassVar[str] = "messages"
     protocol: ClassVar[str] = "anthropic"
-    path: ClassVar[str] = "/messages"
-    count_path: ClassVar[str | None] = "/messages/count_tokens"
+    operations: ClassVar[tuple[Operation, ...]] = (
+        GENERATE.at("/messages"),
+        COUNT_TOKENS.at("/messages/count_tokens"),
+    )
     ping: ClassVar[bytes] = b': nexus\nevent: ping\ndata: {"type":"ping"}\n\n'
     id_prefix: ClassVar[str] = "msg_"
     id_header: ClassVar[str] = "request-id"
 
-    def check(self, document: Mapping[str, Json], action: Action) -> None:
+    def check(self, document: Mapping[str, Json], operation: Operation) -> None:
         require(document, "messages", list, "an array of messages")
-        if action == "generate":
+        if operation.relay == "answer":
             require(document, "max_tokens", int, "an integer")
 
     def edit_request(

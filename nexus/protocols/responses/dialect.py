@@ -14,6 +14,7 @@ from typing import ClassVar
 
 from nexus.conversation.tap import Tap
 from nexus.errors import NexusError, UnsupportedFeature
+from nexus.operation import COMPACT, COUNT_TOKENS, GENERATE, STORED, Operation
 from nexus.protocols import openai_models
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import BrokenStream, Dialect, Edited, ModelCard, require
@@ -23,7 +24,6 @@ from nexus.protocols.responses.earlier import stored_answer
 from nexus.protocols.responses.passthrough import ResponsesPassthrough, edit_request
 from nexus.protocols.responses.vendor_ids import vendor_ids
 from nexus.protocols.sse import frame
-from nexus.upstream.request import Action
 from nexus.wire import Json, encode
 
 _KEPT = re.compile(r"/responses/(resp_[0-9a-f]{32})(?:/cancel|/input_items)?")
@@ -33,18 +33,20 @@ _KEPT = re.compile(r"/responses/(resp_[0-9a-f]{32})(?:/cancel|/input_items)?")
 class Responses(Dialect):
     name: ClassVar[str] = "responses"
     protocol: ClassVar[str] = "openai"
-    path: ClassVar[str] = "/responses"
-    count_path: ClassVar[str | None] = "/responses/input_tokens"
-    compact_path: ClassVar[str | None] = "/responses/compact"
-    stored_paths: ClassVar[str | None] = (
-        r"/responses/[A-Za-z0-9_-]{1,200}(?:/cancel|/input_items)?"
-        r"|/conversations(?:/[A-Za-z0-9_-]{1,200}(?:/items(?:/[A-Za-z0-9_-]{1,200})?)?)?"
+    operations: ClassVar[tuple[Operation, ...]] = (
+        GENERATE.at("/responses"),
+        COUNT_TOKENS.at("/responses/input_tokens"),
+        COMPACT.at("/responses/compact"),
+        STORED.at(
+            r"/responses/[A-Za-z0-9_-]{1,200}(?:/cancel|/input_items)?"
+            r"|/conversations(?:/[A-Za-z0-9_-]{1,200}(?:/items(?:/[A-Za-z0-9_-]{1,200})?)?)?"
+        ),
     )
     ping: ClassVar[bytes] = b": nexus ping\n"
     id_prefix: ClassVar[str] = "resp_"
     id_header: ClassVar[str] = "x-request-id"
 
-    def check(self, document: Mapping[str, Json], action: Action) -> None:
+    def check(self, document: Mapping[str, Json], operation: Operation) -> None:
         """Input may be missing: a stored prompt or conversation brings it along."""
         if document.get("input") is not None:
             require(document, "input", (str, list), "a string or an array of items")

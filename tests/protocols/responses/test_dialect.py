@@ -11,6 +11,7 @@ from openai.types.responses import ResponseErrorEvent, ResponseFailedEvent
 from nexus.conversation.tap import Tap
 from nexus.conversation.usage import Usage
 from nexus.errors import InternalError, InvalidRequest, RateLimited, StreamInterrupted, UpstreamStatus, VendorError
+from nexus.operation import GENERATE
 from nexus.protocols.dialect import BrokenStream, ModelCard
 from nexus.protocols.openai_errors import TYPES
 from nexus.protocols.responses.dialect import DIALECT
@@ -28,9 +29,9 @@ VENDOR = "gpt-5.2-2026-01-15"
 def test_the_input_is_checked() -> None:
     accepted: list[dict[str, Any]] = [{"input": "x"}, {"input": []}, {"input": None}, {"prompt": {"id": "x"}}]
     for good in accepted:
-        DIALECT.check(good, "generate")
+        DIALECT.check(good, GENERATE)
     with pytest.raises(InvalidRequest) as error:
-        DIALECT.check({"input": 5}, "generate")
+        DIALECT.check({"input": 5}, GENERATE)
     assert error.value.param == "input"
 
 

@@ -11,11 +11,11 @@ from pydantic import SecretStr
 
 from nexus.errors import AuthenticationFailed
 from nexus.models.claude import profile
+from nexus.operation import Action
 from nexus.provider import Attempt
 from nexus.providers.google import GoogleProvider
 from nexus.providers.google.settings import GoogleSettings
 from nexus.settings.provider import ModelSettings
-from nexus.upstream.request import Action
 
 KEY = SecretStr("AIza-hushhush-key")
 GEMINI = "https://generativelanguage.googleapis.com/v1beta"
