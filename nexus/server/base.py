@@ -30,8 +30,9 @@ from nexus.errors import (
 )
 from nexus.headers import own
 from nexus.protocols.dialect import Dialect
-from nexus.server.connection import Connection, body_length
+from nexus.server.connection import Connection
 from nexus.server.guards import header_lines, is_unix
+from nexus.server.heads import body_length
 from nexus.server.paths import VERSION_HEADER, describe, dialect_at
 from nexus.server.runtime import Runtime
 from nexus.server.server import Server

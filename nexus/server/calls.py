@@ -35,8 +35,8 @@ from nexus.relay.answer import Head
 from nexus.relay.exchange import CallState
 from nexus.server.base import BaseHandler
 from nexus.server.body import Body
-from nexus.server.connection import body_length
 from nexus.server.flight import Load
+from nexus.server.heads import body_length
 from nexus.server.runtime import Runtime
 from nexus.server.server import Server
 from nexus.upstream.sniff import media_type

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -22,11 +22,12 @@ from tornado.httputil import (
     HTTPMessageDelegate,
     RequestStartLine,
     ResponseStartLine,
-    parse_request_start_line,
 )
 from tornado.iostream import StreamClosedError, UnsatisfiableReadError
 
 from nexus.errors import ClientError, HeadTooLarge, InvalidRequest, RequestTimeout
+from nexus.server.delegate import OnceDelegate
+from nexus.server.heads import body_length, read_headers, read_start_line
 from nexus.server.lifecycle import Lifecycle
 from nexus.server.stream import INTERIM, OPENING, ClientStream, ClientTlsStream
 
@@ -39,7 +40,6 @@ DISCARD_FACTOR = 4
 """How many times the largest body is read and thrown away before a sender is cut off."""
 
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
-_LENGTH = re.compile(r"[0-9]{1,18}")
 
 MOST_ZEROS = 10
 """Leading zeros of a chunk's size: with the digits behind them at most the 16 that clients take."""
@@ -114,7 +114,7 @@ class Connection(HTTP1Connection):
 
     async def read_response(self, delegate: HTTPMessageDelegate) -> bool:
         """Reads one request and sees its answer out; whether another may follow."""
-        delegates = _Delegate(delegate)
+        delegates = OnceDelegate(delegate)
         self._arm(self._until_head)
         try:
             return await self._exchange(delegates)
@@ -136,7 +136,7 @@ class Connection(HTTP1Connection):
             delegates.end()
             self._clear_callbacks()
 
-    async def _exchange(self, delegate: _Delegate) -> bool:
+    async def _exchange(self, delegate: OnceDelegate) -> bool:
         head = await self._read_head()
         self._lifecycle.enter(self)
         if self._write_finished:
@@ -180,21 +180,14 @@ class Connection(HTTP1Connection):
     def _read_lines(self, head: bytes) -> tuple[RequestStartLine, HTTPHeaders, int | None]:
         """Raises InvalidRequest."""
         line, rest = head.split(b"\n", 1)
-        try:
-            start = parse_request_start_line(line.rstrip(b"\r").decode("latin1"))
-        except (HTTPInputError, ValueError) as error:
-            raise InvalidRequest("the first line is not METHOD TARGET HTTP/1.1") from error
-        self._request_start_line = start
-        try:
-            headers = HTTPHeaders.parse(rest.decode("latin1"))
-        except (HTTPInputError, ValueError) as error:
-            raise InvalidRequest("a header line is not valid HTTP") from error
-        self._request_headers = headers
+        # An error is answered by what is known so far.
+        start = self._request_start_line = read_start_line(line)
+        headers = self._request_headers = read_headers(rest)
         length = body_length(headers)
         self._disconnect_on_finish = not self._can_keep_alive(start, headers)
         return start, headers, length
 
-    async def _take_body(self, delegate: _Delegate, headers: HTTPHeaders, length: int | None) -> None:
+    async def _take_body(self, delegate: OnceDelegate, headers: HTTPHeaders, length: int | None) -> None:
         version = self._request_start_line.version if self._request_start_line else ""
         if version == "HTTP/1.1" and headers.get("Expect", "").lower() == "100-continue":
             self.stream.write(INTERIM)
@@ -332,48 +325,3 @@ class Connection(HTTP1Connection):
     def refuse(self, error: ClientError) -> None:
         """Answers what is being read, whoever would have answered it."""
         (self.owner or self._stranger(self)).refuse(error)
-
-
-class _Delegate(HTTPMessageDelegate):
-    """Tells the one behind it exactly once how a request ended: finished, or its connection closed."""
-
-    def __init__(self, inner: HTTPMessageDelegate) -> None:
-        self._inner = inner
-        self._open = False
-
-    def headers_received(
-        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
-    ) -> Awaitable[None] | None:
-        ready = self._inner.headers_received(start_line, headers)
-        self._open = True
-        return ready
-
-    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
-        return self._inner.data_received(chunk)
-
-    def finish(self) -> None:
-        self._open = False
-        self._inner.finish()
-
-    def end(self) -> None:
-        if self._open:
-            self._open = False
-            self._inner.on_connection_close()
-
-
-def body_length(headers: HTTPHeaders) -> int | None:
-    """Bytes that follow a head, None where they come in chunks. Raises InvalidRequest."""
-    encoding, length = headers.get("Transfer-Encoding"), headers.get("Content-Length")
-    if encoding is not None:
-        if length is not None:
-            raise InvalidRequest("both Transfer-Encoding and Content-Length are given")
-        if encoding.strip().lower() != "chunked":
-            raise InvalidRequest("the only Transfer-Encoding that is understood is chunked")
-        return None
-    if length is None:
-        return 0
-    values = {value.strip(" \t") for value in length.split(",")}
-    value = values.pop()
-    if values or not _LENGTH.fullmatch(value):
-        raise InvalidRequest("Content-Length is not a number")
-    return int(value)

@@ -33,8 +33,8 @@ from nexus.protocols.loader import DIALECTS
 from nexus.protocols.sse import Frame, FrameDecoder
 from nexus.protocols.tidy import with_distinct_calls
 from nexus.server.body import Body
-from nexus.server.connection import body_length
 from nexus.server.flight import BytesInFlight, Load
+from nexus.server.heads import body_length
 from nexus.settings import SettingsError, load
 from nexus.wire import decode, encode
 
