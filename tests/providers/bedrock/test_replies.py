@@ -88,7 +88,7 @@ class TestStreams:
         frames, error = reading(pieces_of(bytes(broken))[cut], INVOKE)
         assert len(frames) == len(MESSAGE_EVENTS) - 1
         assert isinstance(error, ProtocolError)
-        assert "checksum" in error.message
+        assert "Checksum" in error.message
 
     def test_a_cut_is_told(self, cut: str) -> None:
         frames, error = reading(pieces_of(MESSAGE_STREAM[:-1])[cut], INVOKE)
