@@ -30,6 +30,7 @@ class Errors:
     lost: tuple[type[Exception], ...]
     unknown_script: type[Exception]
     moved: type[Exception]
+    ask: type[Exception]
 
 
 def connect(settings: RedisStorage, node: str | None = None) -> Any:
@@ -58,10 +59,10 @@ def connect(settings: RedisStorage, node: str | None = None) -> Any:
 
 def errors() -> Errors:
     """For whoever has connected already."""
-    from redis.exceptions import MovedError, NoScriptError, RedisError
+    from redis.exceptions import AskError, MovedError, NoScriptError, RedisError
 
     # A host that cannot be one is an error of Unicode's to the standard library.
-    return Errors((RedisError, OSError, UnicodeError), NoScriptError, MovedError)
+    return Errors((RedisError, OSError, UnicodeError), NoScriptError, MovedError, AskError)
 
 
 def slot_of(key: str) -> int:

@@ -43,7 +43,12 @@ class Nodes:
             try:
                 return self._evaluate(node, script, keys, arguments)
             except self._errors.moved as moved:
-                node = self._learn(slot, str(moved), node)
+                node = self._client_at(str(moved), node)
+                if slot is not None:
+                    self._owners[slot] = node
+            except self._errors.ask as ask:
+                # The slot is on its way to another node: that one is asked this once, and the owner stays.
+                return self._evaluate_there(self._client_at(str(ask), node), script, keys, arguments)
             except self._errors.lost:
                 self._forget(node)
                 raise
@@ -62,16 +67,21 @@ class Nodes:
         except self._errors.unknown_script:
             return client.eval(script, len(keys), *keys, *arguments)
 
-    def _learn(self, slot: int | None, moved: str, asked: str) -> str:
-        """The node that has the slot. ``moved`` is "SLOT HOST:PORT", without a host where it is that of ``asked``."""
+    def _evaluate_there(self, node: str, script: str, keys: Sequence[str], arguments: Sequence[object]) -> Any:
+        """ASKING holds for the next command of its connection, hence both in one go."""
+        pipeline = self._clients[node].pipeline(transaction=False)
+        pipeline.execute_command("ASKING")
+        pipeline.eval(script, len(keys), *keys, *arguments)
+        return pipeline.execute()[-1]
+
+    def _client_at(self, moved: str, asked: str) -> str:
+        """The node that is named. ``moved`` is "SLOT HOST:PORT", without a host where it is that of ``asked``."""
         host, _, port = moved.rpartition(" ")[2].rpartition(":")
         bracketed = f"[{host}]" if ":" in host and not host.startswith("[") else host
         node = f"{bracketed or asked.rpartition(':')[0]}:{port}"
         with self._lock:
             if node not in self._clients:
                 self._clients[node] = connect(self._settings, node)
-            if slot is not None:
-                self._owners[slot] = node
         return node
 
     def _forget(self, failed: str) -> None:

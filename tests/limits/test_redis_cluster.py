@@ -87,6 +87,21 @@ def test_a_slot_that_moves(nodes: list[RedisServer]) -> None:
     store.close()
 
 
+def test_a_slot_on_its_way_is_asked_for_where_it_goes(nodes: list[RedisServer]) -> None:
+    """One key at a time: Redis itself refuses several keys of which some have not arrived."""
+    store = RedisStore(storage(nodes[0]))
+    user = next(user for user in range(100) if slot_of(demands(user)[0].quota.key) < HALF)
+    slot, (source, target) = slot_of(demands(user)[0].quota.key), (command(node, "MYID") for node in nodes)
+    command(nodes[1], "SETSLOT", slot, "IMPORTING", source)
+    command(nodes[0], "SETSLOT", slot, "MIGRATING", target)
+    for number in range(3):
+        granted(store.reserve(demands(user)[:1]))
+        assert (store.trouble.failures, store.trouble.local) == (0, 0), number
+    assert keys_at(nodes[1]) and not keys_at(nodes[0])
+    assert refused(store.reserve(demands(user)[:1])).standing.used == 3
+    store.close()
+
+
 def test_the_named_node_may_be_down(nodes: list[RedisServer]) -> None:
     """Whoever knows the rest of the cluster by then goes on with it."""
     store = RedisStore(storage(nodes[0]), breaker=Breaker(0.0))
