@@ -12,7 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,6 +20,7 @@ import nexus
 from nexus.registry import NoProviders
 from nexus.server import preflight
 from nexus.server.listeners import LISTEN
+from nexus.server.service import BadSocket, Service, service_of
 from nexus.settings import Problem, Settings, SettingsError, demo_settings, load, located, secrets
 from nexus.settings.exposure import exposure
 from nexus.settings.listen import AnyAddress, read_addresses
@@ -51,16 +52,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         from nexus.commands.init import init
 
         return init(options.config or DEFAULT_FILE, os.environ)
+    service = Service()
     try:
+        if options.command == "serve":
+            service = service_of(os.environ, os.getpid())
+            options = handed_over(options, service)
         settings, file = read_settings(options, os.environ)
     except SettingsError as error:
         sys.stderr.write("".join(f"{problem}\n" for problem in error.problems))
         return 1
-    except NoProviders as error:
+    except (NoProviders, BadSocket) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     checks = options.command == "check"
-    beside = checks and preflight.is_served_by_nexus(settings)
+    # Sockets that are handed over are open already, and bound.
+    beside = bool(service.calls) or (checks and preflight.is_served_by_nexus(settings))
     if found := obstacles(settings, file, options, beside=beside):
         sys.stderr.write("".join(f"{problem}\n" for problem in found))
         return 1
@@ -71,7 +77,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     from nexus.server.run import serve
 
     logs.configure(options.log, options.log_style, secrets(settings))
-    return serve(settings, demo=file is None)
+    return serve(settings, demo=file is None, service=service)
+
+
+def handed_over(options: Options, service: Service) -> Options:
+    """With the addresses of sockets that a service manager hands over: who may be served there is judged by them."""
+    return replace(options, listen_address=service.addresses) if service.calls else options
 
 
 def obstacles(settings: Settings, file: Path | None, options: Options, *, beside: bool) -> list[Problem]:

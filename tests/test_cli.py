@@ -15,6 +15,7 @@ from nexus import __version__, cli
 from nexus.commands import init
 from nexus.commands.demo import demo_text
 from nexus.server import preflight
+from nexus.server.service import Service
 from nexus.settings import Settings, SettingsError
 from nexus.telemetry import logs
 
@@ -300,7 +301,7 @@ def test_serving(
     served: list[tuple[Settings, bool]] = []
     configured: list[tuple[object, ...]] = []
 
-    def serve(settings: Settings, *, demo: bool) -> int:
+    def serve(settings: Settings, *, demo: bool, service: Service) -> int:
         served.append((settings, demo))
         return 7
 

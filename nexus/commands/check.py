@@ -12,8 +12,10 @@ from nexus import registry
 from nexus.commands.demo import what_to_paste
 from nexus.commands.warnings import warnings
 from nexus.headers.rules import plan
+from nexus.processes.cores import worker_count
 from nexus.provider import Provider, Route
-from nexus.settings import ProviderSettings, Settings, secrets
+from nexus.settings import ProviderSettings, ServerSettings, Settings, secrets
+from nexus.settings.limits import RedisStorage
 from nexus.settings.listen import url_of
 from nexus.telemetry.logs import redactor
 
@@ -45,6 +47,7 @@ def _report(settings: Settings, source: str, *, beside: bool) -> Iterator[str]:
     if settings.llm.enabled and (shared := settings.llm.protocols.shared_path) is not None:
         yield f"both protocols at {shared}: the header anthropic-version decides in which one /v1/models answers"
     yield from _header_plan(settings)
+    yield from _workers(settings.server)
     if (advice := _room_for_others(settings)) is not None:
         yield advice
     for warning in (*warnings(settings), *([BESIDE] if beside else [])):
@@ -52,6 +55,19 @@ def _report(settings: Settings, source: str, *, beside: bool) -> Iterator[str]:
     count = sum(len(provider.models) for provider in settings.llm.providers.values())
     models = f"{count} model{'' if count == 1 else 's'}"
     yield f"{source}: valid, {models if settings.llm.enabled else 'language models switched off'}"
+
+
+def _workers(server: ServerSettings) -> Iterator[str]:
+    """What several processes share, and where that is kept."""
+    if server.workers == 1:
+        return
+    count = worker_count(server.workers)
+    named = f"{count} ({server.workers})" if server.workers == "auto" else str(count)
+    if isinstance(server.rate_limits.storage, RedisStorage):
+        kept = "in Redis, for every machine that counts there"
+    else:
+        kept = "by their supervisor: exact on this machine, and forgotten when it ends; several machines need Redis"
+    yield f"workers: {named}; limits are counted and answers kept {kept}"
 
 
 def _header_plan(settings: Settings) -> Iterator[str]:

@@ -41,6 +41,12 @@ class Hub:
         peer = self._peers[sock] = _Peer(sock)
         self._selector.register(sock, selectors.EVENT_READ, partial(self._ready, peer))
 
+    def forget(self) -> None:
+        """In a process that was forked: the connections are the other one's, and so is the selector."""
+        for sock in self._peers:
+            sock.close()
+        self._peers.clear()
+
     def close(self) -> None:
         for peer in list(self._peers.values()):
             self._drop(peer)

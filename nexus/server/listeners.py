@@ -6,6 +6,7 @@ import socket
 from dataclasses import dataclass, field
 
 from nexus.server.listening import CannotListen, SocketFile, bind_all, files_of, remove_files
+from nexus.server.service import Service
 from nexus.settings.server import ServerSettings
 
 LISTEN = ("server", "listen_address")
@@ -25,18 +26,26 @@ class Listeners:
 
     def close(self) -> None:
         self.remove_files()
+        self.close_sockets()
+
+    def close_sockets(self) -> None:
+        """Of this process; others that have them listen on."""
         for sock in (*self.calls, *self.health):
             sock.close()
 
 
-def listen(settings: ServerSettings) -> Listeners:
-    """Listens everywhere, or nowhere. Raises CannotListen."""
-    calls = bind_all(settings.listen_address, settings.socket_mode)
-    own = settings.health.listen if settings.health.enabled else None
+def listen(settings: ServerSettings, service: Service | None = None) -> Listeners:
+    """Listens everywhere, or nowhere; what a service manager hands over takes the place of what the settings name.
+
+    Raises CannotListen.
+    """
+    given = service or Service()
+    calls = [] if given.calls else bind_all(settings.listen_address, settings.socket_mode)
+    own = settings.health.listen if settings.health.enabled and not given.health else None
     try:
         health = bind_all(own or (), settings.socket_mode)
     except CannotListen as error:
         Listeners(calls, files=files_of(calls)).close()
         error.path = LISTEN_HEALTH
         raise
-    return Listeners(calls, health, files_of([*calls, *health]))
+    return Listeners([*given.calls, *calls], [*given.health, *health], files_of([*calls, *health]))

@@ -26,7 +26,7 @@ _PROBE = 2.0
 def problems(settings: Settings, *, beside: bool = False) -> list[Location]:
     """Everything that has to be mended first; ``beside`` a Nexus that runs, its ports need not be free."""
     ports = () if beside else _ports(settings)
-    return [*_packages(settings), *_files(settings), *_certificate(settings), *ports]
+    return [*_packages(settings), *_files(settings), *_certificate(settings), *_workers(settings), *ports]
 
 
 def is_served_by_nexus(settings: Settings) -> bool:
@@ -55,6 +55,11 @@ def _certificate(settings: Settings) -> Iterator[Location]:
             tls_context(settings.server.tls)
         except TlsError as error:
             yield ("server", "tls", "certificate"), str(error)
+
+
+def _workers(settings: Settings) -> Iterator[Location]:
+    if settings.server.workers != 1 and not hasattr(os, "fork"):
+        yield ("server", "workers"), "needs a system on which a process can fork; take 1"
 
 
 def _ports(settings: Settings) -> Iterator[Location]:

@@ -10,39 +10,51 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
+from functools import partial
 
-from nexus import __version__
+from nexus import registry
 from nexus.auth.jwks import MissingPyJwt
-from nexus.commands.demo import demo_text, reachable, what_to_paste
-from nexus.commands.warnings import warnings
 from nexus.limits.redis_client import MissingRedis
-from nexus.server import memory
+from nexus.processes.cores import worker_count
+from nexus.server import memory, worker
+from nexus.server.announce import Urls, announce
 from nexus.server.descriptors import raise_limit, shortage
 from nexus.server.listeners import Listeners, listen
-from nexus.server.listening import CannotListen, base_url
+from nexus.server.listening import CannotListen
 from nexus.server.running import start
+from nexus.server.service import Notifier, Service
+from nexus.server.shared_state import SharedState
+from nexus.server.supervisor import Orders, Supervisor
 from nexus.server.tls import TlsError
 from nexus.settings import Settings
 from nexus.telemetry import logs
-from nexus.upstream.tls import authorities_from_environment
 
 log = logging.getLogger("nexus")
 
 
-def serve(settings: Settings, *, demo: bool) -> int:
+def serve(settings: Settings, *, demo: bool, service: Service) -> int:
     """Serves until a signal; returns the exit code."""
     logs.take_over()
     memory.tune()
     limit = raise_limit()
     try:
-        listeners = listen(settings.server)
+        listeners = listen(settings.server, service)
     except CannotListen as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    if (short := shortage(limit, settings.server.worker_threads)) is not None:
-        log.warning(short)
+    urls = Urls.of(settings, listeners)
+
+    def up() -> None:
+        announce(settings, urls, demo=demo)
+        if (short := shortage(limit, settings.server.worker_threads)) is not None:
+            log.warning(short)
+
     try:
-        return asyncio.run(_serve(settings, listeners, demo=demo))
+        count = worker_count(settings.server.workers)
+        if count > 1:
+            return _supervise(settings, listeners, service.notifier, count, up)
+        return asyncio.run(_serve(settings, listeners, service.notifier, up))
     except (MissingPyJwt, MissingRedis, TlsError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -50,10 +62,23 @@ def serve(settings: Settings, *, demo: bool) -> int:
         listeners.remove_files()
 
 
-async def _serve(settings: Settings, listeners: Listeners, *, demo: bool) -> int:
+def _supervise(settings: Settings, listeners: Listeners, notifier: Notifier, count: int, up: Callable[[], None]) -> int:
+    for table in settings.llm.providers.values():
+        # Imported once for all workers.
+        registry.load(table.type)
+    own = settings.server
+    orders = Orders(count, partial(worker.run, settings, listeners), up, own.drain_delay + own.drain_timeout)
+    code = Supervisor(orders, listeners, SharedState(own).functions, notifier).run()
+    log.info("stopped")
+    return code
+
+
+async def _serve(settings: Settings, listeners: Listeners, notifier: Notifier, up: Callable[[], None]) -> int:
     running = start(settings, listeners.calls, listeners.health)
-    _announce(settings, listeners, demo=demo)
+    up()
+    notifier.ready("serving")
     await _on_signals().wait()
+    notifier.stopping("letting calls end")
     await running.stop()
     log.info("stopped")
     if running.server.workers.busy:
@@ -82,26 +107,3 @@ def _on_signals() -> asyncio.Event:
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         loop.add_signal_handler(signal.SIGHUP, stop.set)
     return stop
-
-
-def _announce(settings: Settings, listeners: Listeners, *, demo: bool) -> None:
-    secure = settings.server.tls is not None
-    bases = [base_url(sock, secure=secure) for sock in listeners.calls]
-    # Clients call a host; of Unix sockets only other programs of this machine know what to do with them.
-    base = next((base for base in bases if base.startswith(("http:", "https:"))), bases[0])
-    log.info(f"Nexus {__version__}")
-    for line in what_to_paste(settings, base):
-        log.info(line)
-    if settings.server.health.enabled:
-        at = base_url(listeners.health[0]) if listeners.health else base
-        log.info(f"health: {reachable(at)}{settings.server.health.path}")
-    for other in bases:
-        if other != base:
-            log.info(f"also listening: {other}")
-    if named := authorities_from_environment():
-        log.info(f"certificate authorities: from {' and '.join(named)}")
-    for warning in warnings(settings):
-        log.warning(warning)
-    if demo:
-        sys.stdout.write(demo_text(base))
-        sys.stdout.flush()

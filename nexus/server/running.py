@@ -17,12 +17,10 @@ from nexus.response_store.vendor_ids import id_bounds_of
 from nexus.server import memory
 from nexus.server.app import make_app, make_health_app
 from nexus.server.draining import drain
-from nexus.server.flight import default_limit
 from nexus.server.http import CurrentApp, HttpServer
 from nexus.server.lifecycle import Phase
 from nexus.server.runtime import Runtime, build
 from nexus.server.server import Server
-from nexus.server.shares import Share
 from nexus.settings import Settings
 
 REAP = 10.0
@@ -30,15 +28,17 @@ REAP = 10.0
 
 
 def start(
-    settings: Settings,
-    sockets: list[socket.socket],
-    health_sockets: Sequence[socket.socket] = (),
-    share: Share | None = None,
+    settings: Settings, sockets: Sequence[socket.socket], health_sockets: Sequence[socket.socket] = ()
 ) -> Running:
     """Serves what the settings describe; call it on the loop. Raises MissingPyJwt, MissingRedis and TlsError."""
-    server = Server(settings.server, share)
-    running = Running(server, build(settings, server.kept))
+    running = prepare(Server(settings.server), settings)
     running.listen(sockets, health_sockets)
+    return running
+
+
+def prepare(server: Server, settings: Settings) -> Running:
+    """All but listening. Raises MissingPyJwt and TlsError."""
+    running = Running(server, build(settings, server.kept))
     # A wrong address or password is said now, not at the first call.
     server.workers.start(server.kept.limits.store.ping)
     return running
@@ -51,14 +51,14 @@ class Running:
         self.server = server
         self._current = CurrentApp(make_app(server, runtime))
         self._current_health = CurrentApp(make_health_app(server, runtime))
-        self._http = HttpServer(self._current, server.lifecycle)
-        self._http.share = server.lifecycle.share
+        self.http = HttpServer(self._current, server.lifecycle)
+        self.http.share = server.lifecycle.share
         self._health = HttpServer(self._current_health, server.lifecycle, plain=True)
         self._reaper = PeriodicCallback(self._reap, REAP * 1000)
         runtime.start()
 
     def listen(self, sockets: Sequence[socket.socket], health_sockets: Sequence[socket.socket]) -> None:
-        self._http.add_sockets(sockets)
+        self.http.add_sockets(sockets)
         self.server.lifecycle.phase = Phase.SERVING
         self._health.add_sockets(health_sockets)
         self._reaper.start()
@@ -75,13 +75,13 @@ class Running:
         self._current_health.app = make_health_app(server, runtime)
         kept = server.kept
         kept.answers.bounds, kept.ids.bounds = bounds_of(own.response_store), id_bounds_of(own.response_store)
-        server.flight.limit = own.max_bytes_in_flight or default_limit()
+        server.flight.limit = server.flight_limit(own)
         runtime.start()
         before.uses.retire()
 
     async def stop(self) -> None:
         """Accepts nothing more, lets calls end, ends the rest."""
-        await drain(self.server, self._http, self.runtime.settings.server)
+        await drain(self.server, self.http, self.runtime.settings.server)
         self._health.stop()
         await self._health.close_all_connections()
         self._reaper.stop()

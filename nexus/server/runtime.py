@@ -21,6 +21,7 @@ from nexus.gateway.routing import Routes
 from nexus.gateway.stages import Gateway
 from nexus.limits.admission import Limits
 from nexus.limits.stores import make_store
+from nexus.processes.link import Link
 from nexus.provider import Provider
 from nexus.response_store.responses import answers_of
 from nexus.response_store.responses import make_store as make_response_store
@@ -48,14 +49,14 @@ class Kept:
     shared: Shared
 
     @classmethod
-    def of(cls, own: ServerSettings) -> Self:
-        """Raises MissingRedis."""
+    def of(cls, own: ServerSettings, link: Link | None = None) -> Self:
+        """``link`` leads a worker process to what its supervisor keeps. Raises MissingRedis."""
         storage = own.rate_limits.storage
         return cls(
             Router(),
-            Limits(make_store(storage)),
-            make_response_store(own.response_store, storage),
-            make_id_store(own.response_store, storage),
+            Limits(make_store(storage, link)),
+            make_response_store(own.response_store, storage, link),
+            make_id_store(own.response_store, storage, link),
             Shared(),
         )
 

@@ -14,6 +14,7 @@ from typing import TypeVar
 from nexus.accounting.record import CallRecord, Consumer
 from nexus.bridge import Full, Workers
 from nexus.errors import Draining, Overloaded
+from nexus.processes.link import Link
 from nexus.relay.exchange import CallState
 from nexus.server.flight import BytesInFlight, default_limit
 from nexus.server.lifecycle import Lifecycle, Phase
@@ -35,14 +36,21 @@ LONGEST_WAIT = 15.0
 class Server:
     """``consumers`` are told of every call that is over; ``kept`` is what a runtime takes over from the one before."""
 
-    def __init__(self, settings: ServerSettings, share: Share | None = None) -> None:
-        """Raises MissingRedis."""
-        self.kept = Kept.of(settings)
+    def __init__(
+        self, settings: ServerSettings, share: Share | None = None, link: Link | None = None, processes: int = 1
+    ) -> None:
+        """``share`` and ``link`` are those of one of several ``processes``. Raises MissingRedis."""
+        self.kept = Kept.of(settings, link)
+        self.processes = processes
         self.workers = Workers(settings.worker_threads)
-        self.flight = BytesInFlight(settings.max_bytes_in_flight or default_limit())
+        self.flight = BytesInFlight(self.flight_limit(settings))
         self.lifecycle = Lifecycle(share)
         self.consumers: tuple[Consumer, ...] = (log_call,)
         self.calls: dict[str, CallState] = {}
+
+    def flight_limit(self, settings: ServerSettings) -> int:
+        """This process' part of the bytes of all request bodies."""
+        return (settings.max_bytes_in_flight or default_limit()) // self.processes
 
     async def work(self, job: Callable[[], Result]) -> Result:
         """What a worker makes of it. Raises what the job does, and Overloaded where no worker is free."""

@@ -20,6 +20,7 @@ from nexus.settings.types import (
     Duration,
     Location,
     PositiveDuration,
+    ProcessCount,
     Size,
     Table,
     Timeout,
@@ -100,6 +101,9 @@ class ServerSettings(Table):
 
     worker_threads: Annotated[int, Field(ge=1, le=4096)] = 512
     """Calls that can run at the same time; one more is refused at once."""
+
+    workers: ProcessCount = 1
+    """Processes that serve together, each on a core of its own; "auto" is one for each core that may be used."""
 
     early_ping: PositiveDuration = 20.0
     """A streaming call is answered with pings when the vendor has said nothing for this long."""

@@ -6,14 +6,15 @@ Law: a parser here never repeats the text it was given; any text of a settings f
 from __future__ import annotations
 
 import re
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 SCALES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 DAY = 86_400.0
+MOST_PROCESSES = 256
 
 _TERM = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(ms|s|m|h|d)\s*")
 _TERMS = re.compile(rf"(?:{_TERM.pattern})+")
@@ -77,6 +78,15 @@ def read_size(value: object) -> int:
     return int(match[1]) * SCALES[(match[2] or "B").upper()]
 
 
+def read_process_count(value: object) -> int | Literal["auto"]:
+    """How many processes serve."""
+    if value == "auto":
+        return "auto"
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST_PROCESSES:
+        raise ValueError(f'is no number of processes; write one from 1 to {MOST_PROCESSES}, or "auto"')
+    return value
+
+
 def read_path(value: str) -> str:
     """A path that requests are matched on."""
     if not _PATH.fullmatch(value) or any(part in (".", "..") for part in value.split("/")):
@@ -105,6 +115,8 @@ Timeout = Annotated[Duration, AfterValidator(read_timeout)]
 
 Size = Annotated[int, BeforeValidator(read_size), Field(gt=0)]
 """Bytes; written as a number or as a string with a unit."""
+
+ProcessCount = Annotated[int | Literal["auto"], PlainValidator(read_process_count)]
 
 UrlPath = Annotated[str, AfterValidator(read_path)]
 

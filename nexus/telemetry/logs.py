@@ -14,11 +14,14 @@ import re
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TextIO, TypeVar
 from urllib.parse import quote
 
 from nexus.telemetry import lines
 from nexus.telemetry.human import HumanFormatter
+from nexus.telemetry.patient import PatientWriter
 from nexus.telemetry.writer import Writer
 
 log = logging.getLogger("nexus")
@@ -46,6 +49,8 @@ SHORTEST_SECRET = 6
 
 DROPPED = "log lines were dropped: nobody read them in time"
 
+AnyWriter = TypeVar("AnyWriter", Writer, PatientWriter)
+
 Redact = Callable[[str], str]
 
 
@@ -65,6 +70,34 @@ def configure(level: str, style: str, secrets: Iterable[str]) -> None:
     root.setLevel(foreign)
     for name in OWN_LOGGERS:
         logging.getLogger(name).setLevel(own)
+
+
+def flush(seconds: float) -> None:
+    """Waits for the reader so long and no longer."""
+    for handler in _sinks():
+        handler.writer.flush(seconds)
+
+
+@contextmanager
+def without_thread() -> Iterator[Callable[[], bool]]:
+    """For a process that forks: nothing is written by a thread. What is given writes what waits, and says whether
+    something still does; it is to be called every now and then."""
+    writers = [handler.take_writer(PatientWriter) for handler in _sinks()]
+    try:
+        yield lambda: sum(writer.write_some() for writer in writers) > 0
+    finally:
+        for handler in _sinks():
+            handler.writer.flush()
+
+
+def with_thread() -> None:
+    """In a process that was forked ``without_thread``."""
+    for handler in _sinks():
+        handler.take_writer(Writer)
+
+
+def _sinks() -> list[LogHandler]:
+    return [handler for handler in logging.getLogger().handlers if isinstance(handler, LogHandler)]
 
 
 def take_over() -> None:
@@ -111,7 +144,12 @@ class LogHandler(logging.Handler):
         self._learnt: tuple[str, ...] = ()
         self._redact = redact
         self.setFormatter(formatter)
-        self.writer = Writer(sys.stderr, self._dropped)
+        self.writer: Writer | PatientWriter = Writer(sys.stderr, self._dropped)
+
+    def take_writer(self, kind: Callable[[TextIO, Callable[[int], str]], AnyWriter]) -> AnyWriter:
+        """Another one from now on; the lines of the one before are its own."""
+        self.writer = writer = kind(sys.stderr, self._dropped)
+        return writer
 
     def format(self, record: logging.LogRecord) -> str:
         return self._redact(super().format(record))

@@ -11,11 +11,14 @@ import os
 import select
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TextIO
 
 ROOM = 4 * 2**20
 """Characters that may wait to be written; about ten thousand lines."""
+
+ONE_WRITE = 4096
+"""Bytes that a pipe takes as one: longer writes of several processes would get mixed."""
 
 LAST_SECONDS = 2.0
 """For which an ending process waits for its last lines to be taken."""
@@ -65,12 +68,13 @@ class Writer:
             self._changed.notify_all()
 
     def _run(self) -> None:
-        while (text := self._next()) is not None:
-            # Nowhere is left to report to when the stream itself is gone.
-            with contextlib.suppress(OSError, ValueError):
-                self._write(text)
+        while (waiting := self._next()) is not None:
+            for text in _pieces(waiting):
+                # Nowhere is left to report to when the stream itself is gone.
+                with contextlib.suppress(OSError, ValueError):
+                    self._write(text)
 
-    def _next(self) -> str | None:
+    def _next(self) -> list[str] | None:
         """All that waits, with what was dropped behind it; None at the end."""
         with self._changed:
             self._writing = False
@@ -84,7 +88,22 @@ class Writer:
             self._lines.clear()
             self._waiting = self._dropped = 0
             self._writing = True
-            return "".join(lines)
+            return lines
+
+
+def _pieces(lines: Iterable[str]) -> Iterator[str]:
+    """Whole lines together, as many as go into one write."""
+    piece: list[str] = []
+    size = 0
+    for line in lines:
+        length = len(line) if line.isascii() else len(line.encode("utf-8", "backslashreplace"))
+        if piece and size + length > ONE_WRITE:
+            yield "".join(piece)
+            piece, size = [], 0
+        piece.append(line)
+        size += length
+    if piece:
+        yield "".join(piece)
 
 
 def _writing_to(stream: TextIO) -> Callable[[str], None]:

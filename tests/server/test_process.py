@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -25,13 +25,30 @@ from tools.fake_upstream import Behaviour, FakeUpstream
 STREAM = {**CHAT, "stream": True}
 
 
+HANDING_OVER = """
+import fcntl, os, sys
+numbers, names, *command = sys.argv[1:]
+# Out of the way first: one of them may have another one's place.
+copies = [fcntl.fcntl(int(number), fcntl.F_DUPFD, 100) for number in numbers.split(",")]
+for place, copy in enumerate(copies, 3):
+    os.dup2(copy, place)
+environ = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(len(copies)), "LISTEN_FDNAMES": names}
+os.execve(command[0], command, os.environ | environ)
+"""
+
+
 class Process:
     """``python -m nexus`` with its output kept; it logs all that it can."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, hand_over: Sequence[int] = (), names: str = "") -> None:
+        """``hand_over`` are descriptors that it finds from number 3 on, as from a service manager."""
+        command = [sys.executable, "-m", "nexus", *arguments]
+        if hand_over:
+            command = [sys.executable, "-c", HANDING_OVER, ",".join(map(str, hand_over)), names, *command]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("NEXUS_")}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "nexus", *arguments],
+            command,
+            pass_fds=hand_over,
             cwd=folder,
             env=environment | {"PYTHONPATH": str(Path(__file__).parents[2]), "NEXUS_LOG": "trace"},
             stdout=subprocess.PIPE,

@@ -1,0 +1,54 @@
+"""What Nexus says about itself once it serves: its version, what to paste into clients, warnings."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from dataclasses import dataclass
+from typing import Self
+
+from nexus import __version__
+from nexus.commands.demo import demo_text, reachable, what_to_paste
+from nexus.commands.warnings import warnings
+from nexus.server.listeners import Listeners
+from nexus.server.listening import base_url
+from nexus.settings import Settings
+from nexus.upstream.tls import authorities_from_environment
+
+log = logging.getLogger("nexus")
+
+
+@dataclass(frozen=True, slots=True)
+class Urls:
+    """Where it is reached; ``health`` has a URL of its own where it has an address of its own."""
+
+    calls: list[str]
+    health: str | None
+
+    @classmethod
+    def of(cls, settings: Settings, listeners: Listeners) -> Self:
+        """While the sockets are open."""
+        secure = settings.server.tls is not None
+        health = [base_url(sock) for sock in listeners.health]
+        return cls([base_url(sock, secure=secure) for sock in listeners.calls], next(iter(health), None))
+
+
+def announce(settings: Settings, urls: Urls, *, demo: bool) -> None:
+    bases = urls.calls
+    # Clients call a host; of Unix sockets only other programs of this machine know what to do with them.
+    base = next((base for base in bases if base.startswith(("http:", "https:"))), bases[0])
+    log.info(f"Nexus {__version__}")
+    for line in what_to_paste(settings, base):
+        log.info(line)
+    if settings.server.health.enabled:
+        log.info(f"health: {reachable(urls.health or base)}{settings.server.health.path}")
+    for other in bases:
+        if other != base:
+            log.info(f"also listening: {other}")
+    if named := authorities_from_environment():
+        log.info(f"certificate authorities: from {' and '.join(named)}")
+    for warning in warnings(settings):
+        log.warning(warning)
+    if demo:
+        sys.stdout.write(demo_text(base))
+        sys.stdout.flush()

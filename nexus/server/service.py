@@ -1,0 +1,101 @@
+"""What a service manager such as systemd hands over: sockets that are open already, and where to say how things stand.
+
+Source: sd_listen_fds(3), sd_notify(3), systemd.service(5), "Type=notify-reload". Nothing of systemd is needed: outside
+of it nothing is handed over and nothing is said.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from nexus.settings.listen import AnyAddress, ListenAddress, UnixAddress
+
+_FIRST_DESCRIPTOR = 3
+HEALTH = "health"
+"""``FileDescriptorName=`` of a socket for health alone; every other one is for calls."""
+
+
+class BadSocket(Exception):
+    """What was handed over is nothing to accept connections from."""
+
+
+class Notifier:
+    """Tells the service manager; does nothing without an address, and never raises or waits."""
+
+    def __init__(self, address: str = "") -> None:
+        self._address = f"\0{address[1:]}" if address.startswith("@") else address
+        self._is_told = address.startswith(("/", "@"))
+
+    def ready(self, status: str) -> None:
+        self._tell("READY=1", f"STATUS={status}")
+
+    def status(self, status: str) -> None:
+        self._tell(f"STATUS={status}")
+
+    def reloading(self) -> None:
+        """``ready`` follows when the reload is over, whether it worked or not."""
+        self._tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}", "STATUS=reading the configuration")
+
+    def stopping(self, status: str) -> None:
+        self._tell("STOPPING=1", f"STATUS={status}")
+
+    def _tell(self, *lines: str) -> None:
+        if not self._is_told:
+            return
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.setblocking(False)
+            sock.sendto("\n".join(lines).encode(), self._address)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """``calls`` and ``health`` are listening sockets; those who handed them over close them, and remove their files."""
+
+    notifier: Notifier = field(default_factory=Notifier)
+    calls: Sequence[socket.socket] = ()
+    health: Sequence[socket.socket] = ()
+
+    @property
+    def addresses(self) -> tuple[AnyAddress, ...]:
+        """Where calls come from then, whatever the settings say."""
+        return tuple(_address_of(sock) for sock in self.calls)
+
+
+def service_of(environ: Mapping[str, str], pid: int) -> Service:
+    """Takes over what is meant for this process. Raises BadSocket."""
+    notifier = Notifier(environ.get("NOTIFY_SOCKET", ""))
+    count = environ.get("LISTEN_FDS", "")
+    if environ.get("LISTEN_PID") != str(pid) or not count.isdecimal():
+        return Service(notifier)
+    names = environ.get("LISTEN_FDNAMES", "").split(":")
+    calls: list[socket.socket] = []
+    health: list[socket.socket] = []
+    for at in range(int(count)):
+        sock = _take(_FIRST_DESCRIPTOR + at)
+        (health if names[at : at + 1] == [HEALTH] else calls).append(sock)
+    return Service(notifier, calls, health)
+
+
+def _take(descriptor: int) -> socket.socket:
+    os.set_inheritable(descriptor, False)
+    try:
+        sock = socket.socket(fileno=descriptor)
+        listens = sock.type == socket.SOCK_STREAM and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    except OSError as error:
+        raise BadSocket(f"descriptor {descriptor} that was handed over is no socket") from error
+    if not listens:
+        raise BadSocket(f"descriptor {descriptor} that was handed over does not listen; ListenStream= does")
+    sock.setblocking(False)
+    if sock.family != socket.AF_UNIX:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
+
+
+def _address_of(sock: socket.socket) -> AnyAddress:
+    name = sock.getsockname()
+    return UnixAddress(os.fsdecode(name)) if sock.family == socket.AF_UNIX else ListenAddress(name[0], name[1])

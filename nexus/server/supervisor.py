@@ -1,0 +1,336 @@
+"""Keeps several worker processes alive that serve the same sockets; serves no call itself.
+
+Law: no loop, no thread and no TLS in this process, ever: a fork must find nothing of them. It never waits for anybody,
+for what the workers share is counted here.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import selectors
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NoReturn
+
+from nexus.processes.frames import BadFrame, Frames, pack
+from nexus.processes.hub import Function, Hub
+from nexus.processes.link import Link, connected
+from nexus.server.listeners import Listeners
+from nexus.server.service import Notifier
+from nexus.server.shares import Shares
+from nexus.server.worker import BUILT, LISTEN, READY, Place
+from nexus.telemetry import logs
+
+log = logging.getLogger("nexus")
+
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 10.0
+"""Seconds before a worker that died is replaced: twice as many after each one that did not live long."""
+
+LONG = 5.0
+"""Seconds of a life that shows that a worker can live."""
+
+TIMES = 5
+"""How often in a row each worker may die before that; then nothing is tried any more."""
+
+TOGETHER = 5.0
+"""Seconds for which the first workers wait for each other, so that none takes all that waits."""
+
+OVERDUE = 10.0
+"""Seconds beyond the time for a stop after which workers that still live are killed."""
+
+_STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """The place of one worker. ``due`` is when it is to be started; None while one lives, or where none is wanted."""
+
+    index: int
+    due: float | None = 0.0
+    pid: int | None = None
+    began: float = 0.0
+    short_lives: int = 0
+    control: socket.socket | None = None
+    frames: Frames = field(default_factory=Frames)
+    is_built: bool = False
+    is_ready: bool = False
+
+    def lives_long(self, now: float) -> bool:
+        return self.pid is not None and now - self.began >= LONG
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """``work`` is the life of a worker, in a process of its own; ``up`` is called when the first one serves.
+
+    ``stopping`` is how long workers may take to stop, in seconds.
+    """
+
+    count: int
+    work: Callable[[Place], int]
+    up: Callable[[], None]
+    stopping: float
+
+
+class Supervisor:
+    def __init__(
+        self, orders: Orders, listeners: Listeners, functions: Mapping[str, Function], notifier: Notifier
+    ) -> None:
+        self._orders = orders
+        self._listeners = listeners
+        self._notifier = notifier
+        self._selector = selectors.DefaultSelector()
+        self._hub = Hub(functions, self._selector)
+        self._shares = Shares(orders.count)
+        self._slots = [Slot(index) for index in range(orders.count)]
+        self._began = time.monotonic()
+        self._together = False
+        self._is_up = False
+        self._stopped_at: float | None = None
+        self._code = 0
+
+    def run(self) -> int:
+        """Until a signal, or until no worker can live; the exit code."""
+        gc.collect()
+        # What is there now stays there: workers share its pages as long as nobody writes into them.
+        gc.freeze()
+        with _signals() as woken, logs.without_thread() as flush:
+            self._selector.register(woken, selectors.EVENT_READ, partial(self._woken, woken))
+            while not self._is_over:
+                self._start_due()
+                for key, _ in self._selector.select(self._pause(flush())):
+                    key.data()
+                self._kill_overdue()
+            self._hub.close()
+            self._selector.close()
+        return self._code
+
+    # What is to be done, and when.
+
+    @property
+    def _is_over(self) -> bool:
+        return self._stopped_at is not None and all(slot.pid is None for slot in self._slots)
+
+    def _pause(self, has_lines: bool) -> float | None:
+        """Seconds until something is due."""
+        now, moments = time.monotonic(), [slot.due for slot in self._slots if slot.due is not None]
+        if not self._together:
+            moments.append(self._began + TOGETHER)
+        if self._stopped_at is not None:
+            moments.append(self._stopped_at + self._orders.stopping + OVERDUE)
+        if has_lines:
+            moments.append(now + 0.1)
+        return max(0.0, min(moments) - now) if moments else None
+
+    def _start_due(self) -> None:
+        now = time.monotonic()
+        for slot in self._slots:
+            if slot.due is not None and now >= slot.due:
+                self._fork(slot)
+        if not self._together and now >= self._began + TOGETHER:
+            self._let_listen()
+
+    def _kill_overdue(self) -> None:
+        if self._stopped_at is not None and time.monotonic() >= self._stopped_at + self._orders.stopping + OVERDUE:
+            self._send(signal.SIGKILL)
+
+    # Workers.
+
+    def _fork(self, slot: Slot) -> None:
+        control, theirs = socket.socketpair()
+        ends = connected()
+        # A signal in between would reach a worker that has the supervisor's handlers still.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                self._be_worker(slot, theirs, [control, *(own for own, _ in ends)], [end for _, end in ends])
+        except OSError as error:
+            log.error("no worker could be started", exc_info=error)
+            for sock in (control, *(own for own, _ in ends)):
+                sock.close()
+            self._died(slot)
+        else:
+            slot.pid, slot.began, slot.due = pid, time.monotonic(), None
+            slot.control, slot.frames = control, Frames()
+            control.setblocking(False)
+            self._selector.register(control, selectors.EVENT_READ, partial(self._hear, slot, control))
+            for own, _ in ends:
+                self._hub.add(own)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
+        theirs.close()
+        for _, end in ends:
+            end.close()
+
+    def _be_worker(
+        self, slot: Slot, control: socket.socket, foreign: list[socket.socket], ends: list[socket.socket]
+    ) -> NoReturn:
+        """Of all that this process inherited it keeps the listening sockets and its own ends."""
+        code = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            for number in (signal.SIGTERM, signal.SIGCHLD):
+                signal.signal(number, signal.SIG_DFL)
+            for number in (signal.SIGINT, signal.SIGHUP):
+                # Of a terminal, to all of its processes: the supervisor decides. Programs that are run get the default.
+                signal.signal(number, _ignore)
+            self._selector.close()
+            self._hub.forget()
+            for other in (*foreign, *(one.control for one in self._slots)):
+                if other is not None:
+                    other.close()
+            logs.with_thread()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
+            code = self._orders.work(Place(self._orders.count, self._shares.of(slot.index), Link(ends), control))
+        except BaseException:
+            log.exception("a worker failed")
+        finally:
+            logging.shutdown()
+            os._exit(code)
+
+    def _hear(self, slot: Slot, control: socket.socket) -> None:
+        try:
+            piece = control.recv(65536)
+            words = list(slot.frames.feed(piece))
+        except BlockingIOError:
+            return
+        except (OSError, BadFrame):
+            piece, words = b"", []
+        if not piece:
+            # Its end is told by the system too, with its reason.
+            self._selector.unregister(control)
+            control.close()
+            slot.control = None
+            return
+        for word in words:
+            self._heard(slot, word)
+
+    def _heard(self, slot: Slot, word: str) -> None:
+        if word == BUILT:
+            slot.is_built = True
+            if self._together:
+                self._say_listen(slot)
+            elif all(one.is_built for one in self._slots):
+                self._let_listen()
+        elif word == READY:
+            slot.is_ready = True
+            if not self._is_up:
+                self._is_up = True
+                self._orders.up()
+                self._notifier.ready(self._status)
+            log.info("a worker serves", extra={"fields": {"pid": slot.pid, "workers": self._ready}})
+            self._notifier.status(self._status)
+
+    @property
+    def _ready(self) -> int:
+        return sum(slot.is_ready for slot in self._slots)
+
+    @property
+    def _status(self) -> str:
+        return f"{self._ready} of {len(self._slots)} workers serve"
+
+    def _let_listen(self) -> None:
+        self._together = True
+        # Counted before they hear it, so that whoever hears it first leaves the others their share.
+        for slot in self._slots:
+            if slot.is_built:
+                self._shares.write(slot.index, 0)
+        for slot in self._slots:
+            if slot.is_built:
+                self._say_listen(slot)
+
+    def _say_listen(self, slot: Slot) -> None:
+        if slot.control is not None and self._stopped_at is None:
+            with suppress(OSError):
+                slot.control.send(pack(LISTEN))
+
+    # Ends.
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            for slot in self._slots:
+                if slot.pid == pid:
+                    self._ended(slot, os.waitstatus_to_exitcode(status))
+
+    def _ended(self, slot: Slot, code: int) -> None:
+        self._shares.write(slot.index, None)
+        if self._stopped_at is None:
+            fields = {"pid": slot.pid, **({"signal": -code} if code < 0 else {"exit_code": code})}
+            log.error("a worker ended: its calls are lost, another one takes its place", extra={"fields": fields})
+        self._died(slot)
+        self._notifier.status(self._status)
+
+    def _died(self, slot: Slot) -> None:
+        now = time.monotonic()
+        slot.short_lives = 0 if slot.lives_long(now) else slot.short_lives + 1
+        slot.pid, slot.is_built, slot.is_ready = None, False, False
+        if self._stopped_at is not None:
+            return
+        slot.due = now + min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(20, max(0, slot.short_lives - 1)))
+        if all(one.short_lives >= TIMES and not one.lives_long(now) for one in self._slots):
+            log.error(f"no worker lived for {LONG:g} s, {TIMES} times in a row: giving up")
+            self._code = 1
+            self._stop()
+            self._send(signal.SIGKILL)
+
+    def _woken(self, sock: socket.socket) -> None:
+        with suppress(BlockingIOError):
+            for number in sock.recv(1024):
+                if number == signal.SIGCHLD:
+                    self._reap()
+                elif self._stopped_at is None:
+                    self._stop()
+                    self._send(signal.SIGTERM)
+                elif number != signal.SIGHUP:
+                    self._code = 128 + number
+                    self._send(signal.SIGKILL)
+
+    def _stop(self) -> None:
+        self._stopped_at = time.monotonic()
+        self._shares.stop()
+        for slot in self._slots:
+            slot.due = None
+        # The workers have them still; with the last of them nobody listens.
+        self._listeners.close_sockets()
+        self._notifier.stopping("letting calls end")
+
+    def _send(self, number: signal.Signals) -> None:
+        for slot in self._slots:
+            if slot.pid is not None:
+                # A process that ended is there until it is reaped, so that this is no other one.
+                os.kill(slot.pid, number)
+
+
+@contextmanager
+def _signals() -> Iterator[socket.socket]:
+    """A socket on which each signal is one byte; a signal that is ignored, as under nohup, stays ignored."""
+    with ExitStack() as stack:
+        woken, wakes = socket.socketpair()
+        for sock in (woken, wakes):
+            sock.setblocking(False)
+            stack.callback(sock.close)
+        stack.callback(signal.set_wakeup_fd, signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False))
+        for number in (*_STOPS, signal.SIGCHLD):
+            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+                continue
+            stack.callback(signal.signal, number, signal.signal(number, _ignore))
+        yield woken
+
+
+def _ignore(number: int, frame: object) -> None:
+    """The byte on the socket is what counts."""

@@ -1,0 +1,146 @@
+"""One of several processes that serve the same sockets: told by its supervisor when to listen, gone when that is gone.
+
+Law: it takes no orders from a terminal: SIGTERM alone stops it, as gently as a single process. Whatever its loop does,
+it does not outlive its supervisor by a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nexus.auth.jwks import MissingPyJwt
+from nexus.limits.redis_client import MissingRedis
+from nexus.processes.frames import BadFrame, Frames, pack
+from nexus.processes.link import Link
+from nexus.server.draining import end_calls
+from nexus.server.listeners import Listeners
+from nexus.server.running import Running, prepare
+from nexus.server.server import Server
+from nexus.server.shares import Share
+from nexus.server.tls import TlsError
+from nexus.settings import Settings
+from nexus.telemetry import logs
+
+log = logging.getLogger("nexus")
+
+BUILT = "built"
+READY = "ready"
+LISTEN = "listen"
+
+_TELLING = 0.3
+"""Seconds in which calls are told that the supervisor is gone."""
+
+_LAST = 0.8
+"""Seconds after which the process ends in any case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the supervisor gives to the worker that it forks; one of ``count``."""
+
+    count: int
+    share: Share
+    link: Link
+    control: socket.socket
+
+    def tell(self, word: str) -> None:
+        """Raises OSError where the supervisor is gone."""
+        self.control.sendall(pack(word))
+
+
+def run(settings: Settings, listeners: Listeners, place: Place) -> int:
+    """The whole life of a worker; returns its exit code."""
+    try:
+        return asyncio.run(_serve(settings, listeners, place))
+    except (MissingPyJwt, MissingRedis, TlsError, OSError) as error:
+        log.error(f"a worker cannot serve: {error}")
+        return 1
+
+
+async def _serve(settings: Settings, listeners: Listeners, place: Place) -> int:
+    loop = asyncio.get_running_loop()
+    stop, listen = asyncio.Event(), asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    running = prepare(Server(settings.server, place.share, place.link, place.count), settings)
+    orders: dict[str, Callable[[], None]] = {LISTEN: listen.set}
+
+    def heard(word: str) -> None:
+        orders[word]()
+
+    def orphaned() -> None:
+        gone.append(loop.create_task(_end_at_once(running)))
+
+    gone: list[asyncio.Task[None]] = []
+    _Supervised(place.control, loop, heard, orphaned).start()
+    place.tell(BUILT)
+    await _either(listen, stop)
+    if not stop.is_set():
+        running.listen(listeners.calls, listeners.health)
+        place.tell(READY)
+    await stop.wait()
+    await running.stop()
+    if running.server.workers.busy:
+        # One that hangs in a name lookup cannot be woken; the interpreter would wait for it.
+        logging.shutdown()
+        os._exit(0)
+    return 0
+
+
+async def _either(*events: asyncio.Event) -> None:
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for one in waiting:
+        one.cancel()
+
+
+async def _end_at_once(running: Running) -> None:
+    """The calls that run are told so, as far as a moment allows."""
+    log.error("the supervisor is gone: this worker ends")
+    await end_calls(running.server, running.http, _TELLING)
+    logs.flush(_LAST - _TELLING)
+    os._exit(1)
+
+
+class _Supervised(threading.Thread):
+    """Hears what the supervisor says, and that it is gone: the system ends the stream when its process has ended."""
+
+    def __init__(
+        self,
+        control: socket.socket,
+        loop: asyncio.AbstractEventLoop,
+        heard: Callable[[str], None],
+        orphaned: Callable[[], None],
+    ) -> None:
+        super().__init__(name="supervised", daemon=True)
+        self._control = control
+        self._loop = loop
+        self._heard = heard
+        self._orphaned = orphaned
+
+    def run(self) -> None:
+        frames = Frames()
+        try:
+            while piece := self._control.recv(65536):
+                for word in frames.feed(piece):
+                    self._loop.call_soon_threadsafe(self._heard, word)
+        except (OSError, BadFrame) as error:
+            log.debug("the stream of the supervisor broke", exc_info=error)
+        except RuntimeError:
+            return  # the loop is closed: the worker ends by itself
+        self._end()
+
+    def _end(self) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._orphaned)
+        except RuntimeError:
+            return
+        time.sleep(_LAST)
+        os._exit(1)

@@ -1,0 +1,73 @@
+"""Writes lines to a stream without a thread and without waiting, for a process that must have no thread.
+
+Law: ``put`` never blocks, and the queue is bounded; what finds no room is counted, and the count is told. A line is
+written only where the system says that there is room, and in pieces for which there then is (POSIX: PIPE_BUF).
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TextIO
+
+from nexus.telemetry.writer import LAST_SECONDS, ONE_WRITE, ROOM
+
+
+class PatientWriter:
+    def __init__(self, stream: TextIO, told: Callable[[int], str], room: int = ROOM) -> None:
+        self._descriptor = stream.fileno()
+        self._told = told
+        self._room = room
+        self._lines: deque[bytes] = deque()
+        self._waiting = 0
+        self._dropped = 0
+
+    def put(self, line: str) -> None:
+        raw = line.encode("utf-8", "backslashreplace")
+        if self._waiting and self._waiting + len(raw) > self._room:
+            self._dropped += 1
+            return
+        self._lines.append(raw)
+        self._waiting += len(raw)
+        self.write_some()
+
+    def write_some(self) -> bool:
+        """As much as is taken now; whether something is left."""
+        while self._lines and _is_writable(self._descriptor, 0):
+            raw = self._lines.popleft()
+            try:
+                sent = os.write(self._descriptor, raw[:ONE_WRITE])
+            except BlockingIOError:
+                sent = 0
+            except OSError:
+                # Nobody will ever read it.
+                sent = len(raw)
+            self._waiting -= sent
+            if sent < len(raw):
+                self._lines.appendleft(raw[sent:])
+            elif not self._lines and self._dropped:
+                count, self._dropped = self._dropped, 0
+                self.put(self._told(count))
+        return bool(self._lines)
+
+    def flush(self, seconds: float = LAST_SECONDS) -> bool:
+        """Waits until all is written, for so long; whether it is."""
+        deadline = time.monotonic() + seconds
+        while self.write_some():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            _is_writable(self._descriptor, left)
+        return True
+
+    def close(self, seconds: float = LAST_SECONDS) -> None:
+        self.flush(seconds)
+
+
+def _is_writable(descriptor: int, seconds: float) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return bool(poll.poll(seconds * 1000))

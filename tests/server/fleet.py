@@ -1,0 +1,108 @@
+"""Nexus as several processes, looked at from outside: which of them live, what they hold, and how they end."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.server.test_process import Process
+from tests.serving import wait_until
+
+_SERVES = re.compile(r"a worker serves pid=(\d+)")
+
+
+class Fleet(Process):
+    """``count`` workers and their supervisor."""
+
+    def __init__(self, folder: Path, config: str, count: int, *arguments: str) -> None:
+        (folder / "nexus.toml").write_text(config)
+        super().__init__(folder, "-l", "127.0.0.1:0", "--log-style", "text", *arguments)
+        self._count = count
+
+    def await_workers(self) -> list[int]:
+        """The process ids of all workers that live, once there are as many as there should be."""
+        wait_until(lambda: len(self.workers) == self._count)
+        return self.workers
+
+    @property
+    def started(self) -> list[int]:
+        """Those that have served, in this order."""
+        return [int(pid) for pid in _SERVES.findall(self.output)]
+
+    @property
+    def workers(self) -> list[int]:
+        return [pid for pid in self.started if is_alive(pid)]
+
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+
+    def ask(self, path: str) -> int:
+        """The status of a GET on a connection of its own."""
+        connection = self.connect()
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+    def send(self, path: str, body: Any) -> tuple[int, bytes]:
+        """A POST on a connection of its own."""
+        connection = self.connect()
+        try:
+            connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+            reply = connection.getresponse()
+            return reply.status, reply.read()
+        finally:
+            connection.close()
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that nobody has reaped yet does not."""
+    with suppress(OSError):
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    return False
+
+
+def children_of(pid: int) -> list[int]:
+    with suppress(OSError):
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
+
+
+def descriptors(pid: int, kind: str = "") -> int:
+    """Those that are open; ``kind`` is what the system's name for them begins with."""
+    count = 0
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):
+            count += os.readlink(link).startswith(kind)
+    return count
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Any]:
+    """Starts some workers for a configuration text."""
+    with ExitStack() as stack:
+
+        def run(config: str, count: int = 2, *arguments: str) -> Fleet:
+            started = Fleet(tmp_path, f"[server]\nworkers = {count}\n{config}", count, *arguments)
+            stack.callback(_end, started)
+            return started
+
+        yield run
+
+
+def _end(fleet: Fleet) -> None:
+    started = fleet.started
+    fleet.kill()
+    for pid in started:
+        if is_alive(pid):
+            os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,176 @@
+"""What a service manager hands over, and what it is told: sockets, readiness, and a unit file that fits."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nexus.server.service import BadSocket, Notifier, service_of
+from nexus.settings import Settings, load
+from tests.server.test_process import Process
+from tests.serving import wait_until
+
+ROOT = Path(__file__).parents[2]
+ECHO = '[llm.providers.e]\ntype = "echo"\n[llm.providers.e.models.m]\n'
+
+
+class Manager:
+    """Listens as systemd does, and keeps what it was told."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "notify"
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.sock.bind(str(self.path))
+        self.told: list[str] = []
+        self._thread = threading.Thread(target=self._listen)
+        self._thread.start()
+
+    def _listen(self) -> None:
+        while (message := self.sock.recv(4096)) != b"over":
+            self.told.append(message.decode())
+
+    def close(self) -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as last:
+            last.sendto(b"over", str(self.path))
+        self._thread.join(60)
+        self.sock.close()
+
+    @property
+    def words(self) -> list[str]:
+        """The state changes, without status and times."""
+        lines = [line for message in self.told for line in message.splitlines()]
+        return [line for line in lines if not line.startswith(("STATUS=", "MONOTONIC_USEC="))]
+
+
+@pytest.fixture
+def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Manager]:
+    # The path of a Unix socket is short.
+    monkeypatch.chdir(tmp_path)
+    manager = Manager(Path())
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    yield manager
+    manager.close()
+
+
+class TestNotifier:
+    def test_what_is_said(self, tmp_path: Path, manager: Manager) -> None:
+        notifier = Notifier(str(tmp_path / "notify"))
+        before = time.monotonic_ns() // 1000
+        notifier.ready("serving")
+        notifier.reloading()
+        notifier.stopping("letting calls end")
+        wait_until(lambda: len(manager.told) == 3)
+        assert manager.told[0] == "READY=1\nSTATUS=serving"
+        assert manager.words == ["READY=1", "RELOADING=1", "STOPPING=1"]
+        found = re.search(r"^MONOTONIC_USEC=(\d+)$", manager.told[1], re.MULTILINE)
+        assert found is not None
+        assert before <= int(found[1]) <= time.monotonic_ns() // 1000
+
+    def test_an_abstract_name(self) -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.bind(f"\0nexus-test-{os.getpid()}")
+            Notifier(f"@nexus-test-{os.getpid()}").status("x")
+            assert sock.recv(100) == b"STATUS=x"
+
+    @pytest.mark.parametrize("address", ["", "/nobody/is/here", "vsock:2:1234", "@" + "x" * 200])
+    def test_nobody_who_listens_is_no_trouble(self, address: str) -> None:
+        Notifier(address).ready("serving")
+
+
+class TestHandedOver:
+    def test_nothing(self) -> None:
+        assert service_of({}, os.getpid()).addresses == ()
+        assert service_of({"LISTEN_FDS": "1", "LISTEN_PID": "1"}, os.getpid()).addresses == ()
+
+    def test_what_does_not_listen(self, tmp_path: Path) -> None:
+        for what in ("open('x', 'w')", "socket.socket()"):
+            program = f"import socket, os; from nexus.server.service import *; s = {what}; os.dup2(s.fileno(), 3)\n"
+            program += "service_of({'LISTEN_FDS': '1', 'LISTEN_PID': str(os.getpid())}, os.getpid())"
+            run = subprocess.run(
+                [sys.executable, "-c", program],
+                cwd=tmp_path,
+                env={"PYTHONPATH": str(ROOT)},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert f"{BadSocket.__name__}: descriptor 3 that was handed over" in run.stderr
+
+
+def handed(folder: Path, config: str, *sockets: socket.socket, names: str = "") -> Process:
+    """Nexus with sockets from number 3 on, as systemd starts it."""
+    (folder / "nexus.toml").write_text(config)
+    return Process(folder, hand_over=[sock.fileno() for sock in sockets], names=names)
+
+
+@pytest.mark.slow
+class TestActivation:
+    @pytest.mark.parametrize("workers", [1, 2])
+    def test_calls_come_in_over_a_socket_that_is_handed_over(
+        self, tmp_path: Path, manager: Manager, workers: int
+    ) -> None:
+        """The port in the file is not looked at; it would be in use."""
+        with socket.create_server(("127.0.0.1", 0)) as calls, socket.create_server(("127.0.0.1", 0)) as health:
+            port, beside = calls.getsockname()[1], health.getsockname()[1]
+            config = f'[server]\nworkers = {workers}\nlisten_address = "127.0.0.1:{port}"\n{ECHO}'
+            process = handed(tmp_path, config, calls, health, names="nexus:health")
+            try:
+                wait_until(lambda: "READY=1" in manager.words)
+                assert process.said(f"OPENAI_BASE_URL=http://127.0.0.1:{port}/")
+                assert process.said(f"health: http://127.0.0.1:{beside}/health")
+                process.signal(signal.SIGTERM)
+                assert process.wait() == 0
+                assert [word for word in manager.words if word != "READY=1"] == ["STOPPING=1"]
+            finally:
+                process.kill()
+            # It is the manager's, and waits for the next process.
+            with socket.create_connection(("127.0.0.1", port), 60):
+                pass
+
+    def test_who_may_be_served_there_is_judged_by_the_socket(self, tmp_path: Path) -> None:
+        spends = '[llm.providers.o]\ntype = "openai"\napi_key = "sk-hushhush-openai"\n[llm.providers.o.models.m]\n'
+        with socket.create_server(("0.0.0.0", 0)) as calls:
+            process = handed(tmp_path, spends, calls)
+            try:
+                assert process.wait() == 1
+                assert process.said("without any authentication would let whoever reaches this port spend")
+            finally:
+                process.kill()
+
+
+UNIT = ROOT / "config/nexus.service"
+
+
+def seconds(settings: Settings) -> float:
+    return settings.server.drain_delay + settings.server.drain_timeout
+
+
+class TestUnit:
+    def test_it_gives_time_to_stop(self, tmp_path: Path) -> None:
+        (tmp_path / "nexus.toml").write_text(ECHO)
+        found = re.search(r"^TimeoutStopSec=(\d+)$", UNIT.read_text(), re.MULTILINE)
+        assert found is not None
+        assert int(found[1]) >= seconds(load(tmp_path / "nexus.toml", {})) + 5
+
+    def test_it_waits_until_nexus_serves_and_signals_the_supervisor_alone(self) -> None:
+        text = UNIT.read_text()
+        for line in ("Type=notify-reload", "KillMode=mixed", "NotifyAccess=main"):
+            assert f"\n{line}\n" in text
+
+    @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here")
+    def test_systemd_takes_it(self, tmp_path: Path) -> None:
+        unit = tmp_path / "nexus.service"
+        unit.write_text(UNIT.read_text().replace("/opt/nexus/bin/nexus", sys.executable))
+        run = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
+        assert run.returncode == 0, run.stderr

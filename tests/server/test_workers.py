@@ -1,0 +1,254 @@
+"""Several worker processes: they share connections, limits and stored answers; one may die, and none outlives another
+that it needs."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.server.fleet import Fleet, children_of, descriptors, fleet, is_alive
+from tests.server.test_process import CHAT_PATH, STREAM, Start, finish, start
+from tests.serving import CHAT, anthropic_config, openai_config, wait_until
+from tools.fake_upstream import Behaviour, FakeUpstream
+
+__all__ = ["fleet", "start"]
+
+pytestmark = pytest.mark.slow
+
+ECHO = '[llm.providers.e]\ntype = "echo"\n[llm.providers.e.models.m]\n'
+MODELS = "/llm/openai/v1/models"
+
+Run = Callable[..., Fleet]
+
+
+def gone(pids: list[int]) -> bool:
+    return not any(map(is_alive, pids))
+
+
+def test_the_first_line_is_said_once_and_all_workers_are_children_of_one(fleet: Run) -> None:
+    nexus = fleet(ECHO, 3)
+    workers = nexus.await_workers()
+    assert nexus.output.count("INFO  Nexus ") == 1
+    assert sorted(children_of(nexus.pid)) == sorted(workers)
+    assert nexus.ask("/ready") == nexus.ask("/health") == 200
+
+
+def test_one_worker_needs_no_supervisor(start: Start) -> None:
+    nexus = start("[server]\nworkers = 1\n" + ECHO)
+    assert nexus.port
+    assert children_of(nexus.pid) == []
+
+
+class TestShares:
+    def test_connections_that_stay_open_are_shared(self, fleet: Run) -> None:
+        """Asked for as soon as the port is open, when one worker may be there before the other."""
+        nexus = fleet(ECHO, 2)
+        with ExitStack() as stack:
+            for _ in range(16):
+                connection = nexus.connect()
+                stack.callback(connection.close)
+                connection.request("GET", "/health")
+                assert connection.getresponse().read()
+            counts = [descriptors(pid, "socket:") for pid in nexus.await_workers()]
+            idle = min(counts) - 8
+            assert sum(counts) == 16 + 2 * idle
+            assert max(counts) - min(counts) <= 2
+
+    def test_limits_in_memory_are_exact_over_all(self, fleet: Run) -> None:
+        limit = 40
+        nexus = fleet(f'[server.rate_limits.global]\nlimit = {limit}\ninterval = "1h"\n{ECHO}', 4)
+        nexus.await_workers()
+        with ThreadPoolExecutor(16) as pool:
+            statuses = Counter(pool.map(lambda _: nexus.ask(MODELS), range(3 * limit)))
+        assert statuses == {200: limit, 429: 2 * limit}
+
+    def test_tokens_too_with_what_is_given_back(self, fleet: Run, openai_upstream: FakeUpstream) -> None:
+        """Each call holds 1000 tokens while it runs and has used 10 when it is over."""
+        limits = '[llm.providers.openai.rate_limits.per_user]\noutput_token_limit = 1000\ninterval = "1h"\n'
+        nexus = fleet(openai_config(openai_upstream.base_url) + limits, 4)
+        nexus.await_workers()
+        openai_upstream.default = Behaviour(output_tokens=10)
+        with ThreadPoolExecutor(8) as pool:
+            done = Counter(pool.map(lambda _: nexus.send(CHAT_PATH, {**CHAT, "max_tokens": 10})[0], range(150)))
+        assert done == {200: 100, 429: 50}
+
+    def test_a_stored_answer_is_found_by_whichever_is_asked(self, fleet: Run, anthropic_upstream: FakeUpstream) -> None:
+        nexus = fleet(anthropic_config(anthropic_upstream.base_url), 4)
+        nexus.await_workers()
+        status, body = nexus.send("/llm/openai/v1/responses", {"model": "anthropic/claude", "input": "Look."})
+        assert status == 200
+        kept = json.loads(body)["id"]
+        with ExitStack() as stack:
+            # Open at the same time, they are at different workers.
+            connections = [nexus.connect() for _ in range(8)]
+            for connection in connections:
+                stack.callback(connection.close)
+                connection.request("GET", f"/llm/openai/v1/responses/{kept}")
+                assert json.loads(connection.getresponse().read())["id"] == kept
+
+
+class TestDeaths:
+    def test_only_the_calls_of_a_worker_that_is_killed_are_lost(
+        self, fleet: Run, openai_upstream: FakeUpstream
+    ) -> None:
+        nexus = fleet(openai_config(openai_upstream.base_url))
+        nexus.await_workers()
+        go = threading.Event()
+        openai_upstream.default = Behaviour(steps=(threading.Event(), go))
+        openai_upstream.default.steps[0].set()
+        streams = [nexus.post(CHAT_PATH, STREAM) for _ in range(8)]
+        victim = nexus.workers[0]
+        os.kill(victim, signal.SIGKILL)
+        wait_until(lambda: nexus.said(f"a worker ended: its calls are lost, another one takes its place pid={victim}"))
+        assert nexus.ask("/ready") == 200
+        go.set()
+        whole = [finish(stream).endswith(b"data: [DONE]\n\n") for stream in streams]
+        assert 2 <= sum(whole) <= 6
+        assert len(nexus.await_workers()) == 2
+        openai_upstream.default = Behaviour()
+        assert nexus.send(CHAT_PATH, CHAT)[0] == 200
+
+    def test_what_was_counted_outlives_a_worker(self, fleet: Run) -> None:
+        nexus = fleet(f'[server.rate_limits.global]\nlimit = 4\ninterval = "1h"\n{ECHO}')
+        nexus.await_workers()
+        assert [nexus.ask(MODELS) for _ in range(3)] == [200, 200, 200]
+        for pid in nexus.workers:
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: len(nexus.started) == 4)
+        assert [nexus.ask(MODELS) for _ in range(2)] == [200, 429]
+
+    def test_a_worker_that_is_stopped_ends_its_calls_first(self, fleet: Run, openai_upstream: FakeUpstream) -> None:
+        nexus = fleet('drain_delay = "1h"\n' + openai_config(openai_upstream.base_url))
+        nexus.await_workers()
+        go = threading.Event()
+        openai_upstream.default = Behaviour(hold=go)
+        with ThreadPoolExecutor(8) as pool:
+            calls = [pool.submit(nexus.send, CHAT_PATH, CHAT) for _ in range(8)]
+            openai_upstream.wait_for_requests(8)
+            victim = nexus.workers[0]
+            os.kill(victim, signal.SIGTERM)
+            wait_until(lambda: nexus.said("stopping calls="))
+            assert nexus.ask("/ready") == 200
+            go.set()
+            assert [call.result()[0] for call in calls] == [200] * 8
+        wait_until(lambda: not is_alive(victim))
+        assert len(nexus.await_workers()) == 2
+
+    def test_no_worker_outlives_its_supervisor(self, fleet: Run, openai_upstream: FakeUpstream) -> None:
+        nexus = fleet(openai_config(openai_upstream.base_url))
+        workers = nexus.await_workers()
+        openai_upstream.default = Behaviour(steps=(threading.Event(), threading.Event()))
+        openai_upstream.default.steps[0].set()
+        streams = [nexus.post(CHAT_PATH, STREAM) for _ in range(4)]
+        os.kill(nexus.pid, signal.SIGKILL)
+        wait_until(lambda: gone(workers))
+        for stream in streams:
+            body = finish(stream)
+            assert b"the gateway is stopping" in body
+            assert b"[DONE]" not in body
+
+    def test_workers_that_cannot_live_end_it_all(self, fleet: Run) -> None:
+        nexus = fleet(ECHO)
+        killed: set[int] = set()
+
+        def kill_all() -> bool:
+            for pid in children_of(nexus.pid):
+                if pid not in killed and is_alive(pid):
+                    killed.add(pid)
+                    os.kill(pid, signal.SIGKILL)
+            return nexus.said("giving up")
+
+        wait_until(kill_all)
+        assert nexus.wait() == 1
+        assert 10 <= len(killed) <= 30
+
+    def test_nothing_is_left_in_the_supervisor_of_those_that_died(self, fleet: Run) -> None:
+        nexus = fleet(ECHO)
+        nexus.await_workers()
+        before = descriptors(nexus.pid)
+        for _ in range(3):
+            started = len(nexus.started)
+            os.kill(nexus.workers[0], signal.SIGKILL)
+            wait_until(lambda started=started: len(nexus.started) > started)  # type: ignore[misc]
+        wait_until(lambda: descriptors(nexus.pid) == before)
+
+
+class TestStops:
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+    def test_calls_end_first(self, fleet: Run, openai_upstream: FakeUpstream, number: signal.Signals) -> None:
+        nexus = fleet(openai_config(openai_upstream.base_url))
+        workers = nexus.await_workers()
+        go = threading.Event()
+        openai_upstream.default = Behaviour(steps=(threading.Event(), go))
+        openai_upstream.default.steps[0].set()
+        streams = [nexus.post(CHAT_PATH, STREAM) for _ in range(4)]
+        nexus.signal(number)
+        wait_until(lambda: nexus.output.count("stopping calls=") == 2)
+        with pytest.raises(OSError):
+            nexus.ask("/health")
+        go.set()
+        assert all(finish(stream).endswith(b"data: [DONE]\n\n") for stream in streams)
+        assert nexus.wait() == 0
+        assert gone(workers)
+
+    def test_a_signal_to_every_process_is_one_signal(self, fleet: Run, openai_upstream: FakeUpstream) -> None:
+        """As a terminal sends it, or a supervisor that means the whole group."""
+        nexus = fleet(openai_config(openai_upstream.base_url))
+        workers = nexus.await_workers()
+        go = threading.Event()
+        openai_upstream.default = Behaviour(steps=(threading.Event(), go))
+        openai_upstream.default.steps[0].set()
+        streams = [nexus.post(CHAT_PATH, STREAM) for _ in range(4)]
+        for number in (signal.SIGINT, signal.SIGTERM):
+            for pid in workers:
+                os.kill(pid, number)
+        nexus.signal(signal.SIGTERM)
+        wait_until(lambda: nexus.output.count("stopping calls=") == 2)
+        go.set()
+        assert all(finish(stream).endswith(b"data: [DONE]\n\n") for stream in streams)
+        assert nexus.wait() == 0
+
+    def test_a_second_signal_ends_at_once(self, fleet: Run, openai_upstream: FakeUpstream) -> None:
+        nexus = fleet(openai_config(openai_upstream.base_url))
+        workers = nexus.await_workers()
+        openai_upstream.default = Behaviour(hold=threading.Event())
+        with ThreadPoolExecutor(1) as pool:
+            call = pool.submit(nexus.send, CHAT_PATH, CHAT)
+            openai_upstream.wait_for_requests(1)
+            nexus.signal(signal.SIGTERM)
+            wait_until(lambda: nexus.said("stopping calls=1"))
+            nexus.signal(signal.SIGTERM)
+            assert nexus.wait() == 128 + signal.SIGTERM
+            assert isinstance(call.exception(60), http.client.HTTPException | OSError)
+        assert gone(workers)
+
+    def test_it_listens_for_a_while_and_says_that_it_goes(self, fleet: Run) -> None:
+        nexus = fleet('drain_delay = "1h"\n[server.health]\nlisten = "127.0.0.1:0"\n' + ECHO)
+        nexus.await_workers()
+        assert nexus.ask("/ready") == 200
+        nexus.signal(signal.SIGTERM)
+        wait_until(lambda: nexus.output.count("leaving") == 2)
+        assert (nexus.ask("/ready"), nexus.ask("/health")) == (503, 200)
+        nexus.signal(signal.SIGTERM)
+        assert nexus.wait() == 128 + signal.SIGTERM
+
+
+def test_a_unix_socket_is_there_to_the_end_and_then_gone(fleet: Run, tmp_path: Path) -> None:
+    nexus = fleet(ECHO, 2, "-l", "unix:nexus.sock")
+    victim = nexus.await_workers()[0]
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: len(nexus.started) == 3)
+    assert (tmp_path / "nexus.sock").exists()
+    nexus.signal(signal.SIGTERM)
+    assert nexus.wait() == 0
+    assert not (tmp_path / "nexus.sock").exists()
