@@ -176,7 +176,7 @@ class TestStopping:
 
     def test_what_does_not_end_is_ended_in_its_dialect(self, start: Start, openai_upstream: FakeUpstream) -> None:
         process = start('[server]\ndrain_timeout = "100ms"\n' + openai_config(openai_upstream.base_url))
-        openai_upstream.next(Behaviour(endless=False, event_delay=30), Behaviour(hang=True))
+        openai_upstream.next(Behaviour(event_delay=30, only_before=2), Behaviour(hang=True))
         response = process.post(CHAT_PATH, STREAM)
         waiting = threading.Thread(target=lambda: answers.append(process.post(CHAT_PATH, CHAT)))
         answers: list[http.client.HTTPResponse] = []
@@ -194,7 +194,7 @@ class TestStopping:
 
     def test_a_second_signal_ends_at_once(self, start: Start, openai_upstream: FakeUpstream) -> None:
         process = start(openai_config(openai_upstream.base_url))
-        openai_upstream.next(Behaviour(event_delay=30))
+        openai_upstream.next(Behaviour(event_delay=30, only_before=2))
         response = process.post(CHAT_PATH, STREAM)
         process.signal(signal.SIGTERM)
         wait_until(lambda: process.said("stopping"))

@@ -31,6 +31,13 @@ MODELS = "/llm/openai/v1/models"
 Run = Callable[..., Fleet]
 
 
+def begun(go: threading.Event) -> Behaviour:
+    """A stream whose first words come, and the rest once it may."""
+    at_once = threading.Event()
+    at_once.set()
+    return Behaviour(steps=(at_once, at_once, go))
+
+
 def gone(pids: list[int]) -> bool:
     return not any(map(is_alive, pids))
 
@@ -104,8 +111,7 @@ class TestDeaths:
         nexus = fleet(openai_config(openai_upstream.base_url))
         nexus.await_workers()
         go = threading.Event()
-        openai_upstream.default = Behaviour(steps=(threading.Event(), go))
-        openai_upstream.default.steps[0].set()
+        openai_upstream.default = begun(go)
         streams = [nexus.post(CHAT_PATH, STREAM) for _ in range(8)]
         victim = nexus.workers[0]
         os.kill(victim, signal.SIGKILL)
@@ -147,8 +153,7 @@ class TestDeaths:
     def test_no_worker_outlives_its_supervisor(self, fleet: Run, openai_upstream: FakeUpstream) -> None:
         nexus = fleet(openai_config(openai_upstream.base_url))
         workers = nexus.await_workers()
-        openai_upstream.default = Behaviour(steps=(threading.Event(), threading.Event()))
-        openai_upstream.default.steps[0].set()
+        openai_upstream.default = begun(threading.Event())
         streams = [nexus.post(CHAT_PATH, STREAM) for _ in range(4)]
         os.kill(nexus.pid, signal.SIGKILL)
         wait_until(lambda: gone(workers))
@@ -189,8 +194,7 @@ class TestStops:
         nexus = fleet(openai_config(openai_upstream.base_url))
         workers = nexus.await_workers()
         go = threading.Event()
-        openai_upstream.default = Behaviour(steps=(threading.Event(), go))
-        openai_upstream.default.steps[0].set()
+        openai_upstream.default = begun(go)
         streams = [nexus.post(CHAT_PATH, STREAM) for _ in range(4)]
         nexus.signal(number)
         wait_until(lambda: nexus.output.count("stopping calls=") == 2)
@@ -206,8 +210,7 @@ class TestStops:
         nexus = fleet(openai_config(openai_upstream.base_url))
         workers = nexus.await_workers()
         go = threading.Event()
-        openai_upstream.default = Behaviour(steps=(threading.Event(), go))
-        openai_upstream.default.steps[0].set()
+        openai_upstream.default = begun(go)
         streams = [nexus.post(CHAT_PATH, STREAM) for _ in range(4)]
         for number in (signal.SIGINT, signal.SIGTERM):
             for pid in workers:
