@@ -127,8 +127,8 @@ class TestActivation:
             process = handed(tmp_path, config, calls, health, names="nexus:health")
             try:
                 wait_until(lambda: "READY=1" in manager.words)
+                wait_until(lambda: process.said(f"health: http://127.0.0.1:{beside}/health"))
                 assert process.said(f"OPENAI_BASE_URL=http://127.0.0.1:{port}/")
-                assert process.said(f"health: http://127.0.0.1:{beside}/health")
                 process.signal(signal.SIGTERM)
                 assert process.wait() == 0
                 assert [word for word in manager.words if word != "READY=1"] == ["STOPPING=1"]
