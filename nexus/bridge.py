@@ -17,6 +17,7 @@ CAPACITY = 256 * 1024
 """Bytes that may wait in a channel before its worker has to."""
 
 Head = TypeVar("Head")
+Result = TypeVar("Result")
 
 
 class Full(Exception):
@@ -50,6 +51,12 @@ class Workers:
                 raise Full from error
             self._busy += 1
             return future
+
+    async def work(self, job: Callable[[], Result]) -> Result:
+        """What a worker makes of it. Raises what the job does, and Full."""
+        results: list[Result] = []
+        await asyncio.wrap_future(self.start(lambda: results.append(job())))
+        return results[0]
 
     def _run(self, ticket: list[Callable[[], None]]) -> None:
         with self._lock:

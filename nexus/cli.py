@@ -19,10 +19,9 @@ from typing import Any, NoReturn
 import nexus
 from nexus.registry import NoProviders
 from nexus.server import preflight
-from nexus.server.listeners import LISTEN
 from nexus.server.service import BadSocket, Service, service_of
-from nexus.settings import Problem, Settings, SettingsError, demo_settings, load, located, secrets
-from nexus.settings.exposure import exposure
+from nexus.server.source import Source
+from nexus.settings import SettingsError, secrets
 from nexus.settings.listen import AnyAddress, read_addresses
 from nexus.telemetry import logs
 
@@ -57,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.command == "serve":
             service = service_of(os.environ, os.getpid())
             options = handed_over(options, service)
-        settings, file = read_settings(options, os.environ)
+        source = source_of(options, os.environ)
+        settings = source.read()
     except SettingsError as error:
         sys.stderr.write("".join(f"{problem}\n" for problem in error.problems))
         return 1
@@ -67,17 +67,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     checks = options.command == "check"
     # Sockets that are handed over are open already, and bound.
     beside = bool(service.calls) or (checks and preflight.is_served_by_nexus(settings))
-    if found := obstacles(settings, file, options, beside=beside):
+    if found := source.obstacles(settings, beside=beside):
         sys.stderr.write("".join(f"{problem}\n" for problem in found))
         return 1
     if checks:
         from nexus.commands.check import check
 
-        return check(settings, str(file) if file else "no nexus.toml here, the built-in demo", beside=beside)
+        return check(settings, str(source.file or "no nexus.toml here, the built-in demo"), beside=beside)
     from nexus.server.run import serve
 
     logs.configure(options.log, options.log_style, secrets(settings))
-    return serve(settings, demo=file is None, service=service)
+    return serve(settings, source, service)
 
 
 def handed_over(options: Options, service: Service) -> Options:
@@ -85,28 +85,10 @@ def handed_over(options: Options, service: Service) -> Options:
     return replace(options, listen_address=service.addresses) if service.calls else options
 
 
-def obstacles(settings: Settings, file: Path | None, options: Options, *, beside: bool) -> list[Problem]:
-    """What keeps valid settings from being served here; ``beside`` a Nexus that runs, its ports are no problem."""
-    found = preflight.problems(settings, beside=beside)
-    if options.listen_address is None:
-        return located(file, found)
-    from_flag = [message for path, message in found if path == LISTEN]
-    in_file = located(file, [place for place in found if place[0] != LISTEN])
-    return [*in_file, *(Problem((), None, message, "nexus: --listen-address") for message in from_flag)]
-
-
-def read_settings(options: Options, environ: Mapping[str, str]) -> tuple[Settings, Path | None]:
-    """The settings and the file they come from; None is the demo."""
+def source_of(options: Options, environ: Mapping[str, str]) -> Source:
+    """The file is chosen once: when it is gone later, nothing else takes its place."""
     file = options.config or (DEFAULT_FILE if os.path.lexists(DEFAULT_FILE) else None)
-    settings = load(file, environ) if file else demo_settings()
-    if options.listen_address is not None:
-        server = settings.server.model_copy(update={"listen_address": options.listen_address})
-        settings = settings.model_copy(update={"server": server})
-    if (reason := exposure(settings)) is not None:
-        if options.listen_address is not None:
-            raise SettingsError([Problem((), None, reason, "nexus: --listen-address")])
-        raise SettingsError(located(file, [(LISTEN, reason)]))
-    return settings, file
+    return Source(file, environ, options.listen_address)
 
 
 def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:

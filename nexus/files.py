@@ -11,6 +11,9 @@ from pathlib import Path
 Stamp = tuple[str, int, int, int] | None
 """The true path, the time of the last change in nanoseconds, the size and the inode; None where there is none."""
 
+Stamps = dict[Path, Stamp]
+"""Of each file what it was just before it was read."""
+
 
 def stamp(path: str | Path) -> Stamp:
     try:

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
 import pytest
@@ -250,7 +251,14 @@ class Tls:
 @pytest.fixture(scope="module")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
     folder = tmp_path_factory.mktemp("tls")
-    key = ec.generate_private_key(ec.SECP256R1())
+    ca_file, key_file = write_certificate(folder, ec.generate_private_key(ec.SECP256R1()))
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(ca_file, key_file)
+    return Tls(str(ca_file), str(key_file), server)
+
+
+def write_certificate(folder: Path, key: ec.EllipticCurvePrivateKey) -> tuple[Path, Path]:
+    """A new one for this machine, which vouches for itself, and its key."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
     today = datetime.datetime.now(datetime.UTC)
@@ -263,9 +271,7 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
     key_file.write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(ca_file, key_file)
-    return Tls(str(ca_file), str(key_file), server)
+    return ca_file, key_file
 
 
 # -- the caller's side ---------------------------------------------------------------------------------------------

@@ -96,6 +96,11 @@ class Nexus:
         return int(self.base.rpartition(":")[2])
 
     @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        assert self._loop is not None
+        return self._loop
+
+    @property
     def server(self) -> Server:
         assert self.running is not None
         return self.running.server

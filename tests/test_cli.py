@@ -16,6 +16,7 @@ from nexus.commands import init
 from nexus.commands.demo import demo_text
 from nexus.server import preflight
 from nexus.server.service import Service
+from nexus.server.source import Source
 from nexus.settings import Settings, SettingsError
 from nexus.telemetry import logs
 
@@ -254,7 +255,7 @@ def test_nobody_is_let_in_to_spend_what_is_not_theirs(
     def read(server: str, *arguments: str) -> Settings:
         file.write_text(f"[server]\n{server}\n[llm.providers.p]\n{provider}\nmodels.m = {{}}\n")
         words = [command] if command == "check" else []
-        return cli.read_settings(cli.read_options([*arguments, *words, "-c", str(file)], {}), {})[0]
+        return cli.source_of(cli.read_options([*arguments, *words, "-c", str(file)], {}), {}).read()
 
     for server, arguments in (('listen_address = "0.0.0.0:80"', ()), ("", ("-l", "[::]:80")), ("", ("-l", "h:80"))):
         if refused:
@@ -301,8 +302,8 @@ def test_serving(
     served: list[tuple[Settings, bool]] = []
     configured: list[tuple[object, ...]] = []
 
-    def serve(settings: Settings, *, demo: bool, service: Service) -> int:
-        served.append((settings, demo))
+    def serve(settings: Settings, source: Source, service: Service) -> int:
+        served.append((settings, source.file is None))
         return 7
 
     server = types.ModuleType("nexus.server.run")

@@ -139,8 +139,8 @@ def _hear_errors(patch: pytest.MonkeyPatch) -> None:
         WATCH.look("error", type(error).__name__, f"{message} {param or ''}")
         made(error, message, param=param, retry_after=retry_after)
 
-    def heard_settings(error: SettingsError, problems: Any) -> None:
-        refused(error, problems)
+    def heard_settings(error: SettingsError, *given: Any) -> None:
+        refused(error, *given)
         WATCH.look("error", type(error).__name__, str(error))
 
     patch.setattr(NexusError, "__init__", heard)

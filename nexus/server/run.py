@@ -22,9 +22,11 @@ from nexus.server.announce import Urls, announce
 from nexus.server.descriptors import raise_limit, shortage
 from nexus.server.listeners import Listeners, listen
 from nexus.server.listening import CannotListen
+from nexus.server.reload import SERVING, Reloader
 from nexus.server.running import start
 from nexus.server.service import Notifier, Service
 from nexus.server.shared_state import SharedState
+from nexus.server.source import Source
 from nexus.server.supervisor import Orders, Supervisor
 from nexus.server.tls import TlsError
 from nexus.settings import Settings
@@ -33,7 +35,7 @@ from nexus.telemetry import logs
 log = logging.getLogger("nexus")
 
 
-def serve(settings: Settings, *, demo: bool, service: Service) -> int:
+def serve(settings: Settings, source: Source, service: Service) -> int:
     """Serves until a signal; returns the exit code."""
     logs.take_over()
     memory.tune()
@@ -46,7 +48,7 @@ def serve(settings: Settings, *, demo: bool, service: Service) -> int:
     urls = Urls.of(settings, listeners)
 
     def up() -> None:
-        announce(settings, urls, demo=demo)
+        announce(settings, urls, demo=source.file is None)
         if (short := shortage(limit, settings.server.worker_threads)) is not None:
             log.warning(short)
 
@@ -54,7 +56,7 @@ def serve(settings: Settings, *, demo: bool, service: Service) -> int:
         count = worker_count(settings.server.workers)
         if count > 1:
             return _supervise(settings, listeners, service.notifier, count, up)
-        return asyncio.run(_serve(settings, listeners, service.notifier, up))
+        return asyncio.run(_serve(settings, source, listeners, service.notifier, up))
     except (MissingPyJwt, MissingRedis, TlsError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -73,24 +75,30 @@ def _supervise(settings: Settings, listeners: Listeners, notifier: Notifier, cou
     return code
 
 
-async def _serve(settings: Settings, listeners: Listeners, notifier: Notifier, up: Callable[[], None]) -> int:
+async def _serve(
+    settings: Settings, source: Source, listeners: Listeners, notifier: Notifier, up: Callable[[], None]
+) -> int:
     running = start(settings, listeners.calls, listeners.health)
+    reloader = Reloader(source, running, notifier)
     up()
-    notifier.ready("serving")
-    await _on_signals().wait()
+    notifier.ready(SERVING)
+    await _on_signals(reloader.ask).wait()
     notifier.stopping("letting calls end")
+    await reloader.stop()
     await running.stop()
     log.info("stopped")
-    if running.server.workers.busy:
+    if running.server.workers.busy or reloader.busy:
         # A worker that hangs in a name lookup cannot be woken; the interpreter would wait for it.
         logging.shutdown()
         os._exit(0)
     return 0
 
 
-def _on_signals() -> asyncio.Event:
-    """Set by the first SIGTERM, SIGINT or SIGHUP; a second one of the first two ends the process."""
+def _on_signals(reload: Callable[[], None]) -> asyncio.Event:
+    """Set by the first SIGTERM or SIGINT, and by a terminal that is closed; a second one of the first two ends the
+    process. Any other SIGHUP reloads."""
     stop = asyncio.Event()
+    has_terminal = _has_terminal()
     loop = asyncio.get_running_loop()
     told: list[int] = []
 
@@ -103,7 +111,23 @@ def _on_signals() -> asyncio.Event:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, received, number)
-    # A terminal that is closed ends no call. Under nohup the signal is ignored, and stays so.
+
+    def hung_up() -> None:
+        if has_terminal and not _has_terminal():
+            stop.set()
+        else:
+            reload()
+
+    # Under nohup the signal is ignored, and stays so.
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        loop.add_signal_handler(signal.SIGHUP, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, hung_up)
     return stop
+
+
+def _has_terminal() -> bool:
+    """Whether a terminal controls this process, which is no longer so once it was closed."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True

@@ -29,7 +29,7 @@ from nexus.response_store.store import Store as ResponseStore
 from nexus.response_store.vendor_ids import make_id_store, vendor_ids_of
 from nexus.server.guards import Guards
 from nexus.server.tls import tls_context
-from nexus.settings import ServerSettings, Settings
+from nexus.settings import ServerSettings, Settings, secrets
 from nexus.shared import Holder, Shared
 from nexus.telemetry import logs
 
@@ -70,14 +70,14 @@ class Uses:
 
     def __init__(self, close: ExitStack) -> None:
         self._close = close
-        self._count = 0
+        self.count = 0
         self._retired = False
 
     def begin(self) -> None:
-        self._count += 1
+        self.count += 1
 
     def end(self) -> None:
-        self._count -= 1
+        self.count -= 1
         self._close_unused()
 
     def retire(self) -> None:
@@ -90,7 +90,7 @@ class Uses:
         self._close.close()
 
     def _close_unused(self) -> None:
-        if self._retired and not self._count:
+        if self._retired and not self.count:
             self.close()
 
 
@@ -120,6 +120,8 @@ def build(settings: Settings, kept: Kept) -> Runtime:
     """Any thread. Raises MissingPyJwt and TlsError; then nothing is left behind."""
     own = settings.server
     with ExitStack() as stack:
+        # What is late of a call that ran before a reload may still hold what was a secret then.
+        stack.callback(logs.know(secrets(settings)))
         holder = stack.enter_context(closing(Holder(kept.shared)))
         tls = _tls(own, holder)
         authenticator = Authenticator.open(own.client_identification, own.keys, own.oauth, kept.shared)

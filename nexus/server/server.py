@@ -54,13 +54,10 @@ class Server:
 
     async def work(self, job: Callable[[], Result]) -> Result:
         """What a worker makes of it. Raises what the job does, and Overloaded where no worker is free."""
-        results: list[Result] = []
         try:
-            running = self.workers.start(lambda: results.append(job()))
+            return await self.workers.work(job)
         except Full:
             raise Overloaded("every worker of the gateway is busy", retry_after=1) from None
-        await asyncio.wrap_future(running)
-        return results[0]
 
     @staticmethod
     async def wait(future: Future[None]) -> None:

@@ -6,6 +6,7 @@ nothing is guessed.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -14,7 +15,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from nexus.files import Stamps, stamp
 from nexus.settings import problems
+from nexus.settings.files import named_files
 from nexus.settings.hints import dotted_name
 from nexus.settings.locate import Locator
 from nexus.settings.problems import Problem, SettingsError
@@ -28,10 +31,20 @@ Place = tuple[problems.Path, str]
 
 def load(path: Path, environ: Mapping[str, str]) -> Settings:
     """The settings of a file, with templates filled in from ``environ``."""
+    files = {path: stamp(path)}
+    try:
+        return _load(path, environ, files)
+    except SettingsError as error:
+        raise SettingsError(error.problems, files) from None
+
+
+def _load(path: Path, environ: Mapping[str, str], files: Stamps) -> Settings:
+    """Adds to ``files`` what else it reads."""
     file = str(path)
-    text = _decode(_read(path), file)
-    data = _parse(text, file)
-    expansion = expand(data, environ, path.parent)
+    raw = _read(path)
+    text = _decode(raw, file)
+    expansion = expand(_parse(text, file), environ, path.parent)
+    files |= expansion.files
     try:
         settings = Settings.model_validate(expansion.data)
     except ValidationError as error:
@@ -39,7 +52,8 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
     else:
         found = expansion.problems
         if not found:
-            return settings.of_file(path.stat().st_mtime)
+            files |= {named: stamp(named) for _, named in named_files(settings)}
+            return settings.of_file(path.stat().st_mtime, hashlib.sha256(raw).hexdigest(), files)
     raise SettingsError(_located(found, text, file))
 
 

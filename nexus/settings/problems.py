@@ -15,6 +15,7 @@ from typing import Any, get_args
 
 from pydantic_core import ErrorDetails
 
+from nexus.files import Stamps
 from nexus.settings.types import Table
 
 Path = tuple[str | int, ...]
@@ -62,10 +63,11 @@ class Problem:
 
 
 class SettingsError(Exception):
-    """The settings cannot be used; every problem is named."""
+    """The settings cannot be used; every problem is named. ``files`` are those that were read."""
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[Problem], files: Stamps | None = None) -> None:
         self.problems = tuple(problems)
+        self.files = files or {}
         super().__init__("\n".join(map(str, self.problems)))
 
 

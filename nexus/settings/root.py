@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from pydantic import PrivateAttr, model_validator
 
+from nexus.files import Stamps
 from nexus.settings.identity import ClientIdentification
 from nexus.settings.limits import NO_REDIS, RateLimits, RedisStorage
 from nexus.settings.llm import LlmSettings
@@ -31,15 +32,27 @@ class Settings(Table):
     """Models and where they come from."""
 
     _written_at: float = PrivateAttr(default_factory=time.time)
+    _digest: str = PrivateAttr("")
+    _files: Stamps = PrivateAttr(default_factory=dict)
 
     @property
     def written_at(self) -> float:
         """When the file was written that this was read from, in Unix seconds; when it was made, without a file."""
         return self._written_at
 
-    def of_file(self, written_at: float) -> Self:
+    @property
+    def digest(self) -> str:
+        """Tells one text of the file from another; "" without a file."""
+        return self._digest[:12]
+
+    @property
+    def files(self) -> Stamps:
+        """The file, those that its templates and its settings name, as they were when it was read."""
+        return self._files
+
+    def of_file(self, written_at: float, digest: str, files: Stamps) -> Self:
         """The same, of a file that was written then."""
-        self._written_at = written_at
+        self._written_at, self._digest, self._files = written_at, digest, files
         return self
 
     @model_validator(mode="before")

@@ -105,6 +105,9 @@ class ServerSettings(Table):
     workers: ProcessCount = 1
     """Processes that serve together, each on a core of its own; "auto" is one for each core that may be used."""
 
+    watch_config: bool = True
+    """Whether a changed file is read anew; SIGHUP reads it in any case."""
+
     early_ping: PositiveDuration = 20.0
     """A streaming call is answered with pings when the vendor has said nothing for this long."""
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
 
+from nexus.files import Stamps, stamp
+
 Path = tuple[str | int, ...]
 
 PLACEHOLDER = "placeholder"
@@ -33,22 +35,24 @@ class _Fault(Exception):
 
 @dataclass
 class Expansion:
-    """The expanded data and what went wrong on the way, as (path, message)."""
+    """The expanded data, what went wrong on the way, as (path, message), and the files that were read."""
 
     data: Any = None
     problems: list[tuple[Path, str]] = field(default_factory=list)
+    files: Stamps = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class _Sources:
     environ: Mapping[str, str]
     folder: FilePath
+    files: Stamps
 
 
 def expand(data: Any, environ: Mapping[str, str], folder: FilePath = FilePath()) -> Expansion:
     """Expand every string value in tables and arrays; keys are left alone. Paths are relative to ``folder``."""
     result = Expansion()
-    result.data = _expand(data, (), _Sources(environ, folder), result.problems)
+    result.data = _expand(data, (), _Sources(environ, folder, result.files), result.problems)
     return result
 
 
@@ -119,7 +123,9 @@ def _value(content: str, sources: _Sources) -> str:
             raise _Fault(f"environment variable {variable[1]} is not set")
         return value
     if file := _FILE.fullmatch(content):
-        return _read(sources.folder / file[1][1:-1])
+        path = sources.folder / file[1][1:-1]
+        sources.files[path] = stamp(path)
+        return _read(path)
     raise _Fault(HELP)
 
 

@@ -16,6 +16,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import TextIO, TypeVar
 from urllib.parse import quote
 
@@ -59,7 +60,7 @@ def configure(level: str, style: str, secrets: Iterable[str]) -> None:
     logging.addLevelName(TRACE, "TRACE")
     own = LEVELS[level]
     foreign = own if level == "trace" else max(own, logging.WARNING)
-    sink = LogHandler(redactor(secrets), FORMATTERS[style]())
+    sink = LogHandler(secrets, FORMATTERS[style]())
     # On the handler too: a library that sets a level on its own logger would get past the root's level.
     sink.setLevel(own)
     root = logging.getLogger()
@@ -124,6 +125,20 @@ def redactor(secrets: Iterable[str]) -> Redact:
     return lambda text: pattern.sub(REDACTED, text)
 
 
+def know(secrets: Iterable[str]) -> Callable[[], None]:
+    """Keeps these out of the log too, until what is returned is called."""
+    known = tuple(secrets)
+    sinks = [handler for handler in logging.getLogger().handlers if isinstance(handler, LogHandler)]
+    for sink in sinks:
+        sink.know(known)
+
+    def forget() -> None:
+        for sink in sinks:
+            sink.forget(known)
+
+    return forget
+
+
 def hide(secret: str) -> None:
     """Keeps a secret out of the log that was not known when logging was set up."""
     for handler in logging.getLogger().handlers:
@@ -138,11 +153,11 @@ MOST_HIDDEN = 256
 class LogHandler(logging.Handler):
     """Hands redacted lines to the thread that writes them to stderr."""
 
-    def __init__(self, redact: Redact, formatter: logging.Formatter) -> None:
+    def __init__(self, secrets: Iterable[str], formatter: logging.Formatter) -> None:
         super().__init__()
-        self._known = redact
+        self._known: list[tuple[str, ...]] = [tuple(secrets)]
         self._learnt: tuple[str, ...] = ()
-        self._redact = redact
+        self._redact = redactor(self._known[0])
         self.setFormatter(formatter)
         self.writer: Writer | PatientWriter = Writer(sys.stderr, self._dropped)
 
@@ -154,13 +169,25 @@ class LogHandler(logging.Handler):
     def format(self, record: logging.LogRecord) -> str:
         return self._redact(super().format(record))
 
+    def know(self, secrets: tuple[str, ...]) -> None:
+        self._change(known=[*self._known, secrets])
+
+    def forget(self, secrets: tuple[str, ...]) -> None:
+        """Unless somebody else knows them too."""
+        known = list(self._known)
+        known.remove(secrets)
+        self._change(known=known)
+
     def hide(self, secret: str) -> None:
         """One more secret; a short one is a word."""
+        self._change(learnt=(*(other for other in self._learnt if other != secret), secret)[-MOST_HIDDEN:])
+
+    def _change(self, known: list[tuple[str, ...]] | None = None, learnt: tuple[str, ...] | None = None) -> None:
         self.acquire()
         try:
-            self._learnt = (*(other for other in self._learnt if other != secret), secret)[-MOST_HIDDEN:]
-            known, learnt = self._known, redactor(self._learnt)
-            self._redact = lambda text: learnt(known(text))
+            self._known = self._known if known is None else known
+            self._learnt = self._learnt if learnt is None else learnt
+            self._redact = redactor({*chain(*self._known), *self._learnt})
         finally:
             self.release()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import logging
 import os
 import resource
@@ -23,7 +24,7 @@ from nexus.server.descriptors import raise_limit, shortage
 from nexus.server.listening import BACKLOG, CannotListen, base_url, bind_all, files_of, remove_files
 from nexus.settings.listen import read_addresses
 from tests.conftest import Serve
-from tests.server.test_process import CHAT_PATH, STREAM, Start, finish, start
+from tests.server.test_process import CHAT_PATH, Start, finish, start
 from tests.serving import CHAT, KEY, Nexus, openai_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 
@@ -157,19 +158,42 @@ def test_a_process_on_several(start: Start, openai_upstream: FakeUpstream, tmp_p
     assert not (tmp_path / "s").exists()
 
 
+IN_A_TERMINAL = """
+import fcntl, os, sys, termios
+os.setsid()
+fcntl.ioctl(os.open(sys.argv[1], os.O_RDWR), termios.TIOCSCTTY, 0)
+os.execv(sys.executable, [sys.executable, "-m", "nexus", "-l", "127.0.0.1:0"])
+"""
+
+
 class TestSignals:
-    def test_a_hangup_lets_calls_end(self, start: Start, openai_upstream: FakeUpstream) -> None:
-        process = start(openai_config(openai_upstream.base_url))
-        openai_upstream.next(Behaviour(event_delay=0.2))
-        response = process.post(CHAT_PATH, STREAM)
-        for _ in range(3):
-            process.signal(signal.SIGHUP)
-        wait_until(lambda: process.said("stopping"))
-        process.signal(signal.SIGHUP)
-        # The first of its kind, behind a hangup: it says nothing new.
-        process.signal(signal.SIGTERM)
-        assert finish(response).endswith(b"data: [DONE]\n\n")
-        assert process.wait() == 0
+    def test_a_terminal_that_is_closed_lets_calls_end(self, tmp_path: Path, openai_upstream: FakeUpstream) -> None:
+        (tmp_path / "nexus.toml").write_text(openai_config(openai_upstream.base_url))
+        terminal, slave = os.openpty()
+        go = threading.Event()
+        with subprocess.Popen(
+            [sys.executable, "-c", IN_A_TERMINAL, os.ttyname(slave)],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+            stderr=subprocess.PIPE,
+        ) as process:
+            assert process.stderr is not None
+            said = b""
+            while b"health:" not in said:
+                said = process.stderr.readline()
+            port = int(said.rpartition(b":")[2].partition(b"/")[0])
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+            openai_upstream.next(Behaviour(hold=go))
+            connection.request("POST", CHAT_PATH, json.dumps(CHAT), {"Content-Type": "application/json"})
+            openai_upstream.wait_for_requests(1)
+            os.close(slave)
+            os.close(terminal)
+            while b"stopping" not in said:
+                said = process.stderr.readline()
+            go.set()
+            assert connection.getresponse().status == 200
+            connection.close()
+            assert process.wait(60) == 0
 
     def test_a_hangup_that_is_ignored_stays_so(self, tmp_path: Path) -> None:
         command = ["nohup", sys.executable, "-m", "nexus", "-l", "127.0.0.1:0"]

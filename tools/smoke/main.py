@@ -61,7 +61,7 @@ def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> tu
     if options.url and not options.config:
         return None, "error"
     said = cli.read_options(["--config", options.config] if options.config else [], environ)
-    settings, _ = cli.read_settings(said, environ)
+    settings = cli.source_of(said, environ).read()
     # Failures are in the table already; the gateway's own story is for those who ask.
     return settings, said.log if environ.get("NEXUS_LOG") else "error"
 

@@ -1,0 +1,94 @@
+"""Where the settings of a process come from, read at its start and at every reload alike.
+
+Law: what ``nexus check`` accepts, a start and a reload accept too, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+from nexus.server import preflight
+from nexus.server.listeners import LISTEN, LISTEN_HEALTH
+from nexus.settings import Problem, Settings, SettingsError, demo_settings, load, located
+from nexus.settings.exposure import exposure
+from nexus.settings.listen import AnyAddress
+from nexus.settings.problems import dotted
+from nexus.settings.types import Table
+
+FIXED: tuple[tuple[str, ...], ...] = (
+    LISTEN,
+    LISTEN_HEALTH,
+    ("server", "socket_mode"),
+    ("server", "workers"),
+    ("server", "worker_threads"),
+    ("server", "rate_limits", "storage"),
+)
+"""What a process that runs cannot change: sockets, processes, threads, and where is counted what was spent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """``file`` is None for the demo; ``listen_address`` is what the command line says over the file."""
+
+    file: Path | None
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    listen_address: tuple[AnyAddress, ...] | None = None
+
+    def read(self) -> Settings:
+        """Raises SettingsError and NoProviders."""
+        settings = self._loaded()
+        self._check_exposure(settings)
+        return settings
+
+    def read_beside(self, running: Settings) -> tuple[Settings, list[str]]:
+        """For a process that serves ``running``: what it cannot change stays as it is, and is named.
+
+        Raises SettingsError, and NoProviders.
+        """
+        settings, named = self._loaded(), []
+        for path in FIXED:
+            if _at(settings, path) != _at(running, path):
+                settings = _replaced(settings, path, _at(running, path))
+                named.append(dotted(path))
+        self._check_exposure(settings)
+        if found := self.obstacles(settings, beside=True):
+            raise SettingsError(found, settings.files)
+        return settings, named
+
+    def obstacles(self, settings: Settings, *, beside: bool) -> list[Problem]:
+        """What keeps valid settings from being served here; ``beside`` a Nexus that runs, its ports are no problem."""
+        found = preflight.problems(settings, beside=beside)
+        if self.listen_address is None:
+            return located(self.file, found)
+        from_flag = [message for path, message in found if path == LISTEN]
+        in_file = located(self.file, [place for place in found if place[0] != LISTEN])
+        return [*in_file, *(_of_flag(message) for message in from_flag)]
+
+    def _loaded(self) -> Settings:
+        settings = load(self.file, self.environ) if self.file is not None else demo_settings()
+        return settings if self.listen_address is None else _replaced(settings, LISTEN, self.listen_address)
+
+    def _check_exposure(self, settings: Settings) -> None:
+        if (reason := exposure(settings)) is not None:
+            found = located(self.file, [(LISTEN, reason)]) if self.listen_address is None else [_of_flag(reason)]
+            raise SettingsError(found, settings.files)
+
+
+def _of_flag(message: str) -> Problem:
+    return Problem((), None, message, "nexus: --listen-address")
+
+
+def _at(table: Table, path: tuple[str, ...]) -> Any:
+    return reduce(getattr, path, table)
+
+
+def _replaced(settings: Settings, path: tuple[str, ...], value: object) -> Settings:
+    """The same but for one value, which comes from valid settings."""
+    for depth in range(len(path) - 1, -1, -1):
+        value = _at(settings, path[:depth]).model_copy(update={path[depth]: value})
+    assert isinstance(value, Settings)
+    return value

@@ -1,0 +1,29 @@
+"""Whether files are others than those that were read: looked at every now and then.
+
+Law: a change counts once two looks in a row have seen the same, so that no file is read while it is written. No
+notifications of the system: configuration maps and secrets of Kubernetes change by a link to another folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from nexus.files import Stamp, stamp
+
+
+class Watch:
+    """``files`` are those that were read, as they were then. Blocks as long as the file system does."""
+
+    def __init__(self, files: Mapping[Path, Stamp]) -> None:
+        self.files = dict(files)
+        self._seen = self.files
+
+    def has_changed(self) -> bool:
+        now = stamps(self.files)
+        is_settled, self._seen = now == self._seen, now
+        return is_settled and now != self.files
+
+
+def stamps(paths: Iterable[Path]) -> dict[Path, Stamp]:
+    return {path: stamp(path) for path in paths}

@@ -1,0 +1,303 @@
+"""A changed configuration is taken over without a failed call; a broken one changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import http.client
+import itertools
+import json
+import logging
+import os
+import signal
+import ssl
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from nexus.limits.store_memory import MemoryStore
+from nexus.server.reload import Reloader
+from nexus.server.source import Source
+from nexus.settings import load
+from tests.peers import write_certificate
+from tests.server.test_process import CHAT_PATH, STREAM, Start, finish, start
+from tests.serving import CHAT, KEY, Nexus, Reply, openai_config, wait_until
+from tools.fake_upstream import Behaviour, FakeUpstream
+
+__all__ = ["start"]
+
+ALICE = "nx-hushhusha1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6"
+BOB = "nx-hushhushz9y8x7w6v5u4t3s2r1q0p9o8n7m6l5k4"
+MORE = '[llm.providers.openai.models.more]\nrename = "gpt-4"\n'
+BROKEN = "[server]\nworker_thread = 3\n"
+LIMIT = '[llm.providers.openai.rate_limits.per_user]\nrequest_limit = {}\ninterval = "1h"\n'
+
+
+class Place:
+    """A server with its file, looked at often."""
+
+    def __init__(self, nexus: Nexus, file: Path) -> None:
+        self.nexus = nexus
+        self.file = file
+
+    def write(self, toml: str) -> None:
+        """As editors do: another file in its place."""
+        fresh = self.file.with_suffix(".new")
+        fresh.write_text(toml)
+        os.replace(fresh, self.file)
+
+    def reload(self, toml: str) -> None:
+        """Returns when it is served."""
+        before = self.nexus.runtime
+        self.write(toml)
+        wait_until(lambda: self.nexus.runtime is not before)
+
+    def chat(self, model: str = "openai/gpt-4", key: str | None = None) -> Reply:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        return self.nexus.chat({**CHAT, "model": model}, headers)
+
+
+@contextmanager
+def placed(toml: str, folder: Path) -> Iterator[Place]:
+    file = folder / "nexus.toml"
+    file.write_text(toml)
+    with Nexus(load(file, {})) as nexus:
+        assert nexus.running is not None
+
+        async def begin() -> Reloader:
+            assert nexus.running is not None
+            return Reloader(Source(file), nexus.running, every=0.02)
+
+        loop = nexus.loop
+        reloader = asyncio.run_coroutine_threadsafe(begin(), loop).result(60)
+        try:
+            yield Place(nexus, file)
+        finally:
+            asyncio.run_coroutine_threadsafe(reloader.stop(), loop).result(60)
+
+
+@pytest.fixture
+def toml(openai_upstream: FakeUpstream) -> str:
+    return openai_config(openai_upstream.base_url)
+
+
+@pytest.fixture
+def place(toml: str, tmp_path: Path) -> Iterator[Place]:
+    with placed(toml, tmp_path) as place:
+        yield place
+
+
+def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def test_a_new_model_is_served_and_one_that_was_taken_out_is_not(place: Place, toml: str) -> None:
+    assert place.chat("openai/more").status == 404
+    place.reload(toml + MORE)
+    assert place.chat("openai/more").status == 200
+    place.reload(toml)
+    assert place.chat("openai/more").status == 404
+
+
+def test_a_broken_file_keeps_what_is_served_and_says_every_problem_with_its_line(
+    place: Place, toml: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = place.nexus.runtime
+    place.write(toml + BROKEN + "listen_address = 5\n")
+    wait_until(lambda: len(errors(caplog)) == 3)
+    line = toml.count("\n") + 2
+    assert [message.partition(": ")[0] for message in errors(caplog)[:2]] == [
+        f"{place.file}:{line}",
+        f"{place.file}:{line + 1}",
+    ]
+    assert 'server.worker_thread: unknown key; did you mean "worker_threads"?' in errors(caplog)[0]
+    assert place.nexus.runtime is before and place.chat().status == 200
+    place.reload(toml + MORE)
+    assert place.chat("openai/more").status == 200
+
+
+def test_a_file_that_is_gone_keeps_what_is_served(place: Place, toml: str, caplog: pytest.LogCaptureFixture) -> None:
+    place.file.unlink()
+    wait_until(lambda: len(errors(caplog)) == 2)
+    assert errors(caplog)[0] == f"{place.file}: no such file" and place.chat().status == 200
+    place.reload(toml + MORE)
+
+
+def test_a_key_that_was_taken_out_is_refused_on_a_connection_that_is_kept(toml: str, tmp_path: Path) -> None:
+    both = f'[server.keys.alice]\nkey = "{ALICE}"\n[server.keys.bob]\nkey = "{BOB}"\n'
+    with placed(toml + both, tmp_path) as place:
+        connection = http.client.HTTPConnection("127.0.0.1", place.nexus.port, timeout=60)
+
+        def status() -> int:
+            headers = {"Authorization": f"Bearer {ALICE}", "Content-Type": "application/json"}
+            connection.request("POST", CHAT_PATH, json.dumps(CHAT), headers)
+            reply = connection.getresponse()
+            reply.read()
+            return reply.status
+
+        assert status() == 200
+        sock = connection.sock
+        place.reload(toml + f'[server.keys.bob]\nkey = "{BOB}"\n')
+        assert status() == 401 and connection.sock is sock
+        connection.close()
+        assert place.chat(key=BOB).status == 200
+
+
+def test_a_call_that_runs_keeps_what_it_began_with(place: Place, toml: str, openai_upstream: FakeUpstream) -> None:
+    before, go = place.nexus.runtime, threading.Event()
+    openai_upstream.next(Behaviour(hold=go))
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(place.chat)
+        openai_upstream.wait_for_requests(1)
+        place.reload(toml.replace(openai_upstream.base_url, "http://127.0.0.1:9"))
+        assert before.uses.count == 1
+        go.set()
+        assert running.result(60).status == 200
+    wait_until(lambda: before.uses.count == 0)
+
+
+def test_connections_with_equal_settings_live_on_and_others_do_not(
+    place: Place, toml: str, openai_upstream: FakeUpstream
+) -> None:
+    place.chat()
+    place.reload(toml + MORE)
+    place.chat("openai/more")
+    assert [request.connection for request in openai_upstream.requests] == [1, 1]
+    place.reload(toml + '[llm.providers.openai.timeouts]\nidle = "7s"\n')
+    openai_upstream.wait_for_open_connections(0)
+    place.chat()
+    assert openai_upstream.requests[-1].connection == 2
+
+
+def test_what_was_spent_stays_spent(toml: str, tmp_path: Path) -> None:
+    with placed(toml + LIMIT.format(3), tmp_path) as place:
+        assert [place.chat().status for _ in range(2)] == [200, 200]
+        place.reload(toml + MORE + LIMIT.format(3))
+        assert [place.chat().status for _ in range(2)] == [200, 429]
+        place.reload(toml + LIMIT.format(4))
+        assert [place.chat().status for _ in range(2)] == [200, 429]
+        assert place.nexus.server.kept.limits.open == 0
+
+
+def test_a_key_in_a_file_is_read_anew_and_neither_is_told(
+    openai_upstream: FakeUpstream, toml: str, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text(f"{KEY}\n")
+    with placed(toml.replace(f'"{KEY}"', "'{{ file \"secret\" }}'"), tmp_path) as place:
+        place.chat()
+        before = place.nexus.runtime
+        secret.write_text(f"{KEY}-another\n")
+        wait_until(lambda: place.nexus.runtime is not before)
+        place.chat()
+    sent = [request.header("authorization") for request in openai_upstream.requests]
+    assert sent == [f"Bearer {KEY}", f"Bearer {KEY}-another"]
+
+
+def test_what_needs_a_restart_is_named_and_stays(place: Place, toml: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    place.reload('[server]\nworker_threads = 3\nlisten_address = "127.0.0.1:1"\nmax_body_size = "1KiB"\n' + toml)
+    wait_until(lambda: sum("takes effect with a restart" in one.getMessage() for one in caplog.records) == 2)
+    own = place.nexus.runtime.settings.server
+    assert (own.worker_threads, str(own.listen_address[0]), own.max_body_size) == (512, "127.0.0.1:8000", 1024)
+
+
+def test_an_address_that_needs_a_restart_excuses_no_open_door(
+    toml: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The process still listens where it did: without keys strangers would spend what the house pays for."""
+    keys = f'[server]\nlisten_address = "0.0.0.0:8000"\nkeys.bob.key = "{BOB}"\n'
+    with placed(keys + toml, tmp_path) as place:
+        place.write('[server]\nlisten_address = "127.0.0.1:8000"\n' + toml)
+        wait_until(lambda: any("without any authentication" in one for one in errors(caplog)))
+        assert place.chat().status == 401
+
+
+def test_a_certificate_is_served_anew(toml: str, tmp_path: Path) -> None:
+    own = ec.generate_private_key(ec.SECP256R1())
+    certificate, key = write_certificate(tmp_path, own)
+    with placed(toml + f'[server.tls]\ncertificate = "{certificate}"\nkey = "{key}"\n', tmp_path) as place:
+
+        def served() -> str:
+            return ssl.get_server_certificate(("127.0.0.1", place.nexus.port)).strip()
+
+        first, before = served(), place.nexus.runtime
+        assert first == certificate.read_text().strip()
+        write_certificate(tmp_path, own)
+        wait_until(lambda: place.nexus.runtime is not before)
+        assert served() == certificate.read_text().strip() != first
+
+
+def test_no_call_fails_while_the_file_flips(toml: str, tmp_path: Path) -> None:
+    """Two good versions and a broken one, calls and streams all the while; every call finds one of the good ones."""
+    versions = [toml + LIMIT.format(10_000), BROKEN + toml, toml + MORE + LIMIT.format(10_000)]
+    with placed(versions[0], tmp_path) as place, ThreadPoolExecutor(8) as pool:
+        done = threading.Event()
+
+        def calls(stream: bool) -> Counter[tuple[int, bool]]:
+            seen: Counter[tuple[int, bool]] = Counter()
+            while not done.is_set():
+                reply = place.nexus.chat({**CHAT, "stream": stream})
+                seen[reply.status, not stream or reply.body.endswith(b"data: [DONE]\n\n")] += 1
+            return seen
+
+        running = [pool.submit(calls, bool(number % 2)) for number in range(6)]
+        for version in itertools.islice(itertools.cycle(versions), 30):
+            before = place.nexus.runtime
+            place.write(version)
+            if version != versions[1]:
+                wait_until(lambda before=before: place.nexus.runtime is not before)  # type: ignore[misc]
+        done.set()
+        seen = sum((one.result(60) for one in running), Counter())
+        assert seen.keys() == {(200, True)}
+        limits = place.nexus.server.kept.limits
+        assert limits.open == 0 and limits.refused == 0
+        assert isinstance(limits.store, MemoryStore)
+        assert [window.total for window in limits.store._windows.values()] == [seen.total()]
+
+
+def test_threads_connections_and_memory_are_given_back(place: Place, toml: str, openai_upstream: FakeUpstream) -> None:
+    def turn(number: int) -> None:
+        place.reload(toml + f'[llm.providers.openai.timeouts]\nidle = "{number + 1}s"\n')
+        assert place.chat().status == 200
+
+    def held() -> tuple[int, int, int]:
+        openai_upstream.wait_for_open_connections(1)
+        wait_until(lambda: not place.nexus.server.calls)
+        gc.collect()
+        runtimes = sum(type(one).__name__ == "Runtime" for one in gc.get_objects())
+        return threading.active_count(), len(place.nexus.server.kept.shared), runtimes
+
+    for number in range(3):
+        turn(number)
+    after = held()
+    for number in range(3, 30):
+        turn(number)
+    assert held() == after
+
+
+class TestSignals:
+    def test_a_hangup_reads_the_file_anew_and_ends_no_call(
+        self, start: Start, openai_upstream: FakeUpstream, tmp_path: Path
+    ) -> None:
+        toml = "[server]\nwatch_config = false\n" + openai_config(openai_upstream.base_url)
+        process = start(toml)
+        openai_upstream.next(Behaviour(event_delay=0.1))
+        response = process.post(CHAT_PATH, STREAM)
+        (tmp_path / "nexus.toml").write_text(toml + MORE)
+        process.signal(signal.SIGHUP)
+        wait_until(lambda: process.said("the configuration was read anew"))
+        assert b"chat.completion" in finish(process.post(CHAT_PATH, {**CHAT, "model": "openai/more"}))
+        assert finish(response).endswith(b"data: [DONE]\n\n")
+        (tmp_path / "nexus.toml").write_text(BROKEN)
+        process.signal(signal.SIGHUP)
+        wait_until(lambda: process.said("the configuration is not used"))
+        assert process.said("nexus.toml:2: server.worker_thread: unknown key")
+        process.signal(signal.SIGTERM)
+        assert process.wait() == 0
