@@ -74,7 +74,7 @@ def open_reply(exchange: Exchange, lane: Lane, reply: UpstreamReply) -> OpenedRe
     if streams is not (kind == _STREAM):
         vendor = {**vendor, "content-type": _STREAM if streams else "application/json"}
     try:
-        pieces = Stream(exchange, lane, reply, redactor).pieces() if streams else iter(())
+        pieces = Stream(exchange, lane.relay, reply, redactor).pieces() if streams else iter(())
         first = next(pieces, b"") if streams else _body(exchange, lane, reply, redactor)
     except VendorError as failure:
         failure.headers = _head(exchange, lane, vendor, reply.status).headers

@@ -21,7 +21,6 @@ from nexus.headers.redaction import Redactor
 from nexus.protocols.dialect import AnswerRelay
 from nexus.protocols.sse import Frame, FrameDecoder, FrameTooLarge, is_heartbeat, parse_frame
 from nexus.relay.exchange import Exchange
-from nexus.relay.lanes import Lane
 from nexus.relay.vendor_failures import complete_in_band
 from nexus.upstream.request import UpstreamReply
 
@@ -38,10 +37,10 @@ DRAIN = 1.0
 class Stream:
     """One answer that comes in events."""
 
-    def __init__(self, exchange: Exchange, lane: Lane, reply: UpstreamReply, redactor: Redactor) -> None:
+    def __init__(self, exchange: Exchange, relay: AnswerRelay, reply: UpstreamReply, redactor: Redactor) -> None:
         provider = exchange.route.provider
         self._exchange = exchange
-        self._relay = lane.relay
+        self._relay = relay
         self._reply = reply
         self._redactor = redactor
         self._name = provider.name
