@@ -86,7 +86,7 @@ class ModelSettings(Table):
 
 
 class Retries(Table):
-    """``[llm.providers.NAME.retries]``: tries before the first byte of an answer; none after it."""
+    """``[llm.providers.NAME.retries]``: tries before the first content of an answer; none after it."""
 
     attempts: Annotated[int, Field(ge=1, le=10)] = 2
     """Tries in all; 1 means no retry."""
@@ -189,7 +189,7 @@ class ProviderSettings(Tagged):
     """What each caller may spend, over all models together."""
 
     retries: Retries = Retries()
-    """Tries before the first byte."""
+    """Tries before the first content."""
 
     timeouts: Timeouts = Timeouts()
     """How long silence may last."""

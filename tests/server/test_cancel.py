@@ -38,7 +38,7 @@ PHASES = [
     pytest.param(Behaviour(hang=True), {}, False, id="waiting for the head"),
     pytest.param(Behaviour(hang=True), STREAM, False, id="waiting for the head of a stream"),
     pytest.param(Behaviour(first_event_delay=600), STREAM, False, id="waiting for the first event"),
-    pytest.param(Behaviour(event_delay=600), STREAM, True, id="waiting for the next event"),
+    pytest.param(Behaviour(event_delay=600, only_before=4), STREAM, True, id="waiting for the next event"),
     pytest.param(Behaviour(endless=True), STREAM, True, id="in full flow"),
 ]
 
@@ -99,7 +99,7 @@ def test_while_waiting_for_the_next_attempt(serve: Serve, openai_upstream: FakeU
 
 
 def test_nothing_is_left_behind_by_many_that_leave(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
-    openai_upstream.default = Behaviour(event_delay=600)
+    openai_upstream.default = Behaviour(event_delay=600, only_before=4)
     clients = [open_call(nexus, "/llm/openai/v1/chat/completions", {**CHAT, **STREAM}) for _ in range(40)]
     openai_upstream.wait_for_requests(40)
     for client in clients:

@@ -285,7 +285,7 @@ class TestBytesInFlight:
     def test_a_body_is_let_go_when_no_attempt_can_need_it(
         self, narrow: Nexus, openai_upstream: FakeUpstream, stream: bool
     ) -> None:
-        openai_upstream.default = Behaviour(hang=True) if not stream else Behaviour(event_delay=30)
+        openai_upstream.default = Behaviour(hang=True) if not stream else Behaviour(event_delay=30, only_before=4)
         with RawClient(narrow) as client:
             client.send(request(CHAT_PATH, {**CHAT, "stream": stream, "user": "x" * 40_000}))
             openai_upstream.wait_for_requests(1)
@@ -305,7 +305,7 @@ class TestBytesInFlight:
         nexus = serve(openai_config(openai_upstream.base_url))
         for _ in range(failed):
             openai_upstream.next(Behaviour(status=503, headers=(("retry-after", "0"),)))
-        openai_upstream.default = Behaviour(event_delay=600)
+        openai_upstream.default = Behaviour(event_delay=600, only_before=4)
         with RawClient(nexus) as client:
             client.send(request(CHAT_PATH, {**CHAT, "stream": True, "user": "x" * size}))
             openai_upstream.wait_for_requests(failed + 1)

@@ -46,7 +46,7 @@ def quiet(serve: Serve, openai_upstream: FakeUpstream) -> Nexus:
 def test_leaving_is_noticed(
     quiet: Nexus, openai_upstream: FakeUpstream, path: str, body: dict[str, Any], stream: bool | None, behind: bytes
 ) -> None:
-    openai_upstream.next(Behaviour(event_delay=3600) if stream else Behaviour(hang=True))
+    openai_upstream.next(Behaviour(event_delay=3600, only_before=4) if stream else Behaviour(hang=True))
     with RawClient(quiet) as client:
         client.send(request(path, {**body, "stream": stream is not None}))
         openai_upstream.wait_for_requests(1)
@@ -86,7 +86,7 @@ class TestHalfClosed:
 
     @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream in its midst"])
     def test_and_leaves_later(self, quiet: Nexus, openai_upstream: FakeUpstream, stream: bool) -> None:
-        openai_upstream.next(Behaviour(event_delay=3600) if stream else Behaviour(hang=True))
+        openai_upstream.next(Behaviour(event_delay=3600, only_before=4) if stream else Behaviour(hang=True))
         with RawClient(quiet) as client:
             client.send(request(CHAT_PATH, {**CHAT, "stream": stream})).half_close()
             openai_upstream.wait_for_requests(1)

@@ -37,7 +37,7 @@ def leaves(path: str, behind: bytes, *, stream: bool) -> Fault:
 
     def fault(gateway: Gateway, vendor: FakeUpstream) -> str:
         lost = len(vendor.disconnects)
-        vendor.next(Behaviour(event_delay=600) if stream else Behaviour(hang=True))
+        vendor.next(Behaviour(event_delay=600, only_before=4) if stream else Behaviour(hang=True))
         asked = len(vendor.requests)
         with gateway.client() as client:
             client.send(request(path, body({"stream": stream})) + behind)

@@ -64,7 +64,7 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "breaks its stream": (answers(Behaviour(garbage="sse"), stream=True, path=MESSAGES), "502"),
     "cuts a stream after 2 events": (answers(Behaviour(cut_after=2), stream=True), "cut"),
     "resets a stream after 2 events": (answers(Behaviour(reset_after=2), stream=True, path=MESSAGES), "cut"),
-    "falls silent in a stream": (answers(Behaviour(event_delay=600), stream=True), "cut"),
+    "falls silent in a stream": (answers(Behaviour(event_delay=600, only_before=4), stream=True), "cut"),
     "is overloaded": (answers(Behaviour(status=503)), "503"),
     "refuses the house's key": (answers(Behaviour(status=401)), "401"),
     "is not there": (asks_for("nobody/gpt-4"), "502"),
