@@ -165,7 +165,7 @@ def test_a_client_that_left_has_spent_what_was_seen(serve: Serve, anthropic_upst
     limit = '[llm.providers.anthropic.rate_limits.per_user]\ninput_token_limit = 1000\ninterval = "60s"\n'
     nexus = serve(IDENTIFIED + anthropic_config(anthropic_upstream.base_url, limit))
     limits = nexus.server.kept.limits
-    anthropic_upstream.next(Behaviour(event_delay=30, input_tokens=999))
+    anthropic_upstream.next(Behaviour(event_delay=30, only_before=4, input_tokens=999))
     connection = http.client.HTTPConnection("127.0.0.1", nexus.port, timeout=60)
     body = json.dumps({**MESSAGES, "stream": True})
     connection.request("POST", "/llm/anthropic/v1/messages", body, {"Content-Type": "application/json", **ALICE})
