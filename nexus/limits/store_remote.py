@@ -1,6 +1,7 @@
 """Windows in the supervisor, shared by its worker processes: limits are exact over all of them, without Redis.
 
-Law: worker threads only. One round trip for each decision, which is one step for all processes. What a process had
+Law: worker threads only. One round trip for each decision, which is one step for all processes; what was used in the
+end is told without waiting. What a process had
 reserved when it died stays counted until its interval is over, for nobody knows what was spent.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from nexus.errors import Overloaded
 from nexus.limits.quota import Demand, Granted, Quota, Receipt, Refused, Standing
@@ -49,12 +51,17 @@ class RemoteStore:
         return Refused(demands[index], Standing(demands[index].quota, used, reset), wait)
 
     def settle(self, granted: Granted, amounts: Sequence[int]) -> None:
+        rows = [
+            (demand.quota.key, demand.quota.interval, bucket, demand.amount, amount)
+            for demand, bucket, amount in zip(granted.demands, granted.receipt.buckets, amounts, strict=True)
+            if amount != demand.amount
+        ]
+        if not rows:
+            return
         try:
-            self._link.call(
-                _SETTLE, [_row(demand) for demand in granted.demands], granted.receipt.buckets, list(amounts)
-            )
-        except (Lost, CallRefused, Overloaded) as error:
-            log.warning("a reservation stays counted", extra={"fields": {"error": type(error).__name__}})
+            self._link.tell(_SETTLE, rows)
+        except Lost:
+            log.warning("a reservation stays counted: the supervisor did not take what was used")
 
     def close(self) -> None:
         return None
@@ -72,8 +79,10 @@ def services(store: MemoryStore) -> Mapping[str, Function]:
         index = next(at for at, demand in enumerate(demands) if demand is decision.demand)
         return False, index, decision.standing.used, decision.standing.reset, decision.wait
 
-    def settle(rows: Sequence[Row], buckets: tuple[int, ...], amounts: Sequence[int]) -> None:
-        store.settle(Granted(tuple(_demands(rows)), Receipt(buckets), ()), amounts)
+    def settle(rows: Sequence[tuple[str, int, int, int, int]]) -> None:
+        demands = tuple(Demand(_quota(key, 0, interval), held) for key, interval, _, held, _ in rows)
+        receipt = Receipt(tuple(bucket for _, _, bucket, _, _ in rows))
+        store.settle(Granted(demands, receipt, ()), [amount for *_, amount in rows])
 
     return {_RESERVE: reserve, _SETTLE: settle}
 
@@ -84,8 +93,10 @@ def _row(demand: Demand) -> Row:
 
 
 def _demands(rows: Sequence[Row]) -> list[Demand]:
+    return [Demand(_quota(key, limit, interval), amount, least) for key, limit, interval, amount, least in rows]
+
+
+@lru_cache(maxsize=10_000)
+def _quota(key: str, limit: int, interval: int) -> Quota:
     """What a store looks at; of a quota's dimension and rule only refusals speak, and they are made by the worker."""
-    return [
-        Demand(Quota(key, "requests", limit, interval, ""), amount, least)
-        for key, limit, interval, amount, least in rows
-    ]
+    return Quota(key, "requests", limit, interval, "")

@@ -8,11 +8,9 @@ else's; and reading ``marshal`` runs nothing.
 from __future__ import annotations
 
 import marshal
-import struct
-from collections.abc import Iterator
 from typing import Any
 
-_LENGTH = struct.Struct("!I")
+_HEAD = 4
 
 MOST = 2**30
 """Bytes of one frame."""
@@ -24,7 +22,7 @@ class BadFrame(ValueError):
 
 def pack(value: Any) -> bytes:
     data = marshal.dumps(value)
-    return _LENGTH.pack(len(data)) + data
+    return len(data).to_bytes(_HEAD) + data
 
 
 class Frames:
@@ -33,24 +31,26 @@ class Frames:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
-    def feed(self, piece: bytes) -> Iterator[Any]:
+    def feed(self, piece: bytes) -> list[Any]:
         """The values that are whole now. Raises BadFrame."""
+        if not self._buffer and len(piece) - _HEAD == int.from_bytes(piece[:_HEAD]):
+            # Nearly always it is one frame and nothing else.
+            return [_read(memoryview(piece)[_HEAD:])]
         self._buffer += piece
-        while (value := self._next()) is not None:
-            yield value[0]
+        values: list[Any] = []
+        while len(self._buffer) >= _HEAD:
+            end = int.from_bytes(self._buffer[:_HEAD]) + _HEAD
+            if end > MOST:
+                raise BadFrame
+            if len(self._buffer) < end:
+                break
+            values.append(_read(bytes(self._buffer[_HEAD:end])))
+            del self._buffer[:end]
+        return values
 
-    def _next(self) -> tuple[Any] | None:
-        if len(self._buffer) < _LENGTH.size:
-            return None
-        (length,) = _LENGTH.unpack_from(self._buffer)
-        if length > MOST:
-            raise BadFrame
-        end = _LENGTH.size + length
-        if len(self._buffer) < end:
-            return None
-        data = bytes(self._buffer[_LENGTH.size : end])
-        del self._buffer[:end]
-        try:
-            return (marshal.loads(data),)
-        except (ValueError, EOFError, TypeError) as error:
-            raise BadFrame from error
+
+def _read(data: bytes | memoryview) -> Any:
+    try:
+        return marshal.loads(data)
+    except (ValueError, EOFError, TypeError) as error:
+        raise BadFrame from error

@@ -7,7 +7,6 @@ what a function does is one step for all processes.
 from __future__ import annotations
 
 import logging
-import selectors
 import socket
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -15,6 +14,7 @@ from typing import Any
 
 from nexus.errors import Overloaded
 from nexus.processes.frames import BadFrame, Frames, pack
+from nexus.processes.poller import Poller
 
 log = logging.getLogger("nexus.processes")
 
@@ -25,11 +25,11 @@ _PIECE = 256 * 1024
 
 
 class Hub:
-    """``selector`` is the caller's, whose loop calls the data of every key that is ready."""
+    """``poller`` is the caller's, who waits."""
 
-    def __init__(self, functions: Mapping[str, Function], selector: selectors.BaseSelector) -> None:
+    def __init__(self, functions: Mapping[str, Function], poller: Poller) -> None:
         self._functions = functions
-        self._selector = selector
+        self._poller = poller
         self._peers: dict[socket.socket, _Peer] = {}
 
     def __len__(self) -> int:
@@ -39,10 +39,10 @@ class Hub:
         """Serves one connection until its other end is closed."""
         sock.setblocking(False)
         peer = self._peers[sock] = _Peer(sock)
-        self._selector.register(sock, selectors.EVENT_READ, partial(self._ready, peer))
+        self._poller.watch(sock, partial(self._ready, peer))
 
     def forget(self) -> None:
-        """In a process that was forked: the connections are the other one's, and so is the selector."""
+        """In a process that was forked: the connections are the other one's."""
         for sock in self._peers:
             sock.close()
         self._peers.clear()
@@ -57,18 +57,16 @@ class Hub:
                 peer.flush()
             else:
                 for number, name, arguments in peer.receive():
-                    peer.send(pack((number, *self._answer(name, arguments))))
+                    kind, value = self._answer(name, arguments)
+                    if number:
+                        peer.send(pack((number, kind, value)))
         except (OSError, BadFrame):
             self._drop(peer)
             return
-        self._watch(peer)
-
-    def _watch(self, peer: _Peer) -> None:
-        """Nothing more is read from whoever does not take its answers."""
-        wanted = selectors.EVENT_WRITE if peer.waiting else selectors.EVENT_READ
-        if peer.watched != wanted:
-            peer.watched = wanted
-            self._selector.modify(peer.sock, wanted, partial(self._ready, peer))
+        # Nothing more is read from whoever does not take its answers.
+        if peer.is_writing != bool(peer.waiting):
+            peer.is_writing = bool(peer.waiting)
+            self._poller.want(peer.sock, writing=peer.is_writing)
 
     def _answer(self, name: str, arguments: tuple[object, ...]) -> tuple[str, object]:
         try:
@@ -81,14 +79,14 @@ class Hub:
 
     def _drop(self, peer: _Peer) -> None:
         del self._peers[peer.sock]
-        self._selector.unregister(peer.sock)
+        self._poller.forget(peer.sock)
         peer.sock.close()
 
 
 class _Peer:
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
-        self.watched = selectors.EVENT_READ
+        self.is_writing = False
         self.waiting = bytearray()
         self._frames = Frames()
 
@@ -100,7 +98,7 @@ class _Peer:
             return []
         if not piece:
             raise ConnectionResetError
-        return list(self._frames.feed(piece))
+        return self._frames.feed(piece)
 
     def send(self, frame: bytes) -> None:
         if self.waiting:

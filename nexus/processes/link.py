@@ -1,7 +1,7 @@
 """A worker process's side: calls functions that the supervisor serves.
 
-Law: any thread but the loop's, for every call waits for an answer. A call costs one round trip over a Unix socket and
-has a bounded time; one that got no answer may have been carried out.
+Law: any thread but the loop's, for a call waits for its answer: one round trip over a Unix socket, of bounded time. One
+that got no answer may have been carried out.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ CONNECTIONS = 8
 """Calls of one worker process that are under way at the same time; further ones wait for those, for microseconds."""
 
 _PIECE = 256 * 1024
+
+_NOT_ANSWERED = 0
+"""The number of a call whose answer nobody waits for."""
 
 Ends = tuple[socket.socket, socket.socket]
 
@@ -48,23 +51,32 @@ class Link:
         for sock in sockets:
             self._free.put(_Connection(sock, seconds))
 
+    def tell(self, name: str, *arguments: object) -> None:
+        """The same for a function without a result, and without waiting for it. Raises Lost."""
+        connection = self._take()
+        try:
+            connection.tell(name, arguments)
+        finally:
+            self._free.put(connection)
+
     def call(self, name: str, *arguments: object) -> Any:
         """What the function of that name makes of plain values. Raises Overloaded as it does, Lost and Refused."""
-        try:
-            connection = self._free.get(timeout=self._seconds)
-        except queue.Empty as error:
-            raise Lost from error
+        connection = self._take()
         try:
             kind, value = connection.ask(name, arguments)
         finally:
             self._free.put(connection)
-        match kind:
-            case "done":
-                return value
-            case "overloaded":
-                raise Overloaded(value[0], retry_after=value[1])
-            case _:
-                raise Refused(value)
+        if kind == "done":
+            return value
+        if kind == "overloaded":
+            raise Overloaded(value[0], retry_after=value[1])
+        raise Refused(value)
+
+    def _take(self) -> _Connection:
+        try:
+            return self._free.get(timeout=self._seconds)
+        except queue.Empty as error:
+            raise Lost from error
 
     def close(self) -> None:
         """Of whatever is not under way."""
@@ -82,6 +94,10 @@ class _Connection:
         limit = struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+
+    def tell(self, name: str, arguments: tuple[object, ...]) -> None:
+        """Raises Lost."""
+        self._send(pack((_NOT_ANSWERED, name, arguments)))
 
     def ask(self, name: str, arguments: tuple[object, ...]) -> tuple[str, Any]:
         """Raises Lost."""
@@ -109,7 +125,7 @@ class _Connection:
         if not piece:
             raise Lost
         try:
-            return list(self._frames.feed(piece))
+            return self._frames.feed(piece)
         except BadFrame as error:
             self.close()
             raise Lost from error

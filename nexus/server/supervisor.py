@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import logging
 import os
-import selectors
 import signal
 import socket
 import time
@@ -22,6 +21,7 @@ from typing import NoReturn
 from nexus.processes.frames import BadFrame, Frames, pack
 from nexus.processes.hub import Function, Hub
 from nexus.processes.link import Link, connected
+from nexus.processes.poller import Poller
 from nexus.server.listeners import Listeners
 from nexus.server.service import Notifier
 from nexus.server.shares import Shares
@@ -87,8 +87,8 @@ class Supervisor:
         self._orders = orders
         self._listeners = listeners
         self._notifier = notifier
-        self._selector = selectors.DefaultSelector()
-        self._hub = Hub(functions, self._selector)
+        self._poller = Poller()
+        self._hub = Hub(functions, self._poller)
         self._shares = Shares(orders.count)
         self._slots = [Slot(index) for index in range(orders.count)]
         self._began = time.monotonic()
@@ -103,14 +103,13 @@ class Supervisor:
         # What is there now stays there: workers share its pages as long as nobody writes into them.
         gc.freeze()
         with _signals() as woken, logs.without_thread() as flush:
-            self._selector.register(woken, selectors.EVENT_READ, partial(self._woken, woken))
+            self._poller.watch(woken, partial(self._woken, woken))
             while not self._is_over:
                 self._start_due()
-                for key, _ in self._selector.select(self._pause(flush())):
-                    key.data()
+                self._poller.wait(self._pause(flush()))
                 self._kill_overdue()
             self._hub.close()
-            self._selector.close()
+            self._poller.close()
         return self._code
 
     # What is to be done, and when.
@@ -162,7 +161,7 @@ class Supervisor:
             slot.pid, slot.began, slot.due = pid, time.monotonic(), None
             slot.control, slot.frames = control, Frames()
             control.setblocking(False)
-            self._selector.register(control, selectors.EVENT_READ, partial(self._hear, slot, control))
+            self._poller.watch(control, partial(self._hear, slot, control))
             for own, _ in ends:
                 self._hub.add(own)
         finally:
@@ -183,7 +182,7 @@ class Supervisor:
             for number in (signal.SIGINT, signal.SIGHUP):
                 # Of a terminal, to all of its processes: the supervisor decides. Programs that are run get the default.
                 signal.signal(number, _ignore)
-            self._selector.close()
+            self._poller.close()
             self._hub.forget()
             for other in (*foreign, *(one.control for one in self._slots)):
                 if other is not None:
@@ -207,7 +206,7 @@ class Supervisor:
             piece, words = b"", []
         if not piece:
             # Its end is told by the system too, with its reason.
-            self._selector.unregister(control)
+            self._poller.forget(control)
             control.close()
             slot.control = None
             return

@@ -4,8 +4,8 @@ between processes."""
 from __future__ import annotations
 
 import os
-import selectors
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -15,6 +15,7 @@ from nexus.limits.store_memory import MemoryStore
 from nexus.limits.store_remote import RemoteStore, services
 from nexus.processes.hub import Hub
 from nexus.processes.link import Link, connected
+from nexus.processes.poller import Poller
 from tests.limits.conformance import StoreConformance, granted
 from tests.limits.kit import Clock, demand
 from tests.processes.kit import Served
@@ -54,6 +55,7 @@ def test_a_settlement_that_gets_lost_is_told(caplog: pytest.LogCaptureFixture) -
     with served:
         held = granted(store.reserve([demand(5, 10)]))
         served.stop()
+        served.hub.close()
         store.settle(held, [0])
     assert "a reservation stays counted" in caplog.text
 
@@ -67,8 +69,8 @@ LIMIT = 400
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_hammered_by_processes_the_sum_is_exact() -> None:
     """Each tries more than its share, and gives some of it back."""
-    with selectors.DefaultSelector() as selector:
-        hub = Hub(services(MemoryStore()), selector)
+    with closing(Poller()) as poller:
+        hub = Hub(services(MemoryStore()), poller)
         children: dict[int, int] = {}
         for _ in range(PROCESSES):
             own, theirs = zip(*connected(1), strict=True)
@@ -81,8 +83,7 @@ def test_hammered_by_processes_the_sum_is_exact() -> None:
             hub.add(own[0])
             children[child] = reads
         while len(hub):
-            for key, _ in selector.select(60):
-                key.data()
+            poller.wait(60)
     taken = 0
     for child, reads in children.items():
         os.waitpid(child, 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import selectors
 import socket
 import threading
 from collections.abc import Mapping
@@ -10,16 +9,18 @@ from typing import Self
 
 from nexus.processes.hub import Function, Hub
 from nexus.processes.link import CONNECTIONS, SECONDS, Link, connected
+from nexus.processes.poller import Poller
 
 
 class Served:
     """Use as a context manager."""
 
     def __init__(self, functions: Mapping[str, Function]) -> None:
-        self._selector = selectors.DefaultSelector()
-        self.hub = Hub(functions, self._selector)
+        self._poller = Poller()
+        self.hub = Hub(functions, self._poller)
         self._wake, self._woken = socket.socketpair()
-        self._selector.register(self._woken, selectors.EVENT_READ, None)
+        self._is_over = False
+        self._poller.watch(self._woken, self._stop)
         self._links: list[Link] = []
 
     def link(self, count: int = CONNECTIONS, seconds: float = SECONDS) -> Link:
@@ -40,7 +41,7 @@ class Served:
         for link in self._links:
             link.close()
         self.hub.close()
-        self._selector.close()
+        self._poller.close()
         self._wake.close()
         self._woken.close()
 
@@ -49,9 +50,9 @@ class Served:
         self._wake.send(b"x")
         self._thread.join(60)
 
+    def _stop(self) -> None:
+        self._is_over = True
+
     def _run(self) -> None:
-        while True:
-            for key, _ in self._selector.select():
-                if key.data is None:
-                    return
-                key.data()
+        while not self._is_over:
+            self._poller.wait()

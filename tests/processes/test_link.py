@@ -62,6 +62,16 @@ def test_large_ones_too_both_ways_and_beside_others() -> None:
     assert sorted(answers, key=str) == sorted([large, 1, large, 2] * 2, key=str)
 
 
+def test_what_needs_no_answer_is_carried_out_in_order() -> None:
+    told: list[int] = []
+    served = Served({"tell": told.append, "told": lambda: tuple(told)})
+    link = served.link(count=1)
+    with served:
+        for number in range(100):
+            link.tell("tell", number)
+        assert link.call("told") == tuple(range(100))
+
+
 def test_errors_are_told_apart(caplog: pytest.LogCaptureFixture) -> None:
     served = Served(FUNCTIONS)
     link = served.link()
