@@ -1,35 +1,64 @@
-"""Redaction of our credentials in what a vendor replies to a client.
+"""Redaction of our credentials: in the log, and in what a vendor replies to a client.
 
-Law: pure. Headers and errors only, wherever an error stands: behind its status, in an event of a stream, or in a body
-that says 200. An answer's other bytes pass, for there the same letters may be plain words.
+Law: one list of spellings for both. Of replies only headers and errors are cut, wherever an error stands: behind its
+status, in an event of a stream, or in a body that says 200. An answer's other bytes pass, for there the same letters
+may be plain words.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 SHORTEST = 6
-"""A shorter key ("none", "x") is a word, whose loss would make an error unreadable."""
+"""A shorter key ("none", "x") is a word, whose loss would make a text unreadable."""
 
 REDACTED = "[redacted]"
 
+MOST_LEARNT = 256
+"""Secrets that are learnt while Nexus runs; the oldest are long out of use."""
+
 _ERROR = re.compile(rb'"error"\s*:\s*["{]')
+_PLAIN = re.compile(r"[A-Za-z0-9_.~-]+")
+"""What every quoting leaves as it is."""
+
+_in_unicode = json.JSONEncoder(ensure_ascii=False).encode
+
+_QUOTINGS: Sequence[Callable[[str], str]] = (
+    lambda text: json.dumps(text)[1:-1],
+    lambda text: _in_unicode(text)[1:-1],
+    lambda text: json.dumps(text)[1:-1].replace("/", "\\/"),
+    lambda text: repr(text)[1:-1],
+    lambda text: quote(text, safe=""),
+)
+"""All that text goes through on its way into a line or a body."""
+
+
+def _spellings(secret: str, depth: int) -> set[str]:
+    found, fresh = {secret}, {secret}
+    for _ in range(0 if _PLAIN.fullmatch(secret) else depth):
+        fresh = {quoting(spelling) for spelling in fresh for quoting in _QUOTINGS} - found
+        found |= fresh
+    return found
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Redactor:
-    """``secrets`` are all spellings that are looked for, longest first."""
+    """``secrets`` are all spellings that are looked for, longest first, lest one that begins with another leaves its
+    tail behind."""
 
     secrets: tuple[str, ...]
 
     @classmethod
-    def of(cls, sent: Iterable[str]) -> Redactor:
-        """What was sent, as it is and as JSON may write it."""
-        long = [secret for secret in sent if len(secret) >= SHORTEST]
-        spellings = {spelling for secret in long for spelling in (secret, *_in_json(secret))}
+    def of(cls, secrets: Iterable[str], depth: int = 1) -> Redactor:
+        """Finds them as they are and as they may be quoted. A ``depth`` of 2 is for what is quoted inside something
+        quoted: a dict in a message, JSON in a logfmt value."""
+        long = (secret for secret in secrets if len(secret) >= SHORTEST)
+        spellings = {spelling for secret in long for spelling in _spellings(secret, depth)}
         return cls(tuple(sorted(spellings, key=len, reverse=True)))
 
     def cut(self, body: bytes) -> bytes:
@@ -53,6 +82,42 @@ class Redactor:
         return {name: self.cut_text(value) for name, value in headers.items()}
 
 
-def _in_json(secret: str) -> tuple[str, ...]:
-    spelled = json.dumps(secret)[1:-1]
-    return spelled, spelled.replace("/", "\\/")
+class KnownSecrets:
+    """The secrets of all settings that are in use, and those that were learnt since. Thread-safe.
+
+    ``cut_text`` never waits: whoever changes what is known puts another Redactor in its place.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held: dict[object, tuple[str, ...]] = {}
+        self._learnt: tuple[str, ...] = ()
+        self._redactor = Redactor(())
+
+    def hold(self, secrets: Iterable[str], key: object = None) -> Callable[[], None]:
+        """Until the returned function is called, or others are held under the same ``key``; several may hold the same
+        secret, as old and new settings do."""
+        key = key or object()
+        with self._lock:
+            self._held[key] = tuple(secrets)
+            self._renew()
+
+        def release() -> None:
+            with self._lock:
+                self._held.pop(key, None)
+                self._renew()
+
+        return release
+
+    def learn(self, secret: str) -> None:
+        """One that stands in no settings."""
+        with self._lock:
+            self._learnt = (*(other for other in self._learnt if other != secret), secret)[-MOST_LEARNT:]
+            self._renew()
+
+    def cut_text(self, text: str) -> str:
+        return self._redactor.cut_text(text)
+
+    def _renew(self) -> None:
+        held = (secret for secrets in self._held.values() for secret in secrets)
+        self._redactor = Redactor.of({*self._learnt, *held}, depth=2)

@@ -8,18 +8,16 @@ Fields travel as ``logger.info("call", extra={"fields": {"status": 200}})``; one
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import chain
 from typing import TextIO, TypeVar
-from urllib.parse import quote
 
+from nexus.headers.redaction import REDACTED, KnownSecrets, Redactor
 from nexus.telemetry import lines
 from nexus.telemetry.human import HumanFormatter
 from nexus.telemetry.patient import PatientWriter
@@ -41,12 +39,8 @@ LEVELS: Mapping[str, int] = {
 OWN_LOGGERS = lines.OWN_LOGGERS
 STYLES = ("text", "json", "human")
 
-REDACTED = "[redacted]"
-GATEWAY_KEY = r"\bnx-[A-Za-z0-9]{20,}"
+_GATEWAY_KEY = re.compile(r"\bnx-[A-Za-z0-9]{20,}")
 """The look of a key that ``nexus key new`` made: where only its hash is configured, nobody knows the key itself."""
-
-SHORTEST_SECRET = 6
-"""Shorter ones ("none", "x") would blank out ordinary words."""
 
 DROPPED = "log lines were dropped: nobody read them in time"
 
@@ -54,13 +48,16 @@ AnyWriter = TypeVar("AnyWriter", Writer, PatientWriter)
 
 Redact = Callable[[str], str]
 
+_KNOWN = KnownSecrets()
+
 
 def configure(level: str, style: str, secrets: Iterable[str]) -> None:
     """Send all logging of the process to stderr; may be called again to change it."""
     logging.addLevelName(TRACE, "TRACE")
     own = LEVELS[level]
     foreign = own if level == "trace" else max(own, logging.WARNING)
-    sink = LogHandler(secrets, FORMATTERS[style]())
+    _KNOWN.hold(secrets, "configured")
+    sink = LogHandler(FORMATTERS[style]())
     # On the handler too: a library that sets a level on its own logger would get past the root's level.
     sink.setLevel(own)
     root = logging.getLogger()
@@ -114,50 +111,30 @@ def take_over() -> None:
 
 
 def redactor(secrets: Iterable[str]) -> Redact:
-    """A function that replaces every known secret, also where it was quoted."""
-    spellings = {secret for secret in secrets if len(secret) >= SHORTEST_SECRET}
-    # Twice, for what is quoted inside something quoted: a dict in a message, JSON in a logfmt value.
-    for _ in range(2):
-        spellings |= {quoting(spelling) for spelling in spellings for quoting in QUOTINGS}
-    # Longest first, lest a secret that begins with another one leaves its tail behind.
-    known = map(re.escape, sorted(spellings, key=len, reverse=True))
-    pattern = re.compile("|".join([*known, GATEWAY_KEY]))
-    return lambda text: pattern.sub(REDACTED, text)
+    """A function that cuts out every known secret, also where it was quoted, and whatever looks like a gateway key."""
+    known = Redactor.of(secrets, depth=2)
+    return lambda text: _cut(known, text)
+
+
+def _cut(known: Redactor | KnownSecrets, text: str) -> str:
+    return _GATEWAY_KEY.sub(REDACTED, known.cut_text(text))
 
 
 def know(secrets: Iterable[str]) -> Callable[[], None]:
     """Keeps these out of the log too, until what is returned is called."""
-    known = tuple(secrets)
-    sinks = [handler for handler in logging.getLogger().handlers if isinstance(handler, LogHandler)]
-    for sink in sinks:
-        sink.know(known)
-
-    def forget() -> None:
-        for sink in sinks:
-            sink.forget(known)
-
-    return forget
+    return _KNOWN.hold(secrets)
 
 
 def hide(secret: str) -> None:
-    """Keeps a secret out of the log that was not known when logging was set up."""
-    for handler in logging.getLogger().handlers:
-        if isinstance(handler, LogHandler):
-            handler.hide(secret)
-
-
-MOST_HIDDEN = 256
-"""Secrets that are learnt while Nexus runs; the oldest are long out of use."""
+    """Keeps a secret out of the log that stands in no settings."""
+    _KNOWN.learn(secret)
 
 
 class LogHandler(logging.Handler):
     """Hands redacted lines to the thread that writes them to stderr."""
 
-    def __init__(self, secrets: Iterable[str], formatter: logging.Formatter) -> None:
+    def __init__(self, formatter: logging.Formatter) -> None:
         super().__init__()
-        self._known: list[tuple[str, ...]] = [tuple(secrets)]
-        self._learnt: tuple[str, ...] = ()
-        self._redact = redactor(self._known[0])
         self.setFormatter(formatter)
         self.writer: Writer | PatientWriter = Writer(sys.stderr, self._dropped)
 
@@ -167,29 +144,7 @@ class LogHandler(logging.Handler):
         return writer
 
     def format(self, record: logging.LogRecord) -> str:
-        return self._redact(super().format(record))
-
-    def know(self, secrets: tuple[str, ...]) -> None:
-        self._change(known=[*self._known, secrets])
-
-    def forget(self, secrets: tuple[str, ...]) -> None:
-        """Unless somebody else knows them too."""
-        known = list(self._known)
-        known.remove(secrets)
-        self._change(known=known)
-
-    def hide(self, secret: str) -> None:
-        """One more secret; a short one is a word."""
-        self._change(learnt=(*(other for other in self._learnt if other != secret), secret)[-MOST_HIDDEN:])
-
-    def _change(self, known: list[tuple[str, ...]] | None = None, learnt: tuple[str, ...] | None = None) -> None:
-        self.acquire()
-        try:
-            self._known = self._known if known is None else known
-            self._learnt = self._learnt if learnt is None else learnt
-            self._redact = redactor({*chain(*self._known), *self._learnt})
-        finally:
-            self.release()
+        return _cut(_KNOWN, super().format(record))
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -201,7 +156,7 @@ class LogHandler(logging.Handler):
         """The standard one prints message and arguments as they are, past the redactor."""
         where = f"{record.pathname}:{record.lineno}"
         text = f"a log record from {where} could not be written\n{traceback.format_exc()}"
-        self.writer.put(self._redact(text))
+        self.writer.put(_cut(_KNOWN, text))
 
     def flush(self) -> None:
         """Waits for a reader that reads, and for no other longer than a moment."""
@@ -248,12 +203,3 @@ FORMATTERS: Mapping[str, type[logging.Formatter]] = {
     "json": JsonFormatter,
     "human": HumanFormatter,
 }
-
-
-# All that text goes through on its way into a line, here or in whoever composed the message.
-QUOTINGS: Sequence[Redact] = (
-    lines.quoted,
-    lambda text: json.dumps(text)[1:-1],
-    lambda text: repr(text)[1:-1],
-    lambda text: quote(text, safe=""),
-)

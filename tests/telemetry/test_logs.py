@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from nexus.headers.redaction import REDACTED
 from nexus.telemetry import logs
 
 SECRET = "sk-hushhush-0123456789"
@@ -210,11 +211,27 @@ AWKWARD = {
 def test_secrets_are_known_in_every_spelling(capsys: Capture, style: str, secret: str) -> None:
     logs.configure("info", style, (secret,))
     OWN.info("%s", {"a": secret}, extra={"fields": {"a": secret, "b": {"c": secret}}})
-    assert said(capsys).count(logs.REDACTED) == 3
+    assert said(capsys).count(REDACTED) == 3
 
 
 def test_short_secrets_blank_out_nothing() -> None:
     assert logs.redactor(("none", "x", "12345"))("none x 12345") == "none x 12345"
+
+
+def test_secrets_of_old_and_new_settings_are_known_until_both_are_let_go(capsys: Capture) -> None:
+    logs.configure("info", "text", ())
+    release = [logs.know(["secret-old", "secret-both"]), logs.know(["secret-new", "secret-both"])]
+    shown = []
+    for let_go in (*release, None):
+        OWN.info("secret-old secret-new secret-both")
+        shown.append(text_line(capsys).removeprefix("INFO  "))
+        if let_go is not None:
+            let_go()
+    assert shown == [
+        "[redacted] [redacted] [redacted]",
+        "secret-old [redacted] [redacted]",
+        "secret-old secret-new secret-both",
+    ]
 
 
 def test_a_secret_that_begins_with_another_leaves_no_tail() -> None:
