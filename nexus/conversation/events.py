@@ -1,10 +1,8 @@
 """The neutral form of a streamed answer.
 
-Law: explicit start and end of everything. A stream is ``ResponseStart (PartStart | PartDelta | Cited | PartEnd |
-UsageUpdate | ContentDropped | Ping)* ResponseEnd``; part indexes count up from 0 in order of their start. Parts may be
-open at the same time (vendors interleave parallel tool calls); a dialect that forbids it buffers in its writer.
-A citation may come after the end of its part, for some vendors tell their sources last.
-``Order`` enforces all of this, behind every reader: a vendor's stream that cannot be told so is a broken one.
+Law: explicit start and end of everything, as ``grammar`` has it; part indexes count up from 0 in order of their start.
+Parts may be open at the same time (vendors interleave parallel tool calls); a dialect that forbids it buffers in its
+writer. A citation may come after the end of its part, for some vendors tell their sources last.
 """
 
 from __future__ import annotations
@@ -85,53 +83,6 @@ class ResponseEnd:
 
 
 Event = ResponseStart | PartStart | PartDelta | Cited | PartEnd | UsageUpdate | ContentDropped | Ping | ResponseEnd
-
-
-class IllegalOrder(ValueError):
-    """An event came where the grammar has no place for it."""
-
-
-class Order:
-    """Checks a stream against the grammar, event by event."""
-
-    def __init__(self) -> None:
-        self._state = "before"
-        self._open: set[int] = set()
-        self._next = 0
-
-    def check(self, event: Event) -> None:
-        """Raises IllegalOrder."""
-        if self._state != _STATE_OF.get(type(event), "inside"):
-            raise IllegalOrder(f"{type(event).__name__} {self._state} the response")
-        match event:
-            case ResponseStart():
-                self._state = "inside"
-            case ResponseEnd():
-                if self._open:
-                    raise IllegalOrder(f"parts still open at the end: {sorted(self._open)}")
-                self._state = "after"
-            case PartStart(index=index):
-                if index != self._next:
-                    raise IllegalOrder(f"part {index} started, expected {self._next}")
-                self._next += 1
-                self._open.add(index)
-            case Cited(index=index) if not 0 <= index < self._next:
-                raise IllegalOrder(f"part {index} is cited before its start")
-            case PartDelta(index=index) | PartEnd(index=index):
-                if index not in self._open:
-                    raise IllegalOrder(f"part {index} is not open")
-                if isinstance(event, PartEnd):
-                    self._open.discard(index)
-            case _:
-                pass
-
-    @property
-    def open_parts(self) -> tuple[int, ...]:
-        """Indexes of the parts still open: what an early end has to close."""
-        return tuple(sorted(self._open))
-
-
-_STATE_OF: dict[type[Event], str] = {ResponseStart: "before"}
 
 
 def has_content(event: Event) -> bool:

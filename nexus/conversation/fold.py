@@ -11,7 +11,6 @@ from dataclasses import replace
 from nexus.conversation.events import (
     Cited,
     Event,
-    IllegalOrder,
     PartDelta,
     PartEnd,
     PartStart,
@@ -20,6 +19,7 @@ from nexus.conversation.events import (
     StreamPart,
     UsageUpdate,
 )
+from nexus.conversation.grammar import IllegalOrder
 from nexus.conversation.parts import Citation, Image, Reasoning, Refusal, Response, Signature, Stop, Text, ToolCall
 from nexus.conversation.usage import Usage
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from nexus.conversation.events import Event, Order
+from nexus.conversation.events import Event
+from nexus.conversation.grammar import Order
 from nexus.conversation.parts import Request
 from nexus.protocols.codec import AnswerOrigin
 from nexus.protocols.contract import StreamReader

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from nexus.conversation.events import (
     Event,
-    Order,
     PartDelta,
     PartEnd,
     PartStart,
@@ -18,6 +17,7 @@ from nexus.conversation.events import (
     UsageUpdate,
 )
 from nexus.conversation.fold import fold
+from nexus.conversation.grammar import Order
 from nexus.conversation.parts import Reasoning, Response, Stop, Text, ToolCall
 from nexus.conversation.usage import Usage
 from nexus.errors import InvalidRequest

@@ -32,20 +32,18 @@ from nexus.protocols.chat.sources import write_annotations, write_image
 from nexus.protocols.chat.stops import write_stop
 from nexus.protocols.chat.usage import write_usage
 from nexus.protocols.custom_tools import custom_names, read_input
+from nexus.protocols.ordered_writer import OrderedWriter
 from nexus.protocols.sse import frame
 from nexus.wire import Json, encode
 
 _DONE = frame(b"[DONE]")
 
 
-class StreamWriter:
+class StreamWriter(OrderedWriter):
     """``model``, ``response_id`` and ``created`` are what every chunk says; ``request`` knows which tools are custom.
 
     A custom tool's input is JSON until it is whole, and told then.
     """
-
-    whole = None
-    """Nobody can refer to an answer of this dialect."""
 
     def __init__(
         self,
@@ -57,6 +55,7 @@ class StreamWriter:
         request: Request | None = None,
         now: Callable[[], int] | None = None,
     ) -> None:
+        super().__init__()
         self._custom = custom_names(request)
         self._inputs: dict[int, list[str]] = {}
         self._head = {"id": response_id, "object": "chat.completion.chunk", "created": created, "model": model}
@@ -69,7 +68,7 @@ class StreamWriter:
         self._kept: list[Event] = []
         self._extra: dict[str, Json] = {}
 
-    def write(self, event: Event) -> bytes:
+    def _write(self, event: Event) -> bytes:
         self._keep(event)
         match event:
             case ResponseStart(usage=usage):

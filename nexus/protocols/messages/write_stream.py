@@ -32,6 +32,7 @@ from nexus.protocols.messages.signatures import OWN, PREVIOUS, carrier, thinking
 from nexus.protocols.messages.stops import write_stop
 from nexus.protocols.messages.usage import write_delta_usage, write_usage
 from nexus.protocols.messages.write_response import carried_before, message_id
+from nexus.protocols.ordered_writer import OrderedWriter
 from nexus.protocols.part_order import PartOrder
 from nexus.protocols.sse import frame
 from nexus.wire import Json, encode
@@ -44,11 +45,8 @@ _DELTA = {
 }
 
 
-class StreamWriter:
+class StreamWriter(OrderedWriter):
     """``include_usage`` changes nothing: this dialect always tells. ``request`` knows the members of toolsets."""
-
-    whole = None
-    """Nobody can refer to an answer of this dialect."""
 
     def __init__(
         self,
@@ -60,6 +58,7 @@ class StreamWriter:
         request: Request | None = None,
         now: Callable[[], int] | None = None,
     ) -> None:
+        super().__init__()
         self._members = Members(request)
         self._model = model
         self._id = message_id(response_id)
@@ -70,10 +69,10 @@ class StreamWriter:
         self._refused = False
         self._owed: dict[str, Json] | None = None
 
-    def write(self, event: Event) -> bytes:
-        return b"".join(map(self._write, self._order.feed(event)))
-
     def _write(self, event: Event) -> bytes:
+        return b"".join(map(self._write_due, self._order.feed(event)))
+
+    def _write_due(self, event: Event) -> bytes:
         match event:
             case ResponseStart(usage=usage):
                 self._usage = usage

@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping
 
 from nexus.conversation.events import Event
 from nexus.conversation.parts import Request
+from nexus.protocols.ordered_writer import OrderedWriter
 from nexus.protocols.responses.compact import make_composer
 from nexus.protocols.responses.items import ResponseEvent
 from nexus.protocols.sse import frame
 from nexus.wire import Json, encode
 
 
-class StreamWriter:
+class StreamWriter(OrderedWriter):
     """``request`` is what the answer repeats; ``include_usage`` changes nothing; ``now`` as a Composer takes it."""
 
     def __init__(
@@ -30,6 +31,7 @@ class StreamWriter:
         request: Request | None = None,
         now: Callable[[], int] | None = None,
     ) -> None:
+        super().__init__()
         self._composer = make_composer(model=model, response_id=response_id, created=created, request=request, now=now)
         self._number = 0
 
@@ -38,7 +40,7 @@ class StreamWriter:
         """The answer, once it is whole."""
         return self._composer.response if self._composer.complete else None
 
-    def write(self, event: Event) -> bytes:
+    def _write(self, event: Event) -> bytes:
         return b"".join(map(self._frame, self._composer.add(event)))
 
     def _frame(self, event: ResponseEvent) -> bytes:

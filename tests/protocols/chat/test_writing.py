@@ -10,7 +10,6 @@ from openai.lib.streaming.chat import ChatCompletionStreamState
 from nexus.conversation.events import (
     ContentDropped,
     Event,
-    Order,
     PartDelta,
     PartEnd,
     PartStart,
@@ -21,6 +20,7 @@ from nexus.conversation.events import (
     UsageUpdate,
 )
 from nexus.conversation.fold import fold, unfold
+from nexus.conversation.grammar import Order
 from nexus.conversation.parts import Part, Reasoning, Refusal, Response, Signature, Stop, Text, ToolCall, ToolResult
 from nexus.conversation.usage import Usage
 from nexus.protocols.chat.read_request import read_request

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from nexus.conversation.events import (
     ContentDropped,
     Event,
-    Order,
     PartDelta,
     PartEnd,
     PartStart,
@@ -23,6 +22,7 @@ from nexus.conversation.events import (
     UsageUpdate,
 )
 from nexus.conversation.fold import fold, unfold
+from nexus.conversation.grammar import Order
 from nexus.conversation.parts import (
     Citation,
     Image,
