@@ -13,13 +13,13 @@ import pytest
 
 from nexus.errors import VendorError
 from nexus.protocols import context_length, loader
-from nexus.protocols.chat.read_error import read_in_band
+from nexus.protocols.chat.read_error import read_stream_error as read_chat_stream_error
 from nexus.protocols.converse.read_error import read_stream_error as read_converse_stream_error
-from nexus.protocols.gemini.read_error import read_status
+from nexus.protocols.gemini.read_error import read_stream_error as read_gemini_stream_error
 from nexus.protocols.messages.read_error import read_stream_error
 from nexus.protocols.messages.write_error import write_error as write_messages
 from nexus.protocols.openai_errors import write_error as write_openai
-from nexus.protocols.responses.read_error import read_failed
+from nexus.protocols.responses.read_error import read_stream_error as read_responses_stream_error
 
 CLAUDE_CODE_COMPACTS = re.compile(r"prompt is too long[^0-9]*(\d+)\s*tokens?\s*>\s*(\d+)", re.IGNORECASE)
 CLAUDE_CODE_ASKS_FOR_LESS = re.compile(r"input length and `max_tokens` exceed context limit: (\d+) \+ (\d+) > (\d+)")
@@ -199,9 +199,9 @@ READERS: dict[str, Read] = {
         "chat", lambda words: {"object": "error", "message": words, "type": "BadRequestError", "code": 400}
     ),
     "chat, Ollama": _answers("chat", lambda words: {"error": words}),
-    "chat, in band": lambda words: read_in_band({"error": {"message": words}}),
+    "chat, in band": lambda words: read_chat_stream_error({"error": {"message": words}}),
     "responses": _answers("responses", lambda words: {"error": {"message": words, "type": "invalid_request_error"}}),
-    "responses, in band": lambda words: read_failed({"error": {"message": words}}),
+    "responses, in band": lambda words: read_responses_stream_error({"error": {"message": words}}),
     "messages": _answers(
         "messages", lambda words: {"type": "error", "error": {"type": "invalid_request_error", "message": words}}
     ),
@@ -211,7 +211,9 @@ READERS: dict[str, Read] = {
     "gemini": _answers(
         "gemini", lambda words: {"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": words}}
     ),
-    "gemini, in band": lambda words: read_status({"code": 400, "status": "INVALID_ARGUMENT", "message": words}, None),
+    "gemini, in band": lambda words: read_gemini_stream_error(
+        {"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": words}}
+    ),
     "converse": _answers("converse", lambda words: {"__type": "ValidationException", "message": words}),
     "converse, in band": lambda words: read_converse_stream_error("validationException", {"message": words}),
 }

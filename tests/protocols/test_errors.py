@@ -14,9 +14,9 @@ from openai.types.shared import ErrorObject
 from nexus import errors
 from nexus.errors import FAILURE_KINDS, MethodNotAllowed, NexusError, UpstreamError, UpstreamStatus, VendorError
 from nexus.protocols.chat.write_error import write_error as write_chat
-from nexus.protocols.chat.write_error import write_in_band as write_chat_in_band
+from nexus.protocols.chat.write_error import write_stream_error as write_chat_in_band
 from nexus.protocols.messages.write_error import write_error as write_messages
-from nexus.protocols.messages.write_error import write_in_band as write_messages_in_band
+from nexus.protocols.messages.write_error import write_stream_error as write_messages_in_band
 
 INVALID = "invalid_request_error"
 
@@ -38,6 +38,7 @@ TREE: dict[type[NexusError], tuple[int, str, str | None, str]] = {
     errors.UnsupportedMediaType: (415, INVALID, "unsupported_media_type", INVALID),
     errors.RateLimited: (429, "rate_limit_error", "rate_limit_exceeded", "rate_limit_error"),
     errors.Overloaded: (503, "server_error", "overloaded", "overloaded_error"),
+    errors.Draining: (503, "server_error", "overloaded", "overloaded_error"),
     errors.UpstreamError: (502, "server_error", None, "api_error"),
     errors.Unreachable: (502, "server_error", "upstream_unreachable", "api_error"),
     errors.UpstreamTimeout: (504, "server_error", "upstream_timeout", "timeout_error"),

@@ -44,7 +44,7 @@ class Chat(Dialect):
         return write_error.write_error(error, request_id)
 
     def error_frame(self, error: NexusError, broken: BrokenStream) -> bytes:
-        return frame(write_error.write_in_band(error, broken.request_id))
+        return frame(write_error.write_stream_error(error, broken.request_id))
 
     def write_model(self, card: ModelCard) -> dict[str, Json]:
         return openai_models.write_model(card)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from nexus.conversation.tap import Tap
 from nexus.protocols.chat.call_ids import MARK, plain_id
 from nexus.protocols.chat.content import has_content
-from nexus.protocols.chat.read_error import read_in_band
+from nexus.protocols.chat.read_error import read_stream_error
 from nexus.protocols.chat.read_response import is_answer
 from nexus.protocols.chat.stops import finish_word
 from nexus.protocols.chat.tools import limits_ids, tool_ids
@@ -104,7 +104,7 @@ class ChatPassthrough(AnswerRelay):
             return raw
         answer = mapping(document)
         if not is_answer(answer):
-            raise read_in_band(answer)
+            raise read_stream_error(answer)
         self._read(answer)
         return replace_member(raw, answer, "model", self._model)
 
@@ -123,7 +123,7 @@ class ChatPassthrough(AnswerRelay):
         if chunk.get("error") or frame.event == "error":
             # The vendor's own true ending: it passes as it is and nothing follows it.
             self.complete, self.tap.stop_reason = True, "error"
-            self.failure = read_in_band(chunk)
+            self.failure = read_stream_error(chunk)
         self._read(chunk)
         choices = sequence(chunk.get("choices"))
         if self._hides_usage and not choices and mapping(chunk.get("usage")) and "choices" in chunk:

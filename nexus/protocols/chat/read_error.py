@@ -89,7 +89,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorEr
     return context_length.judged(failure)
 
 
-def read_in_band(document: Mapping[str, Json]) -> VendorError:
+def read_stream_error(document: Mapping[str, Json]) -> VendorError:
     """An error inside a 200: a chunk or a whole answer that holds ``error``."""
     error = mapping(document.get("error")) or document
     numeric = _numeric(error.get("code"))

@@ -12,7 +12,7 @@ from typing import TypeVar
 from nexus.conversation.parts import Citation, Image, Part, Reasoning, Refusal, Response, Text, ToolCall
 from nexus.conversation.usage import Usage
 from nexus.protocols.chat.answers import made_id, read_arguments, read_pieces
-from nexus.protocols.chat.read_error import read_in_band
+from nexus.protocols.chat.read_error import read_stream_error
 from nexus.protocols.chat.reasoning import (
     BARE,
     interleave,
@@ -26,7 +26,7 @@ from nexus.protocols.chat.sources import (
     with_citations,
     with_sources,
 )
-from nexus.protocols.chat.stops import finish_word, read_stop
+from nexus.protocols.chat.stops import read_stop
 from nexus.protocols.chat.think_tags import THINK_TAGS, untagged
 from nexus.protocols.chat.usage import read_usage
 from nexus.protocols.codec import AnswerOrigin, ReadResponse
@@ -38,7 +38,7 @@ Read = TypeVar("Read", Image, Citation)
 def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadResponse:
     """Raises VendorError for an error inside a 200, and for what else is no answer."""
     if not is_answer(body):
-        raise read_in_band(body)
+        raise read_stream_error(body)
     dropped: dict[str, None] = {}
     choices = [mapping(choice) for choice in sequence(body.get("choices"))]
     choice = choices[0] if choices else {}
@@ -52,7 +52,6 @@ def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadRespons
     parts = _read_parts(mapping(choice.get("message")), response_id, dropped, origin.quirks)
     parts = with_sources(parts, read_sources(body), dropped)
     stop = read_stop(
-        finish_word(choice),
         choice,
         calls=any(isinstance(part, ToolCall) for part in parts),
         refused=any(isinstance(part, Refusal) for part in parts),

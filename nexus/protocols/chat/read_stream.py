@@ -26,7 +26,7 @@ from nexus.conversation.events import (
 from nexus.conversation.parts import Citation, Image, Reasoning, Refusal, Signature, Stop, Text, ToolCall
 from nexus.conversation.usage import Usage
 from nexus.protocols.chat.answers import made_id, read_pieces
-from nexus.protocols.chat.read_error import read_in_band
+from nexus.protocols.chat.read_error import read_stream_error
 from nexus.protocols.chat.reasoning import (
     BARE,
     detail_signature,
@@ -85,7 +85,7 @@ class StreamReader:
         if not isinstance(chunk, Mapping):
             raise ValueError("a chunk is not an object")
         if chunk.get("error") or event == "error":
-            raise read_in_band(chunk)
+            raise read_stream_error(chunk)
         self._read_chunk(chunk)
         return self._take()
 
@@ -106,7 +106,7 @@ class StreamReader:
                 self._end_call(call)
         self._out.append(UsageUpdate(self._known))
         called = any(call.part is not None for call in self._calls.all)
-        stop = read_stop(finish_word(self._finish), self._finish, calls=called, refused=self._refused)
+        stop = read_stop(self._finish, calls=called, refused=self._refused)
         # The terminator alone says that all was said, and half a call that more should have come.
         self._out.append(ResponseEnd(Stop("unknown") if half and not self._finish else stop))
         return self._take()

@@ -46,8 +46,9 @@ def finish_word(choice: Mapping[str, Json]) -> str:
     return "" if word == "null" else word
 
 
-def read_stop(word: str, choice: Mapping[str, Json], *, calls: bool, refused: bool) -> Stop:
+def read_stop(choice: Mapping[str, Json], *, calls: bool, refused: bool) -> Stop:
     """``calls`` and ``refused`` tell what the answer holds: servers say "stop" to both."""
+    word = finish_word(choice)
     # Without a word the vendor's terminator has said that the answer is whole.
     stop = _READ.get(word or "stop") or Stop("unknown", raw=word)
     sequence = text(choice.get("stop_reason")) or text(choice.get("matched_stop"))

@@ -11,7 +11,7 @@ from nexus.protocols.openai_errors import write_error as write_error
 from nexus.wire import encode
 
 
-def write_in_band(error: NexusError, request_id: str) -> bytes:
+def write_stream_error(error: NexusError, request_id: str) -> bytes:
     """The same inside a stream whose head has gone out; what the vendor said keeps its words."""
     if isinstance(error, UpstreamStatus) and (said := read_body(error.body)):
         return encode({"error": said})

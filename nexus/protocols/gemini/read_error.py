@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from nexus.errors import VendorError
 from nexus.headers.forwarding import retry_after as asked_pause
 from nexus.protocols import context_length
-from nexus.protocols.error_words import decode_error, error_words
+from nexus.protocols.error_words import NO_ANSWER, decode_error, error_words
 from nexus.wire import Json, count, mapping, sequence, text
 
 _BY_CODE: Mapping[str, str] = {
@@ -72,7 +72,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorEr
     request_id = next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None)
     if error is None:
         error = {"message": error_words(document, body)}
-    return read_status(error, status, request_id, asked_pause(headers))
+    return _read_status(error, status, request_id, asked_pause(headers))
 
 
 def find_error(value: Json) -> Mapping[str, Json] | None:
@@ -83,7 +83,12 @@ def find_error(value: Json) -> Mapping[str, Json] | None:
     return None
 
 
-def read_status(
+def read_stream_error(wire: Mapping[str, Json]) -> VendorError:
+    """An error inside a 200, or what else is no answer."""
+    return _read_status(find_error(wire) or {"message": error_words(wire) or NO_ANSWER}, None)
+
+
+def _read_status(
     error: Mapping[str, Json], status: int | None, request_id: str | None = None, retry_after: float | None = None
 ) -> VendorError:
     """A Status object; ``status`` is the HTTP status, None inside a stream."""

@@ -12,8 +12,7 @@ from nexus.conversation.events import ContentDropped, ResponseEnd
 from nexus.conversation.fold import fold
 from nexus.conversation.parts import Stop
 from nexus.protocols.codec import AnswerOrigin, ReadResponse
-from nexus.protocols.error_words import NO_ANSWER, error_words
-from nexus.protocols.gemini.read_error import find_error, read_status
+from nexus.protocols.gemini.read_error import read_stream_error
 from nexus.protocols.gemini.read_stream import StreamReader
 from nexus.wire import Json
 
@@ -24,7 +23,7 @@ _ANSWERED = ("candidates", "promptFeedback", "usageMetadata")
 def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadResponse:
     """Raises VendorError when the body is an error after all, or no answer."""
     if not any(name in body for name in _ANSWERED):
-        raise read_status(find_error(body) or {"message": error_words(body) or NO_ANSWER}, None)
+        raise read_stream_error(body)
     reader = StreamReader(origin)
     events = reader.read(body)
     events += reader.finish() or [ResponseEnd(Stop("unknown"))]

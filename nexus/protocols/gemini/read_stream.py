@@ -27,8 +27,8 @@ from nexus.errors import VendorError
 from nexus.protocols.codec import AnswerOrigin
 from nexus.protocols.gemini.contents import DIALECT
 from nexus.protocols.gemini.grounding import Grounding
-from nexus.protocols.gemini.read_error import find_error, read_status
-from nexus.protocols.gemini.stops import BROKEN, read_block, read_finish
+from nexus.protocols.gemini.read_error import find_error, read_stream_error
+from nexus.protocols.gemini.stops import BROKEN, read_stop
 from nexus.protocols.gemini.usage import read_usage
 from nexus.wire import Json, decode_delta, encode, mapping, sequence, text
 
@@ -51,9 +51,7 @@ class StreamReader:
         self._called = False
         self._usage: dict[str, Json] = {}
         self._noticed: set[str] = set()
-        self._reason: str | None = None
-        self._words = ""
-        self._block: str | None = None
+        self._end: dict[str, Json] = {}
 
     def feed(self, event: str | None, data: str) -> list[Event]:
         """One SSE frame. Raises VendorError for an error in the stream and ValueError for anything but its JSON."""
@@ -70,21 +68,21 @@ class StreamReader:
         """One GenerateContentResponse."""
         if not isinstance(piece, Mapping):
             raise ValueError("expected a JSON object")
-        if (error := find_error(piece)) is not None:
-            raise read_status(error, None)
+        if find_error(piece) is not None:
+            raise read_stream_error(piece)
         events = list(self._read(piece))
-        if self._next == 0 and self._reason in BROKEN:
+        if self._next == 0 and (reason := self._end.get("finishReason")) in BROKEN:
             # Nothing was said: another attempt may do better.
-            raise VendorError(self._words or f"the model ended with {self._reason}", kind="upstream", status=502)
+            words = text(self._end.get("finishMessage")) or f"the model ended with {reason}"
+            raise VendorError(words, kind="upstream", status=502)
         return events
 
     def finish(self) -> list[Event]:
         """The end of the upstream's bytes; nothing when the stream was cut."""
         if not self.complete:
             return []
-        blocked = self._reason is None and self._block is not None
-        stop = read_block(self._block or "") if blocked else read_finish(self._reason, called=self._called)
-        return [*self._told(self._grounding.finish()), *self._close(), ResponseEnd(stop)]
+        end = ResponseEnd(read_stop(self._end, calls=self._called))
+        return [*self._told(self._grounding.finish()), *self._close(), end]
 
     def _read(self, piece: Mapping[str, Json]) -> Iterator[Event]:
         usage = {key: value for key, value in mapping(piece.get("usageMetadata")).items() if value is not None}
@@ -101,7 +99,7 @@ class StreamReader:
             else:
                 yield from self._read_candidate(candidate)
         if reason := text(mapping(piece.get("promptFeedback")).get("blockReason")):
-            self._block, self.complete = reason, True
+            self._end["blockReason"], self.complete = reason, True
 
     def _read_candidate(self, candidate: Mapping[str, Json]) -> Iterator[Event]:
         for at, part in enumerate(map(mapping, sequence(mapping(candidate.get("content")).get("parts")))):
@@ -110,9 +108,9 @@ class StreamReader:
         for name in _ASIDE:
             if candidate.get(name):
                 yield from self._notice(name)
-        if reason := text(candidate.get("finishReason")):
-            self._reason, self.complete = reason, True
-            self._words = text(candidate.get("finishMessage"))
+        if text(candidate.get("finishReason")):
+            self._end |= {name: candidate.get(name) for name in ("finishReason", "finishMessage")}
+            self.complete = True
 
     def _told(self, found: Iterable[Cited | str]) -> Iterator[Event]:
         for one in found:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.conversation.parts import Stop, StopReason
+from nexus.wire import Json, text
 
 FINISH_REASONS: Mapping[str, StopReason] = {
     "STOP": "end",
@@ -46,12 +47,13 @@ BROKEN = frozenset(word for word, reason in FINISH_REASONS.items() if reason == 
 """The model failed: where it said nothing before, there is no answer."""
 
 
-def read_finish(reason: str | None, *, called: bool) -> Stop:
-    """``called``: the answer holds function calls, which Gemini's STOP does not tell apart."""
-    known = FINISH_REASONS.get(reason or "", "unknown")
-    return Stop("tool_use" if known == "end" and called else known, raw=reason)
+def read_stop(wire: Mapping[str, Json], *, calls: bool) -> Stop:
+    """From the ``finishReason`` of a candidate, or the ``blockReason`` of a prompt that was refused.
 
-
-def read_block(reason: str) -> Stop:
-    """A blocked prompt is a blocked prompt, whatever the reason is called."""
-    return Stop("content_filter", raw=reason)
+    ``calls`` says that the answer holds function calls, which Gemini's STOP does not tell apart.
+    """
+    reason, block = text(wire.get("finishReason")), text(wire.get("blockReason"))
+    if block and not reason:
+        return Stop("content_filter", raw=block)
+    known = FINISH_REASONS.get(reason, "unknown")
+    return Stop("tool_use" if known == "end" and calls else known, raw=reason or None)

@@ -48,7 +48,7 @@ class Messages(Dialect):
         return write_error.write_error(error, request_id)
 
     def error_frame(self, error: NexusError, broken: BrokenStream) -> bytes:
-        return frame(write_error.write_in_band(error, broken.request_id), "error")
+        return frame(write_error.write_stream_error(error, broken.request_id), "error")
 
     def write_model(self, card: ModelCard) -> dict[str, Json]:
         return listing.write_model(card)

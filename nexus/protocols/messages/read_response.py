@@ -36,7 +36,7 @@ def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadRespons
         id=text(body.get("id")),
         model=text(body.get("model")),
         parts=tuple(parts),
-        stop=read_stop(body.get("stop_reason"), body.get("stop_sequence")),
+        stop=read_stop(body),
         usage=read_usage(body.get("usage")),
     )
     return ReadResponse(response, drops.names)

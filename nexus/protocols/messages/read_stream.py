@@ -147,7 +147,7 @@ class StreamReader:
     def _message_delta(self, wire: _Wire) -> list[Event]:
         delta = mapping(wire.get("delta"))
         if text(delta.get("stop_reason")):
-            self._stop = read_stop(delta.get("stop_reason"), delta.get("stop_sequence"))
+            self._stop = read_stop(delta)
             self.complete = self._parts.fit(self._stop) == self._stop
         events = self._notices("stop_details") if delta.get("stop_details") is not None else []
         if isinstance(wire.get("usage"), dict):
@@ -157,7 +157,7 @@ class StreamReader:
 
     def _message_stop(self, wire: _Wire) -> list[Event]:
         self.complete = self._over = True
-        stop = self._parts.fit(self._stop or read_stop(None))
+        stop = self._parts.fit(self._stop or read_stop({}))
         return [*self._parts.end_all(), ResponseEnd(stop)]
 
     def _notices(self, *names: str) -> list[Event]:

@@ -7,6 +7,8 @@ Source: anthropic.types.StopReason.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from nexus.conversation.parts import Stop, StopReason
 from nexus.protocols.extra_fields import native_reason
 from nexus.wire import Json, text
@@ -28,12 +30,13 @@ _WRITE: dict[StopReason, str] = {
 }
 
 
-def read_stop(reason: Json, sequence: Json = None) -> Stop:
-    """``raw`` is always the vendor's word; without one, an answer that came whole has just ended."""
-    word = text(reason)
+def read_stop(wire: Mapping[str, Json]) -> Stop:
+    """From a message or the delta of one. ``raw`` is always the vendor's word; without one, an answer that came whole
+    has just ended."""
+    word = text(wire.get("stop_reason"))
     if not word:
         return Stop("end")
-    return Stop(_READ.get(word, "unknown"), sequence=text(sequence) or None, raw=word or None)
+    return Stop(_READ.get(word, "unknown"), sequence=text(wire.get("stop_sequence")) or None, raw=word or None)
 
 
 def write_stop(stop: Stop, *, refused: bool = False) -> dict[str, Json]:

@@ -52,7 +52,7 @@ def write_error(error: NexusError, request_id: str) -> bytes:
     return encode({"type": "error", "error": said, "request_id": request_id})
 
 
-def write_in_band(error: NexusError, request_id: str) -> bytes:
+def write_stream_error(error: NexusError, request_id: str) -> bytes:
     """The same inside a stream whose head has gone out; what the vendor said keeps its words."""
     if isinstance(error, UpstreamStatus) and (said := read_body(error.body)):
         return encode(said)

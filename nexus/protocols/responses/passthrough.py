@@ -16,7 +16,7 @@ from nexus.protocols.dialect import UNREADABLE, AnswerRelay, Edited, decoded
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.responses.compact import MAY_HOLD_SUMMARY, read_summary
 from nexus.protocols.responses.content import has_content
-from nexus.protocols.responses.read_error import read_failed
+from nexus.protocols.responses.read_error import read_stream_error
 from nexus.protocols.responses.read_response import is_answer
 from nexus.protocols.responses.tools import call_ids
 from nexus.protocols.responses.usage import read_usage
@@ -73,9 +73,9 @@ class ResponsesPassthrough(AnswerRelay):
             return raw
         answer = mapping(document)
         if self._model is not None and not is_answer(answer):
-            raise read_failed(answer)
+            raise read_stream_error(answer)
         if self._model is not None and answer.get("status") == "failed":
-            self.failure = read_failed(answer)
+            self.failure = read_stream_error(answer)
         self._read(answer)
         self.tap.ids |= dict.fromkeys(given_ids(answer))
         return raw if self._model is None else replace_member(raw, answer, "model", self._model)
@@ -101,7 +101,7 @@ class ResponsesPassthrough(AnswerRelay):
             # The vendor's own ending: only its response.failed may still follow.
             self.ended, self.tap.stop_reason = True, "error"
         if kind in ("error", "response.failed") and self._model is not None:
-            self.failure = self.failure or read_failed(mapping(event.get("response")) or event)
+            self.failure = self.failure or read_stream_error(mapping(event.get("response")) or event)
         self.tap.ids |= dict.fromkeys(given_ids(event))
         if kind in _TERMINAL:
             self.complete = True

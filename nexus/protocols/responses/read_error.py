@@ -71,7 +71,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorEr
     return context_length.judged(failure)
 
 
-def read_failed(holder: Mapping[str, Json]) -> VendorError:
+def read_stream_error(holder: Mapping[str, Json]) -> VendorError:
     """An error inside a 200: a failed response, or an ``error`` event in its flat or its nested form."""
     error = mapping(holder.get("error")) or holder
     kind = _kind(error, 500)

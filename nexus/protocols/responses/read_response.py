@@ -12,7 +12,7 @@ from nexus.errors import ClientError
 from nexus.protocols.codec import AnswerOrigin, ReadResponse
 from nexus.protocols.responses.annotations import lost
 from nexus.protocols.responses.checks import Drops
-from nexus.protocols.responses.read_error import read_failed
+from nexus.protocols.responses.read_error import read_stream_error
 from nexus.protocols.responses.read_items import ItemsReader
 from nexus.protocols.responses.stops import read_stop
 from nexus.protocols.responses.tools import ToolsReader
@@ -27,9 +27,9 @@ READ = frozenset({"message", "reasoning", "function_call", "custom_tool_call", I
 def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadResponse:
     """Raises VendorError for a failed answer, and for anything else that is no answer."""
     if body.get("status") == "failed" or mapping(body.get("error")):
-        raise read_failed(body)
+        raise read_stream_error(body)
     if not is_answer(body):
-        raise read_failed(body)
+        raise read_stream_error(body)
     drops = Drops()
     items = [mapping(item) for item in sequence(body.get("output"))]
     for item in items:

@@ -27,7 +27,7 @@ from nexus.protocols.codec import AnswerOrigin
 from nexus.protocols.custom_tools import write_input
 from nexus.protocols.open_parts import OpenParts
 from nexus.protocols.responses.annotations import lost, read_annotation
-from nexus.protocols.responses.read_error import read_failed
+from nexus.protocols.responses.read_error import read_stream_error
 from nexus.protocols.responses.read_response import READ, has_counterpart, read_output
 from nexus.protocols.responses.signatures import read_vendors
 from nexus.protocols.responses.stops import read_stop
@@ -69,7 +69,7 @@ class StreamReader:
             raise ValueError("an event is not an object")
         kind = text(document.get("type")) or event or ""
         if kind in ("error", "response.failed"):
-            raise read_failed(mapping(document.get("response")) or document)
+            raise read_stream_error(mapping(document.get("response")) or document)
         reader = _READERS.get(kind)
         response = mapping(document.get("response"))
         begun = self._begin(response) if response or (reader is not None and kind != "keepalive") else []

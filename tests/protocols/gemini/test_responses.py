@@ -24,7 +24,7 @@ from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
 from nexus.protocols.gemini.read_response import read_response
 from nexus.protocols.gemini.read_stream import StreamReader
-from nexus.protocols.gemini.stops import FINISH_REASONS, read_block, read_finish
+from nexus.protocols.gemini.stops import FINISH_REASONS, read_stop
 from nexus.protocols.gemini.usage import read_usage
 from tests.protocols.kit import origin
 
@@ -342,18 +342,19 @@ def test_every_published_stop_has_a_row() -> None:
 
 @pytest.mark.parametrize("reason", sorted(FINISH_REASONS))
 def test_stops(reason: str) -> None:
-    assert read_finish(reason, called=False) == Stop(FINISH_REASONS[reason], raw=reason)
-    assert read_finish(reason, called=True).reason == ("tool_use" if reason == "STOP" else FINISH_REASONS[reason])
+    wire = {"finishReason": reason}
+    assert read_stop(wire, calls=False) == Stop(FINISH_REASONS[reason], raw=reason)
+    assert read_stop(wire, calls=True).reason == ("tool_use" if reason == "STOP" else FINISH_REASONS[reason])
 
 
 def test_an_unknown_stop_stays_unknown() -> None:
-    assert read_finish("NEW_REASON", called=True) == Stop("unknown", raw="NEW_REASON")
-    assert read_finish(None, called=False) == Stop("unknown")
+    assert read_stop({"finishReason": "NEW_REASON"}, calls=True) == Stop("unknown", raw="NEW_REASON")
+    assert read_stop({}, calls=False) == Stop("unknown")
 
 
 @pytest.mark.parametrize("reason", [reason.value for reason in types.BlockedReason] + ["NEW"])
 def test_blocks(reason: str) -> None:
-    assert read_block(reason) == Stop("content_filter", raw=reason)
+    assert read_stop({"blockReason": reason}, calls=False) == Stop("content_filter", raw=reason)
 
 
 USAGES: dict[str, tuple[dict[str, int], Usage]] = {

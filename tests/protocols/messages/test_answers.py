@@ -396,12 +396,12 @@ REASONS: dict[StopReason, str] = {
 def test_stop_reasons(reason: StopReason) -> None:
     assert write_stop(Stop(reason)) == {"stop_reason": REASONS[reason], "stop_sequence": None}
     if reason != "content_filter":
-        assert read_stop(REASONS[reason]).reason == reason
+        assert read_stop({"stop_reason": REASONS[reason]}).reason == reason
 
 
 def test_unknown_stop_reasons_stay_themselves_and_leave_as_the_nearest_published_one() -> None:
-    assert read_stop("odd") == Stop("unknown", raw="odd")
-    assert read_stop(None) == Stop("end")
+    assert read_stop({"stop_reason": "odd"}) == Stop("unknown", raw="odd")
+    assert read_stop({}) == Stop("end")
     nearest = {"stop_reason": "max_tokens", "stop_sequence": None}
     assert write_stop(Stop("unknown")) == nearest
     assert write_stop(Stop("unknown", raw="MALFORMED")) == nearest | {"native_finish_reason": "MALFORMED"}
