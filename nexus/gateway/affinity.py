@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from nexus.auth.identity import joined
 from nexus.call import Call
+from nexus.processes.board import Board, Publish
 from nexus.wire import Json, mapping
 
 IDLE = 300.0
@@ -71,6 +72,10 @@ def _digest(text: str) -> bytes:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
+TOLD = 30.0
+"""Seconds after which other processes are told again that a session which moved is still there."""
+
+
 class Moves:
     """Where sessions went that could not stay; lost on a restart without harm."""
 
@@ -78,8 +83,20 @@ class Moves:
         self._most = most
         self._idle = idle
         self._lock = threading.Lock()
-        self._places: OrderedDict[str, tuple[str, float]] = OrderedDict()
-        """By what decides where a session goes, oldest use first: the name of a place, and when it was last used."""
+        self._places: OrderedDict[str, tuple[str, float, float]] = OrderedDict()
+        """By what decides where a session goes, oldest use first: the name of a place, when it was last used, and when
+        others were last told."""
+
+        self._publish: Publish | None = None
+
+    def share(self, board: Board) -> None:
+        """They are those of all processes from now on."""
+        self._publish = board.table("moves", self._received)
+
+    def _received(self, key: str, told: tuple[str, float]) -> None:
+        with self._lock:
+            place, used = told
+            self._keep(key, place, used, used)
 
     def __len__(self) -> int:
         return len(self._places)
@@ -89,7 +106,7 @@ class Moves:
         if not self._places:
             return None
         with self._lock:
-            name, used = self._places.get(key, (None, 0.0))
+            name, used, _ = self._places.get(key, (None, 0.0, 0.0))
             if name is not None and now - used > self._idle:
                 del self._places[key]
                 name = None
@@ -102,7 +119,15 @@ class Moves:
         with self._lock:
             if place == home and key not in self._places:
                 return
-            self._places[key] = (place, now)
-            self._places.move_to_end(key)
-            if len(self._places) > self._most:
-                self._places.popitem(last=False)
+            before, _, told = self._places.get(key, ("", 0.0, 0.0))
+            if before != place or now - told > TOLD:
+                told = now
+                if self._publish is not None:
+                    self._publish(key, (place, now), self._idle)
+            self._keep(key, place, now, told)
+
+    def _keep(self, key: str, place: str, used: float, told: float) -> None:
+        self._places[key] = (place, used, told)
+        self._places.move_to_end(key)
+        if len(self._places) > self._most:
+            self._places.popitem(last=False)

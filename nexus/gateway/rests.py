@@ -14,6 +14,8 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from nexus.processes.board import Board, Publish
+
 IN_A_ROW = 5
 """Failures one after the other after which a place rests."""
 
@@ -53,6 +55,10 @@ class _State:
     counts: deque[list[float]] = field(default_factory=deque)
 
 
+_Rest = tuple[float | None, float, float, float, bool, str]
+"""Of a state what tells of its rest: end, since, last_end, probing, counted, why."""
+
+
 class Rests:
     def __init__(
         self,
@@ -67,6 +73,29 @@ class Rests:
         self._states: OrderedDict[Scope, _State] = OrderedDict()
         self._resting = 0
         """How many scopes have an end, so that a house where all is up pays nothing for asking."""
+
+        self._publish: Publish | None = None
+
+    def share(self, board: Board) -> None:
+        """Rests, probes and failures in a row are those of all processes from now on; shares of failures are counted by
+        each for itself."""
+        self._publish = board.table("rests", self._received)
+
+    def _tell(self, scope: Scope, state: _State, *, woken: bool = False) -> None:
+        if self._publish is not None:
+            rest = state.end, state.since, state.last_end, state.probing, state.counted, state.why
+            lasts = CAP + max(0.0, (state.end or 0.0) - self.clock())
+            self._publish(scope, (state.row, state.rests, woken, rest), lasts)
+
+    def _received(self, scope: Scope, told: tuple[int, int, bool, _Rest]) -> None:
+        with self._lock:
+            state = self._state(scope)
+            state.row, state.rests, woken, rest = told
+            # Who tells of a failure may not know yet of the rest that is known here.
+            if not woken and state.end is not None and (rest[0] is None or rest[0] < state.end):
+                return
+            self._resting += (rest[0] is not None) - (state.end is not None)
+            state.end, state.since, state.last_end, state.probing, state.counted, state.why = rest
 
     def end(self, scopes: Iterable[Scope], now: float) -> float | None:
         """Until when a place rests that lies in all these scopes; None where a call may go there, as a probe too."""
@@ -95,14 +124,15 @@ class Rests:
             return True
         with self._lock:
             over = [
-                state
+                (scope, state)
                 for scope in scopes
                 if (state := self._states.get(scope)) is not None and state.end is not None and now >= state.end
             ]
-            if any(now < state.probing for state in over):
+            if any(now < state.probing for _, state in over):
                 return False
-            for state in over:
+            for scope, state in over:
                 state.probing = now + PROBE
+                self._tell(scope, state)
             return True
 
     def leave(self, scopes: Iterable[Scope]) -> None:
@@ -111,8 +141,9 @@ class Rests:
             return
         with self._lock:
             for scope in scopes:
-                if (state := self._states.get(scope)) is not None:
+                if (state := self._states.get(scope)) is not None and state.probing:
                     state.probing = 0.0
+                    self._tell(scope, state)
 
     def succeeded(self, scopes: Iterable[Scope], entered: float) -> bool:
         """An answer began; whether that ended a rest. ``entered`` is when its attempt began."""
@@ -125,10 +156,13 @@ class Rests:
                 if state is None:
                     continue
                 _count(state, now, failed=False)
-                state.row = 0
+                failed_before, state.row = state.row, 0
                 if state.end is not None and entered >= state.since and (state.counted or now >= state.end):
                     self._wake(state)
+                    self._tell(scope, state, woken=True)
                     woken = True
+                elif failed_before:
+                    self._tell(scope, state)
             return woken
 
     def failed(self, scope: Scope, entered: float, why: str) -> float | None:
@@ -136,16 +170,21 @@ class Rests:
         now = self.clock()
         with self._lock:
             state = self._state(scope)
-            _count(state, now, failed=True)
-            state.row += 1
-            if state.end is not None and (now < state.end or entered < state.since):
-                return None
-            if state.end is None and state.row < IN_A_ROW and not _mostly_failed(state):
-                return None
-            state.rests = 1 if now - state.last_end > CAP and state.end is None else state.rests + 1
-            seconds = min(CAP, REST * state.rests) * self._jitter(1 - JITTER, 1 + JITTER)
-            self._rest(state, now, min(CAP, seconds), why, counted=True)
-            return state.end - now if state.end is not None else None
+            seconds = self._failed(state, now, entered, why)
+            self._tell(scope, state)
+            return seconds
+
+    def _failed(self, state: _State, now: float, entered: float, why: str) -> float | None:
+        _count(state, now, failed=True)
+        state.row += 1
+        if state.end is not None and (now < state.end or entered < state.since):
+            return None
+        if state.end is None and state.row < IN_A_ROW and not _mostly_failed(state):
+            return None
+        state.rests = 1 if now - state.last_end > CAP and state.end is None else state.rests + 1
+        seconds = min(CAP, REST * state.rests) * self._jitter(1 - JITTER, 1 + JITTER)
+        self._rest(state, now, min(CAP, seconds), why, counted=True)
+        return state.end - now if state.end is not None else None
 
     def rest(self, scope: Scope, seconds: float, why: str) -> float:
         """Rests for at least so long from now, ``CAP`` at the most; the seconds that are left of it."""
@@ -153,6 +192,7 @@ class Rests:
         with self._lock:
             state = self._state(scope)
             self._rest(state, now, min(CAP, seconds), why, counted=False)
+            self._tell(scope, state)
             return (state.end or now) - now
 
     def _rest(self, state: _State, now: float, seconds: float, why: str, *, counted: bool) -> None:

@@ -21,7 +21,7 @@ from nexus.gateway.routing import Routes
 from nexus.gateway.stages import Gateway
 from nexus.limits.admission import Limits
 from nexus.limits.stores import make_store
-from nexus.processes.link import Link
+from nexus.processes.member import Member
 from nexus.provider import Provider
 from nexus.response_store.responses import answers_of
 from nexus.response_store.responses import make_store as make_response_store
@@ -49,11 +49,16 @@ class Kept:
     shared: Shared
 
     @classmethod
-    def of(cls, own: ServerSettings, link: Link | None = None) -> Self:
-        """``link`` leads a worker process to what its supervisor keeps. Raises MissingRedis."""
+    def of(cls, own: ServerSettings, member: Member | None = None) -> Self:
+        """``member`` is what a worker process has of its supervisor. Raises MissingRedis."""
+        link = None if member is None else member.link
+        router = Router()
+        if member is not None:
+            router.rests.share(member.board)
+            router.moves.share(member.board)
         storage = own.rate_limits.storage
         return cls(
-            Router(),
+            router,
             Limits(make_store(storage, link)),
             make_response_store(own.response_store, storage, link),
             make_id_store(own.response_store, storage, link),

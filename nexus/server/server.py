@@ -14,7 +14,7 @@ from typing import TypeVar
 from nexus.accounting.record import CallRecord, Consumer
 from nexus.bridge import Full, Workers
 from nexus.errors import Draining, Overloaded
-from nexus.processes.link import Link
+from nexus.processes.member import Member
 from nexus.relay.exchange import CallState
 from nexus.server.flight import BytesInFlight, default_limit
 from nexus.server.lifecycle import Lifecycle, Phase
@@ -36,12 +36,10 @@ LONGEST_WAIT = 15.0
 class Server:
     """``consumers`` are told of every call that is over; ``kept`` is what a runtime takes over from the one before."""
 
-    def __init__(
-        self, settings: ServerSettings, share: Share | None = None, link: Link | None = None, processes: int = 1
-    ) -> None:
-        """``share`` and ``link`` are those of one of several ``processes``. Raises MissingRedis."""
-        self.kept = Kept.of(settings, link)
-        self.processes = processes
+    def __init__(self, settings: ServerSettings, share: Share | None = None, member: Member | None = None) -> None:
+        """``share`` and ``member`` are those of one of several processes. Raises MissingRedis."""
+        self.kept = Kept.of(settings, member)
+        self.processes = 1 if member is None else member.count
         self.workers = Workers(settings.worker_threads)
         self.flight = BytesInFlight(self.flight_limit(settings))
         self.lifecycle = Lifecycle(share)

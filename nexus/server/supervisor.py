@@ -14,18 +14,22 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from nexus.processes.frames import BadFrame, Frames, pack
+from nexus.processes.board import Board, Facts
+from nexus.processes.control import Control
 from nexus.processes.hub import Function, Hub
 from nexus.processes.link import Link, connected
+from nexus.processes.member import Member
+from nexus.processes.peer import Peer
 from nexus.processes.poller import Poller
+from nexus.server import worker
 from nexus.server.listeners import Listeners
 from nexus.server.service import Notifier
 from nexus.server.shares import Shares
-from nexus.server.worker import BUILT, LISTEN, READY, Place
+from nexus.server.worker import Place
 from nexus.telemetry import logs
 
 log = logging.getLogger("nexus")
@@ -58,8 +62,7 @@ class Slot:
     pid: int | None = None
     began: float = 0.0
     short_lives: int = 0
-    control: socket.socket | None = None
-    frames: Frames = field(default_factory=Frames)
+    control: Peer | None = None
     is_built: bool = False
     is_ready: bool = False
 
@@ -90,6 +93,7 @@ class Supervisor:
         self._poller = Poller()
         self._hub = Hub(functions, self._poller)
         self._shares = Shares(orders.count)
+        self._facts = Facts()
         self._slots = [Slot(index) for index in range(orders.count)]
         self._began = time.monotonic()
         self._together = False
@@ -159,9 +163,8 @@ class Supervisor:
             self._died(slot)
         else:
             slot.pid, slot.began, slot.due = pid, time.monotonic(), None
-            slot.control, slot.frames = control, Frames()
-            control.setblocking(False)
-            self._poller.watch(control, partial(self._hear, slot, control))
+            # Its end is told by the system too, with its reason.
+            slot.control = Peer(control, self._poller, partial(self._heard, slot), lambda: None)
             for own, _ in ends:
                 self._hub.add(own)
         finally:
@@ -184,50 +187,57 @@ class Supervisor:
                 signal.signal(number, _ignore)
             self._poller.close()
             self._hub.forget()
-            for other in (*foreign, *(one.control for one in self._slots)):
-                if other is not None:
-                    other.close()
+            for sock in foreign:
+                sock.close()
+            for one in self._slots:
+                if one.control is not None:
+                    one.control.forget()
             logs.with_thread()
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
-            code = self._orders.work(Place(self._orders.count, self._shares.of(slot.index), Link(ends), control))
+            stream = Control(control)
+            board = Board(lambda fact: stream.tell((worker.FACT, fact)))
+            member = Member(Link(ends), board, self._orders.count)
+            code = self._orders.work(Place(self._shares.of(slot.index), member, stream))
         except BaseException:
             log.exception("a worker failed")
         finally:
             logging.shutdown()
             os._exit(code)
 
-    def _hear(self, slot: Slot, control: socket.socket) -> None:
-        try:
-            piece = control.recv(65536)
-            words = list(slot.frames.feed(piece))
-        except BlockingIOError:
-            return
-        except (OSError, BadFrame):
-            piece, words = b"", []
-        if not piece:
-            # Its end is told by the system too, with its reason.
-            self._poller.forget(control)
-            control.close()
-            slot.control = None
-            return
-        for word in words:
-            self._heard(slot, word)
+    def _heard(self, slot: Slot, told: tuple[Any, ...]) -> None:
+        match told:
+            case (worker.FACT, fact):
+                self._facts.keep(fact)
+                self._tell(told, besides=slot)
+            case (worker.BUILT,):
+                self._built(slot)
+            case (worker.READY,):
+                self._serves(slot)
 
-    def _heard(self, slot: Slot, word: str) -> None:
-        if word == BUILT:
-            slot.is_built = True
-            if self._together:
-                self._say_listen(slot)
-            elif all(one.is_built for one in self._slots):
-                self._let_listen()
-        elif word == READY:
-            slot.is_ready = True
-            if not self._is_up:
-                self._is_up = True
-                self._orders.up()
-                self._notifier.ready(self._status)
-            log.info("a worker serves", extra={"fields": {"pid": slot.pid, "workers": self._ready}})
-            self._notifier.status(self._status)
+    def _tell(self, what: tuple[Any, ...], besides: Slot | None = None) -> None:
+        """All workers that listen to it."""
+        for slot in self._slots:
+            if slot.control is not None and slot.is_built and slot is not besides:
+                slot.control.send(what)
+
+    def _built(self, slot: Slot) -> None:
+        slot.is_built = True
+        if slot.control is not None:
+            for fact in self._facts.all():
+                slot.control.send((worker.FACT, fact))
+        if self._together:
+            self._say_listen(slot)
+        elif all(one.is_built for one in self._slots):
+            self._let_listen()
+
+    def _serves(self, slot: Slot) -> None:
+        slot.is_ready = True
+        if not self._is_up:
+            self._is_up = True
+            self._orders.up()
+            self._notifier.ready(self._status)
+        log.info("a worker serves", extra={"fields": {"pid": slot.pid, "workers": self._ready}})
+        self._notifier.status(self._status)
 
     @property
     def _ready(self) -> int:
@@ -249,8 +259,7 @@ class Supervisor:
 
     def _say_listen(self, slot: Slot) -> None:
         if slot.control is not None and self._stopped_at is None:
-            with suppress(OSError):
-                slot.control.send(pack(LISTEN))
+            slot.control.send((worker.LISTEN,))
 
     # Ends.
 
@@ -278,6 +287,9 @@ class Supervisor:
         now = time.monotonic()
         slot.short_lives = 0 if slot.lives_long(now) else slot.short_lives + 1
         slot.pid, slot.is_built, slot.is_ready = None, False, False
+        if slot.control is not None:
+            slot.control.close()
+            slot.control = None
         if self._stopped_at is not None:
             return
         slot.due = now + min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(20, max(0, slot.short_lives - 1)))

@@ -13,13 +13,15 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from nexus.auth.jwks import MissingPyJwt
 from nexus.limits.redis_client import MissingRedis
-from nexus.processes.frames import BadFrame, Frames, pack
-from nexus.processes.link import Link
+from nexus.processes.control import Control
+from nexus.processes.frames import BadFrame, Frames
+from nexus.processes.member import Member
 from nexus.server.draining import end_calls
 from nexus.server.listeners import Listeners
 from nexus.server.running import Running, prepare
@@ -34,6 +36,8 @@ log = logging.getLogger("nexus")
 BUILT = "built"
 READY = "ready"
 LISTEN = "listen"
+FACT = "fact"
+"""The first words of what the two tell each other; a fact follows the last one, both ways."""
 
 _TELLING = 0.3
 """Seconds in which calls are told that the supervisor is gone."""
@@ -44,16 +48,11 @@ _LAST = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What the supervisor gives to the worker that it forks; one of ``count``."""
+    """What the supervisor gives to a worker that it forks."""
 
-    count: int
     share: Share
-    link: Link
-    control: socket.socket
-
-    def tell(self, word: str) -> None:
-        """Raises OSError where the supervisor is gone."""
-        self.control.sendall(pack(word))
+    member: Member
+    control: Control
 
 
 def run(settings: Settings, listeners: Listeners, place: Place) -> int:
@@ -69,22 +68,22 @@ async def _serve(settings: Settings, listeners: Listeners, place: Place) -> int:
     loop = asyncio.get_running_loop()
     stop, listen = asyncio.Event(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    running = prepare(Server(settings.server, place.share, place.link, place.count), settings)
-    orders: dict[str, Callable[[], None]] = {LISTEN: listen.set}
-
-    def heard(word: str) -> None:
-        orders[word]()
+    running = prepare(Server(settings.server, place.share, place.member), settings)
+    orders: dict[str, Callable[..., object]] = {
+        LISTEN: lambda: _on(loop, listen.set),
+        FACT: place.member.board.receive,
+    }
 
     def orphaned() -> None:
         gone.append(loop.create_task(_end_at_once(running)))
 
     gone: list[asyncio.Task[None]] = []
-    _Supervised(place.control, loop, heard, orphaned).start()
-    place.tell(BUILT)
+    _Supervised(place.control.sock, loop, orders, orphaned).start()
+    place.control.tell((BUILT,))
     await _either(listen, stop)
     if not stop.is_set():
         running.listen(listeners.calls, listeners.health)
-        place.tell(READY)
+        place.control.tell((READY,))
     await stop.wait()
     await running.stop()
     if running.server.workers.busy:
@@ -110,37 +109,43 @@ async def _end_at_once(running: Running) -> None:
 
 
 class _Supervised(threading.Thread):
-    """Hears what the supervisor says, and that it is gone: the system ends the stream when its process has ended."""
+    """Hears what the supervisor says, and that it is gone: the system ends the stream when its process has ended.
+
+    Orders are carried out on this thread, by the first word of what is said.
+    """
 
     def __init__(
         self,
         control: socket.socket,
         loop: asyncio.AbstractEventLoop,
-        heard: Callable[[str], None],
+        orders: Mapping[str, Callable[..., object]],
         orphaned: Callable[[], None],
     ) -> None:
         super().__init__(name="supervised", daemon=True)
         self._control = control
         self._loop = loop
-        self._heard = heard
+        self._orders = orders
         self._orphaned = orphaned
 
     def run(self) -> None:
         frames = Frames()
         try:
             while piece := self._control.recv(65536):
-                for word in frames.feed(piece):
-                    self._loop.call_soon_threadsafe(self._heard, word)
+                for word, *rest in frames.feed(piece):
+                    self._orders[word](*rest)
         except (OSError, BadFrame) as error:
             log.debug("the stream of the supervisor broke", exc_info=error)
-        except RuntimeError:
-            return  # the loop is closed: the worker ends by itself
         self._end()
 
     def _end(self) -> None:
-        try:
-            self._loop.call_soon_threadsafe(self._orphaned)
-        except RuntimeError:
-            return
-        time.sleep(_LAST)
-        os._exit(1)
+        if _on(self._loop, self._orphaned):
+            time.sleep(_LAST)
+            os._exit(1)
+
+
+def _on(loop: asyncio.AbstractEventLoop, what: Callable[[], None]) -> bool:
+    """Does something on the loop; False where that is closed, since the worker ends by itself."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(what)
+        return True
+    return False

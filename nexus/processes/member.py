@@ -1,0 +1,17 @@
+"""What a worker process has of its supervisor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nexus.processes.board import Board
+from nexus.processes.link import Link
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """``link`` is for what must be exact, ``board`` for what must not wait; ``count`` workers there are."""
+
+    link: Link
+    board: Board
+    count: int

@@ -1,0 +1,165 @@
+"""Facts that every process knows soon: rests and moved sessions, told on and told to whoever comes later."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nexus.gateway.affinity import IDLE, TOLD, Moves
+from nexus.gateway.rests import CAP, IN_A_ROW, REST, Rests
+from nexus.processes.board import Board, Fact, Facts
+from nexus.processes.frames import Frames, pack
+
+SCOPE = ("anthropic", "", "")
+OTHER = ("openai", "gpt", "k1")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Fleet:
+    """Some processes' boards with a supervisor between them; nothing comes round before ``come_round``."""
+
+    def __init__(self, count: int) -> None:
+        self.clock = Clock()
+        self.facts = Facts(clock=self.clock)
+        self.boards: list[Board] = []
+        self._under_way: list[tuple[int, Fact]] = []
+        self.rests: list[Rests] = []
+        self.moves: list[Moves] = []
+        for _ in range(count):
+            self.start()
+
+    def start(self) -> int:
+        index = len(self.boards)
+        board = Board(lambda fact: self._under_way.append((index, fact)), self.clock)
+        self.boards.append(board)
+        self.rests.append(Rests(self.clock, lambda low, high: 1.0))
+        self.moves.append(Moves())
+        self.rests[-1].share(board)
+        self.moves[-1].share(board)
+        for fact in self.facts.all():
+            board.receive(over_the_wire(fact))
+        return index
+
+    def come_round(self) -> int:
+        """How many facts there were."""
+        count = len(self._under_way)
+        for index, fact in self._under_way:
+            self.facts.keep(over_the_wire(fact))
+            for at, board in enumerate(self.boards):
+                if at != index:
+                    board.receive(over_the_wire(fact))
+        self._under_way.clear()
+        return count
+
+    def ends(self, scope: tuple[str, str, str] = SCOPE) -> list[float | None]:
+        return [rests.end([scope], self.clock.now) for rests in self.rests]
+
+
+def over_the_wire(fact: Fact) -> Any:
+    return Frames().feed(pack(fact))[0]
+
+
+@pytest.fixture
+def fleet() -> Fleet:
+    return Fleet(3)
+
+
+def test_what_rests_in_one_process_rests_in_all(fleet: Fleet) -> None:
+    fleet.rests[0].rest(SCOPE, 60, "status 429")
+    fleet.come_round()
+    assert fleet.ends() == [1060.0] * 3
+    assert fleet.rests[2].why([SCOPE]) == "status 429"
+    assert fleet.ends(OTHER) == [None] * 3
+
+
+def test_failures_in_a_row_are_those_of_all(fleet: Fleet) -> None:
+    for number in range(IN_A_ROW):
+        fleet.rests[number % 3].failed(SCOPE, fleet.clock.now, "status 500")
+        fleet.come_round()
+    assert fleet.ends() == [1000 + REST] * 3
+
+
+def test_an_answer_in_between_ends_the_row_for_all(fleet: Fleet) -> None:
+    for _ in range(IN_A_ROW - 1):
+        fleet.rests[0].failed(SCOPE, fleet.clock.now, "status 500")
+    fleet.come_round()
+    fleet.rests[1].succeeded([SCOPE], fleet.clock.now)
+    fleet.come_round()
+    fleet.rests[0].failed(SCOPE, fleet.clock.now, "status 500")
+    assert fleet.ends() == [None] * 3
+
+
+def test_answers_of_what_is_up_are_not_told(fleet: Fleet) -> None:
+    for _ in range(10):
+        fleet.rests[0].succeeded([SCOPE], fleet.clock.now)
+    assert fleet.come_round() == 0
+
+
+def test_one_probe_of_all_and_its_answer_wakes_all(fleet: Fleet) -> None:
+    fleet.rests[0].rest(SCOPE, 10, "status 529")
+    fleet.come_round()
+    fleet.clock.now += 11
+    assert fleet.rests[1].enter([SCOPE], fleet.clock.now)
+    fleet.come_round()
+    assert [rests.enter([SCOPE], fleet.clock.now) for rests in fleet.rests] == [False] * 3
+    fleet.rests[1].succeeded([SCOPE], fleet.clock.now)
+    fleet.come_round()
+    assert fleet.ends() == [None] * 3
+    assert fleet.rests[2].enter([SCOPE], fleet.clock.now)
+
+
+def test_a_failure_told_at_the_same_moment_ends_no_rest(fleet: Fleet) -> None:
+    fleet.rests[0].rest(SCOPE, 60, "status 429")
+    fleet.rests[1].failed(SCOPE, fleet.clock.now, "status 500")
+    fleet.come_round()
+    assert fleet.ends()[0] == 1060.0
+    fleet.rests[2].rest(SCOPE, 20, "status 429")
+    fleet.come_round()
+    assert fleet.ends()[0] == 1060.0
+
+
+def test_a_process_that_comes_later_is_told(fleet: Fleet) -> None:
+    fleet.rests[0].rest(SCOPE, 60, "status 429")
+    fleet.moves[0].answered("session", "b/m", "a/m", 1000.0)
+    fleet.come_round()
+    late = fleet.start()
+    assert fleet.ends()[late] == 1060.0
+    assert fleet.moves[late].place("session", 1001.0) == "b/m"
+    fleet.clock.now += CAP + 100
+    assert list(fleet.facts.all()) == []
+    assert len(fleet.facts) == 0
+
+
+def test_a_session_that_moved_is_there_for_all(fleet: Fleet) -> None:
+    fleet.moves[0].answered("session", "b/m", "a/m", 1000.0)
+    fleet.come_round()
+    assert [moves.place("session", 1001.0) for moves in fleet.moves] == ["b/m"] * 3
+    assert [moves.place("session", 1001.0 + IDLE) for moves in fleet.moves] == [None] * 3
+
+
+def test_it_is_told_now_and_then_that_it_is_still_there(fleet: Fleet) -> None:
+    for second in range(100):
+        fleet.moves[0].answered("session", "b/m", "a/m", 1000.0 + second)
+    assert fleet.come_round() == 100 // (TOLD + 1) + 1
+
+
+def test_facts_are_bounded() -> None:
+    facts = Facts(most=10)
+    for number in range(100):
+        facts.keep(("t", number, "x", 1e12))
+    assert [fact[1] for fact in facts.all()] == list(range(90, 100))
+
+
+def test_a_single_process_tells_nobody() -> None:
+    rests = Rests()
+    rests.share(Board())
+    rests.rest(SCOPE, 60, "x")
+    assert rests.end([SCOPE], rests.clock()) is not None
