@@ -38,6 +38,9 @@ class Options:
     log: str
     log_style: str
     name: str = ""
+    request: Path | None = None
+    protocol: str = ""
+    key: str = ""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -64,6 +67,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (NoProviders, BadSocket) as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    if options.command == "route":
+        from nexus.commands.route import route
+
+        return route(settings, options.request or Path("-"), options.protocol, options.key)
     checks = options.command == "check"
     # Sockets that are handed over are open already, and bound.
     beside = bool(service.calls) or (checks and preflight.is_served_by_nexus(settings))
@@ -127,6 +134,9 @@ def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
         log=choice("log", "NEXUS_LOG", tuple(logs.LEVELS), "info"),
         log_style=choice("log_style", "NEXUS_LOG_STYLE", logs.STYLES, "human" if sys.stderr.isatty() else "text"),
         name=given.get("name", ""),
+        request=given.get("request"),
+        protocol=given.get("protocol", "openai"),
+        key=given.get("key", ""),
     )
 
 
@@ -184,11 +194,31 @@ def _parser() -> argparse.ArgumentParser:
         parents=[config],
         allow_abbrev=False,
     )
+    _add_route(
+        commands.add_parser(
+            "route", help="tell where a request would go, and why", parents=[config], allow_abbrev=False
+        )
+    )
     key = commands.add_parser("key", help="make keys for callers", allow_abbrev=False)
     verbs = key.add_subparsers(dest="verb", metavar="VERB", required=True)
     fresh = verbs.add_parser("new", help="print a fresh key and its table for the settings file", allow_abbrev=False)
     fresh.add_argument("name", metavar="NAME", help="whose key it is")
     return parser
+
+
+def _add_route(route: argparse.ArgumentParser) -> None:
+    route.add_argument(
+        "--explain",
+        dest="request",
+        metavar="FILE",
+        type=Path,
+        required=True,
+        help="the body of a request as JSON; - reads it from the standard input. Nobody is asked",
+    )
+    route.add_argument(
+        "--protocol", choices=("openai", "anthropic"), default="openai", help="in which it is written (default openai)"
+    )
+    route.add_argument("--key", metavar="NAME", default="", help="the gateway key that it comes with, by its name")
 
 
 class _Once(argparse.Action):

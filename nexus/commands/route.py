@@ -1,0 +1,158 @@
+"""``nexus route --explain``: where a request would go, in which order and why, without asking anybody.
+
+Law: what is printed passes through the log redactor, and of headers the names alone are told.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from nexus import registry
+from nexus.auth.identity import Identity
+from nexus.call import Call
+from nexus.errors import ClientError, InvalidRequest
+from nexus.gateway.explain import Explained, Step, explain
+from nexus.gateway.routing import Model, Routes
+from nexus.operation import GENERATE
+from nexus.protocols.dialect import Dialect
+from nexus.protocols.loader import DIALECTS
+from nexus.settings import Settings, secrets
+from nexus.telemetry.logs import redactor
+from nexus.wire import Json, text
+
+UNKNOWN = "not known here: which places rest, what is spent already, and what earlier answers say"
+
+
+class Unreadable(Exception):
+    """What the command line names is not there, or is no request."""
+
+
+def route(settings: Settings, file: Path, protocol: str, key: str) -> int:
+    """Print where the request in ``file`` would go; 1 where nothing would take it."""
+    hide = redactor(secrets(settings))
+    try:
+        lines, serves = _report(settings, file, protocol, key)
+    except (Unreadable, ClientError) as error:
+        sys.stderr.write(hide(f"nexus route: {error}\n"))
+        return 1
+    sys.stdout.write(hide("\n".join([*lines, ""])))
+    return 0 if serves else 1
+
+
+def _report(settings: Settings, file: Path, protocol: str, key: str) -> tuple[list[str], bool]:
+    document, raw = _read(file)
+    dialect = _dialect_of(document, protocol)
+    dialect.check(document, GENERATE)
+    call = _call(dialect, document, raw, _identity(settings, key))
+    providers = settings.llm.providers.items() if settings.llm.enabled else ()
+    known = Routes([registry.load(table.type)(name, table) for name, table in providers], settings.llm.models)
+    model = known.seen_by(call.identity).find(call.model)
+    found = explain(call, model)
+    return list(_lines(call, model, found)), found.serves
+
+
+def _read(file: Path) -> tuple[dict[str, Json], bytes]:
+    try:
+        raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise Unreadable(f"{file}: {error.strerror}") from error
+    try:
+        document = json.loads(raw)
+    except ValueError as error:
+        raise Unreadable(f"{file}: is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise Unreadable(f"{file}: is not a JSON object, as the body of a request is")
+    return document, raw
+
+
+def _dialect_of(document: dict[str, Json], protocol: str) -> Dialect:
+    """Of a protocol's dialects the one that the request is written in."""
+    spoken = [dialect for dialect in DIALECTS.values() if dialect.protocol == protocol]
+    wanted = "responses" if "messages" not in document else "chat"
+    return next((dialect for dialect in spoken if dialect.name == wanted), spoken[0])
+
+
+def _identity(settings: Settings, key: str) -> Identity:
+    """Of the gateway key of that name; without one, of a caller who may use all models."""
+    if not key:
+        return Identity(None, None, None, "open", None, "", frozenset())
+    own, rules = settings.server.keys, settings.server.client_identification
+    if key not in own:
+        there = f"there is {', '.join(own)}" if own else "the settings have no [server.keys]"
+        raise Unreadable(f"--key {key}: is no gateway key of these settings; {there}")
+    groups = rules.enabled and rules.group_id is not None and rules.group_id.gateway_key
+    return Identity(
+        client_id=key if rules.enabled else None,
+        group=own[key].group if groups else None,
+        models=own[key].models,
+        source="key",
+        key=key,
+        owner=key,
+        credential_headers=frozenset(),
+    )
+
+
+def _call(dialect: Dialect, document: dict[str, Json], raw: bytes, identity: Identity) -> Call:
+    model = text(document.get("model"))
+    if not model:
+        raise InvalidRequest("model: expected the name of a model", param="model")
+    return Call(
+        id="req_explained",
+        dialect=dialect.name,
+        caller="127.0.0.1",
+        identity=identity,
+        headers={},
+        query="",
+        body=raw,
+        document=document,
+        model=model,
+        stream=document.get("stream") is True,
+    )
+
+
+def _lines(call: Call, model: Model, found: Explained) -> Iterator[str]:
+    yield f"request    {call.dialect}, model {call.model}, {'a stream' if call.stream else 'a whole answer'}"
+    output = f", at most {found.output} of output" if found.output is not None else ""
+    yield f"tokens     about {found.tokens} of input{output}"
+    if call.identity.key is not None:
+        group = f", group {call.identity.group}" if call.identity.group else ""
+        yield f"caller     key {call.identity.key}{group}"
+    if model.virtual is not None:
+        yield f"model      {', '.join(_virtual(model))}"
+        named = "named in the request" if found.session is not None else "none: each call is spread by itself"
+        yield f"session    {named}"
+    for number, step in enumerate(found.steps, 1):
+        yield ""
+        yield from _step(number, step)
+    yield ""
+    for name in found.left_out:
+        yield f"left out   {name}: needs the caller's own key or login"
+    yield UNKNOWN
+
+
+def _virtual(model: Model) -> Iterator[str]:
+    yield f"{model.name} is virtual"
+    settings = model.virtual
+    for name in ("patience", "deadline"):
+        seconds = getattr(settings, name)
+        if seconds is not None:
+            yield f"{name} {seconds:g} s"
+    if settings is not None and settings.spill_over:
+        yield "spill_over"
+
+
+def _step(number: int, step: Step) -> Iterator[str]:
+    yield f"{number}. {step.place}: {step.why}"
+    if step.refused:
+        yield f"   refused   {step.refused}"
+    else:
+        yield f"   asks      {step.url}"
+        yield f"   lane      {step.lane}"
+        yield f"   headers   {', '.join(step.headers)}"
+    for limit in step.limits or ("none",):
+        yield f"   limit     {limit}"
+    if step.dropped:
+        yield f"   dropped   {', '.join(step.dropped)}"

@@ -1,0 +1,139 @@
+"""What would become of a call: every target with its reason, dialect, headers, limits, and what it loses or refuses.
+
+Law: asks nobody, so that rests, what is spent, and keys that are fetched are not known. Names of headers, never values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from nexus.call import Call
+from nexus.conversation.estimate import estimate
+from nexus.errors import ClientError
+from nexus.gateway.admission import BYTES_PER_TOKEN
+from nexus.gateway.affinity import session_of
+from nexus.gateway.candidates import Candidate, Router, candidates_of
+from nexus.gateway.routing import Model
+from nexus.limits.admission import output_asked
+from nexus.limits.refusal import WORDS, in_words
+from nexus.limits.rules import LimitKey, plan_of
+from nexus.provider import Route
+from nexus.relay.exchange import CallState
+from nexus.relay.lanes import choose
+from nexus.relay.reading import reading
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One place, in the order in which they are tried. ``refused`` says why it is not asked; then what would be sent
+    is empty. ``headers`` are names, ``limits`` are in words, ``dropped`` are the client's names of fields.
+    """
+
+    place: str
+    why: str
+    limits: tuple[str, ...]
+    lane: str = ""
+    url: str = ""
+    headers: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """``tokens`` estimates the input, ``output`` is what the client allows, None where it does not say. ``session`` is
+    what the call belongs to, None where it names nothing; ``left_out`` are targets for which the call has no key.
+    """
+
+    session: str | None
+    tokens: int
+    output: int | None
+    steps: tuple[Step, ...]
+    left_out: tuple[str, ...]
+
+    @property
+    def serves(self) -> bool:
+        """Whether any place would be asked."""
+        return any(not step.refused for step in self.steps)
+
+
+def explain(call: Call, model: Model) -> Explained:
+    """Raises ClientError where nothing can be tried at all."""
+    choice = Router().choose(call, model)
+    tokens = _tokens(call)
+    beside = [("for a conversation that is too long for the others", model.on_overflow)]
+    beside += [("when all others were skipped for a limit", model.on_budget)]
+    reasons = [(one, _why(model, one, first=index == 0)) for index, one in enumerate(choice.candidates)]
+    for why, route in beside:
+        found = () if route is None else candidates_of(call, model, route, choice.affinity)
+        reasons += [(candidate, why) for candidate in found]
+    steps = tuple(_step(call, candidate, why, tokens) for candidate, why in reasons)
+    reached = {candidate.route.name for candidate, _ in reasons}
+    left_out = tuple(route.name for route in model.routes if route.name not in reached)
+    return Explained(session_of(call), tokens, output_asked(call.document), steps, left_out)
+
+
+def _why(model: Model, candidate: Candidate, *, first: bool) -> str:
+    if model.virtual is None:
+        reason = "the model that was asked for"
+    elif any(route is candidate.route for route, _ in model.spread):
+        reason = "of the spread, where the session is at home" if first else "of the spread, next for this session"
+    else:
+        reason = f"target {1 + model.targets.index(candidate.route)}"
+    accounts = len(candidate.route.provider.accounts)
+    if candidate.own:
+        return f"{reason}; with the caller's own key"
+    return f"{reason}; account {candidate.account.name}, one of {accounts}" if candidate.account.name else reason
+
+
+def _tokens(call: Call) -> int:
+    try:
+        return estimate(reading(CallState(call)).request).total
+    except ClientError:
+        return len(call.body) // BYTES_PER_TOKEN
+
+
+def _step(call: Call, candidate: Candidate, why: str, tokens: int) -> Step:
+    route = candidate.route
+    step = Step(candidate.name, why, tuple(_limits(call, route)))
+    too_small = _too_small(call, route, tokens)
+    if too_small:
+        return replace(step, refused=too_small)
+    try:
+        exchange = CallState(call).begin(candidate.route)
+        lane = choose(exchange)
+        request = route.provider.request(lane.attempt)
+    except ClientError as error:
+        return replace(step, refused=error.message)
+    return replace(
+        step,
+        lane=f"{call.dialect} to {lane.attempt.dialect}" if lane.translates else "passthrough",
+        url=request.url.partition("?")[0],
+        headers=tuple(sorted({*request.headers, *route.provider.reserved()})),
+        dropped=tuple(dict.fromkeys((*lane.dropped, *request.dropped))),
+    )
+
+
+def _too_small(call: Call, route: Route, tokens: int) -> str:
+    context = route.settings.context
+    needed = tokens + (output_asked(call.document) or 0)
+    if context is None or needed <= context:
+        return ""
+    return f"about {needed} tokens of input and output do not fit into its context of {context}"
+
+
+def _limits(call: Call, route: Route) -> Iterator[str]:
+    provider = route.provider
+    key = LimitKey(
+        client="",
+        group=call.identity.group,
+        provider=provider.name,
+        model=route.alias,
+        provider_limits=provider.settings.rate_limits,
+        model_limits=route.settings.rate_limits,
+    )
+    for planned in plan_of(key):
+        yield f"{planned.limit} {WORDS[planned.dimension]} in any {in_words(planned.interval)} ({planned.rule})"
+    if provider.settings.max_concurrency is not None:
+        yield f"{provider.settings.max_concurrency} calls at the same time (provider {provider.name})"
