@@ -63,6 +63,13 @@ ROUTES = {
         "bedrock": ["claude"],
         "local": ["qwen3-coder"],
     },
+    "fallback.toml": {
+        "anthropic": ["sonnet", "haiku"],
+        "bedrock-us": ["sonnet"],
+        "bedrock-eu": ["sonnet"],
+        "openai": ["gpt-5.5", "gpt-5.5-mini"],
+        "google": ["gemini-3.8-flash"],
+    },
 }
 
 
@@ -85,8 +92,9 @@ def test_every_file_is_tested() -> None:
     assert {file.name for file in CONFIG.glob("*.toml")} == set(ROUTES)
 
 
-def test_the_team_is_not_warned_of_anything(tmp_path: Path) -> None:
-    assert warnings(load(in_place("team.toml", tmp_path), ENVIRON)) == ()
+@pytest.mark.parametrize("name", ["team.toml", "fallback.toml"])
+def test_nobody_is_warned_of_anything(name: str, tmp_path: Path) -> None:
+    assert warnings(load(in_place(name, tmp_path), ENVIRON)) == ()
 
 
 def uncommented() -> str:
