@@ -1,0 +1,28 @@
+"""docs/routing.rst says what the table in the code says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from docutils.core import publish_doctree  # type: ignore[import-untyped]
+from docutils.nodes import row  # type: ignore[import-untyped]
+
+from nexus.gateway.semantics import VERDICTS
+
+PAGE = Path(__file__).parents[2] / "docs/routing.rst"
+
+SHOWN = {"if nothing else is left": "last"}
+
+
+def test_what_is_tried_next() -> None:
+    rows = [[cell.astext() for cell in line.children] for line in publish_doctree(PAGE.read_text()).findall(row)]
+    told = {cells[0].replace(" ", "_"): (cells[2], cells[3], cells[4], cells[5]) for cells in rows[1:]}
+    assert told == {
+        failure: (
+            SHOWN.get(verdict.again, verdict.again),
+            "yes" if verdict.other_key else "no",
+            verdict.next,
+            verdict.rest,
+        )
+        for failure, verdict in VERDICTS.items()
+    }
