@@ -1,18 +1,20 @@
-"""Which facts hold for which Bedrock model: the only place that knows model names.
+"""What each family of models takes through Bedrock's Converse API, as one typed value a model.
 
-Law: a quirk is a named fact about a model family, found by the model id alone; an id that tells nothing (an opaque
-ARN) has no quirks, so it gets the plainest form of everything. Sources: the Bedrock user guide's tables of supported
-models and features, prompt caching and structured output, and the service's own 400s.
+Law: facts about a model live here and nowhere else, as a pure function of its id; an id that tells nothing (an opaque
+ARN) has the plainest form of everything. Sources, November 2026: the Bedrock user guide's tables of supported models
+and features, prompt caching, structured output, extended thinking and Nova reasoning; the service's own 400s.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Literal
 
-from nexus.models import claude
-from nexus.models.names import claude_name
-from nexus.models.tool_rules import NameRule
+from nexus.models import claude, gpt
+from nexus.models.names import claude_name, model_name
+from nexus.models.tool_rules import NameRule, StrictLimits
 
 TOOL_NAMES = NameRule("a-zA-Z0-9_-", 64)
 """ToolName of the bedrock-runtime service model."""
@@ -20,140 +22,161 @@ TOOL_NAMES = NameRule("a-zA-Z0-9_-", 64)
 PROPERTY_KEYS = NameRule("a-zA-Z0-9_.-", 64)
 """What Claude demands, and what no other family is known to go beyond."""
 
-STRICT_LIMITS = claude.STRICT_LIMITS
 
-CACHE: Final = "cache"
-"""Takes cachePoint in system and messages."""
-CACHE_TOOLS: Final = "cache_tools"
-"""Takes cachePoint among the tools too."""
-CACHE_TTL: Final = "cache_ttl"
-"""Takes a time to live of one hour in cachePoint."""
-DOCUMENT_CONTEXT: Final = "document_context"
-"""Takes ``context`` beside a document."""
-JSON_RESULTS: Final = "json_results"
-"""Wants tool results as JSON objects."""
-NO_SAMPLING: Final = "no_sampling"
-"""Refuses temperature, topP and top_k."""
-NO_STOP: Final = "no_stop"
-"""Refuses stopSequences."""
-NO_SYSTEM: Final = "no_system"
-"""Refuses the system field."""
-NO_TOOLS: Final = "no_tools"
-"""Refuses toolConfig."""
-ONE_SAMPLER: Final = "one_sampler"
-"""Takes temperature or topP, not both."""
-PARALLEL_SWITCH: Final = "parallel_switch"
-"""Takes Anthropic's tool_choice with disable_parallel_tool_use as an additional field."""
-RESULT_STATUS: Final = "result_status"
-"""Takes ``status`` in toolResult."""
-SIGNED_REASONING: Final = "signed_reasoning"
-"""Wants its own signed or redacted reasoning back."""
-STOP_ECHO: Final = "stop_echo"
-"""Tells which stop sequence was hit, when asked for it."""
-STRICT_LIMITED: Final = "strict_limited"
-"""Holds the schemas of one request to Claude's limits."""
-STRUCTURED_OUTPUT: Final = "structured_output"
-"""Takes outputConfig.textFormat, and ``strict`` in tools."""
-THINKING_ADAPTIVE: Final = "thinking_adaptive"
-"""Takes ``thinking.type`` adaptive, and outputConfig.effort."""
-THINKING_BUDGET: Final = "thinking_budget"
-"""Takes ``thinking.type`` enabled with budget_tokens."""
-THINKING_EFFORT: Final = "thinking_effort"
-"""Takes ``reasoning_effort``."""
-THINKING_NESTED: Final = "thinking_nested"
-"""Takes ``reasoning.effort``."""
-THINKING_NOVA: Final = "thinking_nova"
-"""Takes ``reasoningConfig``."""
-TOOL_CHOICE_AUTO: Final = "tool_choice_auto"
-"""Cannot be made to call a tool."""
-TOOL_CHOICE_UNNAMED: Final = "tool_choice_unnamed"
-"""Can be made to call some tool, not a certain one."""
-TOP_K: Final = "top_k"
-"""Takes ``top_k`` as an additional field."""
-TOP_K_NOVA: Final = "top_k_nova"
-"""Takes ``inferenceConfig.topK`` as an additional field."""
-UNSIGNED_REASONING: Final = "unsigned_reasoning"
-"""Wants its own reasoning back, which has no signature."""
-WIDE_IDS: Final = "wide_ids"
-"""Means something by dots and colons in tool call ids."""
+@dataclass(frozen=True, slots=True)
+class ConverseModel:
+    """What a model takes through Converse; the default is the plainest form of everything."""
 
+    system: bool = True
+    """Whether the system field is taken."""
 
-def quirks_of(model_id: str) -> frozenset[str]:
-    """The quirks of a model id, a cross-region profile id or an ARN that holds one."""
-    for name in model_id.lower().split("/"):
-        vendor, _, model = name.partition(".")
-        if vendor not in _VENDORS:
-            vendor, _, model = model.partition(".")
-        rule = _VENDORS.get(vendor)
-        if rule is not None:
-            return frozenset(rule(model))
-    return frozenset()
+    tools: bool = True
+    """Whether toolConfig is taken."""
+
+    tool_choice: Literal["named", "any", "auto"] = "named"
+    """What it can be made to do: call a certain tool, call some tool, neither."""
+
+    parallel_switch: bool = False
+    """Whether Anthropic's tool_choice with disable_parallel_tool_use is taken as an additional field."""
+
+    json_results: bool = False
+    """Whether tool results are wanted as JSON objects."""
+
+    result_status: bool = False
+    """Whether ``status`` in toolResult is taken."""
+
+    wide_ids: bool = False
+    """Whether dots and colons in tool call ids mean something."""
+
+    structured_output: bool = False
+    """Whether outputConfig.textFormat, and ``strict`` in tools, are taken."""
+
+    strict_limits: StrictLimits | None = None
+    """What the schemas of one request are held to."""
+
+    sampling: Literal["all", "one", "none"] = "all"
+    """Whether temperature, topP and top_k are taken; "one": temperature or topP, not both."""
+
+    top_k: Literal["top_k", "inferenceConfig"] | None = None
+    """The additional field that top_k goes into."""
+
+    stop: bool = True
+    """Whether stopSequences are taken."""
+
+    stop_echo: bool = False
+    """Whether it tells which stop sequence was hit, when asked for it."""
+
+    thinking: Literal["budget", "either", "adaptive", "nova", "effort", "nested"] | None = None
+    """How it is asked to think: Claude's forms; Nova's ``reasoningConfig``, ``reasoning_effort``,
+    ``reasoning.effort``."""
+
+    efforts: tuple[str, ...] = ("low", "medium", "high")
+    """The levels of thinking, least first, of the last three forms."""
+
+    reasoning: Literal["signed", "unsigned"] | None = None
+    """Which reasoning of its own is wanted back: signed or redacted, or one without a signature."""
+
+    document_context: bool = False
+    """Whether ``context`` beside a document is taken."""
+
+    cache: bool = False
+    """Whether cachePoint is taken in system and messages."""
+
+    cache_tools: bool = False
+    """Whether cachePoint is taken among the tools too."""
+
+    cache_hour: bool = False
+    """Whether a time to live of one hour is taken in cachePoint."""
 
 
-def _anthropic(model: str) -> set[str]:
-    name = claude_name(model)
-    if name is None or name.version is None or name.version < (3, 0):
-        return {NO_TOOLS}
-    version = name.version
-    quirks = {RESULT_STATUS, TOP_K, STOP_ECHO, PARALLEL_SWITCH, DOCUMENT_CONTEXT, SIGNED_REASONING}
-    since: Mapping[str, bool] = {
-        CACHE: version >= (3, 7) or "3-5-haiku" in model,
-        CACHE_TOOLS: version >= (3, 7) or "3-5-haiku" in model,
-        CACHE_TTL: version >= (4, 5),
-        THINKING_BUDGET: (3, 7) <= version <= (4, 6),
-        THINKING_ADAPTIVE: version >= (4, 6),
-        STRUCTURED_OUTPUT: version >= (4, 5),
-        STRICT_LIMITED: version >= (4, 5),
-        ONE_SAMPLER: version >= (4, 1),
-        NO_SAMPLING: version >= (4, 7),
-    }
-    return quirks | {quirk for quirk, holds in since.items() if holds}
+PLAIN = ConverseModel()
 
 
-def _amazon(model: str) -> set[str]:
+@functools.lru_cache(maxsize=1024)
+def profile(model_id: str) -> ConverseModel:
+    """The facts about a model by its id, a cross-region profile's id or an ARN that holds one."""
+    name = model_name(model_id)
+    if name.vendor == "" and claude_name(model_id) is not None:
+        return _anthropic(model_id)
+    family = _VENDORS.get(name.vendor)
+    return PLAIN if family is None else family(name.name)
+
+
+def _anthropic(model: str) -> ConverseModel:
+    own, name = claude.profile(model), claude_name(model)
+    version = (name.version if name else None) or claude.UNKNOWN
+    if version < (3, 0):
+        return _NO_TOOLS
+    caches = version >= (3, 7) or "3-5-haiku" in model
+    return ConverseModel(
+        parallel_switch=True,
+        result_status=True,
+        structured_output=own.structured_output,
+        strict_limits=claude.STRICT_LIMITS if own.structured_output else None,
+        sampling=own.sampling,
+        top_k="top_k",
+        stop_echo=True,
+        thinking=None if own.thinking == "none" else own.thinking,
+        reasoning="signed",
+        document_context=True,
+        cache=caches,
+        cache_tools=caches,
+        cache_hour=version >= (4, 5),
+    )
+
+
+_HELD = ConverseModel(structured_output=True)
+_NO_TOOLS = ConverseModel(tools=False)
+_BARE = ConverseModel(system=False, tools=False)
+_AUTO = ConverseModel(tool_choice="auto")
+_UNSIGNED = replace(_HELD, reasoning="unsigned")
+
+
+def _amazon(model: str) -> ConverseModel:
     if not model.startswith("nova"):
-        return {NO_SYSTEM, NO_TOOLS}
-    quirks = {CACHE, RESULT_STATUS, TOP_K_NOVA}
-    return quirks | {THINKING_NOVA} if model.startswith("nova-2") else quirks
+        return _BARE
+    thinking: Literal["nova"] | None = "nova" if model.startswith("nova-2") else None
+    return ConverseModel(cache=True, result_status=True, top_k="inferenceConfig", thinking=thinking)
 
 
-def _openai(model: str) -> set[str]:
+def _openai(model: str) -> ConverseModel:
     if model.startswith("gpt-oss"):
-        return {THINKING_EFFORT, NO_STOP, UNSIGNED_REASONING, STRUCTURED_OUTPUT}
-    return {THINKING_NESTED, NO_STOP, NO_SAMPLING, SIGNED_REASONING, STRUCTURED_OUTPUT}
+        return replace(_UNSIGNED, thinking="effort", stop=False)
+    levels = (gpt.known(model) or gpt.UNKNOWN).efforts
+    return replace(_HELD, thinking="nested", efforts=levels, stop=False, sampling="none", reasoning="signed")
 
 
-def _deepseek(model: str) -> set[str]:
+def _deepseek(model: str) -> ConverseModel:
     if model.startswith("r1"):
-        return {NO_TOOLS}
-    return {STRUCTURED_OUTPUT, TOOL_CHOICE_UNNAMED} if model.startswith("v3-v1") else {STRUCTURED_OUTPUT}
+        return _NO_TOOLS
+    return replace(_HELD, tool_choice="any") if model.startswith("v3-v1") else _HELD
 
 
-def _mistral(model: str) -> set[str]:
+def _mistral(model: str) -> ConverseModel:
     if model.startswith(("mistral-7b", "mixtral")):
-        return {NO_SYSTEM, NO_TOOLS}
+        return _BARE
     if model.startswith(("mistral-large-24", "mistral-small-24", "pixtral")):
-        return {JSON_RESULTS, TOOL_CHOICE_UNNAMED}
-    return {STRUCTURED_OUTPUT}
+        return ConverseModel(json_results=True, tool_choice="any")
+    return _HELD
 
 
-def _cohere(model: str) -> set[str]:
-    return {TOOL_CHOICE_AUTO} if model.startswith("command-r") else {NO_SYSTEM, NO_TOOLS}
+def _cohere(model: str) -> ConverseModel:
+    return _AUTO if model.startswith("command-r") else _BARE
 
 
-_VENDORS: Mapping[str, Callable[[str], set[str]]] = {
-    "ai21": lambda model: {TOOL_CHOICE_AUTO},
+_VENDORS: Mapping[str, Callable[[str], ConverseModel]] = {
+    "ai21": lambda model: _AUTO,
     "amazon": _amazon,
     "anthropic": _anthropic,
     "cohere": _cohere,
     "deepseek": _deepseek,
-    "google": lambda model: {STRUCTURED_OUTPUT},
-    "meta": lambda model: {TOOL_CHOICE_AUTO},
-    "minimax": lambda model: {STRUCTURED_OUTPUT, UNSIGNED_REASONING},
+    "google": lambda model: _HELD,
+    "meta": lambda model: _AUTO,
+    "minimax": lambda model: _UNSIGNED,
     "mistral": _mistral,
-    "moonshot": lambda model: {STRUCTURED_OUTPUT, UNSIGNED_REASONING, WIDE_IDS},
-    "moonshotai": lambda model: {STRUCTURED_OUTPUT, UNSIGNED_REASONING, WIDE_IDS},
-    "nvidia": lambda model: {STRUCTURED_OUTPUT},
+    "moonshot": lambda model: replace(_UNSIGNED, wide_ids=True),
+    "moonshotai": lambda model: replace(_UNSIGNED, wide_ids=True),
+    "nvidia": lambda model: _HELD,
     "openai": _openai,
-    "qwen": lambda model: {STRUCTURED_OUTPUT, NO_STOP},
+    "qwen": lambda model: replace(_HELD, stop=False),
 }

@@ -76,7 +76,7 @@ CLASSIC = Claude()
 """The API of a server whose model is not known to be Claude."""
 
 _THREE = ("low", "medium", "high")
-_UNKNOWN: Version = (4, 7)
+UNKNOWN: Version = (4, 7)
 """What a Claude is taken for whose name tells no version."""
 
 _DEFAULT_OUTPUT = 32000
@@ -89,7 +89,7 @@ def profile(model: str) -> Claude:
     name = claude_name(model)
     if name is None:
         return CLASSIC
-    family, version = name.family, name.version or _UNKNOWN
+    family, version = name.family, name.version or UNKNOWN
     largest = family in ("fable", "mythos")
     return Claude(
         known=name.version is not None,

@@ -12,7 +12,10 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from nexus.conversation.parts import Request, Response
+from nexus.models import bedrock, gemini
+from nexus.models.bedrock import ConverseModel
 from nexus.models.claude import CLASSIC, Claude
+from nexus.models.gemini import Gemini
 from nexus.models.gpt import GPT
 from nexus.protocols.renaming import Renaming
 from nexus.wire import Json
@@ -37,6 +40,8 @@ class Target:
     searches: bool = False
     quirks: frozenset[str] = frozenset()
     claude: Claude = CLASSIC
+    gemini: Gemini = gemini.PLAIN
+    converse: ConverseModel = bedrock.PLAIN
     gpt: GPT | None = None
     summary: str = "auto"
     host: str = ""

@@ -86,7 +86,7 @@ class BedrockProvider(Provider):
         known = _known_as(model, settings)
         if dialect == "messages":
             return configured(Target(model, host=HOST, claude=profile(known)), settings)
-        return configured(Target(model, host=HOST, quirks=models.quirks_of(known)), settings)
+        return configured(Target(model, host=HOST, converse=models.profile(known)), settings)
 
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
         action = "count-tokens" if attempt.action == "count_tokens" else _PATHS[attempt.dialect, attempt.stream]

@@ -9,6 +9,7 @@ Law: where, with which key and which facts; the dialects themselves are none of 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -20,7 +21,7 @@ from nexus import __version__
 from nexus.cancel import Cancel
 from nexus.errors import AuthenticationFailed, VendorError
 from nexus.headers.own import UPSTREAM_KEY
-from nexus.models.gemini import quirks_of
+from nexus.models import gemini
 from nexus.protocols.codec import Target
 from nexus.protocols.gemini import read_error
 from nexus.protocols.messages.hosted import Extra
@@ -81,8 +82,8 @@ class GoogleProvider(Provider):
         host = "Vertex AI" if self._on_vertex else "the Gemini API"
         if dialect == "messages":
             return configured(Target(model, host=host, claude=claude.profile(model)), settings)
-        quirks = quirks_of(model) | ({"vertex"} if self._on_vertex else set())
-        return configured(Target(model, host=host, quirks=quirks), settings)
+        facts = _gemini_on_vertex(model) if self._on_vertex else gemini.profile(model)
+        return configured(Target(model, host=host, gemini=facts), settings)
 
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
         return self._prepare_claude(attempt) if attempt.dialect == "messages" else self._prepare_gemini(attempt)
@@ -122,6 +123,11 @@ class GoogleProvider(Provider):
             self._tokens.reject(grant.value)
         reply.secrets = (grant.value["authorization"].removeprefix("Bearer "),)
         return reply
+
+
+@functools.lru_cache(maxsize=1024)
+def _gemini_on_vertex(model: str) -> gemini.Gemini:
+    return replace(gemini.profile(model), vertex=True)
 
 
 def _own_headers() -> dict[str, str]:

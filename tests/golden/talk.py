@@ -10,9 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from nexus.models import claude
-from nexus.models.bedrock import quirks_of as converse_quirks
-from nexus.models.gemini import quirks_of as gemini_quirks
+from nexus.models import bedrock, claude, gemini
 from nexus.protocols.codec import ReadRequest, Target, VendorRequest
 from nexus.relay.translation import Translation
 from nexus.wire import decode
@@ -23,8 +21,8 @@ FIXTURES = Path(__file__).parents[1] / "fixtures" / "golden"
 TARGETS: Mapping[str, Target] = {
     "chat": Target("compatible-1"),
     "messages": Target("claude-sonnet-4-5", claude=claude.profile("claude-sonnet-4-5")),
-    "gemini": Target("gemini-3-pro-preview", quirks=gemini_quirks("gemini-3-pro-preview")),
-    "converse": Target("us.openai.gpt-5.6-sol", quirks=converse_quirks("us.openai.gpt-5.6-sol")),
+    "gemini": Target("gemini-3-pro-preview", gemini=gemini.profile("gemini-3-pro-preview")),
+    "converse": Target("us.openai.gpt-5.6-sol", converse=bedrock.profile("us.openai.gpt-5.6-sol")),
 }
 
 USER_IMAGE, TOOL_IMAGE = "aVZCT1J3MEtHZ28=", "UklGRiQAAABXRUJQ"

@@ -26,9 +26,7 @@ from pydantic import TypeAdapter
 from nexus.auth.identity import Identity
 from nexus.call import Call
 from nexus.conversation.parts import Request
-from nexus.models import claude
-from nexus.models.bedrock import quirks_of as converse_quirks
-from nexus.models.gemini import quirks_of as gemini_quirks
+from nexus.models import bedrock, claude, gemini
 from nexus.protocols import loader
 from nexus.protocols.codec import AnswerOrigin, ReadRequest, Target, VendorRequest
 from nexus.protocols.sse import Frame, FrameDecoder
@@ -70,11 +68,11 @@ TARGETS: Mapping[str, tuple[Target, ...]] = {
         for name in ("claude-sonnet-4-5", "claude-opus-4-8", "claude-opus-5-5", "claude-3-5-haiku", "kimi-k2")
     ),
     "gemini": tuple(
-        Target(name, quirks=gemini_quirks(name))
+        Target(name, gemini=gemini.profile(name))
         for name in ("gemini-2.0-flash", "gemini-2.5-pro", "gemini-3-pro-preview", "gemini-3.8-flash")
     ),
     "converse": tuple(
-        Target(name, quirks=converse_quirks(name))
+        Target(name, converse=bedrock.profile(name))
         for name in (
             "us.amazon.nova-pro-v1:0",
             "us.openai.gpt-5.6-sol",

@@ -22,7 +22,7 @@ from nexus.conversation.parts import (
     ToolCall,
     ToolResult,
 )
-from nexus.models.bedrock import JSON_RESULTS
+from nexus.models.bedrock import ConverseModel
 from nexus.protocols import loader
 from nexus.protocols.codec import Target
 from nexus.wire import decode
@@ -107,7 +107,7 @@ def test_a_cache_hint_on_blank_text_is_named() -> None:
 def test_a_failure_that_is_an_image_alone_stays_a_failure() -> None:
     """For models on Bedrock that take results as JSON and have no status."""
     failed = ToolResult("c", (Image(Inline("image/png", "QUJD")),), is_error=True)
-    sent = write("converse", results(failed), Target("m", quirks=frozenset({JSON_RESULTS})))
+    sent = write("converse", results(failed), Target("m", converse=ConverseModel(json_results=True)))
     (result,) = sent.body["messages"][-1]["content"]
     assert result["toolResult"]["content"][0] == {"json": {"error": "The tool call failed."}}
 

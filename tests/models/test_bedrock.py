@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from nexus.models import bedrock as models
-from nexus.models.bedrock import quirks_of
+from nexus.models.bedrock import PLAIN, ConverseModel, profile
+from nexus.models.claude import STRICT_LIMITS
 from nexus.protocols import converse
 
 SAME = [
@@ -20,67 +21,74 @@ SAME = [
     "arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-sonnet-4-5-20250929-v1:0",
     "arn:aws:bedrock:eu-west-1:123456789012:inference-profile/eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
     "arn:aws:bedrock:us-east-1:123456789012:custom-model/anthropic.claude-sonnet-4-5-20250929-v1:0/abcdefghijkl",
+    "anthropic/claude-sonnet-4.5",
+    "claude-sonnet-4-5",
 ]
 
 
 @pytest.mark.parametrize("model_id", SAME)
 def test_prefixes_and_arns_do_not_matter(model_id: str) -> None:
-    assert quirks_of(model_id) == quirks_of(SAME[0]) != frozenset()
+    assert profile(model_id) == profile(SAME[0]) != PLAIN
 
 
 @pytest.mark.parametrize(
-    "model_id",
-    ["", "claude", "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc", "zai.glm-4.7", "a.b.c"],
+    "model_id", ["", "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc", "zai.glm-4.7", "a.b.c"]
 )
 def test_ids_that_tell_nothing(model_id: str) -> None:
-    assert quirks_of(model_id) == frozenset()
+    assert profile(model_id) == PLAIN
 
 
-@pytest.mark.parametrize(
-    ("model_id", "has", "has_not"),
-    [
-        ("anthropic.claude-v2:1", {models.NO_TOOLS}, {models.CACHE}),
-        ("anthropic.claude-3-haiku-20240307-v1:0", {models.RESULT_STATUS}, {models.CACHE, models.THINKING_BUDGET}),
-        ("anthropic.claude-3-5-haiku-20241022-v1:0", {models.CACHE}, {models.THINKING_BUDGET}),
-        ("anthropic.claude-3-7-sonnet-20250219-v1:0", {models.CACHE, models.THINKING_BUDGET}, {models.CACHE_TTL}),
-        ("anthropic.claude-sonnet-4-20250514-v1:0", {models.THINKING_BUDGET}, {models.ONE_SAMPLER}),
-        ("anthropic.claude-opus-4-1-20250805-v1:0", {models.ONE_SAMPLER}, {models.STRUCTURED_OUTPUT}),
-        (
-            "anthropic.claude-haiku-4-5-20251001-v1:0",
-            {models.CACHE_TTL, models.STRUCTURED_OUTPUT},
-            {models.NO_SAMPLING},
-        ),
-        ("anthropic.claude-opus-4-6-v1", {models.THINKING_ADAPTIVE, models.THINKING_BUDGET}, {models.NO_SAMPLING}),
-        ("anthropic.claude-opus-4-8", {models.THINKING_ADAPTIVE, models.NO_SAMPLING}, {models.THINKING_BUDGET}),
-        ("anthropic.claude-sonnet-5", {models.THINKING_ADAPTIVE, models.NO_SAMPLING}, {models.THINKING_BUDGET}),
-        ("amazon.nova-micro-v1:0", {models.CACHE, models.TOP_K_NOVA}, {models.THINKING_NOVA, models.CACHE_TOOLS}),
-        ("global.amazon.nova-2-lite-v1:0", {models.THINKING_NOVA}, {models.STRUCTURED_OUTPUT}),
-        ("openai.gpt-oss-20b-1:0", {models.THINKING_EFFORT}, {models.THINKING_NESTED}),
-        ("us.openai.gpt-6-astra", {models.THINKING_NESTED}, {models.THINKING_EFFORT}),
-        ("deepseek.v3.2", {models.STRUCTURED_OUTPUT}, {models.TOOL_CHOICE_UNNAMED}),
-        ("mistral.mixtral-8x7b-instruct-v0:1", {models.NO_SYSTEM}, set()),
-        ("mistral.mistral-large-3-675b-instruct", {models.STRUCTURED_OUTPUT}, {models.JSON_RESULTS}),
-        ("cohere.command-r-plus-v1:0", {models.TOOL_CHOICE_AUTO}, {models.NO_TOOLS}),
-        ("cohere.command-text-v14", {models.NO_TOOLS}, set()),
-        ("ai21.jamba-1-5-large-v1:0", {models.TOOL_CHOICE_AUTO}, set()),
-        ("google.gemma-3-27b-it", {models.STRUCTURED_OUTPUT}, set()),
-        ("minimax.minimax-m2", {models.UNSIGNED_REASONING}, set()),
-        ("moonshotai.kimi-k2.5", {models.WIDE_IDS}, set()),
-        ("nvidia.nemotron-nano-9b-v2", {models.STRUCTURED_OUTPUT}, set()),
-    ],
+CLAUDE_3 = ConverseModel(
+    parallel_switch=True, result_status=True, top_k="top_k", stop_echo=True, reasoning="signed", document_context=True
 )
-def test_families(model_id: str, has: set[str], has_not: set[str]) -> None:
-    quirks = quirks_of(model_id)
-    assert has <= quirks and not has_not & quirks
+CACHES = replace(CLAUDE_3, cache=True, cache_tools=True)
+CLAUDE_4 = replace(CACHES, thinking="budget")
+CLAUDE_4_5 = replace(CLAUDE_4, sampling="one", cache_hour=True, structured_output=True, strict_limits=STRICT_LIMITS)
+CLAUDE_4_7 = replace(CLAUDE_4_5, thinking="adaptive", sampling="none")
+HELD = ConverseModel(structured_output=True)
+UNSIGNED = replace(HELD, reasoning="unsigned")
+BARE = ConverseModel(system=False, tools=False)
+NOVA = ConverseModel(cache=True, result_status=True, top_k="inferenceConfig")
+GPT = replace(HELD, thinking="nested", stop=False, sampling="none", reasoning="signed")
+
+FAMILIES: dict[str, ConverseModel] = {
+    "anthropic.claude-v2:1": ConverseModel(tools=False),
+    "anthropic.claude-3-haiku-20240307-v1:0": CLAUDE_3,
+    "anthropic.claude-3-5-haiku-20241022-v1:0": CACHES,
+    "anthropic.claude-3-7-sonnet-20250219-v1:0": CLAUDE_4,
+    "anthropic.claude-sonnet-4-20250514-v1:0": CLAUDE_4,
+    "anthropic.claude-opus-4-1-20250805-v1:0": replace(CLAUDE_4, sampling="one"),
+    "anthropic.claude-haiku-4-5-20251001-v1:0": CLAUDE_4_5,
+    "anthropic.claude-opus-4-6-v1": replace(CLAUDE_4_5, thinking="either"),
+    "anthropic.claude-opus-4-8": CLAUDE_4_7,
+    "anthropic.claude-sonnet-5": CLAUDE_4_7,
+    "amazon.titan-text-express-v1": BARE,
+    "amazon.nova-micro-v1:0": NOVA,
+    "global.amazon.nova-2-lite-v1:0": replace(NOVA, thinking="nova"),
+    "openai.gpt-oss-20b-1:0": replace(UNSIGNED, thinking="effort", stop=False),
+    "us.openai.gpt-6-astra": replace(GPT, efforts=("low", "medium", "high", "xhigh", "max")),
+    "openai.gpt-5.6-sol": replace(GPT, efforts=("none", "low", "medium", "high", "xhigh")),
+    "deepseek.r1-v1:0": ConverseModel(tools=False),
+    "deepseek.v3-v1:0": replace(HELD, tool_choice="any"),
+    "deepseek.v3.2": HELD,
+    "mistral.mixtral-8x7b-instruct-v0:1": BARE,
+    "mistral.mistral-large-2402-v1:0": ConverseModel(json_results=True, tool_choice="any"),
+    "mistral.mistral-large-3-675b-instruct": HELD,
+    "cohere.command-r-plus-v1:0": ConverseModel(tool_choice="auto"),
+    "cohere.command-text-v14": BARE,
+    "ai21.jamba-1-5-large-v1:0": ConverseModel(tool_choice="auto"),
+    "us.meta.llama4-maverick-17b-instruct-v1:0": ConverseModel(tool_choice="auto"),
+    "google.gemma-3-27b-it": HELD,
+    "minimax.minimax-m2": UNSIGNED,
+    "moonshotai.kimi-k2.5": replace(UNSIGNED, wide_ids=True),
+    "nvidia.nemotron-nano-9b-v2": HELD,
+    "qwen.qwen3-32b-v1:0": replace(HELD, stop=False),
+}
 
 
-def test_every_quirk_belongs_to_somebody_and_is_defined() -> None:
-    defined = {value for name, value in vars(models).items() if name.isupper() and isinstance(value, str)}
-    known = ["v2", "3-5-haiku", "opus-4-1", "sonnet-4-5", "opus-4-6", "opus-5"]
-    ids = [f"anthropic.claude-{name}" for name in known]
-    ids += ["amazon.nova-2-lite", "amazon.titan", "openai.gpt-oss", "openai.gpt-6", "meta.llama4", "moonshot.kimi"]
-    ids += ["mistral.mistral-large-2402", "mistral.mixtral", "deepseek.v3-v1:0"]
-    assert set().union(*map(quirks_of, ids)) == defined
+@pytest.mark.parametrize("model_id", FAMILIES)
+def test_families(model_id: str) -> None:
+    assert profile(model_id) == FAMILIES[model_id]
 
 
 def test_no_vendor_sdk_is_imported() -> None:

@@ -15,6 +15,7 @@ from openai._models import construct_type_unchecked
 from openai.types.responses import Response
 
 from nexus.conversation.parts import Image, Inline, Link, Message, Request, Signature, Text
+from nexus.models.gemini import Gemini
 from nexus.protocols import loader
 from nexus.protocols.codec import Target
 from nexus.protocols.loader import DIALECTS
@@ -211,7 +212,7 @@ def test_an_image_of_a_history_is_read(client: str) -> None:
 ASKED = Request((Message("user", (Text("draw"),)), Message("assistant", (MADE,)), Message("user", (Text("bluer"),))))
 GOES: Mapping[str, tuple[Target, Any, tuple[str, ...]]] = {
     "gemini": (
-        Target("gemini-3-pro-image", quirks=frozenset({"thought_signatures"})),
+        Target("gemini-3-pro-image", gemini=Gemini(thought_signatures=True)),
         {
             "role": "model",
             "parts": [{"inlineData": {"mimeType": "image/png", "data": PNG}, "thoughtSignature": "c2ln"}],

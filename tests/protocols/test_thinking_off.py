@@ -28,11 +28,11 @@ def of_gpt(model: str) -> Target:
 
 
 def of_gemini(model: str) -> Target:
-    return Target(model, quirks=gemini.quirks_of(model))
+    return Target(model, gemini=gemini.profile(model))
 
 
 def of_bedrock(model: str) -> Target:
-    return Target(model, quirks=bedrock.quirks_of(model))
+    return Target(model, converse=bedrock.profile(model))
 
 
 def of_claude(model: str) -> Target:

@@ -19,8 +19,8 @@ from openai.types.chat import completion_create_params
 from openai.types.responses import response_create_params
 
 from nexus.errors import ClientError, UnsupportedFeature
-from nexus.models import claude
-from nexus.models.bedrock import quirks_of as converse_quirks
+from nexus.models import bedrock, claude
+from nexus.models.gemini import Gemini
 from nexus.protocols import loader
 from nexus.protocols.codec import Target
 from nexus.protocols.loader import DIALECTS
@@ -251,8 +251,8 @@ BESIDE: Mapping[str, dict[str, Any]] = {
 BEST: Mapping[str, Target] = {
     "chat": Target("gpt", quirks=frozenset({"cache_breakpoint"})),
     "messages": Target("claude-sonnet-4-5", claude=claude.profile("claude-sonnet-4-5")),
-    "gemini": Target("gemini", quirks=frozenset({"thinking_level", "image_output"})),
-    "converse": Target("claude", quirks=converse_quirks("anthropic.claude-sonnet-4-5-20250929-v1:0")),
+    "gemini": Target("gemini", gemini=Gemini(levels=("LOW", "HIGH"), image_output=True)),
+    "converse": Target("claude", converse=bedrock.profile("anthropic.claude-sonnet-4-5-20250929-v1:0")),
 }
 """A model of each vendor that has all that the table promises."""
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 
 from nexus.conversation.parts import CacheHint
-from nexus.models import bedrock as models
+from nexus.models.bedrock import ConverseModel
 from nexus.protocols.tool_ids import ToolIds
 from nexus.wire import Json
 
@@ -23,15 +23,12 @@ _SPACES = re.compile(r"\s+")
 class Draft:
     """``dropped`` names what was left out, each once, in the order it was met."""
 
-    def __init__(self, quirks: frozenset[str]) -> None:
-        self._quirks = quirks
-        self._ids = ToolIds(_WIDE_ID if models.WIDE_IDS in quirks else _ID)
+    def __init__(self, model: ConverseModel) -> None:
+        self.model = model
+        self._ids = ToolIds(_WIDE_ID if model.wide_ids else _ID)
         self._calls: dict[str, int] = {}
         self._documents: set[str] = set()
         self._dropped: dict[str, None] = {}
-
-    def has(self, quirk: str) -> bool:
-        return quirk in self._quirks
 
     def drop(self, name: str) -> None:
         self._dropped[name] = None
@@ -64,11 +61,11 @@ class Draft:
         """The block that ends a cached prefix, or nothing."""
         if hint is None:
             return []
-        if not self.has(models.CACHE_TOOLS if among_tools else models.CACHE):
+        if not (self.model.cache_tools if among_tools else self.model.cache):
             self.drop("cache")
             return []
         point: dict[str, Json] = {"type": "default"}
-        if hint == "1h" and self.has(models.CACHE_TTL):
+        if hint == "1h" and self.model.cache_hour:
             point["ttl"] = "1h"
         elif hint == "1h":
             self.drop("cache_ttl")

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 
 from nexus.conversation.parts import Audio, Document, Image, Inline, Link, Text
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.models import bedrock as models
 from nexus.protocols.converse.draft import Draft, only
 from nexus.wire import Json
 
@@ -69,7 +68,7 @@ def write_document(document: Document, path: str, draft: Draft) -> list[Json]:
     kind, source = _source(_plain(document.source), _DOCUMENTS, "document", path)
     block = {"format": kind, "name": draft.document_name(document.title), "source": source}
     context = document.context if document.context and document.context.strip() else None
-    if context is None or draft.has(models.DOCUMENT_CONTEXT):
+    if context is None or draft.model.document_context:
         return [{"document": only(block | {"context": context})}]
     return [{"text": context}, {"document": block}]
 

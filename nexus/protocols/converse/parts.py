@@ -22,7 +22,6 @@ from nexus.conversation.parts import (
     with_hint_outside,
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.models import bedrock as models
 from nexus.protocols.arguments import BROKEN, an_object_of
 from nexus.protocols.converse.draft import Draft
 from nexus.protocols.converse.media import write_audio, write_document, write_image
@@ -84,7 +83,7 @@ def text_blocks(text: str) -> list[Json]:
 def _reasoning(part: Reasoning, draft: Draft) -> list[Json]:
     own = part.signature is not None and part.signature.dialect == "converse"
     value = part.signature.value if part.signature is not None else ""
-    wanted = draft.has(models.SIGNED_REASONING if value else models.UNSIGNED_REASONING)
+    wanted = draft.model.reasoning == ("signed" if value else "unsigned")
     if not own or not wanted or (part.redacted and not value):
         draft.drop("reasoning")
         return []
@@ -116,7 +115,7 @@ def _tool_result(result: ToolResult, path: str, draft: Draft) -> list[Json]:
                 raise UnsupportedFeature(f"a tool result holds no {type(part).__name__}", param=path)
     block: dict[str, Json] = {"toolUseId": draft.result_id(result.call_id)}
     block["content"] = content or _result_text(NO_OUTPUT, result.is_error, draft)
-    if result.is_error and draft.has(models.RESULT_STATUS):
+    if result.is_error and draft.model.result_status:
         block["status"] = "error"
     elif result.is_error and not any("json" in piece for piece in block["content"]):
         block["content"] = [*_result_text("The tool call failed.", result.is_error, draft), *block["content"]]
@@ -126,7 +125,7 @@ def _tool_result(result: ToolResult, path: str, draft: Draft) -> list[Json]:
 def _result_text(text: str, is_error: bool, draft: Draft) -> list[Json]:
     if not text.strip():
         return []
-    if not draft.has(models.JSON_RESULTS):
+    if not draft.model.json_results:
         return [{"text": text}]
     if is_error:
         return [{"json": {"error": text}}]

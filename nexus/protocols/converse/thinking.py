@@ -7,12 +7,11 @@ thinking, Nova reasoning and gpt-oss; the bedrock-runtime service model (outputC
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from nexus.conversation.parts import Effort, Request, Thinking
-from nexus.models import bedrock as models
-from nexus.models import efforts, gpt
+from nexus.models import efforts
 from nexus.protocols.codec import Target
 from nexus.protocols.converse.draft import Draft
 from nexus.protocols.converse.tools import ToolPlan
@@ -28,7 +27,6 @@ BUDGETS: Mapping[Effort, int] = {
     "xhigh": 24576,
     "max": 32768,
 }
-_THREE = ("low", "medium", "high")
 _FROM_LOW: Mapping[Effort, str] = {
     "minimal": "low",
     "low": "low",
@@ -56,19 +54,21 @@ def plan_thinking(request: Request, tools: ToolPlan, target: Target, draft: Draf
     thinking = request.thinking
     if thinking is None:
         return plan
-    exact = thinking.enabled and thinking.budget is not None and draft.has(models.THINKING_BUDGET)
-    if draft.has(models.THINKING_ADAPTIVE) and not exact:
-        return _adaptive(plan, thinking, tools, draft)
-    if draft.has(models.THINKING_BUDGET):
-        return _budgeted(plan, request, thinking, tools, target.max_tokens, draft)
-    if draft.has(models.THINKING_NOVA):
-        return _nova(plan, thinking, draft)
-    if draft.has(models.THINKING_EFFORT):
-        return _flat(plan, thinking, draft)
-    if draft.has(models.THINKING_NESTED):
-        return _nested(plan, thinking, target.model, draft)
-    draft.drop("thinking")
-    return plan
+    exact = thinking.enabled and thinking.budget is not None
+    match draft.model.thinking:
+        case "either" if not exact:
+            return _adaptive(plan, thinking, tools, draft)
+        case "budget" | "either":
+            return _budgeted(plan, request, thinking, tools, target.max_tokens, draft)
+        case "adaptive":
+            return _adaptive(plan, thinking, tools, draft)
+        case "nova":
+            return _nova(plan, thinking, draft)
+        case "effort" | "nested":
+            return _levelled(plan, thinking, draft)
+        case None:
+            draft.drop("thinking")
+            return plan
 
 
 def effort_of(thinking: Thinking) -> Effort | None:
@@ -108,9 +108,9 @@ def _budgeted(
     return ThinkingPlan({"thinking": {"type": "enabled", "budget_tokens": budget}}, None, whole, claude=True)
 
 
-def _level(thinking: Thinking, offered: Sequence[str], draft: Draft) -> str | None:
+def _level(thinking: Thinking, draft: Draft) -> str | None:
     """The level to ask for; what the model cannot do as asked is named."""
-    chosen = efforts.choose(thinking, effort_of(thinking), offered)
+    chosen = efforts.choose(thinking, effort_of(thinking), draft.model.efforts)
     if chosen.lost is not None:
         draft.drop(chosen.lost)
     return chosen.level
@@ -119,16 +119,14 @@ def _level(thinking: Thinking, offered: Sequence[str], draft: Draft) -> str | No
 def _nova(plan: ThinkingPlan, thinking: Thinking, draft: Draft) -> ThinkingPlan:
     if not thinking.enabled:
         return ThinkingPlan({"reasoningConfig": {"type": "disabled"}}, None, plan.max_tokens)
-    effort = _level(thinking, _THREE, draft) or "medium"
+    effort = _level(thinking, draft) or "medium"
     config = {"type": "enabled", "maxReasoningEffort": effort}
     return ThinkingPlan({"reasoningConfig": config}, None, plan.max_tokens, unlimited=effort == "high")
 
 
-def _flat(plan: ThinkingPlan, thinking: Thinking, draft: Draft) -> ThinkingPlan:
-    level = _level(thinking, _THREE, draft)
-    return plan if level is None else ThinkingPlan({"reasoning_effort": level}, None, plan.max_tokens)
-
-
-def _nested(plan: ThinkingPlan, thinking: Thinking, model: str, draft: Draft) -> ThinkingPlan:
-    level = _level(thinking, (gpt.known(model) or gpt.UNKNOWN).efforts, draft)
-    return plan if level is None else ThinkingPlan({"reasoning": {"effort": level}}, None, plan.max_tokens)
+def _levelled(plan: ThinkingPlan, thinking: Thinking, draft: Draft) -> ThinkingPlan:
+    level = _level(thinking, draft)
+    if level is None:
+        return plan
+    extra = {"reasoning": {"effort": level}} if draft.model.thinking == "nested" else {"reasoning_effort": level}
+    return ThinkingPlan(extra, None, plan.max_tokens)

@@ -18,8 +18,7 @@ from nexus.json_schema.keys import Forms
 from nexus.json_schema.modern import modern
 from nexus.json_schema.roots import describe, object_root
 from nexus.json_schema.strict import FORMAT, close_format, strict_tools
-from nexus.models import bedrock as models
-from nexus.models.tool_rules import StrictLimits
+from nexus.models.bedrock import PROPERTY_KEYS
 from nexus.protocols.converse.draft import Draft, only
 from nexus.protocols.converse.turns import has_tool_parts
 from nexus.protocols.renaming import rename_keys
@@ -53,11 +52,11 @@ def plan_tools(request: Request, draft: Draft) -> ToolPlan:
     plan = replace(plan, format=_held_format(wanted, draft))
     if wanted is not None and plan.format is None:
         plan = _with_answer_tool(plan, wanted, draft)
-    if plan.tools and draft.has(models.NO_TOOLS):
+    if plan.tools and not draft.model.tools:
         raise UnsupportedFeature("this model has no tools; use another model", param="tools")
-    if plan.forced and draft.has(models.TOOL_CHOICE_AUTO):
+    if plan.forced and draft.model.tool_choice == "auto":
         raise UnsupportedFeature("this model cannot be made to call a tool; use tool_choice auto", param="tool_choice")
-    if plan.mode == "tool" and draft.has(models.TOOL_CHOICE_UNNAMED):
+    if plan.mode == "tool" and draft.model.tool_choice == "any":
         return replace(plan, mode="any", tools=tuple(tool for tool in plan.tools if tool.name == plan.name))
     return plan
 
@@ -96,18 +95,14 @@ def _remembered(request: Request) -> tuple[Tool, ...]:
 
 def _held_format(wanted: OutputFormat | None, draft: Draft) -> Closed | None:
     """The schema of textFormat; "any JSON object" has none. Raises UnsupportedFeature where the model must be held."""
-    if wanted is None or wanted.schema is None or not draft.has(models.STRUCTURED_OUTPUT):
+    if wanted is None or wanted.schema is None or not draft.model.structured_output:
         return None
     try:
-        return close_format(wanted.schema, _limits(draft))
+        return close_format(wanted.schema, draft.model.strict_limits)
     except NotClosed as reason:
         if wanted.strict:
             raise UnsupportedFeature(f"this model cannot be held to the schema: {reason}", param=FORMAT) from reason
     return None
-
-
-def _limits(draft: Draft) -> StrictLimits | None:
-    return models.STRICT_LIMITS if draft.has(models.STRICT_LIMITED) else None
 
 
 def _with_answer_tool(plan: ToolPlan, wanted: OutputFormat, draft: Draft) -> ToolPlan:
@@ -115,7 +110,7 @@ def _with_answer_tool(plan: ToolPlan, wanted: OutputFormat, draft: Draft) -> Too
     if plan.forced:
         draft.drop("output_format")
         return plan
-    if draft.has(models.TOOL_CHOICE_AUTO) or draft.has(models.NO_TOOLS):
+    if draft.model.tool_choice == "auto" or not draft.model.tools:
         raise UnsupportedFeature(
             "this model has neither structured output nor a forced tool; use another model", param="output_format"
         )
@@ -123,7 +118,7 @@ def _with_answer_tool(plan: ToolPlan, wanted: OutputFormat, draft: Draft) -> Too
     while name in {tool.name for tool in plan.tools}:
         name += "_"
     about = wanted.description or "Give the final answer by calling this tool with it."
-    schema, forms = rename_keys({"type": "object"} if wanted.schema is None else wanted.schema, models.PROPERTY_KEYS)
+    schema, forms = rename_keys({"type": "object"} if wanted.schema is None else wanted.schema, PROPERTY_KEYS)
     tool = Tool(name, about, schema, wanted.strict)
     mode, only_name = ("any", None) if plan.tools else ("tool", name)
     return ToolPlan((*plan.tools, tool), mode, only_name, answer_tool=name, answer_keys=forms)
@@ -139,7 +134,7 @@ def write_tool_config(plan: ToolPlan, request: Request, draft: Draft) -> tuple[J
         tools.append({"toolSpec": _spec(tool, f"tools.{number}", held.get(number), draft)})
         tools += draft.cache_point(tool.cache, among_tools=True)
     config: dict[str, Json] = {"tools": tools}
-    if request.parallel_tools is False and draft.has(models.PARALLEL_SWITCH):
+    if request.parallel_tools is False and draft.model.parallel_switch:
         return config, {"tool_choice": only({"type": plan.mode, "name": plan.name, "disable_parallel_tool_use": True})}
     if request.parallel_tools is False:
         draft.drop("parallel_tools")
@@ -157,11 +152,11 @@ def write_tool_config(plan: ToolPlan, request: Request, draft: Draft) -> tuple[J
 
 def _held_tools(plan: ToolPlan, draft: Draft) -> Mapping[int, dict[str, Json]]:
     """The schemas of the tools that stay strict, by their place."""
-    if not draft.has(models.STRUCTURED_OUTPUT):
+    if not draft.model.structured_output:
         if any(tool.strict for tool in plan.tools):
             draft.drop("strict")
         return {}
-    held = strict_tools(plan.tools, _limits(draft), plan.format)
+    held = strict_tools(plan.tools, draft.model.strict_limits, plan.format)
     for name in held.lost:
         draft.drop(name)
     return held.schemas

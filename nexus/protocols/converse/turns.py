@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 
 from nexus.conversation.parts import Message, Part, Reasoning, Request, Text, ToolCall, ToolResult
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.models import bedrock as models
 from nexus.protocols.converse.draft import Draft
 from nexus.protocols.converse.parts import text_blocks, write_assistant_part, write_user_part
 from nexus.wire import Json, mapping
@@ -33,7 +32,7 @@ class _Turn:
 
 def _write_system(request: Request, draft: Draft) -> list[Json]:
     """The system field; empty for models without it, whose turns then open with it."""
-    if draft.has(models.NO_SYSTEM):
+    if not draft.model.system:
         return []
     blocks: list[Json] = []
     for text in request.system:
@@ -46,7 +45,7 @@ def write_conversation(request: Request, draft: Draft) -> tuple[list[Json], list
     if not request.messages and not request.system:
         raise InvalidRequest("at least one message is needed", param="messages")
     system, turns = _write_system(request, draft), list[_Turn]()
-    if draft.has(models.NO_SYSTEM):
+    if not draft.model.system:
         _add(turns, "user", [_marked(text.text) for text in request.system if text.text.strip()])
     for number, message in enumerate(request.messages):
         if message.name is not None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from nexus.conversation.parts import Request
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.models import bedrock as models
+from nexus.models.bedrock import PROPERTY_KEYS, TOOL_NAMES
 from nexus.protocols import cutter
 from nexus.protocols.codec import Cut, Target, VendorRequest
 from nexus.protocols.converse.draft import Draft, only
@@ -38,8 +38,8 @@ _LEAST_TOP_P_THINKING = 0.95
 
 def write_request(request: Request, target: Target) -> VendorRequest:
     """Raises InvalidRequest, UnsupportedFeature."""
-    request, renaming = rename(request, models.TOOL_NAMES, models.PROPERTY_KEYS)
-    draft = Draft(target.quirks)
+    request, renaming = rename(request, TOOL_NAMES, PROPERTY_KEYS)
+    draft = Draft(target.converse)
     tools = plan_tools(request, draft)
     thinking = plan_thinking(request, tools, target, draft)
     tool_config, tool_fields = write_tool_config(tools, request, draft)
@@ -54,13 +54,13 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         "toolConfig": tool_config,
         "outputConfig": output or None,
         "additionalModelRequestFields": additional or None,
-        "additionalModelResponseFieldPaths": _STOP_PATHS if request.stop and draft.has(models.STOP_ECHO) else None,
+        "additionalModelResponseFieldPaths": _STOP_PATHS if request.stop and draft.model.stop_echo else None,
         "requestMetadata": _metadata(request, draft) or None,
         "serviceTier": _service_tier(request, draft),
     }
     for name in _unknown(request):
         draft.drop(name)
-    cut = Cut(request.stop) if draft.has(models.NO_STOP) else Cut()
+    cut = Cut() if draft.model.stop else Cut(request.stop)
     renaming = renaming.with_keys(tools.answer_tool, tools.answer_keys)
     return VendorRequest(only(body), draft.dropped, tools.answer_tool, cut=cut, renaming=renaming)
 
@@ -91,13 +91,13 @@ def _sampling(request: Request, thinking: ThinkingPlan, draft: Draft) -> tuple[d
         draft.drop("max_tokens")
         max_tokens = None
     temperature, top_p = _temperature(request, thinking, draft), _top_p(request, thinking, draft)
-    if temperature is not None and top_p is not None and draft.has(models.ONE_SAMPLER):
+    if temperature is not None and top_p is not None and draft.model.sampling == "one":
         draft.drop("top_p")
         top_p = None
     stop = list(request.stop) or None
     if stop and "" in stop:
         raise InvalidRequest("a stop sequence must not be empty", param="stop")
-    if stop and draft.has(models.NO_STOP):
+    if stop and not draft.model.stop:
         cutter.check(request.stop)
         stop = None
     config = {"maxTokens": max_tokens, "temperature": temperature, "topP": top_p, "stopSequences": stop}
@@ -108,7 +108,7 @@ def _temperature(request: Request, thinking: ThinkingPlan, draft: Draft) -> floa
     value = request.temperature
     if value is None:
         return None
-    if draft.has(models.NO_SAMPLING) or thinking.unlimited or (thinking.claude and value != 1):
+    if draft.model.sampling == "none" or thinking.unlimited or (thinking.claude and value != 1):
         draft.drop("temperature")
         return None
     if not 0 <= value <= 1:
@@ -121,7 +121,7 @@ def _top_p(request: Request, thinking: ThinkingPlan, draft: Draft) -> float | No
     if value is None:
         return None
     too_low = thinking.claude and value < _LEAST_TOP_P_THINKING
-    if draft.has(models.NO_SAMPLING) or thinking.unlimited or too_low:
+    if draft.model.sampling == "none" or thinking.unlimited or too_low:
         draft.drop("top_p")
         return None
     if not 0 <= value <= 1:
@@ -132,11 +132,12 @@ def _top_p(request: Request, thinking: ThinkingPlan, draft: Draft) -> float | No
 def _top_k(request: Request, thinking: ThinkingPlan, draft: Draft) -> dict[str, Json]:
     if request.top_k is None:
         return {}
-    if not (draft.has(models.NO_SAMPLING) or thinking.unlimited or thinking.claude):
-        if draft.has(models.TOP_K):
-            return {"top_k": request.top_k}
-        if draft.has(models.TOP_K_NOVA):
-            return {"inferenceConfig": {"topK": request.top_k}}
+    if not (draft.model.sampling == "none" or thinking.unlimited or thinking.claude):
+        match draft.model.top_k:
+            case "top_k":
+                return {"top_k": request.top_k}
+            case "inferenceConfig":
+                return {"inferenceConfig": {"topK": request.top_k}}
     draft.drop("top_k")
     return {}
 

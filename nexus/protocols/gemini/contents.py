@@ -31,6 +31,7 @@ from nexus.conversation.parts import (
     ToolResult,
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.models.gemini import Gemini
 from nexus.protocols.arguments import BROKEN, an_object_of
 from nexus.protocols.gemini.media import foreign_type, media_parts
 from nexus.protocols.gemini.results import result_media, write_response
@@ -70,9 +71,9 @@ class _Turn:
 class ContentsWriter:
     """Collects messages; ``system`` and ``contents`` are the result."""
 
-    def __init__(self, quirks: frozenset[str], dropped: list[str]) -> None:
+    def __init__(self, gemini: Gemini, dropped: list[str]) -> None:
         self.system: list[Json] = []
-        self._quirks = quirks
+        self._gemini = gemini
         self._dropped = dropped
         self._ids = ToolIds(_IDS)
         self._calls: dict[str, _Call] = {}
@@ -99,13 +100,13 @@ class ContentsWriter:
 
     def contents(self) -> list[Json]:
         """Raises UnsupportedFeature for a prefill that the model refuses."""
-        if self._turns and self._turns[-1].role == "model" and "no_prefill" in self._quirks:
+        if self._turns and self._turns[-1].role == "model" and not self._gemini.prefill:
             raise UnsupportedFeature(
                 "this model does not continue an answer begun by the client; end with a user message",
                 param=self._turns[-1].origin,
             )
         for turn in self._turns:
-            if turn.role == "model" and "thought_signatures" in self._quirks:
+            if turn.role == "model" and self._gemini.thought_signatures:
                 _sign_first_call(turn.parts)
         return [{"role": turn.role, "parts": turn.whole()} for turn in self._turns]
 
@@ -136,9 +137,9 @@ class ContentsWriter:
             case Image(detail=detail):
                 if detail not in (None, "auto"):
                     self._dropped.append("messages.image.detail")
-                turn.parts += media_parts(part, self._quirks, path)
+                turn.parts += media_parts(part, self._gemini, path)
             case Document() | Audio():
-                turn.parts += media_parts(part, self._quirks, path)
+                turn.parts += media_parts(part, self._gemini, path)
             case Reasoning(text=words, signature=signature):
                 if signed := _signature(signature):
                     turn.parts.append({"text": words, "thought": True} | signed)
@@ -152,12 +153,12 @@ class ContentsWriter:
     def _made(self, image: Image, path: str) -> list[Json]:
         """One that a model made, or words in its place: a refusal would repeat with every later request."""
         try:
-            (wire,) = media_parts(image, self._quirks, path)
+            (wire,) = media_parts(image, self._gemini, path)
         except UnsupportedFeature:
             self._dropped.append(LOST)
             return [{"text": unseen(image).text}]
         signature = _signature(image.signature)
-        if not signature and "thought_signatures" in self._quirks:
+        if not signature and self._gemini.thought_signatures:
             signature = {"thoughtSignature": PLACEHOLDER}
         return [wire | signature]
 
@@ -176,7 +177,7 @@ class ContentsWriter:
         if not whole:
             self._dropped.append(BROKEN)
         wire: dict[str, Json] = {"name": call.name, "args": arguments}
-        if "function_ids" in self._quirks:
+        if self._gemini.function_ids:
             wire = {"id": self._ids[call.id]} | wire
         turn.parts.append({"functionCall": wire} | _signature(call.signature))
 
@@ -189,9 +190,9 @@ class ContentsWriter:
         shown = (self._shown(part, f"{path}.content.{index}") for index, part in enumerate(result.parts))
         result = replace(result, parts=tuple(shown))
         wire: dict[str, Json] = {"name": call.name, "response": write_response(result)}
-        if "function_ids" in self._quirks:
+        if self._gemini.function_ids:
             wire = {"id": self._ids[result.call_id]} | wire
-        inside, beside = result_media(result, self._quirks, path)
+        inside, beside = result_media(result, self._gemini, path)
         if inside:
             wire["parts"] = inside
         if beside:

@@ -20,7 +20,7 @@ _FLAT = ("contents", "systemInstruction", "tools", "generationConfig")
 def write_count(request: Request, target: Target) -> VendorRequest:
     """The body of ``{model}:countTokens``."""
     written = write_request(request, target)
-    if "vertex" in target.quirks:
+    if target.gemini.vertex:
         body = {key: written.body[key] for key in _FLAT if key in written.body}
     else:
         model = target.model if "/" in target.model else f"models/{target.model}"

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from nexus.conversation.parts import Audio, Document, Image, Inline, Link, Text
 from nexus.errors import UnsupportedFeature
+from nexus.models.gemini import Gemini
 from nexus.protocols.files import PDF, refuse_office
 from nexus.wire import Json
 
@@ -71,20 +72,20 @@ def refuse_type(media_type: str, param: str) -> UnsupportedFeature:
     return UnsupportedFeature(f"Gemini takes PNG, JPEG, WebP, HEIC and HEIF images, not {media_type}", param=param)
 
 
-def media_parts(part: Media, quirks: frozenset[str], param: str) -> list[Json]:
+def media_parts(part: Media, gemini: Gemini, param: str) -> list[Json]:
     """One media part, with a document's title and context as a text part before it."""
     match part:
         case Document(title=title, context=context):
             about = [f"{label}: {words}" for label, words in (("Title", title), ("Context", context)) if words]
             source = _document(part.source, param)
             head: list[Json] = [{"text": "\n".join(about)}] if about else []
-            return [*head, _source(source, "application/pdf", quirks, param)]
+            return [*head, _source(source, "application/pdf", gemini, param)]
         case Image(source=source):
             if (media_type := foreign_type(part)) is not None:
                 raise refuse_type(media_type, param)
-            return [_source(source, None, quirks, param)]
+            return [_source(source, None, gemini, param)]
         case Audio(source=source):
-            return [_source(source, None, quirks, param)]
+            return [_source(source, None, gemini, param)]
 
 
 _TEXTS = frozenset({"text/plain", "text/html", "text/csv", "text/xml", "text/css", "text/rtf", "application/json"})
@@ -109,27 +110,27 @@ def inline_of(part: Media) -> Inline | None:
             return None
 
 
-def _source(source: Inline | Link | Text, default: str | None, quirks: frozenset[str], param: str) -> Json:
+def _source(source: Inline | Link | Text, default: str | None, gemini: Gemini, param: str) -> Json:
     match source:
         case Inline(media_type=media_type, data=data):
             return {"inlineData": {"mimeType": _IMAGES.get(media_type, media_type), "data": data}}
         case Text(text=words):
             return {"inlineData": {"mimeType": "text/plain", "data": base64.b64encode(words.encode()).decode()}}
         case Link(url=url):
-            return {"fileData": _file_data(url, default, quirks, param)}
+            return {"fileData": _file_data(url, default, gemini, param)}
 
 
-def _file_data(url: str, default: str | None, quirks: frozenset[str], param: str) -> dict[str, Json]:
+def _file_data(url: str, default: str | None, gemini: Gemini, param: str) -> dict[str, Json]:
     try:
         address = urlsplit(url)
     except ValueError:
         raise UnsupportedFeature("this is not a URL that the vendor could fetch", param=param) from None
     host = (address.hostname or "").lower()
-    if host == _FILES_API and "vertex" not in quirks:
+    if host == _FILES_API and not gemini.vertex:
         return {"fileUri": url}
     if host in _YOUTUBE:
         return {"mimeType": "video/mp4", "fileUri": url}
-    _check_fetched(address.scheme.lower(), quirks, param)
+    _check_fetched(address.scheme.lower(), gemini, param)
     media_type = _type_of(address.path) or default
     if media_type is None:
         raise UnsupportedFeature(
@@ -146,11 +147,11 @@ def _type_of(path: str) -> str | None:
     return _TYPES.get(extension.lower()) if dot and name else None
 
 
-def _check_fetched(scheme: str, quirks: frozenset[str], param: str) -> None:
-    vertex = "vertex" in quirks
+def _check_fetched(scheme: str, gemini: Gemini, param: str) -> None:
+    vertex = gemini.vertex
     if scheme == "gs" and vertex:
         return
-    if "http_links" in quirks and (scheme == "https" or (scheme == "http" and vertex)):
+    if gemini.web_links and (scheme == "https" or (scheme == "http" and vertex)):
         return
     raise UnsupportedFeature(
         f"this model's server does not fetch {scheme or 'such'} links, and Nexus fetches no client URL; "

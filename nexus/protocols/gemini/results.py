@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.conversation.parts import Audio, Document, Image, Text, ToolResult
+from nexus.models.gemini import Gemini
 from nexus.protocols.gemini.media import inline_of, media_parts
 from nexus.wire import Json, decode
 
@@ -32,18 +33,18 @@ def write_response(result: ToolResult) -> dict[str, Json]:
     return {"output": value} if {"output", "error"} & value.keys() else value
 
 
-def result_media(result: ToolResult, quirks: frozenset[str], path: str) -> tuple[list[Json], list[Json]]:
+def result_media(result: ToolResult, gemini: Gemini, path: str) -> tuple[list[Json], list[Json]]:
     """The media of a result: parts of the function response itself, and parts that must follow it."""
     inside: list[Json] = []
     beside: list[Json] = []
     for index, part in enumerate(result.parts):
         if isinstance(part, Text):
             continue
-        fits = _fits(part) if "multimodal_function_response" in quirks else None
+        fits = _fits(part) if gemini.media_in_results else None
         if fits is not None:
             inside.append(fits)
         else:
-            beside += media_parts(part, quirks, f"{path}.content.{index}")
+            beside += media_parts(part, gemini, f"{path}.content.{index}")
     return inside, beside
 
 

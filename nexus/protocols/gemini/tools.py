@@ -15,8 +15,7 @@ from nexus.conversation.parts import OutputFormat, Request, Tool, ToolChoice, We
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.json_schema.keys import Forms
 from nexus.json_schema.roots import describe, object_root
-from nexus.models.gemini import OPENAPI_PROPERTY_KEYS, PROPERTY_KEYS
-from nexus.models.tool_rules import NameRule
+from nexus.models.gemini import Gemini
 from nexus.protocols.gemini.json_schema import write_json_schema
 from nexus.protocols.gemini.schema import write_schema
 from nexus.protocols.renaming import rename_keys
@@ -41,11 +40,11 @@ class Tooling:
     answer_keys: Forms = field(default_factory=dict)
 
 
-def write_tooling(request: Request, quirks: frozenset[str], dropped: list[str]) -> Tooling:
+def write_tooling(request: Request, gemini: Gemini, dropped: list[str]) -> Tooling:
     """Raises InvalidRequest for a choice that the tools do not allow."""
     searches = [tool for tool in request.tools if isinstance(tool, WebSearch)]
     if searches and len(searches) == len(request.tools):
-        return _searching(request, quirks, dropped)
+        return _searching(request, gemini, dropped)
     if searches:
         request = _unsearched(request, dropped)
     choice = _checked_choice(request)
@@ -53,11 +52,11 @@ def write_tooling(request: Request, quirks: frozenset[str], dropped: list[str]) 
     tools, output = request.tools, request.output_format
     answer: Tool | None = None
     keys: Forms = {}
-    if tools and output is not None and "format_excludes_tools" in quirks:
+    if tools and output is not None and not gemini.format_beside_tools:
         if choice.mode == "none":
             tools = ()
         elif choice.mode == "auto":
-            answer, keys = _answer_tool(output, tools, quirks)
+            answer, keys = _answer_tool(output, tools, gemini)
             choice, output = ToolChoice("required"), None
         else:
             # A call is demanded of the client's own tools: the answer holds no content that could have a format.
@@ -66,18 +65,18 @@ def write_tooling(request: Request, quirks: frozenset[str], dropped: list[str]) 
     declared = (*tools, answer) if answer is not None else tools
     body: dict[str, Json] = {}
     if declared:
-        declarations = [_declaration(tool, f"tools.{i}", quirks, dropped) for i, tool in enumerate(declared)]
+        declarations = [_declaration(tool, f"tools.{i}", gemini, dropped) for i, tool in enumerate(declared)]
         body["tools"] = [{"functionDeclarations": declarations}]
         if request.tool_choice is not None or answer is not None:
             body["toolConfig"] = {"functionCallingConfig": _config(choice)}
-    generation = {} if output is None else _format(output, quirks, dropped)
+    generation = {} if output is None else _format(output, gemini, dropped)
     return Tooling(body, generation, None if answer is None else answer.name, keys)
 
 
-def _searching(request: Request, quirks: frozenset[str], dropped: list[str]) -> Tooling:
+def _searching(request: Request, gemini: Gemini, dropped: list[str]) -> Tooling:
     """Search and nothing else, which no model can be forced to make."""
     if request.tool_choice is not None and request.tool_choice.mode == "none":
-        return Tooling({}, {} if request.output_format is None else _format(request.output_format, quirks, dropped))
+        return Tooling({}, {} if request.output_format is None else _format(request.output_format, gemini, dropped))
     if request.tool_choice is not None and request.tool_choice.mode != "auto":
         dropped.append("tool_choice")
     if request.output_format is not None:
@@ -125,7 +124,7 @@ def _config(choice: ToolChoice) -> dict[str, Json]:
     return config
 
 
-def _declaration(tool: Tool, path: str, quirks: frozenset[str], dropped: list[str]) -> dict[str, Json]:
+def _declaration(tool: Tool, path: str, gemini: Gemini, dropped: list[str]) -> dict[str, Json]:
     declaration: dict[str, Json] = {"name": tool.name}
     path = f"{path}.parameters"
     root = object_root(tool.parameters, path)
@@ -134,7 +133,7 @@ def _declaration(tool: Tool, path: str, quirks: frozenset[str], dropped: list[st
     if not tool.parameters:
         return declaration
     dropped += [f"{path}.{keyword}" for keyword in root.lost]
-    if "openapi_schema" not in quirks:
+    if not gemini.openapi_schemas:
         return declaration | {"parametersJsonSchema": write_json_schema(root.schema, path, dropped)}
     schema = write_schema(root.schema, path, dropped)
     # The subset knows no object without properties; a declaration without parameters says the same.
@@ -142,12 +141,12 @@ def _declaration(tool: Tool, path: str, quirks: frozenset[str], dropped: list[st
     return declaration if empty else declaration | {"parameters": schema}
 
 
-def _format(output: OutputFormat, quirks: frozenset[str], dropped: list[str]) -> dict[str, Json]:
+def _format(output: OutputFormat, gemini: Gemini, dropped: list[str]) -> dict[str, Json]:
     generation: dict[str, Json] = {"responseMimeType": "application/json"}
     if output.schema is None:
         return generation
     schema = _described(output)
-    if "openapi_schema" in quirks:
+    if gemini.openapi_schemas:
         return generation | {"responseSchema": write_schema(schema, "output_format.schema", dropped)}
     if not isinstance(schema, Mapping):
         return generation
@@ -163,11 +162,7 @@ def _described(output: OutputFormat) -> Json:
     return schema
 
 
-def property_keys(quirks: frozenset[str]) -> NameRule:
-    return OPENAPI_PROPERTY_KEYS if "openapi_schema" in quirks else PROPERTY_KEYS
-
-
-def _answer_tool(output: OutputFormat, tools: tuple[Tool, ...], quirks: frozenset[str]) -> tuple[Tool, Forms]:
+def _answer_tool(output: OutputFormat, tools: tuple[Tool, ...], gemini: Gemini) -> tuple[Tool, Forms]:
     schema = output.schema
     if schema is not None and mapping(schema).get("type", "object") != "object":
         raise UnsupportedFeature(
@@ -178,5 +173,5 @@ def _answer_tool(output: OutputFormat, tools: tuple[Tool, ...], quirks: frozense
     while name in {tool.name for tool in tools}:
         name += "_"
     told = output.description or "Give the final answer to the user. Call this once nothing else is left to do."
-    parameters, keys = rename_keys(_ANY_OBJECT if schema is None else schema, property_keys(quirks))
+    parameters, keys = rename_keys(_ANY_OBJECT if schema is None else schema, gemini.property_keys)
     return Tool(name, told, parameters), keys

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping
 
 from nexus.conversation.parts import Request, has_cache_hints
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.models.gemini import TOOL_NAMES
+from nexus.models.gemini import TOOL_NAMES, Gemini
 from nexus.protocols.codec import Target, VendorRequest
 from nexus.protocols.gemini.contents import ContentsWriter
 from nexus.protocols.gemini.fields import WRITES
 from nexus.protocols.gemini.thinking import write_thinking
-from nexus.protocols.gemini.tools import property_keys, write_tooling
+from nexus.protocols.gemini.tools import write_tooling
 from nexus.protocols.renaming import rename
 from nexus.wire import Json
 
@@ -30,28 +30,22 @@ _TIERS: Mapping[str, str | None] = {
 }
 _INT32 = 2**31
 
-_NUMBERS: Mapping[str, tuple[str, str]] = {
-    "max_tokens": ("maxOutputTokens", ""),
-    "temperature": ("temperature", "no_sampling"),
-    "top_p": ("topP", "no_sampling"),
-    "top_k": ("topK", "no_sampling"),
-    "presence_penalty": ("presencePenalty", "no_penalties"),
-    "frequency_penalty": ("frequencyPenalty", "no_penalties"),
-}
-"""Field -> its key in generationConfig and the quirk of the models that lack it; a penalty of 0 is none."""
+_SAMPLING = {"temperature": "temperature", "top_p": "topP", "top_k": "topK"}
+_PENALTIES = {"presence_penalty": "presencePenalty", "frequency_penalty": "frequencyPenalty"}
+"""Field -> its key in generationConfig."""
 
 
 def write_request(request: Request, target: Target) -> VendorRequest:
     """Raises UnsupportedFeature and InvalidRequest by the name of the neutral field."""
     dropped: list[str] = []
-    request, renaming = rename(request, TOOL_NAMES, property_keys(target.quirks))
-    system, contents = _write_conversation(request, target.quirks, dropped)
-    tooling = write_tooling(request, target.quirks, dropped)
+    request, renaming = rename(request, TOOL_NAMES, target.gemini.property_keys)
+    system, contents = _write_conversation(request, target.gemini, dropped)
+    tooling = write_tooling(request, target.gemini, dropped)
     body: dict[str, Json] = {"contents": contents}
     if system:
         body["systemInstruction"] = {"parts": system}
     body |= tooling.body
-    generation = _write_generation(request, target.quirks, dropped) | tooling.generation
+    generation = _write_generation(request, target.gemini, dropped) | tooling.generation
     if generation:
         body["generationConfig"] = generation
     if request.service_tier is not None:
@@ -61,8 +55,8 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     return VendorRequest(body, tuple(dict.fromkeys(dropped)), tooling.answer_tool, renaming=renaming)
 
 
-def _write_conversation(request: Request, quirks: frozenset[str], dropped: list[str]) -> tuple[list[Json], list[Json]]:
-    writer = ContentsWriter(quirks, dropped)
+def _write_conversation(request: Request, gemini: Gemini, dropped: list[str]) -> tuple[list[Json], list[Json]]:
+    writer = ContentsWriter(gemini, dropped)
     writer.add_system(request.system)
     last = _last_turn(request)
     for index, message in enumerate(request.messages):
@@ -84,29 +78,31 @@ def _last_turn(request: Request) -> int:
     return max((at + 1 for at, is_made in enumerate(made) if is_made), default=0)
 
 
-def _write_generation(request: Request, quirks: frozenset[str], dropped: list[str]) -> dict[str, Json]:
+def _write_generation(request: Request, gemini: Gemini, dropped: list[str]) -> dict[str, Json]:
     config: dict[str, Json] = {}
-    for name, (key, quirk) in _NUMBERS.items():
-        value = getattr(request, name)
-        if value is None:
-            continue
-        if quirk not in quirks:
-            config[key] = value
-        elif quirk != "no_penalties" or value != 0:
-            dropped.append(name)
+    if request.max_tokens is not None:
+        config["maxOutputTokens"] = request.max_tokens
+    for keys, taken in ((_SAMPLING, gemini.sampling), (_PENALTIES, gemini.penalties)):
+        for name, key in keys.items():
+            value = getattr(request, name)
+            if taken and value is not None:
+                config[key] = value
+            elif value is not None and (value or keys is _SAMPLING):
+                # A penalty of 0 is none.
+                dropped.append(name)
     if request.seed is not None:
         if -_INT32 <= request.seed < _INT32:
             config["seed"] = request.seed
         else:
             dropped.append("seed")
-    if request.image_output and "image_output" in quirks:
+    if request.image_output and gemini.image_output:
         config["responseModalities"] = ["TEXT", "IMAGE"]
     elif request.image_output:
         dropped.append("image_output")
     if request.stop:
         config["stopSequences"] = _stops(request.stop)
     if request.thinking is not None:
-        thinking = write_thinking(request.thinking, quirks, dropped)
+        thinking = write_thinking(request.thinking, gemini, dropped)
         config |= {} if thinking is None else {"thinkingConfig": thinking}
     return config
 

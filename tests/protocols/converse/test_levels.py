@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nexus.conversation.parts import Message, Request, Text, Thinking
-from nexus.models.bedrock import quirks_of
+from nexus.models.bedrock import profile
 from nexus.protocols.codec import Cut, Target, VendorRequest
 from nexus.protocols.converse.write_request import write_request
 
@@ -14,7 +14,7 @@ GPT_OSS, GPT = "openai.gpt-oss-120b-1:0", "us.openai.gpt-5.6-sol"
 
 
 def write(request: Request, model: str) -> VendorRequest:
-    return write_request(request, Target(model, quirks=quirks_of(model)))
+    return write_request(request, Target(model, converse=profile(model)))
 
 
 LESS = {

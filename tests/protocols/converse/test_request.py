@@ -33,7 +33,7 @@ from nexus.conversation.parts import (
     ToolResult,
 )
 from nexus.errors import ClientError, InvalidRequest, UnsupportedFeature
-from nexus.models.bedrock import quirks_of
+from nexus.models.bedrock import profile
 from nexus.protocols.codec import Target, VendorRequest
 from nexus.protocols.converse.fields import WRITES
 from nexus.protocols.converse.turns import PLACEHOLDER
@@ -69,7 +69,7 @@ def result(text: str = "sunny", call_id: str = "call_1", **more: Any) -> ToolRes
 
 
 def write(request: Request, model: str = NOVA) -> VendorRequest:
-    written = write_request(request, Target(model, quirks=quirks_of(model)))
+    written = write_request(request, Target(model, converse=profile(model)))
     check_request(written.body)
     return written
 
@@ -85,7 +85,7 @@ def turns(*messages: Message, model: str = NOVA, tools: tuple[Tool, ...] = ()) -
 
 def refused(request: Request, model: str = NOVA) -> ClientError:
     with pytest.raises(ClientError) as caught:
-        write_request(request, Target(model, quirks=quirks_of(model)))
+        write_request(request, Target(model, converse=profile(model)))
     return caught.value
 
 

@@ -28,7 +28,7 @@ from nexus.conversation.parts import (
 )
 from nexus.conversation.usage import Usage
 from nexus.errors import FAILURE_KINDS, VendorError
-from nexus.models.bedrock import quirks_of
+from nexus.models.bedrock import profile
 from nexus.protocols.codec import Target
 from nexus.protocols.converse.eventstream import Decoder, event_message, exception_message, named
 from nexus.protocols.converse.read_response import read_response
@@ -429,5 +429,5 @@ def test_any_interleaving_of_parallel_calls(arguments: list[str], chance: random
 )
 def test_an_answer_goes_back_as_it_came(case: str, model: str) -> None:
     answer = Message("assistant", read_response(unary(case), origin()).response.parts)
-    written = write_request(Request((Message("user", (Text("hi"),)), answer)), Target(model, quirks=quirks_of(model)))
+    written = write_request(Request((Message("user", (Text("hi"),)), answer)), Target(model, converse=profile(model)))
     assert written.body["messages"][1] == unary(case)["output"]["message"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from pydantic import TypeAdapter
 
 from nexus.conversation.events import Event
 from nexus.conversation.parts import Message, Part, Request, Text
-from nexus.models.gemini import quirks_of
+from nexus.models.gemini import profile
 from nexus.protocols.codec import Target, VendorRequest
 from nexus.protocols.gemini.read_stream import StreamReader
 from nexus.protocols.gemini.write_request import write_request
@@ -53,12 +54,8 @@ def replay(pieces: list[bytes], reader: StreamReader) -> list[Event]:
     return events_from(pieces, reader)
 
 
-def target(model: str = "gemini-3.8-flash", *more: str) -> Target:
-    return Target(model, quirks=quirks_of(model) | set(more))
-
-
-def bare(*quirks: str) -> Target:
-    return Target("some-model", quirks=frozenset(quirks))
+def target(model: str = "gemini-3.8-flash", **more: Any) -> Target:
+    return Target(model, gemini=replace(profile(model), **more))
 
 
 def write(request: Request, to: Target | None = None) -> VendorRequest:

@@ -26,17 +26,18 @@ from nexus.conversation.parts import (
     ToolResult,
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.models.gemini import quirks_of
+from nexus.models.gemini import profile
+from nexus.protocols.codec import Target
 from nexus.protocols.gemini.contents import PLACEHOLDER
 from nexus.protocols.gemini.read_response import read_response
 from tests.protocols.kit import origin
 
-from .kit import MODELS, assistant, bare, system, target, unary, user, wire, write
+from .kit import MODELS, assistant, system, target, unary, user, wire, write
 
 PNG = Inline("image/png", "aGVsbG8=")
 SIG = "c2lnbmF0dXJl"
-OLD, NEW, VERTEX = target("gemini-2.5-flash"), target("gemini-3.8-flash"), target("gemini-3.8-flash", "vertex")
-PLAIN = bare()
+OLD, NEW, VERTEX = target("gemini-2.5-flash"), target("gemini-3.8-flash"), target("gemini-3.8-flash", vertex=True)
+PLAIN = Target("some-model")
 HI = user("hi")
 
 
@@ -448,7 +449,7 @@ def test_any_conversation_comes_out_valid_and_whole(messages: tuple[Message, ...
     everything = [part.get("text", "") for content in contents for part in content["parts"]]
     everything += [part["text"] for part in written.body.get("systemInstruction", {"parts": []})["parts"]]
     assert all(any(text in some for some in everything) for text in texts)
-    if "thought_signatures" in quirks_of(model):
+    if profile(model).thought_signatures:
         for content in contents:
             first = [part for part in content["parts"] if "functionCall" in part][:1]
             assert all(part["thoughtSignature"] for part in first)

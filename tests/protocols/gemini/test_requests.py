@@ -20,15 +20,16 @@ from nexus.conversation.parts import (
     ToolResult,
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.models.gemini import QUIRKS, TOOL_NAMES, quirks_of
+from nexus.models.gemini import TOOL_NAMES, Gemini
+from nexus.protocols.codec import Target
 from nexus.protocols.gemini.count import read_count, write_count
 from nexus.protocols.gemini.fields import WRITES
 
-from .kit import assistant, bare, target, user, write
+from .kit import assistant, target, user, write
 
 PNG = Inline("image/png", "aGVsbG8=")
-OLD, NEW, VERTEX = target("gemini-2.5-flash"), target("gemini-3.8-flash"), target("gemini-3.8-flash", "vertex")
-PLAIN = bare()
+OLD, NEW, VERTEX = target("gemini-2.5-flash"), target("gemini-3.8-flash"), target("gemini-3.8-flash", vertex=True)
+PLAIN = Target("some-model")
 HI = user("hi")
 
 
@@ -261,8 +262,7 @@ def test_the_disposition_table_is_complete() -> None:
 def test_the_disposition_table_is_exact(name: str) -> None:
     value, holds = FIELDS[name]
     others: dict[str, Any] = {"tools": (Tool("f"),)} if name in ("tool_choice", "parallel_tools") else {}
-    needs = {"thinking": "thinking_level", "image_output": "image_output"}
-    to = bare(needs[name]) if name in needs else PLAIN
+    to = Target("m", gemini=Gemini(levels=("LOW", "HIGH"), image_output=name == "image_output"))
     written = write(Request(**({"messages": (HI,)} | others | {name: value})), to)
     without = write(Request(**({"messages": (HI,)} | others)), to)
     if WRITES[name].kind == "dropped":
@@ -309,33 +309,6 @@ def test_stop_limit() -> None:
 
 
 # Models and counting
-
-
-@pytest.mark.parametrize(
-    ("model", "has", "lacks"),
-    [
-        ("gemini-2.0-flash", {"openapi_schema", "format_excludes_tools"}, {"http_links", "no_sampling"}),
-        ("gemini-2.5-pro", {"thinking_budget_pro", "http_links"}, {"openapi_schema", "thought_signatures"}),
-        ("gemini-2.5-flash-lite", {"thinking_budget_lite"}, {"thinking_budget_flash"}),
-        ("gemini-2.5-flash-image", {"image_output"}, {"thinking_budget_flash"}),
-        ("gemini-3-pro-image", {"image_output", "thought_signatures"}, {"thinking_level"}),
-        ("gemini-2.0-flash-preview-image-generation", {"image_output"}, set()),
-        ("gemini-3.8-flash", set(), {"image_output"}),
-        ("gemini-3-pro-preview", {"thinking_level", "function_ids"}, {"thinking_level_medium", "no_prefill"}),
-        ("gemini-3.1-pro-preview", {"thinking_level_medium"}, {"thinking_level_minimal", "no_sampling"}),
-        ("gemini-3-flash-preview", {"thinking_level_minimal", "thinking_level_medium"}, {"no_prefill"}),
-        ("gemini-3.5-flash", {"thinking_level_minimal"}, {"no_prefill"}),
-        ("gemini-3.5-flash-lite", {"thinking_level_minimal", "no_prefill", "no_sampling"}, set()),
-        ("gemini-3.6-flash", {"thinking_level_minimal", "no_prefill"}, set()),
-        ("gemini-3.8-flash", {"thinking_level_medium", "no_sampling"}, {"thinking_level_minimal"}),
-        ("models/gemini-4-hydrogen", {"thinking_level_xhigh"}, {"thinking_level_minimal"}),
-        ("publishers/google/models/gemini-flash-latest", {"thinking_level", "no_prefill"}, {"openapi_schema"}),
-        ("gemma-3-27b-it", {"openapi_schema"}, {"thinking_level"}),
-    ],
-)
-def test_quirks(model: str, has: set[str], lacks: set[str]) -> None:
-    quirks = quirks_of(model)
-    assert has <= quirks and not lacks & quirks and quirks <= QUIRKS.keys()
 
 
 def test_counting() -> None:

@@ -214,7 +214,7 @@ def test_an_opaque_arn_is_known_by_the_model_behind_it() -> None:
     assert not opaque.claude.known
     nova = BedrockModel(base_model="amazon.nova-pro-v1:0")
     assert bedrock.dialects_of(OPAQUE_ARN, nova) == ("converse",)
-    assert "cache" in bedrock.target("converse", OPAQUE_ARN, nova).quirks
+    assert bedrock.target("converse", OPAQUE_ARN, nova).converse.cache
 
 
 def test_the_fields_of_a_body_are_judged_by_the_model_behind_an_arn() -> None:
@@ -228,10 +228,10 @@ def test_the_fields_of_a_body_are_judged_by_the_model_behind_an_arn() -> None:
     assert not kept(BedrockModel(family="anthropic"))
 
 
-def test_quirks_are_the_dialects_own() -> None:
+def test_facts_are_the_dialects_own() -> None:
     bedrock = provider()
     assert bedrock.target("messages", CLAUDE, BedrockModel()).claude.strict_tools
-    assert "cache" in bedrock.target("converse", NOVA, BedrockModel()).quirks
+    assert bedrock.target("converse", NOVA, BedrockModel()).converse.cache
 
 
 def test_no_key_is_shown_even_at_the_lowest_level(caplog: pytest.LogCaptureFixture) -> None:
