@@ -1,7 +1,8 @@
 """The interface of a provider: a configured place to send calls.
 
-Law: a provider says where, with which key, in which dialect and with which quirks; it knows no client, thread or other
-provider. ``prepare`` is pure, so that preparing twice gives the same request; ``send`` blocks, on a worker thread.
+Law: a provider says where, with which key, in which dialect and what the model takes; it knows no client, thread or
+other provider. ``prepare`` is pure, so that preparing twice gives the same request; ``send`` blocks, on a worker
+thread.
 """
 
 from __future__ import annotations
@@ -72,6 +73,10 @@ class Attempt:
     client: Mapping[str, str] = field(default_factory=dict, repr=False)
     credential_headers: frozenset[str] = frozenset()
     key_is_callers: bool = False
+
+
+Without = Callable[[Target], Target]
+"""Takes something from a target that its vendor turned out to refuse."""
 
 
 class Provider(ABC):
@@ -184,8 +189,8 @@ class Provider(ABC):
         """Whether the vendor speaks the client's dialect, refuses this request in it and takes its translation."""
         return False
 
-    def do_without(self, refused: VendorError, attempt: Attempt) -> str | None:
-        """The quirk of a target that goes without what was refused, where a translation added it of its own accord."""
+    def do_without(self, refused: VendorError, attempt: Attempt) -> Without | None:
+        """What makes a target do without what was refused, where a translation added it of its own accord."""
         return None
 
     @abstractmethod

@@ -1,7 +1,7 @@
 """What OpenAI's own models take and refuse, by family, on api.openai.com and on other servers that have its APIs.
 
 Law: pure; facts about a model live here and nowhere else, and nothing is guessed upwards: a name that no row knows has
-no effort above ``high``. Another compatible server is told by its ``quirks`` setting. Sources, all read November 2026:
+no effort above ``high``. Other compatible servers are chat_server.py's. Sources, all read November 2026:
 
 - effort levels, tools on chat, sampling: OpenAI's guides "Deployment checklist" and "Using GPT-6"; the SDK's
   ReasoningEffort; the service's own 400s in openai-openapi #541 (gpt-5.4), litellm #34569 and livekit/agents #7169
@@ -22,6 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from nexus.models.chat_server import PLAIN, ChatServer
 from nexus.models.efforts import OFF
 from nexus.models.names import model_name
 from nexus.models.tool_rules import NameRule
@@ -113,10 +114,11 @@ def known(model: str) -> GPT | None:
     return next((row for pattern, row in _COMPILED if pattern.fullmatch(name)), None)
 
 
-def quirks_of(gpt: GPT) -> frozenset[str]:
-    """What a chat request has to be spelled like."""
-    quirks = {"max_completion_tokens", "no_reasoning_history"}
-    return frozenset(quirks | ({"developer_role"} if gpt.reasons else set()))
+@functools.lru_cache(maxsize=256)
+def on_chat(gpt: GPT, server: ChatServer = PLAIN) -> ChatServer:
+    """The server as such a model makes it: how a chat request has to be spelled."""
+    developer = server.developer_role or gpt.reasons
+    return replace(server, max_completion_tokens=True, no_reasoning_history=True, developer_role=developer)
 
 
 def refused_on_chat(gpt: GPT, *, tools: bool, effort: str | None) -> bool:

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from nexus.conversation.parts import Request, Response
-from nexus.models import bedrock, gemini
+from nexus.models import bedrock, chat_server, gemini
 from nexus.models.bedrock import ConverseModel
+from nexus.models.chat_server import ChatServer
 from nexus.models.claude import CLASSIC, Claude
 from nexus.models.gemini import Gemini
 from nexus.models.gpt import GPT
@@ -38,12 +40,12 @@ class Target:
     max_tokens: int = DEFAULT_MAX_TOKENS
     max_output: int | None = None
     searches: bool = False
-    quirks: frozenset[str] = frozenset()
+    chat: ChatServer = chat_server.PLAIN
     claude: Claude = CLASSIC
     gemini: Gemini = gemini.PLAIN
     converse: ConverseModel = bedrock.PLAIN
     gpt: GPT | None = None
-    summary: str = "auto"
+    summary: Literal["auto", "concise", "detailed", "off"] = "auto"
     host: str = ""
 
     @property
@@ -104,14 +106,14 @@ class VendorRequest:
 @dataclass(frozen=True, slots=True)
 class AnswerOrigin:
     """What a reader of an answer may have to know of its question; ``response_id`` and the ids of ``new_id`` are the
-    gateway's own, ``quirks`` those of the target.
+    gateway's own, ``server`` is the target's.
     """
 
     request: Request
     response_id: str
     model: str
     new_id: NewId
-    quirks: frozenset[str] = frozenset()
+    server: ChatServer = chat_server.PLAIN
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from nexus.protocols.loader import DIALECTS
 from nexus.protocols.pairing import paired
 from nexus.protocols.sse import Frame
 from nexus.protocols.web_search import without_search
-from nexus.provider import Attempt, Route
+from nexus.provider import Attempt, Route, Without
 from nexus.relay.exchange import Exchange
 from nexus.relay.reading import reading
 from nexus.relay.translation import Translation
@@ -65,8 +65,8 @@ class Lane:
         return failure
 
 
-def choose(exchange: Exchange, without: str | None = None) -> Lane:
-    """``without`` is one more quirk of the target. Raises ClientError for what the vendor's dialect cannot express."""
+def choose(exchange: Exchange, without: Without | None = None) -> Lane:
+    """``without`` takes what was refused from the target. Raises ClientError for what the dialect cannot express."""
     call, route = exchange.call, exchange.route
     dialects = route.provider.dialects_of(route.model, route.settings)
     if not passes(call, route):
@@ -174,13 +174,13 @@ def _edited(exchange: Exchange, *, ask_usage: bool) -> Edited:
     return dialect.edit_request(call.body, call.document, route.model, ask_usage=ask_usage, target=target)
 
 
-def _translate(exchange: Exchange, dialect: str, without: str | None) -> Lane:
+def _translate(exchange: Exchange, dialect: str, without: Without | None) -> Lane:
     call, route = exchange.call, exchange.route
     client, vendor = loader.client(call.dialect), loader.vendor(dialect)
     read = reading(exchange.state)
     target = route.provider.target(dialect, route.model, route.settings)
     if without is not None:
-        target = replace(target, quirks=target.quirks | {without})
+        target = without(target)
     with _clients_names(exchange, read.request):
         request, lost = _fitted(read.request, target, call.model)
     with _clients_names(exchange, request):
@@ -190,7 +190,7 @@ def _translate(exchange: Exchange, dialect: str, without: str | None) -> Lane:
     attempt = replace(attempt, action=GENERATE.action)
     asked = (name for name in call.headers if name in client.headers)
     dropped = (*read.dropped, *client.lost((*lost, *written.dropped), call.document, request), *asked)
-    relay = Translation(exchange, request, dialect, route.model, written, target.quirks)
+    relay = Translation(exchange, request, dialect, route.model, written, target.chat)
     return Lane(attempt, relay, translates=True, dropped=tuple(dict.fromkeys(dropped)))
 
 

@@ -26,6 +26,7 @@ from nexus.conversation.fold import fold, unfold
 from nexus.conversation.parts import Request, Response
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
+from nexus.models.chat_server import PLAIN, ChatServer
 from nexus.protocols import loader
 from nexus.protocols.answer_call import AnswerCall
 from nexus.protocols.codec import AnswerOrigin, Cut, VendorRequest
@@ -54,7 +55,7 @@ class Translation(AnswerRelay):
         dialect: str,
         model: str,
         written: VendorRequest,
-        quirks: frozenset[str] = frozenset(),
+        server: ChatServer = PLAIN,
     ) -> None:
         super().__init__(exchange.tap)
         call = exchange.call
@@ -64,7 +65,7 @@ class Translation(AnswerRelay):
         self._dialect = loader.DIALECTS[call.dialect]
         self._id = self._dialect.id_prefix + call.id.removeprefix("req_")
         self._created = _now()
-        origin = AnswerOrigin(request, self._id, model, lambda: f"call_{uuid.uuid4().hex[:24]}", quirks)
+        origin = AnswerOrigin(request, self._id, model, lambda: f"call_{uuid.uuid4().hex[:24]}", server)
         self._origin = origin
         self._names = NamesBack(written.renaming) if written.renaming else None
         self._answer_tool = ForcedAnswer(written.answer_tool) if written.answer_tool else None

@@ -20,11 +20,10 @@ from nexus.cancel import Cancel
 from nexus.errors import UpstreamError, VendorError
 from nexus.headers import forwarding
 from nexus.models import claude, gpt
+from nexus.models.chat_server import FACTS, ChatServer
 from nexus.operation import Action
-from nexus.protocols.chat.fields import QUIRKS
 from nexus.protocols.codec import Target
-from nexus.protocols.responses.fields import NO_SUMMARY
-from nexus.provider import Attempt, Provider, configured
+from nexus.provider import Attempt, Provider, Without, configured
 from nexus.settings.auth_scheme import AuthSchemeSettings
 from nexus.settings.provider import ModelSettings, ProviderSettings
 from nexus.shared import Shared
@@ -68,8 +67,8 @@ class OpenAISettings(AuthSchemeSettings):
     @classmethod
     def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for quirk in value:
-            if quirk not in QUIRKS:
-                raise ValueError(f"holds {quirk!r}, which is not one of {', '.join(QUIRKS)}")
+            if quirk not in FACTS:
+                raise ValueError(f"holds {quirk!r}, which is not one of {', '.join(FACTS)}")
         return value
 
 
@@ -83,6 +82,8 @@ class OpenAIProvider(Provider):
     def __init__(self, name: str, settings: ProviderSettings, shared: Shared | None = None) -> None:
         super().__init__(name, settings, shared)
         self._summary = self.settings.reasoning_summary
+        said = dict.fromkeys(self.settings.quirks, True)
+        self._server = ChatServer(**said | ({} if self.settings.stream_usage else {"no_stream_usage": True}))
         if f"{self.base_url}/" == _HOUSE:
             self.base_url += VERSION
         self._root = self.base_url
@@ -112,14 +113,14 @@ class OpenAIProvider(Provider):
         tools = bool(sequence(document.get("tools")))
         return gpt.refused_on_chat(facts, tools=tools, effort=effort if isinstance(effort, str) else None)
 
-    def do_without(self, refused: VendorError, attempt: Attempt) -> str | None:
+    def do_without(self, refused: VendorError, attempt: Attempt) -> Without | None:
         if attempt.dialect != "responses" or refused.status != 400 or refused.vendor_param != _SUMMARY:
             return None
         if not attempt.key_is_callers and self._summary != "off":
             # A caller's own key is another organisation's: what that one may have tells nothing of this.
             self._summary = "off"
             log.warning("reasoning summaries are refused and left out", extra={"fields": {"provider": self.name}})
-        return NO_SUMMARY
+        return _without_summary
 
     @property
     def _has_responses(self) -> bool:
@@ -143,14 +144,9 @@ class OpenAIProvider(Provider):
         return dialect == "responses"
 
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
-        quirks, facts = set(self.settings.quirks), self._facts(model)
-        if facts is not None:
-            quirks |= gpt.quirks_of(facts)
-        if not self.settings.stream_usage:
-            quirks.add("no_stream_usage")
-        if self._summary == "off":
-            quirks.add(NO_SUMMARY)
-        target = Target(model, quirks=frozenset(quirks), claude=claude.profile(model), gpt=facts, summary=self._summary)
+        facts = self._facts(model)
+        server = self._server if facts is None else gpt.on_chat(facts, self._server)
+        target = Target(model, chat=server, claude=claude.profile(model), gpt=facts, summary=self._summary)
         return configured(target, settings)
 
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
@@ -199,6 +195,10 @@ class OpenAIProvider(Provider):
             self.base_url, self._lacks_version = self._root + VERSION, False
             log.warning("base_url lacks /v1, below which the API was found", extra={"fields": {"provider": self.name}})
         return reply
+
+
+def _without_summary(target: Target) -> Target:
+    return replace(target, summary="off")
 
 
 PROVIDER = OpenAIProvider

@@ -27,6 +27,7 @@ from nexus.auth.identity import Identity
 from nexus.call import Call
 from nexus.conversation.parts import Request
 from nexus.models import bedrock, claude, gemini
+from nexus.models.chat_server import ChatServer
 from nexus.protocols import loader
 from nexus.protocols.codec import AnswerOrigin, ReadRequest, Target, VendorRequest
 from nexus.protocols.sse import Frame, FrameDecoder
@@ -58,11 +59,11 @@ def laws(examples: int) -> settings:
     return settings(settings.get_profile("laws"), max_examples=examples * (FACTOR or 1))
 
 
-COMPATIBLE = frozenset({"string_content", "system_first", "mistral_tool_ids", "no_stream_usage"})
-OWN_API = frozenset({"max_completion_tokens", "developer_role", "cache_breakpoint"})
+COMPATIBLE = ChatServer(string_content=True, system_first=True, mistral_tool_ids=True, no_stream_usage=True)
+OWN_API = ChatServer(max_completion_tokens=True, developer_role=True, cache_breakpoint=True)
 
 TARGETS: Mapping[str, tuple[Target, ...]] = {
-    "chat": (Target("any"), Target("gpt", quirks=OWN_API), Target("small", quirks=COMPATIBLE)),
+    "chat": (Target("any"), Target("gpt", chat=OWN_API), Target("small", chat=COMPATIBLE)),
     "messages": tuple(
         Target(name, claude=claude.profile(name))
         for name in ("claude-sonnet-4-5", "claude-opus-4-8", "claude-opus-5-5", "claude-3-5-haiku", "kimi-k2")

@@ -48,7 +48,7 @@ GPT = gpt.known("gpt-5.5")
 EVERY_TARGET = {
     **TARGETS,
     "responses": (Target("gpt-5.5", gpt=GPT),),
-    "chat": (*TARGETS["chat"], Target("gpt-5.5", quirks=gpt.quirks_of(GPT or gpt.UNKNOWN), gpt=GPT)),
+    "chat": (*TARGETS["chat"], Target("gpt-5.5", chat=gpt.on_chat(GPT or gpt.UNKNOWN), gpt=GPT)),
 }
 
 

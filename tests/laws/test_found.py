@@ -23,6 +23,7 @@ from nexus.conversation.parts import (
     ToolResult,
 )
 from nexus.models.bedrock import ConverseModel
+from nexus.models.chat_server import ChatServer
 from nexus.protocols import loader
 from nexus.protocols.codec import Target
 from nexus.wire import decode
@@ -96,7 +97,7 @@ def results(*parts: Part) -> Request:
 
 
 def test_a_cache_hint_on_a_result_without_words_is_named() -> None:
-    sent = write("chat", results(ToolResult("c", cache="5m")), Target("m", quirks=frozenset({"cache_control"})))
+    sent = write("chat", results(ToolResult("c", cache="5m")), Target("m", chat=ChatServer(cache_control=True)))
     assert sent.dropped == ("cache",)
 
 

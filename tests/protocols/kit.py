@@ -15,15 +15,16 @@ from pydantic import BaseModel
 from nexus.conversation.events import Event
 from nexus.conversation.grammar import Order
 from nexus.conversation.parts import Request
+from nexus.models.chat_server import PLAIN, ChatServer
 from nexus.protocols.codec import AnswerOrigin
 from nexus.protocols.contract import StreamReader
 from nexus.protocols.sse import FrameDecoder
 
 
-def origin(response_id: str = "r", model: str = "m", quirks: frozenset[str] = frozenset()) -> AnswerOrigin:
+def origin(response_id: str = "r", model: str = "m", server: ChatServer = PLAIN) -> AnswerOrigin:
     """Of an answer to nothing; new ids are numbered."""
     numbers = itertools.count(1)
-    return AnswerOrigin(Request(()), response_id, model, lambda: f"call_{next(numbers)}", quirks)
+    return AnswerOrigin(Request(()), response_id, model, lambda: f"call_{next(numbers)}", server)
 
 
 def chunkings(raw: bytes) -> Iterator[list[bytes]]:

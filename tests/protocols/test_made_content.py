@@ -15,6 +15,7 @@ from openai._models import construct_type_unchecked
 from openai.types.responses import Response
 
 from nexus.conversation.parts import Image, Inline, Link, Message, Request, Signature, Text
+from nexus.models.chat_server import ChatServer
 from nexus.models.gemini import Gemini
 from nexus.protocols import loader
 from nexus.protocols.codec import Target
@@ -221,7 +222,7 @@ GOES: Mapping[str, tuple[Target, Any, tuple[str, ...]]] = {
     ),
     "chat": (Target("m"), {"role": "assistant", "content": UNSEEN}, ("messages.images",)),
     "chat, where images are taken back": (
-        Target("m", quirks=frozenset({"output_images"})),
+        Target("m", chat=ChatServer(output_images=True)),
         {"role": "assistant", "content": None, "images": [{"type": "image_url", "image_url": {"url": URL}}]},
         (),
     ),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from nexus.models import bedrock, claude, gemini, gpt
+from nexus.models.chat_server import ChatServer
 from nexus.protocols import loader
 from nexus.protocols.codec import Target
 from nexus.protocols.effort_alone import with_switch
@@ -24,7 +25,7 @@ OFF: dict[str, Any] = {
 def of_gpt(model: str) -> Target:
     facts = gpt.known(model)
     assert facts is not None
-    return Target(model, quirks=gpt.quirks_of(facts), gpt=facts)
+    return Target(model, chat=gpt.on_chat(facts), gpt=facts)
 
 
 def of_gemini(model: str) -> Target:
@@ -51,7 +52,7 @@ VENDORS: dict[str, tuple[str, Target, Any, bool]] = {
     "a compatible server": ("chat", Target("local"), {"reasoning_effort": "none"}, False),
     "one without none": (
         "chat",
-        Target("local", quirks=frozenset({"no_effort_none"})),
+        Target("local", chat=ChatServer(no_effort_none=True)),
         {"reasoning_effort": "low"},
         True,
     ),

@@ -20,6 +20,7 @@ from openai.types.responses import response_create_params
 
 from nexus.errors import ClientError, UnsupportedFeature
 from nexus.models import bedrock, claude
+from nexus.models.chat_server import ChatServer
 from nexus.models.gemini import Gemini
 from nexus.protocols import loader
 from nexus.protocols.codec import Target
@@ -249,7 +250,7 @@ BESIDE: Mapping[str, dict[str, Any]] = {
 """What a field needs beside it to mean anything."""
 
 BEST: Mapping[str, Target] = {
-    "chat": Target("gpt", quirks=frozenset({"cache_breakpoint"})),
+    "chat": Target("gpt", chat=ChatServer(cache_breakpoint=True)),
     "messages": Target("claude-sonnet-4-5", claude=claude.profile("claude-sonnet-4-5")),
     "gemini": Target("gemini", gemini=Gemini(levels=("LOW", "HIGH"), image_output=True)),
     "converse": Target("claude", converse=bedrock.profile("anthropic.claude-sonnet-4-5-20250929-v1:0")),

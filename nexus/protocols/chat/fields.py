@@ -115,25 +115,3 @@ WRITES: Mapping[str, Disposition] = {
     "stream": carried("stream"),
     "include_usage": converted("stream_options", "always asked for on streams, unless the quirk no_stream_usage"),
 }
-
-QUIRKS: Mapping[str, str] = {
-    "max_completion_tokens": "the output limit is spelled max_completion_tokens",
-    "developer_role": "system text is sent with the role developer",
-    "system_first": "a system message is accepted only at the start; later ones become marked user messages",
-    "string_content": "content must be a string wherever it is text alone; blocks are joined by a blank line",
-    "no_stream_usage": "stream_options is refused",
-    "no_reasoning_effort": "reasoning_effort is refused",
-    "no_effort_none": "reasoning_effort knows no `none`: off is `low`, named as dropped",
-    "no_reasoning_history": "reasoning_content, _details, thinking_blocks and extra_content in history are refused",
-    "no_sampling": "temperature, top_p, penalties and logit_bias are refused",
-    "no_metadata": "metadata is refused",
-    "no_json_schema": "response_format knows no json_schema",
-    "cache_control": "Anthropic's cache_control is understood on content parts and tools",
-    "cache_breakpoint": "OpenAI's prompt_cache_breakpoint is understood on content parts",
-    "reasoning_with_calls": "an answer with tool calls must have reasoning_content in history (DeepSeek, Kimi)",
-    "output_images": "images of models are understood in assistant messages (OpenRouter); else words stand there",
-    "think_tags": "an answer's content that begins with <think>...</think> begins with thinking",
-    "no_user_after_tool": "a user message must not follow tool messages at once (Mistral): an answer comes between",
-    "mistral_tool_ids": "tool call ids are nine letters or digits",
-}
-"""Facts about a server that ``Target.quirks`` may name."""

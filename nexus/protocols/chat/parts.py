@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 
 from nexus.conversation.parts import Audio, CacheHint, Document, Image, Inline, Link, Part, Refusal, Text, placed
 from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.models.chat_server import ChatServer
 from nexus.protocols.chat.checks import need_object, need_string, read_string
 from nexus.protocols.files import UNNAMED, as_data_url, file_part, is_textual, read_text_file, refuse_office
 from nexus.protocols.urls import data_url, read_url, web_url
@@ -120,13 +121,13 @@ def _lifetime(value: Json, path: str, known: Mapping[str | None, CacheHint]) -> 
     return known[ttl]
 
 
-def cache_fields(cache: CacheHint | None, quirks: frozenset[str]) -> dict[str, Json]:
-    """The members that say it to a server with ``quirks``; {} when nothing can."""
+def cache_fields(cache: CacheHint | None, server: ChatServer, *, of_tool: bool = False) -> dict[str, Json]:
+    """The members that say it to ``server``, of a content part or of a tool; {} when nothing can."""
     if cache is None:
         return {}
-    if "cache_control" in quirks:
+    if server.cache_control:
         return {"cache_control": {"type": "ephemeral"} | ({"ttl": "1h"} if cache == "1h" else {})}
-    if "cache_breakpoint" in quirks:
+    if server.cache_breakpoint and not of_tool:
         return {"prompt_cache_breakpoint": {"mode": "explicit"} | ({"ttl": "12h"} if cache == "1h" else {})}
     return {}
 

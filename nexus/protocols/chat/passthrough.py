@@ -40,7 +40,7 @@ def edit_request(
 
 def _with_ids(raw: bytes, document: Mapping[str, Json], target: Target | None) -> bytes:
     """Nothing is looked for byte by byte unless an id has to change."""
-    forms = tool_ids(target.quirks) if target is not None and limits_ids(target) else None
+    forms = tool_ids(target.chat) if target is not None and limits_ids(target) else None
 
     def fitting(id: str) -> str:
         own = plain_id(id)

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from nexus.conversation.parts import Citation, Image, Part, Reasoning, Refusal, Response, Text, ToolCall
 from nexus.conversation.usage import Usage
+from nexus.models.chat_server import ChatServer
 from nexus.protocols.chat.answers import made_id, read_arguments, read_pieces
 from nexus.protocols.chat.read_error import read_stream_error
 from nexus.protocols.chat.reasoning import (
@@ -27,7 +28,7 @@ from nexus.protocols.chat.sources import (
     with_sources,
 )
 from nexus.protocols.chat.stops import read_stop
-from nexus.protocols.chat.think_tags import THINK_TAGS, untagged
+from nexus.protocols.chat.think_tags import untagged
 from nexus.protocols.chat.usage import read_usage
 from nexus.protocols.codec import AnswerOrigin, ReadResponse
 from nexus.wire import Json, mapping, sequence, text
@@ -49,7 +50,7 @@ def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadRespons
     if body.get("moderation"):
         dropped["moderation"] = None
     response_id = text(body.get("id"))
-    parts = _read_parts(mapping(choice.get("message")), response_id, dropped, origin.quirks)
+    parts = _read_parts(mapping(choice.get("message")), response_id, dropped, origin.server)
     parts = with_sources(parts, read_sources(body), dropped)
     stop = read_stop(
         choice,
@@ -67,11 +68,11 @@ def is_answer(body: Mapping[str, Json]) -> bool:
 
 
 def _read_parts(
-    message: Mapping[str, Json], response_id: str, dropped: dict[str, None], quirks: frozenset[str]
+    message: Mapping[str, Json], response_id: str, dropped: dict[str, None], server: ChatServer
 ) -> list[Part]:
     prose: list[Part] = []
     thought = read_reasoning(message, BARE)
-    pieces, before = untagged(read_pieces(message)) if THINK_TAGS in quirks else (read_pieces(message), 0)
+    pieces, before = untagged(read_pieces(message)) if server.think_tags else (read_pieces(message), 0)
     for kind, words in pieces:
         last = prose[-1] if prose else None
         match kind:

@@ -39,7 +39,7 @@ from nexus.protocols.chat.reasoning import (
 from nexus.protocols.chat.sources import Span, placed_citation, read_annotations, read_images, read_sources
 from nexus.protocols.chat.stops import finish_word, read_stop
 from nexus.protocols.chat.stream_calls import Calls, ToolCallBuffer
-from nexus.protocols.chat.think_tags import THINK_TAGS, ThinkTags
+from nexus.protocols.chat.think_tags import ThinkTags
 from nexus.protocols.chat.usage import merge_usage, read_usage
 from nexus.protocols.codec import AnswerOrigin
 from nexus.protocols.sse import DONE
@@ -52,7 +52,7 @@ _EMPTY: Mapping[str, StreamPart] = {"text": Text(""), "reasoning": Reasoning("",
 class StreamReader:
     def __init__(self, origin: AnswerOrigin) -> None:
         self.complete = False
-        self._tags = ThinkTags() if THINK_TAGS in origin.quirks else None
+        self._tags = ThinkTags() if origin.server.think_tags else None
         self._id = ""
         self._model = ""
         self._started = False

@@ -14,9 +14,6 @@ from typing import Literal
 Kind = Literal["text", "reasoning"]
 Piece = tuple[Kind, str]
 
-THINK_TAGS = "think_tags"
-"""The quirk of a server that leaves them in."""
-
 _OPENS, _CLOSES = "<think>", "</think>"
 _MAY_CLOSE = re.compile(r"\s*(<(/(t(h(i(n(k)?)?)?)?)?)?)?\Z")
 """White space, and what may be the beginning of the closing tag, at the end of a piece."""

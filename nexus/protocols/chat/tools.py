@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from nexus.conversation.parts import Tool, ToolCall, ToolChoice
 from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.models.chat_server import ChatServer
 from nexus.protocols.chat.call_ids import call_signature, plain_id
 from nexus.protocols.chat.checks import need_list, need_object, need_string, read_flag, read_string
 from nexus.protocols.chat.parts import cache_fields, read_cache
@@ -39,11 +40,11 @@ class MistralToolIds(ToolIds):
 
 def limits_ids(target: Target) -> bool:
     """Whether the target is known to refuse ids of other vendors: OpenAI long ones, Mistral all."""
-    return target.gpt is not None or "mistral_tool_ids" in target.quirks
+    return target.gpt is not None or target.chat.mistral_tool_ids
 
 
-def tool_ids(quirks: frozenset[str]) -> ToolIds:
-    return MistralToolIds() if "mistral_tool_ids" in quirks else ToolIds(_ID)
+def tool_ids(server: ChatServer) -> ToolIds:
+    return MistralToolIds() if server.mistral_tool_ids else ToolIds(_ID)
 
 
 def read_tools(body: Mapping[str, Json], dropped: dict[str, None]) -> tuple[Tool, ...]:
@@ -189,18 +190,14 @@ def _read_custom_call(entry: Mapping[str, Json], path: str) -> ToolCall:
     )
 
 
-def write_tools(tools: tuple[Tool, ...], quirks: frozenset[str]) -> list[dict[str, Json]]:
-    return [_write_tool(tool) | _tool_cache(tool, quirks) for tool in tools]
+def write_tools(tools: tuple[Tool, ...], server: ChatServer) -> list[dict[str, Json]]:
+    return [_write_tool(tool) | cache_fields(tool.cache, server, of_tool=True) for tool in tools]
 
 
 def _write_tool(tool: Tool) -> dict[str, Json]:
     optional = {"description": tool.description, "parameters": tool.parameters, "strict": tool.strict}
     given = {name: value for name, value in optional.items() if value is not None}
     return {"type": "function", "function": {"name": tool.name, **given}}
-
-
-def _tool_cache(tool: Tool, quirks: frozenset[str]) -> dict[str, Json]:
-    return cache_fields(tool.cache, quirks - {"cache_breakpoint"})
 
 
 def write_choice(choice: ToolChoice) -> Json:

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from nexus.conversation.parts import Image, Message, Part, Reasoning, Refusal, Request, Text, ToolCall, ToolResult
 from nexus.errors import UnsupportedFeature
+from nexus.models.chat_server import ChatServer
 from nexus.protocols.chat.parts import cache_fields, is_text, write_part
 from nexus.protocols.chat.reasoning import OWN, vendor_extra, vendor_reasoning
 from nexus.protocols.chat.sources import vendor_image
@@ -38,11 +39,11 @@ Wire = dict[str, Json]
 class MessagesWriter:
     """``dropped`` collects neutral names."""
 
-    def __init__(self, quirks: frozenset[str], dropped: dict[str, None]) -> None:
-        self._quirks = quirks
+    def __init__(self, server: ChatServer, dropped: dict[str, None]) -> None:
+        self._server = server
         self._dropped = dropped
-        self._ids = tool_ids(quirks)
-        self._system_role = "developer" if "developer_role" in quirks else "system"
+        self._ids = tool_ids(server)
+        self._system_role = "developer" if server.developer_role else "system"
         self._wire: list[Wire] = []
 
     def write(self, request: Request) -> list[Wire]:
@@ -73,7 +74,7 @@ class MessagesWriter:
                     refusals.append(words)
                 case ToolCall():
                     calls.append(self._call(part))
-                case Image() if "output_images" in self._quirks:
+                case Image() if self._server.output_images:
                     images.append(vendor_image(part))
                 case Image():
                     self._dropped[LOST] = None
@@ -86,7 +87,7 @@ class MessagesWriter:
         wire |= {"name": message.name} if message.name else {}
         wire |= {"refusal": "".join(refusals)} if refusals else {}
         wire |= self._reasoning(message.parts) | self._history(extra)
-        if calls and "reasoning_with_calls" in self._quirks:
+        if calls and self._server.reasoning_with_calls:
             wire.setdefault("reasoning_content", _NO_REASONING)
         wire |= {"images": images} if images else {}
         wire |= {"tool_calls": calls} if calls else {}
@@ -110,7 +111,7 @@ class MessagesWriter:
         return self._history(vendor_reasoning(own))
 
     def _history(self, fields: Wire) -> Wire:
-        if fields and "no_reasoning_history" in self._quirks:
+        if fields and self._server.no_reasoning_history:
             self._dropped["messages.reasoning"] = None
             return {}
         return fields
@@ -163,7 +164,7 @@ class MessagesWriter:
                 self._misplaced(part, path)
             content += self._parts(part, path)
         role = "user" if message.role == "user" else self._system_role
-        if message.role == "system" and "system_first" in self._quirks:
+        if message.role == "system" and self._server.system_first:
             role = "user"
             content.insert(0, {"type": "text", "text": _SYSTEM_MARK})
         name = {"name": message.name} if message.name else {}
@@ -171,7 +172,7 @@ class MessagesWriter:
 
     def _add_given(self, wire: Wire) -> None:
         """Adds a message that is no answer and no result."""
-        if "no_user_after_tool" in self._quirks and self._wire and self._wire[-1]["role"] == "tool":
+        if self._server.no_user_after_tool and self._wire and self._wire[-1]["role"] == "tool":
             self._wire.append({"role": "assistant", "content": _BETWEEN})
         self._wire.append(wire)
 
@@ -182,7 +183,7 @@ class MessagesWriter:
 
     def _cache(self, part: Part) -> Wire:
         hint = getattr(part, "cache", None)
-        fields = cache_fields(hint, self._quirks)
+        fields = cache_fields(hint, self._server)
         if hint is not None and not fields:
             self._dropped["cache"] = None
         return fields
@@ -193,7 +194,7 @@ class MessagesWriter:
         plain = all(is_text(part) for part in parts)
         if not parts:
             return ""
-        if plain and "string_content" in self._quirks:
+        if plain and self._server.string_content:
             if any(len(part) > 2 for part in parts):
                 self._dropped["cache"] = None
             return "\n\n".join(part["text"] for part in parts)

@@ -1,7 +1,7 @@
 """A neutral request, written for OpenAI or a server compatible with it.
 
-Law: proven equal to ``WRITES``. What the table drops is named in ``dropped`` when the request says it; what a quirk of
-the server forbids is dropped and named too. Nothing is clamped.
+Law: proven equal to ``WRITES``. What the table drops is named in ``dropped`` when the request says it; what the
+server refuses is dropped and named too. Nothing is clamped.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import replace
 from nexus.conversation.parts import Request, Thinking
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models import efforts
+from nexus.models.chat_server import ChatServer
 from nexus.models.gpt import GPT, MOST_STOPS, refused_on_chat
 from nexus.protocols import cutter
 from nexus.protocols.chat.fields import WRITES
@@ -42,30 +43,30 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     dropped = dict.fromkeys(name for name in unsaid if getattr(request, name) not in (None, False))
     dropped |= dict.fromkeys(lost)
     body: dict[str, Json] = {"model": target.model}
-    body["messages"] = MessagesWriter(target.quirks, dropped).write(request)
-    _write_tools(request, target.quirks, body, dropped)
-    answer_tool = _write_format(request, target.quirks, body)
+    body["messages"] = MessagesWriter(target.chat, dropped).write(request)
+    _write_tools(request, target.chat, body, dropped)
+    answer_tool = _write_format(request, target.chat, body)
     _write_thinking(request, target, body, dropped)
     _write_sampling(request, target, body, dropped)
-    _write_account(request, target.quirks, body, dropped)
+    _write_account(request, target.chat, body, dropped)
     _write_verbosity(request, target.gpt, body, dropped)
     if request.max_tokens is not None:
-        body["max_completion_tokens" if "max_completion_tokens" in target.quirks else "max_tokens"] = request.max_tokens
+        body["max_completion_tokens" if target.chat.max_completion_tokens else "max_tokens"] = request.max_tokens
     cut = _write_stop(request, target.gpt, body)
     if request.stream:
         body["stream"] = True
-        if "no_stream_usage" not in target.quirks:
+        if not target.chat.no_stream_usage:
             body["stream_options"] = {"include_usage": True}
     return VendorRequest(body, tuple(dropped), answer_tool, cut=cut, renaming=renaming)
 
 
-def _write_tools(request: Request, quirks: frozenset[str], body: dict[str, Json], dropped: dict[str, None]) -> None:
+def _write_tools(request: Request, server: ChatServer, body: dict[str, Json], dropped: dict[str, None]) -> None:
     if not request.tools:
         if request.tool_choice is not None and request.tool_choice.mode in ("required", "tool"):
             raise InvalidRequest("a tool must be called, but there are no tools", param="tool_choice")
         return
-    body["tools"] = write_tools(request.tools, quirks)
-    if any(tool.cache for tool in request.tools) and "cache_control" not in quirks:
+    body["tools"] = write_tools(request.tools, server)
+    if any(tool.cache for tool in request.tools) and not server.cache_control:
         dropped["cache"] = None
     if (choice := request.tool_choice) is not None:
         if choice.mode == "tool" and all(tool.name != choice.name for tool in request.tools):
@@ -75,7 +76,7 @@ def _write_tools(request: Request, quirks: frozenset[str], body: dict[str, Json]
         body["parallel_tool_calls"] = request.parallel_tools
 
 
-def _write_format(request: Request, quirks: frozenset[str], body: dict[str, Json]) -> str | None:
+def _write_format(request: Request, server: ChatServer, body: dict[str, Json]) -> str | None:
     """Returns the name of the tool that stands in for structured output, if one does."""
     wanted = request.output_format
     if wanted is None:
@@ -83,7 +84,7 @@ def _write_format(request: Request, quirks: frozenset[str], body: dict[str, Json
     if wanted.schema is None:
         body["response_format"] = {"type": "json_object"}
         return None
-    if "no_json_schema" in quirks:
+    if server.no_json_schema:
         if request.tools:
             raise UnsupportedFeature(
                 "this vendor gives structured output by a forced tool, which leaves no room for other tools",
@@ -143,11 +144,11 @@ def _level(thinking: Thinking, target: Target, dropped: dict[str, None]) -> str 
 
 
 def _offered(target: Target) -> tuple[str, ...]:
-    if "no_reasoning_effort" in target.quirks:
+    if target.chat.no_reasoning_effort:
         return ()
     if target.gpt is not None:
         return target.gpt.efforts
-    return efforts.PLAIN if "no_effort_none" in target.quirks else efforts.LEVELS
+    return efforts.PLAIN if target.chat.no_effort_none else efforts.LEVELS
 
 
 def _write_stop(request: Request, gpt: GPT | None, body: dict[str, Json]) -> Cut:
@@ -165,7 +166,7 @@ def _write_sampling(request: Request, target: Target, body: dict[str, Json], dro
         value = getattr(request, name)
         if value is None:
             continue
-        if not takes or "no_sampling" in target.quirks:
+        if not takes or target.chat.no_sampling:
             dropped[name] = None
         else:
             body[name] = dict(value) if isinstance(value, Mapping) else value
@@ -184,12 +185,12 @@ def _write_verbosity(request: Request, gpt: GPT | None, body: dict[str, Json], d
         body["verbosity"] = request.verbosity
 
 
-def _write_account(request: Request, quirks: frozenset[str], body: dict[str, Json], dropped: dict[str, None]) -> None:
+def _write_account(request: Request, server: ChatServer, body: dict[str, Json], dropped: dict[str, None]) -> None:
     if request.user is not None:
         long = len(request.user) > _LONGEST_USER
         body["user"] = hashlib.sha256(request.user.encode()).hexdigest() if long else request.user
     if request.metadata:
-        if "no_metadata" in quirks:
+        if server.no_metadata:
             dropped["metadata"] = None
         else:
             body["metadata"] = dict(request.metadata)

@@ -11,7 +11,6 @@ from dataclasses import replace
 
 from nexus.conversation.parts import Request
 from nexus.protocols.codec import Target, VendorRequest
-from nexus.protocols.responses.fields import NO_SUMMARY
 from nexus.protocols.responses.write_request import write_request
 from nexus.wire import Json
 
@@ -20,7 +19,7 @@ _COUNTED = ("model", "input", "tools", "tool_choice", "parallel_tool_calls", "re
 
 def write_count(request: Request, target: Target) -> VendorRequest:
     # A summary is no part of the prompt, and may be refused.
-    body = write_request(request, replace(target, quirks=target.quirks | {NO_SUMMARY})).body
+    body = write_request(request, replace(target, summary="off")).body
     return VendorRequest({name: body[name] for name in _COUNTED if name in body})
 
 

@@ -92,9 +92,6 @@ PATHS: Mapping[str, str] = {"verbosity": "text.verbosity"}
 HEADERS = frozenset({"openai-beta"})
 """Headers that ask for something; where the request is translated they are dropped like a field."""
 
-NO_SUMMARY = "no_summary"
-"""The quirk of a server that gives this caller no summaries of reasoning."""
-
 WRITES: Mapping[str, Disposition] = {
     "messages": converted("input", "reasoning goes back only when it was sealed by this dialect"),
     "system": converted("input", "developer messages at the start, one for each block"),

@@ -15,7 +15,7 @@ from nexus.models.gpt import GPT, LEAST_OUTPUT
 from nexus.protocols import cutter
 from nexus.protocols.codec import Cut, Target, VendorRequest
 from nexus.protocols.openai_schemas import fit
-from nexus.protocols.responses.fields import NO_SUMMARY, WRITES
+from nexus.protocols.responses.fields import WRITES
 from nexus.protocols.responses.tools import write_choice, write_tools
 from nexus.protocols.responses.write_items import write_items
 from nexus.wire import Json, mapping
@@ -103,7 +103,7 @@ def write_thinking(thinking: Thinking, target: Target, dropped: list[str]) -> di
     reasoning: dict[str, Json] = {"effort": chosen.level} if chosen.level else {}
     if not (thinking.enabled and thinking.visible):
         return reasoning
-    if NO_SUMMARY in target.quirks:
+    if target.summary == "off":
         dropped.append(SUMMARY)
         return reasoning
     return reasoning | {"summary": target.summary}

@@ -20,7 +20,7 @@ HARD = Thinking(True, effort="high")
 def write(request: Request, model: str) -> VendorRequest:
     facts = gpt.known(model)
     assert facts is not None
-    return write_request(request, Target(model, quirks=gpt.quirks_of(facts), gpt=facts))
+    return write_request(request, Target(model, chat=gpt.on_chat(facts), gpt=facts))
 
 
 EFFORTS: dict[str, tuple[Request, str, str | None, tuple[str, ...]]] = {

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from nexus.conversation.fold import fold
 from nexus.conversation.parts import Citation, Part, Reasoning, Request, Signature, Text, ToolCall
+from nexus.models.chat_server import PLAIN, ChatServer
 from nexus.protocols.chat.read_response import read_response
 from nexus.protocols.chat.read_stream import StreamReader
 from nexus.protocols.codec import VendorRequest
@@ -21,7 +22,7 @@ from tests.laws.kit import CLIENTS, echo, echo_stream, exchange
 from tests.laws.test_fixtures import run
 from tests.protocols.kit import origin
 
-QUIRK = frozenset({"think_tags"})
+TAGGED = ChatServer(think_tags=True)
 BARE = Signature("chat", "")
 
 
@@ -47,14 +48,14 @@ CASES: Mapping[str, tuple[str, tuple[Part, ...]]] = {
 }
 
 
-def whole(content: Any, quirks: frozenset[str] = QUIRK, **members: Any) -> tuple[Part, ...]:
+def whole(content: Any, server: ChatServer = TAGGED, **members: Any) -> tuple[Part, ...]:
     message = {"role": "assistant", "content": content, **members}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
-    return read_response({"id": "1", "model": "m", "choices": [choice]}, origin(quirks=quirks)).response.parts
+    return read_response({"id": "1", "model": "m", "choices": [choice]}, origin(server=server)).response.parts
 
 
-def streamed(*deltas: Mapping[str, Any], quirks: frozenset[str] = QUIRK) -> tuple[Part, ...]:
-    reader = StreamReader(origin(quirks=quirks))
+def streamed(*deltas: Mapping[str, Any], server: ChatServer = TAGGED) -> tuple[Part, ...]:
+    reader = StreamReader(origin(server=server))
     events = []
     for delta in deltas:
         events += reader.feed(None, encode({"id": "1", "choices": [{"index": 0, "delta": delta}]}).decode())
@@ -79,7 +80,7 @@ def test_however_it_is_cut_it_is_the_whole_answer(pieces: list[str]) -> None:
 
 def test_off_by_default() -> None:
     content = "<think>a</think>b"
-    assert whole(content, frozenset()) == streamed({"content": content}, quirks=frozenset()) == (Text(content),)
+    assert whole(content, PLAIN) == streamed({"content": content}, server=PLAIN) == (Text(content),)
 
 
 def test_calls_come_after_it() -> None:
@@ -103,7 +104,7 @@ def test_what_is_cited_stands_where_the_content_counts_it() -> None:
 def test_a_client_is_told_the_thinking_as_such(client: str, stream: bool) -> None:
     content = "<think>\nhm\n</think>\n\nso"
     request = Request((), stream=stream)
-    relay = Translation(exchange(client, stream=stream), request, "chat", "m", VendorRequest({}), QUIRK)
+    relay = Translation(exchange(client, stream=stream), request, "chat", "m", VendorRequest({}), TAGGED)
     if stream:
         deltas = [{"content": character} for character in content]
         chunks = [{"choices": [{"index": 0, "delta": delta}]} for delta in deltas]

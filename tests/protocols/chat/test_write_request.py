@@ -19,12 +19,12 @@ from nexus.conversation.parts import (
     ToolResult,
 )
 from nexus.errors import UnsupportedFeature
-from nexus.protocols.chat.fields import QUIRKS as KNOWN_QUIRKS
+from nexus.models.chat_server import FACTS
 from nexus.protocols.chat.write_request import write_request
 from nexus.protocols.codec import Target
 from nexus.wire import Json
 
-from .writing import HI, OWN, SYSTEM, assistant, text, tool, user, write
+from .writing import HI, OWN, SYSTEM, assistant, server, text, tool, user, write
 
 CLOSED = {"type": "object", "properties": {}, "additionalProperties": False}
 
@@ -138,7 +138,7 @@ QUIRKS: dict[str, tuple[Request, tuple[str, ...], str, Json, tuple[str, ...]]] =
 @pytest.mark.parametrize("case", QUIRKS)
 def test_quirks(case: str) -> None:
     request, quirks, member, expected, dropped = QUIRKS[case]
-    written = write_request(request, Target("m", quirks=frozenset(quirks)))
+    written = write_request(request, Target("m", chat=server(*quirks)))
     if case != "mistral_tool_ids":
         assert written.body.get(member) == expected
     else:
@@ -195,7 +195,7 @@ def test_options(case: str) -> None:
 def test_every_quirk_has_a_case() -> None:
     tried = {quirk for _, quirks, *_ in QUIRKS.values() for quirk in quirks}
     in_messages = {"reasoning_with_calls", "no_user_after_tool", "output_images"}
-    assert tried | in_messages | {"no_json_schema", "think_tags"} == set(KNOWN_QUIRKS)
+    assert tried | in_messages | {"no_json_schema", "think_tags"} == set(FACTS)
 
 
 CALLED = (HI, Message("assistant", (ToolCall("c", "f", "{}"),)), Message("user", (ToolResult("c"), Text("go on"))))

@@ -10,6 +10,7 @@ from nexus.conversation.parts import (
     Signature,
     Text,
 )
+from nexus.models.chat_server import ChatServer
 from nexus.protocols.chat.write_request import write_request
 from nexus.protocols.codec import Target, VendorRequest
 from nexus.wire import Json
@@ -30,8 +31,12 @@ def assistant(*parts: Part) -> Message:
     return Message("assistant", parts)
 
 
+def server(*quirks: str) -> ChatServer:
+    return ChatServer(**dict.fromkeys(quirks, True))
+
+
 def write(request: Request, *quirks: str) -> VendorRequest:
-    written = write_request(request, Target("m", quirks=frozenset(quirks)))
+    written = write_request(request, Target("m", chat=server(*quirks)))
     check_request(_without_extensions(written.body))
     return written
 

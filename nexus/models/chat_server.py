@@ -1,0 +1,55 @@
+"""What a server that speaks OpenAI's chat dialect takes, beyond its model.
+
+Law: facts about servers, by the names under which the ``quirks`` setting of ``type = "openai"`` lists them: whoever
+runs a compatible server tells Nexus what no model's name does. Sources beside the facts, November 2026.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+
+def _fact(about: str) -> Any:
+    return field(default=False, metadata={"about": about})
+
+
+@dataclass(frozen=True, slots=True)
+class ChatServer:
+    """A server about which nothing is said takes what the API's types have, and the oldest spelling of it."""
+
+    max_completion_tokens: bool = _fact("the output limit is spelled max_completion_tokens")
+    developer_role: bool = _fact("system text is sent with the role developer")
+    system_first: bool = _fact("a system message is accepted only at the start; later ones become marked user messages")
+    string_content: bool = _fact(
+        "content must be a string wherever it is text alone; blocks are joined by a blank line"
+    )
+    no_stream_usage: bool = _fact("stream_options is refused")
+    no_reasoning_effort: bool = _fact("reasoning_effort is refused")
+    no_effort_none: bool = _fact("reasoning_effort knows no `none`: off is `low`, named as dropped")
+    no_reasoning_history: bool = _fact(
+        "reasoning_content, _details, thinking_blocks and extra_content in history are refused"
+    )
+    no_sampling: bool = _fact("temperature, top_p, penalties and logit_bias are refused")
+    no_metadata: bool = _fact("metadata is refused")
+    no_json_schema: bool = _fact("response_format knows no json_schema")
+    cache_control: bool = _fact("Anthropic's cache_control is understood on content parts and tools")
+    cache_breakpoint: bool = _fact("OpenAI's prompt_cache_breakpoint is understood on content parts")
+    reasoning_with_calls: bool = _fact(
+        "an answer with tool calls must have reasoning_content in history (DeepSeek, Kimi)"
+    )
+    output_images: bool = _fact(
+        "images of models are understood in assistant messages (OpenRouter); else words stand there"
+    )
+    think_tags: bool = _fact("an answer's content that begins with <think>...</think> begins with thinking")
+    no_user_after_tool: bool = _fact(
+        "a user message must not follow tool messages at once (Mistral): an answer comes between"
+    )
+    mistral_tool_ids: bool = _fact("tool call ids are nine letters or digits")
+
+
+PLAIN = ChatServer()
+
+FACTS: Mapping[str, str] = {fact.name: fact.metadata["about"] for fact in fields(ChatServer)}
+"""Every name, and what it says."""
