@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from nexus.errors import (
     ProtocolError,
     StreamInterrupted,
     Unreachable,
+    UpstreamError,
     UpstreamTimeout,
     VendorError,
 )
@@ -175,5 +177,7 @@ def drain(reply: UpstreamReply) -> None:
     """Reads a complete answer's last bytes, so that its connection can serve again."""
     deadline = time.monotonic() + DRAIN
     reply.end_within(DRAIN)
-    while reply.read() and time.monotonic() < deadline:
-        continue
+    # The answer is whole and the client has it: what breaks now costs the connection, and is nobody's failure.
+    with suppress(UpstreamError):
+        while reply.read() and time.monotonic() < deadline:
+            continue
