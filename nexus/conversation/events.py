@@ -85,6 +85,10 @@ class ResponseEnd:
 Event = ResponseStart | PartStart | PartDelta | Cited | PartEnd | UsageUpdate | ContentDropped | Ping | ResponseEnd
 
 
+def starts_thinking(event: Event) -> bool:
+    return isinstance(event, PartStart) and isinstance(event.part, Reasoning)
+
+
 def has_content(event: Event) -> bool:
     """Whether an event carries some of what an answer consists of, rather than saying that it began or goes on."""
     match event:

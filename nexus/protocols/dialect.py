@@ -51,16 +51,18 @@ class BrokenStream:
 class AnswerRelay(ABC):
     """Turns a vendor's answer, whole or frame by frame, into what the client reads; a tap reads along.
 
-    ``content`` says that the first of what the answer consists of went by, behind which no other attempt can answer;
-    ``complete`` that the answer's terminal event did; ``ended`` that nothing of value can follow, though the terminator
-    did not come yet; ``cut`` that the answer was ended here, and the vendor still writes. ``failure`` is the error
-    that the vendor tells in an answer that passes as it is. ``content_type`` is None where the vendor's own holds.
+    ``begun`` says that the model is at work, thinking at least; ``content`` that the first of what the answer consists
+    of went by, behind which no other attempt can answer; ``complete`` that the answer's terminal event did; ``ended``
+    that nothing of value can follow, though the terminator did not come yet; ``cut`` that the answer was ended here,
+    and the vendor still writes. ``failure`` is the error that the vendor tells in an answer that passes as it is.
+    ``content_type`` is None where the vendor's own holds.
     """
 
     content_type: str | None = None
 
     def __init__(self, tap: Tap) -> None:
         self.tap = tap
+        self.begun = False
         self.content = False
         self.failure: VendorError | None = None
         self.complete = False

@@ -6,7 +6,7 @@ Law: written by one thread at a time: the loop until a worker has the call and a
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -26,11 +26,16 @@ LONGEST_TRIED = 1000
 """Characters of the header that tells all attempts, about; the first and the last are always in it."""
 
 
+def _nothing() -> None:
+    """What there is to do where nobody waits."""
+
+
 @dataclass(slots=True)
 class Exchange:
     """One attempt at a call. ``number`` counts from 1, ``dropped`` names what the request and the answer lost,
     ``status`` is that of the vendor's head, ``streamed`` is how many events of the answer were passed on; ``error`` is
-    None while it runs and where it went well. Times are monotonic seconds.
+    None while it runs and where it went well. ``on_begun`` is called once, when the model is at work on a streamed
+    answer, thinking at least. Times are monotonic seconds.
     """
 
     state: CallState = field(repr=False)
@@ -43,6 +48,7 @@ class Exchange:
     error: NexusError | None = None
     key: KeyClass | None = None
     status: int | None = None
+    on_begun: Callable[[], None] = field(default=_nothing, repr=False)
     began: float = field(default_factory=time.monotonic)
     answered: float | None = None
     ended: float | None = None

@@ -45,6 +45,7 @@ class Stream:
         self._relay = relay
         self._reply = reply
         self._redactor = redactor
+        self._begun = False
         self._name = provider.name
         self._silence = _Silence(provider.settings.timeouts.silence, provider.name)
 
@@ -128,6 +129,9 @@ class Stream:
                 edited.append(self._relay.frame(_cut_frame(frame, self._redactor)))
         except (VendorError, ValueError) as error:
             fault = error
+        if self._relay.begun and not self._begun:
+            self._begun = True
+            self._exchange.on_begun()
         remember(self._exchange, self._relay)
         return b"".join(edited), fault
 

@@ -21,6 +21,7 @@ from nexus.conversation.events import (
     ResponseStart,
     UsageUpdate,
     has_content,
+    starts_thinking,
 )
 from nexus.conversation.fold import fold, unfold
 from nexus.conversation.parts import Request, Response
@@ -131,6 +132,7 @@ class Translation(AnswerRelay):
         if not self.content:
             seen = iter(found := list(seen))
             self.content = any(map(has_content, found))
+            self.begun = self.begun or self.content or any(map(starts_thinking, found))
         written = b"".join(map(self._written, seen))
         self.tap.events += written.count(b"\ndata:")
         return self._kept(written)

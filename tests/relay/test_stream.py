@@ -163,6 +163,22 @@ def test_an_answer_without_content_is_whole(passed: Exchange, raw: bytes, cut: P
     assert (b"".join(pieces), error) == (raw, None)
 
 
+THINK = event("content_block_start", index=0, content_block={"type": "thinking", "thinking": "", "signature": ""})
+
+
+@cuts
+@pytest.mark.parametrize("raw", [START + PING + THINK + PING, BEGINNING + WORD + MORE], ids=["thinks", "speaks"])
+@pytest.mark.parametrize("client", DIALECTS)
+def test_that_a_model_is_at_work_is_told_once(client: str, raw: bytes, cut: Pieces) -> None:
+    told: list[int] = []
+    attempt = exchange(client, stream=True)
+    attempt.on_begun = lambda: told.append(1)
+    run(attempt, raw, cut)
+    assert told == [1]
+    run(attempt, START + BLOCK + PING, cut)
+    assert told == [1], "an empty block is nothing yet"
+
+
 def test_what_is_held_has_a_bound(passed: Exchange) -> None:
     raw = START + PING * (2 * MAX_HELD // len(PING)) + ERROR
     pieces, error = run(passed, raw, by(1000))

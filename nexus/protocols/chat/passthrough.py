@@ -119,7 +119,7 @@ class ChatPassthrough(AnswerRelay):
         except ValueError:
             return frame.raw
         if not self.content:
-            self.content = self.failure is None and has_content(chunk)
+            self.content = self.begun = self.failure is None and has_content(chunk)
         if chunk.get("error") or frame.event == "error":
             # The vendor's own true ending: it passes as it is and nothing follows it.
             self.complete, self.tap.stop_reason = True, "error"

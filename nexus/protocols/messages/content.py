@@ -21,12 +21,18 @@ _BLOCKS: Mapping[str, tuple[str, ...]] = {
 }
 """The members of a block that are empty at its start where deltas bring them; other blocks come whole."""
 
+_THINKING = ("thinking", "redacted_thinking")
+
 _DELTAS: Mapping[str, str] = {
     "text_delta": "text",
     "thinking_delta": "thinking",
     "signature_delta": "signature",
     "input_json_delta": "partial_json",
 }
+
+
+def starts_thinking(kind: str, event: Mapping[str, Json]) -> bool:
+    return kind == "content_block_start" and text(mapping(event.get("content_block")).get("type")) in _THINKING
 
 
 def has_content(kind: str, event: Mapping[str, Json]) -> bool:

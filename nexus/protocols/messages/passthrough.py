@@ -13,7 +13,7 @@ from nexus.conversation.tap import Tap
 from nexus.protocols.dialect import UNREADABLE, AnswerRelay, Edited, decoded
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.messages.citations import is_ours
-from nexus.protocols.messages.content import has_content
+from nexus.protocols.messages.content import has_content, starts_thinking
 from nexus.protocols.messages.read_error import read_stream_error
 from nexus.protocols.messages.read_response import is_answer
 from nexus.protocols.messages.usage import merge_usage, read_usage
@@ -81,6 +81,7 @@ class MessagesPassthrough(AnswerRelay):
         kind = text(event.get("type")) or frame.event or ""
         if not self.content:
             self.content = self.failure is None and has_content(kind, event)
+            self.begun = self.begun or self.content or starts_thinking(kind, event)
         match kind:
             case "message_start":
                 self._read_message(mapping(event.get("message")))

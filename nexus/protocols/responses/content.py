@@ -31,6 +31,10 @@ _ITEMS: Mapping[str, tuple[str, ...]] = {
 _RUNNING = ("in_progress", "queued", "searching", "generating", "interpreting")
 
 
+def starts_thinking(kind: str, event: Mapping[str, Json]) -> bool:
+    return kind == "response.output_item.added" and mapping(event.get("item")).get("type") == "reasoning"
+
+
 def has_content(kind: str, event: Mapping[str, Json]) -> bool:
     """``kind`` is the event's type."""
     match kind:

@@ -15,7 +15,7 @@ from nexus.protocols.codec import Target
 from nexus.protocols.dialect import UNREADABLE, AnswerRelay, Edited, decoded
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.responses.compact import MAY_HOLD_SUMMARY, read_summary
-from nexus.protocols.responses.content import has_content
+from nexus.protocols.responses.content import has_content, starts_thinking
 from nexus.protocols.responses.read_error import read_stream_error
 from nexus.protocols.responses.read_response import is_answer
 from nexus.protocols.responses.tools import call_ids
@@ -63,7 +63,7 @@ class ResponsesPassthrough(AnswerRelay):
         super().__init__(tap)
         self._model = model
         # What a vendor keeps is no attempt at an answer.
-        self.content = model is None
+        self.content = self.begun = model is None
 
     def body(self, raw: bytes) -> bytes:
         self.complete = True
@@ -97,6 +97,7 @@ class ResponsesPassthrough(AnswerRelay):
         self.tap.events = max(self.tap.events, count(event.get("sequence_number")) + 1)
         if not self.content:
             self.content = self.failure is None and has_content(kind, event)
+            self.begun = self.begun or self.content or starts_thinking(kind, event)
         if kind == "error":
             # The vendor's own ending: only its response.failed may still follow.
             self.ended, self.tap.stop_reason = True, "error"
