@@ -158,7 +158,7 @@ class CallHandler(BaseHandler):
 
     def _late_route(self, state: CallState) -> bytes:
         """A comment that says what a head which went out before any answer could not."""
-        if not self.own_head:
+        if not self.own_head or state.route is None:
             return b""
         told = f"route={state.route}" + (f" tried={state.tried}" if state.tried else "")
         return b": nexus " + told.encode("ascii", "backslashreplace") + b"\n"
