@@ -1,83 +1,68 @@
-"""Takes over a changed configuration, without a failed call: read and built aside, then put in place on the loop.
-
-Law: a configuration that cannot be used changes nothing, and every problem is told with its line.
-"""
+"""Takes over a changed configuration, without a failed call: read and built aside, then put in place on the loop."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 
 from nexus.auth.jwks import MissingPyJwt
 from nexus.bridge import Workers
-from nexus.commands.warnings import warnings
-from nexus.files import Stamp
-from nexus.registry import NoProviders
+from nexus.server.reading import Good, Refused, read, tell_adopted, tell_refused
 from nexus.server.running import Running
-from nexus.server.runtime import Kept, Runtime, build
+from nexus.server.runtime import Runtime, build
 from nexus.server.service import Notifier
 from nexus.server.source import Source
 from nexus.server.tls import TlsError
-from nexus.server.watch import Watch, stamps
-from nexus.settings import Settings, SettingsError
+from nexus.server.watch import EVERY, Watch
+from nexus.settings import Settings
 
 log = logging.getLogger("nexus")
 
 SERVING = "serving"
 """What a service manager is told of a server that does."""
 
-EVERY = 2.0
-"""Seconds between two looks at the files."""
 
+class Adopter:
+    """Puts settings in place in one server that runs, by a thread of its own where calls have taken all others. Loop
+    thread only.
+    """
 
-@dataclass(frozen=True, slots=True)
-class Built:
-    """``fixed`` names what changed and cannot, while the process runs."""
+    def __init__(self, running: Running) -> None:
+        self.running = running
+        self.aside = Workers(1)
+        self._turn = asyncio.Lock()
 
-    runtime: Runtime
-    fixed: list[str]
+    async def adopt(self, settings: Settings) -> Refused | None:
+        """None where it is served from now on, or nothing is any more."""
+        async with self._turn:
+            built = await self.aside.work(lambda: self._build(settings))
+            if isinstance(built, Refused):
+                return built
+            if self.running.server.lifecycle.is_stopping:
+                built.uses.close()
+            else:
+                self.running.adopt(built)
+            return None
 
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """``problems`` are lines for people; ``files`` are those that have to change before another try makes sense."""
-
-    problems: list[str]
-    files: Mapping[Path, Stamp]
-
-
-def read(source: Source, running: Settings, kept: Kept) -> Built | Refused:
-    """Any thread; blocks. What is built is the caller's to adopt or close."""
-    # What the old settings name counts too: a certificate that is missing now may come back.
-    before = stamps(running.files)
-    try:
-        settings, fixed = source.read_beside(running)
-    except SettingsError as error:
-        return Refused([str(problem) for problem in error.problems], {**before, **error.files})
-    except NoProviders as error:
-        return Refused([str(error)], before)
-    try:
-        return Built(build(settings, kept), fixed)
-    except (MissingPyJwt, TlsError) as error:
-        return Refused([str(error)], settings.files)
+    def _build(self, settings: Settings) -> Runtime | Refused:
+        try:
+            return build(settings, self.running.server.kept)
+        except (MissingPyJwt, TlsError) as error:
+            return Refused([str(error)], settings.files)
 
 
 class Reloader:
-    """Of one server that runs, until it is stopped. Loop thread only."""
+    """Looks after the files of one process that serves alone, until it is stopped. Loop thread only."""
 
     def __init__(
         self, source: Source, running: Running, notifier: Notifier | None = None, every: float = EVERY
     ) -> None:
         self._source = source
-        self._running = running
+        self._adopter = Adopter(running)
         self._notifier = notifier or Notifier()
         self._every = every
         self._watch = Watch(running.runtime.settings.files)
-        self._aside = Workers(1)
         self._asked = asyncio.Event()
         self._task = asyncio.create_task(self._run())
 
@@ -88,12 +73,16 @@ class Reloader:
     async def stop(self) -> None:
         self._task.cancel()
         await asyncio.wait([self._task])
-        self._aside.stop()
+        self._adopter.aside.stop()
 
     @property
     def busy(self) -> int:
         """Threads that nobody can wake, where a file system hangs."""
-        return self._aside.busy
+        return self._adopter.aside.busy
+
+    @property
+    def _settings(self) -> Settings:
+        return self._adopter.running.runtime.settings
 
     async def _run(self) -> None:
         while True:
@@ -110,37 +99,14 @@ class Reloader:
                 self._notifier.ready(SERVING)
 
     async def _has_changed(self) -> bool:
-        return self._running.runtime.settings.server.watch_config and await self._aside.work(self._watch.has_changed)
+        return self._settings.server.watch_config and await self._adopter.aside.work(self._watch.has_changed)
 
     async def _reload(self) -> None:
-        running = self._running
-        settings, kept = running.runtime.settings, running.server.kept
-        found = await self._aside.work(lambda: read(self._source, settings, kept))
-        if isinstance(found, Refused):
-            self._watch = Watch(found.files)
-            tell_refused(found)
-        elif running.server.lifecycle.is_stopping:
-            found.runtime.uses.close()
-        else:
-            self._watch = Watch(found.runtime.settings.files)
-            running.adopt(found.runtime)
-            tell_adopted(settings, found)
-
-
-def tell_refused(refused: Refused) -> None:
-    for problem in refused.problems:
-        log.error(problem)
-    log.error(
-        "the configuration is not used; the one before stays", extra={"fields": {"problems": len(refused.problems)}}
-    )
-
-
-def tell_adopted(before: Settings, built: Built) -> None:
-    settings = built.runtime.settings
-    models = sum(len(provider.models) for provider in settings.llm.providers.values())
-    fields = {"config": settings.digest or None, "providers": len(settings.llm.providers), "models": models}
-    log.info("the configuration was read anew", extra={"fields": fields})
-    for name in built.fixed:
-        log.warning(f"{name} has changed, which takes effect with a restart")
-    for warning in sorted(set(warnings(settings)) - set(warnings(before))):
-        log.warning(warning)
+        before = self._settings
+        found = await self._adopter.aside.work(lambda: read(self._source, before))
+        refused = await self._adopter.adopt(found.settings) if isinstance(found, Good) else found
+        self._watch = Watch(found.files)
+        if refused is not None:
+            tell_refused(refused)
+        elif isinstance(found, Good):
+            tell_adopted(before, found)

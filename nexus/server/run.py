@@ -23,11 +23,13 @@ from nexus.server.descriptors import raise_limit, shortage
 from nexus.server.listeners import Listeners, listen
 from nexus.server.listening import CannotListen
 from nexus.server.reload import SERVING, Reloader
+from nexus.server.rereading import Rereading
 from nexus.server.running import start
 from nexus.server.service import Notifier, Service
 from nexus.server.shared_state import SharedState
 from nexus.server.source import Source
 from nexus.server.supervisor import Orders, Supervisor
+from nexus.server.terminal import has_terminal
 from nexus.server.tls import TlsError
 from nexus.settings import Settings
 from nexus.telemetry import logs
@@ -55,7 +57,7 @@ def serve(settings: Settings, source: Source, service: Service) -> int:
     try:
         count = worker_count(settings.server.workers)
         if count > 1:
-            return _supervise(settings, listeners, service.notifier, count, up)
+            return _supervise(Rereading(source, settings), listeners, service.notifier, count, up)
         return asyncio.run(_serve(settings, source, listeners, service.notifier, up))
     except (MissingPyJwt, MissingRedis, TlsError) as error:
         sys.stderr.write(f"{error}\n")
@@ -64,13 +66,15 @@ def serve(settings: Settings, source: Source, service: Service) -> int:
         listeners.remove_files()
 
 
-def _supervise(settings: Settings, listeners: Listeners, notifier: Notifier, count: int, up: Callable[[], None]) -> int:
+def _supervise(
+    rereading: Rereading, listeners: Listeners, notifier: Notifier, count: int, up: Callable[[], None]
+) -> int:
+    settings = rereading.settings
     for table in settings.llm.providers.values():
         # Imported once for all workers.
         registry.load(table.type)
-    own = settings.server
-    orders = Orders(count, partial(worker.run, settings, listeners), up, own.drain_delay + own.drain_timeout)
-    code = Supervisor(orders, listeners, SharedState(own).functions, notifier).run()
+    orders = Orders(count, partial(worker.run, listeners), up)
+    code = Supervisor(orders, listeners, SharedState(settings.server), rereading, notifier).run()
     log.info("stopped")
     return code
 
@@ -98,7 +102,7 @@ def _on_signals(reload: Callable[[], None]) -> asyncio.Event:
     """Set by the first SIGTERM or SIGINT, and by a terminal that is closed; a second one of the first two ends the
     process. Any other SIGHUP reloads."""
     stop = asyncio.Event()
-    has_terminal = _has_terminal()
+    had_terminal = has_terminal()
     loop = asyncio.get_running_loop()
     told: list[int] = []
 
@@ -113,7 +117,7 @@ def _on_signals(reload: Callable[[], None]) -> asyncio.Event:
         loop.add_signal_handler(number, received, number)
 
     def hung_up() -> None:
-        if has_terminal and not _has_terminal():
+        if had_terminal and not has_terminal():
             stop.set()
         else:
             reload()
@@ -122,12 +126,3 @@ def _on_signals(reload: Callable[[], None]) -> asyncio.Event:
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         loop.add_signal_handler(signal.SIGHUP, hung_up)
     return stop
-
-
-def _has_terminal() -> bool:
-    """Whether a terminal controls this process, which is no longer so once it was closed."""
-    try:
-        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
-    except OSError:
-        return False
-    return True

@@ -9,27 +9,34 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import pickle
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NoReturn
 
 from nexus.processes.board import Board, Facts
 from nexus.processes.control import Control
-from nexus.processes.hub import Function, Hub
+from nexus.processes.hub import Hub
 from nexus.processes.link import Link, connected
 from nexus.processes.member import Member
 from nexus.processes.peer import Peer
 from nexus.processes.poller import Poller
 from nexus.server import worker
 from nexus.server.listeners import Listeners
+from nexus.server.reading import Good, tell_adopted
+from nexus.server.rereading import Rereading
 from nexus.server.service import Notifier
+from nexus.server.shared_state import SharedState
 from nexus.server.shares import Shares
+from nexus.server.signals import STOPS, ignore, no_signals, signals
+from nexus.server.terminal import has_terminal
 from nexus.server.worker import Place
+from nexus.settings import Settings
 from nexus.telemetry import logs
 
 log = logging.getLogger("nexus")
@@ -50,8 +57,6 @@ TOGETHER = 5.0
 OVERDUE = 10.0
 """Seconds beyond the time for a stop after which workers that still live are killed."""
 
-_STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-
 
 @dataclass(slots=True, eq=False)
 class Slot:
@@ -60,6 +65,7 @@ class Slot:
     index: int
     due: float | None = 0.0
     pid: int | None = None
+    settings: Settings | None = None
     began: float = 0.0
     short_lives: int = 0
     control: Peer | None = None
@@ -72,26 +78,25 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """``work`` is the life of a worker, in a process of its own; ``up`` is called when the first one serves.
-
-    ``stopping`` is how long workers may take to stop, in seconds.
-    """
+    """``work`` is the life of a worker, in a process of its own; ``up`` is called when the first one serves."""
 
     count: int
-    work: Callable[[Place], int]
+    work: Callable[[Settings, Place], int]
     up: Callable[[], None]
-    stopping: float
 
 
 class Supervisor:
     def __init__(
-        self, orders: Orders, listeners: Listeners, functions: Mapping[str, Function], notifier: Notifier
+        self, orders: Orders, listeners: Listeners, state: SharedState, rereading: Rereading, notifier: Notifier
     ) -> None:
         self._orders = orders
         self._listeners = listeners
+        self._state = state
+        self._rereading = rereading
         self._notifier = notifier
+        self._had_terminal = has_terminal()
         self._poller = Poller()
-        self._hub = Hub(functions, self._poller)
+        self._hub = Hub(state.functions, self._poller)
         self._shares = Shares(orders.count)
         self._facts = Facts()
         self._slots = [Slot(index) for index in range(orders.count)]
@@ -106,10 +111,11 @@ class Supervisor:
         gc.collect()
         # What is there now stays there: workers share its pages as long as nobody writes into them.
         gc.freeze()
-        with _signals() as woken, logs.without_thread() as flush:
+        with signals() as woken, logs.without_thread() as flush:
             self._poller.watch(woken, partial(self._woken, woken))
             while not self._is_over:
                 self._start_due()
+                self._reread()
                 self._poller.wait(self._pause(flush()))
                 self._kill_overdue()
             self._hub.close()
@@ -122,16 +128,15 @@ class Supervisor:
     def _is_over(self) -> bool:
         return self._stopped_at is not None and all(slot.pid is None for slot in self._slots)
 
-    def _pause(self, has_lines: bool) -> float | None:
+    def _pause(self, has_lines: bool) -> float:
         """Seconds until something is due."""
         now, moments = time.monotonic(), [slot.due for slot in self._slots if slot.due is not None]
         if not self._together:
             moments.append(self._began + TOGETHER)
-        if self._stopped_at is not None:
-            moments.append(self._stopped_at + self._orders.stopping + OVERDUE)
+        moments.append(self._rereading.due if self._stopped_at is None else self._killed_at)
         if has_lines:
             moments.append(now + 0.1)
-        return max(0.0, min(moments) - now) if moments else None
+        return max(0.0, min(moments) - now)
 
     def _start_due(self) -> None:
         now = time.monotonic()
@@ -141,21 +146,49 @@ class Supervisor:
         if not self._together and now >= self._began + TOGETHER:
             self._let_listen()
 
+    @property
+    def _killed_at(self) -> float:
+        """When workers that still live have had their time."""
+        own = self._rereading.settings.server
+        return (self._stopped_at or 0.0) + own.drain_delay + own.drain_timeout + OVERDUE
+
     def _kill_overdue(self) -> None:
-        if self._stopped_at is not None and time.monotonic() >= self._stopped_at + self._orders.stopping + OVERDUE:
+        if self._stopped_at is not None and time.monotonic() >= self._killed_at:
             self._send(signal.SIGKILL)
+
+    # A changed configuration.
+
+    def _reread(self) -> None:
+        if self._stopped_at is None and self._rereading.wants_to_read():
+            self._notifier.reloading()
+            with no_signals():
+                self._rereading.begin(self._poller, self._become_child, self._reread_over)
+
+    def _reread_over(self, good: Good | None) -> None:
+        if good is not None and self._stopped_at is None:
+            before, self._rereading.settings = self._rereading.settings, good.settings
+            self._state.adopt(good.settings.server)
+            for slot in self._slots:
+                self._renew(slot)
+            tell_adopted(before, good)
+        self._notifier.ready(self._status)
+
+    def _renew(self, slot: Slot) -> None:
+        settings = self._rereading.settings
+        if slot.control is not None and slot.is_built and slot.settings is not settings:
+            slot.settings = settings
+            slot.control.send((worker.RELOAD, pickle.dumps(settings)))
 
     # Workers.
 
     def _fork(self, slot: Slot) -> None:
         control, theirs = socket.socketpair()
         ends = connected()
-        # A signal in between would reach a worker that has the supervisor's handlers still.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
         try:
-            pid = os.fork()
-            if pid == 0:
-                self._be_worker(slot, theirs, [control, *(own for own, _ in ends)], [end for _, end in ends])
+            with no_signals():
+                pid = os.fork()
+                if pid == 0:
+                    self._be_worker(slot, theirs, [control, *(own for own, _ in ends)], [end for _, end in ends])
         except OSError as error:
             log.error("no worker could be started", exc_info=error)
             for sock in (control, *(own for own, _ in ends)):
@@ -163,12 +196,11 @@ class Supervisor:
             self._died(slot)
         else:
             slot.pid, slot.began, slot.due = pid, time.monotonic(), None
+            slot.settings = self._rereading.settings
             # Its end is told by the system too, with its reason.
             slot.control = Peer(control, self._poller, partial(self._heard, slot), lambda: None)
             for own, _ in ends:
                 self._hub.add(own)
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
         theirs.close()
         for _, end in ends:
             end.close()
@@ -179,30 +211,34 @@ class Supervisor:
         """Of all that this process inherited it keeps the listening sockets and its own ends."""
         code = 1
         try:
-            signal.set_wakeup_fd(-1)
-            for number in (signal.SIGTERM, signal.SIGCHLD):
-                signal.signal(number, signal.SIG_DFL)
-            for number in (signal.SIGINT, signal.SIGHUP):
-                # Of a terminal, to all of its processes: the supervisor decides. Programs that are run get the default.
-                signal.signal(number, _ignore)
-            self._poller.close()
-            self._hub.forget()
-            for sock in foreign:
-                sock.close()
-            for one in self._slots:
-                if one.control is not None:
-                    one.control.forget()
-            logs.with_thread()
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
+            self._become_child(foreign)
             stream = Control(control)
             board = Board(lambda fact: stream.tell((worker.FACT, fact)))
             member = Member(Link(ends), board, self._orders.count)
-            code = self._orders.work(Place(self._shares.of(slot.index), member, stream))
+            code = self._orders.work(self._rereading.settings, Place(self._shares.of(slot.index), member, stream))
         except BaseException:
             log.exception("a worker failed")
         finally:
             logging.shutdown()
             os._exit(code)
+
+    def _become_child(self, foreign: Sequence[socket.socket] = ()) -> None:
+        """In a process that was forked: nothing of the supervisor's is held or heard any more."""
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGTERM, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        for number in (signal.SIGINT, signal.SIGHUP):
+            # Of a terminal, to all of its processes: the supervisor decides. Programs that are run get the default.
+            signal.signal(number, ignore)
+        self._poller.close()
+        self._hub.forget()
+        for sock in foreign:
+            sock.close()
+        for one in self._slots:
+            if one.control is not None:
+                one.control.forget()
+        logs.with_thread()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
 
     def _heard(self, slot: Slot, told: tuple[Any, ...]) -> None:
         match told:
@@ -222,6 +258,7 @@ class Supervisor:
 
     def _built(self, slot: Slot) -> None:
         slot.is_built = True
+        self._renew(slot)
         if slot.control is not None:
             for fact in self._facts.all():
                 slot.control.send((worker.FACT, fact))
@@ -304,6 +341,8 @@ class Supervisor:
             for number in sock.recv(1024):
                 if number == signal.SIGCHLD:
                     self._reap()
+                elif number == signal.SIGHUP and not (self._had_terminal and not has_terminal()):
+                    self._rereading.ask()
                 elif self._stopped_at is None:
                     self._stop()
                     self._send(signal.SIGTERM)
@@ -313,6 +352,7 @@ class Supervisor:
 
     def _stop(self) -> None:
         self._stopped_at = time.monotonic()
+        self._rereading.stop()
         self._shares.stop()
         for slot in self._slots:
             slot.due = None
@@ -325,23 +365,3 @@ class Supervisor:
             if slot.pid is not None:
                 # A process that ended is there until it is reaped, so that this is no other one.
                 os.kill(slot.pid, number)
-
-
-@contextmanager
-def _signals() -> Iterator[socket.socket]:
-    """A socket on which each signal is one byte; a signal that is ignored, as under nohup, stays ignored."""
-    with ExitStack() as stack:
-        woken, wakes = socket.socketpair()
-        for sock in (woken, wakes):
-            sock.setblocking(False)
-            stack.callback(sock.close)
-        stack.callback(signal.set_wakeup_fd, signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False))
-        for number in (*_STOPS, signal.SIGCHLD):
-            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
-                continue
-            stack.callback(signal.signal, number, signal.signal(number, _ignore))
-        yield woken
-
-
-def _ignore(number: int, frame: object) -> None:
-    """The byte on the socket is what counts."""

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from nexus.files import Stamp, stamp
 
+EVERY = 2.0
+"""Seconds between two looks."""
+
 
 class Watch:
     """``files`` are those that were read, as they were then. Blocks as long as the file system does."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import pickle
 import signal
 import socket
 import threading
@@ -16,6 +17,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from nexus.auth.jwks import MissingPyJwt
 from nexus.limits.redis_client import MissingRedis
@@ -24,6 +26,8 @@ from nexus.processes.frames import BadFrame, Frames
 from nexus.processes.member import Member
 from nexus.server.draining import end_calls
 from nexus.server.listeners import Listeners
+from nexus.server.reading import tell_refused
+from nexus.server.reload import Adopter
 from nexus.server.running import Running, prepare
 from nexus.server.server import Server
 from nexus.server.shares import Share
@@ -37,7 +41,8 @@ BUILT = "built"
 READY = "ready"
 LISTEN = "listen"
 FACT = "fact"
-"""The first words of what the two tell each other; a fact follows the last one, both ways."""
+RELOAD = "reload"
+"""The first words of what the two tell each other. A fact follows, both ways, or settings that were pickled."""
 
 _TELLING = 0.3
 """Seconds in which calls are told that the supervisor is gone."""
@@ -55,7 +60,7 @@ class Place:
     control: Control
 
 
-def run(settings: Settings, listeners: Listeners, place: Place) -> int:
+def run(listeners: Listeners, settings: Settings, place: Place) -> int:
     """The whole life of a worker; returns its exit code."""
     try:
         return asyncio.run(_serve(settings, listeners, place))
@@ -69,9 +74,17 @@ async def _serve(settings: Settings, listeners: Listeners, place: Place) -> int:
     stop, listen = asyncio.Event(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     running = prepare(Server(settings.server, place.share, place.member), settings)
+    adopter, adopting = Adopter(running), set[asyncio.Task[None]]()
+
+    def adopt(order: bytes) -> None:
+        task = loop.create_task(_adopt(adopter, order))
+        adopting.add(task)
+        task.add_done_callback(adopting.discard)
+
     orders: dict[str, Callable[..., object]] = {
         LISTEN: lambda: _on(loop, listen.set),
         FACT: place.member.board.receive,
+        RELOAD: lambda order: _on(loop, partial(adopt, order)),
     }
 
     def orphaned() -> None:
@@ -86,11 +99,22 @@ async def _serve(settings: Settings, listeners: Listeners, place: Place) -> int:
         place.control.tell((READY,))
     await stop.wait()
     await running.stop()
-    if running.server.workers.busy:
+    if running.server.workers.busy or adopter.aside.busy:
         # One that hangs in a name lookup cannot be woken; the interpreter would wait for it.
         logging.shutdown()
         os._exit(0)
     return 0
+
+
+async def _adopt(adopter: Adopter, order: bytes) -> None:
+    """Another configuration, which the supervisor has read and found good."""
+    try:
+        refused = await adopter.adopt(pickle.loads(order))
+    except Exception:
+        log.exception("a worker cannot use the configuration; the one before stays")
+    else:
+        if refused is not None:
+            tell_refused(refused)
 
 
 async def _either(*events: asyncio.Event) -> None:

@@ -54,6 +54,15 @@ class Fleet(Process):
         finally:
             connection.close()
 
+    def get(self, path: str) -> bytes:
+        """The body of an answer on a connection of its own."""
+        connection = self.connect()
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().read()
+        finally:
+            connection.close()
+
     def send(self, path: str, body: Any) -> tuple[int, bytes]:
         """A POST on a connection of its own."""
         connection = self.connect()

@@ -12,7 +12,7 @@ import signal
 import ssl
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,11 +25,15 @@ from nexus.server.reload import Reloader
 from nexus.server.source import Source
 from nexus.settings import load
 from tests.peers import write_certificate
+from tests.server.fleet import Fleet, fleet, is_alive
 from tests.server.test_process import CHAT_PATH, STREAM, Start, finish, start
 from tests.serving import CHAT, KEY, Nexus, Reply, openai_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 
-__all__ = ["start"]
+__all__ = ["fleet", "start"]
+
+Run = Callable[..., Fleet]
+MODELS = "/llm/openai/v1/models"
 
 ALICE = "nx-hushhusha1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6"
 BOB = "nx-hushhushz9y8x7w6v5u4t3s2r1q0p9o8n7m6l5k4"
@@ -299,3 +303,33 @@ class TestSignals:
         assert process.said("nexus.toml:2: server.worker_thread: unknown key")
         process.signal(signal.SIGTERM)
         assert process.wait() == 0
+
+
+@pytest.mark.slow
+class TestWorkers:
+    def models(self, fleet: Fleet) -> set[str]:
+        """What any of several new connections finds."""
+        return {fleet.get(MODELS).decode() for _ in range(12)}
+
+    def test_all_take_over_what_was_read_once(self, fleet: Run, tmp_path: Path) -> None:
+        limit = '[server.rate_limits.global]\nlimit = {}\ninterval = "1h"\n'
+        toml = '[llm.providers.e]\ntype = "echo"\n[llm.providers.e.models.{}]\n'
+        nexus = fleet(limit.format(1000) + toml.format("one"))
+        first = nexus.await_workers()
+        assert all("e/one" in found for found in self.models(nexus))
+        file = tmp_path / "nexus.toml"
+        file.write_text("[server]\nworkers = 2\n" + limit.format(200) + toml.format("two"))
+        wait_until(lambda: nexus.said("the configuration was read anew"))
+        wait_until(lambda: all("e/two" in found for found in self.models(nexus)))
+        assert nexus.workers == first and nexus.output.count("the configuration was read anew") == 1
+        file.write_text(BROKEN)
+        nexus.signal(signal.SIGHUP)
+        wait_until(lambda: nexus.said("nexus.toml:2: server.worker_thread: unknown key"))
+        os.kill(first[0], signal.SIGKILL)
+        wait_until(lambda: not is_alive(first[0]))
+        assert nexus.await_workers() != first
+        assert all("e/two" in found for found in self.models(nexus))
+        # What was spent before counts under the limit that was read last.
+        assert len(list(itertools.takewhile(lambda _: nexus.ask(MODELS) == 200, range(200)))) < 200 - 24
+        nexus.signal(signal.SIGTERM)
+        assert nexus.wait() == 0

@@ -1,0 +1,70 @@
+"""Reads the settings of a server that runs anew, and says what came of it.
+
+Law: a configuration that cannot be used changes nothing, and every problem is told with its line.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nexus.commands.warnings import warnings
+from nexus.files import Stamp
+from nexus.registry import NoProviders
+from nexus.server.source import Source
+from nexus.server.watch import stamps
+from nexus.settings import Settings, SettingsError
+
+log = logging.getLogger("nexus")
+
+
+@dataclass(frozen=True, slots=True)
+class Good:
+    """``fixed`` names what changed and cannot, while the process runs."""
+
+    settings: Settings
+    fixed: list[str]
+
+    @property
+    def files(self) -> Mapping[Path, Stamp]:
+        return self.settings.files
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """``problems`` are lines for people; ``files`` are those that have to change before another try makes sense."""
+
+    problems: list[str]
+    files: Mapping[Path, Stamp]
+
+
+def read(source: Source, running: Settings) -> Good | Refused:
+    """Blocks as long as the file system does."""
+    # What the old settings name counts too: a certificate that is missing now may come back.
+    before = stamps(running.files)
+    try:
+        return Good(*source.read_beside(running))
+    except SettingsError as error:
+        return Refused([str(problem) for problem in error.problems], {**before, **error.files})
+    except NoProviders as error:
+        return Refused([str(error)], before)
+
+
+def tell_refused(refused: Refused) -> None:
+    for problem in refused.problems:
+        log.error(problem)
+    fields = {"problems": len(refused.problems)}
+    log.error("the configuration is not used; the one before stays", extra={"fields": fields})
+
+
+def tell_adopted(before: Settings, good: Good) -> None:
+    settings = good.settings
+    models = sum(len(provider.models) for provider in settings.llm.providers.values())
+    fields = {"config": settings.digest or None, "providers": len(settings.llm.providers), "models": models}
+    log.info("the configuration was read anew", extra={"fields": fields})
+    for name in good.fixed:
+        log.warning(f"{name} has changed, which takes effect with a restart")
+    for warning in sorted(set(warnings(settings)) - set(warnings(before))):
+        log.warning(warning)

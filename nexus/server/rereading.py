@@ -1,0 +1,120 @@
+"""A changed configuration for several worker processes: read once, by a process that ends with its answer, and the same
+for all of them.
+
+Law: of the supervisor, which never waits, neither for a file system nor for an import.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import signal
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+
+from nexus.processes.poller import Poller
+from nexus.server.reading import Good, Refused, read, tell_refused
+from nexus.server.source import Source
+from nexus.server.watch import EVERY, Watch
+from nexus.settings import Settings
+
+log = logging.getLogger("nexus")
+
+PATIENCE = 60.0
+"""Seconds that a process gets to read."""
+
+
+Over = Callable[[Good | None], None]
+
+
+class Rereading:
+    """``settings`` are what workers serve, those too that are started later."""
+
+    def __init__(self, source: Source, settings: Settings, every: float = EVERY) -> None:
+        self.settings = settings
+        self._source = source
+        self._every = every
+        self._watch = Watch(settings.files)
+        self._asked = False
+        self._look_at = time.monotonic() + every
+        self._pid: int | None = None
+        self._pieces: list[bytes] = []
+        self._kill_at = 0.0
+
+    def ask(self) -> None:
+        """Reads the files now, changed or not."""
+        self._asked = True
+
+    @property
+    def due(self) -> float:
+        """When something is to be done."""
+        if self._pid is not None:
+            return self._kill_at
+        return 0.0 if self._asked else self._look_at
+
+    def wants_to_read(self) -> bool:
+        """Whether files are to be read now; asked whenever something is due."""
+        now = time.monotonic()
+        if self._pid is not None:
+            if now >= self._kill_at:
+                log.error("the configuration could not be read in time; the one before stays")
+                self.stop()
+            return False
+        if not self._asked:
+            if now < self._look_at:
+                return False
+            self._look_at = now + self._every
+            if not self.settings.server.watch_config or not self._watch.has_changed():
+                return False
+        self._asked = False
+        return True
+
+    def begin(self, poller: Poller, become_child: Callable[[], None], over: Over) -> None:
+        """``become_child`` makes a fork forget what its parent has; ``over`` is told what there is to serve."""
+        own, theirs = socket.socketpair()
+        self._pid = os.fork()
+        if self._pid == 0:
+            become_child()
+            self._answer(theirs)
+        theirs.close()
+        own.setblocking(False)
+        self._pieces, self._kill_at = [], time.monotonic() + PATIENCE
+        poller.watch(own, partial(self._hear, poller, own, over))
+
+    def _answer(self, sock: socket.socket) -> None:
+        code = 1
+        try:
+            sock.sendall(pickle.dumps(read(self._source, self.settings)))
+            code = 0
+        finally:
+            os._exit(code)
+
+    def _hear(self, poller: Poller, sock: socket.socket, over: Over) -> None:
+        with suppress(BlockingIOError):
+            while piece := sock.recv(1 << 20):
+                self._pieces.append(piece)
+            poller.forget(sock)
+            sock.close()
+            self._pid = None
+            over(self._found(b"".join(self._pieces)))
+
+    def _found(self, answer: bytes) -> Good | None:
+        try:
+            found: Good | Refused = pickle.loads(answer)
+        except Exception:
+            log.exception("the configuration could not be read; the one before stays")
+            return None
+        self._watch = Watch(found.files)
+        if isinstance(found, Refused):
+            tell_refused(found)
+            return None
+        return found
+
+    def stop(self) -> None:
+        if self._pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
