@@ -189,7 +189,7 @@ class TestDeaths:
 
 
 class TestStops:
-    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
     def test_calls_end_first(self, fleet: Run, openai_upstream: FakeUpstream, number: signal.Signals) -> None:
         nexus = fleet(openai_config(openai_upstream.base_url))
         workers = nexus.await_workers()
