@@ -52,6 +52,17 @@ class Cancel:
         self.check()
         return future.done()
 
+    def child(self) -> Cancel:
+        """A switch of its own that this one throws too."""
+        child = Cancel()
+
+        def pass_on() -> None:
+            if self.reason is not None:
+                child.throw(self.reason)
+
+        self.add(pass_on)
+        return child
+
     def add(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Registers ``callback`` (run at once when already thrown); returns what takes it back."""
         with self._lock:

@@ -8,7 +8,7 @@ the one exception); ``message`` is always safe to show to a client. Dialects ren
         InvalidRequest 400       UnsupportedFeature 400   AuthenticationFailed 401   PermissionDenied 403
         NotFound 404             ModelNotFound 404        MethodNotAllowed 405       RequestTooLarge 413
         RequestTimeout 408       UnsupportedMediaType 415 NoWebSocket 426          HeadTooLarge 431
-        RateLimited 429 (ours)   Overloaded 503 (ours)     Draining 503 (ours)
+        RateLimited 429 (ours)   Overloaded 503 (ours)     Draining 503 (ours)    ContextTooLong 400 (ours)
       UpstreamError            the vendor's side: provider, headers and body where there are any
         Unreachable 502          UpstreamTimeout 504      ProtocolError 502
         Answered (as the vendor) Rejected (the same, read for another dialect)
@@ -151,6 +151,15 @@ class Overloaded(ClientError):
 
     status = 503
     kind = "overloaded"
+
+
+class ContextTooLong(ClientError):
+    """The conversation is longer than what the model is configured to take; both in tokens, the first an estimate."""
+
+    kind = "context_length"
+
+    def __init__(self, needed: int, limit: int) -> None:
+        super().__init__(f"prompt is too long: about {needed} tokens > {limit} maximum")
 
 
 class Draining(Overloaded):

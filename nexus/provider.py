@@ -31,8 +31,8 @@ from nexus.settings.files import named_files
 from nexus.settings.header_rules import Insert
 from nexus.settings.provider import ModelSettings, ProviderSettings
 from nexus.shared import Holder, Make, Shared, Thing
-from nexus.upstream.request import UpstreamReply, UpstreamRequest
-from nexus.upstream.transport import Timeouts, Transport
+from nexus.upstream.request import Timeouts, UpstreamReply, UpstreamRequest
+from nexus.upstream.transport import Transport
 from nexus.wire import Json
 
 LEAST_BETWEEN = 30.0
@@ -212,7 +212,19 @@ class Provider(ABC):
             reserved=self.reserved(),
             credential_headers=attempt.credential_headers,
         )
-        return replace(prepared, headers=headers)
+        return replace(prepared, headers=headers, timeouts=self._timeouts_of(attempt.settings))
+
+    def _timeouts_of(self, model: ModelSettings) -> Timeouts | None:
+        """None where the model has none of its own."""
+        own, shared = model.timeouts, self.settings.timeouts
+        if not own.model_fields_set:
+            return None
+        return Timeouts(
+            own.connect or shared.connect,
+            own.first_byte or shared.first_byte,
+            own.idle or shared.idle,
+            shared.keep_alive,
+        )
 
     def sent_secrets(self, attempt: Attempt) -> tuple[str, ...]:
         """What of ours or of the caller's a request for ``attempt`` carries, and a reply must not repeat."""

@@ -29,9 +29,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from nexus.cancel import Cancel
-from nexus.upstream.request import UpstreamRequest
+from nexus.upstream.request import Timeouts, UpstreamRequest
 from nexus.upstream.tls import Trust
-from nexus.upstream.transport import HttpReply, Timeouts, Transport
+from nexus.upstream.transport import HttpReply, Transport
 from tests.serving import wait_until
 
 T = TypeVar("T")

@@ -16,9 +16,9 @@ from nexus.cancel import Cancel
 from nexus.errors import ProtocolError, UpstreamTimeout
 from nexus.renewal import Grant, Renewed
 from nexus.settings.oauth import OAuthSettings
-from nexus.upstream.request import UpstreamRequest
+from nexus.upstream.request import Timeouts, UpstreamRequest
 from nexus.upstream.tls import Trust
-from nexus.upstream.transport import Timeouts, Transport
+from nexus.upstream.transport import Transport
 
 log = logging.getLogger("nexus.auth")
 

@@ -67,13 +67,18 @@ class Admission:
             provider_limits=provider.settings.rate_limits,
             model_limits=route.settings.rate_limits,
         )
-        state.reservation = self.limits.reserve(Ask(limit_key, lambda: _estimated(state), output_asked(call.document)))
+        state.reservation = self.limits.reserve(Ask(limit_key, lambda: estimated(state), output_asked(call.document)))
 
-    def settle(self, state: CallState, error: NexusError | None) -> None:
-        """Books what was used; the first of several calls counts."""
+    def settle(self, state: CallState, error: NexusError | None, *, moves: bool = False) -> None:
+        """Books what was used; the first of several calls counts. ``moves``: the call goes to another place, so that
+        here only what the vendor may charge for counts."""
         if state.reservation is None:
             return
-        last, *earlier = reversed(state.exchanges) if state.exchanges else (None,)
+        attempts = state.exchanges[state.held_from :]
+        if moves and not any(exchange.may_be_billed for exchange in attempts):
+            state.reservation.refund()
+            return
+        last, *earlier = reversed(attempts) if attempts else (None,)
         state.reservation.finish(
             error,
             billed=last is not None and last.may_be_billed,
@@ -97,7 +102,8 @@ def account_of(call: Call, provider: Provider) -> str:
     return joined("address", network_of(call.caller))
 
 
-def _estimated(state: CallState) -> Estimate:
+def estimated(state: CallState) -> Estimate:
+    """What a call's input comes to, about; of what no codec can read, by its bytes."""
     try:
         return estimate(reading(state).request)
     except ClientError:

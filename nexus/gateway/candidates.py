@@ -8,52 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from nexus.call import Call
 from nexus.errors import AuthenticationFailed
 from nexus.gateway.affinity import Moves, affinity_of, spread
-from nexus.gateway.rests import Rests, Scope
+from nexus.gateway.bounds import Budgets, Rooms
+from nexus.gateway.rests import Rests
 from nexus.gateway.routing import Model
-from nexus.provider import Account, Provider, Route
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A place where a call could be answered. ``own`` tells a caller's own key from other callers', "" where the
-    house's is used. ``resting`` is until when it rests, None where it is up.
-    """
-
-    route: Route
-    account: Account = field(default_factory=Account)
-    own: str = ""
-    resting: float | None = None
-
-    @property
-    def name(self) -> str:
-        """Of the place, for sessions that stay."""
-        return f"{self.route.name}#{self.account.name}" if self.account.name else self.route.name
-
-    @property
-    def host(self) -> Scope:
-        return (self.route.provider.name, "", "")
-
-    @property
-    def model(self) -> Scope:
-        return (self.route.provider.name, self.route.alias, "")
-
-    @property
-    def key(self) -> Scope:
-        return (self.route.provider.name, "", self.own or self.account.name or "house")
-
-    @property
-    def key_model(self) -> Scope:
-        return (self.route.provider.name, self.route.alias, self.own or self.account.name or "house")
-
-    @property
-    def scopes(self) -> tuple[Scope, ...]:
-        """Everything whose rest is one of this place."""
-        return (self.host, self.model, self.key, self.key_model)
+from nexus.provider import Provider, Route
+from nexus.relay.candidate import Candidate, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +32,21 @@ class Choice:
 
 
 class Router:
-    """Orders candidates by what is known of the places."""
+    """Orders candidates by what is known of the places, and knows it: what outlives a configuration."""
 
     def __init__(self, rests: Rests | None = None, moves: Moves | None = None) -> None:
         self.rests = rests or Rests()
         self.moves = moves or Moves()
+        self.rooms = Rooms()
+        self.budgets = Budgets(self.rests.clock)
 
     def choose(self, call: Call, model: Model, now: float | None = None) -> Choice:
         """Raises AuthenticationFailed where no target has a key for the call."""
         if model.virtual is None and len(model.targets[0].provider.accounts) == 1:
             # The call of a plain model pays for nothing of what follows.
             route = model.targets[0]
-            return Choice((Candidate(route, route.provider.accounts[0], _own(call, route.provider)),))
+            own = _own(call, route.provider)
+            return Choice((Candidate(route, route.provider.accounts[0], own, bool(own)),))
         now = self.rests.clock() if now is None else now
         affinity = affinity_of(call, model.name)
         ordered = list(_expanded(call, model, affinity))
@@ -92,6 +59,27 @@ class Router:
         # Sorting is stable: behind the place where the session stays the order is its own.
         ordered.sort(key=lambda one: one.name != stays)
         return Choice(self.rested(ordered, now), affinity, home)
+
+    def plan(self, call: Call, model: Model) -> Plan:
+        """Where a call to a model may go. Raises AuthenticationFailed as ``choose`` does."""
+        choice, virtual = self.choose(call, model), model.virtual
+        if virtual is None:
+            return Plan(list(choice.candidates), affinity=choice.affinity, home=choice.home)
+        return Plan(
+            list(choice.candidates),
+            virtual=model.name,
+            affinity=choice.affinity,
+            home=choice.home,
+            overflow=self._places(call, model, model.on_overflow),
+            budget=self._places(call, model, model.on_budget),
+            patience=virtual.patience,
+            deadline=call.received + virtual.deadline if virtual.deadline is not None else None,
+        )
+
+    def _places(self, call: Call, model: Model, route: Route | None) -> tuple[Candidate, ...]:
+        if route is None:
+            return ()
+        return self.rested(candidates_of(call, model, route, affinity_of(call, model.name)), self.rests.clock())
 
     def rested(self, candidates: Iterable[Candidate], now: float) -> tuple[Candidate, ...]:
         """Those that are up, then the resting ones by the end of their rest."""
@@ -109,12 +97,12 @@ def candidates_of(call: Call, model: Model, route: Route, affinity: str) -> Iter
     """
     provider, home = route.provider, own_provider(call, model)
     if home is provider:
-        yield Candidate(route, own=_own(call, provider))
+        yield Candidate(route, own=_own(call, provider), brings_key=True)
         return
     stays = home is not None and not (model.virtual is not None and model.virtual.spill_over)
     if not stays and _has_key(provider):
         for account in spread(affinity, provider.accounts, lambda one: one.name, lambda one: 1.0):
-            yield Candidate(route, account)
+            yield Candidate(route, account, brings_key=home is not None)
 
 
 def _expanded(call: Call, model: Model, affinity: str) -> Iterator[Candidate]:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from nexus.processes.board import Board, Publish
+from nexus.relay.candidate import Scope
 
 IN_A_ROW = 5
 """Failures one after the other after which a place rests."""
@@ -34,9 +35,6 @@ PROBE = 30.0
 
 MOST = 10_000
 """Places that are remembered, those of single callers included."""
-
-Scope = tuple[str, str, str]
-"""Provider, alias ("" for all models), account ("" for all keys); a caller's own key has an account of its own."""
 
 
 @dataclass(slots=True)

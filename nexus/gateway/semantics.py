@@ -10,6 +10,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from nexus.errors import (
+    Cancelled,
+    ClientError,
+    Draining,
+    InternalError,
+    InvalidRequest,
+    NexusError,
+    ProtocolError,
+    Unreachable,
+    UnsupportedFeature,
+    UpstreamStatus,
+    UpstreamTimeout,
+    VendorError,
+)
+from nexus.protocols.loader import vendor
+
 Failure = Literal[
     "not_expressible",
     "too_small",
@@ -92,3 +108,64 @@ VERDICTS: Mapping[Failure, Verdict] = {
     "after_content": Verdict("content", rest="model"),
     "over": Verdict("sent"),
 }
+
+
+_KINDS: Mapping[str, Failure] = {
+    "context_length": "too_long",
+    "content_policy": "policy",
+    "quota": "key_refused",
+    "authentication": "key_refused",
+    "permission": "key_forbidden",
+    "rate_limit": "rate_limited",
+    "overloaded": "overloaded",
+    "timeout": "breakdown",
+    "model_not_found": "missing",
+    "not_found": "missing",
+    "request_too_large": "invalid",
+}
+"""By the kind of a vendor's error; of the others its status tells."""
+
+_STATUSES: Mapping[int, Failure] = {
+    401: "key_refused",
+    402: "key_refused",
+    403: "key_forbidden",
+    404: "missing",
+    408: "breakdown",
+    429: "rate_limited",
+    529: "overloaded",
+}
+
+_UNSENT = frozenset({"dns", "connect", "tls", "proxy"})
+"""Phases of an exchange in which nothing of the request has left."""
+
+
+def failure_of(error: NexusError, dialect: str, *, own: bool) -> Failure:
+    """What went wrong with an attempt before its first content. ``dialect`` is the client's, in which a vendor's answer
+    is told that passes as it is; ``own`` says that the caller's own key was used."""
+    match error:
+        case UpstreamTimeout(phase="deadline") | Cancelled() | Draining():
+            return "over"
+        case UnsupportedFeature() | InvalidRequest():
+            return "not_expressible"
+        case ClientError() | InternalError():
+            return "over"
+        case UpstreamTimeout() | Unreachable() if error.phase in _UNSENT:
+            return "no_connection"
+        case UpstreamTimeout():
+            return "silence"
+        case ProtocolError():
+            return "missing"
+        case UpstreamStatus():
+            kind = vendor(dialect).read_error(error.status, error.headers, error.body).kind
+            return _answered(kind, error.status, own=own)
+        case VendorError():
+            return _answered(error.kind, error.status, own=own)
+        case _:
+            return "breakdown"
+
+
+def _answered(kind: str, status: int, *, own: bool) -> Failure:
+    failure = _KINDS.get(kind) or _STATUSES.get(status) or ("breakdown" if status >= 500 else "invalid")
+    if own and kind != "quota" and status != 402 and failure in ("key_refused", "key_forbidden"):
+        return "callers_key"
+    return failure

@@ -10,11 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future
-from functools import partial
 from typing import Protocol
-
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
-from tenacity.wait import wait_random_exponential
 
 from nexus.auth.authenticator import Authenticator
 from nexus.auth.credentials import HeaderLines
@@ -22,19 +18,18 @@ from nexus.auth.identity import Identity
 from nexus.call import Answers, Call, VendorIds
 from nexus.errors import Cancelled, InternalError, InvalidRequest, NexusError, ProtocolError, VendorError
 from nexus.gateway.admission import Admission
+from nexus.gateway.attempts import Attempts
 from nexus.gateway.candidates import Router
 from nexus.gateway.identify import identify
-from nexus.gateway.routing import Routes
+from nexus.gateway.routing import Model, Routes
 from nexus.headers.own import STORED_PROVIDER
 from nexus.protocols.loader import DIALECTS
 from nexus.provider import Route
 from nexus.relay.answer import Head, OpenedReply
-from nexus.relay.attempt import open_answer
 from nexus.relay.exchange import CallState, Exchange
 from nexus.relay.failures import log_attempt
 from nexus.relay.lanes import passes
 from nexus.relay.stream import drain
-from nexus.settings.provider import Retries
 from nexus.upstream.request import LocalReply
 from nexus.wire import encode
 
@@ -80,6 +75,7 @@ class Gateway:
         self.routes = routes
         self.router = router
         self.admission = admission
+        self._attempts = Attempts(router, admission)
         self._authenticator = authenticator
         self._answers = answers
         self._ids = ids
@@ -98,13 +94,16 @@ class Gateway:
         call = state.call
         if call.operation.names_model:
             model = self.routes.seen_by(call.identity).find(call.model)
-            state.route = self.router.choose(call, model).candidates[0].route
+            self._attempts.take_early(state, self.router.plan(call, model))
         elif self._kept_id(state) is None:
-            state.route = self._stored_provider(call)
-        self.admission.hold_early(state)
+            self._plan_stored(state)
 
-    def _stored_provider(self, call: Call) -> Route:
-        return self.routes.seen_by(call.identity).stored_provider(call.dialect, call.headers.get(STORED_PROVIDER, ""))
+    def _plan_stored(self, state: CallState) -> None:
+        """For what a vendor keeps: one provider has it. Raises ClientError."""
+        call = state.call
+        provider = call.headers.get(STORED_PROVIDER, "")
+        route = self.routes.seen_by(call.identity).stored_provider(call.dialect, provider)
+        self._attempts.take_early(state, self.router.plan(call, Model(route.name, (route,))))
 
     def _kept_id(self, state: CallState) -> str | None:
         """Of the answer that a call is about, where it may be one that is kept here; if not, a vendor may have it."""
@@ -126,16 +125,14 @@ class Gateway:
 
     def release(self, state: CallState, error: NexusError) -> None:
         """For a call that was admitted and found no worker."""
-        self.admission.settle(state, error)
+        self._attempts.ended(state, error)
 
     def serve(self, state: CallState, sink: Sink) -> None:
         """Answers an admitted call; every failure ends in ``sink.end``."""
         opened: OpenedReply | None = None
         try:
-            self.admission.hold(state)
-            state.call.cancel.check()
             opened = self._kept(state) if state.call.operation.relay == "stored" else None
-            opened = opened or self._attempts(state, sink)
+            opened = opened or self._open(state, sink)
             self._relay(state, opened, sink)
             log_attempt(state, state.failure, "passed on")
             self._end(state, sink, None)
@@ -155,7 +152,7 @@ class Gateway:
         if state.last is not None:
             state.last.end()
             state.last.error = error or state.last.error
-        self.admission.settle(state, error or state.failure)
+        self._attempts.ended(state, error or state.failure)
         sink.end(None if error is not None and _passed_on(error, sink) else error)
 
     def _relay(self, state: CallState, opened: OpenedReply, sink: Sink) -> None:
@@ -178,10 +175,13 @@ class Gateway:
                 raise cancel.reason or Cancelled("the client left")
             count(piece)
 
-    def _attempts(self, state: CallState, sink: Sink) -> OpenedReply:
-        route = state.route = state.route or self._stored_provider(state.call)
-        self._check_ids(state, route)
-        return _retrying(route.provider.settings.retries, state, sink)(lambda: open_answer(state.begin(route)))
+    def _open(self, state: CallState, sink: Sink) -> OpenedReply:
+        if state.plan is None:
+            # It could have been kept here, and was not.
+            self._plan_stored(state)
+        if state.route is not None:
+            self._check_ids(state, state.route)
+        return self._attempts.open(state, sink)
 
     def _check_ids(self, state: CallState, route: Route) -> None:
         """Raises NotFound where a call names what a vendor keeps for somebody else."""
@@ -216,46 +216,3 @@ def _counter(exchange: Exchange | None) -> Callable[[bytes], None]:
 def _events(piece: bytes) -> int:
     """How many events a piece holds; a whole body counts as one."""
     return max(1, piece.count(b"data:"))
-
-
-def _retrying(policy: Retries, state: CallState, sink: Sink) -> Retrying:
-    """Exponential back-off with full jitter; ends at once when the client leaves or has content."""
-    backoff = wait_random_exponential(multiplier=policy.base_delay, max=policy.max_delay)
-
-    def worth_it(error: BaseException) -> bool:
-        if sink.content_sent or state.call.cancel.reason is not None or not getattr(error, "retryable", False):
-            return False
-        # Coming back earlier than the vendor asked would be refused again.
-        asked = getattr(error, "retry_after", None)
-        return asked is None or asked <= policy.max_delay
-
-    def wait(retry: RetryCallState) -> float:
-        error = retry.outcome.exception() if retry.outcome else None
-        asked = getattr(error, "retry_after", None)
-        return asked if asked is not None else backoff(retry)
-
-    return Retrying(
-        stop=stop_after_attempt(policy.attempts),
-        retry=retry_if_exception(worth_it),
-        wait=wait,
-        sleep=_sleeper(state),
-        before_sleep=partial(_tell, state),
-        reraise=True,
-    )
-
-
-def _tell(state: CallState, retry: RetryCallState) -> None:
-    seconds = retry.next_action.sleep if retry.next_action else 0.0
-    error = retry.outcome.exception() if retry.outcome else None
-    log_attempt(state, error, f"again in {seconds:.1f} s")
-    if state.last is not None and isinstance(error, NexusError):
-        state.last.fail(error)
-
-
-def _sleeper(state: CallState) -> Callable[[float], None]:
-    def sleep(seconds: float) -> None:
-        with state.waiting():
-            state.call.cancel.event.wait(seconds)
-        state.call.cancel.check()
-
-    return sleep

@@ -80,7 +80,7 @@ def _open_lane(exchange: Exchange, pick: Callable[[Exchange], Lane | None], lane
     renewed = exchange.route.provider.house_key
     if renewed is None or lane.attempt.key is not None:
         return _exchange(exchange, lane)
-    cancel, waiting = exchange.call.cancel, exchange.state.waiting
+    cancel, waiting = exchange.cancel, exchange.state.waiting
     with waiting():
         key = renewed.get(cancel).value
     try:
@@ -118,7 +118,7 @@ def _exchange(exchange: Exchange, lane: Lane) -> OpenedReply:
         log.debug("attempt", extra={"fields": _told(exchange, lane, request)})
     exchange.phase, exchange.key = "sent", "caller" if lane.attempt.key_is_callers else "house"
     with exchange.state.waiting():
-        reply = provider.send(request, exchange.call.cancel)
+        reply = provider.send(request, exchange.cancel)
     exchange.phase, exchange.status, exchange.answered = "answered", reply.status, time.monotonic()
     try:
         return open_reply(exchange, lane, reply)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from nexus.accounting.record import AttemptRecord, CallRecord, KeyClass, Outcome, Phase, outcome_of
 from nexus.call import Answers, Call, VendorIds
+from nexus.cancel import Cancel
 from nexus.conversation.tap import Tap
 from nexus.errors import Cancelled, NexusError, UpstreamStatus, UpstreamTimeout, VendorError
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from nexus.limits.admission import Reservation
     from nexus.protocols.codec import ReadRequest
     from nexus.provider import Route
+    from nexus.relay.candidate import Candidate, Plan
 
 
 LONGEST_TRIED = 1000
@@ -39,8 +41,9 @@ class Exchange:
     """
 
     state: CallState = field(repr=False)
-    route: Route
+    candidate: Candidate
     number: int
+    cancel: Cancel = field(repr=False)
     phase: Phase = "prepared"
     tap: Tap = field(default_factory=Tap)
     dropped: list[str] = field(default_factory=list)
@@ -56,6 +59,10 @@ class Exchange:
     @property
     def call(self) -> Call:
         return self.state.call
+
+    @property
+    def route(self) -> Route:
+        return self.candidate.route
 
     def record(self) -> AttemptRecord:
         tap, received = self.tap, self.call.received
@@ -105,21 +112,23 @@ class Exchange:
         match self.error:
             case Cancelled():
                 return self.phase != "prepared"
-            case UpstreamTimeout(phase="first byte"):
-                return True
+            case UpstreamTimeout(phase="first byte" | "patience" | "deadline"):
+                return self.phase != "prepared"
             case _:
                 return self.status is not None and self.status < 300
 
     def again(self) -> Exchange:
         """The next attempt, at the same place."""
-        return self.state.begin(self.route)
+        return self.state.begin(self.candidate, self.cancel)
 
 
 @dataclass(slots=True)
 class CallState:
     """What becomes of a call. ``reading`` is filled when the call is first needed in neutral form, ``answers`` are the
     earlier ones that it may refer to, None where none are kept; ``vendor_ids`` are None where nobody has to be told
-    apart, ``remembered`` are those that were kept. ``status`` and ``error`` are what the client got.
+    apart, ``remembered`` are those that were kept. ``reservation`` is for the attempts from ``held_from`` on.
+    ``skipped`` are targets that were not asked, each with how many attempts came before. ``status`` and ``error`` are
+    what the client got.
 
     Times are monotonic seconds: ``first_byte`` is when the client had it, ``waited`` grows while a worker waits for
     others, ``waited_at_head`` is what it was when the answer began.
@@ -130,9 +139,12 @@ class CallState:
     vendor_ids: VendorIds | None = field(default=None, repr=False)
     remembered: set[str] = field(default_factory=set, repr=False)
     route: Route | None = None
+    plan: Plan | None = field(default=None, repr=False)
     reservation: Reservation | None = None
+    held_from: int = 0
     exchanges: list[Exchange] = field(default_factory=list)
     reading: ReadRequest | None = field(default=None, repr=False)
+    skipped: list[tuple[int, str]] = field(default_factory=list)
     status: int | None = None
     error: NexusError | None = None
     first_byte: float | None = None
@@ -145,8 +157,9 @@ class CallState:
         self.call, self.reading = self.call.forgotten(), None
         self.call.let_go()
 
-    def begin(self, route: Route) -> Exchange:
-        exchange = Exchange(self, route, len(self.exchanges) + 1)
+    def begin(self, candidate: Candidate, cancel: Cancel | None = None) -> Exchange:
+        """``cancel`` ends the attempt alone; the call's own ends it too."""
+        exchange = Exchange(self, candidate, len(self.exchanges) + 1, cancel or self.call.cancel)
         self.exchanges.append(exchange)
         return exchange
 
@@ -178,10 +191,14 @@ class CallState:
 
     @property
     def tried(self) -> str:
-        """Each attempt's route and what came of it, where there were several."""
-        if len(self.exchanges) < 2:
+        """Each attempt's route and what came of it, and the targets that were skipped, where there were several."""
+        if len(self.exchanges) + len(self.skipped) < 2:
             return ""
-        told = [f"{exchange.route}={exchange.told}" for exchange in self.exchanges]
+        told: list[str] = []
+        for number, exchange in enumerate(self.exchanges):
+            told += [text for before, text in self.skipped if before == number]
+            told.append(f"{exchange.route}={exchange.told}")
+        told += [text for before, text in self.skipped if before >= len(self.exchanges)]
         whole, last = ", ".join(told), told[-1]
         if len(whole) <= LONGEST_TRIED:
             return whole

@@ -31,6 +31,7 @@ from nexus.protocols.pairing import paired
 from nexus.protocols.sse import Frame
 from nexus.protocols.web_search import without_search
 from nexus.provider import Attempt, Route, Without
+from nexus.relay.candidate import NOT_THERE
 from nexus.relay.exchange import Exchange
 from nexus.relay.reading import reading
 from nexus.relay.translation import Translation
@@ -218,7 +219,10 @@ def _fitted(request: Request, target: Target, asked: str) -> tuple[Request, tupl
 
 
 def _attempt(exchange: Exchange, dialect: str, body: bytes, headers: Mapping[str, str], query: str) -> Attempt:
-    call, route = exchange.call, exchange.route
+    call, route, candidate = exchange.call, exchange.route, exchange.candidate
+    # Where the house's key serves in place of the caller's, the caller's stays at home.
+    client = {} if candidate.spills else call.own_headers
+    credentials = call.identity.credential_headers | (NOT_THERE if candidate.spills else frozenset())
     return Attempt(
         dialect=dialect,
         action=call.operation.action,
@@ -230,8 +234,8 @@ def _attempt(exchange: Exchange, dialect: str, body: bytes, headers: Mapping[str
         path=call.path,
         headers=headers,
         query=without_credentials(query),
-        key=route.provider.key(call.own_headers, call.dialect),
-        key_is_callers=route.provider.own_key(call.own_headers, call.dialect) is not None,
+        key=route.provider.key(client, call.dialect, candidate.account),
+        key_is_callers=route.provider.own_key(client, call.dialect) is not None,
         client=call.headers,
-        credential_headers=call.identity.credential_headers,
+        credential_headers=credentials,
     )

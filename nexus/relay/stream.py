@@ -47,7 +47,8 @@ class Stream:
         self._redactor = redactor
         self._begun = False
         self._name = provider.name
-        self._silence = _Silence(provider.settings.timeouts.silence, provider.name)
+        silence = exchange.route.settings.timeouts.silence or provider.settings.timeouts.silence
+        self._silence = _Silence(silence, provider.name)
 
     def pieces(self) -> Iterator[bytes]:
         """The client's frames as the vendor's come, the first of them with the first content.
@@ -168,7 +169,7 @@ def remember(exchange: Exchange, relay: AnswerRelay) -> None:
     if state.vendor_ids is not None and is_kept:
         fresh = [id for id in ids if id not in state.remembered]
         state.remembered.update(fresh)
-        state.vendor_ids.keep(exchange.route.provider.name, fresh)
+        state.vendor_ids.keep(exchange.candidate.keeper, fresh)
     ids.clear()
 
 

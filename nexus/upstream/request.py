@@ -16,10 +16,24 @@ UNIX = "http+unix"
 
 
 @dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds after which an exchange is given up: to connect, to the head of the answer, and without a byte of it.
+
+    ``keep_alive``: how long an unused connection is kept for the next exchange.
+    """
+
+    connect: float
+    first_byte: float
+    idle: float
+    keep_alive: float = 50.0
+
+
+@dataclass(frozen=True, slots=True)
 class UpstreamRequest:
     """One HTTP request. ``headers`` holds the vendor's key, hence it is never shown.
 
-    ``dropped`` names what a provider had to take out of the body, in the words of the body's dialect.
+    ``dropped`` names what a provider had to take out of the body, in the words of the body's dialect; ``timeouts`` are
+    None where the transport's own hold.
     """
 
     url: str
@@ -27,6 +41,7 @@ class UpstreamRequest:
     body: bytes
     method: str = "POST"
     dropped: tuple[str, ...] = ()
+    timeouts: Timeouts | None = None
 
     def __repr__(self) -> str:
         return f"UpstreamRequest({self.method} {self.url}, {len(self.body)} bytes)"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -26,7 +25,7 @@ from nexus.cancel import Cancel
 from nexus.errors import NexusError, ProtocolError
 from nexus.upstream.dial import Socks
 from nexus.upstream.network_errors import failure_of, is_closed
-from nexus.upstream.request import UNIX, UpstreamReply, UpstreamRequest
+from nexus.upstream.request import UNIX, Timeouts, UpstreamReply, UpstreamRequest
 from nexus.upstream.resolver import Resolver
 from nexus.upstream.sockets import POOLS, Binding, current
 from nexus.upstream.tls import Trust, tls_context
@@ -38,19 +37,6 @@ logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 _READ_SIZE = 64 * 1024
 _POOL_SIZE = 512
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Seconds after which an exchange is given up: to connect, to the head of the answer, and without a byte of it.
-
-    ``keep_alive``: how long an unused connection is kept for the next exchange.
-    """
-
-    connect: float
-    first_byte: float
-    idle: float
-    keep_alive: float = 50.0
 
 
 class _Adapter(HTTPAdapter):
@@ -129,7 +115,7 @@ class Transport:
 
     def _exchange(self, request: UpstreamRequest, cancel: Cancel, *, fresh: bool = False) -> HttpReply:
         cancel.check()
-        timeouts = self._timeouts
+        timeouts = request.timeouts or self._timeouts
         binding = Binding(cancel, timeouts.connect, timeouts.first_byte, self._resolver, self._socks)
         current.binding, current.fresh = binding, fresh
         host = _host(request.url) + self._by_proxy
@@ -145,7 +131,7 @@ class Transport:
             cancel.check()
             if binding.reused and not binding.clock.received and is_closed(error):
                 raise _Stale from error
-            raise self._failure(error, binding, host) from error
+            raise self._failure(error, binding, host, timeouts) from error
         except BaseException:
             binding.release()
             raise
@@ -159,9 +145,9 @@ class Transport:
             raise ProtocolError(text, provider=self._provider)
         return reply
 
-    def _failure(self, error: Exception, binding: Binding, host: str) -> NexusError:
+    def _failure(self, error: Exception, binding: Binding, host: str, timeouts: Timeouts) -> NexusError:
         sent = binding.phase in ("send", "first byte")
-        seconds = self._timeouts.first_byte if sent else self._timeouts.connect
+        seconds = timeouts.first_byte if sent else timeouts.connect
         proxied = (self._proxies or self._socks) and binding.phase in ("dns", "connect")
         phase = "proxy" if proxied else binding.phase
         return failure_of(error, provider=self._provider, host=host, phase=phase, seconds=seconds)

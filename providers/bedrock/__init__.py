@@ -7,6 +7,7 @@ percent-encoded segment of the path, spelled as botocore spells them, and nothin
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import quote
 
@@ -168,7 +169,7 @@ def _body(attempt: Attempt, extra: Extra) -> tuple[bytes, tuple[str, ...]]:
 
 def _with_token(request: UpstreamRequest, token: str) -> UpstreamRequest:
     headers = {**request.headers, "authorization": f"Bearer {token}"}
-    return UpstreamRequest(request.url, headers, request.body, request.method, request.dropped)
+    return replace(request, headers=headers)
 
 
 PROVIDER = BedrockProvider

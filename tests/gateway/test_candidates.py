@@ -15,10 +15,11 @@ from nexus.auth.identity import Identity
 from nexus.call import Call, Tags
 from nexus.errors import AuthenticationFailed
 from nexus.gateway.affinity import IDLE, Moves, affinity_of, session_of
-from nexus.gateway.candidates import Candidate, Router
+from nexus.gateway.candidates import Router
 from nexus.gateway.rests import Rests
 from nexus.gateway.routing import Model, Routes
 from nexus.provider import Attempt, Provider
+from nexus.relay.candidate import Candidate
 from nexus.settings.provider import ProviderSettings
 from nexus.settings.virtual import VirtualModel
 from nexus.upstream.request import UpstreamRequest

@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from nexus.gateway.rests import CAP, PROBE, REST, Rests, Scope
+from nexus.gateway.rests import CAP, PROBE, REST, Rests
+from nexus.relay.candidate import Scope
 
 HOST: Scope = ("p", "", "")
 MODEL: Scope = ("p", "m", "")

@@ -33,6 +33,7 @@ from nexus.protocols.codec import AnswerOrigin, ReadRequest, Target, VendorReque
 from nexus.protocols.sse import Frame, FrameDecoder
 from nexus.provider import Route
 from nexus.registry import load
+from nexus.relay.candidate import Candidate
 from nexus.relay.exchange import CallState, Exchange
 from nexus.settings.provider import ModelSettings
 from nexus.wire import Json, decode, encode
@@ -249,7 +250,7 @@ def exchange(client: str, *, stream: bool) -> Exchange:
     """An attempt at such a call, at a provider that is never asked."""
     provider_type = load("echo")
     provider = provider_type("house", provider_type.settings_type(type="echo"))
-    return CallState(call(client, stream=stream)).begin(Route(provider, "alias", ModelSettings()))
+    return CallState(call(client, stream=stream)).begin(Candidate(Route(provider, "alias", ModelSettings())))
 
 
 def is_subsequence(wanted: Iterable[Any], found: Iterable[Any]) -> bool:

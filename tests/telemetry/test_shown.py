@@ -26,8 +26,8 @@ from nexus.renewal import Grant
 from nexus.settings import Settings, load, secrets
 from nexus.settings.limits import RedisStorage
 from nexus.settings.provider import ModelSettings
-from nexus.upstream.request import LocalReply, UpstreamRequest
-from nexus.upstream.transport import Timeouts, Transport
+from nexus.upstream.request import LocalReply, Timeouts, UpstreamRequest
+from nexus.upstream.transport import Transport
 from tests.auth.kit import ALICE, BOB
 from tests.secrets import MARK, found_in
 from tests.serving import KEY, Nexus

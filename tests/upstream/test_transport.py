@@ -23,7 +23,8 @@ import pytest
 
 from nexus.cancel import Cancel
 from nexus.errors import Cancelled
-from nexus.upstream.transport import HttpReply, Timeouts, Transport
+from nexus.upstream.request import Timeouts
+from nexus.upstream.transport import HttpReply, Transport
 from tests.peers import (
     BEGUN,
     CHUNKED,

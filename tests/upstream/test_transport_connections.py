@@ -21,8 +21,9 @@ import pytest
 from nexus.cancel import Cancel
 from nexus.errors import Cancelled, Overloaded, Unreachable, UpstreamTimeout
 from nexus.upstream import clock
+from nexus.upstream.request import Timeouts
 from nexus.upstream.tls import authorities_from_environment, tls_context
-from nexus.upstream.transport import Timeouts, Transport
+from nexus.upstream.transport import Transport
 from tests.peers import (
     CHUNKED,
     HARD_LIMIT,

@@ -18,7 +18,7 @@ import pytest
 
 from nexus.cancel import Cancel
 from nexus.errors import NexusError, ProtocolError, Unreachable, UpstreamError, UpstreamTimeout
-from nexus.upstream.transport import Timeouts
+from nexus.upstream.request import Timeouts
 from tests.peers import (
     BEGUN,
     CHUNKED,

@@ -1,0 +1,71 @@
+"""Does something at a moment unless it is called off before: how an attempt that takes too long is ended.
+
+Law: one thread for all alarms, started with the first. An alarm is either called off or goes off, never both.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+log = logging.getLogger("nexus.gateway")
+
+
+class Alarm:
+    """One of them; ``moment`` is in monotonic seconds."""
+
+    def __init__(self, moment: float, ring: Callable[[], None]) -> None:
+        self.moment = moment
+        self._ring: Callable[[], None] | None = ring
+        self._lock = threading.Lock()
+
+    def call_off(self) -> bool:
+        """Whether that was in time; at the latest now it will not go off."""
+        with self._lock:
+            pending, self._ring = self._ring is not None, None
+            return pending
+
+    def go_off(self) -> None:
+        with self._lock:
+            ring, self._ring = self._ring, None
+        if ring is not None:
+            ring()
+
+
+class Alarms:
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._waiting: list[tuple[float, int, Alarm]] = []
+        self._numbers = itertools.count()
+        self._thread: threading.Thread | None = None
+
+    def set(self, moment: float, ring: Callable[[], None]) -> Alarm:
+        alarm = Alarm(moment, ring)
+        with self._condition:
+            heapq.heappush(self._waiting, (moment, next(self._numbers), alarm))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="nexus-alarms", daemon=True)
+                self._thread.start()
+            if self._waiting[0][2] is alarm:
+                self._condition.notify()
+        return alarm
+
+    def _run(self) -> None:
+        while True:
+            alarm = self._next()
+            try:
+                alarm.go_off()
+            except Exception:
+                log.exception("an alarm failed")
+
+    def _next(self) -> Alarm:
+        with self._condition:
+            while True:
+                now = time.monotonic()
+                if self._waiting and self._waiting[0][0] <= now:
+                    return heapq.heappop(self._waiting)[2]
+                self._condition.wait(self._waiting[0][0] - now if self._waiting else None)

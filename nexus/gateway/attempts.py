@@ -1,0 +1,341 @@
+"""The attempts at a call: which place is asked next, until one begins an answer or nothing is left.
+
+Law: ``take_early`` is quick and runs on the loop, ``open`` blocks and runs on a worker. What is taken for a place
+(room, a reservation, the turn of a probe) is given back before the next one is asked. ``semantics`` says what a failure leads
+to; here it is done.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Protocol
+
+from nexus.cancel import Cancel
+from nexus.errors import ClientError, ContextTooLong, NexusError, Overloaded, UpstreamError, UpstreamTimeout
+from nexus.gateway.admission import Admission, estimated
+from nexus.gateway.alarms import Alarm, Alarms
+from nexus.gateway.candidates import Router
+from nexus.gateway.last_words import last_words
+from nexus.gateway.semantics import VERDICTS, Failure, Verdict, failure_of
+from nexus.limits.admission import output_asked
+from nexus.relay.answer import OpenedReply
+from nexus.relay.attempt import open_answer
+from nexus.relay.candidate import Candidate, Later, Plan, Skip
+from nexus.relay.exchange import CallState, Exchange
+from nexus.relay.failures import log_attempt
+
+log = logging.getLogger("nexus.gateway")
+
+PAUSE_UNSAID = 10.0
+"""Seconds that a key rests for a model where the vendor limits it and does not say for how long."""
+
+KEY_REST = 300.0
+"""Seconds that a key rests which the vendor refuses."""
+
+SKIPPED: dict[Failure, str] = {
+    "not_expressible": "not-expressible",
+    "too_small": "too-small",
+    "over_limit": "limit",
+    "no_room": "busy",
+}
+"""How a target that was not asked is told to the client."""
+
+
+class Gate(Protocol):
+    """What is to be known of the client's side."""
+
+    @property
+    def content_sent(self) -> bool: ...
+
+
+class Attempts:
+    def __init__(self, router: Router, admission: Admission, alarms: Alarms | None = None) -> None:
+        self._router = router
+        self._admission = admission
+        self._alarms = alarms or Alarms()
+
+    # On the loop.
+
+    def take_early(self, state: CallState, plan: Plan) -> None:
+        """Takes room, and a reservation where that takes no time, so that a call for which there is neither takes no
+        worker. Raises ClientError; then nothing is held."""
+        state.plan = plan
+        plan.taken = self._next(state, plan, self._admission.hold_early)
+
+    # On a worker.
+
+    def open(self, state: CallState, gate: Gate) -> OpenedReply:
+        """An answer that has begun. Raises what the client is to be told."""
+        plan = state.plan
+        if plan is None:
+            raise RuntimeError("a call without a plan")
+        while True:
+            candidate = self._ready(state, plan)
+            exchange, alarms = self._begin(state, plan, candidate)
+            try:
+                opened = open_answer(exchange)
+                if late := next((alarm for alarm in alarms if not alarm.call_off()), None):
+                    opened.reply.close()
+                    raise exchange.cancel.reason or RuntimeError(f"an alarm of {late.moment} ended nothing")
+            except NexusError as error:
+                for alarm in alarms:
+                    alarm.call_off()
+                self._failed(state, plan, state.last or exchange, error, gate)
+                continue
+            self._succeeded(state, plan, candidate)
+            return opened
+
+    def ended(self, state: CallState, error: NexusError | None) -> None:
+        """The call is over: gives back what it holds. May be called more than once."""
+        plan, last = state.plan, state.last
+        if plan is None:
+            self._admission.settle(state, error)
+            return
+        if plan.room and last is not None and last.phase == "content" and isinstance(error, UpstreamError):
+            self._rest(state, last.candidate, "after_content", error)
+        elif plan.room and last is not None and error is not None:
+            self._router.rests.leave(last.candidate.scopes)
+        self._give_back(state, plan, error)
+
+    # Before an attempt.
+
+    def _ready(self, state: CallState, plan: Plan) -> Candidate:
+        """The next place, with all that a call needs there. Raises what the client is told where there is none."""
+        while True:
+            candidate, plan.taken = plan.taken, None
+            if candidate is None:
+                candidate = self._next(state, plan, lambda _: None)
+            try:
+                self._check_fit(state, plan, candidate)
+                self._admission.hold(state)
+            except ContextTooLong as error:
+                self._skip(state, plan, candidate, "too_small", error)
+            except ClientError as error:
+                self._skip(state, plan, candidate, "over_limit", error)
+            else:
+                state.call.cancel.check()
+                return candidate
+
+    def _next(self, state: CallState, plan: Plan, hold: Callable[[CallState], None]) -> Candidate:
+        while True:
+            candidate = plan.waiting.pop(0) if plan.waiting else self._refilled(state, plan)
+            if candidate is None or not self._has_turn(plan, candidate):
+                continue
+            provider = candidate.route.provider
+            state.route = candidate.route
+            if not self._router.rooms.enter(provider.name, provider.settings.max_concurrency):
+                text = f"provider {provider.name!r} has no room for another call (max_concurrency)"
+                self._skip(state, plan, candidate, "no_room", Overloaded(text, retry_after=1))
+                continue
+            plan.room = provider.name
+            try:
+                hold(state)
+            except ClientError as error:
+                self._skip(state, plan, candidate, "over_limit", error)
+                continue
+            return candidate
+
+    def _has_turn(self, plan: Plan, candidate: Candidate) -> bool:
+        """False where another call finds out at the moment whether the place serves again; then its turn comes last."""
+        if not plan.affinity or self._router.rests.enter(candidate.scopes, self._router.rests.clock()):
+            return True
+        if candidate.name in plan.deferred:
+            return True
+        plan.deferred.add(candidate.name)
+        plan.waiting.append(candidate)
+        return False
+
+    def _refilled(self, state: CallState, plan: Plan) -> Candidate | None:
+        """What is left where nobody waits; None where somebody does now. Raises what the client is told."""
+        kinds = {skip.failure for skip in plan.skips}
+        if plan.later:
+            again = min(plan.later, key=lambda one: one.due)
+            plan.later.remove(again)
+            if self._router.budgets.take(again.candidate.route.provider.name):
+                self._sleep(state, again.due - time.monotonic())
+                return again.candidate
+            return None
+        if "too_small" in kinds and plan.overflow:
+            plan.waiting, plan.overflow = list(plan.overflow), ()
+            return None
+        if kinds == {"over_limit"} and plan.error is None and plan.budget:
+            plan.waiting, plan.budget = list(plan.budget), ()
+            return None
+        raise last_words(plan)
+
+    def _check_fit(self, state: CallState, plan: Plan, candidate: Candidate) -> None:
+        """Raises ContextTooLong; a plain model is left to its vendor."""
+        context = candidate.route.settings.context
+        if context is None or not plan.virtual:
+            return
+        needed = estimated(state).total + (output_asked(state.call.document) or 0)
+        if needed > context:
+            raise ContextTooLong(needed, context)
+
+    def _skip(self, state: CallState, plan: Plan, candidate: Candidate, failure: Failure, error: NexusError) -> None:
+        """A target is not asked, with none of its keys."""
+        error.with_traceback(None)
+        self._router.rests.leave(candidate.scopes)
+        self._give_back(state, plan, error, moves=True)
+        plan.skips.append(Skip(candidate, failure, error))
+        plan.waiting = [one for one in plan.waiting if one.route.name != candidate.route.name]
+        state.skipped.append((state.attempts, f"{candidate.route}={SKIPPED[failure]}"))
+        fields = {"id": state.call.id, "route": str(candidate.route), "skipped": failure, "why": error.message}
+        log.debug("target skipped", extra={"fields": fields})
+
+    def _begin(self, state: CallState, plan: Plan, candidate: Candidate) -> tuple[Exchange, list[Alarm]]:
+        if candidate.name not in plan.tries:
+            self._router.budgets.pay(candidate.route.provider.name)
+        plan.entered = self._router.rests.clock()
+        limits = list(_limits_of(state, plan, candidate))
+        cancel = state.call.cancel.child() if limits else state.call.cancel
+        alarms = [self._alarms.set(moment, _ending(cancel, error)) for moment, error in limits]
+        return state.begin(candidate, cancel), alarms
+
+    # After an attempt.
+
+    def _succeeded(self, state: CallState, plan: Plan, candidate: Candidate) -> None:
+        rests, call = self._router.rests, state.call
+        if rests.succeeded(candidate.scopes, plan.entered):
+            log.info("a target serves again", extra={"fields": {"route": str(candidate.route)}})
+        strayed = any(skip.failure in ("not_expressible", "too_small") for skip in plan.skips)
+        if plan.affinity and call.operation.spends and candidate.name in plan.places and not strayed:
+            self._router.moves.answered(plan.affinity, candidate.name, plan.home, rests.clock())
+
+    def _failed(self, state: CallState, plan: Plan, exchange: Exchange, error: NexusError, gate: Gate) -> None:
+        """Sets out for the next place, or raises the error where there is none."""
+        candidate = exchange.candidate
+        if gate.content_sent or state.call.cancel.reason is not None:
+            self._router.rests.leave(candidate.scopes)
+            raise error
+        failure = failure_of(error, state.call.dialect, own=bool(candidate.own))
+        verdict = VERDICTS[failure]
+        if failure == "not_expressible" and exchange.phase == "prepared":
+            if not (plan.waiting or plan.skips or plan.error):
+                raise error
+            state.exchanges.remove(exchange)
+            self._skip(state, plan, candidate, failure, error)
+            return
+        self._rest(state, candidate, failure, error)
+        plan.tries[candidate.name] = plan.tries.get(candidate.name, 0) + 1
+        pause = self._pause(state, plan, candidate, error, verdict)
+        self._narrow(plan, candidate, verdict)
+        if pause is not None and (not plan.waiting or verdict.again == "at once"):
+            if self._router.budgets.take(candidate.route.provider.name):
+                log_attempt(state, error, f"again in {pause:.1f} s")
+                exchange.fail(error)
+                self._sleep(state, pause)
+                plan.taken = candidate
+                return
+            pause = None
+        if pause is not None:
+            plan.later.append(Later(candidate, time.monotonic() + pause))
+        if not _has_more(plan):
+            raise error
+        log_attempt(state, error, f"next: {plan.waiting[0].route}" if plan.waiting else "next")
+        exchange.fail(error)
+        plan.error = error
+        self._give_back(state, plan, error, moves=True)
+
+    def _narrow(self, plan: Plan, candidate: Candidate, verdict: Verdict) -> None:
+        """Leaves of the waiting places those that the failure leaves."""
+        if verdict.next == "on_overflow":
+            plan.waiting, plan.overflow = list(plan.overflow), ()
+            plan.later.clear()
+        elif verdict.next == "no":
+            plan.waiting, plan.overflow = [], ()
+            plan.later.clear()
+        elif not verdict.other_key:
+            plan.waiting = [one for one in plan.waiting if one.route.name != candidate.route.name]
+        if len(plan.waiting) > 1:
+            known = [replace(one, resting=None) for one in plan.waiting]
+            plan.waiting = list(self._router.rested(known, self._router.rests.clock()))
+
+    def _pause(
+        self, state: CallState, plan: Plan, candidate: Candidate, error: NexusError, verdict: Verdict
+    ) -> float | None:
+        """Seconds until the same place may be asked once more; None where it may not."""
+        policy, tries = candidate.route.provider.settings.retries, plan.tries[candidate.name]
+        if not isinstance(error, UpstreamError) or not error.retryable or tries >= policy.attempts:
+            return None
+        if verdict.again == "no" and verdict.next != "no":
+            return None
+        if state.call.headers.get("x-stainless-retry-count", "0") != "0":
+            # A client that tries again by itself: its tries and ours would multiply.
+            return None
+        asked = error.retry_after
+        if asked is None:
+            most = min(policy.max_delay, policy.base_delay * 2 ** (tries - 1))
+            asked = 0.0 if verdict.again == "at once" and tries == 1 else random.uniform(0, most)
+        elif asked > policy.max_delay:
+            # Coming back earlier than the vendor asked would be refused again.
+            return None
+        return None if plan.deadline is not None and time.monotonic() + asked >= plan.deadline else asked
+
+    def _rest(self, state: CallState, candidate: Candidate, failure: Failure, error: NexusError) -> None:
+        """Counts the failure against whom it is the fault of."""
+        rests, verdict = self._router.rests, VERDICTS[failure]
+        entered = state.plan.entered if state.plan is not None else 0.0
+        if not verdict.rest:
+            rests.leave(candidate.scopes)
+            return
+        scope, why = getattr(candidate, verdict.rest), f"{failure.replace('_', ' ')} ({error.status})"
+        if verdict.count:
+            seconds = rests.failed(scope, entered, why)
+        elif failure == "rate_limited":
+            seconds = rests.rest(scope, error.retry_after if error.retry_after is not None else PAUSE_UNSAID, why)
+        else:
+            seconds = rests.rest(scope, KEY_REST, why)
+        if seconds is not None:
+            self._tell_rest(candidate, failure, verdict, seconds, why)
+
+    def _tell_rest(self, candidate: Candidate, failure: Failure, verdict: Verdict, seconds: float, why: str) -> None:
+        """Loudly where a key of the house is refused: somebody has to pay, or to renew it."""
+        loud = failure in ("key_refused", "key_forbidden", "missing") and not candidate.own
+        fields = {
+            "route": str(candidate.route),
+            "rests": verdict.rest,
+            "key": candidate.account.name or ("caller" if candidate.own else "house"),
+            "seconds": round(seconds, 1),
+            "why": why,
+        }
+        log.log(logging.ERROR if loud else logging.WARNING, "a target rests", extra={"fields": fields})
+
+    def _sleep(self, state: CallState, seconds: float) -> None:
+        with state.waiting():
+            state.call.cancel.event.wait(max(0.0, seconds))
+        state.call.cancel.check()
+
+    def _give_back(self, state: CallState, plan: Plan, error: NexusError | None, *, moves: bool = False) -> None:
+        """What the call holds for one place. ``moves``: it goes to another."""
+        if plan.room:
+            self._router.rooms.leave(plan.room)
+            plan.room = ""
+        self._admission.settle(state, error, moves=moves)
+        if moves:
+            state.reservation, state.held_from = None, len(state.exchanges)
+
+
+def _has_more(plan: Plan) -> bool:
+    too_small = any(skip.failure == "too_small" for skip in plan.skips)
+    return bool(plan.waiting or plan.later or (plan.overflow and too_small))
+
+
+def _ending(cancel: Cancel, error: UpstreamTimeout) -> Callable[[], None]:
+    return lambda: cancel.throw(error)
+
+
+def _limits_of(state: CallState, plan: Plan, candidate: Candidate) -> Iterator[tuple[float, UpstreamTimeout]]:
+    """When an attempt is given up, and with which words."""
+    name, now = candidate.route.provider.name, time.monotonic()
+    others = any(one.route.name != candidate.route.name for one in plan.waiting)
+    if plan.patience is not None and state.call.stream and others:
+        text = f"{name}: nothing of an answer within {plan.patience:g} s"
+        yield now + plan.patience, UpstreamTimeout(text, provider=name).at("patience", "no content in time")
+    if plan.deadline is not None:
+        text = f"{name}: no answer began before the deadline of model {plan.virtual!r}"
+        yield plan.deadline, UpstreamTimeout(text, provider=name).at("deadline", "no content in time")
