@@ -1,8 +1,8 @@
 """The attempts at a call: which place is asked next, until one begins an answer or nothing is left.
 
 Law: ``take_early`` is quick and runs on the loop, ``open`` blocks and runs on a worker. What is taken for a place
-(room, a reservation, the turn of a probe) is given back before the next one is asked. ``semantics`` says what a failure leads
-to; here it is done.
+(room, a reservation, the turn of a probe) is given back before the next one is asked. What a failure leads to is for
+``semantics`` to say.
 """
 
 from __future__ import annotations

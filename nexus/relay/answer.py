@@ -106,6 +106,8 @@ def _body(exchange: Exchange, lane: Lane, reply: UpstreamReply, redactor: Redact
         words = error_words(None, redactor.cut(raw))
         text = f"{name} answered {reply.status} with what is not JSON: {words}"
         raise ProtocolError(text, provider=name) from error
+    if relay.unread and exchange.has_others:
+        raise ProtocolError(f"{name} answered {reply.status} with what is not JSON", provider=name)
     remember(exchange, relay)
     if relay.failure is not None:
         complete_in_band(relay.failure, name)

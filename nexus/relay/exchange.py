@@ -64,6 +64,11 @@ class Exchange:
     def route(self) -> Route:
         return self.candidate.route
 
+    @property
+    def has_others(self) -> bool:
+        """Whether another target could answer, so that nothing doubtful has to be passed on."""
+        return self.state.plan is not None and bool(self.state.plan.waiting)
+
     def record(self) -> AttemptRecord:
         tap, received = self.tap, self.call.received
         if self.error is not None:

@@ -1,0 +1,249 @@
+"""Every row of the table of failures, for every client, lane and kind of answer: who is asked, who rests, who answers.
+
+Law: what is expected is read off the table; a row that nobody tests is an error of its own.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from nexus.gateway.semantics import VERDICTS, Failure
+from nexus.relay.candidate import Candidate
+from tests.conftest import Serve
+from tests.server.vendors import providers
+from tests.serving import Nexus, Reply
+from tools.fake_upstream import Behaviour, FakeUpstream
+
+PATHS = {
+    "chat": "/llm/openai/v1/chat/completions",
+    "responses": "/llm/openai/v1/responses",
+    "messages": "/llm/anthropic/v1/messages",
+}
+HELLO = [{"role": "user", "content": "Hello!"}]
+BODIES: dict[str, dict[str, Any]] = {
+    "chat": {"messages": HELLO},
+    "responses": {"input": "Hello!"},
+    "messages": {"messages": HELLO, "max_tokens": 64},
+}
+LANES = {
+    ("chat", "passthrough"): ("openai", "gpt-4.1", "responses = false"),
+    ("chat", "translated"): ("anthropic", "claude-sonnet-4-5", ""),
+    ("responses", "passthrough"): ("openai", "gpt-4.1", "responses = true"),
+    ("responses", "translated"): ("anthropic", "claude-sonnet-4-5", ""),
+    ("messages", "passthrough"): ("anthropic", "claude-sonnet-4-5", ""),
+    ("messages", "translated"): ("openai", "gpt-4.1", "responses = false"),
+}
+"""By client and lane: the vendors' type, their model, and what else stands in their tables."""
+
+ONCE = '\n[llm.providers.v1.retries]\nattempts = 2\nbase_delay = "1ms"\nmax_delay = "1ms"\n'
+
+
+@dataclass(frozen=True)
+class Row:
+    """``by`` is what the first target does, by the vendor's type; ``first`` and ``model`` are keys of its tables.
+
+    ``asked`` says how often it is asked where that is not once, or twice for what is tried again at once.
+    """
+
+    failure: Failure
+    by: Callable[[str], Behaviour] = lambda kind: Behaviour()
+    first: str = ""
+    model: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    prepare: Callable[[Nexus], object] = lambda nexus: None
+    asked: int | None = None
+    streams: bool | None = None
+
+
+def status(code: int, *headers: tuple[str, str], error_code: str | None = None) -> Callable[[str], Behaviour]:
+    return lambda kind: Behaviour(status=code, headers=headers, error_code=error_code if kind == "openai" else None)
+
+
+def too_long(kind: str) -> Behaviour:
+    if kind == "openai":
+        return Behaviour(status=400, error_code="context_length_exceeded", message="too long")
+    return Behaviour(status=400, message="prompt is too long: 210000 tokens > 200000 maximum")
+
+
+def policy(kind: str) -> Behaviour:
+    # Anthropic refuses in an answer, and has no such error.
+    return Behaviour(status=400, error_code="content_policy_violation" if kind == "openai" else None)
+
+
+OWN = (("x-provider-api-key", "sk-hushhush-own-0123456789"),)
+USED_UP = "rate_limits.per_user = { request_limit = 1, interval = '1h' }"
+
+ROWS: dict[str, Row] = {
+    "context too small": Row("too_small", model="context = 5", asked=0),
+    "own limit": Row("over_limit", model=USED_UP, prepare=lambda nexus: spend(nexus), asked=0),
+    "no room": Row(
+        "no_room",
+        first="max_concurrency = 1",
+        prepare=lambda nexus: nexus.server.kept.router.rooms.enter("v1", None),
+        asked=0,
+    ),
+    "no connection": Row("no_connection", first='proxy = "http://127.0.0.1:9"', asked=0),
+    "no first byte": Row("silence", lambda kind: Behaviour(hang=True), first='timeouts.first_byte = "150ms"'),
+    "no first byte of the model": Row(
+        "silence", lambda kind: Behaviour(hang=True), model='timeouts = { first_byte = "150ms" }'
+    ),
+    "nothing within patience": Row("silence", lambda kind: Behaviour(hang=True), streams=True),
+    "408": Row("breakdown", status(408)),
+    "500": Row("breakdown", status(500)),
+    "503": Row("breakdown", status(503)),
+    "closed before the head": Row("breakdown", lambda kind: Behaviour(close_before_head=True)),
+    "cut before content": Row("breakdown", lambda kind: Behaviour(cut_after=0)),
+    "529": Row("overloaded", status(529)),
+    "error in band before content": Row("overloaded", lambda kind: Behaviour(events=OVERLOADED[kind]), streams=True),
+    "429": Row("rate_limited", status(429, ("retry-after", "60"))),
+    "401": Row("key_refused", status(401)),
+    "402": Row("key_refused", status(402)),
+    "403": Row("key_forbidden", status(403)),
+    "401 of the caller's key": Row("callers_key", status(401), first="forward_token = true", headers=OWN),
+    "404": Row("missing", status(404)),
+    "no JSON": Row("missing", lambda kind: Behaviour(garbage="json"), streams=False),
+    "400": Row("invalid", status(400)),
+    "413": Row("invalid", status(413)),
+    "422": Row("invalid", status(422)),
+    "too long": Row("too_long", too_long),
+    "content policy": Row("policy", policy),
+    "cut after content": Row("after_content", lambda kind: Behaviour(cut_after=6), streams=True),
+}
+
+OVERLOADED = {
+    "openai": (b'data: {"error":{"message":"busy","type":"server_error","code":"server_is_overloaded"}}\n\n',),
+    "anthropic": (
+        b'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_1","type":"message",'
+        b'"role":"assistant","model":"m","content":[],"stop_reason":null,"stop_sequence":null,'
+        b'"usage":{"input_tokens":1,"output_tokens":1}}}\n\n',
+        b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}\n\n',
+    ),
+}
+ELSEWHERE: dict[Failure, str] = {
+    "not_expressible": "test_a_target_that_cannot_say_it_is_not_asked",
+    "reset": "tests/upstream/test_transport_connections.py",
+    "over": "test_nobody_is_asked_after_the_deadline",
+}
+"""Where a row stands that is not one of these."""
+
+
+def test_every_row_of_the_table_is_tested() -> None:
+    assert {row.failure for row in ROWS.values()} | set(ELSEWHERE) == set(VERDICTS)
+
+
+def spend(nexus: Nexus) -> None:
+    assert nexus.post(PATHS["chat"], {"model": "v1/m", **BODIES["chat"], "max_tokens": 16}).status == 200
+
+
+@pytest.fixture
+def vendors() -> Iterator[dict[str, list[FakeUpstream]]]:
+    fakes: dict[str, list[FakeUpstream]] = {}
+    try:
+        for kind in ("openai", "anthropic"):
+            fakes[kind] = [FakeUpstream(kind).__enter__() for _ in range(3)]
+        yield fakes
+    finally:
+        for fake in (fake for three in fakes.values() for fake in three):
+            fake.__exit__(None, None, None)
+
+
+CASES = [
+    pytest.param(row, client, lane, stream, id=f"{name}, {client} {lane} {'stream' if stream else 'unary'}")
+    for name, row in ROWS.items()
+    for client, lane in LANES
+    for stream in (False, True)
+    if row.streams in (None, stream)
+]
+
+
+@pytest.mark.parametrize(("row", "client", "lane", "stream"), CASES)
+def test_a_failure_of_the_first_target(
+    serve: Serve, vendors: dict[str, list[FakeUpstream]], row: Row, client: str, lane: str, stream: bool
+) -> None:
+    kind, model, more = LANES[client, lane]
+    fakes, verdict = vendors[kind], VERDICTS[row.failure]
+    tables = [(f"v{number}", kind, fake, more, model) for number, fake in enumerate(fakes, 1)]
+    text = providers(*tables).replace('type = "', f'{row.first}\ntype = "', 1)
+    text = text.replace("[llm.providers.v1.models.m]", f"[llm.providers.v1.models.m]\n{row.model}") + ONCE
+    patience = 'patience = "150ms"\n' if row.streams and row.failure == "silence" else ""
+    nexus = serve(f'{text}[llm.models.smart]\ntargets = ["v1/m", "v2/m"]\non_overflow = "v3/m"\n{patience}')
+    row.prepare(nexus)
+    for fake in fakes:
+        fake.requests.clear()
+    fakes[0].default = row.by(kind)
+
+    reply = post(nexus, PATHS[client], {"model": "smart", "stream": stream, **BODIES[client]}, dict(row.headers))
+
+    asked = [len(fake.requests) for fake in fakes]
+    answers = {"yes": 1, "no": 0, "on_overflow": 2}[verdict.next]
+    answers = 2 if row.failure == "too_small" else answers
+    first = row.asked if row.asked is not None else 1
+    if row.failure == "too_small":
+        # The second target takes it: nothing went wrong that only a larger one could mend.
+        answers = 1
+    assert asked == [first, int(answers == 1), int(answers == 2)]
+    if answers:
+        whole(client, reply, stream=stream)
+        assert reply.headers["x-nexus-route"] == f"v{answers + 1}/{model}"
+        assert reply.headers["x-nexus-tried"].startswith(f"v1/{model}=")
+        assert reply.headers["x-nexus-tried"].endswith(f"v{answers + 1}/{model}=200")
+    elif verdict.phase == "content":
+        assert reply.status == 200 and b"v2" not in reply.body
+    else:
+        assert reply.status == row.by(kind).status
+        assert "x-nexus-tried" not in reply.headers
+    rested(nexus, row.failure)
+    assert nexus.runtime.gateway.admission.limits.open == 0
+    assert nexus.server.kept.router.rooms.running("v2") == 0
+
+
+BEGINS = {"chat": b'"role":"assistant"', "responses": b"event: response.created", "messages": b"event: message_start"}
+ENDS = {"chat": b"data: [DONE]", "responses": b"event: response.completed", "messages": b"event: message_stop"}
+
+
+def post(nexus: Nexus, path: str, body: dict[str, Any], headers: dict[str, str]) -> Reply:
+    """Also of an answer that breaks off."""
+    connection = http.client.HTTPConnection("127.0.0.1", nexus.port, timeout=60)
+    try:
+        connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json", **headers})
+        response = connection.getresponse()
+        try:
+            whole = response.read()
+        except http.client.IncompleteRead as cut:
+            whole = cut.partial
+        return Reply(response.status, {name.lower(): value for name, value in response.getheaders()}, whole)
+    finally:
+        connection.close()
+
+
+def whole(client: str, reply: Reply, *, stream: bool) -> None:
+    """One answer from its beginning to its end, and the name that was asked for."""
+    assert reply.status == 200, reply.body
+    assert b"Hello from the fake upstream." in reply.body or b"Hello" in reply.body
+    if stream:
+        assert reply.body.count(BEGINS[client]) == reply.body.count(ENDS[client]) == 1
+        assert b"verloaded" not in reply.body and b"busy" not in reply.body
+    elif client != "messages":
+        assert reply.json["model"] == "smart"
+
+
+def rested(nexus: Nexus, failure: Failure) -> None:
+    """What the table says has a failure counted against it, or rests, and nothing else does."""
+    verdict, rests = VERDICTS[failure], nexus.server.kept.router.rests
+    route = nexus.runtime.gateway.routes.find("v1/m").targets[0]
+    candidate = Candidate(route, route.provider.accounts[0])
+    now = rests.clock()
+    resting = {name for name in ("host", "model", "key", "key_model") if rests.end([getattr(candidate, name)], now)}
+    assert resting == (set() if verdict.count else {verdict.rest})
+    failed = {
+        name
+        for name in ("host", "model", "key", "key_model")
+        if (state := rests._states.get(getattr(candidate, name))) is not None and state.row
+    }
+    assert failed == ({verdict.rest} - {""} if verdict.count else set())
