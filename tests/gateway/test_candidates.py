@@ -71,25 +71,26 @@ def names(candidates: tuple[Candidate, ...]) -> list[str]:
     return [candidate.name for candidate in candidates]
 
 
-SESSIONS: dict[str, tuple[Call, str | None]] = {
+SESSIONS: dict[str, tuple[dict[str, str], dict[str, Any], str | None]] = {
     "Claude Code": (
-        call({"x-claude-code-session-id": "1", "session-id": "2", "x-nexus-session": "4"}, prompt_cache_key="3"),
+        {"x-claude-code-session-id": "1", "session-id": "2", "x-nexus-session": "4"},
+        {"prompt_cache_key": "3"},
         "1",
     ),
-    "Codex": (call({"session-id": "2", "x-nexus-session": "4"}, prompt_cache_key="3"), "2"),
-    "cache key": (call({"x-nexus-session": "4"}, prompt_cache_key="3", user="5"), "3"),
-    "our own header": (call({"x-nexus-session": "4"}, user="5", metadata={"user_id": "6"}), "4"),
-    "safety identifier": (call(safety_identifier="5", user="6"), "5"),
-    "user": (call(user="6", metadata={"user_id": "7"}), "6"),
-    "metadata": (call(metadata={"user_id": "7"}), "7"),
-    "nothing": (call(), None),
-    "what is no text": (call(user=7, metadata=[], prompt_cache_key=""), None),
+    "Codex": ({"session-id": "2", "x-nexus-session": "4"}, {"prompt_cache_key": "3"}, "2"),
+    "cache key": ({"x-nexus-session": "4"}, {"prompt_cache_key": "3", "user": "5"}, "3"),
+    "our own header": ({"x-nexus-session": "4"}, {"user": "5", "metadata": {"user_id": "6"}}, "4"),
+    "safety identifier": ({}, {"safety_identifier": "5", "user": "6"}, "5"),
+    "user": ({}, {"user": "6", "metadata": {"user_id": "7"}}, "6"),
+    "metadata": ({}, {"metadata": {"user_id": "7"}}, "7"),
+    "nothing": ({}, {}, None),
+    "what is no text": ({}, {"user": 7, "metadata": [], "prompt_cache_key": ""}, None),
 }
 
 
-@pytest.mark.parametrize(("asked", "found"), SESSIONS.values(), ids=SESSIONS.keys())
-def test_a_session_is(asked: Call, found: str | None) -> None:
-    assert session_of(asked) == found
+@pytest.mark.parametrize(("headers", "document", "found"), SESSIONS.values(), ids=SESSIONS.keys())
+def test_a_session_is(headers: dict[str, str], document: dict[str, Any], found: str | None) -> None:
+    assert session_of(call(headers, **document)) == found
 
 
 def test_a_session_is_its_callers_and_its_models_alone() -> None:
