@@ -1,6 +1,6 @@
 """Does something at a moment unless it is called off before: how an attempt that takes too long is ended.
 
-Law: one thread for all alarms, started with the first. An alarm is either called off or goes off, never both.
+Law: one thread for all alarms, started with the first. What is called off does not go off any more.
 """
 
 from __future__ import annotations
@@ -16,18 +16,17 @@ log = logging.getLogger("nexus.gateway")
 
 
 class Alarm:
-    """One of them; ``moment`` is in monotonic seconds."""
+    """One of them, of a kind that its owner knows."""
 
-    def __init__(self, moment: float, ring: Callable[[], None]) -> None:
-        self.moment = moment
+    def __init__(self, ring: Callable[[], None], kind: str = "") -> None:
+        self.kind = kind
         self._ring: Callable[[], None] | None = ring
         self._lock = threading.Lock()
 
-    def call_off(self) -> bool:
-        """Whether that was in time; at the latest now it will not go off."""
+    def call_off(self) -> None:
+        """From now on it will not go off."""
         with self._lock:
-            pending, self._ring = self._ring is not None, None
-            return pending
+            self._ring = None
 
     def go_off(self) -> None:
         with self._lock:
@@ -43,8 +42,9 @@ class Alarms:
         self._numbers = itertools.count()
         self._thread: threading.Thread | None = None
 
-    def set(self, moment: float, ring: Callable[[], None]) -> Alarm:
-        alarm = Alarm(moment, ring)
+    def set(self, moment: float, ring: Callable[[], None], kind: str = "") -> Alarm:
+        """``moment`` is in monotonic seconds; ``ring`` must not block."""
+        alarm = Alarm(ring, kind)
         with self._condition:
             heapq.heappush(self._waiting, (moment, next(self._numbers), alarm))
             if self._thread is None:

@@ -78,9 +78,12 @@ class Attempts:
             exchange, alarms = self._begin(state, plan, candidate)
             try:
                 opened = open_answer(exchange)
-                if late := next((alarm for alarm in alarms if not alarm.call_off()), None):
+                for alarm in alarms:
+                    alarm.call_off()
+                if exchange.cancel.reason is not None:
+                    # It went off in the same moment.
                     opened.reply.close()
-                    raise exchange.cancel.reason or RuntimeError(f"an alarm of {late.moment} ended nothing")
+                    raise exchange.cancel.reason
             except NexusError as error:
                 for alarm in alarms:
                     alarm.call_off()
@@ -193,8 +196,10 @@ class Attempts:
         plan.entered = self._router.rests.clock()
         limits = list(_limits_of(state, plan, candidate))
         cancel = state.call.cancel.child() if limits else state.call.cancel
-        alarms = [self._alarms.set(moment, _ending(cancel, error)) for moment, error in limits]
-        return state.begin(candidate, cancel), alarms
+        alarms = [self._alarms.set(moment, _ending(cancel, error), error.phase) for moment, error in limits]
+        exchange = state.begin(candidate, cancel)
+        exchange.on_begun = lambda: _call_off_patience(alarms)
+        return exchange, alarms
 
     # After an attempt.
 
@@ -327,6 +332,13 @@ def _has_more(plan: Plan) -> bool:
 
 def _ending(cancel: Cancel, error: UpstreamTimeout) -> Callable[[], None]:
     return lambda: cancel.throw(error)
+
+
+def _call_off_patience(alarms: list[Alarm]) -> None:
+    """A model that thinks is at work; the deadline holds all the same."""
+    for alarm in alarms:
+        if alarm.kind == "patience":
+            alarm.call_off()
 
 
 def _limits_of(state: CallState, plan: Plan, candidate: Candidate) -> Iterator[tuple[float, UpstreamTimeout]]:

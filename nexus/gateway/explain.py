@@ -13,12 +13,13 @@ from nexus.conversation.estimate import estimate
 from nexus.errors import ClientError
 from nexus.gateway.admission import BYTES_PER_TOKEN
 from nexus.gateway.affinity import session_of
-from nexus.gateway.candidates import Candidate, Router, candidates_of
+from nexus.gateway.candidates import Router, candidates_of
 from nexus.gateway.routing import Model
 from nexus.limits.admission import output_asked
 from nexus.limits.refusal import WORDS, in_words
 from nexus.limits.rules import LimitKey, plan_of
 from nexus.provider import Route
+from nexus.relay.candidate import Candidate
 from nexus.relay.exchange import CallState
 from nexus.relay.lanes import choose
 from nexus.relay.reading import reading
@@ -101,7 +102,7 @@ def _step(call: Call, candidate: Candidate, why: str, tokens: int) -> Step:
     if too_small:
         return replace(step, refused=too_small)
     try:
-        exchange = CallState(call).begin(candidate.route)
+        exchange = CallState(call).begin(candidate)
         lane = choose(exchange)
         request = route.provider.request(lane.attempt)
     except ClientError as error:
