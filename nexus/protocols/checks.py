@@ -1,10 +1,11 @@
-"""Typed looks at a client's JSON, each refusing the wrong type by its exact path, and the list of what is left out.
+"""Reads members of a client's JSON, exact about what is wrong and where, and lists what is left out.
 
-Law: raises InvalidRequest and nothing else; null is the same as absent.
+Law: raises InvalidRequest, whose ``param`` is the path, and nothing else; null is the same as absent.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Mapping
 
 from nexus.errors import InvalidRequest
@@ -14,10 +15,14 @@ Body = Mapping[str, Json]
 
 
 class Drops:
-    """The names of what is left out, each once, in the order in which it was met."""
+    """The names of what is left out, each once, in the order in which it was met.
 
-    def __init__(self) -> None:
+    Without ``empty_asks`` an empty list or object asks for nothing.
+    """
+
+    def __init__(self, *, empty_asks: bool = True) -> None:
         self._names: dict[str, None] = {}
+        self._empty_asks = empty_asks
 
     def add(self, name: str) -> None:
         self._names[name] = None
@@ -30,7 +35,7 @@ class Drops:
 
     def is_meaningful(self, value: Json) -> bool:
         """Whether a value asks for something."""
-        return value is not None and value is not False
+        return value is not None and value is not False and (self._empty_asks or value not in ([], {}))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -60,6 +65,14 @@ def a_string(holder: Body, name: str, path: str) -> str:
     return value
 
 
+def a_name(holder: Body, name: str, path: str) -> str:
+    """A string that must be there and say something."""
+    value = maybe_string(holder, name, path)
+    if not value:
+        raise wrong(join(path, name), "a string that is not empty")
+    return value
+
+
 def maybe_string(holder: Body, name: str, path: str = "") -> str | None:
     return None if holder.get(name) is None else a_string(holder, name, path)
 
@@ -68,6 +81,40 @@ def maybe_bool(holder: Body, name: str, path: str = "") -> bool | None:
     value = holder.get(name)
     if value is not None and not isinstance(value, bool):
         raise wrong(join(path, name), "true or false")
+    return value
+
+
+_LARGEST = sys.float_info.max
+
+
+def maybe_number(
+    holder: Body, name: str, low: float = -_LARGEST, high: float = _LARGEST, path: str = ""
+) -> float | None:
+    value = holder.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise wrong(join(path, name), "a number")
+    if not low <= value <= high:
+        raise wrong(join(path, name), "a number" if high == _LARGEST else f"a number from {low:g} to {high:g}")
+    return float(value)
+
+
+def maybe_whole(holder: Body, name: str, low: int | None = None, high: int | None = None) -> int | None:
+    value = holder.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise wrong(name, "a whole number")
+    if (low is not None and value < low) or (high is not None and value > high):
+        raise wrong(name, f"a whole number at least {low}" if high is None else f"a whole number from {low} to {high}")
+    return value
+
+
+def maybe_count(holder: Body, name: str, path: str = "") -> int | None:
+    value = holder.get(name)
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+        raise wrong(join(path, name), "a natural number")
     return value
 
 

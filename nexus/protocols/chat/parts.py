@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from nexus.conversation.parts import Audio, CacheHint, Document, Image, Inline, Link, Part, Refusal, Text, placed
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models.chat_server import ChatServer
-from nexus.protocols.chat.checks import need_object, need_string, read_string
+from nexus.protocols.checks import a_name, an_object, maybe_string
 from nexus.protocols.files import UNNAMED, as_data_url, file_part, is_textual, read_text_file, refuse_office
 from nexus.protocols.urls import data_url, read_url, web_url
 from nexus.wire import Json, text
@@ -48,8 +48,8 @@ def read_content(value: Json, path: str, allowed: frozenset[str]) -> list[Part]:
 
 
 def read_part(entry: Json, path: str, allowed: frozenset[str]) -> Part:
-    part = need_object(entry, path)
-    kind = need_string(part, "type", f"{path}.type")
+    part = an_object(entry, path)
+    kind = a_name(part, "type", path)
     if kind not in allowed:
         known = ", ".join(sorted(allowed))
         raise UnsupportedFeature(f"{path}: content of type {kind} cannot be translated here, only {known}", param=path)
@@ -57,41 +57,41 @@ def read_part(entry: Json, path: str, allowed: frozenset[str]) -> Part:
 
 
 def _read_text(part: Mapping[str, Json], path: str) -> Part:
-    return Text(read_string(part, "text", f"{path}.text") or "", read_cache(part, path))
+    return Text(maybe_string(part, "text", path) or "", read_cache(part, path))
 
 
 def _read_refusal(part: Mapping[str, Json], path: str) -> Part:
-    return Refusal(need_string(part, "refusal", f"{path}.refusal"))
+    return Refusal(a_name(part, "refusal", path))
 
 
 def _read_image(part: Mapping[str, Json], path: str) -> Part:
     path = f"{path}.image_url"
-    image = need_object(part.get("image_url"), path)
-    source = read_url(need_string(image, "url", f"{path}.url"), param=f"{path}.url")
+    image = an_object(part.get("image_url"), path)
+    source = read_url(a_name(image, "url", path), param=f"{path}.url")
     cache = read_cache(part, path)
     if isinstance(source, Inline) and not source.media_type.startswith("image/"):
         return file_part(source, None, cache, f"{path}.url")
-    return Image(source, read_string(image, "detail", f"{path}.detail"), cache)
+    return Image(source, maybe_string(image, "detail", path), cache)
 
 
 def _read_audio(part: Mapping[str, Json], path: str) -> Part:
     path = f"{path}.input_audio"
-    audio = need_object(part.get("input_audio"), path)
-    name = need_string(audio, "format", f"{path}.format")
+    audio = an_object(part.get("input_audio"), path)
+    name = a_name(audio, "format", path)
     if name not in AUDIO_TYPES:
         raise UnsupportedFeature(f"{path}.format: audio format {name} is not known here", param=f"{path}.format")
-    return Audio(Inline(AUDIO_TYPES[name], need_string(audio, "data", f"{path}.data")))
+    return Audio(Inline(AUDIO_TYPES[name], a_name(audio, "data", path)))
 
 
 def _read_file(part: Mapping[str, Json], path: str) -> Part:
     path = f"{path}.file"
-    file = need_object(part.get("file"), path)
+    file = an_object(part.get("file"), path)
     if file.get("file_id") is not None:
         raise UnsupportedFeature(
             f"{path}.file_id: a file stored at OpenAI cannot be sent to another vendor; send file_data",
             param=f"{path}.file_id",
         )
-    data, title = need_string(file, "file_data", f"{path}.file_data"), read_string(file, "filename")
+    data, title = a_name(file, "file_data", path), maybe_string(file, "filename")
     source = read_url(as_data_url(data, title), param=f"{path}.file_data")
     return file_part(source, title, read_cache(part, path), f"{path}.file_data")
 
@@ -115,7 +115,7 @@ def read_cache(holder: Mapping[str, Json], path: str) -> CacheHint | None:
 
 
 def _lifetime(value: Json, path: str, known: Mapping[str | None, CacheHint]) -> CacheHint:
-    ttl = read_string(need_object(value, path), "ttl", f"{path}.ttl")
+    ttl = maybe_string(an_object(value, path), "ttl", path)
     if ttl not in known:
         raise InvalidRequest(f"{path}.ttl: unknown lifetime {ttl}", param=f"{path}.ttl")
     return known[ttl]

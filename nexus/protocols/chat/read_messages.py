@@ -27,10 +27,10 @@ from nexus.conversation.parts import (
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.chat import parts as content
 from nexus.protocols.chat.call_ids import plain_id, thinking_signature
-from nexus.protocols.chat.checks import need_list, need_object, need_string, read_string
 from nexus.protocols.chat.reasoning import interleave, read_echoed, read_extra
 from nexus.protocols.chat.sources import image_url, is_image
 from nexus.protocols.chat.tools import read_calls
+from nexus.protocols.checks import a_name, an_array, an_object, maybe_string
 from nexus.protocols.urls import read_url
 from nexus.wire import Json
 
@@ -58,19 +58,19 @@ class MessagesReader:
         self._dropped = dropped
 
     def read(self, value: Json) -> None:
-        messages = need_list(value, "messages")
+        messages = an_array(value, "messages")
         if not messages:
             raise InvalidRequest("messages: at least one message is needed", param="messages")
         for index, entry in enumerate(messages):
             path = f"messages.{index}"
-            self._read_one(need_object(entry, path), path)
+            self._read_one(an_object(entry, path), path)
 
     def finish(self) -> tuple[Message, ...]:
         self._flush()
         return tuple(self._messages)
 
     def _read_one(self, message: Mapping[str, Json], path: str) -> None:
-        role = need_string(message, "role", f"{path}.role")
+        role = a_name(message, "role", path)
         if role not in ("tool", "function"):
             self._flush()
         match role:
@@ -82,7 +82,7 @@ class MessagesReader:
             case "assistant":
                 self._add("assistant", message, self._read_assistant(message, path), path)
             case "tool":
-                self._read_result(message, path, plain_id(need_string(message, "tool_call_id", f"{path}.tool_call_id")))
+                self._read_result(message, path, plain_id(a_name(message, "tool_call_id", path)))
             case "function":
                 self._read_result(message, path, self._answered(message, path))
             case _:
@@ -96,7 +96,7 @@ class MessagesReader:
     def _read_system(self, message: Mapping[str, Json], path: str) -> None:
         blocks = content.read_content(message.get("content"), f"{path}.content", content.SYSTEM)
         blocks = _hinted(blocks, content.read_cache(message, path))
-        name = read_string(message, "name", f"{path}.name")
+        name = maybe_string(message, "name", path)
         if self._messages:
             self._messages.append(Message("system", tuple(blocks), name, at=path))
             return
@@ -106,7 +106,7 @@ class MessagesReader:
 
     def _add(self, role: Role, message: Mapping[str, Json], parts: list[Part], path: str) -> None:
         parts = _hinted(parts, content.read_cache(message, path))
-        name = read_string(message, "name", f"{path}.name")
+        name = maybe_string(message, "name", path)
         self._messages.append(Message(role, tuple(parts), name, at=path))
 
     def _read_assistant(self, message: Mapping[str, Json], path: str) -> list[Part]:
@@ -117,7 +117,7 @@ class MessagesReader:
         prose = content.read_content(message.get("content"), f"{path}.content", content.ASSISTANT)
         if (signature := read_extra(message.get("extra_content"))) is not None:
             prose = _signed(prose, signature)
-        if refusal := read_string(message, "refusal", f"{path}.refusal"):
+        if refusal := maybe_string(message, "refusal", path):
             prose.append(Refusal(refusal, at=f"{path}.refusal"))
         prose += _read_images(message, f"{path}.images")
         calls = read_calls(message, path)
@@ -126,15 +126,15 @@ class MessagesReader:
         return interleave(read_echoed(message, thinking_signature(message)), prose, calls)
 
     def _read_legacy(self, value: Json, path: str) -> ToolCall:
-        call = need_object(value, path)
-        name = need_string(call, "name", f"{path}.name")
-        arguments = read_string(call, "arguments", f"{path}.arguments") or ""
+        call = an_object(value, path)
+        name = a_name(call, "name", path)
+        arguments = maybe_string(call, "arguments", path) or ""
         legacy = ToolCall(f"call_{path.split('.')[1]}", name, arguments, at=path)
         self._legacy.append(legacy)
         return legacy
 
     def _answered(self, message: Mapping[str, Json], path: str) -> str:
-        name = need_string(message, "name", f"{path}.name")
+        name = a_name(message, "name", path)
         for at, call in enumerate(self._legacy):
             if call.name == name:
                 return self._legacy.pop(at).id
@@ -154,9 +154,9 @@ class MessagesReader:
 def _read_images(message: Mapping[str, Json], path: str) -> list[Part]:
     """Those that a model made, as its client was told them."""
     images: list[Part] = []
-    for at, value in enumerate(need_list(message.get("images") or [], path)):
+    for at, value in enumerate(an_array(message.get("images") or [], path)):
         where = f"{path}.{at}"
-        entry = need_object(value, where)
+        entry = an_object(value, where)
         source = read_url(image_url(entry), param=f"{where}.image_url.url")
         if not is_image(source):
             raise InvalidRequest(f"{where}: expected an image", param=where)

@@ -11,18 +11,18 @@ from typing import get_args
 
 from nexus.conversation.parts import Effort, OutputFormat, Request, Thinking
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.protocols.chat.checks import (
-    need_list,
-    need_object,
-    need_string,
-    read_flag,
-    read_number,
-    read_string,
-    read_whole,
-)
 from nexus.protocols.chat.fields import READS
 from nexus.protocols.chat.read_messages import MessagesReader
 from nexus.protocols.chat.tools import read_choice, read_tools
+from nexus.protocols.checks import (
+    a_name,
+    an_array,
+    an_object,
+    maybe_bool,
+    maybe_number,
+    maybe_string,
+    maybe_whole,
+)
 from nexus.protocols.codec import ReadRequest
 from nexus.wire import Json, mapping
 
@@ -42,28 +42,28 @@ def read_request(body: Mapping[str, Json]) -> ReadRequest:
         system=tuple(messages.system),
         tools=tools,
         tool_choice=choice,
-        parallel_tools=read_flag(body, "parallel_tool_calls"),
+        parallel_tools=maybe_bool(body, "parallel_tool_calls"),
         thinking=_read_thinking(body),
         output_format=_read_format(body),
         max_tokens=_read_limit(body, dropped),
-        temperature=read_number(body, "temperature", 0, 2),
-        top_p=read_number(body, "top_p", 0, 1),
-        top_k=read_whole(body, "top_k"),
-        presence_penalty=read_number(body, "presence_penalty", -2, 2),
-        frequency_penalty=read_number(body, "frequency_penalty", -2, 2),
-        seed=read_whole(body, "seed"),
+        temperature=maybe_number(body, "temperature", 0, 2),
+        top_p=maybe_number(body, "top_p", 0, 1),
+        top_k=maybe_whole(body, "top_k"),
+        presence_penalty=maybe_number(body, "presence_penalty", -2, 2),
+        frequency_penalty=maybe_number(body, "frequency_penalty", -2, 2),
+        seed=maybe_whole(body, "seed"),
         stop=_read_stop_words(body),
-        logprobs=read_flag(body, "logprobs"),
-        top_logprobs=read_whole(body, "top_logprobs", 0, 20),
+        logprobs=maybe_bool(body, "logprobs"),
+        top_logprobs=maybe_whole(body, "top_logprobs", 0, 20),
         logit_bias=_read_bias(body),
-        user=read_string(body, "user"),
+        user=maybe_string(body, "user"),
         metadata=_read_metadata(body),
-        service_tier=read_string(body, "service_tier"),
-        safety_identifier=read_string(body, "safety_identifier"),
+        service_tier=maybe_string(body, "service_tier"),
+        safety_identifier=maybe_string(body, "safety_identifier"),
         image_output=images,
-        prompt_cache_key=read_string(body, "prompt_cache_key"),
-        verbosity=read_string(body, "verbosity"),
-        stream=read_flag(body, "stream") or False,
+        prompt_cache_key=maybe_string(body, "prompt_cache_key"),
+        verbosity=maybe_string(body, "verbosity"),
+        stream=maybe_bool(body, "stream") or False,
         include_usage=_read_stream_options(body, dropped),
     )
     return ReadRequest(request, tuple(dropped))
@@ -83,7 +83,7 @@ def _by_table(body: Mapping[str, Json]) -> dict[str, None]:
 
 
 def _check_choices(body: Mapping[str, Json]) -> None:
-    if (read_whole(body, "n", 1) or 1) > 1:
+    if (maybe_whole(body, "n", 1) or 1) > 1:
         raise UnsupportedFeature("n: only one answer at a time can be translated; send several requests", param="n")
 
 
@@ -91,7 +91,7 @@ def _read_modalities(body: Mapping[str, Json]) -> bool | None:
     """Whether images are asked for, as OpenRouter's clients do."""
     if (modalities := body.get("modalities")) is None:
         return None
-    for at, modality in enumerate(need_list(modalities, "modalities")):
+    for at, modality in enumerate(an_array(modalities, "modalities")):
         if modality not in ("text", "image"):
             raise UnsupportedFeature(
                 f"modalities.{at}: only text and images can be translated, not {modality}", param=f"modalities.{at}"
@@ -116,29 +116,29 @@ def _read_format(body: Mapping[str, Json]) -> OutputFormat | None:
     if (value := body.get("response_format")) is None:
         return None
     path = "response_format"
-    wire = need_object(value, path)
-    match need_string(wire, "type", f"{path}.type"):
+    wire = an_object(value, path)
+    match a_name(wire, "type", path):
         case "text":
             return None
         case "json_object":
             return OutputFormat()
         case "json_schema":
             path = f"{path}.json_schema"
-            named = need_object(wire.get("json_schema"), path)
+            named = an_object(wire.get("json_schema"), path)
             schema = named.get("schema")
             return OutputFormat(
                 # A format without a schema allows any value, which {} says; None would mean any object.
-                {} if schema is None else need_object(schema, f"{path}.schema"),
-                need_string(named, "name", f"{path}.name"),
-                read_string(named, "description", f"{path}.description"),
-                read_flag(named, "strict", f"{path}.strict"),
+                {} if schema is None else an_object(schema, f"{path}.schema"),
+                a_name(named, "name", path),
+                maybe_string(named, "description", path),
+                maybe_bool(named, "strict", path),
             )
         case kind:
             raise UnsupportedFeature(f"{path}: type {kind} cannot be translated", param=f"{path}.type")
 
 
 def _read_limit(body: Mapping[str, Json], dropped: dict[str, None]) -> int | None:
-    new, old = read_whole(body, "max_completion_tokens", 1), read_whole(body, "max_tokens", 1)
+    new, old = maybe_whole(body, "max_completion_tokens", 1), maybe_whole(body, "max_tokens", 1)
     if new is not None and old is not None and new != old:
         dropped["max_tokens"] = None
     return old if new is None else new
@@ -162,7 +162,7 @@ def _read_stop_words(body: Mapping[str, Json]) -> tuple[str, ...]:
 def _read_bias(body: Mapping[str, Json]) -> dict[str, float] | None:
     if (value := body.get("logit_bias")) is None:
         return None
-    biases = need_object(value, "logit_bias")
+    biases = an_object(value, "logit_bias")
     for token, bias in biases.items():
         if not isinstance(bias, int | float) or isinstance(bias, bool):
             raise InvalidRequest(f"logit_bias.{token}: expected a number", param=f"logit_bias.{token}")
@@ -172,7 +172,7 @@ def _read_bias(body: Mapping[str, Json]) -> dict[str, float] | None:
 def _read_metadata(body: Mapping[str, Json]) -> dict[str, str]:
     if (value := body.get("metadata")) is None:
         return {}
-    metadata = need_object(value, "metadata")
+    metadata = an_object(value, "metadata")
     for name, entry in metadata.items():
         if not isinstance(entry, str):
             raise InvalidRequest(f"metadata.{name}: expected a string", param=f"metadata.{name}")
@@ -182,7 +182,7 @@ def _read_metadata(body: Mapping[str, Json]) -> dict[str, str]:
 def _read_stream_options(body: Mapping[str, Json], dropped: dict[str, None]) -> bool:
     if (value := body.get("stream_options")) is None:
         return False
-    options = need_object(value, "stream_options")
+    options = an_object(value, "stream_options")
     for name in mapping(options).keys() - {"include_usage"}:
         dropped[f"stream_options.{name}"] = None
-    return read_flag(options, "include_usage", "stream_options.include_usage") or False
+    return maybe_bool(options, "include_usage", "stream_options") or False

@@ -15,9 +15,9 @@ from nexus.conversation.parts import Tool, ToolCall, ToolChoice
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models.chat_server import ChatServer
 from nexus.protocols.chat.call_ids import call_signature, plain_id
-from nexus.protocols.chat.checks import need_list, need_object, need_string, read_flag, read_string
 from nexus.protocols.chat.parts import cache_fields, read_cache
 from nexus.protocols.chat.reasoning import read_extra
+from nexus.protocols.checks import a_name, an_array, an_object, maybe_bool, maybe_string
 from nexus.protocols.codec import Target
 from nexus.protocols.custom_tools import PARAMETERS, CustomTool, with_grammar, write_input
 from nexus.protocols.tool_ids import ToolIds
@@ -51,43 +51,43 @@ def read_tools(body: Mapping[str, Json], dropped: dict[str, None]) -> tuple[Tool
     value = body.get("tools")
     if value is None:
         return ()
-    return tuple(_read_tool(entry, f"tools.{at}", dropped) for at, entry in enumerate(need_list(value, "tools")))
+    return tuple(_read_tool(entry, f"tools.{at}", dropped) for at, entry in enumerate(an_array(value, "tools")))
 
 
 def _read_tool(value: Json, path: str, dropped: dict[str, None]) -> Tool:
-    entry = need_object(value, path)
+    entry = an_object(value, path)
     if entry.get("type") == "custom":
         return _read_custom(entry, path, dropped)
     _need_function(entry, path, "tools")
-    function = need_object(entry.get("function"), f"{path}.function")
+    function = an_object(entry.get("function"), f"{path}.function")
     parameters = function.get("parameters")
     if parameters is not None:
-        need_object(parameters, f"{path}.function.parameters")
+        an_object(parameters, f"{path}.function.parameters")
     # Codex repeats the name beside the function.
     for name in entry.keys() - {"type", "function", "cache_control", "name"}:
         dropped[f"tools.{name}"] = None
     for name in function.keys() - {"name", "description", "parameters", "strict", "cache_control"}:
         dropped[f"tools.function.{name}"] = None
     return Tool(
-        need_string(function, "name", f"{path}.function.name"),
-        read_string(function, "description", f"{path}.function.description"),
+        a_name(function, "name", f"{path}.function"),
+        maybe_string(function, "description", f"{path}.function"),
         parameters,
-        read_flag(function, "strict", f"{path}.function.strict"),
+        maybe_bool(function, "strict", f"{path}.function"),
         read_cache(entry, path) or read_cache(function, f"{path}.function"),
         at=path,
     )
 
 
 def _read_custom(entry: Mapping[str, Json], path: str, dropped: dict[str, None]) -> Tool:
-    custom = need_object(entry.get("custom"), f"{path}.custom")
+    custom = an_object(entry.get("custom"), f"{path}.custom")
     for name in entry.keys() - {"type", "custom", "cache_control"}:
         dropped[f"tools.{name}"] = None
     for name in custom.keys() - {"name", "description", "format"}:
         dropped[f"tools.custom.{name}"] = None
-    description = read_string(custom, "description", f"{path}.custom.description")
+    description = maybe_string(custom, "description", f"{path}.custom")
     if (format := mapping(custom.get("format"))).get("type") == "grammar":
         description = with_grammar(description, mapping(format.get("grammar")))
-    name = need_string(custom, "name", f"{path}.custom.name")
+    name = a_name(custom, "name", f"{path}.custom")
     return CustomTool(name, description, PARAMETERS, cache=read_cache(entry, path), at=path)
 
 
@@ -120,11 +120,9 @@ def read_choice(body: Mapping[str, Json], tools: tuple[Tool, ...]) -> tuple[Tool
 
 def _read_allowed(value: Mapping[str, Json], tools: tuple[Tool, ...]) -> tuple[ToolChoice, tuple[Tool, ...]]:
     path = "tool_choice.allowed_tools"
-    allowed = need_object(value.get("allowed_tools"), path)
-    entries = need_list(allowed.get("tools"), f"{path}.tools")
-    names = {
-        _chosen(need_object(entry, at), at, tools) for n, entry in enumerate(entries) if (at := f"{path}.tools.{n}")
-    }
+    allowed = an_object(value.get("allowed_tools"), path)
+    entries = an_array(allowed.get("tools"), f"{path}.tools")
+    names = {_chosen(an_object(entry, at), at, tools) for n, entry in enumerate(entries) if (at := f"{path}.tools.{n}")}
     left = tuple(tool for tool in tools if tool.name in names)
     match allowed.get("mode"):
         case "auto":
@@ -139,14 +137,14 @@ def _chosen(entry: Mapping[str, Json], path: str, tools: tuple[Tool, ...]) -> st
     kind = "custom" if entry.get("type") == "custom" else "function"
     if kind == "function":
         _need_function(entry, path, "a choice of tools")
-    name = need_string(mapping(entry.get(kind)), "name", f"{path}.{kind}.name")
+    name = a_name(mapping(entry.get(kind)), "name", f"{path}.{kind}")
     if all(tool.name != name for tool in tools):
         raise InvalidRequest(f"{path}: there is no tool named {name}", param=path)
     return name
 
 
 def _need_function(entry: Mapping[str, Json], path: str, where: str) -> None:
-    kind = need_string(entry, "type", f"{path}.type")
+    kind = a_name(entry, "type", path)
     if kind != "function":
         raise UnsupportedFeature(
             f"{path}: {where} of type {kind} cannot be translated; only functions can", param=f"{path}.type"
@@ -158,20 +156,20 @@ def read_calls(message: Mapping[str, Json], path: str) -> list[ToolCall]:
     value = message.get("tool_calls")
     if value is None:
         return []
-    return [_read_call(entry, f"{path}.tool_calls.{at}") for at, entry in enumerate(need_list(value, path))]
+    return [_read_call(entry, f"{path}.tool_calls.{at}") for at, entry in enumerate(an_array(value, path))]
 
 
 def _read_call(value: Json, path: str) -> ToolCall:
-    entry = need_object(value, path)
+    entry = an_object(value, path)
     if entry.get("type") == "custom":
         return _read_custom_call(entry, path)
     if entry.get("type") is not None:
         _need_function(entry, path, "tool calls")
-    function = need_object(entry.get("function"), f"{path}.function")
+    function = an_object(entry.get("function"), f"{path}.function")
     return ToolCall(
-        plain_id(id := need_string(entry, "id", f"{path}.id")),
-        need_string(function, "name", f"{path}.function.name"),
-        read_string(function, "arguments", f"{path}.function.arguments") or "",
+        plain_id(id := a_name(entry, "id", path)),
+        a_name(function, "name", f"{path}.function"),
+        maybe_string(function, "arguments", f"{path}.function") or "",
         read_extra(entry.get("extra_content")) or call_signature(id),
         read_cache(entry, path),
         at=path,
@@ -179,11 +177,11 @@ def _read_call(value: Json, path: str) -> ToolCall:
 
 
 def _read_custom_call(entry: Mapping[str, Json], path: str) -> ToolCall:
-    custom = need_object(entry.get("custom"), f"{path}.custom")
+    custom = an_object(entry.get("custom"), f"{path}.custom")
     return ToolCall(
-        plain_id(id := need_string(entry, "id", f"{path}.id")),
-        need_string(custom, "name", f"{path}.custom.name"),
-        write_input(read_string(custom, "input", f"{path}.custom.input") or ""),
+        plain_id(id := a_name(entry, "id", path)),
+        a_name(custom, "name", f"{path}.custom"),
+        write_input(maybe_string(custom, "input", f"{path}.custom") or ""),
         read_extra(entry.get("extra_content")) or call_signature(id),
         read_cache(entry, path),
         at=path,

@@ -22,9 +22,18 @@ from nexus.conversation.parts import (
     ToolChoice,
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.protocols.checks import Drops, a_string, an_array, an_object, maybe_bool, maybe_string, wrong
+from nexus.protocols.checks import (
+    Drops,
+    a_string,
+    an_array,
+    an_object,
+    maybe_bool,
+    maybe_count,
+    maybe_number,
+    maybe_string,
+    wrong,
+)
 from nexus.protocols.codec import ReadRequest
-from nexus.protocols.messages.checks import maybe_count, maybe_number
 from nexus.protocols.messages.fields import READS
 from nexus.protocols.messages.read_parts import read_cache, read_content, read_texts
 from nexus.protocols.messages.read_tools import read_tools

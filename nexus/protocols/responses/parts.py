@@ -13,9 +13,8 @@ from dataclasses import replace
 
 from nexus.conversation.parts import Audio, CacheHint, Document, Image, Inline, Link, Part, Refusal, Text, placed
 from nexus.errors import UnsupportedFeature
-from nexus.protocols.checks import Body, a_string, an_object, maybe_string, wrong
+from nexus.protocols.checks import Body, Drops, a_name, a_string, an_object, maybe_string, wrong
 from nexus.protocols.files import UNNAMED, as_data_url, file_part, is_textual, read_text_file
-from nexus.protocols.responses.checks import Drops, a_name
 from nexus.protocols.urls import data_url, read_url, web_url
 from nexus.wire import Json
 

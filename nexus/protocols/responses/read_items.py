@@ -26,11 +26,10 @@ from nexus.conversation.parts import (
 )
 from nexus.errors import UnsupportedFeature
 from nexus.protocols import images
-from nexus.protocols.checks import Body, a_string, an_array, an_object, maybe_string, wrong
+from nexus.protocols.checks import Body, Drops, a_name, a_string, an_array, an_object, maybe_string, wrong
 from nexus.protocols.custom_tools import write_input
 from nexus.protocols.responses import parts as content
 from nexus.protocols.responses.annotations import read_annotations
-from nexus.protocols.responses.checks import Drops, a_name
 from nexus.protocols.responses.client_tools import CALLS, OUTPUTS, write_arguments
 from nexus.protocols.responses.compact import UNREADABLE, read_summary, wanted
 from nexus.protocols.responses.earlier import NOTHING, Earlier, is_reference

@@ -13,9 +13,20 @@ from typing import get_args
 
 from nexus.conversation.parts import Effort, OutputFormat, Request, SummaryWanted, Text, Thinking, ToolChoice
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.protocols.checks import Body, a_string, an_array, an_object, maybe_bool, maybe_string, wrong
+from nexus.protocols.checks import (
+    Body,
+    Drops,
+    a_name,
+    a_string,
+    an_array,
+    an_object,
+    maybe_bool,
+    maybe_number,
+    maybe_string,
+    maybe_whole,
+    wrong,
+)
 from nexus.protocols.codec import Find, ReadRequest
-from nexus.protocols.responses.checks import Drops, a_name, maybe_number, maybe_whole
 from nexus.protocols.responses.earlier import Continued, Earlier
 from nexus.protocols.responses.fields import NEED_STORE, READS, SAYS_NOTHING, STATELESS
 from nexus.protocols.responses.read_items import ItemsReader
@@ -28,7 +39,7 @@ _INCLUDED = "reasoning.encrypted_content"
 
 def read_request(body: Body, find: Find | None = None, *, compacts: bool = False) -> ReadRequest:
     """``compacts`` asks for a summary. Raises InvalidRequest and UnsupportedFeature with the path in ``param``."""
-    drops = Drops()
+    drops = Drops(empty_asks=False)
     _go_by_table(body, drops, keeps=find is not None)
     earlier = Earlier(body, find)
     _read_include(body, drops)

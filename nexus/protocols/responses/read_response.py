@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 from nexus.conversation.parts import Part, Refusal, Response, ToolCall
 from nexus.errors import ClientError
+from nexus.protocols.checks import Drops
 from nexus.protocols.codec import AnswerOrigin, ReadResponse
 from nexus.protocols.responses.annotations import lost
-from nexus.protocols.responses.checks import Drops
 from nexus.protocols.responses.read_error import read_stream_error
 from nexus.protocols.responses.read_items import ItemsReader
 from nexus.protocols.responses.stops import read_stop
@@ -30,7 +30,7 @@ def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadRespons
         raise read_stream_error(body)
     if not is_answer(body):
         raise read_stream_error(body)
-    drops = Drops()
+    drops = Drops(empty_asks=False)
     items = [mapping(item) for item in sequence(body.get("output"))]
     for item in items:
         if not has_counterpart(item):
@@ -59,7 +59,7 @@ def has_counterpart(item: Mapping[str, Json]) -> bool:
 
 def read_output(items: list[Mapping[str, Json]]) -> tuple[Part, ...]:
     """Raises ValueError for items that are not what the dialect promises."""
-    drops = Drops()
+    drops = Drops(empty_asks=False)
     reader = ItemsReader(drops, ToolsReader(drops))
     try:
         reader.read_answer(items)

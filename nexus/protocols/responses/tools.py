@@ -20,9 +20,8 @@ from itertools import groupby
 from nexus.conversation.parts import Request, Tool, ToolCall, ToolChoice, WebSearch
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols import custom_tools
-from nexus.protocols.checks import an_array, an_object, maybe_bool, maybe_string, wrong
+from nexus.protocols.checks import Drops, a_name, an_array, an_object, maybe_bool, maybe_string, wrong
 from nexus.protocols.custom_tools import read_input, with_grammar
-from nexus.protocols.responses.checks import Drops, a_name
 from nexus.protocols.responses.client_tools import KINDS, ClientRun, describe, read_arguments, run_of
 from nexus.protocols.tool_ids import ToolIds
 from nexus.wire import Json, decode, mapping, sequence, text
