@@ -6,6 +6,7 @@ of the right type.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,15 @@ def decode(raw: bytes | str) -> Json:
         if (value := _with_half_pairs(raw)) is not None:
             return without_half_pairs(value)
         raise
+
+
+def decode_object(raw: bytes | str) -> dict[str, Json]:
+    """The JSON object; an empty one for anything else."""
+    try:
+        value = decode(raw)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def decode_delta(raw: bytes | str) -> Json:
@@ -106,6 +116,11 @@ def count(value: object) -> int:
             return ceil(value)
         case _:
             return 0
+
+
+def digest(words: str, digits: int = 64) -> str:
+    """A short name for a text that nothing else has: hexadecimal digits of its SHA-256."""
+    return hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest()[:digits]
 
 
 MOST_COUNTED = 2**53 - 1

@@ -24,7 +24,7 @@ from nexus.errors import Unreachable, UpstreamError, UpstreamTimeout
 from nexus.renewal import PHASE, Grant
 from nexus.settings.auth_scheme import BearerToken
 from nexus.settings.entra import EntraSettings
-from nexus.wire import Json, decode, mapping
+from nexus.wire import Json, decode_object
 
 STEP = 10.0
 """Seconds for the exchange."""
@@ -111,7 +111,7 @@ class Entra:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                return response.status_code, _object(self._read(response))
+                return response.status_code, decode_object(self._read(response))
         except requests.Timeout:
             raise self._error("no access token in time", UpstreamTimeout, retryable=True) from None
         except (requests.RequestException, ValueError, OSError):
@@ -140,13 +140,6 @@ class Entra:
     ) -> UpstreamError:
         error = kind(f"{self._provider}: {words}", provider=self._provider, retryable=retryable)
         return error.at(PHASE, words)
-
-
-def _object(data: bytes) -> Mapping[str, Json]:
-    try:
-        return mapping(decode(data))
-    except ValueError:
-        return {}
 
 
 def _end(answer: Mapping[str, Json], now: float) -> float:

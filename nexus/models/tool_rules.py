@@ -6,9 +6,10 @@ Which vendor has which of them stands beside its models (claude.py, gpt.py, gemi
 from __future__ import annotations
 
 import functools
-import hashlib
 import re
 from dataclasses import dataclass
+
+from nexus import wire
 
 _DIGITS = 8
 """Hexadecimal digits of a short name: one in four thousand million names meets another."""
@@ -27,7 +28,7 @@ class NameRule:
 
     def short(self, name: str, salt: str = "") -> str:
         """A name that fits: the readable part of ``name`` and a hash of the whole; ``salt`` gives another one."""
-        digest = hashlib.sha256(f"{name}{salt}".encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
+        digest = wire.digest(f"{name}{salt}", _DIGITS)
         readable = re.sub(f"[^{self.letters}]+", "_", name)[: self.longest - _DIGITS - 2].strip("_")
         form = f"{readable}_{digest}"
         return form if self.fits(form) else f"_{form}"

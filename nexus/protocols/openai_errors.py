@@ -5,8 +5,10 @@ Law: one table from our kinds to ``type`` and ``code``. Source: OpenAI's error c
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from nexus.errors import NexusError
-from nexus.wire import Json, decode, encode, mapping
+from nexus.wire import Json, decode_object, encode, mapping
 
 _INVALID = "invalid_request_error"
 _SERVER = "server_error"
@@ -46,9 +48,6 @@ def write_error(error: NexusError, request_id: str) -> bytes:
     return encode({"error": {"message": error.message, "type": kind, "param": error.param, "code": code}})
 
 
-def read_body(body: bytes) -> dict[str, Json]:
+def read_body(body: bytes) -> Mapping[str, Json]:
     """The ``error`` object of a body in this shape, {} for anything else."""
-    try:
-        return dict(mapping(mapping(decode(body)).get("error")))
-    except ValueError:
-        return {}
+    return mapping(decode_object(body).get("error"))

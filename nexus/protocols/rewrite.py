@@ -7,11 +7,22 @@ all it holds goes with it, so that no empty shell is left behind.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Union
 
-from nexus.protocols.edit import Span, splice
+from nexus.protocols.edit import splice
+from nexus.protocols.raw_json import (
+    CLOSE_ARRAY,
+    CLOSE_OBJECT,
+    OPEN_ARRAY,
+    OPEN_OBJECT,
+    Span,
+    next_item,
+    past_space,
+    string_end,
+    value_end,
+    value_start,
+)
 from nexus.wire import decode, encode
 
 REMOVE: Final = b""
@@ -24,13 +35,7 @@ Rules = Mapping[str, Union[Judge, "Rules"]]
 """What happens to members by key; ``*`` stands for every element of an array."""
 
 ANY: Final = "*"
-_SPACE = re.compile(rb"[ \t\r\n]*")
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
-_SCALAR = re.compile(rb"[^,\]}\s]+")
-# Up to and with the next bracket that stands in no string: one step in Python for each bracket, not for each string.
-_BRACKET = re.compile(rb'[^"{}\[\]]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"{}\[\]]*+)*+[{}\[\]]', re.DOTALL)
 _BOM = b"\xef\xbb\xbf"
-_OPEN_OBJECT, _OPEN_ARRAY, _CLOSE_OBJECT, _CLOSE_ARRAY, _QUOTE, _COMMA = b'{[}]",'
 
 
 def removing(paths: Iterable[tuple[str, ...]]) -> Rules:
@@ -65,14 +70,14 @@ def rewrite(raw: bytes, rules: Rules, first: Callable[[], bytes]) -> bytes:
     walk = _Walk(raw)
     start = raw.index(b"{")
     end, gone = walk.value(start, rules)
-    if gone or raw[_past_space(raw, start + 1)] == _CLOSE_OBJECT:
+    if gone or raw[past_space(raw, start + 1)] == CLOSE_OBJECT:
         return raw[:start] + b"{" + first() + b"}" + raw[end:]
     return splice(raw, [((start + 1, start + 1), first() + b","), *walk.edits])
 
 
 def cut(raw: bytes, rules: Rules) -> bytes:
     """``raw`` after ``rules``, which leave something of it; what is no object stays as it is."""
-    start = _past_space(raw, len(_BOM) if raw.startswith(_BOM) else 0)
+    start = past_space(raw, len(_BOM) if raw.startswith(_BOM) else 0)
     if raw[start : start + 1] != b"{":
         return raw
     walk = _Walk(raw)
@@ -91,15 +96,15 @@ class _Walk:
         """Where the value at ``start`` ends, and whether nothing is left of it."""
         if rule is None or isinstance(rule, Mapping):
             opening = self._raw[start]
-            if rule and (opening == _OPEN_OBJECT or (opening == _OPEN_ARRAY and ANY in rule)):
+            if rule and (opening == OPEN_OBJECT or (opening == OPEN_ARRAY and ANY in rule)):
                 mark = len(self.edits)
-                end, emptied = self._container(start, rule, is_object=opening == _OPEN_OBJECT)
+                end, emptied = self._container(start, rule, is_object=opening == OPEN_OBJECT)
                 # An element keeps its place in its array even when it is empty: others may be counted from it.
                 if emptied and not is_element:
                     del self.edits[mark:]
                 return end, emptied and not is_element
-            return _value_end(self._raw, start), False
-        end = _value_end(self._raw, start)
+            return value_end(self._raw, start), False
+        end = value_end(self._raw, start)
         verdict = rule(self._raw[start:end])
         if verdict:
             self.edits.append(((start, end), verdict))
@@ -107,48 +112,20 @@ class _Walk:
 
     def _container(self, start: int, rules: Rules, *, is_object: bool) -> tuple[int, bool]:
         raw = self._raw
-        closing = _CLOSE_OBJECT if is_object else _CLOSE_ARRAY
-        position = _past_space(raw, start + 1)
+        closing = CLOSE_OBJECT if is_object else CLOSE_ARRAY
+        position = past_space(raw, start + 1)
         # Where the item before ended, and whether one of those before stays.
         before, stays, loses = position, False, False
         while raw[position] != closing:
             item = position
             key = ANY
             if is_object:
-                position = _end(_STRING, raw, item)
-                key = decode(raw[item:position])
-                position = _past_space(raw, _past_space(raw, position) + 1)
+                key_end = string_end(raw, item)
+                key, position = decode(raw[item:key_end]), value_start(raw, key_end)
             end, gone = self.value(position, rules.get(key), is_element=not is_object)
-            position = _past_space(raw, end)
-            if raw[position] == _COMMA:
-                position = _past_space(raw, position + 1)
+            position = next_item(raw, end)
             if gone:
                 last = raw[position] == closing and not stays
                 self.edits.append(((before, end) if stays else (item, end if last else position), REMOVE))
             before, stays, loses = end, stays or not gone, loses or gone
         return position + 1, loses and not stays
-
-
-def _value_end(raw: bytes, start: int) -> int:
-    opening = raw[start]
-    if opening == _QUOTE:
-        return _end(_STRING, raw, start)
-    if opening not in (_OPEN_OBJECT, _OPEN_ARRAY):
-        return _end(_SCALAR, raw, start)
-    depth = 0
-    for match in _BRACKET.finditer(raw, start):
-        end = match.end()
-        depth += 1 if raw[end - 1] in b"{[" else -1
-        if depth == 0:
-            return end
-    return len(raw)
-
-
-def _end(pattern: re.Pattern[bytes], raw: bytes, start: int) -> int:
-    match = pattern.match(raw, start)
-    return match.end() if match else len(raw)
-
-
-def _past_space(raw: bytes, position: int) -> int:
-    match = _SPACE.match(raw, position)
-    return match.end() if match else position

@@ -5,15 +5,16 @@ Law: values and an interface. A store sees bytes and names, never what is in the
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from nexus.wire import digest
+
 
 def key_of(whose: str, id: str) -> str:
     """One name for an id that means something to its owner, or at its provider, alone."""
-    return hashlib.sha256(f"{whose}\n{id}".encode("utf-8", "surrogatepass")).hexdigest()
+    return digest(f"{whose}\n{id}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Owner:
 
     @property
     def account(self) -> str:
-        return hashlib.sha256(self.payer.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        return digest(self.payer, 32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,9 @@ and the call's place when the vendor gave none.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 
-from nexus.wire import Json, encode, mapping, sequence, text
+from nexus.wire import Json, digest, encode, mapping, sequence, text
 
 _UNTOLD = ("audio",)
 
@@ -52,4 +51,4 @@ def read_arguments(value: Json) -> str:
 
 
 def made_id(response_id: str, place: int) -> str:
-    return f"call_{hashlib.sha256(f'{response_id}:{place}'.encode()).hexdigest()[:24]}"
+    return "call_" + digest(f"{response_id}:{place}", 24)

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -23,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart
 from nexus.conversation.parts import Reasoning, Signature, ToolCall
 from nexus.protocols.chat.reasoning import plain_reasoning
-from nexus.wire import Json, mapping, sequence, text
+from nexus.wire import Json, digest, mapping, sequence, text
 
 GEMINI, CLAUDE = "gemini", "messages"
 MARK = b"__nexus_"
@@ -106,7 +105,7 @@ class SignaturesInIds:
 
 
 def _digest(words: str) -> str:
-    return hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest()[:16] if words else ""
+    return digest(words, 16) if words else ""
 
 
 def _written(value: str) -> tuple[str, str]:

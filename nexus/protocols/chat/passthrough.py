@@ -19,7 +19,7 @@ from nexus.protocols.chat.tools import limits_ids, tool_ids
 from nexus.protocols.chat.usage import read_usage
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import UNREADABLE, AnswerRelay, Edited, decoded
-from nexus.protocols.edit import Span, find, insert_first, replace_member, splice
+from nexus.protocols.edit import find, insert_first, replace_member, splice
 from nexus.protocols.rewrite import ANY, cut, fitting_strings, removing
 from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_foreign
 from nexus.protocols.sse import DONE, Frame, data_at
@@ -79,7 +79,7 @@ def _with_usage(raw: bytes, document: Mapping[str, Json], ask_usage: bool) -> by
     if options is not None and not isinstance(options, Mapping):
         return raw
     asked = encode({**mapping(options), **_ASKED})
-    edits: list[tuple[Span, bytes]] = [(span, asked) for span in find(raw, ("stream_options",))]
+    edits = [(span, asked) for span in find(raw, ("stream_options",))]
     return splice(raw, edits)
 
 

@@ -25,7 +25,7 @@ from dataclasses import replace
 
 from nexus.conversation.parts import Part, Reasoning, Signature, Text, ToolCall
 from nexus.protocols.signatures import pack_signature, unpack_signature
-from nexus.wire import Json, count, decode, encode, mapping, sequence, text
+from nexus.wire import Json, count, decode_object, encode, mapping, sequence, text
 
 OWN = "chat"
 BARE = Signature(OWN, "")
@@ -156,7 +156,7 @@ def vendor_reasoning(parts: Iterable[Reasoning]) -> dict[str, Json]:
     details: list[Json] = []
     blocks: list[Json] = []
     for part in parts:
-        if part.signature is None or not (entry := _object(part.signature.value)):
+        if part.signature is None or not (entry := decode_object(part.signature.value)):
             plain.append(part.text)
         else:
             told = entry if part.redacted else {**entry, _text_key(entry): part.text}
@@ -196,15 +196,8 @@ def vendor_signature(value: Json) -> Signature | None:
 
 def vendor_extra(signature: Signature | None) -> dict[str, Json]:
     """The ``extra_content`` member of a vendor's own text or call, {} for everybody else's."""
-    extra = _object(signature.value) if signature is not None and signature.dialect == OWN else {}
+    extra = decode_object(signature.value) if signature is not None and signature.dialect == OWN else {}
     return {"extra_content": extra} if extra else {}
-
-
-def _object(value: str) -> dict[str, Json]:
-    try:
-        return dict(mapping(decode(value)))
-    except ValueError:
-        return {}
 
 
 def _text_key(entry: Mapping[str, Json]) -> str:

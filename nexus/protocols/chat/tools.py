@@ -7,7 +7,6 @@ tool params; the 40 characters for tool call ids are OpenAI's limit, the nine al
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 
@@ -20,22 +19,11 @@ from nexus.protocols.chat.reasoning import read_extra
 from nexus.protocols.checks import a_name, an_array, an_object, maybe_bool, maybe_string
 from nexus.protocols.codec import Target
 from nexus.protocols.custom_tools import PARAMETERS, CustomTool, with_grammar, write_input
-from nexus.protocols.tool_ids import ToolIds
+from nexus.protocols.ids import ToolIds
 from nexus.wire import Json, mapping
 
 _ID = re.compile(r"[!-~]{1,40}")
 _MISTRAL_ID = re.compile(r"[a-zA-Z0-9]{9}")
-
-
-class MistralToolIds(ToolIds):
-    """Nine letters or digits, no prefix."""
-
-    def __init__(self) -> None:
-        super().__init__(_MISTRAL_ID, "")
-
-    def __getitem__(self, original: str) -> str:
-        fits = _MISTRAL_ID.fullmatch(original) is not None
-        return original if fits else hashlib.sha256(original.encode()).hexdigest()[:9]
 
 
 def limits_ids(target: Target) -> bool:
@@ -44,7 +32,7 @@ def limits_ids(target: Target) -> bool:
 
 
 def tool_ids(server: ChatServer) -> ToolIds:
-    return MistralToolIds() if server.mistral_tool_ids else ToolIds(_ID)
+    return ToolIds(_MISTRAL_ID, "", digits=9) if server.mistral_tool_ids else ToolIds(_ID)
 
 
 def read_tools(body: Mapping[str, Json], dropped: dict[str, None]) -> tuple[Tool, ...]:

@@ -6,7 +6,6 @@ server refuses is dropped and named too. Nothing is clamped.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -20,6 +19,7 @@ from nexus.protocols.chat.fields import WRITES
 from nexus.protocols.chat.tools import write_choice, write_tools
 from nexus.protocols.chat.write_messages import MessagesWriter
 from nexus.protocols.codec import Cut, Target, VendorRequest
+from nexus.protocols.ids import openai_user
 from nexus.protocols.openai_schemas import fit
 from nexus.wire import Json
 
@@ -32,7 +32,6 @@ _TIERS: Mapping[str, str] = {
     "priority": "priority",
     "fast": "fast",
 }
-_LONGEST_USER = 64
 _SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "logit_bias")
 _ANSWER = "json_answer"
 
@@ -187,8 +186,7 @@ def _write_verbosity(request: Request, gpt: GPT | None, body: dict[str, Json], d
 
 def _write_account(request: Request, server: ChatServer, body: dict[str, Json], dropped: dict[str, None]) -> None:
     if request.user is not None:
-        long = len(request.user) > _LONGEST_USER
-        body["user"] = hashlib.sha256(request.user.encode()).hexdigest() if long else request.user
+        body["user"] = openai_user(request.user)
     if request.metadata:
         if server.no_metadata:
             dropped["metadata"] = None

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from nexus.conversation.parts import CacheHint
 from nexus.models.bedrock import ConverseModel
-from nexus.protocols.tool_ids import ToolIds
+from nexus.protocols.ids import ToolIds
 from nexus.wire import Json
 
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")

@@ -35,8 +35,8 @@ from nexus.models.gemini import Gemini
 from nexus.protocols.arguments import BROKEN, an_object_of
 from nexus.protocols.gemini.media import foreign_type, media_parts
 from nexus.protocols.gemini.results import result_media, write_response
+from nexus.protocols.ids import ToolIds
 from nexus.protocols.images import LOST, unseen
-from nexus.protocols.tool_ids import ToolIds
 from nexus.wire import Json
 
 DIALECT = "gemini"

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from nexus.errors import NexusError, UpstreamStatus
 from nexus.protocols import context_length
-from nexus.wire import Json, decode, encode, mapping
+from nexus.wire import Json, decode_object, encode, mapping
 
 _INVALID = "invalid_request_error"
 
@@ -61,8 +61,5 @@ def write_stream_error(error: NexusError, request_id: str) -> bytes:
 
 def read_body(body: bytes) -> Mapping[str, Json]:
     """A body in this dialect's shape, {} for anything else."""
-    try:
-        said = mapping(decode(body))
-    except ValueError:
-        return {}
+    said = decode_object(body)
     return said if mapping(said.get("error")) else {}

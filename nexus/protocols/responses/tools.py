@@ -11,7 +11,6 @@ Sources: openai.types.responses.ToolParam and ToolChoice; openai/codex, tools/sr
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -22,9 +21,9 @@ from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols import custom_tools
 from nexus.protocols.checks import Drops, a_name, an_array, an_object, maybe_bool, maybe_string, wrong
 from nexus.protocols.custom_tools import read_input, with_grammar
+from nexus.protocols.ids import ToolIds
 from nexus.protocols.responses.client_tools import KINDS, ClientRun, describe, read_arguments, run_of
-from nexus.protocols.tool_ids import ToolIds
-from nexus.wire import Json, decode, mapping, sequence, text
+from nexus.wire import Json, decode, digest, mapping, sequence, text
 
 _LONGEST = 64
 _CALL_ID = re.compile(r".{1,64}", re.DOTALL)
@@ -65,7 +64,7 @@ def qualify(namespace: str | None, name: str) -> str:
     whole = f"{namespace}__{name}" if namespace else name
     if not namespace or len(whole) <= _LONGEST:
         return whole
-    return f"{whole[: _LONGEST - 9]}_{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
+    return f"{whole[: _LONGEST - 9]}_{digest(whole, 8)}"
 
 
 class Names:

@@ -8,7 +8,6 @@ client's custom tools and their outputs keep their own form. Source: openai.type
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -29,7 +28,7 @@ from nexus.protocols.images import LOST, unseen
 from nexus.protocols.responses.parts import write_part
 from nexus.protocols.responses.signatures import OWN, open_vendors
 from nexus.protocols.responses.tools import Names, call_ids
-from nexus.wire import Json
+from nexus.wire import Json, digest
 
 Item = dict[str, Json]
 
@@ -93,7 +92,7 @@ class _Writer:
             self._dropped.append(LOST)
             return {"role": "assistant", "content": unseen(image).text}
         own = image.signature.value if image.signature is not None and image.signature.dialect == OWN else ""
-        item_id = own or f"ig_{hashlib.sha256(image.source.data.encode()).hexdigest()[:32]}"
+        item_id = own or "ig_" + digest(image.source.data, 32)
         return {"type": "image_generation_call", "id": item_id, "status": "completed", "result": image.source.data}
 
     def _refusal(self, words: str) -> Item:

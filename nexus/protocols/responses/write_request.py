@@ -7,13 +7,12 @@ Source: openai.types.responses.response_create_params.
 
 from __future__ import annotations
 
-import hashlib
-
 from nexus.conversation.parts import OutputFormat, Request, Thinking, has_cache_hints
 from nexus.models import efforts
 from nexus.models.gpt import GPT, LEAST_OUTPUT
 from nexus.protocols import cutter
 from nexus.protocols.codec import Cut, Target, VendorRequest
+from nexus.protocols.ids import openai_user
 from nexus.protocols.openai_schemas import fit
 from nexus.protocols.responses.fields import WRITES
 from nexus.protocols.responses.tools import write_choice, write_tools
@@ -23,7 +22,6 @@ from nexus.wire import Json, mapping
 _TIERS = {name: name for name in ("auto", "default", "flex", "scale", "priority", "fast", "ultrafast")} | {
     "standard_only": "default"
 }
-_LONGEST_USER = 64
 SUMMARY = "reasoning.summary"
 """How it is named where it could not be asked for; no client has a field of its own for it."""
 
@@ -49,7 +47,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     optional = {
         "max_output_tokens": None if request.max_tokens is None else max(request.max_tokens, LEAST_OUTPUT),
         **_sampling(request, target.gpt, mapping(body.get("reasoning")).get("effort"), dropped),
-        "user": _write_user(request.user),
+        "user": None if request.user is None else openai_user(request.user),
         "metadata": dict(request.metadata) or None,
         "service_tier": _TIERS.get(request.service_tier or ""),
         "safety_identifier": request.safety_identifier,
@@ -124,9 +122,3 @@ def write_format(format: OutputFormat) -> dict[str, Json]:
     optional = {"description": format.description, "strict": format.strict}
     given = {name: value for name, value in optional.items() if value is not None}
     return {"type": "json_schema", "name": format.name or "answer", "schema": format.schema, **given}
-
-
-def _write_user(user: str | None) -> str | None:
-    if user is None or len(user) <= _LONGEST_USER:
-        return user
-    return hashlib.sha256(user.encode()).hexdigest()

@@ -1,0 +1,72 @@
+"""Where the values of raw JSON stand: the scanner of ``edit`` and ``rewrite``.
+
+Law: the input is valid JSON.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from nexus.wire import decode
+
+Span = tuple[int, int]
+
+OPEN_OBJECT, OPEN_ARRAY, CLOSE_OBJECT, CLOSE_ARRAY, QUOTE, COLON, COMMA = b'{[}]":,'
+
+_SPACE = re.compile(rb"[ \t\r\n]*")
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_SCALAR = re.compile(rb"[^,\]}\s]+")
+# Up to and with the next bracket that stands in no string: one step in Python for each bracket, not for each string.
+_BRACKET = re.compile(rb'[^"{}\[\]]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"{}\[\]]*+)*+[{}\[\]]', re.DOTALL)
+
+
+def past_space(raw: bytes, position: int) -> int:
+    match = _SPACE.match(raw, position)
+    return match.end() if match else position
+
+
+def string_end(raw: bytes, start: int) -> int:
+    return _end(_STRING, raw, start)
+
+
+def value_start(raw: bytes, key_end: int) -> int:
+    """Where the value begins whose key ends there."""
+    return past_space(raw, past_space(raw, key_end) + 1)
+
+
+def value_end(raw: bytes, start: int) -> int:
+    opening = raw[start]
+    if opening == QUOTE:
+        return string_end(raw, start)
+    if opening not in (OPEN_OBJECT, OPEN_ARRAY):
+        return _end(_SCALAR, raw, start)
+    depth = 0
+    for match in _BRACKET.finditer(raw, start):
+        end = match.end()
+        depth += 1 if raw[end - 1] in b"{[" else -1
+        if depth == 0:
+            return end
+    return len(raw)
+
+
+def next_item(raw: bytes, end: int) -> int:
+    """Where the item behind one that ends there begins, or the container closes."""
+    position = past_space(raw, end)
+    return past_space(raw, position + 1) if raw[position] == COMMA else position
+
+
+def members(raw: bytes, start: int) -> Iterator[tuple[str, Span]]:
+    """The members of the object that opens at ``start``, with their keys decoded."""
+    position = past_space(raw, start + 1)
+    while raw[position] == QUOTE:
+        key_end = string_end(raw, position)
+        value = value_start(raw, key_end)
+        end = value_end(raw, value)
+        yield decode(raw[position:key_end]), (value, end)
+        position = next_item(raw, end)
+
+
+def _end(pattern: re.Pattern[bytes], raw: bytes, start: int) -> int:
+    match = pattern.match(raw, start)
+    return match.end() if match else len(raw)
