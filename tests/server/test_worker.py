@@ -1,0 +1,43 @@
+"""A worker whose loop stands still does not outlive its supervisor: a thread of its own sees to that."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from nexus.processes.frames import pack
+
+ROOT = Path(__file__).parents[2]
+
+HANGS = """
+import asyncio, socket, sys, time
+from nexus.server.worker import _Supervised
+
+async def main():
+    control = socket.socket(fileno=int(sys.argv[1]))
+    orders = {"hello": lambda: print("heard", flush=True)}
+    _Supervised(control, asyncio.get_running_loop(), orders, lambda: None).start()
+    while True:
+        time.sleep(1)
+
+asyncio.run(main())
+"""
+
+
+def test_it_ends() -> None:
+    own, theirs = socket.socketpair()
+    with subprocess.Popen(
+        [sys.executable, "-c", HANGS, str(theirs.fileno())],
+        env={"PYTHONPATH": str(ROOT)},
+        pass_fds=[theirs.fileno()],
+        stdout=subprocess.PIPE,
+    ) as process:
+        theirs.close()
+        own.sendall(pack(("hello",)))
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"heard\n"
+        assert process.poll() is None
+        own.close()
+        assert process.wait(60) == 1

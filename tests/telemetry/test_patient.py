@@ -1,0 +1,90 @@
+"""Lines written without a thread: whole, in order, bounded, and never waited for."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from typing import TextIO
+
+import pytest
+
+from nexus.telemetry.patient import PatientWriter
+from nexus.telemetry.writer import ONE_WRITE, Writer, _pieces
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, TextIO]]:
+    reads, writes = os.pipe()
+    fcntl.fcntl(writes, fcntl.F_SETPIPE_SZ, ONE_WRITE)
+    with os.fdopen(writes, "w") as stream:
+        yield reads, stream
+    os.close(reads)
+
+
+def told(count: int) -> str:
+    return f"{count} lines were dropped\n"
+
+
+def test_lines_are_written_at_once_where_they_are_taken(pipe: tuple[int, TextIO]) -> None:
+    reads, stream = pipe
+    writer = PatientWriter(stream, told)
+    for line in ("one\n", "zw\u00f6lf\n"):
+        writer.put(line)
+        assert os.read(reads, 1000) == line.encode()
+    assert not writer.write_some()
+
+
+def test_what_is_not_taken_waits_and_comes_in_order(pipe: tuple[int, TextIO]) -> None:
+    reads, stream = pipe
+    writer = PatientWriter(stream, told)
+    lines = [f"{number} {'x' * 1000}\n" for number in range(40)] + ["y" * 3 * ONE_WRITE + "\n", "last\n"]
+    for line in lines:
+        writer.put(line)
+    assert not writer.flush(0.01)
+    read = b""
+    while not read.endswith(b"last\n"):
+        read += os.read(reads, 65536)
+        writer.write_some()
+    assert read.decode() == "".join(lines)
+
+
+def test_what_finds_no_room_is_counted(pipe: tuple[int, TextIO]) -> None:
+    reads, stream = pipe
+    writer = PatientWriter(stream, told, room=2 * ONE_WRITE)
+    for _ in range(100):
+        writer.put("x" * 999 + "\n")
+    read = b""
+    while not read.endswith(b"dropped\n"):
+        read += os.read(reads, 65536)
+        writer.write_some()
+    kept, dropped = read.count(b"x\n"), int(read.split()[-4])
+    assert kept + dropped == 100
+    assert kept < 20
+
+
+def test_a_reader_that_is_gone_is_no_trouble(pipe: tuple[int, TextIO]) -> None:
+    reads, stream = pipe
+    writer = PatientWriter(stream, told)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), reads)
+    for _ in range(10):
+        writer.put("x\n")
+    assert writer.flush()
+
+
+def test_lines_of_several_processes_do_not_get_mixed() -> None:
+    """What goes out in one write stays together, as long as it is no longer than what a pipe takes as one."""
+    words = "\u00e4" * 100
+    lines = [f"{words} {number}\n" for number in range(100)]
+    pieces = list(_pieces(lines))
+    assert "".join(pieces) == "".join(lines)
+    assert all(len(piece.encode()) <= ONE_WRITE and piece.endswith("\n") for piece in pieces)
+    assert list(_pieces(["z" * 2 * ONE_WRITE, "a", "b"])) == ["z" * 2 * ONE_WRITE, "ab"]
+
+
+def test_the_thread_of_another_writer_takes_over(pipe: tuple[int, TextIO]) -> None:
+    reads, stream = pipe
+    writer = Writer(stream, told)
+    writer.put("from a thread\n")
+    writer.close()
+    assert os.read(reads, 100) == b"from a thread\n"
