@@ -79,11 +79,11 @@ class Storage(Tagged):
         return _STORAGES[kind]
 
     type: Literal["memory", "redis"]
-    """"memory" counts in this process alone, "redis" over all processes and machines together."""
+    """"memory" counts for all workers of this process, "redis" over all processes and machines together."""
 
 
 class MemoryStorage(Storage):
-    """Counts in this process; forgotten when it ends."""
+    """Counts in this process, for all of its workers; forgotten when it ends."""
 
 
 class RedisTls(Table):

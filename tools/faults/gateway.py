@@ -27,6 +27,7 @@ from tools.fake_upstream import FakeUpstream
 
 CONFIG = """
 [server]
+{more}
 client_timeout = "2s"
 keep_alive_timeout = "3s"
 max_bytes_in_flight = "64MiB"
@@ -84,10 +85,11 @@ class Counts:
 class Gateway:
     """Use as a context manager."""
 
-    def __init__(self, vendor: FakeUpstream) -> None:
+    def __init__(self, vendor: FakeUpstream, more: str = "") -> None:
+        """``more`` are lines of ``[server]``."""
         self._folder = tempfile.TemporaryDirectory()
         self._file = Path(self._folder.name) / "nexus.toml"
-        self._file.write_text(CONFIG.format(vendor=vendor.base_url))
+        self._file.write_text(CONFIG.format(vendor=vendor.base_url, more=more))
         self._tracebacks = 0
         self._left: int | None = None
         self.access: list[dict[str, Any]] = []
@@ -122,6 +124,14 @@ class Gateway:
             self._tracebacks += "Traceback" in line
             if '"nexus.access"' in line:
                 self.access.append(json.loads(line))
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def wait(self) -> int:
+        """Until it ends; its exit code."""
+        return self._process.wait(PATIENCE)
 
     @property
     def tracebacks(self) -> int:
