@@ -1,0 +1,294 @@
+"""Virtual models over real sockets: what clients see, and what vendors are asked, when several things go wrong."""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from nexus.gateway.affinity import IDLE
+from nexus.gateway.rests import Rests
+from nexus.server.server import Server
+from tests.conftest import Serve
+from tests.server.vendors import providers
+from tests.serving import Nexus, Reply, wait_until
+from tools.fake_upstream import Behaviour, FakeUpstream
+
+PATHS = {
+    "chat": "/llm/openai/v1/chat/completions",
+    "responses": "/llm/openai/v1/responses",
+    "messages": "/llm/anthropic/v1/messages",
+}
+HELLO = [{"role": "user", "content": "Hello!"}]
+BODIES: dict[str, dict[str, Any]] = {
+    "chat": {"messages": HELLO},
+    "responses": {"input": "Hello!"},
+    "messages": {"messages": HELLO, "max_tokens": 64},
+}
+QUICK = "retries = { attempts = 2, base_delay = '1ms', max_delay = '1ms' }\n"
+
+
+class Clock:
+    """Monotonic seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def stop_clock(server: Server) -> Clock:
+    """Rests, moves and budgets of retries go by this clock from now on."""
+    clock, router = Clock(), server.kept.router
+    router.rests.clock = clock
+    router.budgets._clock = clock
+    return clock
+
+
+@pytest.fixture
+def three() -> Iterator[list[FakeUpstream]]:
+    with ExitStack() as stack:
+        fakes = [stack.enter_context(FakeUpstream("openai")) for _ in range(3)]
+        for fake, text in zip(fakes, ("north north north", "south south south", "west west west"), strict=True):
+            fake.default = Behaviour(text=text)
+        yield fakes
+        assert [fake.violations for fake in fakes] == [[], [], []]
+
+
+def config(fakes: list[FakeUpstream], model: str, each: str = QUICK) -> str:
+    """Providers v1, v2 and so on, and one virtual model."""
+    tables = [(f"v{number}", "openai", fake, each, "gpt-4.1") for number, fake in enumerate(fakes, 1)]
+    return f"{providers(*tables)}\n[llm.models.smart]\n{model}\n"
+
+
+TARGETS = 'targets = ["v1/m", "v2/m", "v3/m"]'
+SPREAD = 'spread = ["v1/m", "v2/m", "v3/m"]'
+
+
+def ask(nexus: Nexus, client: str = "chat", headers: Mapping[str, str] | None = None, **more: Any) -> Reply:
+    """Also of an answer that breaks off."""
+    connection = http.client.HTTPConnection("127.0.0.1", nexus.port, timeout=60)
+    try:
+        body = json.dumps({"model": "smart", **BODIES[client], **more})
+        connection.request("POST", PATHS[client], body, {"Content-Type": "application/json", **(headers or {})})
+        with connection.getresponse() as response:
+            try:
+                whole = response.read()
+            except http.client.IncompleteRead as cut:
+                whole = cut.partial
+        return Reply(response.status, {name.lower(): value for name, value in response.getheaders()}, whole)
+    finally:
+        connection.close()
+
+
+def answered_by(reply: Reply) -> str:
+    assert reply.status == 200, reply.body
+    return reply.headers["x-nexus-route"].partition("/")[0]
+
+
+def nothing_held(nexus: Nexus) -> None:
+    """Each reservation, room and worker is back."""
+    rooms = nexus.server.kept.router.rooms
+    wait_until(lambda: not nexus.server.workers.busy)
+    assert nexus.server.kept.limits.open == 0
+    assert [rooms.running(f"v{number}") for number in (1, 2, 3)] == [0, 0, 0]
+
+
+BEGINS = {"chat": b'"role":"assistant"', "responses": b"event: response.created", "messages": b"event: message_start"}
+ENDS = {"chat": b"data: [DONE]", "responses": b"event: response.completed", "messages": b"event: message_stop"}
+BREAKS: dict[str, Callable[[int], Behaviour]] = {
+    "cut": lambda events: Behaviour(cut_after=events),
+    "reset": lambda events: Behaviour(reset_after=events),
+    "ended": lambda events: Behaviour(end_after=events),
+    "error": lambda events: Behaviour(error_after=events),
+}
+
+
+@pytest.mark.parametrize("client", PATHS)
+def test_content_never_comes_from_two_attempts(serve: Serve, three: list[FakeUpstream], client: str) -> None:
+    """Whatever breaks, and wherever: one vendor's words from one beginning, whole, or not made to look whole."""
+    nexus = serve(config(three, TARGETS))
+    seen = set()
+    for (name, breaks), events in itertools.product(BREAKS.items(), range(8)):
+        nexus.server.kept.router.rests = Rests()
+        for fake in three:
+            fake.clear()
+        three[0].next(replace(breaks(events), text="north north north"))
+        three[1].next(replace(breaks(1), text="south south south"))
+        body = ask(nexus, client, stream=True).body
+        said = [word for word in (b"north", b"south", b"west") if word in body]
+        whole = ENDS[client] in body
+        assert len(said) <= 1 and body.count(BEGINS[client]) <= 1, (name, events, body)
+        assert not whole or body.count(said[0]) >= 3, (name, events, body)
+        seen.add((said[0] if said else b"", whole))
+    # The first broke in its midst, or another one answered in its place.
+    assert {(b"north", False), (b"west", True)} <= seen
+    nothing_held(nexus)
+
+
+@pytest.mark.parametrize("client", PATHS)
+def test_behind_pings_another_vendor_answers_in_the_same_stream(
+    serve: Serve, three: list[FakeUpstream], client: str
+) -> None:
+    """The head went out while the first was silent; it breaks off then."""
+    nexus = serve(f'[server]\nearly_ping = "50ms"\nping_interval = "50ms"\n{config(three, TARGETS)}')
+    silence = threading.Event()
+    three[0].next(Behaviour(hold=silence, cut_after=1))
+    body = json.dumps({"model": "smart", "stream": True, **BODIES[client]})
+    with closing(http.client.HTTPConnection("127.0.0.1", nexus.port, timeout=60)) as connection:
+        connection.request("POST", PATHS[client], body, {"Content-Type": "application/json"})
+        with connection.getresponse() as response:
+            assert response.status == 200
+            first = response.read1()
+            silence.set()
+            rest = response.read()
+    assert first and BEGINS[client] not in first
+    assert rest.count(BEGINS[client]) == rest.count(ENDS[client]) == 1 and b"west" not in rest and b"south" in rest
+    told = next(line for line in rest.splitlines() if line.startswith(b": nexus route="))
+    assert told.startswith(b": nexus route=v2/gpt-4.1 tried=v1/gpt-4.1=") and told.endswith(b", v2/gpt-4.1=200")
+    nothing_held(nexus)
+
+
+def test_each_session_has_its_vendor_and_comes_back_to_it(serve: Serve, three: list[FakeUpstream]) -> None:
+    nexus = serve(config(three, SPREAD))
+    clock = stop_clock(nexus.server)
+    sessions = [{"x-nexus-session": str(number)} for number in range(40)]
+
+    def vendors() -> list[str]:
+        return [answered_by(ask(nexus, headers=session)) for session in sessions]
+
+    home = vendors()
+    assert vendors() == home and set(home) == {"v1", "v2", "v3"}
+    three[0].default = Behaviour(status=503)
+    away = vendors()
+    assert all(now == then for now, then in zip(away, home, strict=True) if then != "v1") and "v1" not in away
+    three[0].default = Behaviour()
+    clock.now += 100.0
+    assert vendors() == away, "a session that had to move stays while it is in use"
+    clock.now += IDLE + 1
+    assert vendors() == home
+    nothing_held(nexus)
+
+
+def test_all_resting_are_asked_all_the_same(serve: Serve, three: list[FakeUpstream]) -> None:
+    nexus = serve(config(three, TARGETS))
+    stop_clock(nexus.server)
+    limited = Behaviour(status=429, headers=(("retry-after", "60"),))
+    for fake in three:
+        fake.next(limited)
+    assert ask(nexus).status == 429
+    reply = ask(nexus)
+    assert answered_by(reply) == "v1"
+    three[0].default = three[1].default = limited
+    assert ask(nexus).headers["x-nexus-tried"].count("=429") <= 2
+    nothing_held(nexus)
+
+
+def test_an_outage_is_not_made_worse(serve: Serve, three: list[FakeUpstream]) -> None:
+    """A sole vendor is down, and each client tries three times: it sees a fifth more than that, and the first ten."""
+    nexus = serve(config(three[:1], 'targets = ["v1/m"]'))
+    stop_clock(nexus.server)
+    three[0].default = Behaviour(status=503)
+    calls = 0
+    for _ in range(70):
+        for number in range(3):
+            calls += 1
+            assert ask(nexus, headers={"x-stainless-retry-count": str(number)}).status == 503
+    assert calls < len(three[0].requests) <= 1.25 * calls
+    nothing_held(nexus)
+
+
+def test_a_vendor_that_hangs_takes_its_room_and_no_more(serve: Serve, three: list[FakeUpstream]) -> None:
+    most = 4
+    text = config(three, TARGETS).replace("retries =", f"max_concurrency = {most}\nretries =", 1)
+    nexus = serve(text)
+    hang = threading.Event()
+    three[0].default = Behaviour(hold=hang)
+    with ExitStack() as stack:
+        stack.callback(hang.set)
+        threads = [threading.Thread(target=ask, args=(nexus,)) for _ in range(most)]
+        for thread in threads:
+            thread.start()
+            stack.callback(thread.join, 60)
+        three[0].wait_for_requests(most)
+        for _ in range(20):
+            reply = ask(nexus)
+            assert answered_by(reply) == "v2" and reply.headers["x-nexus-tried"].startswith("v1/gpt-4.1=busy, ")
+        refused = ask(nexus, model="v1/m")
+        assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+        assert nexus.server.workers.busy == most
+        hang.set()
+    nothing_held(nexus)
+
+
+def limited(requests: int, interval: str) -> str:
+    return f'{QUICK}rate_limits.per_user = {{ request_limit = {requests}, interval = "{interval}" }}\n'
+
+
+def test_limits_move_calls_on_and_the_smallest_wait_is_told(serve: Serve, three: list[FakeUpstream]) -> None:
+    tables = [
+        ("v1", "openai", three[0], limited(2, "1h"), "gpt-4.1"),
+        ("v2", "openai", three[1], limited(3, "10m"), "gpt-4.1"),
+    ]
+    told_apart = '[server.client_identification]\nenabled = true\nclient_id.http_header = "x-client"\n'
+    nexus = serve(f'{told_apart}{providers(*tables)}[llm.models.smart]\ntargets = ["v1/m", "v2/m"]\n')
+    replies = [ask(nexus, headers={"x-client": "a"}, max_tokens=16) for _ in range(7)]
+    assert [reply.status for reply in replies] == [200] * 5 + [429] * 2
+    assert [answered_by(reply) for reply in replies[:5]] == ["v1", "v1", "v2", "v2", "v2"]
+    assert replies[2].headers["x-nexus-tried"] == "v1/gpt-4.1=limit, v2/gpt-4.1=200"
+    assert 0 < int(replies[-1].headers["retry-after"]) <= 610 and "v2" in replies[-1].json["error"]["message"]
+    assert ask(nexus, headers={"x-client": "b"}, max_tokens=16).status == 200
+    # What failed is given back: neither target's budget is touched by the other's calls.
+    three[0].default = Behaviour(status=503)
+    assert answered_by(ask(nexus, headers={"x-client": "c"}, max_tokens=16)) == "v2"
+    three[0].default = Behaviour()
+    left = ask(nexus, headers={"x-client": "c"}, max_tokens=16).headers
+    assert left["x-ratelimit-remaining-requests"] == "1"
+    nothing_held(nexus)
+
+
+OWN = "sk-hushhush-own-0123456789"
+
+
+@pytest.mark.parametrize("fault", [Behaviour(status=status) for status in (401, 429, 500)], ids=lambda one: one.status)
+def test_a_callers_own_key_goes_nowhere_else(serve: Serve, three: list[FakeUpstream], fault: Behaviour) -> None:
+    text = config(three, TARGETS).replace("retries =", "forward_token = true\nretries =", 1)
+    nexus = serve(text)
+    three[0].default = fault
+    reply = ask(nexus, headers={"x-provider-api-key": OWN})
+    assert reply.status == fault.status
+    assert three[0].requests and not three[1].requests and not three[2].requests
+    assert all(f"Bearer {OWN}" in dict(request.headers).values() for request in three[0].requests)
+    nothing_held(nexus)
+
+
+def test_where_it_may_spill_over_the_house_pays(serve: Serve, three: list[FakeUpstream]) -> None:
+    text = config(three, f"{TARGETS}\nspill_over = true").replace("retries =", "forward_token = true\nretries =", 1)
+    nexus = serve(text)
+    three[0].default = Behaviour(status=429, headers=(("retry-after", "60"),))
+    assert answered_by(ask(nexus, headers={"x-provider-api-key": OWN})) == "v2"
+    assert OWN not in json.dumps([list(request.headers) for request in three[1].requests])
+    # The house's own key was not over its quota, and does not rest.
+    three[0].default = Behaviour()
+    assert answered_by(ask(nexus)) == "v1"
+    assert answered_by(ask(nexus, headers={"x-provider-api-key": OWN})) == "v2"
+    nothing_held(nexus)
+
+
+@pytest.mark.parametrize("client", ["chat", "messages"])
+def test_the_last_vendors_answer_is_the_clients(serve: Serve, three: list[FakeUpstream], client: str) -> None:
+    nexus = serve(config(three, TARGETS, "retries.attempts = 1"))
+    for number, fake in enumerate(three):
+        fake.default = Behaviour(status=500 + number, message=f"vendor {number}")
+    reply = ask(nexus, client)
+    assert (reply.status, reply.json["error"]["message"]) == (502, "vendor 2")
+    assert reply.headers["x-nexus-tried"] == "v1/gpt-4.1=500, v2/gpt-4.1=501, v3/gpt-4.1=502"
+    nothing_held(nexus)
