@@ -13,6 +13,7 @@ SLOW = (
     "stalls",
     "reads nothing",
     "silent",
+    "says nothing",
     "drops idle",
     "never answers",
     "98 MiB",

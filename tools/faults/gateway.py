@@ -43,6 +43,24 @@ output_token_limit = 1000000000
 interval = "1h"
 [llm.providers.openai.models.gpt-4]
 
+[llm.providers.second]
+type = "openai"
+api_key = "sk-fault-injection-key"
+base_url = "{vendor}"
+timeouts = {{ connect = "2s", first_byte = "3s", idle = "3s", keep_alive = "2s" }}
+retries = {{ attempts = 1 }}
+[llm.providers.second.rate_limits.per_user]
+output_token_limit = 1000000000
+interval = "1h"
+[llm.providers.second.models.gpt-4]
+
+[llm.models.both]
+targets = ["openai/gpt-4", "second/gpt-4"]
+deadline = "30s"
+[llm.models.patient]
+targets = ["openai/gpt-4", "second/gpt-4"]
+patience = "500ms"
+
 [llm.providers.nobody]
 type = "openai"
 api_key = "sk-fault-injection-key"
@@ -58,6 +76,9 @@ timeouts = {{ connect = "2s" }}
 retries = {{ attempts = 1 }}
 [llm.providers.nowhere.models.gpt-4]
 """
+
+LIMITED = ("openai/gpt-4", "second/gpt-4")
+"""Whose reservations are counted."""
 
 CHAT = "/llm/openai/v1/chat/completions"
 MESSAGES = "/llm/anthropic/v1/messages"
@@ -91,7 +112,7 @@ class Gateway:
         self._file = Path(self._folder.name) / "nexus.toml"
         self._file.write_text(CONFIG.format(vendor=vendor.base_url, more=more))
         self._tracebacks = 0
-        self._left: int | None = None
+        self._left: dict[str, int] = {}
         self.access: list[dict[str, Any]] = []
         self.port = 0
 
@@ -141,7 +162,7 @@ class Gateway:
         return Client(self.port)
 
     def counts(self) -> Counts:
-        """As of now. Asks one small call, whose headers tell what is reserved."""
+        """As of now. Asks small calls, whose headers tell what is reserved."""
         process = Path(f"/proc/{self._process.pid}")
         status = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
         sockets = sum(_is_socket(link) for link in (process / "fd").iterdir())
@@ -150,14 +171,16 @@ class Gateway:
         )
 
     def _reserved(self) -> int:
-        left = next(filter(None, (self._remaining() for _ in range(TRIES))), 0)
-        self._left = left if self._left is None else self._left
-        return max(0, self._left - left)
+        reserved = 0
+        for model in LIMITED:
+            left = next(filter(None, (self._remaining(model) for _ in range(TRIES))), 0)
+            reserved += max(0, self._left.setdefault(model, left) - left)
+        return reserved
 
-    def _remaining(self) -> int:
+    def _remaining(self, model: str) -> int:
         """Tokens that are left; 0 where a fault that was meant for another call met this one."""
         with suppress(OSError, HTTPException), self.client() as client:
-            reply = client.call({"max_tokens": 1}, headers={"Connection": "close"})
+            reply = client.call({"model": model, "max_tokens": 1}, headers={"Connection": "close"})
             return int(reply.headers.get("x-ratelimit-remaining-tokens", "0"))
         return 0
 

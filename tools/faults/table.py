@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from tools.fake_upstream import FakeUpstream
-from tools.faults import clients, processes, vendors
+from tools.faults import clients, processes, targets, vendors
 from tools.faults.gateway import Counts, Gateway
 
 FAULTS = {
     **{f"client {name}" if name[0].islower() else name: fault for name, fault in clients.FAULTS.items()},
     **{f"vendor {name}": fault for name, fault in vendors.FAULTS.items()},
+    **{f"first {name}": fault for name, fault in targets.FAULTS.items()},
     **processes.FAULTS,
 }
 
