@@ -97,7 +97,7 @@ def places(told: str) -> list[str]:
 
 
 def test_candidates_in_order_and_why(explain: Explain) -> None:
-    code, told = explain({"model": "smart", "messages": HELLO, "user": "u", "max_tokens": 100}, key="alice")
+    code, told = explain({"model": "smart", "messages": HELLO, "user": "u", "max_completion_tokens": 100}, key="alice")
     assert code == 0
     # Each key is an account of its own.
     assert places(told) == ["anthropic/sonnet", "anthropic/sonnet", "openai/gpt-5.5", "google/pro"]

@@ -81,6 +81,20 @@ class Router:
             return ()
         return self.rested(candidates_of(call, model, route, affinity_of(call, model.name)), self.rests.clock())
 
+    def told(self, plan: Plan) -> dict[str, str | None]:
+        """The places in order, and of those that rest for how long and why, for the log."""
+        now = self.rests.clock()
+        rests = [
+            f"{one.name} for {one.resting - now:.0f} s: {self.rests.why(one.scopes)}"
+            for one in plan.waiting
+            if one.resting is not None
+        ]
+        return {
+            "order": ", ".join(one.name for one in plan.waiting),
+            "home": plan.home or None,
+            "resting": ", ".join(rests) or None,
+        }
+
     def rested(self, candidates: Iterable[Candidate], now: float) -> tuple[Candidate, ...]:
         """Those that are up, then the resting ones by the end of their rest."""
         known = [replace(one, resting=end) if (end := self._end(one, now)) is not None else one for one in candidates]

@@ -13,13 +13,13 @@ from nexus.conversation.estimate import estimate
 from nexus.errors import ClientError
 from nexus.gateway.admission import BYTES_PER_TOKEN
 from nexus.gateway.affinity import session_of
-from nexus.gateway.candidates import Router, candidates_of
+from nexus.gateway.candidates import Router
 from nexus.gateway.routing import Model
 from nexus.limits.admission import output_asked
 from nexus.limits.refusal import WORDS, in_words
 from nexus.limits.rules import LimitKey, plan_of
 from nexus.provider import Route
-from nexus.relay.candidate import Candidate
+from nexus.relay.candidate import Candidate, Plan
 from nexus.relay.exchange import CallState
 from nexus.relay.lanes import choose
 from nexus.relay.reading import reading
@@ -61,15 +61,11 @@ class Explained:
 
 def explain(call: Call, model: Model) -> Explained:
     """Raises ClientError where nothing can be tried at all."""
-    choice = Router().choose(call, model)
-    tokens = _tokens(call)
-    beside = [("for a conversation that is too long for the others", model.on_overflow)]
-    beside += [("when all others were skipped for a limit", model.on_budget)]
-    reasons = [(one, _why(model, one, first=index == 0)) for index, one in enumerate(choice.candidates)]
-    for why, route in beside:
-        found = () if route is None else candidates_of(call, model, route, choice.affinity)
-        reasons += [(candidate, why) for candidate in found]
-    steps = tuple(_step(call, candidate, why, tokens) for candidate, why in reasons)
+    plan, tokens = Router().plan(call, model), _tokens(call)
+    reasons = [(one, _why(model, one, first=index == 0)) for index, one in enumerate(plan.waiting)]
+    reasons += [(one, "for a conversation that is too long for the others") for one in plan.overflow]
+    reasons += [(one, "when all others were skipped for a limit") for one in plan.budget]
+    steps = tuple(_step(call, plan, candidate, why, tokens) for candidate, why in reasons)
     reached = {candidate.route.name for candidate, _ in reasons}
     left_out = tuple(route.name for route in model.routes if route.name not in reached)
     return Explained(session_of(call), tokens, output_asked(call.document), steps, left_out)
@@ -95,15 +91,14 @@ def _tokens(call: Call) -> int:
         return len(call.body) // BYTES_PER_TOKEN
 
 
-def _step(call: Call, candidate: Candidate, why: str, tokens: int) -> Step:
+def _step(call: Call, plan: Plan, candidate: Candidate, why: str, tokens: int) -> Step:
     route = candidate.route
     step = Step(candidate.name, why, tuple(_limits(call, route)))
     too_small = _too_small(call, route, tokens)
-    if too_small:
+    if too_small and plan.virtual:
         return replace(step, refused=too_small)
     try:
-        exchange = CallState(call).begin(candidate)
-        lane = choose(exchange)
+        lane = choose(CallState(call, plan=plan).begin(candidate))
         request = route.provider.request(lane.attempt)
     except ClientError as error:
         return replace(step, refused=error.message)

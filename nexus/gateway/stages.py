@@ -94,7 +94,12 @@ class Gateway:
         call = state.call
         if call.operation.names_model:
             model = self.routes.seen_by(call.identity).find(call.model)
-            self._attempts.take_early(state, self.router.plan(call, model))
+            plan = self.router.plan(call, model)
+            if log.isEnabledFor(logging.DEBUG):
+                log.debug(
+                    "candidates", extra={"fields": {"id": call.id, "model": model.name, **self.router.told(plan)}}
+                )
+            self._attempts.take_early(state, plan)
         elif self._kept_id(state) is None:
             self._plan_stored(state)
 

@@ -134,3 +134,18 @@ def refused_on_chat(gpt: GPT, *, tools: bool, effort: str | None) -> bool:
             return tools
         case "never":
             return True
+
+
+_NO_SAMPLING: Mapping[str, float] = {"temperature": 1, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0}
+"""What asks for nothing."""
+
+
+def spelled_otherwise(gpt: GPT, document: Mapping[str, object]) -> bool:
+    """Whether a chat request has words of other models that such a one refuses: the old name of the output limit, or
+    sampling."""
+    if not gpt.reasons:
+        return False
+    sampled = any(document.get(name) not in (None, nothing) for name, nothing in _NO_SAMPLING.items())
+    return document.get("max_tokens") is not None or (
+        sampled and not gpt.takes_sampling(document.get("reasoning_effort"))
+    )

@@ -72,7 +72,9 @@ def choose(exchange: Exchange, without: Without | None = None) -> Lane:
     dialects = route.provider.dialects_of(route.model, route.settings)
     if not passes(call, route):
         return _translate(exchange, dialects[0], without)
-    if route.provider.refuses(call.dialect, call.document, route.model):
+    plan = exchange.state.plan
+    virtual = plan is not None and plan.virtual != ""
+    if route.provider.refuses(call.dialect, call.document, route.model, meant_for_any=virtual):
         _refuse_lost(reading(exchange.state).request)
         return _translate(exchange, dialects[0], without)
     return _passthrough(exchange)

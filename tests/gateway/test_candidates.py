@@ -267,3 +267,11 @@ def test_a_virtual_name_wins_over_an_alias_and_is_found_by_its_second_name() -> 
 
 def test_keys_are_not_shown() -> None:
     assert "hushhush" not in repr(vendor("a", api_keys=[SecretStr("sk-hushhush-1"), "x"]).accounts)
+
+
+def test_the_order_is_told_with_what_rests_and_why() -> None:
+    rests = Rests(lambda: 1000.0)
+    router = Router(rests)
+    rests.rest(("a", "m", ""), 60.0, "rate limited (429)")
+    told = router.told(router.plan(session(1), model(A, B)))
+    assert told == {"order": "b/m, a/m", "home": "a/m", "resting": "a/m for 60 s: rate limited (429)"}

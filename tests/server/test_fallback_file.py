@@ -1,0 +1,122 @@
+"""config/fallback.toml in force: the real server as the file says, with fakes for its vendors.
+
+Law: of the file only the vendors' addresses are replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nexus.settings import load
+from tests.serving import Nexus, Reply
+from tools.fake_upstream import ACCESS_KEY, SECRET_KEY, Behaviour, FakeUpstream
+
+FILE = Path(__file__).parents[2] / "config/fallback.toml"
+ENVIRON = {
+    "OPENAI_API_KEY": "sk-hushhush-openai",
+    "ANTHROPIC_API_KEY": "sk-ant-hushhush",
+    "ANTHROPIC_API_KEY_2": "sk-ant-hushhush-2",
+    "GEMINI_API_KEY": "AIza-hushhush",
+}
+VENDORS = {
+    "anthropic": "anthropic",
+    "bedrock-us": "bedrock",
+    "bedrock-eu": "bedrock",
+    "openai": "openai",
+    "google": "gemini",
+}
+HELLO = [{"role": "user", "content": "Hello!"}]
+DOWN = Behaviour(status=503)
+
+Vendors = dict[str, FakeUpstream]
+
+
+@pytest.fixture
+def vendors() -> Iterator[Vendors]:
+    with ExitStack() as stack:
+        fakes = {name: stack.enter_context(FakeUpstream(kind)) for name, kind in VENDORS.items()}
+        yield fakes
+        for name, fake in fakes.items():
+            assert fake.violations == [], name
+
+
+@pytest.fixture
+def nexus(vendors: Vendors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nexus]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+    text = FILE.read_text()
+    for name, fake in vendors.items():
+        head = f"[llm.providers.{name}]\n"
+        assert text.count(head) == 1
+        # At an address of its own OpenAI is told by its name no more.
+        own = "responses = true\n" if name == "openai" else ""
+        text = text.replace(head, f'{head}base_url = "{fake.base_url}"\n{own}')
+    (tmp_path / "nexus.toml").write_text(text)
+    with Nexus(load(tmp_path / "nexus.toml", ENVIRON)) as running:
+        yield running
+
+
+def chat(nexus: Nexus, model: str, **more: Any) -> Reply:
+    return nexus.chat({"model": model, "messages": HELLO, **more})
+
+
+def answered_by(reply: Reply) -> str:
+    assert reply.status == 200, reply.body
+    return reply.headers["x-nexus-route"].partition("/")[0]
+
+
+ORDERS = {
+    "smart": ["anthropic", "bedrock-us", "openai"],
+    "claude-sonnet-5-5": ["anthropic", "bedrock-us", "bedrock-eu"],
+    "fast": ["anthropic", "openai", "google"],
+}
+
+
+@pytest.mark.parametrize(("model", "order"), ORDERS.items(), ids=ORDERS.keys())
+@pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+def test_each_name_stays_up(nexus: Nexus, vendors: Vendors, model: str, order: list[str], stream: bool) -> None:
+    for down, up in zip([None, *order], order, strict=False):
+        if down is not None:
+            vendors[down].default = DOWN
+        for path in ("/llm/openai/v1/chat/completions", "/llm/anthropic/v1/messages"):
+            body = {"model": model, "messages": HELLO, "max_tokens": 64, "stream": stream, "user": "u"}
+            if "anthropic" in path:
+                del body["user"]
+            assert answered_by(nexus.post(path, body)) == up, (down, path)
+
+
+def test_what_is_too_long_goes_to_the_one_for_it(nexus: Nexus, vendors: Vendors) -> None:
+    told = chat(nexus, "smart", max_tokens=250_000)
+    assert answered_by(told) == "bedrock-us"
+    assert told.headers["x-nexus-tried"].startswith("anthropic/claude-sonnet-5-5=too-small, ")
+    vendors["anthropic"].next(Behaviour(status=400, message="prompt is too long: 210000 tokens > 200000 maximum"))
+    assert answered_by(chat(nexus, "smart")) == "google"
+
+
+def test_sessions_of_the_pool(nexus: Nexus, vendors: Vendors) -> None:
+    home = {user: answered_by(chat(nexus, "pool", user=user)) for user in map(str, range(24))}
+    assert set(home.values()) == {"bedrock-us", "bedrock-eu"}
+    assert sum(vendor == "bedrock-us" for vendor in home.values()) > 12
+    vendors["bedrock-us"].default = vendors["bedrock-eu"].default = DOWN
+    assert answered_by(chat(nexus, "pool", user="0")) == "anthropic"
+
+
+def test_the_keys_of_one_vendor(nexus: Nexus, vendors: Vendors) -> None:
+    """A key that is over its quota rests; the other serves, and the session goes to it."""
+    assert answered_by(chat(nexus, "smart", user="u")) == "anthropic"
+    first = dict(vendors["anthropic"].requests[-1].headers)
+    vendors["anthropic"].next(Behaviour(status=429, headers=(("retry-after", "60"),)))
+    for _ in range(2):
+        assert answered_by(chat(nexus, "smart", user="u")) == "anthropic"
+    keys = [_key(request.headers) for request in vendors["anthropic"].requests]
+    assert keys[0] == keys[1] == _key(first.items()) and keys[2] == keys[3] != keys[0]
+    assert set(keys) == {"sk-ant-hushhush", "sk-ant-hushhush-2"}
+
+
+def _key(headers: Any) -> Any:
+    return next(value for name, value in headers if name.lower() == "x-api-key")
