@@ -157,11 +157,13 @@ def test_a_call_that_runs_keeps_what_it_began_with(place: Place, toml: str, open
     with ThreadPoolExecutor() as pool:
         running = pool.submit(place.chat)
         openai_upstream.wait_for_requests(1)
-        place.reload(toml.replace(openai_upstream.base_url, "http://127.0.0.1:9"))
-        assert before.uses.count == 1
+        other = toml.replace(openai_upstream.base_url, "http://127.0.0.1:9")
+        place.reload(other + '[llm.providers.openai.timeouts]\nidle = "7s"\n')
+        # The connections of both: those of the old one are given back when its last call is over.
+        assert (before.uses.count, len(place.nexus.server.kept.shared)) == (1, 2)
         go.set()
         assert running.result(60).status == 200
-    wait_until(lambda: before.uses.count == 0)
+    wait_until(lambda: (before.uses.count, len(place.nexus.server.kept.shared)) == (0, 1))
 
 
 def test_connections_with_equal_settings_live_on_and_others_do_not(
