@@ -12,7 +12,6 @@ import re
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Protocol
 
 from tornado.http1connection import HTTP1Connection, HTTP1ConnectionParameters
@@ -25,17 +24,14 @@ from tornado.httputil import (
 )
 from tornado.iostream import StreamClosedError, UnsatisfiableReadError
 
-from nexus.errors import ClientError, HeadTooLarge, InvalidRequest, RequestTimeout
+from nexus.errors import ClientError, HeadTooLarge, InvalidRequest
+from nexus.server.clocks import Clocks, PhaseClock
 from nexus.server.delegate import OnceDelegate
 from nexus.server.heads import body_length, read_headers, read_start_line
 from nexus.server.lifecycle import Lifecycle
 from nexus.server.stream import INTERIM, OPENING, ClientStream, ClientTlsStream
 
 LONGEST_HEAD = 64 * 1024
-HEAD_SECONDS = 60.0
-"""How long a head may take from its first byte on."""
-
-DISCARD_SECONDS = 10.0
 DISCARD_FACTOR = 4
 """How many times the largest body is read and thrown away before a sender is cut off."""
 
@@ -43,17 +39,6 @@ _HEAD_END = re.compile(rb"\r?\n\r?\n")
 
 MOST_ZEROS = 10
 """Leading zeros of a chunk's size: with the digits behind them at most the 16 that clients take."""
-
-
-@dataclass(frozen=True, slots=True)
-class Clocks:
-    """Seconds, and the largest body in bytes. ``idle`` bounds the silence inside a body, ``upload`` all of it,
-    ``keep_alive`` the wait for a request."""
-
-    idle: float
-    upload: float
-    keep_alive: float
-    largest_body: int
 
 
 class Owner(Protocol):
@@ -82,13 +67,11 @@ class Connection(HTTP1Connection):
         # What a body may hold is decided by who takes it.
         self._max_body_size = 1 << 62
         self.owner: Owner | None = None
-        self._clocks = clocks
+        self._largest_body = clocks.largest_body
         self._lifecycle = lifecycle
         self._stranger = stranger
-        self._phase: Callable[[], float] = self._until_head
-        self._since = stream.loop.time()
+        self._clock = PhaseClock(stream, clocks, self._late)
         self._began = stream.loop.time()
-        self._timer: asyncio.TimerHandle | None = None
         self._probes = 0
         self._zeros = 0
 
@@ -115,7 +98,7 @@ class Connection(HTTP1Connection):
     async def read_response(self, delegate: HTTPMessageDelegate) -> bool:
         """Reads one request and sees its answer out; whether another may follow."""
         delegates = OnceDelegate(delegate)
-        self._arm(self._until_head)
+        self._clock.until_head()
         try:
             return await self._exchange(delegates)
         except StreamClosedError:
@@ -131,7 +114,7 @@ class Connection(HTTP1Connection):
             return await self._discard()
         finally:
             self._lifecycle.leave(self)
-            self._arm(None)
+            self._clock.stop()
             self.stream.settle()
             delegates.end()
             self._clear_callbacks()
@@ -143,7 +126,7 @@ class Connection(HTTP1Connection):
             return await self._discard()
         start, headers, length = self._read_lines(head)
         self._read_finished = length == 0
-        self._arm(None)
+        self._clock.stop()
         if self._read_finished:
             self._watch()
         if (ready := delegate.headers_received(start, headers)) is not None:
@@ -160,9 +143,9 @@ class Connection(HTTP1Connection):
     async def _read_head(self) -> bytes:
         head = bytearray()
         while True:
-            if head and self._phase != self._within_head:
-                self._arm(self._within_head)
-                self._began = self._since
+            if head and not self._clock.is_within_head:
+                self._clock.within_head()
+                self._began = self._clock.since
             seen = max(0, len(head) - 3)
             head += await self.stream.read_bytes(LONGEST_HEAD, partial=True)
             if self._write_finished:
@@ -191,8 +174,8 @@ class Connection(HTTP1Connection):
         version = self._request_start_line.version if self._request_start_line else ""
         if version == "HTTP/1.1" and headers.get("Expect", "").lower() == "100-continue":
             self.stream.write(INTERIM)
-        self.stream.last_read = self._since = self.stream.loop.time()
-        self._arm(self._within_body)
+        self.stream.last_read = self.stream.loop.time()
+        self._clock.within_body()
         self.stream.mid_body = True
         try:
             if length is None:
@@ -202,7 +185,7 @@ class Connection(HTTP1Connection):
         finally:
             self.stream.mid_body = False
         self._read_finished = True
-        self._arm(None)
+        self._clock.stop()
 
     def _watch(self) -> None:
         if not self.stream.closed():
@@ -240,8 +223,8 @@ class Connection(HTTP1Connection):
         self._lifecycle.leave(self)
         if self.stream.closed() or self.stream.room is not None:
             return
-        self.stream.room = DISCARD_FACTOR * self._clocks.largest_body
-        self._arm(self._while_discarding)
+        self.stream.room = DISCARD_FACTOR * self._largest_body
+        self._clock.while_discarding()
         if not isinstance(self.stream, ClientTlsStream):
             with suppress(OSError):
                 self.stream.socket.shutdown(socket.SHUT_WR)
@@ -285,42 +268,11 @@ class Connection(HTTP1Connection):
             return b"0"
         return b""
 
-    # Clocks.
-
-    def _until_head(self) -> float:
-        return self._since + self._clocks.keep_alive
-
-    def _within_head(self) -> float:
-        return self._since + min(HEAD_SECONDS, self._clocks.idle)
-
-    def _within_body(self) -> float:
-        return min(self.stream.last_read + self._clocks.idle, self._since + self._clocks.upload)
-
-    def _while_discarding(self) -> float:
-        return self._since + DISCARD_SECONDS
-
-    def _arm(self, phase: Callable[[], float] | None) -> None:
-        """The clock of the phase that begins; None stops it."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if phase is not None and not self.stream.closed():
-            self._phase, self._since = phase, self.stream.loop.time()
-            self._timer = self.stream.loop.call_at(phase(), self._ring)
-
-    def _ring(self) -> None:
-        if self.stream.closed():
-            return
-        if (deadline := self._phase()) > self.stream.loop.time():
-            self._timer = self.stream.loop.call_at(deadline, self._ring)
-            return
-        self._timer = None
-        if self._phase == self._within_head:
-            self.refuse(RequestTimeout("the head of the request did not come in time"))
-        elif self._phase == self._within_body:
-            self.refuse(RequestTimeout("the body of the request did not come in time"))
-        else:
+    def _late(self, error: ClientError | None) -> None:
+        if error is None:
             self.stream.close()
+        else:
+            self.refuse(error)
 
     def refuse(self, error: ClientError) -> None:
         """Answers what is being read, whoever would have answered it."""

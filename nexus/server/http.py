@@ -33,7 +33,8 @@ from nexus.headers import own
 from nexus.protocols.dialect import Dialect
 from nexus.server.accepting import PausingServer
 from nexus.server.app import App
-from nexus.server.connection import Clocks, Connection
+from nexus.server.clocks import Clocks
+from nexus.server.connection import Connection
 from nexus.server.lifecycle import Lifecycle
 from nexus.server.paths import dialect_at
 from nexus.server.stream import ClientStream, ClientTlsStream

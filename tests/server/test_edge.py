@@ -16,7 +16,7 @@ import pytest
 
 from nexus.call import Call
 from nexus.piecewise import LARGE
-from nexus.server import connection
+from nexus.server import clocks
 from nexus.server.calls import CallHandler
 from tests.conftest import Serve
 from tests.server.raw import RawClient, head, request
@@ -250,7 +250,7 @@ class TestClocks:
         assert lines.only()["status"] == 408
 
     def test_a_head_that_stalls(self, nexus: Nexus, lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(connection, "HEAD_SECONDS", 0.2)
+        monkeypatch.setattr(clocks, "HEAD_SECONDS", 0.2)
         with RawClient(nexus) as client:
             assert client.send(b"GET /health HTTP/1.1\r\nHo").reply().status == 408
         assert lines.only()["status"] == 408

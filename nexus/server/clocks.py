@@ -1,0 +1,83 @@
+"""How long a client may take for each phase of a request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nexus.errors import ClientError, RequestTimeout
+from nexus.server.stream import ClientStream
+
+HEAD_SECONDS = 60.0
+"""How long a head may take from its first byte on."""
+
+DISCARD_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Seconds, and the largest body in bytes. ``idle`` bounds the silence inside a body, ``upload`` all of it,
+    ``keep_alive`` the wait for a request."""
+
+    idle: float
+    upload: float
+    keep_alive: float
+    largest_body: int
+
+
+class PhaseClock:
+    """Of one request. ``late`` is called when a phase took too long, with what to say where that can be heard.
+
+    ``since`` is when the phase began.
+    """
+
+    def __init__(self, stream: ClientStream, clocks: Clocks, late: Callable[[ClientError | None], None]) -> None:
+        self._stream = stream
+        self._clocks = clocks
+        self._late = late
+        self._timer: asyncio.TimerHandle | None = None
+        self._deadline: Callable[[], float] = lambda: self.since
+        self._words: str | None = None
+        self.is_within_head = False
+        self.since = stream.loop.time()
+
+    def until_head(self) -> None:
+        self._begin(lambda: self.since + self._clocks.keep_alive)
+
+    def within_head(self) -> None:
+        self._begin(
+            lambda: self.since + min(HEAD_SECONDS, self._clocks.idle),
+            "the head of the request did not come in time",
+        )
+        self.is_within_head = True
+
+    def within_body(self) -> None:
+        self._begin(
+            lambda: min(self._stream.last_read + self._clocks.idle, self.since + self._clocks.upload),
+            "the body of the request did not come in time",
+        )
+
+    def while_discarding(self) -> None:
+        self._begin(lambda: self.since + DISCARD_SECONDS)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _begin(self, deadline: Callable[[], float], words: str | None = None) -> None:
+        self.stop()
+        if not self._stream.closed():
+            self._deadline, self._words, self.is_within_head = deadline, words, False
+            self.since = self._stream.loop.time()
+            self._timer = self._stream.loop.call_at(deadline(), self._ring)
+
+    def _ring(self) -> None:
+        if self._stream.closed():
+            return
+        if (deadline := self._deadline()) > self._stream.loop.time():
+            self._timer = self._stream.loop.call_at(deadline, self._ring)
+            return
+        self._timer = None
+        self._late(None if self._words is None else RequestTimeout(self._words))
