@@ -31,10 +31,17 @@ class Answers(Protocol):
 
 
 class VendorIds(Protocol):
-    """Whose it is what a vendor keeps."""
+    """Whose it is what a vendor keeps. ``guards`` says that callers are told apart, ``pins`` that accounts are."""
+
+    guards: bool
+    pins: bool
 
     def check(self, provider: str, ids: Sequence[tuple[str, str]]) -> None:
         """The ids that a call names, each with its field. Raises ClientError."""
+        ...
+
+    def makers(self, providers: Sequence[str], ids: Sequence[str]) -> frozenset[str]:
+        """Those that gave this caller every one of the ids. Raises Overloaded where nobody can look."""
         ...
 
     def keep(self, provider: str, ids: Iterable[str]) -> None:

@@ -6,13 +6,16 @@ from dataclasses import dataclass, field
 
 from nexus.conversation.usage import Usage
 
+SEALED = "sealed_"
+"""Begins the names, made here, of what only the account can open that made it."""
+
 
 @dataclass(slots=True)
 class Tap:
     """What is read off the bytes that pass: filled on success, on failure and when the client left.
 
     ``events`` counts those that the client gets, in dialects that number them. ``ids`` are those that the vendor gave
-    to what it keeps, until somebody takes them.
+    to what it keeps, and the names of what it sealed, until somebody takes them.
     """
 
     model: str | None = None

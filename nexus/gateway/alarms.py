@@ -29,10 +29,11 @@ class Alarm:
             self._ring = None
 
     def go_off(self) -> None:
+        # Under the lock: who called it off too late sees what it did.
         with self._lock:
             ring, self._ring = self._ring, None
-        if ring is not None:
-            ring()
+            if ring is not None:
+                ring()
 
 
 class Alarms:

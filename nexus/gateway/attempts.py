@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -67,6 +67,21 @@ class Attempts:
         plan.taken = self._next(state, plan, self._admission.hold_early)
 
     # On a worker.
+
+    def refuse(self, state: CallState, plan: Plan, refused: Mapping[str, NexusError]) -> None:
+        """Takes places out of the plan, by their names."""
+        if not refused:
+            return
+        places = plan.waiting
+        if plan.taken is not None and plan.taken.name in refused:
+            self._give_back(state, plan, refused[plan.taken.name], moves=True)
+            places, plan.taken = [plan.taken, *places], None
+        for one in places:
+            if one.name in refused:
+                self._note(state, plan, one, "not_expressible", refused[one.name])
+        plan.waiting = [one for one in plan.waiting if one.name not in refused]
+        plan.overflow = tuple(one for one in plan.overflow if one.name not in refused)
+        plan.budget = tuple(one for one in plan.budget if one.name not in refused)
 
     def open(self, state: CallState, gate: Gate) -> OpenedReply:
         """An answer that has begun. Raises what the client is to be told."""
@@ -181,11 +196,14 @@ class Attempts:
 
     def _skip(self, state: CallState, plan: Plan, candidate: Candidate, failure: Failure, error: NexusError) -> None:
         """A target is not asked, with none of its keys."""
-        error.with_traceback(None)
         self._router.rests.leave(candidate.scopes)
         self._give_back(state, plan, error, moves=True)
-        plan.skips.append(Skip(candidate, failure, error))
         plan.waiting = [one for one in plan.waiting if one.route.name != candidate.route.name]
+        self._note(state, plan, candidate, failure, error)
+
+    def _note(self, state: CallState, plan: Plan, candidate: Candidate, failure: Failure, error: NexusError) -> None:
+        error.with_traceback(None)
+        plan.skips.append(Skip(candidate, failure, error))
         state.skipped.append((state.attempts, f"{candidate.route}={SKIPPED[failure]}"))
         fields = {"id": state.call.id, "route": str(candidate.route), "skipped": failure, "why": error.message}
         log.debug("target skipped", extra={"fields": fields})

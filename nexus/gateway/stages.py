@@ -21,14 +21,13 @@ from nexus.gateway.admission import Admission
 from nexus.gateway.attempts import Attempts
 from nexus.gateway.candidates import Router
 from nexus.gateway.identify import identify
+from nexus.gateway.pins import pin
 from nexus.gateway.routing import Model, Routes
 from nexus.headers.own import STORED_PROVIDER
 from nexus.protocols.loader import DIALECTS
-from nexus.provider import Route
 from nexus.relay.answer import Head, OpenedReply
 from nexus.relay.exchange import CallState, Exchange
 from nexus.relay.failures import log_attempt
-from nexus.relay.lanes import passes
 from nexus.relay.stream import drain
 from nexus.upstream.request import LocalReply
 from nexus.wire import encode
@@ -184,19 +183,9 @@ class Gateway:
         if state.plan is None:
             # It could have been kept here, and was not.
             self._plan_stored(state)
-        if state.route is not None:
-            self._check_ids(state, state.route)
+        if (plan := state.plan) is not None:
+            self._attempts.refuse(state, plan, pin(state, plan, self._ids(state.call)))
         return self._attempts.open(state, sink)
-
-    def _check_ids(self, state: CallState, route: Route) -> None:
-        """Raises NotFound where a call names what a vendor keeps for somebody else."""
-        call = state.call
-        ids = self._ids(call) if passes(call, route) else None
-        # The vendor tells callers with keys of their own apart.
-        if ids is None or route.provider.own_key(call.own_headers, call.dialect) is not None:
-            return
-        state.vendor_ids = ids
-        ids.check(route.provider.name, DIALECTS[call.dialect].vendor_ids(call.path, call.document))
 
 
 def _passed_on(error: NexusError, sink: Sink) -> bool:

@@ -6,7 +6,7 @@ Law: pure and sans I/O. A dialect knows its own wire format and no vendor, no th
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -15,7 +15,7 @@ from nexus.errors import InvalidRequest, NexusError, VendorError
 from nexus.operation import Operation
 from nexus.protocols.codec import Target
 from nexus.protocols.sse import Frame
-from nexus.wire import Json, decode
+from nexus.wire import Json, decode, sequence, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,14 @@ class Dialect(ABC):
         """The ids of what a vendor keeps that a request names, each with its field; "" for the path."""
         return []
 
+    def sealed_ids(self, document: Mapping[str, Json]) -> list[tuple[str, str]]:
+        """Names of what a request brings back that only the account can open which made it, each with its field."""
+        return []
+
+    def uploaded_ids(self, document: Mapping[str, Json]) -> list[tuple[str, str]]:
+        """The ids of files that a request names, each with its field."""
+        return list(_uploaded(document, ""))
+
     def read_kept(self, record: Mapping[str, Json], method: str, path: str) -> dict[str, Json]:
         """The reply about an answer that the gateway keeps. Raises ClientError for what cannot be done with it."""
         raise NotImplementedError
@@ -187,3 +195,25 @@ def require(document: Mapping[str, Json], field: str, kind: type | tuple[type, .
     value = document[field]
     if not isinstance(value, kind) or isinstance(value, bool):
         raise InvalidRequest(f"{field}: expected {expected}", param=field)
+
+
+_UPLOADED = frozenset({"file_id", "file_ids", "vector_store_ids"})
+_MODELS_WORDS = frozenset({"parameters", "input_schema", "metadata"})
+
+
+def _uploaded(value: Json, path: str) -> Iterator[tuple[str, str]]:
+    match value:
+        case Mapping():
+            if text(value.get("type")).endswith("tool_use"):
+                # What a model says to a tool is no field of the protocol, whatever it is called.
+                return
+            for name, item in value.items():
+                place = f"{path}.{name}" if path else name
+                if name in _UPLOADED:
+                    ids = [item] if isinstance(item, str) else sequence(item)
+                    yield from ((place, id) for id in ids if isinstance(id, str) and id)
+                elif name not in _MODELS_WORDS:
+                    yield from _uploaded(item, place)
+        case list():
+            for index, item in enumerate(value):
+                yield from _uploaded(item, f"{path}[{index}]")

@@ -40,9 +40,9 @@ class Candidate:
 
     @property
     def keeper(self) -> str:
-        """Who at the vendor keeps what is kept there: the provider, or one of several accounts."""
-        provider = self.route.provider.name
-        return f"{provider}#{self.account.name}" if self.account.name else provider
+        """Whose at the vendor it is what is kept there: the house's, one of its accounts', or the caller's."""
+        provider, account = self.route.provider.name, self.own or self.account.name
+        return f"{provider}#{account}" if account else provider
 
     @property
     def host(self) -> Scope:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
+from nexus.conversation.tap import SEALED
 from nexus.errors import (
     ProtocolError,
     StreamInterrupted,
@@ -166,8 +167,10 @@ def remember(exchange: Exchange, relay: AnswerRelay) -> None:
     if not ids:
         return
     is_kept = not call.operation.names_model or call.document.get("store") is not False
-    if state.vendor_ids is not None and is_kept:
-        fresh = [id for id in ids if id not in state.remembered]
+    if state.vendor_ids is not None:
+        sealed = state.vendor_ids.pins
+        wanted = (id for id in ids if (sealed if id.startswith(SEALED) else is_kept))
+        fresh = [id for id in wanted if id not in state.remembered]
         state.remembered.update(fresh)
         state.vendor_ids.keep(exchange.candidate.keeper, fresh)
     ids.clear()

@@ -38,7 +38,8 @@ def make_id_store(settings: ResponseStoreSettings, storage: Storage, link: Link 
 
 @dataclass(slots=True)
 class VendorIds:
-    """The ids of one call. ``owner`` is None where nobody can say who calls.
+    """The ids of one call. ``owner`` is None where nobody can say who calls. ``guards`` says that callers are told
+    apart, ``pins`` that a vendor's accounts are, be it of one caller alone.
 
     ``serves_unknown`` lets pass what nobody remembers. ``learns``: what the answer names is the caller's.
     """
@@ -47,6 +48,8 @@ class VendorIds:
     owner: Owner | None
     serves_unknown: bool
     learns: bool = True
+    guards: bool = True
+    pins: bool = False
 
     def check(self, provider: str, ids: Sequence[tuple[str, str]]) -> None:
         """The ids that a call names, each with its field. Raises NotFound, and Overloaded where nobody can look."""
@@ -59,9 +62,17 @@ class VendorIds:
                 what = f"{field}: " if field else ""
                 raise NotFound(f"{what}{id[:100]} is nothing that you were given here", param=field or None)
 
+    def makers(self, providers: Sequence[str], ids: Sequence[str]) -> frozenset[str]:
+        """Those that gave this caller every one of the ids. Raises Overloaded where nobody can look."""
+        keys = {provider: [key_of(provider, id) for id in ids] for provider in providers}
+        found = self.store.find([key for wanted in keys.values() for key in wanted])
+        return frozenset(
+            provider for provider, wanted in keys.items() if all(found.get(key) == self._mark for key in wanted)
+        )
+
     def keep(self, provider: str, ids: Iterable[str]) -> None:
         """Those that the vendor's answer names. Never raises."""
-        if self.owner is not None and self.learns:
+        if self.owner is not None and self.learns and (self.guards or self.pins):
             for id in ids:
                 self.store.keep(key_of(provider, id), self.owner.account, self._mark)
 
@@ -70,11 +81,11 @@ class VendorIds:
         return b"" if self.owner is None else self.owner.key("").encode()
 
 
-def vendor_ids_of(call: Call, store: Store, settings: ResponseStoreSettings) -> VendorIds | None:
-    """None where all callers are one."""
+def vendor_ids_of(call: Call, store: Store, settings: ResponseStoreSettings) -> VendorIds:
+    """On an open gateway all callers are one, and what they have lies on the account of their address."""
     name = call.identity.owner
     if name == "":
-        return None
+        return VendorIds(store, Owner("", call.caller), serves_unknown=True, guards=False)
     asked = call.identity.source != "open"
     owner = None if name is None else Owner(name, name)
     return VendorIds(store, owner, serves_unknown=not asked or settings.stored_unknown == "serve")

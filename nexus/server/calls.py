@@ -103,6 +103,7 @@ class CallHandler(BaseHandler):
             self.server.enter(state)
         except NexusError as error:
             state.error = error
+            self._name_tried(state)
             self.answer_error(error)
             self._finish_call(state)
             return
@@ -196,6 +197,9 @@ class CallHandler(BaseHandler):
             self.set_header(own.ROUTE, str(state.route).encode("ascii", "backslashreplace"))
         if state.attempts:
             self.set_header(own.ATTEMPTS, str(state.attempts))
+        self._name_tried(state)
+
+    def _name_tried(self, state: CallState) -> None:
         if state.tried:
             self.set_header(own.TRIED, state.tried.encode("ascii", "backslashreplace"))
 

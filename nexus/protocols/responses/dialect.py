@@ -22,7 +22,7 @@ from nexus.protocols.responses import write_error
 from nexus.protocols.responses.compact import write_compacted
 from nexus.protocols.responses.earlier import stored_answer
 from nexus.protocols.responses.passthrough import ResponsesPassthrough, edit_request
-from nexus.protocols.responses.vendor_ids import vendor_ids
+from nexus.protocols.responses.vendor_ids import sealed_ids, vendor_ids
 from nexus.protocols.sse import frame
 from nexus.wire import Json, encode
 
@@ -72,6 +72,9 @@ class Responses(Dialect):
 
     def vendor_ids(self, path: str, document: Mapping[str, Json]) -> list[tuple[str, str]]:
         return vendor_ids(path, document)
+
+    def sealed_ids(self, document: Mapping[str, Json]) -> list[tuple[str, str]]:
+        return sealed_ids(document)
 
     def read_kept(self, record: Mapping[str, Json], method: str, path: str) -> dict[str, Json]:
         answer = stored_answer(record)

@@ -6,9 +6,11 @@ reasoning too where its content is not sent along. Source: OpenAI's API referenc
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 
+from nexus.conversation.tap import SEALED
 from nexus.protocols.responses.earlier import is_reference
 from nexus.wire import Json, mapping, sequence, text
 
@@ -34,9 +36,24 @@ def _named(path: str, document: Mapping[str, Json]) -> Iterator[tuple[str, str]]
                 yield f"{field}[{index}]", text(item.get("id"))
 
 
+def sealed_ids(document: Mapping[str, Json]) -> list[tuple[str, str]]:
+    """Of the items of a request that only the account can open which made them, each with its field."""
+    items = enumerate(map(mapping, sequence(document.get("input"))))
+    found = ((f"input[{index}]", text(item.get("encrypted_content"))) for index, item in items)
+    return [(field, sealed_id(content)) for field, content in found if content]
+
+
+def sealed_id(content: str) -> str:
+    """What sealed content is known by, for clients bring it back without its id."""
+    return SEALED + hashlib.blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
 def given_ids(document: Mapping[str, Json]) -> Iterator[str]:
     """Of an answer, a list or an event."""
     holders = [document, mapping(document.get("response")), mapping(document.get("item"))]
     for name in ("output", "data"):
         holders += [mapping(item) for holder in holders[:2] for item in sequence(holder.get(name))]
     yield from (id for holder in holders if (id := text(holder.get("id"))))
+    if document.get("type") != "response.output_item.added":
+        # Before an item is done its seal is not the last one.
+        yield from (sealed_id(content) for holder in holders if (content := text(holder.get("encrypted_content"))))

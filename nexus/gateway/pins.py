@@ -1,0 +1,103 @@
+"""What a vendor made for one account goes back to that account only: stored answers, conversations, sealed reasoning.
+
+Law: on a worker, for the store of ids may wait. A target whose account did not make it is not asked; where no other is
+left the client is told which field it was. With one account nothing has to be told apart but callers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from nexus.call import Call, VendorIds
+from nexus.errors import InvalidRequest, NexusError, NotFound
+from nexus.gateway.affinity import session_of
+from nexus.protocols.loader import DIALECTS
+from nexus.relay.candidate import Candidate, Plan
+from nexus.relay.exchange import CallState
+from nexus.relay.lanes import passes
+
+Refused = Mapping[str, NexusError]
+"""By the name of a place, why it is not asked."""
+
+
+def pin(state: CallState, plan: Plan, ids: VendorIds | None) -> Refused:
+    """Raises ClientError where nobody can be asked, NotFound where what a call names is another caller's."""
+    candidates = [*([] if plan.taken is None else [plan.taken]), *plan.waiting, *plan.overflow, *plan.budget]
+    passing = [one for one in candidates if passes(state.call, one.route)]
+    if ids is None or not passing:
+        return {}
+    if len({one.keeper for one in candidates}) < 2:
+        _check(state, passing[0], ids)
+        return {}
+    state.vendor_ids = ids
+    ids.pins = True
+    refused = _Pins(state.call, candidates, passing, ids).refused(state)
+    if all(one.name in refused for one in candidates):
+        raise refused[candidates[0].name]
+    return refused
+
+
+def _check(state: CallState, candidate: Candidate, ids: VendorIds) -> None:
+    """The vendor tells callers with keys of their own apart."""
+    if not candidate.own and ids.guards:
+        state.vendor_ids = ids
+        call = state.call
+        ids.check(candidate.keeper, DIALECTS[call.dialect].vendor_ids(call.path, call.document))
+
+
+class _Pins:
+    """Of one call whose candidates lie in several accounts."""
+
+    def __init__(
+        self, call: Call, candidates: Sequence[Candidate], passing: Sequence[Candidate], ids: VendorIds
+    ) -> None:
+        self._call = call
+        self._candidates = candidates
+        self._passing = passing
+        self._ids = ids
+
+    def refused(self, state: CallState) -> Refused:
+        call, dialect = self._call, DIALECTS[self._call.dialect]
+        if uploaded := dialect.uploaded_ids(call.document):
+            text = (
+                "a file belongs to the account that it was uploaded to, and this model has several; name provider/model"
+            )
+            return self._all(self._candidates, InvalidRequest(f"{uploaded[0][0]}: {text}", param=uploaded[0][0]))
+        named = dialect.vendor_ids(call.path, call.document)
+        if named and not self._kept_here(state, named):
+            # What a vendor keeps, no translation can bring to another one.
+            makers = self._makers([id for _, id in named])
+            strangers = [one for one in self._candidates if one not in self._passing or one.keeper not in makers]
+            return self._all(strangers, self._unknown(*named[0]))
+        if named:
+            return self._all(self._passing, self._unknown(*named[0]))
+        return self._sealed(dialect.sealed_ids(call.document))
+
+    def _sealed(self, sealed: Sequence[tuple[str, str]]) -> Refused:
+        """Reasoning that only its own account can open; a translation leaves it out and says so."""
+        if not sealed:
+            return {}
+        makers = self._makers([id for _, id in sealed])
+        if not makers and session_of(self._call) is not None:
+            # Nobody remembers, and a session stays: where it goes first is where it was.
+            makers = {self._candidates[0].keeper}
+        field, _ = sealed[0]
+        text = f"{field}: this reasoning can be opened by the account that made it only, which is not asked here"
+        strangers = [one for one in self._passing if one.keeper not in makers]
+        return self._all(strangers, InvalidRequest(text, param=field))
+
+    def _makers(self, ids: Sequence[str]) -> Collection[str]:
+        return self._ids.makers(list(dict.fromkeys(one.keeper for one in self._passing)), ids)
+
+    def _kept_here(self, state: CallState, named: Sequence[tuple[str, str]]) -> bool:
+        return state.answers is not None and bool(state.answers.find([id for _, id in named]))
+
+    def _unknown(self, field: str, id: str) -> NexusError:
+        if not field:
+            return NotFound(f"{id[:100]} is nothing that you were given here")
+        text = f"{field}: no account that this model can ask is known to have made {id[:100]} for you"
+        return InvalidRequest(text, param=field)
+
+    @staticmethod
+    def _all(candidates: Sequence[Candidate], error: NexusError) -> Refused:
+        return {one.name: error for one in candidates}

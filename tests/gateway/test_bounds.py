@@ -1,0 +1,40 @@
+"""Room at a provider, retries within a budget, and alarms that go off or do not."""
+
+from __future__ import annotations
+
+import threading
+
+from nexus.gateway.alarms import Alarms
+from nexus.gateway.bounds import Budgets, Rooms
+
+
+def test_room_is_taken_and_left() -> None:
+    rooms = Rooms()
+    assert rooms.enter("v", 2) and rooms.enter("v", 2) and not rooms.enter("v", 2)
+    assert rooms.enter("other", 1) and rooms.refused == {"v": 1}
+    rooms.leave("v")
+    assert rooms.running("v") == 1 and rooms.enter("v", 2)
+
+
+def test_a_budget_starts_full_and_calls_and_time_pay_into_it() -> None:
+    now = 0.0
+    budgets = Budgets(lambda: now)
+    assert [budgets.take("v") for _ in range(11)] == [True] * 10 + [False]
+    assert budgets.take("other"), "each provider has its own"
+    for _ in range(5):
+        budgets.pay("v")
+    assert [budgets.take("v") for _ in range(2)] == [True, False]
+    now += 2.0
+    assert [budgets.take("v") for _ in range(3)] == [True, True, False]
+    now += 1000.0
+    assert [budgets.take("v") for _ in range(11)] == [True] * 10 + [False], "it holds ten at the most"
+
+
+def test_alarms_go_off_in_their_order_and_those_that_were_called_off_do_not() -> None:
+    alarms, rung, done = Alarms(), list[str](), threading.Event()
+    alarms.set(0.3, lambda: rung.append("b"))
+    alarms.set(0.1, lambda: rung.append("a"))
+    alarms.set(0.2, lambda: rung.append("never")).call_off()
+    alarms.set(0.4, done.set)
+    assert done.wait(60)
+    assert rung in (["a", "b"], ["b", "a"])

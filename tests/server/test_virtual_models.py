@@ -1,0 +1,318 @@
+"""Virtual models over sockets: limits, room, keys, time and what vendors keep, decided anew for each target."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.conftest import Serve
+from tests.server.test_fallback import BODIES, PATHS, post
+from tests.server.vendors import providers
+from tests.serving import KEY, Nexus, Reply
+from tools.fake_upstream import Behaviour, FakeUpstream
+
+SMART = '[llm.models.smart]\ntargets = ["v1/m", "v2/m"]\n'
+ONCE = "retries.attempts = 1"
+OWN = "sk-hushhush-own-0123456789"
+
+
+@pytest.fixture
+def openais() -> Iterator[list[FakeUpstream]]:
+    with FakeUpstream("openai") as one, FakeUpstream("openai") as two, FakeUpstream("openai") as three:
+        yield [one, two, three]
+
+
+def config(fakes: list[FakeUpstream], first: str = "", second: str = "", model: str = "", model2: str = "") -> str:
+    """Providers v1, v2, ... of OpenAI's kind, each with a model m."""
+    more = [first, second, *[""] * len(fakes)]
+    tables = [(f"v{number}", "openai", fake, more[number - 1], "gpt-4.1") for number, fake in enumerate(fakes, 1)]
+    text = providers(*tables)
+    for number, keys in ((1, model), (2, model2)):
+        text = text.replace(f"[llm.providers.v{number}.models.m]", f"[llm.providers.v{number}.models.m]\n{keys}")
+    return text
+
+
+def ask(nexus: Nexus, client: str = "chat", headers: dict[str, str] | None = None, **fields: Any) -> Reply:
+    return post(nexus, PATHS[client], {"model": "smart", **BODIES[client], **fields}, headers or {})
+
+
+def asked(fakes: list[FakeUpstream]) -> list[int]:
+    return [len(fake.requests) for fake in fakes]
+
+
+def test_both_fail_and_the_last_vendors_answer_passes_as_it_came(serve: Serve, openais: list[FakeUpstream]) -> None:
+    nexus = serve(config(openais, ONCE, ONCE) + SMART)
+    openais[0].default = Behaviour(status=503, message="the first")
+    openais[1].default = Behaviour(status=500, message="the second", headers=(("x-request-id", "req-theirs"),))
+    reply = ask(nexus)
+    assert (reply.status, reply.json["error"]["message"]) == (500, "the second")
+    assert reply.headers["x-nexus-tried"] == "v1/gpt-4.1=503, v2/gpt-4.1=500"
+
+
+def test_where_nothing_else_is_left_the_first_is_tried_once_more(serve: Serve, openais: list[FakeUpstream]) -> None:
+    quick = 'retries = { attempts = 2, base_delay = "1ms", max_delay = "1ms" }'
+    nexus = serve(config(openais, quick, ONCE) + SMART)
+    openais[0].next(Behaviour(status=503))
+    openais[1].default = Behaviour(status=503)
+    reply = ask(nexus)
+    assert reply.headers["x-nexus-tried"] == "v1/gpt-4.1=503, v2/gpt-4.1=503, v1/gpt-4.1=200"
+
+
+def test_every_attempt_starts_from_the_original_bytes(serve: Serve, openais: list[FakeUpstream]) -> None:
+    nexus = serve(config(openais, ONCE) + SMART)
+    openais[0].default = Behaviour(status=503)
+    assert ask(nexus, user="x").status == 200
+    assert openais[0].requests[0].body == openais[1].requests[0].body
+
+
+def test_the_name_that_was_asked_for_is_listed_and_answers(serve: Serve, openais: list[FakeUpstream]) -> None:
+    nexus = serve(config(openais) + SMART + 'expose_as = "claude-smart"\ndisplay_name = "Smart"\n')
+    listed = nexus.request("GET", "/llm/openai/v1/models").json["data"]
+    assert [one["id"] for one in listed][:2] == ["smart", "claude-smart"]
+    assert nexus.request("GET", "/llm/openai/v1/models/claude-smart").status == 200
+    for name in ("smart", "claude-smart"):
+        assert ask(nexus, model=name).json["model"] == name
+
+
+def test_a_session_that_had_to_move_stays(serve: Serve, openais: list[FakeUpstream]) -> None:
+    nexus = serve(config(openais, ONCE) + SMART)
+    openais[0].next(Behaviour(status=503))
+    for _ in range(3):
+        assert ask(nexus, prompt_cache_key="s").headers["x-nexus-route"] == "v2/gpt-4.1"
+    assert ask(nexus, prompt_cache_key="other").headers["x-nexus-route"] == "v1/gpt-4.1"
+
+
+LIMITED = "rate_limits.per_user = {{ request_limit = 1, interval = '{}' }}"
+
+
+def test_limits_are_decided_for_each_target_and_the_smallest_true_wait_is_told(
+    serve: Serve, openais: list[FakeUpstream]
+) -> None:
+    nexus = serve(config(openais, model=LIMITED.format("2h"), model2=LIMITED.format("1h")) + SMART)
+    assert [ask(nexus).headers["x-nexus-route"] for _ in range(2)] == ["v1/gpt-4.1", "v2/gpt-4.1"]
+    reply = ask(nexus)
+    assert (reply.status, reply.headers["x-nexus-tried"]) == (429, "v1/gpt-4.1=limit, v2/gpt-4.1=limit")
+    assert 3500 < int(reply.headers["retry-after"]) <= 3600
+    assert asked(openais) == [1, 1, 0]
+    assert nexus.runtime.gateway.admission.limits.open == 0
+
+
+def test_a_target_that_failed_gives_back_what_was_held(serve: Serve, openais: list[FakeUpstream]) -> None:
+    nexus = serve(config(openais, ONCE, model=LIMITED.format("1h")) + SMART)
+    openais[0].next(Behaviour(status=503))
+    assert ask(nexus, prompt_cache_key="a").headers["x-nexus-route"] == "v2/gpt-4.1"
+    assert ask(nexus, prompt_cache_key="b").headers["x-nexus-route"] == "v1/gpt-4.1"
+
+
+def test_on_budget_is_asked_when_all_were_skipped_for_limits(serve: Serve, openais: list[FakeUpstream]) -> None:
+    limits = config(openais, model=LIMITED.format("1h"), model2=LIMITED.format("1h"))
+    nexus = serve(limits + SMART + 'on_budget = "v3/m"\n')
+    assert [ask(nexus).headers["x-nexus-route"] for _ in range(3)] == [f"v{n}/gpt-4.1" for n in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("client", PATHS)
+def test_too_long_for_every_target_is_the_clients_own_error(
+    serve: Serve, openais: list[FakeUpstream], client: str
+) -> None:
+    nexus = serve(config(openais, model="context = 5", model2="context = 5") + SMART)
+    reply = ask(nexus, client)
+    assert reply.status == 400
+    assert b"context_length_exceeded" in reply.body or b"prompt is too long" in reply.body
+    assert asked(openais) == [0, 0, 0]
+
+
+def test_too_long_for_every_target_goes_to_the_one_for_that(serve: Serve, openais: list[FakeUpstream]) -> None:
+    nexus = serve(config(openais, model="context = 5", model2="context = 5") + SMART + 'on_overflow = "v3/m"\n')
+    reply = ask(nexus, prompt_cache_key="s")
+    assert reply.headers["x-nexus-tried"] == "v1/gpt-4.1=too-small, v2/gpt-4.1=too-small, v3/gpt-4.1=200"
+    assert len(nexus.server.kept.router.moves) == 0, "the session is at home again with its next short request"
+
+
+def test_no_room_anywhere_is_a_503_that_asks_to_come_again(serve: Serve, openais: list[FakeUpstream]) -> None:
+    nexus = serve(config(openais, "max_concurrency = 1", "max_concurrency = 1") + SMART)
+    rooms = nexus.server.kept.router.rooms
+    assert rooms.enter("v1", None) and rooms.enter("v2", None)
+    reply = ask(nexus)
+    assert (reply.status, reply.headers["retry-after"]) == (503, "1")
+    assert reply.headers["x-nexus-tried"] == "v1/gpt-4.1=busy, v2/gpt-4.1=busy"
+    rooms.leave("v1")
+    assert ask(nexus).status == 200
+    assert rooms.running("v1") == 0
+
+
+def test_a_target_that_cannot_say_it_is_not_asked(serve: Serve, openais: list[FakeUpstream]) -> None:
+    with FakeUpstream("anthropic") as claude:
+        tables = (("v1", "anthropic", claude, "", "claude-sonnet-4-5"), ("v2", "openai", openais[0], "", "gpt-4.1"))
+        nexus = serve(providers(*tables) + SMART)
+        reply = ask(nexus, n=2)
+    assert reply.headers["x-nexus-tried"] == "v1/claude-sonnet-4-5=not-expressible, v2/gpt-4.1=200"
+    assert claude.requests == []
+
+
+def test_what_no_target_can_say_is_the_first_ones_400(serve: Serve) -> None:
+    with FakeUpstream("anthropic") as claude:
+        tables = [(name, "anthropic", claude, "", "claude-sonnet-4-5") for name in ("v1", "v2")]
+        nexus = serve(providers(*tables) + SMART)
+        reply = ask(nexus, n=2)
+    assert reply.status == 400 and reply.json["error"]["param"] == "n"
+
+
+def test_nobody_is_asked_after_the_deadline(serve: Serve, openais: list[FakeUpstream]) -> None:
+    nexus = serve(config(openais, ONCE) + SMART + 'deadline = "200ms"\n')
+    openais[0].default = Behaviour(hang=True)
+    reply = ask(nexus)
+    assert reply.status == 504 and asked(openais) == [1, 0, 0]
+
+
+def test_patience_waits_for_the_last_target(serve: Serve, openais: list[FakeUpstream]) -> None:
+    nexus = serve(config(openais, ONCE) + SMART + 'patience = "100ms"\n')
+    openais[0].default = Behaviour(hang=True)
+    openais[1].default = Behaviour(delay=0.5)
+    reply = ask(nexus, stream=True)
+    assert reply.status == 200 and reply.body.endswith(b"data: [DONE]\n\n")
+    assert reply.headers["x-nexus-tried"] == "v1/gpt-4.1=timeout, v2/gpt-4.1=200"
+
+
+def test_the_second_target_answers_in_a_stream_whose_head_has_gone_out(
+    serve: Serve, openais: list[FakeUpstream]
+) -> None:
+    nexus = serve(f'[server]\nearly_ping = "50ms"\n{config(openais, ONCE)}{SMART}patience = "500ms"\n')
+    openais[0].default = Behaviour(hang=True)
+    reply = ask(nexus, stream=True)
+    assert reply.status == 200 and reply.body.count(b"data: [DONE]") == 1
+    assert b": nexus route=v2/gpt-4.1 tried=v1/gpt-4.1=timeout, v2/gpt-4.1=200\n" in reply.body
+
+
+def test_a_client_that_retries_itself_gets_no_second_try(serve: Serve, openais: list[FakeUpstream]) -> None:
+    nexus = serve(config(openais, 'retries = { attempts = 3, base_delay = "1ms" }'))
+    openais[0].default = Behaviour(status=503)
+    assert ask(nexus, model="v1/m", headers={"x-stainless-retry-count": "1"}).headers["x-nexus-attempts"] == "1"
+    assert ask(nexus, model="v1/m", headers={"x-stainless-retry-count": "0"}).headers["x-nexus-attempts"] == "3"
+
+
+def test_an_outage_is_not_made_worse_by_retries(serve: Serve, openais: list[FakeUpstream]) -> None:
+    nexus = serve(config(openais, 'retries = { attempts = 2, base_delay = "1ms", max_delay = "1ms" }'))
+    openais[0].default = Behaviour(status=503)
+    nexus.server.kept.router.budgets._clock = lambda: 0.0
+    for _ in range(200):
+        ask(nexus, model="v1/m")
+    assert 200 + 40 <= len(openais[0].requests) <= 200 + 40 + 10
+
+
+POOL = 'api_keys = ["sk-hushhush-pool-000000001", "sk-hushhush-pool-000000002"]'
+
+
+def shown(fake: FakeUpstream) -> list[str]:
+    """The credentials that a vendor was shown."""
+    found = [{name.lower(): value for name, value in request.headers} for request in fake.requests]
+    return [headers["authorization"] for headers in found]
+
+
+def pool(fakes: list[FakeUpstream], more: str = "") -> str:
+    return config(fakes).replace(f'api_key = "{KEY}"', f"{POOL}\n{more}", 1)
+
+
+@pytest.mark.parametrize("status", [401, 402, 403, 429])
+def test_another_key_of_the_pool_answers(serve: Serve, openais: list[FakeUpstream], status: int) -> None:
+    nexus = serve(pool(openais))
+    openais[0].next(Behaviour(status=status, headers=(("retry-after", "60"),)))
+    replies = [ask(nexus, model="v1/m", prompt_cache_key="s") for _ in range(2)]
+    assert [reply.status for reply in replies] == [200, 200]
+    keys = shown(openais[0])
+    assert len(set(keys[:2])) == 2 and keys[1] == keys[2], "the first one rests"
+
+
+def test_a_callers_own_key_goes_to_one_provider_and_into_no_pool(serve: Serve, openais: list[FakeUpstream]) -> None:
+    nexus = serve(pool(openais, "forward_token = true") + SMART)
+    openais[0].default = Behaviour(status=429)
+    reply = ask(nexus, headers={"x-provider-api-key": OWN})
+    assert reply.status == 429 and asked(openais)[1:] == [0, 0]
+    assert set(shown(openais[0])) == {f"Bearer {OWN}"}
+    assert ask(nexus).headers["x-nexus-route"] == "v2/gpt-4.1", "the house's keys are limited too"
+
+
+def test_with_spill_over_the_houses_key_serves_elsewhere(serve: Serve, openais: list[FakeUpstream]) -> None:
+    nexus = serve(config(openais, f"forward_token = true\n{ONCE}") + SMART + "spill_over = true\n")
+    openais[0].default = Behaviour(status=429, headers=(("retry-after", "60"),))
+    for _ in range(2):
+        assert ask(nexus, headers={"x-provider-api-key": OWN}).headers["x-nexus-route"] == "v2/gpt-4.1"
+    assert asked(openais) == [1, 2, 0], "over its quota the login rests, for that caller"
+    assert all(OWN not in str(request.headers) for request in openais[1].requests)
+    openais[0].default = Behaviour()
+    assert ask(nexus, prompt_cache_key="other").headers["x-nexus-route"] == "v1/gpt-4.1"
+
+
+def test_tokens_are_counted_where_an_answer_would_come_from(serve: Serve) -> None:
+    with FakeUpstream("anthropic") as one, FakeUpstream("anthropic") as two:
+        tables = [(f"v{n}", "anthropic", fake, ONCE, "claude-sonnet-4-5") for n, fake in ((1, one), (2, two))]
+        nexus = serve(providers(*tables) + SMART)
+        body, session = {"model": "smart", **BODIES["messages"]}, {"x-nexus-session": "s"}
+        one.next(Behaviour(status=529))
+        assert nexus.messages(body, session).headers["x-nexus-route"] == "v2/claude-sonnet-4-5"
+        del body["max_tokens"]
+        counted = nexus.post("/llm/anthropic/v1/messages/count_tokens", body, session)
+        assert (counted.status, counted.headers["x-nexus-route"]) == (200, "v2/claude-sonnet-4-5")
+
+
+def kept(number: int) -> Behaviour:
+    item = {"id": f"rs_{number}", "type": "reasoning", "summary": [], "encrypted_content": f"sealed by {number}"}
+    said = {"id": f"msg_{number}", "type": "message", "role": "assistant", "status": "completed", "content": []}
+    answer = {"id": f"resp_{number}", "object": "response", "model": "m", "status": "completed", "output": [item, said]}
+    return Behaviour(body=json.dumps(answer).encode())
+
+
+@pytest.fixture
+def stateful(serve: Serve, openais: list[FakeUpstream]) -> Nexus:
+    for number, fake in enumerate(openais, 1):
+        fake.default = kept(number)
+    return serve(config(openais, f"responses = true\n{ONCE}", f"responses = true\n{ONCE}") + SMART)
+
+
+def responses(nexus: Nexus, **fields: Any) -> Reply:
+    return ask(nexus, "responses", **fields)
+
+
+def test_what_a_vendor_keeps_goes_to_the_account_that_made_it(stateful: Nexus, openais: list[FakeUpstream]) -> None:
+    openais[0].next(Behaviour(status=503))
+    first = responses(stateful)
+    assert first.json["id"] == "resp_2"
+    again = responses(stateful, previous_response_id="resp_2")
+    assert again.headers["x-nexus-route"] == "v2/gpt-4.1", "though the first target is up again"
+    openais[1].next(Behaviour(status=503))
+    assert responses(stateful, previous_response_id="resp_2").status == 503
+    assert asked(openais) == [1, 3, 0]
+
+
+def test_what_nobody_is_known_to_have_made_is_refused_by_name(stateful: Nexus, openais: list[FakeUpstream]) -> None:
+    reply = responses(stateful, previous_response_id="resp_9")
+    assert (reply.status, reply.json["error"]["param"]) == (400, "previous_response_id")
+    assert asked(openais) == [0, 0, 0]
+
+
+def test_sealed_reasoning_goes_to_the_account_that_sealed_it(stateful: Nexus, openais: list[FakeUpstream]) -> None:
+    openais[0].next(Behaviour(status=503))
+    sealed = responses(stateful, store=False).json["output"][0]
+    turns = [{"type": "reasoning", "summary": [], "encrypted_content": sealed["encrypted_content"]}]
+    reply = responses(stateful, input=[*turns, {"role": "user", "content": "Go on"}], store=False)
+    assert reply.headers["x-nexus-route"] == "v2/gpt-4.1"
+    assert asked(openais) == [1, 2, 0]
+
+
+def test_sealed_reasoning_of_nobody_is_refused_by_name(stateful: Nexus, openais: list[FakeUpstream]) -> None:
+    turns = [{"type": "reasoning", "summary": [], "encrypted_content": "x"}, {"role": "user", "content": "Go on"}]
+    reply = responses(stateful, input=turns)
+    assert (reply.status, reply.json["error"]["param"]) == (400, "input[0]")
+    told = responses(stateful, input=turns, prompt_cache_key="s")
+    assert told.headers["x-nexus-route"] == "v1/gpt-4.1", "a session's came from where it goes first"
+
+
+def test_a_file_is_in_one_account_only(stateful: Nexus, openais: list[FakeUpstream]) -> None:
+    content = [{"type": "input_file", "file_id": "file_1"}]
+    reply = responses(stateful, input=[{"role": "user", "content": content}])
+    assert (reply.status, reply.json["error"]["param"]) == (400, "input[0].content[0].file_id")
+    assert asked(openais) == [0, 0, 0]
+    plain = responses(stateful, model="v1/m", input=[{"role": "user", "content": content}])
+    assert plain.status == 200
