@@ -103,6 +103,7 @@ class Supervisor:
         self._began = time.monotonic()
         self._together = False
         self._is_up = False
+        self._has_changed = False
         self._stopped_at: float | None = None
         self._code = 0
 
@@ -116,11 +117,19 @@ class Supervisor:
             while not self._is_over:
                 self._start_due()
                 self._reread()
-                self._poller.wait(self._pause(flush()))
+                self._wait(self._pause(flush()))
                 self._kill_overdue()
             self._hub.close()
             self._poller.close()
         return self._code
+
+    def _wait(self, seconds: float) -> None:
+        """Serves the calls of workers, which come by the thousand; all else is looked at when something has changed."""
+        until = time.monotonic() + seconds
+        self._has_changed = False
+        self._poller.wait(seconds)
+        while not self._has_changed and (left := until - time.monotonic()) > 0:
+            self._poller.wait(left)
 
     # What is to be done, and when.
 
@@ -165,6 +174,7 @@ class Supervisor:
                 self._rereading.begin(self._poller, self._become_child, self._reread_over)
 
     def _reread_over(self, good: Good | None) -> None:
+        self._has_changed = True
         if good is not None and self._stopped_at is None:
             before, self._rereading.settings = self._rereading.settings, good.settings
             self._state.adopt(good.settings.server)
@@ -246,8 +256,10 @@ class Supervisor:
                 self._facts.keep(fact)
                 self._tell(told, besides=slot)
             case (worker.BUILT,):
+                self._has_changed = True
                 self._built(slot)
             case (worker.READY,):
+                self._has_changed = True
                 self._serves(slot)
 
     def _tell(self, what: tuple[Any, ...], besides: Slot | None = None) -> None:
@@ -337,6 +349,7 @@ class Supervisor:
             self._send(signal.SIGKILL)
 
     def _woken(self, sock: socket.socket) -> None:
+        self._has_changed = True
         with suppress(BlockingIOError):
             for number in sock.recv(1024):
                 if number == signal.SIGCHLD:

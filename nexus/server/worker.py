@@ -14,7 +14,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -156,10 +156,17 @@ class _Supervised(threading.Thread):
         try:
             while piece := self._control.recv(65536):
                 for word, *rest in frames.feed(piece):
-                    self._orders[word](*rest)
+                    self._carry_out(word, rest)
         except (OSError, BadFrame) as error:
             log.debug("the stream of the supervisor broke", exc_info=error)
         self._end()
+
+    def _carry_out(self, word: str, rest: Sequence[object]) -> None:
+        """Whatever becomes of one order: the end of the stream has to be heard."""
+        try:
+            self._orders[word](*rest)
+        except Exception:
+            log.exception("an order of the supervisor failed", extra={"fields": {"order": word}})
 
     def _end(self) -> None:
         if _on(self._loop, self._orphaned):

@@ -17,7 +17,7 @@ from nexus.server.worker import _Supervised
 
 async def main():
     control = socket.socket(fileno=int(sys.argv[1]))
-    orders = {"hello": lambda: print("heard", flush=True)}
+    orders = {"fail": lambda: 1 / 0, "hello": lambda: print("heard", flush=True)}
     _Supervised(control, asyncio.get_running_loop(), orders, lambda: None).start()
     while True:
         time.sleep(1)
@@ -35,7 +35,7 @@ def test_it_ends() -> None:
         stdout=subprocess.PIPE,
     ) as process:
         theirs.close()
-        own.sendall(pack(("hello",)))
+        own.sendall(pack(("fail",)) + pack(("hello",)))
         assert process.stdout is not None
         assert process.stdout.readline() == b"heard\n"
         assert process.poll() is None
