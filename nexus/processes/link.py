@@ -21,7 +21,8 @@ SECONDS = 5.0
 CONNECTIONS = 8
 """Calls of one worker process that are under way at the same time; further ones wait for those, for microseconds."""
 
-_PIECE = 256 * 1024
+_PIECE = 16 * 1024
+"""Bytes of one read. Nearly every frame is far shorter, and room for more would be taken from the system each time."""
 
 _NOT_ANSWERED = 0
 """The number of a call whose answer nobody waits for."""

@@ -9,7 +9,8 @@ from typing import Any
 from nexus.processes.frames import BadFrame, Frames, pack
 from nexus.processes.poller import Poller
 
-_PIECE = 256 * 1024
+_PIECE = 16 * 1024
+"""Bytes of one read. Nearly every frame is far shorter, and room for more would be taken from the system each time."""
 
 MOST_WAITING = 2**28
 """Bytes that may wait for whoever does not read; then it is dropped."""
