@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Mapping
 
+from nexus.conversation.events import ContentDropped, Event
 from nexus.errors import InvalidRequest
 from nexus.wire import Json
 
@@ -36,6 +37,12 @@ class Drops:
     def is_meaningful(self, value: Json) -> bool:
         """Whether a value asks for something."""
         return value is not None and value is not False and (self._empty_asks or value not in ([], {}))
+
+    def told(self, *names: str) -> list[Event]:
+        """Adds the names, and gives one event for each that is new."""
+        fresh = [name for name in dict.fromkeys(names) if name not in self._names]
+        self._names |= dict.fromkeys(fresh)
+        return [ContentDropped(name) for name in fresh]
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -1,14 +1,41 @@
 """Structured output by a forced tool: the arguments of its call are the answer's text.
 
-Law: pure; neutral events in, neutral events out. Only the tool that was forced in place of an output format is touched.
+Law: pure. Only the tool that was forced in place of an output format is touched.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from nexus.conversation.events import Event, PartEnd, PartStart, ResponseEnd
-from nexus.conversation.parts import Text, ToolCall
+from nexus.conversation.parts import OutputFormat, Text, Tool, ToolCall
+from nexus.json_schema.keys import Forms
+from nexus.models.tool_rules import NameRule
+from nexus.protocols.renaming import rename_keys
+from nexus.wire import Json
+
+ANY_OBJECT: Json = {"type": "object", "additionalProperties": True}
+
+
+def answer_tool(
+    wanted: OutputFormat,
+    others: Iterable[Tool],
+    keys: NameRule,
+    *,
+    name: str,
+    about: str,
+    any_object: Json = ANY_OBJECT,
+) -> tuple[Tool, Forms]:
+    """The tool whose call is the answer, under a ``name`` that no other has, and the names in place of its properties.
+
+    ``about`` describes it where the client says nothing; ``keys`` is the vendor's rule of the names of properties.
+    """
+    taken = {tool.name for tool in others}
+    while name in taken:
+        name += "_"
+    schema, forms = rename_keys(any_object if wanted.schema is None else wanted.schema, keys)
+    return Tool(name, wanted.description or about, schema, wanted.strict), forms
 
 
 class ForcedAnswer:

@@ -8,12 +8,10 @@ characters start no part. Source: openai.types.chat.ChatCompletionChunk and the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 
 from nexus.conversation.events import (
     Cited,
-    ContentDropped,
     Event,
     PartDelta,
     PartEnd,
@@ -23,7 +21,7 @@ from nexus.conversation.events import (
     StreamPart,
     UsageUpdate,
 )
-from nexus.conversation.parts import Citation, Image, Reasoning, Refusal, Signature, Stop, Text, ToolCall
+from nexus.conversation.parts import Image, Reasoning, Refusal, Signature, Stop, Text, ToolCall
 from nexus.conversation.usage import Usage
 from nexus.protocols.chat.answers import made_id, read_pieces
 from nexus.protocols.chat.read_error import read_stream_error
@@ -36,11 +34,13 @@ from nexus.protocols.chat.reasoning import (
     read_entries,
     vendor_signature,
 )
-from nexus.protocols.chat.sources import Span, placed_citation, read_annotations, read_images, read_sources
+from nexus.protocols.chat.sources import read_images, read_sources
 from nexus.protocols.chat.stops import finish_word, read_stop
 from nexus.protocols.chat.stream_calls import Calls, ToolCallBuffer
+from nexus.protocols.chat.streamed_citations import StreamedCitations
 from nexus.protocols.chat.think_tags import ThinkTags
 from nexus.protocols.chat.usage import merge_usage, read_usage
+from nexus.protocols.checks import Drops
 from nexus.protocols.codec import AnswerOrigin
 from nexus.protocols.sse import DONE
 from nexus.wire import Json, decode_delta, mapping, sequence, text
@@ -67,11 +67,8 @@ class StreamReader:
         self._finish: dict[str, Json] = {}
         self._usage: dict[str, Json] = {}
         self._known = Usage()
-        self._spans: list[Span] = []
-        self._cited: list[Citation] = []
-        self._sources: list[Citation] = []
-        self._cites = False
-        self._noticed: set[str] = set()
+        self._citations = StreamedCitations()
+        self._dropped = Drops()
         self._out: list[Event] = []
 
     def feed(self, event: str | None, data: str) -> list[Event]:
@@ -96,12 +93,12 @@ class StreamReader:
         self._start()
         for kind, words in self._tags.finish() if self._tags else ():
             self._say(kind, words)
-        self._tell_cited(whole=True)
+        self._tell(self._citations.last())
         self._end_prose()
         half = any(call.part is not None and call.arguments and not call.whole for call in self._calls.all)
         for call in self._calls.all:
             if call.part is None:
-                self._notice("tool_calls")
+                self._out += self._dropped.told("tool_calls")
             elif not call.ended:
                 self._end_call(call)
         self._out.append(UsageUpdate(self._known))
@@ -125,8 +122,8 @@ class StreamReader:
             if choice.get("index") in (0, None):
                 self._read_choice(choice)
             else:
-                self._notice("choices")
-        self._sources = read_sources(chunk) or self._sources
+                self._out += self._dropped.told("choices")
+        self._citations.sources = read_sources(chunk) or self._citations.sources
         for holder in usages:
             self._read_usage(mapping(holder.get("usage")))
 
@@ -152,7 +149,7 @@ class StreamReader:
         self._read_thought(delta)
         for kind, words in read_pieces(delta):
             if kind == "dropped":
-                self._notice(words)
+                self._out += self._dropped.told(words)
             elif words:
                 self._hear(kind, words)
         self._read_images(delta)
@@ -163,14 +160,9 @@ class StreamReader:
             self._read_call(call)
         if legacy := mapping(delta.get("function_call")):
             self._read_call({"index": -1, "function": legacy})
-        for cited in read_annotations(delta):
-            if isinstance(cited, Citation):
-                self._cited.append(cited)
-            else:
-                self._notice(cited)
-        self._tell_cited()
+        self._tell(self._citations.read(delta))
         if mapping(choice.get("logprobs")):
-            self._notice("logprobs")
+            self._out += self._dropped.told("logprobs")
         if finish_word(choice):
             self._finish = dict(choice)
             self.complete = True
@@ -186,7 +178,7 @@ class StreamReader:
         again = bool(self._plain) and "".join(read_detail(entry, BARE).text for entry in details) == self._plain
         for entry in details:
             if again and read_detail(entry, BARE).text:
-                self._notice("thinking_blocks" if is_block(entry) else "reasoning_details")
+                self._out += self._dropped.told("thinking_blocks" if is_block(entry) else "reasoning_details")
             else:
                 self._read_detail(entry)
 
@@ -223,37 +215,17 @@ class StreamReader:
         index = self._open_prose(kind)
         self._out.append(PartDelta(index, words))
         if kind == "text":
-            if not self._spans or self._spans[-1].part != index:
-                before = self._tags.before if self._tags else 0
-                start = self._spans[-1].end if self._spans else before
-                self._spans.append(Span(index, start, start))
-            self._spans[-1].end += len(words)
+            self._citations.hear(index, len(words), self._tags.before if self._tags else 0)
 
-    def _tell_cited(self, *, whole: bool = False) -> None:
-        """Citations of words that have come, in their order; of a whole answer all."""
-        come = self._spans[-1].end if self._spans else 0
-        while self._cited and (whole or self._cited[0].end <= come):
-            placed = placed_citation(self._cited.pop(0), self._spans)
-            if placed is None:
-                self._notice("annotations")
-            else:
-                self._cites = True
-                self._out.append(Cited(*placed))
-        if whole and self._sources and not self._cites:
-            self._tell_sources()
-
-    def _tell_sources(self) -> None:
-        if not self._spans:
-            self._notice("citations")
-            return
-        last = self._spans[-1]
-        length = last.end - last.start
-        self._out += [Cited(last.part, replace(source, end=length)) for source in self._sources]
+    def _tell(self, found: Iterable[Cited | str]) -> None:
+        """Citations, and the names of what could not be one."""
+        for one in found:
+            self._out += self._dropped.told(one) if isinstance(one, str) else [one]
 
     def _read_images(self, delta: Mapping[str, Json]) -> None:
         for image in read_images(delta):
             if not isinstance(image, Image):
-                self._notice(image)
+                self._out += self._dropped.told(image)
                 continue
             self._end_prose()
             self._settle()
@@ -277,7 +249,7 @@ class StreamReader:
 
     def _read_call(self, delta: Mapping[str, Json]) -> None:
         if delta.get("type") not in (None, "", "function"):
-            self._notice(f"tool_calls.{text(delta.get('type'))}")
+            self._out += self._dropped.told(f"tool_calls.{text(delta.get('type'))}")
             return
         call = self._calls.feed(delta)
         if call.part is None and call.name:
@@ -310,11 +282,6 @@ class StreamReader:
     def _count(self) -> int:
         self._next += 1
         return self._next - 1
-
-    def _notice(self, what: str) -> None:
-        if what not in self._noticed:
-            self._noticed.add(what)
-            self._out.append(ContentDropped(what))
 
 
 def _is_another(known: Mapping[str, Json], entry: Mapping[str, Json]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from nexus.conversation.cache_hints import with_hint_outside
 from nexus.conversation.parts import (
     Audio,
     Document,
@@ -19,7 +20,6 @@ from nexus.conversation.parts import (
     Text,
     ToolCall,
     ToolResult,
-    with_hint_outside,
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.arguments import BROKEN, an_object_of

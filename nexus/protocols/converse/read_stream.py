@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 
 from nexus.conversation.events import (
     Cited,
-    ContentDropped,
     Event,
     ResponseEnd,
     ResponseStart,
@@ -22,6 +21,7 @@ from nexus.conversation.events import (
     UsageUpdate,
 )
 from nexus.conversation.parts import Citation, Reasoning, Signature, Stop, Text, ToolCall
+from nexus.protocols.checks import Drops
 from nexus.protocols.codec import AnswerOrigin
 from nexus.protocols.converse.read_error import is_failure, read_stream_error
 from nexus.protocols.converse.read_response import read_citation, read_image
@@ -43,7 +43,7 @@ class StreamReader:
         self._parts: OpenParts[int] = OpenParts(last=self._cited)
         self._foreign: set[int] = set()
         self._images: dict[int, tuple[str, str]] = {}
-        self._noticed: set[str] = set()
+        self._dropped = Drops()
         self._readers: Mapping[str, Callable[[Mapping[str, Json]], list[Event]]] = {
             "initial-response": lambda wire: [],
             "messageStart": lambda wire: [],
@@ -66,7 +66,7 @@ class StreamReader:
             raise read_stream_error(name, wire)
         started = self._begin() if name != "initial-response" else []
         reader = self._readers.get(name)
-        return started + (self._notice(name or "event without a name") if reader is None else reader(wire))
+        return started + (self._dropped.told(name or "event without a name") if reader is None else reader(wire))
 
     def finish(self) -> list[Event]:
         """The end that only metadata would have brought; nothing if the stream was cut before messageStop."""
@@ -91,7 +91,7 @@ class StreamReader:
                 self._images.setdefault(block, (text(inner.get("format")), ""))
             else:
                 self._foreign.add(block)
-                events += self._notice((kind == "toolUse" and text(inner.get("type"))) or kind)
+                events += self._dropped.told((kind == "toolUse" and text(inner.get("type"))) or kind)
         return events
 
     def _block_delta(self, wire: Mapping[str, Json]) -> list[Event]:
@@ -116,7 +116,7 @@ class StreamReader:
                     if (cited := self._parts.get(block)) is not None:
                         cited.citations.append(value)
                 case _:
-                    events += self._notice(kind)
+                    events += self._dropped.told(kind)
         return events
 
     def _reasoning(self, block: int, wire: Mapping[str, Json]) -> list[Event]:
@@ -124,7 +124,7 @@ class StreamReader:
         for kind, value in wire.items():
             redacted = kind == "redactedContent"
             if kind not in ("text", "signature", "redactedContent"):
-                events += self._notice(f"reasoningContent.{kind}")
+                events += self._dropped.told(f"reasoningContent.{kind}")
                 continue
             piece = text(value) if kind == "text" else ""
             events += self._piece(block, piece, Reasoning("", Signature("converse", ""), redacted=redacted))
@@ -152,7 +152,7 @@ class StreamReader:
                 case Citation() as citation:
                     events.append(Cited(part.index, citation))
                 case name:
-                    events += self._notice(name)
+                    events += self._dropped.told(name)
         return events
 
     def _image(self, block: int) -> list[Event]:
@@ -160,7 +160,7 @@ class StreamReader:
         format, data = self._images.pop(block)
         image = read_image({"format": format, "source": {"bytes": data}})
         if image is None:
-            return self._notice("image")
+            return self._dropped.told("image")
         return [*self._parts.start(block, image), *self._parts.end(block)]
 
     def _block_stop(self, wire: Mapping[str, Json]) -> list[Event]:
@@ -181,12 +181,6 @@ class StreamReader:
     def _end(self) -> list[Event]:
         self._ended = True
         return [ResponseEnd(self._stop or Stop("unknown"))]
-
-    def _notice(self, dropped: str) -> list[Event]:
-        if dropped in self._noticed:
-            return []
-        self._noticed.add(dropped)
-        return [ContentDropped(dropped)]
 
 
 def _block(wire: Mapping[str, Json]) -> int:

@@ -21,7 +21,7 @@ from nexus.json_schema.strict import FORMAT, close_format, strict_tools
 from nexus.models.bedrock import PROPERTY_KEYS
 from nexus.protocols.converse.draft import Draft, only
 from nexus.protocols.converse.turns import has_tool_parts
-from nexus.protocols.renaming import rename_keys
+from nexus.protocols.forced_answer import answer_tool
 from nexus.wire import Json, encode
 
 ANSWER_TOOL = "json_answer"
@@ -114,14 +114,12 @@ def _with_answer_tool(plan: ToolPlan, wanted: OutputFormat, draft: Draft) -> Too
         raise UnsupportedFeature(
             "this model has neither structured output nor a forced tool; use another model", param="output_format"
         )
-    name = ANSWER_TOOL
-    while name in {tool.name for tool in plan.tools}:
-        name += "_"
-    about = wanted.description or "Give the final answer by calling this tool with it."
-    schema, forms = rename_keys({"type": "object"} if wanted.schema is None else wanted.schema, PROPERTY_KEYS)
-    tool = Tool(name, about, schema, wanted.strict)
-    mode, only_name = ("any", None) if plan.tools else ("tool", name)
-    return ToolPlan((*plan.tools, tool), mode, only_name, answer_tool=name, answer_keys=forms)
+    about = "Give the final answer by calling this tool with it."
+    tool, forms = answer_tool(
+        wanted, plan.tools, PROPERTY_KEYS, name=ANSWER_TOOL, about=about, any_object={"type": "object"}
+    )
+    mode, only_name = ("any", None) if plan.tools else ("tool", tool.name)
+    return ToolPlan((*plan.tools, tool), mode, only_name, answer_tool=tool.name, answer_keys=forms)
 
 
 def write_tool_config(plan: ToolPlan, request: Request, draft: Draft) -> tuple[Json, dict[str, Json]]:

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from nexus.conversation.events import (
     Cited,
-    ContentDropped,
     Event,
     PartDelta,
     PartEnd,
@@ -24,6 +23,7 @@ from nexus.conversation.events import (
 )
 from nexus.conversation.parts import Image, Inline, Reasoning, Signature, Text, ToolCall
 from nexus.errors import VendorError
+from nexus.protocols.checks import Drops
 from nexus.protocols.codec import AnswerOrigin
 from nexus.protocols.gemini.contents import DIALECT
 from nexus.protocols.gemini.grounding import Grounding
@@ -50,7 +50,7 @@ class StreamReader:
         self._grounding = Grounding()
         self._called = False
         self._usage: dict[str, Json] = {}
-        self._noticed: set[str] = set()
+        self._dropped = Drops()
         self._end: dict[str, Json] = {}
 
     def feed(self, event: str | None, data: str) -> list[Event]:
@@ -95,7 +95,7 @@ class StreamReader:
         self._usage = known
         for candidate in map(mapping, sequence(piece.get("candidates"))):
             if candidate.get("index"):
-                yield from self._notice(f"candidates.{candidate['index']}")
+                yield from self._dropped.told(f"candidates.{candidate['index']}")
             else:
                 yield from self._read_candidate(candidate)
         if reason := text(mapping(piece.get("promptFeedback")).get("blockReason")):
@@ -107,7 +107,7 @@ class StreamReader:
         yield from self._told(self._grounding.read(candidate))
         for name in _ASIDE:
             if candidate.get(name):
-                yield from self._notice(name)
+                yield from self._dropped.told(name)
         if text(candidate.get("finishReason")):
             self._end |= {name: candidate.get(name) for name in ("finishReason", "finishMessage")}
             self.complete = True
@@ -115,7 +115,7 @@ class StreamReader:
     def _told(self, found: Iterable[Cited | str]) -> Iterator[Event]:
         for one in found:
             if isinstance(one, str):
-                yield from self._notice(one)
+                yield from self._dropped.told(one)
             else:
                 yield one
 
@@ -133,7 +133,7 @@ class StreamReader:
         elif foreign := sorted(key for key in part if key not in _ABOUT and part[key] is not None):
             # Its signature goes with it: on another part it would be worse than none.
             for name in foreign:
-                yield from self._notice(name)
+                yield from self._dropped.told(name)
         elif signature is not None:
             yield from self._read_text("", self._open or Text, signature)
 
@@ -179,11 +179,6 @@ class StreamReader:
         if self._open is not None:
             yield PartEnd(self._next - 1, self._signature)
             self._open = self._signature = None
-
-    def _notice(self, name: str) -> Iterator[Event]:
-        if name not in self._noticed:
-            self._noticed.add(name)
-            yield ContentDropped(name)
 
 
 def _image_in(part: Mapping[str, Json]) -> Mapping[str, Json] | None:

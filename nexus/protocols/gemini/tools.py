@@ -9,21 +9,20 @@ Source: ai.google.dev/gemini-api/docs/function-calling and /structured-output.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from nexus.conversation.parts import OutputFormat, Request, Tool, ToolChoice, WebSearch
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.json_schema.keys import Forms
 from nexus.json_schema.roots import describe, object_root
 from nexus.models.gemini import Gemini
+from nexus.protocols.forced_answer import answer_tool
 from nexus.protocols.gemini.json_schema import write_json_schema
 from nexus.protocols.gemini.schema import write_schema
-from nexus.protocols.renaming import rename_keys
 from nexus.protocols.web_search import without_search
 from nexus.wire import Json, mapping
 
 _AUTO = ToolChoice("auto")
-_ANY_OBJECT: Json = {"type": "object", "additionalProperties": True}
 _MODES: Mapping[str, str] = {"auto": "AUTO", "none": "NONE", "required": "ANY", "tool": "ANY"}
 
 
@@ -169,9 +168,6 @@ def _answer_tool(output: OutputFormat, tools: tuple[Tool, ...], gemini: Gemini) 
             "this model takes structured output beside tools only when the schema describes an object",
             param="output_format.schema",
         )
-    name = "final_answer"
-    while name in {tool.name for tool in tools}:
-        name += "_"
-    told = output.description or "Give the final answer to the user. Call this once nothing else is left to do."
-    parameters, keys = rename_keys(_ANY_OBJECT if schema is None else schema, gemini.property_keys)
-    return Tool(name, told, parameters), keys
+    about = "Give the final answer to the user. Call this once nothing else is left to do."
+    wanted = replace(output, strict=None)
+    return answer_tool(wanted, tools, gemini.property_keys, name="final_answer", about=about)

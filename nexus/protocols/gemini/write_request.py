@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from nexus.conversation.parts import Request, has_cache_hints
+from nexus.conversation.cache_hints import has_cache_hints
+from nexus.conversation.parts import Request
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models.gemini import TOOL_NAMES, Gemini
 from nexus.protocols.codec import Target, VendorRequest

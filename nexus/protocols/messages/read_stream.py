@@ -13,7 +13,6 @@ from dataclasses import replace
 
 from nexus.conversation.events import (
     Cited,
-    ContentDropped,
     Event,
     Ping,
     ResponseEnd,
@@ -47,7 +46,7 @@ class StreamReader:
         self._foreign: set[int] = set()
         self._usage: dict[str, Json] = {}
         self._stop: Stop | None = None
-        self._noticed = Drops()
+        self._dropped = Drops()
 
     def feed(self, event: str | None, data: str) -> list[Event]:
         """The events of one frame. Raises VendorError and ValueError."""
@@ -96,7 +95,7 @@ class StreamReader:
     def _block_start(self, wire: _Wire) -> list[Event]:
         at, drops, held = _index(wire), Drops(), ""
         part = read_block(mapping(wire.get("content_block")), drops)
-        notices = self._notices(*drops.names)
+        notices = self._dropped.told(*drops.names)
         if part is None:
             self._foreign.add(at)
             return notices
@@ -119,7 +118,7 @@ class StreamReader:
         if at in self._foreign:
             return []
         if kind not in _DELTAS:
-            return self._notices(kind or "delta")
+            return self._dropped.told(kind or "delta")
         name, empty = _DELTAS[kind]
         piece = text(delta.get(name))
         self.complete = False
@@ -142,14 +141,14 @@ class StreamReader:
         """Citations are of the whole block, whose length is known at its end."""
         drops = Drops()
         cited = [Cited(part.index, found) for found in read_citations(part.citations, part.length, drops)]
-        return [*self._notices(*drops.names), *cited]
+        return [*self._dropped.told(*drops.names), *cited]
 
     def _message_delta(self, wire: _Wire) -> list[Event]:
         delta = mapping(wire.get("delta"))
         if text(delta.get("stop_reason")):
             self._stop = read_stop(delta)
             self.complete = self._parts.fit(self._stop) == self._stop
-        events = self._notices("stop_details") if delta.get("stop_details") is not None else []
+        events = self._dropped.told("stop_details") if delta.get("stop_details") is not None else []
         if isinstance(wire.get("usage"), dict):
             self._usage = merge_usage(self._usage, wire["usage"])
             events.append(UsageUpdate(read_usage(self._usage)))
@@ -159,13 +158,6 @@ class StreamReader:
         self.complete = self._over = True
         stop = self._parts.fit(self._stop or read_stop({}))
         return [*self._parts.end_all(), ResponseEnd(stop)]
-
-    def _notices(self, *names: str) -> list[Event]:
-        """One ContentDropped for each name that is new in this stream."""
-        fresh = [name for name in names if name not in self._noticed.names]
-        for name in fresh:
-            self._noticed.add(name)
-        return [ContentDropped(name) for name in fresh]
 
 
 def _index(wire: _Wire) -> int:

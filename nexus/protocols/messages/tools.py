@@ -19,9 +19,9 @@ from nexus.json_schema.strict import FORMAT, strict_tools
 from nexus.models.claude import PROPERTY_KEYS, STRICT_LIMITS, Claude
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import Target
+from nexus.protocols.forced_answer import answer_tool
 from nexus.protocols.messages.answer_form import plan_form
 from nexus.protocols.messages.write_parts import Block, write_cache
-from nexus.protocols.renaming import rename_keys
 
 ANSWER_TOOL = "answer"
 _FORCING = ("any", "tool")
@@ -120,29 +120,21 @@ def _write_choice(request: Request) -> Block | None:
 
 def _answer_by_tool(format: OutputFormat, request: Request, tooling: Tooling) -> None:
     """One more tool, whose call is the answer. A client's own tool that must be called leaves no answer to shape."""
-    names = {tool.name for tool in request.tools}
-    name = next(f"{ANSWER_TOOL}{suffix}" for suffix in _suffixes() if f"{ANSWER_TOOL}{suffix}" not in names)
-    free = bool(request.tools) and (tooling.choice or {}).get("type") != "none"
-    tooling.tools.append(_answer_tool(format, name, tooling))
-    tooling.choice = {"type": "any"} if free else {"type": "tool", "name": name}
-    tooling.answer_tool = name
-
-
-def _suffixes() -> list[str]:
-    return ["", *(f"_{number}" for number in range(2, 1000))]
-
-
-def _answer_tool(format: OutputFormat, name: str, tooling: Tooling) -> Block:
-    schema = {"type": "object", "additionalProperties": True} if format.schema is None else format.schema
+    schema = {} if format.schema is None else format.schema
     if not isinstance(schema, dict) or schema.get("type", "object") != "object":
         raise UnsupportedFeature(
             "output_format: this model answers with a JSON object only; wrap the schema in an object",
             param="output_format",
         )
-    schema, tooling.answer_keys = rename_keys(schema, PROPERTY_KEYS)
-    root = object_root(modern(schema), FORMAT)
-    about = format.description or "Gives the final answer. Call it exactly once, with the whole answer."
-    return {"name": name, "description": describe(about, root.told), "input_schema": root.schema}
+    about = "Gives the final answer. Call it exactly once, with the whole answer."
+    tool, tooling.answer_keys = answer_tool(format, request.tools, PROPERTY_KEYS, name=ANSWER_TOOL, about=about)
+    root = object_root(modern(tool.parameters), FORMAT)
+    free = bool(request.tools) and (tooling.choice or {}).get("type") != "none"
+    tooling.tools.append(
+        {"name": tool.name, "description": describe(tool.description, root.told), "input_schema": root.schema}
+    )
+    tooling.choice = {"type": "any"} if free else {"type": "tool", "name": tool.name}
+    tooling.answer_tool = tool.name
 
 
 def _stubs(request: Request) -> list[Block]:

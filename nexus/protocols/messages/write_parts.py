@@ -6,6 +6,7 @@ dialect did not signature. What has no block is refused by its path. Source: ant
 
 from __future__ import annotations
 
+from nexus.conversation.cache_hints import with_hint_outside
 from nexus.conversation.parts import (
     Audio,
     CacheHint,
@@ -19,7 +20,6 @@ from nexus.conversation.parts import (
     Text,
     ToolCall,
     ToolResult,
-    with_hint_outside,
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models.claude import Claude

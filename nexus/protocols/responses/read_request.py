@@ -30,7 +30,8 @@ from nexus.protocols.codec import Find, ReadRequest
 from nexus.protocols.responses.earlier import Continued, Earlier
 from nexus.protocols.responses.fields import NEED_STORE, READS, SAYS_NOTHING, STATELESS
 from nexus.protocols.responses.read_items import ItemsReader
-from nexus.protocols.responses.tools import ToolsReader, read_choice
+from nexus.protocols.responses.tool_choice import read_choice
+from nexus.protocols.responses.tools import ToolsReader
 from nexus.wire import mapping
 
 _EFFORTS: Mapping[str, Effort] = {effort: effort for effort in get_args(Effort)}

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 
 from nexus.conversation.parts import OutputFormat, Request, Thinking, WebSearch
 from nexus.protocols.responses.earlier import Continued
-from nexus.protocols.responses.tools import write_choice, write_tools
+from nexus.protocols.responses.tool_choice import write_choice
+from nexus.protocols.responses.tools import write_tools
 from nexus.protocols.responses.write_request import effort_of, write_format
 from nexus.wire import Json, mapping, sequence, text
 

@@ -1,12 +1,12 @@
-"""Tools, tool choice, and the names under which calls go out and come back.
+"""Tools, and the names under which calls go out and come back.
 
 Law: the neutral form knows functions only. A custom tool becomes a function of one string, ``input``, its grammar told
 in the description; a namespace is flattened to ``namespace__name``, cut and hashed beyond 64 characters. What a client
 called its tool rides along in ``ClientTool``, so that whoever has the neutral Request can give calls their own form
 back. A search for tools that the client makes itself, and OpenAI's tools that the client runs (client_tools.py), are
 functions too. An offer of web search, or of another tool that runs at OpenAI, is left out by name where nobody else
-has it; forced, it is refused.
-Sources: openai.types.responses.ToolParam and ToolChoice; openai/codex, tools/src/tool_spec.rs.
+has it.
+Sources: openai.types.responses.ToolParam; openai/codex, tools/src/tool_spec.rs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
-from nexus.conversation.parts import Request, Tool, ToolCall, ToolChoice, WebSearch
+from nexus.conversation.parts import Request, Tool, ToolCall, WebSearch
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols import custom_tools
 from nexus.protocols.checks import Drops, a_name, an_array, an_object, maybe_bool, maybe_string, wrong
@@ -30,7 +30,7 @@ _CALL_ID = re.compile(r".{1,64}", re.DOTALL)
 _FUNCTION_FIELDS = ("type", "name", "description", "parameters", "strict")
 _CUSTOM_FIELDS = ("type", "name", "description", "format")
 _SEARCH_FIELDS = ("type", "execution", "description", "parameters")
-_OFFER = "web_search"
+OFFER = "web_search"
 SEARCH = "tool_search"
 """The tool's type, and its neutral name."""
 
@@ -154,7 +154,7 @@ class ToolsReader:
             self._drops.unknown(wire, _SEARCH_FIELDS, "tools")
             schema = None if wire.get("parameters") is None else an_object(wire["parameters"], f"{path}.parameters")
             self._keep(ClientTool(SEARCH, maybe_string(wire, "description", path), schema, wire=wire), path)
-        elif kind.startswith(_OFFER):
+        elif kind.startswith(OFFER):
             self._offer(kind, wire)
         elif (run := run_of(wire)) is not None:
             self._keep(ClientTool(run.name, describe(run, wire), run.parameters, wire=wire), path)
@@ -168,7 +168,7 @@ class ToolsReader:
             self._drops.add(f"tools.{kind}")
             return
         lost = tuple(f"tools.{name}" for name in wire if name not in ("type", "external_web_access"))
-        self.searches.append(WebSearch(_OFFER, kind=kind, offered=True, lost=lost))
+        self.searches.append(WebSearch(OFFER, kind=kind, offered=True, lost=lost))
 
     def know(self, name: str) -> None:
         """A tool that was found or called is loaded."""
@@ -234,82 +234,6 @@ def _with_grammar(description: str | None, wire: Mapping[str, Json], path: str) 
             raise wrong(f"{path}.format.type", '"text" or "grammar"')
 
 
-def read_choice(value: Json, reader: ToolsReader, drops: Drops) -> tuple[ToolChoice | None, tuple[Tool, ...]]:
-    """The choice and the tools that it leaves."""
-    tools = reader.all
-    match value:
-        case None:
-            return None, tools
-        case "auto" | "none":
-            return ToolChoice(value), tools
-        case "required":
-            return _required(tools), tools
-        case {"type": "function" | "custom"}:
-            chosen = _chosen(value, "tool_choice", tuple(reader.tools)).name
-            reader.know(chosen)
-            return ToolChoice("tool", chosen), reader.all
-        case {"type": str(kind)} if kind in KINDS:
-            return ToolChoice("tool", _chosen(value, "tool_choice", tools).name), tools
-        case {"type": "allowed_tools"}:
-            return _read_allowed(value, reader, drops)
-        case {"type": str(kind)}:
-            raise UnsupportedFeature(
-                f"tool_choice: tools of type {kind} run at OpenAI only, so that none can be forced", param="tool_choice"
-            )
-        case _:
-            raise wrong("tool_choice", "none, auto, required or an object with a type")
-
-
-def _required(tools: tuple[Tool, ...]) -> ToolChoice:
-    if tools:
-        return ToolChoice("required")
-    raise InvalidRequest("tool_choice: required, but there are no tools", param="tool_choice")
-
-
-def _read_allowed(
-    value: Mapping[str, Json], reader: ToolsReader, drops: Drops
-) -> tuple[ToolChoice | None, tuple[Tool, ...]]:
-    allowed: set[str] = set()
-    for at, entry in enumerate(an_array(value.get("tools"), "tool_choice.tools")):
-        path = f"tool_choice.tools.{at}"
-        tool = an_object(entry, path)
-        if text(tool.get("type")).startswith(_OFFER):
-            allowed |= {search.name for search in reader.searches}
-        elif text(tool.get("type")) not in reader.left_out:
-            allowed.add(_chosen(tool, path, tuple(reader.tools)).name)
-    left = tuple(tool for tool in reader.all if tool.name in allowed)
-    match value.get("mode"):
-        case "auto":
-            return ToolChoice("auto"), left
-        case "required":
-            return _required(left), left
-        case _:
-            raise wrong("tool_choice.mode", "auto or required")
-
-
-def _chosen(entry: Mapping[str, Json], path: str, tools: tuple[Tool, ...]) -> Tool:
-    """The tool that an entry names: by its whole name, with its namespace, or by a bare name that is unique."""
-    kind = a_name(entry, "type", path)
-    if kind in KINDS:
-        return _chosen_run(kind, path, tools)
-    if kind not in ("function", "custom"):
-        raise UnsupportedFeature(f"{path}: tools of type {kind} run at OpenAI only", param=f"{path}.type")
-    name = a_name(entry, "name", path)
-    whole = qualify(maybe_string(entry, "namespace", path), name)
-    found = [tool for tool in tools if tool.name == whole]
-    found = found or [tool for tool in tools if isinstance(tool, ClientTool) and tool.wire.get("name") == name]
-    if len(found) != 1:
-        raise InvalidRequest(f"{path}: there is no tool named {name}", param=path)
-    return found[0]
-
-
-def _chosen_run(kind: str, path: str, tools: tuple[Tool, ...]) -> Tool:
-    for tool in tools:
-        if isinstance(tool, ClientTool) and tool.run is not None and tool.name == KINDS[kind].name:
-            return tool
-    raise InvalidRequest(f"{path}: there is no tool of type {kind}", param=path)
-
-
 def write_tools(tools: Iterable[Tool], *, runs: bool = True) -> list[dict[str, Json]]:
     """Namespaces that were flattened are whole again, and with ``runs`` what the client runs has its own type."""
     written: list[dict[str, Json]] = []
@@ -341,13 +265,3 @@ def _write_tool(tool: Tool, *, runs: bool) -> dict[str, Json]:
         # Left out, it would mean true here and false everywhere else.
         "strict": tool.strict is True,
     }
-
-
-def write_choice(choice: ToolChoice, tools: Iterable[Tool]) -> Json:
-    if choice.mode != "tool":
-        return choice.mode
-    tool = next((tool for tool in tools if tool.name == choice.name), None)
-    if isinstance(tool, ClientTool):
-        named = {"name": tool.wire["name"]} if "name" in tool.wire else {}
-        return {"type": text(tool.wire.get("type"))} | named
-    return {"type": "function", "name": choice.name}

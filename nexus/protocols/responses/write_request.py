@@ -7,7 +7,8 @@ Source: openai.types.responses.response_create_params.
 
 from __future__ import annotations
 
-from nexus.conversation.parts import OutputFormat, Request, Thinking, has_cache_hints
+from nexus.conversation.cache_hints import has_cache_hints
+from nexus.conversation.parts import OutputFormat, Request, Thinking
 from nexus.models import efforts
 from nexus.models.gpt import GPT, LEAST_OUTPUT
 from nexus.protocols import cutter
@@ -15,7 +16,8 @@ from nexus.protocols.codec import Cut, Target, VendorRequest
 from nexus.protocols.ids import openai_user
 from nexus.protocols.openai_schemas import fit
 from nexus.protocols.responses.fields import WRITES
-from nexus.protocols.responses.tools import write_choice, write_tools
+from nexus.protocols.responses.tool_choice import write_choice
+from nexus.protocols.responses.tools import write_tools
 from nexus.protocols.responses.write_items import write_items
 from nexus.wire import Json, mapping
 

@@ -456,9 +456,9 @@ def test_output_format_is_native_where_the_model_has_it() -> None:
         ({"tools": TOOLS}, ["f", "answer"], {"type": "any"}, "answer"),
         (
             {"tools": (Tool("answer"),), "tool_choice": ToolChoice("none")},
-            ["answer", "answer_2"],
-            {"type": "tool", "name": "answer_2", "disable_parallel_tool_use": True},
-            "answer_2",
+            ["answer", "answer_"],
+            {"type": "tool", "name": "answer_", "disable_parallel_tool_use": True},
+            "answer_",
         ),
         ({"tools": TOOLS, "tool_choice": ToolChoice("required")}, ["f"], {"type": "any"}, None),
     ],

@@ -1,0 +1,102 @@
+"""Which tools a model may or must call, in both directions.
+
+Law: an offer of web search, or of another tool that runs at OpenAI, cannot be forced. Source:
+openai.types.responses.ToolChoice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from nexus.conversation.parts import Tool, ToolChoice
+from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.checks import Drops, a_name, an_array, an_object, maybe_string, wrong
+from nexus.protocols.responses.client_tools import KINDS
+from nexus.protocols.responses.tools import OFFER, ClientTool, ToolsReader, qualify
+from nexus.wire import Json, text
+
+
+def read_choice(value: Json, reader: ToolsReader, drops: Drops) -> tuple[ToolChoice | None, tuple[Tool, ...]]:
+    """The choice and the tools that it leaves."""
+    tools = reader.all
+    match value:
+        case None:
+            return None, tools
+        case "auto" | "none":
+            return ToolChoice(value), tools
+        case "required":
+            return _required(tools), tools
+        case {"type": "function" | "custom"}:
+            chosen = _chosen(value, "tool_choice", tuple(reader.tools)).name
+            reader.know(chosen)
+            return ToolChoice("tool", chosen), reader.all
+        case {"type": str(kind)} if kind in KINDS:
+            return ToolChoice("tool", _chosen(value, "tool_choice", tools).name), tools
+        case {"type": "allowed_tools"}:
+            return _read_allowed(value, reader, drops)
+        case {"type": str(kind)}:
+            raise UnsupportedFeature(
+                f"tool_choice: tools of type {kind} run at OpenAI only, so that none can be forced", param="tool_choice"
+            )
+        case _:
+            raise wrong("tool_choice", "none, auto, required or an object with a type")
+
+
+def _required(tools: tuple[Tool, ...]) -> ToolChoice:
+    if tools:
+        return ToolChoice("required")
+    raise InvalidRequest("tool_choice: required, but there are no tools", param="tool_choice")
+
+
+def _read_allowed(
+    value: Mapping[str, Json], reader: ToolsReader, drops: Drops
+) -> tuple[ToolChoice | None, tuple[Tool, ...]]:
+    allowed: set[str] = set()
+    for at, entry in enumerate(an_array(value.get("tools"), "tool_choice.tools")):
+        path = f"tool_choice.tools.{at}"
+        tool = an_object(entry, path)
+        if text(tool.get("type")).startswith(OFFER):
+            allowed |= {search.name for search in reader.searches}
+        elif text(tool.get("type")) not in reader.left_out:
+            allowed.add(_chosen(tool, path, tuple(reader.tools)).name)
+    left = tuple(tool for tool in reader.all if tool.name in allowed)
+    match value.get("mode"):
+        case "auto":
+            return ToolChoice("auto"), left
+        case "required":
+            return _required(left), left
+        case _:
+            raise wrong("tool_choice.mode", "auto or required")
+
+
+def _chosen(entry: Mapping[str, Json], path: str, tools: tuple[Tool, ...]) -> Tool:
+    """The tool that an entry names: by its whole name, with its namespace, or by a bare name that is unique."""
+    kind = a_name(entry, "type", path)
+    if kind in KINDS:
+        return _chosen_run(kind, path, tools)
+    if kind not in ("function", "custom"):
+        raise UnsupportedFeature(f"{path}: tools of type {kind} run at OpenAI only", param=f"{path}.type")
+    name = a_name(entry, "name", path)
+    whole = qualify(maybe_string(entry, "namespace", path), name)
+    found = [tool for tool in tools if tool.name == whole]
+    found = found or [tool for tool in tools if isinstance(tool, ClientTool) and tool.wire.get("name") == name]
+    if len(found) != 1:
+        raise InvalidRequest(f"{path}: there is no tool named {name}", param=path)
+    return found[0]
+
+
+def _chosen_run(kind: str, path: str, tools: tuple[Tool, ...]) -> Tool:
+    for tool in tools:
+        if isinstance(tool, ClientTool) and tool.run is not None and tool.name == KINDS[kind].name:
+            return tool
+    raise InvalidRequest(f"{path}: there is no tool of type {kind}", param=path)
+
+
+def write_choice(choice: ToolChoice, tools: Iterable[Tool]) -> Json:
+    if choice.mode != "tool":
+        return choice.mode
+    tool = next((tool for tool in tools if tool.name == choice.name), None)
+    if isinstance(tool, ClientTool):
+        named = {"name": tool.wire["name"]} if "name" in tool.wire else {}
+        return {"type": text(tool.wire.get("type"))} | named
+    return {"type": "function", "name": choice.name}
