@@ -159,7 +159,7 @@ class ContextTooLong(ClientError):
     kind = "context_length"
 
     def __init__(self, needed: int, limit: int) -> None:
-        super().__init__(f"prompt is too long: about {needed} tokens > {limit} maximum")
+        super().__init__(f"prompt is too long: {needed} tokens > {limit} maximum")
 
 
 class Draining(Overloaded):

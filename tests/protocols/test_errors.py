@@ -38,6 +38,7 @@ TREE: dict[type[NexusError], tuple[int, str, str | None, str]] = {
     errors.UnsupportedMediaType: (415, INVALID, "unsupported_media_type", INVALID),
     errors.RateLimited: (429, "rate_limit_error", "rate_limit_exceeded", "rate_limit_error"),
     errors.Overloaded: (503, "server_error", "overloaded", "overloaded_error"),
+    errors.ContextTooLong: (400, INVALID, "context_length_exceeded", INVALID),
     errors.Draining: (503, "server_error", "overloaded", "overloaded_error"),
     errors.UpstreamError: (502, "server_error", None, "api_error"),
     errors.Unreachable: (502, "server_error", "upstream_unreachable", "api_error"),
@@ -98,6 +99,8 @@ def answered(body: bytes) -> UpstreamStatus:
 def an(kind: type[NexusError]) -> NexusError:
     if kind is errors.InternalError:
         return errors.InternalError()
+    if kind is errors.ContextTooLong:
+        return errors.ContextTooLong(9, 8)
     if kind is UpstreamStatus:
         return answered(b"<html>")
     if kind is VendorError:
