@@ -185,11 +185,8 @@ class Provider(ABC):
         """What a writer of ``dialect`` has to know of the server and the model."""
         return configured(Target(model), settings)
 
-    def refuses(self, dialect: str, document: Mapping[str, Json], model: str, *, meant_for_any: bool = False) -> bool:
-        """Whether the vendor speaks the client's dialect, refuses this request in it and takes its translation.
-
-        ``meant_for_any``: it was written for whichever model answers, so that it need not fit this one's own words.
-        """
+    def refuses(self, dialect: str, document: Mapping[str, Json], model: str) -> bool:
+        """Whether the vendor speaks the client's dialect, refuses this request in it and takes its translation."""
         return False
 
     def do_without(self, refused: VendorError, attempt: Attempt) -> Without | None:

@@ -8,11 +8,13 @@ thinking, effort and structured outputs; coder/coder 25356 for the efforts of Op
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from nexus.models.names import Version, claude_name
 from nexus.models.tool_rules import NameRule, StrictLimits
+from nexus.wire import Json, mapping, sequence
 
 T = TypeVar("T")
 
@@ -129,3 +131,35 @@ def _off(family: str, version: Version) -> Literal["disabled", "between_tools", 
             return "between_tools" if version >= (5, 5) else "disabled"
         case _:
             return "disabled"
+
+
+def has_others_words(claude: Claude, document: Mapping[str, Json]) -> bool:
+    """Whether a request asks in the words of other Claudes, which this one refuses."""
+    config, messages = mapping(document.get("output_config")), sequence(document.get("messages"))
+    sampled = [name for name in ("temperature", "top_p", "top_k") if document.get(name) not in (None, 1)]
+    both = {"temperature", "top_p"} <= {*sampled}
+    takes_sampling = claude.sampling == "all" or (claude.sampling == "one" and not both)
+    effort, forced = config.get("effort"), mapping(document.get("tool_choice")).get("type") in ("any", "tool")
+    return (
+        mapping(document.get("thinking")).get("type") in _refused_thinking(claude)
+        or (effort is not None and effort not in claude.efforts)
+        or (bool(sampled) and not takes_sampling)
+        or (forced and not claude.forced_tools)
+        or (config.get("format") is not None and not claude.structured_output)
+        or (not claude.prefill and mapping(messages[-1] if messages else None).get("role") == "assistant")
+        or (not claude.system_role and any(mapping(message).get("role") == "system" for message in messages))
+    )
+
+
+def _refused_thinking(claude: Claude) -> tuple[str, ...]:
+    """Values of ``thinking.type``."""
+    off = ("disabled",) if claude.off == "never" else ()
+    match claude.thinking:
+        case "none":
+            return ("enabled", "adaptive")
+        case "budget":
+            return ("adaptive", *off)
+        case "either":
+            return off
+        case "adaptive":
+            return ("enabled", *off)

@@ -140,7 +140,7 @@ _NO_SAMPLING: Mapping[str, float] = {"temperature": 1, "top_p": 1, "presence_pen
 """What asks for nothing."""
 
 
-def spelled_otherwise(gpt: GPT, document: Mapping[str, object]) -> bool:
+def has_others_words(gpt: GPT, document: Mapping[str, object]) -> bool:
     """Whether a chat request has words of other models that such a one refuses: the old name of the output limit, or
     sampling."""
     if not gpt.reasons:

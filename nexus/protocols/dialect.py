@@ -142,6 +142,11 @@ class Dialect(ABC):
         Ids of tool calls that the target is known to refuse, since another vendor made them, get a form that it takes.
         """
 
+    def has_others_words(self, document: Mapping[str, Json], target: Target) -> bool:
+        """Whether the target is known to refuse a field, or its value, that other models of this dialect take, and that
+        a translation would say otherwise."""
+        return False
+
     @abstractmethod
     def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> AnswerRelay:
         """Relays the answer to the request ``document``, with ``model`` as the client wrote it."""

@@ -72,12 +72,20 @@ def choose(exchange: Exchange, without: Without | None = None) -> Lane:
     dialects = route.provider.dialects_of(route.model, route.settings)
     if not passes(call, route):
         return _translate(exchange, dialects[0], without)
-    plan = exchange.state.plan
-    virtual = plan is not None and plan.virtual != ""
-    if route.provider.refuses(call.dialect, call.document, route.model, meant_for_any=virtual):
+    if route.provider.refuses(call.dialect, call.document, route.model) or _has_others_words(exchange):
         _refuse_lost(reading(exchange.state).request)
         return _translate(exchange, dialects[0], without)
     return _passthrough(exchange)
+
+
+def _has_others_words(exchange: Exchange) -> bool:
+    """Whether a request that was written for any of several models says something as this one refuses it. Who names a
+    model gets its vendor's own answer."""
+    call, route, plan = exchange.call, exchange.route, exchange.state.plan
+    if plan is None or not plan.virtual or call.operation.compacts:
+        return False
+    target = route.provider.target(call.dialect, route.model, route.settings)
+    return DIALECTS[call.dialect].has_others_words(call.document, target)
 
 
 def passes(call: Call, route: Route) -> bool:

@@ -100,12 +100,10 @@ class OpenAIProvider(Provider):
         first = self.settings.responses or (facts is not None and facts.reasons)
         return ("responses", "chat") if first else ("chat", "responses")
 
-    def refuses(self, dialect: str, document: Mapping[str, Json], model: str, *, meant_for_any: bool = False) -> bool:
+    def refuses(self, dialect: str, document: Mapping[str, Json], model: str) -> bool:
         facts = self._facts(model)
         if dialect != "chat" or facts is None:
             return False
-        if meant_for_any and gpt.spelled_otherwise(facts, document):
-            return True
         if not facts.stop and document.get("stop"):
             # The answer is cut on its way back, which takes a translation, be it from chat to chat.
             return True

@@ -70,21 +70,6 @@ def test_what_is_refused_on_chat(settings: dict[str, Any], document: dict[str, A
     assert not provider(**settings).refuses("responses", document, "gpt-5.5")
 
 
-@pytest.mark.parametrize(
-    ("document", "model", "refused"),
-    [
-        ({"max_tokens": 64}, "gpt-5.5", True),
-        ({"max_completion_tokens": 64, "temperature": 1}, "gpt-5.5", False),
-        ({"temperature": 0.2}, "gpt-5.5", True),
-        ({"temperature": 0.2, "reasoning_effort": "none"}, "gpt-5.5", False),
-        ({"max_tokens": 64, "temperature": 0.2}, "gpt-4.1", False),
-    ],
-)
-def test_words_of_other_models_where_any_may_answer(document: dict[str, Any], model: str, refused: bool) -> None:
-    assert provider().refuses("chat", document, model, meant_for_any=True) == refused
-    assert not provider().refuses("chat", document, model), "who names the model gets its own vendor's answer"
-
-
 def test_a_callers_own_key_tells_nothing_of_the_house() -> None:
     ours = provider(forward_token=True)
     refusal = VendorError("No.", kind="invalid_request", status=400, param="reasoning.summary")

@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from nexus.conversation.tap import Tap
 from nexus.errors import NexusError
+from nexus.models import gpt
 from nexus.operation import GENERATE, Operation
 from nexus.protocols import openai_models
 from nexus.protocols.chat import write_error
@@ -36,6 +37,9 @@ class Chat(Dialect):
         self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool, target: Target | None = None
     ) -> Edited:
         return edit_request(raw, document, model, ask_usage=ask_usage, target=target)
+
+    def has_others_words(self, document: Mapping[str, Json], target: Target) -> bool:
+        return target.gpt is not None and gpt.has_others_words(target.gpt, document)
 
     def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> ChatPassthrough:
         return ChatPassthrough(document, model, tap)

@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from nexus.conversation.tap import Tap
 from nexus.errors import NexusError
+from nexus.models import claude
 from nexus.operation import COUNT_TOKENS, GENERATE, Operation
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import BrokenStream, Dialect, Edited, ModelCard, require
@@ -40,6 +41,9 @@ class Messages(Dialect):
         self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool, target: Target | None = None
     ) -> Edited:
         return edit_request(raw, document, model)
+
+    def has_others_words(self, document: Mapping[str, Json], target: Target) -> bool:
+        return target.claude.known and claude.has_others_words(target.claude, document)
 
     def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> MessagesPassthrough:
         return MessagesPassthrough(model, tap)

@@ -1,0 +1,58 @@
+"""What a request says in the words of other models, where any of several may answer it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nexus.models.claude import profile
+from nexus.models.gpt import known
+from nexus.protocols.codec import Target
+from nexus.protocols.loader import DIALECTS
+
+HELLO = [{"role": "user", "content": "Hello!"}]
+PREFILL = [*HELLO, {"role": "assistant", "content": "{"}]
+SYSTEM = [*HELLO, {"role": "system", "content": "Be brief."}]
+ADAPTIVE = {"thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}}
+BUDGET = {"thinking": {"type": "enabled", "budget_tokens": 2000}}
+
+CLAUDE: dict[str, tuple[str, dict[str, Any], bool]] = {
+    "adaptive thinking, before it was there": ("claude-haiku-4-5", ADAPTIVE, True),
+    "adaptive thinking": ("claude-sonnet-5-5", ADAPTIVE, False),
+    "a budget, where there is none any more": ("claude-sonnet-5-5", BUDGET, True),
+    "a budget": ("claude-haiku-4-5", BUDGET, False),
+    "either of the two": ("claude-opus-4-6", BUDGET, False),
+    "thinking off, where it always thinks": ("claude-opus-5-5", {"thinking": {"type": "disabled"}}, True),
+    "an effort that it has not": ("claude-opus-4-6", {"output_config": {"effort": "xhigh"}}, True),
+    "sampling, where there is none": ("claude-sonnet-5-5", {"temperature": 0.2}, True),
+    "sampling that asks for nothing": ("claude-sonnet-5-5", {"temperature": 1}, False),
+    "two kinds of sampling": ("claude-sonnet-4-5", {"temperature": 0.2, "top_p": 0.5}, True),
+    "one kind": ("claude-sonnet-4-5", {"temperature": 0.2}, False),
+    "a forced tool": ("claude-sonnet-5-5", {"tool_choice": {"type": "any"}}, True),
+    "an answer that is begun": ("claude-sonnet-5-5", {"messages": PREFILL}, True),
+    "an answer that is begun, where it may be": ("claude-sonnet-4-5", {"messages": PREFILL}, False),
+    "a system message in the midst": ("claude-haiku-4-5", {"messages": SYSTEM}, True),
+    "a model of which nothing is known": ("some-model", ADAPTIVE, False),
+    "nothing of all that": ("claude-haiku-4-5", {"max_tokens": 64}, False),
+}
+
+GPT: dict[str, tuple[str, dict[str, Any], bool]] = {
+    "the old name of the limit": ("gpt-5.5", {"max_tokens": 64}, True),
+    "the new one, and what asks for nothing": ("gpt-5.5", {"max_completion_tokens": 64, "temperature": 1}, False),
+    "sampling beside thinking": ("gpt-5.5", {"temperature": 0.2}, True),
+    "sampling without": ("gpt-5.5", {"temperature": 0.2, "reasoning_effort": "none"}, False),
+    "a model that does not think": ("gpt-4.1", {"max_tokens": 64, "temperature": 0.2}, False),
+    "another server's model": ("llama", {"max_tokens": 64, "temperature": 0.2}, False),
+}
+
+
+@pytest.mark.parametrize(("model", "document", "others"), CLAUDE.values(), ids=CLAUDE.keys())
+def test_claude(model: str, document: dict[str, Any], others: bool) -> None:
+    target = Target(model, claude=profile(model))
+    assert DIALECTS["messages"].has_others_words({"messages": HELLO, **document}, target) == others
+
+
+@pytest.mark.parametrize(("model", "document", "others"), GPT.values(), ids=GPT.keys())
+def test_gpt(model: str, document: dict[str, Any], others: bool) -> None:
+    assert DIALECTS["chat"].has_others_words(document, Target(model, gpt=known(model))) == others
