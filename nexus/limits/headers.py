@@ -6,9 +6,10 @@ counts any more, rounded up to whole seconds. Standings of nobody make no header
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from nexus.headers.forwarding import PLAN_PREFIX, REPLY_PREFIXES
 from nexus.headers.own import LIMIT
 from nexus.limits.quota import SECOND, Standing
 
@@ -22,6 +23,20 @@ def headers_for(dialect: str, standings: Sequence[Standing], now: float) -> dict
     if not standings:
         return {}
     return OWN | (_anthropic(standings, now) if dialect == "messages" else _openai(standings))
+
+
+def with_own_limits(
+    vendors: Mapping[str, str], dialect: str, standings: Sequence[Standing], now: float
+) -> Mapping[str, str]:
+    """Where limits of our own apply, they are told in place of the vendor's: the two are never mixed."""
+    if not standings:
+        return vendors
+    others = {
+        name: value
+        for name, value in vendors.items()
+        if name.startswith(PLAN_PREFIX) or not name.startswith(REPLY_PREFIXES)
+    }
+    return {**others, **headers_for(dialect, standings, now)}
 
 
 def _openai(standings: Sequence[Standing]) -> dict[str, str]:

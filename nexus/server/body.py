@@ -5,9 +5,11 @@ Law: ``feed`` on the loop; ``open`` wherever there is time, which for a body tha
 
 from __future__ import annotations
 
-from nexus.piecewise import LARGE
+from nexus.errors import InvalidRequest
+from nexus.piecewise import LARGE, decode_large
 from nexus.server.encodings import read_encodings, too_large, unpacked
 from nexus.server.flight import Load
+from nexus.wire import Json, decode
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -51,3 +53,14 @@ class Body:
         """Nobody wants it."""
         self._pieces.clear()
         self._load.release()
+
+
+def read_document(raw: bytes) -> dict[str, Json]:
+    """A JSON object. Raises InvalidRequest."""
+    try:
+        document = decode(raw) if len(raw) <= LARGE else decode_large(raw)
+    except ValueError as error:
+        raise InvalidRequest(f"the body is not valid JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise InvalidRequest("the body must be a JSON object")
+    return document

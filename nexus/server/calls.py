@@ -26,21 +26,19 @@ from nexus.errors import (
     UnsupportedMediaType,
 )
 from nexus.headers import own
-from nexus.headers.forwarding import PLAN_PREFIX, REPLY_PREFIXES
-from nexus.limits.headers import headers_for
+from nexus.limits.headers import with_own_limits
 from nexus.operation import Operation
-from nexus.piecewise import LARGE, decode_large
 from nexus.protocols.dialect import BrokenStream, Dialect
 from nexus.relay.answer import Head
 from nexus.relay.exchange import CallState
 from nexus.server.base import BaseHandler
-from nexus.server.body import Body
+from nexus.server.body import Body, read_document
 from nexus.server.flight import Load
 from nexus.server.heads import body_length
 from nexus.server.runtime import Runtime
 from nexus.server.server import Server
 from nexus.upstream.sniff import media_type
-from nexus.wire import Json, decode, text
+from nexus.wire import Json, text
 
 
 class CallHandler(BaseHandler):
@@ -172,7 +170,8 @@ class CallHandler(BaseHandler):
         state.status = head.status
         self.set_status(head.status)
         self.set_header(self.dialect.id_header, self.id)
-        for name, value in self._limited(state, head.headers).items():
+        standings = state.reservation.standings if state.reservation is not None else ()
+        for name, value in with_own_limits(head.headers, self.dialect.name, standings, time.time()).items():
             self.set_header(name, value)
         self.set_header(own.REQUEST_ID, self.id)
         if not self.own_head:
@@ -180,17 +179,6 @@ class CallHandler(BaseHandler):
         if head.stream:
             self.set_header("Cache-Control", "no-cache")
             self.set_header("X-Accel-Buffering", "no")
-
-    def _limited(self, state: CallState, headers: Mapping[str, str]) -> Mapping[str, str]:
-        """Where limits of our own apply, they are told in place of the vendor's: the two are never mixed."""
-        if state.reservation is None or not state.reservation.standings:
-            return headers
-        vendors = {
-            name: value
-            for name, value in headers.items()
-            if name.startswith(PLAN_PREFIX) or not name.startswith(REPLY_PREFIXES)
-        }
-        return {**vendors, **headers_for(self.dialect.name, state.reservation.standings, time.time())}
 
     def _name_route(self, state: CallState) -> None:
         if state.route is not None:
@@ -306,14 +294,3 @@ class CallHandler(BaseHandler):
             tags=Tags.of(self.headers),
             let_go=self.load.release,
         )
-
-
-def read_document(raw: bytes) -> dict[str, Json]:
-    """A JSON object. Raises InvalidRequest."""
-    try:
-        document = decode(raw) if len(raw) <= LARGE else decode_large(raw)
-    except ValueError as error:
-        raise InvalidRequest(f"the body is not valid JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise InvalidRequest("the body must be a JSON object")
-    return document
