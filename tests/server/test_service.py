@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Iterator
@@ -152,6 +153,9 @@ class TestActivation:
 UNIT = ROOT / "config/nexus.service"
 
 
+KUBERNETES = ROOT / "config/kubernetes.yaml"
+
+
 def seconds(settings: Settings) -> float:
     return settings.server.drain_delay + settings.server.drain_timeout
 
@@ -174,3 +178,35 @@ class TestUnit:
         unit.write_text(UNIT.read_text().replace("/opt/nexus/bin/nexus", sys.executable))
         run = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
         assert run.returncode == 0, run.stderr
+
+
+class TestKubernetes:
+    def test_its_configuration_is_good_and_has_time_to_stop(self, tmp_path: Path) -> None:
+        text = KUBERNETES.read_text()
+        for name in ("team", "anthropic"):
+            (tmp_path / name).write_text("nx-hushhush0123456789abcdefghijklmnop")
+        config = textwrap.dedent(text.partition("nexus.toml: |\n")[2].partition("\n---")[0])
+        file = tmp_path / "nexus.toml"
+        file.write_text(config.replace("/run/secrets/nexus", str(tmp_path)))
+        settings = load(file, {})
+        found = re.search(r"terminationGracePeriodSeconds: (\d+)", text)
+        assert found is not None
+        assert int(found[1]) >= seconds(settings) + 5
+        ports = [int(port) for port in re.findall(r"containerPort: (\d+)", text)]
+        own = settings.server
+        assert [str(address) for address in (*own.listen_address, *(own.health.listen or ()))] == [
+            f"0.0.0.0:{port}" for port in ports
+        ]
+        assert re.findall(r"path: (\S+),", text)[:2] == [own.health.path, own.health.ready_path]
+
+
+def test_check_says_what_workers_share(tmp_path: Path) -> None:
+    (tmp_path / "nexus.toml").write_text(f"[server]\nworkers = 3\n{ECHO}")
+    process = Process(tmp_path, "check", "-l", "127.0.0.1:0")
+    try:
+        assert process.wait() == 0
+        assert process.said(
+            "workers: 3; limits are counted and answers kept by their supervisor: exact on this machine"
+        )
+    finally:
+        process.kill()

@@ -255,3 +255,20 @@ def test_a_unix_socket_is_there_to_the_end_and_then_gone(fleet: Run, tmp_path: P
     nexus.signal(signal.SIGTERM)
     assert nexus.wait() == 0
     assert not (tmp_path / "nexus.sock").exists()
+
+
+def test_a_place_that_rests_does_so_for_all(
+    fleet: Run, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream
+) -> None:
+    """One worker is told to wait; whichever is asked then goes to the next target at once."""
+    both = openai_config(openai_upstream.base_url) + anthropic_config(anthropic_upstream.base_url)
+    nexus = fleet(both + '[llm.models.virtual]\ntargets = ["openai/gpt-4", "anthropic/claude"]\n', 4)
+    nexus.await_workers()
+    openai_upstream.default = Behaviour(status=429, headers=(("retry-after", "60"),))
+    assert nexus.send(CHAT_PATH, {**CHAT, "model": "virtual"})[0] == 200
+    asked = len(openai_upstream.requests)
+    assert asked >= 1
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: nexus.send(CHAT_PATH, {**CHAT, "model": "virtual"})[0], range(24)))
+    assert answers == [200] * 24
+    assert len(openai_upstream.requests) == asked
