@@ -42,6 +42,7 @@ class Alarms:
         self._waiting: list[tuple[float, int, Alarm]] = []
         self._numbers = itertools.count()
         self._thread: threading.Thread | None = None
+        self._closed = False
 
     def set(self, moment: float, ring: Callable[[], None], kind: str = "") -> Alarm:
         """``moment`` is in monotonic seconds; ``ring`` must not block."""
@@ -55,18 +56,24 @@ class Alarms:
                 self._condition.notify()
         return alarm
 
+    def close(self) -> None:
+        """Ends the thread; what is set afterwards never goes off."""
+        with self._condition:
+            self._closed = True
+            self._condition.notify()
+
     def _run(self) -> None:
-        while True:
-            alarm = self._next()
+        while (alarm := self._next()) is not None:
             try:
                 alarm.go_off()
             except Exception:
                 log.exception("an alarm failed")
 
-    def _next(self) -> Alarm:
+    def _next(self) -> Alarm | None:
         with self._condition:
-            while True:
+            while not self._closed:
                 now = time.monotonic()
                 if self._waiting and self._waiting[0][0] <= now:
                     return heapq.heappop(self._waiting)[2]
                 self._condition.wait(self._waiting[0][0] - now if self._waiting else None)
+            return None

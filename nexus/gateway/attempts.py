@@ -8,18 +8,18 @@ Law: ``take_early`` is quick and runs on the loop, ``open`` blocks and runs on a
 from __future__ import annotations
 
 import logging
-import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from nexus.cancel import Cancel
-from nexus.errors import ClientError, ContextTooLong, NexusError, Overloaded, UpstreamError, UpstreamTimeout
+from nexus.errors import ClientError, ContextTooLong, NexusError, Overloaded, UpstreamError
 from nexus.gateway.admission import Admission, estimated
-from nexus.gateway.alarms import Alarm, Alarms
+from nexus.gateway.alarms import Alarm
 from nexus.gateway.candidates import Router
+from nexus.gateway.consequences import count_failure, pause_before
 from nexus.gateway.last_words import last_words
+from nexus.gateway.patience import begin_in_time
 from nexus.gateway.semantics import VERDICTS, Failure, Verdict, failure_of
 from nexus.limits.admission import output_asked
 from nexus.relay.answer import OpenedReply
@@ -29,12 +29,6 @@ from nexus.relay.exchange import CallState, Exchange
 from nexus.relay.failures import log_attempt
 
 log = logging.getLogger("nexus.gateway")
-
-PAUSE_UNSAID = 10.0
-"""Seconds that a key rests for a model where the vendor limits it and does not say for how long."""
-
-KEY_REST = 300.0
-"""Seconds that a key rests which the vendor refuses."""
 
 SKIPPED: dict[Failure, str] = {
     "not_expressible": "not-expressible",
@@ -53,10 +47,9 @@ class Gate(Protocol):
 
 
 class Attempts:
-    def __init__(self, router: Router, admission: Admission, alarms: Alarms | None = None) -> None:
+    def __init__(self, router: Router, admission: Admission) -> None:
         self._router = router
         self._admission = admission
-        self._alarms = alarms or Alarms()
 
     # On the loop.
 
@@ -114,7 +107,7 @@ class Attempts:
             self._admission.settle(state, error)
             return
         if plan.room and last is not None and last.phase == "content" and isinstance(error, UpstreamError):
-            self._rest(state, last.candidate, "after_content", error)
+            count_failure(self._router.rests, last.candidate, "after_content", error, plan.entered)
         elif plan.room and last is not None and error is not None:
             self._router.rests.leave(last.candidate.scopes)
         self._give_back(state, plan, error)
@@ -208,16 +201,11 @@ class Attempts:
         fields = {"id": state.call.id, "route": str(candidate.route), "skipped": failure, "why": error.message}
         log.debug("target skipped", extra={"fields": fields})
 
-    def _begin(self, state: CallState, plan: Plan, candidate: Candidate) -> tuple[Exchange, list[Alarm]]:
+    def _begin(self, state: CallState, plan: Plan, candidate: Candidate) -> tuple[Exchange, Sequence[Alarm]]:
         if candidate.name not in plan.tries:
             self._router.budgets.pay(candidate.route.provider.name)
         plan.entered = self._router.rests.clock()
-        limits = list(_limits_of(state, plan, candidate))
-        cancel = state.call.cancel.child() if limits else state.call.cancel
-        alarms = [self._alarms.set(moment, _ending(cancel, error), error.phase) for moment, error in limits]
-        exchange = state.begin(candidate, cancel)
-        exchange.on_begun = lambda: _call_off_patience(alarms)
-        return exchange, alarms
+        return begin_in_time(self._router.alarms, state, plan, candidate)
 
     # After an attempt.
 
@@ -243,9 +231,9 @@ class Attempts:
             state.exchanges.remove(exchange)
             self._skip(state, plan, candidate, failure, error)
             return
-        self._rest(state, candidate, failure, error)
+        count_failure(self._router.rests, candidate, failure, error, plan.entered)
         plan.tries[candidate.name] = plan.tries.get(candidate.name, 0) + 1
-        pause = self._pause(state, plan, candidate, error, verdict)
+        pause = pause_before(state, plan, candidate, error, verdict)
         self._narrow(plan, candidate, verdict)
         if pause is not None and (not plan.waiting or verdict.again == "at once"):
             if self._router.budgets.take(candidate.route.provider.name):
@@ -278,56 +266,6 @@ class Attempts:
             known = [replace(one, resting=None) for one in plan.waiting]
             plan.waiting = list(self._router.rested(known, self._router.rests.clock()))
 
-    def _pause(
-        self, state: CallState, plan: Plan, candidate: Candidate, error: NexusError, verdict: Verdict
-    ) -> float | None:
-        """Seconds until the same place may be asked once more; None where it may not."""
-        policy, tries = candidate.route.provider.settings.retries, plan.tries[candidate.name]
-        if not isinstance(error, UpstreamError) or not error.retryable or tries >= policy.attempts:
-            return None
-        if verdict.again == "no" and verdict.next != "no":
-            return None
-        if state.call.headers.get("x-stainless-retry-count", "0") != "0":
-            # A client that tries again by itself: its tries and ours would multiply.
-            return None
-        asked = error.retry_after
-        if asked is None:
-            most = min(policy.max_delay, policy.base_delay * 2 ** (tries - 1))
-            asked = 0.0 if verdict.again == "at once" and tries == 1 else random.uniform(0, most)
-        elif asked > policy.max_delay:
-            # Coming back earlier than the vendor asked would be refused again.
-            return None
-        return None if plan.deadline is not None and time.monotonic() + asked >= plan.deadline else asked
-
-    def _rest(self, state: CallState, candidate: Candidate, failure: Failure, error: NexusError) -> None:
-        """Counts the failure against whom it is the fault of."""
-        rests, verdict = self._router.rests, VERDICTS[failure]
-        entered = state.plan.entered if state.plan is not None else 0.0
-        if not verdict.rest:
-            rests.leave(candidate.scopes)
-            return
-        scope, why = getattr(candidate, verdict.rest), f"{failure.replace('_', ' ')} ({error.status})"
-        if verdict.count:
-            seconds = rests.failed(scope, entered, why)
-        elif failure == "rate_limited":
-            seconds = rests.rest(scope, error.retry_after if error.retry_after is not None else PAUSE_UNSAID, why)
-        else:
-            seconds = rests.rest(scope, KEY_REST, why)
-        if seconds is not None:
-            self._tell_rest(candidate, failure, verdict, seconds, why)
-
-    def _tell_rest(self, candidate: Candidate, failure: Failure, verdict: Verdict, seconds: float, why: str) -> None:
-        """Loudly where a key of the house is refused: somebody has to pay, or to renew it."""
-        loud = failure in ("key_refused", "key_forbidden", "missing") and not candidate.own
-        fields = {
-            "route": str(candidate.route),
-            "rests": verdict.rest,
-            "key": candidate.account.name or ("caller" if candidate.own else "house"),
-            "seconds": round(seconds, 1),
-            "why": why,
-        }
-        log.log(logging.ERROR if loud else logging.WARNING, "a target rests", extra={"fields": fields})
-
     def _sleep(self, state: CallState, seconds: float) -> None:
         with state.waiting():
             state.call.cancel.event.wait(max(0.0, seconds))
@@ -346,26 +284,3 @@ class Attempts:
 def _has_more(plan: Plan) -> bool:
     too_small = any(skip.failure == "too_small" for skip in plan.skips)
     return bool(plan.waiting or plan.later or (plan.overflow and too_small))
-
-
-def _ending(cancel: Cancel, error: UpstreamTimeout) -> Callable[[], None]:
-    return lambda: cancel.throw(error)
-
-
-def _call_off_patience(alarms: list[Alarm]) -> None:
-    """A model that thinks is at work; the deadline holds all the same."""
-    for alarm in alarms:
-        if alarm.kind == "patience":
-            alarm.call_off()
-
-
-def _limits_of(state: CallState, plan: Plan, candidate: Candidate) -> Iterator[tuple[float, UpstreamTimeout]]:
-    """When an attempt is given up, and with which words."""
-    name, now = candidate.route.provider.name, time.monotonic()
-    others = any(one.route.name != candidate.route.name for one in plan.waiting)
-    if plan.patience is not None and state.call.stream and others:
-        text = f"{name}: nothing of an answer within {plan.patience:g} s"
-        yield now + plan.patience, UpstreamTimeout(text, provider=name).at("patience", "no content in time")
-    if plan.deadline is not None:
-        text = f"{name}: no answer began before the deadline of model {plan.virtual!r}"
-        yield plan.deadline, UpstreamTimeout(text, provider=name).at("deadline", "no content in time")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from nexus.call import Call
 from nexus.errors import AuthenticationFailed
 from nexus.gateway.affinity import Moves, affinity_of, spread
+from nexus.gateway.alarms import Alarms
 from nexus.gateway.bounds import Budgets, Rooms
 from nexus.gateway.rests import Rests
 from nexus.gateway.routing import Model
@@ -39,6 +40,7 @@ class Router:
         self.moves = moves or Moves()
         self.rooms = Rooms()
         self.budgets = Budgets(self.rests.clock)
+        self.alarms = Alarms()
 
     def choose(self, call: Call, model: Model, now: float | None = None) -> Choice:
         """Raises AuthenticationFailed where no target has a key for the call."""

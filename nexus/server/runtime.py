@@ -66,6 +66,7 @@ class Kept:
         )
 
     def close(self) -> None:
+        self.router.alarms.close()
         for store in (self.limits.store, self.ids, self.answers):
             store.close()
 
