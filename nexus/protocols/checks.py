@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Mapping
 
+from nexus.conversation.asking import asks_for
 from nexus.conversation.events import ContentDropped, Event
 from nexus.errors import InvalidRequest
 from nexus.wire import Json
@@ -16,14 +17,10 @@ Body = Mapping[str, Json]
 
 
 class Drops:
-    """The names of what is left out, each once, in the order in which it was met.
+    """The names of what is left out, each once, in the order in which it was met."""
 
-    Without ``empty_asks`` an empty list or object asks for nothing.
-    """
-
-    def __init__(self, *, empty_asks: bool = True) -> None:
+    def __init__(self) -> None:
         self._names: dict[str, None] = {}
-        self._empty_asks = empty_asks
 
     def add(self, name: str) -> None:
         self._names[name] = None
@@ -31,12 +28,8 @@ class Drops:
     def unknown(self, holder: Body, known: Collection[str], prefix: str) -> None:
         """Names every member that is not known and asks for something."""
         for name, value in holder.items():
-            if name not in known and self.is_meaningful(value):
+            if name not in known and asks_for(name, value):
                 self.add(f"{prefix}.{name}")
-
-    def is_meaningful(self, value: Json) -> bool:
-        """Whether a value asks for something."""
-        return value is not None and value is not False and (self._empty_asks or value not in ([], {}))
 
     def told(self, *names: str) -> list[Event]:
         """Adds the names, and gives one event for each that is new."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from nexus.conversation.asking import asks_for
 from nexus.conversation.parts import (
     CacheHint,
     Document,
@@ -90,7 +91,7 @@ class MessagesReader:
         known = _KNOWN["system" if role == "developer" else role]
         for name in message.keys() - known:
             # The SDK's dump of an answer holds empty lists of what it did not have.
-            if message[name] not in (None, []):
+            if asks_for(name, message[name]):
                 self._dropped[f"messages.{name}"] = None
 
     def _read_system(self, message: Mapping[str, Json], path: str) -> None:

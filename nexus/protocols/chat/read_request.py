@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import get_args
 
+from nexus.conversation.asking import asks_for
 from nexus.conversation.parts import Effort, OutputFormat, Request, Thinking
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.chat.fields import READS
@@ -73,11 +74,11 @@ def _by_table(body: Mapping[str, Json]) -> dict[str, None]:
     dropped: dict[str, None] = {}
     for name, value in body.items():
         disposition = READS.get(name)
-        if value is None:
+        if not asks_for(name, value):
             continue
         if disposition is None or disposition.kind == "dropped":
             dropped[name] = None
-        elif disposition.kind == "refused" and value != []:
+        elif disposition.kind == "refused":
             raise UnsupportedFeature(f"{name}: {disposition.note}", param=name)
     return dropped
 

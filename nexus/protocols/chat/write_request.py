@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from nexus.conversation.asking import asks_for
 from nexus.conversation.parts import Request, Thinking
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models import efforts
@@ -39,7 +40,7 @@ _ANSWER = "json_answer"
 def write_request(request: Request, target: Target) -> VendorRequest:
     request, renaming, lost = fit(request)
     unsaid = (name for name, row in WRITES.items() if row.kind == "dropped")
-    dropped = dict.fromkeys(name for name in unsaid if getattr(request, name) not in (None, False))
+    dropped = dict.fromkeys(name for name in unsaid if asks_for(name, getattr(request, name)))
     dropped |= dict.fromkeys(lost)
     body: dict[str, Json] = {"model": target.model}
     body["messages"] = MessagesWriter(target.chat, dropped).write(request)
@@ -166,7 +167,7 @@ def _write_sampling(request: Request, target: Target, body: dict[str, Json], dro
         if value is None:
             continue
         if not takes or target.chat.no_sampling:
-            dropped[name] = None
+            dropped |= dict.fromkeys([name] if asks_for(name, value) else [])
         else:
             body[name] = dict(value) if isinstance(value, Mapping) else value
     if not 0 <= body.get("temperature", 0) <= 2:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from nexus.conversation.asking import asks_for
 from nexus.conversation.parts import Request
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models.bedrock import PROPERTY_KEYS, TOOL_NAMES
@@ -65,21 +66,15 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     return VendorRequest(only(body), draft.dropped, tools.answer_tool, cut=cut, renaming=renaming)
 
 
+_KNOBS = (
+    *("presence_penalty", "frequency_penalty", "seed", "logprobs", "top_logprobs", "logit_bias", "safety_identifier"),
+    *("image_output", "prompt_cache_key", "verbosity"),
+)
+
+
 def _unknown(request: Request) -> list[str]:
     """Knobs that no Bedrock model has."""
-    knobs: Mapping[str, object] = {
-        "presence_penalty": request.presence_penalty,
-        "frequency_penalty": request.frequency_penalty,
-        "seed": request.seed,
-        "logprobs": request.logprobs or None,
-        "top_logprobs": request.top_logprobs,
-        "logit_bias": request.logit_bias or None,
-        "safety_identifier": request.safety_identifier,
-        "image_output": request.image_output or None,
-        "prompt_cache_key": request.prompt_cache_key,
-        "verbosity": request.verbosity,
-    }
-    return [name for name, value in knobs.items() if value is not None]
+    return [name for name in _KNOBS if asks_for(name, getattr(request, name))]
 
 
 def _sampling(request: Request, thinking: ThinkingPlan, draft: Draft) -> tuple[dict[str, Json], dict[str, Json]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from nexus.conversation.asking import asks_for
 from nexus.conversation.cache_hints import has_cache_hints
 from nexus.conversation.parts import Request
 from nexus.errors import InvalidRequest, UnsupportedFeature
@@ -88,8 +89,7 @@ def _write_generation(request: Request, gemini: Gemini, dropped: list[str]) -> d
             value = getattr(request, name)
             if taken and value is not None:
                 config[key] = value
-            elif value is not None and (value or keys is _SAMPLING):
-                # A penalty of 0 is none.
+            elif asks_for(name, value):
                 dropped.append(name)
     if request.seed is not None:
         if -_INT32 <= request.seed < _INT32:
@@ -124,7 +124,7 @@ def _write_tier(tier: str, body: dict[str, Json], dropped: list[str]) -> None:
 def _unsaid(request: Request) -> Iterator[str]:
     """The fields that Gemini has no word for."""
     for name, disposition in WRITES.items():
-        if disposition.kind == "dropped" and name != "parallel_tools" and getattr(request, name):
+        if disposition.kind == "dropped" and name != "parallel_tools" and asks_for(name, getattr(request, name)):
             yield name
     if has_cache_hints(request):
         yield "cache_control"

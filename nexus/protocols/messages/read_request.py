@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
+from nexus.conversation.asking import asks_for
 from nexus.conversation.parts import (
     CacheHint,
     Effort,
@@ -53,7 +54,7 @@ def read_request(body: Body) -> ReadRequest:
     drops = Drops()
     for name, value in body.items():
         disposition = READS.get(name)
-        if value is None or value in ({}, []):
+        if not asks_for(name, value):
             continue
         if disposition is None or disposition.kind == "dropped":
             drops.add(name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from nexus.conversation.asking import asks_for
 from nexus.conversation.parts import Request
 from nexus.errors import UnsupportedFeature
 from nexus.models.claude import PROPERTY_KEYS, Claude
@@ -24,16 +25,6 @@ from nexus.wire import Json
 
 BREAKPOINTS = 4
 """How many cache breakpoints the API takes; of more, the last ones stay."""
-
-_SAY_NOTHING: dict[str, Json] = {
-    "presence_penalty": 0,
-    "frequency_penalty": 0,
-    "logprobs": False,
-    "top_logprobs": 0,
-    "logit_bias": {},
-    "metadata": {},
-}
-"""The defaults of knobs that have no counterpart here: leaving these out changes nothing."""
 
 _TIERS = {"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}
 
@@ -83,8 +74,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
 
 def _name_dropped(request: Request, drops: Drops) -> None:
     for name, disposition in WRITES.items():
-        value = getattr(request, name)
-        if disposition.kind == "dropped" and value is not None and value != _SAY_NOTHING.get(name):
+        if disposition.kind == "dropped" and asks_for(name, getattr(request, name)):
             drops.add(name)
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.protocols.dispositions import Disposition, carried, converted, dropped, refused
-from nexus.wire import Json
 
 STATELESS = (
     "nothing is stored on the way to another vendor (server.response_store is off); send `store: false`, and the whole "
@@ -82,9 +81,6 @@ READS: Mapping[str, Disposition] = {
     "truncation": dropped("nothing is cut; a conversation that is too long is the vendor's error"),
     "user": carried("user"),
 }
-
-SAYS_NOTHING: Mapping[str, tuple[Json, ...]] = {"truncation": ("disabled",)}
-"""Values beside null, false, [] and {} that ask for nothing."""
 
 PATHS: Mapping[str, str] = {"verbosity": "text.verbosity"}
 """What a client calls parts of neutral fields that it has elsewhere than the whole."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import get_args
 
+from nexus.conversation.asking import asks_for
 from nexus.conversation.parts import Effort, OutputFormat, Request, SummaryWanted, Text, Thinking, ToolChoice
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.checks import (
@@ -28,7 +29,7 @@ from nexus.protocols.checks import (
 )
 from nexus.protocols.codec import Find, ReadRequest
 from nexus.protocols.responses.earlier import Continued, Earlier
-from nexus.protocols.responses.fields import NEED_STORE, READS, SAYS_NOTHING, STATELESS
+from nexus.protocols.responses.fields import NEED_STORE, READS, STATELESS
 from nexus.protocols.responses.read_items import ItemsReader
 from nexus.protocols.responses.tool_choice import read_choice
 from nexus.protocols.responses.tools import ToolsReader
@@ -40,7 +41,7 @@ _INCLUDED = "reasoning.encrypted_content"
 
 def read_request(body: Body, find: Find | None = None, *, compacts: bool = False) -> ReadRequest:
     """``compacts`` asks for a summary. Raises InvalidRequest and UnsupportedFeature with the path in ``param``."""
-    drops = Drops(empty_asks=False)
+    drops = Drops()
     _go_by_table(body, drops, keeps=find is not None)
     earlier = Earlier(body, find)
     _read_include(body, drops)
@@ -96,7 +97,7 @@ def _for_summary(request: Request) -> Request:
 
 def _go_by_table(body: Body, drops: Drops, *, keeps: bool) -> None:
     for name, value in body.items():
-        if value is None or value is False or value in ([], {}) or value in SAYS_NOTHING.get(name, ()):
+        if not asks_for(name, value):
             continue
         disposition = READS.get(name)
         if name in NEED_STORE and not keeps:

@@ -30,7 +30,7 @@ def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadRespons
         raise read_stream_error(body)
     if not is_answer(body):
         raise read_stream_error(body)
-    drops = Drops(empty_asks=False)
+    drops = Drops()
     items = [mapping(item) for item in sequence(body.get("output"))]
     for item in items:
         if not has_counterpart(item):
@@ -59,7 +59,7 @@ def has_counterpart(item: Mapping[str, Json]) -> bool:
 
 def read_output(items: list[Mapping[str, Json]]) -> tuple[Part, ...]:
     """Raises ValueError for items that are not what the dialect promises."""
-    drops = Drops(empty_asks=False)
+    drops = Drops()
     reader = ItemsReader(drops, ToolsReader(drops))
     try:
         reader.read_answer(items)

@@ -7,6 +7,7 @@ Source: openai.types.responses.response_create_params.
 
 from __future__ import annotations
 
+from nexus.conversation.asking import asks_for
 from nexus.conversation.cache_hints import has_cache_hints
 from nexus.conversation.parts import OutputFormat, Request, Thinking
 from nexus.models import efforts
@@ -30,7 +31,11 @@ SUMMARY = "reasoning.summary"
 
 def write_request(request: Request, target: Target) -> VendorRequest:
     request, renaming, lost = fit(request)
-    dropped = [name for name, disposition in WRITES.items() if disposition.kind == "dropped" and getattr(request, name)]
+    dropped = [
+        name
+        for name, disposition in WRITES.items()
+        if disposition.kind == "dropped" and asks_for(name, getattr(request, name))
+    ]
     body: dict[str, Json] = {"model": target.model, "input": write_items(request, dropped), "store": False}
     if target.gpt is None or target.gpt.reasons:
         body["include"] = ["reasoning.encrypted_content"]

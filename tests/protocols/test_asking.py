@@ -1,0 +1,84 @@
+"""What asks for nothing is named nowhere: the same answer from every client's dialect to every vendor's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nexus.conversation.asking import asks_for
+from nexus.models import bedrock, claude, gemini, gpt
+from nexus.protocols import loader
+from nexus.protocols.codec import Target
+
+NOTHING: dict[str, dict[str, Any]] = {
+    "chat": {
+        "messages": [{"role": "user", "content": "Hi"}],
+        "store": False,
+        "presence_penalty": 0,
+        "frequency_penalty": 0,
+        "logprobs": False,
+        "top_logprobs": 0,
+        "logit_bias": {},
+        "metadata": {},
+        "n": 1,
+        "unknown_list": [],
+        "unknown_switch": False,
+    },
+    "responses": {
+        "input": "Hi",
+        "store": False,
+        "truncation": "disabled",
+        "presence_penalty": 0,
+        "frequency_penalty": 0,
+        "top_logprobs": 0,
+        "metadata": {},
+        "reasoning": {},
+        "include": [],
+        "background": False,
+    },
+    "messages": {
+        "max_tokens": 64,
+        "messages": [{"role": "user", "content": "Hi"}],
+        "metadata": {},
+        "stop_sequences": [],
+        "unknown_table": {},
+        "unknown_switch": False,
+    },
+}
+
+TARGETS: dict[str, Target] = {
+    "chat": Target("local"),
+    "responses": Target("gpt-5.5", gpt=gpt.known("gpt-5.5")),
+    "messages": Target("claude-sonnet-4-5", claude=claude.profile("claude-sonnet-4-5")),
+    "gemini": Target("gemini-3-pro-preview", gemini=gemini.profile("gemini-3-pro-preview")),
+    "converse": Target("us.amazon.nova-pro-v1:0", converse=bedrock.profile("us.amazon.nova-pro-v1:0")),
+}
+
+
+@pytest.mark.parametrize("vendor", TARGETS)
+@pytest.mark.parametrize("client", NOTHING)
+def test_what_asks_for_nothing_is_not_named_as_lost(client: str, vendor: str) -> None:
+    read = loader.client(client).read(NOTHING[client], None, compacts=False)
+    written = loader.vendor(vendor).write_request(read.request, TARGETS[vendor])
+    assert (read.dropped, written.dropped) == ((), ())
+
+
+VALUES: dict[str, tuple[str, Any, bool]] = {
+    "null": ("seed", None, False),
+    "off": ("store", False, False),
+    "on": ("store", True, True),
+    "no penalty": ("presence_penalty", 0, False),
+    "a penalty": ("presence_penalty", 0.5, True),
+    "the coldest temperature": ("temperature", 0, True),
+    "a seed": ("seed", 0, True),
+    "one answer": ("n", 1, False),
+    "nothing cut": ("truncation", "disabled", False),
+    "an empty list": ("tools", [], False),
+    "a search, by its presence alone": ("web_search_options", {}, True),
+}
+
+
+@pytest.mark.parametrize(("name", "value", "asks"), VALUES.values(), ids=VALUES)
+def test_what_asks(name: str, value: Any, asks: bool) -> None:
+    assert asks_for(name, value) is asks
