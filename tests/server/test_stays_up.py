@@ -19,7 +19,7 @@ from nexus.server.server import Server
 from tests.conftest import Serve
 from tests.server.vendors import providers
 from tests.serving import Nexus, Reply, wait_until
-from tools.fake_upstream import Behaviour, FakeUpstream
+from tools.fake_upstream import ACCESS_KEY, SECRET_KEY, Behaviour, FakeUpstream
 
 PATHS = {
     "chat": "/llm/openai/v1/chat/completions",
@@ -33,6 +33,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "messages": {"messages": HELLO, "max_tokens": 64},
 }
 QUICK = "retries = { attempts = 2, base_delay = '1ms', max_delay = '1ms' }\n"
+GPT = f"{QUICK}responses = true\n"
 
 
 class Clock:
@@ -192,20 +193,6 @@ def test_all_resting_are_asked_all_the_same(serve: Serve, three: list[FakeUpstre
     nothing_held(nexus)
 
 
-def test_an_outage_is_not_made_worse(serve: Serve, three: list[FakeUpstream]) -> None:
-    """A sole vendor is down, and each client tries three times: it sees a fifth more than that, and the first ten."""
-    nexus = serve(config(three[:1], 'targets = ["v1/m"]'))
-    stop_clock(nexus.server)
-    three[0].default = Behaviour(status=503)
-    calls = 0
-    for _ in range(70):
-        for number in range(3):
-            calls += 1
-            assert ask(nexus, headers={"x-stainless-retry-count": str(number)}).status == 503
-    assert calls < len(three[0].requests) <= 1.25 * calls
-    nothing_held(nexus)
-
-
 def test_a_vendor_that_hangs_takes_its_room_and_no_more(serve: Serve, three: list[FakeUpstream]) -> None:
     most = 4
     text = config(three, TARGETS).replace("retries =", f"max_concurrency = {most}\nretries =", 1)
@@ -229,66 +216,25 @@ def test_a_vendor_that_hangs_takes_its_room_and_no_more(serve: Serve, three: lis
     nothing_held(nexus)
 
 
-def limited(requests: int, interval: str) -> str:
-    return f'{QUICK}rate_limits.per_user = {{ request_limit = {requests}, interval = "{interval}" }}\n'
-
-
-def test_limits_move_calls_on_and_the_smallest_wait_is_told(serve: Serve, three: list[FakeUpstream]) -> None:
-    tables = [
-        ("v1", "openai", three[0], limited(2, "1h"), "gpt-4.1"),
-        ("v2", "openai", three[1], limited(3, "10m"), "gpt-4.1"),
-    ]
-    told_apart = '[server.client_identification]\nenabled = true\nclient_id.http_header = "x-client"\n'
-    nexus = serve(f'{told_apart}{providers(*tables)}[llm.models.smart]\ntargets = ["v1/m", "v2/m"]\n')
-    replies = [ask(nexus, headers={"x-client": "a"}, max_tokens=16) for _ in range(7)]
-    assert [reply.status for reply in replies] == [200] * 5 + [429] * 2
-    assert [answered_by(reply) for reply in replies[:5]] == ["v1", "v1", "v2", "v2", "v2"]
-    assert replies[2].headers["x-nexus-tried"] == "v1/gpt-4.1=limit, v2/gpt-4.1=200"
-    assert 0 < int(replies[-1].headers["retry-after"]) <= 610 and "v2" in replies[-1].json["error"]["message"]
-    assert ask(nexus, headers={"x-client": "b"}, max_tokens=16).status == 200
-    # What failed is given back: neither target's budget is touched by the other's calls.
-    three[0].default = Behaviour(status=503)
-    assert answered_by(ask(nexus, headers={"x-client": "c"}, max_tokens=16)) == "v2"
-    three[0].default = Behaviour()
-    left = ask(nexus, headers={"x-client": "c"}, max_tokens=16).headers
-    assert left["x-ratelimit-remaining-requests"] == "1"
-    nothing_held(nexus)
-
-
-OWN = "sk-hushhush-own-0123456789"
-
-
-@pytest.mark.parametrize("fault", [Behaviour(status=status) for status in (401, 429, 500)], ids=lambda one: one.status)
-def test_a_callers_own_key_goes_nowhere_else(serve: Serve, three: list[FakeUpstream], fault: Behaviour) -> None:
-    text = config(three, TARGETS).replace("retries =", "forward_token = true\nretries =", 1)
-    nexus = serve(text)
-    three[0].default = fault
-    reply = ask(nexus, headers={"x-provider-api-key": OWN})
-    assert reply.status == fault.status
-    assert three[0].requests and not three[1].requests and not three[2].requests
-    assert all(f"Bearer {OWN}" in dict(request.headers).values() for request in three[0].requests)
-    nothing_held(nexus)
-
-
-def test_where_it_may_spill_over_the_house_pays(serve: Serve, three: list[FakeUpstream]) -> None:
-    text = config(three, f"{TARGETS}\nspill_over = true").replace("retries =", "forward_token = true\nretries =", 1)
-    nexus = serve(text)
-    three[0].default = Behaviour(status=429, headers=(("retry-after", "60"),))
-    assert answered_by(ask(nexus, headers={"x-provider-api-key": OWN})) == "v2"
-    assert OWN not in json.dumps([list(request.headers) for request in three[1].requests])
-    # The house's own key was not over its quota, and does not rest.
-    three[0].default = Behaviour()
-    assert answered_by(ask(nexus)) == "v1"
-    assert answered_by(ask(nexus, headers={"x-provider-api-key": OWN})) == "v2"
-    nothing_held(nexus)
-
-
-@pytest.mark.parametrize("client", ["chat", "messages"])
-def test_the_last_vendors_answer_is_the_clients(serve: Serve, three: list[FakeUpstream], client: str) -> None:
-    nexus = serve(config(three, TARGETS, "retries.attempts = 1"))
-    for number, fake in enumerate(three):
-        fake.default = Behaviour(status=500 + number, message=f"vendor {number}")
-    reply = ask(nexus, client)
-    assert (reply.status, reply.json["error"]["message"]) == (502, "vendor 2")
-    assert reply.headers["x-nexus-tried"] == "v1/gpt-4.1=500, v2/gpt-4.1=501, v3/gpt-4.1=502"
-    nothing_held(nexus)
+def test_thinking_goes_where_it_is_valid_and_is_named_where_it_is_left_out(serve: Serve) -> None:
+    """Claude's signatures are good at all of its hosts; each attempt starts from what the client sent."""
+    with FakeUpstream("anthropic") as anthropic, FakeUpstream("bedrock") as bedrock, FakeUpstream("openai") as openai:
+        tables = [("v1", "anthropic", anthropic, QUICK, "claude-sonnet-4-5"), ("v3", "openai", openai, GPT, "gpt-5.5")]
+        aws = f'access_key_id = "{ACCESS_KEY}"\nsecret_access_key = "{SECRET_KEY}"\nregion = "us-east-1"\n{QUICK}'
+        claude = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+        second = f'[llm.providers.v2]\ntype = "bedrock"\nbase_url = "{bedrock.base_url}"\n{aws}'
+        second += f'models.m.rename = "{claude}"\n'
+        nexus = serve(f"{providers(*tables)}{second}[llm.models.smart]\n{TARGETS}\n")
+        thinks: dict[str, Any] = {"thinking": {"type": "enabled", "budget_tokens": 2000}, "max_tokens": 4000}
+        anthropic.next(Behaviour(thinking="Hmm.", text="north"))
+        first = ask(nexus, "messages", **thinks)
+        turns = [*HELLO, {"role": "assistant", "content": first.json["content"]}, {"role": "user", "content": "Go on."}]
+        anthropic.default = Behaviour(status=529)
+        moved = ask(nexus, "messages", messages=turns, **thinks)
+        assert answered_by(moved) == "v2" and "x-nexus-dropped" not in moved.headers
+        assert bedrock.requests[-1].json["messages"][1]["content"] == first.json["content"]
+        bedrock.default = Behaviour(status=503)
+        last = ask(nexus, "messages", messages=turns, **thinks)
+        assert answered_by(last) == "v3" and last.headers["x-nexus-dropped"] == "messages.reasoning"
+        assert b"Hmm." not in openai.requests[-1].body
+        assert [fake.violations for fake in (anthropic, bedrock, openai)] == [[], [], []]

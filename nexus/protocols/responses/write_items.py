@@ -101,6 +101,7 @@ class _Writer:
 
     def _reasoning(self, part: Reasoning) -> Item | None:
         if part.signature is None or part.signature.dialect != OWN or not part.signature.value:
+            self._dropped.append("messages.reasoning")
             return None
         summary = [{"type": "summary_text", "text": part.text}] if part.text else []
         item_id, packed = open_vendors(part.signature)
