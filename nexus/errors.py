@@ -278,6 +278,10 @@ class VendorError(UpstreamError):
         return {own.UPSTREAM_REQUEST_ID: id, **_wait(self.retry_after)}
 
 
+class NotCounted(VendorError):
+    """The vendor cannot count the tokens of this request; an estimate can stand in."""
+
+
 FAILURE_KINDS = frozenset(
     {
         "invalid_request",

@@ -6,9 +6,9 @@ Law: pure and sans I/O. A dialect knows its own wire format and no vendor, no th
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from nexus.conversation.tap import Tap
 from nexus.errors import InvalidRequest, NexusError, VendorError
@@ -46,6 +46,21 @@ class BrokenStream:
     headers: Mapping[str, str]
     now: int
     begun: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """One of the gateway's limits at one moment: ``reset`` in seconds until nothing counts against it any more."""
+
+    dimension: Literal["input_tokens", "output_tokens", "requests"]
+    limit: int
+    remaining: int
+    reset: float
+
+
+def tightest(limits: Sequence[RateLimit]) -> RateLimit:
+    """The one of which the smallest share is left."""
+    return min(limits, key=lambda limit: limit.remaining / limit.limit)
 
 
 class AnswerRelay(ABC):
@@ -169,6 +184,10 @@ class Dialect(ABC):
     def keepalive(self, headers: Mapping[str, str], events: int) -> bytes:
         """What fills the silence of a stream of so many events, for the client with these headers."""
         return self.ping
+
+    @abstractmethod
+    def rate_limit_headers(self, limits: Sequence[RateLimit], now: float) -> dict[str, str]:
+        """The gateway's limits in the headers that this dialect's SDKs read; ``now`` in Unix seconds."""
 
     def write_count(self, tokens: int) -> dict[str, Json]:
         """The answer to a request to count."""

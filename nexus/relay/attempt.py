@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 
 from nexus.conversation.estimate import estimate
-from nexus.errors import UpstreamError, UpstreamStatus, VendorError
+from nexus.errors import NotCounted, UpstreamError, UpstreamStatus, VendorError
 from nexus.headers import own
 from nexus.protocols.loader import DIALECTS
 from nexus.relay.answer import Head, OpenedReply, open_reply
@@ -61,7 +61,7 @@ def _count(exchange: Exchange) -> OpenedReply:
     try:
         return _open_lane(exchange, choose_count, lane) if lane is not None else _estimated(exchange)
     except (UpstreamStatus, VendorError) as error:
-        if error.status not in _NOT_COUNTED:
+        if not isinstance(error, NotCounted) and error.status not in _NOT_COUNTED:
             raise
         return _estimated(exchange)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from urllib.parse import urlsplit
 
 from nexus.accounting.causes import ATTEMPT_FAILED, reason
 from nexus.errors import Overloaded, UpstreamError, UpstreamStatus, VendorError
 from nexus.relay.exchange import CallState
+from nexus.upstream.network_errors import host_of
 
 log = logging.getLogger("nexus.gateway")
 
@@ -19,7 +19,7 @@ def log_attempt(state: CallState, error: BaseException | None, then: str) -> Non
     provider = state.route.provider if state.route is not None else None
     host, phase, cause = (error.host, error.phase, error.cause) if isinstance(error, UpstreamError) else ("", "", "")
     if not phase:
-        host, phase = _host(provider.base_url) if provider is not None else "", "answer"
+        host, phase = host_of(provider.base_url) if provider is not None else "", "answer"
     fields = {
         "id": state.call.id,
         "route": str(state.route) if state.route else None,
@@ -33,7 +33,3 @@ def log_attempt(state: CallState, error: BaseException | None, then: str) -> Non
         "next": then,
     }
     log.warning(ATTEMPT_FAILED, extra={"fields": fields})
-
-
-def _host(url: str) -> str:
-    return urlsplit(url).netloc.rpartition("@")[2]

@@ -12,6 +12,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from http.client import HTTPException, IncompleteRead, RemoteDisconnected
+from urllib.parse import unquote, urlsplit
 
 from urllib3.exceptions import NameResolutionError
 
@@ -21,6 +22,11 @@ from nexus.upstream.dial import NameLookupFailed
 _NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 _PROXY_STATUS = re.compile(r"Tunnel connection failed: (\d{3})")
 _CLOSED = (RemoteDisconnected, ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+
+
+def host_of(url: str) -> str:
+    """Host and port, for the log."""
+    return unquote(urlsplit(url).netloc.rpartition("@")[2])
 
 
 def failure_of(error: Exception, *, provider: str, host: str, phase: str, seconds: float) -> NexusError:

@@ -24,7 +24,7 @@ from urllib3.util.retry import Retry
 from nexus.cancel import Cancel
 from nexus.errors import NexusError, ProtocolError
 from nexus.upstream.dial import Socks
-from nexus.upstream.network_errors import failure_of, is_closed
+from nexus.upstream.network_errors import failure_of, host_of, is_closed
 from nexus.upstream.request import UNIX, Timeouts, UpstreamReply, UpstreamRequest
 from nexus.upstream.resolver import Resolver
 from nexus.upstream.sockets import POOLS, Binding, current
@@ -90,7 +90,7 @@ class Transport:
         self._timeouts = timeouts
         self._resolver = Resolver()
         self._socks = _socks(proxy)
-        self._by_proxy = f" by {_host(proxy)}" if proxy else ""
+        self._by_proxy = f" by {host_of(proxy)}" if proxy else ""
         self._proxies = {"http": proxy, "https": proxy} if proxy and self._socks is None else {}
         self._adapter = _Adapter(tls_context(trust or Trust()), timeouts.keep_alive)
 
@@ -118,7 +118,7 @@ class Transport:
         timeouts = request.timeouts or self._timeouts
         binding = Binding(cancel, timeouts.connect, timeouts.first_byte, self._resolver, self._socks)
         current.binding, current.fresh = binding, fresh
-        host = _host(request.url) + self._by_proxy
+        host = host_of(request.url) + self._by_proxy
         try:
             response = self._adapter.send(
                 _prepared(request),
@@ -216,11 +216,6 @@ def _unreadable(headers: Mapping[str, str]) -> str | None:
     encodings = (part.strip().lower() for part in headers.get("content-encoding", "").split(","))
     known = ("", "identity", "gzip", "x-gzip", "deflate")
     return next((encoding for encoding in encodings if encoding not in known), None)
-
-
-def _host(url: str) -> str:
-    """Host and port, for the log."""
-    return unquote(urlsplit(url).netloc.rpartition("@")[2])
 
 
 def _socks(proxy: str | None) -> Socks | None:

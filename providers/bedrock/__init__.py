@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from nexus import __version__
 from nexus.cancel import Cancel
-from nexus.errors import VendorError
+from nexus.errors import NotCounted, VendorError
 from nexus.models import bedrock as models
 from nexus.protocols.codec import DEFAULT_MAX_TOKENS, Target
 from nexus.protocols.converse import read_error
@@ -129,8 +129,7 @@ class BedrockProvider(Provider):
             return None
         failure = read_error.read_error(status, headers, body)
         if failure.kind == "invalid_request" and _CANNOT_COUNT in failure.message:
-            # What the relay takes for a server that does not count, so that an estimate serves.
-            failure.kind, failure.status = "not_found", 501
+            return NotCounted(failure.message, kind=failure.kind, status=status)
         return failure
 
     def _token(self, request: UpstreamRequest) -> str | None:

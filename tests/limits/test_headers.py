@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from nexus.limits.headers import clock_duration, headers_for, moment
+from nexus.limits.headers import headers_for
 from nexus.limits.quota import SECOND, Demand, Dimension, Quota, Refused, Standing
 from nexus.limits.refusal import LimitExceeded, in_words
+from nexus.protocols.messages.limits import moment
+from nexus.protocols.openai_limits import duration
 
 NOW = 1_790_000_000.25
 
@@ -82,7 +84,7 @@ def test_what_can_never_pass_is_not_to_be_retried() -> None:
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0s"), (59, "59s"), (360, "6m0s"), (3723, "1h2m3s")])
 def test_durations(seconds: int, text: str) -> None:
-    assert clock_duration(seconds) == text
+    assert duration(seconds) == text
 
 
 def test_a_moment_is_never_early() -> None:

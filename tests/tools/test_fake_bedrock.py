@@ -384,55 +384,58 @@ def test_what_is_no_signature(bedrock: FakeUpstream) -> None:
     assert send(request) == (403, "IncompleteSignatureException")
 
 
-def client(fake: FakeUpstream) -> Any:
-    return boto3.client(
-        "bedrock-runtime",
-        region_name="us-east-1",
-        endpoint_url=fake.base_url,
-        aws_access_key_id=ACCESS_KEY,
-        aws_secret_access_key=SECRET_KEY,
-        config=QUICK,
-    )
+@pytest.fixture
+def aws(bedrock: FakeUpstream, caplog: pytest.LogCaptureFixture) -> Iterator[Any]:
+    """boto3 as a client, which logs what it sends: here botocore is no part of the gateway."""
+    caplog.set_level("WARNING", "botocore")
+    with closing(
+        boto3.client(
+            "bedrock-runtime",
+            region_name="us-east-1",
+            endpoint_url=bedrock.base_url,
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=SECRET_KEY,
+            config=QUICK,
+        )
+    ) as client:
+        yield client
 
 
-def test_boto3_converses(bedrock: FakeUpstream) -> None:
-    with closing(client(bedrock)) as aws:
-        bedrock.next(FULL, FULL)
-        ask = {"modelId": CLAUDE, "messages": [HELLO], "toolConfig": TOOLS}
-        whole = aws.converse(**ask)
-        assert whole["output"]["message"]["content"][3]["toolUse"]["input"] == {"x": 1}
-        with closing(aws.converse_stream(**ask)["stream"]) as stream:
-            events = [next(iter(event)) for event in stream]
-        assert events[-1] == "metadata"
-        image = user({"text": "x"}, {"image": {"format": "png", "source": {"bytes": b"hi"}}})
-        assert aws.converse(modelId=CLAUDE, messages=[image])["stopReason"] == "end_turn"
-        counted = aws.count_tokens(modelId="anthropic.claude-9", input={"converse": {"messages": [HELLO]}})
-        assert counted["inputTokens"] == 11
+def test_boto3_converses(bedrock: FakeUpstream, aws: Any) -> None:
+    bedrock.next(FULL, FULL)
+    ask = {"modelId": CLAUDE, "messages": [HELLO], "toolConfig": TOOLS}
+    whole = aws.converse(**ask)
+    assert whole["output"]["message"]["content"][3]["toolUse"]["input"] == {"x": 1}
+    with closing(aws.converse_stream(**ask)["stream"]) as stream:
+        events = [next(iter(event)) for event in stream]
+    assert events[-1] == "metadata"
+    image = user({"text": "x"}, {"image": {"format": "png", "source": {"bytes": b"hi"}}})
+    assert aws.converse(modelId=CLAUDE, messages=[image])["stopReason"] == "end_turn"
+    counted = aws.count_tokens(modelId="anthropic.claude-9", input={"converse": {"messages": [HELLO]}})
+    assert counted["inputTokens"] == 11
     assert bedrock.violations == []
 
 
-def test_boto3_invokes(bedrock: FakeUpstream) -> None:
+def test_boto3_invokes(bedrock: FakeUpstream, aws: Any) -> None:
     about = {"modelId": CLAUDE, "body": json.dumps(TALK), "contentType": "application/json"}
-    with closing(client(bedrock)) as aws:
-        with closing(aws.invoke_model(**about)["body"]) as body:
-            assert json.loads(body.read())["content"][0]["text"] == Behaviour().text
-        with closing(aws.invoke_model_with_response_stream(**about)["body"]) as stream:
-            events = [json.loads(event["chunk"]["bytes"]) for event in stream]
-        assert [event["type"] for event in events][-2:] == ["message_delta", "message_stop"]
-        inner = {"invokeModel": {"body": json.dumps(TALK)}}
-        assert aws.count_tokens(modelId="anthropic.claude-9", input=inner)["inputTokens"] == 11
+    with closing(aws.invoke_model(**about)["body"]) as body:
+        assert json.loads(body.read())["content"][0]["text"] == Behaviour().text
+    with closing(aws.invoke_model_with_response_stream(**about)["body"]) as stream:
+        events = [json.loads(event["chunk"]["bytes"]) for event in stream]
+    assert [event["type"] for event in events][-2:] == ["message_delta", "message_stop"]
+    inner = {"invokeModel": {"body": json.dumps(TALK)}}
+    assert aws.count_tokens(modelId="anthropic.claude-9", input=inner)["inputTokens"] == 11
     assert bedrock.violations == []
 
 
-def test_boto3_sees_the_errors(bedrock: FakeUpstream) -> None:
+def test_boto3_sees_the_errors(bedrock: FakeUpstream, aws: Any) -> None:
     bedrock.next(Behaviour(status=429, message="slow down"), Behaviour(error_after=2, error_type="ThrottlingException"))
-    with closing(client(bedrock)) as aws:
-        with pytest.raises(ClientError, match="slow down") as refused:
-            aws.converse(modelId=NOVA, messages=[HELLO])
-        assert refused.value.response["Error"]["Code"] == "ThrottlingException"
-        stream = aws.converse_stream(modelId=NOVA, messages=[HELLO])["stream"]
-        with closing(stream), pytest.raises(EventStreamError, match="throttlingException"):
-            list(stream)
+    with pytest.raises(ClientError, match="slow down") as refused:
+        aws.converse(modelId=NOVA, messages=[HELLO])
+    assert refused.value.response["Error"]["Code"] == "ThrottlingException"
+    stream = aws.converse_stream(modelId=NOVA, messages=[HELLO])["stream"]
+    with closing(stream), pytest.raises(EventStreamError, match="throttlingException"):
+        list(stream)
 
 
 def test_anthropics_own_client(bedrock: FakeUpstream) -> None:

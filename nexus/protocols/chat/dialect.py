@@ -6,18 +6,18 @@ of its Python SDK.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from nexus.conversation.tap import Tap
 from nexus.errors import NexusError
 from nexus.models import gpt
 from nexus.operation import GENERATE, Operation
-from nexus.protocols import openai_models
+from nexus.protocols import openai_limits, openai_models
 from nexus.protocols.chat import write_error
 from nexus.protocols.chat.passthrough import ChatPassthrough, edit_request
 from nexus.protocols.codec import Target
-from nexus.protocols.dialect import BrokenStream, Dialect, Edited, ModelCard, require
+from nexus.protocols.dialect import BrokenStream, Dialect, Edited, ModelCard, RateLimit, require
 from nexus.protocols.sse import frame
 from nexus.wire import Json
 
@@ -49,6 +49,9 @@ class Chat(Dialect):
 
     def error_frame(self, error: NexusError, broken: BrokenStream) -> bytes:
         return frame(write_error.write_stream_error(error, broken.request_id))
+
+    def rate_limit_headers(self, limits: Sequence[RateLimit], now: float) -> dict[str, str]:
+        return openai_limits.write_limits(limits)
 
     def write_model(self, card: ModelCard) -> dict[str, Json]:
         return openai_models.write_model(card)

@@ -6,7 +6,7 @@ of its Python SDK.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from nexus.conversation.tap import Tap
@@ -14,8 +14,9 @@ from nexus.errors import NexusError
 from nexus.models import claude
 from nexus.operation import COUNT_TOKENS, GENERATE, Operation
 from nexus.protocols.codec import Target
-from nexus.protocols.dialect import BrokenStream, Dialect, Edited, ModelCard, require
+from nexus.protocols.dialect import BrokenStream, Dialect, Edited, ModelCard, RateLimit, require
 from nexus.protocols.messages import listing, write_error
+from nexus.protocols.messages.limits import write_limits
 from nexus.protocols.messages.passthrough import MessagesPassthrough, edit_request
 from nexus.protocols.sse import frame
 from nexus.wire import Json
@@ -53,6 +54,9 @@ class Messages(Dialect):
 
     def error_frame(self, error: NexusError, broken: BrokenStream) -> bytes:
         return frame(write_error.write_stream_error(error, broken.request_id), "error")
+
+    def rate_limit_headers(self, limits: Sequence[RateLimit], now: float) -> dict[str, str]:
+        return write_limits(limits, now)
 
     def write_model(self, card: ModelCard) -> dict[str, Json]:
         return listing.write_model(card)

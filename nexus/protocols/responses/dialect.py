@@ -9,15 +9,15 @@ life. Sources: OpenAI's API reference and the types of its Python SDK; openai/co
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from nexus.conversation.tap import Tap
 from nexus.errors import NexusError, UnsupportedFeature
 from nexus.operation import COMPACT, COUNT_TOKENS, GENERATE, STORED, Operation
-from nexus.protocols import openai_models
+from nexus.protocols import openai_limits, openai_models
 from nexus.protocols.codec import Target
-from nexus.protocols.dialect import BrokenStream, Dialect, Edited, ModelCard, require
+from nexus.protocols.dialect import BrokenStream, Dialect, Edited, ModelCard, RateLimit, require
 from nexus.protocols.responses import write_error
 from nexus.protocols.responses.compact import write_compacted
 from nexus.protocols.responses.earlier import stored_answer
@@ -98,6 +98,9 @@ class Responses(Dialect):
 
     def write_count(self, tokens: int) -> dict[str, Json]:
         return {"object": "response.input_tokens", "input_tokens": tokens}
+
+    def rate_limit_headers(self, limits: Sequence[RateLimit], now: float) -> dict[str, str]:
+        return openai_limits.write_limits(limits)
 
     def write_model(self, card: ModelCard) -> dict[str, Json]:
         return openai_models.write_model(card)
