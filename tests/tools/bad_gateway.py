@@ -27,7 +27,6 @@ class BadGateway:
     def __init__(self, flaw: str, upstream_port: int) -> None:
         self.flaw = flaw
         self.upstream_port = upstream_port
-        self.stopping = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Handler,), {"gateway": self}))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
 
@@ -40,7 +39,6 @@ class BadGateway:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stopping.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -54,29 +52,14 @@ class Handler(BaseHTTPRequestHandler):
         """Says nothing."""
 
     def do_HEAD(self) -> None:
-        match self.gateway.flaw:
-            case "keeps a probe waiting":
-                self.gateway.stopping.wait()
-                self.close_connection = True
-            case "sends a probe in circles":
-                self.answer(307, b"", {"location": f"{self.path}/" if not self.path.endswith("/") else self.path[:-1]})
-            case _:
-                self.answer(200, b"")
+        self.answer(200, b"")
 
     def do_GET(self) -> None:
         if not self.path.startswith("/v1/models"):
             self.answer(404, b"")
             return
-        match self.gateway.flaw:
-            case "redirects the list of models":
-                self.answer(308, b"", {"location": "/v1/models/?limit=1000"})
-            case "lists models too late":
-                self.gateway.stopping.wait()
-                self.close_connection = True
-            case "lists models without ids":
-                self.answer(200, json.dumps({"data": [{"name": "claude"}]}).encode())
-            case _:
-                self.answer(200, json.dumps(MODELS).encode())
+        nameless = self.gateway.flaw == "lists models without ids"
+        self.answer(200, json.dumps({"data": [{"name": "claude"}]} if nameless else MODELS).encode())
 
     def do_POST(self) -> None:
         flaw, raw = self.gateway.flaw, self.rfile.read(int(self.headers["content-length"]))
@@ -85,8 +68,6 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(404, b"{}")
         elif flaw == "takes x-api-key only" and "x-api-key" not in names:
             self.answer(401, b"{}")
-        elif flaw == "refuses headers that it does not know" and "x-claude-code-compaction" in names:
-            self.answer(400, b'{"error": {"message": "unknown header"}}')
         elif flaw == "counts in words" and "count_tokens" in self.path:
             self.answer(200, b'{"input_tokens": "eleven"}')
         elif self.path.startswith("/model/"):
@@ -165,34 +146,11 @@ def flatten(document: Document) -> None:
     document["system"] = "\n".join(block["text"] for block in document.get("system", ()))
 
 
-def prepend(document: Document) -> None:
-    document["system"] = [{"type": "text", "text": "Be polite."}, *document.get("system", ())]
-
-
-def merge(document: Document) -> None:
-    if "system" in document:
-        first, second, *rest = document["system"]
-        document["system"] = [second | {"text": first["text"] + second["text"]}, *rest]
-
-
 def only_known_fields(document: Document) -> None:
     known = ["model", "max_tokens", "messages", "system", "tools", "stream", "thinking", "metadata"]
     known += ["context_management", "output_config"]
     for name in [name for name in document if name not in known]:
         del document[name]
-
-
-def only_known_blocks(document: Document) -> None:
-    for message in document["messages"]:
-        if isinstance(message["content"], list):
-            message["content"] = [block for block in message["content"] if not block["type"].startswith("made_up")]
-
-
-def unmark(document: Document) -> None:
-    for message in document["messages"]:
-        if message["role"] == "system":
-            for block in message["content"]:
-                block.pop("cache_control", None)
 
 
 def plain_text(document: Document) -> None:
@@ -213,41 +171,18 @@ def shorten_thinking(document: Document) -> None:
             block["thinking"] = block["thinking"].strip().replace("\n", " ")
 
 
-def drop_empty_text(document: Document) -> None:
-    for message in document["messages"]:
-        if isinstance(message["content"], list):
-            message["content"] = [block for block in message["content"] if block.get("text") != ""]
-
-
-def redescribe(document: Document) -> None:
-    for tool in document.get("tools", ()):
-        tool.get("input_schema", {}).pop("$schema", None)
-
-
 BODY_FLAWS: dict[str, Callable[[Document], object]] = {
     "writes the body anew": lambda document: None,
     "flattens system": flatten,
-    "prepends to system": prepend,
-    "merges blocks of system": merge,
     "knows its fields": only_known_fields,
-    "knows its blocks": only_known_blocks,
-    "takes context_management away": lambda document: document.pop("context_management", None),
-    "takes adaptive thinking away": lambda document: document.pop("thinking", None),
-    "unmarks system messages": unmark,
     "makes text of blocks": plain_text,
     "sorts tool results": sort_results,
     "tidies thinking": shorten_thinking,
-    "drops empty text": drop_empty_text,
-    "cleans schemas": redescribe,
 }
 
 
 def known_betas(headers: Headers) -> None:
     headers["anthropic-beta"] = re.sub(r"made-up[^,]*,?", "", headers["anthropic-beta"])
-
-
-def sorted_betas(headers: Headers) -> None:
-    headers["anthropic-beta"] = ",".join(sorted(headers["anthropic-beta"].split(",")))
 
 
 def only(*names: str) -> Callable[[Headers], None]:
@@ -262,15 +197,10 @@ def only(*names: str) -> Callable[[Headers], None]:
 
 
 HEADER_FLAWS: dict[str, Callable[[Headers], object]] = {
-    "pins the version": lambda headers: headers.update({"anthropic-version": "2023-06-01"}),
     "knows its betas": known_betas,
-    "sorts betas": sorted_betas,
     "drops anthropic-beta": lambda headers: headers.pop("anthropic-beta", None),
     "knows its headers": only("x-claude-code-session-id"),
     "consumes x-claude-code": only(),
-    "strips the OAuth beta": lambda headers: headers.update(
-        {"anthropic-beta": headers["anthropic-beta"].replace(",oauth-2025-04-20", "")}
-    ),
 }
 
 REPLY_FLAWS: dict[str, Callable[[Headers], object]] = {
@@ -280,7 +210,6 @@ REPLY_FLAWS: dict[str, Callable[[Headers], object]] = {
         else None
     ),
     "forgets x-should-retry": lambda headers: headers.pop("x-should-retry", None),
-    "forgets the plan": lambda headers: [headers.pop(name) for name in [*headers] if "unified" in name],
 }
 
 
@@ -297,12 +226,9 @@ def token(status: int, body: bytes) -> tuple[int, bytes]:
 ERROR_FLAWS: dict[str, Callable[[int, bytes], tuple[int, bytes]]] = {
     "wraps errors": wrap,
     "speaks in tokens": token,
-    "writes errors anew": lambda status, body: (status, json.dumps(json.loads(body)).encode()),
-    "calls every error its own": lambda status, body: (502, body),
 }
 
 STREAM_FLAWS = {
     "drops pings": re.compile(rb"event: ping\ndata: [^\n]*\n\n"),
-    "drops comments": re.compile(rb"^:[^\n]*\n\n", re.MULTILINE),
     "swallows errors in streams": re.compile(rb"event: error\ndata: [^\n]*\n\n"),
 }
