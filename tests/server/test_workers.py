@@ -262,13 +262,12 @@ def test_a_place_that_rests_does_so_for_all(
 ) -> None:
     """One worker is told to wait; whichever is asked then goes to the next target at once."""
     both = openai_config(openai_upstream.base_url) + anthropic_config(anthropic_upstream.base_url)
-    nexus = fleet(both + '[llm.models.virtual]\ntargets = ["openai/gpt-4", "anthropic/claude"]\n', 4)
+    nexus = fleet(both + '[llm.models.virtual]\ntargets = ["openai/gpt-4", "anthropic/claude"]\n', 6)
     nexus.await_workers()
     openai_upstream.default = Behaviour(status=429, headers=(("retry-after", "60"),))
     assert nexus.send(CHAT_PATH, {**CHAT, "model": "virtual"})[0] == 200
-    asked = len(openai_upstream.requests)
-    assert asked >= 1
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: nexus.send(CHAT_PATH, {**CHAT, "model": "virtual"})[0], range(24)))
-    assert answers == [200] * 24
-    assert len(openai_upstream.requests) == asked
+        answers = list(pool.map(lambda _: nexus.send(CHAT_PATH, {**CHAT, "model": "virtual"})[0], range(36)))
+    assert answers == [200] * 36
+    # One more where a worker had not heard of it yet; without a word between them it would be one for each.
+    assert 1 <= len(openai_upstream.requests) <= 2
