@@ -107,7 +107,7 @@ def _room_for_others(settings: Settings) -> str | None:
     """What keeps one vendor that hangs from taking every worker."""
     providers = settings.llm.providers if settings.llm.enabled else {}
     unbounded = [name for name, one in providers.items() if one.models and one.max_concurrency is None]
-    if len(providers) < 2 or not unbounded or not settings.llm.models:
+    if len(providers) < 2 or not unbounded:
         return None
     threads = settings.server.worker_threads
     return (

@@ -247,6 +247,12 @@ class Attempts:
             plan.later.append(Later(candidate, time.monotonic() + pause))
         if not _has_more(plan):
             raise error
+        if failure == "missing":
+            fields = {"id": state.call.id, "route": str(candidate.route), "why": error.message}
+            log.error(
+                "a target is set up wrongly: it does not know the model, or speaks no protocol",
+                extra={"fields": fields},
+            )
         log_attempt(state, error, f"next: {plan.waiting[0].route}" if plan.waiting else "next")
         exchange.fail(error)
         plan.error = error

@@ -224,7 +224,7 @@ def whole(client: str, reply: Reply, *, stream: bool) -> None:
     if stream:
         assert reply.body.count(BEGINS[client]) == reply.body.count(ENDS[client]) == 1
         assert b"verloaded" not in reply.body and b"busy" not in reply.body
-    elif client != "messages":
+    else:
         assert reply.json["model"] == "smart"
 
 
