@@ -9,6 +9,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from nexus.processes.tally import OwnTally
+
 SHARE = 0.2
 """What each call pays into its provider's budget: one in five may be tried again."""
 
@@ -18,31 +20,42 @@ MOST = 10.0
 
 
 class Rooms:
-    """``max_concurrency``: calls that run at each provider."""
+    """``max_concurrency``: calls that run at each provider, in all processes of this machine."""
 
     def __init__(self) -> None:
+        self._tally: OwnTally | None = None
         self._lock = threading.Lock()
         self._running: dict[str, int] = {}
         self.refused: dict[str, int] = {}
         """How often there was no room, by provider."""
 
+    def share(self, tally: OwnTally) -> None:
+        """From now on the bounds are those of all processes together."""
+        self._tally = tally
+
     def running(self, provider: str) -> int:
+        """In this process."""
         return self._running.get(provider, 0)
 
     def enter(self, provider: str, most: int | None) -> bool:
         """Whether there was room; then it has to be left. Where there is no bound it is counted all the same, for one
         may come with the next configuration."""
         with self._lock:
-            running = self._running.get(provider, 0)
-            if most is not None and running >= most:
+            running = self._running.get(provider, 0) + 1
+            everywhere = running if self._tally is None else self._tally.add(provider)
+            if most is not None and everywhere > most:
+                if self._tally is not None:
+                    self._tally.take(provider)
                 self.refused[provider] = self.refused.get(provider, 0) + 1
                 return False
-            self._running[provider] = running + 1
+            self._running[provider] = running
             return True
 
     def leave(self, provider: str) -> None:
         with self._lock:
             self._running[provider] -= 1
+            if self._tally is not None:
+                self._tally.take(provider)
             if not self._running[provider]:
                 del self._running[provider]
 

@@ -56,6 +56,7 @@ class Kept:
         if member is not None:
             router.rests.share(member.board)
             router.moves.share(member.board)
+            router.rooms.share(member.tally)
         storage = own.rate_limits.storage
         return cls(
             router,

@@ -26,6 +26,7 @@ from nexus.processes.link import Link, connected
 from nexus.processes.member import Member
 from nexus.processes.peer import Peer
 from nexus.processes.poller import Poller
+from nexus.processes.tally import Tally
 from nexus.server import worker
 from nexus.server.listeners import Listeners
 from nexus.server.reading import Good, tell_adopted
@@ -98,6 +99,7 @@ class Supervisor:
         self._poller = Poller()
         self._hub = Hub(state.functions, self._poller)
         self._shares = Shares(orders.count)
+        self._tally = Tally(orders.count, rereading.settings.llm.providers)
         self._facts = Facts()
         self._slots = [Slot(index) for index in range(orders.count)]
         self._began = time.monotonic()
@@ -224,7 +226,7 @@ class Supervisor:
             self._become_child(foreign)
             stream = Control(control)
             board = Board(lambda fact: stream.tell((worker.FACT, fact)))
-            member = Member(Link(ends), board, self._orders.count)
+            member = Member(Link(ends), board, self._tally.of(slot.index), self._orders.count)
             code = self._orders.work(self._rereading.settings, Place(self._shares.of(slot.index), member, stream))
         except BaseException:
             log.exception("a worker failed")
@@ -326,6 +328,7 @@ class Supervisor:
 
     def _ended(self, slot: Slot, code: int) -> None:
         self._shares.write(slot.index, None)
+        self._tally.clear(slot.index)
         if self._stopped_at is None:
             fields = {"pid": slot.pid, **({"signal": -code} if code < 0 else {"exit_code": code})}
             log.error("a worker ended: its calls are lost, another one takes its place", extra={"fields": fields})

@@ -89,6 +89,23 @@ class TestShares:
             done = Counter(pool.map(lambda _: nexus.send(CHAT_PATH, {**CHAT, "max_tokens": 10})[0], range(150)))
         assert done == {200: 100, 429: 50}
 
+    def test_room_at_a_vendor_is_one_for_all(self, fleet: Run, openai_upstream: FakeUpstream) -> None:
+        room = openai_config(openai_upstream.base_url).replace("api_key", "max_concurrency = 3\napi_key")
+        nexus = fleet(room, 4)
+        nexus.await_workers()
+        go = threading.Event()
+        openai_upstream.default = Behaviour(hold=go)
+        with ThreadPoolExecutor(11) as pool:
+            running = []
+            for number in range(3):
+                running.append(pool.submit(nexus.send, CHAT_PATH, CHAT))
+                openai_upstream.wait_for_requests(number + 1)
+            refused = Counter(pool.map(lambda _: nexus.send(CHAT_PATH, CHAT)[0], range(8)))
+            go.set()
+            assert [call.result()[0] for call in running] == [200] * 3
+        assert refused == {503: 8}
+        assert nexus.send(CHAT_PATH, CHAT)[0] == 200
+
     def test_a_stored_answer_is_found_by_whichever_is_asked(self, fleet: Run, anthropic_upstream: FakeUpstream) -> None:
         nexus = fleet(anthropic_config(anthropic_upstream.base_url), 4)
         nexus.await_workers()
