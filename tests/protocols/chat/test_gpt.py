@@ -65,3 +65,8 @@ def test_sampling() -> None:
     assert write(replace(warm, thinking=Thinking(False)), "gpt-5.5").body["temperature"] == 0.5
     assert write(warm, "gpt-5.5").dropped == ("temperature",)
     assert write(replace(warm, thinking=Thinking(False)), "gpt-5").dropped == ("thinking", "temperature")
+
+
+def test_verbosity_that_is_sent_is_not_named_as_lost() -> None:
+    written = write(replace(HI, verbosity="low"), "gpt-5")
+    assert (written.body["verbosity"], written.dropped) == ("low", ())
