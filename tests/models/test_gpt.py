@@ -121,5 +121,5 @@ def test_the_nearest_level(wanted: str, offered: tuple[str, ...], found: str) ->
 def test_off_is_off_or_the_least_and_named(
     effort: Effort | None, offered: tuple[str, ...], level: str, lost: str | None
 ) -> None:
-    chosen = choose(Thinking(False, effort=effort), effort, offered)
+    chosen = choose(Thinking(False, effort=effort), offered)
     assert (chosen.level, chosen.lost) == (level, lost)

@@ -103,13 +103,6 @@ def _write_format(request: Request, server: ChatServer, body: dict[str, Json]) -
     return None
 
 
-def effort_of(budget: int) -> str:
-    """The table of budgets in tokens, as fields.py prints it."""
-    if budget < 4096:
-        return "low"
-    return "medium" if budget < 16384 else "high"
-
-
 def _write_thinking(request: Request, target: Target, body: dict[str, Json], dropped: dict[str, None]) -> None:
     if request.thinking is not None and (level := _level(request.thinking, target, dropped)) is not None:
         body["reasoning_effort"] = level
@@ -134,10 +127,7 @@ def _level(thinking: Thinking, target: Target, dropped: dict[str, None]) -> str 
         return None
     if not thinking.enabled and thinking.effort is not None and target.claude.off == "never":
         thinking = replace(thinking, enabled=True)
-    asked: str | None = thinking.effort
-    if asked is None and thinking.budget is not None:
-        asked = effort_of(thinking.budget)
-    chosen = efforts.choose(thinking, asked, offered)
+    chosen = efforts.choose(thinking, offered)
     if chosen.lost is not None:
         dropped[chosen.lost] = None
     return chosen.level

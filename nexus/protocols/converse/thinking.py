@@ -18,15 +18,6 @@ from nexus.protocols.converse.tools import ToolPlan
 from nexus.protocols.converse.turns import answers_unreasoned_call
 from nexus.wire import Json
 
-LEAST_BUDGET = 1024
-BUDGETS: Mapping[Effort, int] = {
-    "minimal": 1024,
-    "low": 2048,
-    "medium": 8192,
-    "high": 16384,
-    "xhigh": 24576,
-    "max": 32768,
-}
 _FROM_LOW: Mapping[Effort, str] = {
     "minimal": "low",
     "low": "low",
@@ -71,15 +62,8 @@ def plan_thinking(request: Request, tools: ToolPlan, target: Target, draft: Draf
             return plan
 
 
-def effort_of(thinking: Thinking) -> Effort | None:
-    """The effort asked for, or the least whose budget covers the one asked for; None where the model adapts."""
-    if thinking.effort is not None or thinking.budget is None:
-        return thinking.effort
-    return next((effort for effort, budget in BUDGETS.items() if thinking.budget <= budget), "max")
-
-
 def _adaptive(plan: ThinkingPlan, thinking: Thinking, tools: ToolPlan, draft: Draft) -> ThinkingPlan:
-    wished = effort_of(thinking)
+    wished = efforts.COMMON.effort(thinking)
     effort = None if wished is None else _FROM_LOW[wished]
     if not thinking.enabled:
         return ThinkingPlan({"thinking": {"type": "disabled"}}, effort, plan.max_tokens)
@@ -96,21 +80,19 @@ def _budgeted(
     if not thinking.enabled:
         return plan
     limit = request.max_tokens
-    short = thinking.budget is None and limit is not None and limit <= LEAST_BUDGET
-    if short or tools.forced or answers_unreasoned_call(request):
-        draft.drop("thinking")
-        return plan
     budget = thinking.budget
     if budget is None:
-        budget = BUDGETS[thinking.effort or "medium"]
-        budget = budget if limit is None or budget < limit else max(LEAST_BUDGET, limit // 2)
+        budget = efforts.claude_budget(thinking.effort or "medium", limit)
+    if not budget or tools.forced or answers_unreasoned_call(request):
+        draft.drop("thinking")
+        return plan
     whole = budget + spare if limit is None else limit
     return ThinkingPlan({"thinking": {"type": "enabled", "budget_tokens": budget}}, None, whole, claude=True)
 
 
 def _level(thinking: Thinking, draft: Draft) -> str | None:
     """The level to ask for; what the model cannot do as asked is named."""
-    chosen = efforts.choose(thinking, effort_of(thinking), draft.model.efforts)
+    chosen = efforts.choose(thinking, draft.model.efforts)
     if chosen.lost is not None:
         draft.drop(chosen.lost)
     return chosen.level

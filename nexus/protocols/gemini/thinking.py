@@ -1,7 +1,7 @@
 """Thinking: the neutral wish as Gemini's ``thinkingConfig``.
 
-Law: exactly one of level and budget is sent, by the model. Both tables below are Google's own (thinking and
-effort in ai.google.dev/gemini-api/docs/openai); a level that a model lacks becomes the next higher one it has. What
+Law: exactly one of level and budget is sent, by the model, from Google's own tables (thinking and effort in
+ai.google.dev/gemini-api/docs/openai); a level that a model lacks becomes the next higher one it has. What
 cannot be honoured (turning off what is always on, a budget beyond the model's range) is named in ``dropped``.
 """
 
@@ -10,18 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.conversation.parts import Effort, Thinking
+from nexus.models.efforts import GOOGLE
 from nexus.models.gemini import LEVELS, BudgetRange, Gemini
 from nexus.wire import Json
-
-EFFORT_BUDGETS: Mapping[Effort, int | None] = {
-    "minimal": 1024,
-    "low": 1024,
-    "medium": 8192,
-    "high": 24576,
-    "xhigh": None,
-    "max": None,
-}
-"""None: as much as the model takes."""
 
 EFFORT_LEVELS: Mapping[Effort, str] = {
     "minimal": "MINIMAL",
@@ -57,14 +48,8 @@ def _levelled(thinking: Thinking, levels: tuple[str, ...], dropped: list[str]) -
         if config["thinkingLevel"] != wanted:
             dropped.append("thinking.effort")
     elif thinking.budget is not None:
-        config["thinkingLevel"] = _nearest(_level_of(thinking.budget), levels)
+        config["thinkingLevel"] = _nearest(EFFORT_LEVELS[GOOGLE.of_budget(thinking.budget)], levels)
     return config
-
-
-def _level_of(budget: int) -> str:
-    if budget <= 1024:
-        return "LOW"
-    return "MEDIUM" if budget <= 8192 else "HIGH"
 
 
 def _nearest(level: str, levels: tuple[str, ...]) -> str:
@@ -83,7 +68,7 @@ def _budgeted(thinking: Thinking, limits: BudgetRange, dropped: list[str]) -> di
         if config["thinkingBudget"] != thinking.budget:
             dropped.append("thinking.budget")
     elif thinking.effort is not None:
-        wanted = EFFORT_BUDGETS[thinking.effort]
+        wanted = GOOGLE.budgets[thinking.effort]
         config["thinkingBudget"] = limits.most if wanted is None else min(wanted, limits.most)
     else:
         config["thinkingBudget"] = _DYNAMIC

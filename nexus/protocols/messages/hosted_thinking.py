@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nexus.models.claude import Claude
-from nexus.protocols.messages.thinking import LEAST_BUDGET, budget_of, effort_of
+from nexus.models.efforts import COMMON, claude_budget
 from nexus.protocols.messages.turn_controls import with_effort
 from nexus.protocols.rewrite import REMOVE, cut
 from nexus.wire import Json, count, encode, mapping, sequence, text
@@ -37,7 +37,7 @@ def fit_thinking(raw: bytes, document: Body, claude: Claude) -> tuple[bytes, tup
         rules["output_config"] = {"effort": lambda _: encode("high") if claude.efforts else REMOVE}
     body = cut(raw, rules) if rules else raw
     if effort is None and "budget_tokens" in wire and fitted.get("type") == "adaptive":
-        body = with_effort(body, document, effort_of(count(wire.get("budget_tokens"))))
+        body = with_effort(body, document, COMMON.of_budget(count(wire.get("budget_tokens"))))
     return body, tuple(lost)
 
 
@@ -68,10 +68,7 @@ def _budget(document: Body, effort: str) -> int:
     open_turn = len(turns) > 1 and "tool_result" in _kinds(turns[-1])
     if open_turn and (_kinds(turns[-2]) or [""])[0] not in _THINKING:
         return 0
-    most = count(document.get("max_tokens"))
-    budget = budget_of(effort)
-    budget = budget if budget < most else most // 2
-    return budget if budget >= LEAST_BUDGET else 0
+    return claude_budget(effort, count(document.get("max_tokens")))
 
 
 def _kinds(turn: Body) -> list[str]:

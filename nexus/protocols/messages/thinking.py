@@ -1,8 +1,8 @@
 """Thinking, and the ``max_tokens`` that has to hold it, for a Messages vendor.
 
 Law: Claude counts thinking inside ``max_tokens``. What the client set itself is never changed, only refused when it
-cannot be; an effort becomes a budget by BUDGETS, halved limits included, so that it always fits. Where the API forbids
-a budget (forced tool, prefill, an open tool turn without its signed thinking) thinking is left out and named.
+cannot be; an effort becomes a budget that always fits, half the limit where need be. Where the API forbids a budget
+(forced tool, prefill, an open tool turn without its signed thinking) thinking is left out and named.
 Source: platform.claude.com, pages on thinking, extended thinking and effort.
 """
 
@@ -13,29 +13,9 @@ from dataclasses import dataclass
 from nexus.conversation.parts import Effort, Request, Thinking
 from nexus.errors import InvalidRequest
 from nexus.models.claude import Claude
+from nexus.models.efforts import COMMON, LEAST_BUDGET, claude_budget
 from nexus.protocols.codec import Target
 from nexus.wire import Json
-
-BUDGETS: dict[Effort, int] = {
-    "minimal": 1024,
-    "low": 4096,
-    "medium": 10240,
-    "high": 20480,
-    "xhigh": 24576,
-    "max": 27648,
-}
-"""Tokens per effort; the largest and the default answer fit into the 32000 of the smallest thinking model."""
-
-LEAST_BUDGET = 1024
-
-
-def budget_of(effort: str) -> int:
-    """The tokens of an effort; those of a high one for a word that is none."""
-    return {str(known): budget for known, budget in BUDGETS.items()}.get(effort, BUDGETS["high"])
-
-
-def effort_of(budget: int) -> Effort:
-    return "low" if budget < 4096 else "medium" if budget < 16384 else "high"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +43,7 @@ def write_thinking(request: Request, target: Target, *, allows_budget: bool) -> 
     default = target.max_tokens
     bare = default if limit is None else limit
     if thinking is None:
-        return Plan(default + BUDGETS["high"] if limit is None and claude.thinks_unasked else bare)
+        return Plan(default + claude_budget("high", None) if limit is None and claude.thinks_unasked else bare)
     if not thinking.enabled:
         return _off(thinking, bare, claude)
     if claude.thinking == "none":
@@ -90,12 +70,10 @@ def _off(thinking: Thinking, bare: int, claude: Claude) -> Plan:
 
 
 def _adaptive(thinking: Thinking, limit: int | None, default: int, claude: Claude) -> Plan:
-    effort = thinking.effort
-    if effort is None and thinking.budget is not None:
-        effort = effort_of(thinking.budget)
-    room, word = BUDGETS[effort or "high"], _effort_word(effort, claude)
+    effort = COMMON.effort(thinking)
+    word = _effort_word(effort, claude)
     return Plan(
-        default + room if limit is None else limit,
+        default + claude_budget(effort or "high", None) if limit is None else limit,
         config={"type": "adaptive", "display": "summarized" if thinking.visible else "omitted"},
         effort=word,
         on=True,
@@ -112,10 +90,8 @@ def _effort_word(effort: Effort | None, claude: Claude) -> str | None:
 def _budgeted(thinking: Thinking, limit: int | None, default: int) -> Plan:
     budget = thinking.budget
     if budget is None:
-        budget = BUDGETS[thinking.effort or "medium"]
-        if limit is not None and budget >= limit:
-            budget = limit // 2
-        if budget < LEAST_BUDGET:
+        budget = claude_budget(thinking.effort or "medium", limit)
+        if not budget:
             return Plan(default if limit is None else limit, dropped=True)
     elif budget < LEAST_BUDGET or (limit is not None and budget >= limit):
         raise InvalidRequest(

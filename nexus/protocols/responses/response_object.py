@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.conversation.parts import OutputFormat, Request, Thinking, WebSearch
+from nexus.models.efforts import COMMON
 from nexus.protocols.responses.earlier import Continued
 from nexus.protocols.responses.tool_choice import write_choice
 from nexus.protocols.responses.tools import write_tools
-from nexus.protocols.responses.write_request import effort_of, write_format
+from nexus.protocols.responses.write_request import write_format
 from nexus.wire import Json, mapping, sequence, text
 
 NOBODY = Request(messages=())
@@ -68,7 +69,7 @@ def _told_thinking(thinking: Thinking | None) -> dict[str, Json]:
         return {"effort": None, "summary": None}
     if not thinking.enabled:
         return {"effort": "none", "summary": None}
-    return {"effort": effort_of(thinking), "summary": "auto" if thinking.visible else None}
+    return {"effort": COMMON.effort(thinking), "summary": "auto" if thinking.visible else None}
 
 
 def _sampling(asked: Request) -> dict[str, Json]:

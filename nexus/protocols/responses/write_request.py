@@ -88,13 +88,6 @@ def _cut(request: Request, dropped: list[str]) -> Cut:
     return Cut(request.stop, request.max_tokens)
 
 
-def effort_of(thinking: Thinking) -> str | None:
-    """The effort asked for, or what a budget comes to; None where the model decides."""
-    if thinking.effort is not None or thinking.budget is None:
-        return thinking.effort
-    return "low" if thinking.budget < 4096 else "medium" if thinking.budget < 16384 else "high"
-
-
 def write_thinking(thinking: Thinking, target: Target, dropped: list[str]) -> dict[str, Json]:
     """``reasoning``; what the model cannot do as asked is named in ``dropped``."""
     offered = efforts.LEVELS if target.gpt is None else target.gpt.efforts
@@ -102,7 +95,7 @@ def write_thinking(thinking: Thinking, target: Target, dropped: list[str]) -> di
         # Whether it thinks is not the client's to say; one that never does is off already.
         dropped += ["thinking"] if thinking.enabled or (target.gpt and target.gpt.reasons) else []
         return {}
-    chosen = efforts.choose(thinking, effort_of(thinking), offered)
+    chosen = efforts.choose(thinking, offered)
     if chosen.lost is not None:
         dropped.append(chosen.lost)
     reasoning: dict[str, Json] = {"effort": chosen.level} if chosen.level else {}

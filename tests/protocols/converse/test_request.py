@@ -496,11 +496,11 @@ ON = Thinking(True)
         (CLAUDE, replace(ON, visible=False), {"thinking": {"type": "adaptive", "display": "omitted"}}, None),
         (CLAUDE, replace(ON, effort="minimal"), {"thinking": {"type": "adaptive", "display": "summarized"}}, "low"),
         (CLAUDE, replace(ON, effort="max"), {"thinking": {"type": "adaptive", "display": "summarized"}}, "max"),
-        (CLAUDE, replace(ON, budget=9000), {"thinking": {"type": "adaptive", "display": "summarized"}}, "high"),
+        (CLAUDE, replace(ON, budget=9000), {"thinking": {"type": "adaptive", "display": "summarized"}}, "medium"),
         (CLAUDE, Thinking(False), {"thinking": {"type": "disabled"}}, None),
         (CLAUDE_46, replace(ON, budget=9000), {"thinking": {"type": "enabled", "budget_tokens": 9000}}, None),
-        (OLDER_CLAUDE, ON, {"thinking": {"type": "enabled", "budget_tokens": 8192}}, None),
-        (OLDER_CLAUDE, replace(ON, effort="low"), {"thinking": {"type": "enabled", "budget_tokens": 2048}}, None),
+        (OLDER_CLAUDE, ON, {"thinking": {"type": "enabled", "budget_tokens": 10240}}, None),
+        (OLDER_CLAUDE, replace(ON, effort="low"), {"thinking": {"type": "enabled", "budget_tokens": 4096}}, None),
         (OLDER_CLAUDE, Thinking(False), None, None),
         (NOVA_2, ON, {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "medium"}}, None),
         (NOVA_2, replace(ON, budget=1024), {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "low"}}, None),
@@ -533,7 +533,7 @@ def test_thinking_dropped_where_there_is_no_field(model: str) -> None:
 
 @pytest.mark.parametrize(
     ("limit", "budget", "whole"),
-    [(None, 8192, 8192 + 4096), (20_000, 8192, 20_000), (6000, 3000, 6000), (1500, 1024, 1500)],
+    [(None, 10240, 10240 + 4096), (20_000, 10240, 20_000), (6000, 3000, 6000), (2048, 1024, 2048)],
 )
 def test_a_budget_leaves_room_for_the_answer(limit: int | None, budget: int, whole: int) -> None:
     wire = body(Request((HI,), thinking=ON, max_tokens=limit), OLDER_CLAUDE)
