@@ -10,6 +10,7 @@ _SAME_AS_ABSENT: Mapping[str, object] = {
     "top_logprobs": 0,
     "n": 1,
     "truncation": "disabled",
+    "verbosity": "medium",
 }
 """What fields are where nobody says them, beyond what is empty or off."""
 

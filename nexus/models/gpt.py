@@ -8,7 +8,9 @@ no effort above ``high``. Other compatible servers are chat_server.py's. Sources
   (gpt-5.6), Aether #1026 (gpt-5.5)
 - models that chat completions do not serve: ``openai.types.shared.ResponsesModel`` of the Python SDK 3.57, those that
   are not in ``ChatModel``; Codex's by their own pages
-- ``verbosity``: the guide "Using GPT-5", which gave it to the models from there on
+- ``verbosity`` other than medium, which is every model's: the guide "Using GPT-5"; all levels were asked of the models
+  up to GPT-5.6 in big-AGI #947, #930 and llmgateway #2989; refused by Codex's older models, says its cookbook, and in
+  codex #9035; by gpt-4o in concordia #164. Of GPT-6 nobody tells: taken as GPT-5.6 takes it
 - ``stop``: the SDK's completion_create_params (o3, o4-mini); the service's 400s in smolagents #1671, #1868, #1893
 - 16 tokens at least: the service's 400 ``integer_below_min_value`` (hindsight #58, pi #6265)
 - ``minimal``, and what has no ``none``: the reasoning guide's notes that the SDKs of 2025 and Azure's reference repeat
@@ -81,14 +83,16 @@ UNKNOWN: Final = GPT(_THREE, reasons=False, sampling="always", verbosity=False, 
 
 _ROWS: Mapping[str, GPT] = {
     r"gpt-(3|4|35)(?!\d).*|gpt-4o.*|chatgpt-.*|gpt-(audio|realtime|image|search).*": _PLAIN,
-    r"gpt-5(\.\d+)?-chat.*": _PLAIN,
+    r"gpt-5-chat.*": _PLAIN,
+    r"gpt-5\.\d+-chat.*": replace(_PLAIN, verbosity=True),
     r"o1-(mini|preview).*": replace(_O, efforts=()),
     r"o\d(-mini)?-(pro|deep-research).*|codex-mini.*": replace(_RESPONSES_ONLY, verified=True),
     r"computer-use-preview.*": replace(_RESPONSES_ONLY, efforts=()),
     r"o\d.*": _O,
-    r"gpt-5-pro.*": replace(_RESPONSES_ONLY, efforts=("high",), verified=True),
-    r"gpt-5\.\d+-pro.*": replace(_RESPONSES_ONLY, efforts=("medium", "high")),
+    r"gpt-5-pro.*": replace(_RESPONSES_ONLY, efforts=("high",), verbosity=True, verified=True),
+    r"gpt-5\.\d+-pro.*": replace(_RESPONSES_ONLY, efforts=("medium", "high"), verbosity=True),
     r"gpt-5\.1-codex-max.*": replace(_RESPONSES_ONLY, efforts=_FOUR, verified=True),
+    r"gpt-5\.3-codex.*": replace(_RESPONSES_ONLY, verbosity=True, verified=True),
     r"gpt-5(\.\d+)?-codex.*": replace(_RESPONSES_ONLY, verified=True),
     r"gpt-.*-(cyber|rosalind|law).*|gpt-(rosalind|daybreak).*": _RESPONSES_ONLY,
     r"gpt-5(-.*)?": _GPT_5,

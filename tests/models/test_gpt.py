@@ -95,6 +95,29 @@ def test_stop_and_sampling() -> None:
     assert four is not None and four.takes_sampling(None)
 
 
+VERBOSITY = {
+    "gpt-5-nano": True,
+    "gpt-5-pro": True,
+    "gpt-5.1": True,
+    "gpt-5.1-chat-latest": True,
+    "gpt-5.2-pro": True,
+    "gpt-5.3-codex": True,
+    "gpt-5.6-sol": True,
+    "gpt-5-chat-latest": False,
+    "gpt-5-codex": False,
+    "gpt-5.1-codex-max": False,
+    "gpt-5.2-codex": False,
+    "gpt-4o": False,
+    "o3": False,
+}
+
+
+@pytest.mark.parametrize("model", VERBOSITY)
+def test_which_models_say_more_or_less(model: str) -> None:
+    facts = known(model)
+    assert facts is not None and facts.verbosity is VERBOSITY[model]
+
+
 @pytest.mark.parametrize(
     ("wanted", "offered", "found"),
     [

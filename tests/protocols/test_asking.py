@@ -73,6 +73,7 @@ VALUES: dict[str, tuple[str, Any, bool]] = {
     "the coldest temperature": ("temperature", 0, True),
     "a seed": ("seed", 0, True),
     "one answer": ("n", 1, False),
+    "as many words as ever": ("verbosity", "medium", False),
     "nothing cut": ("truncation", "disabled", False),
     "an empty list": ("tools", [], False),
     "a search, by its presence alone": ("web_search_options", {}, True),

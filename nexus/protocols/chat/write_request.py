@@ -173,7 +173,7 @@ def _write_verbosity(request: Request, gpt: GPT | None, body: dict[str, Json], d
         dropped["verbosity"] = None
     else:
         body["verbosity"] = request.verbosity
-        del dropped["verbosity"]
+        dropped.pop("verbosity", None)
 
 
 def _write_account(request: Request, server: ChatServer, body: dict[str, Json], dropped: dict[str, None]) -> None:

@@ -73,10 +73,10 @@ def _write_text(request: Request, gpt: GPT | None, dropped: list[str]) -> dict[s
     text: dict[str, Json] = {}
     if request.output_format is not None:
         text["format"] = write_format(request.output_format)
-    if request.verbosity is not None and gpt is not None and not gpt.verbosity:
-        dropped.append("verbosity")
-    elif request.verbosity is not None:
+    if request.verbosity and (gpt is None or gpt.verbosity):
         text["verbosity"] = request.verbosity
+    elif asks_for("verbosity", request.verbosity):
+        dropped.append("verbosity")
     return text
 
 
