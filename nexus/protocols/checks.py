@@ -27,9 +27,8 @@ class Drops:
 
     def unknown(self, holder: Body, known: Collection[str], prefix: str) -> None:
         """Names every member that is not known and asks for something."""
-        for name, value in holder.items():
-            if name not in known and asks_for(name, value):
-                self.add(f"{prefix}.{name}")
+        for name in unknown(holder, known):
+            self.add(f"{prefix}.{name}")
 
     def told(self, *names: str) -> list[Event]:
         """Adds the names, and gives one event for each that is new."""
@@ -40,6 +39,11 @@ class Drops:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(self._names)
+
+
+def unknown(holder: Body, known: Collection[str]) -> list[str]:
+    """The members that are not known and ask for something, in their order."""
+    return [name for name, value in holder.items() if name not in known and asks_for(name, value)]
 
 
 def wrong(path: str, expected: str) -> InvalidRequest:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
+
+from nexus.conversation.asking import asks_for
+from nexus.conversation.parts import Request
 
 DispositionKind = Literal["carried", "converted", "dropped", "refused"]
 
@@ -31,6 +35,12 @@ def converted(field: str, note: str) -> Disposition:
 
 def dropped(note: str) -> Disposition:
     return Disposition("dropped", note)
+
+
+def left_out(writes: Mapping[str, Disposition], request: Request) -> list[str]:
+    """The fields that a writer drops and the request asks for something by."""
+    names = (name for name, row in writes.items() if row.kind == "dropped")
+    return [name for name in names if asks_for(name, getattr(request, name))]
 
 
 def refused(note: str) -> Disposition:

@@ -22,6 +22,10 @@ NOTHING: dict[str, dict[str, Any]] = {
         "logit_bias": {},
         "metadata": {},
         "n": 1,
+        "tools": [{"type": "function", "unknown": None, "function": {"name": "f", "unknown": False}}],
+        "stream": True,
+        "stream_options": {"include_obfuscation": False},
+        "verbosity": "medium",
         "unknown_list": [],
         "unknown_switch": False,
     },
@@ -36,6 +40,9 @@ NOTHING: dict[str, dict[str, Any]] = {
         "reasoning": {},
         "include": [],
         "background": False,
+        "stream": True,
+        "stream_options": {"include_obfuscation": False},
+        "text": {"verbosity": "medium"},
     },
     "messages": {
         "max_tokens": 64,
@@ -50,6 +57,7 @@ NOTHING: dict[str, dict[str, Any]] = {
 TARGETS: dict[str, Target] = {
     "chat": Target("local"),
     "responses": Target("gpt-5.5", gpt=gpt.known("gpt-5.5")),
+    "o3": Target("o3", chat=gpt.on_chat(gpt.known("o3") or gpt.UNKNOWN), gpt=gpt.known("o3")),
     "messages": Target("claude-sonnet-4-5", claude=claude.profile("claude-sonnet-4-5")),
     "gemini": Target("gemini-3-pro-preview", gemini=gemini.profile("gemini-3-pro-preview")),
     "converse": Target("us.amazon.nova-pro-v1:0", converse=bedrock.profile("us.amazon.nova-pro-v1:0")),
@@ -60,7 +68,7 @@ TARGETS: dict[str, Target] = {
 @pytest.mark.parametrize("client", NOTHING)
 def test_what_asks_for_nothing_is_not_named_as_lost(client: str, vendor: str) -> None:
     read = loader.client(client).read(NOTHING[client], None, compacts=False)
-    written = loader.vendor(vendor).write_request(read.request, TARGETS[vendor])
+    written = loader.vendor("chat" if vendor == "o3" else vendor).write_request(read.request, TARGETS[vendor])
     assert (read.dropped, written.dropped) == ((), ())
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from nexus.conversation.asking import asks_for
 from nexus.conversation.parts import (
     CacheHint,
     Document,
@@ -31,7 +30,7 @@ from nexus.protocols.chat.call_ids import plain_id, thinking_signature
 from nexus.protocols.chat.reasoning import interleave, read_echoed, read_extra
 from nexus.protocols.chat.sources import image_url, is_image
 from nexus.protocols.chat.tools import read_calls
-from nexus.protocols.checks import a_name, an_array, an_object, maybe_string
+from nexus.protocols.checks import a_name, an_array, an_object, maybe_string, unknown
 from nexus.protocols.urls import read_url
 from nexus.wire import Json
 
@@ -89,10 +88,8 @@ class MessagesReader:
             case _:
                 raise InvalidRequest(f"{path}.role: unknown role {role}", param=f"{path}.role")
         known = _KNOWN["system" if role == "developer" else role]
-        for name in message.keys() - known:
-            # The SDK's dump of an answer holds empty lists of what it did not have.
-            if asks_for(name, message[name]):
-                self._dropped[f"messages.{name}"] = None
+        for name in unknown(message, known):
+            self._dropped[f"messages.{name}"] = None
 
     def _read_system(self, message: Mapping[str, Json], path: str) -> None:
         blocks = content.read_content(message.get("content"), f"{path}.content", content.SYSTEM)

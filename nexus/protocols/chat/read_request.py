@@ -23,9 +23,10 @@ from nexus.protocols.checks import (
     maybe_number,
     maybe_string,
     maybe_whole,
+    unknown,
 )
 from nexus.protocols.codec import ReadRequest
-from nexus.wire import Json, mapping
+from nexus.wire import Json
 
 _EFFORTS: Mapping[str, Effort] = {effort: effort for effort in get_args(Effort)}
 
@@ -184,6 +185,6 @@ def _read_stream_options(body: Mapping[str, Json], dropped: dict[str, None]) -> 
     if (value := body.get("stream_options")) is None:
         return False
     options = an_object(value, "stream_options")
-    for name in mapping(options).keys() - {"include_usage"}:
+    for name in unknown(options, ("include_usage",)):
         dropped[f"stream_options.{name}"] = None
     return maybe_bool(options, "include_usage", "stream_options") or False

@@ -16,7 +16,7 @@ from nexus.models.chat_server import ChatServer
 from nexus.protocols.chat.call_ids import call_signature, plain_id
 from nexus.protocols.chat.parts import cache_fields, read_cache
 from nexus.protocols.chat.reasoning import read_extra
-from nexus.protocols.checks import a_name, an_array, an_object, maybe_bool, maybe_string
+from nexus.protocols.checks import a_name, an_array, an_object, maybe_bool, maybe_string, unknown
 from nexus.protocols.codec import Target
 from nexus.protocols.custom_tools import PARAMETERS, CustomTool, with_grammar, write_input
 from nexus.protocols.ids import ToolIds
@@ -52,9 +52,9 @@ def _read_tool(value: Json, path: str, dropped: dict[str, None]) -> Tool:
     if parameters is not None:
         an_object(parameters, f"{path}.function.parameters")
     # Codex repeats the name beside the function.
-    for name in entry.keys() - {"type", "function", "cache_control", "name"}:
+    for name in unknown(entry, ("type", "function", "cache_control", "name")):
         dropped[f"tools.{name}"] = None
-    for name in function.keys() - {"name", "description", "parameters", "strict", "cache_control"}:
+    for name in unknown(function, ("name", "description", "parameters", "strict", "cache_control")):
         dropped[f"tools.function.{name}"] = None
     return Tool(
         a_name(function, "name", f"{path}.function"),
@@ -68,9 +68,9 @@ def _read_tool(value: Json, path: str, dropped: dict[str, None]) -> Tool:
 
 def _read_custom(entry: Mapping[str, Json], path: str, dropped: dict[str, None]) -> Tool:
     custom = an_object(entry.get("custom"), f"{path}.custom")
-    for name in entry.keys() - {"type", "custom", "cache_control"}:
+    for name in unknown(entry, ("type", "custom", "cache_control")):
         dropped[f"tools.{name}"] = None
-    for name in custom.keys() - {"name", "description", "format"}:
+    for name in unknown(custom, ("name", "description", "format")):
         dropped[f"tools.custom.{name}"] = None
     description = maybe_string(custom, "description", f"{path}.custom")
     if (format := mapping(custom.get("format"))).get("type") == "grammar":

@@ -20,6 +20,7 @@ from nexus.protocols.chat.fields import WRITES
 from nexus.protocols.chat.tools import write_choice, write_tools
 from nexus.protocols.chat.write_messages import MessagesWriter
 from nexus.protocols.codec import Cut, Target, VendorRequest
+from nexus.protocols.dispositions import left_out
 from nexus.protocols.ids import openai_user
 from nexus.protocols.openai_schemas import fit
 from nexus.wire import Json
@@ -39,9 +40,7 @@ _ANSWER = "json_answer"
 
 def write_request(request: Request, target: Target) -> VendorRequest:
     request, renaming, lost = fit(request)
-    unsaid = (name for name, row in WRITES.items() if row.kind == "dropped")
-    dropped = dict.fromkeys(name for name in unsaid if asks_for(name, getattr(request, name)))
-    dropped |= dict.fromkeys(lost)
+    dropped = dict.fromkeys((*left_out(WRITES, request), *lost))
     body: dict[str, Json] = {"model": target.model}
     body["messages"] = MessagesWriter(target.chat, dropped).write(request)
     _write_tools(request, target.chat, body, dropped)
@@ -156,10 +155,10 @@ def _write_sampling(request: Request, target: Target, body: dict[str, Json], dro
         value = getattr(request, name)
         if value is None:
             continue
-        if not takes or target.chat.no_sampling:
-            dropped |= dict.fromkeys([name] if asks_for(name, value) else [])
-        else:
+        if takes and not target.chat.no_sampling:
             body[name] = dict(value) if isinstance(value, Mapping) else value
+        elif asks_for(name, value):
+            dropped[name] = None
     if not 0 <= body.get("temperature", 0) <= 2:
         raise InvalidRequest("temperature: this vendor takes 0 to 2", param="temperature")
     if request.seed is not None:
@@ -167,11 +166,7 @@ def _write_sampling(request: Request, target: Target, body: dict[str, Json], dro
 
 
 def _write_verbosity(request: Request, gpt: GPT | None, body: dict[str, Json], dropped: dict[str, None]) -> None:
-    if request.verbosity is None:
-        return
-    if gpt is None or not gpt.verbosity:
-        dropped["verbosity"] = None
-    else:
+    if request.verbosity and gpt is not None and gpt.verbosity:
         body["verbosity"] = request.verbosity
         dropped.pop("verbosity", None)
 

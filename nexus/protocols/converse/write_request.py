@@ -9,16 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from nexus.conversation.asking import asks_for
 from nexus.conversation.parts import Request
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models.bedrock import PROPERTY_KEYS, TOOL_NAMES
 from nexus.protocols import cutter
 from nexus.protocols.codec import Cut, Target, VendorRequest
 from nexus.protocols.converse.draft import Draft, only
+from nexus.protocols.converse.fields import WRITES
 from nexus.protocols.converse.thinking import ThinkingPlan, plan_thinking
 from nexus.protocols.converse.tools import plan_tools, write_text_format, write_tool_config
 from nexus.protocols.converse.turns import write_conversation
+from nexus.protocols.dispositions import left_out
 from nexus.protocols.renaming import rename
 from nexus.wire import Json
 
@@ -59,22 +60,11 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         "requestMetadata": _metadata(request, draft) or None,
         "serviceTier": _service_tier(request, draft),
     }
-    for name in _unknown(request):
+    for name in left_out(WRITES, request):
         draft.drop(name)
     cut = Cut() if draft.model.stop else Cut(request.stop)
     renaming = renaming.with_keys(tools.answer_tool, tools.answer_keys)
     return VendorRequest(only(body), draft.dropped, tools.answer_tool, cut=cut, renaming=renaming)
-
-
-_KNOBS = (
-    *("presence_penalty", "frequency_penalty", "seed", "logprobs", "top_logprobs", "logit_bias", "safety_identifier"),
-    *("image_output", "prompt_cache_key", "verbosity"),
-)
-
-
-def _unknown(request: Request) -> list[str]:
-    """Knobs that no Bedrock model has."""
-    return [name for name in _KNOBS if asks_for(name, getattr(request, name))]
 
 
 def _sampling(request: Request, thinking: ThinkingPlan, draft: Draft) -> tuple[dict[str, Json], dict[str, Json]]:

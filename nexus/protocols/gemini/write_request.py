@@ -6,7 +6,7 @@ Source: ai.google.dev/api/generate-content, google.genai.types.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from nexus.conversation.asking import asks_for
 from nexus.conversation.cache_hints import has_cache_hints
@@ -14,6 +14,7 @@ from nexus.conversation.parts import Request
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models.gemini import TOOL_NAMES, Gemini
 from nexus.protocols.codec import Target, VendorRequest
+from nexus.protocols.dispositions import left_out
 from nexus.protocols.gemini.contents import ContentsWriter
 from nexus.protocols.gemini.fields import WRITES
 from nexus.protocols.gemini.thinking import write_thinking
@@ -52,7 +53,9 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         body["generationConfig"] = generation
     if request.service_tier is not None:
         _write_tier(request.service_tier, body, dropped)
-    dropped += _unsaid(request)
+    # Whether there are tools for it to matter is known where they are written.
+    dropped += [name for name in left_out(WRITES, request) if name != "parallel_tools"]
+    dropped += ["cache_control"] if has_cache_hints(request) else []
     renaming = renaming.with_keys(tooling.answer_tool, tooling.answer_keys)
     return VendorRequest(body, tuple(dict.fromkeys(dropped)), tooling.answer_tool, renaming=renaming)
 
@@ -119,12 +122,3 @@ def _write_tier(tier: str, body: dict[str, Json], dropped: list[str]) -> None:
         dropped.append("service_tier")
     elif (wire := _TIERS[tier]) is not None:
         body["serviceTier"] = wire
-
-
-def _unsaid(request: Request) -> Iterator[str]:
-    """The fields that Gemini has no word for."""
-    for name, disposition in WRITES.items():
-        if disposition.kind == "dropped" and name != "parallel_tools" and asks_for(name, getattr(request, name)):
-            yield name
-    if has_cache_hints(request):
-        yield "cache_control"

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nexus.conversation.asking import asks_for
 from nexus.conversation.parts import Request
 from nexus.errors import UnsupportedFeature
 from nexus.models.claude import PROPERTY_KEYS, Claude
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import Target, VendorRequest
+from nexus.protocols.dispositions import left_out
 from nexus.protocols.messages.fields import WRITES
 from nexus.protocols.messages.thinking import Plan, write_thinking
 from nexus.protocols.messages.tools import write_tooling
@@ -32,7 +32,8 @@ _TIERS = {"auto": "auto", "default": "standard_only", "standard_only": "standard
 def write_request(request: Request, target: Target) -> VendorRequest:
     drops = Drops()
     request, renaming = rename(request, target.claude.tool_names, PROPERTY_KEYS)
-    _name_dropped(request, drops)
+    for name in left_out(WRITES, request):
+        drops.add(name)
     system = [block for part in request.system if (block := write_text(part, drops)) is not None]
     turns = write_turns(system, request.messages, target.claude, drops)
     tooling = write_tooling(request, target, drops)
@@ -70,12 +71,6 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         renaming=renaming,
         answer_call=tooling.answer_call,
     )
-
-
-def _name_dropped(request: Request, drops: Drops) -> None:
-    for name, disposition in WRITES.items():
-        if disposition.kind == "dropped" and asks_for(name, getattr(request, name)):
-            drops.add(name)
 
 
 def _write_sampling(request: Request, plan: Plan, claude: Claude, drops: Drops) -> dict[str, Json]:

@@ -63,7 +63,7 @@ READS: Mapping[str, Disposition] = {
     "service_tier": carried("service_tier"),
     "store": converted("", "false keeps nothing; else the answer is kept while the response store has room and time"),
     "stream": carried("stream"),
-    "stream_options": dropped("deltas are not obfuscated; usage is always told"),
+    "stream_options": converted("", "deltas are not obfuscated, usage is always told; what asks for more is named"),
     "temperature": carried("temperature", "0 to 2, never scaled: a writer with a smaller range refuses"),
     "text": converted("output_format", "format text says nothing; verbosity is carried by itself"),
     "tool_choice": converted("tool_choice", "allowed_tools becomes the shorter list of tools"),

@@ -45,6 +45,7 @@ def read_request(body: Body, find: Find | None = None, *, compacts: bool = False
     _go_by_table(body, drops, keeps=find is not None)
     earlier = Earlier(body, find)
     _read_include(body, drops)
+    drops.unknown(mapping(body.get("stream_options")), (), "stream_options")
     reader = ToolsReader(drops)
     reader.read(body.get("tools"), "tools")
     items = ItemsReader(drops, reader, earlier)

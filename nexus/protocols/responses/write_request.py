@@ -14,6 +14,7 @@ from nexus.models import efforts
 from nexus.models.gpt import GPT, LEAST_OUTPUT
 from nexus.protocols import cutter
 from nexus.protocols.codec import Cut, Target, VendorRequest
+from nexus.protocols.dispositions import left_out
 from nexus.protocols.ids import openai_user
 from nexus.protocols.openai_schemas import fit
 from nexus.protocols.responses.fields import WRITES
@@ -31,11 +32,7 @@ SUMMARY = "reasoning.summary"
 
 def write_request(request: Request, target: Target) -> VendorRequest:
     request, renaming, lost = fit(request)
-    dropped = [
-        name
-        for name, disposition in WRITES.items()
-        if disposition.kind == "dropped" and asks_for(name, getattr(request, name))
-    ]
+    dropped = left_out(WRITES, request)
     body: dict[str, Json] = {"model": target.model, "input": write_items(request, dropped), "store": False}
     if target.gpt is None or target.gpt.reasons:
         body["include"] = ["reasoning.encrypted_content"]

@@ -111,7 +111,7 @@ DROPPED: dict[str, tuple[dict[str, Json], tuple[str, ...]]] = {
     "unknown null field": ({"shiny": None}, ()),
     "two limits": ({"max_tokens": 5, "max_completion_tokens": 6}, ("max_tokens",)),
     "two equal limits": ({"max_tokens": 5, "max_completion_tokens": 5}, ()),
-    "obfuscation": ({"stream_options": {"include_obfuscation": False}}, ("stream_options.include_obfuscation",)),
+    "obfuscation": ({"stream_options": {"include_obfuscation": True}}, ("stream_options.include_obfuscation",)),
     "tool extras": ({"tools": [{**WEATHER, "defer_loading": True}]}, ("tools.defer_loading",)),
     "message extras": (
         {"messages": [{**HI, "mood": "good", "annotations": []}]},
