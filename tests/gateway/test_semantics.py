@@ -1,0 +1,81 @@
+"""Which failure an error is, by status and kind; and what the table says where it matters most."""
+
+from __future__ import annotations
+
+import pytest
+
+from nexus.errors import (
+    Cancelled,
+    Draining,
+    NexusError,
+    ProtocolError,
+    Unreachable,
+    UnsupportedFeature,
+    UpstreamStatus,
+    UpstreamTimeout,
+    VendorError,
+)
+from nexus.gateway.semantics import VERDICTS, Failure, failure_of
+
+
+def status(code: int, body: bytes = b"{}") -> UpstreamStatus:
+    return UpstreamStatus(provider="v", status=code, headers={}, body=body, retry_after=None, retryable=True)
+
+
+def timeout(phase: str) -> UpstreamTimeout:
+    return UpstreamTimeout("late", provider="v").at(phase, "late")
+
+
+QUOTA = b'{"error":{"message":"pay","type":"insufficient_quota","code":"insufficient_quota"}}'
+LONG = b'{"error":{"message":"long","type":"invalid_request_error","code":"context_length_exceeded"}}'
+FOUND: dict[str, tuple[NexusError, bool, Failure]] = {
+    "a field that cannot be said": (UnsupportedFeature("n"), False, "not_expressible"),
+    "no name": (Unreachable("x", provider="v").at("dns", "no such host"), False, "no_connection"),
+    "no connection in time": (timeout("connect"), False, "no_connection"),
+    "no first byte in time": (timeout("first byte"), False, "silence"),
+    "patience": (timeout("patience"), False, "silence"),
+    "deadline": (timeout("deadline"), False, "over"),
+    "a cut": (Unreachable("x", provider="v").at("body", "reset"), False, "breakdown"),
+    "no JSON": (ProtocolError("x", provider="v"), False, "missing"),
+    "the client left": (Cancelled("x"), False, "over"),
+    "the gateway stops": (Draining("x"), False, "over"),
+    "an unknown 4xx": (status(418), False, "invalid"),
+    "an unknown 5xx": (status(599), False, "breakdown"),
+    "a quota as 429": (status(429, QUOTA), False, "key_refused"),
+    "a quota of the caller's": (status(429, QUOTA), True, "key_refused"),
+    "429 of the caller's": (status(429), True, "rate_limited"),
+    "403 of the caller's": (status(403), True, "callers_key"),
+    "402 of the caller's": (status(402), True, "key_refused"),
+    "too long": (status(400, LONG), False, "too_long"),
+    "too long, read for another dialect": (VendorError("x", kind="context_length", status=400), False, "too_long"),
+    "policy": (VendorError("x", kind="content_policy", status=400), False, "policy"),
+    "overloaded in band": (VendorError("x", kind="overloaded", status=200), False, "overloaded"),
+    "limited in band": (VendorError("x", kind="rate_limit", status=200), False, "rate_limited"),
+}
+
+
+@pytest.mark.parametrize(("error", "own", "failure"), FOUND.values(), ids=FOUND.keys())
+def test_an_error_is(error: NexusError, own: bool, failure: Failure) -> None:
+    assert failure_of(error, "chat", own=own) == failure
+
+
+def test_what_stops_a_call_and_what_moves_it_on() -> None:
+    """Written out by hand, for the generated test of all rows believes the table."""
+    by_next = {
+        way: {name for name, verdict in VERDICTS.items() if verdict.next == way} for way in ("no", "on_overflow")
+    }
+    assert by_next["no"] == {"callers_key", "invalid", "policy", "after_content", "over"}
+    assert by_next["on_overflow"] == {"too_long"}
+    assert {name for name, verdict in VERDICTS.items() if verdict.other_key} == {
+        "rate_limited",
+        "key_refused",
+        "key_forbidden",
+    }
+    assert {name for name, verdict in VERDICTS.items() if verdict.again != "no"} == {
+        "no_connection",
+        "breakdown",
+        "overloaded",
+        "rate_limited",
+    }
+    rests = {name: verdict.rest for name, verdict in VERDICTS.items() if verdict.rest and not verdict.count}
+    assert rests == {"rate_limited": "key_model", "key_refused": "key", "key_forbidden": "key_model"}
