@@ -1,8 +1,11 @@
-"""Provider kind to provider class, by name, at the last moment.
+"""Finds provider classes by the name of their kind.
 
-Law: the only file that imports providers. A kind is a folder of ``providers/`` at the top of the repository, imported
-as ``nexus.providers``: through a link in a checkout, as a folder of the package in a wheel. Listing kinds imports none
-of them, so that a vendor's SDK costs nothing until a provider of that kind is configured.
+A kind is a folder of ``providers/`` at the top of the repository, imported as ``nexus.providers`` (through a link in a
+checkout, as a folder of the package in a wheel), or an entry point of the group ``nexus.providers`` in any installed
+package, whose object is the class. A folder wins over an entry point of its name.
+
+Law: the only file that imports providers. Listing kinds imports none of them, so that a vendor's SDK costs nothing
+until a provider of that kind is configured.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import functools
 import importlib
 import importlib.util
 import pkgutil
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 PACKAGE = "nexus.providers"
@@ -33,7 +37,14 @@ def kinds() -> tuple[str, ...]:
     folders = list(spec.submodule_search_locations or ()) if spec is not None else []
     if not folders:
         raise NoProviders(NO_LINK)
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(folders) if module.ispkg))
+    own = (module.name for module in pkgutil.iter_modules(folders) if module.ispkg)
+    return tuple(sorted({*own, *_installed()}))
+
+
+@functools.cache
+def _installed() -> dict[str, EntryPoint]:
+    """Those of other packages."""
+    return {point.name: point for point in entry_points(group=PACKAGE)}
 
 
 def load(kind: str) -> Any:
@@ -41,4 +52,6 @@ def load(kind: str) -> Any:
     on this file; hence no type."""
     if kind not in kinds():
         raise LookupError(f"no provider kind {kind!r} among {', '.join(kinds())}")
+    if importlib.util.find_spec(f"{PACKAGE}.{kind}") is None:
+        return _installed()[kind].load()
     return importlib.import_module(f"{PACKAGE}.{kind}").PROVIDER

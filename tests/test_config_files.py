@@ -12,6 +12,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined, PydanticUndefinedType
 
+from nexus import registry
 from nexus.commands.warnings import warnings
 from nexus.settings import ListenAddress, ModelSettings, ProviderSettings, Settings, Table, load
 from nexus.settings.auth_scheme import AuthSchemeSettings
@@ -181,6 +182,10 @@ def test_every_key_of_every_table_is_written(everything: tuple[Settings, dict[st
         for (table, name), values in written(everything).items()
         if not values and f"{table.__name__}.{name}" not in UNWRITTEN
     ] == []
+
+
+def test_every_kind_of_provider_has_a_table(everything: tuple[Settings, dict[str, Any]]) -> None:
+    assert {provider.type for provider in everything[0].llm.providers.values()} >= set(registry.kinds())
 
 
 EMPTY: tuple[object, ...] = (None, PydanticUndefined, (), False)

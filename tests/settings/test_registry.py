@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +31,19 @@ def test_listing_and_reading_settings_imports_only_what_is_configured() -> None:
 def test_only_kinds_are_loaded(kind: str) -> None:
     with pytest.raises(LookupError):
         registry.load(kind)
+
+
+def test_a_kind_of_another_package(tmp_path: Path) -> None:
+    """An installed package brings a provider by an entry point; it cannot take the name of one of ours."""
+    (tmp_path / "acme.py").write_text("from nexus.providers.echo import EchoProvider\nclass Acme(EchoProvider): ...\n")
+    about = tmp_path / "acme-1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1\n")
+    (about / "entry_points.txt").write_text("[nexus.providers]\nacme = acme:Acme\necho = acme:Acme\n")
+    program = "from nexus import registry; print(*(registry.load(kind).__name__ for kind in ('acme', 'echo')))"
+    environ = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environ)
+    assert run.stdout.split() == ["Acme", "EchoProvider"]
 
 
 def test_load() -> None:
