@@ -11,7 +11,7 @@ the one exception); ``message`` is always safe to show to a client. Dialects ren
         RateLimited 429 (ours)   Overloaded 503 (ours)     Draining 503 (ours)    ContextTooLong 400 (ours)
       UpstreamError            the vendor's side: provider, headers and body where there are any
         Unreachable 502          UpstreamTimeout 504      ProtocolError 502
-        Answered (as the vendor) Rejected (the same, read for another dialect)
+        UpstreamStatus (as the vendor)   VendorError (the same, read for another dialect)
         StreamInterrupted        (after the head: in-band only)
       Cancelled 499            the client left; not a failure of anybody
       InternalError 500        a bug of ours: constant message, traceback in the log only

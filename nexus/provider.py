@@ -36,13 +36,13 @@ from nexus.upstream.transport import Transport
 from nexus.wire import Json
 
 LEAST_BETWEEN = 30.0
-"""Seconds between two times that a key of the house is asked for."""
+"""Seconds between two times that a configured key is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One account of the house at a vendor. ``name`` tells it from the others of its provider and is made of its key;
-    "" where there is only one.
+    """One of the gateway's accounts at a vendor. ``name`` tells it from the others of its provider and is made of its
+    key; "" where there is only one.
     """
 
     name: str = ""
@@ -104,10 +104,10 @@ class Provider(ABC):
         )
 
         self.accounts = _accounts(name, settings)
-        """Those of the house, at least one; whoever brings a key of his own has another."""
+        """The gateway's, at least one; whoever brings a key of his own has another."""
         self._learn: Callable[[str], None] = _nobody
         self.house_key = self._renewed()
-        """The house's key where it is not written in the settings."""
+        """The gateway's key where it is not written in the settings."""
 
     def credential(self, make: Make[Thing]) -> Thing:
         """What fetches and renews a credential; shared where the table differs in its models alone."""
@@ -153,7 +153,7 @@ class Provider(ABC):
     def key(self, client: Mapping[str, str], dialect: str, account: Account | None = None) -> SecretStr | None:
         """The caller's own key where the provider forwards it, else that of the account. Raises AuthenticationFailed.
 
-        None where the house has no other key, or one that it has to get (``house_key``).
+        None where the gateway has no other key, or one that it has to get (``house_key``).
         ``client`` are the headers of the caller, without those that carried its credential for the gateway;
         ``dialect`` is the caller's.
         """

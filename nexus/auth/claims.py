@@ -1,7 +1,4 @@
-"""Reads ids out of what a caller sent or a token says.
-
-Law: pure. A value is taken as it is or refused; nothing is cut, repaired or guessed.
-"""
+"""Reads ids out of what a caller sent or a token says."""
 
 from __future__ import annotations
 

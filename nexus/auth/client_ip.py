@@ -1,7 +1,4 @@
-"""Where a call comes from, as far as a proxy in front is believed.
-
-Law: pure. What cannot be read is passed over for the next best answer, and the socket's peer is always one.
-"""
+"""Where a call comes from, as far as a proxy in front is believed."""
 
 from __future__ import annotations
 

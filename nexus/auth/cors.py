@@ -1,6 +1,6 @@
 """What browsers are told about calls from other people's pages.
 
-Law: pure. Nothing is said to an origin that is not allowed, and no answer that depends on the origin may be cached for
+Pure. Nothing is said to an origin that is not allowed, and no answer that depends on the origin may be cached for
 another one.
 """
 

@@ -1,6 +1,6 @@
 """Fetches a JWKS document.
 
-Law: it blocks, on the thread of ``Renewed`` only. Whatever the server does, it ends within a deadline and a bounded
+It blocks, on the thread of ``Renewed`` only. Whatever the server does, it ends within a deadline and a bounded
 size; a redirect is an answer like any other, and nothing but a 200 is believed.
 """
 

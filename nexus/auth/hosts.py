@@ -1,6 +1,6 @@
 """Which names a gateway answers to that anybody on this machine may use.
 
-Law: pure. A web page can give its own name the address of this machine (DNS rebinding), and then read what it is
+Pure. A web page can give its own name the address of this machine (DNS rebinding), and then read what it is
 answered; only the header Host tells that name from this machine's own.
 """
 

@@ -1,7 +1,4 @@
-"""The answer to "who calls": a value that every call must have.
-
-Law: pure values. An identity has no defaults: only the gate makes one, and only after every check has passed.
-"""
+"""The answer to "who calls": a value that every call must have."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Reads a JWKS document: the keys that tokens of an identity provider are signed with.
 
-Law: pure, and of no influence on a key's use: which algorithms a key is good for is told by its own kind, never by a
+Pure, and of no influence on a key's use: which algorithms a key is good for is told by its own kind, never by a
 token. What cannot be used is left out; a document without any usable key is no document. PyJWT is imported only where
 there is one to read.
 """
@@ -101,7 +101,7 @@ def _read_key(entry: Mapping[str, Json]) -> VerifyingKey | None:
     algorithms = tuple(name for name in fitting if named is None or name == named)
     if not algorithms or not _is_for_signatures(entry) or not isinstance(kid, str | None):
         return None
-    # Public parts only: a document that gives away a private key does not make this house hold it.
+    # Public parts only: a document that gives away a private key does not make the gateway hold it.
     public = {"kty": kind, **({"crv": curve} if curve else {})}
     for name in _PUBLIC[kind]:
         value = entry.get(name)

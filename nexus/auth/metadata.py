@@ -1,7 +1,4 @@
-"""What clients without a token are told about where to get one (RFC 9728), and what a 401 says.
-
-Law: pure, and public: nothing of it depends on the caller.
-"""
+"""What clients without a token are told about where to get one (RFC 9728), and what a 401 says."""
 
 from __future__ import annotations
 

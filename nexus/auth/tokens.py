@@ -1,6 +1,6 @@
 """Checks tokens (JWT) against the identity provider's keys.
 
-Law: never blocks and never fetches. The answer is a verified set of claims, a refusal, or "ask again when the keys are
+Never blocks and never fetches. The answer is a verified set of claims, a refusal, or "ask again when the keys are
 there"; one thread at a time. A token is remembered by its whole SHA-256, never longer than it is good, and never past
 the set of keys that it was checked with.
 """
@@ -24,7 +24,7 @@ from nexus.settings.oauth import OAuthSettings
 from nexus.wire import Json
 
 LEEWAY = 60
-"""Seconds by which the clocks of the two houses may differ."""
+"""Seconds by which the clocks of gateway and identity provider may differ."""
 
 REMEMBERED = 2048
 

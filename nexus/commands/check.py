@@ -118,12 +118,12 @@ def _room_for_others(settings: Settings) -> str | None:
 
 def _key(provider: ProviderSettings) -> str:
     keys = provider.house_keys
-    house = f"{len(keys)} keys" if len(keys) > 1 else "present" if keys else "fetched"
+    configured = f"{len(keys)} keys" if len(keys) > 1 else "present" if keys else "fetched"
     match provider.has_key, provider.takes_callers_key, provider.needs_key:
         case True, True, _:
-            return f"from client, else {house}"
+            return f"from client, else {configured}"
         case True, False, _:
-            return house
+            return configured
         case False, True, _:
             return "from client"
         case False, False, True:

@@ -1,6 +1,6 @@
 """What a person reads at start: what to paste into which client, and the demo's console text.
 
-Law: every line that looks like a command works when it is pasted, in a POSIX shell; no key is in any.
+Every line that looks like a command works when it is pasted, in a POSIX shell; no key is in any.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""``nexus init``: a first ``nexus.toml`` for the vendor keys that the environment holds.
-
-Law: a key is referred to by the name of its variable and never read into the file; an existing file is never touched.
-"""
+"""``nexus init``: a first ``nexus.toml`` for the vendor keys that the environment holds."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""``nexus key new NAME``: a fresh gateway key, and the table for the settings file.
-
-Law: the key is printed once and kept nowhere; the file gets its hash, which opens nothing.
-"""
+"""``nexus key new NAME``: a fresh gateway key, and the table for the settings file."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """``nexus route --explain``: where a request would go, in which order and why, without asking anybody.
 
-Law: what is printed passes through the log redactor, and of headers the names alone are told.
+What is printed passes through the log redactor, and of headers the names alone are told.
 """
 
 from __future__ import annotations

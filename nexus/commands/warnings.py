@@ -1,7 +1,4 @@
-"""Warnings about legal but risky settings.
-
-Law: nothing here refuses anything; what must not run is a problem, found while loading.
-"""
+"""Warnings about legal but risky settings."""
 
 from __future__ import annotations
 

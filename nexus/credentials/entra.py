@@ -1,6 +1,6 @@
 """Access tokens from Microsoft Entra ID: for an application, or for the identity of the machine.
 
-Law: nothing of the environment leaks in but where the platform issues tokens of managed identities, redirects are never
+Nothing of the environment leaks in but where the platform issues tokens of managed identities, redirects are never
 followed, and an answer has a largest size. What an endpoint says goes into no message but the code of its error.
 
 Plain requests: ``azure-identity`` and what it needs are 27 MB (2026-11) for these three forms. Source:

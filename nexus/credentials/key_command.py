@@ -1,6 +1,6 @@
 """Runs the program that prints a provider's key.
 
-Law: no shell, nothing of what it prints in any message or log, and an end to everything: its time, its output.
+No shell, nothing of what it prints in any message or log, and an end to everything: its time, its output.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ def count_failure(rests: Rests, candidate: Candidate, failure: Failure, error: N
 
 
 def _tell(candidate: Candidate, failure: Failure, verdict: Verdict, seconds: float, why: str) -> None:
-    """Loudly where a key of the house is refused: somebody has to pay, or to renew it."""
+    """At level error where a configured key is refused: somebody has to pay, or to renew it."""
     loud = failure in ("key_refused", "key_forbidden", "missing") and not candidate.own
     fields = {
         "route": str(candidate.route),

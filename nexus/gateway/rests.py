@@ -70,7 +70,7 @@ class Rests:
         self._lock = threading.Lock()
         self._states: OrderedDict[Scope, _State] = OrderedDict()
         self._resting = 0
-        """How many scopes have an end, so that a house where all is up pays nothing for asking."""
+        """How many scopes have an end, so that a gateway where all is up pays nothing for asking."""
 
         self._publish: Publish | None = None
 

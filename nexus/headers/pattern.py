@@ -1,6 +1,6 @@
 """Patterns over header names: regular expressions without the parts that can make a matcher back-track.
 
-Law: a match looks at every character of a name once. There is no backtracking because there is nothing to go back to:
+A match looks at every character of a name once. There is no backtracking because there is nothing to go back to:
 a pattern becomes an automaton whose states are walked all at once, and ``re`` is never given anybody's text.
 
 Known are literals, ``.``, ``[...]``, ``\\d \\w`` and their opposites, groups, ``|``, ``* + ? {m,n}``, ``^`` and ``$``;

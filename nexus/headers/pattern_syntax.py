@@ -1,7 +1,4 @@
-"""Reads the text of a pattern into a tree.
-
-Law: pure; what is not known is refused, never taken literally. Positions are named, the text is not repeated.
-"""
+"""Reads the text of a pattern into a tree."""
 
 from __future__ import annotations
 

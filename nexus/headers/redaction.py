@@ -1,6 +1,6 @@
-"""Redaction of our credentials: in the log, and in what a vendor replies to a client.
+"""Redaction of our credentials: in the log, and in vendors' replies.
 
-Law: one list of spellings for both. Of replies only headers and errors are cut, wherever an error stands: behind its
+One list of spellings for both. Of replies only headers and errors are cut, wherever an error stands: behind its
 status, in an event of a stream, or in a body that says 200. An answer's other bytes pass, for there the same letters
 may be plain words.
 """

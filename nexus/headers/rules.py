@@ -1,6 +1,6 @@
 """Applies header rules to one attempt, and describes by names alone what they will do.
 
-Law: pure: the same rules and headers always give the same result, and nothing that came in is changed. Every name is
+Pure: the same rules and headers always give the same result, and nothing that came in is changed. Every name is
 lower-case. Rules run in order, those of the provider before those of the model, each on what the ones before it left.
 """
 

@@ -1,4 +1,4 @@
-"""Reserve before a call, settle after it: the one door to spending limits.
+"""Reserve before a call, settle after it: the only entry to spending limits.
 
 Law: any thread; on a worker where the store blocks. A reservation is concluded exactly once, whoever tries how often.
 Settling never raises: a call must not fail because it could not be counted. While a call runs its estimate is held, so
@@ -63,7 +63,7 @@ class Limits:
         self._rules = LimitRules()
         self._lock = threading.Lock()
         self.open = 0
-        """Reservations that nobody has concluded yet; nothing when the house is idle."""
+        """Reservations that nobody has concluded yet; nothing when the gateway is idle."""
         self.refused = 0
         self._slack: dict[str, int] = {}
         """By the key of a quota, how much more is held for open calls of this process than is expected of them."""

@@ -1,6 +1,6 @@
 """How a vendor's counts of input follow from our estimates: a factor for words, one for images, and an overhead.
 
-Law: pure and bounded, whatever vendors report. It is a linear regression that knows how sure it is (Bayes): what was
+Pure and bounded, whatever vendors report. It is a linear regression that knows how sure it is (Bayes): what was
 not seen yet, as of a new model or of prompts ten times as long, has a wide bound, and a narrow one after a few answers.
 An answer moves what is expected by a few deviations at most. Old answers are forgotten only as far as new ones say
 something about the same kind of prompt (Cao and Schwartz 2000, directional forgetting), so that a thousand short

@@ -1,6 +1,6 @@
 """How many requests may come, refused ones too: of all together, and of each address by itself.
 
-Law: both are decided as one step, so that a request which the address's limit refuses costs the house nothing.
+Both are decided as one step, so that a request which the address's limit refuses takes nothing from the global limit.
 Addresses are counted as networks that one party holds: an IPv6 address by its first 64 bits, IPv4 in IPv6 as IPv4.
 """
 

@@ -1,6 +1,6 @@
 """What completed calls teach about the next ones: what vendors count for our estimates, and how long answers are.
 
-Law: any thread; per (provider, model), of which only configured ones exist, so that memory is bounded. Newer calls
+Any thread; per (provider, model), of which only configured ones exist, so that memory is bounded. Newer calls
 count more, and what is learned stays within bounds, whatever vendors or clients send.
 """
 

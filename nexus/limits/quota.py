@@ -1,6 +1,6 @@
 """Values exchanged with a limit store: quotas, demands on them, grants and refusals.
 
-Law: values only. Times are whole microseconds, amounts whole numbers, so that memory and Redis calculate alike. The
+Values only. Times are whole microseconds, amounts whole numbers, so that memory and Redis calculate alike. The
 demands of one decision have different keys, and all their keys the same hash tag.
 """
 

@@ -1,6 +1,6 @@
 """Runs scripts where their keys are: on the one Redis there is, or on a node of a cluster.
 
-Law: worker threads only. A node that no longer has the keys says who has them, and has done nothing: only then is a
+Worker threads only. A node that no longer has the keys says who has them, and has done nothing: only then is a
 script sent again. Where a node fails, what was learned of the cluster is forgotten and another known one asked first.
 """
 

@@ -1,6 +1,6 @@
 """Our own 429, which says all that a caller can do about it.
 
-Law: a refusal names rule, limit and what is left; ``retry_after`` is true where there is one and absent where waiting
+A refusal names rule, limit and what is left; ``retry_after`` is true where there is one and absent where waiting
 cannot help.
 """
 

@@ -1,6 +1,6 @@
 """Which quotas a call has to keep: the most specific limit wins, for each of the three dimensions by itself.
 
-Law: pure. The order is model and group, model, provider and group, provider; the first table that sets a dimension
+Pure. The order is model and group, model, provider and group, provider; the first table that sets a dimension
 gives limit and interval, and nothing less specific counts for that dimension any more. What a provider's table limits
 is the sum over all models that fall back to it. The group chooses the limit and is not part of the key, so that a
 caller who changes groups takes along what is spent already.

@@ -1,6 +1,6 @@
 """Windows in this process.
 
-Law: any thread; one lock, never held while something waits; time is monotonic. A window that still counts something is
+Any thread; one lock, never held while something waits; time is monotonic. A window that still counts something is
 never forgotten. Every decision looks at a few windows in turn and drops those that count nothing any more. When
 ``max_keys`` windows all still count, whoever needs a further one is refused with 503 until one of them is over;
 callers that have a window are served as ever.

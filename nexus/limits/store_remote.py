@@ -1,6 +1,6 @@
 """Windows in the supervisor, shared by its worker processes: limits are exact over all of them, without Redis.
 
-Law: worker threads only. One round trip for each decision, which is one step for all processes; what was used in the
+Worker threads only. One round trip for each decision, which is one step for all processes; what was used in the
 end is told without waiting. What a process had
 reserved when it died stays counted until its interval is over, for nobody knows what was spent.
 """

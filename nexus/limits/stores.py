@@ -1,7 +1,4 @@
-"""The store that the settings ask for.
-
-Law: the only file that knows all stores; the Redis one is imported where it is wanted.
-"""
+"""The store that the settings ask for."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The sliding window: at most N in any interval, at whatever moment the interval begins.
 
-Law: pure, in whole microseconds; time never goes back. What was admitted at ``t`` counts until ``t + interval`` at
+Pure, in whole microseconds; time never goes back. What was admitted at ``t`` counts until ``t + interval`` at
 least, so no half-open interval of that length ever holds more than the limit. What falls into the same sixtieth of
 the interval is kept as one entry, which counts until its youngest part is old enough: a request is refused although
 it would just fit for at most interval / 60 longer than by an exact log, never admitted too early, and decided exactly

@@ -75,7 +75,7 @@ def _estimated(exchange: Exchange) -> OpenedReply:
 
 
 def _open_lane(exchange: Exchange, pick: Callable[[Exchange], Lane | None], lane: Lane | None = None) -> OpenedReply:
-    """Once more where the vendor refuses a key of the house that can be had anew. ``lane`` is what ``pick`` picks."""
+    """Once more where the vendor refuses a configured key that can be had anew. ``lane`` is what ``pick`` picks."""
     lane = lane or _picked(pick, exchange)
     renewed = exchange.route.provider.house_key
     if renewed is None or lane.attempt.key is not None:

@@ -14,16 +14,16 @@ Scope = tuple[str, str, str]
 """What rests: provider, alias ("" for all models), account ("" for all keys). A caller's own key is an account too."""
 
 HOUSE = "house"
-"""The account where there is one key of the house, or none."""
+"""The account where one key is configured, or none."""
 
 NOT_THERE = frozenset({"authorization", "x-api-key", "api-key", "x-goog-api-key", "x-provider-api-key"})
-"""Headers that never go where the house's key is used in place of the caller's."""
+"""Headers that never go where the configured key is used in place of the caller's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """``own`` tells a caller's own key from other callers', "" where the house's is used. ``brings_key`` says that the
-    caller has one of its own, whether it is used here or not. ``resting`` is until when the place rests, None where it
+    """``own`` tells a caller's own key from other callers', "" where the configured one is used. ``brings_key`` says that
+    the caller has one of its own, whether it is used here or not. ``resting`` is until when the place rests, None where it
     is up.
     """
 
@@ -40,7 +40,7 @@ class Candidate:
 
     @property
     def keeper(self) -> str:
-        """Whose at the vendor it is what is kept there: the house's, one of its accounts', or the caller's."""
+        """Whose at the vendor it is what is kept there: the gateway's, one of its accounts', or the caller's."""
         provider, account = self.route.provider.name, self.own or self.account.name
         return f"{provider}#{account}" if account else provider
 
@@ -67,7 +67,7 @@ class Candidate:
 
     @property
     def spills(self) -> bool:
-        """Whether the house's key takes the place of the caller's."""
+        """Whether the configured key takes the place of the caller's."""
         return self.brings_key and not self.own
 
 

@@ -230,7 +230,7 @@ def _fitted(request: Request, target: Target, asked: str) -> tuple[Request, tupl
 
 def _attempt(exchange: Exchange, dialect: str, body: bytes, headers: Mapping[str, str], query: str) -> Attempt:
     call, route, candidate = exchange.call, exchange.route, exchange.candidate
-    # Where the house's key serves in place of the caller's, the caller's stays at home.
+    # Where the configured key serves in place of the caller's, the caller's stays at home.
     client = {} if candidate.spills else call.own_headers
     credentials = call.identity.credential_headers | (NOT_THERE if candidate.spills else frozenset())
     return Attempt(

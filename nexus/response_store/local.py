@@ -1,6 +1,6 @@
 """Answers kept in this process.
 
-Law: any thread; one lock, never held while something waits. Every use moves an answer to the young end, so that the old
+Any thread; one lock, never held while something waits. Every use moves an answer to the young end, so that the old
 end holds both what ends first and what goes first when room is needed.
 """
 

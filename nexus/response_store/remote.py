@@ -1,6 +1,6 @@
 """Answers kept in the supervisor, for all of its worker processes: whichever is asked finds them.
 
-Law: worker threads only. While the supervisor does not answer nothing is kept, and who refers to an earlier answer gets
+Worker threads only. While the supervisor does not answer nothing is kept, and who refers to an earlier answer gets
 a 503.
 """
 

@@ -1,6 +1,6 @@
 """What one call may ask of earlier answers, and where its own one is kept.
 
-Law: never raises because an answer could not be kept. What is read for one call is bounded like a request's body, since
+Never raises because an answer could not be kept. What is read for one call is bounded like a request's body, since
 stored answers are packed: few bytes may hold many.
 """
 

@@ -1,6 +1,6 @@
 """What ``local`` does, as Lua scripts for Redis: keep, find and forget answers, each as one atomic step.
 
-Law: the same bounds by the same order. All keys lie in one slot of a cluster: the one key that a script is given ends
+The same bounds by the same order. All keys lie in one slot of a cluster: the one key that a script is given ends
 in a hash tag, and every other one begins with it. ``order`` holds when each answer ends, hence which was used last;
 ``sizes`` its bytes and who pays for them; ``sums`` the bytes of each payer, and of all together as ``*``. What of these
 Redis has lost is put right by time, for every key has a time to live.

@@ -1,6 +1,6 @@
 """Answers kept in Redis, for every process and machine that counts its limits there.
 
-Law: worker threads only, for every call may wait for the network. While Redis is lost nothing is kept, and who refers
+Worker threads only, for every call may wait for the network. While Redis is lost nothing is kept, and who refers
 to an earlier answer gets a 503, which is true and worth another try; one call a second looks whether Redis is back.
 """
 

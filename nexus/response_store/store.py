@@ -1,7 +1,4 @@
-"""The interface of a store of answers, and how one answer is named in it.
-
-Law: values and an interface. A store sees bytes and names, never what is in them.
-"""
+"""The interface of a store of answers, and how one answer is named in it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The settings of Nexus: ``nexus.toml`` as typed, closed, frozen values.
 
-Law: one file per concern; whoever needs a setting takes its table as an argument, nobody reads files or the
+One file per concern; whoever needs a setting takes its table as an argument, nobody reads files or the
 environment but ``load``; secrets are ``SecretStr`` and leave through ``get_secret_value`` at the place of use.
 """
 

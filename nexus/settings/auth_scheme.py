@@ -1,8 +1,4 @@
-"""How a provider's key travels where servers differ in that: in which header, in which words, with which query.
-
-Law: the header has one writer. A header rule may write it, or these settings say how it is written: both at once are
-refused.
-"""
+"""How a provider's key travels where servers differ in that: in which header, in which words, with which query."""
 
 from __future__ import annotations
 

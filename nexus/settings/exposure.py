@@ -1,6 +1,6 @@
-"""Whether strangers could spend what the house pays for.
+"""Whether strangers could spend what the operator pays for.
 
-Law: asked of the settings as they will be served, after the command line has had its say.
+Asked of the settings as they will be served, after the command line has had its say.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""``[server.tls]``, ``[server.cors]``, ``[server.csrf]``, ``[server.client_ip]``: who may talk to the socket, and how.
-
-Law: what is left out is closed. A web page of somebody else may do nothing unless its origin stands here.
-"""
+"""``[server.tls]``, ``[server.cors]``, ``[server.csrf]``, ``[server.client_ip]``: who may talk to the socket, and how."""
 
 from __future__ import annotations
 

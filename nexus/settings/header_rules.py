@@ -1,6 +1,6 @@
 """``[[llm.providers.NAME.headers]]`` and ``[[...models.ALIAS.headers]]``: which headers travel to a vendor.
 
-Law: what a rule may not do is refused while loading, so that applying it need not ask. A value can be a secret and is
+What a rule may not do is refused while loading, so that applying it need not ask. A value can be a secret and is
 one by type. ``apply`` and ``summary`` are as ``nexus.headers.rules`` wants them.
 """
 
@@ -154,7 +154,7 @@ class Forward(NamingRule):
 
 
 class Insert(NamingRule):
-    """A header of the house."""
+    """A header of the operator's."""
 
     rule: Literal["insert"] = "insert"
     """This kind of rule."""

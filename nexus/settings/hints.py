@@ -1,6 +1,6 @@
 """What a settings file says that means something elsewhere: other tools' references to variables, stars, dotted names.
 
-Law: a value is looked at and never repeated; it can be a secret.
+A value is looked at and never repeated; it can be a secret.
 """
 
 from __future__ import annotations

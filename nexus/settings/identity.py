@@ -1,7 +1,4 @@
-"""``[server.client_identification]``: whose call it is, for limits and accounts.
-
-Law: says where a name is found, not whether it is true: a header is believed, a claim and a gateway key are proved.
-"""
+"""``[server.client_identification]``: whose call it is, for limits and accounts."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""``[server.keys.NAME]``: keys that the gateway itself gives out.
-
-Law: a key that could be guessed, or that stands in somebody's documentation, is refused before the first call.
-"""
+"""``[server.keys.NAME]``: keys that the gateway itself gives out."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""``rate_limits`` tables: how much each user may spend at a provider or model, how often anybody may call, who counts.
-
-Law: a limit is at least one and an interval more than nothing, so that every limit that loads can be kept.
-"""
+"""``rate_limits`` tables: how much each user may spend at a provider or model, how often anybody may call, who counts."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Where to listen: ``HOST:PORT``, or ``unix:PATH`` for a Unix socket; one address or several.
-
-Law: a parser here never repeats the text it was given.
-"""
+"""Where to listen: ``HOST:PORT``, or ``unix:PATH`` for a Unix socket; one address or several."""
 
 from __future__ import annotations
 

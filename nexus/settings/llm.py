@@ -1,7 +1,4 @@
-"""``[llm]``: the protocols that clients may speak and the providers that answer.
-
-Law: provider types are known to the registry only; each provider table is read by its own type's settings class.
-"""
+"""``[llm]``: the protocols that clients may speak and the providers that answer."""
 
 from __future__ import annotations
 

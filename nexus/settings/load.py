@@ -1,8 +1,4 @@
-"""Reads ``nexus.toml``: TOML, then templates, then validation, with every problem reported together.
-
-Law: either complete settings come out or a ``SettingsError`` that lists all that is wrong; nothing is half loaded and
-nothing is guessed.
-"""
+"""Reads ``nexus.toml``: TOML, then templates, then validation, with every problem reported together."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Tells on which line of a TOML text a path is written.
 
-Law: the real parser is the oracle. A path belongs to the first statement after which a prefix of the text holds it, so
+The real parser is the oracle. A path belongs to the first statement after which a prefix of the text holds it, so
 every spelling that TOML has (dotted keys, inline tables, arrays of tables) is located without a parser of our own.
 Runs only when there is a problem to report.
 """

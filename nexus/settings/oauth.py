@@ -1,7 +1,4 @@
-"""``[server.oauth]``: tokens of an identity provider, and where its keys are found.
-
-Law: the keys come from the configured address only; nothing in a token can name another one.
-"""
+"""``[server.oauth]``: tokens of an identity provider, and where its keys are found."""
 
 from __future__ import annotations
 

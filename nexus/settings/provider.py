@@ -20,7 +20,7 @@ from nexus.settings.types import Duration, Label, PositiveDuration, Table, Timeo
 from nexus.settings.urls import BaseUrl, ProxyUrl
 from nexus.upstream.tls import Trust, tls_context
 
-NO_KEYS = "names no key; write one for each account of the house, or set api_key"
+NO_KEYS = "names no key; write one for each account, or set api_key"
 SAME_KEY = "holds one key twice; each is an account of its own"
 
 NO_KEY = (
@@ -254,17 +254,17 @@ class ProviderSettings(Tagged):
 
     @property
     def has_key(self) -> bool:
-        """Whether the house has a key, or a way to get one."""
+        """Whether the gateway has a key, or a way to get one."""
         return bool(self.house_keys) or self.api_key_command is not None
 
     @property
     def house_keys(self) -> tuple[SecretStr, ...]:
-        """The house's keys as far as they are written in the settings, one for each account."""
+        """The configured keys as far as they are written in the settings, one for each account."""
         return self.api_keys or (() if self.api_key is None else (self.api_key,))
 
     @property
     def spends(self) -> bool:
-        """Whether a caller without a key of its own spends what the house pays for."""
+        """Whether a caller without a key of its own spends what the operator pays for."""
         # A shorter one ("none", "x") is a word for a server that asks for no key.
         shown = [len(key.get_secret_value()) >= SHORTEST_KEY for key in self.house_keys]
         return any(shown) if shown else self.has_key

@@ -1,6 +1,6 @@
 """The whole file as one value, and the rules that span its tables.
 
-Law: a rule about one table lives with that table; here stand only rules that need two. Those between the tables of
+A rule about one table lives with that table; here stand only rules that need two. Those between the tables of
 [server] stand in ``server``, so that their problems are reported together with all others.
 """
 

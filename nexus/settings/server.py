@@ -1,7 +1,4 @@
-"""``[server]``: the listening socket, its limits and its clocks.
-
-Law: nothing here knows a vendor or a model.
-"""
+"""``[server]``: the listening socket, its limits and its clocks."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What virtual models say of other tables: whether each target exists and each name stands for one model.
 
-Law: pure, over whole settings; ``root`` reports what is found. A virtual name wins over a bare alias of the same
+Pure, over whole settings; ``root`` reports what is found. A virtual name wins over a bare alias of the same
 spelling, for agents ask for bare names; any other name that is taken twice is refused.
 """
 

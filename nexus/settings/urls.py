@@ -1,6 +1,6 @@
 """What counts as a usable URL in the settings.
 
-Law: messages name the rule and never the URL, which may hold credentials.
+Messages name the rule and never the URL, which may hold credentials.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""``[llm.models.NAME]``: virtual models, each a name for several targets of which one answers.
-
-Law: what one table says is checked here; whether its names are those of models is a rule across tables (``targets``).
-"""
+"""``[llm.models.NAME]``: virtual models, each a name for several targets of which one answers."""
 
 from __future__ import annotations
 
@@ -62,7 +59,7 @@ class VirtualModel(Table):
     """The target that is asked when every other one was skipped for a limit or a budget."""
 
     spill_over: bool = False
-    """Whether a call with a caller's own key or login may go on to other targets with the house's key."""
+    """Whether a call with a caller's own key or login may go on to other targets with the configured key."""
 
     display_name: Label | None = None
     """A name for people, shown in model lists."""

@@ -1,7 +1,4 @@
-"""The access log: one line per request, when it is over.
-
-Law: names and numbers only; no header value, no body, no key. Every line has every field; None is what there is not.
-"""
+"""The access log: one line per request, when it is over."""
 
 from __future__ import annotations
 

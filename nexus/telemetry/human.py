@@ -1,7 +1,4 @@
-"""The log on a terminal: the time of day, the level, and what a person wants to know first; in colour where it may be.
-
-Law: short, not complete; ``text`` and ``json`` have every field.
-"""
+"""The log on a terminal: the time of day, the level, and what a person wants to know first; in colour where it may be."""
 
 from __future__ import annotations
 

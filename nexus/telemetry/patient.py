@@ -1,6 +1,6 @@
 """Writes lines to a stream without a thread and without waiting, for a process that must have no thread.
 
-Law: ``put`` never blocks, and the queue is bounded; what finds no room is counted, and the count is told. A line is
+``put`` never blocks, and the queue is bounded; what finds no room is counted, and the count is logged. A line is
 written only where the system says that there is room, and in pieces for which there then is (POSIX: PIPE_BUF).
 """
 

@@ -1,6 +1,6 @@
 """Writes lines to a stream from a thread of its own, so that nobody waits for whoever reads them.
 
-Law: ``put`` never blocks and the queue is bounded; what finds no room is counted, and the count is told.
+``put`` never blocks and the queue is bounded; what finds no room is counted, and the count is logged.
 """
 
 from __future__ import annotations

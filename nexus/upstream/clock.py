@@ -1,6 +1,6 @@
 """How long the reads of one exchange may wait.
 
-Law: every blocking read of an exchange asks the clock first, so that bytes which trickle in never outlast a deadline.
+Every blocking read of an exchange asks the clock first, so that bytes which trickle in never outlast a deadline.
 """
 
 from __future__ import annotations

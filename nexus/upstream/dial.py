@@ -1,7 +1,4 @@
-"""Opens the TCP or Unix socket of an exchange, so that whoever is cancelled meanwhile can leave at once.
-
-Law: a socket is handed to ``Holder.hold`` before it connects, and taken back where connecting fails.
-"""
+"""Opens the TCP or Unix socket of an exchange, so that whoever is cancelled meanwhile can leave at once."""
 
 from __future__ import annotations
 

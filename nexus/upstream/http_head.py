@@ -1,6 +1,6 @@
 """The head of an HTTP/1 answer, read strictly and within bounds.
 
-Law: a line that is no header is an error at once. The standard library's reader takes it for the body's beginning,
+A line that is no header is an error at once. The standard library's reader takes it for the body's beginning,
 loses the framing with it and waits for an end that never comes. Source: RFC 9112.
 """
 

@@ -1,7 +1,4 @@
-"""The request that goes to a vendor, and the reply that comes back.
-
-Law: values and an interface, no I/O. Whoever opens a reply closes it.
-"""
+"""The request that goes to a vendor, and the reply that comes back."""
 
 from __future__ import annotations
 

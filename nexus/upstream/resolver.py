@@ -1,6 +1,6 @@
 """Looks names up on threads of its own, so that a caller can give up on a resolver that hangs.
 
-Law: a name comes from the configuration only, hence what is kept here is bounded by it; one lookup of a name at a time.
+A name comes from the configuration only, hence what is kept here is bounded by it; one lookup of a name at a time.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Tells a stream of events from a whole body by its first bytes, for servers whose content type says something else.
-
-Law: an answer that was generated is never thrown away for its label.
-"""
+"""Tells a stream of events from a whole body by its first bytes, for servers whose content type says something else."""
 
 from __future__ import annotations
 

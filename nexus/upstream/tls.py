@@ -1,4 +1,4 @@
-"""TLS contexts for calls to vendors: whom to trust, and what to show a vendor that asks.
+"""TLS contexts for calls to vendors: authorities, and the client certificate.
 
 The authorities are those of the operating system: on Linux what OpenSSL is set up with (``SSL_CERT_FILE`` and
 ``SSL_CERT_DIR`` replace it, as everywhere), on macOS and Windows the system's own store, through ``truststore``. Where

@@ -1,7 +1,4 @@
-"""Anthropic, and every server compatible with it.
-
-Law: where, with which key and which facts; the messages dialect itself is none of this folder's business.
-"""
+"""Anthropic, and every server compatible with it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Tells a caller's own login at claude.ai from every other credential that a client may send.
 
-Law: what is not surely a login stays at home. SDKs send any key, also another vendor's, as ``Authorization: Bearer``.
+What is not surely a login stays at home. SDKs send any key, also another vendor's, as ``Authorization: Bearer``.
 Source: Claude Code with a claude.ai login sends a token ``sk-ant-oat...`` and the beta ``oauth-...`` (rule C14).
 """
 

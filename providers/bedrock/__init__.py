@@ -1,6 +1,6 @@
 """AWS Bedrock: Claude as a passthrough of its own dialect, every other family through Converse.
 
-Law: where, as whom and with which facts; pure up to ``send``, which finds keys and signs. Model ids are one
+Where, as whom and with which facts; pure up to ``send``, which finds keys and signs. Model ids are one
 percent-encoded segment of the path, spelled as botocore spells them, and nothing of a request chooses the host.
 """
 

@@ -1,6 +1,6 @@
 """A Messages request as InvokeModel takes it, and both kinds of body as CountTokens takes them.
 
-Law: pure; the client's bytes are spliced, never written again. ``model`` and ``stream`` go into the path, betas come
+Pure; the client's bytes are spliced, never written again. ``model`` and ``stream`` go into the path, betas come
 out of their header, and what ``claude`` says that the model refuses stays behind by name.
 """
 

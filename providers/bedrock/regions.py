@@ -1,6 +1,6 @@
 """AWS regions, and the hosts of Bedrock's runtime in each partition.
 
-Law: pure; what does not look like a region never becomes a part of a host name. Source: botocore's partitions.json.
+Pure; what does not look like a region never becomes a part of a host name. Source: botocore's partitions.json.
 """
 
 from __future__ import annotations

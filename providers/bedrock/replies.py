@@ -1,6 +1,6 @@
 """What Bedrock answers, as the relay reads it: event streams as server-sent events.
 
-Law: no event's JSON is changed. Both checksums of every message hold, or the stream fails by name; a stream that is cut
+No event's JSON is changed. Both checksums of every message hold, or the stream fails by name; a stream that is cut
 inside a message never looks complete. Bedrock sends no pings.
 """
 

@@ -1,6 +1,6 @@
 """``type = "bedrock"``: in which region, and as whom.
 
-Law: one source of credentials, or none, which means AWS's own chain; two at once are refused rather than ranked. The
+One source of credentials, or none, which means AWS's own chain; two at once are refused rather than ranked. The
 region is never guessed from the environment: where data is processed stands in the file.
 """
 
@@ -70,7 +70,7 @@ class BedrockSettings(ProviderSettings):
 
     @property
     def signed_headers(self) -> tuple[str, ...]:
-        # A token in "authorization" would be taken for the house's own; the others are part of the signature.
+        # A token in "authorization" would be taken for the gateway's own; the others are part of the signature.
         return ("authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256")
 
     @property

@@ -1,6 +1,6 @@
 """AWS Signature Version 4 over a finished request.
 
-Law: only what no hop and no library touches is signed: host, content-type and AWS's own headers, those that a header
+Only what no hop and no library touches is signed: host, content-type and AWS's own headers, those that a header
 rule put in included, for AWS refuses one that is not. The signer is
 botocore's, so that path, host and time are spelled as AWS spells them.
 """

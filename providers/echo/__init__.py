@@ -4,7 +4,7 @@ A provider is a class with a settings type, the dialects it speaks, ``prepare`` 
 (blocking: what came back; inherited by every vendor that is reached over HTTP). This one overrides ``send`` and answers
 by itself, with the codecs that all vendors share.
 
-Law: the same request gets the same answer; models whose name holds ``tools`` call the first tool they are given.
+The same request gets the same answer; models whose name holds ``tools`` call the first tool they are given.
 """
 
 from __future__ import annotations

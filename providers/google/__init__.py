@@ -3,8 +3,6 @@
 Gemini is spoken in its own dialect. Claude on Vertex AI is spoken to in the Messages dialect, as a passthrough. Other
 partners' models on Vertex AI (Mistral, Llama, ...) speak OpenAI's protocol at an endpoint of their own and are not
 served.
-
-Law: where, with which key and which facts; the dialects themselves are none of this folder's business.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Claude on Vertex AI: the Messages dialect, less what Vertex AI refuses.
 
-Law: the body stays the client's own bytes. ``model`` moves into the path and ``anthropic_version`` comes in; a beta
+The body stays the client's own bytes. ``model`` moves into the path and ``anthropic_version`` comes in; a beta
 that Vertex AI refuses (it answers 400 to every value of ``anthropic-beta`` that it does not know) goes together with
 the fields that need it, and what is lost by that is named. Only knobs go: tools and content that Vertex AI lacks are
 left for it to refuse, in its own words. Betas that are not listed here stay behind.

@@ -1,6 +1,6 @@
 """Access tokens from Google, by way of google-auth.
 
-Law: imported by providers of Vertex AI alone, so that google-auth costs nobody else anything. Nothing but Application
+Imported by providers of Vertex AI alone, so that google-auth costs nobody else anything. Nothing but Application
 Default Credentials is taken from the environment, and those only where no file is named. What a token endpoint says
 goes into no message: of its words only the error code of OAuth is repeated.
 """

@@ -1,6 +1,6 @@
 """The HTTP of google-auth: each exchange with a limit, all of them with a deadline.
 
-Law: nothing of the environment leaks in (no proxy, netrc or CA variable), redirects are never followed, and an answer
+Nothing of the environment leaks in (no proxy, netrc or CA variable), redirects are never followed, and an answer
 has a largest size. Failures say what kind they are and nothing of what was sent or answered.
 """
 

@@ -1,7 +1,6 @@
 """OpenAI, and every server compatible with it (vLLM, llama.cpp, Ollama, Azure's v1 endpoint, ...).
 
-Law: where, with which key and which facts; the dialects themselves are none of this folder's business. Facts about
-OpenAI's models hold at api.openai.com, and at any server of which ``responses`` is said, as Azure's has it.
+Facts about OpenAI's models hold at api.openai.com, and at any server of which ``responses`` is said, as Azure's has it.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ _PATHS: dict[tuple[str, Action], str] = {
     ("responses", "count_tokens"): "/responses/input_tokens",
     ("responses", "compact"): "/responses/compact",
 }
-_HOUSE = "https://api.openai.com/"
+_OPENAI = "https://api.openai.com/"
 _SUMMARY = "reasoning.summary"
 _DEPLOYMENT = re.compile(r"/deployments(?:/([^/]+))?$")
 VERSION = "/v1"
@@ -84,7 +83,7 @@ class OpenAIProvider(Provider):
         self._summary = self.settings.reasoning_summary
         said = dict.fromkeys(self.settings.quirks, True)
         self._server = ChatServer(**said | ({} if self.settings.stream_usage else {"no_stream_usage": True}))
-        if f"{self.base_url}/" == _HOUSE:
+        if f"{self.base_url}/" == _OPENAI:
             self.base_url += VERSION
         self._root = self.base_url
         self._lacks_version = not urlsplit(self.base_url).path
@@ -125,15 +124,15 @@ class OpenAIProvider(Provider):
     @property
     def _has_responses(self) -> bool:
         own = self.settings.responses
-        return self._is_house if own is None else own
+        return self._is_openai if own is None else own
 
     @property
-    def _is_house(self) -> bool:
-        return self.base_url.startswith(_HOUSE)
+    def _is_openai(self) -> bool:
+        return self.base_url.startswith(_OPENAI)
 
     def _facts(self, model: str) -> gpt.GPT | None:
         """None for a model that is not known to be OpenAI's."""
-        if self._is_house:
+        if self._is_openai:
             return gpt.known(model) or gpt.UNKNOWN
         return gpt.known(model) if self.settings.responses is not None else None
 

@@ -66,7 +66,7 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "resets a stream after 2 events": (answers(Behaviour(reset_after=2), stream=True, path=MESSAGES), "cut"),
     "falls silent in a stream": (answers(Behaviour(event_delay=600, only_before=4), stream=True), "cut"),
     "is overloaded": (answers(Behaviour(status=503)), "503"),
-    "refuses the house's key": (answers(Behaviour(status=401)), "401"),
+    "refuses the configured key": (answers(Behaviour(status=401)), "401"),
     "is not there": (asks_for("nobody/gpt-4"), "502"),
     "has a name that nobody knows": (asks_for("nowhere/gpt-4"), "502"),
     "drops idle connections": (idles, "200, 200"),
