@@ -1,4 +1,4 @@
-"""Reads ids out of what a caller sent or a token says."""
+"""Reads client and group ids from headers and token claims."""
 
 from __future__ import annotations
 

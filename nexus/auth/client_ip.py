@@ -1,4 +1,4 @@
-"""Where a call comes from, as far as a proxy in front is believed."""
+"""The client's address, from the headers of trusted proxies or the socket."""
 
 from __future__ import annotations
 

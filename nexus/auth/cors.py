@@ -1,4 +1,4 @@
-"""What browsers are told about calls from other people's pages.
+"""The CORS headers of replies to web pages.
 
 Pure. Nothing is said to an origin that is not allowed, and no answer that depends on the origin may be cached for
 another one.

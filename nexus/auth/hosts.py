@@ -1,4 +1,4 @@
-"""Which names a gateway answers to that anybody on this machine may use.
+"""The values of ``Host`` that are accepted while no credential is asked for.
 
 Pure. A web page can give its own name the address of this machine (DNS rebinding), and then read what it is
 answered; only the header Host tells that name from this machine's own.

@@ -1,4 +1,4 @@
-"""The answer to "who calls": a value that every call must have."""
+"""The identity of a caller; every call has one."""
 
 from __future__ import annotations
 

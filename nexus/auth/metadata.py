@@ -1,4 +1,4 @@
-"""What clients without a token are told about where to get one (RFC 9728), and what a 401 says."""
+"""Protected resource metadata (RFC 9728), and the ``WWW-Authenticate`` of a 401."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The subcommands of ``nexus`` that serve nothing."""
+"""The subcommands of ``nexus`` besides the server: plain values in, an exit code out."""

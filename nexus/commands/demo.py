@@ -1,4 +1,4 @@
-"""What a person reads at start: what to paste into which client, and the demo's console text.
+"""The text at start: commands to paste for each client, and the demo's console.
 
 Every line that looks like a command works when it is pasted, in a POSIX shell; no key is in any.
 """

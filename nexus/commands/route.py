@@ -1,6 +1,6 @@
-"""``nexus route --explain``: where a request would go, in which order and why, without asking anybody.
+"""``nexus route --explain``: where a request would go, in which order and why, without calling a vendor.
 
-What is printed passes through the log redactor, and of headers the names alone are told.
+What is printed passes through the log redactor, and of headers only the names are shown.
 """
 
 from __future__ import annotations

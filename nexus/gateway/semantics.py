@@ -52,8 +52,8 @@ Failure = Literal[
 
 Sent, and no content: a kept connection was gone, nothing begins in time, the vendor fails (408, 5xx, a cut), is
 overloaded (529, or an event that says so), limits us, refuses the configured key (401, 402, quota), what it may do
-(403), refuses the caller's own key, does not know the model or speaks no protocol (404), refuses the request (400, 413, 422),
-finds it too long, or its content.
+(403), refuses the caller's own key, does not know the model or speaks no protocol (404), refuses the request (400,
+413, 422), finds it too long, or its content.
 
 Content was passed on. The call is over: the client left, the gateway stops, the deadline is there."""
 

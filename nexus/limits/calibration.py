@@ -1,4 +1,4 @@
-"""How a vendor's counts of input follow from our estimates: a factor for words, one for images, and an overhead.
+"""Predicts a vendor's input counts from our estimates: a factor for words, one for images, and an overhead.
 
 Pure and bounded, whatever vendors report. It is a linear regression that knows how sure it is (Bayes): what was
 not seen yet, as of a new model or of prompts ten times as long, has a wide bound, and a narrow one after a few answers.

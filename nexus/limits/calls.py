@@ -1,4 +1,4 @@
-"""How many requests may come, refused ones too: of all together, and of each address by itself.
+"""Limits the number of requests, refused ones included: in all, and by address.
 
 Both are decided as one step, so that a request which the address's limit refuses takes nothing from the global limit.
 Addresses are counted as networks that one party holds: an IPv6 address by its first 64 bits, IPv4 in IPv6 as IPv4.

@@ -1,4 +1,4 @@
-"""What completed calls teach about the next ones: what vendors count for our estimates, and how long answers are.
+"""Learns from completed calls: vendors' token counts for our estimates, and lengths of answers.
 
 Any thread; per (provider, model), of which only configured ones exist, so that memory is bounded. Newer calls
 count more, and what is learned stays within bounds, whatever vendors or clients send.

@@ -1,6 +1,6 @@
 """Makes the client of a Redis store out of its settings, and puts its errors into words.
 
-Redis-py is imported here and when it is asked for, so that it costs nothing where nobody counts in Redis. The
+The package ``redis`` is imported on first use: without a Redis store it costs nothing. The
 client never retries by itself and never waits longer than the settings say. No word of an error holds a password.
 """
 

@@ -1,4 +1,4 @@
-"""Our own 429, which says all that a caller can do about it.
+"""The gateway's own 429, with what the caller can do about it.
 
 A refusal names rule, limit and what is left; ``retry_after`` is true where there is one and absent where waiting
 cannot help.

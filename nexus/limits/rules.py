@@ -1,4 +1,4 @@
-"""Which quotas a call has to keep: the most specific limit wins, for each of the three dimensions by itself.
+"""Selects the quotas of a call: in each dimension the most specific limit wins.
 
 Pure. The order is model and group, model, provider and group, provider; the first table that sets a dimension
 gives limit and interval, and nothing less specific counts for that dimension any more. What a provider's table limits

@@ -1,4 +1,4 @@
-"""Windows in this process.
+"""The limit store in this process's memory.
 
 Any thread; one lock, never held while something waits; time is monotonic. A window that still counts something is
 never forgotten. Every decision looks at a few windows in turn and drops those that count nothing any more. When

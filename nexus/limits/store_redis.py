@@ -1,4 +1,4 @@
-"""Windows in Redis, shared by every process and machine.
+"""The limit store in Redis, shared by all processes and machines.
 
 Law: worker threads only, for every call may wait for the network; one script for each decision, so that it is atomic
 whatever else happens. redis-py is imported when a store is made. A command is never sent twice: one whose answer was

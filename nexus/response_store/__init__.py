@@ -2,5 +2,5 @@
 and of what vendors keep, whose it is.
 
 Law: only the caller who got an answer finds it again. Everything is bounded: bytes in all, bytes for
-each caller, time. A lost answer is an error that asks the client to send it.
+each caller, time. Where an answer is lost, the error asks the client to send it.
 """

@@ -1,4 +1,4 @@
-"""What one call may ask of earlier answers, and where its own one is kept.
+"""A call's access to stored answers: it reads earlier ones and stores its own.
 
 Never raises because an answer could not be kept. What is read for one call is bounded like a request's body, since
 stored answers are packed: few bytes may hold many.

@@ -1,4 +1,4 @@
-"""What ``local`` does, as Lua scripts for Redis: keep, find and forget answers, each as one atomic step.
+"""The operations of ``local`` as Lua scripts for Redis, each one atomic step.
 
 The same bounds by the same order. All keys lie in one slot of a cluster: the one key that a script is given ends
 in a hash tag, and every other one begins with it. ``order`` holds when each answer ends, hence which was used last;

@@ -1,4 +1,4 @@
-"""The interface of a store of answers, and how one answer is named in it."""
+"""The interface of a response store, and the key of an answer in it."""
 
 from __future__ import annotations
 

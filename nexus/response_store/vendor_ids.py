@@ -1,4 +1,4 @@
-"""Whose it is what a vendor keeps: answers, conversations and their items, by the ids that the vendor gave them.
+"""The owners of what a vendor stores: answers, conversations and their items, by the vendor's ids.
 
 Any worker. One account at the vendor stands behind many callers, so that its ids open to whoever names them. Here
 an id opens to whom it was given, and to nobody else; what no one remembers was given to somebody unknown. A caller's

@@ -1,4 +1,4 @@
-"""How a provider's key travels where servers differ in that: in which header, in which words, with which query."""
+"""How a provider's key is sent: header, scheme, and query parameters."""
 
 from __future__ import annotations
 

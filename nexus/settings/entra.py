@@ -1,4 +1,4 @@
-"""``[llm.providers.NAME.entra]``: as whom Microsoft Entra ID knows the gateway.
+"""``[llm.providers.NAME.entra]``: the gateway's identity at Microsoft Entra ID.
 
 An application shows its secret, or a token that its platform gives it in a file; without either the machine's own
 identity is asked for (managed identity).

@@ -1,6 +1,6 @@
-"""Whether strangers could spend what the operator pays for.
+"""Whether the gateway is open to other machines without authentication.
 
-Asked of the settings as they will be served, after the command line has had its say.
+Checked after flags of the command line have been applied.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The files that settings name: found by type, as secrets are."""
+"""Lists the files that settings name, found by type as secrets are."""
 
 from __future__ import annotations
 

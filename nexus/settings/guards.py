@@ -1,4 +1,4 @@
-"""``[server.tls]``, ``[server.cors]``, ``[server.csrf]``, ``[server.client_ip]``: who may talk to the socket, and how."""
+"""``[server.tls]``, ``[server.cors]``, ``[server.csrf]``, ``[server.client_ip]``: who may connect, and how."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a settings file says that means something elsewhere: other tools' references to variables, stars, dotted names.
+"""Hints about syntax of other tools in a settings file: variable references, stars, dotted names.
 
 A value is looked at and never repeated; it can be a secret.
 """

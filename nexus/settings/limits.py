@@ -1,4 +1,4 @@
-"""``rate_limits`` tables: how much each user may spend at a provider or model, how often anybody may call, who counts."""
+"""``rate_limits`` tables: how much each user may spend, how often anybody may call, where it is counted."""
 
 from __future__ import annotations
 

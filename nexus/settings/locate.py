@@ -1,4 +1,4 @@
-"""Tells on which line of a TOML text a path is written.
+"""Finds the line of a TOML text on which a key stands.
 
 The real parser is the oracle. A path belongs to the first statement after which a prefix of the text holds it, so
 every spelling that TOML has (dotted keys, inline tables, arrays of tables) is located without a parser of our own.

@@ -1,4 +1,4 @@
-"""What is wrong with a settings file, in words that name the place and never a value.
+"""The problems of a settings file, named by location and never by value.
 
 Law: a message is built from the kind of an error and from what the settings classes allow, never from the input, for
 any input can be a secret.

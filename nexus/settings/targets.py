@@ -1,4 +1,4 @@
-"""What virtual models say of other tables: whether each target exists and each name stands for one model.
+"""Validation of virtual models: each target exists, and each name stands for one model.
 
 Pure, over whole settings; ``root`` reports what is found. A virtual name wins over a bare alias of the same
 spelling, for agents ask for bare names; any other name that is taken twice is refused.

@@ -1,4 +1,4 @@
-"""What counts as a usable URL in the settings.
+"""Validation of URLs in the settings.
 
 Messages name the rule and never the URL, which may hold credentials.
 """

@@ -1,4 +1,4 @@
-"""What Nexus tells its operators about itself.
+"""Logs for operators.
 
 Law: telemetry observes; no call waits for it or fails because of it.
 """

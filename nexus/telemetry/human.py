@@ -1,4 +1,4 @@
-"""The log on a terminal: the time of day, the level, and what a person wants to know first; in colour where it may be."""
+"""The log on a terminal: the time of day, the level, and what a person wants to know first, in colour."""
 
 from __future__ import annotations
 

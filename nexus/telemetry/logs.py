@@ -1,4 +1,4 @@
-"""Sets up logging: one record is one line on stderr, no line holds a secret, and nobody waits for the reader.
+"""Sets up logging: one record is one line on stderr, without secrets, and logging never blocks.
 
 Law: secrets are taken out at the sink, from the finished text, so that no caller and no library can leak one, be it by
 a message, a field or a traceback.

@@ -1,4 +1,4 @@
-"""Writes lines to a stream from a thread of its own, so that nobody waits for whoever reads them.
+"""Writes lines to a stream from its own thread, so that a slow reader blocks no one.
 
 ``put`` never blocks and the queue is bounded; what finds no room is counted, and the count is logged.
 """

@@ -1,4 +1,4 @@
-"""What a failure of the network becomes: one of our errors, the cause's class in its message, the rest for the log.
+"""Maps network failures to Nexus errors: the cause's class in the message, host and details for the log.
 
 Law: what a client reads names no host, address or file of the operator's; ``host`` and ``cause`` do.
 """

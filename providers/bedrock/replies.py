@@ -1,4 +1,4 @@
-"""What Bedrock answers, as the relay reads it: event streams as server-sent events.
+"""Reads Bedrock's replies: event streams become server-sent events.
 
 No event's JSON is changed. Both checksums of every message hold, or the stream fails by name; a stream that is cut
 inside a message never looks complete. Bedrock sends no pings.

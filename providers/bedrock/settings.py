@@ -1,4 +1,4 @@
-"""``type = "bedrock"``: in which region, and as whom.
+"""``type = "bedrock"``: region and credentials.
 
 One source of credentials, or none, which means AWS's own chain; two at once are refused rather than ranked. The
 region is never guessed from the environment: where data is processed stands in the file.

@@ -1,4 +1,4 @@
-"""Who calls Google: a credentials file, or the Application Default Credentials.
+"""Loads the caller of Google: a credentials file, or the Application Default Credentials.
 
 A file is read by what its ``type`` says and asks nobody anything; google-auth's own loader would look up a project
 that nobody needs here. Nothing but the default credentials is taken from the environment.

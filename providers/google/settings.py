@@ -1,4 +1,4 @@
-"""``type = "google"``: where Gemini is called, and as whom.
+"""``type = "google"``: endpoint and credentials.
 
 A table means one API, told by its keys: ``api_key`` (or ``forward_token``) is the Gemini API, ``project`` is
 Vertex AI. Both at once, or a key that the chosen API has no use for, is refused rather than ignored.
