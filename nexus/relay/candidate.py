@@ -23,7 +23,7 @@ NOT_THERE = frozenset({"authorization", "x-api-key", "api-key", "x-goog-api-key"
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """``own`` tells a caller's own key from other callers', "" where the configured one is used. ``brings_key`` says
-    that the caller has one of its own, used here or not. ``resting`` is until when the place rests, None where it is up.
+    that the caller has one of its own, used or not. ``resting`` is until when the place rests, None where it is up.
     """
 
     route: Route
