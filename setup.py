@@ -28,6 +28,7 @@ setup(
         "urllib3>=2.3",
         "certifi",
         "pydantic>=2.10",
+        "tenacity>=9",
         'backports.zstd>=1; python_version < "3.14"',
         "google-auth>=2.30",
         "boto3>=1.40",

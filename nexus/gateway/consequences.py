@@ -6,7 +6,6 @@ Law: nothing here waits or chooses; the verdicts are those of ``semantics``.
 from __future__ import annotations
 
 import logging
-import random
 import time
 
 from nexus.errors import NexusError, UpstreamError
@@ -14,6 +13,7 @@ from nexus.gateway.rests import Rests
 from nexus.gateway.semantics import VERDICTS, Failure, Verdict
 from nexus.relay.candidate import Candidate, Plan
 from nexus.relay.exchange import CallState
+from nexus.settings.provider import Retries
 
 log = logging.getLogger("nexus.gateway")
 
@@ -57,6 +57,17 @@ def _tell(candidate: Candidate, failure: Failure, verdict: Verdict, seconds: flo
     log.log(logging.ERROR if loud else logging.WARNING, "a target rests", extra={"fields": fields})
 
 
+def back_off(policy: Retries, tries: int) -> float:
+    """Seconds before the next try behind so many: exponential, with full jitter."""
+    # Most processes never need it: it is imported with the first failure.
+    from tenacity import RetryCallState, Retrying
+    from tenacity.wait import wait_random_exponential
+
+    state = RetryCallState(Retrying(), None, (), {})
+    state.attempt_number = tries
+    return wait_random_exponential(multiplier=policy.base_delay, max=policy.max_delay)(state)
+
+
 def pause_before(
     state: CallState, plan: Plan, candidate: Candidate, error: NexusError, verdict: Verdict
 ) -> float | None:
@@ -71,8 +82,7 @@ def pause_before(
         return None
     asked = error.retry_after
     if asked is None:
-        most = min(policy.max_delay, policy.base_delay * 2 ** (tries - 1))
-        asked = 0.0 if verdict.again == "at once" and tries == 1 else random.uniform(0, most)
+        asked = 0.0 if verdict.again == "at once" and tries == 1 else back_off(policy, tries)
     elif asked > policy.max_delay:
         # Coming back earlier than the vendor asked would be refused again.
         return None
