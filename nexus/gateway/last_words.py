@@ -1,7 +1,8 @@
 """What a client is told when every place was tried or skipped.
 
-Law: pure. A vendor's answer before a refusal of our own: the last one's, as it came. Of refusals one for which waiting
-helps comes first, then that the conversation is too long, then what the first target could not express.
+Law: pure. A vendor's answer before a refusal of our own: the last one's, as it came. Of refusals
+that the conversation is too long comes first, for the client can make it shorter, then what the first target could not
+express; a refusal for which waiting helps is the answer where every target was refused so.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ def last_words(plan: Plan) -> NexusError:
         return plan.error
     if not plan.skips:
         return Overloaded("no target is left to ask", retry_after=1)
-    for failures in (("no_room", "over_limit"), ("too_small",), ("not_expressible",)):
+    for failures in (("too_small",), ("not_expressible",), ("no_room", "over_limit")):
         if found := [skip for skip in plan.skips if skip.failure in failures]:
             return _of(found)
     return plan.skips[0].error
