@@ -196,13 +196,15 @@ class CallState:
 
     @property
     def tried(self) -> str:
-        """Each attempt's route and what came of it, and the targets that were skipped, where there were several."""
+        """Each attempt, by the configured name of its model, and what came of it, and the targets that were skipped; ""
+        where there was one attempt alone.
+        """
         if len(self.exchanges) + len(self.skipped) < 2:
             return ""
         told: list[str] = []
         for number, exchange in enumerate(self.exchanges):
             told += [text for before, text in self.skipped if before == number]
-            told.append(f"{exchange.route}={exchange.told}")
+            told.append(f"{exchange.route.name}={exchange.told}")
         told += [text for before, text in self.skipped if before >= len(self.exchanges)]
         whole, last = ", ".join(told), told[-1]
         if len(whole) <= LONGEST_TRIED:

@@ -93,7 +93,7 @@ def test_each_name_stays_up(nexus: Nexus, vendors: Vendors, model: str, order: l
 def test_what_is_too_long_goes_to_the_one_for_it(nexus: Nexus, vendors: Vendors) -> None:
     told = chat(nexus, "smart", max_tokens=250_000)
     assert answered_by(told) == "bedrock-us"
-    assert told.headers["x-nexus-tried"].startswith("anthropic/claude-sonnet-5-5=too-small, ")
+    assert told.headers["x-nexus-tried"].startswith("anthropic/sonnet=too-small, ")
     vendors["anthropic"].next(Behaviour(status=400, message="prompt is too long: 210000 tokens > 200000 maximum"))
     assert answered_by(chat(nexus, "smart")) == "google"
 
