@@ -7,9 +7,9 @@ upstream    whom we call: a vendor's server
 provider    a configured place to send calls, one folder under ``providers/``
 dialect     a wire format: chat, messages, ...
 call        one client request, from accept to last byte; an *attempt* is one try at one provider
-route       provider + upstream model chosen for a call
+route       provider + upstream model; a *target* of a virtual model is one, a *candidate* a target with a key
 lane        how bytes are relayed: *passthrough* (same dialect) or *translate* (another one)
-head        status and headers of a reply: the point of no return
+head        status and headers of a reply; the point of no return is the first *content* behind it
 tap         reads usage and stop reason off a copy of the bytes that pass
 part        a content block of the neutral conversation form
 
