@@ -33,12 +33,17 @@ class NoProviders(ImportError):
 @functools.cache
 def kinds() -> tuple[str, ...]:
     """Every known kind, sorted. Raises NoProviders."""
+    return tuple(sorted({*_own(), *_installed()}))
+
+
+@functools.cache
+def _own() -> frozenset[str]:
+    """Those that have a folder."""
     spec = importlib.util.find_spec(PACKAGE)
     folders = list(spec.submodule_search_locations or ()) if spec is not None else []
     if not folders:
         raise NoProviders(NO_LINK)
-    own = (module.name for module in pkgutil.iter_modules(folders) if module.ispkg)
-    return tuple(sorted({*own, *_installed()}))
+    return frozenset(module.name for module in pkgutil.iter_modules(folders) if module.ispkg)
 
 
 @functools.cache
@@ -52,6 +57,6 @@ def load(kind: str) -> Any:
     on this file; hence no type."""
     if kind not in kinds():
         raise LookupError(f"no provider kind {kind!r} among {', '.join(kinds())}")
-    if importlib.util.find_spec(f"{PACKAGE}.{kind}") is None:
+    if kind not in _own():
         return _installed()[kind].load()
     return importlib.import_module(f"{PACKAGE}.{kind}").PROVIDER

@@ -46,6 +46,7 @@ TREE: dict[type[NexusError], tuple[int, str, str | None, str]] = {
     errors.ProtocolError: (502, "server_error", "upstream_protocol", "api_error"),
     errors.UpstreamStatus: (418, "server_error", None, "api_error"),
     errors.VendorError: (418, "server_error", None, "api_error"),
+    errors.NotCounted: (418, "server_error", None, "api_error"),
     errors.StreamInterrupted: (502, "server_error", "stream_interrupted", "api_error"),
     errors.Cancelled: (499, "server_error", "cancelled", "api_error"),
     errors.InternalError: (500, "server_error", "internal_error", "api_error"),
@@ -103,8 +104,8 @@ def an(kind: type[NexusError]) -> NexusError:
         return errors.ContextTooLong(9, 8)
     if kind is UpstreamStatus:
         return answered(b"<html>")
-    if kind is VendorError:
-        return VendorError(MESSAGE, kind="upstream", status=418)
+    if issubclass(kind, VendorError):
+        return kind(MESSAGE, kind="upstream", status=418)
     if issubclass(kind, UpstreamError):
         return kind(MESSAGE, provider="vendor")
     if issubclass(kind, MethodNotAllowed):

@@ -163,12 +163,12 @@ class Gateway:
 
     def counts(self) -> Counts:
         """As of now. Asks small calls, whose headers tell what is reserved."""
+        # First, for it opens the connections that every count has.
+        reserved = self._reserved() // RESERVED
         process = Path(f"/proc/{self._process.pid}")
         status = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
         sockets = sum(_is_socket(link) for link in (process / "fd").iterdir())
-        return Counts(
-            int(status["Threads"]), sockets, int(status["VmRSS"].split()[0]) / 1024, self._reserved() // RESERVED
-        )
+        return Counts(int(status["Threads"]), sockets, int(status["VmRSS"].split()[0]) / 1024, reserved)
 
     def _reserved(self) -> int:
         reserved = 0
