@@ -120,8 +120,8 @@ class TestFailing:
     @pytest.mark.parametrize(
         ("behaviour", "why"),
         [
-            (Behaviour(cut_after=3), "in the stream: "),
-            (Behaviour(end_after=3), "in the stream: "),
+            (Behaviour(cut_after=5), "in the stream: "),
+            (Behaviour(end_after=5), "in the stream: "),
             (Behaviour(error_after=3, message="I am lost"), "I am lost"),
             (Behaviour(text=""), "the answer has no text"),
             (Behaviour(output_tokens=0), "the usage is not plausible"),

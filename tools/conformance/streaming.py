@@ -55,6 +55,8 @@ OPENING = (
     event("message_start", message=STARTED),
     event("content_block_start", index=0, content_block={"type": "text", "text": ""}),
 )
+"""What says that an answer begins: a gateway may hold it for the first content, so that another attempt can answer."""
+
 CLOSING = (
     event("content_block_stop", index=0),
     event("message_delta", delta={"stop_reason": "end_turn", "stop_sequence": None}, usage={"output_tokens": 6}),
@@ -62,8 +64,8 @@ CLOSING = (
 )
 SPOKEN = (
     *OPENING,
-    event("ping", "upstream-ping", note="upstream-ping"),
     delta("first-piece"),
+    event("ping", "upstream-ping", note="upstream-ping"),
     Event("a comment line", b": upstream-comment\n\n", b"upstream-comment", alive=True),
     delta("second-piece"),
     *CLOSING,
@@ -98,7 +100,7 @@ def _step_by_step(fixture: Fixture, findings: Findings) -> None:
         for number, (said, gate) in enumerate(zip(SPOKEN, gates, strict=True)):
             pings = stream.pings
             gate.set()
-            if stream.wait(stream.has(said.sign), fixture.patience):
+            if said in OPENING or stream.wait(stream.has(said.sign), fixture.patience):
                 continue
             if said.alive and not stream.ended:
                 _not_relayed(fixture, findings, said.name, made=stream.pings - pings)
@@ -128,7 +130,7 @@ def _silences(fixture: Fixture, findings: Findings) -> None:
         _filled(fixture, findings, stream, "before the first event", 0)
         for said, gate in zip(SILENT[:LATE], gates, strict=False):
             gate.set()
-            if not stream.wait(stream.has(said.sign), fixture.patience):
+            if said not in OPENING and not stream.wait(stream.has(said.sign), fixture.patience):
                 findings.expect(False, f"{said.name} after a silence", _state(stream, 0, fixture.patience))
                 return
         _filled(fixture, findings, stream, "in the middle of an answer", len(stream.raw))
