@@ -85,16 +85,16 @@ class Attempts:
             candidate = self._ready(state, plan)
             exchange, alarms = self._begin(state, plan, candidate)
             try:
-                opened = open_answer(exchange)
-                for alarm in alarms:
-                    alarm.call_off()
+                try:
+                    opened = open_answer(exchange)
+                finally:
+                    for alarm in alarms:
+                        alarm.call_off()
                 if exchange.cancel.reason is not None:
                     # It went off in the same moment.
                     opened.reply.close()
                     raise exchange.cancel.reason
             except NexusError as error:
-                for alarm in alarms:
-                    alarm.call_off()
                 self._failed(state, plan, state.last or exchange, error, gate)
                 continue
             self._succeeded(state, plan, candidate)

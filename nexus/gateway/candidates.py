@@ -72,16 +72,17 @@ class Router:
             virtual=model.name,
             affinity=choice.affinity,
             home=choice.home,
-            overflow=self._places(call, model, model.on_overflow),
-            budget=self._places(call, model, model.on_budget),
+            overflow=self._places(call, model, model.on_overflow, choice),
+            budget=self._places(call, model, model.on_budget, choice),
             patience=virtual.patience,
             deadline=call.received + virtual.deadline if virtual.deadline is not None else None,
         )
 
-    def _places(self, call: Call, model: Model, route: Route | None) -> tuple[Candidate, ...]:
+    def _places(self, call: Call, model: Model, route: Route | None, choice: Choice) -> tuple[Candidate, ...]:
         if route is None:
             return ()
-        return self.rested(candidates_of(call, model, route, affinity_of(call, model.name)), self.rests.clock())
+        affinity = choice.affinity or affinity_of(call, model.name)
+        return self.rested(candidates_of(call, model, route, affinity), self.rests.clock())
 
     def told(self, plan: Plan) -> dict[str, str | None]:
         """The places in order, and of those that rest for how long and why, for the log."""
