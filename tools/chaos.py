@@ -1,6 +1,6 @@
 """Makes a gateway suffer every fault of clients and vendors; prints what was seen and what was given back.
 
-    python tools/chaos.py [WORD ...]
+    python tools/chaos.py [--list] [WORD ...]
 
 Law: loopback only; the gateway is a process of its own, the vendor a fake inside this one. Linux only.
 """

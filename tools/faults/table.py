@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -72,8 +73,16 @@ def line(row: Row) -> str:
 
 
 def main(arguments: Iterable[str]) -> int:
-    """Exit code 1 when a fault ended badly. Words pick the faults whose names have them."""
-    words = list(arguments)
+    """Exit code 1 when a fault ended badly, or when no fault has the words."""
+    parser = argparse.ArgumentParser(prog="chaos.py", description="Makes a gateway suffer faults, one after the other.")
+    parser.add_argument("words", nargs="*", metavar="WORD", help="only faults with one of the words in their name")
+    parser.add_argument("--list", action="store_true", help="print the faults and what has to be seen, run none")
+    options = parser.parse_args(list(arguments))
+    words: list[str] = options.words
+    if options.list:
+        for name, (_, expected) in FAULTS.items():
+            _say(f"{name:<48} {expected}")
+        return 0
     names = [name for name in FAULTS if not words or any(word in name for word in words)]
     rows = run(names, lambda row: _say(line(row)))
     bad = sum(not row.good for row in rows)
