@@ -1,0 +1,68 @@
+"""One row of the ledger: an attempt at a call, or a call that no attempt was made for.
+
+Law: names, numbers and the vendor's own counts; never a prompt, a reply or a key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+TokensKnown = Literal["yes", "partly", "no"]
+"""Whether the vendor said what the attempt used: in full, in part (the answer was cut), or not at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """``attempt`` counts from 1, 0 where none was made; ``last`` marks the one that the call ended with. ``at`` is when
+    the call came, in Unix seconds; times are in milliseconds, from then, ``queue`` until a worker had the call.
+
+    ``model`` is the name asked for, ``request_model`` what the vendor was asked for, ``response_model`` what it
+    answered as. ``key_class`` is whose vendor key was used: "house", "caller", or "" where none was. ``tags`` is
+    canonical JSON of the allow-listed tags. Token parts are disjoint. ``cost`` is in nano-dollars, None where no price
+    is known; ``price_source`` says where the price is from.
+    """
+
+    call_id: str
+    attempt: int
+    last: bool
+    at: float
+    caller: str = ""
+    group: str = ""
+    key: str = ""
+    session: str = ""
+    agent: str = ""
+    request_class: str = ""
+    user_agent: str = ""
+    tags: str = "{}"
+    protocol: str = ""
+    operation: str = ""
+    model: str = ""
+    request_model: str = ""
+    response_model: str = ""
+    route: str = ""
+    key_class: str = ""
+    stream: bool = False
+    status: int | None = None
+    outcome: str = ""
+    stop: str = ""
+    queue_ms: float | None = None
+    first_ms: float | None = None
+    total_ms: float | None = None
+    own_ms: float | None = None
+    tokens_known: TokensKnown = "no"
+    input: int = 0
+    cache_read: int = 0
+    cache_write_5m: int = 0
+    cache_write_1h: int = 0
+    output: int = 0
+    reasoning: int = 0
+    raw_usage: str = ""
+    service_tier: str = ""
+    cost: int | None = None
+    price_source: str = ""
+    dropped: str = ""
+
+
+PARTS = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning")
+"""The disjoint parts of an attempt's tokens, as fields of an entry and columns of the tables."""

@@ -1,0 +1,233 @@
+"""The ledger over every database that it has: what was added is there, once, and nobody waits for it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nexus.accounting.database import Database, DatabaseError, SqliteDatabase, Transaction, migrate
+from nexus.accounting.entry import Entry
+from nexus.accounting.ledger import BATCH, ROOM, Charge, Item, Ledger
+from nexus.accounting.report import Sums, usage
+from nexus.accounting.tables import VERSION
+
+NOON = 1_790_000_000.0
+"""A moment of the 21st of September 2026."""
+DAY = "2026-09-21"
+
+
+def entry(number: int = 0, attempt: int = 1, **more: Any) -> Entry:
+    known = {
+        "at": NOON,
+        "last": True,
+        "route": "openai/gpt-5",
+        "model": "gpt-5",
+        "outcome": "ok",
+        "tokens_known": "yes",
+    }
+    return Entry(call_id=f"call-{number}", attempt=attempt, **{**known, **more})
+
+
+def rows(database: Database, statement: str) -> list[tuple[Any, ...]]:
+    with database.transaction(write=False) as transaction:
+        return transaction.query(statement)
+
+
+@pytest.fixture
+def ledger(database: Database) -> Iterator[Ledger]:
+    ledger = Ledger(database, clock=lambda: NOON)
+    yield ledger
+    ledger.close(60)
+
+
+def add(ledger: Ledger, *entries: Entry) -> None:
+    ledger.add(Item(found) for found in entries)
+    assert ledger.flush(60)
+
+
+def test_an_attempt_is_kept_as_it_was(ledger: Ledger) -> None:
+    told = entry(stream=True, status=200, input=7, cost=4_740_000, first_ms=12.5, stop="end_turn", tags='{"a":"b"}')
+    add(ledger, told)
+    columns = "call_id, attempt, is_last, stream, status, input_tokens, cost_nano, first_ms, stop, tags"
+    assert rows(ledger.database, f"SELECT {columns} FROM attempts") == [
+        ("call-0", 1, 1, 1, 200, 7, 4_740_000, 12.5, "end_turn", '{"a":"b"}')
+    ]
+
+
+def test_days_are_the_sums_of_attempts(ledger: Ledger) -> None:
+    add(ledger, entry(1, 1, last=False, outcome="vendor_error", tokens_known="no"), entry(1, 2, output=5, cost=10))
+    add(ledger, entry(2, 1, output=3, cost=None), entry(3, 0, outcome="refused", route="", tokens_known="no"))
+    report = usage(ledger.database, by="day", since=NOON - 86_400 * 30, now=NOON)
+    assert report.rows == (
+        Sums(DAY, calls=3, attempts=3, failed=1, unknown_tokens=1, unknown_cost=2, output=8, cost=10),
+    )
+    fine = usage(ledger.database, by="model", since=NOON - 60, now=NOON)
+    assert fine.total == Sums("total", 3, 3, 1, 1, 2, output=8, cost=10)
+
+
+@pytest.mark.parametrize(
+    ("by", "names"),
+    {
+        "user": ["ann", "bob"],
+        "group": ["web", ""],
+        "key": ["laptop", "ci"],
+        "model": ["smart", "gpt-5"],
+        "route": ["anthropic/sonnet", "openai/gpt-5"],
+        "provider": ["anthropic", "openai"],
+        "session": ["s1", ""],
+        "agent": ["", "a1"],
+        "tag": ['{"project":"web"}', "{}"],
+        "day": [DAY],
+    }.items(),
+)
+def test_every_question_has_its_answer(ledger: Ledger, by: str, names: list[str]) -> None:
+    ann: dict[str, Any] = {
+        "caller": "ann",
+        "group": "web",
+        "key": "laptop",
+        "model": "smart",
+        "route": "anthropic/sonnet",
+    }
+    add(
+        ledger,
+        entry(1, cost=20, session="s1", tags='{"project":"web"}', **ann),
+        entry(2, cost=10, caller="bob", key="ci", agent="a1"),
+    )
+    report = usage(ledger.database, by=by, since=NOON - 60, now=NOON)
+    assert [row.name for row in report.rows] == names
+    assert report.total.cost == 30
+    mine = usage(ledger.database, by=by, since=NOON - 60, now=NOON, only={"user": "ann"})
+    assert mine.total.cost == 20
+
+
+def test_charges_add_up_in_the_budgets_period(ledger: Ledger) -> None:
+    charge = Charge("team", "ann", "2026-09", 30)
+    ledger.add([Item(entry(1), (charge,)), Item(entry(2), (charge,))])
+    assert ledger.flush(60)
+    assert rows(ledger.database, "SELECT budget, subject, period, spent_nano FROM budgets") == [
+        ("team", "ann", "2026-09", 60)
+    ]
+
+
+def test_old_rows_go_and_younger_ones_stay(database: Database) -> None:
+    ledger = Ledger(database, clock=lambda: NOON)
+    days_ago = [0, 34, 36, 399, 401]
+    add(ledger, *(entry(number, at=NOON - 86_400 * days) for number, days in enumerate(days_ago)))
+    ledger.forget()
+    assert rows(database, "SELECT COUNT(*) FROM attempts") == [(2,)]
+    assert rows(database, "SELECT COUNT(*) FROM days") == [(4,)]
+    ledger.close(60)
+
+
+def test_tables_of_a_newer_nexus_are_refused(database: Database) -> None:
+    migrate(database)
+    migrate(database)
+    with database.transaction() as transaction:
+        transaction.run("UPDATE schema_version SET version = ?", (VERSION + 1,))
+    with pytest.raises(DatabaseError, match="too old"):
+        migrate(database)
+    database.close()
+
+
+class Broken:
+    """A database that does nothing for as long as it is told to, and as the one behind it does after that."""
+
+    alone: str | None = None
+
+    def __init__(self, behind: Database) -> None:
+        self._behind = behind
+        self.works = threading.Event()
+        self.works.set()
+        self.failed = threading.Event()
+
+    @contextmanager
+    def _refuse(self) -> Iterator[Transaction]:
+        self.failed.set()
+        raise DatabaseError("disk full")
+        yield
+
+    def transaction(self, *, write: bool = True) -> AbstractContextManager[Transaction]:
+        return self._behind.transaction(write=write) if self.works.is_set() else self._refuse()
+
+    def close(self) -> None:
+        self._behind.close()
+
+
+def test_a_broken_database_loses_nothing_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nexus.accounting.ledger.REST", (0.01, 0.01))
+    broken = Broken(SqliteDatabase(None))
+    ledger = Ledger(broken, clock=lambda: NOON)
+    broken.works.clear()
+    ledger.add([Item(entry(1))])
+    assert broken.failed.wait(60)
+    broken.works.set()
+    assert ledger.flush(60)
+    assert rows(broken, "SELECT call_id FROM attempts") == [("call-1",)]
+    assert ledger.lost == 0
+    ledger.close(60)
+
+
+def test_what_finds_no_room_is_counted(caplog: pytest.LogCaptureFixture) -> None:
+    broken = Broken(SqliteDatabase(None))
+    ledger = Ledger(broken, clock=lambda: NOON)
+    broken.works.clear()
+    ledger.add([Item(entry(0))])
+    assert broken.failed.wait(60)
+    ledger.add(Item(entry(number)) for number in range(1, ROOM + BATCH + 4))
+    assert ledger.lost >= 3
+    assert "usage is lost" in caplog.text
+    ledger.close(60)
+    assert ledger.lost == ROOM + BATCH + 4
+
+
+CHILD = """
+import sys, time
+from pathlib import Path
+from nexus.accounting.database import SqliteDatabase
+from nexus.accounting.entry import Entry
+from nexus.accounting.ledger import Item, Ledger
+ledger = Ledger(SqliteDatabase(Path(sys.argv[1])))
+ledger.add([Item(Entry(str(number), 1, True, time.time())) for number in range(100)])
+assert ledger.flush(60)
+ledger.add([Item(Entry("late", 1, True, time.time()))])
+print("written", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_killed_process_loses_only_what_it_had_not_written(tmp_path: Path) -> None:
+    file = tmp_path / "usage.sqlite3"
+    child = subprocess.Popen([sys.executable, "-c", CHILD, str(file)], stdout=subprocess.PIPE, text=True)
+    with child:
+        assert child.stdout is not None and child.stdout.readline() == "written\n"
+        os.kill(child.pid, signal.SIGKILL)
+    database = SqliteDatabase(file)
+    ledger = Ledger(database)
+    assert rows(database, "SELECT COUNT(*) FROM attempts")[0][0] >= 100
+    assert rows(database, "SELECT SUM(calls) FROM days")[0][0] == rows(database, "SELECT COUNT(*) FROM attempts")[0][0]
+    ledger.close(60)
+
+
+def test_two_processes_write_into_one_file(tmp_path: Path) -> None:
+    ledgers = [Ledger(SqliteDatabase(tmp_path / "usage.sqlite3"), clock=lambda: NOON) for _ in range(2)]
+    for number, ledger in enumerate(ledgers):
+        ledger.add(Item(entry(number * 1000 + index)) for index in range(1000))
+    assert all(ledger.flush(60) for ledger in ledgers)
+    assert rows(ledgers[0].database, "SELECT SUM(calls) FROM days") == [(2000,)]
+    for ledger in ledgers:
+        ledger.close(60)
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DatabaseError, match="file"):
+        SqliteDatabase(tmp_path / "file" / "usage.sqlite3")
