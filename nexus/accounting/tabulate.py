@@ -1,0 +1,92 @@
+"""A report as text: a table for people, CSV and JSON for programs, in which money is ``cost_usd``."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+
+from nexus.accounting.report import Report, Sums
+from nexus.wire import Json
+
+NANO = 10**9
+
+COLUMNS = tuple(field.name for field in fields(Sums) if field.name not in ("name", "cost"))
+
+
+def as_document(report: Report, since: str) -> dict[str, Json]:
+    """What programs read; ``since`` says in words from when on."""
+    return {
+        "by": report.by,
+        "since": since,
+        "rows": [_row(report.by, row) for row in report.rows],
+        "total": _row(report.by, report.total),
+    }
+
+
+def _row(by: str, sums: Sums) -> dict[str, Json]:
+    return {by: sums.name, **{name: getattr(sums, name) for name in COLUMNS}, "cost_usd": sums.cost / NANO}
+
+
+def _json(report: Report, since: str) -> str:
+    return json.dumps(as_document(report, since), ensure_ascii=False, indent=2) + "\n"
+
+
+def _csv(report: Report, since: str) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([report.by, *COLUMNS, "cost_usd"])
+    for row in report.rows:
+        # A spreadsheet takes a name that begins so for a formula.
+        name = f"'{row.name}" if row.name.startswith(("=", "+", "-", "@", "\t", "\r")) else row.name
+        writer.writerow([name, *(getattr(row, column) for column in COLUMNS), dollars(row.cost)])
+    return text.getvalue()
+
+
+def dollars(nano: int) -> str:
+    """Exact, with at least two places."""
+    whole, rest = divmod(abs(nano), NANO)
+    places = f"{rest:09d}".rstrip("0").ljust(2, "0")
+    return f"{'-' if nano < 0 else ''}{whole}.{places}"
+
+
+def _short(nano: int) -> str:
+    return f"{nano / NANO:,.4f}" if nano < NANO else f"{nano / NANO:,.2f}"
+
+
+def _table(report: Report, since: str) -> str:
+    head = (
+        report.by.upper(),
+        "CALLS",
+        "FAILED",
+        "INPUT",
+        "CACHE READ",
+        "CACHE WRITE",
+        "OUTPUT",
+        "REASONING",
+        "COST USD",
+    )
+    lines = [head, *(_cells(row.name or "-", row) for row in report.rows), _cells("total", report.total)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    text = [f"usage since {since}"]
+    for line in lines:
+        first, *rest = (
+            cell.ljust(width) if not at else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        text.append("  ".join((first, *rest)).rstrip())
+    if report.total.unknown_cost:
+        text.append(f"cost unknown of {report.total.unknown_cost} attempts: their models have no price")
+    if report.total.unknown_tokens:
+        text.append(f"tokens not known, or not all, of {report.total.unknown_tokens} attempts")
+    return "\n".join(text) + "\n"
+
+
+def _cells(name: str, row: Sums) -> tuple[str, ...]:
+    numbers = (row.calls, row.failed, row.input, row.cache_read, row.cache_write_5m + row.cache_write_1h)
+    return (name, *(f"{number:,}" for number in (*numbers, row.output, row.reasoning)), _short(row.cost))
+
+
+FORMATS: Mapping[str, Callable[[Report, str], str]] = {"table": _table, "csv": _csv, "json": _json}
