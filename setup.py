@@ -21,7 +21,7 @@ setup(
     license="MIT",
     python_requires=">=3.11",
     packages=find_packages(include=["nexus", "nexus.*"]),
-    package_data={"nexus": ["py.typed"]},
+    package_data={"nexus": ["py.typed", "server/dashboard/*.html"]},
     install_requires=[
         "tornado>=6.5",
         "requests>=2.32",
@@ -32,6 +32,8 @@ setup(
         'backports.zstd>=1; python_version < "3.14"',
         "google-auth>=2.30",
         "boto3>=1.40",
+        "genai-prices>=0.2.3",
+        "prometheus-client>=0.21",
         'truststore>=0.10; sys_platform in "darwin win32"',
     ],
     extras_require={
@@ -39,6 +41,12 @@ setup(
         "brotli": ["Brotli>=1.2"],
         "socks": ["PySocks>=1.7"],
         "oauth": ["PyJWT>=2.10", "cryptography"],
+        "postgres": ["psycopg[binary]>=3.2"],
+        "otel": [
+            "opentelemetry-sdk>=1.30",
+            "opentelemetry-exporter-otlp-proto-http>=1.30",
+            "opentelemetry-exporter-otlp-proto-grpc>=1.30",
+        ],
         "dev": [
             "pytest>=8",
             "pytest-xdist>=3",
@@ -52,6 +60,11 @@ setup(
             "anthropic>=0.70",
             "PyJWT>=2.10",
             "cryptography",
+            "psycopg[binary]>=3.2",
+            "opentelemetry-sdk>=1.30",
+            "opentelemetry-exporter-otlp-proto-http>=1.30",
+            "opentelemetry-exporter-otlp-proto-grpc>=1.30",
+            "playwright>=1.50",
             "docutils",
             "ruff",
             "setuptools>=65",

@@ -1,0 +1,1 @@
+"""Accounting: prices, the ledger on each database, reports."""
