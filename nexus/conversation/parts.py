@@ -260,6 +260,9 @@ class Request:
     include_usage: bool = False
 
 
+NOTHING_ASKED = Request(messages=())
+
+
 StopReason = Literal[
     "end",
     "max_tokens",

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from nexus.conversation.parts import Request, Response
+from nexus.conversation.parts import NOTHING_ASKED, Request, Response
 from nexus.models import bedrock, chat_server, gemini
 from nexus.models.bedrock import ConverseModel
 from nexus.models.chat_server import ChatServer
@@ -114,6 +114,20 @@ class AnswerOrigin:
     model: str
     new_id: NewId
     server: ChatServer = chat_server.PLAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What a client's answer says beside its content: the gateway's own ``id``, the ``model`` as the client named it,
+    when it was ``created`` (Unix seconds) and what it answers. ``now`` is the clock by which it is completed; without
+    one it is complete when it was created.
+    """
+
+    id: str
+    model: str
+    created: int
+    request: Request = NOTHING_ASKED
+    now: Callable[[], int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Protocol
 from nexus.conversation.events import Event
 from nexus.conversation.parts import Request, Response
 from nexus.errors import VendorError
-from nexus.protocols.codec import AnswerOrigin, Find, ReadRequest, ReadResponse, Target, VendorRequest
+from nexus.protocols.codec import AnswerOrigin, Envelope, Find, ReadRequest, ReadResponse, Target, VendorRequest
 from nexus.protocols.dispositions import Disposition
 from nexus.protocols.locations import location_of
 from nexus.protocols.room import Room
@@ -45,25 +45,6 @@ class StreamWriter(Protocol):
         ...
 
     def write(self, event: Event) -> bytes: ...
-
-
-class MakeWriter(Protocol):
-    def __call__(
-        self,
-        *,
-        model: str,
-        response_id: str,
-        created: int,
-        include_usage: bool,
-        request: Request | None = None,
-        now: Callable[[], int] | None = None,
-    ) -> StreamWriter: ...
-
-
-class WriteResponse(Protocol):
-    def __call__(
-        self, response: Response, *, created: int, request: Request | None = None, now: Callable[[], int] | None = None
-    ) -> dict[str, Json]: ...
 
 
 class ReadReferring(Protocol):
@@ -122,8 +103,8 @@ class ClientCodec:
     """The side that faces clients."""
 
     read_request: Callable[[Document], ReadRequest]
-    write_response: WriteResponse
-    stream_writer: MakeWriter
+    write_response: Callable[[Response, Envelope], dict[str, Json]]
+    stream_writer: Callable[[Envelope], StreamWriter]
     fields: Mapping[str, Disposition]
     """What becomes of every field of a client's request."""
 

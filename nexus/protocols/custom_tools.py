@@ -25,10 +25,9 @@ class CustomTool(Tool):
     """A tool that its client calls with free text."""
 
 
-def custom_names(request: Request | None) -> frozenset[str]:
+def custom_names(request: Request) -> frozenset[str]:
     """The tools whose calls a client wants with their bare input."""
-    tools = () if request is None else request.tools
-    return frozenset(tool.name for tool in tools if isinstance(tool, CustomTool))
+    return frozenset(tool.name for tool in request.tools if isinstance(tool, CustomTool))
 
 
 def write_input(words: str) -> str:

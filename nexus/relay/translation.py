@@ -30,7 +30,7 @@ from nexus.errors import VendorError
 from nexus.models.chat_server import PLAIN, ChatServer
 from nexus.protocols import loader
 from nexus.protocols.answer_call import AnswerCall
-from nexus.protocols.codec import AnswerOrigin, Cut, VendorRequest
+from nexus.protocols.codec import AnswerOrigin, Cut, Envelope, VendorRequest
 from nexus.protocols.cutter import Cutter
 from nexus.protocols.dialect import AnswerRelay
 from nexus.protocols.error_words import NO_ANSWER, error_words
@@ -65,7 +65,6 @@ class Translation(AnswerRelay):
         self._client, self._vendor = loader.client(call.dialect), loader.vendor(dialect)
         self._dialect = loader.DIALECTS[call.dialect]
         self._id = self._dialect.id_prefix + call.id.removeprefix("req_")
-        self._created = _now()
         origin = AnswerOrigin(request, self._id, model, lambda: f"call_{uuid.uuid4().hex[:24]}", server)
         self._origin = origin
         self._names = NamesBack(written.renaming) if written.renaming else None
@@ -78,14 +77,8 @@ class Translation(AnswerRelay):
         make_carrier = self._client.carrier
         self._carrier = make_carrier(thinking=written.wants_thinking) if make_carrier is not None else None
         self._reader = self._vendor.stream_reader(origin)
-        self._writer = self._client.stream_writer(
-            model=call.model,
-            response_id=self._id,
-            created=self._created,
-            include_usage=request.include_usage,
-            request=request,
-            now=_now,
-        )
+        self._envelope = Envelope(self._id, call.model, _now(), request, _now)
+        self._writer = self._client.stream_writer(self._envelope)
         self.content_type = "text/event-stream; charset=utf-8" if call.stream else "application/json"
 
     def name_param(self, failure: VendorError) -> None:
@@ -154,8 +147,7 @@ class Translation(AnswerRelay):
             answers.keep(self._id, {"answer": answer, **reading.kept})
 
     def _write_whole(self, response: Response) -> bytes:
-        named = replace(response, id=self._id, model=self._call.model)
-        whole = self._client.write_response(named, created=self._created, request=self._origin.request, now=_now)
+        whole = self._client.write_response(response, self._envelope)
         if self._call.operation.compacts:
             return encode(self._compacted(whole))
         self._keep(whole)

@@ -19,6 +19,7 @@ from nexus.conversation.fold import unfold
 from nexus.conversation.parts import Message, Request, Response, Stop, Text, ToolCall, ToolResult
 from nexus.conversation.usage import Usage
 from nexus.protocols import loader
+from nexus.protocols.codec import Envelope
 from nexus.provider import Attempt, Provider
 from nexus.settings.provider import ProviderSettings
 from nexus.upstream.request import LocalReply, UpstreamReply, UpstreamRequest
@@ -47,12 +48,11 @@ class EchoProvider(Provider):
         asked = codec.read_request(document).request
         model = str(document.get("model"))
         answer = answer_to(asked, model)
+        envelope = Envelope(answer.id, model, _CREATED, asked)
         if not asked.stream:
-            whole = encode(codec.write_response(answer, created=_CREATED, request=asked))
+            whole = encode(codec.write_response(answer, envelope))
             return LocalReply(200, {"content-type": "application/json"}, [whole])
-        writer = codec.stream_writer(
-            model=model, response_id=answer.id, created=_CREATED, include_usage=asked.include_usage, request=asked
-        )
+        writer = codec.stream_writer(envelope)
         pieces = (writer.write(event) for event in _spoken(answer))
         return LocalReply(200, {"content-type": "text/event-stream"}, filter(None, pieces))
 

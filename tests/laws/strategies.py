@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from nexus.conversation.parts import (
+    NOTHING_ASKED,
     CacheHint,
     Document,
     Image,
@@ -27,6 +28,7 @@ from nexus.conversation.parts import (
     ToolResult,
 )
 from nexus.protocols import loader
+from tests.protocols.kit import envelope
 
 from .items import as_codex
 from .kit import Turn, echo, read
@@ -65,10 +67,10 @@ def _hinted(part: Part) -> Part:
     return replace(part, parts=inside, cache=None)
 
 
-def _assistant(client: str, message: Message, asked: Request | None = None) -> list[Turn]:
+def _assistant(client: str, message: Message, asked: Request = NOTHING_ASKED) -> list[Turn]:
     """What the client was told, sent back."""
     answer = Response("id1", "m", message.parts, Stop("end"))
-    return echo(client, loader.client(client).write_response(answer, created=1, request=asked))
+    return echo(client, loader.client(client).write_response(answer, envelope(asked)))
 
 
 def _cache(hint: CacheHint | None) -> Wire:

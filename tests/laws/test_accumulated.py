@@ -23,6 +23,7 @@ from nexus.conversation.fold import fold
 from nexus.conversation.parts import Reasoning
 from nexus.protocols import loader
 from nexus.wire import decode
+from tests.protocols.kit import envelope
 
 from .items import accumulated
 from .kit import CLIENTS, frames, laws
@@ -32,7 +33,7 @@ from .test_answers import ASKED, fitted, written
 
 def whole(client: str, events: list[Event]) -> dict[str, Any]:
     told = replace(fold(events), id="id", model="m")
-    answer = loader.client(client).write_response(told, created=1, request=ASKED)
+    answer = loader.client(client).write_response(told, envelope(ASKED))
     shape: Any = {"chat": ChatCompletion, "messages": Message, "responses": Response}[client]
     return _dumped(construct_type(type_=shape, value=answer) if client != "messages" else Message.construct(**answer))
 

@@ -18,6 +18,7 @@ from nexus.conversation.parts import Image, Inline, Part, Reasoning, Refusal, Re
 from nexus.protocols import loader
 from nexus.protocols.contract import StreamWriter
 from nexus.protocols.room import Fitted
+from tests.protocols.kit import envelope
 
 from .items import as_codex
 from .kit import CLIENTS, Turn, check_stream, echo, echo_stream, frames, laws, origin, parts_of_echo, read
@@ -35,9 +36,7 @@ CUSTOM_NAMES = ("tool__2", "tool__3")
 
 
 def writing(client: str) -> StreamWriter:
-    return loader.client(client).stream_writer(
-        model="m", response_id="id", created=1, include_usage=True, request=ASKED
-    )
+    return loader.client(client).stream_writer(envelope(ASKED))
 
 
 def written(client: str, events: Iterable[Event]) -> bytes:
@@ -51,7 +50,7 @@ def fitted(client: str, events: Iterable[Event]) -> list[Event]:
 
 
 def whole(client: str, answer: Response) -> list[Turn]:
-    return echo(client, loader.client(client).write_response(answer, created=1, request=ASKED))
+    return echo(client, loader.client(client).write_response(answer, envelope(ASKED)))
 
 
 def read_back(client: str, raw: bytes) -> list[Event]:

@@ -27,6 +27,7 @@ from nexus.models.chat_server import ChatServer
 from nexus.protocols import loader
 from nexus.protocols.codec import Target
 from nexus.wire import decode
+from tests.protocols.kit import envelope
 
 from .kit import CLIENTS, check_stream, echo_stream, frames, origin, parts_of_echo, read, write
 from .test_answers import read_back, written
@@ -48,7 +49,7 @@ def test_redacted_thinking_whose_signature_comes_at_its_end(client: str) -> None
 
 
 def test_redacted_thinking_cut_before_its_end_leaves_no_block_open() -> None:
-    writer = loader.client("messages").stream_writer(model="m", response_id="r", created=1, include_usage=False)
+    writer = loader.client("messages").stream_writer(envelope())
     start = PartStart(0, Reasoning("", None, redacted=True))
     check_stream("messages", writer.write(ResponseStart("r", "m")) + writer.write(start), ended=False)
 
@@ -148,7 +149,7 @@ def test_a_call_that_the_model_could_not_finish_is_no_whole_call(arguments: str)
 
 
 def test_words_that_were_cut_are_incomplete() -> None:
-    whole = loader.client("responses").write_response(answer_cut(Text("a"), Text("b")), created=1)
+    whole = loader.client("responses").write_response(answer_cut(Text("a"), Text("b")), envelope())
     assert [item["status"] for item in whole["output"]] == ["completed", "incomplete"]
 
 

@@ -26,6 +26,7 @@ from nexus.protocols.extra_fields import EXTRA_FIELDS
 from nexus.protocols.loader import DIALECTS
 from nexus.protocols.sse import Frame
 from nexus.wire import Json, decode, encode
+from tests.protocols.kit import envelope
 
 from .kit import CLIENTS, call, frames, laws, stream_of
 from .published import judge_error, judge_event, judge_stream, judge_whole
@@ -171,11 +172,9 @@ ALL_TOOLS: Mapping[str, dict[str, Any]] = {
 def test_any_answer_to_a_request_that_says_much(client: str, events: list[Event]) -> None:
     request = loader.client(client).read_request({"model": "m", **ALL_TOOLS[client]}).request
     events = fitted(client, events)
-    writer = loader.client(client).stream_writer(
-        model="m", response_id="id", created=1, include_usage=True, request=request
-    )
+    writer = loader.client(client).stream_writer(envelope(request))
     judge_stream(client, b"".join(map(writer.write, events)))
-    judge_whole(client, loader.client(client).write_response(fold(events), created=1, request=request))
+    judge_whole(client, loader.client(client).write_response(fold(events), envelope(request)))
 
 
 FAILURES: Mapping[str, Callable[[str, str], Json]] = {

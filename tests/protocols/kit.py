@@ -8,15 +8,16 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel
 
 from nexus.conversation.events import Event
 from nexus.conversation.grammar import Order
-from nexus.conversation.parts import Request
+from nexus.conversation.parts import NOTHING_ASKED, Request
 from nexus.models.chat_server import PLAIN, ChatServer
-from nexus.protocols.codec import AnswerOrigin
+from nexus.protocols.codec import AnswerOrigin, Envelope
 from nexus.protocols.contract import StreamReader
 from nexus.protocols.sse import FrameDecoder
 
@@ -25,6 +26,11 @@ def origin(response_id: str = "r", model: str = "m", server: ChatServer = PLAIN)
     """Of an answer to nothing; new ids are numbered."""
     numbers = itertools.count(1)
     return AnswerOrigin(Request(()), response_id, model, lambda: f"call_{next(numbers)}", server)
+
+
+def envelope(request: Request = NOTHING_ASKED, *, id: str = "r1", model: str = "m", usage: bool = True) -> Envelope:
+    """Of an answer to a client that wants to know its usage."""
+    return Envelope(id, model, 7, replace(request, include_usage=usage))
 
 
 def chunkings(raw: bytes) -> Iterator[list[bytes]]:

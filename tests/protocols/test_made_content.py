@@ -24,6 +24,7 @@ from nexus.wire import Json, decode, encode
 from tests.laws.items import accumulated
 from tests.laws.kit import CLIENTS, Turn, echo, echo_stream, frames, origin, read, stream_of, write
 from tests.laws.test_fixtures import FIXTURES, lane, run
+from tests.protocols.kit import envelope
 
 PNG = "iVBORw0KGgo="
 URL = f"data:image/png;base64,{PNG}"
@@ -261,7 +262,7 @@ def test_an_image_of_a_history_goes_to_who_takes_it(case: str) -> None:
 def test_a_vendors_own_image_goes_back_under_its_own_id() -> None:
     body = json.loads((FIXTURES / "responses/image_generation/upstream.json").read_bytes())
     answer = loader.vendor("responses").read_response(body, origin()).response
-    chat = loader.client("chat").write_response(answer, created=1)
+    chat = loader.client("chat").write_response(answer, envelope())
     back = read("chat", {"model": "m", "messages": [{"role": "user", "content": "q"}, *echo("chat", chat)]}).request
     assert answer.parts[0] in back.messages[1].parts
     sent = write("responses", back, Target("gpt-5.5")).body["input"]

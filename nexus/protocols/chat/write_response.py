@@ -6,13 +6,12 @@ Source: openai.types.chat.ChatCompletion.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from nexus.conversation.parts import Image, Part, Reasoning, Refusal, Request, Response, Text, ToolCall
+from nexus.conversation.parts import Image, Part, Reasoning, Refusal, Response, Text, ToolCall
 from nexus.protocols.chat.reasoning import write_details, write_extra
 from nexus.protocols.chat.sources import write_annotations, write_image
 from nexus.protocols.chat.stops import write_stop
 from nexus.protocols.chat.usage import write_usage
+from nexus.protocols.codec import Envelope
 from nexus.protocols.custom_tools import custom_names, read_input
 from nexus.protocols.room import Room
 from nexus.wire import Json
@@ -20,18 +19,15 @@ from nexus.wire import Json
 ROOM = Room()
 
 
-def write_response(
-    response: Response, *, created: int, request: Request | None = None, now: Callable[[], int] | None = None
-) -> dict[str, Json]:
-    """``request`` knows which tools are custom."""
+def write_response(response: Response, envelope: Envelope) -> dict[str, Json]:
     refused = any(isinstance(part, Refusal) for part in response.parts)
     return {
-        "id": response.id,
+        "id": envelope.id,
         "object": "chat.completion",
-        "created": created,
-        "model": response.model,
+        "created": envelope.created,
+        "model": envelope.model,
         "choices": [
-            {"index": 0, "message": _write_message(response.parts, custom_names(request)), "logprobs": None}
+            {"index": 0, "message": _write_message(response.parts, custom_names(envelope.request)), "logprobs": None}
             | write_stop(response.stop, refused=refused)
         ],
         "usage": write_usage(response.usage),

@@ -9,8 +9,6 @@ Source: openai.types.chat.ChatCompletionChunk.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from nexus.conversation.events import (
     Cited,
     ContentDropped,
@@ -25,12 +23,13 @@ from nexus.conversation.events import (
     UsageUpdate,
 )
 from nexus.conversation.fold import fold
-from nexus.conversation.parts import Image, Reasoning, Refusal, Request, Signature, Text, ToolCall
+from nexus.conversation.parts import Image, Reasoning, Refusal, Signature, Text, ToolCall
 from nexus.conversation.usage import Usage
 from nexus.protocols.chat.reasoning import write_details, write_extra
 from nexus.protocols.chat.sources import write_annotations, write_image
 from nexus.protocols.chat.stops import write_stop
 from nexus.protocols.chat.usage import write_usage
+from nexus.protocols.codec import Envelope
 from nexus.protocols.custom_tools import custom_names, read_input
 from nexus.protocols.ordered_writer import OrderedWriter
 from nexus.protocols.sse import frame
@@ -40,26 +39,19 @@ _DONE = frame(b"[DONE]")
 
 
 class StreamWriter(OrderedWriter):
-    """``model``, ``response_id`` and ``created`` are what every chunk says; ``request`` knows which tools are custom.
+    """A custom tool's input is JSON until it is whole, and told then."""
 
-    A custom tool's input is JSON until it is whole, and told then.
-    """
-
-    def __init__(
-        self,
-        *,
-        model: str,
-        response_id: str,
-        created: int,
-        include_usage: bool,
-        request: Request | None = None,
-        now: Callable[[], int] | None = None,
-    ) -> None:
+    def __init__(self, envelope: Envelope) -> None:
         super().__init__()
-        self._custom = custom_names(request)
+        self._custom = custom_names(envelope.request)
         self._inputs: dict[int, list[str]] = {}
-        self._head = {"id": response_id, "object": "chat.completion.chunk", "created": created, "model": model}
-        self._include_usage = include_usage
+        self._head = {
+            "id": envelope.id,
+            "object": "chat.completion.chunk",
+            "created": envelope.created,
+            "model": envelope.model,
+        }
+        self._include_usage = envelope.request.include_usage
         self._usage = Usage()
         self._parts: dict[int, StreamPart] = {}
         self._calls: dict[int, int] = {}

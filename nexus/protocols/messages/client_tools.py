@@ -243,9 +243,8 @@ def members_of(wire: Wire) -> list[Member]:
 class Members:
     """The client's own names of the calls in an answer to ``request``."""
 
-    def __init__(self, request: Request | None) -> None:
-        tools = () if request is None else request.tools
-        self._members = {tool.name: tool for tool in tools if isinstance(tool, Member)}
+    def __init__(self, request: Request) -> None:
+        self._members = {tool.name: tool for tool in request.tools if isinstance(tool, Member)}
 
     def named(self, name: str) -> dict[str, Json]:
         """The members of a tool_use that name its tool."""

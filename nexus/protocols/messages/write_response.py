@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
-from nexus.conversation.parts import Part, Reasoning, Refusal, Request, Response, Signature, Text, ToolCall
+from nexus.conversation.parts import Part, Reasoning, Refusal, Response, Signature, Text, ToolCall
 from nexus.protocols.arguments import an_object_of
+from nexus.protocols.codec import Envelope
 from nexus.protocols.messages.citations import write_citations
 from nexus.protocols.messages.client_tools import Members
 from nexus.protocols.messages.signatures import NEXT, OWN, carrier, thinking_block
@@ -19,17 +19,14 @@ ROOM = Room(images=(), late_citations=False)
 _UNFIT = re.compile(r"[^a-zA-Z0-9_-]")
 
 
-def write_response(
-    response: Response, *, created: int, request: Request | None = None, now: Callable[[], int] | None = None
-) -> dict[str, Json]:
-    """``created`` has no place in a Message; ``request`` knows the members of toolsets."""
-    members = Members(request)
+def write_response(response: Response, envelope: Envelope) -> dict[str, Json]:
+    members = Members(envelope.request)
     refused = any(isinstance(part, Refusal) for part in response.parts)
     return {
-        "id": message_id(response.id),
+        "id": message_id(envelope.id),
         "type": "message",
         "role": "assistant",
-        "model": response.model,
+        "model": envelope.model,
         "content": [block for part in response.parts for block in _write_blocks(part, members)],
         **write_stop(response.stop, refused=refused),
         "usage": write_usage(response.usage),

@@ -8,7 +8,6 @@ Claude Code acts on one that has stopped. Source: anthropic.types.RawMessageStre
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from nexus.conversation.events import (
@@ -24,8 +23,9 @@ from nexus.conversation.events import (
     StreamPart,
     UsageUpdate,
 )
-from nexus.conversation.parts import Image, Reasoning, Refusal, Request, Signature, Text, ToolCall
+from nexus.conversation.parts import Image, Reasoning, Refusal, Signature, Text, ToolCall
 from nexus.conversation.usage import Usage
+from nexus.protocols.codec import Envelope
 from nexus.protocols.messages.citations import write_citation
 from nexus.protocols.messages.client_tools import Members
 from nexus.protocols.messages.signatures import OWN, PREVIOUS, carrier, thinking_block, write_signature
@@ -46,22 +46,10 @@ _DELTA = {
 
 
 class StreamWriter(OrderedWriter):
-    """``include_usage`` changes nothing: this dialect always tells. ``request`` knows the members of toolsets."""
-
-    def __init__(
-        self,
-        *,
-        model: str,
-        response_id: str,
-        created: int,
-        include_usage: bool,
-        request: Request | None = None,
-        now: Callable[[], int] | None = None,
-    ) -> None:
+    def __init__(self, envelope: Envelope) -> None:
         super().__init__()
-        self._members = Members(request)
-        self._model = model
-        self._id = message_id(response_id)
+        self._members = Members(envelope.request)
+        self._envelope = envelope
         self._block = 0
         self._part: StreamPart = Text("")
         self._order = PartOrder()
@@ -96,10 +84,10 @@ class StreamWriter(OrderedWriter):
 
     def _message_start(self, usage: Usage) -> bytes:
         message: dict[str, Json] = {
-            "id": self._id,
+            "id": message_id(self._envelope.id),
             "type": "message",
             "role": "assistant",
-            "model": self._model,
+            "model": self._envelope.model,
             "content": [],
             "stop_reason": None,
             "stop_sequence": None,

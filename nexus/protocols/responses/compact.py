@@ -9,10 +9,11 @@ end of its input.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from nexus.conversation.events import PartStart, ResponseEnd
-from nexus.conversation.parts import Request, Signature, Stop, SummaryWanted, Text
+from nexus.conversation.parts import Signature, Stop, SummaryWanted, Text
+from nexus.protocols.codec import Envelope
 from nexus.protocols.responses.compose import Composer
 from nexus.protocols.responses.items import ItemComposer, ResponseEvent
 from nexus.protocols.responses.signatures import OWN
@@ -43,13 +44,10 @@ def read_summary(item: Mapping[str, Json]) -> str | None:
     return TOLD + signature.value if signature.dialect == _TAG else None
 
 
-def make_composer(
-    *, model: str, response_id: str, created: int, request: Request | None, now: Callable[[], int] | None
-) -> Composer:
-    """The one for what ``request`` asks for."""
-    summary = request is not None and bool(request.messages) and isinstance(request.messages[-1], SummaryWanted)
-    kind = SummaryComposer if summary else Composer
-    return kind(model=model, response_id=response_id, created=created, request=request, now=now)
+def make_composer(envelope: Envelope) -> Composer:
+    """The one for what the request asks for."""
+    last = envelope.request.messages[-1:]
+    return SummaryComposer(envelope) if last and isinstance(last[0], SummaryWanted) else Composer(envelope)
 
 
 class _Item(ItemComposer):
@@ -72,10 +70,8 @@ class _Item(ItemComposer):
 class SummaryComposer(Composer):
     """All text of the answer is one item; whatever else the model made is left out."""
 
-    def __init__(
-        self, *, model: str, response_id: str, created: int, request: Request | None, now: Callable[[], int] | None
-    ) -> None:
-        super().__init__(model=model, response_id=response_id, created=created, request=request, now=now)
+    def __init__(self, envelope: Envelope) -> None:
+        super().__init__(envelope)
         self._item = _Item("", self._id_suffix)
         self._speaks = False
 

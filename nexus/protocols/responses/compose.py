@@ -9,8 +9,6 @@ that ended too early is incomplete. Source: openai.types.responses.ResponseStrea
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from nexus.conversation.events import (
     Cited,
     ContentDropped,
@@ -23,8 +21,9 @@ from nexus.conversation.events import (
     ResponseStart,
     UsageUpdate,
 )
-from nexus.conversation.parts import Reasoning, Refusal, Request, Signature
+from nexus.conversation.parts import Reasoning, Refusal, Signature
 from nexus.conversation.usage import Usage
+from nexus.protocols.codec import Envelope
 from nexus.protocols.part_order import PartOrder
 from nexus.protocols.responses.items import ItemComposer, ReasoningComposer, ResponseEvent, item_composer
 from nexus.protocols.responses.response_object import write_response_object
@@ -36,20 +35,15 @@ from nexus.wire import Json
 
 
 class Composer:
-    """Feed it events; it returns what to tell. ``response`` is the object so far, final after ResponseEnd.
+    """Feed it events; it returns what to tell. ``response`` is the object so far, final after ResponseEnd."""
 
-    ``now`` tells the time in seconds when the answer is complete; it is ``created`` without.
-    """
-
-    def __init__(
-        self, *, model: str, response_id: str, created: int, request: Request | None, now: Callable[[], int] | None
-    ) -> None:
-        self.response = write_response_object(response_id, model, created, request)
-        self._now = now or (lambda: created)
+    def __init__(self, envelope: Envelope) -> None:
+        self.response = write_response_object(envelope)
+        self._envelope = envelope
         self.output: list[Json] = []
         self.complete = False
-        self._id_suffix = response_id.removeprefix("resp_")
-        self._names = Names(request)
+        self._id_suffix = envelope.id.removeprefix("resp_")
+        self._names = Names(envelope.request)
         self._current: tuple[PartStart, ItemComposer] | None = None
         self._ended: tuple[PartStart, ItemComposer, Signature | None] | None = None
         self._order = PartOrder()
@@ -147,6 +141,7 @@ class Composer:
         self.response |= write_stop(event.stop, refused=self._refused)
         events = self._release(whole=self.response["status"] == "completed")
         if self.response["status"] == "completed":
-            self.response["completed_at"] = self._now()
+            now = self._envelope.now
+            self.response["completed_at"] = self._envelope.created if now is None else now()
         self.response |= {"output": list(self.output), "usage": write_usage(self._usage)}
         return [*events, self._lifecycle(f"response.{self.response['status']}")]

@@ -11,13 +11,12 @@ from collections.abc import Mapping
 
 from nexus.conversation.parts import OutputFormat, Request, Thinking, WebSearch
 from nexus.models.efforts import COMMON
+from nexus.protocols.codec import Envelope
 from nexus.protocols.responses.earlier import Continued
 from nexus.protocols.responses.tool_choice import write_choice
 from nexus.protocols.responses.tools import write_tools
 from nexus.protocols.responses.write_request import write_format
 from nexus.wire import Json, mapping, sequence, text
-
-NOBODY = Request(messages=())
 
 _TIERS = frozenset({"default", "flex", "scale", "priority", "fast", "ultrafast"})
 """What an answer can have been served in; ``auto`` is none of them."""
@@ -31,13 +30,13 @@ _TOOL_MEMBERS: Mapping[str, tuple[str, ...]] = {
 """What is told of a tool by its type; a client may have said more."""
 
 
-def write_response_object(response_id: str, model: str, created: int, request: Request | None) -> dict[str, Json]:
+def write_response_object(envelope: Envelope) -> dict[str, Json]:
     """The object as it is while the answer is still being made."""
-    asked = request or NOBODY
+    asked = envelope.request
     return {
-        "id": response_id,
+        "id": envelope.id,
         "object": "response",
-        "created_at": created,
+        "created_at": envelope.created,
         "completed_at": None,
         "status": "in_progress",
         "background": False,
@@ -47,7 +46,7 @@ def write_response_object(response_id: str, model: str, created: int, request: R
         "max_output_tokens": asked.max_tokens,
         "max_tool_calls": None,
         "metadata": dict(asked.metadata),
-        "model": model,
+        "model": envelope.model,
         "output": [],
         "previous_response_id": asked.previous if isinstance(asked, Continued) else None,
         "prompt_cache_key": asked.prompt_cache_key,

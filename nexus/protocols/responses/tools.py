@@ -70,9 +70,8 @@ def qualify(namespace: str | None, name: str) -> str:
 class Names:
     """The client's own form of the calls in an answer to ``request``; ``runs`` includes OpenAI's that it runs."""
 
-    def __init__(self, request: Request | None, *, runs: bool = True) -> None:
-        tools = () if request is None else request.tools
-        known = {tool.name: tool for tool in tools if isinstance(tool, ClientTool)}
+    def __init__(self, request: Request, *, runs: bool = True) -> None:
+        known = {tool.name: tool for tool in request.tools if isinstance(tool, ClientTool)}
         self._tools = {name: tool for name, tool in known.items() if runs or tool.run is None}
 
     def kind(self, name: str) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 
 from nexus.errors import NexusError, UpstreamStatus
+from nexus.protocols.codec import Envelope
 from nexus.protocols.dialect import BrokenStream
 from nexus.protocols.openai_errors import read_body as read_body
 from nexus.protocols.openai_errors import write_error as write_error
@@ -48,7 +49,7 @@ def write_frames(error: NexusError, response_id: str, broken: BrokenStream, *, c
     """The end of a stream whose head has gone out; the SDK takes it only behind a beginning."""
     code, message = _said(error)
     told: dict[str, Json] = {"code": code, "message": message, "param": error.param}
-    begun = write_response_object(response_id, broken.model, broken.now, None)
+    begun = write_response_object(Envelope(response_id, broken.model, broken.now))
     closed = code if codex else _PUBLISHED.get(code, code)
     failed = begun | {"status": "failed", "error": {"code": closed, "message": message}}
     created = b"" if broken.begun else _event("response.created", 0, {"response": begun})

@@ -5,10 +5,9 @@ Law: it is the last event of the stream that tells the same answer, so that the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from nexus.conversation.fold import unfold
-from nexus.conversation.parts import Inline, Request, Response
+from nexus.conversation.parts import Inline, Response
+from nexus.protocols.codec import Envelope
 from nexus.protocols.responses.compact import make_composer
 from nexus.protocols.room import Room
 from nexus.wire import Json
@@ -16,10 +15,8 @@ from nexus.wire import Json
 ROOM = Room(images=(Inline,), late_citations=False)
 
 
-def write_response(
-    response: Response, *, created: int, request: Request | None = None, now: Callable[[], int] | None = None
-) -> dict[str, Json]:
-    composer = make_composer(model=response.model, response_id=response.id, created=created, request=request, now=now)
+def write_response(response: Response, envelope: Envelope) -> dict[str, Json]:
+    composer = make_composer(envelope)
     for event in unfold(response):
         composer.add(event)
     return composer.response

@@ -7,10 +7,10 @@ an item that was cut must not be announced done (items.py). Source: openai.types
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from nexus.conversation.events import Event
-from nexus.conversation.parts import Request
+from nexus.protocols.codec import Envelope
 from nexus.protocols.ordered_writer import OrderedWriter
 from nexus.protocols.responses.compact import make_composer
 from nexus.protocols.responses.items import ResponseEvent
@@ -19,20 +19,9 @@ from nexus.wire import Json, encode
 
 
 class StreamWriter(OrderedWriter):
-    """``request`` is what the answer repeats; ``include_usage`` changes nothing; ``now`` as a Composer takes it."""
-
-    def __init__(
-        self,
-        *,
-        model: str,
-        response_id: str,
-        created: int,
-        include_usage: bool,
-        request: Request | None = None,
-        now: Callable[[], int] | None = None,
-    ) -> None:
+    def __init__(self, envelope: Envelope) -> None:
         super().__init__()
-        self._composer = make_composer(model=model, response_id=response_id, created=created, request=request, now=now)
+        self._composer = make_composer(envelope)
         self._number = 0
 
     @property

@@ -18,7 +18,7 @@ from nexus.protocols.chat.write_stream import StreamWriter
 from nexus.protocols.sse import FrameDecoder
 from nexus.wire import Json, decode
 from tests.protocols.kit import chunkings as chunkings
-from tests.protocols.kit import events_from, ordered, origin, whole
+from tests.protocols.kit import envelope, events_from, ordered, origin, whole
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "chat"
 
@@ -50,5 +50,5 @@ def events_of(pieces: Iterable[bytes]) -> list[Event]:
 
 
 def write_stream(events: Iterable[Event], *, include_usage: bool = True) -> bytes:
-    writer = StreamWriter(model="m", response_id="r1", created=7, include_usage=include_usage)
+    writer = StreamWriter(envelope(usage=include_usage))
     return b"".join(writer.write(event) for event in events)

@@ -15,6 +15,7 @@ from nexus.protocols.chat.write_stream import StreamWriter
 from nexus.protocols.custom_tools import PARAMETERS
 from nexus.protocols.sse import FrameDecoder
 from nexus.wire import decode
+from tests.protocols.kit import envelope
 
 from .kit import check_response
 
@@ -41,7 +42,7 @@ def test_it_is_a_function_of_one_string_and_its_grammar_can_be_read() -> None:
 
 def test_a_call_comes_back_in_its_own_form_and_is_understood_in_the_history() -> None:
     call = ToolCall("c1", "sql", '{"input":"select \'x\'"}')
-    whole = write_response(Response("r1", "m", (call,), Stop("tool_use")), created=1, request=read().request)
+    whole = write_response(Response("r1", "m", (call,), Stop("tool_use")), envelope(read().request))
     check_response(whole)
     message = whole["choices"][0]["message"]
     assert message["tool_calls"] == [CALL]
@@ -50,7 +51,7 @@ def test_a_call_comes_back_in_its_own_form_and_is_understood_in_the_history() ->
 
 
 def test_a_stream_tells_the_input_once_it_is_whole() -> None:
-    writer = StreamWriter(model="m", response_id="r1", created=1, include_usage=False, request=read().request)
+    writer = StreamWriter(envelope(read().request, usage=False))
     signature = Signature("gemini", "s")
     pieces = ['{"input":"sel', "ect 'x'\"}"]
     events: list[Event] = [

@@ -29,7 +29,7 @@ from nexus.protocols.chat.write_response import write_response
 from nexus.protocols.chat.write_stream import StreamWriter
 from nexus.protocols.sse import FrameDecoder
 from nexus.wire import Json, decode
-from tests.protocols.kit import origin
+from tests.protocols.kit import envelope, origin
 
 from .kit import check_chunks, check_response, events_of, write_stream
 
@@ -46,7 +46,7 @@ def answer(*parts: Part, stop: Stop = END, usage: Usage = USAGE) -> Response:
 
 
 def test_the_exact_shape() -> None:
-    whole = write_response(answer(Text("hi")), created=7)
+    whole = write_response(answer(Text("hi")), envelope())
     assert whole == {
         "id": "r1",
         "object": "chat.completion",
@@ -120,7 +120,7 @@ MESSAGES: dict[str, tuple[Response, dict[str, Json]]] = {
 @pytest.mark.parametrize("case", MESSAGES)
 def test_messages(case: str) -> None:
     response, expected = MESSAGES[case]
-    whole = write_response(response, created=7)
+    whole = write_response(response, envelope())
     check_response(whole)
     assert whole["choices"][0]["message"] == {"role": "assistant", **expected}
     assert _accumulated(response) == {"role": "assistant", **expected}
@@ -175,7 +175,7 @@ ECHOES: dict[str, tuple[Part, ...]] = {
 def test_an_echo_gives_everything_back(case: str, streamed: bool) -> None:
     parts = ECHOES[case]
     response = answer(*parts)
-    message = _accumulated(response) if streamed else write_response(response, created=7)["choices"][0]["message"]
+    message = _accumulated(response) if streamed else write_response(response, envelope())["choices"][0]["message"]
     read = read_request({"messages": [{"role": "user", "content": "q"}, message]})
     assert read.request.messages[1].parts == parts
     assert read.dropped == ()
@@ -204,7 +204,7 @@ STOPS = {
 @pytest.mark.parametrize("case", STOPS)
 def test_stops(case: str) -> None:
     stop, expected = STOPS[case]
-    choice = write_response(answer(Text("x"), stop=stop), created=7)["choices"][0]
+    choice = write_response(answer(Text("x"), stop=stop), envelope())["choices"][0]
     assert {name: choice[name] for name in expected} == expected
     written = write_stream([ResponseStart("r1", "m"), ResponseEnd(stop)])
     last = [decode(frame.data) for frame in FrameDecoder().feed(written) if frame.data not in (None, "[DONE]")][-2]
@@ -233,7 +233,7 @@ def test_the_grammar_of_a_stream() -> None:
 
 
 def test_pings_and_notices_say_nothing() -> None:
-    writer = StreamWriter(model="m", response_id="r", created=1, include_usage=True)
+    writer = StreamWriter(envelope())
     assert writer.write(ResponseStart("i", "m")) != b""
     assert writer.write(Ping()) == writer.write(ContentDropped("annotations")) == b""
 
@@ -328,10 +328,10 @@ def test_reads_what_it_writes(parts: tuple[list[Text], list[ToolCall]], reason: 
     texts, calls = parts
     stop = Stop("tool_use") if calls else Stop("max_tokens" if reason == "tool_use" else reason)  # type: ignore[arg-type]
     response = answer(*texts, *calls, stop=stop)
-    assert read_response(write_response(response, created=7), origin()).response == response
+    assert read_response(write_response(response, envelope()), origin()).response == response
     assert fold(events_of([write_stream(unfold(response))])) == response
 
 
 def test_content_of_no_answer_is_a_bug_that_shows() -> None:
     with pytest.raises(ValueError):
-        write_response(answer(ToolResult("c")), created=7)
+        write_response(answer(ToolResult("c")), envelope())

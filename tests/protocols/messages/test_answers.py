@@ -44,7 +44,7 @@ from nexus.protocols.messages.read_stream import StreamReader
 from nexus.protocols.messages.stops import read_stop, write_stop
 from nexus.protocols.messages.write_response import write_response
 from nexus.protocols.messages.write_stream import StreamWriter
-from tests.protocols.kit import origin
+from tests.protocols.kit import envelope, origin
 
 from .kit import PAIRS, STREAMS, check_event, check_message, chunkings, frames, replay, stream_bytes, unary
 
@@ -230,7 +230,7 @@ FOREIGN = (
 
 
 def write_stream(events: list[Event], id: str = "chatcmpl-1") -> bytes:
-    writer = StreamWriter(model="asked", response_id=id, created=0, include_usage=False)
+    writer = StreamWriter(envelope(id=id, model="asked"))
     return b"".join(map(writer.write, events))
 
 
@@ -275,7 +275,7 @@ def assembled(raw: bytes) -> dict[str, Any]:
 
 def test_a_whole_message() -> None:
     response = Response("msg_1", "m", FOREIGN, Stop("tool_use"), Usage(1, 2, 3, 4, 5, 6))
-    body = write_response(response, created=1)
+    body = write_response(response, envelope(id="msg_1"))
     check_message(body)
     assert body["id"] == "msg_1"
     assert body["usage"] == {
@@ -305,7 +305,7 @@ def test_signatures_come_back_where_they_belong(streamed: bool) -> None:
     if streamed:
         content = assembled(write_stream(list(unfold(response))))["content"]
     else:
-        content = write_response(response, created=1)["content"]
+        content = write_response(response, envelope())["content"]
     echoed = {"messages": [{"role": "assistant", "content": content}]}
     assert read_request(echoed).request.messages[0].parts == FOREIGN
 
@@ -329,7 +329,7 @@ def test_a_signature_known_late_travels_behind() -> None:
 
 def test_a_refusal_is_text_and_a_reason() -> None:
     response = Response("x", "m", (Refusal("no"),), Stop("end"))
-    body = write_response(response, created=1)
+    body = write_response(response, envelope())
     check_message(body)
     assert (body["stop_reason"], body["content"]) == ("refusal", [{"type": "text", "text": "no"}])
     assert assembled(write_stream(list(unfold(response))))["stop_reason"] == "refusal"
@@ -370,7 +370,7 @@ def test_words_that_end_an_answer_are_its_last_block() -> None:
 
 def test_a_block_that_was_cut_is_never_told_to_have_stopped() -> None:
     """Claude Code takes a block that has stopped for whole, and acts on it."""
-    writer = StreamWriter(model="m", response_id="r", created=0, include_usage=False)
+    writer = StreamWriter(envelope())
     events: list[Event] = [ResponseStart("x", "m"), PartStart(0, ToolCall("i", "Write", '{"a": 1}'))]
     written = b"".join(writer.write(event) for event in events)
     assert [data["type"] for _, data in frames(written)] == [
@@ -408,7 +408,7 @@ def test_unknown_stop_reasons_stay_themselves_and_leave_as_the_nearest_published
 
 
 def test_broken_arguments_are_kept_whole() -> None:
-    body = write_response(Response("x", "m", (ToolCall("a", "f", '{"x":'),), Stop("tool_use")), created=1)
+    body = write_response(Response("x", "m", (ToolCall("a", "f", '{"x":'),), Stop("tool_use")), envelope())
     check_message(body)
     assert body["content"][0]["input"] == {"invalid_json": '{"x":'}
 
@@ -474,7 +474,9 @@ def test_any_interleaving_becomes_a_client_stream_that_keeps_everything(
     for event in events:
         order.check(event)
     message = assembled(write_stream(events))
-    whole = write_response(Response("chatcmpl-1", "asked", parts, Stop("tool_use"), Usage(1, 2, 3, 4, 5, 6)), created=1)
+    whole = write_response(
+        Response("1", "m", parts, Stop("tool_use"), Usage(1, 2, 3, 4, 5, 6)), envelope(id="chatcmpl-1", model="asked")
+    )
     # The published type of message_delta has no place for the split by time to live.
     del message["usage"]["cache_creation"], whole["usage"]["cache_creation"]
     assert message == whole
@@ -494,7 +496,7 @@ def _is_own(part: StreamPart) -> bool:
 def test_reading_what_was_written(parts: tuple[StreamPart, ...]) -> None:
     own = tuple(part for part in parts if _is_own(part))
     response = Response("msg_1", "m", own, Stop("end", raw="end_turn"), Usage(1, 2, 3, 4, 5, 6))
-    assert read_response(write_response(response, created=1), origin()).response == response
+    assert read_response(write_response(response, envelope(id="msg_1")), origin()).response == response
     events, reader = replay([write_stream(list(unfold(response)), "msg_1")])
     assert reader.complete
     assert fold(events).parts == own

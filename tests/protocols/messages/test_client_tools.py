@@ -13,6 +13,7 @@ from nexus.protocols.messages.read_request import read_request
 from nexus.protocols.messages.write_response import write_response
 from nexus.protocols.messages.write_stream import StreamWriter
 from nexus.protocols.sse import FrameDecoder
+from tests.protocols.kit import envelope
 
 from .kit import check_event, check_message
 
@@ -83,12 +84,12 @@ def test_a_toolset_is_a_function_for_each_member_and_its_calls_come_back_as_memb
     names = {tool.name for tool in request.tools}
     assert len(names) == 16 and "computer__left_click" in names and "computer__zoom" not in names
     answer = Response("msg_1", "m", (ToolCall("t1", "computer__type", '{"text":"a"}'),), Stop("tool_use"))
-    whole = write_response(answer, created=1, request=request)
+    whole = write_response(answer, envelope(request))
     check_message(whole)
     block = {"type": "tool_use", "id": "t1", "name": "type", "toolset_name": "computer", "input": {"text": "a"}}
     assert whole["content"] == [block]
 
-    writer = StreamWriter(model="m", response_id="msg_1", created=1, include_usage=True, request=request)
+    writer = StreamWriter(envelope(request))
     frames = FrameDecoder().feed(b"".join(map(writer.write, unfold(answer))))
     events = [(frame.event, json.loads(frame.data or "")) for frame in frames]
     for name, event in events:
@@ -104,7 +105,7 @@ def test_a_toolset_is_a_function_for_each_member_and_its_calls_come_back_as_memb
 def test_a_tool_of_the_clients_own_is_no_member_whatever_its_name() -> None:
     request = read({"name": "computer__type", "input_schema": {"type": "object"}}).request
     answer = Response("msg_1", "m", (ToolCall("t1", "computer__type", "{}"),), Stop("tool_use"))
-    (block,) = write_response(answer, created=1, request=request)["content"]
+    (block,) = write_response(answer, envelope(request))["content"]
     assert block == {"type": "tool_use", "id": "t1", "name": "computer__type", "input": {}}
 
 

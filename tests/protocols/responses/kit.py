@@ -21,12 +21,12 @@ from pydantic import TypeAdapter
 
 from nexus.conversation.events import Event
 from nexus.conversation.grammar import Order
-from nexus.conversation.parts import Request
+from nexus.conversation.parts import NOTHING_ASKED, Request
 from nexus.protocols.responses.read_stream import StreamReader
 from nexus.protocols.responses.write_stream import StreamWriter
 from nexus.protocols.sse import FrameDecoder
 from tests.protocols.kit import chunkings as chunkings
-from tests.protocols.kit import covers, events_from, ordered, origin, whole
+from tests.protocols.kit import covers, envelope, events_from, ordered, origin, whole
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "responses"
 STREAMS = sorted(path.parent.name for path in FIXTURES.glob("*/upstream.sse"))
@@ -64,11 +64,11 @@ def check_event(event: Mapping[str, Any]) -> None:
     assert covers(_EVENT.validate_python(event, strict=True).model_dump(by_alias=True), event)
 
 
-def writer(request: Request | None = None) -> StreamWriter:
-    return StreamWriter(model="a/m", response_id="resp_1", created=7, include_usage=True, request=request)
+def writer(request: Request = NOTHING_ASKED) -> StreamWriter:
+    return StreamWriter(envelope(request, id="resp_1", model="a/m"))
 
 
-def written(events: Iterable[Event], request: Request | None = None) -> bytes:
+def written(events: Iterable[Event], request: Request = NOTHING_ASKED) -> bytes:
     stream, order = writer(request), Order()
     pieces = []
     for event in events:
@@ -87,7 +87,7 @@ def frames(raw: bytes) -> list[dict[str, Any]]:
     return documents
 
 
-def told(events: Iterable[Event], request: Request | None = None) -> list[dict[str, Any]]:
+def told(events: Iterable[Event], request: Request = NOTHING_ASKED) -> list[dict[str, Any]]:
     """What a client reads, every event judged by the SDK."""
     documents = frames(written(events, request))
     assert [document["sequence_number"] for document in documents] == list(range(len(documents)))

@@ -15,6 +15,7 @@ from nexus.protocols.codec import Target
 from nexus.protocols.responses.read_request import read_request
 from nexus.protocols.responses.write_request import write_request
 from nexus.protocols.responses.write_response import write_response
+from tests.protocols.kit import envelope
 
 from .kit import check_request, check_response, told
 
@@ -81,7 +82,7 @@ def test_a_call_is_the_clients_own_item_and_a_function_in_the_history(
     assert [one.name for one in request.tools] == [name]
     call = ToolCall("c1", name, json.dumps(arguments))
     answer = Response("resp_1", "a/m", (call,), Stop("tool_use"))
-    written = write_response(answer, created=1, request=request)
+    written = write_response(answer, envelope(request, id="resp_1"))
     check_response(written)
     (made,) = written["output"]
     assert {member: value for member, value in made.items() if member != "id"} == wire
@@ -126,7 +127,7 @@ SLIPS: dict[str, tuple[str, str, dict[str, Any]]] = {
 def test_a_model_that_slips_does_no_harm(kind: str, arguments: str, expected: dict[str, Any]) -> None:
     request = read_request({"input": "x", "tools": [tool(kind)]}).request
     answer = Response("r", "m", (ToolCall("c1", kind, arguments),), Stop("tool_use"))
-    written = write_response(answer, created=1, request=request)
+    written = write_response(answer, envelope(request, id="resp_1"))
     check_response(written)
     action = written["output"][0].get("action") or written["output"][0]["operation"]
     assert expected.items() <= action.items()
@@ -174,7 +175,7 @@ def test_a_tool_can_be_chosen_by_its_type() -> None:
     allowed = {"type": "allowed_tools", "mode": "required", "tools": [{"type": "shell"}]}
     left = read_request({"input": "x", "tools": tools, "tool_choice": allowed}).request
     assert (left.tool_choice, [one.name for one in left.tools]) == (ToolChoice("required"), ["shell"])
-    written = write_response(Response("r", "m", (), Stop("end")), created=1, request=chosen)
+    written = write_response(Response("r", "m", (), Stop("end")), envelope(chosen, id="resp_1"))
     assert written["tool_choice"] == {"type": "apply_patch"} and written["tools"] == tools
     with pytest.raises(InvalidRequest, match="no tool of type shell"):
         read_request({"input": "x", "tools": tools[1:], "tool_choice": {"type": "shell"}})

@@ -25,6 +25,7 @@ from nexus.protocols.responses.passthrough import edit_request
 from nexus.protocols.responses.read_request import read_request
 from nexus.protocols.responses.write_response import write_response
 from nexus.wire import decode, encode
+from tests.protocols.kit import envelope
 
 from .kit import check_response, told
 
@@ -60,7 +61,7 @@ def test_the_answer_is_one_item_whatever_else_the_model_made() -> None:
         *("created", "in_progress", "output_item.added", "compaction.compacting", "output_item.done", "completed")
     ]
     item = {"type": "compaction", "id": "cmp_1_0", "encrypted_content": "nexus.summary.We build a house."}
-    whole = write_response(made, created=7, request=asked())
+    whole = write_response(made, envelope(asked(), id="resp_1", model="a/m"))
     assert documents[-2]["item"] == item and documents[-1]["response"] == whole
     assert (whole["status"], whole["output"]) == ("completed", [item])
     check_response(whole)
@@ -73,13 +74,13 @@ def test_the_answer_is_one_item_whatever_else_the_model_made() -> None:
 )
 def test_what_is_no_whole_summary_is_none(made: Response) -> None:
     """A client that took it would lose its conversation."""
-    whole = write_response(made, created=7, request=asked())
+    whole = write_response(made, envelope(asked(), id="resp_1", model="a/m"))
     assert (whole["status"], whole["output"]) == ("incomplete", [])
     assert all(document["type"] != "response.output_item.done" for document in told(unfold(made), asked()))
 
 
 def test_the_summary_is_read_by_every_model() -> None:
-    (item,) = write_response(answer(Text("A house.")), created=7, request=asked())["output"]
+    (item,) = write_response(answer(Text("A house.")), envelope(asked(), id="resp_1", model="a/m"))["output"]
     read = read_request({"input": [USER, item, USER]})
     assert read.request.messages[1] == Message("user", (Text(TOLD + "A house."),)) and read.dropped == ()
 
@@ -90,7 +91,7 @@ def test_one_of_openais_is_left_out_by_name() -> None:
 
 
 def test_openai_gets_the_words_of_ours_and_its_own_as_they_are() -> None:
-    (item,) = write_response(answer(Text('A "house".')), created=7, request=asked())["output"]
+    (item,) = write_response(answer(Text('A "house".')), envelope(asked(), id="resp_1", model="a/m"))["output"]
     own = {"type": "compaction", "encrypted_content": "gAAAA"}
     body = {"model": "x/m", "input": [USER, item, own]}
     edited = edit_request(encode(body), body, "m")
@@ -105,11 +106,11 @@ SAID: dict[str, Any] = {"items": [USER, {"role": "assistant", "content": "Yes."}
 def test_a_compacted_conversation_is_what_the_user_said_and_the_summary(given: Any) -> None:
     request = read_request({"model": "m", "input": given}, compacts=True).request
     assert isinstance(request.messages[-1], SummaryWanted)
-    whole = write_compacted({"input": given}, write_response(answer(Text("A house.")), created=7, request=request))
+    whole = write_compacted({"input": given}, write_response(answer(Text("A house.")), envelope(request, id="resp_1")))
     assert whole is not None
     # The SDK publishes no user's message among the items of an answer, though the API reference says that they come.
     CompactedResponse.model_validate(whole | {"output": whole["output"][1:]})
     assert (whole["object"], whole["created_at"]) == ("response.compaction", 7)
     assert whole["output"][0] == {"type": "message", "role": "user", "content": "Build it."}
     assert [item["type"] for item in whole["output"]] == ["message", "compaction"]
-    assert write_compacted({"input": given}, write_response(answer(), created=7, request=request)) is None
+    assert write_compacted({"input": given}, write_response(answer(), envelope(request, id="resp_1"))) is None

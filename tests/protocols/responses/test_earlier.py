@@ -12,6 +12,7 @@ from nexus.errors import InvalidRequest
 from nexus.protocols.codec import ReadRequest
 from nexus.protocols.responses.read_request import read_request
 from nexus.protocols.responses.write_response import write_response
+from tests.protocols.kit import envelope
 
 HEX = "0123456789abcdef" * 2
 USER = {"role": "user", "content": "Hi"}
@@ -38,7 +39,7 @@ class Kept(dict[str, Mapping[str, Any]]):
     def answer(self, read: ReadRequest, *parts: Any, id: str = HEX) -> list[dict[str, Any]]:
         """The items of an answer, which is kept as the relay does it."""
         stop = Stop("tool_use" if any(isinstance(part, ToolCall) for part in parts) else "end")
-        answer = write_response(Response(f"resp_{id}", "m", parts, stop), created=1, request=read.request)
+        answer = write_response(Response(f"resp_{id}", "m", parts, stop), envelope(read.request, id=f"resp_{id}"))
         if read.kept is not None:
             self[f"resp_{id}"] = {"answer": answer, **read.kept}
         output: list[dict[str, Any]] = answer["output"]

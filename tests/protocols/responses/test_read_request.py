@@ -34,6 +34,7 @@ from nexus.errors import UnsupportedFeature
 from nexus.protocols.responses.read_request import read_request
 from nexus.protocols.responses.tools import ClientTool, Names, qualify
 from nexus.protocols.responses.write_response import write_response
+from tests.protocols.kit import envelope
 
 from .kit import told
 
@@ -355,13 +356,13 @@ def echoed(items: Sequence[Mapping[str, Any]], *, as_codex: bool) -> Request:
 @pytest.mark.parametrize("as_codex", [True, False])
 def test_what_a_vendor_signed_comes_back_whole_in_the_next_turn(as_codex: bool) -> None:
     request = read_request(CODEX).request
-    response = write_response(Response("resp_1", "m", SIGNED, Stop("tool_use")), created=1, request=request)
+    response = write_response(Response("resp_1", "m", SIGNED, Stop("tool_use")), envelope(request, id="resp_1"))
     messages = echoed(response["output"], as_codex=as_codex).messages
     assert messages[1] == Message("assistant", SIGNED)
 
 
 def test_a_signature_whose_part_was_left_out_is_no_trouble() -> None:
-    response = write_response(Response("resp_1", "m", SIGNED[7:9], Stop("end")), created=1)
+    response = write_response(Response("resp_1", "m", SIGNED[7:9], Stop("end")), envelope(id="resp_1"))
     carriers = [item for item in response["output"] if item["type"] == "reasoning"]
     request = echoed(carriers, as_codex=True)
     assert request.messages[1].parts == (

@@ -31,7 +31,7 @@ from nexus.conversation.usage import Usage
 from nexus.protocols.responses.read_request import read_request
 from nexus.protocols.responses.read_response import read_response
 from nexus.protocols.responses.write_response import write_response
-from tests.protocols.kit import origin
+from tests.protocols.kit import envelope, origin
 
 from .kit import check_response, frames, replay, told, writer, written
 
@@ -378,8 +378,6 @@ def test_the_whole_answer_is_the_end_of_the_stream(events: list[Event]) -> None:
     """Late signatures become early ones when an answer is whole: leave them out of the comparison."""
     events = [PartEnd(event.index) if isinstance(event, PartEnd) else event for event in events]
     whole = fold(events)
-    response = write_response(
-        Response("resp_1", "a/m", whole.parts, whole.stop, whole.usage), created=7, request=CUSTOM
-    )
+    response = write_response(whole, envelope(CUSTOM, id="resp_1", model="a/m"))
     assert response == told(events, CUSTOM)[-1]["response"]
     check_response(response)

@@ -9,6 +9,7 @@ import pytest
 from nexus.conversation.parts import Message, Response, Stop, Text, ToolCall, ToolResult
 from nexus.protocols.responses.read_request import read_request
 from nexus.protocols.responses.write_response import write_response
+from tests.protocols.kit import envelope
 
 SCHEMA = {"type": "object", "properties": {"query": {"type": "string"}}}
 TOOL = {"type": "tool_search", "execution": "client", "description": "Searches.", "parameters": SCHEMA}
@@ -30,7 +31,7 @@ def test_it_is_a_function_and_its_call_comes_back_as_the_clients() -> None:
     (tool,) = request.tools
     assert (tool.name, tool.description, tool.parameters) == ("tool_search", "Searches.", SCHEMA)
     call = ToolCall("c1", "tool_search", '{"query":"agents"}')
-    answer = write_response(Response("r", "m", (call,), Stop("tool_use")), created=1, request=request)
+    answer = write_response(Response("r", "m", (call,), Stop("tool_use")), envelope(request))
     (item,) = answer["output"]
     assert {name: value for name, value in item.items() if name != "id"} == {
         name: value for name, value in CALL.items() if name != "id"
@@ -40,7 +41,7 @@ def test_it_is_a_function_and_its_call_comes_back_as_the_clients() -> None:
 def test_a_model_that_slips_asks_for_nothing() -> None:
     request = read_request(body()).request
     call = ToolCall("c1", "tool_search", '{"query": broken')
-    answer = write_response(Response("r", "m", (call,), Stop("tool_use")), created=1, request=request)
+    answer = write_response(Response("r", "m", (call,), Stop("tool_use")), envelope(request))
     assert answer["output"][0]["arguments"] == {}
 
 
