@@ -18,7 +18,8 @@ Relay = Literal["answer", "count", "stored"]
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """``path`` follows ``/v1``; where it is ``many``, it is a pattern without groups, and the call keeps its own.
+    """``path`` follows the protocol's version; where it is ``many``, it is a pattern without groups, and the call keeps
+    its own.
 
     ``names_model``: the body says which model; else the provider is the one that keeps such things. ``streams`` is
     where a client asks for a stream. ``spends`` says that it uses tokens, ``compacts`` that a shorter conversation is

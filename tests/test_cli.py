@@ -404,4 +404,5 @@ def test_check_says_what_decides_where_two_protocols_share_a_path(tmp_path: Path
     assert "anthropic-version" not in nexus(tmp_path, "check").stdout
     file.write_text(file.read_text() + 'llm.protocols.anthropic.path = "/"\n')
     run = nexus(tmp_path, "check")
-    assert "both protocols at /: the header anthropic-version decides in which one /v1/models answers" in run.stdout
+    decides = "the header anthropic-version decides in which protocol /v1/models answers"
+    assert f"openai and anthropic at /: {decides}\n" in run.stdout

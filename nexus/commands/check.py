@@ -13,6 +13,8 @@ from nexus.commands.demo import what_to_paste
 from nexus.commands.warnings import warnings
 from nexus.headers.rules import plan
 from nexus.processes.cores import worker_count
+from nexus.protocols.loader import PROTOCOLS
+from nexus.protocols.protocol import Protocol
 from nexus.provider import Provider, Route
 from nexus.settings import ProviderSettings, ServerSettings, Settings, secrets
 from nexus.settings.limits import RedisStorage
@@ -44,8 +46,7 @@ def _report(settings: Settings, source: str, *, beside: bool) -> Iterator[str]:
     scheme = "http" if settings.server.tls is None else "https"
     urls = [url_of(address, scheme) for address in settings.server.listen_address]
     yield from what_to_paste(settings, next((url for url in urls if url.startswith(scheme + ":")), urls[0]))
-    if settings.llm.enabled and (shared := settings.llm.protocols.shared_path) is not None:
-        yield f"both protocols at {shared}: the header anthropic-version decides in which one /v1/models answers"
+    yield from _shared_paths(settings)
     yield from _header_plan(settings)
     yield from _workers(settings.server)
     if (advice := _room_for_others(settings)) is not None:
@@ -68,6 +69,19 @@ def _workers(server: ServerSettings) -> Iterator[str]:
     else:
         kept = "by their supervisor: exact on this machine, and forgotten when it ends; several machines need Redis"
     yield f"workers: {named}; limits are counted and answers kept {kept}"
+
+
+def _shared_paths(settings: Settings) -> Iterator[str]:
+    """Where protocols list their models at one path, and what decides between them."""
+    at: dict[tuple[str, str], list[Protocol]] = {}
+    for name, path in settings.llm.protocols.enabled_paths().items() if settings.llm.enabled else ():
+        if (protocol := PROTOCOLS[name]).models is not None:
+            at.setdefault((path, protocol.version + protocol.models), []).append(protocol)
+    for (path, models), protocols in at.items():
+        if len(protocols) > 1:
+            names = " and ".join(protocol.name for protocol in protocols)
+            headers = " or ".join(protocol.header for protocol in protocols if protocol.header is not None)
+            yield f"{names} at {path or '/'}: the header {headers} decides in which protocol {models} answers"
 
 
 def _header_plan(settings: Settings) -> Iterator[str]:

@@ -70,7 +70,7 @@ def _read(file: Path) -> tuple[dict[str, Json], bytes]:
 
 def _dialect_of(document: dict[str, Json], protocol: str) -> Dialect:
     """Of a protocol's dialects the one that the request is written in."""
-    spoken = [dialect for dialect in DIALECTS.values() if dialect.protocol == protocol]
+    spoken = [dialect for dialect in DIALECTS.values() if dialect.protocol.name == protocol]
     wanted = "responses" if "messages" not in document else "chat"
     return next((dialect for dialect in spoken if dialect.name == wanted), spoken[0])
 

@@ -14,6 +14,7 @@ from nexus.conversation.tap import Tap
 from nexus.errors import InvalidRequest, NexusError, VendorError
 from nexus.operation import Operation
 from nexus.protocols.codec import Target
+from nexus.protocols.protocol import Protocol
 from nexus.protocols.sse import Frame
 from nexus.wire import Json, decode, sequence, text
 
@@ -104,11 +105,10 @@ class Dialect(ABC):
     """A protocol that clients speak."""
 
     name: ClassVar[str]
-    protocol: ClassVar[str]
-    """The table of ``[llm.protocols]`` that says where it is served."""
-
+    protocol: ClassVar[Protocol]
     operations: ClassVar[tuple[Operation, ...]]
-    """What clients can ask for; first an answer. The first one whose path fits is the one that is asked for."""
+    """What clients can ask for; first an answer. The first one whose path, after the protocol's version, fits is the
+    one that is asked for."""
 
     def write_compacted(self, document: Mapping[str, Json], answer: Mapping[str, Json]) -> dict[str, Json] | None:
         """The reply to an operation that compacts, made of an answer with a summary; None where it has none."""

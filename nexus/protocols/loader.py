@@ -14,6 +14,7 @@ from pkgutil import iter_modules
 import nexus.protocols
 from nexus.protocols.contract import ClientCodec, VendorCodec
 from nexus.protocols.dialect import Dialect
+from nexus.protocols.protocol import Protocol
 
 
 def _with(file: str) -> tuple[str, ...]:
@@ -29,6 +30,9 @@ def _dialect(name: str) -> Dialect:
 
 DIALECTS: Mapping[str, Dialect] = {name: _dialect(name) for name in _with("dialect")}
 """What clients speak, by name."""
+
+PROTOCOLS: Mapping[str, Protocol] = {dialect.protocol.name: dialect.protocol for dialect in DIALECTS.values()}
+"""What kinds of clients call, by the names of their tables."""
 
 VENDORS = _with("write_request")
 """What vendors are asked in."""

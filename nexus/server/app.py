@@ -19,7 +19,7 @@ from nexus.server.health import HealthHandler, ReadyHandler
 from nexus.server.home import HomeHandler
 from nexus.server.metadata import MetadataHandler
 from nexus.server.models import ModelHandler, ModelListHandler
-from nexus.server.paths import DEFAULT, DIALECTS_OF, bases
+from nexus.server.paths import DEFAULT, bases
 from nexus.server.runtime import Runtime
 from nexus.server.server import Server
 
@@ -56,21 +56,21 @@ def _specs(server: Server, runtime: Runtime) -> list[URLSpec]:
         add(re.escape(metadata.PATH), MetadataHandler, DEFAULT)
     if settings.llm.enabled:
         for place in bases(settings):
-            dialects, base = DIALECTS_OF[place.protocol], re.escape(place.path)
-            # What both protocols have, where they share a path: the first one's endpoint answers for both.
-            shared = [other for other in bases(settings) if other != place and other.path == place.path]
-            with_version = DIALECTS_OF["anthropic"][0] if shared else None
-            for dialect in dialects:
-                first = dialect.operations[0].pattern
+            base, first = re.escape(place.versioned), place.dialects[0]
+            for dialect in place.dialects:
+                answers = dialect.operations[0].pattern
                 # A client whose base URL is the endpoint itself asks for nothing that is stored.
-                add(f"{base}/v1{first}{first}", UnknownPath, dialect)
+                add(f"{base}{answers}{answers}", UnknownPath, dialect)
                 for operation in dialect.operations:
                     pattern = f"({operation.pattern})" if operation.many else operation.pattern
-                    add(f"{base}/v1{pattern}", CallHandler, dialect, operation=operation)
-            add(f"{base}/v1/models", ModelListHandler, dialects[0], with_version=with_version)
-            add(f"{base}/v1/models/(.+)", ModelHandler, dialects[0], with_version=with_version)
-            hellos = f"(?:/|{hello.PATH})?" if base else hello.PATH
-            add(f"{base}{hellos}", hello.HelloHandler, dialects[0])
+                    add(f"{base}{pattern}", CallHandler, dialect, operation=operation)
+            if place.models is not None:
+                # Where protocols list models at one path, the first one's endpoint answers for all.
+                others = [other.dialects[0] for other in bases(settings) if other.models == place.models]
+                add(re.escape(place.models), ModelListHandler, first, others=others)
+                add(f"{re.escape(place.models)}/(.+)", ModelHandler, first, others=others)
+            hellos = f"(?:/|{hello.PATH})?" if place.path else hello.PATH
+            add(f"{re.escape(place.path)}{hellos}", hello.HelloHandler, first)
         add(re.escape(hello.PATH), hello.HelloHandler, DEFAULT)
     add("/", HomeHandler, DEFAULT)
     add(".*", UnknownPath, DEFAULT)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import uuid
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, cast
 from urllib.parse import parse_qsl
@@ -33,7 +34,7 @@ from nexus.protocols.dialect import Dialect
 from nexus.server.connection import Connection
 from nexus.server.guards import header_lines, is_unix
 from nexus.server.heads import body_length
-from nexus.server.paths import VERSION_HEADER, describe, dialect_at
+from nexus.server.paths import describe, dialect_at
 from nexus.server.runtime import Runtime
 from nexus.server.server import Server
 from nexus.telemetry.access_log import log_refusal
@@ -61,13 +62,11 @@ class BaseHandler(RequestHandler):
     identity: Identity
     dialect: Dialect
 
-    def initialize(
-        self, server: Server, runtime: Runtime, dialect: Dialect, with_version: Dialect | None = None
-    ) -> None:
-        """``with_version`` is the dialect of requests with Anthropic's version header, where it is another one."""
+    def initialize(self, server: Server, runtime: Runtime, dialect: Dialect, others: Sequence[Dialect] = ()) -> None:
+        """``others`` are read at the same path, by clients whose headers say so."""
         self.server = server
         self.runtime = runtime
-        self.dialect = with_version if with_version and VERSION_HEADER in self.request.headers else dialect
+        self.dialect = max(others, key=lambda one: one.protocol.likeness(self.headers)) if others else dialect
         self.id = f"req_{uuid.uuid4().hex}"
         self.connection.owner = self
         runtime.uses.begin()
@@ -226,9 +225,7 @@ REASONS = {499: "Client Closed Request", 529: "Overloaded"}
 class UnknownPath(BaseHandler):
     """Everything that no other handler has."""
 
-    def initialize(
-        self, server: Server, runtime: Runtime, dialect: Dialect, with_version: Dialect | None = None
-    ) -> None:
+    def initialize(self, server: Server, runtime: Runtime, dialect: Dialect, others: Sequence[Dialect] = ()) -> None:
         super().initialize(server, runtime, dialect_at(runtime.settings, self.request.path, self.headers))
 
     def _check_asked(self) -> None:

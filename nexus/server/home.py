@@ -10,6 +10,7 @@ import hashlib
 import html
 
 from nexus.server.base import BaseHandler, origin_of
+from nexus.server.paths import bases
 from nexus.settings import Settings
 
 STYLE = (
@@ -74,14 +75,9 @@ def page(settings: Settings, base: str) -> str:
 
 
 def _entries(settings: Settings, base: str) -> list[str]:
-    paths = settings.llm.protocols.enabled_paths() if settings.llm.enabled else {}
-    openai, anthropic = (paths[name].rstrip("/") if name in paths else None for name in ("openai", "anthropic"))
-    found: list[tuple[str, str]] = []
-    if openai is not None:
-        found += [("OpenAI SDKs and Codex: base URL", f"{base}{openai}/v1")]
-    if anthropic is not None:
-        found += [("Anthropic SDKs and Claude Code: base URL (ANTHROPIC_BASE_URL)", base + anthropic or "/")]
-    found += [("Models", f"{base}{path}/v1/models") for path in (openai, anthropic) if path is not None]
+    served = bases(settings)
+    found = [(f"Base URL of {place.protocol.clients}", base + place.url_path or "/") for place in served]
+    found += [("Models", base + place.models) for place in served if place.models is not None]
     if settings.server.health.enabled:
         found += [("Health", f"{base}{settings.server.health.path}")]
     return [f"<dt>{html.escape(name)}</dt><dd><code>{html.escape(value)}</code></dd>" for name, value in found]

@@ -12,49 +12,59 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from nexus.protocols.dialect import Dialect
-from nexus.protocols.loader import DIALECTS
+from nexus.protocols.loader import DIALECTS, PROTOCOLS
+from nexus.protocols.protocol import Protocol
 from nexus.settings import Settings
 
-BELOW = {"openai": "/v1", "anthropic": ""}
-"""What the base URL of a protocol's SDKs has after the protocol's path; they append the rest."""
-
 DIALECTS_OF: dict[str, tuple[Dialect, ...]] = {
-    protocol: tuple(dialect for dialect in DIALECTS.values() if dialect.protocol == protocol) for protocol in BELOW
+    name: tuple(dialect for dialect in DIALECTS.values() if dialect.protocol == protocol)
+    for name, protocol in PROTOCOLS.items()
 }
 """What the clients of each protocol speak; the first, by name, is what they read at every other path."""
 
-DEFAULT = DIALECTS_OF["openai"][0]
+DEFAULT = DIALECTS["chat"]
 """What is read at paths that belong to no protocol."""
 
 SHOWN = 200
 """Characters of a wrong path that are repeated."""
-
-VERSION_HEADER = "anthropic-version"
-"""By which Anthropic's clients are known where two protocols share a path."""
 
 
 @dataclass(frozen=True, slots=True)
 class Base:
     """Where a protocol is served: ``path`` is "" at the root."""
 
-    protocol: str
+    protocol: Protocol
     path: str
+
+    @property
+    def dialects(self) -> tuple[Dialect, ...]:
+        return DIALECTS_OF[self.protocol.name]
 
     @property
     def url_path(self) -> str:
         """What comes after the host in the base URL that its clients are given."""
-        return self.path + BELOW[self.protocol]
+        return self.path + self.protocol.base
+
+    @property
+    def versioned(self) -> str:
+        """What stands before the path of every operation."""
+        return self.path + self.protocol.version
+
+    @property
+    def models(self) -> str | None:
+        """Where models are listed."""
+        return None if self.protocol.models is None else self.versioned + self.protocol.models
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One that exists. ``pattern`` matches all after ``/v1``."""
+    """One that exists. ``pattern`` matches all after the version."""
 
     base: Base
     dialect: Dialect
     pattern: str
     path: str | None = None
-    """After ``/v1``, where there is only one."""
+    """After the version, where there is only one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +76,7 @@ class Nearest:
 
 def bases(settings: Settings) -> list[Base]:
     paths = settings.llm.protocols.enabled_paths() if settings.llm.enabled else {}
-    return [Base(protocol, path) for protocol, path in paths.items()]
+    return [Base(PROTOCOLS[name], path) for name, path in paths.items()]
 
 
 def dialect_at(settings: Settings, path: str, headers: Mapping[str, str]) -> Dialect:
@@ -75,8 +85,8 @@ def dialect_at(settings: Settings, path: str, headers: Mapping[str, str]) -> Dia
     if found is not None:
         return found.dialect
     below = [base for base in bases(settings) if path == base.path or path.startswith(f"{base.path}/")]
-    names = [base.protocol for base in sorted(below, key=lambda base: -len(base.path))] or ["openai"]
-    return DIALECTS_OF["anthropic" if VERSION_HEADER in headers and "anthropic" in names else names[0]][0]
+    best = max(below, key=lambda base: (base.protocol.likeness(headers) > 0, len(base.path)), default=None)
+    return DEFAULT if best is None else best.dialects[0]
 
 
 def nearest(settings: Settings, path: str, headers: Mapping[str, str]) -> Nearest | None:
@@ -88,7 +98,7 @@ def nearest(settings: Settings, path: str, headers: Mapping[str, str]) -> Neares
         found = [endpoint for endpoint in known if re.fullmatch(endpoint.pattern, tail)]
         if found:
             best = max(found, key=lambda endpoint: _likeness(endpoint, path, headers))
-            return Nearest(best.base, best.dialect, f"{best.base.path}/v1{tail}")
+            return Nearest(best.base, best.dialect, best.base.versioned + tail)
     return _alike(known, "/" + "/".join(words))
 
 
@@ -99,27 +109,27 @@ def describe(settings: Settings, path: str, headers: Mapping[str, str], origin: 
     if found is not None:
         wanted = origin + found.base.url_path or "/"
         return f"{shown} does not exist; did you mean {found.path[:SHOWN]}? The base URL to set is {wanted}"
-    known = [f"{base.protocol}: {origin}{base.url_path or '/'}" for base in bases(settings)]
+    known = [f"{base.protocol.name}: {origin}{base.url_path or '/'}" for base in bases(settings)]
     return f"{shown} does not exist" + (f"; the base URLs here are {', '.join(known)}" if known else "")
 
 
 def _endpoints(settings: Settings) -> Iterator[Endpoint]:
     for base in bases(settings):
-        for dialect in DIALECTS_OF[base.protocol]:
+        for dialect in base.dialects:
             for operation in dialect.operations:
                 path = None if operation.many else operation.path
                 yield Endpoint(base, dialect, operation.pattern, path)
-        first = DIALECTS_OF[base.protocol][0]
-        yield Endpoint(base, first, "/models", "/models")
-        yield Endpoint(base, first, "/models/.+")
+        if (models := base.protocol.models) is not None:
+            yield Endpoint(base, base.dialects[0], models, models)
+            yield Endpoint(base, base.dialects[0], f"{models}/.+")
 
 
-def _likeness(endpoint: Endpoint, path: str, headers: Mapping[str, str]) -> tuple[bool, bool, bool]:
+def _likeness(endpoint: Endpoint, path: str, headers: Mapping[str, str]) -> tuple[bool, bool, int]:
     base = endpoint.base
     return (
         endpoint.path is not None,
         path.startswith(f"{base.path}/") and base.path != "",
-        (VERSION_HEADER in headers) == (base.protocol == "anthropic"),
+        base.protocol.likeness(headers),
     )
 
 
@@ -129,10 +139,10 @@ def _alike(known: list[Endpoint], path: str) -> Nearest | None:
         f"{prefix}{endpoint.path}": endpoint
         for endpoint in known
         if endpoint.path is not None
-        for prefix in (f"{endpoint.base.path}/v1", "/v1", "")
+        for prefix in (endpoint.base.versioned, endpoint.base.protocol.version, "")
     }
     found = difflib.get_close_matches(path[:SHOWN], whole, 1, 0.8)
     if not found:
         return None
     endpoint = whole[found[0]]
-    return Nearest(endpoint.base, endpoint.dialect, f"{endpoint.base.path}/v1{endpoint.path}")
+    return Nearest(endpoint.base, endpoint.dialect, f"{endpoint.base.versioned}{endpoint.path}")

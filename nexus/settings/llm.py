@@ -56,14 +56,8 @@ class Protocols(Table):
 
     def enabled_paths(self) -> dict[str, str]:
         """Protocol name to path, "" for the root, switched-on ones only."""
-        both: dict[str, Protocol] = {"openai": self.openai, "anthropic": self.anthropic}
-        return {name: protocol.path.rstrip("/") for name, protocol in both.items() if protocol.enabled}
-
-    @property
-    def shared_path(self) -> str | None:
-        """The path of both protocols, where it is one."""
-        paths = list(self.enabled_paths().values())
-        return paths[0] or "/" if len(paths) > len(set(paths)) else None
+        every: dict[str, Protocol] = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: protocol.path.rstrip("/") for name, protocol in every.items() if protocol.enabled}
 
 
 def read_provider(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> ProviderSettings:

@@ -13,18 +13,19 @@ from nexus.conversation.tap import Tap
 from nexus.errors import NexusError
 from nexus.models import gpt
 from nexus.operation import GENERATE, Operation
-from nexus.protocols import openai_limits, openai_models
+from nexus.protocols import openai_limits, openai_protocol
 from nexus.protocols.chat import write_error
 from nexus.protocols.chat.passthrough import ChatPassthrough, edit_request
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import BrokenStream, Dialect, Edited, ModelCard, RateLimit, require
+from nexus.protocols.protocol import Protocol
 from nexus.protocols.sse import frame
 from nexus.wire import Json
 
 
 class Chat(Dialect):
     name: ClassVar[str] = "chat"
-    protocol: ClassVar[str] = "openai"
+    protocol: ClassVar[Protocol] = openai_protocol.OPENAI
     operations: ClassVar[tuple[Operation, ...]] = (GENERATE.at("/chat/completions"),)
     ping: ClassVar[bytes] = b": nexus ping\n"
     id_prefix: ClassVar[str] = "chatcmpl-"
@@ -54,10 +55,10 @@ class Chat(Dialect):
         return openai_limits.write_limits(limits)
 
     def write_model(self, card: ModelCard) -> dict[str, Json]:
-        return openai_models.write_model(card)
+        return openai_protocol.write_model(card)
 
     def write_models(self, cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Json]:
-        return openai_models.write_models(cards)
+        return openai_protocol.write_models(cards)
 
 
 DIALECT = Chat()

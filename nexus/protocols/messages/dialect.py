@@ -18,13 +18,16 @@ from nexus.protocols.dialect import BrokenStream, Dialect, Edited, ModelCard, Ra
 from nexus.protocols.messages import listing, write_error
 from nexus.protocols.messages.limits import write_limits
 from nexus.protocols.messages.passthrough import MessagesPassthrough, edit_request
+from nexus.protocols.protocol import Protocol
 from nexus.protocols.sse import frame
 from nexus.wire import Json
+
+ANTHROPIC = Protocol("anthropic", "Anthropic SDKs and Claude Code (ANTHROPIC_BASE_URL)", header="anthropic-version")
 
 
 class Messages(Dialect):
     name: ClassVar[str] = "messages"
-    protocol: ClassVar[str] = "anthropic"
+    protocol: ClassVar[Protocol] = ANTHROPIC
     operations: ClassVar[tuple[Operation, ...]] = (
         GENERATE.at("/messages"),
         COUNT_TOKENS.at("/messages/count_tokens"),

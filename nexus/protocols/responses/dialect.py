@@ -15,9 +15,10 @@ from typing import ClassVar
 from nexus.conversation.tap import Tap
 from nexus.errors import NexusError, UnsupportedFeature
 from nexus.operation import COMPACT, COUNT_TOKENS, GENERATE, STORED, Operation
-from nexus.protocols import openai_limits, openai_models
+from nexus.protocols import openai_limits, openai_protocol
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import BrokenStream, Dialect, Edited, ModelCard, RateLimit, require
+from nexus.protocols.protocol import Protocol
 from nexus.protocols.responses import write_error
 from nexus.protocols.responses.compact import write_compacted
 from nexus.protocols.responses.earlier import stored_answer
@@ -32,7 +33,7 @@ _KEPT = re.compile(r"/responses/(resp_[0-9a-f]{32})(?:/cancel|/input_items)?")
 
 class Responses(Dialect):
     name: ClassVar[str] = "responses"
-    protocol: ClassVar[str] = "openai"
+    protocol: ClassVar[Protocol] = openai_protocol.OPENAI
     operations: ClassVar[tuple[Operation, ...]] = (
         GENERATE.at("/responses"),
         COUNT_TOKENS.at("/responses/input_tokens"),
@@ -103,10 +104,10 @@ class Responses(Dialect):
         return openai_limits.write_limits(limits)
 
     def write_model(self, card: ModelCard) -> dict[str, Json]:
-        return openai_models.write_model(card)
+        return openai_protocol.write_model(card)
 
     def write_models(self, cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Json]:
-        return openai_models.write_models(cards)
+        return openai_protocol.write_models(cards)
 
 
 def is_codex(headers: Mapping[str, str]) -> bool:

@@ -1,9 +1,12 @@
-"""The model list of both of OpenAI's dialects. Source: OpenAI's API reference; openai.types.Model."""
+"""What OpenAI's dialects share: the protocol and its model list. Source: OpenAI's API reference; openai.types.Model."""
 
 from __future__ import annotations
 
 from nexus.protocols.dialect import ModelCard
+from nexus.protocols.protocol import Protocol
 from nexus.wire import Json
+
+OPENAI = Protocol("openai", "OpenAI SDKs and Codex", base="/v1")
 
 
 def write_model(card: ModelCard) -> dict[str, Json]:
