@@ -66,6 +66,8 @@ setup(
             "opentelemetry-exporter-otlp-proto-grpc>=1.30",
             "playwright>=1.50",
             "docutils",
+            "sphinx>=8",
+            "furo",
             "ruff",
             "setuptools>=65",
             "wheel",

@@ -1,4 +1,4 @@
-"""docs/operations.rst against the code: every field of the log, every setting that it names, every message of ours."""
+"""docs/operations.rst and docs/errors.rst against the code: fields of the log, settings, kinds and messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nexus.settings.provider import ProviderSettings
 from nexus.telemetry.access_log import FIELDS
 
 ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs/operations.rst").read_text()
+PAGE = "".join((ROOT / "docs" / name).read_text() for name in ("operations.rst", "errors.rst"))
 WORDS = " ".join(PAGE.split())
 
 
@@ -75,6 +75,15 @@ def test_the_settings_that_it_names(path: str) -> None:
 # -- messages ------------------------------------------------------------------------------------------------------
 
 OURS = {name for name, found in vars(errors).items() if isinstance(found, type) and issubclass(found, NexusError)}
+KINDS = {kind.kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, NexusError)}
+
+
+def test_every_kind_of_error_has_its_anchor() -> None:
+    named = re.findall(r"^_`(\w+)`", between("kinds", "end of kinds"), re.MULTILINE)
+    assert set(named) == KINDS
+    assert len(named) == len(KINDS)
+
+
 SHORTEST = 8
 """Letters of a piece of a message that can be looked for."""
 
