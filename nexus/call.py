@@ -13,6 +13,7 @@ from typing import Protocol
 from nexus.auth.identity import Identity
 from nexus.cancel import Cancel
 from nexus.operation import GENERATE, Operation
+from nexus.tags import Pairs, read_tags
 from nexus.wire import Json
 
 
@@ -54,21 +55,27 @@ LONGEST_TAG = 128
 
 @dataclass(frozen=True, slots=True)
 class Tags:
-    """What a coding agent tells of its work. Never proved: for logs, accounts and choices that guard nothing."""
+    """What a coding agent tells of its work, and the ``given`` pairs of x-nexus-tags. Never proved: for logs, accounts
+    and choices that guard nothing.
+    """
 
     session: str | None = None
     agent: str | None = None
     parent_agent: str | None = None
     request_class: str | None = None
+    given: Pairs = ()
 
     @classmethod
-    def of(cls, headers: Mapping[str, str]) -> Tags:
-        """Source: Claude Code's gateway protocol; what Codex 0.169 sends, where a thread is an agent's."""
+    def of(cls, headers: Mapping[str, str], allowed: Collection[str] = ()) -> Tags:
+        """``allowed`` are the names that the settings list. Raises InvalidRequest. Source: Claude Code's gateway
+        protocol; what Codex 0.169 sends, where a thread is an agent's.
+        """
         return cls(
             session=_tag(headers, "x-claude-code-session-id") or _tag(headers, "session-id"),
             agent=_tag(headers, "x-claude-code-agent-id") or _tag(headers, "thread-id"),
             parent_agent=_tag(headers, "x-claude-code-parent-agent-id"),
             request_class=_tag(headers, "x-claude-code-request-class"),
+            given=read_tags(headers, allowed),
         )
 
 

@@ -166,6 +166,10 @@ class Draining(Overloaded):
     """The gateway is stopping."""
 
 
+UNSENT = frozenset({"dns", "connect", "tls", "proxy"})
+"""Phases of an exchange in which nothing of the request has left."""
+
+
 class UpstreamError(NexusError):
     """The provider named ``provider`` failed us."""
 

@@ -1,10 +1,11 @@
-"""What a coding agent tells of its work is kept on the call, and never more than can stand in a log."""
+"""What a coding agent tells of its work, and what x-nexus-tags say, never more than can stand in a log."""
 
 from __future__ import annotations
 
 import pytest
 
 from nexus.call import LONGEST_TAG, Tags
+from nexus.errors import InvalidRequest
 
 CLAUDE_CODE = {
     "x-claude-code-session-id": "0b5c7c1e-6f0a-4b0e-9a55-6a1d6a1d0001",
@@ -31,3 +32,39 @@ def test_others_tell_nothing() -> None:
 )
 def test_what_no_log_should_hold_is_left_out(value: str) -> None:
     assert Tags.of({"x-claude-code-session-id": value}).session is None
+
+
+GIVEN = {
+    "one": ("project=web", (("project", "web"),)),
+    "by name": ("project=web, feature = a search", (("feature", "a search"), ("project", "web"))),
+    "names have no case": ("Project=Web", (("project", "Web"),)),
+    "a value with =": ("project=a=b", (("project", "a=b"),)),
+    "unlisted": ("team=x, project=web", (("project", "web"),)),
+    "the same twice": ("project=web,project=web,", (("project", "web"),)),
+    "nothing": (" ", ()),
+}
+
+
+@pytest.mark.parametrize("header,given", GIVEN.values(), ids=GIVEN)
+def test_listed_tags_are_kept(header: str, given: tuple[tuple[str, str], ...]) -> None:
+    assert Tags.of({"x-nexus-tags": header}, ("project", "feature")).given == given
+
+
+UNREADABLE = {
+    "no pair": "web",
+    "no value": "project=",
+    "no name": "=web",
+    "a bad name": "pro ject=web",
+    "a long value": "project=" + "x" * 65,
+    "not ASCII": "project=caf\xe9",
+    "too many": ",".join(f"n{at}=1" for at in range(9)),
+    "two values": "project=web,project=api",
+}
+
+
+@pytest.mark.parametrize("header", UNREADABLE.values(), ids=UNREADABLE)
+def test_what_is_no_tag_is_refused_where_tags_count(header: str) -> None:
+    assert Tags.of({"x-nexus-tags": header}).given == ()
+    with pytest.raises(InvalidRequest, match="x-nexus-tags") as refused:
+        Tags.of({"x-nexus-tags": header}, ("project",))
+    assert refused.value.param == "x-nexus-tags"

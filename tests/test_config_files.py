@@ -190,6 +190,9 @@ def test_every_kind_of_provider_has_a_table(everything: tuple[Settings, dict[str
 
 EMPTY: tuple[object, ...] = (None, PydanticUndefined, (), False)
 EXAMPLES = {
+    "store",
+    "tags",
+    "readers",
     "listen",
     "type",
     "api_key",

@@ -56,7 +56,7 @@ def under(name: str, *roots: str) -> bool:
 LAYERS: list[tuple[str, ...]] = [
     ("nexus.headers",),
     ("nexus.errors", "nexus.wire", "nexus.piecewise", "nexus.cancel", "nexus.bridge", "nexus.breaker", "nexus.renewal"),
-    ("nexus.files", "nexus.operation", "nexus.shared", "nexus.processes"),
+    ("nexus.files", "nexus.operation", "nexus.shared", "nexus.processes", "nexus.tags"),
     ("nexus.conversation",),
     ("nexus.models", "nexus.upstream"),
     ("nexus.json_schema",),

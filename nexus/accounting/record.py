@@ -5,6 +5,7 @@ Law: values only, never a prompt, a reply or a key.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -75,56 +76,147 @@ def outcome_of(error: NexusError | None) -> Outcome:
             return Outcome.BUG
 
 
+TokensKnown = Literal["yes", "partly", "no"]
+"""Whether the vendor said what the attempt used: in full, in part (the answer was cut, or some of it was estimated), or
+not at all. "yes" where it used nothing: it never got the request, or refused it."""
+
+
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
-    """``status`` is the vendor's, of an error under another status the one that it would have had; ``model`` is the
-    vendor's name of it in its answer, ``stop`` its own word. Times are in seconds since the call came: when the attempt
-    began, when the vendor's head was there, when it ended.
+    """``route`` is the configured name of the model, ``provider_type`` what its provider is; ``status`` is the
+    vendor's, of an error under another status the one that it would have had; ``request_model`` is the vendor's name of
+    the model as it was asked, ``model`` as it answered, ``stop`` its own word.
+
+    ``cost`` is in nano-dollars, None where no price is known; ``price_source`` says where the price is from. Times are
+    in seconds since the call came: when the attempt began, when the vendor's head was there, and the first content,
+    when it ended.
     """
 
     number: int
     route: str
+    provider_type: str
+    request_model: str
     key: KeyClass | None
     phase: Phase
     outcome: Outcome
     status: int | None
     began: float
     answered: float | None
+    first_content: float | None
     ended: float
     model: str | None
     stop: str | None
     usage: Usage | None
+    tokens_known: TokensKnown
     error: NexusError | None
+    cost: int | None = None
+    price_source: str = ""
+
+    @property
+    def service_tier(self) -> str:
+        """As the vendor answered it; "" where it does not say."""
+        return self.usage.service_tier if self.usage is not None else ""
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether the parts sum to the vendor's own total."""
+        return self.usage is None or self.usage.adds_up
+
+    @property
+    def timeout(self) -> str:
+        """What took too long: "dns", "connect", "tls", "first byte", "body", ...; "" for every other outcome."""
+        if self.outcome is not Outcome.TIMEOUT:
+            return ""
+        return (self.error.phase if isinstance(self.error, UpstreamError) else "") or "silence"
 
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """``model`` is the name that was asked for, ``status`` and ``error`` are what the client got. Times are in seconds:
-    until the client had the first byte, in all, and ``own`` without the waiting for others.
+    """``at`` is when the call came, in Unix seconds; ``caller`` the address that it came from; ``model`` the name that
+    was asked for; ``status`` and ``error`` what the client got. ``route`` is the last one, with the vendor's name of
+    the model. Times are in seconds: until a worker had the call, until the client had the first byte, in all, and
+    ``own`` without the waiting for others.
+
+    A request that was refused before it could be read as a call has no ``operation``, but ``method`` and ``path``;
+    ``read`` counts the bytes of its body.
     """
 
     id: str
+    at: float
     caller: str
-    identity: Identity
+    identity: Identity | None
     tags: Tags
     protocol: str
-    operation: Operation
+    operation: Operation | None
     model: str
     route: str | None
     stream: bool
     status: int | None
     error: NexusError | None
+    queued: float | None
     first: float | None
     total: float
     own: float | None
     dropped: tuple[str, ...]
     attempts: tuple[AttemptRecord, ...]
+    user_agent: str = ""
+    method: str = ""
+    path: str = ""
+    read: int | None = None
 
     @property
     def answer(self) -> AttemptRecord | None:
         """The attempt whose answer the client got, or the last that failed."""
         return self.attempts[-1] if self.attempts else None
 
+    @property
+    def outcome(self) -> Outcome:
+        """The one that the call had, whatever became of its attempts."""
+        return outcome_of(self.error)
+
+
+Pricing = Callable[[CallRecord], CallRecord]
+"""Fills in what the attempts cost, before anybody else sees the record; on the loop: it must not block."""
 
 Consumer = Callable[[CallRecord], None]
 """Told of every call once, on the loop: it must not block, and what it raises is its own failure."""
+
+
+def refused(
+    *,
+    id: str,
+    caller: str,
+    identity: Identity | None,
+    protocol: str,
+    method: str,
+    path: str,
+    error: NexusError,
+    read: int,
+    seconds: float,
+    user_agent: str = "",
+) -> CallRecord:
+    """Of a request that did not become a call; ``seconds`` is its time."""
+    return CallRecord(
+        id=id,
+        at=time.time() - seconds,
+        caller=caller,
+        identity=identity,
+        tags=Tags(),
+        protocol=protocol,
+        operation=None,
+        model="",
+        route=None,
+        stream=False,
+        status=error.status,
+        error=error,
+        queued=None,
+        first=None,
+        total=seconds,
+        own=None,
+        dropped=(),
+        attempts=(),
+        user_agent=user_agent,
+        method=method,
+        path=path,
+        read=read,
+    )

@@ -132,7 +132,7 @@ class Authenticator:
     def _identify(self, proof: _Proof, headers: HeaderLines) -> tuple[str | None, str | None]:
         settings = self._identification
         if not settings.enabled:
-            return _name_of(proof), None
+            return _name_of(proof), proof.key[1].group if proof.key else None
         source = settings.client_id or IdSource(jwt_claim="sub", gateway_key=True)
         ids = _values(source, proof, headers, proof.key[0] if proof.key else None)
         if not ids:

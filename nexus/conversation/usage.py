@@ -6,12 +6,19 @@ reasoning inside the completion; Anthropic counts cache reads and writes beside 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from nexus.wire import Json
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens, all counts disjoint."""
+    """Tokens, all counts disjoint.
+
+    ``raw`` is the vendor's own object, None where it told nothing; ``service_tier`` its word for the one that it
+    served, ``vendor_total`` its own sum, where it has one. ``estimated``: some of it was counted here.
+    """
 
     input: int = 0
     cache_read: int = 0
@@ -19,6 +26,10 @@ class Usage:
     cache_write_1h: int = 0
     output: int = 0
     reasoning: int = 0
+    raw: Mapping[str, Json] | None = field(default=None, compare=False, repr=False)
+    service_tier: str = field(default="", compare=False)
+    vendor_total: int | None = field(default=None, compare=False)
+    estimated: bool = field(default=False, compare=False)
 
     @property
     def cache_write(self) -> int:
@@ -35,3 +46,8 @@ class Usage:
     @property
     def total(self) -> int:
         return self.total_input + self.total_output
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether the parts sum to what the vendor says is the total."""
+        return self.vendor_total is None or self.vendor_total == self.total

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nexus.errors import (
+    UNSENT,
     Cancelled,
     ClientError,
     Draining,
@@ -135,9 +136,6 @@ _STATUSES: Mapping[int, Failure] = {
     529: "overloaded",
 }
 
-_UNSENT = frozenset({"dns", "connect", "tls", "proxy"})
-"""Phases of an exchange in which nothing of the request has left."""
-
 
 def failure_of(error: NexusError, dialect: str, *, own: bool) -> Failure:
     """What went wrong with an attempt before its first content. ``dialect`` is the client's, in which a vendor's answer
@@ -149,7 +147,7 @@ def failure_of(error: NexusError, dialect: str, *, own: bool) -> Failure:
             return "not_expressible"
         case ClientError() | InternalError():
             return "over"
-        case UpstreamTimeout() | Unreachable() if error.phase in _UNSENT:
+        case UpstreamTimeout() | Unreachable() if error.phase in UNSENT:
             return "no_connection"
         case UpstreamTimeout():
             return "silence"

@@ -8,6 +8,7 @@ never.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Protocol
@@ -134,6 +135,7 @@ class Gateway:
     def serve(self, state: CallState, sink: Sink) -> None:
         """Answers an admitted call; every failure ends in ``sink.end``."""
         opened: OpenedReply | None = None
+        state.taken = time.monotonic()
         try:
             opened = self._kept(state) if state.call.operation.relay == "stored" else None
             opened = opened or self._open(state, sink)
@@ -201,7 +203,7 @@ def _counter(exchange: Exchange | None) -> Callable[[bytes], None]:
 
     def count(piece: bytes) -> None:
         if exchange is not None:
-            exchange.phase = "content"
+            exchange.phase, exchange.first_content = "content", exchange.first_content or time.monotonic()
             exchange.streamed += _events(piece)
 
     return count

@@ -9,6 +9,9 @@ UPSTREAM_KEY = "x-provider-api-key"
 STORED_PROVIDER = "x-nexus-provider"
 """Names the provider that keeps a stored answer, where there are several."""
 
+TAGS = "x-nexus-tags"
+"""Says what a call is for, such as ``project=web, feature=search``: for who looks at what was spent."""
+
 CSRF = "x-nexus-csrf-protection"
 """What a page must send where ``server.csrf`` is on and names no other header."""
 

@@ -11,11 +11,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nexus.accounting.record import AttemptRecord, CallRecord, KeyClass, Outcome, Phase, outcome_of
+from nexus.accounting.record import AttemptRecord, CallRecord, KeyClass, Outcome, Phase, TokensKnown, outcome_of
 from nexus.call import Answers, Call, VendorIds
 from nexus.cancel import Cancel
 from nexus.conversation.tap import Tap
-from nexus.errors import Cancelled, NexusError, UpstreamStatus, UpstreamTimeout, VendorError
+from nexus.errors import (
+    UNSENT,
+    Cancelled,
+    ClientError,
+    Draining,
+    NexusError,
+    UpstreamError,
+    UpstreamStatus,
+    UpstreamTimeout,
+    VendorError,
+)
 
 if TYPE_CHECKING:
     from nexus.limits.admission import Reservation
@@ -30,6 +40,14 @@ LONGEST_TRIED = 1000
 
 def _nothing() -> None:
     """What there is to do where nobody waits."""
+
+
+def _since(received: float, moment: float | None) -> float | None:
+    return None if moment is None else moment - received
+
+
+def _in_band(error: NexusError) -> bool:
+    return isinstance(error, UpstreamError) and error.in_band
 
 
 @dataclass(slots=True)
@@ -54,6 +72,7 @@ class Exchange:
     on_begun: Callable[[], None] = field(default=_nothing, repr=False)
     began: float = field(default_factory=time.monotonic)
     answered: float | None = None
+    first_content: float | None = None
     ended: float | None = None
 
     @property
@@ -75,19 +94,49 @@ class Exchange:
             self.fail(self.error)
         return AttemptRecord(
             number=self.number,
-            route=str(self.route),
+            route=self.route.name,
+            provider_type=self.route.provider.settings.type,
+            request_model=self.route.model,
             key=self.key,
             phase=self.phase,
             outcome=outcome_of(self.error),
             status=self.vendor_status,
             began=self.began - received,
-            answered=self.answered - received if self.answered is not None else None,
+            answered=_since(received, self.answered),
+            first_content=_since(received, self.first_content),
             ended=(self.ended or time.monotonic()) - received,
             model=tap.model,
             stop=tap.stop_reason,
             usage=tap.usage,
+            tokens_known=self.tokens_known,
             error=self.error,
         )
+
+    @property
+    def tokens_known(self) -> TokensKnown:
+        usage = self.tap.usage
+        if usage is not None and usage.raw is not None and not usage.estimated:
+            ended = self.error is None or (self.tap.stop_reason is not None and not _in_band(self.error))
+            return "yes" if ended else "partly"
+        if usage is not None and usage.total:
+            return "partly"
+        spends = self.call.operation.spends and self.phase != "prepared"
+        return "no" if spends and (self.may_be_billed or self._is_lost) else "yes"
+
+    @property
+    def _is_lost(self) -> bool:
+        """Whether the request left, and nobody knows what became of it."""
+        if self.phase != "sent" or self.status is not None:
+            return False
+        match self.error:
+            case UpstreamStatus() | VendorError():
+                return False
+            case UpstreamError():
+                return self.error.phase not in UNSENT
+            case ClientError():
+                return isinstance(self.error, Draining)
+            case _:
+                return True
 
     def fail(self, error: NexusError) -> None:
         """Keeps what an attempt ended with, once nobody raises it any more."""
@@ -135,8 +184,8 @@ class CallState:
     ``skipped`` are targets that were not asked, each with how many attempts came before. ``status`` and ``error`` are
     what the client got.
 
-    Times are monotonic seconds: ``first_byte`` is when the client had it, ``waited`` grows while a worker waits for
-    others, ``waited_at_head`` is what it was when the answer began.
+    Times are monotonic seconds: ``taken`` is when a worker had the call, ``first_byte`` when the client had its answer;
+    ``waited`` grows while a worker waits for others, ``waited_at_head`` is what it was when the answer began.
     """
 
     call: Call
@@ -152,6 +201,7 @@ class CallState:
     skipped: list[tuple[int, str]] = field(default_factory=list)
     status: int | None = None
     error: NexusError | None = None
+    taken: float | None = None
     first_byte: float | None = None
     waited: float = 0.0
     waited_at_head: float = 0.0
@@ -226,9 +276,11 @@ class CallState:
 
     def record(self) -> CallRecord:
         """What is known now that the call is over."""
-        call, first = self.call, self.first_byte
+        call, first, received = self.call, self.first_byte, self.call.received
+        total = time.monotonic() - received
         return CallRecord(
             id=call.id,
+            at=time.time() - total,
             caller=call.caller,
             identity=call.identity,
             tags=call.tags,
@@ -239,9 +291,11 @@ class CallState:
             stream=call.stream,
             status=self.status,
             error=self.failure,
-            first=first - call.received if first is not None else None,
-            total=time.monotonic() - call.received,
-            own=first - call.received - self.waited_at_head if first is not None else None,
+            queued=_since(received, self.taken),
+            first=_since(received, first),
+            total=total,
+            own=first - received - self.waited_at_head if first is not None else None,
             dropped=tuple(dict.fromkeys(self.dropped)),
             attempts=tuple(exchange.record() for exchange in self.exchanges),
+            user_agent=call.headers.get("user-agent", ""),
         )

@@ -173,8 +173,8 @@ class Translation(AnswerRelay):
             return self._reported
         told = self.tap.usage
         if told is not None and told.total_input:
-            return replace(told, output=tokens_of(size), reasoning=0)
-        return Usage(input=estimate(self._origin.request).total, output=tokens_of(size))
+            return replace(told, output=tokens_of(size), reasoning=0, vendor_total=None, estimated=True)
+        return Usage(input=estimate(self._origin.request).total, output=tokens_of(size), estimated=True)
 
     def _seen(self, events: Iterable[Event]) -> Iterator[Event]:
         """What the client gets in place of the vendor's events."""

@@ -27,19 +27,20 @@ from nexus.server.server import Server
 class App(Application):
     """Serves one runtime."""
 
-    def __init__(self, runtime: Runtime, specs: list[URLSpec]) -> None:
+    def __init__(self, server: Server, runtime: Runtime, specs: list[URLSpec]) -> None:
         super().__init__(specs, log_function=_no_log)
+        self.server = server
         self.runtime = runtime
 
 
 def make_app(server: Server, runtime: Runtime) -> App:
-    return App(runtime, _specs(server, runtime))
+    return App(server, runtime, _specs(server, runtime))
 
 
 def make_health_app(server: Server, runtime: Runtime) -> App:
     """What is served where health has an address of its own."""
     unknown = URLSpec(".*", UnknownPath, {"server": server, "runtime": runtime, "dialect": DEFAULT})
-    return App(runtime, [*_health(server, runtime), unknown])
+    return App(server, runtime, [*_health(server, runtime), unknown])
 
 
 def _specs(server: Server, runtime: Runtime) -> list[URLSpec]:

@@ -17,6 +17,7 @@ from tornado.httputil import HTTPServerRequest
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from nexus import errors
+from nexus.accounting.record import refused
 from nexus.auth.credentials import HeaderLines
 from nexus.auth.identity import Identity
 from nexus.errors import (
@@ -37,7 +38,6 @@ from nexus.server.heads import body_length
 from nexus.server.paths import describe, dialect_at
 from nexus.server.runtime import Runtime
 from nexus.server.server import Server
-from nexus.telemetry.access_log import log_refusal
 
 log = logging.getLogger("nexus.server")
 # Tornado quotes the header that it cannot read, a credential too.
@@ -133,15 +133,19 @@ class BaseHandler(RequestHandler):
 
     def _log_refusal(self, failure: NexusError) -> None:
         self.logged = True
-        log_refusal(
-            id=self.id,
-            caller=self.caller,
-            protocol=self.dialect.name,
-            method=self.request.method or "",
-            path=self.request.path,
-            error=failure,
-            read=self.received,
-            seconds=self.request.request_time(),
+        self.server.finished(
+            refused(
+                id=self.id,
+                caller=self.caller,
+                identity=vars(self).get("identity"),
+                protocol=self.dialect.name,
+                method=self.request.method or "",
+                path=self.request.path,
+                error=failure,
+                read=self.received,
+                seconds=self.request.request_time(),
+                user_agent=self.headers.get("user-agent", ""),
+            )
         )
 
     @cached_property

@@ -291,6 +291,6 @@ class CallHandler(BaseHandler):
             operation=self.operation,
             method=self.request.method or "POST",
             path=path,
-            tags=Tags.of(self.headers),
+            tags=Tags.of(self.headers, self.runtime.settings.usage.tags),
             let_go=self.load.release,
         )

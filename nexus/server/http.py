@@ -28,6 +28,7 @@ from tornado.iostream import IOStream
 from tornado.netutil import ssl_wrap_socket
 from tornado.routing import Router
 
+from nexus.accounting.record import Consumer, refused
 from nexus.errors import ClientError
 from nexus.headers import own
 from nexus.protocols.dialect import Dialect
@@ -38,7 +39,6 @@ from nexus.server.connection import Connection
 from nexus.server.lifecycle import Lifecycle
 from nexus.server.paths import dialect_at
 from nexus.server.stream import ClientStream, ClientTlsStream
-from nexus.telemetry.access_log import log_refusal
 
 log = logging.getLogger("nexus.server")
 
@@ -100,7 +100,8 @@ class HttpServer(PausingServer):
         return Connection(stream, params, context, self._clocks(), self._lifecycle, self._stranger)
 
     def _stranger(self, connection: Connection) -> Stranger:
-        return Stranger(connection, dialect_at(self._current.app.runtime.settings, connection.target, {}))
+        app = self._current.app
+        return Stranger(connection, dialect_at(app.runtime.settings, connection.target, {}), app.server.finished)
 
 
 class ServerConnection(HTTP1ServerConnection):
@@ -145,8 +146,9 @@ class ServerConnection(HTTP1ServerConnection):
 class Stranger:
     """Answers a request that cannot be read far enough to have a handler."""
 
-    def __init__(self, connection: Connection, dialect: Dialect) -> None:
+    def __init__(self, connection: Connection, dialect: Dialect, finished: Consumer) -> None:
         self._connection = connection
+        self._finished = finished
         self._dialect = dialect
         self._id = f"req_{uuid.uuid4().hex}"
 
@@ -167,9 +169,10 @@ class Stranger:
             ResponseStartLine("", error.status, http.HTTPStatus(error.status).phrase), headers, body
         )
         connection.finish()
-        log_refusal(
+        record = refused(
             id=self._id,
             caller=str(connection.context),
+            identity=None,
             protocol=self._dialect.name,
             method=connection.method,
             path=connection.target,
@@ -177,3 +180,4 @@ class Stranger:
             read=0,
             seconds=connection.age,
         )
+        self._finished(record)

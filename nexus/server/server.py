@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
 
-from nexus.accounting.record import CallRecord, Consumer
+from nexus.accounting.record import CallRecord, Consumer, Pricing
 from nexus.bridge import Full, Workers
 from nexus.errors import Draining, Overloaded
 from nexus.processes.member import Member
@@ -29,12 +29,19 @@ STOPPING = "the gateway is stopping"
 
 Result = TypeVar("Result")
 
+
+def _without_cost(record: CallRecord) -> CallRecord:
+    return record
+
+
 LONGEST_WAIT = 15.0
 """Seconds that a caller waits for the identity provider's keys; a fetch is given up earlier by itself."""
 
 
 class Server:
-    """``consumers`` are told of every call that is over; ``kept`` is what a runtime takes over from the one before."""
+    """``consumers`` are told of every call that is over, once ``pricing`` has said what it cost; ``kept`` is what a
+    runtime takes over from the one before.
+    """
 
     def __init__(self, settings: ServerSettings, share: Share | None = None, member: Member | None = None) -> None:
         """``share`` and ``member`` are those of one of several processes. Raises MissingRedis."""
@@ -43,6 +50,7 @@ class Server:
         self.workers = Workers(settings.worker_threads)
         self.flight = BytesInFlight(self.flight_limit(settings))
         self.lifecycle = Lifecycle(share)
+        self.pricing: Pricing = _without_cost
         self.consumers: tuple[Consumer, ...] = (log_call,)
         self.calls: dict[str, CallState] = {}
 
@@ -74,7 +82,11 @@ class Server:
         self.lifecycle.leave(state.call.id)
 
     def finished(self, record: CallRecord) -> None:
-        """Tells everybody who counts calls; one who fails spoils nothing for the others."""
+        """Prices a call and tells everybody who counts them; one who fails spoils nothing for the others."""
+        try:
+            record = self.pricing(record)
+        except Exception:
+            log.exception("a finished call could not be priced", extra={"fields": {"id": record.id}})
         for consumer in self.consumers:
             try:
                 consumer(record)

@@ -90,7 +90,7 @@ class GatewayKey(Table):
     """The key itself; best as a template such as "{{ env.ALICE_KEY }}"."""
 
     group: Id | None = None
-    """The caller's group, for limits."""
+    """The caller's group, for accounts and limits."""
 
     models: tuple[ModelPattern, ...] | None = None
     """The models that may be called, such as ["anthropic/*"]; all of them when left out."""

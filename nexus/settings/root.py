@@ -20,6 +20,7 @@ from nexus.settings.llm import LlmSettings
 from nexus.settings.server import ServerSettings
 from nexus.settings.targets import pattern_problems, target_problems
 from nexus.settings.types import Location, Table, fail_at
+from nexus.settings.usage import UsageSettings
 
 
 class Settings(Table):
@@ -30,6 +31,9 @@ class Settings(Table):
 
     llm: LlmSettings
     """Models and where they come from."""
+
+    usage: UsageSettings = UsageSettings()
+    """Where it is written down who used what, and who may read it."""
 
     _written_at: float = PrivateAttr(default_factory=time.time)
     _digest: str = PrivateAttr("")
@@ -82,6 +86,28 @@ class Settings(Table):
         if places := [*target_problems(self.llm), *pattern_problems(self.server.keys or {}, self.llm)]:
             fail_at(*places)
         return self
+
+    @model_validator(mode="after")
+    def _readers_exist(self) -> Self:
+        if places := [*_nobodys_groups(self)]:
+            fail_at(*places)
+        return self
+
+
+NO_READER = "names a group that nobody is in; give it to a key (server.keys.NAME.group), or set group_id"
+
+
+def _nobodys_groups(settings: Settings) -> Iterator[Location]:
+    """Readers that nobody can be."""
+    who = settings.server.client_identification
+    source = who.group_id if who.enabled else None
+    if source is not None and (source.http_header is not None or source.jwt_claim is not None):
+        known = frozenset(who.validation.group_values or settings.usage.readers)
+    else:
+        known = frozenset(key.group for key in (settings.server.keys or {}).values() if key.group is not None)
+    for place, group in enumerate(settings.usage.readers):
+        if group not in known:
+            yield ("usage", "readers", place), NO_READER
 
 
 NO_GROUPS = "names a group, but nothing says who is in it; set server.client_identification.enabled and group_id"

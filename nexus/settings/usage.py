@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
 from nexus.settings.types import Label, Table
-
-_TAG = re.compile(r"[a-z0-9][a-z0-9_.-]{0,31}")
-
-MOST_TAGS = 8
+from nexus.tags import MOST_TAGS, is_tag_name
 
 
 def read_store(value: str) -> str:
@@ -30,7 +26,7 @@ def read_tags(value: tuple[str, ...]) -> tuple[str, ...]:
         raise ValueError(f"has more than {MOST_TAGS} names")
     if len(set(value)) < len(value):
         raise ValueError("has a name twice")
-    if not all(_TAG.fullmatch(name) for name in value):
+    if not all(map(is_tag_name, value)):
         raise ValueError("has a name that is not made of at most 32 small letters, digits, _, . and -")
     return value
 

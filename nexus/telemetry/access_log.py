@@ -6,7 +6,6 @@ import logging
 
 from nexus.accounting.causes import level_of, reason
 from nexus.accounting.record import CallRecord
-from nexus.errors import NexusError
 
 log = logging.getLogger("nexus.access")
 
@@ -21,59 +20,42 @@ LONGEST_NAME = 200
 
 
 def log_call(record: CallRecord) -> None:
-    answer = record.answer
+    answer, identity, operation = record.answer, record.identity, record.operation
     usage = answer.usage if answer is not None else None
-    _log(
-        record.error,
-        id=record.id,
-        status=record.status,
-        caller=record.caller,
-        client=record.identity.client_id,
-        group=record.identity.group,
-        key=record.identity.key,
-        session=record.tags.session,
-        agent=record.tags.agent,
-        **{"class": record.tags.request_class},
-        protocol=record.protocol,
-        action=record.operation.action,
-        model=record.model[:LONGEST_NAME],
-        route=record.route,
-        stream=record.stream,
-        stop=answer.stop if answer is not None else None,
-        attempts=len(record.attempts),
-        first_ms=_milliseconds(record.first),
-        total_ms=_milliseconds(record.total),
-        own_ms=_milliseconds(record.own),
-        **{"in": usage.total_input if usage else None},
-        out=usage.total_output if usage else None,
-        cached=usage.cache_read if usage else None,
-        dropped=",".join(record.dropped),
-    )
-
-
-def log_refusal(
-    *, id: str, caller: str, protocol: str, method: str, path: str, error: NexusError, read: int, seconds: float
-) -> None:
-    """For a request that did not become a call; ``read`` counts the bytes of its body, ``seconds`` is its time."""
-    _log(
-        error,
-        id=id,
-        caller=caller,
-        protocol=protocol,
-        method=method[:LONGEST_NAME],
-        path=path[:LONGEST_NAME],
-        status=error.status,
-        read=read,
-        total_ms=_milliseconds(seconds),
-    )
-
-
-def _log(error: NexusError | None, **found: object) -> None:
-    known = {**found, "error": error.kind if error else None, "why": reason(error) if error else None}
-    assert known.keys() <= set(FIELDS)
+    known = {
+        "id": record.id,
+        "status": record.status,
+        "error": record.error.kind if record.error else None,
+        "why": reason(record.error) if record.error else None,
+        "caller": record.caller,
+        "client": identity.client_id if identity else None,
+        "group": identity.group if identity else None,
+        "key": identity.key if identity else None,
+        "session": record.tags.session,
+        "agent": record.tags.agent,
+        "class": record.tags.request_class,
+        "method": record.method[:LONGEST_NAME],
+        "path": record.path[:LONGEST_NAME],
+        "read": record.read,
+        "protocol": record.protocol,
+        "action": operation.action if operation else None,
+        "model": record.model[:LONGEST_NAME],
+        "route": record.route,
+        "stream": record.stream if operation else None,
+        "stop": answer.stop if answer is not None else None,
+        "attempts": len(record.attempts) if operation else None,
+        "first_ms": _milliseconds(record.first),
+        "total_ms": _milliseconds(record.total),
+        "own_ms": _milliseconds(record.own),
+        "in": usage.total_input if usage else None,
+        "out": usage.total_output if usage else None,
+        "cached": usage.cache_read if usage else None,
+        "dropped": ",".join(record.dropped),
+    }
+    assert known.keys() == set(FIELDS)
     # An empty text is nothing, but 0 and False are answers.
-    fields = {name: None if known.get(name) == "" else known.get(name) for name in FIELDS}
-    log.log(level_of(error), "call", extra={"fields": fields})
+    fields = {name: None if known[name] == "" else known[name] for name in FIELDS}
+    log.log(level_of(record.error), "call", extra={"fields": fields})
 
 
 def _milliseconds(seconds: float | None) -> float | None:

@@ -135,6 +135,16 @@ def test_an_error_before_the_first_content_fails_the_attempt_alone(house: House)
     ]
     times = [when for one in record.attempts for when in (one.began, one.answered or -1.0, one.ended)]
     assert times == sorted(times)
+    failed, answer = record.attempts
+    assert failed.tokens_known in ("partly", "no")
+    assert failed.first_content is None
+    assert answer.first_content is not None
+    assert answer.answered is not None
+    assert record.queued is not None
+    assert record.queued <= answer.answered <= answer.first_content <= answer.ended
+    assert (answer.tokens_known, answer.adds_up, answer.route) == ("yes", True, name)
+    assert answer.usage is not None
+    assert answer.usage.raw
 
 
 def test_the_last_attempts_error_is_the_clients(house: House) -> None:

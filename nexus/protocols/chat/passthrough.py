@@ -95,6 +95,7 @@ class ChatPassthrough(AnswerRelay):
         self._hides_usage = not asked_usage(document)
         self._choices = max(1, count(document.get("n")))
         self._finished: set[int] = set()
+        self._service_tier = ""
 
     def body(self, raw: bytes) -> bytes:
         self.complete = True
@@ -140,8 +141,9 @@ class ChatPassthrough(AnswerRelay):
         """Usage comes on any chunk, sometimes on several: the last one counts."""
         if isinstance(answer.get("model"), str) and answer["model"]:
             self.tap.model = answer["model"]
+        self._service_tier = text(answer.get("service_tier")) or self._service_tier
         if (usage := mapping(answer.get("usage"))) != {}:
-            self.tap.usage = read_usage(usage)
+            self.tap.usage = read_usage(usage, self._service_tier)
         for choice in map(mapping, sequence(answer.get("choices"))):
             if word := finish_word(choice):
                 self.tap.stop_reason = word

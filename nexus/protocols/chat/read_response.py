@@ -58,7 +58,7 @@ def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadRespons
         refused=any(isinstance(part, Refusal) for part in parts),
     )
     usage = mapping(body.get("usage")) or mapping(choice.get("usage"))
-    read = read_usage(usage) if usage else Usage()
+    read = read_usage(usage, body.get("service_tier")) if usage else Usage()
     return ReadResponse(Response(response_id, text(body.get("model")), tuple(parts), stop, read), tuple(dropped))
 
 

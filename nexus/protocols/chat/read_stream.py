@@ -66,6 +66,7 @@ class StreamReader:
         self._refused = False
         self._finish: dict[str, Json] = {}
         self._usage: dict[str, Json] = {}
+        self._service_tier = ""
         self._known = Usage()
         self._citations = StreamedCitations()
         self._dropped = Drops()
@@ -116,6 +117,7 @@ class StreamReader:
         self._id = self._id or text(chunk.get("id"))
         self._model = self._model or text(chunk.get("model"))
         choices = [mapping(choice) for choice in sequence(chunk.get("choices"))]
+        self._service_tier = text(chunk.get("service_tier")) or self._service_tier
         usages = [chunk, mapping(chunk.get("x_groq")), *choices]
         for choice in choices:
             self._start()
@@ -137,11 +139,9 @@ class StreamReader:
         if not wire:
             return
         self._usage = merge_usage(self._usage, wire)
-        known = read_usage(self._usage)
-        if known != self._known:
-            self._known = known
-            if self._started:
-                self._out.append(UsageUpdate(known))
+        earlier, self._known = self._known, read_usage(self._usage, self._service_tier)
+        if self._known != earlier and self._started:
+            self._out.append(UsageUpdate(self._known))
 
     def _read_choice(self, choice: Mapping[str, Json]) -> None:
         # A server that fakes streaming puts the whole message where the delta belongs.

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.conversation.usage import Usage
-from nexus.wire import Json, count, mapping
+from nexus.wire import Json, count, mapping, text
 
 
-def read_usage(wire: Mapping[str, Json]) -> Usage:
+def read_usage(wire: Mapping[str, Json], service_tier: Json = None) -> Usage:
+    """``service_tier`` is the one of the answer."""
     prompt, completion = count(wire.get("prompt_tokens")), count(wire.get("completion_tokens"))
     details = mapping(wire.get("prompt_tokens_details"))
     read = _first(details.get("cached_tokens"), wire.get("prompt_cache_hit_tokens"), wire.get("cached_tokens"))
@@ -41,6 +42,9 @@ def read_usage(wire: Mapping[str, Json]) -> Usage:
         cache_write_5m=written,
         output=output,
         reasoning=reasoning,
+        raw=wire,
+        service_tier=text(service_tier),
+        vendor_total=total or None,
     )
 
 

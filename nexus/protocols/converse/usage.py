@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.conversation.usage import Usage
-from nexus.wire import Json, count, mapping, sequence
+from nexus.wire import Json, count, mapping, sequence, text
 
 
-def read_usage(wire: Mapping[str, Json]) -> Usage:
+def read_usage(answer: Mapping[str, Json]) -> Usage:
+    """Of a whole answer, or of the metadata of a stream, which have the service tier beside it."""
+    wire = mapping(answer.get("usage"))
     fresh, output = count(wire.get("inputTokens")), count(wire.get("outputTokens"))
     read, written = count(wire.get("cacheReadInputTokens")), count(wire.get("cacheWriteInputTokens"))
     cached = read + written
@@ -25,4 +27,13 @@ def read_usage(wire: Mapping[str, Json]) -> Usage:
         if mapping(detail).get("ttl") == "1h"
     )
     hour = min(hour, written)
-    return Usage(fresh, read, written - hour, hour, output)
+    return Usage(
+        fresh,
+        read,
+        written - hour,
+        hour,
+        output,
+        raw=wire or None,
+        service_tier=text(mapping(answer.get("serviceTier")).get("type")),
+        vendor_total=count(wire.get("totalTokens")) or None,
+    )

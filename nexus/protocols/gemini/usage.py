@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.conversation.usage import Usage
-from nexus.wire import Json, count
+from nexus.wire import Json, count, text
 
 
 def read_usage(metadata: Mapping[str, Json]) -> Usage:
@@ -24,4 +24,12 @@ def read_usage(metadata: Mapping[str, Json]) -> Usage:
     if (written := total - prompt - tool_results) >= 0 and total:
         thoughts = min(thoughts, written)
         candidates = written - thoughts
-    return Usage(input=prompt - cached + tool_results, cache_read=cached, output=candidates, reasoning=thoughts)
+    return Usage(
+        input=prompt - cached + tool_results,
+        cache_read=cached,
+        output=candidates,
+        reasoning=thoughts,
+        raw=metadata or None,
+        service_tier=text(metadata.get("serviceTier")) or text(metadata.get("trafficType")),
+        vendor_total=total or None,
+    )

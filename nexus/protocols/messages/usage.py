@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.conversation.usage import Usage
-from nexus.wire import Json, count, mapping
+from nexus.wire import Json, count, mapping, text
 
 _CUMULATIVE = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
 
@@ -29,6 +29,8 @@ def read_usage(wire: Json) -> Usage:
         cache_write_1h=hour,
         output=output - thinking,
         reasoning=thinking,
+        raw=usage or None,
+        service_tier=text(usage.get("service_tier")),
     )
 
 

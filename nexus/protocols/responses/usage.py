@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.conversation.usage import Usage
-from nexus.wire import Json, count, mapping
+from nexus.wire import Json, count, mapping, text
 
 
-def read_usage(wire: Mapping[str, Json]) -> Usage:
+def read_usage(response: Mapping[str, Json]) -> Usage:
+    """Of a whole response, which has the service tier beside it."""
+    wire = mapping(response.get("usage"))
     sent, answered = count(wire.get("input_tokens")), count(wire.get("output_tokens"))
     details = mapping(wire.get("input_tokens_details"))
     cached, written = count(details.get("cached_tokens")), count(details.get("cache_write_tokens"))
@@ -26,6 +28,9 @@ def read_usage(wire: Mapping[str, Json]) -> Usage:
         cache_write_1h=long,
         output=answered - reasoning if reasoning <= answered else answered,
         reasoning=reasoning,
+        raw=wire or None,
+        service_tier=text(response.get("service_tier")),
+        vendor_total=count(wire.get("total_tokens")) or None,
     )
 
 

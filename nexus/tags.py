@@ -1,0 +1,48 @@
+"""``x-nexus-tags: project=web, feature=search``: what a caller says that a call is for.
+
+Law: bounded. Only the names that the settings list are kept; what does not read is refused, for nobody would notice
+that it is not counted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+
+from nexus.errors import InvalidRequest
+from nexus.headers import own
+
+MOST_TAGS = 8
+LONGEST_VALUE = 64
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,31}")
+_EXPECTED = (
+    f"{own.TAGS}: expected at most {MOST_TAGS} pairs such as project=web, feature=search; "
+    f"a name has at most 32 letters, digits, _, . or -, a value at most {LONGEST_VALUE} characters of ASCII"
+)
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+def is_tag_name(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None
+
+
+def read_tags(headers: Mapping[str, str], allowed: Collection[str]) -> Pairs:
+    """By name; those that are not ``allowed`` are left out, and nothing is looked at where none is. ``headers`` have
+    lower-case names. Raises InvalidRequest.
+    """
+    value = headers.get(own.TAGS, "")
+    if not allowed or not value.strip():
+        return ()
+    found: dict[str, str] = {}
+    pairs = [pair for pair in value.split(",") if pair.strip()]
+    for pair in pairs:
+        name, is_pair, said = (text.strip() for text in pair.partition("="))
+        name = name.lower()
+        fits = said.isascii() and said.isprintable() and 0 < len(said) <= LONGEST_VALUE
+        if len(pairs) > MOST_TAGS or not is_pair or not is_tag_name(name) or not fits:
+            raise InvalidRequest(_EXPECTED, param=own.TAGS)
+        if found.setdefault(name, said) != said:
+            raise InvalidRequest(f"{own.TAGS}: {name} has two values", param=own.TAGS)
+    return tuple(sorted((name, said) for name, said in found.items() if name in allowed))

@@ -1,0 +1,38 @@
+"""Whose calls a caller may see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from nexus.auth.identity import Identity, Source
+from nexus.auth.sight import sees_everybody, sight_of
+from nexus.errors import PermissionDenied
+
+
+def identity(source: Source, user: str | None = None, group: str | None = None, key: str | None = None) -> Identity:
+    return Identity(user, group, None, source, key, None, frozenset())
+
+
+CASES: dict[str, tuple[Identity, Mapping[str, str] | None]] = {
+    "an open gateway": (identity("open"), None),
+    "an open gateway whose proxy says who calls": (identity("open", "alice"), {"user": "alice", "key": ""}),
+    "a key": (identity("key", "alice", key="alice"), {"user": "alice", "key": "alice"}),
+    "a key with another group": (identity("key", "a", "dev", "a"), {"user": "a", "key": "a"}),
+    "a key with a reader's group": (identity("key", "boss", "finance", "boss"), None),
+    "a token": (identity("token", "alice"), {"user": "alice", "key": ""}),
+    "a token with a reader's group": (identity("token", None, "finance"), None),
+}
+
+
+@pytest.mark.parametrize("who,only", CASES.values(), ids=CASES)
+def test_readers_see_everybody_and_others_themselves(who: Identity, only: Mapping[str, str] | None) -> None:
+    assert sight_of(who, ("finance",)) == only
+    assert sees_everybody(who, ("finance",)) is (only is None)
+
+
+def test_who_cannot_be_told_from_others_sees_nothing() -> None:
+    with pytest.raises(PermissionDenied):
+        sight_of(identity("token"), ())
+    assert not sees_everybody(identity("token"), ())
