@@ -15,7 +15,7 @@ from nexus.wire import Json, count, mapping, text
 
 
 def read_usage(wire: Mapping[str, Json], service_tier: Json = None) -> Usage:
-    """``service_tier`` is the one of the answer."""
+    """``service_tier`` is the one of the answer, which has it beside its usage."""
     prompt, completion = count(wire.get("prompt_tokens")), count(wire.get("completion_tokens"))
     details = mapping(wire.get("prompt_tokens_details"))
     read = _first(details.get("cached_tokens"), wire.get("prompt_cache_hit_tokens"), wire.get("cached_tokens"))

@@ -29,7 +29,7 @@ def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadRespons
         part = _part(mapping(block), dropped)
         if part is not None:
             parts.append(part)
-    usage = read_usage(body)
+    usage = read_usage(mapping(body.get("usage")), body.get("serviceTier"))
     return ReadResponse(
         Response(origin.response_id, origin.model, tuple(parts), read_stop(body), usage), tuple(dropped)
     )

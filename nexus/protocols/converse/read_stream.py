@@ -175,7 +175,8 @@ class StreamReader:
         return [*images, *self._parts.end_all()]
 
     def _metadata(self, wire: Mapping[str, Json]) -> list[Event]:
-        events: list[Event] = [UsageUpdate(read_usage(wire))] if "usage" in wire else []
+        known = read_usage(mapping(wire.get("usage")), wire.get("serviceTier"))
+        events: list[Event] = [UsageUpdate(known)] if "usage" in wire else []
         return events + self._end() if self.complete else events
 
     def _end(self) -> list[Event]:

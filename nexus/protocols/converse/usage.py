@@ -13,9 +13,8 @@ from nexus.conversation.usage import Usage
 from nexus.wire import Json, count, mapping, sequence, text
 
 
-def read_usage(answer: Mapping[str, Json]) -> Usage:
-    """Of a whole answer, or of the metadata of a stream, which have the service tier beside it."""
-    wire = mapping(answer.get("usage"))
+def read_usage(wire: Mapping[str, Json], service_tier: Json = None) -> Usage:
+    """``service_tier`` is the object of the answer that names it."""
     fresh, output = count(wire.get("inputTokens")), count(wire.get("outputTokens"))
     read, written = count(wire.get("cacheReadInputTokens")), count(wire.get("cacheWriteInputTokens"))
     cached = read + written
@@ -34,6 +33,6 @@ def read_usage(answer: Mapping[str, Json]) -> Usage:
         hour,
         output,
         raw=wire or None,
-        service_tier=text(mapping(answer.get("serviceTier")).get("type")),
+        service_tier=text(mapping(service_tier).get("type")),
         vendor_total=count(wire.get("totalTokens")) or None,
     )

@@ -121,8 +121,8 @@ class ResponsesPassthrough(AnswerRelay):
     def _read(self, response: Mapping[str, Json]) -> None:
         if text(response.get("model")):
             self.tap.model = response["model"]
-        if mapping(response.get("usage")):
-            self.tap.usage = read_usage(response)
+        if usage := mapping(response.get("usage")):
+            self.tap.usage = read_usage(usage, response.get("service_tier"))
         reason = text(mapping(response.get("incomplete_details")).get("reason")) or text(response.get("status"))
         if reason and reason not in ("in_progress", "queued"):
             self.tap.stop_reason = reason

@@ -44,7 +44,7 @@ def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadRespons
         calls=any(isinstance(part, ToolCall) for part in parts),
         refused=any(isinstance(part, Refusal) for part in parts),
     )
-    usage = read_usage(body)
+    usage = read_usage(mapping(body.get("usage")), body.get("service_tier"))
     return ReadResponse(Response(text(body.get("id")), text(body.get("model")), parts, stop, usage), drops.names)
 
 

@@ -248,7 +248,7 @@ class StreamReader:
             raise ValueError("arguments of a call that did not start")
         told = {**response, "status": text(response.get("status")) or status}
         stop = self._parts.fit(read_stop(told, calls=self._calls, refused=self._refused))
-        usage = UsageUpdate(read_usage(response))
+        usage = UsageUpdate(read_usage(mapping(response.get("usage")), response.get("service_tier")))
         return [*ends, *self._parts.end_all(), usage, ResponseEnd(stop)]
 
     def _awaits(self, index: int) -> bool:

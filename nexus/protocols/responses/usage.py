@@ -13,9 +13,8 @@ from nexus.conversation.usage import Usage
 from nexus.wire import Json, count, mapping, text
 
 
-def read_usage(response: Mapping[str, Json]) -> Usage:
-    """Of a whole response, which has the service tier beside it."""
-    wire = mapping(response.get("usage"))
+def read_usage(wire: Mapping[str, Json], service_tier: Json = None) -> Usage:
+    """``service_tier`` is the one of the answer, which has it beside its usage."""
     sent, answered = count(wire.get("input_tokens")), count(wire.get("output_tokens"))
     details = mapping(wire.get("input_tokens_details"))
     cached, written = count(details.get("cached_tokens")), count(details.get("cache_write_tokens"))
@@ -29,7 +28,7 @@ def read_usage(response: Mapping[str, Json]) -> Usage:
         output=answered - reasoning if reasoning <= answered else answered,
         reasoning=reasoning,
         raw=wire or None,
-        service_tier=text(response.get("service_tier")),
+        service_tier=text(service_tier),
         vendor_total=count(wire.get("total_tokens")) or None,
     )
 
