@@ -21,9 +21,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Self
 
+from nexus.failure import VendorFailure
 from nexus.headers import own
 
 
@@ -176,19 +176,24 @@ class UpstreamError(NexusError):
     status = 502
     kind = "upstream"
     retryable: bool = False
-    in_band: bool = False
-    """Whether it came under a status that promised an answer."""
-
     host: str = ""
     phase: str = ""
     cause: str = ""
     """For the log: where, when and why the exchange failed. Never shown to a client."""
 
     def __init__(
-        self, message: str, *, provider: str, retry_after: float | None = None, retryable: bool | None = None
+        self,
+        message: str,
+        *,
+        provider: str,
+        retry_after: float | None = None,
+        retryable: bool | None = None,
+        in_band: bool = False,
     ) -> None:
+        """``in_band``: it came under a status that promised an answer."""
         super().__init__(message, retry_after=retry_after)
         self.provider = provider
+        self.in_band = in_band
         if retryable is not None:
             self.retryable = retryable
 
@@ -236,9 +241,10 @@ class UpstreamStatus(UpstreamError):
         body: bytes,
         retry_after: float | None,
         retryable: bool,
+        in_band: bool = False,
     ) -> None:
         said = f"{provider} answered {status}"
-        super().__init__(said, provider=provider, retry_after=retry_after, retryable=retryable)
+        super().__init__(said, provider=provider, retry_after=retry_after, retryable=retryable, in_band=in_band)
         self.status = status
         self.headers = headers
         self.body = body
@@ -248,62 +254,24 @@ class UpstreamStatus(UpstreamError):
 
 
 class VendorError(UpstreamError):
-    """A vendor's error read into neutral terms, for a client of another dialect.
+    """A vendor's error read into neutral terms: for a client of another dialect, or in the place of an answer."""
 
-    ``kind`` is one of FAILURE_KINDS, found by status and code, context_length also by ``protocols/context_length``;
-    ``message`` is the vendor's own wording, ``param`` its name of a field until the client's is known, ``vendor_param``
-    that name for good. One that the client's own dialect told has the vendor's ``headers`` and bytes, ``verbatim``.
-    """
-
-    headers: Mapping[str, str] = MappingProxyType({})
-    verbatim: bytes = b""
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        kind: str,
-        status: int,
-        provider: str = "",
-        request_id: str | None = None,
-        retry_after: float | None = None,
-        param: str | None = None,
-    ) -> None:
-        super().__init__(message, provider=provider, retry_after=retry_after)
-        self.param = param
-        self.kind = kind
-        self.status = status
-        self.request_id = request_id
-        self.vendor_param = param or ""
+    def __init__(self, failure: VendorFailure) -> None:
+        super().__init__(
+            failure.message,
+            provider=failure.provider,
+            retry_after=failure.retry_after,
+            retryable=failure.retryable,
+            in_band=failure.in_band,
+        )
+        self.failure = failure
+        self.param, self.kind, self.status = failure.param, failure.kind, failure.status
 
     def reply_headers(self, dialect: str) -> dict[str, str]:
         # Somebody else chose it: what cannot stand in a header is left out.
-        id = "".join(letter for letter in (self.request_id or "")[:200] if letter.isascii() and letter.isprintable())
+        given = (self.failure.request_id or "")[:200]
+        id = "".join(letter for letter in given if letter.isascii() and letter.isprintable())
         return {own.UPSTREAM_REQUEST_ID: id, **_wait(self.retry_after)}
-
-
-class NotCounted(VendorError):
-    """The vendor cannot count the tokens of this request; an estimate can stand in."""
-
-
-FAILURE_KINDS = frozenset(
-    {
-        "invalid_request",
-        "authentication",
-        "permission",
-        "model_not_found",
-        "not_found",
-        "request_too_large",
-        "context_length",
-        "content_policy",
-        "rate_limit",
-        "quota",
-        "overloaded",
-        "timeout",
-        "upstream",
-    }
-)
-"""What a vendor's error can be told apart as."""
 
 
 class StreamInterrupted(UpstreamError):

@@ -19,7 +19,8 @@ from pydantic import SecretStr
 from nexus.cancel import Cancel
 from nexus.credentials.entra import Entra
 from nexus.credentials.key_command import KeyCommand
-from nexus.errors import AuthenticationFailed, VendorError
+from nexus.errors import AuthenticationFailed
+from nexus.failure import VendorFailure
 from nexus.files import stamp
 from nexus.headers.own import UPSTREAM_KEY
 from nexus.headers.rules import rewrite
@@ -189,7 +190,7 @@ class Provider(ABC):
         """Whether the vendor speaks the client's dialect, refuses this request in it and takes its translation."""
         return False
 
-    def do_without(self, refused: VendorError, attempt: Attempt) -> Without | None:
+    def do_without(self, refused: VendorFailure, attempt: Attempt) -> Without | None:
         """What makes a target do without what was refused, where a translation added it of its own accord."""
         return None
 
@@ -234,7 +235,7 @@ class Provider(ABC):
         query = self.settings.query_secrets if isinstance(self.settings, AuthSchemeSettings) else ()
         return (*keys, *query, *(secret.get_secret_value() for secret in inserted))
 
-    def read_error(self, dialect: str, status: int, headers: Mapping[str, str], body: bytes) -> VendorError | None:
+    def read_error(self, dialect: str, status: int, headers: Mapping[str, str], body: bytes) -> VendorFailure | None:
         """An error whose shape is not the dialect's own; None where the dialect's codec reads it."""
         return None
 

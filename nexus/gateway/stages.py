@@ -192,10 +192,11 @@ class Gateway:
 
 def _passed_on(error: NexusError, sink: Sink) -> bool:
     """Whether the client gets the last attempt's error as the vendor told it: in an answer of the client's dialect."""
-    if not isinstance(error, VendorError) or not error.verbatim:
+    if not isinstance(error, VendorError) or not error.failure.verbatim:
         return False
-    stream = error.headers.get("content-type", "").startswith("text/event-stream")
-    return sink.publish(Head(200, error.headers, stream), error.verbatim) or (stream and sink.put(error.verbatim))
+    headers, body = error.failure.headers, error.failure.verbatim
+    stream = headers.get("content-type", "").startswith("text/event-stream")
+    return sink.publish(Head(200, headers, stream), body) or (stream and sink.put(body))
 
 
 def _counter(exchange: Exchange | None) -> Callable[[bytes], None]:

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from nexus.errors import VendorError
+from nexus.failure import VendorFailure
 
 TOO_LONG = "prompt is too long"
 """With these words in it, in any case, Claude Code compacts and tries again, whatever the status but 429."""
@@ -97,10 +97,10 @@ _APART = re.compile(
 _VAGUE = frozenset({"invalid_request", "request_too_large"})
 
 
-def judged(failure: VendorError, *, unsaid: bool = False) -> VendorError:
+def judged(failure: VendorFailure, *, unsaid: bool = False) -> VendorFailure:
     """The same failure, a ``context_length`` now if that is what its words say; ``unsaid``: there was no code."""
     if (unsaid or failure.kind in _VAGUE) and _wording(failure.message.lower()) is not None:
-        failure.kind, failure.status = "context_length", 400
+        return replace(failure, kind="context_length", status=400)
     return failure
 
 

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from nexus.conversation.events import Event
 from nexus.conversation.parts import Request, Response
-from nexus.errors import VendorError
+from nexus.failure import VendorFailure
 from nexus.protocols.codec import AnswerOrigin, Envelope, Find, ReadRequest, ReadResponse, Target, VendorRequest
 from nexus.protocols.dispositions import Disposition
 from nexus.protocols.locations import location_of
@@ -86,7 +86,7 @@ class VendorCodec:
     write_request: Callable[[Request, Target], VendorRequest]
     read_response: Callable[[Document, AnswerOrigin], ReadResponse]
     stream_reader: Callable[[AnswerOrigin], StreamReader]
-    read_error: Callable[[int, Mapping[str, str], bytes], VendorError]
+    read_error: Callable[[int, Mapping[str, str], bytes], VendorFailure]
     """Of a status, headers by lower-case names and a body."""
 
     fields: Mapping[str, Disposition]

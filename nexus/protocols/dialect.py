@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from nexus.conversation.tap import Tap
-from nexus.errors import InvalidRequest, NexusError, VendorError
+from nexus.errors import InvalidRequest, NexusError
+from nexus.failure import VendorFailure
 from nexus.operation import Operation
 from nexus.protocols.codec import Target
 from nexus.protocols.protocol import Protocol
@@ -80,7 +81,7 @@ class AnswerRelay(ABC):
         self.tap = tap
         self.begun = False
         self.content = False
-        self.failure: VendorError | None = None
+        self.failure: VendorFailure | None = None
         self.complete = False
         self.ended = False
         self.unread = False

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-KIND_OF: Mapping[int, str] = {
+from nexus.failure import FailureKind
+
+KIND_OF: Mapping[int, FailureKind] = {
     401: "authentication",
     402: "quota",
     403: "permission",
@@ -20,7 +22,7 @@ KIND_OF: Mapping[int, str] = {
     529: "overloaded",
 }
 
-STATUS_OF: Mapping[str, int] = {
+STATUS_OF: Mapping[FailureKind, int] = {
     "invalid_request": 400,
     "authentication": 401,
     "permission": 403,
@@ -38,6 +40,6 @@ STATUS_OF: Mapping[str, int] = {
 """What a failure inside a 200 would have been answered with."""
 
 
-def kind_of(status: int) -> str:
+def kind_of(status: int) -> FailureKind:
     """Any other status is the client's fault below 500 and the vendor's from there on."""
     return KIND_OF.get(status) or ("upstream" if status >= 500 else "invalid_request")

@@ -7,7 +7,7 @@ whole body is content only when it is whole.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nexus.errors import ProtocolError, VendorError
 from nexus.headers import own
@@ -17,7 +17,7 @@ from nexus.protocols.error_words import error_words
 from nexus.relay.exchange import Exchange
 from nexus.relay.lanes import Lane
 from nexus.relay.stream import Stream, read, remember
-from nexus.relay.vendor_failures import complete_in_band, in_place_of_an_answer, status_failure
+from nexus.relay.vendor_failures import in_band, in_place_of_an_answer, status_failure
 from nexus.upstream.request import UpstreamReply
 from nexus.upstream.sniff import Begun, is_stream, media_type
 
@@ -76,9 +76,9 @@ def open_reply(exchange: Exchange, lane: Lane, reply: UpstreamReply) -> OpenedRe
     try:
         pieces = Stream(exchange, lane.relay, reply, redactor).pieces() if streams else iter(())
         first = next(pieces, b"") if streams else _body(exchange, lane, reply, redactor)
-    except VendorError as failure:
-        failure.headers = _head(exchange, lane, vendor, reply.status).headers
-        raise
+    except VendorError as error:
+        headers = _head(exchange, lane, vendor, reply.status).headers
+        raise VendorError(replace(error.failure, headers=headers)) from error
     return OpenedReply(_head(exchange, lane, vendor, reply.status), name, first, pieces, reply, lane.translates)
 
 
@@ -96,12 +96,11 @@ def _body(exchange: Exchange, lane: Lane, reply: UpstreamReply, redactor: Redact
     raw = redactor.cut_error(_whole(exchange, reply))
     try:
         body = relay.body(raw)
-    except VendorError as failure:
-        raw, failure.message = redactor.cut(raw), redactor.cut_text(failure.message)
-        complete_in_band(failure, name)
+    except VendorError as error:
+        failure = in_band(replace(error.failure, message=redactor.cut_text(error.message)), name)
         if lane.translates:
-            raise
-        raise in_place_of_an_answer(failure, redactor.cut_headers(reply.headers), raw) from failure
+            raise VendorError(failure) from error
+        raise in_place_of_an_answer(failure, redactor.cut_headers(reply.headers), redactor.cut(raw)) from error
     except ValueError as error:
         words = error_words(None, redactor.cut(raw))
         text = f"{name} answered {reply.status} with what is not JSON: {words}"
@@ -110,9 +109,7 @@ def _body(exchange: Exchange, lane: Lane, reply: UpstreamReply, redactor: Redact
         raise ProtocolError(f"{name} answered {reply.status} with what is not JSON", provider=name)
     remember(exchange, relay)
     if relay.failure is not None:
-        complete_in_band(relay.failure, name)
-        relay.failure.verbatim = body
-        raise relay.failure
+        raise VendorError(replace(in_band(relay.failure, name), verbatim=body))
     return redactor.cut(body) if relay.unread else body
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 
 from nexus.conversation.estimate import estimate
-from nexus.errors import NotCounted, UpstreamError, UpstreamStatus, VendorError
+from nexus.errors import UpstreamError, UpstreamStatus, VendorError
 from nexus.headers import own
 from nexus.protocols.loader import DIALECTS
 from nexus.relay.answer import Head, OpenedReply, open_reply
@@ -48,7 +48,7 @@ def _generate(exchange: Exchange) -> OpenedReply:
     try:
         return _open_lane(exchange, choose, lane)
     except VendorError as refused:
-        without = exchange.route.provider.do_without(refused, lane.attempt) if lane.translates else None
+        without = exchange.route.provider.do_without(refused.failure, lane.attempt) if lane.translates else None
         if without is None:
             raise
         log_attempt(exchange.state, refused, "again at once, without what was refused")
@@ -61,7 +61,8 @@ def _count(exchange: Exchange) -> OpenedReply:
     try:
         return _open_lane(exchange, choose_count, lane) if lane is not None else _estimated(exchange)
     except (UpstreamStatus, VendorError) as error:
-        if not isinstance(error, NotCounted) and error.status not in _NOT_COUNTED:
+        uncountable = isinstance(error, VendorError) and error.failure.uncountable
+        if not uncountable and error.status not in _NOT_COUNTED:
             raise
         return _estimated(exchange)
 

@@ -18,6 +18,7 @@ from nexus.call import Call
 from nexus.conversation.parts import Request
 from nexus.conversation.tap import Tap
 from nexus.errors import ClientError, UnsupportedFeature, VendorError
+from nexus.failure import VendorFailure
 from nexus.headers.forwarding import without_credentials
 from nexus.operation import GENERATE
 from nexus.protocols import loader
@@ -55,14 +56,14 @@ class Lane:
         """Without the body, once the vendor has it."""
         return replace(self, attempt=replace(self.attempt, body=b""))
 
-    def read_error(self, route: Route, status: int, headers: Mapping[str, str], body: bytes) -> VendorError | None:
+    def read_error(self, route: Route, status: int, headers: Mapping[str, str], body: bytes) -> VendorFailure | None:
         """A vendor's error in neutral terms; None where the client can read it as it is."""
         dialect = self.attempt.dialect
         failure = route.provider.read_error(dialect, status, headers, body)
         if failure is None and self.translates:
             failure = loader.vendor(dialect).read_error(status, headers, body)
         if failure is not None and isinstance(self.relay, Translation):
-            self.relay.name_param(failure)
+            return self.relay.with_clients_param(failure)
         return failure
 
 
@@ -155,7 +156,7 @@ class Count(AnswerRelay):
         self.complete = True
         if not any(name in answer for name in _COUNTED):
             words = error_words(document, raw) or "the vendor answered 200 without a count"
-            raise VendorError(words, kind="upstream", status=502)
+            raise VendorError(VendorFailure(words, "upstream", 502))
         if self._read is not None:
             return encode(self._dialect.write_count(self._read(answer)))
         # Claude on Bedrock is asked in the client's dialect and answers in Amazon's.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from nexus.conversation.tap import SEALED
 from nexus.errors import (
@@ -24,7 +25,7 @@ from nexus.headers.redaction import Redactor
 from nexus.protocols.dialect import AnswerRelay
 from nexus.protocols.sse import Frame, FrameDecoder, FrameTooLarge, is_heartbeat, parse_frame
 from nexus.relay.exchange import Exchange
-from nexus.relay.vendor_failures import complete_in_band
+from nexus.relay.vendor_failures import in_band
 from nexus.upstream.request import UpstreamReply
 
 MAX_HELD = 64 * 1024
@@ -71,8 +72,7 @@ class Stream:
             yield from frames
             self._check_end()
         except VendorError as error:
-            complete_in_band(error, self._name)
-            raise
+            raise VendorError(in_band(error.failure, self._name)) from error
 
     def _may_leave(self, size: int) -> bool:
         relay = self._relay
@@ -81,15 +81,13 @@ class Stream:
     def _check_whole(self, held: bytearray) -> None:
         """For a stream that ended before it had content."""
         if self._relay.failure is not None:
-            self._relay.failure.verbatim = bytes(held)
-            raise self._relay.failure
+            raise VendorError(replace(self._relay.failure, verbatim=bytes(held)))
         if not (self._relay.complete or self._relay.ended):
             raise Unreachable(f"{self._name}: the stream ended before its first content", provider=self._name)
 
     def _check_end(self) -> None:
         if self._relay.failure is not None:
-            complete_in_band(self._relay.failure, self._name)
-            self._exchange.fail(self._relay.failure)
+            self._exchange.fail(VendorError(in_band(self._relay.failure, self._name)))
         elif not (self._relay.complete or self._relay.ended):
             # What is open stays open: a client may act on a block that was closed, a tool call above all.
             text = f"{self._name}: the stream ended before the answer was complete"

@@ -27,6 +27,7 @@ from nexus.conversation.fold import fold, unfold
 from nexus.conversation.parts import Request, Response
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
+from nexus.failure import VendorFailure
 from nexus.models.chat_server import PLAIN, ChatServer
 from nexus.protocols import loader
 from nexus.protocols.answer_call import AnswerCall
@@ -81,18 +82,18 @@ class Translation(AnswerRelay):
         self._writer = self._client.stream_writer(self._envelope)
         self.content_type = "text/event-stream; charset=utf-8" if call.stream else "application/json"
 
-    def name_param(self, failure: VendorError) -> None:
-        """Gives the field that the vendor complains of the client's own name."""
-        if failure.param is not None:
-            document, request = self._call.document, self._origin.request
-            failure.param = self._client.param_of(failure.param, self._vendor, document, request)
+    def with_clients_param(self, failure: VendorFailure) -> VendorFailure:
+        """The field that the vendor complains of has the client's own name."""
+        if failure.param is None:
+            return failure
+        param = self._client.param_of(failure.param, self._vendor, self._call.document, self._origin.request)
+        return replace(failure, param=param, vendor_param=failure.param)
 
     def body(self, raw: bytes) -> bytes:
         try:
             read = self._vendor.read_response(_answer_in(raw), self._origin)
-        except VendorError as failure:
-            self.name_param(failure)
-            raise
+        except VendorError as error:
+            raise VendorError(self.with_clients_param(error.failure)) from error
         self._exchange.dropped += read.dropped
         self._reported = read.response.usage
         events = list(self._seen(unfold(read.response)))
@@ -109,9 +110,8 @@ class Translation(AnswerRelay):
             return b""
         try:
             events = self._reader.feed(frame.event, data)
-        except VendorError as failure:
-            self.name_param(failure)
-            raise
+        except VendorError as error:
+            raise VendorError(self.with_clients_param(error.failure)) from error
         written = self._write(events)
         self.ended = self._reader.complete
         self.cut = self._cutter is not None and self._cutter.cut
@@ -157,7 +157,7 @@ class Translation(AnswerRelay):
         """Raises VendorError."""
         compacted = self._dialect.write_compacted(self._call.document, answer)
         if compacted is None:
-            raise VendorError("the model gave no whole summary of the conversation", kind="upstream", status=502)
+            raise VendorError(VendorFailure("the model gave no whole summary of the conversation", "upstream", 502))
         return compacted
 
     def _kept_within(self, events: Iterable[Event]) -> Iterable[Event]:
@@ -215,7 +215,7 @@ def _answer_in(raw: bytes) -> Mapping[str, Json]:
     if isinstance(document, Mapping):
         return document
     words = error_words(document, raw) or NO_ANSWER
-    raise VendorError(words, kind="upstream", status=502)
+    raise VendorError(VendorFailure(words, "upstream", 502))
 
 
 def _now() -> int:

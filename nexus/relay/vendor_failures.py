@@ -6,8 +6,10 @@ Law: our keys are cut out where the vendor repeats them. A client of the vendor'
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from nexus.errors import UpstreamError, UpstreamStatus, VendorError
+from nexus.failure import VendorFailure
 from nexus.headers.forwarding import retry_after, returned
 from nexus.headers.redaction import Redactor
 from nexus.relay.exchange import Exchange
@@ -28,8 +30,7 @@ def status_failure(
     retryable = reply.status in _RETRYABLE or reply.status >= 500 if wish is None else wish == "true"
     failure = lane.read_error(route, reply.status, headers, body)
     if failure is not None:
-        failure.provider, failure.retryable = name, retryable
-        return failure
+        return VendorError(replace(failure, provider=name, retryable=retryable))
     return UpstreamStatus(
         provider=name,
         status=reply.status,
@@ -40,25 +41,23 @@ def status_failure(
     )
 
 
-def complete_in_band(failure: VendorError, name: str) -> None:
-    """What a reader that met the error inside an answer could not know."""
-    failure.provider = failure.provider or name
-    failure.retryable = failure.kind in _RETRYABLE_KINDS
-    failure.in_band = True
+def in_band(failure: VendorFailure, name: str) -> VendorFailure:
+    """With what a reader that met the error inside an answer could not know."""
+    retryable = failure.kind in _RETRYABLE_KINDS
+    return replace(failure, provider=failure.provider or name, retryable=retryable, in_band=True)
 
 
-def in_place_of_an_answer(failure: VendorError, headers: Mapping[str, str], body: bytes) -> UpstreamStatus:
+def in_place_of_an_answer(failure: VendorFailure, headers: Mapping[str, str], body: bytes) -> UpstreamStatus:
     """The vendor's error on a 200, as it is, under the status that says so."""
-    status = UpstreamStatus(
+    return UpstreamStatus(
         provider=failure.provider,
         status=failure.status,
         headers=_client_headers(headers),
         body=body,
         retry_after=failure.retry_after,
         retryable=failure.retryable,
+        in_band=True,
     )
-    status.in_band = True
-    return status
 
 
 def _client_headers(vendor: Mapping[str, str]) -> dict[str, str]:

@@ -246,7 +246,7 @@ class CallHandler(BaseHandler):
         self.server.finished(state.record())
         if state.error is not None:
             # Its frames hold the state, which holds it: do not wait for the collector with a large body.
-            state.error.with_traceback(None)
+            state.error.with_traceback(None).__context__ = state.error.__cause__ = None
 
     def make_call(self, path: str) -> Call:
         """What is asked for; ``path`` is what the handler's pattern caught. Raises ClientError."""

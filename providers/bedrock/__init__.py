@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from nexus import __version__
 from nexus.cancel import Cancel
-from nexus.errors import NotCounted, VendorError
+from nexus.failure import VendorFailure
 from nexus.models import bedrock as models
 from nexus.protocols.codec import DEFAULT_MAX_TOKENS, Target
 from nexus.protocols.converse import read_error
@@ -124,13 +124,12 @@ class BedrockProvider(Provider):
             return StreamReply(reply, self.name, write)
         return Wrapped(reply, {})
 
-    def read_error(self, dialect: str, status: int, headers: Mapping[str, str], body: bytes) -> VendorError | None:
+    def read_error(self, dialect: str, status: int, headers: Mapping[str, str], body: bytes) -> VendorFailure | None:
         if dialect == "messages" and answered_in_dialect(body):
             return None
         failure = read_error.read_error(status, headers, body)
-        if failure.kind == "invalid_request" and _CANNOT_COUNT in failure.message:
-            return NotCounted(failure.message, kind=failure.kind, status=status)
-        return failure
+        uncountable = failure.kind == "invalid_request" and _CANNOT_COUNT in failure.message
+        return replace(failure, uncountable=uncountable)
 
     def _token(self, request: UpstreamRequest) -> str | None:
         """A Bedrock API key: the configured one, or the one in the environment, as AWS's own tools take it."""

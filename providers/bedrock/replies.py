@@ -10,7 +10,7 @@ import base64
 import binascii
 from collections.abc import Callable, Mapping
 
-from nexus.errors import ProtocolError, Unreachable
+from nexus.errors import ProtocolError, Unreachable, VendorError
 from nexus.headers.redaction import Redactor
 from nexus.protocols.converse import eventstream
 from nexus.protocols.converse.read_error import is_failure, read_stream_error
@@ -105,7 +105,7 @@ def write_invoke_event(name: str, payload: str, request_id: str) -> bytes:
     """A Messages event out of a ``chunk``; an exception becomes the dialect's own ``error`` event."""
     wire = mapping(decode(payload)) if payload else {}
     if is_failure(name):
-        return _sse("error", write_error(read_stream_error(name, wire), request_id))
+        return _sse("error", write_error(VendorError(read_stream_error(name, wire)), request_id))
     if name != "chunk":
         return b""
     try:

@@ -17,7 +17,8 @@ from pydantic import SecretStr
 
 from nexus import __version__
 from nexus.cancel import Cancel
-from nexus.errors import AuthenticationFailed, VendorError
+from nexus.errors import AuthenticationFailed
+from nexus.failure import VendorFailure
 from nexus.headers.own import UPSTREAM_KEY
 from nexus.models import gemini
 from nexus.protocols.codec import Target
@@ -107,7 +108,7 @@ class GoogleProvider(Provider):
             dropped=fitted.dropped,
         )
 
-    def read_error(self, dialect: str, status: int, headers: Mapping[str, str], body: bytes) -> VendorError | None:
+    def read_error(self, dialect: str, status: int, headers: Mapping[str, str], body: bytes) -> VendorFailure | None:
         if dialect != "messages" or not _is_googles(body):
             return None
         return read_error.read_error(status, headers, body)

@@ -16,7 +16,8 @@ from pydantic import field_validator
 
 from nexus import __version__
 from nexus.cancel import Cancel
-from nexus.errors import UpstreamError, VendorError
+from nexus.errors import UpstreamError
+from nexus.failure import VendorFailure
 from nexus.headers import forwarding
 from nexus.models import claude, gpt
 from nexus.models.chat_server import FACTS, ChatServer
@@ -112,7 +113,7 @@ class OpenAIProvider(Provider):
         tools = bool(sequence(document.get("tools")))
         return gpt.refused_on_chat(facts, tools=tools, effort=effort if isinstance(effort, str) else None)
 
-    def do_without(self, refused: VendorError, attempt: Attempt) -> Without | None:
+    def do_without(self, refused: VendorFailure, attempt: Attempt) -> Without | None:
         if attempt.dialect != "responses" or refused.status != 400 or refused.vendor_param != _SUMMARY:
             return None
         if not attempt.key_is_callers and self._summary != "off":

@@ -15,6 +15,7 @@ from nexus.errors import (
     UpstreamTimeout,
     VendorError,
 )
+from nexus.failure import VendorFailure
 from nexus.gateway.semantics import VERDICTS, Failure, failure_of
 
 
@@ -47,10 +48,14 @@ FOUND: dict[str, tuple[NexusError, bool, Failure]] = {
     "403 of the caller's": (status(403), True, "callers_key"),
     "402 of the caller's": (status(402), True, "key_refused"),
     "too long": (status(400, LONG), False, "too_long"),
-    "too long, read for another dialect": (VendorError("x", kind="context_length", status=400), False, "too_long"),
-    "policy": (VendorError("x", kind="content_policy", status=400), False, "policy"),
-    "overloaded in band": (VendorError("x", kind="overloaded", status=200), False, "overloaded"),
-    "limited in band": (VendorError("x", kind="rate_limit", status=200), False, "rate_limited"),
+    "too long, read for another dialect": (
+        VendorError(VendorFailure("x", "context_length", 400)),
+        False,
+        "too_long",
+    ),
+    "policy": (VendorError(VendorFailure("x", "content_policy", 400)), False, "policy"),
+    "overloaded in band": (VendorError(VendorFailure("x", "overloaded", 200)), False, "overloaded"),
+    "limited in band": (VendorError(VendorFailure("x", "rate_limit", 200)), False, "rate_limited"),
 }
 
 

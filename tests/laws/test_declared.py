@@ -205,7 +205,8 @@ RETRY_AFTER = st.sampled_from(["1", "x", "-1", "1e300", "nan", "inf", "9" * 500,
 def test_errors(client: str, vendor: str, data: st.DataObject, status: int, wait: str) -> None:
     body: Any = data.draw(mutated(FAILURES[vendor]("w", "words")) | st.sampled_from([b"", b"<html>", [], None, "x"]))
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    failure = loader.vendor(vendor).read_error(status, {"retry-after": wait, "x-amzn-errortype": ":"}, raw)
+    headers = {"retry-after": wait, "x-amzn-errortype": ":"}
+    failure = VendorError(loader.vendor(vendor).read_error(status, headers, raw))
     judge_error(client, decode(DIALECTS[client].write_error(failure, "req_1")))
     judge_stream(client, DIALECTS[client].error_frame(failure, broken(client, begun=True)))
 

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from nexus.conversation.events import Event
 from nexus.conversation.fold import fold
 from nexus.errors import NexusError, ProtocolError, StreamInterrupted, VendorError
+from nexus.failure import VendorFailure
 from nexus.protocols import loader
 from nexus.protocols.dialect import BrokenStream
 from nexus.protocols.extra_fields import EXTRA_FIELDS
@@ -193,7 +194,7 @@ FAILURES: Mapping[str, Callable[[str, str], Json]] = {
 @laws(40)
 @given(status=st.integers(400, 599), word=st.text(max_size=6) | st.just("server_error"), words=st.text(max_size=9))
 def test_refusals(client: str, vendor: str, status: int, word: str, words: str) -> None:
-    refusal = loader.vendor(vendor).read_error(status, {}, encode(FAILURES[vendor](word, words)))
+    refusal = VendorError(loader.vendor(vendor).read_error(status, {}, encode(FAILURES[vendor](word, words))))
     judge_error(client, decode(DIALECTS[client].write_error(refusal, "req_1")))
     for begun in (True, False):
         for name, data in frames(DIALECTS[client].error_frame(refusal, broken(client, begun=begun))):
@@ -202,7 +203,7 @@ def test_refusals(client: str, vendor: str, status: int, word: str, words: str) 
 
 def test_only_codex_gets_the_event_and_the_codes_that_it_looks_for() -> None:
     codex, responses = {"x-codex-window-id": "w:0"}, DIALECTS["responses"]
-    long = VendorError("too long", kind="context_length", status=400)
+    long = VendorError(VendorFailure("too long", "context_length", 400))
     codes = {}
     for name, headers in (("codex", codex), ("another", {})):
         *_, (_, failed) = frames(responses.error_frame(long, broken("responses", begun=True, headers=headers)))

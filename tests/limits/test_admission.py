@@ -12,6 +12,7 @@ import pytest
 from nexus.conversation.estimate import Estimate
 from nexus.conversation.usage import Usage
 from nexus.errors import Cancelled, StreamInterrupted, Unreachable, VendorError
+from nexus.failure import VendorFailure
 from nexus.limits.admission import LARGEST, Ask, Limits, Reservation, output_asked
 from nexus.limits.calibration import UNKNOWN
 from nexus.limits.learned import Learned
@@ -59,11 +60,11 @@ def counts(tokens: int, output: int, requests: int) -> dict[str, int]:
 
 
 def _refusing(status: int) -> Callable[[Reservation], None]:
-    error = VendorError("x", kind="upstream", status=status)
+    error = VendorError(VendorFailure("x", "upstream", status))
     return lambda held: held.finish(error, billed=False, usage=None)
 
 
-OVERLOADED = VendorError("x", kind="overloaded", status=529)
+OVERLOADED = VendorError(VendorFailure("x", "overloaded", 529))
 
 ENDINGS: dict[str, tuple[Callable[[Reservation], None], dict[str, int]]] = {
     "success": (lambda held: held.settle(USAGE), counts(61, 42, 1)),
@@ -108,7 +109,7 @@ ENDINGS: dict[str, tuple[Callable[[Reservation], None], dict[str, int]]] = {
         counts(80, 1, 1),
     ),
     "a refusal in the place of an answer that had begun": (
-        lambda held: held.finish(VendorError("x", kind="invalid_request", status=400), billed=True, usage=None),
+        lambda held: held.finish(VendorError(VendorFailure("x", "invalid_request", 400)), billed=True, usage=None),
         counts(0, 0, 1),
     ),
     "success behind attempts that are billed": (

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from nexus.errors import VendorError
+from nexus.failure import VendorFailure
 from nexus.protocols import context_length, loader
 from nexus.protocols.chat.read_error import read_stream_error as read_chat_stream_error
 from nexus.protocols.converse.read_error import read_stream_error as read_converse_stream_error
@@ -184,7 +185,7 @@ OTHERS = (
     "",
 )
 
-Read = Callable[[str], VendorError]
+Read = Callable[[str], VendorFailure]
 
 
 def _answers(dialect: str, body: Callable[[str], object]) -> Read:
@@ -230,7 +231,7 @@ def test_it_is_known_in_every_dialect_and_keeps_its_words(reader: str, case: str
 @pytest.mark.parametrize("case", SAID)
 def test_what_claude_code_reads(case: str) -> None:
     words, numbers = SAID[case]
-    told = json.loads(write_messages(VendorError(words, kind="context_length", status=400), "req_1"))["error"]
+    told = json.loads(write_messages(VendorError(VendorFailure(words, "context_length", 400)), "req_1"))["error"]
     assert told["type"] == "invalid_request_error"
     assert told["message"].endswith(words)
     compacts, less = CLAUDE_CODE_COMPACTS.search(told["message"]), CLAUDE_CODE_ASKS_FOR_LESS.search(told["message"])
@@ -245,7 +246,7 @@ def test_what_claude_code_reads(case: str) -> None:
 @pytest.mark.parametrize("case", SAID)
 def test_what_openais_clients_read(case: str) -> None:
     words, _ = SAID[case]
-    told = json.loads(write_openai(VendorError(words, kind="context_length", status=400), "req_1"))["error"]
+    told = json.loads(write_openai(VendorError(VendorFailure(words, "context_length", 400)), "req_1"))["error"]
     assert (told["code"], told["message"]) == ("context_length_exceeded", words)
 
 
@@ -294,7 +295,10 @@ def test_413(dialect: str) -> None:
     assert (tokens.kind, tokens.status) == ("context_length", 400)
     size = loader.vendor(dialect).read_error(413, {}, b"Payload Too Large")
     assert (size.kind, size.status) == ("request_too_large", 413)
-    assert json.loads(write_messages(size, "req_1"))["error"] == {"type": "request_too_large", "message": size.message}
+    assert json.loads(write_messages(VendorError(size), "req_1"))["error"] == {
+        "type": "request_too_large",
+        "message": size.message,
+    }
 
 
 @pytest.mark.parametrize(

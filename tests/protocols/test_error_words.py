@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nexus.errors import VendorError
+from nexus.failure import VendorFailure
 from nexus.protocols import chat, converse, gemini, messages, responses  # noqa: F401 - the readers live below them
 from nexus.protocols.chat.read_error import read_error as read_chat
 from nexus.protocols.converse.read_error import read_error as read_converse
@@ -43,7 +43,7 @@ SHAPES: dict[str, tuple[Any, str]] = {
     "a string": ("just words", "just words"),
     "unknown members": ({"oops": {"a": 1}}, '{"oops": {"a": 1}}'),
 }
-READERS: dict[str, Callable[[int, Mapping[str, str], bytes], VendorError]] = {
+READERS: dict[str, Callable[[int, Mapping[str, str], bytes], VendorFailure]] = {
     "chat": read_chat,
     "messages": read_messages,
     "responses": read_responses,
@@ -55,7 +55,7 @@ READERS: dict[str, Callable[[int, Mapping[str, str], bytes], VendorError]] = {
 @pytest.mark.parametrize("reader", READERS.values(), ids=READERS.keys())
 @pytest.mark.parametrize(("document", "words"), SHAPES.values(), ids=SHAPES.keys())
 def test_every_dialect_keeps_the_words(
-    reader: Callable[[int, Mapping[str, str], bytes], VendorError], document: Any, words: str
+    reader: Callable[[int, Mapping[str, str], bytes], VendorFailure], document: Any, words: str
 ) -> None:
     assert reader(400, {}, json.dumps(document).encode()).message == words
 

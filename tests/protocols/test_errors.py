@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import get_args
 
 import pytest
 from openai.types.shared import ErrorObject
 
 from nexus import errors
-from nexus.errors import FAILURE_KINDS, MethodNotAllowed, NexusError, UpstreamError, UpstreamStatus, VendorError
+from nexus.errors import MethodNotAllowed, NexusError, UpstreamError, UpstreamStatus, VendorError
+from nexus.failure import FailureKind, VendorFailure
 from nexus.protocols.chat.write_error import write_error as write_chat
 from nexus.protocols.chat.write_error import write_stream_error as write_chat_in_band
 from nexus.protocols.messages.write_error import write_error as write_messages
@@ -46,14 +48,13 @@ TREE: dict[type[NexusError], tuple[int, str, str | None, str]] = {
     errors.ProtocolError: (502, "server_error", "upstream_protocol", "api_error"),
     errors.UpstreamStatus: (418, "server_error", None, "api_error"),
     errors.VendorError: (418, "server_error", None, "api_error"),
-    errors.NotCounted: (418, "server_error", None, "api_error"),
     errors.StreamInterrupted: (502, "server_error", "stream_interrupted", "api_error"),
     errors.Cancelled: (499, "server_error", "cancelled", "api_error"),
     errors.InternalError: (500, "server_error", "internal_error", "api_error"),
 }
 
 # A vendor's failure by kind: type and code for chat, type for messages.
-FAILURES: dict[str, tuple[str, str | None, str]] = {
+FAILURES: dict[FailureKind, tuple[str, str | None, str]] = {
     "invalid_request": (INVALID, None, INVALID),
     "authentication": (INVALID, "invalid_api_key", "authentication_error"),
     "permission": ("permission_error", None, "permission_error"),
@@ -105,7 +106,7 @@ def an(kind: type[NexusError]) -> NexusError:
     if kind is UpstreamStatus:
         return answered(b"<html>")
     if issubclass(kind, VendorError):
-        return kind(MESSAGE, kind="upstream", status=418)
+        return kind(VendorFailure(MESSAGE, "upstream", 418))
     if issubclass(kind, UpstreamError):
         return kind(MESSAGE, provider="vendor")
     if issubclass(kind, MethodNotAllowed):
@@ -128,7 +129,7 @@ def check_messages(body: bytes, error: NexusError, kind: str, words: str = "") -
 
 def test_the_tables_are_complete() -> None:
     assert set(tree()) == set(TREE)
-    assert set(FAILURES) == FAILURE_KINDS
+    assert set(FAILURES) == set(get_args(FailureKind))
 
 
 @pytest.mark.parametrize("kind", [pytest.param(kind, id=kind.__name__) for kind in TREE])
@@ -143,9 +144,9 @@ def test_every_error_in_both_dialects(kind: type[NexusError]) -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(FAILURES))
-def test_a_vendors_failure_in_both_dialects(kind: str) -> None:
+def test_a_vendors_failure_in_both_dialects(kind: FailureKind) -> None:
     chat_type, chat_code, messages_type = FAILURES[kind]
-    error = VendorError(MESSAGE, kind=kind, status=400, provider="vendor", request_id="theirs")
+    error = VendorError(VendorFailure(MESSAGE, kind, 400, provider="vendor", request_id="theirs"))
     check_chat(write_chat(error, "req_1"), error, chat_type, chat_code)
     # The words by which Claude Code knows that it has to compact.
     words = "prompt is too long: " if kind == "context_length" else ""
@@ -153,7 +154,7 @@ def test_a_vendors_failure_in_both_dialects(kind: str) -> None:
 
 
 def test_words_that_are_there_are_not_said_twice() -> None:
-    error = VendorError("prompt is too long: 9 > 8", kind="context_length", status=400)
+    error = VendorError(VendorFailure("prompt is too long: 9 > 8", "context_length", 400))
     check_messages(write_messages(error, "req_1"), error, INVALID)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from nexus.errors import VendorError
+from nexus.failure import VendorFailure
 from nexus.models.gpt import UNKNOWN, known
 from nexus.provider import Attempt
 from nexus.providers.openai import OpenAIProvider, OpenAISettings
@@ -72,7 +72,7 @@ def test_what_is_refused_on_chat(settings: dict[str, Any], document: dict[str, A
 
 def test_a_callers_own_key_tells_nothing_of_the_house() -> None:
     ours = provider(forward_token=True)
-    refusal = VendorError("No.", kind="invalid_request", status=400, param="reasoning.summary")
+    refusal = VendorFailure("No.", "invalid_request", 400, vendor_param="reasoning.summary")
     theirs = SecretStr("sk-theirs")
     attempt = Attempt("responses", "generate", "gpt-5.5", MODEL, b"{}", False, {}, "", theirs, key_is_callers=True)
     without = ours.do_without(refusal, attempt)

@@ -111,7 +111,7 @@ def test_what_ends_in_its_beginning_is_a_failed_attempt(
     assert (pieces, type(error)) == ([], kind)
     assert error is not None and error.retryable
     if isinstance(error, VendorError):
-        assert (error.verbatim, error.in_band, error.status) == (raw, True, 529)
+        assert (error.failure.verbatim, error.in_band, error.status) == (raw, True, 529)
 
 
 @cuts
@@ -120,7 +120,11 @@ def test_translated_too(translated: Exchange, raw: bytes, kind: type[UpstreamErr
     pieces, error = run(translated, raw, cut)
     assert (pieces, type(error)) == ([], kind)
     assert error is not None and error.retryable
-    assert not isinstance(error, VendorError) or (error.verbatim, error.in_band, error.status) == (b"", True, 529)
+    assert not isinstance(error, VendorError) or (error.failure.verbatim, error.in_band, error.status) == (
+        b"",
+        True,
+        529,
+    )
 
 
 @cuts

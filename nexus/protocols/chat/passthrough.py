@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from nexus.conversation.tap import Tap
+from nexus.errors import VendorError
 from nexus.protocols.chat.call_ids import MARK, plain_id
 from nexus.protocols.chat.content import has_content
 from nexus.protocols.chat.read_error import read_stream_error
@@ -105,7 +106,7 @@ class ChatPassthrough(AnswerRelay):
             return raw
         answer = mapping(document)
         if not is_answer(answer):
-            raise read_stream_error(answer)
+            raise VendorError(read_stream_error(answer))
         self._read(answer)
         return replace_member(raw, answer, "model", self._model)
 

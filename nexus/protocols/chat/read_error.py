@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.errors import VendorError
+from nexus.failure import FailureKind, VendorFailure
 from nexus.headers.forwarding import retry_after
 from nexus.protocols import context_length
 from nexus.protocols.error_kinds import STATUS_OF, kind_of
@@ -20,7 +20,7 @@ from nexus.wire import Json, mapping, sequence, text
 _UNSAID = "the upstream reported an error without an explanation"
 
 # "server_error" is missing on purpose: OpenAI says it with 503 too, and there the status knows more.
-_BY_CODE: Mapping[str, str] = {
+_BY_CODE: Mapping[str, FailureKind] = {
     "context_length_exceeded": "context_length",
     "exceed_context_size_error": "context_length",
     "context_window_exceeded": "context_length",
@@ -72,13 +72,13 @@ _BY_CODE: Mapping[str, str] = {
 _REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-ms-request-id", "x-goog-request-id")
 
 
-def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorError:
+def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorFailure:
     """Header names are in lower case."""
     document = decode_error(body)
     items = sequence(document)
     whole = mapping(items[0] if items else document)
     error = mapping(whole.get("error")) or whole
-    failure = VendorError(
+    failure = VendorFailure(
         error_words(document, body) or f"the upstream answered {status} without an explanation",
         kind=_kind(error, status),
         status=status,
@@ -89,12 +89,12 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorEr
     return context_length.judged(failure)
 
 
-def read_stream_error(document: Mapping[str, Json]) -> VendorError:
+def read_stream_error(document: Mapping[str, Json]) -> VendorFailure:
     """An error inside a 200: a chunk or a whole answer that holds ``error``."""
     error = mapping(document.get("error")) or document
     numeric = _numeric(error.get("code"))
     kind = _kind(error, numeric or 500)
-    failure = VendorError(
+    failure = VendorFailure(
         error_words(document) or (_UNSAID if "error" in document else NO_ANSWER),
         kind=kind,
         status=numeric or STATUS_OF[kind],
@@ -104,7 +104,7 @@ def read_stream_error(document: Mapping[str, Json]) -> VendorError:
     return context_length.judged(failure, unsaid=not (error.get("code") or error.get("type")))
 
 
-def _kind(error: Mapping[str, Json], status: int) -> str:
+def _kind(error: Mapping[str, Json], status: int) -> FailureKind:
     inner = mapping(error.get("innererror"))
     for word in (inner.get("code"), error.get("code"), error.get("type"), error.get("status")):
         if (kind := _BY_CODE.get(text(word))) is not None:

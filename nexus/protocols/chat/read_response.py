@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from nexus.conversation.parts import Citation, Image, Part, Reasoning, Refusal, Response, Text, ToolCall
 from nexus.conversation.usage import Usage
+from nexus.errors import VendorError
 from nexus.models.chat_server import ChatServer
 from nexus.protocols.chat.answers import made_id, read_arguments, read_pieces
 from nexus.protocols.chat.read_error import read_stream_error
@@ -39,7 +40,7 @@ Read = TypeVar("Read", Image, Citation)
 def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadResponse:
     """Raises VendorError for an error inside a 200, and for what else is no answer."""
     if not is_answer(body):
-        raise read_stream_error(body)
+        raise VendorError(read_stream_error(body))
     dropped: dict[str, None] = {}
     choices = [mapping(choice) for choice in sequence(body.get("choices"))]
     choice = choices[0] if choices else {}

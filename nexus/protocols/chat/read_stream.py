@@ -23,6 +23,7 @@ from nexus.conversation.events import (
 )
 from nexus.conversation.parts import Image, Reasoning, Refusal, Signature, Stop, Text, ToolCall
 from nexus.conversation.usage import Usage
+from nexus.errors import VendorError
 from nexus.protocols.chat.answers import made_id, read_pieces
 from nexus.protocols.chat.read_error import read_stream_error
 from nexus.protocols.chat.reasoning import (
@@ -83,7 +84,7 @@ class StreamReader:
         if not isinstance(chunk, Mapping):
             raise ValueError("a chunk is not an object")
         if chunk.get("error") or event == "error":
-            raise read_stream_error(chunk)
+            raise VendorError(read_stream_error(chunk))
         self._read_chunk(chunk)
         return self._take()
 

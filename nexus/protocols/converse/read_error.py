@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.errors import VendorError
+from nexus.failure import FailureKind, VendorFailure
 from nexus.headers.forwarding import retry_after
 from nexus.protocols import context_length
 from nexus.protocols.error_words import decode_error, error_words
 from nexus.wire import Json, count, mapping, text
 
-_TYPES: Mapping[str, tuple[str, int]] = {
+_TYPES: Mapping[str, tuple[FailureKind, int]] = {
     "accessdenied": ("permission", 403),
     "expiredtoken": ("authentication", 403),
     "incompletesignature": ("authentication", 400),
@@ -44,7 +44,7 @@ _TYPES: Mapping[str, tuple[str, int]] = {
     "unrecognizedclient": ("authentication", 403),
     "validation": ("invalid_request", 400),
 }
-_STATUSES: Mapping[int, str] = {
+_STATUSES: Mapping[int, FailureKind] = {
     400: "invalid_request",
     401: "authentication",
     403: "permission",
@@ -60,13 +60,13 @@ _STATUSES: Mapping[int, str] = {
 _MODEL_FAILED = frozenset({"modelerror", "modelstreamerror"})
 
 
-def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorError:
+def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorFailure:
     """An answer that is an error; ``headers`` have lower-case names."""
     document = decode_error(body)
     wire = mapping(document)
     short = _short(headers.get("x-amzn-errortype") or text(wire.get("__type")) or text(wire.get("code")))
     words = _words(wire) or error_words(document, body) or f"Bedrock answered {status}"
-    failure = VendorError(
+    failure = VendorFailure(
         words,
         kind=_kind(short, wire) or _STATUSES.get(status, "upstream" if status >= 500 else "invalid_request"),
         status=status,
@@ -76,20 +76,20 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorEr
     return context_length.judged(failure)
 
 
-def read_stream_error(event: str, wire: Mapping[str, Json]) -> VendorError:
+def read_stream_error(event: str, wire: Mapping[str, Json]) -> VendorFailure:
     """An exception or error message inside a stream; ``event`` is its name, or "error" with the code in ``__type``."""
     short = _short(text(wire.get("__type")) or event)
     status = _TYPES.get(short, ("", 500))[1]
     words = _words(wire) or error_words(wire) or f"Bedrock ended the stream with {event}"
-    return context_length.judged(VendorError(words, kind=_kind(short, wire) or "upstream", status=status))
+    return context_length.judged(VendorFailure(words, kind=_kind(short, wire) or "upstream", status=status))
 
 
-def read_no_answer(wire: Mapping[str, Json]) -> VendorError:
+def read_no_answer(wire: Mapping[str, Json]) -> VendorFailure:
     """A 200 that holds something else than an answer, such as an error of whatever stands in front."""
     short = _short(text(wire.get("__type")) or text(wire.get("code")))
     kind, status = _TYPES.get(short, ("upstream", 502))
     words = error_words(wire) or "Bedrock answered 200 without an answer"
-    return context_length.judged(VendorError(words, kind=kind, status=status))
+    return context_length.judged(VendorFailure(words, kind=kind, status=status))
 
 
 def is_failure(event: str) -> bool:
@@ -102,7 +102,7 @@ def _short(name: str) -> str:
     return bare if bare in _TYPES else bare.removesuffix("error")
 
 
-def _kind(short: str, wire: Mapping[str, Json]) -> str | None:
+def _kind(short: str, wire: Mapping[str, Json]) -> FailureKind | None:
     """A model's own failure carries the status that the model's server gave."""
     original = count(wire.get("originalStatusCode"))
     if short in _MODEL_FAILED and original:

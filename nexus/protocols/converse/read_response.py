@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.conversation.parts import Citation, Image, Inline, Part, Reasoning, Response, Signature, Text, ToolCall
+from nexus.errors import VendorError
 from nexus.protocols.codec import AnswerOrigin, ReadResponse
 from nexus.protocols.converse.read_error import read_no_answer
 from nexus.protocols.converse.stops import read_stop
@@ -21,7 +22,7 @@ from nexus.wire import Json, encode, mapping, sequence, text
 def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadResponse:
     """Raises VendorError for what is no answer."""
     if not any(name in body for name in ("output", "stopReason", "usage")):
-        raise read_no_answer(body)
+        raise VendorError(read_no_answer(body))
     parts: list[Part] = []
     dropped: dict[str, None] = {}
     message = mapping(mapping(body.get("output")).get("message"))

@@ -21,6 +21,7 @@ from nexus.conversation.events import (
     UsageUpdate,
 )
 from nexus.conversation.parts import Citation, Reasoning, Signature, Stop, Text, ToolCall
+from nexus.errors import VendorError
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import AnswerOrigin
 from nexus.protocols.converse.read_error import is_failure, read_stream_error
@@ -63,7 +64,7 @@ class StreamReader:
             raise ValueError(f"the payload of {event} is not an object")
         name = event or ""
         if is_failure(name):
-            raise read_stream_error(name, wire)
+            raise VendorError(read_stream_error(name, wire))
         started = self._begin() if name != "initial-response" else []
         reader = self._readers.get(name)
         return started + (self._dropped.told(name or "event without a name") if reader is None else reader(wire))

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from nexus.errors import VendorError
+from nexus.failure import FailureKind, VendorFailure
 from nexus.headers.forwarding import retry_after as asked_pause
 from nexus.protocols import context_length
 from nexus.protocols.error_words import NO_ANSWER, decode_error, error_words
 from nexus.wire import Json, count, mapping, sequence, text
 
-_BY_CODE: Mapping[str, str] = {
+_BY_CODE: Mapping[str, FailureKind] = {
     "INVALID_ARGUMENT": "invalid_request",
     "FAILED_PRECONDITION": "invalid_request",
     "OUT_OF_RANGE": "invalid_request",
@@ -33,7 +33,7 @@ _BY_CODE: Mapping[str, str] = {
     "UNKNOWN": "upstream",
     "DATA_LOSS": "upstream",
 }
-_BY_REASON: Mapping[str, str] = {
+_BY_REASON: Mapping[str, FailureKind] = {
     "API_KEY_INVALID": "authentication",
     "API_KEY_EXPIRED": "authentication",
     "ACCESS_TOKEN_EXPIRED": "authentication",
@@ -49,7 +49,7 @@ _BY_REASON: Mapping[str, str] = {
     "RATE_LIMIT_EXCEEDED": "rate_limit",
     "QUOTA_EXCEEDED": "quota",
 }
-_BY_STATUS: Mapping[int, str] = {
+_BY_STATUS: Mapping[int, FailureKind] = {
     400: "invalid_request",
     401: "authentication",
     403: "permission",
@@ -65,7 +65,7 @@ _BY_STATUS: Mapping[int, str] = {
 _REQUEST_IDS = ("x-goog-request-id", "x-request-id", "x-cloud-trace-context")
 
 
-def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorError:
+def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorFailure:
     """An error response; ``headers`` have lower-case names."""
     document = decode_error(body)
     error = find_error(document)
@@ -83,14 +83,14 @@ def find_error(value: Json) -> Mapping[str, Json] | None:
     return None
 
 
-def read_stream_error(wire: Mapping[str, Json]) -> VendorError:
+def read_stream_error(wire: Mapping[str, Json]) -> VendorFailure:
     """An error inside a 200, or what else is no answer."""
     return _read_status(find_error(wire) or {"message": error_words(wire) or NO_ANSWER}, None)
 
 
 def _read_status(
     error: Mapping[str, Json], status: int | None, request_id: str | None = None, retry_after: float | None = None
-) -> VendorError:
+) -> VendorFailure:
     """A Status object; ``status`` is the HTTP status, None inside a stream."""
     code = status or count(error.get("code")) or 502
     kind = _kind(error, code)
@@ -102,11 +102,11 @@ def _read_status(
     for detail in _details(error, "RequestInfo"):
         request_id = request_id or text(detail.get("requestId")) or None
     message = error_words(error) or f"the vendor answered {code}"
-    failure = VendorError(message, kind=kind, status=code, request_id=request_id, retry_after=retry_after)
+    failure = VendorFailure(message, kind=kind, status=code, request_id=request_id, retry_after=retry_after)
     return context_length.judged(failure)
 
 
-def _kind(error: Mapping[str, Json], status: int) -> str:
+def _kind(error: Mapping[str, Json], status: int) -> FailureKind:
     if status == 413:
         return "request_too_large"
     for detail in _details(error, "ErrorInfo"):

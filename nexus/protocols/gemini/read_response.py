@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from nexus.conversation.events import ContentDropped, ResponseEnd
 from nexus.conversation.fold import fold
 from nexus.conversation.parts import Stop
+from nexus.errors import VendorError
 from nexus.protocols.codec import AnswerOrigin, ReadResponse
 from nexus.protocols.gemini.read_error import read_stream_error
 from nexus.protocols.gemini.read_stream import StreamReader
@@ -23,7 +24,7 @@ _ANSWERED = ("candidates", "promptFeedback", "usageMetadata")
 def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadResponse:
     """Raises VendorError when the body is an error after all, or no answer."""
     if not any(name in body for name in _ANSWERED):
-        raise read_stream_error(body)
+        raise VendorError(read_stream_error(body))
     reader = StreamReader(origin)
     events = reader.read(body)
     events += reader.finish() or [ResponseEnd(Stop("unknown"))]

@@ -23,6 +23,7 @@ from nexus.conversation.events import (
 )
 from nexus.conversation.parts import Image, Inline, Reasoning, Signature, Text, ToolCall
 from nexus.errors import VendorError
+from nexus.failure import VendorFailure
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import AnswerOrigin
 from nexus.protocols.gemini.contents import DIALECT
@@ -69,12 +70,12 @@ class StreamReader:
         if not isinstance(piece, Mapping):
             raise ValueError("expected a JSON object")
         if find_error(piece) is not None:
-            raise read_stream_error(piece)
+            raise VendorError(read_stream_error(piece))
         events = list(self._read(piece))
         if self._next == 0 and (reason := self._end.get("finishReason")) in BROKEN:
             # Nothing was said: another attempt may do better.
             words = text(self._end.get("finishMessage")) or f"the model ended with {reason}"
-            raise VendorError(words, kind="upstream", status=502)
+            raise VendorError(VendorFailure(words, "upstream", 502))
         return events
 
     def finish(self) -> list[Event]:

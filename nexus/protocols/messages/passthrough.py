@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.conversation.tap import Tap
+from nexus.errors import VendorError
 from nexus.protocols.dialect import UNREADABLE, AnswerRelay, Edited, decoded
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.messages.citations import is_ours
@@ -63,7 +64,7 @@ class MessagesPassthrough(AnswerRelay):
             return raw
         answer = mapping(document)
         if not is_answer(answer):
-            raise read_stream_error(answer)
+            raise VendorError(read_stream_error(answer))
         self._read_message(answer)
         self._read_stop(answer)
         return replace_member(raw, answer, "model", self._model)

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.errors import VendorError
+from nexus.failure import FailureKind, VendorFailure
 from nexus.headers.forwarding import retry_after
 from nexus.protocols import context_length
 from nexus.protocols.error_kinds import kind_of
 from nexus.protocols.error_words import NO_ANSWER, decode_error, error_words
 from nexus.wire import Json, mapping, text
 
-_BY_TYPE: dict[str, tuple[str, int]] = {
+_BY_TYPE: Mapping[str, tuple[FailureKind, int]] = {
     "invalid_request_error": ("invalid_request", 400),
     "authentication_error": ("authentication", 401),
     "billing_error": ("quota", 402),
@@ -31,7 +31,7 @@ _BY_TYPE: dict[str, tuple[str, int]] = {
     "overloaded_error": ("overloaded", 529),
 }
 
-_BY_CODE: dict[str, str] = {
+_BY_CODE: Mapping[str, FailureKind] = {
     "contract_spend_limit_reached": "quota",
     "enforced_spend_limit_reached": "quota",
     "linked_organization_spend_limit_reached": "quota",
@@ -45,13 +45,13 @@ _BY_CODE: dict[str, str] = {
 _REQUEST_IDS = ("request-id", "x-request-id", "x-amzn-requestid")
 
 
-def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorError:
+def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorFailure:
     """The vendor's answer with an error status; ``headers`` have lower-case names."""
     document = decode_error(body)
     wire = mapping(document)
     error = mapping(wire.get("error"))
     request_id = text(wire.get("request_id")) or next((headers[name] for name in _REQUEST_IDS if name in headers), "")
-    failure = VendorError(
+    failure = VendorFailure(
         error_words(document, body) or f"the upstream answered {status}",
         kind=_kind(error, status),
         status=status,
@@ -61,18 +61,18 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorEr
     return context_length.judged(failure)
 
 
-def read_stream_error(event: Mapping[str, Json]) -> VendorError:
+def read_stream_error(event: Mapping[str, Json]) -> VendorFailure:
     """An ``error`` event inside a stream, or a 200 that is no answer; its type tells the status it would have had."""
     error = mapping(event.get("error"))
     kind, status = _BY_TYPE.get(text(error.get("type")), ("upstream", 502))
     kind = _code_kind(error) or kind
     unsaid = "the upstream reported an error without an explanation" if event.get("type") == "error" else NO_ANSWER
     message = error_words(event) or unsaid
-    failure = VendorError(message, kind=kind, status=status, request_id=text(event.get("request_id")) or None)
+    failure = VendorFailure(message, kind=kind, status=status, request_id=text(event.get("request_id")) or None)
     return context_length.judged(failure)
 
 
-def _kind(error: Mapping[str, Json], status: int) -> str:
+def _kind(error: Mapping[str, Json], status: int) -> FailureKind:
     by_code = _code_kind(error)
     if by_code is not None:
         return by_code
@@ -84,5 +84,5 @@ def _kind(error: Mapping[str, Json], status: int) -> str:
     return kind_of(status)
 
 
-def _code_kind(error: Mapping[str, Json]) -> str | None:
+def _code_kind(error: Mapping[str, Json]) -> FailureKind | None:
     return _BY_CODE.get(text(mapping(error.get("details")).get("error_code")))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from nexus.conversation.parts import Citation, Reasoning, Response, Signature, Text, ToolCall
+from nexus.errors import VendorError
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import AnswerOrigin, ReadResponse
 from nexus.protocols.messages.citations import read_citation
@@ -27,7 +28,7 @@ def is_answer(body: Mapping[str, Json]) -> bool:
 def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadResponse:
     """Raises VendorError for an error inside a 200, and for anything else that is no answer."""
     if not is_answer(body):
-        raise read_stream_error(body)
+        raise VendorError(read_stream_error(body))
     drops = Drops()
     parts = [part for block in sequence(body.get("content")) if (part := read_block(mapping(block), drops)) is not None]
     if body.get("stop_details") is not None:

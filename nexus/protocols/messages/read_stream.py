@@ -21,6 +21,7 @@ from nexus.conversation.events import (
     UsageUpdate,
 )
 from nexus.conversation.parts import Reasoning, Signature, Stop, Text, ToolCall
+from nexus.errors import VendorError
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import AnswerOrigin
 from nexus.protocols.messages.read_error import read_stream_error
@@ -57,7 +58,7 @@ class StreamReader:
             raise ValueError("an event's data is not a JSON object")
         kind = text(wire.get("type")) or event
         if kind == "error":
-            raise read_stream_error(wire)
+            raise VendorError(read_stream_error(wire))
         read = _READERS.get(kind or "")
         if read is None or self._over:
             return []

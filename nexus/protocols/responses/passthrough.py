@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.conversation.tap import Tap
+from nexus.errors import VendorError
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import UNREADABLE, AnswerRelay, Edited, decoded
 from nexus.protocols.edit import replace_member, replace_string
@@ -73,7 +74,7 @@ class ResponsesPassthrough(AnswerRelay):
             return raw
         answer = mapping(document)
         if self._model is not None and not is_answer(answer):
-            raise read_stream_error(answer)
+            raise VendorError(read_stream_error(answer))
         if self._model is not None and answer.get("status") == "failed":
             self.failure = read_stream_error(answer)
         self._read(answer)

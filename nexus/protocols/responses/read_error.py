@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.errors import VendorError
+from nexus.failure import FailureKind, VendorFailure
 from nexus.headers.forwarding import retry_after
 from nexus.protocols import context_length
 from nexus.protocols.error_kinds import KIND_OF, STATUS_OF, kind_of
@@ -19,7 +19,7 @@ from nexus.wire import Json, mapping, text
 _UNSAID = "the upstream reported an error without an explanation"
 
 # "server_error" is missing on purpose: OpenAI says it with 503 too, and there the status knows more.
-_BY_CODE: Mapping[str, str] = {
+_BY_CODE: Mapping[str, FailureKind] = {
     "context_length_exceeded": "context_length",
     "insufficient_quota": "quota",
     "billing_hard_limit_reached": "quota",
@@ -56,11 +56,11 @@ _BY_CODE: Mapping[str, str] = {
 }
 
 
-def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorError:
+def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorFailure:
     """Header names are in lower case."""
     document = decode_error(body)
     error = mapping(mapping(document).get("error"))
-    failure = VendorError(
+    failure = VendorFailure(
         error_words(document, body) or f"the upstream answered {status} without an explanation",
         kind=_kind(error, status),
         status=status,
@@ -71,11 +71,11 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorEr
     return context_length.judged(failure)
 
 
-def read_stream_error(holder: Mapping[str, Json]) -> VendorError:
+def read_stream_error(holder: Mapping[str, Json]) -> VendorFailure:
     """An error inside a 200: a failed response, or an ``error`` event in its flat or its nested form."""
     error = mapping(holder.get("error")) or holder
     kind = _kind(error, 500)
-    failure = VendorError(
+    failure = VendorFailure(
         error_words(error) or (_UNSAID if holder else NO_ANSWER),
         kind=kind,
         status=STATUS_OF[kind],
@@ -84,7 +84,7 @@ def read_stream_error(holder: Mapping[str, Json]) -> VendorError:
     return context_length.judged(failure, unsaid=not error.get("code"))
 
 
-def _kind(error: Mapping[str, Json], status: int) -> str:
+def _kind(error: Mapping[str, Json], status: int) -> FailureKind:
     for word in (error.get("code"), error.get("type")):
         # A general type must not hide what the status knows.
         if (kind := _BY_CODE.get(text(word))) is not None and (kind != "invalid_request" or status not in KIND_OF):

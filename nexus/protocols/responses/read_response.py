@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.conversation.parts import Part, Refusal, Response, ToolCall
-from nexus.errors import ClientError
+from nexus.errors import ClientError, VendorError
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import AnswerOrigin, ReadResponse
 from nexus.protocols.responses.annotations import lost
@@ -27,9 +27,9 @@ READ = frozenset({"message", "reasoning", "function_call", "custom_tool_call", I
 def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadResponse:
     """Raises VendorError for a failed answer, and for anything else that is no answer."""
     if body.get("status") == "failed" or mapping(body.get("error")):
-        raise read_stream_error(body)
+        raise VendorError(read_stream_error(body))
     if not is_answer(body):
-        raise read_stream_error(body)
+        raise VendorError(read_stream_error(body))
     drops = Drops()
     items = [mapping(item) for item in sequence(body.get("output"))]
     for item in items:

@@ -23,6 +23,7 @@ from nexus.conversation.events import (
     UsageUpdate,
 )
 from nexus.conversation.parts import Image, Reasoning, Refusal, Text, ToolCall
+from nexus.errors import VendorError
 from nexus.protocols.codec import AnswerOrigin
 from nexus.protocols.custom_tools import write_input
 from nexus.protocols.open_parts import OpenParts
@@ -69,7 +70,7 @@ class StreamReader:
             raise ValueError("an event is not an object")
         kind = text(document.get("type")) or event or ""
         if kind in ("error", "response.failed"):
-            raise read_stream_error(mapping(document.get("response")) or document)
+            raise VendorError(read_stream_error(mapping(document.get("response")) or document))
         reader = _READERS.get(kind)
         response = mapping(document.get("response"))
         begun = self._begin(response) if response or (reader is not None and kind != "keepalive") else []

@@ -180,7 +180,7 @@ def test_an_error_in_the_stream() -> None:
     reader = StreamReader(origin())
     with pytest.raises(VendorError) as failure:
         reader.feed("error", '{"type":"error","error":{"type":"overloaded_error","message":"Busy"},"request_id":"r"}')
-    error = failure.value
+    error = failure.value.failure
     assert (error.kind, error.status, error.message, error.request_id) == ("overloaded", 529, "Busy", "r")
 
 

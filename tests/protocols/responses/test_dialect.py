@@ -11,6 +11,7 @@ from openai.types.responses import ResponseErrorEvent, ResponseFailedEvent
 from nexus.conversation.tap import Tap
 from nexus.conversation.usage import Usage
 from nexus.errors import InternalError, InvalidRequest, RateLimited, StreamInterrupted, UpstreamStatus, VendorError
+from nexus.failure import VendorFailure
 from nexus.operation import GENERATE
 from nexus.protocols.dialect import BrokenStream, ModelCard
 from nexus.protocols.openai_errors import TYPES
@@ -58,11 +59,19 @@ def answered(body: bytes) -> UpstreamStatus:
     [
         pytest.param(interrupted(), "server_error", "cut", id="cut"),
         pytest.param(
-            VendorError("long", kind="context_length", status=400), "context_length_exceeded", "long", id="long"
+            VendorError(VendorFailure("long", "context_length", 400)),
+            "context_length_exceeded",
+            "long",
+            id="long",
         ),
-        pytest.param(VendorError("no money", kind="quota", status=429), "insufficient_quota", "no money", id="quota"),
-        pytest.param(VendorError("bad", kind="content_policy", status=400), "invalid_prompt", "bad", id="policy"),
-        pytest.param(VendorError("busy", kind="overloaded", status=529), "server_error", "busy", id="overloaded"),
+        pytest.param(
+            VendorError(VendorFailure("no money", "quota", 429)),
+            "insufficient_quota",
+            "no money",
+            id="quota",
+        ),
+        pytest.param(VendorError(VendorFailure("bad", "content_policy", 400)), "invalid_prompt", "bad", id="policy"),
+        pytest.param(VendorError(VendorFailure("busy", "overloaded", 529)), "server_error", "busy", id="overloaded"),
         pytest.param(
             RateLimited("slow", retry_after=1.2), "rate_limit_exceeded", "slow Please try again in 2s.", id="rate limit"
         ),
