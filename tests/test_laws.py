@@ -55,7 +55,16 @@ def under(name: str, *roots: str) -> bool:
 # From the bottom up: a room may import itself, its own line and what stands before it.
 LAYERS: list[tuple[str, ...]] = [
     ("nexus.headers",),
-    ("nexus.errors", "nexus.wire", "nexus.piecewise", "nexus.cancel", "nexus.bridge", "nexus.breaker", "nexus.renewal"),
+    (
+        "nexus.errors",
+        "nexus.failure",
+        "nexus.wire",
+        "nexus.piecewise",
+        "nexus.cancel",
+        "nexus.bridge",
+        "nexus.breaker",
+        "nexus.renewal",
+    ),
     ("nexus.files", "nexus.operation", "nexus.shared", "nexus.processes", "nexus.tags"),
     ("nexus.conversation",),
     ("nexus.models", "nexus.upstream"),
@@ -112,7 +121,15 @@ class TestImports:
         own = ".".join(module.split(".")[:3])
         interface = ("nexus.provider", "nexus.protocols", "nexus.settings")
         upstream = ("nexus.upstream.request", "nexus.upstream.network_errors", "nexus.upstream.sniff")
-        values = ("nexus.errors", "nexus.wire", "nexus.cancel", "nexus.renewal", "nexus.conversation", "nexus.models")
+        values = (
+            "nexus.errors",
+            "nexus.failure",
+            "nexus.wire",
+            "nexus.cancel",
+            "nexus.renewal",
+            "nexus.conversation",
+            "nexus.models",
+        )
         facts = ("nexus.json_schema", "nexus.headers", "nexus.operation", "nexus.shared")
         for name in imports(path):
             if under(name, "nexus") and name != "nexus":
