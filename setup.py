@@ -21,7 +21,7 @@ setup(
     license="MIT",
     python_requires=">=3.11",
     packages=find_packages(include=["nexus", "nexus.*"]),
-    package_data={"nexus": ["py.typed", "server/dashboard/*.html"]},
+    package_data={"nexus": ["py.typed", "server/dashboard/*.html", "commands/nexus.toml"]},
     install_requires=[
         "tornado>=6.5",
         "requests>=2.32",
@@ -55,6 +55,8 @@ setup(
             "Brotli>=1.2",
             "PySocks>=1.7",
             "hypothesis",
+            "jsonschema",
+            "types-jsonschema",
             "google-genai",
             "openai>=2",
             "anthropic>=0.70",

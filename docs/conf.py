@@ -1,6 +1,15 @@
 """The documentation as a site: ``python -m sphinx -W -b html docs build/docs``."""
 
-from nexus import __version__
+import json
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+from nexus import __version__  # noqa: E402
+from nexus.settings.schema import json_schema  # noqa: E402
+from tools.docs.reference import reference  # noqa: E402
 
 project = "Nexus"
 copyright = "the authors of Nexus"
@@ -8,5 +17,9 @@ version = release = __version__
 html_theme = "furo"
 html_title = f"Nexus {__version__}"
 html_copy_source = False
-exclude_patterns = ["build"]
+html_extra_path = ["nexus.schema.json"]
 nitpicky = True
+
+# Made here rather than kept: they are what the settings say of themselves.
+(HERE / "settings.rst").write_text(reference())
+(HERE / "nexus.schema.json").write_text(json.dumps(json_schema(), indent=1))

@@ -54,6 +54,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from nexus.commands.init import init
 
         return init(options.config or DEFAULT_FILE, os.environ)
+    if options.command in ("schema", "config"):
+        from nexus.commands import schema
+
+        return schema.schema() if options.command == "schema" else schema.config()
     service = Service()
     try:
         if options.command == "serve":
@@ -199,6 +203,8 @@ def _parser() -> argparse.ArgumentParser:
             "route", help="tell where a request would go, and why", parents=[config], allow_abbrev=False
         )
     )
+    commands.add_parser("config", help="print every setting, annotated", allow_abbrev=False)
+    commands.add_parser("schema", help="print the JSON Schema of the settings file, for editors", allow_abbrev=False)
     key = commands.add_parser("key", help="make keys for callers", allow_abbrev=False)
     verbs = key.add_subparsers(dest="verb", metavar="VERB", required=True)
     fresh = verbs.add_parser("new", help="print a fresh key and its table for the settings file", allow_abbrev=False)

@@ -156,7 +156,7 @@ REFUSED: dict[str, tuple[list[str], dict[str, str], str]] = {
     "address in the environment": ([], {"NEXUS_LISTEN_ADDRESS": "x:y"}, "NEXUS_LISTEN_ADDRESS: the port"),
     "empty path": (["-c", ""], {}, "--config: a path is missing"),
     "unknown command": (["srve"], {}, "invalid choice: 'srve'"),
-    "nearest command": (["chek"], {}, "(choose from 'check', 'init', 'route', 'key'); did you mean check?"),
+    "nearest command": (["chek"], {}, "); did you mean check?"),
     "nearest verb": (["key", "nwe", "x"], {}, "did you mean new?"),
     "nearest flag": (["--confg=x"], {}, "unrecognized arguments: --confg; did you mean --config?"),
     "nearest flag, its value apart": (["--log-styl", "json"], {}, "arguments: --log-styl; did you mean --log-style?"),

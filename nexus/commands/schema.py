@@ -1,0 +1,24 @@
+"""``nexus schema`` and ``nexus config``: what a nexus.toml may hold, for editors and for people."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from nexus.settings.schema import json_schema
+
+REFERENCE = Path(__file__).with_name("nexus.toml")
+"""config/nexus.toml: every setting, annotated."""
+
+
+def schema() -> int:
+    """Print the JSON Schema of a settings file."""
+    sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")
+    return 0
+
+
+def config() -> int:
+    """Print the annotated settings file."""
+    sys.stdout.write(REFERENCE.read_text(encoding="utf-8"))
+    return 0

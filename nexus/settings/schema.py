@@ -1,0 +1,111 @@
+"""The JSON Schema of ``nexus.toml``, by which editors complete and check.
+
+Law: it takes every file that starts. Rules between settings are not in it, and where a reader takes another form than
+its type says, the form stands in ``WRITTEN``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+from nexus.settings import guards, listen, price, types
+from nexus.settings.header_rules import read_pattern
+from nexus.settings.keys import read_expiry
+from nexus.settings.llm import read_provider
+from nexus.settings.provider import ProviderSettings
+from nexus.settings.root import Settings
+from nexus.settings.tagged import Tagged
+
+TEXT: JsonSchemaValue = {"type": "string"}
+TEMPLATE: JsonSchemaValue = {"type": "string", "pattern": r"\{\{"}
+"""What may stand in place of a number or a word."""
+
+PROCESSES: JsonSchemaValue = {"anyOf": [{"type": "integer", "minimum": 1, "maximum": types.MOST_PROCESSES}, TEXT]}
+
+
+def _one_or_list(one: JsonSchemaValue) -> JsonSchemaValue:
+    return {"anyOf": [one, {"type": "array", "items": one}]}
+
+
+def _name(reader: Callable[..., Any]) -> str:
+    return f"{reader.__module__}.{reader.__qualname__}"
+
+
+WRITTEN: Mapping[str, JsonSchemaValue] = {
+    _name(reader): form
+    for reader, form in (
+        (types.read_duration, TEXT),
+        (types.read_size, {"anyOf": [{"type": "integer", "minimum": 1}, TEXT]}),
+        (types.read_process_count, PROCESSES),
+        (listen.read_addresses, _one_or_list(TEXT)),
+        (guards.star_or(guards.read_name), _one_or_list(TEXT)),
+        (price.read_dollars, {"anyOf": [{"type": "number", "minimum": 0}, TEXT]}),
+        (read_expiry, {}),
+        (read_pattern, TEXT),
+    )
+}
+"""The reader of a value, by its name, to what may be written for it."""
+
+BESIDE: Mapping[str, JsonSchemaValue] = {
+    "nexus.settings.virtual.WeightedTarget._name_alone": TEXT,
+    "nexus.settings.provider.ProviderSettings._named_only": {"type": "array", "items": TEXT},
+}
+"""The reader of a table, by its name, to what may be written in its place."""
+
+
+class _Generator(GenerateJsonSchema):
+    """Says what people write, where pydantic would say what becomes of it."""
+
+    def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> JsonSchemaValue:
+        name = _name(schema["function"]["function"])
+        if name in WRITTEN:
+            return WRITTEN[name]
+        inner = super().function_before_schema(schema)
+        return {"anyOf": [inner, BESIDE[name]]} if name in BESIDE and schema["schema"]["type"] == "dict" else inner
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        table, inner = super().model_schema(schema), schema["schema"]
+        if inner["type"] != "function-before" or (name := _name(inner["function"]["function"])) not in BESIDE:
+            return table
+        return {"anyOf": [table, BESIDE[name]]}
+
+    def function_plain_schema(self, schema: core_schema.PlainValidatorFunctionSchema) -> JsonSchemaValue:
+        return WRITTEN[_name(schema["function"]["function"])]
+
+    def function_wrap_schema(self, schema: core_schema.WrapValidatorFunctionSchema) -> JsonSchemaValue:
+        reader = schema["function"]["function"]
+        base = ProviderSettings if reader is read_provider else getattr(reader, "__self__", None)
+        if not (isinstance(base, type) and issubclass(base, Tagged)):
+            return super().function_wrap_schema(schema)
+        return {"anyOf": [self._variant(base, kind) for kind in base.kinds()]}
+
+    def _variant(self, base: type[Tagged], kind: str) -> JsonSchemaValue:
+        """One of the tables that the key of a table names."""
+        table = self.generate_inner(base.of_kind(kind).__pydantic_core_schema__)
+        return {"allOf": [table], "properties": {base.tag: {"const": kind}}, "required": [base.tag]}
+
+    def int_schema(self, schema: core_schema.IntSchema) -> JsonSchemaValue:
+        return {"anyOf": [super().int_schema(schema), TEMPLATE]}
+
+    def float_schema(self, schema: core_schema.FloatSchema) -> JsonSchemaValue:
+        return {"anyOf": [super().float_schema(schema), TEMPLATE]}
+
+    def bool_schema(self, schema: core_schema.BoolSchema) -> JsonSchemaValue:
+        return {"anyOf": [super().bool_schema(schema), TEMPLATE]}
+
+    def literal_schema(self, schema: core_schema.LiteralSchema) -> JsonSchemaValue:
+        return {"anyOf": [super().literal_schema(schema), TEMPLATE]}
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        """Without the default, which is kept in another form than people write."""
+        return self.generate_inner(schema["schema"])
+
+
+def json_schema() -> JsonSchemaValue:
+    """Draft 2020-12."""
+    schema = Settings.model_json_schema(schema_generator=_Generator)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "nexus.toml", "required": []}

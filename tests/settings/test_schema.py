@@ -1,0 +1,101 @@
+"""The JSON Schema of the settings file takes what starts, and knows what stands nowhere."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from pydantic import BaseModel
+
+from nexus.commands.schema import REFERENCE
+from nexus.settings import Settings
+from nexus.settings.schema import json_schema
+from tests.test_docs import NEXUS, Snippet
+from tools.docs.reference import reference, sections
+
+CONFIG = Path(__file__).parents[2] / "config"
+FILES = sorted(CONFIG.glob("*.toml"))
+
+SCHEMA = json_schema()
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+
+
+def wrong(document: dict[str, Any]) -> list[str]:
+    return [error.message for error in VALIDATOR.iter_errors(document)]
+
+
+def test_it_is_a_schema() -> None:
+    VALIDATOR.check_schema(SCHEMA)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_it_takes_every_file_of_ours(file: Path) -> None:
+    assert wrong(tomllib.loads(file.read_text())) == []
+
+
+@pytest.mark.parametrize("snippet", NEXUS, ids=str)
+def test_it_takes_every_snippet_of_the_pages(snippet: Snippet) -> None:
+    assert wrong(tomllib.loads(snippet.text)) == []
+
+
+REFUSED: dict[str, dict[str, Any]] = {
+    "unknown table": {"sever": {}},
+    "unknown setting": {"server": {"listen_adress": "127.0.0.1:1"}},
+    "unknown setting of a provider": {"llm": {"providers": {"p": {"type": "openai", "regoin": "x"}}}},
+    "unknown type of provider": {"llm": {"providers": {"p": {"type": "opnai"}}}},
+    "setting of another type": {"llm": {"providers": {"p": {"type": "anthropic", "project": "x"}}}},
+    "number where a switch stands": {"server": {"open": 3}},
+    "rule without its words": {"llm": {"providers": {"p": {"type": "openai", "headers": [{"rule": "insert"}]}}}},
+}
+
+TAKEN: dict[str, dict[str, Any]] = {
+    "template for a number": {"server": {"worker_threads": "{{ env.THREADS }}"}},
+    "template for a switch": {"server": {"open": "{{ env.OPEN }}"}},
+    "duration": {"server": {"early_ping": "1m30s"}},
+    "size as a number": {"server": {"max_body_size": 1000}},
+    "models as a list": {"llm": {"providers": {"p": {"type": "openai", "models": ["gpt-4.1"]}}}},
+    "virtual model by a name alone": {"llm": {"models": {"m": {"spread": ["p/a", {"model": "p/b", "weight": 2}]}}}},
+}
+
+
+@pytest.mark.parametrize("document", REFUSED.values(), ids=REFUSED)
+def test_it_refuses(document: dict[str, Any]) -> None:
+    assert wrong(document)
+
+
+@pytest.mark.parametrize("document", TAKEN.values(), ids=TAKEN)
+def test_it_takes(document: dict[str, Any]) -> None:
+    assert wrong(document) == []
+
+
+def test_every_setting_says_what_it_is() -> None:
+    silent = [
+        f"{section.path}.{name}"
+        for section in sections("", Settings)
+        for name, field in section.table.model_fields.items()
+        if not field.description
+    ]
+    assert silent == []
+
+
+def test_the_page_of_settings_has_every_table() -> None:
+    page = reference()
+    assert all(f"[{section.path}]" in page for section in sections("", Settings))
+    assert issubclass(Settings, BaseModel)
+    assert '``listen_address`` = ``["127.0.0.1:8000"]``' in page
+    assert '``drain_timeout`` = ``"30s"``' in page
+    assert '``max_body_size`` = ``"32MiB"``' in page
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"), [("config", REFERENCE.read_text()), ("schema", json.dumps(SCHEMA, indent=2) + "\n")]
+)
+def test_the_commands(command: str, expected: str) -> None:
+    done = subprocess.run([sys.executable, "-m", "nexus", command], capture_output=True, text=True, check=True)
+    assert done.stdout == expected

@@ -1,0 +1,164 @@
+"""``python -m tools.docs.reference``: the page of all settings, made of the settings models; docs/conf.py writes it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import PurePath
+from typing import Any, get_args
+
+from pydantic import BeforeValidator, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from nexus.settings import Settings
+from nexus.settings.tagged import Tagged
+from nexus.settings.types import Table, read_duration, read_size
+
+HEAD = """\
+Settings
+========
+
+Every setting of ``nexus.toml``, table by table: what it is, and what holds where the file does not say. ``P`` stands
+for the name of a provider, ``M`` for a model's alias, ``NAME`` for any other name of your own. ``{{ env.X }}`` in a
+value is the environment variable X, ``{{ file "PATH" }}`` what a file holds. Durations are written like ``"30s"`` or
+``"1m30s"``, sizes like ``"64MiB"``. ``nexus config`` prints the same as one annotated file, which stands in
+``config/nexus.toml`` too; ``nexus schema`` prints the JSON Schema for editors.
+
+"""
+
+NAMES = {"providers": "P", "models": "M"}
+"""What stands for the key of a table of tables, by the setting that holds it."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One table of the file; ``kind`` is the value of the key that names the variant, "" without one."""
+
+    path: str
+    table: type[Table]
+    kind: str = ""
+
+    @property
+    def title(self) -> str:
+        return f"[{self.path}]" + (self._with() if self.kind else "")
+
+    def _with(self) -> str:
+        return f', {self.table.tag} = "{self.kind}"' if issubclass(self.table, Tagged) else ""
+
+
+def sections(path: str, table: type[Table], kind: str = "", without: frozenset[str] = frozenset()) -> Iterator[Section]:
+    """A table and all tables in it, each once; ``without`` names settings that another section has."""
+    if path:
+        yield Section(path, table, kind)
+    for name, field in table.model_fields.items():
+        if name in without:
+            continue
+        for inner, many in _tables(field.annotation):
+            below = ".".join(filter(None, (path, name, NAMES.get(name, "NAME") if many else "")))
+            yield from _variants(below, inner)
+
+
+def _variants(path: str, table: type[Table]) -> Iterator[Section]:
+    if not issubclass(table, Tagged) or not table.kinds():
+        yield from sections(path, table)
+        return
+    shared = frozenset(table.model_fields)
+    yield from sections(path, table)
+    for kind in table.kinds():
+        yield from sections(path, table.of_kind(kind), kind, shared)
+
+
+def _tables(annotation: Any, many: bool = False) -> Iterator[tuple[type[Table], bool]]:
+    """The tables that a field holds, and whether under keys of the user's own."""
+    if isinstance(annotation, type) and issubclass(annotation, Table):
+        yield annotation, many
+    for argument in get_args(annotation):
+        yield from _tables(argument, many or getattr(annotation, "__origin__", None) is dict)
+
+
+def reference() -> str:
+    """The page as reStructuredText."""
+    return HEAD + "\n".join(_section(section) for section in sections("", Settings) if _fields(section))
+
+
+def _fields(section: Section) -> dict[str, FieldInfo]:
+    """Those that are this section's own."""
+    fields = dict(section.table.model_fields)
+    if section.kind:
+        shared = next(base for base in section.table.__mro__[1:] if issubclass(base, Tagged) and base.kinds())
+        base_fields = shared.model_fields if issubclass(shared, Table) else {}
+        fields = {name: field for name, field in fields.items() if name not in base_fields or name == shared.tag}
+    return fields
+
+
+def _section(section: Section) -> str:
+    lines = [section.title, "-" * len(section.title), "", *_paragraph(section.table.__doc__ or ""), ""]
+    for name, field in _fields(section).items():
+        said = _escaped(" ".join((field.description or "").split()))
+        lines += [f"``{field.alias or name}``{_default(field)}", f"    {said}", ""]
+    return "\n".join(lines)
+
+
+def _escaped(text: str) -> str:
+    """With the stars that begin no emphasis, which stand outside of literals."""
+    return "``".join(part if index % 2 else part.replace("*", r"\*") for index, part in enumerate(text.split("``")))
+
+
+def _paragraph(text: str) -> list[str]:
+    return [_escaped(line.strip()) for line in text.strip().split("\n\n")[0].splitlines()]
+
+
+def _default(field: FieldInfo) -> str:
+    """What holds without it, as it would be written."""
+    if field.is_required():
+        return " (required)"
+    value = field.get_default(call_default_factory=True, validated_data={})
+    if value is None or value is PydanticUndefined or isinstance(value, Table | SecretStr) or value in ((), {}):
+        return ""
+    return f" = ``{_written(value, field)}``"
+
+
+def _written(value: Any, field: FieldInfo) -> str:
+    readers = {marker.func for marker in _markers(field) if isinstance(marker, BeforeValidator)}
+    match value:
+        case bool():
+            return str(value).lower()
+        case float() if read_duration in readers:
+            return f'"{_duration(value)}"'
+        case int() if read_size in readers and value % 2**20 == 0:
+            return f'"{value // 2**20}MiB"'
+        case str() | PurePath():
+            return f'"{value}"'
+        case tuple() | list():
+            return f"[{', '.join(_written(str(one), field) for one in value)}]"
+        case _:
+            return str(value)
+
+
+def _markers(field: FieldInfo) -> Iterator[Any]:
+    """What stands beside its type; within a union, beside its members."""
+    yield from field.metadata
+    for argument in get_args(field.annotation):
+        yield from getattr(argument, "__metadata__", ())
+
+
+def _duration(seconds: float) -> str:
+    if seconds % 1:
+        return f"{seconds * 1000:g}ms"
+    whole = timedelta(seconds=seconds)
+    for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds and whole.total_seconds() % length == 0 and seconds >= length:
+            return f"{seconds / length:g}{unit}"
+    return f"{seconds:g}s"
+
+
+def main() -> int:
+    sys.stdout.write(reference())
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
