@@ -64,11 +64,13 @@ class Tags:
     parent_agent: str | None = None
     request_class: str | None = None
     given: Pairs = ()
+    place: str | None = None
 
     @classmethod
-    def of(cls, headers: Mapping[str, str], allowed: Collection[str] = ()) -> Tags:
-        """``allowed`` are the names that the settings list. Raises InvalidRequest. Source: Claude Code's gateway
-        protocol; what Codex 0.169 sends, where a thread is an agent's.
+    def of(cls, headers: Mapping[str, str], allowed: Collection[str] = (), place: str | None = None) -> Tags:
+        """``allowed`` are the names that the settings list, ``place`` is what the path names. Raises InvalidRequest.
+
+        Source: Claude Code's gateway protocol; what Codex 0.169 sends, where a thread is an agent's.
         """
         return cls(
             session=_tag(headers, "x-claude-code-session-id") or _tag(headers, "session-id"),
@@ -76,6 +78,7 @@ class Tags:
             parent_agent=_tag(headers, "x-claude-code-parent-agent-id"),
             request_class=_tag(headers, "x-claude-code-request-class"),
             given=read_tags(headers, allowed),
+            place=_fit(place or ""),
         )
 
 
@@ -85,14 +88,18 @@ def _nothing() -> None:
 
 def _tag(headers: Mapping[str, str], name: str) -> str | None:
     """None where there is none that can stand in a log."""
-    value = headers.get(name, "")
+    return _fit(headers.get(name, ""))
+
+
+def _fit(value: str) -> str | None:
     return value if value.isascii() and value.isprintable() and 0 < len(value) <= LONGEST_TAG else None
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """``headers`` have lower-case names; ``document`` is ``body`` decoded; ``model`` is the original model. What
-    a client sent may hold its credentials, hence it is never shown.
+    a client sent may hold its credentials, hence it is never shown. ``format`` is what the dialect came in, "" where
+    that is nothing but itself.
 
     ``caller`` is the address that the call came from, ``identity`` who made it. ``method`` and ``path`` are those of a
     request for what a vendor keeps; ``path`` is below the dialect's ``/v1``. ``received`` is in monotonic seconds.
@@ -112,6 +119,7 @@ class Call:
     operation: Operation = GENERATE
     method: str = "POST"
     path: str = ""
+    format: str = ""
     tags: Tags = Tags()
     received: float = field(default_factory=time.monotonic)
     cancel: Cancel = field(default_factory=Cancel)
@@ -121,6 +129,11 @@ class Call:
         """The same, of what was asked the switches only."""
         switches = {name: value for name, value in self.document.items() if isinstance(value, bool)}
         return replace(self, body=b"", document=switches)
+
+    @property
+    def form(self) -> str:
+        """What the client speaks: a format, or a dialect as it is."""
+        return self.format or self.dialect
 
     @property
     def own_headers(self) -> dict[str, str]:

@@ -39,6 +39,9 @@ class Operation:
     def at(self, path: str) -> Self:
         return replace(self, path=path)
 
+    def matching(self, pattern: str) -> Self:
+        return replace(self, path=pattern, many=True)
+
     @property
     def pattern(self) -> str:
         return self.path if self.many else re.escape(self.path)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from nexus.auth.identity import Identity, may_use
 from nexus.errors import InvalidRequest, ModelNotFound, NotFound
 from nexus.headers.own import STORED_PROVIDER
+from nexus.models.names import anthropics_id
 from nexus.provider import Provider, Route
 from nexus.settings.provider import ModelSettings
 from nexus.settings.virtual import VirtualModel
@@ -104,23 +105,43 @@ class Routes:
         for route in self:
             yield Model(route.name, (route,))
 
-    def find(self, model: str) -> Model:
+    def find(self, model: str, *, any_id: bool = False) -> Model:
         """A virtual model, or the route of ``provider/alias``, of the name that it is exposed as, or of an alias that
-        only one of these providers has. Raises ModelNotFound."""
+        only one of these providers has. With ``any_id`` the only one that is the same Claude by another host's id will
+        do. Raises ModelNotFound."""
         virtual = self._virtual.get(model) or self._second.get(model)
         if virtual is not None:
             return virtual
-        route = self._find(model)
-        return Model(route.name, (route,))
-
-    def _find(self, model: str) -> Route:
         route = self._routes.get(model) or self._exposed.get(model)
         if route is not None:
-            return route
+            return Model(route.name, (route,))
         candidates = self._aliases.get(model, [])
+        same = self._same_claude(model) if any_id and not candidates else []
+        if len(same) == 1:
+            return same[0]
+        candidates = candidates or [found.name for found in same]
         if len(candidates) == 1:
-            return self._routes[candidates[0]]
+            return Model(candidates[0], (self._routes[candidates[0]],))
         raise ModelNotFound(self._why_not(model, candidates), param="model")
+
+    def _same_claude(self, model: str) -> list[Model]:
+        """Those whose name or vendor's id is an id of the Claude that ``model`` is: of the same day, else of any."""
+        provider, slash, id = model.partition("/")
+        within = provider if slash and provider in self._providers else ""
+        wanted = anthropics_id(id if within else model)
+        if wanted is None:
+            return []
+        found: dict[str, list[Model]] = {}
+        for one in self.models:
+            if within and (one.virtual is not None or one.targets[0].provider.name != within):
+                continue
+            names = (one.name,) if one.virtual is not None else (one.targets[0].alias, one.targets[0].model)
+            for name, day in filter(None, map(anthropics_id, names)):
+                if name == wanted[0] and one not in found.get(day, []):
+                    found.setdefault(day, []).append(one)
+        if wanted[1] in found:
+            return found[wanted[1]]
+        return list({one.name: one for day in found if "" in (day, wanted[1]) for one in found[day]}.values())
 
     def stored_provider(self, dialect: str, wanted: str) -> Route:
         """The provider that keeps what clients of ``dialect`` stored: the one called ``wanted``, or the only one.

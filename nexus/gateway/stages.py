@@ -25,7 +25,7 @@ from nexus.gateway.identify import identify
 from nexus.gateway.pins import pin
 from nexus.gateway.routing import Model, Routes
 from nexus.headers.own import STORED_PROVIDER
-from nexus.protocols.loader import DIALECTS
+from nexus.protocols.loader import DIALECTS, FORMS
 from nexus.relay.answer import Head, OpenedReply
 from nexus.relay.exchange import CallState, Exchange
 from nexus.relay.failures import log_attempt
@@ -93,7 +93,7 @@ class Gateway:
         """Finds the call's route and holds what it may spend. Raises ClientError; then nothing is held."""
         call = state.call
         if call.operation.names_model:
-            model = self.routes.seen_by(call.identity).find(call.model)
+            model = self.routes.seen_by(call.identity).find(call.model, any_id=FORMS[call.form].any_id)
             plan = self.router.plan(call, model)
             if log.isEnabledFor(logging.DEBUG):
                 log.debug(

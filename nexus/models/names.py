@@ -65,6 +65,17 @@ def claude_name(model: str) -> ClaudeName | None:
     return ClaudeName(name, "mythos" if "mythos" in name else "")
 
 
+_ANTHROPICS = re.compile(r"(?:.*[./])?(claude-[^/@:]*?)(?:[-@](\d{8}|latest|default))?(?:-v\d+)?(?::[\w:]+)?")
+
+
+@functools.lru_cache(maxsize=1024)
+def anthropics_id(model: str) -> tuple[str, str] | None:
+    """The id of a Claude at Anthropic's own API, without its day and the day, "" where the id tells none: the same for
+    ``claude-haiku-4-5@20251001``, ``us.anthropic.claude-haiku-4-5-20251001-v1:0`` and an ARN that ends in it."""
+    found = _ANTHROPICS.fullmatch(model.lower())
+    return None if found is None else (found[1], found[2] if (found[2] or "").isdigit() else "")
+
+
 @dataclass(frozen=True, slots=True)
 class GeminiName:
     """``version`` is None for an alias of the newest, ``variant`` is what follows it: ``flash-lite``."""

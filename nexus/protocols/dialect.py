@@ -40,6 +40,20 @@ class Edited:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A request in the words of its dialect. ``document`` is ``body`` decoded, and says what the client said elsewhere:
+    the model in the path, a stream in the verb. ``headers`` have lower-case names. ``place`` is what else the path
+    names, for the log."""
+
+    body: bytes
+    document: Mapping[str, Json]
+    headers: Mapping[str, str]
+    query: str
+    dialect: str
+    place: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class BrokenStream:
     """The stream that an error ends: whose it is, and whether it had an event of an answer; ``now`` in Unix seconds."""
 
@@ -103,10 +117,25 @@ class AnswerRelay(ABC):
 
 
 class Dialect(ABC):
-    """A protocol that clients speak."""
+    """What clients speak; or a format, which is a dialect behind other paths, frames and errors."""
 
     name: ClassVar[str]
+    format: ClassVar[str] = ""
+    """The format's own name; "" where there is none but the dialect."""
+
     protocol: ClassVar[Protocol]
+    any_id: ClassVar[bool] = False
+    """Whether its clients may call a Claude by the id that any host has for it: they know one host's ids alone."""
+
+    @property
+    def form(self) -> str:
+        """What it is known by among all forms in which clients speak."""
+        return self.format or self.name
+
+    def open(self, operation: Operation, path: str, asked: Asked) -> Asked:
+        """What is asked in the words of the dialect; ``path`` is the operation's own. Raises InvalidRequest."""
+        return asked
+
     operations: ClassVar[tuple[Operation, ...]]
     """What clients can ask for; first an answer. The first one whose path, after the protocol's version, fits is the
     one that is asked for."""

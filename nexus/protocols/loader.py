@@ -6,7 +6,7 @@ Law: a codec is loaded when a call first needs it, so that a vendor nobody confi
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from pkgutil import iter_modules
@@ -31,7 +31,16 @@ def _dialect(name: str) -> Dialect:
 DIALECTS: Mapping[str, Dialect] = {name: _dialect(name) for name in _with("dialect")}
 """What clients speak, by name."""
 
-PROTOCOLS: Mapping[str, Protocol] = {dialect.protocol.name: dialect.protocol for dialect in DIALECTS.values()}
+
+def _formats() -> Iterator[Dialect]:
+    for name in _with("formats"):
+        yield from import_module(f"nexus.protocols.{name}.formats").FORMATS
+
+
+FORMS: Mapping[str, Dialect] = {**DIALECTS, **{form.form: form for form in _formats()}}
+"""The dialects, and the formats in which some of them come too, by ``form``."""
+
+PROTOCOLS: Mapping[str, Protocol] = {form.protocol.name: form.protocol for form in FORMS.values()}
 """What kinds of clients call, by the names of their tables."""
 
 VENDORS = _with("write_request")

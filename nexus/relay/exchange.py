@@ -284,7 +284,7 @@ class CallState:
             caller=call.caller,
             identity=call.identity,
             tags=call.tags,
-            protocol=call.dialect,
+            protocol=call.form,
             operation=call.operation,
             model=call.model,
             route=str(self.route) if self.route is not None else None,

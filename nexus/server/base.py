@@ -138,7 +138,7 @@ class BaseHandler(RequestHandler):
                 id=self.id,
                 caller=self.caller,
                 identity=vars(self).get("identity"),
-                protocol=self.dialect.name,
+                protocol=self.dialect.form,
                 method=self.request.method or "",
                 path=self.request.path,
                 error=failure,

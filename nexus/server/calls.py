@@ -28,7 +28,7 @@ from nexus.errors import (
 from nexus.headers import own
 from nexus.limits.headers import with_own_limits
 from nexus.operation import Operation
-from nexus.protocols.dialect import BrokenStream, Dialect
+from nexus.protocols.dialect import Asked, BrokenStream, Dialect
 from nexus.relay.answer import Head
 from nexus.relay.exchange import CallState
 from nexus.server.base import BaseHandler
@@ -250,14 +250,17 @@ class CallHandler(BaseHandler):
 
     def make_call(self, path: str) -> Call:
         """What is asked for; ``path`` is what the handler's pattern caught. Raises ClientError."""
-        raw, document = self.read_body() if self.operation.names_model or self.body.size else (b"", {})
+        raw, body = self.read_body() if self.operation.names_model or self.body.size else (b"", {})
+        asked = Asked(raw, body, self.headers, self.request.query, self.dialect.name)
+        asked = self.dialect.open(self.operation, path, asked)
+        document = asked.document
         model = text(document.get("model")) if self.operation.names_model else ""
         if self.operation.names_model and not model:
             raise InvalidRequest("model: expected the name of a model", param="model")
         stream = self._asks_stream(document)
         if self.operation.names_model:
             self.dialect.check(document, self.operation)
-        return self.new_call(raw, document, model, stream=stream, path=path)
+        return self.new_call(asked, model, stream=stream, path=path)
 
     def _asks_stream(self, document: Mapping[str, Json]) -> bool:
         """Raises InvalidRequest."""
@@ -276,21 +279,22 @@ class CallHandler(BaseHandler):
         raw = self.body.open()
         return raw, read_document(raw)
 
-    def new_call(self, raw: bytes, document: Mapping[str, Json], model: str, *, stream: bool, path: str = "") -> Call:
+    def new_call(self, asked: Asked, model: str, *, stream: bool, path: str) -> Call:
         return Call(
             id=self.id,
-            dialect=self.dialect.name,
+            dialect=asked.dialect,
             caller=self.caller,
             identity=self.identity,
-            headers=self.headers,
-            query=self.request.query,
-            body=raw,
-            document=document,
+            headers=asked.headers,
+            query=asked.query,
+            body=asked.body,
+            document=asked.document,
             model=model,
             stream=stream,
             operation=self.operation,
             method=self.request.method or "POST",
             path=path,
-            tags=Tags.of(self.headers, self.runtime.settings.usage.tags),
+            format=self.dialect.format,
+            tags=Tags.of(asked.headers, self.runtime.settings.usage.tags, asked.place),
             let_go=self.load.release,
         )

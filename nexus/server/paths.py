@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from nexus.protocols.dialect import Dialect
-from nexus.protocols.loader import DIALECTS, PROTOCOLS
+from nexus.protocols.loader import DIALECTS, FORMS, PROTOCOLS
 from nexus.protocols.protocol import Protocol
 from nexus.settings import Settings
 
 DIALECTS_OF: dict[str, tuple[Dialect, ...]] = {
-    name: tuple(dialect for dialect in DIALECTS.values() if dialect.protocol == protocol)
+    name: tuple(dialect for dialect in FORMS.values() if dialect.protocol == protocol)
     for name, protocol in PROTOCOLS.items()
 }
 """What the clients of each protocol speak; the first, by name, is what they read at every other path."""
@@ -93,13 +93,19 @@ def nearest(settings: Settings, path: str, headers: Mapping[str, str]) -> Neares
     """What a path was meant to be; None where nothing is like it."""
     known = list(_endpoints(settings))
     words = [word for word in path.split("/") if word]
-    for start in range(len(words) - 1, -1, -1):
-        tail = "/" + "/".join(words[start:])
-        found = [endpoint for endpoint in known if re.fullmatch(endpoint.pattern, tail)]
-        if found:
-            best = max(found, key=lambda endpoint: _likeness(endpoint, path, headers))
-            return Nearest(best.base, best.dialect, best.base.versioned + tail)
+    # The protocol that a path stands in has the first word.
+    for among in ([endpoint for endpoint in known if _within(path, endpoint.base)], known):
+        for start in range(len(words) - 1, -1, -1):
+            tail = "/" + "/".join(words[start:])
+            found = [endpoint for endpoint in among if re.fullmatch(endpoint.pattern, tail)]
+            if found:
+                best = max(found, key=lambda endpoint: _likeness(endpoint, path, headers))
+                return Nearest(best.base, best.dialect, best.base.versioned + tail)
     return _alike(known, "/" + "/".join(words))
+
+
+def _within(path: str, base: Base) -> bool:
+    return path.startswith(f"{base.path}/") and base.path != ""
 
 
 def describe(settings: Settings, path: str, headers: Mapping[str, str], origin: str) -> str:
@@ -128,7 +134,7 @@ def _likeness(endpoint: Endpoint, path: str, headers: Mapping[str, str]) -> tupl
     base = endpoint.base
     return (
         endpoint.path is not None,
-        path.startswith(f"{base.path}/") and base.path != "",
+        _within(path, base),
         base.protocol.likeness(headers),
     )
 

@@ -45,6 +45,14 @@ class AnthropicProtocol(Protocol):
     """Where; clients append /v1/messages and the like. "/" is the root."""
 
 
+class VertexProtocol(Protocol):
+    """``[llm.protocols.vertex]``: Claude as Google's Vertex AI serves it: Claude Code that is set to Vertex AI, and
+    Anthropic's SDK for it."""
+
+    path: BasePath = "/llm/vertex"
+    """Where; clients append /v1/projects/... "/" is the root."""
+
+
 class Protocols(Table):
     """``[llm.protocols]``: one table for each protocol that clients may speak."""
 
@@ -53,6 +61,9 @@ class Protocols(Table):
 
     anthropic: AnthropicProtocol = AnthropicProtocol()
     """Anthropic's protocol."""
+
+    vertex: VertexProtocol = VertexProtocol()
+    """Anthropic's protocol as Vertex AI has it."""
 
     def enabled_paths(self) -> dict[str, str]:
         """Protocol name to path, "" for the root, switched-on ones only."""

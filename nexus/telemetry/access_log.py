@@ -10,7 +10,7 @@ from nexus.accounting.record import CallRecord
 log = logging.getLogger("nexus.access")
 
 FIELDS = (
-    *("id", "status", "error", "why", "caller", "client", "group", "key", "session", "agent", "class"),
+    *("id", "status", "error", "why", "caller", "client", "group", "key", "session", "agent", "class", "place"),
     *("method", "path", "read", "protocol", "action", "model", "route", "stream", "stop", "attempts"),
     *("first_ms", "total_ms", "own_ms", "in", "out", "cached", "dropped"),
 )
@@ -34,6 +34,7 @@ def log_call(record: CallRecord) -> None:
         "session": record.tags.session,
         "agent": record.tags.agent,
         "class": record.tags.request_class,
+        "place": record.tags.place,
         "method": record.method[:LONGEST_NAME],
         "path": record.path[:LONGEST_NAME],
         "read": record.read,

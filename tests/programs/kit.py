@@ -113,10 +113,16 @@ class Desk:
         return done.stdout
 
     def claude(
-        self, nexus: Nexus, *arguments: str, model: str = "v/m", environment: dict[str, str] | None = None
+        self,
+        nexus: Nexus,
+        *arguments: str,
+        model: str = "v/m",
+        environment: dict[str, str] | None = None,
+        place: dict[str, str] | None = None,
     ) -> str:
+        """``place`` says where the gateway is, and in which format it is spoken to."""
         models = dict.fromkeys(("ANTHROPIC_MODEL", "ANTHROPIC_DEFAULT_HAIKU_MODEL"), model)
-        place = {"ANTHROPIC_BASE_URL": nexus.anthropic}
+        place = place or {"ANTHROPIC_BASE_URL": nexus.anthropic}
         more = {"ANTHROPIC_AUTH_TOKEN": KEY} if environment is None else environment
         said = self.run("claude", ["-p", *arguments], {**models, **place, **more})
         return "".join(line for line in said.splitlines(keepends=True) if not line.startswith(_UNKNOWN))

@@ -13,7 +13,7 @@ EVENTS = ("--output-format", "stream-json", "--verbose")
 THOUGHT = "Let me think about that."
 
 
-def claude_code_session(room: Room, model: str = "v/m") -> None:
+def claude_code_session(room: Room, model: str = "v/m", place: dict[str, str] | None = None) -> None:
     """Three tools at once behind some thinking, one of them reading an image; then a subagent; then the answer."""
     image, data = room.picture()
     write = Call("Write", arguments(file_path=str(room.work / "written.txt"), content="by a tool"))
@@ -30,7 +30,7 @@ def claude_code_session(room: Room, model: str = "v/m") -> None:
         Behaviour(parts=(agent,)),
         Behaviour(text="The subagent counted seven."),
     )
-    said = room.desk.claude(room.nexus, "Go on.", *TOOLS, *EVENTS, model=model)
+    said = room.desk.claude(room.nexus, "Go on.", *TOOLS, *EVENTS, model=model, place=place)
     events = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
 
     assert events[-1]["result"] == DONE and not events[-1]["is_error"]

@@ -76,7 +76,8 @@ def test_the_nearest_path_and_the_base_url_are_named(
 def test_what_is_like_nothing_is_told_the_base_urls(demo: Nexus, asked: str) -> None:
     message = demo.request("GET", asked).json["error"]["message"]
     assert message == (
-        f"{asked} does not exist; the base URLs here are openai: {demo.base}{OPENAI}, anthropic: {demo.base}{ANTHROPIC}"
+        f"{asked} does not exist; the base URLs here are openai: {demo.base}{OPENAI}, "
+        f"anthropic: {demo.base}{ANTHROPIC}, vertex: {demo.base}/llm/vertex/v1"
     )
 
 

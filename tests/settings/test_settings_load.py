@@ -38,7 +38,11 @@ def test_shortest_useful_file(tmp_path: Path) -> None:
     assert provider.api_key.get_secret_value() == "sk-hushhush-openai"
     assert provider.models["smart"].rename == "gpt-4"
     assert settings.server.listen_address == (ListenAddress("127.0.0.1", 8000),)
-    assert settings.llm.protocols.enabled_paths() == {"openai": "/llm/openai", "anthropic": "/llm/anthropic"}
+    assert settings.llm.protocols.enabled_paths() == {
+        "openai": "/llm/openai",
+        "anthropic": "/llm/anthropic",
+        "vertex": "/llm/vertex",
+    }
 
 
 def test_providers_are_read_by_the_class_of_their_type(tmp_path: Path) -> None:
@@ -188,7 +192,7 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
         ["1: llm.providers: no provider with a model is configured; the shortest"],
     ),
     "every protocol off": (
-        PROVIDER + "[llm.protocols]\nopenai.enabled = false\nanthropic.enabled = false",
+        PROVIDER + "[llm.protocols]\nopenai.enabled = false\nanthropic.enabled = false\nvertex.enabled = false",
         ["5: llm.protocols: every protocol is switched off"],
     ),
     "health on a protocol's path": (

@@ -1,0 +1,218 @@
+"""The Vertex format: Anthropic's own SDK for Vertex AI in front of every vendor lane."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import pytest
+from anthropic import AnthropicVertex
+
+from tests.auth.kit import ALICE
+from tests.conftest import Serve
+from tests.server.vendors import LANES, RESPONSES, Lane
+from tests.serving import Nexus, anthropic_config
+from tools.fake_upstream import Behaviour, FakeUpstream
+
+HELLO = "Hello from the fake upstream."
+PUBLISHED = "/llm/vertex/v1/projects/house/locations/eu/publishers/anthropic/models"
+BODY: dict[str, Any] = {
+    "anthropic_version": "vertex-2023-10-16",
+    "max_tokens": 64,
+    "messages": [{"role": "user", "content": "Hi"}],
+}
+
+
+def sdk(nexus: Nexus, token: str = "any") -> AnthropicVertex:
+    base = f"{nexus.base}/llm/vertex/v1"
+    return AnthropicVertex(region="eu", project_id="house", access_token=token, base_url=base, max_retries=0)
+
+
+@dataclass
+class Vendor:
+    lane: Lane
+    upstream: FakeUpstream
+    client: AnthropicVertex
+
+
+@pytest.fixture(params=[*LANES, RESPONSES], ids=lambda lane: lane.name)
+def vendor(request: pytest.FixtureRequest, serve: Serve, tmp_path: Path) -> Iterator[Vendor]:
+    lane: Lane = request.param
+    with FakeUpstream(lane.vendor) as upstream, sdk(serve(lane.config(upstream, tmp_path))) as client:
+        yield Vendor(lane, upstream, client)
+        assert upstream.violations == []
+
+
+ASKED: dict[str, Any] = {"model": "v/m", "max_tokens": 64, "messages": BODY["messages"]}
+WEATHER: list[Any] = [
+    {"name": "weather", "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}}}
+]
+
+
+class TestEveryVendor:
+    def test_whole(self, vendor: Vendor) -> None:
+        answer = vendor.client.messages.create(**ASKED)
+        assert [block.text for block in answer.content if block.type == "text"] == [HELLO]
+        assert (answer.model, answer.stop_reason) == ("v/m", "end_turn")
+        assert (answer.usage.input_tokens, answer.usage.output_tokens) == (11, 6)
+
+    @pytest.mark.parametrize("streaming", [False, True], ids=["unary", "stream"])
+    def test_tools(self, vendor: Vendor, streaming: bool) -> None:
+        vendor.upstream.next(Behaviour(tool_calls=(("weather", '{"city": "Paris"}'), ("weather", '{"city": "Rome"}'))))
+        asked = {**ASKED, "tools": WEATHER}
+        if streaming:
+            with vendor.client.messages.stream(**asked) as stream:
+                first: Any = stream.get_final_message()
+        else:
+            first = vendor.client.messages.create(**asked)
+        calls = [block for block in first.content if block.type == "tool_use"]
+        assert [call.input for call in calls] == [{"city": "Paris"}, {"city": "Rome"}]
+        results = [{"type": "tool_result", "tool_use_id": call.id, "content": "sunny"} for call in calls]
+        echo = [block.model_dump(exclude_none=True) for block in first.content]
+        again = [*BODY["messages"], {"role": "assistant", "content": echo}, {"role": "user", "content": results}]
+        with vendor.client.messages.stream(**{**asked, "messages": again}) as stream:
+            assert stream.get_final_text() == HELLO
+
+    def test_a_count(self, vendor: Vendor) -> None:
+        counted = vendor.client.messages.count_tokens(model="v/m", messages=BODY["messages"])
+        assert counted.input_tokens > 0
+
+    @pytest.mark.parametrize(
+        ("status", "error"),
+        [(400, anthropic.BadRequestError), (429, anthropic.RateLimitError), (503, anthropic.APIStatusError)],
+    )
+    def test_errors(self, vendor: Vendor, status: int, error: type[anthropic.APIStatusError]) -> None:
+        vendor.upstream.default = Behaviour(status=status, message="so the vendor said")
+        with pytest.raises(error, match="so the vendor said"):
+            vendor.client.messages.create(**ASKED)
+
+    def test_a_stream_that_breaks_off_says_so(self, vendor: Vendor) -> None:
+        vendor.upstream.default = Behaviour(cut_after=2)
+        with pytest.raises(anthropic.APIError), vendor.client.messages.stream(**ASKED) as stream:
+            stream.get_final_message()
+
+
+@pytest.fixture
+def claude() -> Iterator[FakeUpstream]:
+    with FakeUpstream("anthropic") as upstream:
+        yield upstream
+        assert upstream.violations == []
+
+
+NAMED = {
+    "provider and alias": ("anthropic/claude", ""),
+    "percent-encoded": ("anthropic%2Fclaude", ""),
+    "alias": ("claude", ""),
+    "an alias with a day": ("claude-opus-4-8@20260110", 'models."claude-opus-4-8@20260110" = {}'),
+    "another host's id": ("claude-opus-4-8@20260110", 'models."us.anthropic.claude-opus-4-8-20260110-v1:0" = {}'),
+    "without its day": ("claude-opus-4-8@20260110", "models.claude-opus-4-8 = {}"),
+    "with a day": ("claude-opus-4-8", "models.claude-opus-4-8-20260110 = {}"),
+    "the vendor's id": ("claude-opus-4-8@default", 'models.best.rename = "claude-opus-4-8"'),
+    "provider and day": ("anthropic/claude-opus-4-8@20260110", "models.claude-opus-4-8 = {}"),
+}
+
+
+TABLE = "[llm.providers.anthropic.models.claude]"
+
+
+def with_models(claude: FakeUpstream, more: str) -> str:
+    return anthropic_config(claude.base_url).replace(TABLE, f"{more}\n{TABLE}")
+
+
+@pytest.mark.parametrize(("name", "more"), NAMED.values(), ids=NAMED)
+def test_names(name: str, more: str, claude: FakeUpstream, serve: Serve) -> None:
+    reply = serve(with_models(claude, more)).post(f"{PUBLISHED}/{name}:rawPredict", BODY)
+    assert reply.status == 200, reply.body
+
+
+def test_a_name_that_two_have_names_them(claude: FakeUpstream, serve: Serve) -> None:
+    nexus = serve(with_models(claude, 'models.claude-opus-4-8 = {}\nmodels.best.rename = "claude-opus-4-8"'))
+    reply = nexus.post(f"{PUBLISHED}/claude-opus-4-8@20260110:rawPredict", BODY)
+    assert reply.status == 404
+    assert "candidates: anthropic/claude-opus-4-8, anthropic/best" in reply.json["error"]["message"]
+
+
+def test_other_formats_find_no_model_by_another_hosts_id(claude: FakeUpstream, serve: Serve) -> None:
+    config = anthropic_config(claude.base_url).replace("models.claude]", "models.claude-sonnet-4-5]")
+    nexus = serve(config)
+    assert nexus.messages({**ASKED, "model": "claude-sonnet-4-5@20250929"}).status == 404
+
+
+class TestTheBody:
+    def test_goes_on_as_it_was_but_for_what_the_host_alone_has(self, claude: FakeUpstream, serve: Serve) -> None:
+        said = b'"messages":[{"role":"user","content":"Hi"}]}'
+        hosts = b'"anthropic_version": "v", "anthropic_beta":["a-1","b-2"], '
+        more = b'"max_tokens":64, "stop_sequences" : ["\\u0041"], ' + said
+        reply = serve(anthropic_config(claude.base_url)).post(
+            f"{PUBLISHED}/claude:rawPredict", b"{ " + hosts + more, {"anthropic-beta": "c-3"}
+        )
+        assert reply.status == 200
+        sent = claude.requests[-1]
+        assert sent.body == b'{"model":"claude-sonnet-4-5","stream":false, ' + more
+        assert sent.header("anthropic-beta") == "c-3,a-1,b-2"
+        assert sent.header("anthropic-version") == "2023-06-01"
+
+    def test_a_beta_cannot_write_another_header(self, claude: FakeUpstream, serve: Serve) -> None:
+        asked = {**BODY, "anthropic_beta": ["a\r\nx-evil: 1"]}
+        reply = serve(anthropic_config(claude.base_url)).post(f"{PUBLISHED}/claude:rawPredict", asked)
+        assert (reply.status, claude.requests) == (400, [])
+        assert "anthropic_beta.0" in reply.json["error"]["message"]
+
+    def test_the_verb_streams_and_so_does_the_body(self, claude: FakeUpstream, serve: Serve) -> None:
+        nexus = serve(anthropic_config(claude.base_url))
+        for verb, body in (("streamRawPredict", BODY), ("rawPredict", {**BODY, "stream": True})):
+            reply = nexus.post(f"{PUBLISHED}/claude:{verb}", body)
+            assert reply.headers["content-type"].startswith("text/event-stream")
+            assert b"event: message_stop" in reply.body
+
+    def test_a_query_of_the_other_api_stays_here(self, claude: FakeUpstream, serve: Serve) -> None:
+        serve(anthropic_config(claude.base_url)).post(f"{PUBLISHED}/claude:rawPredict?$alt=json&key=x", BODY)
+        assert claude.requests[-1].query == ""
+
+
+def test_the_log_has_project_location_and_session(
+    claude: FakeUpstream, serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "nexus.access")
+    nexus = serve(anthropic_config(claude.base_url))
+    nexus.post(f"{PUBLISHED}/claude:rawPredict", BODY, {"x-claude-code-session-id": "s-1"})
+    fields = next(record.fields for record in caplog.records if record.name == "nexus.access")  # type: ignore[attr-defined]
+    assert {name: fields[name] for name in ("protocol", "place", "session", "model")} == {
+        "protocol": "vertex",
+        "place": "house/eu",
+        "session": "s-1",
+        "model": "claude",
+    }
+
+
+def test_the_gateway_key_comes_as_googles_token(claude: FakeUpstream, serve: Serve) -> None:
+    nexus = serve(anthropic_config(claude.base_url, f'[server.keys.alice]\nkey = "{ALICE}"\n'))
+    with sdk(nexus, ALICE) as client:
+        assert client.messages.create(**{**ASKED, "model": "claude"}).content
+    assert ALICE not in str(claude.requests[-1].headers)
+    with sdk(nexus, "ya29.hushhush-of-google") as stranger, pytest.raises(anthropic.AuthenticationError):
+        stranger.messages.create(**{**ASKED, "model": "claude"})
+
+
+def test_switched_off_it_is_not_there(claude: FakeUpstream, serve: Serve) -> None:
+    nexus = serve(anthropic_config(claude.base_url, "[llm.protocols.vertex]\nenabled = false\n"))
+    assert nexus.post(f"{PUBLISHED}/claude:rawPredict", BODY).status == 404
+
+
+WRONG = {
+    "v1 missing": PUBLISHED.replace("/v1/", "/") + "/claude:rawPredict",
+    "v1 twice": PUBLISHED.replace("/v1/", "/v1/v1/") + "/claude:rawPredict",
+}
+
+
+@pytest.mark.parametrize("path", WRONG.values(), ids=WRONG)
+def test_a_wrong_base_url_is_told(path: str, claude: FakeUpstream, serve: Serve) -> None:
+    nexus = serve(anthropic_config(claude.base_url))
+    reply = nexus.post(path, BODY)
+    assert reply.status == 404
+    assert f"The base URL to set is {nexus.base}/llm/vertex/v1" in json.loads(reply.body)["error"]["message"]
