@@ -16,7 +16,7 @@ from anthropic import AnthropicVertex
 from tests.auth.kit import ALICE
 from tests.conftest import Serve
 from tests.server.vendors import LANES, RESPONSES, Lane
-from tests.serving import Nexus, anthropic_config
+from tests.serving import Nexus, anthropic_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 
 HELLO = "Hello from the fake upstream."
@@ -181,6 +181,7 @@ def test_the_log_has_project_location_and_session(
     caplog.set_level(logging.INFO, "nexus.access")
     nexus = serve(anthropic_config(claude.base_url))
     nexus.post(f"{PUBLISHED}/claude:rawPredict", BODY, {"x-claude-code-session-id": "s-1"})
+    wait_until(lambda: any(record.name == "nexus.access" for record in caplog.records))
     fields = next(record.fields for record in caplog.records if record.name == "nexus.access")  # type: ignore[attr-defined]
     assert {name: fields[name] for name in ("protocol", "place", "session", "model")} == {
         "protocol": "vertex",
