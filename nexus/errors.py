@@ -32,6 +32,8 @@ class NexusError(Exception):
 
     status: int = 500
     kind: str = "internal"
+    in_band: bool = False
+    """Whether it came under a status that promised an answer."""
 
     def __init__(self, message: str, *, param: str | None = None, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -190,7 +192,6 @@ class UpstreamError(NexusError):
         retryable: bool | None = None,
         in_band: bool = False,
     ) -> None:
-        """``in_band``: it came under a status that promised an answer."""
         super().__init__(message, retry_after=retry_after)
         self.provider = provider
         self.in_band = in_band

@@ -15,11 +15,11 @@ from pydantic_core import PydanticUndefined, PydanticUndefinedType
 from nexus import registry
 from nexus.commands.warnings import warnings
 from nexus.settings import ListenAddress, ModelSettings, ProviderSettings, Settings, Table, load
+from nexus.settings.attempts import ModelTimeouts
 from nexus.settings.auth_scheme import AuthSchemeSettings
 from nexus.settings.header_rules import HeaderRule, NamingRule
 from nexus.settings.keys import GatewayKey
 from nexus.settings.listen import read_addresses
-from nexus.settings.provider import ModelTimeouts
 from nexus.settings.types import read_duration, read_size
 from nexus.settings.virtual import WeightedTarget
 from tests.peers import Tls

@@ -13,7 +13,7 @@ from nexus.gateway.rests import Rests
 from nexus.gateway.semantics import VERDICTS, Failure, Verdict
 from nexus.relay.candidate import Candidate, Plan
 from nexus.relay.exchange import CallState
-from nexus.settings.provider import Retries
+from nexus.settings.attempts import Retries
 
 log = logging.getLogger("nexus.gateway")
 

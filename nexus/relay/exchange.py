@@ -46,10 +46,6 @@ def _since(received: float, moment: float | None) -> float | None:
     return None if moment is None else moment - received
 
 
-def _in_band(error: NexusError) -> bool:
-    return isinstance(error, UpstreamError) and error.in_band
-
-
 @dataclass(slots=True)
 class Exchange:
     """One attempt at a call. ``number`` counts from 1, ``dropped`` names what the request and the answer lost,
@@ -116,7 +112,7 @@ class Exchange:
     def tokens_known(self) -> TokensKnown:
         usage = self.tap.usage
         if usage is not None and usage.raw is not None and not usage.estimated:
-            ended = self.error is None or (self.tap.stop_reason is not None and not _in_band(self.error))
+            ended = self.error is None or (self.tap.stop_reason is not None and not self.error.in_band)
             return "yes" if ended else "partly"
         if usage is not None and usage.total:
             return "partly"

@@ -13,11 +13,11 @@ import pickle
 import signal
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
 from nexus.processes.board import Board, Facts
 from nexus.processes.control import Control
@@ -28,13 +28,15 @@ from nexus.processes.peer import Peer
 from nexus.processes.poller import Poller
 from nexus.processes.tally import Tally
 from nexus.server import worker
+from nexus.server.child import Inherited
 from nexus.server.listeners import Listeners
 from nexus.server.reading import Good, tell_adopted
 from nexus.server.rereading import Rereading
 from nexus.server.service import Notifier
 from nexus.server.shared_state import SharedState
 from nexus.server.shares import Shares
-from nexus.server.signals import STOPS, ignore, no_signals, signals
+from nexus.server.signals import no_signals, signals
+from nexus.server.slots import LONG, TIMES, Slot, Slots
 from nexus.server.terminal import has_terminal
 from nexus.server.worker import Place
 from nexus.settings import Settings
@@ -42,39 +44,11 @@ from nexus.telemetry import logs
 
 log = logging.getLogger("nexus")
 
-FIRST_PAUSE = 0.1
-LONGEST_PAUSE = 10.0
-"""Seconds before a worker that died is replaced: twice as many after each one that did not live long."""
-
-LONG = 5.0
-"""Seconds of a life that shows that a worker can live."""
-
-TIMES = 5
-"""How often in a row each worker may die before that; then nothing is tried any more."""
-
 TOGETHER = 5.0
 """Seconds for which the first workers wait for each other, so that none takes all that waits."""
 
 OVERDUE = 10.0
 """Seconds beyond the time for a stop after which workers that still live are killed."""
-
-
-@dataclass(slots=True, eq=False)
-class Slot:
-    """The place of one worker. ``due`` is when it is to be started; None while one lives, or where none is wanted."""
-
-    index: int
-    due: float | None = 0.0
-    pid: int | None = None
-    settings: Settings | None = None
-    began: float = 0.0
-    short_lives: int = 0
-    control: Peer | None = None
-    is_built: bool = False
-    is_ready: bool = False
-
-    def lives_long(self, now: float) -> bool:
-        return self.pid is not None and now - self.began >= LONG
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +75,8 @@ class Supervisor:
         self._shares = Shares(orders.count)
         self._tally = Tally(orders.count, rereading.settings.llm.providers)
         self._facts = Facts()
-        self._slots = [Slot(index) for index in range(orders.count)]
+        self._slots = Slots(orders.count)
+        self._inherited = Inherited(self._poller, self._hub, self._slots)
         self._began = time.monotonic()
         self._together = False
         self._is_up = False
@@ -137,7 +112,7 @@ class Supervisor:
 
     @property
     def _is_over(self) -> bool:
-        return self._stopped_at is not None and all(slot.pid is None for slot in self._slots)
+        return self._stopped_at is not None and self._slots.are_empty
 
     def _pause(self, has_lines: bool) -> float:
         """Seconds until something is due."""
@@ -165,7 +140,7 @@ class Supervisor:
 
     def _kill_overdue(self) -> None:
         if self._stopped_at is not None and time.monotonic() >= self._killed_at:
-            self._send(signal.SIGKILL)
+            self._slots.kill(signal.SIGKILL)
 
     # A changed configuration.
 
@@ -173,7 +148,7 @@ class Supervisor:
         if self._stopped_at is None and self._rereading.wants_to_read():
             self._notifier.reloading()
             with no_signals():
-                self._rereading.begin(self._poller, self._become_child, self._reread_over)
+                self._rereading.begin(self._poller, self._inherited.let_go, self._reread_over)
 
     def _reread_over(self, good: Good | None) -> None:
         self._has_changed = True
@@ -183,13 +158,13 @@ class Supervisor:
             for slot in self._slots:
                 self._renew(slot)
             tell_adopted(before, good)
-        self._notifier.ready(self._status)
+        self._notifier.ready(self._slots.status)
 
     def _renew(self, slot: Slot) -> None:
         settings = self._rereading.settings
-        if slot.control is not None and slot.is_built and slot.settings is not settings:
+        if slot.is_built and slot.settings is not settings:
             slot.settings = settings
-            slot.control.send((worker.RELOAD, pickle.dumps(settings)))
+            slot.send((worker.RELOAD, pickle.dumps(settings)))
 
     # Workers.
 
@@ -200,7 +175,9 @@ class Supervisor:
             with no_signals():
                 pid = os.fork()
                 if pid == 0:
-                    self._be_worker(slot, theirs, [control, *(own for own, _ in ends)], [end for _, end in ends])
+                    # Of all that it inherited it keeps the listening sockets and its own ends.
+                    foreign, own_ends = [control, *(own for own, _ in ends)], [end for _, end in ends]
+                    self._inherited.live(foreign, lambda: self._work(slot, theirs, own_ends))
         except OSError as error:
             log.error("no worker could be started", exc_info=error)
             for sock in (control, *(own for own, _ in ends)):
@@ -217,46 +194,20 @@ class Supervisor:
         for _, end in ends:
             end.close()
 
-    def _be_worker(
-        self, slot: Slot, control: socket.socket, foreign: list[socket.socket], ends: list[socket.socket]
-    ) -> NoReturn:
-        """Of all that this process inherited it keeps the listening sockets and its own ends."""
-        code = 1
-        try:
-            self._become_child(foreign)
-            stream = Control(control)
-            board = Board(lambda fact: stream.tell((worker.FACT, fact)))
-            member = Member(Link(ends), board, self._tally.of(slot.index), self._orders.count)
-            code = self._orders.work(self._rereading.settings, Place(self._shares.of(slot.index), member, stream))
-        except BaseException:
-            log.exception("a worker failed")
-        finally:
-            logging.shutdown()
-            os._exit(code)
-
-    def _become_child(self, foreign: Sequence[socket.socket] = ()) -> None:
-        """In a process that was forked: nothing of the supervisor's is held or heard any more."""
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGCHLD):
-            signal.signal(number, signal.SIG_DFL)
-        for number in (signal.SIGINT, signal.SIGHUP):
-            # Of a terminal, to all of its processes: the supervisor decides. Programs that are run get the default.
-            signal.signal(number, ignore)
-        self._poller.close()
-        self._hub.forget()
-        for sock in foreign:
-            sock.close()
-        for one in self._slots:
-            if one.control is not None:
-                one.control.forget()
-        logs.with_thread()
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+    def _work(self, slot: Slot, control: socket.socket, ends: list[socket.socket]) -> int:
+        """In a process of its own."""
+        stream = Control(control)
+        board = Board(lambda fact: stream.tell((worker.FACT, fact)))
+        member = Member(Link(ends), board, self._tally.of(slot.index), self._orders.count)
+        return self._orders.work(self._rereading.settings, Place(self._shares.of(slot.index), member, stream))
 
     def _heard(self, slot: Slot, told: tuple[Any, ...]) -> None:
         match told:
             case (worker.FACT, fact):
                 self._facts.keep(fact)
-                self._tell(told, besides=slot)
+                for other in self._slots.built:
+                    if other is not slot:
+                        other.send(told)
             case (worker.BUILT,):
                 self._has_changed = True
                 self._built(slot)
@@ -264,21 +215,14 @@ class Supervisor:
                 self._has_changed = True
                 self._serves(slot)
 
-    def _tell(self, what: tuple[Any, ...], besides: Slot | None = None) -> None:
-        """All workers that listen to it."""
-        for slot in self._slots:
-            if slot.control is not None and slot.is_built and slot is not besides:
-                slot.control.send(what)
-
     def _built(self, slot: Slot) -> None:
         slot.is_built = True
         self._renew(slot)
-        if slot.control is not None:
-            for fact in self._facts.all():
-                slot.control.send((worker.FACT, fact))
+        for fact in self._facts.all():
+            slot.send((worker.FACT, fact))
         if self._together:
             self._say_listen(slot)
-        elif all(one.is_built for one in self._slots):
+        elif self._slots.are_built:
             self._let_listen()
 
     def _serves(self, slot: Slot) -> None:
@@ -286,45 +230,27 @@ class Supervisor:
         if not self._is_up:
             self._is_up = True
             self._orders.up()
-            self._notifier.ready(self._status)
-        log.info("a worker serves", extra={"fields": {"pid": slot.pid, "workers": self._ready}})
-        self._notifier.status(self._status)
-
-    @property
-    def _ready(self) -> int:
-        return sum(slot.is_ready for slot in self._slots)
-
-    @property
-    def _status(self) -> str:
-        return f"{self._ready} of {len(self._slots)} workers serve"
+            self._notifier.ready(self._slots.status)
+        log.info("a worker serves", extra={"fields": {"pid": slot.pid, "workers": self._slots.ready}})
+        self._notifier.status(self._slots.status)
 
     def _let_listen(self) -> None:
         self._together = True
         # Counted before they hear it, so that whoever hears it first leaves the others their share.
-        for slot in self._slots:
-            if slot.is_built:
-                self._shares.write(slot.index, 0)
-        for slot in self._slots:
-            if slot.is_built:
-                self._say_listen(slot)
+        for slot in self._slots.built:
+            self._shares.write(slot.index, 0)
+        for slot in self._slots.built:
+            self._say_listen(slot)
 
     def _say_listen(self, slot: Slot) -> None:
-        if slot.control is not None and self._stopped_at is None:
-            slot.control.send((worker.LISTEN,))
+        if self._stopped_at is None:
+            slot.send((worker.LISTEN,))
 
     # Ends.
 
     def _reap(self) -> None:
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            for slot in self._slots:
-                if slot.pid == pid:
-                    self._ended(slot, os.waitstatus_to_exitcode(status))
+        for slot, code in self._slots.reap():
+            self._ended(slot, code)
 
     def _ended(self, slot: Slot, code: int) -> None:
         self._shares.write(slot.index, None)
@@ -333,23 +259,19 @@ class Supervisor:
             fields = {"pid": slot.pid, **({"signal": -code} if code < 0 else {"exit_code": code})}
             log.error("a worker ended: its calls are lost, another one takes its place", extra={"fields": fields})
         self._died(slot)
-        self._notifier.status(self._status)
+        self._notifier.status(self._slots.status)
 
     def _died(self, slot: Slot) -> None:
         now = time.monotonic()
-        slot.short_lives = 0 if slot.lives_long(now) else slot.short_lives + 1
-        slot.pid, slot.is_built, slot.is_ready = None, False, False
-        if slot.control is not None:
-            slot.control.close()
-            slot.control = None
+        slot.died(now)
         if self._stopped_at is not None:
             return
-        slot.due = now + min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(20, max(0, slot.short_lives - 1)))
-        if all(one.short_lives >= TIMES and not one.lives_long(now) for one in self._slots):
+        slot.renew(now)
+        if self._slots.are_hopeless(now):
             log.error(f"no worker lived for {LONG:g} s, {TIMES} times in a row: giving up")
             self._code = 1
             self._stop()
-            self._send(signal.SIGKILL)
+            self._slots.kill(signal.SIGKILL)
 
     def _woken(self, sock: socket.socket) -> None:
         self._has_changed = True
@@ -361,23 +283,16 @@ class Supervisor:
                     self._rereading.ask()
                 elif self._stopped_at is None:
                     self._stop()
-                    self._send(signal.SIGTERM)
+                    self._slots.kill(signal.SIGTERM)
                 elif number != signal.SIGHUP:
                     self._code = 128 + number
-                    self._send(signal.SIGKILL)
+                    self._slots.kill(signal.SIGKILL)
 
     def _stop(self) -> None:
         self._stopped_at = time.monotonic()
         self._rereading.stop()
         self._shares.stop()
-        for slot in self._slots:
-            slot.due = None
+        self._slots.want_none()
         # The workers have them still; with the last of them nobody listens.
         self._listeners.close_sockets()
         self._notifier.stopping("letting calls end")
-
-    def _send(self, number: signal.Signals) -> None:
-        for slot in self._slots:
-            if slot.pid is not None:
-                # A process that ended is there until it is reaped, so that this is no other one.
-                os.kill(slot.pid, number)

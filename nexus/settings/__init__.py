@@ -4,11 +4,12 @@ One file per concern; whoever needs a setting takes its table as an argument, no
 environment but ``load``; secrets are ``SecretStr`` and leave through ``get_secret_value`` at the place of use.
 """
 
+from nexus.settings.attempts import Retries, Timeouts
 from nexus.settings.listen import ListenAddress
 from nexus.settings.llm import LlmSettings, Protocols
 from nexus.settings.load import demo_settings, load, located
 from nexus.settings.problems import Problem, SettingsError
-from nexus.settings.provider import ModelSettings, ProviderSettings, Retries, Timeouts
+from nexus.settings.provider import ModelSettings, ProviderSettings
 from nexus.settings.root import Settings
 from nexus.settings.secrets import secrets
 from nexus.settings.server import ServerSettings

@@ -6,7 +6,7 @@ one by type. ``apply`` and ``summary`` are as ``nexus.headers.rules`` wants them
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, SecretStr, WrapValidator, model_validator
@@ -265,3 +265,17 @@ def _either(name: str | None, pattern: Pattern | None) -> None:
 
 HeaderRules = tuple[Annotated[HeaderRule, WrapValidator(HeaderRule.read)], ...]
 """The type of a ``headers`` key."""
+
+
+def writers(
+    path: tuple[str | int, ...], rules: HeaderRules, header: str
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Where rules name a header: the path of each, and its key."""
+    for place, rule in enumerate(rules):
+        names: Mapping[str, str | None] = {}
+        match rule:
+            case NamingRule():
+                names = rule.named()
+            case Remove():
+                names = {"name": rule.name}
+        yield from (((*path, place), key) for key, name in names.items() if name == header)

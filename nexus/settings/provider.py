@@ -12,11 +12,12 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator, model_validator
 
 from nexus import registry
-from nexus.settings.header_rules import HeaderRules, NamingRule, Remove
+from nexus.settings.attempts import ModelTimeouts, Retries, Timeouts
+from nexus.settings.header_rules import HeaderRules, writers
 from nexus.settings.limits import RateLimits
 from nexus.settings.problems import nearest
 from nexus.settings.tagged import Tagged
-from nexus.settings.types import Duration, Label, PositiveDuration, Table, Timeout, fail_at
+from nexus.settings.types import Label, PositiveDuration, Table, fail_at
 from nexus.settings.urls import BaseUrl, ProxyUrl
 from nexus.upstream.tls import Trust, tls_context
 
@@ -30,22 +31,6 @@ NO_KEY = (
 
 SHORTEST_KEY = 6
 """Characters of a key that can be a secret."""
-
-
-class ModelTimeouts(Table):
-    """``[llm.providers.NAME.models.ALIAS.timeouts]``: what differs from the provider's."""
-
-    connect: Timeout | None = None
-    """For the connection to stand, TLS included."""
-
-    first_byte: Timeout | None = None
-    """From the request sent to the head of the answer, at the latest."""
-
-    idle: Timeout | None = None
-    """Between two pieces of an answer."""
-
-    silence: Timeout | None = None
-    """Between two pieces of an answer that say something."""
 
 
 class ModelSettings(Table):
@@ -83,44 +68,6 @@ class ModelSettings(Table):
 
     rate_limits: RateLimits | None = None
     """What each caller may spend on this model, in place of the provider's limits."""
-
-
-class Retries(Table):
-    """``[llm.providers.NAME.retries]``: tries before the first content of an answer; none after it."""
-
-    attempts: Annotated[int, Field(ge=1, le=10)] = 2
-    """Tries in all; 1 means no retry."""
-
-    base_delay: Duration = 0.5
-    """Longest pause before the second try; doubles with every further one. The pause itself is random."""
-
-    max_delay: Duration = 8.0
-    """Longest pause before any try; a vendor's retry-after is honoured up to this."""
-
-    @model_validator(mode="after")
-    def _delays_in_order(self) -> Self:
-        if self.max_delay < self.base_delay:
-            fail_at((("max_delay",), "is shorter than base_delay"))
-        return self
-
-
-class Timeouts(Table):
-    """``[llm.providers.NAME.timeouts]``: how long silence may last in each phase; there is no total."""
-
-    connect: Timeout = 10.0
-    """For the connection to stand, TLS included."""
-
-    first_byte: Timeout = 600.0
-    """From the request sent to the head of the answer, at the latest; a reasoning model may think for minutes."""
-
-    idle: Timeout = 300.0
-    """Between two pieces of an answer."""
-
-    silence: Timeout = 900.0
-    """Between two pieces of an answer that say something: pings and comments do not count."""
-
-    keep_alive: Timeout = 50.0
-    """For which an unused connection is kept for the next call."""
 
 
 class ProviderSettings(Tagged):
@@ -280,9 +227,9 @@ class ProviderSettings(Tagged):
 
     def rules_on(self, header: str) -> Iterator[tuple[str | int, ...]]:
         """Where rules name a header, of the provider and of its models."""
-        yield from ((*place, key) for place, key in _writers(("headers",), self.headers, header))
+        yield from ((*place, key) for place, key in writers(("headers",), self.headers, header))
         for alias, model in self.models.items():
-            yield from ((*at, key) for at, key in _writers(("models", alias, "headers"), model.headers, header))
+            yield from ((*at, key) for at, key in writers(("models", alias, "headers"), model.headers, header))
 
     @model_validator(mode="after")
     def _rules_that_nobody_obeys(self) -> Self:
@@ -340,17 +287,3 @@ def _readable(value: SecretStr | None) -> SecretStr | None:
     if not (key.isascii() and key.isprintable()):
         raise ValueError("holds characters that cannot stand in an HTTP header")
     return SecretStr(key) if key else None
-
-
-def _writers(
-    path: tuple[str | int, ...], rules: HeaderRules, header: str
-) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Where rules name a header: the path of each, and its key."""
-    for place, rule in enumerate(rules):
-        names: Mapping[str, str | None] = {}
-        match rule:
-            case NamingRule():
-                names = rule.named()
-            case Remove():
-                names = {"name": rule.name}
-        yield from (((*path, place), key) for key, name in names.items() if name == header)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nexus.gateway.consequences import back_off
-from nexus.settings.provider import Retries
+from nexus.settings.attempts import Retries
 
 
 @pytest.mark.parametrize(("tries", "most"), [(1, 0.5), (2, 1.0), (3, 2.0), (4, 3.0), (9, 3.0)])

@@ -1,0 +1,117 @@
+"""The places of the workers that a supervisor keeps alive, and when each is to be filled again."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from nexus.processes.peer import Peer
+from nexus.settings import Settings
+
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 10.0
+"""Seconds before a worker that died is replaced: twice as many after each one that did not live long."""
+
+LONG = 5.0
+"""Seconds of a life that shows that a worker can live."""
+
+TIMES = 5
+"""How often in a row each worker may die before that; then nothing is tried any more."""
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """The place of one worker. ``due`` is when it is to be started; None while one lives, or where none is wanted."""
+
+    index: int
+    due: float | None = 0.0
+    pid: int | None = None
+    settings: Settings | None = None
+    began: float = 0.0
+    short_lives: int = 0
+    control: Peer | None = None
+    is_built: bool = False
+    is_ready: bool = False
+
+    def is_hopeless(self, now: float) -> bool:
+        return self.short_lives >= TIMES and not self._lives_long(now)
+
+    def send(self, what: tuple[Any, ...]) -> None:
+        if self.control is not None:
+            self.control.send(what)
+
+    def died(self, now: float) -> None:
+        self.short_lives = 0 if self._lives_long(now) else self.short_lives + 1
+        self.pid, self.is_built, self.is_ready = None, False, False
+        if self.control is not None:
+            self.control.close()
+            self.control = None
+
+    def renew(self, now: float) -> None:
+        """Has the next worker started after a pause."""
+        self.due = now + min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(20, max(0, self.short_lives - 1)))
+
+    def _lives_long(self, now: float) -> bool:
+        return self.pid is not None and now - self.began >= LONG
+
+
+class Slots:
+    def __init__(self, count: int) -> None:
+        self._slots = [Slot(index) for index in range(count)]
+
+    def __iter__(self) -> Iterator[Slot]:
+        return iter(self._slots)
+
+    @property
+    def built(self) -> list[Slot]:
+        """Those whose workers listen to what they are told."""
+        return [slot for slot in self._slots if slot.is_built]
+
+    @property
+    def ready(self) -> int:
+        return sum(slot.is_ready for slot in self._slots)
+
+    @property
+    def status(self) -> str:
+        return f"{self.ready} of {len(self._slots)} workers serve"
+
+    @property
+    def are_empty(self) -> bool:
+        return all(slot.pid is None for slot in self._slots)
+
+    @property
+    def are_built(self) -> bool:
+        return all(slot.is_built for slot in self._slots)
+
+    def reap(self) -> Iterator[tuple[Slot, int]]:
+        """Those whose workers have ended, each with its exit code; the negative number of a signal."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            yield from ((slot, os.waitstatus_to_exitcode(status)) for slot in self._slots if slot.pid == pid)
+
+    def are_hopeless(self, now: float) -> bool:
+        return all(slot.is_hopeless(now) for slot in self._slots)
+
+    def want_none(self) -> None:
+        for slot in self._slots:
+            slot.due = None
+
+    def kill(self, number: signal.Signals) -> None:
+        for slot in self._slots:
+            if slot.pid is not None:
+                # A process that ended is there until it is reaped, so that this is no other one.
+                os.kill(slot.pid, number)
+
+    def forget(self) -> None:
+        """In a process that was forked: their sockets are the supervisor's."""
+        for slot in self._slots:
+            if slot.control is not None:
+                slot.control.forget()
