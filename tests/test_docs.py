@@ -29,6 +29,7 @@ PAGES = [
 """Without the table of contents, which only Sphinx reads, and the page that is made of the code."""
 
 CLAUDE_CODE, CODEX, AI_SDK = ROOT / "docs/claude-code.rst", ROOT / "docs/codex.rst", ROOT / "docs/ai-sdk.rst"
+VENDORS = ROOT / "docs/vendors.rst"
 GUIDES = [ROOT / "README.rst", CLAUDE_CODE, CODEX, AI_SDK]
 CODEX_FILE = "# ~/.codex/config.toml"
 
@@ -90,7 +91,7 @@ def snippets_of(page: Path) -> list[Snippet]:
     return found
 
 
-SNIPPETS = [snippet for page in GUIDES for snippet in snippets_of(page)]
+SNIPPETS = [snippet for page in (*GUIDES, VENDORS) for snippet in snippets_of(page)]
 NEXUS = [snippet for snippet in SNIPPETS if snippet.is_nexus]
 CODEX_SETTINGS = [snippet for snippet in SNIPPETS if snippet.is_codex]
 
