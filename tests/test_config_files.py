@@ -17,6 +17,7 @@ from nexus.commands.warnings import warnings
 from nexus.settings import ListenAddress, ModelSettings, ProviderSettings, Settings, Table, load
 from nexus.settings.attempts import ModelTimeouts
 from nexus.settings.auth_scheme import AuthSchemeSettings
+from nexus.settings.dashboard import DashboardSettings
 from nexus.settings.header_rules import HeaderRule, NamingRule
 from nexus.settings.keys import GatewayKey
 from nexus.settings.listen import read_addresses
@@ -189,6 +190,7 @@ def test_every_kind_of_provider_has_a_table(everything: tuple[Settings, dict[str
 
 
 EMPTY: tuple[object, ...] = (None, PydanticUndefined, (), False)
+NO_ONE_DEFAULT = {(GatewayKey, "models"), (DashboardSettings, "enabled")}
 EXAMPLES = {
     "store",
     "tags",
@@ -283,7 +285,7 @@ def test_every_default_is_written_as_it_is(everything: tuple[Settings, dict[str,
     compared = []
     for (table, name), values in written(everything).items():
         info = table.model_fields[name]
-        if name in EXAMPLES or table in (ModelTimeouts, WeightedTarget) or (table is GatewayKey and name == "models"):
+        if name in EXAMPLES or table in (ModelTimeouts, WeightedTarget) or (table, name) in NO_ONE_DEFAULT:
             assert isinstance(info.default, BaseModel) or info.default in EMPTY or name in ("rule", "weight")
         elif info.default_factory is None and not isinstance(info.default, BaseModel | PydanticUndefinedType):
             compared.append(name)

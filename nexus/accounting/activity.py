@@ -1,134 +1,222 @@
-"""What happened in the last day, minute by minute, and the last calls: kept in memory for the page.
+"""What happened lately, and the last calls: kept in memory for the page, of everybody and of each caller.
 
-Law: loop thread only. Bounded: a day of minutes, the routes of the settings, so many calls.
+Law: one thread at a time. Bounded in minutes, routes, callers and calls. What goes in and comes out are plain values,
+for it lives in the supervisor where several processes serve. Only the minute that runs is written; the longer spans
+get it when it is over.
 """
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict, deque
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from nexus.accounting.entry import PARTS, Entry
-from nexus.accounting.histogram import Histogram, merged
+from nexus.accounting.finished import Attempted, Finished, Who
+from nexus.accounting.histogram import Histogram, add_duration, merged, quantile
 
-MINUTES = 24 * 60
-CALLS = 50
+MINUTE = 60
+SPANS = {"hour": (MINUTE, 60), "day": (15 * MINUTE, 96), "month": (24 * 60 * MINUTE, 31)}
+"""Name of a span -> seconds of one point of its chart, and how many points there are."""
+
+CALLS = 20
 """Last calls whose story is kept."""
 
-MOST_ROUTES = 500
+MOST_CALLERS = 200
+"""Callers of whom it is kept what they did; those who called longest ago go first."""
+
+MOST_ROUTES = 100
 OTHER = "other"
 """What routes are called beyond MOST_ROUTES in a minute."""
 
+RECENT = 5
+"""Minutes that "now" is made of."""
 
-@dataclass(slots=True)
-class RouteMinute:
-    """Attempts at one route that ended in one minute. ``cost`` is in nano-dollars; ``first`` are the times to the
-    first content.
-    """
+ATTEMPTS, FAILED, COST, UNKNOWN_COST, FIRST_PART = range(5)
+"""Places in the sums of a route, which end with the six parts of its tokens. ``COST`` is in nano-dollars, without the
+``UNKNOWN_COST`` attempts that have no price."""
 
-    attempts: int = 0
-    failed: int = 0
-    tokens: list[int] = field(default_factory=lambda: [0] * len(PARTS))
-    cost: int = 0
-    unknown_cost: int = 0
-    first: Histogram = field(default_factory=Histogram)
-
-    def add(self, entry: Entry) -> None:
-        self.attempts += 1
-        self.failed += entry.outcome != "ok"
-        for index, part in enumerate(PARTS):
-            self.tokens[index] += getattr(entry, part)
-        self.cost += entry.cost or 0
-        self.unknown_cost += entry.cost is None
-        if entry.first_ms is not None:
-            self.first.add(entry.first_ms)
+NO_SUMS = (0,) * (FIRST_PART + 6)
 
 
 @dataclass(slots=True)
-class Minute:
-    """``outcomes`` counts calls, ``own`` are the times that the gateway itself took for them."""
+class Point:
+    """``outcomes`` count calls, ``routes`` have the sums of the attempts at each."""
 
-    outcomes: Counter[str] = field(default_factory=Counter)
-    routes: dict[str, RouteMinute] = field(default_factory=dict)
-    own: Histogram = field(default_factory=Histogram)
+    outcomes: dict[str, int] = field(default_factory=dict)
+    routes: dict[str, list[int]] = field(default_factory=dict)
 
-    def add(self, entries: Sequence[Entry]) -> None:
-        for entry in entries:
-            if entry.last:
-                self.outcomes[entry.outcome] += 1
-                if entry.own_ms is not None:
-                    self.own.add(entry.own_ms)
-            if entry.attempt:
-                known = entry.route in self.routes or len(self.routes) < MOST_ROUTES
-                self.routes.setdefault(entry.route if known else OTHER, RouteMinute()).add(entry)
+    def add(self, other: Point) -> None:
+        for outcome, count in other.outcomes.items():
+            self.outcomes[outcome] = self.outcomes.get(outcome, 0) + count
+        for name, sums in other.routes.items():
+            known = name if name in self.routes or len(self.routes) < MOST_ROUTES else OTHER
+            before = self.routes.get(known, NO_SUMS)
+            self.routes[known] = [one + more for one, more in zip(before, sums, strict=True)]
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Minutes added up."""
+@dataclass(slots=True)
+class Minute(Point):
+    """``firsts`` has the times to the first content by route, ``own`` what the gateway itself took."""
 
-    outcomes: Counter[str]
-    routes: dict[str, RouteMinute]
-    own: Histogram
+    firsts: dict[str, Histogram] = field(default_factory=dict)
+    own: Histogram = field(default_factory=dict)
 
-    @property
-    def calls(self) -> int:
-        return self.outcomes.total()
+    def count(self, call: Finished) -> None:
+        _, outcome, own_ms, attempts, _ = call
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
+        if own_ms is not None:
+            add_duration(self.own, own_ms)
+        for attempt in attempts:
+            self._attempt(attempt)
 
-    @property
-    def failed(self) -> int:
-        return self.calls - self.outcomes["ok"]
+    def _attempt(self, attempt: Attempted) -> None:
+        route, is_ok, cost, tokens, first_ms = attempt
+        sums = self.routes.get(route)
+        if sums is None:
+            if len(self.routes) >= MOST_ROUTES:
+                route = OTHER
+            sums = self.routes.setdefault(route, list(NO_SUMS))
+        sums[ATTEMPTS] += 1
+        if not is_ok:
+            sums[FAILED] += 1
+        if cost is None:
+            sums[UNKNOWN_COST] += 1
+        else:
+            sums[COST] += cost
+        for index, count in enumerate(tokens, FIRST_PART):
+            sums[index] += count
+        if first_ms is not None:
+            add_duration(self.firsts.setdefault(route, {}), first_ms)
 
-    @property
-    def first(self) -> Histogram:
-        return merged(route.first for route in self.routes.values())
 
-    @property
-    def cost(self) -> int:
-        return sum(route.cost for route in self.routes.values())
+class Trace:
+    """What somebody did, or all together."""
+
+    def __init__(self) -> None:
+        self.calls: deque[dict[str, Any]] = deque(maxlen=CALLS)
+        self._now = 0
+        self._minute = Minute()
+        self._minutes: dict[int, Minute] = {}
+        self._longer: dict[str, dict[int, Point]] = {name: {} for name in SPANS if name != "hour"}
+
+    def add(self, call: Finished, now: float) -> None:
+        self._turn(now)
+        self._minute.count(call)
+        self.calls.append(call[-1])
+
+    def _turn(self, now: float) -> None:
+        """Ends the minute that ran, if it is over."""
+        minute = int(now // MINUTE)
+        if minute == self._now:
+            return
+        ended, at = self._minute, self._now * MINUTE
+        self._now, self._minute = minute, Minute()
+        if ended.outcomes or ended.routes:
+            self._minutes[at // MINUTE] = ended
+            for name, points in self._longer.items():
+                points.setdefault(at // SPANS[name][0], Point()).add(ended)
+        _forget(self._minutes, minute - SPANS["hour"][1])
+        for name, points in self._longer.items():
+            width, count = SPANS[name]
+            _forget(points, int(now // width) - count)
+
+    def points(self, span: str, now: float) -> Iterator[tuple[int, Point]]:
+        """All of a span, each with the Unix seconds at which it begins."""
+        self._turn(now)
+        width, count = SPANS[span]
+        last = int(now // width)
+        for index in range(last - count + 1, last + 1):
+            point = self._minutes.get(index) if span == "hour" else self._longer[span].get(index)
+            if index == last:
+                point, so_far = Point(), point
+                for part in (so_far, self._minute):
+                    if part is not None:
+                        point.add(part)
+            yield index * width, point or Point()
+
+    def minutes(self, count: int, now: float) -> list[Minute]:
+        """The last so many, this one included; those in which nothing happened are left out."""
+        self._turn(now)
+        return [self._minute, *(minute for at, minute in self._minutes.items() if at > self._now - count)]
+
+
+def _forget(points: dict[int, Any], last: int) -> None:
+    """All up to ``last``; they were put in by their time."""
+    while points and (first := next(iter(points))) <= last:
+        del points[first]
 
 
 class Activity:
-    """Told of the entries of each call that ended."""
+    """Told of calls that are over; ``view`` says what there was."""
 
-    def __init__(self) -> None:
-        self._minutes: OrderedDict[int, Minute] = OrderedDict()
-        self.calls: deque[tuple[Entry, ...]] = deque(maxlen=CALLS)
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._since = clock()
+        self._all = Trace()
+        self._callers: OrderedDict[Who, Trace] = OrderedDict()
 
-    def add(self, entries: Sequence[Entry], now: float) -> None:
-        """``now`` is in Unix seconds."""
-        minute = int(now // 60)
-        self._minutes.setdefault(minute, Minute()).add(entries)
-        while len(self._minutes) > MINUTES or (self._minutes and next(iter(self._minutes)) <= minute - MINUTES):
-            self._minutes.popitem(last=False)
-        self.calls.append(tuple(entries))
+    def add(self, calls: Sequence[Finished]) -> None:
+        now = self._clock()
+        for call in calls:
+            self._all.add(call, now)
+            who = call[0]
+            if who is not None:
+                self._trace(who).add(call, now)
 
-    def last(self, minutes: int, now: float) -> Span:
-        """The last so many minutes, this one included."""
-        oldest = int(now // 60) - minutes
-        return add_up(minute for at, minute in self._minutes.items() if at > oldest)
+    def _trace(self, who: Who) -> Trace:
+        trace = self._callers.get(who)
+        if trace is None:
+            trace = self._callers[who] = Trace()
+            if len(self._callers) > MOST_CALLERS:
+                self._callers.popitem(last=False)
+        else:
+            self._callers.move_to_end(who)
+        return trace
 
-    def chart(self, minutes: int, points: int, now: float) -> Iterator[tuple[int, Span]]:
-        """The last minutes in ``points`` spans of equal length, each with the Unix seconds at which it begins."""
-        width = max(1, minutes // points)
-        end = int(now // 60) // width * width + width
-        for start in range(end - width * points, end, width):
-            yield start * 60, add_up(minute for at, minute in self._minutes.items() if start <= at < start + width)
+    def view(self, who: Who | None) -> dict[str, Any]:
+        """What everybody did, or one caller, as plain values: ``chart`` by span, ``recent`` of the last minutes,
+        ``routes`` of the last hour, ``calls`` newest first. Times are in milliseconds, costs in nano-dollars.
+        """
+        now = self._clock()
+        trace = self._all if who is None else self._callers.get(who) or Trace()
+        hour = trace.minutes(SPANS["hour"][1], now)
+        recent = trace.minutes(RECENT, now)
+        return {
+            "since": self._since,
+            "chart": {name: list(_chart(trace.points(name, now))) for name in SPANS},
+            "recent": _recent(recent),
+            "routes": _routes(hour),
+            "calls": list(reversed(trace.calls)),
+        }
 
 
-def add_up(minutes: Iterable[Minute]) -> Span:
-    span = Span(Counter(), {}, Histogram())
-    owns = [span.own]
+def _chart(points: Iterable[tuple[int, Point]]) -> Iterator[tuple[int, dict[str, int], dict[str, list[int]]]]:
+    for at, point in points:
+        yield at, dict(point.outcomes), dict(point.routes)
+
+
+def _recent(minutes: Sequence[Minute]) -> dict[str, Any]:
+    total = Point()
     for minute in minutes:
-        span.outcomes.update(minute.outcomes)
-        owns.append(minute.own)
-        for name, route in minute.routes.items():
-            total = span.routes.setdefault(name, RouteMinute())
-            total.attempts += route.attempts
-            total.failed += route.failed
-            total.tokens = [one + other for one, other in zip(total.tokens, route.tokens, strict=True)]
-            total.cost += route.cost
-            total.unknown_cost += route.unknown_cost
-            total.first = merged((total.first, route.first))
-    return Span(span.outcomes, span.routes, merged(owns))
+        total.add(minute)
+    first = merged(one for minute in minutes for one in minute.firsts.values())
+    own = merged(minute.own for minute in minutes)
+    return {
+        "minutes": RECENT,
+        "outcomes": total.outcomes,
+        "first_ms": [quantile(first, 0.5), quantile(first, 0.95)],
+        "own_ms": [quantile(own, 0.5), quantile(own, 0.95)],
+    }
+
+
+def _routes(minutes: Sequence[Minute]) -> dict[str, tuple[list[int], float | None, float | None]]:
+    """Of each route the sums, and half and 95 % of the times to its first content."""
+    total = Point()
+    for minute in minutes:
+        total.add(minute)
+    firsts = {name: merged(minute.firsts[name] for minute in minutes if name in minute.firsts) for name in total.routes}
+    return {
+        name: (sums, quantile(firsts[name], 0.5), quantile(firsts[name], 0.95)) for name, sums in total.routes.items()
+    }

@@ -3,40 +3,36 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-BOUNDS = tuple(round(1.25**step, 3) for step in range(61))
-"""Upper bounds in milliseconds, from 1 ms to 11 minutes; each a quarter above the last, which is how exact a quantile
+BOUNDS = tuple(round(0.1 * 1.25**step, 4) for step in range(71))
+"""Upper bounds in milliseconds, from 0.1 ms to 10 minutes; each a quarter above the last, which is how exact a quantile
 is."""
 
+Histogram = dict[int, int]
+"""How many durations lie at or below a bound, by its index, and above the one before; most have few of them."""
 
-class Histogram:
-    """Counts by range; one more for what is longer than the last bound."""
 
-    __slots__ = ("counts",)
-
-    def __init__(self, counts: Sequence[int] | None = None) -> None:
-        self.counts = list(counts) if counts is not None else [0] * (len(BOUNDS) + 1)
-
-    def add(self, milliseconds: float) -> None:
-        self.counts[bisect_left(BOUNDS, milliseconds)] += 1
-
-    def quantile(self, share: float) -> float | None:
-        """The bound below which ``share`` of the durations lie, in milliseconds; None where there are none."""
-        total = sum(self.counts)
-        if not total:
-            return None
-        wanted, seen = share * total, 0
-        for bound, count in zip(BOUNDS, self.counts, strict=False):
-            seen += count
-            if seen >= wanted:
-                return bound
-        return BOUNDS[-1]
+def add_duration(histogram: Histogram, milliseconds: float) -> None:
+    """One longer than the last bound counts as that."""
+    index = min(bisect_left(BOUNDS, milliseconds), len(BOUNDS) - 1)
+    histogram[index] = histogram.get(index, 0) + 1
 
 
 def merged(histograms: Iterable[Histogram]) -> Histogram:
     """All of them as one."""
-    total = Histogram()
+    total: Histogram = {}
     for histogram in histograms:
-        total.counts = [one + other for one, other in zip(total.counts, histogram.counts, strict=True)]
+        for index, count in histogram.items():
+            total[index] = total.get(index, 0) + count
     return total
+
+
+def quantile(histogram: Histogram, share: float) -> float | None:
+    """The bound below which ``share`` of the durations lie, in milliseconds; None where there are none."""
+    wanted, seen = share * sum(histogram.values()), 0
+    for index in sorted(histogram):
+        seen += histogram[index]
+        if seen >= wanted:
+            return BOUNDS[index]
+    return None

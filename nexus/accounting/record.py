@@ -163,6 +163,8 @@ class CallRecord:
     method: str = ""
     path: str = ""
     read: int | None = None
+    tried: str = ""
+    """Each attempt and each target that was skipped, with what came of it; "" where there was one attempt alone."""
 
     @property
     def answer(self) -> AttemptRecord | None:

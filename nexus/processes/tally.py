@@ -61,3 +61,7 @@ class OwnTally:
 
     def take(self, name: str) -> None:
         self._tally.add(name, self._index, -1)
+
+    def total(self, name: str) -> int:
+        """Of all processes."""
+        return self._tally.total(name)

@@ -294,4 +294,5 @@ class CallState:
             dropped=tuple(dict.fromkeys(self.dropped)),
             attempts=tuple(exchange.record() for exchange in self.exchanges),
             user_agent=call.headers.get("user-agent", ""),
+            tried=self.tried,
         )

@@ -15,6 +15,8 @@ from nexus.protocols.dialect import Dialect
 from nexus.server import hello
 from nexus.server.base import UnknownPath
 from nexus.server.calls import CallHandler
+from nexus.server.dashboard.data import DataHandler
+from nexus.server.dashboard.page import DashboardHandler
 from nexus.server.health import HealthHandler, ReadyHandler
 from nexus.server.home import HomeHandler
 from nexus.server.metadata import MetadataHandler
@@ -73,6 +75,9 @@ def _specs(server: Server, runtime: Runtime) -> list[URLSpec]:
             hellos = f"(?:/|{hello.PATH})?" if place.path else hello.PATH
             add(f"{re.escape(place.path)}{hellos}", hello.HelloHandler, first)
         add(re.escape(hello.PATH), hello.HelloHandler, DEFAULT)
+    if settings.server.shows_dashboard:
+        add(re.escape(settings.server.dashboard.path), DashboardHandler, DEFAULT)
+        add(re.escape(settings.server.dashboard.data_path), DataHandler, DEFAULT)
     add("/", HomeHandler, DEFAULT)
     add(".*", UnknownPath, DEFAULT)
     return specs

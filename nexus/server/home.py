@@ -71,13 +71,20 @@ def page(settings: Settings, base: str) -> str:
         if asks
         else "No key is asked for. Clients that insist on one take any text."
     )
-    return PAGE.format(style=STYLE, entries="\n".join(_entries(settings, base)), credential=credential)
+    return PAGE.format(
+        style=STYLE, entries="\n".join(_entry(*entry) for entry in entries(settings, base)), credential=credential
+    )
 
 
-def _entries(settings: Settings, base: str) -> list[str]:
+def entries(settings: Settings, base: str) -> list[tuple[str, str]]:
+    """What there is, and where: its name, and its address as text."""
     served = bases(settings)
     found = [(f"Base URL of {place.protocol.clients}", base + place.url_path or "/") for place in served]
     found += [("Models", base + place.models) for place in served if place.models is not None]
     if settings.server.health.enabled:
         found += [("Health", f"{base}{settings.server.health.path}")]
-    return [f"<dt>{html.escape(name)}</dt><dd><code>{html.escape(value)}</code></dd>" for name, value in found]
+    return found
+
+
+def _entry(name: str, value: str) -> str:
+    return f"<dt>{html.escape(name)}</dt><dd><code>{html.escape(value)}</code></dd>"

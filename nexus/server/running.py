@@ -54,6 +54,7 @@ class Running:
         self.http = HttpServer(self._current, server.lifecycle)
         self.http.share = server.lifecycle.share
         self._health = HttpServer(self._current_health, server.lifecycle, plain=True)
+        server.recorder.enabled = runtime.settings.server.shows_dashboard
         self._reaper = PeriodicCallback(self._reap, REAP * 1000)
         runtime.start()
 
@@ -76,6 +77,7 @@ class Running:
         kept = server.kept
         kept.answers.bounds, kept.ids.bounds = bounds_of(own.response_store), id_bounds_of(own.response_store)
         server.flight.limit = server.flight_limit(own)
+        server.recorder.enabled = own.shows_dashboard
         runtime.start()
         before.uses.retire()
 
@@ -86,6 +88,7 @@ class Running:
         await self._health.close_all_connections()
         self._reaper.stop()
         self.server.workers.stop()
+        self.server.aside.stop()
         self.runtime.uses.close()
         self.server.kept.close()
 

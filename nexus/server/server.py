@@ -11,7 +11,9 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
 
+from nexus.accounting.activity import Activity
 from nexus.accounting.record import CallRecord, Consumer, Pricing
+from nexus.accounting.recorder import Recorder, RemoteActivity
 from nexus.bridge import Full, Workers
 from nexus.errors import Draining, Overloaded
 from nexus.processes.member import Member
@@ -26,6 +28,15 @@ from nexus.telemetry.access_log import log_call
 log = logging.getLogger("nexus.server")
 
 STOPPING = "the gateway is stopping"
+
+IN_FLIGHT = "/calls"
+"""What calls that run are counted as, in all processes; no provider has such a name."""
+
+FLUSH_AFTER = 1.0
+"""Seconds for which calls that are over wait for others, before they are told to the page's memory together."""
+
+ASIDE = 4
+"""Threads for what people look at, so that they can when all workers are busy."""
 
 Result = TypeVar("Result")
 
@@ -51,7 +62,10 @@ class Server:
         self.flight = BytesInFlight(self.flight_limit(settings))
         self.lifecycle = Lifecycle(share)
         self.pricing: Pricing = _without_cost
-        self.consumers: tuple[Consumer, ...] = (log_call,)
+        self.aside = Workers(ASIDE)
+        self.recorder = Recorder(Activity() if member is None else RemoteActivity(member.link), self._flush_soon)
+        self.consumers: tuple[Consumer, ...] = (log_call, self.recorder.add)
+        self._tally = None if member is None else member.tally
         self.calls: dict[str, CallState] = {}
 
     def flight_limit(self, settings: ServerSettings) -> int:
@@ -75,11 +89,28 @@ class Server:
         if self.lifecycle.phase is Phase.ENDING:
             raise Draining(STOPPING, retry_after=1)
         self.calls[state.call.id] = state
+        if self._tally is not None:
+            self._tally.add(IN_FLIGHT)
         self.lifecycle.enter(state.call.id)
 
     def leave(self, state: CallState) -> None:
-        self.calls.pop(state.call.id, None)
+        if self.calls.pop(state.call.id, None) is not None and self._tally is not None:
+            self._tally.take(IN_FLIGHT)
         self.lifecycle.leave(state.call.id)
+
+    @property
+    def in_flight(self) -> int:
+        """Calls that run, in all processes."""
+        return len(self.calls) if self._tally is None else self._tally.total(IN_FLIGHT)
+
+    def _flush_soon(self) -> None:
+        asyncio.get_running_loop().call_later(FLUSH_AFTER, self._flush)
+
+    def _flush(self) -> None:
+        try:
+            self.aside.start(self.recorder.flush)
+        except Full:
+            self._flush_soon()
 
     def finished(self, record: CallRecord) -> None:
         """Prices a call and tells everybody who counts them; one who fails spoils nothing for the others."""

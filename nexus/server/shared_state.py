@@ -1,10 +1,12 @@
 """State that the worker processes of one server share: what the supervisor serves of it.
 
-Law: only what is counted in memory; what is kept in Redis is shared there.
+Law: only what is kept in memory; what is in Redis is shared there.
 """
 
 from __future__ import annotations
 
+from nexus.accounting import recorder
+from nexus.accounting.activity import Activity
 from nexus.limits import store_remote
 from nexus.limits.store_memory import MemoryStore
 from nexus.processes.hub import Function
@@ -20,7 +22,7 @@ class SharedState:
     def __init__(self, settings: ServerSettings) -> None:
         self._answers = LocalStore(responses.bounds_of(settings.response_store))
         self._ids = LocalStore(vendor_ids.id_bounds_of(settings.response_store))
-        self.functions: dict[str, Function] = {}
+        self.functions: dict[str, Function] = {**recorder.services(Activity())}
         if not isinstance(settings.rate_limits.storage, RedisStorage):
             self.functions |= store_remote.services(MemoryStore())
             self.functions |= remote.services(self._answers, responses.NAME)

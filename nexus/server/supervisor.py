@@ -32,6 +32,7 @@ from nexus.server.child import Inherited
 from nexus.server.listeners import Listeners
 from nexus.server.reading import Good, tell_adopted
 from nexus.server.rereading import Rereading
+from nexus.server.server import IN_FLIGHT
 from nexus.server.service import Notifier
 from nexus.server.shared_state import SharedState
 from nexus.server.shares import Shares
@@ -73,7 +74,7 @@ class Supervisor:
         self._poller = Poller()
         self._hub = Hub(state.functions, self._poller)
         self._shares = Shares(orders.count)
-        self._tally = Tally(orders.count, rereading.settings.llm.providers)
+        self._tally = Tally(orders.count, (IN_FLIGHT, *rereading.settings.llm.providers))
         self._facts = Facts()
         self._slots = Slots(orders.count)
         self._inherited = Inherited(self._poller, self._hub, self._slots)

@@ -76,6 +76,19 @@ class Settings(Table):
         return self
 
     @model_validator(mode="after")
+    def _page_apart(self) -> Self:
+        server, page = self.server, self.server.dashboard
+        if server.shows_dashboard:
+            taken = [server.health.path, server.health.ready_path] if server.health.enabled else []
+            if not {page.path, page.data_path}.isdisjoint(taken):
+                fail_at((("server", "dashboard", "path"), "is a path of server.health"))
+            for name, path in (self.llm.protocols.enabled_paths() if self.llm.enabled else {}).items():
+                base = path.rstrip("/")
+                if page.path != "/" and (page.path == base or page.path.startswith(f"{base or '/v1'}/")):
+                    fail_at((("server", "dashboard", "path"), f"lies within the path of llm.protocols.{name}"))
+        return self
+
+    @model_validator(mode="after")
     def _limits_fit(self) -> Self:
         if places := check_limits(self):
             fail_at(*places)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from nexus.settings.dashboard import DashboardSettings
 from nexus.settings.guards import ClientIpSettings, CorsSettings, CsrfSettings, TlsSettings
 from nexus.settings.identity import NOTHING_TO_TELL_BY, ClientIdentification
 from nexus.settings.keys import GatewayKey, GatewayKeys
@@ -132,6 +133,9 @@ class ServerSettings(Table):
     health: HealthSettings = HealthSettings()
     """The health endpoint."""
 
+    dashboard: DashboardSettings = DashboardSettings()
+    """The page for people."""
+
     keys: GatewayKeys = Field(default_factory=dict)
     """Keys that the gateway gives out, by the name of who has one."""
 
@@ -163,6 +167,11 @@ class ServerSettings(Table):
     def is_local(self) -> bool:
         """Whether only this machine can reach it."""
         return all(address.is_loopback for address in self.listen_address)
+
+    @property
+    def shows_dashboard(self) -> bool:
+        """Whether the page for people is served."""
+        return self.is_local if self.dashboard.enabled is None else self.dashboard.enabled
 
     @property
     def asks_who_calls(self) -> bool:

@@ -120,6 +120,11 @@ def _cut(known: Redactor | KnownSecrets, text: str) -> str:
     return _GATEWAY_KEY.sub(REDACTED, known.cut_text(text))
 
 
+def redacted(text: str) -> str:
+    """Without any secret that the log knows, for what people see elsewhere."""
+    return _cut(_KNOWN, text)
+
+
 def know(secrets: Iterable[str]) -> Callable[[], None]:
     """Keeps these out of the log too, until what is returned is called."""
     return _KNOWN.hold(secrets)

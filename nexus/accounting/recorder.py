@@ -1,0 +1,117 @@
+"""Hands calls that are over to what keeps them in memory: here, or in the supervisor for all processes.
+
+Law: on the loop it appends to a bounded list, and asks for a turn elsewhere; where it finds no room it counts.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from nexus.accounting.activity import Activity
+from nexus.accounting.finished import Finished, Who, finished_of
+from nexus.accounting.record import CallRecord
+from nexus.processes.hub import Function
+from nexus.processes.link import Link, Lost, Refused
+
+log = logging.getLogger("nexus.usage")
+
+ROOM = 10_000
+"""Calls that may wait for their turn."""
+
+BATCH = 500
+"""Calls that are handed over at a time."""
+
+FRESH = 0.5
+"""Seconds for which a view is good, so that many who look cost as much as one."""
+
+_ADD = "activity.add"
+_VIEW = "activity.view"
+
+
+class Kept(Protocol):
+    """An Activity, or the way to one."""
+
+    def add(self, calls: Sequence[Finished]) -> None: ...
+
+    def view(self, who: Who | None) -> dict[str, Any]: ...
+
+
+class RemoteActivity:
+    """In the supervisor. Any thread but the loop's; both raise Lost and Refused."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def add(self, calls: Sequence[Finished]) -> None:
+        self._link.tell(_ADD, list(calls))
+
+    def view(self, who: Who | None) -> dict[str, Any]:
+        found: dict[str, Any] = self._link.call(_VIEW, who)
+        return found
+
+
+def services(activity: Activity) -> Mapping[str, Function]:
+    """What a hub serves of it."""
+    return {_ADD: activity.add, _VIEW: activity.view}
+
+
+class Recorder:
+    """``later`` is called on the loop when calls wait and nobody is under way: it sees to it that ``flush`` is called
+    soon, on another thread.
+    """
+
+    def __init__(self, activity: Kept, later: Callable[[], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._activity = activity
+        self._later = later
+        self._waiting: deque[CallRecord] = deque(maxlen=ROOM)
+        self._clock = clock
+        self._seen: dict[Who | None, dict[str, Any]] = {}
+        self._seen_at = -FRESH
+        self._asked = False
+        self._lock = threading.Lock()
+        self.lost = 0
+        self.enabled = False
+        """Whether anybody can look at it."""
+
+    def add(self, record: CallRecord) -> None:
+        """A consumer of calls; what is no call is nobody's line."""
+        if record.operation is None or not self.enabled:
+            return
+        self.lost += len(self._waiting) == ROOM
+        self._waiting.append(record)
+        if not self._asked:
+            self._asked = True
+            self._later()
+
+    def flush(self) -> None:
+        """Any thread but the loop's."""
+        self._asked = False
+        with self._lock:
+            while batch := self._batch():
+                try:
+                    self._activity.add(batch)
+                except (Lost, Refused):
+                    self.lost += len(batch)
+
+    def view(self, who: Who | None) -> dict[str, Any]:
+        """What is known, of calls that ended until now or a moment ago. Any thread but the loop's; raises Lost and
+        Refused.
+        """
+        self.flush()
+        with self._lock:
+            now = self._clock()
+            if now >= self._seen_at + FRESH:
+                self._seen_at = now
+                self._seen.clear()
+            if who not in self._seen:
+                self._seen[who] = self._activity.view(who)
+            return self._seen[who]
+
+    def _batch(self) -> list[Finished]:
+        count = min(BATCH, len(self._waiting))
+        return [finished_of(self._waiting.popleft()) for _ in range(count)]

@@ -1,0 +1,135 @@
+"""``GET dashboard/data``: all that the page shows, as JSON.
+
+Law: the same authentication as for a call; who may not see everybody sees himself alone. Never on the loop, nor by the
+threads of calls; bounded, and many who look cost as much as one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+import nexus
+from nexus.accounting.calendar import DayOfRoute, of_points
+from nexus.accounting.tabulate import NANO
+from nexus.auth.identity import Identity
+from nexus.auth.sight import Only, sight_of
+from nexus.bridge import Full
+from nexus.errors import Overloaded
+from nexus.gateway.rests import Rests
+from nexus.gateway.routing import Routes
+from nexus.processes.link import Lost, Refused
+from nexus.provider import Route
+from nexus.relay.candidate import Candidate
+from nexus.server.base import BaseHandler
+from nexus.server.dashboard import figures
+from nexus.server.dashboard.connect import clients
+from nexus.server.dashboard.effective import effective
+from nexus.server.dashboard.figures import RouteState
+from nexus.server.dashboard.standing import standings
+from nexus.server.runtime import Runtime
+from nexus.server.server import Server
+from nexus.telemetry.logs import redacted
+from nexus.wire import Json, encode
+
+BUSY = "too many look at the gateway at the moment"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Who looks, and what he may see: ``only`` is None for everybody's. ``known`` is the digest of the texts that he
+    has already."""
+
+    identity: Identity
+    address: str
+    only: Only | None
+    known: str
+
+
+class DataHandler(BaseHandler):
+    async def get(self) -> None:
+        only = sight_of(self.identity, self.runtime.settings.usage.readers)
+        look = Look(self.identity, self.caller, only, self.query().get("known", ""))
+        try:
+            found = await self.server.aside.work(partial(document, self.server, self.runtime, look))
+        except (Full, Lost, Refused):
+            raise Overloaded(BUSY, retry_after=1) from None
+        self.set_header("Cache-Control", "no-store")
+        self.send(encode(found))
+
+
+def document(server: Server, runtime: Runtime, look: Look) -> dict[str, Json]:
+    """Raises Lost and Refused."""
+    now, only = time.time(), look.only
+    view = server.recorder.view(None if only is None else (only["user"], only["key"]))
+    routes = runtime.gateway.routes.seen_by(look.identity)
+    states = list(_states(routes, server.kept.router.rests, now, tells_why=only is None))
+    days = _days(server, view, look, now)
+    return {
+        "now": now,
+        "sees": only,
+        "ledger": False,
+        "state": _state(server, view),
+        "recent": figures.recent(view),
+        "spend": figures.spend(days, now),
+        "chart": figures.charts(view, days, now),
+        "routes": figures.routes(view, states),
+        "calls": [_call(line) for line in view["calls"]],
+        "gauges": [asdict(gauge) for gauge in standings(server.kept.limits.store, routes, look.identity, look.address)],
+        **_texts(runtime, routes, look),
+    }
+
+
+def _state(server: Server, view: dict[str, Any]) -> dict[str, Json]:
+    return {
+        "phase": "draining" if server.lifecycle.is_stopping else "up",
+        "since": view["since"],
+        "version": nexus.__version__,
+        "in_flight": server.in_flight,
+        "workers": server.processes,
+    }
+
+
+def _days(server: Server, view: dict[str, Any], look: Look, now: float) -> list[DayOfRoute]:
+    return of_points(view["chart"]["month"])
+
+
+def _call(line: dict[str, Any]) -> dict[str, Json]:
+    cost = line["cost"]
+    return {**line, "why": redacted(line["why"]), "cost_usd": None if cost is None else cost / NANO}
+
+
+def _states(routes: Routes, rests: Rests, now: float, *, tells_why: bool) -> Iterator[RouteState]:
+    for route in routes:
+        yield _route_state(route, rests, now, tells_why=tells_why)
+
+
+def _route_state(route: Route, rests: Rests, now: float, *, tells_why: bool) -> RouteState:
+    """It rests where every account does, the first of which to come back counts."""
+    name, kind, moment = route.name, route.provider.settings.type, rests.clock()
+    places = [Candidate(route, account).scopes for account in route.provider.accounts]
+    ends = [rests.end(scopes, moment) for scopes in places]
+    resting = [end for end in ends if end is not None]
+    if not resting:
+        return RouteState(name, kind)
+    why = next((said for scopes in places if (said := rests.why(scopes))), "") if tells_why else ""
+    state = "rests" if len(resting) == len(ends) else "partly"
+    return RouteState(name, kind, state, now + min(resting) - moment, redacted(why))
+
+
+def _texts(runtime: Runtime, routes: Routes, look: Look) -> dict[str, Json]:
+    """What changes with the configuration alone, and is not sent twice."""
+    settings, names = runtime.settings, [model.name for model in routes.models]
+    said = encode([nexus.__version__, settings.digest, settings.written_at, names, look.only is None])
+    digest = hashlib.sha256(said).hexdigest()[:16]
+    if digest == look.known:
+        return {"known": digest}
+    return {
+        "known": digest,
+        "connect": [asdict(client) for client in clients(settings, names)],
+        "config": effective(settings) if look.only is None else None,
+    }

@@ -1,0 +1,58 @@
+"""How much of the limits that hold for a caller is used.
+
+Law: nothing is booked by looking. A thread that may wait, for the store may.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+
+from nexus.accounting.gauges import Gauge
+from nexus.auth.identity import Identity, joined
+from nexus.errors import Overloaded
+from nexus.gateway.routing import Routes
+from nexus.limits.calls import network_of
+from nexus.limits.quota import SECOND, Demand, Quota, Refused, Store
+from nexus.limits.refusal import in_words
+from nexus.limits.rules import LimitKey, plan_of, quotas_of
+
+MOST = 40
+"""Limits of one caller that are looked at."""
+
+
+def standings(store: Store, routes: Routes, identity: Identity, address: str) -> list[Gauge]:
+    """Of everything that limits this caller at these routes; those that are fullest first."""
+    found = [_gauge(store, quota) for quota in _quotas(routes, identity, address)]
+    return sorted((one for one in found if one is not None), key=lambda one: -one.used / one.limit)
+
+
+def _quotas(routes: Routes, identity: Identity, address: str) -> Iterable[Quota]:
+    client = identity.account or joined("address", network_of(address))
+    quotas: dict[str, Quota] = {}
+    for quota in _all(routes, identity, client):
+        quotas.setdefault(quota.key, quota)
+        if len(quotas) == MOST:
+            break
+    return quotas.values()
+
+
+def _all(routes: Routes, identity: Identity, client: str) -> Iterator[Quota]:
+    for route in routes:
+        provider, own = route.provider, route.settings.rate_limits
+        if provider.settings.rate_limits is not None or own is not None:
+            key = LimitKey(client, identity.group, provider.name, route.alias, provider.settings.rate_limits, own)
+            yield from quotas_of(plan_of(key), key)
+
+
+def _gauge(store: Store, quota: Quota) -> Gauge | None:
+    # More than there can be is never granted, so that nothing is taken; the refusal says how it stands.
+    try:
+        decision = store.reserve([Demand(quota, quota.limit + 1)])
+    except Overloaded:
+        return None
+    if not isinstance(decision, Refused):
+        return None
+    used, reset = decision.standing.used, decision.standing.reset
+    ends = time.time() + reset / SECOND if reset else None
+    return Gauge(quota.rule, "", quota.dimension, used, quota.limit, f"any {in_words(quota.interval)}", ends)

@@ -1,0 +1,25 @@
+"""``[server.dashboard]``: the page that shows what the gateway does."""
+
+from __future__ import annotations
+
+from nexus.settings.types import BasePath, Table
+
+
+class DashboardSettings(Table):
+    """``[server.dashboard]``."""
+
+    enabled: bool | None = None
+    """Whether the page is served. When left out: where only this machine can reach the gateway."""
+
+    path: BasePath = "/"
+    """Where browsers get it; the data it shows is at ``dashboard/data`` beside it."""
+
+    @property
+    def data_path(self) -> str:
+        """Where the page asks for what it shows."""
+        return f"{self.folder}dashboard/data"
+
+    @property
+    def folder(self) -> str:
+        """What addresses in the page are relative to."""
+        return self.path.rpartition("/")[0] + "/"

@@ -1,0 +1,312 @@
+"""What the page is told: by raw HTTP, who may see what, and what was done in the last minutes."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import random
+import re
+import signal
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from nexus.accounting.activity import MOST_CALLERS, MOST_ROUTES, Activity
+from nexus.accounting.calendar import DAY, forecast
+from nexus.server.dashboard.page import page
+from tests.auth.kit import ALICE, BOB
+from tests.conftest import Serve
+from tests.dashboard.kit import call
+from tests.server.fleet import Fleet
+from tests.server.fleet import fleet as fleet
+from tests.serving import CHAT, KEY, MESSAGES, Nexus, anthropic_config, openai_config, wait_until
+from tools.fake_upstream import FakeUpstream
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+TEAM = f"""
+[server.keys.alice]
+key = "{ALICE}"
+group = "finance"
+[server.keys.bob]
+key = "{BOB}"
+group = "web"
+[server.client_identification]
+enabled = true
+client_id.gateway_key = true
+group_id.gateway_key = true
+validation.group_values = ["finance", "web"]
+[usage]
+readers = ["finance"]
+"""
+
+
+def as_(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+def data(nexus: Nexus, headers: Mapping[str, str] | None = None) -> Any:
+    reply = nexus.request("GET", "/dashboard/data", headers=headers)
+    assert reply.status == 200, reply.body
+    assert reply.headers["cache-control"] == "no-store"
+    return reply.json
+
+
+class TestPage:
+    def test_browsers_get_it_and_programs_the_short_text(self, nexus: Nexus) -> None:
+        for_browsers, for_curl = nexus.request("GET", "/", headers=BROWSER), nexus.request("GET", "/")
+        assert b'id="login"' in for_browsers.body
+        assert b"<script" not in for_curl.body and b"/llm/openai/v1" in for_curl.body
+        assert for_browsers.headers["vary"] == for_curl.headers["vary"] == "Accept"
+
+    def test_its_policy_lets_its_own_script_run_and_nothing_else(self, nexus: Nexus) -> None:
+        reply = nexus.request("GET", "/", headers=BROWSER)
+        policy = reply.headers["content-security-policy"]
+        for tag in ("script", "style"):
+            (text,) = re.findall(rf"<{tag}>(.*?)</{tag}>".encode(), reply.body, re.DOTALL)
+            digest = base64.b64encode(hashlib.sha256(text).digest()).decode()
+            assert f"{tag}-src 'sha256-{digest}';" in policy
+        assert policy.startswith("default-src 'none'; ")
+        for said in ("connect-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"):
+            assert said in policy
+        assert "unsafe" not in policy and "*" not in policy
+        assert reply.headers["x-frame-options"] == "DENY"
+
+    def test_nothing_in_it_is_markup_from_elsewhere_or_leads_elsewhere(self) -> None:
+        text = page().template
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function", text)
+        assert not re.search(r"\son\w+=|<style[^>]|style=\"|<script[^>]|javascript:", text)
+        links = set(re.findall(r"https?://[^\s'\"]+", text))
+        assert links == {"http://www.w3.org/2000/svg"}
+
+    def test_it_needs_no_key_and_tells_nothing_behind_one(self, serve: Serve) -> None:
+        reply = serve(TEAM + openai_config("http://127.0.0.1:9")).request("GET", "/", headers=BROWSER)
+        assert reply.status == 200
+        for word in (ALICE, "alice", "finance", KEY, "gpt-4", "smart"):
+            assert word.encode() not in reply.body
+
+    def test_a_host_that_is_markup_does_not_get_into_it(self, nexus: Nexus) -> None:
+        reply = nexus.request("GET", "/", headers={**BROWSER, "Host": 'a"><img src=x>'})
+        assert b"<img" not in reply.body
+
+    def test_elsewhere(self, serve: Serve) -> None:
+        nexus = serve('[server]\ndashboard.path = "/ops/ui"\n' + openai_config("http://127.0.0.1:9"))
+        assert b'id="login"' not in nexus.request("GET", "/", headers=BROWSER).body
+        shown = nexus.request("GET", "/ops/ui", headers=BROWSER)
+        assert b'name="nexus-root" content="../"' in shown.body
+        assert nexus.request("GET", "/ops/dashboard/data").status == 200
+
+    OFF: Mapping[str, str] = {
+        "said so": "[server]\ndashboard.enabled = false\n",
+        "others could reach it": f'[server]\nlisten_address = "0.0.0.0:0"\n[server.keys.alice]\nkey = "{ALICE}"\n',
+    }
+
+    @pytest.mark.parametrize("config", OFF.values(), ids=OFF)
+    def test_off(self, serve: Serve, config: str) -> None:
+        nexus = serve(config + openai_config("http://127.0.0.1:9"))
+        assert b'id="login"' not in nexus.request("GET", "/", headers=BROWSER).body
+        assert nexus.request("GET", "/dashboard/data", headers=as_(ALICE)).status == 404
+
+
+class TestData:
+    def test_empty(self, nexus: Nexus) -> None:
+        found = data(nexus)
+        assert (found["state"]["phase"], found["state"]["in_flight"], found["sees"]) == ("up", 0, None)
+        assert found["recent"]["error_share"] is None and found["calls"] == []
+        assert {name: len(found["chart"][name]["outcomes"]) for name in found["chart"]} == dict.fromkeys(
+            ("hour", "day", "month"), 0
+        )
+        assert [route["name"] for route in found["routes"]] == ["openai/gpt-4", "openai/smart", "anthropic/claude"]
+
+    def test_calls_of_both_protocols_unary_and_stream(self, nexus: Nexus) -> None:
+        for stream in (False, True):
+            assert nexus.chat({**CHAT, "stream": stream}).status == 200
+            assert nexus.messages({**MESSAGES, "stream": stream}).status == 200
+        assert nexus.chat({**CHAT, "model": "openai/gpt-5"}).status == 404
+        found = data(nexus)
+        assert found["recent"]["outcomes"] == {"ok": 4, "refused": 1}
+        assert (found["recent"]["failed"], found["recent"]["error_share"]) == (0, 0)
+        assert all(value > 0 for value in (*found["recent"]["first_ms"], *found["recent"]["own_ms"]))
+        refused, *answered = found["calls"]
+        assert (refused["outcome"], refused["status"], refused["route"]) == ("refused", 404, "")
+        assert "did you mean" in refused["why"]
+        assert [one["route"] for one in answered] == ["anthropic/claude", "openai/gpt-4"] * 2
+        routes = {route["name"]: route for route in found["routes"]}
+        assert {name: routes[name]["attempts"] for name in routes} == {
+            "openai/gpt-4": 2,
+            "anthropic/claude": 2,
+            "openai/smart": 0,
+        }
+        assert sum(found["spend"]["tokens"].values()) == sum(sum(one["tokens"]) for one in answered) > 0
+        assert sum(map(sum, found["chart"]["hour"]["outcomes"].values())) == 5
+        assert sum(found["chart"]["month"]["outcomes"]["ok"]) == 4
+
+    def test_a_fallback_tells_its_story(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
+        config = openai_config(openai_upstream.base_url) + anthropic_config("http://127.0.0.1:9")
+        nexus = serve(config + '[llm.models.coding]\ntargets = ["anthropic/claude", "openai/gpt-4"]\n')
+        assert nexus.chat({**CHAT, "model": "coding"}).status == 200
+        found = data(nexus)
+        (line,) = found["calls"]
+        assert (line["model"], line["route"], line["outcome"]) == ("coding", "openai/gpt-4", "ok")
+        assert set(line["tried"].split(", ")) == {"anthropic/claude=cut", "openai/gpt-4=200"}
+        assert found["chart"]["hour"]["attempts"].keys() == {"openai/gpt-4", "anthropic/claude"}
+
+    def test_what_rests_and_why(self, nexus: Nexus) -> None:
+        nexus.server.kept.router.rests.rest(("openai", "", ""), 60, "openai answered 503")
+        routes = {route["name"]: route for route in data(nexus)["routes"]}
+        assert routes["openai/gpt-4"]["state"] == "rests" and routes["openai/gpt-4"]["why"] == "openai answered 503"
+        assert 50 < routes["openai/gpt-4"]["until"] - time.time() < 61
+        assert routes["anthropic/claude"]["state"] == "up"
+
+    def test_limits_of_whoever_looks(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
+        limits = '[llm.providers.openai.rate_limits.per_user]\nrequest_limit = 10\ninterval = "1m"\n'
+        nexus = serve(openai_config(openai_upstream.base_url, limits))
+        assert nexus.chat(CHAT).status == 200
+        for _ in range(3):
+            (gauge,) = data(nexus)["gauges"]
+            assert (gauge["name"], gauge["unit"], gauge["used"], gauge["limit"]) == (
+                "provider openai",
+                "requests",
+                1,
+                10,
+            )
+            assert gauge["reset"] > time.time()
+
+    def test_texts_are_sent_once(self, nexus: Nexus) -> None:
+        first = data(nexus)
+        again = nexus.request("GET", f"/dashboard/data?known={first['known']}").json
+        assert "config" in first and "connect" in first
+        assert "config" not in again and "connect" not in again
+
+    def test_lines_to_copy_and_settings_hold_no_secret(self, nexus: Nexus) -> None:
+        found = data(nexus)
+        assert KEY not in json.dumps(found)
+        assert 'api_key = "(hidden)"' in found["config"]
+        assert {one["name"] for one in found["connect"]} == {
+            "Claude Code",
+            "Anthropic SDK",
+            "Codex",
+            "OpenAI SDK",
+            "curl",
+        }
+
+
+class TestWhoSees:
+    @pytest.fixture
+    def team(self, serve: Serve, openai_upstream: FakeUpstream) -> Nexus:
+        nexus = serve(TEAM + openai_config(openai_upstream.base_url))
+        assert nexus.chat(CHAT, as_(ALICE)).status == 200
+        for _ in range(2):
+            assert nexus.chat(CHAT, as_(BOB)).status == 200
+        return nexus
+
+    def test_nobody_without_a_key(self, team: Nexus) -> None:
+        assert team.request("GET", "/dashboard/data").status == 401
+        assert team.request("GET", "/dashboard/data", headers=as_(KEY)).status == 401
+
+    def test_readers_everybody(self, team: Nexus) -> None:
+        found = data(team, as_(ALICE))
+        assert found["sees"] is None
+        assert sorted(line["caller"] for line in found["calls"]) == ["alice", "bob", "bob"]
+        assert found["recent"]["calls"] == 3 and "finance" in found["config"]
+
+    def test_others_themselves(self, team: Nexus) -> None:
+        team.server.kept.router.rests.rest(("openai", "", ""), 60, "openai answered 503")
+        found = data(team, as_(BOB))
+        assert found["sees"] == {"user": "bob", "key": "bob"}
+        assert [line["caller"] for line in found["calls"]] == ["bob", "bob"]
+        assert found["recent"]["calls"] == 2
+        assert sum(found["chart"]["hour"]["outcomes"]["ok"]) == 2
+        assert {route["attempts"] for route in found["routes"]} == {0, 2}
+        assert {route["why"] for route in found["routes"]} == {""}
+        assert found["config"] is None
+        assert "alice" not in json.dumps(found) and "finance" not in json.dumps(found)
+
+
+class TestOverWorkers:
+    def test_any_worker_answers_for_all(self, fleet: Any, openai_upstream: FakeUpstream) -> None:
+        nexus: Fleet = fleet(openai_config(openai_upstream.base_url))
+        nexus.await_workers()
+        for _ in range(8):
+            assert nexus.send("/llm/openai/v1/chat/completions", CHAT)[0] == 200
+
+        def seen() -> Any:
+            return json.loads(nexus.get("/dashboard/data"))
+
+        wait_until(lambda: {seen()["recent"]["calls"] for _ in range(8)} == {8})
+        found = seen()
+        assert (found["state"]["workers"], found["state"]["in_flight"], len(found["calls"])) == (2, 0, 8)
+        os.kill(nexus.workers[0], signal.SIGKILL)
+        nexus.await_workers()
+        wait_until(lambda: len(nexus.started) == 3)
+        assert {seen()["recent"]["calls"] for _ in range(8)} == {8}
+
+
+class TestActivity:
+    def test_a_minute_becomes_part_of_longer_spans_when_it_is_over(self) -> None:
+        now = [1_800_000_000.0]
+        activity = Activity(lambda: now[0])
+        for _ in range(3):
+            activity.add([call(_Dice(), now[0])])
+            now[0] += 60
+        view = activity.view(None)
+        for span, count in (("hour", 60), ("day", 96), ("month", 31)):
+            points = view["chart"][span]
+            assert len(points) == count
+            assert sum(sum(outcomes.values()) for _, outcomes, _ in points) == 3, span
+        assert max(sum(outcomes.values()) for _, outcomes, _ in view["chart"]["hour"]) == 1
+        now[0] += 3600
+        view = activity.view(None)
+        assert not any(outcomes for _, outcomes, _ in view["chart"]["hour"])
+        assert view["recent"]["outcomes"] == {} and len(view["calls"]) == 3
+        now[0] += 40 * DAY
+        assert not any(outcomes for _, outcomes, _ in activity.view(None)["chart"]["month"])
+
+    def test_it_is_bounded(self) -> None:
+        activity = Activity(lambda: 1_800_000_000.0)
+        for number in range(MOST_CALLERS + 50):
+            _, outcome, own, attempts, line = call(_Dice(), 0)
+            activity.add(
+                [((str(number), ""), outcome, own, tuple((f"p/{number}", *one[1:]) for one in attempts), line)]
+            )
+        assert len(activity._callers) == MOST_CALLERS
+        points = activity.view(None)["chart"]["hour"]
+        assert len(points[-1][2]) == MOST_ROUTES + 1
+        assert sum(sums[0] for sums in points[-1][2].values()) == MOST_CALLERS + 50
+
+    FORECASTS: Mapping[str, tuple[dict[int, int], float]] = {
+        "nothing yet": ({}, 0),
+        "the same every day": (dict.fromkeys(range(-20, 1), 10), 300),
+        "since yesterday": ({-1: 10, 0: 5}, 15 + 10 * 15.5),
+        "a quiet week after a dear one": (dict.fromkeys(range(-14, -6), 100), 800),
+    }
+
+    @pytest.mark.parametrize(("by_day", "wanted"), FORECASTS.values(), ids=FORECASTS)
+    def test_a_forecast_goes_by_the_last_week(self, by_day: dict[int, int], wanted: float) -> None:
+        today = 20_773  # 16 November 2026
+        noon = (today + 0.5) * DAY
+        found = forecast({today + day: cost for day, cost in by_day.items()}, noon)
+        assert abs(found - wanted) <= 25
+
+
+class _Dice(random.Random):
+    """Always the same."""
+
+    def choice(self, seq: Any) -> Any:
+        return seq[0]
+
+    def choices(self, population: Any, *_: Any, **__: Any) -> Any:
+        return [population[0]]
+
+    def random(self) -> float:
+        return 0.5
+
+    def randrange(self, *most: Any) -> int:
+        return 1
+
+    def lognormvariate(self, *_: Any, **__: Any) -> float:
+        return 1.0
