@@ -14,6 +14,7 @@ from nexus.auth.identity import Identity
 from nexus.cancel import Cancel
 from nexus.operation import GENERATE, Operation
 from nexus.tags import Pairs, read_tags
+from nexus.upload import Upload
 from nexus.wire import Json
 
 
@@ -103,6 +104,7 @@ class Call:
 
     ``caller`` is the address that the call came from, ``identity`` who made it. ``method`` and ``path`` are those of a
     request for what a vendor keeps; ``path`` is below the dialect's ``/v1``. ``received`` is in monotonic seconds.
+    ``upload`` is a form in place of ``body``, and ``document`` then holds its short fields.
     ``let_go`` is called when body and document are no longer held.
     """
 
@@ -123,12 +125,13 @@ class Call:
     tags: Tags = Tags()
     received: float = field(default_factory=time.monotonic)
     cancel: Cancel = field(default_factory=Cancel)
+    upload: Upload | None = field(default=None, repr=False)
     let_go: Callable[[], None] = field(default=_nothing, repr=False)
 
     def forgotten(self) -> Call:
         """The same, of what was asked the switches only."""
         switches = {name: value for name, value in self.document.items() if isinstance(value, bool)}
-        return replace(self, body=b"", document=switches)
+        return replace(self, body=b"", document=switches, upload=None)
 
     @property
     def form(self) -> str:

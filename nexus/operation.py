@@ -9,11 +9,26 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
-Action = Literal["generate", "count_tokens", "compact", "stored"]
-"""An answer, a number, a shorter conversation, or something that a vendor keeps: for logs and vendors' own paths."""
+Action = Literal[
+    "generate",
+    "count_tokens",
+    "compact",
+    "stored",
+    "embeddings",
+    "completions",
+    "moderations",
+    "images",
+    "speech",
+    "transcription",
+    "translation",
+    "rerank",
+]
+"""An answer, a number, a shorter conversation, something that a vendor keeps, or one of the endpoints that pass: for
+logs and vendors' own paths."""
 
-Relay = Literal["answer", "count", "stored"]
-"""How a reply is made: of a vendor's answer, of its count or an estimate, or of what is kept there or here."""
+Relay = Literal["answer", "count", "stored", "passed"]
+"""How a reply is made: of a vendor's answer, of its count or an estimate, of what is kept there or here, or of bytes
+that pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +37,13 @@ class Operation:
     its own.
 
     ``names_model``: the body says which model; else the provider is the one that keeps such things. ``streams`` is
-    where a client asks for a stream. ``spends`` says that it uses tokens, ``compacts`` that a shorter conversation is
-    asked for: a summary, by vendors that have no such operation.
+    where a client asks for a stream: "body" in the member ``stream``, "format" in ``stream_format``. ``spends`` says
+    that it uses tokens, ``compacts`` that a shorter conversation is asked for: a summary, by vendors that have no such
+    operation.
+
+    ``endpoint`` is what a provider must have for it, "" where all have it; ``forms`` says that it may be asked for with
+    a multipart form, ``writes`` that tokens are made for its answer. Where it ``promises``, a stream that was asked for
+    is begun before the vendor answers; other vendors may answer with something else.
     """
 
     action: Action
@@ -32,9 +52,13 @@ class Operation:
     many: bool = False
     methods: tuple[str, ...] = ("POST",)
     names_model: bool = True
-    streams: Literal["body", "query", "never"] = "never"
+    streams: Literal["body", "format", "query", "never"] = "never"
     spends: bool = True
     compacts: bool = False
+    endpoint: str = ""
+    forms: bool = False
+    writes: bool = True
+    promises: bool = True
 
     def at(self, path: str) -> Self:
         return replace(self, path=path)
@@ -59,3 +83,42 @@ STORED = Operation(
     streams="query",
     spends=False,
 )
+
+
+def _passed(
+    endpoint: str,
+    action: Action,
+    streams: Literal["body", "format", "never"] = "never",
+    *,
+    forms: bool = False,
+    writes: bool = True,
+    promises: bool = False,
+) -> Operation:
+    return Operation(
+        action,
+        "passed",
+        f"/{endpoint}",
+        streams=streams,
+        endpoint=endpoint,
+        forms=forms,
+        writes=writes,
+        promises=promises,
+    )
+
+
+PASSED = (
+    _passed("embeddings", "embeddings", writes=False),
+    _passed("completions", "completions", "body", promises=True),
+    _passed("moderations", "moderations", writes=False),
+    _passed("images/generations", "images", "body"),
+    _passed("images/edits", "images", "body", forms=True),
+    _passed("images/variations", "images", forms=True),
+    _passed("audio/speech", "speech", "format"),
+    _passed("audio/transcriptions", "transcription", "body", forms=True),
+    _passed("audio/translations", "translation", forms=True),
+    _passed("rerank", "rerank", writes=False),
+)
+"""OpenAI's other endpoints, and the one for ranking that compatible servers have. Source: OpenAI's API reference."""
+
+ENDPOINTS = tuple(operation.endpoint for operation in PASSED)
+"""What a provider may have beside generation and counting, by its path below ``/v1/``."""

@@ -32,6 +32,7 @@ from nexus.settings.files import named_files
 from nexus.settings.header_rules import Insert
 from nexus.settings.provider import ModelSettings, ProviderSettings
 from nexus.shared import Holder, Make, Shared, Thing
+from nexus.upload import Upload
 from nexus.upstream.request import Timeouts, UpstreamReply, UpstreamRequest
 from nexus.upstream.transport import Transport
 from nexus.wire import Json
@@ -57,7 +58,8 @@ class Attempt:
     ``model`` is the request model, which stands in ``body`` too where the dialect has it there. ``headers`` are the
     client's (lower-case names), or those that a translation wrote; a provider picks what may travel. ``client`` are the
     client's in any case, for header rules; ``credential_headers`` names those of them that never travel. ``method`` and
-    ``path`` are those of the action "stored". What may hold credentials is never shown.
+    ``path`` are those of what is stored and of what passes; ``upload`` is a form in place of ``body``. What may hold
+    credentials is never shown.
     """
 
     dialect: str
@@ -74,6 +76,7 @@ class Attempt:
     client: Mapping[str, str] = field(default_factory=dict, repr=False)
     credential_headers: frozenset[str] = frozenset()
     key_is_callers: bool = False
+    upload: Upload | None = field(default=None, repr=False)
 
 
 Without = Callable[[Target], Target]
@@ -176,6 +179,10 @@ class Provider(ABC):
 
     def counts_in(self, dialect: str) -> bool:
         """Whether ``prepare`` knows the action ``count_tokens`` in this dialect."""
+        return False
+
+    def has(self, endpoint: str, model: str, settings: ModelSettings) -> bool:
+        """Whether a model can be asked at one of OpenAI's other endpoints."""
         return False
 
     def stores(self, dialect: str) -> bool:

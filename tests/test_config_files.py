@@ -192,6 +192,7 @@ def test_every_kind_of_provider_has_a_table(everything: tuple[Settings, dict[str
 EMPTY: tuple[object, ...] = (None, PydanticUndefined, (), False)
 NO_ONE_DEFAULT = {(GatewayKey, "models"), (DashboardSettings, "enabled")}
 EXAMPLES = {
+    "endpoints",
     "store",
     "tags",
     "readers",

@@ -67,7 +67,8 @@ class Admission:
             provider_limits=provider.settings.rate_limits,
             model_limits=route.settings.rate_limits,
         )
-        state.reservation = self.limits.reserve(Ask(limit_key, lambda: estimated(state), output_asked(call.document)))
+        most = output_asked(call.document) if call.operation.writes else 0
+        state.reservation = self.limits.reserve(Ask(limit_key, lambda: estimated(state), most))
 
     def settle(self, state: CallState, error: NexusError | None, *, moves: bool = False) -> None:
         """Books what was used; the first of several calls counts. ``moves``: the call goes to another place, so that
@@ -104,7 +105,11 @@ def account_of(call: Call, provider: Provider) -> str:
 
 def estimated(state: CallState) -> Estimate:
     """What a call's input comes to, about; of what no codec can read, by its bytes."""
+    call = state.call
+    if call.operation.endpoint:
+        # What a file comes to nobody can tell by its size.
+        return Estimate((len(call.body) if call.upload is None else call.upload.words) // BYTES_PER_TOKEN)
     try:
         return estimate(reading(state).request)
     except ClientError:
-        return Estimate(len(state.call.body) // BYTES_PER_TOKEN)
+        return Estimate(len(call.body) // BYTES_PER_TOKEN)

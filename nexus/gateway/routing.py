@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nexus.auth.identity import Identity, may_use
 from nexus.errors import InvalidRequest, ModelNotFound, NotFound
@@ -17,6 +17,9 @@ from nexus.models.names import anthropics_id
 from nexus.provider import Provider, Route
 from nexus.settings.provider import ModelSettings
 from nexus.settings.virtual import VirtualModel
+
+MOST_NAMED = 20
+"""Models that are named in the place of one that cannot do what is asked."""
 
 OWNER = "nexus"
 """Who is said to own a virtual model."""
@@ -143,6 +146,24 @@ class Routes:
             return found[wanted[1]]
         return list({one.name: one for day in found if "" in (day, wanted[1]) for one in found[day]}.values())
 
+    def able(self, model: Model, endpoint: str) -> Model:
+        """What of a model can be asked at an endpoint. Raises ModelNotFound."""
+        if not endpoint or all(_has(route, endpoint) for route in model.routes):
+            return model
+        able = replace(
+            model,
+            targets=tuple(route for route in model.targets if _has(route, endpoint)),
+            spread=tuple(target for target in model.spread if _has(target[0], endpoint)),
+            on_overflow=model.on_overflow if model.on_overflow and _has(model.on_overflow, endpoint) else None,
+            on_budget=model.on_budget if model.on_budget and _has(model.on_budget, endpoint) else None,
+        )
+        if able.routes:
+            return able
+        others = [one.name for one in self.models if any(_has(route, endpoint) for route in one.routes)]
+        shown = ", ".join(others[:MOST_NAMED]) + (", ..." if len(others) > MOST_NAMED else "")
+        told = f"those that have it are {shown}" if others else f"no model{self._whose or ' here'} has"
+        raise ModelNotFound(f"model {model.name!r} has no {endpoint}; {told}", param="model")
+
     def stored_provider(self, dialect: str, wanted: str) -> Route:
         """The provider that keeps what clients of ``dialect`` stored: the one called ``wanted``, or the only one.
 
@@ -182,6 +203,10 @@ class Routes:
         if not found:
             found = difflib.get_close_matches(model.rpartition("/")[2], list(names), 1, 0.5)
         return names[found[0]] if found else next(iter((*self._virtual, *self._routes)), None)
+
+
+def _has(route: Route, endpoint: str) -> bool:
+    return route.provider.has(endpoint, route.model, route.settings)
 
 
 def _model(name: str, settings: VirtualModel, routes: Mapping[str, Route]) -> Model:

@@ -93,7 +93,9 @@ class Gateway:
         """Finds the call's route and holds what it may spend. Raises ClientError; then nothing is held."""
         call = state.call
         if call.operation.names_model:
-            model = self.routes.seen_by(call.identity).find(call.model, any_id=FORMS[call.form].any_id)
+            seen = self.routes.seen_by(call.identity)
+            found = seen.find(call.model, any_id=FORMS[call.form].any_id)
+            model = seen.able(found, call.operation.endpoint)
             plan = self.router.plan(call, model)
             if log.isEnabledFor(logging.DEBUG):
                 log.debug(

@@ -90,6 +90,8 @@ class AnswerRelay(ABC):
     """
 
     content_type: str | None = None
+    piecewise: ClassVar[bool] = False
+    """Whether a whole answer may pass before its end: a long one, or one that is no JSON."""
 
     def __init__(self, tap: Tap) -> None:
         self.tap = tap
@@ -110,6 +112,9 @@ class AnswerRelay(ABC):
     def frame(self, frame: Frame) -> bytes:
         """One event of a stream; b"" when there is nothing in it for the client. Raises ValueError for garbage, and
         VendorError for an error that the client could not read as it is."""
+
+    def piece(self, piece: bytes) -> None:  # noqa: B027 - nothing to read where all are read as a whole
+        """A piece of a whole answer that passes before its end."""
 
     def finish(self) -> bytes:
         """What is still due at the end of the vendor's bytes."""
@@ -198,6 +203,10 @@ class Dialect(ABC):
 
     def stored(self) -> AnswerRelay:
         """Relays what a vendor keeps, untouched."""
+        raise NotImplementedError
+
+    def passed(self, document: Mapping[str, Json], tap: Tap) -> AnswerRelay:
+        """Relays the answer of an endpoint that passes, untouched."""
         raise NotImplementedError
 
     id_prefix: ClassVar[str]

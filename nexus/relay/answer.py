@@ -24,6 +24,9 @@ from nexus.upstream.sniff import Begun, is_stream, media_type
 MAX_REPLY = 64 * 1024 * 1024
 """Bytes of an answer that is not a stream."""
 
+HELD = 1024 * 1024
+"""Bytes of a document that may pass in pieces which are held for its end."""
+
 MAX_NAMED = 2000
 """Characters of the header that names drops; the log has them all."""
 
@@ -74,8 +77,13 @@ def open_reply(exchange: Exchange, lane: Lane, reply: UpstreamReply) -> OpenedRe
     if streams is not (kind == _STREAM):
         vendor = {**vendor, "content-type": _STREAM if streams else "application/json"}
     try:
-        pieces = Stream(exchange, lane.relay, reply, redactor).pieces() if streams else iter(())
-        first = next(pieces, b"") if streams else _body(exchange, lane, reply, redactor)
+        if streams:
+            pieces = Stream(exchange, lane.relay, reply, redactor).pieces()
+        elif lane.relay.piecewise:
+            pieces = _pieces(exchange, lane, reply, redactor)
+        else:
+            pieces = iter((_body(exchange, lane, reply, redactor, _whole(exchange, reply)),))
+        first = next(pieces, b"")
     except VendorError as error:
         headers = _head(exchange, lane, vendor, reply.status).headers
         raise VendorError(replace(error.failure, headers=headers)) from error
@@ -91,9 +99,28 @@ def _head(exchange: Exchange, lane: Lane, vendor: Mapping[str, str], status: int
     return Head(status, headers, content_type.startswith(_STREAM))
 
 
-def _body(exchange: Exchange, lane: Lane, reply: UpstreamReply, redactor: Redactor) -> bytes:
+def _pieces(exchange: Exchange, lane: Lane, reply: UpstreamReply, redactor: Redactor) -> Iterator[bytes]:
+    """A short document at its end, so that until then another attempt can answer; all else as it comes."""
+    most = HELD if media_type(reply.headers.get("content-type", "")) == "application/json" else 0
+    held = bytearray()
+    while piece := read(exchange, reply):
+        held += piece
+        if len(held) > most:
+            break
+    else:
+        yield _body(exchange, lane, reply, redactor, bytes(held)) if most else b""
+        return
+    piece = bytes(held)
+    while piece:
+        lane.relay.piece(piece)
+        yield piece
+        piece = read(exchange, reply)
+    lane.relay.finish()
+
+
+def _body(exchange: Exchange, lane: Lane, reply: UpstreamReply, redactor: Redactor, raw: bytes) -> bytes:
     name, relay = exchange.route.provider.name, lane.relay
-    raw = redactor.cut_error(_whole(exchange, reply))
+    raw = redactor.cut_error(raw)
     try:
         body = relay.body(raw)
     except VendorError as error:

@@ -18,7 +18,7 @@ from nexus.protocols.loader import DIALECTS
 from nexus.relay.answer import Head, OpenedReply, open_reply
 from nexus.relay.exchange import Exchange
 from nexus.relay.failures import log_attempt
-from nexus.relay.lanes import Lane, choose, choose_count, choose_stored
+from nexus.relay.lanes import Lane, choose, choose_count, choose_passed, choose_stored
 from nexus.relay.reading import reading
 from nexus.upstream.request import LocalReply, UpstreamRequest
 from nexus.wire import encode
@@ -40,6 +40,8 @@ def open_answer(exchange: Exchange) -> OpenedReply:
             return _count(exchange)
         case "stored":
             return _open_lane(exchange, choose_stored)
+        case "passed":
+            return _open_lane(exchange, choose_passed)
 
 
 def _generate(exchange: Exchange) -> OpenedReply:
@@ -139,5 +141,5 @@ def _told(exchange: Exchange, lane: Lane, request: UpstreamRequest) -> dict[str,
         "method": request.method,
         "url": request.url.partition("?")[0],
         "headers": ",".join(sorted(request.headers)),
-        "bytes": len(request.body),
+        "bytes": request.size,
     }

@@ -25,6 +25,7 @@ from nexus.protocols import loader
 from nexus.protocols.codec import Target
 from nexus.protocols.contract import Counter
 from nexus.protocols.dialect import AnswerRelay, Dialect, Edited
+from nexus.protocols.edit import replace_member
 from nexus.protocols.effort_alone import with_switch
 from nexus.protocols.error_words import error_words
 from nexus.protocols.loader import DIALECTS
@@ -54,7 +55,7 @@ class Lane:
 
     def sent(self) -> Lane:
         """Without the body, once the vendor has it."""
-        return replace(self, attempt=replace(self.attempt, body=b""))
+        return replace(self, attempt=replace(self.attempt, body=b"", upload=None))
 
     def read_error(self, route: Route, status: int, headers: Mapping[str, str], body: bytes) -> VendorFailure | None:
         """A vendor's error in neutral terms; None where the client can read it as it is."""
@@ -111,6 +112,16 @@ def choose_stored(exchange: Exchange) -> Lane:
     call = exchange.call
     attempt = _attempt(exchange, call.dialect, call.body, call.headers, call.query)
     return Lane(attempt, DIALECTS[call.dialect].stored(), translates=False)
+
+
+def choose_passed(exchange: Exchange) -> Lane:
+    """The lane of an endpoint that passes: the model's name alone is replaced."""
+    call, model = exchange.call, exchange.route.model
+    body = b"" if call.upload is not None else replace_member(call.body, call.document, "model", model)
+    attempt = _attempt(exchange, call.dialect, body, call.headers, call.query)
+    upload = None if call.upload is None else call.upload.with_model(model)
+    attempt = replace(attempt, path=call.operation.path, upload=upload)
+    return Lane(attempt, DIALECTS[call.dialect].passed(call.document, exchange.tap), translates=False)
 
 
 def choose_count(exchange: Exchange) -> Lane | None:

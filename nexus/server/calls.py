@@ -37,6 +37,8 @@ from nexus.server.flight import Load
 from nexus.server.heads import body_length
 from nexus.server.runtime import Runtime
 from nexus.server.server import Server
+from nexus.server.uploads import FORM, Uploading
+from nexus.upload import Upload
 from nexus.upstream.sniff import media_type
 from nexus.wire import Json, text
 
@@ -47,10 +49,11 @@ class CallHandler(BaseHandler):
     operation: Operation
     takes_body = True
     state: CallState | None = None
+    streams_events = False
     own_head = False
     """Whether the head went out before there was any answer."""
 
-    body: Body
+    body: Body | Uploading | None = None
     load: Load
 
     def initialize(self, server: Server, runtime: Runtime, dialect: Dialect, operation: Operation) -> None:  # type: ignore[override]
@@ -65,16 +68,29 @@ class CallHandler(BaseHandler):
         await super().prepare()
         if self._finished:
             return
-        headers, most = self.request.headers, self.runtime.settings.server.max_body_size
-        self.body = Body(most, headers.get("Content-Encoding", ""), body_length(headers), self.load)
+        headers, settings = self.request.headers, self.runtime.settings.server
+        encoding, length = headers.get("Content-Encoding", ""), body_length(headers)
+        content_type = headers.get("Content-Type", "")
+        if self.operation.forms and media_type(content_type) == FORM:
+            disk = Load(self.server.disk)
+            self.body = Uploading(settings.max_upload_size, encoding, length, self.load, disk, content_type)
+        else:
+            self.body = Body(settings.max_body_size, encoding, length, self.load)
 
     def data_received(self, chunk: bytes) -> None:
         super().data_received(chunk)
+        if self.body is None:
+            return
         try:
             self.body.feed(chunk)
         except ClientError as error:
-            self.load.release()
+            self.let_go()
             self.refuse(error)
+
+    def let_go(self) -> None:
+        """Nobody wants the body any more; may be called more than once, by any thread."""
+        if self.body is not None:
+            self.body.drop()
 
     async def post(self, path: str = "") -> None:
         await self.serve(await self.read_call(path))
@@ -88,7 +104,8 @@ class CallHandler(BaseHandler):
     async def read_call(self, path: str) -> CallState | None:
         """The call at its start; None where the client left while it was read. Raises ClientError."""
         make = partial(self.make_call, path)
-        call = await self.server.work(make) if self.body.is_heavy else make()
+        heavy = self.body is not None and self.body.is_heavy
+        call = await self.server.work(make) if heavy else make()
         return None if self.logged else self.runtime.gateway.begin(call)
 
     async def serve(self, state: CallState | None) -> None:
@@ -137,7 +154,8 @@ class CallHandler(BaseHandler):
 
     async def _relay(self, state: CallState, channel: Channel[Head]) -> None:
         settings = self.runtime.settings.server
-        head = await channel.head(settings.early_ping if state.call.stream else None)
+        early = state.call.stream and self.operation.promises
+        head = await channel.head(settings.early_ping if early else None)
         if head is None and channel.commit():
             head, self.own_head = self._own_head(), True
             self._write_head(state, head)
@@ -167,7 +185,7 @@ class CallHandler(BaseHandler):
 
     def _write_head(self, state: CallState, head: Head) -> None:
         """Nothing is sent yet: the head leaves in one write with the first piece."""
-        state.status = head.status
+        state.status, self.streams_events = head.status, head.stream
         self.set_status(head.status)
         self.set_header(self.dialect.id_header, self.id)
         standings = state.reservation.standings if state.reservation is not None else ()
@@ -213,6 +231,10 @@ class CallHandler(BaseHandler):
             state.status = error.status
             self.answer_error(error)
             return
+        if not self.streams_events:
+            # What an error is no part of can only be cut.
+            self.connection.stream.close()
+            return
         try:
             route = b"" if state.streamed else self._late_route(state)
             await self._flush(state, route + self.dialect.error_frame(error, self._broken(state)))
@@ -229,16 +251,16 @@ class CallHandler(BaseHandler):
         if self.state is not None:
             self.state.call.cancel.throw(Cancelled("the client left"))
         else:
-            self.load.release()
+            self.let_go()
 
     def on_finish(self) -> None:
         super().on_finish()
         if self.state is None:
-            self.load.release()
+            self.let_go()
 
     def _finish_call(self, state: CallState) -> None:
         self.server.leave(state)
-        self.load.release()
+        self.let_go()
         if state.error is not None:
             self.runtime.gateway.release(state, state.error)
         if state.error is not None and (state.status is None or isinstance(state.error, Cancelled)):
@@ -250,7 +272,7 @@ class CallHandler(BaseHandler):
 
     def make_call(self, path: str) -> Call:
         """What is asked for; ``path`` is what the handler's pattern caught. Raises ClientError."""
-        raw, body = self.read_body() if self.operation.names_model or self.body.size else (b"", {})
+        raw, body, upload = self._read_any()
         asked = Asked(raw, body, self.headers, self.request.query, self.dialect.name)
         asked = self.dialect.open(self.operation, path, asked)
         document = asked.document
@@ -260,12 +282,23 @@ class CallHandler(BaseHandler):
         stream = self._asks_stream(document)
         if self.operation.names_model:
             self.dialect.check(document, self.operation)
-        return self.new_call(asked, model, stream=stream, path=path)
+        return self.new_call(asked, model, stream=stream, path=path, upload=upload)
+
+    def _read_any(self) -> tuple[bytes, dict[str, Json], Upload | None]:
+        """The body, or the form in its place, and what it says. Raises ClientError."""
+        if isinstance(self.body, Uploading):
+            upload, fields = self.body.open()
+            return b"", fields, upload
+        if self.operation.names_model or self.received:
+            return *self.read_body(), None
+        return b"", {}, None
 
     def _asks_stream(self, document: Mapping[str, Json]) -> bool:
         """Raises InvalidRequest."""
         if self.operation.streams == "query":
             return self.query().get("stream") == "true"
+        if self.operation.streams == "format":
+            return document.get("stream_format") == "sse"
         stream = document.get("stream")
         if stream is not None and not isinstance(stream, bool):
             raise InvalidRequest("stream: expected true or false", param="stream")
@@ -274,12 +307,13 @@ class CallHandler(BaseHandler):
     def read_body(self) -> tuple[bytes, dict[str, Json]]:
         """The body, and what it says. Raises ClientError."""
         content_type = media_type(self.request.headers.get("Content-Type", ""))
-        if content_type != "application/json":
-            raise UnsupportedMediaType("expected Content-Type: application/json")
+        if content_type != "application/json" or not isinstance(self.body, Body):
+            forms = f" or {FORM}" if self.operation.forms else ""
+            raise UnsupportedMediaType(f"expected Content-Type: application/json{forms}")
         raw = self.body.open()
         return raw, read_document(raw)
 
-    def new_call(self, asked: Asked, model: str, *, stream: bool, path: str) -> Call:
+    def new_call(self, asked: Asked, model: str, *, stream: bool, path: str, upload: Upload | None = None) -> Call:
         return Call(
             id=self.id,
             dialect=asked.dialect,
@@ -296,5 +330,6 @@ class CallHandler(BaseHandler):
             path=path,
             format=self.dialect.format,
             tags=Tags.of(asked.headers, self.runtime.settings.usage.tags, asked.place),
-            let_go=self.load.release,
+            upload=upload,
+            let_go=self.let_go,
         )

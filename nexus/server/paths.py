@@ -93,14 +93,16 @@ def nearest(settings: Settings, path: str, headers: Mapping[str, str]) -> Neares
     """What a path was meant to be; None where nothing is like it."""
     known = list(_endpoints(settings))
     words = [word for word in path.split("/") if word]
+    tails = ["/" + "/".join(words[start:]) for start in range(len(words) - 1, -1, -1)]
     # The protocol that a path stands in has the first word.
     for among in ([endpoint for endpoint in known if _within(path, endpoint.base)], known):
-        for start in range(len(words) - 1, -1, -1):
-            tail = "/" + "/".join(words[start:])
-            found = [endpoint for endpoint in among if re.fullmatch(endpoint.pattern, tail)]
+        for tail, longer in zip(tails, [*tails[1:], ""], strict=True):
+            # One endpoint's path may end in another's: ``/chat/completions`` in ``/completions``.
+            found = [endpoint for endpoint in among if endpoint.path == longer]
+            found = found or [endpoint for endpoint in among if re.fullmatch(endpoint.pattern, tail)]
             if found:
                 best = max(found, key=lambda endpoint: _likeness(endpoint, path, headers))
-                return Nearest(best.base, best.dialect, best.base.versioned + tail)
+                return Nearest(best.base, best.dialect, best.base.versioned + (best.path or tail))
     return _alike(known, "/" + "/".join(words))
 
 

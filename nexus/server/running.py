@@ -77,6 +77,7 @@ class Running:
         kept = server.kept
         kept.answers.bounds, kept.ids.bounds = bounds_of(own.response_store), id_bounds_of(own.response_store)
         server.flight.limit = server.flight_limit(own)
+        server.disk.limit = server.disk_limit(own)
         server.recorder.enabled = own.shows_dashboard
         runtime.start()
         before.uses.retire()

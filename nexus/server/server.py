@@ -22,6 +22,7 @@ from nexus.server.flight import BytesInFlight, default_limit
 from nexus.server.lifecycle import Lifecycle, Phase
 from nexus.server.runtime import Kept
 from nexus.server.shares import Share
+from nexus.server.uploads import AT_ONCE
 from nexus.settings import ServerSettings
 from nexus.telemetry.access_log import log_call
 
@@ -60,6 +61,7 @@ class Server:
         self.processes = 1 if member is None else member.count
         self.workers = Workers(settings.worker_threads)
         self.flight = BytesInFlight(self.flight_limit(settings))
+        self.disk = BytesInFlight(self.disk_limit(settings))
         self.lifecycle = Lifecycle(share)
         self.pricing: Pricing = _without_cost
         self.aside = Workers(ASIDE)
@@ -71,6 +73,10 @@ class Server:
     def flight_limit(self, settings: ServerSettings) -> int:
         """This process' part of the bytes of all request bodies."""
         return (settings.max_bytes_in_flight or default_limit()) // self.processes
+
+    def disk_limit(self, settings: ServerSettings) -> int:
+        """This process' part of the bytes of all forms on the disk."""
+        return AT_ONCE * settings.max_upload_size // self.processes
 
     async def work(self, job: Callable[[], Result]) -> Result:
         """What a worker makes of it. Raises what the job does, and Overloaded where no worker is free."""

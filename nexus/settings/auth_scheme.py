@@ -54,7 +54,7 @@ class AuthSchemeSettings(ProviderSettings, _Identity):
     key_header: ClassVar[str] = AUTHORIZATION
     """Where the key goes when nothing else is said."""
 
-    endpoints: ClassVar[tuple[str, ...]] = ()
+    request_paths: ClassVar[tuple[str, ...]] = ()
     """Paths that belong to requests and not to base_url, where vendors' pages show them."""
 
     auth_header: Annotated[str, AfterValidator(read_rule_name)] | None = None
@@ -111,7 +111,7 @@ class AuthSchemeSettings(ProviderSettings, _Identity):
             return data
         base, _, query = url.strip().partition("?")
         base = base.rstrip("/")
-        for endpoint in cls.endpoints:
+        for endpoint in cls.request_paths:
             base = base.removesuffix(endpoint)
         pairs, beside = dict(parse_qsl(query, keep_blank_values=True)), data.get("query", {})
         if pairs and (not isinstance(beside, Mapping) or set(pairs) & set(beside)):

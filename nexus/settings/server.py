@@ -97,6 +97,9 @@ class ServerSettings(Table):
     max_body_size: Size = 32 * 2**20
     """Largest request body, counted after decompression."""
 
+    max_upload_size: Size = 100 * 2**20
+    """Largest form with files in it; beyond 1 MiB it is kept in a temporary file while its call runs."""
+
     worker_threads: Annotated[int, Field(ge=1, le=4096)] = 512
     """Calls that can run at the same time; one more is refused at once."""
 

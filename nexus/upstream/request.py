@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from nexus.upload import Upload
+
 UNIX = "http+unix"
 """The scheme of a server that listens on a Unix socket; its host is the percent-encoded path of the socket."""
 
@@ -30,7 +32,7 @@ class UpstreamRequest:
     """One HTTP request. ``headers`` holds the vendor's key, hence it is never shown.
 
     ``dropped`` names what a provider had to take out of the body, in the words of the body's dialect; ``timeouts`` are
-    None where the transport's own hold.
+    None where the transport's own hold. ``upload`` is sent in place of ``body``.
     """
 
     url: str
@@ -39,9 +41,15 @@ class UpstreamRequest:
     method: str = "POST"
     dropped: tuple[str, ...] = ()
     timeouts: Timeouts | None = None
+    upload: Upload | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of what is sent behind the head."""
+        return len(self.body if self.upload is None else self.upload)
 
     def __repr__(self) -> str:
-        return f"UpstreamRequest({self.method} {self.url}, {len(self.body)} bytes)"
+        return f"UpstreamRequest({self.method} {self.url}, {self.size} bytes)"
 
 
 class UpstreamReply(ABC):

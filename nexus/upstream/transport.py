@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 import requests
@@ -204,9 +204,10 @@ def _prepared(request: UpstreamRequest) -> requests.PreparedRequest:
     prepared = requests.PreparedRequest()
     prepared.method = request.method
     prepared.url = request.url
-    prepared.body = request.body
+    # An upload gives its pieces anew whenever it is asked for them, which urllib3 does once.
+    prepared.body = request.body if request.upload is None else cast(bytes, request.upload)
     prepared.headers = CaseInsensitiveDict(request.headers)
-    prepared.headers["Content-Length"] = str(len(request.body))
+    prepared.headers["Content-Length"] = str(request.size)
     prepared.headers["Accept-Encoding"] = "identity"
     return prepared
 

@@ -33,7 +33,7 @@ class AnthropicSettings(AuthSchemeSettings):
 
     needs_key: ClassVar[bool] = False
     key_header: ClassVar[str] = "x-api-key"
-    endpoints: ClassVar[tuple[str, ...]] = ("/messages",)
+    request_paths: ClassVar[tuple[str, ...]] = ("/messages",)
     searches: ClassVar[bool] = True
 
     forward_login: bool | str = False

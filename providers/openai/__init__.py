@@ -21,10 +21,12 @@ from nexus.failure import VendorFailure
 from nexus.headers import forwarding
 from nexus.models import claude, gpt
 from nexus.models.chat_server import FACTS, ChatServer
-from nexus.operation import Action
+from nexus.operation import ENDPOINTS, Action
 from nexus.protocols.codec import Target
 from nexus.provider import Attempt, Provider, Without, configured
+from nexus.providers.openai.endpoints import endpoints_of
 from nexus.settings.auth_scheme import AuthSchemeSettings
+from nexus.settings.problems import nearest
 from nexus.settings.provider import ModelSettings, ProviderSettings
 from nexus.shared import Shared
 from nexus.upstream.request import UpstreamReply, UpstreamRequest
@@ -47,7 +49,7 @@ VERSION = "/v1"
 class OpenAISettings(AuthSchemeSettings):
     """``type = "openai"``."""
 
-    endpoints: ClassVar[tuple[str, ...]] = tuple(_PATHS.values())
+    request_paths: ClassVar[tuple[str, ...]] = tuple(_PATHS.values())
 
     stream_usage: bool = True
     """Ask for token usage on streams; false for servers that refuse ``stream_options``."""
@@ -60,8 +62,22 @@ class OpenAISettings(AuthSchemeSettings):
     """Which summary of a model's reasoning is asked for on the way to the Responses API, where the client may see its
     thinking. OpenAI gives them to verified organisations; refused, it is left out from then on."""
 
+    endpoints: tuple[str, ...] | None = None
+    """What the server has beside generation and counting, by path below /v1/, such as "embeddings" or
+    "audio/transcriptions". When left out: what the known hosts have, of any other "embeddings" and "completions"."""
+
     quirks: tuple[str, ...] = ()
     """Facts about a compatible server that translation has to know, such as "cache_control" or "system_first"."""
+
+    @field_validator("endpoints")
+    @classmethod
+    def _endpoints_that_pass(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for endpoint in value or ():
+            if endpoint not in ENDPOINTS:
+                near = nearest(endpoint, ENDPOINTS)
+                hint = f'; did you mean "{near}"?' if near else ""
+                raise ValueError(f"holds {endpoint!r}, which is not one of {', '.join(ENDPOINTS)}{hint}")
+        return value
 
     @field_validator("quirks")
     @classmethod
@@ -88,6 +104,7 @@ class OpenAIProvider(Provider):
             self.base_url += VERSION
         self._root = self.base_url
         self._lacks_version = not urlsplit(self.base_url).path
+        self._endpoints = endpoints_of(self.base_url) if self.settings.endpoints is None else self.settings.endpoints
 
     @property
     def asks_usage(self) -> bool:
@@ -140,6 +157,9 @@ class OpenAIProvider(Provider):
     def counts_in(self, dialect: str) -> bool:
         return dialect == "responses"
 
+    def has(self, endpoint: str, model: str, settings: ModelSettings) -> bool:
+        return endpoint in self._endpoints
+
     def stores(self, dialect: str) -> bool:
         return dialect == "responses"
 
@@ -151,17 +171,20 @@ class OpenAIProvider(Provider):
 
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
         sent = forwarding.forwarded(attempt.headers, (), ("openai-beta", "x-client-request-id"))
-        if attempt.body or attempt.method == "POST":
+        if attempt.upload is not None:
+            sent["content-type"] = attempt.upload.content_type
+        elif attempt.body or attempt.method == "POST":
             sent["content-type"] = "application/json"
         sent["user-agent"] = f"nexus/{__version__}"
         if attempt.key is not None:
             sent |= self.settings.credential(attempt.key)
-        path = attempt.path if attempt.action == "stored" else _PATHS[attempt.dialect, attempt.action]
+        path = _PATHS.get((attempt.dialect, attempt.action), attempt.path)
         return UpstreamRequest(
             url=self.settings.with_query(self._base(attempt) + path, attempt.query),
             headers=sent,
             body=attempt.body,
             method=attempt.method,
+            upload=attempt.upload,
         )
 
     def _base(self, attempt: Attempt) -> str:

@@ -21,6 +21,8 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "v1 twice": ("/v1/v1/messages", f"{ANTHROPIC}/v1/messages", ANTHROPIC),
     "v1 twice below the path": (f"{ANTHROPIC}/v1/v1/messages", f"{ANTHROPIC}/v1/messages", ANTHROPIC),
     "v1 twice, chat": (f"{OPENAI}/v1/chat/completions", f"{OPENAI}/chat/completions", OPENAI),
+    "v1 missing, embeddings": ("/llm/openai/embeddings", f"{OPENAI}/embeddings", OPENAI),
+    "v1 twice, completions": (f"{OPENAI}/v1/completions", f"{OPENAI}/completions", OPENAI),
     "v1 twice, responses": (f"{OPENAI}/v1/responses", f"{OPENAI}/responses", OPENAI),
     "v1 missing, chat": ("/llm/openai/chat/completions", f"{OPENAI}/chat/completions", OPENAI),
     "v1 missing, responses": ("/llm/openai/responses", f"{OPENAI}/responses", OPENAI),
@@ -72,7 +74,7 @@ def test_the_nearest_path_and_the_base_url_are_named(
     assert (reply.json.get("type") == "error") is (base == ANTHROPIC), "as the client reads it"
 
 
-@pytest.mark.parametrize("asked", ["/nope", "/llm/openai/nope", "/llm", "/llm/openai/v1/embeddings"])
+@pytest.mark.parametrize("asked", ["/nope", "/llm/openai/nope", "/llm", "/llm/openai/v1/fine_tuning/jobs"])
 def test_what_is_like_nothing_is_told_the_base_urls(demo: Nexus, asked: str) -> None:
     message = demo.request("GET", asked).json["error"]["message"]
     assert message == (

@@ -1,4 +1,4 @@
-"""The fake OpenAI: chat completions, unary and streamed, the model list, and the way to ``responses``.
+"""The fake OpenAI: chat completions, unary and streamed, the model list, the ways to ``responses`` and ``endpoints``.
 
 Law: pure functions from a request and a Behaviour to bytes; what they emit validates with the SDK's response types.
 Not imitated: signatures of thinking and redacted thinking, which the dialect has no field for.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
-from tools.fake_upstream import fits, gpt, pairs, responses
+from tools.fake_upstream import endpoints, fits, gpt, pairs, responses
 from tools.fake_upstream.behaviour import Behaviour, plan
 from tools.fake_upstream.parts import Call, Text, Thinking, call_ids
 from tools.fake_upstream.request import SeenRequest
@@ -50,7 +50,8 @@ def request_id(serial: int) -> str:
 
 def check(request: SeenRequest, rules: Rules) -> Refusal | None:
     is_models = request.route == "/v1/models" or request.route.startswith("/v1/models/")
-    if not is_models and request.route not in (CHAT, responses.PATH, responses.COUNT):
+    known = (CHAT, responses.PATH, responses.COUNT, *endpoints.PATHS)
+    if not is_models and request.route not in known:
         return Refusal(404, (f"{request.path}: no such path",), error_code="unknown_url")
     allowed = "GET" if is_models else "POST"
     if request.method != allowed:
@@ -59,6 +60,9 @@ def check(request: SeenRequest, rules: Rules) -> Refusal | None:
         return refusal
     if is_models:
         return None
+    if request.route in endpoints.PATHS:
+        found = endpoints.body_problems(request, rules.extra_fields) if rules.strict else ()
+        return Refusal(400, found) if found else None
     if problem := body_problem(request):
         return Refusal(400, (problem,))
     if rules.strict and (found := _problems(request, rules.extra_fields)):
@@ -98,6 +102,8 @@ def _published(message: Any) -> Any:
 def answer(request: SeenRequest, behaviour: Behaviour, serial: int) -> Answer:
     if request.method == "GET":
         return Answer(_models(request.route))
+    if request.route in endpoints.PATHS:
+        return endpoints.answer(request, behaviour, serial)
     if request.route == responses.COUNT:
         return responses.count(behaviour)
     if request.route == responses.PATH:

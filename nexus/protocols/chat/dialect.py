@@ -1,4 +1,4 @@
-"""The chat dialect: OpenAI's ``/v1/chat/completions`` and the servers compatible with it.
+"""The chat dialect: OpenAI's ``/v1/chat/completions`` and the servers compatible with it, and their other endpoints.
 
 Law: everything a client of this dialect sees is written in this folder. Source: OpenAI's API reference and the types
 of its Python SDK.
@@ -12,9 +12,10 @@ from typing import ClassVar
 from nexus.conversation.tap import Tap
 from nexus.errors import NexusError
 from nexus.models import gpt
-from nexus.operation import GENERATE, Operation
+from nexus.operation import GENERATE, PASSED, Operation
 from nexus.protocols import openai_limits, openai_protocol
 from nexus.protocols.chat import write_error
+from nexus.protocols.chat.passed import Passed
 from nexus.protocols.chat.passthrough import ChatPassthrough, edit_request
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import BrokenStream, Dialect, Edited, ModelCard, RateLimit, require
@@ -26,13 +27,14 @@ from nexus.wire import Json
 class Chat(Dialect):
     name: ClassVar[str] = "chat"
     protocol: ClassVar[Protocol] = openai_protocol.OPENAI
-    operations: ClassVar[tuple[Operation, ...]] = (GENERATE.at("/chat/completions"),)
+    operations: ClassVar[tuple[Operation, ...]] = (GENERATE.at("/chat/completions"), *PASSED)
     ping: ClassVar[bytes] = b": nexus ping\n"
     id_prefix: ClassVar[str] = "chatcmpl-"
     id_header: ClassVar[str] = "x-request-id"
 
     def check(self, document: Mapping[str, Json], operation: Operation) -> None:
-        require(document, "messages", list, "an array of messages")
+        if operation.relay == "answer":
+            require(document, "messages", list, "an array of messages")
 
     def edit_request(
         self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool, target: Target | None = None
@@ -44,6 +46,9 @@ class Chat(Dialect):
 
     def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> ChatPassthrough:
         return ChatPassthrough(document, model, tap)
+
+    def passed(self, document: Mapping[str, Json], tap: Tap) -> Passed:
+        return Passed(document, tap)
 
     def write_error(self, error: NexusError, request_id: str) -> bytes:
         return write_error.write_error(error, request_id)

@@ -1,0 +1,133 @@
+"""Answers of OpenAI's other endpoints: their bytes pass, and what they say of their cost is read on the way.
+
+Law: not a byte is changed. Long answers pass in pieces and are never held as a whole. Sources: OpenAI's API reference
+(``usage`` of embeddings, images and transcriptions, the streams' last events); Jina's and vLLM's rerank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nexus.conversation.tap import Tap
+from nexus.conversation.usage import Usage
+from nexus.errors import VendorError
+from nexus.protocols.chat.read_error import read_stream_error
+from nexus.protocols.chat.stops import finish_word
+from nexus.protocols.chat.usage import read_usage
+from nexus.protocols.dialect import UNREADABLE, AnswerRelay, decoded
+from nexus.protocols.raw_json import COLON, OPEN_OBJECT, past_space, value_end
+from nexus.protocols.sse import DONE, Frame
+from nexus.wire import Json, count, decode, mapping, sequence, text
+
+TAIL = 16 * 1024
+"""Bytes at the end of a long answer in which its usage is looked for."""
+
+_USAGE = b'"usage"'
+_LAST = frozenset({"image_generation.completed", "image_edit.completed", "speech.audio.done", "transcript.text.done"})
+"""Events behind which nothing comes of one image, one speech, one transcript."""
+
+
+class Passed(AnswerRelay):
+    piecewise = True
+
+    def __init__(self, document: Mapping[str, Json], tap: Tap) -> None:
+        super().__init__(tap)
+        self._wanted = max(1, count(document.get("n"))) * _prompts(document.get("prompt"))
+        self._finished: set[int] = set()
+        self._tail = b""
+
+    def body(self, raw: bytes) -> bytes:
+        self.complete = True
+        document = decoded(raw)
+        if document is UNREADABLE:
+            self.unread = True
+            return raw
+        answer = mapping(document)
+        if answer.get("error"):
+            raise VendorError(read_stream_error(answer))
+        self._read(answer)
+        return raw
+
+    def piece(self, piece: bytes) -> None:
+        self._tail = (self._tail + piece)[-TAIL:]
+
+    def finish(self) -> bytes:
+        if self._tail:
+            self._read({"usage": _last_usage(self._tail)})
+        return b""
+
+    def frame(self, frame: Frame) -> bytes:
+        if frame.data is None:
+            return frame.raw
+        if frame.data.strip() == DONE:
+            self.complete = True
+            return frame.raw
+        try:
+            event = mapping(decode(frame.data))
+        except ValueError:
+            return frame.raw
+        if event.get("error") or frame.event == "error":
+            self.complete, self.tap.stop_reason = True, "error"
+            self.failure = read_stream_error(event)
+        elif not self.content:
+            self.content = self.begun = True
+        self._read(event)
+        return frame.raw
+
+    def _read(self, answer: Mapping[str, Json]) -> None:
+        if model := text(answer.get("model")):
+            self.tap.model = model
+        usage = _usage(mapping(answer.get("usage")))
+        if usage is not None:
+            many = answer.get("type") in _LAST and self._finished and self.tap.usage is not None
+            self.tap.usage = _sum(self.tap.usage, usage) if many and self.tap.usage is not None else usage
+        if answer.get("type") in _LAST:
+            self._finished.add(len(self._finished))
+        for choice in map(mapping, sequence(answer.get("choices"))):
+            if word := finish_word(choice):
+                self.tap.stop_reason = word
+                self._finished.add(count(choice.get("index")))
+        self.ended = len(self._finished) >= self._wanted
+
+
+def _prompts(prompt: Json) -> int:
+    """How many prompts there are: a list of numbers is one, of tokens."""
+    texts = [one for one in sequence(prompt) if not isinstance(one, int)]
+    return max(1, len(texts))
+
+
+def _usage(wire: Mapping[str, Json]) -> Usage | None:
+    """None where no tokens are told: a transcript may have seconds, a ranking units of its own."""
+    if "prompt_tokens" in wire:
+        return read_usage(wire)
+    total = wire.get("total_tokens")
+    said = count(total) if total is not None else None
+    if "input_tokens" in wire:
+        used, made = count(wire.get("input_tokens")), count(wire.get("output_tokens"))
+        return Usage(input=used, output=made, raw=wire, vendor_total=said)
+    return Usage(input=said, raw=wire, vendor_total=said) if said is not None else None
+
+
+def _sum(one: Usage, other: Usage) -> Usage:
+    return Usage(input=one.input + other.input, output=one.output + other.output, raw=other.raw)
+
+
+def _last_usage(tail: bytes) -> Json:
+    """The member ``usage`` at the end of a JSON text of which the beginning is not here.
+
+    In a JSON string its quotes would be escaped, so that it is a member or a whole string, which no colon follows.
+    """
+    found = tail.rfind(_USAGE)
+    if found < 0:
+        return None
+    place = past_space(tail, found + len(_USAGE))
+    if tail[place : place + 1] != bytes([COLON]):
+        return None
+    start = past_space(tail, place + 1)
+    if tail[start : start + 1] != bytes([OPEN_OBJECT]):
+        return None
+    try:
+        usage: Json = decode(tail[start : value_end(tail, start)])
+    except ValueError:
+        return None
+    return usage

@@ -1,0 +1,145 @@
+"""Where the fields of a multipart form stand, so that one of them can be replaced and every other byte stays.
+
+Law: pure, and strict: what two readers could take for different forms is refused, since a vendor must not find another
+model's name in it than was found here. Source: RFC 7578, RFC 2046 section 5.1; WHATWG HTML, multipart/form-data
+encoding algorithm (how browsers escape names).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from mmap import mmap
+
+from nexus.errors import InvalidRequest
+
+MOST_PARTS = 1000
+LONGEST_HEAD = 8192
+LONGEST_VALUE = 64 * 1024
+"""Bytes of a field that is read; longer ones pass unread."""
+
+Span = tuple[int, int]
+
+_TYPE = re.compile(r"""multipart/form-data((?:\s*;\s*[\w.-]+=(?:"[^"\\]*"|[^\s;"]+))*)\s*;?\s*""", re.IGNORECASE)
+_BOUNDARY = re.compile(r"""[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]""")
+_VALUE = r""""(?:[^"\\\r\n]|\\[^"\r\n])*"|[^\s;"\\]+"""
+_PARAMETER = re.compile(rf""";\s*([\w.*-]+)=({_VALUE})""")
+_DISPOSITION = re.compile(rf"""form-data((?:\s*;\s*[\w.*-]+=(?:{_VALUE}))*)\s*;?\s*""", re.IGNORECASE)
+_PLAIN_ENCODINGS = ("", "7bit", "8bit", "binary")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """``value`` is where its bytes stand; ``is_file`` says that it has the name of a file."""
+
+    name: str
+    value: Span
+    is_file: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    parts: tuple[Part, ...]
+    fields: Mapping[str, str]
+    """The short values of fields that are no files; of several with one name the last."""
+
+    def only(self, name: str) -> Part | None:
+        """The one field of that name; None where there is none. Raises InvalidRequest where it is there twice."""
+        found = [part for part in self.parts if part.name == name]
+        if len(found) > 1:
+            raise InvalidRequest(f"{name}: the form has this field twice", param=name)
+        if found and found[0].is_file:
+            raise InvalidRequest(f"{name}: expected a field without the name of a file", param=name)
+        return found[0] if found else None
+
+    @property
+    def words(self) -> int:
+        """Bytes of all fields that are no files."""
+        return sum(part.value[1] - part.value[0] for part in self.parts if not part.is_file)
+
+
+def boundary_of(content_type: str) -> bytes:
+    """Raises InvalidRequest."""
+    whole = _TYPE.fullmatch(content_type.strip())
+    named = [value for name, value in _PARAMETER.findall(whole[1]) if name.lower() == "boundary"] if whole else []
+    boundary = named[0].strip('"') if len(named) == 1 else ""
+    if not _BOUNDARY.fullmatch(boundary):
+        raise InvalidRequest("the content-type of the form names no boundary that could be used")
+    return boundary.encode()
+
+
+def read_form(raw: bytes | mmap, boundary: bytes) -> Form:
+    """Raises InvalidRequest for what is not a well-formed form."""
+    parts = tuple(_parts(raw, b"--" + boundary))
+    fields = {
+        part.name: _text(raw, part)
+        for part in parts
+        if not part.is_file and part.value[1] - part.value[0] <= LONGEST_VALUE
+    }
+    return Form(parts, fields)
+
+
+def _parts(raw: bytes | mmap, mark: bytes) -> Iterator[Part]:
+    place = 2 if raw[:2] == b"\r\n" else 0
+    if raw[place : place + len(mark)] != mark:
+        raise _broken("it does not begin with its boundary")
+    line = _line_end(raw, place + len(mark))
+    for _ in range(MOST_PARTS):
+        if line is None:
+            return
+        head_end = raw.find(b"\r\n\r\n", line - 2, line + LONGEST_HEAD)
+        if head_end < 0:
+            raise _broken("the head of a part does not end")
+        name, is_file = _named(bytes(raw[line:head_end]) if head_end > line else b"")
+        start = head_end + 4
+        found = raw.find(b"\n" + mark, start)
+        if found < 0:
+            raise _broken("its last boundary is missing")
+        if found == start or raw[found - 1 : found] != b"\r" or raw[start : start + len(mark)] == mark:
+            raise _broken("a boundary stands at no line of its own")
+        yield Part(name, (start, found - 1), is_file)
+        line = _line_end(raw, found + 1 + len(mark))
+    raise _broken(f"it has more than {MOST_PARTS} parts")
+
+
+def _line_end(raw: bytes | mmap, place: int) -> int | None:
+    """Where the line behind a boundary ends; None behind the last one."""
+    if raw[place : place + 2] == b"--":
+        if bytes(raw[place + 2 : place + 6]).strip():
+            raise _broken("something follows its last boundary")
+        return None
+    while raw[place : place + 1] in (b" ", b"\t"):
+        place += 1
+    if raw[place : place + 2] != b"\r\n":
+        raise _broken("a line begins with its boundary and goes on")
+    return place + 2
+
+
+def _named(head: bytes) -> tuple[str, bool]:
+    """The name of a part, and whether it has the name of a file."""
+    try:
+        lines = head.decode().split("\r\n")
+    except UnicodeDecodeError as error:
+        raise _broken("the head of a part is not UTF-8") from error
+    headers = [(name.strip().lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+    dispositions = [value for name, value in headers if name == "content-disposition"]
+    encodings = [value.lower() for name, value in headers if name == "content-transfer-encoding"]
+    whole = _DISPOSITION.fullmatch(dispositions[0]) if len(dispositions) == 1 else None
+    if whole is None or any("\n" in line or "\r" in line or line[:1] in (" ", "\t") for line in lines):
+        raise _broken("a part has no content-disposition that could be read")
+    parameters = [(name.lower(), value) for name, value in _PARAMETER.findall(whole[1])]
+    names = [value.strip('"') for name, value in parameters if name == "name"]
+    if len(names) != 1 or "\\" in names[0] or any(name == "name*" for name, _ in parameters):
+        raise _broken("a part has no name, or several")
+    if any(encoding not in _PLAIN_ENCODINGS for encoding in encodings):
+        raise _broken("a part has a content-transfer-encoding")
+    return names[0], any(name in ("filename", "filename*") for name, _ in parameters)
+
+
+def _text(raw: bytes | mmap, part: Part) -> str:
+    return bytes(raw[part.value[0] : part.value[1]]).decode(errors="replace")
+
+
+def _broken(why: str) -> InvalidRequest:
+    return InvalidRequest(f"the form cannot be read: {why}")

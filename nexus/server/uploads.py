@@ -1,0 +1,75 @@
+"""One form with files in it: taken in as it comes, on the disk beyond its beginning, and read when it is whole.
+
+Law: ``feed`` on the loop; ``open`` wherever there is time. What is on the disk is given back on every path.
+"""
+
+from __future__ import annotations
+
+from nexus.errors import Overloaded, UnsupportedMediaType
+from nexus.piecewise import LARGE
+from nexus.protocols.multipart import boundary_of, read_form
+from nexus.server.encodings import read_encodings, too_large
+from nexus.server.flight import Load
+from nexus.upload import IN_MEMORY, Spool, Upload
+from nexus.wire import Json
+
+FORM = "multipart/form-data"
+AT_ONCE = 8
+"""Forms of the largest size that may be on the disk together."""
+
+_SWITCHES = {"true": True, "false": False}
+
+
+class Uploading:
+    """Collects a form of ``limit`` bytes at most; ``load`` is what it takes of memory, ``disk`` of the disk. Raises
+    ClientError for one that its head already rules out."""
+
+    def __init__(
+        self, limit: int, encoding: str, length: int | None, load: Load, disk: Load, content_type: str
+    ) -> None:
+        if read_encodings(encoding):
+            raise UnsupportedMediaType("a form with files is taken without a content-encoding")
+        if length is not None and length > limit:
+            raise too_large(limit)
+        self._boundary = boundary_of(content_type)
+        self._content_type = content_type
+        self._limit = limit
+        self._load = load
+        self._disk = disk
+        self._spool = Spool()
+
+    @property
+    def size(self) -> int:
+        return self._spool.size
+
+    @property
+    def is_heavy(self) -> bool:
+        return self.size > LARGE
+
+    def feed(self, piece: bytes) -> None:
+        """Raises RequestTooLarge, and Overloaded where all bodies together are too much."""
+        if self.size + len(piece) > self._limit:
+            raise too_large(self._limit)
+        if self.size + len(piece) > IN_MEMORY:
+            self._disk.add(len(piece))
+        else:
+            self._load.add(len(piece))
+        try:
+            self._spool.write(piece)
+        except OSError as error:
+            raise Overloaded("the gateway has no room for an upload", retry_after=10) from error
+
+    def open(self) -> tuple[Upload, dict[str, Json]]:
+        """The form, and what its short fields say. Raises InvalidRequest."""
+        with self._spool.window() as raw:
+            form = read_form(raw, self._boundary)
+        model = form.only("model")
+        fields: dict[str, Json] = {name: _SWITCHES.get(value, value) for name, value in form.fields.items()}
+        fields |= {"model": form.fields.get("model", "")}
+        return Upload(self._spool, self._content_type, model.value if model else None, form.words), fields
+
+    def drop(self) -> None:
+        """Nobody wants it any more."""
+        self._spool.close()
+        self._load.release()
+        self._disk.release()

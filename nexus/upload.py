@@ -1,0 +1,108 @@
+"""A request body that may be too large for memory: beyond its first bytes it is in a file without a name.
+
+Law: written on the loop, then read by one worker at a time, from its beginning for every attempt. Whoever closes it
+frees the disk; closing twice is nothing.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import IO
+
+IN_MEMORY = 1 << 20
+"""Bytes that are held; with more all of them go to the disk."""
+
+_PIECE = 256 * 1024
+
+Span = tuple[int, int]
+
+
+class Spool:
+    """Bytes in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+        self._file: IO[bytes] | None = None
+        self.size = 0
+
+    @property
+    def on_disk(self) -> bool:
+        return self._file is not None
+
+    def write(self, piece: bytes) -> None:
+        """Raises OSError where the disk takes no more."""
+        self.size += len(piece)
+        if self._file is None and self.size > IN_MEMORY:
+            self._file = tempfile.TemporaryFile(prefix="nexus-", buffering=0)  # noqa: SIM115 - closed by ``close``
+            _write(self._file, bytes(self._held))
+            self._held.clear()
+        if self._file is None:
+            self._held += piece
+        else:
+            _write(self._file, piece)
+
+    @contextmanager
+    def window(self) -> Iterator[bytes | mmap.mmap]:
+        """All of it, to be searched."""
+        if self._file is None:
+            yield bytes(self._held)
+            return
+        with mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ) as window:
+            yield window
+
+    def read(self, start: int, end: int) -> Iterator[bytes]:
+        while start < end:
+            piece = self._at(start, min(_PIECE, end - start))
+            if not piece:
+                raise EOFError("the upload is shorter than it was")
+            yield piece
+            start += len(piece)
+
+    def close(self) -> None:
+        file, self._file = self._file, None
+        self._held.clear()
+        if file is not None:
+            file.close()
+
+    def _at(self, start: int, size: int) -> bytes:
+        if self._file is not None:
+            return os.pread(self._file.fileno(), size, start)
+        return bytes(self._held[start : start + size])
+
+
+def _write(file: IO[bytes], piece: bytes) -> None:
+    left = memoryview(piece)
+    while left:
+        left = left[file.write(left) :]
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A body as it is sent, from its beginning whenever it is asked for. ``model`` is where the model's name stands,
+    None where none is named; ``words`` counts the bytes of its fields, files not among them. ``edits`` are in order.
+    """
+
+    spool: Spool = field(repr=False)
+    content_type: str
+    model: Span | None = None
+    words: int = 0
+    edits: Sequence[tuple[Span, bytes]] = field(default=(), repr=False)
+
+    def with_model(self, name: str) -> Upload:
+        return self if self.model is None else replace(self, edits=((self.model, name.encode()),))
+
+    def __len__(self) -> int:
+        return self.spool.size + sum(len(new) - (end - start) for (start, end), new in self.edits)
+
+    def __iter__(self) -> Iterator[bytes]:
+        place = 0
+        for (start, end), new in self.edits:
+            yield from self.spool.read(place, start)
+            yield new
+            place = end
+        yield from self.spool.read(place, self.spool.size)
