@@ -110,7 +110,7 @@ class Provider(ABC):
         self.accounts = _accounts(name, settings)
         """The gateway's, at least one; whoever brings a key of his own has another."""
         self._learn: Callable[[str], None] = _nobody
-        self.house_key = self._renewed()
+        self.renewed_key = self._renewed()
         """The gateway's key where it is not written in the settings."""
 
     def credential(self, make: Make[Thing]) -> Thing:
@@ -126,28 +126,28 @@ class Provider(ABC):
 
             def ask(stack: ExitStack) -> Renewed[SecretStr]:
                 entra = stack.enter_context(closing(Entra(name, asked, proxy=settings.proxy, ca_file=ca_file)))
-                return Renewed(name, self._telling(entra.fetch), least=LEAST_BETWEEN)
+                return Renewed(name, self._logged(entra.fetch), least=LEAST_BETWEEN)
 
             return self.credential(ask)
         if settings.api_key_command is not None:
             command = KeyCommand(name, settings.api_key_command, settings.api_key_refresh)
-            return self.credential(lambda _: Renewed(name, self._telling(command.fetch), least=LEAST_BETWEEN))
+            return self.credential(lambda _: Renewed(name, self._logged(command.fetch), least=LEAST_BETWEEN))
         return None
 
-    def _telling(self, fetch: Callable[[], Grant[SecretStr]]) -> Callable[[], Grant[SecretStr]]:
-        def fetch_and_tell() -> Grant[SecretStr]:
+    def _logged(self, fetch: Callable[[], Grant[SecretStr]]) -> Callable[[], Grant[SecretStr]]:
+        def fetch_and_log() -> Grant[SecretStr]:
             grant = fetch()
             for spelling in self.settings.spellings(grant.value):
                 self._learn(spelling)
             return grant
 
-        return fetch_and_tell
+        return fetch_and_log
 
     def start(self, learn: Callable[[str], None]) -> None:
         """Begins what takes time, on nobody's; ``learn`` is told every secret that the settings do not hold."""
         self._learn = learn
-        if self.house_key is not None:
-            self.house_key.start()
+        if self.renewed_key is not None:
+            self.renewed_key.start()
 
     @property
     def asks_usage(self) -> bool:
@@ -157,7 +157,7 @@ class Provider(ABC):
     def key(self, client: Mapping[str, str], dialect: str, account: Account | None = None) -> SecretStr | None:
         """The caller's own key where the provider forwards it, else that of the account. Raises AuthenticationFailed.
 
-        None where the gateway has no other key, or one that it has to get (``house_key``).
+        None where the gateway has no other key, or one that it has to get (``renewed_key``).
         ``client`` are the headers of the caller, without those that carried its credential for the gateway;
         ``dialect`` is the caller's.
         """
@@ -260,7 +260,7 @@ class Provider(ABC):
 
 
 def _accounts(provider: str, settings: ProviderSettings) -> tuple[Account, ...]:
-    keys = settings.house_keys
+    keys = settings.configured_keys
     if len(keys) < 2:
         return (Account("", keys[0] if keys else None),)
     return tuple(Account(_account_name(provider, key), key) for key in keys)

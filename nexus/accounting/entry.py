@@ -18,7 +18,7 @@ class Entry:
     the call came, in Unix seconds; times are in milliseconds, from then, ``queue`` until a worker had the call.
 
     ``model`` is the name asked for, ``request_model`` what the vendor was asked for, ``response_model`` what it
-    answered as. ``key_class`` is whose vendor key was used: "house", "caller", or "" where none was. ``tags`` is
+    answered as. ``key_class`` is whose vendor key was used: "configured", "caller", or "" where none was. ``tags`` is
     canonical JSON of the allow-listed tags. Token parts are disjoint. ``cost`` is in nano-dollars, None where no price
     is known; ``price_source`` says where the price is from.
     """

@@ -30,7 +30,7 @@ from nexus.operation import Operation
 Phase = Literal["prepared", "sent", "answered", "content"]
 """How far an attempt came: nothing left, the request left, a head came back, something of the answer was passed on."""
 
-KeyClass = Literal["house", "caller"]
+KeyClass = Literal["configured", "caller"]
 """Whose key the vendor was shown."""
 
 

@@ -131,7 +131,7 @@ def _room_for_others(settings: Settings) -> str | None:
 
 
 def _key(provider: ProviderSettings) -> str:
-    keys = provider.house_keys
+    keys = provider.configured_keys
     configured = f"{len(keys)} keys" if len(keys) > 1 else "present" if keys else "fetched"
     match provider.has_key, provider.takes_callers_key, provider.needs_key:
         case True, True, _:

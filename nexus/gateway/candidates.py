@@ -84,7 +84,7 @@ class Router:
         affinity = choice.affinity or affinity_of(call, model.name)
         return self.rested(candidates_of(call, model, route, affinity), self.rests.clock())
 
-    def told(self, plan: Plan) -> dict[str, str | None]:
+    def log_fields(self, plan: Plan) -> dict[str, str | None]:
         """The places in order, and of those that rest for how long and why, for the log."""
         now = self.rests.clock()
         rests = [

@@ -41,16 +41,16 @@ def count_failure(rests: Rests, candidate: Candidate, failure: Failure, error: N
     else:
         seconds = rests.rest(scope, KEY_REST, why)
     if seconds is not None:
-        _tell(candidate, failure, verdict, seconds, why)
+        _log(candidate, failure, verdict, seconds, why)
 
 
-def _tell(candidate: Candidate, failure: Failure, verdict: Verdict, seconds: float, why: str) -> None:
+def _log(candidate: Candidate, failure: Failure, verdict: Verdict, seconds: float, why: str) -> None:
     """At level error where a configured key is refused: somebody has to pay, or to renew it."""
     loud = failure in ("key_refused", "key_forbidden", "missing") and not candidate.own
     fields = {
         "route": str(candidate.route),
         "rests": verdict.rest,
-        "key": candidate.account.name or ("caller" if candidate.own else "house"),
+        "key": candidate.account.name or ("caller" if candidate.own else "configured"),
         "seconds": round(seconds, 1),
         "why": why,
     }

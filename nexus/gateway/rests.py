@@ -79,7 +79,7 @@ class Rests:
         each for itself."""
         self._publish = board.table("rests", self._received)
 
-    def _tell(self, scope: Scope, state: _State, *, woken: bool = False) -> None:
+    def _share(self, scope: Scope, state: _State, *, woken: bool = False) -> None:
         if self._publish is not None:
             rest = state.end, state.since, state.last_end, state.probing, state.counted, state.why
             lasts = CAP + max(0.0, (state.end or 0.0) - self.clock())
@@ -130,7 +130,7 @@ class Rests:
                 return False
             for scope, state in over:
                 state.probing = now + PROBE
-                self._tell(scope, state)
+                self._share(scope, state)
             return True
 
     def leave(self, scopes: Iterable[Scope]) -> None:
@@ -141,7 +141,7 @@ class Rests:
             for scope in scopes:
                 if (state := self._states.get(scope)) is not None and state.probing:
                     state.probing = 0.0
-                    self._tell(scope, state)
+                    self._share(scope, state)
 
     def succeeded(self, scopes: Iterable[Scope], entered: float) -> bool:
         """An answer began; whether that ended a rest. ``entered`` is when its attempt began."""
@@ -157,10 +157,10 @@ class Rests:
                 failed_before, state.row = state.row, 0
                 if state.end is not None and entered >= state.since and (state.counted or now >= state.end):
                     self._wake(state)
-                    self._tell(scope, state, woken=True)
+                    self._share(scope, state, woken=True)
                     woken = True
                 elif failed_before:
-                    self._tell(scope, state)
+                    self._share(scope, state)
             return woken
 
     def failed(self, scope: Scope, entered: float, why: str) -> float | None:
@@ -169,7 +169,7 @@ class Rests:
         with self._lock:
             state = self._state(scope)
             seconds = self._failed(state, now, entered, why)
-            self._tell(scope, state)
+            self._share(scope, state)
             return seconds
 
     def _failed(self, state: _State, now: float, entered: float, why: str) -> float | None:
@@ -190,7 +190,7 @@ class Rests:
         with self._lock:
             state = self._state(scope)
             self._rest(state, now, min(CAP, seconds), why, counted=False)
-            self._tell(scope, state)
+            self._share(scope, state)
             return (state.end or now) - now
 
     def _rest(self, state: _State, now: float, seconds: float, why: str, *, counted: bool) -> None:

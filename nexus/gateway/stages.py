@@ -99,7 +99,7 @@ class Gateway:
             plan = self.router.plan(call, model)
             if log.isEnabledFor(logging.DEBUG):
                 log.debug(
-                    "candidates", extra={"fields": {"id": call.id, "model": model.name, **self.router.told(plan)}}
+                    "candidates", extra={"fields": {"id": call.id, "model": model.name, **self.router.log_fields(plan)}}
                 )
             self._attempts.take_early(state, plan)
         elif self._kept_id(state) is None:

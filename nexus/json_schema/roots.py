@@ -24,11 +24,11 @@ _MOST_TOLD = 4000
 
 @dataclass(frozen=True, slots=True)
 class ObjectRoot:
-    """``lost`` are keywords of the root that the schema no longer has, ``told`` is what they said."""
+    """``lost`` are keywords of the root that the schema no longer has, ``in_words`` is what they said."""
 
     schema: dict[str, Json]
     lost: tuple[str, ...] = ()
-    told: str = ""
+    in_words: str = ""
 
 
 def object_root(schema: Json, path: str, forbidden: Iterable[str] = ()) -> ObjectRoot:
@@ -46,12 +46,12 @@ def object_root(schema: Json, path: str, forbidden: Iterable[str] = ()) -> Objec
     if "$defs" in root:
         kept["$defs"] = root["$defs"]
     told = [*merge.unions, *((name, merged[name]) for name in forbidden if name in merged)]
-    return ObjectRoot(_typed(kept, path), tuple(dict.fromkeys(name for name, _ in told)), _told(told))
+    return ObjectRoot(_typed(kept, path), tuple(dict.fromkeys(name for name, _ in told)), _describe_lost(told))
 
 
-def describe(description: str | None, told: str) -> str | None:
+def describe(description: str | None, in_words: str) -> str | None:
     """A description with what a schema no longer says."""
-    return "\n\n".join(filter(None, (description, told))) or None
+    return "\n\n".join(filter(None, (description, in_words))) or None
 
 
 def worded(keywords: Schema) -> str:
@@ -66,7 +66,7 @@ def _typed(schema: Schema, path: str) -> dict[str, Json]:
     return {**schema, "type": "object", "properties": mapping(schema.get("properties"))}
 
 
-def _told(lost: Sequence[tuple[str, Json]]) -> str:
+def _describe_lost(lost: Sequence[tuple[str, Json]]) -> str:
     if not lost:
         return ""
     words = "; ".join(f"{name} {encode(value).decode()}" for name, value in lost)

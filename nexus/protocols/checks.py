@@ -30,7 +30,7 @@ class Drops:
         for name in unknown(holder, known):
             self.add(f"{prefix}.{name}")
 
-    def told(self, *names: str) -> list[Event]:
+    def events(self, *names: str) -> list[Event]:
         """Adds the names, and gives one event for each that is new."""
         fresh = [name for name in dict.fromkeys(names) if name not in self._names]
         self._names |= dict.fromkeys(fresh)

@@ -92,7 +92,7 @@ _APART = re.compile(
     r"|requested (?P<out>[0-9]{1,12}) output tokens and your prompt contains (?P<in>[0-9]{1,12}) input tokens"
     r"|is too large: (?P<out2>[0-9]{1,12})\. .{0,80} your request has (?P<in2>[0-9]{1,12}) input tokens"
 )
-"""Prompt and completion told apart, by OpenAI, DeepSeek and vLLM; "at least" so many is not told."""
+"""Prompt and completion numbered apart, by OpenAI, DeepSeek and vLLM; "at least" so many is not numbered."""
 
 _VAGUE = frozenset({"invalid_request", "request_too_large"})
 
@@ -106,37 +106,37 @@ def judged(failure: VendorFailure, *, unsaid: bool = False) -> VendorFailure:
 
 def worded(message: str) -> str:
     """The vendor's words behind the ones that Claude Code knows, with the numbers where there are two."""
-    said = message.lower()
-    if NO_ROOM in said:
+    lowered = message.lower()
+    if NO_ROOM in lowered:
         return message
-    found = _wording(said)
-    needed, limit = _numbers(said, found) if found is not None else (None, None)
-    if limit is not None and (apart := _apart(said)) is not None and apart[0] < limit < sum(apart):
+    found = _wording(lowered)
+    needed, limit = _numbers(lowered, found) if found is not None else (None, None)
+    if limit is not None and (apart := _apart(lowered)) is not None and apart[0] < limit < sum(apart):
         return f"{NO_ROOM}: {apart[0]} + {apart[1]} > {limit}: {message}"
     if needed is None or limit is None or needed <= limit:
-        return message if TOO_LONG in said else f"{TOO_LONG}: {message}"
-    told = f"{TOO_LONG}: {needed} tokens > {limit} maximum"
-    return message if told in said else f"{told}: {message}"
+        return message if TOO_LONG in lowered else f"{TOO_LONG}: {message}"
+    numbered = f"{TOO_LONG}: {needed} tokens > {limit} maximum"
+    return message if numbered in lowered else f"{numbered}: {message}"
 
 
-def _wording(said: str) -> Wording | None:
-    return next((one for family in FAMILIES.values() for one in family if one.says in said), None)
+def _wording(lowered: str) -> Wording | None:
+    return next((one for family in FAMILIES.values() for one in family if one.says in lowered), None)
 
 
-def _numbers(said: str, wording: Wording) -> tuple[int | None, int | None]:
-    return _behind(said, wording.needed), _behind(said, wording.limit)
+def _numbers(lowered: str, wording: Wording) -> tuple[int | None, int | None]:
+    return _behind(lowered, wording.needed), _behind(lowered, wording.limit)
 
 
-def _behind(said: str, markers: tuple[str, ...]) -> int | None:
+def _behind(lowered: str, markers: tuple[str, ...]) -> int | None:
     for marker in markers:
-        at = said.find(marker)
-        if at >= 0 and (match := _NUMBER.match(said, at + len(marker))) is not None:
+        at = lowered.find(marker)
+        if at >= 0 and (match := _NUMBER.match(lowered, at + len(marker))) is not None:
             return int(match[1].replace(",", ""))
     return None
 
 
-def _apart(said: str) -> tuple[int, int] | None:
-    match = _APART.search(said)
+def _apart(lowered: str) -> tuple[int, int] | None:
+    match = _APART.search(lowered)
     if match is None:
         return None
     if match[1] is not None:

@@ -130,7 +130,7 @@ class ClientCodec:
 
     def field_of(self, neutral: str, document: Document, request: Request) -> str:
         """How the client calls what a writer named, and where it said it; the rest of a path stays."""
-        said = _SAID_SHORTLY.get(neutral, neutral)
+        said = _SHORT_NAMES.get(neutral, neutral)
         if (place := location_of(said, request)) is not None:
             return self._beyond(*place)
         if said in self.paths:
@@ -175,7 +175,7 @@ def _holds(document: Document, path: str) -> bool:
     return held is not None
 
 
-_SAID_SHORTLY = {
+_SHORT_NAMES = {
     "cache": "cache_control",
     "cache_ttl": "cache_control.ttl",
     "reasoning": "messages.reasoning",

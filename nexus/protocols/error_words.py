@@ -35,7 +35,7 @@ def decode_error(body: bytes) -> Json:
 
 def error_words(document: Json, body: bytes = b"") -> str:
     """The vendor's words; "" only where it gave none. ``body`` is looked at where ``document`` says nothing."""
-    if words := _said(document, _DEEPEST):
+    if words := _words(document, _DEEPEST):
         return words
     return _plain(body) if document is None or _holds_something(document, _DEEPEST) else ""
 
@@ -54,7 +54,7 @@ def _is_leaf(value: Json) -> bool:
     return not isinstance(value, Mapping | list)
 
 
-def _said(value: Json, depth: int) -> str:
+def _words(value: Json, depth: int) -> str:
     if depth == 0:
         return ""
     match value:
@@ -75,7 +75,7 @@ def _member(holder: Mapping[str, Json], depth: int) -> str:
 def _item(item: Json, depth: int) -> str:
     """One of several errors, behind the place that it is about."""
     place = ".".join(str(step) for step in sequence(mapping(item).get("loc")) if isinstance(step, str | int))
-    words = _said(item, depth)
+    words = _words(item, depth)
     return f"{place}: {words}" if place and words else words
 
 
@@ -92,7 +92,7 @@ def _problem(holder: Mapping[str, Json], depth: int) -> str:
 
 
 def _under(name: str) -> Callable[[Mapping[str, Json], int], str]:
-    return lambda holder, depth: _said(holder.get(name), depth)
+    return lambda holder, depth: _words(holder.get(name), depth)
 
 
 _READERS: tuple[Callable[[Mapping[str, Json], int], str], ...] = (

@@ -43,14 +43,14 @@ _EXTENSIONS: Mapping[str, str] = {
 _UNTOLD = frozenset({"application/octet-stream", "binary/octet-stream"})
 
 
-def told_by(title: str | None) -> str | None:
+def media_type_of(title: str | None) -> str | None:
     """The media type that a file's name tells."""
     return _EXTENSIONS.get((title or "").rpartition(".")[2].lower())
 
 
 def as_data_url(data: str, title: str | None) -> str:
     """``file_data`` that is bare base64, as a data URL of the type that the name tells."""
-    if data.startswith(("data:", "http")) or (media_type := told_by(title)) is None:
+    if data.startswith(("data:", "http")) or (media_type := media_type_of(title)) is None:
         return data
     return f"data:{media_type};base64,{data}"
 
@@ -58,7 +58,7 @@ def as_data_url(data: str, title: str | None) -> str:
 def file_part(source: Inline | Link, title: str | None, cache: CacheHint | None, path: str) -> Part:
     """Raises UnsupportedFeature for a type that is known nowhere else, InvalidRequest for text that is none."""
     if isinstance(source, Inline) and source.media_type in _UNTOLD:
-        source = replace(source, media_type=told_by(title) or source.media_type)
+        source = replace(source, media_type=media_type_of(title) or source.media_type)
     if isinstance(source, Link) or source.media_type == PDF or source.media_type in _OFFICE.values():
         return Document(source, title, cache=cache)
     if source.media_type.startswith("image/"):

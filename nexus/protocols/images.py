@@ -31,7 +31,7 @@ def unseen(image: Image) -> Text:
     return Text(f"[Here was {_about(image)}, which this model cannot see.]")
 
 
-def untold(image: Image) -> Text:
+def placeholder(image: Image) -> Text:
     """What stands in an answer in place of an image that the client's protocol has no place for."""
     return Text(f"[The model made {_about(image)}, which this protocol has no place for.]")
 

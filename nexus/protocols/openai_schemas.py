@@ -42,7 +42,7 @@ def _fit_format(format: OutputFormat | None, lost: list[str]) -> OutputFormat | 
     root = object_root(schema, path, _NOT_AT_ROOT)
     lost += [f"{path}.{keyword}" for keyword in root.lost]
     schema, strict = _held(complete(root.schema), format.strict, "output_format", lost)
-    return replace(format, schema=schema, strict=strict, description=describe(format.description, root.told))
+    return replace(format, schema=schema, strict=strict, description=describe(format.description, root.in_words))
 
 
 def _fit_tool(tool: Tool, path: str, lost: list[str]) -> Tool:
@@ -51,7 +51,7 @@ def _fit_tool(tool: Tool, path: str, lost: list[str]) -> Tool:
     root = object_root(tool.parameters, f"{path}.parameters", _NOT_AT_ROOT)
     lost += [f"{path}.parameters.{keyword}" for keyword in root.lost]
     schema, strict = _held(complete(root.schema), tool.strict, path, lost)
-    return replace(tool, parameters=schema, strict=strict, description=describe(tool.description, root.told))
+    return replace(tool, parameters=schema, strict=strict, description=describe(tool.description, root.in_words))
 
 
 def _held(schema: Json, strict: bool | None, path: str, lost: list[str]) -> tuple[Json, bool | None]:

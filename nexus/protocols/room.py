@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from nexus.conversation.events import Cited, ContentDropped, Event, PartDelta, PartEnd, PartStart
 from nexus.conversation.parts import Image, Inline, Link, Text
-from nexus.protocols.images import untold
+from nexus.protocols.images import placeholder
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Fitted:
                 self._worded.add(index)
                 yield ContentDropped("images")
                 yield PartStart(index, Text(""))
-                yield PartDelta(index, untold(image).text)
+                yield PartDelta(index, placeholder(image).text)
             case PartEnd(index=index):
                 self._ended.add(index)
                 # Its signature was the image's.

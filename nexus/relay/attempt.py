@@ -80,7 +80,7 @@ def _estimated(exchange: Exchange) -> OpenedReply:
 def _open_lane(exchange: Exchange, pick: Callable[[Exchange], Lane | None], lane: Lane | None = None) -> OpenedReply:
     """Once more where the vendor refuses a configured key that can be had anew. ``lane`` is what ``pick`` picks."""
     lane = lane or _picked(pick, exchange)
-    renewed = exchange.route.provider.house_key
+    renewed = exchange.route.provider.renewed_key
     if renewed is None or lane.attempt.key is not None:
         return _exchange(exchange, lane)
     cancel, waiting = exchange.cancel, exchange.state.waiting
@@ -118,8 +118,8 @@ def _exchange(exchange: Exchange, lane: Lane) -> OpenedReply:
     request = provider.request(lane.attempt)
     exchange.dropped[:] = [*lane.dropped, *request.dropped]
     if log.isEnabledFor(logging.DEBUG):
-        log.debug("attempt", extra={"fields": _told(exchange, lane, request)})
-    exchange.phase, exchange.key = "sent", "caller" if lane.attempt.key_is_callers else "house"
+        log.debug("attempt", extra={"fields": _log_fields(exchange, lane, request)})
+    exchange.phase, exchange.key = "sent", "caller" if lane.attempt.key_is_callers else "configured"
     with exchange.state.waiting():
         reply = provider.send(request, exchange.cancel)
     exchange.phase, exchange.status, exchange.answered = "answered", reply.status, time.monotonic()
@@ -130,7 +130,7 @@ def _exchange(exchange: Exchange, lane: Lane) -> OpenedReply:
         raise
 
 
-def _told(exchange: Exchange, lane: Lane, request: UpstreamRequest) -> dict[str, object]:
+def _log_fields(exchange: Exchange, lane: Lane, request: UpstreamRequest) -> dict[str, object]:
     """What an attempt sends, by names only."""
     call = exchange.call
     return {

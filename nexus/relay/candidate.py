@@ -13,7 +13,7 @@ from nexus.provider import Account, Route
 Scope = tuple[str, str, str]
 """What rests: provider, alias ("" for all models), account ("" for all keys). A caller's own key is an account too."""
 
-HOUSE = "house"
+CONFIGURED = "configured"
 """The account where one key is configured, or none."""
 
 NOT_THERE = frozenset({"authorization", "x-api-key", "api-key", "x-goog-api-key", "x-provider-api-key"})
@@ -53,11 +53,11 @@ class Candidate:
 
     @property
     def key(self) -> Scope:
-        return (self.route.provider.name, "", self.own or self.account.name or HOUSE)
+        return (self.route.provider.name, "", self.own or self.account.name or CONFIGURED)
 
     @property
     def key_model(self) -> Scope:
-        return (self.route.provider.name, self.route.alias, self.own or self.account.name or HOUSE)
+        return (self.route.provider.name, self.route.alias, self.own or self.account.name or CONFIGURED)
 
     @property
     def scopes(self) -> tuple[Scope, ...]:

@@ -150,7 +150,7 @@ class Exchange:
         return self.error.status if isinstance(self.error, UpstreamStatus | VendorError) else self.status
 
     @property
-    def told(self) -> str:
+    def outcome_text(self) -> str:
         """What came of it in one word: the vendor's status, or why there was none that held."""
         outcome = outcome_of(self.error)
         answered = outcome in (Outcome.OK, Outcome.VENDOR_ERROR, Outcome.IN_BAND_ERROR)
@@ -250,7 +250,7 @@ class CallState:
         told: list[str] = []
         for number, exchange in enumerate(self.exchanges):
             told += [text for before, text in self.skipped if before == number]
-            told.append(f"{exchange.route.name}={exchange.told}")
+            told.append(f"{exchange.route.name}={exchange.outcome_text}")
         told += [text for before, text in self.skipped if before >= len(self.exchanges)]
         whole, last = ", ".join(told), told[-1]
         if len(whole) <= LONGEST_TRIED:

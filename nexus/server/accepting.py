@@ -51,7 +51,7 @@ class PausingServer(HTTPServer):
     def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
         for sock in sockets:
             self._sockets[sock.fileno()] = sock
-            self._handlers[sock.fileno()] = _Acceptor(sock, self._accepted, self._tell, self.share).stop
+            self._handlers[sock.fileno()] = _Acceptor(sock, self._accepted, self._log, self.share).stop
         self._count()
 
     def stop(self) -> None:
@@ -71,7 +71,7 @@ class PausingServer(HTTPServer):
         if self.share is not None and not self._stopped:
             self.share.write(len(self._connections))
 
-    def _tell(self, error: OSError) -> None:
+    def _log(self, error: OSError) -> None:
         now = time.monotonic()
         if self._told_at is not None and now - self._told_at < QUIET:
             return
@@ -94,7 +94,7 @@ class _Acceptor:
     ) -> None:
         self._sock = sock
         self._accepted = accepted
-        self._tell = tell
+        self._log = tell
         self._share = share
         self._left_alone = 0
         self._loop = IOLoop.current()
@@ -144,7 +144,7 @@ class _Acceptor:
             except OSError as error:
                 if error.errno not in EXHAUSTED:
                     raise
-                self._tell(error)
+                self._log(error)
                 self._rest(PAUSE, self._watch)
                 return
             self._accepted(connection, address)

@@ -32,19 +32,19 @@ class Notifier:
         self._is_told = address.startswith(("/", "@"))
 
     def ready(self, status: str) -> None:
-        self._tell("READY=1", f"STATUS={status}")
+        self._notify("READY=1", f"STATUS={status}")
 
     def status(self, status: str) -> None:
-        self._tell(f"STATUS={status}")
+        self._notify(f"STATUS={status}")
 
     def reloading(self) -> None:
         """``ready`` follows when the reload is over, whether it worked or not."""
-        self._tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}", "STATUS=reading the configuration")
+        self._notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}", "STATUS=reading the configuration")
 
     def stopping(self, status: str) -> None:
-        self._tell("STOPPING=1", f"STATUS={status}")
+        self._notify("STOPPING=1", f"STATUS={status}")
 
-    def _tell(self, *lines: str) -> None:
+    def _notify(self, *lines: str) -> None:
         if not self._is_told:
             return
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:

@@ -202,10 +202,10 @@ class ProviderSettings(Tagged):
     @property
     def has_key(self) -> bool:
         """Whether the gateway has a key, or a way to get one."""
-        return bool(self.house_keys) or self.api_key_command is not None
+        return bool(self.configured_keys) or self.api_key_command is not None
 
     @property
-    def house_keys(self) -> tuple[SecretStr, ...]:
+    def configured_keys(self) -> tuple[SecretStr, ...]:
         """The configured keys as far as they are written in the settings, one for each account."""
         return self.api_keys or (() if self.api_key is None else (self.api_key,))
 
@@ -213,7 +213,7 @@ class ProviderSettings(Tagged):
     def spends(self) -> bool:
         """Whether a caller without a key of its own spends what the operator pays for."""
         # A shorter one ("none", "x") is a word for a server that asks for no key.
-        shown = [len(key.get_secret_value()) >= SHORTEST_KEY for key in self.house_keys]
+        shown = [len(key.get_secret_value()) >= SHORTEST_KEY for key in self.configured_keys]
         return any(shown) if shown else self.has_key
 
     def spellings(self, key: SecretStr) -> tuple[str, ...]:
@@ -223,7 +223,7 @@ class ProviderSettings(Tagged):
     @property
     def derived_secrets(self) -> tuple[str, ...]:
         """What is as good as a secret of the settings and stands in none of them."""
-        return tuple(spelling for key in self.house_keys for spelling in self.spellings(key))
+        return tuple(spelling for key in self.configured_keys for spelling in self.spellings(key))
 
     def rules_on(self, header: str) -> Iterator[tuple[str | int, ...]]:
         """Where rules name a header, of the provider and of its models."""

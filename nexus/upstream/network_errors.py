@@ -40,7 +40,7 @@ def failure_of(error: Exception, *, provider: str, host: str, phase: str, second
     elif any(map(_not_http, causes)):
         failure = ProtocolError(f"{provider}: the answer is not valid HTTP", provider=provider)
     else:
-        text, again = f"{provider}: {_told(phase)} ({_class(causes, what)})", not _certificate(causes)
+        text, again = f"{provider}: {_phase_text(phase)} ({_class(causes, what)})", not _certificate(causes)
         failure = Unreachable(text, provider=provider, retryable=again)
     return failure.at(phase, what, host)
 
@@ -76,7 +76,7 @@ def _timeout(provider: str, phase: str, seconds: float) -> UpstreamTimeout:
 _NAMES = {"dns": "name lookup", "connect": "TCP", "proxy": "proxy", "tls": "TLS handshake"}
 
 
-def _told(phase: str) -> str:
+def _phase_text(phase: str) -> str:
     match phase:
         case "body":
             return "the connection broke off"

@@ -122,7 +122,7 @@ class _Bound(HTTPConnection):
     """Monotonic time at which it came back to the pool; None where it has not served yet."""
 
     def _new_conn(self) -> socket.socket:
-        with _telling(self):
+        with _in_urllib3_words(self):
             return dial(self._dns_host.strip("[]"), self.port, _seconds(self.timeout), _holder())
 
     def request(self, *args: Any, **kwargs: Any) -> None:
@@ -165,7 +165,7 @@ def _seconds(timeout: Any) -> float | None:
 
 
 @contextmanager
-def _telling(connection: HTTPConnection) -> Iterator[None]:
+def _in_urllib3_words(connection: HTTPConnection) -> Iterator[None]:
     """Failures of connecting in urllib3's words, so that its pools and proxies treat them as such."""
     try:
         yield
@@ -204,7 +204,7 @@ class _UnixConnection(_Bound):
     """Its host is the percent-encoded path of a Unix socket."""
 
     def _new_conn(self) -> socket.socket:
-        with _telling(self):
+        with _in_urllib3_words(self):
             return dial_unix(unquote(self.host), _seconds(self.timeout), _holder())
 
 

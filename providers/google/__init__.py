@@ -67,7 +67,7 @@ class GoogleProvider(Provider):
 
     def key(self, client: Mapping[str, str], dialect: str, account: Account | None = None) -> SecretStr | None:
         key = super().key(client, dialect, account)
-        if key is None and not self._on_vertex and self.house_key is None:
+        if key is None and not self._on_vertex and self.renewed_key is None:
             raise AuthenticationFailed(f"provider {self.name!r} needs the caller's own key in {UPSTREAM_KEY}")
         return key
 

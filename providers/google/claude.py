@@ -150,8 +150,8 @@ def fit(attempt: Attempt, extra: Extra = NOTHING) -> Fitted:
         if has_beta and refused.loses:
             dropped.append(f"{BETA}.{refused.beta.rstrip('-')}")
         fields = refused.fields if has_beta or not refused.paired else ()
-        lost += [path for path in fields if _said(path) not in extra.fields]
-    dropped += [_said(path) for path in lost if any(values(document, path))]
+        lost += [path for path in fields if _name(path) not in extra.fields]
+    dropped += [_name(path) for path in lost if any(values(document, path))]
     # The counter has no model in its path.
     moved: list[Path] = [("anthropic_version",), ("anthropic_beta",), *([] if counts else [("model",)])]
     betas = []
@@ -176,7 +176,7 @@ def values(document: Json, path: Path) -> Iterator[tuple[Json]]:
         yield from values(document[path[0]], path[1:])
 
 
-def _said(path: Path) -> str:
+def _name(path: Path) -> str:
     return ".".join(name for name in path if name != ANY)
 
 

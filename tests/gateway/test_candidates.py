@@ -273,5 +273,5 @@ def test_the_order_is_told_with_what_rests_and_why() -> None:
     rests = Rests(lambda: 1000.0)
     router = Router(rests)
     rests.rest(("a", "m", ""), 60.0, "rate limited (429)")
-    told = router.told(router.plan(session(1), model(A, B)))
+    told = router.log_fields(router.plan(session(1), model(A, B)))
     assert told == {"order": "b/m, a/m", "home": "a/m", "resting": "a/m for 60 s: rate limited (429)"}

@@ -70,14 +70,14 @@ def test_object_root(case: str) -> None:
     root = object_root(schema, "tools.0.parameters")
     assert root.schema == (schema if expected is None else expected)
     assert root.lost == lost
-    assert bool(root.told) == bool(lost)
+    assert bool(root.in_words) == bool(lost)
 
 
 def test_what_is_lost_is_told() -> None:
     schema = obj(a=A) | {"anyOf": [{"required": ["a"]}, {"required": ["b"]}], "not": {"required": ["c"]}}
     root = object_root(schema, "", forbidden=("not",))
     assert root.lost == ("anyOf", "not")
-    assert 'anyOf [{"required":["a"]},{"required":["b"]}]; not {"required":["c"]}' in root.told
+    assert 'anyOf [{"required":["a"]},{"required":["b"]}]; not {"required":["c"]}' in root.in_words
     assert "not" in object_root(schema, "").schema
 
 

@@ -130,8 +130,8 @@ def test_an_error_before_the_first_content_fails_the_attempt_alone(house: House)
     assert (record.status, record.error) == (200, None)
     told = [(one.number, one.key, one.outcome, one.status, one.phase) for one in record.attempts]
     assert told == [
-        (1, "house", Outcome.IN_BAND_ERROR, status, "answered"),
-        (2, "house", Outcome.OK, 200, "content"),
+        (1, "configured", Outcome.IN_BAND_ERROR, status, "answered"),
+        (2, "configured", Outcome.OK, 200, "content"),
     ]
     times = [when for one in record.attempts for when in (one.began, one.answered or -1.0, one.ended)]
     assert times == sorted(times)

@@ -150,7 +150,7 @@ def _vendor_sections() -> Iterator[str]:
         yield from _heading(f"On the way to {name}", "-")
         yield "By the neutral field, for requests that had to be translated."
         yield ""
-        yield from _notes({field: _told(written) for field, written in WRITES[vendor].items()})
+        yield from _notes({field: _describe(written) for field, written in WRITES[vendor].items()})
 
 
 def _extra_fields() -> Iterator[str]:
@@ -169,7 +169,7 @@ def _extra_fields() -> Iterator[str]:
         yield from _notes({field.name: field.note for field in EXTRA_FIELDS[client]})
 
 
-def _told(disposition: Disposition) -> str:
+def _describe(disposition: Disposition) -> str:
     return f"{disposition.kind}: {disposition.note}" if disposition.note else disposition.kind
 
 

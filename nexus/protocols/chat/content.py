@@ -12,10 +12,10 @@ from nexus.wire import Json, mapping, sequence
 
 
 def has_content(chunk: Mapping[str, Json]) -> bool:
-    return any(map(_says, map(mapping, sequence(chunk.get("choices")))))
+    return any(map(_has_content, map(mapping, sequence(chunk.get("choices")))))
 
 
-def _says(choice: Mapping[str, Json]) -> bool:
+def _has_content(choice: Mapping[str, Json]) -> bool:
     # A server that fakes streaming puts the whole message where the delta belongs.
     return any(
         bool(value) and _HOLDS.get(name, bool)(value)

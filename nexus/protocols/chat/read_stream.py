@@ -95,12 +95,12 @@ class StreamReader:
         self._start()
         for kind, words in self._tags.finish() if self._tags else ():
             self._say(kind, words)
-        self._tell(self._citations.last())
+        self._emit(self._citations.last())
         self._end_prose()
         half = any(call.part is not None and call.arguments and not call.whole for call in self._calls.all)
         for call in self._calls.all:
             if call.part is None:
-                self._out += self._dropped.told("tool_calls")
+                self._out += self._dropped.events("tool_calls")
             elif not call.ended:
                 self._end_call(call)
         self._out.append(UsageUpdate(self._known))
@@ -125,7 +125,7 @@ class StreamReader:
             if choice.get("index") in (0, None):
                 self._read_choice(choice)
             else:
-                self._out += self._dropped.told("choices")
+                self._out += self._dropped.events("choices")
         self._citations.sources = read_sources(chunk) or self._citations.sources
         for holder in usages:
             self._read_usage(mapping(holder.get("usage")))
@@ -150,7 +150,7 @@ class StreamReader:
         self._read_thought(delta)
         for kind, words in read_pieces(delta):
             if kind == "dropped":
-                self._out += self._dropped.told(words)
+                self._out += self._dropped.events(words)
             elif words:
                 self._hear(kind, words)
         self._read_images(delta)
@@ -161,9 +161,9 @@ class StreamReader:
             self._read_call(call)
         if legacy := mapping(delta.get("function_call")):
             self._read_call({"index": -1, "function": legacy})
-        self._tell(self._citations.read(delta))
+        self._emit(self._citations.read(delta))
         if mapping(choice.get("logprobs")):
-            self._out += self._dropped.told("logprobs")
+            self._out += self._dropped.events("logprobs")
         if finish_word(choice):
             self._finish = dict(choice)
             self.complete = True
@@ -179,7 +179,7 @@ class StreamReader:
         again = bool(self._plain) and "".join(read_detail(entry, BARE).text for entry in details) == self._plain
         for entry in details:
             if again and read_detail(entry, BARE).text:
-                self._out += self._dropped.told("thinking_blocks" if is_block(entry) else "reasoning_details")
+                self._out += self._dropped.events("thinking_blocks" if is_block(entry) else "reasoning_details")
             else:
                 self._read_detail(entry)
 
@@ -218,15 +218,15 @@ class StreamReader:
         if kind == "text":
             self._citations.hear(index, len(words), self._tags.before if self._tags else 0)
 
-    def _tell(self, found: Iterable[Cited | str]) -> None:
+    def _emit(self, found: Iterable[Cited | str]) -> None:
         """Citations, and the names of what could not be one."""
         for one in found:
-            self._out += self._dropped.told(one) if isinstance(one, str) else [one]
+            self._out += self._dropped.events(one) if isinstance(one, str) else [one]
 
     def _read_images(self, delta: Mapping[str, Json]) -> None:
         for image in read_images(delta):
             if not isinstance(image, Image):
-                self._out += self._dropped.told(image)
+                self._out += self._dropped.events(image)
                 continue
             self._end_prose()
             self._settle()
@@ -250,7 +250,7 @@ class StreamReader:
 
     def _read_call(self, delta: Mapping[str, Json]) -> None:
         if delta.get("type") not in (None, "", "function"):
-            self._out += self._dropped.told(f"tool_calls.{text(delta.get('type'))}")
+            self._out += self._dropped.events(f"tool_calls.{text(delta.get('type'))}")
             return
         call = self._calls.feed(delta)
         if call.part is None and call.name:

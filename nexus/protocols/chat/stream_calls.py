@@ -40,7 +40,7 @@ class ToolCallBuffer:
             return False
         return True
 
-    def has_told(self, piece: str) -> bool:
+    def has_sent(self, piece: str) -> bool:
         """Whether a server tells the whole arguments once more."""
         return piece[0] == "{" and "".join(self.arguments) == piece and self.whole
 
@@ -64,7 +64,7 @@ class Calls:
             call.index = index
         call.id = call.id or call_id
         call.name = call.name or name
-        if piece and not call.has_told(piece):
+        if piece and not call.has_sent(piece):
             call.waiting.append(piece)
         call.signature = vendor_signature(delta.get("extra_content")) or call.signature
         return call

@@ -81,7 +81,7 @@ class ThinkTags:
             told.append(("reasoning", thought))
         return rest
 
-    def _tell(self, words: str, told: list[Piece]) -> str:
+    def _emit(self, words: str, told: list[Piece]) -> str:
         told.append(("text", words))
         return ""
 
@@ -95,7 +95,7 @@ _STEPS = {
     _State.OPENED: ThinkTags._skip,
     _State.THINKING: ThinkTags._think,
     _State.CLOSED: ThinkTags._skip,
-    _State.TEXT: ThinkTags._tell,
+    _State.TEXT: ThinkTags._emit,
 }
 
 

@@ -67,7 +67,7 @@ class StreamReader:
             raise VendorError(read_stream_error(name, wire))
         started = self._begin() if name != "initial-response" else []
         reader = self._readers.get(name)
-        return started + (self._dropped.told(name or "event without a name") if reader is None else reader(wire))
+        return started + (self._dropped.events(name or "event without a name") if reader is None else reader(wire))
 
     def finish(self) -> list[Event]:
         """The end that only metadata would have brought; nothing if the stream was cut before messageStop."""
@@ -92,7 +92,7 @@ class StreamReader:
                 self._images.setdefault(block, (text(inner.get("format")), ""))
             else:
                 self._foreign.add(block)
-                events += self._dropped.told((kind == "toolUse" and text(inner.get("type"))) or kind)
+                events += self._dropped.events((kind == "toolUse" and text(inner.get("type"))) or kind)
         return events
 
     def _block_delta(self, wire: Mapping[str, Json]) -> list[Event]:
@@ -117,7 +117,7 @@ class StreamReader:
                     if (cited := self._parts.get(block)) is not None:
                         cited.citations.append(value)
                 case _:
-                    events += self._dropped.told(kind)
+                    events += self._dropped.events(kind)
         return events
 
     def _reasoning(self, block: int, wire: Mapping[str, Json]) -> list[Event]:
@@ -125,7 +125,7 @@ class StreamReader:
         for kind, value in wire.items():
             redacted = kind == "redactedContent"
             if kind not in ("text", "signature", "redactedContent"):
-                events += self._dropped.told(f"reasoningContent.{kind}")
+                events += self._dropped.events(f"reasoningContent.{kind}")
                 continue
             piece = text(value) if kind == "text" else ""
             events += self._piece(block, piece, Reasoning("", Signature("converse", ""), redacted=redacted))
@@ -153,7 +153,7 @@ class StreamReader:
                 case Citation() as citation:
                     events.append(Cited(part.index, citation))
                 case name:
-                    events += self._dropped.told(name)
+                    events += self._dropped.events(name)
         return events
 
     def _image(self, block: int) -> list[Event]:
@@ -161,7 +161,7 @@ class StreamReader:
         format, data = self._images.pop(block)
         image = read_image({"format": format, "source": {"bytes": data}})
         if image is None:
-            return self._dropped.told("image")
+            return self._dropped.events("image")
         return [*self._parts.start(block, image), *self._parts.end(block)]
 
     def _block_stop(self, wire: Mapping[str, Json]) -> list[Event]:

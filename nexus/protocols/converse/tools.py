@@ -166,7 +166,7 @@ def _spec(tool: Tool, path: str, held: Mapping[str, Json] | None, draft: Draft) 
     root = object_root(modern(tool.parameters), f"{path}.parameters")
     for keyword in root.lost:
         draft.drop(f"{path}.parameters.{keyword}")
-    described = describe(tool.description if (tool.description or "").strip() else None, root.told)
+    described = describe(tool.description if (tool.description or "").strip() else None, root.in_words)
     schema = {"json": root.schema if held is None else held}
     strict = None if held is None else True
     return only({"name": tool.name, "description": described, "inputSchema": schema, "strict": strict})

@@ -64,7 +64,7 @@ class Grounding:
             for number, chunk in enumerate(self._chunks):
                 if isinstance(source := _source(chunk), Citation):
                     self._used.add(number)
-                    yield from self._tell(last, Citation(0, length, source.url, source.title, source.quote))
+                    yield from self._emit(last, Citation(0, length, source.url, source.title, source.quote))
         if len(self._used) < len(self._chunks):
             yield _CHUNKS
 
@@ -80,7 +80,7 @@ class Grounding:
             if isinstance(source, Citation):
                 self._used.add(number)
                 part, start, end = place
-                yield from self._tell(part, Citation(start, end, source.url, source.title, source.quote))
+                yield from self._emit(part, Citation(start, end, source.url, source.title, source.quote))
             else:
                 yield source
 
@@ -92,9 +92,9 @@ class Grounding:
         if entry.get("license"):
             yield "citationMetadata.license"
         part, start, end = place
-        yield from self._tell(part, Citation(start, end, url, text(entry.get("title"))))
+        yield from self._emit(part, Citation(start, end, url, text(entry.get("title"))))
 
-    def _tell(self, part: int, citation: Citation) -> Iterator[Cited]:
+    def _emit(self, part: int, citation: Citation) -> Iterator[Cited]:
         """Once: in a stream the same metadata may come again."""
         if (cited := Cited(part, citation)) not in self._told:
             self._told.add(cited)

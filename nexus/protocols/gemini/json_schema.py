@@ -43,7 +43,7 @@ class _Writer:
     def write(self, schema: Schema, path: str, *, copying: bool) -> dict[str, Json]:
         """``copying`` ends inside a copy: what is referred to may refer to itself."""
         if "$ref" not in schema:
-            return self._inside(self._said(schema, path) if self._answer else schema, path, copying=copying)
+            return self._inside(self._write(schema, path) if self._answer else schema, path, copying=copying)
         beside = {name: value for name, value in schema.items() if not name.startswith("$")}
         target = self._target(text(schema["$ref"]))
         if beside and copying and target is not None:
@@ -80,7 +80,7 @@ class _Writer:
         self._drop({name: value for name, value in beside.items() if name not in fits}, path)
         return {**target, **fits}
 
-    def _said(self, schema: Schema, path: str) -> dict[str, Json]:
+    def _write(self, schema: Schema, path: str) -> dict[str, Json]:
         """The same in keywords of the closed list."""
         try:
             said = without_all_of(schema, self._root, lambda: self._count(path))

@@ -83,7 +83,7 @@ class StreamReader:
         if not self.complete:
             return []
         end = ResponseEnd(read_stop(self._end, calls=self._called))
-        return [*self._told(self._grounding.finish()), *self._close(), end]
+        return [*self._cited(self._grounding.finish()), *self._close(), end]
 
     def _read(self, piece: Mapping[str, Json]) -> Iterator[Event]:
         usage = {key: value for key, value in mapping(piece.get("usageMetadata")).items() if value is not None}
@@ -96,7 +96,7 @@ class StreamReader:
         self._usage = known
         for candidate in map(mapping, sequence(piece.get("candidates"))):
             if candidate.get("index"):
-                yield from self._dropped.told(f"candidates.{candidate['index']}")
+                yield from self._dropped.events(f"candidates.{candidate['index']}")
             else:
                 yield from self._read_candidate(candidate)
         if reason := text(mapping(piece.get("promptFeedback")).get("blockReason")):
@@ -105,18 +105,18 @@ class StreamReader:
     def _read_candidate(self, candidate: Mapping[str, Json]) -> Iterator[Event]:
         for at, part in enumerate(map(mapping, sequence(mapping(candidate.get("content")).get("parts")))):
             yield from self._read_part(part, at)
-        yield from self._told(self._grounding.read(candidate))
+        yield from self._cited(self._grounding.read(candidate))
         for name in _ASIDE:
             if candidate.get(name):
-                yield from self._dropped.told(name)
+                yield from self._dropped.events(name)
         if text(candidate.get("finishReason")):
             self._end |= {name: candidate.get(name) for name in ("finishReason", "finishMessage")}
             self.complete = True
 
-    def _told(self, found: Iterable[Cited | str]) -> Iterator[Event]:
+    def _cited(self, found: Iterable[Cited | str]) -> Iterator[Event]:
         for one in found:
             if isinstance(one, str):
-                yield from self._dropped.told(one)
+                yield from self._dropped.events(one)
             else:
                 yield one
 
@@ -134,7 +134,7 @@ class StreamReader:
         elif foreign := sorted(key for key in part if key not in _ABOUT and part[key] is not None):
             # Its signature goes with it: on another part it would be worse than none.
             for name in foreign:
-                yield from self._dropped.told(name)
+                yield from self._dropped.events(name)
         elif signature is not None:
             yield from self._read_text("", self._open or Text, signature)
 

@@ -127,7 +127,7 @@ def _declaration(tool: Tool, path: str, gemini: Gemini, dropped: list[str]) -> d
     declaration: dict[str, Json] = {"name": tool.name}
     path = f"{path}.parameters"
     root = object_root(tool.parameters, path)
-    if (description := describe(tool.description, root.told)) is not None:
+    if (description := describe(tool.description, root.in_words)) is not None:
         declaration["description"] = description
     if not tool.parameters:
         return declaration

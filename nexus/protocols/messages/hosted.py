@@ -138,7 +138,7 @@ def _fit_messages(
         dropped.append("messages.content=none")
     rules: dict[str, Any] = {}
     if changes:
-        rules = {"messages": {ANY: {"content": {ANY: _said}}}}
+        rules = {"messages": {ANY: {"content": {ANY: _readable}}}}
     elif not gone:
         return raw, dropped
     body = cut(raw, rules) if rules else raw
@@ -151,7 +151,7 @@ def _changes(message: Json) -> Iterator[str]:
             yield str(mapping(block)["type"])
 
 
-def _said(block: bytes) -> bytes | None:
+def _readable(block: bytes) -> bytes | None:
     if b"tool_" not in block[:4096]:
         return None
     wire = mapping(decode(block))

@@ -96,7 +96,7 @@ class StreamReader:
     def _block_start(self, wire: _Wire) -> list[Event]:
         at, drops, held = _index(wire), Drops(), ""
         part = read_block(mapping(wire.get("content_block")), drops)
-        notices = self._dropped.told(*drops.names)
+        notices = self._dropped.events(*drops.names)
         if part is None:
             self._foreign.add(at)
             return notices
@@ -119,7 +119,7 @@ class StreamReader:
         if at in self._foreign:
             return []
         if kind not in _DELTAS:
-            return self._dropped.told(kind or "delta")
+            return self._dropped.events(kind or "delta")
         name, empty = _DELTAS[kind]
         piece = text(delta.get(name))
         self.complete = False
@@ -142,14 +142,14 @@ class StreamReader:
         """Citations are of the whole block, whose length is known at its end."""
         drops = Drops()
         cited = [Cited(part.index, found) for found in read_citations(part.citations, part.length, drops)]
-        return [*self._dropped.told(*drops.names), *cited]
+        return [*self._dropped.events(*drops.names), *cited]
 
     def _message_delta(self, wire: _Wire) -> list[Event]:
         delta = mapping(wire.get("delta"))
         if text(delta.get("stop_reason")):
             self._stop = read_stop(delta)
             self.complete = self._parts.fit(self._stop) == self._stop
-        events = self._dropped.told("stop_details") if delta.get("stop_details") is not None else []
+        events = self._dropped.events("stop_details") if delta.get("stop_details") is not None else []
         if isinstance(wire.get("usage"), dict):
             self._usage = merge_usage(self._usage, wire["usage"])
             events.append(UsageUpdate(read_usage(self._usage)))

@@ -95,7 +95,7 @@ def _write_tool(tool: Tool, at: int, held: Block, drops: Drops) -> Block:
     for keyword in root.lost:
         drops.add(f"{path}.{keyword}")
     wire: Block = {"name": tool.name}
-    if (description := describe(tool.description, root.told)) is not None:
+    if (description := describe(tool.description, root.in_words)) is not None:
         wire["description"] = description
     return wire | {"input_schema": root.schema} | held | write_cache(tool.cache)
 
@@ -131,7 +131,7 @@ def _answer_by_tool(format: OutputFormat, request: Request, tooling: Tooling) ->
     root = object_root(modern(tool.parameters), FORMAT)
     free = bool(request.tools) and (tooling.choice or {}).get("type") != "none"
     tooling.tools.append(
-        {"name": tool.name, "description": describe(tool.description, root.told), "input_schema": root.schema}
+        {"name": tool.name, "description": describe(tool.description, root.in_words), "input_schema": root.schema}
     )
     tooling.choice = {"type": "any"} if free else {"type": "tool", "name": tool.name}
     tooling.answer_tool = tool.name

@@ -173,7 +173,7 @@ class StreamReader:
         """The end of an item, which brings what was not told of it before."""
         item, index = mapping(event.get("item")), count(event.get("output_index"))
         if index not in self._told:
-            return self._tell(index, item)
+            return self._emit(index, item)
         open_parts = [key for key in self._parts.keys if key[0] == index]
         ends: list[Event] = []
         for key in open_parts:
@@ -200,7 +200,7 @@ class StreamReader:
                 pass
         return self._parts.end(key)
 
-    def _tell(self, index: int, item: Mapping[str, Json]) -> list[Event]:
+    def _emit(self, index: int, item: Mapping[str, Json]) -> list[Event]:
         """A whole item of which nothing was told."""
         self._told.add(index)
         self._nameless.discard(index)
@@ -209,10 +209,10 @@ class StreamReader:
         told: list[Event] = [ContentDropped(name) for name in lost([item])]
         for at, part in enumerate(read_output([item])):
             if isinstance(part, Text | Reasoning | ToolCall | Refusal | Image):
-                told += self._tell_part((index, at), part)
+                told += self._emit_part((index, at), part)
         return told
 
-    def _tell_part(self, key: _Key, part: StreamPart) -> list[Event]:
+    def _emit_part(self, key: _Key, part: StreamPart) -> list[Event]:
         self._calls = self._calls or isinstance(part, ToolCall)
         self._refused = self._refused or isinstance(part, Refusal)
         cited = part.citations if isinstance(part, Text) else ()

@@ -50,11 +50,11 @@ def write_response_object(envelope: Envelope) -> dict[str, Json]:
         "output": [],
         "previous_response_id": asked.previous if isinstance(asked, Continued) else None,
         "prompt_cache_key": asked.prompt_cache_key,
-        "reasoning": _told_thinking(asked.thinking),
+        "reasoning": _write_thinking(asked.thinking),
         "safety_identifier": asked.safety_identifier,
         "service_tier": asked.service_tier if asked.service_tier in _TIERS else "default",
         "store": False,
-        "text": {"format": _told_format(asked.output_format)},
+        "text": {"format": _write_output_format(asked.output_format)},
         "truncation": "disabled",
         "usage": None,
         "user": asked.user,
@@ -63,7 +63,7 @@ def write_response_object(envelope: Envelope) -> dict[str, Json]:
     }
 
 
-def _told_thinking(thinking: Thinking | None) -> dict[str, Json]:
+def _write_thinking(thinking: Thinking | None) -> dict[str, Json]:
     if thinking is None:
         return {"effort": None, "summary": None}
     if not thinking.enabled:
@@ -82,14 +82,14 @@ def _tools(asked: Request) -> dict[str, Json]:
     return {
         "parallel_tool_calls": asked.parallel_tools is not False,
         "tool_choice": "auto" if asked.tool_choice is None else write_choice(asked.tool_choice, asked.tools),
-        "tools": [*(_whole(_told_tool(tool)) for tool in write_tools(functions)), *map(_told_search, searches)],
+        "tools": [*(_whole(_write_tool(tool)) for tool in write_tools(functions)), *map(_write_search, searches)],
     }
 
 
-def _told_tool(tool: Mapping[str, Json]) -> dict[str, Json]:
+def _write_tool(tool: Mapping[str, Json]) -> dict[str, Json]:
     kind = text(tool.get("type"))
     if kind == "namespace":
-        return {**tool, "tools": [_told_tool(mapping(inner)) for inner in sequence(tool.get("tools"))]}
+        return {**tool, "tools": [_write_tool(mapping(inner)) for inner in sequence(tool.get("tools"))]}
     return {name: tool[name] for name in _TOOL_MEMBERS.get(kind, tuple(tool)) if name in tool}
 
 
@@ -98,11 +98,11 @@ def _whole(tool: dict[str, Json]) -> dict[str, Json]:
     return {"description": None, "parameters": None, "strict": False} | tool if tool["type"] == "function" else tool
 
 
-def _told_search(tool: WebSearch) -> dict[str, Json]:
+def _write_search(tool: WebSearch) -> dict[str, Json]:
     return {"type": tool.kind if tool.kind in _SEARCHES else "web_search"}
 
 
-def _told_format(format: OutputFormat | None) -> dict[str, Json]:
+def _write_output_format(format: OutputFormat | None) -> dict[str, Json]:
     if format is None:
         return {"type": "text"}
     told = write_format(format)

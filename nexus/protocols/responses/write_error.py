@@ -47,7 +47,7 @@ BEYOND = 2_000_000_000
 
 def write_frames(error: NexusError, response_id: str, broken: BrokenStream, *, codex: bool) -> bytes:
     """The end of a stream whose head has gone out; the SDK takes it only behind a beginning."""
-    code, message = _said(error)
+    code, message = _code_and_message(error)
     told: dict[str, Json] = {"code": code, "message": message, "param": error.param}
     begun = write_response_object(Envelope(response_id, broken.model, broken.now))
     closed = code if codex else _PUBLISHED.get(code, code)
@@ -56,7 +56,7 @@ def write_frames(error: NexusError, response_id: str, broken: BrokenStream, *, c
     return created + _event("error", BEYOND, told) + _event("response.failed", BEYOND + 1, {"response": failed})
 
 
-def _said(error: NexusError) -> tuple[str, str]:
+def _code_and_message(error: NexusError) -> tuple[str, str]:
     """Code and wording: the vendor's own where it spoke this dialect."""
     own = read_body(error.body) if isinstance(error, UpstreamStatus) else {}
     code = text(own.get("code")) or IN_BAND.get(error.kind, _SERVER)
