@@ -1,6 +1,6 @@
 """``python -m nexus``, and the command ``nexus``.
 
-Law: nothing is imported from the folder in which it is started. ``python -m`` looks there first, and a stranger's
+Nothing is imported from the folder in which it is started. ``python -m`` looks there first, and a stranger's
 ``requests.py`` or ``tornado/`` would be taken for the library.
 """
 

@@ -1,6 +1,6 @@
 """Keeps calls away from something that is down, but for one at a time that tries.
 
-Law: any thread; never waits. While it is open one call in every ``rest`` seconds is let through as a probe, and only
+Any thread; never waits. While it is open one call in every ``rest`` seconds is let through as a probe, and only
 a probe's success closes it: a straggler that began before the trouble proves nothing.
 """
 

@@ -1,6 +1,6 @@
 """Whether a file is still the one that was read.
 
-Law: nothing is read here. A file that is replaced through a link, as in Kubernetes, is another one.
+Nothing is read here. A file that is replaced through a link, as in Kubernetes, is another one.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Decodes a long JSON text in pieces, between which other threads run.
 
-Law: pure; for a worker thread. One call of the JSON parser holds the interpreter from its first byte to its last: for
+Pure; for a worker thread. One call of the JSON parser holds the interpreter from its first byte to its last: for
 31 MiB of ``[]`` that is seconds in which nobody else runs. A text of few values is the parser's own business.
 """
 

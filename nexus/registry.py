@@ -4,7 +4,7 @@ A kind is a folder of ``providers/`` at the top of the repository, imported as `
 checkout, as a folder of the package in a wheel), or an entry point of the group ``nexus.providers`` in any installed
 package, whose object is the class. A folder wins over an entry point of its name.
 
-Law: the only file that imports providers. Listing kinds imports none of them, so that a vendor's SDK costs nothing
+The only file that imports providers. Listing kinds imports none of them, so that a vendor's SDK costs nothing
 until a provider of that kind is configured.
 """
 

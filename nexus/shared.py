@@ -1,6 +1,6 @@
 """Things that are costly to make, shared by all who ask for the same: connections, credentials, fetched keys.
 
-Law: any thread. What is asked for by equal settings is made once, and closed once, when its last holder lets go.
+Any thread. What is asked for by equal settings is made once, and closed once, when its last holder lets go.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """``x-nexus-tags: project=web, feature=search``: what a caller says that a call is for.
 
-Law: bounded. Only the names that the settings list are kept; what does not read is refused, for nobody would notice
+Bounded. Only the names that the settings list are kept; what does not read is refused, for nobody would notice
 that it is not counted.
 """
 

@@ -1,6 +1,6 @@
 """What the Open Responses specification demands of answers and events, as strict types.
 
-Law: members that it does not have are allowed, missing ones and wrong values are not. ``optional`` members may be left
+Members that it does not have are allowed, missing ones and wrong values are not. ``optional`` members may be left
 out but never null. Source: openresponses.org, the schemas of ResponseResource, its items and its streaming events, as
 of 2026-04-24.
 """

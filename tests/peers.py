@@ -1,6 +1,6 @@
 """Peers of raw socket code, threads that can be looked at, and the fixtures that count descriptors.
 
-Law: each peer is a few lines; what it opens it closes.
+Each peer is a few lines; what it opens it closes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How to know a secret when it is seen: every kind of it that a test makes up.
 
-Law: whatever a test makes up as a key, a token or a password holds MARK, near its beginning so that a cut-off one is
+Whatever a test makes up as a key, a token or a password holds MARK, near its beginning so that a cut-off one is
 known too; the few that cannot (tokens that are signed, keys that are generated, what the fakes bring) have a sign of
 their own here. tests/watch.py looks for all of them in whatever Nexus says.
 """

@@ -1,6 +1,6 @@
 """The real server on a real port, on a thread of its own, for tests that speak to it like a client.
 
-Law: nothing of our own is replaced; a test may look into ``server`` and ``runtime``, but calls through the socket.
+Nothing of our own is replaced; a test may look into ``server`` and ``runtime``, but calls through the socket.
 """
 
 from __future__ import annotations

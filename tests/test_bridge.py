@@ -1,6 +1,6 @@
 """Where worker threads and the loop meet: backpressure, wake-ups, the race for the head, and who never waits.
 
-Law: every scene has a hard time limit, and no test sleeps to wait for another thread; it looks where that thread is.
+Every scene has a hard time limit, and no test sleeps to wait for another thread; it looks where that thread is.
 """
 
 from __future__ import annotations

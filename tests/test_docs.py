@@ -1,6 +1,6 @@
 """The pages are what they look like: valid text, snippets that load, models that exist, settings that programs know.
 
-Law: a snippet is tested as a reader pastes it. TOML is a nexus.toml unless its first line names Codex's file.
+A snippet is tested as a reader pastes it. TOML is a nexus.toml unless its first line names Codex's file.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The laws of the house, read off the source: who may import whom, how large a file may be, what README promises.
 
-Law: a rule that stands here is not a wish.
+A rule that stands here is not a wish.
 """
 
 from __future__ import annotations

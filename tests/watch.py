@@ -1,6 +1,6 @@
 """Looks for secrets in everything that Nexus says while the tests run: logs, errors, replies, consoles.
 
-Law: logging is at its lowest level, and records are looked at as they would be written but before the redaction, which
+Logging is at its lowest level, and records are looked at as they would be written but before the redaction, which
 is only the second line of defence and is proven in tests/telemetry/test_logs.py. A leak fails the test in which it
 happened, by its place and never by the secret. What a test says on purpose it names with ``allowed_to_say``.
 

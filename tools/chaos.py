@@ -2,7 +2,7 @@
 
     python tools/chaos.py [--list] [WORD ...]
 
-Law: loopback only; the gateway is a process of its own, the vendor a fake inside this one. Linux only.
+Loopback only; the gateway is a process of its own, the vendor a fake inside this one. Linux only.
 """
 
 from __future__ import annotations

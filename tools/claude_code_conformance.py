@@ -3,7 +3,7 @@
     python tools/claude_code_conformance.py http://127.0.0.1:8000/llm/anthropic --model M [--upstream 127.0.0.1:9200]
     python tools/claude_code_conformance.py --nexus
 
-Law: a plain ``pip install .`` is enough to run it, from any directory. The work is in ``tools/conformance``; this file
+A plain ``pip install .`` is enough to run it, from any directory. The work is in ``tools/conformance``; this file
 only makes the checkout importable.
 """
 

@@ -11,7 +11,7 @@ To add a program or a library of npm's: one line under ``newest``, ``"package": 
 an older one is supported too; then ``--install``. Its commands are in ``tests.programs.kit.NEWEST / ".bin"``, for
 ``Desk.run``; its modules in ``NEWEST``, for scripts that Node runs.
 
-Law: the standard library is enough, for ``.ci/run`` installs before there is an environment.
+The standard library is enough, for ``.ci/run`` installs before there is an environment.
 """
 
 from __future__ import annotations

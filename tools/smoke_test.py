@@ -3,7 +3,7 @@
     python tools/smoke_test.py --config nexus.toml [provider/model ...] [--capability tools,vision] [--json]
                                [--url http://HOST:PORT] [--client-key-env NAME] [--header 'NAME: VALUE']
 
-Law: a plain ``pip install .`` is enough to run it, from any directory. The work is in ``tools/smoke``; this file only
+A plain ``pip install .`` is enough to run it, from any directory. The work is in ``tools/smoke``; this file only
 makes the checkout importable.
 """
 

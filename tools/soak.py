@@ -2,7 +2,7 @@
 
     python tools/soak.py [MINUTES]
 
-Law: loopback only; the gateway is a process of its own, the vendor a fake inside this one. Linux only.
+Loopback only; the gateway is a process of its own, the vendor a fake inside this one. Linux only.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What happened lately, and the last calls: kept in memory for the page, of everybody and of each caller.
 
-Law: one thread at a time. Bounded in minutes, routes, callers and calls. What goes in and comes out are plain values,
+One thread at a time. Bounded in minutes, routes, callers and calls. What goes in and comes out are plain values,
 for it lives in the supervisor where several processes serve. Only the minute that runs is written; the longer spans
 get it when it is over.
 """

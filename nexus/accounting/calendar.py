@@ -1,6 +1,6 @@
 """What each route cost on each of the last days, out of the ledger: for charts and for what a month will cost.
 
-Law: reads only, and only ``days``, which is small however many calls there were. Days are those of UTC.
+Reads only, and only ``days``, which is small however many calls there were. Days are those of UTC.
 """
 
 from __future__ import annotations

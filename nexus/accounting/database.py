@@ -1,6 +1,6 @@
 """The ledger's database: SQLite in a file or in memory, or PostgreSQL; both take the same SQL.
 
-Law: any thread, one at a time; nothing here runs on the loop. Statements write ``?`` for a value.
+Any thread, one at a time; nothing here runs on the loop. Statements write ``?`` for a value.
 """
 
 from __future__ import annotations

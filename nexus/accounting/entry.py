@@ -1,6 +1,6 @@
 """One row of the ledger: an attempt at a call, or a call that no attempt was made for.
 
-Law: names, numbers and the vendor's own counts; never a prompt, a reply or a key.
+Names, numbers and the vendor's own counts; never a prompt, a reply or a key.
 """
 
 from __future__ import annotations

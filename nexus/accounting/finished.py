@@ -1,6 +1,6 @@
 """A call that is over as plain values, for what is kept in memory: who, how it went, and its story for people.
 
-Law: marshal can write it. Never a prompt, a reply or a key; everything that a client or a vendor said is shortened.
+Marshal can write it. Never a prompt, a reply or a key; everything that a client or a vendor said is shortened.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The price of every route: what the settings say, else what the installed list of prices knows.
 
-Law: nothing is fetched from anywhere, and the large package is read by a program of its own: neither the start nor the
+Nothing is fetched from anywhere, and the large package is read by a program of its own: neither the start nor the
 memory of the gateway pays for it.
 """
 

@@ -1,6 +1,6 @@
 """What an attempt cost, by the prices of its route: a price for each part of its tokens, by tier and by length.
 
-Law: exact. Prices are integers, nano-dollars per million tokens, which are dollars per million to nine places; a cost
+Exact. Prices are integers, nano-dollars per million tokens, which are dollars per million to nine places; a cost
 is rounded once, to a nano-dollar. What has no price has no cost: None, never 0.
 """
 

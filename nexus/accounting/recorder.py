@@ -1,6 +1,6 @@
 """Hands calls that are over to what keeps them in memory: here, or in the supervisor for all processes.
 
-Law: on the loop it appends to a bounded list, and asks for a turn elsewhere; where it finds no room it counts.
+On the loop it appends to a bounded list, and asks for a turn elsewhere; where it finds no room it counts.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Who used what: sums of the ledger since a time, by who or what they are asked for.
 
-Law: reads only. What is bounded by SQL is bounded: names come from tables here, everything else is a value.
+Reads only. What is bounded by SQL is bounded: names come from tables here, everything else is a value.
 """
 
 from __future__ import annotations

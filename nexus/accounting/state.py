@@ -1,6 +1,6 @@
 """Where the ledger of a configuration is, and how it is opened.
 
-Law: the default is one file for each configuration, in the user's state folder; two configurations never share one.
+The default is one file for each configuration, in the user's state folder; two configurations never share one.
 """
 
 from __future__ import annotations

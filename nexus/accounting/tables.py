@@ -3,7 +3,7 @@
 ``attempts`` has a row for each attempt and is kept for weeks; ``days`` has sums by day and by who and what, and is kept
 for more than a year; ``budgets`` has what was spent in each period of a budget. ``schema_version`` has one row.
 
-Law: a step of MIGRATIONS never changes once it was released; a new version is a new step.
+A step of MIGRATIONS never changes once it was released; a new version is a new step.
 """
 
 from __future__ import annotations

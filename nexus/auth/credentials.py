@@ -1,6 +1,6 @@
 """Finds the one credential of a request among the headers that can carry it.
 
-Law: pure. Which header decides depends on what was sent, never on what turns out to be valid: whoever sends two
+Which header decides depends on what was sent, never on what turns out to be valid: whoever sends two
 credentials gets no second try.
 
 ``x-nexus-key`` wins, then ``Proxy-Authorization``: both exist so that ``Authorization`` is free for a login of the

@@ -1,6 +1,6 @@
 """Estimates the tokens of a request, for where nobody counts them.
 
-Law: pure; rather too many than too few. All vendors' tokenizers come to three and a half to four bytes a
+Pure; rather too many than too few. All vendors' tokenizers come to three and a half to four bytes a
 token.
 """
 

@@ -1,6 +1,6 @@
 """The neutral form of a streamed answer.
 
-Law: explicit start and end of everything, as ``grammar`` has it; part indexes count up from 0 in order of their start.
+Explicit start and end of everything, as ``grammar`` has it; part indexes count up from 0 in order of their start.
 Parts may be open at the same time (vendors interleave parallel tool calls); a dialect that forbids it buffers in its
 writer. A citation may come after the end of its part, for some vendors tell their sources last.
 """

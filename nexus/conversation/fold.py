@@ -89,7 +89,7 @@ def unfold(response: Response) -> Iterable[Event]:
 def _signed(part: StreamPart, signature: Signature) -> StreamPart:
     match part:
         case Refusal():
-            raise IllegalOrder("a refusal has no seal")
+            raise IllegalOrder("a refusal has no signature")
         case _:
             return replace(part, signature=signature)
 

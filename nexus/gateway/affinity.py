@@ -1,6 +1,6 @@
 """Which of several places a session goes to: the same one in every process, as long as it is up.
 
-Law: pure but for ``Moves``, which is thread-safe and bounded. A session's key is never proved, so that it steers
+Pure but for ``Moves``, which is thread-safe and bounded. A session's key is never proved, so that it steers
 nothing but its own caller's calls to one name: both are part of what is hashed.
 """
 

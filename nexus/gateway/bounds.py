@@ -1,6 +1,6 @@
 """Bounds of each provider: how many calls may run there, and how often a call may be tried again at the same place.
 
-Law: thread-safe and never waiting; kept by the provider's name, so that it survives a reload. What is entered is left.
+Thread-safe and never waiting; kept by the provider's name, so that it survives a reload. What is entered is left.
 """
 
 from __future__ import annotations

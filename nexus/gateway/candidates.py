@@ -1,6 +1,6 @@
 """In which order the places that could answer a call are tried: targets times the accounts at each.
 
-Law: pure but for the clock's reading; it changes nothing that it asks. Never empty: when all rest they are tried all
+Pure but for the clock's reading; it changes nothing that it asks. Never empty: when all rest they are tried all
 the same, and the only candidate there is never rests. A caller's own key stays with the one provider that it is for.
 """
 

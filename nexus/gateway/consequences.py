@@ -1,6 +1,6 @@
 """What a failed attempt leaves behind: a rest of the place that is at fault, and how soon it may be asked once more.
 
-Law: nothing here waits or chooses; the verdicts are those of ``semantics``.
+Nothing here waits or chooses; the verdicts are those of ``semantics``.
 """
 
 from __future__ import annotations

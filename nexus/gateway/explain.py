@@ -1,6 +1,6 @@
 """What would become of a call: every target with its reason, dialect, headers, limits, and what it loses or refuses.
 
-Law: asks nobody, so that rests, what is spent, and keys that are fetched are not known. Names of headers, never values.
+Asks nobody, so that rests, what is spent, and keys that are fetched are not known. Names of headers, never values.
 """
 
 from __future__ import annotations

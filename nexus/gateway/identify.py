@@ -1,6 +1,6 @@
 """Who calls: what a credential proves, once the keys to prove it with are there.
 
-Law: on the loop. Waiting is the server's to do, for other callers go on meanwhile.
+On the loop. Waiting is the server's to do, for other callers go on meanwhile.
 """
 
 from __future__ import annotations

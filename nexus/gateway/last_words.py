@@ -1,6 +1,6 @@
 """What a client is told when every place was tried or skipped.
 
-Law: pure. A vendor's answer before a refusal of our own: the last one's, as it came. Of refusals
+A vendor's answer before a refusal of our own: the last one's, as it came. Of refusals
 that the conversation is too long comes first, for the client can make it shorter, then what the first target could not
 express; a refusal for which waiting helps is the answer where every target was refused so.
 """

@@ -1,6 +1,6 @@
 """How long an attempt may take to begin: a virtual model's patience with one target, and its deadline for all.
 
-Law: what goes off ends the attempt alone, never the call; a call without either pays nothing.
+What goes off ends the attempt alone, never the call; a call without either pays nothing.
 """
 
 from __future__ import annotations

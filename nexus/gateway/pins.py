@@ -1,6 +1,6 @@
 """What a vendor made for one account goes back to that account only: stored answers, conversations, sealed reasoning.
 
-Law: on a worker, for the store of ids may wait. A target whose account did not make it is not asked; where no other is
+On a worker, for the store of ids may wait. A target whose account did not make it is not asked; where no other is
 left the client is told which field it was. With one account nothing has to be told apart but callers.
 """
 

@@ -1,6 +1,6 @@
 """What rests after failures, and until when: hosts, models, keys, and keys for one model.
 
-Law: thread-safe, bounded, never waits; kept by name, so that it survives a reload. The end of a rest only moves later.
+Thread-safe, bounded, never waits; kept by name, so that it survives a reload. The end of a rest only moves later.
 When it is over one call goes there as a probe, and only an answer to a call that began after the rest did ends it: a
 straggler that began before the trouble proves nothing.
 """

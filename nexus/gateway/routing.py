@@ -1,6 +1,6 @@
 """From the model name that a client wrote to what it stands for: one route, or the targets of a virtual model.
 
-Law: pure. Only configured models exist; a name that is not one is answered with the nearest that is. A virtual name
+Only configured models exist; a name that is not one is answered with the nearest that is. A virtual name
 wins over an alias of the same spelling, and whoever may call it reaches its targets through it only.
 """
 

@@ -1,6 +1,6 @@
 """The subset of JSON Schema that constrains decoding at Anthropic and on Bedrock, and how much of it a request holds.
 
-Law: on what pydantic makes of a type without free maps, equal to the transformation of Anthropic's own SDK
+On what pydantic makes of a type without free maps, equal to the transformation of Anthropic's own SDK
 (anthropic.lib._parse._transform). Objects are closed, ``oneOf`` is ``anyOf``, references stand alone, keywords that
 bind nothing there become words of the description. What would change its meaning is no such schema: free maps,
 recursion, references out of the schema. Sources: platform.claude.com and the Bedrock user guide, structured outputs.

@@ -1,6 +1,6 @@
 """Names of properties in a JSON Schema, replaced wherever they stand: in the schema, and in values made by it.
 
-Law: replacing back is exact to the byte: it touches keys of the JSON text and nothing else, whole or cut off.
+Replacing back is exact to the byte: it touches keys of the JSON text and nothing else, whole or cut off.
 """
 
 from __future__ import annotations

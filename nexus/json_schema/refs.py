@@ -1,6 +1,6 @@
 """References of a JSON Schema, all of them to ``#/$defs/NAME`` of the root.
 
-Law: equal in meaning to what the client wrote, so that a schema can be taken apart afterwards without breaking a
+Equal in meaning to what the client wrote, so that a schema can be taken apart afterwards without breaking a
 pointer into it. A reference that leads nowhere in the schema stays as it is.
 """
 

@@ -1,6 +1,6 @@
 """A schema of arguments as every vendor takes one: an object with properties, and no union at the root.
 
-Law: what the client allows stays allowed: a merged root has the properties of all alternatives and requires what all of
+What the client allows stays allowed: a merged root has the properties of all alternatives and requires what all of
 them require. What it no longer forbids is told in words, for the description. Sources: the 400s of Anthropic
 (``input_schema does not support oneOf, allOf, or anyOf at the top level``) and OpenAI (``schema must have type 'object'
 and not have 'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level``).

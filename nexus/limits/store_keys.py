@@ -1,6 +1,6 @@
 """Names of quotas, built from ids that callers choose.
 
-Law: pure and injective: different ids give different keys, whatever characters they hold, but for ids of more than
+Pure and injective: different ids give different keys, whatever characters they hold, but for ids of more than
 ``MAX_ID`` encoded characters, which are replaced by their SHA-256. Everything in braces is a Redis Cluster's hash tag
 and the same in all keys of one decision.
 """

@@ -1,6 +1,6 @@
 """What each family of models takes through Bedrock's Converse API, as one typed value a model.
 
-Law: facts about a model live here and nowhere else, as a pure function of its id; an id that tells nothing (an opaque
+Facts about a model live here and nowhere else, as a pure function of its id; an id that tells nothing (an opaque
 ARN) has the plainest form of everything. Sources, November 2026: the Bedrock user guide's tables of supported models
 and features, prompt caching, structured output, extended thinking and Nova reasoning; the service's own 400s.
 """

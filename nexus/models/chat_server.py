@@ -1,6 +1,6 @@
 """What a server that speaks OpenAI's chat dialect takes, beyond its model.
 
-Law: facts about servers, by the names under which the ``quirks`` setting of ``type = "openai"`` lists them: whoever
+Facts about servers, by the names under which the ``quirks`` setting of ``type = "openai"`` lists them: whoever
 runs a compatible server tells Nexus what no model's name does. Sources beside the facts, November 2026.
 """
 

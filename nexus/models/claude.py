@@ -1,6 +1,6 @@
 """What each Claude takes and refuses on Anthropic's own API, as one typed value a model.
 
-Law: facts about a model live here and nowhere else, as a pure function of its name. A host may take less: its provider
+Facts about a model live here and nowhere else, as a pure function of its name. A host may take less: its provider
 replaces fields. Sources, November 2026: platform.claude.com, the models' "What's new", the pages on thinking, extended
 thinking, effort and structured outputs; coder/coder 25356 for the efforts of Opus 4.5; others beside their facts.
 """

@@ -1,6 +1,6 @@
 """What Gemini servers and models differ in, as one typed value a model.
 
-Law: facts about a model live here and nowhere else, as a pure function of its name; a provider replaces what its host
+Facts about a model live here and nowhere else, as a pure function of its name; a provider replaces what its host
 has otherwise. Sources, November 2026: ai.google.dev/gemini-api/docs (models, thinking, latest-model,
 thought-signatures, function-calling, structured-output) and the Vertex AI model pages.
 """

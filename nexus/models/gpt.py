@@ -1,6 +1,6 @@
 """What OpenAI's own models take and refuse, by family, on api.openai.com and on other servers that have its APIs.
 
-Law: pure; facts about a model live here and nowhere else, and nothing is guessed upwards: a name that no row knows has
+Pure; facts about a model live here and nowhere else, and nothing is guessed upwards: a name that no row knows has
 no effort above ``high``. Other compatible servers are chat_server.py's. Sources, all read November 2026:
 
 - effort levels, tools on chat, sampling: OpenAI's guides "Deployment checklist" and "Using GPT-6"; the SDK's

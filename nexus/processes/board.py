@@ -1,6 +1,6 @@
 """Facts that every process should know soon: each has its own copy, reads it without waiting, and tells the others.
 
-Law: any thread; nobody waits. What is published takes effect at once where it is, and everywhere else as soon as it has
+Any thread; nobody waits. What is published takes effect at once where it is, and everywhere else as soon as it has
 come round, in the order of the supervisor; a process that starts later is told all that still holds. The last word
 wins: two processes that say something about one key at the same moment agree in the end, and for that moment they do
 not. What must be exact is for ``link``. Times are those of ``time.monotonic``.

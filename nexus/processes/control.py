@@ -1,6 +1,6 @@
 """A worker's stream to its supervisor for what needs no answer: words about itself, and facts for all.
 
-Law: any thread; nobody waits. What finds no room is dropped: the supervisor stands still, or is gone.
+Any thread; nobody waits. What finds no room is dropped: the supervisor stands still, or is gone.
 """
 
 from __future__ import annotations

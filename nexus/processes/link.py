@@ -1,6 +1,6 @@
 """A worker process's side: calls functions that the supervisor serves.
 
-Law: any thread but the loop's, for a call waits for its answer: one round trip over a Unix socket, of bounded time. One
+Any thread but the loop's, for a call waits for its answer: one round trip over a Unix socket, of bounded time. One
 that got no answer may have been carried out.
 """
 

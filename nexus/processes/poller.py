@@ -1,6 +1,6 @@
 """Waits for sockets, and calls who is to be told: the whole loop of a process that must have no other.
 
-Law: epoll where there is one, poll elsewhere, and nothing between them and the callbacks: a supervisor passes here for
+Epoll where there is one, poll elsewhere, and nothing between them and the callbacks: a supervisor passes here for
 every call that its workers make.
 """
 

@@ -1,6 +1,6 @@
 """How many of something run in each of several processes, by name, in memory that all of them see.
 
-Law: made before the fork; a process writes its own numbers alone, and its parent once it has ended. A bound over all is
+Made before the fork; a process writes its own numbers alone, and its parent once it has ended. A bound over all is
 never passed: whoever adds looks at the sum after it, and takes it back where that is too much.
 """
 

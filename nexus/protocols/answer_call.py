@@ -1,6 +1,6 @@
 """A call of the one tool that must be called, out of an answer that holds its arguments as text.
 
-Law: pure; neutral events in, neutral events out. The first text that begins as an object does is the call; other words,
+Pure; neutral events in, neutral events out. The first text that begins as an object does is the call; other words,
 such as those of a refusal, stay words.
 """
 

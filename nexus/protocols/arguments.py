@@ -1,6 +1,6 @@
 """A call's arguments as the JSON object that some dialects demand.
 
-Law: pure. What a model wrote is kept whole: where it is no object (an answer that was cut, a model that slipped), its
+What a model wrote is kept whole: where it is no object (an answer that was cut, a model that slipped), its
 text stands under one name, alike in answers and in histories.
 """
 

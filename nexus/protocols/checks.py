@@ -1,6 +1,6 @@
 """Reads members of a client's JSON, exact about what is wrong and where, and lists what is left out.
 
-Law: raises InvalidRequest, whose ``param`` is the path, and nothing else; null is the same as absent.
+Raises InvalidRequest, whose ``param`` is the path, and nothing else; null is the same as absent.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Errors that a conversation is too long for the model: recognised by their wording, and worded for Claude Code.
 
-Law: the one place where wording decides, because these vendors have no code for it. Consulted only where the vendor's
+The one place where wording decides, because these vendors have no code for it. Consulted only where the vendor's
 own code says no more than that the request is invalid or too large, or says nothing at all inside a stream. A wrong
 guess changes the error's kind, never loses the vendor's words. Phrases are looked for as they stand, in any case; the
 families only tell where they are from, for a proxy repeats the words of whatever stands behind it.

@@ -1,6 +1,6 @@
 """Tools that take free text, as functions of one string: the form in which every vendor has them.
 
-Law: pure. ``read_input`` gives back what ``write_input`` was given. Sources: custom tools in openai.types.chat and
+``read_input`` gives back what ``write_input`` was given. Sources: custom tools in openai.types.chat and
 openai.types.responses.
 """
 

@@ -1,6 +1,6 @@
 """Ends an answer where its vendor cannot: before a stop sequence, or after fewer tokens than the vendor's least.
 
-Law: no I/O. What may be the beginning of a stop sequence is held back until it is known not to be one, so that nothing
+No I/O. What may be the beginning of a stop sequence is held back until it is known not to be one, so that nothing
 of a sequence ever leaves, however it is cut into deltas; nothing follows the end. The sequence that is complete first
 counts, as for a model that stops at once; of two the longer. Thinking and arguments of calls hold no stop sequences.
 """

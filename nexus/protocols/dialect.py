@@ -1,6 +1,6 @@
 """What the gateway asks of a dialect that clients may speak.
 
-Law: pure and sans I/O. A dialect knows its own wire format and no vendor, no thread and no other dialect.
+Pure and sans I/O. A dialect knows its own wire format and no vendor, no thread and no other dialect.
 """
 
 from __future__ import annotations

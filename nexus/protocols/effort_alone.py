@@ -1,6 +1,6 @@
 """A Messages client's effort without ``thinking``: how hard to think, but not whether.
 
-Law: decided where the model is known by both its names, the client's and the vendor's: an alias may hide either.
+Decided where the model is known by both its names, the client's and the vendor's: an alias may hide either.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """HTTP statuses and the kinds of failure they stand for, where a vendor's own code says no more.
 
-Law: pure tables for the dialects of OpenAI and Anthropic; vendors that mean something else by a status have their own.
+Pure tables for the dialects of OpenAI and Anthropic; vendors that mean something else by a status have their own.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a vendor's error says, whatever shape its server gave it: the one reader for all dialects and for the log.
 
-Law: never raises and never returns nothing where the server said something. Shapes: an object, a string or a list under
+Never raises and never returns nothing where the server said something. Shapes: an object, a string or a list under
 ``error``, ``message``, ``detail`` (FastAPI's list of ``loc`` and ``msg`` too), ``title`` and ``detail`` (RFC 9457),
 ``error`` and ``error_description`` (RFC 6749), ``errors``, a page of HTML, plain text.
 """

@@ -1,6 +1,6 @@
 """The closed list of what translated answers have beyond the client's published types.
 
-Law: whatever else leaves for a client is in the types of its own SDK, names and values alike (tests/laws/published.py
+Whatever else leaves for a client is in the types of its own SDK, names and values alike (tests/laws/published.py
 judges both). Sources: DeepSeek's reasoning_content; OpenRouter's reasoning_details, images and native_finish_reason;
 Google's extra_content; vLLM's stop_reason; the Open Responses specification (openresponses.org), ``ResponseResource``.
 """

@@ -1,6 +1,6 @@
 """Files as OpenAI's two dialects take them in: what one becomes follows from its type alone.
 
-Law: pure. Links, PDFs and office files stay what they are, and so do kinds of text that a vendor may know by name;
+Links, PDFs and office files stay what they are, and so do kinds of text that a vendor may know by name;
 other text files become plain text, and any other type is refused by name. A file that does not tell its type has that
 of its name.
 """

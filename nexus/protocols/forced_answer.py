@@ -1,6 +1,6 @@
 """Structured output by a forced tool: the arguments of its call are the answer's text.
 
-Law: pure. Only the tool that was forced in place of an output format is touched.
+Only the tool that was forced in place of an output format is touched.
 """
 
 from __future__ import annotations

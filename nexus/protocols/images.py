@@ -1,6 +1,6 @@
 """Images that models make: their type, and words where one has no place.
 
-Law: an image is never left out in silence. Where it cannot stand, words do, and its name is told as dropped.
+An image is never left out in silence. Where it cannot stand, words do, and its name is told as dropped.
 """
 
 from __future__ import annotations

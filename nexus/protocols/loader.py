@@ -1,6 +1,6 @@
 """The dialects, as their folders beside this file say: who speaks them, and their codecs by name.
 
-Law: a codec is loaded when a call first needs it, so that a vendor nobody configured costs nothing at start.
+A codec is loaded when a call first needs it, so that a vendor nobody configured costs nothing at start.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The location in a client's request of what a writer's path names: the neutral conversation is merged, the client's is
 not.
 
-Law: pure. What was told no place keeps the writer's path.
+What was told no place keeps the writer's path.
 """
 
 from __future__ import annotations

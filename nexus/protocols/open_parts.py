@@ -1,6 +1,6 @@
 """The parts of a streamed answer as a vendor's frames start, extend and end them, each under its key on the wire.
 
-Law: a frame around content that is repeated or missing changes nothing: a second start of what is open is none, and
+A frame around content that is repeated or missing changes nothing: a second start of what is open is none, and
 what starts ends the text before it. Only half a call is never ended before the answer is, but by the vendor: a client
 acts on a call that has ended.
 """

@@ -1,6 +1,6 @@
 """The error object of both of OpenAI's dialects: ``{"error": {message, type, param, code}}``.
 
-Law: one table from our kinds to ``type`` and ``code``. Source: OpenAI's error codes guide.
+One table from our kinds to ``type`` and ``code``. Source: OpenAI's error codes guide.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Schemas of tools and answers as OpenAI takes them, in both of its dialects; compatible servers took its rules over.
 
-Law: nothing that the client demands is weakened in silence: a tool that cannot be strict there is named. Sources:
+Nothing that the client demands is weakened in silence: a tool that cannot be strict there is named. Sources:
 OpenAI's 400s (``object schema missing properties``, ``array schema missing items``, ``schema must have type 'object'
 and not have 'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level``) and its guide to structured outputs.
 """

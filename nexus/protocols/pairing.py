@@ -1,6 +1,6 @@
 """Tool calls and their results, paired as every vendor demands: each call answered once, right after its turn.
 
-Law: pure; a history that is in order is given back as it is; calls have ids of their own (tidy.py). A result that came
+Pure; a history that is in order is given back as it is; calls have ids of their own (tidy.py). A result that came
 late moves up to its call. What has lost its other half is told in words: a result becomes text of the user, a call gets
 a result that says there is none. Clients that cut their history, or were interrupted, send such histories for ever.
 """

@@ -1,6 +1,6 @@
 """Puts parts in order, for dialects whose blocks must not overlap though a vendor's parts may.
 
-Law: pure. While a part is open, what belongs to later ones waits, in order; nothing is lost, and what never overlaps
+While a part is open, what belongs to later ones waits, in order; nothing is lost, and what never overlaps
 passes as it came.
 """
 

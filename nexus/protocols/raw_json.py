@@ -1,6 +1,6 @@
 """Where the values of raw JSON stand: the scanner of ``edit`` and ``rewrite``.
 
-Law: the input is valid JSON.
+The input is valid JSON.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Names of a client's tools and of their properties, in a form that a vendor takes, and the way back.
 
-Law: a bijection for each request. The same name gets the same form in definitions, choice and history; no two names
+A bijection for each request. The same name gets the same form in definitions, choice and history; no two names
 share one; names that fit stay as they are. A writer renames before it writes, an answer is renamed back before it is
 read further: no codec knows of it.
 """

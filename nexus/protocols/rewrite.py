@@ -1,6 +1,6 @@
 """Takes members out of raw JSON, or gives them another value, and leaves every other byte as it was.
 
-Law: as in ``nexus.protocols.edit``, whose other half this is: the input is valid JSON, nothing is parsed and written
+As in ``nexus.protocols.edit``, whose other half this is: the input is valid JSON, nothing is parsed and written
 again, and a key that occurs several times is treated in all its places. A member that is a container and loses
 all it holds goes with it, so that no empty shell is left behind.
 """

@@ -1,6 +1,6 @@
 """What a client's dialect has room for in an answer; what it has none for is put in words or left out, and named.
 
-Law: pure; neutral events in, neutral events out, of whole answers and streams alike.
+Pure; neutral events in, neutral events out, of whole answers and streams alike.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Signatures of one dialect as strings that clients of another carry for us.
 
-Law: a request that passes loses those of other vendors, which nobody else can read; one without our tags is not looked
+A request that passes loses those of other vendors, which nobody else can read; one without our tags is not looked
 into, and no byte beside what goes is changed.
 """
 

@@ -1,6 +1,6 @@
 """Server-sent events by the standard: bytes in any chunking -> whole frames, every byte kept.
 
-Law: lines end at CR, LF or CRLF and nowhere else (never at U+2028), one space after the colon is optional, comments and
+Lines end at CR, LF or CRLF and nowhere else (never at U+2028), one space after the colon is optional, comments and
 unknown fields pass; the frames' ``raw`` bytes joined are the input. Source: WHATWG HTML, section 9.2.6.
 """
 

@@ -1,6 +1,6 @@
 """What holds for every vendor's answer, behind its reader: order, ids that differ, whole characters, a stop that fits.
 
-Law: nothing is lost. An id of the gateway's own making takes the place of a repeated or a missing one, and stays for
+Nothing is lost. An id of the gateway's own making takes the place of a repeated or a missing one, and stays for
 good, because the client brings it back; a stop that the content contradicts becomes the one that it proves.
 """
 

@@ -1,6 +1,6 @@
 """Searches that vendors make by themselves: kept where one is configured, else refused or left out.
 
-Law: pure. Nothing is searched here, and no function of the client's is taken for a search.
+Nothing is searched here, and no function of the client's is taken for a search.
 """
 
 from __future__ import annotations

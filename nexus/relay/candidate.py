@@ -1,6 +1,6 @@
 """A place where a call could be answered: a target and one account there; and the plan of the places to try.
 
-Law: values, and what one thread at a time writes of one call. Nothing here decides anything.
+Values, and what one thread at a time writes of one call. Nothing here decides anything.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A vendor's stream on its way to the client: edited frame by frame, and held until its first content.
 
-Law: worker thread only. What was held leaves in one piece with the first content, so that until then another attempt
+Worker thread only. What was held leaves in one piece with the first content, so that until then another attempt
 can answer; nothing incomplete ever looks complete; and what stands before a fault goes out first, however the bytes
 were cut into pieces.
 """

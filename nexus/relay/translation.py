@@ -1,6 +1,6 @@
 """The second lane: one answer of another dialect, read into neutral events and written in the client's own words.
 
-Law: no I/O. Every event passes one place, so that the tap, the drops, the client's own names and the forced answer tool
+No I/O. Every event passes one place, so that the tap, the drops, the client's own names and the forced answer tool
 see whole answers and streams alike.
 """
 

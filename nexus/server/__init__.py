@@ -1,4 +1,4 @@
 """The clients' side: the only Tornado code.
 
-Law: reads, writes, flushes and renders errors; knows no vendor.
+Reads, writes, flushes and renders errors; knows no vendor.
 """

@@ -1,6 +1,6 @@
 """Accepts connections: a fair share where several processes listen, none where nothing is left to accept them with.
 
-Law: a connection that cannot be accepted waits in the system's queue; it costs one log line, not one for each try. The
+A connection that cannot be accepted waits in the system's queue; it costs one log line, not one for each try. The
 system wakes every process that listens and gives the connection to the quickest, which often is the same one: so a
 process that has more of them than another leaves the socket alone for a moment, and takes one at a time.
 """

@@ -1,6 +1,6 @@
 """Which path goes to which handler, and in which dialect its errors are written.
 
-Law: one table; paths come from the settings, and every other one is told which is the nearest.
+One table; paths come from the settings, and every other one is told which is the nearest.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One request body: taken in as it comes, bounded as it came and as it is decoded, and opened when it is whole.
 
-Law: ``feed`` on the loop; ``open`` wherever there is time, which for a body that is ``heavy`` is a worker.
+``feed`` on the loop; ``open`` wherever there is time, which for a body that is ``heavy`` is a worker.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One request on a client's connection: its head, its body, its clocks and the watch on the client.
 
-Law: loop thread only. Tornado writes answers and parses chunks; what is read, how long and how much is decided here,
+Loop thread only. Tornado writes answers and parses chunks; what is read, how long and how much is decided here,
 for every path alike. An answer that goes out before the body is read is followed by reading on within bounds: a socket
 closed over unread bytes is reset, and the client would never see why.
 """

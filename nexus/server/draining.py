@@ -1,6 +1,6 @@
 """The end of a server: it says that it goes, listens no more, lets calls end, ends the rest.
 
-Law: in that order, so that a load balancer that asks ``/ready`` never sends a call to where nobody listens.
+In that order, so that a load balancer that asks ``/ready`` never sends a call to where nobody listens.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Undoes the Content-Encoding of a request body, within bounds.
 
-Law: pure; for a worker thread. Output is bounded by the limit of a body, layer by layer; what trails the last member of
+Pure; for a worker thread. Output is bounded by the limit of a body, layer by layer; what trails the last member of
 a layer counts with the bytes that came, and is dropped.
 Source: RFC 9110 section 8.4, RFC 1952, RFC 7932, RFC 8878; RFC 9659 for the window of zstd.
 """

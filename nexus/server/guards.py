@@ -1,6 +1,6 @@
 """Checks before every handler: CORS, CSRF, names of this machine, and the client's address.
 
-Law: loop thread only; nothing here blocks. Rules are in ``nexus.auth``; this file hands them what Tornado knows.
+Loop thread only; nothing here blocks. Rules are in ``nexus.auth``; this file hands them what Tornado knows.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Two endpoints for load balancers and supervisors: whether the process lives, and whether it wants to be called.
 
-Law: always open, never blocks, asks no vendor.
+Always open, never blocks, asks no vendor.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The base path of a protocol, which programs look at before they begin.
 
-Law: open and constant: it tells nothing but that somebody is here, so that it can be answered before any credential.
+Open and constant: it tells nothing but that somebody is here, so that it can be answered before any credential.
 Source: Claude Code asks ``HEAD`` of its base URL, and ``/api/hello``, which some programs look for below the base and
 some at the root.
 """

@@ -1,6 +1,6 @@
 """The HTTP server in front of the application: its own streams and connections, and an answer to whom no path answers.
 
-Law: loop thread only. What Tornado would answer with bare lines, or log with a traceback, is refused here in the
+Loop thread only. What Tornado would answer with bare lines, or log with a traceback, is refused here in the
 dialect of the path, with a line in the access log.
 """
 

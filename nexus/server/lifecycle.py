@@ -1,6 +1,6 @@
 """Where a server stands between its start and its end, and what it still owes an answer.
 
-Law: loop thread only. Whoever is owed something is in ``busy`` from the first whole head on until its answer is out and
+Loop thread only. Whoever is owed something is in ``busy`` from the first whole head on until its answer is out and
 its worker is done. Only the last phase refuses: until then every request that comes is answered.
 """
 

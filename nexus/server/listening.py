@@ -1,6 +1,6 @@
 """Listening sockets: TCP on one or both of IPv4 and IPv6, and Unix sockets.
 
-Law: a Unix socket that somebody answers on is never taken away; one that was left behind is.
+A Unix socket that somebody answers on is never taken away; one that was left behind is.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Gives memory back to the system once large bodies are done with.
 
-Law: glibc only, and nothing elsewhere. Its allocator keeps what was freed in the arena of each thread; with hundreds of
+Glibc only, and nothing elsewhere. Its allocator keeps what was freed in the arena of each thread; with hundreds of
 threads that is most of what the process ever held.
 """
 

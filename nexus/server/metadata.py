@@ -1,6 +1,6 @@
 """Where clients learn who gives out tokens for this gateway (RFC 9728).
 
-Law: public, as it must be read before a client has a token.
+Public, as it must be read before a client has a token.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Model lists, and single models, in the dialect of the path.
 
-Law: loop thread only; what is listed is what can be called.
+Loop thread only; what is listed is what can be called.
 """
 
 from __future__ import annotations

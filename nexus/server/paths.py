@@ -1,6 +1,6 @@
 """What a path that does not exist was meant to be: the nearest one that does, and the base URL for its clients.
 
-Law: pure. Clients append an endpoint to whatever base URL they are given: a whole endpoint, one ``/v1`` too many or too
+Clients append an endpoint to whatever base URL they are given: a whole endpoint, one ``/v1`` too many or too
 few, a slash at the end or the address of the other protocol all end in a path whose last part is still an endpoint.
 """
 

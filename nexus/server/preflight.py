@@ -1,6 +1,6 @@
 """What would keep settings that are valid from being served on this machine: packages, files, certificates, ports.
 
-Law: ``check`` and serving ask here alone, so that what the one accepts the other starts. Nothing is changed by asking.
+``check`` and serving ask here alone, so that what the one accepts the other starts. Nothing is changed by asking.
 """
 
 from __future__ import annotations

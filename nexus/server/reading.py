@@ -1,6 +1,6 @@
 """Reads the settings of a server that runs anew, and says what came of it.
 
-Law: a configuration that cannot be used changes nothing, and every problem is told with its line.
+A configuration that cannot be used changes nothing, and every problem is told with its line.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A changed configuration for several worker processes: read once, by a process that ends with its answer, and the same
 for all of them.
 
-Law: of the supervisor, which never waits, neither for a file system nor for an import.
+Of the supervisor, which never waits, neither for a file system nor for an import.
 """
 
 from __future__ import annotations

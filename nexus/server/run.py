@@ -1,6 +1,6 @@
 """The process: from settings to a served port and back, with its signals and its exit code.
 
-Law: a first signal stops, a second one ends at once.
+A first signal stops, a second one ends at once.
 """
 
 from __future__ import annotations

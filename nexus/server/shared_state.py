@@ -1,6 +1,6 @@
 """State that the worker processes of one server share: what the supervisor serves of it.
 
-Law: only what is kept in memory; what is in Redis is shared there.
+Only what is kept in memory; what is in Redis is shared there.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How many connections each of several processes has open, in memory that all of them see.
 
-Law: a process writes its own number alone. One that does not listen, or is dead, counts for nothing: nobody waits for
+A process writes its own number alone. One that does not listen, or is dead, counts for nothing: nobody waits for
 it.
 """
 

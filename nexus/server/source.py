@@ -1,6 +1,6 @@
 """Where the settings of a process come from, read at its start and at every reload alike.
 
-Law: what ``nexus check`` accepts, a start and a reload accept too, and nothing else.
+What ``nexus check`` accepts, a start and a reload accept too, and nothing else.
 """
 
 from __future__ import annotations

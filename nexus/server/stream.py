@@ -1,6 +1,6 @@
 """The client's socket, which stays watched while an answer is owed, whatever the client sends meanwhile.
 
-Law: loop thread only. While an answer is owed, bytes that come early are set aside and the end of the client's bytes
+Loop thread only. While an answer is owed, bytes that come early are set aside and the end of the client's bytes
 closes nothing: a client that half-closed still reads. Whether it does is found out by writing ahead of the answer, for
 only then its machine tells.
 """

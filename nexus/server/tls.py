@@ -1,6 +1,6 @@
 """What the listening socket needs for HTTPS.
 
-Law: knows no Tornado, so that a certificate can be tried without a server.
+Knows no Tornado, so that a certificate can be tried without a server.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Whether files are others than those that were read: looked at every now and then.
 
-Law: a change counts once two looks in a row have seen the same, so that no file is read while it is written. No
+A change counts once two looks in a row have seen the same, so that no file is read while it is written. No
 notifications of the system: configuration maps and secrets of Kubernetes change by a link to another folder.
 """
 

@@ -1,6 +1,6 @@
 """One of several processes that serve the same sockets: told by its supervisor when to listen, gone when that is gone.
 
-Law: it takes no orders from a terminal: SIGTERM alone stops it, as gently as a single process. Whatever its loop does,
+It takes no orders from a terminal: SIGTERM alone stops it, as gently as a single process. Whatever its loop does,
 it does not outlive its supervisor by a second.
 """
 

@@ -1,6 +1,6 @@
 """``price`` of a model: what its tokens cost, in place of the list that Nexus brings along.
 
-Law: exact. Amounts of money are decimal numbers of at most nine places and never pass through binary fractions.
+Exact. Amounts of money are decimal numbers of at most nine places and never pass through binary fractions.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """``[llm.providers.NAME]``: the settings that providers of every type share.
 
-Law: a provider type adds its own keys in a subclass beside its code, never here; nothing is read from the
+A provider type adds its own keys in a subclass beside its code, never here; nothing is read from the
 environment unless a template in the file says so.
 """
 

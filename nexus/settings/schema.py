@@ -1,6 +1,6 @@
 """The JSON Schema of ``nexus.toml``, by which editors complete and check.
 
-Law: it takes every file that starts. Rules between settings are not in it, and where a reader takes another form than
+It takes every file that starts. Rules between settings are not in it, and where a reader takes another form than
 its type says, the form stands in ``WRITTEN``.
 """
 

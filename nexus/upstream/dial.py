@@ -1,6 +1,6 @@
 """Opens the TCP or Unix socket of an exchange, so that a cancelled call can leave at once.
 
-Law: a socket is handed to ``Holder.hold`` before it connects, and taken back where connecting fails.
+A socket is handed to ``Holder.hold`` before it connects, and taken back where connecting fails.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What Claude takes on Bedrock: betas and the fields that hang on them, by model.
 
-Law: this table is the only place that knows. A beta or field that is not known to be taken is left out: Bedrock
+This table is the only place that knows. A beta or field that is not known to be taken is left out: Bedrock
 answers 400 to every name it does not know, and a client written for Anthropic's own API cannot know that. Content is
 never left out; what only content could replace (server tools, ``mcp_servers``, ``container``, ``thread``) goes on, and
 Bedrock refuses it in its own words. As known in November 2026. Sources: AWS, "Anthropic Claude Messages API" (request,

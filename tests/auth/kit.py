@@ -1,6 +1,6 @@
 """An identity provider on a real socket, its keys, and tokens of every kind; and the tables of [server] that matter.
 
-Law: the server does on the wire exactly what a test tells it to; nothing is patched and nobody sleeps.
+The server does on the wire exactly what a test tells it to; nothing is patched and nobody sleeps.
 """
 
 from __future__ import annotations

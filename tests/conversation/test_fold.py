@@ -1,6 +1,6 @@
 """A stream of events and the whole answer that it tells, and the order that events must keep.
 
-Law: ``fold(unfold(answer)) == answer`` for every answer, and every stream that ``unfold`` makes is in order.
+``fold(unfold(answer)) == answer`` for every answer, and every stream that ``unfold`` makes is in order.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The page in a real browser: what people see, by keyboard and by screen reader, in every size and light.
 
-Law: where Chromium or axe-core is missing this is a visible skip, or a failure where ``NEXUS_REQUIRE_CHROMIUM=1`` says
+Where Chromium or axe-core is missing this is a visible skip, or a failure where ``NEXUS_REQUIRE_CHROMIUM=1`` says
 so. The browser resolves no name; whatever it asks for but its own gateway fails the test.
 """
 

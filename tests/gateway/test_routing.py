@@ -1,6 +1,6 @@
 """From the name that a client wrote to a provider and the vendor's id, or to a refusal that helps.
 
-Law: a name is found in full or as an alias that only one provider has; everything else is 404 and names candidates.
+A name is found in full or as an alias that only one provider has; everything else is 404 and names candidates.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One conversation with everything in it, as a client of each dialect holds it, and the vendors' recorded answers.
 
-Law: the client is an official SDK; it keeps what it got and knows nothing of vendors.
+The client is an official SDK; it keeps what it got and knows nothing of vendors.
 """
 
 from __future__ import annotations

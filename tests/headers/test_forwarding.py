@@ -1,6 +1,6 @@
 """Which headers travel in either direction, and how long a vendor asks us to wait.
 
-Law: what is not named stays at home; whatever a vendor writes into ``retry-after``, reading it never fails.
+What is not named stays at home; whatever a vendor writes into ``retry-after``, reading it never fails.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The Responses client: what the official SDK makes of an answer, how Codex echoes it, and the grammar of a stream.
 
-Law: the SDK accumulates; that the completed answer is the sum of the deltas is counted once more by hand.
+The SDK accumulates; that the completed answer is the sum of the deltas is counted once more by hand.
 """
 
 from __future__ import annotations

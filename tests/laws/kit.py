@@ -1,6 +1,6 @@
 """What the laws share: models to write for, the official clients' ways to read an answer, and the published types.
 
-Law: nothing here reads or writes a dialect; clients are the SDKs themselves.
+Nothing here reads or writes a dialect; clients are the SDKs themselves.
 """
 
 from __future__ import annotations

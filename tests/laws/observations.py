@@ -1,6 +1,6 @@
 """What a vendor would find in a body: words, calls, results and media, read by nothing of the gateway's own.
 
-Law: only the vendors' published field names; a body of a vendor's dialect in, one common picture out.
+Only the vendors' published field names; a body of a vendor's dialect in, one common picture out.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The published types as the judge of all that leaves for a client: names, values and nothing beside them.
 
-Law: strict. A member that a type does not know is a failure unless ``EXTRA_FIELDS`` has its very place.
+Strict. A member that a type does not know is a failure unless ``EXTRA_FIELDS`` has its very place.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Requests that hold everything that a client of each protocol can say, and what may stand in its place.
 
-Law: data only; none of these is a request that anybody would answer as it is.
+Data only; none of these is a request that anybody would answer as it is.
 """
 
 from __future__ import annotations

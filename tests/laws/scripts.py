@@ -1,6 +1,6 @@
 """Random conversations in which every piece of content bears its own mark, so that it can be looked for.
 
-Law: a tame conversation is one that every vendor can take; a wild one holds what some must refuse.
+A tame conversation is one that every vendor can take; a wild one holds what some must refuse.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A conversation as clients of every dialect write it on the wire: users by hand, assistants by echoing answers.
 
-Law: what a client has no words for is taken out by ``sayable`` before, never left out in silence here.
+What a client has no words for is taken out by ``sayable`` before, never left out in silence here.
 """
 
 from __future__ import annotations

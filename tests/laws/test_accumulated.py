@@ -1,6 +1,6 @@
 """What an SDK's own stream helper adds up is the whole answer, to the last member.
 
-Law: every member of the two objects is compared; what may differ is named here, with the reason.
+Every member of the two objects is compared; what may differ is named here, with the reason.
 """
 
 from __future__ import annotations

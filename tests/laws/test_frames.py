@@ -1,6 +1,6 @@
 """Frames around content that servers repeat or leave out: the answer is the same, on both lanes.
 
-Law: what ends without its terminal and without a reason stays a broken stream, and half a call is never told as whole.
+What ends without its terminal and without a reason stays a broken stream, and half a call is never told as whole.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Whatever words a vendor uses, a client of another protocol reads only what its SDK's types know.
 
-Law: the recorded answers of every vendor, with any of their words, ids, counts and times replaced, through the whole
+The recorded answers of every vendor, with any of their words, ids, counts and times replaced, through the whole
 lane to every client: streamed and whole, cut anywhere and failing. Where the client speaks the vendor's protocol the
 bytes pass, and nothing is judged.
 """

@@ -1,6 +1,6 @@
 """Many callers at once under an input limit, where the vendor counts otherwise than we estimate, on a set clock.
 
-Law: in no window is more than 115 % of the limit spent; once a model has answered five times, callers who keep asking
+In no window is more than 115 % of the limit spent; once a model has answered five times, callers who keep asking
 get at least 85 % of it.
 """
 

@@ -1,6 +1,6 @@
 """Fixtures: rooms, each with a fake vendor, a real Nexus before it and a desk to run programs at.
 
-Law: whatever a test does in a room, the vendor was sent nothing that it would not take, and no program asked for
+Whatever a test does in a room, the vendor was sent nothing that it would not take, and no program asked for
 anything but loopback.
 """
 

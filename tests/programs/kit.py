@@ -1,6 +1,6 @@
 """Finds and runs the real programs, each with an empty home, a made-up key and telemetry off.
 
-Law: a program that is not installed is a visible skip, or a failure where ``NEXUS_REQUIRE_PROGRAMS=1`` says so; what
+A program that is not installed is a visible skip, or a failure where ``NEXUS_REQUIRE_PROGRAMS=1`` says so; what
 it prints is what a failing test shows. Every way out but loopback leads to a ``Trap``, which tells who took it.
 """
 

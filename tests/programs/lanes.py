@@ -1,6 +1,6 @@
 """The lanes that the programs are driven over, and how each vendor's dialect spells what the tests look for.
 
-Law: a shape is part of what the vendor must have been sent, spelled out by hand; no codec of our own judges another.
+A shape is part of what the vendor must have been sent, spelled out by hand; no codec of our own judges another.
 """
 
 from __future__ import annotations

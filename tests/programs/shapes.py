@@ -1,6 +1,6 @@
 """What a program's requests are made of, one line for each header value and field, for ``tools.newest_programs``.
 
-Law: names only, never what stands in them.
+Names only, never what stands in them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The Vercel AI SDK in front of every vendor: conversations of several turns with tools, by all three protocols.
 
-Law: what a tool did is read off the disk, what the application was told off its output, what the model was told off the
+What a tool did is read off the disk, what the application was told off its output, what the model was told off the
 vendor. The newest version, and the oldest one that is supported.
 """
 

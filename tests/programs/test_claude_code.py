@@ -1,6 +1,6 @@
 """Claude Code at work on any vendor: tools really run, images arrive, subagents answer, thinking comes and goes back.
 
-Law: what the program did is read off the disk, what it was told off its output, what it told the model off the vendor.
+What the program did is read off the disk, what it was told off its output, what it told the model off the vendor.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Claude Code that is set to Vertex AI or Bedrock, at work on any vendor.
 
-Law: nothing but the environment variables that an enterprise pins tells the program where to go.
+Nothing but the environment variables that an enterprise pins tells the program where to go.
 """
 
 from __future__ import annotations

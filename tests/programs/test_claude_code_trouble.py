@@ -1,6 +1,6 @@
 """Claude Code when a vendor fails: it waits, tries again, makes its history shorter, or says what is wrong.
 
-Law: an answer that was cut is never taken for a whole one, and no tool of it is run.
+An answer that was cut is never taken for a whole one, and no tool of it is run.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Codex at work on any vendor, through the Responses API: passed through to OpenAI, translated to everybody else.
 
-Law: what the program did is read off the disk, what it was told off its output, what it told the model off the vendor.
+What the program did is read off the disk, what it was told off its output, what it told the model off the vendor.
 """
 
 from __future__ import annotations

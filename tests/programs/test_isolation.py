@@ -1,6 +1,6 @@
 """What the tests of the programs promise: nothing but loopback is reached, and a missing program is never silent.
 
-Law: the trap that every run is led into is itself shown to catch.
+The trap that every run is led into is itself shown to catch.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """pi, a coding agent that speaks all three protocols: the chat agents' part, and what it makes of the others.
 
-Law: what the program did is read off the disk, what it was told off its output, what it told the model off the vendor.
+What the program did is read off the disk, what it was told off its output, what it told the model off the vendor.
 """
 
 from __future__ import annotations

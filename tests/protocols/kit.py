@@ -1,6 +1,6 @@
 """What the tests of all dialects share: streams in pieces, their events in order, and published types as the judge.
 
-Law: nothing here knows a dialect or what a test expects.
+Nothing here knows a dialect or what a test expects.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Which events first carry content: until one comes another attempt may answer, after it none.
 
-Law: what a client's own dialect counts as content and what a vendor's stream is translated to agree; the bytes that
+What a client's own dialect counts as content and what a vendor's stream is translated to agree; the bytes that
 pass hold more kinds, and what is unknown among them is content.
 """
 

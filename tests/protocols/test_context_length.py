@@ -1,6 +1,6 @@
 """A conversation that is too long, in the words of every vendor whose words are known; and words that are not these.
 
-Law: each phrase of the table is met by a case; a case is what a vendor was seen to answer, whole.
+Each phrase of the table is met by a case; a case is what a vendor was seen to answer, whole.
 """
 
 from __future__ import annotations

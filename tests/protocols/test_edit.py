@@ -1,6 +1,6 @@
 """Splicing raw JSON: whatever the spelling, only the bytes of the named values change.
 
-Law: the expected bytes are built beside the input, piece by piece, never by parsing; where something is parsed to
+The expected bytes are built beside the input, piece by piece, never by parsing; where something is parsed to
 compare, the judge is the standard library's parser, which keeps duplicate keys.
 """
 

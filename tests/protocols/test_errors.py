@@ -1,6 +1,6 @@
 """Every error that exists, as clients of either dialect read it.
 
-Law: the table below names every class of the tree and every kind of a vendor's failure; the tree is walked to prove it.
+The table below names every class of the tree and every kind of a vendor's failure; the tree is walked to prove it.
 """
 
 from __future__ import annotations

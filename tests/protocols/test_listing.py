@@ -1,6 +1,6 @@
 """Anthropic's model list: the shape that its SDK reads, and every cursor.
 
-Law: walking the pages in either direction sees every model once.
+Walking the pages in either direction sees every model once.
 """
 
 from __future__ import annotations

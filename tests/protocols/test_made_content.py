@@ -1,6 +1,6 @@
 """Images that models make and pages that they cite, from every vendor to every client, whole and streamed.
 
-Law: through the whole lane, read by the clients' own SDKs.
+Through the whole lane, read by the clients' own SDKs.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The lane where dialect meets the same dialect: what changes in requests, answers and streams, and what is read.
 
-Law: the expected bytes are the vendor's own with the model's name exchanged by hand; the tap is judged apart.
+The expected bytes are the vendor's own with the model's name exchanged by hand; the tap is judged apart.
 """
 
 from __future__ import annotations

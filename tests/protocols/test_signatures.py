@@ -1,6 +1,6 @@
 """Thinking of another vendor, which a client brings back in our tags, on its way to a vendor that it was never of.
 
-Law: it goes, by name, and every other byte stays; a vendor's own thinking is never touched.
+It goes, by name, and every other byte stays; a vendor's own thinking is never touched.
 """
 
 from __future__ import annotations

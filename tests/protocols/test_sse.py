@@ -1,6 +1,6 @@
 """Server-sent events by the standard, under every way in which a network may cut them.
 
-Law: whatever the cut, the frames' bytes joined with the rest are the input, and the events are the same; a frame is
+Whatever the cut, the frames' bytes joined with the rest are the input, and the events are the same; a frame is
 handed out with the byte that completes its blank line.
 """
 

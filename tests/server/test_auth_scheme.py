@@ -1,6 +1,6 @@
 """How a key travels: header, scheme and query, by table, on both provider types that have compatible servers.
 
-Law: the house's key and a caller's own go the same way, and what is sent is never repeated to a client.
+The house's key and a caller's own go the same way, and what is sent is never repeated to a client.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One request with all that some vendor or other refuses, by the official SDKs, on every lane: answered on each.
 
-Law: what was sent is judged by the fake and by what else the vendor refuses (``tools/fake_upstream/fits``).
+What was sent is judged by the fake and by what else the vendor refuses (``tools/fake_upstream/fits``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The client leaves: the vendor's socket is closed within one second and the thread is free, in every phase.
 
-Law: what counts is what the fake vendor saw.
+What counts is what the fake vendor saw.
 """
 
 from __future__ import annotations

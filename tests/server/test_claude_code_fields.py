@@ -1,6 +1,6 @@
 """What Claude Code sends beyond the plain request, on every vendor but Anthropic: mapped, dropped aloud or refused.
 
-Law: one line per field; a new one of Claude Code's is a new line here. Where Claude itself answers (Vertex AI,
+One line per field; a new one of Claude Code's is a new line here. Where Claude itself answers (Vertex AI,
 Bedrock), a beta and its field go together or stay together.
 """
 

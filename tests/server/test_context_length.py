@@ -1,6 +1,6 @@
 """A conversation that is too long, on every lane: Claude Code reads the words by which it compacts, Codex its code.
 
-Law: a vendor speaks its own words in its own shape; where it speaks the client's dialect, the client reads just these.
+A vendor speaks its own words in its own shape; where it speaks the client's dialect, the client reads just these.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What programs look at before their first call: is somebody there, and which models are there.
 
-Law: quick and without redirects; the former tells nothing and needs no credential, the latter tells what may be called.
+Quick and without redirects; the former tells nothing and needs no credential, the latter tells what may be called.
 """
 
 from __future__ import annotations

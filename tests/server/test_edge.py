@@ -1,6 +1,6 @@
 """The client's edge: heads that are wrong, bodies that nobody takes, clocks, and what is given back.
 
-Law: raw sockets against the real server; nothing here judges time.
+Raw sockets against the real server; nothing here judges time.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Every row of the table of failures, for every client, lane and kind of answer: who is asked, who rests, who answers.
 
-Law: what is expected is read off the table; a row that nobody tests is an error of its own.
+What is expected is read off the table; a row that nobody tests is an error of its own.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """config/fallback.toml in force: the real server as the file says, with fakes for its vendors.
 
-Law: of the file only the vendors' addresses are replaced.
+Of the file only the vendors' addresses are replaced.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The point of no return is the first content: until then another attempt answers, and the client sees one answer.
 
-Law: in every lane, for every client; behind the first content everything ends truthfully, in the log too.
+In every lane, for every client; behind the first content everything ends truthfully, in the log too.
 """
 
 from __future__ import annotations

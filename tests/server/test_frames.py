@@ -1,6 +1,6 @@
 """Compatible servers that repeat or forget frames around whole content, over sockets and by the official SDKs.
 
-Law: on the lane that passes and on those that translate the answer is whole; what ends without a reason is not.
+On the lane that passes and on those that translate the answer is whole; what ends without a reason is not.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A login at claude.ai that travels: the caller's own token and betas reach Anthropic, a gateway key never does.
 
-Law: only where the provider allows it, only a real login of a Messages client, only to the host that it is for; nothing
+Only where the provider allows it, only a real login of a Messages client, only to the host that it is for; nothing
 else that a client sends as a credential reaches any vendor.
 """
 

@@ -1,6 +1,6 @@
 """Images and sources of real answers through real sockets, by the official SDKs: one lane for each dialect of clients.
 
-Law: the vendors' bytes are recorded ones; the fakes check what they are sent.
+The vendors' bytes are recorded ones; the fakes check what they are sent.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The HTTP part of the public Open Responses compliance suite, of our own writing, against every vendor lane.
 
-Law: each case is one request as a client of that protocol makes it; every answer and every event is checked against the
+Each case is one request as a client of that protocol makes it; every answer and every event is checked against the
 specification's types, and what the answer repeats of the request against the request.
 """
 

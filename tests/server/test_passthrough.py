@@ -1,6 +1,6 @@
 """What goes upstream and what comes back when client and vendor speak the same dialect.
 
-Law: bytes are compared, not meanings.
+Bytes are compared, not meanings.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a vendor keeps: stored answers and conversations pass by their ids, to the one provider that has them.
 
-Law: method, path, query and bodies are the client's own on the way up, the vendor's own on the way down.
+Method, path, query and bodies are the client's own on the way up, the vendor's own on the way down.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Streams: when bytes leave, what fills silence, and how a broken stream ends.
 
-Law: a broken stream carries the dialect's error event and never looks complete.
+A broken stream carries the dialect's error event and never looks complete.
 """
 
 from __future__ import annotations

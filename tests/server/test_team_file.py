@@ -1,6 +1,6 @@
 """config/team.toml in force: the real server over HTTPS as the file says, with fakes for vendors, Redis and logins.
 
-Law: of the file only places are replaced, by ``PLACES`` and the vendors' addresses; what a test changes besides stands
+Of the file only places are replaced, by ``PLACES`` and the vendors' addresses; what a test changes besides stands
 in the test.
 """
 

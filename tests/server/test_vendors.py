@@ -1,6 +1,6 @@
 """Both client protocols against every vendor lane, by the official SDKs, streaming and not.
 
-Law: the fakes are strict about what they are sent: ``violations`` stays empty in every test.
+The fakes are strict about what they are sent: ``violations`` stays empty in every test.
 """
 
 from __future__ import annotations

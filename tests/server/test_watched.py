@@ -1,6 +1,6 @@
 """The client is watched while its answer is made: nothing that it sends meanwhile blinds the watch.
 
-Law: pings are an hour apart here, so that only the watch can notice; what counts is what the fake vendor saw.
+Pings are an hour apart here, so that only the watch can notice; what counts is what the fake vendor saw.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A search that the client's own vendor would make: another vendor makes it where that is configured.
 
-Law: without ``web_search`` it is refused by name, and an offer that the model need not take is left out by name.
+Without ``web_search`` it is refused by name, and an offer that the model need not take is left out by name.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Every vendor lane that Nexus has, each with its fake in front of the real server.
 
-Law: one line per lane; a test that is written once runs over all of them.
+One line per lane; a test that is written once runs over all of them.
 """
 
 from __future__ import annotations

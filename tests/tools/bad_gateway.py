@@ -1,6 +1,6 @@
 """A small gateway that passes everything on as it is, but for one flaw at a time.
 
-Law: without a flaw it keeps every rule that a plain pass-through can keep; a flaw is one small function.
+Without a flaw it keeps every rule that a plain pass-through can keep; a flaw is one small function.
 """
 
 from __future__ import annotations

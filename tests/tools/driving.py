@@ -1,6 +1,6 @@
 """A client for the fake upstreams: requests that fit, raw sockets, replies taken apart.
 
-Law: nothing here knows how the fakes work inside, and nothing sleeps to wait.
+Nothing here knows how the fakes work inside, and nothing sleeps to wait.
 """
 
 from __future__ import annotations

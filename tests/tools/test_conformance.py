@@ -1,6 +1,6 @@
 """``tools/claude_code_conformance.py`` in front of the real Nexus: every rule of Claude Code by its name.
 
-Law: what is asserted is the tool's own verdict, so that what a user runs and what is tested here are the same.
+What is asserted is the tool's own verdict, so that what a user runs and what is tested here are the same.
 """
 
 from __future__ import annotations

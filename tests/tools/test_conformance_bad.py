@@ -1,6 +1,6 @@
 """The conformance tool in front of gateways that break a rule each: every verdict can be another one.
 
-Law: the same gateway without its flaw breaks nothing, so that what is found is the flaw.
+The same gateway without its flaw breaks nothing, so that what is found is the flaw.
 """
 
 from __future__ import annotations

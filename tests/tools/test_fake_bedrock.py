@@ -1,6 +1,6 @@
 """The fake Bedrock: signatures, shapes, semantic checks, real event streams, and boto3 as its client.
 
-Law: every violation is seen twice: by the client as an error, by the test in ``violations``.
+Every violation is seen twice: by the client as an error, by the test in ``violations``.
 """
 
 from __future__ import annotations

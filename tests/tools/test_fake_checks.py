@@ -1,6 +1,6 @@
 """What the fake upstreams accept and what they refuse.
 
-Law: every violation is seen twice: by the client as an error, by the test in ``violations``.
+Every violation is seen twice: by the client as an error, by the test in ``violations``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The fake Gemini API: what it refuses, what it answers, and how Google's own client gets along with it.
 
-Law: every violation is seen twice: by the client as an error, by the test in ``violations``.
+Every violation is seen twice: by the client as an error, by the test in ``violations``.
 """
 
 from __future__ import annotations

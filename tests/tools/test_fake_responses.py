@@ -1,6 +1,6 @@
 """The fake OpenAI's Responses API: read back by the official SDK, whose stream helper demands the whole grammar.
 
-Law: driven from outside, over sockets; what does not fit the published types is refused.
+Driven from outside, over sockets; what does not fit the published types is refused.
 """
 
 from __future__ import annotations

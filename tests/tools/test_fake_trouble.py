@@ -1,6 +1,6 @@
 """The fake upstreams in trouble on demand: errors, cuts, resets, waits, garbage, endless streams.
 
-Law: driven from outside, over sockets; the vendors' SDKs judge the answers. Nothing sleeps to wait.
+Driven from outside, over sockets; the vendors' SDKs judge the answers. Nothing sleeps to wait.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The fake upstreams as healthy vendors, and their command line.
 
-Law: driven from outside, over sockets; the vendors' SDKs judge the answers. Nothing sleeps to wait.
+Driven from outside, over sockets; the vendors' SDKs judge the answers. Nothing sleeps to wait.
 """
 
 from __future__ import annotations

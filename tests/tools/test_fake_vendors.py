@@ -1,6 +1,6 @@
 """What all fake vendors have in common: the same Behaviour, read back by each vendor's own types, and trouble.
 
-Law: driven from outside, over sockets; published types and botocore's parser judge the answers. Nothing sleeps to wait.
+Driven from outside, over sockets; published types and botocore's parser judge the answers. Nothing sleeps to wait.
 """
 
 from __future__ import annotations

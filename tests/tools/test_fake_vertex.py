@@ -1,6 +1,6 @@
 """The fake Vertex AI: tokens given out and expiring, Gemini and Claude behind them, the vendors' own clients.
 
-Law: every violation is seen twice: by the client as an error, by the test in ``violations``.
+Every violation is seen twice: by the client as an error, by the test in ``violations``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """``tools/smoke_test.py`` as a user runs it: a process of its own, in front of fake vendors.
 
-Law: every way in which an answer can be wrong makes a row that says so; no key is ever seen.
+Every way in which an answer can be wrong makes a row that says so; no key is ever seen.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What remains after many calls that ended in every way: nothing.
 
-Law: counted are threads, descriptors, callbacks of the cancel switches and the objects of the exchange itself; the
+Counted are threads, descriptors, callbacks of the cancel switches and the objects of the exchange itself; the
 garbage collector is not asked for help with the first three.
 """
 

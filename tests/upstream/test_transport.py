@@ -1,6 +1,6 @@
 """Exchanges with real sockets: what a vendor may do on the wire, and how a call ends in every phase.
 
-Law: every peer is a few lines of raw socket code beside the test that needs it; a cancelled call ends well under a
+Every peer is a few lines of raw socket code beside the test that needs it; a cancelled call ends well under a
 second with the reason that was thrown, and whatever happens no descriptor stays open and no other call is hurt.
 """
 

@@ -1,6 +1,6 @@
 """The life of upstream connections: which serve again, which are replaced, and what clocks and heads they obey.
 
-Law: counts, orders and outcomes are judged, never wall-clock time.
+Counts, orders and outcomes are judged, never wall-clock time.
 """
 
 from __future__ import annotations

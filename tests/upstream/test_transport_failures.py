@@ -1,6 +1,6 @@
 """Exchanges that go wrong: which of our errors they become, and that they leave nothing open.
 
-Law: every peer is a few lines of raw socket code beside the test that needs it.
+Every peer is a few lines of raw socket code beside the test that needs it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What Claude Code expects of a gateway, as rules that are run against one.
 
-Law: nothing here depends on whose gateway it is: requests are what Claude Code sends, verdicts rest on what a client
+Nothing here depends on whose gateway it is: requests are what Claude Code sends, verdicts rest on what a client
 sees and on what arrives at an upstream of our own. Of Nexus only the decoders of streams are used.
 
 Read on in this order: ``main`` (options and exit codes), ``rules`` (the table, and one run), ``findings`` (what a rule

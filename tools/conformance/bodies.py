@@ -1,6 +1,6 @@
 """What Claude Code sends, rebuilt: headers, a first question, and a session with tools, thinking and all that is new.
 
-Law: shapes, names and values are those seen on the wire of Claude Code 2.1.197, and of what is announced for later; the
+Shapes, names and values are those seen on the wire of Claude Code 2.1.197, and of what is announced for later; the
 ``future`` parts are what no gateway can know yet. The mark in the last message tells one request from another.
 """
 

@@ -1,6 +1,6 @@
 """The HTTP client: whole answers with a deadline, and streams that are read while they come.
 
-Law: standard library only, no redirect is followed and nothing is retried; whatever goes wrong on the way is
+Standard library only, no redirect is followed and nothing is retried; whatever goes wrong on the way is
 ``Failed`` with a text that a person can act on.
 """
 

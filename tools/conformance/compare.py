@@ -1,6 +1,6 @@
 """Comparing JSON documents by meaning and order, and finding things in them.
 
-Law: pure. Order counts in arrays, not in objects; text must be equal character by character.
+Order counts in arrays, not in objects; text must be equal character by character.
 """
 
 from __future__ import annotations

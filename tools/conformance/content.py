@@ -1,6 +1,6 @@
 """C4, C5 and C6: system, cache marks and history arrive as they were sent.
 
-Law: judged by meaning and order of the JSON, text by character; a gateway may write it with other spaces.
+Judged by meaning and order of the JSON, text by character; a gateway may write it with other spaces.
 """
 
 from __future__ import annotations

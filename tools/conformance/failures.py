@@ -1,6 +1,6 @@
 """C8 and C9: what an upstream's refusal looks like at the client.
 
-Law: Claude Code decides by the upstream's wording, status and headers, so those are compared; only the token
+Claude Code decides by the upstream's wording, status and headers, so those are compared; only the token
 ``capability_rejected:`` in a message may stand for them.
 """
 

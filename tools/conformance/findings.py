@@ -1,6 +1,6 @@
 """What one rule writes down while it is judged, and the verdict that follows from it.
 
-Law: a verdict is computed, never set; a rule of which nothing could be judged is skipped, not passed.
+A verdict is computed, never set; a rule of which nothing could be judged is skipped, not passed.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a rule works with: the gateway, our upstream behind it where there is one, and requests that can be told apart.
 
-Law: every request carries a mark of its own; what arrived is found by it, whatever else the gateway sends meanwhile.
+Every request carries a mark of its own; what arrived is found by it, whatever else the gateway sends meanwhile.
 """
 
 from __future__ import annotations

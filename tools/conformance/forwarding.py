@@ -1,6 +1,6 @@
 """C2, C12 and C14: which headers and fields go up.
 
-Law: lists are open. What a gateway adds is its own business; what it takes away or changes is not.
+Lists are open. What a gateway adds is its own business; what it takes away or changes is not.
 """
 
 from __future__ import annotations

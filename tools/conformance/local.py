@@ -1,6 +1,6 @@
 """A Nexus of its own, as a process, in front of upstreams of our own: for a check with one command.
 
-Law: it is started as a user would start it, with a file; the file names nothing but fakes on loopback. What is started
+It is started as a user would start it, with a file; the file names nothing but fakes on loopback. What is started
 is stopped on the way out.
 """
 

@@ -1,6 +1,6 @@
 """The command line: which gateway, which rules, and with which exit code it ends.
 
-Law: 0 when nothing is broken, 1 when something is, 2 when the command was wrong or the gateway cannot be judged, 130
+0 when nothing is broken, 1 when something is, 2 when the command was wrong or the gateway cannot be judged, 130
 after Ctrl-C. No key is ever written.
 """
 

@@ -1,6 +1,6 @@
 """C3: a beta and the field that needs it travel together or not at all.
 
-Law: at Anthropic's own API either half alone is an error. Bedrock and Vertex AI refuse betas and fields that they lack,
+At Anthropic's own API either half alone is an error. Bedrock and Vertex AI refuse betas and fields that they lack,
 so there a gateway has to take both away; their fakes are as strict as they are.
 """
 

@@ -1,6 +1,6 @@
 """C1, C10, C11 and C13: which paths there are, and how fast they answer.
 
-Law: judged from outside; what is optional by the contract is never broken by its absence.
+Judged from outside; what is optional by the contract is never broken by its absence.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Verdicts as people and programs read them.
 
-Law: one line per rule, and below it what was expected and seen where it is broken. Nothing is written here: whoever
+One line per rule, and below it what was expected and seen where it is broken. Nothing is written here: whoever
 writes takes the secrets out first.
 """
 

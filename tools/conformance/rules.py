@@ -1,6 +1,6 @@
 """The table of rules, and one run over them.
 
-Law: every rule that is asked for gets exactly one verdict, whatever happens to it.
+Every rule that is asked for gets exactly one verdict, whatever happens to it.
 """
 
 from __future__ import annotations

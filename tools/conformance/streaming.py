@@ -1,6 +1,6 @@
 """C7: nothing is buffered, pings and comments come through, and silence is filled.
 
-Law: no timing is guessed: the upstream sends its next event only when the client has seen the last one, so what is
+No timing is guessed: the upstream sends its next event only when the client has seen the last one, so what is
 held back is found for certain.
 """
 

@@ -1,6 +1,6 @@
 """The upstream of our own: Anthropic's Messages API on a socket, which records what arrives, byte for byte.
 
-Law: it is strict about what Anthropic's own API is strict about whatever the body says (path, method, version and
+It is strict about what Anthropic's own API is strict about whatever the body says (path, method, version and
 credential headers, media type); bodies it records, and the rules judge them. One behaviour holds until it is changed,
 so that a gateway which tries again sees the same thing again.
 """

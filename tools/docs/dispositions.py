@@ -1,6 +1,6 @@
 """``python -m tools.docs.dispositions``: what becomes of every field of a request, as reStructuredText.
 
-Law: composed of the codecs' own tables and nothing else, so that docs/translation.rst can neither lag behind nor
+Composed of the codecs' own tables and nothing else, so that docs/translation.rst can neither lag behind nor
 promise more. Where a vendor speaks the client's own dialect nothing is translated: the bytes pass.
 """
 

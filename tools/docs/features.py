@@ -1,6 +1,6 @@
 """``python -m tools.docs.features``: the table of what each vendor takes after translation, for docs/vendors.rst.
 
-Law: composed of the codecs' own tables, as docs/translation.rst is; the page between its markers is this text.
+Composed of the codecs' own tables, as docs/translation.rst is; the page between its markers is this text.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Fake vendors on real sockets, for tests and for trying the gateway without a key.
 
-Law: standard library sockets and threads only, so that every byte and every TCP event is the caller's decision;
+Standard library sockets and threads only, so that every byte and every TCP event is the caller's decision;
 the vendor SDKs are used for their published *types*, never for their transport. What is started is stopped on exit.
 
     with FakeUpstream("openai") as upstream:

@@ -1,6 +1,6 @@
 """``python -m tools.fake_upstream --openai 9101 --bedrock 9102``: fake vendors to point a gateway at.
 
-Law: composition and arguments only; runs until SIGINT or SIGTERM, one line per request on standard output.
+Composition and arguments only; runs until SIGINT or SIGTERM, one line per request on standard output.
 """
 
 from __future__ import annotations

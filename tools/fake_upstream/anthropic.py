@@ -1,6 +1,6 @@
 """The fake Anthropic: messages, unary and streamed, and the token counter.
 
-Law: pure functions from a request and a Behaviour to bytes; what they emit validates with the SDK's response types.
+Pure functions from a request and a Behaviour to bytes; what they emit validates with the SDK's response types.
 Not imitated: overlapping content blocks (``interleaved``), which the vendor never sends.
 """
 

@@ -1,6 +1,6 @@
 """The fake Azure OpenAI: classic deployments, the v1 API, and Entra ID's and the machine's tokens.
 
-Law: pure functions from a request and a Behaviour to bytes; bodies and answers are ``openai``'s. A key comes in
+Pure functions from a request and a Behaviour to bytes; bodies and answers are ``openai``'s. A key comes in
 ``api-key``, on v1 as a bearer too; a token is a bearer that was given out here. Classic paths need an ``api-version``.
 Not imitated: whether a deployment exists, content filters, tenants beyond the one.
 """

@@ -1,6 +1,6 @@
 """What a fake upstream is told to do with one request.
 
-Law: a value, nothing else. Every field left alone means "like a healthy vendor"; fields combine, and the order in
+A value, nothing else. Every field left alone means "like a healthy vendor"; fields combine, and the order in
 which they take effect is the order in which they stand here.
 """
 

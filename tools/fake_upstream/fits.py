@@ -1,6 +1,6 @@
 """What vendors refuse in the tools and the media of a request, beyond its types; nothing is taken from Nexus's facts.
 
-Law: pure; the words are the vendors' own 400s where they are known. Sources: OpenAI's ``invalid_function_parameters``,
+Pure; the words are the vendors' own 400s where they are known. Sources: OpenAI's ``invalid_function_parameters``,
 Anthropic's ``String should match pattern`` and ``input_schema does not support oneOf, allOf, or anyOf at the top
 level``, Google's ``Unsupported MIME type`` and references into a function's response.
 """

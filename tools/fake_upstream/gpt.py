@@ -1,6 +1,6 @@
 """What the fake OpenAI refuses by model, as the vendor does; nothing of this is taken from Nexus's own facts.
 
-Law: the words are the vendor's own 400s. A model that no line knows is judged by the published types alone. Sources:
+The words are the vendor's own 400s. A model that no line knows is judged by the published types alone. Sources:
 openai-openapi #541, litellm #34569, livekit/agents #7169, smolagents #1671, #1868 and #1893, hindsight #58, the guides
 "Deployment checklist" and "Using GPT-6", and for items the reports under vercel/ai #7543 and #12869.
 """

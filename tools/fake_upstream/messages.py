@@ -1,6 +1,6 @@
 """The Messages dialect, which Anthropic, Vertex and Bedrock speak: what a body must be, and what an answer is.
 
-Law: pure functions from a body and a Behaviour to values; what they make validates with Anthropic's response types.
+Pure functions from a body and a Behaviour to values; what they make validates with Anthropic's response types.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The fake OpenAI: chat completions, unary and streamed, the model list, the ways to ``responses`` and ``endpoints``.
 
-Law: pure functions from a request and a Behaviour to bytes; what they emit validates with the SDK's response types.
+Pure functions from a request and a Behaviour to bytes; what they emit validates with the SDK's response types.
 Not imitated: signatures of thinking and redacted thinking, which the dialect has no field for.
 """
 

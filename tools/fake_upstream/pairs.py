@@ -1,6 +1,6 @@
 """What OpenAI and Anthropic refuse in a history of tool calls: halves of pairs, and ids that are too long.
 
-Law: pure; one line for each thing that is wrong, in the vendor's manner. Sources: the errors of both APIs as clients
+Pure; one line for each thing that is wrong, in the vendor's manner. Sources: the errors of both APIs as clients
 report them, such as "tool_use ids were found without tool_result blocks immediately after".
 """
 

@@ -1,6 +1,6 @@
 """What a fake model says: the parts of an answer, and the signatures of its thinking.
 
-Law: values, nothing else. Every vendor renders the same parts; what it has no form for it leaves out, and says so in
+Values, nothing else. Every vendor renders the same parts; what it has no form for it leaves out, and says so in
 its docstring.
 """
 

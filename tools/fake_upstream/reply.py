@@ -1,6 +1,6 @@
 """Turns an Answer and a Behaviour into bytes and TCP events on a wire.
 
-Law: head and first frame leave in one write unless a wait lies between them; whatever was written before a wait is
+Head and first frame leave in one write unless a wait lies between them; whatever was written before a wait is
 with the kernel before the wait begins.
 """
 

@@ -1,6 +1,6 @@
 """Reading one HTTP request off a wire, exactly as it was sent.
 
-Law: nothing is normalised; header names keep their spelling and order, the path keeps its query.
+Nothing is normalised; header names keep their spelling and order, the path keeps its query.
 """
 
 from __future__ import annotations

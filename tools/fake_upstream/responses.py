@@ -1,6 +1,6 @@
 """The fake OpenAI's Responses API: what a request must be, and what an answer is, unary and streamed.
 
-Law: pure functions from a body and a Behaviour to values; what they make validates with the SDK's response types.
+Pure functions from a body and a Behaviour to values; what they make validates with the SDK's response types.
 Not imitated: stored responses, built-in tools, background mode, redacted thinking.
 """
 

@@ -1,6 +1,6 @@
 """The fake upstream as a context manager: a listening socket, a thread that accepts, a thread per connection.
 
-Law: everything shared is guarded by the condition of ``watch``; ``stop`` returns when every thread has ended and every
+Everything shared is guarded by the condition of ``watch``; ``stop`` returns when every thread has ended and every
 socket is closed.
 """
 

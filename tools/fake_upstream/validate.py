@@ -1,6 +1,6 @@
 """Judges a request body by the SDKs' published request types.
 
-Law: the types are the SDKs' own, read by pydantic and tightened mechanically: unknown keys are refused in every
+The types are the SDKs' own, read by pydantic and tightened mechanically: unknown keys are refused in every
 TypedDict that does not declare itself open, lazy iterables are checked item by item, nothing is coerced, a model's
 fields have their JSON names only, an enum's values are those published.
 """

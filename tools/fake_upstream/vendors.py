@@ -1,6 +1,6 @@
 """The interface of a fake vendor, and the table of those there are.
 
-Law: a vendor is a module of pure functions: it knows bodies and request rules, no sockets. Adding one is one module
+A vendor is a module of pure functions: it knows bodies and request rules, no sockets. Adding one is one module
 beside these and one line in ``VENDORS``. A vendor's SDK is imported by ``warm_up`` or later, never with the module.
 """
 

@@ -1,6 +1,6 @@
 """What a fake upstream has seen, for tests to look at and to wait for.
 
-Law: everything shared is guarded by one condition, which is notified on every change, so that nobody has to sleep
+Everything shared is guarded by one condition, which is notified on every change, so that nobody has to sleep
 to see one.
 """
 

@@ -1,6 +1,6 @@
 """One accepted socket: reads, writes and waits that notice at once when the peer leaves.
 
-Law: nothing here blocks without watching the socket; only the connection's own thread closes it, any other thread
+Nothing here blocks without watching the socket; only the connection's own thread closes it, any other thread
 may only ``interrupt``. A peer that left is always the exception ``PeerGone``.
 """
 

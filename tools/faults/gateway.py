@@ -1,6 +1,6 @@
 """A gateway as a process of its own, looked at from outside: threads, sockets and memory, as the system counts them.
 
-Law: loopback only; Linux only, for the counts come from /proc.
+Loopback only; Linux only, for the counts come from /proc.
 """
 
 from __future__ import annotations

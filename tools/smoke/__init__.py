@@ -1,6 +1,6 @@
 """The smoke test: a client that believes nothing, in front of the real server.
 
-Law: it speaks plain HTTP with the standard library and judges bytes by what the dialects promise; of Nexus it uses the
+It speaks plain HTTP with the standard library and judges bytes by what the dialects promise; of Nexus it uses the
 settings, the server to start and the event stream decoder, never a codec, for that is what is being tested.
 
 Read on in this order: ``main`` (options and exit codes), ``run`` (rows), ``probe`` and ``capabilities`` (questions),

@@ -1,6 +1,6 @@
 """Whom the smoke test calls as: a gateway key out of the environment, and headers of one's own choice.
 
-Law: a key stands in the environment only, never on the command line and never in what is written; what is refused is
+A key stands in the environment only, never on the command line and never in what is written; what is refused is
 not repeated.
 """
 

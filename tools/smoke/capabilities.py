@@ -1,6 +1,6 @@
 """What a model can do beyond talking: tools, vision, thinking, structured output, prompt caching.
 
-Law: each check is one function that returns when the model did it and raises ``Failed`` when it did not; it asks like
+Each check is one function that returns when the model did it and raises ``Failed`` when it did not; it asks like
 an ordinary client and accepts only what such a client could use.
 """
 

@@ -1,6 +1,6 @@
 """The chat dialect, as OpenAI's clients write and read it.
 
-Law: an answer is complete when its choice has a ``finish_reason``; a stream may end with ``[DONE]`` or cleanly behind
+An answer is complete when its choice has a ``finish_reason``; a stream may end with ``[DONE]`` or cleanly behind
 that, and with nothing else.
 """
 

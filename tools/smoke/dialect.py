@@ -1,6 +1,6 @@
 """What a client protocol must offer to be tested: requests to send and a reader for each form of answer.
 
-Law: a reader takes nothing for granted and raises ``Failed`` at the first thing that its dialect does not allow; what
+A reader takes nothing for granted and raises ``Failed`` at the first thing that its dialect does not allow; what
 it returns is complete.
 """
 

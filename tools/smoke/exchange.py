@@ -1,6 +1,6 @@
 """One HTTP exchange with a deadline, and what became of it.
 
-Law: whatever goes wrong is raised as ``Failed`` with a text that a person can act on. The deadline is for the whole
+Whatever goes wrong is raised as ``Failed`` with a text that a person can act on. The deadline is for the whole
 exchange, pings or not. What is known of an exchange is in its ``Trace`` even when it fails.
 """
 

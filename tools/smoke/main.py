@@ -1,6 +1,6 @@
 """The smoke test's command line: what to test, where, and with which exit code it ends.
 
-Law: 0 when everything passed, 1 when anything did not, 2 when the command was wrong, 130 after Ctrl-C. Everything that
+0 when everything passed, 1 when anything did not, 2 when the command was wrong, 130 after Ctrl-C. Everything that
 is written goes through the log redactor, so that no key can be seen, whatever a vendor says.
 """
 

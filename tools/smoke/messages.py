@@ -1,6 +1,6 @@
 """The messages dialect, as Anthropic's clients write and read it.
 
-Law: a stream is ``message_start, (content_block_start, delta*, content_block_stop)*, message_delta, message_stop`` with
+A stream is ``message_start, (content_block_start, delta*, content_block_stop)*, message_delta, message_stop`` with
 event names that say the same as the data, and pings anywhere; anything else is a failure.
 """
 

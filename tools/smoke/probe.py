@@ -1,6 +1,6 @@
 """One combination of model, protocol and mode: how it is asked, and what any answer of it must have.
 
-Law: a probe ends in a complete answer or in ``Failed``, never in between.
+A probe ends in a complete answer or in ``Failed``, never in between.
 """
 
 from __future__ import annotations

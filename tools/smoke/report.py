@@ -1,6 +1,6 @@
 """Rows as people and programs read them, and what they mean for the exit code.
 
-Law: every text that came over the wire is cut to one line of printable characters; the table's cells line up. Nothing
+Every text that came over the wire is cut to one line of printable characters; the table's cells line up. Nothing
 is written here, and the secrets are out already.
 """
 

@@ -1,6 +1,6 @@
 """Rows of the table: one combination each, whether it works at all and what it can do.
 
-Law: every combination that is tried makes exactly one row, whatever happens to it.
+Every combination that is tried makes exactly one row, whatever happens to it.
 """
 
 from __future__ import annotations

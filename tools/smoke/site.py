@@ -1,6 +1,6 @@
 """Where to test: the real server, started here on a port of its own, or one that runs already.
 
-Law: what is started here is what ``nexus`` itself would start from the same settings, but for the address and TLS,
+What is started here is what ``nexus`` itself would start from the same settings, but for the address and TLS,
 whose certificate is for another name; a running server is only asked what any client may ask.
 """
 

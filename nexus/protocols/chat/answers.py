@@ -1,6 +1,6 @@
 """What the whole answer and the stream have in common when a vendor's answer is read.
 
-Law: text is never lost; what has no counterpart is named in the vendor's words. A call's id is made of the answer's id
+Text is never lost; what has no counterpart is named in the vendor's words. A call's id is made of the answer's id
 and the call's place when the vendor gave none.
 """
 

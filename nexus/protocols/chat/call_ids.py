@@ -1,6 +1,6 @@
 """Opaque values that ride in the ids of tool calls, for the many clients that bring back nothing else unknown to them.
 
-Law: an id is what every client brings back, in the call and in its result. Gemini's thought signature stands on the
+An id is what every client brings back, in the call and in its result. Gemini's thought signature stands on the
 call that it belongs to. Claude's signature is of the thinking before the first call, and is taken only where the client
 brings that thinking back unchanged, which a digest tells; it travels only for models that refuse to think on without
 it. A vendor never sees any of this: reading takes it off, and so does the passthrough.

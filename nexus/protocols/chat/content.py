@@ -1,6 +1,6 @@
 """Which chunks of a chat stream carry content, after which no other attempt can answer the client.
 
-Law: a role, the name of a tool, usage and what a vendor says about the prompt are none; any other member of a delta is.
+A role, the name of a tool, usage and what a vendor says about the prompt are none; any other member of a delta is.
 Source: openai.types.chat.ChatCompletionChunk.
 """
 

@@ -1,6 +1,6 @@
 """The chat dialect: OpenAI's ``/v1/chat/completions`` and the servers compatible with it, and their other endpoints.
 
-Law: everything a client of this dialect sees is written in this folder. Source: OpenAI's API reference and the types
+Everything a client of this dialect sees is written in this folder. Source: OpenAI's API reference and the types
 of its Python SDK.
 """
 

@@ -1,6 +1,6 @@
 """Dispositions of the chat dialect as data: what becomes of every field, in both directions.
 
-Law: complete and exact. ``READS`` has every top-level field of the published request type, ``WRITES`` every field of
+Complete and exact. ``READS`` has every top-level field of the published request type, ``WRITES`` every field of
 the neutral Request; the readers and writers are driven by these tables where a field is dropped or refused whole, and a
 test sends each field and looks. Source: openai.types.chat.completion_create_params of the Python SDK 3.54.
 """

@@ -1,6 +1,6 @@
 """Content parts: text, images, audio and files, and the cache hints on them, in both directions.
 
-Law: every part type is read, or refused by its name. Empty text without a hint is no part. Text files become plain-text
+Every part type is read, or refused by its name. Empty text without a hint is no part. Text files become plain-text
 documents and are written as text, since the vendor takes PDFs only. An explicit ``prompt_cache_breakpoint`` lifetime
 reads as the shortest neutral one that is not shorter, an absent one as the default. Sources: openai.types.chat
 content part params; OpenRouter's prompt caching guide for ``cache_control``.

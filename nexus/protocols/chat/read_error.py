@@ -1,7 +1,7 @@
 """A vendor's error in this dialect, read into neutral terms.
 
-Law: the kind comes from the structured code, then from the type, then from the status; where these say nothing,
-``overflow`` alone looks at the wording. The wording and the request id are kept. Sources: OpenAI's error codes
+The kind comes from the structured code, then from the type, then from the status; where these say nothing,
+only ``context_length`` reads the wording. The wording and the request id are kept. Sources: OpenAI's error codes
 guide and openai.types.responses.ResponseError; Azure's content filter and error codes; llama.cpp's
 ``exceed_context_size_error``; OpenRouter's numeric codes.
 """

@@ -1,6 +1,6 @@
 """A client's messages, read into system text and neutral messages.
 
-Law: the normal form. System and developer messages before the first other one are ``system``, one Text per block; later
+The normal form. System and developer messages before the first other one are ``system``, one Text per block; later
 ones stay in place with role ``system``. Tool messages in a row form one user message. An assistant message's parts
 come as reasoning, text, refusals, calls, unless ``reasoning_details`` know the true positions. Calls in the old
 ``function_call`` form get ids made of their place in the conversation, which does not change from turn to turn.

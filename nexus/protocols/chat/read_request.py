@@ -1,6 +1,6 @@
 """A client's chat request, read into neutral form.
 
-Law: driven by ``READS``. A field that the table drops is named in ``dropped`` when it says something, one that it
+Driven by ``READS``. A field that the table drops is named in ``dropped`` when it says something, one that it
 refuses is refused with the table's own note, a field that it does not have is dropped by its name.
 """
 

@@ -1,6 +1,6 @@
 """A vendor's whole answer, read into neutral form.
 
-Law: the first choice is the answer. Its parts come in the order reasoning, text, refusal, images, calls; neighbouring
+The first choice is the answer. Its parts come in the order reasoning, text, refusal, images, calls; neighbouring
 pieces of text are one part. Source: openai.types.chat.ChatCompletion.
 """
 

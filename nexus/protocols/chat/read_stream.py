@@ -1,6 +1,6 @@
 """A vendor's stream of chunks, read into events.
 
-Law: tolerant of real servers, truthful about the end. ``complete`` is set by a finish reason or by ``[DONE]``,
+Tolerant of real servers, truthful about the end. ``complete`` is set by a finish reason or by ``[DONE]``,
 whichever comes first; ResponseEnd waits for ``[DONE]`` or the end of the bytes, because usage comes last.
 Reasoning, text and refusal take turns; a call may stay open beside them (see stream_calls.py). Pieces of no
 characters start no part. Source: openai.types.chat.ChatCompletionChunk and the servers named in stream_calls.py.

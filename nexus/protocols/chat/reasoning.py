@@ -1,6 +1,6 @@
 """Reasoning and signatures on a wire that has official fields for neither.
 
-Law: what a client echoes unchanged comes back whole. Reasoning text is ``reasoning_content`` (``reasoning`` is read
+What a client echoes unchanged comes back whole. Reasoning text is ``reasoning_content`` (``reasoning`` is read
 too). Where any of it is signed or redacted, ``reasoning_details`` tells it again part by part, in the shape that
 OpenRouter's clients already carry, with our tagged signatures:
 
@@ -29,7 +29,7 @@ from nexus.wire import Json, count, decode_object, encode, mapping, sequence, te
 
 OWN = "chat"
 BARE = Signature(OWN, "")
-"""Seals reasoning that a vendor of this dialect sent as plain text."""
+"""Signs reasoning that a vendor of this dialect sent as plain text."""
 
 Position = tuple[int, int]
 _TAGGED = "nexus."

@@ -1,6 +1,6 @@
 """Citations of web pages and images of answers, on the wire of this dialect.
 
-Law: a citation's offsets count the characters of the whole ``content``; in a part they count its own. ``end_index`` is
+A citation's offsets count the characters of the whole ``content``; in a part they count its own. ``end_index`` is
 behind the last character, as OpenAI's and OpenRouter's answers have it. An image is an entry of ``images``, with an
 index in streams, by which the SDK adds them up. Perplexity and xAI tell pages without places: the last text rests on
 them as a whole. Sources: openai.types.chat.ChatCompletionMessage; OpenRouter's guides

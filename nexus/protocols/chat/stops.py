@@ -1,6 +1,6 @@
 """Why an answer ended: ``finish_reason`` to the neutral stop and back, total in both directions.
 
-Law: an unknown word stays ``unknown`` with the word kept, never "end"; towards a client it is the published word for an
+An unknown word stays ``unknown`` with the word kept, never "end"; towards a client it is the published word for an
 answer that is not finished, with the vendor's beside it. ``raw`` is set only where the word is not the one that the
 writer would choose. Sources: OpenAI's API reference; ``stop_reason`` as vLLM and ``matched_stop`` as
 SGLang put it beside ``finish_reason``; ``model_length`` and ``error`` as Mistral sends them.

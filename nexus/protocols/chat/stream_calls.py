@@ -1,6 +1,6 @@
 """Puts a vendor's streamed tool calls together, whichever way the server numbers them.
 
-Law: a call is found by its index, or by its id where ids contradict the index or there is none; a new id where the
+A call is found by its index, or by its id where ids contradict the index or there is none; a new id where the
 index is taken starts a new call. Id and name count once, however often they are repeated. A call starts when its
 name is known. It may end early only when its arguments are a whole JSON value; what is still unclear stays
 open, because servers interleave. Sources: streams of OpenAI, vLLM, llama.cpp (repeats everything), Ollama (index

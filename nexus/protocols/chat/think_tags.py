@@ -1,6 +1,6 @@
 """Thinking that servers leave in the content, between tags, taken out of it.
 
-Law: only at the beginning of the content, behind white space, where models that think begin; a tag later is somebody's
+Only at the beginning of the content, behind white space, where models that think begin; a tag later is somebody's
 words. White space around the thinking is nobody's. However the tags are cut into deltas, the answer is the same.
 """
 

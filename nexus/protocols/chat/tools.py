@@ -1,6 +1,6 @@
 """Tools, tool choice and tool call ids, in both directions.
 
-Law: functions, and custom tools as functions of one string; any other tool type is refused by name. ``allowed_tools``
+Functions, and custom tools as functions of one string; any other tool type is refused by name. ``allowed_tools``
 becomes the shorter list of tools with its mode, which lets the model do exactly the same. Sources: openai.types.chat
 tool params; the 40 characters for tool call ids are OpenAI's limit, the nine alphanumerics Mistral's.
 """

@@ -1,6 +1,6 @@
 """Token counts: the wire's totals with details inside them, and the neutral disjoint parts.
 
-Law: the parts sum to the vendor's total. Cached and written tokens count inside ``prompt_tokens`` and reasoning inside
+The parts sum to the vendor's total. Cached and written tokens count inside ``prompt_tokens`` and reasoning inside
 ``completion_tokens``; servers that count them beside are told by sums that would not fit. The lifetime of a
 cache write is not on this wire: it reads as five minutes. Sources: OpenAI's API reference; DeepSeek
 (``prompt_cache_hit_tokens``), Moonshot (``cached_tokens`` on top), LiteLLM (``cache_creation_input_tokens``).

@@ -1,6 +1,6 @@
 """Errors as a client of the chat dialect reads them: OpenAI's error object, inside a stream too.
 
-Law: a vendor's own error body of this shape travels as it is.
+A vendor's own error body of this shape travels as it is.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Neutral system text and messages, written as this dialect's messages for a vendor.
 
-Law: the order that the vendor demands. Assistant messages in a row are merged; the results of a message's calls follow
+The order that the vendor demands. Assistant messages in a row are merged; the results of a message's calls follow
 it at once, in the order of the calls, wherever the client had put them before the next answer. An answer that holds
 nothing is left out. A tool message holds text alone: images and files go into a user message after the results, which
 names the calls. A result that is an error begins with ERROR_MARK. Reasoning goes back only to the dialect that made it.

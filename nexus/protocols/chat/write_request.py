@@ -1,6 +1,6 @@
 """A neutral request, written for OpenAI or a server compatible with it.
 
-Law: proven equal to ``WRITES``. What the table drops is named in ``dropped`` when the request says it; what the
+Proven equal to ``WRITES``. What the table drops is named in ``dropped`` when the request says it; what the
 server refuses is dropped and named too. Nothing is clamped.
 """
 

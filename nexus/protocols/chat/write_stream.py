@@ -1,7 +1,7 @@
 """Events, written as a stream of chunks for a client.
 
-Law: the role comes first, every call has its own index from 0 with id and name once, one chunk has the finish reason,
-the usage chunk follows when it was asked for, ``[DONE]`` ends it and nothing else does. Seals, citations and the
+The role comes first, every call has its own index from 0 with id and name once, one chunk has the finish reason,
+the usage chunk follows when it was asked for, ``[DONE]`` ends it and nothing else does. Signatures, citations and the
 details of reasoning travel in the delta of the last chunk, which client libraries add to the message. A ping is the
 dialect's, not the writer's. A broken stream needs no closing here: a chunk is whole in itself.
 Source: openai.types.chat.ChatCompletionChunk.

@@ -1,6 +1,6 @@
 """Counting tokens on Bedrock: the question is a Converse request, which the provider wraps; the answer is a number.
 
-Law: pure. Source: CountTokens in botocore's service model of bedrock-runtime.
+Source: CountTokens in botocore's service model of bedrock-runtime.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What one request needs to remember while it is written: names of documents, ids given, and what was left out.
 
-Law: the same original always gets the same form, and two originals never share one. Source of the patterns: the
+The same original always gets the same form, and two originals never share one. Source of the patterns: the
 bedrock-runtime service model.
 """
 

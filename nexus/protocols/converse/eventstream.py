@@ -1,6 +1,6 @@
 """Binary ``application/vnd.amazon.eventstream`` messages: bytes in any chunking -> whole messages, and back.
 
-Law: the messages that come out never depend on how the bytes were cut, and whatever breaks the framing is
+The messages that come out never depend on how the bytes were cut, and whatever breaks the framing is
 CorruptMessage, once and for all. botocore reads them, both checksums and all lengths included; it is imported with the
 first stream. Source: the event-stream specification of the AWS SDKs (Smithy, "Amazon Event Stream").
 

@@ -1,6 +1,6 @@
 """What becomes of every field of a neutral request on its way to Converse.
 
-Law: complete over nexus.conversation.Request and proven by sending each field; the notes name the conversions.
+Complete over nexus.conversation.Request and proven by sending each field; the notes name the conversions.
 """
 
 from __future__ import annotations

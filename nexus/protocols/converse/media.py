@@ -1,6 +1,6 @@
 """Images, documents and audio as Converse blocks.
 
-Law: bytes travel as base64 in the body or as an ``s3://`` address; Bedrock fetches no other URL, and neither does
+Bytes travel as base64 in the body or as an ``s3://`` address; Bedrock fetches no other URL, and neither does
 Nexus. A media type that Bedrock has no format for is refused by name. Source: the bedrock-runtime service model.
 """
 

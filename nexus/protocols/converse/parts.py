@@ -1,6 +1,6 @@
 """Parts of a message as Converse content blocks.
 
-Law: a block that Bedrock is known to refuse is never sent. Text that is blank is left out (the service answers 400 to
+A block that Bedrock is known to refuse is never sent. Text that is blank is left out (the service answers 400 to
 it; it says nothing); reasoning goes back only to the family that made it; everything else is written or refused by
 name. Source: the bedrock-runtime service model.
 """

@@ -1,6 +1,6 @@
 """Bedrock's errors, in answers and in the middle of streams, in neutral terms.
 
-Law: found by the error's type and the status; where these say nothing, ``overflow`` alone looks at the wording, for
+Found by the error's type and the status; where these say nothing, only ``context_length`` reads the wording, for
 Bedrock has no type of its own for a conversation that is too long. Nor has it one for refused content, which stays the
 ``invalid_request`` that a ValidationException is. Sources: the bedrock-runtime service
 model; the AWS REST-JSON protocol (``x-amzn-errortype``, ``__type``); the common AWS error types.

@@ -1,6 +1,6 @@
 """Converse's whole answer -> neutral values.
 
-Law: nothing in an answer is trusted to be there; an answer without output is an answer without parts. The body names
+Nothing in an answer is trusted to be there; an answer without output is an answer without parts. The body names
 neither itself nor its model, so both are handed in. A tool call's empty input becomes "" (the neutral word for no
 arguments). Source: the bedrock-runtime service model.
 """

@@ -1,6 +1,6 @@
 """ConverseStream's events -> neutral events.
 
-Law: text and reasoning blocks have no start on the wire, so a part starts with its first delta; metadata, which holds
+Text and reasoning blocks have no start on the wire, so a part starts with its first delta; metadata, which holds
 the usage, comes after messageStop, so the answer ends with it, or with the bytes if it never comes. ``complete`` means
 that messageStop was seen; other frames may be repeated or missing.
 Source: the bedrock-runtime service model (ConverseStreamOutput).

@@ -1,6 +1,6 @@
 """Converse's stop reasons in neutral terms.
 
-Law: total over the service model's list (a test walks it); a word that is not in the table, and the two by which
+Total over the service model's list (a test walks it); a word that is not in the table, and the two by which
 Bedrock says that the model's output made no sense, become ``unknown`` and keep the vendor's word.
 """
 

@@ -1,6 +1,6 @@
 """How hard the model is to think, in each family's own fields.
 
-Law: thinking yields to what the client can rely on. Where a model refuses it beside a forced tool call, or because the
+Thinking yields to what the client can rely on. Where a model refuses it beside a forced tool call, or because the
 history lacks the reasoning it demands, it is left out and reported. Sources: the Bedrock user guide on extended
 thinking, Nova reasoning and gpt-oss; the bedrock-runtime service model (outputConfig.effort).
 """

@@ -1,6 +1,6 @@
 """Tools, the choice among them, and structured output, which some models only have as a forced tool.
 
-Law: what the client may rely on (a tool, a forced call, a schema) is kept exactly or refused by name. "none" has no
+What the client may rely on (a tool, a forced call, a schema) is kept exactly or refused by name. "none" has no
 counterpart: without tool blocks in the history the tools are left out, which is exact; with them Bedrock demands
 toolConfig, so the tools stay, free to be called, and ``tool_choice`` is reported as dropped. A history with tool blocks
 and a request without tools gets the tools that the history names. Source: the bedrock-runtime service model.

@@ -1,6 +1,6 @@
 """The conversation as alternating Converse turns.
 
-Law: turns alternate, the first is the user's, and every turn has content. Neighbours of one role are merged. Inside an
+Turns alternate, the first is the user's, and every turn has content. Neighbours of one role are merged. Inside an
 assistant's turn tool calls come last, inside a user's turn their results come first and in the calls' order; everything
 else keeps its order. A system message inside the conversation keeps its place as marked user text: the service model
 has a role for it, no model on Converse takes it. Source: the bedrock-runtime service model and its 400s.

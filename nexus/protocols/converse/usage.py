@@ -1,6 +1,6 @@
 """Converse's token counts as disjoint parts.
 
-Law: the parts sum to ``totalTokens``. ``inputTokens`` leaves out what was read from or written to the cache; a model
+The parts sum to ``totalTokens``. ``inputTokens`` leaves out what was read from or written to the cache; a model
 whose total is the sum of input and output alone counts it inside, and then it is taken out. Reasoning is not told from
 the output. Source: the Bedrock user guide on prompt caching.
 """

@@ -1,6 +1,6 @@
 """Neutral request -> the JSON body of Converse and ConverseStream; the URL holds the model id and tells the two apart.
 
-Law: ``fields.WRITES`` says what becomes of each field, and this file does it. Temperatures above 1 are refused: the
+``fields.WRITES`` says what becomes of each field, and this file does it. Temperatures above 1 are refused: the
 neutral form does not say whose scale they are on. Source: the bedrock-runtime service model.
 """
 

@@ -1,6 +1,6 @@
 """``countTokens``: the same conversation, counted instead of answered.
 
-Law: what is counted is exactly what ``write_request`` would send. The Gemini API takes the whole request in
+What is counted is exactly what ``write_request`` would send. The Gemini API takes the whole request in
 ``generateContentRequest``; Vertex AI takes its parts at top level. Source: ai.google.dev/api/tokens,
 google.genai.types.CountTokensConfig.
 """

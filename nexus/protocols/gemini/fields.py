@@ -1,6 +1,6 @@
 """What becomes of every field of a neutral request on the way to Gemini, as data.
 
-Law: complete (a row per field of ``nexus.conversation.parts.Request``) and exact: a test sends each field and looks. A
+Complete (a row per field of ``nexus.conversation.parts.Request``) and exact: a test sends each field and looks. A
 vendor dialect only: there are no client fields to read.
 """
 

@@ -1,6 +1,6 @@
 """What an answer of Gemini's rests on: grounding and recitation metadata as citations of its text.
 
-Law: Google counts bytes of UTF-8, a Citation characters. A segment names its own words, which decide where it stands,
+Google counts bytes of UTF-8, a Citation characters. A segment names its own words, which decide where it stands,
 because servers count from the start of a part in a whole answer and from the start of all text in a stream. What is no
 page of the web, or stands nowhere, is named; so are the searches, and what Google wants shown beside the answer.
 Source: ai.google.dev/api/generate-content, GroundingMetadata, Segment and CitationMetadata; the same of Vertex AI.

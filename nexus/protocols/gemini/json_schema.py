@@ -1,6 +1,6 @@
 """JSON Schema as Gemini takes it in ``parametersJsonSchema`` and ``responseJsonSchema``.
 
-Law: beside ``$ref`` stands nothing but what begins with ``$``: what the client wrote there goes into a copy of what is
+Beside ``$ref`` stands nothing but what begins with ``$``: what the client wrote there goes into a copy of what is
 referred to. An answer's schema has keywords of a closed list only: others are said in its words, or become words of the
 description and are named. Sources: google.genai.types.GenerationConfig.response_json_schema; the 400 ``can only contain
 properties starting with '$' when $ref is present`` (google-gemini/gemini-cli 4758, about parameters).

@@ -1,6 +1,6 @@
 """Images, documents and audio as Gemini parts.
 
-Law: Nexus fetches no URL; a link goes out only where Google documents that it fetches it, else the request is refused.
+Nexus fetches no URL; a link goes out only where Google documents that it fetches it, else the request is refused.
 Google wants a media type with every link: it is read off the path's extension, never guessed for an image.
 Source: ai.google.dev/gemini-api/docs/file-input-methods and /image-understanding, Vertex AI reference of FileData.
 """

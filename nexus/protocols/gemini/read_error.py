@@ -1,6 +1,6 @@
 """Gemini's errors (``google.rpc.Status``) -> neutral failures, from a response or from inside a stream.
 
-Law: told apart by HTTP status, Status code and the typed details; where these say nothing, ``overflow`` alone looks at
+Told apart by HTTP status, Status code and the typed details; where these say nothing, only ``context_length`` reads
 the wording. The vendor's wording and request id are kept. Source:
 ai.google.dev/gemini-api/docs/troubleshooting, google/rpc/{code,error_details}.proto.
 """

@@ -1,6 +1,6 @@
 """``generateContent``'s whole answer -> neutral response.
 
-Law: read by the stream's own reader, so that both paths cannot differ; an answer without a finish reason, a candidate
+Read by the stream's own reader, so that both paths cannot differ; an answer without a finish reason, a candidate
 or any part is normal, and ends ``unknown`` unless the vendor says more.
 """
 

@@ -1,6 +1,6 @@
 """Tool results as the JSON objects that Gemini wants.
 
-Law: an object stays an object as long as the vendor keeps every value: its Struct holds numbers as doubles and gives
+An object stays an object as long as the vendor keeps every value: its Struct holds numbers as doubles and gives
 ``output`` and ``error`` a meaning, so results with larger integers go as text, and results with such keys go inside
 ``output``. Every ``$ref`` in a response is looked up among the ``displayName``s of its parts (googleapis/python-genai
 2792, vercel/ai 14369), so a result that holds one goes as text. Source: google.genai.types.FunctionResponse,

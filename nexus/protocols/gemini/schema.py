@@ -1,6 +1,6 @@
 """JSON Schema rewritten as Gemini's OpenAPI subset (``Schema``), for servers without ``parametersJsonSchema``.
 
-Law: what the subset says differently is converted, what it cannot say is either refused (recursion, contradictions,
+What the subset says differently is converted, what it cannot say is either refused (recursion, contradictions,
 references that lead nowhere) or left out and named with its full path; nothing changes silently. Only keywords that
 state nothing (``$schema``, ``$id``, ``$comment``, definitions already inlined) vanish without a word.
 Source: google.genai.types.Schema and ai.google.dev/api/caching#Schema.

@@ -1,6 +1,6 @@
 """Gemini's finish and block reasons -> neutral stop reasons.
 
-Law: total and honest. Every published word has a row; a word without one, or one that says only that something went
+Total and honest. Every published word has a row; a word without one, or one that says only that something went
 wrong, becomes ``unknown`` and keeps the vendor's word, as do all others. A vendor dialect only: nothing is written.
 Source: google.genai.types.FinishReason and BlockedReason.
 """

@@ -1,6 +1,6 @@
 """Thinking: the neutral wish as Gemini's ``thinkingConfig``.
 
-Law: exactly one of level and budget is sent, by the model, from Google's own tables (thinking and effort in
+Exactly one of level and budget is sent, by the model, from Google's own tables (thinking and effort in
 ai.google.dev/gemini-api/docs/openai); a level that a model lacks becomes the next higher one it has. What
 cannot be honoured (turning off what is always on, a budget beyond the model's range) is named in ``dropped``.
 """

@@ -1,6 +1,6 @@
 """Tools, tool choice and structured output, which share one constraint: some models take only one of them.
 
-Law: a JSON Schema says what it said, in the words that the server knows (json_schema.py, schema.py). Where structured
+A JSON Schema says what it said, in the words that the server knows (json_schema.py, schema.py). Where structured
 output and tools exclude each other, the format becomes one more tool, and a call is demanded; its arguments are the
 content.
 Source: ai.google.dev/gemini-api/docs/function-calling and /structured-output.

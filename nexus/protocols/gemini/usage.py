@@ -1,6 +1,6 @@
 """Gemini's usage arithmetic: overlapping counts -> disjoint parts.
 
-Law: the parts sum to ``totalTokenCount``. The prompt count includes cached tokens; tokens of server-side tool results
+The parts sum to ``totalTokenCount``. The prompt count includes cached tokens; tokens of server-side tool results
 are counted beside it; the candidates count excludes thoughts. What the total says beyond or below its items is output
 that the vendor did not itemise or counted twice. Source: google.genai.types.GenerateContentResponseUsageMetadata.
 """

@@ -1,6 +1,6 @@
 """Neutral request -> ``generateContent`` body.
 
-Law: driven by and equal to ``fields.WRITES``. The model and whether to stream are in the URL, which is the provider's.
+Driven by and equal to ``fields.WRITES``. The model and whether to stream are in the URL, which is the provider's.
 Source: ai.google.dev/api/generate-content, google.genai.types.
 """
 

@@ -1,6 +1,6 @@
 """What an answer must look like, for a Messages vendor: a format, words that ask for one, or a tool to call.
 
-Law: a model is held to what it can be held to; where words take the place of that, the loss is named, and what the
+A model is held to what it can be held to; where words take the place of that, the loss is named, and what the
 client called strict is refused instead. Models that cannot be made to call a tool answer with the arguments of the one
 that must be called, in a format of its schema. Sources: platform.claude.com, structured outputs, and "What's new in
 Claude Opus 5.5" (forced tool use is not supported; structured outputs in its place).

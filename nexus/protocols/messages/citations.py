@@ -1,6 +1,6 @@
 """Citations of text blocks: a vendor's read as what they rest on, and any written for a client.
 
-Law: pages of the web alone have a counterpart elsewhere; places in documents are named. A block is cited as a whole,
+Pages of the web alone have a counterpart elsewhere; places in documents are named. A block is cited as a whole,
 which is all that this dialect can say: a range inside it is lost. Of a foreign citation there is no ``encrypted_index``
 that Claude could read: ours is a tag, by which the passthrough takes it out again.
 Source: anthropic.types.TextCitation.

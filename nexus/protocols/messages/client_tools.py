@@ -1,6 +1,6 @@
 """Anthropic's own tools that the client runs (a shell, an editor, a memory, a screen), as functions with their schemas.
 
-Law: pure tables. A call of such a tool is a tool_use like any other; only the members of a toolset have two names,
+Pure tables. A call of such a tool is a tool_use like any other; only the members of a toolset have two names,
 which ``Members`` gives back. Sources: platform.claude.com, pages on the bash, text editor, memory and computer use
 tools; anthropic.types, the params of these tools and the inputs of the computer toolset.
 """

@@ -1,6 +1,6 @@
 """Which events of a Messages stream carry content, after which no other attempt can answer the client.
 
-Law: what says only that an answer began or goes on is none; what is unknown here is content, for it may be new.
+What says only that an answer began or goes on is none; what is unknown here is content, for it may be new.
 Source: anthropic.types.RawMessageStreamEvent.
 """
 

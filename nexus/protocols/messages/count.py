@@ -1,6 +1,6 @@
 """Counting tokens without answering: ``POST /v1/messages/count_tokens``.
 
-Law: the same prompt as write_request builds, less everything that only shapes the answer. Source:
+The same prompt as write_request builds, less everything that only shapes the answer. Source:
 anthropic.types.message_count_tokens_params.
 """
 

@@ -1,6 +1,6 @@
 """The messages dialect: Anthropic's ``/v1/messages``.
 
-Law: everything a client of this dialect sees is written in this folder. Source: Anthropic's API reference and the types
+Everything a client of this dialect sees is written in this folder. Source: Anthropic's API reference and the types
 of its Python SDK.
 """
 

@@ -1,6 +1,6 @@
 """Dispositions of the messages dialect as data: what becomes of every field, in both directions.
 
-Law: complete and exact. ``READS`` has every top-level field of the published request types (stable, beta, token
+Complete and exact. ``READS`` has every top-level field of the published request types (stable, beta, token
 counting, and what older clients still send), ``WRITES`` every field of the neutral Request; the reader is driven by
 ``READS`` where a field is dropped or refused whole, and a test sends each field and looks. Source:
 anthropic.types(.beta).message_create_params of the Python SDK 2.12.

@@ -1,6 +1,6 @@
 """A Messages request for a host of Claude that is not Anthropic: what such a host does not know stays behind, by name.
 
-Law: an allow-list of fields, at the top and at known paths only, never inside a schema or content; what a host or a
+An allow-list of fields, at the top and at known paths only, never inside a schema or content; what a host or a
 model takes of these is the provider's to say. A host answers 400 to every field that it does not know, and a client
 written for Anthropic's own API cannot know that. The client's bytes are spliced, not written again. Sources: anthropic
 SDK 2.12, types of the stable request; the hosts' own pages, see the providers.

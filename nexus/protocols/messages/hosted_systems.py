@@ -1,6 +1,6 @@
 """System messages among the others for a Claude that knows no such role: marked words in the user's turn beside them.
 
-Law: bytes of the client's other messages, and of the blocks beside the system's, stay as they were. The turn that takes
+Bytes of the client's other messages, and of the blocks beside the system's, stay as they were. The turn that takes
 the words stays one turn, its tool results first, as the API demands after calls.
 """
 

@@ -1,6 +1,6 @@
 """Thinking and effort of a Messages request by the model that answers, which an alias hides from the client.
 
-Law: only what the model is known to refuse is touched, and every change is named; of a model that no id tells nothing
+Only what the model is known to refuse is touched, and every change is named; of a model that no id tells nothing
 is. Claude Code takes a name that it does not know for the newest Claude's, and asks it to think as that one does.
 Source: platform.claude.com, pages on thinking, extended thinking and effort.
 """

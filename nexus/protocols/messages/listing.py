@@ -1,6 +1,6 @@
 """Anthropic's model list, with its cursors.
 
-Law: pure. Source: Anthropic's Models API.
+Source: Anthropic's Models API.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Errors of a Messages vendor, read into neutral terms.
 
-Law: the kind comes from the error's ``type`` and ``details.error_code``, else from the status; where these say nothing,
-``overflow`` alone looks at the wording. The wording and the request id stay the vendor's. A structured
+The kind comes from the error's ``type`` and ``details.error_code``, else from the status; where these say nothing,
+only ``context_length`` reads the wording. The wording and the request id stay the vendor's. A structured
 ``not_found_error`` is the model: translated requests name nothing else that could be missing.
 Source: anthropic.types.shared.ErrorType and platform.claude.com/docs/en/api/errors.
 """

@@ -1,6 +1,6 @@
 """Content blocks of a Messages client -> parts.
 
-Law: a block is one of a closed list, anything else is refused by its type and exact path. Search results become text
+A block is one of a closed list, anything else is refused by its type and exact path. Search results become text
 documents (title kept, source as context), tool references and document content become text: nothing is lost. Asked-for
 citations are refused, because no other vendor answers with them. Carriers of signatures are taken out (see
 signatures.py).

@@ -1,6 +1,6 @@
 """A Messages client's request -> the neutral one.
 
-Law: driven by fields.READS: what is refused there is refused, what is dropped there or unknown is left out and named by
+Driven by fields.READS: what is refused there is refused, what is dropped there or unknown is left out and named by
 its wire name; the rest is read by the function of its field. Source: anthropic.types.message_create_params.
 """
 

@@ -1,6 +1,6 @@
 """A vendor's stream of the messages dialect, read into events.
 
-Law: unknown events pass, unknown blocks and deltas become one ContentDropped each, an ``error`` event raises
+Unknown events pass, unknown blocks and deltas become one ContentDropped each, an ``error`` event raises
 VendorError. Frames around content may be repeated or missing, as compatible servers have it. Parts are numbered by
 their start.
 Source: anthropic.types.RawMessageStreamEvent.

@@ -1,6 +1,6 @@
 """A Messages client's tools -> neutral ones.
 
-Law: custom tools, and Anthropic's own that the client runs (client_tools.py). A tool whose loading is deferred is
+Custom tools, and Anthropic's own that the client runs (client_tools.py). A tool whose loading is deferred is
 offered once the history has found or called it, as Anthropic would; where Anthropic's own search was to find it, which
 nobody else has, it is offered at once. Sources: anthropic.types.ToolUnionParam; platform.claude.com on tool search.
 """

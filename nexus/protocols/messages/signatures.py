@@ -1,6 +1,6 @@
 """How opaque values travel through a Messages client, which echoes thinking blocks word for word.
 
-Law: a Reasoning part's own signature is its block's (tagged by pack_signature when foreign). A Text or ToolCall has no
+A Reasoning part's own signature is its block's (tagged by pack_signature when foreign). A Text or ToolCall has no
 such place, so its foreign signature rides in a thinking block without text right before it, tagged ``next`` (or, when
 the signature was only known once the part had ended, right after it, tagged ``prev``); reading takes those blocks out
 again. Text that ends an answer loses a signature that comes after it: Claude Code takes the last block for the result,

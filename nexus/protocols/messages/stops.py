@@ -1,6 +1,6 @@
 """Stop reasons of the Messages dialect, both ways.
 
-Law: the map is total; a word that is not in it stays itself as ``Stop("unknown", raw=word)`` and is never turned into
+The map is total; a word that is not in it stays itself as ``Stop("unknown", raw=word)`` and is never turned into
 a clean end: towards a client it is an answer that ran out of tokens, which Claude Code asks to go on.
 Source: anthropic.types.StopReason.
 """

@@ -1,6 +1,6 @@
 """Thinking, and the ``max_tokens`` that has to hold it, for a Messages vendor.
 
-Law: Claude counts thinking inside ``max_tokens``. What the client set itself is never changed, only refused when it
+Claude counts thinking inside ``max_tokens``. What the client set itself is never changed, only refused when it
 cannot be; an effort becomes a budget that always fits, half the limit where need be. Where the API forbids a budget
 (forced tool, prefill, an open tool turn without its signed thinking) thinking is left out and named.
 Source: platform.claude.com, pages on thinking, extended thinking and effort.

@@ -1,6 +1,6 @@
 """Tools, the choice among them, and structured output for a Messages vendor.
 
-Law: a choice always names tools that are sent. Structured output is what ``answer_form`` says, or one more tool whose
+A choice always names tools that are sent. Structured output is what ``answer_form`` says, or one more tool whose
 call is the answer.
 Source: anthropic.types.ToolParam, ToolChoiceParam and OutputConfigParam.
 """

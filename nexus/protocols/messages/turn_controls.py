@@ -1,6 +1,6 @@
 """What system messages among the others may carry besides text: tools that come and go, efforts, a time to live.
 
-Law: pure. Who takes these natively gets them as they are; for everybody else they are said in words or left out, and
+Who takes these natively gets them as they are; for everybody else they are said in words or left out, and
 named. Source: anthropic.types.beta BetaSystemMessageParam (SDK 2.12); Claude Code 2.1.332 sends them.
 """
 

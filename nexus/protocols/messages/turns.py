@@ -1,6 +1,6 @@
 """The neutral messages -> the alternating turns that the Messages API demands.
 
-Law: turns begin with the user and alternate; every tool call is answered at the head of the next turn, in the order of
+Turns begin with the user and alternate; every tool call is answered at the head of the next turn, in the order of
 the calls and exactly once; ids are valid and unique over the whole history; a system turn stands only where the API
 allows one. A history that cannot be brought into this form is refused by the path of its message.
 Source: platform.claude.com, pages on tool use, thinking and mid-conversation system messages.

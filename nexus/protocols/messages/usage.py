@@ -1,6 +1,6 @@
 """Usage of the Messages dialect, both ways.
 
-Law: the dialect counts cache reads and writes beside ``input_tokens`` and thinking inside ``output_tokens``; the
+The dialect counts cache reads and writes beside ``input_tokens`` and thinking inside ``output_tokens``; the
 neutral parts are disjoint and sum to the vendor's total. Source: anthropic.types.Usage and MessageDeltaUsage.
 """
 

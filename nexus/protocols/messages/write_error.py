@@ -1,6 +1,6 @@
 """Errors as a client of the messages dialect reads them: ``{"type": "error", "error": {type, message}, "request_id"}``.
 
-Law: one table from our kinds to this dialect's ``type``. A vendor's own error body of this shape travels as it is. A
+One table from our kinds to this dialect's ``type``. A vendor's own error body of this shape travels as it is. A
 conversation that is too long is told in the words by which Claude Code compacts. A body that is too large keeps its
 413: Claude Code 2.1.197 then takes images and documents out and compacts, which is what helps there; only a 413 that
 speaks of a "context window", or any error that has "prompt is too long" in it, is compacted with its media.

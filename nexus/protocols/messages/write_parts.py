@@ -1,6 +1,6 @@
 """Parts -> content blocks for a Messages vendor.
 
-Law: only what the API takes is written: no empty text, no image outside its four media types, no reasoning that this
+Only what the API takes is written: no empty text, no image outside its four media types, no reasoning that this
 dialect did not signature. What has no block is refused by its path. Source: anthropic.types.ContentBlockParam.
 """
 

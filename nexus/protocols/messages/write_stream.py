@@ -1,6 +1,6 @@
 """Events -> the stream that a Messages client reads.
 
-Law: the client's full grammar, ``message_start (content_block_start delta* content_block_stop)* message_delta
+The client's full grammar, ``message_start (content_block_start delta* content_block_stop)* message_delta
 message_stop``, with event names; blocks never overlap: while one is open, what belongs to later parts waits, in order.
 A signature of a text or call rides in a carrier block beside it (signatures.py). A block that was cut stays open:
 Claude Code acts on one that has stopped. Source: anthropic.types.RawMessageStreamEvent.

@@ -1,6 +1,6 @@
 """Annotations of an answer's text: what its words rest on.
 
-Law: pages of the web alone have a counterpart, what lies at OpenAI is named; ``end_index`` is behind the last
+Pages of the web alone have a counterpart, what lies at OpenAI is named; ``end_index`` is behind the last
 character. Source: openai.types.responses.ResponseOutputText.
 """
 

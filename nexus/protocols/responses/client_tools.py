@@ -1,6 +1,6 @@
 """OpenAI's own tools that the client runs (a shell, patches, a screen), as functions, and their calls as items again.
 
-Law: one row is one kind of tool. Arguments that a model got wrong never become an action that it did not name: what
+One row is one kind of tool. Arguments that a model got wrong never become an action that it did not name: what
 cannot be read is left empty, so that the client's own tool says what is wrong. Sources: openai.types.responses, the
 items of local shell, shell, apply patch and computer calls; OpenAI's guides to these tools.
 """

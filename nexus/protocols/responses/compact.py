@@ -1,6 +1,6 @@
 """Conversations made shorter by any model: a summary that travels as an item of type ``compaction``.
 
-Law: OpenAI's own such items are encrypted, and nobody else can read them; ours carry their words, tagged like the
+OpenAI's own such items are encrypted, and nobody else can read them; ours carry their words, tagged like the
 signatures of signatures.py, and become words again for every vendor, OpenAI too. A summary that is not whole is none:
 who compacts would lose the conversation with it. Sources: openai.types.responses, ResponseCompactionItem,
 CompactionTrigger, CompactedResponse and ResponseCompactionCompactingEvent; openai/codex, which asks by a trigger at the

@@ -1,6 +1,6 @@
 """Neutral events -> the events and the final response object of this dialect, before they are numbered and framed.
 
-Law: one part is one output item, and items never overlap: while one is open, what belongs to later parts waits, in
+One part is one output item, and items never overlap: while one is open, what belongs to later parts waits, in
 order. The final object's ``output`` is the list of the items as they were announced done, so that it equals the sum of
 the deltas. Text without words is no item. A custom tool's input is told once its call has ended, being JSON until then.
 An item is announced done when something follows it, for only then it is known to be whole: the last one of an answer

@@ -1,6 +1,6 @@
 """Which events of a Responses stream carry content, after which no other attempt can answer the client.
 
-Law: what says only that a response, an item or a part began or goes on is none; what is unknown here is content, for it
+What says only that a response, an item or a part began or goes on is none; what is unknown here is content, for it
 may be new. Source: openai.types.responses.ResponseStreamEvent.
 """
 

@@ -1,6 +1,6 @@
 """Counting tokens without answering: ``POST /v1/responses/input_tokens``.
 
-Law: the same prompt as write_request builds, less everything that only shapes the answer or asks for storage. Source:
+The same prompt as write_request builds, less everything that only shapes the answer or asks for storage. Source:
 openai.types.responses.input_token_count_params.
 """
 

@@ -1,6 +1,6 @@
 """The responses dialect: OpenAI's ``/v1/responses``, which Codex and the OpenAI SDK speak.
 
-Law: everything a client of this dialect sees is written in this folder; after a translation nothing is stored. The
+Everything a client of this dialect sees is written in this folder; after a translation nothing is stored. The
 ping is a comment: no published type knows an event for it, and before ``response.created`` the SDK's stream helper
 takes no event at all. Codex alone gets OpenAI's own ``keepalive`` event, because it counts events and not comments as
 life. Sources: OpenAI's API reference and the types of its Python SDK; openai/codex, codex-api/src/sse/responses.rs.

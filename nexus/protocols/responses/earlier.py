@@ -1,6 +1,6 @@
 """Earlier answers that a request refers to: single items of them, or the conversation up to one.
 
-Law: what a record holds is known here and nowhere else: ``answer``, the whole response object; ``previous``, the answer
+What a record holds is known here and nowhere else: ``answer``, the whole response object; ``previous``, the answer
 that its request went on from; and ``input``, what that request added, where the client does not keep it itself: who
 refers to single items sends the whole conversation every time. An item's id holds that of its answer. Sources: OpenAI's
 guide to conversation state; vercel/ai, convert-to-openai-responses-input.ts, which refers to the text and the reasoning

@@ -1,6 +1,6 @@
 """Dispositions of the responses dialect as data: what becomes of every field, in both directions.
 
-Law: complete and exact. ``READS`` has every top-level field of the published request type and what Codex adds,
+Complete and exact. ``READS`` has every top-level field of the published request type and what Codex adds,
 ``WRITES`` every field of the neutral Request; the reader is driven by ``READS`` where a field is dropped or refused
 whole, and a test sends each field and looks. What asks for nothing (null, false, [], {}, a default) is never reported.
 Source: openai.types.responses.response_create_params of the Python SDK 3.54.

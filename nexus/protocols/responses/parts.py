@@ -1,6 +1,6 @@
 """Content parts: text, images, files, audio and refusals, in both directions.
 
-Law: every part type is read, or refused by its name; what lies at OpenAI (``file_id``) is refused. Empty text is no
+Every part type is read, or refused by its name; what lies at OpenAI (``file_id``) is refused. Empty text is no
 part, unless it is the first and has a hint. Text files become plain-text documents and are written as text. An explicit
 ``prompt_cache_breakpoint`` lifetime reads as the shortest neutral one that is not shorter, an absent one as the
 default. Sources: openai.types.responses input and output content params.

@@ -1,7 +1,7 @@
 """A vendor's error in this dialect, read into neutral terms.
 
-Law: the kind comes from the structured code, then from the type, then from the status; where these say nothing,
-``overflow`` alone looks at the wording. The wording and the request id are kept. Sources: OpenAI's error codes guide;
+The kind comes from the structured code, then from the type, then from the status; where these say nothing,
+only ``context_length`` reads the wording. The wording and the request id are kept. Sources: OpenAI's error codes guide;
 openai.types.responses.ResponseError and ResponseErrorEvent.
 """
 

@@ -1,6 +1,6 @@
 """Items -> messages: a client's ``input``, and the ``output`` of an answer.
 
-Law: the normal form. System and developer messages before any other item are ``system``, one Text per block; later ones
+The normal form. System and developer messages before any other item are ``system``, one Text per block; later ones
 stay in place with role ``system``. What the model made (its messages, reasoning, calls) forms one assistant message as
 long as nothing else comes between, and outputs of calls in a row form one user message. Carriers of signatures are
 taken out again (signatures.py). Ids and statuses of items are bookkeeping; every item that has no counterpart is

@@ -1,6 +1,6 @@
 """A vendor's stream of the responses dialect, read into neutral events.
 
-Law: deltas as they come; an item's ``done`` brings what no delta told (the encrypted reasoning, a custom tool's input,
+Deltas as they come; an item's ``done`` brings what no delta told (the encrypted reasoning, a custom tool's input,
 or all of it), and the final response what no item did. Frames around content may be repeated or missing.
 One content part is one neutral part; a reasoning item is one, however many summaries it has. Items without a
 counterpart are named once. Source: openai.types.responses.ResponseStreamEvent.

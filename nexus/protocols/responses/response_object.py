@@ -1,6 +1,6 @@
 """The response object around an answer: what it says of itself and of the request.
 
-Law: every member that a published type demands is there; what the request asked for is told as it was understood, with
+Every member that a published type demands is there; what the request asked for is told as it was understood, with
 the tools that were kept, and where it asked for nothing the default of the API. Instructions are not repeated. Sources:
 openai.types.responses.Response; the Open Responses specification, ``ResponseResource``.
 """

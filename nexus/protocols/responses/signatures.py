@@ -1,6 +1,6 @@
 """Reasoning items, and how opaque values of any vendor travel through a client that echoes items word for word.
 
-Law: what a client echoes unchanged comes back whole. A Reasoning part is a reasoning item: its text the summary, its
+What a client echoes unchanged comes back whole. A Reasoning part is a reasoning item: its text the summary, its
 signature the ``encrypted_content``, tagged by pack_signature when foreign, and tagged ``redacted`` around that when the
 part has no text to show. A Text or ToolCall has no such place, so its signature rides in a reasoning item of its own
 without a summary: right before it (``next``), right after it when the signature was only known once the part had ended

@@ -1,6 +1,6 @@
 """Why an answer ended: ``status`` with ``incomplete_details.reason`` to the neutral stop and back, both total.
 
-Law: an unknown word stays ``unknown`` with the word kept, never "end": towards a client it is an incomplete answer
+An unknown word stays ``unknown`` with the word kept, never "end": towards a client it is an incomplete answer
 with the vendor's word beside the reason. What the answer holds (calls, a refusal) tells apart what this dialect calls
 "completed". Source: openai.types.responses.Response.
 """

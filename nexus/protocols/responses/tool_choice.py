@@ -1,6 +1,6 @@
 """Which tools a model may or must call, in both directions.
 
-Law: an offer of web search, or of another tool that runs at OpenAI, cannot be forced. Source:
+An offer of web search, or of another tool that runs at OpenAI, cannot be forced. Source:
 openai.types.responses.ToolChoice.
 """
 

@@ -1,6 +1,6 @@
 """Tools, and the names under which calls go out and come back.
 
-Law: the neutral form knows functions only. A custom tool becomes a function of one string, ``input``, its grammar told
+The neutral form knows functions only. A custom tool becomes a function of one string, ``input``, its grammar told
 in the description; a namespace is flattened to ``namespace__name``, cut and hashed beyond 64 characters. What a client
 called its tool rides along in ``ClientTool``, so that whoever has the neutral Request can give calls their own form
 back. A search for tools that the client makes itself, and OpenAI's tools that the client runs (client_tools.py), are

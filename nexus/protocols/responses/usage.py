@@ -1,6 +1,6 @@
 """Token counts: the wire's totals with details inside them, and the neutral disjoint parts.
 
-Law: the parts sum to the vendor's total. Cached and written tokens count inside ``input_tokens``, reasoning inside
+The parts sum to the vendor's total. Cached and written tokens count inside ``input_tokens``, reasoning inside
 ``output_tokens``; a server whose details exceed their total counts them beside it. A write without a lifetime reads as
 the short one. Source: openai.types.responses.ResponseUsage.
 """

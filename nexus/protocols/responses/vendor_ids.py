@@ -1,6 +1,6 @@
 """Ids that a vendor gave to what it keeps: those that a request names, and those that an answer does.
 
-Law: pure. Whatever a vendor would look up by its id is named here: answers, conversations, and single items, which are
+Whatever a vendor would look up by its id is named here: answers, conversations, and single items, which are
 reasoning too where its content is not sent along. Source: OpenAI's API reference and its guide to conversation state.
 """
 

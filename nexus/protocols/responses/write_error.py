@@ -1,6 +1,6 @@
 """Errors as a client of the responses dialect reads them.
 
-Law: outside a stream OpenAI's error object; a vendor's own travels as it is. Inside: an ``error`` event, which the SDK
+Outside a stream OpenAI's error object; a vendor's own travels as it is. Inside: an ``error`` event, which the SDK
 shows, and a ``response.failed``, without which Codex knows no failure. Codex repeats a failed answer unless the code is
 one of context_length_exceeded, insufficient_quota and invalid_prompt, and reads the delay of a rate limit off the
 message; every other client gets the codes of the published type in the response.

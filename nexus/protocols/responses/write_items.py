@@ -1,6 +1,6 @@
 """Messages -> input items of a request to a vendor: the inverse of read_items.py.
 
-Law: only reasoning that this dialect signed goes back, with the id that it came with, and only before what it led to:
+Only reasoning that this dialect signed goes back, with the id that it came with, and only before what it led to:
 the API refuses a reasoning item that nothing of its turn follows. Text of the assistant is a short message, since a
 long one needs the id that it once had; what a call's output cannot say (``is_error``) begins its text. Calls of a
 client's custom tools and their outputs keep their own form. Source: openai.types.responses.ResponseInputItemParam.

@@ -1,6 +1,6 @@
 """A neutral request, written for a vendor of the responses dialect.
 
-Law: stateless: ``store`` is false and the encrypted reasoning is asked for. What ``WRITES`` drops is named when it
+Stateless: ``store`` is false and the encrypted reasoning is asked for. What ``WRITES`` drops is named when it
 says something. Stop sequences, which this dialect has not, and output shorter than its least are the relay's to cut.
 Source: openai.types.responses.response_create_params.
 """

@@ -1,6 +1,6 @@
 """An answer, written whole for a client.
 
-Law: it is the last event of the stream that tells the same answer, so that the two can never differ.
+It is the last event of the stream that tells the same answer, so that the two can never differ.
 """
 
 from __future__ import annotations

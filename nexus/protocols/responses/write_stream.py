@@ -1,6 +1,6 @@
 """Events, written as a stream for a Responses client.
 
-Law: the complete grammar, numbered from 0 without gaps: ``response.created``, ``in_progress``, items that do not
+The complete grammar, numbered from 0 without gaps: ``response.created``, ``in_progress``, items that do not
 overlap, and one of ``completed`` and ``incomplete``, which carries the whole answer. A broken stream needs no closing:
 an item that was cut must not be announced done (items.py). Source: openai.types.responses.ResponseStreamEvent.
 """

@@ -1,6 +1,6 @@
 """Lines to copy into a client, with ``{url}`` for the address by which the browser reached this gateway.
 
-Law: no key is ever in them.
+No key is ever in them.
 """
 
 from __future__ import annotations

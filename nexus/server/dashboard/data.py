@@ -1,6 +1,6 @@
 """``GET dashboard/data``: all that the page shows, as JSON.
 
-Law: the same authentication as for a call; who may not see everybody sees himself alone. Never on the loop, nor by the
+The same authentication as for a call; who may not see everybody sees himself alone. Never on the loop, nor by the
 threads of calls; bounded, and many who look cost as much as one.
 """
 

@@ -1,6 +1,6 @@
 """The configuration that holds, as text for people, without secrets.
 
-Law: what may be a secret is hidden by its type, or because the settings keep it out of every repr; what is printed
+What may be a secret is hidden by its type, or because the settings keep it out of every repr; what is printed
 passes through the log's redactor all the same. No file that Nexus reads: durations are in seconds, sizes in bytes.
 """
 

@@ -1,6 +1,6 @@
 """What the page shows, out of what the gateway keeps: plain values for JSON, money in dollars, times in milliseconds.
 
-Law: pure and bounded: points, routes and calls are as many as a screen can show.
+Pure and bounded: points, routes and calls are as many as a screen can show.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The page itself: one file, the same for everybody, that may run its own script and call its own server alone.
 
-Law: open and without data. What goes into the file comes from the settings and is escaped; the policy names script and
+Open and without data. What goes into the file comes from the settings and is escaped; the policy names script and
 style by their hashes, so that nothing that gets into the page could run.
 """
 

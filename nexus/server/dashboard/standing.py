@@ -1,6 +1,6 @@
 """How much of the limits that hold for a caller is used.
 
-Law: nothing is booked by looking. A thread that may wait, for the store may.
+Nothing is booked by looking. A thread that may wait, for the store may.
 """
 
 from __future__ import annotations

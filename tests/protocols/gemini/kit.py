@@ -1,6 +1,6 @@
 """What the gemini tests share: fixtures, chunkings, and Google's own types as the judge.
 
-Law: nothing here knows what a test expects.
+Nothing here knows what a test expects.
 """
 
 from __future__ import annotations

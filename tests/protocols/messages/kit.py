@@ -1,6 +1,6 @@
 """What the messages tests share: fixtures, chunkings, and Anthropic's own types as the judge.
 
-Law: nothing here knows what a test expects.
+Nothing here knows what a test expects.
 """
 
 from __future__ import annotations

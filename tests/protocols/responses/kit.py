@@ -1,6 +1,6 @@
 """What the responses tests share: streams from events, chunkings, and OpenAI's own types as the judge.
 
-Law: nothing here knows what a test expects.
+Nothing here knows what a test expects.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Codex's request as every vendor's dialect gets it, and a vendor's calls as Codex gets them.
 
-Law: what a vendor makes of the request is judged by that dialect's own tests; here only nothing may be lost or refused.
+What a vendor makes of the request is judged by that dialect's own tests; here only nothing may be lost or refused.
 """
 
 from __future__ import annotations

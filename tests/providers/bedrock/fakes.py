@@ -1,6 +1,6 @@
 """A small Bedrock, and metadata servers, on real sockets: what came in is kept as bytes, what goes out is scripted.
 
-Law: one thread a connection, which ends with it; a script gets the request and the socket, and may do anything with it.
+One thread a connection, which ends with it; a script gets the request and the socket, and may do anything with it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A small HTTP server that plays Google's token endpoint and its APIs, and files that point to it.
 
-Law: real sockets; what was received is kept as it came.
+Real sockets; what was received is kept as it came.
 """
 
 from __future__ import annotations

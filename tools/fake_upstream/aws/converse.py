@@ -1,6 +1,6 @@
 """Converse and ConverseStream: what is answered.
 
-Law: pure functions from a request and a Behaviour to values; what they make is of the service model's shapes. Broken
+Pure functions from a request and a Behaviour to values; what they make is of the service model's shapes. Broken
 arguments in an answer that is not streamed become ``malformed_tool_use`` without the call.
 """
 

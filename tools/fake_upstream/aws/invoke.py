@@ -1,6 +1,6 @@
 """InvokeModel for Claude: a Messages body with Bedrock's own rules.
 
-Law: pure functions. Only Claude's bodies are known: other families' are refused. The list of betas is the one of AWS's
+Pure functions. Only Claude's bodies are known: other families' are refused. The list of betas is the one of AWS's
 "Anthropic Claude Messages API" page; the fields are those that Bedrock answers "Extra inputs are not permitted" to.
 """
 

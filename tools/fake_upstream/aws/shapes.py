@@ -1,6 +1,6 @@
 """A request judged by botocore's service model of bedrock-runtime: names, types, enums, patterns, lengths, unions.
 
-Law: the model is the one that boto3 ships, applied to the JSON as received; unlike boto3's own validation, enums,
+The model is the one that boto3 ships, applied to the JSON as received; unlike boto3's own validation, enums,
 patterns and upper bounds count. botocore is imported by the vendor's ``warm_up`` or the first check.
 """
 

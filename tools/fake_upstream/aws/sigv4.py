@@ -1,6 +1,6 @@
 """Checks a request's signature as AWS does: computed again with botocore from what arrived.
 
-Law: only headers that the request itself names as signed are taken, from the bytes as received. botocore is imported
+Only headers that the request itself names as signed are taken, from the bytes as received. botocore is imported
 when the first signature is checked. Not imitated: presigned URLs, unsigned payloads, SigV4a.
 """
 

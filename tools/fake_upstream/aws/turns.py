@@ -1,6 +1,6 @@
 """What Converse checks in a request beyond its types.
 
-Law: runs on bodies whose types are right; every rule is one that the vendor answers ValidationException to, in the
+Runs on bodies whose types are right; every rule is one that the vendor answers ValidationException to, in the
 words it uses where they are known. Not imitated: rules of single models (which content they take, prefill).
 """
 

@@ -1,6 +1,6 @@
 """``google.rpc.Status``: the errors of the Gemini API and of Vertex AI.
 
-Law: pure functions from a Behaviour to values. Sources: google/rpc/{code,error_details}.proto,
+Pure functions from a Behaviour to values. Sources: google/rpc/{code,error_details}.proto,
 ai.google.dev/gemini-api/docs/troubleshooting.
 """
 

@@ -1,6 +1,6 @@
 """The fake Gemini API: generateContent, its stream, and countTokens.
 
-Law: pure functions from a request and a Behaviour to bytes. Not imitated: models' own limits (which thinking level a
+Pure functions from a request and a Behaviour to bytes. Not imitated: models' own limits (which thinking level a
 model has, whether it takes tools beside a schema), quotas, files and cached contents, the Interactions and Live APIs,
 OAuth instead of a key, snake_case keys, which Google's JSON parser takes too.
 """

@@ -1,6 +1,6 @@
 """GenerateContentResponse, whole and streamed.
 
-Law: pure functions from a request and a Behaviour to bytes; what they emit validates with google-genai's types. Calls
+Pure functions from a request and a Behaviour to bytes; what they emit validates with google-genai's types. Calls
 come whole, as the API sends them. Arguments that are no JSON object become MALFORMED_FUNCTION_CALL without the call.
 Not imitated: redacted thinking (left out), several candidates, ``interleaved``, a stream without ``alt=sse``.
 """

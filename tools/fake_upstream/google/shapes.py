@@ -1,6 +1,6 @@
 """A GenerateContentRequest judged field by field, by google-genai's published types.
 
-Law: the types are the SDK's own, the nesting is REST's; what one of the two APIs lacks is a table here, taken from the
+The types are the SDK's own, the nesting is REST's; what one of the two APIs lacks is a table here, taken from the
 SDK's converters (``google.genai.models``), which refuse the same fields.
 """
 

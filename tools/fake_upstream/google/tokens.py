@@ -1,6 +1,6 @@
 """Google's token endpoint: access tokens for service accounts (JWT bearer grant) and for refresh tokens.
 
-Law: tokens say themselves when they expire, so nothing is kept. The key pair of the fake service account is made once
+Tokens say themselves when they expire, so nothing is kept. The key pair of the fake service account is made once
 per process and never leaves it but in ``service_account``. Not imitated: scopes' meaning, revocation, id tokens.
 """
 

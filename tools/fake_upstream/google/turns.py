@@ -1,6 +1,6 @@
 """What the API checks in a request beyond its types.
 
-Law: runs on bodies whose types are right; every rule is one that the vendor answers 400 to. Sources:
+Runs on bodies whose types are right; every rule is one that the vendor answers 400 to. Sources:
 ai.google.dev/gemini-api/docs/function-calling, /thought-signatures, /structured-output; google.genai.types.
 """
 

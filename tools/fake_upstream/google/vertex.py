@@ -1,6 +1,6 @@
 """The fake Vertex AI: Gemini and Claude models behind access tokens, and the endpoint that gives those out.
 
-Law: pure functions from a request and a Behaviour to bytes. Not imitated: whether project, location and model exist,
+Pure functions from a request and a Behaviour to bytes. Not imitated: whether project, location and model exist,
 API keys instead of tokens (express mode), metadata servers, tuned and third-party models, Anthropic's ``vertex_event``.
 """
 
