@@ -28,7 +28,7 @@ class Workers:
     """At most ``limit`` threads, started when needed. Admission comes first: nothing ever waits in a queue."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self._pool = ThreadPoolExecutor(limit, thread_name_prefix="nexus-worker")
         self._lock = threading.Lock()
         self._busy = 0
@@ -41,7 +41,7 @@ class Workers:
         """Raises Full."""
         ticket = [job]
         with self._lock:
-            if self._busy >= self._limit:
+            if self._busy >= self.limit:
                 raise Full
             try:
                 future = self._pool.submit(self._run, ticket)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from nexus.auth.credentials import OWN, SHARED
+from nexus.server.listeners import Listeners
 from nexus.server.listening import base_url, bind
 from nexus.server.running import Running, start
 from nexus.server.runtime import Runtime
@@ -127,7 +128,7 @@ class Nexus:
     async def _main(self) -> None:
         sockets = bind(ListenAddress("127.0.0.1", 0))
         self.base = base_url(sockets[0])
-        self.running = start(self.settings, sockets)
+        self.running = start(self.settings, Listeners(sockets))
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         self._ready.set()
         await self._stop.wait()

@@ -21,6 +21,7 @@ from nexus.settings.dashboard import DashboardSettings
 from nexus.settings.header_rules import HeaderRule, NamingRule
 from nexus.settings.keys import GatewayKey
 from nexus.settings.listen import read_addresses
+from nexus.settings.server import MetricsSettings
 from nexus.settings.types import read_duration, read_size
 from nexus.settings.virtual import WeightedTarget
 from tests.peers import Tls
@@ -190,7 +191,7 @@ def test_every_kind_of_provider_has_a_table(everything: tuple[Settings, dict[str
 
 
 EMPTY: tuple[object, ...] = (None, PydanticUndefined, (), False)
-NO_ONE_DEFAULT = {(GatewayKey, "models"), (DashboardSettings, "enabled")}
+NO_ONE_DEFAULT = {(GatewayKey, "models"), (DashboardSettings, "enabled"), (MetricsSettings, "listen_address")}
 EXAMPLES = {
     "endpoints",
     "store",

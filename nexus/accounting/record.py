@@ -134,8 +134,8 @@ class AttemptRecord:
 class CallRecord:
     """``at`` is when the call came, in Unix seconds; ``caller`` the address that it came from; ``model`` the name that
     was asked for; ``status`` and ``error`` what the client got. ``route`` is the last one, with the vendor's name of
-    the model. Times are in seconds: until a worker had the call, until the client had the first byte, in all, and
-    ``own`` without the waiting for others.
+    the model, ``target`` the same by its configured name. Times are in seconds: until a worker had the call, until the
+    client had the first byte, in all, and ``own`` without the waiting for others.
 
     A request that was refused before it could be read as a call has no ``operation``, but ``method`` and ``path``;
     ``read`` counts the bytes of its body.
@@ -159,6 +159,7 @@ class CallRecord:
     own: float | None
     dropped: tuple[str, ...]
     attempts: tuple[AttemptRecord, ...]
+    target: str | None = None
     user_agent: str = ""
     method: str = ""
     path: str = ""

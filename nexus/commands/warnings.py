@@ -16,6 +16,7 @@ def warnings(settings: Settings) -> tuple[str, ...]:
     """One sentence each, for the log at start and for ``nexus check``."""
     return (
         *_open_to_the_network(settings),
+        *_metrics_open_to_the_network(settings),
         *_believed_headers(settings),
         *_callers_told_apart_by_default(settings),
         *oauth_warnings(settings.server.oauth),
@@ -35,6 +36,16 @@ def _open_to_the_network(settings: Settings) -> tuple[str, ...]:
         f"listening on {address} without any authentication: whoever reaches this port can use every configured "
         "key; give out keys (nexus key new NAME), or listen on 127.0.0.1"
         for address in server.listen_address
+        if not address.is_loopback
+    )
+
+
+def _metrics_open_to_the_network(settings: Settings) -> tuple[str, ...]:
+    metrics = settings.server.metrics
+    return tuple(
+        f"metrics are served on {address} without any authentication: whoever reaches this port sees which models are "
+        "used, how much, and what they cost"
+        for address in (metrics.listen_address or () if metrics.enabled else ())
         if not address.is_loopback
     )
 

@@ -31,7 +31,7 @@ class Admission:
 
     def __init__(self, settings: RequestLimits, limits: Limits) -> None:
         self.limits = limits
-        self._calls = CallLimits(settings, limits.store)
+        self._calls = CallLimits(settings, limits)
         self._waits = limits.store.blocks
 
     async def admit(self, address: str, work: Callable[[Callable[[], None]], Awaitable[None]]) -> None:

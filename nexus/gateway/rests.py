@@ -39,9 +39,10 @@ MOST = 10_000
 
 @dataclass(slots=True)
 class _State:
-    """Of one scope. ``end`` is None where it is up; ``since`` is when the rest began, ``probing`` until when a probe
+    """``end`` is None where it is up; ``since`` is when the rest began, ``probing`` until when a probe
     has it to itself. ``rests`` counts those on end; ``counts`` are [second, calls, failures] of the last window."""
 
+    scope: Scope
     row: int = 0
     rests: int = 0
     end: float | None = None
@@ -51,6 +52,10 @@ class _State:
     counted: bool = False
     why: str = ""
     counts: deque[list[float]] = field(default_factory=deque)
+
+
+def _nobody(_: Scope) -> None:
+    """Who is told where nobody counts."""
 
 
 _Rest = tuple[float | None, float, float, float, bool, str]
@@ -73,6 +78,8 @@ class Rests:
         """How many scopes have an end, so that a gateway where all is up pays nothing for asking."""
 
         self._publish: Publish | None = None
+        self.on_rest: Callable[[Scope], None] = _nobody
+        """Told of each rest that begins here; it must be quick."""
 
     def share(self, board: Board) -> None:
         """Rests, probes and failures in a row are those of all processes from now on; shares of failures are counted by
@@ -109,6 +116,13 @@ class Rests:
         if now < state.end:
             return state.end
         return state.probing if now < state.probing else None
+
+    def resting(self, now: float) -> list[Scope]:
+        """All that rest at the moment."""
+        if not self._resting:
+            return []
+        with self._lock:
+            return [scope for scope, state in self._states.items() if self._end(state, now) is not None]
 
     def why(self, scopes: Iterable[Scope]) -> str:
         """What put a place to rest, in words."""
@@ -194,6 +208,8 @@ class Rests:
             return (state.end or now) - now
 
     def _rest(self, state: _State, now: float, seconds: float, why: str, *, counted: bool) -> None:
+        if state.end is None or now >= state.end:
+            self.on_rest(state.scope)
         if state.end is None:
             self._resting += 1
             state.since = now
@@ -210,7 +226,7 @@ class Rests:
     def _state(self, scope: Scope) -> _State:
         state = self._states.get(scope)
         if state is None:
-            state = self._states[scope] = _State()
+            state = self._states[scope] = _State(scope)
             if len(self._states) > self._most:
                 _, gone = self._states.popitem(last=False)
                 self._resting -= gone.end is not None

@@ -54,14 +54,23 @@ class Ask:
     max_output: int | None
 
 
+Decided = Callable[[Quota, bool], None]
+"""Told of a quota that was asked, and whether it let pass what was asked for; any thread."""
+
+
+def tell_nobody(_quota: Quota, _granted: bool) -> None:
+    """Where nobody counts."""
+
+
 class Limits:
-    """Admission by what users may spend."""
+    """Admission by what users may spend. ``decided`` is told of every decision."""
 
     def __init__(self, store: Store, learned: Learned | None = None) -> None:
         self.store = store
         self.learned = learned or Learned()
         self._rules = LimitRules()
         self._lock = threading.Lock()
+        self.decided: Decided = tell_nobody
         self.open = 0
         """Reservations that nobody has concluded yet; nothing when the gateway is idle."""
         self.refused = 0
@@ -75,6 +84,7 @@ class Limits:
             return Reservation(self, ask, None, None)
         estimate = ask.estimate() if any(quota.dimension == "input_tokens" for quota in quotas) else None
         decision = self.store.reserve([self._demand(quota, ask, estimate) for quota in quotas])
+        tell_decision(self.decided, decision)
         with self._lock:
             if isinstance(decision, Refused):
                 self.refused += 1
@@ -132,6 +142,15 @@ class Limits:
             # What was learned must not keep out for ever what could teach better.
             guess = quota.limit
         return Demand(quota, min(LARGEST, expected.bound), least=min(LARGEST, guess))
+
+
+def tell_decision(decided: Decided, decision: Granted | Refused) -> None:
+    """Of what was refused the quota in the way alone is known."""
+    if isinstance(decision, Refused):
+        decided(decision.demand.quota, False)
+    else:
+        for demand in decision.demands:
+            decided(demand.quota, True)
 
 
 class Reservation:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ipaddress
 
-from nexus.limits.quota import Demand, Quota, Refused, Store
+from nexus.limits.admission import Limits, tell_decision
+from nexus.limits.quota import Demand, Quota, Refused
 from nexus.limits.refusal import LimitExceeded
 from nexus.limits.rules import microseconds
 from nexus.limits.store_keys import calls_key, encode_id
@@ -18,8 +19,8 @@ from nexus.settings.limits import RequestLimits
 class CallLimits:
     """``[server.rate_limits]``."""
 
-    def __init__(self, settings: RequestLimits, store: Store) -> None:
-        self.store = store
+    def __init__(self, settings: RequestLimits, limits: Limits) -> None:
+        self._limits = limits
         self._overall = settings.overall if settings.enabled else None
         self._per_ip = settings.per_ip if settings.enabled else None
 
@@ -30,7 +31,10 @@ class CallLimits:
     def admit(self, address: str) -> None:
         """Counts one request. Raises LimitExceeded, or Overloaded where the store cannot decide."""
         demands = self._demands(address)
-        decision = self.store.reserve(demands) if demands else None
+        if not demands:
+            return
+        decision = self._limits.store.reserve(demands)
+        tell_decision(self._limits.decided, decision)
         if isinstance(decision, Refused):
             raise LimitExceeded(decision)
 

@@ -7,7 +7,8 @@
   line in ``server.shared_state``.
 - ``board``: what must not wait. Each process has its own copy and tells the others what changed; ``gateway.rests`` and
   ``gateway.affinity`` share so.
-- ``cells``: numbers in memory that all see, such as the connections of each (``server.shares``).
+- ``cells``: numbers in memory that all see, such as the connections of each (``server.shares``); ``rows`` of them have
+  names, come as they are needed and outlive their process: what metrics count.
 
 Times are passed as ``time.monotonic`` gives them: it is one clock for all processes of a machine.
 """

@@ -6,15 +6,18 @@ from dataclasses import dataclass
 
 from nexus.processes.board import Board
 from nexus.processes.link import Link
+from nexus.processes.rows import Part, Rows
 from nexus.processes.tally import OwnTally
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
     """``link`` is for what must be exact, ``board`` for what must not wait, ``tally`` for numbers that must be and must
-    not; ``count`` workers there are."""
+    not; ``rows`` are what all have counted, ``part`` its own; ``count`` workers there are."""
 
     link: Link
     board: Board
     tally: OwnTally
+    rows: Rows
+    part: Part
     count: int

@@ -293,6 +293,7 @@ class CallState:
             own=first - received - self.waited_at_head if first is not None else None,
             dropped=tuple(dict.fromkeys(self.dropped)),
             attempts=tuple(exchange.record() for exchange in self.exchanges),
+            target=self.route.name if self.route is not None else None,
             user_agent=call.headers.get("user-agent", ""),
             tried=self.tried,
         )

@@ -20,17 +20,20 @@ log = logging.getLogger("nexus")
 
 @dataclass(frozen=True, slots=True)
 class Urls:
-    """Where it is reached; ``health`` has a URL of its own where it has an address of its own."""
+    """Where it is reached; ``health`` and ``metrics`` have URLs of their own where they have addresses of their own."""
 
     calls: list[str]
     health: str | None
+    metrics: str | None
 
     @classmethod
     def of(cls, settings: Settings, listeners: Listeners) -> Self:
         """While the sockets are open."""
         secure = settings.server.tls is not None
-        health = [base_url(sock) for sock in listeners.health]
-        return cls([base_url(sock, secure=secure) for sock in listeners.calls], next(iter(health), None))
+        health, metrics = (
+            next((base_url(sock) for sock in sockets), None) for sockets in (listeners.health, listeners.metrics)
+        )
+        return cls([base_url(sock, secure=secure) for sock in listeners.calls], health, metrics)
 
 
 def announce(settings: Settings, urls: Urls, *, demo: bool) -> None:
@@ -42,6 +45,8 @@ def announce(settings: Settings, urls: Urls, *, demo: bool) -> None:
         log.info(line)
     if settings.server.health.enabled:
         log.info(f"health: {reachable(urls.health or base)}{settings.server.health.path}")
+    if settings.server.metrics.enabled:
+        log.info(f"metrics: {reachable(urls.metrics or base)}{settings.server.metrics.path}")
     for other in bases:
         if other != base:
             log.info(f"also listening: {other}")

@@ -20,6 +20,7 @@ from nexus.server.dashboard.page import DashboardHandler
 from nexus.server.health import HealthHandler, ReadyHandler
 from nexus.server.home import HomeHandler
 from nexus.server.metadata import MetadataHandler
+from nexus.server.metrics import MetricsHandler, OwnMetricsHandler
 from nexus.server.models import ModelHandler, ModelListHandler
 from nexus.server.paths import DEFAULT, bases
 from nexus.server.runtime import Runtime
@@ -45,6 +46,13 @@ def make_health_app(server: Server, runtime: Runtime) -> App:
     return App(server, runtime, [*_health(server, runtime), unknown])
 
 
+def make_metrics_app(server: Server, runtime: Runtime) -> App:
+    """What is served where metrics have an address of their own."""
+    arguments = {"server": server, "runtime": runtime, "dialect": DEFAULT}
+    metrics = URLSpec(re.escape(runtime.settings.server.metrics.path), OwnMetricsHandler, arguments)
+    return App(server, runtime, [metrics, URLSpec(".*", UnknownPath, arguments)])
+
+
 def _specs(server: Server, runtime: Runtime) -> list[URLSpec]:
     settings = runtime.settings
     specs: list[URLSpec] = []
@@ -55,6 +63,8 @@ def _specs(server: Server, runtime: Runtime) -> list[URLSpec]:
 
     if settings.server.health.enabled and not settings.server.health.listen:
         specs += _health(server, runtime)
+    if settings.server.metrics.enabled and not settings.server.metrics.listen_address:
+        add(re.escape(settings.server.metrics.path), MetricsHandler, DEFAULT)
     if runtime.guards.resource is not None:
         add(re.escape(metadata.PATH), MetadataHandler, DEFAULT)
     if settings.llm.enabled:

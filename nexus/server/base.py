@@ -91,7 +91,7 @@ class BaseHandler(RequestHandler):
         guards = self.runtime.guards
         for name, value in guards.reply_headers(self.request).items():
             self.set_header(name, value)
-        guards.check_host(self.request)
+        self.check_host()
         if not self.guarded:
             self._check_asked()
             return
@@ -105,6 +105,10 @@ class BaseHandler(RequestHandler):
         guards.check_page(self.request)
         self.identity = await self.runtime.gateway.enter(self.lines, self.caller, self.server)
         self._check_asked()
+
+    def check_host(self) -> None:
+        """Raises PermissionDenied for a name of this server that it does not answer to."""
+        self.runtime.guards.check_host(self.request)
 
     def _check_asked(self) -> None:
         """Refuses at the head what would be refused anyway, so that no body is read for it."""

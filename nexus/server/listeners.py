@@ -1,24 +1,29 @@
-"""The sockets that the settings ask for: one set for calls, one for health where that has an address of its own."""
+"""The sockets that the settings ask for: for calls, and for health and metrics that have addresses of their own."""
 
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from nexus.server.listening import CannotListen, SocketFile, bind_all, files_of, remove_files
 from nexus.server.service import Service
+from nexus.settings.listen import AnyAddress
 from nexus.settings.server import ServerSettings
 
 LISTEN = ("server", "listen_address")
 LISTEN_HEALTH = ("server", "health", "listen")
+LISTEN_METRICS = ("server", "metrics", "listen_address")
 
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """``health`` is empty where calls are served at the same address; ``files`` are those of Unix sockets."""
+    """``health`` and ``metrics`` are empty where they have no address of their own; ``files`` are those of Unix
+    sockets."""
 
     calls: list[socket.socket]
     health: list[socket.socket] = field(default_factory=list)
+    metrics: list[socket.socket] = field(default_factory=list)
     files: list[SocketFile] = field(default_factory=list)
 
     def remove_files(self) -> None:
@@ -30,7 +35,7 @@ class Listeners:
 
     def close_sockets(self) -> None:
         """Of this process; others that have them listen on."""
-        for sock in (*self.calls, *self.health):
+        for sock in (*self.calls, *self.health, *self.metrics):
             sock.close()
 
 
@@ -39,13 +44,25 @@ def listen(settings: ServerSettings, service: Service | None = None) -> Listener
 
     Raises CannotListen.
     """
-    given = service or Service()
-    calls = [] if given.calls else bind_all(settings.listen_address, settings.socket_mode)
-    own = settings.health.listen if settings.health.enabled and not given.health else None
-    try:
-        health = bind_all(own or (), settings.socket_mode)
-    except CannotListen as error:
-        Listeners(calls, files=files_of(calls)).close()
-        error.path = LISTEN_HEALTH
-        raise
-    return Listeners([*given.calls, *calls], [*given.health, *health], files_of([*calls, *health]))
+    given, bound = service or Service(), Listeners([])
+    wanted: list[tuple[tuple[str, ...], list[socket.socket], Sequence[socket.socket], Sequence[AnyAddress]]] = [
+        (LISTEN, bound.calls, given.calls, settings.listen_address),
+        (LISTEN_HEALTH, bound.health, given.health, _own(settings.health.listen, settings.health.enabled)),
+        (LISTEN_METRICS, bound.metrics, (), _own(settings.metrics.listen_address, settings.metrics.enabled)),
+    ]
+    for path, sockets, handed_over, addresses in wanted:
+        if handed_over:
+            continue
+        try:
+            sockets += bind_all(addresses, settings.socket_mode)
+        except CannotListen as error:
+            error.path = path
+            bound.files.extend(files_of([*bound.calls, *bound.health]))
+            bound.close()
+            raise
+    bound.files.extend(files_of([*bound.calls, *bound.health, *bound.metrics]))
+    return Listeners([*given.calls, *bound.calls], [*given.health, *bound.health], bound.metrics, bound.files)
+
+
+def _own(addresses: Sequence[AnyAddress] | None, enabled: bool) -> Sequence[AnyAddress]:
+    return addresses or () if enabled else ()

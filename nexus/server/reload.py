@@ -106,6 +106,7 @@ class Reloader:
         found = await self._adopter.aside.work(lambda: read(self._source, before))
         refused = await self._adopter.adopt(found.settings) if isinstance(found, Good) else found
         self._watch = Watch(found.files)
+        self._adopter.running.server.meters.reloaded(read=refused is None)
         if refused is not None:
             tell_refused(refused)
         elif isinstance(found, Good):

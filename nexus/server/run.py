@@ -82,7 +82,7 @@ def _supervise(
 async def _serve(
     settings: Settings, source: Source, listeners: Listeners, notifier: Notifier, up: Callable[[], None]
 ) -> int:
-    running = start(settings, listeners.calls, listeners.health)
+    running = start(settings, listeners)
     reloader = Reloader(source, running, notifier)
     up()
     notifier.ready(SERVING)

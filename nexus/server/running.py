@@ -5,8 +5,6 @@ Law: the loop thread never waits for workers.
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Sequence
 from contextlib import suppress
 
 from tornado.ioloop import PeriodicCallback
@@ -15,24 +13,27 @@ from nexus.bridge import Full
 from nexus.response_store.responses import bounds_of
 from nexus.response_store.vendor_ids import id_bounds_of
 from nexus.server import memory
-from nexus.server.app import make_app, make_health_app
+from nexus.server.app import make_app, make_health_app, make_metrics_app
 from nexus.server.draining import drain
 from nexus.server.http import CurrentApp, HttpServer
 from nexus.server.lifecycle import Phase
+from nexus.server.listeners import Listeners
+from nexus.server.pulse import Pulse
 from nexus.server.runtime import Runtime, build
 from nexus.server.server import Server
 from nexus.settings import Settings
+from nexus.settings.server import listed_groups
 
 REAP = 10.0
 """Seconds between two looks at what nobody uses: upstream connections, memory. A look takes microseconds."""
 
 
-def start(
-    settings: Settings, sockets: Sequence[socket.socket], health_sockets: Sequence[socket.socket] = ()
-) -> Running:
+def start(settings: Settings, listeners: Listeners) -> Running:
     """Serves what the settings describe; call it on the loop. Raises MissingPyJwt, MissingRedis and TlsError."""
     running = prepare(Server(settings.server), settings)
-    running.listen(sockets, health_sockets)
+    # Where there is a supervisor, it is the one who reads files.
+    running.server.meters.started()
+    running.listen(listeners)
     return running
 
 
@@ -45,24 +46,28 @@ def prepare(server: Server, settings: Settings) -> Running:
 
 
 class Running:
-    """``server`` stays, the runtime may be replaced. Where health has an address of its own, it answers to the end."""
+    """``server`` stays, the runtime may be replaced. What has an address of its own, health and metrics, answers to the
+    end."""
 
     def __init__(self, server: Server, runtime: Runtime) -> None:
         self.server = server
         self._current = CurrentApp(make_app(server, runtime))
-        self._current_health = CurrentApp(make_health_app(server, runtime))
         self.http = HttpServer(self._current, server.lifecycle)
         self.http.share = server.lifecycle.share
-        self._health = HttpServer(self._current_health, server.lifecycle, plain=True)
+        self._beside = [(make, CurrentApp(make(server, runtime))) for make in (make_health_app, make_metrics_app)]
+        self._beside_http = [HttpServer(current, server.lifecycle, plain=True) for _, current in self._beside]
         server.recorder.enabled = runtime.settings.server.shows_dashboard
         self._reaper = PeriodicCallback(self._reap, REAP * 1000)
+        self._pulse = Pulse(server.look)
         runtime.start()
 
-    def listen(self, sockets: Sequence[socket.socket], health_sockets: Sequence[socket.socket]) -> None:
-        self.http.add_sockets(sockets)
+    def listen(self, listeners: Listeners) -> None:
+        self.http.add_sockets(listeners.calls)
         self.server.lifecycle.phase = Phase.SERVING
-        self._health.add_sockets(health_sockets)
+        for http, sockets in zip(self._beside_http, (listeners.health, listeners.metrics), strict=True):
+            http.add_sockets(sockets)
         self._reaper.start()
+        self._count()
 
     @property
     def runtime(self) -> Runtime:
@@ -73,25 +78,40 @@ class Running:
         """Serves another configuration from the next request on; requests that run keep theirs."""
         before, own, server = self.runtime, runtime.settings.server, self.server
         self._current.app = make_app(server, runtime)
-        self._current_health.app = make_health_app(server, runtime)
+        for make, current in self._beside:
+            current.app = make(server, runtime)
         kept = server.kept
         kept.answers.bounds, kept.ids.bounds = bounds_of(own.response_store), id_bounds_of(own.response_store)
         server.flight.limit = server.flight_limit(own)
         server.disk.limit = server.disk_limit(own)
         server.recorder.enabled = own.shows_dashboard
         runtime.start()
+        self._count()
         before.uses.retire()
 
     async def stop(self) -> None:
         """Accepts nothing more, lets calls end, ends the rest."""
         await drain(self.server, self.http, self.runtime.settings.server)
-        self._health.stop()
-        await self._health.close_all_connections()
+        for http in self._beside_http:
+            http.stop()
+            await http.close_all_connections()
         self._reaper.stop()
+        self._pulse.stop()
         self.server.workers.stop()
         self.server.aside.stop()
         self.runtime.uses.close()
         self.server.kept.close()
+
+    def _count(self) -> None:
+        """As the settings say from now on."""
+        settings, meters = self.runtime.settings.server, self.server.meters
+        meters.enabled = settings.metrics.enabled
+        meters.groups = frozenset(listed_groups(settings))
+        if meters.enabled:
+            self._pulse.start()
+            self.server.look()
+        else:
+            self._pulse.stop()
 
     def _reap(self) -> None:
         self.runtime.reap()

@@ -17,6 +17,7 @@ from nexus.accounting.recorder import Recorder, RemoteActivity
 from nexus.bridge import Full, Workers
 from nexus.errors import Draining, Overloaded
 from nexus.processes.member import Member
+from nexus.processes.rows import Rows
 from nexus.relay.exchange import CallState
 from nexus.server.flight import BytesInFlight, default_limit
 from nexus.server.lifecycle import Lifecycle, Phase
@@ -25,6 +26,8 @@ from nexus.server.shares import Share
 from nexus.server.uploads import AT_ONCE
 from nexus.settings import ServerSettings
 from nexus.telemetry.access_log import log_call
+from nexus.telemetry.metrics import catalog
+from nexus.telemetry.metrics.meters import Meters
 
 log = logging.getLogger("nexus.server")
 
@@ -64,11 +67,24 @@ class Server:
         self.disk = BytesInFlight(self.disk_limit(settings))
         self.lifecycle = Lifecycle(share)
         self.pricing: Pricing = _without_cost
+        self.rows, part = (Rows(), None) if member is None else (member.rows, member.part)
+        self.meters = Meters(part or self.rows.parts[0])
+        self.meters.enabled = settings.metrics.enabled
+        self.kept.router.rests.on_rest = self.meters.rests
+        self.kept.limits.decided = self.meters.decided
         self.aside = Workers(ASIDE)
         self.recorder = Recorder(Activity() if member is None else RemoteActivity(member.link), self._flush_soon)
-        self.consumers: tuple[Consumer, ...] = (log_call, self.recorder.add)
+        self.consumers: tuple[Consumer, ...] = (log_call, self.recorder.add, self.meters.add)
         self._tally = None if member is None else member.tally
         self.calls: dict[str, CallState] = {}
+
+    def look(self, late: float | None = None) -> None:
+        """Notes how things stand; ``late`` is by how many seconds a timer of the loop was."""
+        if late is not None:
+            self.meters.late(late)
+        self.meters.set(catalog.UP, self.lifecycle.phase >= Phase.SERVING)
+        self.meters.set(catalog.BUSY, self.workers.busy)
+        self.meters.set(catalog.THREADS, self.workers.limit)
 
     def flight_limit(self, settings: ServerSettings) -> int:
         """This process' part of the bytes of all request bodies."""
@@ -85,6 +101,13 @@ class Server:
         except Full:
             raise Overloaded("every worker of the gateway is busy", retry_after=1) from None
 
+    async def report(self, job: Callable[[], Result]) -> Result:
+        """The same by threads that no call can take, so that somebody can look when all others are busy."""
+        try:
+            return await self.aside.work(job)
+        except Full:
+            raise Overloaded("others are reading at the moment", retry_after=1) from None
+
     @staticmethod
     async def wait(future: Future[None]) -> None:
         """For what others wait for too: neither cancels it, nor raises what could be in it."""
@@ -95,6 +118,7 @@ class Server:
         if self.lifecycle.phase is Phase.ENDING:
             raise Draining(STOPPING, retry_after=1)
         self.calls[state.call.id] = state
+        self.meters.set(catalog.IN_FLIGHT, len(self.calls))
         if self._tally is not None:
             self._tally.add(IN_FLIGHT)
         self.lifecycle.enter(state.call.id)
@@ -102,6 +126,7 @@ class Server:
     def leave(self, state: CallState) -> None:
         if self.calls.pop(state.call.id, None) is not None and self._tally is not None:
             self._tally.take(IN_FLIGHT)
+        self.meters.set(catalog.IN_FLIGHT, len(self.calls))
         self.lifecycle.leave(state.call.id)
 
     @property

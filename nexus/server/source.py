@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nexus.server import preflight
-from nexus.server.listeners import LISTEN, LISTEN_HEALTH
+from nexus.server.listeners import LISTEN, LISTEN_HEALTH, LISTEN_METRICS
 from nexus.settings import Problem, Settings, SettingsError, demo_settings, load, located
 from nexus.settings.exposure import exposure
 from nexus.settings.listen import AnyAddress
@@ -22,6 +22,7 @@ from nexus.settings.types import Table
 FIXED: tuple[tuple[str, ...], ...] = (
     LISTEN,
     LISTEN_HEALTH,
+    LISTEN_METRICS,
     ("server", "socket_mode"),
     ("server", "workers"),
     ("server", "worker_threads"),

@@ -26,6 +26,7 @@ from nexus.processes.link import Link, connected
 from nexus.processes.member import Member
 from nexus.processes.peer import Peer
 from nexus.processes.poller import Poller
+from nexus.processes.rows import Rows
 from nexus.processes.tally import Tally
 from nexus.server import worker
 from nexus.server.child import Inherited
@@ -42,6 +43,7 @@ from nexus.server.terminal import has_terminal
 from nexus.server.worker import Place
 from nexus.settings import Settings
 from nexus.telemetry import logs
+from nexus.telemetry.metrics.meters import Meters
 
 log = logging.getLogger("nexus")
 
@@ -76,6 +78,10 @@ class Supervisor:
         self._shares = Shares(orders.count)
         self._tally = Tally(orders.count, (IN_FLIGHT, *rereading.settings.llm.providers))
         self._facts = Facts()
+        # One part for each worker, and one for what happens here.
+        self._rows = Rows(orders.count + 1)
+        self._meters = Meters(self._rows.parts[-1])
+        self._meters.started()
         self._slots = Slots(orders.count)
         self._inherited = Inherited(self._poller, self._hub, self._slots)
         self._began = time.monotonic()
@@ -153,6 +159,7 @@ class Supervisor:
 
     def _reread_over(self, good: Good | None) -> None:
         self._has_changed = True
+        self._meters.reloaded(read=good is not None)
         if good is not None and self._stopped_at is None:
             before, self._rereading.settings = self._rereading.settings, good.settings
             self._state.adopt(good.settings.server)
@@ -199,7 +206,8 @@ class Supervisor:
         """In a process of its own."""
         stream = Control(control)
         board = Board(lambda fact: stream.tell((worker.FACT, fact)))
-        member = Member(Link(ends), board, self._tally.of(slot.index), self._orders.count)
+        tally, part = self._tally.of(slot.index), self._rows.parts[slot.index]
+        member = Member(Link(ends), board, tally, self._rows, part, self._orders.count)
         return self._orders.work(self._rereading.settings, Place(self._shares.of(slot.index), member, stream))
 
     def _heard(self, slot: Slot, told: tuple[Any, ...]) -> None:
@@ -256,6 +264,7 @@ class Supervisor:
     def _ended(self, slot: Slot, code: int) -> None:
         self._shares.write(slot.index, None)
         self._tally.clear(slot.index)
+        self._rows.parts[slot.index].end()
         if self._stopped_at is None:
             fields = {"pid": slot.pid, **({"signal": -code} if code < 0 else {"exit_code": code})}
             log.error("a worker ended: its calls are lost, another one takes its place", extra={"fields": fields})

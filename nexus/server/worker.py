@@ -95,7 +95,7 @@ async def _serve(settings: Settings, listeners: Listeners, place: Place) -> int:
     place.control.tell((BUILT,))
     await _either(listen, stop)
     if not stop.is_set():
-        running.listen(listeners.calls, listeners.health)
+        running.listen(listeners)
         place.control.tell((READY,))
     await stop.wait()
     await running.stop()

@@ -67,12 +67,15 @@ class Settings(Table):
 
     @model_validator(mode="after")
     def _paths_apart(self) -> Self:
-        health = self.server.health
-        beside = self.llm.enabled and health.enabled and not health.listen
-        for name, path in (self.llm.protocols.enabled_paths() if beside else {}).items():
-            for key, own in (("path", health.path), ("ready_path", health.ready_path)):
-                if own == path or own.startswith(f"{path or '/v1'}/"):
-                    fail_at((("server", "health", key), f"lies within the path of llm.protocols.{name}"))
+        protocols = self.llm.protocols.enabled_paths() if self.llm.enabled else {}
+        own = dict(_own_paths(self.server))
+        for where, path in own.items():
+            for name, base in protocols.items():
+                if path == base or path.startswith(f"{base or '/v1'}/"):
+                    fail_at((where, f"lies within the path of llm.protocols.{name}"))
+        metrics = ("server", "metrics", "path")
+        if metrics in own and list(own.values()).count(own[metrics]) > 1:
+            fail_at((metrics, "is the path of health too"))
         return self
 
     @model_validator(mode="after")
@@ -121,6 +124,15 @@ def _nobodys_groups(settings: Settings) -> Iterator[Location]:
     for place, group in enumerate(settings.usage.readers):
         if group not in known:
             yield ("usage", "readers", place), NO_READER
+
+
+def _own_paths(server: ServerSettings) -> Iterator[tuple[tuple[str, ...], str]]:
+    """What is served beside calls, at their address."""
+    if server.health.enabled and not server.health.listen:
+        yield ("server", "health", "path"), server.health.path
+        yield ("server", "health", "ready_path"), server.health.ready_path
+    if server.metrics.enabled and not server.metrics.listen_address:
+        yield ("server", "metrics", "path"), server.metrics.path
 
 
 NO_GROUPS = "names a group, but nothing says who is in it; set server.client_identification.enabled and group_id"

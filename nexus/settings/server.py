@@ -49,6 +49,19 @@ class HealthSettings(Table):
         return self
 
 
+class MetricsSettings(Table):
+    """``[server.metrics]``: what Prometheus reads."""
+
+    enabled: bool = True
+    """Whether anything is counted and served."""
+
+    path: UrlPath = "/metrics"
+    """Where it is read: with a key whose group is among usage.readers, where callers need one."""
+
+    listen_address: Addresses | None = None
+    """Addresses of their own, in plain HTTP and without credentials; it is then served there alone."""
+
+
 class ResponseStoreSettings(Table):
     """``[server.response_store]``: answers that Responses clients may refer to by id, and whose they are."""
 
@@ -139,6 +152,9 @@ class ServerSettings(Table):
     dashboard: DashboardSettings = DashboardSettings()
     """The page for people."""
 
+    metrics: MetricsSettings = MetricsSettings()
+    """Numbers for Prometheus."""
+
     keys: GatewayKeys = Field(default_factory=dict)
     """Keys that the gateway gives out, by the name of who has one."""
 
@@ -193,6 +209,12 @@ class ServerSettings(Table):
         if problems:
             fail_at(*problems)
         return self
+
+
+def listed_groups(settings: ServerSettings) -> Iterator[str]:
+    """The groups that the file names, which are as many as it has words; a token or a header may name others."""
+    yield from settings.client_identification.validation.group_values or ()
+    yield from (key.group for key in settings.keys.values() if key.group is not None)
 
 
 def identity_problems(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from nexus.limits.admission import Limits
 from nexus.limits.calls import CallLimits, network_of
 from nexus.limits.refusal import LimitExceeded
 from nexus.limits.store_memory import MemoryStore
@@ -18,7 +19,7 @@ BOTH = {"global": {"limit": 5, "interval": "10s"}, "per_ip": {"limit": 2, "inter
 
 
 def limits(clock: Clock, **table: Any) -> CallLimits:
-    return CallLimits(RequestLimits.model_validate(table), MemoryStore(clock))
+    return CallLimits(RequestLimits.model_validate(table), Limits(MemoryStore(clock)))
 
 
 def test_each_address_and_all_together() -> None:
@@ -59,7 +60,7 @@ def test_addresses_alone() -> None:
 def test_in_redis_on_a_cluster(redis: RedisServer) -> None:
     store = RedisStore(storage(redis))
     for table in (BOTH, {"per_ip": {"limit": 2, "interval": "10s"}}):
-        calls = CallLimits(RequestLimits.model_validate(table), store)
+        calls = CallLimits(RequestLimits.model_validate(table), Limits(store))
         calls.admit("2001:db8::1")
         calls.admit("2001:db8::2")
         with pytest.raises(LimitExceeded):

@@ -11,6 +11,7 @@ import threading
 from typing import Self
 from urllib.parse import quote
 
+from nexus.server.listeners import Listeners
 from nexus.server.listening import base_url, bind
 from nexus.server.running import Running, start
 from nexus.settings import ListenAddress, Protocols, Settings
@@ -76,7 +77,7 @@ class Local:
     async def _serve(self) -> None:
         sockets = bind(ListenAddress("127.0.0.1", 0))
         self._url = base_url(sockets[0])
-        self._running: Running = start(self._settings, sockets)
+        self._running: Running = start(self._settings, Listeners(sockets))
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         self._ready.set()
         await self._stop.wait()

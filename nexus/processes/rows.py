@@ -1,0 +1,107 @@
+"""Rows of whole numbers that each of several processes counts up, by name, in memory that all of them see: for sums.
+
+Law: made before the fork; a process writes its own part alone. Whoever takes the place of one that ended goes on where
+that was, so that what was counted stays; rows of what ended with it are set to nothing by its parent. Bounded: what
+finds no room is counted, and seen by nobody.
+"""
+
+from __future__ import annotations
+
+import logging
+import mmap
+import struct
+import threading
+from collections.abc import Iterator
+
+log = logging.getLogger("nexus.processes")
+
+CELLS = 1 << 16
+"""Numbers of one process."""
+
+NAMES = 1 << 19
+"""Bytes of the names of one process' rows, with what stands beside each."""
+
+_WIDTH = struct.calcsize("q")
+_ENTRY = struct.Struct("<HIB")
+"""Bytes of the name, numbers of the row, and whether what it says ends with its process."""
+
+Row = memoryview
+"""Of whole numbers."""
+
+
+class Part:
+    """The rows of one process. Its first number is how many bytes of names there are: a row is there once that says
+    so."""
+
+    def __init__(self) -> None:
+        # What nobody touches takes no memory.
+        memory = mmap.mmap(-1, (1 + CELLS) * _WIDTH + NAMES)
+        whole = memoryview(memory)
+        self._cells = whole[: (1 + CELLS) * _WIDTH].cast("q")
+        self._names = whole[(1 + CELLS) * _WIDTH :]
+        self._lock = threading.Lock()
+        self._rows: dict[str, Row] = {}
+        self._free: int | None = None
+
+    def row(self, name: str, width: int, *, ends: bool = False) -> Row:
+        """So many numbers, which are its owner's to change. ``ends``: it says what is so while its process lives."""
+        with self._lock:
+            if self._free is None:
+                self._take_over()
+            row = self._rows.get(name)
+            if row is None:
+                row = self._rows[name] = self._new(name, width, ends)
+            return row
+
+    def rows(self) -> Iterator[tuple[str, Row]]:
+        """Of any process: all that are there now."""
+        for name, row, _ in self._entries():
+            yield name, row
+
+    def end(self) -> None:
+        """Its process is gone, and with it what was so while it lived."""
+        for _, row, ends in self._entries():
+            if ends:
+                for index in range(len(row)):
+                    row[index] = 0
+
+    def _entries(self) -> Iterator[tuple[str, Row, bool]]:
+        at, cell, end = 0, 1, self._cells[0]
+        while at < end:
+            length, width, ends = _ENTRY.unpack_from(self._names, at)
+            at += _ENTRY.size
+            yield bytes(self._names[at : at + length]).decode(), self._cells[cell : cell + width], bool(ends)
+            at, cell = at + length, cell + width
+
+    def _take_over(self) -> None:
+        self._free = 1
+        for name, row in self.rows():
+            self._rows[name] = row
+            self._free += len(row)
+
+    def _new(self, name: str, width: int, ends: bool) -> Row:
+        text, used, cell = name.encode(), self._cells[0], self._free or 1
+        if cell + width > 1 + CELLS or used + _ENTRY.size + len(text) > NAMES or len(text) > 0xFFFF:
+            log.error("no room for more numbers: further ones are not shown", extra={"fields": {"row": name[:200]}})
+            return memoryview(bytearray(width * _WIDTH)).cast("q")
+        _ENTRY.pack_into(self._names, used, len(text), width, ends)
+        self._names[used + _ENTRY.size : used + _ENTRY.size + len(text)] = text
+        self._free = cell + width
+        self._cells[0] = used + _ENTRY.size + len(text)
+        return self._cells[cell : cell + width]
+
+
+class Rows:
+    """Those of so many processes."""
+
+    def __init__(self, processes: int = 1) -> None:
+        self.parts = tuple(Part() for _ in range(processes))
+
+    def sums(self) -> dict[str, list[int]]:
+        """Each row, added up over all processes."""
+        totals: dict[str, list[int]] = {}
+        for part in self.parts:
+            for name, row in part.rows():
+                known = totals.get(name, (0,) * len(row))
+                totals[name] = [one + other for one, other in zip(known, row, strict=True)]
+        return totals

@@ -1,0 +1,39 @@
+"""A timer of the loop that measures how late it is, and has numbers looked at that nobody reports.
+
+Law: loop thread only; a beat takes microseconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+EVERY = 1.0
+"""Seconds between two beats."""
+
+
+class Pulse:
+    def __init__(self, beat: Callable[[float], None]) -> None:
+        """``beat`` is told by how many seconds the timer was late."""
+        self._beat = beat
+        self._due = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """May be called more than once."""
+        if self._timer is None:
+            self._wind()
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _wind(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._due = loop.time() + EVERY
+        self._timer = loop.call_at(self._due, self._late)
+
+    def _late(self) -> None:
+        self._beat(asyncio.get_running_loop().time() - self._due)
+        self._wind()

@@ -1,0 +1,91 @@
+"""Metrics as Prometheus reads them, in the format that it asks for.
+
+Law: only here is ``prometheus_client`` known, and only once somebody asks: its import takes longer than all else of a
+start.
+"""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nexus.telemetry.metrics.catalog import METRICS, Metric
+
+if TYPE_CHECKING:
+    from prometheus_client.metrics_core import Metric as Exposed
+
+Values = Mapping[tuple[str, ...], int]
+"""By the values of the labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scrape:
+    """What is asked for: ``accept`` and ``accept_encoding`` as in the request's headers; ``names`` are those of
+    samples, all where there is none."""
+
+    accept: str = ""
+    accept_encoding: str = ""
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    body: bytes
+    content_type: str
+    encoding: str | None
+
+
+def render(sums: Mapping[str, Sequence[int]], now: Mapping[Metric, Values], scrape: Scrape) -> Page:
+    """``sums`` are rows by their names, ``now`` what is known beside them. Any thread."""
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.exposition import choose_encoder, gzip_accepted
+
+    registry = CollectorRegistry(auto_describe=True)
+    registry.register(_Collector(sums, now))
+    encoder, content_type = choose_encoder(scrape.accept)
+    body = encoder(registry.restricted_registry(scrape.names) if scrape.names else registry)
+    if gzip_accepted(scrape.accept_encoding):
+        return Page(gzip.compress(body, 1), content_type, "gzip")
+    return Page(body, content_type, None)
+
+
+class _Collector:
+    """What the library collects from."""
+
+    def __init__(self, sums: Mapping[str, Sequence[int]], now: Mapping[Metric, Values]) -> None:
+        self._rows: dict[str, dict[tuple[str, ...], Sequence[int]]] = defaultdict(dict)
+        for text, row in sums.items():
+            name, *labels = json.loads(text)
+            self._rows[name][tuple(labels)] = row
+        for metric, values in now.items():
+            self._rows[metric.name].update({labels: (value,) for labels, value in values.items()})
+
+    def collect(self) -> Iterator[Exposed]:
+        for metric in METRICS:
+            yield _family(metric, self._rows.get(metric.name, {}))
+
+
+def _family(metric: Metric, rows: Mapping[tuple[str, ...], Sequence[int]]) -> Exposed:
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+
+    if metric.kind == "histogram":
+        histogram = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
+        for labels, row in sorted(rows.items()):
+            histogram.add_metric(labels, list(_buckets(metric, row)), row[-1] / metric.unit)
+        return histogram
+    made = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
+    family = made(metric.name, metric.help, labels=metric.labels)
+    for labels, row in sorted(rows.items()):
+        family.add_metric(labels, row[0] / metric.unit)
+    return family
+
+
+def _buckets(metric: Metric, row: Sequence[int]) -> Iterable[tuple[str, float]]:
+    """How many were as long as each bound, or shorter."""
+    bounds = [*map(str, metric.bounds), "+Inf"]
+    return zip(bounds, itertools.accumulate(row[:-1]), strict=True)

@@ -1,0 +1,179 @@
+"""Counts what happens in one process: calls as they end, and what others report beside them.
+
+Law: ``add`` takes a few microseconds of the loop; all else may come from any thread. Nothing that a caller can choose
+becomes a label.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from bisect import bisect_left
+from collections.abc import Mapping
+from operator import attrgetter
+
+from nexus.accounting.entry import PARTS
+from nexus.accounting.record import AttemptRecord, CallRecord
+from nexus.conversation.usage import Usage
+from nexus.limits.quota import Quota
+from nexus.processes.rows import Part, Row
+from nexus.telemetry.metrics import catalog
+from nexus.telemetry.metrics.catalog import LONG, NANO, SHORT, WHOLE, Metric
+
+OTHER = "other"
+"""The route of a call that none was found for, and of those beyond MOST_ROUTES."""
+
+MOST_ROUTES = 400
+"""Names of routes in the life of a gateway, whatever its configuration becomes."""
+
+_PARTS = attrgetter(*PARTS)
+
+Labels = tuple[str, ...]
+
+Scope = tuple[str, str, str]
+"""Of a rest: provider, alias, account."""
+
+
+class Family(dict[Labels, Row]):
+    """The rows of one metric, made when they are first counted."""
+
+    def __init__(self, part: Part, metric: Metric) -> None:
+        super().__init__()
+        self._part = part
+        self._metric = metric
+
+    def __missing__(self, labels: Labels) -> Row:
+        metric = self._metric
+        name = json.dumps([metric.name, *labels])
+        row = self[labels] = self._part.row(name, metric.width, ends=not metric.lasts)
+        return row
+
+
+class _RouteRows:
+    """What is counted of every attempt at a route; all of it is there, as nothing, from the first one on."""
+
+    __slots__ = ("cost", "first", "mismatch", "tokens", "unknown")
+
+    def __init__(self, families: Mapping[Metric, Family], route: str) -> None:
+        self.first = families[catalog.FIRST_CONTENT][route,]
+        self.tokens = [families[catalog.TOKENS][route, part] for part in PARTS]
+        self.mismatch = families[catalog.MISMATCH][route,]
+        self.cost = families[catalog.COST][route,]
+        self.unknown = families[catalog.COST_UNKNOWN][route,]
+
+
+class Meters:
+    """``groups`` are those that have numbers of their own. ``enabled`` says whether anything is counted."""
+
+    def __init__(self, part: Part) -> None:
+        self.enabled = True
+        self.groups: frozenset[str] = frozenset()
+        self._lock = threading.Lock()
+        self._families = families = {metric: Family(part, metric) for metric in catalog.METRICS}
+        self._calls, self._duration, self._own = (
+            families[metric] for metric in (catalog.CALLS, catalog.DURATION, catalog.OWN)
+        )
+        self._attempts, self._reports = families[catalog.ATTEMPTS], families[catalog.USAGE_REPORTS]
+        self._routes: dict[str, _RouteRows] = {}
+
+    # Any thread.
+
+    def count(self, metric: Metric, *labels: str, by: int = 1) -> None:
+        if self.enabled:
+            with self._lock:
+                self._families[metric][labels][0] += by
+
+    def set(self, metric: Metric, value: int) -> None:
+        """What is so now, without labels."""
+        if self.enabled:
+            self._families[metric][()][0] = value
+
+    def started(self) -> None:
+        """The configuration was read, for the first time."""
+        self.set(catalog.RELOADED_AT, int(time.time()))
+
+    def reloaded(self, *, read: bool) -> None:
+        """The configuration was looked at anew, and could be ``read`` or not."""
+        self.count(catalog.RELOADS, "success" if read else "failed")
+        if read:
+            self.started()
+
+    def rests(self, scope: Scope) -> None:
+        """Something began to rest."""
+        provider, alias, account = scope
+        of = "key" if account else "model" if alias else "provider"
+        self.count(catalog.RESTS, f"{provider}/{alias}" if alias else provider, of)
+
+    def decided(self, quota: Quota, granted: bool) -> None:
+        """A limit let something pass, or did not."""
+        self.count(catalog.LIMITS, quota.rule, quota.dimension, "granted" if granted else "refused")
+
+    # On the loop.
+
+    def late(self, seconds: float) -> None:
+        """A timer of the loop was."""
+        _observe(self._families[catalog.LAG][()], SHORT, seconds)
+
+    def add(self, record: CallRecord) -> None:
+        """A call that is over, or a request that did not become one."""
+        if not self.enabled:
+            return
+        if record.operation is None:
+            if record.error is not None:
+                self._families[catalog.REFUSED][record.error.kind,][0] += 1
+            return
+        action, outcome, answer = record.operation.action, record.outcome, record.answer
+        route, rows = self._route(answer.route if answer is not None else record.target)
+        self._calls[record.protocol, action, route, outcome][0] += 1
+        _observe(self._duration[action, route], WHOLE, record.total)
+        if record.own is not None:
+            _observe(self._own[record.protocol,], SHORT, record.own)
+        if record.stream and answer is not None and answer.first_content is not None:
+            _observe(rows.first, LONG, answer.first_content)
+        group = record.identity.group if record.identity is not None else None
+        group = group if group in self.groups else None
+        if group is not None:
+            self._families[catalog.GROUP_CALLS][group, outcome][0] += 1
+        for attempt in record.attempts:
+            self._add_attempt(attempt, record.operation.spends, group)
+
+    def _add_attempt(self, attempt: AttemptRecord, spends: bool, group: str | None) -> None:
+        route, rows = self._route(attempt.route)
+        usage, cost = attempt.usage, attempt.cost
+        self._attempts[route, attempt.outcome][0] += 1
+        if spends:
+            self._reports[route, attempt.tokens_known][0] += 1
+        if cost:
+            rows.cost[0] += cost
+        if usage is None:
+            return
+        for row, count in zip(rows.tokens, _PARTS(usage)):  # noqa: B905 (both are PARTS)
+            if count:
+                row[0] += count
+        if cost is None and usage.total:
+            rows.unknown[0] += 1
+        if not usage.adds_up:
+            rows.mismatch[0] += 1
+        if group is not None:
+            self._add_group(group, usage, cost or 0)
+
+    def _add_group(self, group: str, usage: Usage, cost: int) -> None:
+        self._families[catalog.GROUP_COST][group,][0] += cost
+        for part, count in zip(PARTS, _PARTS(usage), strict=True):
+            self._families[catalog.GROUP_TOKENS][group, part][0] += count
+
+    def _route(self, name: str | None) -> tuple[str, _RouteRows]:
+        name = name or OTHER
+        rows = self._routes.get(name)
+        if rows is None:
+            if len(self._routes) >= MOST_ROUTES and name != OTHER:
+                return self._route(OTHER)
+            rows = self._routes[name] = _RouteRows(self._families, name)
+        return name, rows
+
+
+def _observe(row: Row, bounds: tuple[float, ...], seconds: float) -> None:
+    row[bisect_left(bounds, seconds)] += 1
+    if seconds > 0:
+        row[-1] += int(seconds * NANO)

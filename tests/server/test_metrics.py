@@ -1,0 +1,257 @@
+"""``/metrics`` of a server that runs: who may read it, where, and that what happened is in it."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import os
+import re
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from nexus.telemetry.metrics.catalog import METRICS
+from tests.auth.kit import ALICE, BOB
+from tests.conftest import Serve
+from tests.scraped import Scraped
+from tests.server.fleet import Fleet
+from tests.server.fleet import fleet as fleet
+from tests.server.test_process import Process
+from tests.server.test_process import start as start
+from tests.serving import CHAT, MESSAGES, Nexus, openai_config, wait_until
+from tools.fake_upstream import Behaviour, FakeUpstream
+
+Run = Callable[..., Fleet]
+Start = Callable[..., Process]
+
+CHAT_PATH = "/llm/openai/v1/chat/completions"
+ECHO = '[llm.providers.e]\ntype = "echo"\n[llm.providers.e.models.m]\n'
+
+KEYS = f"""
+[usage]
+readers = ["finance"]
+[server.client_identification]
+enabled = true
+client_id = {{ gateway_key = true }}
+group_id = {{ gateway_key = true }}
+[server.keys.alice]
+key = "{ALICE}"
+group = "finance"
+[server.keys.bob]
+key = "{BOB}"
+group = "web"
+"""
+
+
+def auth(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+class TestWhoMayRead:
+    def test_without_keys_whoever_may_call(self, nexus: Nexus) -> None:
+        reply = nexus.request("GET", "/metrics")
+        assert (reply.status, reply.headers["content-type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
+        assert reply.headers["cache-control"] == "no-store"
+        foreign = nexus.request("GET", "/metrics", headers={"Host": "evil.example"})
+        assert foreign.status == 403
+
+    def test_with_keys_a_reader(self, serve: Serve) -> None:
+        nexus = serve(KEYS + ECHO)
+        assert nexus.request("GET", "/metrics", headers=auth(ALICE)).status == 200
+        refused = nexus.request("GET", "/metrics", headers=auth(BOB))
+        assert refused.status == 403
+        assert "usage.readers" in refused.json["error"]["message"]
+        assert "server.metrics.listen_address" in refused.json["error"]["message"]
+        assert nexus.request("GET", "/metrics").status == 401
+        assert b"nexus_" not in refused.body
+
+    def test_keys_without_readers_let_nobody_read(self, serve: Serve) -> None:
+        nexus = serve(f'[server.keys.alice]\nkey = "{ALICE}"\n{ECHO}')
+        assert nexus.request("GET", "/metrics", headers=auth(ALICE)).status == 403
+
+    def test_an_address_of_its_own_asks_for_no_key(self, start: Start) -> None:
+        process = start(f'[server.metrics]\nlisten_address = "127.0.0.1:0"\n{KEYS}{ECHO}')
+        assert process.port
+        found = re.search(r"metrics: http://127\.0\.0\.1:(\d+)/metrics", process.output)
+        assert found is not None
+        status, body = get(int(found[1]), "/metrics")
+        assert status == 200
+        assert Scraped(body.decode()).sum("processes_up") == 1
+        assert get(int(found[1]), "/health")[0] == 401, "nothing else is open there"
+        assert get(int(found[1]), "/health", auth(ALICE))[0] == get(int(found[1]), CHAT_PATH, auth(ALICE))[0] == 404
+        assert get(process.port, "/metrics", auth(ALICE))[0] == 404, "it is served there alone"
+
+    def test_switched_off(self, serve: Serve) -> None:
+        nexus = serve("[server.metrics]\nenabled = false\n" + ECHO)
+        assert nexus.request("GET", "/metrics").status == 404
+        assert nexus.post(CHAT_PATH, {**CHAT, "model": "e/m"}).status == 200
+        assert nexus.server.rows.sums() == {}
+
+    def test_a_path_of_its_own(self, serve: Serve) -> None:
+        nexus = serve('[server.metrics]\npath = "/internal/prometheus"\n' + ECHO)
+        assert nexus.request("GET", "/internal/prometheus").status == 200
+        assert nexus.request("GET", "/metrics").status == 404
+
+
+def get(port: int, path: str, headers: dict[str, str] | None = None) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        connection.request("GET", path, headers=headers or {})
+        reply = connection.getresponse()
+        return reply.status, reply.read()
+    finally:
+        connection.close()
+
+
+class TestFormats:
+    def test_head_has_the_headers_alone(self, nexus: Nexus) -> None:
+        whole, head = nexus.request("GET", "/metrics"), nexus.request("HEAD", "/metrics")
+        assert (head.status, head.body) == (200, b"")
+        assert head.headers["content-type"] == whole.headers["content-type"]
+
+    def test_openmetrics_and_gzip_as_prometheus_asks(self, nexus: Nexus) -> None:
+        asked = {
+            "Accept": "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5",
+            "Accept-Encoding": "gzip",
+        }
+        reply = nexus.request("GET", "/metrics", headers=asked)
+        assert reply.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
+        assert reply.headers["content-encoding"] == "gzip"
+        assert gzip.decompress(reply.body).endswith(b"# EOF\n")
+
+    def test_some_metrics_alone(self, nexus: Nexus) -> None:
+        reply = nexus.request("GET", "/metrics?name[]=nexus_build_info&name[]=nexus_processes_up")
+        assert Scraped(reply.body.decode()).families.keys() == {"nexus_build_info", "nexus_processes_up"}
+
+    def test_other_methods_are_not_allowed(self, nexus: Nexus) -> None:
+        assert nexus.request("POST", "/metrics").status == 405
+
+
+def test_what_is_there_before_the_first_call(nexus: Nexus) -> None:
+    found = Scraped.of(nexus)
+    assert found.families.keys() == {metric.name for metric in METRICS}
+    assert found.sum("processes_up") == 1
+    assert found.sum("in_flight") == 0
+    assert found.sum("worker_threads") == nexus.settings.server.worker_threads
+    assert found.by("route", "resting") == {}
+    assert {sample.labels["route"] for sample in found.find("resting")} == {
+        route.name for route in nexus.runtime.gateway.routes
+    }
+    assert found.sum("config_last_reload_success_timestamp_seconds") > 1.7e9
+
+
+def test_calls_are_counted_by_what_became_of_them(nexus: Nexus) -> None:
+    nexus.chat(CHAT)
+    nexus.chat({**CHAT, "stream": True})
+    nexus.messages(MESSAGES)
+    nexus.chat({**CHAT, "model": "nobody/knows"})
+    nexus.request("GET", "/nowhere")
+    wait_until(lambda: Scraped.of(nexus).sum("calls_total") == 4)
+    found = Scraped.of(nexus)
+    assert found.by("protocol", "calls_total") == {"chat": 3, "messages": 1}
+    assert found.by("outcome", "calls_total") == {"ok": 3, "refused": 1}
+    assert found.by("route", "calls_total") == {"openai/gpt-4": 2, "anthropic/claude": 1, "other": 1}
+    assert found.by("reason", "refused_requests_total") == {"not_found": 1}
+    assert found.sum("first_content_seconds_count") == 1
+    assert found.sum("duration_seconds_count") == 4
+
+
+def test_a_renamed_model_is_told_by_its_configured_name(serve: Serve, openai_upstream: FakeUpstream) -> None:
+    limited = '[llm.providers.openai.models.smart.rate_limits.per_user]\nrequest_limit = 1\ninterval = "1h"\n'
+    nexus = serve(openai_config(openai_upstream.base_url, limited))
+    statuses = [nexus.chat({**CHAT, "model": "openai/smart"}).status for _ in range(2)]
+    assert statuses == [200, 429]
+    wait_until(lambda: Scraped.of(nexus).sum("calls_total") == 2)
+    found = Scraped.of(nexus)
+    assert found.by("route", "calls_total") == {"openai/smart": 2}
+    assert found.by("result", "limit_decisions_total", rule="model openai/smart", dimension="requests") == {
+        "granted": 1,
+        "refused": 1,
+    }
+
+
+def test_limits_of_all_requests(serve: Serve) -> None:
+    nexus = serve(ECHO + '[server.rate_limits.per_ip]\nlimit = 2\ninterval = "1h"\n')
+    statuses = [nexus.request("GET", "/llm/openai/v1/models").status for _ in range(3)]
+    assert statuses == [200, 200, 429]
+    found = nexus.server.rows.sums()
+    assert found['["nexus_limit_decisions", "each address", "requests", "refused"]'] == [1]
+
+
+def test_calls_in_flight(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    go = threading.Event()
+    openai_upstream.default = Behaviour(hold=go)
+    with ThreadPoolExecutor(2) as pool:
+        calls = [pool.submit(nexus.chat, CHAT) for _ in range(2)]
+        openai_upstream.wait_for_requests(2)
+        found = Scraped.of(nexus)
+        go.set()
+        assert [call.result(60).status for call in calls] == [200, 200]
+    assert (found.sum("in_flight"), found.sum("worker_threads_busy")) == (2, 2)
+    wait_until(lambda: Scraped.of(nexus).sum("in_flight") == 0)
+
+
+def test_rests(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    openai_upstream.default = Behaviour(status=401)
+    assert nexus.chat(CHAT).status == 401
+    found = Scraped.of(nexus)
+    assert found.by("scope", "rests_total", place="openai") == {"key": 1}
+    assert found.by("provider", "keys_resting") == {"openai": 1}
+    nexus.runtime.gateway.router.rests.rest(("openai", "gpt-4", ""), 60, "a test")
+    assert Scraped.of(nexus).by("route", "resting") == {"openai/gpt-4": 1}
+
+
+class TestSeveralProcesses:
+    def test_whoever_is_asked_tells_of_all_and_nothing_is_lost_with_one(self, fleet: Run) -> None:
+        nexus = fleet(ECHO, 3)
+        workers = nexus.await_workers()
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(lambda _: nexus.send(CHAT_PATH, {**CHAT, "model": "e/m"})[0], range(60))) == [200] * 60
+        wait_until(lambda: Scraped(nexus.get("/metrics").decode()).sum("calls_total") == 60)
+        told = [Scraped(nexus.get("/metrics").decode()) for _ in range(12)]
+        assert {found.sum("calls_total") for found in told} == {60}
+        assert {found.sum("processes_up") for found in told} == {3}
+        tokens = told[0].sum("tokens_total")
+        assert tokens > 0
+        for victim in workers[:2]:
+            os.kill(victim, signal.SIGKILL)
+        wait_until(lambda: len(nexus.started) == 5)
+        wait_until(lambda: Scraped(nexus.get("/metrics").decode()).sum("processes_up") == 3)
+        found = Scraped(nexus.get("/metrics").decode())
+        assert (found.sum("calls_total"), found.sum("tokens_total")) == (60, tokens)
+        assert nexus.send(CHAT_PATH, {**CHAT, "model": "e/m"})[0] == 200
+        wait_until(lambda: Scraped(nexus.get("/metrics").decode()).sum("calls_total") == 61)
+
+    def test_what_a_killed_worker_had_under_way_is_not_in_flight(
+        self, fleet: Run, openai_upstream: FakeUpstream
+    ) -> None:
+        nexus = fleet(openai_config(openai_upstream.base_url), 2)
+        workers = nexus.await_workers()
+        openai_upstream.default = Behaviour(hold=threading.Event())
+        with ThreadPoolExecutor(1) as pool:
+            call = pool.submit(nexus.send, CHAT_PATH, CHAT)
+            openai_upstream.wait_for_requests(1)
+            assert Scraped(nexus.get("/metrics").decode()).sum("in_flight") == 1
+            for victim in workers:
+                os.kill(victim, signal.SIGKILL)
+            wait_until(lambda: len(nexus.started) == 4)
+            assert isinstance(call.exception(60), http.client.HTTPException | OSError)
+        assert Scraped(nexus.get("/metrics").decode()).sum("in_flight") == 0
+
+    def test_a_reload_counts_once_and_takes_nothing_back(self, fleet: Run, tmp_path: Path) -> None:
+        nexus = fleet(ECHO, 2)
+        nexus.await_workers()
+        assert nexus.send(CHAT_PATH, {**CHAT, "model": "e/m"})[0] == 200
+        file = tmp_path / "nexus.toml"
+        good = file.read_text()
+        file.write_text(good + "[llm.providers.e.models.n]\n")
+        nexus.signal(signal.SIGHUP)
+        wait_until(lambda: nexus.send(CHAT_PATH, {**CHAT, "model": "e/n"})[0] == 200)
+        file.write_text(good + "nonsense")
+        nexus.signal(signal.SIGHUP)
+        wait_until(lambda: nexus.said("the configuration is not used"))
+        found = Scraped(nexus.get("/metrics").decode())
+        assert found.by("result", "config_reloads_total") == {"success": 1, "failed": 1}
+        assert found.sum("calls_total", route="e/m") == 1
