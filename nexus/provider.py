@@ -79,6 +79,17 @@ class Attempt:
     upload: Upload | None = field(default=None, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Where a public list of prices has a model: an address of the vendor's API, and its id there. ``percent`` of what
+    is listed is its price.
+    """
+
+    base_url: str
+    model: str
+    percent: int = 100
+
+
 Without = Callable[[Target], Target]
 """Takes something from a target that its vendor turned out to refuse."""
 
@@ -92,6 +103,8 @@ class Provider(ABC):
     """Dialects in which it counts tokens for models that it answers for in another."""
 
     default_base_url: ClassVar[str] = ""
+    is_free: ClassVar[bool] = False
+    """Whether it answers for nothing."""
 
     def __init__(self, name: str, settings: ProviderSettings, shared: Shared | None = None) -> None:
         self.name = name
@@ -188,6 +201,10 @@ class Provider(ABC):
     def stores(self, dialect: str) -> bool:
         """Whether ``prepare`` knows the actions ``stored`` and ``compact`` in a dialect that it speaks."""
         return False
+
+    def listing(self, model: str, settings: ModelSettings) -> Listing | None:
+        """None for what no list of prices knows: what is paid by the hour, or at another rate there."""
+        return Listing(self.base_url, model)
 
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
         """What a writer of ``dialect`` has to know of the server and the model."""

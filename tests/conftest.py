@@ -39,8 +39,9 @@ hypothesis.settings.load_profile("same")
 
 
 @pytest.fixture(autouse=True)
-def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a machine says about its way out is no part of any test."""
+def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What a machine says about its way out, or keeps of other runs, is no part of any test."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
     for name in (*_FOR_PROXIES, *_FOR_AUTHORITIES):
         monkeypatch.delenv(name, raising=False)
 

@@ -17,6 +17,7 @@ from nexus.commands.warnings import warnings
 from nexus.settings import ListenAddress, ModelSettings, ProviderSettings, Settings, Table, load
 from nexus.settings.attempts import ModelTimeouts
 from nexus.settings.auth_scheme import AuthSchemeSettings
+from nexus.settings.budgets import Budget
 from nexus.settings.dashboard import DashboardSettings
 from nexus.settings.header_rules import HeaderRule, NamingRule
 from nexus.settings.keys import GatewayKey
@@ -191,9 +192,20 @@ def test_every_kind_of_provider_has_a_table(everything: tuple[Settings, dict[str
 
 
 EMPTY: tuple[object, ...] = (None, PydanticUndefined, (), False)
-NO_ONE_DEFAULT = {(GatewayKey, "models"), (DashboardSettings, "enabled"), (MetricsSettings, "listen_address")}
+NO_ONE_DEFAULT = {
+    (GatewayKey, "models"),
+    (Budget, "models"),
+    (DashboardSettings, "enabled"),
+    (MetricsSettings, "listen_address"),
+}
 EXAMPLES = {
     "endpoints",
+    "price",
+    "cache_read",
+    "cache_write_5m",
+    "cache_write_1h",
+    "reasoning",
+    "warn_at",
     "store",
     "tags",
     "readers",

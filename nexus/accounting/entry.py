@@ -64,5 +64,15 @@ class Entry:
     dropped: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What an attempt adds to one period of a budget, in nano-dollars."""
+
+    budget: str
+    subject: str
+    period: str
+    nano: int
+
+
 PARTS = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning")
 """The disjoint parts of an attempt's tokens, as fields of an entry and columns of the tables."""

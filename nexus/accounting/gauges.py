@@ -7,6 +7,8 @@ from typing import Literal
 
 Unit = Literal["usd", "requests", "input_tokens", "output_tokens"]
 
+WARN_AT = 0.8
+
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
@@ -22,4 +24,4 @@ class Gauge:
     limit: float
     window: str
     reset: float | None
-    warn_at: float = 0.8
+    warn_at: float = WARN_AT

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from nexus.accounting.database import Database, DatabaseError, Transaction, Value, migrate
-from nexus.accounting.entry import PARTS, Entry
+from nexus.accounting.entry import PARTS, Charge, Entry
 from nexus.accounting.tables import (
     ADD_TO_BUDGET,
     ADD_TO_DAY,
@@ -42,16 +42,6 @@ REST = (1.0, 30.0)
 """Seconds until a broken database is tried again: the first time, and at most."""
 
 RETENTION_EVERY = 600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Charge:
-    """What an attempt adds to one period of a budget, in nano-dollars."""
-
-    budget: str
-    subject: str
-    period: str
-    nano: int
 
 
 @dataclass(frozen=True, slots=True)

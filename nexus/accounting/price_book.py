@@ -1,26 +1,35 @@
 """The price of every route: what the settings say, else what the installed list of prices knows.
 
 Nothing is fetched from anywhere, and the large package is read by a program of its own: neither the start nor the
-memory of the gateway pays for it.
+memory of the gateway pays for it. Whoever asks for a price never waits, unless he asks to.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import ipaddress
 import json
 import logging
+import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import nexus
 from nexus.accounting.ledger import day_of
+from nexus.accounting.price_list import Route, price_list
 from nexus.accounting.prices import Price, Rates, read_price
+from nexus.accounting.record import AttemptRecord, CallRecord
+from nexus.provider import Listing, Provider
 from nexus.settings.price import PriceSettings
 
 log = logging.getLogger("nexus.usage")
@@ -29,15 +38,39 @@ PACKAGE = "genai-prices"
 PATIENCE = 120.0
 """Seconds for the program that reads the list."""
 
+KEPT = 7 * 86_400.0
+"""Seconds after which what was read of the list is deleted."""
+
+Document = dict[str, Any]
+Reader = Callable[[list[Route]], Document]
+"""Raises OSError, ValueError or subprocess.SubprocessError."""
+
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """A route as prices see it; ``settings`` win over the list."""
+    """A route as prices see it; ``settings`` win over the list, which has it as ``listing``."""
 
     name: str
-    base_url: str
-    model: str
+    listing: Listing | None = None
     settings: PriceSettings | None = None
+    is_free: bool = False
+
+    @property
+    def own(self) -> Price | None:
+        """What no list is needed for."""
+        if self.settings is not None:
+            return configured(self.settings)
+        return FREE if self.is_free else None
+
+    @property
+    def listed(self) -> Iterator[Route]:
+        """What the list is asked for; it knows no server of one's own."""
+        if self.own is None and self.listing is not None and _is_public(self.listing.base_url):
+            yield self.name, self.listing.base_url, self.listing.model, self.listing.percent
+
+
+FREE = Price(Rates({}), "free", is_free=True)
+"""Of what answers by itself."""
 
 
 def configured(settings: PriceSettings) -> Price:
@@ -46,83 +79,182 @@ def configured(settings: PriceSettings) -> Price:
     return Price(Rates(settings.parts, settings.per_request), "settings", above)
 
 
+def priced(providers: Iterable[Provider]) -> Iterator[Priced]:
+    """Every route of these."""
+    for provider in providers:
+        for alias, model in provider.settings.models.items():
+            listing = provider.listing(model.rename or alias, model)
+            yield Priced(f"{provider.name}/{alias}", listing, model.price, provider.is_free)
+
+
 class PriceBook:
     """Thread-safe. ``folder`` is where what was read of the list is kept, None where it is not kept."""
 
-    def __init__(self, routes: Iterable[Priced], folder: Path | None, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        routes: Iterable[Priced],
+        folder: Path | None,
+        clock: Callable[[], float] = time.time,
+        read: Reader | None = None,
+    ) -> None:
+        known = list(routes)
         self._folder = folder
         self._clock = clock
-        known = list(routes)
-        self._configured = {route.name: configured(route.settings) for route in known if route.settings is not None}
-        self._others = [(route.name, route.base_url, route.model) for route in known if route.settings is None]
+        self._reader = read or _run
+        self._own = {route.name: price for route in known if (price := route.own) is not None}
+        self._asked = [asked for route in known for asked in route.listed]
+        self._awaited = {name for name, *_ in self._asked}
         self._listed: Mapping[str, Price] = {}
-        self._day: str | None = None
-        self._lock = threading.Lock()
+        self._day = ""
+        self._reading = False
+        self._changed = threading.Condition()
+
+    def start(self) -> None:
+        """Reads the list, on nobody's time. Some prices begin on a day, hence it is read anew every day."""
+        if not self._asked:
+            return
+        with self._changed:
+            if self._reading or self._day == day_of(self._clock()):
+                return
+            self._reading = True
+        threading.Thread(target=self._read, name="prices", daemon=True).start()
 
     def price(self, route: str) -> Price | None:
-        """None where nobody knows one. The first call of a day reads the list, which may take a second."""
-        if (price := self._configured.get(route)) is not None:
+        """None where nobody knows one, or not yet."""
+        if (price := self._own.get(route)) is not None:
             return price
-        if self._day != day_of(self._clock()):
-            self._read()
+        if route not in self._awaited:
+            return None
+        self.start()
         return self._listed.get(route)
 
+    def is_known(self, route: str) -> bool:
+        """False for a price that the list may have, which is not read yet."""
+        return route not in self._awaited or bool(self._day)
+
+    def wait(self, seconds: float = PATIENCE) -> None:
+        """Until the list is read, for so long."""
+        self.start()
+        with self._changed:
+            self._changed.wait_for(lambda: not self._reading, seconds)
+
+    def now(self, route: str) -> Price | None:
+        """The price, however long it takes to know it."""
+        self.wait()
+        return self.price(route)
+
+    def priced(self, record: CallRecord) -> CallRecord:
+        """With what its attempts cost, as far as it is known."""
+        if not record.attempts:
+            return record
+        spends = record.operation is not None and record.operation.spends
+        return replace(record, attempts=tuple(self._priced(attempt, spends=spends) for attempt in record.attempts))
+
+    def _priced(self, attempt: AttemptRecord, *, spends: bool) -> AttemptRecord:
+        price, usage = self.price(attempt.route), attempt.usage
+        if not spends or (usage is None and attempt.tokens_known == "yes"):
+            # Vendors bill neither counting nor what they refused.
+            return replace(attempt, cost=0, price_source="")
+        cost = price.cost(usage) if price is not None and usage is not None else None
+        return replace(attempt, cost=cost, price_source="" if price is None else price.source)
+
     def _read(self) -> None:
-        """Some prices begin on a day, hence once a day."""
-        with self._lock:
-            day = day_of(self._clock())
-            if self._day != day:
-                self._listed = _listed(self._others, self._folder, day)
-                self._day = day
+        day = day_of(self._clock())
+        listed: Mapping[str, Price] = self._listed
+        try:
+            listed = _listed(self._asked, self._folder, day, self._reader)
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
+            log.warning("costs are unknown: the list of prices cannot be read", extra={"fields": {"why": str(error)}})
+        finally:
+            with self._changed:
+                self._listed, self._day, self._reading = listed, day, False
+                self._changed.notify_all()
 
 
-def _listed(routes: list[tuple[str, str, str]], folder: Path | None, day: str) -> dict[str, Price]:
-    if not routes:
-        return {}
+def _listed(routes: list[Route], folder: Path | None, day: str, read: Reader) -> dict[str, Price]:
     try:
         installed = version(PACKAGE)
     except PackageNotFoundError:
-        log.warning("costs are unknown: the package %s is not installed", PACKAGE)
+        log.warning(f"costs are unknown but where the settings name a price: {PACKAGE} is not installed")
         return {}
-    asked = json.dumps(routes)
-    name = f"prices-{hashlib.sha256(f'{installed} {day} {asked}'.encode()).hexdigest()[:16]}.json"
-    document = _kept(folder, name) or _run(asked)
-    if document is None:
-        return {}
-    if folder is not None:
-        _keep(folder, name, document)
+    digest = hashlib.sha256(f"{installed} {day} {json.dumps(routes)}".encode()).hexdigest()[:16]
     source = f"{PACKAGE} {installed}"
+    with _alone(folder):
+        # Of several processes that begin together the first one reads it.
+        document = _kept(folder, f"prices-{digest}.json")
+        if document is None:
+            document = read(routes)
+            _keep(folder, f"prices-{digest}.json", document)
     return {route: read_price(price, source) for route, price in document["prices"].items()}
 
 
-def _run(asked: str) -> dict[str, Any] | None:
-    command = [sys.executable, "-m", "nexus.accounting.price_list"]
+def _run(routes: list[Route]) -> Document:
+    """Asks a program of its own, which imports of this installation and not of the working directory."""
+    environ = {**os.environ, "PYTHONPATH": str(Path(nexus.__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "nexus.accounting.price_list"],
+        input=json.dumps(routes),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
+        env=environ,
+    )
+    return _checked(json.loads(done.stdout))
+
+
+def read_here(routes: list[Route]) -> Document:
+    """Imports the package into this process, for commands that end soon."""
+    return _checked(json.loads(json.dumps(price_list(routes))))
+
+
+def _checked(document: Any) -> Document:
+    if not isinstance(document, dict) or not isinstance(document.get("prices"), dict):
+        raise ValueError("it is not what was expected")
+    return document
+
+
+def _is_public(base_url: str) -> bool:
+    """Whether a list of prices could know the host: not an address, nor this machine."""
+    host = urlsplit(base_url).hostname or ""
+    with suppress(ValueError):
+        ipaddress.ip_address(host)
+        return False
+    return "." in host
+
+
+@contextmanager
+def _alone(folder: Path | None) -> Iterator[None]:
+    """One process after the other, where they share a folder that can be written."""
     try:
-        done = subprocess.run(command, input=asked, capture_output=True, text=True, timeout=PATIENCE, check=True)
-        found: dict[str, Any] = json.loads(done.stdout)
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
-        log.warning("costs are unknown: the list of prices could not be read", extra={"fields": {"why": str(error)}})
-        return None
-    return found
+        if folder is None:
+            raise OSError
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = (folder / "prices.lock").open("w")
+    except OSError:
+        yield
+        return
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
-def _kept(folder: Path | None, name: str) -> dict[str, Any] | None:
+def _kept(folder: Path | None, name: str) -> Document | None:
     if folder is None:
         return None
-    try:
-        document = json.loads((folder / name).read_text())
-    except (OSError, ValueError):
-        return None
-    return document if isinstance(document, dict) and isinstance(document.get("prices"), dict) else None
+    with suppress(OSError, ValueError):
+        return _checked(json.loads((folder / name).read_text()))
+    return None
 
 
-def _keep(folder: Path, name: str, document: Mapping[str, Any]) -> None:
-    """In place of what was kept of other days and versions; where it cannot be kept it is read again."""
+def _keep(folder: Path | None, name: str, document: Document) -> None:
+    """Where it cannot be kept it is read again."""
+    if folder is None:
+        return
     with suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not (folder / name).exists():
-            for old in folder.glob("prices-*.json"):
+        for old in folder.glob("prices-*.json"):
+            if time.time() - old.stat().st_mtime > KEPT:
                 old.unlink(missing_ok=True)
-            fresh = folder / f"{name}.new"
-            fresh.write_text(json.dumps(document))
-            fresh.replace(folder / name)
+        fresh = folder / f"{name}.new"
+        fresh.write_text(json.dumps(document))
+        fresh.replace(folder / name)

@@ -2,20 +2,22 @@
 
     python -m nexus.accounting.price_list < ROUTES
 
-Reads a JSON array of [name, base URL, vendor's id of the model], writes an object: the package's version, and by name
-the prices that it has, as ``prices_of`` reads them. It asks nobody: the prices are those that were installed.
+Reads a JSON array of routes, writes an object: the package's version, and by name the prices that it has, as
+``read_price`` reads them. It asks nobody: the prices are those that were installed.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlsplit
 
-from nexus.accounting.prices import STANDARD_TIERS
+from nexus.accounting.prices import MEDIA, STANDARD_TIERS
 
 _KEYS = {
     "input": "input_mtok",
@@ -23,29 +25,52 @@ _KEYS = {
     "cache_write_5m": "cache_write_mtok",
     "cache_write_1h": "cache_write_1h_mtok",
     "output": "output_mtok",
+    "reasoning": "output_reasoning_mtok",
 }
-"""The package's names of the parts; reasoning costs what other output does."""
+"""The package's names of the parts."""
+
+_TIERS = ("service_tier", "speed")
+"""What the package tells tiers apart by that vendors name in their answers."""
+
+_OF_MEDIA = ("input_{}_mtok", "output_{}_mtok", "cache_{}_read_mtok")
+"""Its names of prices of tokens that are no text."""
 
 _NANO = 10**9
 
+Route = tuple[str, str, str, int]
+"""Name, address of the vendor's API, its id of the model, and how many percent of the listed price it costs."""
 
-def price_list(routes: Iterable[tuple[str, str, str]]) -> dict[str, Any]:
+
+def price_list(routes: Iterable[Route]) -> dict[str, Any]:
     """The version of the package and what it knows of ``routes``."""
     import genai_prices
 
     found: dict[str, Any] = {}
-    for name, base_url, model in routes:
+    for name, base_url, model, percent in routes:
         try:
             answer = genai_prices.calc_price(genai_prices.Usage(), model, provider_api_url=base_url)
         except LookupError:
             continue
+        if not _is_host_of(answer.provider.api_pattern, base_url):
+            continue
         standard = answer.model_price.__dict__
+        tiers = _tiers(answer.model).items()
         found[name] = {
-            **_levels(standard),
-            "tiers": {tier: _levels({**standard, **prices}) for tier, prices in _tiers(answer.model).items()},
-            "context": answer.model.context_window,
+            **_levels(standard, percent),
+            "tiers": {tier: _levels({**standard, **prices}, percent) for tier, prices in tiers},
+            "searches": _nano(searches / 1000, 100) if (searches := standard.get("web_searches_kcount")) else None,
+            "media": [kind for kind in MEDIA if any(standard.get(key.format(kind)) for key in _OF_MEDIA)],
         }
     return {"version": genai_prices.__version__, "prices": found}
+
+
+def _is_host_of(pattern: str, url: str) -> bool:
+    """Whether the vendor's pattern fits the host as a whole: as the beginning of a longer name, or somewhere in the
+    path, it is the address of somebody else."""
+    parts = urlsplit(url)
+    host = f"{parts.scheme}://{parts.netloc}"
+    found = re.match(pattern, host + parts.path.replace(".", "_"))
+    return found is not None and (found.end() >= len(host) or pattern.endswith(r"\."))
 
 
 def _tiers(model: Any) -> dict[str, dict[str, Any]]:
@@ -53,27 +78,28 @@ def _tiers(model: Any) -> dict[str, dict[str, Any]]:
     now = datetime.now(UTC)
     found: dict[str, dict[str, Any]] = {}
     for variant in model.price_variants or ():
-        tier = variant.when.get("service_tier", "")
-        if set(variant.when) == {"service_tier"} and (variant.constraint is None or variant.constraint.active(now)):
-            found[tier] = {**variant.prices.__dict__, **found.get(tier, {})}
+        (kind, tier), *others = variant.when.items()
+        if not others and kind in _TIERS and (variant.constraint is None or variant.constraint.active(now)):
+            own = {key: price for key, price in variant.prices.__dict__.items() if price is not None}
+            found[tier] = {**own, **found.get(tier, {})}
     return {tier: prices for tier, prices in found.items() if tier not in STANDARD_TIERS}
 
 
-def _levels(prices: Mapping[str, Any]) -> dict[str, Any]:
+def _levels(prices: Mapping[str, Any], percent: int) -> dict[str, Any]:
     """Prices of short calls, and of those longer than each threshold, every part at each of them."""
     tiered = {part: prices.get(key) for part, key in _KEYS.items() if prices.get(key) is not None}
     starts = sorted({tier.start for price in tiered.values() for tier in getattr(price, "tiers", ())})
     return {
-        "parts": _rates(tiered, 0),
-        "above": [[start, _rates(tiered, start + 1)] for start in starts],
-        "per_request": _nano(prices["requests_kcount"] / 1000) if prices.get("requests_kcount") else 0,
+        "parts": _rates(tiered, 0, percent),
+        "above": [[start, _rates(tiered, start + 1, percent)] for start in starts],
+        "per_request": _nano(prices["requests_kcount"] / 1000, percent) if prices.get("requests_kcount") else 0,
     }
 
 
-def _rates(tiered: Mapping[str, Any], length: int) -> dict[str, int]:
-    rates = {part: _nano(_at(price, length)) for part, price in tiered.items()}
+def _rates(tiered: Mapping[str, Any], length: int, percent: int) -> dict[str, int]:
+    rates = {part: _nano(_at(price, length), percent) for part, price in tiered.items()}
     if "output" in rates:
-        rates["reasoning"] = rates["output"]
+        rates.setdefault("reasoning", rates["output"])
     # Who lists no price for what is read from or written to a short cache takes that of any input.
     for part in ("cache_read", "cache_write_5m"):
         if "input" in rates:
@@ -92,8 +118,8 @@ def _at(price: Any, length: int) -> Decimal:
     return base
 
 
-def _nano(dollars: Decimal) -> int:
-    return int((dollars * _NANO).to_integral_value())
+def _nano(dollars: Decimal, percent: int) -> int:
+    return int((dollars * _NANO * percent / 100).to_integral_value())
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from nexus.accounting.entry import Charge
 from nexus.auth.identity import Identity
 from nexus.call import Tags
 from nexus.conversation.usage import Usage
@@ -137,6 +138,8 @@ class CallRecord:
     the model, ``target`` the same by its configured name. Times are in seconds: until a worker had the call, until the
     client had the first byte, in all, and ``own`` without the waiting for others.
 
+    ``charges`` are what budgets were charged with.
+
     A request that was refused before it could be read as a call has no ``operation``, but ``method`` and ``path``;
     ``read`` counts the bytes of its body.
     """
@@ -160,6 +163,7 @@ class CallRecord:
     dropped: tuple[str, ...]
     attempts: tuple[AttemptRecord, ...]
     target: str | None = None
+    charges: tuple[Charge, ...] = ()
     user_agent: str = ""
     method: str = ""
     path: str = ""
@@ -177,9 +181,6 @@ class CallRecord:
         """The one that the call had, whatever became of its attempts."""
         return outcome_of(self.error)
 
-
-Pricing = Callable[[CallRecord], CallRecord]
-"""Fills in what the attempts cost, before anybody else sees the record; on the loop: it must not block."""
 
 Consumer = Callable[[CallRecord], None]
 """Told of every call once, on the loop: it must not block, and what it raises is its own failure."""

@@ -7,6 +7,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from nexus.errors import AuthenticationFailed
+from nexus.settings.patterns import matches
 
 Source = Literal["open", "key", "token"]
 """What proved it: nothing (the gateway is open), a gateway key, or a token."""
@@ -47,23 +48,6 @@ class Unidentified(AuthenticationFailed):
 def may_use(identity: Identity, model: str) -> bool:
     """Whether the caller may call a model, by its public name ``provider/alias``."""
     return identity.models is None or any(matches(pattern, model) for pattern in identity.models)
-
-
-def matches(pattern: str, name: str) -> bool:
-    """Whether a name is what the pattern says, in which ``*`` stands for any text. Takes linear time."""
-    first, *rest = pattern.split("*")
-    if not rest:
-        return name == pattern
-    last = rest.pop()
-    if len(name) < len(first) + len(last) or not name.startswith(first) or not name.endswith(last):
-        return False
-    at, end = len(first), len(name) - len(last)
-    for part in rest:
-        at = name.find(part, at, end)
-        if at < 0:
-            return False
-        at += len(part)
-    return True
 
 
 def joined(*parts: str) -> str:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 
 from nexus import registry
+from nexus.commands.costs import PRICE_COLUMNS, budget_lines, known_prices, price_rows
 from nexus.commands.demo import what_to_paste
 from nexus.commands.warnings import warnings
 from nexus.headers.rules import plan
@@ -36,9 +37,13 @@ def check(settings: Settings, source: str, *, beside: bool = False) -> int:
 
 
 def _report(settings: Settings, source: str, *, beside: bool) -> Iterator[str]:
-    routes = list(_routes(settings))
+    vendors = _vendors(settings)
+    routes = list(_routes(vendors))
+    prices = known_prices(vendors)
     if routes:
         yield from _aligned([COLUMNS, *routes])
+        yield ""
+        yield from _aligned([PRICE_COLUMNS, *price_rows(prices)])
         yield ""
     if virtual := list(_virtual(settings)):
         yield from _aligned([VIRTUAL_COLUMNS, *virtual])
@@ -48,6 +53,7 @@ def _report(settings: Settings, source: str, *, beside: bool) -> Iterator[str]:
     yield from what_to_paste(settings, next((url for url in urls if url.startswith(scheme + ":")), urls[0]))
     yield from _shared_paths(settings)
     yield from _header_plan(settings)
+    yield from budget_lines(settings, prices)
     yield from _workers(settings.server)
     if (advice := _room_for_others(settings)) is not None:
         yield advice
@@ -93,15 +99,18 @@ def _header_plan(settings: Settings) -> Iterator[str]:
                 yield f"headers of {name}/{alias}: {'; '.join(steps)}"
 
 
-def _routes(settings: Settings) -> Iterator[Sequence[str]]:
-    if not settings.llm.enabled:
-        return
-    for name, provider in settings.llm.providers.items():
-        vendor: Provider = registry.load(provider.type)(name, provider)
-        for alias, model in provider.models.items():
-            route = Route(vendor, alias, model)
+def _routes(vendors: Iterable[Provider]) -> Iterator[Sequence[str]]:
+    for vendor in vendors:
+        for alias, model in vendor.settings.models.items():
+            route, key = Route(vendor, alias, model), _key(vendor.settings)
             for public in route.names:
-                yield public, name, provider.type, route.model, vendor.base_url or "-", _key(provider)
+                yield public, vendor.name, vendor.settings.type, route.model, vendor.base_url or "-", key
+
+
+def _vendors(settings: Settings) -> list[Provider]:
+    if not settings.llm.enabled:
+        return []
+    return [registry.load(provider.type)(name, provider) for name, provider in settings.llm.providers.items()]
 
 
 def _virtual(settings: Settings) -> Iterator[Sequence[str]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from nexus.auth.identity import matches
 from nexus.settings.hints import hints
 from nexus.settings.oauth import oauth_warnings
+from nexus.settings.patterns import matches
 from nexus.settings.root import Settings, limit_tables
 from nexus.settings.targets import hidden_aliases
 

@@ -9,18 +9,24 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+from nexus.accounting.price_book import PriceBook
 from nexus.auth.identity import joined
 from nexus.call import Call
 from nexus.conversation.estimate import Estimate, estimate
 from nexus.errors import ClientError, NexusError
-from nexus.limits.admission import Ask, Limits, output_asked
+from nexus.gateway.budgets import Budgets
+from nexus.limits.admission import Ask, Limits, Spending, output_asked
 from nexus.limits.calls import CallLimits, network_of
 from nexus.limits.rules import LimitKey
 from nexus.piecewise import LARGE
 from nexus.provider import Provider
+from nexus.relay.candidate import Candidate
 from nexus.relay.exchange import CallState
 from nexus.relay.reading import reading, refers
 from nexus.settings.limits import RequestLimits
+
+LONGEST_WAIT = 30.0
+"""Seconds for the list of prices to be read."""
 
 BYTES_PER_TOKEN = 3
 """For bodies that pass though no codec can read them."""
@@ -29,8 +35,12 @@ BYTES_PER_TOKEN = 3
 class Admission:
     """The one place that knows whether a store waits: on the loop it decides what takes no time, a worker the rest."""
 
-    def __init__(self, settings: RequestLimits, limits: Limits) -> None:
+    def __init__(
+        self, settings: RequestLimits, limits: Limits, budgets: Budgets | None = None, prices: PriceBook | None = None
+    ) -> None:
         self.limits = limits
+        self.budgets = budgets
+        self._prices = prices or PriceBook((), None)
         self._calls = CallLimits(settings, limits)
         self._waits = limits.store.blocks
 
@@ -47,14 +57,14 @@ class Admission:
         else:
             count()
 
-    def hold_early(self, state: CallState) -> None:
+    def hold_early(self, state: CallState, candidate: Candidate) -> None:
         """On the loop: a call that is over a limit takes no worker. What may take long is left to ``hold``."""
-        if not (self._waits or len(state.call.body) > LARGE or refers(state)):
-            self.hold(state)
+        if not (self._waits or len(state.call.body) > LARGE or refers(state) or self._awaits_price(candidate)):
+            self.hold(state, candidate)
 
-    def hold(self, state: CallState) -> None:
-        """Reserves what a call may spend, unless it was done. Raises LimitExceeded, or Overloaded where the store
-        cannot decide."""
+    def hold(self, state: CallState, candidate: Candidate) -> None:
+        """Reserves what a call may spend at a place, unless it was done. Raises LimitExceeded, PermissionDenied where
+        budgets do not know what it costs, or Overloaded where the store cannot decide."""
         call, route = state.call, state.route
         if route is None or state.reservation is not None or not call.operation.spends:
             return
@@ -68,7 +78,27 @@ class Admission:
             model_limits=route.settings.rate_limits,
         )
         most = output_asked(call.document) if call.operation.writes else 0
-        state.reservation = self.limits.reserve(Ask(limit_key, lambda: estimated(state), most))
+        ask = Ask(limit_key, lambda: estimated(state), most, self._spending(call, candidate))
+        state.reservation = self.limits.reserve(ask)
+
+    def _spending(self, call: Call, candidate: Candidate) -> Spending | None:
+        """None where no budget of ours pays."""
+        name = candidate.route.name
+        if self.budgets is None or candidate.own or not self.budgets.cover(name):
+            return None
+        if self._awaits_price(candidate):
+            self._prices.wait()
+        return self.budgets.spending(call, name, self._prices.price(name))
+
+    def await_prices(self, state: CallState) -> None:
+        """On a worker that nobody waits for any more: until it is known what a call cost that came as Nexus began."""
+        for exchange in state.exchanges:
+            if not self._prices.is_known(exchange.route.name):
+                self._prices.wait(LONGEST_WAIT)
+
+    def _awaits_price(self, candidate: Candidate) -> bool:
+        name = candidate.route.name
+        return self.budgets is not None and self.budgets.cover(name) and not self._prices.is_known(name)
 
     def settle(self, state: CallState, error: NexusError | None, *, moves: bool = False) -> None:
         """Books what was used; the first of several calls counts. ``moves``: the call goes to another place, so that
@@ -79,6 +109,8 @@ class Admission:
         if moves and not any(exchange.may_be_billed for exchange in attempts):
             state.reservation.refund()
             return
+        if state.reservation.is_concluded:
+            return
         last, *earlier = reversed(attempts) if attempts else (None,)
         state.reservation.finish(
             error,
@@ -87,6 +119,8 @@ class Admission:
             streamed=state.streamed,
             earlier=[exchange.tap.usage for exchange in earlier if exchange is not None and exchange.may_be_billed],
         )
+        if self.budgets is not None:
+            state.charges += self.budgets.concluded(state.reservation, self.limits.store)
 
 
 def account_of(call: Call, provider: Provider) -> str:

@@ -119,10 +119,10 @@ class Attempts:
         while True:
             candidate, plan.taken = plan.taken, None
             if candidate is None:
-                candidate = self._next(state, plan, lambda _: None)
+                candidate = self._next(state, plan, lambda *_: None)
             try:
                 self._check_fit(state, plan, candidate)
-                self._admission.hold(state)
+                self._admission.hold(state, candidate)
             except ContextTooLong as error:
                 self._skip(state, plan, candidate, "too_small", error)
             except ClientError as error:
@@ -131,7 +131,7 @@ class Attempts:
                 state.call.cancel.check()
                 return candidate
 
-    def _next(self, state: CallState, plan: Plan, hold: Callable[[CallState], None]) -> Candidate:
+    def _next(self, state: CallState, plan: Plan, hold: Callable[[CallState, Candidate], None]) -> Candidate:
         while True:
             candidate = plan.waiting.pop(0) if plan.waiting else self._refilled(state, plan)
             if candidate is None or not self._has_turn(plan, candidate):
@@ -144,7 +144,7 @@ class Attempts:
                 continue
             plan.room = provider.name
             try:
-                hold(state)
+                hold(state, candidate)
             except ClientError as error:
                 self._skip(state, plan, candidate, "over_limit", error)
                 continue

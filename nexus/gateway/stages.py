@@ -154,6 +154,7 @@ class Gateway:
         finally:
             if opened is not None:
                 opened.reply.close()
+            self.admission.await_prices(state)
 
     def _end(self, state: CallState, sink: Sink, error: NexusError | None) -> None:
         """Settles first: the client's next call already finds what this one gave back."""

@@ -31,5 +31,8 @@ DROPPED = "x-nexus-dropped"
 ESTIMATED = "x-nexus-estimated"
 """Marks a count of tokens that is a guess."""
 
+BUDGET_REMAINING = "x-nexus-budget-remaining-usd"
+"""US dollars that are left of the tightest of the caller's budgets."""
+
 LIMIT = "x-nexus-limit"
 """Marks rate limit headers, and a 429 that carries them, as ours and not the vendor's."""

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nexus.conversation.estimate import Estimate
 from nexus.conversation.usage import Usage
 from nexus.errors import UpstreamStatus, VendorError
+from nexus.limits.accounts import Account
+from nexus.limits.calibration import Expected
 from nexus.limits.learned import Learned
 from nexus.limits.quota import SECOND, Demand, Granted, Quota, Refused, Standing, Store
-from nexus.limits.refusal import LimitExceeded
+from nexus.limits.refusal import refusal
 from nexus.limits.rules import LimitKey, LimitRules
 from nexus.wire import Json, count
 
@@ -36,22 +38,45 @@ SOON = 5 * SECOND
 LARGEST = 10**9
 """More tokens than this in one call are somebody's mistake."""
 
+DEAREST = 10**14
+"""More nano-dollars than this for one call are, too."""
+
 
 Earlier = Sequence[Usage | None]
 """Of each attempt before the last that the vendor may charge for: what it reported."""
 
 
 @dataclass(frozen=True, slots=True)
+class Spending:
+    """Shares of budgets that a call counts against, and what it costs there in nano-dollars: ``cost`` of what was used,
+    None where nobody knows, and ``most`` of so many tokens of input and of output before anything is known.
+    """
+
+    accounts: tuple[Account, ...]
+    cost: Callable[[Usage], int | None]
+    most: Callable[[int, int], int]
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """A call as admission sees it.
 
-    ``estimate`` estimates the input tokens and is only called where input is limited; ``max_output`` is what the client
-    allows over all choices, None where it does not say.
+    ``estimate`` estimates the input tokens and is only called where input or money is limited; ``max_output`` is what
+    the client allows over all choices, None where it does not say.
     """
 
     limit_key: LimitKey
     estimate: Callable[[], Estimate]
     max_output: int | None
+    spending: Spending | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """Tokens of a call before it runs: what is expected of its input and a bound, and of its output likewise."""
+
+    input: Expected
+    output: Expected
 
 
 Decided = Callable[[Quota, bool], None]
@@ -79,20 +104,25 @@ class Limits:
 
     def reserve(self, ask: Ask) -> Reservation:
         """Raises LimitExceeded, or Overloaded where the store cannot decide."""
-        quotas = self._rules.resolve(ask.limit_key)
-        if not quotas:
+        quotas, spending = self._rules.resolve(ask.limit_key), ask.spending
+        if not quotas and spending is None:
             return Reservation(self, ask, None, None)
-        estimate = ask.estimate() if any(quota.dimension == "input_tokens" for quota in quotas) else None
-        decision = self.store.reserve([self._demand(quota, ask, estimate) for quota in quotas])
+        counts_input = spending is not None or any(quota.dimension == "input_tokens" for quota in quotas)
+        estimate = ask.estimate() if counts_input else None
+        expectation = self._expectation(ask, estimate or Estimate(1))
+        demands = [_demand(quota, expectation, estimate or Estimate(1)) for quota in quotas]
+        if spending is not None:
+            demands += [_cost_demand(account, expectation, spending) for account in spending.accounts]
+        decision = self.store.reserve(demands)
         tell_decision(self.decided, decision)
         with self._lock:
             if isinstance(decision, Refused):
                 self.refused += 1
-                raise LimitExceeded(self._sooner(decision))
+                raise refusal(self._sooner(decision))
             self.open += 1
             for demand in decision.demands:
-                self._count_slack(demand, demand.amount - demand.needed)
-        return Reservation(self, ask, estimate, decision)
+                self._count_slack(demand, _slack(demand))
+        return Reservation(self, ask, estimate, decision, expectation.input.guess)
 
     def conclude(self, granted: Granted, amounts: list[int]) -> None:
         """For reservations only."""
@@ -104,7 +134,7 @@ class Limits:
             with self._lock:
                 self.open -= 1
                 for demand in granted.demands:
-                    self._count_slack(demand, demand.needed - demand.amount)
+                    self._count_slack(demand, -_slack(demand))
 
     def _count_slack(self, demand: Demand, change: int) -> None:
         key = demand.quota.key
@@ -120,28 +150,47 @@ class Limits:
             return refused
         return replace(refused, wait=SOON)
 
-    def _demand(self, quota: Quota, ask: Ask, estimate: Estimate | None) -> Demand:
-        limit_key = ask.limit_key
-        match quota.dimension:
-            case "requests":
-                return Demand(quota, 1)
-            case "input_tokens":
-                return self._input_demand(quota, limit_key, estimate or Estimate(1))
-            case "output_tokens":
-                if ask.max_output is not None:
-                    return Demand(quota, min(LARGEST, max(1, ask.max_output)))
-                typical = self.learned.output(limit_key.provider, limit_key.model) or DEFAULT_OUTPUT
-                # A guess must not refuse what is left to a short answer, nor leave anything to the next call.
-                return Demand(quota, typical, least=1)
+    def _expectation(self, ask: Ask, estimate: Estimate) -> Expectation:
+        provider, model = ask.limit_key.provider, ask.limit_key.model
+        if ask.max_output is not None:
+            most = min(LARGEST, max(1, ask.max_output))
+            output = Expected(most, most)
+        else:
+            # A guess must not refuse what is left to a short answer, nor leave anything to the next call.
+            output = Expected(1, self.learned.output(provider, model) or DEFAULT_OUTPUT)
+        return Expectation(self.learned.input(provider, model, estimate), output)
 
-    def _input_demand(self, quota: Quota, limit_key: LimitKey, estimate: Estimate) -> Demand:
-        """Takes what the call hardly exceeds: many that come at once would else pass on guesses that are all wrong."""
-        expected = self.learned.input(limit_key.provider, limit_key.model, estimate)
-        guess = expected.guess
-        if guess > quota.limit >= estimate.total:
-            # What was learned must not keep out for ever what could teach better.
-            guess = quota.limit
-        return Demand(quota, min(LARGEST, expected.bound), least=min(LARGEST, guess))
+
+def _demand(quota: Quota, expectation: Expectation, estimate: Estimate) -> Demand:
+    match quota.dimension:
+        case "input_tokens":
+            return _input_demand(quota, expectation.input, estimate)
+        case "output_tokens":
+            return Demand(quota, expectation.output.bound, least=expectation.output.guess)
+        case _:
+            return Demand(quota, 1)
+
+
+def _input_demand(quota: Quota, expected: Expected, estimate: Estimate) -> Demand:
+    """Takes what the call hardly exceeds: many that come at once would else pass on guesses that are all wrong."""
+    guess = expected.guess
+    if guess > quota.limit >= estimate.total:
+        # What was learned must not keep out for ever what could teach better.
+        guess = quota.limit
+    return Demand(quota, min(LARGEST, expected.bound), least=min(LARGEST, guess))
+
+
+def _cost_demand(account: Account, expected: Expectation, spending: Spending) -> Demand:
+    """Likewise: what the call hardly costs more than, if what is expected of it is left."""
+    bound = min(DEAREST, spending.most(expected.input.bound, expected.output.bound))
+    expected_cost = spending.most(expected.input.guess, expected.output.guess)
+    return Demand(account.quota, bound, least=expected_cost, ago=account.ago)
+
+
+def _slack(demand: Demand) -> int:
+    """How much more is held for an open call than is expected of it; of money all of it, for few calls cost what they
+    may."""
+    return demand.amount if demand.quota.dimension == "cost" else demand.amount - demand.needed
 
 
 def tell_decision(decided: Decided, decision: Granted | Refused) -> None:
@@ -158,24 +207,61 @@ class Reservation:
     nothing.
     """
 
-    __slots__ = ("_ask", "_concluded", "_estimate", "_granted", "_limits", "_lock")
+    __slots__ = ("_ask", "_concluded", "_estimate", "_granted", "_guess", "_limits", "_lock", "_spent")
 
-    def __init__(self, limits: Limits, ask: Ask, estimate: Estimate | None, granted: Granted | None) -> None:
+    def __init__(
+        self, limits: Limits, ask: Ask, estimate: Estimate | None, granted: Granted | None, guess: int = 0
+    ) -> None:
+        """``guess`` is how many tokens of input are expected."""
         self._limits = limits
         self._ask = ask
         self._estimate = estimate
         self._granted = granted
+        self._guess = guess
         self._lock = threading.Lock()
         self._concluded = False
+        self._spent: tuple[int, ...] = ()
+
+    @property
+    def is_concluded(self) -> bool:
+        return self._concluded
 
     @property
     def standings(self) -> tuple[Standing, ...]:
         """For the headers of the reply."""
         return self._granted.standings if self._granted is not None else ()
 
+    def budget_left(self, used: Usage | None = None) -> int | None:
+        """Nano-dollars of the budget of which the least is left, the call included: what is held for it, or what it
+        ``used``; None without a budget."""
+        left: list[int] = []
+        for demand, standing in self._money:
+            cost = demand.amount if used is None else self._cost(demand, used)
+            left.append(max(0, standing.remaining if used is None else standing.remaining + demand.amount - cost))
+        return min(left, default=None)
+
+    @property
+    def charged(self) -> Iterator[tuple[Account, int, int]]:
+        """Of each budget how much it was charged with, and how much of it is used then; nothing while the call runs."""
+        accounts = self._ask.spending.accounts if self._ask.spending is not None and self._spent else ()
+        for account, spent, (demand, standing) in zip(accounts, self._spent, self._money, strict=True):
+            yield account, spent, standing.used - demand.amount + spent
+
+    @property
+    def _money(self) -> list[tuple[Demand, Standing]]:
+        granted = self._granted
+        both = zip(granted.demands, granted.standings, strict=True) if granted is not None else ()
+        return [(demand, standing) for demand, standing in both if demand.quota.dimension == "cost"]
+
     def settle(self, usage: Usage | None, earlier: Earlier = ()) -> None:
         """A complete answer: what the vendor reported; without a report what was expected."""
-        if self._conclude(lambda demand: _reported(demand, usage, _expected(demand)), earlier) and usage is not None:
+
+        def amount(demand: Demand) -> int:
+            if demand.quota.dimension == "cost":
+                return self._cost(demand, usage)
+            return _reported(demand, usage, _expected(demand))
+
+        if self._conclude(amount, earlier) and usage is not None:
             self._learn(usage)
 
     def cut_off(self, usage: Usage | None, streamed: int = 0, earlier: Earlier = ()) -> None:
@@ -184,9 +270,13 @@ class Reservation:
         ``streamed`` is how many tokens of output passed, about: most vendors report them at the very end only, so
         that leaving just before it would make answers free.
         """
-        self._conclude(
-            lambda demand: max(_reported(demand, usage, _input_only(demand)), _output_only(demand, streamed)), earlier
-        )
+
+        def amount(demand: Demand) -> int:
+            if demand.quota.dimension == "cost":
+                return self._cost(demand, self._at_least(usage, streamed))
+            return max(_reported(demand, usage, _input_only(demand)), _output_only(demand, streamed))
+
+        self._conclude(amount, earlier)
 
     def refuse(self, earlier: Earlier = ()) -> None:
         """The vendor said that the call was wrong: it counts, and no token does."""
@@ -226,9 +316,34 @@ class Reservation:
             first, self._concluded = not self._concluded, True
         if not first or self._granted is None:
             return False
-        amounts = [max(0, amount(demand)) + _billed_earlier(demand, earlier) for demand in self._granted.demands]
-        self._limits.conclude(self._granted, [min(LARGEST, amount) for amount in amounts])
+        demands = self._granted.demands
+        amounts = [_bounded(demand, max(0, amount(demand)) + self._billed(demand, earlier)) for demand in demands]
+        self._spent = tuple(
+            amount for demand, amount in zip(demands, amounts, strict=True) if demand.quota.dimension == "cost"
+        )
+        self._limits.conclude(self._granted, amounts)
         return True
+
+    def _billed(self, demand: Demand, earlier: Earlier) -> int:
+        """What attempts before the last one come to."""
+        match demand.quota.dimension:
+            case "input_tokens":
+                return sum(_reported(demand, usage, _expected(demand)) for usage in earlier)
+            case "cost":
+                return sum(self._cost(demand, self._at_least(usage, 0)) for usage in earlier)
+            case _:
+                return 0
+
+    def _at_least(self, usage: Usage | None, streamed: int) -> Usage:
+        """With what must have been used where that was not reported, or not to the end."""
+        usage = usage or Usage(input=self._guess)
+        return replace(usage, output=max(usage.output, streamed - usage.reasoning))
+
+    def _cost(self, demand: Demand, usage: Usage | None) -> int:
+        """What was held for it where nobody knows."""
+        spending = self._ask.spending
+        cost = spending.cost(usage) if spending is not None and usage is not None else None
+        return demand.needed if cost is None else cost
 
     def _learn(self, usage: Usage) -> None:
         limit_key, learned = self._ask.limit_key, self._limits.learned
@@ -237,10 +352,8 @@ class Reservation:
         learned.saw_output(limit_key.provider, limit_key.model, usage.total_output)
 
 
-def _billed_earlier(demand: Demand, earlier: Earlier) -> int:
-    if demand.quota.dimension != "input_tokens":
-        return 0
-    return sum(_reported(demand, usage, _expected(demand)) for usage in earlier)
+def _bounded(demand: Demand, amount: int) -> int:
+    return min(DEAREST if demand.quota.dimension == "cost" else LARGEST, amount)
 
 
 def _reported(demand: Demand, usage: Usage | None, otherwise: int) -> int:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from nexus.headers.forwarding import PLAN_PREFIX, REPLY_PREFIXES
-from nexus.headers.own import LIMIT
+from nexus.headers.own import BUDGET_REMAINING, LIMIT
+from nexus.limits.accounts import usd
 from nexus.limits.quota import SECOND, Standing
 from nexus.protocols.dialect import RateLimit
 from nexus.protocols.loader import DIALECTS
@@ -16,23 +17,29 @@ from nexus.protocols.loader import DIALECTS
 
 def headers_for(dialect: str, standings: Sequence[Standing], now: float) -> dict[str, str]:
     """Lower-case names. ``now`` is ``time.time()``."""
-    if not standings:
-        return {}
     limits = [
-        RateLimit(each.quota.dimension, each.quota.limit, each.remaining, each.reset / SECOND) for each in standings
+        RateLimit(each.quota.dimension, each.quota.limit, each.remaining, each.reset / SECOND)
+        for each in standings
+        if each.quota.dimension != "cost"
     ]
-    return {LIMIT: "own", **DIALECTS[dialect].rate_limit_headers(limits, now)}
+    return {LIMIT: "own", **DIALECTS[dialect].rate_limit_headers(limits, now)} if limits else {}
 
 
 def with_own_limits(
     vendors: Mapping[str, str], dialect: str, standings: Sequence[Standing], now: float
 ) -> Mapping[str, str]:
     """Where the gateway's own limits apply, their headers replace the vendor's: the two are never mixed."""
-    if not standings:
+    own = headers_for(dialect, standings, now)
+    if not own:
         return vendors
     others = {
         name: value
         for name, value in vendors.items()
         if name.startswith(PLAN_PREFIX) or not name.startswith(REPLY_PREFIXES)
     }
-    return {**others, **headers_for(dialect, standings, now)}
+    return {**others, **own}
+
+
+def budget_header(left: int | None) -> dict[str, str]:
+    """What is left of the tightest budget, in nano-dollars, as a header says it; none without one."""
+    return {} if left is None else {BUDGET_REMAINING: usd(left)}

@@ -1,7 +1,7 @@
 """Values exchanged with a limit store: quotas, demands on them, grants and refusals.
 
 Values only. Times are whole microseconds, amounts whole numbers, so that memory and Redis calculate alike. The
-demands of one decision have different keys, and all their keys the same hash tag.
+demands of one decision have different keys; those whose keys have the same hash tag follow each other.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-Dimension = Literal["input_tokens", "output_tokens", "requests"]
+Dimension = Literal["input_tokens", "output_tokens", "requests", "cost"]
+"""Tokens, calls, or nano-dollars."""
 
 SECOND = 1_000_000
 """In microseconds."""
@@ -33,11 +34,15 @@ class Demand:
 
     An amount that is only a bound can thus be more than what is left. No other request passes beside it, however many
     come at once, until it is known how much it was.
+
+    It counts as taken ``ago`` microseconds before it is. For a sliding window that is 0; for a period of the calendar,
+    which is an interval with a key of its own, as long as the period has lasted: all of it stops counting as it ends.
     """
 
     quota: Quota
     amount: int
     least: int | None = None
+    ago: int = 0
 
     @property
     def needed(self) -> int:
@@ -63,12 +68,13 @@ class Receipt:
     """How a store finds a grant's amounts again: the bucket of each demand.
 
     ``generations`` tell a key from its successor after Redis lost it. ``local`` is the copy in this process, which
-    alone counts where there are no buckets.
+    alone counts where there are no buckets. ``parts`` are what was decided one after the other in place of it.
     """
 
     buckets: tuple[int, ...]
     generations: tuple[bytes, ...] = ()
     local: Granted | None = None
+    parts: tuple[Granted, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

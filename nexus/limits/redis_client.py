@@ -31,6 +31,8 @@ class Errors:
     unknown_script: type[Exception]
     moved: type[Exception]
     ask: type[Exception]
+    apart: type[Exception]
+    """The keys of a script do not lie together."""
 
 
 def connect(settings: RedisStorage, node: str | None = None) -> Any:
@@ -59,10 +61,10 @@ def connect(settings: RedisStorage, node: str | None = None) -> Any:
 
 def errors() -> Errors:
     """For whoever has connected already."""
-    from redis.exceptions import AskError, MovedError, NoScriptError, RedisError
+    from redis.exceptions import AskError, ClusterCrossSlotError, MovedError, NoScriptError, RedisError
 
     # A host that cannot be one is an error of Unicode's to the standard library.
-    return Errors((RedisError, OSError, UnicodeError), NoScriptError, MovedError, AskError)
+    return Errors((RedisError, OSError, UnicodeError), NoScriptError, MovedError, AskError, ClusterCrossSlotError)
 
 
 def slot_of(key: str) -> int:

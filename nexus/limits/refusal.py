@@ -7,18 +7,29 @@ cannot help.
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 
 from nexus.errors import RateLimited
-from nexus.limits.headers import headers_for
+from nexus.limits.accounts import dollars
+from nexus.limits.headers import budget_header, headers_for
 from nexus.limits.quota import SECOND, Dimension, Refused, Standing
 
-WORDS: dict[Dimension, str] = {"input_tokens": "input tokens", "output_tokens": "output tokens", "requests": "requests"}
+WORDS: dict[Dimension, str] = {
+    "input_tokens": "input tokens",
+    "output_tokens": "output tokens",
+    "requests": "requests",
+    "cost": "nano-dollars",
+}
 
 HINT: dict[Dimension, str] = {
     "input_tokens": "make it shorter",
     "output_tokens": "ask for fewer with max_tokens",
     "requests": "ask for fewer answers",
+    "cost": "ask for less",
 }
+
+LONG = 60 * SECOND
+"""A wait for which no client's own repetition makes sense."""
 
 
 class LimitExceeded(RateLimited):
@@ -36,15 +47,58 @@ class LimitExceeded(RateLimited):
         self.never = refused.never
         retry_after = None if refused.wait is None else refused.wait / SECOND
         param = "max_tokens" if self.never and self.dimension == "output_tokens" else None
-        super().__init__(_message(refused), param=param, retry_after=retry_after)
+        super().__init__(self._message(refused), param=param, retry_after=retry_after)
 
     def reply_headers(self, dialect: str) -> dict[str, str]:
         # Both vendors' SDKs would repeat any 429 without asking.
-        hopeless = {"x-should-retry": "false"} if self.never else {}
+        hopeless = {"x-should-retry": "false"} if self.is_hopeless else {}
         return {**super().reply_headers(dialect), **headers_for(dialect, (self.standing,), time.time()), **hopeless}
 
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether there is no use in a client's trying again by itself."""
+        return self.never
 
-def _message(refused: Refused) -> str:
+    @staticmethod
+    def _message(refused: Refused) -> str:
+        return _limit_message(refused)
+
+
+class BudgetExceeded(LimitExceeded):
+    """The same of money, in nano-dollars."""
+
+    def __init__(self, refused: Refused) -> None:
+        super().__init__(refused)
+        self._waits_long = refused.wait is None or refused.wait > LONG
+        if self._waits_long:
+            self.kind = "quota"
+
+    def reply_headers(self, dialect: str) -> dict[str, str]:
+        return {**super().reply_headers(dialect), **budget_header(self.remaining)}
+
+    @property
+    def is_hopeless(self) -> bool:
+        return self._waits_long
+
+    @staticmethod
+    def _message(refused: Refused) -> str:
+        quota, asked = refused.standing.quota, refused.demand.needed
+        left = f"{dollars(refused.standing.remaining)} are left of {quota.rule}"
+        needs = f"this request may cost {dollars(asked)}"
+        if refused.wait is None:
+            return f"{left}; {needs} and can never pass: {HINT['cost']}"
+        if refused.wait <= LONG:
+            return f"{left} while other calls run; {needs}: retry in {max(1, -(-refused.wait // SECOND))} s"
+        begins = datetime.fromtimestamp(time.time() + refused.wait / SECOND, UTC)
+        return f"{left}; {needs}: it begins anew at {begins:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def refusal(refused: Refused) -> LimitExceeded:
+    """In the words of what was exceeded."""
+    return BudgetExceeded(refused) if refused.demand.quota.dimension == "cost" else LimitExceeded(refused)
+
+
+def _limit_message(refused: Refused) -> str:
     quota, asked = refused.standing.quota, refused.demand.needed
     what = WORDS[quota.dimension]
     limit = f"Nexus limits {quota.rule} to {quota.limit} {what} in any {in_words(quota.interval)}"

@@ -38,12 +38,12 @@ local function read(key, interval)
   return state
 end
 
-local function write(key, state, interval, width, amount, generation)
-  local bucket = string.format('%.0f', (now - now % width) / width)
+local function write(key, state, interval, width, amount, generation, at)
+  local bucket = string.format('%.0f', (at - at % width) / width)
   local there = state.sums[bucket]
-  local last, sum = now, amount
+  local last, sum = at, amount
   if there then
-    last, sum = math.max(now, there[1]), there[2] + amount
+    last, sum = math.max(at, there[1]), there[2] + amount
   end
   if #state.dead > 0 then redis.call('HDEL', key, unpack(state.dead)) end
   if not state.generation then
@@ -59,7 +59,8 @@ end
 RESERVE = (
     _COMMON
     + """
--- ARGV: now or '', a fresh generation; then for each key: limit, interval, width, amount, what of it must be left.
+-- ARGV: now or '', a fresh generation; then for each key: limit, interval, width, amount, what of it must be left,
+-- how long ago it counts as taken.
 -- Reply: 1 where all claims are met, now; then for each key: generation, used, newest, wait (-1 for never).
 local states, reply, granted = {}, {1, now}, true
 
@@ -76,7 +77,7 @@ local function wait(state, limit, interval, amount)
 end
 
 for i, key in ipairs(KEYS) do
-  local at = 2 + (i - 1) * 5
+  local at = 2 + (i - 1) * 6
   local limit, interval, needed = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 5])
   local state = read(key, interval)
   state.wait = wait(state, limit, interval, needed)
@@ -85,11 +86,11 @@ for i, key in ipairs(KEYS) do
 end
 if not granted then reply[1] = 0 end
 for i, key in ipairs(KEYS) do
-  local at, state = 2 + (i - 1) * 5, states[i]
+  local at, state = 2 + (i - 1) * 6, states[i]
   if granted then
-    local amount = tonumber(ARGV[at + 4])
-    write(key, state, tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]), amount, ARGV[2])
-    state.total, state.newest = state.total + amount, now
+    local amount, taken = tonumber(ARGV[at + 4]), now - tonumber(ARGV[at + 6])
+    write(key, state, tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]), amount, ARGV[2], taken)
+    state.total, state.newest = state.total + amount, taken
   end
   reply[#reply + 1] = state.generation or ''
   reply[#reply + 1] = state.total
@@ -113,7 +114,7 @@ for i, key in ipairs(KEYS) do
   if there and state.generation == generation then
     redis.call('HSET', key, bucket, string.format('%.0f:%.0f', there[1], math.max(0, there[2] + delta)))
   elseif delta > 0 then
-    write(key, state, interval, width, delta, ARGV[2])
+    write(key, state, interval, width, delta, ARGV[2], now)
   end
 end
 return 1

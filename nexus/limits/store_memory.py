@@ -73,6 +73,15 @@ class MemoryStore:
                     window = self._windows[demand.quota.key] = Window(demand.quota.interval)
                     window.add(now, amount - demand.amount)
 
+    def restore(self, spent: Sequence[Demand]) -> None:
+        """What counted before this store was made, of keys that nothing was taken from since; as many as have room."""
+        with self._lock:
+            now = self._clock()
+            for demand in spent:
+                if demand.quota.key not in self._windows and len(self._windows) < self._max_keys:
+                    window = self._windows[demand.quota.key] = Window(demand.quota.interval)
+                    window.add(now - demand.ago, demand.amount)
+
     def close(self) -> None:
         return None
 

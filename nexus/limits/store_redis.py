@@ -1,8 +1,9 @@
 """The limit store in Redis, shared by all processes and machines.
 
 Law: worker threads only, for every call may wait for the network; one script for each decision, so that it is atomic
-whatever else happens. redis-py is imported when a store is made. A command is never sent twice: one whose answer was
-lost may have counted, and stays counted until its interval is over.
+whatever else happens. A cluster runs no script over keys of several slots: there they are reserved one slot after the
+other, and given back where a later one refuses. redis-py is imported when a store is made. A command is never sent
+twice: one whose answer was lost may have counted, and stays counted until its interval is over.
 
 Every demand is booked in a local window too. While Redis is lost that decides alone ("allow") or all are refused with
 503 ("deny"), and one call a second looks whether Redis is back. When it is, or is found to have forgotten, both have to
@@ -18,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, groupby, islice
 from typing import Any
 
 from nexus.breaker import Breaker, Pass
@@ -69,7 +70,8 @@ class RedisStore:
         """``clock`` replaces the server's time, for tests. Raises MissingRedis."""
         self._settings = settings
         self._nodes = Nodes(settings)
-        self._lost = errors().lost
+        self._lost, self._apart = errors().lost, errors().apart
+        self._splits = False
         self._prefix = settings.key_prefix
         self._denies = settings.on_failure == "deny"
         self._clock = clock
@@ -91,6 +93,32 @@ class RedisStore:
             log.info("limits are counted in Redis", extra={"fields": {"redis": address_of(self._settings)}})
 
     def reserve(self, demands: Sequence[Demand]) -> Granted | Refused:
+        if not self._splits:
+            try:
+                return self._reserve(demands)
+            except self._apart:
+                self._splits = True
+        return self._reserve_in_turn([tuple(part) for _, part in groupby(demands, _tag)])
+
+    def _reserve_in_turn(self, parts: Sequence[tuple[Demand, ...]]) -> Granted | Refused:
+        granted: list[Granted] = []
+        decision: Granted | Refused | None = None
+        try:
+            for part in parts:
+                decision = self._reserve(part)
+                if isinstance(decision, Refused):
+                    return decision
+                granted.append(decision)
+            demands = tuple(chain.from_iterable(parts))
+            standings = tuple(chain.from_iterable(one.standings for one in granted))
+            whole = Granted(demands, Receipt((), parts=tuple(granted)), standings)
+            granted = []
+            return whole
+        finally:
+            for one in granted:
+                self.settle(one, [0] * len(one.demands))
+
+    def _reserve(self, demands: Sequence[Demand]) -> Granted | Refused:
         while True:
             losses = self._losses
             decision = self._decide(demands)
@@ -100,7 +128,9 @@ class RedisStore:
             self.settle(decision, [0] * len(demands))
 
     def settle(self, granted: Granted, amounts: Sequence[int]) -> None:
-        receipt = granted.receipt
+        receipt, left = granted.receipt, iter(amounts)
+        for part in receipt.parts:
+            self.settle(part, list(islice(left, len(part.demands))))
         if receipt.local is not None:
             self._local.settle(receipt.local, amounts)
         deltas = [amount - demand.amount for demand, amount in zip(granted.demands, amounts, strict=True)]
@@ -124,7 +154,11 @@ class RedisStore:
         if isinstance(copy, Refused):
             return copy
         nonce = secrets.token_hex(4)
-        reply = self._run(RESERVE, demands, nonce, [_demand_arguments(demand) for demand in demands])
+        try:
+            reply = self._run(RESERVE, demands, nonce, [_demand_arguments(demand) for demand in demands])
+        except self._apart:
+            self._undo(copy)
+            raise
         if reply is None:
             self._undo(copy)
             return self._without_redis(demands)
@@ -186,6 +220,9 @@ class RedisStore:
             return None
         try:
             reply = command()
+        except self._apart:
+            self._answered(entered)
+            raise
         except self._lost as error:
             self._failed(error)
             return None
@@ -210,9 +247,14 @@ class RedisStore:
             setattr(self.trouble, name, getattr(self.trouble, name) + 1)
 
 
+def _tag(demand: Demand) -> str:
+    """What decides the slot of its key in a cluster."""
+    return demand.quota.key.partition("{")[2].partition("}")[0]
+
+
 def _demand_arguments(demand: Demand) -> tuple[int, ...]:
     interval = demand.quota.interval
-    return (demand.quota.limit, interval, width_of(interval), demand.amount, demand.needed)
+    return (demand.quota.limit, interval, width_of(interval), demand.amount, demand.needed, demand.ago)
 
 
 def _forgotten(generations: Sequence[bytes], nonce: str, copy: Granted) -> bool:
@@ -227,9 +269,9 @@ def _read(demands: Sequence[Demand], reply: Sequence[Any]) -> Granted | Refused:
     now = int(reply[1])
     rows = [reply[at : at + 4] for at in range(2, len(reply), 4)]
     if reply[0]:
-        buckets = tuple(now // width_of(demand.quota.interval) for demand in demands)
+        buckets = tuple((now - demand.ago) // width_of(demand.quota.interval) for demand in demands)
         standings = tuple(
-            Standing(demand.quota, int(used), demand.quota.interval)
+            Standing(demand.quota, int(used), demand.quota.interval - demand.ago)
             for demand, (_, used, *_) in zip(demands, rows, strict=True)
         )
         return Granted(tuple(demands), Receipt(buckets, tuple(row[0] for row in rows)), standings)

@@ -22,9 +22,13 @@ log = logging.getLogger("nexus.limits")
 
 _RESERVE = "limits.reserve"
 _SETTLE = "limits.settle"
+_RESTORE = "limits.restore"
 
-Row = tuple[str, int, int, int, int | None]
-"""Of a demand: key, limit, interval, amount and least."""
+Row = tuple[str, int, int, int, int | None, int]
+"""Of a demand: key, limit, interval, amount, least and how long ago it counts as taken."""
+
+_AT_ONCE = 1000
+"""Rows that one call carries."""
 
 
 class RemoteStore:
@@ -63,6 +67,14 @@ class RemoteStore:
         except Lost:
             log.warning("a reservation stays counted: the supervisor did not take what was used")
 
+    def restore(self, spent: Sequence[Demand]) -> None:
+        """As the store of the supervisor does. Raises Overloaded."""
+        try:
+            for start in range(0, len(spent), _AT_ONCE):
+                self._link.call(_RESTORE, [_row(demand) for demand in spent[start : start + _AT_ONCE]])
+        except (Lost, CallRefused) as error:
+            raise Overloaded("what was spent cannot be restored", retry_after=1) from error
+
     def close(self) -> None:
         return None
 
@@ -84,16 +96,19 @@ def services(store: MemoryStore) -> Mapping[str, Function]:
         receipt = Receipt(tuple(bucket for _, _, bucket, _, _ in rows))
         store.settle(Granted(demands, receipt, ()), [amount for *_, amount in rows])
 
-    return {_RESERVE: reserve, _SETTLE: settle}
+    def restore(rows: Sequence[Row]) -> None:
+        store.restore(_demands(rows))
+
+    return {_RESERVE: reserve, _SETTLE: settle, _RESTORE: restore}
 
 
 def _row(demand: Demand) -> Row:
     quota = demand.quota
-    return quota.key, quota.limit, quota.interval, demand.amount, demand.least
+    return quota.key, quota.limit, quota.interval, demand.amount, demand.least, demand.ago
 
 
 def _demands(rows: Sequence[Row]) -> list[Demand]:
-    return [Demand(_quota(key, limit, interval), amount, least) for key, limit, interval, amount, least in rows]
+    return [Demand(_quota(*row[:3]), *row[3:]) for row in rows]
 
 
 @lru_cache(maxsize=10_000)

@@ -64,18 +64,19 @@ class Window:
         """Microseconds until nothing counts any more."""
         return max(0, self._lasts[-1] + self.interval - now) if self._lasts else 0
 
-    def add(self, now: int, amount: int) -> int:
-        """Books an amount; returns its bucket."""
-        bucket = now // self.width
-        if self._buckets and self._buckets[-1] == bucket:
-            self._lasts[-1] = now
+    def add(self, at: int, amount: int) -> int:
+        """Books an amount as of a moment, which is not before that of the last one but for what clocks differ; returns
+        its bucket."""
+        bucket = at // self.width
+        if self._buckets and self._buckets[-1] >= bucket:
+            self._lasts[-1] = max(self._lasts[-1], at)
             self._sums[-1] += amount
         else:
             self._buckets.append(bucket)
-            self._lasts.append(now)
+            self._lasts.append(at)
             self._sums.append(amount)
         self.total += amount
-        return bucket
+        return self._buckets[-1]
 
     def change(self, now: int, bucket: int, delta: int) -> None:
         """Corrects what was booked in ``bucket``.
@@ -108,9 +109,11 @@ def reserve(now: int, demands: Sequence[Demand], windows: Sequence[Window]) -> G
 
 def book(now: int, demands: Sequence[Demand], windows: Sequence[Window]) -> Granted:
     """Takes every demand from its window, whatever the limits say."""
-    buckets = tuple(window.add(now, demand.amount) for demand, window in zip(demands, windows, strict=True))
+    buckets = tuple(
+        window.add(now - demand.ago, demand.amount) for demand, window in zip(demands, windows, strict=True)
+    )
     standings = tuple(
-        Standing(demand.quota, window.total, demand.quota.interval)
+        Standing(demand.quota, window.total, demand.quota.interval - demand.ago)
         for demand, window in zip(demands, windows, strict=True)
     )
     return Granted(tuple(demands), Receipt(buckets), standings)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from nexus.accounting.entry import Charge
 from nexus.accounting.record import AttemptRecord, CallRecord, KeyClass, Outcome, Phase, TokensKnown, outcome_of
 from nexus.call import Answers, Call, VendorIds
 from nexus.cancel import Cancel
@@ -176,7 +177,8 @@ class Exchange:
 class CallState:
     """What becomes of a call. ``reading`` is filled when the call is first needed in neutral form, ``answers`` are the
     earlier ones that it may refer to, None where none are kept; ``vendor_ids`` are None where nobody has to be told
-    apart, ``remembered`` are those that were kept. ``reservation`` is for the attempts from ``held_from`` on.
+    apart, ``remembered`` are those that were kept. ``reservation`` is for the attempts from ``held_from`` on,
+    ``charges`` are what budgets were charged with so far.
     ``skipped`` are targets that were not asked, each with how many attempts came before. ``status`` and ``error`` are
     what the client got.
 
@@ -191,6 +193,7 @@ class CallState:
     route: Route | None = None
     plan: Plan | None = field(default=None, repr=False)
     reservation: Reservation | None = None
+    charges: list[Charge] = field(default_factory=list)
     held_from: int = 0
     exchanges: list[Exchange] = field(default_factory=list)
     reading: ReadRequest | None = field(default=None, repr=False)
@@ -294,6 +297,7 @@ class CallState:
             dropped=tuple(dict.fromkeys(self.dropped)),
             attempts=tuple(exchange.record() for exchange in self.exchanges),
             target=self.route.name if self.route is not None else None,
+            charges=tuple(self.charges),
             user_agent=call.headers.get("user-agent", ""),
             tried=self.tried,
         )

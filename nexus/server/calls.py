@@ -26,7 +26,7 @@ from nexus.errors import (
     UnsupportedMediaType,
 )
 from nexus.headers import own
-from nexus.limits.headers import with_own_limits
+from nexus.limits.headers import budget_header, with_own_limits
 from nexus.operation import Operation
 from nexus.protocols.dialect import Asked, BrokenStream, Dialect
 from nexus.relay.answer import Head
@@ -188,9 +188,15 @@ class CallHandler(BaseHandler):
         state.status, self.streams_events = head.status, head.stream
         self.set_status(head.status)
         self.set_header(self.dialect.id_header, self.id)
-        standings = state.reservation.standings if state.reservation is not None else ()
+        held = state.reservation
+        standings = held.standings if held is not None else ()
         for name, value in with_own_limits(head.headers, self.dialect.name, standings, time.time()).items():
             self.set_header(name, value)
+        if held is not None:
+            # What a whole answer used is known by now.
+            left = held.budget_left(None if head.stream else state.tap.usage)
+            for name, value in budget_header(left).items():
+                self.set_header(name, value)
         self.set_header(own.REQUEST_ID, self.id)
         if not self.own_head:
             self._name_route(state)
@@ -265,7 +271,7 @@ class CallHandler(BaseHandler):
             self.runtime.gateway.release(state, state.error)
         if state.error is not None and (state.status is None or isinstance(state.error, Cancelled)):
             state.status = state.error.status
-        self.server.finished(state.record())
+        self.server.finished(self.runtime.prices.priced(state.record()))
         if state.error is not None:
             # Its frames hold the state, which holds it: do not wait for the collector with a large body.
             state.error.with_traceback(None).__context__ = state.error.__cause__ = None

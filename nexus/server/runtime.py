@@ -6,6 +6,7 @@ the last request that uses it is over.
 
 from __future__ import annotations
 
+import os
 import ssl
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -13,9 +14,12 @@ from functools import partial
 from typing import Self
 
 from nexus import registry
+from nexus.accounting.price_book import PriceBook, priced
+from nexus.accounting.state import state_folder
 from nexus.auth.authenticator import Authenticator
 from nexus.files import stamp
 from nexus.gateway.admission import Admission
+from nexus.gateway.budgets import Budgets
 from nexus.gateway.candidates import Router
 from nexus.gateway.routing import Routes
 from nexus.gateway.stages import Gateway
@@ -107,6 +111,7 @@ class Runtime:
 
     settings: Settings
     gateway: Gateway
+    prices: PriceBook
     guards: Guards
     providers: tuple[Provider, ...]
     tls: ssl.SSLContext | None
@@ -114,6 +119,7 @@ class Runtime:
 
     def start(self) -> None:
         """Fetches what calls will need, before the first one asks."""
+        self.prices.start()
         for provider in self.providers:
             provider.start(logs.hide)
 
@@ -137,16 +143,18 @@ def build(settings: Settings, kept: Kept) -> Runtime:
         for name, table in settings.llm.providers.items() if settings.llm.enabled else ():
             providers.append(registry.load(table.type)(name, table, kept.shared))
             stack.callback(providers[-1].close)
+        prices = PriceBook(priced(providers), state_folder(os.environ))
+        budgets = Budgets(settings.budgets, settings.llm) if settings.budgets else None
         answers = kept.answers if own.response_store.enabled else None
         gateway = Gateway(
             authenticator,
             Routes(providers, settings.llm.models),
             kept.router,
-            Admission(own.rate_limits, kept.limits),
+            Admission(own.rate_limits, kept.limits, budgets, prices),
             partial(answers_of, store=answers, most=own.max_body_size),
             partial(vendor_ids_of, store=kept.ids, settings=own.response_store),
         )
-        return Runtime(settings, gateway, Guards.of(own), tuple(providers), tls, Uses(stack.pop_all()))
+        return Runtime(settings, gateway, prices, Guards.of(own), tuple(providers), tls, Uses(stack.pop_all()))
 
 
 def _tls(own: ServerSettings, holder: Holder) -> ssl.SSLContext | None:

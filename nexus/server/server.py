@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 from nexus.accounting.activity import Activity
-from nexus.accounting.record import CallRecord, Consumer, Pricing
+from nexus.accounting.record import CallRecord, Consumer
 from nexus.accounting.recorder import Recorder, RemoteActivity
 from nexus.bridge import Full, Workers
 from nexus.errors import Draining, Overloaded
@@ -45,18 +45,12 @@ ASIDE = 4
 Result = TypeVar("Result")
 
 
-def _without_cost(record: CallRecord) -> CallRecord:
-    return record
-
-
 LONGEST_WAIT = 15.0
 """Seconds that a caller waits for the identity provider's keys; a fetch is given up earlier by itself."""
 
 
 class Server:
-    """``consumers`` are told of every call that is over, once ``pricing`` has said what it cost; ``kept`` is what a
-    runtime takes over from the one before.
-    """
+    """``consumers`` are told of every call that is over; ``kept`` is what a runtime takes over from the one before."""
 
     def __init__(self, settings: ServerSettings, share: Share | None = None, member: Member | None = None) -> None:
         """``share`` and ``member`` are those of one of several processes. Raises MissingRedis."""
@@ -66,7 +60,6 @@ class Server:
         self.flight = BytesInFlight(self.flight_limit(settings))
         self.disk = BytesInFlight(self.disk_limit(settings))
         self.lifecycle = Lifecycle(share)
-        self.pricing: Pricing = _without_cost
         self.rows, part = (Rows(), None) if member is None else (member.rows, member.part)
         self.meters = Meters(part or self.rows.parts[0])
         self.meters.enabled = settings.metrics.enabled
@@ -144,11 +137,7 @@ class Server:
             self._flush_soon()
 
     def finished(self, record: CallRecord) -> None:
-        """Prices a call and tells everybody who counts them; one who fails spoils nothing for the others."""
-        try:
-            record = self.pricing(record)
-        except Exception:
-            log.exception("a finished call could not be priced", extra={"fields": {"id": record.id}})
+        """Tells everybody who counts calls; one who fails spoils nothing for the others."""
         for consumer in self.consumers:
             try:
                 consumer(record)

@@ -15,6 +15,7 @@ from nexus import registry
 from nexus.settings.attempts import ModelTimeouts, Retries, Timeouts
 from nexus.settings.header_rules import HeaderRules, writers
 from nexus.settings.limits import RateLimits
+from nexus.settings.price import PriceSettings
 from nexus.settings.problems import nearest
 from nexus.settings.tagged import Tagged
 from nexus.settings.types import Label, PositiveDuration, Table, fail_at
@@ -68,6 +69,9 @@ class ModelSettings(Table):
 
     rate_limits: RateLimits | None = None
     """What each caller may spend on this model, in place of the provider's limits."""
+
+    price: PriceSettings | None = None
+    """What its tokens cost, in place of the list of prices that Nexus brings along."""
 
 
 class ProviderSettings(Tagged):

@@ -11,9 +11,10 @@ import time
 from collections.abc import Iterator
 from typing import Any, Self
 
-from pydantic import PrivateAttr, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from nexus.files import Stamps
+from nexus.settings.budgets import Budget, BudgetName, budget_problems
 from nexus.settings.identity import ClientIdentification
 from nexus.settings.limits import NO_REDIS, RateLimits, RedisStorage
 from nexus.settings.llm import LlmSettings
@@ -31,6 +32,9 @@ class Settings(Table):
 
     llm: LlmSettings
     """Models and where they come from."""
+
+    budgets: dict[BudgetName, Budget] = Field(default_factory=dict)
+    """How much callers may cost."""
 
     usage: UsageSettings = UsageSettings()
     """Where it is written down who used what, and who may read it."""
@@ -104,6 +108,13 @@ class Settings(Table):
         return self
 
     @model_validator(mode="after")
+    def _budgets_fit(self) -> Self:
+        keys, groups = self.server.keys or {}, _has_groups(self)
+        if places := [*budget_problems(self.budgets, self.llm, self.usage.tags, keys=bool(keys), groups=groups)]:
+            fail_at(*places)
+        return self
+
+    @model_validator(mode="after")
     def _readers_exist(self) -> Self:
         if places := [*_nobodys_groups(self)]:
             fail_at(*places)
@@ -133,6 +144,14 @@ def _own_paths(server: ServerSettings) -> Iterator[tuple[tuple[str, ...], str]]:
         yield ("server", "health", "ready_path"), server.health.ready_path
     if server.metrics.enabled and not server.metrics.listen_address:
         yield ("server", "metrics", "path"), server.metrics.path
+
+
+def _has_groups(settings: Settings) -> bool:
+    """Whether anything says in which group a caller is."""
+    who = settings.server.client_identification
+    if who.enabled:
+        return who.group_id is not None
+    return any(key.group is not None for key in (settings.server.keys or {}).values())
 
 
 NO_GROUPS = "names a group, but nothing says who is in it; set server.client_identification.enabled and group_id"

@@ -6,6 +6,7 @@ percent-encoded segment of the path, spelled as botocore spells them, and nothin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
@@ -18,10 +19,10 @@ from nexus.models import bedrock as models
 from nexus.protocols.codec import DEFAULT_MAX_TOKENS, Target
 from nexus.protocols.converse import read_error
 from nexus.protocols.messages.hosted import Extra
-from nexus.provider import Attempt, Provider, configured
+from nexus.provider import Attempt, Listing, Provider, configured
 from nexus.providers.bedrock.bodies import count_converse_body, count_invoke_body, invoke_body
 from nexus.providers.bedrock.claude import counting_id, is_claude, profile
-from nexus.providers.bedrock.regions import base_url_of
+from nexus.providers.bedrock.regions import base_url_of, is_commercial, region_of
 from nexus.providers.bedrock.replies import (
     EVENT_STREAM,
     FIRST_BYTE,
@@ -33,6 +34,7 @@ from nexus.providers.bedrock.replies import (
 )
 from nexus.providers.bedrock.settings import BedrockModel, BedrockSettings
 from nexus.settings.provider import ModelSettings, ProviderSettings
+from nexus.settings.urls import host_of
 from nexus.shared import Shared
 from nexus.upstream.request import UpstreamReply, UpstreamRequest
 from nexus.upstream.sniff import Begun, media_type
@@ -50,6 +52,9 @@ _PATHS: Mapping[tuple[str, bool], str] = {
 }
 _STALE = ("ExpiredToken", "InvalidClientTokenId", "UnrecognizedClient")
 """What AWS answers to keys that no longer hold."""
+
+_BY_THE_HOUR = re.compile(r":(?:provisioned-model|imported-model|custom-model|custom-model-deployment)/")
+"""ARNs of what is not paid by the token, or not at the price of the model behind it."""
 
 _CANNOT_COUNT = "support counting tokens"
 """How CountTokens refuses a model that it does not know: a ValidationException like any other, but for the words."""
@@ -82,6 +87,12 @@ class BedrockProvider(Provider):
     def counts_in(self, dialect: str) -> bool:
         # CountTokens knows Claude alone, and answers 400 for other families: an estimate serves them better.
         return dialect == "messages"
+
+    def listing(self, model: str, settings: ModelSettings) -> Listing | None:
+        region = region_of(host_of(self.base_url))
+        if region is None or not is_commercial(region) or _BY_THE_HOUR.search(model):
+            return None
+        return Listing(base_url_of(region), _known_as(model, settings))
 
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
         known = _known_as(model, settings)

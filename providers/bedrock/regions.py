@@ -36,6 +36,11 @@ def base_url_of(region: str) -> str:
     return f"https://bedrock-runtime.{region}.{suffix}"
 
 
+def is_commercial(region: str) -> bool:
+    """Whether it lies in the partition whose prices are public lists' prices."""
+    return not region.startswith(("us-gov-", *(prefix for prefix, _ in _SUFFIXES)))
+
+
 def region_of(host: str | None) -> str | None:
     """The region that a host of AWS names; None for every other host."""
     match = _HOST.fullmatch((host or "").lower())

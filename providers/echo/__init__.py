@@ -38,6 +38,7 @@ class EchoProvider(Provider):
     settings_type: ClassVar[type[ProviderSettings]] = EchoSettings
     dialects: ClassVar[tuple[str, ...]] = ("chat", "messages", "responses")
     default_base_url: ClassVar[str] = "echo:"
+    is_free: ClassVar[bool] = True
 
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
         return UpstreamRequest(url=self.base_url + attempt.dialect, headers={}, body=attempt.body)

@@ -24,7 +24,7 @@ from nexus.models import gemini
 from nexus.protocols.codec import Target
 from nexus.protocols.gemini import read_error
 from nexus.protocols.messages.hosted import Extra
-from nexus.provider import Account, Attempt, Provider, configured
+from nexus.provider import Account, Attempt, Listing, Provider, configured
 from nexus.providers.google import claude, endpoints
 from nexus.providers.google.settings import GoogleSettings
 from nexus.renewal import Renewed
@@ -76,6 +76,12 @@ class GoogleProvider(Provider):
 
     def counts_in(self, dialect: str) -> bool:
         return dialect == "gemini" or (dialect == "messages" and self._on_vertex)
+
+    def listing(self, model: str, settings: ModelSettings) -> Listing | None:
+        if model.startswith(endpoints.TUNED):
+            return None
+        regional = self._on_vertex and self.settings.location != "global" and claude.costs_more_in_regions(model)
+        return Listing(self.base_url, model.rpartition("/")[2], 110 if regional else 100)
 
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
         host = "Vertex AI" if self._on_vertex else "the Gemini API"

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from nexus.models import claude as models
+from nexus.models.names import claude_name
 from nexus.protocols.messages.hosted import Extra, fit_host
 from nexus.protocols.messages.hosted_thinking import fit_thinking
 from nexus.protocols.rewrite import ANY, removing, rewrite
@@ -45,6 +46,11 @@ class RefusedBeta:
     loses: bool = True
     paired: bool = False
 
+
+FIRST_DEARER_IN_REGIONS = (4, 5)
+"""From this Claude on regions and multi-regions cost a tenth more than the global endpoint.
+
+Source: Anthropic's list of prices, part about platforms of third parties, November 2026."""
 
 _BLOCKS: tuple[Path, ...] = (
     ("system", ANY),
@@ -193,3 +199,8 @@ def _named(header: str, document: Mapping[str, Json]) -> list[str]:
     """The betas of the header, and those that a client of a host's own format names in the body, each once."""
     told = [name for name in sequence(document.get("anthropic_beta")) if isinstance(name, str)]
     return list(dict.fromkeys(beta for part in (*header.split(","), *told) if (beta := part.strip())))
+
+
+def costs_more_in_regions(model: str) -> bool:
+    name = claude_name(model)
+    return name is not None and name.version is not None and name.version >= FIRST_DEARER_IN_REGIONS

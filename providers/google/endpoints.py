@@ -16,6 +16,8 @@ _VERSION = re.compile(r"/v\d+(?:(?:alpha|beta)\d*)?$")
 
 _GEMINI_COLLECTIONS = ("models/", "tunedModels/")
 _VERTEX_COLLECTIONS = ("publishers/google/models/", "endpoints/")
+TUNED = ("tunedModels/", "endpoints/")
+"""What ids of models of one's own begin with."""
 
 
 def gemini_base(url: str) -> str:

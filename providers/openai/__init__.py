@@ -23,7 +23,7 @@ from nexus.models import claude, gpt
 from nexus.models.chat_server import FACTS, ChatServer
 from nexus.operation import ENDPOINTS, Action
 from nexus.protocols.codec import Target
-from nexus.provider import Attempt, Provider, Without, configured
+from nexus.provider import Attempt, Listing, Provider, Without, configured
 from nexus.providers.openai.endpoints import endpoints_of
 from nexus.settings.auth_scheme import AuthSchemeSettings
 from nexus.settings.problems import nearest
@@ -162,6 +162,10 @@ class OpenAIProvider(Provider):
 
     def stores(self, dialect: str) -> bool:
         return dialect == "responses"
+
+    def listing(self, model: str, settings: ModelSettings) -> Listing | None:
+        found = _DEPLOYMENT.search(self.base_url)
+        return Listing(self.base_url, (found and found[1]) or model)
 
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
         facts = self._facts(model)

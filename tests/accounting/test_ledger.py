@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from nexus.accounting.database import Database, DatabaseError, SqliteDatabase, Transaction, migrate
-from nexus.accounting.entry import Entry
-from nexus.accounting.ledger import BATCH, ROOM, Charge, Item, Ledger
+from nexus.accounting.entry import Charge, Entry
+from nexus.accounting.ledger import BATCH, ROOM, Item, Ledger
 from nexus.accounting.report import Sums, usage
 from nexus.accounting.tables import VERSION
 
@@ -193,7 +193,7 @@ CHILD = """
 import sys, time
 from pathlib import Path
 from nexus.accounting.database import SqliteDatabase
-from nexus.accounting.entry import Entry
+from nexus.accounting.entry import Charge, Entry
 from nexus.accounting.ledger import Item, Ledger
 ledger = Ledger(SqliteDatabase(Path(sys.argv[1])))
 ledger.add([Item(Entry(str(number), 1, True, time.time())) for number in range(100)])

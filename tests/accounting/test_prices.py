@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import tomllib
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from nexus.accounting.price_book import PriceBook, Priced
-from nexus.accounting.price_list import price_list
-from nexus.accounting.prices import Price, Rates, read_price
+from nexus import registry
+from nexus.accounting.price_book import PACKAGE, PriceBook, Priced, priced, read_here
+from nexus.accounting.prices import Price, Rates
 from nexus.conversation.usage import Usage
+from nexus.provider import Listing
+from nexus.settings import Settings
 from nexus.settings.price import PriceSettings
 
 MILLION = 1_000_000
@@ -28,8 +32,12 @@ def book(*routes: Priced, folder: Path | None = None) -> PriceBook:
     return PriceBook(routes, folder, lambda: NOON)
 
 
+def listed(url: str, model: str) -> Price | None:
+    return PriceBook([Priced("a/b", Listing(url, model))], None, lambda: NOON, read_here).now("a/b")
+
+
 def configured(**price: Any) -> Price:
-    found = book(Priced("a/b", "", "b", PriceSettings.model_validate(price))).price("a/b")
+    found = book(Priced("a/b", None, PriceSettings.model_validate(price))).price("a/b")
     assert found is not None
     return found
 
@@ -68,14 +76,31 @@ def test_costs_are_exact(price: dict[str, Any], usage: Usage, cost: int | None) 
 def test_a_tier_has_its_own_price_or_none() -> None:
     flex = Price(Rates({"input": 500 * MILLION}), "x")
     price = Price(Rates({"input": 1000 * MILLION}), "x", tiers={"flex": flex})
-    usage = Usage(input=2)
-    assert [price.cost(usage, tier) for tier in ("", "default", "standard", "flex", "turbo")] == [
-        2000,
-        2000,
-        2000,
-        1000,
-        None,
-    ]
+    tiers = {"": 2000, "default": 2000, "STANDARD": 2000, "ON_DEMAND": 2000, "flex": 1000, "Flex": 1000, "turbo": None}
+    assert {tier: price.cost(Usage(input=2, service_tier=tier)) for tier in tiers} == tiers
+
+
+RAW: dict[str, tuple[dict[str, Any], int | None]] = {
+    "Anthropic's fast mode is a tier": ({"speed": "fast"}, 7000),
+    "its ordinary speed is none": ({"speed": "standard"}, 2000),
+    "searches cost each": ({"server_tool_use": {"web_search_requests": 3}}, 2000 + 3 * 10_000_000),
+    "audio by OpenAI": ({"prompt_tokens_details": {"audio_tokens": 1}}, None),
+    "audio by Google": ({"promptTokensDetails": [{"modality": "AUDIO", "tokenCount": 1}]}, None),
+    "no audio": ({"prompt_tokens_details": {"audio_tokens": 0}}, 2000),
+    "pictures, which cost what text does": ({"promptTokensDetails": [{"modality": "IMAGE", "tokenCount": 1}]}, 2000),
+}
+
+
+@pytest.mark.parametrize(("raw", "cost"), RAW.values(), ids=RAW)
+def test_what_a_vendor_says_beside_its_tokens(raw: dict[str, Any], cost: int | None) -> None:
+    fast = Price(Rates({"input": 3500 * MILLION}), "x")
+    price = Price(Rates({"input": 1000 * MILLION}), "x", (), {"fast": fast}, 10_000_000, frozenset({"audio"}))
+    assert price.cost(Usage(input=2, raw=raw)) == cost
+
+
+def test_searches_without_a_price_have_no_cost() -> None:
+    raw = {"server_tool_use": {"web_search_requests": 1}}
+    assert configured(input=1, output=1).cost(Usage(input=2, raw=raw)) is None
 
 
 BAD = {
@@ -100,38 +125,167 @@ def test_a_threshold_is_a_number() -> None:
 
 
 def test_the_list_knows_parts_lengths_and_tiers() -> None:
-    document = price_list([("openai/gpt", OPENAI, "gpt-5.5"), ("local/x", "http://127.0.0.1:1", "gpt-5.5")])
-    assert list(document["prices"]) == ["openai/gpt"]
-    price = read_price(document["prices"]["openai/gpt"], "list")
+    price = listed(OPENAI, "gpt-5.5")
+    assert price is not None
     short, long = Usage(input=1000, output=10), Usage(input=300_000)
     assert price.cost(short) == 5_000_000 + 300_000
     assert price.cost(long) == 300_000 * 10_000
-    assert price.cost(short, "flex") == 2_500_000 + 150_000
-    assert price.cost(short, "turbo") is None
+    assert price.cost(Usage(1000, output=10, service_tier="flex")) == 2_500_000 + 150_000
+    assert price.cost(Usage(1000, output=10, service_tier="turbo")) is None
 
 
-def test_an_hours_cache_and_a_region_cost_what_the_vendor_says() -> None:
-    document = price_list(
-        [
-            ("anthropic", ANTHROPIC, "claude-sonnet-4-5"),
-            ("us", BEDROCK, "us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
-            ("global", BEDROCK, "global.anthropic.claude-sonnet-4-5-20250929-v1:0"),
-        ]
-    )
-    hour = Usage(cache_write_1h=MILLION // 1000)
-    costs = {name: read_price(price, "list").cost(hour) for name, price in document["prices"].items()}
-    assert costs == {"anthropic": 6_000_000, "us": 6_600_000, "global": 6_000_000}
+HOURS_CACHE = {
+    "Anthropic": (ANTHROPIC, "claude-sonnet-4-5", 6_000_000),
+    "Bedrock, a region's profile": (BEDROCK, "us.anthropic.claude-sonnet-4-5-20250929-v1:0", 6_600_000),
+    "Bedrock, the global one": (BEDROCK, "global.anthropic.claude-sonnet-4-5-20250929-v1:0", 6_000_000),
+    "Vertex AI": ("https://aiplatform.googleapis.com/v1", "claude-sonnet-4-5@20250929", 6_000_000),
+    "Azure": ("https://x.services.ai.azure.com/anthropic/v1", "claude-sonnet-4-5", 6_000_000),
+}
+
+
+@pytest.mark.parametrize(("url", "model", "cost"), HOURS_CACHE.values(), ids=HOURS_CACHE)
+def test_an_hours_cache_costs_what_each_host_says(url: str, model: str, cost: int) -> None:
+    price = listed(url, model)
+    assert price is not None and price.cost(Usage(cache_write_1h=MILLION // 1000)) == cost
+
+
+NOT_KNOWN = {
+    "a server of one's own": ("http://127.0.0.1:1/v1", "gpt-5.5"),
+    "a name of this network": ("http://vllm:8000/v1", "gpt-5.5"),
+    "another company's host": ("https://llm.example.com/v1", "gpt-5.5"),
+    "a host that begins like OpenAI's": ("https://api.openai.com.example.com/v1", "gpt-5.5"),
+    "a path that looks like OpenAI's": ("https://llm.example.com/https://api.openai.com/v1", "gpt-5.5"),
+    "a path that looks like Google's": ("https://llm.example.com/x.googleapis.com", "gemini-2.5-pro"),
+    "another vendor's model": (OPENAI, "claude-sonnet-4-5"),
+    "a deployment that is called otherwise": ("https://x.openai.azure.com/openai/v1", "chat-for-sales"),
+}
+
+
+@pytest.mark.parametrize(("url", "model"), NOT_KNOWN.values(), ids=NOT_KNOWN)
+def test_no_price_is_invented(url: str, model: str) -> None:
+    assert listed(url, model) is None
+
+
+PROVIDERS = """
+[llm.providers.openai]
+type = "openai"
+api_key = "sk-hushhush-house-0123456789"
+models.smart = { rename = "gpt-5.5", expose_as = "clever" }
+models.dear = { rename = "gpt-5.5", price = { input = 7, output = 7 } }
+[llm.providers.classic]
+type = "openai"
+api_key = "sk-hushhush-house-0123456789"
+base_url = "https://x.openai.azure.com/openai/deployments/gpt-5.5"
+models = ["chat"]
+[llm.providers.bedrock]
+type = "bedrock"
+region = "eu-central-1"
+models.profile = { rename = "arn:aws:bedrock:eu-central-1:1:application-inference-profile/x", \
+base_model = "global.anthropic.claude-opus-5" }
+models.hourly = { rename = "arn:aws:bedrock:eu-central-1:1:provisioned-model/x", \
+base_model = "anthropic.claude-opus-5" }
+models.nobodys = { rename = "arn:aws:bedrock:eu-central-1:1:application-inference-profile/y" }
+[llm.providers.endpoint]
+type = "bedrock"
+base_url = "https://vpce-1.bedrock-runtime.us-east-1.vpce.amazonaws.com"
+models = ["anthropic.claude-opus-5"]
+[llm.providers.government]
+type = "bedrock"
+region = "us-gov-west-1"
+models = ["anthropic.claude-opus-5"]
+[llm.providers.vertex]
+type = "google"
+project = "p"
+models = ["claude-opus-5", "gemini-2.5-flash"]
+[llm.providers.europe]
+type = "google"
+project = "p"
+location = "europe-west4"
+models = ["claude-opus-5", "claude-3-5-haiku@20241022", "gemini-2.5-flash", "endpoints/123"]
+[llm.providers.echo]
+type = "echo"
+models = ["echo"]
+"""
+
+INPUT_DOLLARS = {
+    "openai/smart": "5",
+    "openai/dear": "7",
+    "classic/chat": "5",
+    "bedrock/profile": "5",
+    "bedrock/hourly": None,
+    "bedrock/nobodys": None,
+    "endpoint/anthropic.claude-opus-5": "5.5",
+    "government/anthropic.claude-opus-5": None,
+    "vertex/claude-opus-5": "5",
+    "vertex/gemini-2.5-flash": "0.3",
+    "europe/claude-opus-5": "5.5",
+    "europe/claude-3-5-haiku@20241022": "0.8",
+    "europe/gemini-2.5-flash": "0.3",
+    "europe/endpoints/123": None,
+    "echo/echo": "0",
+}
+"""Source: the vendors' public lists, November 2026; dollars per million tokens."""
+
+
+def test_each_kind_of_provider_says_where_its_models_are_listed() -> None:
+    settings = Settings.model_validate(tomllib.loads(PROVIDERS))
+    providers = [registry.load(table.type)(name, table) for name, table in settings.llm.providers.items()]
+    prices = PriceBook(priced(providers), None, lambda: NOON, read_here)
+    found = {}
+    for name in INPUT_DOLLARS:
+        price = prices.now(name)
+        cost = None if price is None else price.cost(Usage(input=1000))
+        found[name] = None if cost is None else f"{cost / 10**6:g}"
+    for provider in providers:
+        provider.close()
+    assert found == INPUT_DOLLARS
 
 
 @pytest.mark.slow
-def test_the_book_reads_the_list_in_a_program_of_its_own_and_keeps_it(tmp_path: Path) -> None:
-    routes = Priced("openai/gpt", OPENAI, "gpt-5.5"), Priced("local/x", "http://127.0.0.1:1", "x")
-    price = book(*routes, folder=tmp_path).price("openai/gpt")
+def test_the_list_is_read_by_a_program_of_its_own_once_a_day_and_kept(tmp_path: Path) -> None:
+    route = Priced("openai/gpt", Listing(OPENAI, "gpt-5.5"))
+    first = book(route, folder=tmp_path)
+    assert first.price("openai/gpt") is None and not first.is_known("openai/gpt")
+    price = first.now("openai/gpt")
     assert price is not None and price.source.startswith("genai-prices ") and price.cost(Usage(input=2)) == 10_000
-    assert book(*routes).price("local/x") is None
-    (kept,) = tmp_path.iterdir()
+    (kept,) = tmp_path.glob("*.json")
     document = json.loads(kept.read_text())
     document["prices"]["openai/gpt"]["parts"]["input"] = 7 * 10**9
     kept.write_text(json.dumps(document))
-    again = book(*routes, folder=tmp_path).price("openai/gpt")
+    again = book(route, folder=tmp_path).now("openai/gpt")
     assert again is not None and again.cost(Usage(input=2)) == 14_000
+
+
+def test_processes_that_begin_together_read_the_list_once(tmp_path: Path) -> None:
+    reads: list[int] = []
+
+    def read(routes: Any) -> Any:
+        reads.append(len(routes))
+        return read_here(routes)
+
+    route = Priced("openai/gpt", Listing(OPENAI, "gpt-5.5"))
+    books = [PriceBook([route], tmp_path, lambda: NOON, read) for _ in range(4)]
+    for one in books:
+        one.start()
+    assert all(one.now("openai/gpt") is not None for one in books)
+    assert reads == [1]
+
+
+def test_a_list_that_cannot_be_read_leaves_costs_unknown(caplog: pytest.LogCaptureFixture) -> None:
+    def read(routes: Any) -> Any:
+        raise ValueError("no")
+
+    prices = PriceBook([Priced("openai/gpt", Listing(OPENAI, "gpt-5.5"))], None, lambda: NOON, read)
+    assert prices.now("openai/gpt") is None and prices.is_known("openai/gpt")
+    assert caplog.messages == ["costs are unknown: the list of prices cannot be read"]
+
+
+def test_a_package_that_is_missing_is_told_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def missing(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("nexus.accounting.price_book.version", missing)
+    assert book(Priced("openai/gpt", Listing(OPENAI, "gpt-5.5"))).now("openai/gpt") is None
+    assert caplog.messages == [f"costs are unknown but where the settings name a price: {PACKAGE} is not installed"]

@@ -13,9 +13,10 @@ from pydantic import ValidationError
 
 from nexus.auth.claims import checked, choose_group, claim_at, values_of
 from nexus.auth.credentials import LONGEST, credential_in
-from nexus.auth.identity import Identity, Unidentified, joined, matches, may_use
+from nexus.auth.identity import Identity, Unidentified, joined, may_use
 from nexus.errors import ClientError, InvalidRequest
 from nexus.settings.keys import digest_of
+from nexus.settings.patterns import matches
 from tests.auth.kit import ALICE, BOB, lines, tables
 
 

@@ -6,6 +6,8 @@ import itertools
 import random
 import threading
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -138,6 +140,40 @@ class StoreConformance:
         clock.tick(1)
         refusal = refused(store.reserve(both))
         assert (refusal.demand.quota.key, refusal.wait) == ("{t}:minute", 55 * SECOND)
+
+    def test_a_period_of_the_calendar_ends_for_all_of_it_at_once(self, store: Store, clock: Clock) -> None:
+        """It lasts an hour and began twenty minutes ago."""
+        hour = partial(demand, limit=100, interval=3600, key="2026-11-28")
+        held = granted(store.reserve([replace(hour(70), ago=1200 * SECOND)]))
+        assert (held.standings[0].used, held.standings[0].reset) == (70, 2400 * SECOND)
+        clock.tick(2000)
+        assert refused(store.reserve([replace(hour(31), ago=3200 * SECOND)])).wait == 400 * SECOND
+        store.settle(held, [20])
+        granted(store.reserve([replace(hour(80), ago=3200 * SECOND)]))
+        refusal = refused(store.reserve([replace(hour(1), ago=3200 * SECOND)]))
+        assert (refusal.wait, refusal.standing.used, refusal.standing.reset) == (400 * SECOND, 100, 400 * SECOND)
+        clock.tick(399)
+        refused(store.reserve([replace(hour(1), ago=3599 * SECOND)]))
+        clock.tick(1)
+        granted(store.reserve([demand(100, 100, 3600, "2026-11-29")]))
+
+    def test_a_period_beside_a_window_in_one_decision(self, store: Store, clock: Clock) -> None:
+        both = [demand(10, 20), replace(demand(10, 1000, 86_400, "day"), ago=80_000 * SECOND)]
+        granted(store.reserve(both))
+        granted(store.reserve(both))
+        assert refused(store.reserve(both)).wait == 60 * SECOND
+        both[1] = replace(both[1], amount=981)
+        assert refused(store.reserve(both)).wait == 6400 * SECOND
+
+    def test_clocks_that_differ_by_a_little_lose_nothing(self, store: Store, clock: Clock) -> None:
+        """Each process says by its own clock how long ago a period began."""
+        held = [
+            granted(store.reserve([replace(demand(10, 1000, 60), ago=30 * SECOND + jitter)]))
+            for jitter in (0, 3, -5, 2, 900_000, -700_000, 0)
+        ]
+        for one in held[1:]:
+            store.settle(one, [0])
+        assert granted(store.reserve([replace(demand(1, 1000, 60), ago=30 * SECOND)])).standings[0].used == 11
 
     def test_numbers_as_large_as_settings_allow(self, store: Store) -> None:
         year = 366 * 86_400

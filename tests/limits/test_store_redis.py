@@ -15,7 +15,7 @@ from nexus.limits.quota import SECOND, Demand, Granted, Refused, Store
 from nexus.limits.store_memory import MemoryStore
 from nexus.limits.store_redis import RedisStore
 from tests.limits.conformance import StoreConformance, granted, refused
-from tests.limits.kit import PROFILE, Clock, demand, storage
+from tests.limits.kit import PROFILE, Clock, demand, quota, storage
 from tests.limits.redis_server import RedisServer
 
 
@@ -175,11 +175,21 @@ def test_what_redis_forgot_still_counts_in_the_process_that_spent_it(redis: Redi
     refused(store.reserve([demand(1, 100, 3600)]))
 
 
-def test_keys_of_different_slots_are_refused_by_a_cluster(redis: RedisServer, store: RedisStore) -> None:
-    """So that the passing of all other tests means that a decision's keys share a slot."""
-    other = Demand(demand(1, 10).quota.__class__("{elsewhere}:k", "requests", 10, SECOND, "rule"), 1)
-    store.reserve([demand(1, 10), other])
-    assert store.trouble.failures == 1
+def test_keys_of_different_slots_are_reserved_in_turn_and_given_back(redis: RedisServer, store: RedisStore) -> None:
+    """The server is a cluster's node, which runs no script over several slots."""
+    here, there = demand(6, 10), Demand(quota(10, tag="elsewhere"), 6)
+    held = granted(store.reserve([here, there]))
+    assert [standing.used for standing in held.standings] == [6, 6]
+    assert refused(store.reserve([demand(1, 10), there])).demand.quota.key == there.quota.key
+    store.settle(held, [2, 3])
+    both = granted(store.reserve([demand(1, 10), Demand(quota(10, tag="elsewhere"), 1)]))
+    assert [standing.used for standing in both.standings] == [3, 4]
+    assert store.trouble.failures == 0
+
+
+def test_limits_of_one_caller_are_decided_in_one_step(redis: RedisServer, store: RedisStore) -> None:
+    granted(store.reserve([demand(1, 10, key="a"), demand(1, 10, key="b")]))
+    assert not store._splits
 
 
 def test_ping(redis: RedisServer, store: RedisStore) -> None:

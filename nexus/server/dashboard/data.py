@@ -69,6 +69,8 @@ def document(server: Server, runtime: Runtime, look: Look) -> dict[str, Json]:
     routes = runtime.gateway.routes.seen_by(look.identity)
     states = list(_states(routes, server.kept.router.rests, now, tells_why=only is None))
     days = _days(server, view, look, now)
+    budgets, store = runtime.gateway.admission.budgets, server.kept.limits.store
+    accounts = budgets.accounts(look.identity, look.address) if budgets is not None else ()
     return {
         "now": now,
         "sees": only,
@@ -79,7 +81,7 @@ def document(server: Server, runtime: Runtime, look: Look) -> dict[str, Json]:
         "chart": figures.charts(view, days, now),
         "routes": figures.routes(view, states),
         "calls": [_call(line) for line in view["calls"]],
-        "gauges": [asdict(gauge) for gauge in standings(server.kept.limits.store, routes, look.identity, look.address)],
+        "gauges": [asdict(gauge) for gauge in standings(store, routes, look.identity, look.address, accounts)],
         **_texts(runtime, routes, look),
     }
 

@@ -7,23 +7,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
-from nexus.accounting.gauges import Gauge
+from nexus.accounting.gauges import WARN_AT, Gauge
 from nexus.auth.identity import Identity, joined
 from nexus.errors import Overloaded
 from nexus.gateway.routing import Routes
+from nexus.limits.accounts import Account
 from nexus.limits.calls import network_of
-from nexus.limits.quota import SECOND, Demand, Quota, Refused, Store
+from nexus.limits.quota import SECOND, Demand, Quota, Refused, Standing, Store
 from nexus.limits.refusal import in_words
 from nexus.limits.rules import LimitKey, plan_of, quotas_of
+from nexus.settings.price import NANO
 
 MOST = 40
 """Limits of one caller that are looked at."""
 
 
-def standings(store: Store, routes: Routes, identity: Identity, address: str) -> list[Gauge]:
-    """Of everything that limits this caller at these routes; those that are fullest first."""
+def standings(
+    store: Store, routes: Routes, identity: Identity, address: str, accounts: Iterable[Account] = ()
+) -> list[Gauge]:
+    """Of everything that limits this caller at these routes, and of his shares of budgets; those that are fullest
+    first."""
     found = [_gauge(store, quota) for quota in _quotas(routes, identity, address)]
+    found += [_budget(store, account) for account in islice(accounts, MOST)]
     return sorted((one for one in found if one is not None), key=lambda one: -one.used / one.limit)
 
 
@@ -46,13 +53,27 @@ def _all(routes: Routes, identity: Identity, client: str) -> Iterator[Quota]:
 
 
 def _gauge(store: Store, quota: Quota) -> Gauge | None:
-    # More than there can be is never granted, so that nothing is taken; the refusal says how it stands.
+    stands = _standing(store, Demand(quota, quota.limit + 1))
+    if stands is None or quota.dimension == "cost":
+        return None
+    ends = time.time() + stands.reset / SECOND if stands.reset else None
+    return Gauge(quota.rule, "", quota.dimension, stands.used, quota.limit, f"any {in_words(quota.interval)}", ends)
+
+
+def _budget(store: Store, account: Account) -> Gauge | None:
+    quota, settings = account.quota, account.budget
+    stands = _standing(store, Demand(quota, quota.limit + 1, ago=account.ago))
+    if stands is None:
+        return None
+    used, limit, window = stands.used / NANO, quota.limit / NANO, f"{settings.period} ({settings.time_zone})"
+    warn_at = WARN_AT if settings.warn_at is None else settings.warn_at
+    return Gauge(f"budget {account.name}", "", "usd", used, limit, window, account.span.ends, warn_at)
+
+
+def _standing(store: Store, demand: Demand) -> Standing | None:
+    """More than there can be is never granted, so that nothing is taken; the refusal says how it stands."""
     try:
-        decision = store.reserve([Demand(quota, quota.limit + 1)])
+        decision = store.reserve([demand])
     except Overloaded:
         return None
-    if not isinstance(decision, Refused):
-        return None
-    used, reset = decision.standing.used, decision.standing.reset
-    ends = time.time() + reset / SECOND if reset else None
-    return Gauge(quota.rule, "", quota.dimension, used, quota.limit, f"any {in_words(quota.interval)}", ends)
+    return decision.standing if isinstance(decision, Refused) else None

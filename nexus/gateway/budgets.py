@@ -1,0 +1,163 @@
+"""Budgets of callers: which ones a call counts against, what it may cost at most, and what it was charged with.
+
+Law: exact, in nano-dollars. A caller's own vendor key or login is never counted, nor refused for a budget; nobody
+evades a budget by leaving out what tells him from others.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from nexus.accounting.entry import Charge
+from nexus.accounting.prices import Price
+from nexus.auth.identity import Identity, joined
+from nexus.call import Call
+from nexus.conversation.usage import Usage
+from nexus.errors import InvalidRequest, Overloaded, PermissionDenied
+from nexus.headers.own import TAGS
+from nexus.limits.accounts import Account, usd
+from nexus.limits.admission import Reservation, Spending
+from nexus.limits.calls import network_of
+from nexus.limits.quota import Demand, Quota, Refused, Store
+from nexus.settings.budgets import Budget, covered
+from nexus.settings.llm import LlmSettings
+
+log = logging.getLogger("nexus.usage")
+
+MOST_WARNED = 10_000
+"""Budgets of which this process remembers that it warned."""
+
+
+class Budgets:
+    """``[budgets]``. ``clock`` is in Unix seconds."""
+
+    def __init__(
+        self, settings: Mapping[str, Budget], llm: LlmSettings, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._clock = clock
+        self._settings = settings
+        self._by_route: dict[str, list[str]] = {}
+        for name, budget in settings.items():
+            for route in covered(budget, llm):
+                self._by_route.setdefault(route, []).append(name)
+        self._warned: OrderedDict[str, None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def cover(self, route: str) -> bool:
+        """Whether a model, named as ``provider/model``, counts against any."""
+        return route in self._by_route
+
+    def spending(self, call: Call, route: str, price: Price | None) -> Spending | None:
+        """None where no budget covers the model. Raises PermissionDenied where its price is unknown, InvalidRequest
+        where the call lacks the tag that a budget goes by."""
+        names = self._by_route.get(route)
+        if names is None:
+            return None
+        for name in names:
+            if price is None and self._settings[name].unknown == "deny":
+                text = f"the price of {route} is unknown, and budget {name!r} lets no call pass that it cannot count"
+                raise PermissionDenied(text)
+        now = self._clock()
+        accounts = [
+            Account.of(name, budget, subject_of(call, name, budget), now)
+            for name, budget in ((name, self._settings[name]) for name in names)
+        ]
+        if price is None:
+            return Spending(tuple(accounts), _nothing, _nothing_at_most)
+        tier = call.document.get("service_tier")
+        return Spending(tuple(accounts), price.cost, price.asked(tier if isinstance(tier, str) else "").most)
+
+    def accounts(self, identity: Identity, address: str) -> Iterator[Account]:
+        """Shares of budgets that a caller has whatever the call: as himself, his key and his group."""
+        now = self._clock()
+        for name, budget in self._settings.items():
+            if budget.tag is None and budget.per != "session":
+                yield Account.of(name, budget, _whose(identity, address, budget), now)
+
+    def concluded(self, reservation: Reservation, store: Store) -> Iterator[Charge]:
+        """What a call that is over was charged with; warns of what is left."""
+        for account, nano, used in reservation.charged:
+            if self._is_much(account, used) and self._is_first(account, store):
+                fields = {
+                    "budget": account.name,
+                    "subject": account.subject,
+                    "period": account.span.name,
+                    "used_usd": usd(used),
+                    "limit_usd": usd(account.budget.limit_usd),
+                }
+                log.warning("a budget is nearly used up", extra={"fields": fields})
+            if nano:
+                yield Charge(account.name, account.subject, account.span.name, nano)
+
+    def _is_much(self, account: Account, used: int) -> bool:
+        share = account.budget.warn_at
+        return share is not None and used >= share * account.budget.limit_usd
+
+    def _is_first(self, account: Account, store: Store) -> bool:
+        """Whether nobody who counts in the same store has warned of this yet."""
+        quota = account.quota
+        key = f"{quota.key}:warned"
+        with self._lock:
+            if key in self._warned:
+                return False
+            self._warned[key] = None
+            if len(self._warned) > MOST_WARNED:
+                self._warned.popitem(last=False)
+        once = Demand(Quota(key, "requests", 1, quota.interval, quota.rule), 1, ago=account.ago)
+        try:
+            return not isinstance(store.reserve([once]), Refused)
+        except Overloaded:
+            return True
+
+    def spent(self, charges: Iterable[Charge]) -> list[Demand]:
+        """What was charged in the periods that last now, as a store restores it."""
+        now, found = self._clock(), list[Demand]()
+        for charge in charges:
+            if (budget := self._settings.get(charge.budget)) is not None and charge.nano > 0:
+                account = Account.of(charge.budget, budget, charge.subject, now)
+                if account.span.name == charge.period:
+                    found.append(Demand(account.quota, charge.nano, ago=account.ago))
+        return found
+
+    @property
+    def periods(self) -> Mapping[str, str]:
+        """Of each budget the period that lasts now."""
+        now = self._clock()
+        return {name: Account.of(name, budget, "", now).span.name for name, budget in self._settings.items()}
+
+
+def subject_of(call: Call, name: str, budget: Budget) -> str:
+    """Who has the budget that a call counts against. Raises InvalidRequest."""
+    caller = _whose(call.identity, call.caller, budget)
+    if budget.per == "session":
+        # An id that somebody makes up is beside his own others, and never another caller's.
+        return joined("session", caller, call.tags.session or "")
+    if budget.tag is None:
+        return caller
+    value = dict(call.tags.given).get(budget.tag)
+    if value is None:
+        text = f"{TAGS}: expected {budget.tag}=..., by which budget {name!r} goes, such as {budget.tag}=web"
+        raise InvalidRequest(text, param=TAGS)
+    return value
+
+
+def _whose(identity: Identity, address: str, budget: Budget) -> str:
+    """Which caller, key or group."""
+    if budget.per == "group":
+        # Callers of no group share one.
+        return identity.group or ""
+    if budget.per == "key" and identity.key is not None:
+        return joined("key", identity.key)
+    return identity.account or joined("address", network_of(address))
+
+
+def _nothing(usage: Usage) -> int:
+    return 0
+
+
+def _nothing_at_most(input: int, output: int) -> int:
+    return 0

@@ -1,0 +1,40 @@
+"""Days, weeks and months of the calendar, in a time zone: when they begin and end, whatever its clocks do.
+
+Pure. A period begins with the first moment of its first day there, also where midnight is skipped or comes twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, tzinfo
+
+from nexus.settings.budgets import Period
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """``name`` tells a period from all others of its kind; ``begins`` and ``ends`` are in Unix seconds."""
+
+    name: str
+    begins: float
+    ends: float
+
+
+def span_of(period: Period, zone: tzinfo, now: float) -> Span:
+    """The one that ``now``, in Unix seconds, lies in."""
+    today = datetime.fromtimestamp(now, zone).date()
+    match period:
+        case "day":
+            first, after, name = today, today + timedelta(days=1), today.isoformat()
+        case "week":
+            first = today - timedelta(days=today.weekday())
+            year, week, _ = first.isocalendar()
+            after, name = first + timedelta(days=7), f"{year}-W{week:02d}"
+        case "month":
+            first = today.replace(day=1)
+            after, name = (first + timedelta(days=31)).replace(day=1), f"{first:%Y-%m}"
+    return Span(name, _begins(first, zone), _begins(after, zone))
+
+
+def _begins(day: date, zone: tzinfo) -> float:
+    return datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()

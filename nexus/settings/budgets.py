@@ -1,0 +1,143 @@
+"""``[budgets.NAME]``: how much each caller, group, key, session or project may cost in a period of the calendar."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterator, Mapping
+from datetime import UTC, tzinfo
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field, model_validator
+
+from nexus.settings.llm import LlmSettings
+from nexus.settings.patterns import matches
+from nexus.settings.price import Dollars
+from nexus.settings.targets import model_tables
+from nexus.settings.types import Label, Location, Table, fail_at
+from nexus.tags import is_tag_name
+
+Period = Literal["day", "week", "month"]
+
+NO_GROUPS = (
+    "needs groups, and nothing says who is in one; set server.keys.NAME.group, or client_identification.group_id"
+)
+NO_KEYS = "needs gateway keys, and there are none; nexus key new NAME makes one"
+
+TAG = "tag:"
+LONGEST_NAME = 64
+
+
+def read_per(value: str) -> str:
+    """Whose costs are added up."""
+    if value in ("user", "group", "key", "session"):
+        return value
+    if value.startswith(TAG) and is_tag_name(value.removeprefix(TAG)):
+        return value
+    raise ValueError('must be "user", "group", "key", "session", or a tag such as "tag:project"')
+
+
+def read_zone(value: str) -> str:
+    """A name of the time zone database."""
+    try:
+        zone_of(value)
+    except (ValueError, OSError):
+        raise ValueError('is no time zone that is known here; write it like "Europe/Berlin" or "UTC"') from None
+    return value
+
+
+def zone_of(name: str) -> tzinfo:
+    """Raises ValueError or OSError for what is none."""
+    # Known without a database of time zones too.
+    return UTC if name == "UTC" else ZoneInfo(name)
+
+
+def read_name(value: str) -> str:
+    """The name of a budget."""
+    if len(value) > LONGEST_NAME:
+        raise ValueError(f"the name of a budget has at most {LONGEST_NAME} characters")
+    return value
+
+
+BudgetName = Annotated[Label, AfterValidator(read_name)]
+
+
+class Budget(Table):
+    """``[budgets.NAME]``."""
+
+    per: Annotated[str, AfterValidator(read_per)]
+    """Who has one each: every "user", "group", gateway "key" or "session" of a caller, or every value of a tag
+    ("tag:project")."""
+
+    limit_usd: Annotated[Dollars, Field(gt=0)]
+    """US dollars that each may cost in a period."""
+
+    period: Period
+    """How long it lasts: a "day" of the calendar, a "week" from Monday on, or a "month"."""
+
+    time_zone: Annotated[str, AfterValidator(read_zone)] = "UTC"
+    """Where periods begin at midnight, such as "Europe/Berlin"."""
+
+    warn_at: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """The share of the limit from which on the log warns, once in a period."""
+
+    models: tuple[Label, ...] | None = None
+    """What counts, by any name of a model; of a virtual model all its targets but on_budget; * stands for any text. All
+    models when left out."""
+
+    unknown: Literal["deny", "allow"] = "deny"
+    """What happens to calls of a model whose price nobody knows: "deny" refuses them, "allow" does not count them."""
+
+    @property
+    def tag(self) -> str | None:
+        """The name of the tag whose values have one each."""
+        return self.per.removeprefix(TAG) if self.per.startswith(TAG) else None
+
+    @model_validator(mode="after")
+    def _some_models(self) -> Self:
+        if self.models is not None and not self.models:
+            fail_at((("models",), "names no model; leave it out for all of them"))
+        return self
+
+
+def covered(budget: Budget, llm: LlmSettings) -> frozenset[str]:
+    """The models, as provider/model, that count against a budget."""
+    if budget.models is None:
+        return frozenset(model_tables(llm))
+    return frozenset(name for written in budget.models for name in _named(written, llm))
+
+
+def budget_problems(
+    budgets: Mapping[str, Budget], llm: LlmSettings, tags: Collection[str], *, keys: bool, groups: bool
+) -> Iterator[Location]:
+    """What is wrong between budgets and other tables, as ``fail_at`` takes it: names of models that no model has, and
+    callers that nothing tells apart."""
+    for name, budget in budgets.items():
+        at = ("budgets", name)
+        for place, written in enumerate(budget.models or ()) if llm.enabled else ():
+            if not _named(written, llm):
+                near = difflib.get_close_matches(written, [*model_tables(llm), *llm.models], 1, 0.5)
+                hint = f'; did you mean "{near[0]}"?' if near else ""
+                yield (*at, "models", place), f"is no model that is configured{hint}"
+        match budget.per:
+            case "group" if not groups:
+                yield (*at, "per"), NO_GROUPS
+            case "key" if not keys:
+                yield (*at, "per"), NO_KEYS
+            case _ if budget.tag is not None and budget.tag not in tags:
+                yield (*at, "per"), f'names a tag that callers cannot give; add "{budget.tag}" to usage.tags'
+
+
+def _named(written: str, llm: LlmSettings) -> frozenset[str]:
+    """The models that a name stands for, in whatever way clients may write it."""
+    found = {
+        name
+        for name, model in model_tables(llm).items()
+        if matches(written, name) or written in (name.partition("/")[2], model.expose_as)
+    }
+    for name, virtual in llm.models.items():
+        if matches(written, name) or virtual.expose_as == written:
+            found.update(virtual.ordered)
+            if virtual.on_overflow is not None:
+                found.add(virtual.on_overflow)
+    return frozenset(found)

@@ -1,0 +1,222 @@
+"""Whose budget a call counts against, what is held and charged, and when the log warns; on a set clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from nexus.accounting.entry import Charge
+from nexus.accounting.prices import MILLION, Price, Rates
+from nexus.auth.identity import Identity
+from nexus.call import Call, Tags
+from nexus.conversation.estimate import Estimate
+from nexus.conversation.usage import Usage
+from nexus.errors import Cancelled, InvalidRequest, PermissionDenied, UpstreamTimeout, VendorError
+from nexus.failure import VendorFailure
+from nexus.gateway.budgets import Budgets, subject_of
+from nexus.limits.admission import Ask, Limits, Reservation
+from nexus.limits.quota import SECOND
+from nexus.limits.refusal import BudgetExceeded
+from nexus.limits.rules import LimitKey
+from nexus.limits.store_memory import MemoryStore
+from nexus.settings.budgets import Budget
+from nexus.settings.llm import LlmSettings
+from tests.limits.kit import Clock
+
+LLM = LlmSettings.model_validate(
+    {"providers": {"p": {"type": "echo", "models": ["m", "other"]}}, "models": {"v": {"targets": ["p/m"]}}}
+)
+DOLLAR = 10**9
+PRICE = Price(Rates({"input": 1000 * MILLION, "output": 2000 * MILLION}), "x")
+"""A thousand nano-dollars for a token sent, two thousand for one received."""
+
+
+def budget(**more: Any) -> Budget:
+    return Budget.model_validate({"per": "user", "limit_usd": "0.001", "period": "day", **more})
+
+
+def identity(**more: Any) -> Identity:
+    known = {"client_id": "alice", "group": "pro", "models": None, "source": "key", "key": "alice", "owner": "alice"}
+    return Identity(**{**known, "credential_headers": frozenset(), **more})
+
+
+NO_TAGS = Tags()
+
+
+def call(tags: Tags = NO_TAGS, **more: Any) -> Call:
+    asked: dict[str, Any] = {"headers": {}, "query": "", "body": b"{}", "document": {}, "model": "p/m", "stream": False}
+    return Call("id", "chat", "192.0.2.7", identity(**more), **asked, tags=tags)
+
+
+SUBJECTS: dict[str, tuple[str, Call, str]] = {
+    "a user": ("user", call(), "key:alice"),
+    "a user by token": ("user", call(source="token"), "token:alice"),
+    "nobody told apart": ("user", call(client_id=None, key=None, source="open"), "address:192.0.2.7"),
+    "a group": ("group", call(), "pro"),
+    "no group": ("group", call(group=None), ""),
+    "a key": ("key", call(client_id="team"), "key:alice"),
+    "no key": ("key", call(source="token", key=None), "token:alice"),
+    "a session": ("session", call(Tags(session="s1")), "session:key%3Aalice:s1"),
+    "no session": ("session", call(), "session:key%3Aalice:"),
+    "another caller's session": ("session", call(Tags(session="s1"), client_id="bob"), "session:key%3Abob:s1"),
+    "a tag": ("tag:project", call(Tags(given=(("project", "web"),))), "web"),
+}
+
+
+@pytest.mark.parametrize(("per", "made", "subject"), SUBJECTS.values(), ids=SUBJECTS)
+def test_whose_budget_it_is(per: str, made: Call, subject: str) -> None:
+    assert subject_of(made, "b", budget(per=per)) == subject
+
+
+def test_a_call_without_the_tag_is_refused_by_the_name_of_the_header() -> None:
+    with pytest.raises(InvalidRequest, match=r"x-nexus-tags: expected project=\.\.\.") as refused:
+        subject_of(call(), "b", budget(per="tag:project"))
+    assert refused.value.param == "x-nexus-tags"
+
+
+class Desk:
+    """Admission with one store and a clock."""
+
+    def __init__(self, **settings: Budget) -> None:
+        self.clock = Clock()
+        self.clock.now = round(datetime(2026, 11, 28, 12, tzinfo=UTC).timestamp()) * SECOND
+        self.store = MemoryStore(self.clock)
+        self.limits = Limits(self.store)
+        self.settings = settings
+        self.budgets = Budgets(settings, LLM, lambda: self.clock.now / SECOND)
+
+    def hold(self, max_output: int | None = 100, tokens: int = 100, made: Call | None = None) -> Reservation:
+        spending = self.budgets.spending(made or call(), "p/m", PRICE)
+        # As long as a model has answered nothing, several times as much is held as is expected.
+        self.limits.learned.saw_input("p", "m", Estimate(tokens), tokens)
+        return self.limits.reserve(
+            Ask(LimitKey("c", None, "p", "m", None, None), lambda: Estimate(tokens), max_output, spending)
+        )
+
+    def charged(self, held: Reservation) -> list[int]:
+        return [charge.nano for charge in self.budgets.concluded(held, self.store)]
+
+    def spend(self, nano: int) -> None:
+        held = self.hold(1, 1)
+        held.settle(Usage(input=nano // 1000))
+        self.charged(held)
+
+
+FAILED = UpstreamTimeout("x", provider="p")
+WRONG = VendorError(VendorFailure("x", kind="invalid_request", status=400))
+
+CHARGED: dict[str, tuple[Callable[[Reservation], None], int]] = {
+    "an answer": (lambda held: held.settle(Usage(input=100, output=7)), 114_000),
+    "a tier that nobody knows keeps what was held": (
+        lambda held: held.settle(Usage(input=1, service_tier="turbo")),
+        300_000,
+    ),
+    "an answer without a report keeps what was held": (lambda held: held.settle(None), 300_000),
+    "a broken stream": (lambda held: held.cut_off(Usage(input=100), 9), 118_000),
+    "a broken stream without a report": (lambda held: held.cut_off(None, 9), 118_000),
+    "a call that was wrong": (lambda held: held.finish(WRONG, billed=False, usage=None), 0),
+    "nothing answered": (lambda held: held.refund(), 0),
+    "given up while the vendor was at work": (
+        lambda held: held.finish(Cancelled("x"), billed=True, usage=None),
+        100_000,
+    ),
+    "several attempts that the vendor bills": (
+        lambda held: held.finish(None, billed=True, usage=Usage(output=1), earlier=[Usage(input=3), None]),
+        2000 + 3000 + 100_000,
+    ),
+}
+
+
+@pytest.mark.parametrize(("end", "nano"), CHARGED.values(), ids=CHARGED)
+def test_what_is_charged(end: Callable[[Reservation], None], nano: int) -> None:
+    desk = Desk(b=budget())
+    held = desk.hold()
+    assert held.budget_left() is not None
+    end(held)
+    # What is expected of the input is learned, hence about.
+    assert sum(desk.charged(held)) == pytest.approx(nano, rel=0.12)
+
+
+def test_what_is_left_is_that_of_the_tightest_budget() -> None:
+    desk = Desk(small=budget(), large=budget(per="group", limit_usd=1))
+    held = desk.hold()
+    left = held.budget_left(Usage(input=100, output=50))
+    assert left == 1_000_000 - 200_000
+    held.settle(Usage(input=100, output=50))
+    assert desk.charged(held) == [200_000, 200_000]
+
+
+def test_who_has_none_left_is_told_when_it_begins_anew() -> None:
+    desk = Desk(b=budget())
+    desk.spend(900_000)
+    with pytest.raises(BudgetExceeded, match=r"budget 'b' .* it begins anew at") as refused:
+        desk.hold()
+    assert (refused.value.kind, refused.value.retry_after) == ("quota", 12 * 3600)
+    headers = refused.value.reply_headers("chat")
+    assert headers["x-nexus-budget-remaining-usd"] == "0.0001"
+    assert (headers["retry-after"], headers["x-should-retry"]) == ("43200", "false")
+    desk.clock.tick(12 * 3600)
+    desk.hold()
+
+
+def test_where_only_calls_that_run_are_in_the_way_waiting_is_short() -> None:
+    desk = Desk(b=budget())
+    for _ in range(3):
+        desk.hold()
+    with pytest.raises(BudgetExceeded, match="while other calls run") as refused:
+        desk.hold()
+    assert refused.value.kind == "rate_limit" and (refused.value.retry_after or 60) <= 5
+
+
+def test_what_can_never_pass_says_so() -> None:
+    with pytest.raises(BudgetExceeded, match="can never pass") as refused:
+        Desk(b=budget()).hold(max_output=1000)
+    assert refused.value.never
+
+
+def test_a_model_without_a_price_is_refused_or_not_counted() -> None:
+    denies, allows = Desk(b=budget()), Desk(b=budget(unknown="allow"))
+    with pytest.raises(PermissionDenied, match="the price of p/m is unknown"):
+        denies.budgets.spending(call(), "p/m", None)
+    spending = allows.budgets.spending(call(), "p/m", None)
+    assert spending is not None and spending.most(10**6, 10**6) == 0
+
+
+def test_only_models_that_it_names_count() -> None:
+    desk = Desk(b=budget(models=["v"]))
+    assert desk.budgets.cover("p/m") and not desk.budgets.cover("p/other")
+
+
+def test_the_log_warns_once_in_a_period_and_in_all_processes(caplog: pytest.LogCaptureFixture) -> None:
+    desk = Desk(b=budget(warn_at=0.5))
+    twin = Budgets(desk.settings, LLM, lambda: desk.clock.now / SECOND)
+    for nano, count in ((400_000, 0), (200_000, 1), (100_000, 1)):
+        desk.spend(nano)
+        desk.budgets, twin = twin, desk.budgets
+        assert [*caplog.messages].count("a budget is nearly used up") == count
+    desk.clock.tick(86_400)
+    desk.spend(600_000)
+    assert [*caplog.messages].count("a budget is nearly used up") == 2
+
+
+def test_a_restart_forgets_nothing_of_the_periods_that_last() -> None:
+    desk = Desk(b=budget())
+    charges = [
+        Charge("b", "key:alice", "2026-11-28", 900_000),
+        Charge("b", "key:alice", "2026-11-27", 500_000),
+        Charge("gone", "key:alice", "2026-11-28", 5),
+    ]
+    desk.store.restore(desk.budgets.spent(charges))
+    with pytest.raises(BudgetExceeded, match=r"\$0\.0001 are left"):
+        desk.hold()
+    desk.hold(made=call(client_id="bob"))
+
+
+def test_a_change_of_the_limit_keeps_what_was_spent() -> None:
+    desk = Desk(b=budget())
+    desk.spend(900_000)
+    desk.budgets = Budgets({"b": budget(limit_usd="0.002")}, LLM, lambda: desk.clock.now / SECOND)
+    assert desk.hold().budget_left(Usage()) == 1_100_000

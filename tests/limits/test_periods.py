@@ -1,0 +1,73 @@
+"""Days, weeks and months, where clocks are put forward and back, and at the ends of months and years."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from nexus.limits.periods import span_of
+from nexus.settings.budgets import Period, zone_of
+
+SPANS: dict[str, tuple[Period, str, str, tuple[str, str, str]]] = {
+    "a day": ("day", "UTC", "2026-11-28T12:00", ("2026-11-28", "2026-11-28T00:00", "2026-11-29T00:00")),
+    "its first moment": ("day", "UTC", "2026-11-28T00:00", ("2026-11-28", "2026-11-28T00:00", "2026-11-29T00:00")),
+    "another day already, further east": (
+        "day",
+        "Asia/Tokyo",
+        "2026-11-28T15:00",
+        ("2026-11-29", "2026-11-28T15:00", "2026-11-29T15:00"),
+    ),
+    "a day of 23 hours": (
+        "day",
+        "Europe/Berlin",
+        "2026-03-29T12:00",
+        ("2026-03-29", "2026-03-28T23:00", "2026-03-29T22:00"),
+    ),
+    "a day of 25 hours": (
+        "day",
+        "Europe/Berlin",
+        "2026-10-25T12:00",
+        ("2026-10-25", "2026-10-24T22:00", "2026-10-25T23:00"),
+    ),
+    "a day without a midnight": (
+        "day",
+        "Africa/Cairo",
+        "2026-04-24T12:00",
+        ("2026-04-24", "2026-04-23T22:00", "2026-04-24T21:00"),
+    ),
+    "a day that is longer because of its last hour": (
+        "day",
+        "Africa/Cairo",
+        "2026-10-29T20:30",
+        ("2026-10-29", "2026-10-28T21:00", "2026-10-29T22:00"),
+    ),
+    "a week begins on Monday": (
+        "week",
+        "UTC",
+        "2026-11-29T23:59",
+        ("2026-W48", "2026-11-23T00:00", "2026-11-30T00:00"),
+    ),
+    "a week of two years": ("week", "UTC", "2027-01-02T00:00", ("2026-W53", "2026-12-28T00:00", "2027-01-04T00:00")),
+    "a month": ("month", "UTC", "2026-11-30T23:59", ("2026-11", "2026-11-01T00:00", "2026-12-01T00:00")),
+    "December": ("month", "UTC", "2026-12-31T23:59", ("2026-12", "2026-12-01T00:00", "2027-01-01T00:00")),
+    "a short February": ("month", "UTC", "2026-02-28T12:00", ("2026-02", "2026-02-01T00:00", "2026-03-01T00:00")),
+    "a leap year's": ("month", "UTC", "2028-02-29T12:00", ("2028-02", "2028-02-01T00:00", "2028-03-01T00:00")),
+    "a month with another offset at its end": (
+        "month",
+        "America/New_York",
+        "2026-11-15T00:00",
+        ("2026-11", "2026-11-01T04:00", "2026-12-01T05:00"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("period", "zone", "now", "expected"), SPANS.values(), ids=SPANS)
+def test_spans(period: Any, zone: str, now: str, expected: tuple[str, str, str]) -> None:
+    """All times are in UTC."""
+    moment = datetime.fromisoformat(now).replace(tzinfo=UTC).timestamp()
+    span = span_of(period, zone_of(zone), moment)
+    begins, ends = (f"{datetime.fromtimestamp(one, UTC):%Y-%m-%dT%H:%M}" for one in (span.begins, span.ends))
+    assert (span.name, begins, ends) == expected
+    assert span.begins <= moment < span.ends

@@ -1,0 +1,239 @@
+"""Budgets over sockets: what callers of each protocol are told, on whole answers and streams; fallbacks; own keys."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+
+from nexus.accounting.record import CallRecord
+from tests.conftest import Serve
+from tests.serving import KEY, Nexus, Reply, openai_config, wait_until
+from tools.fake_upstream import Behaviour, FakeUpstream
+
+PRICED = "{ input = 10, output = 30 }"
+ONE_CALL = 11 * 10_000 + 6 * 30_000
+"""Nano-dollars of the fake's answer: 11 tokens in, 6 out."""
+
+BUDGET = """
+[budgets.people]
+per = "user"
+limit_usd = "{limit}"
+period = "month"
+"""
+CHAT: dict[str, Any] = {"max_tokens": 100, "messages": [{"role": "user", "content": "hi"}]}
+PATHS = {
+    "chat": "/llm/openai/v1/chat/completions",
+    "responses": "/llm/openai/v1/responses",
+    "messages": "/llm/anthropic/v1/messages",
+}
+BODIES: dict[str, dict[str, Any]] = {
+    "chat": CHAT,
+    "responses": {"max_output_tokens": 100, "input": "hi"},
+    "messages": CHAT,
+}
+
+
+def config(url: str, more: str = "", limit: str = "0.01") -> str:
+    text = openai_config(url, f"price = {PRICED}\n" + BUDGET.format(limit=limit) + more)
+    return text.replace("[llm.providers.openai.models.gpt-4]", f"[llm.providers.openai.models.gpt-4]\nprice = {PRICED}")
+
+
+TIGHT = "0.0033"
+"""Fits what one call may cost (100 tokens of output and a short prompt), and not what is left after one."""
+
+
+@pytest.fixture
+def spent(serve: Serve, openai_upstream: FakeUpstream) -> Nexus:
+    """With a tight budget, of which a call was made."""
+    nexus = serve(config(openai_upstream.base_url, limit=TIGHT))
+    found = records(nexus)
+    assert ask(nexus, "chat").status == 200
+    wait_until(lambda: bool(found))
+    return nexus
+
+
+def ask(nexus: Nexus, dialect: str, model: str = "openai/gpt-4", *, stream: bool = False, **headers: str) -> Reply:
+    body = {**BODIES[dialect], "model": model, "stream": stream}
+    return nexus.post(PATHS[dialect], body, {name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def records(nexus: Nexus) -> list[CallRecord]:
+    found: list[CallRecord] = []
+    nexus.server.consumers = (*nexus.server.consumers, found.append)
+    return found
+
+
+@pytest.mark.parametrize("dialect", PATHS)
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_every_answer_says_what_is_left(
+    serve: Serve, openai_upstream: FakeUpstream, dialect: str, stream: bool
+) -> None:
+    nexus = serve(config(openai_upstream.base_url))
+    found = records(nexus)
+    left = ask(nexus, dialect, stream=stream).headers["x-nexus-budget-remaining-usd"]
+    assert (float(left) == 0.01 - ONE_CALL / 10**9) is not stream, "a stream's head comes before its cost"
+    assert float(left) >= 0.01 - 0.02
+    wait_until(lambda: bool(found))
+    (charge,), (attempt,) = found[0].charges, found[0].attempts
+    assert (attempt.cost, attempt.price_source) == (charge.nano, "settings") == (ONE_CALL, "settings")
+    again = ask(nexus, dialect)
+    assert again.headers["x-nexus-budget-remaining-usd"] == f"{0.01 - 2 * ONE_CALL / 10**9:g}"
+
+
+REFUSED: dict[str, tuple[Any, ...]] = {
+    "chat": ("insufficient_quota", "insufficient_quota"),
+    "responses": ("insufficient_quota", "insufficient_quota"),
+    "messages": ("rate_limit_error", None),
+}
+
+
+@pytest.mark.parametrize("dialect", PATHS)
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_who_has_none_left_is_refused_in_his_dialect(spent: Nexus, dialect: str, stream: bool) -> None:
+    reply = ask(spent, dialect, stream=stream)
+    error = reply.json["error"]
+    assert reply.status == 429 and (error["type"], error.get("code")) == REFUSED[dialect]
+    assert "budget 'people' ($0.0033 a month for each user)" in error["message"]
+    assert "it begins anew at 2" in error["message"]
+    assert int(reply.headers["retry-after"]) <= 31 * 86_400
+    assert reply.headers["x-should-retry"] == "false" and reply.headers["x-nexus-budget-remaining-usd"] == "0.00301"
+
+
+def test_the_sdks_do_not_try_again(spent: Nexus) -> None:
+    chat = openai.OpenAI(base_url=spent.openai, api_key="x")
+    found = records(spent)
+    with pytest.raises(openai.RateLimitError, match="budget 'people'"):
+        chat.chat.completions.create(model="openai/gpt-4", **CHAT)
+    claude = anthropic.Anthropic(base_url=spent.anthropic, api_key="x")
+    with pytest.raises(anthropic.RateLimitError, match="budget 'people'"):
+        claude.messages.create(model="openai/gpt-4", **CHAT)
+    assert len(found) == 2 and not any(record.attempts for record in found)
+
+
+def test_a_callers_own_key_is_priced_and_never_counted(serve: Serve, openai_upstream: FakeUpstream) -> None:
+    text = config(openai_upstream.base_url, limit="0.000001").replace("base_url", "forward_token = true\nbase_url")
+    nexus = serve(text)
+    found = records(nexus)
+    own = ask(nexus, "chat", x_provider_api_key="sk-hushhush-callers-0123")
+    assert own.status == 200 and "x-nexus-budget-remaining-usd" not in own.headers
+    wait_until(lambda: bool(found))
+    assert ask(nexus, "chat").status == 429
+    (attempt,) = found[0].attempts
+    assert (attempt.key, attempt.cost, found[0].charges) == ("caller", ONE_CALL, ())
+
+
+def test_a_model_without_a_price_is_refused(serve: Serve, openai_upstream: FakeUpstream) -> None:
+    nexus = serve(openai_config(openai_upstream.base_url, BUDGET.format(limit=1)))
+    reply = ask(nexus, "chat")
+    assert reply.status == 403 and "the price of openai/gpt-4 is unknown" in reply.json["error"]["message"]
+
+
+def test_counting_tokens_costs_nothing_and_needs_no_budget(spent: Nexus) -> None:
+    found = records(spent)
+    body = {"model": "openai/gpt-4", "messages": CHAT["messages"]}
+    assert spent.post(PATHS["messages"] + "/count_tokens", body).status == 200
+    wait_until(lambda: bool(found))
+    assert found[0].charges == () and all(attempt.cost == 0 for attempt in found[0].attempts)
+
+
+VIRTUAL = """
+[llm.providers.openai.retries]
+base_delay = "1ms"
+max_delay = "1ms"
+[llm.models.both]
+targets = ["openai/free", "openai/gpt-4"]
+[llm.models.saving]
+targets = ["openai/gpt-4", "openai/smart"]
+on_budget = "openai/free"
+[llm.providers.openai.models.free]
+rename = "gpt-free"
+price = { input = 0, output = 0 }
+"""
+
+
+def test_a_fallback_from_a_free_model_is_checked_and_charged(serve: Serve, openai_upstream: FakeUpstream) -> None:
+    nexus = serve(config(openai_upstream.base_url, VIRTUAL, limit=TIGHT))
+    found = records(nexus)
+    openai_upstream.next(*[Behaviour(status=503)] * 2)
+    first = ask(nexus, "chat", "both")
+    assert (first.status, first.headers["x-nexus-route"]) == (200, "openai/gpt-4")
+    wait_until(lambda: bool(found))
+    assert [attempt.cost for attempt in found[0].attempts] == [0, 0, ONE_CALL]
+    assert [charge.nano for charge in found[0].charges] == [ONE_CALL]
+    openai_upstream.next(*[Behaviour(status=503)] * 2)
+    second = ask(nexus, "chat", "both")
+    assert "openai/gpt-4=limit" in second.headers["x-nexus-tried"]
+    assert second.status in (429, 503)
+    assert ask(nexus, "chat", "both").headers["x-nexus-route"] == "openai/gpt-free"
+
+
+def test_on_budget_answers_where_nothing_else_fits(serve: Serve, openai_upstream: FakeUpstream) -> None:
+    nexus = serve(config(openai_upstream.base_url, VIRTUAL, limit=TIGHT))
+    first, second = ask(nexus, "chat", "saving"), ask(nexus, "chat", "saving")
+    assert first.headers["x-nexus-route"] == "openai/gpt-4"
+    assert (second.status, second.headers["x-nexus-route"]) == (200, "openai/gpt-free")
+    assert second.headers["x-nexus-tried"].startswith("openai/gpt-4=limit, openai/smart=limit")
+
+
+TAGGED = """
+[usage]
+tags = ["project"]
+[budgets.projects]
+per = "tag:project"
+limit_usd = "0.0033"
+period = "day"
+"""
+
+
+def test_a_budget_of_a_tag_asks_for_it(serve: Serve, openai_upstream: FakeUpstream) -> None:
+    nexus = serve(config(openai_upstream.base_url, TAGGED, limit="1"))
+    bare = ask(nexus, "messages")
+    assert bare.status == 400 and "x-nexus-tags: expected project=..." in bare.json["error"]["message"]
+    assert ask(nexus, "chat", x_nexus_tags="project=web").status == 200
+    assert ask(nexus, "chat", x_nexus_tags="project=web").status == 429
+    assert ask(nexus, "chat", x_nexus_tags="project=shop").status == 200
+
+
+def test_sessions_are_bounded_each_and_nobody_evades(serve: Serve, openai_upstream: FakeUpstream) -> None:
+    session = BUDGET.format(limit=TIGHT).replace('"user"', '"session"').replace("people", "runaway")
+    nexus = serve(config(openai_upstream.base_url, session, limit="1"))
+    for session_id in ("a", "b"):
+        assert [ask(nexus, "chat", session_id=session_id).status for _ in range(2)] == [200, 429]
+    assert [ask(nexus, "chat").status for _ in range(2)] == [200, 429]
+
+
+def test_forty_at_once_never_pass_it(serve: Serve, openai_upstream: FakeUpstream) -> None:
+    """Each call costs a fraction of what is held for it: they come again until nothing more fits."""
+    nexus = serve(config(openai_upstream.base_url, limit="0.0174"))
+    found = records(nexus)
+    start = threading.Barrier(40)
+
+    def hammer() -> None:
+        start.wait()
+        for _ in range(3):
+            ask(nexus, "chat")
+
+    threads = [threading.Thread(target=hammer) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    wait_until(lambda: len(found) == 120)
+    total = sum(charge.nano for record in found for charge in record.charges)
+    answered = sum(record.status == 200 for record in found)
+    assert total == answered * ONE_CALL <= 17_400_000
+    assert nexus.server.kept.limits.open == 0
+
+
+def test_the_page_shows_how_full_it_is(spent: Nexus) -> None:
+    (gauge,) = spent.request("GET", "/dashboard/data").json["gauges"]
+    assert (gauge["name"], gauge["unit"], gauge["limit"]) == ("budget people", "usd", 0.0033)
+    assert gauge["used"] == pytest.approx(ONE_CALL / 10**9)
+
+
+def test_no_secret_is_told(spent: Nexus) -> None:
+    assert KEY not in ask(spent, "chat").body.decode()
