@@ -6,6 +6,7 @@ import functools
 import importlib
 import os
 import ssl
+import tempfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -26,6 +27,8 @@ from tools.fake_upstream import FakeUpstream
 
 Serve = Callable[..., Nexus]
 
+STATE = tempfile.TemporaryDirectory(prefix="nexus-state-")
+
 # The same cases in every run, so that CI never judges by luck; ``NEXUS_LAWS=1`` looks at others. Nor does it judge by
 # the clock: a busy machine is no fault of the code.
 hypothesis.settings.register_profile(
@@ -39,9 +42,8 @@ hypothesis.settings.load_profile("same")
 
 
 @pytest.fixture(autouse=True)
-def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """What a machine says about its way out, or keeps of other runs, is no part of any test."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
+def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a machine says about its way out is no part of any test."""
     for name in (*_FOR_PROXIES, *_FOR_AUTHORITIES):
         monkeypatch.delenv(name, raising=False)
 
@@ -49,6 +51,8 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
 def pytest_configure(config: pytest.Config) -> None:
     """Everything is logged, and tests that look at a log still see what they asked for."""
     lower_levels()
+    # What programs that tests start leave behind is no part of this machine's state.
+    os.environ["XDG_STATE_HOME"] = STATE.name
     _share_context_of_sdks()
     if config.option.log_level is None:
         config.option.log_level = "WARNING"
