@@ -11,12 +11,17 @@ import difflib
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 import nexus
+from nexus.accounting.report import BY, check_by
+from nexus.accounting.since import since_of
+from nexus.accounting.tabulate import FORMATS
 from nexus.registry import NoProviders
 from nexus.server import preflight
 from nexus.server.service import BadSocket, Service, service_of
@@ -41,6 +46,9 @@ class Options:
     request: Path | None = None
     protocol: str = ""
     key: str = ""
+    since: str = ""
+    by: str = ""
+    written: str = ""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -75,6 +83,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from nexus.commands.route import route
 
         return route(settings, options.request or Path("-"), options.protocol, options.key)
+    if options.command == "usage":
+        from nexus.commands.usage import usage
+
+        return usage(settings, options.since, options.by, options.written)
     checks = options.command == "check"
     # Sockets that are handed over are open already, and bound.
     beside = bool(service.calls) or (checks and preflight.is_served_by_nexus(settings))
@@ -141,6 +153,9 @@ def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
         request=given.get("request"),
         protocol=given.get("protocol", "openai"),
         key=given.get("key", ""),
+        since=given.get("since", "24h"),
+        by=given.get("by", "model"),
+        written=given.get("written", "table"),
     )
 
 
@@ -205,6 +220,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands.add_parser("config", help="print every setting, annotated", allow_abbrev=False)
     commands.add_parser("schema", help="print the JSON Schema of the settings file, for editors", allow_abbrev=False)
+    _add_usage(
+        commands.add_parser("usage", help="tell who used what, and what it cost", parents=[config], allow_abbrev=False)
+    )
     key = commands.add_parser("key", help="make keys for callers", allow_abbrev=False)
     verbs = key.add_subparsers(dest="verb", metavar="VERB", required=True)
     fresh = verbs.add_parser("new", help="print a fresh key and its table for the settings file", allow_abbrev=False)
@@ -225,6 +243,39 @@ def _add_route(route: argparse.ArgumentParser) -> None:
         "--protocol", choices=("openai", "anthropic"), default="openai", help="in which it is written (default openai)"
     )
     route.add_argument("--key", metavar="NAME", default="", help="the gateway key that it comes with, by its name")
+
+
+def _add_usage(usage: argparse.ArgumentParser) -> None:
+    usage.add_argument(
+        "--since",
+        metavar="WHEN",
+        type=_checked(partial(since_of, now=time.time())),
+        default=argparse.SUPPRESS,
+        help="a duration such as 24h or 7d, today, month, a date or a moment; days are those of UTC (default 24h)",
+    )
+    usage.add_argument(
+        "--by",
+        metavar="WHAT",
+        type=_checked(check_by),
+        default=argparse.SUPPRESS,
+        help=f"{', '.join(BY)}; tag:NAME for the values of one tag (default model)",
+    )
+    usage.add_argument(
+        "--format", dest="written", choices=tuple(FORMATS), default=argparse.SUPPRESS, help="(default table)"
+    )
+
+
+def _checked(check: Callable[[str], object]) -> Callable[[str], str]:
+    """The text itself, once it has been found good."""
+
+    def read(text: str) -> str:
+        try:
+            check(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+        return text
+
+    return read
 
 
 class _Once(argparse.Action):

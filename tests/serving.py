@@ -82,7 +82,7 @@ class Nexus:
     def of(cls, toml: str, folder: Path) -> Self:
         file = folder / "nexus.toml"
         file.write_text(toml)
-        return cls(load(file, {}))
+        return cls(load(file, {"XDG_STATE_HOME": str(folder / "state")}))
 
     @property
     def openai(self) -> str:

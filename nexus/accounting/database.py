@@ -5,6 +5,7 @@ Any thread, one at a time; nothing here runs on the loop. Statements write ``?``
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,8 +22,20 @@ BUSY_SECONDS = 5.0
 """For which a writer waits while another process writes."""
 
 
+LAST_SECONDS = 1.0
+"""For which closing waits for what runs."""
+
+
 class DatabaseError(Exception):
     """The database cannot be opened, or does not do what it was asked."""
+
+
+class NewerTables(DatabaseError):
+    """A newer Nexus made the tables: this one would not know what it reads, or spoils."""
+
+
+class NoDriver(DatabaseError):
+    """A package is missing."""
 
 
 class Transaction(Protocol):
@@ -39,10 +52,12 @@ class Transaction(Protocol):
 
 class Database(Protocol):
     """Every method raises DatabaseError for what the database does not do. ``alone`` is the statement that makes a
-    transaction wait for others that run it, where beginning one does not do so already.
+    transaction wait for others that run it, where beginning one does not do so already; ``has_tables`` the one that
+    gives a row where there are tables of Nexus.
     """
 
     alone: str | None
+    has_tables: str
 
     def transaction(self, *, write: bool = True) -> AbstractContextManager[Transaction]:
         """Committed at its end, rolled back where it raises; one that only reads keeps nobody from writing."""
@@ -71,54 +86,91 @@ class _Cursor:
 
 
 class SqliteDatabase:
-    """``path`` None keeps everything in memory, and forgets it with the process."""
+    """Opened when it is first asked. ``path`` None keeps everything in memory, and forgets it with the process."""
 
     alone: str | None = None
+    has_tables = "SELECT 1 FROM sqlite_master WHERE name = 'schema_version'"
 
     def __init__(self, path: Path | None) -> None:
+        self.path = path
         self._lock = threading.Lock()
-        try:
-            if path is not None:
-                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._connection = sqlite3.connect(
-                ":memory:" if path is None else path,
-                timeout=BUSY_SECONDS,
-                isolation_level=None,
-                check_same_thread=False,
-            )
-            if path is not None:
-                # kill -9 loses nothing that was committed; a power cut may lose the last commits, never the file.
-                self._connection.execute("PRAGMA journal_mode = WAL")
-                self._connection.execute("PRAGMA synchronous = NORMAL")
-        except (sqlite3.Error, OSError) as error:
-            raise DatabaseError(str(error)) from error
+        self._connection: sqlite3.Connection | None = None
 
     @contextmanager
     def transaction(self, *, write: bool = True) -> Iterator[Transaction]:
         with self._lock:
             try:
-                self._connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+                connection = self._connection = self._connection or _connected(self.path)
+                connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
                 try:
-                    yield _Cursor(self._connection.cursor(), "?")
+                    yield _Cursor(connection.cursor(), "?")
+                    connection.execute("COMMIT")
                 except BaseException:
-                    self._connection.execute("ROLLBACK")
+                    self._roll_back(connection)
                     raise
-                self._connection.execute("COMMIT")
-            except sqlite3.Error as error:
-                raise DatabaseError(str(error)) from error
+            except (sqlite3.Error, OSError) as error:
+                raise DatabaseError(f"{self.path}: {error}" if self.path is not None else str(error)) from error
+
+    def _roll_back(self, connection: sqlite3.Connection) -> None:
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            # Opened anew, which is what SQLite recovers at.
+            connection.close()
+            self._connection = None
+            raise
 
     def close(self) -> None:
-        with self._lock:
-            self._connection.close()
+        with _soon(self._lock) as is_free:
+            if is_free and self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+
+@contextmanager
+def _soon(lock: threading.Lock) -> Iterator[bool]:
+    """Whether it could be had: whoever hangs in a database must not keep a process from ending."""
+    taken = lock.acquire(timeout=LAST_SECONDS)
+    try:
+        yield taken
+    finally:
+        if taken:
+            lock.release()
+
+
+def _connected(path: Path | None) -> sqlite3.Connection:
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # SQLite would let everybody read a file that it makes; its other files are made like this one.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    connection = sqlite3.connect(
+        ":memory:" if path is None else path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    try:
+        if path is not None:
+            # kill -9 loses nothing that was committed; a power cut may lose the last commits, never the file.
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 class PostgresDatabase:
-    """Connects when it is first asked, and anew after a connection was lost."""
+    """Connects when it is first asked, and anew after a connection was lost. No statement takes longer than
+    ``patience`` seconds.
+    """
 
     alone: str | None = "SELECT pg_advisory_xact_lock(7235419)"
+    has_tables = (
+        "SELECT 1 FROM pg_tables WHERE tablename = 'schema_version' AND schemaname = ANY (current_schemas(false))"
+    )
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, patience: float = 60.0) -> None:
         self._url = url
+        self._options = f"-c statement_timeout={int(patience * 1000)}"
         self._lock = threading.Lock()
         self._connection: Any = None
 
@@ -130,7 +182,10 @@ class PostgresDatabase:
             try:
                 if self._connection is None or self._connection.closed:
                     self._connection = psycopg.connect(
-                        self._url, connect_timeout=int(BUSY_SECONDS), client_encoding="utf8"
+                        self._url,
+                        connect_timeout=int(BUSY_SECONDS),
+                        client_encoding="utf8",
+                        options=self._options,
                     )
                 with self._connection.transaction(), self._connection.cursor() as cursor:
                     yield _Cursor(cursor, "%s")
@@ -138,8 +193,8 @@ class PostgresDatabase:
                 raise DatabaseError(_first_line(str(error))) from error
 
     def close(self) -> None:
-        with self._lock:
-            if self._connection is not None:
+        with _soon(self._lock) as is_free:
+            if is_free and self._connection is not None:
                 self._connection.close()
 
 
@@ -147,17 +202,29 @@ def _first_line(text: str) -> str:
     return text.strip().partition("\n")[0]
 
 
+def version_of(transaction: Transaction, database: Database) -> int:
+    """Of the tables: 0 where there are none. Raises NewerTables."""
+    if not transaction.query(database.has_tables):
+        return 0
+    rows = transaction.query("SELECT version FROM schema_version")
+    version = int(rows[0][0]) if rows else 0
+    if version > VERSION:
+        raise NewerTables(
+            f"its tables are of version {version}, and this Nexus knows {VERSION}; it is too old for them"
+        )
+    return version
+
+
 def migrate(database: Database) -> None:
-    """Brings the tables to this version. Raises DatabaseError, for tables of a newer Nexus too."""
+    """Brings the tables to this version; writes nothing where they are. Raises DatabaseError."""
+    with database.transaction(write=False) as transaction:
+        if version_of(transaction, database) == VERSION:
+            return
     with database.transaction() as transaction:
         if database.alone is not None:
             transaction.run(database.alone)
         transaction.run("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)")
-        rows = transaction.query("SELECT version FROM schema_version")
-        version = int(rows[0][0]) if rows else 0
-        if version > VERSION:
-            raise DatabaseError(f"its tables are of version {version}, and this Nexus knows {VERSION}; it is too old")
-        for step in MIGRATIONS[version:]:
+        for step in MIGRATIONS[version_of(transaction, database) :]:
             for statement in step:
                 transaction.run(statement)
         transaction.run("DELETE FROM schema_version")

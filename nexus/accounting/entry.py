@@ -9,18 +9,25 @@ from dataclasses import dataclass
 from typing import Literal
 
 TokensKnown = Literal["yes", "partly", "no"]
-"""Whether the vendor said what the attempt used: in full, in part (the answer was cut), or not at all."""
+"""Whether the vendor said what the attempt used: in full, in part (the answer was cut, or some of it was estimated), or
+not at all. "yes" where it used nothing: it never got the request, or refused it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """``attempt`` counts from 1, 0 where none was made; ``last`` marks the one that the call ended with. ``at`` is when
-    the call came, in Unix seconds; times are in milliseconds, from then, ``queue`` until a worker had the call.
+    the call came, in Unix seconds; times are in milliseconds, from then: until a worker had the call, until the attempt
+    began, until its first content, until its end. ``own`` is the gateway's own, of the whole call.
 
-    ``model`` is the name asked for, ``request_model`` what the vendor was asked for, ``response_model`` what it
-    answered as. ``key_class`` is whose vendor key was used: "configured", "caller", or "" where none was. ``tags`` is
-    canonical JSON of the allow-listed tags. Token parts are disjoint. ``cost`` is in nano-dollars, None where no price
-    is known; ``price_source`` says where the price is from.
+    ``caller`` is who called, ``key`` the name of the gateway key. ``model`` is the name asked for, ``request_model``
+    what the vendor was asked for, ``response_model`` what it answered as, ``route`` the configured name. ``key_class``
+    is whose vendor key was used: "configured", "caller", or "" where none was. ``tags`` is canonical JSON of the
+    allow-listed tags.
+
+    ``status`` is the vendor's, of a call without attempts the client's; ``outcome`` is the attempt's, ``call_outcome``
+    what the client got of the whole; ``timeout`` says what took too long, ``error`` is the kind of what went wrong.
+    Token parts are disjoint. ``cost`` is in nano-dollars, None where no price is known; ``price_source`` says where the
+    price is from.
     """
 
     call_id: str
@@ -45,8 +52,12 @@ class Entry:
     stream: bool = False
     status: int | None = None
     outcome: str = ""
+    call_outcome: str = ""
+    timeout: str = ""
+    error: str = ""
     stop: str = ""
     queue_ms: float | None = None
+    began_ms: float | None = None
     first_ms: float | None = None
     total_ms: float | None = None
     own_ms: float | None = None

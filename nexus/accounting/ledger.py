@@ -1,12 +1,11 @@
 """The ledger: takes what calls used and writes it down from a thread of its own.
 
 Law: ``add`` never waits and never raises: the queue is bounded, and what finds no room, or a database that stays
-broken, is counted and told. What was added is in the database a second later.
+broken, is counted and told once. What was added is in the database a second later.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
@@ -16,7 +15,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from nexus.accounting.database import Database, DatabaseError, Transaction, Value, migrate
-from nexus.accounting.entry import PARTS, Charge, Entry
+from nexus.accounting.entries import entries_of
+from nexus.accounting.entry import PARTS, Entry
+from nexus.accounting.record import CallRecord
 from nexus.accounting.tables import (
     ADD_TO_BUDGET,
     ADD_TO_DAY,
@@ -24,6 +25,8 @@ from nexus.accounting.tables import (
     DAY_KEY,
     DAY_SUMS,
     FORGET_ATTEMPTS,
+    FORGET_BEYOND,
+    FORGET_BUDGETS,
     FORGET_DAYS,
     INSERT_ATTEMPT,
     STEP,
@@ -32,16 +35,23 @@ from nexus.accounting.tables import (
 log = logging.getLogger("nexus.usage")
 
 ROOM = 20_000
-"""Entries that may wait to be written."""
+"""Calls that may wait to be written."""
+
+SOON = 1000
+"""So many wait as they are; of more the rows are made at once, for what a record holds may be large."""
 
 BATCH = 500
-LINGER = 1.0
-"""Seconds for which an entry waits for others."""
+LINGER = 0.5
+"""Seconds for which a call waits for others."""
 
 REST = (1.0, 30.0)
 """Seconds until a broken database is tried again: the first time, and at most."""
 
 RETENTION_EVERY = 600.0
+"""Seconds between two looks at what is too old."""
+
+MOST_IN_MEMORY = 50_000
+"""Rows of attempts that a store in memory keeps, about 30 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,45 +62,64 @@ class Item:
     charges: tuple[Charge, ...] = ()
 
 
+def items_of(call: CallRecord | tuple[Item, ...]) -> tuple[Item, ...]:
+    """What is written about a call; what it charged goes with its last row."""
+    if not isinstance(call, CallRecord):
+        return call
+    return tuple(Item(entry, call.charges if entry.last else ()) for entry in entries_of(call))
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """For how many days."""
+    """For how many days; ``most`` are the rows of attempts beyond which the oldest go, None without a bound."""
 
     attempts: int = 35
     days: int = 400
+    most: int | None = None
 
 
 class Ledger:
     """Thread-safe. ``close`` writes what is left."""
 
-    def __init__(self, database: Database, kept: Kept = Kept(), clock: Callable[[], float] = time.time) -> None:
-        """Raises DatabaseError."""
-        migrate(database)
+    def __init__(
+        self,
+        database: Database,
+        kept: Kept = Kept(),
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.database = database
         self._kept = kept
         self._clock = clock
         self._changed = threading.Condition()
-        self._waiting: deque[Item] = deque()
+        self._waiting: deque[CallRecord | tuple[Item, ...]] = deque()
         self._closing = False
         self._writing = False
         self._lost = 0
-        self._tidied = -RETENTION_EVERY
+        self._is_ready = False
+        self._fails = False
+        self._tidied = 0.0
+        self._since_tidied = 0
         self._thread = threading.Thread(target=self._run, name="usage", daemon=True)
         self._thread.start()
 
     @property
     def lost(self) -> int:
-        """Entries that were not written down, since the start."""
+        """Calls that were not written down, since the start."""
         return self._lost
 
-    def add(self, items: Iterable[Item]) -> None:
-        with self._changed:
-            for item in items:
-                if len(self._waiting) >= ROOM or self._closing:
-                    self._lose(1, "entries wait for the database, no more fit")
-                else:
-                    self._waiting.append(item)
-            if len(self._waiting) >= BATCH:
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    def add(self, call: CallRecord | tuple[Item, ...]) -> None:
+        """On the loop: appends to the queue, and does nothing else unless that is long."""
+        waiting = len(self._waiting)
+        if waiting >= ROOM or self._closing:
+            self._lose(1, "calls wait for the database, no more fit")
+            return
+        self._waiting.append(items_of(call) if waiting >= SOON else call)
+        if waiting == BATCH:
+            with self._changed:
                 self._changed.notify_all()
 
     def flush(self, seconds: float = 10.0) -> bool:
@@ -100,12 +129,15 @@ class Ledger:
             return self._changed.wait_for(lambda: not self._waiting and not self._writing, seconds)
 
     def close(self, seconds: float = 2.0) -> None:
+        """Writes what is left, for so long."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
         self._thread.join(seconds)
         if not self._thread.is_alive():
             self.database.close()
+        elif self._waiting:
+            self._lose(len(self._waiting), "the gateway ends, and the database does not answer")
 
     def _run(self) -> None:
         rest = REST[0]
@@ -113,19 +145,23 @@ class Ledger:
             try:
                 self._write(batch)
                 rest = REST[0]
+                self._say_that_it_works()
             except DatabaseError as error:
-                log.warning("usage is not written down", extra={"fields": {"why": str(error), "waiting": len(batch)}})
+                self._say_that_it_fails(str(error))
                 if self._pause(rest, batch):
                     rest = min(rest * 2, REST[1])
+            except Exception:
+                log.exception("usage could not be written down")
+                self._lose(len(batch), "it could not be written down")
             finally:
                 with self._changed:
                     self._writing = False
                     self._changed.notify_all()
 
-    def _next(self) -> list[Item] | None:
+    def _next(self) -> list[CallRecord | tuple[Item, ...]] | None:
         """The next batch, empty where there is only tidying to do; None at the end."""
         with self._changed:
-            if len(self._waiting) < BATCH and not self._closing:
+            if len(self._waiting) < BATCH and not self._closing and self._is_ready:
                 self._changed.wait(LINGER)
             if self._closing and not self._waiting:
                 return None
@@ -133,7 +169,7 @@ class Ledger:
             self._writing = bool(batch)
             return batch
 
-    def _pause(self, seconds: float, batch: Sequence[Item]) -> bool:
+    def _pause(self, seconds: float, batch: Sequence[CallRecord | tuple[Item, ...]]) -> bool:
         """Puts a batch back and waits; False at the end, when it is lost."""
         with self._changed:
             if self._closing:
@@ -148,29 +184,53 @@ class Ledger:
             log.error("usage is lost", extra={"fields": {"why": why}})
         self._lost += count
 
-    def _write(self, batch: Sequence[Item]) -> None:
+    def _say_that_it_fails(self, why: str) -> None:
+        if not self._fails:
+            log.error("usage cannot be written down for now", extra={"fields": {"why": why}})
+        self._fails = True
+
+    def _say_that_it_works(self) -> None:
+        if self._fails:
+            log.info("usage is written down again", extra={"fields": {"lost": self._lost}})
+        self._fails = False
+
+    def _write(self, batch: Sequence[CallRecord | tuple[Item, ...]]) -> None:
+        if not self._is_ready:
+            migrate(self.database)
+            self._is_ready = True
         if batch:
+            items = [item for call in batch for item in items_of(call)]
             with self.database.transaction() as transaction:
-                _write(transaction, batch)
-        if self._clock() - self._tidied >= RETENTION_EVERY:
-            self._tidied = self._clock()
+                _write(transaction, items)
+            self._since_tidied += len(items)
+        many = self._kept.most is not None and self._since_tidied > self._kept.most
+        if many or self._clock() - self._tidied >= RETENTION_EVERY:
+            self._tidied, self._since_tidied = self._clock(), 0
             self.forget()
 
     def forget(self) -> None:
         """Deletes what is too old, in small steps, so that writers of other processes get their turn."""
-        now = self._clock()
-        while True:
+        now, kept = self._clock(), self._kept
+        days, attempts = day_of(now - kept.days * 86_400), now - kept.attempts * 86_400
+        for statement, value in ((FORGET_ATTEMPTS, attempts), (FORGET_DAYS, days), (FORGET_BUDGETS, days)):
+            while not self._closing:
+                with self.database.transaction() as transaction:
+                    gone = transaction.run(statement, (value,))
+                if gone < STEP:
+                    break
+        if kept.most is not None:
             with self.database.transaction() as transaction:
-                gone = transaction.run(FORGET_ATTEMPTS, (now - self._kept.attempts * 86_400,))
-            if gone < STEP or self._closing:
-                break
-        with self.database.transaction() as transaction:
-            transaction.run(FORGET_DAYS, (day_of(now - self._kept.days * 86_400),))
+                transaction.run(FORGET_BEYOND, (kept.most,))
 
 
 def day_of(at: float) -> str:
     """The day of a time in Unix seconds, in UTC."""
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=at)).date().isoformat()
+
+
+def midnight(at: float) -> float:
+    """When the day of a time begins, in UTC."""
+    return at // 86_400 * 86_400
 
 
 def _write(transaction: Transaction, batch: Sequence[Item]) -> None:
@@ -195,7 +255,9 @@ def _values(entry: Entry) -> list[Value]:
 
 
 def _day_key(entry: Entry) -> tuple[str, ...]:
-    key = (day_of(entry.at), entry.caller, entry.group, entry.key, entry.model, entry.route, entry.agent, entry.tags)
+    # Names of models that are not there are anybody's invention.
+    model = "" if entry.attempt == 0 and entry.status == 404 else entry.model
+    key = (day_of(entry.at), entry.caller, entry.group, entry.key, model, entry.route, entry.agent, entry.tags)
     assert len(key) == len(DAY_KEY)
     return key
 
@@ -205,14 +267,9 @@ def _day_sums(entry: Entry) -> tuple[int, ...]:
     return (
         int(entry.last),
         int(asked),
-        int(entry.last and entry.outcome != "ok"),
+        int(entry.last and entry.call_outcome != "ok"),
         int(asked and entry.tokens_known != "yes"),
         int(asked and entry.cost is None),
         *(getattr(entry, part) for part in PARTS),
         entry.cost or 0,
     )
-
-
-def tags_text(tags: dict[str, str]) -> str:
-    """The one spelling of the same tags."""
-    return json.dumps(tags, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

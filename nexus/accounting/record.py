@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from nexus.accounting.entry import Charge
+from nexus.accounting.entry import Charge, TokensKnown
 from nexus.auth.identity import Identity
 from nexus.call import Tags
 from nexus.conversation.usage import Usage
@@ -75,11 +75,6 @@ def outcome_of(error: NexusError | None) -> Outcome:
             return Outcome.CUT
         case _:
             return Outcome.BUG
-
-
-TokensKnown = Literal["yes", "partly", "no"]
-"""Whether the vendor said what the attempt used: in full, in part (the answer was cut, or some of it was estimated), or
-not at all. "yes" where it used nothing: it never got the request, or refused it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,15 @@ Reads only. What is bounded by SQL is bounded: names come from tables here, ever
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from nexus.accounting.database import Database
 from nexus.accounting.entry import PARTS
-from nexus.accounting.ledger import day_of
+from nexus.accounting.ledger import day_of, midnight
 from nexus.accounting.tables import DAY_SUMS, column
+from nexus.tags import is_tag_name
 
 BY: Mapping[str, str] = {
     "user": "caller",
@@ -29,6 +31,9 @@ BY: Mapping[str, str] = {
 
 MOST_ROWS = 1000
 """Rows of an answer; those that cost most come first."""
+
+MOST_FOLDED = 50_000
+"""Rows of the database that are added up here."""
 
 FINE_DAYS = 2
 """For so long sums are exact to the second; further back they begin with a day, in UTC."""
@@ -67,7 +72,7 @@ class Sums:
 _FROM_ATTEMPTS = (
     "SUM(is_last)",
     "SUM(CASE WHEN attempt > 0 THEN 1 ELSE 0 END)",
-    "SUM(CASE WHEN is_last = 1 AND outcome <> 'ok' THEN 1 ELSE 0 END)",
+    "SUM(CASE WHEN is_last = 1 AND call_outcome <> 'ok' THEN 1 ELSE 0 END)",
     "SUM(CASE WHEN attempt > 0 AND tokens_known <> 'yes' THEN 1 ELSE 0 END)",
     "SUM(CASE WHEN attempt > 0 AND cost_nano IS NULL THEN 1 ELSE 0 END)",
     *(f"SUM({column(part)})" for part in PARTS),
@@ -78,41 +83,70 @@ _FROM_DAYS = tuple(f"SUM({name})" for name in DAY_SUMS)
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """``rows`` are at most MOST_ROWS, those that cost most first, days in their order; ``total`` is of all."""
+    """``begins`` is in Unix seconds: what was asked for, or the day that it lies in. ``rows`` are at most MOST_ROWS,
+    those that cost most first, days in their order, and ``more`` says that there are others; ``total`` is of all.
+    """
 
     by: str
+    begins: float
     rows: tuple[Sums, ...]
     total: Sums
+    more: bool = False
 
 
-def usage(database: Database, *, by: str, since: float, now: float, only: Mapping[str, str] | None = None) -> Report:
-    """Sums by ``by``, a name of BY, since a time in Unix seconds. ``only`` are names of BY, each with the one value
-    that is counted. Raises DatabaseError, and KeyError for another name.
+Filters = Sequence[tuple[str, str]]
+"""Names of FILTERS, each with the one value that is counted; all of them hold."""
+
+FILTERS = frozenset(BY) - {"provider", "tag", "day"}
+
+
+def check_by(by: str) -> str:
+    """The name, or ``tag:NAME`` for the values of one tag. Raises ValueError."""
+    if by in BY or (by.startswith(TAG) and is_tag_name(by.removeprefix(TAG))):
+        return by
+    raise ValueError(f"choose from {', '.join(BY)}, or {TAG}NAME for the values of one tag")
+
+
+TAG = "tag:"
+
+
+def usage(database: Database, *, by: str, since: float, now: float, only: Filters = ()) -> Report:
+    """Sums by what ``check_by`` has found good, since a time in Unix seconds. By ``tag`` a row is a pair such as
+    project=web, and a call with two tags is in two rows; in the total it is once. Raises DatabaseError.
     """
-    fine = "session" in (by, *(only or ())) or (by != "day" and now - since <= FINE_DAYS * 86_400)
+    fine = "session" in (by, *(name for name, _ in only)) or (by != "day" and now - since <= FINE_DAYS * 86_400)
     table, columns = ("attempts", _FROM_ATTEMPTS) if fine else ("days", _FROM_DAYS)
-    conditions = ["at_seconds >= ?" if fine else "day >= ?"]
-    values: list[str | float] = [since if fine else day_of(since)]
-    for name, value in (only or {}).items():
-        conditions.append(f"{BY[name]} = ?")
-        values.append(value)
+    begins = since if fine else midnight(since)
+    conditions = ["at_seconds >= ?" if fine else "day >= ?", *(f"{BY[name]} = ?" for name, _ in only)]
+    values: list[str | float] = [since if fine else day_of(since), *(value for _, value in only)]
     source = f"FROM {table} WHERE {' AND '.join(conditions)}"
-    order = BY[by] if by == "day" else f"{columns[-1]} DESC, {columns[1]} DESC, {BY[by]}"
+    column = BY["tag" if by.startswith(TAG) else by]
+    order = column if by == "day" else f"{columns[-1]} DESC, {columns[1]} DESC, {column}"
     with database.transaction(write=False) as transaction:
         rows = transaction.query(
-            f"SELECT {BY[by]}, {', '.join(columns)} {source} GROUP BY {BY[by]} ORDER BY {order} LIMIT {MOST_ROWS}",
+            f"SELECT {column}, {', '.join(columns)} {source} GROUP BY {column} ORDER BY {order} LIMIT {MOST_FOLDED}",
             values,
         )
         (all_,) = transaction.query(f"SELECT {', '.join(columns)} {source}", values)
     found = [Sums(str(name), *map(int, sums)) for name, *sums in rows]
-    return Report(
-        by, tuple(_by_provider(found) if by == "provider" else found), Sums("total", *(int(sum or 0) for sum in all_))
-    )
+    if by == "provider" or column == BY["tag"]:
+        found = _folded(found, _names_of(by))
+    total = Sums("total", *(int(sum or 0) for sum in all_))
+    return Report(by, begins, tuple(found[:MOST_ROWS]), total, len(found) > MOST_ROWS)
 
 
-def _by_provider(routes: Sequence[Sums]) -> list[Sums]:
+def _names_of(by: str) -> Callable[[str], Iterable[str]]:
+    """The names under which a row of the database is counted."""
+    if by == "provider":
+        return lambda route: (route.partition("/")[0],)
+    if by == "tag":
+        return lambda tags: [f"{name}={value}" for name, value in json.loads(tags).items()] or [""]
+    return lambda tags: (json.loads(tags).get(by.removeprefix(TAG), ""),)
+
+
+def _folded(rows: Sequence[Sums], names_of: Callable[[str], Iterable[str]]) -> list[Sums]:
     joined: dict[str, Sums] = {}
-    for route in routes:
-        name = route.name.partition("/")[0]
-        joined[name] = joined.get(name, Sums(name)) + route
+    for row in rows:
+        for name in names_of(row.name):
+            joined[name] = joined.get(name, Sums(name)) + row
     return sorted(joined.values(), key=lambda sums: (-sums.cost, -sums.attempts, sums.name))

@@ -1,52 +1,129 @@
-"""Where the ledger of a configuration is, and how it is opened.
+"""The store of a configuration: opened, and looked at before anything is served.
 
-The default is one file for each configuration, in the user's state folder; two configurations never share one.
+A store that does not work keeps nothing from being served, but one that a newer Nexus made.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
+import logging
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
-from nexus.accounting.database import Database, DatabaseError, PostgresDatabase, SqliteDatabase
+from nexus.accounting.database import (
+    Database,
+    DatabaseError,
+    NewerTables,
+    NoDriver,
+    PostgresDatabase,
+    SqliteDatabase,
+    migrate,
+)
+from nexus.accounting.tables import VERSION
+from nexus.settings import Settings
+from nexus.settings.usage import MEMORY, NONE, SQLITE
 
-NONE = "none"
-MEMORY = "memory"
-_SQLITE = "sqlite:///"
-
-
-def state_folder(environ: Mapping[str, str]) -> Path:
-    """The folder of the XDG Base Directory Specification for what outlives a process."""
-    named = environ.get("XDG_STATE_HOME", "")
-    base = Path(named) if named.startswith("/") else Path(environ.get("HOME") or Path.home()) / ".local" / "state"
-    return base / "nexus"
-
-
-def store_of(written: str | None, config: Path | None, folder: Path) -> str:
-    """The store that settings mean: ``written`` in them, else a file in ``folder`` that goes with ``config``. Without a
-    configuration, as in the demo, everything stays in memory. A relative path begins at the configuration.
-    """
-    if config is None:
-        return written or MEMORY
-    if written is None:
-        digest = hashlib.sha256(str(config.resolve()).encode()).hexdigest()[:12]
-        return f"{_SQLITE}{folder / f'usage-{digest}.sqlite3'}"
-    if written.startswith(_SQLITE):
-        return f"{_SQLITE}{config.resolve().parent / written.removeprefix(_SQLITE)}"
-    return written
+log = logging.getLogger("nexus.usage")
 
 
-def open_store(store: str) -> Database | None:
-    """None for the store that keeps nothing. Raises DatabaseError."""
+def open_store(store: str, patience: float = 60.0) -> Database | None:
+    """None for the one that keeps nothing; ``patience`` is in seconds, for one statement. Raises NoDriver."""
     if store == NONE:
         return None
     if store == MEMORY:
         return SqliteDatabase(None)
-    if store.startswith(_SQLITE):
-        return SqliteDatabase(Path(store.removeprefix(_SQLITE)))
+    if (file := file_of(store)) is not None:
+        return SqliteDatabase(file)
     try:
         import psycopg  # noqa: F401
     except ImportError:
-        raise DatabaseError("needs the Python package psycopg, which is not installed") from None
-    return PostgresDatabase(store)
+        raise NoDriver("needs the Python package psycopg: pip install 'nexus[postgres]'") from None
+    return PostgresDatabase(store, patience)
+
+
+def file_of(store: str) -> Path | None:
+    """Of a store in a file."""
+    return Path(store.removeprefix(SQLITE)) if store.startswith(SQLITE) else None
+
+
+@contextmanager
+def usable_store(settings: Settings, processes: int = 1) -> Iterator[str]:
+    """The store to use, with its tables in it. Several processes share a file even where nothing is to outlive them.
+    Raises NewerTables and NoDriver.
+    """
+    store = prepared(settings)
+    if store != MEMORY or processes == 1:
+        yield store
+        return
+    memory = _MEMORY if os.access(_MEMORY, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="nexus-usage-", dir=memory) as folder:
+        yield f"{SQLITE}{folder}/usage.sqlite3"
+
+
+_MEMORY = "/dev/shm"
+"""Where files are in memory."""
+
+
+def prepared(settings: Settings) -> str:
+    """Where the default store cannot be used it is memory; of any other that does not work now the ledger tries on."""
+    store, is_default = settings.usage_store, settings.usage.store is None
+    if is_default and store == MEMORY and settings.files:
+        _say_memory("neither XDG_STATE_HOME nor HOME names a folder")
+    database = open_store(store)
+    if database is None:
+        return store
+    try:
+        migrate(database)
+    except NewerTables:
+        raise
+    except DatabaseError as error:
+        if is_default:
+            _say_memory(str(error))
+            return MEMORY
+        log.error("usage cannot be written down for now", extra={"fields": {"why": str(error)}})
+    finally:
+        database.close()
+    return store
+
+
+def _say_memory(why: str) -> None:
+    log.warning("usage is kept in memory alone; [usage] store says where else", extra={"fields": {"why": why}})
+
+
+def problem_of(settings: Settings) -> str | None:
+    """What keeps a store from being used that only the settings, or another Nexus, can mend. Changes nothing."""
+    try:
+        open_store(settings.usage_store)
+    except NoDriver as error:
+        return str(error)
+    file = file_of(settings.usage_store)
+    if file is None:
+        return None
+    if (version := _version_in(file)) > VERSION:
+        return f"{file} is of a newer Nexus: its tables are of version {version}, this one knows {VERSION}"
+    if settings.usage.store is not None and not _is_writable(file):
+        return f"{file} cannot be written"
+    return None
+
+
+def _version_in(file: Path) -> int:
+    """0 where there is none."""
+    if not file.is_file():
+        return 0
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True, timeout=1.0)) as connection:
+            found = connection.execute("SELECT version FROM schema_version").fetchone()
+    except sqlite3.Error:
+        return 0
+    return int(found[0]) if found else 0
+
+
+def _is_writable(file: Path) -> bool:
+    if file.exists():
+        return file.is_file() and os.access(file, os.R_OK | os.W_OK)
+    there = next(folder for folder in file.parents if folder.exists())
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)

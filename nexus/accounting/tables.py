@@ -63,6 +63,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         _attempts(),
         "CREATE INDEX attempts_by_time ON attempts (at_seconds)",
+        "CREATE INDEX attempts_by_session ON attempts (session, at_seconds)",
         _days(),
         "CREATE TABLE budgets (budget TEXT NOT NULL, subject TEXT NOT NULL, period TEXT NOT NULL, "
         "spent_nano BIGINT NOT NULL, PRIMARY KEY (budget, subject, period))",
@@ -97,4 +98,17 @@ FORGET_ATTEMPTS = (
     "DELETE FROM attempts WHERE (call_id, attempt) IN "
     f"(SELECT call_id, attempt FROM attempts WHERE at_seconds < ? ORDER BY at_seconds LIMIT {STEP})"
 )
-FORGET_DAYS = "DELETE FROM days WHERE day < ?"
+FORGET_DAYS = (
+    f"DELETE FROM days WHERE ({', '.join(DAY_KEY)}) IN "
+    f"(SELECT {', '.join(DAY_KEY)} FROM days WHERE day < ? LIMIT {STEP})"
+)
+FORGET_BUDGETS = (
+    "DELETE FROM budgets WHERE (budget, subject, period) IN "
+    f"(SELECT budget, subject, period FROM budgets WHERE period < ? LIMIT {STEP})"
+)
+"""The name of a period begins with its year."""
+
+FORGET_BEYOND = (
+    "DELETE FROM attempts WHERE at_seconds < "
+    "(SELECT at_seconds FROM attempts ORDER BY at_seconds DESC LIMIT 1 OFFSET ?)"
+)

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from datetime import UTC, datetime
 
 from nexus.accounting.report import Report, Sums
 from nexus.wire import Json
@@ -16,25 +17,31 @@ NANO = 10**9
 COLUMNS = tuple(field.name for field in fields(Sums) if field.name not in ("name", "cost"))
 
 
-def as_document(report: Report, since: str) -> dict[str, Json]:
-    """What programs read; ``since`` says in words from when on."""
+def as_document(report: Report) -> dict[str, Json]:
+    """What programs read."""
     return {
         "by": report.by,
-        "since": since,
+        "since": moment(report.begins),
         "rows": [_row(report.by, row) for row in report.rows],
         "total": _row(report.by, report.total),
+        "more": report.more,
     }
+
+
+def moment(at: float) -> str:
+    """Of Unix seconds, in UTC."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _row(by: str, sums: Sums) -> dict[str, Json]:
     return {by: sums.name, **{name: getattr(sums, name) for name in COLUMNS}, "cost_usd": sums.cost / NANO}
 
 
-def _json(report: Report, since: str) -> str:
-    return json.dumps(as_document(report, since), ensure_ascii=False, indent=2) + "\n"
+def _json(report: Report) -> str:
+    return json.dumps(as_document(report), ensure_ascii=False, indent=2) + "\n"
 
 
-def _csv(report: Report, since: str) -> str:
+def _csv(report: Report) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([report.by, *COLUMNS, "cost_usd"])
@@ -52,11 +59,15 @@ def dollars(nano: int) -> str:
     return f"{'-' if nano < 0 else ''}{whole}.{places}"
 
 
-def _short(nano: int) -> str:
-    return f"{nano / NANO:,.4f}" if nano < NANO else f"{nano / NANO:,.2f}"
+def _short(row: Sums) -> str:
+    """What is known of a cost; "+?" where that is not all."""
+    if row.unknown_cost and not row.cost:
+        return "unknown"
+    known = f"{row.cost / NANO:,.4f}" if row.cost < NANO else f"{row.cost / NANO:,.2f}"
+    return f"{known} +?" if row.unknown_cost else known
 
 
-def _table(report: Report, since: str) -> str:
+def _table(report: Report) -> str:
     head = (
         report.by.upper(),
         "CALLS",
@@ -70,15 +81,18 @@ def _table(report: Report, since: str) -> str:
     )
     lines = [head, *(_cells(row.name or "-", row) for row in report.rows), _cells("total", report.total)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    text = [f"usage since {since}"]
+    text = [f"usage since {moment(report.begins)}"]
     for line in lines:
         first, *rest = (
             cell.ljust(width) if not at else cell.rjust(width)
             for at, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
         text.append("  ".join((first, *rest)).rstrip())
+    if report.more:
+        text.append(f"the first {len(report.rows)} rows; the total is of all")
     if report.total.unknown_cost:
-        text.append(f"cost unknown of {report.total.unknown_cost} attempts: their models have no price")
+        count = report.total.unknown_cost
+        text.append(f"cost unknown of {count} attempts: they have no price, or it is not known what they used")
     if report.total.unknown_tokens:
         text.append(f"tokens not known, or not all, of {report.total.unknown_tokens} attempts")
     return "\n".join(text) + "\n"
@@ -86,7 +100,7 @@ def _table(report: Report, since: str) -> str:
 
 def _cells(name: str, row: Sums) -> tuple[str, ...]:
     numbers = (row.calls, row.failed, row.input, row.cache_read, row.cache_write_5m + row.cache_write_1h)
-    return (name, *(f"{number:,}" for number in (*numbers, row.output, row.reasoning)), _short(row.cost))
+    return (name, *(f"{number:,}" for number in (*numbers, row.output, row.reasoning)), _short(row))
 
 
-FORMATS: Mapping[str, Callable[[Report, str], str]] = {"table": _table, "csv": _csv, "json": _json}
+FORMATS: Mapping[str, Callable[[Report], str]] = {"table": _table, "csv": _csv, "json": _json}

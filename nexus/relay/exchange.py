@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nexus.accounting.entry import Charge
-from nexus.accounting.record import AttemptRecord, CallRecord, KeyClass, Outcome, Phase, TokensKnown, outcome_of
+from nexus.accounting.entry import Charge, TokensKnown
+from nexus.accounting.record import AttemptRecord, CallRecord, KeyClass, Outcome, Phase, outcome_of
 from nexus.call import Answers, Call, VendorIds
 from nexus.cancel import Cancel
 from nexus.conversation.tap import Tap
@@ -86,7 +86,9 @@ class Exchange:
         return self.state.plan is not None and bool(self.state.plan.waiting)
 
     def record(self) -> AttemptRecord:
-        tap, received = self.tap, self.call.received
+        tap, received, known = self.tap, self.call.received, self.tokens_known
+        # What is read of a stored answer was used when that was made.
+        usage = tap.usage if self.call.operation.spends else None
         if self.error is not None:
             self.fail(self.error)
         return AttemptRecord(
@@ -104,14 +106,16 @@ class Exchange:
             ended=(self.ended or time.monotonic()) - received,
             model=tap.model,
             stop=tap.stop_reason,
-            usage=tap.usage,
-            tokens_known=self.tokens_known,
+            usage=usage,
+            tokens_known=known,
             error=self.error,
+            # What used nothing costs nothing, whatever the price is.
+            cost=0 if known == "yes" and (usage is None or not usage.total) else None,
         )
 
     @property
     def tokens_known(self) -> TokensKnown:
-        usage = self.tap.usage
+        usage = self.tap.usage if self.call.operation.spends else None
         if usage is not None and usage.raw is not None and not usage.estimated:
             ended = self.error is None or (self.tap.stop_reason is not None and not self.error.in_band)
             return "yes" if ended else "partly"

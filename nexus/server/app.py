@@ -25,6 +25,7 @@ from nexus.server.models import ModelHandler, ModelListHandler
 from nexus.server.paths import DEFAULT, bases
 from nexus.server.runtime import Runtime
 from nexus.server.server import Server
+from nexus.server.usage import CallsHandler, ReportHandler
 
 
 class App(Application):
@@ -88,6 +89,8 @@ def _specs(server: Server, runtime: Runtime) -> list[URLSpec]:
     if settings.server.shows_dashboard:
         add(re.escape(settings.server.dashboard.path), DashboardHandler, DEFAULT)
         add(re.escape(settings.server.dashboard.data_path), DataHandler, DEFAULT)
+    add("/usage/v1/report", ReportHandler, DEFAULT)
+    add("/usage/v1/calls", CallsHandler, DEFAULT)
     add("/", HomeHandler, DEFAULT)
     add(".*", UnknownPath, DEFAULT)
     return specs

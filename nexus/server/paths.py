@@ -96,7 +96,7 @@ def nearest(settings: Settings, path: str, headers: Mapping[str, str]) -> Neares
     tails = ["/" + "/".join(words[start:]) for start in range(len(words) - 1, -1, -1)]
     # The protocol that a path stands in has the first word.
     for among in ([endpoint for endpoint in known if _within(path, endpoint.base)], known):
-        for tail, longer in zip(tails, [*tails[1:], ""], strict=True):
+        for tail, longer in zip(tails, [*tails[1:], ""], strict=False):
             # One endpoint's path may end in another's: ``/chat/completions`` in ``/completions``.
             found = [endpoint for endpoint in among if endpoint.path == longer]
             found = found or [endpoint for endpoint in among if re.fullmatch(endpoint.pattern, tail)]

@@ -10,6 +10,7 @@ import os
 import ssl
 from collections.abc import Iterator
 
+from nexus.accounting.state import problem_of
 from nexus.auth.jwks import MissingPyJwt, require_pyjwt
 from nexus.server.listeners import listen
 from nexus.server.listening import CannotListen
@@ -26,7 +27,14 @@ _PROBE = 2.0
 def problems(settings: Settings, *, beside: bool = False) -> list[Location]:
     """Everything that has to be mended first; ``beside`` a Nexus that runs, its ports need not be free."""
     ports = () if beside else _ports(settings)
-    return [*_packages(settings), *_files(settings), *_certificate(settings), *_workers(settings), *ports]
+    return [
+        *_packages(settings),
+        *_files(settings),
+        *_certificate(settings),
+        *_workers(settings),
+        *_usage(settings),
+        *ports,
+    ]
 
 
 def is_served_by_nexus(settings: Settings) -> bool:
@@ -60,6 +68,11 @@ def _certificate(settings: Settings) -> Iterator[Location]:
 def _workers(settings: Settings) -> Iterator[Location]:
     if settings.server.workers != 1 and not hasattr(os, "fork"):
         yield ("server", "workers"), "needs a system on which a process can fork; take 1"
+
+
+def _usage(settings: Settings) -> Iterator[Location]:
+    if (problem := problem_of(settings)) is not None:
+        yield ("usage", "store"), problem
 
 
 def _ports(settings: Settings) -> Iterator[Location]:

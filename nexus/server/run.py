@@ -14,6 +14,8 @@ from collections.abc import Callable
 from functools import partial
 
 from nexus import registry
+from nexus.accounting.database import NewerTables, NoDriver
+from nexus.accounting.state import usable_store
 from nexus.auth.jwks import MissingPyJwt
 from nexus.limits.redis_client import MissingRedis
 from nexus.processes.cores import worker_count
@@ -56,33 +58,37 @@ def serve(settings: Settings, source: Source, service: Service) -> int:
 
     try:
         count = worker_count(settings.server.workers)
-        if count > 1:
-            return _supervise(Rereading(source, settings), listeners, service.notifier, count, up)
-        return asyncio.run(_serve(settings, source, listeners, service.notifier, up))
+        with usable_store(settings, count) as store:
+            if count > 1:
+                return _supervise(Rereading(source, settings), listeners, service.notifier, count, up, store)
+            return asyncio.run(_serve(settings, source, listeners, service.notifier, up, store))
     except (MissingPyJwt, MissingRedis, TlsError) as error:
         sys.stderr.write(f"{error}\n")
+        return 1
+    except (NewerTables, NoDriver) as error:
+        sys.stderr.write(f"usage.store: {error}\n")
         return 1
     finally:
         listeners.remove_files()
 
 
 def _supervise(
-    rereading: Rereading, listeners: Listeners, notifier: Notifier, count: int, up: Callable[[], None]
+    rereading: Rereading, listeners: Listeners, notifier: Notifier, count: int, up: Callable[[], None], store: str
 ) -> int:
     settings = rereading.settings
     for table in settings.llm.providers.values():
         # Imported once for all workers.
         registry.load(table.type)
-    orders = Orders(count, partial(worker.run, listeners), up)
+    orders = Orders(count, partial(worker.run, listeners, store), up)
     code = Supervisor(orders, listeners, SharedState(settings.server), rereading, notifier).run()
     log.info("stopped")
     return code
 
 
 async def _serve(
-    settings: Settings, source: Source, listeners: Listeners, notifier: Notifier, up: Callable[[], None]
+    settings: Settings, source: Source, listeners: Listeners, notifier: Notifier, up: Callable[[], None], store: str
 ) -> int:
-    running = start(settings, listeners)
+    running = start(settings, listeners, store)
     reloader = Reloader(source, running, notifier)
     up()
     notifier.ready(SERVING)

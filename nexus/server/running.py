@@ -9,6 +9,8 @@ from contextlib import suppress
 
 from tornado.ioloop import PeriodicCallback
 
+from nexus.accounting.books import Books
+from nexus.accounting.state import prepared
 from nexus.bridge import Full
 from nexus.response_store.responses import bounds_of
 from nexus.response_store.vendor_ids import id_bounds_of
@@ -28,18 +30,21 @@ REAP = 10.0
 """Seconds between two looks at what nobody uses: upstream connections, memory. A look takes microseconds."""
 
 
-def start(settings: Settings, listeners: Listeners) -> Running:
-    """Serves what the settings describe; call it on the loop. Raises MissingPyJwt, MissingRedis and TlsError."""
-    running = prepare(Server(settings.server), settings)
+def start(settings: Settings, listeners: Listeners, store: str | None = None) -> Running:
+    """Serves what the settings describe; call it on the loop. ``store`` is where usage is kept. Raises MissingPyJwt,
+    MissingRedis, TlsError, NewerTables and NoDriver.
+    """
+    running = prepare(Server(settings.server), settings, prepared(settings) if store is None else store)
     # Where there is a supervisor, it is the one who reads files.
     running.server.meters.started()
     running.listen(listeners)
     return running
 
 
-def prepare(server: Server, settings: Settings) -> Running:
-    """All but listening. Raises MissingPyJwt and TlsError."""
+def prepare(server: Server, settings: Settings, store: str) -> Running:
+    """All but listening; ``store`` is where usage is kept. Raises MissingPyJwt, TlsError and NoDriver."""
     running = Running(server, build(settings, server.kept))
+    server.keep(Books(store))
     # A wrong address or password is said now, not at the first call.
     server.workers.start(server.kept.limits.store.ping)
     return running
@@ -101,6 +106,8 @@ class Running:
         self.server.aside.stop()
         self.runtime.uses.close()
         self.server.kept.close()
+        if self.server.books is not None:
+            self.server.books.close()
 
     def _count(self) -> None:
         """As the settings say from now on."""

@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 from nexus.accounting.activity import Activity
+from nexus.accounting.books import Books
 from nexus.accounting.record import CallRecord, Consumer
 from nexus.accounting.recorder import Recorder, RemoteActivity
 from nexus.bridge import Full, Workers
@@ -60,6 +61,7 @@ class Server:
         self.flight = BytesInFlight(self.flight_limit(settings))
         self.disk = BytesInFlight(self.disk_limit(settings))
         self.lifecycle = Lifecycle(share)
+        self.books: Books | None = None
         self.rows, part = (Rows(), None) if member is None else (member.rows, member.part)
         self.meters = Meters(part or self.rows.parts[0])
         self.meters.enabled = settings.metrics.enabled
@@ -70,6 +72,11 @@ class Server:
         self.consumers: tuple[Consumer, ...] = (log_call, self.recorder.add, self.meters.add)
         self._tally = None if member is None else member.tally
         self.calls: dict[str, CallState] = {}
+
+    def keep(self, books: Books) -> None:
+        """What calls used is written down from now on."""
+        self.books = books
+        self.consumers += (books,)
 
     def look(self, late: float | None = None) -> None:
         """Notes how things stand; ``late`` is by how many seconds a timer of the loop was."""

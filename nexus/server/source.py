@@ -27,8 +27,9 @@ FIXED: tuple[tuple[str, ...], ...] = (
     ("server", "workers"),
     ("server", "worker_threads"),
     ("server", "rate_limits", "storage"),
+    ("usage", "store"),
 )
-"""What a process that runs cannot change: sockets, processes, threads, and where is counted what was spent."""
+"""What a process that runs cannot change: sockets, processes, threads, and where is kept what was spent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
+from nexus.accounting.database import NoDriver
 from nexus.auth.jwks import MissingPyJwt
 from nexus.limits.redis_client import MissingRedis
 from nexus.processes.control import Control
@@ -60,20 +61,20 @@ class Place:
     control: Control
 
 
-def run(listeners: Listeners, settings: Settings, place: Place) -> int:
-    """The whole life of a worker; returns its exit code."""
+def run(listeners: Listeners, store: str, settings: Settings, place: Place) -> int:
+    """The whole life of a worker; returns its exit code. ``store`` is where usage is kept."""
     try:
-        return asyncio.run(_serve(settings, listeners, place))
-    except (MissingPyJwt, MissingRedis, TlsError, OSError) as error:
+        return asyncio.run(_serve(settings, listeners, store, place))
+    except (MissingPyJwt, MissingRedis, TlsError, NoDriver, OSError) as error:
         log.error(f"a worker cannot serve: {error}")
         return 1
 
 
-async def _serve(settings: Settings, listeners: Listeners, place: Place) -> int:
+async def _serve(settings: Settings, listeners: Listeners, store: str, place: Place) -> int:
     loop = asyncio.get_running_loop()
     stop, listen = asyncio.Event(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    running = prepare(Server(settings.server, place.share, place.member), settings)
+    running = prepare(Server(settings.server, place.share, place.member), settings, store)
     adopter, adopting = Adopter(running), set[asyncio.Task[None]]()
 
     def adopt(order: bytes) -> None:

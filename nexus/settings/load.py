@@ -19,6 +19,7 @@ from nexus.settings.locate import Locator
 from nexus.settings.problems import Problem, SettingsError
 from nexus.settings.root import Settings
 from nexus.settings.templates import expand
+from nexus.settings.usage import state_folder, store_of
 
 _AT_LINE = re.compile(r"\s*\(at line (\d+), column (\d+)\)$")
 
@@ -49,7 +50,8 @@ def _load(path: Path, environ: Mapping[str, str], files: Stamps) -> Settings:
         found = expansion.problems
         if not found:
             files |= {named: stamp(named) for _, named in named_files(settings)}
-            return settings.of_file(path.stat().st_mtime, hashlib.sha256(raw).hexdigest(), files)
+            store = store_of(settings.usage.store, path, state_folder(environ))
+            return settings.of_file(path.stat().st_mtime, hashlib.sha256(raw).hexdigest(), files, store)
     raise SettingsError(_located(found, text, file))
 
 

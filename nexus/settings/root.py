@@ -21,7 +21,7 @@ from nexus.settings.llm import LlmSettings
 from nexus.settings.server import ServerSettings
 from nexus.settings.targets import pattern_problems, target_problems
 from nexus.settings.types import Location, Table, fail_at
-from nexus.settings.usage import UsageSettings
+from nexus.settings.usage import MEMORY, UsageSettings
 
 
 class Settings(Table):
@@ -42,6 +42,7 @@ class Settings(Table):
     _written_at: float = PrivateAttr(default_factory=time.time)
     _digest: str = PrivateAttr("")
     _files: Stamps = PrivateAttr(default_factory=dict)
+    _usage_store: str = PrivateAttr(MEMORY)
 
     @property
     def written_at(self) -> float:
@@ -58,9 +59,15 @@ class Settings(Table):
         """The file, those that its templates and its settings name, as they were when it was read."""
         return self._files
 
-    def of_file(self, written_at: float, digest: str, files: Stamps) -> Self:
+    @property
+    def usage_store(self) -> str:
+        """Where usage is written down: in memory without a file."""
+        return self._usage_store
+
+    def of_file(self, written_at: float, digest: str, files: Stamps, usage_store: str) -> Self:
         """The same, of a file that was written then."""
         self._written_at, self._digest, self._files = written_at, digest, files
+        self._usage_store = usage_store
         return self
 
     @model_validator(mode="before")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -9,11 +12,35 @@ from pydantic import AfterValidator, Field
 from nexus.settings.types import Label, Table
 from nexus.tags import MOST_TAGS, is_tag_name
 
+NONE = "none"
+MEMORY = "memory"
+SQLITE = "sqlite:///"
+
+
+def state_folder(environ: Mapping[str, str]) -> Path | None:
+    """The folder of the XDG Base Directory Specification for what outlives a process; None where there is no home."""
+    if (named := environ.get("XDG_STATE_HOME", "")).startswith("/"):
+        return Path(named) / "nexus"
+    home = environ.get("HOME", "")
+    return Path(home) / ".local" / "state" / "nexus" if home.startswith("/") else None
+
+
+def store_of(written: str | None, config: Path, folder: Path | None) -> str:
+    """The store that settings mean: ``written`` in them, where a relative path begins at the configuration, or else a
+    file in ``folder`` that goes with the configuration.
+    """
+    if written is None:
+        digest = hashlib.sha256(str(config.resolve()).encode()).hexdigest()[:12]
+        return MEMORY if folder is None else f"{SQLITE}{folder / f'usage-{digest}.sqlite3'}"
+    if written.startswith(SQLITE):
+        return f"{SQLITE}{config.resolve().parent / written.removeprefix(SQLITE)}"
+    return written
+
 
 def read_store(value: str) -> str:
     """Where the ledger is."""
     text = value.strip()
-    if text in ("none", "memory") or (text.startswith("sqlite:///") and len(text) > len("sqlite:///")):
+    if text in (NONE, MEMORY) or (text.startswith(SQLITE) and len(text) > len(SQLITE) and text.isprintable()):
         return text
     if text.startswith(("postgresql://", "postgres://")) and text.isprintable() and " " not in text:
         return text

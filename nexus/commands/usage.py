@@ -1,0 +1,47 @@
+"""``nexus usage``: who used what, read where the gateway writes it down, whether that runs or not."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import closing
+
+from nexus.accounting.database import Database, DatabaseError, version_of
+from nexus.accounting.report import usage as report_of
+from nexus.accounting.since import since_of
+from nexus.accounting.state import file_of, open_store
+from nexus.accounting.tables import VERSION
+from nexus.accounting.tabulate import FORMATS
+from nexus.settings import Settings, secrets
+from nexus.settings.usage import MEMORY, NONE
+from nexus.telemetry.logs import redactor
+
+
+def usage(settings: Settings, since: str, by: str, written: str) -> int:
+    """Print a report; returns the exit code. ``since`` and ``by`` were found good."""
+    try:
+        with closing(_opened(settings.usage_store)) as database:
+            now = time.time()
+            text = FORMATS[written](report_of(database, by=by, since=since_of(since, now), now=now))
+    except DatabaseError as error:
+        sys.stderr.write(redactor(secrets(settings))(f"nexus usage: {error}\n"))
+        return 1
+    sys.stdout.write(text)
+    return 0
+
+
+def _opened(store: str) -> Database:
+    """Raises DatabaseError, also where there is nothing to read."""
+    if store == NONE:
+        raise DatabaseError('these settings keep no usage: [usage] store is "none"')
+    if store == MEMORY:
+        raise DatabaseError("usage is in the memory of the gateway that runs; ask it: GET /usage/v1/report")
+    file = file_of(store)
+    if file is not None and not file.exists():
+        raise DatabaseError(f"{file} does not exist: no gateway has run with these settings, as this user")
+    database = open_store(store)
+    assert database is not None
+    with database.transaction(write=False) as transaction:
+        if version_of(transaction, database) < VERSION:
+            raise DatabaseError("its tables are of an older Nexus; start this one once")
+    return database

@@ -1,0 +1,280 @@
+"""What is written down of calls of every kind, and what is not: nobody's words, and nothing twice."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nexus.accounting.database import Transaction
+from nexus.settings.usage import SQLITE
+from tests.conftest import Serve
+from tests.server.vendors import LANES, RESPONSES, Lane
+from tests.serving import CHAT, MESSAGES, Nexus, anthropic_config, openai_config, wait_until
+from tools.fake_upstream import Behaviour, FakeUpstream
+
+MARK = "a-word-of-the-prompt-5151"
+ANSWER = "a-word-of-the-answer-7373"
+TEXT = [{"role": "user", "content": MARK}]
+
+CLIENTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "chat": ("/llm/openai/v1/chat/completions", {"messages": TEXT}),
+    "messages": ("/llm/anthropic/v1/messages", {"messages": TEXT, "max_tokens": 64}),
+    "responses": ("/llm/openai/v1/responses", {"input": MARK}),
+}
+PAIRS = [(lane, client) for lane in (*LANES, RESPONSES) for client in CLIENTS]
+
+
+def rows(nexus: Nexus, columns: str, calls: int = 1) -> list[tuple[Any, ...]]:
+    """Once so many calls are written down."""
+    books = nexus.server.books
+    assert books is not None
+
+    def ask(what: str) -> list[tuple[Any, ...]]:
+        with books.reading() as database, database.transaction(write=False) as transaction:
+            return transaction.query(f"SELECT {what} FROM attempts ORDER BY at_seconds, call_id, attempt")
+
+    wait_until(lambda: sum(last for (last,) in ask("is_last")) >= calls)
+    return ask(columns)
+
+
+def files(nexus: Nexus) -> bytes:
+    """All that is on the disk."""
+    file = Path(nexus.settings.usage_store.removeprefix(SQLITE))
+    return b"".join(part.read_bytes() for part in file.parent.iterdir())
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize(("lane", "client"), PAIRS, ids=lambda value: getattr(value, "name", value))
+def test_every_lane_is_written_down_to_the_token(
+    lane: Lane, client: str, stream: bool, serve: Serve, tmp_path: Path
+) -> None:
+    with FakeUpstream(lane.vendor) as upstream:
+        upstream.next(Behaviour(text=ANSWER, input_tokens=31, cached_tokens=7, output_tokens=9))
+        nexus = serve(lane.config(upstream, tmp_path))
+        path, body = CLIENTS[client]
+        assert nexus.post(path, {"model": "v/m", "stream": stream} | body).status == 200
+        ((known, raw, *told),) = rows(
+            nexus,
+            "tokens_known, raw_usage, attempt, is_last, protocol, operation, route, request_model, key_class, stream, "
+            "status, outcome, call_outcome, input_tokens, cache_read_tokens, output_tokens",
+        )
+        assert told == [
+            *(1, 1, client, "generate", "v/m", lane.model, "configured", int(stream)),
+            *(200, "ok", "ok", 31, 7, 9),
+        ]
+        assert known == "yes"
+        assert json.loads(raw)
+        assert MARK.encode() not in files(nexus)
+        assert ANSWER.encode() not in files(nexus)
+
+
+def test_times_follow_each_other(nexus: Nexus) -> None:
+    assert nexus.chat(CHAT).status == 200
+    ((own, *times),) = rows(nexus, "own_ms, queue_ms, began_ms, first_ms, total_ms")
+    assert 0 <= own <= times[-1]
+    assert times[0] <= times[2]
+    assert times[1:] == sorted(times[1:])
+
+
+def test_a_fallback_is_two_rows(serve: Serve, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream) -> None:
+    vendors = openai_config(openai_upstream.base_url) + anthropic_config(anthropic_upstream.base_url)
+    nexus = serve(vendors + '[llm.models.both]\ntargets = ["openai/gpt-4", "anthropic/claude"]\n')
+    openai_upstream.next(Behaviour(status=400, error_code="billing_hard_limit_reached"), Behaviour(status=401))
+    assert nexus.chat({**CHAT, "model": "both"}).status == 200
+    found = rows(nexus, "attempt, is_last, model, route, outcome, call_outcome, tokens_known, input_tokens, status")
+    assert found[-1][1:7] == (1, "both", "anthropic/claude", "ok", "ok", "yes")
+    assert found[-1][7] > 0
+    for row in found[:-1]:
+        assert row[1:8] == (0, "both", "openai/gpt-4", "vendor_error", "ok", "yes", 0)
+    assert [row[0] for row in found] == list(range(1, len(found) + 1))
+    assert len(found) >= 2
+
+
+STREAM = {**CHAT, "stream": True}
+SHORT = 'retries.attempts = 1\ntimeouts = { first_byte = "100ms", silence = "100ms" }\n'
+
+ENDS: dict[str, tuple[str, Behaviour, Mapping[str, Any], tuple[str, str, str]]] = {
+    "refused by the vendor": ("", Behaviour(status=400), CHAT, ("vendor_error", "", "yes")),
+    "overloaded": (SHORT, Behaviour(status=503), CHAT, ("vendor_error", "", "yes")),
+    "an error in the answer": (SHORT, Behaviour(error_after=1), STREAM, ("in_band_error", "", "no")),
+    "cut before the head": (SHORT, Behaviour(close_before_head=True), CHAT, ("cut", "", "no")),
+    "cut in the answer": (SHORT, Behaviour(cut_after=4), STREAM, ("cut", "", "no")),
+    "no answer": (SHORT, Behaviour(hang=True), CHAT, ("timeout", "first byte", "no")),
+}
+
+
+@pytest.mark.parametrize(("more", "behaviour", "body", "told"), ENDS.values(), ids=ENDS)
+def test_every_end_has_its_outcome(
+    more: str,
+    behaviour: Behaviour,
+    body: Mapping[str, Any],
+    told: tuple[str, str, str],
+    serve: Serve,
+    openai_upstream: FakeUpstream,
+) -> None:
+    openai_upstream.default = behaviour
+    text = openai_config(openai_upstream.base_url)
+    nexus = serve(text.replace('type = "openai"\n', f'type = "openai"\n{more}'))
+    with suppress(http.client.IncompleteRead):
+        nexus.chat(body)
+    assert rows(nexus, "outcome, timeout, tokens_known, call_outcome")[-1] == (*told, told[0])
+
+
+def test_what_a_cut_answer_told_is_kept(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
+    anthropic_upstream.default = Behaviour(cut_after=4, input_tokens=21)
+    nexus = serve(anthropic_config(anthropic_upstream.base_url))
+    with suppress(http.client.IncompleteRead):
+        nexus.messages({**MESSAGES, "stream": True})
+    assert rows(nexus, "outcome, tokens_known, input_tokens")[-1] == ("cut", "partly", 21)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_a_client_that_leaves(stream: bool, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    openai_upstream.default = Behaviour(hold=threading.Event()) if not stream else Behaviour(endless=True)
+    raw = json.dumps({**CHAT, "stream": stream}).encode()
+    with socket.create_connection(("127.0.0.1", nexus.port)) as client:
+        head = "POST /llm/openai/v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        client.sendall(head.encode() + b"Content-Length: %d\r\n\r\n" % len(raw) + raw)
+        wait_until(lambda: len(openai_upstream.requests) == 1)
+        if stream:
+            assert client.recv(100)
+    assert rows(nexus, "outcome, call_outcome, tokens_known") == [("cancelled", "cancelled", "no")]
+
+
+KEYS = """
+[server.keys.alice]
+key = "nx-hushhush-alice-0123456789abcdef"
+group = "dev"
+[server]
+max_body_size = "2KB"
+"""
+ALICE = {"Authorization": "Bearer nx-hushhush-alice-0123456789abcdef"}
+
+REFUSALS: dict[str, tuple[Callable[[Nexus], Any], tuple[int, str, str, str, str]]] = {
+    "no key": (lambda nexus: nexus.chat(CHAT), (401, "authentication", "", "", "")),
+    "no such path": (
+        lambda nexus: nexus.post("/llm/openai/v1/chat/completion", CHAT, ALICE),
+        (404, "not_found", "alice", "dev", ""),
+    ),
+    "no such model": (
+        lambda nexus: nexus.chat({**CHAT, "model": "openai/none"}, ALICE),
+        (404, "model_not_found", "alice", "dev", "openai/none"),
+    ),
+    "too large": (
+        lambda nexus: nexus.chat({**CHAT, "user": "x" * 3000}, ALICE),
+        (413, "request_too_large", "alice", "dev", ""),
+    ),
+    "no JSON": (lambda nexus: nexus.chat(b"{", ALICE), (400, "invalid_request", "alice", "dev", "")),
+    "bad tags": (
+        lambda nexus: nexus.chat(CHAT, {**ALICE, "x-nexus-tags": "project"}),
+        (400, "invalid_request", "alice", "dev", ""),
+    ),
+}
+
+
+@pytest.mark.parametrize(("ask", "told"), REFUSALS.values(), ids=REFUSALS)
+def test_a_refused_call_is_a_row_without_an_attempt(
+    ask: Callable[[Nexus], Any], told: tuple[int, str, str, str, str], serve: Serve, openai_upstream: FakeUpstream
+) -> None:
+    nexus = serve(KEYS + '[usage]\ntags = ["project"]\n' + openai_config(openai_upstream.base_url))
+    assert ask(nexus).status == told[0]
+    columns = "attempt, is_last, call_outcome, tokens_known, cost_nano, status, error, caller, group_name, model"
+    assert rows(nexus, columns) == [(0, 1, "refused", "yes", 0, *told)]
+
+
+def test_a_limit_refuses_and_is_written_down(serve: Serve, openai_upstream: FakeUpstream) -> None:
+    limit = '[llm.providers.openai.rate_limits.per_user]\ninput_token_limit = 1\ninterval = "60s"\n'
+    who = "[server.client_identification]\nenabled = true\ngroup_id.gateway_key = true\n"
+    nexus = serve(KEYS + who + openai_config(openai_upstream.base_url, limit))
+    assert nexus.chat(CHAT, ALICE).status == 429
+    assert rows(nexus, "attempt, call_outcome, status, error") == [(0, "refused", 429, "rate_limit")]
+
+
+def test_what_is_no_call_is_not_written_down(nexus: Nexus) -> None:
+    assert nexus.request("GET", "/llm/openai/v1/models").status == 200
+    assert nexus.request("GET", "/favicon.ico").status == 404
+    assert nexus.chat(CHAT).status == 200
+    assert len(rows(nexus, "call_id")) == 1
+
+
+TAGGED = {**ALICE, "x-nexus-tags": "project=web, team=x", "User-Agent": "agent/1", "x-claude-code-session-id": "s1"}
+
+
+def test_who_called_and_what_for(serve: Serve, openai_upstream: FakeUpstream) -> None:
+    nexus = serve(KEYS + '[usage]\ntags = ["project"]\n' + openai_config(openai_upstream.base_url))
+    assert nexus.chat(CHAT, TAGGED).status == 200
+    assert rows(nexus, "caller, group_name, key_name, session, user_agent, tags, response_model") == [
+        ("alice", "dev", "alice", "s1", "agent/1", '{"project":"web"}', "gpt-4")
+    ]
+    assert "x-nexus-tags" not in {name.lower() for name, _ in openai_upstream.requests[0].headers}
+
+
+OPERATIONS: dict[str, tuple[str, str, dict[str, Any], str]] = {
+    "a count": ("anthropic", "/llm/anthropic/v1/messages/count_tokens", {"messages": TEXT}, "count_tokens"),
+    "a count of responses": ("openai", "/llm/openai/v1/responses/input_tokens", {"input": MARK}, "count_tokens"),
+}
+
+
+@pytest.mark.parametrize(("vendor", "path", "body", "operation"), OPERATIONS.values(), ids=OPERATIONS)
+def test_a_count_uses_nothing(
+    vendor: str, path: str, body: dict[str, Any], operation: str, serve: Serve, tmp_path: Path
+) -> None:
+    lane = next(lane for lane in LANES if lane.vendor == vendor)
+    with FakeUpstream(lane.vendor) as upstream:
+        nexus = serve(lane.config(upstream, tmp_path))
+        assert nexus.post(path, {"model": "v/m"} | body).status == 200
+        told = rows(nexus, "operation, call_outcome, tokens_known, input_tokens + output_tokens")
+        assert set(told) == {(operation, "ok", "yes", 0)}
+
+
+def test_a_stored_answer_is_not_counted_again(serve: Serve, tmp_path: Path) -> None:
+    with FakeUpstream("anthropic") as upstream:
+        nexus = serve(LANES[1].config(upstream, tmp_path))
+        made = nexus.post("/llm/openai/v1/responses", {"model": "v/m", "input": MARK}).json
+        assert nexus.request("GET", f"/llm/openai/v1/responses/{made['id']}").status == 200
+        told = rows(nexus, "operation, tokens_known, input_tokens > 0", calls=2)
+        assert sorted(told) == [("generate", "yes", 1), ("stored", "yes", 0)]
+
+
+class Hanging:
+    """A database that never answers."""
+
+    alone: str | None = None
+    has_tables = ""
+
+    def __init__(self) -> None:
+        self.asked, self.go = threading.Event(), threading.Event()
+
+    @contextmanager
+    def transaction(self, *, write: bool = True) -> Iterator[Transaction]:
+        self.asked.set()
+        self.go.wait()
+        raise RuntimeError("the test is over")
+        yield
+
+    def close(self) -> None: ...
+
+
+def test_calls_go_on_where_the_database_hangs(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, serve: Serve, openai_upstream: FakeUpstream
+) -> None:
+    hanging = Hanging()
+    monkeypatch.setattr("nexus.accounting.books.open_store", lambda *_: hanging)
+    monkeypatch.setattr("nexus.accounting.ledger.ROOM", 3)
+    nexus = serve(openai_config(openai_upstream.base_url))
+    assert nexus.server.books is not None
+    ledger = nexus.server.books.ledger
+    assert ledger is not None
+    assert hanging.asked.wait(60)
+    assert [nexus.chat(CHAT).status for _ in range(8)] == [200] * 8
+    wait_until(lambda: ledger.lost == 5)
+    assert caplog.text.count("usage is lost") == 1
+    hanging.go.set()

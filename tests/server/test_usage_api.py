@@ -1,0 +1,204 @@
+"""Who reads what was used: over /usage/v1, each caller himself and readers everybody; and by ``nexus usage``."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nexus import cli
+from tests.conftest import Serve
+from tests.server.test_usage import rows
+from tests.serving import CHAT, Nexus, Reply, openai_config
+from tools.fake_upstream import Behaviour, FakeUpstream
+
+ALICE, BOSS = "nx-hushhush-alice-0123456789abcdef", "nx-hushhush-bobby-0123456789abcdef"
+KEYS = f"""
+[usage]
+tags = ["project", "feature"]
+readers = ["finance"]
+[server.keys.alice]
+key = "{ALICE}"
+group = "dev"
+[server.keys.boss]
+key = "{BOSS}"
+group = "finance"
+"""
+
+
+def bearer(key: str, **more: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}", **{name.replace("_", "-"): value for name, value in more.items()}}
+
+
+def ask(nexus: Nexus, path: str, key: str = "") -> Reply:
+    return nexus.request("GET", f"/usage/v1/{path}", headers=bearer(key) if key else {})
+
+
+@pytest.fixture
+def used(serve: Serve, openai_upstream: FakeUpstream) -> Nexus:
+    """Two calls of alice, one of them refused by the vendor, and one of boss."""
+    nexus = serve(KEYS + openai_config(openai_upstream.base_url))
+    openai_upstream.next(Behaviour(input_tokens=100), Behaviour(status=400), Behaviour(input_tokens=7))
+    assert nexus.chat(CHAT, bearer(ALICE, x_nexus_tags="project=web, feature=chat")).status == 200
+    assert nexus.chat(CHAT, bearer(ALICE, x_nexus_tags="project=web")).status == 400
+    assert nexus.chat({**CHAT, "model": "openai/smart"}, bearer(BOSS)).status == 200
+    rows(nexus, "1", calls=3)
+    return nexus
+
+
+def names(reply: Reply) -> dict[str, Any]:
+    assert reply.status == 200
+    assert reply.headers["cache-control"] == "no-store"
+    by = reply.json["by"]
+    return {row[by]: (row["calls"], row["failed"], row["input"]) for row in reply.json["rows"]}
+
+
+def test_a_caller_sees_himself_and_a_reader_everybody(used: Nexus) -> None:
+    assert names(ask(used, "report?by=user", ALICE)) == {"alice": (2, 1, 100)}
+    assert names(ask(used, "report?by=user", BOSS)) == {"alice": (2, 1, 100), "boss": (1, 0, 7)}
+    assert names(ask(used, "report?by=user&user=boss", ALICE)) == {}
+    assert len(ask(used, "calls", ALICE).json["calls"]) == 2
+    assert len(ask(used, "calls", BOSS).json["calls"]) == 3
+    assert len(ask(used, "calls?user=boss", ALICE).json["calls"]) == 0
+
+
+BY: dict[str, dict[str, Any]] = {
+    "model": {"openai/gpt-4": (2, 1, 100), "openai/smart": (1, 0, 7)},
+    "route": {"openai/gpt-4": (2, 1, 100), "openai/smart": (1, 0, 7)},
+    "provider": {"openai": (3, 1, 107)},
+    "group": {"dev": (2, 1, 100), "finance": (1, 0, 7)},
+    "key": {"alice": (2, 1, 100), "boss": (1, 0, 7)},
+    "session": {"": (3, 1, 107)},
+    "tag": {"project=web": (2, 1, 100), "feature=chat": (1, 0, 100), "": (1, 0, 7)},
+    "tag:project": {"web": (2, 1, 100), "": (1, 0, 7)},
+    "tag:feature": {"chat": (1, 0, 100), "": (2, 1, 7)},
+}
+
+
+@pytest.mark.parametrize("since", ["24h", "30d", "month"])
+@pytest.mark.parametrize("by", BY)
+def test_sums_by_whatever_is_asked(used: Nexus, by: str, since: str) -> None:
+    """The exact ones of the last days, and those of whole days, are the same."""
+    reply = ask(used, f"report?by={by}&since={since}", BOSS)
+    assert names(reply) == BY[by]
+    total = reply.json["total"]
+    assert (total["calls"], total["failed"], total["input"], total["unknown_cost"]) == (3, 1, 107, 2)
+
+
+def test_calls_come_in_pages_the_youngest_first(used: Nexus) -> None:
+    first = ask(used, "calls?limit=2", BOSS).json
+    second = ask(used, f"calls?limit=2&behind={first['next']}", BOSS).json
+    assert [call["caller"] for call in first["calls"] + second["calls"]] == ["boss", "alice", "alice"]
+    assert second["next"] is None
+    (refused,) = ask(used, "calls?user=alice&limit=1", BOSS).json["calls"]
+    assert (refused["outcome"], refused["tags"], refused["model"]) == (
+        "vendor_error",
+        {"project": "web"},
+        "openai/gpt-4",
+    )
+    (attempt,) = refused["attempts"]
+    assert (attempt["status"], attempt["tokens"]["input"], attempt["tokens_known"]) == (400, 0, "yes")
+
+
+def test_a_refused_call_has_no_attempt(used: Nexus) -> None:
+    assert used.chat({**CHAT, "model": "none"}, bearer(ALICE)).status == 404
+    rows(used, "1", calls=4)
+    (call, *_) = ask(used, "calls", ALICE).json["calls"]
+    assert (call["outcome"], call["status"], call["error"], call["attempts"]) == ("refused", 404, "model_not_found", [])
+
+
+def test_an_open_gateway_shows_all(nexus: Nexus) -> None:
+    assert nexus.chat(CHAT).status == 200
+    rows(nexus, "1")
+    assert names(ask(nexus, "report")) == {"openai/gpt-4": (1, 0, 11)}
+
+
+WRONG: dict[str, tuple[str, int]] = {
+    "report?by=nothing": ("choose from user, group", 400),
+    "report?by=tag:": ("choose from user, group", 400),
+    "report?since=yesterday": ("since: expected a duration", 400),
+    "report?what=1": ("not a parameter here", 400),
+    "calls?limit=0": ("limit: expected a number from 1 to", 400),
+    "calls?limit=201": ("limit: expected a number from 1 to", 400),
+    "calls?behind=x": ("behind: ", 400),
+}
+
+
+@pytest.mark.parametrize("path", WRONG)
+def test_what_is_asked_wrongly_is_said(nexus: Nexus, path: str) -> None:
+    words, status = WRONG[path]
+    reply = ask(nexus, path)
+    assert reply.status == status
+    assert words in reply.json["error"]["message"]
+
+
+def test_a_key_is_needed_where_calls_need_one(used: Nexus) -> None:
+    assert ask(used, "report").status == 401
+    assert used.request("POST", "/usage/v1/report", headers=bearer(BOSS)).status == 405
+
+
+def test_nothing_is_kept_where_the_settings_say_so(serve: Serve, openai_upstream: FakeUpstream) -> None:
+    nexus = serve('[usage]\nstore = "none"\n' + openai_config(openai_upstream.base_url))
+    assert nexus.chat(CHAT).status == 200
+    reply = ask(nexus, "report")
+    assert (reply.status, 'store is "none"' in reply.json["error"]["message"]) == (404, True)
+
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+        code = cli.main(["usage", "-c", str(tmp_path / "nexus.toml"), *arguments])
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    return run
+
+
+def test_the_command_reads_while_the_gateway_runs(used: Nexus, run: Run) -> None:
+    code, text, _ = run("--by", "user", "--since", "7d")
+    assert code == 0
+    lines = text.splitlines()
+    assert re.fullmatch(r"usage since \d{4}-\d\d-\d\dT00:00:00Z", lines[0])
+    assert lines[1].startswith("USER   CALLS  FAILED  INPUT  CACHE READ")
+    assert lines[2].split() == ["alice", "2", "1", "100", "0", "0", "6", "0", "unknown"]
+    assert lines[4].split() == ["total", "3", "1", "107", "0", "0", "12", "0", "unknown"]
+    assert lines[5].startswith("cost unknown of 2 attempts")
+
+
+def test_the_command_reads_when_it_does_not_run(run: Run, openai_upstream: FakeUpstream, tmp_path: Path) -> None:
+    with Nexus.of(openai_config(openai_upstream.base_url), tmp_path) as nexus:
+        assert nexus.chat(CHAT).status == 200
+    # What was left was written when it stopped.
+    code, text, _ = run("--format", "json")
+    assert code == 0
+    document = json.loads(text)
+    assert (document["by"], [row["model"] for row in document["rows"]]) == ("model", ["openai/gpt-4"])
+    assert document["total"]["cost_usd"] == 0
+    code, text, _ = run("--format", "csv", "--by", "day")
+    (head, day, *rest) = csv.reader(io.StringIO(text))
+    assert (code, head[0], head[-1], day[1], rest) == (0, "day", "cost_usd", "1", [])
+
+
+def test_the_command_says_where_nothing_is(run: Run, openai_upstream: FakeUpstream, tmp_path: Path) -> None:
+    for store, words in (("", "does not exist"), ('store = "none"', '"none"'), ('store = "memory"', "GET /usage/v1")):
+        (tmp_path / "nexus.toml").write_text(f"[usage]\n{store}\n{openai_config(openai_upstream.base_url)}")
+        code, text, told = run()
+        assert (code, text) == (1, "")
+        assert words in told
+
+
+@pytest.mark.parametrize("flags", [["--since", "yesterday"], ["--by", "colour"], ["--format", "xml"]])
+def test_flags_are_looked_at(run: Run, flags: list[str]) -> None:
+    with pytest.raises(SystemExit) as refused:
+        run(*flags)
+    assert refused.value.code == 2
