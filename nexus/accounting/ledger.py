@@ -10,13 +10,13 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from nexus.accounting.database import Database, DatabaseError, Transaction, Value, migrate
 from nexus.accounting.entries import entries_of
-from nexus.accounting.entry import PARTS, Entry
+from nexus.accounting.entry import PARTS, Charge, Entry
 from nexus.accounting.record import CallRecord
 from nexus.accounting.tables import (
     ADD_TO_BUDGET,

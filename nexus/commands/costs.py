@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from nexus.accounting.price_book import PriceBook, priced, read_here
 from nexus.accounting.prices import Price
-from nexus.accounting.state import state_folder
 from nexus.limits.accounts import dollars, usd
 from nexus.provider import Provider
 from nexus.settings import Settings
 from nexus.settings.budgets import covered
+from nexus.settings.usage import state_folder
 
 PRICE_COLUMNS = ("PRICE OF", "USD PER MILLION TOKENS", "SOURCE")
 UNKNOWN = "unknown"

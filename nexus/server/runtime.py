@@ -15,7 +15,6 @@ from typing import Self
 
 from nexus import registry
 from nexus.accounting.price_book import PriceBook, priced
-from nexus.accounting.state import state_folder
 from nexus.auth.authenticator import Authenticator
 from nexus.files import stamp
 from nexus.gateway.admission import Admission
@@ -34,6 +33,7 @@ from nexus.response_store.vendor_ids import make_id_store, vendor_ids_of
 from nexus.server.guards import Guards
 from nexus.server.tls import tls_context
 from nexus.settings import ServerSettings, Settings, secrets
+from nexus.settings.usage import state_folder
 from nexus.shared import Holder, Shared
 from nexus.telemetry import logs
 
