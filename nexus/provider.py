@@ -51,6 +51,10 @@ class Account:
     key: SecretStr | None = field(default=None, repr=False)
 
 
+Labels = tuple[tuple[str, str], ...]
+"""What a cloud's own bill is told of a call: names and values."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One try at one provider: a body in one of its dialects, and what of the client's request travels with it.
@@ -73,6 +77,7 @@ class Attempt:
     key: SecretStr | None
     method: str = "POST"
     path: str = ""
+    labels: Labels = ()
     client: Mapping[str, str] = field(default_factory=dict, repr=False)
     credential_headers: frozenset[str] = frozenset()
     key_is_callers: bool = False

@@ -7,7 +7,7 @@ are configured, no identity comes out without one that was proved.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
@@ -51,9 +51,12 @@ class Authenticator:
         keys: Mapping[str, GatewayKey],
         tokens: Tokens | None,
         *,
+        claims: Sequence[str] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
+        """``claims`` are paths in tokens whose values identities carry."""
         self._identification = identification
+        self._claims = claims
         self._keys = KeyRing(keys)
         self._tokens = tokens
         self._clock = clock
@@ -66,18 +69,19 @@ class Authenticator:
         keys: Mapping[str, GatewayKey],
         oauth: OAuthSettings | None,
         shared: Shared | None = None,
+        claims: Sequence[str] = (),
     ) -> Self:
         """One as configured, already fetching its keys for tokens, or sharing those that others fetch from there.
 
         Raises MissingPyJwt. Whoever opens it closes it.
         """
         if oauth is None:
-            return cls(identification, keys, None)
+            return cls(identification, keys, None, claims=claims)
         require_pyjwt()
         holder = Holder(shared)
         place = (oauth.url, oauth.poll_interval, Trust.of(oauth.ca_file))
         token_keys = holder.hold("keys for tokens", place, partial(_fetched_keys, oauth))
-        authenticator = cls(identification, keys, Tokens(oauth, token_keys))
+        authenticator = cls(identification, keys, Tokens(oauth, token_keys), claims=claims)
         authenticator._holder = holder
         return authenticator
 
@@ -104,7 +108,14 @@ class Authenticator:
             key=proof.key[0] if proof.key is not None else None,
             owner=_owner(proof, client_id),
             credential_headers=proof.credential_headers,
+            claims=tuple(self._carried(proof.claims)) if proof.claims is not None else (),
         )
+
+    def _carried(self, claims: Claims) -> Iterator[tuple[str, str]]:
+        """Of an array the first."""
+        for path in self._claims:
+            if values := values_of(claim_at(claims, path)):
+                yield path, values[0]
 
     def _prove(self, headers: HeaderLines, *, last: bool) -> _Proof | Pending:
         if not self.requires_credential:

@@ -19,7 +19,8 @@ class Identity:
 
     ``key`` names the gateway key, where it was one. ``owner`` is whose a kept answer is, even where limits tell
     nobody apart: "" for all at an open gateway, None where nobody can say. ``credential_headers`` are the headers that
-    the credential came in, which must never travel to a vendor.
+    the credential came in, which must never travel to a vendor. ``claims`` are those of its token by which providers
+    attribute calls.
     """
 
     client_id: str | None
@@ -29,6 +30,7 @@ class Identity:
     key: str | None
     owner: str | None
     credential_headers: frozenset[str]
+    claims: tuple[tuple[str, str], ...] = ()
 
     @property
     def account(self) -> str | None:

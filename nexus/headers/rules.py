@@ -42,9 +42,9 @@ def apply(
     """The headers of the request to the vendor.
 
     ``own`` is what the provider writes itself: a rule replaces it, and takes a credential away by its name. ``passed``
-    is what the provider lets travel without any rule, which rules can take back. ``reserved`` names the credentials
-    that it adds later, as it signs. ``credential_headers`` names the client's headers that carried its credential for
-    the gateway: they do not exist here.
+    is what the provider lets travel without any rule, which rules can take back. ``reserved`` names what nobody else
+    may write: the credentials that it adds as it signs, and what tells its vendor who called. ``credential_headers``
+    names the client's headers that carried its credential for the gateway: they do not exist here.
     """
     closed = credential_headers | nominated(client)
     incoming = {name: value for name, value in client.items() if name not in closed}
@@ -70,7 +70,7 @@ def rewrite(
     passed = {
         name: value
         for name, value in prepared.items()
-        if client.get(name) == value and not is_denied(name) and not is_secret(name)
+        if client.get(name) == value and name not in reserved and not is_denied(name) and not is_secret(name)
     }
     own = {name: value for name, value in prepared.items() if name not in passed}
     return apply(rules, client, own, passed=passed, reserved=reserved, credential_headers=credential_headers)

@@ -23,7 +23,7 @@ from nexus.protocols.raw_json import (
     value_end,
     value_start,
 )
-from nexus.wire import decode, encode
+from nexus.wire import decode, encode, mapping
 
 REMOVE: Final = b""
 """The verdict that takes a member out; other bytes are its new value, None keeps it."""
@@ -47,6 +47,12 @@ def removing(paths: Iterable[tuple[str, ...]]) -> Rules:
             inner = inner.setdefault(key, {})
         inner[last] = _always
     return rules
+
+
+def merged(raw: bytes, name: str, members: Mapping[str, str]) -> bytes:
+    """``raw``, an object, with ``members`` in the object ``name``, in place of those of the same names."""
+    there = mapping(mapping(decode(raw)).get(name))
+    return rewrite(raw, removing([(name,)]), lambda: encode(name) + b":" + encode({**there, **members}))
 
 
 def fitting_strings(fitting: Callable[[str], str]) -> Judge:

@@ -33,6 +33,7 @@ from nexus.protocols.pairing import paired
 from nexus.protocols.sse import Frame
 from nexus.protocols.web_search import without_search
 from nexus.provider import Attempt, Route, Without
+from nexus.relay.attribution import labels_of
 from nexus.relay.candidate import NOT_THERE
 from nexus.relay.exchange import Exchange
 from nexus.relay.reading import reading
@@ -254,6 +255,7 @@ def _attempt(exchange: Exchange, dialect: str, body: bytes, headers: Mapping[str
         stream=call.stream,
         method=call.method,
         path=call.path,
+        labels=labels_of(call, route.provider.name, route.provider.settings),
         headers=headers,
         query=without_credentials(query),
         key=route.provider.key(client, call.dialect, candidate.account),

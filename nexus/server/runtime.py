@@ -33,6 +33,7 @@ from nexus.response_store.vendor_ids import make_id_store, vendor_ids_of
 from nexus.server.guards import Guards
 from nexus.server.tls import tls_context
 from nexus.settings import ServerSettings, Settings, secrets
+from nexus.settings.attribution import claims_of
 from nexus.settings.usage import state_folder
 from nexus.shared import Holder, Shared
 from nexus.telemetry import logs
@@ -137,7 +138,9 @@ def build(settings: Settings, kept: Kept) -> Runtime:
         stack.callback(logs.know(secrets(settings)))
         holder = stack.enter_context(closing(Holder(kept.shared)))
         tls = _tls(own, holder)
-        authenticator = Authenticator.open(own.client_identification, own.keys, own.oauth, kept.shared)
+        authenticator = Authenticator.open(
+            own.client_identification, own.keys, own.oauth, kept.shared, claims_of(settings.attributions)
+        )
         stack.callback(authenticator.close)
         providers: list[Provider] = []
         for name, table in settings.llm.providers.items() if settings.llm.enabled else ():

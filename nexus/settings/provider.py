@@ -13,6 +13,7 @@ from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator
 
 from nexus import registry
 from nexus.settings.attempts import ModelTimeouts, Retries, Timeouts
+from nexus.settings.attribution import LabelRules
 from nexus.settings.header_rules import HeaderRules, writers
 from nexus.settings.limits import RateLimits
 from nexus.settings.price import PriceSettings
@@ -102,6 +103,9 @@ class ProviderSettings(Tagged):
         near = nearest(kind, cls.kinds()) if isinstance(kind, str) else None
         hint = f'; did you mean "{near}"?' if near else ""
         return f"unknown provider type{hint} ({known})"
+
+    attribution_rules: ClassVar[LabelRules | None] = None
+    """What the cloud takes of ``attribution``; None where it has none."""
 
     type: str
     """Which kind of provider this is."""
@@ -197,6 +201,11 @@ class ProviderSettings(Tagged):
     def takes_callers_key(self) -> bool:
         """Whether a caller may bring the vendor's key."""
         return self.forward_token
+
+    @property
+    def attributed(self) -> Mapping[str, str]:
+        """``attribution``, where the provider's type has it."""
+        return {}
 
     @property
     def signed_headers(self) -> tuple[str, ...]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
 from nexus.files import Stamps
+from nexus.settings.attribution import source_problems
 from nexus.settings.budgets import Budget, BudgetName, budget_problems
 from nexus.settings.identity import ClientIdentification
 from nexus.settings.limits import NO_REDIS, RateLimits, RedisStorage
@@ -118,6 +119,20 @@ class Settings(Table):
     def _budgets_fit(self) -> Self:
         keys, groups = self.server.keys or {}, _has_groups(self)
         if places := [*budget_problems(self.budgets, self.llm, self.usage.tags, keys=bool(keys), groups=groups)]:
+            fail_at(*places)
+        return self
+
+    @property
+    def attributions(self) -> dict[str, Mapping[str, str]]:
+        """What each provider's cloud is told of callers."""
+        return {name: provider.attributed for name, provider in self.llm.providers.items()}
+
+    @model_validator(mode="after")
+    def _attributions_fit(self) -> Self:
+        own, tags = self.server, self.usage.tags
+        keys, tokens = bool(own.keys), own.oauth is not None
+        found = source_problems(self.attributions, tags, keys=keys, groups=_has_groups(self), tokens=tokens)
+        if places := [*found]:
             fail_at(*places)
         return self
 

@@ -19,6 +19,7 @@ from nexus.models import bedrock as models
 from nexus.protocols.codec import DEFAULT_MAX_TOKENS, Target
 from nexus.protocols.converse import read_error
 from nexus.protocols.messages.hosted import Extra
+from nexus.protocols.rewrite import merged
 from nexus.provider import Attempt, Listing, Provider, configured
 from nexus.providers.bedrock.bodies import count_converse_body, count_invoke_body, invoke_body
 from nexus.providers.bedrock.claude import counting_id, is_claude, profile
@@ -38,11 +39,14 @@ from nexus.settings.urls import host_of
 from nexus.shared import Shared
 from nexus.upstream.request import UpstreamReply, UpstreamRequest
 from nexus.upstream.sniff import Begun, media_type
+from nexus.wire import encode
 
 if TYPE_CHECKING:
     from nexus.providers.bedrock.credentials import Keys
 
 HOST = "Amazon Bedrock"
+METADATA = "x-amzn-bedrock-request-metadata"
+"""Where InvokeModel takes what Converse has in its body."""
 _CONVERSE_STREAM = "converse-stream"
 _PATHS: Mapping[tuple[str, bool], str] = {
     ("messages", False): "invoke",
@@ -111,8 +115,15 @@ class BedrockProvider(Provider):
         if attempt.key is not None:
             sent["authorization"] = f"Bearer {attempt.key.get_secret_value()}"
         model = counting_id(attempt.model) if attempt.action == "count_tokens" else attempt.model
+        if attempt.labels and attempt.dialect == "converse":
+            body = merged(body, "requestMetadata", dict(attempt.labels))
+        elif attempt.labels:
+            sent[METADATA] = encode(dict(attempt.labels)).decode()
         url = f"{self.base_url}/model/{quote(model, safe='')}/{action}"
         return UpstreamRequest(url=url, headers=sent, body=body, dropped=dropped)
+
+    def reserved(self) -> frozenset[str]:
+        return super().reserved() | {METADATA}
 
     def send(self, request: UpstreamRequest, cancel: Cancel) -> UpstreamReply:
         keys: Keys | None = None

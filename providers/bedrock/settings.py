@@ -7,14 +7,26 @@ region is never guessed from the environment: where data is processed stands in 
 from __future__ import annotations
 
 import importlib.util
+import re
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from nexus.providers.bedrock.regions import read_region, region_of
+from nexus.settings.attribution import Attribution, LabelRules, name_problems
 from nexus.settings.provider import ModelSettings, ProviderSettings
 from nexus.settings.types import Label, fail_at
 from nexus.settings.urls import host_of
+
+_TEXT = r"[a-zA-Z0-9\s:_@$#=/+,.-]"
+LABELS = LabelRules(
+    16,
+    re.compile(_TEXT + "{1,256}", re.ASCII),
+    re.compile(_TEXT + "{1,256}", re.ASCII),
+    "at most 256 letters, digits, blanks and :_@$#=/+,.-",
+)
+"""Source: botocore's service model, RequestMetadata."""
 
 Problem = tuple[tuple[str | int, ...], str]
 _DOTS = (".", "..")
@@ -63,6 +75,16 @@ class BedrockSettings(ProviderSettings):
     fields: tuple[Label, ...] = ()
     """Fields of Claude's requests that Bedrock takes by now, with dots, such as "messages.clear_at"."""
 
+    attribution: Attribution = Field(default_factory=dict)
+    """Names in requestMetadata to what is told of the caller there: "user", "key", "group", "claim:NAME" or "tag:NAME";
+    a call that lacks one is refused."""
+
+    attribution_rules: ClassVar[LabelRules | None] = LABELS
+
+    @property
+    def attributed(self) -> Mapping[str, str]:
+        return self.attribution
+
     @property
     def signing_region(self) -> str | None:
         """The region that requests are signed for."""
@@ -89,6 +111,7 @@ class BedrockSettings(ProviderSettings):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         problems = [*self._place_problems(), *self._credential_problems(), *self._model_problems()]
+        problems += name_problems(self.attribution, LABELS)
         if self.forward_token:
             problems.append((("forward_token",), "Bedrock takes no key from callers: a signature needs more than one"))
         if importlib.util.find_spec("botocore") is None:

@@ -7,6 +7,7 @@ served.
 
 from __future__ import annotations
 
+import base64
 import functools
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
@@ -24,15 +25,17 @@ from nexus.models import gemini
 from nexus.protocols.codec import Target
 from nexus.protocols.gemini import read_error
 from nexus.protocols.messages.hosted import Extra
-from nexus.provider import Account, Attempt, Listing, Provider, configured
+from nexus.protocols.rewrite import merged
+from nexus.provider import Account, Attempt, Labels, Listing, Provider, configured
 from nexus.providers.google import claude, endpoints
 from nexus.providers.google.settings import GoogleSettings
 from nexus.renewal import Renewed
 from nexus.settings.provider import ModelSettings, ProviderSettings
 from nexus.shared import Shared
 from nexus.upstream.request import UpstreamReply, UpstreamRequest
-from nexus.wire import Json, decode, mapping
+from nexus.wire import Json, decode, encode, mapping
 
+LABELS = "x-vertex-ai-labels"
 _VERBS = {"generate": "generateContent", "count_tokens": "countTokens"}
 
 
@@ -90,6 +93,9 @@ class GoogleProvider(Provider):
         facts = _gemini_on_vertex(model) if self._on_vertex else gemini.profile(model)
         return configured(Target(model, host=host, gemini=facts), settings)
 
+    def reserved(self) -> frozenset[str]:
+        return super().reserved() | {LABELS}
+
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
         return self._prepare_claude(attempt) if attempt.dialect == "messages" else self._prepare_gemini(attempt)
 
@@ -100,7 +106,8 @@ class GoogleProvider(Provider):
         headers = _own_headers()
         if attempt.key is not None:
             headers["x-goog-api-key"] = attempt.key.get_secret_value()
-        return UpstreamRequest(url=f"{self.base_url}{self._parent}{model}:{verb}", headers=headers, body=attempt.body)
+        body = merged(attempt.body, "labels", dict(attempt.labels)) if attempt.labels else attempt.body
+        return UpstreamRequest(url=f"{self.base_url}{self._parent}{model}:{verb}", headers=headers, body=body)
 
     def _prepare_claude(self, attempt: Attempt) -> UpstreamRequest:
         fitted = claude.fit(attempt, Extra(frozenset(self.settings.betas), frozenset(self.settings.fields)))
@@ -109,7 +116,7 @@ class GoogleProvider(Provider):
         verb = "streamRawPredict" if attempt.stream and not counts else "rawPredict"
         return UpstreamRequest(
             url=f"{self.base_url}{self._parent}{model}:{verb}",
-            headers=fitted.headers | _own_headers(),
+            headers=fitted.headers | _own_headers() | _labelled(attempt.labels),
             body=fitted.body,
             dropped=fitted.dropped,
         )
@@ -133,6 +140,11 @@ class GoogleProvider(Provider):
 @functools.lru_cache(maxsize=1024)
 def _gemini_on_vertex(model: str) -> gemini.Gemini:
     return replace(gemini.profile(model), vertex=True)
+
+
+def _labelled(labels: Labels) -> dict[str, str]:
+    """Where models of partners take what Gemini has in its body: JSON in base64."""
+    return {LABELS: base64.b64encode(encode(dict(labels))).decode()} if labels else {}
 
 
 def _own_headers() -> dict[str, str]:

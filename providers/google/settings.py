@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Self
 
-from pydantic import AfterValidator, FilePath, model_validator
+from pydantic import AfterValidator, Field, FilePath, model_validator
 
+from nexus.settings.attribution import Attribution, LabelRules, name_problems
 from nexus.settings.provider import ProviderSettings
 from nexus.settings.types import Label, fail_at
 from nexus.wire import decode, mapping
@@ -26,6 +28,14 @@ _KINDS = (
     "external_account_authorized_user",
     "impersonated_service_account",
 )
+
+LABELS = LabelRules(
+    32,
+    re.compile(r"[a-z][a-z0-9_-]{0,62}"),
+    re.compile(r"[a-z0-9_-]{1,63}"),
+    "at most 63 small letters, digits, _ and -, and a name begins with a letter",
+)
+"""Of partners' models, which take fewer than Google's. Source: Google's page on labels of API calls, November 2026."""
 
 NO_KEY = "is missing or empty: set api_key (or forward_token) for the Gemini API, or project for Vertex AI"
 
@@ -68,6 +78,16 @@ class GoogleSettings(ProviderSettings):
     fields: tuple[Label, ...] = ()
     """Fields of Claude's requests that Vertex AI takes by now, with dots, such as "messages.clear_at"."""
 
+    attribution: Attribution = Field(default_factory=dict)
+    """Labels in Google's bill to what is told of the caller there: "user", "key", "group", "claim:NAME" or "tag:NAME";
+    a call that lacks one is refused. For Vertex AI."""
+
+    attribution_rules: ClassVar[LabelRules | None] = LABELS
+
+    @property
+    def attributed(self) -> Mapping[str, str]:
+        return self.attribution
+
     @property
     def signed_headers(self) -> tuple[str, ...]:
         return () if self.project is None else ("authorization", "x-goog-user-project")
@@ -86,7 +106,7 @@ class GoogleSettings(ProviderSettings):
     def _gemini_problems(self) -> list[Problem]:
         problems: list[Problem] = [
             ((name,), "belongs to Vertex AI; set project too")
-            for name in ("location", "credentials", "betas", "fields")
+            for name in ("location", "credentials", "betas", "fields", "attribution")
             if name in self.model_fields_set
         ]
         if not self.has_key and not self.forward_token:
@@ -99,7 +119,7 @@ class GoogleSettings(ProviderSettings):
         return problems
 
     def _vertex_problems(self) -> list[Problem]:
-        problems: list[Problem] = []
+        problems: list[Problem] = [*name_problems(self.attribution, LABELS)]
         for name in ("api_key", "api_keys", "api_key_command"):
             if getattr(self, name) is not None:
                 text = "belongs to the Gemini API, and project to Vertex AI; set one of them"

@@ -78,6 +78,7 @@ def check(request: SeenRequest, rules: Rules) -> Refusal | None:
         return Refusal(400, (problem,))
     if rules.strict:
         found = [*shapes.uri_problems(operation, model), *_problems(request.json, model, operation, rules)]
+        found += _metadata_problems(request.header("x-amzn-bedrock-request-metadata"), operation)
         if found:
             return Refusal(400, tuple(found)[:MOST_PROBLEMS])
     return None
@@ -125,6 +126,28 @@ def _bare(model: str) -> str:
     """What Claude calls itself there: without region, family and version."""
     name = model.rpartition("/")[2].rpartition("anthropic.")[2]
     return re.sub(r"(-v\d+)?(:\d+)?$", "", name)
+
+
+_METADATA = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,.-]{0,256}", re.ASCII)
+
+
+def _metadata_problems(header: str | None, operation: str) -> Iterator[str]:
+    """InvokeModel takes as a header what Converse takes in its body."""
+    if header is None:
+        return
+    if not operation.startswith("InvokeModel"):
+        yield f"requestMetadata: {operation} takes no header"
+        return
+    try:
+        given = json.loads(header)
+    except ValueError:
+        given = None
+    if not isinstance(given, dict) or not 1 <= len(given) <= 16:
+        yield "requestMetadata: must be an object of 1 to 16 members"
+        return
+    for name, value in given.items():
+        if not name or not isinstance(value, str) or not _METADATA.fullmatch(name) or not _METADATA.fullmatch(value):
+            yield f"requestMetadata.{name}: does not fit"
 
 
 def _check_caller(request: SeenRequest, rules: Rules) -> Refusal | None:

@@ -6,6 +6,7 @@ API keys instead of tokens (express mode), metadata servers, tuned and third-par
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from typing import Any
@@ -104,6 +105,30 @@ def _claude(request: SeenRequest, behaviour: Behaviour, serial: int) -> Answer:
     return messages.stream(whole) if request.streams else Answer(messages.unary(whole))
 
 
+_LABEL = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
+
+
+def _label_problems(labels: Any, most: int) -> tuple[str, ...]:
+    if not isinstance(labels, dict) or len(labels) > most:
+        return (f"labels: must be an object of at most {most} members",)
+    return tuple(
+        f"labels.{name}: does not fit"
+        for name, value in labels.items()
+        if not _LABEL.fullmatch(name) or not isinstance(value, str) or not _VALUE.fullmatch(value)
+    )
+
+
+def _labels_of_partner(header: str | None) -> tuple[str, ...]:
+    """JSON in base64, in a header of its own."""
+    if header is None:
+        return ()
+    try:
+        return _label_problems(json.loads(base64.b64decode(header, validate=True)), 32)
+    except ValueError:
+        return ("x-vertex-ai-labels: is not JSON in base64",)
+
+
 def _problems(
     request: SeenRequest, google: re.Match[str] | None, claude: re.Match[str] | None, rules: Rules
 ) -> tuple[str, ...]:
@@ -112,9 +137,11 @@ def _problems(
         stray = [key for key in request.json if key not in (*shapes.COUNTED, *allow)]
         if google[2] == "countTokens" and stray:
             return tuple(f"{key}: Extra inputs are not permitted" for key in stray)
-        return gemini.content_problems(request.json, google[1], allow, vertex=True)
+        wrong = _label_problems(request.json.get("labels", {}), 64)
+        return wrong or gemini.content_problems(request.json, google[1], allow, vertex=True)
     assert claude is not None
-    return tuple(_claude_problems(request, claude[1], claude[2], rules))
+    wrong = _labels_of_partner(request.header("x-vertex-ai-labels"))
+    return wrong or tuple(_claude_problems(request, claude[1], claude[2], rules))
 
 
 def _claude_problems(request: SeenRequest, model: str, method: str, rules: Rules) -> list[str]:

@@ -1,0 +1,56 @@
+"""Who called, in the words of a cloud's bill.
+
+Law: fails closed. Where a value is missing, or is none that the cloud takes, the call is refused.
+"""
+
+from __future__ import annotations
+
+from nexus.call import Call
+from nexus.errors import PermissionDenied
+from nexus.headers import own
+from nexus.provider import Labels
+from nexus.settings.attribution import CLAIM, TAG
+from nexus.settings.provider import ProviderSettings
+
+_WORDS = {"user": "a client id", "key": "a gateway key", "group": "a group"}
+
+
+def labels_of(call: Call, provider: str, settings: ProviderSettings) -> Labels:
+    """What is told of a call that the cloud bills. Raises PermissionDenied."""
+    rules = settings.attribution_rules
+    if rules is None or not call.operation.spends:
+        return ()
+    found: list[tuple[str, str]] = []
+    for name, source in settings.attributed.items():
+        value = _value(call, source)
+        if not value:
+            text = f"provider {provider!r} bills by {name!r}: every call needs {_in_words(source)}"
+            raise PermissionDenied(text)
+        if not rules.value.fullmatch(value):
+            text = f"provider {provider!r} bills by {name!r}, and {_in_words(source)} does not fit: {rules.words}"
+            raise PermissionDenied(text)
+        found.append((name, value))
+    return tuple(found)
+
+
+def _value(call: Call, source: str) -> str | None:
+    identity = call.identity
+    match source:
+        case "user":
+            return identity.client_id
+        case "key":
+            return identity.key
+        case "group":
+            return identity.group
+        case _ if source.startswith(CLAIM):
+            return dict(identity.claims).get(source.removeprefix(CLAIM))
+        case _:
+            return dict(call.tags.given).get(source.removeprefix(TAG))
+
+
+def _in_words(source: str) -> str:
+    if source.startswith(CLAIM):
+        return f"the claim {source.removeprefix(CLAIM)!r} in its token"
+    if source.startswith(TAG):
+        return f"the header {own.TAGS}: {source.removeprefix(TAG)}=..."
+    return _WORDS[source]
