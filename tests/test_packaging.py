@@ -193,6 +193,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 def test_an_sdist_builds_the_same_wheel(build: Path) -> None:
     make_wheel(build / "sdist", build / "again")
     assert files_of(build / "again") == files_of(build / "wheel")
+    assert {"nexus/server/dashboard/page.html", "nexus/server/dashboard/page.py"} <= files_of(build / "wheel").keys()
 
 
 def test_an_sdist_has_what_readme_speaks_of(build: Path) -> None:
