@@ -139,7 +139,7 @@ class Server:
 
     def _flush(self) -> None:
         try:
-            self.aside.start(self.recorder.flush)
+            self.workers.start(self.recorder.flush)
         except Full:
             self._flush_soon()
 
