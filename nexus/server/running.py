@@ -61,7 +61,7 @@ class Running:
         self.http.share = server.lifecycle.share
         self._beside = [(make, CurrentApp(make(server, runtime))) for make in (make_health_app, make_metrics_app)]
         self._beside_http = [HttpServer(current, server.lifecycle, plain=True) for _, current in self._beside]
-        server.recorder.enabled = runtime.settings.server.shows_dashboard
+        server.show(enabled=runtime.settings.server.shows_dashboard)
         self._reaper = PeriodicCallback(self._reap, REAP * 1000)
         self._pulse = Pulse(server.look)
         runtime.start()
@@ -89,7 +89,7 @@ class Running:
         kept.answers.bounds, kept.ids.bounds = bounds_of(own.response_store), id_bounds_of(own.response_store)
         server.flight.limit = server.flight_limit(own)
         server.disk.limit = server.disk_limit(own)
-        server.recorder.enabled = own.shows_dashboard
+        server.show(enabled=own.shows_dashboard)
         runtime.start()
         self._count()
         before.uses.retire()
@@ -102,8 +102,7 @@ class Running:
             await http.close_all_connections()
         self._reaper.stop()
         self._pulse.stop()
-        self.server.workers.stop()
-        self.server.aside.stop()
+        self.server.stop_threads()
         self.runtime.uses.close()
         self.server.kept.close()
         if self.server.books is not None:

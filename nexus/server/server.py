@@ -67,7 +67,7 @@ class Server:
         self.meters.enabled = settings.metrics.enabled
         self.kept.router.rests.on_rest = self.meters.rests
         self.kept.limits.decided = self.meters.decided
-        self.aside = Workers(ASIDE)
+        self.aside, self._flusher = Workers(ASIDE), Workers(1)
         self.recorder = Recorder(Activity() if member is None else RemoteActivity(member.link), self._flush_soon)
         self.consumers: tuple[Consumer, ...] = (log_call, self.recorder.add, self.meters.add)
         self._tally = None if member is None else member.tally
@@ -134,14 +134,25 @@ class Server:
         """Calls that run, in all processes."""
         return len(self.calls) if self._tally is None else self._tally.total(IN_FLIGHT)
 
+    def show(self, *, enabled: bool) -> None:
+        """Whether calls that are over are kept for the page."""
+        if enabled and not self.recorder.enabled:
+            # Its thread begins with the server, and not at some later call.
+            self._flush()
+        self.recorder.enabled = enabled
+
     def _flush_soon(self) -> None:
         asyncio.get_running_loop().call_later(FLUSH_AFTER, self._flush)
 
     def _flush(self) -> None:
         try:
-            self.workers.start(self.recorder.flush)
+            self._flusher.start(self.recorder.flush)
         except Full:
             self._flush_soon()
+
+    def stop_threads(self) -> None:
+        for threads in (self.workers, self.aside, self._flusher):
+            threads.stop()
 
     def finished(self, record: CallRecord) -> None:
         """Tells everybody who counts calls; one who fails spoils nothing for the others."""
