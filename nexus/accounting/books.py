@@ -42,6 +42,11 @@ class Books:
         self._reading = threading.BoundedSemaphore(MOST_READERS)
         self._strangers = _Minute()
 
+    @property
+    def outlive(self) -> bool:
+        """Whether they are there when this process is not, and the same for all that write them."""
+        return self.ledger is not None and self._reader is not self.ledger.database
+
     def __call__(self, record: CallRecord) -> None:
         """A consumer of finished calls."""
         if self.ledger is None or (record.operation is None and not self._counts(record)):

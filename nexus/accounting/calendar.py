@@ -5,19 +5,33 @@ Reads only, and only ``days``, which is small however many calls there were. Day
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar, cast
 
-from nexus.accounting.database import Database
+from nexus.accounting.books import Books
+from nexus.accounting.database import Database, DatabaseError
 from nexus.accounting.entry import PARTS
 from nexus.accounting.ledger import day_of
-from nexus.accounting.report import BY
+from nexus.accounting.report import BY, Filters
 from nexus.accounting.tables import DAY_SUMS
+from nexus.errors import NotFound, Overloaded
 
 DAY = 86_400
 DAYS = 31
 MOST_ROWS = 10_000
+MOST_SPENT = 100
+
+FRESH = 3.0
+"""Seconds for which it is good what the ledger said, so that many who look cost as much as one."""
+
+MOST_KEPT = 100
+"""Answers that are kept for so long."""
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +48,35 @@ class DayOfRoute:
     tokens: tuple[int, ...]
 
 
-def days(database: Database, now: float, only: Mapping[str, str] | None = None) -> list[DayOfRoute]:
+def days(database: Database, now: float, only: Filters = ()) -> list[DayOfRoute]:
     """The last DAYS, this one included; ``only`` as of a report. Raises DatabaseError."""
-    conditions, values = ["day >= ?"], [day_of(now - (DAYS - 1) * DAY)]
-    for name, value in (only or {}).items():
-        conditions.append(f"{BY[name]} = ?")
-        values.append(value)
+    conditions = ["day >= ?", *(f"{BY[name]} = ?" for name, _ in only)]
+    values = [day_of(now - (DAYS - 1) * DAY), *(value for _, value in only)]
     sums = ", ".join(f"SUM({name})" for name in DAY_SUMS)
     with database.transaction(write=False) as transaction:
         rows = transaction.query(
             f"SELECT day, route, {sums} FROM days WHERE {' AND '.join(conditions)} "
-            f"GROUP BY day, route ORDER BY day LIMIT {MOST_ROWS}",
+            f"GROUP BY day, route ORDER BY day DESC LIMIT {MOST_ROWS}",
             values,
         )
     return [_read(*row) for row in rows]
+
+
+def spent(database: Database, periods: Mapping[str, str]) -> list[tuple[str, str, int]]:
+    """Budget, subject and nano-dollars of those that spent most in a budget's period that lasts; ``periods`` are by the
+    name of a budget. Raises DatabaseError.
+    """
+    if not periods:
+        return []
+    either = " OR ".join(["(budget = ? AND period = ?)"] * len(periods))
+    values = [text for pair in periods.items() for text in pair]
+    with database.transaction(write=False) as transaction:
+        rows = transaction.query(
+            f"SELECT budget, subject, spent_nano FROM budgets WHERE {either} "
+            f"ORDER BY spent_nano DESC LIMIT {MOST_SPENT}",
+            values,
+        )
+    return [(str(budget), str(subject), int(nano)) for budget, subject, nano in rows]
 
 
 def _read(day: str, route: str, *sums: int) -> DayOfRoute:
@@ -86,3 +115,48 @@ def of_points(points: Sequence[tuple[int, dict[str, int], dict[str, list[int]]]]
         for name, (attempts, _, cost, unknown, *tokens) in routes.items():
             found.append(DayOfRoute(at // DAY, name, 0, attempts, 0, unknown, cost, tuple(tokens)))
     return found
+
+
+class Calendar:
+    """What books say of days and budgets. Never on the loop; any thread."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[Hashable, tuple[float, object]] = OrderedDict()
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether there is a ledger at all."""
+        return self._books.ledger is not None
+
+    @property
+    def outlives(self) -> bool:
+        """Whether it knows more than this process does."""
+        return self._books.outlive
+
+    def days(self, now: float, only: Filters) -> list[DayOfRoute] | None:
+        """None where there is no ledger, or it cannot be read for now."""
+        return self._read(("days", *only), now, lambda database: days(database, now, only))
+
+    def spent(self, now: float, periods: Mapping[str, str]) -> list[tuple[str, str, int]] | None:
+        """None as of ``days``."""
+        return self._read(("spent", *periods.items()), now, lambda database: spent(database, periods))
+
+    def _read(self, key: Hashable, now: float, ask: Callable[[Database], Answer]) -> Answer | None:
+        with self._lock:
+            at, answer = self._kept.get(key, (-FRESH, None))
+        if now < at + FRESH:
+            return cast("Answer | None", answer)
+        try:
+            with self._books.reading() as database:
+                found = ask(database)
+        except (DatabaseError, NotFound, Overloaded):
+            # What was said last is better than nothing.
+            return cast("Answer | None", answer)
+        with self._lock:
+            self._kept[key] = now, found
+            self._kept.move_to_end(key)
+            if len(self._kept) > MOST_KEPT:
+                self._kept.popitem(last=False)
+        return found

@@ -78,6 +78,11 @@ class Budgets:
             if budget.tag is None and budget.per != "session":
                 yield Account.of(name, budget, _whose(identity, address, budget), now)
 
+    def account(self, name: str, subject: str) -> Account | None:
+        """The share that a subject has of a budget, as the ledger names both; None where there is no such budget."""
+        settings = self._settings.get(name)
+        return None if settings is None else Account.of(name, settings, subject, self._clock())
+
     def concluded(self, reservation: Reservation, store: Store) -> Iterator[Charge]:
         """What a call that is over was charged with; warns of what is left."""
         for account, nano, used in reservation.charged:

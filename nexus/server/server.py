@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from nexus.accounting.activity import Activity
 from nexus.accounting.books import Books
+from nexus.accounting.calendar import Calendar
 from nexus.accounting.record import CallRecord, Consumer
 from nexus.accounting.recorder import Recorder, RemoteActivity
 from nexus.bridge import Full, Workers
@@ -62,6 +63,7 @@ class Server:
         self.disk = BytesInFlight(self.disk_limit(settings))
         self.lifecycle = Lifecycle(share)
         self.books: Books | None = None
+        self.calendar: Calendar | None = None
         self.rows, part = (Rows(), None) if member is None else (member.rows, member.part)
         self.meters = Meters(part or self.rows.parts[0])
         self.meters.enabled = settings.metrics.enabled
@@ -75,7 +77,7 @@ class Server:
 
     def keep(self, books: Books) -> None:
         """What calls used is written down from now on."""
-        self.books = books
+        self.books, self.calendar = books, Calendar(books)
         self.consumers += (books,)
 
     def look(self, late: float | None = None) -> None:

@@ -11,6 +11,7 @@ import re
 import signal
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -184,10 +185,33 @@ class TestData:
         assert nexus.chat({**CHAT, "model": "openai/smart"}, as_(BOB)).status == 200
         spent = data(nexus, as_(BOB))["spend"]["today_usd"]
         assert spent > 0
-        for key, used in ((BOB, spent), (ALICE, 0)):
-            (gauge,) = data(nexus, as_(key))["gauges"]
-            assert (gauge["name"], gauge["unit"], gauge["limit"]) == ("budget team", "usd", 0.1)
-            assert gauge["used"] == pytest.approx(used) and gauge["reset"] > time.time()
+        (gauge,) = data(nexus, as_(BOB))["gauges"]
+        assert (gauge["name"], gauge["whose"], gauge["unit"], gauge["limit"]) == (
+            "budget team",
+            "group web",
+            "usd",
+            0.1,
+        )
+        assert gauge["used"] == pytest.approx(spent) and gauge["reset"] > time.time()
+
+        def seen_by_readers() -> dict[str, float]:
+            return {gauge["whose"]: gauge["used"] for gauge in data(nexus, as_(ALICE))["gauges"]}
+
+        wait_until(lambda: len(seen_by_readers()) == 2)
+        assert seen_by_readers() == {"group web": pytest.approx(spent), "group finance": 0}
+
+    def test_money_outlives_the_process(self, tmp_path: Path, openai_upstream: FakeUpstream) -> None:
+        price = "price = { input = 1000, output = 1000 }\n"
+        config = openai_config(openai_upstream.base_url).replace('rename = "gpt-4"', f'rename = "gpt-4"\n{price}')
+        with Nexus.of(config, tmp_path) as nexus:
+            assert nexus.chat({**CHAT, "model": "openai/smart"}).status == 200
+            before = data(nexus)
+            assert before["ledger"] and before["spend"]["today_usd"] > 0
+        with Nexus.of(config, tmp_path) as nexus:
+            after = data(nexus)
+        for part in ("today_usd", "month_usd", "tokens", "calls"):
+            assert after["spend"][part] == before["spend"][part]
+        assert sum(after["chart"]["month"]["outcomes"]["ok"]) == 1 and after["recent"]["calls"] == 0
 
     def test_texts_are_sent_once(self, nexus: Nexus) -> None:
         first = data(nexus)

@@ -14,7 +14,8 @@ from functools import partial
 from typing import Any
 
 import nexus
-from nexus.accounting.calendar import DayOfRoute, of_points
+from nexus.accounting.calendar import DAY, DayOfRoute, of_points
+from nexus.accounting.gauges import Gauge
 from nexus.accounting.tabulate import NANO
 from nexus.auth.identity import Identity
 from nexus.auth.sight import Only, sight_of
@@ -30,7 +31,7 @@ from nexus.server.dashboard import figures
 from nexus.server.dashboard.connect import clients
 from nexus.server.dashboard.effective import effective
 from nexus.server.dashboard.figures import RouteState
-from nexus.server.dashboard.standing import standings
+from nexus.server.dashboard.standing import gauge_of, standings
 from nexus.server.runtime import Runtime
 from nexus.server.server import Server
 from nexus.telemetry.logs import redacted
@@ -69,19 +70,17 @@ def document(server: Server, runtime: Runtime, look: Look) -> dict[str, Json]:
     routes = runtime.gateway.routes.seen_by(look.identity)
     states = list(_states(routes, server.kept.router.rests, now, tells_why=only is None))
     days = _days(server, view, look, now)
-    budgets, store = runtime.gateway.admission.budgets, server.kept.limits.store
-    accounts = budgets.accounts(look.identity, look.address) if budgets is not None else ()
     return {
         "now": now,
         "sees": only,
-        "ledger": False,
+        "ledger": server.calendar is not None and server.calendar.is_kept,
         "state": _state(server, view),
         "recent": figures.recent(view),
         "spend": figures.spend(days, now),
         "chart": figures.charts(view, days, now),
         "routes": figures.routes(view, states),
         "calls": [_call(line) for line in view["calls"]],
-        "gauges": [asdict(gauge) for gauge in standings(store, routes, look.identity, look.address, accounts)],
+        "gauges": [asdict(gauge) for gauge in _gauges(server, runtime, routes, look, now)],
         **_texts(runtime, routes, look),
     }
 
@@ -97,7 +96,29 @@ def _state(server: Server, view: dict[str, Any]) -> dict[str, Json]:
 
 
 def _days(server: Server, view: dict[str, Any], look: Look, now: float) -> list[DayOfRoute]:
-    return of_points(view["chart"]["month"])
+    """Out of the ledger, where it knows more than what is kept in memory; of today whichever knows more, for the ledger
+    is some seconds behind and memory forgets with the process.
+    """
+    found, kept, today = None, of_points(view["chart"]["month"]), int(now // DAY)
+    if server.calendar is not None and server.calendar.outlives:
+        found = server.calendar.days(now, tuple((look.only or {}).items()))
+    if found is None:
+        return kept
+    latest = max(found, kept, key=lambda days: sum(one.attempts + one.calls for one in days if one.day == today))
+    return [*(one for one in found if one.day != today), *(one for one in latest if one.day == today)]
+
+
+def _gauges(server: Server, runtime: Runtime, routes: Routes, look: Look, now: float) -> Iterator[Gauge]:
+    """Limits and budgets of whoever looks, and everybody's budgets for who may see them."""
+    budgets, store = runtime.gateway.admission.budgets, server.kept.limits.store
+    own = list(budgets.accounts(look.identity, look.address)) if budgets is not None else []
+    if budgets is not None and look.only is None and server.calendar is not None:
+        spent = server.calendar.spent(now, budgets.periods) or []
+        found = [(account, nano) for name, subject, nano in spent if (account := budgets.account(name, subject))]
+        known = {(account.name, account.subject) for account, _ in found}
+        own = [account for account in own if (account.name, account.subject) not in known]
+        yield from sorted((gauge_of(account, nano) for account, nano in found), key=lambda one: -one.used / one.limit)
+    yield from standings(store, routes, look.identity, look.address, own)
 
 
 def _call(line: dict[str, Any]) -> dict[str, Json]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from urllib.parse import unquote
 
 from nexus.accounting.gauges import WARN_AT, Gauge
 from nexus.auth.identity import Identity, joined
@@ -18,6 +19,7 @@ from nexus.limits.calls import network_of
 from nexus.limits.quota import SECOND, Demand, Quota, Refused, Standing, Store
 from nexus.limits.refusal import in_words
 from nexus.limits.rules import LimitKey, plan_of, quotas_of
+from nexus.settings.budgets import TAG
 from nexus.settings.price import NANO
 
 MOST = 40
@@ -61,13 +63,23 @@ def _gauge(store: Store, quota: Quota) -> Gauge | None:
 
 
 def _budget(store: Store, account: Account) -> Gauge | None:
-    quota, settings = account.quota, account.budget
+    quota = account.quota
     stands = _standing(store, Demand(quota, quota.limit + 1, ago=account.ago))
-    if stands is None:
-        return None
-    used, limit, window = stands.used / NANO, quota.limit / NANO, f"{settings.period} ({settings.time_zone})"
+    return None if stands is None else gauge_of(account, stands.used)
+
+
+def gauge_of(account: Account, nano: int) -> Gauge:
+    """Of a budget of which so many nano-dollars are spent."""
+    settings, whose = account.budget, _readable(account.subject)
+    used, limit, window = nano / NANO, settings.limit_usd / NANO, f"this {settings.period} ({settings.time_zone})"
     warn_at = WARN_AT if settings.warn_at is None else settings.warn_at
-    return Gauge(f"budget {account.name}", "", "usd", used, limit, window, account.span.ends, warn_at)
+    whose = f"{settings.per.removeprefix(TAG)} {whose or '-'}"
+    return Gauge(f"budget {account.name}", whose, "usd", used, limit, window, account.span.ends, warn_at)
+
+
+def _readable(subject: str) -> str:
+    """A user, key or group as people know it: without what proved who that is."""
+    return " ".join(unquote(part) for part in subject.split(":")[1:]) or subject
 
 
 def _standing(store: Store, demand: Demand) -> Standing | None:
