@@ -13,7 +13,7 @@ if not (HERE / "nexus/providers/__init__.py").is_file():
     raise SystemExit("nexus/providers is not a link to providers/; nexus/registry.py says how to mend it")
 
 setup(
-    name="nexus",
+    name="nexus-llm-router",
     version=VERSION.group(1),
     description="One governed LLM endpoint in front of many model vendors",
     long_description=(HERE / "README.rst").read_text(),

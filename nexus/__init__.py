@@ -21,3 +21,6 @@ IOLoop thread, everything below it on a worker thread.
 """
 
 __version__ = "0.1.0"
+
+DISTRIBUTION = "nexus-llm-router"
+"""The package's name on registries, where "nexus" is somebody else's."""

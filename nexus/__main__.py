@@ -20,7 +20,7 @@ if __name__ == "__main__" and sys.path and sys.path[0] in ("", os.getcwd()):
 
 def main() -> int:
     """Run one command; returns the exit code."""
-    from nexus.cli import main as run
+    from nexus.cli.main import main as run
 
     return run()
 

@@ -116,7 +116,9 @@ def test_a_page_is_valid(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_names_files_that_are_there(page: Path) -> None:
     named = set(
-        re.findall(r"\b(?:config|docs|tools|tests|nexus|providers)/[\w/.-]+\.(?:toml|rst|py)\b", page.read_text())
+        re.findall(
+            r"(?<![./])\b(?:config|docs|tools|tests|nexus|providers)/[\w/.-]+\.(?:toml|rst|py)\b", page.read_text()
+        )
     )
     assert {name for name in named if not (ROOT / name).exists()} == set()
 

@@ -107,7 +107,7 @@ class TestImports:
             assert not any(under(name, "tornado") for name in imports(path))
 
     def test_asyncio_stays_with_the_server_and_the_bridge(self, path: Path) -> None:
-        if not under(module_of(path), "nexus.server", "nexus.bridge"):
+        if not under(module_of(path), "nexus.server", "nexus.bridge", "nexus.cli.smoke"):
             assert not any(under(name, "asyncio") for name in imports(path))
 
     def test_only_the_registry_knows_providers_and_only_by_name(self, path: Path) -> None:

@@ -18,6 +18,7 @@ import pytest
 from mypy.find_sources import create_source_list
 from mypy.options import Options
 
+import nexus
 from nexus import registry
 
 pytestmark = pytest.mark.slow
@@ -243,3 +244,17 @@ def test_the_type_checker_sees_providers_once_under_one_name() -> None:
         ".".join(("nexus", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__")
         for path in (ROOT / "providers").rglob("*.py")
     )
+
+
+def test_messages_name_the_distribution_that_is_ours() -> None:
+    """``pip install nexus`` would fetch a stranger's code onto the machine that has all keys."""
+    named = [
+        f"{file.relative_to(ROOT)}: {line.strip()}"
+        for folder in ("nexus", "providers", "docs", "config", "tools")
+        for file in (ROOT / folder).rglob("*")
+        if file.suffix in (".py", ".rst", ".toml") and file.is_file()
+        for line in file.read_text().splitlines()
+        if re.search(r"pip install '?nexus(?!-llm-router|\w)", line)
+    ]
+    assert named == []
+    assert f'name="{nexus.DISTRIBUTION}"' in (ROOT / "setup.py").read_text()

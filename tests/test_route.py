@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from nexus import cli
+from nexus.cli import main as cli
 from nexus.commands.route import route
 from nexus.settings import Settings, load
 

@@ -3,8 +3,8 @@
     python tools/smoke_test.py --config nexus.toml [provider/model ...] [--capability tools,vision] [--json]
                                [--url http://HOST:PORT] [--client-key-env NAME] [--header 'NAME: VALUE']
 
-A plain ``pip install .`` is enough to run it, from any directory. The work is in ``tools/smoke``; this file only
-makes the checkout importable.
+A plain ``pip install .`` is enough to run it, from any directory. ``nexus test`` is the same; this file only makes the
+checkout importable.
 """
 
 from __future__ import annotations
@@ -16,6 +16,6 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-    from tools.smoke.main import main
+    from nexus.cli.smoke.main import main
 
     sys.exit(main(sys.argv[1:], os.environ))

@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+from nexus import DISTRIBUTION
 from nexus.accounting.database import (
     Database,
     DatabaseError,
@@ -41,7 +42,7 @@ def open_store(store: str, patience: float = 60.0) -> Database | None:
     try:
         import psycopg  # noqa: F401
     except ImportError:
-        raise NoDriver("needs the Python package psycopg: pip install 'nexus[postgres]'") from None
+        raise NoDriver(f"needs the Python package psycopg: pip install '{DISTRIBUTION}[postgres]'") from None
     return PostgresDatabase(store, patience)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nexus import wire
+from nexus import DISTRIBUTION, wire
 from nexus.wire import Json
 
 MOST_KEYS = 64
@@ -44,7 +44,7 @@ class MissingPyJwt(Exception):
     """[server.oauth] is configured and PyJWT is not installed."""
 
     def __init__(self) -> None:
-        super().__init__("[server.oauth] needs PyJWT with cryptography: pip install 'nexus[oauth]'")
+        super().__init__(f"[server.oauth] needs PyJWT with cryptography: pip install '{DISTRIBUTION}[oauth]'")
 
 
 def require_pyjwt() -> None:

@@ -1,47 +1,28 @@
-"""``nexus init``: a first ``nexus.toml`` for the vendor keys that the environment holds."""
+"""``nexus init``: a first ``nexus.toml`` for the vendors that can be called from this machine."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-
-@dataclass(frozen=True, slots=True)
-class Vendor:
-    """What a first file says about one vendor; the models are where a reader starts to edit."""
-
-    variable: str
-    kind: str
-    models: tuple[str, ...]
-
-
-_GEMINI = ("gemini-4-argon", "gemini-3.8-flash", "gemini-3.5-flash-lite")
-
-VENDORS = (
-    Vendor("OPENAI_API_KEY", "openai", ("gpt-6.2-sol", "gpt-6-luna", "gpt-5.5", "gpt-4.1")),
-    Vendor("ANTHROPIC_API_KEY", "anthropic", ("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5")),
-    # Two names of one vendor's key; the first that is set counts.
-    Vendor("GEMINI_API_KEY", "google", _GEMINI),
-    Vendor("GOOGLE_API_KEY", "google", _GEMINI),
-)
+from nexus.commands.detect import SERVERS, Found, Machine
 
 HEAD = """\
-# Settings of Nexus. `nexus check` tells what they mean; config/nexus.toml of the source shows every key.
-# A key is best left in the environment: {{ env.NAME }} is filled in at start.
+# Settings of Nexus. `nexus check` tells what they mean; `nexus config` prints every setting.
+# A key is best left in the environment: {{{{ env.NAME }}}} is filled in at start.
 
 [server]
-listen_address = "127.0.0.1:8000"
+listen_address = "127.0.0.1:{port}"
 """
 
 PROVIDER = """
-# Clients say {kind}/MODEL. Each table below is one model; `rename = "..."` gives a vendor's id another name.
-[llm.providers.{kind}]
+# Clients say {name}/MODEL. Each table below is one model; `rename = "..."` gives a vendor's id another name.
+[llm.providers.{name}]
 type = "{kind}"
-api_key = "{{{{ env.{variable} }}}}"
-#base_url = "http://localhost:11434/v1"    # any compatible server instead of the vendor's own
+{lines}
 """
 
 ECHO = """
@@ -53,9 +34,10 @@ type = "echo"
 """
 
 
-def init(path: Path, environ: Mapping[str, str]) -> int:
-    """Write a first settings file, readable by its owner only."""
-    found = _with_key(environ)
+def init(path: Path, environ: Mapping[str, str], servers: Mapping[str, int] = SERVERS) -> int:
+    """Write a first settings file, readable by its owner only; returns the exit code."""
+    home = Path(environ.get("HOME") or Path.home())
+    found = Machine(environ, home, servers).vendors()
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -66,24 +48,26 @@ def init(path: Path, environ: Mapping[str, str]) -> int:
         return 1
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(render(found))
-    using = ", ".join(f"{vendor.kind} ({vendor.variable})" for vendor in found) or "the demo (no vendor key found)"
-    sys.stdout.write(f"wrote {path} with {using}; next: nexus check -c {path}\n")
+    using = ", ".join(f"{vendor.name} ({vendor.seen})" for vendor in found) or "the demo (no vendor found)"
+    sys.stdout.write(f"wrote {path} with {using}\nnext:\n{_next(path, found)}")
     return 0
 
 
-def _with_key(environ: Mapping[str, str]) -> list[Vendor]:
-    found: dict[str, Vendor] = {}
-    for vendor in VENDORS:
-        if environ.get(vendor.variable, "").strip():
-            found.setdefault(vendor.kind, vendor)
-    return list(found.values())
+def _next(path: Path, found: Sequence[Found]) -> str:
+    """The two lines to paste."""
+    flag = "" if path == Path("nexus.toml") else f" -c {path}"
+    model = f"{found[0].name}/{found[0].models[0]}" if found else "demo/echo"
+    return f"    nexus test{flag} {model}\n    nexus claude{flag} -m {model}\n"
 
 
-def render(vendors: list[Vendor]) -> str:
+def render(vendors: Sequence[Found]) -> str:
     """The text of a settings file with these vendors, or with the echo provider when there are none."""
-    return HEAD + ("".join(map(_provider, vendors)) or ECHO)
+    taken = any(":8000/" in line for vendor in vendors for line in vendor.lines)
+    return HEAD.format(port=8001 if taken else 8000) + ("".join(map(_provider, vendors)) or ECHO)
 
 
-def _provider(vendor: Vendor) -> str:
-    tables = "".join(f'[llm.providers.{vendor.kind}.models."{model}"]\n' for model in vendor.models)
-    return PROVIDER.format(kind=vendor.kind, variable=vendor.variable) + tables
+def _provider(vendor: Found) -> str:
+    tables = "".join(
+        f"[llm.providers.{vendor.name}.models.{json.dumps(model, ensure_ascii=False)}]\n" for model in vendor.models
+    )
+    return PROVIDER.format(name=vendor.name, kind=vendor.kind, lines="\n".join(vendor.lines)) + tables

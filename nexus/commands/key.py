@@ -14,10 +14,6 @@ from nexus.settings.keys import KeyName, digest_of
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 TEXT = """\
-# The key of {shown}; it is shown this once:
-{key}
-
-# For the settings file:
 [{table}]
 sha256 = "{digest}"
 #group = "..."                  # for limits by group
@@ -37,5 +33,7 @@ def new(name: str) -> int:
     key = make_key()
     table = f"server.keys.{name if _BARE.fullmatch(name) else json.dumps(name, ensure_ascii=False)}"
     digest = digest_of(key).hex()
-    sys.stdout.write(TEXT.format(shown=name, key=key, table=table, digest=digest, example="2027-12-31"))
+    # Apart, so that the table can be appended to a file and the key is seen.
+    sys.stderr.write(f"the key of {name}, shown this once:\n{key}\n")
+    sys.stdout.write(TEXT.format(table=table, digest=digest, example="2027-12-31"))
     return 0

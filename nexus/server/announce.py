@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from nexus import __version__
-from nexus.commands.demo import demo_text, reachable, what_to_paste
+from nexus.commands.clients import reachable
+from nexus.commands.demo import demo_text, what_to_paste
 from nexus.commands.warnings import warnings
 from nexus.server.listeners import Listeners
 from nexus.server.listening import base_url

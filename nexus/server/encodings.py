@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from nexus import DISTRIBUTION
 from nexus.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType
 
 
@@ -26,7 +27,7 @@ def _installed(name: str) -> Any:
 _brotli = _installed("brotli")
 _zstandard = _installed("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
 
-_CURES = {"br": "pip install 'nexus[brotli]'", "zstd": "pip install backports.zstd"}
+_CURES = {"br": f"pip install '{DISTRIBUTION}[brotli]'", "zstd": "pip install backports.zstd"}
 
 MOST_LAYERS = 3
 MOST_MEMBERS = 1000

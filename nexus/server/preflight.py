@@ -40,7 +40,7 @@ def problems(settings: Settings, *, beside: bool = False) -> list[Location]:
 def is_served_by_nexus(settings: Settings) -> bool:
     """Whether what listens at an address of these settings is a Nexus, which a check beside it does not mind."""
     addresses = (one for one in settings.server.listen_address if isinstance(one, ListenAddress) and one.port)
-    return any(_answers_as_nexus(settings, address.host, address.port) for address in addresses)
+    return any(answers_as_nexus(settings, address) for address in addresses)
 
 
 def _packages(settings: Settings) -> Iterator[Location]:
@@ -83,8 +83,9 @@ def _ports(settings: Settings) -> Iterator[Location]:
         yield error.path, str(error)
 
 
-def _answers_as_nexus(settings: Settings, host: str, port: int) -> bool:
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+def answers_as_nexus(settings: Settings, address: ListenAddress) -> bool:
+    """Whether a Nexus listens there."""
+    host, port = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host), address.port
     connection = http.client.HTTPConnection(host, port, timeout=_PROBE)
     if settings.server.tls is not None:
         # Nothing is sent that could be stolen: only the name of the server is read.

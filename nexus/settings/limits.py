@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, FilePath, WrapValidator, create_model, model_validator
 
+from nexus import DISTRIBUTION
 from nexus.settings.tagged import Tagged
 from nexus.settings.types import Label, PositiveDuration, Table, Timeout, fail_at
 
@@ -15,7 +16,7 @@ Limit = Annotated[int, Field(ge=1, le=10**12)]
 """Tokens or requests; sums of many stay exact in the floating point numbers of Redis scripts."""
 
 
-NO_REDIS = "needs the Python package redis, which is not installed; pip install 'nexus[redis]'"
+NO_REDIS = f"needs the Python package redis, which is not installed; pip install '{DISTRIBUTION}[redis]'"
 
 
 class UserLimit(Table):

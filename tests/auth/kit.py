@@ -22,7 +22,7 @@ from nexus.auth.jwks import KeySet
 from nexus.renewal import Grant, Renewed
 from nexus.settings.server import ServerSettings
 
-jwt = pytest.importorskip("jwt", reason="PyJWT is not installed: pip install 'nexus[oauth]'")
+jwt = pytest.importorskip("jwt", reason="PyJWT is not installed: pip install 'nexus-llm-router[oauth]'")
 
 HARD_LIMIT = 20.0
 ALICE = "nx-hushhusha1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6"

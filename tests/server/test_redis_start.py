@@ -124,8 +124,8 @@ class TestTls:
         said(process, "ERROR", f"redis=127.0.0.1:{redis.port}", "a port without TLS")
 
 
-HIDDEN = "import sys; sys.modules['redis'] = None; from nexus.cli import main; sys.exit(main(sys.argv[1:]))"
-FOUND = "import sys; sys.path.insert(0, ''); from nexus.cli import main; sys.exit(main(sys.argv[1:]))"
+HIDDEN = "import sys; sys.modules['redis'] = None; from nexus.cli.main import main; sys.exit(main(sys.argv[1:]))"
+FOUND = "import sys; sys.path.insert(0, ''); from nexus.cli.main import main; sys.exit(main(sys.argv[1:]))"
 
 
 def finished(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
@@ -143,7 +143,7 @@ class TestMissingPackage:
         assert (done.returncode, done.stdout) == (1, "")
         where = "nexus.toml:4: server.rate_limits.storage.type"
         assert done.stderr == (
-            f"{where}: needs the Python package redis, which is not installed; pip install 'nexus[redis]'\n"
+            f"{where}: needs the Python package redis, which is not installed; pip install 'nexus-llm-router[redis]'\n"
         )
 
     def test_broken(self, tmp_path: Path, openai_upstream: FakeUpstream) -> None:

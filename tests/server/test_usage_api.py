@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from nexus import cli
+from nexus.cli import main as cli
 from tests.conftest import Serve
 from tests.server.test_usage import rows
 from tests.serving import CHAT, Nexus, Reply, openai_config

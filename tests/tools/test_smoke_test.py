@@ -18,9 +18,9 @@ from typing import Any, ClassVar
 
 import pytest
 
+from nexus.cli.smoke.capabilities import red_png
 from tests.serving import KEY, anthropic_config, openai_config
 from tools.fake_upstream import Behaviour, FakeUpstream
-from tools.smoke.capabilities import red_png
 
 pytestmark = pytest.mark.slow
 

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from nexus.commands.demo import GATEWAY_KEY, NO_KEY, TOKEN
-from nexus.headers import own
+from nexus.commands.clients import NO_KEY, Gateway, claude_code, placeholder
 from nexus.settings import Settings
 
 
@@ -26,17 +25,16 @@ class Client:
 
 def clients(settings: Settings, models: Sequence[str]) -> Iterator[Client]:
     """``models`` are those that the caller may use."""
-    if not settings.llm.enabled or not models:
+    gateway = Gateway(settings, "{url}", placeholder(settings))
+    if not models:
         return
-    paths = {name: path.rstrip("/") for name, path in settings.llm.protocols.enabled_paths().items()}
-    key = GATEWAY_KEY if settings.server.keys else TOKEN if settings.server.oauth is not None else NO_KEY
-    if "anthropic" in paths:
-        base, large = f"{{url}}{paths['anthropic']}", _pick(models, "sonnet", "claude")
+    if "anthropic" in gateway.paths:
+        large = _pick(models, "sonnet", "claude")
         small = next((name for name in models if "haiku" in name), large)
-        yield Client("Claude Code", "in a terminal", _claude_code(settings, base, key, large, small))
-        yield Client("Anthropic SDK", "Python", _anthropic(base, key, large))
-    if "openai" in paths:
-        base, model = f"{{url}}{paths['openai']}/v1", _pick(models, "gpt")
+        yield Client("Claude Code", "in a terminal", _exports(claude_code(gateway, large, small)) + "claude")
+        yield Client("Anthropic SDK", "Python", _anthropic(gateway.anthropic, gateway.key, large))
+    if "openai" in gateway.paths:
+        base, key, model = gateway.openai, gateway.key, _pick(models, "gpt")
         yield Client("Codex", "~/.codex/config.toml", _codex(base, key, model))
         yield Client("OpenAI SDK", "Python", _openai(base, key, model))
         yield Client("curl", "in a terminal", _curl(base, key, model))
@@ -46,19 +44,10 @@ def _pick(models: Sequence[str], *words: str) -> str:
     return next((name for word in words for name in models if word in name), models[0])
 
 
-def _claude_code(settings: Settings, base: str, key: str, large: str, small: str) -> str:
-    logins = any(getattr(provider, "forward_login", False) for provider in settings.llm.providers.values())
-    if not logins:
-        credential = f"export ANTHROPIC_AUTH_TOKEN={key}\n"
-    elif key == NO_KEY:
-        credential = ""
-    else:
-        # A token of the gateway's would stand where Claude Code puts its own login.
-        credential = f"export ANTHROPIC_CUSTOM_HEADERS={shlex.quote(f'{own.GATEWAY_KEY}: {key}')}\n"
-    return (
-        f"export ANTHROPIC_BASE_URL={base}\n{credential}export ANTHROPIC_MODEL={shlex.quote(large)}\n"
-        f"export ANTHROPIC_DEFAULT_HAIKU_MODEL={shlex.quote(small)}\nclaude"
-    )
+def _exports(variables: Mapping[str, str]) -> str:
+    # The address is filled in by the page.
+    shown = {name: value if value.startswith("{url}") else shlex.quote(value) for name, value in variables.items()}
+    return "".join(f"export {name}={value}\n" for name, value in shown.items())
 
 
 def _anthropic(base: str, key: str, model: str) -> str:

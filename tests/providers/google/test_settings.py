@@ -99,7 +99,7 @@ def test_google_auth_is_named_where_it_is_missing(tmp_path: Path, monkeypatch: p
 def test_google_auth_is_imported_for_vertex_only(tmp_path: Path, keys: str, imported: bool) -> None:
     file = file_of(tmp_path, keys)
     program = (
-        "import sys; from nexus.cli import main; main(['-c', sys.argv[1], 'check']);"
+        "import sys; from nexus.cli.main import main; main(['-c', sys.argv[1], 'check']);"
         "print('google.auth' in sys.modules, 'boto3' in sys.modules)"
     )
     root = Path(__file__).parents[3]

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from nexus.cli.smoke.dialect import Dialect
 from nexus.headers.names import OWN_CREDENTIALS, is_denied, is_secret, read_header_name
 from nexus.settings.templates import expand
-from tools.smoke.dialect import Dialect
 
 HEADER = "write it like 'Name: value'; the value may hold {{ env.NAME }}"
 

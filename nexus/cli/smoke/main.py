@@ -17,17 +17,17 @@ from dataclasses import replace
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-from nexus import cli
+from nexus.cli.options import read_options, source_of
+from nexus.cli.smoke.caller import Caller, UsageError, read_caller
+from nexus.cli.smoke.capabilities import CHECKS
+from nexus.cli.smoke.exchange import Failed
+from nexus.cli.smoke.probe import Model, Site, probes
+from nexus.cli.smoke.report import Report
+from nexus.cli.smoke.run import MOST_SAID, Row, row, without_secrets
+from nexus.cli.smoke.site import Local, remote
 from nexus.settings import Protocols, Settings, SettingsError, secrets
 from nexus.settings.types import read_duration, read_timeout
 from nexus.telemetry import logs
-from tools.smoke.caller import Caller, UsageError, read_caller
-from tools.smoke.capabilities import CHECKS
-from tools.smoke.exchange import Failed
-from tools.smoke.probe import Model, Site, probes
-from tools.smoke.report import Report
-from tools.smoke.run import MOST_SAID, Row, row, without_secrets
-from tools.smoke.site import Local, remote
 
 INTERRUPTED = 130
 EVERYTHING = "all"
@@ -60,8 +60,8 @@ def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> tu
     """What ``nexus`` would read, and the log level; a running server needs no settings unless a file is named."""
     if options.url and not options.config:
         return None, "error"
-    said = cli.read_options(["--config", options.config] if options.config else [], environ)
-    settings = cli.source_of(said, environ).read()
+    said = read_options(["--config", options.config] if options.config else [], environ)
+    settings = source_of(said, environ).read()
     # Failures are in the table already; the gateway's own story is for those who ask.
     return settings, said.log if environ.get("NEXUS_LOG") else "error"
 
@@ -141,7 +141,7 @@ def unknown_model(name: str, candidates: list[str], known: list[str]) -> NoRetur
 
 def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="smoke_test.py",
+        prog="nexus test",
         description="Tries every configured model through every client protocol, streaming and not.",
         epilog="Exit code: 0 all passed, 1 something failed, 2 wrong usage, 130 interrupted. NEXUS_LOG=debug shows "
         "the gateway's log on stderr. Every model is really called, which costs a few tokens.",

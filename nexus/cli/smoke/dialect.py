@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from nexus.cli.smoke.exchange import Failed
 from nexus.protocols.sse import Frame
 from nexus.wire import Json
-from tools.smoke.exchange import Failed
 
 Body = dict[str, Json]
 

@@ -11,17 +11,17 @@ import threading
 from typing import Self
 from urllib.parse import quote
 
+from nexus.cli.smoke.caller import Caller
+from nexus.cli.smoke.chat import Chat
+from nexus.cli.smoke.dialect import Dialect
+from nexus.cli.smoke.exchange import Failed, Gateway, Refused
+from nexus.cli.smoke.messages import Messages
+from nexus.cli.smoke.probe import Door, Model, Site
 from nexus.server.listeners import Listeners
 from nexus.server.listening import base_url, bind
 from nexus.server.running import Running, start
 from nexus.settings import ListenAddress, Protocols, Settings
 from nexus.wire import Json, mapping, sequence, text
-from tools.smoke.caller import Caller
-from tools.smoke.chat import Chat
-from tools.smoke.dialect import Dialect
-from tools.smoke.exchange import Failed, Gateway, Refused
-from tools.smoke.messages import Messages
-from tools.smoke.probe import Door, Model, Site
 
 DIALECTS: tuple[Dialect, ...] = (Chat(), Messages())
 DRAIN = 1.0

@@ -15,10 +15,10 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from nexus.cli.smoke.dialect import Body, arguments, demand
+from nexus.cli.smoke.exchange import Failed, Trace
+from nexus.cli.smoke.probe import Probe
 from nexus.wire import mapping
-from tools.smoke.dialect import Body, arguments, demand
-from tools.smoke.exchange import Failed, Trace
-from tools.smoke.probe import Probe
 
 YES, NO, UNTRIED = "ok", "no", "-"
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from tools.smoke.capabilities import UNTRIED, Capability, capability
-from tools.smoke.dialect import demand
-from tools.smoke.exchange import Failed, NotServed, Trace
-from tools.smoke.probe import Probe
+from nexus.cli.smoke.capabilities import UNTRIED, Capability, capability
+from nexus.cli.smoke.dialect import demand
+from nexus.cli.smoke.exchange import Failed, NotServed, Trace
+from nexus.cli.smoke.probe import Probe
 
 HELLO = "Say hello in one short sentence."
 

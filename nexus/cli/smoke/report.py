@@ -10,8 +10,8 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
-from tools.smoke.capabilities import NO
-from tools.smoke.run import FAILED, NOT_SERVED, OK, Row
+from nexus.cli.smoke.capabilities import NO
+from nexus.cli.smoke.run import FAILED, NOT_SERVED, OK, Row
 
 COLUMNS = ("MODEL", "PROTOCOL", "MODE", "RESULT", "FIRST", "TOTAL", "IN", "OUT", "ROUTE")
 NUMBERS = ("FIRST", "TOTAL", "IN", "OUT")

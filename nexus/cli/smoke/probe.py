@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from nexus.cli.smoke.dialect import Answer, Body, Dialect, Spent, demand
+from nexus.cli.smoke.exchange import Failed, Gateway, Refused, Trace
 from nexus.wire import Json
-from tools.smoke.dialect import Answer, Body, Dialect, Spent, demand
-from tools.smoke.exchange import Failed, Gateway, Refused, Trace
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+from nexus.cli.smoke.dialect import Answer, Body, Call, Dialect, Spent, StreamReader, demand, parse
+from nexus.cli.smoke.exchange import Failed, error_text
 from nexus.protocols.sse import Frame
 from nexus.wire import Json, count, mapping, sequence, text
-from tools.smoke.dialect import Answer, Body, Call, Dialect, Spent, StreamReader, demand, parse
-from tools.smoke.exchange import Failed, error_text
 
 
 class Chat(Dialect):

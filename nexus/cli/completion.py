@@ -1,0 +1,90 @@
+"""``nexus completion``: what a shell reads to complete nexus, made of the parser, so that it knows every word."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from nexus.cli.parser import make_parser
+
+BASH = """\
+_nexus() {{
+    local current="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}"
+    case "$previous" in
+{files}        COMPREPLY=($(compgen -f -- "$current")); return ;;
+{choices}    esac
+    case "${{COMP_WORDS[1]}}" in
+{commands}        *) COMPREPLY=($(compgen -W "{top}" -- "$current")) ;;
+    esac
+}}
+complete -o filenames -F _nexus nexus
+"""
+
+ZSH = """\
+#compdef nexus
+autoload -U +X bashcompinit && bashcompinit
+"""
+
+FILES = ("-c", "--config", "--explain")
+
+
+def completion(shell: str) -> int:
+    """Print the script of a shell: bash, zsh or fish."""
+    sys.stdout.write({"bash": _bash, "zsh": lambda: ZSH + _bash(), "fish": _fish}[shell]())
+    return 0
+
+
+def _commands() -> dict[str, argparse.ArgumentParser]:
+    actions = make_parser()._actions
+    found: dict[str, argparse.ArgumentParser] = {}
+    for action in actions:
+        if isinstance(action.choices, dict):
+            found.update(action.choices)
+    return found
+
+
+def _words(parser: argparse.ArgumentParser) -> list[str]:
+    """Flags, and the words of which one is taken."""
+    words: list[str] = []
+    for action in parser._actions:
+        words += [flag for flag in action.option_strings if flag.startswith("--")]
+        if not action.option_strings and action.choices:
+            words += list(map(str, action.choices))
+    return words
+
+
+def _bash() -> str:
+    parser, commands = make_parser(), _commands()
+    flags = {
+        flag: " ".join(map(str, action.choices))
+        for one in (parser, *commands.values())
+        for action in one._actions
+        for flag in action.option_strings
+        if action.choices
+    }
+    choices = "".join(
+        f'        {flag}) COMPREPLY=($(compgen -W "{words}" -- "$current")); return ;;\n'
+        for flag, words in sorted(flags.items())
+    )
+    lines = "".join(
+        f'        {name}) COMPREPLY=($(compgen -W "{" ".join(_words(command))}" -- "$current")) ;;\n'
+        for name, command in commands.items()
+    )
+    return BASH.format(
+        files=f"        {'|'.join(FILES)})\n    ", choices=choices, commands=lines, top=" ".join(_words(parser))
+    )
+
+
+def _fish() -> str:
+    lines = ["complete -c nexus -f"]
+    lines += [f"complete -c nexus -n __fish_use_subcommand -a {name}" for name in _commands()]
+    for name, command in _commands().items():
+        for action in command._actions:
+            for flag in (flag for flag in action.option_strings if flag.startswith("--")):
+                takes = " -r -F" if flag in FILES else f" -x -a '{' '.join(map(str, action.choices or ()))}'"
+                takes = "" if action.nargs == 0 else takes
+                lines.append(f"complete -c nexus -n '__fish_seen_subcommand_from {name}' -l {flag[2:]}{takes}")
+            if not action.option_strings and action.choices:
+                words = " ".join(map(str, action.choices))
+                lines.append(f"complete -c nexus -n '__fish_seen_subcommand_from {name}' -a '{words}'")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,192 @@
+"""Runs an agent with what it needs to speak to a gateway, and ends as it ends.
+
+Law: the keys of the terminal reach the agent alone; the launcher outlives it, to end the gateway.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from nexus import registry
+from nexus.cli.launch.gateway import CannotStart, running, started
+from nexus.commands.clients import (
+    NO_KEY,
+    Gateway,
+    anthropic_sdk,
+    claude_code,
+    codex,
+    first_model,
+    openai_sdk,
+    reachable,
+)
+from nexus.errors import ModelNotFound
+from nexus.gateway.routing import Routes
+from nexus.settings import Settings
+from nexus.settings.listen import ListenAddress, url_of
+
+KEY_VARIABLE = "NEXUS_KEY"
+"""Holds the gateway key of whoever starts an agent."""
+
+
+ANOTHER_WAY = ("ANTHROPIC_API_KEY", "ANTHROPIC_SMALL_FAST_MODEL", "CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX")
+"""Variables by which an agent would go past the gateway, or would ask which way to take."""
+
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+
+
+class CannotLaunch(Exception):
+    """The text is for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What an agent is started with: ``protocol`` is the one that it speaks."""
+
+    program: str
+    protocol: str
+    prepare: Callable[[Gateway, str], tuple[dict[str, str], list[str]]]
+    install: str
+
+
+def _claude(gateway: Gateway, model: str) -> tuple[dict[str, str], list[str]]:
+    large = model or first_model(gateway.settings, "sonnet", "claude")
+    small = model or first_model(gateway.settings, "haiku", "sonnet", "claude")
+    return claude_code(gateway, large, small), []
+
+
+def _codex(gateway: Gateway, model: str) -> tuple[dict[str, str], list[str]]:
+    return codex(gateway, model or first_model(gateway.settings))
+
+
+AGENTS: Mapping[str, Launch] = {
+    "claude": Launch("claude", "anthropic", _claude, "npm install -g @anthropic-ai/claude-code"),
+    "codex": Launch("codex", "openai", _codex, "npm install -g @openai/codex"),
+}
+
+CLIENTS: Mapping[str, Callable[[Gateway, str], dict[str, str]]] = {
+    "claude": lambda gateway, model: _claude(gateway, model)[0],
+    "codex": lambda gateway, model: openai_sdk(gateway) | _codex(gateway, model)[0],
+    "openai": lambda gateway, model: openai_sdk(gateway),
+    "anthropic": lambda gateway, model: anthropic_sdk(gateway),
+}
+"""What ``nexus env`` prints, by the client."""
+
+
+def launch(
+    agent: str, settings: Settings, file: Path | None, model: str, arguments: Sequence[str], environ: Mapping[str, str]
+) -> int:
+    """Runs an agent until it ends; returns its exit code."""
+    how = AGENTS[agent]
+    try:
+        program = _found(how)
+        checked(settings, how.protocol, model)
+        with ExitStack() as stack:
+            base = running(settings) or stack.enter_context(started(file, environ))
+            variables, options = how.prepare(Gateway(settings, base, key_of(settings, environ)), model)
+            shown = file if file is not None else "the built-in demo"
+            sys.stderr.write(f"nexus: {how.program} through {base} ({shown})\n")
+            return _run([program, *options, *arguments], environment(environ, variables))
+    except (CannotLaunch, CannotStart) as error:
+        sys.stderr.write(f"nexus {agent}: {error}\n")
+        return 1
+
+
+def show(client: str, settings: Settings, model: str, environ: Mapping[str, str]) -> int:
+    """Prints what a shell evaluates, for a gateway that runs at the address of the settings or will."""
+    protocol = "anthropic" if client in ("claude", "anthropic") else "openai"
+    try:
+        checked(settings, protocol, model)
+        key = key_of(settings, environ)
+        base = running(settings) or _address(settings)
+    except CannotLaunch as error:
+        sys.stderr.write(f"nexus env: {error}\n")
+        return 1
+    for name, value in CLIENTS[client](Gateway(settings, base, key), model).items():
+        sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
+    return 0
+
+
+def checked(settings: Settings, protocol: str, model: str) -> None:
+    """Raises CannotLaunch where the settings serve no such protocol, or no such model."""
+    if not settings.llm.enabled or protocol not in settings.llm.protocols.enabled_paths():
+        raise CannotLaunch(f"the settings switch off llm.protocols.{protocol}, which it speaks")
+    if model:
+        providers = [registry.load(table.type)(name, table) for name, table in settings.llm.providers.items()]
+        try:
+            Routes(providers, settings.llm.models).find(model.removesuffix("[1m]"))
+        except ModelNotFound as error:
+            raise CannotLaunch(str(error)) from None
+
+
+def key_of(settings: Settings, environ: Mapping[str, str]) -> str:
+    """The caller's gateway key. Raises CannotLaunch where the gateway asks for one and none is at hand."""
+    if key := environ.get(KEY_VARIABLE, "").strip():
+        return key
+    if settings.server.keys:
+        raise CannotLaunch(f"this gateway asks for a key: set {KEY_VARIABLE} to yours (nexus key new NAME makes one)")
+    if settings.server.oauth is not None:
+        raise CannotLaunch(f"this gateway asks for a token: set {KEY_VARIABLE} to yours")
+    return NO_KEY
+
+
+def environment(environ: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, str]:
+    """An agent's, in which nothing leads past the gateway."""
+    kept = {name: value for name, value in environ.items() if name not in ANOTHER_WAY}
+    if any(kept.get(name) for name in _PROXIES):
+        for name in ("NO_PROXY", "no_proxy"):
+            kept[name] = ",".join(filter(None, (kept.get(name), "127.0.0.1,localhost")))
+    return {**kept, **variables}
+
+
+def _found(how: Launch) -> str:
+    if (program := shutil.which(how.program)) is None:
+        raise CannotLaunch(f"there is no program {how.program} on the PATH; {how.install}")
+    return program
+
+
+def _address(settings: Settings) -> str:
+    scheme = "http" if settings.server.tls is None else "https"
+    addresses = [one for one in settings.server.listen_address if isinstance(one, ListenAddress)]
+    if not addresses:
+        raise CannotLaunch("the settings listen on a Unix socket only, which these clients cannot use")
+    return reachable(url_of(addresses[0], scheme))
+
+
+def _run(command: Sequence[str], environ: Mapping[str, str]) -> int:
+    with _passed_on() as pass_to:
+        agent = subprocess.Popen(command, env=dict(environ))
+        pass_to(agent)
+        code = agent.wait()
+    return 128 - code if code < 0 else code
+
+
+@contextmanager
+def _passed_on() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
+    """SIGINT and SIGQUIT of the terminal come to the agent by themselves; what else ends a launcher goes on to it."""
+    agents: list[subprocess.Popen[bytes]] = []
+
+    def pass_on(number: int, frame: object) -> None:
+        for agent in agents:
+            agent.send_signal(number)
+
+    def leave(number: int, frame: object) -> None:
+        """The agent has it already."""
+
+    handlers = {signal.SIGINT: leave, signal.SIGTERM: pass_on}
+    if os.name == "posix":
+        handlers |= {signal.SIGQUIT: leave, signal.SIGHUP: pass_on}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield agents.append
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

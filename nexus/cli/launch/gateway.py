@@ -1,0 +1,143 @@
+"""The gateway that an agent is pointed at: the one that serves these settings already, or one that is started for it.
+
+Law: what is started ends with the launcher, and hears no key of the terminal: it is in a session of its own.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from nexus.server.preflight import answers_as_nexus
+from nexus.settings import Settings
+from nexus.settings.listen import ListenAddress, url_of
+from nexus.settings.usage import state_folder
+
+LOOPBACK = "127.0.0.1"
+PATIENCE = 60.0
+"""Seconds until a gateway that was started has to answer."""
+
+STEP = 0.02
+LAST_WORDS = 4_000
+"""Bytes of a failed gateway's log that are shown."""
+
+_PDEATHSIG = 1
+
+
+class CannotStart(Exception):
+    """The gateway ended, or did not answer in time; the text is for people."""
+
+
+def running(settings: Settings) -> str | None:
+    """The URL of the gateway that serves at an address of these settings."""
+    scheme = "http" if settings.server.tls is None else "https"
+    for address in settings.server.listen_address:
+        if isinstance(address, ListenAddress) and address.port and answers_as_nexus(settings, address):
+            return url_of(address, scheme)
+    return None
+
+
+@contextmanager
+def started(file: Path | None, environ: Mapping[str, str]) -> Iterator[str]:
+    """Starts a gateway on a free port of this machine and gives its URL; ends it at the end.
+
+    Raises CannotStart.
+    """
+    port, log = _free_port(), _log_file(environ)
+    command = [sys.executable, "-m", "nexus", "-l", f"{LOOPBACK}:{port}", "--log-style", "text"]
+    if file is not None:
+        command += ["-c", str(file.resolve())]
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            preexec_fn=_dying_with_its_parent(),
+        )
+    try:
+        _wait(process, port, log)
+        yield f"http://{LOOPBACK}:{port}"
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        _reap(process)
+
+
+def _reap(process: subprocess.Popen[bytes]) -> None:
+    """It lets running calls end; nobody waits for them any more."""
+    try:
+        process.wait(2.0)
+    except subprocess.TimeoutExpired:
+        # The second one ends it at once.
+        process.terminate()
+        process.wait()
+
+
+def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            raise CannotStart(f"the gateway ended with exit code {process.returncode}:\n{_last_words(log)}")
+        if _serves(port):
+            return
+        time.sleep(STEP)
+    raise CannotStart(f"the gateway did not answer within {PATIENCE:g} s; its log is {log}")
+
+
+def _serves(port: int) -> bool:
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=1.0)
+    try:
+        connection.request("HEAD", "/")
+        return connection.getresponse().headers.get("Server") == "nexus"
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _free_port() -> int:
+    with socket.create_server((LOOPBACK, 0)) as free:
+        return int(free.getsockname()[1])
+
+
+def _log_file(environ: Mapping[str, str]) -> Path:
+    folder = state_folder(environ) or Path(tempfile.gettempdir())
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, name = tempfile.mkstemp(prefix="gateway-", suffix=".log", dir=folder)
+    except OSError:
+        handle, name = tempfile.mkstemp(prefix="nexus-gateway-", suffix=".log")
+    os.close(handle)
+    _forget_old(Path(name))
+    return Path(name)
+
+
+def _forget_old(newest: Path, kept: int = 20) -> None:
+    logs = sorted(newest.parent.glob("*gateway-*.log"), key=lambda file: file.stat().st_mtime)
+    for old in logs[:-kept]:
+        old.unlink(missing_ok=True)
+
+
+def _last_words(log: Path) -> str:
+    return log.read_bytes()[-LAST_WORDS:].decode("utf-8", "replace").strip()
+
+
+def _dying_with_its_parent() -> Callable[[], object] | None:
+    """Linux ends the gateway even when the launcher is killed; elsewhere it ends with the launcher's own end."""
+    if not sys.platform.startswith("linux"):
+        return None
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    return partial(prctl, _PDEATHSIG, signal.SIGTERM)

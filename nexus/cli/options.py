@@ -1,0 +1,127 @@
+"""What flags and environment say, flags first, and which settings file they mean."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from nexus.cli.parser import AGENTS, flags_of, hint, make_parser
+from nexus.server.source import Source
+from nexus.settings.listen import AnyAddress, read_addresses
+from nexus.telemetry import logs
+
+DEFAULT_FILE = Path("nexus.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What flags and environment say, flags first."""
+
+    command: str
+    config: Path | None
+    listen_address: tuple[AnyAddress, ...] | None
+    log: str
+    log_style: str
+    name: str = ""
+    request: Path | None = None
+    protocol: str = ""
+    key: str = ""
+    client: str = ""
+    shell: str = ""
+    model: str = ""
+    arguments: tuple[str, ...] = ()
+    since: str = ""
+    by: str = ""
+    written: str = ""
+
+
+def source_of(options: Options, environ: Mapping[str, str]) -> Source:
+    """The file is chosen once: when it is gone later, nothing else takes its place. An agent runs in folders of other
+    people, whose nexus.toml must not be where its keys go: for it the user's own file comes first.
+    """
+    files = [DEFAULT_FILE, user_file(environ)]
+    if options.command in AGENTS:
+        files.reverse()
+    file = options.config or next((file for file in files if os.path.lexists(file)), None)
+    return Source(file, environ, options.listen_address)
+
+
+def user_file(environ: Mapping[str, str]) -> Path:
+    """The settings file of a user, which serves in every folder."""
+    named = environ.get("XDG_CONFIG_HOME", "")
+    base = Path(named) if named.startswith("/") else Path(environ.get("HOME") or Path.home()) / ".config"
+    return base / "nexus" / "nexus.toml"
+
+
+def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
+    """Flags win over the environment; an empty variable counts as unset."""
+    parser = make_parser()
+    ours, arguments = _parted(list(argv))
+    # argparse would take the value of a flag that it does not know for a command.
+    for flag in (word.partition("=")[0] for word in ours):
+        if flag.startswith("--") and flag not in flags_of(parser):
+            parser.error(f"unrecognized arguments: {flag}")
+    known, unknown = parser.parse_known_args(ours)
+    given = vars(known)
+    if unknown or (arguments and given["command"] not in AGENTS):
+        word = (unknown or ["--"])[0]
+        if given["command"] in AGENTS:
+            parser.for_agent(given["command"], word)
+        parser.error(f"unrecognized arguments: {word}")
+
+    def pick(flag: str, variable: str) -> tuple[str, str]:
+        if flag in given:
+            value = given[flag]
+            return ",".join(value) if isinstance(value, list) else value, f"--{flag.replace('_', '-')}"
+        return environ.get(variable, ""), variable
+
+    def choice(flag: str, variable: str, known: Sequence[str], default: str) -> str:
+        value, source = pick(flag, variable)
+        if value and value not in known:
+            _refuse(parser, source, f"choose from {', '.join(known)}{hint(value, known)}")
+        return value or default
+
+    config, source = pick("config", "NEXUS_CONFIG_PATH")
+    if not config and source == "--config":
+        _refuse(parser, source, "a path is missing")
+    address, source = pick("listen_address", "NEXUS_LISTEN_ADDRESS")
+    try:
+        listen_address = read_addresses(address) if address or source.startswith("--") else None
+    except ValueError as error:
+        _refuse(parser, source, str(error))
+    return Options(
+        command=given["command"] or "serve",
+        config=Path(config) if config else None,
+        listen_address=listen_address,
+        log=choice("log", "NEXUS_LOG", tuple(logs.LEVELS), "info"),
+        log_style=choice("log_style", "NEXUS_LOG_STYLE", logs.STYLES, "human" if sys.stderr.isatty() else "text"),
+        name=given.get("name", ""),
+        request=given.get("request"),
+        protocol=given.get("protocol", "openai"),
+        key=given.get("key", ""),
+        client=given.get("client", ""),
+        shell=given.get("shell", ""),
+        model=given.get("model", ""),
+        since=given.get("since", "24h"),
+        by=given.get("by", "model"),
+        written=given.get("written", "table"),
+        arguments=(*given.get("arguments", ()), *arguments),
+    )
+
+
+def _parted(argv: list[str]) -> tuple[list[str], list[str]]:
+    """What is ours, and what stands behind "--" or is read by a command of its own."""
+    if "test" in argv and "--" not in argv:
+        at = argv.index("test") + 1
+        return argv[:at], argv[at:]
+    at = argv.index("--") if "--" in argv else len(argv)
+    return argv[:at], argv[at + 1 :]
+
+
+def _refuse(parser: argparse.ArgumentParser, source: str, message: str) -> NoReturn:
+    parser.error(f"{source}: {message}")

@@ -1,0 +1,269 @@
+"""The command line's words: commands, flags, and what is said where one is not known."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+import nexus
+from nexus.accounting.report import BY, check_by
+from nexus.accounting.since import since_of
+from nexus.accounting.tabulate import FORMATS
+from nexus.telemetry import logs
+
+
+class Parser(argparse.ArgumentParser):
+    """Names the nearest of what it knows where it is told what it does not know."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(message + self._nearest(message))
+
+    def _nearest(self, message: str) -> str:
+        if found := re.search(r"invalid choice: '([^']*)'", message):
+            known = [name for action in self._actions if action.choices for name in action.choices]
+            return hint(found[1], known)
+        if found := re.search(r"unrecognized arguments: (-[^ =]+)", message):
+            flags = flags_of(self)
+            return hint(found[1], flags) if found[1] not in flags else ""
+        return ""
+
+    def for_agent(self, command: str, word: str) -> NoReturn:
+        """Refuses what an agent was to be given in a place of ours."""
+        self.error(f"unrecognized arguments: {word}; what {command} itself takes stands behind --")
+
+
+def flags_of(parser: argparse.ArgumentParser) -> set[str]:
+    """Of the parser and of its commands."""
+    own = {flag for action in parser._actions for flag in action.option_strings}
+    commands = [action.choices for action in parser._actions if isinstance(action.choices, dict)]
+    return own.union(*(flags_of(command) for choices in commands for command in choices.values()))
+
+
+AGENTS: Mapping[str, str] = {"claude": "Claude Code", "codex": "Codex"}
+"""Commands that run an agent, and its name."""
+
+MEANT = {
+    "--port": "--listen-address",
+    "--host": "--listen-address",
+    "--bind": "--listen-address",
+    "--address": "--listen-address",
+    "--verbose": "--log debug",
+    "--debug": "--log debug",
+    "--quiet": "--log warn",
+    "--file": "--config",
+    "-p": "--listen-address",
+    "-v": "--version",
+    "run": "serve",
+    "start": "serve",
+    "up": "serve",
+    "server": "serve",
+    "validate": "check",
+    "lint": "check",
+    "models": "check",
+    "new": "init",
+    "setup": "init",
+    "configure": "init",
+    "smoke": "test",
+    "doctor": "test",
+    "cost": "usage",
+    "spend": "usage",
+    "keys": "key new",
+}
+"""Words of other programs to ours."""
+
+
+def hint(given: str, known: Iterable[str]) -> str:
+    """The nearest by meaning, else by spelling; "" where none is near."""
+    words = list(known)
+    if (meant := MEANT.get(given, "")) and meant.split()[0] in words:
+        return f"; did you mean {meant}?"
+    nearest = difflib.get_close_matches(given, words, 1)
+    return f"; did you mean {nearest[0]}?" if nearest else ""
+
+
+def make_parser() -> Parser:
+    """Of the whole command line; behind "--" stands what is not ours."""
+    config, serving = _config_flags(), _serving_flags()
+    top = Parser(
+        prog="nexus",
+        description="One LLM endpoint in front of many model vendors. Without a command it serves.",
+        parents=[config, serving],
+        allow_abbrev=False,
+    )
+    top.add_argument("-V", "--version", action="version", version=f"nexus {nexus.__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND")
+    commands.add_parser("serve", help="serve, as without a command", parents=[config, serving], allow_abbrev=False)
+    _add_agents(commands, config)
+    commands.add_parser(
+        "check",
+        help="validate the settings and print the routes they make",
+        parents=[config, serving],
+        allow_abbrev=False,
+    )
+    commands.add_parser(
+        "init",
+        help="write a first nexus.toml for the vendor keys in the environment",
+        parents=[config],
+        allow_abbrev=False,
+    )
+    _add_route(
+        commands.add_parser(
+            "route", help="tell where a request would go, and why", parents=[config], allow_abbrev=False
+        )
+    )
+    _add_usage(
+        commands.add_parser("usage", help="tell who used what, and what it cost", parents=[config], allow_abbrev=False)
+    )
+    test = commands.add_parser(
+        "test", help="try every model through every protocol", parents=[config], allow_abbrev=False, add_help=False
+    )
+    test.add_argument("arguments", nargs=argparse.REMAINDER)
+    commands.add_parser("config", help="print every setting, annotated", allow_abbrev=False)
+    commands.add_parser("schema", help="print the JSON Schema of the settings file, for editors", allow_abbrev=False)
+    shell = commands.add_parser("completion", help="print what completes nexus in a shell", allow_abbrev=False)
+    shell.add_argument("shell", choices=("bash", "zsh", "fish"))
+    key = commands.add_parser("key", help="make keys for callers", allow_abbrev=False)
+    verbs = key.add_subparsers(dest="verb", metavar="VERB", required=True)
+    fresh = verbs.add_parser("new", help="print a fresh key and its table for the settings file", allow_abbrev=False)
+    fresh.add_argument("name", metavar="NAME", help="whose key it is")
+    return top
+
+
+def _add_agents(commands: Any, config: Parser) -> None:
+    for name, program in AGENTS.items():
+        agent = commands.add_parser(
+            name,
+            help=f"run {program} through the gateway that runs, or through one of its own",
+            usage=f"nexus {name} [-m MODEL] [-c PATH] [-- ARGUMENTS OF {name.upper()}]",
+            parents=[config],
+            allow_abbrev=False,
+        )
+        _add_model(agent)
+    env = commands.add_parser(
+        "env", help="print what a shell evaluates to point a client here", parents=[config], allow_abbrev=False
+    )
+    env.add_argument("client", choices=("claude", "codex", "openai", "anthropic"))
+    _add_model(env)
+
+
+def _add_model(agent: argparse.ArgumentParser) -> None:
+    agent.add_argument(
+        "-m", "--model", metavar="MODEL", default="", help="such as google/gemini-3.8-flash; the first of the settings"
+    )
+
+
+def _add_route(route: argparse.ArgumentParser) -> None:
+    route.add_argument(
+        "--explain",
+        dest="request",
+        metavar="FILE",
+        type=Path,
+        required=True,
+        help="the body of a request as JSON; - reads it from the standard input. Nobody is asked",
+    )
+    route.add_argument(
+        "--protocol", choices=("openai", "anthropic"), default="openai", help="in which it is written (default openai)"
+    )
+    route.add_argument("--key", metavar="NAME", default="", help="the gateway key that it comes with, by its name")
+
+
+def _add_usage(usage: argparse.ArgumentParser) -> None:
+    usage.add_argument(
+        "--since",
+        metavar="WHEN",
+        type=_checked(partial(since_of, now=time.time())),
+        default=argparse.SUPPRESS,
+        help="a duration such as 24h or 7d, today, month, a date or a moment; days are those of UTC (default 24h)",
+    )
+    usage.add_argument(
+        "--by",
+        metavar="WHAT",
+        type=_checked(check_by),
+        default=argparse.SUPPRESS,
+        help=f"{', '.join(BY)}; tag:NAME for the values of one tag (default model)",
+    )
+    usage.add_argument(
+        "--format", dest="written", choices=tuple(FORMATS), default=argparse.SUPPRESS, help="(default table)"
+    )
+
+
+def _checked(check: Callable[[str], object]) -> Callable[[str], str]:
+    """The text itself, once it has been found good."""
+
+    def read(text: str) -> str:
+        try:
+            check(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+        return text
+
+    return read
+
+
+class _Once(argparse.Action):
+    """A flag of which one alone can count; the parsers of commands share it."""
+
+    _given = False
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option: str | None = None
+    ) -> None:
+        if self._given:
+            raise argparse.ArgumentError(self, "was given twice")
+        self._given = True
+        setattr(namespace, self.dest, values)
+
+
+class _Every(argparse.Action):
+    """A flag of which each one counts, on both sides of a command."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._values: list[object] = []
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option: str | None = None
+    ) -> None:
+        self._values.append(values)
+        setattr(namespace, self.dest, self._values)
+
+
+# Defaults are suppressed throughout: a subcommand would overwrite with its default what stood before its name.
+def _config_flags() -> Parser:
+    flags = Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    flags.add_argument(
+        "-c",
+        "--config",
+        metavar="PATH",
+        action=_Once,
+        help="settings file (env NEXUS_CONFIG_PATH; default ./nexus.toml if it exists, else a demo)",
+    )
+    return flags
+
+
+def _serving_flags() -> Parser:
+    flags = Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    flags.add_argument(
+        "-l",
+        "--listen-address",
+        metavar="HOST:PORT",
+        action=_Every,
+        help="where to listen, over what the file says: HOST:PORT or unix:PATH; may be given several times "
+        "(env NEXUS_LISTEN_ADDRESS, with commas; default 127.0.0.1:8000)",
+    )
+    flags.add_argument(
+        "--log", metavar="LEVEL", action=_Once, help=f"{', '.join(logs.LEVELS)} (env NEXUS_LOG; default info)"
+    )
+    flags.add_argument(
+        "--log-style",
+        metavar="STYLE",
+        action=_Once,
+        help=f"{', '.join(logs.STYLES)} (env NEXUS_LOG_STYLE; default text; on a terminal human)",
+    )
+    return flags

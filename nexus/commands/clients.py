@@ -1,0 +1,99 @@
+"""What each client is to be given so that it speaks to a gateway: environment variables, and Codex's options."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from nexus.headers import own
+from nexus.settings import Settings
+
+NO_KEY = "not-used"
+GATEWAY_KEY = "YOUR-GATEWAY-KEY"
+TOKEN = "YOUR-TOKEN"
+
+_EVERYWHERE = ("0.0.0.0", "::")
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A gateway as a client sees it: ``base`` is its URL without a path, ``key`` the caller's gateway key."""
+
+    settings: Settings
+    base: str
+    key: str
+
+    @property
+    def paths(self) -> dict[str, str]:
+        """The path of each protocol that is served, "" for the root."""
+        paths = self.settings.llm.protocols.enabled_paths() if self.settings.llm.enabled else {}
+        return {name: path.rstrip("/") for name, path in paths.items()}
+
+    @property
+    def anthropic(self) -> str:
+        """The URL that Anthropic's clients take."""
+        return f"{reachable(self.base)}{self.paths['anthropic']}"
+
+    @property
+    def openai(self) -> str:
+        """The URL that OpenAI's clients take."""
+        return f"{reachable(self.base)}{self.paths['openai']}/v1"
+
+    @property
+    def takes_logins(self) -> bool:
+        """Whether a caller's own login at claude.ai goes on to a provider."""
+        providers = self.settings.llm.providers.values()
+        return any(getattr(provider, "forward_login", False) for provider in providers)
+
+
+def reachable(base: str) -> str:
+    """The same server by a name that a client on this machine can call; an address for "everywhere" is none."""
+    parts = urlsplit(base)
+    return f"{parts.scheme}://localhost:{parts.port}" if parts.hostname in _EVERYWHERE else base
+
+
+def placeholder(settings: Settings) -> str:
+    """What stands for a caller's key in a text."""
+    if settings.server.keys:
+        return GATEWAY_KEY
+    return TOKEN if settings.server.oauth is not None else NO_KEY
+
+
+def first_model(settings: Settings, *words: str) -> str:
+    """The first model whose name or vendor's id holds a word, or else the first of all."""
+    models = {
+        f"{name}/{alias}": f"{provider.type}/{alias}/{model.rename}"
+        for name, provider in settings.llm.providers.items()
+        for alias, model in provider.models.items()
+    }
+    return next((name for word in words for name, said in models.items() if word in said), next(iter(models), ""))
+
+
+def claude_code(gateway: Gateway, large: str, small: str) -> dict[str, str]:
+    """The variables of Claude Code."""
+    if not gateway.takes_logins:
+        credential = {"ANTHROPIC_AUTH_TOKEN": gateway.key}
+    else:
+        # A token of the gateway's would stand where Claude Code puts its own login.
+        credential = {} if gateway.key == NO_KEY else {"ANTHROPIC_CUSTOM_HEADERS": f"{own.GATEWAY_KEY}: {gateway.key}"}
+    models = {"ANTHROPIC_MODEL": large, "ANTHROPIC_DEFAULT_HAIKU_MODEL": small}
+    return {"ANTHROPIC_BASE_URL": gateway.anthropic, **credential, **models}
+
+
+def codex(gateway: Gateway, model: str) -> tuple[dict[str, str], list[str]]:
+    """The variables and the options of Codex."""
+    asked = "" if gateway.key == NO_KEY else ', env_key = "NEXUS_KEY"'
+    table = f'{{ name = "Nexus", base_url = {json.dumps(gateway.openai)}, wire_api = "responses"{asked} }}'
+    options = ["-c", "model_provider=nexus", "-c", f"model_providers.nexus={table}", "-m", model]
+    return ({"NEXUS_KEY": gateway.key} if asked else {}), options
+
+
+def openai_sdk(gateway: Gateway) -> dict[str, str]:
+    """The variables of OpenAI's SDKs."""
+    return {"OPENAI_BASE_URL": gateway.openai, "OPENAI_API_KEY": gateway.key}
+
+
+def anthropic_sdk(gateway: Gateway) -> dict[str, str]:
+    """The variables of Anthropic's SDKs."""
+    return {"ANTHROPIC_BASE_URL": gateway.anthropic, "ANTHROPIC_API_KEY": gateway.key}

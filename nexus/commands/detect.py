@@ -1,0 +1,144 @@
+"""What a machine has of vendors: keys and credentials by the names that vendors gave them, and model servers that run.
+
+Law: values of keys are never read into anything that is written; only this machine is asked, and not for long.
+"""
+
+from __future__ import annotations
+
+import configparser
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+MOST_MODELS = 20
+MOST_BYTES = 1_000_000
+PATIENCE = 0.5
+"""Seconds that a server of this machine gets to name its models."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A vendor that can be called from here. ``name`` is the provider's, ``kind`` its type, ``lines`` what stands in
+    its table beside the type, ``seen`` by what it was found.
+    """
+
+    name: str
+    kind: str
+    seen: str
+    models: tuple[str, ...]
+    lines: tuple[str, ...] = ()
+
+
+_KEYS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "OPENAI_API_KEY": ("openai", ("gpt-6.2-sol", "gpt-6-luna", "gpt-5.5", "gpt-4.1")),
+    "ANTHROPIC_API_KEY": ("anthropic", ("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5")),
+    "GEMINI_API_KEY": ("google", ("gemini-4-argon", "gemini-3.8-flash", "gemini-3.5-flash-lite")),
+    "GOOGLE_API_KEY": ("google", ("gemini-4-argon", "gemini-3.8-flash", "gemini-3.5-flash-lite")),
+}
+"""The variable of a key to the provider's type and to models to begin with; of two for one type the first counts."""
+
+_BEDROCK = ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "us.amazon.nova-pro-v1:0")
+_VERTEX = ("gemini-3.8-flash", "claude-sonnet-4-5")
+
+SERVERS = {"ollama": 11434, "llamacpp": 8080, "vllm": 8000}
+"""Model servers that speak OpenAI's protocol, and their usual ports."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where is looked: the environment, the user's home, and ports of this machine by the name of a server."""
+
+    environ: Mapping[str, str]
+    home: Path
+    servers: Mapping[str, int] = field(default_factory=lambda: SERVERS)
+
+    def vendors(self) -> list[Found]:
+        """Everything that is here; hosted vendors first."""
+        return [*self._keys(), *self._bedrock(), *self._vertex(), *self._servers()]
+
+    def _has(self, variable: str) -> bool:
+        return bool(self.environ.get(variable, "").strip())
+
+    def _keys(self) -> Iterator[Found]:
+        done: set[str] = set()
+        for variable, (kind, models) in _KEYS.items():
+            if self._has(variable) and kind not in done:
+                done.add(kind)
+                yield Found(kind, kind, variable, models, (f'api_key = "{{{{ env.{variable} }}}}"',))
+
+    def _bedrock(self) -> Iterator[Found]:
+        variables = ("AWS_BEARER_TOKEN_BEDROCK", "AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_ROLE_ARN")
+        seen = next((name for name in variables if self._has(name)), None)
+        if seen is None and (self.home / ".aws" / "credentials").is_file():
+            seen = "~/.aws/credentials"
+        if seen is None and self._profiles():
+            seen = "~/.aws/config"
+        if seen is not None:
+            yield Found("bedrock", "bedrock", seen, _BEDROCK, (f'region = "{self._region()}"',))
+
+    def _profiles(self) -> configparser.ConfigParser | None:
+        parser = configparser.ConfigParser()
+        try:
+            return parser if parser.read(self.home / ".aws" / "config", encoding="utf-8") else None
+        except (configparser.Error, UnicodeDecodeError):
+            return None
+
+    def _region(self) -> str:
+        for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+            if self._has(name):
+                return self.environ[name].strip()
+        profile = self.environ.get("AWS_PROFILE", "").strip()
+        section = f"profile {profile}" if profile else "default"
+        parser = self._profiles()
+        return parser.get(section, "region", fallback="us-east-1") if parser is not None else "us-east-1"
+
+    def _vertex(self) -> Iterator[Found]:
+        named = self.environ.get("GOOGLE_APPLICATION_CREDENTIALS", "").strip()
+        file = Path(named) if named else self.home / ".config" / "gcloud" / "application_default_credentials.json"
+        try:
+            document = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return
+        said = document if isinstance(document, dict) else {}
+        project = next(
+            (
+                found
+                for found in (
+                    self.environ.get("GOOGLE_CLOUD_PROJECT"),
+                    said.get("project_id"),
+                    said.get("quota_project_id"),
+                )
+                if isinstance(found, str) and found
+            ),
+            None,
+        )
+        if project is not None:
+            seen = "GOOGLE_APPLICATION_CREDENTIALS" if named else "gcloud's credentials"
+            yield Found("vertex", "google", seen, _VERTEX, (f'project = "{project}"',))
+
+    def _servers(self) -> Iterator[Found]:
+        for name, port in self.servers.items():
+            url = f"http://127.0.0.1:{port}/v1"
+            if models := _models_at(url):
+                lines = (f'base_url = "{url}"', 'api_key = "not-used"')
+                yield Found(name, "openai", f"port {port}", models, lines)
+
+
+def _models_at(url: str) -> tuple[str, ...]:
+    """The ids that a server names, which is not a Nexus."""
+    # No proxy is for this machine.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"{url}/models", timeout=PATIENCE) as reply:
+            if reply.headers.get("Server") == "nexus":
+                return ()
+            document = json.loads(reply.read(MOST_BYTES))
+    except (OSError, ValueError, urllib.error.URLError):
+        return ()
+    data = document.get("data") if isinstance(document, dict) else None
+    named = [model.get("id") for model in data if isinstance(model, dict)] if isinstance(data, list) else []
+    clean = [name for name in named if isinstance(name, str) and name.isprintable() and '"' not in name and name]
+    return tuple(clean[:MOST_MODELS])

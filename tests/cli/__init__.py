@@ -1,0 +1,1 @@
+"""The command line: agents that it starts, what it finds on a machine, completion."""

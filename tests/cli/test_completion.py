@@ -1,0 +1,37 @@
+"""Completion is what a shell completes."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import pytest
+
+from nexus.cli.completion import completion
+
+LINES: dict[str, tuple[list[str], str]] = {
+    "commands": (["nexus", "cl"], "claude"),
+    "flags": (["nexus", "check", "--listen"], "--listen-address"),
+    "words of a command": (["nexus", "env", "ant"], "anthropic"),
+    "values of a flag": (["nexus", "route", "--protocol", "ant"], "anthropic"),
+}
+
+
+@pytest.mark.parametrize(("line", "expected"), LINES.values(), ids=LINES)
+def test_bash(capsys: pytest.CaptureFixture[str], line: list[str], expected: str) -> None:
+    if (bash := shutil.which("bash")) is None:
+        pytest.skip("bash is not installed")
+    assert completion("bash") == 0
+    words = " ".join(line)
+    script = (
+        f"{capsys.readouterr().out}\nCOMP_WORDS=({words}); COMP_CWORD={len(line) - 1}; _nexus; echo ${{COMPREPLY[@]}}"
+    )
+    done = subprocess.run([bash, "--norc", "-c", script], capture_output=True, text=True, check=True)
+    assert (done.stdout.split(), done.stderr) == ([expected], "")
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_the_others_name_every_command(capsys: pytest.CaptureFixture[str], shell: str) -> None:
+    assert completion(shell) == 0
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in ("serve", "claude", "codex", "check", "completion"))

@@ -1,0 +1,119 @@
+"""What ``nexus init`` finds, and that what it writes is a file that starts."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from nexus.commands.init import init
+from nexus.settings import load
+
+KEY = {"OPENAI_API_KEY": "sk-hushhush-openai"}
+ADC = {"type": "authorized_user", "quota_project_id": "of-the-quota"}
+
+MACHINES: dict[str, tuple[dict[str, str], dict[str, str], dict[str, str]]] = {
+    "nothing": ({}, {}, {"demo": "echo"}),
+    "blank key": ({"OPENAI_API_KEY": " "}, {}, {"demo": "echo"}),
+    "a key": (KEY, {}, {"openai": "openai"}),
+    "two names of one key": (
+        {"GEMINI_API_KEY": "hushhush-1", "GOOGLE_API_KEY": "hushhush-2"},
+        {},
+        {"google": "google"},
+    ),
+    "AWS keys": ({"AWS_ACCESS_KEY_ID": "AKIA-hushhush"}, {}, {"bedrock": "bedrock"}),
+    "AWS profile": ({"AWS_PROFILE": "work"}, {".aws/config": "[profile work]\nregion = eu-west-1\n"}, {"bedrock": ""}),
+    "AWS files": ({}, {".aws/credentials": "[default]\n"}, {"bedrock": "bedrock"}),
+    "Google's credentials": (
+        {},
+        {".config/gcloud/application_default_credentials.json": json.dumps(ADC)},
+        {"vertex": "google"},
+    ),
+    "Google's credentials without a project": (
+        {},
+        {".config/gcloud/application_default_credentials.json": "{}"},
+        {"demo": "echo"},
+    ),
+    "a broken file": ({}, {".aws/config": "region"}, {"demo": "echo"}),
+}
+
+
+@pytest.mark.parametrize(("environ", "files", "expected"), MACHINES.values(), ids=MACHINES)
+def test_a_machine(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    environ: dict[str, str],
+    files: dict[str, str],
+    expected: dict[str, str],
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    file = tmp_path / "nexus.toml"
+    assert init(file, environ | {"HOME": str(tmp_path)}, {}) == 0
+    out = capsys.readouterr().out
+    assert "hushhush" not in out + file.read_text()
+    providers = load(file, environ).llm.providers
+    assert {name: provider.type for name, provider in providers.items() if expected[name]} == {
+        name: kind for name, kind in expected.items() if kind
+    }
+    assert set(providers) == set(expected)
+    first, provider = next(iter(providers.items()))
+    model = f"{first}/{next(iter(provider.models))}"
+    assert out.endswith(f"next:\n    nexus test -c {file} {model}\n    nexus claude -c {file} -m {model}\n")
+
+
+def test_region_and_project(tmp_path: Path) -> None:
+    for name, text in (MACHINES["AWS profile"][1] | MACHINES["Google's credentials"][1]).items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert init(tmp_path / "nexus.toml", {"AWS_PROFILE": "work", "HOME": str(tmp_path)}, {}) == 0
+    text = (tmp_path / "nexus.toml").read_text()
+    assert 'region = "eu-west-1"' in text
+    assert 'project = "of-the-quota"' in text
+
+
+class Models(BaseHTTPRequestHandler):
+    """A model server: GET /v1/models, and nothing else."""
+
+    body = json.dumps({"data": [{"id": "qwen3:8b"}, {"id": 'a "quoted" one'}, {"no": "id"}]}).encode()
+    name = "llama.cpp"
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(self.body)
+
+    def version_string(self) -> str:
+        return self.name
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    with HTTPServer(("127.0.0.1", 0), Models) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+def test_a_server_of_this_machine(tmp_path: Path, port: int) -> None:
+    file = tmp_path / "nexus.toml"
+    assert init(file, {"HOME": str(tmp_path), "HTTP_PROXY": "http://127.0.0.1:9"}, {"ollama": port}) == 0
+    provider = load(file, {}).llm.providers["ollama"]
+    assert (provider.base_url, list(provider.models)) == (f"http://127.0.0.1:{port}/v1", ["qwen3:8b"])
+
+
+def test_a_nexus_is_no_vendor(tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Models, "name", "nexus")
+    file = tmp_path / "nexus.toml"
+    assert init(file, {"HOME": str(tmp_path)}, {"ollama": port}) == 0
+    assert list(load(file, {}).llm.providers) == ["demo"]

@@ -1,0 +1,236 @@
+"""``nexus claude`` and its like, with a stand-in for the agent: which gateway it meets, and what is left afterwards.
+
+Not imitated: the agents themselves, which tests/programs runs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Serve
+from tests.serving import wait_until
+
+AGENT = """\
+#!{python}
+import json, os, sys, time, urllib.request
+base = os.environ.get("ANTHROPIC_BASE_URL") or [a for a in sys.argv if a.startswith("model_providers")][0].split('"')[3]
+opener = urllib.request.build_opener(urllib.request.ProxyHandler({{}}))
+reply = opener.open(base.removesuffix("/llm/anthropic").removesuffix("/llm/openai/v1") + "/health")
+said = {{"argv": sys.argv[1:], "env": dict(os.environ), "health": reply.status, "session": os.getsid(0)}}
+with open(os.environ["SAID"], "w") as file:
+    json.dump(said, file)
+os.rename(os.environ["SAID"], os.environ["SAID"] + ".json")
+try:
+    while "wait" in sys.argv:
+        time.sleep(0.05)
+except KeyboardInterrupt:
+    sys.exit(42)
+sys.exit(int(sys.argv[-1]) if sys.argv[-1].isdigit() else 0)
+"""
+
+DEMO = '[llm.providers.demo]\ntype = "echo"\nmodels.echo = {}\nmodels.haiku = {}\n'
+
+
+class Desk:
+    """A home, a project folder and the stand-in on the PATH."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home, self.work, programs = folder / "home", folder / "work", folder / "bin"
+        for made in (self.home, self.work, programs):
+            made.mkdir()
+        for name in ("claude", "codex"):
+            (programs / name).write_text(AGENT.format(python=sys.executable))
+            (programs / name).chmod(0o755)
+        self.environ = {
+            "HOME": str(self.home),
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            "SAID": str(folder / "said"),
+            "XDG_STATE_HOME": str(folder / "state"),
+            "ANTHROPIC_API_KEY": "sk-ant-hushhush-of-the-vendor",
+        }
+        self.logs = folder / "state" / "nexus"
+
+    def start(self, *arguments: str, **environ: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "nexus", *arguments],
+            cwd=self.work,
+            env=self.environ | environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str, **environ: str) -> tuple[int, str, str]:
+        process = self.start(*arguments, **environ)
+        out, err = process.communicate(timeout=120)
+        return process.returncode, out, err
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What the stand-in met."""
+        file = Path(self.environ["SAID"] + ".json")
+        wait_until(file.exists)
+        said: dict[str, Any] = json.loads(file.read_text())
+        return said
+
+    def gateway(self) -> int:
+        """The process that was started for the agent, by the port that it was given."""
+        port = self.said["env"]["ANTHROPIC_BASE_URL"].split(":")[2].split("/")[0]
+        for folder in Path("/proc").iterdir():
+            if folder.name.isdigit() and f"127.0.0.1:{port}".encode() in _command(folder):
+                return int(folder.name)
+        raise AssertionError("no gateway runs")
+
+
+def _command(folder: Path) -> bytes:
+    try:
+        return (folder / "cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def is_gone(process: int) -> bool:
+    return not _command(Path(f"/proc/{process}"))
+
+
+def test_an_agent_gets_a_gateway_of_its_own(desk: Desk) -> None:
+    (desk.work / "nexus.toml").write_text(DEMO)
+    code, _, err = desk.run("claude", "-m", "demo/echo", "--", "-p", "hi", "7")
+    assert code == 7
+    assert "nexus: claude through http://127.0.0.1:" in err
+    assert "(nexus.toml)" in err
+    said = desk.said
+    assert said["argv"] == ["-p", "hi", "7"]
+    assert said["health"] == 200
+    environ = said["env"]
+    assert (environ["ANTHROPIC_MODEL"], environ["ANTHROPIC_DEFAULT_HAIKU_MODEL"]) == ("demo/echo", "demo/echo")
+    assert environ["ANTHROPIC_AUTH_TOKEN"] == "not-used"
+    assert "ANTHROPIC_API_KEY" not in environ, "Claude Code would ask which of the two it should take"
+    assert [file.suffix for file in desk.logs.iterdir() if file.name.startswith("gateway-")] == [".log"]
+
+
+def test_codex(desk: Desk) -> None:
+    code, _, _ = desk.run("codex", "--", "exec", "hi")
+    argv = desk.said["argv"]
+    assert code == 0
+    assert argv[:2] == ["-c", "model_provider=nexus"]
+    assert argv[4:] == ["-m", "demo/echo", "exec", "hi"]
+
+
+def test_models_by_their_names(desk: Desk) -> None:
+    (desk.work / "nexus.toml").write_text(DEMO)
+    assert desk.run("claude")[0] == 0
+    environ = desk.said["env"]
+    assert (environ["ANTHROPIC_MODEL"], environ["ANTHROPIC_DEFAULT_HAIKU_MODEL"]) == ("demo/echo", "demo/haiku")
+
+
+def test_the_gateway_that_runs_is_taken(desk: Desk, serve: Serve) -> None:
+    nexus = serve(DEMO)
+    (desk.work / "nexus.toml").write_text(f'[server]\nlisten_address = "127.0.0.1:{nexus.port}"\n{DEMO}')
+    assert desk.run("claude")[0] == 0
+    assert desk.said["env"]["ANTHROPIC_BASE_URL"] == nexus.anthropic
+    assert not list(desk.logs.glob("gateway-*"))
+
+
+def test_a_folder_of_other_people_decides_nothing(desk: Desk) -> None:
+    """Its nexus.toml could send the user's keys anywhere."""
+    mine = desk.home / ".config" / "nexus" / "nexus.toml"
+    mine.parent.mkdir(parents=True)
+    mine.write_text(DEMO)
+    (desk.work / "nexus.toml").write_text(DEMO.replace("demo", "theirs"))
+    assert desk.run("claude")[0] == 0
+    assert desk.said["env"]["ANTHROPIC_MODEL"] == "demo/echo"
+
+
+def test_a_proxy_of_the_environment_is_not_for_this_machine(desk: Desk) -> None:
+    assert desk.run("claude", HTTPS_PROXY="http://127.0.0.1:9", NO_PROXY="example.org")[0] == 0
+    assert desk.said["env"]["NO_PROXY"] == "example.org,127.0.0.1,localhost"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+class TestSignals:
+    def test_ctrl_c_is_the_agents(self, desk: Desk) -> None:
+        launcher = desk.start("claude", "--", "wait")
+        gateway = desk.gateway()
+        assert os.getsid(gateway) != desk.said["session"]
+        os.killpg(launcher.pid, signal.SIGINT)
+        launcher.communicate(timeout=120)
+        assert launcher.returncode == 42
+        wait_until(lambda: is_gone(gateway))
+
+    def test_a_launcher_that_is_asked_to_end_asks_the_agent(self, desk: Desk) -> None:
+        launcher = desk.start("claude", "--", "wait")
+        gateway = desk.gateway()
+        launcher.terminate()
+        launcher.communicate(timeout=120)
+        assert launcher.returncode == 128 + signal.SIGTERM
+        wait_until(lambda: is_gone(gateway))
+
+    def test_a_launcher_that_is_killed_leaves_no_gateway(self, desk: Desk) -> None:
+        launcher = desk.start("claude", "--", "wait")
+        gateway = desk.gateway()
+        os.killpg(launcher.pid, signal.SIGKILL)
+        launcher.communicate(timeout=120)
+        wait_until(lambda: is_gone(gateway))
+
+
+KEYS = DEMO + '[server.keys.me]\nkey = "{{ env.MINE }}"\n'
+
+REFUSED: dict[str, tuple[str, list[str], str]] = {
+    "no such model": (DEMO, ["claude", "-m", "demo/ecko"], "does not exist; did you mean 'demo/echo'?"),
+    "no key": (KEYS, ["claude"], "asks for a key: set NEXUS_KEY to yours"),
+    "no protocol": (DEMO + "[llm.protocols.openai]\nenabled = false\n", ["codex"], "switch off llm.protocols.openai"),
+    "a gateway that cannot start": (
+        DEMO + '[server.tls]\ncertificate = "nexus.toml"\nkey = "nexus.toml"\n',
+        ["claude"],
+        "the gateway ended with exit code 1:\n",
+    ),
+    "words of the agent's": (DEMO, ["claude", "-p", "hi"], "what claude itself takes stands behind --"),
+}
+
+
+@pytest.mark.parametrize(("settings", "command", "message"), REFUSED.values(), ids=REFUSED)
+def test_refused(desk: Desk, settings: str, command: list[str], message: str) -> None:
+    (desk.work / "nexus.toml").write_text(settings)
+    code, out, err = desk.run(*command, MINE="nx-hushhush-0123456789abcdefghijklmnopqrstuvwxyz")
+    assert (code != 0, out) == (True, "")
+    assert message in err
+    assert "hushhush" not in err
+
+
+def test_no_such_program(desk: Desk) -> None:
+    code, _, err = desk.run("claude", PATH="/nowhere")
+    assert (code, "no program claude on the PATH; npm install" in err) == (1, True)
+
+
+ENV: dict[str, set[str]] = {
+    "claude": {"ANTHROPIC_BASE_URL", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_MODEL", "ANTHROPIC_DEFAULT_HAIKU_MODEL"},
+    "codex": {"OPENAI_BASE_URL", "OPENAI_API_KEY"},
+    "openai": {"OPENAI_BASE_URL", "OPENAI_API_KEY"},
+    "anthropic": {"ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY"},
+}
+
+
+@pytest.mark.parametrize(("client", "names"), ENV.items(), ids=ENV)
+def test_env_is_what_a_shell_evaluates(desk: Desk, client: str, names: set[str]) -> None:
+    code, out, _ = desk.run("env", client)
+    assert code == 0
+    shown = subprocess.run(["sh", "-c", f"{out}\nenv"], env={}, capture_output=True, text=True, check=True).stdout
+    found = dict(line.partition("=")[::2] for line in shown.splitlines())
+    assert names <= found.keys()
+    assert {found[name].partition("/llm/")[0] for name in names if name.endswith("URL")} == {"http://127.0.0.1:8000"}
