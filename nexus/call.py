@@ -12,6 +12,7 @@ from typing import Protocol
 
 from nexus.auth.identity import Identity
 from nexus.cancel import Cancel
+from nexus.headers.tracing import TraceContext
 from nexus.operation import GENERATE, Operation
 from nexus.tags import Pairs, read_tags
 from nexus.upload import Upload
@@ -105,7 +106,8 @@ class Call:
     ``caller`` is the address that the call came from, ``identity`` who made it. ``method`` and ``path`` are those of a
     request for what a vendor keeps; ``path`` is below the dialect's ``/v1``. ``received`` is in monotonic seconds.
     ``upload`` is a form in place of ``body``, and ``document`` then holds its short fields.
-    ``let_go`` is called when body and document are no longer held.
+    ``let_go`` is called when body and document are no longer held. ``request_id`` is the caller's own name for the
+    call, ``context`` the trace that it belongs to, each None where none was sent that could be read.
     """
 
     id: str
@@ -127,6 +129,8 @@ class Call:
     cancel: Cancel = field(default_factory=Cancel)
     upload: Upload | None = field(default=None, repr=False)
     let_go: Callable[[], None] = field(default=_nothing, repr=False)
+    request_id: str | None = None
+    context: TraceContext | None = None
 
     def forgotten(self) -> Call:
         """The same, of what was asked the switches only."""

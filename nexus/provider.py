@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -62,8 +63,8 @@ class Attempt:
     ``model`` is the request model, which stands in ``body`` too where the dialect has it there. ``headers`` are the
     client's (lower-case names), or those that a translation wrote; a provider picks what may travel. ``client`` are the
     client's in any case, for header rules; ``credential_headers`` names those of them that never travel. ``method`` and
-    ``path`` are those of what is stored and of what passes; ``upload`` is a form in place of ``body``. What may hold
-    credentials is never shown.
+    ``path`` are those of what is stored and of what passes; ``upload`` is a form in place of ``body``; ``correlation``
+    are headers that name the call and its trace. What may hold credentials is never shown.
     """
 
     dialect: str
@@ -78,6 +79,7 @@ class Attempt:
     method: str = "POST"
     path: str = ""
     labels: Labels = ()
+    correlation: dict[str, str] | None = None
     client: Mapping[str, str] = field(default_factory=dict, repr=False)
     credential_headers: frozenset[str] = frozenset()
     key_is_callers: bool = False
@@ -111,10 +113,14 @@ class Provider(ABC):
     is_free: ClassVar[bool] = False
     """Whether it answers for nothing."""
 
+    vendor: str = ""
+    """What OpenTelemetry's conventions call whom it reaches; the type in the configuration where nothing is said."""
+
     def __init__(self, name: str, settings: ProviderSettings, shared: Shared | None = None) -> None:
         self.name = name
         self.settings = settings
         self.base_url = (settings.base_url or self.default_base_url).rstrip("/")
+        self.vendor = self.vendor or settings.type
         self._holder = Holder(shared)
         timeouts = settings.timeouts
         clocks = Timeouts(timeouts.connect, timeouts.first_byte, timeouts.idle, timeouts.keep_alive)
@@ -166,6 +172,13 @@ class Provider(ABC):
         self._learn = learn
         if self.renewed_key is not None:
             self.renewed_key.start()
+
+    @property
+    def server(self) -> str:
+        """Host and port of ``base_url``; "" where there are none."""
+        parts = urlsplit(self.base_url)
+        standard = {"http": 80, "https": 443}.get(parts.scheme)
+        return f"{parts.hostname}:{parts.port or standard}" if parts.hostname and standard is not None else ""
 
     @property
     def asks_usage(self) -> bool:
@@ -241,6 +254,7 @@ class Provider(ABC):
             prepared.headers,
             reserved=self.reserved(),
             credential_headers=attempt.credential_headers,
+            correlation=attempt.correlation,
         )
         return replace(prepared, headers=headers, timeouts=self._timeouts_of(attempt.settings))
 

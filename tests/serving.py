@@ -121,7 +121,9 @@ class Nexus:
 
     def __exit__(self, *_: object) -> None:
         assert self._loop is not None and self._stop is not None
-        self._loop.call_soon_threadsafe(self._stop.set)
+        if self._thread.is_alive():
+            # A test may have stopped it already.
+            self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(60)
         assert not self._thread.is_alive(), "the server did not stop"
 

@@ -40,6 +40,7 @@ ENVIRON = {
     "AZURE_CLIENT_SECRET": "azure-hushhush-secret",
     "AWS_SESSION_TOKEN": "aws-hushhush-token",
     "REDIS_PASSWORD": "redis-hushhush",
+    "OTLP_API_KEY": "otlp-hushhush-key",
     "ALICE_KEY_SHA256": "e771b83e95bc5912af7d23beffbf46ba845ba64782fcd86f52e74e078ffa9a73",
     "BOB_KEY_SHA256": "0fdd4ac4a6e0e43c6b7a06a0d4f2c0f2e2b6b7ac17a5ca6cd7c5cba25be2f8f4",
     "BUILD_NEXUS_KEY": "nx-hushhush9876543210zyxwvutsrqponml",
@@ -131,8 +132,8 @@ def everything(tmp_path_factory: pytest.TempPathFactory, tls: Tls) -> tuple[Sett
 SHARED: tuple[type[Table], ...] = (ProviderSettings, AuthSchemeSettings, ModelSettings, NamingRule, HeaderRule)
 """Tables whose keys are written out once, for whichever of their kinds comes first."""
 
-UNWRITTEN = {"IdSource.http_header"}
-"""What cannot stand beside its alternatives; a remark names it."""
+UNWRITTEN = {"IdSource.http_header", "Tracing.exporters", "Metrics.exporters"}
+"""What cannot stand beside its alternatives, or repeats a table; a remark names it."""
 
 
 def tables(value: object, data: Any) -> Iterator[tuple[type[Table], dict[str, Any]]]:
@@ -169,7 +170,7 @@ def meaning(default: object, text: Any) -> object:
     match default:
         case (ListenAddress(), *_):
             return read_addresses(text)
-        case float():
+        case float() if isinstance(text, str):
             return read_duration(text)
         case tuple():
             return tuple(text)
@@ -291,6 +292,11 @@ EXAMPLES = {
     "deadline",
     "on_overflow",
     "on_budget",
+    "service_name",
+    "endpoint",
+    "ca",
+    "cert",
+    "domain_name",
 }
 """Keys without a default, whose values in the file are examples."""
 

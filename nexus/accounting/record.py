@@ -1,6 +1,6 @@
 """The record of a call and of each attempt at it: what logs, limits, ledgers and metrics are told when it is over.
 
-Law: values only, never a prompt, a reply or a key.
+Law: values only, never a prompt, a reply or a key; but for ``trace``, where ``[telemetry] capture_content`` says so.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from nexus.errors import (
     UpstreamTimeout,
     VendorError,
 )
+from nexus.headers.tracing import CallTrace, TraceContext
 from nexus.operation import Operation
 
 Phase = Literal["prepared", "sent", "answered", "content"]
@@ -83,6 +84,9 @@ class AttemptRecord:
     vendor's, of an error under another status the one that it would have had; ``request_model`` is the vendor's name of
     the model as it was asked, ``model`` as it answered, ``stop`` its own word.
 
+    ``vendor`` is OpenTelemetry's name of whom it reached, ``server`` host and port, ``span_id`` its span's where traces
+    are told; ``events`` counts those that were passed on.
+
     ``cost`` is in nano-dollars, None where no price is known; ``price_source`` says where the price is from. Times are
     in seconds since the call came: when the attempt began, when the vendor's head was there, and the first content,
     when it ended.
@@ -107,6 +111,10 @@ class AttemptRecord:
     error: NexusError | None
     cost: int | None = None
     price_source: str = ""
+    vendor: str = ""
+    server: str = ""
+    span_id: str = ""
+    events: int = 0
 
     @property
     def service_tier(self) -> str:
@@ -136,7 +144,8 @@ class CallRecord:
     ``charges`` are what budgets were charged with.
 
     A request that was refused before it could be read as a call has no ``operation``, but ``method`` and ``path``;
-    ``read`` counts the bytes of its body.
+    ``read`` counts the bytes of its body. ``request_id`` is the caller's own name for it, ``context`` its trace as the
+    caller sent it, ``trace`` our span where traces are told.
     """
 
     id: str
@@ -165,6 +174,15 @@ class CallRecord:
     read: int | None = None
     tried: str = ""
     """Each attempt and each target that was skipped, with what came of it; "" where there was one attempt alone."""
+    request_id: str | None = None
+    context: TraceContext | None = None
+    trace: CallTrace | None = None
+
+    @property
+    def trace_id(self) -> str | None:
+        """Of the trace that the call belongs to, ours or the caller's."""
+        found = self.trace or self.context
+        return found.trace_id if found is not None else None
 
     @property
     def answer(self) -> AttemptRecord | None:
@@ -193,6 +211,9 @@ def refused(
     read: int,
     seconds: float,
     user_agent: str = "",
+    request_id: str | None = None,
+    context: TraceContext | None = None,
+    trace: CallTrace | None = None,
 ) -> CallRecord:
     """Of a request that did not become a call; ``seconds`` is its time."""
     return CallRecord(
@@ -218,4 +239,7 @@ def refused(
         method=method,
         path=path,
         read=read,
+        request_id=request_id,
+        context=context,
+        trace=trace,
     )

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from nexus.headers.names import is_denied, is_secret, nominated
+from nexus.headers.tracing import CORRELATION
 
 Headers = Mapping[str, str]
 
@@ -65,14 +66,21 @@ def rewrite(
     *,
     reserved: frozenset[str] = frozenset(),
     credential_headers: frozenset[str] = frozenset(),
+    correlation: dict[str, str] | None = None,
 ) -> dict[str, str]:
-    """``apply`` for headers that a provider has put together: what is as the client sent it was let through."""
+    """``apply`` for headers that a provider has put together: what is as the client sent it was let through.
+
+    ``correlation`` travels without any rule too; for rules it is what the client sent.
+    """
+    if correlation is not None:
+        client = {name: value for name, value in client.items() if name not in CORRELATION} | correlation
     passed = {
         name: value
         for name, value in prepared.items()
         if client.get(name) == value and name not in reserved and not is_denied(name) and not is_secret(name)
     }
     own = {name: value for name, value in prepared.items() if name not in passed}
+    passed |= correlation or {}
     return apply(rules, client, own, passed=passed, reserved=reserved, credential_headers=credential_headers)
 
 

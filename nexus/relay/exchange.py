@@ -27,6 +27,7 @@ from nexus.errors import (
     UpstreamTimeout,
     VendorError,
 )
+from nexus.headers.tracing import REQUEST_ID, CallTrace, new_span_id
 
 if TYPE_CHECKING:
     from nexus.limits.admission import Reservation
@@ -71,6 +72,17 @@ class Exchange:
     answered: float | None = None
     first_content: float | None = None
     ended: float | None = None
+    span_id: str = ""
+
+    @property
+    def correlation(self) -> dict[str, str]:
+        """The headers by which the vendor's log, and its traces, can be found from ours."""
+        call, trace = self.call, self.state.trace
+        if trace is not None:
+            context = trace.headers(self.span_id)
+        else:
+            context = call.context.headers if call.context is not None else {}
+        return {REQUEST_ID: call.request_id or call.id, **context}
 
     @property
     def call(self) -> Call:
@@ -111,6 +123,10 @@ class Exchange:
             error=self.error,
             # What used nothing costs nothing, whatever the price is.
             cost=0 if known == "yes" and (usage is None or not usage.total) else None,
+            vendor=self.route.provider.vendor,
+            server=self.route.provider.server,
+            span_id=self.span_id,
+            events=self.streamed,
         )
 
     @property
@@ -205,6 +221,7 @@ class CallState:
     status: int | None = None
     error: NexusError | None = None
     taken: float | None = None
+    trace: CallTrace | None = None
     first_byte: float | None = None
     waited: float = 0.0
     waited_at_head: float = 0.0
@@ -218,6 +235,8 @@ class CallState:
     def begin(self, candidate: Candidate, cancel: Cancel | None = None) -> Exchange:
         """``cancel`` ends the attempt alone; the call's own ends it too."""
         exchange = Exchange(self, candidate, len(self.exchanges) + 1, cancel or self.call.cancel)
+        if self.trace is not None:
+            exchange.span_id = new_span_id()
         self.exchanges.append(exchange)
         return exchange
 
@@ -304,4 +323,7 @@ class CallState:
             charges=tuple(self.charges),
             user_agent=call.headers.get("user-agent", ""),
             tried=self.tried,
+            request_id=call.request_id,
+            context=call.context,
+            trace=self.trace,
         )

@@ -256,6 +256,7 @@ def _attempt(exchange: Exchange, dialect: str, body: bytes, headers: Mapping[str
         method=call.method,
         path=call.path,
         labels=labels_of(call, route.provider.name, route.provider.settings),
+        correlation=exchange.correlation,
         headers=headers,
         query=without_credentials(query),
         key=route.provider.key(client, call.dialect, candidate.account),

@@ -31,6 +31,7 @@ from nexus.errors import (
     UpstreamStatus,
 )
 from nexus.headers import own
+from nexus.headers.tracing import REQUEST_ID, CallTrace, TraceContext, request_id
 from nexus.protocols.dialect import Dialect
 from nexus.server.connection import Connection
 from nexus.server.guards import header_lines, is_unix
@@ -69,6 +70,7 @@ class BaseHandler(RequestHandler):
         self.dialect = max(others, key=lambda one: one.protocol.likeness(self.headers)) if others else dialect
         self.id = f"req_{uuid.uuid4().hex}"
         self.connection.owner = self
+        self.trace = self._begin_trace()
         runtime.uses.begin()
 
     async def _execute(self, *args: Any, **kwargs: Any) -> None:
@@ -77,6 +79,36 @@ class BaseHandler(RequestHandler):
             await super()._execute(*args, **kwargs)
         finally:
             self.runtime.uses.end()
+
+    def _begin_trace(self) -> CallTrace | None:
+        exporting = self.server.exporting
+        if exporting is None:
+            return None
+        return exporting.begin(self.context, self.request.method or "", self.route_told())
+
+    def route_told(self) -> str:
+        """The path as a trace names it: without what a client chose of it; "" for one that is not there."""
+        return ""
+
+    @cached_property
+    def context(self) -> TraceContext | None:
+        """The trace that the request belongs to, where its caller says so."""
+        return TraceContext.of(self.headers)
+
+    @cached_property
+    def request_id(self) -> str | None:
+        """The caller's own name for the request."""
+        return request_id(self.headers)
+
+    def name_request(self) -> None:
+        """Says how the request is called, here and by its caller; a vendor's own name for it then stands elsewhere."""
+        self.set_header(own.REQUEST_ID, self.id)
+        if self.request_id is None:
+            return
+        vendors = self._headers.get(REQUEST_ID)
+        if vendors is not None and vendors != self.id:
+            self.set_header(own.UPSTREAM_REQUEST_ID, vendors)
+        self.set_header(REQUEST_ID, self.request_id)
 
     def set_default_headers(self) -> None:
         self.set_header("Server", "nexus")
@@ -149,6 +181,9 @@ class BaseHandler(RequestHandler):
                 read=self.received,
                 seconds=self.request.request_time(),
                 user_agent=self.headers.get("user-agent", ""),
+                request_id=self.request_id,
+                context=self.context,
+                trace=self.trace,
             )
         )
 
@@ -182,7 +217,7 @@ class BaseHandler(RequestHandler):
 
     def send(self, body: bytes, content_type: str = "application/json") -> None:
         self.set_header("Content-Type", content_type)
-        self.set_header(own.REQUEST_ID, self.id)
+        self.name_request()
         self.set_header("Content-Length", str(len(body)))
         self.finish(body)
 

@@ -57,8 +57,8 @@ class CallHandler(BaseHandler):
     load: Load
 
     def initialize(self, server: Server, runtime: Runtime, dialect: Dialect, operation: Operation) -> None:  # type: ignore[override]
-        super().initialize(server, runtime, dialect)
         self.operation = operation
+        super().initialize(server, runtime, dialect)
 
     def methods(self) -> tuple[str, ...]:
         return self.operation.methods
@@ -106,7 +106,17 @@ class CallHandler(BaseHandler):
         make = partial(self.make_call, path)
         heavy = self.body is not None and self.body.is_heavy
         call = await self.server.work(make) if heavy else make()
-        return None if self.logged else self.runtime.gateway.begin(call)
+        if self.logged:
+            return None
+        state = self.runtime.gateway.begin(call)
+        if self.trace is not None and self.server.exporting is not None:
+            state.trace = self.trace
+            self.server.exporting.ask(self.trace, call.document, call.body)
+        return state
+
+    def route_told(self) -> str:
+        path = self.request.path
+        return f"{path.partition('/v1')[0]}/v1/..." if self.operation.many else path
 
     async def serve(self, state: CallState | None) -> None:
         """Answers a call in whatever way it goes."""
@@ -197,7 +207,7 @@ class CallHandler(BaseHandler):
             left = held.budget_left(None if head.stream else state.tap.usage)
             for name, value in budget_header(left).items():
                 self.set_header(name, value)
-        self.set_header(own.REQUEST_ID, self.id)
+        self.name_request()
         if not self.own_head:
             self._name_route(state)
         if head.stream:
@@ -217,6 +227,8 @@ class CallHandler(BaseHandler):
 
     async def _flush(self, state: CallState, piece: bytes) -> None:
         """Waits until the client has taken the bytes. Raises StreamClosedError when it left or takes none."""
+        if state.trace is not None and state.trace.content is not None:
+            state.trace.content.answer(piece)
         self.write(piece)
         flushed = self.flush()
         try:
@@ -338,4 +350,6 @@ class CallHandler(BaseHandler):
             tags=Tags.of(asked.headers, self.runtime.settings.usage.tags, asked.place),
             upload=upload,
             let_go=self.let_go,
+            request_id=self.request_id,
+            context=self.context,
         )

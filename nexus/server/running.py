@@ -5,6 +5,7 @@ Law: the loop thread never waits for workers.
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 
 from tornado.ioloop import PeriodicCallback
@@ -25,6 +26,7 @@ from nexus.server.runtime import Runtime, build
 from nexus.server.server import Server
 from nexus.settings import Settings
 from nexus.settings.server import listed_groups
+from nexus.telemetry.otel.exporting import open_exporting
 
 REAP = 10.0
 """Seconds between two looks at what nobody uses: upstream connections, memory. A look takes microseconds."""
@@ -45,6 +47,7 @@ def prepare(server: Server, settings: Settings, store: str) -> Running:
     """All but listening; ``store`` is where usage is kept. Raises MissingPyJwt, TlsError and NoDriver."""
     running = Running(server, build(settings, server.kept))
     server.keep(Books(store))
+    server.export(open_exporting(settings.telemetry))
     # A wrong address or password is said now, not at the first call.
     server.workers.start(server.kept.limits.store.ping)
     return running
@@ -102,6 +105,9 @@ class Running:
             await http.close_all_connections()
         self._reaper.stop()
         self._pulse.stop()
+        if (exporting := self.server.exporting) is not None:
+            # Not one of the workers: all of them may hang.
+            await asyncio.get_running_loop().run_in_executor(None, exporting.close)
         self.server.stop_threads()
         self.runtime.uses.close()
         self.server.kept.close()

@@ -30,6 +30,7 @@ from nexus.settings import ServerSettings
 from nexus.telemetry.access_log import log_call
 from nexus.telemetry.metrics import catalog
 from nexus.telemetry.metrics.meters import Meters
+from nexus.telemetry.otel.exporting import Exporting
 
 log = logging.getLogger("nexus.server")
 
@@ -73,6 +74,7 @@ class Server:
         self.recorder = Recorder(Activity() if member is None else RemoteActivity(member.link), self._flush_soon)
         self.consumers: tuple[Consumer, ...] = (log_call, self.recorder.add, self.meters.add)
         self._tally = None if member is None else member.tally
+        self.exporting: Exporting | None = None
         self.calls: dict[str, CallState] = {}
 
     def keep(self, books: Books) -> None:
@@ -114,6 +116,12 @@ class Server:
     async def wait(future: Future[None]) -> None:
         """For what others wait for too: neither cancels it, nor raises what could be in it."""
         await asyncio.wait([asyncio.wrap_future(future)], timeout=LONGEST_WAIT)
+
+    def export(self, exporting: Exporting | None) -> None:
+        """Tells a collector of calls from now on, where there is one."""
+        if exporting is not None:
+            self.exporting = exporting
+            self.consumers = (*self.consumers, exporting.consume)
 
     def enter(self, state: CallState) -> None:
         """Raises Overloaded once the calls that run are being ended."""

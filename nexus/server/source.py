@@ -28,8 +28,10 @@ FIXED: tuple[tuple[str, ...], ...] = (
     ("server", "worker_threads"),
     ("server", "rate_limits", "storage"),
     ("usage", "store"),
+    ("telemetry",),
 )
-"""What a process that runs cannot change: sockets, processes, threads, and where is kept what was spent."""
+"""What a process that runs cannot change: sockets, processes, threads, where is kept what was spent, and who is told of
+it."""
 
 
 @dataclass(frozen=True, slots=True)

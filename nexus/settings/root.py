@@ -21,6 +21,7 @@ from nexus.settings.limits import NO_REDIS, RateLimits, RedisStorage
 from nexus.settings.llm import LlmSettings
 from nexus.settings.server import ServerSettings
 from nexus.settings.targets import pattern_problems, target_problems
+from nexus.settings.telemetry import TelemetrySettings
 from nexus.settings.types import Location, Table, fail_at
 from nexus.settings.usage import MEMORY, UsageSettings
 
@@ -39,6 +40,9 @@ class Settings(Table):
 
     usage: UsageSettings = UsageSettings()
     """Where it is written down who used what, and who may read it."""
+
+    telemetry: TelemetrySettings = TelemetrySettings()
+    """What is told to an OpenTelemetry collector."""
 
     _written_at: float = PrivateAttr(default_factory=time.time)
     _digest: str = PrivateAttr("")

@@ -10,7 +10,8 @@ from nexus.accounting.record import CallRecord
 log = logging.getLogger("nexus.access")
 
 FIELDS = (
-    *("id", "status", "error", "why", "caller", "client", "group", "key", "session", "agent", "class", "place"),
+    *("id", "request_id", "trace", "status", "error", "why", "caller", "client", "group", "key"),
+    *("session", "agent", "class", "place"),
     *("method", "path", "read", "protocol", "action", "model", "route", "stream", "stop", "attempts"),
     *("first_ms", "total_ms", "own_ms", "in", "out", "cached", "dropped"),
 )
@@ -24,6 +25,8 @@ def log_call(record: CallRecord) -> None:
     usage = answer.usage if answer is not None else None
     known = {
         "id": record.id,
+        "request_id": record.request_id,
+        "trace": record.trace_id,
         "status": record.status,
         "error": record.error.kind if record.error else None,
         "why": reason(record.error) if record.error else None,

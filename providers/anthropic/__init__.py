@@ -77,6 +77,7 @@ class AnthropicSettings(AuthSchemeSettings):
 class AnthropicProvider(Provider):
     settings_type: ClassVar[type[ProviderSettings]] = AnthropicSettings
     dialects: ClassVar[tuple[str, ...]] = ("messages",)
+    vendor = "anthropic"
     default_base_url: ClassVar[str] = "https://api.anthropic.com/v1"
     settings: AnthropicSettings
 

@@ -67,6 +67,7 @@ _CANNOT_COUNT = "support counting tokens"
 class BedrockProvider(Provider):
     settings_type: ClassVar[type[ProviderSettings]] = BedrockSettings
     dialects: ClassVar[tuple[str, ...]] = ("messages", "converse")
+    vendor = "aws.bedrock"
     settings: BedrockSettings
 
     def __init__(self, name: str, settings: ProviderSettings, shared: Shared | None = None) -> None:

@@ -49,6 +49,7 @@ class GoogleProvider(Provider):
         super().__init__(name, settings, shared)
         self._tokens: Renewed[Mapping[str, str]] | None = None
         self._parent = ""
+        self.vendor = "gcp.gemini" if settings.project is None else "gcp.vertex_ai"
         if settings.project is None:
             self.base_url = endpoints.gemini_base(self.base_url)
             return

@@ -122,7 +122,10 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
         PROVIDER + "timeouts.conect = '1s'",
         ['5: llm.providers.openai.timeouts.conect: unknown key; did you mean "connect"?'],
     ),
-    "unknown table": (PROVIDER + "[telemetry]", ["5: telemetry: unknown key; known are: budgets, llm, server, usage"]),
+    "unknown table": (
+        PROVIDER + "[observability]",
+        ["5: observability: unknown key; known are: budgets, llm, server, telemetry, usage"],
+    ),
     "unknown protocol": (
         PROVIDER + "[llm.protocols.openia]",
         ['5: llm.protocols.openia: unknown key; did you mean "openai"?'],

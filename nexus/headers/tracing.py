@@ -1,0 +1,111 @@
+"""What ties a call to the traces and logs of others: the caller's request id, and the W3C trace context.
+
+Law: pure. Whatever comes from a client is checked here before it can stand in a log line or travel on; what fails the
+check does not exist. Source: W3C Trace Context, level 2.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+REQUEST_ID = "x-request-id"
+TRACEPARENT = "traceparent"
+TRACESTATE = "tracestate"
+
+CORRELATION = frozenset({REQUEST_ID, TRACEPARENT, TRACESTATE})
+
+LONGEST_STATE = 512
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=@~-]{0,127}")
+"""Nothing that has to be quoted anywhere, and nothing that could pass for two words of a log line."""
+
+_PARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-[\x21-\x7e]{1,200})?")
+
+_SAMPLED = 0x01
+
+
+def request_id(headers: Mapping[str, str]) -> str | None:
+    """The caller's own name for its request, where it sent one of at most 128 harmless characters."""
+    value = headers.get(REQUEST_ID, "")
+    return value if _ID.fullmatch(value) else None
+
+
+@dataclass(frozen=True, slots=True)
+class TraceContext:
+    """The caller's span, as it came; ``trace_id`` is 32 and ``span_id`` 16 hexadecimal digits."""
+
+    traceparent: str
+    tracestate: str
+    trace_id: str
+    span_id: str
+    sampled: bool
+
+    @classmethod
+    def of(cls, headers: Mapping[str, str]) -> TraceContext | None:
+        """None where there is none that can be read: then the state is nobody's either."""
+        value = headers.get(TRACEPARENT, "").strip()
+        match = _PARENT.fullmatch(value)
+        if match is None or match[1] == "ff" or (match[1] == "00" and len(value) != 55):
+            return None
+        if not match[2].strip("0") or not match[3].strip("0"):
+            return None
+        state = headers.get(TRACESTATE, "").strip()
+        readable = state.isascii() and state.isprintable() and len(state) <= LONGEST_STATE
+        return cls(value, state if readable else "", match[2], match[3], bool(int(match[4], 16) & _SAMPLED))
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {TRACEPARENT: self.traceparent, **({TRACESTATE: self.tracestate} if self.tracestate else {})}
+
+
+def new_trace_id() -> str:
+    return f"{secrets.randbits(128) or 1:032x}"
+
+
+def new_span_id() -> str:
+    return f"{secrets.randbits(64) or 1:016x}"
+
+
+@dataclass(slots=True)
+class CallTrace:
+    """Our span of a call, decided when it comes and written when it is over; ``sampled`` says whether it is at all.
+
+    ``method`` and ``route`` are what was asked for, with no part of the path that the caller chose; ``asked`` is what
+    the span tells of the request, ``content`` what the two sides said to each other, None where that is not recorded.
+    """
+
+    trace_id: str
+    span_id: str
+    parent: TraceContext | None
+    sampled: bool
+    method: str = ""
+    route: str = ""
+    asked: dict[str, str | int | float] = field(default_factory=dict, repr=False)
+    content: Content | None = None
+
+    def headers(self, span_id: str) -> dict[str, str]:
+        """What a vendor is told, whose answer is the span ``span_id`` here."""
+        state = self.parent.tracestate if self.parent is not None else ""
+        parent = f"00-{self.trace_id}-{span_id}-{int(self.sampled):02x}"
+        return {TRACEPARENT: parent, **({TRACESTATE: state} if state else {})}
+
+
+@dataclass(slots=True)
+class Content:
+    """What was asked and answered, in the client's own dialect; at most ``room`` bytes each."""
+
+    room: int
+    asked: bytes = field(default=b"", repr=False)
+    answered: bytearray = field(default_factory=bytearray, repr=False)
+    whole: bool = True
+
+    def ask(self, body: bytes) -> None:
+        self.asked, self.whole = body[: self.room], self.whole and len(body) <= self.room
+
+    def answer(self, piece: bytes) -> None:
+        left = self.room - len(self.answered)
+        self.answered += piece[:left]
+        self.whole = self.whole and len(piece) <= left

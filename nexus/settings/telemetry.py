@@ -1,0 +1,288 @@
+"""``[telemetry]``: what is told to an OpenTelemetry collector, and how it gets there.
+
+The keys are those of Nexus 0.6 where they mean something here. Those that did nothing there, or that something else
+does now, are refused by name.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+
+from nexus.headers.names import read_header_name
+from nexus.settings.types import Duration, Label, Location, Table, fail_at
+from nexus.settings.urls import read_base_url
+
+NO_OTEL = 'needs OpenTelemetry: pip install "nexus[otel]"'
+
+_ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,127}")
+_VALUE = re.compile(r"[\x20-\x7e]{0,4096}")
+
+MOST_ATTRIBUTES = 64
+
+
+def read_headers(value: object) -> object:
+    """A table of names and values, or the list of {name, value} that Nexus 0.6 took too."""
+    if not isinstance(value, list):
+        return value
+    found: dict[object, object] = {}
+    for item in value:
+        if not isinstance(item, Mapping) or set(item) != {"name", "value"}:
+            raise ValueError("expects a table of names and values, or a list of tables with name and value")
+        found[item["name"]] = item["value"]
+    return found
+
+
+def check_headers(value: dict[str, SecretStr]) -> dict[str, SecretStr]:
+    """Names in lower case, values that can stand in a header."""
+    if not all(_VALUE.fullmatch(secret.get_secret_value()) for secret in value.values()):
+        raise ValueError("has a value that cannot stand in a header")
+    return {read_header_name(name): secret for name, secret in value.items()}
+
+
+def check_attributes(value: dict[str, str]) -> dict[str, str]:
+    """Names and values of resource attributes."""
+    if len(value) > MOST_ATTRIBUTES:
+        raise ValueError(f"has more than {MOST_ATTRIBUTES} attributes")
+    if not all(map(_ATTRIBUTE.fullmatch, value)):
+        raise ValueError("has a name that is not made of letters, digits, _, . and -")
+    if any(len(text) > 1024 or not text.isprintable() for text in value.values()):
+        raise ValueError("has a value that is too long or not printable")
+    return value
+
+
+Headers = Annotated[dict[str, SecretStr], BeforeValidator(read_headers), AfterValidator(check_headers)]
+
+Wait = Annotated[Duration, Field(ge=0.1, le=60)]
+"""Seconds that nothing has to wait for."""
+
+
+class Refuses(Table):
+    """A table that knows what some keys of Nexus 0.6 have become. ``Gone`` is key and what to do instead."""
+
+    @classmethod
+    def gone(cls) -> Mapping[str, str]:
+        return {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _say_what_is_gone(cls, data: Any) -> Any:
+        if isinstance(data, dict) and (places := _gone(data, cls.gone())):
+            fail_at(*places)
+        return data
+
+
+def _gone(data: Mapping[str, object], gone: Mapping[str, str]) -> list[Location]:
+    return [((key,), text) for key, text in gone.items() if key in data]
+
+
+class TlsFiles(Table):
+    """How the collector is known, and we to it."""
+
+    ca: Path | None = None
+    """Certificates that the collector's is checked against; the machine's own when left out."""
+
+    cert: Path | None = None
+    """Our certificate, where the collector asks for one."""
+
+    key: Path | None = None
+    """The key of ``cert``."""
+
+    @model_validator(mode="after")
+    def _both_halves(self) -> TlsFiles:
+        if (self.cert is None) != (self.key is None):
+            fail_at((("cert" if self.cert is None else "key",), "is missing: cert and key go together"))
+        return self
+
+
+class GrpcTlsFiles(TlsFiles):
+    """The same, by gRPC."""
+
+    domain_name: Label | None = None
+    """The name in the collector's certificate, where it is not that of endpoint."""
+
+
+class HttpTable(Table):
+    """What OTLP over HTTP needs."""
+
+    headers: Headers = Field(default_factory=dict)
+    """Sent with every export, such as { authorization = "{{ env.OTLP_TOKEN }}" }."""
+
+    tls: TlsFiles = TlsFiles()
+    """Certificates, where endpoint begins with https://."""
+
+
+class GrpcTable(Table):
+    """What OTLP over gRPC needs."""
+
+    headers: Headers = Field(default_factory=dict)
+    """Sent with every export; no name may begin with grpc-."""
+
+    tls: GrpcTlsFiles = GrpcTlsFiles()
+    """Certificates, where endpoint begins with https://."""
+
+    @model_validator(mode="after")
+    def _names_are_free(self) -> GrpcTable:
+        if any(name.startswith("grpc-") for name in self.headers):
+            fail_at((("headers",), "has a name that begins with grpc-, which gRPC keeps for itself"))
+        return self
+
+
+class BatchExport(Refuses):
+    """How spans are gathered before they are sent."""
+
+    scheduled_delay: Wait = 5.0
+    """For how long spans wait for others."""
+
+    max_queue_size: Annotated[int, Field(ge=1, le=100_000)] = 2048
+    """Calls that may wait to be told; what comes beyond is counted, and named in the log once."""
+
+    max_export_batch_size: Annotated[int, Field(ge=1, le=10_000)] = 512
+    """Calls that are told at once."""
+
+    @classmethod
+    def gone(cls) -> Mapping[str, str]:
+        return {"max_concurrent_exports": "is not there: one export runs at a time; leave it out"}
+
+
+class Otlp(Table):
+    """An OTLP collector."""
+
+    enabled: bool = False
+    """Whether anything is exported there."""
+
+    endpoint: Annotated[str, AfterValidator(read_base_url)] | None = None
+    """Where it listens; "http://localhost:4317" for grpc and "http://localhost:4318" for http, to which /v1/traces and
+    /v1/metrics are appended, when left out."""
+
+    protocol: Literal["grpc", "http"] = "grpc"
+    """How it is spoken to."""
+
+    timeout: Wait = 10.0
+    """After which one export is given up."""
+
+    batch_export: BatchExport = BatchExport()
+    """How spans are gathered."""
+
+    grpc: GrpcTable = GrpcTable()
+    """For protocol = "grpc"."""
+
+    http: HttpTable = HttpTable()
+    """For protocol = "http"."""
+
+    @model_validator(mode="after")
+    def _tables_fit(self) -> Otlp:
+        other = "http" if self.protocol == "grpc" else "grpc"
+        if self.enabled and other in self.model_fields_set:
+            fail_at(((other,), f'is not read with protocol = "{self.protocol}"; write it as {self.protocol}'))
+        if self.enabled and not has_otel(self.protocol):
+            fail_at((("enabled",), NO_OTEL))
+        if self.protocol == "grpc" and urlsplit(self.endpoint or "").path.strip("/"):
+            fail_at((("endpoint",), "has a path, which gRPC knows nothing of; write host and port only"))
+        return self
+
+    @property
+    def url(self) -> str:
+        return self.endpoint or f"http://localhost:{4317 if self.protocol == 'grpc' else 4318}"
+
+
+class Exporters(Table):
+    """Where it is told."""
+
+    otlp: Otlp = Otlp()
+    """The one kind that there is."""
+
+
+class Tracing(Refuses):
+    """Spans: one of each call, and one of each attempt."""
+
+    enabled: bool = True
+    """Whether spans are exported, where an exporter is."""
+
+    sampling: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """The share of traces that are kept, decided by the trace's id."""
+
+    parent_based_sampler: bool = True
+    """Whether a caller that sends a traceparent decides for its own trace."""
+
+    exporters: Exporters | None = None
+    """In place of telemetry.exporters, for spans alone."""
+
+    @classmethod
+    def gone(cls) -> Mapping[str, str]:
+        return {
+            "collect": "is not there: what a span holds is bounded here; leave it out",
+            "propagation": "is not there: the W3C trace context is always read and passed on; leave it out",
+        }
+
+
+class Metrics(Table):
+    """Counters and histograms of tokens and times."""
+
+    enabled: bool = True
+    """Whether they are exported, where an exporter is; /metrics has nothing to do with it."""
+
+    interval: Annotated[Duration, Field(ge=1, le=3600)] = 60.0
+    """Between two exports."""
+
+    exporters: Exporters | None = None
+    """In place of telemetry.exporters, for metrics alone."""
+
+
+class TelemetrySettings(Refuses):
+    """``[telemetry]``."""
+
+    service_name: Label | None = None
+    """What this gateway is called; OTEL_SERVICE_NAME, else "nexus", when left out."""
+
+    resource_attributes: Annotated[dict[str, str], AfterValidator(check_attributes)] = Field(default_factory=dict)
+    """What else stands with all that is told, such as { "deployment.environment.name" = "production" }."""
+
+    semconv: Literal["0.1", "1.36"] = "0.1"
+    """Whose names spans and metrics have: the GenAI conventions v0.1, or those of semconv 1.36, as older dashboards
+    want them."""
+
+    capture_content: bool = False
+    """Whether spans hold what was asked and answered, without known secrets and files, up to 64 KiB each."""
+
+    exporters: Exporters = Exporters()
+    """Where it is told; nothing is, and nothing is imported for it, unless one is enabled."""
+
+    tracing: Tracing = Tracing()
+    """Spans."""
+
+    metrics: Metrics = Metrics()
+    """Metrics."""
+
+    @classmethod
+    def gone(cls) -> Mapping[str, str]:
+        return {"logs": "is not there: the log goes to stderr (--log-style json), where a collector can read it"}
+
+    @property
+    def traces_to(self) -> Otlp | None:
+        """None where spans are told to nobody."""
+        return _enabled(self.tracing.enabled, self.tracing.exporters or self.exporters)
+
+    @property
+    def metrics_to(self) -> Otlp | None:
+        """None where metrics are told to nobody."""
+        return _enabled(self.metrics.enabled, self.metrics.exporters or self.exporters)
+
+
+def _enabled(wanted: bool, exporters: Exporters) -> Otlp | None:
+    return exporters.otlp if wanted and exporters.otlp.enabled else None
+
+
+def has_otel(protocol: str) -> bool:
+    """Whether what exports is installed; imports none of it."""
+    try:
+        found = importlib.util.find_spec(f"opentelemetry.exporter.otlp.proto.{protocol}")
+        return found is not None and importlib.util.find_spec("opentelemetry.sdk.trace") is not None
+    except ModuleNotFoundError:
+        return False

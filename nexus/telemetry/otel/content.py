@@ -1,0 +1,157 @@
+"""What was asked and answered, as the GenAI conventions write it; only where ``capture_content`` says so.
+
+Law: bounded, without known secrets, and without bytes of files. What cannot be read, because it was cut, is told as the
+text that it is. Source: gen-ai-input-messages.json and gen-ai-output-messages.json of the GenAI conventions v0.1.0.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+
+from nexus.conversation.events import Event, PartDelta, PartStart, ResponseEnd
+from nexus.conversation.parts import (
+    NOTHING_ASKED,
+    Audio,
+    Document,
+    Image,
+    Link,
+    Message,
+    Part,
+    Reasoning,
+    Refusal,
+    Request,
+    Text,
+    ToolCall,
+    ToolResult,
+)
+from nexus.errors import NexusError
+from nexus.headers.tracing import Content
+from nexus.protocols import loader
+from nexus.protocols.codec import AnswerOrigin
+from nexus.protocols.sse import FrameDecoder
+from nexus.wire import Json, decode, mapping
+
+ROOM = 64 * 1024
+"""Bytes of a request, and of its answer."""
+
+_UNREADABLE = (NexusError, ValueError, TypeError, KeyError, LookupError)
+
+Told = dict[str, Json]
+
+
+def content_attributes(protocol: str, content: Content, cut: Callable[[str], str]) -> dict[str, str]:
+    """Attributes by name; ``cut`` takes secrets out of a text."""
+    request = _request(protocol, content.asked)
+    found: dict[str, list[Told]] = {
+        "gen_ai.input.messages": [_message(message) for message in request.messages]
+        if request is not None
+        else [_plain("user", content.asked)],
+        "gen_ai.output.messages": _answer(protocol, bytes(content.answered), request or NOTHING_ASKED),
+    }
+    if request is not None and request.system:
+        found["gen_ai.system_instructions"] = [_part(text) for text in request.system]
+    return {name: cut(json.dumps(value, ensure_ascii=False)) for name, value in found.items() if value}
+
+
+def _request(protocol: str, body: bytes) -> Request | None:
+    try:
+        return loader.client(protocol).read(mapping(decode(body))).request
+    except _UNREADABLE:
+        return None
+
+
+def _answer(protocol: str, body: bytes, request: Request) -> list[Told]:
+    if not body:
+        return []
+    try:
+        parts, reason = _read(protocol, body, request)
+    except _UNREADABLE:
+        return [_plain("assistant", body)]
+    if not parts:
+        return [_plain("assistant", body)]
+    told: Told = {"role": "assistant", "parts": [_part(part) for part in parts]}
+    return [{**told, "finish_reason": reason} if reason else told]
+
+
+def _read(protocol: str, body: bytes, request: Request) -> tuple[list[Part], str]:
+    vendor, origin = loader.vendor(protocol), AnswerOrigin(request, "", "", lambda: "")
+    if body.lstrip().startswith(b"{"):
+        response = vendor.read_response(mapping(decode(body)), origin).response
+        return list(response.parts), response.stop.raw or response.stop.reason
+    reader, events = vendor.stream_reader(origin), list[Event]()
+    for frame in FrameDecoder().feed(body):
+        events += reader.feed(frame.event, frame.data) if frame.data else ()
+    return _gathered(events)
+
+
+def _gathered(events: Iterable[Event]) -> tuple[list[Part], str]:
+    """As far as a stream came, whole or not."""
+    parts: list[Part] = []
+    words: list[str] = []
+    reason = ""
+    for event in events:
+        match event:
+            case PartStart(part=part):
+                parts.append(part)
+                words.append("")
+            case PartDelta(index=index, text=text):
+                words[index] += text
+            case ResponseEnd(stop=stop):
+                reason = stop.raw or stop.reason
+            case _:
+                pass
+    return [_extended(part, more) for part, more in zip(parts, words, strict=True)], reason
+
+
+def _extended(part: Part, more: str) -> Part:
+    match part:
+        case ToolCall():
+            return ToolCall(part.id, part.name, part.arguments + more)
+        case Text():
+            return Text(part.text + more)
+        case Reasoning():
+            return Reasoning(part.text + more)
+        case Refusal():
+            return Refusal(part.text + more)
+        case _:
+            return part
+
+
+def _message(message: Message) -> Told:
+    return {"role": message.role, "parts": [_part(part) for part in message.parts]}
+
+
+def _part(part: Part) -> Told:
+    match part:
+        case Text(text=text) | Refusal(text=text):
+            return {"type": "text", "content": text}
+        case Reasoning(text=text):
+            return {"type": "reasoning", "content": text}
+        case ToolCall():
+            return {"type": "tool_call", "id": part.id, "name": part.name, "arguments": _arguments(part.arguments)}
+        case ToolResult():
+            return {
+                "type": "tool_call_response",
+                "id": part.call_id,
+                "response": [_part(inner) for inner in part.parts],
+            }
+        case Image(source=source) | Audio(source=source) | Document(source=source):
+            kind = "document" if isinstance(part, Document) else "audio" if isinstance(part, Audio) else "image"
+            if isinstance(source, Text):
+                return {"type": "text", "content": source.text}
+            if isinstance(source, Link):
+                # A link may be a secret in itself: only that there is one is told.
+                return {"type": "uri", "modality": kind}
+            return {"type": "blob", "modality": kind, "mime_type": source.media_type}
+
+
+def _arguments(text: str) -> Json:
+    try:
+        return decode(text.encode()) if text else {}
+    except ValueError:
+        return text
+
+
+def _plain(role: str, body: bytes) -> Told:
+    return {"role": role, "parts": [{"type": "text", "content": body.decode("utf-8", "replace")}]}

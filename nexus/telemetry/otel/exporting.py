@@ -1,0 +1,190 @@
+"""Tells a collector of calls, from a thread of its own.
+
+Law: ``begin`` and ``consume`` run on the loop and cost microseconds; whatever the collector does, no call waits for it,
+and ``close`` waits for so long and no longer. What cannot be told is counted and named in the log once.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from nexus.accounting.record import CallRecord
+from nexus.headers.tracing import CallTrace, Content, TraceContext, new_span_id, new_trace_id
+from nexus.settings.telemetry import TelemetrySettings
+from nexus.telemetry import logs
+from nexus.telemetry.otel.asked import asked
+from nexus.telemetry.otel.content import ROOM, content_attributes
+from nexus.telemetry.otel.measures import ResponseModels, measures_of
+from nexus.telemetry.otel.names import VERSIONS
+from nexus.telemetry.otel.spans import SpanValues, spans_of
+from nexus.wire import Json
+
+if TYPE_CHECKING:
+    from nexus.telemetry.otel.sdk import Sdk
+
+log = logging.getLogger("nexus.telemetry")
+
+LAST_SECONDS = 3.0
+"""In which what is left has to be told when the process ends."""
+
+LOST = "the OpenTelemetry collector takes nothing; what cannot be told is dropped"
+TAKEN = "the OpenTelemetry collector takes what it is told again"
+
+UNTOLD = "calls that no OpenTelemetry collector was told of"
+
+_RATIO = 2**64
+
+
+def open_exporting(settings: TelemetrySettings) -> Exporting | None:
+    """None where nothing is configured, and nothing was imported. Its thread runs from now on."""
+    if settings.traces_to is None and settings.metrics_to is None:
+        return None
+    from nexus.telemetry.otel.sdk import open_sdk
+
+    # It logs every failed try by itself, and we say so once.
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
+    exporting = Exporting(settings, open_sdk(settings, secrets.token_hex(16)))
+    exporting.start()
+    return exporting
+
+
+class Exporting:
+    """``lost`` counts the calls that no collector was told of."""
+
+    def __init__(self, settings: TelemetrySettings, sdk: Sdk, cut: Callable[[str], str] = logs.redacted) -> None:
+        """``cut`` takes secrets out of content."""
+        self._settings = settings
+        self._sdk = sdk
+        self._cut = cut
+        self._names = VERSIONS[settings.semconv]
+        self._batch = settings.exporters.otlp.batch_export
+        if (traces := settings.traces_to) is not None:
+            self._batch = traces.batch_export
+        self._traces = settings.traces_to is not None
+        self._metrics = settings.metrics_to
+        self._models = ResponseModels()
+        self._queue: deque[CallRecord] = deque()
+        self._wake = threading.Event()
+        self._closing = False
+        self._failing = False
+        self._over = False
+        self.lost = 0
+        self._thread = threading.Thread(target=self._run, name="opentelemetry", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def begin(self, context: TraceContext | None, method: str, route: str) -> CallTrace | None:
+        """The place of a call in a trace; None where no spans are told."""
+        if not self._traces:
+            return None
+        trace_id = context.trace_id if context is not None else new_trace_id()
+        return CallTrace(trace_id, new_span_id(), context, self._samples(context, trace_id), method, route)
+
+    def ask(self, trace: CallTrace, document: Mapping[str, Json], body: bytes) -> None:
+        """Keeps what a span tells of a request."""
+        if not trace.sampled:
+            return
+        trace.asked = asked(document)
+        if self._settings.capture_content:
+            trace.content = Content(ROOM)
+            trace.content.ask(body)
+
+    def _samples(self, context: TraceContext | None, trace_id: str) -> bool:
+        tracing = self._settings.tracing
+        if context is not None and tracing.parent_based_sampler:
+            return context.sampled
+        return int(trace_id[16:], 16) < round(tracing.sampling * _RATIO)
+
+    def consume(self, record: CallRecord) -> None:
+        """One more call to tell of, where there is room for it."""
+        if self._closing or len(self._queue) >= self._batch.max_queue_size:
+            self._lose(1)
+            return
+        self._queue.append(record)
+        if len(self._queue) >= self._batch.max_export_batch_size:
+            self._wake.set()
+
+    def close(self, seconds: float = LAST_SECONDS) -> None:
+        """Tells what is left, for so long. Blocks."""
+        deadline = time.monotonic() + seconds
+        self._closing = True
+        self._wake.set()
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
+        left = len(self._queue)
+        # Wakes a thread that waits to try once more.
+        ender = threading.Thread(target=self._sdk.shutdown, name="opentelemetry-end", daemon=True)
+        ender.start()
+        ender.join(max(0.1, deadline - time.monotonic()))
+        if self.lost + left:
+            log.warning(UNTOLD, extra={"fields": {"calls": self.lost + left}})
+        self._over = True
+
+    def _run(self) -> None:
+        due = time.monotonic() + self._settings.metrics.interval
+        while not self._closing:
+            self._wake.wait(max(0.0, min(self._batch.scheduled_delay, due - time.monotonic())))
+            self._wake.clear()
+            self._tell()
+            if time.monotonic() >= due:
+                self._tell_metrics()
+                due = time.monotonic() + self._settings.metrics.interval
+        self._tell()
+        self._tell_metrics()
+
+    def _tell(self) -> None:
+        while self._queue:
+            count = min(len(self._queue), self._batch.max_export_batch_size)
+            records = [self._queue.popleft() for _ in range(count)]
+            try:
+                if self._metrics is not None:
+                    for record in records:
+                        self._sdk.record(measures_of(record, self._names, self._models))
+                told = not self._traces or self._sdk.export_spans(self._spans(records))
+            except Exception:
+                log.exception("calls could not be told to the OpenTelemetry collector")
+                told = False
+            self._took(told, count)
+
+    def _spans(self, records: list[CallRecord]) -> Iterator[tuple[CallTrace, list[SpanValues]]]:
+        for record in records:
+            trace = record.trace
+            if trace is None or not trace.sampled:
+                continue
+            spans = spans_of(record, trace, self._names)
+            if trace.content is not None:
+                held = content_attributes(record.protocol, trace.content, self._cut)
+                # What was asked and answered stands on the attempt that was answered, else on the call.
+                spans[-1].attributes.update(held)
+            yield trace, spans
+
+    def _tell_metrics(self) -> None:
+        if self._metrics is None:
+            return
+        try:
+            self._took(self._sdk.export_metrics(self._metrics.timeout), 0)
+        except Exception:
+            log.exception("metrics could not be told to the OpenTelemetry collector")
+
+    def _took(self, told: bool, calls: int) -> None:
+        if self._over:
+            # Nobody waits for it any more, and its end was told.
+            return
+        if told and self._failing:
+            log.info(TAKEN, extra={"fields": {"calls_lost": self.lost}})
+        self._failing = self._failing and not told
+        if not told:
+            self._lose(calls)
+
+    def _lose(self, calls: int) -> None:
+        self.lost += calls
+        if not self._failing:
+            self._failing = True
+            log.warning(LOST)

@@ -1,0 +1,115 @@
+"""The names of OpenTelemetry's GenAI conventions, in the two versions that are spoken.
+
+Sources, November 2026: open-telemetry/semantic-conventions-genai v0.1.0 (client-inference, gen-ai-token-metrics,
+gen-ai-metrics) and open-telemetry/semantic-conventions v1.36.0 (gen-ai-spans, gen-ai-metrics).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["seconds", "tokens", "sum"]
+"""A histogram of either, or a counter of tokens."""
+
+SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+FIRST = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+EACH = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5)
+TOKENS = tuple(4**power for power in range(14))
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    name: str
+    kind: Kind
+    bounds: tuple[float, ...] = ()
+
+    @property
+    def unit(self) -> str:
+        return "s" if self.kind == "seconds" else "{token}"
+
+
+@dataclass(frozen=True, slots=True)
+class Conventions:
+    """``usage`` maps what spans tell of tokens to a part of the usage. Metrics that a version has not are None; the two
+    maps are by part: counters, and histograms of one operation.
+    """
+
+    schema_url: str
+    provider: str
+    usage: Mapping[str, str]
+    says_stream: bool
+    inference: Metric
+    other: Metric
+    first_chunk: Metric | None
+    each_chunk: Metric | None
+    counters: Mapping[str, Metric]
+    histograms: Mapping[str, Metric]
+    by_type: Metric | None
+
+
+REQUEST = Metric("gen_ai.server.request.duration", "seconds", SECONDS)
+FIRST_TOKEN = Metric("gen_ai.server.time_to_first_token", "seconds", FIRST)
+EACH_TOKEN = Metric("gen_ai.server.time_per_output_token", "seconds", EACH)
+
+_OPERATION = Metric("gen_ai.client.operation.duration", "seconds", SECONDS)
+_INFERENCE = "gen_ai.client.inference"
+
+V0_1 = Conventions(
+    schema_url="https://opentelemetry.io/schemas/gen-ai/0.1.0",
+    provider="gen_ai.provider.name",
+    usage={
+        "gen_ai.usage.input_tokens": "total_input",
+        "gen_ai.usage.output_tokens": "total_output",
+        "gen_ai.usage.cache_read.input_tokens": "cache_read",
+        "gen_ai.usage.cache_write.input_tokens": "cache_write",
+        "gen_ai.usage.reasoning.output_tokens": "reasoning",
+    },
+    says_stream=True,
+    inference=Metric(f"{_INFERENCE}.duration", "seconds", SECONDS),
+    other=_OPERATION,
+    first_chunk=Metric(f"{_INFERENCE}.time_to_first_chunk", "seconds", SECONDS),
+    each_chunk=Metric(f"{_INFERENCE}.time_per_output_chunk", "seconds", SECONDS),
+    counters={
+        part: Metric(f"{_INFERENCE}.usage.{name}", "sum")
+        for part, name in {
+            "total_input": "input_tokens",
+            "total_output": "output_tokens",
+            "cache_read": "cache_read.input_tokens",
+            "cache_write": "cache_write.input_tokens",
+            "reasoning": "reasoning.output_tokens",
+        }.items()
+    },
+    histograms={
+        "total_input": Metric(f"{_INFERENCE}.operation.input_tokens", "tokens", TOKENS),
+        "total_output": Metric(f"{_INFERENCE}.operation.output_tokens", "tokens", TOKENS),
+    },
+    by_type=None,
+)
+
+V1_36 = Conventions(
+    schema_url="https://opentelemetry.io/schemas/1.36.0",
+    provider="gen_ai.system",
+    usage={"gen_ai.usage.input_tokens": "total_input", "gen_ai.usage.output_tokens": "total_output"},
+    says_stream=False,
+    inference=_OPERATION,
+    other=_OPERATION,
+    first_chunk=None,
+    each_chunk=None,
+    counters={},
+    histograms={},
+    by_type=Metric("gen_ai.client.token.usage", "tokens", TOKENS),
+)
+
+VERSIONS: Mapping[str, Conventions] = {"0.1": V0_1, "1.36": V1_36}
+
+
+def metrics_of(names: Conventions) -> tuple[Metric, ...]:
+    """Every metric of a version once."""
+    found = (
+        *(names.inference, names.other, names.first_chunk, names.each_chunk, names.by_type),
+        *(*names.counters.values(), *names.histograms.values()),
+        *(REQUEST, FIRST_TOKEN, EACH_TOKEN),
+    )
+    return tuple(dict.fromkeys(metric for metric in found if metric is not None))

@@ -1,0 +1,1 @@
+"""OpenTelemetry, by its own types."""

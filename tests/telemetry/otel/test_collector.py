@@ -1,0 +1,331 @@
+"""The real server tells a real collector: spans, metrics, context; and nothing waits for one that is dead."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Serve
+from tests.server.vendors import LANES, Lane
+from tests.serving import CHAT, MESSAGES, Nexus, anthropic_config, openai_config, wait_until
+from tests.telemetry.otel.collector import HttpCollector, grpc_collector
+from tests.telemetry.test_correlation import PARENT, SENT, SPAN, TRACE
+from tools.fake_upstream import Behaviour, FakeUpstream
+
+STREAM = {**CHAT, "stream": True}
+
+
+def telemetry(url: str, more: str = "", protocol: str = "http", tracing: str = "") -> str:
+    return f"""
+[telemetry]
+{more}
+[telemetry.exporters.otlp]
+enabled = true
+protocol = "{protocol}"
+endpoint = "{url}"
+timeout = "2s"
+[telemetry.exporters.otlp.batch_export]
+scheduled_delay = "100ms"
+[telemetry.tracing]
+{tracing}
+"""
+
+
+@pytest.fixture
+def collector() -> Iterator[HttpCollector]:
+    with HttpCollector() as collector:
+        yield collector
+
+
+def metrics(nexus: Nexus, collector: HttpCollector) -> dict[str, list[Any]]:
+    """As they are told when the process ends."""
+    nexus.__exit__()
+    wait_until(lambda: bool(collector.metrics))
+    return collector.metrics
+
+
+def points(found: dict[str, list[Any]], name: str) -> dict[tuple[Any, ...], float]:
+    """Sums by model, kind of token and error."""
+    return {
+        (
+            told.get("gen_ai.request.model"),
+            told.get("gen_ai.token.type", told.get("gen_ai.token.modality")),
+            told.get("error.type"),
+        ): point.as_int if point.DESCRIPTOR.name == "NumberDataPoint" else point.sum
+        for told, point in found[name]
+    }
+
+
+def test_a_call_is_a_span_and_each_attempt_one_below_it(
+    serve: Serve, openai_upstream: FakeUpstream, collector: HttpCollector
+) -> None:
+    nexus = serve(openai_config(openai_upstream.base_url) + telemetry(collector.url, 'service_name = "edge"'))
+    openai_upstream.next(Behaviour(status=503), Behaviour(input_tokens=100, cached_tokens=40, output_tokens=7))
+    reply = nexus.chat(STREAM, SENT)
+    (server,) = collector.wait().server()
+    first, second = sorted(collector.client(), key=lambda span: span.start)
+    assert (server.trace_id, server.parent) == (TRACE, SPAN)
+    assert [span.parent for span in (first, second)] == [server.span_id] * 2
+    assert [seen.header("traceparent") for seen in openai_upstream.requests] == [
+        f"00-{TRACE}-{span.span_id}-01" for span in (first, second)
+    ]
+    assert openai_upstream.requests[0].header("tracestate") == SENT["tracestate"]
+    assert server.start <= first.start <= first.end <= second.start <= second.end <= server.end
+    assert (server.name, [span.name for span in (first, second)]) == (
+        "POST /llm/openai/v1/chat/completions",
+        ["chat gpt-4"] * 2,
+    )
+    assert [(span.status, span.attributes.get("error.type")) for span in (server, first, second)] == [
+        (0, None),
+        (2, "503"),
+        (0, None),
+    ]
+    assert (
+        server.attributes
+        | {
+            "nexus.model.original": "openai/gpt-4",
+            "nexus.tries": 2,
+            "nexus.outcome": "ok",
+            "nexus.call.id": reply.headers["x-nexus-request-id"],
+            "nexus.request.id": SENT["x-request-id"],
+            "http.response.status_code": 200,
+        }
+        == server.attributes
+    )
+    assert not [name for name in server.attributes if name.startswith("gen_ai.usage")]
+    assert (
+        second.attributes
+        | {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": "openai",
+            "gen_ai.request.model": "gpt-4",
+            "gen_ai.request.stream": True,
+            "gen_ai.usage.input_tokens": 140,
+            "gen_ai.usage.cache_read.input_tokens": 40,
+            "gen_ai.usage.output_tokens": 7,
+            "server.address": "127.0.0.1",
+            "nexus.attempt": 2,
+        }
+        == second.attributes
+    )
+    assert second.attributes["gen_ai.response.finish_reasons"] == ["stop"]
+    assert second.attributes["gen_ai.response.time_to_first_chunk"] > 0
+    assert (server.resource["service.name"], server.schema) == ("edge", "https://opentelemetry.io/schemas/gen-ai/0.1.0")
+
+
+def test_input_holds_what_was_cached_as_anthropic_does_not_count_it(
+    serve: Serve, anthropic_upstream: FakeUpstream, collector: HttpCollector
+) -> None:
+    nexus = serve(anthropic_config(anthropic_upstream.base_url) + telemetry(collector.url))
+    anthropic_upstream.next(Behaviour(input_tokens=100, cached_tokens=40, output_tokens=7))
+    usage = nexus.messages(MESSAGES).json["usage"]
+    (span,) = collector.wait().client()
+    total = usage["input_tokens"] + usage["cache_read_input_tokens"] + usage.get("cache_creation_input_tokens", 0)
+    assert span.attributes["gen_ai.usage.input_tokens"] == total == 140
+    found = metrics(nexus, collector)
+    model = "claude-sonnet-4-5"
+    assert points(found, "gen_ai.client.inference.usage.input_tokens") == {(model, "unknown", None): 140}
+    assert points(found, "gen_ai.client.inference.usage.cache_read.input_tokens") == {(model, "unknown", None): 40}
+
+
+def test_metrics_of_a_call_that_failed_and_of_one_that_did_not(
+    serve: Serve, openai_upstream: FakeUpstream, collector: HttpCollector
+) -> None:
+    nexus = serve(openai_config(openai_upstream.base_url) + telemetry(collector.url))
+    openai_upstream.next(Behaviour(status=400), Behaviour(input_tokens=30, output_tokens=5))
+    nexus.chat(STREAM)
+    nexus.chat(STREAM)
+    collector.wait(2)
+    found = metrics(nexus, collector)
+    assert found.keys() == {
+        "gen_ai.client.inference.duration",
+        "gen_ai.client.inference.time_to_first_chunk",
+        "gen_ai.client.inference.time_per_output_chunk",
+        *(f"gen_ai.client.inference.usage.{part}_tokens" for part in ("input", "output", "cache_read.input")),
+        *(f"gen_ai.client.inference.usage.{part}_tokens" for part in ("cache_write.input", "reasoning.output")),
+        *(f"gen_ai.client.inference.operation.{part}_tokens" for part in ("input", "output")),
+        "gen_ai.server.request.duration",
+        "gen_ai.server.time_to_first_token",
+        "gen_ai.server.time_per_output_token",
+    }
+    assert {told.get("error.type"): point.count for told, point in found["gen_ai.client.inference.duration"]} == {
+        None: 1,
+        "400": 1,
+    }
+    assert points(found, "gen_ai.client.inference.usage.input_tokens") == {("gpt-4", "unknown", None): 30}
+
+
+def test_the_names_of_semconv_1_36(serve: Serve, openai_upstream: FakeUpstream, collector: HttpCollector) -> None:
+    nexus = serve(openai_config(openai_upstream.base_url) + telemetry(collector.url, 'semconv = "1.36"'))
+    openai_upstream.next(Behaviour(input_tokens=30, output_tokens=5))
+    nexus.chat(STREAM)
+    (span,) = collector.wait().client()
+    assert span.attributes | {"gen_ai.system": "openai", "gen_ai.usage.input_tokens": 30} == span.attributes
+    assert "gen_ai.provider.name" not in span.attributes and "gen_ai.request.stream" not in span.attributes
+    found = metrics(nexus, collector)
+    assert found.keys() == {
+        "gen_ai.client.operation.duration",
+        "gen_ai.client.token.usage",
+        "gen_ai.server.request.duration",
+        "gen_ai.server.time_to_first_token",
+        "gen_ai.server.time_per_output_token",
+    }
+    assert points(found, "gen_ai.client.token.usage") == {("gpt-4", "input", None): 30, ("gpt-4", "output", None): 5}
+
+
+PROVIDERS = {
+    "openai": "openai",
+    "anthropic": "anthropic",
+    "gemini": "gcp.gemini",
+    "vertex gemini": "gcp.vertex_ai",
+    "vertex claude": "gcp.vertex_ai",
+    "bedrock claude": "aws.bedrock",
+    "bedrock converse": "aws.bedrock",
+}
+
+
+@pytest.mark.parametrize("lane", LANES, ids=lambda lane: lane.name)
+def test_every_vendor_has_its_name_and_our_span_as_parent(
+    serve: Serve, lane: Lane, collector: HttpCollector, tmp_path: Path
+) -> None:
+    with FakeUpstream(lane.vendor) as upstream:
+        nexus = serve(lane.config(upstream, tmp_path) + telemetry(collector.url))
+        reply = nexus.messages({**MESSAGES, "model": "v/m"})
+        (span,) = collector.wait().client()
+        told = upstream.requests[-1].header("traceparent")
+    assert (reply.status, told) == (200, f"00-{span.trace_id}-{span.span_id}-01")
+    assert span.attributes["gen_ai.provider.name"] == PROVIDERS[lane.name]
+    assert span.attributes["gen_ai.request.model"] == lane.model
+
+
+SAMPLING: dict[str, tuple[str, str | None, bool]] = {
+    "all": ("sampling = 1.0", None, True),
+    "none": ("sampling = 0.0", None, False),
+    "the caller says yes": ("sampling = 0.0", PARENT, True),
+    "the caller says no": ("sampling = 1.0", f"{PARENT[:-1]}0", False),
+    "the caller is not asked": ("sampling = 1.0\nparent_based_sampler = false", f"{PARENT[:-1]}0", True),
+}
+
+
+@pytest.mark.parametrize(("tracing", "parent", "sampled"), SAMPLING.values(), ids=SAMPLING.keys())
+def test_who_is_sampled(
+    serve: Serve,
+    openai_upstream: FakeUpstream,
+    collector: HttpCollector,
+    tracing: str,
+    parent: str | None,
+    sampled: bool,
+) -> None:
+    nexus = serve(openai_config(openai_upstream.base_url) + telemetry(collector.url, tracing=tracing))
+    nexus.chat(CHAT, {"traceparent": parent} if parent else {})
+    told = openai_upstream.requests[-1].header("traceparent") or ""
+    nexus.__exit__()
+    assert (len(collector.spans), told[-2:]) == ((2, "01") if sampled else (0, "00"))
+
+
+def test_grpc_with_headers(serve: Serve, openai_upstream: FakeUpstream) -> None:
+    for received, url in grpc_collector():
+        headers = '[telemetry.exporters.otlp.grpc]\nheaders = { x-api-key = "otlp-hushhush-key" }\n'
+        nexus = serve(openai_config(openai_upstream.base_url) + telemetry(url, protocol="grpc") + headers)
+        nexus.chat(CHAT)
+        assert len(received.wait().spans) == 2
+        assert received.headers[0]["x-api-key"] == "otlp-hushhush-key"
+        nexus.__exit__()
+        assert "gen_ai.client.inference.duration" in received.metrics
+
+
+def test_headers_over_http(serve: Serve, openai_upstream: FakeUpstream, collector: HttpCollector) -> None:
+    headers = '[telemetry.exporters.otlp.http]\nheaders = [{ name = "X-Api-Key", value = "otlp-hushhush-key" }]\n'
+    nexus = serve(openai_config(openai_upstream.base_url) + telemetry(collector.url) + headers)
+    nexus.chat(CHAT)
+    collector.wait()
+    assert (collector.paths[0], collector.headers[0]["x-api-key"]) == ("/v1/traces", "otlp-hushhush-key")
+
+
+def test_a_refused_call_is_told_with_the_reason(
+    serve: Serve, openai_upstream: FakeUpstream, collector: HttpCollector
+) -> None:
+    nexus = serve(openai_config(openai_upstream.base_url) + telemetry(collector.url))
+    nexus.chat({**CHAT, "model": "openai/nothing"})
+    (span,) = collector.wait().spans
+    assert (span.attributes["nexus.refused_by"], span.attributes["nexus.tries"]) == ("model_not_found", 0)
+    assert "gen_ai.server.request.duration" in metrics(nexus, collector)
+
+
+def test_content_only_where_it_is_asked_for(
+    serve: Serve, openai_upstream: FakeUpstream, collector: HttpCollector
+) -> None:
+    tool = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
+    secret = "sk-hushhush-house-0123456789"
+    asked = {**CHAT, "tools": [tool], "messages": [{"role": "user", "content": f"Remember {secret}"}]}
+    silent = serve(openai_config(openai_upstream.base_url) + telemetry(collector.url))
+    silent.chat(asked)
+    collector.wait()
+    assert "Remember" not in str(collector.spans)
+    silent.__exit__()
+    nexus = serve(openai_config(openai_upstream.base_url) + telemetry(collector.url, "capture_content = true"))
+    openai_upstream.next(*[Behaviour(text="Noted, thank you.")] * 2)
+    nexus.chat(asked)
+    nexus.chat({**asked, "stream": True})
+    for span in collector.wait(3).client()[1:]:
+        told = span.attributes["gen_ai.input.messages"]
+        assert "Remember" in told and secret not in told
+        assert '"content": "Noted, thank you."' in span.attributes["gen_ai.output.messages"]
+
+
+def test_a_dead_collector_costs_calls_nothing_and_the_end_little(
+    serve: Serve, openai_upstream: FakeUpstream, caplog: pytest.LogCaptureFixture
+) -> None:
+    with HttpCollector() as collector:
+        collector.hold.set()
+        few = "max_queue_size = 4\nmax_export_batch_size = 2\n"
+        config = telemetry(collector.url).replace("[telemetry.tracing]", f"{few}[telemetry.tracing]")
+        nexus = serve(openai_config(openai_upstream.base_url) + config)
+        assert [nexus.chat(CHAT).status for _ in range(3)] == [200] * 3
+        assert collector.asked.wait(60)
+        assert [nexus.chat(CHAT).status for _ in range(12)] == [200] * 12
+        nexus.__exit__()
+        exporting = nexus.server.exporting
+        assert exporting is not None and exporting.lost > 0
+    told = [record.getMessage() for record in caplog.records if record.name.startswith(("nexus.telemetry", "opentel"))]
+    assert told.count("the OpenTelemetry collector takes nothing; what cannot be told is dropped") == 1
+    assert told[-1] == "calls that no OpenTelemetry collector was told of"
+    assert len(told) == 2, "each failed try of the SDK is not a line of ours"
+
+
+def test_a_collector_that_refuses_is_said_once(
+    serve: Serve, openai_upstream: FakeUpstream, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    with HttpCollector(status=401) as collector:
+        nexus = serve(openai_config(openai_upstream.base_url) + telemetry(collector.url))
+        for number in range(3):
+            nexus.chat(CHAT)
+            wait_until(lambda least=number: len(collector.paths) > least)  # type: ignore[misc]
+        nexus.__exit__()
+    told = [record.getMessage() for record in caplog.records if record.name.startswith(("nexus.telemetry", "opentel"))]
+    assert len(told) == 2
+
+
+def test_nothing_is_imported_where_nothing_is_configured(tmp_path: Path) -> None:
+    file = tmp_path / "nexus.toml"
+    file.write_text(openai_config("http://127.0.0.1:9") + '[telemetry]\nsemconv = "1.36"\n')
+    code = (
+        "import asyncio, sys\nfrom pathlib import Path\n"
+        "from nexus.settings import load, ListenAddress\nfrom nexus.server.listening import bind\n"
+        "from nexus.server.listeners import Listeners\n"
+        "from nexus.server.running import start\n"
+        f"settings = load(Path({str(file)!r}), {{}})\n"
+        "async def main():\n    running = start(settings, Listeners(bind(ListenAddress('127.0.0.1', 0))))\n"
+        "    await running.stop()\n"
+        "asyncio.run(main())\n"
+        "print([name for name in sys.modules if name.split('.')[0] in ('opentelemetry', 'grpc', 'google.protobuf')])\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert ran.stdout.strip() == "[]"
