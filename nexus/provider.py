@@ -27,6 +27,7 @@ from nexus.headers.own import UPSTREAM_KEY
 from nexus.headers.rules import rewrite
 from nexus.operation import Action
 from nexus.protocols.codec import Target
+from nexus.protocols.embeddings.shapes import Format
 from nexus.renewal import Grant, Renewed
 from nexus.settings.auth_scheme import AuthSchemeSettings
 from nexus.settings.files import named_files
@@ -214,7 +215,11 @@ class Provider(ABC):
 
     def has(self, endpoint: str, model: str, settings: ModelSettings) -> bool:
         """Whether a model can be asked at one of OpenAI's other endpoints."""
-        return False
+        return endpoint == "embeddings" and self.embeddings(model, settings) is not None
+
+    def embeddings(self, model: str, settings: ModelSettings) -> Format | None:
+        """The vendor's own format for a model's embeddings; None where it has none, or takes OpenAI's."""
+        return None
 
     def stores(self, dialect: str) -> bool:
         """Whether ``prepare`` knows the actions ``stored`` and ``compact`` in a dialect that it speaks."""

@@ -14,12 +14,15 @@ from functools import partial
 from nexus.conversation.estimate import estimate
 from nexus.errors import UpstreamError, UpstreamStatus, VendorError
 from nexus.headers import own
+from nexus.protocols.embeddings.asked import read_asked
 from nexus.protocols.loader import DIALECTS
 from nexus.relay.answer import Head, OpenedReply, open_reply
+from nexus.relay.embeddings import Collected
 from nexus.relay.exchange import Exchange
 from nexus.relay.failures import log_attempt
 from nexus.relay.lanes import Lane, choose, choose_count, choose_passed, choose_stored
 from nexus.relay.reading import reading
+from nexus.relay.stream import drain
 from nexus.upstream.request import LocalReply, UpstreamRequest
 from nexus.wire import encode
 
@@ -41,7 +44,7 @@ def open_answer(exchange: Exchange) -> OpenedReply:
         case "stored":
             return _open_lane(exchange, choose_stored)
         case "passed":
-            return _open_lane(exchange, choose_passed)
+            return _pass(exchange)
 
 
 def _generate(exchange: Exchange) -> OpenedReply:
@@ -56,6 +59,22 @@ def _generate(exchange: Exchange) -> OpenedReply:
         log_attempt(exchange.state, refused, "again at once, without what was refused")
         exchange.fail(refused)
     return _open_lane(exchange.again(), partial(choose, without=without))
+
+
+def _pass(exchange: Exchange) -> OpenedReply:
+    route = exchange.route
+    asked_in = route.provider.embeddings(route.model, route.settings)
+    if asked_in is None:
+        return _open_lane(exchange, choose_passed)
+    collected = Collected(read_asked(exchange.call.document), asked_in)
+    state = exchange.state
+    for texts in collected.batches():
+        opened = _open_lane(exchange, partial(collected.lane, texts))
+        with opened.reply:
+            exchange = state.last or exchange
+            collected.count(exchange, texts, opened.reply)
+            drain(opened.reply)
+    return collected.reply(exchange)
 
 
 def _count(exchange: Exchange) -> OpenedReply:

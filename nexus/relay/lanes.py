@@ -111,7 +111,7 @@ def _refuse_lost(request: Request) -> None:
 def choose_stored(exchange: Exchange) -> Lane:
     """The lane of what the vendor keeps: nothing is touched on the way there or back."""
     call = exchange.call
-    attempt = _attempt(exchange, call.dialect, call.body, call.headers, call.query)
+    attempt = attempt_of(exchange, call.dialect, call.body, call.headers, call.query)
     return Lane(attempt, DIALECTS[call.dialect].stored(), translates=False)
 
 
@@ -119,7 +119,7 @@ def choose_passed(exchange: Exchange) -> Lane:
     """The lane of an endpoint that passes: the model's name alone is replaced."""
     call, model = exchange.call, exchange.route.model
     body = b"" if call.upload is not None else replace_member(call.body, call.document, "model", model)
-    attempt = _attempt(exchange, call.dialect, body, call.headers, call.query)
+    attempt = attempt_of(exchange, call.dialect, body, call.headers, call.query)
     upload = None if call.upload is None else call.upload.with_model(model)
     attempt = replace(attempt, path=call.operation.path, upload=upload)
     return Lane(attempt, DIALECTS[call.dialect].passed(call.document, exchange.tap), translates=False)
@@ -132,7 +132,7 @@ def choose_count(exchange: Exchange) -> Lane | None:
     dialects = provider.dialects_of(route.model, route.settings)
     if call.dialect in dialects and provider.counts_in(call.dialect):
         edited = _edited(exchange, ask_usage=False)
-        attempt = _attempt(exchange, call.dialect, edited.body, call.headers, call.query)
+        attempt = attempt_of(exchange, call.dialect, edited.body, call.headers, call.query)
         return Lane(attempt, _count(exchange, None), False, edited.dropped)
     counting = next((dialect for dialect in (*dialects, *provider.counts_beside) if provider.counts_in(dialect)), None)
     counter = None if counting is None else loader.vendor(counting).count
@@ -144,7 +144,7 @@ def choose_count(exchange: Exchange) -> Lane | None:
         request, _ = _fitted(read.request, target, call.model)
     with _clients_names(exchange, request):
         written = counter.write_count(request, target)
-    attempt = _attempt(exchange, counting, encode(written.body), dict(written.headers), "")
+    attempt = attempt_of(exchange, counting, encode(written.body), dict(written.headers), "")
     return Lane(attempt, _count(exchange, counter), True)
 
 
@@ -186,7 +186,7 @@ def _passthrough(exchange: Exchange) -> Lane:
     call, route = exchange.call, exchange.route
     dialect = DIALECTS[call.dialect]
     edited = _edited(exchange, ask_usage=route.provider.asks_usage)
-    attempt = _attempt(exchange, call.dialect, edited.body, call.headers, call.query)
+    attempt = attempt_of(exchange, call.dialect, edited.body, call.headers, call.query)
     relay = dialect.passthrough(call.document, call.model, exchange.tap)
     return Lane(attempt, relay, translates=False, dropped=edited.dropped)
 
@@ -209,7 +209,7 @@ def _translate(exchange: Exchange, dialect: str, without: Without | None) -> Lan
         request, lost = _fitted(read.request, target, call.model)
     with _clients_names(exchange, request):
         written = vendor.write_request(request, target)
-    attempt = _attempt(exchange, dialect, encode(written.body), dict(written.headers), "")
+    attempt = attempt_of(exchange, dialect, encode(written.body), dict(written.headers), "")
     # Also a summary is an answer to the vendor.
     attempt = replace(attempt, action=GENERATE.action)
     asked = (name for name in call.headers if name in client.headers)
@@ -241,7 +241,8 @@ def _fitted(request: Request, target: Target, asked: str) -> tuple[Request, tupl
     return request, (*unsearched, *unpaired)
 
 
-def _attempt(exchange: Exchange, dialect: str, body: bytes, headers: Mapping[str, str], query: str) -> Attempt:
+def attempt_of(exchange: Exchange, dialect: str, body: bytes, headers: Mapping[str, str], query: str) -> Attempt:
+    """What is sent, and what of the client's request travels with it."""
     call, route, candidate = exchange.call, exchange.route, exchange.candidate
     # Where the configured key serves in place of the caller's, the caller's stays at home.
     client = {} if candidate.spills else call.own_headers

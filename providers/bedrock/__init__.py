@@ -18,6 +18,8 @@ from nexus.failure import VendorFailure
 from nexus.models import bedrock as models
 from nexus.protocols.codec import DEFAULT_MAX_TOKENS, Target
 from nexus.protocols.converse import read_error
+from nexus.protocols.embeddings import shapes
+from nexus.protocols.embeddings.shapes import Format
 from nexus.protocols.messages.hosted import Extra
 from nexus.protocols.rewrite import merged
 from nexus.provider import Attempt, Listing, Provider, configured
@@ -54,6 +56,16 @@ _PATHS: Mapping[tuple[str, bool], str] = {
     ("converse", False): "converse",
     ("converse", True): _CONVERSE_STREAM,
 }
+_ACTIONS: Mapping[str, str] = {"count_tokens": "count-tokens", "embeddings": "invoke"}
+_EMBEDDINGS: Mapping[str, Format] = {
+    "amazon.titan-embed-text-v1": shapes.TITAN_1,
+    "amazon.titan-embed-g1": shapes.TITAN_1,
+    "amazon.titan-embed-image": shapes.TITAN_IMAGE,
+    "amazon.titan-embed-text": shapes.TITAN,
+    "cohere.embed": shapes.COHERE,
+}
+"""By a part of the model's id. Source: Amazon's inference parameters of Titan and Cohere embedding models."""
+
 _STALE = ("ExpiredToken", "InvalidClientTokenId", "UnrecognizedClient")
 """What AWS answers to keys that no longer hold."""
 
@@ -89,6 +101,10 @@ class BedrockProvider(Provider):
         told = isinstance(settings, BedrockModel) and settings.family == "anthropic"
         return ("messages",) if told or is_claude(_known_as(model, settings)) else ("converse",)
 
+    def embeddings(self, model: str, settings: ModelSettings) -> Format | None:
+        known = _known_as(model, settings)
+        return next((found for name, found in _EMBEDDINGS.items() if name in known), None)
+
     def counts_in(self, dialect: str) -> bool:
         # CountTokens knows Claude alone, and answers 400 for other families: an estimate serves them better.
         return dialect == "messages"
@@ -106,7 +122,7 @@ class BedrockProvider(Provider):
         return configured(Target(model, host=HOST, converse=models.profile(known)), settings)
 
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
-        action = "count-tokens" if attempt.action == "count_tokens" else _PATHS[attempt.dialect, attempt.stream]
+        action = _ACTIONS.get(attempt.action) or _PATHS[attempt.dialect, attempt.stream]
         body, dropped = _body(attempt, Extra(frozenset(self.settings.betas), frozenset(self.settings.fields)))
         sent = {
             "content-type": "application/json",

@@ -23,6 +23,8 @@ from nexus.failure import VendorFailure
 from nexus.headers.own import UPSTREAM_KEY
 from nexus.models import gemini
 from nexus.protocols.codec import Target
+from nexus.protocols.embeddings import shapes
+from nexus.protocols.embeddings.shapes import Format
 from nexus.protocols.gemini import read_error
 from nexus.protocols.messages.hosted import Extra
 from nexus.protocols.rewrite import merged
@@ -87,6 +89,9 @@ class GoogleProvider(Provider):
         regional = self._on_vertex and self.settings.location != "global" and claude.costs_more_in_regions(model)
         return Listing(self.base_url, model.rpartition("/")[2], 110 if regional else 100)
 
+    def embeddings(self, model: str, settings: ModelSettings) -> Format | None:
+        return endpoints.embedding_format(model, vertex=self._on_vertex)
+
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
         host = "Vertex AI" if self._on_vertex else "the Gemini API"
         if dialect == "messages":
@@ -102,13 +107,25 @@ class GoogleProvider(Provider):
 
     def _prepare_gemini(self, attempt: Attempt) -> UpstreamRequest:
         streams = attempt.stream and attempt.action == "generate"
-        verb = "streamGenerateContent?alt=sse" if streams else _VERBS[attempt.action]
+        verb = "streamGenerateContent?alt=sse" if streams else self._verb(attempt)
         model = endpoints.vertex_model(attempt.model) if self._on_vertex else endpoints.gemini_model(attempt.model)
         headers = _own_headers()
         if attempt.key is not None:
             headers["x-goog-api-key"] = attempt.key.get_secret_value()
-        body = merged(attempt.body, "labels", dict(attempt.labels)) if attempt.labels else attempt.body
+        body = (
+            merged(attempt.body, "labels", dict(attempt.labels))
+            if attempt.labels and attempt.action != "embeddings"
+            else attempt.body
+        )
         return UpstreamRequest(url=f"{self.base_url}{self._parent}{model}:{verb}", headers=headers, body=body)
+
+    def _verb(self, attempt: Attempt) -> str:
+        if attempt.action != "embeddings":
+            return _VERBS[attempt.action]
+        asked_in = endpoints.embedding_format(attempt.model, vertex=self._on_vertex)
+        if asked_in is shapes.GEMINI:
+            return "batchEmbedContents"
+        return "embedContent" if asked_in is shapes.EMBED_CONTENT else "predict"
 
     def _prepare_claude(self, attempt: Attempt) -> UpstreamRequest:
         fitted = claude.fit(attempt, Extra(frozenset(self.settings.betas), frozenset(self.settings.fields)))

@@ -10,6 +10,9 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
+from nexus.protocols.embeddings import shapes
+from nexus.protocols.embeddings.shapes import Format
+
 GEMINI_API = "https://generativelanguage.googleapis.com/v1beta"
 _MULTI_REGIONS = ("us", "eu")
 _VERSION = re.compile(r"/v\d+(?:(?:alpha|beta)\d*)?$")
@@ -54,6 +57,19 @@ def vertex_model(model: str) -> str:
 
 def claude_model(model: str) -> str:
     return f"/publishers/anthropic/models/{_segment(model)}"
+
+
+def embedding_format(model: str, *, vertex: bool) -> Format | None:
+    """By the model's name: those that embed say so. Source: google-genai, and Vertex AI's page on text embeddings."""
+    id = model.rpartition("/")[2]
+    if "embedding" not in id and "gecko" not in id:
+        return None
+    if not vertex:
+        return shapes.GEMINI
+    if not id.startswith("gemini-"):
+        return shapes.PREDICT
+    first = id.startswith(("gemini-embedding-001", "gemini-embedding-exp"))
+    return shapes.PREDICT_ONE if first else shapes.EMBED_CONTENT
 
 
 def _resource(model: str, collections: tuple[str, ...]) -> str:

@@ -88,7 +88,7 @@ def _usage(behaviour: Behaviour) -> dict[str, Any]:
 
 
 def vector(size: int, index: int) -> list[float]:
-    return [(index + 1) / 2 ** (place + 1) for place in range(size)]
+    return [(index + 1) / 2 ** (place % 8 + 1) for place in range(size)]
 
 
 def _embeddings(body: dict[str, Any], behaviour: Behaviour) -> Answer:

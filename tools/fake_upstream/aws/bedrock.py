@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from nexus.protocols.converse.eventstream import event_message, exception_message
-from tools.fake_upstream import messages
+from tools.fake_upstream import embeddings, messages
 from tools.fake_upstream.aws import converse, invoke, shapes, turns
 from tools.fake_upstream.aws.sigv4 import signature_refusal
 from tools.fake_upstream.behaviour import Behaviour
@@ -96,6 +96,8 @@ def answer(request: SeenRequest, behaviour: Behaviour, serial: int) -> Answer:
             made = converse.events(request.json, behaviour, serial)
             frames = tuple(event_message(name, compact(payload)) for name, payload in made)
             return Answer(frames=frames, opening=1 + (b"contentBlockStart" in frames[1]), media_type=EVENT_STREAM)
+    if embeddings.is_bedrocks(model):
+        return embeddings.answer(request.json, model, "invoke", behaviour)
     whole = messages.message(request.json, _bare(model), behaviour, serial)
     if operation == "InvokeModel":
         return Answer(messages.unary(whole), headers=invoke.headers(behaviour))
@@ -161,6 +163,9 @@ def _check_caller(request: SeenRequest, rules: Rules) -> Refusal | None:
 
 def _problems(body: dict[str, Any], model: str, operation: str, rules: Rules) -> Iterator[str]:
     judged = {key: value for key, value in body.items() if key not in rules.extra_fields}
+    if embeddings.is_bedrocks(model):
+        yield from embeddings.problems(judged, model, "invoke")
+        return
     if operation.startswith("InvokeModel"):
         yield from invoke.invoke_problems(body, model, rules)
         return

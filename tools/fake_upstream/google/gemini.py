@@ -11,7 +11,7 @@ import re
 from typing import Any
 from urllib.parse import parse_qs
 
-from tools.fake_upstream import fits
+from tools.fake_upstream import embeddings, fits
 from tools.fake_upstream.behaviour import Behaviour
 from tools.fake_upstream.google import errors, replies, shapes, turns
 from tools.fake_upstream.request import SeenRequest
@@ -22,7 +22,7 @@ REQUEST_ID_HEADER = "x-goog-request-id"
 BASE_PATH = "/v1beta"
 TOKEN_PATHS: tuple[str, ...] = ()
 SERVICE = "generativelanguage.googleapis.com"
-PATH = re.compile(r"/v1beta/models/([^/:]+):(generateContent|streamGenerateContent|countTokens)")
+PATH = re.compile(r"/v1beta/models/([^/:]+):(generateContent|streamGenerateContent|countTokens|batchEmbedContents)")
 
 
 def warm_up() -> None:
@@ -51,6 +51,8 @@ def check(request: SeenRequest, rules: Rules) -> Refusal | None:
 def answer(request: SeenRequest, behaviour: Behaviour, serial: int) -> Answer:
     if request.route.endswith(":countTokens"):
         return replies.counted(behaviour, vertex=False)
+    if (match := PATH.fullmatch(request.route)) and match[2] == embeddings.GEMINI_VERB:
+        return embeddings.answer(request.json, match[1], match[2], behaviour)
     return replies.generated(request, behaviour, serial, vertex=False)
 
 
@@ -93,6 +95,8 @@ def _check_key(request: SeenRequest, api_key: str | None) -> Refusal | None:
 
 
 def _problems(body: dict[str, Any], model: str, method: str, allow: tuple[str, ...]) -> tuple[str, ...]:
+    if method == embeddings.GEMINI_VERB:
+        return tuple(embeddings.problems(body, model, method))[:MOST_PROBLEMS]
     if method != "countTokens":
         return content_problems(body, model, allow, vertex=False)
     inner = body.get("generateContentRequest")

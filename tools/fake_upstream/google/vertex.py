@@ -11,7 +11,7 @@ import json
 import re
 from typing import Any
 
-from tools.fake_upstream import messages
+from tools.fake_upstream import embeddings, messages
 from tools.fake_upstream.behaviour import Behaviour
 from tools.fake_upstream.google import errors, gemini, replies, shapes, tokens
 from tools.fake_upstream.request import SeenRequest
@@ -23,7 +23,9 @@ TOKEN_PATHS: tuple[str, ...] = (tokens.TOKEN_PATH,)
 SERVICE = "aiplatform.googleapis.com"
 ANTHROPIC_VERSION = "vertex-2023-10-16"
 PLACE = r"/v1(?:beta1)?/projects/[^/]+/locations/[a-z0-9-]+/publishers"
-GOOGLE = re.compile(PLACE + r"/google/models/([^/:]+):(generateContent|streamGenerateContent|countTokens)")
+GOOGLE = re.compile(
+    PLACE + r"/google/models/([^/:]+):(generateContent|streamGenerateContent|countTokens|predict|embedContent)"
+)
 CLAUDE = re.compile(PLACE + r"/anthropic/models/([^/:]+):(rawPredict|streamRawPredict)")
 # Those that others were seen to be let through with; see providers/google/claude.py for the sources.
 BETAS = (
@@ -81,6 +83,8 @@ def answer(request: SeenRequest, behaviour: Behaviour, serial: int) -> Answer:
         return _claude(request, behaviour, serial)
     if request.route.endswith(":countTokens"):
         return replies.counted(behaviour, vertex=True)
+    if (google := GOOGLE.fullmatch(request.route)) and google[2] in embeddings.VERTEX_VERBS:
+        return embeddings.answer(request.json, google[1], google[2], behaviour)
     return replies.generated(request, behaviour, serial, vertex=True)
 
 
@@ -133,6 +137,8 @@ def _problems(
     request: SeenRequest, google: re.Match[str] | None, claude: re.Match[str] | None, rules: Rules
 ) -> tuple[str, ...]:
     allow = rules.extra_fields
+    if google is not None and google[2] in embeddings.VERTEX_VERBS:
+        return tuple(embeddings.problems(request.json, google[1], google[2]))
     if google is not None:
         stray = [key for key in request.json if key not in (*shapes.COUNTED, *allow)]
         if google[2] == "countTokens" and stray:

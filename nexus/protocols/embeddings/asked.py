@@ -1,0 +1,108 @@
+"""A request for embeddings and its answer, in OpenAI's words.
+
+Law: pure. Token numbers are refused: they are those of one vendor's tokenizer. Source: OpenAI's API reference
+(``/v1/embeddings``) and the types of its Python SDK; ``task_type`` and ``input_type`` are Google's and Cohere's own,
+which clients of several vendors send beside.
+"""
+
+from __future__ import annotations
+
+import base64
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.wire import Json, text
+
+MOST_TEXTS = 2048
+"""As many as OpenAI takes in one request."""
+
+_KNOWN = frozenset({"model", "input", "dimensions", "encoding_format", "task_type", "input_type"})
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """``dimensions`` is None where the model's own hold; ``base64`` says in which form the vectors are answered.
+    ``dropped`` names what no other vendor has a field for."""
+
+    texts: tuple[str, ...]
+    dimensions: int | None = None
+    base64: bool = False
+    task_type: str = ""
+    input_type: str = ""
+    dropped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """In the order of the texts. ``tokens`` is None where the vendor does not count."""
+
+    vectors: Sequence[Sequence[float]]
+    tokens: int | None
+
+
+def read_asked(document: Mapping[str, Json]) -> Asked:
+    """Raises InvalidRequest."""
+    return Asked(
+        _texts(document.get("input")),
+        _dimensions(document.get("dimensions")),
+        _is_base64(document.get("encoding_format")),
+        text(document.get("task_type")),
+        text(document.get("input_type")),
+        tuple(name for name, value in document.items() if name not in _KNOWN and value is not None),
+    )
+
+
+def write_answer(vectors: Sequence[Sequence[float]], tokens: int, asked: Asked, model: str) -> dict[str, Json]:
+    data: list[Json] = [
+        {"object": "embedding", "index": index, "embedding": _packed(vector) if asked.base64 else list(vector)}
+        for index, vector in enumerate(vectors)
+    ]
+    usage: Json = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return {"object": "list", "data": data, "model": model, "usage": usage}
+
+
+def floats(value: Json) -> list[float]:
+    """A vector as it came. Raises ValueError for what is none."""
+    if not isinstance(value, list) or not value:
+        raise ValueError("expected a vector of numbers")
+    if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in value):
+        raise ValueError("expected a vector of numbers")
+    return [float(one) for one in value if isinstance(one, int | float)]
+
+
+def _texts(value: Json) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, list) or not value:
+        raise InvalidRequest("input: expected a string or an array of strings", param="input")
+    if isinstance(value[0], int | list) and not isinstance(value[0], bool):
+        raise UnsupportedFeature(
+            "input: token numbers are those of another vendor's models; this model takes text", param="input"
+        )
+    if len(value) > MOST_TEXTS:
+        raise InvalidRequest(f"input: at most {MOST_TEXTS} strings", param="input")
+    for index, one in enumerate(value):
+        if not isinstance(one, str) or not one:
+            raise InvalidRequest(f"input[{index}]: expected a string that is not empty", param=f"input[{index}]")
+    return tuple(one for one in value if isinstance(one, str))
+
+
+def _dimensions(value: Json) -> int | None:
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise InvalidRequest("dimensions: expected a positive number", param="dimensions")
+    return value
+
+
+def _is_base64(value: Json) -> bool:
+    if value not in (None, "float", "base64"):
+        raise InvalidRequest('encoding_format: expected "float" or "base64"', param="encoding_format")
+    return bool(value == "base64")
+
+
+def _packed(vector: Sequence[float]) -> str:
+    """32-bit floats, little-endian, as OpenAI's SDKs read them."""
+    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()

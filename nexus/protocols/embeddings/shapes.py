@@ -1,0 +1,138 @@
+"""The formats in which vendors are asked for embeddings, one value each.
+
+Law: pure; an answer that is not what its format promises raises ValueError. Sources: google-genai's converters
+(``batchEmbedContents`` on the Gemini API, ``predict`` and ``embedContent`` on Vertex AI) and Google's API reference;
+Amazon's model parameters of Titan and Cohere embeddings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from nexus.errors import UnsupportedFeature
+from nexus.protocols.embeddings.asked import Asked, Vectors, floats
+from nexus.wire import Json, count, mapping, sequence
+
+Body = dict[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """``dialect`` is the one of the vendor's errors; ``most`` are the texts of one request. ``lacks`` names what of a
+    request it has no field for; ``tokens_header`` is the reply header that counts, where the body does not."""
+
+    dialect: str
+    most: int
+    write: Callable[[Sequence[str], Asked, str], Body]
+    read: Callable[[Mapping[str, Json]], Vectors]
+    lacks: tuple[str, ...] = field(default=())
+    tokens_header: str = ""
+
+    def lost(self, asked: Asked) -> tuple[str, ...]:
+        """What was asked and cannot be said here."""
+        return tuple(name for name in self.lacks if getattr(asked, name))
+
+
+def _google_config(asked: Asked) -> Body:
+    config: Body = {"taskType": asked.task_type} if asked.task_type else {}
+    return config | ({"outputDimensionality": asked.dimensions} if asked.dimensions is not None else {})
+
+
+def _content(one: str) -> Json:
+    return {"parts": [{"text": one}]}
+
+
+def _write_gemini(texts: Sequence[str], asked: Asked, model: str) -> Body:
+    config, named = _google_config(asked), model if "/" in model else f"models/{model}"
+    return {"requests": [{"model": named, "content": _content(one)} | config for one in texts]}
+
+
+def _read_gemini(answer: Mapping[str, Json]) -> Vectors:
+    found = [floats(mapping(one).get("values")) for one in sequence(answer.get("embeddings"))]
+    return Vectors(found, _prompt_tokens(answer))
+
+
+def _prompt_tokens(answer: Mapping[str, Json]) -> int | None:
+    usage = mapping(answer.get("usageMetadata"))
+    return count(usage["promptTokenCount"]) if "promptTokenCount" in usage else None
+
+
+def _write_predict(texts: Sequence[str], asked: Asked, model: str) -> Body:
+    task: Body = {"task_type": asked.task_type} if asked.task_type else {}
+    body: Body = {"instances": [{"content": one} | task for one in texts]}
+    return body | ({"parameters": {"outputDimensionality": asked.dimensions}} if asked.dimensions is not None else {})
+
+
+def _read_predict(answer: Mapping[str, Json]) -> Vectors:
+    found = [mapping(mapping(one).get("embeddings")) for one in sequence(answer.get("predictions"))]
+    counted = [mapping(one.get("statistics")).get("token_count") for one in found]
+    tokens = [int(one) for one in counted if isinstance(one, int | float)]
+    return Vectors([floats(one.get("values")) for one in found], sum(tokens) if len(tokens) == len(found) else None)
+
+
+def _write_embed_content(texts: Sequence[str], asked: Asked, model: str) -> Body:
+    config = _google_config(asked)
+    body: Body = {"content": _content(texts[0])}
+    return body | ({"embedContentConfig": config} if config else {})
+
+
+def _read_embed_content(answer: Mapping[str, Json]) -> Vectors:
+    return Vectors([floats(mapping(answer.get("embedding")).get("values"))], _prompt_tokens(answer))
+
+
+def _write_titan(texts: Sequence[str], asked: Asked, model: str) -> Body:
+    body: Body = {"inputText": texts[0]}
+    return body | ({"dimensions": asked.dimensions} if asked.dimensions is not None else {})
+
+
+def _write_titan_1(texts: Sequence[str], asked: Asked, model: str) -> Body:
+    if asked.dimensions is not None:
+        raise UnsupportedFeature("dimensions: this model has one size only", param="dimensions")
+    return {"inputText": texts[0]}
+
+
+def _write_titan_image(texts: Sequence[str], asked: Asked, model: str) -> Body:
+    body: Body = {"inputText": texts[0]}
+    size: Body = {"embeddingConfig": {"outputEmbeddingLength": asked.dimensions}}
+    return body | (size if asked.dimensions is not None else {})
+
+
+def _read_titan(answer: Mapping[str, Json]) -> Vectors:
+    tokens = count(answer["inputTextTokenCount"]) if "inputTextTokenCount" in answer else None
+    return Vectors([floats(answer.get("embedding"))], tokens)
+
+
+def _write_cohere(texts: Sequence[str], asked: Asked, model: str) -> Body:
+    if asked.dimensions is not None and "-v3" in model:
+        raise UnsupportedFeature("dimensions: this model has one size only", param="dimensions")
+    body: Body = {"texts": list(texts), "input_type": asked.input_type or "search_document"}
+    body |= {"embedding_types": ["float"]}
+    return body | ({"output_dimension": asked.dimensions} if asked.dimensions is not None else {})
+
+
+def _read_cohere(answer: Mapping[str, Json]) -> Vectors:
+    """By type where types were asked for, else a list."""
+    found = answer.get("embeddings")
+    by_type = found.get("float") if isinstance(found, Mapping) else found
+    return Vectors([floats(one) for one in sequence(by_type)], None)
+
+
+GEMINI = Format("gemini", 100, _write_gemini, _read_gemini, lacks=("input_type",))
+PREDICT = Format("gemini", 250, _write_predict, _read_predict, lacks=("input_type",))
+PREDICT_ONE = Format("gemini", 1, _write_predict, _read_predict, lacks=("input_type",))
+"""Of gemini-embedding-001, which takes one text a request."""
+EMBED_CONTENT = Format("gemini", 1, _write_embed_content, _read_embed_content, lacks=("input_type",))
+"""Of Vertex AI's later Gemini embeddings."""
+_TITANS_LACK = ("input_type", "task_type")
+TITAN = Format("converse", 1, _write_titan, _read_titan, lacks=_TITANS_LACK)
+TITAN_1 = Format("converse", 1, _write_titan_1, _read_titan, lacks=_TITANS_LACK)
+TITAN_IMAGE = Format("converse", 1, _write_titan_image, _read_titan, lacks=_TITANS_LACK)
+COHERE = Format(
+    "converse",
+    96,
+    _write_cohere,
+    _read_cohere,
+    lacks=("task_type",),
+    tokens_header="x-amzn-bedrock-input-token-count",
+)

@@ -1,0 +1,90 @@
+"""Embeddings of a vendor with a format of its own: as many requests as the texts take, one answer in OpenAI's words.
+
+Law: worker thread only. What the vendor counted is kept request by request, so that a failure in between books what was
+used before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from nexus.conversation.estimate import BYTES_PER_TOKEN
+from nexus.conversation.usage import Usage
+from nexus.headers import own
+from nexus.protocols.dialect import AnswerRelay
+from nexus.protocols.embeddings.asked import Asked, write_answer
+from nexus.protocols.embeddings.shapes import Format
+from nexus.protocols.sse import Frame
+from nexus.relay.answer import Head, OpenedReply
+from nexus.relay.exchange import Exchange
+from nexus.relay.lanes import Lane, attempt_of
+from nexus.upstream.request import LocalReply, UpstreamReply
+from nexus.wire import decode, encode, mapping
+
+
+@dataclass(slots=True)
+class Collected:
+    """What has come so far. ``estimated`` says that some of the tokens were counted by nobody."""
+
+    asked: Asked
+    format: Format
+    vectors: list[Sequence[float]] = field(default_factory=list)
+    tokens: int = 0
+    estimated: bool = False
+
+    def batches(self) -> Iterator[tuple[str, ...]]:
+        texts, most = self.asked.texts, self.format.most
+        return (texts[start : start + most] for start in range(0, len(texts), most))
+
+    def lane(self, texts: Sequence[str], exchange: Exchange) -> Lane:
+        """Raises ClientError for what the model cannot take."""
+        body = encode(self.format.write(texts, self.asked, exchange.route.model))
+        attempt = replace(attempt_of(exchange, self.format.dialect, body, {}, ""), stream=False)
+        lost = (*self.asked.dropped, *self.format.lost(self.asked))
+        return Lane(attempt, _Vectors(exchange, self, len(texts)), translates=True, dropped=lost)
+
+    def count(self, exchange: Exchange, texts: Sequence[str], reply: UpstreamReply) -> None:
+        """Books what one request used, as far as the vendor says it."""
+        header = reply.headers.get(self.format.tokens_header, "") if self.format.tokens_header else ""
+        usage = exchange.tap.usage
+        if header.isascii() and header.isdigit():
+            usage = Usage(input=int(header), raw={self.format.tokens_header: int(header)})
+        elif usage is None:
+            size = sum(len(one.encode()) for one in texts)
+            usage, self.estimated = Usage(input=int(size / BYTES_PER_TOKEN) + 1), True
+        self.tokens += usage.input
+        raw = None if self.estimated else usage.raw
+        exchange.tap.usage = Usage(input=self.tokens, raw=raw, estimated=self.estimated)
+
+    def reply(self, exchange: Exchange) -> OpenedReply:
+        body = encode(write_answer(self.vectors, self.tokens, self.asked, exchange.call.model))
+        headers = {"content-type": "application/json"} | ({own.ESTIMATED: "true"} if self.estimated else {})
+        if exchange.dropped:
+            headers[own.DROPPED] = ", ".join(exchange.dropped)
+        name = exchange.route.provider.name
+        return OpenedReply(Head(200, headers, stream=False), name, body, iter(()), LocalReply(200, {}, ()))
+
+
+class _Vectors(AnswerRelay):
+    """Reads one answer into what is collected."""
+
+    def __init__(self, exchange: Exchange, collected: Collected, wanted: int) -> None:
+        super().__init__(exchange.tap)
+        self._collected = collected
+        self._wanted = wanted
+
+    def body(self, raw: bytes) -> bytes:
+        found = self._collected.format.read(mapping(decode(raw)))
+        if len(found.vectors) != self._wanted:
+            raise ValueError(f"expected {self._wanted} vectors")
+        self.complete = True
+        self._collected.vectors += found.vectors
+        if found.tokens is not None:
+            self.tap.usage = Usage(input=found.tokens, raw={"tokens": found.tokens})
+        else:
+            self.tap.usage = None
+        return b""
+
+    def frame(self, frame: Frame) -> bytes:
+        raise ValueError("embeddings are no stream")

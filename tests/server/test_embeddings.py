@@ -1,0 +1,141 @@
+"""Embeddings of every vendor with a format of its own, asked for by OpenAI's SDK as on OpenAI."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+
+from nexus.accounting.record import CallRecord
+from tests.conftest import Serve
+from tests.server.vendors import CONFIGS
+from tests.serving import Nexus, wait_until
+from tools.fake_upstream import Behaviour, FakeUpstream
+from tools.fake_upstream.endpoints import vector
+
+LANES: dict[str, tuple[str, str, int, int | None]] = {
+    "gemini": ("gemini", "gemini-embedding-001", 256, None),
+    "vertex": ("vertex", "text-embedding-005", 256, 22),
+    "vertex, one text a request": ("vertex", "gemini-embedding-001", 256, 22),
+    "vertex, embedContent": ("vertex", "gemini-embedding-2", 256, 22),
+    "titan": ("bedrock", "amazon.titan-embed-text-v2:0", 256, 22),
+    "cohere": ("bedrock", "us.cohere.embed-v4:0", 256, 11),
+}
+"""The vendor, its model, a size that it takes, and what two texts are counted as, where they are."""
+
+Lane = tuple[Nexus, FakeUpstream, str]
+
+
+@pytest.fixture
+def lane(request: pytest.FixtureRequest, serve: Serve, tmp_path: Path) -> Iterator[Lane]:
+    vendor, model = request.param
+    with FakeUpstream(vendor) as upstream:
+        nexus = serve(CONFIGS[vendor](upstream, tmp_path) + f'models.m.rename = "{model}"\nmodels.chat = {{}}\n')
+        yield nexus, upstream, "v/m"
+
+
+PLACES = pytest.mark.parametrize("lane", [one[:2] for one in LANES.values()], ids=LANES.keys(), indirect=True)
+
+
+@pytest.mark.parametrize(
+    ("lane", "size", "tokens"),
+    [(one[:2], *one[2:]) for one in LANES.values()],
+    ids=LANES.keys(),
+    indirect=["lane"],
+)
+def test_the_sdk_gets_vectors_in_their_order(lane: Lane, size: int, tokens: int | None) -> None:
+    nexus, upstream, model = lane
+    records: list[CallRecord] = []
+    nexus.server.consumers = (*nexus.server.consumers, records.append)
+    with openai.OpenAI(base_url=nexus.openai, api_key="unused", max_retries=0) as client:
+        # The SDK itself asks for base64.
+        got = client.embeddings.create(model=model, input=["a", "bcd"], dimensions=size)
+    assert [one.embedding for one in got.data] == [vector(size, 1), vector(size, 3)]
+    assert [one.index for one in got.data] == [0, 1]
+    assert got.model == model
+    wait_until(lambda: len(records) == 1)
+    answer = records[0].answer
+    assert answer is not None and answer.usage is not None
+    assert answer.usage.total_input == got.usage.prompt_tokens == (tokens or got.usage.prompt_tokens) > 0
+    assert answer.tokens_known == ("partly" if tokens is None else "yes")
+    assert upstream.violations == []
+
+
+@PLACES
+def test_one_text_as_numbers(lane: Lane) -> None:
+    nexus, upstream, model = lane
+    reply = nexus.post("/llm/openai/v1/embeddings", {"model": model, "input": "abc", "user": "me"})
+    assert reply.status == 200, reply.body
+    assert reply.json["data"] == [{"object": "embedding", "index": 0, "embedding": vector(8, 3)}]
+    assert reply.headers["x-nexus-dropped"] == "user"
+    assert upstream.violations == []
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "token numbers": ({"input": [1, 2]}, "input: token numbers are those of another vendor's models"),
+    "lists of them": ({"input": [[1, 2]]}, "input: token numbers are those of another vendor's models"),
+    "nothing": ({"input": []}, "input: expected a string or an array of strings"),
+    "an empty string": ({"input": ["a", ""]}, "input[1]: expected a string that is not empty"),
+    "no size": ({"input": "a", "dimensions": 0}, "dimensions: expected a positive number"),
+    "an unknown form": ({"input": "a", "encoding_format": "hex"}, "encoding_format: expected"),
+    "too many": ({"input": ["a"] * 2049}, "input: at most 2048 strings"),
+}
+
+
+@pytest.mark.parametrize(("body", "words"), REFUSED.values(), ids=REFUSED.keys())
+@pytest.mark.parametrize("lane", [("gemini", "gemini-embedding-001")], indirect=True)
+def test_what_no_other_vendor_can_read(lane: Lane, body: dict[str, Any], words: str) -> None:
+    nexus, upstream, model = lane
+    reply = nexus.post("/llm/openai/v1/embeddings", {"model": model, **body})
+    assert (reply.status, reply.json["error"]["message"].startswith(words)) == (400, True), reply.body
+    assert upstream.requests == []
+
+
+@pytest.mark.parametrize("lane", [("bedrock", "cohere.embed-english-v3")], indirect=True)
+def test_many_texts_are_several_requests(lane: Lane) -> None:
+    nexus, upstream, model = lane
+    texts = ["x" * (1 + index % 7) for index in range(200)]
+    reply = nexus.post("/llm/openai/v1/embeddings", {"model": model, "input": texts, "input_type": "search_query"})
+    assert [len(one.json["texts"]) for one in upstream.requests] == [96, 96, 8]
+    assert {one.json["input_type"] for one in upstream.requests} == {"search_query"}
+    assert [one["embedding"] for one in reply.json["data"]] == [vector(8, len(one)) for one in texts]
+    assert reply.json["usage"] == {"prompt_tokens": 33, "total_tokens": 33}
+
+
+@pytest.mark.parametrize("lane", [("bedrock", "amazon.titan-embed-text-v2:0")], indirect=True)
+def test_a_failure_in_between_books_what_was_used(lane: Lane) -> None:
+    nexus, upstream, model = lane
+    records: list[CallRecord] = []
+    nexus.server.consumers = (*nexus.server.consumers, records.append)
+    upstream.next(Behaviour(), Behaviour(status=400, message="too long"))
+    reply = nexus.post("/llm/openai/v1/embeddings", {"model": model, "input": ["a", "b", "c"]})
+    assert (reply.status, reply.json["error"]["message"]) == (400, "too long")
+    wait_until(lambda: len(records) == 1)
+    assert records[0].answer is not None and records[0].answer.usage is not None
+    assert records[0].answer.usage.total_input == 11
+
+
+@pytest.mark.parametrize("lane", [("bedrock", "amazon.titan-embed-text-v1")], indirect=True)
+def test_a_model_of_one_size(lane: Lane) -> None:
+    nexus, _, model = lane
+    reply = nexus.post("/llm/openai/v1/embeddings", {"model": model, "input": "a", "dimensions": 256})
+    assert (reply.status, reply.json["error"]["param"]) == (400, "dimensions")
+
+
+@PLACES
+def test_a_model_that_answers_has_no_embeddings(lane: Lane) -> None:
+    nexus, _, _ = lane
+    reply = nexus.post("/llm/openai/v1/embeddings", {"model": "v/chat", "input": "a"})
+    assert reply.status == 404
+    assert reply.json["error"]["message"] == "model 'v/chat' has no embeddings; those that have it are v/m"
+
+
+@pytest.mark.parametrize("lane", [("gemini", "gemini-embedding-001")], indirect=True)
+def test_an_answer_that_is_not_what_was_asked_for(lane: Lane) -> None:
+    nexus, upstream, model = lane
+    for body in (b'{"embeddings": []}', b'{"embeddings": [{"values": ["a"]}]}', b"<html>"):
+        upstream.next(Behaviour(body=body))
+        assert nexus.post("/llm/openai/v1/embeddings", {"model": model, "input": "a"}).status == 502
