@@ -132,7 +132,7 @@ class BedrockProvider(Provider):
         if attempt.key is not None:
             sent["authorization"] = f"Bearer {attempt.key.get_secret_value()}"
         model = counting_id(attempt.model) if attempt.action == "count_tokens" else attempt.model
-        if attempt.labels and attempt.dialect == "converse":
+        if attempt.labels and action.startswith("converse"):
             body = merged(body, "requestMetadata", dict(attempt.labels))
         elif attempt.labels:
             sent[METADATA] = encode(dict(attempt.labels)).decode()
