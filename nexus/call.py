@@ -80,7 +80,7 @@ class Tags:
             parent_agent=_tag(headers, "x-claude-code-parent-agent-id"),
             request_class=_tag(headers, "x-claude-code-request-class"),
             given=read_tags(headers, allowed),
-            place=_fit(place or ""),
+            place=None if place is None else _fit(place),
         )
 
 
@@ -90,7 +90,8 @@ def _nothing() -> None:
 
 def _tag(headers: Mapping[str, str], name: str) -> str | None:
     """None where there is none that can stand in a log."""
-    return _fit(headers.get(name, ""))
+    value = headers.get(name)
+    return None if value is None else _fit(value)
 
 
 def _fit(value: str) -> str | None:

@@ -7,17 +7,19 @@ thread.
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import ClassVar
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from nexus.cancel import Cancel
+from nexus.credentials.accounts import Account as Account
+from nexus.credentials.accounts import accounts_of
 from nexus.credentials.entra import Entra
 from nexus.credentials.key_command import KeyCommand
 from nexus.errors import AuthenticationFailed
@@ -41,16 +43,6 @@ from nexus.wire import Json
 
 LEAST_BETWEEN = 30.0
 """Seconds between two times that a configured key is asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """One of the gateway's accounts at a vendor. ``name`` tells it from the others of its provider and is made of its
-    key; "" where there is only one.
-    """
-
-    name: str = ""
-    key: SecretStr | None = field(default=None, repr=False)
 
 
 Labels = tuple[tuple[str, str], ...]
@@ -132,7 +124,7 @@ class Provider(ABC):
             lambda stack: stack.enter_context(closing(Transport(name, clocks, proxy=proxy, trust=trust))),
         )
 
-        self.accounts = _accounts(name, settings)
+        self.accounts = accounts_of(name, settings)
         """The gateway's, at least one; whoever brings a key of his own has another."""
         self._learn: Callable[[str], None] = _nobody
         self.renewed_key = self._renewed()
@@ -300,23 +292,11 @@ class Provider(ABC):
         self._holder.close()
 
 
-def _accounts(provider: str, settings: ProviderSettings) -> tuple[Account, ...]:
-    keys = settings.configured_keys
-    if len(keys) < 2:
-        return (Account("", keys[0] if keys else None),)
-    return tuple(Account(_account_name(provider, key), key) for key in keys)
-
-
-def _account_name(provider: str, key: SecretStr) -> str:
-    """The same in every process and after a reload, whatever the order of the keys; no way back to the key."""
-    return hashlib.sha256(f"{provider}\n{key.get_secret_value()}".encode()).hexdigest()[:12]
-
-
 def _nobody(secret: str) -> None:
     """Where nothing is logged yet, nothing has to be kept out of the log."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Route:
     """Provider and request model for a call; ``name`` is the public ``provider/alias``, ``names`` all public names."""
 
@@ -324,7 +304,7 @@ class Route:
     alias: str
     settings: ModelSettings
 
-    @property
+    @cached_property
     def name(self) -> str:
         return f"{self.provider.name}/{self.alias}"
 
@@ -333,7 +313,7 @@ class Route:
         exposed = self.settings.expose_as
         return (self.name,) if exposed in (None, self.name) else (self.name, exposed)
 
-    @property
+    @cached_property
     def model(self) -> str:
         return self.settings.rename or self.alias
 
@@ -343,6 +323,8 @@ class Route:
 
 def configured(target: Target, settings: ModelSettings) -> Target:
     """The target as the configuration has it: a limit there takes the place of the model's own."""
-    if settings.max_tokens is None:
-        return replace(target, searches=settings.web_search, max_output=target.claude.max_output)
-    return replace(target, searches=settings.web_search, max_tokens=settings.max_tokens)
+    if settings.max_tokens is not None:
+        return replace(target, searches=settings.web_search, max_tokens=settings.max_tokens)
+    if not settings.web_search and target.claude.max_output is None:
+        return target
+    return replace(target, searches=settings.web_search, max_output=target.claude.max_output)

@@ -14,6 +14,9 @@ from collections.abc import Callable
 
 log = logging.getLogger("nexus.gateway")
 
+FEW = 64
+"""Alarms that may wait for their moment although they were called off."""
+
 
 class Alarm:
     """One of them, of a kind that its owner knows."""
@@ -28,6 +31,10 @@ class Alarm:
         with self._lock:
             self._ring = None
 
+    @property
+    def is_off(self) -> bool:
+        return self._ring is None
+
     def go_off(self) -> None:
         # Under the lock: who called it off too late sees what it did.
         with self._lock:
@@ -41,6 +48,7 @@ class Alarms:
         self._condition = threading.Condition()
         self._waiting: list[tuple[float, int, Alarm]] = []
         self._numbers = itertools.count()
+        self._sweep_at = FEW
         self._thread: threading.Thread | None = None
         self._closed = False
 
@@ -49,12 +57,20 @@ class Alarms:
         alarm = Alarm(ring, kind)
         with self._condition:
             heapq.heappush(self._waiting, (moment, next(self._numbers), alarm))
+            if len(self._waiting) >= self._sweep_at:
+                self._sweep()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="nexus-alarms", daemon=True)
                 self._thread.start()
             if self._waiting[0][2] is alarm:
                 self._condition.notify()
         return alarm
+
+    def _sweep(self) -> None:
+        """Forgets those that were called off, so that they are never more than the others."""
+        self._waiting = [one for one in self._waiting if not one[2].is_off]
+        heapq.heapify(self._waiting)
+        self._sweep_at = max(FEW, 2 * len(self._waiting))
 
     def close(self) -> None:
         """Ends the thread; what is set afterwards never goes off."""

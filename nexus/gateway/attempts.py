@@ -228,7 +228,7 @@ class Attempts:
         if failure == "not_expressible" and exchange.phase == "prepared":
             if not (plan.waiting or plan.skips or plan.error):
                 raise error
-            state.exchanges.remove(exchange)
+            state.take_back(exchange)
             self._skip(state, plan, candidate, failure, error)
             return
         count_failure(self._router.rests, candidate, failure, error, plan.entered)

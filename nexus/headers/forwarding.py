@@ -40,6 +40,8 @@ def forwarded(client: Headers, prefixes: tuple[str, ...], names: Iterable[str] =
 
 def without_credentials(query: str) -> str:
     """A client's query as it travels upstream: less the parameters whose names say that they carry a credential."""
+    if not query:
+        return ""
     return "&".join(pair for pair in query.split("&") if not is_credential(unquote_plus(pair.partition("=")[0])))
 
 

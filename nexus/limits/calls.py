@@ -6,6 +6,7 @@ Addresses are counted as networks that one party holds: an IPv6 address by its f
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 
 from nexus.limits.admission import Limits, tell_decision
@@ -55,6 +56,7 @@ class CallLimits:
         return demands
 
 
+@functools.lru_cache(1024)
 def network_of(address: str) -> str:
     """What an address counts as; something that is no address counts as itself."""
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.protocols.raw_json import COLON, OPEN_OBJECT, QUOTE, Span, members, past_space, string_end, value_start
+from nexus.protocols.raw_json import OPEN_OBJECT, QUOTE, Span, members, string_value
 from nexus.wire import Json, encode
 
 
@@ -65,8 +65,4 @@ def _only_spelling(raw: bytes, key: str) -> Span | None:
     first = raw.find(quoted)
     if first < 0 or raw.find(quoted, first + 1) >= 0 or b"\\u00" in raw:
         return None
-    key_end = first + len(quoted)
-    value = value_start(raw, key_end)
-    if raw[past_space(raw, key_end)] != COLON or raw[value] != QUOTE:
-        return None
-    return value, string_end(raw, value)
+    return string_value(raw, first + len(quoted))

@@ -16,6 +16,8 @@ OPEN_OBJECT, OPEN_ARRAY, CLOSE_OBJECT, CLOSE_ARRAY, QUOTE, COLON, COMMA = b'{[}]
 
 _SPACE = re.compile(rb"[ \t\r\n]*")
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_COLON = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*")
+_STRING_VALUE = re.compile(rb'[ \t\r\n]*:[ \t\r\n]*("[^"\\]*+(?:\\.[^"\\]*+)*+")', re.DOTALL)
 _SCALAR = re.compile(rb"[^,\]}\s]+")
 # Up to and with the next bracket that stands in no string: one step in Python for each bracket, not for each string.
 _BRACKET = re.compile(rb'[^"{}\[\]]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"{}\[\]]*+)*+[{}\[\]]', re.DOTALL)
@@ -32,7 +34,13 @@ def string_end(raw: bytes, start: int) -> int:
 
 def value_start(raw: bytes, key_end: int) -> int:
     """Where the value begins whose key ends there."""
-    return past_space(raw, past_space(raw, key_end) + 1)
+    return _end(_COLON, raw, key_end)
+
+
+def string_value(raw: bytes, end: int) -> Span | None:
+    """Where the string stands that is the value of a key which ends there; None where that is no key, or no string."""
+    match = _STRING_VALUE.match(raw, end)
+    return match.span(1) if match else None
 
 
 def value_end(raw: bytes, start: int) -> int:

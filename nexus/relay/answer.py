@@ -67,7 +67,6 @@ def open_reply(exchange: Exchange, lane: Lane, reply: UpstreamReply) -> OpenedRe
         raise ProtocolError(f"{name} answered {reply.status}; check its base_url", provider=name)
     kind = media_type(reply.headers.get("content-type", ""))
     streams = kind == _STREAM
-    lane = lane.sent()
     if streams or call.stream:
         reply = Begun(reply, read(exchange, reply))
         streams = is_stream(reply.first, kind)

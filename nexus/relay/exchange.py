@@ -40,10 +40,6 @@ LONGEST_TRIED = 1000
 """Characters of the header that tells all attempts, about; the first and the last are always in it."""
 
 
-def _nothing() -> None:
-    """What there is to do where nobody waits."""
-
-
 def _since(received: float, moment: float | None) -> float | None:
     return None if moment is None else moment - received
 
@@ -60,6 +56,7 @@ class Exchange:
     candidate: Candidate
     number: int
     cancel: Cancel = field(repr=False)
+    route: Route = field(init=False)
     phase: Phase = "prepared"
     tap: Tap = field(default_factory=Tap)
     dropped: list[str] = field(default_factory=list)
@@ -67,12 +64,15 @@ class Exchange:
     error: NexusError | None = None
     key: KeyClass | None = None
     status: int | None = None
-    on_begun: Callable[[], None] = field(default=_nothing, repr=False)
+    on_begun: Callable[[], None] = field(default=lambda: None, repr=False)
     began: float = field(default_factory=time.monotonic)
     answered: float | None = None
     first_content: float | None = None
     ended: float | None = None
     span_id: str = ""
+
+    def __post_init__(self) -> None:
+        self.route = self.candidate.route
 
     @property
     def correlation(self) -> dict[str, str]:
@@ -87,10 +87,6 @@ class Exchange:
     @property
     def call(self) -> Call:
         return self.state.call
-
-    @property
-    def route(self) -> Route:
-        return self.candidate.route
 
     @property
     def has_others(self) -> bool:
@@ -216,6 +212,7 @@ class CallState:
     charges: list[Charge] = field(default_factory=list)
     held_from: int = 0
     exchanges: list[Exchange] = field(default_factory=list)
+    last: Exchange | None = field(default=None, repr=False)
     reading: ReadRequest | None = field(default=None, repr=False)
     skipped: list[tuple[int, str]] = field(default_factory=list)
     status: int | None = None
@@ -238,15 +235,17 @@ class CallState:
         if self.trace is not None:
             exchange.span_id = new_span_id()
         self.exchanges.append(exchange)
+        self.last = exchange
         return exchange
+
+    def take_back(self, exchange: Exchange) -> None:
+        """The attempt was not made after all."""
+        self.exchanges.remove(exchange)
+        self.last = self.exchanges[-1] if self.exchanges else None
 
     @property
     def attempts(self) -> int:
         return len(self.exchanges)
-
-    @property
-    def last(self) -> Exchange | None:
-        return self.exchanges[-1] if self.exchanges else None
 
     @property
     def tap(self) -> Tap:

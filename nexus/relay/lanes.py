@@ -54,10 +54,6 @@ class Lane:
         """The same with a key that is not the caller's."""
         return replace(self, attempt=replace(self.attempt, key=key))
 
-    def sent(self) -> Lane:
-        """Without the body, once the vendor has it."""
-        return replace(self, attempt=replace(self.attempt, body=b"", upload=None))
-
     def read_error(self, route: Route, status: int, headers: Mapping[str, str], body: bytes) -> VendorFailure | None:
         """A vendor's error in neutral terms; None where the client can read it as it is."""
         dialect = self.attempt.dialect

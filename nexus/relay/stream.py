@@ -161,9 +161,9 @@ def _cut_frame(frame: Frame, redactor: Redactor) -> Frame:
 
 def remember(exchange: Exchange, relay: AnswerRelay) -> None:
     """Whose the ids are, before the client has them; an answer that nobody keeps has none."""
-    ids, call, state = relay.tap.ids, exchange.call, exchange.state
-    if not ids:
+    if not (ids := relay.tap.ids):
         return
+    call, state = exchange.call, exchange.state
     is_kept = not call.operation.names_model or call.document.get("store") is not False
     if state.vendor_ids is not None:
         sealed = state.vendor_ids.pins
@@ -175,8 +175,11 @@ def remember(exchange: Exchange, relay: AnswerRelay) -> None:
 
 
 def read(exchange: Exchange, reply: UpstreamReply) -> bytes:
-    with exchange.state.waiting():
+    state, began = exchange.state, time.monotonic()
+    try:
         return reply.read()
+    finally:
+        state.waited += time.monotonic() - began
 
 
 def drain(reply: UpstreamReply) -> None:

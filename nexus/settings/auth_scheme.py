@@ -97,6 +97,8 @@ class AuthSchemeSettings(ProviderSettings, _Identity):
 
     def with_query(self, url: str, client: str) -> str:
         """The URL of a request with its own parameters and those of the client that are not among them."""
+        if not self.query and not client:
+            return url
         own = urlencode({name: _plain(value) for name, value in self.query.items()}, quote_via=quote)
         theirs = (pair for pair in client.split("&") if pair and unquote_plus(pair.partition("=")[0]) not in self.query)
         query = "&".join([*([own] if own else []), *theirs])

@@ -13,6 +13,7 @@ TRACE = 5
 OWN_LOGGERS = ("nexus",)
 
 _NAMES = {TRACE: "TRACE", logging.DEBUG: "DEBUG", logging.INFO: "INFO", logging.WARNING: "WARN"}
+_NUMBERS = (int, float)
 _BARE = re.compile(r"[^\s\"=\\]+")
 
 
@@ -46,7 +47,7 @@ def trace(record: logging.LogRecord) -> str:
 def logfmt(value: object) -> str:
     if isinstance(value, str):
         return value if value.isprintable() and _BARE.fullmatch(value) else f'"{quoted(value)}"'
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if type(value) in _NUMBERS:
         return str(value)
     text = as_json(value)
     return text if _BARE.fullmatch(text) else f'"{quoted(text)}"'

@@ -72,8 +72,9 @@ class StrictResponse(HTTPResponse):
     def _line(self) -> bytes:
         """One line without its end; IncompleteRead where the upstream left within it."""
         line = self.fp.readline(min(MAX_LINE, self._left) + 1)
-        self._left -= len(line)
-        if self._left < 0 or len(line) > MAX_LINE:
+        size = len(line)
+        self._left -= size
+        if self._left < 0 or size > MAX_LINE:
             raise BadHead("the head is too long")
         if not line.endswith(b"\n"):
             raise IncompleteRead(line)

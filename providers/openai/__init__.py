@@ -104,6 +104,8 @@ class OpenAIProvider(Provider):
         if f"{self.base_url}/" == _OPENAI:
             self.base_url += VERSION
         self._root = self.base_url
+        self._is_openai = self.base_url.startswith(_OPENAI)
+        self._has_responses = self._is_openai if self.settings.responses is None else self.settings.responses
         self._lacks_version = not urlsplit(self.base_url).path
         self._endpoints = endpoints_of(self.base_url) if self.settings.endpoints is None else self.settings.endpoints
 
@@ -139,15 +141,6 @@ class OpenAIProvider(Provider):
             self._summary = "off"
             log.warning("reasoning summaries are refused and left out", extra={"fields": {"provider": self.name}})
         return _without_summary
-
-    @property
-    def _has_responses(self) -> bool:
-        own = self.settings.responses
-        return self._is_openai if own is None else own
-
-    @property
-    def _is_openai(self) -> bool:
-        return self.base_url.startswith(_OPENAI)
 
     def _facts(self, model: str) -> gpt.GPT | None:
         """None for a model that is not known to be OpenAI's."""

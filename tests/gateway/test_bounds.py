@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
+import weakref
 
-from nexus.gateway.alarms import Alarms
+from nexus.gateway.alarms import FEW, Alarm, Alarms
 from nexus.gateway.bounds import Budgets, Rooms
 from nexus.processes.tally import Tally
 
@@ -47,6 +49,19 @@ def test_a_budget_starts_full_and_calls_and_time_pay_into_it() -> None:
     assert [budgets.take("v") for _ in range(3)] == [True, True, False]
     now += 1000.0
     assert [budgets.take("v") for _ in range(11)] == [True] * 10 + [False], "it holds ten at the most"
+
+
+def test_alarms_that_are_called_off_are_forgotten() -> None:
+    """A limit of ten minutes kept what it took for each call of these ten minutes."""
+    alarms, kept = Alarms(), weakref.WeakSet[Alarm]()
+    try:
+        for _ in range(1000):
+            alarm = alarms.set(time.monotonic() + 600, lambda: None)
+            kept.add(alarm)
+            alarm.call_off()
+        assert len(kept) <= FEW
+    finally:
+        alarms.close()
 
 
 def test_alarms_go_off_in_their_order_and_those_that_were_called_off_do_not() -> None:
