@@ -70,7 +70,7 @@ _MEMORY = "/dev/shm"
 
 
 def prepared(settings: Settings) -> str:
-    """Where the default store cannot be used it is memory; of any other that does not work now the ledger tries on."""
+    """Where the default store cannot be used it is memory; of any other the ledger tells, and tries on."""
     store, is_default = settings.usage_store, settings.usage.store is None
     if is_default and store == MEMORY and settings.files:
         _say_memory("neither XDG_STATE_HOME nor HOME names a folder")
@@ -85,7 +85,6 @@ def prepared(settings: Settings) -> str:
         if is_default:
             _say_memory(str(error))
             return MEMORY
-        log.error("usage cannot be written down for now", extra={"fields": {"why": str(error)}})
     finally:
         database.close()
     return store

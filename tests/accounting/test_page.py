@@ -1,0 +1,51 @@
+"""The page about the ledger: every column is in it, and every question has an answer."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from nexus.accounting.database import Database, migrate
+from nexus.accounting.entry import PARTS
+from nexus.accounting.tables import ATTEMPT_FIELDS, column
+from nexus.cli import read_options
+
+PAGE = (Path(__file__).parents[2] / "docs/observability.rst").read_text()
+
+
+def between(start: str, end: str) -> str:
+    return PAGE.partition(f".. {start}\n")[2].partition(f".. {end}\n")[0]
+
+
+def blocks(kind: str) -> list[str]:
+    found = re.findall(rf"code-block:: {kind}\n\n((?:    .*\n)+)", between("questions", "end of questions"))
+    return [re.sub(r"\s+", " ", block).strip() for block in found]
+
+
+def test_every_column_is_told() -> None:
+    firsts = re.findall(r"   \* - (.*(?:\n       .*)*)", between("fields", "end of fields"))
+    told = [name for first in firsts[1:] for name in re.findall(r"``(\w+)``", first)]
+    assert sorted(told) == sorted(map(column, ATTEMPT_FIELDS))
+    assert len([name for name in told if name.endswith("_tokens")]) == len(PARTS)
+
+
+@pytest.mark.parametrize("statement", blocks("sql"))
+def test_every_query_runs(database: Database, statement: str) -> None:
+    migrate(database)
+    with database.transaction(write=False) as transaction:
+        assert transaction.query(statement) == []
+    database.close()
+
+
+@pytest.mark.parametrize("line", blocks("sh"))
+def test_every_command_is_one(line: str) -> None:
+    program, *arguments = shlex.split(line)
+    assert program == "nexus"
+    assert read_options(arguments, {}).command == "usage"
+
+
+def test_there_are_ten_questions() -> None:
+    assert len(blocks("sql") + blocks("sh")) == 10

@@ -1,0 +1,46 @@
+"""A real PostgreSQL behind the real server: written to and read, and in nobody's way where it is not there."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import pytest
+
+from tests.accounting.postgres_server import PostgresServer
+from tests.conftest import Serve
+from tests.serving import CHAT, Nexus, openai_config, wait_until
+from tools.fake_upstream import FakeUpstream
+
+
+def total(nexus: Nexus) -> Any:
+    reply = nexus.request("GET", "/usage/v1/report?by=tag:project&since=7d")
+    return reply.json["total"] if reply.status == 200 else {}
+
+
+@pytest.mark.slow
+def test_calls_are_in_postgres(serve: Serve, postgres: PostgresServer, openai_upstream: FakeUpstream) -> None:
+    nexus = serve(f'[usage]\nstore = "{postgres.fresh()}"\n' + openai_config(openai_upstream.base_url))
+    for _ in range(3):
+        assert nexus.chat(CHAT).status == 200
+    wait_until(lambda: total(nexus).get("calls") == 3)
+    assert total(nexus)["input"] == 33
+    (call, *_) = nexus.request("GET", "/usage/v1/calls?limit=2").json["calls"]
+    assert [attempt["route"] for attempt in call["attempts"]] == ["openai/gpt-4"]
+
+
+@pytest.mark.slow
+def test_a_postgres_that_is_not_there_is_in_nobodys_way(
+    serve: Serve, openai_upstream: FakeUpstream, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        store = f"postgresql://nexus:hushhush-database@127.0.0.1:{nobody.getsockname()[1]}/usage"
+        nexus = serve(f'[usage]\nstore = "{store}"\n' + openai_config(openai_upstream.base_url))
+        assert nexus.chat(CHAT).status == 200
+        reply = nexus.request("GET", "/usage/v1/report")
+        assert (reply.status, reply.json["error"]["message"]) == (503, "usage cannot be read for now")
+        assert "hushhush-database" not in caplog.text
+        assert nexus.server.books is not None
+        assert nexus.server.books.ledger is not None
+        assert nexus.server.books.ledger.lost == 0
