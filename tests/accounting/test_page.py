@@ -11,7 +11,7 @@ import pytest
 from nexus.accounting.database import Database, migrate
 from nexus.accounting.entry import PARTS
 from nexus.accounting.tables import ATTEMPT_FIELDS, column
-from nexus.cli import read_options
+from nexus.cli.options import read_options
 
 PAGE = (Path(__file__).parents[2] / "docs/observability.rst").read_text()
 

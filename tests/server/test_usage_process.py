@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from nexus import cli
 from nexus.accounting.database import SqliteDatabase, migrate
 from nexus.accounting.tables import VERSION
+from nexus.cli import main as cli
 from tests.server.fleet import Fleet, fleet
 from tests.server.test_process import CHAT_PATH, Process, Start, finish, start
 from tests.serving import CHAT, openai_config, wait_until
