@@ -47,7 +47,8 @@ def queries() -> Iterator[tuple[str, str]]:
     for group in ALERTS["groups"]:
         for rule in group["rules"]:
             yield f"alert {rule['alert']}", rule["expr"]
-    block = PAGE.partition("Queries for the usual questions:")[2]
+    # As far as the next section.
+    block = re.split(r"\n-{3,}\n", PAGE.partition("Queries for the usual questions:")[2])[0]
     for line in block.splitlines():
         if re.match(r"    [a-z]", line):
             yield f"page: {line.strip()}", line.strip()
