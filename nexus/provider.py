@@ -310,8 +310,7 @@ class Route:
 
     @property
     def names(self) -> tuple[str, ...]:
-        exposed = self.settings.expose_as
-        return (self.name,) if exposed in (None, self.name) else (self.name, exposed)
+        return tuple(dict.fromkeys((self.name, *self.settings.expose_as)))
 
     @cached_property
     def model(self) -> str:

@@ -100,10 +100,10 @@ def names_in(snippet: Snippet, folder: Path) -> set[str]:
     """Every name by which clients can call the models of a nexus.toml."""
     file = folder / "nexus.toml"
     file.write_text(snippet.text)
-    named = set()
+    named: set[str] = set()
     for name, provider in load(file, ENVIRON).llm.providers.items():
         for alias, model in provider.models.items():
-            named |= {f"{name}/{alias}", alias} | ({model.expose_as} if model.expose_as else set())
+            named |= {f"{name}/{alias}", alias} | set(model.expose_as)
     return named
 
 

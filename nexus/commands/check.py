@@ -122,7 +122,7 @@ def _virtual(settings: Settings) -> Iterator[Sequence[str]]:
         tried = ", then ".join([*steps, *model.targets])
         beside = (("too long", model.on_overflow), ("out of limits", model.on_budget))
         tried += "".join(f"; {when}: {target}" for when, target in beside if target is not None)
-        for public in dict.fromkeys((name, model.expose_as or name)):
+        for public in dict.fromkeys((name, *model.expose_as)):
             yield public, tried
 
 

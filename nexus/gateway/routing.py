@@ -48,8 +48,7 @@ class Model:
         """Every public name of it."""
         if self.virtual is None:
             return self.targets[0].names
-        exposed = self.virtual.expose_as
-        return (self.name,) if exposed in (None, self.name) else (self.name, exposed)
+        return tuple(dict.fromkeys((self.name, *self.virtual.expose_as)))
 
     @property
     def owner(self) -> str:
@@ -93,7 +92,7 @@ class Routes:
         self._virtual = {model.name: model for model in virtual}
         self._second = {name: model for model in virtual for name in model.names if name != model.name}
         self._routes = {route.name: route for route in routes}
-        self._exposed = {name: route for route in routes if (name := route.settings.expose_as) is not None}
+        self._exposed = {name: route for route in routes for name in route.settings.expose_as}
         self._aliases: dict[str, list[str]] = {}
         for route in routes:
             self._aliases.setdefault(route.alias, []).append(route.name)

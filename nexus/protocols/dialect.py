@@ -22,13 +22,16 @@ from nexus.wire import Json, decode, sequence, text
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """One line of a model list; ``created`` in Unix seconds."""
+    """One line of a model list; ``created`` in Unix seconds. ``context`` are the tokens that it takes, None where that
+    is not known, ``efforts`` the levels of thinking that can be asked for, least first."""
 
     id: str
     owner: str
     created: int
     display_name: str | None = None
     description: str | None = None
+    context: int | None = None
+    efforts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

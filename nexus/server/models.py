@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from urllib.parse import unquote
 
 from nexus.gateway.routing import Model
+from nexus.models.efforts import PLAIN
 from nexus.models.released import released
 from nexus.protocols.dialect import ModelCard
+from nexus.provider import Route
 from nexus.server.base import BaseHandler
 from nexus.wire import encode
 
@@ -25,7 +27,23 @@ def card(model: Model, name: str, written_at: float) -> ModelCard:
         int(created),
         display_name=settings.display_name,
         description=settings.description,
+        context=model.routes[0].settings.context,
+        efforts=_efforts(model.routes[0]),
     )
+
+
+def _efforts(route: Route) -> tuple[str, ...]:
+    """The levels of thinking that a model has; none where it does not think, or nobody knows."""
+    dialect = route.provider.dialects_of(route.model, route.settings)[0]
+    target = route.provider.target(dialect, route.model, route.settings)
+    match dialect:
+        case "messages":
+            thinks = target.claude.known and target.claude.thinking != "none"
+            return target.claude.efforts or (PLAIN[:3] if thinks else ())
+        case "gemini":
+            return PLAIN[:3] if target.gemini.levels or target.gemini.budgets is not None else ()
+        case _:
+            return target.gpt.efforts if target.gpt is not None and target.gpt.reasons else ()
 
 
 class ModelListHandler(BaseHandler):

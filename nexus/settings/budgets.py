@@ -133,10 +133,10 @@ def _named(written: str, llm: LlmSettings) -> frozenset[str]:
     found = {
         name
         for name, model in model_tables(llm).items()
-        if matches(written, name) or written in (name.partition("/")[2], model.expose_as)
+        if matches(written, name) or written in (name.partition("/")[2], *model.expose_as)
     }
     for name, virtual in llm.models.items():
-        if matches(written, name) or virtual.expose_as == written:
+        if matches(written, name) or written in virtual.expose_as:
             found.update(virtual.ordered)
             if virtual.on_overflow is not None:
                 found.add(virtual.on_overflow)

@@ -98,12 +98,12 @@ AnyProvider = Annotated[ProviderSettings, WrapValidator(read_provider)]
 def _taken_names(providers: dict[str, ProviderSettings]) -> Iterator[Location]:
     """Every ``expose_as`` that is a name of another model too."""
     models = [(name, alias, model) for name, provider in providers.items() for alias, model in provider.models.items()]
-    owners: dict[str | None, set[str]] = {}
+    owners: dict[str, set[str]] = {}
     for name, alias, model in models:
-        for known in (f"{name}/{alias}", alias, model.expose_as):
+        for known in (f"{name}/{alias}", alias, *model.expose_as):
             owners.setdefault(known, set()).add(f"{name}/{alias}")
     for name, alias, model in models:
-        others = owners[model.expose_as] - {f"{name}/{alias}"} if model.expose_as is not None else set()
+        others = {other for second in model.expose_as for other in owners[second]} - {f"{name}/{alias}"}
         if others:
             text = f"is also a name of {', '.join(sorted(others))}; a name stands for one model"
             yield (name, "models", alias, "expose_as"), text

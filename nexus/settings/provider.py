@@ -19,7 +19,7 @@ from nexus.settings.limits import RateLimits
 from nexus.settings.price import PriceSettings
 from nexus.settings.problems import nearest
 from nexus.settings.tagged import Tagged
-from nexus.settings.types import Label, PositiveDuration, Table, fail_at
+from nexus.settings.types import Label, Names, PositiveDuration, Table, fail_at
 from nexus.settings.urls import BaseUrl, ProxyUrl
 from nexus.upstream.tls import Trust, tls_context
 
@@ -41,9 +41,9 @@ class ModelSettings(Table):
     rename: Label | None = None
     """The vendor's id of the model; the alias itself when left out."""
 
-    expose_as: Label | None = None
-    """A second name under which clients find and call it; Claude Code lists names that begin with "claude" or
-    "anthropic" only."""
+    expose_as: Names = ()
+    """A second name, or several in a list, under which clients find and call it; Claude Code lists names that begin
+    with "claude" or "anthropic" only."""
 
     display_name: Label | None = None
     """A name for people, shown in model lists."""

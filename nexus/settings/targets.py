@@ -64,16 +64,14 @@ def _unknown(target: str, known: Mapping[str, ModelSettings], llm: LlmSettings) 
 
 def _taken(llm: LlmSettings, known: Mapping[str, ModelSettings]) -> Iterator[Location]:
     """Second names, of virtual models and of others, that stand for something else too."""
-    seconds = {model.expose_as: name for name, model in known.items() if model.expose_as is not None}
+    seconds = {second: name for name, model in known.items() for second in model.expose_as}
     aliases = {name.partition("/")[2]: name for name in known}
     for name, virtual in llm.models.items():
         if name in seconds:
             yield ("llm", "models", name), f"is also what {seconds[name]} is exposed as; a name stands for one model"
-        second = virtual.expose_as
-        if second is None or second == name:
-            continue
-        others = [second] if second in known or second in llm.models else []
-        owner = next(iter([*others, *filter(None, (seconds.get(second), aliases.get(second)))]), None)
-        if owner is not None:
-            yield ("llm", "models", name, "expose_as"), f"is also a name of {owner}; a name stands for one model"
-        seconds[second] = name
+        for second in dict.fromkeys(one for one in virtual.expose_as if one != name):
+            others = [second] if second in known or second in llm.models else []
+            owner = next(iter([*others, *filter(None, (seconds.get(second), aliases.get(second)))]), None)
+            if owner is not None:
+                yield ("llm", "models", name, "expose_as"), f"is also a name of {owner}; a name stands for one model"
+            seconds[second] = name

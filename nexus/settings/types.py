@@ -6,7 +6,7 @@ Law: a parser here never repeats the text it was given; any text of a settings f
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -123,3 +123,12 @@ UrlPath = Annotated[str, AfterValidator(read_path)]
 BasePath = Annotated[str, AfterValidator(read_base_path)]
 
 Label = Annotated[str, AfterValidator(read_label)]
+
+
+def _several(value: Any) -> Any:
+    """One name alone is a list of one."""
+    return [value] if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[Label, ...], BeforeValidator(_several, json_schema_input_type=str | list[str])]
+"""One name, or several in a list."""

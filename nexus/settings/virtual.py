@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from nexus.settings.types import Label, Location, PositiveDuration, Table, fail_at
+from nexus.settings.types import Label, Location, Names, PositiveDuration, Table, fail_at
 
 
 def read_virtual_name(value: str) -> str:
@@ -67,7 +67,7 @@ class VirtualModel(Table):
     description: Label | None = None
     """A line for people, shown in model lists."""
 
-    expose_as: Label | None = None
+    expose_as: Names = ()
     """A second name under which clients find and call it."""
 
     @property

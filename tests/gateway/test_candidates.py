@@ -259,10 +259,10 @@ def test_a_virtual_name_grants_its_targets_through_itself_alone() -> None:
 
 
 def test_a_virtual_name_wins_over_an_alias_and_is_found_by_its_second_name() -> None:
-    routes = Routes([A, B], {"m": VirtualModel(targets=("a/m",), expose_as="claude-m")})
-    assert routes.find("m").virtual is routes.find("claude-m").virtual is not None
+    routes = Routes([A, B], {"m": VirtualModel(targets=("a/m",), expose_as=("claude-m", "claude-mm"))})
+    assert routes.find("m").virtual is routes.find("claude-mm").virtual is not None
     assert routes.find("a/m").virtual is None
-    assert [name for one in routes.models for name in one.names] == ["m", "claude-m", "a/m", "b/m"]
+    assert [name for one in routes.models for name in one.names] == ["m", "claude-m", "claude-mm", "a/m", "b/m"]
 
 
 def test_keys_are_not_shown() -> None:

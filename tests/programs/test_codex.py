@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from nexus.protocols.codex_catalog import INSTRUCTIONS
 from tests.programs.conftest import DONE, OpenRoom, arguments
 from tests.programs.kit import KEY, path_of
 from tests.programs.lanes import (
@@ -127,3 +128,12 @@ def test_a_gateway_key_goes_wherever_the_program_can_put_it(
     room = open_room(ANTHROPIC, GATE)
     assert DONE in room.desk.codex(room.nexus, *flags, "Hello?", environment=environment)
     assert ALICE not in str(room.upstream.requests)
+
+
+def test_the_catalog_ends_the_warning(open_room: OpenRoom) -> None:
+    """Codex asks where ``model_catalog_url`` says, and takes its instructions from there."""
+    room = open_room(ANTHROPIC)
+    room.upstream.next(Behaviour(text=DONE))
+    url = f'model_providers.nexus.model_catalog_url="{room.nexus.openai}/models"'
+    assert DONE in room.desk.codex(room.nexus, "-c", url, "Go on.")
+    assert INSTRUCTIONS.splitlines()[0] in json.dumps(room.body(0))

@@ -63,7 +63,7 @@ class Chat(Dialect):
         return openai_protocol.write_model(card)
 
     def write_models(self, cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Json]:
-        return openai_protocol.write_models(cards)
+        return openai_protocol.write_models(cards, query)
 
 
 DIALECT = Chat()

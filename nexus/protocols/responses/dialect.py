@@ -107,7 +107,7 @@ class Responses(Dialect):
         return openai_protocol.write_model(card)
 
     def write_models(self, cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Json]:
-        return openai_protocol.write_models(cards)
+        return openai_protocol.write_models(cards, query)
 
 
 def is_codex(headers: Mapping[str, str]) -> bool:
