@@ -116,6 +116,11 @@ class Store(Protocol):
         """Meets all demands or none, as one step. Raises Overloaded when it cannot decide."""
         ...
 
+    def restore(self, spent: Sequence[Demand]) -> None:
+        """What counted before the store was made, where it forgets that: of keys that nothing was taken from since.
+        Raises Overloaded."""
+        ...
+
     def settle(self, granted: Granted, amounts: Sequence[int]) -> None:
         """Puts the true amounts in place of the demanded ones; never raises. Once for each grant."""
         ...

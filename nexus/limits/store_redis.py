@@ -127,6 +127,9 @@ class RedisStore:
             # Redis forgot something while it decided this: what it granted may be spent already.
             self.settle(decision, [0] * len(demands))
 
+    def restore(self, spent: Sequence[Demand]) -> None:
+        """Redis forgets nothing of its own."""
+
     def settle(self, granted: Granted, amounts: Sequence[int]) -> None:
         receipt, left = granted.receipt, iter(amounts)
         for part in receipt.parts:

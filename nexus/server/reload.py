@@ -9,7 +9,7 @@ from contextlib import suppress
 from nexus.auth.jwks import MissingPyJwt
 from nexus.bridge import Workers
 from nexus.server.reading import Good, Refused, read, tell_adopted, tell_refused
-from nexus.server.running import Running
+from nexus.server.running import Running, restore
 from nexus.server.runtime import Runtime, build
 from nexus.server.service import Notifier
 from nexus.server.source import Source
@@ -47,9 +47,11 @@ class Adopter:
 
     def _build(self, settings: Settings) -> Runtime | Refused:
         try:
-            return build(settings, self.running.server.kept)
+            built = build(settings, self.running.server.kept)
         except (MissingPyJwt, TlsError) as error:
             return Refused([str(error)], settings.files)
+        restore(self.running.server, built)
+        return built
 
 
 class Reloader:

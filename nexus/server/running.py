@@ -6,13 +6,17 @@ Law: the loop thread never waits for workers.
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
 
 from tornado.ioloop import PeriodicCallback
 
 from nexus.accounting.books import Books
+from nexus.accounting.charges import spent_in
+from nexus.accounting.database import DatabaseError
 from nexus.accounting.state import prepared
 from nexus.bridge import Full
+from nexus.errors import Overloaded
 from nexus.response_store.responses import bounds_of
 from nexus.response_store.vendor_ids import id_bounds_of
 from nexus.server import memory
@@ -27,6 +31,8 @@ from nexus.server.server import Server
 from nexus.settings import Settings
 from nexus.settings.server import listed_groups
 from nexus.telemetry.otel.exporting import open_exporting
+
+log = logging.getLogger("nexus.server")
 
 REAP = 10.0
 """Seconds between two looks at what nobody uses: upstream connections, memory. A look takes microseconds."""
@@ -48,9 +54,23 @@ def prepare(server: Server, settings: Settings, store: str) -> Running:
     running = Running(server, build(settings, server.kept))
     server.keep(Books(store))
     server.export(open_exporting(settings.telemetry))
+    restore(server, running.runtime)
     # A wrong address or password is said now, not at the first call.
     server.workers.start(server.kept.limits.store.ping)
     return running
+
+
+def restore(server: Server, runtime: Runtime) -> None:
+    """Budgets stand as they did before a restart, or since one of this name was there. Blocks for a moment."""
+    budgets, books = runtime.gateway.admission.budgets, server.books
+    if budgets is None or books is None or books.ledger is None:
+        return
+    try:
+        with books.reading() as database:
+            charges = spent_in(database, budgets.periods)
+        server.kept.limits.store.restore(budgets.spent(charges))
+    except (DatabaseError, Overloaded) as error:
+        log.error("budgets begin anew: what was spent is not known", extra={"fields": {"why": str(error)}})
 
 
 class Running:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -10,6 +12,8 @@ import openai
 import pytest
 
 from nexus.accounting.record import CallRecord
+from nexus.server.reload import Adopter
+from nexus.settings import load
 from tests.conftest import Serve
 from tests.serving import KEY, Nexus, Reply, openai_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
@@ -237,3 +241,26 @@ def test_the_page_shows_how_full_it_is(spent: Nexus) -> None:
 
 def test_no_secret_is_told(spent: Nexus) -> None:
     assert KEY not in ask(spent, "chat").body.decode()
+
+
+def test_a_restart_forgives_nobody(openai_upstream: FakeUpstream, tmp_path: Path) -> None:
+    toml = config(openai_upstream.base_url, limit=TIGHT)
+    for expected in (200, 429):
+        with Nexus.of(toml, tmp_path) as nexus:
+            assert ask(nexus, "chat").status == expected
+
+
+def test_a_budget_that_a_reload_brings_back_knows_what_was_spent(openai_upstream: FakeUpstream, tmp_path: Path) -> None:
+    toml = config(openai_upstream.base_url, limit=TIGHT)
+    with Nexus.of(toml, tmp_path) as nexus:
+        assert ask(nexus, "chat").status == 200
+    with Nexus.of(toml.partition("[budgets.people]")[0], tmp_path) as nexus:
+        assert ask(nexus, "chat").status == 200
+        (tmp_path / "nexus.toml").write_text(toml)
+        assert nexus.running is not None
+        adopter = Adopter(nexus.running)
+        refused = asyncio.run_coroutine_threadsafe(
+            adopter.adopt(load(tmp_path / "nexus.toml", {"XDG_STATE_HOME": str(tmp_path / "state")})), nexus.loop
+        ).result(60)
+        assert refused is None and ask(nexus, "chat").status == 429
+        nexus.loop.call_soon_threadsafe(adopter.aside.stop)

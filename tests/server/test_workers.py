@@ -89,6 +89,21 @@ class TestShares:
             done = Counter(pool.map(lambda _: nexus.send(CHAT_PATH, {**CHAT, "max_tokens": 10})[0], range(150)))
         assert done == {200: 100, 429: 50}
 
+    def test_budgets_too_and_what_they_were_charged_with_is_written_down(
+        self, fleet: Run, openai_upstream: FakeUpstream
+    ) -> None:
+        """Each call costs ten tokens, of a thousand; all workers write into one ledger."""
+        budget = '[budgets.people]\nper = "user"\nlimit_usd = "0.001"\nperiod = "month"\n'
+        price = "price = { input = 0, output = 1 }\n"
+        nexus = fleet(openai_config(openai_upstream.base_url).replace('rename = "gpt-4"', price) + budget, 4)
+        nexus.await_workers()
+        openai_upstream.default = Behaviour(output_tokens=10)
+        body = {**CHAT, "model": "openai/smart", "max_tokens": 10}
+        with ThreadPoolExecutor(8) as pool:
+            done = Counter(pool.map(lambda _: nexus.send(CHAT_PATH, body)[0], range(150)))
+        assert done == {200: 100, 429: 50}
+        wait_until(lambda: json.loads(nexus.get("/usage/v1/report?by=model"))["total"]["cost_usd"] == 0.001, 30)
+
     def test_room_at_a_vendor_is_one_for_all(self, fleet: Run, openai_upstream: FakeUpstream) -> None:
         room = openai_config(openai_upstream.base_url).replace("api_key", "max_concurrency = 3\napi_key")
         nexus = fleet(room, 4)
