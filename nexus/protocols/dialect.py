@@ -17,7 +17,7 @@ from nexus.operation import Operation
 from nexus.protocols.codec import Target
 from nexus.protocols.protocol import Protocol
 from nexus.protocols.sse import Frame
-from nexus.wire import Json, decode, sequence, text
+from nexus.wire import Json, decode, mapping, sequence, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,15 @@ class AnswerRelay(ABC):
     def frame(self, frame: Frame) -> bytes:
         """One event of a stream; b"" when there is nothing in it for the client. Raises ValueError for garbage, and
         VendorError for an error that the client could not read as it is."""
+
+    def passed(self, raw: bytes) -> Mapping[str, Json] | None:
+        """A whole answer that passes, decoded; None for bytes that only the client may understand."""
+        self.complete = True
+        try:
+            return mapping(decode(raw)) if raw.strip() else {}
+        except ValueError:
+            self.unread = True
+            return None
 
     def piece(self, piece: bytes) -> None:  # noqa: B027 - nothing to read where all are read as a whole
         """A piece of a whole answer that passes before its end."""
@@ -241,17 +250,6 @@ class Dialect(ABC):
     @abstractmethod
     def write_models(self, cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Json]:
         """A model list, paged as ``query`` asks. Raises InvalidRequest."""
-
-
-UNREADABLE = object()
-
-
-def decoded(raw: bytes) -> Json:
-    """A body that passes, decoded; UNREADABLE for bytes that only the client may understand."""
-    try:
-        return decode(raw) if raw.strip() else None
-    except ValueError:
-        return UNREADABLE
 
 
 def require(document: Mapping[str, Json], field: str, kind: type | tuple[type, ...], expected: str) -> None:

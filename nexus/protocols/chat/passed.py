@@ -14,7 +14,7 @@ from nexus.errors import VendorError
 from nexus.protocols.chat.read_error import read_stream_error
 from nexus.protocols.chat.stops import finish_word
 from nexus.protocols.chat.usage import read_usage
-from nexus.protocols.dialect import UNREADABLE, AnswerRelay, decoded
+from nexus.protocols.dialect import AnswerRelay
 from nexus.protocols.raw_json import COLON, OPEN_OBJECT, past_space, value_end
 from nexus.protocols.sse import DONE, Frame
 from nexus.wire import Json, count, decode, mapping, sequence, text
@@ -37,12 +37,9 @@ class Passed(AnswerRelay):
         self._tail = b""
 
     def body(self, raw: bytes) -> bytes:
-        self.complete = True
-        document = decoded(raw)
-        if document is UNREADABLE:
-            self.unread = True
+        answer = self.passed(raw)
+        if answer is None:
             return raw
-        answer = mapping(document)
         if answer.get("error"):
             raise VendorError(read_stream_error(answer))
         self._read(answer)

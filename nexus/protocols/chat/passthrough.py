@@ -19,7 +19,7 @@ from nexus.protocols.chat.stops import finish_word
 from nexus.protocols.chat.tools import limits_ids, tool_ids
 from nexus.protocols.chat.usage import read_usage
 from nexus.protocols.codec import Target
-from nexus.protocols.dialect import UNREADABLE, AnswerRelay, Edited, decoded
+from nexus.protocols.dialect import AnswerRelay, Edited
 from nexus.protocols.edit import find, insert_first, replace_member, splice
 from nexus.protocols.rewrite import ANY, cut, fitting_strings, removing
 from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_foreign
@@ -99,12 +99,9 @@ class ChatPassthrough(AnswerRelay):
         self._service_tier = ""
 
     def body(self, raw: bytes) -> bytes:
-        self.complete = True
-        document = decoded(raw)
-        if document is UNREADABLE:
-            self.unread = True
+        answer = self.passed(raw)
+        if answer is None:
             return raw
-        answer = mapping(document)
         if not is_answer(answer):
             raise VendorError(read_stream_error(answer))
         self._read(answer)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from nexus.conversation.tap import Tap
 from nexus.errors import VendorError
-from nexus.protocols.dialect import UNREADABLE, AnswerRelay, Edited, decoded
+from nexus.protocols.dialect import AnswerRelay, Edited
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.messages.citations import is_ours
 from nexus.protocols.messages.content import has_content, starts_thinking
@@ -57,12 +57,9 @@ class MessagesPassthrough(AnswerRelay):
         self._usage: dict[str, Json] = {}
 
     def body(self, raw: bytes) -> bytes:
-        self.complete = True
-        document = decoded(raw)
-        if document is UNREADABLE:
-            self.unread = True
+        answer = self.passed(raw)
+        if answer is None:
             return raw
-        answer = mapping(document)
         if not is_answer(answer):
             raise VendorError(read_stream_error(answer))
         self._read_message(answer)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from nexus.conversation.tap import Tap
 from nexus.errors import VendorError
 from nexus.protocols.codec import Target
-from nexus.protocols.dialect import UNREADABLE, AnswerRelay, Edited, decoded
+from nexus.protocols.dialect import AnswerRelay, Edited
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.responses.compact import MAY_HOLD_SUMMARY, read_summary
 from nexus.protocols.responses.content import has_content, starts_thinking
@@ -67,12 +67,9 @@ class ResponsesPassthrough(AnswerRelay):
         self.content = self.begun = model is None
 
     def body(self, raw: bytes) -> bytes:
-        self.complete = True
-        document = decoded(raw)
-        if document is UNREADABLE:
-            self.unread = True
+        answer = self.passed(raw)
+        if answer is None:
             return raw
-        answer = mapping(document)
         if self._model is not None and not is_answer(answer):
             raise VendorError(read_stream_error(answer))
         if self._model is not None and answer.get("status") == "failed":

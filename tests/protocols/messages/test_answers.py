@@ -22,11 +22,8 @@ from nexus.conversation.events import (
     UsageUpdate,
 )
 from nexus.conversation.fold import fold, unfold
-from nexus.conversation.grammar import Order
 from nexus.conversation.parts import (
     Citation,
-    Image,
-    Part,
     Reasoning,
     Refusal,
     Response,
@@ -425,63 +422,6 @@ PARTS: st.SearchStrategy[StreamPart] = st.one_of(
     st.builds(Reasoning, WORDS, signature=SIGNATURES | st.builds(Signature, st.just("messages"), WORDS.filter(bool))),
     st.builds(ToolCall, st.uuids().map(str), st.sampled_from(["f", "g"]), ARGUMENTS, signature=SIGNATURES),
 )
-
-
-@st.composite
-def interleaved(draw: st.DrawFn) -> tuple[tuple[Part, ...], list[Event]]:
-    """The parts of an answer and a stream that tells them in pieces, several at a time."""
-    parts = tuple(draw(st.lists(PARTS, max_size=5)))
-    waiting = list(enumerate(parts))
-    events: list[Event] = [ResponseStart("x", "m")]
-    open_parts: dict[int, list[str]] = {}
-    while waiting or open_parts:
-        index = draw(st.sampled_from([*open_parts, *([-1] if waiting else [])]))
-        if index == -1:
-            number, part = waiting.pop(0)
-            words = part.arguments if isinstance(part, ToolCall) else getattr(part, "text", "")
-            cut = draw(st.integers(0, len(words)))
-            open_parts[number] = [words[:cut], words[cut:]]
-            events.append(PartStart(number, _emptied(part)))
-        elif open_parts[index]:
-            events.append(PartDelta(index, open_parts[index].pop(0)))
-        else:
-            events.append(PartEnd(index))
-            del open_parts[index]
-    return parts, [*events, UsageUpdate(Usage(1, 2, 3, 4, 5, 6)), ResponseEnd(Stop("tool_use", raw="tool_use"))]
-
-
-def _emptied(part: StreamPart) -> StreamPart:
-    match part:
-        case ToolCall():
-            return ToolCall(part.id, part.name, "", signature=part.signature)
-        case Text():
-            return Text("", signature=part.signature)
-        case Reasoning():
-            return Reasoning("", signature=part.signature)
-        case Refusal():
-            return Refusal("")
-        case Image():
-            return part
-
-
-@settings(deadline=None, max_examples=200)
-@given(interleaved())
-def test_any_interleaving_becomes_a_client_stream_that_keeps_everything(
-    told: tuple[tuple[Part, ...], list[Event]],
-) -> None:
-    parts, events = told
-    order = Order()
-    for event in events:
-        order.check(event)
-    message = assembled(write_stream(events))
-    whole = write_response(
-        Response("1", "m", parts, Stop("tool_use"), Usage(1, 2, 3, 4, 5, 6)), envelope(id="chatcmpl-1", model="asked")
-    )
-    # The published type of message_delta has no place for the split by time to live.
-    del message["usage"]["cache_creation"], whole["usage"]["cache_creation"]
-    assert message == whole
-    echoed = {"messages": [{"role": "assistant", "content": message["content"]}]}
-    assert read_request(echoed).request.messages[0].parts == parts
 
 
 def _is_own(part: StreamPart) -> bool:
