@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 from nexus.accounting.activity import Activity
+from nexus.accounting.entry import Charge, Entry
 from nexus.accounting.finished import Attempted, Finished
+from nexus.accounting.ledger import Item, Ledger
 
 HOUR = 3600.0
 
@@ -77,3 +81,38 @@ def call(dice: random.Random, at: float) -> Finished:
         "cost": sum(attempt[2] or 0 for attempt in attempts),
     }
     return (who, ""), outcome, line["own_ms"], tuple(attempts), line
+
+
+def booked(ledger: Ledger, now: float, seed: int = 7) -> None:
+    """Three weeks of work in a ledger, and what of it counts against a budget of this month."""
+    dice = random.Random(seed)
+    month = time.strftime("%Y-%m", time.gmtime(now))
+    for day in range(21):
+        for number in range(40 if day % 7 > 4 else 120):
+            at = now - 24 * HOUR * day - dice.random() * 6 * HOUR
+            who, route = dice.choice(PEOPLE), dice.choices(ROUTES, (5, 3, 4, 1))[0]
+            input_, read, output = dice.randrange(40_000), dice.randrange(600_000), dice.randrange(15_000)
+            entry = Entry(
+                call_id=f"{day}-{number}",
+                attempt=1,
+                last=True,
+                at=at,
+                caller=who,
+                group="web" if who in ("alice", "bob") else "data",
+                key=who,
+                session=f"session-{dice.randrange(9)}",
+                agent="claude-code",
+                model=route,
+                route=route,
+                outcome=(outcome := "ok" if dice.random() < 0.95 else "vendor_error"),
+                call_outcome=outcome,
+                tokens_known="yes",
+                input=input_,
+                cache_read=read,
+                output=output,
+                cost=3000 * input_ + 300 * read + 15_000 * output,
+            )
+            charge = Charge("monthly", f"key:{quote(who)}", month, entry.cost or 0)
+            this_month = time.strftime("%Y-%m", time.gmtime(at)) == month
+            ledger.add((Item(entry, (charge,) if this_month else ()),))
+    assert ledger.flush(60)

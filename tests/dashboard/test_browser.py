@@ -17,7 +17,7 @@ import pytest
 
 from tests.auth.kit import ALICE, BOB
 from tests.conftest import Serve
-from tests.dashboard.kit import busy
+from tests.dashboard.kit import booked, busy
 from tests.dashboard.test_data import TEAM, as_
 from tests.programs.kit import NEWEST
 from tests.serving import CHAT, KEY, Nexus, openai_config
@@ -51,6 +51,12 @@ rename = "gpt-4"
 [llm.providers.openai.rate_limits.per_user]
 request_limit = 10
 interval = "1m"
+[budgets.monthly]
+per = "user"
+limit_usd = 150
+period = "month"
+warn_at = 0.6
+unknown = "allow"
 [llm.models."<script>"]
 targets = ["openai/gpt-5.5"]
 """
@@ -121,6 +127,8 @@ def full(serve: Serve, openai_upstream: FakeUpstream) -> Nexus:
     nexus = serve(BUSY.format(key=KEY, url=openai_upstream.base_url))
     activity: Any = nexus.server.recorder._activity
     busy(activity, time.time())
+    assert nexus.server.books is not None and nexus.server.books.ledger is not None
+    booked(nexus.server.books.ledger, time.time())
     nexus.server.kept.router.rests.rest(("bedrock", "nova-pro", ""), 200, "5 failures in a row: bedrock answered 503")
     assert nexus.chat({**CHAT, "model": "<script>"}).status == 200
     assert nexus.chat({**CHAT, "model": MARKUP}).status == 404
@@ -162,6 +170,8 @@ def test_everybody_can_use_it(
     page.screenshot(path=str(shots / f"{state}-{scheme}-{width}.png"), full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it scrolls sideways"
     assert serious(page) == []
+    # The gateway is gone before the browser is.
+    page.close()
 
 
 def test_what_matters_first_needs_no_scrolling(full: Nexus, open_page: Open) -> None:

@@ -59,7 +59,7 @@ def _gauge(store: Store, quota: Quota) -> Gauge | None:
     if stands is None or quota.dimension == "cost":
         return None
     ends = time.time() + stands.reset / SECOND if stands.reset else None
-    return Gauge(quota.rule, "", quota.dimension, stands.used, quota.limit, f"any {in_words(quota.interval)}", ends)
+    return Gauge(quota.rule, "", quota.dimension, stands.used, quota.limit, f"in any {in_words(quota.interval)}", ends)
 
 
 def _budget(store: Store, account: Account) -> Gauge | None:
