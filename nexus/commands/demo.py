@@ -32,6 +32,8 @@ Try it:
     curl '{base}/llm/openai/v1/chat/completions' -H 'Content-Type: application/json' \\
          -d '{{"model": "demo/echo", "messages": [{{"role": "user", "content": "Hello!"}}]}}'
 
+See what became of it, in a browser: {base}/
+
 Point Claude Code at it:
 
     export ANTHROPIC_BASE_URL='{base}/llm/anthropic'

@@ -14,6 +14,7 @@ from nexus.commands.warnings import warnings
 from nexus.server.listeners import Listeners
 from nexus.server.listening import base_url
 from nexus.settings import Settings
+from nexus.upstream.request import UNIX
 from nexus.upstream.tls import authorities_from_environment
 
 log = logging.getLogger("nexus")
@@ -48,6 +49,8 @@ def announce(settings: Settings, urls: Urls, *, demo: bool) -> None:
         log.info(f"health: {reachable(urls.health or base)}{settings.server.health.path}")
     if settings.server.metrics.enabled:
         log.info(f"metrics: {reachable(urls.metrics or base)}{settings.server.metrics.path}")
+    if settings.server.shows_dashboard and not base.startswith(UNIX):
+        log.info(f"page for people: {reachable(base)}{settings.server.dashboard.path}")
     for other in bases:
         if other != base:
             log.info(f"also listening: {other}")

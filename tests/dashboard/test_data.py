@@ -101,6 +101,13 @@ class TestPage:
         assert b'name="nexus-root" content="../"' in shown.body
         assert nexus.request("GET", "/ops/dashboard/data").status == 200
 
+    def test_it_knows_the_header_that_forms_cannot_send(self, serve: Serve) -> None:
+        own = '[server.csrf]\nenabled = true\nheader_name = "x-mine"\n'
+        nexus = serve(own + openai_config("http://127.0.0.1:9"))
+        assert b'name="nexus-csrf" content="x-mine"' in nexus.request("GET", "/", headers=BROWSER).body
+        assert nexus.request("GET", "/dashboard/data").status == 403
+        assert nexus.request("GET", "/dashboard/data", headers={"x-mine": "1"}).status == 200
+
     OFF: Mapping[str, str] = {
         "said so": "[server]\ndashboard.enabled = false\n",
         "others could reach it": f'[server]\nlisten_address = "0.0.0.0:0"\n[server.keys.alice]\nkey = "{ALICE}"\n',

@@ -151,6 +151,7 @@ def test_the_first_lines_say_version_and_endpoints(start: Start, openai_upstream
         ["OpenAI", "SDK:", f"OPENAI_BASE_URL={base}/openai/v1"],
     ]
     assert lines[5] == f"health: http://127.0.0.1:{port}/health"
+    assert f"page for people: http://127.0.0.1:{port}/" in lines
 
 
 def test_ipv6(start: Start, openai_upstream: FakeUpstream) -> None:
