@@ -21,7 +21,7 @@ _COLUMNS = ", ".join(map(column, ATTEMPT_FIELDS))
 
 OF_CALL = (
     *("call_id", "caller", "group", "key", "session", "agent", "request_class", "user_agent", "tags"),
-    *("protocol", "operation", "model", "stream", "queue_ms"),
+    *("request_id", "trace", "protocol", "operation", "model", "stream", "queue_ms"),
 )
 """What is the same in all rows of a call."""
 

@@ -47,6 +47,8 @@ def _entry(record: CallRecord, attempt: AttemptRecord | None, *, last: bool) -> 
         agent=record.tags.agent or "",
         request_class=record.tags.request_class or "",
         user_agent=_text(record.user_agent),
+        request_id=record.request_id or "",
+        trace=record.trace_id or "",
         tags=tags_text(dict(record.tags.given)),
         protocol=record.protocol,
         operation=record.operation.action if record.operation is not None else "",

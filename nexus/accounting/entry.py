@@ -22,7 +22,7 @@ class Entry:
     ``caller`` is who called, ``key`` the name of the gateway key. ``model`` is the name asked for, ``request_model``
     what the vendor was asked for, ``response_model`` what it answered as, ``route`` the configured name. ``key_class``
     is whose vendor key was used: "configured", "caller", or "" where none was. ``tags`` is canonical JSON of the
-    allow-listed tags.
+    allow-listed tags. ``request_id`` is the caller's own name for the call, ``trace`` the id of its trace.
 
     ``status`` is the vendor's, of a call without attempts the client's; ``outcome`` is the attempt's, ``call_outcome``
     what the client got of the whole; ``timeout`` says what took too long, ``error`` is the kind of what went wrong.
@@ -41,6 +41,8 @@ class Entry:
     agent: str = ""
     request_class: str = ""
     user_agent: str = ""
+    request_id: str = ""
+    trace: str = ""
     tags: str = "{}"
     protocol: str = ""
     operation: str = ""

@@ -205,7 +205,14 @@ def test_what_is_no_call_is_not_written_down(nexus: Nexus) -> None:
     assert len(rows(nexus, "call_id")) == 1
 
 
-TAGGED = {**ALICE, "x-nexus-tags": "project=web, team=x", "User-Agent": "agent/1", "x-claude-code-session-id": "s1"}
+TAGGED = {
+    **ALICE,
+    "x-nexus-tags": "project=web, team=x",
+    "User-Agent": "agent/1",
+    "x-claude-code-session-id": "s1",
+    "x-request-id": "web-42",
+    "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+}
 
 
 def test_who_called_and_what_for(serve: Serve, openai_upstream: FakeUpstream) -> None:
@@ -214,6 +221,7 @@ def test_who_called_and_what_for(serve: Serve, openai_upstream: FakeUpstream) ->
     assert rows(nexus, "caller, group_name, key_name, session, user_agent, tags, response_model") == [
         ("alice", "dev", "alice", "s1", "agent/1", '{"project":"web"}', "gpt-4")
     ]
+    assert rows(nexus, "request_id, trace") == [("web-42", "4bf92f3577b34da6a3ce929d0e0e4736")]
     assert "x-nexus-tags" not in {name.lower() for name, _ in openai_upstream.requests[0].headers}
 
 
