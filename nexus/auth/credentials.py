@@ -30,6 +30,12 @@ SHARED = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
 
 _WITH_SCHEME = ("proxy-authorization", "authorization")
 
+_SIGNED = "aws4-"
+SIGNED = (
+    "authorization: an AWS signature proves nothing here; send the gateway key as a Bearer token, which AWS's SDKs and "
+    "Claude Code take from AWS_BEARER_TOKEN_BEDROCK"
+)
+
 LONGEST = 16 * 1024
 
 
@@ -76,6 +82,8 @@ def _read(name: str, lines: Sequence[str]) -> str:
     if name in _WITH_SCHEME:
         scheme, _, value = value.partition(" ")
         value = value.strip()
+        if scheme.lower().startswith(_SIGNED):
+            raise Unidentified(SIGNED, sent=True)
         if scheme.lower() != "bearer":
             raise Unidentified(f"{name}: expected the scheme Bearer", sent=True)
     if not value:

@@ -118,6 +118,8 @@ class Routes:
         if route is not None:
             return Model(route.name, (route,))
         candidates = self._aliases.get(model, [])
+        if any_id and not candidates and model.startswith("arn:"):
+            candidates = self._aliases.get(model.rpartition("/")[2], [])
         same = self._same_claude(model) if any_id and not candidates else []
         if len(same) == 1:
             return same[0]

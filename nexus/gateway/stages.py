@@ -215,4 +215,4 @@ def _counter(exchange: Exchange | None) -> Callable[[bytes], None]:
 
 def _events(piece: bytes) -> int:
     """How many events a piece holds; a whole body counts as one."""
-    return max(1, piece.count(b"data:"))
+    return max(1, piece.count(b"data:"), piece.count(b":event-type"))

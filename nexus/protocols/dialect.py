@@ -15,6 +15,7 @@ from nexus.errors import InvalidRequest, NexusError
 from nexus.failure import VendorFailure
 from nexus.operation import Operation
 from nexus.protocols.codec import Target
+from nexus.protocols.framing import SSE, Framing
 from nexus.protocols.protocol import Protocol
 from nexus.protocols.sse import Frame
 from nexus.wire import Json, decode, mapping, sequence, text
@@ -144,6 +145,15 @@ class Dialect(ABC):
     any_id: ClassVar[bool] = False
     """Whether its clients may call a Claude by the id that any host has for it: they know one host's ids alone."""
 
+    framing: ClassVar[Framing] = SSE
+    """How its streams are framed, events of which ``keepalive`` and ``error_frame`` write too."""
+
+    takes_any_type: ClassVar[bool] = False
+    """Whether a body may come under any content type, since its clients name the type of something else."""
+
+    passes_errors: ClassVar[bool] = True
+    """Whether its clients read an error body of the dialect as a vendor wrote it."""
+
     @property
     def form(self) -> str:
         """What it is known by among all forms in which clients speak."""
@@ -227,6 +237,10 @@ class Dialect(ABC):
     @abstractmethod
     def write_error(self, error: NexusError, request_id: str) -> bytes:
         """The body of an error reply."""
+
+    def error_headers(self, error: NexusError) -> dict[str, str]:
+        """What an error reply says in headers of this dialect."""
+        return {}
 
     @abstractmethod
     def error_frame(self, error: NexusError, broken: BrokenStream) -> bytes:

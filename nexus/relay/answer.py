@@ -14,6 +14,7 @@ from nexus.headers import own
 from nexus.headers.forwarding import returned
 from nexus.headers.redaction import Redactor
 from nexus.protocols.error_words import error_words
+from nexus.protocols.loader import FORMS
 from nexus.relay.exchange import Exchange
 from nexus.relay.lanes import Lane
 from nexus.relay.stream import Stream, read, remember
@@ -77,7 +78,7 @@ def open_reply(exchange: Exchange, lane: Lane, reply: UpstreamReply) -> OpenedRe
         vendor = {**vendor, "content-type": _STREAM if streams else "application/json"}
     try:
         if streams:
-            pieces = Stream(exchange, lane.relay, reply, redactor).pieces()
+            pieces = Stream(exchange, lane.relay, reply, redactor, passes=not lane.translates).pieces()
         elif lane.relay.piecewise:
             pieces = _pieces(exchange, lane, reply, redactor)
         else:
@@ -136,7 +137,11 @@ def _body(exchange: Exchange, lane: Lane, reply: UpstreamReply, redactor: Redact
     remember(exchange, relay)
     if relay.failure is not None:
         raise VendorError(replace(in_band(relay.failure, name), verbatim=body))
-    return redactor.cut(body) if relay.unread else body
+    if relay.unread:
+        return redactor.cut(body)
+    # A server may have answered as a whole what was to be a stream.
+    is_stream = relay.content_type is not None and relay.content_type.startswith(_STREAM)
+    return FORMS[exchange.call.form].framing.put(body) if is_stream else body
 
 
 def _whole(exchange: Exchange, reply: UpstreamReply) -> bytes:

@@ -15,7 +15,7 @@ from nexus.conversation.estimate import estimate
 from nexus.errors import UpstreamError, UpstreamStatus, VendorError
 from nexus.headers import own
 from nexus.protocols.embeddings.asked import read_asked
-from nexus.protocols.loader import DIALECTS
+from nexus.protocols.loader import FORMS
 from nexus.relay.answer import Head, OpenedReply, open_reply
 from nexus.relay.embeddings import Collected
 from nexus.relay.exchange import Exchange
@@ -91,7 +91,7 @@ def _count(exchange: Exchange) -> OpenedReply:
 def _estimated(exchange: Exchange) -> OpenedReply:
     """Nobody counts for this model: a guess, marked as one."""
     tokens = estimate(reading(exchange.state).request).total
-    body = encode(DIALECTS[exchange.call.dialect].write_count(tokens))
+    body = encode(FORMS[exchange.call.form].write_count(tokens))
     head = Head(200, {"content-type": "application/json", own.ESTIMATED: "true"}, stream=False)
     return OpenedReply(head, exchange.route.provider.name, body, iter(()), LocalReply(200, {}, ()))
 

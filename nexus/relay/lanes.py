@@ -28,7 +28,7 @@ from nexus.protocols.dialect import AnswerRelay, Dialect, Edited
 from nexus.protocols.edit import replace_member
 from nexus.protocols.effort_alone import with_switch
 from nexus.protocols.error_words import error_words
-from nexus.protocols.loader import DIALECTS
+from nexus.protocols.loader import DIALECTS, FORMS
 from nexus.protocols.pairing import paired
 from nexus.protocols.sse import Frame
 from nexus.protocols.web_search import without_search
@@ -145,7 +145,7 @@ def choose_count(exchange: Exchange) -> Lane | None:
 
 
 def _count(exchange: Exchange, counter: Counter | None) -> Count:
-    return Count(exchange.tap, DIALECTS[exchange.call.dialect], counter.read_count if counter else None)
+    return Count(exchange.tap, FORMS[exchange.call.form], counter.read_count if counter else None)
 
 
 class Count(AnswerRelay):
@@ -165,10 +165,10 @@ class Count(AnswerRelay):
         if not any(name in answer for name in _COUNTED):
             words = error_words(document, raw) or "the vendor answered 200 without a count"
             raise VendorError(VendorFailure(words, "upstream", 502))
-        if self._read is not None:
-            return encode(self._dialect.write_count(self._read(answer)))
-        # Claude on Bedrock is asked in the client's dialect and answers in Amazon's.
-        return encode(self._dialect.write_count(count(answer["inputTokens"]))) if "inputTokens" in answer else raw
+        # Claude on Bedrock is asked in the client's dialect and answers in Amazon's, and the other way round.
+        told = answer.get("inputTokens", answer.get("input_tokens"))
+        counted = self._dialect.write_count(count(told) if self._read is None else self._read(answer))
+        return raw if self._read is None and counted.keys() <= answer.keys() else encode(counted)
 
     def frame(self, frame: Frame) -> bytes:
         raise ValueError("a count is no stream")

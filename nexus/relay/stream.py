@@ -23,6 +23,7 @@ from nexus.errors import (
 )
 from nexus.headers.redaction import Redactor
 from nexus.protocols.dialect import AnswerRelay
+from nexus.protocols.loader import FORMS
 from nexus.protocols.sse import Frame, FrameDecoder, FrameTooLarge, is_heartbeat, parse_frame
 from nexus.relay.exchange import Exchange
 from nexus.relay.vendor_failures import in_band
@@ -41,8 +42,12 @@ DRAIN = 1.0
 class Stream:
     """One answer that comes in events."""
 
-    def __init__(self, exchange: Exchange, relay: AnswerRelay, reply: UpstreamReply, redactor: Redactor) -> None:
+    def __init__(
+        self, exchange: Exchange, relay: AnswerRelay, reply: UpstreamReply, redactor: Redactor, *, passes: bool
+    ) -> None:
         provider = exchange.route.provider
+        self._framing = FORMS[exchange.call.form].framing
+        self._originals = passes and self._framing.takes_originals
         self._exchange = exchange
         self._relay = relay
         self._reply = reply
@@ -108,7 +113,7 @@ class Stream:
                 if relay.ended:
                     reply.end_within(LAST_WORDS)
             if not relay.complete and (rest := decoder.last()) is not None:
-                yield relay.frame(_cut_frame(rest, self._redactor))
+                yield self._framing.put(relay.frame(_cut_frame(rest, self._redactor)))
             if relay.cut:
                 reply.close()
         except (FrameTooLarge, ValueError) as error:
@@ -118,7 +123,7 @@ class Stream:
             if not relay.ended:
                 raise
         if (relay.complete or relay.ended) and (last := relay.finish()):
-            yield last
+            yield self._framing.put(last)
 
     def _edited(self, frames: Sequence[Frame]) -> tuple[bytes, Exception | None]:
         """The frames for the client, and what was wrong with the next one."""
@@ -126,7 +131,11 @@ class Stream:
         fault: Exception | None = None
         try:
             for frame in frames:
-                edited.append(self._relay.frame(_cut_frame(frame, self._redactor)))
+                cut = _cut_frame(frame, self._redactor)
+                original = self._reply.original() if self._originals else b""
+                written = self._relay.frame(cut)
+                passed = original if cut is frame and written else b""
+                edited.append(passed or self._framing.put(written))
         except (VendorError, ValueError) as error:
             fault = error
         if self._relay.begun and not self._begun:

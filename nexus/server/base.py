@@ -236,7 +236,9 @@ class BaseHandler(RequestHandler):
         said = {self.dialect.id_header: self.id, **self.runtime.guards.challenge(error)}
         for name, value in {**said, **error.reply_headers(self.dialect.name)}.items():
             self.set_header(name, value)
-        if isinstance(error, UpstreamStatus):
+        for name, value in self.dialect.error_headers(error).items():
+            self.set_header(name, value)
+        if isinstance(error, UpstreamStatus) and self.dialect.passes_errors:
             self.send(error.body, error.headers["content-type"])
         else:
             self.send(self.dialect.write_error(error, self.id))

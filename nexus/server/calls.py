@@ -169,7 +169,7 @@ class CallHandler(BaseHandler):
         if head is None and channel.commit():
             head, self.own_head = self._own_head(), True
             self._write_head(state, head)
-            await self._flush(state, self.dialect.keepalive(state.call.headers, 0))
+            await self._flush(state, self._keepalive(state, 0))
         elif head is None:
             head = await channel.head(None)
         if head is not None and not self._headers_written:
@@ -180,15 +180,18 @@ class CallHandler(BaseHandler):
                 await self._flush(state, b"".join(pieces if begun else [self._late_route(state), *pieces]))
                 begun = True
             elif head is not None and head.stream:
-                await self._flush(state, self.dialect.keepalive(state.call.headers, state.tap.events if begun else 0))
+                await self._flush(state, self._keepalive(state, state.tap.events if begun else 0))
         self.finish()
+
+    def _keepalive(self, state: CallState, events: int) -> bytes:
+        return self.dialect.framing.put(self.dialect.keepalive(state.call.headers, events))
 
     def _late_route(self, state: CallState) -> bytes:
         """A comment that says what a head which went out before any answer could not."""
         if not self.own_head or state.route is None:
             return b""
         told = f"route={state.route}" + (f" tried={state.tried}" if state.tried else "")
-        return b": nexus " + told.encode("ascii", "backslashreplace") + b"\n"
+        return self.dialect.framing.put(b": nexus " + told.encode("ascii", "backslashreplace") + b"\n")
 
     def _own_head(self) -> Head:
         return Head(200, {"content-type": "text/event-stream; charset=utf-8"}, stream=True)
@@ -213,6 +216,8 @@ class CallHandler(BaseHandler):
         if head.stream:
             self.set_header("Cache-Control", "no-cache")
             self.set_header("X-Accel-Buffering", "no")
+            for name, value in self.dialect.framing.headers.items():
+                self.set_header(name, value)
 
     def _name_route(self, state: CallState) -> None:
         if state.route is not None:
@@ -255,7 +260,8 @@ class CallHandler(BaseHandler):
             return
         try:
             route = b"" if state.streamed else self._late_route(state)
-            await self._flush(state, route + self.dialect.error_frame(error, self._broken(state)))
+            frame = self.dialect.framing.put(self.dialect.error_frame(error, self._broken(state)))
+            await self._flush(state, route + frame)
         except StreamClosedError:
             return
         # Ending the chunked body properly would make a broken answer look whole to whoever ignores the event.
@@ -325,7 +331,8 @@ class CallHandler(BaseHandler):
     def read_body(self) -> tuple[bytes, dict[str, Json]]:
         """The body, and what it says. Raises ClientError."""
         content_type = media_type(self.request.headers.get("Content-Type", ""))
-        if content_type != "application/json" or not isinstance(self.body, Body):
+        fits = content_type == "application/json" or self.dialect.takes_any_type
+        if not fits or not isinstance(self.body, Body):
             forms = f" or {FORM}" if self.operation.forms else ""
             raise UnsupportedMediaType(f"expected Content-Type: application/json{forms}")
         raw = self.body.open()

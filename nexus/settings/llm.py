@@ -53,6 +53,13 @@ class VertexProtocol(Protocol):
     """Where; clients append /v1/projects/... "/" is the root."""
 
 
+class BedrockProtocol(Protocol):
+    """``[llm.protocols.bedrock]``: the runtime of Amazon Bedrock: AWS's SDKs, Claude Code that is set to Bedrock."""
+
+    path: BasePath = "/llm/bedrock"
+    """Where; clients append /model/... "/" is the root."""
+
+
 class Protocols(Table):
     """``[llm.protocols]``: one table for each protocol that clients may speak."""
 
@@ -64,6 +71,9 @@ class Protocols(Table):
 
     vertex: VertexProtocol = VertexProtocol()
     """Anthropic's protocol as Vertex AI has it."""
+
+    bedrock: BedrockProtocol = BedrockProtocol()
+    """Amazon Bedrock's."""
 
     def enabled_paths(self) -> dict[str, str]:
         """Protocol name to path, "" for the root, switched-on ones only."""

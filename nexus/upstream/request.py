@@ -66,6 +66,10 @@ class UpstreamReply(ABC):
     def read(self) -> bytes:
         """The next bytes as they came; b"" at the end. Raises UpstreamError, or the reason of a cancelled call."""
 
+    def original(self) -> bytes:
+        """The vendor's own bytes of the next event of what was read last, where ``read`` frames events otherwise."""
+        return b""
+
     def end_within(self, seconds: float) -> None:  # noqa: B027 - nothing to do where nobody is waited for
         """The upstream gets no more than ``seconds`` from here: its answer is complete. The earliest end stays."""
 

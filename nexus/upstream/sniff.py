@@ -39,6 +39,9 @@ class Begun(UpstreamReply):
             return self.first
         return self._inner.read()
 
+    def original(self) -> bytes:
+        return self._inner.original()
+
     def end_within(self, seconds: float) -> None:
         self._inner.end_within(seconds)
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections import deque
 from collections.abc import Callable, Mapping
 
 from nexus.errors import ProtocolError, Unreachable, VendorError
 from nexus.headers.redaction import Redactor
-from nexus.protocols.converse import eventstream
+from nexus.protocols import eventstream
 from nexus.protocols.converse.read_error import is_failure, read_stream_error
 from nexus.protocols.messages.write_error import write_error
 from nexus.upstream.request import UpstreamReply
@@ -60,6 +61,11 @@ class StreamReply(Wrapped):
         self._decoder = eventstream.Decoder()
         self._redactor = Redactor.of(inner.secrets)
         self._broken: ProtocolError | None = None
+        self._originals: deque[bytes] = deque()
+        self._untold = b""
+
+    def original(self) -> bytes:
+        return self._originals.popleft() if self._originals else b""
 
     def read(self) -> bytes:
         """Raises ProtocolError for bytes that are no event stream, Unreachable for one that was cut.
@@ -78,12 +84,18 @@ class StreamReply(Wrapped):
 
     def _frames(self, piece: bytes) -> bytes:
         frames: list[bytes] = []
+        self._originals.clear()
         try:
             for message in self._decoder.feed(piece):
                 name, payload = eventstream.named(message)
-                if is_failure(name):
-                    payload = self._redactor.cut_text(payload)
+                original = message.raw
+                if is_failure(name) and (shown := self._redactor.cut_text(payload)) != payload:
+                    payload, original = shown, b""
                 frames.append(self._write(name, payload, self.headers.get(REQUEST_ID, "")))
+                self._untold += original
+                if frames[-1]:
+                    self._originals.append(self._untold if original else b"")
+                    self._untold = b""
         except ValueError as error:
             self._broken = ProtocolError(
                 f"{self._provider}: the event stream is corrupt: {error}", provider=self._provider

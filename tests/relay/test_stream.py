@@ -60,7 +60,7 @@ def run(attempt: Exchange, raw: bytes, cut: Pieces) -> tuple[list[bytes], Upstre
         relay = DIALECTS[client].passthrough(call.document, call.model, attempt.tap)
     else:
         relay = Translation(attempt, Request(()), "messages", "m", VendorRequest({}))
-    stream = Stream(attempt, relay, LocalReply(200, {}, cut(raw)), Redactor.of(()))
+    stream = Stream(attempt, relay, LocalReply(200, {}, cut(raw)), Redactor.of(()), passes=True)
     pieces: list[bytes] = []
     try:
         for piece in stream.pieces():

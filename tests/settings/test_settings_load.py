@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from nexus.settings import ListenAddress, Settings, SettingsError, demo_settings, load
+from nexus.settings.llm import Protocols
 
 ENVIRON = {"OPENAI_API_KEY": "sk-hushhush-openai", "EMPTY": "", "NEWLINE": "sk-hushhush-newline\n"}
 
@@ -42,6 +43,7 @@ def test_shortest_useful_file(tmp_path: Path) -> None:
         "openai": "/llm/openai",
         "anthropic": "/llm/anthropic",
         "vertex": "/llm/vertex",
+        "bedrock": "/llm/bedrock",
     }
 
 
@@ -195,7 +197,7 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
         ["1: llm.providers: no provider with a model is configured; the shortest"],
     ),
     "every protocol off": (
-        PROVIDER + "[llm.protocols]\nopenai.enabled = false\nanthropic.enabled = false\nvertex.enabled = false",
+        PROVIDER + "[llm.protocols]\n" + "".join(f"{name}.enabled = false\n" for name in Protocols.model_fields),
         ["5: llm.protocols: every protocol is switched off"],
     ),
     "health on a protocol's path": (

@@ -24,8 +24,8 @@ from botocore.config import Config  # type: ignore[import-untyped]
 from botocore.credentials import Credentials  # type: ignore[import-untyped]
 from botocore.exceptions import ClientError, EventStreamError  # type: ignore[import-untyped]
 
-from nexus.protocols.converse.eventstream import Decoder, named
 from nexus.protocols.converse.read_error import read_error
+from nexus.protocols.eventstream import Decoder, named
 from tools.fake_upstream import ACCESS_KEY, SECRET_KEY, Behaviour, Call, FakeUpstream, Redacted, Text, Thinking
 from tools.fake_upstream.aws.shapes import service, shape_problems
 from tools.fake_upstream.parts import SIGNATURES

@@ -26,7 +26,7 @@ from anthropic.types import Message
 from google.genai import types
 from openai.types.chat import ChatCompletion
 
-from nexus.protocols.converse.eventstream import CorruptMessage, Decoder, named
+from nexus.protocols.eventstream import CorruptMessage, Decoder, named
 from tests.tools.driving import CHAT_TOOL, CLAUDE_TOOL, data_of, read_all
 from tools.fake_upstream import Behaviour, Call, FakeUpstream, Redacted, Text, Thinking
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from urllib.parse import quote, urljoin, urlsplit
 
-from nexus.protocols.converse.eventstream import CorruptMessage, Decoder
+from nexus.protocols.eventstream import CorruptMessage, Decoder
 from nexus.wire import mapping, sequence, text
 from tools.conformance import bodies
 from tools.conformance.client import Answer, Client, Failed

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.protocols.converse import eventstream
-from nexus.protocols.converse.eventstream import (
+from nexus.protocols import eventstream
+from nexus.protocols.eventstream import (
     CorruptMessage,
     Decoder,
     EventMessage,

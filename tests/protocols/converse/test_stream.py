@@ -30,12 +30,12 @@ from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
 from nexus.models.bedrock import profile
 from nexus.protocols.codec import Target
-from nexus.protocols.converse.eventstream import Decoder, event_message, exception_message, named
 from nexus.protocols.converse.read_response import read_response
 from nexus.protocols.converse.read_stream import StreamReader
 from nexus.protocols.converse.stops import STOPS, read_stop
 from nexus.protocols.converse.usage import read_usage
 from nexus.protocols.converse.write_request import write_request
+from nexus.protocols.eventstream import Decoder, event_message, exception_message, named
 from tests.protocols.kit import origin
 
 from .published import CASES, check_output, service, streamed, unary

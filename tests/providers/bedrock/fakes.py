@@ -21,7 +21,7 @@ from botocore.auth import SigV4Auth  # type: ignore[import-untyped]
 from botocore.awsrequest import AWSRequest  # type: ignore[import-untyped]
 from botocore.credentials import ReadOnlyCredentials  # type: ignore[import-untyped]
 
-from nexus.protocols.converse.eventstream import event_message, exception_message
+from nexus.protocols.eventstream import event_message, exception_message
 from nexus.provider import Attempt
 from nexus.providers.bedrock import BedrockProvider
 from nexus.providers.bedrock.settings import BedrockModel, BedrockSettings

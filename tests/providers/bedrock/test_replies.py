@@ -13,7 +13,7 @@ import pytest
 
 from nexus.cancel import Cancel
 from nexus.errors import Cancelled, NexusError, ProtocolError, Unreachable, UpstreamTimeout
-from nexus.protocols.converse.eventstream import EventMessage, encode, event_message
+from nexus.protocols.eventstream import EventMessage, encode, event_message
 from nexus.protocols.sse import Frame, FrameDecoder
 from nexus.providers.bedrock.replies import EVENT_STREAM, StreamReply, Writer, write_converse_event, write_invoke_event
 from nexus.upstream.request import LocalReply, UpstreamReply

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
-from nexus.protocols.converse.eventstream import event_message, exception_message
+from nexus.protocols.eventstream import event_message, exception_message
 from tools.fake_upstream import embeddings, messages
 from tools.fake_upstream.aws import converse, invoke, shapes, turns
 from tools.fake_upstream.aws.sigv4 import signature_refusal

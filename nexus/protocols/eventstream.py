@@ -31,10 +31,11 @@ class CorruptMessage(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class EventMessage:
-    """``headers`` that are no strings have whatever value botocore reads."""
+    """``headers`` that are no strings have whatever value botocore reads; ``raw`` are a read message's own bytes."""
 
     payload: bytes
     headers: Mapping[str, Any] = field(default_factory=dict)
+    raw: bytes = field(default=b"", compare=False, repr=False)
 
 
 class Decoder:
@@ -48,7 +49,7 @@ class Decoder:
         from botocore.eventstream import EventStreamBuffer  # type: ignore[import-untyped]
 
         self._buffer = EventStreamBuffer()
-        self._unread = 0
+        self._unread = bytearray()
         self._broken: CorruptMessage | None = None
 
     def feed(self, piece: bytes) -> list[EventMessage]:
@@ -56,12 +57,13 @@ class Decoder:
         if self._broken is not None:
             raise self._broken
         self._buffer.add_data(piece)
-        self._unread += len(piece)
+        self._unread += piece
         messages: list[EventMessage] = []
         try:
             for message in self._buffer:
-                self._unread -= message.prelude.total_length
-                messages.append(EventMessage(message.payload, message.headers))
+                length = message.prelude.total_length
+                messages.append(EventMessage(message.payload, message.headers, bytes(self._unread[:length])))
+                del self._unread[:length]
         except Exception as error:
             self._broken = CorruptMessage(str(error) or type(error).__name__)
             if not messages:
@@ -99,13 +101,13 @@ def _sized(layout: str, text: str) -> bytes:
 
 
 def event_message(event: str, payload: bytes) -> bytes:
-    """A vendor's event as bytes; for fake upstreams."""
+    """An event as bytes."""
     headers = {":event-type": event, ":content-type": "application/json", ":message-type": "event"}
     return encode(EventMessage(payload, headers))
 
 
 def exception_message(exception: str, payload: bytes) -> bytes:
-    """A vendor's modelled mid-stream failure as bytes; for fake upstreams."""
+    """A modelled failure in the middle of a stream as bytes."""
     headers = {":exception-type": exception, ":content-type": "application/json", ":message-type": "exception"}
     return encode(EventMessage(payload, headers))
 

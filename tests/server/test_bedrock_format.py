@@ -1,0 +1,261 @@
+"""The Bedrock format: boto3 and Anthropic's own SDK for Bedrock in front of every vendor lane."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import boto3  # type: ignore[import-untyped]
+import pytest
+from anthropic import AnthropicBedrock
+from botocore.config import Config  # type: ignore[import-untyped]
+from botocore.exceptions import ClientError, EventStreamError  # type: ignore[import-untyped]
+
+from tests.auth.kit import ALICE
+from tests.conftest import Serve
+from tests.server.vendors import LANES, RESPONSES, Lane
+from tests.serving import Nexus, anthropic_config
+from tools.fake_upstream import Behaviour, FakeUpstream
+from tools.fake_upstream.aws import bedrock
+
+HELLO = "Hello from the fake upstream."
+MODEL = "/llm/bedrock/model"
+USER: list[Any] = [{"role": "user", "content": "Hi"}]
+BODY: dict[str, Any] = {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 64, "messages": USER}
+SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
+CALLS = (("weather", '{"city": "Paris"}'), ("weather", '{"city": "Rome"}'))
+
+
+def sdk(nexus: Nexus, key: str = "any") -> AnthropicBedrock:
+    return AnthropicBedrock(api_key=key, aws_region="eu-west-1", base_url=f"{nexus.base}/llm/bedrock", max_retries=0)
+
+
+OPENED: list[Any] = []
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    while OPENED:
+        OPENED.pop().close()
+
+
+def signing(nexus: Nexus) -> Any:
+    """AWS's own client, whose parser checks every frame's CRCs."""
+    client = boto3.client(
+        "bedrock-runtime",
+        region_name="eu-west-1",
+        endpoint_url=f"{nexus.base}/llm/bedrock",
+        aws_access_key_id="somebody",
+        aws_secret_access_key="something",
+        config=Config(retries={"total_max_attempts": 1}, proxies={}),
+    )
+    OPENED.append(client)
+    return client
+
+
+@dataclass
+class Vendor:
+    lane: Lane
+    upstream: FakeUpstream
+    nexus: Nexus
+
+
+@pytest.fixture(params=[*LANES, RESPONSES], ids=lambda lane: lane.name)
+def vendor(request: pytest.FixtureRequest, serve: Serve, tmp_path: Path) -> Iterator[Vendor]:
+    lane: Lane = request.param
+    with FakeUpstream(lane.vendor) as upstream:
+        yield Vendor(lane, upstream, serve(lane.config(upstream, tmp_path)))
+        assert upstream.violations == []
+
+
+def chunks(answer: Any) -> list[Any]:
+    with closing(answer["body"]) as events:
+        return [json.loads(event["chunk"]["bytes"]) for event in events]
+
+
+class TestInvoke:
+    def test_whole(self, vendor: Vendor) -> None:
+        answer = signing(vendor.nexus).invoke_model(modelId="v/m", body=json.dumps(BODY))
+        said = json.loads(answer["body"].read())
+        assert [block["text"] for block in said["content"]] == [HELLO]
+        assert (said["usage"]["input_tokens"], said["usage"]["output_tokens"]) == (11, 6)
+        assert answer["ResponseMetadata"]["RequestId"].startswith("req_")
+
+    def test_a_stream(self, vendor: Vendor) -> None:
+        answer = signing(vendor.nexus).invoke_model_with_response_stream(modelId="v/m", body=json.dumps(BODY))
+        events = chunks(answer)
+        assert (events[0]["type"], events[-1]["type"]) == ("message_start", "message_stop")
+        assert "".join(e["delta"].get("text", "") for e in events if e["type"] == "content_block_delta") == HELLO
+
+    @pytest.mark.parametrize("streaming", [False, True], ids=["unary", "stream"])
+    def test_tools(self, vendor: Vendor, streaming: bool) -> None:
+        vendor.upstream.next(Behaviour(tool_calls=CALLS))
+        with sdk(vendor.nexus) as client:
+            tools: list[Any] = [{"name": "weather", "input_schema": SCHEMA}]
+            asked: dict[str, Any] = {"model": "v/m", "max_tokens": 64, "messages": USER, "tools": tools}
+            if streaming:
+                with client.messages.stream(**asked) as stream:
+                    first: Any = stream.get_final_message()
+            else:
+                first = client.messages.create(**asked)
+            calls = [block for block in first.content if block.type == "tool_use"]
+            assert [call.input for call in calls] == [{"city": "Paris"}, {"city": "Rome"}]
+            results = [{"type": "tool_result", "tool_use_id": call.id, "content": "sunny"} for call in calls]
+            echo = [block.model_dump(exclude_none=True) for block in first.content]
+            again = [*USER, {"role": "assistant", "content": echo}, {"role": "user", "content": results}]
+            with client.messages.stream(**{**asked, "messages": again}) as stream:
+                assert stream.get_final_text() == HELLO
+
+    def test_a_count(self, vendor: Vendor) -> None:
+        asked = {"invokeModel": {"body": json.dumps(BODY)}}
+        assert signing(vendor.nexus).count_tokens(modelId="v/m", input=asked)["inputTokens"] > 0
+
+    @pytest.mark.parametrize(
+        ("status", "code"),
+        [(400, "ValidationException"), (429, "ThrottlingException"), (503, "ServiceUnavailableException")],
+    )
+    def test_errors(self, vendor: Vendor, status: int, code: str) -> None:
+        vendor.upstream.default = Behaviour(status=status, message="so the vendor said")
+        client = signing(vendor.nexus)
+        for call in (client.invoke_model, client.invoke_model_with_response_stream):
+            with pytest.raises(ClientError, match="so the vendor said") as caught:
+                call(modelId="v/m", body=json.dumps(BODY))
+            assert caught.value.response["Error"]["Code"] == code
+            assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
+
+    def test_a_stream_that_breaks_off_says_so(self, vendor: Vendor) -> None:
+        vendor.upstream.default = Behaviour(cut_after=4)
+        # Before the first content it is an error reply, behind it the end of the stream.
+        with pytest.raises((EventStreamError, ClientError)):
+            chunks(signing(vendor.nexus).invoke_model_with_response_stream(modelId="v/m", body=json.dumps(BODY)))
+
+
+@pytest.fixture
+def claude() -> Iterator[FakeUpstream]:
+    with FakeUpstream("anthropic") as upstream:
+        yield upstream
+        assert upstream.violations == []
+
+
+ARN = "arn%3Aaws%3Abedrock%3Aus-east-1%3A1%3A"
+NAMED = {
+    "provider and alias": "anthropic%2Fclaude",
+    "plain": "anthropic/claude",
+    "alias": "claude",
+    "Bedrock's id": "us.anthropic.claude-sonnet-4-5-20250929-v1%3A0",
+    "an ARN": f"{ARN}inference-profile%2Fus.anthropic.claude-sonnet-4-5-20250929-v1%3A0",
+    "an ARN of an alias": f"{ARN}application-inference-profile%2Fclaude",
+}
+
+
+@pytest.mark.parametrize("name", NAMED.values(), ids=NAMED)
+def test_names(name: str, claude: FakeUpstream, serve: Serve) -> None:
+    reply = serve(anthropic_config(claude.base_url)).post(f"{MODEL}/{name}/invoke", BODY)
+    assert reply.status == 200, reply.body
+
+
+def test_an_unknown_name_is_told_as_aws_tells_it(claude: FakeUpstream, serve: Serve) -> None:
+    with pytest.raises(ClientError, match="did you mean 'anthropic/claude'") as caught:
+        signing(serve(anthropic_config(claude.base_url))).invoke_model(modelId="clod", body=json.dumps(BODY))
+    assert caught.value.response["Error"]["Code"] == "ResourceNotFoundException"
+
+
+KEYED = f'[server.keys.alice]\nkey = "{ALICE}"\n'
+
+
+class TestWhoCalls:
+    def test_a_bearer_token_is_the_gateway_key(self, claude: FakeUpstream, serve: Serve) -> None:
+        with sdk(serve(anthropic_config(claude.base_url, KEYED)), ALICE) as client:
+            assert client.messages.create(model="claude", max_tokens=9, messages=USER).content
+        assert ALICE not in str(claude.requests[-1].headers)
+
+    def test_boto3_sends_it_beside_its_signature(self, claude: FakeUpstream, serve: Serve) -> None:
+        """AWS_BEARER_TOKEN_BEDROCK is nothing that boto3 sends to an endpoint without TLS."""
+        client = signing(serve(anthropic_config(claude.base_url, KEYED)))
+
+        def with_key(request: Any, **_: object) -> None:
+            request.headers["x-nexus-key"] = ALICE
+
+        client.meta.events.register("before-sign.bedrock-runtime", with_key)
+        assert client.invoke_model(modelId="claude", body=json.dumps(BODY))["body"].read()
+        assert ALICE not in str(claude.requests[-1].headers)
+
+    def test_a_signature_is_refused_where_there_are_keys(self, claude: FakeUpstream, serve: Serve) -> None:
+        client = signing(serve(anthropic_config(claude.base_url, KEYED)))
+        with pytest.raises(ClientError, match="AWS_BEARER_TOKEN_BEDROCK") as caught:
+            client.invoke_model(modelId="claude", body=json.dumps(BODY))
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 401
+        assert claude.requests == []
+
+    def test_and_ignored_where_there_are_none(self, claude: FakeUpstream, serve: Serve) -> None:
+        client = signing(serve(anthropic_config(claude.base_url)))
+        assert client.invoke_model(modelId="claude", body=json.dumps(BODY))["body"].read()
+        sent = {name.lower(): value for name, value in claude.requests[-1].headers}
+        assert "AWS4" not in str(sent) and not any(name.startswith("x-amz") for name in sent)
+
+
+def test_betas_of_the_body_reach_anthropic(claude: FakeUpstream, serve: Serve) -> None:
+    asked = {**BODY, "anthropic_beta": ["effort-2025-11-24"]}
+    serve(anthropic_config(claude.base_url)).post(f"{MODEL}/claude/invoke", asked)
+    assert claude.requests[-1].header("anthropic-beta") == "effort-2025-11-24"
+    assert claude.requests[-1].json.keys() == {"model", "stream", "max_tokens", "messages"}
+
+
+def test_what_was_meant_for_other_families_is_refused_by_name(claude: FakeUpstream, serve: Serve) -> None:
+    reply = serve(anthropic_config(claude.base_url)).post(f"{MODEL}/claude/invoke", {"inputText": "Hi"})
+    assert (reply.status, reply.headers["x-amzn-errortype"]) == (400, "ValidationException")
+    assert reply.json == {"message": "messages: field required"}
+
+
+COUNTS = {
+    "nothing": ({}, "input: expected an object"),
+    "another": ({"input": {"other": {}}}, "input.invokeModel: expected an object"),
+    "no base64": ({"input": {"invokeModel": {"body": "?"}}}, "input.invokeModel.body: expected base64"),
+    "no JSON": (
+        {"input": {"invokeModel": {"body": base64.b64encode(b"x").decode()}}},
+        "input.invokeModel.body: expected a JSON object",
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "message"), COUNTS.values(), ids=COUNTS)
+def test_counts_of_nothing(body: Any, message: str, claude: FakeUpstream, serve: Serve) -> None:
+    reply = serve(anthropic_config(claude.base_url)).post(f"{MODEL}/claude/count-tokens", body)
+    assert (reply.status, reply.json) == (400, {"message": message})
+
+
+def test_silence_is_filled_with_pings_in_chunks(claude: FakeUpstream, serve: Serve) -> None:
+    nexus = serve(anthropic_config(claude.base_url, '[server]\nping_interval = "50ms"\nearly_ping = "50ms"\n'))
+    claude.default = Behaviour(delay=0.4)
+    answer = signing(nexus).invoke_model_with_response_stream(modelId="claude", body=json.dumps(BODY))
+    events = [event["type"] for event in chunks(answer)]
+    assert events[0] == "ping" and events[-1] == "message_stop"
+
+
+@pytest.mark.parametrize("behaviour", [Behaviour(), Behaviour(tool_calls=CALLS), Behaviour(thinking="So.")])
+def test_frames_of_bedrock_pass_as_they_are(behaviour: Behaviour, serve: Serve, tmp_path: Path) -> None:
+    lane = next(lane for lane in LANES if lane.name == "bedrock claude")
+    with FakeUpstream("bedrock") as upstream:
+        upstream.default = behaviour
+        reply = serve(lane.config(upstream, tmp_path)).post(f"{MODEL}/v%2Fm/invoke-with-response-stream", BODY)
+        assert reply.headers["content-type"] == "application/vnd.amazon.eventstream"
+        assert reply.body == b"".join(bedrock.answer(upstream.requests[-1], behaviour, 1).frames or ())
+
+
+def test_switched_off_it_is_not_there(claude: FakeUpstream, serve: Serve) -> None:
+    nexus = serve(anthropic_config(claude.base_url, "[llm.protocols.bedrock]\nenabled = false\n"))
+    assert nexus.post(f"{MODEL}/claude/invoke", BODY).status == 404
+
+
+def test_the_sdk_reads_errors(claude: FakeUpstream, serve: Serve) -> None:
+    claude.default = Behaviour(status=400, message="prompt is too long: 210000 tokens > 200000 maximum")
+    with sdk(serve(anthropic_config(claude.base_url))) as client, pytest.raises(anthropic.BadRequestError) as caught:
+        client.messages.create(model="claude", max_tokens=9, messages=USER)
+    assert "prompt is too long" in str(caught.value)
