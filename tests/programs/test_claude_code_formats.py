@@ -27,7 +27,19 @@ def vertex(nexus: Nexus) -> dict[str, str]:
     }
 
 
-PLACES = {"vertex": vertex}
+def bedrock(nexus: Nexus) -> dict[str, str]:
+    return {
+        "CLAUDE_CODE_USE_BEDROCK": "1",
+        "ANTHROPIC_BEDROCK_BASE_URL": f"{nexus.base}/llm/bedrock",
+        "CLAUDE_CODE_SKIP_BEDROCK_AUTH": "1",
+        "AWS_REGION": "eu-west-1",
+    }
+
+
+PLACES = {"vertex": vertex, "bedrock": bedrock}
+
+
+KEYS = {"vertex": "ANTHROPIC_AUTH_TOKEN", "bedrock": "AWS_BEARER_TOKEN_BEDROCK"}
 
 
 @pytest.mark.parametrize("format", PLACES)
@@ -41,7 +53,7 @@ def test_a_session(format: str, lane: ProgramLane, open_room: OpenRoom) -> None:
 @pytest.mark.parametrize("lane", [ANTHROPIC, GEMINI], ids=lambda lane: lane.name)
 def test_a_gateway_key(format: str, lane: ProgramLane, open_room: OpenRoom) -> None:
     room = open_room(lane, GATE)
-    key = {"ANTHROPIC_AUTH_TOKEN": ALICE}
+    key = {KEYS[format]: ALICE}
     said = room.desk.claude(room.nexus, "Hello?", environment=key, place=PLACES[format](room.nexus))
     assert said.strip() == DONE
     assert ALICE not in str(room.upstream.requests)
