@@ -237,7 +237,8 @@ class Reservation:
         left: list[int] = []
         for demand, standing in self._money:
             cost = demand.amount if used is None else self._cost(demand, used)
-            left.append(max(0, standing.remaining if used is None else standing.remaining + demand.amount - cost))
+            # A call may hold more than is left where its end cannot be known.
+            left.append(max(0, standing.quota.limit - standing.used + demand.amount - cost))
         return min(left, default=None)
 
     @property

@@ -215,6 +215,14 @@ def test_a_restart_forgets_nothing_of_the_periods_that_last() -> None:
     desk.hold(made=call(client_id="bob"))
 
 
+def test_what_is_left_after_a_call_that_held_more_than_there_is() -> None:
+    """As long as a model has answered nothing, more may be held than the whole budget has."""
+    desk = Desk(b=budget())
+    held = desk.hold(max_output=None, tokens=100)
+    assert held.budget_left() == 0
+    assert held.budget_left(Usage(input=100)) == 900_000
+
+
 def test_a_change_of_the_limit_keeps_what_was_spent() -> None:
     desk = Desk(b=budget())
     desk.spend(900_000)
