@@ -71,7 +71,7 @@ def _entry(record: CallRecord, attempt: AttemptRecord | None, *, last: bool) -> 
         own_ms=_milliseconds(record.own if last else None),
         tokens_known=attempt.tokens_known if attempt is not None else "yes",
         **{part: getattr(usage, part) for part in PARTS},
-        raw_usage=raw_text(usage.raw) if usage.raw else "",
+        raw_usage=raw_text(attempt.raw_usage) if attempt is not None and attempt.raw_usage else "",
         service_tier=_text(usage.service_tier),
         cost=attempt.cost if attempt is not None else 0,
         price_source=_text(attempt.price_source) if attempt is not None else "",

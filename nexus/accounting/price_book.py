@@ -155,7 +155,8 @@ class PriceBook:
         if not spends or (usage is None and attempt.tokens_known == "yes"):
             # Vendors bill neither counting nor what they refused.
             return replace(attempt, cost=0, price_source="")
-        cost = price.cost(usage) if price is not None and usage is not None else None
+        is_known = usage is not None and attempt.tokens_known != "no"
+        cost = price.cost(usage) if price is not None and usage is not None and is_known else None
         return replace(attempt, cost=cost, price_source="" if price is None else price.source)
 
     def _read(self) -> None:

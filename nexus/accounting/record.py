@@ -6,8 +6,8 @@ Law: values only, never a prompt, a reply or a key; but for ``trace``, where ``[
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
@@ -28,6 +28,7 @@ from nexus.errors import (
 )
 from nexus.headers.tracing import CallTrace, TraceContext
 from nexus.operation import Operation
+from nexus.wire import Json
 
 Phase = Literal["prepared", "sent", "answered", "content"]
 """How far an attempt came: nothing left, the request left, a head came back, something of the answer was passed on."""
@@ -85,7 +86,8 @@ class AttemptRecord:
     the model as it was asked, ``model`` as it answered, ``stop`` its own word.
 
     ``vendor`` is OpenTelemetry's name of whom it reached, ``server`` host and port, ``span_id`` its span's where traces
-    are told; ``events`` counts those that were passed on.
+    are told; ``events`` counts those that were passed on. ``raw_usage`` is the vendor's own object, also where it
+    counts something else than tokens.
 
     ``cost`` is in nano-dollars, None where no price is known; ``price_source`` says where the price is from. Times are
     in seconds since the call came: when the attempt began, when the vendor's head was there, and the first content,
@@ -115,6 +117,7 @@ class AttemptRecord:
     server: str = ""
     span_id: str = ""
     events: int = 0
+    raw_usage: Mapping[str, Json] | None = field(default=None, repr=False)
 
     @property
     def service_tier(self) -> str:

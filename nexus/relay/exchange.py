@@ -119,6 +119,7 @@ class Exchange:
             error=self.error,
             # What used nothing costs nothing, whatever the price is.
             cost=0 if known == "yes" and (usage is None or not usage.total) else None,
+            raw_usage=usage.raw if usage is not None else tap.units,
             vendor=self.route.provider.vendor,
             server=self.route.provider.server,
             span_id=self.span_id,

@@ -243,6 +243,49 @@ def test_a_count_uses_nothing(
         assert set(told) == {(operation, "ok", "yes", 0)}
 
 
+ENDPOINTS: dict[str, tuple[str, bytes, tuple[str, str, int, int]]] = {
+    "embeddings": ("embeddings", b'{"model":"openai/smart","input":["%s"]}', ("embeddings", "yes", 11, 0)),
+    "completions": ("completions", b'{"model":"openai/smart","prompt":"%s"}', ("completions", "yes", 11, 6)),
+    "moderations": ("moderations", b'{"model":"openai/smart","input":"%s"}', ("moderations", "no", 0, 0)),
+    "images": ("images/generations", b'{"model":"openai/smart","prompt":"%s"}', ("images", "yes", 11, 6)),
+    "speech": ("audio/speech", b'{"model":"openai/smart","input":"%s","voice":"alloy"}', ("speech", "no", 0, 0)),
+    "rerank": ("rerank", b'{"model":"openai/smart","query":"%s","documents":["a"]}', ("rerank", "yes", 5, 0)),
+}
+
+
+@pytest.mark.parametrize(("path", "body", "told"), ENDPOINTS.values(), ids=ENDPOINTS)
+def test_every_endpoint_that_passes_is_written_down(
+    path: str, body: bytes, told: tuple[str, str, int, int], serve: Serve, openai_upstream: FakeUpstream
+) -> None:
+    """What vendors do not count in tokens is unknown, never 0."""
+    listed = json.dumps([path for path, _, _ in ENDPOINTS.values()])
+    text = openai_config(openai_upstream.base_url).replace(
+        "[llm.providers.openai]\n", f"[llm.providers.openai]\nendpoints = {listed}\n"
+    )
+    nexus = serve(text)
+    assert nexus.post(f"/llm/openai/v1/{path}", body.replace(b"%s", MARK.encode())).status == 200
+    ((outcome, cost, *found),) = rows(
+        nexus, "call_outcome, cost_nano, operation, tokens_known, input_tokens, output_tokens"
+    )
+    assert (outcome, tuple(found)) == ("ok", told)
+    assert told[1] == "yes" or cost is None
+    assert MARK.encode() not in files(nexus)
+
+
+def test_a_transcript_keeps_its_seconds(serve: Serve, openai_upstream: FakeUpstream) -> None:
+    usage = b'{"text": "Hi", "usage": {"type": "duration", "seconds": 9}}'
+    openai_upstream.next(Behaviour(body=usage, headers=(("content-type", "application/json"),)))
+    text = openai_config(openai_upstream.base_url).replace(
+        "[llm.providers.openai]\n", '[llm.providers.openai]\nendpoints = ["audio/transcriptions"]\n'
+    )
+    nexus = serve(text)
+    mark = 'Content-Disposition: form-data; name="'
+    form = f'--b\r\n{mark}file"; filename="a"\r\n\r\nRIFF\r\n--b\r\n{mark}model"\r\n\r\nopenai/smart\r\n--b--\r\n'
+    kind = {"Content-Type": "multipart/form-data; boundary=b"}
+    assert nexus.request("POST", "/llm/openai/v1/audio/transcriptions", form.encode(), kind).status == 200
+    assert rows(nexus, "tokens_known, cost_nano, raw_usage") == [("no", None, '{"type":"duration","seconds":9}')]
+
+
 def test_a_stored_answer_is_not_counted_again(serve: Serve, tmp_path: Path) -> None:
     with FakeUpstream("anthropic") as upstream:
         nexus = serve(LANES[1].config(upstream, tmp_path))

@@ -21,7 +21,7 @@ from nexus.cli import main as cli
 from tests.server.fleet import Fleet, fleet
 from tests.server.test_process import CHAT_PATH, Process, Start, finish, start
 from tests.serving import CHAT, openai_config, wait_until
-from tools.fake_upstream import FakeUpstream
+from tools.fake_upstream import Behaviour, FakeUpstream
 
 __all__ = ["fleet", "start"]
 
@@ -71,6 +71,20 @@ def test_a_stopped_gateway_has_written_all_for_its_owner_alone(start: Start, tmp
     assert count(file) == 1
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+
+
+def test_what_is_ended_while_the_gateway_stops_is_drained(
+    start: Start, tmp_path: Path, openai_upstream: FakeUpstream
+) -> None:
+    drain = '[server]\ndrain_timeout = "100ms"\n'
+    process = start(drain + STORE + openai_config(openai_upstream.base_url))
+    openai_upstream.next(Behaviour(event_delay=30, only_before=2))
+    response = process.post(CHAT_PATH, {**CHAT, "stream": True})
+    process.signal(signal.SIGTERM)
+    finish(response)
+    assert process.wait() == 0
+    told = "outcome || ' ' || call_outcome || ' ' || tokens_known || ' ' || status"
+    assert count(tmp_path / FILE, told) == "drained drained no 200"
 
 
 Run = Callable[..., Fleet]

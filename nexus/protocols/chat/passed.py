@@ -74,8 +74,11 @@ class Passed(AnswerRelay):
     def _read(self, answer: Mapping[str, Json]) -> None:
         if model := text(answer.get("model")):
             self.tap.model = model
-        usage = _usage(mapping(answer.get("usage")))
-        if usage is not None:
+        wire = mapping(answer.get("usage"))
+        usage = _usage(wire)
+        if usage is None:
+            self.tap.units = wire or self.tap.units
+        else:
             many = answer.get("type") in _LAST and self._finished and self.tap.usage is not None
             self.tap.usage = _sum(self.tap.usage, usage) if many and self.tap.usage is not None else usage
         if answer.get("type") in _LAST:
