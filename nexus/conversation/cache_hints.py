@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nexus.conversation.parts import Request, ToolResult
+from nexus.conversation.parts import Document, Image, Message, Part, Request, Text, Tool, ToolResult
 
 
 def with_hint_outside(result: ToolResult) -> ToolResult:
@@ -21,3 +21,54 @@ def has_cache_hints(request: Request) -> bool:
     parts = [part for message in request.messages for part in message.parts]
     inner = [one for part in parts if isinstance(part, ToolResult) for one in part.parts]
     return any(getattr(holder, "cache", None) for holder in (*request.system, *request.tools, *parts, *inner))
+
+
+TURNS = 2
+"""The last turns that end in a breakpoint: what one request writes, the next one reads."""
+
+
+def with_own_hints(request: Request) -> tuple[Request, tuple[str, ...]]:
+    """The request with at most four breakpoints where it has none, and where they stand: behind the tools, the system
+    text and the user's last turns."""
+    if has_cache_hints(request):
+        return request, ()
+    tools, system = list(request.tools), list(request.system)
+    named: list[str] = []
+    for place in [place for place, tool in enumerate(tools) if type(tool) is Tool][-1:]:
+        tools[place] = replace(tools[place], cache="5m")
+        named.append("tools")
+    for place in [place for place, part in enumerate(system) if part.text][-1:]:
+        system[place] = replace(system[place], cache="5m")
+        named.append("system")
+    messages = list(request.messages)
+    turns = [place for place, message in enumerate(messages) if message.role == "user" and _last(message) is not None]
+    for place in turns[-TURNS:]:
+        messages[place] = _marked(messages[place])
+        named.append(f"messages[{place}]")
+    return replace(request, tools=tuple(tools), system=tuple(system), messages=tuple(messages)), tuple(named)
+
+
+def _last(message: Message) -> int | None:
+    """The last part that takes a breakpoint."""
+    places = [place for place, part in enumerate(message.parts) if _takes(part)]
+    return places[-1] if places else None
+
+
+def _takes(part: Part) -> bool:
+    match part:
+        case Text():
+            return bool(part.text.strip())
+        case Image() | Document() | ToolResult():
+            return True
+        case _:
+            return False
+
+
+def _marked(message: Message) -> Message:
+    place = _last(message)
+    parts = list(message.parts)
+    if place is not None:
+        part = parts[place]
+        if isinstance(part, Text | Image | Document | ToolResult):
+            parts[place] = replace(part, cache="5m")
+    return replace(message, parts=tuple(parts))

@@ -28,6 +28,9 @@ TRIED = "x-nexus-tried"
 DROPPED = "x-nexus-dropped"
 """What of a request no vendor's field could say."""
 
+AUTO_CACHE = "x-nexus-auto-cache"
+"""Where the gateway put breakpoints of the prompt cache, for a client that sent none."""
+
 ESTIMATED = "x-nexus-estimated"
 """Marks a count of tokens that is a guess."""
 

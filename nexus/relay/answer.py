@@ -96,6 +96,8 @@ def _head(exchange: Exchange, lane: Lane, vendor: Mapping[str, str], status: int
     if exchange.dropped:
         named = ", ".join(dict.fromkeys(exchange.dropped))
         headers[own.DROPPED] = named.encode("ascii", "backslashreplace").decode()[:MAX_NAMED]
+    if lane.hints:
+        headers[own.AUTO_CACHE] = ", ".join(lane.hints)
     return Head(status, headers, content_type.startswith(_STREAM))
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pydantic import SecretStr
 
 from nexus.call import Call
+from nexus.conversation.cache_hints import with_own_hints
 from nexus.conversation.parts import Request
 from nexus.conversation.tap import Tap
 from nexus.errors import ClientError, UnsupportedFeature, VendorError
@@ -43,12 +44,13 @@ from nexus.wire import Json, count, decode, encode, mapping
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """``dropped`` names what the request lost."""
+    """``dropped`` names what the request lost, ``hints`` where it got breakpoints of the prompt cache."""
 
     attempt: Attempt
     relay: AnswerRelay
     translates: bool
     dropped: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
 
     def with_key(self, key: SecretStr) -> Lane:
         """The same with a key that is not the caller's."""
@@ -203,6 +205,7 @@ def _translate(exchange: Exchange, dialect: str, without: Without | None) -> Lan
         target = without(target)
     with _clients_names(exchange, read.request):
         request, lost = _fitted(read.request, target, call.model)
+    request, hints = with_own_hints(request) if _hints_itself(route, dialect) else (request, ())
     with _clients_names(exchange, request):
         written = vendor.write_request(request, target)
     attempt = attempt_of(exchange, dialect, encode(written.body), dict(written.headers), "")
@@ -211,7 +214,12 @@ def _translate(exchange: Exchange, dialect: str, without: Without | None) -> Lan
     asked = (name for name in call.headers if name in client.headers)
     dropped = (*read.dropped, *client.lost((*lost, *written.dropped), call.document, request), *asked)
     relay = Translation(exchange, request, dialect, route.model, written, target.chat)
-    return Lane(attempt, relay, translates=True, dropped=tuple(dict.fromkeys(dropped)))
+    return Lane(attempt, relay, translates=True, dropped=tuple(dict.fromkeys(dropped)), hints=hints)
+
+
+def _hints_itself(route: Route, dialect: str) -> bool:
+    """Whether a request to Claude is to be cached though its client says nothing."""
+    return route.settings.auto_cache and dialect == "messages"
 
 
 @contextmanager

@@ -62,6 +62,10 @@ class ModelSettings(Table):
     timeouts: ModelTimeouts = ModelTimeouts()
     """How long silence of this model may last, in place of what the provider says."""
 
+    auto_cache: bool = False
+    """Whether a translated request to Claude that has no cache breakpoint gets up to four: behind the tools, the system
+    text and the last two turns. What is written to the cache costs more once and less from then on."""
+
     web_search: bool = False
     """Whether the vendor searches the web where a client asks its own vendor to; otherwise that is refused."""
 
