@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -43,12 +43,12 @@ KEYS: dict[str, Any] = {
 NOW = 1_800_000_000.0
 
 
-def authenticator(server: ServerSettings, clock: float = NOW) -> Authenticator:
+def authenticator(server: ServerSettings, clock: float = NOW, claims: Sequence[str] = ()) -> Authenticator:
     """A gate whose keys for tokens are there already."""
     tokens = None
     if server.oauth is not None:
         tokens = Tokens(server.oauth, Still(read_key_set(jwks(jwk(ec_key())))))
-    return Authenticator(server.client_identification, server.keys, tokens, clock=lambda: clock)
+    return Authenticator(server.client_identification, server.keys, tokens, claims=claims, clock=lambda: clock)
 
 
 def told(found: Identity | Pending) -> Identity:
@@ -100,6 +100,14 @@ def test_let_in(server: dict[str, Any], headers: Headers, expected: tuple[str, s
         secret = any(text in value[0] for text in (ALICE, BOB, TOKEN))
         deciding = secret and not (name == "authorization" and "x-nexus-key" in headers)
         assert (name in identity.credential_headers) is (deciding or name in ("x-nexus-key", "proxy-authorization"))
+
+
+def test_an_identity_carries_the_claims_that_are_asked_for() -> None:
+    """Of an array the first; what is no text, and what nobody asked for, is not there."""
+    told_by = token(ec_key(), dep={"name": "research"}, teams=["a", "b"], empty=" ", other="x")
+    found = authenticator(tables(**BOTH), claims=("dep.name", "teams", "empty", "dep", "missing"))
+    assert told(found.authenticate(lines(auth(told_by)))).claims == (("dep.name", "research"), ("teams", "a"))
+    assert told(found.authenticate(lines(auth(ALICE)))).claims == ()
 
 
 KEPT_OUT: dict[str, tuple[dict[str, Any], Headers, str]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -228,3 +229,30 @@ def test_a_change_of_the_limit_keeps_what_was_spent() -> None:
     desk.spend(900_000)
     desk.budgets = Budgets({"b": budget(limit_usd="0.002")}, LLM, lambda: desk.clock.now / SECOND)
     assert desk.hold().budget_left(Usage()) == 1_100_000
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 3.0], ids=["fewer", "as estimated", "three times as many"])
+def test_forty_callers_at_once_never_pass_it(factor: float) -> None:
+    """Whatever the vendor counts: what is held covers it, and what is not used is free again."""
+    desk, numbers = Desk(b=budget(limit_usd="0.1")), random.Random(7)
+    running: list[tuple[Reservation, int]] = []
+    spent = answered = refused = 0
+    while refused < 300:
+        tokens, output = numbers.randint(50, 400), numbers.randint(1, 100)
+        spending = desk.budgets.spending(call(), "p/m", PRICE)
+        estimate = Estimate(tokens)
+        ask = Ask(LimitKey("c", None, "p", "m", None, None), lambda: estimate, 100, spending)  # noqa: B023
+        try:
+            running.append((desk.limits.reserve(ask), round(tokens * factor) * 1000 + output * 2000))
+        except BudgetExceeded:
+            refused += 1
+        while len(running) > numbers.randint(0, 40) or (refused and running and numbers.random() < 0.3):
+            held, cost = running.pop(numbers.randrange(len(running)))
+            held.settle(Usage(input=(cost - cost % 1000) // 1000 - 20, output=10))
+            (charged,) = desk.charged(held)
+            spent, answered = spent + charged, answered + 1
+    for held, cost in running:
+        held.settle(Usage(input=cost // 1000))
+        spent += sum(desk.charged(held))
+    limit = desk.settings["b"].limit_usd
+    assert 0.9 * limit <= spent <= 1.02 * limit and answered > 40 and desk.limits.open == 0
