@@ -139,7 +139,7 @@ def _route_state(route: Route, rests: Rests, now: float, *, tells_why: bool) -> 
     resting = [end for end in ends if end is not None]
     if not resting:
         return RouteState(name, kind)
-    why = next((said for scopes in places if (said := rests.why(scopes))), "") if tells_why else ""
+    why = next((reason for scopes in places if (reason := rests.why(scopes))), "") if tells_why else ""
     state = "rests" if len(resting) == len(ends) else "partly"
     return RouteState(name, kind, state, now + min(resting) - moment, redacted(why))
 
@@ -147,8 +147,8 @@ def _route_state(route: Route, rests: Rests, now: float, *, tells_why: bool) -> 
 def _texts(runtime: Runtime, routes: Routes, look: Look) -> dict[str, Json]:
     """What changes with the configuration alone, and is not sent twice."""
     settings, names = runtime.settings, [model.name for model in routes.models]
-    said = encode([nexus.__version__, settings.digest, settings.written_at, names, look.only is None])
-    digest = hashlib.sha256(said).hexdigest()[:16]
+    parts = encode([nexus.__version__, settings.digest, settings.written_at, names, look.only is None])
+    digest = hashlib.sha256(parts).hexdigest()[:16]
     if digest == look.known:
         return {"known": digest}
     return {

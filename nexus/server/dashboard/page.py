@@ -53,12 +53,12 @@ def render(settings: Settings, origin: str) -> str:
         f"<dt>{html.escape(name)}</dt><dd><code>{html.escape(value)}</code></dd>"
         for name, value in entries(settings, origin)
     )
-    said = {
+    values = {
         "root": "../" * (own.dashboard.folder.count("/") - 1) or "./",
         "csrf": html.escape(own.csrf.header_name),
         "endpoints": endpoints,
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: said[found[1]], page().template)
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], page().template)
 
 
 class DashboardHandler(HomeHandler):
