@@ -35,6 +35,7 @@ from nexus.server.base import BaseHandler
 from nexus.server.body import Body, read_document
 from nexus.server.flight import Load
 from nexus.server.heads import body_length
+from nexus.server.paths import bases
 from nexus.server.runtime import Runtime
 from nexus.server.server import Server
 from nexus.server.uploads import FORM, Uploading
@@ -115,8 +116,11 @@ class CallHandler(BaseHandler):
         return state
 
     def route_told(self) -> str:
-        path = self.request.path
-        return f"{path.partition('/v1')[0]}/v1/..." if self.operation.many else path
+        """Where the path holds an id or a model, it is told as far as the protocol goes."""
+        if not self.operation.many:
+            return self.request.path
+        base = next(base for base in bases(self.runtime.settings) if self.dialect in base.dialects)
+        return f"{base.versioned}/..."
 
     async def serve(self, state: CallState | None) -> None:
         """Answers a call in whatever way it goes."""

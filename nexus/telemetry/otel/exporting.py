@@ -22,7 +22,7 @@ from nexus.telemetry.otel.asked import asked
 from nexus.telemetry.otel.content import ROOM, content_attributes
 from nexus.telemetry.otel.measures import ResponseModels, measures_of
 from nexus.telemetry.otel.names import VERSIONS
-from nexus.telemetry.otel.spans import SpanValues, spans_of
+from nexus.telemetry.otel.spans import CHOSEN, SpanValues, spans_of
 from nexus.wire import Json
 
 if TYPE_CHECKING:
@@ -159,6 +159,10 @@ class Exporting:
             if trace is None or not trace.sampled:
                 continue
             spans = spans_of(record, trace, self._names)
+            for span in spans:
+                for name in CHOSEN & span.attributes.keys():
+                    # A key can stand where it does not belong.
+                    span.attributes[name] = self._cut(str(span.attributes[name]))
             if trace.content is not None:
                 held = content_attributes(record.protocol, trace.content, self._cut)
                 # What was asked and answered stands on the attempt that was answered, else on the call.

@@ -32,6 +32,11 @@ OPERATIONS: Mapping[str, str] = {
 }
 """What the conventions call what we call otherwise; every other operation keeps its name."""
 
+CHOSEN = frozenset(
+    {"gen_ai.conversation.id", "gen_ai.response.model", "nexus.agent", "nexus.model.original", "nexus.request.id"}
+)
+"""Attributes whose text a client or a vendor chose."""
+
 NANO = 1_000_000_000
 
 

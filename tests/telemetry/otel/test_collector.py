@@ -258,6 +258,33 @@ def test_a_refused_call_is_told_with_the_reason(
     assert "gen_ai.server.request.duration" in metrics(nexus, collector)
 
 
+PATHS: dict[str, tuple[str, dict[str, Any], str]] = {
+    "a stored answer": ("/llm/openai/v1/responses/resp_of_somebody", {}, "GET /llm/openai/v1/..."),
+    "the Vertex format": (
+        "/llm/vertex/v1/projects/p/locations/l/publishers/anthropic/models/openai/gpt-4:rawPredict",
+        {**MESSAGES, "anthropic_version": "vertex-2023-10-16"},
+        "POST /llm/vertex/v1/...",
+    ),
+}
+
+
+@pytest.mark.parametrize(("path", "body", "name"), PATHS.values(), ids=PATHS.keys())
+def test_nothing_that_a_client_chose_is_in_a_name(
+    serve: Serve,
+    openai_upstream: FakeUpstream,
+    collector: HttpCollector,
+    path: str,
+    body: dict[str, Any],
+    name: str,
+) -> None:
+    nexus = serve(openai_config(openai_upstream.base_url) + telemetry(collector.url))
+    if body:
+        nexus.post(path, {key: value for key, value in body.items() if key != "model"})
+    else:
+        nexus.request("GET", path)
+    assert [span.name for span in collector.wait().server()] == [name]
+
+
 def test_content_only_where_it_is_asked_for(
     serve: Serve, openai_upstream: FakeUpstream, collector: HttpCollector
 ) -> None:
