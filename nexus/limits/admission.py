@@ -21,7 +21,7 @@ from nexus.limits.learned import Learned
 from nexus.limits.quota import SECOND, Demand, Granted, Quota, Refused, Standing, Store
 from nexus.limits.refusal import refusal
 from nexus.limits.rules import LimitKey, LimitRules
-from nexus.wire import Json, count
+from nexus.wire import Json, count, mapping
 
 log = logging.getLogger("nexus.limits")
 
@@ -385,5 +385,6 @@ def _output_only(demand: Demand, streamed: int) -> int:
 def output_asked(document: Mapping[str, Json]) -> int | None:
     """Most output tokens that a client's body of any dialect allows, over all choices; None where it does not say."""
     names = ("max_completion_tokens", "max_output_tokens", "max_tokens")
-    asked = max(count(document.get(name)) for name in names)
+    limits = [document.get(name) for name in names]
+    asked = max(map(count, [*limits, mapping(document.get("inferenceConfig")).get("maxTokens")]))
     return asked * max(1, count(document.get("n"))) if asked else None

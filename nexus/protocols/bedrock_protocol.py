@@ -77,9 +77,14 @@ def words_of(kind: str, message: str) -> str:
     return context_length.worded(message) if kind == "context_length" else message
 
 
-def exception_frame(kind: str, message: str) -> bytes:
+def exception_event(kind: str) -> str:
     """What ends a stream; a request that is wrong is told as such in it too."""
-    return exception_message(_IN_STREAM.get(kind, "validationException"), encode({"message": message}))
+    return _IN_STREAM.get(kind, "validationException")
+
+
+def exception_frame(event: str, payload: bytes) -> bytes:
+    """``event`` may be a vendor's own, or "error" where the vendor had no name for it."""
+    return exception_message("internalServerException" if event == "error" else event, payload)
 
 
 def event_frame(event: str, payload: bytes) -> bytes:

@@ -169,7 +169,8 @@ class Count(AnswerRelay):
             raise VendorError(VendorFailure(words, "upstream", 502))
         # Claude on Bedrock is asked in the client's dialect and answers in Amazon's, and the other way round.
         told = answer.get("inputTokens", answer.get("input_tokens"))
-        counted = self._dialect.write_count(count(told) if self._read is None else self._read(answer))
+        asks_amazon = self._read is None or "inputTokens" in answer
+        counted = self._dialect.write_count(count(told) if asks_amazon or self._read is None else self._read(answer))
         return raw if self._read is None and counted.keys() <= answer.keys() else encode(counted)
 
     def frame(self, frame: Frame) -> bytes:

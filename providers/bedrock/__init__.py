@@ -99,7 +99,9 @@ class BedrockProvider(Provider):
 
     def dialects_of(self, model: str, settings: ModelSettings) -> tuple[str, ...]:
         told = isinstance(settings, BedrockModel) and settings.family == "anthropic"
-        return ("messages",) if told or is_claude(_known_as(model, settings)) else ("converse",)
+        claude = told or is_claude(_known_as(model, settings))
+        # A client of Converse is answered by Converse; whoever has to be translated speaks to Claude in its own words.
+        return ("messages", "converse") if claude else ("converse",)
 
     def embeddings(self, model: str, settings: ModelSettings) -> Format | None:
         known = _known_as(model, settings)

@@ -11,7 +11,7 @@ import pytest
 from nexus.protocols import loader
 from nexus.protocols.contract import ClientCodec, VendorCodec
 
-FOLDERS = {path.parent.name for path in (Path(loader.__file__).parent).glob("*/__init__.py")}
+FOLDERS = {path.parent.name for path in (Path(loader.__file__).parent).glob("*/codec.py")}
 
 
 def test_every_folder_is_a_dialect() -> None:

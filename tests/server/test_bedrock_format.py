@@ -40,7 +40,7 @@ OPENED: list[Any] = []
 
 
 @pytest.fixture(autouse=True)
-def _closed() -> Iterator[None]:
+def closed_clients() -> Iterator[None]:
     yield
     while OPENED:
         OPENED.pop().close()

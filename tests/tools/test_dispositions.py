@@ -27,6 +27,7 @@ from nexus.protocols.codec import Target
 from nexus.protocols.loader import DIALECTS
 from nexus.wire import Json, decode, encode
 from tests.laws.kit import TARGETS
+from tests.protocols.converse.published import service
 from tools.docs.dispositions import CLIENTS, COLUMNS, KINDS, PASSED, READS, VENDORS, WRITES, counts, document, table
 from tools.docs.features import features
 
@@ -88,12 +89,17 @@ BEYOND = {
 """What clients send though the newest types have no name for it."""
 
 
-@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("client", PUBLISHED)
 def test_every_published_field_has_a_row(client: str) -> None:
     published = {name for shape in PUBLISHED[client] for name in shape.__annotations__}
     for shape in PUBLISHED[client]:
         published |= {name for base in shape.__orig_bases__ for name in getattr(base, "__annotations__", ())}  # type: ignore[attr-defined]
     assert {row.field for row in table()[client]} == published | BEYOND[client]
+
+
+def test_every_member_of_converse_has_a_row() -> None:
+    published = set(service().operation_model("Converse").input_shape.members) - {"modelId"}
+    assert {row.field for row in table()["converse"]} == published
 
 
 def test_openai_has_no_beta_of_this_request() -> None:
@@ -119,6 +125,7 @@ PLAIN: Mapping[str, dict[str, Any]] = {
     "chat": {"model": "m", "messages": HI},
     "responses": {"model": "m", "input": HI},
     "messages": {"model": "m", "messages": HI, "max_tokens": 9000},
+    "converse": {"messages": [{"role": "user", "content": [{"text": "hi"}]}], "inferenceConfig": {"maxTokens": 9000}},
 }
 
 SENT: Mapping[str, Mapping[str, Any]] = {
@@ -236,6 +243,26 @@ SENT: Mapping[str, Mapping[str, Any]] = {
         "user_profile_id": "x",
         "workspace_id": "x",
     },
+    "converse": {
+        "additionalModelRequestFields": {"thinking": {"type": "enabled", "budget_tokens": 2000}},
+        "additionalModelResponseFieldPaths": ["/stop_sequence"],
+        "guardrailConfig": {"guardrailIdentifier": "g", "guardrailVersion": "1"},
+        "inferenceConfig": {"maxTokens": 9},
+        "messages": [{"role": "user", "content": [{"text": "other"}]}],
+        "outputConfig": {
+            "textFormat": {
+                "type": "json_schema",
+                "structure": {"jsonSchema": {"name": "n", "schema": encode(SCHEMA).decode()}},
+            }
+        },
+        "performanceConfig": {"latency": "optimized"},
+        "projectIdentifier": "p",
+        "promptVariables": {"a": {"text": "b"}},
+        "requestMetadata": {"a": "b"},
+        "serviceTier": {"type": "default"},
+        "system": [{"text": "s"}],
+        "toolConfig": {"tools": [{"toolSpec": {"name": "f", "inputSchema": {"json": SCHEMA}}}]},
+    },
 }
 BESIDE: Mapping[str, dict[str, Any]] = {
     "tool_choice": {
@@ -260,6 +287,7 @@ BEST: Mapping[str, Target] = {
 ELSEWHERE: Mapping[str, str] = {
     "model": "the route chooses it",
     "n": "the default says nothing",
+    "additionalModelResponseFieldPaths": "a stop sequence is told anyway",
     "include": "reasoning is always sealed for the client",
     "stream_options": "the usage is always asked for or always told",
     "store": "the gateway keeps the answer, or not",
@@ -358,7 +386,7 @@ def test_the_own_dialect_passes(client: str) -> None:
     for row in table()[client]:
         document = PLAIN[client] | {row.field: SENT[client][row.field], "unheard_of": {"a": 1}}
         sent = decode(DIALECTS[client].edit_request(encode(document), document, "theirs", ask_usage=False).body)
-        assert sent == document | {"model": "theirs"}
+        assert sent == document | ({} if client == "converse" else {"model": "theirs"})
         cell = row.cells[client]
         assert cell.kind == "converted" if row.field == "model" else cell.note == PASSED
 

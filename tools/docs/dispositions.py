@@ -18,7 +18,12 @@ from nexus.protocols.dispositions import Disposition, DispositionKind
 from nexus.protocols.extra_fields import EXTRA_FIELDS
 
 CLIENTS: Mapping[str, str] = MappingProxyType(
-    {"chat": "OpenAI Chat Completions", "responses": "OpenAI Responses", "messages": "Anthropic Messages"}
+    {
+        "chat": "OpenAI Chat Completions",
+        "responses": "OpenAI Responses",
+        "messages": "Anthropic Messages",
+        "converse": "Bedrock Converse",
+    }
 )
 """The protocol's name of each client dialect."""
 
@@ -28,7 +33,12 @@ VENDORS: Mapping[str, str] = MappingProxyType(
 """The vendor's name of each dialect that is translated to."""
 
 COLUMNS: Mapping[str, Mapping[str, str]] = MappingProxyType(
-    {"chat": VENDORS, "responses": {"responses": "OpenAI", **VENDORS, "chat": "Compatible"}, "messages": VENDORS}
+    {
+        "chat": VENDORS,
+        "responses": {"responses": "OpenAI", **VENDORS, "chat": "Compatible"},
+        "messages": VENDORS,
+        "converse": VENDORS,
+    }
 )
 """What a client may meet, by its dialect: OpenAI itself has both protocols, most compatible servers only the older."""
 
@@ -102,7 +112,7 @@ def _opening() -> Iterator[str]:
     yield from (
         "Printed by ``python -m tools.docs.dispositions`` from the tables beside the codecs; edit those instead.",
         "",
-        "A client of any of the three protocols can ask any model. What becomes of each field that it may send:",
+        "A client of any of these protocols can ask any model. What becomes of each field that it may send:",
         "",
         "carried",
         "    arrives with the same meaning and value, spelled as the vendor spells it.",
@@ -156,14 +166,16 @@ def _vendor_sections() -> Iterator[str]:
 def _extra_fields() -> Iterator[str]:
     yield from _heading("What translated answers have beyond the published types", "-")
     yield from (
-        "Every name and every value in an answer, an event or an error is one that OpenAI's and Anthropic's own types",
-        "know, but for these fields; a client that does not know them loses nothing that it could have had. An answer",
-        "in the vendor's own protocol passes as it is. The word ``request_too_large`` in errors of status 413 is on",
-        "Anthropic's page of errors though not in the types, and Claude Code looks for it; Codex reads",
+        "Every name and every value in an answer, an event or an error is one that OpenAI's, Anthropic's and AWS's",
+        "own types know, but for these fields; a client that does not know them loses nothing that it could have had.",
+        "An answer in the vendor's own protocol passes as it is. The word ``request_too_large`` in errors of status",
+        "413 is on Anthropic's page of errors though not in the types, and Claude Code looks for it; Codex reads",
         "``context_length_exceeded`` and ``insufficient_quota`` in failed responses, as OpenAI sends them.",
         "",
     )
     for client, name in CLIENTS.items():
+        if client not in EXTRA_FIELDS:
+            continue
         yield f"{name}:"
         yield ""
         yield from _notes({field.name: field.note for field in EXTRA_FIELDS[client]})

@@ -1,13 +1,61 @@
-"""What becomes of every field of a neutral request on its way to Converse.
+"""What becomes of every field, of a client's Converse request and of a neutral request on its way to Converse.
 
-Complete over nexus.conversation.Request and proven by sending each field; the notes name the conversions.
+``READS`` has every member of ConverseRequest, ``WRITES`` every field of nexus.conversation.Request, each proven by
+sending it; the notes name the conversions. Source: the bedrock-runtime service model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.protocols.dispositions import Disposition
+from nexus.protocols.dispositions import Disposition, carried, converted, dropped, refused
+
+READS: Mapping[str, Disposition] = {
+    "messages": carried(
+        "messages",
+        "search results become text documents; S3 objects, video, guardrail content, cited documents, changes of tools "
+        "and unknown blocks are refused",
+    ),
+    "system": carried("system", "guardrail content is refused"),
+    "inferenceConfig": converted(
+        "max_tokens", "temperature, topP and stopSequences become `temperature`, `top_p` and `stop`"
+    ),
+    "toolConfig": converted("tools", "toolChoice becomes `tool_choice`; Bedrock's own system tools are refused"),
+    "outputConfig": converted("output_format", "effort becomes `thinking.effort`"),
+    "additionalModelRequestFields": converted(
+        "thinking",
+        "thinking and efforts as Claude, Nova and gpt-oss have them; top_k becomes `top_k`, "
+        "tool_choice.disable_parallel_tool_use `parallel_tools`; other fields are dropped by name",
+    ),
+    "additionalModelResponseFieldPaths": converted("", "a stop sequence is always told; other paths are dropped"),
+    "requestMetadata": converted("metadata", "a map of strings"),
+    "serviceTier": converted("service_tier", "its type"),
+    "performanceConfig": dropped("a tier of Bedrock's own servers"),
+    "projectIdentifier": dropped("an account at AWS"),
+    "guardrailConfig": refused("guardrails are Bedrock's, and no other vendor would apply them; leave the field out"),
+    "promptVariables": refused("prompts are kept at Bedrock; send the messages themselves"),
+}
+"""Of a client's request. A refused field is refused when it holds something; null, {} and [] ask for nothing."""
+
+PATHS: Mapping[str, str] = {
+    "max_tokens": "inferenceConfig.maxTokens",
+    "temperature": "inferenceConfig.temperature",
+    "top_p": "inferenceConfig.topP",
+    "stop": "inferenceConfig.stopSequences",
+    "top_k": "additionalModelRequestFields.top_k",
+    "tools": "toolConfig.tools",
+    "tools.parameters": "tools.toolSpec.inputSchema",
+    "tools.strict": "toolConfig.tools.toolSpec.strict",
+    "tool_choice": "toolConfig.toolChoice",
+    "parallel_tools": "additionalModelRequestFields.tool_choice",
+    "output_format": "outputConfig.textFormat",
+    "thinking.effort": "outputConfig.effort",
+    "thinking.budget": "additionalModelRequestFields.thinking.budget_tokens",
+    "cache_control": "cachePoint",
+    "cache_control.ttl": "cachePoint.ttl",
+    "messages.reasoning": "messages.content.reasoningContent",
+}
+"""What a client calls parts of neutral fields that it has elsewhere than the whole."""
 
 WRITES: Mapping[str, Disposition] = {
     "messages": Disposition(

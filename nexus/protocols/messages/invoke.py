@@ -16,7 +16,7 @@ from typing import ClassVar
 from nexus.errors import InvalidRequest, NexusError, UpstreamStatus
 from nexus.operation import COUNT_TOKENS, GENERATE, Operation
 from nexus.protocols import bedrock_protocol
-from nexus.protocols.bedrock_protocol import BEDROCK, event_frame, exception_frame, words_of
+from nexus.protocols.bedrock_protocol import BEDROCK, event_frame, exception_event, exception_frame
 from nexus.protocols.checks import a_string, an_object
 from nexus.protocols.dialect import Asked, RateLimit
 from nexus.protocols.framing import AwsEventStream, Framing
@@ -38,7 +38,8 @@ _OF_ANSWERS = frozenset(
 def _write_event(event: str, data: str) -> bytes:
     if event == "error":
         failure = read_stream_error(decode_object(data))
-        return exception_frame(failure.kind, words_of(failure.kind, failure.message))
+        payload = bedrock_protocol.write_error(failure.kind, failure.message)
+        return exception_frame(exception_event(failure.kind), payload)
     return event_frame("chunk", encode({"bytes": base64.b64encode(data.encode()).decode()}))
 
 

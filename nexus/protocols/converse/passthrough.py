@@ -1,0 +1,83 @@
+"""Converse to Converse: the client's bytes to Bedrock and Bedrock's bytes back, which name no model.
+
+What goes is the thinking of another vendor, whose signature nobody there could check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nexus.conversation.tap import Tap
+from nexus.errors import VendorError
+from nexus.protocols.converse.read_error import is_failure, read_no_answer, read_stream_error
+from nexus.protocols.converse.signatures import is_foreign
+from nexus.protocols.converse.usage import read_usage
+from nexus.protocols.dialect import AnswerRelay, Edited
+from nexus.protocols.rewrite import ANY, REMOVE, cut
+from nexus.protocols.sse import Frame
+from nexus.wire import Json, decode, mapping, sequence, text
+
+
+def edit_request(raw: bytes) -> Edited:
+    # A redacted tag is base64, so that no search for tags finds it.
+    body = cut(raw, {"messages": {ANY: _judge}}) if b'"reasoningContent"' in raw else raw
+    return Edited(body, () if body == raw else ("messages.reasoningContent",))
+
+
+def _judge(message: bytes) -> bytes | None:
+    if b'"reasoningContent"' not in message:
+        return None
+    blocks = sequence(mapping(decode(message)).get("content"))
+    if blocks and all(map(_is_foreign, blocks)):
+        return REMOVE
+    return cut(message, {"content": {ANY: lambda block: REMOVE if _is_foreign(decode(block)) else None}})
+
+
+def _is_foreign(block: Json) -> bool:
+    return is_foreign(mapping(block).get("reasoningContent"))
+
+
+class ConversePassthrough(AnswerRelay):
+    def __init__(self, tap: Tap) -> None:
+        super().__init__(tap)
+
+    def body(self, raw: bytes) -> bytes:
+        answer = self.passed(raw)
+        if answer is None:
+            return raw
+        if not any(name in answer for name in ("output", "stopReason", "usage")):
+            raise VendorError(read_no_answer(answer))
+        self._read(answer)
+        return raw
+
+    def frame(self, frame: Frame) -> bytes:
+        name = frame.event or ""
+        if frame.data is None or (self.content and name == "contentBlockDelta"):
+            return frame.raw
+        try:
+            event = mapping(decode(frame.data)) if frame.data.strip() else {}
+        except ValueError:
+            return frame.raw
+        if is_failure(name):
+            # Bedrock's own true ending: it passes as it is and nothing follows it.
+            self.complete, self.tap.stop_reason = True, "error"
+            self.failure = read_stream_error(name, event)
+            return frame.raw
+        self.begun = self.begun or name in ("contentBlockStart", "contentBlockDelta")
+        self.content = self.content or (name == "contentBlockDelta" and _says(event.get("delta")))
+        self._read(event)
+        self.ended = self.ended or name == "messageStop"
+        # The usage comes last.
+        self.complete = self.complete or (self.ended and name == "metadata")
+        return frame.raw
+
+    def _read(self, holder: Mapping[str, Json]) -> None:
+        if reason := text(holder.get("stopReason")):
+            self.tap.stop_reason = reason
+        if usage := mapping(holder.get("usage")):
+            self.tap.usage = read_usage(usage, holder.get("serviceTier"))
+
+
+def _says(delta: Json) -> bool:
+    """Whether there is a word in it, however deep."""
+    return any(_says(value) if isinstance(value, dict) else bool(value) for value in mapping(delta).values())

@@ -1,0 +1,271 @@
+"""A Converse client's content blocks -> parts.
+
+A block is one of a closed list; anything else is refused by its name and place. Search results become text documents
+(title kept, source as context). A ``cachePoint`` marks the part before it. Source: the bedrock-runtime service model.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from nexus.conversation.parts import (
+    Audio,
+    CacheHint,
+    Document,
+    Image,
+    Inline,
+    Part,
+    Reasoning,
+    Role,
+    Signature,
+    Text,
+    ToolCall,
+    ToolResult,
+    placed,
+)
+from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.checks import Drops, a_name, a_string, an_array, an_object, maybe_bool, maybe_string, wrong
+from nexus.protocols.converse.signatures import NEXT, read_carrier, read_redacted, read_signature
+from nexus.wire import Json, encode, text
+
+Block = Mapping[str, Json]
+
+_USERS = frozenset({"document", "audio", "toolResult", "searchResult"})
+_ASSISTANTS = frozenset({"toolUse", "reasoningContent", "citationsContent"})
+
+MEDIA_TYPES: Mapping[str, str] = {
+    "pdf": "application/pdf",
+    "doc": "application/msword",
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "xls": "application/vnd.ms-excel",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+_WORDS = frozenset({"txt", "md", "html", "csv"})
+_AUDIO: Mapping[str, str] = {"mp3": "audio/mpeg", "mpga": "audio/mpeg", "x-aac": "audio/aac", "mka": "audio/x-matroska"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Carrier:
+    """A signature on its way to the part beside it."""
+
+    place: str
+    signature: Signature
+
+
+def read_content(content: Json, role: Role, path: str, drops: Drops) -> tuple[Part, ...]:
+    """A message's blocks. Raises InvalidRequest, UnsupportedFeature."""
+    parts: list[Part] = []
+    waiting: Signature | None = None
+    for number, wire in enumerate(an_array(content, path)):
+        at = f"{path}.{number}"
+        kind, value = _one(wire, at)
+        if kind == "cachePoint":
+            mark_last(parts, read_cache(value, at), drops)
+            continue
+        found = _read(kind, value, role, at, drops)
+        if isinstance(found, _Carrier):
+            if found.place == NEXT:
+                waiting = found.signature
+            elif parts:
+                parts[-1] = _signed(parts[-1], found.signature)
+            continue
+        parts.append(placed(found if waiting is None else _signed(found, waiting), at))
+        waiting = None
+    return tuple(parts)
+
+
+def read_texts(content: Json, path: str, drops: Drops) -> tuple[Text, ...]:
+    """``system``, or the content of a system message."""
+    texts: list[Text] = []
+    for number, wire in enumerate(an_array(content, path)):
+        at = f"{path}.{number}"
+        kind, value = _one(wire, at)
+        if kind == "cachePoint":
+            mark_last(texts, read_cache(value, at), drops)
+        elif kind == "text":
+            texts.append(Text(_words(value, f"{at}.text"), at=at))
+        else:
+            raise UnsupportedFeature(f"{at}: only text can stand here, not {kind}", param=at)
+    return tuple(texts)
+
+
+def mark_last(parts: list[Any], hint: CacheHint, drops: Drops) -> None:
+    """The part before a cachePoint ends what is cached."""
+    if parts and hasattr(parts[-1], "cache"):
+        parts[-1] = replace(parts[-1], cache=hint)
+    else:
+        drops.add("cachePoint")
+
+
+def read_cache(value: Json, path: str) -> CacheHint:
+    ttl = an_object(value, f"{path}.cachePoint").get("ttl") or "5m"
+    if ttl not in ("5m", "1h"):
+        raise wrong(f"{path}.cachePoint.ttl", '"5m" or "1h"')
+    return cast(CacheHint, ttl)
+
+
+def _one(wire: Json, path: str) -> tuple[str, Json]:
+    """The one member that a union has."""
+    members = [(name, value) for name, value in an_object(wire, path).items() if value is not None]
+    if len(members) != 1:
+        raise wrong(path, "an object with one member")
+    return members[0]
+
+
+def _read(kind: str, value: Json, role: Role, path: str, drops: Drops) -> Part | _Carrier:
+    read = _READERS.get(kind)
+    if read is None:
+        raise UnsupportedFeature(f"{path}: a {kind} block can be sent to Bedrock's own models only", param=path)
+    if kind in (_USERS if role == "assistant" else _ASSISTANTS):
+        raise InvalidRequest(f"{path}: a {kind} block does not belong to the role {role}", param=path)
+    return read(value, f"{path}.{kind}", drops)
+
+
+def _words(value: Json, path: str) -> str:
+    if not isinstance(value, str):
+        raise wrong(path, "a string")
+    return value
+
+
+def _text(value: Json, path: str, drops: Drops) -> Text:
+    return Text(_words(value, path))
+
+
+def _data(source: Json, path: str) -> str:
+    """Base64 of the bytes."""
+    held = an_object(source, path)
+    if "s3Location" in held:
+        raise UnsupportedFeature(f"{path}: an object in S3 can be read by Bedrock only; send its bytes", param=path)
+    data = a_string(held, "bytes", path)
+    try:
+        base64.b64decode(data, validate=True)
+    except binascii.Error as error:
+        raise InvalidRequest(f"{path}.bytes: expected base64", param=f"{path}.bytes") from error
+    return data
+
+
+def _image(value: Json, path: str, drops: Drops) -> Image:
+    wire = an_object(value, path)
+    return Image(Inline(f"image/{a_name(wire, 'format', path)}", _data(wire.get("source"), f"{path}.source")))
+
+
+def _audio(value: Json, path: str, drops: Drops) -> Audio:
+    wire = an_object(value, path)
+    kind = a_name(wire, "format", path)
+    return Audio(Inline(_AUDIO.get(kind, f"audio/{kind}"), _data(wire.get("source"), f"{path}.source")))
+
+
+def _document(value: Json, path: str, drops: Drops) -> Document:
+    wire = an_object(value, path)
+    _refuse_citations(wire, path)
+    title, context = maybe_string(wire, "name", path), maybe_string(wire, "context", path)
+    source = an_object(wire.get("source"), f"{path}.source")
+    return Document(_document_source(source, text(wire.get("format")) or "txt", f"{path}.source"), title, context)
+
+
+def _document_source(source: Block, kind: str, path: str) -> Inline | Text:
+    if "text" in source:
+        return Text(a_string(source, "text", path))
+    if "content" in source:
+        return Text("\n\n".join(part.text for part in read_texts(source["content"], f"{path}.content", Drops())))
+    data = _data(source, path)
+    if kind not in _WORDS:
+        return Inline(MEDIA_TYPES.get(kind, f"application/{kind}"), data)
+    try:
+        return Text(base64.b64decode(data).decode())
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"{path}.bytes: expected text in UTF-8", param=f"{path}.bytes") from error
+
+
+def _refuse_citations(wire: Block, path: str) -> None:
+    wanted = wire.get("citations")
+    if wanted is not None and maybe_bool(an_object(wanted, f"{path}.citations"), "enabled", f"{path}.citations"):
+        where = f"{path}.citations"
+        raise UnsupportedFeature(f"{where}: no other vendor's model cites documents; leave it out", param=where)
+
+
+def _search_result(value: Json, path: str, drops: Drops) -> Document:
+    wire = an_object(value, path)
+    _refuse_citations(wire, path)
+    pieces = [an_object(piece, f"{path}.content") for piece in an_array(wire.get("content"), f"{path}.content")]
+    words = "\n\n".join(a_string(piece, "text", f"{path}.content") for piece in pieces)
+    return Document(Text(words), maybe_string(wire, "title", path), maybe_string(wire, "source", path))
+
+
+def _tool_use(value: Json, path: str, drops: Drops) -> ToolCall:
+    wire = an_object(value, path)
+    if wire.get("type") is not None:
+        raise UnsupportedFeature(f"{path}: {text(wire['type'])} ran at Bedrock; no other vendor knows it", param=path)
+    given = wire.get("input")
+    arguments = encode(an_object(given, f"{path}.input")).decode() if given else ""
+    return ToolCall(a_string(wire, "toolUseId", path), a_name(wire, "name", path), arguments)
+
+
+def _tool_result(value: Json, path: str, drops: Drops) -> ToolResult:
+    wire = an_object(value, path)
+    parts: list[Text | Image | Document] = []
+    for number, inner in enumerate(an_array(wire.get("content"), f"{path}.content")):
+        at = f"{path}.content.{number}"
+        kind, held = _one(inner, at)
+        read = _IN_RESULTS.get(kind)
+        if read is None:
+            raise UnsupportedFeature(f"{at}: a {kind} block can be sent to Bedrock's own models only", param=at)
+        parts.append(placed(read(held, f"{at}.{kind}", drops), at))
+    status = wire.get("status")
+    if status not in (None, "success", "error"):
+        raise wrong(f"{path}.status", '"success" or "error"')
+    return ToolResult(a_string(wire, "toolUseId", path), tuple(parts), is_error=status == "error")
+
+
+def _json(value: Json, path: str, drops: Drops) -> Text:
+    return Text(encode(value).decode())
+
+
+def _reasoning(value: Json, path: str, drops: Drops) -> Reasoning | _Carrier:
+    kind, held = _one(value, path)
+    if kind == "redactedContent":
+        return Reasoning("", read_redacted(_words(held, f"{path}.{kind}")), redacted=True)
+    if kind != "reasoningText":
+        raise wrong(path, "reasoningText or redactedContent")
+    wire = an_object(held, f"{path}.{kind}")
+    words, signature = text(wire.get("text")), maybe_string(wire, "signature", f"{path}.{kind}") or ""
+    if not words and (carried := read_carrier(signature)) is not None:
+        return _Carrier(*carried)
+    return Reasoning(words, read_signature(signature))
+
+
+def _cited(value: Json, path: str, drops: Drops) -> Text:
+    wire = an_object(value, path)
+    if wire.get("citations"):
+        drops.add("messages.content.citationsContent.citations")
+    pieces = an_array(wire.get("content") or [], f"{path}.content")
+    return Text("".join(text(an_object(piece, f"{path}.content").get("text")) for piece in pieces))
+
+
+def _signed(part: Part, signature: Signature) -> Part:
+    return replace(part, signature=signature) if isinstance(part, Text | ToolCall) else part
+
+
+_READERS: Mapping[str, Callable[[Json, str, Drops], Part | _Carrier]] = {
+    "text": _text,
+    "image": _image,
+    "audio": _audio,
+    "document": _document,
+    "searchResult": _search_result,
+    "toolUse": _tool_use,
+    "toolResult": _tool_result,
+    "reasoningContent": _reasoning,
+    "citationsContent": _cited,
+}
+
+_IN_RESULTS: Mapping[str, Callable[[Json, str, Drops], Text | Image | Document]] = {
+    "text": _text,
+    "json": _json,
+    "image": _image,
+    "document": _document,
+    "searchResult": _search_result,
+}

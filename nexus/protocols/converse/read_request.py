@@ -1,0 +1,230 @@
+"""A Converse client's request -> the neutral one.
+
+Law: driven by fields.READS: what is refused there is refused, what is dropped there or unknown is left out and named.
+Source: the bedrock-runtime service model; for ``additionalModelRequestFields`` the pages of Claude, Nova and gpt-oss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast, get_args
+
+from nexus.conversation.asking import asks_for
+from nexus.conversation.parts import Effort, Message, OutputFormat, Request, Role, Thinking, Tool, ToolChoice
+from nexus.errors import UnsupportedFeature
+from nexus.protocols.checks import (
+    Drops,
+    a_name,
+    an_array,
+    an_object,
+    maybe_bool,
+    maybe_count,
+    maybe_number,
+    maybe_string,
+    wrong,
+)
+from nexus.protocols.codec import ReadRequest
+from nexus.protocols.converse.fields import READS
+from nexus.protocols.converse.read_parts import mark_last, read_cache, read_content, read_texts
+from nexus.wire import Json, decode, mapping, text
+
+Body = Mapping[str, Json]
+
+_EFFORTS = get_args(Effort)
+_IN_PATH = ("model", "stream")
+_MORE = "additionalModelRequestFields"
+_STOP_PATHS = frozenset({"/stop_sequence", "/delta/stop_sequence"})
+
+
+def read_request(body: Body) -> ReadRequest:
+    """Raises InvalidRequest, UnsupportedFeature."""
+    drops = Drops()
+    for name, value in body.items():
+        disposition = READS.get(name)
+        if name in _IN_PATH or not asks_for(name, value):
+            continue
+        if disposition is None or disposition.kind == "dropped":
+            drops.add(name)
+        elif disposition.kind == "refused":
+            raise UnsupportedFeature(f"{name}: {disposition.note}", param=name)
+    config, output = _table(body, "inferenceConfig"), _table(body, "outputConfig")
+    more, tools = _table(body, _MORE), _table(body, "toolConfig")
+    drops.unknown(config, ("maxTokens", "temperature", "topP", "stopSequences"), "inferenceConfig")
+    drops.unknown(output, ("textFormat", "effort"), "outputConfig")
+    drops.unknown(tools, ("tools", "toolChoice"), "toolConfig")
+    _name_unread(body, more, drops)
+    stream = body.get("stream") is True
+    request = Request(
+        messages=_messages(body, drops),
+        system=() if body.get("system") is None else read_texts(body["system"], "system", drops),
+        tools=_tools(tools, drops),
+        tool_choice=_tool_choice(tools),
+        parallel_tools=_parallel(more),
+        thinking=_thinking(more, output),
+        output_format=_output_format(output),
+        max_tokens=maybe_count(config, "maxTokens", "inferenceConfig"),
+        temperature=maybe_number(config, "temperature", path="inferenceConfig"),
+        top_p=maybe_number(config, "topP", path="inferenceConfig"),
+        top_k=_top_k(more),
+        stop=_stops(config),
+        metadata=_metadata(body),
+        service_tier=maybe_string(_table(body, "serviceTier"), "type", "serviceTier"),
+        stream=stream,
+        include_usage=stream,
+    )
+    return ReadRequest(request, drops.names)
+
+
+def _table(body: Body, name: str) -> Body:
+    return {} if body.get(name) is None else an_object(body[name], name)
+
+
+def _messages(body: Body, drops: Drops) -> tuple[Message, ...]:
+    wires = [an_object(wire, f"messages.{at}") for at, wire in enumerate(an_array(body.get("messages"), "messages"))]
+    return tuple(_message(wire, f"messages.{at}", drops) for at, wire in enumerate(wires))
+
+
+def _message(wire: Body, path: str, drops: Drops) -> Message:
+    role = wire.get("role")
+    if role not in ("user", "assistant", "system"):
+        raise wrong(f"{path}.role", '"user" or "assistant"')
+    drops.unknown(wire, ("role", "content"), "messages")
+    if role == "system":
+        return Message("system", read_texts(wire.get("content"), f"{path}.content", drops), at=path)
+    return Message(
+        cast(Role, role), read_content(wire.get("content"), cast(Role, role), f"{path}.content", drops), at=path
+    )
+
+
+def _tools(config: Body, drops: Drops) -> tuple[Tool, ...]:
+    tools: list[Tool] = []
+    for number, wire in enumerate(an_array(config.get("tools") or [], "toolConfig.tools")):
+        path = f"toolConfig.tools.{number}"
+        entry = an_object(wire, path)
+        if "cachePoint" in entry:
+            mark_last(tools, read_cache(entry["cachePoint"], path), drops)
+        elif "toolSpec" in entry:
+            tools.append(_tool(an_object(entry["toolSpec"], f"{path}.toolSpec"), path, drops))
+        else:
+            kind = next(iter(entry), "an empty object")
+            raise UnsupportedFeature(f"{path}: {kind} is a tool of Bedrock's own; leave it out", param=path)
+    return tuple(tools)
+
+
+def _tool(spec: Body, path: str, drops: Drops) -> Tool:
+    drops.unknown(spec, ("name", "description", "inputSchema", "strict"), "toolConfig.tools.toolSpec")
+    schema = an_object(spec.get("inputSchema"), f"{path}.toolSpec.inputSchema").get("json")
+    return Tool(
+        a_name(spec, "name", f"{path}.toolSpec"),
+        description=maybe_string(spec, "description", f"{path}.toolSpec"),
+        parameters=None if schema is None else an_object(schema, f"{path}.toolSpec.inputSchema.json"),
+        strict=maybe_bool(spec, "strict", f"{path}.toolSpec"),
+        at=path,
+    )
+
+
+def _tool_choice(config: Body) -> ToolChoice | None:
+    choice = config.get("toolChoice")
+    if choice is None:
+        return None
+    match an_object(choice, "toolConfig.toolChoice"):
+        case {"auto": _}:
+            return ToolChoice("auto")
+        case {"any": _}:
+            return ToolChoice("required")
+        case {"tool": tool}:
+            path = "toolConfig.toolChoice.tool"
+            return ToolChoice("tool", a_name(an_object(tool, path), "name", path))
+        case _:
+            raise wrong("toolConfig.toolChoice", "auto, any or tool")
+
+
+def _parallel(more: Body) -> bool | None:
+    disabled = mapping(more.get("tool_choice")).get("disable_parallel_tool_use")
+    return not disabled if isinstance(disabled, bool) else None
+
+
+def _thinking(more: Body, output: Body) -> Thinking | None:
+    effort = _effort(output.get("effort"), "outputConfig.effort") or _model_effort(more)
+    claude = mapping(more.get("thinking") or more.get("reasoning_config"))
+    nova = mapping(more.get("reasoningConfig"))
+    match text(claude.get("type") or nova.get("type")):
+        case "enabled" | "adaptive":
+            budget = maybe_count(claude, "budget_tokens", f"{_MORE}.thinking")
+            return Thinking(True, budget=budget, effort=effort, visible=claude.get("display") != "omitted")
+        case "disabled":
+            return Thinking(False, effort=effort)
+        case _:
+            return None if effort is None else Thinking(None, effort=effort)
+
+
+def _model_effort(more: Body) -> Effort | None:
+    """As each family says it."""
+    places = {
+        "reasoning_effort": more.get("reasoning_effort"),
+        "reasoning.effort": mapping(more.get("reasoning")).get("effort"),
+        "output_config.effort": mapping(more.get("output_config")).get("effort"),
+        "reasoningConfig.maxReasoningEffort": mapping(more.get("reasoningConfig")).get("maxReasoningEffort"),
+    }
+    found = (_effort(value, f"{_MORE}.{place}") for place, value in places.items())
+    return next((effort for effort in found if effort is not None), None)
+
+
+def _effort(value: Json, path: str) -> Effort | None:
+    if value is None:
+        return None
+    if value not in _EFFORTS:
+        raise wrong(path, "one of " + ", ".join(_EFFORTS))
+    return cast(Effort, value)
+
+
+def _top_k(more: Body) -> int | None:
+    if more.get("top_k") is not None:
+        return maybe_count(more, "top_k", _MORE)
+    return maybe_count(mapping(more.get("inferenceConfig")), "topK", f"{_MORE}.inferenceConfig")
+
+
+_READ_OF_MODELS = frozenset(
+    {"top_k", "thinking", "reasoning_config", "reasoningConfig", "reasoning_effort", "reasoning", "output_config"}
+    | {"inferenceConfig", "tool_choice"}
+)
+
+
+def _name_unread(body: Body, more: Body, drops: Drops) -> None:
+    drops.unknown(more, _READ_OF_MODELS, _MORE)
+    paths = body.get("additionalModelResponseFieldPaths")
+    if paths is not None and not _STOP_PATHS.issuperset(
+        map(text, an_array(paths, "additionalModelResponseFieldPaths"))
+    ):
+        drops.add("additionalModelResponseFieldPaths")
+
+
+def _output_format(output: Body) -> OutputFormat | None:
+    if output.get("textFormat") is None:
+        return None
+    path = "outputConfig.textFormat.structure.jsonSchema"
+    structure = mapping(an_object(output["textFormat"], "outputConfig.textFormat").get("structure"))
+    wire = an_object(structure.get("jsonSchema"), path)
+    try:
+        schema = decode(text(wire.get("schema")))
+    except ValueError as error:
+        raise wrong(f"{path}.schema", "a JSON schema as a string") from error
+    name, description = maybe_string(wire, "name", path), maybe_string(wire, "description", path)
+    return OutputFormat(an_object(schema, f"{path}.schema"), name, description)
+
+
+def _stops(config: Body) -> tuple[str, ...]:
+    path = "inferenceConfig.stopSequences"
+    stops = an_array(config.get("stopSequences") or [], path)
+    for at, stop in enumerate(stops):
+        if not isinstance(stop, str):
+            raise wrong(f"{path}.{at}", "a string")
+    return tuple(stops)
+
+
+def _metadata(body: Body) -> dict[str, str]:
+    entries = _table(body, "requestMetadata")
+    for name, value in entries.items():
+        if not isinstance(value, str):
+            raise wrong(f"requestMetadata.{name}", "a string")
+    return dict(entries)

@@ -1,0 +1,76 @@
+"""How opaque values travel through a Converse client, which brings reasoning back as it came.
+
+A Reasoning part's own signature is its block's, tagged where another dialect made it. A text or a call has no such
+place: its signature rides in a reasoning block without text right before it (``next``), or right behind it where it was
+known only at the end (``prev``).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from nexus.conversation.parts import Reasoning, Signature
+from nexus.protocols.signatures import pack_signature, unpack_signature
+from nexus.wire import Json
+
+OWN = "converse"
+UNSIGNED = pack_signature(Signature("none", ""), OWN)
+"""Stands where the vendor gave no signature, so that this thinking too is known as another vendor's."""
+
+NEXT, PREVIOUS = "next", "prev"
+
+
+def carrier(signature: Signature, place: str) -> str:
+    """The signature of the reasoning block that carries ``signature`` for its neighbour."""
+    return pack_signature(Signature(place, f"{signature.dialect}.{signature.value}"), OWN)
+
+
+def read_carrier(signature: str) -> tuple[str, Signature] | None:
+    """Its place and what it carries, when it is a carrier's."""
+    tagged = unpack_signature(signature, OWN)
+    dialect, dot, value = tagged.value.partition(".")
+    if tagged.dialect not in (NEXT, PREVIOUS) or not dot or not dialect.isalpha():
+        return None
+    return tagged.dialect, Signature(dialect, value)
+
+
+def read_signature(signature: str) -> Signature | None:
+    return None if signature in ("", UNSIGNED) else unpack_signature(signature, OWN)
+
+
+def write_signature(signature: Signature | None) -> str:
+    return UNSIGNED if signature is None else pack_signature(signature, OWN)
+
+
+def write_redacted(signature: Signature | None) -> str:
+    """Base64, as which Bedrock's own has come anyway."""
+    if signature is None or signature.dialect == OWN:
+        return "" if signature is None else signature.value
+    return base64.b64encode(pack_signature(signature, OWN).encode()).decode()
+
+
+def read_redacted(data: str) -> Signature:
+    try:
+        told = base64.b64decode(data, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return Signature(OWN, data)
+    tagged = unpack_signature(told, OWN)
+    return Signature(OWN, data) if tagged.dialect == OWN else tagged
+
+
+def is_foreign(reasoning: Json) -> bool:
+    """Whether a ``reasoningContent`` is another vendor's, which Bedrock could not read."""
+    if not isinstance(reasoning, dict):
+        return False
+    told, redacted = reasoning.get("reasoningText"), reasoning.get("redactedContent")
+    if isinstance(redacted, str):
+        return read_redacted(redacted).dialect != OWN
+    signature = told.get("signature") if isinstance(told, dict) else None
+    return isinstance(signature, str) and unpack_signature(signature, OWN).dialect != OWN
+
+
+def reasoning_content(part: Reasoning) -> dict[str, Json]:
+    if part.redacted:
+        return {"redactedContent": write_redacted(part.signature)}
+    return {"reasoningText": {"text": part.text, "signature": write_signature(part.signature)}}

@@ -1,0 +1,137 @@
+"""An answer, written whole for a Converse client. Source: ConverseResponse of the bedrock-runtime service model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from nexus.conversation.parts import (
+    Citation,
+    Image,
+    Inline,
+    Part,
+    Reasoning,
+    Refusal,
+    Response,
+    Signature,
+    Stop,
+    StopReason,
+    Text,
+    ToolCall,
+)
+from nexus.conversation.usage import Usage
+from nexus.protocols.arguments import an_object_of
+from nexus.protocols.codec import Envelope
+from nexus.protocols.converse.signatures import NEXT, OWN, carrier, reasoning_content
+from nexus.protocols.converse.stops import STOPS
+from nexus.protocols.room import Room
+from nexus.wire import Json
+
+ROOM = Room(images=(Inline,), late_citations=False)
+
+_FORMATS: Mapping[str, str] = {"image/jpeg": "jpeg", "image/jpg": "jpeg", "image/gif": "gif", "image/webp": "webp"}
+
+_STOPS: Mapping[StopReason, str] = {
+    "end": "end_turn",
+    "max_tokens": "max_tokens",
+    "stop_sequence": "stop_sequence",
+    "tool_use": "tool_use",
+    "refusal": "content_filtered",
+    "content_filter": "content_filtered",
+    # What is not at its end has no other word.
+    "pause": "max_tokens",
+    "context_window": "model_context_window_exceeded",
+    "unknown": "malformed_model_output",
+}
+
+
+def write_response(response: Response, envelope: Envelope) -> dict[str, Json]:
+    refused = any(isinstance(part, Refusal) for part in response.parts)
+    content = [block for part in response.parts for block in _blocks(part)]
+    return {
+        "output": {"message": {"role": "assistant", "content": content}},
+        **write_stop(response.stop, refused=refused),
+        "usage": write_usage(response.usage),
+        "metrics": write_metrics(envelope),
+    }
+
+
+def write_stop(stop: Stop, *, refused: bool) -> dict[str, Json]:
+    reason = "refusal" if refused and stop.reason == "end" else stop.reason
+    word = stop.raw if reason == "unknown" and stop.raw in STOPS else _STOPS[reason]
+    told: dict[str, Json] = {"stopReason": word}
+    if stop.sequence is not None:
+        told["additionalModelResponseFields"] = {"stop_sequence": stop.sequence}
+    return told
+
+
+def write_usage(usage: Usage) -> dict[str, Json]:
+    """Cached tokens stand beside ``inputTokens``, and inside the total."""
+    told: dict[str, Json] = {
+        "inputTokens": usage.input,
+        "outputTokens": usage.total_output,
+        "totalTokens": usage.total,
+    }
+    if usage.cache_read or usage.cache_write:
+        told |= {"cacheReadInputTokens": usage.cache_read, "cacheWriteInputTokens": usage.cache_write}
+    if usage.cache_write_1h:
+        written = (("5m", usage.cache_write_5m), ("1h", usage.cache_write_1h))
+        told["cacheDetails"] = [{"ttl": ttl, "inputTokens": tokens} for ttl, tokens in written]
+    return told
+
+
+def write_metrics(envelope: Envelope) -> dict[str, Json]:
+    now = envelope.created if envelope.now is None else envelope.now()
+    return {"latencyMs": max(0, now - envelope.created) * 1000}
+
+
+def write_image(image: Image) -> tuple[str, str]:
+    """Its format and its bytes as base64."""
+    source = image.source
+    if not isinstance(source, Inline):
+        raise TypeError("this dialect has no room for links to images")
+    return _FORMATS.get(source.media_type.lower(), "png"), source.data
+
+
+def write_citation(citation: Citation) -> dict[str, Json]:
+    told: dict[str, Json] = {"source": citation.url}
+    if citation.title:
+        told["title"] = citation.title
+    if citation.quote:
+        told["sourceContent"] = [{"text": citation.quote}]
+    told["location"] = {"web": {"url": citation.url, "domain": urlsplit(citation.url).hostname or ""}}
+    return told
+
+
+def early_carrier(signature: Signature | None) -> str | None:
+    """Of a text or a call whose signature is known at its start; this dialect itself makes none."""
+    return None if signature is None or signature.dialect == OWN else carrier(signature, NEXT)
+
+
+def carrier_block(carried: str) -> dict[str, Json]:
+    return {"reasoningContent": {"reasoningText": {"text": "", "signature": carried}}}
+
+
+def _blocks(part: Part) -> list[Json]:
+    match part:
+        case Text(text=words, signature=signature, citations=citations):
+            carried = early_carrier(signature)
+            block: Json = {"text": words}
+            if citations:
+                block = {
+                    "citationsContent": {"content": [block], "citations": [write_citation(one) for one in citations]}
+                }
+            return [block] if carried is None else [carrier_block(carried), block]
+        case Refusal(text=words):
+            return [{"text": words}]
+        case Reasoning():
+            return [{"reasoningContent": reasoning_content(part)}]
+        case ToolCall(signature=signature):
+            carried = early_carrier(signature)
+            call = {"toolUse": {"toolUseId": part.id, "name": part.name, "input": an_object_of(part.arguments)[0]}}
+            return [call] if carried is None else [carrier_block(carried), call]
+        case Image():
+            kind, data = write_image(part)
+            return [{"image": {"format": kind, "source": {"bytes": data}}}]
+        case _:
+            raise TypeError(f"{type(part).__name__} in an answer")

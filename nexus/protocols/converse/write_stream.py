@@ -1,0 +1,150 @@
+"""Events -> the stream that a Converse client reads, as server-sent events by name; the protocol frames them.
+
+Law: ``messageStart (contentBlockStart? contentBlockDelta* contentBlockStop)* messageStop metadata``; blocks never
+overlap, and one that was cut stays open. Text and reasoning have no start on the wire. Source: ConverseStreamOutput of
+the bedrock-runtime service model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nexus.conversation.events import (
+    Cited,
+    ContentDropped,
+    Event,
+    PartDelta,
+    PartEnd,
+    PartStart,
+    Ping,
+    ResponseEnd,
+    ResponseStart,
+    StreamPart,
+    UsageUpdate,
+)
+from nexus.conversation.parts import Image, Reasoning, Refusal, Signature, Text, ToolCall
+from nexus.conversation.usage import Usage
+from nexus.protocols.codec import Envelope
+from nexus.protocols.converse.signatures import OWN, PREVIOUS, carrier, write_redacted, write_signature
+from nexus.protocols.converse.write_response import (
+    early_carrier,
+    write_citation,
+    write_image,
+    write_metrics,
+    write_stop,
+    write_usage,
+)
+from nexus.protocols.ordered_writer import OrderedWriter
+from nexus.protocols.part_order import PartOrder
+from nexus.protocols.sse import frame
+from nexus.wire import Json, encode
+
+
+class StreamWriter(OrderedWriter):
+    def __init__(self, envelope: Envelope) -> None:
+        super().__init__()
+        self._envelope = envelope
+        self._order = PartOrder()
+        self._block = 0
+        self._part: StreamPart = Text("")
+        self._silent = True
+        self._usage = Usage()
+        self._refused = False
+
+    def _write(self, event: Event) -> bytes:
+        return b"".join(map(self._write_due, self._order.feed(event)))
+
+    def _write_due(self, event: Event) -> bytes:
+        match event:
+            case ResponseStart(usage=usage):
+                self._usage = usage
+                return _event("messageStart", {"role": "assistant"})
+            case PartStart(part=part):
+                return self._open(part)
+            case PartDelta(text=words):
+                return self._words(words)
+            case Cited(citation=citation):
+                return self._delta({"citation": write_citation(citation)})
+            case PartEnd(signature=signature):
+                return self._close(signature)
+            case UsageUpdate(usage=usage):
+                self._usage = usage
+                return b""
+            case ContentDropped() | Ping():
+                return b""
+            case ResponseEnd(stop=stop):
+                told = {"usage": write_usage(self._usage), "metrics": write_metrics(self._envelope)}
+                return _event("messageStop", write_stop(stop, refused=self._refused)) + _event("metadata", told)
+
+    def _open(self, part: StreamPart) -> bytes:
+        self._part, self._silent = part, True
+        self._refused = self._refused or isinstance(part, Refusal)
+        match part:
+            case ToolCall(id=id, name=name, arguments=arguments, signature=signature):
+                start = {"toolUse": {"toolUseId": id, "name": name}}
+                return self._carried(early_carrier(signature)) + self._start(start) + self._words(arguments)
+            case Image():
+                kind, data = write_image(part)
+                return self._start({"image": {"format": kind}}) + self._delta({"image": {"source": {"bytes": data}}})
+            case Text(text=words, signature=signature):
+                cited = b"".join(self._delta({"citation": write_citation(one)}) for one in part.citations)
+                return self._carried(early_carrier(signature)) + self._words(words) + cited
+            case Reasoning(redacted=True):
+                return b""
+            case Reasoning(text=words) | Refusal(text=words):
+                return self._words(words)
+
+    def _words(self, words: str) -> bytes:
+        if not words:
+            return b""
+        match self._part:
+            case ToolCall():
+                return self._delta({"toolUse": {"input": words}})
+            case Reasoning(redacted=redacted):
+                return b"" if redacted else self._delta({"reasoningContent": {"text": words}})
+            case _:
+                return self._delta({"text": words})
+
+    def _close(self, late: Signature | None) -> bytes:
+        part = self._part
+        match part:
+            case Reasoning(redacted=True):
+                held = write_redacted(late or part.signature)
+                return self._delta({"reasoningContent": {"redactedContent": held}}) + self._stop()
+            case Reasoning():
+                begun = self._delta({"reasoningContent": {"text": ""}}) if self._silent else b""
+                signature = write_signature(late or part.signature)
+                return begun + self._delta({"reasoningContent": {"signature": signature}}) + self._stop()
+            case Text() | Refusal() if self._silent:
+                closed = self._delta({"text": ""}) + self._stop()
+            case _:
+                closed = self._stop()
+        if late is None or late.dialect == OWN or isinstance(part, Image | Refusal):
+            return closed
+        return closed + self._carried(carrier(late, PREVIOUS))
+
+    def _carried(self, signature: str | None) -> bytes:
+        """A carrier as a block of its own."""
+        if signature is None:
+            return b""
+        told = self._delta({"reasoningContent": {"text": ""}}) + self._delta(
+            {"reasoningContent": {"signature": signature}}
+        )
+        self._silent = True
+        return told + self._stop()
+
+    def _start(self, start: Mapping[str, Json]) -> bytes:
+        return _event("contentBlockStart", {"start": start, "contentBlockIndex": self._block})
+
+    def _delta(self, delta: Mapping[str, Json]) -> bytes:
+        self._silent = False
+        return _event("contentBlockDelta", {"delta": delta, "contentBlockIndex": self._block})
+
+    def _stop(self) -> bytes:
+        stop = _event("contentBlockStop", {"contentBlockIndex": self._block})
+        self._block += 1
+        return stop
+
+
+def _event(name: str, payload: Mapping[str, Json]) -> bytes:
+    return frame(encode(payload), name)

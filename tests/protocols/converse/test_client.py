@@ -1,0 +1,362 @@
+"""Clients of Converse: the laws that hold for every client's dialect, judged by botocore's service model.
+
+Law: what a client does with an answer is done here as AWS's SDKs do it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nexus.conversation.events import Event
+from nexus.conversation.fold import fold, unfold
+from nexus.conversation.grammar import Order
+from nexus.conversation.parts import (
+    Document,
+    Image,
+    Inline,
+    Link,
+    Message,
+    Part,
+    Reasoning,
+    Refusal,
+    Request,
+    Response,
+    Stop,
+    Text,
+    ToolCall,
+    ToolResult,
+)
+from nexus.errors import ClientError
+from nexus.protocols.converse.codec import CLIENT, VENDOR
+from nexus.protocols.converse.passthrough import edit_request
+from nexus.protocols.room import Fitted
+from nexus.wire import decode, encode
+from tests.laws.kit import TARGETS, VENDORS, check_body, frames, laws, origin, write
+from tests.laws.scripts import conversations
+from tests.laws.streams import streams
+from tests.laws.test_requests import _check as check_content
+from tests.protocols.converse.published import check_output
+from tests.protocols.kit import envelope
+
+Wire = dict[str, Any]
+
+SHAPES = {
+    "messageStart": "MessageStartEvent",
+    "contentBlockStart": "ContentBlockStartEvent",
+    "contentBlockDelta": "ContentBlockDeltaEvent",
+    "contentBlockStop": "ContentBlockStopEvent",
+    "messageStop": "MessageStopEvent",
+    "metadata": "ConverseStreamMetadataEvent",
+}
+LETTERS = dict(zip(SHAPES, "MsdeXU", strict=True))
+
+
+def fitted(events: Iterable[Event]) -> list[Event]:
+    room = Fitted(CLIENT.room)
+    return [fit for event in events for fit in room.feed(event)]
+
+
+def written(events: Iterable[Event]) -> list[tuple[str, Wire]]:
+    writer = CLIENT.stream_writer(envelope())
+    raw = b"".join(map(writer.write, events))
+    return [(name or "", decode(data)) for name, data in frames(raw)]
+
+
+def whole(answer: Response) -> Wire:
+    return decode(encode(CLIENT.write_response(answer, envelope())))  # type: ignore[no-any-return]
+
+
+def gathered(told: Iterable[tuple[str, Wire]]) -> Wire:
+    """The message of a stream, block by block."""
+    blocks: dict[int, Wire] = {}
+    for name, event in told:
+        at = blocks.setdefault(event.get("contentBlockIndex", -1), {})
+        if name == "contentBlockStart":
+            kind, value = next(iter(event["start"].items()))
+            at[kind] = {**value, "input": ""} if kind == "toolUse" else dict(value)
+        elif name == "contentBlockDelta":
+            _add(at, event["delta"])
+    blocks.pop(-1, None)
+    content = [blocks[at] for at in sorted(blocks)]
+    for block in content:
+        if "toolUse" in block:
+            block["toolUse"]["input"] = json.loads(block["toolUse"]["input"] or "{}")
+    return {"role": "assistant", "content": content}
+
+
+def _add(block: Wire, delta: Wire) -> None:
+    match delta:
+        case {"text": words}:
+            block["text"] = block.get("text", "") + words
+        case {"toolUse": {"input": words}}:
+            block["toolUse"]["input"] += words
+        case {"image": image}:
+            block["image"] |= image
+        case {"reasoningContent": {"redactedContent": data}}:
+            block["reasoningContent"] = {"redactedContent": data}
+        case {"reasoningContent": reasoning}:
+            held = block.setdefault("reasoningContent", {"reasoningText": {"text": ""}})["reasoningText"]
+            held["text"] += reasoning.get("text", "")
+            held |= {name: value for name, value in reasoning.items() if name == "signature"}
+        case _:
+            assert "citation" in delta, delta
+
+
+def brought_back(message: Wire) -> tuple[Part, ...]:
+    hello = {"role": "user", "content": [{"text": "hello"}]}
+    read = CLIENT.read_request({"messages": [hello, message]})
+    return read.request.messages[1].parts
+
+
+def plain(parts: Iterable[Part]) -> list[Any]:
+    """As the dialect can hold them: no refusals, no citations in a history, arguments as an object."""
+    found: list[Any] = []
+    for part in parts:
+        match part:
+            case ToolCall():
+                found.append((part.id, part.name, json.loads(part.arguments or "{}"), part.signature))
+            case Refusal():
+                found.append(Text(part.text))
+            case Text():
+                found.append(replace(part, citations=()))
+            case Image():
+                found.append(part.source)
+            case _:
+                found.append(part)
+    return found
+
+
+class TestAnswers:
+    @laws(150)
+    @given(events=streams())
+    def test_events_are_of_the_service_model(self, events: list[Event]) -> None:
+        told = written(fitted(events))
+        for name, event in told:
+            check_output(SHAPES[name], event)
+        assert re.fullmatch(r"M(s?d*e)*XU", "".join(LETTERS[name] for name, _ in told))
+        stops = [event["contentBlockIndex"] for name, event in told if name == "contentBlockStop"]
+        assert stops == list(range(len(stops)))
+        check_output("ConverseResponse", whole(fold(fitted(events))))
+
+    @laws(150)
+    @given(events=streams())
+    def test_the_dialects_own_reader_finds_the_same_answer(self, events: list[Event]) -> None:
+        events = fitted(events)
+        answer, reader, order = fold(events), VENDOR.stream_reader(origin()), Order()
+        found = [event for name, wire in written(events) for event in reader.feed(name, json.dumps(wire))]
+        found += reader.finish()
+        for event in found:
+            order.check(event)
+        assert reader.complete
+        streamed, unary = fold(found), VENDOR.read_response(whole(answer), origin()).response
+        assert streamed.usage.total == unary.usage.total == answer.usage.total
+        assert streamed.stop.reason == unary.stop.reason == told_stop(answer)
+        assert cited(streamed.parts) == cited(unary.parts) == cited(answer.parts)
+
+    @laws(150)
+    @given(events=streams())
+    def test_a_stream_and_the_whole_answer_come_back_with_every_signature(self, events: list[Event]) -> None:
+        events = fitted(events)
+        answer = fold(events)
+        wanted = plain(answer.parts)
+        assert plain(brought_back(gathered(written(events)))) == wanted
+        assert plain(brought_back(whole(answer)["output"]["message"])) == wanted
+        assert plain(fold(list(unfold(answer))).parts) == wanted
+
+    @laws(80)
+    @given(events=streams(), part=st.floats(0, 1))
+    def test_wherever_it_is_cut_nothing_ends(self, events: list[Event], part: float) -> None:
+        events = fitted(events)
+        told = written(events[: round(part * (len(events) - 1))])
+        assert re.fullmatch(r"(M(s?d*e)*(s?d*)?)?", "".join(LETTERS[name] for name, _ in told))
+
+
+def cited(parts: Iterable[Part]) -> list[Any]:
+    texts = [part for part in parts if isinstance(part, Text)]
+    return [(citation.url, citation.title) for part in texts for citation in part.citations]
+
+
+def told_stop(answer: Response) -> str:
+    """The reasons that the dialect has no word for become the nearest that it has."""
+    refused = any(isinstance(part, Refusal) for part in answer.parts)
+    reason = "refusal" if refused and answer.stop.reason == "end" else answer.stop.reason
+    return {"refusal": "content_filter", "pause": "max_tokens"}.get(reason, reason)
+
+
+def wire_of(request: Request) -> Wire:
+    """The request as a user of boto3 writes it, with the assistant's turns as they were answered."""
+    body: Wire = {"messages": [wire for message in request.messages for wire in _message(message)]}
+    if request.system:
+        body["system"] = [block for part in request.system for block in _blocks(part)]
+    if request.tools:
+        tools: list[Wire] = []
+        for tool in request.tools:
+            spec: Wire = {"name": tool.name, "inputSchema": {"json": tool.parameters or {"type": "object"}}}
+            tools.append({"toolSpec": spec | ({"description": tool.description} if tool.description else {})})
+            tools += _hint(tool.cache)
+        body["toolConfig"] = {"tools": tools}
+    return body
+
+
+def _message(message: Message) -> list[Wire]:
+    if message.role == "assistant":
+        return [whole(Response("id", "m", message.parts, Stop("end")))["output"]["message"]]
+    return [{"role": message.role, "content": [block for part in message.parts for block in _blocks(part)]}]
+
+
+def _hint(hint: str | None) -> list[Wire]:
+    return [] if hint is None else [{"cachePoint": {"type": "default", "ttl": hint}}]
+
+
+def _blocks(part: Part) -> list[Wire]:
+    match part:
+        case Text():
+            block: Wire = {"text": part.text}
+        case Image(source=Inline(data=data)):
+            block = {"image": {"format": "png", "source": {"bytes": data}}}
+        case Document(source=source, title=title, context=context):
+            held = {"text": source.text} if isinstance(source, Text) else {"bytes": _bytes(source)}
+            kind = {} if isinstance(source, Text) else {"format": "pdf"}
+            more = {"context": context} if context else {}
+            block = {"document": {"name": title or "document", **kind, "source": held, **more}}
+        case ToolResult():
+            content = [block for inner in part.parts for block in _blocks(inner)]
+            status = "error" if part.is_error else "success"
+            block = {"toolResult": {"toolUseId": part.call_id, "content": content, "status": status}}
+        case _:
+            raise TypeError(part)
+    return [block, *_hint(part.cache)]
+
+
+def _bytes(source: Inline | Link) -> str:
+    assert isinstance(source, Inline)
+    return source.data
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+@laws(60)
+@given(said=conversations())
+def test_conversations_arrive_whole_at_every_vendor(vendor: str, said: Request) -> None:
+    said = replace(said, tool_choice=None)
+    asked = CLIENT.read_request(decode(encode(wire_of(said))))
+    for target in TARGETS[vendor]:
+        sent = write(vendor, asked.request, target)
+        check_body(vendor, sent.body)
+        check_content("messages", vendor, target, said, sent.body, (*asked.dropped, *sent.dropped))
+
+
+JUNK: list[Any] = [None, True, 0, -1, "", "x", [], {}, [[]], [{}], [None], {"a": 1}, {"text": {}}, "é" * 9]
+RICH: Wire = {
+    "messages": [
+        {"role": "user", "content": [{"text": "a"}, {"cachePoint": {"type": "default", "ttl": "1h"}}]},
+        {
+            "role": "assistant",
+            "content": [
+                {"reasoningContent": {"reasoningText": {"text": "t", "signature": "s"}}},
+                {"reasoningContent": {"redactedContent": "AAAA"}},
+                {"citationsContent": {"content": [{"text": "c"}], "citations": [{"title": "t"}]}},
+                {"toolUse": {"toolUseId": "1", "name": "f", "input": {"a": 1}}},
+            ],
+        },
+        {
+            "role": "user",
+            "content": [
+                {"toolResult": {"toolUseId": "1", "status": "error", "content": [{"json": {"a": 1}}, {"text": "b"}]}},
+                {"document": {"format": "csv", "name": "n", "source": {"bytes": "YSxi"}}},
+                {"audio": {"format": "mp3", "source": {"bytes": "AAAA"}}},
+                {"searchResult": {"source": "s", "title": "t", "content": [{"text": "x"}]}},
+            ],
+        },
+    ],
+    "system": [{"text": "s"}, {"cachePoint": {"type": "default"}}],
+    "inferenceConfig": {"maxTokens": 5, "temperature": 0.5, "topP": 0.5, "stopSequences": ["X"]},
+    "toolConfig": {
+        "tools": [{"toolSpec": {"name": "f", "inputSchema": {"json": {"type": "object"}}, "strict": True}}],
+        "toolChoice": {"tool": {"name": "f"}},
+    },
+    "additionalModelRequestFields": {
+        "top_k": 3,
+        "thinking": {"type": "enabled", "budget_tokens": 1024},
+        "tool_choice": {"type": "auto", "disable_parallel_tool_use": True},
+    },
+    "outputConfig": {
+        "effort": "high",
+        "textFormat": {
+            "type": "json_schema",
+            "structure": {"jsonSchema": {"schema": '{"type":"object"}', "name": "n"}},
+        },
+    },
+    "requestMetadata": {"a": "b"},
+    "serviceTier": {"type": "flex"},
+}
+
+
+class TestRequests:
+    def test_everything_is_read(self) -> None:
+        read = CLIENT.read_request({**RICH, "model": "m", "stream": True})
+        request = read.request
+        assert read.dropped == ("messages.content.citationsContent.citations",)
+        assert [len(message.parts) for message in request.messages] == [1, 4, 4]
+        assert (request.max_tokens, request.temperature, request.top_p, request.top_k) == (5, 0.5, 0.5, 3)
+        assert (request.stop, request.parallel_tools, request.service_tier) == (("X",), False, "flex")
+        assert (request.metadata, request.stream) == ({"a": "b"}, True)
+        thinking, format, choice = request.thinking, request.output_format, request.tool_choice
+        assert thinking is not None and (thinking.budget, thinking.effort) == (1024, "high")
+        assert format is not None and (format.name, format.schema) == ("n", {"type": "object"})
+        assert choice is not None and (choice.mode, choice.name) == ("tool", "f")
+        assert (request.tools[0].strict, request.system[0].cache) == (True, "5m")
+        assert request.messages[0].parts[0] == Text("a", cache="1h")
+        assert request.messages[2].parts[1] == Document(Text("a,b"), "n")
+
+    @laws(300)
+    @given(data=st.data())
+    def test_what_is_no_request_is_refused_with_its_place(self, data: st.DataObject) -> None:
+        body = json.loads(json.dumps(RICH))
+        at: Any = body
+        while True:
+            key = data.draw(st.sampled_from(sorted(at) if isinstance(at, dict) else range(len(at))))
+            if not isinstance(at[key], dict | list) or not at[key] or data.draw(st.booleans()):
+                break
+            at = at[key]
+        at[key] = data.draw(st.sampled_from(JUNK))
+        try:
+            CLIENT.read_request(body)
+        except ClientError as refusal:
+            assert refusal.param
+
+
+OWN = {"reasoningContent": {"reasoningText": {"text": "t", "signature": "EqQB"}}}
+PACKED = base64.b64encode(b"nexus.messages.abc").decode()
+FOREIGN: dict[str, Wire] = {
+    "signed": {"reasoningContent": {"reasoningText": {"text": "t", "signature": "nexus.gemini.abc"}}},
+    "unsigned": {"reasoningContent": {"reasoningText": {"text": "t", "signature": "nexus.none."}}},
+    "redacted": {"reasoningContent": {"redactedContent": PACKED}},
+}
+
+
+@pytest.mark.parametrize("block", FOREIGN.values(), ids=FOREIGN)
+def test_thinking_of_another_vendor_is_taken_out_where_bytes_pass(block: Wire) -> None:
+    said = {"role": "assistant", "content": [OWN, block, {"text": "a"}]}
+    edited = edit_request(encode({"messages": [said, {"role": "assistant", "content": [block]}], "x": 1}))
+    assert decode(edited.body) == {"messages": [{**said, "content": [OWN, {"text": "a"}]}], "x": 1}
+    assert edited.dropped == ("messages.reasoningContent",)
+
+
+def test_what_is_bedrocks_own_passes_untouched() -> None:
+    block = b'{"reasoningContent":{"reasoningText":{"text":"t","signature":"Eq"}}}'
+    raw = b'{ "messages":[{"role":"assistant","content":[ ' + block + b" ]}]}"
+    assert edit_request(raw).body == raw
+
+
+def test_thinking_that_nobody_signed_is_known_again() -> None:
+    back = brought_back(whole(Response("i", "m", (Reasoning("t"),), Stop("end")))["output"]["message"])
+    assert back == (Reasoning("t", None),)

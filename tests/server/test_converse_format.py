@@ -1,0 +1,251 @@
+"""The Converse API for clients: boto3 in front of every vendor lane, streams, tools, media, thinking and errors."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EventStreamError  # type: ignore[import-untyped]
+
+from tests.conftest import Serve
+from tests.server.test_bedrock_format import CALLS, HELLO, MODEL, SCHEMA, signing
+from tests.server.test_bedrock_format import closed_clients as closed_clients
+from tests.server.vendors import LANES, RESPONSES, Lane
+from tests.serving import Nexus, anthropic_config
+from tools.fake_upstream import Behaviour, FakeUpstream
+from tools.fake_upstream.aws import bedrock
+
+USER: list[Any] = [{"role": "user", "content": [{"text": "Hi"}]}]
+PIXEL = base64.b64encode(bytes.fromhex("89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de")).decode()
+TOOLS: Any = {"tools": [{"toolSpec": {"name": "weather", "inputSchema": {"json": SCHEMA}}}]}
+
+
+@dataclass
+class Vendor:
+    lane: Lane
+    upstream: FakeUpstream
+    nexus: Nexus
+    client: Any
+
+
+@pytest.fixture(params=[*LANES, RESPONSES], ids=lambda lane: lane.name)
+def vendor(request: pytest.FixtureRequest, serve: Serve, tmp_path: Path) -> Iterator[Vendor]:
+    lane: Lane = request.param
+    with FakeUpstream(lane.vendor) as upstream:
+        nexus = serve(lane.config(upstream, tmp_path))
+        yield Vendor(lane, upstream, nexus, signing(nexus))
+        assert upstream.violations == []
+
+
+def events_of(answer: Any) -> list[tuple[str, Any]]:
+    with closing(answer["stream"]) as stream:
+        return [(name, payload) for event in stream for name, payload in event.items()]
+
+
+def gathered(answer: Any) -> dict[str, Any]:
+    """A stream as the whole answer that it is, as LangChain and Strands put it together."""
+    blocks: dict[int, dict[str, Any]] = {}
+    told: dict[str, Any] = {}
+    for name, event in events_of(answer):
+        at = blocks.setdefault(event.get("contentBlockIndex", -1), {})
+        match name:
+            case "contentBlockStart":
+                at["toolUse"] = {**event["start"]["toolUse"], "input": ""}
+            case "contentBlockDelta":
+                delta = event["delta"]
+                if "text" in delta:
+                    at["text"] = at.get("text", "") + delta["text"]
+                elif "toolUse" in delta:
+                    at["toolUse"]["input"] += delta["toolUse"]["input"]
+                else:
+                    held = at.setdefault("reasoningContent", {"reasoningText": {"text": ""}})["reasoningText"]
+                    held["text"] += delta["reasoningContent"].get("text", "")
+                    held |= {k: v for k, v in delta["reasoningContent"].items() if k == "signature"}
+            case "messageStop" | "metadata":
+                told |= event
+    blocks.pop(-1, None)
+    for block in blocks.values():
+        if "toolUse" in block:
+            import json
+
+            block["toolUse"]["input"] = json.loads(block["toolUse"]["input"] or "{}")
+    return {"output": {"message": {"role": "assistant", "content": [blocks[at] for at in sorted(blocks)]}}, **told}
+
+
+def ask(vendor: Vendor, streaming: bool, **asked: Any) -> dict[str, Any]:
+    if streaming:
+        return gathered(vendor.client.converse_stream(modelId="v/m", **asked))
+    answer: dict[str, Any] = vendor.client.converse(modelId="v/m", **asked)
+    return answer
+
+
+streaming = pytest.mark.parametrize("streaming", [False, True], ids=["unary", "stream"])
+
+
+@streaming
+class TestEveryVendor:
+    def test_text(self, vendor: Vendor, streaming: bool) -> None:
+        config = (
+            {"maxTokens": 64, "temperature": 0.5, "topP": 0.9}
+            if "claude" not in vendor.lane.model
+            else {"maxTokens": 64}
+        )
+        answer = ask(vendor, streaming, messages=USER, system=[{"text": "Be kind."}], inferenceConfig=config)
+        assert answer["output"]["message"] == {"role": "assistant", "content": [{"text": HELLO}]}
+        assert answer["stopReason"] == "end_turn"
+        usage = {name: answer["usage"][name] for name in ("inputTokens", "outputTokens", "totalTokens")}
+        assert usage == {"inputTokens": 11, "outputTokens": 6, "totalTokens": 17}
+
+    def test_tools(self, vendor: Vendor, streaming: bool) -> None:
+        vendor.upstream.next(Behaviour(tool_calls=CALLS))
+        first = ask(vendor, streaming, messages=USER, toolConfig=TOOLS)
+        assert first["stopReason"] == "tool_use"
+        said = first["output"]["message"]
+        calls = [block["toolUse"] for block in said["content"] if "toolUse" in block]
+        assert [call["input"] for call in calls] == [{"city": "Paris"}, {"city": "Rome"}]
+        results = [
+            {
+                "toolResult": {
+                    "toolUseId": calls[1]["toolUseId"],
+                    "content": [{"text": "no such place"}],
+                    "status": "error",
+                }
+            },
+            {"toolResult": {"toolUseId": calls[0]["toolUseId"], "content": [{"json": {"sky": "blue"}}, image()]}},
+        ]
+        if vendor.lane.name == "bedrock converse":
+            results[1]["toolResult"]["content"] = [{"json": {"sky": "blue"}}]
+        again = [*USER, said, {"role": "user", "content": results}]
+        answer = ask(vendor, streaming, messages=again, toolConfig=TOOLS)
+        assert answer["output"]["message"]["content"][-1] == {"text": HELLO}
+
+    def test_an_image_and_a_document(self, vendor: Vendor, streaming: bool) -> None:
+        if vendor.lane.vendor == "openai":
+            pytest.skip("the fake of a chat server takes no PDF")
+        document = {"document": {"format": "pdf", "name": "facts", "source": {"bytes": b"%PDF-1.4 x"}}}
+        content = [{"text": "See"}, image(), document]
+        assert ask(vendor, streaming, messages=[{"role": "user", "content": content}])["stopReason"] == "end_turn"
+        assert PIXEL in vendor.upstream.requests[-1].body.decode()
+
+    def test_errors(self, vendor: Vendor, streaming: bool) -> None:
+        vendor.upstream.default = Behaviour(status=429, message="so the vendor said")
+        with pytest.raises(ClientError, match="so the vendor said") as caught:
+            ask(vendor, streaming, messages=USER)
+        assert caught.value.response["Error"]["Code"] == "ThrottlingException"
+
+
+def image() -> dict[str, Any]:
+    return {"image": {"format": "png", "source": {"bytes": base64.b64decode(PIXEL)}}}
+
+
+@streaming
+def test_thinking_comes_and_goes_back(vendor: Vendor, streaming: bool) -> None:
+    if vendor.lane.vendor == "openai" or vendor.lane.name == "bedrock converse":
+        pytest.skip("shows no thinking")
+    vendor.upstream.next(Behaviour(thinking="Let me see."))
+    more = {"thinking": {"type": "enabled", "budget_tokens": 2048}}
+    asked: dict[str, Any] = {"inferenceConfig": {"maxTokens": 4096}, "additionalModelRequestFields": more}
+    said = ask(vendor, streaming, messages=USER, **asked)["output"]["message"]
+    thoughts = [block["reasoningContent"]["reasoningText"] for block in said["content"] if "reasoningContent" in block]
+    assert "Let me see." in [thought["text"] for thought in thoughts]
+    ask(vendor, streaming, messages=[*USER, said, *USER], **asked)
+
+
+def test_a_count(vendor: Vendor) -> None:
+    counted = vendor.client.count_tokens(modelId="v/m", input={"converse": {"messages": USER}})
+    assert counted["inputTokens"] > 0
+
+
+def test_a_stream_that_breaks_off_says_so(vendor: Vendor) -> None:
+    vendor.upstream.default = Behaviour(cut_after=4)
+    with pytest.raises((EventStreamError, ClientError)):
+        events_of(vendor.client.converse_stream(modelId="v/m", messages=USER))
+
+
+@pytest.fixture
+def claude() -> Iterator[FakeUpstream]:
+    with FakeUpstream("anthropic") as upstream:
+        yield upstream
+        assert upstream.violations == []
+
+
+CONVERSING = [lane for lane in LANES if lane.vendor == "bedrock"]
+
+
+@pytest.mark.parametrize("lane", CONVERSING, ids=lambda lane: lane.name)
+@pytest.mark.parametrize("behaviour", [Behaviour(), Behaviour(tool_calls=CALLS)], ids=["text", "tools"])
+def test_to_bedrock_bytes_pass_both_ways(lane: Lane, behaviour: Behaviour, serve: Serve, tmp_path: Path) -> None:
+    with FakeUpstream("bedrock") as upstream:
+        upstream.default = behaviour
+        nexus = serve(lane.config(upstream, tmp_path))
+        body = b'{ "messages": [ {"role":"user", "content":[{"text":"H\\u0069"}]} ], "inferenceConfig": {} }'
+        for number, verb in enumerate(("converse", "converse-stream"), 1):
+            reply = nexus.post(f"{MODEL}/v%2Fm/{verb}", body)
+            answer = bedrock.answer(upstream.requests[-1], behaviour, number)
+            assert reply.body == (b"".join(answer.frames) if answer.frames else answer.body)
+            assert upstream.requests[-1].body == body
+            assert upstream.requests[-1].route.endswith(f"/{verb}")
+        assert upstream.violations == []
+
+
+def test_silence_is_filled_and_boto3_passes_over_it(claude: FakeUpstream, serve: Serve) -> None:
+    nexus = serve(anthropic_config(claude.base_url, '[server]\nping_interval = "50ms"\nearly_ping = "50ms"\n'))
+    claude.default = Behaviour(delay=0.4)
+    names = [name for name, _ in events_of(signing(nexus).converse_stream(modelId="claude", messages=USER))]
+    assert names[0] == "messageStart" and names[-2:] == ["messageStop", "metadata"]
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "guardrail": ({"guardrailConfig": {"guardrailIdentifier": "g", "guardrailVersion": "1"}}, "guardrailConfig: "),
+    "system tool": ({"toolConfig": {"tools": [{"systemTool": {"name": "nova_grounding"}}]}}, "toolConfig.tools.0: "),
+    "S3": (
+        {
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [{"image": {"format": "png", "source": {"s3Location": {"uri": "s3://b/k"}}}}],
+                }
+            ]
+        },
+        "messages.0.content.0.image.source: ",
+    ),
+    "role": ({"messages": [{"role": "tool", "content": []}]}, "messages.0.role: "),
+    "two members": (
+        {"messages": [{"role": "user", "content": [{"text": "a", "image": {}}]}]},
+        "messages.0.content.0: ",
+    ),
+}
+
+
+@pytest.mark.parametrize(("more", "names"), REFUSED.values(), ids=REFUSED)
+def test_what_no_other_vendor_has_is_refused_by_name(
+    more: dict[str, Any], names: str, claude: FakeUpstream, serve: Serve
+) -> None:
+    nexus = serve(anthropic_config(claude.base_url))
+    reply = nexus.post(f"{MODEL}/claude/converse", {"messages": [{"role": "user", "content": [{"text": "a"}]}], **more})
+    assert (reply.status, reply.headers["x-amzn-errortype"]) == (400, "ValidationException")
+    assert reply.json["message"].startswith(names)
+    assert claude.requests == []
+
+
+def test_what_is_dropped_is_named(claude: FakeUpstream, serve: Serve) -> None:
+    asked = {
+        "messages": USER,
+        "inferenceConfig": {"maxTokens": 64, "other": 1},
+        "additionalModelRequestFields": {"odd": 1},
+        "performanceConfig": {"latency": "optimized"},
+        "requestMetadata": {"team": "a"},
+    }
+    reply = serve(anthropic_config(claude.base_url)).post(f"{MODEL}/claude/converse", asked)
+    assert reply.status == 200
+    assert reply.headers["x-nexus-dropped"].split(", ") == [
+        "performanceConfig",
+        "inferenceConfig.other",
+        "additionalModelRequestFields.odd",
+        "requestMetadata",
+    ]
