@@ -22,13 +22,14 @@ Action = Literal[
     "transcription",
     "translation",
     "rerank",
+    "raw",
 ]
 """An answer, a number, a shorter conversation, something that a vendor keeps, or one of the endpoints that pass: for
 logs and vendors' own paths."""
 
-Relay = Literal["answer", "count", "stored", "passed"]
-"""How a reply is made: of a vendor's answer, of its count or an estimate, of what is kept there or here, or of bytes
-that pass."""
+Relay = Literal["answer", "count", "stored", "passed", "raw"]
+"""How a reply is made: of a vendor's answer, of its count or an estimate, of what is kept there or here, of bytes that
+pass, or of bytes that nobody reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ class Operation:
 
     ``endpoint`` is what a provider must have for it, "" where all have it; ``forms`` says that it may be asked for with
     a multipart form, ``writes`` that tokens are made for its answer. Where it ``promises``, a stream that was asked for
-    is begun before the vendor answers; other vendors may answer with something else.
+    is begun before the vendor answers; other vendors may answer with something else. Unless it is ``counted`` nobody
+    can tell what it costs.
     """
 
     action: Action
@@ -59,6 +61,7 @@ class Operation:
     forms: bool = False
     writes: bool = True
     promises: bool = True
+    counted: bool = True
 
     def at(self, path: str) -> Self:
         return replace(self, path=path)
@@ -122,3 +125,14 @@ PASSED = (
 
 ENDPOINTS = tuple(operation.endpoint for operation in PASSED)
 """What a provider may have beside generation and counting, by its path below ``/v1/``."""
+
+RAW = Operation(
+    "raw",
+    "raw",
+    many=True,
+    methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
+    names_model=False,
+    promises=False,
+    counted=False,
+)
+"""Any other path of a vendor."""

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from nexus import __version__
 from nexus.cancel import Cancel
 from nexus.credentials.accounts import Account as Account
 from nexus.credentials.accounts import accounts_of
@@ -40,6 +41,9 @@ from nexus.upload import Upload
 from nexus.upstream.request import Timeouts, UpstreamReply, UpstreamRequest
 from nexus.upstream.transport import Transport
 from nexus.wire import Json
+
+RAW_HEADERS = ("content-type", "accept", "anthropic-version", "anthropic-beta", "openai-beta")
+"""What of a client's headers goes to any other path of a vendor; header rules add to it."""
 
 LEAST_BETWEEN = 30.0
 """Seconds between two times that a configured key is asked for."""
@@ -233,6 +237,22 @@ class Provider(ABC):
         """What makes a target do without what was refused, where a translation added it of its own accord."""
         return None
 
+    def prepare_raw(self, attempt: Attempt) -> UpstreamRequest:
+        """Any other path of the vendor, at its own host and with its own key; pure as ``prepare`` is."""
+        parts = urlsplit(self.base_url)
+        sent = {name: attempt.headers[name] for name in RAW_HEADERS if name in attempt.headers}
+        sent |= {"user-agent": f"nexus/{__version__}"} | self.credentials(attempt)
+        url = f"{parts.scheme}://{parts.netloc}{attempt.path}"
+        query = f"?{attempt.query}" if attempt.query else ""
+        return UpstreamRequest(url + query, sent, attempt.body, attempt.method, upload=attempt.upload)
+
+    def credentials(self, attempt: Attempt) -> dict[str, str]:
+        """The headers that show the key of an attempt, but for what ``send`` adds."""
+        settings = self.settings
+        if attempt.key is None or not isinstance(settings, AuthSchemeSettings):
+            return {}
+        return settings.credential(attempt.key)
+
     @abstractmethod
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
         """The same attempt always gives the same request. Raises ClientError for what this vendor cannot take."""
@@ -243,7 +263,7 @@ class Provider(ABC):
 
     def request(self, attempt: Attempt) -> UpstreamRequest:
         """What is prepared, with the header rules applied. Raises ClientError."""
-        prepared = self.prepare(attempt)
+        prepared = self.prepare_raw(attempt) if attempt.action == "raw" else self.prepare(attempt)
         rules = (*self.settings.headers, *attempt.settings.headers)
         headers = rewrite(
             rules,

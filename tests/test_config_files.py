@@ -201,6 +201,7 @@ NO_ONE_DEFAULT = {
 }
 EXAMPLES = {
     "endpoints",
+    "passthrough_paths",
     "price",
     "cache_read",
     "cache_write_5m",

@@ -13,7 +13,7 @@ from nexus.accounting.price_book import PriceBook
 from nexus.auth.identity import joined
 from nexus.call import Call
 from nexus.conversation.estimate import Estimate, estimate
-from nexus.errors import ClientError, NexusError
+from nexus.errors import ClientError, NexusError, PermissionDenied
 from nexus.gateway.budgets import Budgets
 from nexus.limits.admission import Ask, Limits, Spending, output_asked
 from nexus.limits.calls import CallLimits, network_of
@@ -23,7 +23,8 @@ from nexus.provider import Provider
 from nexus.relay.candidate import Candidate
 from nexus.relay.exchange import CallState
 from nexus.relay.reading import reading, refers
-from nexus.settings.limits import RequestLimits
+from nexus.settings.limits import RateLimits, RequestLimits
+from nexus.settings.provider import ModelSettings
 
 LONGEST_WAIT = 30.0
 """Seconds for the list of prices to be read."""
@@ -69,17 +70,38 @@ class Admission:
         if route is None or state.reservation is not None or not call.operation.spends:
             return
         provider = route.provider
-        limit_key = LimitKey(
-            client=account_of(call, provider),
-            group=call.identity.group,
-            provider=provider.name,
-            model=route.alias,
-            provider_limits=provider.settings.rate_limits,
-            model_limits=route.settings.rate_limits,
-        )
+        limit_key = self._limit_key(call, provider, route.alias, route.settings.rate_limits)
         most = output_asked(call.document) if call.operation.writes else 0
         ask = Ask(limit_key, lambda: estimated(state), most, self._spending(call, candidate))
         state.reservation = self.limits.reserve(ask)
+
+    def check_uncounted(self, call: Call, provider: Provider) -> None:
+        """Raises PermissionDenied for what nobody can count, where the caller's tokens or money are counted."""
+        settings = provider.settings
+        if call.operation.counted or settings.unknown == "allow":
+            return
+        limited = any(
+            self.limits.counts_tokens(self._limit_key(call, provider, alias, model.rate_limits))
+            for alias, model in (*settings.models.items(), ("*", ModelSettings()))
+        )
+        paid = self.budgets is not None and any(
+            self.budgets.cover(f"{provider.name}/{alias}") for alias in settings.models
+        )
+        if limited or paid:
+            raise PermissionDenied(
+                "what this costs cannot be counted, and a limit in tokens or a budget holds for you here "
+                f'(unknown = "allow" of provider {provider.name} lets it pass)'
+            )
+
+    def _limit_key(self, call: Call, provider: Provider, alias: str, limits: RateLimits | None) -> LimitKey:
+        return LimitKey(
+            client=account_of(call, provider),
+            group=call.identity.group,
+            provider=provider.name,
+            model=alias,
+            provider_limits=provider.settings.rate_limits,
+            model_limits=limits,
+        )
 
     def _spending(self, call: Call, candidate: Candidate) -> Spending | None:
         """None where no budget of ours pays."""

@@ -65,6 +65,7 @@ class Routes:
 
     def __init__(self, providers: Iterable[Provider], virtual: Mapping[str, VirtualModel] | None = None) -> None:
         known = list(providers)
+        self._known = {provider.name: provider for provider in known}
         self._views: dict[tuple[str, ...], Routes] = {}
         routes = [Route(one, alias, model) for one in known for alias, model in one.settings.models.items()]
         by_name = {route.name: route for route in routes}
@@ -165,6 +166,14 @@ class Routes:
         told = f"those that have it are {shown}" if others else f"no model{self._whose or ' here'} has"
         raise ModelNotFound(f"model {model.name!r} has no {endpoint}; {told}", param="model")
 
+    def raw_provider(self, name: str, path: str, identity: Identity) -> Route:
+        """The provider whose other paths a caller may reach. Raises NotFound, without a word of why."""
+        provider = self._known.get(name)
+        may = identity.models is None or not {"*", f"{name}/*"}.isdisjoint(identity.models)
+        if provider is None or not may or not provider.settings.passthrough or not _begins(path, provider):
+            raise NotFound(f"{path[:200]} is no path of {name[:64]} that is passed on for you")
+        return Route(provider, "*", ModelSettings())
+
     def stored_provider(self, dialect: str, wanted: str) -> Route:
         """The provider that keeps what clients of ``dialect`` stored: the one called ``wanted``, or the only one.
 
@@ -204,6 +213,12 @@ class Routes:
         if not found:
             found = difflib.get_close_matches(model.rpartition("/")[2], list(names), 1, 0.5)
         return names[found[0]] if found else next(iter((*self._virtual, *self._routes)), None)
+
+
+def _begins(path: str, provider: Provider) -> bool:
+    """Whether a path lies below one that is passed on."""
+    starts = (one.rstrip("/") for one in provider.settings.passthrough_paths)
+    return any(path == start or path.startswith(f"{start}/") for start in starts)
 
 
 def _has(route: Route, endpoint: str) -> bool:

@@ -102,6 +102,10 @@ class Gateway:
                     "candidates", extra={"fields": {"id": call.id, "model": model.name, **self.router.log_fields(plan)}}
                 )
             self._attempts.take_early(state, plan)
+        elif call.operation.relay == "raw":
+            route = self.routes.raw_provider(call.model.partition("/")[0], call.path, call.identity)
+            self.admission.check_uncounted(call, route.provider)
+            self._attempts.take_early(state, self.router.plan(call, Model(route.name, (route,))))
         elif self._kept_id(state) is None:
             self._plan_stored(state)
 

@@ -102,6 +102,10 @@ class Limits:
         self._slack: dict[str, int] = {}
         """By the key of a quota, how much more is held for open calls of this process than is expected of them."""
 
+    def counts_tokens(self, limit_key: LimitKey) -> bool:
+        """Whether a caller's tokens are limited there."""
+        return any(quota.dimension != "requests" for quota in self._rules.resolve(limit_key))
+
     def reserve(self, ask: Ask) -> Reservation:
         """Raises LimitExceeded, or Overloaded where the store cannot decide."""
         quotas, spending = self._rules.resolve(ask.limit_key), ask.spending

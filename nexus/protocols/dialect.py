@@ -97,6 +97,9 @@ class AnswerRelay(ABC):
     piecewise: ClassVar[bool] = False
     """Whether a whole answer may pass before its end: a long one, or one that is no JSON."""
 
+    opaque: ClassVar[bool] = False
+    """Whether nothing of an answer is read, streams of events among them."""
+
     def __init__(self, tap: Tap) -> None:
         self.tap = tap
         self.begun = False

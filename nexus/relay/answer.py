@@ -67,14 +67,14 @@ def open_reply(exchange: Exchange, lane: Lane, reply: UpstreamReply) -> OpenedRe
     if not 200 <= reply.status < 300:
         raise ProtocolError(f"{name} answered {reply.status}; check its base_url", provider=name)
     kind = media_type(reply.headers.get("content-type", ""))
-    streams = kind == _STREAM
+    streams = kind == _STREAM and not lane.relay.opaque
     if streams or call.stream:
         reply = Begun(reply, read(exchange, reply))
         streams = is_stream(reply.first, kind)
     if streams and lane.translates and not call.stream:
         raise ProtocolError(f"{name} answered with a stream that nobody asked for", provider=name)
     vendor = redactor.cut_headers(reply.headers)
-    if streams is not (kind == _STREAM):
+    if streams is not (kind == _STREAM) and not lane.relay.opaque:
         vendor = {**vendor, "content-type": _STREAM if streams else "application/json"}
     try:
         if streams:
@@ -98,12 +98,13 @@ def _head(exchange: Exchange, lane: Lane, vendor: Mapping[str, str], status: int
         headers[own.DROPPED] = named.encode("ascii", "backslashreplace").decode()[:MAX_NAMED]
     if lane.hints:
         headers[own.AUTO_CACHE] = ", ".join(lane.hints)
-    return Head(status, headers, content_type.startswith(_STREAM))
+    return Head(status, headers, content_type.startswith(_STREAM) and not lane.relay.opaque)
 
 
 def _pieces(exchange: Exchange, lane: Lane, reply: UpstreamReply, redactor: Redactor) -> Iterator[bytes]:
     """A short document at its end, so that until then another attempt can answer; all else as it comes."""
-    most = HELD if media_type(reply.headers.get("content-type", "")) == "application/json" else 0
+    is_document = media_type(reply.headers.get("content-type", "")) == "application/json"
+    most = HELD if is_document and not lane.relay.opaque else 0
     held = bytearray()
     while piece := read(exchange, reply):
         held += piece

@@ -20,7 +20,7 @@ from nexus.relay.answer import Head, OpenedReply, open_reply
 from nexus.relay.embeddings import Collected
 from nexus.relay.exchange import Exchange
 from nexus.relay.failures import log_attempt
-from nexus.relay.lanes import Lane, choose, choose_count, choose_passed, choose_stored
+from nexus.relay.lanes import Lane, choose, choose_count, choose_passed, choose_raw, choose_stored
 from nexus.relay.reading import reading
 from nexus.relay.stream import drain
 from nexus.upstream.request import LocalReply, UpstreamRequest
@@ -43,6 +43,8 @@ def open_answer(exchange: Exchange) -> OpenedReply:
             return _count(exchange)
         case "stored":
             return _open_lane(exchange, choose_stored)
+        case "raw":
+            return _open_lane(exchange, choose_raw)
         case "passed":
             return _pass(exchange)
 

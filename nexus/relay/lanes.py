@@ -123,6 +123,26 @@ def choose_passed(exchange: Exchange) -> Lane:
     return Lane(attempt, DIALECTS[call.dialect].passed(call.document, exchange.tap), translates=False)
 
 
+def choose_raw(exchange: Exchange) -> Lane:
+    """The lane of any other path of a vendor."""
+    call = exchange.call
+    attempt = attempt_of(exchange, call.dialect, b"", call.headers, call.query)
+    return Lane(replace(attempt, upload=call.upload), Opaque(exchange.tap), translates=False)
+
+
+class Opaque(AnswerRelay):
+    """An answer of which nothing is read."""
+
+    piecewise = True
+    opaque = True
+
+    def body(self, raw: bytes) -> bytes:
+        return raw
+
+    def frame(self, frame: Frame) -> bytes:
+        return frame.raw
+
+
 def choose_count(exchange: Exchange) -> Lane | None:
     """The lane in which the vendor counts tokens itself; None where it does not."""
     call, route = exchange.call, exchange.route

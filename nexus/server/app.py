@@ -11,8 +11,10 @@ from tornado.routing import URLSpec
 from tornado.web import Application, RequestHandler
 
 from nexus.auth import metadata
+from nexus.operation import RAW
 from nexus.protocols.dialect import Dialect
-from nexus.server import hello
+from nexus.protocols.loader import DIALECTS
+from nexus.server import hello, raw
 from nexus.server.base import UnknownPath
 from nexus.server.calls import CallHandler
 from nexus.server.dashboard.data import DataHandler
@@ -85,6 +87,11 @@ def _specs(server: Server, runtime: Runtime) -> list[URLSpec]:
                 add(f"{re.escape(place.models)}/(.+)", ModelHandler, first, others=others)
             hellos = f"(?:/|{hello.PATH})?" if place.path else hello.PATH
             add(f"{re.escape(place.path)}{hellos}", hello.HelloHandler, first)
+        for provider in runtime.providers:
+            if provider.settings.passthrough:
+                spoken = next((DIALECTS[name] for name in provider.dialects if name in DIALECTS), DEFAULT)
+                below = f"{raw.BASE}/{re.escape(provider.name)}"
+                add(f"{below}/.*", raw.RawHandler, spoken, operation=RAW, provider=provider.name)
         add(re.escape(hello.PATH), hello.HelloHandler, DEFAULT)
     if settings.server.shows_dashboard:
         add(re.escape(settings.server.dashboard.path), DashboardHandler, DEFAULT)

@@ -69,14 +69,17 @@ class CallHandler(BaseHandler):
         await super().prepare()
         if self._finished:
             return
+        self.body = self.take_body()
+
+    def take_body(self) -> Body | Uploading:
+        """What the body is collected in. Raises ClientError for one that its head already rules out."""
         headers, settings = self.request.headers, self.runtime.settings.server
         encoding, length = headers.get("Content-Encoding", ""), body_length(headers)
         content_type = headers.get("Content-Type", "")
         if self.operation.forms and media_type(content_type) == FORM:
             disk = Load(self.server.disk)
-            self.body = Uploading(settings.max_upload_size, encoding, length, self.load, disk, content_type)
-        else:
-            self.body = Body(settings.max_body_size, encoding, length, self.load)
+            return Uploading(settings.max_upload_size, encoding, length, self.load, disk, content_type)
+        return Body(settings.max_body_size, encoding, length, self.load)
 
     def data_received(self, chunk: bytes) -> None:
         super().data_received(chunk)

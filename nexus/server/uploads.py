@@ -25,13 +25,21 @@ class Uploading:
     ClientError for one that its head already rules out."""
 
     def __init__(
-        self, limit: int, encoding: str, length: int | None, load: Load, disk: Load, content_type: str
+        self,
+        limit: int,
+        encoding: str,
+        length: int | None,
+        load: Load,
+        disk: Load,
+        content_type: str,
+        *,
+        is_form: bool = True,
     ) -> None:
         if read_encodings(encoding):
             raise UnsupportedMediaType("a form with files is taken without a content-encoding")
         if length is not None and length > limit:
             raise too_large(limit)
-        self._boundary = boundary_of(content_type)
+        self._boundary = boundary_of(content_type) if is_form else b""
         self._content_type = content_type
         self._limit = limit
         self._load = load
@@ -67,6 +75,10 @@ class Uploading:
         fields: dict[str, Json] = {name: _SWITCHES.get(value, value) for name, value in form.fields.items()}
         fields |= {"model": form.fields.get("model", "")}
         return Upload(self._spool, self._content_type, model.value if model else None, form.words), fields
+
+    def whole(self) -> Upload | None:
+        """What came, unread; None where nothing did."""
+        return Upload(self._spool, self._content_type) if self.size else None
 
     def drop(self) -> None:
         """Nobody wants it any more."""

@@ -7,7 +7,7 @@ environment unless a template in the file says so.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, FilePath, SecretStr, ValidationInfo, field_validator, model_validator
 
@@ -20,7 +20,7 @@ from nexus.settings.price import PriceSettings
 from nexus.settings.problems import nearest
 from nexus.settings.tagged import Tagged
 from nexus.settings.types import Label, Names, PositiveDuration, Table, fail_at
-from nexus.settings.urls import BaseUrl, ProxyUrl
+from nexus.settings.urls import BaseUrl, ProxyUrl, is_plain
 from nexus.upstream.tls import Trust, tls_context
 
 NO_KEYS = "names no key; write one for each account, or set api_key"
@@ -86,6 +86,9 @@ class ProviderSettings(Tagged):
     key_sources: ClassVar[tuple[str, ...]] = ("forward_token", "api_key_command", "api_keys")
     """What can stand in for api_key."""
 
+    passes_paths: ClassVar[bool] = True
+    """Whether other paths of the vendor can be asked with the key as it is."""
+
     searches: ClassVar[bool] = False
     """Whether the vendor has a search of its own that translation can ask for."""
 
@@ -135,6 +138,15 @@ class ProviderSettings(Tagged):
     base_url: BaseUrl | None = None
     """Where the API is; the vendor's public address when left out."""
 
+    passthrough: bool = False
+    """Whether callers reach other paths of the vendor below /llm/raw/NAME: those that passthrough_paths begin."""
+
+    passthrough_paths: tuple[str, ...] = ()
+    """What such paths begin with, each as the vendor has it after its host, such as "/v1/fine_tuning"."""
+
+    unknown: Literal["deny", "allow"] = "deny"
+    """Whether a caller under a limit in tokens or a budget may ask for what nobody can count."""
+
     models: dict[Label, ModelSettings] = Field(default_factory=dict)
     """Alias to model, or a list of names; only what stands here is served."""
 
@@ -171,6 +183,17 @@ class ProviderSettings(Tagged):
     def trust(self) -> Trust:
         """The certificates on both sides of a connection."""
         return Trust.of(self.ca_file, self.client_cert, self.client_key)
+
+    @model_validator(mode="after")
+    def _paths_that_pass(self) -> Self:
+        if self.passthrough and not self.passes_paths:
+            fail_at((("passthrough",), f"has no effect with type {self.type}"))
+        if self.passthrough and not self.passthrough_paths:
+            fail_at((("passthrough",), "has no effect without passthrough_paths"))
+        for place, path in enumerate(self.passthrough_paths):
+            if not is_plain(path) or path == "/":
+                fail_at((("passthrough_paths", place), 'must be a path such as "/v1/fine_tuning"'))
+        return self
 
     @model_validator(mode="after")
     def _usable_certificates(self) -> Self:

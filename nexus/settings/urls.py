@@ -6,6 +6,7 @@ Messages name the rule and never the URL, which may hold credentials.
 from __future__ import annotations
 
 import importlib.util
+import re
 from typing import Annotated
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
@@ -86,3 +87,15 @@ def _split(url: str, schemes: tuple[str, ...] = ("http", "https")) -> SplitResul
 BaseUrl = Annotated[str, AfterValidator(read_base_url)]
 
 ProxyUrl = Annotated[str, AfterValidator(read_proxy_url)]
+
+
+_PLAIN = re.compile(r"(?:/[^/\\\x00-\x20\x7f?#]+)+/?|/")
+
+
+def is_plain(path: str) -> bool:
+    """Whether a path names the same for every reader: no empty or dotted segment, in whatever way it is encoded."""
+    if not path.isascii() or not _PLAIN.fullmatch(path):
+        return False
+    decoded = unquote(unquote(path))
+    segments = re.split(r"[/\\]", decoded)
+    return decoded.isprintable() and not {".", ".."} & {segment.partition(";")[0].strip() for segment in segments}

@@ -50,6 +50,7 @@ class BedrockSettings(ProviderSettings):
     """AWS Bedrock; without any credentials here, AWS's own chain is asked."""
 
     needs_key: ClassVar[bool] = False
+    passes_paths: ClassVar[bool] = False
 
     models: dict[Label, BedrockModel] = Field(default_factory=dict)  # type: ignore[assignment]  # narrower, read only
     """Alias to model; only what stands here is served."""

@@ -32,6 +32,7 @@ class EchoSettings(ProviderSettings):
     """``type = "echo"``: nothing to configure but its models."""
 
     needs_key: ClassVar[bool] = False
+    passes_paths: ClassVar[bool] = False
 
 
 class EchoProvider(Provider):

@@ -119,6 +119,9 @@ class GoogleProvider(Provider):
         )
         return UpstreamRequest(url=f"{self.base_url}{self._parent}{model}:{verb}", headers=headers, body=body)
 
+    def credentials(self, attempt: Attempt) -> dict[str, str]:
+        return {} if attempt.key is None else {"x-goog-api-key": attempt.key.get_secret_value()}
+
     def _verb(self, attempt: Attempt) -> str:
         if attempt.action != "embeddings":
             return _VERBS[attempt.action]

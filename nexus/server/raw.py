@@ -1,0 +1,58 @@
+"""Any other path of a vendor, below ``/llm/raw/PROVIDER``: where the settings say so, and to that provider only.
+
+Law: loop thread only. The host is the provider's; a path that two readers could take for different ones is refused, and
+of every other one each byte stays.
+"""
+
+from __future__ import annotations
+
+from nexus.call import Call
+from nexus.errors import InvalidRequest
+from nexus.operation import Operation
+from nexus.protocols.dialect import Asked, Dialect
+from nexus.server.calls import CallHandler
+from nexus.server.flight import Load
+from nexus.server.heads import body_length
+from nexus.server.runtime import Runtime
+from nexus.server.server import Server
+from nexus.server.uploads import Uploading
+from nexus.settings.urls import is_plain
+
+BASE = "/llm/raw"
+
+
+class RawHandler(CallHandler):
+    def initialize(  # type: ignore[override]
+        self, server: Server, runtime: Runtime, dialect: Dialect, operation: Operation, provider: str
+    ) -> None:
+        super().initialize(server, runtime, dialect, operation)
+        self.provider = provider
+
+    def take_body(self) -> Uploading:
+        headers = self.request.headers
+        return Uploading(
+            self.runtime.settings.server.max_upload_size,
+            headers.get("Content-Encoding", ""),
+            body_length(headers),
+            self.load,
+            Load(self.server.disk),
+            headers.get("Content-Type", ""),
+            is_form=False,
+        )
+
+    def route_told(self) -> str:
+        return f"{BASE}/{self.provider}/..."
+
+    async def put(self, path: str = "") -> None:
+        await self.post(path)
+
+    async def patch(self, path: str = "") -> None:
+        await self.post(path)
+
+    def make_call(self, path: str) -> Call:
+        asked = self.request.path.removeprefix(f"{BASE}/{self.provider}")
+        if not is_plain(asked):
+            raise InvalidRequest("the path has an empty or dotted segment, or a character that no path has")
+        body = self.body.whole() if isinstance(self.body, Uploading) else None
+        about = Asked(b"", {}, self.headers, self.request.query, self.dialect.name)
+        return self.new_call(about, f"{self.provider}/*", stream=False, path=asked, upload=body)
