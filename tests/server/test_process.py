@@ -157,7 +157,7 @@ def test_the_first_lines_say_version_and_endpoints(start: Start, openai_upstream
 def test_ipv6(start: Start, openai_upstream: FakeUpstream) -> None:
     process = start(openai_config(openai_upstream.base_url), "-l", "[::1]:0")
     assert process.port
-    assert process.said("OPENAI_BASE_URL=http://[::1]:")
+    assert process.said("OPENAI_BASE_URL='http://[::1]:")
 
 
 class TestStopping:
