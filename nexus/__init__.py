@@ -1,11 +1,12 @@
 """Nexus: one server in front of many model vendors.
 
-Ten words explain the code; every module uses them the same way.
+Eleven words explain the code; every module uses them the same way.
 
 client      who calls us: an SDK, Claude Code, Codex, curl
 upstream    whom we call: a vendor's server
 provider    a configured place to send calls, one folder under ``providers/``
-dialect     a wire format: chat, messages, ...
+dialect     a wire format: chat, messages, ...; a *format* is one in another envelope, such as Vertex AI's
+protocol    what one kind of client calls, below one path: a dialect or several
 call        one client request, from accept to last byte; an *attempt* is one try at one provider
 route       provider + upstream model; a *target* of a virtual model is one, a *candidate* a target with a key
 lane        how bytes are relayed: *passthrough* (same dialect) or *translate* (another one)
