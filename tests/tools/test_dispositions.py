@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Collection, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from docutils.nodes import system_message  # type: ignore[import-untyped]
 from openai.types.chat import completion_create_params
 from openai.types.responses import response_create_params
 
+from nexus.conversation.parts import Request
 from nexus.errors import ClientError, UnsupportedFeature
 from nexus.models import bedrock, claude
 from nexus.models.chat_server import ChatServer
@@ -110,6 +112,14 @@ def test_every_row_has_a_cell_for_every_vendor() -> None:
     assert set(WRITES) == set(VENDORS) and set(READS) == set(CLIENTS) == set(DIALECTS)
     for client, rows in table().items():
         assert all(set(row.cells) == set(VENDORS) | {client} for row in rows)
+
+
+def test_every_neutral_field_has_a_row_and_every_row_a_neutral_field() -> None:
+    neutral = {field.name for field in fields(Request)}
+    for vendor in VENDORS:
+        assert set(WRITES[vendor]) == neutral, vendor
+    for client in CLIENTS:
+        assert {disposition.field for disposition in READS[client].values()} <= neutral | {"", None}, client
 
 
 # Exact

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import fields, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -699,12 +699,7 @@ SAMPLES: dict[str, Any] = {
 IN_THE_URL = {"stream", "include_usage"}
 
 
-def test_the_table_is_complete() -> None:
-    names = {field.name for field in fields(Request)}
-    assert set(WRITES) == names == set(SAMPLES)
-
-
-@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("name", WRITES)
 def test_each_field_does_what_the_table_says(name: str) -> None:
     base = Request((HI,), tools=(WEATHER,) if name in ("tool_choice", "parallel_tools") else ())
     plain, sent = write(base, OLDER_CLAUDE), write(replace(base, **{name: SAMPLES[name]}), OLDER_CLAUDE)

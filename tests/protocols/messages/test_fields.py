@@ -1,4 +1,4 @@
-"""The disposition tables: complete by the published types, exact by sending each field and looking."""
+"""The disposition tables are exact: each field is sent and looked for."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
-from anthropic.types import message_count_tokens_params, message_create_params
-from anthropic.types.beta import message_create_params as beta_create_params
 
 from nexus.conversation.parts import (
     Message,
@@ -27,31 +25,6 @@ from nexus.protocols.messages.write_request import write_request
 
 PLAIN_BODY: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 PLAIN = Request(messages=(Message("user", (Text("hi"),)),), tools=(Tool("f"),))
-
-PUBLISHED = {
-    name
-    for type in (
-        message_create_params.MessageCreateParamsStreaming,
-        beta_create_params.MessageCreateParamsStreaming,
-        message_count_tokens_params.MessageCountTokensParams,
-    )
-    for name in type.__annotations__
-}
-OLDER = {"temperature", "top_p", "top_k", "output_format", "anthropic_version", "anthropic_beta"}
-
-
-def test_reads_is_complete() -> None:
-    assert set(READS) == PUBLISHED | OLDER
-
-
-def test_writes_is_complete() -> None:
-    assert set(WRITES) == {field.name for field in fields(Request)}
-
-
-def test_reads_names_neutral_fields_only() -> None:
-    names = {field.name for field in fields(Request)} | {"", None}
-    assert {disposition.field for disposition in READS.values()} <= names
-
 
 SENT: dict[str, Any] = {
     "model": "x",
