@@ -105,7 +105,7 @@ def test_c12_what_claude_code_says_of_itself_goes_up(judge: Judge) -> None:
     assert (verdict["verdict"], verdict["notes"]) == ("holds", [])
 
 
-def test_c13_bedrocks_own_protocol_is_not_offered(judge: Judge) -> None:
+def test_c13_bedrocks_own_protocol_is_below_another_url(judge: Judge) -> None:
     assert judge("C13")["verdict"] == "not offered"
 
 
@@ -122,7 +122,8 @@ class TestCommand:
         lines = done.stdout.splitlines()
         assert [line.split()[0] for line in lines if line.startswith("C")] == [f"C{n}" for n in range(1, 15)]
         assert "C3   holds        header and field travel as a pair" in lines
-        assert lines[-1] == "13 holds, 0 broken, 1 not offered"
+        assert "C13  holds        Bedrock's event stream is relayed" in lines
+        assert lines[-1] == "14 holds, 0 broken"
 
     def test_a_running_gateway_with_an_upstream(
         self, serve: Serve, capsys: pytest.CaptureFixture[str], tmp_path: Path
@@ -139,14 +140,15 @@ class TestCommand:
     def test_without_an_upstream(
         self, nexus: Nexus, anthropic_upstream: FakeUpstream, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        code = main([nexus.anthropic, "--model", "anthropic/claude", "--json"], {})
+        bedrock = f"{nexus.base}/llm/bedrock"
+        code = main([nexus.anthropic, "--model", "anthropic/claude", "--json", "--bedrock-url", bedrock], {})
         whole = json.loads(capsys.readouterr().out)
         verdicts = {one["rule"]: one["verdict"] for one in whole["rules"]}
         assert code == 0, whole
         assert {rule for rule, verdict in verdicts.items() if verdict == "skipped"} == {
             f"C{n}" for n in (2, *range(3, 7), 8, 9)
         }
-        assert verdicts["C13"] == "not offered"
+        assert verdicts["C13"] == "holds"
         assert {verdicts[rule] for rule in ("C1", "C7", "C10", "C11", "C12", "C14")} == {"holds"}
         assert "error bodies: needs --upstream" in whole["rules"][7]["not_judged"]
         assert anthropic_upstream.violations == []

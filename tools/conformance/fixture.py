@@ -61,13 +61,16 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Fixture:
-    """``silence`` is how long a stream may be silent, 0 to leave that out."""
+    """``silence`` is how long a stream may be silent, 0 to leave that out; ``bedrock`` is where clients of Bedrock's
+    format ask, None where that is below the same URL.
+    """
 
     client: Client
     model: str
     upstream: Upstream | None = None
     silence: float = 25.0
     clouds: tuple[Cloud, ...] = ()
+    bedrock: Client | None = None
 
     @property
     def patience(self) -> float:

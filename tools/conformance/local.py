@@ -71,23 +71,25 @@ class NotStarted(Exception):
 @dataclass(frozen=True, slots=True)
 class Local:
     url: str
+    bedrock: str
     upstream: Upstream
     clouds: tuple[Cloud, ...]
 
 
 @contextmanager
 def running(rules: Sequence[str]) -> Iterator[Local]:
-    """Raises NotStarted. Strict clouds take a second to prepare, so they are there for the rule that needs them."""
+    """Raises NotStarted. Strict clouds take a second to prepare, so they are there for the rules that need them."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="conformance-")))
         upstream = stack.enter_context(Upstream("127.0.0.1", 0))
         config = BASE.format(url=upstream.url)
         clouds: tuple[Cloud, ...] = ()
-        if (not rules or "C3" in rules) and all(map(find_spec, STRICT)):
+        if (not rules or not {"C3", "C13"}.isdisjoint(rules)) and all(map(find_spec, STRICT)):
             more, clouds = _clouds(stack, folder)
             config += more
         (folder / "nexus.toml").write_text(config)
-        yield Local(f"{stack.enter_context(_process(folder))}/llm/anthropic", upstream, clouds)
+        origin = stack.enter_context(_process(folder))
+        yield Local(f"{origin}/llm/anthropic", f"{origin}/llm/bedrock", upstream, clouds)
 
 
 def _clouds(stack: ExitStack, folder: Path) -> tuple[str, tuple[Cloud, ...]]:

@@ -23,6 +23,8 @@ from tools.conformance.upstream import CannotListen, Upstream
 WRONG, INTERRUPTED = 2, 130
 REFUSED = (401, 403)
 FORMS = ("authorization", "x-api-key")
+BEARER = ("authorization",)
+"""As which AWS's SDKs send an API key of Bedrock's."""
 
 
 class CannotJudge(Exception):
@@ -49,7 +51,8 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 def usage_problem(options: argparse.Namespace) -> str:
     if options.nexus:
-        given = [name for name in ("url", "model", "upstream", "key", "key_env") if getattr(options, name) is not None]
+        known = ("url", "model", "upstream", "bedrock_url", "key", "key_env")
+        given = [name for name in known if getattr(options, name) is not None]
         return f"--nexus brings everything itself; leave out {', '.join(given)}" if given else ""
     if options.url is None or options.model is None:
         return "name the gateway and a model: URL --model M, or --nexus"
@@ -68,10 +71,13 @@ def make_bench(options: argparse.Namespace, key: str, stack: ExitStack) -> Fixtu
     if options.nexus:
         local = stack.enter_context(running(options.rule))
         client = Client(local.url, options.timeout, key, forms, extra)
-        return Fixture(client, MODEL, local.upstream, options.silence, local.clouds)
+        there = Client(local.bedrock, options.timeout, key, BEARER, extra)
+        return Fixture(client, MODEL, local.upstream, options.silence, local.clouds, there)
     client = Client(options.url, options.timeout, key, forms, extra)
     upstream = stack.enter_context(Upstream(*options.upstream)) if options.upstream else None
-    fixture = Fixture(client, options.model, upstream, options.silence)
+    url = options.bedrock_url
+    bedrock = Client(url, options.timeout, key, BEARER, extra) if url else None
+    fixture = Fixture(client, options.model, upstream, options.silence, bedrock=bedrock)
     if upstream is not None and not options.json:
         sys.stdout.write(f"upstream at {upstream.url}: point the provider of {options.model} there\n\n")
         sys.stdout.flush()
@@ -127,6 +133,7 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="HOST:PORT",
         help="listen there as the model's vendor (Anthropic's API); the gateway must send M there",
     )
+    parser.add_argument("--bedrock-url", type=_url, metavar="URL", help="what ANTHROPIC_BEDROCK_BASE_URL would be")
     keys = parser.add_mutually_exclusive_group()
     keys.add_argument("--key", metavar="K", help="credential for the gateway (default: a made-up one)")
     keys.add_argument("--key-env", metavar="VAR", help="environment variable that holds it")

@@ -5,14 +5,16 @@ Judged from outside; what is optional by the contract is never broken by its abs
 
 from __future__ import annotations
 
+import base64
 from urllib.parse import quote, urljoin, urlsplit
 
-from nexus.protocols.eventstream import CorruptMessage, Decoder
-from nexus.wire import mapping, sequence, text
+from nexus.protocols.eventstream import CorruptMessage, Decoder, event_message
+from nexus.wire import Json, mapping, sequence, text
 from tools.conformance import bodies
 from tools.conformance.client import Answer, Client, Failed
 from tools.conformance.findings import Findings
 from tools.conformance.fixture import BETA_QUERY, MESSAGES, Fixture, new_mark
+from tools.fake_upstream import Behaviour
 
 QUICK = 3.0
 """Seconds that Claude Code gives what it asks at its start."""
@@ -112,14 +114,10 @@ def c11(fixture: Fixture, findings: Findings) -> None:
 
 
 def c13(fixture: Fixture, findings: Findings) -> None:
-    body, _ = bodies.question(fixture.model, new_mark())
-    bedrock = {name: body[name] for name in ("system", "tools", "messages")} | {"max_tokens": 1024}
-    bedrock |= {"anthropic_version": "bedrock-2023-05-31"}
-    path = f"/model/{quote(fixture.model, safe='')}/invoke-with-response-stream"
-    more = {"content-type": "application/json", "accept": EVENT_STREAM}
-    answer = fixture.client.send("POST", path, bodies.encode(bedrock), more)
+    client = fixture.bedrock or fixture.client
+    answer = _invoke(client, fixture.model)
     if answer.status in NOT_THERE:
-        findings.absent = f"{answer.status} below this URL; clients speak the Messages format here"
+        findings.absent = f"{answer.status} below this URL; --bedrock-url names another one"
         return
     if answer.status != 200:
         findings.needs(f"the answer was {answer.brief}", "a gateway that takes Bedrock's credentials from this tool")
@@ -133,4 +131,35 @@ def c13(fixture: Fixture, findings: Findings) -> None:
             findings.expect(messages, "messages of the event stream", "an empty body")
         except CorruptMessage as error:
             findings.expect(False, "whole messages of the event stream", str(error))
-    findings.needs("that its bytes are the upstream's", "a Bedrock upstream to compare with")
+    clouds = [cloud for cloud in fixture.clouds if cloud.name == "Bedrock"]
+    if not clouds:
+        findings.needs("that its bytes are the upstream's", "a Bedrock upstream to compare with")
+    for cloud in clouds:
+        frames = tuple(event_message("chunk", bodies.encode({"bytes": _base64(event), "p": "abc"})) for event in EVENTS)
+        cloud.upstream.next(Behaviour(events=frames))
+        passed = _invoke(client, cloud.model)
+        findings.expect(passed.body == b"".join(frames), "the bytes of the upstream's stream", passed.brief)
+
+
+def _invoke(client: Client, model: str) -> Answer:
+    body, _ = bodies.question(model, new_mark())
+    asked = {name: body[name] for name in ("system", "tools", "messages")} | {"max_tokens": 1024}
+    asked |= {"anthropic_version": "bedrock-2023-05-31"}
+    more = {"content-type": "application/json", "accept": EVENT_STREAM}
+    path = f"/model/{quote(model, safe='')}/invoke-with-response-stream"
+    return client.send("POST", path, bodies.encode(asked), more)
+
+
+def _base64(event: Json) -> str:
+    return base64.b64encode(bodies.encode(event)).decode()
+
+
+_MESSAGE: dict[str, Json] = {"id": "msg_1", "type": "message", "role": "assistant", "model": "c", "content": []}
+EVENTS: tuple[Json, ...] = (
+    {"type": "message_start", "message": {**_MESSAGE, "usage": {"input_tokens": 1, "output_tokens": 0}}},
+    {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hello"}},
+    {"type": "content_block_stop", "index": 0},
+    {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 1}},
+    {"type": "message_stop", "amazon-bedrock-invocationMetrics": {"inputTokenCount": 1}},
+)
