@@ -29,6 +29,23 @@ def unpack_signature(text: str, own: str) -> Signature:
     return Signature(own, text)
 
 
+NEXT, PREVIOUS = "next", "prev"
+
+
+def pack_neighbours(signature: Signature, place: str, own: str) -> str:
+    """The signature of a part that has no place for it, for a neighbour's; ``place`` says where the part stands."""
+    return pack_signature(Signature(place, f"{signature.dialect}.{signature.value}"), own)
+
+
+def unpack_neighbours(text: str, own: str) -> tuple[str, Signature] | None:
+    """Inverse of pack_neighbours; None for a signature that is a part's own."""
+    tagged = unpack_signature(text, own)
+    dialect, dot, value = tagged.value.partition(".")
+    if tagged.dialect not in (NEXT, PREVIOUS) or not dot or not dialect.isalpha():
+        return None
+    return tagged.dialect, Signature(dialect, value)
+
+
 def is_tagged(value: Json) -> bool:
     """Whether a client carries this string for us: a signature of a dialect that is not its own."""
     return isinstance(value, str) and value.startswith(_TAG)

@@ -105,8 +105,9 @@ def test_c12_what_claude_code_says_of_itself_goes_up(judge: Judge) -> None:
     assert (verdict["verdict"], verdict["notes"]) == ("holds", [])
 
 
-def test_c13_bedrocks_own_protocol_is_below_another_url(judge: Judge) -> None:
-    assert judge("C13")["verdict"] == "not offered"
+def test_c13_bedrocks_event_stream_is_relayed(judge: Judge) -> None:
+    verdict = judge("C13")
+    assert (verdict["verdict"], verdict["not_judged"]) == ("holds", [])
 
 
 def test_c14_credentials_in_either_header(judge: Judge) -> None:

@@ -29,7 +29,8 @@ from nexus.conversation.parts import (
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.checks import Drops, a_name, a_string, an_array, an_object, maybe_bool, maybe_string, wrong
-from nexus.protocols.converse.signatures import NEXT, read_carrier, read_redacted, read_signature
+from nexus.protocols.converse.signatures import read_carrier, read_redacted, read_signature
+from nexus.protocols.signatures import NEXT
 from nexus.wire import Json, encode, text
 
 Block = Mapping[str, Json]

@@ -11,28 +11,22 @@ import base64
 import binascii
 
 from nexus.conversation.parts import Reasoning, Signature
-from nexus.protocols.signatures import pack_signature, unpack_signature
+from nexus.protocols.signatures import pack_neighbours, pack_signature, unpack_neighbours, unpack_signature
 from nexus.wire import Json
 
 OWN = "converse"
 UNSIGNED = pack_signature(Signature("none", ""), OWN)
 """Stands where the vendor gave no signature, so that this thinking too is known as another vendor's."""
 
-NEXT, PREVIOUS = "next", "prev"
-
 
 def carrier(signature: Signature, place: str) -> str:
     """The signature of the reasoning block that carries ``signature`` for its neighbour."""
-    return pack_signature(Signature(place, f"{signature.dialect}.{signature.value}"), OWN)
+    return pack_neighbours(signature, place, OWN)
 
 
 def read_carrier(signature: str) -> tuple[str, Signature] | None:
     """Its place and what it carries, when it is a carrier's."""
-    tagged = unpack_signature(signature, OWN)
-    dialect, dot, value = tagged.value.partition(".")
-    if tagged.dialect not in (NEXT, PREVIOUS) or not dot or not dialect.isalpha():
-        return None
-    return tagged.dialect, Signature(dialect, value)
+    return unpack_neighbours(signature, OWN)
 
 
 def read_signature(signature: str) -> Signature | None:

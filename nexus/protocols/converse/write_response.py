@@ -22,9 +22,10 @@ from nexus.conversation.parts import (
 from nexus.conversation.usage import Usage
 from nexus.protocols.arguments import an_object_of
 from nexus.protocols.codec import Envelope
-from nexus.protocols.converse.signatures import NEXT, OWN, carrier, reasoning_content
+from nexus.protocols.converse.signatures import OWN, carrier, reasoning_content
 from nexus.protocols.converse.stops import STOPS
 from nexus.protocols.room import Room
+from nexus.protocols.signatures import NEXT
 from nexus.wire import Json
 
 ROOM = Room(images=(Inline,), late_citations=False)

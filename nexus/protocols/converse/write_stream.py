@@ -25,7 +25,7 @@ from nexus.conversation.events import (
 from nexus.conversation.parts import Image, Reasoning, Refusal, Signature, Text, ToolCall
 from nexus.conversation.usage import Usage
 from nexus.protocols.codec import Envelope
-from nexus.protocols.converse.signatures import OWN, PREVIOUS, carrier, write_redacted, write_signature
+from nexus.protocols.converse.signatures import OWN, carrier, write_redacted, write_signature
 from nexus.protocols.converse.write_response import (
     early_carrier,
     write_citation,
@@ -36,6 +36,7 @@ from nexus.protocols.converse.write_response import (
 )
 from nexus.protocols.ordered_writer import OrderedWriter
 from nexus.protocols.part_order import PartOrder
+from nexus.protocols.signatures import PREVIOUS
 from nexus.protocols.sse import frame
 from nexus.wire import Json, encode
 

@@ -31,8 +31,9 @@ from nexus.conversation.parts import (
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.checks import Drops, a_string, an_array, an_object, maybe_bool, maybe_string, wrong
 from nexus.protocols.messages.client_tools import neutral_name
-from nexus.protocols.messages.signatures import NEXT, OWN, read_carrier, read_signature
+from nexus.protocols.messages.signatures import OWN, read_carrier, read_signature
 from nexus.protocols.messages.turn_controls import in_words
+from nexus.protocols.signatures import NEXT
 from nexus.protocols.urls import read_url
 from nexus.wire import Json, encode, mapping, text
 

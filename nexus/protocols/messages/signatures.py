@@ -10,30 +10,23 @@ and Gemini, which alone signs text, does not demand it back.
 from __future__ import annotations
 
 from nexus.conversation.parts import Reasoning, Signature
-from nexus.protocols.signatures import pack_signature, unpack_signature
+from nexus.protocols.signatures import pack_neighbours, pack_signature, unpack_neighbours, unpack_signature
 from nexus.wire import Json
 
 OWN = "messages"
 UNSIGNED = pack_signature(Signature("none", ""), OWN)
 """Stands where the vendor gave no signature, so that this thinking too is known as another vendor's when it comes
 back."""
-NEXT = "next"
-PREVIOUS = "prev"
 
 
 def carrier(signature: Signature, place: str) -> dict[str, Json]:
     """The thinking block that carries ``signature`` for its neighbour."""
-    tagged = Signature(place, f"{signature.dialect}.{signature.value}")
-    return {"type": "thinking", "thinking": "", "signature": pack_signature(tagged, OWN)}
+    return {"type": "thinking", "thinking": "", "signature": pack_neighbours(signature, place, OWN)}
 
 
 def read_carrier(signature: str) -> tuple[str, Signature] | None:
     """Its place and what it carries, when it is a carrier's."""
-    tagged = unpack_signature(signature, OWN)
-    dialect, dot, value = tagged.value.partition(".")
-    if tagged.dialect not in (NEXT, PREVIOUS) or not dot or not dialect.isalpha():
-        return None
-    return tagged.dialect, Signature(dialect, value)
+    return unpack_neighbours(signature, OWN)
 
 
 def read_signature(signature: str) -> Signature | None:

@@ -9,10 +9,11 @@ from nexus.protocols.arguments import an_object_of
 from nexus.protocols.codec import Envelope
 from nexus.protocols.messages.citations import write_citations
 from nexus.protocols.messages.client_tools import Members
-from nexus.protocols.messages.signatures import NEXT, OWN, carrier, thinking_block
+from nexus.protocols.messages.signatures import OWN, carrier, thinking_block
 from nexus.protocols.messages.stops import write_stop
 from nexus.protocols.messages.usage import write_usage
 from nexus.protocols.room import Room
+from nexus.protocols.signatures import NEXT
 from nexus.wire import Json
 
 ROOM = Room(images=(), late_citations=False)

@@ -28,12 +28,13 @@ from nexus.conversation.usage import Usage
 from nexus.protocols.codec import Envelope
 from nexus.protocols.messages.citations import write_citation
 from nexus.protocols.messages.client_tools import Members
-from nexus.protocols.messages.signatures import OWN, PREVIOUS, carrier, thinking_block, write_signature
+from nexus.protocols.messages.signatures import OWN, carrier, thinking_block, write_signature
 from nexus.protocols.messages.stops import write_stop
 from nexus.protocols.messages.usage import write_delta_usage, write_usage
 from nexus.protocols.messages.write_response import carried_before, message_id
 from nexus.protocols.ordered_writer import OrderedWriter
 from nexus.protocols.part_order import PartOrder
+from nexus.protocols.signatures import PREVIOUS
 from nexus.protocols.sse import frame
 from nexus.wire import Json, encode
 
