@@ -109,7 +109,7 @@ def test_candidates_in_order_and_why(explain: Explain) -> None:
         "target 1; account ",
         "   asks      https://api.anthropic.com/v1/messages\n",
         "   lane      chat to messages\n",
-        "   headers   anthropic-version, content-type, user-agent, x-api-key, x-team\n",
+        "   headers   anthropic-version, content-type, user-agent, x-api-key, x-request-id, x-team\n",
         "   limit     500 requests in any 1h (provider anthropic, group staff)\n",
         "   limit     64 calls at the same time (provider anthropic)\n",
         "openai/gpt-5.5: target 3\n",

@@ -129,7 +129,7 @@ FOUND = "import sys; sys.path.insert(0, ''); from nexus.cli.main import main; sy
 
 
 def finished(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    environment = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = {"PYTHONPATH": str(Path(__file__).parents[2]), "XDG_STATE_HOME": str(folder / "state")}
     return subprocess.run(
         [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, timeout=60
     )
