@@ -35,7 +35,7 @@ class Account:
         settings, span = self.budget, self.span
         key = f"{{b:{encode_id(self.name)}:{encode_id(self.subject)}}}:{span.name}"
         rule = f"budget {self.name!r} ({dollars(settings.limit_usd)} a {settings.period} for each {settings.per})"
-        return Quota(key, "cost", settings.limit_usd, round((span.ends - span.begins) * SECOND), rule)
+        return Quota(key, "cost", settings.limit_usd, round((span.ends - span.begins) * SECOND), rule, self.name)
 
 
 def usd(nano: int) -> str:

@@ -19,13 +19,15 @@ SECOND = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """``limit`` in any ``interval`` microseconds, counted under ``key``; ``rule`` says where that is configured."""
+    """``limit`` in any ``interval`` microseconds, counted under ``key``; ``rule`` says where that is configured,
+    ``budget`` is the name of one."""
 
     key: str
     dimension: Dimension
     limit: int
     interval: int
     rule: str
+    budget: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,8 @@ class Server:
         self.meters.set(catalog.UP, self.lifecycle.phase >= Phase.SERVING)
         self.meters.set(catalog.BUSY, self.workers.busy)
         self.meters.set(catalog.THREADS, self.workers.limit)
+        if self.books is not None and self.books.ledger is not None:
+            self.meters.lost(self.books.ledger.lost)
 
     def flight_limit(self, settings: ServerSettings) -> int:
         """This process' part of the bytes of all request bodies."""

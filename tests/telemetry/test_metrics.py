@@ -225,6 +225,11 @@ def test_what_others_report() -> None:
     meters.rests(("openai", "gpt-5", "own:0123456789abcdef"))
     meters.decided(Quota("key", "requests", 5, 1000, "provider openai"), True)
     meters.decided(Quota("key", "requests", 5, 1000, "provider openai"), False)
+    budget = Quota("key", "cost", 5, 1000, "budget 'team' ($5 a day for each user)", "team")
+    meters.decided(budget, True)
+    meters.decided(budget, False)
+    meters.lost(3)
+    meters.lost(4)
     meters.started()
     meters.reloaded(read=False)
     meters.late(0.0004)
@@ -234,6 +239,8 @@ def test_what_others_report() -> None:
     assert found["nexus_rests_total", "openai/gpt-5", "key"] == 1
     assert found["nexus_limit_decisions_total", "provider openai", "requests", "granted"] == 1
     assert found["nexus_limit_decisions_total", "provider openai", "requests", "refused"] == 1
+    assert found["nexus_budget_refusals_total", "team"] == 1
+    assert found["nexus_ledger_dropped_total",] == 4
     assert found["nexus_config_reloads_total", "failed"] == 1
     assert found["nexus_config_last_reload_success_timestamp_seconds",] > 1.7e9
     assert found["nexus_loop_lag_seconds_bucket", "0.0005"] == 1

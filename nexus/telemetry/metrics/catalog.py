@@ -105,7 +105,7 @@ RESTING = _gauge("resting", "Whether a route rests: its provider or its model th
 KEYS_RESTING = _gauge("keys_resting", "Keys that rest at a provider, for all models or for one.", "provider")
 LIMITS = _counter("limit_decisions", "Decisions of rate limits.", "rule", "dimension", "result")
 BUDGET_REFUSALS = _counter("budget_refusals", "Calls that a budget refused.", "budget")
-LEDGER_DROPPED = _counter("ledger_dropped", "Records that could not be written to the ledger.")
+LEDGER_DROPPED = _counter("ledger_dropped", "Calls that were not written to the ledger.")
 RELOADS = _counter("config_reloads", "Times that the configuration was read anew.", "result")
 RELOADED_AT = _gauge(
     "config_last_reload_success_timestamp_seconds", "When the configuration was last read with success."

@@ -70,6 +70,7 @@ class Meters:
         self.enabled = True
         self.groups: frozenset[str] = frozenset()
         self._lock = threading.Lock()
+        self._lost = 0
         self._families = families = {metric: Family(part, metric) for metric in catalog.METRICS}
         self._calls, self._duration, self._own = (
             families[metric] for metric in (catalog.CALLS, catalog.DURATION, catalog.OWN)
@@ -106,8 +107,16 @@ class Meters:
         self.count(catalog.RESTS, f"{provider}/{alias}" if alias else provider, of)
 
     def decided(self, quota: Quota, granted: bool) -> None:
-        """A limit let something pass, or did not."""
+        """A limit or a budget let something pass, or did not."""
+        if quota.budget:
+            self.count(catalog.BUDGET_REFUSALS, quota.budget, by=not granted)
+            return
         self.count(catalog.LIMITS, quota.rule, quota.dimension, "granted" if granted else "refused")
+
+    def lost(self, calls: int) -> None:
+        """So many since this process began were not written to its ledger."""
+        self.count(catalog.LEDGER_DROPPED, by=calls - self._lost)
+        self._lost = calls
 
     # On the loop.
 
