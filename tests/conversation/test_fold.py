@@ -151,7 +151,9 @@ def test_usage_is_replaced_whole(events: list[Event], expected: Usage) -> None:
         pytest.param([], "no start", id="nothing"),
         pytest.param([END], "no start", id="no start"),
         pytest.param([START, PartStart(0, TEXT), PartEnd(0)], "no end", id="no end"),
-        pytest.param([START, PartStart(0, Refusal("")), PartEnd(0, SIGNATURE), END], "no signature", id="a sealed refusal"),
+        pytest.param(
+            [START, PartStart(0, Refusal("")), PartEnd(0, SIGNATURE), END], "no signature", id="a sealed refusal"
+        ),
     ],
 )
 def test_what_cannot_be_folded(events: list[Event], message: str) -> None:
