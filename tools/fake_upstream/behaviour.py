@@ -82,6 +82,21 @@ class Behaviour:
     cut_after: int | None = None  # FIN in the middle of the HTTP body
     close_after: bool = False  # a complete answer, then FIN, without having announced it
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the answer is one, and all of it, as the vendor means it."""
+        broken = (
+            self.reset_after,
+            self.garbage,
+            self.body,
+            self.events,
+            self.end_after,
+            self.error_after,
+            self.cut_after,
+        )
+        never = self.hang or self.endless or self.close_before_head
+        return self.status < 300 and not never and all(one is None for one in broken)
+
 
 def plan(behaviour: Behaviour, first_tool: str | None) -> list[Part]:
     """The parts that ``behaviour`` asks for, given the name of the request's first tool."""

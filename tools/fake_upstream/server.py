@@ -122,10 +122,15 @@ class FakeUpstream(Watch):
         with self._changed:
             self._token_queue.extend(behaviours)
 
+    def drop_queued(self) -> None:
+        """What ``next`` was told and nobody has asked for."""
+        with self._changed:
+            self._queue.clear()
+
     def clear(self) -> None:
         """Forget what was seen and what was queued; open connections stay."""
         with self._changed:
-            for seen in (self.requests, self.token_requests, self.violations, self.disconnects):
+            for seen in (self.requests, self.token_requests, self.answered, self.violations, self.disconnects):
                 seen.clear()
             self._queue.clear()
             self._token_queue.clear()
@@ -209,6 +214,7 @@ class FakeUpstream(Watch):
             return send_reply(wire, request, behaviour, answer, identity, interruption)
         except PeerGone as gone:
             with self._changed:
+                self.answered = [one for one in self.answered if one[0] is not request]
                 if not self._stopping:
                     self.disconnects.append(Disconnect(wire.number, time.monotonic(), gone.reset))
                     self._changed.notify_all()
@@ -233,6 +239,9 @@ class FakeUpstream(Watch):
                 behaviour = queue.popleft()
             else:
                 behaviour = default
+            if behaviour.is_whole and self._keep and not for_token:
+                # Before it is sent: whoever has it finds it here.
+                self.answered.append((request, behaviour))
             self._changed.notify_all()
         if self._on_request is not None:
             self._on_request(request)

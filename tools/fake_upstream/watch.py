@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tools.fake_upstream.behaviour import Behaviour
 from tools.fake_upstream.request import SeenRequest
 from tools.fake_upstream.wire import Wire
 
@@ -25,12 +26,15 @@ class Disconnect:
 
 
 class Watch:
-    """Requests for access tokens are in ``token_requests``, all others in ``requests``."""
+    """Requests for access tokens are in ``token_requests``, all others in ``requests``; ``answered`` has those whose
+    answer went out whole, with what it said was used: what a vendor would bill.
+    """
 
     def __init__(self, vendor: str) -> None:
         self.vendor = vendor
         self.requests: list[SeenRequest] = []
         self.token_requests: list[SeenRequest] = []
+        self.answered: list[tuple[SeenRequest, Behaviour]] = []
         self.violations: list[str] = []
         self.disconnects: list[Disconnect] = []
         self.bytes_sent = 0
