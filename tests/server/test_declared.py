@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Serve
-from tests.serving import CHAT, MESSAGES, Nexus, anthropic_config, openai_config
+from tests.serving import CHAT, MESSAGES, Nexus, anthropic_config, openai_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 
 RESPONSES = "/llm/openai/v1/responses"
@@ -101,7 +101,7 @@ def test_usage_beyond_all_bounds_is_settled(
         body = {"model": model, "max_tokens": 64, "messages": [{"role": "user", "content": "Hi"}], "stream": stream}
         for _ in range(2):
             assert nexus.post(PATHS[client], body).status == 200
-    assert nexus.server.workers.busy == 0
+    wait_until(lambda: nexus.server.workers.busy == 0)
 
 
 def test_an_event_whose_type_is_no_string_passes(nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
