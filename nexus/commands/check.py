@@ -48,7 +48,7 @@ def _report(settings: Settings, source: str, *, beside: bool) -> Iterator[str]:
     if virtual := list(_virtual(settings)):
         yield from _aligned([VIRTUAL_COLUMNS, *virtual])
         yield ""
-    scheme = "http" if settings.server.tls is None else "https"
+    scheme = settings.server.scheme
     urls = [url_of(address, scheme) for address in settings.server.listen_address]
     yield from what_to_paste(settings, next((url for url in urls if url.startswith(scheme + ":")), urls[0]))
     yield from _shared_paths(settings)

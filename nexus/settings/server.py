@@ -183,6 +183,11 @@ class ServerSettings(Table):
     """HTTPS instead of HTTP."""
 
     @property
+    def scheme(self) -> str:
+        """Of the URLs that it is called by."""
+        return "http" if self.tls is None else "https"
+
+    @property
     def is_local(self) -> bool:
         """Whether only this machine can reach it."""
         return all(address.is_loopback for address in self.listen_address)

@@ -90,7 +90,7 @@ def launch(
         program = _found(how)
         checked(settings, how.protocol, model)
         with ExitStack() as stack:
-            base = running(settings) or stack.enter_context(started(file, environ))
+            base = running(settings) or stack.enter_context(started(settings, file, environ))
             variables, options = how.prepare(Gateway(settings, base, key_of(settings, environ)), model)
             shown = file if file is not None else "the built-in demo"
             sys.stderr.write(f"nexus: {how.program} through {base} ({shown})\n")
@@ -154,11 +154,10 @@ def _found(how: Launch) -> str:
 
 
 def _address(settings: Settings) -> str:
-    scheme = "http" if settings.server.tls is None else "https"
     addresses = [one for one in settings.server.listen_address if isinstance(one, ListenAddress)]
     if not addresses:
         raise CannotLaunch("the settings listen on a Unix socket only, which these clients cannot use")
-    return reachable(url_of(addresses[0], scheme))
+    return reachable(url_of(addresses[0], settings.server.scheme))
 
 
 def _run(command: Sequence[str], environ: Mapping[str, str]) -> int:

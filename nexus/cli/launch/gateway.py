@@ -6,7 +6,6 @@ Law: what is started ends with the launcher, and hears no key of the terminal: i
 from __future__ import annotations
 
 import ctypes
-import http.client
 import os
 import signal
 import socket
@@ -41,21 +40,20 @@ class CannotStart(Exception):
 
 def running(settings: Settings) -> str | None:
     """The URL of the gateway that serves at an address of these settings."""
-    scheme = "http" if settings.server.tls is None else "https"
     for address in settings.server.listen_address:
         if isinstance(address, ListenAddress) and address.port and answers_as_nexus(settings, address):
-            return url_of(address, scheme)
+            return url_of(address, settings.server.scheme)
     return None
 
 
 @contextmanager
-def started(file: Path | None, environ: Mapping[str, str]) -> Iterator[str]:
+def started(settings: Settings, file: Path | None, environ: Mapping[str, str]) -> Iterator[str]:
     """Starts a gateway on a free port of this machine and gives its URL; ends it at the end.
 
     Raises CannotStart.
     """
-    port, log = _free_port(), _log_file(environ)
-    command = [sys.executable, "-m", "nexus", "-l", f"{LOOPBACK}:{port}", "--log-style", "text"]
+    address, log = ListenAddress(LOOPBACK, _free_port()), _log_file(environ)
+    command = [sys.executable, "-m", "nexus", "-l", str(address), "--log-style", "text"]
     if file is not None:
         command += ["-c", str(file.resolve())]
     with log.open("ab") as output:
@@ -68,8 +66,8 @@ def started(file: Path | None, environ: Mapping[str, str]) -> Iterator[str]:
             preexec_fn=_dying_with_its_parent(),
         )
     try:
-        _wait(process, port, log)
-        yield f"http://{LOOPBACK}:{port}"
+        _wait(process, lambda: answers_as_nexus(settings, address), log)
+        yield url_of(address, settings.server.scheme)
     finally:
         if process.poll() is None:
             process.terminate()
@@ -86,26 +84,15 @@ def _reap(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _wait(process: subprocess.Popen[bytes], serves: Callable[[], bool], log: Path) -> None:
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         if process.poll() is not None:
             raise CannotStart(f"the gateway ended with exit code {process.returncode}:\n{_last_words(log)}")
-        if _serves(port):
+        if serves():
             return
         time.sleep(STEP)
     raise CannotStart(f"the gateway did not answer within {PATIENCE:g} s; its log is {log}")
-
-
-def _serves(port: int) -> bool:
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=1.0)
-    try:
-        connection.request("HEAD", "/")
-        return connection.getresponse().headers.get("Server") == "nexus"
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
 
 
 def _free_port() -> int:
