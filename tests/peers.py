@@ -179,6 +179,24 @@ def whole(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
+@dataclass
+class Vendor:
+    """Answers every request alike, and keeps what it was asked: the first line, headers in lower case, the body."""
+
+    answer: bytes
+    seen: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    kind: str = "Content-Type: application/json"
+    status: str = "200 OK"
+
+    def __call__(self, sock: socket.socket) -> None:
+        while request := read_request(sock):
+            head, _, body = request.partition(b"\r\n\r\n")
+            first, *lines = head.decode().split("\r\n")
+            headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+            self.seen.append((first.removesuffix(" HTTP/1.1"), headers, body))
+            sock.sendall(whole(self.answer, self.kind, status=self.status))
+
+
 def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 
 from nexus.accounting.record import CallRecord
 from tests.conftest import Serve
-from tests.peers import Peer, read_request, whole
+from tests.peers import Peer, Vendor
 from tests.serving import KEY, Nexus, wait_until
 
 ALICE = "nx-hushhush-alice-0123456789abcdef"
@@ -28,22 +27,6 @@ JSON = {"Content-Type": "application/json"}
 
 
 @dataclass
-class Vendor:
-    seen: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
-    answer: bytes = b'{ "id":"ft-1" }'
-    kind: str = "Content-Type: application/json"
-    status: str = "200 OK"
-
-    def __call__(self, sock: socket.socket) -> None:
-        while request := read_request(sock):
-            head, _, body = request.partition(b"\r\n\r\n")
-            first, *lines = head.decode().split("\r\n")
-            headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
-            self.seen.append((first.removesuffix(" HTTP/1.1"), headers, body))
-            sock.sendall(whole(self.answer, self.kind, status=self.status))
-
-
-@dataclass
 class Place:
     vendor: Vendor
     origin: str
@@ -57,7 +40,7 @@ class Place:
 
 @pytest.fixture
 def place() -> Iterator[Place]:
-    vendor = Vendor()
+    vendor = Vendor(b'{ "id":"ft-1" }')
     with Peer(vendor) as peer:
         yield Place(vendor, peer.url.removesuffix("/v1"))
 

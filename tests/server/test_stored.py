@@ -6,15 +6,14 @@ Method, path, query and bodies are the client's own on the way up, the vendor's 
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import openai
 import pytest
 
 from tests.conftest import Serve
-from tests.peers import Peer, read_request, whole
+from tests.peers import Peer, Vendor
 from tests.serving import KEY, Nexus
 from tools.fake_upstream import Behaviour, FakeUpstream
 
@@ -31,32 +30,14 @@ EVENTS = (
 
 
 @dataclass
-class Keeper:
-    """A vendor that keeps answers, and what it was asked."""
-
-    seen: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
-    status: str = "200 OK"
-    answer: bytes = STORED
-    kind: str = "Content-Type: application/json"
-
-    def __call__(self, sock: socket.socket) -> None:
-        while request := read_request(sock):
-            head, _, body = request.partition(b"\r\n\r\n")
-            first, *lines = head.decode().split("\r\n")
-            headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
-            self.seen.append((first.removesuffix(" HTTP/1.1"), headers, body))
-            sock.sendall(whole(self.answer, self.kind, status=self.status))
-
-
-@dataclass
 class Place:
-    keeper: Keeper
+    keeper: Vendor
     url: str
 
 
 @pytest.fixture
 def place() -> Iterator[Place]:
-    keeper = Keeper()
+    keeper = Vendor(STORED)
     with Peer(keeper) as peer:
         yield Place(keeper, peer.url)
 
