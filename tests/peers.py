@@ -330,7 +330,10 @@ def no_leak() -> Iterator[None]:
     """After the test as many descriptors are open as before; to be named first, so that it looks last."""
     before = open_files()
     yield
-    wait_until(lambda: not open_files() - before)
+    try:
+        wait_until(lambda: not open_files() - before)
+    except AssertionError:
+        pytest.fail(f"still open: {open_files() - before}")
 
 
 BEGUN = CHUNKED + chunk(b"data: 1\n\n")

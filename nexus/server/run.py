@@ -90,9 +90,11 @@ async def _serve(
 ) -> int:
     running = start(settings, listeners, store)
     reloader = Reloader(source, running, notifier)
+    # Before it says that it serves: who has read that may ask it to reload or to stop.
+    stop = _on_signals(reloader.ask)
     up()
     notifier.ready(SERVING)
-    await _on_signals(reloader.ask).wait()
+    await stop.wait()
     notifier.stopping("letting calls end")
     await reloader.stop()
     await running.stop()

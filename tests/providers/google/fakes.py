@@ -89,6 +89,7 @@ class FakeGoogle:
         class Server(ThreadingHTTPServer):
             daemon_threads = True
             block_on_close = False
+            request_queue_size = 128
 
             def handle_error(self, *_: object) -> None:
                 """A client that left is none of the fake's trouble."""
