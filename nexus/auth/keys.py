@@ -26,7 +26,9 @@ class KeyRing:
 
     def __init__(self, keys: Mapping[str, GatewayKey]) -> None:
         self._salt = secrets.token_bytes(32)
-        self._keys = {self._place(key.digest): (name, key) for name, key in keys.items()}
+        self._keys = {
+            self._place(digest): (digest, (name, key)) for name, key in keys.items() for digest in key.digests
+        }
 
     def __bool__(self) -> bool:
         return bool(self._keys)
@@ -35,7 +37,7 @@ class KeyRing:
         """Name and settings of the key that this text is, expired or not."""
         digest = digest_of(text)
         found = self._keys.get(self._place(digest))
-        return found if found is not None and hmac.compare_digest(found[1].digest, digest) else None
+        return found[1] if found is not None and hmac.compare_digest(found[0], digest) else None
 
     def _place(self, digest: bytes) -> bytes:
         return hmac.digest(self._salt, digest, hashlib.sha256)

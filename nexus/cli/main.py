@@ -62,7 +62,7 @@ def handed_over(options: Options, service: Service) -> Options:
     return replace(options, listen_address=service.addresses) if service.calls else options
 
 
-def _key(options: Options) -> int:
+def _key_new(options: Options) -> int:
     from nexus.commands.key import new
 
     return new(options.name)
@@ -99,6 +99,12 @@ def _test(options: Options) -> int:
     return test([*named, *options.arguments], os.environ)
 
 
+def _key_rotate(options: Options, settings: Settings, source: Source) -> int:
+    from nexus.commands.key import rotate
+
+    return rotate(settings, options.name, str(source.file or "the built-in demo"))
+
+
 def _route(options: Options, settings: Settings, source: Source) -> int:
     from nexus.commands.route import route
 
@@ -124,7 +130,7 @@ def _env(options: Options, settings: Settings, source: Source) -> int:
 
 
 ALONE: Mapping[str, Callable[[Options], int]] = {
-    "key": _key,
+    "key new": _key_new,
     "init": _init,
     "schema": _schema,
     "config": _config,
@@ -134,6 +140,7 @@ ALONE: Mapping[str, Callable[[Options], int]] = {
 """Commands that need no settings, or read them themselves."""
 
 WITH_SETTINGS: Mapping[str, Callable[[Options, Settings, Source], int]] = {
+    "key rotate": _key_rotate,
     "route": _route,
     "usage": _usage,
     "claude": _agent,

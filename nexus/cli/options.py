@@ -95,7 +95,7 @@ def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
     except ValueError as error:
         _refuse(parser, source, str(error))
     return Options(
-        command=given["command"] or "serve",
+        command=" ".join(filter(None, (given["command"] or "serve", given.get("verb")))),
         config=Path(config) if config else None,
         listen_address=listen_address,
         log=choice("log", "NEXUS_LOG", tuple(logs.LEVELS), "info"),

@@ -132,6 +132,13 @@ def make_parser() -> Parser:
     verbs = key.add_subparsers(dest="verb", metavar="VERB", required=True)
     fresh = verbs.add_parser("new", help="print a fresh key and its table for the settings file", allow_abbrev=False)
     fresh.add_argument("name", metavar="NAME", help="whose key it is")
+    again = verbs.add_parser(
+        "rotate",
+        help="print a second key of a name, and the line that makes both good for a while",
+        parents=[config],
+        allow_abbrev=False,
+    )
+    again.add_argument("name", metavar="NAME", help="whose key it is")
     return top
 
 

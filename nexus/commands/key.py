@@ -1,15 +1,18 @@
-"""``nexus key new NAME``: a fresh gateway key, and the table for the settings file."""
+"""``nexus key``: a fresh gateway key for a new name, or for one that has a key, and what to write into the settings."""
 
 from __future__ import annotations
 
 import json
 import re
 import sys
+import time
 
 from pydantic import TypeAdapter, ValidationError
 
-from nexus.auth.keys import make_key
-from nexus.settings.keys import KeyName, digest_of
+from nexus.auth.keys import is_expired, make_key
+from nexus.settings import Settings
+from nexus.settings.keys import MOST_AT_A_TIME, KeyName, digest_of
+from nexus.settings.problems import nearest
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -19,6 +22,12 @@ sha256 = "{digest}"
 #group = "..."                  # for limits by group
 #models = ["anthropic/*"]       # what may be called; everything when left out
 #expires = {example}           # last day
+"""
+
+ROTATED = """\
+[{table}]
+# The new key first. The old one is good until its hash is taken out.
+sha256 = [{digests}]
 """
 
 
@@ -31,9 +40,34 @@ def new(name: str) -> int:
         sys.stderr.write(f"nexus: the name of a key: {reason}\n")
         return 1
     key = make_key()
-    table = f"server.keys.{name if _BARE.fullmatch(name) else json.dumps(name, ensure_ascii=False)}"
-    digest = digest_of(key).hex()
     # Apart, so that the table can be appended to a file and the key is seen.
     sys.stderr.write(f"the key of {name}, shown this once:\n{key}\n")
-    sys.stdout.write(TEXT.format(table=table, digest=digest, example="2027-12-31"))
+    sys.stdout.write(TEXT.format(table=_table(name), digest=digest_of(key).hex(), example="2027-12-31"))
     return 0
+
+
+def rotate(settings: Settings, name: str, source: str) -> int:
+    """Print a second key for ``name``, and the hashes of both; returns the exit code."""
+    keys = settings.server.keys
+    if name not in keys:
+        near = nearest(name, keys)
+        hint = f"; did you mean {near}?" if near else "; nexus key new NAME makes a first key"
+        sys.stderr.write(f"nexus: {source} has no [{_table(name)}]{hint}\n")
+        return 1
+    old = keys[name]
+    kept, dropped = old.digests[: MOST_AT_A_TIME - 1], old.digests[MOST_AT_A_TIME - 1 :]
+    key = make_key()
+    written = "key" if old.key is not None else "sha256"
+    notes = [f"replace {written} in [{_table(name)}] of {source} by this line; the rest of the table stays"]
+    if dropped:
+        notes.append(f"the oldest key is left out: a name has at most {MOST_AT_A_TIME} at a time")
+    if is_expired(old, time.time()):
+        notes.append("the table's expires is over, for the new key too: set another")
+    sys.stderr.write(f"the new key of {name}, shown this once:\n{key}\n{'; '.join(notes)}\n")
+    digests = ", ".join(f'"{digest.hex()}"' for digest in (digest_of(key), *kept))
+    sys.stdout.write(ROTATED.format(table=_table(name), digests=digests))
+    return 0
+
+
+def _table(name: str) -> str:
+    return f"server.keys.{name if _BARE.fullmatch(name) else json.dumps(name, ensure_ascii=False)}"

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, SecretStr, field_validator, model_validator
 
 from nexus.settings.identity import LONGEST_ID, Id
 from nexus.settings.types import Label, Table, fail_at
 
 PREFIX = "nx-"
 """What keys of ``nexus key new`` begin with, so that people and secret scanners know one when they see it."""
+
+MOST_AT_A_TIME = 3
+"""Keys of one name, so that a new one can come while the old one is still good."""
 
 SHORTEST_KEY = 24
 FEWEST_LETTERS = 10
@@ -50,6 +54,48 @@ def read_sha256(value: str) -> str:
     return text.lower()
 
 
+def read_secret(value: str) -> SecretStr:
+    """A key that can be told from guesses, and that fits into an HTTP header."""
+    key = value.strip()
+    if digest_of(key.lower()) in _EXAMPLES:
+        raise ValueError(EXAMPLE)
+    if len(key) < SHORTEST_KEY or len(set(key)) < FEWEST_LETTERS:
+        raise ValueError(GUESSABLE)
+    if not (key.isascii() and key.isprintable()) or " " in key or "," in key:
+        raise ValueError("holds blanks, commas or characters that cannot stand in an HTTP header")
+    return SecretStr(key)
+
+
+_Read = TypeVar("_Read")
+
+
+def _each(value: object, read: Callable[[str], _Read]) -> tuple[_Read, ...]:
+    """One text, or a list of a few; what is wrong with one of a list is told at its place."""
+    if isinstance(value, str):
+        return (read(value),)
+    if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+        raise ValueError("must be a string, or a list of strings while a key is rotated")
+    if not 1 <= len(value) <= MOST_AT_A_TIME:
+        raise ValueError(f"has {len(value)} keys; a name has from one to {MOST_AT_A_TIME}")
+    found: list[_Read] = []
+    for place, item in enumerate(value):
+        try:
+            found.append(read(item))
+        except ValueError as error:
+            fail_at(((place,), str(error)))
+    return tuple(found)
+
+
+def read_hashes(value: object) -> tuple[str, ...]:
+    """One SHA-256, or several."""
+    return _each(value, read_sha256)
+
+
+def read_secrets(value: object) -> tuple[SecretStr, ...]:
+    """One key, or several."""
+    return _each(value.get_secret_value() if isinstance(value, SecretStr) else value, read_secret)
+
+
 def read_expiry(value: object) -> datetime:
     """The moment from which a key is no longer good; a bare date is a key's last day."""
     moment = value
@@ -74,7 +120,8 @@ def read_model_pattern(value: str) -> str:
     return value
 
 
-Sha256 = Annotated[str, AfterValidator(read_sha256)]
+Hashes = Annotated[tuple[str, ...], PlainValidator(read_hashes)]
+Secrets = Annotated[tuple[SecretStr, ...], PlainValidator(read_secrets)]
 Expiry = Annotated[datetime, BeforeValidator(read_expiry)]
 ModelPattern = Annotated[str, AfterValidator(read_model_pattern)]
 KeyName = Annotated[Label, AfterValidator(lambda name: _short(name))]
@@ -83,11 +130,11 @@ KeyName = Annotated[Label, AfterValidator(lambda name: _short(name))]
 class GatewayKey(Table):
     """One caller's key, by its hash or as a template."""
 
-    sha256: Sha256 | None = Field(default=None, repr=False)
-    """SHA-256 of the key in hexadecimal, as ``nexus key new`` prints it."""
+    sha256: Hashes | None = Field(default=None, repr=False)
+    """SHA-256 of the key in hexadecimal, as ``nexus key new`` prints it; a list of two while the key is rotated."""
 
-    key: SecretStr | None = None
-    """The key itself; best as a template such as "{{ env.ALICE_KEY }}"."""
+    key: Secrets | None = None
+    """The key itself; best as a template such as "{{ env.ALICE_KEY }}". A list of two while it is rotated."""
 
     group: Id | None = None
     """The caller's group, for accounts and limits."""
@@ -99,23 +146,17 @@ class GatewayKey(Table):
     """Last day of the key (UTC), or the moment when it ends."""
 
     @property
-    def digest(self) -> bytes:
-        """SHA-256 of the key."""
-        return digest_of(self.key.get_secret_value()) if self.key is not None else bytes.fromhex(self.sha256 or "")
+    def digests(self) -> tuple[bytes, ...]:
+        """SHA-256 of each of its keys, the newest first."""
+        if self.key is not None:
+            return tuple(digest_of(key.get_secret_value()) for key in self.key)
+        return tuple(map(bytes.fromhex, self.sha256 or ()))
 
-    @field_validator("key")
-    @classmethod
-    def _strong(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is None:
-            return None
-        key = value.get_secret_value().strip()
-        if digest_of(key.lower()) in _EXAMPLES:
-            raise ValueError(EXAMPLE)
-        if len(key) < SHORTEST_KEY or len(set(key)) < FEWEST_LETTERS:
-            raise ValueError(GUESSABLE)
-        if not (key.isascii() and key.isprintable()) or " " in key or "," in key:
-            raise ValueError("holds blanks, commas or characters that cannot stand in an HTTP header")
-        return SecretStr(key)
+    def places(self) -> Iterator[tuple[tuple[str | int, ...], bytes]]:
+        """Where each digest is written, below the table of the key."""
+        name, digests = "sha256" if self.key is None else "key", self.digests
+        for place, digest in enumerate(digests):
+            yield ((name,) if len(digests) == 1 else (name, place)), digest
 
     @field_validator("models")
     @classmethod
@@ -137,9 +178,11 @@ def apart(keys: dict[str, GatewayKey]) -> dict[str, GatewayKey]:
     """Two names for one key would leave it open whose call it is."""
     seen: dict[bytes, str] = {}
     for name, key in keys.items():
-        if key.digest in seen:
-            fail_at(((name, "sha256" if key.sha256 else "key"), f"is also the key of {seen[key.digest]}"))
-        seen[key.digest] = name
+        for place, digest in key.places():
+            if digest in seen:
+                other = "written here twice" if seen[digest] == name else f"also the key of {seen[digest]}"
+                fail_at(((name, *place), f"is {other}"))
+            seen[digest] = name
     return keys
 
 

@@ -14,7 +14,7 @@ from pydantic_core import core_schema
 
 from nexus.settings import guards, listen, price, types
 from nexus.settings.header_rules import read_pattern
-from nexus.settings.keys import read_expiry
+from nexus.settings.keys import read_expiry, read_hashes, read_secrets
 from nexus.settings.llm import read_provider
 from nexus.settings.provider import ProviderSettings
 from nexus.settings.root import Settings
@@ -45,6 +45,8 @@ WRITTEN: Mapping[str, JsonSchemaValue] = {
         (guards.star_or(guards.read_name), _one_or_list(TEXT)),
         (price.read_dollars, {"anyOf": [{"type": "number", "minimum": 0}, TEXT]}),
         (read_expiry, {}),
+        (read_hashes, _one_or_list(TEXT)),
+        (read_secrets, _one_or_list(TEXT)),
         (read_pattern, TEXT),
     )
 }

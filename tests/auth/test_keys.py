@@ -7,11 +7,12 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
 from nexus.auth.keys import KeyRing, is_expired, make_key
-from nexus.commands.key import new
-from nexus.settings.keys import EXAMPLE, GUESSABLE, GatewayKey, digest_of, read_expiry
+from nexus.commands.key import new, rotate
+from nexus.settings import Settings
+from nexus.settings.keys import EXAMPLE, GUESSABLE, digest_of, read_expiry
 from tests.auth.kit import ALICE, BOB, tables
 
 DIGEST = digest_of(ALICE).hex()
@@ -40,7 +41,7 @@ def test_fresh_keys_are_recognisable_different_and_accepted() -> None:
     assert len(made) == 100
     for key in made:
         assert key.startswith("nx-") and len(key) == 46 and key[3:].isalnum()
-        assert GatewayKey(key=SecretStr(key)).digest == digest_of(key)
+        assert tables(keys={"new": {"key": key}}).keys["new"].digests == (digest_of(key),)
 
 
 def test_nothing_of_a_key_shows() -> None:
@@ -75,6 +76,13 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     "time without a zone": ({"sha256": DIGEST, "expires": "2027-01-31T10:00:00"}, ("expires",), "no time zone"),
     "no time": ({"sha256": DIGEST, "expires": "soon"}, ("expires",), "is not a date"),
     "number": ({"sha256": DIGEST, "expires": 20270131}, ("expires",), "is not a date"),
+    "no hash at all": ({"sha256": []}, ("sha256",), "has 0 keys"),
+    "too many hashes": ({"sha256": [DIGEST] * 4}, ("sha256",), "has 4 keys; a name has from one to 3"),
+    "second hash": ({"sha256": [DIGEST, "abc"]}, ("sha256", "1"), "is not a SHA-256"),
+    "one hash twice": ({"sha256": [DIGEST, DIGEST.upper()]}, ("sha256", "1"), "is written here twice"),
+    "second key": ({"key": [ALICE, "sk-1234"]}, ("key", "1"), EXAMPLE),
+    "key among hashes": ({"sha256": [DIGEST, ALICE]}, ("sha256", "1"), "is not a SHA-256"),
+    "number in the place of a hash": ({"sha256": 12}, ("sha256",), "must be a string, or a list"),
     "empty group": ({"sha256": DIGEST, "group": " "}, ("group",), "is empty"),
 }
 
@@ -94,6 +102,20 @@ def test_two_names_for_one_key_are_refused() -> None:
         tables(keys={"alice": {"key": ALICE}, "bob": {"sha256": DIGEST.upper()}})
     (error,) = caught.value.errors()
     assert error["loc"] == ("keys", "bob", "sha256")
+    assert "is also the key of alice" in str(error["msg"])
+
+
+def test_both_keys_of_a_rotation_are_the_same_caller() -> None:
+    for table in ({"sha256": [DIGEST, hashed(BOB)]}, {"key": [ALICE, BOB]}):
+        keys = ring(alice=table)
+        assert [(keys.find(key) or ("",))[0] for key in (ALICE, BOB)] == ["alice", "alice"]
+
+
+def test_a_key_of_a_rotation_is_nobody_elses() -> None:
+    with pytest.raises(ValidationError) as caught:
+        tables(keys={"alice": {"key": ALICE}, "bob": {"sha256": [hashed(BOB), DIGEST]}})
+    (error,) = caught.value.errors()
+    assert error["loc"] == ("keys", "bob", "sha256", 1)
     assert "is also the key of alice" in str(error["msg"])
 
 
@@ -141,3 +163,45 @@ def test_new_refuses_a_name_that_the_settings_would_refuse(name: str, capsys: py
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("nexus: the name of a key: ") and err.count("\n") == 1
+
+
+def rotated(table: dict[str, Any], name: str = "alice") -> int:
+    llm = {"providers": {"demo": {"type": "echo", "models": {"echo": {}}}}}
+    settings = Settings.model_validate({"server": {"keys": {"alice": table}}, "llm": llm})
+    return rotate(settings, name, "nexus.toml")
+
+
+ROTATIONS: dict[str, tuple[dict[str, Any], list[str], str]] = {
+    "hash": ({"sha256": DIGEST}, [DIGEST], "replace sha256 in [server.keys.alice]"),
+    "key": ({"key": ALICE}, [DIGEST], "replace key in [server.keys.alice]"),
+    "not yet over": (
+        {"sha256": [DIGEST, hashed(BOB)]},
+        [DIGEST, hashed(BOB)],
+        "the rest of the table stays",
+    ),
+    "full": (
+        {"sha256": [DIGEST, hashed(BOB), hashed("x" + BOB)]},
+        [DIGEST, hashed(BOB)],
+        "the oldest key is left out: a name has at most 3 at a time",
+    ),
+    "expired": ({"sha256": DIGEST, "expires": "2020-01-31"}, [DIGEST], "expires is over, for the new key too"),
+}
+
+
+@pytest.mark.parametrize(("table", "old", "said"), ROTATIONS.values(), ids=ROTATIONS.keys())
+def test_rotate_prints_a_key_and_the_line_that_accepts_it_beside_the_old_one(
+    table: dict[str, Any], old: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert rotated(table) == 0
+    printed, shown = capsys.readouterr()
+    (key,) = [line for line in shown.splitlines() if line.startswith("nx-")]
+    assert key not in printed and said in shown
+    pasted = tomllib.loads(printed)["server"]["keys"]["alice"]
+    assert pasted == {"sha256": [hashed(key), *old]}
+    assert (ring(alice=pasted).find(key) or ("",))[0] == "alice"
+
+
+def test_rotate_names_the_key_that_was_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    assert rotated({"sha256": DIGEST}, "alicia") == 1
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "nexus: nexus.toml has no [server.keys.alicia]; did you mean alice?\n")
