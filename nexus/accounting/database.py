@@ -30,6 +30,10 @@ class DatabaseError(Exception):
     """The database cannot be opened, or does not do what it was asked."""
 
 
+class RowsRefused(DatabaseError):
+    """The database works, and does not take these rows; it will not take them later either."""
+
+
 class NewerTables(DatabaseError):
     """A newer Nexus made the tables: this one would not know what it reads, or spoils."""
 
@@ -108,6 +112,8 @@ class SqliteDatabase:
                 except BaseException:
                     self._roll_back(connection)
                     raise
+            except (sqlite3.DataError, sqlite3.IntegrityError, OverflowError, UnicodeError) as error:
+                raise RowsRefused(str(error)) from error
             except (sqlite3.Error, OSError) as error:
                 raise DatabaseError(f"{self.path}: {error}" if self.path is not None else str(error)) from error
 
@@ -189,6 +195,8 @@ class PostgresDatabase:
                     )
                 with self._connection.transaction(), self._connection.cursor() as cursor:
                     yield _Cursor(cursor, "%s")
+            except (psycopg.DataError, psycopg.IntegrityError, UnicodeError) as error:
+                raise RowsRefused(_first_line(str(error))) from error
             except psycopg.Error as error:
                 raise DatabaseError(_first_line(str(error))) from error
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from nexus.accounting.database import Database, DatabaseError, Transaction, Value, migrate
+from nexus.accounting.database import Database, DatabaseError, RowsRefused, Transaction, Value, migrate
 from nexus.accounting.entries import entries_of
 from nexus.accounting.entry import PARTS, Charge, Entry
 from nexus.accounting.record import CallRecord
@@ -199,14 +199,27 @@ class Ledger:
             migrate(self.database)
             self._is_ready = True
         if batch:
-            items = [item for call in batch for item in items_of(call)]
-            with self.database.transaction() as transaction:
-                _write(transaction, items)
-            self._since_tidied += len(items)
+            self._write_rows([items_of(call) for call in batch])
         many = self._kept.most is not None and self._since_tidied > self._kept.most
         if many or self._clock() - self._tidied >= RETENTION_EVERY:
             self._tidied, self._since_tidied = self._clock(), 0
             self.forget()
+
+    def _write_rows(self, calls: Sequence[tuple[Item, ...]]) -> None:
+        """What the database refuses keeps nothing else from being written."""
+        items = [item for call in calls for item in call]
+        try:
+            with self.database.transaction() as transaction:
+                # A commit may have been done although its answer was lost.
+                _write(transaction, _unwritten(transaction, items) if self._fails else items)
+            self._since_tidied += len(items)
+        except RowsRefused as error:
+            if len(calls) == 1:
+                self._lose(1, f"the database refuses it: {error}")
+                return
+            middle = len(calls) // 2
+            self._write_rows(calls[:middle])
+            self._write_rows(calls[middle:])
 
     def forget(self) -> None:
         """Deletes what is too old, in small steps, so that writers of other processes get their turn."""
@@ -231,6 +244,14 @@ def day_of(at: float) -> str:
 def midnight(at: float) -> float:
     """When the day of a time begins, in UTC."""
     return at // 86_400 * 86_400
+
+
+def _unwritten(transaction: Transaction, items: Sequence[Item]) -> Sequence[Item]:
+    """Those whose rows are not there."""
+    ids = sorted({item.entry.call_id for item in items})
+    statement = f"SELECT call_id, attempt FROM attempts WHERE call_id IN ({', '.join('?' * len(ids))})"
+    found = set(transaction.query(statement, ids))
+    return [item for item in items if (item.entry.call_id, item.entry.attempt) not in found]
 
 
 def _write(transaction: Transaction, batch: Sequence[Item]) -> None:

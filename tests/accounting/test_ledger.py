@@ -153,10 +153,8 @@ def test_tables_of_a_newer_nexus_are_refused(database: Database) -> None:
 class Broken:
     """A database that does nothing for as long as it is told to, and as the one behind it does after that."""
 
-    alone: str | None = None
-    has_tables = SqliteDatabase.has_tables
-
     def __init__(self, behind: Database) -> None:
+        self.alone, self.has_tables = behind.alone, behind.has_tables
         self._behind = behind
         self.works = threading.Event()
         self.works.set()
@@ -187,6 +185,43 @@ def test_a_broken_database_loses_nothing_that_fits(monkeypatch: pytest.MonkeyPat
     assert rows(broken, "SELECT call_id FROM attempts") == [("call-1",)]
     assert ledger.lost == 0
     ledger.close(60)
+
+
+class Forgetful(Broken):
+    """Commits, and the answer to that is lost."""
+
+    def transaction(self, *, write: bool = True) -> AbstractContextManager[Transaction]:
+        return self._commit_and_fail() if write and not self.works.is_set() else self._behind.transaction(write=write)
+
+    @contextmanager
+    def _commit_and_fail(self) -> Iterator[Transaction]:
+        with self._behind.transaction() as transaction:
+            yield transaction
+        self.works.set()
+        raise DatabaseError("server closed the connection unexpectedly")
+
+
+def test_a_commit_whose_answer_is_lost_counts_once(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nexus.accounting.ledger.REST", (0.01, 0.01))
+    migrate(database)
+    forgetful = Forgetful(database)
+    ledger = Ledger(forgetful, clock=lambda: NOON)
+    forgetful.works.clear()
+    put(ledger, *(Item(entry(number, cost=5), (Charge("b", "ada", "2026-09", 5),)) for number in range(3)))
+    assert ledger.flush(60) and forgetful.works.is_set()
+    add(ledger, entry(3, cost=5))
+    assert rows(forgetful, "SELECT COUNT(*), SUM(cost_nano) FROM attempts") == [(4, 20)]
+    assert rows(forgetful, "SELECT SUM(calls), SUM(cost_nano) FROM days") == [(4, 20)]
+    assert rows(forgetful, "SELECT SUM(spent_nano) FROM budgets") == [(15,)]
+    ledger.close(60)
+
+
+def test_a_row_that_the_database_refuses_keeps_no_other_from_being_written(ledger: Ledger) -> None:
+    add(ledger, entry(0))
+    put(ledger, *(Item(entry(number, input=2**70 if number == 7 else 1)) for number in range(1, 20)))
+    assert ledger.flush(60)
+    assert rows(ledger.database, "SELECT COUNT(*) FROM attempts") == [(19,)]
+    assert ledger.lost == 1
 
 
 def test_what_finds_no_room_is_counted(caplog: pytest.LogCaptureFixture) -> None:
