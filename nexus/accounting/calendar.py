@@ -10,8 +10,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeVar, cast
+from functools import partial
+from typing import Any, TypeVar, cast
 
+from nexus.accounting import earlier
 from nexus.accounting.books import Books
 from nexus.accounting.database import Database, DatabaseError
 from nexus.accounting.entry import PARTS
@@ -27,6 +29,9 @@ MOST_SPENT = 100
 
 FRESH = 3.0
 """Seconds for which it is good what the ledger said, so that many who look cost as much as one."""
+
+OLD = 60.0
+"""The same for what was before this process, which does not change any more."""
 
 MOST_KEPT = 100
 """Answers that are kept for so long."""
@@ -77,6 +82,10 @@ def spent(database: Database, periods: Mapping[str, str]) -> list[tuple[str, str
             values,
         )
     return [(str(budget), str(subject), int(nano)) for budget, subject, nano in rows]
+
+
+def _points(span: str, until: float, only: Filters, database: Database) -> earlier.Points:
+    return earlier.points(database, span, until, only)
 
 
 def _read(day: str, route: str, *sums: int) -> DayOfRoute:
@@ -143,10 +152,24 @@ class Calendar:
         """None as of ``days``."""
         return self._read(("spent", *periods.items()), now, lambda database: spent(database, periods))
 
-    def _read(self, key: Hashable, now: float, ask: Callable[[Database], Answer]) -> Answer | None:
+    def completed(self, view: Mapping[str, Any], now: float, only: Filters) -> Mapping[str, Any]:
+        """What is kept in memory since a time, with what was before that in the charts of less than a month."""
+        since = float(view["since"])
+        if not self.outlives or now - since > earlier.FURTHEST:
+            return view
+        before = {
+            span: self._read((span, since, *only), now, partial(_points, span, since, only), OLD) or {}
+            for span in ("hour", "day")
+        }
+        lines = self._read(("calls", since, *only), now, lambda database: earlier.calls(database, since, only), OLD)
+        return earlier.completed(view, before, lines or [])
+
+    def _read(
+        self, key: Hashable, now: float, ask: Callable[[Database], Answer], fresh: float = FRESH
+    ) -> Answer | None:
         with self._lock:
-            at, answer = self._kept.get(key, (-FRESH, None))
-        if now < at + FRESH:
+            at, answer = self._kept.get(key, (-fresh, None))
+        if now < at + fresh:
             return cast("Answer | None", answer)
         try:
             with self._books.reading() as database:

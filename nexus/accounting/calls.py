@@ -5,9 +5,10 @@ Reads only, and bounded: a page has so many calls, each with its attempts.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nexus.accounting.database import Database
+from nexus.accounting.database import Database, Transaction
 from nexus.accounting.entry import PARTS
 from nexus.accounting.report import BY, Filters
 from nexus.accounting.tables import ATTEMPT_FIELDS, column
@@ -61,16 +62,21 @@ def calls(
             f"ORDER BY at_seconds DESC, call_id DESC LIMIT {most + 1}",
             values,
         )
-        ids = [call_id for _, call_id in places[:most]]
-        rows = transaction.query(
-            f"SELECT {_COLUMNS} FROM attempts WHERE call_id IN ({', '.join('?' * len(ids))}) ORDER BY attempt", ids
-        )
+        found = entries_of_calls(transaction, [call_id for _, call_id in places[:most]])
+    end = str(Place(*places[most - 1])) if len(places) > most else None
+    return {"calls": [_call(entries) for entries in found.values()], "next": end}
+
+
+def entries_of_calls(transaction: Transaction, ids: Sequence[str]) -> dict[str, list[dict[str, Json]]]:
+    """Of each of these calls its rows as fields by name, in the order of the attempts."""
+    rows = transaction.query(
+        f"SELECT {_COLUMNS} FROM attempts WHERE call_id IN ({', '.join('?' * len(ids))}) ORDER BY attempt", ids
+    )
     found: dict[str, list[dict[str, Json]]] = {call_id: [] for call_id in ids}
     for row in rows:
         entry = dict(zip(ATTEMPT_FIELDS, row, strict=True))
         found[entry["call_id"]].append(entry)
-    end = str(Place(*places[most - 1])) if len(places) > most else None
-    return {"calls": [_call(entries) for entries in found.values()], "next": end}
+    return found
 
 
 def _call(entries: list[dict[str, Json]]) -> dict[str, Json]:

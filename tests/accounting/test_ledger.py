@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from nexus.accounting import earlier
 from nexus.accounting.database import Database, DatabaseError, NewerTables, SqliteDatabase, Transaction, migrate
 from nexus.accounting.entry import Charge, Entry
 from nexus.accounting.ledger import BATCH, ROOM, Item, Ledger
@@ -128,6 +129,25 @@ def test_charges_add_up_in_the_budgets_period(ledger: Ledger) -> None:
     assert rows(ledger.database, "SELECT budget, subject, period, spent_nano FROM budgets") == [
         ("team", "ann", "2026-09", 60)
     ]
+
+
+def test_what_was_before_a_time(ledger: Ledger) -> None:
+    add(
+        ledger,
+        entry(1, 1, last=False, outcome="vendor_error", status=529, route="a/b", cost=None),
+        entry(1, 2, output=5, cost=10, at=NOON),
+        entry(2, 0, route="", outcome="refused", call_outcome="refused", at=NOON - 3000, caller="ada"),
+        entry(3, at=NOON + 1),
+    )
+    found = earlier.points(ledger.database, "hour", NOON + 1)
+    minute, before = int(NOON) // 60 * 60, int(NOON - 3000) // 60 * 60
+    assert set(found) == {minute, before}
+    assert (found[minute].outcomes, found[before].outcomes) == ({"ok": 1}, {"refused": 1})
+    assert found[minute].routes == {"a/b": [1, 1, 0, 1, *[0] * 6], "openai/gpt-5": [1, 0, 10, 0, 0, 0, 0, 0, 5, 0]}
+    first, second = earlier.calls(ledger.database, NOON + 1)
+    assert (first["id"], first["tried"], first["cost"]) == ("call-1", "a/b=529, openai/gpt-5=ok", 10)
+    assert (second["outcome"], second["tokens"]) == ("refused", [])
+    assert [one["id"] for one in earlier.calls(ledger.database, NOON + 1, (("user", "ada"),))] == ["call-2"]
 
 
 def test_old_rows_go_and_younger_ones_stay(database: Database) -> None:

@@ -57,6 +57,15 @@ def data(nexus: Nexus, headers: Mapping[str, str] | None = None) -> Any:
     return reply.json
 
 
+CLOCK = {"why": "", "at": 0, "first_ms": 0}
+"""What a ledger keeps in its own words, or from another moment on."""
+
+
+def added(chart: Any) -> dict[str, dict[str, float]]:
+    """The sums of a chart, whatever minute they stand in."""
+    return {kind: {name: sum(values) for name, values in chart[kind].items()} for kind in ("outcomes", "attempts")}
+
+
 class TestPage:
     def test_browsers_get_it_and_programs_the_short_text(self, nexus: Nexus) -> None:
         for_browsers, for_curl = nexus.request("GET", "/", headers=BROWSER), nexus.request("GET", "/")
@@ -162,6 +171,28 @@ class TestData:
         assert (line["model"], line["route"], line["outcome"]) == ("coding", "openai/gpt-4", "ok")
         assert set(line["tried"].split(", ")) == {"anthropic/claude=cut", "openai/gpt-4=200"}
         assert found["chart"]["hour"]["attempts"].keys() == {"openai/gpt-4", "anthropic/claude"}
+
+    def test_what_was_before_a_restart(self, serve: Serve, openai_upstream: FakeUpstream, tmp_path: Path) -> None:
+        config = TEAM + f'store = "sqlite:///{tmp_path}/usage.sqlite3"\n' + openai_config(openai_upstream.base_url)
+        config += anthropic_config("http://127.0.0.1:9")
+        config += '[llm.models.coding]\ntargets = ["anthropic/claude", "openai/gpt-4"]\n'
+        first = serve(config)
+        for key, model in ((ALICE, "openai/gpt-4"), (BOB, "coding"), (ALICE, "openai/gpt-5")):
+            first.chat({**CHAT, "model": model}, as_(key))
+        views = {key: data(first, as_(key)) for key in (ALICE, BOB)}
+        books = first.server.books
+        assert books is not None and books.ledger is not None and books.ledger.flush(60)
+        again = serve(config)
+        for key, before in views.items():
+            found = data(again, as_(key))
+            assert len(found["calls"]) == len(before["calls"]) > 0
+            for one, other in zip(found["calls"], before["calls"], strict=True):
+                assert one | CLOCK == other | CLOCK
+            for span in ("hour", "day"):
+                assert added(found["chart"][span]) == added(before["chart"][span])
+        assert again.chat(CHAT, as_(ALICE)).status == 200
+        wait_until(lambda: sum(data(again, as_(ALICE))["chart"]["hour"]["outcomes"]["ok"]) == 3)
+        assert len(data(again, as_(ALICE))["calls"]) == 4 and len(data(again, as_(BOB))["calls"]) == 1
 
     def test_what_rests_and_why(self, nexus: Nexus) -> None:
         nexus.server.kept.router.rests.rest(("openai", "", ""), 60, "openai answered 503")

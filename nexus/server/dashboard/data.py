@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -66,7 +66,7 @@ class DataHandler(BaseHandler):
 def document(server: Server, runtime: Runtime, look: Look) -> dict[str, Json]:
     """Raises Lost and Refused."""
     now, only = time.time(), look.only
-    view = server.recorder.view(None if only is None else (only["user"], only["key"]))
+    view = _view(server, only, now)
     routes = runtime.gateway.routes.seen_by(look.identity)
     states = list(_states(routes, server.kept.router.rests, now, tells_why=only is None))
     days = _days(server, view, look, now)
@@ -85,7 +85,13 @@ def document(server: Server, runtime: Runtime, look: Look) -> dict[str, Json]:
     }
 
 
-def _state(server: Server, view: dict[str, Any]) -> dict[str, Json]:
+def _view(server: Server, only: Only | None, now: float) -> Mapping[str, Any]:
+    """Of everybody or of one, since this process began and, where the ledger knows, from before."""
+    view = server.recorder.view(None if only is None else (only["user"], only["key"]))
+    return view if server.calendar is None else server.calendar.completed(view, now, tuple((only or {}).items()))
+
+
+def _state(server: Server, view: Mapping[str, Any]) -> dict[str, Json]:
     return {
         "phase": "draining" if server.lifecycle.is_stopping else "up",
         "since": view["since"],
@@ -95,7 +101,7 @@ def _state(server: Server, view: dict[str, Any]) -> dict[str, Json]:
     }
 
 
-def _days(server: Server, view: dict[str, Any], look: Look, now: float) -> list[DayOfRoute]:
+def _days(server: Server, view: Mapping[str, Any], look: Look, now: float) -> list[DayOfRoute]:
     """Out of the ledger, where it knows more than what is kept in memory; of today whichever knows more, for the ledger
     is some seconds behind and memory forgets with the process.
     """

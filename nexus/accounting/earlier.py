@@ -1,0 +1,113 @@
+"""What the ledger knows of the time before this process began, as the page shows it: points of charts, last calls.
+
+Reads only, and at most a day back. Times are in Unix seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nexus.accounting.activity import CALLS, SPANS, Point
+from nexus.accounting.calls import entries_of_calls
+from nexus.accounting.database import Database
+from nexus.accounting.entry import PARTS
+from nexus.accounting.report import BY, Filters
+from nexus.accounting.tables import column
+from nexus.wire import Json
+
+FURTHEST = 86_400.0
+MOST_ROWS = 20_000
+
+_SUMS = ", ".join(
+    (
+        "COUNT(*)",
+        "SUM(CASE WHEN outcome = 'ok' THEN 0 ELSE 1 END)",
+        "COALESCE(SUM(cost_nano), 0)",
+        "SUM(CASE WHEN cost_nano IS NULL THEN 1 ELSE 0 END)",
+        *(f"SUM({column(part)})" for part in PARTS),
+    )
+)
+"""In the order of an Activity's sums."""
+
+Points = dict[int, Point]
+"""By the seconds at which they begin."""
+
+
+def points(database: Database, span: str, until: float, only: Filters = ()) -> Points:
+    """Of the time before ``until``. Raises DatabaseError."""
+    width, count = SPANS[span]
+    where, values = _before(until, min(FURTHEST, float(width * count)), only)
+    at = f"CAST(at_seconds AS BIGINT) / {width}"
+    found: Points = {}
+    with database.transaction(write=False) as transaction:
+        calls = transaction.query(
+            f"SELECT {at}, call_outcome, COUNT(*) FROM attempts WHERE is_last = 1 AND {where} "
+            f"GROUP BY 1, 2 LIMIT {MOST_ROWS}",
+            values,
+        )
+        routes = transaction.query(
+            f"SELECT {at}, route, {_SUMS} FROM attempts WHERE attempt > 0 AND {where} GROUP BY 1, 2 LIMIT {MOST_ROWS}",
+            values,
+        )
+    for index, outcome, number in calls:
+        found.setdefault(int(index) * width, Point()).add(Point({str(outcome): int(number)}))
+    for index, route, *sums in routes:
+        found.setdefault(int(index) * width, Point()).add(Point({}, {str(route): list(map(int, sums))}))
+    return found
+
+
+def calls(database: Database, until: float, only: Filters = ()) -> list[dict[str, Any]]:
+    """The last ones, newest first, each as ``finished`` tells it. Raises DatabaseError."""
+    where, values = _before(until, FURTHEST, only)
+    with database.transaction(write=False) as transaction:
+        ids = [
+            call_id
+            for (call_id,) in transaction.query(
+                f"SELECT call_id FROM attempts WHERE is_last = 1 AND {where} "
+                f"ORDER BY at_seconds DESC, call_id DESC LIMIT {CALLS}",
+                values,
+            )
+        ]
+        found = entries_of_calls(transaction, ids)
+    return [_line(entries) for entries in found.values() if entries]
+
+
+def completed(view: Mapping[str, Any], before: Mapping[str, Points], lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """A view of an Activity with what was before it; ``before`` is by the name of a span."""
+    charts = {name: _merged(points, before.get(name, {})) for name, points in view["chart"].items()}
+    return {**view, "chart": charts, "calls": [*view["calls"], *lines][:CALLS]}
+
+
+def _merged(points: Sequence[Any], before: Points) -> list[Any]:
+    found = []
+    for at, outcomes, routes in points:
+        if at in before:
+            whole = Point(dict(outcomes), dict(routes))
+            whole.add(before[at])
+            outcomes, routes = whole.outcomes, whole.routes
+        found.append((at, outcomes, routes))
+    return found
+
+
+def _before(until: float, seconds: float, only: Filters) -> tuple[str, list[str | float]]:
+    conditions = ["at_seconds >= ?", "at_seconds < ?", *(f"{BY[name]} = ?" for name, _ in only)]
+    return " AND ".join(conditions), [until - seconds, until, *(value for _, value in only)]
+
+
+def _line(entries: Sequence[Mapping[str, Json]]) -> dict[str, Any]:
+    last = entries[-1]
+    asked = [entry for entry in entries if entry["attempt"]]
+    costs = [entry["cost"] for entry in asked if entry["cost"] is not None]
+    tried = ", ".join(f"{entry['route']}={entry['status'] or entry['outcome']}" for entry in asked)
+    return {
+        **{name: last[name] for name in ("at", "caller", "session", "protocol", "operation", "model", "route")},
+        **{name: last[name] for name in ("status", "dropped", "first_ms", "total_ms", "own_ms")},
+        "id": last["call_id"],
+        "stream": bool(last["stream"]),
+        "outcome": last["call_outcome"],
+        "why": last["error"] if last["call_outcome"] != "ok" else "",
+        "tried": tried if len(asked) > 1 else "",
+        "tokens": [sum(entry[part] for entry in asked) for part in PARTS] if asked else [],
+        "cost": sum(costs) if costs or not asked else None,
+    }
