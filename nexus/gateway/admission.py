@@ -15,8 +15,9 @@ from nexus.call import Call
 from nexus.conversation.estimate import Estimate, estimate
 from nexus.errors import ClientError, NexusError, PermissionDenied
 from nexus.gateway.budgets import Budgets
-from nexus.limits.admission import Ask, Limits, Spending, output_asked
+from nexus.limits.admission import Limits
 from nexus.limits.calls import CallLimits, network_of
+from nexus.limits.demands import Ask, Spending, output_asked
 from nexus.limits.rules import LimitKey
 from nexus.piecewise import LARGE
 from nexus.provider import Provider

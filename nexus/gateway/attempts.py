@@ -21,7 +21,7 @@ from nexus.gateway.consequences import count_failure, pause_before
 from nexus.gateway.last_words import last_words
 from nexus.gateway.patience import begin_in_time
 from nexus.gateway.semantics import VERDICTS, Failure, Verdict, failure_of
-from nexus.limits.admission import output_asked
+from nexus.limits.demands import output_asked
 from nexus.relay.answer import OpenedReply
 from nexus.relay.attempt import open_answer
 from nexus.relay.candidate import Candidate, Later, Plan, Skip

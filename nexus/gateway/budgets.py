@@ -20,9 +20,10 @@ from nexus.conversation.usage import Usage
 from nexus.errors import InvalidRequest, Overloaded, PermissionDenied
 from nexus.headers.own import TAGS
 from nexus.limits.accounts import Account, usd
-from nexus.limits.admission import Reservation, Spending
 from nexus.limits.calls import network_of
+from nexus.limits.demands import Spending
 from nexus.limits.quota import Demand, Quota, Refused, Store
+from nexus.limits.reservation import Reservation
 from nexus.settings.budgets import Budget, covered
 from nexus.settings.llm import LlmSettings
 

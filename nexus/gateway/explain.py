@@ -15,7 +15,7 @@ from nexus.gateway.admission import BYTES_PER_TOKEN
 from nexus.gateway.affinity import session_of
 from nexus.gateway.candidates import Router
 from nexus.gateway.routing import Model
-from nexus.limits.admission import output_asked
+from nexus.limits.demands import output_asked
 from nexus.limits.refusal import WORDS, in_words
 from nexus.limits.rules import LimitKey, plan_of
 from nexus.provider import Route

@@ -11,26 +11,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nexus.accounting.entry import Charge, TokensKnown
-from nexus.accounting.record import AttemptRecord, CallRecord, KeyClass, Outcome, Phase, outcome_of
+from nexus.accounting.entry import Charge
+from nexus.accounting.record import KeyClass, Outcome, Phase, outcome_of
 from nexus.call import Answers, Call, VendorIds
 from nexus.cancel import Cancel
 from nexus.conversation.tap import Tap
-from nexus.errors import (
-    UNSENT,
-    Cancelled,
-    ClientError,
-    Draining,
-    NexusError,
-    UpstreamError,
-    UpstreamStatus,
-    UpstreamTimeout,
-    VendorError,
-)
+from nexus.errors import Cancelled, NexusError, UpstreamStatus, UpstreamTimeout, VendorError
 from nexus.headers.tracing import REQUEST_ID, CallTrace, new_span_id
 
 if TYPE_CHECKING:
-    from nexus.limits.admission import Reservation
+    from nexus.limits.reservation import Reservation
     from nexus.protocols.codec import ReadRequest
     from nexus.provider import Route
     from nexus.relay.candidate import Candidate, Plan
@@ -38,10 +28,6 @@ if TYPE_CHECKING:
 
 LONGEST_TRIED = 1000
 """Characters of the header that tells all attempts, about; the first and the last are always in it."""
-
-
-def _since(received: float, moment: float | None) -> float | None:
-    return None if moment is None else moment - received
 
 
 @dataclass(slots=True)
@@ -92,65 +78,6 @@ class Exchange:
     def has_others(self) -> bool:
         """Whether another target could answer, so that nothing doubtful has to be passed on."""
         return self.state.plan is not None and bool(self.state.plan.waiting)
-
-    def record(self) -> AttemptRecord:
-        tap, received, known = self.tap, self.call.received, self.tokens_known
-        # What is read of a stored answer was used when that was made.
-        usage = tap.usage if self.call.operation.spends else None
-        if self.error is not None:
-            self.fail(self.error)
-        return AttemptRecord(
-            number=self.number,
-            route=self.route.name,
-            provider_type=self.route.provider.settings.type,
-            request_model=self.route.model,
-            key=self.key,
-            phase=self.phase,
-            outcome=outcome_of(self.error),
-            status=self.vendor_status,
-            began=self.began - received,
-            answered=_since(received, self.answered),
-            first_content=_since(received, self.first_content),
-            ended=(self.ended or time.monotonic()) - received,
-            model=tap.model,
-            stop=tap.stop_reason,
-            usage=usage,
-            tokens_known=known,
-            error=self.error,
-            # What used nothing costs nothing, whatever the price is.
-            cost=0 if known == "yes" and (usage is None or not usage.total) else None,
-            raw_usage=usage.raw if usage is not None else tap.units,
-            vendor=self.route.provider.vendor,
-            server=self.route.provider.server,
-            span_id=self.span_id,
-            events=self.streamed,
-        )
-
-    @property
-    def tokens_known(self) -> TokensKnown:
-        usage = self.tap.usage if self.call.operation.spends else None
-        if usage is not None and usage.raw is not None and not usage.estimated:
-            ended = self.error is None or (self.tap.stop_reason is not None and not self.error.in_band)
-            return "yes" if ended else "partly"
-        if usage is not None and usage.total:
-            return "partly"
-        spends = self.call.operation.spends and self.phase != "prepared"
-        return "no" if spends and (self.may_be_billed or self._is_lost) else "yes"
-
-    @property
-    def _is_lost(self) -> bool:
-        """Whether the request left, and nobody knows what became of it."""
-        if self.phase != "sent" or self.status is not None:
-            return False
-        match self.error:
-            case UpstreamStatus() | VendorError():
-                return False
-            case UpstreamError():
-                return self.error.phase not in UNSENT
-            case ClientError():
-                return isinstance(self.error, Draining)
-            case _:
-                return True
 
     def fail(self, error: NexusError) -> None:
         """Keeps what an attempt ended with, once nobody raises it any more."""
@@ -295,35 +222,3 @@ class CallState:
             yield
         finally:
             self.waited += time.monotonic() - began
-
-    def record(self) -> CallRecord:
-        """What is known now that the call is over."""
-        call, first, received = self.call, self.first_byte, self.call.received
-        total = time.monotonic() - received
-        return CallRecord(
-            id=call.id,
-            at=time.time() - total,
-            caller=call.caller,
-            identity=call.identity,
-            tags=call.tags,
-            protocol=call.form,
-            operation=call.operation,
-            model=call.model,
-            route=str(self.route) if self.route is not None else None,
-            stream=call.stream,
-            status=self.status,
-            error=self.failure,
-            queued=_since(received, self.taken),
-            first=_since(received, first),
-            total=total,
-            own=first - received - self.waited_at_head if first is not None else None,
-            dropped=tuple(dict.fromkeys(self.dropped)),
-            attempts=tuple(exchange.record() for exchange in self.exchanges),
-            target=self.route.name if self.route is not None else None,
-            charges=tuple(self.charges),
-            user_agent=call.headers.get("user-agent", ""),
-            tried=self.tried,
-            request_id=call.request_id,
-            context=call.context,
-            trace=self.trace,
-        )

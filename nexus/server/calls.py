@@ -31,6 +31,7 @@ from nexus.operation import Operation
 from nexus.protocols.dialect import Asked, BrokenStream, Dialect
 from nexus.relay.answer import Head
 from nexus.relay.exchange import CallState
+from nexus.relay.records import call_record
 from nexus.server.base import BaseHandler
 from nexus.server.body import Body, read_document
 from nexus.server.flight import Load
@@ -296,7 +297,7 @@ class CallHandler(BaseHandler):
             self.runtime.gateway.release(state, state.error)
         if state.error is not None and (state.status is None or isinstance(state.error, Cancelled)):
             state.status = state.error.status
-        self.server.finished(self.runtime.prices.priced(state.record()))
+        self.server.finished(self.runtime.prices.priced(call_record(state)))
         if state.error is not None:
             # Its frames hold the state, which holds it: do not wait for the collector with a large body.
             state.error.with_traceback(None).__context__ = state.error.__cause__ = None

@@ -18,9 +18,11 @@ from nexus.conversation.usage import Usage
 from nexus.errors import Cancelled, InvalidRequest, PermissionDenied, UpstreamTimeout, VendorError
 from nexus.failure import VendorFailure
 from nexus.gateway.budgets import Budgets, subject_of
-from nexus.limits.admission import Ask, Limits, Reservation
+from nexus.limits.admission import Limits
+from nexus.limits.demands import Ask
 from nexus.limits.quota import SECOND
 from nexus.limits.refusal import BudgetExceeded
+from nexus.limits.reservation import Reservation
 from nexus.limits.rules import LimitKey
 from nexus.limits.store_memory import MemoryStore
 from nexus.settings.budgets import Budget

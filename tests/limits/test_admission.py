@@ -13,11 +13,13 @@ from nexus.conversation.estimate import Estimate
 from nexus.conversation.usage import Usage
 from nexus.errors import Cancelled, StreamInterrupted, Unreachable, VendorError
 from nexus.failure import VendorFailure
-from nexus.limits.admission import LARGEST, Ask, Limits, Reservation, output_asked
+from nexus.limits.admission import Limits
 from nexus.limits.calibration import UNKNOWN
+from nexus.limits.demands import LARGEST, Ask, output_asked
 from nexus.limits.learned import Learned
 from nexus.limits.quota import Demand, Granted
 from nexus.limits.refusal import LimitExceeded
+from nexus.limits.reservation import Reservation
 from nexus.limits.rules import LimitKey, LimitRules
 from nexus.limits.store_memory import MemoryStore
 from nexus.settings.limits import RateLimits

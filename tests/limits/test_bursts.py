@@ -15,9 +15,11 @@ import pytest
 
 from nexus.conversation.estimate import Estimate
 from nexus.conversation.usage import Usage
-from nexus.limits.admission import Ask, Limits, Reservation
+from nexus.limits.admission import Limits
+from nexus.limits.demands import Ask
 from nexus.limits.quota import SECOND, Store
 from nexus.limits.refusal import LimitExceeded
+from nexus.limits.reservation import Reservation
 from nexus.limits.rules import LimitKey
 from nexus.limits.store_memory import MemoryStore
 from nexus.limits.store_redis import RedisStore

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from nexus.limits.admission import CALLERS_FAULT
+from nexus.limits.reservation import CALLERS_FAULT
 from tests.conftest import Serve
 from tests.serving import CHAT, MESSAGES, Nexus, anthropic_config, openai_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream

@@ -22,6 +22,7 @@ from nexus.limits.store_redis import RedisStore
 from nexus.provider import Attempt
 from nexus.providers.bedrock.credentials import Keys
 from nexus.relay.exchange import CallState
+from nexus.relay.records import call_record
 from nexus.renewal import Grant
 from nexus.settings import Settings, load, secrets
 from nexus.settings.limits import RedisStorage
@@ -107,7 +108,7 @@ def redis_settings() -> RedisStorage:
 VALUES: dict[str, Callable[[], Any]] = {
     "call": call,
     "call under way": lambda: CallState(call()),
-    "record": lambda: CallState(call()).record(),
+    "record": lambda: call_record(CallState(call())),
     "attempt": attempt,
     "identity": lambda: IDENTITY,
     "credential": credential,

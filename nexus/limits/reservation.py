@@ -1,0 +1,215 @@
+"""What is held for one call, and what it comes to when the call ends.
+
+Law: concluded exactly once, whoever tries how often, by any thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from nexus.conversation.estimate import Estimate
+from nexus.conversation.usage import Usage
+from nexus.errors import UpstreamStatus, VendorError
+from nexus.limits.accounts import Account
+from nexus.limits.demands import DEAREST, LARGEST, Ask
+from nexus.limits.learned import Learned
+from nexus.limits.quota import Demand, Granted, Standing
+
+CALLERS_FAULT = frozenset({400, 401, 403, 404, 413, 422})
+"""What a vendor answers to a call that was wrong, and would be again: it counts as a request. What is no fault of the
+caller's (429, 5xx, no answer at all) does not."""
+
+Earlier = Sequence[Usage | None]
+"""Of each attempt before the last that the vendor may charge for: what it reported."""
+
+Conclude = Callable[[Granted, list[int]], None]
+"""Settles each demand of what was granted with what it came to."""
+
+
+class Reservation:
+    """What is held for one call. The first of ``settle``, ``cut_off``, ``refuse`` and ``refund`` counts, the others do
+    nothing.
+    """
+
+    __slots__ = ("_ask", "_concluded", "_estimate", "_granted", "_guess", "_learned", "_lock", "_settle", "_spent")
+
+    def __init__(
+        self,
+        ask: Ask,
+        estimate: Estimate | None,
+        granted: Granted | None,
+        guess: int,
+        conclude: Conclude,
+        learned: Learned,
+    ) -> None:
+        """``guess`` is how many tokens of input are expected."""
+        self._settle = conclude
+        self._learned = learned
+        self._ask = ask
+        self._estimate = estimate
+        self._granted = granted
+        self._guess = guess
+        self._lock = threading.Lock()
+        self._concluded = False
+        self._spent: tuple[int, ...] = ()
+
+    @property
+    def is_concluded(self) -> bool:
+        return self._concluded
+
+    @property
+    def standings(self) -> tuple[Standing, ...]:
+        """For the headers of the reply."""
+        return self._granted.standings if self._granted is not None else ()
+
+    def budget_left(self, used: Usage | None = None) -> int | None:
+        """Nano-dollars of the budget of which the least is left, the call included: what is held for it, or what it
+        ``used``; None without a budget."""
+        left: list[int] = []
+        for demand, standing in self._money:
+            cost = demand.amount if used is None else self._cost(demand, used)
+            # A call may hold more than is left where its end cannot be known.
+            left.append(max(0, standing.quota.limit - standing.used + demand.amount - cost))
+        return min(left, default=None)
+
+    @property
+    def charged(self) -> Iterator[tuple[Account, int, int]]:
+        """Of each budget how much it was charged with, and how much of it is used then; nothing while the call runs."""
+        accounts = self._ask.spending.accounts if self._ask.spending is not None and self._spent else ()
+        for account, spent, (demand, standing) in zip(accounts, self._spent, self._money, strict=True):
+            yield account, spent, standing.used - demand.amount + spent
+
+    @property
+    def _money(self) -> list[tuple[Demand, Standing]]:
+        granted = self._granted
+        both = zip(granted.demands, granted.standings, strict=True) if granted is not None else ()
+        return [(demand, standing) for demand, standing in both if demand.quota.dimension == "cost"]
+
+    def settle(self, usage: Usage | None, earlier: Earlier = ()) -> None:
+        """A complete answer: what the vendor reported; without a report what was expected."""
+
+        def amount(demand: Demand) -> int:
+            if demand.quota.dimension == "cost":
+                return self._cost(demand, usage)
+            return _reported(demand, usage, _expected(demand))
+
+        if self._conclude(amount, earlier) and usage is not None:
+            self._learn(usage)
+
+    def cut_off(self, usage: Usage | None, streamed: int = 0, earlier: Earlier = ()) -> None:
+        """The client left or the stream broke: what was seen, else the estimate of input; the request counts.
+
+        ``streamed`` is how many tokens of output passed, about: most vendors report them at the very end only, so
+        that leaving just before it would make answers free.
+        """
+
+        def amount(demand: Demand) -> int:
+            if demand.quota.dimension == "cost":
+                return self._cost(demand, self._at_least(usage, streamed))
+            return max(_reported(demand, usage, _input_only(demand)), _output_only(demand, streamed))
+
+        self._conclude(amount, earlier)
+
+    def refuse(self, earlier: Earlier = ()) -> None:
+        """The vendor said that the call was wrong: it counts, and no token does."""
+        self._conclude(lambda demand: demand.amount if demand.quota.dimension == "requests" else 0, earlier)
+
+    def refund(self) -> None:
+        """Nothing was answered: nothing counts."""
+        self._conclude(lambda demand: 0)
+
+    def finish(
+        self,
+        error: BaseException | None,
+        *,
+        billed: bool,
+        usage: Usage | None,
+        streamed: int = 0,
+        earlier: Earlier = (),
+    ) -> None:
+        """Picks the rule by how the call went.
+
+        ``billed`` says that the vendor may charge for the input although the attempt failed.
+        """
+        if error is None:
+            self.settle(usage, earlier)
+        elif not streamed and isinstance(error, UpstreamStatus | VendorError) and error.status in CALLERS_FAULT:
+            self.refuse(earlier)
+        elif billed or streamed:
+            self.cut_off(usage, streamed, earlier)
+        elif earlier:
+            self.refuse(earlier)
+        else:
+            self.refund()
+
+    def _conclude(self, amount: Callable[[Demand], int], earlier: Earlier = ()) -> bool:
+        """Whether this was the first to do so, and something was held."""
+        with self._lock:
+            first, self._concluded = not self._concluded, True
+        if not first or self._granted is None:
+            return False
+        demands = self._granted.demands
+        amounts = [_bounded(demand, max(0, amount(demand)) + self._billed(demand, earlier)) for demand in demands]
+        self._spent = tuple(
+            amount for demand, amount in zip(demands, amounts, strict=True) if demand.quota.dimension == "cost"
+        )
+        self._settle(self._granted, amounts)
+        return True
+
+    def _billed(self, demand: Demand, earlier: Earlier) -> int:
+        """What attempts before the last one come to."""
+        match demand.quota.dimension:
+            case "input_tokens":
+                return sum(_reported(demand, usage, _expected(demand)) for usage in earlier)
+            case "cost":
+                return sum(self._cost(demand, self._at_least(usage, 0)) for usage in earlier)
+            case _:
+                return 0
+
+    def _at_least(self, usage: Usage | None, streamed: int) -> Usage:
+        """With what must have been used where that was not reported, or not to the end."""
+        usage = usage or Usage(input=self._guess)
+        return replace(usage, output=max(usage.output, streamed - usage.reasoning))
+
+    def _cost(self, demand: Demand, usage: Usage | None) -> int:
+        """What was held for it where nobody knows."""
+        spending = self._ask.spending
+        cost = spending.cost(usage) if spending is not None and usage is not None else None
+        return demand.needed if cost is None else cost
+
+    def _learn(self, usage: Usage) -> None:
+        limit_key, learned = self._ask.limit_key, self._learned
+        if self._estimate is not None:
+            learned.saw_input(limit_key.provider, limit_key.model, self._estimate, usage.total_input)
+        learned.saw_output(limit_key.provider, limit_key.model, usage.total_output)
+
+
+def _bounded(demand: Demand, amount: int) -> int:
+    return min(DEAREST if demand.quota.dimension == "cost" else LARGEST, amount)
+
+
+def _reported(demand: Demand, usage: Usage | None, otherwise: int) -> int:
+    match demand.quota.dimension:
+        case "input_tokens" if usage is not None and usage.total_input:
+            return usage.total_input
+        case "output_tokens" if usage is not None:
+            return usage.total_output
+        case "requests":
+            return demand.amount
+        case _:
+            return otherwise
+
+
+def _expected(demand: Demand) -> int:
+    """What a call used of which nobody reports it."""
+    return demand.needed if demand.quota.dimension == "input_tokens" else demand.amount
+
+
+def _input_only(demand: Demand) -> int:
+    return 0 if demand.quota.dimension == "output_tokens" else _expected(demand)
+
+
+def _output_only(demand: Demand, streamed: int) -> int:
+    return streamed if demand.quota.dimension == "output_tokens" else 0

@@ -1,0 +1,107 @@
+"""What is recorded of a call and its attempts, once it is over."""
+
+from __future__ import annotations
+
+import time
+
+from nexus.accounting.entry import TokensKnown
+from nexus.accounting.record import AttemptRecord, CallRecord, outcome_of
+from nexus.errors import UNSENT, ClientError, Draining, UpstreamError, UpstreamStatus, VendorError
+from nexus.relay.exchange import CallState, Exchange
+
+
+def call_record(state: CallState) -> CallRecord:
+    """What is known now that the call is over."""
+    call, first, received = state.call, state.first_byte, state.call.received
+    total = time.monotonic() - received
+    return CallRecord(
+        id=call.id,
+        at=time.time() - total,
+        caller=call.caller,
+        identity=call.identity,
+        tags=call.tags,
+        protocol=call.form,
+        operation=call.operation,
+        model=call.model,
+        route=str(state.route) if state.route is not None else None,
+        stream=call.stream,
+        status=state.status,
+        error=state.failure,
+        queued=_since(received, state.taken),
+        first=_since(received, first),
+        total=total,
+        own=first - received - state.waited_at_head if first is not None else None,
+        dropped=tuple(dict.fromkeys(state.dropped)),
+        attempts=tuple(_attempt_record(exchange) for exchange in state.exchanges),
+        target=state.route.name if state.route is not None else None,
+        charges=tuple(state.charges),
+        user_agent=call.headers.get("user-agent", ""),
+        tried=state.tried,
+        request_id=call.request_id,
+        context=call.context,
+        trace=state.trace,
+    )
+
+
+def _attempt_record(exchange: Exchange) -> AttemptRecord:
+    tap, received, known = exchange.tap, exchange.call.received, _tokens_known(exchange)
+    # What is read of a stored answer was used when that was made.
+    usage = tap.usage if exchange.call.operation.spends else None
+    if exchange.error is not None:
+        exchange.fail(exchange.error)
+    return AttemptRecord(
+        number=exchange.number,
+        route=exchange.route.name,
+        provider_type=exchange.route.provider.settings.type,
+        request_model=exchange.route.model,
+        key=exchange.key,
+        phase=exchange.phase,
+        outcome=outcome_of(exchange.error),
+        status=exchange.vendor_status,
+        began=exchange.began - received,
+        answered=_since(received, exchange.answered),
+        first_content=_since(received, exchange.first_content),
+        ended=(exchange.ended or time.monotonic()) - received,
+        model=tap.model,
+        stop=tap.stop_reason,
+        usage=usage,
+        tokens_known=known,
+        error=exchange.error,
+        # What used nothing costs nothing, whatever the price is.
+        cost=0 if known == "yes" and (usage is None or not usage.total) else None,
+        raw_usage=usage.raw if usage is not None else tap.units,
+        vendor=exchange.route.provider.vendor,
+        server=exchange.route.provider.server,
+        span_id=exchange.span_id,
+        events=exchange.streamed,
+    )
+
+
+def _tokens_known(exchange: Exchange) -> TokensKnown:
+    usage = exchange.tap.usage if exchange.call.operation.spends else None
+    if usage is not None and usage.raw is not None and not usage.estimated:
+        ended = exchange.error is None or (exchange.tap.stop_reason is not None and not exchange.error.in_band)
+        return "yes" if ended else "partly"
+    if usage is not None and usage.total:
+        return "partly"
+    spends = exchange.call.operation.spends and exchange.phase != "prepared"
+    return "no" if spends and (exchange.may_be_billed or _is_lost(exchange)) else "yes"
+
+
+def _is_lost(exchange: Exchange) -> bool:
+    """Whether the request left, and nobody knows what became of it."""
+    if exchange.phase != "sent" or exchange.status is not None:
+        return False
+    match exchange.error:
+        case UpstreamStatus() | VendorError():
+            return False
+        case UpstreamError():
+            return exchange.error.phase not in UNSENT
+        case ClientError():
+            return isinstance(exchange.error, Draining)
+        case _:
+            return True
+
+
+def _since(received: float, moment: float | None) -> float | None:
+    return None if moment is None else moment - received
