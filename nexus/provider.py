@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import ClassVar
 from urllib.parse import urlsplit
 
@@ -21,8 +20,7 @@ from nexus import __version__
 from nexus.cancel import Cancel
 from nexus.credentials.accounts import Account as Account
 from nexus.credentials.accounts import accounts_of
-from nexus.credentials.entra import Entra
-from nexus.credentials.key_command import KeyCommand
+from nexus.credentials.renewed import renewed_key
 from nexus.errors import AuthenticationFailed
 from nexus.failure import VendorFailure
 from nexus.files import stamp
@@ -31,11 +29,11 @@ from nexus.headers.rules import rewrite
 from nexus.operation import Action
 from nexus.protocols.codec import Target
 from nexus.protocols.embeddings.shapes import Format
-from nexus.renewal import Grant, Renewed
 from nexus.settings.auth_scheme import AuthSchemeSettings
 from nexus.settings.files import named_files
 from nexus.settings.header_rules import Insert
-from nexus.settings.provider import ModelSettings, ProviderSettings
+from nexus.settings.model import ModelSettings
+from nexus.settings.provider import ProviderSettings
 from nexus.shared import Holder, Make, Shared, Thing
 from nexus.upload import Upload
 from nexus.upstream.request import Timeouts, UpstreamReply, UpstreamRequest
@@ -44,10 +42,6 @@ from nexus.wire import Json
 
 RAW_HEADERS = ("content-type", "accept", "anthropic-version", "anthropic-beta", "openai-beta")
 """What of a client's headers goes to any other path of a vendor; header rules add to it."""
-
-LEAST_BETWEEN = 30.0
-"""Seconds between two times that a configured key is asked for."""
-
 
 Labels = tuple[tuple[str, str], ...]
 """What a cloud's own bill is told of a call: names and values."""
@@ -131,7 +125,7 @@ class Provider(ABC):
         self.accounts = accounts_of(name, settings)
         """The gateway's, at least one; whoever brings a key of his own has another."""
         self._learn: Callable[[str], None] = _nobody
-        self.renewed_key = self._renewed()
+        self.renewed_key = renewed_key(name, settings, lambda secret: self._learn(secret), self.credential)
         """The gateway's key where it is not written in the settings."""
 
     def credential(self, make: Make[Thing]) -> Thing:
@@ -139,30 +133,6 @@ class Provider(ABC):
         table = self.settings.model_copy(update={"models": {}})
         stamps = tuple(stamp(file) for _, file in named_files(table))
         return self._holder.hold(f"credential of {self.name}", (table, stamps), make)
-
-    def _renewed(self) -> Renewed[SecretStr] | None:
-        settings, name = self.settings, self.name
-        if isinstance(settings, AuthSchemeSettings) and settings.entra is not None:
-            asked, ca_file = settings.entra, settings.trust.ca_file
-
-            def ask(stack: ExitStack) -> Renewed[SecretStr]:
-                entra = stack.enter_context(closing(Entra(name, asked, proxy=settings.proxy, ca_file=ca_file)))
-                return Renewed(name, self._logged(entra.fetch), least=LEAST_BETWEEN)
-
-            return self.credential(ask)
-        if settings.api_key_command is not None:
-            command = KeyCommand(name, settings.api_key_command, settings.api_key_refresh)
-            return self.credential(lambda _: Renewed(name, self._logged(command.fetch), least=LEAST_BETWEEN))
-        return None
-
-    def _logged(self, fetch: Callable[[], Grant[SecretStr]]) -> Callable[[], Grant[SecretStr]]:
-        def fetch_and_log() -> Grant[SecretStr]:
-            grant = fetch()
-            for spelling in self.settings.spellings(grant.value):
-                self._learn(spelling)
-            return grant
-
-        return fetch_and_log
 
     def start(self, learn: Callable[[str], None]) -> None:
         """Begins what takes time, on nobody's; ``learn`` is told every secret that the settings do not hold."""
@@ -314,30 +284,6 @@ class Provider(ABC):
 
 def _nobody(secret: str) -> None:
     """Where nothing is logged yet, nothing has to be kept out of the log."""
-
-
-@dataclass(frozen=True)
-class Route:
-    """Provider and request model for a call; ``name`` is the public ``provider/alias``, ``names`` all public names."""
-
-    provider: Provider
-    alias: str
-    settings: ModelSettings
-
-    @cached_property
-    def name(self) -> str:
-        return f"{self.provider.name}/{self.alias}"
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((self.name, *self.settings.expose_as)))
-
-    @cached_property
-    def model(self) -> str:
-        return self.settings.rename or self.alias
-
-    def __str__(self) -> str:
-        return f"{self.provider.name}/{self.model}"
 
 
 def configured(target: Target, settings: ModelSettings) -> Target:

@@ -16,7 +16,8 @@ from nexus.headers.rules import plan
 from nexus.processes.cores import worker_count
 from nexus.protocols.loader import PROTOCOLS
 from nexus.protocols.protocol import Protocol
-from nexus.provider import Provider, Route
+from nexus.provider import Provider
+from nexus.route import Route
 from nexus.settings import ProviderSettings, ServerSettings, Settings, secrets
 from nexus.settings.limits import RedisStorage
 from nexus.settings.listen import url_of

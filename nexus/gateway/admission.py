@@ -25,7 +25,7 @@ from nexus.relay.candidate import Candidate
 from nexus.relay.exchange import CallState
 from nexus.relay.reading import reading, refers
 from nexus.settings.limits import RateLimits, RequestLimits
-from nexus.settings.provider import ModelSettings
+from nexus.settings.model import ModelSettings
 
 LONGEST_WAIT = 30.0
 """Seconds for the list of prices to be read."""

@@ -17,8 +17,9 @@ from nexus.gateway.alarms import Alarms
 from nexus.gateway.bounds import Budgets, Rooms
 from nexus.gateway.rests import Rests
 from nexus.gateway.routing import Model
-from nexus.provider import Provider, Route
+from nexus.provider import Provider
 from nexus.relay.candidate import Candidate, Plan
+from nexus.route import Route
 
 
 @dataclass(frozen=True, slots=True)

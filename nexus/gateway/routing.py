@@ -14,8 +14,9 @@ from nexus.auth.identity import Identity, may_use
 from nexus.errors import InvalidRequest, ModelNotFound, NotFound
 from nexus.headers.own import STORED_PROVIDER
 from nexus.models.names import anthropics_id
-from nexus.provider import Provider, Route
-from nexus.settings.provider import ModelSettings
+from nexus.provider import Provider
+from nexus.route import Route
+from nexus.settings.model import ModelSettings
 from nexus.settings.virtual import VirtualModel
 
 MOST_NAMED = 20

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from nexus.errors import NexusError
-from nexus.provider import Account, Route
+from nexus.provider import Account
+from nexus.route import Route
 
 Scope = tuple[str, str, str]
 """What rests: provider, alias ("" for all models), account ("" for all keys). A caller's own key is an account too."""

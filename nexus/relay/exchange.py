@@ -22,8 +22,8 @@ from nexus.headers.tracing import REQUEST_ID, CallTrace, new_span_id
 if TYPE_CHECKING:
     from nexus.limits.reservation import Reservation
     from nexus.protocols.codec import ReadRequest
-    from nexus.provider import Route
     from nexus.relay.candidate import Candidate, Plan
+    from nexus.route import Route
 
 
 LONGEST_TRIED = 1000

@@ -1,4 +1,4 @@
-"""The endpoint of every operation: body in, head and pieces out, and one log line at the end.
+"""The endpoint of every operation: a call in, head and pieces out, and one log line at the end.
 
 Law: loop thread only; it moves bytes and never looks into an answer. Every call that was made is finished exactly once,
 whichever way it ends, and only when its worker is done.
@@ -8,94 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
 from concurrent.futures import Future
 from functools import partial
 
 from tornado.iostream import StreamClosedError
 
 from nexus.bridge import Channel, Full
-from nexus.call import Call, Tags
-from nexus.errors import (
-    Cancelled,
-    ClientError,
-    InternalError,
-    InvalidRequest,
-    NexusError,
-    Overloaded,
-    UnsupportedMediaType,
-)
+from nexus.errors import Cancelled, InternalError, NexusError, Overloaded
 from nexus.headers import own
 from nexus.limits.headers import budget_header, with_own_limits
-from nexus.operation import Operation
-from nexus.protocols.dialect import Asked, BrokenStream, Dialect
+from nexus.protocols.dialect import BrokenStream
 from nexus.relay.answer import Head
 from nexus.relay.exchange import CallState
 from nexus.relay.records import call_record
-from nexus.server.base import BaseHandler
-from nexus.server.body import Body, read_document
-from nexus.server.flight import Load
-from nexus.server.heads import body_length
+from nexus.server.asked import AskedHandler
 from nexus.server.paths import bases
-from nexus.server.runtime import Runtime
-from nexus.server.server import Server
-from nexus.server.uploads import FORM, Uploading
-from nexus.upload import Upload
-from nexus.upstream.sniff import media_type
-from nexus.wire import Json, text
 
 
-class CallHandler(BaseHandler):
-    """One operation of a dialect. ``load`` is what its body takes of the bytes in flight."""
+class CallHandler(AskedHandler):
+    """One operation of a dialect."""
 
-    operation: Operation
-    takes_body = True
     state: CallState | None = None
     streams_events = False
     own_head = False
     """Whether the head went out before there was any answer."""
-
-    body: Body | Uploading | None = None
-    load: Load
-
-    def initialize(self, server: Server, runtime: Runtime, dialect: Dialect, operation: Operation) -> None:  # type: ignore[override]
-        self.operation = operation
-        super().initialize(server, runtime, dialect)
-
-    def methods(self) -> tuple[str, ...]:
-        return self.operation.methods
-
-    async def prepare(self) -> None:
-        self.load = Load(self.server.flight)
-        await super().prepare()
-        if self._finished:
-            return
-        self.body = self.take_body()
-
-    def take_body(self) -> Body | Uploading:
-        """What the body is collected in. Raises ClientError for one that its head already rules out."""
-        headers, settings = self.request.headers, self.runtime.settings.server
-        encoding, length = headers.get("Content-Encoding", ""), body_length(headers)
-        content_type = headers.get("Content-Type", "")
-        if self.operation.forms and media_type(content_type) == FORM:
-            disk = Load(self.server.disk)
-            return Uploading(settings.max_upload_size, encoding, length, self.load, disk, content_type)
-        return Body(settings.max_body_size, encoding, length, self.load)
-
-    def data_received(self, chunk: bytes) -> None:
-        super().data_received(chunk)
-        if self.body is None:
-            return
-        try:
-            self.body.feed(chunk)
-        except ClientError as error:
-            self.let_go()
-            self.refuse(error)
-
-    def let_go(self) -> None:
-        """Nobody wants the body any more; may be called more than once, by any thread."""
-        if self.body is not None:
-            self.body.drop()
 
     async def post(self, path: str = "") -> None:
         await self.serve(await self.read_call(path))
@@ -301,70 +237,3 @@ class CallHandler(BaseHandler):
         if state.error is not None:
             # Its frames hold the state, which holds it: do not wait for the collector with a large body.
             state.error.with_traceback(None).__context__ = state.error.__cause__ = None
-
-    def make_call(self, path: str) -> Call:
-        """What is asked for; ``path`` is what the handler's pattern caught. Raises ClientError."""
-        raw, body, upload = self._read_any()
-        asked = Asked(raw, body, self.headers, self.request.query, self.dialect.name)
-        asked = self.dialect.open(self.operation, path, asked)
-        document = asked.document
-        model = text(document.get("model")) if self.operation.names_model else ""
-        if self.operation.names_model and not model:
-            raise InvalidRequest("model: expected the name of a model", param="model")
-        stream = self._asks_stream(document)
-        if self.operation.names_model:
-            self.dialect.check(document, self.operation)
-        return self.new_call(asked, model, stream=stream, path=path, upload=upload)
-
-    def _read_any(self) -> tuple[bytes, dict[str, Json], Upload | None]:
-        """The body, or the form in its place, and what it says. Raises ClientError."""
-        if isinstance(self.body, Uploading):
-            upload, fields = self.body.open()
-            return b"", fields, upload
-        if self.operation.names_model or self.received:
-            return *self.read_body(), None
-        return b"", {}, None
-
-    def _asks_stream(self, document: Mapping[str, Json]) -> bool:
-        """Raises InvalidRequest."""
-        if self.operation.streams == "query":
-            return self.query().get("stream") == "true"
-        if self.operation.streams == "format":
-            return document.get("stream_format") == "sse"
-        stream = document.get("stream")
-        if stream is not None and not isinstance(stream, bool):
-            raise InvalidRequest("stream: expected true or false", param="stream")
-        return stream is True and self.operation.streams == "body"
-
-    def read_body(self) -> tuple[bytes, dict[str, Json]]:
-        """The body, and what it says. Raises ClientError."""
-        content_type = media_type(self.request.headers.get("Content-Type", ""))
-        fits = content_type == "application/json" or self.dialect.takes_any_type
-        if not fits or not isinstance(self.body, Body):
-            forms = f" or {FORM}" if self.operation.forms else ""
-            raise UnsupportedMediaType(f"expected Content-Type: application/json{forms}")
-        raw = self.body.open()
-        return raw, read_document(raw)
-
-    def new_call(self, asked: Asked, model: str, *, stream: bool, path: str, upload: Upload | None = None) -> Call:
-        return Call(
-            id=self.id,
-            dialect=asked.dialect,
-            caller=self.caller,
-            identity=self.identity,
-            headers=asked.headers,
-            query=asked.query,
-            body=asked.body,
-            document=asked.document,
-            model=model,
-            stream=stream,
-            operation=self.operation,
-            method=self.request.method or "POST",
-            path=path,
-            format=self.dialect.format,
-            tags=Tags.of(asked.headers, self.runtime.settings.usage.tags, asked.place),
-            upload=upload,
-            let_go=self.let_go,
-            request_id=self.request_id,
-            context=self.context,
-        )

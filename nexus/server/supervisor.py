@@ -19,31 +19,27 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from nexus.processes.board import Board, Facts
+from nexus.processes.board import Facts
 from nexus.processes.control import Control
 from nexus.processes.hub import Hub
 from nexus.processes.link import Link, connected
-from nexus.processes.member import Member
 from nexus.processes.peer import Peer
 from nexus.processes.poller import Poller
-from nexus.processes.rows import Rows
-from nexus.processes.tally import Tally
 from nexus.server import worker
 from nexus.server.child import Inherited
+from nexus.server.common import Common
 from nexus.server.listeners import Listeners
 from nexus.server.reading import Good, tell_adopted
 from nexus.server.rereading import Rereading
 from nexus.server.server import IN_FLIGHT
 from nexus.server.service import Notifier
 from nexus.server.shared_state import SharedState
-from nexus.server.shares import Shares
 from nexus.server.signals import no_signals, signals
 from nexus.server.slots import LONG, TIMES, Slot, Slots
 from nexus.server.terminal import has_terminal
 from nexus.server.worker import Place
 from nexus.settings import Settings
 from nexus.telemetry import logs
-from nexus.telemetry.metrics.meters import Meters
 
 log = logging.getLogger("nexus")
 
@@ -75,13 +71,9 @@ class Supervisor:
         self._had_terminal = has_terminal()
         self._poller = Poller()
         self._hub = Hub(state.functions, self._poller)
-        self._shares = Shares(orders.count)
-        self._tally = Tally(orders.count, (IN_FLIGHT, *rereading.settings.llm.providers))
+        self._common = Common(orders.count, (IN_FLIGHT, *rereading.settings.llm.providers))
+        self._common.meters.started()
         self._facts = Facts()
-        # One part for each worker, and one for what happens here.
-        self._rows = Rows(orders.count + 1)
-        self._meters = Meters(self._rows.parts[-1])
-        self._meters.started()
         self._slots = Slots(orders.count)
         self._inherited = Inherited(self._poller, self._hub, self._slots)
         self._began = time.monotonic()
@@ -159,7 +151,7 @@ class Supervisor:
 
     def _reread_over(self, good: Good | None) -> None:
         self._has_changed = True
-        self._meters.reloaded(read=good is not None)
+        self._common.meters.reloaded(read=good is not None)
         if good is not None and self._stopped_at is None:
             before, self._rereading.settings = self._rereading.settings, good.settings
             self._state.adopt(good.settings.server)
@@ -204,11 +196,8 @@ class Supervisor:
 
     def _work(self, slot: Slot, control: socket.socket, ends: list[socket.socket]) -> int:
         """In a process of its own."""
-        stream = Control(control)
-        board = Board(lambda fact: stream.tell((worker.FACT, fact)))
-        tally, part = self._tally.of(slot.index), self._rows.parts[slot.index]
-        member = Member(Link(ends), board, tally, self._rows, part, self._orders.count)
-        return self._orders.work(self._rereading.settings, Place(self._shares.of(slot.index), member, stream))
+        place = self._common.place(slot.index, Control(control), Link(ends))
+        return self._orders.work(self._rereading.settings, place)
 
     def _heard(self, slot: Slot, told: tuple[Any, ...]) -> None:
         match told:
@@ -245,9 +234,7 @@ class Supervisor:
 
     def _let_listen(self) -> None:
         self._together = True
-        # Counted before they hear it, so that whoever hears it first leaves the others their share.
-        for slot in self._slots.built:
-            self._shares.write(slot.index, 0)
+        self._common.listen(slot.index for slot in self._slots.built)
         for slot in self._slots.built:
             self._say_listen(slot)
 
@@ -262,9 +249,7 @@ class Supervisor:
             self._ended(slot, code)
 
     def _ended(self, slot: Slot, code: int) -> None:
-        self._shares.write(slot.index, None)
-        self._tally.clear(slot.index)
-        self._rows.parts[slot.index].end()
+        self._common.ended(slot.index)
         if self._stopped_at is None:
             fields = {"pid": slot.pid, **({"signal": -code} if code < 0 else {"exit_code": code})}
             log.error("a worker ended: its calls are lost, another one takes its place", extra={"fields": fields})
@@ -301,7 +286,7 @@ class Supervisor:
     def _stop(self) -> None:
         self._stopped_at = time.monotonic()
         self._rereading.stop()
-        self._shares.stop()
+        self._common.stop()
         self._slots.want_none()
         # The workers have them still; with the last of them nobody listens.
         self._listeners.close_sockets()

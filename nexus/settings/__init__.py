@@ -8,8 +8,9 @@ from nexus.settings.attempts import Retries, Timeouts
 from nexus.settings.listen import ListenAddress
 from nexus.settings.llm import LlmSettings, Protocols
 from nexus.settings.load import demo_settings, load, located
+from nexus.settings.model import ModelSettings
 from nexus.settings.problems import Problem, SettingsError
-from nexus.settings.provider import ModelSettings, ProviderSettings
+from nexus.settings.provider import ProviderSettings
 from nexus.settings.root import Settings
 from nexus.settings.secrets import secrets
 from nexus.settings.server import ServerSettings

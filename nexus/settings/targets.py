@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from nexus.settings.keys import GatewayKey
 from nexus.settings.llm import LlmSettings
-from nexus.settings.provider import ModelSettings
+from nexus.settings.model import ModelSettings
 from nexus.settings.types import Location
 
 NO_MODEL_NAME = (

@@ -16,7 +16,8 @@ from nexus.protocols.codec import Target
 from nexus.provider import Account, Attempt, Provider, configured
 from nexus.providers.anthropic.login import LOGIN_HOST, login_in
 from nexus.settings.auth_scheme import AUTHORIZATION, AuthSchemeSettings
-from nexus.settings.provider import NO_KEY, ModelSettings, ProviderSettings
+from nexus.settings.model import ModelSettings
+from nexus.settings.provider import NO_KEY, ProviderSettings
 from nexus.settings.types import fail_at
 from nexus.settings.urls import host_of
 from nexus.shared import Shared

@@ -36,7 +36,8 @@ from nexus.providers.bedrock.replies import (
     write_invoke_event,
 )
 from nexus.providers.bedrock.settings import BedrockModel, BedrockSettings
-from nexus.settings.provider import ModelSettings, ProviderSettings
+from nexus.settings.model import ModelSettings
+from nexus.settings.provider import ProviderSettings
 from nexus.settings.urls import host_of
 from nexus.shared import Shared
 from nexus.upstream.request import UpstreamReply, UpstreamRequest

@@ -15,7 +15,8 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator, model_va
 
 from nexus.providers.bedrock.regions import read_region, region_of
 from nexus.settings.attribution import Attribution, LabelRules, name_problems
-from nexus.settings.provider import ModelSettings, ProviderSettings
+from nexus.settings.model import ModelSettings
+from nexus.settings.provider import ProviderSettings
 from nexus.settings.types import Label, fail_at
 from nexus.settings.urls import host_of
 

@@ -32,7 +32,8 @@ from nexus.provider import Account, Attempt, Labels, Listing, Provider, configur
 from nexus.providers.google import claude, endpoints
 from nexus.providers.google.settings import GoogleSettings
 from nexus.renewal import Renewed
-from nexus.settings.provider import ModelSettings, ProviderSettings
+from nexus.settings.model import ModelSettings
+from nexus.settings.provider import ProviderSettings
 from nexus.shared import Shared
 from nexus.upstream.request import UpstreamReply, UpstreamRequest
 from nexus.wire import Json, decode, encode, mapping

@@ -26,8 +26,9 @@ from nexus.protocols.codec import Target
 from nexus.provider import Attempt, Listing, Provider, Without, configured
 from nexus.providers.openai.endpoints import endpoints_of
 from nexus.settings.auth_scheme import AuthSchemeSettings
+from nexus.settings.model import ModelSettings
 from nexus.settings.problems import nearest
-from nexus.settings.provider import ModelSettings, ProviderSettings
+from nexus.settings.provider import ProviderSettings
 from nexus.shared import Shared
 from nexus.upstream.request import UpstreamReply, UpstreamRequest
 from nexus.wire import Json, sequence

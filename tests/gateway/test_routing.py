@@ -10,7 +10,8 @@ import pytest
 from nexus.errors import ModelNotFound
 from nexus.gateway.routing import Routes
 from nexus.provider import Attempt, Provider
-from nexus.settings.provider import ModelSettings, ProviderSettings
+from nexus.settings.model import ModelSettings
+from nexus.settings.provider import ProviderSettings
 from nexus.upstream.request import UpstreamRequest
 
 

@@ -12,7 +12,7 @@ from nexus.failure import VendorFailure
 from nexus.models.gpt import UNKNOWN, known
 from nexus.provider import Attempt
 from nexus.providers.openai import OpenAIProvider, OpenAISettings
-from nexus.settings.provider import ModelSettings
+from nexus.settings.model import ModelSettings
 
 AZURE = "https://house.openai.azure.com/openai/v1"
 MODEL = ModelSettings()

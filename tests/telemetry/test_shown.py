@@ -26,7 +26,7 @@ from nexus.relay.records import call_record
 from nexus.renewal import Grant
 from nexus.settings import Settings, load, secrets
 from nexus.settings.limits import RedisStorage
-from nexus.settings.provider import ModelSettings
+from nexus.settings.model import ModelSettings
 from nexus.upstream.request import LocalReply, Timeouts, UpstreamRequest
 from nexus.upstream.transport import Transport
 from tests.auth.kit import ALICE, BOB

@@ -10,7 +10,7 @@ import pytest
 from nexus.operation import Action
 from nexus.provider import Attempt
 from nexus.providers.google.claude import REFUSED, fit
-from nexus.settings.provider import ModelSettings
+from nexus.settings.model import ModelSettings
 
 VERSION = '"anthropic_version":"vertex-2023-10-16"'
 MESSAGES = '"messages":[{"role":"user","content":"hi"}]'

@@ -15,7 +15,7 @@ from nexus.operation import Action
 from nexus.provider import Attempt
 from nexus.providers.google import GoogleProvider
 from nexus.providers.google.settings import GoogleSettings
-from nexus.settings.provider import ModelSettings
+from nexus.settings.model import ModelSettings
 
 KEY = SecretStr("AIza-hushhush-key")
 GEMINI = "https://generativelanguage.googleapis.com/v1beta"

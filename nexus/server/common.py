@@ -1,0 +1,49 @@
+"""The memory that worker processes share: how many connections each has, what runs, and what is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from nexus.processes.board import Board
+from nexus.processes.control import Control
+from nexus.processes.link import Link
+from nexus.processes.member import Member
+from nexus.processes.rows import Rows
+from nexus.processes.tally import Tally
+from nexus.server import worker
+from nexus.server.shares import Shares
+from nexus.server.worker import Place
+from nexus.telemetry.metrics.meters import Meters
+
+
+class Common:
+    """For ``count`` workers; ``counted`` names what is counted over all of them. Made once, before the first worker."""
+
+    def __init__(self, count: int, counted: Sequence[str]) -> None:
+        self._count = count
+        self._shares = Shares(count)
+        self._tally = Tally(count, counted)
+        # One part for each worker, and one for what happens in the supervisor.
+        self._rows = Rows(count + 1)
+        self.meters = Meters(self._rows.parts[-1])
+
+    def place(self, index: int, control: Control, link: Link) -> Place:
+        """For the process that is this worker."""
+        board = Board(lambda fact: control.tell((worker.FACT, fact)))
+        tally, part = self._tally.of(index), self._rows.parts[index]
+        return Place(self._shares.of(index), Member(link, board, tally, self._rows, part, self._count), control)
+
+    def listen(self, indices: Iterable[int]) -> None:
+        """Counts workers before they hear that they are to listen, so that who hears it first leaves the others their
+        share."""
+        for index in indices:
+            self._shares.write(index, 0)
+
+    def ended(self, index: int) -> None:
+        """Nothing of a worker's counts any more, but for what it measured."""
+        self._shares.write(index, None)
+        self._tally.clear(index)
+        self._rows.parts[index].end()
+
+    def stop(self) -> None:
+        self._shares.stop()
