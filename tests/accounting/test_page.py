@@ -40,7 +40,7 @@ def test_every_query_runs(database: Database, statement: str) -> None:
     database.close()
 
 
-@pytest.mark.parametrize("line", blocks("sh"))
+@pytest.mark.parametrize("line", blocks("shell"))
 def test_every_command_is_one(line: str) -> None:
     program, *arguments = shlex.split(line)
     assert program == "nexus"
@@ -48,4 +48,4 @@ def test_every_command_is_one(line: str) -> None:
 
 
 def test_there_are_ten_questions() -> None:
-    assert len(blocks("sql") + blocks("sh")) == 10
+    assert len(blocks("sql") + blocks("shell")) == 10

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from nexus.commands.schema import REFERENCE
 from nexus.settings import Settings
 from nexus.settings.schema import json_schema
-from tests.test_docs import NEXUS, Snippet
+from tests.docs.pages import NEXUS, Snippet
 from tools.docs.reference import reference, sections
 
 CONFIG = Path(__file__).parents[2] / "config"

@@ -1,0 +1,1 @@
+"""The pages: each snippet is tried, each link leads somewhere."""

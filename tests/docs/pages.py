@@ -1,0 +1,109 @@
+"""The pages, and the snippets on them as a reader would paste them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes  # type: ignore[import-untyped]
+from docutils.core import publish_doctree  # type: ignore[import-untyped]
+from docutils.parsers.rst import Directive, directives, roles  # type: ignore[import-untyped]
+
+from nexus.settings import load
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = [
+    ROOT / "README.rst",
+    ROOT / "CONTRIBUTING.rst",
+    *sorted(page for page in DOCS.glob("*.rst") if page.stem not in ("index", "settings")),
+]
+"""Without the table of contents, which only Sphinx reads, and the page that is made of the code."""
+
+CODEX_FILE = "# ~/.codex/config.toml"
+"""The first line of a piece of Codex's own settings."""
+
+DEMO = '[llm.providers.demo]\ntype = "echo"\nmodels.echo = {}\n'
+
+
+@dataclass(frozen=True)
+class Snippet:
+    """A block of a page; ``language`` is empty where the page does not say."""
+
+    page: Path
+    language: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.page.stem}: {self.text.strip().splitlines()[0]}"
+
+    @property
+    def is_nexus(self) -> bool:
+        return self.language == "toml" and not self.is_codex and "[project." not in self.text
+
+    @property
+    def is_codex(self) -> bool:
+        return self.language == "toml" and self.text.startswith(CODEX_FILE)
+
+
+def _reference(name: str, rawtext: str, text: str, *_: Any, **__: Any) -> tuple[list[nodes.Node], list[nodes.Node]]:
+    """What Sphinx links, which checks that its end exists."""
+    return [nodes.literal(rawtext, text)], []
+
+
+class _Unread(Directive):  # type: ignore[misc]
+    """What only Sphinx reads."""
+
+    has_content = True
+    optional_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self) -> list[nodes.Node]:
+        return []
+
+
+for role in ("doc", "ref", "download"):
+    roles.register_local_role(role, _reference)
+directives.register_directive("toctree", _Unread)
+
+
+def tree_of(page: Path) -> nodes.document:
+    # Colours need a package that is not here; a block without them is the same block.
+    quiet = {"report_level": 5, "halt_level": 5, "syntax_highlight": "none"}
+    return publish_doctree(page.read_text(), source_path=str(page), settings_overrides=quiet)
+
+
+def snippets_of(page: Path) -> list[Snippet]:
+    return list(_snippets_of(page))
+
+
+def _snippets_of(page: Path) -> Iterator[Snippet]:
+    for block in tree_of(page).findall(nodes.literal_block):
+        named = [name for name in block["classes"] if name != "code"]
+        yield Snippet(page, named[0] if named else "", block.astext())
+
+
+SNIPPETS = [snippet for page in PAGES for snippet in snippets_of(page)]
+NEXUS = [snippet for snippet in SNIPPETS if snippet.is_nexus]
+
+
+def environment_of(text: str) -> dict[str, str]:
+    """A made-up value for each variable that settings name."""
+    names = re.findall(r"\{\{\s*env\.(\w+)", text)
+    return {name: "1" * 64 if "SHA256" in name else f"sk-hushhush-{name.lower()}" for name in names}
+
+
+def load_snippet(snippet: Snippet, folder: Path) -> Any:
+    """The settings of a whole nexus.toml, or of a piece that goes into one."""
+    text = snippet.text if "[llm.providers." in snippet.text else f"{snippet.text}\n{DEMO}"
+    for path in re.findall(r'"([\w./-]+\.(?:pem|json|key))"', text):
+        # Files that the reader has; what they hold is read when it is used.
+        place = folder / Path(path).name
+        place.write_text('{"type": "service_account"}' if path.endswith(".json") else "")
+        text = text.replace(f'"{path}"', f'"{place}"')
+    file = folder / "nexus.toml"
+    file.write_text(text)
+    return load(file, environment_of(text))

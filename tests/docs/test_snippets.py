@@ -1,0 +1,251 @@
+"""Every snippet of every page is run or loaded: settings load, commands are ours as they stand, programs run.
+
+``CHECKS`` says what is done with each language. What is not checked here stands in ``ELSEWHERE``, with the reason. A
+program meets the real server, where each model that any page names is answered by the echo provider.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import sqlite3
+import textwrap
+import tomllib
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import anthropic
+import boto3  # type: ignore[import-untyped]
+import openai
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+from nexus.cli.options import read_options
+from tests.conftest import Serve
+from tests.docs.pages import DOCS, PAGES, ROOT, SNIPPETS, Snippet, load_snippet
+from tests.docs.shell import Command, commands_of
+from tests.serving import KEY, Nexus
+from tools.fake_upstream import FakeUpstream
+
+ELSEWHERE = {
+    "javascript": "needs Node: test_scripts.py runs it",
+    "nginx": "the test of deploy/ reads the file that it is taken from",
+    "text": "pictures, and queries that tests/test_dashboards.py reads",
+}
+"""Languages that nothing here reads."""
+
+SOMEBODY_ELSES = {
+    *("claude", "codex", "gemini", "curl", "docker", "kubectl", "systemctl", "pip", "pipx", "uv", "git", "jq", "eval"),
+    *("export", "unset", "cd", "mkdir", "sudo", "install", "useradd", "redis-server", "ollama", "vllm", "llama-server"),
+    *("openssl", "npm", "cp", "mv", "cat", "echo", "sqlite3", "duckdb", "aws", "gcloud", "helm", "caddy", "nginx"),
+    *(".venv/bin/pip", ".venv/bin/ruff", ".venv/bin/mypy", "lms", "code"),
+}
+"""Programs whose arguments nobody here can judge."""
+
+BASE = "http://127.0.0.1:8000"
+
+
+@dataclass
+class Bench:
+    """Where a snippet is tried; a server only for what calls one."""
+
+    folder: Path
+    serve: Serve
+    upstream: FakeUpstream
+
+    def nexus(self) -> Nexus:
+        return self.serve(standin() + STANDIN.format(key=KEY, url=self.upstream.base_url))
+
+
+STANDIN = """
+[llm.providers.openai]
+type = "openai"
+api_key = "{key}"
+base_url = "{url}"
+endpoints = ["embeddings", "audio/transcriptions", "audio/speech"]
+models = ["gpt-4.1", "gpt-4", "gpt-5.5", "text-embedding-3-small", "whisper-1"]
+"""
+"""What echo has not: other endpoints."""
+
+
+def standin() -> str:
+    """Every model that a page has at a vendor, answered by echo."""
+    named: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for snippet in SNIPPETS:
+        if snippet.is_nexus:
+            for name, table in tomllib.loads(snippet.text).get("llm", {}).get("providers", {}).items():
+                models = table.get("models", {})
+                for alias in models:
+                    more = models[alias] if isinstance(models, dict) else {}
+                    named[name][alias].update([more["expose_as"]] if "expose_as" in more else [])
+    taken: set[str] = set()
+    lines = []
+    for name, models in named.items():
+        if name in ("openai", "demo"):
+            continue
+        lines.append(f'[llm.providers.{name}]\ntype = "echo"')
+        for alias, exposed in models.items():
+            free = sorted(exposed - taken)
+            taken |= exposed
+            lines.append(f"models.{json.dumps(alias)} = {{ {f'expose_as = {json.dumps(free[0])}' if free else ''} }}")
+    return "\n".join(lines) + '\n[llm.providers.demo]\ntype = "echo"\nmodels = ["echo", "echo-tools"]\n'
+
+
+def loads_as_toml(snippet: Snippet, bench: Bench) -> None:
+    if snippet.is_nexus:
+        assert load_snippet(snippet, bench.folder).llm.providers
+    else:
+        assert tomllib.loads(snippet.text)
+
+
+def is_json(snippet: Snippet, bench: Bench) -> None:
+    assert json.loads(snippet.text)
+
+
+def is_yaml(snippet: Snippet, bench: Bench) -> None:
+    assert list(yaml.safe_load_all(snippet.text))
+
+
+def is_sql(snippet: Snippet, bench: Bench) -> None:
+    with suppress(sqlite3.OperationalError), sqlite3.connect(":memory:") as database:
+        # The table is not there; the words are read before that is found.
+        database.execute(snippet.text)
+        assert sqlite3.complete_statement(snippet.text + ";")
+
+
+def runs_as_shell(snippet: Snippet, bench: Bench) -> None:
+    found = list(commands_of(snippet.text))
+    assert found
+    for command in found:
+        understood(command)
+        if command.words[:1] == ["curl"]:
+            answers(command, bench)
+
+
+def runs_as_console(snippet: Snippet, bench: Bench) -> None:
+    """A recording: what stands behind ``$`` was typed."""
+    typed = re.findall(r"(?m)^\$ (.*(?:\\\n.*)*)", snippet.text)
+    assert typed
+    runs_as_shell(Snippet(snippet.page, "shell", "\n".join(typed)), bench)
+
+
+def understood(command: Command) -> None:
+    """Ours as our parser takes it, or somebody else's that we know."""
+    match command.words:
+        case []:
+            assert command.variables
+        case ["nexus" | ".venv/bin/nexus", *words]:
+            ours(words)
+        case ["python" | "python3" | ".venv/bin/python", "-m", "nexus", *words]:
+            ours(words)
+        case ["python" | "python3" | ".venv/bin/python", "-m", module, *_]:
+            parts = module.split(".")
+            there = ROOT.joinpath(*parts).exists() or ROOT.joinpath(*parts).with_suffix(".py").exists()
+            assert there or module in ("venv", "pip", "pytest", "sphinx", "build")
+        case ["python" | "python3" | ".venv/bin/python", file, *_]:
+            assert (ROOT / file).exists()
+        case ["sudo", *words]:
+            understood(Command(words))
+        case [program, *_]:
+            assert program in SOMEBODY_ELSES, f"{program} is no program that pages name"
+
+
+def ours(words: list[str]) -> None:
+    options = read_options(words, {})
+    if options.config is not None and options.config.parts[0] in ("config", "deploy"):
+        assert (ROOT / options.config).exists()
+
+
+def answers(command: Command, bench: Bench) -> None:
+    """``curl`` gets an answer, where it calls Nexus."""
+    words = command.words[1:]
+    url = next(word for word in words if word.startswith(("http://", "https://")))
+    if not url.startswith(BASE):
+        return
+    pairs = list(pairwise(words))
+    headers = dict(value.split(": ", 1) for flag, value in pairs if flag == "-H")
+    headers = {name: value for name, value in headers.items() if "$" not in value}
+    body = next((value for flag, value in pairs if flag in ("-d", "--data")), "")
+    method = next((value for flag, value in pairs if flag == "-X"), "POST" if body else "GET")
+    parts = urlsplit(url)
+    reply = bench.nexus().request(method, f"{parts.path}?{parts.query}".rstrip("?"), body.encode(), headers)
+    assert reply.status == http.client.OK, reply.body
+
+
+def runs_as_python(snippet: Snippet, bench: Bench) -> None:
+    """With what stands before it on its page, as a reader reads it."""
+    mine = [one for one in SNIPPETS if one.page == snippet.page and one.language == "python"]
+    base = bench.nexus().base
+    names: dict[str, Any] = {"openai": openai, "anthropic": anthropic, "boto3": boto3}
+    for one in mine[: mine.index(snippet) + 1]:
+        text = one.text.replace(BASE, base).replace("https://nexus.example", base)
+        exec(compile(textwrap.dedent(text), str(snippet), "exec"), names)
+
+
+CHECKS: dict[str, Callable[[Snippet, Bench], None]] = {
+    "toml": loads_as_toml,
+    "json": is_json,
+    "yaml": is_yaml,
+    "sql": is_sql,
+    "shell": runs_as_shell,
+    "console": runs_as_console,
+    "python": runs_as_python,
+}
+
+NOT_RUN = {
+    "operations: ClassVar[tuple[Operation, ...]] = (": "a piece of a class",
+}
+"""Snippets that cannot stand alone, by their first line."""
+
+
+@pytest.fixture
+def bench(tmp_path: Path, serve: Serve, openai_upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAHUSHHUSH0123")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "aws-hushhush-secret")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "talk.mp3").write_bytes(b"ID3")
+    return Bench(tmp_path, serve, openai_upstream)
+
+
+def first_line(snippet: Snippet) -> str:
+    return snippet.text.strip().splitlines()[0].strip()
+
+
+TRIED = [one for one in SNIPPETS if one.language not in ELSEWHERE and first_line(one) not in NOT_RUN]
+
+
+@pytest.mark.parametrize("snippet", TRIED, ids=str)
+def test_a_snippet_works(snippet: Snippet, bench: Bench) -> None:
+    assert snippet.language in CHECKS, "name the language of the block (.. code-block:: shell)"
+    CHECKS[snippet.language](snippet, bench)
+
+
+def test_every_exception_is_needed() -> None:
+    assert set(ELSEWHERE) <= {snippet.language for snippet in SNIPPETS}
+    assert set(NOT_RUN) <= {first_line(snippet) for snippet in SNIPPETS}
+
+
+# -- links ---------------------------------------------------------------------------------------------------------
+
+LINK = re.compile(r"`[^`<]*<([^>`]+)>`_|(?<![<\w])(https?://[^\s>`\"']+)")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Files are there; what others serve is written as a URL is. Sphinx checks ``:doc:`` and ``:ref:``."""
+    for written, _ in LINK.findall(page.read_text()):
+        if not written:
+            continue
+        parts = urlsplit(written)
+        if parts.scheme:
+            assert parts.scheme == "https" and re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", parts.netloc), written
+        else:
+            assert page.parent != DOCS, f"{written}: pages of the site link by :doc: and :ref:"
+            assert (page.parent / parts.path).exists(), written
