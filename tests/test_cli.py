@@ -126,7 +126,11 @@ def test_check_prints_every_problem(tmp_path: Path) -> None:
     assert (run.returncode, run.stdout) == (1, "")
     assert run.stderr.splitlines() == [
         "nexus.toml:5: llm.providers.openai.api_key: environment variable OPENAI_API_KEY is not set",
+        '    5 | api_key = "{{ env.OPENAI_API_KEY }}"',
+        "      |           ^^^^^^^^^^^^^^^^^^^^^^^^^^",
         'nexus.toml:11: llm.providers.byok.modles: unknown key; did you mean "models"?',
+        "   11 | modles.claude = {}",
+        "      | ^^^^^^",
     ]
 
 
