@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 
 from nexus import registry
+from nexus.auth import cors
 from nexus.commands.colours import report
 from nexus.commands.costs import PRICE_COLUMNS, budget_lines, known_prices, price_rows
 from nexus.commands.demo import what_to_paste
@@ -53,6 +54,8 @@ def _report(settings: Settings, source: str, *, beside: bool) -> Iterator[str]:
     scheme = settings.server.scheme
     urls = [url_of(address, scheme) for address in settings.server.listen_address]
     yield from what_to_paste(settings, next((url for url in urls if url.startswith(scheme + ":")), urls[0]))
+    if (pages := cors.advice(settings.server.cors)) is not None:
+        yield pages
     yield from _shared_paths(settings)
     yield from _header_plan(settings)
     yield from budget_lines(settings, prices)

@@ -15,6 +15,7 @@ from nexus.files import Stamps, stamp
 from nexus.settings import problems
 from nexus.settings.excerpt import excerpt
 from nexus.settings.files import named_files
+from nexus.settings.former import translate
 from nexus.settings.hints import dotted_name
 from nexus.settings.locate import Locator
 from nexus.settings.problems import Problem, SettingsError
@@ -44,16 +45,19 @@ def _load(path: Path, environ: Mapping[str, str], files: Stamps) -> Settings:
     text = _decode(raw, file)
     expansion = expand(_parse(text, file), environ, path.parent)
     files |= expansion.files
+    translated = translate(expansion.data)
+    problems = [*expansion.problems, *translated.problems]
     try:
-        settings = Settings.model_validate(expansion.data)
+        settings = Settings.model_validate(translated.data)
     except ValidationError as error:
-        found = _merge(expansion.problems, _places(error, expansion.data))
+        found = _merge(problems, _places(error, translated.data))
     else:
-        found = expansion.problems
+        found = problems
         if not found:
             files |= {named: stamp(named) for _, named in named_files(settings)}
             store = store_of(settings.usage.store, path, state_folder(environ))
-            return settings.of_file(path.stat().st_mtime, hashlib.sha256(raw).hexdigest(), files, store)
+            digest = hashlib.sha256(raw).hexdigest()
+            return settings.of_file(path.stat().st_mtime, digest, files, store, tuple(translated.notes))
     raise SettingsError(_located(found, text, file))
 
 

@@ -81,7 +81,7 @@ def test_the_mark_is_below_what_is_wrong(tmp_path: Path, text: str, line: str, m
 
 
 def test_every_problem_is_shown_with_its_own_line(tmp_path: Path) -> None:
-    text = '[server]\nworkers = 0\nclient_timeout = "5"\ndrain_timeout = "x"\n[llm.providers.y]\nmodels.a = {}'
+    text = '[server]\nworkers = 0\nclient_timeout = "5 parsecs"\ndrain_timeout = "x"\n[llm.providers.y]\nmodels.a = {}'
     lines = shown(tmp_path, text)
     numbers = [line.partition(" |")[0].strip() for line in lines[1::3]]
     assert numbers == [line.split(":")[1] for line in lines[::3]] == ["2", "3", "4", "5"]
