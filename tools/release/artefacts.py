@@ -55,7 +55,7 @@ def build(folder: Path, source: Path = ROOT, commit: str = "HEAD") -> tuple[Path
 def _backend(source: Path, hook: str, target: Path, epoch: int) -> Path:
     """The file that a hook of PEP 517 makes of a folder of sources."""
     target.mkdir()
-    program = f"from setuptools import build_meta; build_meta.{hook}({str(target)!r})"
+    program = f"import os; os.umask(0o022); from setuptools import build_meta; build_meta.{hook}({str(target)!r})"
     _run(source, sys.executable, "-c", program, **{EPOCH: str(epoch), "PYTHONHASHSEED": "0", "TZ": "UTC"})
     [made] = target.iterdir()
     return made
