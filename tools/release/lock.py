@@ -107,7 +107,17 @@ def resolve(wanted: Declared, before: str, *options: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / LOCK.name
         file.write_text(before)
-        command = [sys.executable, "-m", "uv", "pip", "compile", "-q", "--universal", "--generate-hashes", "--no-header"]
+        command = [
+            sys.executable,
+            "-m",
+            "uv",
+            "pip",
+            "compile",
+            "-q",
+            "--universal",
+            "--generate-hashes",
+            "--no-header",
+        ]
         command += ["--python-version", wanted.python, "-o", str(file), *options, WANTED]
         (Path(folder) / WANTED).write_text("".join(f"{need}\n" for need in wanted))
         done = subprocess.run(command, text=True, capture_output=True, check=False, cwd=folder)
