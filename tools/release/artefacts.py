@@ -1,4 +1,4 @@
-"""``python -m tools.release.artefacts [FOLDER]``: sdist and wheel of the last commit, the same bytes wherever they are built.
+"""``python -m tools.release.artefacts [FOLDER]``: sdist and wheel of the last commit, the same bytes wherever built.
 
 The sources are those of git, never what else lies in the folder; every time in an artefact is the commit's
 (``SOURCE_DATE_EPOCH`` where it is set). The wheel is built from the sdist. Same setuptools, same bytes.
