@@ -52,7 +52,7 @@ def test_a_default_install_is_small_and_serves_all_vendors(release: Release, tmp
     weight = weights(tmp_path / "installed")
     assert 0 < sum(weight.values()) < MOST, weight
     environment = newcomer(tmp_path)
-    command = [python, "-c", VENDORS]
+    command = [str(python), "-c", VENDORS]
     kinds = subprocess.run(command, cwd=tmp_path, env=environment, text=True, capture_output=True, check=False)
     assert {"openai", "anthropic", "google", "bedrock"} <= set(kinds.stdout.split()), kinds.stderr
     elsewhere = tmp_path / "elsewhere"

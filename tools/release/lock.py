@@ -1,7 +1,8 @@
 """``python -m tools.release.lock``: write ``requirements.lock`` anew, or say that it is stale.
 
-It pins what the default install and every extra but ``dev`` need, with hashes, for each Python and platform that setup.py
-names, and the tools that build the wheel. Pins stay as they are while they fit; ``--upgrade`` takes the newest.
+It pins what the default install and every extra but ``dev`` need, with hashes, for every platform and each Python from
+the oldest of setup.py on, and what builds the wheel. Pins stay while they fit;
+``--upgrade`` takes the newest.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from unittest import mock
 
-import setuptools
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -48,7 +48,7 @@ class Declared:
 
 def declared(root: Path = ROOT) -> Declared:
     """The requirements as setup.py hands them to setuptools."""
-    with mock.patch.object(setuptools, "setup") as called:
+    with mock.patch("setuptools.setup") as called:
         source = (root / "setup.py").read_text()
         exec(compile(source, str(root / "setup.py"), "exec"), {"__file__": str(root / "setup.py")})
     said = called.call_args.kwargs
@@ -107,18 +107,8 @@ def resolve(wanted: Declared, before: str, *options: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / LOCK.name
         file.write_text(before)
-        command = [
-            sys.executable,
-            "-m",
-            "uv",
-            "pip",
-            "compile",
-            "-q",
-            "--universal",
-            "--generate-hashes",
-            "--no-header",
-        ]
-        command += ["--python-version", wanted.python, "-o", str(file), *options, WANTED]
+        command = [sys.executable, "-m", "uv", "pip", "compile", "-q", "--no-header", "--universal"]
+        command += ["--generate-hashes", "--python-version", wanted.python, "-o", str(file), *options, WANTED]
         (Path(folder) / WANTED).write_text("".join(f"{need}\n" for need in wanted))
         done = subprocess.run(command, text=True, capture_output=True, check=False, cwd=folder)
         if done.returncode:
