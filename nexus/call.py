@@ -54,6 +54,9 @@ class VendorIds(Protocol):
 
 LONGEST_TAG = 128
 
+_SAFE_TWICE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+"""Source: RFC 9110, section 9.2.2."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tags:
@@ -107,6 +110,7 @@ class Call:
     ``caller`` is the address that the call came from, ``identity`` who made it. ``method`` and ``path`` are those of a
     request for what a vendor keeps; ``path`` is below the dialect's ``/v1``. ``received`` is in monotonic seconds.
     ``upload`` is a form in place of ``body``, and ``document`` then holds its short fields.
+    ``base`` is where the client reaches the protocol's version, for links in answers, "" where none are written.
     ``let_go`` is called when body and document are no longer held. ``request_id`` is the caller's own name for the
     call, ``context`` the trace that it belongs to, each None where none was sent that could be read.
     """
@@ -129,9 +133,15 @@ class Call:
     received: float = field(default_factory=time.monotonic)
     cancel: Cancel = field(default_factory=Cancel)
     upload: Upload | None = field(default=None, repr=False)
+    base: str = ""
     let_go: Callable[[], None] = field(default=_nothing, repr=False)
     request_id: str | None = None
     context: TraceContext | None = None
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether it does no more when it is sent twice than once, but for what an answer costs."""
+        return self.operation.relay not in ("held", "raw") or self.method in _SAFE_TWICE
 
     def forgotten(self) -> Call:
         """The same, of what was asked the switches only."""

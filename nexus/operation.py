@@ -22,14 +22,16 @@ Action = Literal[
     "transcription",
     "translation",
     "rerank",
+    "files",
+    "batches",
     "raw",
 ]
 """An answer, a number, a shorter conversation, something that a vendor keeps, or one of the endpoints that pass: for
-logs and vendors' own paths."""
+logs and vendors' own paths; what a vendor holds for a caller; and any other path."""
 
-Relay = Literal["answer", "count", "stored", "passed", "raw"]
+Relay = Literal["answer", "count", "stored", "passed", "held", "raw"]
 """How a reply is made: of a vendor's answer, of its count or an estimate, of what is kept there or here, of bytes that
-pass, or of bytes that nobody reads."""
+pass, of files and batches that a vendor holds, or of bytes that nobody reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,30 @@ PASSED = (
 
 ENDPOINTS = tuple(operation.endpoint for operation in PASSED)
 """What a provider may have beside generation and counting, by its path below ``/v1/``."""
+
+
+def _held(endpoint: Literal["files", "batches"], pattern: str, *, forms: bool = False) -> Operation:
+    return Operation(
+        endpoint,
+        "held",
+        pattern,
+        many=True,
+        methods=("GET", "POST", "DELETE"),
+        names_model=False,
+        spends=False,
+        endpoint=endpoint,
+        forms=forms,
+        promises=False,
+        counted=False,
+    )
+
+
+FILES = _held("files", r"/files(?:/[^/]+(?:/content)?)?", forms=True)
+BATCHES = _held("batches", r"/batches(?:/[^/]+(?:/cancel)?)?")
+MESSAGE_BATCHES = _held("batches", r"/messages/batches(?:/[^/]+(?:/cancel|/results)?)?")
+
+HELD = ("files", "batches")
+"""What a provider may have where its settings say so: it holds them for the callers, who are told apart here."""
 
 RAW = Operation(
     "raw",

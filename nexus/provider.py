@@ -187,6 +187,10 @@ class Provider(ABC):
         """The vendor's own format for a model's embeddings; None where it has none, or takes OpenAI's."""
         return None
 
+    def holds(self, kind: str, dialect: str) -> bool:
+        """Whether it holds files or batches for callers who speak a dialect."""
+        return kind in self.settings.held and dialect in self.dialects
+
     def stores(self, dialect: str) -> bool:
         """Whether ``prepare`` knows the actions ``stored`` and ``compact`` in a dialect that it speaks."""
         return False

@@ -84,13 +84,15 @@ def _write(file: IO[bytes], piece: bytes) -> None:
 @dataclass(frozen=True, slots=True)
 class Upload:
     """A body as it is sent, from its beginning whenever it is asked for. ``model`` is where the model's name stands,
-    None where none is named; ``words`` counts the bytes of its fields, files not among them. ``edits`` are in order.
+    None where none is named, ``file`` the only field of that name; ``words`` counts the bytes of its fields, files not
+    among them. ``edits`` are in order.
     """
 
     spool: Spool = field(repr=False)
     content_type: str
     model: Span | None = None
     words: int = 0
+    file: Span | None = None
     edits: Sequence[tuple[Span, bytes]] = field(default=(), repr=False)
 
     def with_model(self, name: str) -> Upload:

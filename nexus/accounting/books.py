@@ -39,6 +39,8 @@ class Books:
         self.ledger = Ledger(database, kept) if database is not None else None
         # What is in memory is in one connection.
         self._reader: Database | None = database if store == MEMORY else open_store(store, PATIENCE)
+        self.held: Database | None = database if store == MEMORY else open_store(store, PATIENCE)
+        """For whose files and batches are, which a call waits for."""
         self._reading = threading.BoundedSemaphore(MOST_READERS)
         self._strangers = _Minute()
 
@@ -75,8 +77,9 @@ class Books:
         """Writes what is left, for a moment."""
         if self.ledger is not None:
             self.ledger.close()
-            if self._reader is not None and self._reader is not self.ledger.database:
-                self._reader.close()
+            for other in (self._reader, self.held):
+                if other is not None and other is not self.ledger.database:
+                    other.close()
 
 
 class _Minute:

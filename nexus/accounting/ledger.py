@@ -28,6 +28,7 @@ from nexus.accounting.tables import (
     FORGET_BEYOND,
     FORGET_BUDGETS,
     FORGET_DAYS,
+    FORGET_HOLDINGS,
     INSERT_ATTEMPT,
     STEP,
 )
@@ -81,12 +82,7 @@ class Kept:
 class Ledger:
     """Thread-safe. ``close`` writes what is left."""
 
-    def __init__(
-        self,
-        database: Database,
-        kept: Kept = Kept(),
-        clock: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, database: Database, kept: Kept = Kept(), clock: Callable[[], float] = time.time) -> None:
         self.database = database
         self._kept = kept
         self._clock = clock
@@ -224,8 +220,14 @@ class Ledger:
     def forget(self) -> None:
         """Deletes what is too old, in small steps, so that writers of other processes get their turn."""
         now, kept = self._clock(), self._kept
-        days, attempts = day_of(now - kept.days * 86_400), now - kept.attempts * 86_400
-        for statement, value in ((FORGET_ATTEMPTS, attempts), (FORGET_DAYS, days), (FORGET_BUDGETS, days)):
+        oldest, attempts = now - kept.days * 86_400, now - kept.attempts * 86_400
+        old: tuple[tuple[str, Value], ...] = (
+            (FORGET_ATTEMPTS, attempts),
+            (FORGET_DAYS, day_of(oldest)),
+            (FORGET_BUDGETS, day_of(oldest)),
+            (FORGET_HOLDINGS, oldest),
+        )
+        for statement, value in old:
             while not self._closing:
                 with self.database.transaction() as transaction:
                     gone = transaction.run(statement, (value,))

@@ -38,6 +38,9 @@ PACKAGE = "genai-prices"
 PATIENCE = 120.0
 """Seconds for the program that reads the list."""
 
+FORMAT = 2
+"""Of what is read of the list."""
+
 KEPT = 7 * 86_400.0
 """Seconds after which what was read of the list is deleted."""
 
@@ -151,6 +154,8 @@ class PriceBook:
         return replace(record, attempts=tuple(self._priced(attempt, spends=spends) for attempt in record.attempts))
 
     def _priced(self, attempt: AttemptRecord, *, spends: bool) -> AttemptRecord:
+        if attempt.is_batch:
+            return attempt
         price, usage = self.price(attempt.route), attempt.usage
         if not spends or (usage is None and attempt.tokens_known == "yes"):
             # Vendors bill neither counting nor what they refused.
@@ -178,7 +183,7 @@ def _listed(routes: list[Route], folder: Path | None, day: str, read: Reader) ->
     except PackageNotFoundError:
         log.warning(f"costs are unknown but where the settings name a price: {PACKAGE} is not installed")
         return {}
-    digest = hashlib.sha256(f"{installed} {day} {json.dumps(routes)}".encode()).hexdigest()[:16]
+    digest = hashlib.sha256(f"{FORMAT} {installed} {day} {json.dumps(routes)}".encode()).hexdigest()[:16]
     source = f"{PACKAGE} {installed}"
     with _alone(folder):
         # Of several processes that begin together the first one reads it.

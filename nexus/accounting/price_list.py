@@ -29,8 +29,8 @@ _KEYS = {
 }
 """The package's names of the parts."""
 
-_TIERS = ("service_tier", "speed")
-"""What the package tells tiers apart by that vendors name in their answers."""
+_TIERS = ("service_tier", "speed", "processing")
+"""What the package tells tiers apart by that vendors name in their answers, and batches."""
 
 _OF_MEDIA = ("input_{}_mtok", "output_{}_mtok", "cache_{}_read_mtok")
 """Its names of prices of tokens that are no text."""

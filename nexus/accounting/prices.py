@@ -7,7 +7,7 @@ is rounded once, to a nano-dollar. What has no price has no cost: None, never 0.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nexus.accounting.entry import PARTS
@@ -17,6 +17,10 @@ from nexus.wire import Json, count, mapping, sequence, text
 MILLION = 1_000_000
 
 MEDIA = ("audio", "image", "video")
+
+BATCH = "batch"
+FULL = "not reduced for batches"
+"""Said of a price that holds for calls one by one."""
 
 STANDARD_TIERS = frozenset({"", "default", "standard", "auto", "on_demand", "on-demand"})
 """What vendors call the service tier of ordinary prices."""
@@ -81,6 +85,12 @@ class Price:
     def asked(self, tier: str) -> Price:
         """The price in a tier that a client asks for, as far as it is known."""
         return self.tiers.get(tier.lower(), self)
+
+    @property
+    def in_batch(self) -> Price:
+        """Of what is asked for in a batch: the list's own price of that, or all of it where none is known."""
+        listed = self.tiers.get(BATCH)
+        return replace(self, source=f"{self.source}, {FULL}", tiers={}) if listed is None else listed
 
     def most(self, input: int, output: int) -> int:
         """In nano-dollars, what so many tokens cost before it is known which parts they are."""

@@ -1,7 +1,8 @@
 """The tables of the ledger, in the SQL that SQLite and PostgreSQL share, and how older ones become these.
 
 ``attempts`` has a row for each attempt and is kept for weeks; ``days`` has sums by day and by who and what, and is kept
-for more than a year; ``budgets`` has what was spent in each period of a budget. ``schema_version`` has one row.
+for more than a year; ``budgets`` has what was spent in each period of a budget; ``holdings`` says whose the files and
+batches are that vendors hold. ``schema_version`` has one row.
 
 A step of MIGRATIONS never changes once it was released; a new version is a new step.
 """
@@ -68,6 +69,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE budgets (budget TEXT NOT NULL, subject TEXT NOT NULL, period TEXT NOT NULL, "
         "spent_nano BIGINT NOT NULL, PRIMARY KEY (budget, subject, period))",
     ),
+    (
+        "CREATE TABLE holdings (provider TEXT NOT NULL, object_id TEXT NOT NULL, kind TEXT NOT NULL, "
+        "owner TEXT NOT NULL, keeper TEXT NOT NULL, purpose TEXT NOT NULL, parent TEXT NOT NULL, "
+        "made_seconds DOUBLE PRECISION NOT NULL, used_seconds DOUBLE PRECISION NOT NULL, state TEXT NOT NULL, "
+        "models TEXT NOT NULL, booked_lines BIGINT NOT NULL, PRIMARY KEY (provider, object_id))",
+        "CREATE INDEX holdings_by_owner ON holdings (owner, provider, kind, made_seconds)",
+        "CREATE INDEX holdings_by_id ON holdings (object_id)",
+    ),
 )
 """Statements that lead from each version to the next; version 0 is an empty database."""
 
@@ -108,6 +117,10 @@ FORGET_BUDGETS = (
 )
 """The name of a period begins with its year."""
 
+FORGET_HOLDINGS = (
+    "DELETE FROM holdings WHERE (provider, object_id) IN "
+    f"(SELECT provider, object_id FROM holdings WHERE used_seconds < ? LIMIT {STEP})"
+)
 FORGET_BEYOND = (
     "DELETE FROM attempts WHERE at_seconds < "
     "(SELECT at_seconds FROM attempts ORDER BY at_seconds DESC LIMIT 1 OFFSET ?)"

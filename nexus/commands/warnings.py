@@ -24,7 +24,6 @@ def warnings(settings: Settings) -> tuple[str, ...]:
         *_idle_providers(settings),
         *_hidden_aliases(settings),
         *hints(settings),
-        *settings.notes,
         *_ignored_environment(settings, os.environ),
     )
 

@@ -6,18 +6,23 @@ Law: whatever was held for a call is concluded exactly once, before the client c
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from functools import partial
 
+from nexus.accounting.entry import Charge
 from nexus.accounting.price_book import PriceBook
+from nexus.accounting.prices import Price
 from nexus.auth.identity import joined
 from nexus.call import Call
 from nexus.conversation.estimate import Estimate, estimate
+from nexus.conversation.usage import Usage
 from nexus.errors import ClientError, NexusError, PermissionDenied
 from nexus.gateway.budgets import Budgets
 from nexus.limits.admission import Limits
 from nexus.limits.calls import CallLimits, network_of
 from nexus.limits.demands import Ask, Spending, output_asked
+from nexus.limits.quota import Demand
 from nexus.limits.rules import LimitKey
 from nexus.piecewise import LARGE
 from nexus.provider import Provider
@@ -93,6 +98,32 @@ class Admission:
                 "what this costs cannot be counted, and a limit in tokens or a budget holds for you here "
                 f'(unknown = "allow" of provider {provider.name} lets it pass)'
             )
+
+    def check_tags(self, call: Call, routes: Iterable[str]) -> None:
+        """Raises InvalidRequest where the call lacks what a budget of one of these models goes by."""
+        if (budgets := self.budgets) is None:
+            return
+        for route in routes:
+            with suppress(PermissionDenied):
+                budgets.spending(call, route, self._prices.price(route))
+
+    def in_batch(self, route: str) -> Price | None:
+        """What a model costs in a batch, however long it takes to know it; None where nobody does."""
+        if not self._prices.is_known(route):
+            self._prices.wait(LONGEST_WAIT)
+        price = self._prices.price(route)
+        return None if price is None else price.in_batch
+
+    def book(self, state: CallState, candidate: Candidate, usage: Usage, cost: int | None) -> None:
+        """Counts what requests of a batch used, of which nothing was reserved."""
+        call, route = state.call, candidate.route
+        limit_key = self._limit_key(call, route.provider, route.alias, route.settings.rate_limits)
+        used = {"input_tokens": usage.total_input, "output_tokens": usage.total_output}
+        self.limits.book(Demand(quota, used[quota.dimension]) for quota in self.limits.quotas(limit_key))
+        spending = self._spending(call, candidate) if cost else None
+        for account in spending.accounts if spending is not None and cost else ():
+            self.limits.book([Demand(account.quota, cost or 0, ago=account.ago)])
+            state.charges.append(Charge(account.name, account.subject, account.span.name, cost or 0))
 
     def _limit_key(self, call: Call, provider: Provider, alias: str, limits: RateLimits | None) -> LimitKey:
         return LimitKey(

@@ -20,7 +20,7 @@ from nexus.gateway.candidates import Router
 from nexus.gateway.consequences import count_failure, pause_before
 from nexus.gateway.last_words import last_words
 from nexus.gateway.patience import begin_in_time
-from nexus.gateway.semantics import VERDICTS, Failure, Verdict, failure_of
+from nexus.gateway.semantics import DOUBTFUL, VERDICTS, Failure, Verdict, failure_of
 from nexus.limits.demands import output_asked
 from nexus.relay.answer import OpenedReply
 from nexus.relay.attempt import open_answer
@@ -232,6 +232,8 @@ class Attempts:
             self._skip(state, plan, candidate, failure, error)
             return
         count_failure(self._router.rests, candidate, failure, error, plan.entered)
+        if not state.call.is_repeatable and failure in DOUBTFUL and error.status != 503:
+            raise error
         plan.tries[candidate.name] = plan.tries.get(candidate.name, 0) + 1
         pause = pause_before(state, plan, candidate, error, verdict)
         self._narrow(plan, candidate, verdict)

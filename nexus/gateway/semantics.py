@@ -111,6 +111,9 @@ VERDICTS: Mapping[Failure, Verdict] = {
 }
 
 
+DOUBTFUL = frozenset({"reset", "silence", "breakdown"})
+"""Behind which nobody knows whether the vendor did what it was asked, unless it says that it cannot (503)."""
+
 _KINDS: Mapping[str, Failure] = {
     "context_length": "too_long",
     "content_policy": "policy",

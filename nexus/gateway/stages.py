@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
+from nexus.accounting.holdings import Holdings
 from nexus.auth.authenticator import Authenticator
 from nexus.auth.credentials import HeaderLines
 from nexus.auth.identity import Identity
@@ -20,7 +21,10 @@ from nexus.call import Answers, Call, VendorIds
 from nexus.errors import Cancelled, InternalError, InvalidRequest, NexusError, ProtocolError, VendorError
 from nexus.gateway.admission import Admission
 from nexus.gateway.attempts import Attempts
+from nexus.gateway.booking import book
 from nexus.gateway.candidates import Router
+from nexus.gateway.held_calls import HeldCalls
+from nexus.gateway.held_files import strangers_files
 from nexus.gateway.identify import identify
 from nexus.gateway.pins import pin
 from nexus.gateway.routing import Model, Routes
@@ -70,8 +74,11 @@ class Gateway:
         admission: Admission,
         answers: AnswersOf,
         ids: IdsOf,
+        holdings: Holdings,
+        readers: Sequence[str] = (),
     ) -> None:
-        """``answers`` gives what a call may know of earlier ones, ``ids`` whose those are that vendors keep."""
+        """``answers`` gives what a call may know of earlier ones, ``ids`` whose those are that vendors keep,
+        ``holdings`` whose files and batches are; ``readers`` are the groups that see what everybody has."""
         self.routes = routes
         self.router = router
         self.admission = admission
@@ -79,6 +86,8 @@ class Gateway:
         self._authenticator = authenticator
         self._answers = answers
         self._ids = ids
+        self._held = HeldCalls(routes, router, admission, holdings, readers)
+        self._holdings = holdings
 
     async def enter(self, lines: HeaderLines, address: str, loop: Loop) -> Identity:
         """Counts a request of any kind, then asks who sent it. Raises ClientError."""
@@ -106,7 +115,7 @@ class Gateway:
             route = self.routes.raw_provider(call.model.partition("/")[0], call.path, call.identity)
             self.admission.check_uncounted(call, route.provider)
             self._attempts.take_early(state, self.router.plan(call, Model(route.name, (route,))))
-        elif self._kept_id(state) is None:
+        elif call.operation.relay == "stored" and self._kept_id(state) is None:
             self._plan_stored(state)
 
     def _plan_stored(self, state: CallState) -> None:
@@ -165,6 +174,7 @@ class Gateway:
         if state.last is not None:
             state.last.end()
             state.last.error = error or state.last.error
+        book(state, self.admission)
         self._attempts.ended(state, error or state.failure)
         sink.end(None if error is not None and _passed_on(error, sink) else error)
 
@@ -189,11 +199,15 @@ class Gateway:
             count(piece)
 
     def _open(self, state: CallState, sink: Sink) -> OpenedReply:
+        if state.call.operation.relay == "held":
+            self._attempts.take_early(state, self._held.plan(state))
+            return self._attempts.open(state, sink)
         if state.plan is None:
             # It could have been kept here, and was not.
             self._plan_stored(state)
         if (plan := state.plan) is not None:
             self._attempts.refuse(state, plan, pin(state, plan, self._ids(state.call)))
+            self._attempts.refuse(state, plan, strangers_files(state.call, plan, self._holdings))
         return self._attempts.open(state, sink)
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from nexus.conversation.estimate import Estimate
+from nexus.errors import Overloaded
 from nexus.limits.demands import Ask, cost_demand, demand_of, expected_of
 from nexus.limits.learned import Learned
 from nexus.limits.quota import SECOND, Demand, Granted, Quota, Refused, Store
@@ -49,7 +50,7 @@ class Limits:
 
     def counts_tokens(self, limit_key: LimitKey) -> bool:
         """Whether a caller's tokens are limited there."""
-        return any(quota.dimension != "requests" for quota in self._rules.resolve(limit_key))
+        return bool(self.quotas(limit_key))
 
     def reserve(self, ask: Ask) -> Reservation:
         """Raises LimitExceeded, or Overloaded where the store cannot decide."""
@@ -72,6 +73,21 @@ class Limits:
             for demand in decision.demands:
                 self._count_slack(demand, _slack(demand))
         return self._reservation(ask, estimate, decision, expectation.input.guess)
+
+    def book(self, demands: Iterable[Demand]) -> None:
+        """Counts what was used though nothing was reserved for it; of what is over its limit already nobody counts how
+        far."""
+        for demand in demands:
+            try:
+                decision = self.store.reserve([replace(demand, amount=0)])
+                if isinstance(decision, Granted):
+                    self.store.settle(decision, [demand.amount])
+            except Overloaded:
+                log.exception("what a batch used could not be counted")
+
+    def quotas(self, limit_key: LimitKey) -> Sequence[Quota]:
+        """Those of tokens."""
+        return [quota for quota in self._rules.resolve(limit_key) if quota.dimension != "requests"]
 
     def _reservation(self, ask: Ask, estimate: Estimate | None, granted: Granted | None, guess: int) -> Reservation:
         return Reservation(ask, estimate, granted, guess, self._conclude, self.learned)

@@ -6,7 +6,7 @@ Pure and sans I/O. A dialect knows its own wire format and no vendor, no thread 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -16,9 +16,11 @@ from nexus.failure import VendorFailure
 from nexus.operation import Operation
 from nexus.protocols.codec import Target
 from nexus.protocols.framing import SSE, Framing
+from nexus.protocols.held import HeldCodec
 from nexus.protocols.protocol import Protocol
 from nexus.protocols.sse import Frame
-from nexus.wire import Json, decode, mapping, sequence, text
+from nexus.protocols.uploaded import uploaded
+from nexus.wire import Json, decode, mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +131,9 @@ class AnswerRelay(ABC):
             self.unread = True
             return None
 
-    def piece(self, piece: bytes) -> None:  # noqa: B027 - nothing to read where all are read as a whole
-        """A piece of a whole answer that passes before its end."""
+    def piece(self, piece: bytes) -> bytes:
+        """What the client gets of a piece of a whole answer that passes before its end."""
+        return piece
 
     def finish(self) -> bytes:
         """What is still due at the end of the vendor's bytes."""
@@ -188,7 +191,7 @@ class Dialect(ABC):
 
     def uploaded_ids(self, document: Mapping[str, Json]) -> list[tuple[str, str]]:
         """The ids of files that a request names, each with its field."""
-        return list(_uploaded(document, ""))
+        return list(uploaded(document))
 
     def read_kept(self, record: Mapping[str, Json], method: str, path: str) -> dict[str, Json]:
         """The reply about an answer that the gateway keeps. Raises ClientError for what cannot be done with it."""
@@ -234,6 +237,9 @@ class Dialect(ABC):
         """Relays the answer of an endpoint that passes, untouched."""
         raise NotImplementedError
 
+    held: ClassVar[HeldCodec | None] = None
+    """What it has of files and batches."""
+
     id_prefix: ClassVar[str]
     """What ids of answers begin with."""
 
@@ -276,25 +282,3 @@ def require(document: Mapping[str, Json], field: str, kind: type | tuple[type, .
     value = document[field]
     if not isinstance(value, kind) or isinstance(value, bool):
         raise InvalidRequest(f"{field}: expected {expected}", param=field)
-
-
-_UPLOADED = frozenset({"file_id", "file_ids", "vector_store_ids"})
-_MODELS_WORDS = frozenset({"parameters", "input_schema", "metadata"})
-
-
-def _uploaded(value: Json, path: str) -> Iterator[tuple[str, str]]:
-    match value:
-        case Mapping():
-            if text(value.get("type")).endswith("tool_use"):
-                # What a model says to a tool is no field of the protocol, whatever it is called.
-                return
-            for name, item in value.items():
-                place = f"{path}.{name}" if path else name
-                if name in _UPLOADED:
-                    ids = [item] if isinstance(item, str) else sequence(item)
-                    yield from ((place, id) for id in ids if isinstance(id, str) and id)
-                elif name not in _MODELS_WORDS:
-                    yield from _uploaded(item, place)
-        case list():
-            for index, item in enumerate(value):
-                yield from _uploaded(item, f"{path}[{index}]")

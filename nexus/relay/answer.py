@@ -115,10 +115,11 @@ def _pieces(exchange: Exchange, lane: Lane, reply: UpstreamReply, redactor: Reda
         return
     piece = bytes(held)
     while piece:
-        lane.relay.piece(piece)
-        yield piece
+        if passed := lane.relay.piece(piece):
+            yield passed
         piece = read(exchange, reply)
-    lane.relay.finish()
+    if last := lane.relay.finish():
+        yield last
 
 
 def _body(exchange: Exchange, lane: Lane, reply: UpstreamReply, redactor: Redactor, raw: bytes) -> bytes:

@@ -20,6 +20,7 @@ from nexus.relay.answer import Head, OpenedReply, open_reply
 from nexus.relay.embeddings import Collected
 from nexus.relay.exchange import Exchange
 from nexus.relay.failures import log_attempt
+from nexus.relay.held import changed, choose_held, choose_listed, place_of, state_of, write_list
 from nexus.relay.lanes import Lane, choose, choose_count, choose_passed, choose_raw, choose_stored
 from nexus.relay.reading import reading
 from nexus.relay.stream import drain
@@ -43,6 +44,8 @@ def open_answer(exchange: Exchange) -> OpenedReply:
             return _count(exchange)
         case "stored":
             return _open_lane(exchange, choose_stored)
+        case "held":
+            return _held(exchange)
         case "raw":
             return _open_lane(exchange, choose_raw)
         case "passed":
@@ -77,6 +80,29 @@ def _pass(exchange: Exchange) -> OpenedReply:
             collected.count(exchange, texts, opened.reply)
             drain(opened.reply)
     return collected.reply(exchange)
+
+
+def _held(exchange: Exchange) -> OpenedReply:
+    held, state = state_of(exchange), exchange.state
+    if held.ask.verb != "list":
+        return _open_lane(exchange, choose_held)
+    for row in changed(held, time.time()):
+        place = place_of(held, row)
+        if place is None:
+            continue
+        if exchange.phase != "prepared" or place.keeper != exchange.candidate.keeper:
+            exchange = state.begin(place, exchange.cancel)
+        try:
+            with _open_lane(exchange, partial(choose_listed, row)).reply as reply:
+                drain(reply)
+        except (UpstreamStatus, VendorError) as error:
+            if error.status != 404:
+                raise
+            # It ended, or was deleted without us.
+            held.holdings.forget(row)
+            held.rows.remove(row)
+        exchange = state.last or exchange
+    return write_list(held, exchange.route.provider.name)
 
 
 def _count(exchange: Exchange) -> OpenedReply:

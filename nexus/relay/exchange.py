@@ -20,9 +20,11 @@ from nexus.errors import Cancelled, NexusError, UpstreamStatus, UpstreamTimeout,
 from nexus.headers.tracing import REQUEST_ID, CallTrace, new_span_id
 
 if TYPE_CHECKING:
+    from nexus.accounting.record import AttemptRecord
     from nexus.limits.reservation import Reservation
     from nexus.protocols.codec import ReadRequest
     from nexus.relay.candidate import Candidate, Plan
+    from nexus.relay.held_state import HeldState
     from nexus.route import Route
 
 
@@ -123,6 +125,7 @@ class CallState:
     earlier ones that it may refer to, None where none are kept; ``vendor_ids`` are None where nobody has to be told
     apart, ``remembered`` are those that were kept. ``reservation`` is for the attempts from ``held_from`` on,
     ``charges`` are what budgets were charged with so far.
+    ``held`` is what a call about files and batches is about, ``booked`` what requests of a batch used.
     ``skipped`` are targets that were not asked, each with how many attempts came before. ``status`` and ``error`` are
     what the client got.
 
@@ -138,6 +141,8 @@ class CallState:
     plan: Plan | None = field(default=None, repr=False)
     reservation: Reservation | None = None
     charges: list[Charge] = field(default_factory=list)
+    held: HeldState | None = field(default=None, repr=False)
+    booked: tuple[AttemptRecord, ...] = ()
     held_from: int = 0
     exchanges: list[Exchange] = field(default_factory=list)
     last: Exchange | None = field(default=None, repr=False)
@@ -155,6 +160,8 @@ class CallState:
     def forget(self) -> None:
         """Lets go of what was asked, but for its switches: its answer has begun and needs no more."""
         self.call, self.reading = self.call.forgotten(), None
+        if self.held is not None:
+            self.held.forget()
         self.call.let_go()
 
     def begin(self, candidate: Candidate, cancel: Cancel | None = None) -> Exchange:

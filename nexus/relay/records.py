@@ -32,7 +32,7 @@ def call_record(state: CallState) -> CallRecord:
         total=total,
         own=first - received - state.waited_at_head if first is not None else None,
         dropped=tuple(dict.fromkeys(state.dropped)),
-        attempts=tuple(_attempt_record(exchange) for exchange in state.exchanges),
+        attempts=(*(_attempt_record(exchange) for exchange in state.exchanges), *state.booked),
         target=state.route.name if state.route is not None else None,
         charges=tuple(state.charges),
         user_agent=call.headers.get("user-agent", ""),

@@ -8,10 +8,11 @@ from nexus.call import Call, Tags
 from nexus.errors import ClientError, InvalidRequest, UnsupportedMediaType
 from nexus.operation import Operation
 from nexus.protocols.dialect import Asked, Dialect
-from nexus.server.base import BaseHandler
+from nexus.server.base import BaseHandler, origin_of
 from nexus.server.body import Body, read_document
 from nexus.server.flight import Load
 from nexus.server.heads import body_length
+from nexus.server.paths import bases
 from nexus.server.runtime import Runtime
 from nexus.server.server import Server
 from nexus.server.uploads import FORM, Uploading
@@ -132,4 +133,10 @@ class AskedHandler(BaseHandler):
             let_go=self.let_go,
             request_id=self.request_id,
             context=self.context,
+            base=self.base() if self.operation.relay == "held" else "",
         )
+
+    def base(self) -> str:
+        """Where the client reaches the protocol's version; without a host where it names none that could be one."""
+        base = next(base for base in bases(self.runtime.settings) if self.dialect in base.dialects)
+        return origin_of(self.request) + base.versioned

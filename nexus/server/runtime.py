@@ -14,6 +14,7 @@ from functools import partial
 from typing import Self
 
 from nexus import registry
+from nexus.accounting.holdings import Holdings
 from nexus.accounting.price_book import PriceBook, priced
 from nexus.auth.authenticator import Authenticator
 from nexus.files import stamp
@@ -51,6 +52,7 @@ class Kept:
     limits: Limits
     answers: ResponseStore
     ids: ResponseStore
+    holdings: Holdings
     shared: Shared
 
     @classmethod
@@ -68,6 +70,7 @@ class Kept:
             Limits(make_store(storage, link)),
             make_response_store(own.response_store, storage, link),
             make_id_store(own.response_store, storage, link),
+            Holdings(),
             Shared(),
         )
 
@@ -156,6 +159,8 @@ def build(settings: Settings, kept: Kept) -> Runtime:
             Admission(own.rate_limits, kept.limits, budgets, prices),
             partial(answers_of, store=answers, most=own.max_body_size),
             partial(vendor_ids_of, store=kept.ids, settings=own.response_store),
+            kept.holdings,
+            settings.usage.readers,
         )
         return Runtime(settings, gateway, prices, Guards.of(own), tuple(providers), tls, Uses(stack.pop_all()))
 

@@ -80,6 +80,7 @@ class Server:
     def keep(self, books: Books) -> None:
         """What calls used is written down from now on."""
         self.books, self.calendar = books, Calendar(books)
+        self.kept.holdings.open(books.held)
         self.consumers += (books,)
 
     def look(self, late: float | None = None) -> None:

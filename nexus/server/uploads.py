@@ -74,7 +74,9 @@ class Uploading:
         model = form.only("model")
         fields: dict[str, Json] = {name: _SWITCHES.get(value, value) for name, value in form.fields.items()}
         fields |= {"model": form.fields.get("model", "")}
-        return Upload(self._spool, self._content_type, model.value if model else None, form.words), fields
+        files = [part.value for part in form.parts if part.name == "file" and part.is_file]
+        file = files[0] if len(files) == 1 else None
+        return Upload(self._spool, self._content_type, model.value if model else None, form.words, file), fields
 
     def whole(self) -> Upload | None:
         """What came, unread; None where nothing did."""

@@ -186,6 +186,11 @@ class ProviderSettings(Tagged):
         return self.forward_token
 
     @property
+    def held(self) -> tuple[str, ...]:
+        """Of "files" and "batches" what the provider holds for callers."""
+        return ()
+
+    @property
     def attributed(self) -> Mapping[str, str]:
         """``attribution``, where the provider's type has it."""
         return {}

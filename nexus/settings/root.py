@@ -23,7 +23,7 @@ from nexus.settings.server import ServerSettings
 from nexus.settings.targets import pattern_problems, target_problems
 from nexus.settings.telemetry import TelemetrySettings
 from nexus.settings.types import Location, Table, fail_at
-from nexus.settings.usage import MEMORY, UsageSettings
+from nexus.settings.usage import MEMORY, NONE, UsageSettings
 
 
 class Settings(Table):
@@ -48,7 +48,6 @@ class Settings(Table):
     _digest: str = PrivateAttr("")
     _files: Stamps = PrivateAttr(default_factory=dict)
     _usage_store: str = PrivateAttr(MEMORY)
-    _notes: tuple[str, ...] = PrivateAttr(())
 
     @property
     def written_at(self) -> float:
@@ -70,17 +69,10 @@ class Settings(Table):
         """Where usage is written down: in memory without a file."""
         return self._usage_store
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What stands in the file under a name of Nexus 0.6."""
-        return self._notes
-
-    def of_file(
-        self, written_at: float, digest: str, files: Stamps, usage_store: str, notes: tuple[str, ...] = ()
-    ) -> Self:
+    def of_file(self, written_at: float, digest: str, files: Stamps, usage_store: str) -> Self:
         """The same, of a file that was written then."""
         self._written_at, self._digest, self._files = written_at, digest, files
-        self._usage_store, self._notes = usage_store, notes
+        self._usage_store = usage_store
         return self
 
     @model_validator(mode="before")
@@ -146,6 +138,14 @@ class Settings(Table):
         found = source_problems(self.attributions, tags, keys=keys, groups=_has_groups(self), tokens=tokens)
         if places := [*found]:
             fail_at(*places)
+        return self
+
+    @model_validator(mode="after")
+    def _owners_are_kept(self) -> Self:
+        holding = [name for name, provider in self.llm.providers.items() if provider.held]
+        if self.usage.store == NONE and holding:
+            text = f'"none" keeps nothing, but it says whose files and batches are that {holding[0]} holds (endpoints)'
+            fail_at((("usage", "store"), text))
         return self
 
     @model_validator(mode="after")

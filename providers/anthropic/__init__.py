@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import SecretStr, model_validator
 
@@ -40,6 +40,13 @@ class AnthropicSettings(AuthSchemeSettings):
     forward_login: bool | str = False
     """Let the caller's own claude.ai login (Authorization: Bearer) go to the vendor in place of api_key; a gateway key
     then comes in x-nexus-key or Proxy-Authorization. With a base_url of your own, its host instead of true."""
+
+    endpoints: tuple[Literal["files", "batches"], ...] = ()
+    """What the vendor holds for callers, who are told apart by the usage store: "files", "batches" of messages."""
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        return self.endpoints
 
     @property
     def takes_callers_key(self) -> bool:
@@ -108,12 +115,21 @@ class AnthropicProvider(Provider):
 
     def prepare(self, attempt: Attempt) -> UpstreamRequest:
         sent = {"anthropic-version": VERSION} | forwarding.forwarded(attempt.headers, _TRAVEL)
-        sent["content-type"] = "application/json"
+        if attempt.upload is not None:
+            sent["content-type"] = attempt.upload.content_type
+        elif attempt.body or attempt.method == "POST":
+            sent["content-type"] = "application/json"
         sent["user-agent"] = f"nexus/{__version__}"
         if attempt.key is not None:
             sent |= self.settings.credential(attempt.key)
-        url = self.settings.with_query(self.base_url + _PATHS[attempt.action], attempt.query)
-        return UpstreamRequest(url=url, headers=sent, body=attempt.body)
+        path = _PATHS.get(attempt.action, attempt.path)
+        return UpstreamRequest(
+            url=self.settings.with_query(self.base_url + path, attempt.query),
+            headers=sent,
+            body=attempt.body,
+            method=attempt.method,
+            upload=attempt.upload,
+        )
 
 
 PROVIDER = AnthropicProvider

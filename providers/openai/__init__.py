@@ -21,7 +21,7 @@ from nexus.failure import VendorFailure
 from nexus.headers import forwarding
 from nexus.models import claude, gpt
 from nexus.models.chat_server import FACTS, ChatServer
-from nexus.operation import ENDPOINTS, Action
+from nexus.operation import ENDPOINTS, HELD, Action
 from nexus.protocols.codec import Target
 from nexus.provider import Attempt, Listing, Provider, Without, configured
 from nexus.providers.openai.endpoints import endpoints_of
@@ -74,11 +74,15 @@ class OpenAISettings(AuthSchemeSettings):
     @classmethod
     def _endpoints_that_pass(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
         for endpoint in value or ():
-            if endpoint not in ENDPOINTS:
-                near = nearest(endpoint, ENDPOINTS)
+            if endpoint not in (*ENDPOINTS, *HELD):
+                near = nearest(endpoint, (*ENDPOINTS, *HELD))
                 hint = f'; did you mean "{near}"?' if near else ""
-                raise ValueError(f"holds {endpoint!r}, which is not one of {', '.join(ENDPOINTS)}{hint}")
+                raise ValueError(f"holds {endpoint!r}, which is not one of {', '.join((*ENDPOINTS, *HELD))}{hint}")
         return value
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        return tuple(name for name in self.endpoints or () if name in HELD)
 
     @field_validator("quirks")
     @classmethod
@@ -108,7 +112,10 @@ class OpenAIProvider(Provider):
         self._is_openai = self.base_url.startswith(_OPENAI)
         self._has_responses = self._is_openai if self.settings.responses is None else self.settings.responses
         self._lacks_version = not urlsplit(self.base_url).path
-        self._endpoints = endpoints_of(self.base_url) if self.settings.endpoints is None else self.settings.endpoints
+        named = self.settings.endpoints
+        # Who names nothing but what is held says nothing of the rest.
+        only_held = named is None or (named and set(named) <= set(HELD))
+        self._endpoints = endpoints_of(self.base_url) if only_held or named is None else named
 
     @property
     def asks_usage(self) -> bool:

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from tools.fake_upstream.behaviour import Behaviour
+from tools.fake_upstream.holding import Holding, with_memory
 from tools.fake_upstream.reply import send_reply
 from tools.fake_upstream.request import BadRequest, SeenRequest, read_request
 from tools.fake_upstream.vendors import ACCESS_KEY, SECRET_KEY, Answer, Refusal, Rules, load
@@ -52,7 +53,7 @@ class FakeUpstream(Watch):
         super().__init__(vendor)
         self.default = Behaviour()
         self.token_default = Behaviour()
-        self._vendor = load(vendor)
+        self._vendor = with_memory(vendor, load(vendor))
         self._rules = Rules(
             api_key, strict, extra_fields, access_key, secret_key, session_token, region, betas, refused_fields
         )
@@ -136,6 +137,12 @@ class FakeUpstream(Watch):
             self._token_queue.clear()
             self._seen = 0
             self.bytes_sent = 0
+
+    @property
+    def holding(self) -> Holding:
+        """The files and batches of a vendor that has them."""
+        assert isinstance(self._vendor, Holding)
+        return self._vendor
 
     def answer_to(self, request: SeenRequest, behaviour: Behaviour | None = None) -> bytes:
         """The whole body that a healthy vendor would have answered with."""

@@ -12,13 +12,15 @@ from typing import ClassVar
 from nexus.conversation.tap import Tap
 from nexus.errors import NexusError
 from nexus.models import gpt
-from nexus.operation import GENERATE, PASSED, Operation
+from nexus.operation import BATCHES, FILES, GENERATE, PASSED, Operation
 from nexus.protocols import openai_limits, openai_protocol
 from nexus.protocols.chat import write_error
+from nexus.protocols.chat.held import HELD
 from nexus.protocols.chat.passed import Passed
 from nexus.protocols.chat.passthrough import ChatPassthrough, edit_request
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import BrokenStream, Dialect, Edited, ModelCard, RateLimit, require
+from nexus.protocols.held import HeldCodec
 from nexus.protocols.protocol import Protocol
 from nexus.protocols.sse import frame
 from nexus.wire import Json
@@ -27,7 +29,8 @@ from nexus.wire import Json
 class Chat(Dialect):
     name: ClassVar[str] = "chat"
     protocol: ClassVar[Protocol] = openai_protocol.OPENAI
-    operations: ClassVar[tuple[Operation, ...]] = (GENERATE.at("/chat/completions"), *PASSED)
+    operations: ClassVar[tuple[Operation, ...]] = (GENERATE.at("/chat/completions"), *PASSED, FILES, BATCHES)
+    held: ClassVar[HeldCodec | None] = HELD
     ping: ClassVar[bytes] = b": nexus ping\n"
     id_prefix: ClassVar[str] = "chatcmpl-"
     id_header: ClassVar[str] = "x-request-id"

@@ -45,8 +45,9 @@ class Passed(AnswerRelay):
         self._read(answer)
         return raw
 
-    def piece(self, piece: bytes) -> None:
+    def piece(self, piece: bytes) -> bytes:
         self._tail = (self._tail + piece)[-TAIL:]
+        return piece
 
     def finish(self) -> bytes:
         if self._tail:

@@ -57,16 +57,19 @@ class Draft:
         self._documents.add(name)
         return name
 
-    def cache_point(self, hint: CacheHint | None) -> list[Json]:
+    def cache_point(self, hint: CacheHint | None, *, among_tools: bool = False) -> list[Json]:
         """The block that ends a cached prefix, or nothing."""
         if hint is None:
             return []
-        if not self.model.cache:
+        if not (self.model.cache_tools if among_tools else self.model.cache):
             self.drop("cache")
             return []
-        if hint == "1h":
+        point: dict[str, Json] = {"type": "default"}
+        if hint == "1h" and self.model.cache_hour:
+            point["ttl"] = "1h"
+        elif hint == "1h":
             self.drop("cache_ttl")
-        return [{"cachePoint": {"type": "default"}}]
+        return [{"cachePoint": point}]
 
 
 def only(fields: Mapping[str, Json]) -> dict[str, Json]:

@@ -12,10 +12,12 @@ from typing import ClassVar
 from nexus.conversation.tap import Tap
 from nexus.errors import NexusError
 from nexus.models import claude
-from nexus.operation import COUNT_TOKENS, GENERATE, Operation
+from nexus.operation import COUNT_TOKENS, FILES, GENERATE, MESSAGE_BATCHES, Operation
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import BrokenStream, Dialect, Edited, ModelCard, RateLimit, require
+from nexus.protocols.held import HeldCodec
 from nexus.protocols.messages import listing, write_error
+from nexus.protocols.messages.held import HELD
 from nexus.protocols.messages.limits import write_limits
 from nexus.protocols.messages.passthrough import MessagesPassthrough, edit_request
 from nexus.protocols.protocol import Protocol
@@ -31,7 +33,10 @@ class Messages(Dialect):
     operations: ClassVar[tuple[Operation, ...]] = (
         GENERATE.at("/messages"),
         COUNT_TOKENS.at("/messages/count_tokens"),
+        MESSAGE_BATCHES,
+        FILES,
     )
+    held: ClassVar[HeldCodec | None] = HELD
     ping: ClassVar[bytes] = b': nexus\nevent: ping\ndata: {"type":"ping"}\n\n'
     id_prefix: ClassVar[str] = "msg_"
     id_header: ClassVar[str] = "request-id"

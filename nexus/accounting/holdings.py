@@ -1,0 +1,182 @@
+"""Whose the files and batches are that vendors hold: written down with what calls used, so that it outlives a process.
+
+Any thread but the loop's. What a row says of an object is what the vendor said last.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
+
+from nexus.accounting.database import Database, DatabaseError, Row, Transaction, Value, migrate
+from nexus.errors import Overloaded
+from nexus.wire import Json, decode_object
+
+log = logging.getLogger("nexus.usage")
+
+AT_ONCE = 500
+LONGEST_STATE = 64 * 1024
+"""Bytes of what a vendor says of an object, beyond which it is asked again each time."""
+
+_COLUMNS = (
+    "provider, object_id, kind, owner, keeper, purpose, parent, made_seconds, state, models, booked_lines, used_seconds"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One file or batch. ``keeper`` is the account at the vendor, ``parent`` the batch that made a file. ``models`` has
+    for each of the vendor's ids that a batch names what its owner called it, and the alias. ``booked`` are the lines of
+    its results that were paid for."""
+
+    provider: str
+    id: str
+    kind: str
+    owner: str
+    keeper: str
+    purpose: str = ""
+    parent: str = ""
+    made: float = 0.0
+    state: Mapping[str, Json] = field(default_factory=dict, repr=False)
+    models: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    booked: int = 0
+
+
+class Holdings:
+    """``open`` is called once, before it is asked for anything. Raises Overloaded where the database cannot be used."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._database: Database | None = None
+        self._is_ready = False
+
+    def open(self, database: Database | None) -> None:
+        self._database = database
+
+    def add(self, held: Held) -> None:
+        now = self._clock()
+        row = (*_key(held), held.kind, held.owner, held.keeper, held.purpose, held.parent, held.made or now)
+        values: tuple[Value, ...] = (*row, _state(held.state), _models(held.models), 0, now)
+        with self._changing() as transaction:
+            transaction.run(
+                f"INSERT INTO holdings ({_COLUMNS}) VALUES ({', '.join('?' * len(values))}) ON CONFLICT DO NOTHING",
+                values,
+            )
+
+    def find(self, ids: Sequence[str]) -> list[Held]:
+        """All of these ids, whoever has them: two providers may have the same."""
+        found: list[Row] = []
+        with self._reading() as transaction:
+            for start in range(0, len(ids), AT_ONCE):
+                some = ids[start : start + AT_ONCE]
+                marks = ", ".join("?" * len(some))
+                found += transaction.query(f"SELECT {_COLUMNS} FROM holdings WHERE object_id IN ({marks})", some)
+        return [_read(row) for row in found]
+
+    def page(
+        self,
+        provider: str,
+        kind: str,
+        owner: str | None,
+        *,
+        behind: Held | None,
+        most: int,
+        ascending: bool = False,
+        purpose: str = "",
+    ) -> list[Held]:
+        """In the order in which they were made, the youngest first unless ``ascending``; ``owner`` None is anybody."""
+        conditions = ["provider = ?", "kind = ?"]
+        wanted: list[Value] = [provider, kind]
+        for column, value in (("owner", owner), ("purpose", purpose or None)):
+            if value is not None:
+                conditions.append(f"{column} = ?")
+                wanted.append(value)
+        if behind is not None:
+            sign = ">" if ascending else "<"
+            conditions.append(f"(made_seconds {sign} ? OR (made_seconds = ? AND object_id {sign} ?))")
+            wanted += [behind.made, behind.made, behind.id]
+        order = "ASC" if ascending else "DESC"
+        with self._reading() as transaction:
+            rows = transaction.query(
+                f"SELECT {_COLUMNS} FROM holdings WHERE {' AND '.join(conditions)} "
+                f"ORDER BY made_seconds {order}, object_id {order} LIMIT {most}",
+                wanted,
+            )
+        return [_read(row) for row in rows]
+
+    def note(self, held: Held, state: Mapping[str, Json]) -> Held:
+        """What the vendor says of it now."""
+        if state == held.state:
+            return held
+        with self._changing() as transaction:
+            transaction.run(
+                "UPDATE holdings SET state = ?, used_seconds = ? WHERE provider = ? AND object_id = ?",
+                (_state(state), self._clock(), *_key(held)),
+            )
+        return replace(held, state=state)
+
+    def forget(self, held: Held) -> None:
+        with self._changing() as transaction:
+            transaction.run("DELETE FROM holdings WHERE provider = ? AND object_id = ?", _key(held))
+
+    def claim(self, held: Held, lines: int) -> int:
+        """Marks so many lines of its results as paid for; how many were so before. Of several who read at the same
+        time each gets what nobody had."""
+        while True:
+            with self._changing() as transaction:
+                rows = transaction.query(
+                    "SELECT booked_lines FROM holdings WHERE provider = ? AND object_id = ?", _key(held)
+                )
+                booked = int(rows[0][0]) if rows else lines
+                if booked >= lines:
+                    return booked
+                changed = transaction.run(
+                    "UPDATE holdings SET booked_lines = ?, used_seconds = ? "
+                    "WHERE provider = ? AND object_id = ? AND booked_lines = ?",
+                    (lines, self._clock(), *_key(held), booked),
+                )
+            if changed:
+                return booked
+
+    @contextmanager
+    def _changing(self, *, write: bool = True) -> Iterator[Transaction]:
+        database = self._database
+        if database is None:
+            raise Overloaded("nothing is kept here of files and batches: usage.store is none", retry_after=60)
+        try:
+            if not self._is_ready:
+                migrate(database)
+                self._is_ready = True
+            with database.transaction(write=write) as transaction:
+                yield transaction
+        except DatabaseError as error:
+            log.error("whose files and batches are cannot be looked up", extra={"fields": {"why": str(error)}})
+            raise Overloaded("whose files and batches are cannot be looked up for now", retry_after=5) from error
+
+    def _reading(self) -> AbstractContextManager[Transaction]:
+        return self._changing(write=False)
+
+
+def _key(held: Held) -> tuple[str, str]:
+    return held.provider, held.id
+
+
+def _state(state: Mapping[str, Json]) -> str:
+    text = json.dumps(state)
+    return text if len(text) <= LONGEST_STATE else "{}"
+
+
+def _models(models: Mapping[str, tuple[str, str]]) -> str:
+    return json.dumps({model: list(names) for model, names in models.items()})
+
+
+def _read(row: Row) -> Held:
+    provider, id, kind, owner, keeper, purpose, parent, made, state, models, booked, _ = row
+    known = {model: (str(name), str(alias)) for model, (name, alias) in decode_object(models).items()}
+    return Held(
+        provider, id, kind, owner, keeper, purpose, parent, float(made), decode_object(state), known, int(booked)
+    )

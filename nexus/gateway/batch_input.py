@@ -1,0 +1,146 @@
+"""What the requests of a batch may name: models and files that their owner could name himself.
+
+The client's names of models become those of the vendor, every other byte stays. OpenAI's requests come in a file, one
+JSON object to a line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from nexus.accounting.holdings import Holdings
+from nexus.call import Call
+from nexus.errors import InvalidRequest
+from nexus.gateway.holders import only, wanted
+from nexus.gateway.routing import Routes
+from nexus.protocols.held import BatchRequest, named, request_at
+from nexus.protocols.loader import DIALECTS, FORMS
+from nexus.protocols.raw_json import Span
+from nexus.provider import Provider
+from nexus.route import Route
+from nexus.upload import Upload
+from nexus.wire import decode
+
+MOST_REQUESTS = 100_000
+"""No vendor takes more: Anthropic this many, OpenAI half of them."""
+
+LONGEST_LINE = 32 * 1024 * 1024
+"""Bytes of one request."""
+
+
+def lines_of(upload: Upload, path: Sequence[str]) -> Iterator[BatchRequest]:
+    """Those in the upload's file, their places counted from the beginning of the upload. Raises InvalidRequest."""
+    if upload.file is None:
+        return
+    place, end = upload.file
+    with upload.spool.window() as window:
+        number = 0
+        while place < end:
+            found = window.find(b"\n", place, end)
+            stop = end if found < 0 else found
+            number += 1
+            if stop - place > LONGEST_LINE:
+                raise InvalidRequest(f"line {number}: is longer than {LONGEST_LINE} bytes", param="file")
+            line = bytes(window[place:stop])
+            if line.strip():
+                yield _moved(_read(line, number, path), place)
+            place = stop + 1
+
+
+def _read(line: bytes, number: int, path: Sequence[str]) -> BatchRequest:
+    where = f"line {number}"
+    try:
+        document = decode(line)
+    except ValueError as error:
+        raise InvalidRequest(f"{where}: is not valid JSON: {error}", param="file") from error
+    if not isinstance(document, dict):
+        raise InvalidRequest(f"{where}: expected a JSON object", param="file")
+    return request_at(line, line.index(b"{"), path, where, document)
+
+
+def _moved(request: BatchRequest, by: int) -> BatchRequest:
+    return replace(request, spans=[(start + by, end + by) for start, end in request.spans])
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """``edits`` put the vendor's names of ``models`` in place of the client's."""
+
+    provider: Provider
+    keepers: frozenset[str] | None
+    models: Mapping[str, tuple[str, str]]
+    edits: Sequence[tuple[Span, bytes]] = field(repr=False)
+
+
+class Writer:
+    """Reads the requests of one batch, and has each of them name what the vendor knows."""
+
+    def __init__(self, call: Call, providers: Mapping[str, Provider], seen: Routes, holdings: Holdings) -> None:
+        self._call = call
+        self._providers = providers
+        self._seen = seen
+        self._holdings = holdings
+        self._routes: dict[str, Route] = {}
+        self._files: dict[str, str] = {}
+
+    def write(self, requests: Iterable[BatchRequest]) -> Written:
+        """Raises ClientError."""
+        provider = wanted(self._call, self._providers)
+        models: dict[str, tuple[str, str]] = {}
+        edits: list[tuple[Span, bytes]] = []
+        for count, one in enumerate(requests):
+            if count == MOST_REQUESTS:
+                raise InvalidRequest(f"a batch has at most {MOST_REQUESTS} requests")
+            provider = provider or self._first(one.model)
+            route = self._route(one, provider)
+            models.setdefault(route.model, (one.model, route.alias))
+            edits += [(span, named(route.model)) for span in one.spans]
+            self._note(one)
+        if provider is None:
+            raise InvalidRequest("a batch without a request")
+        return Written(provider, self._keepers(provider), models, edits)
+
+    def _first(self, model: str) -> Provider:
+        """The one provider that the first request can go to. Raises InvalidRequest where there are several."""
+        routes = self._seen.find(model, any_id=FORMS[self._call.form].any_id).routes
+        found = {route.provider.name: route.provider for route in routes if route.provider.name in self._providers}
+        return only(found or self._providers)
+
+    def _route(self, one: BatchRequest, provider: Provider) -> Route:
+        if one.model not in self._routes:
+            model = self._seen.find(one.model, any_id=FORMS[self._call.form].any_id)
+            found = next((route for route in model.routes if route.provider.name == provider.name), None)
+            if found is None:
+                raise InvalidRequest(
+                    f"{one.where}: model {one.model[:200]!r} is not one of provider {provider.name!r}, where this "
+                    "batch goes",
+                    param=one.where,
+                )
+            self._routes[one.model] = found
+        return self._routes[one.model]
+
+    def _note(self, one: BatchRequest) -> None:
+        dialect = DIALECTS["responses" if "input" in one.body else self._call.dialect]
+        if stored := dialect.vendor_ids("/responses", one.body):
+            text = "a request in a batch cannot refer to a stored answer"
+            raise InvalidRequest(f"{one.where}: {stored[0][0]}: {text}", param=one.where)
+        for where, id in dialect.uploaded_ids(one.body):
+            self._files.setdefault(id, f"{one.where}: {where}")
+
+    def _keepers(self, provider: Provider) -> frozenset[str] | None:
+        """The accounts that have every file which is named. Raises InvalidRequest for somebody else's."""
+        if not self._files:
+            return None
+        mine = {
+            one.id: one.keeper
+            for one in self._holdings.find(list(self._files))
+            if one.provider == provider.name and one.owner == self._call.identity.owner
+        }
+        for id, where in self._files.items():
+            if id not in mine:
+                raise InvalidRequest(f"{where}: {id[:100]} is no file that was uploaded for you here", param=where)
+        keepers = frozenset(mine.values())
+        if len(keepers) > 1:
+            raise InvalidRequest("the files that this batch names lie in several accounts of the vendor")
+        return keepers

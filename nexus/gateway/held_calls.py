@@ -1,0 +1,191 @@
+"""Files and batches: whose they are, which provider has them, and what requests of a batch may ask for.
+
+Law: worker thread only. An id opens to its owner, at the account that made it, and is unknown to everybody else; a
+batch names no model and no file that its owner could not name himself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from urllib.parse import parse_qs
+
+from nexus.accounting.holdings import Held, Holdings
+from nexus.auth.sight import sees_everybody
+from nexus.call import Call
+from nexus.conversation.usage import Usage
+from nexus.errors import InvalidRequest, NotFound, PermissionDenied, UnsupportedMediaType
+from nexus.gateway.admission import Admission
+from nexus.gateway.batch_input import Writer, lines_of
+from nexus.gateway.candidates import Router
+from nexus.gateway.holders import holders, only, wanted
+from nexus.gateway.routing import Model, Routes
+from nexus.protocols.edit import splice
+from nexus.protocols.held import HeldAsk, Page
+from nexus.protocols.loader import DIALECTS
+from nexus.provider import Provider
+from nexus.relay.candidate import Plan
+from nexus.relay.exchange import CallState
+from nexus.relay.held_state import HeldState
+from nexus.route import Route
+from nexus.settings.model import ModelSettings
+
+BATCH = "batch"
+"""The purpose of a file that holds requests."""
+
+_FOR_ALL = frozenset({"list", "get"})
+"""What readers of everybody's usage may ask of everybody's."""
+
+
+class HeldCalls:
+    """``readers`` are the groups that see what everybody has."""
+
+    def __init__(
+        self, routes: Routes, router: Router, admission: Admission, holdings: Holdings, readers: Sequence[str] = ()
+    ) -> None:
+        self._routes = routes
+        self._router = router
+        self._admission = admission
+        self._holdings = holdings
+        self._readers = readers
+
+    def plan(self, state: CallState) -> Plan:
+        """Where the call goes; fills what it is about. Raises ClientError."""
+        call = state.call
+        codec = DIALECTS[call.dialect].held
+        if codec is None:
+            raise RuntimeError(f"{call.dialect} has no files")
+        ask, owner = codec.read(call.method, call.path), call.identity.owner
+        if owner is None:
+            raise PermissionDenied("nothing says who you are, hence not what is yours")
+        held = state.held = HeldState(ask, codec, self._holdings, owner, call.base)
+        seen = self._routes.seen_by(call.identity)
+        providers = holders(seen, call.dialect, ask.kind)
+        if not providers:
+            raise NotFound(f'no provider that can be called here has {ask.kind} (endpoints = ["{ask.kind}"])')
+        keepers: frozenset[str] | None = None
+        if ask.verb == "create":
+            provider, keepers = self._create(call, held, providers, seen)
+        elif ask.verb == "list":
+            provider = wanted(call, providers) or only(providers)
+            self._list(call, held, provider)
+        else:
+            held.held = self._find(call, ask, providers)
+            provider, keepers = providers[held.held.provider], frozenset({held.held.keeper})
+        self._price(call, held, provider)
+        return self._plan(state, held, provider, keepers)
+
+    def _plan(self, state: CallState, held: HeldState, provider: Provider, keepers: frozenset[str] | None) -> Plan:
+        route = Route(provider, "*", ModelSettings())
+        plan = self._router.plan(state.call, Model(route.name, (route,)))
+        held.places = tuple(plan.waiting)
+        if keepers is not None:
+            plan.waiting = [one for one in plan.waiting if one.keeper in keepers]
+            if not plan.waiting:
+                raise NotFound("it was made with another key of the vendor than this request can use")
+        return plan
+
+    def _price(self, call: Call, held: HeldState, provider: Provider) -> None:
+        results = held.results
+        if results is None:
+            return
+        names = {alias: f"{provider.name}/{alias}" for _, alias in results.models.values()}
+        self._admission.check_tags(call, names.values())
+        prices = {alias: self._admission.in_batch(name) for alias, name in names.items()}
+
+        def cost(alias: str, usage: Usage) -> int | None:
+            price = prices.get(alias)
+            return None if price is None else price.cost(usage)
+
+        held.cost = cost
+
+    # What there is.
+
+    def _find(self, call: Call, ask: HeldAsk, providers: Mapping[str, Provider]) -> Held:
+        """Raises NotFound, without a word of whether somebody else has it."""
+        among = wanted(call, providers)
+        everybody = ask.verb in _FOR_ALL and sees_everybody(call.identity, self._readers)
+        for one in self._holdings.find([ask.id]):
+            is_here = one.provider in providers and (among is None or one.provider == among.name)
+            if is_here and one.kind == ask.kind and (everybody or one.owner == call.identity.owner):
+                return one
+        raise _unknown(ask.id)
+
+    def _list(self, call: Call, held: HeldState, provider: Provider) -> None:
+        page = held.codec.page(held.ask.kind, parse_qs(call.query, max_num_fields=200))
+        owner = None if sees_everybody(call.identity, self._readers) else call.identity.owner
+        held.rows, held.more = self._rows(held.ask, page, provider.name, owner)
+
+    def _rows(self, ask: HeldAsk, page: Page, provider: str, owner: str | None) -> tuple[list[Held], bool]:
+        if page.ids is not None:
+            found = {one.id: one for one in self._holdings.find(page.ids) if _is_seen(one, ask, provider, owner)}
+            return [found[id] for id in dict.fromkeys(page.ids) if id in found], False
+        behind = page.after or page.before
+        start = next((one for one in self._holdings.find([behind]) if _is_seen(one, ask, provider, owner)), None)
+        if behind and start is None:
+            raise _unknown(behind)
+        ascending = page.ascending is not bool(page.before and not page.after)
+        rows = self._holdings.page(
+            provider,
+            ask.kind,
+            owner,
+            behind=start,
+            most=page.most + 1,
+            ascending=ascending,
+            purpose=page.purpose,
+        )
+        shown = rows[: page.most]
+        return shown if ascending is page.ascending else shown[::-1], len(rows) > page.most
+
+    # What is made.
+
+    def _create(
+        self, call: Call, held: HeldState, providers: Mapping[str, Provider], seen: Routes
+    ) -> tuple[Provider, frozenset[str] | None]:
+        """The provider, and the accounts there that know what it refers to; None for any."""
+        writer = Writer(call, providers, seen, self._holdings)
+        if held.ask.kind == "files":
+            if call.upload is None:
+                raise UnsupportedMediaType("expected Content-Type: multipart/form-data")
+            held.purpose = str(call.document.get("purpose") or "")
+            made: tuple[Provider, frozenset[str] | None] | None = None
+            if held.purpose == BATCH and held.codec.request_path:
+                if call.upload.file is None:
+                    raise InvalidRequest("file: expected one file", param="file")
+                found = writer.write(lines_of(call.upload, held.codec.request_path))
+                made = found.provider, found.keepers
+                held.models, held.upload = found.models, replace(call.upload, edits=found.edits)
+            else:
+                held.upload = call.upload
+            provider, keepers = made or (wanted(call, providers) or only(providers), None)
+        elif file := held.codec.input_file(call.document):
+            provider, keepers = self._from_file(call, held, file, providers)
+        else:
+            found = writer.write(held.codec.requests(call.body, call.document))
+            provider, keepers = found.provider, found.keepers
+            held.models, held.body = found.models, splice(call.body, list(found.edits))
+        self._admission.check_uncounted(call, provider)
+        return provider, keepers
+
+    def _from_file(
+        self, call: Call, held: HeldState, id: str, providers: Mapping[str, Provider]
+    ) -> tuple[Provider, frozenset[str]]:
+        file = self._find(call, HeldAsk("files", "content", "", id), self._holders_of_files(call, providers))
+        if file.purpose != BATCH or file.parent or file.provider not in providers:
+            raise InvalidRequest(
+                f'input_file_id: {id} is no file of requests that was uploaded here with purpose "batch"',
+                param="input_file_id",
+            )
+        held.models, held.body = file.models, call.body
+        return providers[file.provider], frozenset({file.keeper})
+
+    def _holders_of_files(self, call: Call, providers: Mapping[str, Provider]) -> Mapping[str, Provider]:
+        return {**holders(self._routes.seen_by(call.identity), call.dialect, "files"), **providers}
+
+
+def _is_seen(one: Held, ask: HeldAsk, provider: str, owner: str | None) -> bool:
+    return (one.provider, one.kind) == (provider, ask.kind) and owner in (None, one.owner)
+
+
+def _unknown(id: str) -> NotFound:
+    return NotFound(f"{id[:100]} is nothing that you were given here")

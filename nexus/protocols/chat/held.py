@@ -1,0 +1,63 @@
+"""OpenAI's files and batches. Source: OpenAI's API reference (files, batch); openai.types.FileObject and Batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
+
+from nexus.errors import InvalidRequest
+from nexus.protocols.edit import replace_member
+from nexus.protocols.held import HeldCodec, Kind, Page, Verb, number
+from nexus.wire import Json, count, text
+
+_OVER = frozenset({"failed", "completed", "expired", "cancelled"})
+_MOST: Mapping[Kind, tuple[int, int]] = {"files": (10_000, 10_000), "batches": (20, 100)}
+"""How many a list has where nobody says, and at most."""
+
+
+class OpenAIHeld(HeldCodec):
+    roots: ClassVar[Mapping[Kind, str]] = {"files": "/files", "batches": "/batches"}
+    verbs: ClassVar[Mapping[tuple[Kind, str, str], Verb]] = {
+        ("files", "GET", ""): "get",
+        ("files", "DELETE", ""): "delete",
+        ("files", "GET", "content"): "content",
+        ("batches", "GET", ""): "get",
+        ("batches", "POST", "cancel"): "cancel",
+    }
+    answer_path: ClassVar[tuple[str, ...]] = ("response", "body")
+    request_path: ClassVar[tuple[str, ...]] = ("body",)
+
+    def page(self, kind: Kind, query: Mapping[str, Sequence[str]]) -> Page:
+        default, most = _MOST[kind]
+        order = query.get("order", ("desc",))[0]
+        if order not in ("asc", "desc"):
+            raise InvalidRequest('order: expected "asc" or "desc"', param="order")
+        after, purpose = query.get("after", ("",))[0], query.get("purpose", ("",))[0]
+        return Page(number(query, "limit", default, most), after, ascending=order == "asc", purpose=purpose)
+
+    def write_list(self, kind: Kind, objects: Sequence[Mapping[str, Json]], *, more: bool) -> dict[str, Json]:
+        ids: list[str | None] = [text(one.get("id")) for one in objects] or [None]
+        return {"object": "list", "data": list(objects), "first_id": ids[0], "last_id": ids[-1], "has_more": more}
+
+    def is_final(self, kind: Kind, document: Mapping[str, Json], now: float) -> bool:
+        if kind == "batches":
+            return document.get("status") in _OVER
+        ends = count(document.get("expires_at"))
+        return bool(document) and not 0 < ends <= now
+
+    def children(self, document: Mapping[str, Json]) -> Iterator[str]:
+        return (id for name in ("output_file_id", "error_file_id") if (id := text(document.get(name))))
+
+    def edited(self, raw: bytes, document: Mapping[str, Json], base: str, name: str | None) -> bytes:
+        return raw if name is None else replace_member(raw, document, "model", name)
+
+    def input_file(self, document: Mapping[str, Json]) -> str:
+        if id := text(document.get("input_file_id")):
+            return id
+        raise InvalidRequest("input_file_id: expected the id of a file", param="input_file_id")
+
+    def dialect_of(self, answer: Mapping[str, Json]) -> str:
+        return {"response": "responses", "chat.completion": "chat"}.get(text(answer.get("object")), "")
+
+
+HELD = OpenAIHeld()

@@ -1,0 +1,178 @@
+"""Files and batches that a vendor holds for a caller: what is asked about them, and what dialects write otherwise.
+
+Pure. An id stands in a path as the vendor gave it, so that no path can be made of one.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from nexus.errors import InvalidRequest, MethodNotAllowed, NotFound
+from nexus.protocols.raw_json import CLOSE_ARRAY, OPEN_ARRAY, Span, members, next_item, past_space, value_end
+from nexus.wire import Json, decode_object, encode
+
+Kind = Literal["files", "batches"]
+
+Verb = Literal["create", "list", "get", "content", "cancel", "delete"]
+"""``content`` is what a file holds, and the results of a batch where they are no file."""
+
+_ID = re.compile(r"[A-Za-z0-9._:-]{1,200}")
+_WITHOUT_ID: Mapping[str, Verb] = {"POST": "create", "GET": "list"}
+_DIGITS = re.compile(r"[0-9]{1,9}")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a list: at most so many, beside ``after`` or ``before``, the youngest first unless ``ascending``;
+    ``ids`` alone where it is not None, of one ``purpose`` where that is not ""."""
+
+    most: int
+    after: str = ""
+    before: str = ""
+    ascending: bool = False
+    purpose: str = ""
+    ids: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldAsk:
+    """``path`` is the vendor's below its version, ``id`` "" for all of a kind."""
+
+    kind: Kind
+    verb: Verb
+    path: str
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRequest:
+    """One request in a batch: ``where`` it stands for who wrote it, the name of its model, and the places of that."""
+
+    where: str
+    model: str
+    spans: Sequence[Span] = field(repr=False)
+    body: Mapping[str, Json] = field(repr=False)
+
+
+class HeldCodec(ABC):
+    """What a dialect has of it. ``roots`` are the paths of the kinds."""
+
+    roots: ClassVar[Mapping[Kind, str]]
+    verbs: ClassVar[Mapping[tuple[Kind, str, str], Verb]]
+    """By kind, method and what follows an id: "" for the id alone, None of it for the kind."""
+
+    answer_path: ClassVar[tuple[str, ...]]
+    """Where in a line of results the answer stands."""
+
+    request_path: ClassVar[tuple[str, ...]]
+    """Where in a line of a batch's input a request stands; () where that is no file."""
+
+    def read(self, method: str, path: str) -> HeldAsk:
+        """Raises NotFound and MethodNotAllowed."""
+        kind, root = next((kind, root) for kind, root in self.roots.items() if _below(path, root))
+        id, _, suffix = path.removeprefix(root).removeprefix("/").partition("/")
+        if not id:
+            verb = _WITHOUT_ID.get(method)
+        elif not _ID.fullmatch(id) or id in (".", ".."):
+            raise NotFound(f"{id[:100]} is nothing that you were given here")
+        else:
+            verb = self.verbs.get((kind, method, suffix))
+        if verb is None:
+            raise MethodNotAllowed(f"{method} is not allowed here", allow=tuple(self._methods(kind, id, suffix)))
+        return HeldAsk(kind, verb, path, id)
+
+    def _methods(self, kind: Kind, id: str, suffix: str) -> Iterator[str]:
+        if not id:
+            yield from ("GET", "POST")
+        yield from (method for of, method, behind in self.verbs if id and (of, behind) == (kind, suffix))
+
+    @abstractmethod
+    def page(self, kind: Kind, query: Mapping[str, Sequence[str]]) -> Page:
+        """Raises InvalidRequest."""
+
+    @abstractmethod
+    def write_list(self, kind: Kind, objects: Sequence[Mapping[str, Json]], *, more: bool) -> dict[str, Json]: ...
+
+    @abstractmethod
+    def is_final(self, kind: Kind, document: Mapping[str, Json], now: float) -> bool:
+        """Whether the vendor would say the same of it again; ``now`` in Unix seconds."""
+
+    def children(self, document: Mapping[str, Json]) -> Iterator[str]:
+        """The ids of files that a batch made."""
+        return iter(())
+
+    def edited(self, raw: bytes, document: Mapping[str, Json], base: str, name: str | None) -> bytes:
+        """A vendor's object with links that lead here, below ``base``, and the client's ``name`` of its model."""
+        return raw
+
+    @abstractmethod
+    def input_file(self, document: Mapping[str, Json]) -> str:
+        """The id of the file that holds a batch's requests, "" where they stand in the body. Raises InvalidRequest."""
+
+    def requests(self, raw: bytes, document: Mapping[str, Json]) -> Iterator[BatchRequest]:
+        """Those in a body. Raises InvalidRequest."""
+        return iter(())
+
+    def dialect_of(self, answer: Mapping[str, Json]) -> str:
+        """Of an answer in a line of results; "" for one of an endpoint that passes."""
+        raise NotImplementedError
+
+
+def _below(path: str, root: str) -> bool:
+    return path == root or path.startswith(f"{root}/")
+
+
+def number(query: Mapping[str, Sequence[str]], name: str, default: int, most: int) -> int:
+    """Raises InvalidRequest."""
+    said = query.get(name, ("",))[0]
+    if not said:
+        return default
+    if not _DIGITS.fullmatch(said) or not 1 <= int(said) <= most:
+        raise InvalidRequest(f"{name}: expected a number from 1 to {most}", param=name)
+    return int(said)
+
+
+def spans_at(raw: bytes, start: int, path: Sequence[str]) -> list[Span]:
+    """Where the values at ``path`` stand in the object that opens at ``start``; several where keys are repeated."""
+    spans = [(start, len(raw))]
+    for name in path:
+        objects = (begin for begin, _ in spans if raw[begin : begin + 1] == b"{")
+        spans = [span for begin in objects for key, span in members(raw, begin) if key == name]
+    return spans
+
+
+def items_of(raw: bytes, start: int) -> Iterator[int]:
+    """Where the items of the array that opens at ``start`` begin."""
+    if raw[start] != OPEN_ARRAY:
+        return
+    position = past_space(raw, start + 1)
+    while position < len(raw) and raw[position] != CLOSE_ARRAY:
+        yield position
+        position = next_item(raw, value_end(raw, position))
+
+
+def request_at(raw: bytes, start: int, path: Sequence[str], where: str, document: Json) -> BatchRequest:
+    """The request at ``path`` of the object that opens at ``start`` and says ``document``. Raises InvalidRequest."""
+    body = document
+    for name in path:
+        body = body.get(name) if isinstance(body, Mapping) else None
+    model = body.get("model") if isinstance(body, Mapping) else None
+    if not isinstance(body, Mapping) or not isinstance(model, str) or not model:
+        field = ".".join((*path, "model"))
+        raise InvalidRequest(f"{where}: {field}: expected the name of a model", param=f"{where}.{field}")
+    spans = [span for span in spans_at(raw, start, (*path, "model")) if raw[span[0] : span[0] + 1] == b'"']
+    return BatchRequest(where, model, spans, body)
+
+
+def named(model: str) -> bytes:
+    """A model's name as it stands in JSON."""
+    return encode(model)
+
+
+def object_of(raw: bytes) -> Mapping[str, Json]:
+    """An object that a vendor told; an empty one for what is none."""
+    return decode_object(raw)

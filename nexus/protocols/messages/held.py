@@ -1,0 +1,90 @@
+"""Anthropic's files and batches of messages.
+
+Sources: Anthropic's API reference (message batches, files); anthropic.types.messages.MessageBatch and
+anthropic.types.beta.BetaFileMetadata; the pages of lists of both versions of the files API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import ClassVar
+
+from nexus.errors import InvalidRequest
+from nexus.protocols.edit import find, replace_member
+from nexus.protocols.held import BatchRequest, HeldCodec, Kind, Page, Verb, items_of, number, request_at
+from nexus.wire import Json, sequence, text
+
+_PAGE = "page_"
+MOST_IDS = 100
+
+
+class AnthropicHeld(HeldCodec):
+    roots: ClassVar[Mapping[Kind, str]] = {"files": "/files", "batches": "/messages/batches"}
+    verbs: ClassVar[Mapping[tuple[Kind, str, str], Verb]] = {
+        ("files", "GET", ""): "get",
+        ("files", "DELETE", ""): "delete",
+        ("files", "GET", "content"): "content",
+        ("batches", "GET", ""): "get",
+        ("batches", "DELETE", ""): "delete",
+        ("batches", "GET", "results"): "content",
+        ("batches", "POST", "cancel"): "cancel",
+    }
+    answer_path: ClassVar[tuple[str, ...]] = ("result", "message")
+    request_path: ClassVar[tuple[str, ...]] = ()
+
+    def page(self, kind: Kind, query: Mapping[str, Sequence[str]]) -> Page:
+        ids = [*query.get("ids", ()), *query.get("ids[]", ())] if kind == "files" else []
+        if len(ids) > MOST_IDS:
+            raise InvalidRequest(f"ids: at most {MOST_IDS}", param="ids")
+        after = query.get("after_id", ("",))[0]
+        if not after and (page := query.get("page", ("",))[0]):
+            after = page.removeprefix(_PAGE)
+        most = MOST_IDS if ids else number(query, "limit", 20, 1000)
+        return Page(most, after, query.get("before_id", ("",))[0], ids=tuple(ids) if ids else None)
+
+    def write_list(self, kind: Kind, objects: Sequence[Mapping[str, Json]], *, more: bool) -> dict[str, Json]:
+        ids: list[str | None] = [text(one.get("id")) for one in objects] or [None]
+        pages: dict[str, Json] = {"first_id": ids[0], "last_id": ids[-1], "has_more": more}
+        if kind == "files":
+            pages["next_page"] = f"{_PAGE}{ids[-1]}" if more else None
+        return {"data": list(objects), **pages}
+
+    def is_final(self, kind: Kind, document: Mapping[str, Json], now: float) -> bool:
+        if kind == "batches":
+            # Later its results are gone, which it says.
+            return document.get("processing_status") == "ended" and now < _moment(document.get("created_at")) + _LASTS
+        return bool(document) and (not document.get("expires_at") or now < _moment(document.get("expires_at")))
+
+    def edited(self, raw: bytes, document: Mapping[str, Json], base: str, name: str | None) -> bytes:
+        here = f"{base}{self.roots['batches']}/{text(document.get('id'))}/results"
+        return replace_member(raw, document, "results_url", here)
+
+    def input_file(self, document: Mapping[str, Json]) -> str:
+        return ""
+
+    def requests(self, raw: bytes, document: Mapping[str, Json]) -> Iterator[BatchRequest]:
+        asked = sequence(document.get("requests"))
+        arrays = find(raw, ("requests",))
+        if not asked or len(arrays) != 1:
+            raise InvalidRequest("requests: expected an array of requests", param="requests")
+        for index, (start, one) in enumerate(zip(items_of(raw, arrays[0][0]), asked, strict=True)):
+            yield request_at(raw, start, ("params",), f"requests.{index}", one)
+
+    def dialect_of(self, answer: Mapping[str, Json]) -> str:
+        return "messages"
+
+
+_LASTS = 29 * 86_400.0
+"""Seconds for which a batch's results can be read."""
+
+
+def _moment(said: Json) -> float:
+    """Unix seconds of a time in RFC 3339; 0 for what is none."""
+    try:
+        return datetime.fromisoformat(text(said)).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
+
+
+HELD = AnthropicHeld()

@@ -1,0 +1,29 @@
+"""The files that a request names by their ids, in whatever dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from nexus.wire import Json, sequence, text
+
+_UPLOADED = frozenset({"file_id", "file_ids", "vector_store_ids"})
+_MODELS_WORDS = frozenset({"parameters", "input_schema", "metadata"})
+
+
+def uploaded(value: Json, path: str = "") -> Iterator[tuple[str, str]]:
+    """Their ids, each with its field."""
+    match value:
+        case Mapping():
+            if text(value.get("type")).endswith("tool_use"):
+                # What a model says to a tool is no field of the protocol, whatever it is called.
+                return
+            for name, item in value.items():
+                place = f"{path}.{name}" if path else name
+                if name in _UPLOADED:
+                    ids = [item] if isinstance(item, str) else sequence(item)
+                    yield from ((place, id) for id in ids if isinstance(id, str) and id)
+                elif name not in _MODELS_WORDS:
+                    yield from uploaded(item, place)
+        case list():
+            for index, item in enumerate(value):
+                yield from uploaded(item, f"{path}[{index}]")

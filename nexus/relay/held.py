@@ -1,0 +1,228 @@
+"""Files and batches that a vendor holds: what its answers about them are to the client, and to whoever keeps accounts.
+
+Law: worker thread only. Long answers pass line by line; every line of results is read, since whoever gets it pays for
+it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from nexus.accounting.entry import PARTS
+from nexus.accounting.holdings import Held
+from nexus.conversation.tap import Tap
+from nexus.conversation.usage import Usage
+from nexus.errors import VendorError
+from nexus.protocols.dialect import AnswerRelay
+from nexus.protocols.edit import replace_string
+from nexus.protocols.held import object_of, spans_at
+from nexus.protocols.loader import DIALECTS
+from nexus.protocols.sse import Frame
+from nexus.relay.answer import Head, OpenedReply
+from nexus.relay.candidate import Candidate
+from nexus.relay.exchange import Exchange
+from nexus.relay.held_state import Cost, HeldState, Used, name_of
+from nexus.relay.lanes import Lane, Opaque, attempt_of
+from nexus.upstream.request import LocalReply
+from nexus.wire import Json, decode, encode, mapping, text
+
+MOST_ASKED = 100
+"""Objects of one page of a list that the vendor is asked about."""
+
+LONGEST_LINE = 32 * 1024 * 1024
+"""Bytes of a line that is read; a longer one passes unread."""
+
+
+def choose_held(exchange: Exchange) -> Lane:
+    """The lane of one object, or of what it holds."""
+    held, call = state_of(exchange), exchange.call
+    held.lines.clear()
+    attempt = attempt_of(exchange, call.dialect, held.body, call.headers, call.query)
+    return Lane(replace(attempt, path=held.ask.path, upload=held.upload), _relay(exchange, held), translates=False)
+
+
+def _relay(exchange: Exchange, held: HeldState) -> AnswerRelay:
+    if held.ask.verb != "content":
+        return Object(exchange, held, held.held)
+    if held.results is not None:
+        return Lines(exchange.tap, held, _Results(held))
+    if held.held is not None and held.held.models and held.codec.request_path:
+        return Lines(exchange.tap, held, _Requests(held))
+    return Opaque(exchange.tap)
+
+
+def state_of(exchange: Exchange) -> HeldState:
+    held = exchange.state.held
+    if held is None:
+        raise RuntimeError("a call about nothing that is held")
+    return held
+
+
+class Object(AnswerRelay):
+    """What a vendor says of an object: noted, and its links and names put right."""
+
+    def __init__(self, exchange: Exchange, state: HeldState, held: Held | None) -> None:
+        super().__init__(exchange.tap)
+        self._keeper = exchange.candidate.keeper
+        self._provider = exchange.route.provider.name
+        self._state = state
+        self._held = held
+
+    def body(self, raw: bytes) -> bytes:
+        document = mapping(decode(raw))
+        self.complete = True
+        if self._state.ask.verb == "delete" and self._held is not None:
+            self._state.holdings.forget(self._held)
+            return raw
+        self._state.learn(self._keeper, self._provider, document, self._held)
+        models = self._state.models if self._held is None else self._held.models
+        return self._state.shown(raw, document, models)
+
+    def frame(self, frame: Frame) -> bytes:
+        raise ValueError("an object is no stream")
+
+
+class Lines(AnswerRelay):
+    """Lines of JSON, each of which is edited as it passes."""
+
+    piecewise = True
+    opaque = True
+
+    def __init__(self, tap: Tap, state: HeldState, edit: Callable[[bytes, Mapping[str, Json]], bytes]) -> None:
+        super().__init__(tap)
+        self._edit = edit
+        self._rest: list[bytes] = []
+        self._size = 0
+
+    def body(self, raw: bytes) -> bytes:
+        return self.piece(raw) + self.finish()
+
+    def frame(self, frame: Frame) -> bytes:
+        raise ValueError("lines of JSON are no stream of events")
+
+    def piece(self, piece: bytes) -> bytes:
+        end = piece.rfind(b"\n") + 1
+        if not end:
+            self._rest.append(piece)
+            self._size += len(piece)
+            return b"" if self._size <= LONGEST_LINE else self._taken()
+        whole = self._taken() + piece[:end]
+        if end < len(piece):
+            self._rest, self._size = [piece[end:]], len(piece) - end
+        return b"".join(self._line(line) + b"\n" for line in whole[:-1].split(b"\n"))
+
+    def finish(self) -> bytes:
+        return self._line(self._taken())
+
+    def _taken(self) -> bytes:
+        rest = b"".join(self._rest)
+        self._rest, self._size = [], 0
+        return rest
+
+    def _line(self, line: bytes) -> bytes:
+        return self._edit(line, object_of(line)) if line.strip() else line
+
+
+@dataclass(frozen=True, slots=True)
+class _Results:
+    """Puts the client's names back, and reads what each answer used."""
+
+    state: HeldState
+
+    def __call__(self, line: bytes, document: Mapping[str, Json]) -> bytes:
+        state, path = self.state, self.state.codec.answer_path
+        answer: Json = document
+        for name in path:
+            answer = mapping(answer).get(name)
+        held = state.results
+        spans = spans_at(line, line.index(b"{"), path) if mapping(answer) and held is not None else []
+        if not spans or held is None:
+            state.lines.append(None)
+            return line
+        (start, end), tap = spans[-1], Tap()
+        model = text(answer.get("model"))
+        known = name_of(held.models, model)
+        try:
+            edited = self._relay(answer, model if known is None else known[0], tap).body(line[start:end])
+        except (VendorError, ValueError):
+            edited = line[start:end]
+        state.lines.append(_used(tap.usage, model, None if known is None else known[1], state.cost))
+        return line[:start] + edited + line[end:]
+
+    def _relay(self, answer: Mapping[str, Json], name: str, tap: Tap) -> AnswerRelay:
+        dialect = self.state.codec.dialect_of(answer)
+        return DIALECTS[dialect].passthrough({}, name, tap) if dialect else DIALECTS["chat"].passed({}, tap)
+
+
+def _used(usage: Usage | None, model: str, alias: str | None, cost: Cost) -> Used | None:
+    if usage is None or not usage.total:
+        return None
+    # That it came in a batch is in the price.
+    told = replace(usage, service_tier="")
+    price = None if alias is None else cost(alias, told)
+    return Used(alias, model, tuple(getattr(usage, part) for part in PARTS), price)
+
+
+@dataclass(frozen=True, slots=True)
+class _Requests:
+    """Puts the client's names back into what it uploaded."""
+
+    state: HeldState
+
+    def __call__(self, line: bytes, document: Mapping[str, Json]) -> bytes:
+        held, path = self.state.held, self.state.codec.request_path
+        body: Json = document
+        for name in path:
+            body = mapping(body).get(name)
+        known = None if held is None else held.models.get(text(mapping(body).get("model")))
+        return line if known is None else replace_string(line, (*path, "model"), known[0])
+
+
+# A list is made of what is written here; what may have changed since is asked for.
+
+
+def changed(held: HeldState, now: float) -> list[Held]:
+    """Those of a page that the vendor may say something new of. Where these are too many the page ends before."""
+    found: list[Held] = []
+    for index, row in enumerate(held.rows):
+        if held.codec.is_final(held.ask.kind, row.state, now):
+            continue
+        if len(found) == MOST_ASKED:
+            held.rows, held.more = held.rows[:index], True
+            break
+        found.append(row)
+    return found
+
+
+def place_of(held: HeldState, row: Held) -> Candidate | None:
+    """Where an object of a list is asked for; None where nobody has its key any more."""
+    return next((one for one in held.places if one.keeper == row.keeper), None)
+
+
+def choose_listed(row: Held, exchange: Exchange) -> Lane:
+    """The lane of one object of a list."""
+    held, call = state_of(exchange), exchange.call
+    attempt = attempt_of(exchange, call.dialect, b"", call.headers, "")
+    path = f"{held.codec.roots[held.ask.kind]}/{row.id}"
+    return Lane(replace(attempt, path=path), Listed(exchange, held, row), translates=False)
+
+
+class Listed(Object):
+    """One object of a list."""
+
+    def body(self, raw: bytes) -> bytes:
+        document = mapping(decode(raw))
+        assert self._held is not None
+        self._state.learn(self._keeper, self._provider, document, self._held)
+        rows = self._state.rows
+        rows[rows.index(self._held)] = replace(self._held, state=document)
+        self.complete = True
+        return b""
+
+
+def write_list(held: HeldState, provider: str) -> OpenedReply:
+    shown = [decode(held.shown(encode(row.state), row.state, row.models)) for row in held.rows if row.state]
+    body = encode(held.codec.write_list(held.ask.kind, shown, more=held.more))
+    head = Head(200, {"content-type": "application/json"}, stream=False)
+    return OpenedReply(head, provider, body, iter(()), LocalReply(200, {}, ()))

@@ -1,0 +1,95 @@
+"""What a call is about that asks for files or batches: which of them, whose they are, and what became of them.
+
+Law: worker thread only. Whose an object is stands written before its id reaches the client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from nexus.accounting.holdings import Held, Holdings
+from nexus.conversation.usage import Usage
+from nexus.protocols.held import HeldAsk, HeldCodec
+from nexus.relay.candidate import Candidate
+from nexus.upload import Upload
+from nexus.wire import Json, text
+
+Names = Mapping[str, tuple[str, str]]
+Cost = Callable[[str, Usage], int | None]
+"""In nano-dollars, by the alias of a model; None where nobody knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What a line of results says of its cost. ``alias`` is None for a model that the batch does not name."""
+
+    alias: str | None
+    model: str
+    parts: tuple[int, ...]
+    cost: int | None
+
+
+@dataclass(slots=True)
+class HeldState:
+    """A call about what a vendor holds. ``held`` is the object that it is about, ``rows`` are those of a list; ``base``
+    is where its client reaches the protocol. What is created has ``models`` and a ``purpose``; ``body`` and ``upload``
+    are sent, the vendor's names of models in them. ``lines`` are those of results that passed."""
+
+    ask: HeldAsk
+    codec: HeldCodec
+    holdings: Holdings = field(repr=False)
+    owner: str
+    base: str = ""
+    held: Held | None = None
+    rows: list[Held] = field(default_factory=list)
+    more: bool = False
+    places: Sequence[Candidate] = ()
+    models: Names = field(default_factory=dict)
+    purpose: str = ""
+    body: bytes = field(default=b"", repr=False)
+    upload: Upload | None = field(default=None, repr=False)
+    cost: Cost = field(default=lambda alias, usage: None, repr=False)
+    lines: list[Used | None] = field(default_factory=list, repr=False)
+
+    def forget(self) -> None:
+        """Lets go of what was sent."""
+        self.body, self.upload = b"", None
+
+    @property
+    def results(self) -> Held | None:
+        """What has the results that are asked for."""
+        if self.ask.verb != "content" or self.held is None:
+            return None
+        return self.held if self.held.kind == "batches" or self.held.parent else None
+
+    def learn(self, keeper: str, provider: str, document: Mapping[str, Json], held: Held | None) -> None:
+        """Raises ValueError for an object without an id, Overloaded where it cannot be written down."""
+        if held is None:
+            id = text(document.get("id"))
+            if not id:
+                raise ValueError("an object without an id")
+            held = Held(provider, id, self.ask.kind, self.owner, keeper, self.purpose, state=document)
+            held = replace(held, models=self.models)
+            self.holdings.add(held)
+        else:
+            held = self.holdings.note(held, document)
+        for child in self.codec.children(document) if held.kind == "batches" else ():
+            made = Held(provider, child, "files", held.owner, keeper, "batch_output", held.id, models=held.models)
+            self.holdings.add(made)
+
+    def shown(self, raw: bytes, document: Mapping[str, Json], models: Names) -> bytes:
+        """A vendor's object as the client reads it."""
+        known = name_of(models, text(document.get("model")))
+        return self.codec.edited(raw, document, self.base, None if known is None else known[0])
+
+
+def name_of(models: Names, answered: str) -> tuple[str, str] | None:
+    """What the client called the model that a vendor answers as, and its alias: by its id, one that this begins with
+    (a version of a day), or the only one that there is."""
+    if answered in models:
+        return models[answered]
+    begun = [model for model in models if answered.startswith(model)]
+    if begun:
+        return models[max(begun, key=len)]
+    return next(iter(models.values())) if len(models) == 1 else None

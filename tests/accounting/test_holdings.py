@@ -1,0 +1,98 @@
+"""Whose files and batches are, over every database: kept, paged, paid for once, and forgotten when nobody asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
+from nexus.accounting.database import Database, SqliteDatabase, Transaction, migrate
+from nexus.accounting.holdings import LONGEST_STATE, Held, Holdings
+from nexus.accounting.ledger import Ledger
+from nexus.accounting.tables import MIGRATIONS
+from nexus.errors import Overloaded
+
+FILE = Held("openai", "file-1", "files", "key:alice", "openai", "batch", models={"gpt-4": ("smart", "gpt")})
+
+
+@pytest.fixture
+def holdings(database: Database) -> Iterator[Holdings]:
+    with closing(database):
+        ticks = iter(range(1, 10_000))
+        holdings = Holdings(lambda: float(next(ticks)))
+        holdings.open(database)
+        yield holdings
+
+
+def test_what_was_added_is_found_by_its_id(holdings: Holdings) -> None:
+    holdings.add(replace(FILE, state={"id": "file-1"}))
+    holdings.add(replace(FILE, owner="key:bob"))
+    holdings.add(replace(FILE, provider="other", owner="key:bob"))
+    found = holdings.find([FILE.id, "file-2", *(f"file-x{n}" for n in range(1200))])
+    assert {(one.provider, one.owner) for one in found} == {("openai", "key:alice"), ("other", "key:bob")}
+    first = next(one for one in found if one.provider == "openai")
+    assert (first.models, first.state) == ({"gpt-4": ("smart", "gpt")}, {"id": "file-1"})
+    assert holdings.note(first, {"id": "file-1", "status": "x" * LONGEST_STATE}).state["id"] == "file-1"
+    assert [one.state for one in holdings.find([FILE.id]) if one.provider == "openai"] == [{}]
+    holdings.forget(first)
+    assert [one.provider for one in holdings.find([FILE.id])] == ["other"]
+
+
+def test_pages_are_of_one_owner_in_order(holdings: Holdings) -> None:
+    for number in range(6):
+        owner = "key:bob" if number == 3 else "key:alice"
+        holdings.add(replace(FILE, id=f"file-{number}", owner=owner, purpose="batch" if number else ""))
+
+    def page(owner: str | None = "key:alice", behind: Held | None = None, **more: bool | str) -> list[str]:
+        found = holdings.page("openai", "files", owner, behind=behind, most=3, **more)  # type: ignore[arg-type]
+        return [one.id for one in found]
+
+    assert page() == ["file-5", "file-4", "file-2"]
+    (last,) = holdings.find(["file-2"])
+    assert page(behind=last) == ["file-1", "file-0"]
+    assert page(behind=last, purpose="batch") == ["file-1"]
+    assert page(behind=last, ascending=True) == ["file-4", "file-5"]
+    assert page(None, ascending=True) == ["file-0", "file-1", "file-2"]
+
+
+def test_a_line_is_paid_for_once(holdings: Holdings) -> None:
+    holdings.add(FILE)
+    assert [holdings.claim(FILE, lines) for lines in (2, 2, 5, 3)] == [0, 2, 2, 5]
+    assert holdings.claim(replace(FILE, id="file-gone"), 4) == 4, "what is gone is nobody's"
+
+
+def test_a_store_that_keeps_nothing() -> None:
+    holdings = Holdings()
+    holdings.open(None)
+    with pytest.raises(Overloaded, match=r"usage\.store is none"):
+        holdings.find(["file-1"])
+
+
+def test_older_tables_get_theirs() -> None:
+    with closing(SqliteDatabase(None)) as database:
+        with database.transaction() as transaction:
+            _make_first_version(transaction)
+        holdings = Holdings()
+        holdings.open(database)
+        holdings.add(FILE)
+        assert holdings.find([FILE.id])
+
+
+def _make_first_version(transaction: Transaction) -> None:
+    transaction.run("CREATE TABLE schema_version (version BIGINT NOT NULL)")
+    transaction.run("INSERT INTO schema_version (version) VALUES (1)")
+    for statement in MIGRATIONS[0]:
+        transaction.run(statement)
+
+
+def test_what_nobody_used_for_long_is_forgotten(database: Database) -> None:
+    migrate(database)
+    now = 500 * 86_400.0
+    holdings = Holdings(lambda: now - 401 * 86_400)
+    holdings.open(database)
+    holdings.add(FILE)
+    with closing(Ledger(database, clock=lambda: now)) as ledger:
+        ledger.forget()
+        assert holdings.find([FILE.id]) == []

@@ -1,1 +1,0 @@
-"""Files of ``deploy/``, tried as far as a machine without a cluster can."""

@@ -1,0 +1,452 @@
+"""Files and batches through the gateway: the official SDKs, the owner of each id, names of models, what it costs."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+
+from nexus.accounting.record import CallRecord
+from tests.conftest import Serve
+from tests.serving import KEY, Nexus, Reply, wait_until
+from tools.fake_upstream import Behaviour, FakeUpstream
+
+ALICE = "nx-hushhush-alice-0123456789abcdef"
+BOB = "nx-hushhush-bob-0123456789abcdefgh"
+READER = "nx-hushhush-carol-0123456789abcde"
+KEYS = f"""
+[server.keys.alice]
+key = "{ALICE}"
+[server.keys.bob]
+key = "{BOB}"
+[server.keys.reader]
+key = "{READER}"
+group = "finance"
+"""
+USAGE = '[usage]\nstore = "sqlite:///usage.sqlite3"\nreaders = ["finance"]\n'
+HELD = 'endpoints = ["files", "batches"]\n'
+
+
+def config(openai_upstream: FakeUpstream | None, anthropic_upstream: FakeUpstream | None, more: str = "") -> str:
+    text = KEYS + USAGE
+    if openai_upstream is not None:
+        text += f'[llm.providers.oai]\ntype = "openai"\napi_key = "{KEY}"\nbase_url = "{openai_upstream.base_url}"\n'
+        text += HELD + more + '[llm.providers.oai.models]\n"gpt-4" = {}\nsmart = { rename = "gpt-4o" }\n'
+    if anthropic_upstream is not None:
+        url = anthropic_upstream.base_url
+        text += f'[llm.providers.claude]\ntype = "anthropic"\napi_key = "{KEY}"\nbase_url = "{url}"\n{HELD}{more}'
+        text += '[llm.providers.claude.models.sonnet]\nrename = "claude-sonnet-4-5"\n'
+        text += "price = { input = 2, output = 10 }\n"
+    return text
+
+
+@pytest.fixture
+def nexus(serve: Serve, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream) -> Nexus:
+    return serve(config(openai_upstream, anthropic_upstream))
+
+
+def oai(nexus: Nexus, key: str = ALICE) -> openai.OpenAI:
+    return openai.OpenAI(base_url=nexus.openai, api_key=key, max_retries=0)
+
+
+def claude(nexus: Nexus, key: str = ALICE) -> anthropic.Anthropic:
+    return anthropic.Anthropic(base_url=nexus.anthropic, api_key=key, max_retries=0)
+
+
+def ask(nexus: Nexus, method: str, path: str, key: str = ALICE, body: Any = None, **more: str) -> Reply:
+    headers = {"Authorization": f"Bearer {key}", **{name.replace("_", "-"): value for name, value in more.items()}}
+    if body is None:
+        return nexus.request(method, path, headers=headers)
+    return nexus.request(method, path, json.dumps(body).encode(), {**headers, "Content-Type": "application/json"})
+
+
+def requests_file(*models: str, **more: Any) -> bytes:
+    lines = [
+        json.dumps(
+            {
+                "custom_id": f"r{number}",
+                "method": "POST",
+                "url": "/v1/chat/completions",
+                "body": {"model": model, "messages": [{"role": "user", "content": "Hi"}], **more},
+            }
+        )
+        for number, model in enumerate(models)
+    ]
+    return "\r\n".join(lines).encode() + b"\n"
+
+
+def entry(number: int, model: str, **more: Any) -> Any:
+    said = {"model": model, "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}], **more}
+    return {"custom_id": f"r{number}", "params": said}
+
+
+def records_of(nexus: Nexus) -> list[CallRecord]:
+    records: list[CallRecord] = []
+    nexus.server.consumers = (*nexus.server.consumers, records.append)
+    return records
+
+
+class TestOpenAI:
+    def test_the_sdk_does_all_of_it(self, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+        body = requests_file("oai/smart", "oai/gpt-4", "oai/smart")
+        with oai(nexus) as client:
+            file = client.files.create(file=("a.jsonl", body), purpose="batch")
+            made = client.batches.create(
+                input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"
+            )
+            assert made.model == "oai/smart"
+            assert client.batches.retrieve(made.id).status == "validating"
+            openai_upstream.holding.run(made.id, Behaviour(), Behaviour(), Behaviour(status=400))
+            over = client.batches.retrieve(made.id)
+            assert over.output_file_id and over.error_file_id
+            results = [json.loads(line) for line in client.files.content(over.output_file_id).text.splitlines()]
+            assert [line["response"]["body"]["model"] for line in results] == ["oai/smart", "oai/gpt-4"]
+            assert client.files.content(over.error_file_id).read().count(b"\n") == 1
+            assert client.files.content(file.id).read() == body, "as it was uploaded"
+            assert client.batches.cancel(made.id).status == "cancelling"
+            assert [one.id for one in client.batches.list()] == [made.id]
+            ids = {one.id for one in client.files.list()}
+            assert ids == {file.id, over.output_file_id, over.error_file_id}
+            assert [one.id for one in client.files.list(purpose="batch")] == [file.id]
+            assert client.files.delete(file.id).deleted
+            with pytest.raises(openai.NotFoundError):
+                client.files.retrieve(file.id)
+        sent = openai_upstream.holding.things
+        assert all(one.key == KEY for one in sent.values())
+        assert openai_upstream.violations == []
+
+    def test_an_upload_is_the_clients_bytes(self, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+        content = os.urandom(3 << 20)
+        with oai(nexus) as client:
+            file = client.files.create(file=io.BytesIO(content), purpose="user_data")
+            assert openai_upstream.holding.things[file.id].content == content
+            assert client.files.content(file.id).read() == content
+        wait_until(lambda: nexus.server.disk.used == 0 and nexus.server.flight.used == 0)
+
+    def test_pages(self, nexus: Nexus) -> None:
+        with oai(nexus) as client:
+            made = [client.files.create(file=b"x", purpose="user_data").id for _ in range(5)]
+            assert [one.id for one in client.files.list(limit=2)] == made[::-1]
+            assert [one.id for one in client.files.list(limit=2, order="asc")] == made
+            first = client.files.list(limit=2)
+            assert (len(first.data), first.has_more) == (2, True)
+
+    def test_what_is_gone_at_the_vendor_leaves_the_list(self, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+        with oai(nexus) as client:
+            made = [client.files.create(file=requests_file("smart"), purpose="batch").id for _ in range(2)]
+            batches = [
+                client.batches.create(input_file_id=id, endpoint="/v1/chat/completions", completion_window="24h").id
+                for id in made
+            ]
+            del openai_upstream.holding.things[batches[0]]
+            assert [one.id for one in client.batches.list()] == [batches[1]]
+            assert client.batches.list().data[0].model == "smart"
+
+
+class TestAnthropic:
+    def test_the_sdk_does_all_of_it(self, nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
+        with claude(nexus) as client:
+            made = client.messages.batches.create(requests=[entry(0, "claude/sonnet"), entry(1, "sonnet")])
+            assert made.processing_status == "in_progress"
+            anthropic_upstream.holding.run(made.id, Behaviour(), Behaviour(status=400))
+            over = client.messages.batches.retrieve(made.id)
+            assert over.results_url == f"{nexus.anthropic}/v1/messages/batches/{made.id}/results"
+            results = list(client.messages.batches.results(made.id))
+            assert [one.result.type for one in results] == ["succeeded", "errored"]
+            assert results[0].result.type == "succeeded" and results[0].result.message.model == "claude/sonnet"
+            assert client.messages.batches.list().data[0].results_url == over.results_url
+            assert client.messages.batches.cancel(made.id).id == made.id
+            assert client.messages.batches.delete(made.id).id == made.id
+            assert client.messages.batches.list().data == []
+        assert [one.key for one in anthropic_upstream.holding.things.values()] == []
+        assert anthropic_upstream.violations == []
+
+    def test_files(self, nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
+        with claude(nexus) as client:
+            made = [client.beta.files.upload(file=("a.txt", b"text %d" % number, "text/plain")) for number in range(3)]
+            assert client.beta.files.retrieve_metadata(made[0].id).size_bytes == 6
+            assert client.beta.files.download(made[1].id).read() == b"text 1"
+            ids = [one.id for one in made]
+            assert [one.id for one in client.beta.files.list(limit=2)] == ids[::-1]
+            assert [one.id for one in client.beta.files.list(ids=[ids[1], "file_other"])] == [ids[1]]
+            assert client.beta.files.delete(ids[0]).id == ids[0]
+            assert {one.id for one in client.beta.files.list()} == {*ids[1:]}
+        assert anthropic_upstream.violations == []
+
+    def test_pages_go_both_ways(self, nexus: Nexus) -> None:
+        with claude(nexus) as client:
+            made = [client.messages.batches.create(requests=[entry(0, "sonnet")]).id for _ in range(4)]
+            assert [one.id for one in client.messages.batches.list(limit=3)] == made[::-1]
+            assert [one.id for one in client.messages.batches.list(limit=2, before_id=made[0]).data] == made[2:0:-1]
+
+
+OPENAI_PATHS = ["GET files/{}", "GET files/{}/content", "DELETE files/{}"]
+
+
+class TestOwners:
+    @pytest.mark.parametrize("asked", OPENAI_PATHS)
+    def test_an_id_is_unknown_to_others(self, nexus: Nexus, openai_upstream: FakeUpstream, asked: str) -> None:
+        with oai(nexus) as client:
+            id = client.files.create(file=b"x", purpose="user_data").id
+        seen = len(openai_upstream.requests)
+        method, _, path = asked.format(id).partition(" ")
+        for key, name in ((BOB, id), (ALICE, "file-unknown")):
+            reply = ask(nexus, method, f"/llm/openai/v1/{path.replace(id, name)}", key)
+            assert reply.status == 404
+            assert reply.json["error"]["message"] == f"{name} is nothing that you were given here"
+        assert len(openai_upstream.requests) == seen, "nobody asks the vendor about it"
+        with oai(nexus, BOB) as client:
+            assert client.files.list().data == []
+
+    @pytest.mark.parametrize("verb", ["GET {}", "GET {}/results", "POST {}/cancel", "DELETE {}"])
+    def test_a_batch_too(self, nexus: Nexus, verb: str) -> None:
+        with claude(nexus) as client:
+            id = client.messages.batches.create(requests=[entry(0, "sonnet")]).id
+        method, _, path = verb.format(id).partition(" ")
+        reply = ask(nexus, method, f"/llm/anthropic/v1/messages/batches/{path}", BOB)
+        assert (reply.status, reply.json["error"]["type"]) == (404, "not_found_error")
+
+    def test_results_in_a_file_are_their_owners(self, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+        with oai(nexus) as client:
+            file = client.files.create(file=requests_file("smart"), purpose="batch")
+            made = client.batches.create(
+                input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"
+            )
+            openai_upstream.holding.run(made.id)
+            output = client.batches.retrieve(made.id).output_file_id
+        assert ask(nexus, "GET", f"/llm/openai/v1/files/{output}/content", BOB).status == 404
+        reply = ask(
+            nexus, "POST", "/llm/openai/v1/batches", BOB,
+            {"input_file_id": file.id, "endpoint": "/v1/chat/completions", "completion_window": "24h"},
+        )  # fmt: skip
+        assert reply.status == 404
+
+    def test_readers_see_what_there_is_and_not_what_is_in_it(self, nexus: Nexus) -> None:
+        with oai(nexus) as client:
+            id = client.files.create(file=b"x", purpose="user_data").id
+        with oai(nexus, READER) as client:
+            assert [one.id for one in client.files.list()] == [id]
+            assert client.files.retrieve(id).id == id
+        for method, path in (("GET", f"{id}/content"), ("DELETE", id)):
+            assert ask(nexus, method, f"/llm/openai/v1/files/{path}", READER).status == 404
+
+    def test_ids_survive_a_restart(
+        self, serve: Serve, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream, tmp_path: Path
+    ) -> None:
+        text = config(openai_upstream, None).replace("usage.sqlite3", "kept.sqlite3")
+        with Nexus.of(text, tmp_path) as first, oai(first) as client:
+            id = client.files.create(file=b"x", purpose="user_data").id
+        with Nexus.of(text, tmp_path) as second:
+            with oai(second) as client:
+                assert client.files.retrieve(id).id == id
+            assert ask(second, "GET", f"/llm/openai/v1/files/{id}", BOB).status == 404
+
+    def test_a_message_names_files_of_its_own_caller(self, nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
+        with claude(nexus) as client:
+            id = client.beta.files.upload(file=("a.txt", b"text", "text/plain")).id
+        document = {"type": "document", "source": {"type": "file", "file_id": id}}
+        body = {"model": "sonnet", "max_tokens": 9, "messages": [{"role": "user", "content": [document]}]}
+        statuses = [
+            ask(nexus, "POST", "/llm/anthropic/v1/messages?beta=true", key, body, anthropic_beta="files-api-2025-04-14")
+            for key in (ALICE, BOB)
+        ]
+        assert [reply.status for reply in statuses] == [200, 400]
+        assert "is no file that was uploaded for you here" in statuses[1].json["error"]["message"]
+        made = ask(
+            nexus, "POST", "/llm/anthropic/v1/messages/batches", BOB,
+            {"requests": [entry(0, "sonnet", messages=body["messages"])]},
+        )  # fmt: skip
+        assert (made.status, "requests.0: messages[0]" in made.json["error"]["message"]) == (400, True)
+
+    def test_several_accounts(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
+        keys = f'api_keys = ["{KEY}", "sk-hushhush-second-0123456789"]'
+        nexus = serve(config(openai_upstream, None).replace(f'api_key = "{KEY}"', keys))
+        with oai(nexus) as client:
+            ids = [client.files.create(file=b"%d" % number, purpose="user_data").id for number in range(6)]
+            assert [client.files.content(id).read() for id in ids] == [b"%d" % number for number in range(6)]
+        assert openai_upstream.violations == []
+
+
+STRANGERS = {"type": "file", "file": {"file_id": "file-1"}}
+FAULTS: dict[str, tuple[bytes, str]] = {
+    "a model that is not there": (requests_file("smart", "oai/gpt-9"), "model 'oai/gpt-9' does not exist"),
+    "a model of another provider": (
+        requests_file("smart", "claude/sonnet"),
+        "line 2: model 'claude/sonnet' is not one of provider 'oai'",
+    ),
+    "no model": (requests_file(""), "line 1: body.model: expected the name of a model"),
+    "no JSON": (b'{"body": {"model": "smart"}}\n{', "line 2: is not valid JSON"),
+    "a stored answer": (
+        requests_file("smart", input="x", previous_response_id="resp_1"),
+        "line 1: previous_response_id: a request in a batch cannot refer to a stored answer",
+    ),
+    "somebody's file": (
+        requests_file(
+            "smart", messages=[{"role": "user", "content": [{"type": "file", "file": {"file_id": "file-1"}}]}]
+        ),
+        "file-1 is no file that was uploaded for you here",
+    ),
+    "nothing": (b"\n\n", "a batch without a request"),
+}
+
+
+class TestRequests:
+    @pytest.mark.parametrize(("content", "words"), FAULTS.values(), ids=FAULTS.keys())
+    def test_what_a_caller_may_not_ask(
+        self, nexus: Nexus, openai_upstream: FakeUpstream, content: bytes, words: str
+    ) -> None:
+        with oai(nexus) as client, pytest.raises(openai.APIStatusError) as refused:
+            client.files.create(file=content, purpose="batch")
+        assert refused.value.status_code in (400, 404)
+        assert words in str(refused.value)
+        assert openai_upstream.requests == []
+
+    def test_a_model_that_the_key_may_not_use(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
+        text = config(openai_upstream, None).replace(f'key = "{BOB}"', f'key = "{BOB}"\nmodels = ["oai/gpt-4"]')
+        nexus = serve(text)
+        with oai(nexus, BOB) as client:
+            assert client.files.create(file=requests_file("oai/gpt-4"), purpose="batch").id
+            with pytest.raises(openai.NotFoundError):
+                client.files.create(file=requests_file("oai/smart"), purpose="batch")
+
+    def test_a_batch_of_a_file_that_nobody_looked_into(self, nexus: Nexus) -> None:
+        with oai(nexus) as client:
+            file = client.files.create(file=requests_file("x"), purpose="user_data")
+            with pytest.raises(openai.BadRequestError, match="no file of requests"):
+                client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
+
+    def test_every_byte_but_the_names_stays(self, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+        line = b'{ "custom_id":"a" , "url":"/v1/x","body": {"messages":[], "mod\\u0065l" : "smart" ,"n": 1.0}}'
+        with oai(nexus) as client:
+            file = client.files.create(file=line + b"\r\n\r\n" + line, purpose="batch")
+        wanted = line.replace(b'"smart"', b'"gpt-4o"')
+        assert openai_upstream.holding.things[file.id].content == wanted + b"\r\n\r\n" + wanted
+
+
+class TestProviders:
+    def two(self, serve: Serve, one: FakeUpstream) -> Nexus:
+        second = f'[llm.providers.two]\ntype = "openai"\napi_key = "{KEY}"\nbase_url = "{one.base_url}"\n{HELD}'
+        return serve(config(one, None) + second + 'models = ["gpt-3.5"]\n')
+
+    def test_several_need_a_name(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
+        nexus = self.two(serve, openai_upstream)
+        with oai(nexus) as client:
+            with pytest.raises(openai.BadRequestError, match="x-nexus-provider is missing; it names one of: oai, two"):
+                client.files.create(file=b"x", purpose="user_data")
+            with pytest.raises(openai.NotFoundError, match="there is: oai, two"):
+                client.files.list(extra_headers={"x-nexus-provider": "claude"})
+            there = {"x-nexus-provider": "two"}
+            file = client.files.create(file=b"x", purpose="user_data", extra_headers=there)
+            assert client.files.retrieve(file.id).id == file.id, "an id says where it is"
+            assert [one.id for one in client.files.list(extra_headers=there)] == [file.id]
+            assert client.files.list(extra_headers={"x-nexus-provider": "oai"}).data == []
+
+    def test_a_batch_goes_where_its_models_are(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
+        nexus = self.two(serve, openai_upstream)
+        with oai(nexus) as client:
+            file = client.files.create(file=requests_file("two/gpt-3.5"), purpose="batch")
+            reply = ask(nexus, "GET", f"/llm/openai/v1/files/{file.id}")
+        assert reply.headers["x-nexus-route"] == "two/*"
+
+    def test_off_by_default(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
+        nexus = serve(config(openai_upstream, None).replace(HELD, ""))
+        reply = ask(nexus, "GET", "/llm/openai/v1/files")
+        assert (reply.status, reply.json["error"]["message"]) == (
+            404,
+            'no provider that can be called here has files (endpoints = ["files"])',
+        )
+        assert openai_upstream.requests == []
+
+    def test_the_other_endpoints_stay(self, nexus: Nexus) -> None:
+        """Which a host has by itself."""
+        body = {"model": "smart", "input": "x"}
+        assert ask(nexus, "POST", "/llm/openai/v1/embeddings", body=body).status == 200
+
+    def test_a_store_that_keeps_nothing(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
+        text = config(openai_upstream, None).replace('store = "sqlite:///usage.sqlite3"', 'store = "none"')
+        with pytest.raises(Exception, match="whose files and batches are"):
+            serve(text)
+
+
+@pytest.mark.parametrize(("status", "sent"), [(500, 1), (503, 2)])
+def test_what_is_made_is_made_once(nexus: Nexus, openai_upstream: FakeUpstream, status: int, sent: int) -> None:
+    openai_upstream.next(Behaviour(status=status), Behaviour())
+    with oai(nexus) as client:
+        try:
+            client.files.create(file=b"x", purpose="user_data")
+        except openai.InternalServerError:
+            assert status == 500
+    assert len(openai_upstream.requests) == sent
+
+
+class TestCost:
+    def batch(self, nexus: Nexus, upstream: FakeUpstream, count: int = 3) -> str:
+        with claude(nexus) as client:
+            id = client.messages.batches.create(requests=[entry(n, "sonnet") for n in range(count)]).id
+        upstream.holding.run(id)
+        return id
+
+    def read(self, nexus: Nexus, id: str) -> Reply:
+        return ask(nexus, "GET", f"/llm/anthropic/v1/messages/batches/{id}/results")
+
+    def test_it_is_booked_once(self, nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
+        records = records_of(nexus)
+        id = self.batch(nexus, anthropic_upstream)
+        assert [self.read(nexus, id).status for _ in range(2)] == [200, 200]
+        wait_until(lambda: len(records) == 3)
+        booked = [[one for one in record.attempts if one.is_batch] for record in records]
+        assert [len(one) for one in booked] == [0, 1, 0]
+        (used,) = booked[1]
+        assert used.usage is not None and (used.usage.input, used.usage.output) == (33, 18)
+        assert (used.route, used.cost) == ("claude/sonnet", 33 * 2000 + 18 * 10_000)
+        assert used.price_source == "settings, not reduced for batches"
+        wait_until(lambda: _report(nexus)["total"]["cost_usd"] == 0.000246)
+
+    def test_who_leaves_pays_for_what_he_got(self, nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
+        held = nexus.server.kept.holdings
+        id = self.batch(nexus, anthropic_upstream)
+        (row,) = held.find([id])
+        assert held.claim(row, 2) == 0
+        records = records_of(nexus)
+        assert self.read(nexus, id).status == 200
+        wait_until(lambda: len(records) == 1)
+        usage = records[0].attempts[-1].usage
+        assert usage is not None and (usage.input, usage.output) == (11, 6)
+        assert held.claim(row, 3) == 3
+
+    LIMIT = '[llm.providers.claude.rate_limits.per_user]\ninput_token_limit = 100\ninterval = "1h"\n'
+
+    def test_who_is_limited_is_refused(self, serve: Serve, anthropic_upstream: FakeUpstream) -> None:
+        nexus = serve(config(None, anthropic_upstream) + self.LIMIT)
+        with claude(nexus) as client, pytest.raises(anthropic.PermissionDeniedError, match='unknown = "allow"'):
+            client.messages.batches.create(requests=[entry(0, "sonnet")])
+        assert anthropic_upstream.requests == []
+
+    def test_where_it_is_allowed_it_counts(self, serve: Serve, anthropic_upstream: FakeUpstream) -> None:
+        nexus = serve(config(None, anthropic_upstream, 'unknown = "allow"\n') + self.LIMIT)
+        id = self.batch(nexus, anthropic_upstream, 9)
+        body = {"model": "sonnet", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
+        path = "/llm/anthropic/v1/messages"
+        first = ask(nexus, "POST", path, body=body)
+        assert first.status == 200
+        assert self.read(nexus, id).status == 200
+        assert ask(nexus, "POST", path, body=body).status == 429
+
+    def test_a_budget(self, serve: Serve, anthropic_upstream: FakeUpstream) -> None:
+        budget = '[budgets.team]\nlimit_usd = 0.0005\nperiod = "month"\nper = "key"\n'
+        nexus = serve(config(None, anthropic_upstream, 'unknown = "allow"\n') + budget)
+        id = self.batch(nexus, anthropic_upstream, 9)
+        assert self.read(nexus, id).status == 200
+        body = {"model": "sonnet", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
+        reply = ask(nexus, "POST", "/llm/anthropic/v1/messages", body=body)
+        assert (reply.status, "budget 'team'" in reply.json["error"]["message"]) == (429, True)
+
+
+def _report(nexus: Nexus) -> Any:
+    return ask(nexus, "GET", "/usage/v1/report?by=route&since=1h", READER).json
