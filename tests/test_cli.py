@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import subprocess
 import sys
 import types
@@ -124,7 +126,11 @@ def test_check_prints_every_problem(tmp_path: Path) -> None:
     assert (run.returncode, run.stdout) == (1, "")
     assert run.stderr.splitlines() == [
         "nexus.toml:5: llm.providers.openai.api_key: environment variable OPENAI_API_KEY is not set",
+        '    5 | api_key = "{{ env.OPENAI_API_KEY }}"',
+        "      |           ^^^^^^^^^^^^^^^^^^^^^^^^^^",
         'nexus.toml:11: llm.providers.byok.modles: unknown key; did you mean "models"?',
+        "   11 | modles.claude = {}",
+        "      | ^^^^^^",
     ]
 
 
@@ -275,6 +281,30 @@ def test_a_terminal_gets_the_log_for_people(terminal: bool, style: str, monkeypa
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
     assert options.read_options([], {}).log_style == style
     assert options.read_options(["--log-style", "json"], {}).log_style == "json"
+
+
+def test_check_on_a_terminal_is_in_colour(tmp_path: Path) -> None:
+    (tmp_path / "nexus.toml").write_text("[server]\nlisen = 1\n")
+
+    def seen(*arguments: str, **environ: str) -> bytes:
+        ours, theirs = pty.openpty()
+        try:
+            subprocess.run(
+                [sys.executable, "-m", "nexus", "check", *arguments],
+                cwd=tmp_path,
+                env={"PYTHONPATH": str(ROOT), "TERM": "xterm", **environ},
+                stderr=theirs,
+                timeout=60,
+                check=False,
+            )
+            return os.read(ours, 65536)
+        finally:
+            os.close(theirs)
+            os.close(ours)
+
+    assert b"\033[31m^^^^^\033[0m" in seen()
+    for plain in (seen("--color", "never"), seen(NO_COLOR="1")):
+        assert b"\033" not in plain and b"^^^^^" in plain
 
 
 SERVED: dict[str, tuple[list[str], dict[str, str], bool, str]] = {

@@ -18,6 +18,13 @@ def is_allowed(cors: CorsSettings | None, origin: str) -> bool:
     return cors.allow_origins == "*" or any(allowed.allows(origin) for allowed in cors.allow_origins)
 
 
+def advice(cors: CorsSettings | None) -> str | None:
+    """What to say at start where no page may call, which people who come from a browser would not find out."""
+    if cors is not None and cors.allow_origins is not None:
+        return None
+    return "web pages: none of other origins may call; server.cors.allow_origins lists those that may"
+
+
 def reply_headers(cors: CorsSettings | None, origin: str | None) -> dict[str, str]:
     """What every reply says; ``origin`` is the request's header, None where it has none."""
     if cors is None:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from nexus.cli.options import DEFAULT_FILE, Options, read_options, source_of
+from nexus.commands.colours import is_coloured, told
 from nexus.registry import NoProviders
 from nexus.server import preflight
 from nexus.server.service import BadSocket, Service, service_of
 from nexus.server.source import Source
-from nexus.settings import Settings, SettingsError, secrets
+from nexus.settings import Problem, Settings, SettingsError, secrets
 from nexus.telemetry import logs
 
 
@@ -34,8 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         source = source_of(options, os.environ)
         settings = source.read()
     except SettingsError as error:
-        sys.stderr.write("".join(f"{problem}\n" for problem in error.problems))
-        return 1
+        return _refused(error.problems, options)
     except (NoProviders, BadSocket) as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -45,16 +45,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Sockets that are handed over are open already, and bound.
     beside = bool(service.calls) or (checks and preflight.is_served_by_nexus(settings))
     if found := source.obstacles(settings, beside=beside):
-        sys.stderr.write("".join(f"{problem}\n" for problem in found))
-        return 1
+        return _refused(found, options)
     if checks:
         from nexus.commands.check import check
 
-        return check(settings, str(source.file or "no nexus.toml here, the built-in demo"), beside=beside)
+        coloured = is_coloured(sys.stdout, options.color, os.environ)
+        named = str(source.file or "no nexus.toml here, the built-in demo")
+        return check(settings, named, beside=beside, coloured=coloured)
     from nexus.server.run import serve
 
     logs.configure(options.log, options.log_style, secrets(settings))
     return serve(settings, source, service)
+
+
+def _refused(problems: Iterable[Problem], options: Options) -> int:
+    sys.stderr.write(told(problems, coloured=is_coloured(sys.stderr, options.color, os.environ)))
+    return 1
 
 
 def handed_over(options: Options, service: Service) -> Options:

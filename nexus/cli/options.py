@@ -38,6 +38,7 @@ class Options:
     since: str = ""
     by: str = ""
     written: str = ""
+    color: str = "auto"
 
 
 def source_of(options: Options, environ: Mapping[str, str]) -> Source:
@@ -110,6 +111,7 @@ def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
         since=given.get("since", "24h"),
         by=given.get("by", "model"),
         written=given.get("written", "table"),
+        color=given.get("color", "auto"),
         arguments=(*given.get("arguments", ()), *arguments),
     )
 

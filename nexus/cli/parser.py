@@ -15,6 +15,7 @@ import nexus
 from nexus.accounting.report import BY, check_by
 from nexus.accounting.since import since_of
 from nexus.accounting.tabulate import FORMATS
+from nexus.commands import colours
 from nexus.telemetry import logs
 
 
@@ -57,6 +58,9 @@ MEANT = {
     "--debug": "--log debug",
     "--quiet": "--log warn",
     "--file": "--config",
+    "--colour": "--color",
+    "--no-color": "--color never",
+    "--no-colour": "--color never",
     "-p": "--listen-address",
     "-v": "--version",
     "run": "serve",
@@ -250,6 +254,13 @@ def _config_flags() -> Parser:
         metavar="PATH",
         action=_Once,
         help="settings file (env NEXUS_CONFIG_PATH; default ./nexus.toml if it exists, else a demo)",
+    )
+    flags.add_argument(
+        "--color",
+        metavar="WHEN",
+        choices=colours.WHEN,
+        action=_Once,
+        help=f"colours on stdout and stderr: {', '.join(colours.WHEN)} (default auto: on a terminal, without NO_COLOR)",
     )
     return flags
 

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 
 from nexus import registry
+from nexus.auth import cors
+from nexus.commands.colours import report
 from nexus.commands.costs import PRICE_COLUMNS, budget_lines, known_prices, price_rows
 from nexus.commands.demo import what_to_paste
 from nexus.commands.warnings import warnings
@@ -30,10 +32,10 @@ COLUMNS = ("MODEL", "PROVIDER", "TYPE", "VENDOR ID", "BASE URL", "KEY")
 BESIDE = "a Nexus is running at the address of these settings; another one starts there only once it has stopped"
 
 
-def check(settings: Settings, source: str, *, beside: bool = False) -> int:
+def check(settings: Settings, source: str, *, beside: bool = False, coloured: bool = False) -> int:
     """Print the routes of settings that have been found valid; ``beside`` a Nexus that runs where they would."""
     text = "\n".join([*_report(settings, source, beside=beside), ""])
-    sys.stdout.write(redactor(secrets(settings))(text))
+    sys.stdout.write(report(redactor(secrets(settings))(text), coloured=coloured))
     return 0
 
 
@@ -52,6 +54,8 @@ def _report(settings: Settings, source: str, *, beside: bool) -> Iterator[str]:
     scheme = settings.server.scheme
     urls = [url_of(address, scheme) for address in settings.server.listen_address]
     yield from what_to_paste(settings, next((url for url in urls if url.startswith(scheme + ":")), urls[0]))
+    if (pages := cors.advice(settings.server.cors)) is not None:
+        yield pages
     yield from _shared_paths(settings)
     yield from _header_plan(settings)
     yield from budget_lines(settings, prices)

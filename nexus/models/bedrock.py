@@ -1,8 +1,9 @@
-"""What each family of models takes through Bedrock's Converse API, as one typed value a model.
+"""What each family of models takes through Bedrock's Converse API, as one typed value a model. Claude is in none: who
+has to be translated speaks to it in its own words.
 
 Facts about a model live here and nowhere else, as a pure function of its id; an id that tells nothing (an opaque
 ARN) has the plainest form of everything. Sources, November 2026: the Bedrock user guide's tables of supported models
-and features, prompt caching, structured output, extended thinking and Nova reasoning; the service's own 400s.
+and features, prompt caching, structured output and Nova reasoning; the service's own 400s.
 """
 
 from __future__ import annotations
@@ -12,15 +13,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from nexus.models import claude, gpt
-from nexus.models.names import claude_name, model_name
-from nexus.models.tool_rules import NameRule, StrictLimits
+from nexus.models import gpt
+from nexus.models.names import model_name
+from nexus.models.tool_rules import NameRule
 
 TOOL_NAMES = NameRule("a-zA-Z0-9_-", 64)
 """ToolName of the bedrock-runtime service model."""
 
 PROPERTY_KEYS = NameRule("a-zA-Z0-9_.-", 64)
-"""What Claude demands, and what no other family is known to go beyond."""
+"""What no family is known to go beyond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,6 @@ class ConverseModel:
     tool_choice: Literal["named", "any", "auto"] = "named"
     """What it can be made to do: call a certain tool, call some tool, neither."""
 
-    parallel_switch: bool = False
-    """Whether Anthropic's tool_choice with disable_parallel_tool_use is taken as an additional field."""
-
     json_results: bool = False
     """Whether tool results are wanted as JSON objects."""
 
@@ -51,42 +49,26 @@ class ConverseModel:
     structured_output: bool = False
     """Whether outputConfig.textFormat, and ``strict`` in tools, are taken."""
 
-    strict_limits: StrictLimits | None = None
-    """What the schemas of one request are held to."""
+    sampling: bool = True
+    """Whether temperature, topP and top_k are taken."""
 
-    sampling: Literal["all", "one", "none"] = "all"
-    """Whether temperature, topP and top_k are taken; "one": temperature or topP, not both."""
-
-    top_k: Literal["top_k", "inferenceConfig"] | None = None
-    """The additional field that top_k goes into."""
+    top_k: bool = False
+    """Whether the additional field ``inferenceConfig.topK`` is taken."""
 
     stop: bool = True
     """Whether stopSequences are taken."""
 
-    stop_echo: bool = False
-    """Whether it tells which stop sequence was hit, when asked for it."""
-
-    thinking: Literal["budget", "either", "adaptive", "nova", "effort", "nested"] | None = None
-    """How it is asked to think: Claude's forms; Nova's ``reasoningConfig``, ``reasoning_effort``,
-    ``reasoning.effort``."""
+    thinking: Literal["nova", "effort", "nested"] | None = None
+    """How it is asked to think: Nova's ``reasoningConfig``, ``reasoning_effort``, ``reasoning.effort``."""
 
     efforts: tuple[str, ...] = ("low", "medium", "high")
-    """The levels of thinking, least first, of the last three forms."""
+    """The levels of thinking, least first."""
 
     reasoning: Literal["signed", "unsigned"] | None = None
     """Which reasoning of its own is wanted back: signed or redacted, or one without a signature."""
 
-    document_context: bool = False
-    """Whether ``context`` beside a document is taken."""
-
     cache: bool = False
-    """Whether cachePoint is taken in system and messages."""
-
-    cache_tools: bool = False
-    """Whether cachePoint is taken among the tools too."""
-
-    cache_hour: bool = False
-    """Whether a time to live of one hour is taken in cachePoint."""
+    """Whether cachePoint is taken in system and messages, for as long as the service likes."""
 
 
 PLAIN = ConverseModel()
@@ -96,33 +78,8 @@ PLAIN = ConverseModel()
 def profile(model_id: str) -> ConverseModel:
     """The facts about a model by its id, a cross-region profile's id or an ARN that holds one."""
     name = model_name(model_id)
-    if name.vendor == "" and claude_name(model_id) is not None:
-        return _anthropic(model_id)
     family = _VENDORS.get(name.vendor)
     return PLAIN if family is None else family(name.name)
-
-
-def _anthropic(model: str) -> ConverseModel:
-    own, name = claude.profile(model), claude_name(model)
-    version = (name.version if name else None) or claude.UNKNOWN
-    if version < (3, 0):
-        return _NO_TOOLS
-    caches = version >= (3, 7) or "3-5-haiku" in model
-    return ConverseModel(
-        parallel_switch=True,
-        result_status=True,
-        structured_output=own.structured_output,
-        strict_limits=claude.STRICT_LIMITS if own.structured_output else None,
-        sampling=own.sampling,
-        top_k="top_k",
-        stop_echo=True,
-        thinking=None if own.thinking == "none" else own.thinking,
-        reasoning="signed",
-        document_context=True,
-        cache=caches,
-        cache_tools=caches,
-        cache_hour=version >= (4, 5),
-    )
 
 
 _HELD = ConverseModel(structured_output=True)
@@ -136,14 +93,14 @@ def _amazon(model: str) -> ConverseModel:
     if not model.startswith("nova"):
         return _BARE
     thinking: Literal["nova"] | None = "nova" if model.startswith("nova-2") else None
-    return ConverseModel(cache=True, result_status=True, top_k="inferenceConfig", thinking=thinking)
+    return ConverseModel(cache=True, result_status=True, top_k=True, thinking=thinking)
 
 
 def _openai(model: str) -> ConverseModel:
     if model.startswith("gpt-oss"):
         return replace(_UNSIGNED, thinking="effort", stop=False)
     levels = (gpt.known(model) or gpt.UNKNOWN).efforts
-    return replace(_HELD, thinking="nested", efforts=levels, stop=False, sampling="none", reasoning="signed")
+    return replace(_HELD, thinking="nested", efforts=levels, stop=False, sampling=False, reasoning="signed")
 
 
 def _deepseek(model: str) -> ConverseModel:
@@ -167,7 +124,6 @@ def _cohere(model: str) -> ConverseModel:
 _VENDORS: Mapping[str, Callable[[str], ConverseModel]] = {
     "ai21": lambda model: _AUTO,
     "amazon": _amazon,
-    "anthropic": _anthropic,
     "cohere": _cohere,
     "deepseek": _deepseek,
     "google": lambda model: _HELD,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from nexus import __version__
+from nexus.auth.cors import advice
 from nexus.commands.clients import reachable
 from nexus.commands.demo import demo_text, what_to_paste
 from nexus.commands.warnings import warnings
@@ -51,6 +52,8 @@ def announce(settings: Settings, urls: Urls, *, demo: bool) -> None:
         log.info(f"metrics: {reachable(urls.metrics or base)}{settings.server.metrics.path}")
     if settings.server.shows_dashboard and not base.startswith(UNIX):
         log.info(f"page for people: {reachable(base)}{settings.server.dashboard.path}")
+    if (pages := advice(settings.server.cors)) is not None:
+        log.info(pages)
     for other in bases:
         if other != base:
             log.info(f"also listening: {other}")

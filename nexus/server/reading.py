@@ -15,7 +15,7 @@ from nexus.files import Stamp
 from nexus.registry import NoProviders
 from nexus.server.source import Source
 from nexus.server.watch import stamps
-from nexus.settings import Settings, SettingsError
+from nexus.settings import Problem, Settings, SettingsError
 
 log = logging.getLogger("nexus")
 
@@ -36,7 +36,7 @@ class Good:
 class Refused:
     """``problems`` are lines for people; ``files`` are those that have to change before another try makes sense."""
 
-    problems: list[str]
+    problems: list[Problem | str]
     files: Mapping[Path, Stamp]
 
 
@@ -47,14 +47,15 @@ def read(source: Source, running: Settings) -> Good | Refused:
     try:
         return Good(*source.read_beside(running))
     except SettingsError as error:
-        return Refused([str(problem) for problem in error.problems], {**before, **error.files})
+        return Refused([*error.problems], {**before, **error.files})
     except NoProviders as error:
         return Refused([str(error)], before)
 
 
 def tell_refused(refused: Refused) -> None:
     for problem in refused.problems:
-        log.error(problem)
+        shown = problem.excerpt if isinstance(problem, Problem) else None
+        log.error(str(problem), extra={"fields": {"text": shown.text.strip() if shown else None}})
     fields = {"problems": len(refused.problems)}
     log.error("the configuration is not used; the one before stays", extra={"fields": fields})
 

@@ -13,11 +13,14 @@ from pydantic import ValidationError
 
 from nexus.files import Stamps, stamp
 from nexus.settings import problems
+from nexus.settings.excerpt import excerpt
 from nexus.settings.files import named_files
+from nexus.settings.former import translate
 from nexus.settings.hints import dotted_name
 from nexus.settings.locate import Locator
 from nexus.settings.problems import Problem, SettingsError
 from nexus.settings.root import Settings
+from nexus.settings.spans import Span, Spans
 from nexus.settings.templates import expand
 from nexus.settings.usage import state_folder, store_of
 
@@ -42,16 +45,19 @@ def _load(path: Path, environ: Mapping[str, str], files: Stamps) -> Settings:
     text = _decode(raw, file)
     expansion = expand(_parse(text, file), environ, path.parent)
     files |= expansion.files
+    translated = translate(expansion.data)
+    problems = [*expansion.problems, *translated.problems]
     try:
-        settings = Settings.model_validate(expansion.data)
+        settings = Settings.model_validate(translated.data)
     except ValidationError as error:
-        found = _merge(expansion.problems, _places(error, expansion.data))
+        found = _merge(problems, _places(error, translated.data))
     else:
-        found = expansion.problems
+        found = problems
         if not found:
             files |= {named: stamp(named) for _, named in named_files(settings)}
             store = store_of(settings.usage.store, path, state_folder(environ))
-            return settings.of_file(path.stat().st_mtime, hashlib.sha256(raw).hexdigest(), files, store)
+            digest = hashlib.sha256(raw).hexdigest()
+            return settings.of_file(path.stat().st_mtime, digest, files, store, tuple(translated.notes))
     raise SettingsError(_located(found, text, file))
 
 
@@ -63,9 +69,22 @@ def located(path: Path | None, places: Iterable[Place]) -> list[Problem]:
 
 
 def _located(places: Iterable[Place], text: str, file: str) -> list[Problem]:
-    locator = Locator(text)
-    found = (Problem(at, locator.line(at), message, file) for at, message in places)
+    locator, spans, lines = Locator(text), Spans(text), text.split("\n")
+    found = (_at_its_line(at, message, file, locator, spans, lines) for at, message in places)
     return sorted(found, key=lambda problem: problem.line or 0)
+
+
+def _at_its_line(
+    at: problems.Path, message: str, file: str, locator: Locator, spans: Spans, lines: list[str]
+) -> Problem:
+    line, depth = locator.place(at)
+    unknown = message.startswith(problems.ABOUT_A_KEY)
+    span = spans.find(at[:depth], line, key=unknown or depth < len(at)) if line is not None else None
+    if span is None:
+        return Problem(at, line, message, file)
+    name = next((part for part in reversed(at[:depth]) if isinstance(part, str)), "")
+    shown = excerpt(lines[span.line - 1], span, name=name, strict=unknown)
+    return Problem(at, span.line, message, file, shown)
 
 
 def demo_settings() -> Settings:
@@ -85,7 +104,7 @@ def _places(error: ValidationError, data: Any) -> list[Place]:
         known = problems.known_keys(Settings, data, path[:-1])
         unknown = detail["type"] == "extra_forbidden" and not problems.nearest(str(path[-1]), known)
         name = dotted_name(data, path) if unknown else None
-        said = f"a name with a dot needs quotes: {name}" if name else problems.wording(detail, known)
+        said = f"{problems.DOTTED}: {name}" if name else problems.wording(detail, known)
         found[path, said] = None
     return list(found)
 
@@ -121,7 +140,11 @@ def _parse(text: str, file: str) -> dict[str, Any]:
     except ValueError as error:
         message = str(error)
         match = _AT_LINE.search(message)
-        line = int(match[1]) if match else text.rstrip("\n").count("\n") + 1
+        lines = text.rstrip("\n").split("\n")
+        line = int(match[1]) if match else len(lines)
         said = _AT_LINE.sub("", message)
         column = f" (column {match[2]})" if match else ""
-        raise SettingsError([Problem((), line, f"not valid TOML: {said}{column}", file)]) from None
+        start = int(match[2]) - 1 if match else len(lines[-1])
+        there = text.split("\n")[line - 1]
+        shown = excerpt(there, Span(line, start, start + 1), name="", strict=True)
+        raise SettingsError([Problem((), line, f"not valid TOML: {said}{column}", file, shown)]) from None

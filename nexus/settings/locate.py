@@ -22,11 +22,15 @@ class Locator:
 
     def line(self, path: tuple[str | int, ...]) -> int | None:
         """First line of the statement that brings in the path, or else its nearest parent that is written."""
+        return self.place(path)[0]
+
+    def place(self, path: tuple[str | int, ...]) -> tuple[int | None, int]:
+        """The line, and how many steps of the path are written at all."""
         for length in range(len(path), 0, -1):
             line = self._find(path[:length])
             if line is not None:
-                return line
-        return None
+                return line, length
+        return None, 0
 
     def _find(self, path: tuple[str | int, ...]) -> int | None:
         low, high = 0, len(self._lines)

@@ -16,6 +16,7 @@ from typing import Any, get_args
 from pydantic_core import ErrorDetails
 
 from nexus.files import Stamps
+from nexus.settings.excerpt import Excerpt
 from nexus.settings.types import Table
 
 Path = tuple[str | int, ...]
@@ -48,14 +49,20 @@ WORDS: Mapping[str, str] = {
 }
 
 
+DOTTED = "a name with a dot needs quotes"
+ABOUT_A_KEY = ("unknown key", DOTTED)
+"""How messages begin that are about a key and not about its value."""
+
+
 @dataclass(frozen=True)
 class Problem:
-    """One thing to repair; ``line`` counts from 1 and is None where no line can be named."""
+    """One thing to repair; ``line`` counts from 1 and is None where no line can be named, ``excerpt`` shows it."""
 
     path: Path
     line: int | None
     message: str
     file: str
+    excerpt: Excerpt | None = None
 
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}:{self.line}"

@@ -48,6 +48,7 @@ class Settings(Table):
     _digest: str = PrivateAttr("")
     _files: Stamps = PrivateAttr(default_factory=dict)
     _usage_store: str = PrivateAttr(MEMORY)
+    _notes: tuple[str, ...] = PrivateAttr(())
 
     @property
     def written_at(self) -> float:
@@ -69,10 +70,17 @@ class Settings(Table):
         """Where usage is written down: in memory without a file."""
         return self._usage_store
 
-    def of_file(self, written_at: float, digest: str, files: Stamps, usage_store: str) -> Self:
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What stands in the file under a name of Nexus 0.6."""
+        return self._notes
+
+    def of_file(
+        self, written_at: float, digest: str, files: Stamps, usage_store: str, notes: tuple[str, ...] = ()
+    ) -> Self:
         """The same, of a file that was written then."""
         self._written_at, self._digest, self._files = written_at, digest, files
-        self._usage_store = usage_store
+        self._usage_store, self._notes = usage_store, notes
         return self
 
     @model_validator(mode="before")

@@ -1,7 +1,7 @@
 """The JSON Schema of ``nexus.toml``, by which editors complete and check.
 
-It takes every file that starts. Rules between settings are not in it, and where a reader takes another form than
-its type says, the form stands in ``WRITTEN``.
+It takes every file that starts, but for the names of Nexus 0.6 in ``former``. Rules between settings are not in it,
+and where a reader takes another form than its type says, the form stands in ``WRITTEN``.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _name(reader: Callable[..., Any]) -> str:
 WRITTEN: Mapping[str, JsonSchemaValue] = {
     _name(reader): form
     for reader, form in (
-        (types.read_duration, TEXT),
+        (types.read_duration, {"anyOf": [{"type": "number", "minimum": 0}, TEXT]}),
         (types.read_size, {"anyOf": [{"type": "integer", "minimum": 1}, TEXT]}),
         (types.read_process_count, PROCESSES),
         (listen.read_addresses, _one_or_list(TEXT)),

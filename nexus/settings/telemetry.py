@@ -1,7 +1,6 @@
 """``[telemetry]``: what is told to an OpenTelemetry collector, and how it gets there.
 
-The keys are those of Nexus 0.6 where they mean something here. Those that did nothing there, or that something else
-does now, are refused by name.
+The keys are those of Nexus 0.6 where they mean something here; ``former`` refuses the others by name.
 """
 
 from __future__ import annotations
@@ -10,13 +9,13 @@ import importlib.util
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from nexus.headers.names import read_header_name
-from nexus.settings.types import Duration, Label, Location, Table, fail_at
+from nexus.settings.types import Duration, Label, Table, fail_at
 from nexus.settings.urls import read_base_url
 
 NO_OTEL = 'needs OpenTelemetry: pip install "nexus[otel]"'
@@ -61,25 +60,6 @@ Headers = Annotated[dict[str, SecretStr], BeforeValidator(read_headers), AfterVa
 
 Wait = Annotated[Duration, Field(ge=0.1, le=60)]
 """Seconds that nothing has to wait for."""
-
-
-class Refuses(Table):
-    """A table that knows what some keys of Nexus 0.6 have become. ``Gone`` is key and what to do instead."""
-
-    @classmethod
-    def gone(cls) -> Mapping[str, str]:
-        return {}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _say_what_is_gone(cls, data: Any) -> Any:
-        if isinstance(data, dict) and (places := _gone(data, cls.gone())):
-            fail_at(*places)
-        return data
-
-
-def _gone(data: Mapping[str, object], gone: Mapping[str, str]) -> list[Location]:
-    return [((key,), text) for key, text in gone.items() if key in data]
 
 
 class TlsFiles(Table):
@@ -134,7 +114,7 @@ class GrpcTable(Table):
         return self
 
 
-class BatchExport(Refuses):
+class BatchExport(Table):
     """How spans are gathered before they are sent."""
 
     scheduled_delay: Wait = 5.0
@@ -145,10 +125,6 @@ class BatchExport(Refuses):
 
     max_export_batch_size: Annotated[int, Field(ge=1, le=10_000)] = 512
     """Calls that are told at once."""
-
-    @classmethod
-    def gone(cls) -> Mapping[str, str]:
-        return {"max_concurrent_exports": "is not there: one export runs at a time; leave it out"}
 
 
 class Otlp(Table):
@@ -199,7 +175,7 @@ class Exporters(Table):
     """The one kind that there is."""
 
 
-class Tracing(Refuses):
+class Tracing(Table):
     """Spans: one of each call, and one of each attempt."""
 
     enabled: bool = True
@@ -213,13 +189,6 @@ class Tracing(Refuses):
 
     exporters: Exporters | None = None
     """In place of telemetry.exporters, for spans alone."""
-
-    @classmethod
-    def gone(cls) -> Mapping[str, str]:
-        return {
-            "collect": "is not there: what a span holds is bounded here; leave it out",
-            "propagation": "is not there: the W3C trace context is always read and passed on; leave it out",
-        }
 
 
 class Metrics(Table):
@@ -235,7 +204,7 @@ class Metrics(Table):
     """In place of telemetry.exporters, for metrics alone."""
 
 
-class TelemetrySettings(Refuses):
+class TelemetrySettings(Table):
     """``[telemetry]``."""
 
     service_name: Label | None = None
@@ -259,10 +228,6 @@ class TelemetrySettings(Refuses):
 
     metrics: Metrics = Metrics()
     """Metrics."""
-
-    @classmethod
-    def gone(cls) -> Mapping[str, str]:
-        return {"logs": "is not there: the log goes to stderr (--log-style json), where a collector can read it"}
 
     @property
     def traces_to(self) -> Otlp | None:

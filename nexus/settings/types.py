@@ -11,12 +11,13 @@ from typing import Annotated, Any, Literal, NoReturn
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 SCALES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 DAY = 86_400.0
 MOST_PROCESSES = 256
 
-_TERM = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(ms|s|m|h|d)\s*")
+_TERM = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(ms|s|m|h|d|w)\s*")
+_BARE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 _TERMS = re.compile(rf"(?:{_TERM.pattern})+")
 _SIZE = re.compile(r"([0-9]{1,15})\s*([KMG]?I?B)?", re.IGNORECASE)
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
@@ -50,12 +51,14 @@ def fail_at(*places: Location) -> NoReturn:
 
 
 def read_duration(value: object) -> float:
-    """Seconds of "500ms", "60s", "5m", "1h", "1d" or a sum of these such as "1m30s"."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        raise ValueError('a duration is a string with a unit, such as "60s", "5m" or "500ms"')
-    if not isinstance(value, str) or not _TERMS.fullmatch(value.strip()):
-        raise ValueError('is not a duration; write it like "500ms", "60s", "5m", "1h", "1d" or "1m30s"')
-    seconds = sum(float(number) * MILLISECONDS[unit] for number, unit in _TERM.findall(value)) / 1000
+    """Seconds of "500ms", "60s", "5m", "1h", "1d", "1w", a sum of these such as "1m30s", or a number of seconds."""
+    text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+    if isinstance(text, str) and _BARE.fullmatch(text.strip()):
+        seconds = float(text)
+    elif isinstance(text, str) and _TERMS.fullmatch(text.strip()):
+        seconds = sum(float(number) * MILLISECONDS[unit] for number, unit in _TERM.findall(text)) / 1000
+    else:
+        raise ValueError('is not a duration; write it like "500ms", "60s", "5m", "1h", "1d", "1w" or "1m30s"')
     if seconds > 366 * DAY:
         raise ValueError("is longer than a year")
     return seconds
@@ -88,9 +91,10 @@ def read_process_count(value: object) -> int | Literal["auto"]:
 
 
 def read_path(value: str) -> str:
-    """A path that requests are matched on."""
+    """A path that requests are matched on; a slash behind it is not looked at."""
+    value = value[:-1] if len(value) > 1 and value.endswith("/") else value
     if not _PATH.fullmatch(value) or any(part in (".", "..") for part in value.split("/")):
-        raise ValueError('is not a path; write it like "/health": "/" first, none at the end, letters, digits and ._~-')
+        raise ValueError('is not a path; write it like "/health": "/" first, letters, digits and ._~-')
     return value
 
 
@@ -107,7 +111,7 @@ def read_label(value: str) -> str:
 
 
 Duration = Annotated[float, BeforeValidator(read_duration)]
-"""Seconds; written as a string with a unit."""
+"""Seconds; written as a string with a unit, or as a number."""
 
 PositiveDuration = Annotated[Duration, Field(gt=0)]
 

@@ -7,7 +7,7 @@ loses the framing with it and waits for an end that never comes. Source: RFC 911
 from __future__ import annotations
 
 import re
-from http.client import BadStatusLine, HTTPException, HTTPMessage, HTTPResponse, IncompleteRead, RemoteDisconnected
+from http.client import BadStatusLine, HTTPException, HTTPResponse, IncompleteRead, RemoteDisconnected
 
 MAX_HEAD = 256 * 1024
 """Bytes of a head, interim answers included."""
@@ -29,6 +29,9 @@ class StrictResponse(HTTPResponse):
     """``http.client``'s answer with a head reader of its own: as many headers as fit, interim answers skipped,
     control characters cut out of values, everything else that is malformed refused."""
 
+    fields: dict[str, str]
+    """The headers, by their lower-case names; several of one name as HTTP joins them."""
+
     _left = MAX_HEAD
 
     def begin(self) -> None:
@@ -43,15 +46,15 @@ class StrictResponse(HTTPResponse):
         self.code = self.status = status
         self.reason = reason
         self.version = 10 + minor
-        self.headers = self.msg = headers
+        self.headers = self.fields = headers
         self._frame()
 
     def _frame(self) -> None:
         """Where the body ends."""
-        encoding = (self.headers.get("transfer-encoding") or "").strip().lower()
-        if encoding not in ("", "chunked", "identity"):
+        encodings = {part.strip().lower() for part in self.headers.get("transfer-encoding", "").split(",")}
+        if encodings not in ({""}, {"chunked"}, {"identity"}):
             raise BadHead("an unknown transfer encoding")
-        self.chunked = encoding == "chunked"
+        self.chunked = "chunked" in encodings
         self.chunk_left = None
         self.will_close = self._check_close()  # type: ignore[attr-defined]
         self.length = None if self.chunked else self._content_length()
@@ -61,9 +64,10 @@ class StrictResponse(HTTPResponse):
             self.will_close = True
 
     def _content_length(self) -> int | None:
-        values = {part.strip() for value in self.headers.get_all("content-length", []) for part in value.split(",")}
-        if not values:
+        declared = self.headers.get("content-length")
+        if declared is None:
             return None
+        values = {part.strip() for part in declared.split(",")}
         value = values.pop()
         if values or not (value.isascii() and value.isdigit() and len(value) < 19):
             raise BadHead("an unusable Content-Length")
@@ -94,7 +98,7 @@ class StrictResponse(HTTPResponse):
             raise BadStatusLine(line)
         return int(match[1]), int(match[2]), _CONTROLS.sub("", match[3] or "").strip()
 
-    def _header_lines(self) -> HTTPMessage:
+    def _header_lines(self) -> dict[str, str]:
         found: list[tuple[str, str]] = []
         while line := self._line():
             text = line.decode("latin-1")
@@ -106,11 +110,11 @@ class StrictResponse(HTTPResponse):
             name = name.rstrip(" \t")
             if not colon or _NAME.fullmatch(name) is None:
                 raise BadHead("a line of the head is no header")
-            found.append((name, _clean(value)))
-        message = HTTPMessage()
+            found.append((name.lower(), _clean(value)))
+        headers: dict[str, str] = {}
         for name, value in found:
-            message.set_raw(name, value)
-        return message
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        return headers
 
     def _read_and_discard_trailer(self) -> None:
         """The answer is whole before its trailers, whatever becomes of them."""

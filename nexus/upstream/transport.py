@@ -10,24 +10,24 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from http.client import HTTPException, IncompleteRead
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import requests
 from requests.adapters import HTTPAdapter
-from requests.exceptions import RequestException
-from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 from urllib3.poolmanager import PoolManager
-from urllib3.util.retry import Retry
+from urllib3.response import HTTPResponse
 
 from nexus.cancel import Cancel
 from nexus.errors import NexusError, ProtocolError
+from nexus.upstream.address import Address, address_of, head_of
+from nexus.upstream.binding import Binding, BoundResponse, current
 from nexus.upstream.dial import Socks
 from nexus.upstream.network_errors import failure_of, host_of, is_closed
 from nexus.upstream.request import UNIX, Timeouts, UpstreamReply, UpstreamRequest
 from nexus.upstream.resolver import Resolver
-from nexus.upstream.sockets import POOLS, Binding, current
+from nexus.upstream.sockets import POOLS, BoundConnection, BoundPool
 from nexus.upstream.tls import Trust, tls_context
 
 log = logging.getLogger("nexus.transport")
@@ -38,16 +38,22 @@ logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 _READ_SIZE = 64 * 1024
 _POOL_SIZE = 512
 
+JOINED = 64 * 1024
+"""Bytes of a body that leave together with their head."""
+
 
 class _Adapter(HTTPAdapter):
     """Pools of bound connections, kept open for reuse and never waited for."""
 
-    def __init__(self, tls: ssl.SSLContext, keep_alive: float) -> None:
+    def __init__(self, tls: ssl.SSLContext, keep_alive: float, proxy: str | None) -> None:
+        """``proxy`` is one that speaks HTTP."""
         self._tls = tls
+        self._proxy = proxy
         self._pools = {
             scheme: type(pool.__name__, (pool,), {"keep_alive": keep_alive}) for scheme, pool in POOLS.items()
         }
-        super().__init__(pool_maxsize=_POOL_SIZE, max_retries=Retry(0, read=False))
+        self._found: dict[tuple[str, str, int | None], BoundPool] = {}
+        super().__init__(pool_maxsize=_POOL_SIZE)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs, ssl_context=self._tls)
@@ -63,8 +69,33 @@ class _Adapter(HTTPAdapter):
         keys = manager.key_fn_by_scheme
         manager.key_fn_by_scheme = {**keys, UNIX: keys["http"]}
 
-    def cert_verify(self, *args: Any) -> None:
-        """The context verifies; requests would have every connection read the authorities again."""
+    def exchange(self, request: UpstreamRequest, address: Address) -> tuple[BoundResponse, BoundPool, BoundConnection]:
+        """An answer whose head was read, and the connection that it comes on with the pool that takes it back."""
+        pool = self._pool(address)
+        headers = {
+            "host": address.host,
+            **request.headers,
+            "content-length": str(request.size),
+            "accept-encoding": "identity",
+        }
+        target, tunnels = address.target, address.is_secure
+        if pool.proxy is not None and not tunnels:
+            target, headers = address.proxied, {**headers, **pool.proxy_headers}
+        head = head_of(request.method, target, headers)
+        once = headers.get("connection") == "close"
+        response, connection = pool.exchange(request.method, _pieces(head, request), tunnels=tunnels, once=once)
+        return response, pool, connection
+
+    def _pool(self, address: Address) -> BoundPool:
+        found = self._found.get(address.origin)
+        # The manager closes those that were not used for longest.
+        if found is None or found.pool is None:
+            scheme, host, port = address.origin
+            proxied = self._proxy is not None and scheme != UNIX
+            manager = self.proxy_manager_for(self._proxy) if proxied else self.poolmanager
+            found = manager.connection_from_host(host, port, scheme, {"cert_reqs": "CERT_REQUIRED"})
+            self._found[address.origin] = found
+        return found
 
     def pools(self) -> Iterator[Any]:
         """Every pool that there is now."""
@@ -91,8 +122,9 @@ class Transport:
         self._resolver = Resolver()
         self._socks = _socks(proxy)
         self._by_proxy = f" by {host_of(proxy)}" if proxy else ""
-        self._proxies = {"http": proxy, "https": proxy} if proxy and self._socks is None else {}
-        self._adapter = _Adapter(tls_context(trust or Trust()), timeouts.keep_alive)
+        self._is_proxied = bool(proxy)
+        http_proxy = proxy if self._socks is None else None
+        self._adapter = _Adapter(tls_context(trust or Trust()), timeouts.keep_alive, http_proxy or None)
 
     def send(self, request: UpstreamRequest, cancel: Cancel) -> HttpReply:
         """Blocks until the head of the answer is there; any status is an answer.
@@ -115,18 +147,13 @@ class Transport:
 
     def _exchange(self, request: UpstreamRequest, cancel: Cancel, *, fresh: bool = False) -> HttpReply:
         cancel.check()
-        timeouts = request.timeouts or self._timeouts
+        timeouts, address = request.timeouts or self._timeouts, address_of(request.url)
+        host = address.shown + self._by_proxy
         binding = Binding(cancel, timeouts.connect, timeouts.first_byte, self._resolver, self._socks)
         current.binding, current.fresh = binding, fresh
-        host = host_of(request.url) + self._by_proxy
         try:
-            response = self._adapter.send(
-                _prepared(request),
-                stream=True,
-                timeout=(timeouts.connect, timeouts.first_byte),
-                proxies=self._proxies,
-            )
-        except (RequestException, HTTPError, OSError, ValueError) as error:
+            response, pool, connection = self._adapter.exchange(request, address)
+        except (HTTPError, HTTPException, OSError, ValueError) as error:
             binding.release()
             cancel.check()
             if binding.reused and not binding.clock.received and is_closed(error):
@@ -138,7 +165,7 @@ class Transport:
         finally:
             current.binding, current.fresh = None, False
         binding.clock.run_freely(timeouts.idle)
-        reply = HttpReply(response, binding, cancel, self._provider, host)
+        reply = HttpReply(response, connection, pool, cancel, self._provider, host)
         if (encoding := _unreadable(reply.headers)) is not None:
             reply.close()
             text = f"{self._provider} answered in the encoding {encoding}, which nobody asked for"
@@ -148,7 +175,7 @@ class Transport:
     def _failure(self, error: Exception, binding: Binding, host: str, timeouts: Timeouts) -> NexusError:
         sent = binding.phase in ("send", "first byte")
         seconds = timeouts.first_byte if sent else timeouts.connect
-        proxied = (self._proxies or self._socks) and binding.phase in ("dns", "connect")
+        proxied = self._is_proxied and binding.phase in ("dns", "connect")
         phase = "proxy" if proxied else binding.phase
         return failure_of(error, provider=self._provider, host=host, phase=phase, seconds=seconds)
 
@@ -160,61 +187,80 @@ class _Stale(Exception):
 class HttpReply(UpstreamReply):
     """The answer to one exchange, read as it comes."""
 
-    def __init__(self, response: requests.Response, binding: Binding, cancel: Cancel, provider: str, host: str) -> None:
-        self.status = response.status_code
-        self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.raw.headers.items()}
-        self._raw = response.raw
-        self._binding = binding
+    def __init__(
+        self,
+        response: BoundResponse,
+        connection: BoundConnection,
+        pool: BoundPool,
+        cancel: Cancel,
+        provider: str,
+        host: str,
+    ) -> None:
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.fields
+        self._response = response
+        self._is_encoded = "content-encoding" in self.headers
+        self._body = HTTPResponse(response, self.headers, preload_content=False) if self._is_encoded else response
+        self._clock = response.binding.clock
+        self._connection: BoundConnection | None = connection
+        self._pool = pool
         self._cancel = cancel
         self._provider = provider
         self._host = host
-        self._ended = False
 
     def read(self) -> bytes:
-        if self._ended:
+        if self._connection is None:
             return b""
         try:
-            piece: bytes = self._raw.read1(_READ_SIZE, decode_content=True)
-        except (HTTPError, OSError, ValueError) as error:
+            piece = self._body.read1(_READ_SIZE)
+            left = None if self._is_encoded else self._response.length
+            if not piece and left:
+                raise IncompleteRead(b"", left)
+        except (HTTPError, HTTPException, OSError, ValueError) as error:
             self._cancel.check()
             raise self._failure(error) from error
         if not piece:
             self._cancel.check()
-            self._ended = True
+        if not piece or left == 0:
+            self._give_back(self._connection)
         return piece
 
     def end_within(self, seconds: float) -> None:
-        self._binding.clock.end_within(seconds)
+        self._clock.end_within(seconds)
 
     def close(self) -> None:
         """Only a connection whose answer was read to the end can serve again."""
-        self._binding.release()
-        if not self._ended:
-            self._raw.close()
-            self._ended = True
-        self._raw.release_conn()
+        if (connection := self._connection) is not None:
+            connection.release()
+            connection.close()
+            self._give_back(connection)
+
+    def _give_back(self, connection: BoundConnection) -> None:
+        self._connection = None
+        self._response.close()
+        self._pool.take_back(connection)
 
     def _failure(self, error: Exception) -> NexusError:
-        idle = self._binding.clock.idle
+        idle = self._clock.idle
         return failure_of(error, provider=self._provider, host=self._host, phase="body", seconds=idle)
 
 
-def _prepared(request: UpstreamRequest) -> requests.PreparedRequest:
-    """Skips the Session's machinery: cookies, netrc, environment and redirects have no place here."""
-    prepared = requests.PreparedRequest()
-    prepared.method = request.method
-    prepared.url = request.url
-    # An upload gives its pieces anew whenever it is asked for them, which urllib3 does once.
-    prepared.body = request.body if request.upload is None else cast(bytes, request.upload)
-    prepared.headers = CaseInsensitiveDict(request.headers)
-    prepared.headers["Content-Length"] = str(request.size)
-    prepared.headers["Accept-Encoding"] = "identity"
-    return prepared
+def _pieces(head: bytes, request: UpstreamRequest) -> Iterator[bytes]:
+    if request.upload is not None:
+        yield head
+        yield from request.upload
+    elif len(request.body) <= JOINED:
+        yield head + request.body
+    else:
+        yield head
+        yield request.body
 
 
 def _unreadable(headers: Mapping[str, str]) -> str | None:
     """An encoding of the body that is not read, whatever decoders are installed."""
-    encodings = (part.strip().lower() for part in headers.get("content-encoding", "").split(","))
+    if "content-encoding" not in headers:
+        return None
+    encodings = (part.strip().lower() for part in headers["content-encoding"].split(","))
     known = ("", "identity", "gzip", "x-gzip", "deflate")
     return next((encoding for encoding in encodings if encoding not in known), None)
 

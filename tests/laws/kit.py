@@ -80,7 +80,6 @@ TARGETS: Mapping[str, tuple[Target, ...]] = {
             "us.amazon.nova-pro-v1:0",
             "us.openai.gpt-5.6-sol",
             "openai.gpt-oss-120b-1:0",
-            "anthropic.claude-sonnet-4-5-20250929-v1:0",
             "mistral.mistral-large-2407-v1:0",
             "us.meta.llama4-maverick-17b-instruct-v1:0",
             "arn:aws:bedrock:x/opaque",

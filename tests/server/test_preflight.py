@@ -52,7 +52,11 @@ def runs(folder: Path, *arguments: str) -> list[tuple[int, str]]:
 
 def test_a_port_in_use(tmp_path: Path, taken: int) -> None:
     read(tmp_path, f'{ECHO}[server]\nlisten_address = "127.0.0.1:{taken}"\n')
-    said = f"nexus.toml:5: server.listen_address: cannot listen on 127.0.0.1:{taken}: the port is in use\n"
+    said = f"""\
+nexus.toml:5: server.listen_address: cannot listen on 127.0.0.1:{taken}: the port is in use
+    5 | listen_address = "127.0.0.1:{taken}"
+      |                  {"^" * len(f'"127.0.0.1:{taken}"')}
+"""
     assert runs(tmp_path) == [(1, said), (1, said)]
 
 

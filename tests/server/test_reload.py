@@ -303,6 +303,7 @@ class TestSignals:
         process.signal(signal.SIGHUP)
         wait_until(lambda: process.said("the configuration is not used"))
         assert process.said("nexus.toml:2: server.worker_thread: unknown key")
+        assert process.said("worker_thread = 3")
         process.signal(signal.SIGTERM)
         assert process.wait() == 0
 

@@ -216,9 +216,9 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
         PROVIDER + '[server]\nlisten_address = "localhost"',
         ["6: server.listen_address: is not a listen address"],
     ),
-    "bare number as duration": (
-        PROVIDER + "[server]\ndrain_timeout = 30",
-        ["6: server.drain_timeout: a duration is a string with a unit"],
+    "a boolean as duration": (
+        PROVIDER + "[server]\ndrain_timeout = true",
+        ["6: server.drain_timeout: is not a duration"],
     ),
     "ranges": (
         PROVIDER + "retries = { attempts = 11 }\n[server]\nworker_threads = 0",

@@ -21,7 +21,8 @@ from openai.types.responses import response_create_params
 
 from nexus.conversation.parts import Request
 from nexus.errors import ClientError, UnsupportedFeature
-from nexus.models import bedrock, claude
+from nexus.models import claude
+from nexus.models.bedrock import ConverseModel
 from nexus.models.chat_server import ChatServer
 from nexus.models.gemini import Gemini
 from nexus.protocols import loader
@@ -290,7 +291,9 @@ BEST: Mapping[str, Target] = {
     "chat": Target("gpt", chat=ChatServer(cache_breakpoint=True)),
     "messages": Target("claude-sonnet-4-5", claude=claude.profile("claude-sonnet-4-5")),
     "gemini": Target("gemini", gemini=Gemini(levels=("LOW", "HIGH"), image_output=True)),
-    "converse": Target("claude", converse=bedrock.profile("anthropic.claude-sonnet-4-5-20250929-v1:0")),
+    "converse": Target(
+        "best", converse=ConverseModel(top_k=True, thinking="effort", structured_output=True, cache=True)
+    ),
 }
 """A model of each vendor that has all that the table promises."""
 

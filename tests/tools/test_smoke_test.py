@@ -188,7 +188,7 @@ class TestUsage:
         [
             (("openai/gpt-5",), "model 'openai/gpt-5' does not exist; did you mean 'openai/gpt-4'?"),
             (("--capability", "tools,smell"), "unknown: smell; known: tools, vision, thinking, json, cache, all"),
-            (("--timeout", "60"), "is not a duration"),
+            (("--timeout", "60 parsecs"), "is not a duration"),
             (("--url", "localhost:8000"), "write it like http://HOST:PORT"),
             (("--url", "http://me:secret@localhost"), "does not belong here"),
             (("--bogus",), "--bogus"),

@@ -16,8 +16,8 @@ import pytest
 
 from nexus.cancel import Cancel
 from nexus.errors import Cancelled, NexusError, UpstreamError
+from nexus.upstream.binding import Binding
 from nexus.upstream.request import Timeouts
-from nexus.upstream.sockets import Binding
 from nexus.upstream.tls import Trust
 from nexus.upstream.transport import Transport
 from tests.peers import BEGUN, GZIPPED, Peer, Tls, chunk, open_files, post, read_request, reset, whole

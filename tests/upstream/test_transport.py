@@ -329,8 +329,8 @@ PHASES = [
     pytest.param(during_the_handshake, id="during the TLS handshake"),
     pytest.param(behind_a_mute_proxy, id="waiting for a proxy"),
     pytest.param(scene(("send",), lambda seen: mute(seen, reads=False), LARGE), id="sending a large body"),
-    pytest.param(scene(("getresponse", "readinto"), mute), id="waiting for the head"),
-    pytest.param(tls_scene(("getresponse", "readinto"), mute), id="waiting for the head, TLS"),
+    pytest.param(scene(("begin", "readinto"), mute), id="waiting for the head"),
+    pytest.param(tls_scene(("begin", "readinto"), mute), id="waiting for the head, TLS"),
     pytest.param(scene(("read1", "readinto"), lambda seen: mute(seen, BEGUN)), id="reading chunks"),
     pytest.param(tls_scene(("read1", "readinto"), lambda seen: mute(seen, BEGUN)), id="reading chunks, TLS"),
     pytest.param(

@@ -166,7 +166,7 @@ def test_reaping_leaves_what_is_alive(no_leak: None) -> None:
 
 def test_the_kernel_watches_connections() -> None:
     with Peer(echo) as peer, transport() as one, one.send(post(peer.url), Cancel()) as reply:
-        connection = reply._raw.connection
+        connection = reply._connection
         assert connection is not None
         sock = connection.sock
         options = {
@@ -306,7 +306,7 @@ def test_an_end_that_was_limited_is_limited_in_all(no_leak: None) -> None:
 def test_an_answer_is_whole_before_its_trailers(
     no_leak: None, monkeypatch: pytest.MonkeyPatch, trailers: bytes
 ) -> None:
-    monkeypatch.setattr("nexus.upstream.sockets.TRAILERS", 0.1)
+    monkeypatch.setattr("nexus.upstream.binding.TRAILERS", 0.1)
 
     def handler(sock: socket.socket) -> None:
         while read_request(sock):

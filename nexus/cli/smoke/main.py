@@ -25,6 +25,7 @@ from nexus.cli.smoke.probe import Model, Site, probes
 from nexus.cli.smoke.report import Report
 from nexus.cli.smoke.run import MOST_SAID, Row, row, without_secrets
 from nexus.cli.smoke.site import Local, remote
+from nexus.commands.colours import is_coloured, told
 from nexus.settings import Protocols, Settings, SettingsError, secrets
 from nexus.settings.types import read_duration, read_timeout
 from nexus.telemetry import logs
@@ -48,7 +49,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     except UsageError as error:
         parser.error(redact(str(error)))
     except SettingsError as error:
-        sys.stderr.write("".join(f"{problem}\n" for problem in error.problems))
+        sys.stderr.write(told(error.problems, coloured=is_coloured(sys.stderr, "auto", environ)))
     except Failed as error:
         sys.stderr.write(f"{redact(str(error))[:MOST_SAID]}\n")
     except KeyboardInterrupt:

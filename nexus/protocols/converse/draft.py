@@ -57,19 +57,16 @@ class Draft:
         self._documents.add(name)
         return name
 
-    def cache_point(self, hint: CacheHint | None, *, among_tools: bool = False) -> list[Json]:
+    def cache_point(self, hint: CacheHint | None) -> list[Json]:
         """The block that ends a cached prefix, or nothing."""
         if hint is None:
             return []
-        if not (self.model.cache_tools if among_tools else self.model.cache):
+        if not self.model.cache:
             self.drop("cache")
             return []
-        point: dict[str, Json] = {"type": "default"}
-        if hint == "1h" and self.model.cache_hour:
-            point["ttl"] = "1h"
-        elif hint == "1h":
+        if hint == "1h":
             self.drop("cache_ttl")
-        return [{"cachePoint": point}]
+        return [{"cachePoint": {"type": "default"}}]
 
 
 def only(fields: Mapping[str, Json]) -> dict[str, Json]:

@@ -67,21 +67,19 @@ WRITES: Mapping[str, Disposition] = {
     "tools": Disposition(
         "converted",
         "names and property keys that do not fit are replaced and mapped back; unions at the root are merged, told in "
-        "the description and named; strict dropped where the model has no structured output, and beyond Claude's "
-        "limits",
+        "the description and named; strict dropped where the model has no structured output",
     ),
     "tool_choice": Disposition(
         "converted",
         "none: tools left out, or kept and dropped by name when the history has tool blocks; refused where the model "
         "cannot be forced",
     ),
-    "parallel_tools": Disposition("converted", "off: a field of Claude's own; dropped for other models"),
+    "parallel_tools": Disposition("dropped", "only when false: Converse has no such switch"),
     "thinking": Disposition(
         "converted",
-        "Claude: thinking and outputConfig.effort; Nova 2: reasoningConfig (three efforts); gpt-oss: reasoning_effort "
-        "(three efforts); GPT: reasoning.effort; the nearest level, named when it differs; off where a model has "
-        "an off, else its least, named; dropped for others, beside a forced tool, or where the history lacks "
-        "the reasoning that the model demands",
+        "Nova 2: reasoningConfig (three efforts); gpt-oss: reasoning_effort (three efforts); GPT: reasoning.effort; "
+        "the nearest level, named when it differs; off where a model has an off, else its least, named; dropped for "
+        "others",
     ),
     "output_format": Disposition(
         "converted",
@@ -90,12 +88,10 @@ WRITES: Mapping[str, Disposition] = {
     ),
     "max_tokens": Disposition("carried", "dropped for Nova 2 at high effort, which takes no limit"),
     "temperature": Disposition(
-        "carried", "above 1 refused, never scaled; dropped for models without it and beside thinking"
+        "carried", "above 1 refused, never scaled; dropped for models without it and for Nova 2 at high effort"
     ),
-    "top_p": Disposition(
-        "carried", "dropped for models without it, beside temperature on Claude 4.1+, beside thinking"
-    ),
-    "top_k": Disposition("converted", "additional field of Claude and Nova; dropped for other models"),
+    "top_p": Disposition("carried", "dropped for models without it and for Nova 2 at high effort"),
+    "top_k": Disposition("converted", "additional field of Nova; dropped for other models"),
     "presence_penalty": Disposition("dropped"),
     "frequency_penalty": Disposition("dropped"),
     "seed": Disposition("dropped"),

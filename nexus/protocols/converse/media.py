@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from nexus.conversation.parts import Audio, Document, Image, Inline, Link, Text
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.protocols.converse.draft import Draft, only
+from nexus.protocols.converse.draft import Draft
 from nexus.wire import Json
 
 _IMAGES: Mapping[str, str] = {
@@ -64,13 +64,11 @@ def write_image(image: Image, path: str, draft: Draft) -> Json:
 
 
 def write_document(document: Document, path: str, draft: Draft) -> list[Json]:
-    """The document; before it, where the model does not take the context with it, the context as text."""
+    """The document; before it the context as text, which Claude alone takes with it."""
     kind, source = _source(_plain(document.source), _DOCUMENTS, "document", path)
     block = {"format": kind, "name": draft.document_name(document.title), "source": source}
     context = document.context if document.context and document.context.strip() else None
-    if context is None or draft.model.document_context:
-        return [{"document": only(block | {"context": context})}]
-    return [{"text": context}, {"document": block}]
+    return [*([] if context is None else [{"text": context}]), {"document": block}]
 
 
 def write_audio(audio: Audio, path: str) -> Json:

@@ -98,7 +98,7 @@ def _held_format(wanted: OutputFormat | None, draft: Draft) -> Closed | None:
     if wanted is None or wanted.schema is None or not draft.model.structured_output:
         return None
     try:
-        return close_format(wanted.schema, draft.model.strict_limits)
+        return close_format(wanted.schema, None)
     except NotClosed as reason:
         if wanted.strict:
             raise UnsupportedFeature(f"this model cannot be held to the schema: {reason}", param=FORMAT) from reason
@@ -122,18 +122,17 @@ def _with_answer_tool(plan: ToolPlan, wanted: OutputFormat, draft: Draft) -> Too
     return ToolPlan((*plan.tools, tool), mode, only_name, answer_tool=tool.name, answer_keys=forms)
 
 
-def write_tool_config(plan: ToolPlan, request: Request, draft: Draft) -> tuple[Json, dict[str, Json]]:
-    """The toolConfig (None without tools), and what goes beside it as additional model fields."""
+def write_tool_config(plan: ToolPlan, request: Request, draft: Draft) -> Json:
+    """The toolConfig; None without tools."""
     if not plan.tools:
-        return None, {}
+        return None
     tools: list[Json] = []
     held = _held_tools(plan, draft)
     for number, tool in enumerate(plan.tools):
         tools.append({"toolSpec": _spec(tool, f"tools.{number}", held.get(number), draft)})
-        tools += draft.cache_point(tool.cache, among_tools=True)
+        if tool.cache is not None:
+            draft.drop("cache")
     config: dict[str, Json] = {"tools": tools}
-    if request.parallel_tools is False and draft.model.parallel_switch:
-        return config, {"tool_choice": only({"type": plan.mode, "name": plan.name, "disable_parallel_tool_use": True})}
     if request.parallel_tools is False:
         draft.drop("parallel_tools")
     match plan.mode:
@@ -145,7 +144,7 @@ def write_tool_config(plan: ToolPlan, request: Request, draft: Draft) -> tuple[J
             config["toolChoice"] = {"tool": {"name": plan.name}}
         case _:
             raise InvalidRequest(f"unknown tool_choice {plan.mode!r}", param="tool_choice")
-    return config, {}
+    return config
 
 
 def _held_tools(plan: ToolPlan, draft: Draft) -> Mapping[int, dict[str, Json]]:
@@ -154,7 +153,7 @@ def _held_tools(plan: ToolPlan, draft: Draft) -> Mapping[int, dict[str, Json]]:
         if any(tool.strict for tool in plan.tools):
             draft.drop("strict")
         return {}
-    held = strict_tools(plan.tools, draft.model.strict_limits, plan.format)
+    held = strict_tools(plan.tools, None, plan.format)
     for name in held.lost:
         draft.drop(name)
     return held.schemas

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from nexus.conversation.parts import Message, Part, Reasoning, Request, Text, ToolCall, ToolResult
+from nexus.conversation.parts import Message, Part, Request, Text, ToolCall, ToolResult
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.converse.draft import Draft
 from nexus.protocols.converse.parts import text_blocks, write_assistant_part, write_user_part
@@ -141,18 +141,3 @@ def _tidy(blocks: list[Json]) -> list[Json]:
 
 def has_tool_parts(request: Request) -> bool:
     return any(isinstance(part, ToolCall | ToolResult) for message in request.messages for part in message.parts)
-
-
-def answers_unreasoned_call(request: Request) -> bool:
-    """Whether the last assistant's turn holds tool calls but does not begin with our own signed reasoning."""
-    turn: list[Part] = []
-    for message in reversed(request.messages):
-        if message.role == "assistant":
-            turn = [*message.parts, *turn]
-        elif turn:
-            break
-    if not any(isinstance(part, ToolCall) for part in turn):
-        return False
-    first = turn[0]
-    signature = first.signature if isinstance(first, Reasoning) else None
-    return signature is None or signature.dialect != "converse" or not signature.value

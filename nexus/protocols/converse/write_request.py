@@ -34,8 +34,6 @@ _SERVICE_TIERS: Mapping[str, str | None] = {
     "priority": "priority",
     "reserved": "reserved",
 }
-_STOP_PATHS = ["/stop_sequence", "/delta/stop_sequence"]
-_LEAST_TOP_P_THINKING = 0.95
 
 
 def write_request(request: Request, target: Target) -> VendorRequest:
@@ -43,11 +41,11 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     request, renaming = rename(request, TOOL_NAMES, PROPERTY_KEYS)
     draft = Draft(target.converse)
     tools = plan_tools(request, draft)
-    thinking = plan_thinking(request, tools, target, draft)
-    tool_config, tool_fields = write_tool_config(tools, request, draft)
+    thinking = plan_thinking(request, draft)
+    tool_config = write_tool_config(tools, request, draft)
     sampling, sampling_fields = _sampling(request, thinking, draft)
-    additional = thinking.extra | tool_fields | sampling_fields
-    output = only({"textFormat": write_text_format(tools, request, draft), "effort": thinking.effort})
+    additional = thinking.extra | sampling_fields
+    output = only({"textFormat": write_text_format(tools, request, draft)})
     system, messages = write_conversation(request, draft)
     body = {
         "system": system or None,
@@ -56,12 +54,12 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         "toolConfig": tool_config,
         "outputConfig": output or None,
         "additionalModelRequestFields": additional or None,
-        "additionalModelResponseFieldPaths": _STOP_PATHS if request.stop and draft.model.stop_echo else None,
         "requestMetadata": _metadata(request, draft) or None,
         "serviceTier": _service_tier(request, draft),
     }
     for name in left_out(WRITES, request):
-        draft.drop(name)
+        if name != "parallel_tools":
+            draft.drop(name)
     cut = Cut() if draft.model.stop else Cut(request.stop)
     renaming = renaming.with_keys(tools.answer_tool, tools.answer_keys)
     return VendorRequest(only(body), draft.dropped, tools.answer_tool, cut=cut, renaming=renaming)
@@ -69,16 +67,13 @@ def write_request(request: Request, target: Target) -> VendorRequest:
 
 def _sampling(request: Request, thinking: ThinkingPlan, draft: Draft) -> tuple[dict[str, Json], dict[str, Json]]:
     """The inferenceConfig, and top_k as an additional model field."""
-    max_tokens = thinking.max_tokens
+    max_tokens = request.max_tokens
     if max_tokens is not None and max_tokens < 1:
         raise InvalidRequest("max_tokens must be at least 1", param="max_tokens")
     if thinking.unlimited and max_tokens is not None:
         draft.drop("max_tokens")
         max_tokens = None
     temperature, top_p = _temperature(request, thinking, draft), _top_p(request, thinking, draft)
-    if temperature is not None and top_p is not None and draft.model.sampling == "one":
-        draft.drop("top_p")
-        top_p = None
     stop = list(request.stop) or None
     if stop and "" in stop:
         raise InvalidRequest("a stop sequence must not be empty", param="stop")
@@ -93,7 +88,7 @@ def _temperature(request: Request, thinking: ThinkingPlan, draft: Draft) -> floa
     value = request.temperature
     if value is None:
         return None
-    if draft.model.sampling == "none" or thinking.unlimited or (thinking.claude and value != 1):
+    if thinking.unlimited or not draft.model.sampling:
         draft.drop("temperature")
         return None
     if not 0 <= value <= 1:
@@ -105,8 +100,7 @@ def _top_p(request: Request, thinking: ThinkingPlan, draft: Draft) -> float | No
     value = request.top_p
     if value is None:
         return None
-    too_low = thinking.claude and value < _LEAST_TOP_P_THINKING
-    if draft.model.sampling == "none" or thinking.unlimited or too_low:
+    if thinking.unlimited or not draft.model.sampling:
         draft.drop("top_p")
         return None
     if not 0 <= value <= 1:
@@ -117,12 +111,8 @@ def _top_p(request: Request, thinking: ThinkingPlan, draft: Draft) -> float | No
 def _top_k(request: Request, thinking: ThinkingPlan, draft: Draft) -> dict[str, Json]:
     if request.top_k is None:
         return {}
-    if not (draft.model.sampling == "none" or thinking.unlimited or thinking.claude):
-        match draft.model.top_k:
-            case "top_k":
-                return {"top_k": request.top_k}
-            case "inferenceConfig":
-                return {"inferenceConfig": {"topK": request.top_k}}
+    if draft.model.top_k and not thinking.unlimited:
+        return {"inferenceConfig": {"topK": request.top_k}}
     draft.drop("top_k")
     return {}
 

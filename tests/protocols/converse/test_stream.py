@@ -421,8 +421,8 @@ def test_any_interleaving_of_parallel_calls(arguments: list[str], chance: random
     [
         ("text", "amazon.nova-lite-v1:0"),
         ("tools", "amazon.nova-lite-v1:0"),
-        ("reasoning", "anthropic.claude-opus-5"),
-        ("redacted", "anthropic.claude-opus-5"),
+        ("reasoning", "us.openai.gpt-5.6-sol"),
+        ("redacted", "us.openai.gpt-5.6-sol"),
         ("reasoning_unsigned", "openai.gpt-oss-20b-1:0"),
     ],
 )

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
 import re
 import shutil
-import subprocess
 import sys
-import tarfile
-import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,38 +15,17 @@ from mypy.options import Options
 
 import nexus
 from nexus import registry
+from tests.release.conftest import Release
+from tests.release.kit import CONFIG, ROOT, run, serves
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[1]
 TRAPS = (
     *("providers/__init__.py", "tools.py", "tests.py", "config.py"),
     *("openai.py", "anthropic.py", "requests/__init__.py", "tornado.py", "pydantic.py", "urllib3.py", "certifi.py"),
     *("tenacity.py", "boto3.py", "botocore/__init__.py", "google/__init__.py"),
     *("json.py", "logging.py", "argparse.py", "asyncio/__init__.py", "http/__init__.py", "ssl.py", "tomllib.py"),
 )
-CONFIG = """
-[llm.providers.demo]
-type = "echo"
-models.echo = {}
-[llm.providers.openai]
-type = "openai"
-api_key = "none"
-models.m = {}
-[llm.providers.anthropic]
-type = "anthropic"
-api_key = "none"
-models.m = {}
-[llm.providers.google]
-type = "google"
-api_key = "none"
-models.m = {}
-[llm.providers.bedrock]
-type = "bedrock"
-region = "us-east-1"
-models.m = {}
-"""
-ASK = {"model": "demo/echo", "messages": [{"role": "user", "content": "Hi"}]}
 SHOW = "import nexus.providers.openai as one, sys; print(one.__file__, 'providers' in sys.modules)"
 
 
@@ -65,52 +39,6 @@ def foreign(tmp_path: Path) -> Path:
         file.write_text("raise SystemExit('a stranger was imported')\n")
     (folder / "nexus.toml").write_text(CONFIG)
     return folder
-
-
-def environ(path: Path | None) -> dict[str, str]:
-    """With a path, that and the libraries; what is installed in place of it is not seen (``-S``)."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHONPATH", "NEXUS_"))}
-    libraries = [folder for folder in sys.path if Path(folder).name in ("site-packages", "dist-packages")]
-    return kept if path is None else {**kept, "PYTHONPATH": os.pathsep.join([str(path), *libraries])}
-
-
-def python(path: Path | None) -> list[str]:
-    return [sys.executable] if path is None else [sys.executable, "-S"]
-
-
-def run(folder: Path, *arguments: str, path: Path | None) -> subprocess.CompletedProcess[str]:
-    command = [*python(path), *arguments]
-    return subprocess.run(
-        command, cwd=folder, env=environ(path), capture_output=True, text=True, timeout=120, check=False
-    )
-
-
-def serves(folder: Path, path: Path | None, *command: str) -> None:
-    """Starts the server there, asks it something, and stops it."""
-    process = subprocess.Popen(
-        [*(command or (*python(path), "-m", "nexus")), "-l", "127.0.0.1:0"],
-        cwd=folder,
-        env=environ(path),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    with process:
-        try:
-            said: list[str] = []
-            for line in process.stderr:
-                said.append(line)
-                if found := re.search(r"health: http://127.0.0.1:(\d+)/", line):
-                    break
-            assert found, "".join(said)
-            connection = http.client.HTTPConnection("127.0.0.1", int(found.group(1)), timeout=60)
-            headers = {"Content-Type": "application/json"}
-            connection.request("POST", "/llm/openai/v1/chat/completions", json.dumps(ASK), headers)
-            assert connection.getresponse().status == 200
-            connection.close()
-        finally:
-            process.terminate()
 
 
 def test_a_checkout_starts_in_a_foreign_folder(foreign: Path) -> None:
@@ -148,70 +76,17 @@ def test_a_checkout_without_the_link_says_so(tmp_path: Path) -> None:
         assert built.returncode == 1 and "nexus/providers is not a link" in built.stderr
 
 
-@pytest.fixture(scope="module")
-def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what was built of this source: ``wheel``, and ``sdist`` unpacked."""
-    if find_spec("setuptools") is None or find_spec("wheel") is None:
-        pytest.skip("setuptools and wheel are not there to build with")
-    folder = tmp_path_factory.mktemp("build")
-    source = folder / "source"
-    source.mkdir()
-    for name in ("setup.py", "pyproject.toml", "MANIFEST.in", "README.rst", "CHANGELOG.rst", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    for name in ("nexus", "providers", "config", "docs"):
-        shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
-    done = run(source, "setup.py", "-q", "sdist", "-d", str(folder), path=None)
-    assert done.returncode == 0, done.stderr
-    [archive] = folder.glob("*.tar.gz")
-    with tarfile.open(archive) as file:
-        file.extractall(folder / "unpacked", filter="data")
-    [sdist] = (folder / "unpacked").iterdir()
-    sdist.rename(folder / "sdist")
-    make_wheel(source, folder / "wheel")
-    return folder
-
-
-def make_wheel(source: Path, target: Path) -> None:
-    """The wheel's files below ``target``."""
-    made = target.with_name(f"{target.name}-made")
-    command = ["-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q", "-w", str(made), str(source)]
-    done = run(source.parent, *command, path=None)
-    assert done.returncode == 0, done.stderr
-    [file] = made.glob("*.whl")
-    with zipfile.ZipFile(file) as archive:
-        archive.extractall(target)
-
-
-@pytest.fixture
-def wheel(build: Path) -> Path:
-    return build / "wheel"
-
-
-def files_of(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def test_an_sdist_builds_the_same_wheel(build: Path) -> None:
-    make_wheel(build / "sdist", build / "again")
-    assert files_of(build / "again") == files_of(build / "wheel")
-    assert {"nexus/server/dashboard/page.html", "nexus/server/dashboard/page.py"} <= files_of(build / "wheel").keys()
-
-
-def test_an_sdist_has_what_readme_speaks_of(build: Path) -> None:
-    ours = {f"{path.parent.name}/{path.name}" for folder in ("config", "docs") for path in (ROOT / folder).iterdir()}
-    ours -= {"docs/settings.rst", "docs/nexus.schema.json"}  # Sphinx makes them.
-    assert ours | {"CHANGELOG.rst", "LICENSE", "nexus/py.typed"} <= files_of(build / "sdist").keys()
-    assert not [path for path in (build / "sdist").rglob("*") if path.is_symlink()]
-
-
-def test_a_wheel_has_one_package(wheel: Path) -> None:
+def test_a_wheel_has_one_package(release: Release) -> None:
+    wheel = release.package
     assert {path.name for path in wheel.iterdir() if not path.name.endswith(".dist-info")} == {"nexus"}
     ours = {path.relative_to(ROOT / "providers") for path in (ROOT / "providers").rglob("*.py")}
     assert {path.relative_to(wheel / "nexus/providers") for path in (wheel / "nexus/providers").rglob("*.py")} == ours
-    assert (wheel / "nexus/py.typed").exists()
+    for name in ("py.typed", "server/dashboard/page.html", "server/dashboard/page.py", "commands/nexus.toml"):
+        assert (wheel / "nexus" / name).exists()
 
 
-def test_a_wheel_starts_in_a_foreign_folder(foreign: Path, wheel: Path) -> None:
+def test_a_wheel_starts_in_a_foreign_folder(foreign: Path, release: Release) -> None:
+    wheel = release.package
     done = run(foreign, "-m", "nexus", "check", path=wheel)
     assert (done.returncode, done.stderr) == (0, "")
     serves(foreign, wheel)

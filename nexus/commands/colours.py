@@ -1,0 +1,55 @@
+"""What people see on a terminal: problems of a settings file with the line and a mark below it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TextIO
+
+from nexus.settings.problems import Problem, dotted
+
+WHEN = ("auto", "always", "never")
+
+_RED, _YELLOW, _GREEN, _BLUE, _BOLD = "31", "33", "32", "34", "1"
+_WARNING = re.compile(r"^warning:", re.MULTILINE)
+_VALID = re.compile(r"(?<=: )valid(?=, [^\n]*\n\Z)")
+
+
+def is_coloured(stream: TextIO, when: str, environ: Mapping[str, str]) -> bool:
+    """``auto`` is a terminal that nobody told otherwise (no-color.org)."""
+    if when != "auto":
+        return when == "always"
+    return stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+
+
+def told(problems: Iterable[Problem], *, coloured: bool) -> str:
+    """Each problem on one line, and below it what stands in the file."""
+    return "".join(f"{line}\n" for problem in problems for line in _lines(problem, coloured))
+
+
+def report(text: str, *, coloured: bool) -> str:
+    """What ``nexus check`` prints of settings that are valid."""
+    if not coloured:
+        return text
+    return _VALID.sub(_paint("valid", _GREEN), _WARNING.sub(_paint("warning:", _YELLOW), text))
+
+
+def _lines(problem: Problem, coloured: bool) -> Iterator[str]:
+    if not coloured:
+        yield str(problem)
+    else:
+        place = problem.file if problem.line is None else f"{problem.file}:{problem.line}"
+        path = dotted(problem.path)
+        yield ": ".join([_paint(place, _BOLD), *([path] if path else []), _paint(problem.message, _RED)])
+    if (shown := problem.excerpt) is None:
+        return
+    number = f"{shown.number:>5} |"
+    bar, mark = f"{'|':>7}", "^" * shown.length
+    if coloured:
+        number, bar, mark = _paint(number, _BLUE), _paint(bar, _BLUE), _paint(mark, _RED)
+    yield f"{number} {shown.text}".rstrip()
+    yield f"{bar} {' ' * shown.start}{mark}"
+
+
+def _paint(text: str, colour: str) -> str:
+    return f"\033[{colour}m{text}\033[0m"

@@ -1,0 +1,117 @@
+"""The line of a settings file that a problem is about, as it may be shown to anybody, and where on it the problem is.
+
+Law: no secret is shown. A text that stands where a secret can stand, or that looks like one, is left out, and so are
+comments and whatever a broken line holds beside its keys.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from nexus.settings.spans import Span
+
+WIDEST = 100
+"""Columns of one line."""
+HIDDEN = "..."
+
+_TOKEN = re.compile(
+    r"(?P<comment>#.*)"
+    r"|(?P<text>(?P<quote>\"\"\"|'''|\"|')(?P<inside>(?:(?!(?P=quote))(?:\\.|.))*)(?P<closed>(?P=quote))?)"
+    r"|(?P<word>[^\s=\[\]{},\"'#]*[^\s=\[\]{},\"'#.])"
+)
+_HEADER = re.compile(r"\s*\[{1,2}[^\[\],={}]*\]{1,2}\s*(?:#.*)?")
+_IS_KEY = re.compile(r"\s*(?:=|\.\s*[A-Za-z0-9_\"'-])")
+_PLAIN = re.compile(r"true|false|[+-]?(?:inf|nan)|[+-]?[0-9][0-9A-Fa-fxob_.:+TZtz-]{0,24}")
+_SECRET_NAME = re.compile(
+    r"key|token|secret|password|credential|authorization|cookie|sha256|default|value|header|tags|attributes|store|proxy",
+    re.IGNORECASE,
+)
+_TEMPLATE = re.compile(r"\{\{\s*(?:env\.[A-Za-z_][A-Za-z0-9_]*|file\s+(?:'[^'\"]*'|\"[^'\"]*\"))\s*\}\}")
+_WORDS = re.compile(r"[A-Za-z0-9]+")
+_LONG, _LONGEST = 10, 24
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """``start`` and ``length`` are columns of a terminal, for a mark below the text; a length of 0 is no mark."""
+
+    number: int
+    text: str
+    start: int
+    length: int
+
+
+def excerpt(line: str, span: Span, *, name: str, strict: bool = False) -> Excerpt:
+    """``line`` as it may be shown, with the place of the span on it.
+
+    ``name`` is the last key of the path that the problem is about, for a line that has no key of its own; of a
+    ``strict`` one no text is shown.
+    """
+    pieces = _pieces(line.rstrip("\r"), name, strict)
+    shown = "".join(piece for _, _, piece in pieces).rstrip()
+    start, end = _shown_at(pieces, span.start), _shown_at(pieces, span.end)
+    begin = max(0, min(start, len(shown)) - WIDEST // 2) if len(shown) > WIDEST else 0
+    text = shown[begin : begin + WIDEST]
+    start, end = min(start - begin, len(text)), min(end - begin, len(text))
+    return Excerpt(span.line, text, _columns(text[:start]), max(1, _columns(text[start:end])))
+
+
+def _pieces(line: str, name: str, strict: bool) -> list[tuple[int, int, str]]:
+    """Stretches of the line, each with what is shown for it."""
+    pieces: list[tuple[int, int, str]] = []
+    at = 0
+    header = _HEADER.fullmatch(line) is not None
+    for match in _TOKEN.finditer(line):
+        pieces.append((at, match.start(), _printable(line[at : match.start()])))
+        at = match.end()
+        if match["comment"] is not None:
+            break
+        is_key = header or _IS_KEY.match(line, at) is not None
+        if is_key and (match["word"] is not None or match["closed"]):
+            name = match["inside"] if match["text"] is not None else match["word"]
+            shown = HIDDEN if _is_random(name) else match[0]
+        else:
+            shown = _value(match, name, strict)
+        pieces.append((match.start(), at, _printable(shown)))
+    else:
+        pieces.append((at, len(line), _printable(line[at:])))
+    return pieces
+
+
+def _value(match: re.Match[str], name: str, strict: bool) -> str:
+    if (word := match["word"]) is not None:
+        return word if _PLAIN.fullmatch(word) else HIDDEN
+    quote, inside, closed = match["quote"], match["inside"], match["closed"] or ""
+    rest = _TEMPLATE.sub("", inside)
+    hidden = rest and (
+        strict or not closed or _SECRET_NAME.search(name) or "{{" in rest or "@" in rest or _is_random(rest)
+    )
+    return f"{quote}{HIDDEN if hidden else inside}{closed}"
+
+
+def _is_random(text: str) -> bool:
+    """Whether a text could be a key: a long word of letters and digits, or a very long one."""
+    words = _WORDS.findall(text)
+    mixed = any(len(word) >= _LONG and re.search("[0-9]", word) and re.search("[A-Za-z]", word) for word in words)
+    return mixed or any(len(word) >= _LONGEST for word in words)
+
+
+def _shown_at(pieces: list[tuple[int, int, str]], at: int) -> int:
+    """The place on the line that is shown."""
+    place = 0
+    for start, end, shown in pieces:
+        if at < end:
+            # Inside of what is left out it is the beginning.
+            return place + (at - start if end - start == len(shown) else 0)
+        place += len(shown)
+    return place
+
+
+def _printable(text: str) -> str:
+    return "".join(" " if char == "\t" else char if char.isprintable() else "?" for char in text)
+
+
+def _columns(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else not unicodedata.combining(char) for char in text)

@@ -1,0 +1,163 @@
+"""What has become of settings of Nexus 0.6, the router of that name that came before: read, renamed or refused.
+
+``FORMER`` is the one list; a file is rewritten by it before it is validated, and the page for those who come from
+there is checked against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from nexus.settings.problems import Path, dotted
+from nexus.settings.types import Location
+
+_STORAGE = ("server", "rate_limits", "storage")
+_OTLP = (
+    ("telemetry", "exporters", "otlp"),
+    ("telemetry", "tracing", "exporters", "otlp"),
+    ("telemetry", "metrics", "exporters", "otlp"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """A key of Nexus 0.6; ``*`` in ``path`` is any name. ``now`` is where a renamed one stands, ``said`` what is told
+    of it: behind its path in a warning or, where it is refused, as the problem.
+    """
+
+    path: tuple[str, ...]
+    verdict: Literal["renamed", "ignored", "refused"]
+    said: str
+    now: tuple[str, ...] = ()
+
+
+def _renamed(path: tuple[str, ...], *now: str) -> Former:
+    return Former((*_STORAGE, *path), "renamed", f"is {'.'.join(now)} here", (*_STORAGE, *now))
+
+
+def _unused(*path: str) -> Former:
+    return Former((*_STORAGE, *path), "ignored", "has no effect: the pool makes connections when they are needed")
+
+
+FORMER: tuple[Former, ...] = (
+    Former(
+        ("mcp",),
+        "refused",
+        "is not there: Nexus routes calls to language models and runs no MCP servers; take this table out, and point "
+        "MCP clients at their servers or at a gateway for MCP",
+    ),
+    Former(
+        ("llm", "proxy", "anthropic"),
+        "refused",
+        "is not there: what Anthropic's clients send passes untouched through llm.protocols.anthropic to a provider of "
+        "type anthropic, with forward_token = true for the callers' own keys; take this table out",
+    ),
+    Former(
+        ("llm", "providers", "*", "model_filter"),
+        "refused",
+        "is not there: models are served by their names only; write one table for each, as nexus check --discover "
+        "lists them",
+    ),
+    _renamed(("connection_timeout",), "connect_timeout"),
+    _renamed(("pool", "max_size"), "pool_size"),
+    *(_unused("pool", name) for name in ("min_idle", "timeout_create", "timeout_wait", "timeout_recycle")),
+    _renamed(("tls", "ca_cert_path"), "tls", "ca_file"),
+    _renamed(("tls", "client_cert_path"), "tls", "cert_file"),
+    _renamed(("tls", "client_key_path"), "tls", "key_file"),
+    Former((*_STORAGE, "tls", "enabled"), "ignored", 'has no effect: a URL that begins with "rediss://" means TLS'),
+    Former(
+        ("telemetry", "logs"),
+        "refused",
+        "is not there: the log goes to stderr (--log-style json), where a collector can read it",
+    ),
+    Former(
+        ("telemetry", "tracing", "collect"), "refused", "is not there: what a span holds is bounded here; leave it out"
+    ),
+    Former(
+        ("telemetry", "tracing", "propagation"),
+        "refused",
+        "is not there: the W3C trace context is always read and passed on; leave it out",
+    ),
+    *(
+        Former(
+            (*otlp, "batch_export", "max_concurrent_exports"),
+            "refused",
+            "is not there: one export runs at a time; leave it out",
+        )
+        for otlp in _OTLP
+    ),
+)
+
+
+@dataclass(slots=True)
+class Translated:
+    """The data as it is read here, what is refused, and what is worth a warning."""
+
+    data: Any
+    problems: list[Location] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def translate(data: Any) -> Translated:
+    """A file's tables with the names that settings have here."""
+    result = Translated(_copy(data))
+    for former in FORMER:
+        for path in list(_found(result.data, former.path)):
+            _apply(result, former, path)
+    return result
+
+
+def _apply(result: Translated, former: Former, path: Path) -> None:
+    value = _take(result.data, path)
+    if former.verdict == "refused":
+        result.problems.append((path, former.said))
+        return
+    if former.path[-2:] == ("tls", "enabled") and value is True and not _is_rediss(result.data):
+        result.problems.append((path, 'is said by the URL here: write url = "rediss://..."'))
+        return
+    if former.verdict == "renamed" and not _put(result.data, former.now, value):
+        result.problems.append((path, f"{former.said}, and stands beside it; leave this one out"))
+        return
+    result.notes.append(f"{dotted(path)} {former.said}")
+
+
+def _is_rediss(data: Any) -> bool:
+    table: Any = next((_at(data, path) for path in _found(data, _STORAGE)), None)
+    return isinstance(table, dict) and str(table.get("url", "")).strip().startswith("rediss:")
+
+
+def _copy(data: Any) -> Any:
+    return {key: _copy(value) for key, value in data.items()} if isinstance(data, dict) else data
+
+
+def _found(data: Any, pattern: tuple[str, ...], path: Path = ()) -> Iterator[Path]:
+    """The paths in ``data`` that a pattern means."""
+    if not pattern:
+        yield path
+    elif isinstance(data, Mapping):
+        for name in list(data) if pattern[0] == "*" else [pattern[0]]:
+            if name in data:
+                yield from _found(data[name], pattern[1:], (*path, name))
+
+
+def _at(data: Any, path: Path) -> Any:
+    for part in path:
+        data = data[part]
+    return data
+
+
+def _take(data: Any, path: Path) -> Any:
+    """The value at a path, which is not there any more; neither is a table that it alone stood in."""
+    *above, name = path
+    value = _at(data, tuple(above)).pop(name)
+    if above and not _at(data, tuple(above)) and above[-1] in ("pool", "proxy"):
+        _at(data, tuple(above[:-1])).pop(above[-1])
+    return value
+
+
+def _put(data: Any, path: Path, value: Any) -> bool:
+    *above, name = path
+    table = _at(data, tuple(above))
+    return name not in table and table.setdefault(name, value) is value

@@ -1,0 +1,140 @@
+"""Finds where on its lines a key or a value of a TOML text stands.
+
+Runs only on text that the real parser has taken, so that a scanner of brackets and strings is enough.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+
+Path = tuple[str | int, ...]
+
+_BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
+_KEY = re.compile(r"[A-Za-z0-9_-]+|\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*'")
+_STRING = re.compile(
+    r"\"\"\"(?:[^\\]|\\.)*?\"{3,5}|'''.*?'{3,5}|\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*'",
+    re.DOTALL,
+)
+_BARE = re.compile(r"[^\s,\]}#]+(?: [0-9][^\s,\]}#]*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """``line`` counts from 1; ``start`` and ``end`` are characters of that line."""
+
+    line: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    name: str
+    start: int
+    end: int
+
+
+class Spans:
+    """Of one TOML text that is known to be valid."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._lines = [0, *(match.end() for match in re.finditer("\n", text))]
+
+    def find(self, path: Path, line: int, *, key: bool) -> Span | None:
+        """What stands for the path, which the statement on that line brings in: its ``key``, or else its value where
+        that is no table."""
+        at = self._skip(self._lines[line - 1])
+        if self._text.startswith("[", at):
+            return self._in_header(path, at)
+        keys, at = self._keys(at)
+        at = self._skip(at + 1)
+        for offset in reversed(range(len(path))):
+            names = path[offset : offset + len(keys)]
+            if names == tuple(one.name for one in keys[: len(names)]) and names:
+                rest = path[offset + len(keys) :]
+                found = self._below(rest, keys[len(names) - 1], at if len(names) == len(keys) else None)
+                if found is not None:
+                    return self._span(*found, key=key)
+        return None
+
+    def _in_header(self, path: Path, at: int) -> Span | None:
+        keys, _ = self._keys(at + (2 if self._text.startswith("[[", at) else 1))
+        names = [part for part in path if isinstance(part, str)]
+        return self._at(keys[len(names) - 1]) if names == [one.name for one in keys[: len(names)]] and names else None
+
+    def _below(self, rest: Path, key: _Key | None, value: int | None) -> tuple[_Key | None, int | None] | None:
+        """The key and the start of the value at a path below a value."""
+        if not rest:
+            return key, value
+        if value is None:
+            return None
+        step, rest = rest[0], rest[1:]
+        if isinstance(step, int) and self._text.startswith("[", value):
+            starts, _ = self._members(value)
+            return self._below(rest, None, starts[step]) if step < len(starts) else None
+        if isinstance(step, str) and self._text.startswith("{", value):
+            for start in self._members(value)[0]:
+                keys, equals = self._keys(start)
+                path = (step, *rest)
+                names = path[: len(keys)]
+                if names == tuple(one.name for one in keys[: len(names)]):
+                    inner = self._skip(equals + 1) if len(names) == len(keys) else None
+                    return self._below(path[len(keys) :], keys[len(names) - 1], inner)
+        return None
+
+    def _span(self, name: _Key | None, value: int | None, *, key: bool) -> Span | None:
+        if name is not None and (key or value is None or self._text.startswith("{", value)):
+            return self._at(name)
+        return self._place(value, self._end(value)) if value is not None else None
+
+    def _at(self, key: _Key) -> Span:
+        return self._place(key.start, key.end)
+
+    def _place(self, start: int, end: int) -> Span:
+        line = next(number for number in range(len(self._lines), 0, -1) if self._lines[number - 1] <= start)
+        first = self._lines[line - 1]
+        stop = self._text.find("\n", start)
+        return Span(line, start - first, min(end, stop if stop >= 0 else len(self._text)) - first)
+
+    def _skip(self, at: int) -> int:
+        match = _BLANK.match(self._text, at)
+        return match.end() if match else at
+
+    def _keys(self, at: int) -> tuple[list[_Key], int]:
+        """The parts of a dotted key, and what stands behind it."""
+        keys: list[_Key] = []
+        while (match := _KEY.match(self._text, self._skip(at))) is not None:
+            keys.append(_Key(_name(match[0]), match.start(), match.end()))
+            at = self._skip(match.end())
+            if not self._text.startswith(".", at):
+                break
+            at += 1
+        return keys, at
+
+    def _members(self, at: int) -> tuple[list[int], int]:
+        """Where the elements of the array or the inline table at ``at`` begin, and where it ends."""
+        starts: list[int] = []
+        at = self._skip(at + 1)
+        while at < len(self._text) and self._text[at] not in "]}":
+            starts.append(at)
+            keys, behind = self._keys(at)
+            at = self._end(self._skip(behind + 1) if keys and self._text.startswith("=", behind) else at)
+            at = self._skip(at)
+            at = self._skip(at + 1) if self._text.startswith(",", at) else at
+        return starts, at + 1
+
+    def _end(self, at: int) -> int:
+        """Behind the value that begins here."""
+        if self._text.startswith(("[", "{"), at):
+            return self._members(at)[1]
+        match = _STRING.match(self._text, at) or _BARE.match(self._text, at)
+        return match.end() if match else at + 1
+
+
+def _name(written: str) -> str:
+    if written[0] == '"':
+        return str(next(iter(tomllib.loads(f"{written} = 0"))))
+    return written[1:-1] if written[0] == "'" else written

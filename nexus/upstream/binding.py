@@ -1,0 +1,106 @@
+"""What ties the socket of one exchange to the call that it is for, whichever thread ends that call.
+
+Law: a socket is bound to the cancel switch of the call that uses it from before its connect until the connection goes
+back to the pool, and never longer: what is shut down is always our own. ``shutdown`` ends a blocked read within a
+millisecond where ``close`` does not.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any, Literal
+
+from nexus.cancel import Cancel
+from nexus.upstream.clock import Clock, ClockedSource
+from nexus.upstream.dial import Socks
+from nexus.upstream.http_head import TRAILERS, StrictResponse
+from nexus.upstream.resolver import Resolver
+
+Phase = Literal["dns", "connect", "proxy", "tls", "send", "first byte", "body"]
+"""How far an exchange came."""
+
+
+class Binding:
+    """Ties the socket in use to a call's switch; throwing the switch shuts it down.
+
+    ``phase`` tells how far the exchange came; ``clock`` bounds its reads. A connection that is ``spoiled`` serves no
+    further exchange.
+    """
+
+    def __init__(
+        self, cancel: Cancel, connect: float, first_byte: float, resolver: Resolver, socks: Socks | None = None
+    ) -> None:
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._cut = False
+        self.cancel = cancel
+        self.connect = connect
+        self.first_byte = first_byte
+        self.resolver = resolver
+        self.socks = socks
+        self.clock = Clock(connect)
+        self.phase: Phase = "connect"
+        self.reused = False
+        self.spoiled = False
+        self.unbind: Callable[[], None] = cancel.add(self._shut_down)
+
+    def hold(self, sock: socket.socket | None) -> None:
+        with self._lock:
+            self._socket = sock
+            cut = self._cut
+        if cut:
+            self._shut_down()
+
+    def _shut_down(self) -> None:
+        with self._lock:
+            self._cut = True
+            if self._socket is not None:
+                try:
+                    # Not SSLSocket.shutdown: it would take the TLS object away from the thread that reads.
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+                except OSError:
+                    return  # already gone: nobody blocks in it
+
+    def sent(self) -> None:
+        """The request is out: the answer has so long to begin."""
+        self.phase = "first byte"
+        self.clock.begin(self.first_byte)
+
+    def release(self) -> None:
+        """The socket is about to serve somebody else, or to be closed."""
+        self.hold(None)
+        self.unbind()
+
+
+class _Current(threading.local):
+    """The exchange of this thread: urllib3 opens connections without saying for whom."""
+
+    binding: Binding | None = None
+    fresh = False
+    """Whether a kept connection must not serve."""
+
+
+current = _Current()
+
+
+class BoundResponse(StrictResponse):
+    """An answer whose reads are bounded by the clock of its exchange."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        self.binding = holder()
+        super().__init__(ClockedSource(sock, self.binding.clock), *args, **kwargs)  # type: ignore[arg-type]
+
+    def _read_and_discard_trailer(self) -> None:
+        self.binding.clock.end_within(TRAILERS)
+        super()._read_and_discard_trailer()
+
+    def spoil(self) -> None:
+        self.binding.spoiled = True
+
+
+def holder() -> Binding:
+    """Every exchange of a transport has one."""
+    assert current.binding is not None
+    return current.binding

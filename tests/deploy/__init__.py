@@ -1,0 +1,1 @@
+"""Files of ``deploy/``, tried as far as a machine without a cluster can."""

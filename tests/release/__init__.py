@@ -1,0 +1,1 @@
+"""Artefacts of a release: what they hold, how they install, where they start."""

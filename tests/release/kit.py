@@ -1,0 +1,81 @@
+"""Starting Nexus as somebody has it: a checkout on a path, what is installed here, or a wheel."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+CONFIG = """
+[llm.providers.demo]
+type = "echo"
+models.echo = {}
+[llm.providers.openai]
+type = "openai"
+api_key = "none"
+models.m = {}
+[llm.providers.anthropic]
+type = "anthropic"
+api_key = "none"
+models.m = {}
+[llm.providers.google]
+type = "google"
+api_key = "none"
+models.m = {}
+[llm.providers.bedrock]
+type = "bedrock"
+region = "us-east-1"
+models.m = {}
+"""
+ASK = {"model": "demo/echo", "messages": [{"role": "user", "content": "Hi"}]}
+
+
+def environ(path: Path | None) -> dict[str, str]:
+    """With a path, that and the libraries; what is installed in place of it is not seen (``-S``)."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHONPATH", "NEXUS_"))}
+    libraries = [folder for folder in sys.path if Path(folder).name in ("site-packages", "dist-packages")]
+    return kept if path is None else {**kept, "PYTHONPATH": os.pathsep.join([str(path), *libraries])}
+
+
+def python(path: Path | None) -> list[str]:
+    return [sys.executable] if path is None else [sys.executable, "-S"]
+
+
+def run(folder: Path, *arguments: str, path: Path | None) -> subprocess.CompletedProcess[str]:
+    command = [*python(path), *arguments]
+    return subprocess.run(
+        command, cwd=folder, env=environ(path), capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def serves(folder: Path, path: Path | None, *command: str, environment: dict[str, str] | None = None) -> None:
+    """Starts the server there, asks it something, and stops it."""
+    process = subprocess.Popen(
+        [*(command or (*python(path), "-m", "nexus")), "-l", "127.0.0.1:0"],
+        cwd=folder,
+        env=environ(path) if environment is None else environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    with process:
+        try:
+            said: list[str] = []
+            for line in process.stderr:
+                said.append(line)
+                if found := re.search(r"health: http://127.0.0.1:(\d+)/", line):
+                    break
+            assert found, "".join(said)
+            connection = http.client.HTTPConnection("127.0.0.1", int(found.group(1)), timeout=60)
+            headers = {"Content-Type": "application/json"}
+            connection.request("POST", "/llm/openai/v1/chat/completions", json.dumps(ASK), headers)
+            assert connection.getresponse().status == 200
+            connection.close()
+        finally:
+            process.terminate()

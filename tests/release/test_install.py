@@ -1,0 +1,85 @@
+"""The wheel in a fresh environment, for a user with an empty home: what it weighs, and that it serves every vendor.
+
+Where no package registry is reached this is a visible skip, or a failure where ``NEXUS_REQUIRE_REGISTRY=1`` says so.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.release.conftest import Release
+from tests.release.kit import CONFIG, serves
+from tools.release.lock import LOCK
+from tools.release.size import MOST, NotInstalled, installed, weights
+
+pytestmark = pytest.mark.slow
+
+VERSIONS = ("3.11", "3.12", "3.13", "3.14")
+VENDORS = """
+import importlib, nexus.registry as registry
+for kind in registry.kinds():
+    registry.load(kind)
+for name in ("boto3", "google.auth", "google.oauth2.service_account", "cryptography"):
+    importlib.import_module(name)
+print(*registry.kinds())
+"""
+
+
+def fresh(what: str, folder: Path, python: str = sys.executable) -> Path:
+    try:
+        return installed(what, folder, python)
+    except NotInstalled as error:
+        if os.environ.get("NEXUS_REQUIRE_REGISTRY"):
+            raise
+        pytest.skip(f"no registry is reached: {error}")
+
+
+def newcomer(folder: Path) -> dict[str, str]:
+    """The environment of a user whose home is empty."""
+    home = folder / "home"
+    home.mkdir()
+    return {"HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+
+
+def test_a_default_install_is_small_and_serves_all_vendors(release: Release, tmp_path: Path) -> None:
+    python = fresh(str(release.wheel), tmp_path / "installed")
+    weight = weights(tmp_path / "installed")
+    assert 0 < sum(weight.values()) < MOST, weight
+    environment = newcomer(tmp_path)
+    command = [str(python), "-c", VENDORS]
+    kinds = subprocess.run(command, cwd=tmp_path, env=environment, text=True, capture_output=True, check=False)
+    assert {"openai", "anthropic", "google", "bedrock"} <= set(kinds.stdout.split()), kinds.stderr
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "nexus.toml").write_text(CONFIG)
+    serves(elsewhere, None, str(python), "-m", "nexus", environment=environment)
+    serves(elsewhere, None, str(python.with_name("nexus")), environment=environment)
+
+
+def interpreter(version: str) -> str | None:
+    """An interpreter of a version, pyenv's first: what of it is on the path may be switched off."""
+    kept = Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}")
+    return next(map(str, sorted(kept)), None) or shutil.which(f"python{version}")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_it_serves_with_every_python(version: str, release: Release, tmp_path: Path) -> None:
+    """With the very packages of the lock file."""
+    if (python := interpreter(version)) is None:
+        pytest.skip(f"Python {version} is not here")
+    made = fresh(f"-r{LOCK}", tmp_path / "installed", python)
+    command = [str(made), "-m", "pip", "install", "-q", "--no-deps", str(release.wheel)]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    (tmp_path / "nexus.toml").write_text(CONFIG)
+    serves(tmp_path, None, str(made), "-m", "nexus", environment=newcomer(tmp_path))
+
+
+def test_classifiers_name_these() -> None:
+    setup = (LOCK.parent / "setup.py").read_text()
+    assert [version for version in VERSIONS if f'"Programming Language :: Python :: {version}"' not in setup] == []

@@ -1,0 +1,71 @@
+"""requirements.lock holds what setup.py asks for, with hashes; what is stale says so."""
+
+from __future__ import annotations
+
+import os
+import re
+
+import pytest
+from packaging.requirements import Requirement
+
+from tools.release.lock import LOCK, Declared, declared, locked, resolve, stale
+
+TEXT = """\
+# Made by a program.
+brotli==1.2.0 \\
+    --hash=sha256:00
+    # via -r setup.py.in
+urllib3==2.6.0 ; python_full_version < '3.14' \\
+    --hash=sha256:00
+    # via
+    #   -r setup.py.in
+    #   requests
+"""
+WANTED = ("Brotli>=1.2", "urllib3>=2.3,<3")
+
+
+def wants(*texts: str) -> Declared:
+    return Declared("3.11", tuple(map(Requirement, texts)), ())
+
+
+CASES = {
+    "as it is": (WANTED, []),
+    "one more": ((*WANTED, "redis>=5"), ["redis>=5 is asked for, and the lock has none"]),
+    "a newer one": (("Brotli>=1.3", WANTED[1]), ["Brotli>=1.3 is asked for, and the lock has 1.2.0"]),
+    "one less": (WANTED[:1], ["urllib3 is locked, and nothing asks for it"]),
+}
+
+
+@pytest.mark.parametrize(("wanted", "problems"), CASES.values(), ids=CASES)
+def test_what_is_stale_is_named(wanted: tuple[str, ...], problems: list[str]) -> None:
+    assert stale(wants(*wanted), TEXT) == problems
+
+
+def test_ours_is_not_stale() -> None:
+    assert stale(declared(), LOCK.read_text()) == [], "python -m tools.release.lock"
+
+
+def test_ours_is_for_the_gateway_and_not_for_its_developers() -> None:
+    pins = locked(LOCK.read_text())
+    assert {"tornado", "boto3", "redis", "psycopg-binary", "pyjwt", "setuptools"} <= pins.keys()
+    assert not {"pytest", "mypy", "sphinx"} & pins.keys()
+    assert declared().python == "3.11"
+
+
+def test_every_pin_has_hashes_and_no_place_to_fetch_it_from() -> None:
+    blocks = re.split(r"^(?=\w)", LOCK.read_text(), flags=re.MULTILINE)[1:]
+    assert len(blocks) == sum(map(len, locked(LOCK.read_text()).values()))
+    assert [block.partition(" ")[0] for block in blocks if "--hash=sha256:" not in block] == []
+    assert "://" not in LOCK.read_text()
+
+
+@pytest.mark.slow
+def test_uv_keeps_what_is_locked() -> None:
+    """Names only: vendors add files to a version, or take it back, and that is no fault of ours."""
+    try:
+        again = resolve(declared(), LOCK.read_text())
+    except SystemExit as error:
+        if os.environ.get("NEXUS_REQUIRE_REGISTRY"):
+            raise
+        pytest.skip(f"no registry is reached: {error}")
+    assert locked(again).keys() == locked(LOCK.read_text()).keys()

@@ -1,0 +1,63 @@
+"""``python -m tools.bench``: the table, pinned, round by round in turns; and the page on performance made of it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from tools.bench import machine
+from tools.bench.curves import draw
+from tools.bench.measure import Bench, Failed, bench
+from tools.bench.page import write_page
+from tools.bench.rows import Figures, measure, medians, table
+from tools.bench.subjects import BARE, FLOOR, NEXUS, Kind, peer
+
+
+def compare(bench: Bench, kinds: list[Kind], rounds: int) -> dict[str, Figures]:
+    """The medians of all rounds by subject; in each round one subject comes after the other. Raises Failed."""
+    found: dict[str, list[Figures]] = {kind.name: [] for kind in kinds}
+    for number in range(rounds):
+        for kind in kinds:
+            sys.stderr.write(f"round {number + 1} of {rounds}: {kind.name}\n")
+            found[kind.name].append(dict(measure(bench, kind)))
+    return {name: medians(figures) for name, figures in found.items()}
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tools.bench", description="What Nexus costs, against others.")
+    parser.add_argument("--rounds", type=int, default=3, help="times that everything is measured; default 3")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement of whole answers; default 2")
+    parser.add_argument(
+        "--peer", action="append", default=[], metavar="NAME=URL", help="another gateway that runs here"
+    )
+    parser.add_argument("--peer-header", action="append", default=[], metavar="NAME:VALUE", help="what peers are sent")
+    parser.add_argument("--vendor-port", type=int, default=0, help="where the vendor listens, for the peers' settings")
+    parser.add_argument("--plots", type=Path, metavar="FOLDER", help="draw how cost grows, as SVG")
+    parser.add_argument("--page", action="store_true", help="write docs/performance anew: the table and the plots")
+    options = parser.parse_args(arguments)
+    headers = {name.strip(): value.strip() for name, _, value in (text.partition(":") for text in options.peer_header)}
+    peers = [peer(name, url, headers) for name, _, url in (text.partition("=") for text in options.peer)]
+    if not machine.IS_PINNED:
+        sys.stderr.write("one core: the gateway shares it with its clients; trust CPU, not times\n")
+    with tempfile.TemporaryDirectory() as folder, bench(Path(folder), options.seconds, options.vendor_port) as running:
+        try:
+            found = compare(running, [NEXUS, FLOOR, BARE, *peers], options.rounds)
+            sys.stdout.write(table(found))
+            if options.plots or options.page:
+                sys.stderr.write("how cost grows\n")
+                curves = draw(running)
+                for name, drawn in curves.plots().items() if options.plots else ():
+                    options.plots.mkdir(parents=True, exist_ok=True)
+                    (options.plots / name).write_text(drawn)
+                if options.page:
+                    write_page(found, curves)
+        except Failed as error:
+            sys.stderr.write(f"{error}\n")
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

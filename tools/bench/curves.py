@@ -1,0 +1,67 @@
+"""How cost grows: with the size of bodies, and with the number of streams."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tools.bench.measure import Bench
+from tools.bench.plots import plot
+from tools.bench.subjects import FLOOR, NEXUS, Kind
+
+SIZES = (1000, 4000, 16_000, 64_000, 256_000, 1_000_000, 5_000_000)
+STREAMS = ((1, 20), (10, 20), (50, 20), (100, 20), (200, 40), (500, 100), (1000, 200))
+"""How many at once, and the ms between two deltas of each: from 100 on 5,000 deltas a second in all."""
+
+SECONDS = 4
+FEW = 8
+"""Clients that ask with bodies of every size."""
+
+Lines = dict[str, list[tuple[float, float]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """Lines by name: ms of CPU a call by bytes; s of CPU for 10,000 deltas, and ms that clients wait, by streams."""
+
+    sizes: Lines = field(default_factory=dict)
+    streams: Lines = field(default_factory=dict)
+    waits: Lines = field(default_factory=dict)
+
+    def plots(self) -> Mapping[str, str]:
+        """SVG by the name of its file."""
+        return {
+            "sizes.svg": plot("What a call costs", "bytes of the request", "ms of CPU", self.sizes),
+            "streams.svg": plot("What streams cost", "streams at once", "s of CPU, 10,000 deltas", self.streams),
+            "waits.svg": plot("What clients of Nexus wait for", "streams at once", "ms", self.waits),
+        }
+
+
+def pace(milliseconds: int) -> str:
+    """A model that streams for some seconds."""
+    return f"stream-{SECONDS * 1000 // milliseconds}-{milliseconds}"
+
+
+def draw(bench: Bench, sizes: Sequence[int] = SIZES, streams: Sequence[tuple[int, int]] = STREAMS) -> Curves:
+    """Measures once at every point, Nexus and the floor. Raises Failed."""
+    curves = Curves()
+    for kind in (NEXUS, FLOOR):
+        with bench.running(kind) as (subject, _):
+            for name, client in _lines(kind):
+                for size in sizes:
+                    taken = bench.whole(subject, size, client=client, clients=FEW)
+                    curves.sizes.setdefault(name, []).append((size, taken.per_call))
+                for count, milliseconds in streams:
+                    taken = bench.streams(subject, count, pace(milliseconds), client=client, ramp=1.0)
+                    curves.streams.setdefault(name, []).append((count, taken.per_10k))
+                    if name == kind.name and kind is NEXUS:
+                        waits = {"first delta, p50": taken.seen.first[0], "gap, p99": taken.seen.gap[1]}
+                        for wait, value in {**waits, "age of a delta, p50": taken.seen.age[0]}.items():
+                            curves.waits.setdefault(wait, []).append((count, value))
+    return curves
+
+
+def _lines(kind: Kind) -> Iterator[tuple[str, str]]:
+    yield kind.name, "chat"
+    if kind.translates:
+        yield f"{kind.name}, translated", "messages"

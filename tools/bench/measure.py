@@ -1,0 +1,146 @@
+"""One subject under one load: what it takes of the machine, and what its clients see."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import resource
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from tools.bench.bodies import body
+from tools.bench.load import Load, Seen
+from tools.bench.machine import LOAD_CORES, cpu, free_port, memory, pin, vendor
+from tools.bench.subjects import Kind, Subject
+
+CONNECTIONS = 10_000
+LOOK = 0.25
+"""Seconds between two looks at a subject's memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What clients saw, the seconds of CPU that it cost, and the most MB in memory meanwhile."""
+
+    seen: Seen
+    cpu: float
+    memory: float
+
+    @property
+    def per_call(self) -> float:
+        """ms of CPU."""
+        return self.cpu * 1000 / self.seen.calls if self.seen.calls else float("nan")
+
+    @property
+    def per_10k(self) -> float:
+        """Seconds of CPU for 10,000 deltas."""
+        return self.cpu * 10_000 / self.seen.deltas if self.seen.deltas else float("nan")
+
+
+class Failed(Exception):
+    """A subject answered otherwise than it should: its figures mean nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """``seconds`` is how long a closed loop of whole answers runs."""
+
+    folder: Path
+    vendor: int
+    seconds: float
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.vendor}"
+
+    @contextmanager
+    def running(self, kind: Kind) -> Iterator[tuple[Subject, float]]:
+        """The subject with its first answer given, and after how many seconds from its start that was."""
+        began = time.monotonic()
+        with kind.start(self.folder, self.url) as subject:
+            self._ask(subject)
+            yield subject, time.monotonic() - began
+
+    def _ask(self, subject: Subject) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", subject.port, timeout=60)
+        headers = {"content-type": "application/json", **subject.headers}
+        try:
+            asked = body("chat", 300, subject.model("chat", "whole"))
+            connection.request("POST", subject.paths["chat"], asked, headers)
+            response = connection.getresponse()
+            if response.status != 200:
+                raise Failed(f"{subject.name} answered {response.status}: {response.read()[:300]!r}")
+        finally:
+            connection.close()
+
+    def whole(self, subject: Subject, size: int, *, client: str = "chat", clients: int = 16) -> Taken:
+        """Whole answers to bodies of a size, in a closed loop, after a warm-up."""
+        load = self._load(subject, client, size, "whole", clients)
+        self.take(subject, replace(load, seconds=self.seconds / 3))
+        return self.take(subject, load)
+
+    def streams(
+        self, subject: Subject, count: int, pace: str, *, client: str = "chat", ramp: float = 0.0, rounds: int = 1
+    ) -> Taken:
+        """So many streams at once, each ``rounds`` times, after one of each as a warm-up of connections."""
+        load = self._load(subject, client, 2000, pace, count)
+        load = replace(load, calls=count * rounds, deltas=int(pace.split("-")[1]), ramp=ramp, seconds=60)
+        return self.take(subject, load)
+
+    def connection(self, subject: Subject) -> float:
+        """kB of memory that a connection without a request takes, of as many as this process may have."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        count = min(CONNECTIONS, hard - 200 if hard > 0 else CONNECTIONS)
+        before = memory(subject.process)
+        with ExitStack() as opened:
+            for _ in range(count):
+                opened.enter_context(socket.create_connection(("127.0.0.1", subject.port), timeout=60))
+            # Whoever came last is answered when all were accepted.
+            self._ask(subject)
+            taken = memory(subject.process) - before
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        return taken * 1000 / count
+
+    def direct(self, count: int, pace: str) -> Taken:
+        """The same streams without a gateway."""
+        paths = {"chat": "/v1/chat/completions"}
+        nobody = Subject("nobody", self.vendor, 0, paths, {}, lambda _, model: model)
+        return self.streams(nobody, count, pace)
+
+    def _load(self, subject: Subject, client: str, size: int, model: str, clients: int) -> Load:
+        asked = body(client, size, subject.model("chat", model), stream=model != "whole")
+        file = self.folder / f"{client}-{size}-{subject.port}-{model}.json"
+        file.write_bytes(asked)
+        return Load(
+            subject.port, subject.paths[client], str(file), clients, self.seconds, headers=dict(subject.headers)
+        )
+
+    def take(self, subject: Subject, load: Load) -> Taken:
+        """Raises Failed where one answer in a hundred or more is not what it should be."""
+        before, most = cpu(subject.process), 0.0
+        command = [sys.executable, "-m", "tools.bench.load", json.dumps(asdict(load))]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as clients:
+            pin(clients.pid, LOAD_CORES)
+            while clients.poll() is None:
+                most = max(most, memory(subject.process))
+                time.sleep(min(LOOK, load.seconds / 10))
+            assert clients.stdout is not None
+            seen = Seen(**json.loads(clients.stdout.read()))
+        if seen.failed * 100 > seen.calls:
+            raise Failed(f"{subject.name}: {seen.calls} answers, and failures: {seen.failures}")
+        return Taken(seen, cpu(subject.process) - before, most)
+
+
+@contextmanager
+def bench(folder: Path, seconds: float, port: int = 0) -> Iterator[Bench]:
+    """With a vendor that runs, at ``port`` where that is given."""
+    vendor_port = port or free_port()
+    with vendor(vendor_port):
+        yield Bench(folder, vendor_port, seconds)

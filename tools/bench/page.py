@@ -1,0 +1,80 @@
+"""The measured part of ``docs/performance.rst``: the table, the plots, and what follows from them by calculation."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tools.bench.curves import Curves
+from tools.bench.rows import (
+    FEW,
+    FEW_TRANSLATED,
+    LARGE,
+    LARGE_TRANSLATED,
+    MANY,
+    MANY_TRANSLATED,
+    SMALL,
+    SMALL_TRANSLATED,
+    Figures,
+    Row,
+    table,
+)
+from tools.bench.subjects import NEXUS
+
+FOLDER = Path(__file__).parents[2] / "docs/performance"
+TOKENS = 50
+"""Deltas a second of a stream, as fast models have them."""
+
+SHARE = 0.7
+"""Of a core that is planned with, so that bursts find room."""
+
+_CARRIED = (
+    ("calls a second, 2 kB, passed", SMALL),
+    ("calls a second, 2 kB, translated", SMALL_TRANSLATED),
+    ("calls a second, 60 kB, passed", LARGE),
+    ("calls a second, 60 kB, translated", LARGE_TRANSLATED),
+)
+_STREAMED = (
+    ("streams, few at once, passed", FEW),
+    ("streams, few at once, translated", FEW_TRANSLATED),
+    ("streams, hundreds at once, passed", MANY),
+    ("streams, hundreds at once, translated", MANY_TRANSLATED),
+)
+
+
+def carried(figures: Figures) -> dict[str, tuple[float, float]]:
+    """What one core carries in all, and with room for bursts, by what is carried."""
+    whole = {text: 1000 / figures[row] for text, row in _CARRIED if figures.get(row)}
+    streams = {
+        f"{text}, {TOKENS} deltas a second": _streams(figures, row) for text, row in _STREAMED if figures.get(row)
+    }
+    return {text: (most, most * SHARE) for text, most in {**whole, **streams}.items()}
+
+
+def _streams(figures: Figures, row: Row) -> float:
+    return 10_000 / figures[row] / TOKENS
+
+
+def measured(found: Mapping[str, Figures], now: datetime) -> str:
+    """The text that the page includes."""
+    lines = "".join(f"    {line}\n" for line in table(found).splitlines())
+    cores = carried(found[NEXUS.name])
+    rows = "".join(f'   "{text}", {most:.0f}, {planned:.0f}\n' for text, (most, planned) in cores.items())
+    machine = f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
+    return (
+        f"Measured on {now:%Y-%m-%d}: {machine}.\n\n"
+        f"::\n\n{lines}\n"
+        ".. csv-table:: What one core carries\n"
+        f'   :header: "", "at most", "planned ({SHARE:.0%})"\n\n'
+        f"{rows}"
+    )
+
+
+def write_page(found: Mapping[str, Figures], curves: Curves, folder: Path = FOLDER) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "measured.txt").write_text(measured(found, datetime.now(UTC)))
+    for name, drawn in curves.plots().items():
+        (folder / name).write_text(drawn)

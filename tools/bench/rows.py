@@ -1,0 +1,103 @@
+"""The rows of the table: what is measured of every subject in each round, in which unit, and what the goal is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from tools.bench.machine import memory
+from tools.bench.measure import Bench
+from tools.bench.subjects import BOOKS, NEXUS, TWO_WORKERS, Kind
+
+PACE = "stream-100-20"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """``goal`` is the most that Nexus should have, ``of_floor`` the most as a multiple of the floor in the same run."""
+
+    name: str
+    goal: float | None = None
+    of_floor: float | None = None
+    digits: int = 2
+
+
+SMALL = Row("2 kB, ms of CPU a call", of_floor=1.5)
+LARGE = Row("60 kB, ms of CPU a call", of_floor=1.8)
+SMALL_TRANSLATED = Row("2 kB translated, ms of CPU a call", 0.8)
+LARGE_TRANSLATED = Row("60 kB translated, ms of CPU a call", 1.3)
+FEW = Row("20 streams, s of CPU for 10,000 deltas", 1.0)
+FEW_TRANSLATED = Row("20 streams translated, s of CPU for 10,000 deltas", 1.25)
+MANY = Row("500 streams, s of CPU for 10,000 deltas", 0.5)
+MANY_TRANSLATED = Row("500 streams translated, s of CPU for 10,000 deltas", 0.6)
+FIRST = Row("20 streams, first delta later by, ms p50", 2.5, digits=1)
+BURST = Row("500 streams in 0.5 s, first delta, ms p50", 500, digits=0)
+AGE = Row("500 streams, age of a delta, ms p50", 150, digits=0)
+GAP = Row("500 streams, between two deltas, ms p99", 150, digits=0)
+IDLE = Row("memory idle, MB", 50, digits=0)
+CONNECTION = Row("memory of an idle connection, kB", 10, digits=1)
+UNDER_LOAD = Row("memory under 500 streams, MB", of_floor=1.15, digits=0)
+START = Row("start to first answer, s", 0.4)
+LEDGER = Row("2 kB with ledger, metrics and page, ms of CPU a call")
+WORKERS = Row("2 workers, clients and vendor on the same two cores: calls a second, x", digits=2)
+ROWS = (
+    *(SMALL, LARGE, SMALL_TRANSLATED, LARGE_TRANSLATED, FEW, FEW_TRANSLATED, MANY, MANY_TRANSLATED),
+    *(FIRST, BURST, AGE, GAP, IDLE, CONNECTION, UNDER_LOAD, START, LEDGER, WORKERS),
+)
+
+Figures = Mapping[Row, float]
+
+
+def measure(bench: Bench, kind: Kind) -> Iterator[tuple[Row, float]]:
+    """One round of one subject. Raises Failed."""
+    with bench.running(kind) as (subject, start):
+        yield START, start
+        yield IDLE, memory(subject.process)
+        yield CONNECTION, bench.connection(subject)
+        small = bench.whole(subject, 2000)
+        yield SMALL, small.per_call
+        yield LARGE, bench.whole(subject, 60_000).per_call
+        if kind.translates:
+            yield SMALL_TRANSLATED, bench.whole(subject, 2000, client="messages").per_call
+            yield LARGE_TRANSLATED, bench.whole(subject, 60_000, client="messages").per_call
+        if not kind.calls_vendor:
+            return
+        few, direct = bench.streams(subject, 20, PACE, rounds=2), bench.direct(20, PACE)
+        yield FEW, few.per_10k
+        yield FIRST, few.seen.first[0] - direct.seen.first[0]
+        many = bench.streams(subject, 500, PACE, ramp=0.5)
+        yield MANY, many.per_10k
+        yield BURST, many.seen.first[0]
+        yield AGE, many.seen.age[0]
+        yield GAP, many.seen.gap[1]
+        yield UNDER_LOAD, many.memory
+        if kind.translates:
+            yield FEW_TRANSLATED, bench.streams(subject, 20, PACE, client="messages", rounds=2).per_10k
+            yield MANY_TRANSLATED, bench.streams(subject, 500, PACE, client="messages", ramp=0.5).per_10k
+    if kind is NEXUS:
+        with bench.running(BOOKS) as (subject, _):
+            yield LEDGER, bench.whole(subject, 2000).per_call
+        with bench.running(TWO_WORKERS) as (subject, _):
+            together = bench.whole(subject, 2000, clients=32).seen
+            yield WORKERS, (together.calls / together.wall) / (small.seen.calls / small.seen.wall)
+
+
+def medians(rounds: Sequence[Figures]) -> dict[Row, float]:
+    return {row: median(found[row] for found in rounds if row in found) for row in rounds[0]} if rounds else {}
+
+
+def table(found: Mapping[str, Figures]) -> str:
+    """The rows as text: a column for each subject, Nexus in multiples of the floor, and the goal."""
+    heads = [*found, "x floor", "goal"]
+    lines = [["", *heads]]
+    own, floor = found.get(NEXUS.name, {}), found.get("floor", {})
+    for row in ROWS:
+        cells = [f"{figures[row]:.{row.digits}f}" if row in figures else "-" for figures in found.values()]
+        ratio = f"{own[row] / floor[row]:.2f}" if floor.get(row) and row in own else "-"
+        goal = f"{row.goal:g}" if row.goal is not None else f"{row.of_floor:g} x" if row.of_floor is not None else "-"
+        lines.append([row.name, *cells, ratio, goal])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "".join(
+        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() + "\n" for line in lines
+    )

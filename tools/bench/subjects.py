@@ -1,0 +1,84 @@
+"""What is measured: Nexus, the prototypes, and any gateway that somebody else started."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tools.bench.machine import ALL_CORES, GATEWAY_CORES, Program, free_port, listener, pin
+from tools.bench.nexus_toml import HEADERS, PATHS, config
+
+GLANCE = "stream-5-5"
+PACES = (GLANCE, "stream-100-20", *(f"stream-{4000 // pause}-{pause}" for pause in (20, 40, 100, 200)))
+"""The models that stream; see ``tools.bench.vendor``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A gateway that runs. ``paths`` are by the dialect of clients; ``model`` gives the name of a vendor's model."""
+
+    name: str
+    port: int
+    process: int
+    paths: Mapping[str, str]
+    headers: Mapping[str, str]
+    model: Callable[[str, str], str]
+
+
+Start = Callable[[Path, str], AbstractContextManager[Subject]]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """``start`` is given a folder and the URL of the vendor. ``calls_vendor`` and ``translates`` say what it can."""
+
+    name: str
+    start: Start = field(repr=False)
+    calls_vendor: bool = True
+    translates: bool = False
+
+
+@contextmanager
+def _nexus(folder: Path, vendor: str, *, workers: int = 1, books: bool = False) -> Iterator[Subject]:
+    port = free_port()
+    file = folder / f"nexus-{port}.toml"
+    file.write_text(config(port, vendor, models=PACES, workers=workers, books=books))
+    command = [sys.executable, "-m", "nexus", "-c", str(file)]
+    cores = ALL_CORES if workers > 1 else GATEWAY_CORES
+    with Program(command, port, cores, {"XDG_STATE_HOME": str(folder)}) as program:
+        yield Subject("Nexus", port, program.pid, PATHS, HEADERS, lambda dialect, name: f"{dialect}/{name}")
+
+
+@contextmanager
+def _prototype(kind: str, vendor: str) -> Iterator[Subject]:
+    port = free_port()
+    command = [sys.executable, "-m", "tools.bench.prototypes", kind, str(port), vendor]
+    with Program(command, port, GATEWAY_CORES) as program:
+        paths = {"chat": "/v1/chat/completions"}
+        yield Subject(kind, port, program.pid, paths, {}, lambda dialect, name: f"{dialect}/{name}")
+
+
+@contextmanager
+def _peer(name: str, url: str, headers: Mapping[str, str]) -> Iterator[Subject]:
+    parts = urlsplit(url)
+    port = parts.port or 80
+    process = listener(port)
+    pin(process, GATEWAY_CORES)
+    paths = {"chat": f"{parts.path.rstrip('/')}/chat/completions"}
+    yield Subject(name, port, process, paths, headers, lambda _, model: model)
+
+
+NEXUS = Kind("Nexus", _nexus, translates=True)
+BOOKS = Kind("Nexus, ledger, metrics and page on", lambda folder, vendor: _nexus(folder, vendor, books=True))
+TWO_WORKERS = Kind("Nexus, 2 workers", lambda folder, vendor: _nexus(folder, vendor, workers=2))
+FLOOR = Kind("floor", lambda _, vendor: _prototype("floor", vendor))
+BARE = Kind("bare Tornado", lambda _, vendor: _prototype("bare", vendor), calls_vendor=False)
+
+
+def peer(name: str, url: str, headers: Mapping[str, str]) -> Kind:
+    """A gateway at the base URL of OpenAI's protocol, on this machine, whose models of our names go to the vendor."""
+    return Kind(name, lambda _, __: _peer(name, url, headers))

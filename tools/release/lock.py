@@ -1,0 +1,136 @@
+"""``python -m tools.release.lock``: write ``requirements.lock`` anew, or say that it is stale.
+
+It pins what the default install and every extra but ``dev`` need, with hashes, for every platform and each Python from
+the oldest of setup.py on, and what builds the wheel. Pins stay while they fit;
+``--upgrade`` takes the newest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from unittest import mock
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[2]
+LOCK = ROOT / "requirements.lock"
+UNLOCKED = "dev"
+"""The extra that no installed gateway needs."""
+
+WANTED = "setup.py.in"
+"""Where the remarks in the lock say that a package is asked for."""
+
+HEADER = "# Made by `python -m tools.release.lock`: the default install with every extra, and what builds the wheel.\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What setup.py and pyproject.toml ask for."""
+
+    python: str
+    """The oldest, such as 3.11."""
+    runtime: tuple[Requirement, ...]
+    build: tuple[Requirement, ...]
+
+    def __iter__(self) -> Iterator[Requirement]:
+        yield from self.runtime
+        yield from self.build
+
+
+def declared(root: Path = ROOT) -> Declared:
+    """The requirements as setup.py hands them to setuptools."""
+    with mock.patch("setuptools.setup") as called:
+        source = (root / "setup.py").read_text()
+        exec(compile(source, str(root / "setup.py"), "exec"), {"__file__": str(root / "setup.py")})
+    said = called.call_args.kwargs
+    runtime = [*said["install_requires"]]
+    for name, needed in said["extras_require"].items():
+        runtime += needed if name != UNLOCKED else []
+    built_by = tomllib.loads((root / "pyproject.toml").read_text())["build-system"]["requires"]
+    return Declared(
+        said["python_requires"].removeprefix(">="),
+        tuple(Requirement(text) for text in dict.fromkeys(runtime)),
+        tuple(map(Requirement, built_by)),
+    )
+
+
+def locked(text: str) -> dict[str, list[Requirement]]:
+    """Every pin by its package's name; hashes and remarks left out."""
+    found: dict[str, list[Requirement]] = {}
+    for line in text.splitlines():
+        if line and not line.startswith((" ", "#")):
+            pin = Requirement(line.removesuffix("\\").strip())
+            found.setdefault(canonicalize_name(pin.name), []).append(pin)
+    return found
+
+
+def stale(wanted: Declared, text: str) -> list[str]:
+    """What of the requirements the lock does not hold, without asking a registry."""
+    pins = locked(text)
+    problems: list[str] = []
+    for need in wanted:
+        versions = [next(iter(pin.specifier)).version for pin in pins.get(canonicalize_name(need.name), [])]
+        if not any(need.specifier.contains(version, prereleases=True) for version in versions):
+            problems.append(f"{need} is asked for, and the lock has {', '.join(versions) or 'none'}")
+    direct = {canonicalize_name(need.name) for need in wanted}
+    for name, why in _asked_by(text).items():
+        if f"-r {WANTED}" in why and name not in direct:
+            problems.append(f"{name} is locked, and nothing asks for it")
+    return problems
+
+
+def _asked_by(text: str) -> dict[str, str]:
+    """For each package the remark behind it that says who needs it."""
+    found: dict[str, str] = {}
+    name = ""
+    for line in text.splitlines():
+        if line and not line.startswith((" ", "#")):
+            name = canonicalize_name(Requirement(line.removesuffix("\\").strip()).name)
+        elif name and line.lstrip().startswith("#"):
+            found[name] = found.get(name, "") + line
+    return found
+
+
+def resolve(wanted: Declared, before: str, *options: str) -> str:
+    """The text of the lock file, as uv resolves it; asks the registry."""
+    if find_spec("uv") is None:
+        raise SystemExit("uv is not installed: pip install -e '.[dev]'")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / LOCK.name
+        file.write_text(before)
+        command = [sys.executable, "-m", "uv", "pip", "compile", "-q", "--no-header", "--universal"]
+        command += ["--generate-hashes", "--python-version", wanted.python, "-o", str(file), *options, WANTED]
+        (Path(folder) / WANTED).write_text("".join(f"{need}\n" for need in wanted))
+        done = subprocess.run(command, text=True, capture_output=True, check=False, cwd=folder)
+        if done.returncode:
+            raise SystemExit(done.stderr)
+        return HEADER + file.read_text()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tools.release.lock", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 where it is stale")
+    parser.add_argument("--upgrade", action="store_true", help="take the newest versions that fit")
+    options = parser.parse_args(arguments)
+    wanted = declared()
+    before = LOCK.read_text() if LOCK.exists() else ""
+    after = resolve(wanted, before, *(["--upgrade"] if options.upgrade else []))
+    if not options.check:
+        LOCK.write_text(after)
+        return 0
+    if after != before:
+        sys.stderr.write(f"{LOCK.name} is stale: python -m tools.release.lock\n")
+    return int(after != before)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
