@@ -1,0 +1,24 @@
+"""The tree of errors by itself; how clients read each of them is ``tests/protocols/test_errors.py``'s."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from nexus.errors import Cancelled, ClientError, InternalError, NexusError, UpstreamError
+
+
+def below(kind: type[NexusError]) -> Iterator[type[NexusError]]:
+    for one in kind.__subclasses__():
+        yield one
+        yield from below(one)
+
+
+@pytest.mark.parametrize("kind", list(below(NexusError)), ids=lambda kind: kind.__name__)
+def test_every_error_is_somebodys(kind: type[NexusError]) -> None:
+    """The client's, the vendor's, nobody's or a bug: limits, metrics and log go by it."""
+    assert issubclass(kind, ClientError | UpstreamError | Cancelled | InternalError)
+    assert 400 <= kind.status < 600
+    if issubclass(kind, ClientError):
+        assert kind.status < 500 or kind.status == 503, "what we refuse is no vendor's failure"
