@@ -15,7 +15,7 @@ from nexus.accounting.price_book import PriceBook
 from nexus.accounting.prices import Price
 from nexus.auth.identity import joined
 from nexus.call import Call
-from nexus.conversation.estimate import Estimate, estimate
+from nexus.conversation.estimate import Estimate, estimate, tokens_of
 from nexus.conversation.usage import Usage
 from nexus.errors import ClientError, NexusError, PermissionDenied
 from nexus.gateway.budgets import Budgets
@@ -25,9 +25,11 @@ from nexus.limits.demands import Ask, Spending, output_asked
 from nexus.limits.quota import Demand
 from nexus.limits.rules import LimitKey
 from nexus.piecewise import LARGE
+from nexus.protocols.loader import client
 from nexus.provider import Provider
 from nexus.relay.candidate import Candidate
 from nexus.relay.exchange import CallState
+from nexus.relay.lanes import passes
 from nexus.relay.reading import reading, refers
 from nexus.settings.limits import RateLimits, RequestLimits
 from nexus.settings.model import ModelSettings
@@ -37,6 +39,12 @@ LONGEST_WAIT = 30.0
 
 BYTES_PER_TOKEN = 3
 """For bodies that pass though no codec can read them."""
+
+SHORT = 1024
+"""Bytes of a body below which what is around its words counts."""
+
+ESCAPED = 4
+"""Bytes by which a letter that is escaped in JSON is longer, about."""
 
 
 class Admission:
@@ -78,7 +86,7 @@ class Admission:
         provider = route.provider
         limit_key = self._limit_key(call, provider, route.alias, route.settings.rate_limits)
         most = output_asked(call.document) if call.operation.writes else 0
-        ask = Ask(limit_key, lambda: estimated(state), most, self._spending(call, candidate))
+        ask = Ask(limit_key, lambda: expected(state), most, self._spending(call, candidate))
         state.reservation = self.limits.reserve(ask)
 
     def check_uncounted(self, call: Call, provider: Provider) -> None:
@@ -189,6 +197,16 @@ def account_of(call: Call, provider: Provider) -> str:
     if own is not None:
         return joined("vendor-key", hashlib.sha256(own.get_secret_value().encode()).hexdigest())
     return joined("address", network_of(call.caller))
+
+
+def expected(state: CallState) -> Estimate:
+    """What is reserved by: of many words that pass as they are, their bytes, for which no codec has to read them. What
+    a vendor makes of its bytes is learned."""
+    call, route = state.call, state.route
+    reads = len(call.body) < SHORT or state.reading is not None or client(call.dialect).media.search(call.body)
+    if reads or call.operation.endpoint or route is None or not passes(call, route):
+        return estimated(state)
+    return Estimate(tokens_of(len(call.body) - ESCAPED * call.body.count(b"\\u")))
 
 
 def estimated(state: CallState) -> Estimate:

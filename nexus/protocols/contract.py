@@ -5,6 +5,7 @@ The fields are what the relay calls; mypy checks each dialect's functions and cl
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -118,6 +119,9 @@ class ClientCodec:
     """What its answers can hold."""
 
     referring: Referring | None = None
+
+    media: re.Pattern[bytes] = re.compile(b"")
+    """Found in every request that holds more than words: images, documents, sounds."""
 
     carrier: MakeCarrier | None = None
     """Puts opaque values where the dialect's clients bring them back though they know nothing of them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -10,9 +11,13 @@ from pydantic import SecretStr
 from nexus import registry
 from nexus.auth.identity import Identity, Source
 from nexus.call import Call
-from nexus.gateway.admission import account_of
+from nexus.gateway.admission import account_of, estimated, expected
 from nexus.limits.store_keys import MAX_ID, spending_tag
 from nexus.provider import Provider
+from nexus.relay.exchange import CallState
+from nexus.route import Route
+from nexus.settings.model import ModelSettings
+from nexus.wire import decode, encode
 
 OWN = {"x-provider-api-key": "sk-hushhush-own"}
 LOGIN = {"authorization": "Bearer sk-ant-oat01-hushhush"}
@@ -115,3 +120,30 @@ def test_names_of_limits_are_bounded(subject: str) -> None:
     tag = spending_tag(account(source="token", client_id=subject), "p")
     assert len(tag) <= MAX_ID + 10
     assert tag.count("{") == tag.count("}") == 1
+
+
+WORDS = "words of a prompt " * 100
+PICTURE = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{'QUJD' * 5000}"}}
+PROMPTS: dict[str, tuple[bytes, bool]] = {
+    "many words, by their bytes": (encode({"messages": [{"role": "user", "content": WORDS}]}), False),
+    "letters that are escaped": (json.dumps({"messages": [{"role": "user", "content": "é" * 1000}]}).encode(), False),
+    "few words": (encode({"messages": [{"role": "user", "content": "hi"}]}), True),
+    "a picture": (
+        encode({"messages": [{"role": "user", "content": [{"type": "text", "text": WORDS}, PICTURE]}]}),
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "reads"), PROMPTS.values(), ids=PROMPTS.keys())
+def test_a_prompt_is_read_for_its_estimate_only_where_bytes_do_not_tell(body: bytes, reads: bool) -> None:
+    kind: type[Provider] = registry.load("openai")
+    provider = kind("p", kind.settings_type(type="openai", api_key=SecretStr("sk-hushhush-house")))
+    nobody = Identity(None, None, None, "open", None, None, frozenset())
+    state = CallState(Call("r", "chat", "", nobody, {}, "", body, decode(body), "p/m", stream=False))
+    state.route = Route(provider, "m", ModelSettings())
+    quick = expected(state)
+    assert (state.reading is not None) is reads
+    exact = estimated(state)
+    assert quick.media == exact.media and exact.text <= quick.text <= 1.1 * exact.text
+    provider.close()

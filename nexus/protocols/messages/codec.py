@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from nexus.protocols.contract import ClientCodec, Counter, VendorCodec
 from nexus.protocols.messages.count import read_count, write_count
 from nexus.protocols.messages.fields import HEADERS, PATHS, READS, WRITES
@@ -21,6 +23,7 @@ CLIENT = ClientCodec(
     paths=PATHS,
     headers=HEADERS,
     room=ROOM,
+    media=re.compile(rb'"(?:image|document)"'),
 )
 
 VENDOR = VendorCodec(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from nexus.protocols.contract import ClientCodec, Counter, Referring, VendorCodec
 from nexus.protocols.responses.count import read_count, write_count
 from nexus.protocols.responses.earlier import refers
@@ -22,6 +24,7 @@ CLIENT = ClientCodec(
     paths=PATHS,
     headers=HEADERS,
     room=ROOM,
+    media=re.compile(rb'"(?:input_image|input_file|image_url|input_audio|image_generation_call)"'),
     referring=Referring(refers, read_request),
 )
 
