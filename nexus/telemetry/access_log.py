@@ -21,6 +21,9 @@ LONGEST_NAME = 200
 
 
 def log_call(record: CallRecord) -> None:
+    level = level_of(record.error)
+    if not log.isEnabledFor(level):
+        return
     answer, identity, operation = record.answer, record.identity, record.operation
     usage = answer.usage if answer is not None else None
     known = {
@@ -56,10 +59,10 @@ def log_call(record: CallRecord) -> None:
         "cached": usage.cache_read if usage else None,
         "dropped": ",".join(record.dropped),
     }
-    assert known.keys() == set(FIELDS)
     # An empty text is nothing, but 0 and False are answers.
-    fields = {name: None if known[name] == "" else known[name] for name in FIELDS}
-    log.log(level_of(record.error), "call", extra={"fields": fields})
+    fields = {name: None if value == "" else value for name, value in known.items()}
+    # Not by ``log.log``, which looks up for every line from where it was called.
+    log.handle(log.makeRecord(log.name, level, __file__, 0, "call", (), None, extra={"fields": fields}))
 
 
 def _milliseconds(seconds: float | None) -> float | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import re
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 TRACE = 5
@@ -18,8 +19,13 @@ _BARE = re.compile(r"[^\s\"=\\]+")
 
 
 def time(record: logging.LogRecord) -> str:
-    moment = datetime.fromtimestamp(record.created, UTC)
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    second = int(record.created)
+    return f"{_second(second)}.{int((record.created - second) * 1e6):06d}Z"
+
+
+@functools.lru_cache(maxsize=4)
+def _second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def level(record: logging.LogRecord) -> str:
@@ -46,11 +52,19 @@ def trace(record: logging.LogRecord) -> str:
 
 def logfmt(value: object) -> str:
     if isinstance(value, str):
-        return value if value.isprintable() and _BARE.fullmatch(value) else f'"{quoted(value)}"'
+        return _text(value)
     if type(value) in _NUMBERS:
         return str(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
     text = as_json(value)
     return text if _BARE.fullmatch(text) else f'"{quoted(text)}"'
+
+
+@functools.lru_cache(maxsize=1024)
+def _text(value: str) -> str:
+    """Most of a line's texts are those of the lines before."""
+    return value if value.isprintable() and _BARE.fullmatch(value) else f'"{quoted(value)}"'
 
 
 def quoted(text: str) -> str:
@@ -71,9 +85,9 @@ def as_json(value: object) -> str:
     return json.dumps(value, default=str, separators=(",", ":"))
 
 
-def words(found: Mapping[str, object]) -> Iterator[str]:
+def words(found: Mapping[str, object]) -> list[str]:
     """Fields as logfmt; those that are None are left out."""
-    return (f"{key}={logfmt(value)}" for key, value in found.items() if value is not None)
+    return [f"{key}={logfmt(value)}" for key, value in found.items() if value is not None]
 
 
 def indented(text: str) -> str:

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from typing import TextIO, TypeVar
 
 from nexus.headers.redaction import REDACTED, KnownSecrets, Redactor
+from nexus.settings.keys import PREFIX
 from nexus.telemetry import lines
 from nexus.telemetry.human import HumanFormatter
 from nexus.telemetry.patient import PatientWriter
@@ -117,7 +118,8 @@ def redactor(secrets: Iterable[str]) -> Redact:
 
 
 def _cut(known: Redactor | KnownSecrets, text: str) -> str:
-    return _GATEWAY_KEY.sub(REDACTED, known.cut_text(text))
+    text = known.cut_text(text)
+    return _GATEWAY_KEY.sub(REDACTED, text) if PREFIX in text else text
 
 
 def redacted(text: str) -> str:

@@ -20,6 +20,12 @@ ROOM = 4 * 2**20
 ONE_WRITE = 4096
 """Bytes that a pipe takes as one: longer writes of several processes would get mixed."""
 
+LINGER = 0.02
+"""Seconds for which lines wait for others, to be written together."""
+
+MANY = ROOM // 64
+"""Characters that wait for no others."""
+
 LAST_SECONDS = 2.0
 """For which an ending process waits for its last lines to be taken."""
 
@@ -36,6 +42,7 @@ class Writer:
         self._waiting = 0
         self._dropped = 0
         self._writing = False
+        self._urgent = False
         self._closed = False
         self._thread: threading.Thread | None = None
 
@@ -53,11 +60,14 @@ class Writer:
                 # A daemon: a reader that never reads must not keep the process from ending.
                 self._thread = threading.Thread(target=self._run, name="log", daemon=True)
                 self._thread.start()
-            self._changed.notify_all()
+            if len(self._lines) == 1 or self._waiting > MANY:
+                self._changed.notify_all()
 
     def flush(self, seconds: float = LAST_SECONDS) -> bool:
         """Waits until all is written, for so long; whether it is."""
         with self._changed:
+            self._urgent = True
+            self._changed.notify_all()
             return self._changed.wait_for(lambda: not (self._lines or self._dropped or self._writing), seconds)
 
     def close(self, seconds: float = LAST_SECONDS) -> None:
@@ -80,6 +90,8 @@ class Writer:
             self._writing = False
             self._changed.notify_all()
             self._changed.wait_for(lambda: self._lines or self._dropped or self._closed)
+            self._changed.wait_for(lambda: self._urgent or self._closed or self._waiting > MANY, LINGER)
+            self._urgent = False
             if not self._lines and not self._dropped:
                 return None
             lines = [*self._lines]
