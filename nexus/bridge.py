@@ -85,14 +85,17 @@ class Channel(Generic[Head]):
         self._pieces: list[bytes] = []
         self._size = 0
         self._ended = False
+        self._over = False
         self._error: Exception | None = None
         self._closed = False
         self._waiter: asyncio.Future[None] | None = None
 
     # The worker's side.
 
-    def publish(self, head: Head, first: bytes) -> bool:
-        """Hands over the head with the first piece. False, and neither taken: the loop sent its own head, or left."""
+    def publish(self, head: Head, first: bytes, *, whole: bool = False) -> bool:
+        """Hands over the head with the first piece. False, and neither taken: the loop sent its own head, or left.
+        ``whole``: nothing follows but the end, and the loop learns of all at once.
+        """
         with self._condition:
             if self._closed or self._head_sent:
                 return False
@@ -100,7 +103,8 @@ class Channel(Generic[Head]):
             if first:
                 self._pieces.append(first)
                 self._size += len(first)
-            self._wake()
+            if not whole:
+                self._wake()
             return True
 
     def put(self, piece: bytes) -> bool:
@@ -116,9 +120,10 @@ class Channel(Generic[Head]):
             self._wake()
             return True
 
-    def end(self, error: Exception | None = None) -> None:
+    def end(self, error: Exception | None = None, *, over: bool = False) -> None:
+        """``over``: the worker does nothing any more for the call, so that nobody has to wait for it."""
         with self._condition:
-            self._ended = True
+            self._ended, self._over = True, over
             self._error = error
             self._wake()
 
@@ -153,6 +158,19 @@ class Channel(Generic[Head]):
         with self._condition:
             self._head_sent = self._head is None and not self._ended
             return self._head_sent
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the worker has said that it does nothing any more."""
+        return self._over
+
+    def whole(self) -> bytes | None:
+        """All of an answer that has ended well; None for any other."""
+        with self._condition:
+            if not self._ended or self._error is not None:
+                return None
+            pieces, self._pieces, self._size = self._pieces, [], 0
+            return b"".join(pieces)
 
     async def take(self, timeout: float) -> list[bytes] | None:
         """All pieces that wait, [] after ``timeout`` seconds of silence, None at the end. Raises the end's error."""

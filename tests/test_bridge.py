@@ -441,3 +441,38 @@ def test_a_job_whose_thread_cannot_be_started_never_runs(
     assert ran == ["next"]
     assert workers.busy == 0
     workers.stop()
+
+
+# -- a whole answer ------------------------------------------------------------------------------------------------
+
+
+def test_a_whole_answer_wakes_the_loop_once_at_its_end() -> None:
+    async def scene(channel: Channel[str]) -> None:
+        waiting = asyncio.ensure_future(channel.head(None))
+        await asyncio.sleep(0)
+        assert channel.publish(HEAD, b"all of it", whole=True)
+        assert await channel_is_silent(waiting)
+        assert channel.whole() is None, "it has not ended"
+        channel.end(over=True)
+        assert await waiting == HEAD
+        assert (channel.whole(), channel.is_over) == (b"all of it", True)
+
+    async def channel_is_silent(waiting: asyncio.Future[str | None]) -> bool:
+        # Whoever was woken has its turn before the second of these.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return not waiting.done()
+
+    play(scene)
+
+
+@pytest.mark.parametrize("error", [None, RuntimeError("broken")], ids=["unfinished", "failed"])
+def test_what_has_not_ended_well_is_no_whole_answer(error: Exception | None) -> None:
+    async def scene(channel: Channel[str]) -> None:
+        assert channel.publish(HEAD, b"a part of it")
+        if error is not None:
+            channel.end(error)
+        assert channel.whole() is None
+        assert await channel.take(HARD_LIMIT) == [b"a part of it"], "nothing of it was taken"
+
+    play(scene)

@@ -154,9 +154,12 @@ class Admission:
 
     def await_prices(self, state: CallState) -> None:
         """On a worker that nobody waits for any more: until it is known what a call cost that came as Nexus began."""
-        for exchange in state.exchanges:
-            if not self._prices.is_known(exchange.route.name):
-                self._prices.wait(LONGEST_WAIT)
+        if not self.knows_prices(state):
+            self._prices.wait(LONGEST_WAIT)
+
+    def knows_prices(self, state: CallState) -> bool:
+        """Whether it is known what a call cost."""
+        return all(self._prices.is_known(exchange.route.name) for exchange in state.exchanges)
 
     def _awaits_price(self, candidate: Candidate) -> bool:
         name = candidate.route.name

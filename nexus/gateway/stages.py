@@ -46,11 +46,11 @@ class Sink(Protocol):
     @property
     def content_sent(self) -> bool: ...
 
-    def publish(self, head: Head, first: bytes) -> bool: ...
+    def publish(self, head: Head, first: bytes, *, whole: bool = False) -> bool: ...
 
     def put(self, piece: bytes) -> bool: ...
 
-    def end(self, error: Exception | None = None) -> None: ...
+    def end(self, error: Exception | None = None, *, over: bool = False) -> None: ...
 
 
 class Loop(Protocol):
@@ -156,8 +156,12 @@ class Gateway:
             opened = opened or self._open(state, sink)
             self._relay(state, opened, sink)
             log_attempt(state, state.failure, "passed on")
-            self._end(state, sink, None)
-            drain(opened.reply)
+            over = opened.whole and self.admission.knows_prices(state)
+            if over:
+                opened.reply.close()
+            self._end(state, sink, None, over=over)
+            if not over:
+                drain(opened.reply)
         except NexusError as error:
             log_attempt(state, error, "given up")
             self._end(state, sink, error)
@@ -169,20 +173,20 @@ class Gateway:
                 opened.reply.close()
             self.admission.await_prices(state)
 
-    def _end(self, state: CallState, sink: Sink, error: NexusError | None) -> None:
+    def _end(self, state: CallState, sink: Sink, error: NexusError | None, *, over: bool = False) -> None:
         """Settles first: the client's next call already finds what this one gave back."""
         if state.last is not None:
             state.last.end()
             state.last.error = error or state.last.error
         book(state, self.admission)
         self._attempts.ended(state, error or state.failure)
-        sink.end(None if error is not None and _passed_on(error, sink) else error)
+        sink.end(None if error is not None and _passed_on(error, sink) else error, over=over)
 
     def _relay(self, state: CallState, opened: OpenedReply, sink: Sink) -> None:
         cancel, count = state.call.cancel, _counter(state.last)
         state.waited_at_head = state.waited
         count(opened.first)
-        published = sink.publish(opened.head, opened.first)
+        published = sink.publish(opened.head, opened.first, whole=opened.whole)
         if not opened.translates:
             state.forget()
         if not published:

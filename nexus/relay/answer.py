@@ -45,8 +45,8 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class OpenedReply:
-    """An answer that has begun: ``first`` ends with its first content, ``pieces`` are what follows. Where it
-    ``translates``, what was asked is still needed.
+    """An answer that has begun: ``first`` ends with its first content, ``pieces`` are what follows, nothing where it is
+    ``whole``. Where it ``translates``, what was asked is still needed.
     """
 
     head: Head
@@ -55,6 +55,7 @@ class OpenedReply:
     pieces: Iterator[bytes]
     reply: UpstreamReply
     translates: bool = False
+    whole: bool = False
 
 
 def open_reply(exchange: Exchange, lane: Lane, reply: UpstreamReply) -> OpenedReply:
@@ -76,6 +77,7 @@ def open_reply(exchange: Exchange, lane: Lane, reply: UpstreamReply) -> OpenedRe
     vendor = redactor.cut_headers(reply.headers)
     if streams is not (kind == _STREAM) and not lane.relay.opaque:
         vendor = {**vendor, "content-type": _STREAM if streams else "application/json"}
+    whole = not streams and not lane.relay.piecewise
     try:
         if streams:
             pieces = Stream(exchange, lane.relay, reply, redactor, passes=not lane.translates).pieces()
@@ -87,7 +89,7 @@ def open_reply(exchange: Exchange, lane: Lane, reply: UpstreamReply) -> OpenedRe
     except VendorError as error:
         headers = _head(exchange, lane, vendor, reply.status).headers
         raise VendorError(replace(error.failure, headers=headers)) from error
-    return OpenedReply(_head(exchange, lane, vendor, reply.status), name, first, pieces, reply, lane.translates)
+    return OpenedReply(_head(exchange, lane, vendor, reply.status), name, first, pieces, reply, lane.translates, whole)
 
 
 def _head(exchange: Exchange, lane: Lane, vendor: Mapping[str, str], status: int) -> Head:

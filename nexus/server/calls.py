@@ -103,7 +103,8 @@ class CallHandler(AskedHandler):
             if state.error is not None:
                 state.call.cancel.throw(state.error)
             unblock()
-            await asyncio.wrap_future(job)
+            if not channel.is_over:
+                await asyncio.wrap_future(job)
             self._finish_call(state)
 
     async def _relay(self, state: CallState, channel: Channel[Head]) -> None:
@@ -118,6 +119,9 @@ class CallHandler(AskedHandler):
             head = await channel.head(None)
         if head is not None and not self._headers_written:
             self._write_head(state, head)
+            if not head.stream and (whole := channel.whole()) is not None:
+                await self._flush(state, whole, last=True)
+                return
         begun = False
         while (pieces := await channel.take(settings.ping_interval)) is not None:
             if pieces:
@@ -174,12 +178,12 @@ class CallHandler(AskedHandler):
         if state.tried:
             self.set_header(own.TRIED, state.tried.encode("ascii", "backslashreplace"))
 
-    async def _flush(self, state: CallState, piece: bytes) -> None:
+    async def _flush(self, state: CallState, piece: bytes, *, last: bool = False) -> None:
         """Waits until the client has taken the bytes. Raises StreamClosedError when it left or takes none."""
         if state.trace is not None and state.trace.content is not None:
             state.trace.content.answer(piece)
         self.write(piece)
-        flushed = self.flush()
+        flushed = self.finish() if last else self.flush()
         try:
             if not flushed.done():
                 await asyncio.wait_for(flushed, self.runtime.settings.server.client_timeout)
