@@ -99,14 +99,15 @@ def test_a_fallback_is_two_rows(serve: Serve, openai_upstream: FakeUpstream, ant
 
 
 STREAM = {**CHAT, "stream": True}
-SHORT = 'retries.attempts = 1\ntimeouts = { first_byte = "100ms", silence = "100ms" }\n'
+ONCE = "retries.attempts = 1\n"
+SHORT = ONCE + 'timeouts = { first_byte = "100ms", silence = "100ms" }\n'
 
 ENDS: dict[str, tuple[str, Behaviour, Mapping[str, Any], tuple[str, str, str]]] = {
     "refused by the vendor": ("", Behaviour(status=400), CHAT, ("vendor_error", "", "yes")),
-    "overloaded": (SHORT, Behaviour(status=503), CHAT, ("vendor_error", "", "yes")),
-    "an error in the answer": (SHORT, Behaviour(error_after=1), STREAM, ("in_band_error", "", "no")),
-    "cut before the head": (SHORT, Behaviour(close_before_head=True), CHAT, ("cut", "", "no")),
-    "cut in the answer": (SHORT, Behaviour(cut_after=4), STREAM, ("cut", "", "no")),
+    "overloaded": (ONCE, Behaviour(status=503), CHAT, ("vendor_error", "", "yes")),
+    "an error in the answer": (ONCE, Behaviour(error_after=1), STREAM, ("in_band_error", "", "no")),
+    "cut before the head": (ONCE, Behaviour(close_before_head=True), CHAT, ("cut", "", "no")),
+    "cut in the answer": (ONCE, Behaviour(cut_after=4), STREAM, ("cut", "", "no")),
     "no answer": (SHORT, Behaviour(hang=True), CHAT, ("timeout", "first byte", "no")),
 }
 
