@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import Future
+from collections.abc import Callable, Coroutine
+from contextlib import closing
 from functools import partial
 from typing import Any, TypeVar
 
 import pytest
 
-from nexus.bridge import CAPACITY, Channel, Full, Workers
+from nexus.bridge import CAPACITY, Bell, Channel
 from tests.peers import HARD_LIMIT, Job
 from tests.serving import wait_until
 
@@ -33,7 +33,8 @@ def play(scene: Callable[[Channel[str]], Coroutine[Any, Any, T]]) -> T:
     """Runs the loop's side of a scene with a channel of that loop."""
 
     async def limited() -> T:
-        return await asyncio.wait_for(scene(Channel(asyncio.get_running_loop())), HARD_LIMIT)
+        with closing(Bell(asyncio.get_running_loop())) as bell:
+            return await asyncio.wait_for(scene(Channel(bell)), HARD_LIMIT)
 
     return asyncio.run(limited())
 
@@ -145,27 +146,31 @@ def test_after_its_end_a_full_channel_is_still_read() -> None:
 # -- wake-ups ------------------------------------------------------------------------------------------------------
 
 
+def counted_wake_ups(monkeypatch: pytest.MonkeyPatch) -> list[Bell]:
+    """Every bell that is pulled from now on."""
+    pulled: list[Bell] = []
+    pull = Bell.pull
+
+    def counted(bell: Bell) -> None:
+        pulled.append(bell)
+        pull(bell)
+
+    monkeypatch.setattr(Bell, "pull", counted)
+    return pulled
+
+
 @pytest.mark.parametrize("waits", [pytest.param(True, id="the loop waits"), pytest.param(False, id="nobody waits")])
 def test_many_pieces_cost_one_wake_up(monkeypatch: pytest.MonkeyPatch, waits: bool) -> None:
-    wake_ups: list[Callable[..., object]] = []
+    wake_ups = counted_wake_ups(monkeypatch)
 
     def worker(channel: Channel[str]) -> None:
         for _ in range(1000):
             assert channel.put(b"x")
 
     async def scene(channel: Channel[str]) -> None:
-        loop = asyncio.get_running_loop()
-        wake = loop.call_soon_threadsafe
-
-        def counted(callback: Callable[..., object], *arguments: Any) -> object:
-            wake_ups.append(callback)
-            return wake(callback, *arguments)
-
         taking = asyncio.create_task(channel.take(HARD_LIMIT)) if waits else None
         await asyncio.sleep(0)
-        monkeypatch.setattr(loop, "call_soon_threadsafe", counted)
         Job(lambda: worker(channel)).result()  # the loop is busy all the while
-        monkeypatch.undo()
         taken = await (taking or channel.take(HARD_LIMIT))
         assert taken == [b"x"] * 1000
         assert len(wake_ups) == (1 if waits else 0)
@@ -189,12 +194,14 @@ def test_a_take_that_was_cancelled_loses_nothing() -> None:
 def test_a_worker_outlives_the_loop() -> None:
     """The loop stopped while somebody waited on it: the worker notices nothing."""
     loop = asyncio.new_event_loop()
-    channel: Channel[str] = Channel(loop)
+    bell = Bell(loop)
+    channel: Channel[str] = Channel(bell)
     waiting = loop.create_task(channel.head(None))
     loop.call_soon(loop.stop)
     loop.run_forever()
     waiting.cancel()
     loop.run_until_complete(asyncio.wait([waiting]))
+    bell.close()
     loop.close()
 
     def worker() -> bool:
@@ -265,9 +272,8 @@ def test_after_the_silence_the_worker_fails_first() -> None:
 
 def test_exactly_one_head_wins_the_race() -> None:
     async def scene(channel: Channel[str]) -> None:
-        loop = asyncio.get_running_loop()
         for _ in range(300):
-            racing: Channel[str] = Channel(loop)
+            racing: Channel[str] = Channel(channel._bell)
             gate = threading.Barrier(2)
 
             def worker(racing: Channel[str] = racing, gate: threading.Barrier = gate) -> bool:
@@ -340,107 +346,110 @@ def test_silence_gives_an_empty_list_and_the_next_piece_still_comes() -> None:
     play(scene)
 
 
-# -- workers -------------------------------------------------------------------------------------------------------
+# -- pieces that flow ----------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def gate() -> Iterator[threading.Event]:
-    """Holds jobs until it is set; set at the end in any case."""
-    event = threading.Event()
-    yield event
-    event.set()
+class Client:
+    """Takes pieces; those in ``slow`` are not out at once."""
+
+    def __init__(self, *slow: bytes) -> None:
+        self.got: list[bytes] = []
+        self._slow = slow
+
+    def send(self, piece: bytes) -> bool:
+        self.got.append(piece)
+        return piece not in self._slow
 
 
-def done(job: Future[None]) -> None:
-    job.result(HARD_LIMIT)
+def test_pieces_flow_to_the_end_in_their_order() -> None:
+    def worker(channel: Channel[str]) -> None:
+        for number in range(1000):
+            assert channel.put(b"%d " % number)
+        channel.end()
+
+    async def scene(channel: Channel[str]) -> None:
+        client = Client()
+        job = Job(lambda: worker(channel))
+        assert await channel.flow(client.send, HARD_LIMIT) == "end"
+        await finished(job)
+        assert b"".join(client.got).split() == [b"%d" % number for number in range(1000)]
+
+    play(scene)
 
 
-def test_beyond_the_limit_workers_refuse_at_once(gate: threading.Event) -> None:
-    workers = Workers(2)
-    jobs = [workers.start(lambda: done_waiting(gate)) for _ in range(2)]
-    with pytest.raises(Full):
-        workers.start(lambda: done_waiting(gate))
-    assert workers.busy == 2
-    gate.set()
-    for job in jobs:
-        done(job)
-    wait_until(lambda: workers.busy == 0)
-    done(workers.start(lambda: None))
-    workers.stop()
+def test_a_piece_that_is_not_out_stops_the_flow_and_the_worker() -> None:
+    async def scene(channel: Channel[str]) -> None:
+        client = Client(b"slow")
+        assert channel.put(b"slow")
+        assert await channel.flow(client.send, HARD_LIMIT) == "full"
+        assert channel.put(FULL_PIECE)
+        job = Job(lambda: channel.put(b"next"))
+        wait_until(lambda: blocked(job))
+        assert client.got == [b"slow"], "nothing is sent until it is asked for again"
+        flowing = asyncio.create_task(channel.flow(client.send, HARD_LIMIT))
+        assert await finished(job) is True
+        channel.end()
+        assert await flowing == "end"
+        assert client.got == [b"slow", FULL_PIECE, b"next"]
+
+    play(scene)
 
 
-def done_waiting(gate: threading.Event) -> None:
-    assert gate.wait(HARD_LIMIT)
+def test_silence_ends_the_flow_and_the_next_piece_still_comes() -> None:
+    async def scene(channel: Channel[str]) -> None:
+        client = Client()
+        assert channel.put(b"a")
+        assert await channel.flow(client.send, SILENCE) == "silence"
+        assert channel.put(b"b")
+        channel.end()
+        assert await channel.flow(client.send, HARD_LIMIT) == "end"
+        assert client.got == [b"a", b"b"]
+
+    play(scene)
 
 
-def test_a_job_that_raises_gives_its_worker_back() -> None:
-    workers = Workers(1)
+def test_the_flow_raises_what_the_worker_ended_with_behind_its_pieces() -> None:
+    async def scene(channel: Channel[str]) -> None:
+        client = Client()
+        assert channel.put(b"a")
+        channel.end(Broken("no vendor"))
+        with pytest.raises(Broken, match="no vendor"):
+            await channel.flow(client.send, HARD_LIMIT)
+        assert client.got == [b"a"]
 
-    def job() -> None:
-        raise Broken
-
-    for _ in range(3):
-        with pytest.raises(Broken):
-            done(workers.start(job))
-        wait_until(lambda: workers.busy == 0)
-    workers.stop()
-
-
-def test_many_jobs_leave_nobody_busy() -> None:
-    workers = Workers(4)
-    ran: list[int] = []
-    refused = 0
-    for number in range(500):
-        try:
-            workers.start(partial(ran.append, number))
-        except Full:
-            refused += 1
-    wait_until(lambda: workers.busy == 0)
-    assert len(ran) + refused == 500
-    workers.stop()
+    play(scene)
 
 
-def test_stopping_does_not_wait(gate: threading.Event) -> None:
-    workers = Workers(1)
-    running = workers.start(lambda: done_waiting(gate))
-    Job(workers.stop).result()
-    assert not running.done(), "a running job is left alone"
-    gate.set()
-    done(running)
+def test_the_flow_raises_what_sending_raises() -> None:
+    def send(piece: bytes) -> bool:
+        raise Broken("the client left")
+
+    async def scene(channel: Channel[str]) -> None:
+        flowing = asyncio.create_task(channel.flow(send, HARD_LIMIT))
+        await finished(Job(lambda: channel.put(b"a")))
+        with pytest.raises(Broken, match="the client left"):
+            await flowing
+
+    play(scene)
 
 
-def test_a_job_refused_after_the_stop_holds_no_worker() -> None:
-    workers = Workers(1)
-    workers.stop()
-    with pytest.raises((RuntimeError, Full)):
-        workers.start(lambda: None)
-    assert workers.busy == 0
+def test_many_channels_cost_one_wake_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    wake_ups = counted_wake_ups(monkeypatch)
 
+    def worker(channels: list[Channel[str]]) -> None:
+        for channel in channels:
+            assert channel.put(b"x")
+            channel.end()
 
-def test_a_job_whose_thread_cannot_be_started_never_runs(
-    gate: threading.Event, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The machine is out of threads: refused means refused, and not run later by the next free worker."""
-    workers = Workers(2)
-    running = workers.start(lambda: done_waiting(gate))
-    ran: list[str] = []
-
-    def no_thread(_: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", no_thread)
-        with pytest.raises((RuntimeError, Full)):
-            workers.start(lambda: ran.append("refused"))
-    assert workers.busy == 1
-    gate.set()
-    done(running)
-    wait_until(lambda: workers.busy <= 0)
-    done(workers.start(lambda: ran.append("next")))
-    wait_until(lambda: workers.busy <= 0)
-    assert ran == ["next"]
-    assert workers.busy == 0
-    workers.stop()
+    async def scene(channel: Channel[str]) -> None:
+        bell, client = channel._bell, Client()
+        channels: list[Channel[str]] = [Channel(bell) for _ in range(100)]
+        flows = [asyncio.create_task(channel.flow(client.send, HARD_LIMIT)) for channel in channels]
+        await asyncio.sleep(0)
+        Job(partial(worker, channels)).result()  # the loop is busy all the while
+        assert len(wake_ups) == 1
+        assert await asyncio.gather(*flows) == ["end"] * 100
+        assert len(client.got) == 100
 
 
 # -- a whole answer ------------------------------------------------------------------------------------------------

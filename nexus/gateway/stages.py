@@ -229,7 +229,8 @@ def _counter(exchange: Exchange | None) -> Callable[[bytes], None]:
 
     def count(piece: bytes) -> None:
         if exchange is not None:
-            exchange.phase, exchange.first_content = "content", exchange.first_content or time.monotonic()
+            if exchange.first_content is None:
+                exchange.phase, exchange.first_content = "content", time.monotonic()
             exchange.streamed += _events(piece)
 
     return count

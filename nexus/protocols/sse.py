@@ -19,6 +19,9 @@ MAX_FRAME = 16 * 1024 * 1024
 
 _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
+_PLAIN = re.compile(rb"(?:event: ?([^\r\n]+)\n)?data: ?([^\r\n]*)\n\n")
+"""A frame as most servers write it."""
+
 _DATA_LINE = re.compile(rb"(?:^(?:\xef\xbb\xbf)?|\r|\n)data: ?")
 _BOM = b"\xef\xbb\xbf"
 
@@ -44,9 +47,16 @@ class FrameDecoder:
         self._searched = 0
 
     def feed(self, piece: bytes) -> list[Frame]:
-        self._buffer += piece
         frames: list[Frame] = []
         start = 0
+        if not self._buffer:
+            while match := _PLAIN.match(piece, start):
+                frames.append(_plain_frame(match))
+                start = match.end()
+            if start == len(piece):
+                return frames
+            piece, start = piece[start:], 0
+        self._buffer += piece
         for match in _BLANK_LINE.finditer(self._buffer, self._searched):
             frames.append(parse_frame(bytes(self._buffer[start : match.end()])))
             start = match.end()
@@ -75,6 +85,8 @@ class FrameDecoder:
 
 def parse_frame(raw: bytes) -> Frame:
     """The last ``event`` and the joined ``data`` of one frame's lines."""
+    if match := _PLAIN.fullmatch(raw):
+        return _plain_frame(match)
     event: str | None = None
     data: list[str] = []
     for line in _LINE_END.split(raw.removeprefix(_BOM)):
@@ -84,6 +96,11 @@ def parse_frame(raw: bytes) -> Frame:
         elif name == b"event":
             event = value.removeprefix(b" ").decode("utf-8", "replace")
     return Frame(raw, event, "\n".join(data) if data else None)
+
+
+def _plain_frame(match: re.Match[bytes]) -> Frame:
+    raw, event, data = match.group(0, 1, 2)
+    return Frame(raw, None if event is None else event.decode("utf-8", "replace"), data.decode("utf-8", "replace"))
 
 
 _HEARTBEATS = frozenset({"ping", "keepalive", "heartbeat"})

@@ -6,7 +6,7 @@ good, because the client brings it back; a stop that the content contradicts bec
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 
 from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, ResponseEnd
@@ -45,15 +45,16 @@ class Tidy:
         self._ids.add(call_id)
         return call if call_id == call.id else replace(call, id=call_id)
 
-    def _whole_characters(self, delta: PartDelta) -> Iterator[Event]:
+    def _whole_characters(self, delta: PartDelta) -> Iterable[Event]:
         words = delta.text
         if delta.index in self._halves or not _is_whole(words):
             words = self._halves.pop(delta.index, "") + words
             if words and "\ud800" <= words[-1] <= "\udbff":
                 self._halves[delta.index], words = words[-1], words[:-1]
             words = without_half_pairs(words)
-        if words:
-            yield delta if words is delta.text else PartDelta(delta.index, words)
+        if not words:
+            return ()
+        return (delta if words is delta.text else PartDelta(delta.index, words),)
 
 
 def _is_whole(words: str) -> bool:

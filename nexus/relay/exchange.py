@@ -130,7 +130,8 @@ class CallState:
     what the client got.
 
     Times are monotonic seconds: ``taken`` is when a worker had the call, ``first_byte`` when the client had its answer;
-    ``waited`` grows while a worker waits for others, ``waited_at_head`` is what it was when the answer began.
+    ``waited`` grows while a worker waits for others, ``waited_at_head`` is what it was when the answer began;
+    ``read_at`` is when something last came from a vendor.
     """
 
     call: Call
@@ -154,6 +155,7 @@ class CallState:
     trace: CallTrace | None = None
     first_byte: float | None = None
     waited: float = 0.0
+    read_at: float = 0.0
     waited_at_head: float = 0.0
     _none: Tap = field(default_factory=Tap, repr=False)
 

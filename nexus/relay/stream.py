@@ -23,6 +23,7 @@ from nexus.errors import (
 )
 from nexus.headers.redaction import Redactor
 from nexus.protocols.dialect import AnswerRelay
+from nexus.protocols.framing import SSE
 from nexus.protocols.loader import FORMS
 from nexus.protocols.sse import Frame, FrameDecoder, FrameTooLarge, is_heartbeat, parse_frame
 from nexus.relay.exchange import Exchange
@@ -104,7 +105,7 @@ class Stream:
         try:
             while not relay.complete and (piece := read(self._exchange, reply)):
                 frames = decoder.feed(piece)
-                self._silence.check(frames)
+                self._silence.check(frames, self._exchange.state.read_at)
                 edited, fault = self._edited(frames)
                 if edited:
                     yield edited
@@ -131,17 +132,20 @@ class Stream:
         fault: Exception | None = None
         try:
             for frame in frames:
-                cut = _cut_frame(frame, self._redactor)
+                cut = _cut_frame(frame, self._redactor) if b'"error"' in frame.raw else frame
                 original = self._reply.original() if self._originals else b""
                 written = self._relay.frame(cut)
-                passed = original if cut is frame and written else b""
-                edited.append(passed or self._framing.put(written))
+                if original and cut is frame and written:
+                    edited.append(original)
+                else:
+                    edited.append(written if self._framing is SSE else self._framing.put(written))
         except (VendorError, ValueError) as error:
             fault = error
         if self._relay.begun and not self._begun:
             self._begun = True
             self._exchange.on_begun()
-        remember(self._exchange, self._relay)
+        if self._relay.tap.ids:
+            remember(self._exchange, self._relay)
         return b"".join(edited), fault
 
 
@@ -153,10 +157,9 @@ class _Silence:
         self._name = name
         self._since = time.monotonic()
 
-    def check(self, frames: Sequence[Frame]) -> None:
+    def check(self, frames: Sequence[Frame], now: float) -> None:
         """Raises UpstreamTimeout once nothing of value has come for too long."""
-        now = time.monotonic()
-        if any(not is_heartbeat(frame) for frame in frames):
+        if not all(map(is_heartbeat, frames)):
             self._since = now
         elif now - self._since > self._seconds:
             text = f"{self._name}: nothing but pings for {self._seconds:g} s"
@@ -188,7 +191,8 @@ def read(exchange: Exchange, reply: UpstreamReply) -> bytes:
     try:
         return reply.read()
     finally:
-        state.waited += time.monotonic() - began
+        state.read_at = time.monotonic()
+        state.waited += state.read_at - began
 
 
 def drain(reply: UpstreamReply) -> None:

@@ -16,6 +16,7 @@ from nexus.conversation.estimate import estimate, tokens_of
 from nexus.conversation.events import (
     ContentDropped,
     Event,
+    PartDelta,
     Ping,
     ResponseEnd,
     ResponseStart,
@@ -77,6 +78,8 @@ class Translation(AnswerRelay):
         self._fitted = Fitted(self._client.room)
         make_carrier = self._client.carrier
         self._carrier = make_carrier(thinking=written.wants_thinking) if make_carrier is not None else None
+        # Nobody on the way has anything to do with words.
+        self._words_pass = self._names is None and self._carrier is None and self._answer_tool is None
         self._reader = self._vendor.stream_reader(origin)
         self._envelope = Envelope(self._id, call.model, _now(), request, _now)
         self._writer = self._client.stream_writer(self._envelope)
@@ -182,6 +185,9 @@ class Translation(AnswerRelay):
         if self._answer_call is not None:
             kept = (made for event in kept for made in self._answer_call.feed(event))
         for event in kept:
+            if self._words_pass and isinstance(event, PartDelta):
+                yield event
+                continue
             for named in (event,) if self._names is None else self._names.feed(event):
                 for fitted in self._fitted.feed(named):
                     yield self._tapped(fitted if self._carrier is None else self._carrier.pass_on(fitted))

@@ -13,7 +13,7 @@ from functools import partial
 
 from tornado.iostream import StreamClosedError
 
-from nexus.bridge import Channel, Full
+from nexus.bridge import Channel
 from nexus.errors import Cancelled, InternalError, NexusError, Overloaded
 from nexus.headers import own
 from nexus.limits.headers import budget_header, with_own_limits
@@ -23,6 +23,7 @@ from nexus.relay.exchange import CallState
 from nexus.relay.records import call_record
 from nexus.server.asked import AskedHandler
 from nexus.server.paths import bases
+from nexus.server.threads import Full
 
 
 class CallHandler(AskedHandler):
@@ -77,7 +78,7 @@ class CallHandler(AskedHandler):
             self._finish_call(state)
             return
         self.state = state
-        channel: Channel[Head] = Channel(asyncio.get_running_loop())
+        channel: Channel[Head] = Channel(self.server.bell)
         try:
             job = self.server.workers.start(lambda: self.runtime.gateway.serve(state, channel))
         except Full:
@@ -122,14 +123,29 @@ class CallHandler(AskedHandler):
             if not head.stream and (whole := channel.whole()) is not None:
                 await self._flush(state, whole, last=True)
                 return
-        begun = False
-        while (pieces := await channel.take(settings.ping_interval)) is not None:
-            if pieces:
-                await self._flush(state, b"".join(pieces if begun else [self._late_route(state), *pieces]))
-                begun = True
-            elif head is not None and head.stream:
-                await self._flush(state, self._keepalive(state, state.tap.events if begun else 0))
+        while (pieces := await channel.take(settings.ping_interval)) == []:
+            if head is not None and head.stream:
+                await self._flush(state, self._keepalive(state, 0))
+        if pieces:
+            await self._flush(state, b"".join([self._late_route(state), *pieces]))
+            await self._pass_on(state, channel, head)
         self.finish()
+
+    async def _pass_on(self, state: CallState, channel: Channel[Head], head: Head | None) -> None:
+        """The answer behind its first piece."""
+        settings, connection = self.runtime.settings.server, self.connection
+        content = state.trace.content if state.trace is not None else None
+
+        def send(piece: bytes) -> bool:
+            if content is not None:
+                content.answer(piece)
+            return connection.push(piece)
+
+        while (pause := await channel.flow(send, settings.ping_interval)) != "end":
+            if pause == "full":
+                await self._wait_for_client(connection.stream.write(b""))
+            elif head is not None and head.stream:
+                await self._flush(state, self._keepalive(state, state.tap.events))
 
     def _keepalive(self, state: CallState, events: int) -> bytes:
         return self.dialect.framing.put(self.dialect.keepalive(state.call.headers, events))
@@ -183,15 +199,18 @@ class CallHandler(AskedHandler):
         if state.trace is not None and state.trace.content is not None:
             state.trace.content.answer(piece)
         self.write(piece)
-        flushed = self.finish() if last else self.flush()
+        await self._wait_for_client(self.finish() if last else self.flush())
+        state.mark_first_byte()
+
+    async def _wait_for_client(self, written: asyncio.Future[None]) -> None:
+        """Raises StreamClosedError when it left, or takes nothing."""
         try:
-            if not flushed.done():
-                await asyncio.wait_for(flushed, self.runtime.settings.server.client_timeout)
-            flushed.result()
+            if not written.done():
+                await asyncio.wait_for(written, self.runtime.settings.server.client_timeout)
+            written.result()
         except TimeoutError:
             self.connection.stream.close()
             raise StreamClosedError from None
-        state.mark_first_byte()
 
     async def _end_badly(self, state: CallState, error: NexusError) -> None:
         """Before the head a plain error reply; after it the dialect's error event and a cut connection."""

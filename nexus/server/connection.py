@@ -253,6 +253,15 @@ class Connection(HTTP1Connection):
         self._zeros = 0
         return super().write(chunk)
 
+    def push(self, chunk: bytes) -> bool:
+        """A further piece of an answer; whether all of it is out. Raises StreamClosedError."""
+        if not chunk:
+            # It would be the end.
+            return True
+        self._zeros = 0
+        chunked = b"%x\r\n%b\r\n" % (len(chunk), chunk) if self._chunking_output else self._format_chunk(chunk)
+        return self.stream.push(chunked)
+
     # Whether a client that half-closed still reads.
 
     def _probe(self) -> bytes:

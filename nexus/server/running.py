@@ -15,7 +15,6 @@ from nexus.accounting.books import Books
 from nexus.accounting.charges import spent_in
 from nexus.accounting.database import DatabaseError
 from nexus.accounting.state import prepared
-from nexus.bridge import Full
 from nexus.errors import Overloaded
 from nexus.response_store.responses import bounds_of
 from nexus.response_store.vendor_ids import id_bounds_of
@@ -28,6 +27,7 @@ from nexus.server.listeners import Listeners
 from nexus.server.pulse import Pulse
 from nexus.server.runtime import Runtime, build
 from nexus.server.server import Server
+from nexus.server.threads import Full
 from nexus.settings import Settings
 from nexus.settings.server import listed_groups
 from nexus.telemetry.otel.exporting import open_exporting

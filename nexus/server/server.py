@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import cached_property
 from typing import TypeVar
 
 from nexus.accounting.activity import Activity
@@ -16,7 +17,7 @@ from nexus.accounting.books import Books
 from nexus.accounting.calendar import Calendar
 from nexus.accounting.record import CallRecord, Consumer
 from nexus.accounting.recorder import Recorder, RemoteActivity
-from nexus.bridge import Full, Workers
+from nexus.bridge import Bell
 from nexus.errors import Draining, Overloaded
 from nexus.processes.member import Member
 from nexus.processes.rows import Rows
@@ -25,6 +26,7 @@ from nexus.server.flight import BytesInFlight, default_limit
 from nexus.server.lifecycle import Lifecycle, Phase
 from nexus.server.runtime import Kept
 from nexus.server.shares import Share
+from nexus.server.threads import Full, Workers
 from nexus.server.uploads import AT_ONCE
 from nexus.settings import ServerSettings
 from nexus.telemetry.access_log import log_call
@@ -76,6 +78,11 @@ class Server:
         self._tally = None if member is None else member.tally
         self.exporting: Exporting | None = None
         self.calls: dict[str, CallState] = {}
+
+    @cached_property
+    def bell(self) -> Bell:
+        """Of the loop that serves."""
+        return Bell(asyncio.get_running_loop())
 
     def keep(self, books: Books) -> None:
         """What calls used is written down from now on."""
@@ -164,8 +171,10 @@ class Server:
             self._flush_soon()
 
     def stop_threads(self) -> None:
+        """Nobody waits for them; what they still have to say, nobody hears."""
         for threads in (self.workers, self.aside, self._flusher):
             threads.stop()
+        self.bell.close()
 
     def finished(self, record: CallRecord) -> None:
         """Tells everybody who counts calls; one who fails spoils nothing for the others."""

@@ -116,6 +116,21 @@ class ClientStream(IOStream):
             data = INTERIM[sent:] + data
         return super().write(data[sent:] if sent <= OPENING else data)
 
+    def push(self, data: bytes) -> bool:
+        """As ``write``, without a future; whether all of it is out. Raises StreamClosedError."""
+        self._check_closed()
+        if not self.writing():
+            try:
+                sent = self.write_to_fd(memoryview(data))
+            except OSError:
+                # It goes wrong again below, where it is dealt with.
+                sent = 0
+            if sent == len(data):
+                return True
+            data = data[sent:]
+        self.write(data)
+        return False
+
     def _look(self) -> None:
         """Closes the stream once the client's machine has said that nobody reads."""
         if self.closed() or self._probe is None:

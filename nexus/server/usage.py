@@ -17,9 +17,9 @@ from nexus.accounting.report import FILTERS, Filters, check_by, usage
 from nexus.accounting.since import since_of
 from nexus.accounting.tabulate import as_document
 from nexus.auth.sight import sight_of
-from nexus.bridge import Full
 from nexus.errors import InvalidRequest, NotFound, Overloaded
 from nexus.server.base import BaseHandler
+from nexus.server.threads import Full
 from nexus.wire import Json, encode
 
 Read = TypeVar("Read")

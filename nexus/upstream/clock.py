@@ -54,11 +54,16 @@ class _ClockedIO(socket.SocketIO):
         sock._io_refs += 1  # type: ignore[attr-defined]  # as socket.makefile does
         self._socket = sock
         self._clock = clock
+        self._allowed = 0.0
 
     def readinto(self, buffer: Any) -> int | None:
-        self._socket.settimeout(self._clock.allowed())
-        count = super().readinto(buffer)
-        self._clock.received += count or 0
+        allowed = self._clock.allowed()
+        if allowed != self._allowed:
+            # Each time it is a call of the system.
+            self._socket.settimeout(allowed)
+            self._allowed = allowed
+        count = self._socket.recv_into(buffer)
+        self._clock.received += count
         return count
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from http.client import BadStatusLine, HTTPException, HTTPResponse, IncompleteRead, RemoteDisconnected
 
+from nexus.upstream.chunks import Chunks, ends_trailers
+
 MAX_HEAD = 256 * 1024
 """Bytes of a head, interim answers included."""
 
@@ -33,6 +35,7 @@ class StrictResponse(HTTPResponse):
     """The headers, by their lower-case names; several of one name as HTTP joins them."""
 
     _left = MAX_HEAD
+    _chunks: Chunks
 
     def begin(self) -> None:
         if self.headers is not None:
@@ -55,7 +58,7 @@ class StrictResponse(HTTPResponse):
         if encodings not in ({""}, {"chunked"}, {"identity"}):
             raise BadHead("an unknown transfer encoding")
         self.chunked = "chunked" in encodings
-        self.chunk_left = None
+        self._chunks = Chunks()
         self.will_close = self._check_close()  # type: ignore[attr-defined]
         self.length = None if self.chunked else self._content_length()
         if self.status in (204, 304) or 100 <= self.status < 200 or self._method == "HEAD":  # type: ignore[attr-defined]
@@ -116,12 +119,27 @@ class StrictResponse(HTTPResponse):
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
         return headers
 
+    def _read1_chunked(self, size: int) -> bytes:
+        """As much of the body as one read of the socket brings, whatever chunks it comes in."""
+        body = b""
+        while not body and not self._chunks.ended:
+            if not (raw := self.fp.read1(size)):
+                raise IncompleteRead(b"")
+            body = self._chunks.feed(raw)
+        if not body:
+            self._read_and_discard_trailer()
+            self._close_conn()  # type: ignore[attr-defined]
+        return body
+
     def _read_and_discard_trailer(self) -> None:
         """The answer is whole before its trailers, whatever becomes of them."""
-        self._left = MAX_HEAD
+        rest = self._chunks.rest
         try:
-            while self._line():
-                continue
+            while not ends_trailers(rest):
+                if len(rest) > MAX_HEAD or not (more := self.fp.read1(MAX_LINE)):
+                    self.spoil()
+                    return
+                rest += more
         except (OSError, HTTPException):
             self.spoil()
 

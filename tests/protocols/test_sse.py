@@ -7,6 +7,7 @@ handed out with the byte that completes its blank line.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -199,3 +200,26 @@ def test_written_frames_are_read_back(data: bytes, event: str | None, expected: 
 )
 def test_heartbeats(raw: bytes, alive: bool) -> None:
     assert is_heartbeat(parse_frame(raw)) is alive
+
+
+PIECES = [b"data: a\n\n", b"data:b\n\n", b"event: e\ndata: c\n\n", b"event:\ndata: d\n\n", b": x\n\n", b"id: 1\n"]
+ODD = [
+    b"data: e",
+    b"\r",
+    b"\n",
+    b"\r\n",
+    "data: \u2028ü\n\n".encode(),
+    b"\xef\xbb\xbf",
+    b"data:  two\n\n",
+    b"data:\n\n",
+]
+
+
+@given(st.lists(st.sampled_from([*PIECES, *ODD])))
+def test_plain_frames_are_read_as_any_others(pieces: list[bytes]) -> None:
+    plain, any_others = FrameDecoder(), FrameDecoder()
+    with pytest.MonkeyPatch.context() as patch:
+        frames = [plain.feed(piece) for piece in pieces]
+        patch.setattr(sse, "_PLAIN", re.compile(rb"(?!)"))
+        assert frames == [any_others.feed(piece) for piece in pieces]
+    assert plain.rest == any_others.rest

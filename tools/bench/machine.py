@@ -73,8 +73,10 @@ class Program:
             if self._process.poll() is not None:
                 self._output.seek(0)
                 raise RuntimeError(self._output.read().decode(errors="replace")[-2000:])
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
-                return
+            # Somebody else may have taken the port meanwhile, and answer at it.
+            with suppress(LookupError):
+                if listener(self.port) in family(self.pid):
+                    return
             time.sleep(0.005)
         raise TimeoutError("it does not listen")
 

@@ -89,6 +89,40 @@ def asked_usage(document: Mapping[str, Json]) -> bool:
     return mapping(document.get("stream_options")).get("include_usage") is True
 
 
+_CHOICES = b'"choices"'
+_NULLS = ((b'"usage"', b'"usage":null'), (b'finish_reason"', b'finish_reason":null'))
+"""What is read of a chunk unless it is null."""
+
+
+class _Same:
+    """What stands before the choices is the same in all chunks of an answer, and was read and edited once."""
+
+    def __init__(self) -> None:
+        self._raw = b""
+        self._edited = b""
+
+    def learn(self, frame: Frame, edited: bytes) -> None:
+        """From a chunk that was read, and how it goes on; behind the first content."""
+        place = frame.raw.find(_CHOICES)
+        before, rest = frame.raw[:place], frame.raw[place:]
+        is_known = place > 0 and edited.endswith(rest) and b'"usage"' not in before and b'"error"' not in before
+        self._raw, self._edited = (before, edited[: len(edited) - len(rest)]) if is_known else (b"", b"")
+
+    def passed(self, frame: Frame) -> bytes | None:
+        """A chunk of which nothing more is to be read or edited; None for any other frame. A key may be spelled by
+        escapes."""
+        raw, before = frame.raw, self._raw
+        if not before or frame.event is not None or not raw.startswith(before):
+            return None
+        rest = raw[len(before) :]
+        if b'"error"' in rest or b'"model"' in rest or b'"service_tier"' in rest or b"\\u00" in rest:
+            return None
+        for word, null in _NULLS:
+            if rest.count(word) != rest.count(null):
+                return None
+        return self._edited + rest if rest.find(b"\n") == len(rest) - 2 else None
+
+
 class ChatPassthrough(AnswerRelay):
     def __init__(self, document: Mapping[str, Json], model: str, tap: Tap) -> None:
         super().__init__(tap)
@@ -97,6 +131,7 @@ class ChatPassthrough(AnswerRelay):
         self._choices = max(1, count(document.get("n")))
         self._finished: set[int] = set()
         self._service_tier = ""
+        self._same = _Same()
 
     def body(self, raw: bytes) -> bytes:
         answer = self.passed(raw)
@@ -110,6 +145,8 @@ class ChatPassthrough(AnswerRelay):
     def frame(self, frame: Frame) -> bytes:
         if frame.data is None:
             return frame.raw
+        if (passed := self._same.passed(frame)) is not None:
+            return passed
         if frame.data.strip() == DONE:
             self.complete = True
             return frame.raw
@@ -127,7 +164,10 @@ class ChatPassthrough(AnswerRelay):
         choices = sequence(chunk.get("choices"))
         if self._hides_usage and not choices and mapping(chunk.get("usage")) and "choices" in chunk:
             return b""
-        return self._renamed(frame, chunk)
+        renamed = self._renamed(frame, chunk)
+        if self.content and not self.failure:
+            self._same.learn(frame, renamed)
+        return renamed
 
     def _renamed(self, frame: Frame, chunk: Mapping[str, Json]) -> bytes:
         start = data_at(frame.raw)

@@ -25,6 +25,7 @@ from nexus.conversation.parts import Image, Reasoning, Refusal, Signature, Stop,
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
 from nexus.protocols.chat.answers import made_id, read_pieces
+from nexus.protocols.chat.plain_chunk import plain_words
 from nexus.protocols.chat.read_error import read_stream_error
 from nexus.protocols.chat.reasoning import (
     BARE,
@@ -85,7 +86,12 @@ class StreamReader:
             raise ValueError("a chunk is not an object")
         if chunk.get("error") or event == "error":
             raise VendorError(read_stream_error(chunk))
-        self._read_chunk(chunk)
+        prose = self._prose
+        plain = plain_words(chunk, self._service_tier) if prose is not None and prose[0] == "text" else None
+        if plain is None or self._citations.waits:
+            self._read_chunk(chunk)
+        else:
+            self._hear("text", plain)
         return self._take()
 
     def finish(self) -> list[Event]:

@@ -23,6 +23,11 @@ class StreamedCitations:
         self._waiting: list[Citation] = []
         self._cites = False
 
+    @property
+    def waits(self) -> bool:
+        """Whether there are citations whose words are to come."""
+        return bool(self._waiting)
+
     def hear(self, index: int, length: int, before: int) -> None:
         """More words of the text ``index``; ``before`` are the characters of the content that are in no text."""
         if not self._spans or self._spans[-1].part != index:

@@ -19,7 +19,6 @@ from nexus.accounting.gauges import Gauge
 from nexus.accounting.tabulate import NANO
 from nexus.auth.identity import Identity
 from nexus.auth.sight import Only, sight_of
-from nexus.bridge import Full
 from nexus.errors import Overloaded
 from nexus.gateway.rests import Rests
 from nexus.gateway.routing import Routes
@@ -34,6 +33,7 @@ from nexus.server.dashboard.figures import RouteState
 from nexus.server.dashboard.standing import gauge_of, standings
 from nexus.server.runtime import Runtime
 from nexus.server.server import Server
+from nexus.server.threads import Full
 from nexus.telemetry.logs import redacted
 from nexus.wire import Json, encode
 

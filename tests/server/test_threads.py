@@ -1,0 +1,134 @@
+"""Threads that block: how many at the most, what a failed job leaves behind, and when threads end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from functools import partial
+
+import pytest
+
+from nexus.server import threads
+from nexus.server.threads import Full, Workers
+from tests.peers import HARD_LIMIT, Job
+from tests.serving import wait_until
+
+
+class Broken(Exception):
+    """What a worker ends with."""
+
+
+@pytest.fixture
+def gate() -> Iterator[threading.Event]:
+    """Holds jobs until it is set; set at the end in any case."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def done(job: Future[None]) -> None:
+    job.result(HARD_LIMIT)
+
+
+def test_beyond_the_limit_workers_refuse_at_once(gate: threading.Event) -> None:
+    workers = Workers(2)
+    jobs = [workers.start(lambda: done_waiting(gate)) for _ in range(2)]
+    with pytest.raises(Full):
+        workers.start(lambda: done_waiting(gate))
+    assert workers.busy == 2
+    gate.set()
+    for job in jobs:
+        done(job)
+    wait_until(lambda: workers.busy == 0)
+    done(workers.start(lambda: None))
+    workers.stop()
+
+
+def done_waiting(gate: threading.Event) -> None:
+    assert gate.wait(HARD_LIMIT)
+
+
+def test_a_job_that_raises_gives_its_worker_back() -> None:
+    workers = Workers(1)
+
+    def job() -> None:
+        raise Broken
+
+    for _ in range(3):
+        with pytest.raises(Broken):
+            done(workers.start(job))
+        wait_until(lambda: workers.busy == 0)
+    workers.stop()
+
+
+def test_many_jobs_leave_nobody_busy() -> None:
+    workers = Workers(4)
+    ran: list[int] = []
+    refused = 0
+    for number in range(500):
+        try:
+            workers.start(partial(ran.append, number))
+        except Full:
+            refused += 1
+    wait_until(lambda: workers.busy == 0)
+    assert len(ran) + refused == 500
+    workers.stop()
+
+
+def test_stopping_does_not_wait(gate: threading.Event) -> None:
+    workers = Workers(1)
+    running = workers.start(lambda: done_waiting(gate))
+    Job(workers.stop).result()
+    assert not running.done(), "a running job is left alone"
+    gate.set()
+    done(running)
+
+
+def test_a_job_refused_after_the_stop_holds_no_worker() -> None:
+    workers = Workers(1)
+    workers.stop()
+    with pytest.raises((RuntimeError, Full)):
+        workers.start(lambda: None)
+    assert workers.busy == 0
+
+
+def test_a_job_whose_thread_cannot_be_started_never_runs(
+    gate: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine is out of threads: refused means refused, and not run later by the next free worker."""
+    workers = Workers(2)
+    running = workers.start(lambda: done_waiting(gate))
+    ran: list[str] = []
+
+    def no_thread(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        with pytest.raises((RuntimeError, Full)):
+            workers.start(lambda: ran.append("refused"))
+    assert workers.busy == 1
+    gate.set()
+    done(running)
+    wait_until(lambda: workers.busy <= 0)
+    done(workers.start(lambda: ran.append("next")))
+    wait_until(lambda: workers.busy <= 0)
+    assert ran == ["next"]
+    assert workers.busy == 0
+    workers.stop()
+
+
+def test_threads_above_the_base_end(monkeypatch: pytest.MonkeyPatch, gate: threading.Event) -> None:
+    monkeypatch.setattr(threads, "BASE", 2)
+    workers = Workers(8, linger=0.01)
+    for _ in range(8):
+        workers.start(lambda: done_waiting(gate))
+    gate.set()
+    wait_until(lambda: not workers.busy and workers.idle == 2)
+    ran: list[int] = []
+    for number in range(100):
+        done(workers.start(partial(ran.append, number)))
+    assert ran == list(range(100)), "who ends in the moment of a new job does it first"
+    workers.stop()
+    assert workers.idle == 0
