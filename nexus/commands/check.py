@@ -87,7 +87,8 @@ def _shared_paths(settings: Settings) -> Iterator[str]:
     at: dict[tuple[str, str], list[Protocol]] = {}
     for name, path in settings.llm.protocols.enabled_paths().items() if settings.llm.enabled else ():
         if (protocol := PROTOCOLS[name]).models is not None:
-            at.setdefault((path, protocol.version + protocol.models), []).append(protocol)
+            for version in protocol.versions:
+                at.setdefault((path, version + protocol.models), []).append(protocol)
     for (path, models), protocols in at.items():
         if len(protocols) > 1:
             names = " and ".join(protocol.name for protocol in protocols)

@@ -98,5 +98,6 @@ def output_asked(document: Mapping[str, Json]) -> int | None:
     """Most output tokens that a client's body of any dialect allows, over all choices; None where it does not say."""
     names = ("max_completion_tokens", "max_output_tokens", "max_tokens")
     limits = [document.get(name) for name in names]
-    asked = max(map(count, [*limits, mapping(document.get("inferenceConfig")).get("maxTokens")]))
-    return asked * max(1, count(document.get("n"))) if asked else None
+    config, generation = mapping(document.get("inferenceConfig")), mapping(document.get("generationConfig"))
+    asked = max(map(count, [*limits, config.get("maxTokens"), generation.get("maxOutputTokens")]))
+    return asked * max(1, count(document.get("n")), count(generation.get("candidateCount"))) if asked else None

@@ -154,6 +154,13 @@ class Dialect(ABC):
     framing: ClassVar[Framing] = SSE
     """How its streams are framed, events of which ``keepalive`` and ``error_frame`` write too."""
 
+    def framing_of(self, query: str) -> Framing:
+        """How one is framed that was asked for with this query."""
+        return self.framing
+
+    def check_query(self, query: str) -> None:  # noqa: B027 - most have nothing to refuse
+        """Raises InvalidRequest for what must not stand in a URL; before anybody is asked who he is."""
+
     takes_any_type: ClassVar[bool] = False
     """Whether a body may come under any content type, since its clients name the type of something else."""
 

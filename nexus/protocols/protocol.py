@@ -11,16 +11,21 @@ class Protocol:
     """A table of ``[llm.protocols]``, which says at which path it is served.
 
     Clients are given a base URL that ends in that path and ``base``, and append the rest. ``version`` stands between
-    the path and that of every operation, ``models`` behind it is where models are listed. ``header`` is the request
-    header by which its clients are known where protocols share a path.
+    the path and that of every operation, as each of ``other_versions`` may; ``models`` behind it is where models are
+    listed. ``header`` is the request header by which its clients are known where protocols share a path.
     """
 
     name: str
     clients: str
     base: str = ""
     version: str = "/v1"
+    other_versions: tuple[str, ...] = ()
     models: str | None = "/models"
     header: str | None = None
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        return (self.version, *self.other_versions)
 
     def likeness(self, headers: Mapping[str, str]) -> int:
         """How well request headers, by lower-case names, fit its clients: the highest of several protocols is meant."""

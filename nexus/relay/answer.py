@@ -147,7 +147,10 @@ def _body(exchange: Exchange, lane: Lane, reply: UpstreamReply, redactor: Redact
         return redactor.cut(body)
     # A server may have answered as a whole what was to be a stream.
     is_stream = relay.content_type is not None and relay.content_type.startswith(_STREAM)
-    return FORMS[exchange.call.form].framing.put(body) if is_stream else body
+    if not is_stream:
+        return body
+    framing = FORMS[exchange.call.form].framing_of(exchange.call.query).begin()
+    return framing.put(body) + framing.end()
 
 
 def _whole(exchange: Exchange, reply: UpstreamReply) -> bytes:

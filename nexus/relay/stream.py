@@ -47,7 +47,8 @@ class Stream:
         self, exchange: Exchange, relay: AnswerRelay, reply: UpstreamReply, redactor: Redactor, *, passes: bool
     ) -> None:
         provider = exchange.route.provider
-        self._framing = FORMS[exchange.call.form].framing
+        call = exchange.call
+        self._framing = FORMS[call.form].framing_of(call.query).begin()
         self._originals = passes and self._framing.takes_originals
         self._exchange = exchange
         self._relay = relay
@@ -77,6 +78,8 @@ class Stream:
             yield bytes(held)
             yield from frames
             self._check_end()
+            if end := self._framing.end():
+                yield end
         except VendorError as error:
             raise VendorError(in_band(error.failure, self._name)) from error
 
@@ -87,7 +90,7 @@ class Stream:
     def _check_whole(self, held: bytearray) -> None:
         """For a stream that ended before it had content."""
         if self._relay.failure is not None:
-            raise VendorError(replace(self._relay.failure, verbatim=bytes(held)))
+            raise VendorError(replace(self._relay.failure, verbatim=bytes(held) + self._framing.end()))
         if not (self._relay.complete or self._relay.ended):
             raise Unreachable(f"{self._name}: the stream ended before its first content", provider=self._name)
 

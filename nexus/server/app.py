@@ -72,7 +72,7 @@ def _specs(server: Server, runtime: Runtime) -> list[URLSpec]:
         add(re.escape(metadata.PATH), MetadataHandler, DEFAULT)
     if settings.llm.enabled:
         for place in bases(settings):
-            base, first = re.escape(place.versioned), place.dialects[0]
+            base, first = place.pattern, place.dialects[0]
             for dialect in place.dialects:
                 answers = dialect.operations[0].pattern
                 # A client whose base URL is the endpoint itself asks for nothing that is stored.
@@ -80,13 +80,14 @@ def _specs(server: Server, runtime: Runtime) -> list[URLSpec]:
                 for operation in dialect.operations:
                     pattern = f"({operation.pattern})" if operation.many else operation.pattern
                     add(f"{base}{pattern}", CallHandler, dialect, operation=operation)
-            if place.models is not None:
-                # Where protocols list models at one path, the first one's endpoint answers for all.
-                others = [other.dialects[0] for other in bases(settings) if other.models == place.models]
-                add(re.escape(place.models), ModelListHandler, first, others=others)
-                add(f"{re.escape(place.models)}/(.+)", ModelHandler, first, others=others)
             hellos = f"(?:/|{hello.PATH})?" if place.path else hello.PATH
             add(f"{re.escape(place.path)}{hellos}", hello.HelloHandler, first)
+        for place in bases(settings):
+            for models in place.models:
+                # Where protocols list models at one path, the first one's endpoint answers for all.
+                others = [other.dialects[0] for other in bases(settings) if models in other.models]
+                add(re.escape(models), ModelListHandler, place.dialects[0], others=others)
+                add(f"{re.escape(models)}/(.+)", ModelHandler, place.dialects[0], others=others)
         for provider in runtime.providers:
             if provider.settings.passthrough:
                 spoken = next((DIALECTS[name] for name in provider.dialects if name in DIALECTS), DEFAULT)

@@ -135,6 +135,8 @@ class BaseHandler(RequestHandler):
             self.finish()
             return
         guards.check_page(self.request)
+        if self.request.query:
+            self.dialect.check_query(self.request.query)
         self.identity = await self.runtime.gateway.enter(self.lines, self.caller, self.server)
         self._check_asked()
 

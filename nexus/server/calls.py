@@ -18,6 +18,7 @@ from nexus.errors import Cancelled, InternalError, NexusError, Overloaded
 from nexus.headers import own
 from nexus.limits.headers import budget_header, with_own_limits
 from nexus.protocols.dialect import BrokenStream
+from nexus.protocols.framing import Framing
 from nexus.relay.answer import Head
 from nexus.relay.exchange import CallState
 from nexus.relay.records import call_record
@@ -148,14 +149,17 @@ class CallHandler(AskedHandler):
                 await self._flush(state, self._keepalive(state, state.tap.events))
 
     def _keepalive(self, state: CallState, events: int) -> bytes:
-        return self.dialect.framing.put(self.dialect.keepalive(state.call.headers, events))
+        return self._framing(state).put(self.dialect.keepalive(state.call.headers, events))
+
+    def _framing(self, state: CallState) -> Framing:
+        return self.dialect.framing_of(state.call.query).begin(begun=state.streamed > 0)
 
     def _late_route(self, state: CallState) -> bytes:
         """A comment that says what a head which went out before any answer could not."""
         if not self.own_head or state.route is None:
             return b""
         told = f"route={state.route}" + (f" tried={state.tried}" if state.tried else "")
-        return self.dialect.framing.put(b": nexus " + told.encode("ascii", "backslashreplace") + b"\n")
+        return self._framing(state).put(b": nexus " + told.encode("ascii", "backslashreplace") + b"\n")
 
     def _own_head(self) -> Head:
         return Head(200, {"content-type": "text/event-stream; charset=utf-8"}, stream=True)
@@ -180,7 +184,7 @@ class CallHandler(AskedHandler):
         if head.stream:
             self.set_header("Cache-Control", "no-cache")
             self.set_header("X-Accel-Buffering", "no")
-            for name, value in self.dialect.framing.headers.items():
+            for name, value in self._framing(state).headers.items():
                 self.set_header(name, value)
 
     def _name_route(self, state: CallState) -> None:
@@ -227,7 +231,7 @@ class CallHandler(AskedHandler):
             return
         try:
             route = b"" if state.streamed else self._late_route(state)
-            frame = self.dialect.framing.put(self.dialect.error_frame(error, self._broken(state)))
+            frame = self._framing(state).put(self.dialect.error_frame(error, self._broken(state)))
             await self._flush(state, route + frame)
         except StreamClosedError:
             return

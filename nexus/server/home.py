@@ -80,7 +80,7 @@ def entries(settings: Settings, base: str) -> list[tuple[str, str]]:
     """What there is, and where: its name, and its address as text."""
     served = bases(settings)
     found = [(f"Base URL of {place.protocol.clients}", base + place.url_path or "/") for place in served]
-    found += [("Models", base + place.models) for place in served if place.models is not None]
+    found += [("Models", base + models) for place in served for models in place.models[:1]]
     if settings.server.health.enabled:
         found += [("Health", f"{base}{settings.server.health.path}")]
     return found

@@ -51,9 +51,15 @@ class Base:
         return self.path + self.protocol.version
 
     @property
-    def models(self) -> str | None:
-        """Where models are listed."""
-        return None if self.protocol.models is None else self.versioned + self.protocol.models
+    def pattern(self) -> str:
+        """The same in every version."""
+        return re.escape(self.path) + f"(?:{'|'.join(map(re.escape, self.protocol.versions))})"
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Where models are listed, in each version."""
+        listed = self.protocol.models
+        return () if listed is None else tuple(self.path + version + listed for version in self.protocol.versions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,13 @@ class BedrockProtocol(Protocol):
     """Where; clients append /model/... "/" is the root."""
 
 
+class GoogleProtocol(Protocol):
+    """``[llm.protocols.google]``: the Gemini API: Google's GenAI SDKs and Gemini CLI."""
+
+    path: BasePath = "/llm/google"
+    """Where; clients append /v1beta/models/... and the like. "/" is the root."""
+
+
 class Protocols(Table):
     """``[llm.protocols]``: one table for each protocol that clients may speak."""
 
@@ -74,6 +81,9 @@ class Protocols(Table):
 
     bedrock: BedrockProtocol = BedrockProtocol()
     """Amazon Bedrock's."""
+
+    google: GoogleProtocol = GoogleProtocol()
+    """The Gemini API's."""
 
     def enabled_paths(self) -> dict[str, str]:
         """Protocol name to path, "" for the root, switched-on ones only."""

@@ -1,14 +1,69 @@
-"""What becomes of every field of a neutral request on the way to Gemini, as data.
+"""What becomes of every field, of a client's request to the Gemini API and of a neutral request on its way there.
 
-Complete (a row per field of ``nexus.conversation.parts.Request``) and exact: a test sends each field and looks. A
-vendor dialect only: there are no client fields to read.
+``READS`` has every member of GenerateContentRequest, ``WRITES`` every field of nexus.conversation.Request, each proven
+by sending it. Sources: ai.google.dev/api/generate-content; google.genai.types.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.protocols.dispositions import Disposition, DispositionKind
+from nexus.protocols.dispositions import Disposition, DispositionKind, carried, converted, dropped, refused
+
+READS: Mapping[str, Disposition] = {
+    "contents": carried(
+        "messages",
+        "calls and responses without ids are paired in their order; video, files that Google keeps, executable code "
+        "and parts of Google's own tools are refused",
+    ),
+    "systemInstruction": carried("system", "its texts"),
+    "tools": converted(
+        "tools",
+        "functionDeclarations, whose parameters become JSON Schema; googleSearch becomes the vendor's own search where "
+        "one is configured; Google's other tools are refused",
+    ),
+    "toolConfig": converted(
+        "tool_choice",
+        "AUTO, ANY and NONE; several allowedFunctionNames leave these tools alone; VALIDATED becomes AUTO and is named",
+    ),
+    "generationConfig": converted(
+        "max_tokens",
+        "temperature, topP, topK, seed, stopSequences, penalties, logprobs, thinkingConfig, responseMimeType and "
+        "schemas, responseModalities become the neutral fields; candidateCount above 1, text/x.enum and audio answers "
+        "are refused; what else it holds is dropped by name",
+    ),
+    "labels": converted("metadata", "a map of strings"),
+    "serviceTier": converted("service_tier", "standard becomes default"),
+    "safetySettings": dropped("thresholds of Google's own filters"),
+    "store": dropped("Google's own log"),
+    "cachedContent": refused("cached content is kept at Google; send the contents themselves"),
+    "modelArmorConfig": refused("Model Armor is Google's, and no other vendor would apply it; leave the field out"),
+}
+"""Of a client's request. A refused field is refused when it holds something; null, {} and [] ask for nothing."""
+
+PATHS: Mapping[str, str] = {
+    "max_tokens": "generationConfig.maxOutputTokens",
+    "temperature": "generationConfig.temperature",
+    "top_p": "generationConfig.topP",
+    "top_k": "generationConfig.topK",
+    "seed": "generationConfig.seed",
+    "stop": "generationConfig.stopSequences",
+    "presence_penalty": "generationConfig.presencePenalty",
+    "frequency_penalty": "generationConfig.frequencyPenalty",
+    "logprobs": "generationConfig.responseLogprobs",
+    "top_logprobs": "generationConfig.logprobs",
+    "tools": "tools",
+    "tools.parameters": "tools.functionDeclarations.parameters",
+    "tool_choice": "toolConfig.functionCallingConfig",
+    "output_format": "generationConfig.responseSchema",
+    "output_format.schema": "generationConfig.responseSchema",
+    "image_output": "generationConfig.responseModalities",
+    "thinking": "generationConfig.thinkingConfig",
+    "thinking.effort": "generationConfig.thinkingConfig.thinkingLevel",
+    "thinking.budget": "generationConfig.thinkingConfig.thinkingBudget",
+    "messages.reasoning": "contents.parts.thoughtSignature",
+}
+"""What a client calls parts of neutral fields that it has elsewhere than the whole."""
 
 
 def _to(kind: DispositionKind, note: str = "") -> Disposition:

@@ -42,8 +42,8 @@ _TYPES: Mapping[str, str] = {
     "json": "application/json",
     "mp4": "video/mp4",
 }
-_YOUTUBE = ("youtube.com", "www.youtube.com", "m.youtube.com", "youtu.be")
-_FILES_API = "generativelanguage.googleapis.com"
+YOUTUBE = ("youtube.com", "www.youtube.com", "m.youtube.com", "youtu.be")
+FILES_API = "generativelanguage.googleapis.com"
 
 _IMAGES: Mapping[str, str] = {
     "image/png": "image/png",
@@ -126,9 +126,9 @@ def _file_data(url: str, default: str | None, gemini: Gemini, param: str) -> dic
     except ValueError:
         raise UnsupportedFeature("this is not a URL that the vendor could fetch", param=param) from None
     host = (address.hostname or "").lower()
-    if host == _FILES_API and not gemini.vertex:
+    if host == FILES_API and not gemini.vertex:
         return {"fileUri": url}
-    if host in _YOUTUBE:
+    if host in YOUTUBE:
         return {"mimeType": "video/mp4", "fileUri": url}
     _check_fetched(address.scheme.lower(), gemini, param)
     media_type = _type_of(address.path) or default

@@ -17,13 +17,13 @@ from nexus.protocols.gemini.read_error import read_stream_error
 from nexus.protocols.gemini.read_stream import StreamReader
 from nexus.wire import Json
 
-_ANSWERED = ("candidates", "promptFeedback", "usageMetadata")
+ANSWERED = ("candidates", "promptFeedback", "usageMetadata")
 """One of them is in every answer, be it an empty one."""
 
 
 def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadResponse:
     """Raises VendorError when the body is an error after all, or no answer."""
-    if not any(name in body for name in _ANSWERED):
+    if not any(name in body for name in ANSWERED):
         raise VendorError(read_stream_error(body))
     reader = StreamReader(origin)
     events = reader.read(body)

@@ -1,7 +1,8 @@
 """Gemini's finish and block reasons -> neutral stop reasons.
 
 Total and honest. Every published word has a row; a word without one, or one that says only that something went
-wrong, becomes ``unknown`` and keeps the vendor's word, as do all others. A vendor dialect only: nothing is written.
+wrong, becomes ``unknown`` and keeps the vendor's word, as do all others. A reason without a word of Google's is
+written as the nearest.
 Source: google.genai.types.FinishReason and BlockedReason.
 """
 
@@ -57,3 +58,25 @@ def read_stop(wire: Mapping[str, Json], *, calls: bool) -> Stop:
         return Stop("content_filter", raw=block)
     known = FINISH_REASONS.get(reason, "unknown")
     return Stop("tool_use" if known == "end" and calls else known, raw=reason or None)
+
+
+_WRITTEN: Mapping[StopReason, str] = {
+    "end": "STOP",
+    "max_tokens": "MAX_TOKENS",
+    "stop_sequence": "STOP",
+    "tool_use": "STOP",
+    "refusal": "SAFETY",
+    "content_filter": "SAFETY",
+    # What is not at its end has no other word.
+    "pause": "MAX_TOKENS",
+    "context_window": "MAX_TOKENS",
+    "unknown": "OTHER",
+}
+
+
+def write_stop(stop: Stop, *, refused: bool) -> str:
+    """``refused`` says that the model declined in words of its own."""
+    reason = "refusal" if refused and stop.reason == "end" else stop.reason
+    if stop.raw is not None and reason == FINISH_REASONS.get(stop.raw):
+        return stop.raw
+    return _WRITTEN[reason]

@@ -1,0 +1,113 @@
+"""The Gemini API's dialect for clients: ``/v1beta/models/MODEL:generateContent`` and its neighbours.
+
+Law: a key in the query is refused before anybody reads it further; it would stand in every log on the way. Source:
+ai.google.dev/api; google.genai.models.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import ClassVar
+from urllib.parse import parse_qs, unquote_plus
+
+from nexus.conversation.tap import Tap
+from nexus.errors import InvalidRequest, NexusError
+from nexus.operation import COUNT_TOKENS, GENERATE, Operation
+from nexus.protocols.checks import an_object
+from nexus.protocols.codec import Target
+from nexus.protocols.dialect import Asked, BrokenStream, Dialect, Edited, ModelCard, RateLimit, require
+from nexus.protocols.framing import Framing, JsonArray, WithoutComments
+from nexus.protocols.gemini import listing, write_error
+from nexus.protocols.gemini.contents import DIALECT as NAME
+from nexus.protocols.gemini.passthrough import GeminiPassthrough, edit_request
+from nexus.protocols.gemini.spelling import shallow_camel
+from nexus.protocols.protocol import Protocol
+from nexus.protocols.sse import frame
+from nexus.wire import Json
+
+GOOGLE = Protocol(
+    "google",
+    "Google's GenAI SDKs and Gemini CLI",
+    version="/v1beta",
+    other_versions=("/v1",),
+    header="x-goog-api-client",
+)
+
+_COLON = "(?::|%3[Aa])"
+_PATH = re.compile(r"/models/(?P<model>.+):(?P<verb>[A-Za-z]+)")
+_STREAMS = "streamGenerateContent"
+_KEYS = frozenset({"key", "$key", "api_key", "access_token", "oauth_token"})
+_SSE, _ARRAY = WithoutComments(), JsonArray()
+
+
+class GeminiDialect(Dialect):
+    name: ClassVar[str] = NAME
+    protocol: ClassVar[Protocol] = GOOGLE
+    framing: ClassVar[Framing] = _SSE
+    operations: ClassVar[tuple[Operation, ...]] = (
+        GENERATE.matching(f"/models/.+{_COLON}(?:generateContent|{_STREAMS})"),
+        COUNT_TOKENS.matching(f"/models/.+{_COLON}countTokens"),
+    )
+    ping: ClassVar[bytes] = b": ping\n"
+    id_prefix: ClassVar[str] = "resp_"
+    id_header: ClassVar[str] = "x-goog-request-id"
+
+    def framing_of(self, query: str) -> Framing:
+        return _SSE if parse_qs(query[:1000]).get("alt") == ["sse"] else _ARRAY
+
+    def check_query(self, query: str) -> None:
+        names = {unquote_plus(item.partition("=")[0]).lower() for item in re.split("[&;]", query)}
+        if names & _KEYS:
+            raise InvalidRequest(
+                "key: a key in the URL would stand in every log on the way, and is not taken; send it in the header "
+                "x-goog-api-key, and have this one replaced",
+                param="key",
+            )
+
+    def open(self, operation: Operation, path: str, asked: Asked) -> Asked:
+        found = _PATH.fullmatch(path)
+        if found is None:
+            raise ValueError(f"not a path of this dialect: {path}")
+        document = shallow_camel(asked.document)
+        if isinstance(generation := document.get("generationConfig"), Mapping):
+            document["generationConfig"] = shallow_camel(generation)
+        if operation.relay == "count" and document.get("generateContentRequest") is not None:
+            inner = an_object(document["generateContentRequest"], "generateContentRequest")
+            document = {**document, **shallow_camel(inner)}
+            del document["generateContentRequest"]
+        said = {"model": found["model"], "stream": found["verb"] == _STREAMS}
+        return replace(asked, document={**document, **said})
+
+    def check(self, document: Mapping[str, Json], operation: Operation) -> None:
+        require(document, "contents", (list, Mapping), "an array of contents")
+
+    def edit_request(
+        self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool, target: Target | None = None
+    ) -> Edited:
+        return edit_request(raw, model, target)
+
+    def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> GeminiPassthrough:
+        return GeminiPassthrough(tap)
+
+    def write_error(self, error: NexusError, request_id: str) -> bytes:
+        return write_error.write_error(error)
+
+    def error_frame(self, error: NexusError, broken: BrokenStream) -> bytes:
+        return frame(write_error.write_stream_error(error))
+
+    def rate_limit_headers(self, limits: Sequence[RateLimit], now: float) -> dict[str, str]:
+        return {}
+
+    def write_count(self, tokens: int) -> dict[str, Json]:
+        return {"totalTokens": tokens}
+
+    def write_model(self, card: ModelCard) -> dict[str, Json]:
+        return listing.write_model(card)
+
+    def write_models(self, cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Json]:
+        return listing.write_models(cards, query)
+
+
+DIALECT = GeminiDialect()

@@ -1,0 +1,133 @@
+"""Gemini to Gemini: the client's bytes to Google and Google's bytes back; the path names the model, the bytes do not.
+
+What goes is another vendor's: its thinking, and signatures that stand in our tags. Where the vendor demands a signature
+of a call, a call of another vendor's model gets the one that Google documents for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from nexus.conversation.tap import Tap
+from nexus.errors import VendorError
+from nexus.protocols.codec import Target
+from nexus.protocols.dialect import AnswerRelay, Edited
+from nexus.protocols.edit import find
+from nexus.protocols.gemini.contents import PLACEHOLDER
+from nexus.protocols.gemini.read_error import find_error, read_stream_error
+from nexus.protocols.gemini.read_response import ANSWERED
+from nexus.protocols.gemini.signatures import MARK, is_tagged
+from nexus.protocols.gemini.usage import read_usage
+from nexus.protocols.rewrite import ANY, REMOVE, Rules, cut
+from nexus.protocols.sse import Frame
+from nexus.wire import Json, decode, encode, mapping, sequence, text
+
+LOST = "contents.parts.thoughtSignature"
+
+_MODEL = re.compile(rb'"model"\s*:')
+_WHOLE = ("generateContentRequest", "generate_content_request")
+_SIGNATURES = ("thoughtSignature", "thought_signature")
+
+
+def edit_request(raw: bytes, model: str, target: Target | None) -> Edited:
+    """``raw`` with the vendor's own name of the model where the body names it."""
+    vertex = target is not None and target.gemini.vertex
+    if vertex:
+        raw = _unwrapped(raw)
+    if _MODEL.search(raw):
+        name = REMOVE if vertex else encode(model if "/" in model else f"models/{model}")
+        named: Rules = {"model": lambda value: name if value.startswith(b'"') else None}
+        raw = cut(raw, {**named, **dict.fromkeys(_WHOLE, named), "requests": {ANY: named}})
+    if MARK not in raw:
+        return Edited(raw)
+    signed = target is not None and target.gemini.thought_signatures
+    contents: Rules = {"contents": {ANY: lambda content: _judge(content, signed=signed)}}
+    body = cut(raw, {**contents, **dict.fromkeys(_WHOLE, contents)})
+    return Edited(body, () if body == raw else (LOST,))
+
+
+def _unwrapped(raw: bytes) -> bytes:
+    """Vertex AI counts the parts of a request at the top."""
+    for name in _WHOLE:
+        if name.encode() in raw and (spans := find(raw, (name,))):
+            start, end = spans[-1]
+            return raw[start:end]
+    return raw
+
+
+def _judge(content: bytes, *, signed: bool) -> bytes | None:
+    if MARK not in content:
+        return None
+    parts = sequence(mapping(decode(content)).get("parts"))
+    if parts and all(map(_is_foreign, parts)):
+        return REMOVE
+    return cut(content, {"parts": {ANY: lambda part: _fitted(part, signed=signed)}})
+
+
+def _is_foreign(part: Json) -> bool:
+    """Whether nothing of it is for anybody but the vendor who made it."""
+    held = mapping(part)
+    if not any(is_tagged(held.get(name)) for name in _SIGNATURES):
+        return False
+    return held.get("thought") is True or held.get("text") == ""
+
+
+def _fitted(part: bytes, *, signed: bool) -> bytes | None:
+    if MARK not in part:
+        return None
+    held = mapping(decode(part))
+    if _is_foreign(held):
+        return REMOVE
+    calls = any(name in held for name in ("functionCall", "function_call"))
+    verdict = encode(PLACEHOLDER) if calls and signed else REMOVE
+    return cut(part, dict.fromkeys(_SIGNATURES, lambda value: verdict if value.startswith(MARK) else None))
+
+
+class GeminiPassthrough(AnswerRelay):
+    def __init__(self, tap: Tap) -> None:
+        super().__init__(tap)
+        self._usage: dict[str, Json] = {}
+
+    def body(self, raw: bytes) -> bytes:
+        answer = self.passed(raw)
+        if answer is None:
+            return raw
+        if not any(name in answer for name in ANSWERED):
+            raise VendorError(read_stream_error(answer))
+        self._read(answer)
+        return raw
+
+    def frame(self, frame: Frame) -> bytes:
+        if frame.data is None or not frame.data.strip():
+            return frame.raw
+        try:
+            piece = mapping(decode(frame.data))
+        except ValueError:
+            return frame.raw
+        if find_error(piece) is not None:
+            # Google's own true ending: it passes as it is and nothing follows it.
+            self.complete, self.tap.stop_reason = True, "error"
+            self.failure = read_stream_error(piece)
+            return frame.raw
+        self._read(piece)
+        return frame.raw
+
+    def _read(self, piece: Mapping[str, Json]) -> None:
+        if model := text(piece.get("modelVersion")):
+            self.tap.model = model
+        for candidate in map(mapping, sequence(piece.get("candidates"))):
+            for part in map(mapping, sequence(mapping(candidate.get("content")).get("parts"))):
+                self.begun = True
+                self.content = self.content or (part.get("thought") is not True and _says(part))
+            if reason := text(candidate.get("finishReason")):
+                self.tap.stop_reason, self.ended = reason, True
+        if reason := text(mapping(piece.get("promptFeedback")).get("blockReason")):
+            self.tap.stop_reason, self.ended = reason, True
+        if usage := mapping(piece.get("usageMetadata")):
+            self._usage |= {name: value for name, value in usage.items() if value is not None}
+            self.tap.usage = read_usage(self._usage)
+
+
+def _says(part: Mapping[str, Json]) -> bool:
+    return any(value for name, value in part.items() if name not in ("thought", *_SIGNATURES))

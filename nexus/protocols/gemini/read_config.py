@@ -1,0 +1,154 @@
+"""A Gemini client's ``generationConfig`` -> the neutral fields.
+
+Google's parser takes whole numbers as numbers with a fraction of zero, and as strings. Source:
+ai.google.dev/api/generate-content#generationconfig; ai.google.dev/gemini-api/docs/thinking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nexus.conversation.parts import Effort, OutputFormat, Thinking
+from nexus.errors import UnsupportedFeature
+from nexus.protocols.checks import Drops, an_array, an_object, maybe_bool, maybe_number, maybe_string, wrong
+from nexus.protocols.gemini.read_schema import read_schema
+from nexus.wire import Json
+
+Config = Mapping[str, Json]
+
+_AT = "generationConfig"
+_THINKING = f"{_AT}.thinkingConfig"
+_LEVELS: Mapping[str, Effort] = {
+    "MINIMAL": "minimal",
+    "LOW": "low",
+    "MEDIUM": "medium",
+    "HIGH": "high",
+    "XHIGH": "xhigh",
+}
+_READ = frozenset(
+    {"stopSequences", "responseMimeType", "responseSchema", "responseJsonSchema", "_responseJsonSchema", "seed"}
+    | {"responseModalities", "candidateCount", "maxOutputTokens", "temperature", "topP", "topK", "thinkingConfig"}
+    | {"presencePenalty", "frequencyPenalty", "responseLogprobs", "logprobs"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadConfig:
+    """The fields of the neutral request that it has."""
+
+    thinking: Thinking | None = None
+    output_format: OutputFormat | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    image_output: bool | None = None
+
+
+def read_config(config: Config, drops: Drops) -> ReadConfig:
+    """Raises InvalidRequest, UnsupportedFeature."""
+    drops.unknown(config, _READ, _AT)
+    if (_whole(config, "candidateCount") or 1) > 1:
+        raise UnsupportedFeature(
+            f"{_AT}.candidateCount: other vendors answer once; ask several times", param=f"{_AT}.candidateCount"
+        )
+    return ReadConfig(
+        thinking=_thinking(config, drops),
+        output_format=_output_format(config),
+        max_tokens=_natural(config, "maxOutputTokens"),
+        temperature=maybe_number(config, "temperature", path=_AT),
+        top_p=maybe_number(config, "topP", path=_AT),
+        top_k=_natural(config, "topK"),
+        presence_penalty=maybe_number(config, "presencePenalty", path=_AT),
+        frequency_penalty=maybe_number(config, "frequencyPenalty", path=_AT),
+        seed=_whole(config, "seed"),
+        stop=_stops(config),
+        logprobs=maybe_bool(config, "responseLogprobs", _AT),
+        top_logprobs=_natural(config, "logprobs"),
+        image_output=_images(config),
+    )
+
+
+def _whole(holder: Config, name: str, path: str = _AT) -> int | None:
+    value = holder.get(name)
+    match value:
+        case None:
+            return None
+        case bool():
+            pass
+        case int():
+            return value
+        case float() if value.is_integer():
+            return int(value)
+        case str() if value.removeprefix("-").isdecimal() and value.isascii() and len(value) < 20:
+            return int(value)
+    raise wrong(f"{path}.{name}", "a whole number")
+
+
+def _natural(holder: Config, name: str) -> int | None:
+    value = _whole(holder, name)
+    if value is not None and value < 0:
+        raise wrong(f"{_AT}.{name}", "a natural number")
+    return value
+
+
+def _stops(config: Config) -> tuple[str, ...]:
+    stops = an_array(config.get("stopSequences") or [], f"{_AT}.stopSequences")
+    for at, stop in enumerate(stops):
+        if not isinstance(stop, str):
+            raise wrong(f"{_AT}.stopSequences.{at}", "a string")
+    return tuple(stops)
+
+
+def _images(config: Config) -> bool | None:
+    path = f"{_AT}.responseModalities"
+    given = {str(one).upper() for one in an_array(config.get("responseModalities") or [], path)}
+    if given & {"AUDIO", "VIDEO"}:
+        raise UnsupportedFeature(f"{path}: other vendors' models do not answer in sound or video here", param=path)
+    if unknown := given - {"TEXT", "IMAGE", "MODALITY_UNSPECIFIED"}:
+        raise wrong(path, f"TEXT or IMAGE, not {min(unknown)}")
+    return True if "IMAGE" in given else None
+
+
+def _thinking(config: Config, drops: Drops) -> Thinking | None:
+    """Without a budget and a level it is asked for where its words are."""
+    if config.get("thinkingConfig") is None:
+        return None
+    wire = an_object(config["thinkingConfig"], _THINKING)
+    drops.unknown(wire, ("includeThoughts", "thinkingBudget", "thinkingLevel"), _THINKING)
+    visible = maybe_bool(wire, "includeThoughts", _THINKING) or False
+    budget, level = _whole(wire, "thinkingBudget", _THINKING), maybe_string(wire, "thinkingLevel", _THINKING)
+    if budget == 0:
+        return Thinking(False)
+    if budget is not None and budget > 0:
+        return Thinking(True, budget=budget, visible=visible)
+    named = (level or "").upper().removeprefix("THINKING_LEVEL_")
+    if named and named != "UNSPECIFIED":
+        if named not in _LEVELS:
+            raise wrong(f"{_THINKING}.thinkingLevel", "one of " + ", ".join(_LEVELS))
+        return Thinking(True, effort=_LEVELS[named], visible=visible)
+    return Thinking(True, visible=visible) if visible or budget is not None else None
+
+
+def _output_format(config: Config) -> OutputFormat | None:
+    kind = maybe_string(config, "responseMimeType", _AT) or "text/plain"
+    if kind == "text/plain":
+        return None
+    if kind != "application/json":
+        raise UnsupportedFeature(
+            f"{_AT}.responseMimeType: {kind} is Google's own; ask for application/json", param=f"{_AT}.responseMimeType"
+        )
+    if config.get("responseSchema") is not None:
+        wire = an_object(config["responseSchema"], f"{_AT}.responseSchema")
+        return OutputFormat(read_schema(wire, f"{_AT}.responseSchema"))
+    for name in ("responseJsonSchema", "_responseJsonSchema"):
+        if config.get(name) is not None:
+            return OutputFormat(an_object(config[name], f"{_AT}.{name}"))
+    return OutputFormat()

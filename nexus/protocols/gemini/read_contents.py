@@ -1,0 +1,182 @@
+"""A Gemini client's ``contents`` -> messages.
+
+Contents of the model in a row are one turn: clients keep a streamed answer chunk by chunk. In it the pieces of a text,
+or of thinking, are one part up to the signature that ends it. Calls and their responses are paired by id, and by name
+in their order where there is none. Source: ai.google.dev/api/caching#Content; google.genai.chats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from nexus.conversation.parts import Image, Message, Part, Reasoning, Signature, Text, ToolCall, ToolResult
+from nexus.errors import InvalidRequest
+from nexus.protocols.checks import Drops, a_name, an_object, maybe_bool, maybe_string, wrong
+from nexus.protocols.gemini.contents import DIALECT
+from nexus.protocols.gemini.read_parts import kind_of, read_media, read_output
+from nexus.protocols.gemini.signatures import ReadSignature, read_signature
+from nexus.wire import Json, encode
+
+Wire = Mapping[str, Json]
+
+_ROLES = {"user": "user", "function": "user", "model": "assistant"}
+
+
+def many(value: Json, path: str) -> list[Json]:
+    """Google's parser takes one where several may stand."""
+    if isinstance(value, Mapping):
+        return [value]
+    if not isinstance(value, list):
+        raise wrong(path, "an array")
+    return value
+
+
+def read_contents(value: Json, drops: Drops) -> tuple[Message, ...]:
+    """Raises InvalidRequest, UnsupportedFeature."""
+    calls = _Calls()
+    messages: list[Message] = []
+    turn: _ModelTurn | None = None
+    for at, wire in enumerate(many(value, "contents")):
+        path = f"contents.{at}"
+        content = an_object(wire, path)
+        drops.unknown(content, ("role", "parts"), "contents")
+        role = _ROLES.get(maybe_string(content, "role", path) or "user")
+        if role is None:
+            raise wrong(f"{path}.role", '"user" or "model"')
+        parts = [
+            (an_object(part, f"{path}.parts.{number}"), f"{path}.parts.{number}")
+            for number, part in enumerate(many(content.get("parts") or [], f"{path}.parts"))
+        ]
+        if role == "assistant":
+            turn = turn or _ModelTurn(path, calls)
+            for part, where in parts:
+                turn.add(part, where, drops)
+            continue
+        if turn is not None:
+            messages.append(turn.message())
+            turn = None
+        found = tuple(read for part, where in parts for read in _user_part(part, where, calls, drops))
+        messages.append(Message("user", found, at=path))
+    return (*messages, turn.message()) if turn is not None else tuple(messages)
+
+
+@dataclass(slots=True)
+class _Calls:
+    """Those that nobody has answered yet: id and name, in their order."""
+
+    waiting: list[tuple[str, str]] = field(default_factory=list)
+    made: int = 0
+
+    def add(self, id: str | None, name: str) -> str:
+        self.made += 1
+        id = id or f"call_{self.made}"
+        self.waiting.append((id, name))
+        return id
+
+    def answered(self, id: str | None, name: str) -> str:
+        """The id of the call that a response is to; one of its own where there is none, as in a cut history."""
+        by_id = (call for call in self.waiting if call[0] == id)
+        by_name = (call for call in self.waiting if call[1] == name)
+        found = next(by_id, None) or next(by_name, None)
+        if found is None:
+            return id or f"lost_{name}"
+        self.waiting.remove(found)
+        return found[0]
+
+
+def _user_part(wire: Wire, path: str, calls: _Calls, drops: Drops) -> list[Part]:
+    kind = kind_of(wire, path, drops)
+    match kind:
+        case "text":
+            words = _text(wire, path)
+            return [Text(words, at=path)] if words else []
+        case "functionResponse":
+            return [_result(an_object(wire[kind], f"{path}.{kind}"), path, calls, drops)]
+        case "functionCall":
+            raise InvalidRequest(f"{path}: a functionCall does not belong to the role user", param=path)
+        case _:
+            return [replace(read_media(kind, wire[kind], path, drops), at=path)]
+
+
+def _text(wire: Wire, path: str) -> str:
+    value = wire.get("text", "")
+    if not isinstance(value, str):
+        raise wrong(f"{path}.text", "a string")
+    return value
+
+
+def _result(wire: Wire, path: str, calls: _Calls, drops: Drops) -> ToolResult:
+    where = f"{path}.functionResponse"
+    name = a_name(wire, "name", where)
+    parts, failed = read_output(wire, where, drops)
+    return ToolResult(calls.answered(maybe_string(wire, "id", where), name), parts, is_error=failed, at=path)
+
+
+class _ModelTurn:
+    """What the model said, in one or several contents."""
+
+    def __init__(self, at: str, calls: _Calls) -> None:
+        self._at = at
+        self._calls = calls
+        self._parts: list[Part] = []
+        self._open = False
+        """Whether the last part may go on."""
+
+        self._behind_call = 0
+        """Where the parts after the last call begin."""
+
+    def message(self) -> Message:
+        return Message("assistant", tuple(self._parts), at=self._at)
+
+    def add(self, wire: Wire, path: str, drops: Drops) -> None:
+        kind = kind_of(wire, path, drops)
+        signature = read_signature(maybe_string(wire, "thoughtSignature", path) or "")
+        signed = bool(wire.get("thoughtSignature"))
+        match kind:
+            case "text" if maybe_bool(wire, "thought", path):
+                self._think(_text(wire, path), signature, path, signed=signed)
+            case "text":
+                self._say(_text(wire, path), signature.own, path)
+            case "functionCall":
+                self._call(an_object(wire[kind], f"{path}.{kind}"), signature, path, drops)
+            case "functionResponse":
+                raise InvalidRequest(f"{path}: a functionResponse does not belong to the role model", param=path)
+            case _:
+                media = replace(read_media(kind, wire[kind], path, drops), at=path)
+                self._append(replace(media, signature=signature.own) if isinstance(media, Image) else media)
+
+    def _append(self, part: Part, *, goes_on: bool = False) -> None:
+        self._parts.append(part)
+        self._open = goes_on
+
+    def _think(self, words: str, read: ReadSignature, path: str, *, signed: bool) -> None:
+        last = self._parts[-1] if self._parts and self._open else None
+        own = read.own if signed else Signature(DIALECT, "")
+        if isinstance(last, Reasoning):
+            self._parts[-1] = replace(last, text=last.text + words, signature=own, redacted=read.redacted)
+            self._open = not signed
+        elif words or signed:
+            self._append(Reasoning(words, own, read.redacted, at=path), goes_on=not signed)
+
+    def _say(self, words: str, signature: Signature | None, path: str) -> None:
+        last = self._parts[-1] if self._parts and self._open else None
+        if isinstance(last, Text):
+            self._parts[-1] = replace(last, text=last.text + words, signature=signature)
+            self._open = signature is None
+        elif words or signature is not None:
+            self._append(Text(words, signature=signature, at=path), goes_on=signature is None)
+
+    def _call(self, wire: Wire, read: ReadSignature, path: str, drops: Drops) -> None:
+        where = f"{path}.functionCall"
+        drops.unknown(wire, ("id", "name", "args"), "contents.parts.functionCall")
+        name = a_name(wire, "name", where)
+        arguments = {} if wire.get("args") is None else an_object(wire["args"], f"{where}.args")
+        since = self._parts[self._behind_call :]
+        if read.thoughts and not any(isinstance(part, Reasoning) for part in since):
+            # The client brought the thinking back in no other way.
+            thoughts = [replace(thought, at=path) for thought in read.thoughts]
+            self._parts[self._behind_call : self._behind_call] = thoughts
+        id = self._calls.add(maybe_string(wire, "id", where), name)
+        self._append(ToolCall(id, name, encode(arguments).decode(), read.own, at=path))
+        self._behind_call = len(self._parts)

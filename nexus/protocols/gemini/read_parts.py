@@ -1,0 +1,113 @@
+"""A Gemini client's media and function responses -> parts.
+
+A part is one of a closed list; anything else is refused by its name and place. Source: ai.google.dev/api/caching#Part;
+google.genai.types.FunctionResponse.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from nexus.conversation.parts import Audio, Document, Image, Inline, Link, Text
+from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.checks import Drops, a_name, a_string, an_object, maybe_string, wrong
+from nexus.protocols.gemini.media import FILES_API, YOUTUBE
+from nexus.protocols.gemini.signatures import standard_base64
+from nexus.wire import Json, encode
+
+Wire = Mapping[str, Json]
+Media = Image | Document | Audio
+
+_KINDS = ("text", "inlineData", "fileData", "functionCall", "functionResponse")
+_OWN = ("executableCode", "codeExecutionResult", "toolCall", "toolResponse")
+_ABOUT = ("thought", "thoughtSignature")
+_WORDS = ("text/", "application/json")
+
+
+def kind_of(wire: Wire, path: str, drops: Drops) -> str:
+    """The one member that a part has; what else it says is named."""
+    kinds = [name for name in _KINDS if wire.get(name) is not None]
+    if own := next((name for name in _OWN if wire.get(name) is not None), None):
+        raise UnsupportedFeature(f"{path}: a part {own} can be sent to Google's own models only", param=path)
+    if wire.get("thoughtSignature") and wire.keys() <= set(_ABOUT):
+        # A signature alone is one of no words.
+        return "text"
+    if len(kinds) != 1:
+        raise wrong(path, f"an object with one of {', '.join(_KINDS)}")
+    drops.unknown(wire, (*_KINDS, *_ABOUT), "contents.parts")
+    return kinds[0]
+
+
+def read_media(kind: str, value: Json, path: str, drops: Drops) -> Media:
+    wire = an_object(value, f"{path}.{kind}")
+    drops.unknown(wire, ("mimeType", "data", "fileUri", "displayName"), f"contents.parts.{kind}")
+    return _inline(wire, f"{path}.{kind}") if kind == "inlineData" else _file(wire, f"{path}.{kind}")
+
+
+def read_output(wire: Wire, path: str, drops: Drops) -> tuple[tuple[Text | Image | Document, ...], bool]:
+    """The parts of a function response, and whether it tells a failure.
+
+    ``output`` and ``error`` alone are what they hold; any other object is the output itself.
+    """
+    drops.unknown(wire, ("id", "name", "response", "parts"), "contents.parts.functionResponse")
+    response = {} if wire.get("response") is None else an_object(wire["response"], f"{path}.response")
+    failed, said = False, response
+    if len(response) == 1:
+        ((name, value),) = response.items()
+        failed, said = name == "error", value if name in ("output", "error") else response
+    words = said if isinstance(said, str) else encode(said).decode() if said != {} else ""
+    parts: list[Text | Image | Document] = [Text(words)] if words else []
+    given = wire.get("parts") or []
+    if not isinstance(given, list):
+        raise wrong(f"{path}.parts", "an array")
+    for at, part in enumerate(given):
+        where = f"{path}.parts.{at}"
+        held = an_object(part, where)
+        kind = kind_of(held, where, drops)
+        media = read_media(kind, held[kind], where, drops) if kind in ("inlineData", "fileData") else None
+        if not isinstance(media, Image | Document):
+            raise UnsupportedFeature(f"{where}: a function response holds images and documents only", param=where)
+        parts.append(media)
+    return tuple(parts), failed
+
+
+def _inline(wire: Wire, path: str) -> Media:
+    media_type = a_name(wire, "mimeType", path).partition(";")[0].strip().lower()
+    data = standard_base64(a_string(wire, "data", path))
+    try:
+        raw = base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidRequest(f"{path}.data: expected base64", param=f"{path}.data") from error
+    title = maybe_string(wire, "displayName", path)
+    if media_type.startswith(_WORDS):
+        return Document(Text(raw.decode("utf-8", "replace")), title)
+    return _of_type(Inline(media_type, data), media_type, title, path)
+
+
+def _file(wire: Wire, path: str) -> Media:
+    uri, media_type = a_name(wire, "fileUri", path), (maybe_string(wire, "mimeType", path) or "").lower()
+    try:
+        host = (urlsplit(uri).hostname or "").lower()
+    except ValueError:
+        raise wrong(f"{path}.fileUri", "a URI") from None
+    if host == FILES_API or host in YOUTUBE:
+        raise UnsupportedFeature(
+            f"{path}: a file or video that Google keeps can be read by Google's models only; send its bytes inline",
+            param=path,
+        )
+    if not media_type.startswith(("image/", "application/", "text/")):
+        raise UnsupportedFeature(f"{path}: {media_type or 'a file of no type'} cannot be sent as a link", param=path)
+    return _of_type(Link(uri), media_type, maybe_string(wire, "displayName", path), path)
+
+
+def _of_type(source: Inline | Link, media_type: str, title: str | None, path: str) -> Media:
+    if media_type.startswith("image/"):
+        return Image(source)
+    if media_type.startswith("audio/") and isinstance(source, Inline):
+        return Audio(source)
+    if media_type.startswith("video/"):
+        raise UnsupportedFeature(f"{path}: video can be sent to Google's models only", param=path)
+    return Document(source, title)

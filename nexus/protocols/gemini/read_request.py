@@ -1,0 +1,92 @@
+"""A Gemini client's request -> the neutral one.
+
+Law: driven by fields.READS: what is refused there is refused, what is dropped there or unknown is left out and named.
+Source: ai.google.dev/api/generate-content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nexus.conversation.asking import asks_for
+from nexus.conversation.parts import Request, Text
+from nexus.errors import UnsupportedFeature
+from nexus.protocols.checks import Drops, an_object, maybe_string, wrong
+from nexus.protocols.codec import ReadRequest
+from nexus.protocols.gemini.fields import READS
+from nexus.protocols.gemini.read_config import read_config
+from nexus.protocols.gemini.read_contents import many, read_contents
+from nexus.protocols.gemini.read_tools import read_tooling
+from nexus.protocols.gemini.spelling import camel
+from nexus.wire import Json, mapping
+
+Body = Mapping[str, Json]
+
+_IN_PATH = ("model", "stream")
+_TIERS = {"standard": "default", "SERVICE_TIER_STANDARD": "default"}
+
+
+def read_request(body: Body) -> ReadRequest:
+    """Raises InvalidRequest, UnsupportedFeature."""
+    body = mapping(camel(dict(body)))
+    drops = Drops()
+    for name, value in body.items():
+        disposition = READS.get(name)
+        if name in _IN_PATH or not asks_for(name, value):
+            continue
+        if disposition is None or disposition.kind == "dropped":
+            drops.add(name)
+        elif disposition.kind == "refused":
+            raise UnsupportedFeature(f"{name}: {disposition.note}", param=name)
+    config = {} if body.get("generationConfig") is None else an_object(body["generationConfig"], "generationConfig")
+    tooling, read = read_tooling(body, drops), read_config(config, drops)
+    stream = body.get("stream") is True
+    tier = maybe_string(body, "serviceTier")
+    request = Request(
+        messages=read_contents(body.get("contents"), drops),
+        system=_system(body, drops),
+        tools=tooling.tools,
+        tool_choice=tooling.choice,
+        thinking=read.thinking,
+        output_format=read.output_format,
+        max_tokens=read.max_tokens,
+        temperature=read.temperature,
+        top_p=read.top_p,
+        top_k=read.top_k,
+        presence_penalty=read.presence_penalty,
+        frequency_penalty=read.frequency_penalty,
+        seed=read.seed,
+        stop=read.stop,
+        logprobs=read.logprobs,
+        top_logprobs=read.top_logprobs,
+        metadata=_labels(body),
+        service_tier=None if tier is None else _TIERS.get(tier, tier),
+        image_output=read.image_output,
+        stream=stream,
+        include_usage=stream,
+    )
+    return ReadRequest(request, drops.names)
+
+
+def _system(body: Body, drops: Drops) -> tuple[Text, ...]:
+    if body.get("systemInstruction") is None:
+        return ()
+    held = an_object(body["systemInstruction"], "systemInstruction")
+    drops.unknown(held, ("role", "parts"), "systemInstruction")
+    texts: list[Text] = []
+    for at, wire in enumerate(many(held.get("parts") or [], "systemInstruction.parts")):
+        path = f"systemInstruction.parts.{at}"
+        part = an_object(wire, path)
+        if not isinstance(part.get("text"), str):
+            raise UnsupportedFeature(f"{path}: only text can stand here", param=path)
+        drops.unknown(part, ("text",), "systemInstruction.parts")
+        texts += [Text(part["text"], at=path)] if part["text"] else []
+    return tuple(texts)
+
+
+def _labels(body: Body) -> dict[str, str]:
+    labels = {} if body.get("labels") is None else an_object(body["labels"], "labels")
+    for name, value in labels.items():
+        if not isinstance(value, str):
+            raise wrong(f"labels.{name}", "a string")
+    return dict(labels)

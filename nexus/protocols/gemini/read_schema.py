@@ -1,0 +1,98 @@
+"""Google's ``Schema`` (a subset of OpenAPI's) -> JSON Schema.
+
+Types in capital letters become JSON Schema's, ``nullable`` a type more, numbers that JSON carries as strings numbers.
+What is written as JSON Schema already stays. The other way is schema.py. Source: ai.google.dev/api/caching#Schema;
+google.genai.types.Schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nexus.errors import InvalidRequest
+from nexus.protocols.checks import an_object, wrong
+from nexus.wire import Json, mapping, sequence
+
+Schema = Mapping[str, Json]
+
+MOST_DEEP = 64
+_COUNTS = frozenset({"minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"})
+_RENAMED = {"ref": "$ref", "defs": "$defs"}
+_GONE = frozenset({"nullable", "propertyOrdering", "example"})
+_MAPS = frozenset({"properties", "$defs", "definitions", "patternProperties"})
+_LISTS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
+_ONES = frozenset({"items", "additionalProperties", "not"})
+
+
+def read_schema(schema: Schema, path: str, depth: int = 0) -> dict[str, Json]:
+    """Raises InvalidRequest."""
+    if depth > MOST_DEEP:
+        raise InvalidRequest(f"{path}: the schema is nested too deeply", param=path)
+    written: dict[str, Json] = {}
+    for given, value in schema.items():
+        name = _RENAMED.get(given, given)
+        if name not in _GONE and value is not None:
+            written[name] = _member(name, value, f"{path}.{given}", depth)
+    if "example" in schema and "examples" not in written:
+        written["examples"] = [schema["example"]]
+    if isinstance(kind := written.get("type"), str):
+        _write_type(written, kind)
+    if schema.get("nullable") is True:
+        _allow_null(written)
+    if order := [name for name in sequence(schema.get("propertyOrdering")) if isinstance(name, str)]:
+        _order(written, order)
+    return written
+
+
+def _member(name: str, value: Json, path: str, depth: int) -> Json:
+    if name in _MAPS:
+        held = an_object(value, path)
+        return {own: _inner(inner, f"{path}.{own}", depth) for own, inner in held.items()}
+    if name in _LISTS:
+        if not isinstance(value, list):
+            raise wrong(path, "an array")
+        return [_inner(inner, f"{path}.{at}", depth) for at, inner in enumerate(value)]
+    if name in _ONES:
+        return _inner(value, path, depth)
+    if name in _COUNTS and isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 20:
+        return int(value)
+    return value
+
+
+def _inner(value: Json, path: str, depth: int) -> Json:
+    return value if isinstance(value, bool) else read_schema(an_object(value, path), path, depth + 1)
+
+
+def _write_type(written: dict[str, Json], kind: str) -> None:
+    if kind == "TYPE_UNSPECIFIED":
+        del written["type"]
+        return
+    written["type"] = kind = kind.lower() if kind.isupper() else kind
+    if written.get("format") == "enum":
+        del written["format"]
+    values = written.get("enum")
+    if kind == "integer" and isinstance(values, list):
+        written["enum"] = [int(one) if _is_whole(one) else one for one in values]
+
+
+def _is_whole(value: Json) -> bool:
+    return isinstance(value, str) and value.removeprefix("-").isdecimal() and value.isascii() and len(value) < 20
+
+
+def _allow_null(written: dict[str, Json]) -> None:
+    if isinstance(values := written.get("enum"), list) and None not in values:
+        written["enum"] = [*values, None]
+    if isinstance(kind := written.get("type"), str) and kind != "null":
+        written["type"] = [kind, "null"]
+    branches = written.get("anyOf")
+    if "type" not in written and isinstance(branches, list):
+        nulls = [branch for branch in branches if mapping(branch).get("type") == "null"]
+        written["anyOf"] = branches if nulls else [*branches, {"type": "null"}]
+
+
+def _order(written: dict[str, Json], order: list[str]) -> None:
+    """A model answers in the order in which properties are written."""
+    properties = written.get("properties")
+    if isinstance(properties, dict):
+        first = {name: properties[name] for name in order if name in properties}
+        written["properties"] = {**first, **properties}

@@ -1,0 +1,116 @@
+"""A Gemini client's ``tools`` and ``toolConfig`` -> tools and a choice among them.
+
+Source: ai.google.dev/gemini-api/docs/function-calling; google.genai.types.Tool and ToolConfig.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nexus.conversation.parts import Tool, ToolChoice, WebSearch
+from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.checks import Drops, a_name, an_array, an_object, maybe_string, wrong
+from nexus.protocols.gemini.read_contents import many
+from nexus.protocols.gemini.read_schema import read_schema
+from nexus.wire import Json
+
+Wire = Mapping[str, Json]
+
+_SEARCHES = ("googleSearch", "googleSearchRetrieval")
+_CALLING = "toolConfig.functionCallingConfig"
+
+
+@dataclass(frozen=True, slots=True)
+class Tooling:
+    tools: tuple[Tool, ...] = ()
+    choice: ToolChoice | None = None
+
+
+def read_tooling(body: Wire, drops: Drops) -> Tooling:
+    """Raises InvalidRequest, UnsupportedFeature."""
+    tools: list[Tool] = []
+    for at, wire in enumerate(many(body.get("tools") or [], "tools")):
+        tools += _tool(an_object(wire, f"tools.{at}"), f"tools.{at}", drops)
+    config = {} if body.get("toolConfig") is None else an_object(body["toolConfig"], "toolConfig")
+    drops.unknown(config, ("functionCallingConfig",), "toolConfig")
+    return _chosen(tuple(tools), config.get("functionCallingConfig"), drops)
+
+
+def _tool(wire: Wire, path: str, drops: Drops) -> list[Tool]:
+    tools: list[Tool] = []
+    for kind, value in wire.items():
+        if value is None:
+            continue
+        if kind == "functionDeclarations":
+            for at, one in enumerate(many(value, f"{path}.{kind}")):
+                where = f"{path}.{kind}.{at}"
+                tools.append(_function(an_object(one, where), where, drops))
+        elif kind in _SEARCHES:
+            lost = tuple(f"tools.{kind}.{name}" for name in an_object(value, f"{path}.{kind}"))
+            tools.append(WebSearch(kind, kind=kind, lost=lost, at=f"{path}.{kind}"))
+        else:
+            raise UnsupportedFeature(f"{path}: {kind} is a tool of Google's own; leave it out", param=path)
+    return tools
+
+
+def _function(wire: Wire, path: str, drops: Drops) -> Tool:
+    drops.unknown(wire, ("name", "description", "parameters", "parametersJsonSchema"), "tools.functionDeclarations")
+    return Tool(
+        a_name(wire, "name", path),
+        description=maybe_string(wire, "description", path) or None,
+        parameters=_parameters(wire, path),
+        at=path,
+    )
+
+
+def _parameters(wire: Wire, path: str) -> Json:
+    if wire.get("parametersJsonSchema") is not None:
+        if wire.get("parameters") is not None:
+            raise InvalidRequest(
+                f"{path}: parameters and parametersJsonSchema exclude each other", param=f"{path}.parametersJsonSchema"
+            )
+        return an_object(wire["parametersJsonSchema"], f"{path}.parametersJsonSchema")
+    if wire.get("parameters") is None:
+        return None
+    return read_schema(an_object(wire["parameters"], f"{path}.parameters"), f"{path}.parameters")
+
+
+def _chosen(tools: tuple[Tool, ...], wire: Json, drops: Drops) -> Tooling:
+    if wire is None:
+        return Tooling(tools)
+    config = an_object(wire, _CALLING)
+    drops.unknown(config, ("mode", "allowedFunctionNames"), _CALLING)
+    mode = maybe_string(config, "mode", _CALLING) or "MODE_UNSPECIFIED"
+    allowed = _names(config, tools)
+    match mode.upper():
+        case "MODE_UNSPECIFIED":
+            return Tooling(tools)
+        case "AUTO":
+            return Tooling(tools, ToolChoice("auto"))
+        case "NONE":
+            return Tooling(tools, ToolChoice("none"))
+        case "VALIDATED":
+            drops.add(f"{_CALLING}.mode")
+            return Tooling(_only(tools, allowed), ToolChoice("auto"))
+        case "ANY" if len(allowed) == 1:
+            return Tooling(tools, ToolChoice("tool", allowed[0]))
+        case "ANY":
+            return Tooling(_only(tools, allowed), ToolChoice("required"))
+        case _:
+            raise wrong(f"{_CALLING}.mode", "AUTO, ANY, NONE or VALIDATED")
+
+
+def _names(config: Wire, tools: tuple[Tool, ...]) -> list[str]:
+    path = f"{_CALLING}.allowedFunctionNames"
+    declared = {tool.name for tool in tools}
+    names = an_array(config.get("allowedFunctionNames") or [], path)
+    for at, name in enumerate(names):
+        if not isinstance(name, str) or name not in declared:
+            raise wrong(f"{path}.{at}", "the name of a declared function")
+    return list(dict.fromkeys(names))
+
+
+def _only(tools: tuple[Tool, ...], allowed: list[str]) -> tuple[Tool, ...]:
+    """No other vendor has a choice among some: the others are not offered."""
+    return tuple(tool for tool in tools if tool.name in allowed) if allowed else tools

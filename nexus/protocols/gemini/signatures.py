@@ -1,0 +1,161 @@
+"""How opaque values travel through a client of the Gemini API, which brings every ``thoughtSignature`` back.
+
+They are bytes in base64, which Google's SDKs decode and write again in the other alphabet. A value of another dialect
+stands there tagged. Thinking and calls of other vendors always have one, so that they are known again. Gemini CLI
+brings back no thinking, yet the signatures of calls: thinking before a call rides in the call's too (``carried``).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart
+from nexus.conversation.parts import Reasoning, Signature, ToolCall
+from nexus.protocols.gemini.contents import DIALECT, PLACEHOLDER
+from nexus.protocols.signatures import pack_signature, unpack_signature
+from nexus.wire import Json, decode, encode, sequence, text
+
+_REDACTED, _CARRIED, _NONE = "redacted", "carried", "none"
+_TAG = "bmV4dXMu"
+"""The base64 of what tagged values begin with."""
+
+MARK = f'"{_TAG}'.encode()
+"""Without these bytes no JSON holds a tagged value."""
+
+MOST_CARRIED = 256 * 1024
+"""Characters of thinking that ride in a call; what is longer does not."""
+
+_STANDARD = str.maketrans("-_", "+/")
+
+
+def standard_base64(data: str) -> str:
+    """In the standard alphabet, and padded. Google takes the other one and missing padding too."""
+    data = data.translate(_STANDARD) if "-" in data or "_" in data else data
+    return data + "=" * (-len(data) % 4)
+
+
+def is_tagged(value: Json) -> bool:
+    return isinstance(value, str) and value.startswith(_TAG)
+
+
+def write_signature(signature: Signature | None, *, redacted: bool = False) -> str:
+    """``redacted`` is of thinking that has no words."""
+    signature = signature or Signature(_NONE, "")
+    if redacted:
+        signature = Signature(_REDACTED, f"{signature.dialect}.{signature.value}")
+    if signature.dialect == DIALECT and _is_base64(signature.value):
+        return signature.value
+    # One of Google's own that is no base64 could not stand there as it is.
+    told = pack_signature(signature, "" if signature.dialect == DIALECT else DIALECT)
+    return base64.b64encode(told.encode("utf-8", "surrogatepass")).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSignature:
+    """``thoughts`` are those that rode in a call's."""
+
+    own: Signature | None = None
+    redacted: bool = False
+    thoughts: tuple[Reasoning, ...] = ()
+
+
+def read_signature(value: str) -> ReadSignature:
+    if value in ("", PLACEHOLDER):
+        return ReadSignature()
+    if not value.startswith(_TAG):
+        return ReadSignature(Signature(DIALECT, standard_base64(value)))
+    try:
+        told = base64.b64decode(standard_base64(value), validate=True).decode("utf-8", "surrogatepass")
+    except (binascii.Error, UnicodeDecodeError):
+        return ReadSignature()
+    found = unpack_signature(told, DIALECT)
+    match found.dialect:
+        case "redacted":
+            return ReadSignature(_split(found.value), redacted=True)
+        case "carried":
+            return _read_carried(found.value)
+        case _:
+            return ReadSignature(None if found.dialect == _NONE else found)
+
+
+def _split(told: str) -> Signature | None:
+    dialect, _, value = told.partition(".")
+    return None if dialect == _NONE else Signature(dialect, value)
+
+
+def _is_base64(value: str) -> bool:
+    try:
+        return bool(value) and not value.startswith(_TAG) and bool(base64.b64decode(value, validate=True))
+    except (binascii.Error, ValueError):
+        return False
+
+
+def _carried(own: Signature | None, thoughts: Sequence[Reasoning]) -> Signature:
+    told: list[Json] = [[*_told(thought.signature), thought.text, thought.redacted] for thought in thoughts]
+    return Signature(_CARRIED, encode([_told(own), *told]).decode())
+
+
+def _told(signature: Signature | None) -> list[Json]:
+    return [_NONE, ""] if signature is None else [signature.dialect, signature.value]
+
+
+def _read_carried(told: str) -> ReadSignature:
+    """Whoever writes such a value himself gets what he wrote, and nothing else."""
+    try:
+        own, *thoughts = (sequence(one) for one in sequence(decode(told)))
+    except ValueError:
+        return ReadSignature()
+    return ReadSignature(_signature(own), thoughts=tuple(_thought(one) for one in thoughts))
+
+
+def _signature(told: Sequence[Json]) -> Signature | None:
+    dialect, value = (text(one) for one in (*told, "", "")[:2])
+    return None if dialect in ("", _NONE) else Signature(dialect, value)
+
+
+def _thought(told: Sequence[Json]) -> Reasoning:
+    words, redacted = (*told, "", "", "", False)[2:4]
+    return Reasoning(text(words), _signature(told), redacted=redacted is True)
+
+
+@dataclass(slots=True)
+class ThoughtsInCalls:
+    """Feed it an answer's events: the next call carries the thinking that came whole before it."""
+
+    _words: dict[int, list[str]] = field(default_factory=dict)
+    _open: dict[int, Reasoning] = field(default_factory=dict)
+    _whole: list[Reasoning] = field(default_factory=list)
+
+    def pass_on(self, event: Event) -> Event:
+        match event:
+            case PartStart(index=index, part=Reasoning() as thought):
+                self._open[index], self._words[index] = thought, [thought.text]
+            case PartDelta(index=index, text=words) if index in self._open:
+                self._words[index].append(words)
+            case PartEnd(index=index, signature=signature) if index in self._open:
+                thought = replace(self._open.pop(index), text="".join(self._words.pop(index)))
+                self._whole.append(replace(thought, signature=signature or thought.signature))
+            case PartStart(part=ToolCall() as call) if self._whole:
+                thoughts, self._whole = self._whole, []
+                if any(_matters(thought) for thought in thoughts) and sum(map(_size, thoughts)) <= MOST_CARRIED:
+                    return replace(event, part=replace(call, signature=_carried(call.signature, thoughts)))
+            case _:
+                pass
+        return event
+
+
+def _matters(thought: Reasoning) -> bool:
+    """Whether its vendor would want it back."""
+    signature = thought.signature
+    return signature is not None and bool(signature.value) and signature.dialect != DIALECT
+
+
+def _size(thought: Reasoning) -> int:
+    return len(thought.text) + (len(thought.signature.value) if thought.signature is not None else 0)
+
+
+def carrier(*, thinking: bool) -> ThoughtsInCalls:
+    return ThoughtsInCalls()

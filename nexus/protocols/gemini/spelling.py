@@ -1,0 +1,51 @@
+"""Member names as clients of the Gemini API may spell them, in camelCase.
+
+Google's parser takes each name in snake_case too, and its own samples use both. What a client named itself (arguments,
+results, JSON Schemas, properties) stays as it is. Source: the JSON mapping of protocol buffers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from nexus.wire import Json
+
+_FREE: Final = frozenset(
+    {"args", "response", "parametersJsonSchema", "responseJsonSchema", "labels", "partMetadata", "default", "example"}
+)
+_NAMED: Final = frozenset({"properties", "defs", "$defs"})
+"""Maps, whose keys are names and whose values are schemas."""
+
+_SNAKE = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+")
+_JOINT = re.compile(r"_([a-z0-9])")
+
+
+def camel_name(name: str) -> str:
+    if "_" not in name or not _SNAKE.fullmatch(name):
+        return name
+    return _JOINT.sub(lambda found: found[1].upper(), name)
+
+
+def camel(value: Json) -> Json:
+    match value:
+        case Mapping():
+            return {camel_name(name): _inside(camel_name(name), inner) for name, inner in value.items()}
+        case list():
+            return [camel(inner) for inner in value]
+        case _:
+            return value
+
+
+def shallow_camel(value: Mapping[str, Json]) -> dict[str, Json]:
+    """The names of an object alone."""
+    return {camel_name(name): inner for name, inner in value.items()}
+
+
+def _inside(name: str, value: Json) -> Json:
+    if name in _FREE:
+        return value
+    if name in _NAMED and isinstance(value, Mapping):
+        return {own: camel(inner) for own, inner in value.items()}
+    return camel(value)

@@ -1,0 +1,122 @@
+"""An answer, written whole for a client of the Gemini API. Source: google.genai.types.GenerateContentResponse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from nexus.conversation.parts import (
+    Citation,
+    Image,
+    Inline,
+    Part,
+    Reasoning,
+    Refusal,
+    Response,
+    Signature,
+    Text,
+    ToolCall,
+)
+from nexus.conversation.usage import Usage
+from nexus.protocols.arguments import an_object_of
+from nexus.protocols.codec import Envelope
+from nexus.protocols.gemini.signatures import write_signature
+from nexus.protocols.gemini.stops import write_stop
+from nexus.protocols.room import Room
+from nexus.wire import Json
+
+ROOM = Room(images=(Inline,))
+
+
+def write_response(response: Response, envelope: Envelope) -> dict[str, Json]:
+    refused = any(isinstance(part, Refusal) for part in response.parts)
+    parts: list[Json] = []
+    rests = Rests()
+    for part in response.parts:
+        if isinstance(part, Text):
+            rests.hear(part.text, part.citations, len(parts))
+        parts += write_part(part)
+    candidate = write_candidate(parts, write_stop(response.stop, refused=refused), rests)
+    return write_chunk(envelope, candidate, response.usage)
+
+
+def write_chunk(envelope: Envelope, candidate: Mapping[str, Json], usage: Usage | None = None) -> dict[str, Json]:
+    """A GenerateContentResponse with one candidate; the usage is told at the end."""
+    used: dict[str, Json] = {} if usage is None else {"usageMetadata": write_usage(usage)}
+    return {"candidates": [candidate], **used, "modelVersion": envelope.model, "responseId": envelope.id}
+
+
+def write_candidate(parts: Sequence[Json], reason: str | None = None, rests: Rests | None = None) -> dict[str, Json]:
+    """Clients read the first part without a look whether there is one."""
+    ended: dict[str, Json] = {} if reason is None else {"finishReason": reason}
+    grounding = {} if rests is None else rests.metadata()
+    return {"content": {"parts": list(parts) or [{"text": ""}], "role": "model"}, **ended, "index": 0, **grounding}
+
+
+def write_usage(usage: Usage) -> dict[str, Json]:
+    """The prompt's count has what was read from a cache and written to one; thoughts stand beside the candidates."""
+    told: dict[str, Json] = {
+        "promptTokenCount": usage.total_input,
+        "candidatesTokenCount": usage.output,
+        "totalTokenCount": usage.total,
+    }
+    if usage.cache_read:
+        told["cachedContentTokenCount"] = usage.cache_read
+    if usage.reasoning:
+        told["thoughtsTokenCount"] = usage.reasoning
+    return told
+
+
+def write_part(part: Part) -> list[Json]:
+    """A whole part; none for words that say nothing."""
+    match part:
+        case Text(text=words, signature=signature):
+            signed = {} if signature is None else {"thoughtSignature": write_signature(signature)}
+            return [{"text": words, **signed}] if words or signed else []
+        case Refusal(text=words):
+            return [{"text": words}] if words else []
+        case Reasoning(text=words, signature=signature, redacted=redacted):
+            return [{"text": words, **thought_end(signature, redacted=redacted)}]
+        case ToolCall(id=id, name=name, signature=signature):
+            call = {"id": id, "name": name, "args": an_object_of(part.arguments)[0]}
+            return [{"functionCall": call, "thoughtSignature": write_signature(signature)}]
+        case Image(source=Inline(media_type=media_type, data=data), signature=signature):
+            signed = {} if signature is None else {"thoughtSignature": write_signature(signature)}
+            return [{"inlineData": {"mimeType": media_type, "data": data}, **signed}]
+        case _:
+            raise TypeError(f"{type(part).__name__} in an answer")
+
+
+def thought_end(signature: Signature | None, *, redacted: bool) -> dict[str, Json]:
+    """What marks words as thinking, and ends it: one that nobody signed has a mark that says so."""
+    return {"thought": True, "thoughtSignature": write_signature(signature, redacted=redacted)}
+
+
+class Rests:
+    """What the words of an answer rest on, as grounding metadata: places in bytes, of a part or of all words."""
+
+    def __init__(self) -> None:
+        self._chunks: dict[tuple[str, str], int] = {}
+        self._supports: list[Json] = []
+
+    def hear(self, words: str, citations: Sequence[Citation], part: int = 0, base: int = 0) -> None:
+        """A text from the byte ``base`` on, with what it cites; ``part`` is its number where each counts for itself."""
+        for cited in citations:
+            said, before = words[cited.start : cited.end], words[: cited.start]
+            if not said:
+                continue
+            at = self._chunks.setdefault((cited.url, cited.title), len(self._chunks))
+            start = base + len(_encoded(before))
+            segment: dict[str, Json] = {"startIndex": start, "endIndex": start + len(_encoded(said)), "text": said}
+            if part:
+                segment = {"partIndex": part, **segment}
+            self._supports.append({"segment": segment, "groundingChunkIndices": [at]})
+
+    def metadata(self) -> dict[str, Json]:
+        if not self._supports:
+            return {}
+        chunks = [{"web": {"uri": url} | ({"title": title} if title else {})} for url, title in self._chunks]
+        return {"groundingMetadata": {"groundingChunks": chunks, "groundingSupports": self._supports}}
+
+
+def _encoded(words: str) -> bytes:
+    return words.encode("utf-8", "surrogatepass")

@@ -1,0 +1,144 @@
+"""Events -> the stream that a client of the Gemini API reads: each chunk a GenerateContentResponse.
+
+Law: text comes as it is made, a call, an image and a signature whole and at their end; the last chunk alone has the
+finish reason, the sources and the usage. Source: ai.google.dev/api/generate-content, streamGenerateContent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from nexus.conversation.events import (
+    Cited,
+    ContentDropped,
+    Event,
+    PartDelta,
+    PartEnd,
+    PartStart,
+    Ping,
+    ResponseEnd,
+    ResponseStart,
+    StreamPart,
+    UsageUpdate,
+)
+from nexus.conversation.parts import Citation, Image, Reasoning, Refusal, Signature, Text, ToolCall
+from nexus.conversation.usage import Usage
+from nexus.protocols.arguments import an_object_of
+from nexus.protocols.codec import Envelope
+from nexus.protocols.gemini.signatures import write_signature
+from nexus.protocols.gemini.stops import write_stop
+from nexus.protocols.gemini.write_response import Rests, thought_end, write_candidate, write_chunk, write_part
+from nexus.protocols.ordered_writer import OrderedWriter
+from nexus.protocols.part_order import PartOrder
+from nexus.protocols.sse import frame
+from nexus.wire import Json, encode
+
+
+@dataclass(slots=True)
+class _Words:
+    """A text so far, where among all bytes it begins, and what it cites."""
+
+    base: int
+    words: list[str] = field(default_factory=list)
+    cited: list[Citation] = field(default_factory=list)
+
+
+class StreamWriter(OrderedWriter):
+    def __init__(self, envelope: Envelope) -> None:
+        super().__init__()
+        self._envelope = envelope
+        self._order = PartOrder()
+        self._part: StreamPart = Text("")
+        self._arguments: list[str] = []
+        self._texts: dict[int, _Words] = {}
+        self._bytes = 0
+        self._usage = Usage()
+        self._refused = False
+
+    def _write(self, event: Event) -> bytes:
+        return b"".join(map(self._write_due, self._order.feed(event)))
+
+    def _write_due(self, event: Event) -> bytes:
+        match event:
+            case ResponseStart(usage=usage) | UsageUpdate(usage=usage):
+                self._usage = usage
+                return b""
+            case PartStart(index=index, part=part):
+                return self._open(index, part)
+            case PartDelta(index=index, text=words):
+                return self._words(index, words)
+            case Cited(index=index, citation=citation):
+                self._texts[index].cited.append(citation)
+                return b""
+            case PartEnd(signature=signature):
+                return self._close(signature)
+            case ContentDropped() | Ping():
+                return b""
+            case ResponseEnd(stop=stop):
+                return self._end(write_stop(stop, refused=self._refused))
+
+    def _open(self, index: int, part: StreamPart) -> bytes:
+        self._part = part
+        match part:
+            case Text(text=words, citations=citations):
+                self._texts[index] = _Words(self._bytes, cited=list(citations))
+                return self._words(index, words)
+            case Refusal(text=words):
+                self._refused = True
+                return self._words(index, words)
+            case Reasoning(text=words):
+                return self._words(index, words)
+            case ToolCall(arguments=words):
+                self._arguments = [words]
+                return b""
+            case Image():
+                return b""
+
+    def _words(self, index: int, words: str) -> bytes:
+        if not words:
+            return b""
+        match self._part:
+            case ToolCall():
+                self._arguments.append(words)
+                return b""
+            case Reasoning():
+                return self._said({"text": words, "thought": True})
+            case _:
+                if index in self._texts:
+                    self._texts[index].words.append(words)
+                self._bytes += len(words.encode("utf-8", "surrogatepass"))
+                return self._said({"text": words})
+
+    def _close(self, late: Signature | None) -> bytes:
+        match self._part:
+            case Reasoning(signature=signature, redacted=redacted):
+                return self._said({"text": "", **thought_end(late or signature, redacted=redacted)})
+            case Text(signature=signature):
+                signature = late or signature
+                return b"" if signature is None else self._said({"text": "", **_signed(signature)})
+            case ToolCall(id=id, name=name, signature=signature):
+                call = {"id": id, "name": name, "args": an_object_of("".join(self._arguments))[0]}
+                return self._said({"functionCall": call, **_signed(late or signature)})
+            case Image() as image:
+                (part,) = write_part(image)
+                return self._said({**part, **({} if late is None else _signed(late))})
+            case Refusal():
+                return b""
+
+    def _end(self, reason: str) -> bytes:
+        rests = Rests()
+        for text in self._texts.values():
+            rests.hear("".join(text.words), text.cited, base=text.base)
+        return _chunk(write_chunk(self._envelope, write_candidate((), reason, rests), self._usage))
+
+    def _said(self, part: Mapping[str, Json]) -> bytes:
+        return _chunk(write_chunk(self._envelope, write_candidate((part,))))
+
+
+def _signed(signature: Signature | None) -> dict[str, Json]:
+    return {"thoughtSignature": write_signature(signature)}
+
+
+def _chunk(value: Mapping[str, Json]) -> bytes:
+    return frame(encode(value))
