@@ -21,36 +21,22 @@ from nexus.conversation.events import Event
 from nexus.conversation.fold import fold, unfold
 from nexus.conversation.grammar import Order
 from nexus.conversation.parts import (
-    Audio,
     Document,
     Image,
     Inline,
     Link,
     Message,
-    OutputFormat,
     Part,
-    Reasoning,
     Refusal,
     Request,
     Response,
-    Signature,
     Stop,
     Text,
-    Thinking,
-    Tool,
     ToolCall,
-    ToolChoice,
     ToolResult,
-    WebSearch,
 )
-from nexus.errors import ClientError
-from nexus.protocols.codec import Target
 from nexus.protocols.framing import JsonArray
 from nexus.protocols.gemini.codec import CLIENT, VENDOR
-from nexus.protocols.gemini.passthrough import edit_request
-from nexus.protocols.gemini.read_schema import read_schema
-from nexus.protocols.gemini.schema import write_schema
-from nexus.protocols.gemini.signatures import write_signature
 from nexus.protocols.room import Fitted
 from nexus.wire import decode, encode
 from tests.laws.kit import TARGETS, VENDORS, check_body, frames, laws, origin, write
@@ -249,9 +235,7 @@ def _part(part: Part, names: dict[str, str]) -> Wire:
 def sayable(said: Request) -> Request:
     """Without what the dialect has no place for: system messages among the others, cache hints, a document's context,
     links; texts that stand beside each other in a result or of the assistant are one."""
-    messages = tuple(
-        replace(m, parts=tuple(map(_sayable, m.parts))) for m in said.messages if m.role != "system"
-    )
+    messages = tuple(replace(m, parts=tuple(map(_sayable, m.parts))) for m in said.messages if m.role != "system")
     tools = tuple(replace(tool, cache=None) for tool in said.tools)
     system = tuple(replace(text, cache=None) for text in said.system)
     return replace(said, messages=messages, tools=tools, system=system, tool_choice=None)
@@ -260,7 +244,9 @@ def sayable(said: Request) -> Request:
 def _sayable(part: Part) -> Part:
     match part:
         case Document(source=source):
-            return replace(part, source=Text("linked") if isinstance(source, Link) else source, context=None, cache=None)
+            return replace(
+                part, source=Text("linked") if isinstance(source, Link) else source, context=None, cache=None
+            )
         case Image(source=Link()):
             return Text("linked")
         case ToolResult():

@@ -2,7 +2,7 @@
 
 Pure functions from a request and a Behaviour to bytes. Not imitated: models' own limits (which thinking level a
 model has, whether it takes tools beside a schema), quotas, files and cached contents, the Interactions and Live APIs,
-OAuth instead of a key, snake_case keys, which Google's JSON parser takes too.
+OAuth instead of a key.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 from tools.fake_upstream import embeddings, fits
 from tools.fake_upstream.behaviour import Behaviour
 from tools.fake_upstream.google import errors, replies, shapes, turns
+from tools.fake_upstream.google.spelling import spelled
 from tools.fake_upstream.request import SeenRequest
 from tools.fake_upstream.validate import MOST_PROBLEMS
 from tools.fake_upstream.vendors import Answer, Refusal, Rules, bearer_token, body_problem
@@ -75,6 +76,7 @@ def alt_refusal(request: SeenRequest) -> Refusal | None:
 
 
 def content_problems(body: dict[str, Any], model: str, allow: tuple[str, ...], *, vertex: bool) -> tuple[str, ...]:
+    body = spelled(body)
     found = shapes.shape_problems(body, vertex=vertex, allow=allow)
     judged = {key: value for key, value in body.items() if key not in allow}
     media = () if found else fits.gemini_problems(judged.get("contents") or [])
