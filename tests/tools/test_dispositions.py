@@ -33,6 +33,7 @@ from tests.laws.kit import TARGETS
 from tests.protocols.converse.published import service
 from tools.docs.dispositions import CLIENTS, COLUMNS, KINDS, PASSED, READS, VENDORS, WRITES, counts, document, table
 from tools.docs.features import features
+from tools.fake_upstream.google import shapes
 
 ROOT = Path(__file__).parents[2]
 DOCS = Path(__file__).parents[2] / "docs" / "translation.rst"
@@ -105,6 +106,10 @@ def test_every_member_of_converse_has_a_row() -> None:
     assert {row.field for row in table()["converse"]} == published
 
 
+def test_every_member_that_google_knows_has_a_row() -> None:
+    assert {row.field for row in table()["gemini"]} == {*shapes.FIELDS, *shapes.PLAIN}
+
+
 def test_openai_has_no_beta_of_this_request() -> None:
     assert not [name for name in dir(openai.types.beta) if "completion" in name.lower()]
 
@@ -137,6 +142,10 @@ PLAIN: Mapping[str, dict[str, Any]] = {
     "responses": {"model": "m", "input": HI},
     "messages": {"model": "m", "messages": HI, "max_tokens": 9000},
     "converse": {"messages": [{"role": "user", "content": [{"text": "hi"}]}], "inferenceConfig": {"maxTokens": 9000}},
+    "gemini": {
+        "contents": [{"role": "user", "parts": [{"text": "hi"}]}],
+        "generationConfig": {"maxOutputTokens": 9000},
+    },
 }
 
 SENT: Mapping[str, Mapping[str, Any]] = {
@@ -274,8 +283,22 @@ SENT: Mapping[str, Mapping[str, Any]] = {
         "system": [{"text": "s"}],
         "toolConfig": {"tools": [{"toolSpec": {"name": "f", "inputSchema": {"json": SCHEMA}}}]},
     },
+    "gemini": {
+        "cachedContent": "cachedContents/x",
+        "contents": [{"role": "user", "parts": [{"text": "other"}]}],
+        "generationConfig": {"maxOutputTokens": 9},
+        "labels": {"a": "b"},
+        "modelArmorConfig": {"promptTemplateName": "x"},
+        "safetySettings": [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}],
+        "serviceTier": "standard",
+        "store": True,
+        "systemInstruction": {"parts": [{"text": "s"}]},
+        "toolConfig": {"functionCallingConfig": {"mode": "ANY"}},
+        "tools": [{"functionDeclarations": [{"name": "f", "parametersJsonSchema": SCHEMA}]}],
+    },
 }
 BESIDE: Mapping[str, dict[str, Any]] = {
+    "toolConfig": {"gemini": {"tools": [{"functionDeclarations": [{"name": "f", "parametersJsonSchema": SCHEMA}]}]}},
     "tool_choice": {
         "chat": {"tools": CHAT_TOOLS},
         "responses": {"tools": OPENAI_TOOLS},
@@ -399,7 +422,7 @@ def test_the_own_dialect_passes(client: str) -> None:
     for row in table()[client]:
         document = PLAIN[client] | {row.field: SENT[client][row.field], "unheard_of": {"a": 1}}
         sent = decode(DIALECTS[client].edit_request(encode(document), document, "theirs", ask_usage=False).body)
-        assert sent == document | ({} if client == "converse" else {"model": "theirs"})
+        assert sent == document | ({} if client in ("converse", "gemini") else {"model": "theirs"})
         cell = row.cells[client]
         assert cell.kind == "converted" if row.field == "model" else cell.note == PASSED
 

@@ -23,6 +23,7 @@ CLIENTS: Mapping[str, str] = MappingProxyType(
         "responses": "OpenAI Responses",
         "messages": "Anthropic Messages",
         "converse": "Bedrock Converse",
+        "gemini": "Gemini API",
     }
 )
 """The protocol's name of each client dialect."""
@@ -38,6 +39,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "responses": {"responses": "OpenAI", **VENDORS, "chat": "Compatible"},
         "messages": VENDORS,
         "converse": VENDORS,
+        "gemini": VENDORS,
     }
 )
 """What a client may meet, by its dialect: OpenAI itself has both protocols, most compatible servers only the older."""
@@ -166,9 +168,9 @@ def _vendor_sections() -> Iterator[str]:
 def _extra_fields() -> Iterator[str]:
     yield from _heading("What translated answers have beyond the published types", "-")
     yield from (
-        "Every name and every value in an answer, an event or an error is one that OpenAI's, Anthropic's and AWS's",
-        "own types know, but for these fields; a client that does not know them loses nothing that it could have had.",
-        "An answer in the vendor's own protocol passes as it is. The word ``request_too_large`` in errors of status",
+        "Every name and every value in an answer, an event or an error is one that OpenAI's, Anthropic's, AWS's and",
+        "Google's own types know, but for these fields; a client that does not know them loses nothing that it could",
+        "have had. An answer in the vendor's own protocol passes as it is. The word ``request_too_large`` in errors of status",
         "413 is on Anthropic's page of errors though not in the types, and Claude Code looks for it; Codex reads",
         "``context_length_exceeded`` and ``insufficient_quota`` in failed responses, as OpenAI sends them.",
         "",
