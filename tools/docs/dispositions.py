@@ -171,8 +171,8 @@ def _extra_fields() -> Iterator[str]:
         "Every name and every value in an answer, an event or an error is one that OpenAI's, Anthropic's, AWS's and",
         "Google's own types know, but for these fields; a client that does not know them loses nothing that it could",
         "have had. An answer in the vendor's own protocol passes as it is. The word ``request_too_large`` in errors of",
-        "status 413 is on Anthropic's page of errors though not in the types, and Claude Code looks for it; Codex reads",
-        "``context_length_exceeded`` and ``insufficient_quota`` in failed responses, as OpenAI sends them.",
+        "status 413 is on Anthropic's page of errors though not in the types, and Claude Code looks for it; Codex",
+        "reads ``context_length_exceeded`` and ``insufficient_quota`` in failed responses, as OpenAI sends them.",
         "",
     )
     for client, name in CLIENTS.items():
