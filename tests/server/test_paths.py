@@ -80,7 +80,7 @@ def test_what_is_like_nothing_is_told_the_base_urls(demo: Nexus, asked: str) -> 
     assert message == (
         f"{asked} does not exist; the base URLs here are openai: {demo.base}{OPENAI}, "
         f"anthropic: {demo.base}{ANTHROPIC}, vertex: {demo.base}/llm/vertex/v1, "
-        f"bedrock: {demo.base}/llm/bedrock"
+        f"bedrock: {demo.base}/llm/bedrock, google: {demo.base}/llm/google"
     )
 
 

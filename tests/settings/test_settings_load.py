@@ -44,6 +44,7 @@ def test_shortest_useful_file(tmp_path: Path) -> None:
         "anthropic": "/llm/anthropic",
         "vertex": "/llm/vertex",
         "bedrock": "/llm/bedrock",
+        "google": "/llm/google",
     }
 
 

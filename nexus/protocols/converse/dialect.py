@@ -60,6 +60,10 @@ class Converse(Dialect):
     ) -> Edited:
         return edit_request(raw)
 
+    def uploaded_ids(self, document: Mapping[str, Json]) -> list[tuple[str, str]]:
+        """Files are named by addresses in S3; what looks like an id is a model's word to a tool."""
+        return []
+
     def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> ConversePassthrough:
         return ConversePassthrough(tap)
 

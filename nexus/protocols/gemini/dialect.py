@@ -88,6 +88,10 @@ class GeminiDialect(Dialect):
     ) -> Edited:
         return edit_request(raw, model, target)
 
+    def uploaded_ids(self, document: Mapping[str, Json]) -> list[tuple[str, str]]:
+        """Files are named by URIs; what looks like an id is a model's word to a tool."""
+        return []
+
     def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> GeminiPassthrough:
         return GeminiPassthrough(tap)
 
