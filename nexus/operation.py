@@ -125,6 +125,9 @@ PASSED = (
 )
 """OpenAI's other endpoints, and the one for ranking that compatible servers have. Source: OpenAI's API reference."""
 
+EMBED = _passed("embeddings", "embeddings", writes=False)
+"""The same of a dialect that has it at paths of its own."""
+
 ENDPOINTS = tuple(operation.endpoint for operation in PASSED)
 """What a provider may have beside generation and counting, by its path below ``/v1/``."""
 

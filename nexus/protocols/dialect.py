@@ -15,6 +15,8 @@ from nexus.errors import InvalidRequest, NexusError
 from nexus.failure import VendorFailure
 from nexus.operation import Operation
 from nexus.protocols.codec import Target
+from nexus.protocols.edit import replace_member
+from nexus.protocols.embeddings.codec import EmbeddingsCodec
 from nexus.protocols.framing import SSE, Framing
 from nexus.protocols.held import HeldCodec
 from nexus.protocols.protocol import Protocol
@@ -246,6 +248,13 @@ class Dialect(ABC):
 
     held: ClassVar[HeldCodec | None] = None
     """What it has of files and batches."""
+
+    embeddings: ClassVar[EmbeddingsCodec | None] = None
+    """What it has of embeddings."""
+
+    def edit_passed(self, raw: bytes, document: Mapping[str, Json], model: str) -> bytes:
+        """The request's own bytes to an endpoint that passes, with the vendor's name of the model."""
+        return replace_member(raw, document, "model", model)
 
     id_prefix: ClassVar[str]
     """What ids of answers begin with."""

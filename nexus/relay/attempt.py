@@ -14,8 +14,8 @@ from functools import partial
 from nexus.conversation.estimate import estimate
 from nexus.errors import UpstreamError, UpstreamStatus, VendorError
 from nexus.headers import own
-from nexus.protocols.embeddings.asked import read_asked
-from nexus.protocols.loader import FORMS
+from nexus.protocols.embeddings.shapes import OPENAI
+from nexus.protocols.loader import DIALECTS, FORMS
 from nexus.relay.answer import Head, OpenedReply, open_reply
 from nexus.relay.embeddings import Collected
 from nexus.relay.exchange import Exchange
@@ -67,11 +67,12 @@ def _generate(exchange: Exchange) -> OpenedReply:
 
 
 def _pass(exchange: Exchange) -> OpenedReply:
-    route = exchange.route
+    call, route = exchange.call, exchange.route
     asked_in = route.provider.embeddings(route.model, route.settings)
-    if asked_in is None:
+    codec, asked_in = DIALECTS[call.dialect].embeddings, asked_in or OPENAI
+    if codec is None or asked_in is codec.format:
         return _open_lane(exchange, choose_passed)
-    collected = Collected(read_asked(exchange.call.document), asked_in)
+    collected = Collected(codec, codec.read(call.document), asked_in)
     state = exchange.state
     for texts in collected.batches():
         opened = _open_lane(exchange, partial(collected.lane, texts))

@@ -1,4 +1,4 @@
-"""Embeddings of a vendor with a format of its own: as many requests as the texts take, one answer in OpenAI's words.
+"""Embeddings in another format than the client's: as many requests as the texts take, one answer in the client's words.
 
 Law: worker thread only. What the vendor counted is kept request by request, so that a failure in between books what was
 used before it.
@@ -13,7 +13,8 @@ from nexus.conversation.estimate import BYTES_PER_TOKEN
 from nexus.conversation.usage import Usage
 from nexus.headers import own
 from nexus.protocols.dialect import AnswerRelay
-from nexus.protocols.embeddings.asked import Asked, write_answer
+from nexus.protocols.embeddings.asked import Asked
+from nexus.protocols.embeddings.codec import EmbeddingsCodec
 from nexus.protocols.embeddings.shapes import Format
 from nexus.protocols.sse import Frame
 from nexus.relay.answer import Head, OpenedReply
@@ -25,8 +26,9 @@ from nexus.wire import decode, encode, mapping
 
 @dataclass(slots=True)
 class Collected:
-    """What has come so far. ``estimated`` says that some of the tokens were counted by nobody."""
+    """What has come so far. ``codec`` is the client's; ``estimated`` says that some tokens were counted by nobody."""
 
+    codec: EmbeddingsCodec
     asked: Asked
     format: Format
     vectors: list[Sequence[float]] = field(default_factory=list)
@@ -40,7 +42,7 @@ class Collected:
     def lane(self, texts: Sequence[str], exchange: Exchange) -> Lane:
         """Raises ClientError for what the model cannot take."""
         body = encode(self.format.write(texts, self.asked, exchange.route.model))
-        attempt = replace(attempt_of(exchange, self.format.dialect, body, {}, ""), stream=False)
+        attempt = replace(attempt_of(exchange, self.format.dialect, body, {}, ""), stream=False, path=self.format.path)
         lost = (*self.asked.dropped, *self.format.lost(self.asked))
         return Lane(attempt, _Vectors(exchange, self, len(texts)), translates=True, dropped=lost)
 
@@ -58,7 +60,7 @@ class Collected:
         exchange.tap.usage = Usage(input=self.tokens, raw=raw, estimated=self.estimated)
 
     def reply(self, exchange: Exchange) -> OpenedReply:
-        body = encode(write_answer(self.vectors, self.tokens, self.asked, exchange.call.model))
+        body = encode(self.codec.write(self.vectors, self.tokens, self.asked, exchange.call.document))
         headers = {"content-type": "application/json"} | ({own.ESTIMATED: "true"} if self.estimated else {})
         if exchange.dropped:
             headers[own.DROPPED] = ", ".join(exchange.dropped)

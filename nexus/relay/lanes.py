@@ -26,7 +26,6 @@ from nexus.protocols import loader
 from nexus.protocols.codec import Target
 from nexus.protocols.contract import Counter
 from nexus.protocols.dialect import AnswerRelay, Dialect, Edited
-from nexus.protocols.edit import replace_member
 from nexus.protocols.effort_alone import with_switch
 from nexus.protocols.error_words import error_words
 from nexus.protocols.loader import DIALECTS, FORMS
@@ -117,10 +116,11 @@ def choose_stored(exchange: Exchange) -> Lane:
 def choose_passed(exchange: Exchange) -> Lane:
     """The lane of an endpoint that passes: the model's name alone is replaced."""
     call, model = exchange.call, exchange.route.model
-    body = b"" if call.upload is not None else replace_member(call.body, call.document, "model", model)
+    body = b"" if call.upload is not None else DIALECTS[call.dialect].edit_passed(call.body, call.document, model)
     attempt = attempt_of(exchange, call.dialect, body, call.headers, call.query)
     upload = None if call.upload is None else call.upload.with_model(model)
-    attempt = replace(attempt, path=call.operation.path, upload=upload)
+    path = call.path if call.operation.many else call.operation.path
+    attempt = replace(attempt, path=path, upload=upload)
     return Lane(attempt, DIALECTS[call.dialect].passed(call.document, exchange.tap), translates=False)
 
 

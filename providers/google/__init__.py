@@ -128,7 +128,8 @@ class GoogleProvider(Provider):
             return _VERBS[attempt.action]
         asked_in = endpoints.embedding_format(attempt.model, vertex=self._on_vertex)
         if asked_in is shapes.GEMINI:
-            return "batchEmbedContents"
+            # A client of the same dialect has asked in one of two ways.
+            return attempt.path.rpartition(":")[2] or "batchEmbedContents"
         return "embedContent" if asked_in is shapes.EMBED_CONTENT else "predict"
 
     def _prepare_claude(self, attempt: Attempt) -> UpstreamRequest:

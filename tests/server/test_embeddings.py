@@ -8,6 +8,8 @@ from typing import Any
 
 import openai
 import pytest
+from google import genai
+from google.genai import types
 
 from nexus.accounting.record import CallRecord
 from tests.conftest import Serve
@@ -139,3 +141,62 @@ def test_an_answer_that_is_not_what_was_asked_for(lane: Lane) -> None:
     for body in (b'{"embeddings": []}', b'{"embeddings": [{"values": ["a"]}]}', b"<html>"):
         upstream.next(Behaviour(body=body))
         assert nexus.post("/llm/openai/v1/embeddings", {"model": model, "input": "a"}).status == 502
+
+
+GOOGLES = {**LANES, "openai": ("openai", "text-embedding-3-small", 256, 11)}
+
+
+@pytest.mark.parametrize(
+    ("lane", "size"), [(one[:2], one[2]) for one in GOOGLES.values()], ids=GOOGLES.keys(), indirect=["lane"]
+)
+def test_googles_sdk_gets_them_too(lane: Lane, size: int) -> None:
+    nexus, upstream, model = lane
+    options = types.HttpOptions(base_url=f"{nexus.base}/llm/google", api_version="v1beta")
+    config = types.EmbedContentConfig(output_dimensionality=size, task_type="RETRIEVAL_QUERY")
+    with genai.Client(api_key="any", http_options=options) as client:
+        got = client.models.embed_content(model=model, contents=["a", "bcd"], config=config)
+    last = upstream.requests[-1].route
+    # The fake of OpenAI counts texts, the others their letters.
+    sizes = (0, 1) if last.endswith("/embeddings") else (1, 3)
+    assert [one.values for one in got.embeddings or []] == [vector(size, length) for length in sizes]
+    one = {"content": {"parts": [{"text": "abc"}]}, "task_type": "RETRIEVAL_QUERY", "outputDimensionality": size}
+    reply = nexus.post(f"/llm/google/v1beta/models/{model}:embedContent", {**one, "title": "t"})
+    assert reply.json["embedding"]["values"] == vector(size, sizes[0] if sizes[0] == 0 else 3)
+    lost = set() if last.endswith("batchEmbedContents") else {"title"}
+    lost |= {"taskType"} if "titan" in last or last.endswith("/embeddings") else set()
+    assert set(filter(None, reply.headers.get("x-nexus-dropped", "").split(", "))) == lost
+    assert upstream.violations == []
+
+
+@pytest.mark.parametrize("lane", [("gemini", "gemini-embedding-001")], indirect=True)
+def test_to_google_a_request_for_embeddings_passes(lane: Lane) -> None:
+    nexus, upstream, _ = lane
+    one = b'{ "content": {"parts":[{"text":"\\u0061"}]}, "taskType": "CLUSTERING", "title": "t" }'
+    nexus.post("/llm/google/v1beta/models/v/m:embedContent", one)
+    assert upstream.requests[-1].body == one
+    many = b'{ "requests": [ {"model": "models/v/m", "content": {"parts":[{"text":"a"}]}} ] }'
+    nexus.post("/llm/google/v1beta/models/v/m:batchEmbedContents", many)
+    assert upstream.requests[-1].body == many.replace(b"v/m", b"gemini-embedding-001")
+
+
+MIXED: dict[str, dict[str, Any]] = {
+    "an image": {"content": {"parts": [{"inlineData": {"mimeType": "image/png", "data": "AAAA"}}]}},
+    "nothing": {"content": {"parts": []}},
+    "no requests": {"requests": []},
+    "several tasks": {
+        "requests": [
+            {"content": {"parts": [{"text": "a"}]}, "taskType": "CLUSTERING"},
+            {"content": {"parts": [{"text": "a"}]}},
+        ]
+    },
+}
+
+
+@pytest.mark.parametrize("body", MIXED.values(), ids=MIXED.keys())
+@pytest.mark.parametrize("lane", [("bedrock", "cohere.embed-english-v3")], indirect=True)
+def test_what_of_googles_words_no_other_vendor_can_read(lane: Lane, body: dict[str, Any]) -> None:
+    nexus, upstream, _ = lane
+    verb = "batchEmbedContents" if "requests" in body else "embedContent"
+    reply = nexus.post(f"/llm/google/v1beta/models/v/m:{verb}", body)
+    assert (reply.status, reply.json["error"]["status"]) == (400, "INVALID_ARGUMENT"), reply.body
+    assert upstream.requests == []

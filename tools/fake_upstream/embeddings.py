@@ -5,6 +5,7 @@ Law: pure. Sources: google-genai, Google's API reference, Amazon's inference par
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -91,6 +92,12 @@ def answer(body: dict[str, Any], model: str, verb: str, behaviour: Behaviour) ->
         case _:
             floats = vector(body.get("dimensions") or DIMENSIONS, len(body["inputText"]))
             return Answer(compact({"embedding": floats, "inputTextTokenCount": used}))
+
+
+def one(body: dict[str, Any], model: str, behaviour: Behaviour) -> Answer:
+    """embedContent of the Gemini API."""
+    many = json.loads(answer({"requests": [body]}, model, GEMINI_VERB, behaviour).body)
+    return Answer(compact({"embedding": many["embeddings"][0]}))
 
 
 def _n(one: dict[str, Any]) -> int:

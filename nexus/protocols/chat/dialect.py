@@ -20,6 +20,9 @@ from nexus.protocols.chat.passed import Passed
 from nexus.protocols.chat.passthrough import ChatPassthrough, edit_request
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import BrokenStream, Dialect, Edited, ModelCard, RateLimit, require
+from nexus.protocols.embeddings.asked import read_asked, write_answer
+from nexus.protocols.embeddings.codec import EmbeddingsCodec
+from nexus.protocols.embeddings.shapes import OPENAI
 from nexus.protocols.held import HeldCodec
 from nexus.protocols.protocol import Protocol
 from nexus.protocols.sse import frame
@@ -52,6 +55,8 @@ class Chat(Dialect):
 
     def passed(self, document: Mapping[str, Json], tap: Tap) -> Passed:
         return Passed(document, tap)
+
+    embeddings: ClassVar[EmbeddingsCodec | None] = EmbeddingsCodec(OPENAI, read_asked, write_answer)
 
     def write_error(self, error: NexusError, request_id: str) -> bytes:
         return write_error.write_error(error, request_id)

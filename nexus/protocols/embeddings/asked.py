@@ -1,4 +1,4 @@
-"""A request for embeddings and its answer, in OpenAI's words.
+"""A request for embeddings, and one and its answer in OpenAI's words.
 
 Law: pure. Token numbers are refused: they are those of one vendor's tokenizer. Source: OpenAI's API reference
 (``/v1/embeddings``) and the types of its Python SDK; ``task_type`` and ``input_type`` are Google's and Cohere's own,
@@ -24,7 +24,8 @@ _KNOWN = frozenset({"model", "input", "dimensions", "encoding_format", "task_typ
 @dataclass(frozen=True, slots=True)
 class Asked:
     """``dimensions`` is None where the model's own hold; ``base64`` says in which form the vectors are answered.
-    ``dropped`` names what no other vendor has a field for."""
+    ``dropped`` names what no other vendor has a field for. ``google`` says that it came in Google's words, of which
+    ``input_type`` is made too."""
 
     texts: tuple[str, ...]
     dimensions: int | None = None
@@ -32,6 +33,7 @@ class Asked:
     task_type: str = ""
     input_type: str = ""
     dropped: tuple[str, ...] = ()
+    google: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +56,16 @@ def read_asked(document: Mapping[str, Json]) -> Asked:
     )
 
 
-def write_answer(vectors: Sequence[Sequence[float]], tokens: int, asked: Asked, model: str) -> dict[str, Json]:
+def write_answer(
+    vectors: Sequence[Sequence[float]], tokens: int, asked: Asked, document: Mapping[str, Json]
+) -> dict[str, Json]:
+    """To the request ``document``."""
     data: list[Json] = [
         {"object": "embedding", "index": index, "embedding": _packed(vector) if asked.base64 else list(vector)}
         for index, vector in enumerate(vectors)
     ]
     usage: Json = {"prompt_tokens": tokens, "total_tokens": tokens}
-    return {"object": "list", "data": data, "model": model, "usage": usage}
+    return {"object": "list", "data": data, "model": text(document.get("model")), "usage": usage}
 
 
 def floats(value: Json) -> list[float]:

@@ -28,9 +28,14 @@ class Format:
     read: Callable[[Mapping[str, Json]], Vectors]
     lacks: tuple[str, ...] = field(default=())
     tokens_header: str = ""
+    path: str = ""
+    """The endpoint, for a provider that has several."""
 
     def lost(self, asked: Asked) -> tuple[str, ...]:
-        """What was asked and cannot be said here."""
+        """What was asked and cannot be said here, in the client's words."""
+        if asked.google:
+            said = bool(asked.input_type) and "input_type" not in self.lacks
+            return ("taskType",) if asked.task_type and "task_type" in self.lacks and not said else ()
         return tuple(name for name in self.lacks if getattr(asked, name))
 
 
@@ -118,6 +123,18 @@ def _read_cohere(answer: Mapping[str, Json]) -> Vectors:
     return Vectors([floats(one) for one in sequence(by_type)], None)
 
 
+def _write_openai(texts: Sequence[str], asked: Asked, model: str) -> Body:
+    body: Body = {"model": model, "input": list(texts), "encoding_format": "float"}
+    return body | ({"dimensions": asked.dimensions} if asked.dimensions is not None else {})
+
+
+def _read_openai(answer: Mapping[str, Json]) -> Vectors:
+    found = [floats(mapping(one).get("embedding")) for one in sequence(answer.get("data"))]
+    usage = mapping(answer.get("usage"))
+    return Vectors(found, count(usage["prompt_tokens"]) if "prompt_tokens" in usage else None)
+
+
+OPENAI = Format("chat", 2048, _write_openai, _read_openai, lacks=("input_type", "task_type"), path="/embeddings")
 GEMINI = Format("gemini", 100, _write_gemini, _read_gemini, lacks=("input_type",))
 PREDICT = Format("gemini", 250, _write_predict, _read_predict, lacks=("input_type",))
 PREDICT_ONE = Format("gemini", 1, _write_predict, _read_predict, lacks=("input_type",))

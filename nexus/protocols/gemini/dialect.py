@@ -14,13 +14,16 @@ from urllib.parse import parse_qs, unquote_plus
 
 from nexus.conversation.tap import Tap
 from nexus.errors import InvalidRequest, NexusError
-from nexus.operation import COUNT_TOKENS, GENERATE, Operation
+from nexus.operation import COUNT_TOKENS, EMBED, GENERATE, Operation
 from nexus.protocols.checks import an_object
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import Asked, BrokenStream, Dialect, Edited, ModelCard, RateLimit, require
+from nexus.protocols.embeddings import shapes
+from nexus.protocols.embeddings.codec import EmbeddingsCodec
 from nexus.protocols.framing import Framing, JsonArray, WithoutComments
-from nexus.protocols.gemini import listing, write_error
+from nexus.protocols.gemini import embeddings, listing, write_error
 from nexus.protocols.gemini.contents import DIALECT as NAME
+from nexus.protocols.gemini.passed import EmbeddingsPassed
 from nexus.protocols.gemini.passthrough import GeminiPassthrough, edit_request
 from nexus.protocols.gemini.spelling import shallow_camel
 from nexus.protocols.protocol import Protocol
@@ -49,6 +52,7 @@ class GeminiDialect(Dialect):
     operations: ClassVar[tuple[Operation, ...]] = (
         GENERATE.matching(f"/models/.+{_COLON}(?:generateContent|{_STREAMS})"),
         COUNT_TOKENS.matching(f"/models/.+{_COLON}countTokens"),
+        EMBED.matching(f"/models/.+{_COLON}(?:embedContent|batchEmbedContents)"),
     )
     ping: ClassVar[bytes] = b": ping\n"
     id_prefix: ClassVar[str] = "resp_"
@@ -81,6 +85,8 @@ class GeminiDialect(Dialect):
         return replace(asked, document={**document, **said})
 
     def check(self, document: Mapping[str, Json], operation: Operation) -> None:
+        if operation.relay == "passed":
+            return
         require(document, "contents", (list, Mapping), "an array of contents")
 
     def edit_request(
@@ -94,6 +100,16 @@ class GeminiDialect(Dialect):
 
     def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> GeminiPassthrough:
         return GeminiPassthrough(tap)
+
+    embeddings: ClassVar[EmbeddingsCodec | None] = EmbeddingsCodec(
+        shapes.GEMINI, embeddings.read_asked, embeddings.write_answer
+    )
+
+    def passed(self, document: Mapping[str, Json], tap: Tap) -> EmbeddingsPassed:
+        return EmbeddingsPassed(tap)
+
+    def edit_passed(self, raw: bytes, document: Mapping[str, Json], model: str) -> bytes:
+        return edit_request(raw, model, None).body
 
     def write_error(self, error: NexusError, request_id: str) -> bytes:
         return write_error.write_error(error)

@@ -23,7 +23,9 @@ REQUEST_ID_HEADER = "x-goog-request-id"
 BASE_PATH = "/v1beta"
 TOKEN_PATHS: tuple[str, ...] = ()
 SERVICE = "generativelanguage.googleapis.com"
-PATH = re.compile(r"/v1beta/models/([^/:]+):(generateContent|streamGenerateContent|countTokens|batchEmbedContents)")
+PATH = re.compile(
+    r"/v1beta/models/([^/:]+):(generateContent|streamGenerateContent|countTokens|batchEmbedContents|embedContent)"
+)
 
 
 def warm_up() -> None:
@@ -54,6 +56,8 @@ def answer(request: SeenRequest, behaviour: Behaviour, serial: int) -> Answer:
         return replies.counted(behaviour, vertex=False)
     if (match := PATH.fullmatch(request.route)) and match[2] == embeddings.GEMINI_VERB:
         return embeddings.answer(request.json, match[1], match[2], behaviour)
+    if match and match[2] == "embedContent":
+        return embeddings.one(request.json, match[1], behaviour)
     return replies.generated(request, behaviour, serial, vertex=False)
 
 
@@ -99,6 +103,9 @@ def _check_key(request: SeenRequest, api_key: str | None) -> Refusal | None:
 def _problems(body: dict[str, Any], model: str, method: str, allow: tuple[str, ...]) -> tuple[str, ...]:
     if method == embeddings.GEMINI_VERB:
         return tuple(embeddings.problems(body, model, method))[:MOST_PROBLEMS]
+    if method == "embedContent":
+        one = {"requests": [{"model": f"models/{model}", **spelled(body)}]}
+        return tuple(embeddings.problems(one, model, embeddings.GEMINI_VERB))[:MOST_PROBLEMS]
     if method != "countTokens":
         return content_problems(body, model, allow, vertex=False)
     inner = body.get("generateContentRequest")

@@ -1,0 +1,91 @@
+"""A request for embeddings and its answer, in the words of the Gemini API.
+
+Law: pure. Several requests in one are one request where they ask alike, as Google's SDKs make them. Source:
+ai.google.dev/api/embeddings; google.genai's converters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.protocols.embeddings.asked import MOST_TEXTS, Asked
+from nexus.protocols.gemini.spelling import camel
+from nexus.wire import Json, mapping, sequence, text
+
+_TASKS: Mapping[str, str] = {
+    "RETRIEVAL_QUERY": "search_query",
+    "QUESTION_ANSWERING": "search_query",
+    "FACT_VERIFICATION": "search_query",
+    "CODE_RETRIEVAL_QUERY": "search_query",
+    "RETRIEVAL_DOCUMENT": "search_document",
+    "CLASSIFICATION": "classification",
+    "CLUSTERING": "clustering",
+}
+"""Google's tasks in the words of Cohere."""
+
+_IN_PATH = ("model", "stream")
+_KNOWN = frozenset({"model", "content", "taskType", "outputDimensionality"})
+
+
+def read_asked(document: Mapping[str, Json]) -> Asked:
+    """Raises InvalidRequest, UnsupportedFeature."""
+    document = mapping(camel(dict(document)))
+    several = document.get("requests")
+    if several is None:
+        given: Sequence[Json] = [{name: value for name, value in document.items() if name not in _IN_PATH}]
+    elif isinstance(several, list) and 0 < len(several) <= MOST_TEXTS:
+        given = several
+    else:
+        raise InvalidRequest(f"requests: expected an array of 1 to {MOST_TEXTS} requests", param="requests")
+    requests = {("" if several is None else f"requests.{at}."): mapping(one) for at, one in enumerate(given)}
+    asked = {(text(one.get("taskType")), _dimensions(one, place)) for place, one in requests.items()}
+    if len(asked) > 1:
+        raise UnsupportedFeature(
+            "requests: those with another taskType or outputDimensionality must be asked for apart", param="requests"
+        )
+    ((task, size),) = asked
+    task = "" if task == "TASK_TYPE_UNSPECIFIED" else task
+    lost = (name for one in requests.values() for name, value in one.items() if name not in _KNOWN and value)
+    return Asked(
+        tuple(_text(one, place) for place, one in requests.items()),
+        size,
+        task_type=task,
+        input_type=_TASKS.get(task, ""),
+        dropped=tuple(dict.fromkeys(lost)),
+        google=True,
+    )
+
+
+def write_answer(
+    vectors: Sequence[Sequence[float]], tokens: int, asked: Asked, document: Mapping[str, Json]
+) -> dict[str, Json]:
+    """To the request ``document``."""
+    usage: Json = {"promptTokenCount": tokens}
+    found: list[Json] = [{"values": list(vector)} for vector in vectors]
+    if document.get("requests") is None:
+        return {"embedding": found[0], "usageMetadata": usage}
+    return {"embeddings": found, "usageMetadata": usage}
+
+
+def _text(request: Mapping[str, Json], place: str) -> str:
+    path = f"{place}content"
+    given = mapping(request.get("content")).get("parts")
+    parts = [given] if isinstance(given, Mapping) else sequence(given)
+    for at, part in enumerate(parts):
+        if not isinstance(mapping(part).get("text"), str):
+            raise UnsupportedFeature(f"{path}.parts.{at}: only text can be embedded here", param=f"{path}.parts.{at}")
+    words = "".join(text(mapping(part).get("text")) for part in parts)
+    if not words:
+        raise InvalidRequest(f"{path}: expected a text that is not empty", param=path)
+    return words
+
+
+def _dimensions(request: Mapping[str, Json], place: str) -> int | None:
+    value = request.get("outputDimensionality")
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        path = f"{place}outputDimensionality"
+        raise InvalidRequest(f"{path}: expected a positive number", param=path)
+    return value
