@@ -16,7 +16,7 @@ from nexus.failure import VendorFailure
 from nexus.operation import Operation
 from nexus.protocols.codec import Target
 from nexus.protocols.edit import replace_member
-from nexus.protocols.embeddings.codec import EmbeddingsCodec
+from nexus.protocols.embeddings.client import EmbeddingsCodec
 from nexus.protocols.framing import SSE, Framing
 from nexus.protocols.held import HeldCodec
 from nexus.protocols.protocol import Protocol

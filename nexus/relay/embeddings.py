@@ -14,7 +14,7 @@ from nexus.conversation.usage import Usage
 from nexus.headers import own
 from nexus.protocols.dialect import AnswerRelay
 from nexus.protocols.embeddings.asked import Asked
-from nexus.protocols.embeddings.codec import EmbeddingsCodec
+from nexus.protocols.embeddings.client import EmbeddingsCodec
 from nexus.protocols.embeddings.shapes import Format
 from nexus.protocols.sse import Frame
 from nexus.relay.answer import Head, OpenedReply

@@ -21,7 +21,7 @@ from nexus.protocols.chat.passthrough import ChatPassthrough, edit_request
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import BrokenStream, Dialect, Edited, ModelCard, RateLimit, require
 from nexus.protocols.embeddings.asked import read_asked, write_answer
-from nexus.protocols.embeddings.codec import EmbeddingsCodec
+from nexus.protocols.embeddings.client import EmbeddingsCodec
 from nexus.protocols.embeddings.shapes import OPENAI
 from nexus.protocols.held import HeldCodec
 from nexus.protocols.protocol import Protocol

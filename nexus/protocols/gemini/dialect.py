@@ -19,7 +19,7 @@ from nexus.protocols.checks import an_object
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import Asked, BrokenStream, Dialect, Edited, ModelCard, RateLimit, require
 from nexus.protocols.embeddings import shapes
-from nexus.protocols.embeddings.codec import EmbeddingsCodec
+from nexus.protocols.embeddings.client import EmbeddingsCodec
 from nexus.protocols.framing import Framing, JsonArray, WithoutComments
 from nexus.protocols.gemini import embeddings, listing, write_error
 from nexus.protocols.gemini.contents import DIALECT as NAME
