@@ -40,11 +40,10 @@ class Gateway:
         """The URL that OpenAI's clients take."""
         return f"{reachable(self.base)}{self.paths['openai']}/v1"
 
-    @property
-    def takes_logins(self) -> bool:
-        """Whether a caller's own login at claude.ai goes on to a provider."""
+    def takes_logins(self, dialect: str) -> bool:
+        """Whether the own login of a caller who speaks a dialect goes on to a provider."""
         providers = self.settings.llm.providers.values()
-        return any(getattr(provider, "forward_login", False) for provider in providers)
+        return any(provider.forwards_login and provider.login_dialect == dialect for provider in providers)
 
 
 def reachable(base: str) -> str:
@@ -72,7 +71,7 @@ def first_model(settings: Settings, *words: str) -> str:
 
 def claude_code(gateway: Gateway, large: str, small: str) -> dict[str, str]:
     """The variables of Claude Code."""
-    if not gateway.takes_logins:
+    if not gateway.takes_logins("messages"):
         credential = {"ANTHROPIC_AUTH_TOKEN": gateway.key}
     else:
         # A token of the gateway's would stand where Claude Code puts its own login.
@@ -83,10 +82,16 @@ def claude_code(gateway: Gateway, large: str, small: str) -> dict[str, str]:
 
 def codex(gateway: Gateway, model: str) -> tuple[dict[str, str], list[str]]:
     """The variables and the options of Codex."""
-    asked = "" if gateway.key == NO_KEY else ', env_key = "NEXUS_KEY"'
+    has_key = gateway.key != NO_KEY
+    if gateway.takes_logins("responses"):
+        # Codex asks for its login then, and sends it; the gateway's key comes beside it.
+        beside = f', env_http_headers = {{ "{own.GATEWAY_KEY}" = "NEXUS_KEY" }}' if has_key else ""
+        asked = f", requires_openai_auth = true{beside}"
+    else:
+        asked = ', env_key = "NEXUS_KEY"' if has_key else ""
     table = f'{{ name = "Nexus", base_url = {json.dumps(gateway.openai)}, wire_api = "responses"{asked} }}'
     options = ["-c", "model_provider=nexus", "-c", f"model_providers.nexus={table}", "-m", model]
-    return ({"NEXUS_KEY": gateway.key} if asked else {}), options
+    return ({"NEXUS_KEY": gateway.key} if has_key else {}), options
 
 
 def openai_sdk(gateway: Gateway) -> dict[str, str]:

@@ -42,6 +42,9 @@ class ProviderSettings(Tagged):
     key_sources: ClassVar[tuple[str, ...]] = ("forward_token", "api_key_command", "api_keys")
     """What can stand in for api_key."""
 
+    login_dialect: ClassVar[str] = ""
+    """What clients speak whose own login the vendor takes; "" where it has none."""
+
     passes_paths: ClassVar[bool] = True
     """Whether other paths of the vendor can be asked with the key as it is."""
 
@@ -189,6 +192,11 @@ class ProviderSettings(Tagged):
     def held(self) -> tuple[str, ...]:
         """Of "files" and "batches" what the provider holds for callers."""
         return ()
+
+    @property
+    def forwards_login(self) -> bool:
+        """Whether a caller's own login at the vendor goes on to it."""
+        return False
 
     @property
     def attributed(self) -> Mapping[str, str]:

@@ -15,7 +15,7 @@ from nexus.operation import Action
 from nexus.protocols.codec import Target
 from nexus.provider import Account, Attempt, Provider, configured
 from nexus.providers.anthropic.login import LOGIN_HOST, login_in
-from nexus.settings.auth_scheme import AUTHORIZATION, AuthSchemeSettings
+from nexus.settings.login import LoginSettings
 from nexus.settings.model import ModelSettings
 from nexus.settings.provider import NO_KEY, ProviderSettings
 from nexus.settings.types import fail_at
@@ -24,22 +24,21 @@ from nexus.shared import Shared
 from nexus.upstream.request import UpstreamRequest
 
 VERSION = "2023-06-01"
+BASE_URL = "https://api.anthropic.com/v1"
 _PATHS: Mapping[Action, str] = {"generate": "/messages", "count_tokens": "/messages/count_tokens"}
 # Open lists: a new beta of the vendor or of Claude Code works on the day it appears.
 _TRAVEL = ("anthropic-", "x-claude-code-")
 
 
-class AnthropicSettings(AuthSchemeSettings):
+class AnthropicSettings(LoginSettings):
     """``type = "anthropic"``."""
 
     needs_key: ClassVar[bool] = False
     key_header: ClassVar[str] = "x-api-key"
     request_paths: ClassVar[tuple[str, ...]] = ("/messages",)
     searches: ClassVar[bool] = True
-
-    forward_login: bool | str = False
-    """Let the caller's own claude.ai login (Authorization: Bearer) go to the vendor in place of api_key; a gateway key
-    then comes in x-nexus-key or Proxy-Authorization. With a base_url of your own, its host instead of true."""
+    login_url: ClassVar[str] = BASE_URL
+    login_dialect: ClassVar[str] = "messages"
 
     endpoints: tuple[Literal["files", "batches"], ...] = ()
     """What the vendor holds for callers, who are told apart by the usage store: "files", "batches" of messages."""
@@ -47,33 +46,6 @@ class AnthropicSettings(AuthSchemeSettings):
     @property
     def held(self) -> tuple[str, ...]:
         return self.endpoints
-
-    @property
-    def takes_callers_key(self) -> bool:
-        return self.forward_token or bool(self.forward_login)
-
-    @model_validator(mode="after")
-    def _login_stays_with_its_vendor(self) -> Self:
-        if not self.forward_login:
-            return self
-        url = self.base_url or AnthropicProvider.default_base_url
-        host = host_of(url)
-        allowed = LOGIN_HOST if self.forward_login is True else self.forward_login.strip().lower()
-        if allowed != host:
-            text = f'sends logins to another host than {LOGIN_HOST}; to allow it, name the host: "{host}"'
-            fail_at((("forward_login",), text))
-        if host == LOGIN_HOST and not url.startswith("https://"):
-            fail_at(
-                (("forward_login",), f"sends logins to {LOGIN_HOST} unencrypted; base_url must begin with https://")
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _rules_beside_logins(self) -> Self:
-        text = "writes authorization, which carries the callers' logins (forward_login)"
-        if self.forward_login and (places := [(place, text) for place in self.rules_on(AUTHORIZATION)]):
-            fail_at(*places)
-        return self
 
     @model_validator(mode="after")
     def _some_key(self) -> Self:
@@ -86,7 +58,7 @@ class AnthropicProvider(Provider):
     settings_type: ClassVar[type[ProviderSettings]] = AnthropicSettings
     dialects: ClassVar[tuple[str, ...]] = ("messages",)
     vendor = "anthropic"
-    default_base_url: ClassVar[str] = "https://api.anthropic.com/v1"
+    default_base_url: ClassVar[str] = BASE_URL
     settings: AnthropicSettings
 
     def __init__(self, name: str, settings: ProviderSettings, shared: Shared | None = None) -> None:

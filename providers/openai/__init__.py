@@ -12,20 +12,21 @@ from dataclasses import replace
 from typing import ClassVar, Literal
 from urllib.parse import quote, urlsplit
 
-from pydantic import field_validator
+from pydantic import SecretStr, field_validator
 
 from nexus import __version__
 from nexus.cancel import Cancel
-from nexus.errors import UpstreamError
+from nexus.errors import AuthenticationFailed, UpstreamError
 from nexus.failure import VendorFailure
 from nexus.headers import forwarding
 from nexus.models import claude, gpt
 from nexus.models.chat_server import FACTS, ChatServer
 from nexus.operation import ENDPOINTS, HELD, Action
 from nexus.protocols.codec import Target
-from nexus.provider import Attempt, Listing, Provider, Without, configured
+from nexus.provider import Account, Attempt, Listing, Provider, Without, configured
 from nexus.providers.openai.endpoints import endpoints_of
-from nexus.settings.auth_scheme import AuthSchemeSettings
+from nexus.providers.openai.login import LOGIN_URL, TRAVELS, Login, login_in
+from nexus.settings.login import LoginSettings
 from nexus.settings.model import ModelSettings
 from nexus.settings.problems import nearest
 from nexus.settings.provider import ProviderSettings
@@ -47,10 +48,12 @@ _DEPLOYMENT = re.compile(r"/deployments(?:/([^/]+))?$")
 VERSION = "/v1"
 
 
-class OpenAISettings(AuthSchemeSettings):
+class OpenAISettings(LoginSettings):
     """``type = "openai"``."""
 
     request_paths: ClassVar[tuple[str, ...]] = tuple(_PATHS.values())
+    login_url: ClassVar[str] = LOGIN_URL
+    login_dialect: ClassVar[str] = "responses"
 
     stream_usage: bool = True
     """Ask for token usage on streams; false for servers that refuse ``stream_options``."""
@@ -106,6 +109,9 @@ class OpenAIProvider(Provider):
         self._summary = self.settings.reasoning_summary
         said = dict.fromkeys(self.settings.quirks, True)
         self._server = ChatServer(**said | ({} if self.settings.stream_usage else {"no_stream_usage": True}))
+        self._takes_logins = self.settings.forwards_login
+        if self._takes_logins and settings.base_url is None:
+            self.base_url = LOGIN_URL
         if f"{self.base_url}/" == _OPENAI:
             self.base_url += VERSION
         self._root = self.base_url
@@ -122,6 +128,8 @@ class OpenAIProvider(Provider):
         return self.settings.stream_usage
 
     def dialects_of(self, model: str, settings: ModelSettings) -> tuple[str, ...]:
+        if self._takes_logins:
+            return ("responses",)
         if not self._has_responses:
             return ("chat",)
         facts = self._facts(model)
@@ -152,9 +160,19 @@ class OpenAIProvider(Provider):
 
     def _facts(self, model: str) -> gpt.GPT | None:
         """None for a model that is not known to be OpenAI's."""
-        if self._is_openai:
+        if self._is_openai or self._takes_logins:
             return gpt.known(model) or gpt.UNKNOWN
         return gpt.known(model) if self.settings.responses is not None else None
+
+    def key(self, client: Mapping[str, str], dialect: str, account: Account | None = None) -> SecretStr | None:
+        if self._takes_logins and not self.settings.has_key and self.own_key(client, dialect) is None:
+            raise AuthenticationFailed(f"provider {self.name!r} needs the caller's own login or key")
+        return super().key(client, dialect, account)
+
+    def own_key(self, client: Mapping[str, str], dialect: str) -> SecretStr | None:
+        """A key that was sent for the purpose, else the ChatGPT login of Codex, where it is to be used."""
+        own = super().own_key(client, dialect)
+        return login_in(client) if own is None and self._takes_logins and dialect == "responses" else own
 
     def counts_in(self, dialect: str) -> bool:
         return dialect == "responses"
@@ -182,6 +200,8 @@ class OpenAIProvider(Provider):
         elif attempt.body or attempt.method == "POST":
             sent["content-type"] = "application/json"
         sent["user-agent"] = f"nexus/{__version__}"
+        if isinstance(attempt.key, Login):
+            sent |= forwarding.forwarded(attempt.headers, ("x-codex-",), TRAVELS)
         if attempt.key is not None:
             sent |= self.settings.credential(attempt.key)
         path = _PATHS.get((attempt.dialect, attempt.action), attempt.path)

@@ -28,6 +28,7 @@ _HOSTS: Mapping[str, tuple[str, ...]] = {
     "api.deepinfra.com": ("embeddings", "completions", "images/generations", *_AUDIO),
     "api.deepseek.com": ("completions",),
     "openrouter.ai": ("embeddings", "completions"),
+    "chatgpt.com": (),
     "api.jina.ai": ("embeddings", "rerank"),
     "api.voyageai.com": ("embeddings", "rerank"),
 }

@@ -1,0 +1,59 @@
+"""``forward_login``: the caller's own login at a vendor goes on to it, and to no other host.
+
+A login is the caller's, under his own terms with the vendor; nothing of it is kept.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+from pydantic import model_validator
+
+from nexus.settings.auth_scheme import AUTHORIZATION, AuthSchemeSettings
+from nexus.settings.types import Table, fail_at
+from nexus.settings.urls import host_of
+
+
+class _Login(Table):
+    forward_login: bool | str = False
+    """Let the caller's own login (Authorization: Bearer; claude.ai's, or that of Codex at ChatGPT) go to the vendor in
+    place of api_key, under the caller's own terms with it; a gateway key then comes in x-nexus-key or
+    Proxy-Authorization. With a base_url of your own, its host instead of true."""
+
+
+# The last base's fields come first, so that the check of api_key can read them.
+class LoginSettings(AuthSchemeSettings, _Login):
+    """A provider whose vendor has logins. ``login_url`` is where they are good, ``login_dialect`` what their clients
+    speak."""
+
+    key_sources: ClassVar[tuple[str, ...]] = (*AuthSchemeSettings.key_sources, "forward_login")
+    login_url: ClassVar[str]
+
+    @property
+    def forwards_login(self) -> bool:
+        return bool(self.forward_login)
+
+    @property
+    def takes_callers_key(self) -> bool:
+        return self.forward_token or bool(self.forward_login)
+
+    @model_validator(mode="after")
+    def _login_stays_with_its_vendor(self) -> Self:
+        if not self.forward_login:
+            return self
+        url, home = self.base_url or self.login_url, host_of(self.login_url)
+        host = host_of(url)
+        allowed = home if self.forward_login is True else self.forward_login.strip().lower()
+        if allowed != host:
+            text = f'sends logins to another host than {home}; to allow it, name the host: "{host}"'
+            fail_at((("forward_login",), text))
+        if host == home and not url.startswith("https://"):
+            fail_at((("forward_login",), f"sends logins to {home} unencrypted; base_url must begin with https://"))
+        return self
+
+    @model_validator(mode="after")
+    def _rules_beside_logins(self) -> Self:
+        text = "writes authorization, which carries the callers' logins (forward_login)"
+        if self.forward_login and (places := [(place, text) for place in self.rules_on(AUTHORIZATION)]):
+            fail_at(*places)
+        return self

@@ -1,0 +1,46 @@
+"""Tells a caller's own ChatGPT login, as Codex sends it, from every other credential that a client may send.
+
+What is not surely a login stays at home: other tokens have this form too, the gateway's own among them. Nothing is
+verified, which is the vendor's to do. Sources: Codex sends ``Authorization: Bearer`` with a JSON Web Token of
+auth.openai.com and the header ``chatgpt-account-id``, to chatgpt.com/backend-api/codex (its auth.json; public traces of
+its requests in CaddyGlow/ccproxy-api issue 7 and nodetool-ai/nodetool pull request 3741; the program itself).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+
+from nexus.settings.auth_scheme import BearerToken
+from nexus.wire import decode_object
+
+LOGIN_URL = "https://chatgpt.com/backend-api/codex"
+"""The one place that a login is good for."""
+
+ISSUER = "https://auth.openai.com"
+ACCOUNT = "chatgpt-account-id"
+
+TRAVELS = (ACCOUNT, "originator", "version", "session-id", "session_id", "thread-id", "user-agent")
+"""Headers by which the place knows its own program, beside those that begin with ``x-codex-``."""
+
+_JWT = re.compile(r"[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+")
+
+
+class Login(BearerToken):
+    """A token that goes on as ``Authorization: Bearer``."""
+
+
+def login_in(client: Mapping[str, str]) -> Login | None:
+    """The login in a client's headers (lower-case names)."""
+    scheme, _, token = client.get("authorization", "").strip().partition(" ")
+    token = token.strip()
+    found = _JWT.fullmatch(token) if scheme.lower() == "bearer" and client.get(ACCOUNT) else None
+    if found is None:
+        return None
+    try:
+        claims = decode_object(base64.urlsafe_b64decode(found[1] + "=" * (-len(found[1]) % 4)))
+    except (binascii.Error, ValueError):
+        return None
+    return Login(token) if claims.get("iss") == ISSUER else None
