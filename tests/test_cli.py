@@ -230,6 +230,20 @@ def test_options(arguments: list[str], environ: dict[str, str], expected: tuple[
     ) == expected
 
 
+PASSED_ON: dict[str, tuple[list[str], str, tuple[str, ...]]] = {
+    "models to try": (["test", "google/gemini", "-c", "a"], "test", ("google/gemini", "-c", "a")),
+    "everything is tried": (["test"], "test", ()),
+    "for Claude Code": (["claude", "-m", "m", "--", "-p", "hi"], "claude", ("-p", "hi")),
+    "for Codex": (["codex", "--", "exec", "hi"], "codex", ("exec", "hi")),
+}
+
+
+@pytest.mark.parametrize(("arguments", "command", "passed"), PASSED_ON.values(), ids=PASSED_ON.keys())
+def test_words_of_others_are_passed_on(arguments: list[str], command: str, passed: tuple[str, ...]) -> None:
+    found = options.read_options(arguments, {})
+    assert (found.command, found.arguments) == (command, passed)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["-c", "a", "-c", "b"], ["-c", "a", "check", "--config", "b"], ["check", "--log", "off", "--log", "off"]],

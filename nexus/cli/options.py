@@ -17,6 +17,9 @@ from nexus.telemetry import logs
 
 DEFAULT_FILE = Path("nexus.toml")
 
+WITH_WORDS = {*AGENTS, "test"}
+"""Commands that pass on what stands behind them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -69,7 +72,7 @@ def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
             parser.error(f"unrecognized arguments: {flag}")
     known, unknown = parser.parse_known_args(ours)
     given = vars(known)
-    if unknown or (arguments and given["command"] not in AGENTS):
+    if unknown or (arguments and given["command"] not in WITH_WORDS):
         word = (unknown or ["--"])[0]
         if given["command"] in AGENTS:
             parser.for_agent(given["command"], word)
