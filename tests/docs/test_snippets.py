@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ SOMEBODY_ELSES = {
     *("claude", "codex", "gemini", "curl", "docker", "kubectl", "systemctl", "pip", "pipx", "uv", "git", "jq", "eval"),
     *("export", "unset", "cd", "mkdir", "sudo", "install", "useradd", "redis-server", "ollama", "vllm", "llama-server"),
     *("openssl", "npm", "cp", "mv", "cat", "echo", "sqlite3", "duckdb", "aws", "gcloud", "helm", "caddy", "nginx"),
-    *(".venv/bin/pip", ".venv/bin/ruff", ".venv/bin/mypy", "lms", "code"),
+    *(".venv/bin/pip", ".venv/bin/ruff", ".venv/bin/mypy", "lms", ".", "code"),
 }
 """Programs whose arguments nobody here can judge."""
 
@@ -179,8 +180,15 @@ def answers(command: Command, bench: Bench) -> None:
     assert reply.status == http.client.OK, reply.body
 
 
+TOO_LARGE = ("langchain_core", "langchain_openai", "langchain_anthropic", "langchain_aws", "langgraph")
+"""Packages that [dev] is too small for: where they are missing their snippets are only compiled."""
+
+
 def runs_as_python(snippet: Snippet, bench: Bench) -> None:
     """With what stands before it on its page, as a reader reads it."""
+    code = compile(textwrap.dedent(snippet.text), str(snippet), "exec")
+    if any(name in code.co_names and find_spec(name.partition(".")[0]) is None for name in TOO_LARGE):
+        return
     mine = [one for one in SNIPPETS if one.page == snippet.page and one.language == "python"]
     base = bench.nexus().base
     names: dict[str, Any] = {"openai": openai, "anthropic": anthropic, "boto3": boto3}
