@@ -86,11 +86,11 @@ def test_the_models_that_a_page_asks_for_are_on_it(page: Path, tmp_path: Path) -
     mine = [snippet for snippet in SNIPPETS if snippet.page == page]
     there = {"demo/echo"}.union(*(names_in(snippet, tmp_path) for snippet in mine if snippet.is_nexus))
     there |= {f"{name}[1m]" for name in there}
-    text = "\n".join(snippet.text for snippet in mine if not snippet.is_nexus)
+    text = "\n".join(snippet.typed for snippet in mine if not snippet.is_nexus)
     asked = re.findall(r'^\s*"?model"? ?[=:] ?"([^"]+)"', text, re.MULTILINE)
     asked += re.findall(r'[({] ?"model": "([^"]+)"', text)
     asked += re.findall(r'ANTHROPIC_(?:DEFAULT_)?(?:\w+_)?MODEL(?:": "|=)([^"\s]+)', text)
-    asked += re.findall(r"(?:-m|--model) (\S+/\S+)", text)
+    asked += re.findall(r"(?:-m|--model|nexus test) (\S+/\S+)", text)
     asked += re.findall(r"(?:openai|openai\.chat|anthropic)\('([^']+)'\)", text)
     assert len(asked) >= 3
     assert {name for name in asked if name not in there} == set()

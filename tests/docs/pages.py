@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ DEMO = '[llm.providers.demo]\ntype = "echo"\nmodels.echo = {}\n'
 
 @dataclass(frozen=True)
 class Snippet:
-    """A block of a page; ``language`` is empty where the page does not say."""
+    """A block of a page; ``language`` is a guess where the page does not say."""
 
     page: Path
     language: str
@@ -39,6 +40,13 @@ class Snippet:
 
     def __str__(self) -> str:
         return f"{self.page.stem}: {self.text.strip().splitlines()[0]}"
+
+    @property
+    def typed(self) -> str:
+        """Without what was printed, where it is a recording."""
+        if self.language != "console":
+            return self.text
+        return "\n".join(re.findall(r"(?m)^\$ (.*(?:\\\n.*)*)", self.text))
 
     @property
     def is_nexus(self) -> bool:
@@ -83,7 +91,17 @@ def snippets_of(page: Path) -> list[Snippet]:
 def _snippets_of(page: Path) -> Iterator[Snippet]:
     for block in tree_of(page).findall(nodes.literal_block):
         named = [name for name in block["classes"] if name != "code"]
-        yield Snippet(page, named[0] if named else "", block.astext())
+        yield Snippet(page, named[0] if named else _guessed(block.astext()), block.astext())
+
+
+def _guessed(text: str) -> str:
+    """The language of a block whose page does not say: settings, commands, or what was printed."""
+    if re.match(r"(?:\$ )?(?:nexus|python3?|curl|\.venv/bin/\w+) ", text):
+        return "console" if text.startswith("$ ") else "shell"
+    try:
+        return "toml" if tomllib.loads(text) else "text"
+    except tomllib.TOMLDecodeError:
+        return "text"
 
 
 SNIPPETS = [snippet for page in PAGES for snippet in snippets_of(page)]
