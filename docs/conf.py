@@ -4,6 +4,9 @@ import json
 import sys
 from pathlib import Path
 
+from docutils import nodes
+from sphinx.application import Sphinx
+
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
@@ -23,3 +26,15 @@ nitpicky = True
 # Made here rather than kept: they are what the settings say of themselves.
 (HERE / "settings.rst").write_text(reference())
 (HERE / "nexus.schema.json").write_text(json.dumps(json_schema(), indent=1))
+
+
+def link_pages(app: Sphinx, tree: nodes.document) -> None:
+    """A link to the file of a page, as GitHub follows it, leads to the page here."""
+    for link in tree.findall(nodes.reference):
+        name, dot, anchor = link.get("refuri", "").partition(".rst")
+        if dot and (HERE / f"{name}.rst").is_file():
+            link["refuri"] = f"{name}.html{anchor}"
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("doctree-read", link_pages)

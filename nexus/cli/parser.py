@@ -96,7 +96,7 @@ def make_parser() -> Parser:
     config, serving = _config_flags(), _serving_flags()
     top = Parser(
         prog="nexus",
-        description="One LLM endpoint in front of many model vendors. Without a command it serves.",
+        description="One server in front of many LLM vendors. Without a command it serves.",
         parents=[config, serving],
         allow_abbrev=False,
     )
@@ -118,11 +118,11 @@ def make_parser() -> Parser:
     )
     _add_route(
         commands.add_parser(
-            "route", help="tell where a request would go, and why", parents=[config], allow_abbrev=False
+            "route", help="show where a request would go, and why", parents=[config], allow_abbrev=False
         )
     )
     _add_usage(
-        commands.add_parser("usage", help="tell who used what, and what it cost", parents=[config], allow_abbrev=False)
+        commands.add_parser("usage", help="show who used what, and what it cost", parents=[config], allow_abbrev=False)
     )
     test = commands.add_parser(
         "test", help="try every model through every protocol", parents=[config], allow_abbrev=False, add_help=False
@@ -130,7 +130,7 @@ def make_parser() -> Parser:
     test.add_argument("arguments", nargs=argparse.REMAINDER)
     commands.add_parser("config", help="print every setting, annotated", allow_abbrev=False)
     commands.add_parser("schema", help="print the JSON Schema of the settings file, for editors", allow_abbrev=False)
-    shell = commands.add_parser("completion", help="print what completes nexus in a shell", allow_abbrev=False)
+    shell = commands.add_parser("completion", help="print completion for a shell", allow_abbrev=False)
     shell.add_argument("shell", choices=("bash", "zsh", "fish"))
     key = commands.add_parser("key", help="make keys for callers", allow_abbrev=False)
     verbs = key.add_subparsers(dest="verb", metavar="VERB", required=True)
@@ -150,14 +150,14 @@ def _add_agents(commands: Any, config: Parser) -> None:
     for name, program in AGENTS.items():
         agent = commands.add_parser(
             name,
-            help=f"run {program} through the gateway that runs, or through one of its own",
+            help=f"run {program} through the running gateway, or start one for it",
             usage=f"nexus {name} [-m MODEL] [-c PATH] [-- ARGUMENTS OF {name.upper()}]",
             parents=[config],
             allow_abbrev=False,
         )
         _add_model(agent)
     env = commands.add_parser(
-        "env", help="print what a shell evaluates to point a client here", parents=[config], allow_abbrev=False
+        "env", help="print the variables that point a client at this gateway", parents=[config], allow_abbrev=False
     )
     env.add_argument("client", choices=("claude", "codex", "openai", "anthropic"))
     _add_model(env)

@@ -32,16 +32,17 @@ Try it:
     curl '{base}/llm/openai/v1/chat/completions' -H 'Content-Type: application/json' \\
          -d '{{"model": "demo/echo", "messages": [{{"role": "user", "content": "Hello!"}}]}}'
 
-See what became of it, in a browser: {base}/
+See the call in a browser: {base}/
 
-Point Claude Code at it:
+Run Claude Code on it with `nexus claude -m demo/echo`, or point it here by hand:
 
     export ANTHROPIC_BASE_URL='{base}/llm/anthropic'
     export ANTHROPIC_MODEL=demo/echo
 
-If Claude Code asks for a login, set ANTHROPIC_AUTH_TOKEN to any text: it is not checked.
+If Claude Code asks for a login, set ANTHROPIC_AUTH_TOKEN to any text: Nexus does not check it.
 
 For real models, `nexus init` writes a nexus.toml from the vendor keys in your environment.
+(No command `nexus`? Activate its environment first: `. .venv/bin/activate`.)
 """
 
 

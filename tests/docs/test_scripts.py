@@ -12,10 +12,8 @@ from tests.docs.pages import SNIPPETS, Snippet
 from tests.docs.test_snippets import BASE, standin
 from tests.programs.kit import MOST_SECONDS, NEWEST, path_of
 
-PIECES = ("providerOptions:",)
-"""How snippets begin that are a piece of a call."""
-
-SCRIPTS = [one for one in SNIPPETS if one.language == "javascript" and not one.text.startswith(PIECES)]
+SCRIPTS = [one for one in SNIPPETS if one.language == "javascript" and "await " in one.text]
+"""What is no piece of a program."""
 
 
 @pytest.mark.slow
