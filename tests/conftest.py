@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import importlib
 import os
 import ssl
@@ -12,10 +13,10 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-import hypothesis
 import pytest
 
 from nexus.commands.warnings import _FOR_AUTHORITIES, _FOR_PROXIES
+from tests import examples as examples
 from tests.peers import no_leak as no_leak
 from tests.peers import tls as tls
 from tests.secrets import cut
@@ -28,17 +29,6 @@ from tools.fake_upstream import FakeUpstream
 Serve = Callable[..., Nexus]
 
 STATE = tempfile.TemporaryDirectory(prefix="nexus-state-")
-
-# The same cases in every run, so that CI never judges by luck; ``NEXUS_LAWS=1`` looks at others. Nor does it judge by
-# the clock: a busy machine is no fault of the code.
-hypothesis.settings.register_profile(
-    "same",
-    derandomize=not os.environ.get("NEXUS_LAWS"),
-    database=None,
-    deadline=None,
-    suppress_health_check=[hypothesis.HealthCheck.too_slow],
-)
-hypothesis.settings.load_profile("same")
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +46,12 @@ def pytest_configure(config: pytest.Config) -> None:
     _share_context_of_sdks()
     if config.option.log_level is None:
         config.option.log_level = "WARNING"
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: the garbage collector need not look at it again in every test."""
+    gc.collect()
+    gc.freeze()
 
 
 NEEDS_REDIS = frozenset({"_shared_redis", "mortal_redis", "nodes", "redis", "start_redis"})

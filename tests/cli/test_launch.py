@@ -132,6 +132,7 @@ def test_codex(desk: Desk) -> None:
     assert argv[4:] == ["-m", "demo/echo", "exec", "hi"]
 
 
+@pytest.mark.slow
 def test_models_by_their_names(desk: Desk) -> None:
     (desk.work / "nexus.toml").write_text(DEMO)
     assert desk.run("claude")[0] == 0
@@ -139,6 +140,7 @@ def test_models_by_their_names(desk: Desk) -> None:
     assert (environ["ANTHROPIC_MODEL"], environ["ANTHROPIC_DEFAULT_HAIKU_MODEL"]) == ("demo/echo", "demo/haiku")
 
 
+@pytest.mark.slow
 def test_the_gateway_that_runs_is_taken(desk: Desk, serve: Serve) -> None:
     nexus = serve(DEMO)
     (desk.work / "nexus.toml").write_text(f'[server]\nlisten_address = "127.0.0.1:{nexus.port}"\n{DEMO}')
@@ -147,6 +149,7 @@ def test_the_gateway_that_runs_is_taken(desk: Desk, serve: Serve) -> None:
     assert not list(desk.logs.glob("gateway-*"))
 
 
+@pytest.mark.slow
 def test_a_folder_of_other_people_decides_nothing(desk: Desk) -> None:
     """Its nexus.toml could send the user's keys anywhere."""
     mine = desk.home / ".config" / "nexus" / "nexus.toml"
@@ -157,11 +160,13 @@ def test_a_folder_of_other_people_decides_nothing(desk: Desk) -> None:
     assert desk.said["env"]["ANTHROPIC_MODEL"] == "demo/echo"
 
 
+@pytest.mark.slow
 def test_a_proxy_of_the_environment_is_not_for_this_machine(desk: Desk) -> None:
     assert desk.run("claude", HTTPS_PROXY="http://127.0.0.1:9", NO_PROXY="example.org")[0] == 0
     assert desk.said["env"]["NO_PROXY"] == "example.org,127.0.0.1,localhost"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 class TestSignals:
     def test_ctrl_c_is_the_agents(self, desk: Desk) -> None:
@@ -226,6 +231,7 @@ ENV: dict[str, set[str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("client", "names"), ENV.items(), ids=ENV)
 def test_env_is_what_a_shell_evaluates(desk: Desk, client: str, names: set[str]) -> None:
     code, out, _ = desk.run("env", client)

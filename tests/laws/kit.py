@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -17,7 +16,6 @@ from anthropic._models import construct_type as construct_event
 from anthropic.lib.streaming._messages import accumulate_event
 from anthropic.types import Message as ClaudeMessage
 from anthropic.types import RawMessageStreamEvent
-from hypothesis import settings
 from openai._models import construct_type
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
@@ -49,17 +47,6 @@ CLIENTS = tuple(name for name in loader.DIALECTS if name not in ("converse", "ge
 ANSWERING = loader.VENDORS
 VENDORS = tuple(name for name in ANSWERING if name != "responses")
 """Requests in OpenAI's two dialects say the same."""
-
-FACTOR = int(os.environ.get("NEXUS_LAWS", "0"))
-"""``NEXUS_LAWS=20`` looks at twenty times as many cases, others in every run."""
-
-settings.register_profile("laws", settings.get_profile("same"), derandomize=not FACTOR)
-
-
-def laws(examples: int) -> settings:
-    """The same cases in every run, so that CI never judges by luck."""
-    return settings(settings.get_profile("laws"), max_examples=examples * (FACTOR or 1))
-
 
 COMPATIBLE = ChatServer(string_content=True, system_first=True, mistral_tool_ids=True, no_stream_usage=True)
 OWN_API = ChatServer(max_completion_tokens=True, developer_role=True, cache_breakpoint=True)

@@ -23,10 +23,11 @@ from nexus.conversation.fold import fold
 from nexus.conversation.parts import Reasoning
 from nexus.protocols import loader
 from nexus.wire import decode
+from tests.examples import examples
 from tests.protocols.kit import envelope
 
 from .items import accumulated
-from .kit import CLIENTS, frames, laws
+from .kit import CLIENTS, frames
 from .streams import streams
 from .test_answers import ASKED, fitted, written
 
@@ -71,7 +72,7 @@ def _messages(raw: bytes) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-@laws(150)
+@examples(150)
 @given(events=streams())
 def test_it_adds_up(client: str, events: list[Event]) -> None:
     events = fitted(client, _known_early(events))

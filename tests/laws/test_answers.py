@@ -18,10 +18,11 @@ from nexus.conversation.parts import Image, Inline, Part, Reasoning, Refusal, Re
 from nexus.protocols import loader
 from nexus.protocols.contract import StreamWriter
 from nexus.protocols.room import Fitted
+from tests.examples import examples
 from tests.protocols.kit import envelope
 
 from .items import as_codex
-from .kit import CLIENTS, Turn, check_stream, echo, echo_stream, frames, laws, origin, parts_of_echo, read
+from .kit import CLIENTS, Turn, check_stream, echo, echo_stream, frames, origin, parts_of_echo, read
 from .streams import streams
 
 FUNCTION, CUSTOM = {"type": "function", "name": "1"}, {"type": "custom", "name": "2"}
@@ -99,7 +100,7 @@ def _silent(client: str, part: Part) -> bool:
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-@laws(150)
+@examples(150)
 @given(events=streams())
 def test_the_dialects_own_reader_finds_the_same_answer(client: str, events: list[Event]) -> None:
     events = fitted(client, events)
@@ -140,7 +141,7 @@ def _told_stop(client: str, answer: Response) -> str:
 
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("way", ["stream", "whole"])
-@laws(100)
+@examples(100)
 @given(events=streams())
 def test_the_sdks_message_comes_back_with_every_signature(client: str, way: str, events: list[Event]) -> None:
     events = fitted(client, events)
@@ -210,7 +211,7 @@ def _around(parts: Iterable[Part], kind: type) -> list[Any]:
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-@laws(60)
+@examples(60)
 @given(events=streams())
 def test_a_stream_and_the_whole_answer_say_the_same(client: str, events: list[Event]) -> None:
     events = fitted(client, events)
@@ -221,7 +222,7 @@ def test_a_stream_and_the_whole_answer_say_the_same(client: str, events: list[Ev
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-@laws(80)
+@examples(80)
 @given(events=streams(), part=st.floats(0, 1))
 def test_wherever_it_is_cut_all_is_closed_and_nothing_ends(client: str, events: list[Event], part: float) -> None:
     writer = writing(client)

@@ -37,8 +37,9 @@ from nexus.server.flight import BytesInFlight, Load
 from nexus.server.heads import body_length
 from nexus.settings import SettingsError, load
 from nexus.wire import decode, encode
+from tests.examples import examples
 
-from .kit import ANSWERING, CLIENTS, TARGETS, laws, stream_of
+from .kit import ANSWERING, CLIENTS, TARGETS, stream_of
 from .published import judge_error, judge_stream, judge_whole
 from .rich import RICH, mutated, requests
 from .test_fixtures import STREAMS, lane
@@ -63,7 +64,7 @@ def on_the_wire(body: Any) -> tuple[bytes, dict[str, Any]] | None:
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-@laws(300)
+@examples(300)
 @given(data=st.data())
 def test_requests(client: str, data: st.DataObject) -> None:
     sent = on_the_wire(data.draw(requests(client)))
@@ -131,7 +132,7 @@ def _written(frame: Frame) -> bytes:
 
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("vendor", ANSWERING)
-@laws(100)
+@examples(100)
 @given(data=st.data())
 def test_streams(client: str, vendor: str, data: st.DataObject) -> None:
     """Legal orders or a declared error, and only published words."""
@@ -169,7 +170,7 @@ def _settles(tap: Tap) -> None:
 
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("vendor", ANSWERING)
-@laws(60)
+@examples(60)
 @given(data=st.data())
 def test_whole_answers(client: str, vendor: str, data: st.DataObject) -> None:
     names = [name for name, path in STREAMS.items() if path.with_suffix(".json").exists()]
@@ -200,7 +201,7 @@ RETRY_AFTER = st.sampled_from(["1", "x", "-1", "1e300", "nan", "inf", "9" * 500,
 
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("vendor", FAILURES)
-@laws(60)
+@examples(60)
 @given(data=st.data(), status=st.integers(400, 599), wait=RETRY_AFTER)
 def test_errors(client: str, vendor: str, data: st.DataObject, status: int, wait: str) -> None:
     body: Any = data.draw(mutated(FAILURES[vendor]("w", "words")) | st.sampled_from([b"", b"<html>", [], None, "x"]))
@@ -214,7 +215,7 @@ def test_errors(client: str, vendor: str, data: st.DataObject, status: int, wait
 SQUEEZED = {"gzip": gzip.compress(b'{"a": 1}' * 9), "x-gzip": gzip.compress(b""), "deflate": zlib.compress(b"{}" * 9)}
 
 
-@laws(200)
+@examples(200)
 @given(
     encoding=st.sampled_from([*SQUEEZED, "identity", "br", "zstd", "", "gzip, gzip", "\xb2"]),
     length=st.sampled_from([None, "\xb2", "9" * 5000, "-1", "1", "x", "٣"]),
@@ -232,7 +233,7 @@ def test_bodies(encoding: str, length: str | None, cut: int, more: bytes) -> Non
         assert refusal.status in (400, 413, 415)
 
 
-@laws(200)
+@examples(200)
 @given(pieces=st.lists(st.binary(max_size=12) | st.sampled_from([b"data: [DONE]", b"\n\n", b"\r", b"event:"])))
 def test_frames_of_any_bytes(pieces: list[bytes]) -> None:
     decoder = FrameDecoder()
@@ -269,7 +270,7 @@ VALUES = (
 )
 
 
-@laws(120)
+@examples(120)
 @given(data=st.data())
 def test_configuration_files(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     lines = TOML.strip().splitlines()
@@ -284,7 +285,7 @@ def test_configuration_files(data: st.DataObject, tmp_path_factory: pytest.TempP
         assert str(refusal)
 
 
-@laws(300)
+@examples(300)
 @given(words=st.text("a-.*+?()[]{}|\\^$0123456789,x: \xb2", max_size=12), name=st.text("ab-", max_size=6))
 def test_header_patterns(words: str, name: str) -> None:
     try:

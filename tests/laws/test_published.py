@@ -27,9 +27,10 @@ from nexus.protocols.extra_fields import EXTRA_FIELDS
 from nexus.protocols.loader import DIALECTS
 from nexus.protocols.sse import Frame
 from nexus.wire import Json, decode, encode
+from tests.examples import examples
 from tests.protocols.kit import envelope
 
-from .kit import CLIENTS, call, frames, laws, stream_of
+from .kit import CLIENTS, call, frames, stream_of
 from .published import judge_error, judge_event, judge_stream, judge_whole
 from .streams import streams
 from .test_answers import fitted
@@ -97,7 +98,7 @@ def broken(client: str, *, begun: bool, headers: Mapping[str, str] | None = None
 
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("name", STREAMS)
-@laws(6)
+@examples(6)
 @given(data=st.data())
 def test_streams(client: str, name: str, data: st.DataObject) -> None:
     relay, written = lane(client, name, stream=True), b""
@@ -124,7 +125,7 @@ def test_streams(client: str, name: str, data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("name", [name for name, path in STREAMS.items() if path.with_suffix(".json").exists()])
-@laws(8)
+@examples(8)
 @given(data=st.data())
 def test_whole_answers(client: str, name: str, data: st.DataObject) -> None:
     answer = data.draw(damaged(json.loads(STREAMS[name].with_suffix(".json").read_bytes())))
@@ -168,7 +169,7 @@ ALL_TOOLS: Mapping[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-@laws(100)
+@examples(100)
 @given(events=streams())
 def test_any_answer_to_a_request_that_says_much(client: str, events: list[Event]) -> None:
     request = loader.client(client).read_request({"model": "m", **ALL_TOOLS[client]}).request
@@ -191,7 +192,7 @@ FAILURES: Mapping[str, Callable[[str, str], Json]] = {
 
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("vendor", FAILURES)
-@laws(40)
+@examples(40)
 @given(status=st.integers(400, 599), word=st.text(max_size=6) | st.just("server_error"), words=st.text(max_size=9))
 def test_refusals(client: str, vendor: str, status: int, word: str, words: str) -> None:
     refusal = VendorError(loader.vendor(vendor).read_error(status, {}, encode(FAILURES[vendor](word, words))))

@@ -27,8 +27,9 @@ from nexus.conversation.parts import (
 )
 from nexus.errors import ClientError
 from nexus.protocols.codec import Target
+from tests.examples import examples
 
-from .kit import CLIENTS, TARGETS, VENDORS, check_body, is_subsequence, laws, read, write
+from .kit import CLIENTS, TARGETS, VENDORS, check_body, is_subsequence, read, write
 from .observations import Observations, arguments, haystack, observe, renamed, strings
 from .scripts import conversations, is_custom, token
 from .strategies import sayable, wire_of
@@ -37,7 +38,7 @@ PAIRS = [(client, vendor) for client in CLIENTS for vendor in VENDORS]
 
 
 @pytest.mark.parametrize(("client", "vendor"), PAIRS)
-@laws(60)
+@examples(60)
 @given(said=conversations())
 def test_tame_conversations_arrive_whole(client: str, vendor: str, said: Request) -> None:
     said = sayable(client, said)
@@ -51,7 +52,7 @@ def test_tame_conversations_arrive_whole(client: str, vendor: str, said: Request
 
 
 @pytest.mark.parametrize(("client", "vendor"), PAIRS)
-@laws(40)
+@examples(40)
 @given(said=conversations(wild=True))
 def test_wild_conversations_arrive_whole_or_are_refused_by_name(client: str, vendor: str, said: Request) -> None:
     said = sayable(client, said)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hypothesis import settings
-
 from nexus.limits.quota import SECOND, Demand, Dimension, Quota
 from nexus.settings.limits import RedisStorage
+from tests.examples import examples
 from tests.limits.redis_server import RedisServer
 
-PROFILE = settings(deadline=None, max_examples=300)
+PROFILE = examples(300)
 START = 1_790_000_000 * SECOND
 """A moment of these years in microseconds, as large as real ones are."""
 

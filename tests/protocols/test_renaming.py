@@ -14,7 +14,7 @@ from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, Ping
 from nexus.conversation.parts import Message, Request, Text, Tool, ToolCall, ToolChoice, ToolResult, WebSearch
 from nexus.models.tool_rules import NameRule
 from nexus.protocols.renaming import NamesBack, Renaming, rename
-from tests.laws.kit import laws
+from tests.examples import examples
 
 NAMES = NameRule("a-zA-Z0-9_-", 16)
 KEYS = NameRule("a-zA-Z0-9_.-", 24)
@@ -162,7 +162,7 @@ def values(keys: Iterable[str]) -> st.SearchStrategy[Any]:
     )
 
 
-@laws(200)
+@examples(200)
 @given(st.data())
 def test_whatever_clients_call_their_tools_and_properties(data: st.DataObject) -> None:
     names = data.draw(st.lists(ANY_NAME, min_size=1, max_size=4, unique=True))
@@ -194,7 +194,7 @@ def _as_events(at: int, part: Any) -> list[Event]:
     return [start, PartDelta(at, part.arguments[:cut]), PartDelta(at, part.arguments[cut:]), PartEnd(at)]
 
 
-@laws(200)
+@examples(200)
 @given(ANY_NAME, ANY_NAME)
 def test_short_names_fit_and_stay_apart(one: str, other: str) -> None:
     rules = (NAMES, KEYS, NameRule("a-zA-Z0-9_", 12, first="a-zA-Z_"))

@@ -58,6 +58,7 @@ class TestReady:
         assert nexus.request("HEAD", "/ready").status == 200
         assert nexus.request("POST", "/ready").status == 405
 
+    @pytest.mark.slow
     def test_an_address_of_their_own(self, start: Start, openai_upstream: FakeUpstream) -> None:
         own = '[server.health]\nlisten = "127.0.0.1:0"\n'
         process = start(own + openai_config(openai_upstream.base_url))
@@ -83,6 +84,7 @@ class TestReady:
             assert calls.getresponse().status == 200
         assert process.wait() == 0
 
+    @pytest.mark.slow
     def test_a_port_in_use_is_told_with_its_line(self, start: Start, openai_upstream: FakeUpstream) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             own = f'[server.health]\nlisten = "127.0.0.1:{taken.getsockname()[1]}"\n'
@@ -113,6 +115,7 @@ class TestDelay:
             with connect(leaving.port) as client:
                 assert ask(client, "POST", CHAT_PATH, body)[:2] == (200, "close")
 
+    @pytest.mark.slow
     def test_then_it_listens_no_more(self, start: Start, openai_upstream: FakeUpstream) -> None:
         process = start('[server]\ndrain_delay = "100ms"\n' + openai_config(openai_upstream.base_url))
         assert process.port
@@ -137,6 +140,7 @@ class TestKeptConnections:
             assert other.getresponse().status == 200
         assert process.wait() == 0
 
+    @pytest.mark.slow
     def test_a_body_that_is_on_its_way_is_waited_for(self, start: Start, openai_upstream: FakeUpstream) -> None:
         process = start(openai_config(openai_upstream.base_url))
         raw = json.dumps(CHAT).encode()
@@ -150,6 +154,7 @@ class TestKeptConnections:
         assert b" 200 OK" in reply
         assert process.wait() == 0
 
+    @pytest.mark.slow
     def test_a_body_that_does_not_come_is_refused_at_the_end(self, start: Start, openai_upstream: FakeUpstream) -> None:
         process = start('[server]\ndrain_timeout = "100ms"\n' + openai_config(openai_upstream.base_url))
         with socket.create_connection(("127.0.0.1", process.port), 60) as client:

@@ -166,6 +166,7 @@ os.execv(sys.executable, [sys.executable, "-m", "nexus", "-l", "127.0.0.1:0"])
 """
 
 
+@pytest.mark.slow
 class TestSignals:
     def test_a_terminal_that_is_closed_lets_calls_end(self, tmp_path: Path, openai_upstream: FakeUpstream) -> None:
         (tmp_path / "nexus.toml").write_text(openai_config(openai_upstream.base_url))
@@ -283,6 +284,7 @@ class TestDescriptors:
             "accepting pauses until descriptors are free; raise their limit (ulimit -n)"
         ]
 
+    @pytest.mark.slow
     def test_a_process_without_descriptors_lives(self, start: Start, openai_upstream: FakeUpstream) -> None:
         process = start("[server]\nworker_threads = 4\n" + openai_config(openai_upstream.base_url))
         port = process.port

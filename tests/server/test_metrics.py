@@ -12,6 +12,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from nexus.telemetry.metrics.catalog import METRICS
 from tests.auth.kit import ALICE, BOB
 from tests.conftest import Serve
@@ -203,6 +205,7 @@ def test_rests(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     assert Scraped.of(nexus).by("route", "resting") == {"openai/gpt-4": 1}
 
 
+@pytest.mark.slow
 class TestSeveralProcesses:
     def test_whoever_is_asked_tells_of_all_and_nothing_is_lost_with_one(self, fleet: Run) -> None:
         nexus = fleet(ECHO, 3)

@@ -60,11 +60,13 @@ nexus.toml:5: server.listen_address: cannot listen on 127.0.0.1:{taken}: the por
     assert runs(tmp_path) == [(1, said), (1, said)]
 
 
+@pytest.mark.slow
 def test_a_port_in_use_that_a_flag_names(tmp_path: Path, taken: int) -> None:
     said = f"nexus: --listen-address: cannot listen on 127.0.0.1:{taken}: the port is in use\n"
     assert runs(tmp_path, "-l", f"127.0.0.1:{taken}") == [(1, said), (1, said)]
 
 
+@pytest.mark.slow
 def test_a_certificate_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("cert.pem", "hushhush.pem"):
@@ -115,6 +117,7 @@ def test_a_check_beside_the_nexus_that_runs(tmp_path: Path, serve: Serve) -> Non
     assert "warning: a Nexus is running at the address of these settings" in run.stdout
 
 
+@pytest.mark.slow
 def test_a_unix_socket_that_somebody_answers_on(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(str(tmp_path / "n.sock"))

@@ -40,7 +40,8 @@ from nexus.protocols.converse.codec import CLIENT, VENDOR
 from nexus.protocols.converse.passthrough import edit_request
 from nexus.protocols.room import Fitted
 from nexus.wire import decode, encode
-from tests.laws.kit import TARGETS, VENDORS, check_body, frames, laws, origin, write
+from tests.examples import examples
+from tests.laws.kit import TARGETS, VENDORS, check_body, frames, origin, write
 from tests.laws.scripts import conversations
 from tests.laws.streams import streams
 from tests.laws.test_requests import _check as check_content
@@ -136,7 +137,7 @@ def plain(parts: Iterable[Part]) -> list[Any]:
 
 
 class TestAnswers:
-    @laws(150)
+    @examples(150)
     @given(events=streams())
     def test_events_are_of_the_service_model(self, events: list[Event]) -> None:
         told = written(fitted(events))
@@ -147,7 +148,7 @@ class TestAnswers:
         assert stops == list(range(len(stops)))
         check_output("ConverseResponse", whole(fold(fitted(events))))
 
-    @laws(150)
+    @examples(150)
     @given(events=streams())
     def test_the_dialects_own_reader_finds_the_same_answer(self, events: list[Event]) -> None:
         events = fitted(events)
@@ -162,7 +163,7 @@ class TestAnswers:
         assert streamed.stop.reason == unary.stop.reason == told_stop(answer)
         assert cited(streamed.parts) == cited(unary.parts) == cited(answer.parts)
 
-    @laws(150)
+    @examples(150)
     @given(events=streams())
     def test_a_stream_and_the_whole_answer_come_back_with_every_signature(self, events: list[Event]) -> None:
         events = fitted(events)
@@ -172,7 +173,7 @@ class TestAnswers:
         assert plain(brought_back(whole(answer)["output"]["message"])) == wanted
         assert plain(fold(list(unfold(answer))).parts) == wanted
 
-    @laws(80)
+    @examples(80)
     @given(events=streams(), part=st.floats(0, 1))
     def test_wherever_it_is_cut_nothing_ends(self, events: list[Event], part: float) -> None:
         events = fitted(events)
@@ -243,7 +244,7 @@ def _bytes(source: Inline | Link) -> str:
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
-@laws(60)
+@examples(60)
 @given(said=conversations())
 def test_conversations_arrive_whole_at_every_vendor(vendor: str, said: Request) -> None:
     said = replace(said, tool_choice=None)
@@ -317,7 +318,7 @@ class TestRequests:
         assert request.messages[0].parts[0] == Text("a", cache="1h")
         assert request.messages[2].parts[1] == Document(Text("a,b"), "n")
 
-    @laws(300)
+    @examples(300)
     @given(data=st.data())
     def test_what_is_no_request_is_refused_with_its_place(self, data: st.DataObject) -> None:
         body = json.loads(json.dumps(RICH))

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nexus.conversation.parts import (
@@ -431,7 +431,6 @@ def conversations(draw: st.DrawFn) -> tuple[Message, ...]:
     return (*messages, user(*[ToolResult(id) for id in pending], "end"))
 
 
-@settings(deadline=None)
 @given(conversations(), st.sampled_from(MODELS))
 def test_any_conversation_comes_out_valid_and_whole(messages: tuple[Message, ...], model: str) -> None:
     written = write(Request(messages), target(model))

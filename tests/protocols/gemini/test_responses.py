@@ -6,7 +6,7 @@ import json
 
 import pytest
 from google.genai import types
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nexus.conversation.events import (
@@ -387,7 +387,6 @@ def test_usage(case: str) -> None:
 counts = st.integers(0, 10_000)
 
 
-@settings(deadline=None)
 @given(counts, counts, counts, counts, counts)
 def test_usage_sums_to_the_total(prompt: int, cached: int, tool: int, output: int, thoughts: int) -> None:
     total = prompt + tool + output + thoughts
@@ -415,7 +414,6 @@ wire_parts = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(wire_parts, max_size=8), st.data())
 def test_any_splitting_of_an_answer_folds_to_the_same(wire: list[dict[str, object]], data: st.DataObject) -> None:
     whole = read_response(json.loads(parts(*wire)), origin())

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from google.genai import types
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nexus.conversation.parts import Request, Tool
@@ -191,7 +191,6 @@ junk = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(junk)
 @example({"allOf": [{"required": None}], "required": []})
 def test_no_schema_crashes_the_writer(schema: Any) -> None:

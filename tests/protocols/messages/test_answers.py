@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nexus.conversation.events import (
@@ -41,6 +41,7 @@ from nexus.protocols.messages.read_stream import StreamReader
 from nexus.protocols.messages.stops import read_stop, write_stop
 from nexus.protocols.messages.write_response import write_response
 from nexus.protocols.messages.write_stream import StreamWriter
+from tests.examples import examples
 from tests.protocols.kit import envelope, origin
 
 from .kit import PAIRS, STREAMS, check_event, check_message, chunkings, frames, replay, stream_bytes, unary
@@ -431,7 +432,7 @@ def _is_own(part: StreamPart) -> bool:
     return part.signature.dialect == "messages" if part.signature is not None else not isinstance(part, Reasoning)
 
 
-@settings(deadline=None, max_examples=100)
+@examples(100)
 @given(st.lists(PARTS, max_size=5).map(tuple))
 def test_reading_what_was_written(parts: tuple[StreamPart, ...]) -> None:
     own = tuple(part for part in parts if _is_own(part))

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -39,6 +39,7 @@ from nexus.models.claude import profile
 from nexus.protocols.codec import Target
 from nexus.protocols.messages.read_request import read_request
 from nexus.protocols.messages.write_request import write_request
+from tests.examples import examples
 
 from .kit import check_request
 
@@ -124,7 +125,7 @@ REQUESTS = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@examples(150)
 @given(REQUESTS, st.booleans())
 def test_reading_what_was_written(request: Request, stream: bool) -> None:
     request = replace(request, stream=stream, include_usage=stream)
@@ -147,7 +148,7 @@ MESSAGES = st.builds(Message, st.sampled_from(["user", "assistant", "system"]), 
 MODELS = st.sampled_from(["kimi-k2", "claude-3-5-haiku", "claude-sonnet-4-5", "claude-opus-4-8", "claude-sonnet-5-5"])
 
 
-@settings(deadline=None, max_examples=300)
+@examples(300)
 @given(st.lists(MESSAGES, max_size=6).map(tuple), MODELS)
 def test_any_conversation_is_valid_or_refused_by_its_path(messages: tuple[Message, ...], model: str) -> None:
     try:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -42,6 +42,7 @@ from nexus.protocols.custom_tools import write_input
 from nexus.protocols.responses.count import read_count, write_count
 from nexus.protocols.responses.read_request import read_request
 from nexus.protocols.responses.write_request import write_request
+from tests.examples import examples
 
 from .kit import check_count, check_request
 
@@ -127,7 +128,7 @@ REQUESTS = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@examples(200)
 @given(REQUESTS, st.booleans())
 def test_reading_what_was_written(request: Request, stream: bool) -> None:
     request = replace(request, stream=stream, include_usage=stream)
@@ -149,7 +150,7 @@ def without_audio(body: dict[str, Any]) -> dict[str, Any]:
     return body | {"input": items}
 
 
-@settings(deadline=None, max_examples=50)
+@examples(50)
 @given(REQUESTS)
 def test_counting_sends_the_same_prompt(request: Request) -> None:
     counted, written = write_count(request, TARGET), write_request(request, TARGET)

@@ -6,7 +6,7 @@ import random
 from typing import Any, cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from openai import omit
 from openai._models import construct_type_unchecked
@@ -31,6 +31,7 @@ from nexus.conversation.usage import Usage
 from nexus.protocols.responses.read_request import read_request
 from nexus.protocols.responses.read_response import read_response
 from nexus.protocols.responses.write_response import write_response
+from tests.examples import examples
 from tests.protocols.kit import envelope, origin
 
 from .kit import check_response, frames, replay, told, writer, written
@@ -321,7 +322,7 @@ def summed(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return output
 
 
-@settings(deadline=None, max_examples=150)
+@examples(150)
 @given(streams())
 def test_the_completed_response_is_the_sum_of_the_deltas(events: list[Event]) -> None:
     documents = told(events, CUSTOM)
@@ -330,7 +331,7 @@ def test_the_completed_response_is_the_sum_of_the_deltas(events: list[Event]) ->
     assert summed(documents) == final["output"]
 
 
-@settings(deadline=None, max_examples=50)
+@examples(50)
 @given(streams())
 def test_the_sdk_adds_up_the_same(events: list[Event]) -> None:
     state: ResponseStreamState[Any] = ResponseStreamState(input_tools=omit, text_format=omit)
@@ -354,7 +355,7 @@ def test_the_sdk_adds_up_the_same(events: list[Event]) -> None:
     assert last.response.output_text == "".join(texts)
 
 
-@settings(deadline=None, max_examples=100)
+@examples(100)
 @given(streams())
 def test_reading_the_stream_gives_what_reading_the_whole_gives(events: list[Event]) -> None:
     raw = written(events, CUSTOM)
@@ -372,7 +373,7 @@ def _signed(event: PartStart | PartEnd) -> bool:
     return isinstance(event.part, Text | ToolCall) and event.part.signature is not None
 
 
-@settings(deadline=None, max_examples=50)
+@examples(50)
 @given(streams())
 def test_the_whole_answer_is_the_end_of_the_stream(events: list[Event]) -> None:
     """Late signatures become early ones when an answer is whole: leave them out of the comparison."""
