@@ -39,7 +39,8 @@ from nexus.protocols.framing import JsonArray
 from nexus.protocols.gemini.codec import CLIENT, VENDOR
 from nexus.protocols.room import Fitted
 from nexus.wire import decode, encode
-from tests.laws.kit import TARGETS, VENDORS, check_body, frames, laws, origin, write
+from tests.examples import examples
+from tests.laws.kit import TARGETS, VENDORS, check_body, frames, origin, write
 from tests.laws.scripts import conversations
 from tests.laws.streams import streams
 from tests.laws.test_requests import _check as check_content
@@ -110,7 +111,7 @@ def plain(parts: Iterable[Part]) -> list[Any]:
 
 
 class TestAnswers:
-    @laws(150)
+    @examples(150)
     @given(events=streams())
     def test_chunks_are_of_the_published_types(self, events: list[Event]) -> None:
         chunks = written(fitted(events))
@@ -121,7 +122,7 @@ class TestAnswers:
         assert ["usageMetadata" in chunk for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
         check_published(whole(fold(fitted(events))))
 
-    @laws(150)
+    @examples(150)
     @given(events=streams())
     def test_the_dialects_own_reader_finds_the_same_answer(self, events: list[Event]) -> None:
         events = fitted(events)
@@ -139,7 +140,7 @@ class TestAnswers:
         assert streamed.stop.reason == unary.stop.reason == told_stop(answer)
         assert cited(streamed.parts) == cited(unary.parts)
 
-    @laws(150)
+    @examples(150)
     @given(events=streams())
     def test_a_stream_and_the_whole_answer_come_back_with_every_signature(self, events: list[Event]) -> None:
         events = fitted(events)
@@ -150,7 +151,7 @@ class TestAnswers:
         assert plain(brought_back(through_the_sdk(content_of(whole(answer))))) == wanted
         assert plain(fold(list(unfold(answer))).parts) == wanted
 
-    @laws(80)
+    @examples(80)
     @given(events=streams(), part=st.floats(0, 1))
     def test_wherever_it_is_cut_nothing_ends_and_no_call_is_told(self, events: list[Event], part: float) -> None:
         events = fitted(events)
@@ -161,7 +162,7 @@ class TestAnswers:
         ended = [event for event in told if type(event).__name__ == "PartEnd"]
         assert len(calls) <= len(ended)
 
-    @laws(60)
+    @examples(60)
     @given(events=streams(), sizes=st.lists(st.integers(1, 9), min_size=1))
     def test_an_array_has_the_same_chunks(self, events: list[Event], sizes: list[int]) -> None:
         raw = raw_stream(fitted(events))
@@ -258,7 +259,7 @@ def _sayable(part: Part) -> Part:
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
-@laws(60)
+@examples(60)
 @given(said=conversations())
 def test_conversations_arrive_whole_at_every_vendor(vendor: str, said: Request) -> None:
     said = sayable(said)
