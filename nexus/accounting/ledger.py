@@ -11,8 +11,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 
 from nexus.accounting.database import Database, DatabaseError, RowsRefused, Transaction, Value, migrate
 from nexus.accounting.entries import entries_of
@@ -272,9 +273,15 @@ def _write(transaction: Transaction, batch: Sequence[Item]) -> None:
     transaction.run_many(ADD_TO_BUDGET, [(*key, nano) for key, nano in sorted(budgets.items())])
 
 
+_VALUES = attrgetter(*ATTEMPT_FIELDS)
+_FLAGS = tuple(ATTEMPT_FIELDS.index(one.name) for one in fields(Entry) if one.type == "bool")
+
+
 def _values(entry: Entry) -> list[Value]:
-    found: list[Value] = [getattr(entry, name) for name in ATTEMPT_FIELDS]
-    return [int(value) if isinstance(value, bool) else value for value in found]
+    found: list[Value] = [*_VALUES(entry)]
+    for place in _FLAGS:
+        found[place] = int(found[place] or 0)
+    return found
 
 
 def _day_key(entry: Entry) -> tuple[str, ...]:

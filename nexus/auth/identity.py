@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote
@@ -52,6 +53,7 @@ def may_use(identity: Identity, model: str) -> bool:
     return identity.models is None or any(matches(pattern, model) for pattern in identity.models)
 
 
+@functools.lru_cache(maxsize=1024)
 def joined(*parts: str) -> str:
     """One key out of many parts; different parts never give the same key, whatever they hold."""
     return ":".join(quote(part, safe="@.") for part in parts)

@@ -40,7 +40,7 @@ class KeyRing:
         return found[1] if found is not None and hmac.compare_digest(found[0], digest) else None
 
     def _place(self, digest: bytes) -> bytes:
-        return hmac.digest(self._salt, digest, hashlib.sha256)
+        return hashlib.blake2b(digest, key=self._salt, digest_size=32).digest()
 
 
 def is_expired(key: GatewayKey, now: float) -> bool:

@@ -6,6 +6,7 @@ little is noticed on the first call, one that forwards too much never is.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 
@@ -59,6 +60,7 @@ def read_header_name(value: str) -> str:
     return value.lower()
 
 
+@functools.lru_cache(maxsize=1024)
 def is_secret(name: str) -> bool:
     """Whether a header carries a credential, by name or by the look of it."""
     return name in OWN_CREDENTIALS or _SECRET.search(name) is not None

@@ -80,12 +80,13 @@ class Calibration:
         largest = max(estimate.text, estimate.media, reported)
         scale = 1.0 if largest <= LARGEST else LARGEST / min(largest, _ENDLESS)
         features, seen = _scaled(_features(estimate), scale), min(reported, _ENDLESS) * scale
-        noise = _noise(self._guess(features))
+        guess = self._guess(features)
+        noise = _noise(guess)
         unusual = _OUTLIER * sqrt(noise * noise + self._variance(features))
         error = min(unusual, max(-unusual, seen - _dot(self.weights, features)))
         # A guess that is far off says nothing of how far calls differ.
-        believed = max(0.0, self._guess(features) + error)
-        noise = _noise(min(3 * believed, max(believed / 3, self._guess(features))))
+        believed = max(0.0, guess + error)
+        noise = _noise(min(3 * believed, max(believed / 3, guess)))
         precision = _added(self._forgotten(features), _scaled(features, 1 / noise))
         step = _solved(precision, _scaled(features, error / (noise * noise)))
         return Calibration(_sum(self.weights, step), precision)
@@ -100,13 +101,8 @@ class Calibration:
     def _forgotten(self, features: Vector) -> Matrix:
         along = _times(self.precision, features)
         share = (1 - _MEMORY) / _dot(features, along)
-        a, b = self.precision, _PRIOR
-        return tuple(  # type: ignore[return-value]
-            tuple(
-                (1 - _PRIOR_SHARE) * (a[i][j] - share * along[i] * along[j]) + _PRIOR_SHARE * b[i][j] for j in range(3)
-            )
-            for i in range(3)
-        )
+        rows = [_faded(*row, along, share) for row in zip(self.precision, _PRIOR, along, strict=True)]
+        return (rows[0], rows[1], rows[2])
 
 
 def _features(estimate: Estimate) -> Vector:
@@ -127,6 +123,16 @@ def _dot(a: Vector, b: Vector) -> float:
 
 def _sum(a: Vector, b: Vector) -> Vector:
     return (a[0] + b[0], a[1] + b[1], a[2] + b[2])
+
+
+def _faded(a: Vector, prior: Vector, part: float, along: Vector, share: float) -> Vector:
+    """One row of what is known less what is forgotten, with a little of the prior."""
+    kept, gone = 1 - _PRIOR_SHARE, share * part
+    return (
+        kept * (a[0] - gone * along[0]) + _PRIOR_SHARE * prior[0],
+        kept * (a[1] - gone * along[1]) + _PRIOR_SHARE * prior[1],
+        kept * (a[2] - gone * along[2]) + _PRIOR_SHARE * prior[2],
+    )
 
 
 def _scaled(a: Vector, scale: float) -> Vector:
