@@ -11,9 +11,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from operator import attrgetter
 
 from nexus.accounting.database import Database, DatabaseError, RowsRefused, Transaction, Value, migrate
 from nexus.accounting.entries import entries_of
@@ -22,7 +21,6 @@ from nexus.accounting.record import CallRecord
 from nexus.accounting.tables import (
     ADD_TO_BUDGET,
     ADD_TO_DAY,
-    ATTEMPT_FIELDS,
     DAY_KEY,
     DAY_SUMS,
     FORGET_ATTEMPTS,
@@ -32,6 +30,7 @@ from nexus.accounting.tables import (
     FORGET_HOLDINGS,
     INSERT_ATTEMPT,
     STEP,
+    attempt_values,
 )
 
 log = logging.getLogger("nexus.usage")
@@ -273,15 +272,8 @@ def _write(transaction: Transaction, batch: Sequence[Item]) -> None:
     transaction.run_many(ADD_TO_BUDGET, [(*key, nano) for key, nano in sorted(budgets.items())])
 
 
-_VALUES = attrgetter(*ATTEMPT_FIELDS)
-_FLAGS = tuple(ATTEMPT_FIELDS.index(one.name) for one in fields(Entry) if one.type == "bool")
-
-
 def _values(entry: Entry) -> list[Value]:
-    found: list[Value] = [*_VALUES(entry)]
-    for place in _FLAGS:
-        found[place] = int(found[place] or 0)
-    return found
+    return [int(value) if value.__class__ is bool else value for value in attempt_values(entry)]
 
 
 def _day_key(entry: Entry) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ A step of MIGRATIONS never changes once it was released; a new version is a new 
 from __future__ import annotations
 
 from dataclasses import fields
+from operator import attrgetter
 
 from nexus.accounting.entry import PARTS, Entry
 
@@ -33,6 +34,7 @@ _TYPES = {
 }
 
 ATTEMPT_FIELDS = tuple(field.name for field in fields(Entry))
+attempt_values = attrgetter(*ATTEMPT_FIELDS)
 
 DAY_KEY = ("day", "caller", "group_name", "key_name", "model", "route", "agent", "tags")
 """What sums of a day are kept apart by."""

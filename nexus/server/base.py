@@ -119,7 +119,6 @@ class BaseHandler(RequestHandler):
         return cast(Connection, self.request.connection)
 
     async def prepare(self) -> None:
-        self.connection.stream.set_nodelay(True)
         guards = self.runtime.guards
         for name, value in guards.reply_headers(self.request).items():
             self.set_header(name, value)

@@ -5,7 +5,6 @@ Loop thread only; nothing here blocks. Rules are in ``nexus.auth``; this file ha
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -93,5 +92,4 @@ class Guards:
 def is_unix(request: HTTPServerRequest) -> bool:
     """Whether a request came over a Unix socket."""
     stream = getattr(request.connection, "stream", None)
-    sock = getattr(stream, "socket", None)
-    return sock is not None and sock.family not in (socket.AF_INET, socket.AF_INET6)
+    return getattr(stream, "is_unix", False)

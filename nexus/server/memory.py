@@ -16,16 +16,25 @@ _MAPPED_FROM = 256 * 1024
 """Bytes from which on an allocation is mapped by itself, and given back when it is freed."""
 
 
+_YOUNG = 5_000
+"""Objects that are made before the collector looks for rings among them; a call makes some hundreds, and few rings."""
+
 TRIM_AFTER = 16 * 2**20
 """Bytes of bodies that were let go since the last time."""
 
 
 def tune() -> bool:
     """Few arenas, and large allocations by themselves; whether the allocator can be told."""
+    gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
     libc = _glibc()
     if libc is None:
         return False
     return bool(libc.mallopt(_M_ARENA_MAX, _ARENAS) and libc.mallopt(_M_MMAP_THRESHOLD, _MAPPED_FROM))
+
+
+def settle() -> None:
+    """What there is now stays: the collector looks no more at it."""
+    gc.freeze()
 
 
 def trim() -> None:

@@ -89,6 +89,7 @@ async def _serve(
     settings: Settings, source: Source, listeners: Listeners, notifier: Notifier, up: Callable[[], None], store: str
 ) -> int:
     running = start(settings, listeners, store)
+    memory.settle()
     reloader = Reloader(source, running, notifier)
     # Before it says that it serves: who has read that may ask it to reload or to stop.
     stop = _on_signals(reloader.ask)

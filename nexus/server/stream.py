@@ -30,11 +30,14 @@ OPENING = len(b"HTTP/1.1 ")
 class ClientStream(IOStream):
     """``last_read`` is a moment of the loop's clock. ``room`` is how much more is read before the stream is closed,
     None without a bound. ``sent_of_head`` counts the bytes of ``INTERIM``, over and over, that went ahead of a head.
-    ``mid_body`` says that somebody is about to read on.
+    ``mid_body`` says that somebody is about to read on, ``is_unix`` that the client is on this machine.
     """
 
     def __init__(self, connection: socket.socket, **options: Any) -> None:
         super().__init__(connection, **options)
+        self.is_unix = connection.family not in (socket.AF_INET, socket.AF_INET6)
+        if not self.is_unix:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.loop = asyncio.get_running_loop()
         self.last_read = self.loop.time()
         self.spoiled = False
@@ -46,6 +49,9 @@ class ClientStream(IOStream):
         self._ended = False
         self._looks = 0
         self._timer: asyncio.TimerHandle | None = None
+
+    def set_nodelay(self, value: bool) -> None:
+        """Of Tornado's, which asks for it with every answer: it is on for good."""
 
     def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
         count = super().read_from_fd(buf)

@@ -25,6 +25,7 @@ from nexus.limits.redis_client import MissingRedis
 from nexus.processes.control import Control
 from nexus.processes.frames import BadFrame, Frames
 from nexus.processes.member import Member
+from nexus.server import memory
 from nexus.server.draining import end_calls
 from nexus.server.listeners import Listeners
 from nexus.server.reading import tell_refused
@@ -75,6 +76,7 @@ async def _serve(settings: Settings, listeners: Listeners, store: str, place: Pl
     stop, listen = asyncio.Event(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     running = prepare(Server(settings.server, place.share, place.member), settings, store)
+    memory.settle()
     adopter, adopting = Adopter(running), set[asyncio.Task[None]]()
 
     def adopt(order: bytes) -> None:
