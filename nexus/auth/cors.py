@@ -22,7 +22,7 @@ def advice(cors: CorsSettings | None) -> str | None:
     """What to say at start where no page may call, which people who come from a browser would not find out."""
     if cors is not None and cors.allow_origins is not None:
         return None
-    return "web pages: none of other origins may call; server.cors.allow_origins lists those that may"
+    return "web pages of other origins cannot call: server.cors.allow_origins lists those that may"
 
 
 def reply_headers(cors: CorsSettings | None, origin: str | None) -> dict[str, str]:

@@ -180,14 +180,22 @@ def answers(command: Command, bench: Bench) -> None:
     assert reply.status == http.client.OK, reply.body
 
 
-TOO_LARGE = ("langchain_core", "langchain_openai", "langchain_anthropic", "langchain_aws", "langgraph")
-"""Packages that [dev] is too small for: where they are missing their snippets are only compiled."""
+TOO_LARGE = (
+    "langchain_core",
+    "langchain_openai",
+    "langchain_anthropic",
+    "langchain_aws",
+    "langchain_google_genai",
+    "langgraph",
+)
+"""How packages begin that [dev] is too small for: where they are missing their snippets are only compiled."""
 
 
 def runs_as_python(snippet: Snippet, bench: Bench) -> None:
     """With what stands before it on its page, as a reader reads it."""
     code = compile(textwrap.dedent(snippet.text), str(snippet), "exec")
-    if any(name in code.co_names and find_spec(name.partition(".")[0]) is None for name in TOO_LARGE):
+    large = [name.partition(".")[0] for name in code.co_names if name.startswith(TOO_LARGE)]
+    if any(find_spec(name) is None for name in large):
         return
     mine = [one for one in SNIPPETS if one.page == snippet.page and one.language == "python"]
     base = bench.nexus().base

@@ -93,7 +93,7 @@ def launch(
             base = running(settings) or stack.enter_context(started(settings, file, environ))
             variables, options = how.prepare(Gateway(settings, base, key_of(settings, environ)), model)
             shown = file if file is not None else "the built-in demo"
-            sys.stderr.write(f"nexus: {how.program} through {base} ({shown})\n")
+            sys.stderr.write(f"nexus: {how.program} through {reachable(base)} ({shown})\n")
             return _run([program, *options, *arguments], environment(environ, variables))
     except (CannotLaunch, CannotStart) as error:
         sys.stderr.write(f"nexus {agent}: {error}\n")
