@@ -53,6 +53,7 @@ def head_of(method: str, target: str, headers: Mapping[str, str]) -> bytes:
     """Raises ValueError for what would not be one head."""
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
     head = f"{method} {target} HTTP/1.1\r\n{lines}\r\n"
-    if _HEAD.fullmatch(head) is None:
+    # One line each: a value with a line end in it would be a header of its own.
+    if head.count("\n") != len(headers) + 2 or _HEAD.fullmatch(head) is None:
         raise ValueError("a header of the request is not valid HTTP")
     return head.encode("latin-1")
