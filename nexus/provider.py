@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from nexus import __version__
 from nexus.cancel import Cancel
+from nexus.catalogue import Catalogue
 from nexus.credentials.accounts import Account as Account
 from nexus.credentials.accounts import accounts_of
 from nexus.credentials.renewed import renewed_key
@@ -198,6 +199,10 @@ class Provider(ABC):
     def listing(self, model: str, settings: ModelSettings) -> Listing | None:
         """None for what no list of prices knows: what is paid by the hour, or at another rate there."""
         return Listing(self.base_url, model)
+
+    def catalogue(self, key: SecretStr | None) -> Catalogue | None:
+        """How the vendor is asked which models it offers; None where it cannot be."""
+        return None
 
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
         """What a writer of ``dialect`` has to know of the server and the model."""

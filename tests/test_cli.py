@@ -380,13 +380,13 @@ def test_check_and_version_do_not_load_the_server(tmp_path: Path) -> None:
 
 
 def test_init_writes_where_it_is_told(tmp_path: Path) -> None:
-    assert nexus(tmp_path, "-c", "other.toml", "init").returncode == 0
+    assert nexus(tmp_path, "-c", "other.toml", "init", "--offline").returncode == 0
     assert [file.name for file in tmp_path.iterdir()] == ["other.toml"]
 
 
 def test_init_refuses_to_overwrite(tmp_path: Path) -> None:
     (tmp_path / "nexus.toml").write_text("mine")
-    run = nexus(tmp_path, "init", **KEYS)
+    run = nexus(tmp_path, "init", "--offline", **KEYS)
     assert (run.returncode, run.stdout) == (1, "")
     assert run.stderr == "nexus: nexus.toml exists already and is left as it is\n"
     assert (tmp_path / "nexus.toml").read_text() == "mine"
@@ -394,7 +394,7 @@ def test_init_refuses_to_overwrite(tmp_path: Path) -> None:
 
 def test_init_follows_no_link(tmp_path: Path) -> None:
     (tmp_path / "nexus.toml").symlink_to(tmp_path / "elsewhere")
-    assert nexus(tmp_path, "init").returncode == 1
+    assert nexus(tmp_path, "init", "--offline").returncode == 1
     assert not (tmp_path / "elsewhere").exists()
 
 

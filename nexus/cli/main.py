@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         coloured = is_coloured(sys.stdout, options.color, os.environ)
         named = str(source.file or "no nexus.toml here, the built-in demo")
-        return check(settings, named, beside=beside, coloured=coloured)
+        return check(settings, named, beside=beside, coloured=coloured, asks=options.discover)
     from nexus.server.run import serve
 
     logs.configure(options.log, options.log_style, secrets(settings))
@@ -77,7 +77,8 @@ def _key_new(options: Options) -> int:
 def _init(options: Options) -> int:
     from nexus.commands.init import init
 
-    return init(options.config or DEFAULT_FILE, os.environ)
+    path = options.config or DEFAULT_FILE
+    return init(path, os.environ, asks=not options.offline, every=options.every_model)
 
 
 def _schema(options: Options) -> int:

@@ -42,6 +42,9 @@ class Options:
     by: str = ""
     written: str = ""
     color: str = "auto"
+    discover: bool = False
+    every_model: bool = False
+    offline: bool = False
 
 
 def source_of(options: Options, environ: Mapping[str, str]) -> Source:
@@ -115,6 +118,9 @@ def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
         by=given.get("by", "model"),
         written=given.get("written", "table"),
         color=given.get("color", "auto"),
+        discover=given.get("discover", False),
+        every_model=given.get("all", False),
+        offline=given.get("offline", False),
         arguments=(*given.get("arguments", ()), *arguments),
     )
 

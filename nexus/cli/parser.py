@@ -104,18 +104,25 @@ def make_parser() -> Parser:
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("serve", help="serve, as without a command", parents=[config, serving], allow_abbrev=False)
     _add_agents(commands, config)
-    commands.add_parser(
+    check = commands.add_parser(
         "check",
         help="validate the settings and print the routes they make",
         parents=[config, serving],
         allow_abbrev=False,
     )
-    commands.add_parser(
+    check.add_argument(
+        "--discover",
+        action="store_true",
+        help="ask the vendors too which models they offer, and compare; ends with 1 where one does not answer",
+    )
+    init = commands.add_parser(
         "init",
         help="write a first nexus.toml for the vendor keys in the environment",
         parents=[config],
         allow_abbrev=False,
     )
+    init.add_argument("--all", action="store_true", help="write every model that a vendor offers, and not only some")
+    init.add_argument("--offline", action="store_true", help="ask no vendor which models it offers")
     _add_route(
         commands.add_parser(
             "route", help="show where a request would go, and why", parents=[config], allow_abbrev=False

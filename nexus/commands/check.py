@@ -13,6 +13,8 @@ from nexus.auth import cors
 from nexus.commands.colours import report
 from nexus.commands.costs import PRICE_COLUMNS, budget_lines, known_prices, price_rows
 from nexus.commands.demo import what_to_paste
+from nexus.commands.discover import discover
+from nexus.commands.discover import report as compared
 from nexus.commands.warnings import warnings
 from nexus.headers.rules import plan
 from nexus.processes.cores import worker_count
@@ -32,11 +34,15 @@ COLUMNS = ("MODEL", "PROVIDER", "TYPE", "VENDOR ID", "BASE URL", "KEY")
 BESIDE = "a Nexus is running at the address of these settings; another one starts there only once it has stopped"
 
 
-def check(settings: Settings, source: str, *, beside: bool = False, coloured: bool = False) -> int:
-    """Print the routes of settings that have been found valid; ``beside`` a Nexus that runs where they would."""
-    text = "\n".join([*_report(settings, source, beside=beside), ""])
+def check(settings: Settings, source: str, *, beside: bool = False, coloured: bool = False, asks: bool = False) -> int:
+    """Print the routes of settings that have been found valid; ``beside`` a Nexus that runs where they would. One that
+    ``asks`` compares them with what vendors offer. Returns the exit code.
+    """
+    answers = discover(settings) if asks else {}
+    *lines, last = _report(settings, source, beside=beside)
+    text = "\n".join([*lines, *compared(settings, answers), last, ""])
     sys.stdout.write(report(redactor(secrets(settings))(text), coloured=coloured))
-    return 0
+    return int(any(answer.failed for answer in answers.values()))
 
 
 def _report(settings: Settings, source: str, *, beside: bool) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """What a machine has of vendors: keys and credentials by the names that vendors gave them, and model servers that run.
 
-Law: values of keys are never read into anything that is written; only this machine is asked, and not for long.
+Law: values of keys are never read into anything that is written; here only this machine is asked, and not for long.
 """
 
 from __future__ import annotations

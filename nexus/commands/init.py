@@ -5,10 +5,23 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from nexus.commands.detect import SERVERS, Found, Machine
+from nexus.commands.discover import Answer, discover
+from nexus.settings import Settings, secrets
+from nexus.settings.templates import expand
+from nexus.telemetry.logs import Redact, redactor
+
+SECONDS = 8.0
+"""How long vendors get to name their models."""
+MOST_CHOSEN = 4
+"""Models of a vendor that offers none that Nexus would choose."""
 
 HEAD = """\
 # Settings of Nexus. `nexus check` tells what they mean; `nexus config` prints every setting.
@@ -25,6 +38,10 @@ type = "{kind}"
 {lines}
 """
 
+OTHERS = """\
+# What else it offers; without the "#" in front of it a model is served.
+"""
+
 ECHO = """
 # Answers by itself, without a vendor or a key; with a key in the environment `nexus init` sets up its vendor.
 [llm.providers.demo]
@@ -34,40 +51,98 @@ type = "echo"
 """
 
 
-def init(path: Path, environ: Mapping[str, str], servers: Mapping[str, int] = SERVERS) -> int:
-    """Write a first settings file, readable by its owner only; returns the exit code."""
-    home = Path(environ.get("HOME") or Path.home())
-    found = Machine(environ, home, servers).vendors()
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A vendor with the models that are written, and with those that are written as remarks."""
+
+    vendor: Found
+    models: tuple[str, ...]
+    others: tuple[str, ...] = ()
+
+
+def init(
+    path: Path,
+    environ: Mapping[str, str],
+    servers: Mapping[str, int] = SERVERS,
+    *,
+    asks: bool = True,
+    every: bool = False,
+) -> int:
+    """Write a first settings file, readable by its owner only; returns the exit code. One that ``asks`` writes models
+    that the vendors offer: some that serve most people, or ``every`` one.
+    """
+    if os.path.lexists(path):
         sys.stderr.write(f"nexus: {path} exists already and is left as it is\n")
         return 1
+    home = Path(environ.get("HOME") or Path.home())
+    found = Machine(environ, home, servers).vendors()
+    answers, redact = _asked(found, environ) if asks else ({}, str)
+    chosen = [_chosen(vendor, answers.get(vendor.name, Answer(silent=True)), every) for vendor in found]
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
         sys.stderr.write(f"nexus: {path} cannot be written: {(error.strerror or str(error)).lower()}\n")
         return 1
     with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(render(found))
-    using = ", ".join(f"{vendor.name} ({vendor.seen})" for vendor in found) or "the demo (no vendor found)"
-    sys.stdout.write(f"wrote {path} with {using}\nnext:\n{_next(path, found)}")
+        file.write(render(chosen))
+    using = ", ".join(_told(one) for one in chosen) or "the demo (no vendor found)"
+    failed = "".join(
+        redact(f"{name}: its models are those known to Nexus, for its list cannot be had: {answer.failed}\n")
+        for name, answer in answers.items()
+        if answer.failed
+    )
+    sys.stdout.write(f"wrote {path} with {using}\n{failed}next:\n{_next(path, chosen)}")
     return 0
 
 
-def _next(path: Path, found: Sequence[Found]) -> str:
+def _asked(found: Sequence[Found], environ: Mapping[str, str]) -> tuple[Mapping[str, Answer], Redact]:
+    """What the vendors offer, and what hides their keys in it."""
+    data = expand(tomllib.loads(render([Chosen(vendor, vendor.models) for vendor in found])), environ).data
+    try:
+        settings = Settings.model_validate(data)
+    except ValidationError:
+        # Whatever is wrong is told by ``nexus check`` with its line.
+        return {}, str
+    return discover(settings, SECONDS), redactor(secrets(settings))
+
+
+def _chosen(vendor: Found, answer: Answer, every: bool) -> Chosen:
+    offered = [one for one in answer.offered if one.answers]
+    if not offered:
+        return Chosen(vendor, vendor.models)
+    if every:
+        return Chosen(vendor, tuple(one.id for one in offered))
+    known = tuple(name for name in vendor.models if any(one.is_called(name) for one in offered))
+    models = known or tuple(one.id for one in offered[:MOST_CHOSEN])
+    rest = tuple(one.id for one in offered if not any(one.is_called(name) for name in models))
+    return Chosen(vendor, models, rest)
+
+
+def _told(chosen: Chosen) -> str:
+    whole = len(chosen.models) + len(chosen.others)
+    share = f", {len(chosen.models)} of {whole} models" if chosen.others else ""
+    return f"{chosen.vendor.name} ({chosen.vendor.seen}{share})"
+
+
+def _next(path: Path, found: Sequence[Chosen]) -> str:
     """The two lines to paste."""
     flag = "" if path == Path("nexus.toml") else f" -c {path}"
-    model = f"{found[0].name}/{found[0].models[0]}" if found else "demo/echo"
+    model = f"{found[0].vendor.name}/{found[0].models[0]}" if found else "demo/echo"
     return f"    nexus test{flag} {model}\n    nexus claude{flag} -m {model}\n"
 
 
-def render(vendors: Sequence[Found]) -> str:
+def render(vendors: Sequence[Chosen]) -> str:
     """The text of a settings file with these vendors, or with the echo provider when there are none."""
-    taken = any(":8000/" in line for vendor in vendors for line in vendor.lines)
+    taken = any(":8000/" in line for chosen in vendors for line in chosen.vendor.lines)
     return HEAD.format(port=8001 if taken else 8000) + ("".join(map(_provider, vendors)) or ECHO)
 
 
-def _provider(vendor: Found) -> str:
-    tables = "".join(
-        f"[llm.providers.{vendor.name}.models.{json.dumps(model, ensure_ascii=False)}]\n" for model in vendor.models
-    )
-    return PROVIDER.format(name=vendor.name, kind=vendor.kind, lines="\n".join(vendor.lines)) + tables
+def _provider(chosen: Chosen) -> str:
+    vendor = chosen.vendor
+    table = PROVIDER.format(name=vendor.name, kind=vendor.kind, lines="\n".join(vendor.lines))
+    others = "".join(f"#{line}" for line in _tables(vendor.name, chosen.others))
+    return table + "".join(_tables(vendor.name, chosen.models)) + (OTHERS + others if others else "")
+
+
+def _tables(provider: str, models: Sequence[str]) -> list[str]:
+    return [f"[llm.providers.{provider}.models.{json.dumps(model, ensure_ascii=False)}]\n" for model in models]

@@ -8,12 +8,14 @@ from typing import ClassVar, Literal, Self
 from pydantic import SecretStr, model_validator
 
 from nexus import __version__
+from nexus.catalogue import Catalogue
 from nexus.errors import AuthenticationFailed
 from nexus.headers import forwarding
 from nexus.models.claude import profile
 from nexus.operation import Action
 from nexus.protocols.codec import Target
 from nexus.provider import Account, Attempt, Provider, configured
+from nexus.providers.anthropic import catalogue as models
 from nexus.providers.anthropic.login import LOGIN_HOST, login_in
 from nexus.settings.login import LoginSettings
 from nexus.settings.model import ModelSettings
@@ -80,6 +82,12 @@ class AnthropicProvider(Provider):
 
     def counts_in(self, dialect: str) -> bool:
         return dialect == "messages"
+
+    def catalogue(self, key: SecretStr | None) -> Catalogue:
+        headers = {"anthropic-version": VERSION, "user-agent": f"nexus/{__version__}"}
+        headers |= {} if key is None else self.settings.credential(key)
+        url = self.settings.with_query(f"{self.base_url}/models", "")
+        return models.catalogue(UpstreamRequest(url, headers, b"", "GET"))
 
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
         host = "Anthropic's API" if host_of(self.base_url) == LOGIN_HOST else f"the server of provider {self.name}"

@@ -12,8 +12,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import quote
 
+from pydantic import SecretStr
+
 from nexus import __version__
 from nexus.cancel import Cancel
+from nexus.catalogue import Catalogue
 from nexus.failure import VendorFailure
 from nexus.models import bedrock as models
 from nexus.protocols.codec import DEFAULT_MAX_TOKENS, Target
@@ -24,6 +27,7 @@ from nexus.protocols.messages.hosted import Extra
 from nexus.protocols.rewrite import merged
 from nexus.provider import Attempt, Listing, Provider, configured
 from nexus.providers.bedrock.bodies import count_converse_body, count_invoke_body, invoke_body
+from nexus.providers.bedrock.catalogue import LISTS, catalogue, control_url
 from nexus.providers.bedrock.claude import counting_id, is_claude, profile
 from nexus.providers.bedrock.regions import base_url_of, is_commercial, region_of
 from nexus.providers.bedrock.replies import (
@@ -117,6 +121,13 @@ class BedrockProvider(Provider):
         if region is None or not is_commercial(region) or _BY_THE_HOUR.search(model):
             return None
         return Listing(base_url_of(region), _known_as(model, settings))
+
+    def catalogue(self, key: SecretStr | None) -> Catalogue:
+        headers = {"accept": "application/json", "user-agent": f"nexus/{__version__}"}
+        headers |= {} if key is None else {"authorization": f"Bearer {key.get_secret_value()}"}
+        base = control_url(self.base_url)
+        listed = (UpstreamRequest(f"{base}/{name}", headers, b"", "GET") for name in LISTS)
+        return catalogue(*listed)
 
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
         known = _known_as(model, settings)

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from nexus import __version__
 from nexus.cancel import Cancel
+from nexus.catalogue import Catalogue
 from nexus.errors import AuthenticationFailed
 from nexus.failure import VendorFailure
 from nexus.headers.own import UPSTREAM_KEY
@@ -29,6 +30,7 @@ from nexus.protocols.gemini import read_error
 from nexus.protocols.messages.hosted import Extra
 from nexus.protocols.rewrite import merged
 from nexus.provider import Account, Attempt, Labels, Listing, Provider, configured
+from nexus.providers.google import catalogue as models
 from nexus.providers.google import claude, endpoints
 from nexus.providers.google.settings import GoogleSettings
 from nexus.renewal import Renewed
@@ -92,6 +94,14 @@ class GoogleProvider(Provider):
 
     def embeddings(self, model: str, settings: ModelSettings) -> Format | None:
         return endpoints.embedding_format(model, vertex=self._on_vertex)
+
+    def catalogue(self, key: SecretStr | None) -> Catalogue:
+        headers = _own_headers() | ({} if key is None else {"x-goog-api-key": key.get_secret_value()})
+        if not self._on_vertex:
+            return models.gemini_catalogue(UpstreamRequest(f"{self.base_url}/models", headers, b"", "GET"))
+        base = endpoints.beta_of(self.base_url)
+        urls = {publisher: f"{base}/publishers/{publisher}/models" for publisher in models.PUBLISHERS}
+        return models.vertex_catalogue({who: UpstreamRequest(url, headers, b"", "GET") for who, url in urls.items()})
 
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
         host = "Vertex AI" if self._on_vertex else "the Gemini API"

@@ -34,6 +34,11 @@ def vertex_base(url: str, location: str) -> str:
     return base if _VERSION.search(base) else f"{base}/v1"
 
 
+def beta_of(base: str) -> str:
+    """Where Vertex AI lists models, which its first version does not."""
+    return _VERSION.sub("/v1beta1", base)
+
+
 def _host(location: str) -> str:
     if location == "global":
         return "aiplatform.googleapis.com"

@@ -16,6 +16,7 @@ from pydantic import SecretStr, field_validator
 
 from nexus import __version__
 from nexus.cancel import Cancel
+from nexus.catalogue import Catalogue
 from nexus.errors import AuthenticationFailed, UpstreamError
 from nexus.failure import VendorFailure
 from nexus.headers import forwarding
@@ -24,6 +25,7 @@ from nexus.models.chat_server import FACTS, ChatServer
 from nexus.operation import ENDPOINTS, HELD, Action
 from nexus.protocols.codec import Target
 from nexus.provider import Account, Attempt, Listing, Provider, Without, configured
+from nexus.providers.openai import catalogue as models
 from nexus.providers.openai.endpoints import endpoints_of
 from nexus.providers.openai.login import LOGIN_URL, TRAVELS, Login, login_in
 from nexus.settings.login import LoginSettings
@@ -186,6 +188,12 @@ class OpenAIProvider(Provider):
     def listing(self, model: str, settings: ModelSettings) -> Listing | None:
         found = _DEPLOYMENT.search(self.base_url)
         return Listing(self.base_url, (found and found[1]) or model)
+
+    def catalogue(self, key: SecretStr | None) -> Catalogue:
+        found = _DEPLOYMENT.search(self.base_url)
+        base = self.base_url if found is None else self.base_url[: found.start()]
+        headers = {"user-agent": f"nexus/{__version__}"} | ({} if key is None else self.settings.credential(key))
+        return models.catalogue(UpstreamRequest(self.settings.with_query(f"{base}/models", ""), headers, b"", "GET"))
 
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
         facts = self._facts(model)

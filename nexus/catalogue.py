@@ -1,0 +1,56 @@
+"""What a vendor says that it offers: its own list of models, read page by page.
+
+A provider's ``catalogue`` is a conversation without a network: it yields requests, is sent the document that answers
+each, and returns what it read. ``commands.discover`` carries it, with bounds on time, pages and bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+
+from nexus.upstream.request import UpstreamRequest
+from nexus.wire import Json, mapping, sequence, text
+
+_DATE = re.compile(r"[-@](?:20\d{6}|latest|default)$|:latest$")
+
+
+class CannotList(Exception):
+    """Why there is no list, in words for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """One model of a vendor; ``answers`` is False for one that is known to generate no text. ``also`` are other names
+    by which the vendor takes it.
+    """
+
+    id: str
+    answers: bool = True
+    also: tuple[str, ...] = ()
+
+    def is_called(self, name: str) -> bool:
+        """Whether a configured name means it: by an id, or without the date or tag behind it."""
+        return name in (self.id, *self.also) or undated(name) == undated(self.id)
+
+
+Catalogue = Generator[UpstreamRequest, Mapping[str, Json], list[Offered]]
+
+
+def undated(name: str) -> str:
+    """A model's name without what only tells its versions apart."""
+    return _DATE.sub("", name)
+
+
+def entries(document: Mapping[str, Json], name: str) -> list[Mapping[str, Json]]:
+    """The objects of a list in a vendor's answer. Raises CannotList where there is none."""
+    found = document.get(name)
+    if not isinstance(found, list):
+        raise CannotList(f"the answer has no list {name!r}")
+    return [mapping(entry) for entry in found]
+
+
+def texts(entry: Mapping[str, Json], name: str) -> list[str]:
+    """The words of a list inside an entry."""
+    return [text(item) for item in sequence(entry.get(name))]

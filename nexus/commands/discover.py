@@ -1,0 +1,163 @@
+"""``nexus check --discover``: what vendors offer beside what is configured.
+
+Every provider is asked at the same time, each for no longer than ``SECONDS``; one that fails says what failed and
+keeps nobody else from answering.
+"""
+
+from __future__ import annotations
+
+import textwrap
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+from nexus import registry, wire
+from nexus.cancel import Cancel
+from nexus.catalogue import CannotList, Offered
+from nexus.errors import NexusError, UpstreamError, UpstreamTimeout
+from nexus.headers.rules import rewrite
+from nexus.protocols import loader
+from nexus.provider import Provider
+from nexus.settings import ProviderSettings, Settings
+from nexus.upstream.request import UpstreamReply, UpstreamRequest
+from nexus.wire import Json
+
+SECONDS = 15.0
+MOST_PAGES = 50
+MOST_BYTES = 8 * 2**20
+MOST_MODELS = 5000
+LONGEST_ID = 256
+_MOST_SAID = 300
+_ASKED_AT_ONCE = 16
+_WIDTH = 110
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a provider offers; ``failed`` says why that is not known, ``silent`` that its type has no list."""
+
+    offered: tuple[Offered, ...] = ()
+    failed: str = ""
+    silent: bool = False
+
+
+def discover(settings: Settings, seconds: float = SECONDS) -> dict[str, Answer]:
+    """By the name of the provider, in the order of the settings."""
+    providers = settings.llm.providers.items() if settings.llm.enabled else ()
+    with ThreadPoolExecutor(_ASKED_AT_ONCE, thread_name_prefix="discover") as pool:
+        asked = {name: pool.submit(_ask, name, one, seconds) for name, one in providers}
+        return {name: answer.result() for name, answer in asked.items()}
+
+
+def _ask(name: str, settings: ProviderSettings, seconds: float) -> Answer:
+    try:
+        with closing(registry.load(settings.type)(name, settings)) as provider:
+            return _listed(provider, seconds)
+    except CannotList as error:
+        return Answer(failed=str(error))
+    except NexusError as error:
+        return Answer(failed=_reason(error))
+
+
+def _listed(provider: Provider, seconds: float) -> Answer:
+    cancel = Cancel()
+    late = UpstreamTimeout(f"{provider.name}: no whole list within {seconds:g} s", provider=provider.name)
+    # Timeouts of a socket count silence: a server that drips a byte at a time would never be late.
+    timer = threading.Timer(seconds, cancel.throw, [late])
+    timer.daemon = True
+    timer.start()
+    try:
+        key = provider.accounts[0].key
+        if key is None and provider.renewed_key is not None:
+            key = provider.renewed_key.get(cancel).value
+        if key is None and provider.settings.takes_callers_key:
+            return Answer(failed="it has no key of its own; callers bring theirs")
+        catalogue = provider.catalogue(key)
+        if catalogue is None:
+            return Answer(silent=True)
+        with closing(catalogue):
+            request = next(catalogue)
+            for _ in range(MOST_PAGES):
+                document = _document(provider, request, cancel)
+                try:
+                    request = catalogue.send(document)
+                except StopIteration as end:
+                    return Answer(tuple(_usable(end.value)))
+        raise CannotList(f"the list has more than {MOST_PAGES} pages")
+    finally:
+        timer.cancel()
+
+
+def _document(provider: Provider, request: UpstreamRequest, cancel: Cancel) -> Mapping[str, Json]:
+    rules, none = provider.settings.headers, frozenset[str]()
+    headers = rewrite(rules, {}, request.headers, reserved=provider.reserved(), credential_headers=none)
+    with provider.send(replace(request, headers=headers), cancel) as reply:
+        body = _body(reply)
+    if reply.status == 200:
+        return wire.decode_object(body)
+    failure = loader.vendor(provider.dialects[0]).read_error(reply.status, reply.headers, body)
+    said = " ".join(failure.message.split())[:_MOST_SAID] if failure is not None else ""
+    raise CannotList(f"{reply.status} from {provider.server or provider.base_url}: {said}".rstrip(": "))
+
+
+def _body(reply: UpstreamReply) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    while piece := reply.read():
+        pieces.append(piece)
+        size += len(piece)
+        if size > MOST_BYTES:
+            raise CannotList(f"the list is larger than {MOST_BYTES >> 20} MiB")
+    return b"".join(pieces)
+
+
+def _usable(found: Iterable[Offered]) -> list[Offered]:
+    """Without what has no name that fits into a file, each once, in the vendor's order."""
+    usable = {one.id: one for one in found if one.id and len(one.id) <= LONGEST_ID and one.id.isprintable()}
+    return list(usable.values())[:MOST_MODELS]
+
+
+def _reason(error: NexusError) -> str:
+    why = error.why if isinstance(error, UpstreamError) else ""
+    return f"{error} ({why})" if why and why not in str(error) else str(error)
+
+
+def report(settings: Settings, answers: Mapping[str, Answer]) -> Iterator[str]:
+    """Lines for people, behind the routes of ``nexus check``."""
+    for name, answer in answers.items():
+        if answer.silent:
+            yield f"{name}: its type has no list of models to ask for"
+            continue
+        if answer.failed:
+            yield f"{name}: the list of models cannot be had: {answer.failed}"
+            continue
+        configured = {alias: model.rename or alias for alias, model in settings.llm.providers[name].models.items()}
+        lacking = [alias for alias, id in configured.items() if not any(one.is_called(id) for one in answer.offered)]
+        others = [one for one in answer.offered if not any(one.is_called(id) for id in configured.values())]
+        yield f"{name} offers {_counted(len(answer.offered))}, {len(configured) - len(lacking)} of them configured"
+        for alias in lacking:
+            known = "" if configured[alias] == alias else f" ({configured[alias]})"
+            yield f"warning: {name}/{alias}{known} is configured and not in the vendor's list"
+        yield from _names("offered and not configured", [one.id for one in others if one.answers])
+        yield from _names("offered for other things than text", [one.id for one in others if not one.answers])
+    if answers:
+        yield ""
+
+
+def _counted(count: int) -> str:
+    return f"{count} model{'' if count == 1 else 's'}"
+
+
+def _names(what: str, names: list[str]) -> Iterator[str]:
+    if names:
+        yield f"  {what}:"
+        yield from textwrap.wrap(
+            "  ".join(sorted(names)),
+            _WIDTH,
+            initial_indent="    ",
+            subsequent_indent="    ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )

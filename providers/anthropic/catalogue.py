@@ -1,0 +1,27 @@
+"""Anthropic's list of models: ``GET /v1/models``, in pages. Source: Anthropic's API reference."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from urllib.parse import quote
+
+from nexus.catalogue import Catalogue, Offered, entries
+from nexus.upstream.request import UpstreamRequest
+from nexus.wire import text
+
+PAGE = 1000
+
+
+def catalogue(first: UpstreamRequest) -> Catalogue:
+    """``first`` asks for the first page, without parameters of a page."""
+    mark = "&" if "?" in first.url else "?"
+    request = replace(first, url=f"{first.url}{mark}limit={PAGE}")
+    found: list[Offered] = []
+    page = request
+    while True:
+        document = yield page
+        found += [Offered(text(entry.get("id"))) for entry in entries(document, "data")]
+        last = text(document.get("last_id"))
+        if document.get("has_more") is not True or not last:
+            return found
+        page = replace(request, url=f"{request.url}&after_id={quote(last, safe='')}")

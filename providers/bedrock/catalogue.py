@@ -1,0 +1,53 @@
+"""Bedrock's lists of models: foundation models that can be called on demand, and inference profiles.
+
+They are answered by Bedrock's control plane, which is another host than the runtime's. Source: Amazon's API reference,
+ListFoundationModels and ListInferenceProfiles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from nexus.catalogue import Catalogue, Offered, entries, texts
+from nexus.providers.bedrock.regions import region_of
+from nexus.upstream.request import UpstreamRequest
+from nexus.wire import mapping, sequence, text
+
+PAGE = 1000
+LISTS = ("foundation-models", "inference-profiles")
+"""Paths of both."""
+
+
+def control_url(base_url: str) -> str:
+    """The control plane beside a runtime of AWS; any other server answers for both."""
+    parts = urlsplit(base_url)
+    if region_of(parts.hostname) is None:
+        return base_url
+    return urlunsplit(parts._replace(netloc=parts.netloc.replace("bedrock-runtime", "bedrock", 1)))
+
+
+def catalogue(models: UpstreamRequest, profiles: UpstreamRequest) -> Catalogue:
+    """What can be called by its own id, then what needs a profile or may have one."""
+    document = yield models
+    speaks: dict[str, bool] = {}
+    found: list[Offered] = []
+    for entry in entries(document, "modelSummaries"):
+        id, answers = text(entry.get("modelId")), "TEXT" in texts(entry, "outputModalities")
+        speaks[id] = answers
+        if "ON_DEMAND" in texts(entry, "inferenceTypesSupported"):
+            found.append(Offered(id, answers, (text(entry.get("modelArn")),)))
+    token = ""
+    while True:
+        more = f"&nextToken={quote(token, safe='')}" if token else ""
+        document = yield replace(profiles, url=f"{profiles.url}?maxResults={PAGE}{more}")
+        for entry in entries(document, "inferenceProfileSummaries"):
+            id = text(entry.get("inferenceProfileId"))
+            behind = (
+                text(mapping(model).get("modelArn")).rpartition("/")[2] for model in sequence(entry.get("models"))
+            )
+            answers = all(speaks.get(model, True) for model in behind)
+            found.append(Offered(id, answers, (text(entry.get("inferenceProfileArn")),)))
+        token = text(document.get("nextToken"))
+        if not token:
+            return found

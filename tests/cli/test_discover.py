@@ -1,0 +1,387 @@
+"""``nexus check --discover`` and ``nexus init``: what vendors offer, page by page and within bounds."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nexus.commands import discover as discovering
+from nexus.commands.check import check
+from nexus.commands.detect import Found, Machine
+from nexus.commands.discover import Answer, discover
+from nexus.commands.init import init
+from nexus.settings import load
+from tools.fake_upstream import ACCESS_KEY, SECRET_KEY, service_account
+
+KEY = "sk-hushhush-a1b2c3d4"
+Pages = dict[str, Any]
+
+
+class Vendor(ThreadingHTTPServer):
+    """Answers a path with its query by a document, by a status and bytes, or by a function that writes itself."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, pages: Pages) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.pages = pages
+        self.seen: list[tuple[str, dict[str, str]]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Vendor
+
+    def do_GET(self) -> None:
+        self.server.seen.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
+        said = self.server.pages.get(self.path, (404, b'{"error": {"message": "no such page"}}'))
+        if callable(said):
+            said(self)
+            return
+        status, body = said if isinstance(said, tuple) else (200, json.dumps(said).encode())
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.pages["token"] = {"access_token": "hushhush-token", "expires_in": 3600, "token_type": "Bearer"}
+        self.path = "token"
+        self.do_GET()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def vendor(pages: Pages) -> Iterator[Vendor]:
+    with Vendor(pages) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def keyed(kind: str, more: str = "", path: str = "/v1") -> Callable[[Vendor, Path], str]:
+    return lambda server, _: (
+        f'[llm.providers.v]\ntype = "{kind}"\napi_key = "{KEY}"\nbase_url = "{server.url}{path}"\n{more}'
+    )
+
+
+def vertex(server: Vendor, folder: Path) -> str:
+    file = folder / "account.json"
+    file.write_text(json.dumps(service_account(server.url)))
+    place = f'project = "p"\nlocation = "us-central1"\ncredentials = "{file}"\n'
+    return f'[llm.providers.v]\ntype = "google"\nbase_url = "{server.url}"\n{place}'
+
+
+def bedrock(server: Vendor, folder: Path) -> str:
+    keys = f'access_key_id = "{ACCESS_KEY}"\nsecret_access_key = "{SECRET_KEY}"\nregion = "us-east-1"\n'
+    return f'[llm.providers.v]\ntype = "bedrock"\nbase_url = "{server.url}"\n{keys}'
+
+
+def ids(*names: str) -> dict[str, Any]:
+    return {"data": [{"id": name} for name in names]}
+
+
+MODELS = "/v1/models"
+BEARER = ("authorization", f"Bearer {KEY}")
+PROFILE = {
+    "inferenceProfileId": "us.amazon.nova-pro-v1:0",
+    "inferenceProfileArn": "arn:aws:bedrock:us-east-1:1:inference-profile/us.amazon.nova-pro-v1:0",
+    "models": [{"modelArn": "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0"}],
+}
+GEMINI = [
+    {"name": "models/gemini-3.8-flash", "supportedGenerationMethods": ["generateContent", "countTokens"]},
+    {"name": "models/gemini-embedding-001", "supportedGenerationMethods": ["embedContent"]},
+]
+
+LISTS: dict[str, tuple[Callable[[Vendor, Path], str], Pages, list[str], list[str], tuple[str, str]]] = {
+    "openai": (
+        keyed("openai"),
+        {MODELS: ids("gpt-5.5", "gpt-4.1", "text-embedding-3-small", "whisper-1", "gpt-image-2", "gpt-5.5")},
+        ["gpt-5.5", "gpt-4.1"],
+        ["text-embedding-3-small", "whisper-1", "gpt-image-2"],
+        BEARER,
+    ),
+    "openai: a base_url without /v1": (keyed("openai", path=""), {MODELS: ids("qwen3:8b")}, ["qwen3:8b"], [], BEARER),
+    "openai: modalities (OpenRouter)": (
+        keyed("openai"),
+        {MODELS: {"data": [{"id": "a/b", "architecture": {"output_modalities": ["image"]}}, {"id": "c/d"}]}},
+        ["c/d"],
+        ["a/b"],
+        BEARER,
+    ),
+    "openai: Azure's deployments": (
+        keyed("openai", 'auth_header = "api-key"\nquery = { api-version = "2026-01-01" }\n', "/openai/deployments"),
+        {"/openai/models?api-version=2026-01-01": ids("gpt-4.1")},
+        ["gpt-4.1"],
+        [],
+        ("api-key", KEY),
+    ),
+    "openai: a header rule": (
+        keyed("openai", 'headers = [{ rule = "insert", name = "user-agent", value = "KimiCLI/1" }]\n'),
+        {MODELS: ids("kimi-k3")},
+        ["kimi-k3"],
+        [],
+        ("user-agent", "KimiCLI/1"),
+    ),
+    "anthropic, two pages": (
+        keyed("anthropic"),
+        {
+            f"{MODELS}?limit=1000": {**ids("claude-opus-5-5"), "has_more": True, "last_id": "claude/opus"},
+            f"{MODELS}?limit=1000&after_id=claude%2Fopus": {**ids("claude-haiku-5-5"), "has_more": False},
+        },
+        ["claude-opus-5-5", "claude-haiku-5-5"],
+        [],
+        ("x-api-key", KEY),
+    ),
+    "gemini, two pages": (
+        keyed("google", path=""),
+        {
+            "/v1beta/models?pageSize=1000": {"models": GEMINI[:1], "nextPageToken": "to/ken"},
+            "/v1beta/models?pageSize=1000&pageToken=to%2Fken": {"models": GEMINI[1:]},
+        },
+        ["gemini-3.8-flash"],
+        ["gemini-embedding-001"],
+        ("x-goog-api-key", KEY),
+    ),
+    "vertex, two publishers": (
+        vertex,
+        {
+            "/v1beta1/publishers/google/models?pageSize=1000": {
+                "publisherModels": [
+                    {"name": "publishers/google/models/gemini-3.8-flash", "versionId": "default"},
+                    {"name": "publishers/google/models/imagen-4", "versionId": "default"},
+                ]
+            },
+            "/v1beta1/publishers/anthropic/models?pageSize=1000": {
+                "publisherModels": [{"name": "publishers/anthropic/models/claude-sonnet-4-5", "versionId": "20250929"}]
+            },
+        },
+        ["gemini-3.8-flash", "claude-sonnet-4-5"],
+        ["imagen-4"],
+        ("authorization", "Bearer hushhush-token"),
+    ),
+    "bedrock, models and profiles": (
+        bedrock,
+        {
+            "/foundation-models": {
+                "modelSummaries": [
+                    {
+                        "modelId": "amazon.nova-pro-v1:0",
+                        "outputModalities": ["TEXT"],
+                        "inferenceTypesSupported": ["INFERENCE_PROFILE"],
+                    },
+                    {"modelId": "openai.oss", "outputModalities": ["TEXT"], "inferenceTypesSupported": ["ON_DEMAND"]},
+                    {
+                        "modelId": "amazon.titan-embed-text-v2:0",
+                        "outputModalities": ["EMBEDDING"],
+                        "inferenceTypesSupported": ["ON_DEMAND"],
+                    },
+                ]
+            },
+            "/inference-profiles?maxResults=1000": {"inferenceProfileSummaries": [PROFILE], "nextToken": "n/1"},
+            "/inference-profiles?maxResults=1000&nextToken=n%2F1": {"inferenceProfileSummaries": []},
+        },
+        ["openai.oss", "us.amazon.nova-pro-v1:0"],
+        ["amazon.titan-embed-text-v2:0"],
+        ("authorization", f"AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/"),
+    ),
+}
+
+
+def asked(server: Vendor, folder: Path, table: Callable[[Vendor, Path], str], seconds: float = 60.0) -> Answer:
+    file = folder / "nexus.toml"
+    file.write_text(table(server, folder) + "models.m = {}\n")
+    return discover(load(file, {}), seconds)["v"]
+
+
+@pytest.mark.parametrize(("table", "pages", "answer", "others", "credential"), LISTS.values(), ids=LISTS.keys())
+def test_a_vendors_list(
+    tmp_path: Path,
+    table: Callable[[Vendor, Path], str],
+    pages: Pages,
+    answer: list[str],
+    others: list[str],
+    credential: tuple[str, str],
+) -> None:
+    with vendor(dict(pages)) as server:
+        found = asked(server, tmp_path, table)
+    assert found.failed == ""
+    assert [one.id for one in found.offered if one.answers] == answer
+    assert [one.id for one in found.offered if not one.answers] == others
+    assert {path for path, _ in server.seen} >= set(pages)
+    name, value = credential
+    assert all(headers[name].startswith(value) for path, headers in server.seen if path != "token")
+
+
+def silent(handler: Handler) -> None:
+    handler.rfile.read(1)
+
+
+def dripping(handler: Handler) -> None:
+    handler.send_response(200)
+    handler.end_headers()
+    released = threading.Event()
+    with pytest.raises(OSError):
+        while True:
+            handler.wfile.write(b" ")
+            released.wait(0.01)
+
+
+FAILURES: dict[str, tuple[Pages, float, str]] = {
+    "a wrong key": (
+        {MODELS: (401, b'{"error": {"message": "Incorrect API key provided"}}')},
+        60,
+        "401 from {host}: Incorrect API key provided",
+    ),
+    "no list there": ({}, 60, "404 from {host}: no such page"),
+    "a page of HTML": ({MODELS: (200, b"<html>")}, 60, "the answer has no list"),
+    "another shape": ({MODELS: {"data": {"a": 1}}}, 60, "the answer has no list 'data'"),
+    "a redirect": ({MODELS: (302, b"")}, 60, "302 from {host}"),
+    "too large": ({MODELS: (200, b" " * (discovering.MOST_BYTES + 1))}, 60, "the list is larger than 8 MiB"),
+    "silence": ({MODELS: silent}, 0.3, "no whole list within 0.3 s"),
+    "a byte at a time": ({MODELS: dripping}, 0.3, "no whole list within 0.3 s"),
+}
+
+
+@pytest.mark.parametrize(("pages", "seconds", "said"), FAILURES.values(), ids=FAILURES.keys())
+def test_what_failed_is_said(tmp_path: Path, pages: Pages, seconds: float, said: str) -> None:
+    with vendor(dict(pages)) as server:
+        found = asked(server, tmp_path, keyed("openai"), seconds)
+    assert said.format(host=server.url.removeprefix("http://")) in found.failed
+    assert found.offered == ()
+
+
+def test_a_list_without_end_is_given_up(tmp_path: Path) -> None:
+    page = {**ids("claude-opus-5-5"), "has_more": True, "last_id": "x"}
+    with vendor({f"{MODELS}?limit=1000": page, f"{MODELS}?limit=1000&after_id=x": page}) as server:
+        found = asked(server, tmp_path, keyed("anthropic"))
+    assert found.failed == f"the list has more than {discovering.MOST_PAGES} pages"
+    assert len(server.seen) == discovering.MOST_PAGES
+
+
+COMPARED = """\
+[llm.providers.v]
+type = "openai"
+api_key = "{key}"
+base_url = "{url}/v1"
+models.small.rename = "gpt-4.1"
+models.gone = {{}}
+models."gpt-5.5-20260401" = {{}}
+[llm.providers.lost]
+type = "openai"
+api_key = "{key}"
+base_url = "{url}/lost"
+models.m = {{}}
+[llm.providers.theirs]
+type = "anthropic"
+forward_token = true
+base_url = "{url}/v1"
+models.m = {{}}
+[llm.providers.demo]
+type = "echo"
+models.echo = {{}}
+"""
+
+
+def test_check_compares_what_is_offered_with_what_is_configured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pages: Pages = {
+        MODELS: ids("gpt-4.1", "gpt-5.5", "o3", "whisper-1"),
+        "/lost/models": (401, json.dumps({"error": {"message": f"key {KEY} is wrong"}}).encode()),
+    }
+    file = tmp_path / "nexus.toml"
+    with vendor(pages) as server:
+        file.write_text(COMPARED.format(url=server.url, key=KEY))
+        assert check(load(file, {}), "nexus.toml", asks=True) == 1
+    out = capsys.readouterr().out
+    said = out[out.index("v offers") :].splitlines()
+    host = server.url.removeprefix("http://")
+    assert said == [
+        "v offers 4 models, 2 of them configured",
+        "warning: v/gone is configured and not in the vendor's list",
+        "  offered and not configured:",
+        "    o3",
+        "  offered for other things than text:",
+        "    whisper-1",
+        f"lost: the list of models cannot be had: 401 from {host}: key [redacted] is wrong",
+        "theirs: the list of models cannot be had: it has no key of its own; callers bring theirs",
+        "demo: its type has no list of models to ask for",
+        "",
+        "nexus.toml: valid, 6 models",
+    ]
+    assert "hushhush" not in out
+
+
+OFFER = ["gpt-6.2-sol-20260801", "gpt-5.5", "gpt-9-lunar", "whisper-1"]
+
+
+@pytest.fixture
+def found(monkeypatch: pytest.MonkeyPatch) -> Iterator[Vendor]:
+    """An OpenAI that is found by its key and answers here."""
+    with vendor({MODELS: ids(*OFFER)}) as server:
+        lines = ('api_key = "{{ env.OPENAI_API_KEY }}"', f'base_url = "{server.url}/v1"')
+        models = ("gpt-6.2-sol", "gpt-6-luna", "gpt-5.5")
+        one = Found("openai", "openai", "OPENAI_API_KEY", models, lines)
+        monkeypatch.setattr(Machine, "vendors", lambda _: [one])
+        yield server
+
+
+CHOICES: dict[str, tuple[dict[str, bool], list[str], list[str]]] = {
+    "some": ({}, ["gpt-6.2-sol", "gpt-5.5"], ["gpt-9-lunar"]),
+    "all": ({"every": True}, ["gpt-6.2-sol-20260801", "gpt-5.5", "gpt-9-lunar"], []),
+    "offline": ({"asks": False}, ["gpt-6.2-sol", "gpt-6-luna", "gpt-5.5"], []),
+}
+
+
+@pytest.mark.parametrize(("options", "models", "others"), CHOICES.values(), ids=CHOICES.keys())
+def test_init_writes_what_is_offered(
+    tmp_path: Path,
+    found: Vendor,
+    options: dict[str, bool],
+    models: list[str],
+    others: list[str],
+) -> None:
+    file, environ = tmp_path / "nexus.toml", {"OPENAI_API_KEY": KEY, "HOME": str(tmp_path)}
+    assert init(file, environ, {}, **options) == 0
+    assert list(load(file, environ).llm.providers["openai"].models) == models
+    written = [line for line in file.read_text().splitlines() if line.startswith("#[llm")]
+    assert written == [f'#[llm.providers.openai.models."{name}"]' for name in others]
+    assert (len(server_seen := found.seen) > 0) is options.get("asks", True), server_seen
+
+
+def test_init_takes_some_of_what_it_does_not_know(tmp_path: Path, found: Vendor) -> None:
+    found.pages[MODELS] = ids(*(f"model-{number}" for number in range(200)))
+    file, environ = tmp_path / "nexus.toml", {"OPENAI_API_KEY": KEY, "HOME": str(tmp_path)}
+    assert init(file, environ, {}) == 0
+    assert list(load(file, environ).llm.providers["openai"].models) == [f"model-{number}" for number in range(4)]
+    assert file.read_text().count("#[llm.providers.openai.models.") == 196
+
+
+def test_init_without_a_list_writes_what_nexus_knows_and_says_why(
+    tmp_path: Path, found: Vendor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found.pages[MODELS] = (401, json.dumps({"error": {"message": f"key {KEY} is wrong"}}).encode())
+    file, environ = tmp_path / "nexus.toml", {"OPENAI_API_KEY": KEY, "HOME": str(tmp_path)}
+    assert init(file, environ, {}) == 0
+    assert list(load(file, environ).llm.providers["openai"].models) == ["gpt-6.2-sol", "gpt-6-luna", "gpt-5.5"]
+    out = capsys.readouterr().out
+    assert "openai: its models are those known to Nexus, for its list cannot be had: 401 from" in out
+    assert "hushhush" not in out + file.read_text()
