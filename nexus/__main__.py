@@ -18,8 +18,18 @@ if __name__ == "__main__" and sys.path and sys.path[0] in ("", os.getcwd()):
     del sys.path[0]
 
 
+WINDOWS = (
+    "nexus: Windows itself is not supported; run Nexus in WSL (wsl --install), where programs of Windows reach it at "
+    "127.0.0.1 as well\n"
+)
+
+
 def main() -> int:
     """Run one command; returns the exit code."""
+    if os.name == "nt":
+        # Unix sockets, process groups and signals that others of its modules cannot do without are not there.
+        sys.stderr.write(WINDOWS)
+        return 1
     from nexus.cli.main import main as run
 
     return run()

@@ -61,6 +61,21 @@ def nexus(folder: Path, *arguments: str, **environ: str) -> subprocess.Completed
     )
 
 
+def test_windows_is_refused_in_one_line_that_names_wsl(tmp_path: Path) -> None:
+    for command in ([], ["--version"], ["check"]):
+        run = subprocess.run(
+            [sys.executable, "-c", "import os, sys, nexus.__main__ as m; os.name = 'nt'; sys.exit(m.main())", *command],
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (run.returncode, run.stdout, run.stderr.count("\n")) == (1, "", 1)
+        assert "WSL" in run.stderr
+
+
 def test_version(tmp_path: Path) -> None:
     run = nexus(tmp_path, "--version")
     assert (run.returncode, run.stdout, run.stderr) == (0, f"nexus {__version__}\n", "")

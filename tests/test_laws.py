@@ -67,7 +67,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("nexus.files", "nexus.operation", "nexus.shared", "nexus.upload", "nexus.processes", "nexus.tags"),
     ("nexus.conversation",),
     ("nexus.models", "nexus.upstream"),
-    ("nexus.json_schema",),
+    ("nexus.json_schema", "nexus.catalogue"),
     ("nexus.protocols",),
     ("nexus.registry", "nexus.settings"),
     ("nexus.auth", "nexus.limits", "nexus.credentials"),
@@ -94,7 +94,7 @@ KNOWN_TO_PROVIDERS = (
     *("nexus.provider", "nexus.protocols", "nexus.settings"),
     *("nexus.upstream.request", "nexus.upstream.network_errors", "nexus.upstream.sniff"),
     *("nexus.errors", "nexus.failure", "nexus.wire", "nexus.cancel", "nexus.renewal", "nexus.conversation"),
-    *("nexus.models", "nexus.json_schema", "nexus.headers", "nexus.operation", "nexus.shared"),
+    *("nexus.models", "nexus.json_schema", "nexus.headers", "nexus.operation", "nexus.shared", "nexus.catalogue"),
 )
 
 

@@ -1,4 +1,4 @@
-"""The keys that sign requests: from the settings file, or from AWS's own chain through botocore.
+"""The keys that sign requests: from the settings file, or from AWS's own chain through boto3's session.
 
 Law: no key is in any repr, log or error.
 """
@@ -10,11 +10,12 @@ import os
 import time
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from botocore.config import Config  # type: ignore[import-untyped]
 from botocore.credentials import Credentials, RefreshableCredentials  # type: ignore[import-untyped]
 from botocore.exceptions import ClientError, NoCredentialsError  # type: ignore[import-untyped]
-from botocore.session import Session  # type: ignore[import-untyped]
+from botocore.session import Session as CoreSession  # type: ignore[import-untyped]
 from botocore.utils import get_token_from_environment  # type: ignore[import-untyped]
 
 from nexus.cancel import Cancel
@@ -95,14 +96,15 @@ class Chain:
         refresh = RECHECK if isinstance(source, RefreshableCredentials) else None
         return Grant(keys, expires=float("inf"), fetched=time.time(), refresh=refresh)
 
-    def _session(self) -> Session:
-        session = Session(profile=self._profile)
-        if self._region:
-            session.set_config_variable("region", self._region)
+    def _session(self) -> Any:
+        # Only whoever visits the chain pays for boto3: 3 MB, on a thread that no call is kept by.
+        from boto3.session import Session  # type: ignore[import-untyped]
+
+        core = CoreSession()
         if self._ca_file:
-            session.set_config_variable("ca_bundle", self._ca_file)
+            core.set_config_variable("ca_bundle", self._ca_file)
         # For STS and SSO, whose clients would wait for a minute, try five times, and ask the environment for a proxy.
-        session.set_default_client_config(
+        core.set_default_client_config(
             Config(
                 connect_timeout=5,
                 read_timeout=10,
@@ -110,7 +112,7 @@ class Chain:
                 proxies={"http": self._proxy, "https": self._proxy} if self._proxy else {},
             )
         )
-        return session
+        return Session(profile_name=self._profile, region_name=self._region or None, botocore_session=core)
 
     def _failure(self, error: Exception, took: float) -> Unreachable:
         """Says what kind of failure it was; AWS's wording may name accounts, roles and the output of processes."""

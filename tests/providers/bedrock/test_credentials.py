@@ -332,10 +332,8 @@ def test_no_key_of_the_chain_is_shown(monkeypatch: Env, caplog: pytest.LogCaptur
 def test_credential_calls_take_the_same_way_as_all_others(tmp_path: Path) -> None:
     """STS and SSO; the machine's own metadata service is no vendor."""
     chain = Chain("bedrock", None, REGION, proxy="http://proxy.test:3128", ca_file="/etc/ca.pem")
-    client = chain._session().create_client("sts", aws_access_key_id="a", aws_secret_access_key="b")
+    client = chain._session().client("sts", aws_access_key_id="a", aws_secret_access_key="b")
     assert client._endpoint.http_session._proxy_config._proxies["https"] == "http://proxy.test:3128"
     assert client._endpoint.http_session._verify == "/etc/ca.pem"
-    without = (
-        Chain("bedrock", None, REGION)._session().create_client("sts", aws_access_key_id="a", aws_secret_access_key="b")
-    )
+    without = Chain("bedrock", None, REGION)._session().client("sts", aws_access_key_id="a", aws_secret_access_key="b")
     assert without._endpoint.http_session._proxy_config._proxies == {}, "nothing of the environment"
