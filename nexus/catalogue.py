@@ -1,4 +1,4 @@
-"""What a vendor says that it offers: its own list of models, read page by page.
+"""Lists of models: a vendor's own of what it offers, read page by page, and public ones of prices.
 
 A provider's ``catalogue`` is a conversation without a network: it yields requests, is sent the document that answers
 each, and returns what it read. ``commands.discover`` carries it, with bounds on time, pages and bytes.
@@ -33,6 +33,17 @@ class Offered:
     def is_called(self, name: str) -> bool:
         """Whether a configured name means it: by an id, or without the date or tag behind it."""
         return name in (self.id, *self.also) or undated(name) == undated(self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Where a public list of prices has a model: an address of the vendor's API, and its id there. ``percent`` of what
+    is listed is its price.
+    """
+
+    base_url: str
+    model: str
+    percent: int = 100
 
 
 Catalogue = Generator[UpstreamRequest, Mapping[str, Json], list[Offered]]

@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from nexus import __version__
 from nexus.cancel import Cancel
 from nexus.catalogue import Catalogue
+from nexus.catalogue import Listing as Listing
 from nexus.credentials.accounts import Account as Account
 from nexus.credentials.accounts import accounts_of
 from nexus.credentials.renewed import renewed_key
@@ -76,17 +77,6 @@ class Attempt:
     credential_headers: frozenset[str] = frozenset()
     key_is_callers: bool = False
     upload: Upload | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """Where a public list of prices has a model: an address of the vendor's API, and its id there. ``percent`` of what
-    is listed is its price.
-    """
-
-    base_url: str
-    model: str
-    percent: int = 100
 
 
 Without = Callable[[Target], Target]

@@ -79,7 +79,7 @@ class Authenticator:
             return cls(identification, keys, None, claims=claims)
         require_pyjwt()
         holder = Holder(shared)
-        place = (oauth.url, oauth.poll_interval, Trust.of(oauth.ca_file))
+        place = (oauth.issuer, oauth.hosts, oauth.url, oauth.poll_interval, Trust.of(oauth.ca_file))
         token_keys = holder.hold("keys for tokens", place, partial(_fetched_keys, oauth))
         authenticator = cls(identification, keys, Tokens(oauth, token_keys), claims=claims)
         authenticator._holder = holder

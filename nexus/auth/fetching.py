@@ -1,4 +1,4 @@
-"""Fetches a JWKS document.
+"""Fetches a JWKS document, and before it the issuer's document that says where it is.
 
 It blocks, on the thread of ``Renewed`` only. Whatever the server does, it ends within a deadline and a bounded
 size; a redirect is an answer like any other, and nothing but a 200 is believed.
@@ -10,12 +10,14 @@ import logging
 import threading
 import time
 
-from nexus import __version__
+from nexus import __version__, wire
+from nexus.auth.issuer import metadata_url, read_metadata
 from nexus.auth.jwks import KeySet, read_key_set
 from nexus.cancel import Cancel
-from nexus.errors import ProtocolError, UpstreamTimeout
+from nexus.errors import NexusError, ProtocolError, UpstreamTimeout
 from nexus.renewal import Grant, Renewed
 from nexus.settings.oauth import OAuthSettings
+from nexus.settings.types import DAY
 from nexus.upstream.request import Timeouts, UpstreamRequest
 from nexus.upstream.tls import Trust
 from nexus.upstream.transport import Transport
@@ -46,16 +48,18 @@ def renewed_keys(source: JwksSource, interval: float, *, pause: float = PAUSE, r
 
 
 class JwksSource:
-    """The document behind one address; calling it fetches. Raises UpstreamError."""
+    """The document behind one address; calling it fetches. Raises UpstreamError.
+
+    Where the settings name an issuer alone, its own document is asked first, and again after a day or a failure.
+    """
 
     def __init__(self, oauth: OAuthSettings, *, deadline: float = DEADLINE) -> None:
         timeouts = Timeouts(connect=deadline / 2, first_byte=deadline, idle=deadline)
         self._transport = Transport(NAME, timeouts, trust=Trust.of(oauth.ca_file))
         self._deadline = deadline
-        headers = {"accept": "application/jwk-set+json, application/json", "user-agent": f"nexus/{__version__}"}
-        self._request = UpstreamRequest(
-            url=oauth.url, headers={**headers, "connection": "close"}, body=b"", method="GET"
-        )
+        self._oauth = oauth
+        self._known: tuple[str, float] | None = None
+        """Where the keys are by the issuer's word, and until when that is believed."""
 
     def __call__(self) -> KeySet:
         cancel = Cancel()
@@ -65,14 +69,30 @@ class JwksSource:
         timer.daemon = True
         timer.start()
         try:
-            return read_key_set(self._read(cancel))
+            return read_key_set(self._read(self._url(cancel), cancel))
         except ValueError as error:
+            self._known = None
             raise ProtocolError(f"{NAME}: {error}", provider=NAME) from None
+        except NexusError:
+            self._known = None
+            raise
         finally:
             timer.cancel()
 
-    def _read(self, cancel: Cancel) -> bytes:
-        with self._transport.send(self._request, cancel) as reply:
+    def _url(self, cancel: Cancel) -> str:
+        """Of the keys. Raises ValueError."""
+        issuer = self._oauth.issuer
+        if self._oauth.url is not None or issuer is None:
+            return self._oauth.url or ""
+        if self._known is None or time.monotonic() >= self._known[1]:
+            document = wire.decode_object(self._read(metadata_url(issuer), cancel))
+            self._known = read_metadata(document, issuer, self._oauth.hosts).jwks, time.monotonic() + DAY
+        return self._known[0]
+
+    def _read(self, url: str, cancel: Cancel) -> bytes:
+        headers = {"accept": "application/jwk-set+json, application/json", "user-agent": f"nexus/{__version__}"}
+        request = UpstreamRequest(url, {**headers, "connection": "close"}, b"", "GET")
+        with self._transport.send(request, cancel) as reply:
             if reply.status != 200:
                 raise ValueError(f"the server answered {reply.status}")
             pieces: list[bytes] = []

@@ -105,7 +105,7 @@ class Tokens:
     def _decode(self, token: str, key: VerifyingKey) -> Claims:
         import jwt
 
-        audience, issuer = self._oauth.expected_audience, self._oauth.expected_issuer
+        audience, issuer = self._oauth.expected_audience, self._oauth.claimed_issuer
         required = ["exp", *(["aud"] if audience else []), *(["iss"] if issuer else [])]
         options: Any = {
             "require": required,

@@ -136,9 +136,26 @@ def _env(options: Options, settings: Settings, source: Source) -> int:
     return show(options.client, settings, options.model, os.environ)
 
 
+def _login(options: Options) -> int:
+    from nexus.commands.login import CannotLogIn, how_to_log_in, login
+
+    try:
+        source = source_of(options, os.environ)
+        # Whoever says it all needs no settings, least of all the gateway's with the keys that they name.
+        settings = None if options.issuer and options.client_id else source.read()
+        how = how_to_log_in(settings, options.issuer, options.client_id)
+    except SettingsError as error:
+        return _refused(error.problems, options)
+    except (CannotLogIn, NoProviders) as error:
+        sys.stderr.write(f"nexus login: {error}\n")
+        return 1
+    return login(how, os.environ, anew=options.anew)
+
+
 ALONE: Mapping[str, Callable[[Options], int]] = {
     "key new": _key_new,
     "init": _init,
+    "login": _login,
     "schema": _schema,
     "config": _config,
     "completion": _completion,

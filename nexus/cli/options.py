@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from nexus.cli.parser import AGENTS, flags_of, hint, make_parser
+from nexus.cli.parser import AGENTS, flags_of, make_parser
+from nexus.cli.words import hint
 from nexus.server.source import Source
 from nexus.settings.listen import AnyAddress, read_addresses
 from nexus.telemetry import logs
@@ -45,6 +46,9 @@ class Options:
     discover: bool = False
     every_model: bool = False
     offline: bool = False
+    issuer: str = ""
+    client_id: str = ""
+    anew: bool = False
 
 
 def source_of(options: Options, environ: Mapping[str, str]) -> Source:
@@ -121,6 +125,9 @@ def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
         discover=given.get("discover", False),
         every_model=given.get("all", False),
         offline=given.get("offline", False),
+        issuer=given.get("issuer", ""),
+        client_id=given.get("client_id", ""),
+        anew=given.get("anew", False),
         arguments=(*given.get("arguments", ()), *arguments),
     )
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,6 +14,7 @@ import nexus
 from nexus.accounting.report import BY, check_by
 from nexus.accounting.since import since_of
 from nexus.accounting.tabulate import FORMATS
+from nexus.cli.words import hint
 from nexus.commands import colours
 from nexus.telemetry import logs
 
@@ -48,47 +48,6 @@ def flags_of(parser: argparse.ArgumentParser) -> set[str]:
 
 AGENTS: Mapping[str, str] = {"claude": "Claude Code", "codex": "Codex"}
 """Commands that run an agent, and its name."""
-
-MEANT = {
-    "--port": "--listen-address",
-    "--host": "--listen-address",
-    "--bind": "--listen-address",
-    "--address": "--listen-address",
-    "--verbose": "--log debug",
-    "--debug": "--log debug",
-    "--quiet": "--log warn",
-    "--file": "--config",
-    "--colour": "--color",
-    "--no-color": "--color never",
-    "--no-colour": "--color never",
-    "-p": "--listen-address",
-    "-v": "--version",
-    "run": "serve",
-    "start": "serve",
-    "up": "serve",
-    "server": "serve",
-    "validate": "check",
-    "lint": "check",
-    "models": "check",
-    "new": "init",
-    "setup": "init",
-    "configure": "init",
-    "smoke": "test",
-    "doctor": "test",
-    "cost": "usage",
-    "spend": "usage",
-    "keys": "key new",
-}
-"""Words of other programs to ours."""
-
-
-def hint(given: str, known: Iterable[str]) -> str:
-    """The nearest by meaning, else by spelling; "" where none is near."""
-    words = list(known)
-    if (meant := MEANT.get(given, "")) and meant.split()[0] in words:
-        return f"; did you mean {meant}?"
-    nearest = difflib.get_close_matches(given, words, 1)
-    return f"; did you mean {nearest[0]}?" if nearest else ""
 
 
 def make_parser() -> Parser:
@@ -139,6 +98,7 @@ def make_parser() -> Parser:
     commands.add_parser("schema", help="print the JSON Schema of the settings file, for editors", allow_abbrev=False)
     shell = commands.add_parser("completion", help="print completion for a shell", allow_abbrev=False)
     shell.add_argument("shell", choices=("bash", "zsh", "fish"))
+    _add_login(commands, config)
     key = commands.add_parser("key", help="make keys for callers", allow_abbrev=False)
     verbs = key.add_subparsers(dest="verb", metavar="VERB", required=True)
     fresh = verbs.add_parser("new", help="print a fresh key and its table for the settings file", allow_abbrev=False)
@@ -168,6 +128,18 @@ def _add_agents(commands: Any, config: Parser) -> None:
     )
     env.add_argument("client", choices=("claude", "codex", "openai", "anthropic"))
     _add_model(env)
+
+
+def _add_login(commands: Any, config: Parser) -> None:
+    login = commands.add_parser(
+        "login",
+        help="print a token of the identity provider; asks a person once, then renews it",
+        parents=[config],
+        allow_abbrev=False,
+    )
+    login.add_argument("--issuer", metavar="URL", default="", help="in place of server.oauth.issuer")
+    login.add_argument("--client-id", metavar="ID", default="", help="in place of server.oauth.login.client_id")
+    login.add_argument("--anew", action="store_true", help="ask a person in any case, also where stderr is no terminal")
 
 
 def _add_model(agent: argparse.ArgumentParser) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Annotated
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import AfterValidator, Field, FilePath, field_validator
+from pydantic import AfterValidator, Field, FilePath, SecretStr, field_validator, model_validator
 
-from nexus.settings.types import DAY, Duration, Label, Table
+from nexus.settings.listen import HostName
+from nexus.settings.types import DAY, Duration, Label, Table, fail_at
 from nexus.settings.urls import host_of, read_base_url
 
 
@@ -24,6 +25,15 @@ def read_identifier(value: str) -> str:
     """A URL that names a resource or an authorization server; a bare origin ends in a slash."""
     parts = urlsplit(read_base_url(value) + ("/" if value.strip().endswith("/") else ""))
     return urlunsplit(parts._replace(path=parts.path or "/"))
+
+
+def read_issuer(value: str) -> str:
+    """The name of an identity provider, which is the address of its document too; a slash behind it counts."""
+    text = value.strip()
+    url = read_base_url(text)
+    if not url.startswith("https:") and not (url.startswith("http:") and is_loopback(host_of(url) or "")):
+        raise ValueError("must begin with https://, for whoever sits between could give out tokens for everybody")
+    return url + ("/" if text.endswith("/") else "")
 
 
 JwksUrl = Annotated[str, AfterValidator(read_jwks_url)]
@@ -47,17 +57,43 @@ class ProtectedResource(Table):
         return value
 
 
+class LoginSettings(Table):
+    """``[server.oauth.login]``: as which client ``nexus login`` asks the issuer for a token (RFC 8628)."""
+
+    client_id: Label
+    """The id of a public client that may use the device authorization grant."""
+
+    client_secret: SecretStr | None = None
+    """For the few issuers that want one of such clients too; it is no secret from whoever logs in."""
+
+    scopes: tuple[Label, ...] = ("openid", "offline_access")
+    """What is asked for; offline_access lets a login be renewed."""
+
+    audience: Label | None = None
+    """Where the issuer wants it, what the token is for."""
+
+    token: Literal["access_token", "id_token"] = "access_token"
+    """Which token of the answer callers show: id_token where access tokens are no JWT."""
+
+
 class OAuthSettings(Table):
     """Callers show a token (JWT) of an identity provider."""
 
-    url: JwksUrl
-    """The identity provider's keys: its JWKS document."""
+    issuer: Annotated[str, AfterValidator(read_issuer)] | None = None
+    """The identity provider, as it names itself: its document at /.well-known/openid-configuration names its keys, and
+    the claim "iss" must say it. Either this or url is required."""
+
+    hosts: tuple[HostName, ...] = ()
+    """Other hosts than the issuer's own where its document may say that keys and logins are."""
+
+    url: JwksUrl | None = None
+    """The identity provider's keys: its JWKS document, where no document of the issuer is to be asked."""
 
     poll_interval: Annotated[Duration, Field(ge=1, le=DAY)] = 300.0
     """How often the keys are fetched anew; an unknown key is looked for at once."""
 
     expected_issuer: Label | None = None
-    """What the claim "iss" must say; not looked at when left out."""
+    """What the claim "iss" must say; issuer when left out, and not looked at without either."""
 
     expected_audience: Label | None = None
     """What the claim "aud" must hold; not looked at when left out."""
@@ -68,22 +104,39 @@ class OAuthSettings(Table):
     protected_resource: ProtectedResource | None = None
     """The public metadata at /.well-known/oauth-protected-resource."""
 
+    login: LoginSettings | None = None
+    """For ``nexus login``."""
+
+    @property
+    def claimed_issuer(self) -> str | None:
+        """What "iss" must say."""
+        return self.expected_issuer or self.issuer
+
+    @model_validator(mode="after")
+    def _keys_can_be_found(self) -> Self:
+        if self.url is None and self.issuer is None:
+            raise ValueError("says neither issuer nor url; one of them says where the keys for tokens are")
+        if self.login is not None and self.issuer is None:
+            fail_at((("login",), "needs issuer, whose document says where to log in"))
+        return self
+
 
 def oauth_warnings(oauth: OAuthSettings | None) -> tuple[str, ...]:
     """What is allowed and yet worth a loud word."""
     if oauth is None:
         return ()
     said = []
-    if oauth.url.startswith("http:") and not _is_loopback(host_of(oauth.url) or ""):
+    if oauth.url is not None and oauth.url.startswith("http:") and not is_loopback(host_of(oauth.url) or ""):
         said.append("server.oauth.url is not https: whoever sits between can give out tokens for everybody")
     if oauth.expected_audience is None:
         said.append("server.oauth has no expected_audience: tokens that were meant for other services are accepted")
-    if oauth.expected_issuer is None:
+    if oauth.claimed_issuer is None:
         said.append("server.oauth has no expected_issuer: the claim iss of tokens is not looked at")
     return tuple(said)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,0 +1,177 @@
+"""A login by device authorization (RFC 8628): a person confirms a code in a browser, on whatever machine that is.
+
+Speaks to the identity provider alone, within bounds; what it answers is never repeated but for OAuth's own error codes.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+
+from nexus import __version__, wire
+from nexus.auth.issuer import Metadata, metadata_url, read_metadata
+from nexus.auth.jwks import unpadded
+from nexus.settings.oauth import LoginSettings
+from nexus.upstream.network_errors import cause_of
+from nexus.wire import Json, count, text
+
+STEP = 15.0
+"""Seconds of one exchange."""
+LARGEST = 512 * 1024
+LONGEST_WAIT = 30 * 60.0
+GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+_CODE = re.compile(r"[a-z_]{1,40}")
+_SLOWER = 5.0
+"""Seconds that ``slow_down`` adds to the pause (RFC 8628, 3.5)."""
+_UNREACHABLE = "unreachable"
+_GOES_ON = ("authorization_pending", "slow_down", _UNREACHABLE)
+SOON = 60.0
+"""Seconds that a token must still be good for."""
+
+
+class LoginFailed(Exception):
+    """Why there is no token, in words for people. ``code`` is the error of OAuth."""
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A token that the gateway checks; ``expires`` in seconds since 1970, ``refresh`` "" where it cannot be renewed."""
+
+    token: str = field(repr=False)
+    expires: float
+    refresh: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a person is shown; ``url`` is the one with the code in it where there is one."""
+
+    url: str
+    code: str
+    expires: float
+
+
+class IdentityProvider:
+    """One issuer; ``close`` it."""
+
+    def __init__(
+        self, issuer: str, login: LoginSettings, *, hosts: tuple[str, ...] = (), ca_file: str | None = None
+    ) -> None:
+        self._issuer, self._login, self._hosts = issuer, login, hosts
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.verify = ca_file or True
+        self._session.headers = {"accept": "application/json", "user-agent": f"nexus/{__version__}"}
+        self._metadata: Metadata | None = None
+
+    def close(self) -> None:
+        self._session.close()
+
+    def refreshed(self, token: str) -> Issued:
+        """Raises LoginFailed."""
+        return self._issued(self._ask({"grant_type": "refresh_token", "refresh_token": token}), token)
+
+    def login(
+        self,
+        show: Callable[[Prompt], None],
+        *,
+        wait: Callable[[float], object] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> Issued:
+        """Blocks until a person has confirmed, refused, or taken too long. Raises LoginFailed."""
+        metadata = self._discovered()
+        if not metadata.device:
+            raise LoginFailed("the issuer offers no login by device (device_authorization_endpoint)")
+        said = self._answered(self._post(metadata.device, self._asking()))
+        device, url = text(said.get("device_code")), text(said.get("verification_uri"))
+        if not device or not url:
+            raise LoginFailed("the issuer began no login by device")
+        lasts = min(float(count(said.get("expires_in")) or 600), LONGEST_WAIT)
+        pause, ends = max(1.0, min(float(count(said.get("interval")) or 5), 60.0)), clock() + lasts
+        show(Prompt(text(said.get("verification_uri_complete")) or url, text(said.get("user_code")), lasts))
+        while clock() + pause < ends:
+            wait(pause)
+            try:
+                return self._issued(self._ask({"grant_type": GRANT, "device_code": device}))
+            except LoginFailed as error:
+                if error.code not in _GOES_ON:
+                    raise
+                pause += 0.0 if error.code == "authorization_pending" else _SLOWER
+        raise LoginFailed("nobody confirmed the login in time", "expired_token")
+
+    def _asking(self) -> dict[str, str]:
+        login = self._login
+        return {"scope": " ".join(login.scopes), **({"audience": login.audience} if login.audience else {})}
+
+    def _ask(self, form: Mapping[str, str]) -> Mapping[str, Json]:
+        metadata = self._discovered()
+        if not metadata.token:
+            raise LoginFailed("the issuer names no token_endpoint")
+        return self._answered(self._post(metadata.token, form))
+
+    def _discovered(self) -> Metadata:
+        if self._metadata is None:
+            status, body = self._exchange("GET", metadata_url(self._issuer))
+            if status != 200:
+                raise LoginFailed(f"the issuer answered {status} where its document should be")
+            try:
+                self._metadata = read_metadata(wire.decode_object(body), self._issuer, self._hosts)
+            except ValueError as error:
+                raise LoginFailed(str(error)) from None
+        return self._metadata
+
+    def _post(self, url: str, form: Mapping[str, str]) -> tuple[int, bytes]:
+        secret = self._login.client_secret
+        known = {"client_id": self._login.client_id, **({"client_secret": secret.get_secret_value()} if secret else {})}
+        return self._exchange("POST", url, {**known, **form})
+
+    def _exchange(self, method: str, url: str, form: Mapping[str, str] | None = None) -> tuple[int, bytes]:
+        ends = time.monotonic() + STEP
+        try:
+            with self._session.request(
+                method, url, data=form, timeout=STEP, allow_redirects=False, stream=True
+            ) as response:
+                return response.status_code, self._read(response, ends)
+        except requests.RequestException as error:
+            raise LoginFailed(f"the issuer cannot be reached: {cause_of(error)}", _UNREACHABLE) from None
+
+    def _read(self, response: requests.Response, ends: float) -> bytes:
+        body = b""
+        for piece in response.iter_content(4096):
+            body += piece
+            if len(body) > LARGEST or time.monotonic() > ends:
+                raise LoginFailed("the issuer's answer is too long, or takes too long")
+        return body
+
+    def _answered(self, answer: tuple[int, bytes]) -> Mapping[str, Json]:
+        status, body = answer
+        document: dict[str, Any] = wire.decode_object(body)
+        if status == 200:
+            return document
+        code = text(document.get("error"))
+        code = code if _CODE.fullmatch(code) else ""
+        raise LoginFailed(f"the issuer answered {status}{f', {code}' if code else ''}", code)
+
+    def _issued(self, said: Mapping[str, Json], refresh: str = "") -> Issued:
+        token = text(said.get(self._login.token))
+        if not token or not token.isascii() or not token.isprintable():
+            raise LoginFailed(f"the issuer's answer has no {self._login.token}")
+        ends = _end_of(token) or time.time() + float(count(said.get("expires_in")) or 300)
+        return Issued(token, ends, text(said.get("refresh_token")) or refresh)
+
+
+def _end_of(token: str) -> float | None:
+    """What a JWT says of itself, which nobody has to believe; None for another kind of token."""
+    parts = token.split(".")
+    claims = unpadded(parts[1]) if len(parts) == 3 else None
+    ends = wire.decode_object(claims).get("exp") if claims is not None else None
+    return float(ends) if isinstance(ends, int | float) and not isinstance(ends, bool) else None

@@ -1,0 +1,71 @@
+"""What an identity provider says about itself (OpenID Connect Discovery 1.0, RFC 8414).
+
+Law: an endpoint is at the issuer's own host, or at one that the settings list; https, but for this machine. Whoever
+answers for the issuer could otherwise name any server as the one whose keys are believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from nexus.settings.oauth import is_loopback
+from nexus.settings.urls import host_of
+from nexus.wire import Json, text
+
+WELL_KNOWN = "/.well-known/openid-configuration"
+_LONGEST = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """Addresses; those for logins are "" where there are none."""
+
+    jwks: str
+    token: str
+    device: str
+
+
+def metadata_url(issuer: str) -> str:
+    return issuer.rstrip("/") + WELL_KNOWN
+
+
+def read_metadata(document: Mapping[str, Json], issuer: str, hosts: Collection[str]) -> Metadata:
+    """Raises ValueError, whose text tells people what to do and repeats no address but hosts."""
+    said = text(document.get("issuer"))
+    if said != issuer:
+        slash = "; they differ by the slash at the end" if said.rstrip("/") == issuer.rstrip("/") else ""
+        raise ValueError(f"the document of the issuer is of another issuer{slash}")
+    jwks = _endpoint(document, "jwks_uri", issuer, hosts)
+    if not jwks:
+        raise ValueError("the document of the issuer names no jwks_uri")
+    token = _endpoint(document, "token_endpoint", issuer, hosts)
+    return Metadata(jwks, token, _endpoint(document, "device_authorization_endpoint", issuer, hosts))
+
+
+def _endpoint(document: Mapping[str, Json], name: str, issuer: str, hosts: Collection[str]) -> str:
+    url = text(document.get(name))
+    if not url:
+        return ""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        host, port = "", None
+    if not host or len(url) > _LONGEST or not url.isascii() or not url.isprintable() or " " in url:
+        raise ValueError(f"{name} is not a URL")
+    if parts.username is not None or parts.password is not None or parts.fragment:
+        raise ValueError(f"{name} has credentials or a fragment")
+    own = urlsplit(issuer)
+    here = parts.scheme == "http" and is_loopback(host) and is_loopback(own.hostname or "")
+    if parts.scheme != "https" and not here:
+        raise ValueError(f"{name} is not https")
+    same = host == host_of(issuer) and (port or _port(parts.scheme)) == (own.port or _port(own.scheme))
+    if not same and host not in hosts:
+        raise ValueError(f'{name} is at {host}, another host than the issuer; to trust it: hosts = ["{host}"]')
+    return url
+
+
+def _port(scheme: str) -> int:
+    return 443 if scheme == "https" else 80

@@ -1,0 +1,354 @@
+"""``nexus login``: a token by the device grant, kept in one file, renewed, and good at the gateway."""
+
+from __future__ import annotations
+
+import json
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import openai
+import pytest
+import responses
+from requests import ConnectionError as Unreachable
+
+from nexus.auth.device import GRANT, IdentityProvider, Issued, LoginFailed, Prompt
+from nexus.commands.login import CannotLogIn, Login, how_to_log_in, login
+from nexus.settings import Settings
+from nexus.settings.oauth import LoginSettings
+from tests.auth.kit import ec_key, jwk, jwks, token
+from tests.serving import Nexus
+from tests.watch import allowed_to_say
+
+ISSUER = "https://id.example.com"
+CLIENT = LoginSettings(client_id="nexus")
+DOCUMENT = {
+    "issuer": ISSUER,
+    "jwks_uri": f"{ISSUER}/keys",
+    "token_endpoint": f"{ISSUER}/token",
+    "device_authorization_endpoint": f"{ISSUER}/device",
+}
+DEVICE = {
+    "device_code": "hushhush-device",
+    "user_code": "ABCD-EFGH",
+    "verification_uri": f"{ISSUER}/activate",
+    "expires_in": 600,
+    "interval": 5,
+}
+GRANTED = {"access_token": "hushhush-token", "token_type": "Bearer", "expires_in": 3600, "refresh_token": "hushhush-r1"}
+
+
+class Clock:
+    """Whose time passes by waiting alone."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.waited: list[float] = []
+
+    def wait(self, seconds: float) -> None:
+        self.waited.append(seconds)
+        self.now += seconds
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def issuer() -> Iterator[responses.RequestsMock]:
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        mock.get(f"{ISSUER}/.well-known/openid-configuration", json=DOCUMENT)
+        mock.post(f"{ISSUER}/device", json=DEVICE)
+        yield mock
+
+
+def asked(clock: Clock, client: LoginSettings = CLIENT) -> tuple[Issued, Prompt]:
+    prompts: list[Prompt] = []
+    provider = IdentityProvider(ISSUER, client)
+    try:
+        issued = provider.login(prompts.append, wait=clock.wait, clock=clock)
+    finally:
+        provider.close()
+    return issued, prompts[0]
+
+
+def error(code: str) -> dict[str, Any]:
+    return {"json": {"error": code, "error_description": "hushhush"}, "status": 400}
+
+
+def sent(call: Any) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(call.request.body).items()}
+
+
+def test_a_person_confirms_after_a_while(issuer: responses.RequestsMock) -> None:
+    issuer.post(f"{ISSUER}/token", **error("authorization_pending"))
+    issuer.post(f"{ISSUER}/token", **error("slow_down"))
+    issuer.post(f"{ISSUER}/token", json=GRANTED)
+    clock = Clock()
+    issued, prompt = asked(clock)
+    assert (issued.token, issued.refresh) == ("hushhush-token", "hushhush-r1")
+    assert (prompt.url, prompt.code) == (f"{ISSUER}/activate", "ABCD-EFGH")
+    assert clock.waited == [5.0, 5.0, 10.0]
+    assert sent(issuer.calls[1]) == {"client_id": "nexus", "scope": "openid offline_access"}
+    assert sent(issuer.calls[2]) == {"client_id": "nexus", "grant_type": GRANT, "device_code": "hushhush-device"}
+    assert "hushhush" not in repr(issued)
+
+
+ENDS: dict[str, tuple[dict[str, Any], str]] = {
+    "refused": (error("access_denied"), "the issuer answered 400, access_denied"),
+    "expired": (error("expired_token"), "the issuer answered 400, expired_token"),
+    "no OAuth error": ({"body": "hushhush", "status": 500}, "the issuer answered 500"),
+    "an error with words in it": (error("Hush hush!"), "the issuer answered 400"),
+    "another token": ({"json": {"id_token": "x"}}, "the issuer's answer has no access_token"),
+    "never": (error("authorization_pending"), "nobody confirmed the login in time"),
+    "unreachable": ({"body": Unreachable()}, "nobody confirmed the login in time"),
+    "a redirect": ({"status": 302, "headers": {"Location": "https://evil.example.com"}}, "the issuer answered 302"),
+    "too long": ({"body": b" " * (600 * 1024)}, "too long"),
+}
+
+
+@pytest.mark.parametrize(("answer", "said"), ENDS.values(), ids=ENDS.keys())
+def test_a_login_that_comes_to_nothing(issuer: responses.RequestsMock, answer: dict[str, Any], said: str) -> None:
+    issuer.post(f"{ISSUER}/token", **answer)
+    with pytest.raises(LoginFailed) as caught:
+        asked(Clock())
+    assert said in str(caught.value) and "hush" not in str(caught.value).lower()
+
+
+def test_an_issuer_without_logins_by_device() -> None:
+    with responses.RequestsMock() as mock:
+        mock.get(f"{ISSUER}/.well-known/openid-configuration", json={**DOCUMENT, "device_authorization_endpoint": None})
+        with pytest.raises(LoginFailed, match="offers no login by device"):
+            asked(Clock())
+
+
+def test_an_endpoint_elsewhere_is_not_asked() -> None:
+    with responses.RequestsMock() as mock:
+        elsewhere = {**DOCUMENT, "device_authorization_endpoint": "https://evil.example.com/device"}
+        mock.get(f"{ISSUER}/.well-known/openid-configuration", json=elsewhere)
+        with pytest.raises(LoginFailed, match="another host than the issuer"):
+            asked(Clock())
+
+
+def test_what_an_issuer_may_want_besides(issuer: responses.RequestsMock) -> None:
+    ends = token(ec_key(), ends=100.0)
+    issuer.post(f"{ISSUER}/token", json={**GRANTED, "id_token": ends})
+    table = {"client_id": "c", "client_secret": "hushhush", "audience": "gate", "scopes": ["x"], "token": "id_token"}
+    issued, _ = asked(Clock(), LoginSettings.model_validate(table))
+    assert issued.token == ends
+    assert abs(issued.expires - time.time() - 100) < 60, "the token's own end, not that of the access token"
+    assert sent(issuer.calls[1]) == {"client_id": "c", "client_secret": "hushhush", "audience": "gate", "scope": "x"}
+
+
+HOW = Login(ISSUER, CLIENT)
+
+
+def state(tmp_path: Path, **kept: Any) -> dict[str, str]:
+    """A home in which this login is kept."""
+    environ = {"XDG_STATE_HOME": str(tmp_path)}
+    if kept:
+        file = next((tmp_path / "nexus").glob("login-*.json"))
+        file.write_text(json.dumps(kept))
+    return environ
+
+
+@pytest.fixture
+def logged_in(tmp_path: Path, issuer: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("nexus.auth.device.time.sleep", lambda _: None)
+    issuer.post(f"{ISSUER}/token", json=GRANTED)
+    monkeypatch.setattr(IdentityProvider, "login", _at_once(IdentityProvider.login))
+    assert login(HOW, state(tmp_path), anew=True) == 0
+    return tmp_path
+
+
+def _at_once(real: Any) -> Any:
+    def asks(self: IdentityProvider, show: Any) -> Issued:
+        clock = Clock()
+        found: Issued = real(self, show, wait=clock.wait, clock=clock)
+        return found
+
+    return asks
+
+
+def test_a_token_is_printed_and_kept_for_its_owner_alone(logged_in: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert login(HOW, state(logged_in), anew=True) == 0
+    out, err = capsys.readouterr()
+    assert out == "hushhush-token\n"
+    assert "open https://id.example.com/activate\nand confirm the code ABCD-EFGH" in err and "hushhush" not in err
+    (file,) = (logged_in / "nexus").iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_token_that_is_good_asks_nobody(
+    logged_in: Path, issuer: responses.RequestsMock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = len(issuer.calls)
+    assert login(HOW, state(logged_in)) == 0
+    assert capsys.readouterr().out.endswith("hushhush-token\n")
+    assert len(issuer.calls) == before
+
+
+def test_a_token_that_ends_is_renewed(
+    logged_in: Path, issuer: responses.RequestsMock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    issuer.replace("POST", f"{ISSUER}/token", json={"access_token": "hushhush-2", "expires_in": 3600})
+    environ = state(logged_in, token="hushhush-token", expires=time.time() + 30, refresh="hushhush-r1")
+    assert login(HOW, environ) == 0
+    assert capsys.readouterr().out.endswith("hushhush-2\n")
+    assert sent(issuer.calls[-1]) == {
+        "client_id": "nexus",
+        "grant_type": "refresh_token",
+        "refresh_token": "hushhush-r1",
+    }
+    assert login(HOW, environ) == 0, "the refresh token that was not replaced is kept"
+    kept = json.loads(next((logged_in / "nexus").iterdir()).read_text())
+    assert kept["refresh"] == "hushhush-r1"
+
+
+LOST: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "nothing is kept": ({"token": ""}, {}, "nobody is logged in; run nexus login in a terminal"),
+    "no refresh token": ({"token": "t", "expires": 0, "refresh": ""}, {}, "nobody is logged in"),
+    "refused": ({"token": "t", "expires": 0, "refresh": "r"}, error("invalid_grant"), "nobody is logged in"),
+    "issuer down": ({"token": "t", "expires": 0, "refresh": "r"}, {"status": 503, "body": ""}, "answered 503"),
+}
+
+
+@pytest.mark.parametrize(("kept", "answer", "said"), LOST.values(), ids=LOST.keys())
+def test_without_a_terminal_nobody_is_asked(
+    logged_in: Path,
+    issuer: responses.RequestsMock,
+    capsys: pytest.CaptureFixture[str],
+    kept: dict[str, Any],
+    answer: dict[str, Any],
+    said: str,
+) -> None:
+    capsys.readouterr()
+    if answer:
+        issuer.replace("POST", f"{ISSUER}/token", **answer)
+    assert login(HOW, state(logged_in, **kept)) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("nexus login: ") and said in err
+
+
+def settings(table: dict[str, Any]) -> Settings:
+    llm = {"providers": {"demo": {"type": "echo", "models": {"echo": {}}}}}
+    return Settings.model_validate({"server": {"oauth": table}, "llm": llm})
+
+
+def test_flags_win_over_settings() -> None:
+    table = {"issuer": ISSUER, "hosts": ["k.example.com"], "login": {"client_id": "a", "audience": "gate"}}
+    assert how_to_log_in(settings(table), "", "").client.client_id == "a"
+    how = how_to_log_in(settings(table), "", "b")
+    assert (how.issuer, how.client.client_id, how.client.audience, how.hosts) == (
+        ISSUER,
+        "b",
+        "gate",
+        ("k.example.com",),
+    )
+    assert how_to_log_in(None, ISSUER, "c") == Login(ISSUER, LoginSettings(client_id="c"))
+
+
+@pytest.mark.parametrize(
+    ("table", "flags", "said"),
+    [
+        ({"url": f"{ISSUER}/k"}, ("", "x"), "nobody says who gives out tokens"),
+        ({"issuer": ISSUER}, ("", ""), "nothing says as which client"),
+        ({"issuer": ISSUER}, ("http://id.example.com", "x"), "--issuer must begin with https://"),
+    ],
+    ids=["no issuer", "no client", "no TLS"],
+)
+def test_what_is_missing_is_said(table: dict[str, Any], flags: tuple[str, str], said: str) -> None:
+    with pytest.raises(CannotLogIn, match=said):
+        how_to_log_in(settings(table), *flags)
+
+
+class Issuer(BaseHTTPRequestHandler):
+    """An identity provider whose person confirms at the second question."""
+
+    asked = 0
+
+    def do_GET(self) -> None:
+        url = f"http://{self.headers['Host']}"
+        if self.path == "/keys":
+            self._answer(200, jwks(jwk(ec_key(), "one")))
+            return
+        names = {"jwks_uri": "keys", "token_endpoint": "token", "device_authorization_endpoint": "device"}
+        self._answer(200, json.dumps({"issuer": url, **{name: f"{url}/{at}" for name, at in names.items()}}).encode())
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        url = f"http://{self.headers['Host']}"
+        if self.path == "/device":
+            self._answer(200, json.dumps({**DEVICE, "verification_uri": f"{url}/go", "interval": 1}).encode())
+            return
+        Issuer.asked += 1
+        if Issuer.asked == 1:
+            self._answer(400, b'{"error": "authorization_pending"}')
+            return
+        made = token(ec_key(), iss=url, aud="nexus", sub="alice")
+        self._answer(200, json.dumps({"access_token": made, "expires_in": 3600}).encode())
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def running_issuer() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Issuer) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+CONFIG = """
+[server.oauth]
+issuer = "{issuer}"
+expected_audience = "nexus"
+[server.oauth.login]
+client_id = "nexus"
+[llm.providers.demo]
+type = "echo"
+models.echo = {{}}
+"""
+
+
+def test_from_a_login_to_an_answer_of_the_gateway(tmp_path: Path) -> None:
+    """The settings name the issuer alone: for the gateway, which finds its keys, and for the login."""
+    Issuer.asked = 0
+    with running_issuer() as issuer:
+        (tmp_path / "nexus.toml").write_text(CONFIG.format(issuer=issuer))
+        # On stdout it belongs, and nowhere else.
+        with allowed_to_say("console", "eyJ"):
+            run = subprocess.run(
+                [sys.executable, "-m", "nexus", "login", "--anew"],
+                cwd=tmp_path,
+                env={"PYTHONPATH": str(Path(__file__).parents[2]), "XDG_STATE_HOME": str(tmp_path)},
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
+        assert (run.returncode, run.stdout.count("\n")) == (0, 1), run.stderr
+        assert f"open {issuer}/go\nand confirm the code ABCD-EFGH" in run.stderr
+        assert Issuer.asked == 2
+        with Nexus.of((tmp_path / "nexus.toml").read_text(), tmp_path) as nexus:
+            client = openai.OpenAI(base_url=nexus.openai, api_key=run.stdout.strip(), max_retries=0)
+            answer = client.chat.completions.create(model="demo/echo", messages=[{"role": "user", "content": "Hello!"}])
+            assert answer.choices[0].message.content
+            with pytest.raises(openai.AuthenticationError):
+                client.with_options(api_key="nx-hushhush-nobody").models.list()
