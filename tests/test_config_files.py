@@ -250,6 +250,7 @@ EXAMPLES = {
     "max_bytes_in_flight",
     "issuer",
     "audience",
+    "login",
     "expected_issuer",
     "expected_audience",
     "resource",
