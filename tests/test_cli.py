@@ -214,6 +214,8 @@ OPTIONS: dict[str, tuple[list[str], dict[str, str], tuple[str, str | None, str |
         ("serve", None, "h:1 unix:s", "info", "text"),
     ),
     "init": (["init", "--config", "a"], {}, ("init", "a", None, "info", "text")),
+    "test with words of its own": (["-c", "test", "test", "-c", "b", "m"], {}, ("test", "test", None, "info", "text")),
+    "a key for test": (["key", "new", "test"], {}, ("key new", None, None, "info", "text")),
     "environment": (
         [],
         {"NEXUS_CONFIG_PATH": "a", "NEXUS_LISTEN_ADDRESS": "h:1", "NEXUS_LOG": "off", "NEXUS_LOG_STYLE": "json"},

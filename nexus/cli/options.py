@@ -21,6 +21,9 @@ DEFAULT_FILE = Path("nexus.toml")
 WITH_WORDS = {*AGENTS, "test"}
 """Commands that pass on what stands behind them."""
 
+TAKE_A_VALUE = ("-c", "--config", "-l", "--listen-address", "--log", "--log-style", "--color")
+"""What may stand in front of a command."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -132,11 +135,18 @@ def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
     )
 
 
+def _command_at(argv: list[str]) -> int | None:
+    """The first word that is neither a flag nor what a flag takes."""
+    at = 0
+    while at < len(argv) and argv[at].startswith("-"):
+        at += 2 if argv[at] in TAKE_A_VALUE else 1
+    return at if at < len(argv) else None
+
+
 def _parted(argv: list[str]) -> tuple[list[str], list[str]]:
     """What is ours, and what stands behind "--" or is read by a command of its own."""
-    if "test" in argv and "--" not in argv:
-        at = argv.index("test") + 1
-        return argv[:at], argv[at:]
+    if (at := _command_at(argv)) is not None and argv[at] == "test":
+        return argv[: at + 1], argv[at + 1 :]
     at = argv.index("--") if "--" in argv else len(argv)
     return argv[:at], argv[at + 1 :]
 

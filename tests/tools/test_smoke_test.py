@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 import pytest
 
 from nexus.cli.smoke.capabilities import red_png
+from nexus.cli.smoke.main import PROTOCOLS
 from tests.serving import KEY, anthropic_config, openai_config
 from tools.fake_upstream import Behaviour, FakeUpstream
 
@@ -43,7 +44,10 @@ def environ(**more: str) -> dict[str, str]:
 def smoke(tmp_path: Path) -> Smoke:
     """Runs the tool, with a configuration text or without one."""
 
-    def run(*arguments: str, config: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str, config: str = "", protocols: str = "chat,messages", **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        arguments = ("--protocol", protocols, *arguments) if protocols else arguments
         if config:
             (tmp_path / "here.toml").write_text(config)
             arguments = ("--config", "here.toml", *arguments)
@@ -86,6 +90,22 @@ class TestPassing:
         done = smoke("--config", str(ROOT / "config/demo.toml"))
         assert (done.returncode, done.stderr) == (0, "")
         assert "8 ok, 0 failed" in done.stdout
+
+    def test_every_format(self, smoke: Smoke) -> None:
+        done = smoke("--config", str(ROOT / "config/demo.toml"), "--json", "demo/echo", protocols="")
+        assert (done.returncode, done.stderr) == (0, "")
+        talking = [name for name in PROTOCOLS if name != "embeddings"]
+        rows = rows_of(done)
+        assert list(rows) == [("demo/echo", name, mode) for name in talking for mode in ("whole", "stream")]
+        assert {row["result"] for row in rows.values()} == {"ok"}
+
+    def test_a_model_that_embeds(self, smoke: Smoke, chat: FakeUpstream) -> None:
+        more = '\n[llm.providers.openai.models."text-embedding-3-small"]\n'
+        done = smoke("--json", "openai/text-embedding-3-small", config=openai_config(chat.base_url, more), protocols="")
+        assert (done.returncode, done.stderr) == (0, "")
+        ((key, row),) = rows_of(done).items()
+        assert key == ("openai/text-embedding-3-small", "embeddings", "whole")
+        assert row["result"] == "ok" and row["tokens_in"] and not row["tokens_out"]
 
     def test_no_file_is_the_demo(self, smoke: Smoke) -> None:
         assert "demo/echo" in smoke("demo/echo").stdout

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from nexus.cli.smoke.dialect import Body, arguments, demand
 from nexus.cli.smoke.exchange import Failed, Trace
 from nexus.cli.smoke.probe import Probe
-from nexus.wire import mapping
+from nexus.wire import mapping, sequence
 
 YES, NO, UNTRIED = "ok", "no", "-"
 
@@ -62,7 +62,8 @@ def tools(probe: Probe) -> None:
         demand(call.name == "get_weather", f"the model called {call.name or 'a tool without a name'}")
         demand(isinstance(arguments(call).get("city"), str), "the call lacks the city")
     turns = dialect.results(answer, json.dumps({"weather": "sunny", "celsius": 21}))
-    final = probe.send(body | offered | {"messages": [*body["messages"], *turns]}, Trace())
+    field = dialect.turns
+    final = probe.send(body | offered | {field: [*sequence(body[field]), *turns]}, Trace())
     demand(final.text.strip(), "the model did not answer after the tool's result")
 
 
@@ -94,7 +95,8 @@ def cache(probe: Probe) -> None:
     question = {"type": "text", "text": "How many rules are there? Answer with the number."}
     plain = {"type": "text", "text": LONG}
     marked = plain | {"cache_control": {"type": "ephemeral"}}
-    variants = [{"messages": probe.body([part, question])["messages"]} for part in (marked, plain)]
+    field = probe.door.dialect.turns
+    variants = [{field: probe.body([part, question])[field]} for part in (marked, plain)]
     probe.ask("", *variants)
     for attempt in range(CACHE_TRIES):
         if attempt:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from nexus.cli.smoke.exchange import Failed
+from nexus.cli.smoke.exchange import Failed, Reply
 from nexus.protocols.sse import Frame
 from nexus.wire import Json
 
@@ -74,6 +74,24 @@ class Dialect(ABC):
 
     pages: ClassVar[bool] = False
     """Whether the list of models comes in pages."""
+
+    lists_models: ClassVar[bool] = True
+    names_model: ClassVar[bool] = True
+    """Whether an answer says whose it is."""
+
+    talks: ClassVar[bool] = True
+    """Whether it is for models that answer in words, and not for those that embed."""
+
+    turns: ClassVar[str] = "messages"
+    """The field of a request that holds what was said."""
+
+    def address(self, model: str, *, stream: bool) -> str:
+        """The path of a request, where the model's name stands in it in some dialects."""
+        return self.path
+
+    def frames(self, reply: Reply) -> Iterator[Frame]:
+        """What comes in a stream, one event each."""
+        return reply.frames()
 
     @abstractmethod
     def carry(self, key: str) -> dict[str, str]:

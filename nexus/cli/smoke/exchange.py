@@ -16,6 +16,7 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnec
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from nexus.protocols.eventstream import CorruptMessage, Decoder, named
 from nexus.protocols.sse import Frame, FrameDecoder, FrameTooLarge
 from nexus.wire import Json, mapping, text
 
@@ -146,6 +147,21 @@ class Reply:
         if decoder.rest.strip():
             raise Failed("the stream ended within an event")
 
+    def events(self) -> Iterator[tuple[str, bytes]]:
+        """Name and payload of the events of an AWS event stream as they come, checksums checked."""
+        kind = self.response.headers.get("content-type", "")
+        if kind != "application/vnd.amazon.eventstream":
+            raise Failed(f"asked for an event stream and got {kind or 'no content type'}")
+        decoder = Decoder()
+        try:
+            for piece in self._pieces():
+                for message in decoder.feed(piece):
+                    name, payload = named(message)
+                    yield name, payload.encode()
+            decoder.finish()
+        except CorruptMessage as error:
+            raise Failed(f"the event stream is broken: {error}") from error
+
     def refusal(self) -> Refused:
         """The error that this answer is."""
         status, body = self.response.status, b"".join(self._pieces())
@@ -169,7 +185,12 @@ class Reply:
 
 
 def error_text(document: object) -> str:
-    """Code and message of an error in either dialect, "" where there is none."""
-    error = mapping(mapping(document).get("error"))
+    """Code and message of an error in any dialect, "" where there is none."""
+    error = mapping(mapping(document).get("error")) or _of_aws(mapping(document))
     code = text(error.get("code")) or text(error.get("type"))
     return ": ".join(part for part in (code, text(error.get("message"))) if part)
+
+
+def _of_aws(document: Mapping[str, Json]) -> Mapping[str, Json]:
+    """AWS has the message at the top and the kind in a header."""
+    return document if isinstance(document.get("message"), str) and "type" not in document else {}

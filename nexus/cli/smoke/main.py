@@ -24,7 +24,7 @@ from nexus.cli.smoke.exchange import Failed
 from nexus.cli.smoke.probe import Model, Site, probes
 from nexus.cli.smoke.report import Report
 from nexus.cli.smoke.run import MOST_SAID, Row, row, without_secrets
-from nexus.cli.smoke.site import Local, remote
+from nexus.cli.smoke.site import DIALECTS, Local, remote
 from nexus.commands.colours import is_coloured, told
 from nexus.settings import Protocols, Settings, SettingsError, secrets
 from nexus.settings.types import read_duration, read_timeout
@@ -32,6 +32,7 @@ from nexus.telemetry import logs
 
 INTERRUPTED = 130
 EVERYTHING = "all"
+PROTOCOLS = tuple(dialect.name for dialect in DIALECTS)
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -78,7 +79,8 @@ def test(options: argparse.Namespace, settings: Settings | None, caller: Caller,
                 raise Failed("nothing to test: llm.enabled is false")
             local = stack.enter_context(Local(settings))
             site = local.site(options.timeout, caller)
-        site = replace(site, models=choose(options.models, site.models))
+        doors = tuple(door for door in site.doors if not options.protocol or door.dialect.name in options.protocol)
+        site = replace(site, doors=doors, models=choose(options.models, site.models))
         report = run(site, options, redact)
         sys.stdout.write(redact(report.json() if options.json else report.text()))
         sys.stdout.flush()
@@ -169,6 +171,13 @@ def make_parser() -> argparse.ArgumentParser:
         help=f"also check these: {', '.join(CHECKS)} (comma-separated; a missing one fails the run), or "
         f"{EVERYTHING} to look without failing",
     )
+    parser.add_argument(
+        "--protocol",
+        type=_protocols,
+        default=[],
+        metavar="NAMES",
+        help=f"only these: {', '.join(PROTOCOLS)} (comma-separated; default: all that are served)",
+    )
     parser.add_argument("--timeout", type=_timeout, default=60.0, metavar="60s", help="for each request (default 60s)")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     return parser
@@ -185,6 +194,13 @@ def _capabilities(value: str) -> list[str]:
     names = list(dict.fromkeys(name for part in value.split(",") if (name := part.strip())))
     if unknown := [name for name in names if name not in CHECKS and name != EVERYTHING]:
         raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}; known: {', '.join([*CHECKS, EVERYTHING])}")
+    return names
+
+
+def _protocols(value: str) -> list[str]:
+    names = list(dict.fromkeys(name for part in value.split(",") if (name := part.strip())))
+    if unknown := [name for name in names if name not in PROTOCOLS]:
+        raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}; known: {', '.join(PROTOCOLS)}")
     return names
 
 

@@ -24,10 +24,13 @@ class Door:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """``usage`` is off where a vendor refuses to be asked for token counts on streams."""
+    """``usage`` is off where a vendor refuses to be asked for token counts on streams; one that ``embeds`` answers in
+    numbers.
+    """
 
     name: str
     usage: bool = True
+    embeds: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,31 +69,36 @@ class Probe:
     def send(self, body: Body, trace: Trace) -> Answer:
         """An answer that is complete, of the model that was asked for, with its tokens counted."""
         dialect = self.door.dialect
-        with self.gateway.post(self.door.path + dialect.path, body, self.door.headers, trace) as reply:
+        path = self.door.path + dialect.address(self.model.name, stream=self.stream)
+        with self.gateway.post(path, body, self.door.headers, trace) as reply:
             if self.stream:
                 reader = dialect.reader()
-                for frame in reply.frames():
+                for frame in dialect.frames(reply):
                     reader.feed(frame)
                     if reader.begun and trace.first is None:
                         trace.first = trace.elapsed()
                 answer = reader.finish()
             else:
                 answer = dialect.read(reply.document())
-        demand(answer.model == self.model.name, f"the answer says it is from {answer.model or 'no model'}")
+        if dialect.names_model:
+            demand(answer.model == self.model.name, f"the answer says it is from {answer.model or 'no model'}")
         if self.model.usage or not self.stream:
-            check_usage(answer.spent)
+            check_usage(answer.spent, words=dialect.talks)
         return answer
 
 
-def check_usage(spent: Spent | None) -> None:
-    """Every question and every answer is at least one token long."""
+def check_usage(spent: Spent | None, *, words: bool = True) -> None:
+    """Every question and every answer is at least one token long; an answer that is no ``words`` has none."""
     if spent is None:
         raise Failed("the answer has no usage")
-    demand(spent.input and spent.output, f"the usage is not plausible: {spent.input} in, {spent.output} out")
+    plausible = spent.input and bool(spent.output) == words
+    demand(plausible, f"the usage is not plausible: {spent.input} in, {spent.output} out")
 
 
 def probes(site: Site) -> Iterator[Probe]:
     for model in site.models:
         for door in site.doors:
-            for stream in (False, True):
+            if door.dialect.talks == model.embeds:
+                continue
+            for stream in (False, True) if door.dialect.talks else (False,):
                 yield Probe(site.gateway, door, model, stream)

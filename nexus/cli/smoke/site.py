@@ -7,23 +7,38 @@ whose certificate is for another name; a running server is only asked what any c
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from typing import Self
 from urllib.parse import quote
 
 from nexus.cli.smoke.caller import Caller
 from nexus.cli.smoke.chat import Chat
+from nexus.cli.smoke.converse import Converse
 from nexus.cli.smoke.dialect import Dialect
+from nexus.cli.smoke.embeddings import Embeddings
 from nexus.cli.smoke.exchange import Failed, Gateway, Refused
+from nexus.cli.smoke.hosted import BedrockInvoke, VertexMessages
 from nexus.cli.smoke.messages import Messages
 from nexus.cli.smoke.probe import Door, Model, Site
+from nexus.cli.smoke.responses import Responses
 from nexus.server.listeners import Listeners
 from nexus.server.listening import base_url, bind
 from nexus.server.running import Running, start
 from nexus.settings import ListenAddress, Protocols, Settings
 from nexus.wire import Json, mapping, sequence, text
 
-DIALECTS: tuple[Dialect, ...] = (Chat(), Messages())
+DIALECTS: tuple[Dialect, ...] = (
+    Chat(),
+    Responses(),
+    Messages(),
+    VertexMessages(),
+    BedrockInvoke(),
+    Converse(),
+    Embeddings(),
+)
+EMBEDS = re.compile(r"embed|gecko", re.IGNORECASE)
+"""What the names of models have that embed."""
 DRAIN = 1.0
 """Seconds for calls that are still running at the end: interrupted ones, which nobody waits for."""
 PAGE = 1000
@@ -61,7 +76,9 @@ class Local:
         served = (dialect for dialect in DIALECTS if dialect.protocol in paths)
         doors = (Door(dialect, paths[dialect.protocol], caller.headers_for(dialect)) for dialect in served)
         routes = self._running.runtime.gateway.routes
-        models = (Model(route.name, route.provider.asks_usage) for route in routes)
+        models = (
+            Model(route.name, route.provider.asks_usage, EMBEDS.search(route.model) is not None) for route in routes
+        )
         return Site(Gateway(self._url, timeout), tuple(doors), tuple(models))
 
     def _run(self) -> None:
@@ -94,13 +111,13 @@ def remote(url: str, protocols: Protocols, timeout: float, caller: Caller) -> Si
         if path is None:
             continue
         door = Door(dialect, path, caller.headers_for(dialect))
-        listed = model_names(gateway, door)
+        listed = model_names(gateway, door) if dialect.lists_models else []
         if listed is not None:
             doors.append(door)
             names |= dict.fromkeys(listed)
-    if not doors:
+    if not any(door.dialect.lists_models for door in doors):
         raise Failed("the server lists no models in any protocol; are the paths right?")
-    return Site(gateway, tuple(doors), tuple(map(Model, names)))
+    return Site(gateway, tuple(doors), tuple(Model(name, embeds=EMBEDS.search(name) is not None) for name in names))
 
 
 def model_names(gateway: Gateway, door: Door) -> list[str] | None:
