@@ -159,7 +159,7 @@ RAW = Operation(
     "raw",
     "raw",
     many=True,
-    methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
+    methods=("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"),
     names_model=False,
     promises=False,
     counted=False,

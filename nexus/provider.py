@@ -26,6 +26,7 @@ from nexus.credentials.renewed import renewed_key
 from nexus.errors import AuthenticationFailed
 from nexus.failure import VendorFailure
 from nexus.files import stamp
+from nexus.headers import forwarding
 from nexus.headers.own import UPSTREAM_KEY
 from nexus.headers.rules import rewrite
 from nexus.operation import Action
@@ -41,9 +42,6 @@ from nexus.upload import Upload
 from nexus.upstream.request import Timeouts, UpstreamReply, UpstreamRequest
 from nexus.upstream.transport import Transport
 from nexus.wire import Json
-
-RAW_HEADERS = ("content-type", "accept", "anthropic-version", "anthropic-beta", "openai-beta")
-"""What of a client's headers goes to any other path of a vendor; header rules add to it."""
 
 Labels = tuple[tuple[str, str], ...]
 """What a cloud's own bill is told of a call: names and values."""
@@ -209,7 +207,7 @@ class Provider(ABC):
     def prepare_raw(self, attempt: Attempt) -> UpstreamRequest:
         """Any other path of the vendor, at its own host and with its own key; pure as ``prepare`` is."""
         parts = urlsplit(self.base_url)
-        sent = {name: attempt.headers[name] for name in RAW_HEADERS if name in attempt.headers}
+        sent = {name: attempt.headers[name] for name in forwarding.RAW_NAMES if name in attempt.headers}
         sent |= {"user-agent": f"nexus/{__version__}"} | self.credentials(attempt)
         url = f"{parts.scheme}://{parts.netloc}{attempt.path}"
         query = f"?{attempt.query}" if attempt.query else ""

@@ -98,8 +98,11 @@ class Admission:
             self.limits.counts_tokens(self._limit_key(call, provider, alias, model.rate_limits))
             for alias, model in (*settings.models.items(), ("*", ModelSettings()))
         )
-        paid = self.budgets is not None and any(
-            self.budgets.cover(f"{provider.name}/{alias}") for alias in settings.models
+        own = provider.own_key(call.own_headers, call.dialect) is not None
+        paid = (
+            not own
+            and self.budgets is not None
+            and any(self.budgets.cover(f"{provider.name}/{alias}") for alias in settings.models)
         )
         if limited or paid:
             raise PermissionDenied(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from urllib.parse import unquote_plus
@@ -24,6 +24,15 @@ REPLY_NAMES = frozenset(
     {"retry-after", "retry-after-ms", "x-should-retry", "request-id", "x-request-id", "openai-processing-ms"}
 )
 REPLY_PREFIXES = ("anthropic-ratelimit-", "x-ratelimit-")
+RAW_NAMES = (
+    *("content-type", "accept", "range", "if-range", "if-match", "if-none-match", "if-modified-since"),
+    *("idempotency-key", "anthropic-version", "anthropic-beta", "openai-beta"),
+)
+"""What of a client's headers goes to any other path of a vendor; header rules add to it."""
+
+OF_FILES = frozenset({"accept-ranges", "content-disposition", "content-range", "etag", "last-modified"})
+"""What else is told of an answer that nobody reads."""
+
 PLAN_PREFIX = "anthropic-ratelimit-unified-"
 """Of the caller's own plan at claude.ai, which no limit of ours replaces."""
 
@@ -51,9 +60,14 @@ def is_credential(name: str) -> bool:
     return name.lower() in ("key", "sig") or is_secret(name.lower())
 
 
-def returned(vendor: Headers) -> dict[str, str]:
-    """The vendor's reply headers that travel back to the client; a ``retry-after`` that is no date is whole seconds."""
-    kept = {name: value for name, value in vendor.items() if name in REPLY_NAMES or name.startswith(REPLY_PREFIXES)}
+def returned(vendor: Headers, more: Collection[str] = ()) -> dict[str, str]:
+    """The vendor's reply headers that travel back to the client, ``more`` among them; a ``retry-after`` that is no date
+    is whole seconds."""
+    kept = {
+        name: value
+        for name, value in vendor.items()
+        if name in REPLY_NAMES or name in more or name.startswith(REPLY_PREFIXES)
+    }
     seconds = _number(kept.get("retry-after"))
     if seconds is not None:
         kept["retry-after"] = str(math.ceil(min(seconds, LONGEST_PAUSE)))

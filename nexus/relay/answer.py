@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from nexus.errors import ProtocolError, VendorError
 from nexus.headers import own
-from nexus.headers.forwarding import returned
+from nexus.headers.forwarding import OF_FILES, returned
 from nexus.headers.redaction import Redactor
 from nexus.protocols.error_words import error_words
 from nexus.protocols.loader import FORMS
@@ -65,7 +65,7 @@ def open_reply(exchange: Exchange, lane: Lane, reply: UpstreamReply) -> OpenedRe
     redactor = Redactor.of((*provider.sent_secrets(lane.attempt), *reply.secrets))
     if reply.status >= 400:
         raise status_failure(exchange, lane, reply, _whole(exchange, reply), redactor)
-    if not 200 <= reply.status < 300:
+    if not 200 <= reply.status < 300 and not (reply.status == 304 and lane.relay.opaque):
         raise ProtocolError(f"{name} answered {reply.status}; check its base_url", provider=name)
     kind = media_type(reply.headers.get("content-type", ""))
     streams = kind == _STREAM and not lane.relay.opaque
@@ -94,13 +94,20 @@ def open_reply(exchange: Exchange, lane: Lane, reply: UpstreamReply) -> OpenedRe
 
 def _head(exchange: Exchange, lane: Lane, vendor: Mapping[str, str], status: int) -> Head:
     content_type = lane.relay.content_type or vendor.get("content-type", "application/json")
-    headers = {"content-type": content_type, **returned(vendor)}
+    headers = {"content-type": content_type, **returned(vendor, _unread(exchange, lane))}
     if exchange.dropped:
         named = ", ".join(dict.fromkeys(exchange.dropped))
         headers[own.DROPPED] = named.encode("ascii", "backslashreplace").decode()[:MAX_NAMED]
     if lane.hints:
         headers[own.AUTO_CACHE] = ", ".join(lane.hints)
     return Head(status, headers, content_type.startswith(_STREAM) and not lane.relay.opaque)
+
+
+def _unread(exchange: Exchange, lane: Lane) -> frozenset[str]:
+    """Headers that are told of an answer of which nothing is read; its length only where no body says it."""
+    if lane.attempt.action != "raw":
+        return frozenset()
+    return OF_FILES | {"content-length"} if exchange.call.method == "HEAD" else OF_FILES
 
 
 def _pieces(exchange: Exchange, lane: Lane, reply: UpstreamReply, redactor: Redactor) -> Iterator[bytes]:

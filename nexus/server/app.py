@@ -91,7 +91,7 @@ def _specs(server: Server, runtime: Runtime) -> list[URLSpec]:
         for provider in runtime.providers:
             if provider.settings.passthrough:
                 spoken = next((DIALECTS[name] for name in provider.dialects if name in DIALECTS), DEFAULT)
-                below = f"{raw.BASE}/{re.escape(provider.name)}"
+                below = re.escape(raw.below(provider.name))
                 add(f"{below}/.*", raw.RawHandler, spoken, operation=RAW, provider=provider.name)
         add(re.escape(hello.PATH), hello.HelloHandler, DEFAULT)
     if settings.server.shows_dashboard:

@@ -202,7 +202,9 @@ class CallHandler(AskedHandler):
         """Waits until the client has taken the bytes. Raises StreamClosedError when it left or takes none."""
         if state.trace is not None and state.trace.content is not None:
             state.trace.content.answer(piece)
-        self.write(piece)
+        if piece:
+            # Where no body is allowed not even an empty one is written.
+            self.write(piece)
         await self._wait_for_client(self.finish() if last else self.flush())
         state.mark_first_byte()
 

@@ -6,6 +6,8 @@ of every other one each byte stays.
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from nexus.call import Call
 from nexus.errors import InvalidRequest
 from nexus.operation import Operation
@@ -19,6 +21,11 @@ from nexus.server.uploads import Uploading
 from nexus.settings.urls import is_plain
 
 BASE = "/llm/raw"
+
+
+def below(provider: str) -> str:
+    """Where a provider's paths are, as clients write it."""
+    return f"{BASE}/{quote(provider, safe='')}"
 
 
 class RawHandler(CallHandler):
@@ -43,6 +50,9 @@ class RawHandler(CallHandler):
     def route_told(self) -> str:
         return f"{BASE}/{self.provider}/..."
 
+    async def head(self, path: str = "") -> None:
+        await self.post(path)
+
     async def put(self, path: str = "") -> None:
         await self.post(path)
 
@@ -50,7 +60,7 @@ class RawHandler(CallHandler):
         await self.post(path)
 
     def make_call(self, path: str) -> Call:
-        asked = self.request.path.removeprefix(f"{BASE}/{self.provider}")
+        asked = self.request.path.removeprefix(below(self.provider))
         if not is_plain(asked):
             raise InvalidRequest("the path has an empty or dotted segment, or a character that no path has")
         body = self.body.whole() if isinstance(self.body, Uploading) else None

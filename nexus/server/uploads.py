@@ -36,7 +36,7 @@ class Uploading:
         is_form: bool = True,
     ) -> None:
         if read_encodings(encoding):
-            raise UnsupportedMediaType("a form with files is taken without a content-encoding")
+            raise UnsupportedMediaType("an upload is taken without a content-encoding")
         if length is not None and length > limit:
             raise too_large(limit)
         self._boundary = boundary_of(content_type) if is_form else b""

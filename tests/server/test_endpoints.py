@@ -14,6 +14,7 @@ import pytest
 
 from nexus.accounting.record import CallRecord, Outcome
 from nexus.operation import PASSED
+from nexus.providers.openai.endpoints import endpoints_of
 from nexus.upload import IN_MEMORY
 from tests.conftest import Serve
 from tests.serving import KEY, Nexus, openai_config, wait_until
@@ -314,3 +315,19 @@ def test_a_setting_that_names_no_endpoint(serve: Serve) -> None:
         serve(
             openai_config("http://127.0.0.1:1").replace('type = "openai"\n', 'type="openai"\nendpoints=["embeding"]\n')
         )
+
+
+DEFAULTS = {
+    "a server of one's own": ("http://gpu.internal:8000/v1", "embeddings", True),
+    "DeepSeek has them in one place": ("https://api.deepseek.com/beta", "completions", True),
+    "and not in the other": ("https://api.deepseek.com/v1", "completions", False),
+    "both names of a host": ("https://api.together.ai/v1", "rerank", True),
+    "a host below another": ("https://mine.openai.azure.com/openai/v1", "audio/speech", True),
+    "what Azure lacks": ("https://mine.openai.azure.com/openai/v1", "images/variations", False),
+    "a place for logins alone": ("https://chatgpt.com/backend-api/codex", "embeddings", False),
+}
+
+
+@pytest.mark.parametrize(("url", "endpoint", "there"), DEFAULTS.values(), ids=DEFAULTS.keys())
+def test_what_hosts_have_by_themselves(url: str, endpoint: str, there: bool) -> None:
+    assert (endpoint in endpoints_of(url)) is there

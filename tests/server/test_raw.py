@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ import pytest
 
 from nexus.accounting.record import CallRecord
 from tests.conftest import Serve
-from tests.peers import Peer, Vendor
+from tests.peers import Peer, Vendor, read_request, whole
 from tests.serving import KEY, Nexus, wait_until
 
 ALICE = "nx-hushhush-alice-0123456789abcdef"
@@ -110,6 +111,108 @@ AMBIGUOUS = ["/v1/files/../models", "/v1/files/%2e%2e/models", "/v1/files/a%2F..
 def test_a_path_that_two_could_read_differently(serve: Serve, place: Place, path: str) -> None:
     assert serve(place.config()).request("GET", f"/llm/raw/v{path}").status == 400
     assert place.vendor.seen == []
+
+
+ANSWERS: Mapping[str, tuple[str, str, bytes, int]] = {
+    "nothing to say": ("DELETE", "204 No Content", b"", 204),
+    "not modified": ("GET", "304 Not Modified", b"", 304),
+    "a part": ("GET", "206 Partial Content", b"part", 206),
+    "made": ("POST", "201 Created", b"{}", 201),
+}
+
+
+@pytest.mark.parametrize(("method", "said", "answer", "status"), ANSWERS.values(), ids=ANSWERS.keys())
+def test_every_answer_that_is_none_of_success_alone(
+    serve: Serve, place: Place, method: str, said: str, answer: bytes, status: int
+) -> None:
+    place.vendor.status, place.vendor.answer = said, answer
+    place.vendor.kind = 'Content-Type: text/plain\r\nETag: "v1"\r\nContent-Range: bytes 0-3/9'
+    asked = {"Range": "bytes=0-3", "If-None-Match": '"v1"'}
+    nexus = serve(place.config())
+    reply = nexus.request(method, "/llm/raw/v/v1/files/f/content", headers=asked)
+    assert (reply.status, reply.body) == (status, answer)
+    assert (reply.headers["etag"], reply.headers["content-range"]) == ('"v1"', "bytes 0-3/9")
+    sent = place.vendor.seen[0][1]
+    assert (sent["range"], sent["if-none-match"]) == ("bytes=0-3", '"v1"')
+    assert nexus.request("GET", "/llm/raw/v/v1/files/f/content").status == status, "the connection serves again"
+
+
+def test_a_head_has_no_body(serve: Serve) -> None:
+    def vendor(sock: socket.socket) -> None:
+        while request := read_request(sock):
+            seen.append(request.split(b"\r\n")[0])
+            sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\nETag: x\r\n\r\n")
+
+    seen: list[bytes] = []
+    with Peer(vendor) as peer:
+        place = Place(Vendor(b""), peer.url.removesuffix("/v1"))
+        nexus = serve(place.config())
+        replies = [nexus.request("HEAD", "/llm/raw/v/v1/files/f") for _ in range(2)]
+    assert [(reply.status, reply.body, reply.headers["content-length"]) for reply in replies] == [(200, b"", "99")] * 2
+    assert seen == [b"HEAD /v1/files/f HTTP/1.1"] * 2
+
+
+def test_a_redirect_is_not_followed(serve: Serve, place: Place) -> None:
+    place.vendor.status, place.vendor.kind = "302 Found", "Location: http://127.0.0.1:1/secret"
+    reply = serve(place.config()).request("GET", "/llm/raw/v/v1/files/f")
+    assert (reply.status, reply.headers.get("location")) == (502, None)
+
+
+AGAIN: Mapping[str, tuple[str, str, int]] = {
+    "what does no harm twice": ("GET", "500 Internal Server Error", 2),
+    "a deletion": ("DELETE", "500 Internal Server Error", 2),
+    "what makes something": ("POST", "500 Internal Server Error", 1),
+    "what changes something": ("PATCH", "502 Bad Gateway", 1),
+    "what was refused": ("POST", "429 Too Many Requests", 2),
+    "what had no room": ("POST", "503 Service Unavailable", 2),
+}
+
+
+@pytest.mark.parametrize(("method", "said", "sent"), AGAIN.values(), ids=AGAIN.keys())
+def test_what_is_tried_again(serve: Serve, method: str, said: str, sent: int) -> None:
+    body = os.urandom(2 << 20) if method in ("POST", "PATCH") else b""
+    bodies: list[bytes] = []
+
+    def vendor(sock: socket.socket) -> None:
+        while request := read_request(sock):
+            bodies.append(request.partition(b"\r\n\r\n")[2])
+            sock.sendall(whole(b"{}", "Retry-After: 0", status=said if len(bodies) == 1 else "200 OK"))
+
+    with Peer(vendor) as peer:
+        place = Place(Vendor(b""), peer.url.removesuffix("/v1"))
+        reply = serve(place.config()).request(method, "/llm/raw/v/v1/files", body)
+    assert (reply.status == 200, len(bodies)) == (sent == 2, sent)
+    assert all(one == body for one in bodies)
+
+
+def test_header_rules_hold(serve: Serve, place: Place) -> None:
+    rules = (
+        'headers = [{ rule = "insert", name = "x-team", value = "core" }, '
+        '{ rule = "forward", name = "openai-organization" }]'
+    )
+    sent = {"OpenAI-Organization": "org-1", "X-Other": "stays", "Cookie": "hushhush=1"}
+    assert serve(place.config(rules)).request("GET", "/llm/raw/v/v1/files", headers=sent).status == 200
+    headers = place.vendor.seen[0][1]
+    assert (headers["x-team"], headers["openai-organization"]) == ("core", "org-1")
+    assert "x-other" not in headers and "cookie" not in headers
+
+
+def test_a_name_that_no_path_has_as_it_is(serve: Serve, place: Place) -> None:
+    config = place.config().replace("[llm.providers.v]", '[llm.providers."my vendor"]')
+    reply = serve(config).request("GET", "/llm/raw/my%20vendor/v1/files/%7Ea")
+    assert (reply.status, place.vendor.seen[0][0]) == (200, "GET /v1/files/%7Ea")
+
+
+BUDGET = '[budgets.team]\nlimit_usd = 5\nperiod = "month"\nper = "key"\n'
+
+
+@pytest.mark.parametrize(("more", "status"), [("", 403), ('unknown = "allow"', 200), ("forward_token = true", 200)])
+def test_who_has_a_budget(serve: Serve, place: Place, more: str, status: int) -> None:
+    """A caller's own key at the vendor is nothing that a budget pays for."""
+    own = {"X-Provider-API-Key": "sk-hushhush-own-vendor-key"} if "token" in more else {}
+    own["Authorization"] = f"Bearer {BOB}"
+    reply = serve(KEYS + place.config(more) + BUDGET).request("GET", "/llm/raw/v/v1/files", headers=own)
+    assert reply.status == status
 
 
 def test_off_by_default(serve: Serve, place: Place) -> None:
