@@ -12,7 +12,7 @@ import anthropic
 import openai
 import pytest
 
-from nexus.accounting.record import CallRecord
+from nexus.accounting.record import AttemptRecord, CallRecord
 from tests.conftest import Serve
 from tests.serving import KEY, Nexus, Reply, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
@@ -90,6 +90,11 @@ def records_of(nexus: Nexus) -> list[CallRecord]:
     records: list[CallRecord] = []
     nexus.server.consumers = (*nexus.server.consumers, records.append)
     return records
+
+
+def booked(records: list[CallRecord]) -> list[AttemptRecord]:
+    """What requests of batches used."""
+    return [one for record in records for one in record.attempts if one.is_batch]
 
 
 class TestOpenAI:
@@ -400,9 +405,7 @@ class TestCost:
         id = self.batch(nexus, anthropic_upstream)
         assert [self.read(nexus, id).status for _ in range(2)] == [200, 200]
         wait_until(lambda: len(records) == 3)
-        booked = [[one for one in record.attempts if one.is_batch] for record in records]
-        assert [len(one) for one in booked] == [0, 1, 0]
-        (used,) = booked[1]
+        (used,) = booked(records)
         assert used.usage is not None and (used.usage.input, used.usage.output) == (33, 18)
         assert (used.route, used.cost) == ("claude/sonnet", 33 * 2000 + 18 * 10_000)
         assert used.price_source == "settings, not reduced for batches"
@@ -415,8 +418,8 @@ class TestCost:
         assert held.claim(row, 2) == 0
         records = records_of(nexus)
         assert self.read(nexus, id).status == 200
-        wait_until(lambda: len(records) == 1)
-        usage = records[0].attempts[-1].usage
+        wait_until(lambda: bool(booked(records)))
+        usage = booked(records)[0].usage
         assert usage is not None and (usage.input, usage.output) == (11, 6)
         assert held.claim(row, 3) == 3
 
