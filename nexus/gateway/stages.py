@@ -238,4 +238,4 @@ def _counter(exchange: Exchange | None) -> Callable[[bytes], None]:
 
 def _events(piece: bytes) -> int:
     """How many events a piece holds; a whole body counts as one."""
-    return max(1, piece.count(b"data:"), piece.count(b":event-type"))
+    return max(1, piece.count(b"data:"), piece.count(b":event-type"), piece.count(b'"candidates"'))

@@ -6,6 +6,7 @@ it prints is what a failing test shows. Every way out but loopback leads to a ``
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -136,6 +137,19 @@ class Desk:
         flags = ["exec", *_CODEX_QUIET, "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"]
         more = environment or {}
         return self.run("codex", [*flags, *arguments], {"CODEX_HOME": str(folder), "NEXUS_KEY": KEY, **more})
+
+    def gemini(self, nexus: Nexus, *arguments: str, model: str = "v/m", key: str = KEY) -> str:
+        """Its own choice of how to sign in, for a base URL, is one that it then refuses."""
+        folder = self.home / ".gemini"
+        folder.mkdir(exist_ok=True)
+        settings = {
+            "security": {"auth": {"selectedType": "gemini-api-key"}},
+            "privacy": {"usageStatisticsEnabled": False},
+        }
+        (folder / "settings.json").write_text(json.dumps(settings))
+        place = {"GOOGLE_GEMINI_BASE_URL": f"{nexus.base}/llm/google", "GEMINI_API_KEY": key}
+        more = {"GEMINI_CLI_TRUST_WORKSPACE": "true"}
+        return self.run("gemini", ["--model", model, "--approval-mode", "yolo", *arguments], {**place, **more})
 
 
 def path_of(program: str, programs: Path = NEWEST) -> Path:

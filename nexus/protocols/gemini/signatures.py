@@ -149,8 +149,7 @@ class ThoughtsInCalls:
 
 def _matters(thought: Reasoning) -> bool:
     """Whether its vendor would want it back."""
-    signature = thought.signature
-    return signature is not None and bool(signature.value) and signature.dialect != DIALECT
+    return thought.signature is None or thought.signature.dialect != DIALECT
 
 
 def _size(thought: Reasoning) -> int:

@@ -80,6 +80,8 @@ def _read(protocol: str, body: bytes, request: Request) -> tuple[list[Part], str
         response = vendor.read_response(mapping(decode(body)), origin).response
         return list(response.parts), response.stop.raw or response.stop.reason
     reader, events = vendor.stream_reader(origin), list[Event]()
+    if body.lstrip().startswith(b"["):
+        events += reader.feed(None, body.decode())
     for frame in FrameDecoder().feed(body):
         events += reader.feed(frame.event, frame.data) if frame.data else ()
     return _gathered(events)

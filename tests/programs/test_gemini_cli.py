@@ -1,0 +1,55 @@
+"""Gemini CLI, at work on any vendor: nothing but a base URL and a key tells it where to go.
+
+What the program did is read off the disk, what it was told off its output, what it told the model off the vendor.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from tests.programs.conftest import DONE, OpenRoom, arguments
+from tests.programs.lanes import ANTHROPIC, EVERY, GEMINI, GEMINI_3, RESPONSES, ProgramLane, found
+from tests.programs.test_claude_code import ALICE, GATE
+from tools.fake_upstream import Behaviour, Call
+
+pytestmark = pytest.mark.slow
+
+THOUGHT = "Let me think about that."
+
+# The program sets a temperature, of which the types by which older Claudes are judged here know nothing any more.
+_NEWER = {"vertex claude": "claude-opus-4-8", "bedrock claude": "us.anthropic.claude-opus-4-8"}
+LANES = [replace(lane, model=_NEWER.get(lane.name, lane.model)) for lane in (*EVERY, GEMINI_3, RESPONSES)]
+
+
+@pytest.mark.parametrize("lane", LANES, ids=lambda lane: lane.name)
+def test_a_session(lane: ProgramLane, open_room: OpenRoom) -> None:
+    """Two tools at once behind some thinking, which the program itself does not bring back."""
+    room = open_room(lane)
+    write = Call("write_file", arguments(file_path=str(room.work / "written.txt"), content="by a tool"))
+    shell = Call("run_shell_command", arguments(command="echo said by the shell", description="says so"))
+    room.upstream.next(Behaviour(parts=(lane.thinking(THOUGHT), write, shell)))
+    said = room.desk.gemini(room.nexus, "-p", "Go on.", "--output-format", "json")
+    answer = json.loads(said[said.index("{") : said.rindex("}") + 1])
+    assert answer["response"] == DONE
+    assert (room.work / "written.txt").read_text() == "by a tool"
+    results = found(room.body(1), lane.result)
+    assert len(results) == 2 and "said by the shell" in results[1]
+    assert bool(found(room.body(1), lane.thought(THOUGHT))) == lane.returns
+    assert len(room.upstream.requests) == 2
+
+
+@pytest.mark.parametrize("lane", [ANTHROPIC, GEMINI], ids=lambda lane: lane.name)
+def test_a_gateway_key(lane: ProgramLane, open_room: OpenRoom) -> None:
+    room = open_room(lane, GATE)
+    assert room.desk.gemini(room.nexus, "-p", "Hello?", key=ALICE).strip().endswith(DONE)
+    assert ALICE not in str(room.upstream.requests)
+
+
+@pytest.mark.parametrize("lane", [ANTHROPIC, GEMINI], ids=lambda lane: lane.name)
+def test_a_vendors_words_arrive(lane: ProgramLane, open_room: OpenRoom) -> None:
+    room = open_room(lane)
+    room.upstream.default = Behaviour(status=400, message="the vendor says no")
+    assert "the vendor says no" in room.desk.gemini(room.nexus, "-p", "Hello?")
