@@ -21,35 +21,22 @@ from nexus.conversation.events import Event
 from nexus.conversation.fold import fold, unfold
 from nexus.conversation.grammar import Order
 from nexus.conversation.parts import (
-    Audio,
     Document,
     Image,
     Inline,
     Link,
     Message,
-    OutputFormat,
     Part,
-    Reasoning,
     Refusal,
     Request,
     Response,
-    Signature,
     Stop,
     Text,
-    Thinking,
     ToolCall,
-    ToolChoice,
     ToolResult,
-    WebSearch,
 )
-from nexus.errors import ClientError
-from nexus.protocols.codec import Target
 from nexus.protocols.framing import JsonArray
 from nexus.protocols.gemini.codec import CLIENT, VENDOR
-from nexus.protocols.gemini.passthrough import edit_request
-from nexus.protocols.gemini.read_schema import read_schema
-from nexus.protocols.gemini.schema import write_schema
-from nexus.protocols.gemini.signatures import write_signature
 from nexus.protocols.room import Fitted
 from nexus.wire import decode, encode
 from tests.examples import examples
@@ -281,231 +268,3 @@ def test_conversations_arrive_whole_at_every_vendor(vendor: str, said: Request) 
         sent = write(vendor, asked.request, target)
         check_body(vendor, sent.body)
         check_content("messages", vendor, target, said, sent.body, (*asked.dropped, *sent.dropped))
-
-
-JUNK: list[Any] = [None, True, 0, -1, "", "x", [], {}, [[]], [{}], [None], {"a": 1}, {"text": {}}, "é" * 9]
-SCHEMA: Wire = {
-    "type": "OBJECT",
-    "properties": {"b_b": {"type": "STRING", "nullable": True}, "a": {"type": "INTEGER", "enum": ["1"]}},
-    "property_ordering": ["a", "b_b"],
-}
-CALL: Wire = {
-    "functionCall": {"id": "1", "name": "f", "args": {"a_b": 1}},
-    "thoughtSignature": "skip_thought_signature_validator",
-}
-RICH: Wire = {
-    "contents": [
-        {"parts": {"text": "a"}},
-        {"role": "model", "parts": [{"text": "t", "thought": True, "thoughtSignature": "QUJD"}, CALL]},
-        {
-            "role": "function",
-            "parts": [
-                {"function_response": {"id": "1", "name": "f", "response": {"error": "no"}}},
-                {"inline_data": {"mime_type": "audio/mp3", "data": "AAAA"}},
-                {"fileData": {"fileUri": "https://example.com/a.pdf", "mimeType": "application/pdf"}},
-            ],
-        },
-    ],
-    "system_instruction": {"parts": [{"text": "s"}]},
-    "generation_config": {
-        "maxOutputTokens": "5",
-        "temperature": 0.5,
-        "top_p": 0.5,
-        "topK": 3.0,
-        "seed": 7,
-        "stopSequences": ["X"],
-        "presencePenalty": 0.1,
-        "frequencyPenalty": 0.2,
-        "responseLogprobs": True,
-        "logprobs": 2,
-        "responseMimeType": "application/json",
-        "responseSchema": SCHEMA,
-        "responseModalities": ["TEXT", "IMAGE"],
-        "thinkingConfig": {"include_thoughts": True, "thinkingLevel": "HIGH"},
-    },
-    "tools": {"function_declarations": [{"name": "f", "parameters": SCHEMA}, {"name": "g"}]},
-    "toolConfig": {"functionCallingConfig": {"mode": "any", "allowedFunctionNames": ["f"]}},
-    "labels": {"a_b": "c"},
-    "serviceTier": "standard",
-}
-READ = {
-    "type": "object",
-    "properties": {"a": {"type": "integer", "enum": [1]}, "b_b": {"type": ["string", "null"]}},
-}
-
-
-class TestRequests:
-    def test_everything_is_read_however_it_is_spelled(self) -> None:
-        read = CLIENT.read_request({**RICH, "model": "m", "stream": True})
-        request = read.request
-        assert read.dropped == ()
-        first, second, third = request.messages
-        assert (first.role, first.parts) == ("user", (Text("a"),))
-        assert second.parts == (Reasoning("t", Signature("gemini", "QUJD")), ToolCall("1", "f", '{"a_b":1}'))
-        link = Document(Link("https://example.com/a.pdf"))
-        assert third.parts == (ToolResult("1", (Text("no"),), is_error=True), Audio(Inline("audio/mp3", "AAAA")), link)
-        assert (request.max_tokens, request.temperature, request.top_p, request.top_k) == (5, 0.5, 0.5, 3)
-        assert (request.seed, request.stop, request.logprobs, request.top_logprobs) == (7, ("X",), True, 2)
-        assert (request.presence_penalty, request.frequency_penalty, request.image_output) == (0.1, 0.2, True)
-        assert (request.thinking, request.output_format) == (Thinking(True, effort="high"), OutputFormat(READ))
-        assert [(tool.name, tool.parameters) for tool in request.tools] == [("f", READ), ("g", None)]
-        assert list(request.tools[0].parameters["properties"]) == ["a", "b_b"], "models answer in this order"  # type: ignore[index,call-overload]
-        assert (request.tool_choice, request.system) == (ToolChoice("tool", "f"), (Text("s"),))
-        assert (request.metadata, request.service_tier, request.stream) == ({"a_b": "c"}, "default", True)
-
-    @laws(300)
-    @given(data=st.data())
-    def test_what_is_no_request_is_refused_with_its_place(self, data: st.DataObject) -> None:
-        body = json.loads(json.dumps(RICH))
-        at: Any = body
-        while True:
-            key = data.draw(st.sampled_from(sorted(at) if isinstance(at, dict) else range(len(at))))
-            if not isinstance(at[key], dict | list) or not at[key] or data.draw(st.booleans()):
-                break
-            at = at[key]
-        at[key] = data.draw(st.sampled_from(JUNK))
-        try:
-            CLIENT.read_request(body)
-        except ClientError as refusal:
-            assert refusal.param
-
-
-def call(name: str, id: str | None = None) -> Wire:
-    return {"functionCall": {"name": name, **({} if id is None else {"id": id})}}
-
-
-def result(name: str, id: str | None = None) -> Wire:
-    return {"functionResponse": {"name": name, "response": {}, **({} if id is None else {"id": id})}}
-
-
-PAIRS: dict[str, tuple[list[Wire], list[Wire], list[int]]] = {
-    "by id, in another order": ([call("f", "a"), call("f", "b")], [result("f", "b"), result("f", "a")], [1, 0]),
-    "by name in their order": ([call("f"), call("g"), call("f")], [result("f"), result("f"), result("g")], [0, 2, 1]),
-    "ids in the responses alone": ([call("f"), call("g")], [result("g", "x"), result("f", "y")], [1, 0]),
-    "ids in the calls alone": ([call("f", "a"), call("f", "b")], [result("f"), result("f")], [0, 1]),
-}
-
-
-@pytest.mark.parametrize(("calls", "results", "order"), PAIRS.values(), ids=PAIRS)
-def test_responses_find_their_calls(calls: list[Wire], results: list[Wire], order: list[int]) -> None:
-    """Twice in one conversation: what was answered is not answered again."""
-    turns = [{"role": "model", "parts": calls}, {"role": "user", "parts": results}]
-    messages = CLIENT.read_request({"contents": [{"parts": [{"text": "hi"}]}, *turns, *turns]}).request.messages
-    for asked, answered in (messages[1:3], messages[3:5]):
-        ids = [part.id for part in asked.parts if isinstance(part, ToolCall)]
-        assert [part.call_id for part in answered.parts if isinstance(part, ToolResult)] == [ids[at] for at in order]
-        assert len(set(ids)) == len(ids)
-
-
-OUTPUTS: dict[str, tuple[Any, str, bool]] = {
-    "output": ({"output": "words"}, "words", False),
-    "an object as output": ({"output": {"a": 1}}, '{"a":1}', False),
-    "error": ({"error": "no"}, "no", True),
-    "anything else is the output": ({"result": "x"}, '{"result":"x"}', False),
-    "both": ({"output": "a", "error": "b"}, '{"output":"a","error":"b"}', False),
-    "nothing": ({}, "", False),
-}
-
-
-@pytest.mark.parametrize(("response", "words", "failed"), OUTPUTS.values(), ids=OUTPUTS)
-def test_a_functions_output(response: Any, words: str, failed: bool) -> None:
-    wire = {"functionResponse": {"name": "f", "response": response}}
-    turns = [{"role": "model", "parts": [call("f")]}, {"role": "user", "parts": [wire]}]
-    (found,) = CLIENT.read_request({"contents": turns}).request.messages[1].parts
-    assert isinstance(found, ToolResult)
-    assert ("".join(part.text for part in found.parts if isinstance(part, Text)), found.is_error) == (words, failed)
-
-
-THOUGHTS: dict[str, tuple[Wire, Thinking | None]] = {
-    "off": ({"thinkingBudget": 0, "includeThoughts": True}, Thinking(False)),
-    "as much as it likes": ({"thinkingBudget": -1}, Thinking(True, visible=False)),
-    "a budget": ({"thinkingBudget": 2048, "includeThoughts": True}, Thinking(True, budget=2048)),
-    "a level": ({"thinkingLevel": "low"}, Thinking(True, effort="low", visible=False)),
-    "its words alone": ({"includeThoughts": True}, Thinking(True)),
-    "nothing": ({"includeThoughts": False}, None),
-}
-
-
-@pytest.mark.parametrize(("config", "thinking"), THOUGHTS.values(), ids=THOUGHTS)
-def test_how_hard_to_think(config: Wire, thinking: Thinking | None) -> None:
-    body = {"contents": [], "generationConfig": {"thinkingConfig": config}}
-    assert CLIENT.read_request(body).request.thinking == thinking
-
-
-CHOICES: dict[str, tuple[Wire, str | None, list[str], tuple[str, ...]]] = {
-    "auto": ({"mode": "AUTO"}, "auto", ["f", "g", "h"], ()),
-    "none": ({"mode": "NONE"}, "none", ["f", "g", "h"], ()),
-    "any": ({"mode": "ANY"}, "required", ["f", "g", "h"], ()),
-    "any of two": ({"mode": "ANY", "allowedFunctionNames": ["f", "g"]}, "required", ["f", "g"], ()),
-    "validated": ({"mode": "VALIDATED"}, "auto", ["f", "g", "h"], ("toolConfig.functionCallingConfig.mode",)),
-    "unspecified": ({}, None, ["f", "g", "h"], ()),
-}
-
-
-@pytest.mark.parametrize(("config", "mode", "names", "dropped"), CHOICES.values(), ids=CHOICES)
-def test_a_choice_among_tools(config: Wire, mode: str | None, names: list[str], dropped: tuple[str, ...]) -> None:
-    tools = [{"functionDeclarations": [{"name": name} for name in "fgh"]}]
-    read = CLIENT.read_request({"contents": [], "tools": tools, "toolConfig": {"functionCallingConfig": config}})
-    choice = read.request.tool_choice
-    assert (choice and choice.mode, [tool.name for tool in read.request.tools]) == (mode, names)
-    assert read.dropped == dropped
-
-
-def test_a_search_is_the_vendors_own_where_one_is_configured() -> None:
-    (tool,) = CLIENT.read_request(
-        {"contents": [], "tools": [{"googleSearch": {"excludeDomains": ["x"]}}]}
-    ).request.tools
-    assert isinstance(tool, WebSearch) and tool.lost == ("tools.googleSearch.excludeDomains",)
-
-
-SCHEMAS: dict[str, Any] = {
-    "plain": {"type": "object", "properties": {"a": {"type": "string", "description": "d"}}, "required": ["a"]},
-    "nullable": {"type": ["integer", "null"]},
-    "list": {"type": "array", "items": {"type": "number"}, "minItems": 1},
-    "either": {"anyOf": [{"type": "string"}, {"type": "boolean"}]},
-    "numbers": {"type": "integer", "enum": [1, 2]},
-}
-
-
-@pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
-def test_a_schema_that_went_to_googles_words_comes_back(schema: Any) -> None:
-    assert read_schema(write_schema(schema, "x", []), "x") == schema
-
-
-OWN: Wire = {"text": "t", "thought": True, "thoughtSignature": "QUJD"}
-TAGGED = write_signature(Signature("messages", "abc"))
-FOREIGN: dict[str, tuple[Wire, Wire | None, Wire | None]] = {
-    "thinking": ({"text": "t", "thought": True, "thoughtSignature": TAGGED}, None, None),
-    "redacted": (
-        {"text": "", "thoughtSignature": write_signature(Signature("messages", "x"), redacted=True)},
-        None,
-        None,
-    ),
-    "a text's": ({"text": "b", "thought_signature": TAGGED}, {"text": "b"}, {"text": "b"}),
-    "a call's": (
-        {**call("f"), "thoughtSignature": TAGGED},
-        call("f"),
-        {**call("f"), "thoughtSignature": "skip_thought_signature_validator"},
-    ),
-    "its own": (OWN, OWN, OWN),
-}
-
-
-@pytest.mark.parametrize("generation", [2, 3])
-@pytest.mark.parametrize(("part", "older", "newer"), FOREIGN.values(), ids=FOREIGN)
-def test_what_is_another_vendors_is_taken_out_where_bytes_pass(
-    part: Wire, older: Wire | None, newer: Wire | None, generation: int
-) -> None:
-    target = next(one for one in TARGETS["gemini"] if one.model.startswith(f"gemini-{generation}"))
-    kept = newer if target.gemini.thought_signatures else older
-    said = {"role": "model", "parts": [OWN, part, {"text": "a"}]}
-    edited = edit_request(encode({"contents": [said], "x": 1}), "m", target)
-    parts = [OWN, *([] if kept is None else [kept]), {"text": "a"}]
-    assert decode(edited.body) == {"contents": [{**said, "parts": parts}], "x": 1}
-    assert edited.dropped == (() if part == OWN else ("contents.parts.thoughtSignature",))
-
-
-def test_what_is_googles_own_passes_untouched_and_the_model_has_googles_name() -> None:
-    raw = b'{ "contents":[{"role":"model","parts":[ {"text":"t","thoughtSignature":"QUJD"} ]}], "model" : "models/v/m"}'
-    assert edit_request(raw, "m", Target("m")).body == raw.replace(b"v/m", b"m")
-    assert edit_request(raw, "tunedModels/m", None).body == raw.replace(b"models/v/m", b"tunedModels/m")
