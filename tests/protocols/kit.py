@@ -6,11 +6,13 @@ Nothing here knows a dialect or what a test expects.
 from __future__ import annotations
 
 import itertools
+import json
 import random
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from nexus.conversation.events import Event
@@ -20,6 +22,18 @@ from nexus.models.chat_server import PLAIN, ChatServer
 from nexus.protocols.codec import AnswerOrigin, Envelope
 from nexus.protocols.contract import StreamReader
 from nexus.protocols.sse import FrameDecoder
+
+
+def spoiled(data: st.DataObject, body: Any, junk: Sequence[Any]) -> Any:
+    """A copy of the body with junk in one place."""
+    body = at = json.loads(json.dumps(body))
+    while True:
+        key = data.draw(st.sampled_from(sorted(at) if isinstance(at, dict) else range(len(at))))
+        if not isinstance(at[key], dict | list) or not at[key] or data.draw(st.booleans()):
+            break
+        at = at[key]
+    at[key] = data.draw(st.sampled_from(junk))
+    return body
 
 
 def origin(response_id: str = "r", model: str = "m", server: ChatServer = PLAIN) -> AnswerOrigin:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -34,6 +33,7 @@ from nexus.protocols.gemini.signatures import write_signature
 from nexus.wire import decode, encode
 from tests.examples import examples
 from tests.laws.kit import TARGETS
+from tests.protocols.kit import spoiled
 
 Wire = dict[str, Any]
 
@@ -111,16 +111,8 @@ class TestRequests:
     @examples(300)
     @given(data=st.data())
     def test_what_is_no_request_is_refused_with_its_place(self, data: st.DataObject) -> None:
-        body = json.loads(json.dumps(RICH))
-        at: Any = body
-        while True:
-            key = data.draw(st.sampled_from(sorted(at) if isinstance(at, dict) else range(len(at))))
-            if not isinstance(at[key], dict | list) or not at[key] or data.draw(st.booleans()):
-                break
-            at = at[key]
-        at[key] = data.draw(st.sampled_from(JUNK))
         try:
-            CLIENT.read_request(body)
+            CLIENT.read_request(spoiled(data, RICH, JUNK))
         except ClientError as refusal:
             assert refusal.param
 
