@@ -13,6 +13,9 @@ from nexus.errors import Overloaded
 SHARE = 8
 """The part of the memory that bodies may take: what is made of a body takes about four times its size."""
 
+OWN = 96 << 20
+"""Bytes that a process takes before its first call."""
+
 _SYSTEM = Path("/")
 _LIMITS = ("sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory/memory.limit_in_bytes")
 """Of the container that this process runs in; versions 2 and 1 of control groups."""
@@ -73,8 +76,9 @@ class Load:
 
 
 def default_limit(root: Path = _SYSTEM) -> int:
-    """Bytes: a share of what the container may use, else of the machine's memory."""
-    return min([*_container_limits(root), _physical(root)]) // SHARE
+    """Bytes: a share of what the container, else the machine, has beside the process itself."""
+    memory = min([*_container_limits(root), _physical(root)])
+    return max(memory - OWN, memory // 4) // SHARE
 
 
 def _container_limits(root: Path) -> list[int]:

@@ -144,7 +144,7 @@ class ServerSettings(Table):
     """How long a connection without a request stays open; longer than a load balancer in front keeps it."""
 
     max_bytes_in_flight: Size | None = None
-    """Bytes of all request bodies under way together; an eighth of the container's memory when left out."""
+    """Bytes of all request bodies under way together; an eighth of the memory beside 96 MiB when left out."""
 
     health: HealthSettings = HealthSettings()
     """The health endpoint."""

@@ -8,6 +8,10 @@ import os
 import re
 import subprocess
 import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -53,15 +57,28 @@ def run(folder: Path, *arguments: str, path: Path | None) -> subprocess.Complete
     )
 
 
-def serves(folder: Path, path: Path | None, *command: str, environment: dict[str, str] | None = None) -> None:
-    """Starts the server there, asks it something, and stops it."""
+@dataclass(frozen=True)
+class Served:
+    """A server that somebody else started."""
+
+    base: str
+    since: float
+    """When, as files are dated."""
+
+    def asked(self) -> None:
+        connection = http.client.HTTPConnection(self.base.removeprefix("http://"), timeout=60)
+        headers = {"Content-Type": "application/json"}
+        connection.request("POST", "/llm/openai/v1/chat/completions", json.dumps(ASK), headers)
+        assert connection.getresponse().status == 200
+        connection.close()
+
+
+@contextmanager
+def running(folder: Path, command: Sequence[str], environment: Mapping[str, str]) -> Iterator[Served]:
+    """A server in a process of its own, until it is no longer needed."""
+    since = time.time()
     process = subprocess.Popen(
-        [*(command or (*python(path), "-m", "nexus")), "-l", "127.0.0.1:0"],
-        cwd=folder,
-        env=environ(path) if environment is None else environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
+        command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     assert process.stderr is not None
     with process:
@@ -69,13 +86,16 @@ def serves(folder: Path, path: Path | None, *command: str, environment: dict[str
             said: list[str] = []
             for line in process.stderr:
                 said.append(line)
-                if found := re.search(r"health: http://127.0.0.1:(\d+)/", line):
+                if found := re.search(r"health: (http://127.0.0.1:\d+)/", line):
                     break
             assert found, "".join(said)
-            connection = http.client.HTTPConnection("127.0.0.1", int(found.group(1)), timeout=60)
-            headers = {"Content-Type": "application/json"}
-            connection.request("POST", "/llm/openai/v1/chat/completions", json.dumps(ASK), headers)
-            assert connection.getresponse().status == 200
-            connection.close()
+            yield Served(found[1], since)
         finally:
             process.terminate()
+
+
+def serves(folder: Path, path: Path | None, *command: str, environment: dict[str, str] | None = None) -> None:
+    """Starts the server there, asks it something, and stops it."""
+    started = [*(command or (*python(path), "-m", "nexus")), "-l", "127.0.0.1:0"]
+    with running(folder, started, environ(path) if environment is None else environment) as served:
+        served.asked()

@@ -150,11 +150,13 @@ class TestBody:
 
 
 MEMORY: dict[str, tuple[dict[str, str], int]] = {
-    "version 2": ({"sys/fs/cgroup/memory.max": "800000000\n"}, 100_000_000),
-    "version 2, no limit": ({"sys/fs/cgroup/memory.max": "max\n"}, 512_000_000),
-    "version 1": ({"sys/fs/cgroup/memory/memory.limit_in_bytes": "800000000\n"}, 100_000_000),
-    "version 1, no limit": ({"sys/fs/cgroup/memory/memory.limit_in_bytes": str((1 << 63) - 4096)}, 512_000_000),
-    "no container": ({}, 512_000_000),
+    "version 2": ({"sys/fs/cgroup/memory.max": "900663296\n"}, 100_000_000),
+    "version 2, no limit": ({"sys/fs/cgroup/memory.max": "max\n"}, 499_417_088),
+    "version 1": ({"sys/fs/cgroup/memory/memory.limit_in_bytes": "900663296\n"}, 100_000_000),
+    "version 1, no limit": ({"sys/fs/cgroup/memory/memory.limit_in_bytes": str((1 << 63) - 4096)}, 499_417_088),
+    "no container": ({}, 499_417_088),
+    "as small as they are made": ({"sys/fs/cgroup/memory.max": str(256 << 20)}, 20 << 20),
+    "less than Nexus takes": ({"sys/fs/cgroup/memory.max": str(64 << 20)}, 2 << 20),
 }
 
 

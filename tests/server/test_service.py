@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import textwrap
 import threading
 import time
 from collections.abc import Iterator
@@ -18,7 +16,6 @@ from pathlib import Path
 import pytest
 
 from nexus.server.service import BadSocket, Notifier, service_of
-from nexus.settings import Settings, load
 from tests.server.test_process import Process
 from tests.serving import wait_until
 
@@ -148,56 +145,6 @@ class TestActivation:
                 assert process.said("without any authentication would let whoever reaches this port spend")
             finally:
                 process.kill()
-
-
-UNIT = ROOT / "config/nexus.service"
-
-
-KUBERNETES = ROOT / "config/kubernetes.yaml"
-
-
-def seconds(settings: Settings) -> float:
-    return settings.server.drain_delay + settings.server.drain_timeout
-
-
-class TestUnit:
-    def test_it_gives_time_to_stop(self, tmp_path: Path) -> None:
-        (tmp_path / "nexus.toml").write_text(ECHO)
-        found = re.search(r"^TimeoutStopSec=(\d+)$", UNIT.read_text(), re.MULTILINE)
-        assert found is not None
-        assert int(found[1]) >= seconds(load(tmp_path / "nexus.toml", {})) + 5
-
-    def test_it_waits_until_nexus_serves_and_signals_the_supervisor_alone(self) -> None:
-        text = UNIT.read_text()
-        for line in ("Type=notify-reload", "KillMode=mixed", "NotifyAccess=main"):
-            assert f"\n{line}\n" in text
-
-    @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here")
-    def test_systemd_takes_it(self, tmp_path: Path) -> None:
-        unit = tmp_path / "nexus.service"
-        unit.write_text(UNIT.read_text().replace("/opt/nexus/bin/nexus", sys.executable))
-        run = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
-        assert run.returncode == 0, run.stderr
-
-
-class TestKubernetes:
-    def test_its_configuration_is_good_and_has_time_to_stop(self, tmp_path: Path) -> None:
-        text = KUBERNETES.read_text()
-        for name in ("team", "anthropic"):
-            (tmp_path / name).write_text("nx-hushhush0123456789abcdefghijklmnop")
-        config = textwrap.dedent(text.partition("nexus.toml: |\n")[2].partition("\n---")[0])
-        file = tmp_path / "nexus.toml"
-        file.write_text(config.replace("/run/secrets/nexus", str(tmp_path)))
-        settings = load(file, {})
-        found = re.search(r"terminationGracePeriodSeconds: (\d+)", text)
-        assert found is not None
-        assert int(found[1]) >= seconds(settings) + 5
-        ports = [int(port) for port in re.findall(r"containerPort: (\d+)", text)]
-        own = settings.server
-        assert [str(address) for address in (*own.listen_address, *(own.health.listen or ()))] == [
-            f"0.0.0.0:{port}" for port in ports
-        ]
-        assert re.findall(r"path: (\S+),", text)[:2] == [own.health.path, own.health.ready_path]
 
 
 def test_check_says_what_workers_share(tmp_path: Path) -> None:
