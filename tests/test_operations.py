@@ -1,4 +1,4 @@
-"""docs/operations.rst and docs/errors.rst against the code: fields of the log, settings, kinds and messages."""
+"""docs/operations.rst, deployment.rst and errors.rst against the code: fields of the log, settings, kinds, messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nexus.settings.provider import ProviderSettings
 from nexus.telemetry.access_log import FIELDS
 
 ROOT = Path(__file__).parents[1]
-PAGE = "".join((ROOT / "docs" / name).read_text() for name in ("operations.rst", "errors.rst"))
+PAGE = "".join((ROOT / "docs" / name).read_text() for name in ("operations.rst", "deployment.rst", "errors.rst"))
 WORDS = " ".join(PAGE.split())
 
 
