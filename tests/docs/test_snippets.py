@@ -38,7 +38,6 @@ from tools.fake_upstream import FakeUpstream
 
 ELSEWHERE = {
     "javascript": "needs Node: test_scripts.py runs it",
-    "nginx": "the test of deploy/ reads the file that it is taken from",
     "text": "pictures, and queries that tests/test_dashboards.py reads",
 }
 """Languages that nothing here reads."""
