@@ -11,7 +11,7 @@ from tornado.routing import URLSpec
 from tornado.web import Application, RequestHandler
 
 from nexus.auth import metadata
-from nexus.operation import RAW
+from nexus.operation import RAW, Operation
 from nexus.protocols.dialect import Dialect
 from nexus.protocols.loader import DIALECTS
 from nexus.server import hello, raw
@@ -24,10 +24,11 @@ from nexus.server.home import HomeHandler
 from nexus.server.metadata import MetadataHandler
 from nexus.server.metrics import MetricsHandler, OwnMetricsHandler
 from nexus.server.models import ModelHandler, ModelListHandler
-from nexus.server.paths import DEFAULT, bases
+from nexus.server.paths import DEFAULT, Base, bases
 from nexus.server.runtime import Runtime
 from nexus.server.server import Server
 from nexus.server.usage import CallsHandler, ReportHandler
+from nexus.settings import Settings
 
 
 class App(Application):
@@ -79,7 +80,8 @@ def _specs(server: Server, runtime: Runtime) -> list[URLSpec]:
                 add(f"{base}{answers}{answers}", UnknownPath, dialect)
                 for operation in dialect.operations:
                     pattern = f"({operation.pattern})" if operation.many else operation.pattern
-                    add(f"{base}{pattern}", CallHandler, dialect, operation=operation)
+                    others = _beside(settings, place, operation)
+                    add(f"{base}{pattern}", CallHandler, dialect, operation=operation, others=others)
             hellos = f"(?:/|{hello.PATH})?" if place.path else hello.PATH
             add(f"{re.escape(place.path)}{hellos}", hello.HelloHandler, first)
         for place in bases(settings):
@@ -102,6 +104,17 @@ def _specs(server: Server, runtime: Runtime) -> list[URLSpec]:
     add("/", HomeHandler, DEFAULT)
     add(".*", UnknownPath, DEFAULT)
     return specs
+
+
+def _beside(settings: Settings, place: Base, operation: Operation) -> list[Dialect]:
+    """The dialects that have an operation at one path, where protocols share a base: files, whose path is the same."""
+    found = [
+        dialect
+        for base in bases(settings)
+        for dialect in base.dialects
+        if base.versioned == place.versioned and operation in dialect.operations
+    ]
+    return found if len(found) > 1 else []
 
 
 def _health(server: Server, runtime: Runtime) -> list[URLSpec]:

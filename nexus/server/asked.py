@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from nexus.call import Call, Tags
 from nexus.errors import ClientError, InvalidRequest, UnsupportedMediaType
@@ -29,9 +29,16 @@ class AskedHandler(BaseHandler):
     body: Body | Uploading | None = None
     load: Load
 
-    def initialize(self, server: Server, runtime: Runtime, dialect: Dialect, operation: Operation) -> None:  # type: ignore[override]
+    def initialize(  # type: ignore[override]
+        self,
+        server: Server,
+        runtime: Runtime,
+        dialect: Dialect,
+        operation: Operation,
+        others: Sequence[Dialect] = (),
+    ) -> None:
         self.operation = operation
-        super().initialize(server, runtime, dialect)
+        super().initialize(server, runtime, dialect, others)
 
     def methods(self) -> tuple[str, ...]:
         return self.operation.methods

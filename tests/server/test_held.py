@@ -359,6 +359,22 @@ class TestProviders:
             reply = ask(nexus, "GET", f"/llm/openai/v1/files/{file.id}")
         assert reply.headers["x-nexus-route"] == "two/*"
 
+    def test_protocols_that_share_a_path(
+        self, serve: Serve, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream
+    ) -> None:
+        """``/v1/files`` is both vendors': a client's headers say which it means."""
+        shared = '[llm.protocols]\nopenai.path = "/"\nanthropic.path = "/"\n'
+        nexus = serve(config(openai_upstream, anthropic_upstream) + shared)
+        with (
+            openai.OpenAI(base_url=f"{nexus.base}/v1", api_key=ALICE, max_retries=0) as one,
+            anthropic.Anthropic(base_url=nexus.base, api_key=ALICE, max_retries=0) as other,
+        ):
+            mine, yours = one.files.create(file=b"x", purpose="user_data"), other.beta.files.upload(file=b"y")
+            assert ([file.id for file in one.files.list()], [file.id for file in other.beta.files.list()]) == (
+                [mine.id],
+                [yours.id],
+            )
+
     def test_off_by_default(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
         nexus = serve(config(openai_upstream, None).replace(HELD, ""))
         reply = ask(nexus, "GET", "/llm/openai/v1/files")
