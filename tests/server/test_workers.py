@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
+import openai
 import pytest
 
 from tests.server.fleet import Fleet, children_of, descriptors, fleet, is_alive
@@ -88,6 +89,20 @@ class TestShares:
         with ThreadPoolExecutor(8) as pool:
             done = Counter(pool.map(lambda _: nexus.send(CHAT_PATH, {**CHAT, "max_tokens": 10})[0], range(150)))
         assert done == {200: 100, 429: 50}
+
+    def test_ids_of_files_are_known_to_all(self, fleet: Run, openai_upstream: FakeUpstream) -> None:
+        """In memory too, which several processes have in a file of their own."""
+        config = openai_config(openai_upstream.base_url).replace(
+            'type = "openai"', 'type = "openai"\nendpoints = ["files", "batches"]'
+        )
+        nexus = fleet(f'[usage]\nstore = "memory"\n{config}', 3)
+        nexus.await_workers()
+        base = f"http://127.0.0.1:{nexus.port}/llm/openai/v1"
+        with ThreadPoolExecutor(4) as pool, openai.OpenAI(base_url=base, api_key="unused", max_retries=0) as client:
+            made = [client.files.create(file=b"x", purpose="user_data").id for _ in range(3)]
+            asked = [id for id in made for _ in range(8)]
+            assert set(pool.map(lambda id: nexus.ask(f"/llm/openai/v1/files/{id}"), asked)) == {200}
+            assert [one.id for one in client.files.list()] == made[::-1]
 
     def test_budgets_too_and_what_they_were_charged_with_is_written_down(
         self, fleet: Run, openai_upstream: FakeUpstream
