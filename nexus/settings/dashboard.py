@@ -9,7 +9,7 @@ class DashboardSettings(Table):
     """``[server.dashboard]``."""
 
     enabled: bool | None = None
-    """Whether the page is served. When left out: where only this machine can reach the gateway."""
+    """Whether Nexus serves the page. By default it does where only this machine can reach it."""
 
     path: BasePath = "/"
     """Where browsers get it; the data it shows is at ``dashboard/data`` beside it."""

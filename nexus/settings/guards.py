@@ -147,7 +147,7 @@ class TlsSettings(Table):
 
 
 class ClientIpSettings(Table):
-    """Which headers of a proxy in front are believed about where a call comes from."""
+    """Which headers of a proxy in front Nexus believes about a caller's address."""
 
     x_real_ip: bool = False
     """Believe X-Real-IP; only if the proxy always sets it."""

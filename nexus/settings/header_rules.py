@@ -109,7 +109,7 @@ class NamingRule(HeaderRule):
 
 
 class Forward(NamingRule):
-    """A header of the client travels on."""
+    """Passes a header of the client on."""
 
     rule: Literal["forward"] = "forward"
     """This kind of rule."""
@@ -121,7 +121,7 @@ class Forward(NamingRule):
     """Or all headers in whose names this is found; credentials and headers of the connection are never among them."""
 
     default: HeaderValue | None = None
-    """Stands in where the client did not send the header."""
+    """The value where the client did not send the header."""
 
     rename: RuleName | None = None
     """The name under which it travels."""
@@ -154,7 +154,7 @@ class Forward(NamingRule):
 
 
 class Insert(NamingRule):
-    """A header of the operator's."""
+    """Sets a header."""
 
     rule: Literal["insert"] = "insert"
     """This kind of rule."""
@@ -176,7 +176,7 @@ class Insert(NamingRule):
 
 
 class Remove(HeaderRule):
-    """What earlier rules sent on, or the provider by itself, stays at home after all."""
+    """Removes a header that an earlier rule or the provider would send."""
 
     rule: Literal["remove"] = "remove"
     """This kind of rule."""
@@ -205,7 +205,7 @@ class Remove(HeaderRule):
 
 
 class RenameDuplicate(NamingRule):
-    """A header of the client travels under its own name and under a second one."""
+    """Passes a header of the client on under its own name and under a second one."""
 
     rule: Literal["rename_duplicate"] = "rename_duplicate"
     """This kind of rule."""
@@ -217,7 +217,7 @@ class RenameDuplicate(NamingRule):
     """The second name."""
 
     default: HeaderValue | None = None
-    """Stands in where the client did not send the header."""
+    """The value where the client did not send the header."""
 
     def named(self) -> dict[str, str | None]:
         return {"name": self.name, "rename": self.rename}

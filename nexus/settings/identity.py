@@ -84,20 +84,20 @@ class IdValidation(Table):
     """``[server.client_identification.validation]``: which ids there can be."""
 
     group_values: tuple[Id, ...] = ()
-    """Every group there is; any other is refused. Empty means that any group is accepted."""
+    """All groups; Nexus refuses any other one. An empty list accepts any group."""
 
 
 class ClientIdentification(Table):
-    """Who a call belongs to."""
+    """Whose call it is."""
 
     enabled: bool = False
     """Whether every call must have a client id."""
 
     client_id: IdSource | None = None
-    """Where the id is found; when left out: the claim "sub" of the token, the name of the gateway key."""
+    """Where the id comes from; by default the claim "sub" of the token, or the name of the gateway key."""
 
     group_id: IdSource | None = None
-    """Where the group is found; without one everybody has the default limits."""
+    """Where the group comes from; without it everybody has the default limits."""
 
     validation: IdValidation = IdValidation()
     """Which ids there can be."""

@@ -140,7 +140,7 @@ class GatewayKey(Table):
     """The caller's group, for accounts and limits."""
 
     models: tuple[ModelPattern, ...] | None = None
-    """The models that may be called, such as ["anthropic/*"]; all of them when left out."""
+    """The models that this key may call, such as ["anthropic/*"]; by default all."""
 
     expires: Expiry | None = None
     """Last day of the key (UTC), or the moment when it ends."""

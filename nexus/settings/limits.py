@@ -184,13 +184,13 @@ class RequestLimits(_WithGlobal):
     """``[server.rate_limits]``: how many requests may come, of any kind, whoever sends them."""
 
     enabled: bool = True
-    """Whether ``global`` and ``per_ip`` are kept; limits per user are kept in either case."""
+    """Whether ``global`` and ``per_ip`` hold; limits per user hold in either case."""
 
     per_ip: RequestLimit | None = None
     """Each address by itself; of IPv6 the first 64 bits."""
 
     storage: Annotated[Storage, WrapValidator(Storage.read)] = MemoryStorage(type="memory")
-    """Where spending is counted, limits per user included."""
+    """Where Nexus counts, limits per user included."""
 
     @property
     def overall(self) -> RequestLimit | None:

@@ -146,10 +146,10 @@ class LlmSettings(Table):
 
     # Stands after what providers inherit: fields are validated in this order.
     providers: dict[ProviderName, AnyProvider] = Field(default_factory=dict, validate_default=True)
-    """Where calls go, by the name that stands before the slash of a model name."""
+    """Where calls go, by the name before the slash of a model's name."""
 
     models: dict[VirtualName, VirtualModel] = Field(default_factory=dict)
-    """Virtual models: names that stand for several models, of which one answers."""
+    """Virtual models: names for several models, of which one answers."""
 
     @field_validator("protocols")
     @classmethod

@@ -17,7 +17,7 @@ class ModelSettings(Table):
     """``[llm.providers.NAME.models.ALIAS]``: one model, under the name that clients use."""
 
     rename: Label | None = None
-    """The vendor's id of the model; the alias itself when left out."""
+    """The vendor's id of the model; by default the alias."""
 
     expose_as: Names = ()
     """A second name, or several in a list, under which clients find and call it; Claude Code lists names that begin

@@ -90,13 +90,13 @@ class OAuthSettings(Table):
     """The identity provider's keys: its JWKS document, where no document of the issuer is to be asked."""
 
     poll_interval: Annotated[Duration, Field(ge=1, le=DAY)] = 300.0
-    """How often the keys are fetched anew; an unknown key is looked for at once."""
+    """How often Nexus fetches the keys again; it looks for an unknown key at once."""
 
     expected_issuer: Label | None = None
-    """What the claim "iss" must say; issuer when left out, and not looked at without either."""
+    """What the claim "iss" must say; by default the issuer, and without either Nexus does not look at it."""
 
     expected_audience: Label | None = None
-    """What the claim "aud" must hold; not looked at when left out."""
+    """What the claim "aud" must hold; by default Nexus does not look at it."""
 
     ca_file: FilePath | None = None
     """CA certificates (PEM) to trust instead of the public ones when the keys are fetched."""

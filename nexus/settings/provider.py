@@ -92,10 +92,10 @@ class ProviderSettings(Tagged):
     """The vendor's key; best as a template such as "{{ env.OPENAI_API_KEY }}"."""
 
     api_key_refresh: PositiveDuration = 3600.0
-    """For which a key that the program printed is used before it is asked for the next one."""
+    """How long Nexus uses a key that the program printed before it asks for the next one."""
 
     base_url: BaseUrl | None = None
-    """Where the API is; the vendor's public address when left out."""
+    """Where the API is; by default the vendor's public address."""
 
     passthrough: bool = False
     """Whether callers reach other paths of the vendor below /llm/raw/NAME: those that passthrough_paths begin."""
@@ -107,10 +107,10 @@ class ProviderSettings(Tagged):
     """Whether a caller under a limit in tokens or a budget may ask for what nobody can count."""
 
     models: dict[Label, ModelSettings] = Field(default_factory=dict)
-    """Alias to model, or a list of names; only what stands here is served."""
+    """Alias to model, or a list of names; other models do not exist."""
 
     max_concurrency: Annotated[int, Field(ge=1)] | None = None
-    """Calls that may run here at the same time; one more goes to the next target, or is refused with 503."""
+    """Calls that may run here at the same time; one more goes to the next target, or gets a 503."""
 
     headers: HeaderRules = ()
     """What happens to headers on the way to the vendor; in order."""

@@ -34,13 +34,13 @@ class HealthSettings(Table):
     """Whether they are served."""
 
     path: UrlPath = "/health"
-    """Says 200 for as long as the process can answer."""
+    """Answers 200 as long as the process lives."""
 
     ready_path: UrlPath = "/ready"
-    """Says 200 while new calls are welcome, and 503 from the signal to stop on."""
+    """Answers 200 while new calls are welcome, and 503 after the signal to stop."""
 
     listen: Addresses | None = None
-    """Addresses of their own, in plain HTTP; they are served there alone. None: where calls are served."""
+    """Separate addresses for these paths, in plain HTTP. By default they are where calls are."""
 
     @model_validator(mode="after")
     def _two_paths(self) -> Self:
@@ -59,7 +59,7 @@ class MetricsSettings(Table):
     """Where it is read: with a key whose group is among usage.readers, where callers need one."""
 
     listen_address: Addresses | None = None
-    """Addresses of their own, in plain HTTP and without credentials; it is then served there alone."""
+    """Separate addresses for metrics, in plain HTTP and without credentials."""
 
 
 class ResponseStoreSettings(Table):
@@ -69,16 +69,16 @@ class ResponseStoreSettings(Table):
     """Whether translated ones are kept; an answer whose request says ``store: false`` is not."""
 
     time_to_live: PositiveDuration = 86_400.0
-    """How long after its last use one is forgotten."""
+    """How long after its last use Nexus forgets an answer."""
 
     max_size: Size = 64 * 2**20
-    """Bytes of all together, packed; what was not used for longest goes first."""
+    """Bytes of all answers together, packed; what has been unused for longest goes first."""
 
     max_size_per_caller: Size = 16 * 2**20
-    """Bytes of each caller, or of each address where callers are not told apart."""
+    """Bytes of each caller, or of each address where Nexus does not know its callers."""
 
     ids_time_to_live: PositiveDuration = 30 * 86_400.0
-    """How long after its last use it is forgotten whose an id is that a vendor gave out."""
+    """How long after its last use Nexus forgets whose an id of a vendor is."""
 
     stored_unknown: Literal["refuse", "serve"] = "refuse"
     """What becomes of an id that nobody remembers, where callers need a key or a token."""
@@ -101,11 +101,12 @@ class ServerSettings(Table):
     """Who may use a Unix socket, as the permissions of its file."""
 
     open: bool = False
-    """Whether others than this machine may spend the configured keys without showing a credential of their own."""
+    """Whether other machines may spend the configured keys without a credential of their own."""
 
     hosts: tuple[HostName, ...] = ()
-    """Names in the header Host that are answered beside this machine's own, where nobody is asked for a credential;
-    "*.example.com" stands for all names below it."""
+    """Further names in the header Host that Nexus answers to where it asks nobody for a credential; "*.example.com"
+    means all names below it.
+    """
 
     max_body_size: Size = 32 * 2**20
     """Largest request body, counted after decompression."""
@@ -114,37 +115,37 @@ class ServerSettings(Table):
     """Largest form with files in it; beyond 1 MiB it is kept in a temporary file while its call runs."""
 
     worker_threads: Annotated[int, Field(ge=1, le=4096)] = 512
-    """Calls that can run at the same time; one more is refused at once."""
+    """Calls that can run at the same time; Nexus refuses one more at once."""
 
     workers: ProcessCount = 1
-    """Processes that serve together, each on a core of its own; "auto" is one for each core that may be used."""
+    """Processes that serve together, each on a core of its own; "auto" starts one for each core that Nexus may use."""
 
     watch_config: bool = True
-    """Whether a changed file is read anew; SIGHUP reads it in any case."""
+    """Whether Nexus reads a changed file again; SIGHUP makes it read the file in any case."""
 
     early_ping: PositiveDuration = 20.0
-    """A streaming call is answered with pings when the vendor has said nothing for this long."""
+    """After this long without a word from the vendor a stream gets its head and pings."""
 
     ping_interval: PositiveDuration = 10.0
-    """Silence in a stream after which a ping is sent."""
+    """After this long without a byte a stream gets a ping."""
 
     drain_delay: Duration = 0.0
-    """How long it goes on listening after the signal to stop, while ready_path says 503."""
+    """How long Nexus still listens after the signal to stop, while ready_path says 503."""
 
     drain_timeout: Duration = 30.0
-    """How long running calls may go on once it listens no more."""
+    """How long running calls may go on once Nexus listens no more."""
 
     client_timeout: Timeout = 300.0
-    """A client that takes no bytes, or sends none of its body, for this long is gone."""
+    """Nexus gives up a client that takes no bytes, or sends none of its body, for this long."""
 
     upload_timeout: Timeout = 3600.0
     """How long a whole body may take, however steadily it comes."""
 
     keep_alive_timeout: Timeout = 620.0
-    """How long a connection without a request stays open; longer than a load balancer in front keeps it."""
+    """How long a connection without a request stays open; keep it longer than a load balancer in front does."""
 
     max_bytes_in_flight: Size | None = None
-    """Bytes of all request bodies under way together; an eighth of the memory beside 96 MiB when left out."""
+    """Bytes of all request bodies together; by default an eighth of the memory beside 96 MiB."""
 
     health: HealthSettings = HealthSettings()
     """The health endpoint."""
@@ -156,7 +157,7 @@ class ServerSettings(Table):
     """Numbers for Prometheus."""
 
     keys: GatewayKeys = Field(default_factory=dict)
-    """Keys that the gateway gives out, by the name of who has one."""
+    """Gateway keys, by the name of their owner."""
 
     oauth: OAuthSettings | None = None
     """Tokens of an identity provider."""
@@ -171,13 +172,13 @@ class ServerSettings(Table):
     """Translated answers that clients may refer to; kept where limits are counted."""
 
     client_ip: ClientIpSettings = ClientIpSettings()
-    """Which headers of a proxy in front are believed."""
+    """Which headers of a proxy in front Nexus believes."""
 
     cors: CorsSettings | None = None
-    """Which web pages may call; none when left out."""
+    """Which web pages may call; without it none may."""
 
     csrf: CsrfSettings = CsrfSettings()
-    """A header that foreign forms cannot send."""
+    """A header that a foreign page's form cannot send."""
 
     tls: TlsSettings | None = None
     """HTTPS instead of HTTP."""
