@@ -13,7 +13,7 @@ from docutils import nodes  # type: ignore[import-untyped]
 from docutils.core import publish_doctree  # type: ignore[import-untyped]
 from docutils.parsers.rst import Directive, directives, roles  # type: ignore[import-untyped]
 
-from nexus.settings import load
+from nexus.settings import Settings, load
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -99,9 +99,11 @@ def _guessed(text: str) -> str:
     if re.match(r"(?:\$ )?(?:nexus|python3?|curl|\.venv/bin/\w+) ", text):
         return "console" if text.startswith("$ ") else "shell"
     try:
-        return "toml" if tomllib.loads(text) else "text"
+        tables = set(tomllib.loads(text))
     except tomllib.TOMLDecodeError:
         return "text"
+    # Settings of other programs are not ours to judge.
+    return "toml" if tables and tables <= set(Settings.model_fields) else "text"
 
 
 SNIPPETS = [snippet for page in PAGES for snippet in snippets_of(page)]
