@@ -210,13 +210,13 @@ class CallHandler(AskedHandler):
 
     async def _wait_for_client(self, written: asyncio.Future[None]) -> None:
         """Raises StreamClosedError when it left, or takes nothing."""
-        try:
-            if not written.done():
-                await asyncio.wait_for(written, self.runtime.settings.server.client_timeout)
-            written.result()
-        except TimeoutError:
+        if not written.done():
+            # Not ``wait_for``: what is late is Tornado's, which does not expect that it is cancelled.
+            await asyncio.wait((written,), timeout=self.runtime.settings.server.client_timeout)
+        if not written.done():
             self.connection.stream.close()
-            raise StreamClosedError from None
+            raise StreamClosedError
+        written.result()
 
     async def _end_badly(self, state: CallState, error: NexusError) -> None:
         """Before the head a plain error reply; after it the dialect's error event and a cut connection."""
