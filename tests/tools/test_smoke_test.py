@@ -102,7 +102,7 @@ class TestPassing:
     def test_a_model_that_embeds(self, smoke: Smoke, chat: FakeUpstream) -> None:
         more = '\n[llm.providers.openai.models."text-embedding-3-small"]\n'
         done = smoke("--json", "openai/text-embedding-3-small", config=openai_config(chat.base_url, more), protocols="")
-        assert (done.returncode, done.stderr) == (0, "")
+        assert (done.returncode, done.stderr) == (0, ""), done.stdout
         ((key, row),) = rows_of(done).items()
         assert key == ("openai/text-embedding-3-small", "embeddings", "whole")
         assert row["result"] == "ok" and row["tokens_in"] and not row["tokens_out"]

@@ -17,6 +17,8 @@ class Embeddings(Chat):
     path: ClassVar[str] = "/v1/embeddings"
     lists_models: ClassVar[bool] = False
     talks: ClassVar[bool] = False
+    # What passes from OpenAI's own servers names the vendor's model.
+    names_model: ClassVar[bool] = False
 
     def request(self, model: str, content: str | Sequence[Json], *, stream: bool, usage: bool) -> Body:
         return {"model": model, "input": content, "encoding_format": "float"}
