@@ -18,6 +18,9 @@ from typing import Generic, Literal, TypeVar
 CAPACITY = 256 * 1024
 """Bytes that may wait in a channel before its worker has to."""
 
+BEHIND = 1.0
+"""Seconds that a worker waits for a loop which is behind."""
+
 Head = TypeVar("Head")
 
 
@@ -90,6 +93,7 @@ class Channel(Generic[Head]):
         self._send: Callable[[bytes], bool] | None = None
         self._flow: asyncio.Future[Pause] | None = None
         self._rung = False
+        self._waits = False
         self._sent_at = 0.0
 
     # The worker's side.
@@ -112,7 +116,12 @@ class Channel(Generic[Head]):
     def put(self, piece: bytes) -> bool:
         """Blocks while the channel is full. False: it was closed, nobody wants the piece."""
         with self._lock:
+            if self._rung and not self._closed:
+                # Workers that always have more to say would keep the loop waiting, and calls that begin.
+                self._waits = True
+                self._room.wait(BEHIND)
             while self._size >= CAPACITY and not self._closed:
+                self._waits = True
                 self._room.wait()
             if self._closed:
                 return False
@@ -182,8 +191,7 @@ class Channel(Generic[Head]):
         while True:
             with self._lock:
                 if self._pieces:
-                    if self._size >= CAPACITY:
-                        self._room.notify_all()
+                    self._let_on()
                     pieces, self._pieces, self._size = self._pieces, [], 0
                     return pieces
                 if self._ended:
@@ -224,13 +232,12 @@ class Channel(Generic[Head]):
         """Sends what waits; on the loop."""
         with self._lock:
             self._rung = False
+            self._let_on()
             flow, send = self._flow, self._send
             if flow is None or send is None or flow.done():
                 return
             pieces, ended = self._pieces, self._ended
             if pieces:
-                if self._size >= CAPACITY:
-                    self._room.notify_all()
                 self._pieces, self._size = [], 0
         try:
             if pieces:
@@ -250,7 +257,7 @@ class Channel(Generic[Head]):
         with self._lock:
             self._closed = True
             self._pieces.clear()
-            self._room.notify_all()
+            self._let_on()
 
     def _wait(self) -> asyncio.Future[None]:
         self._waiter = self._loop.create_future()
@@ -267,6 +274,12 @@ class Channel(Generic[Head]):
         with self._lock:
             woken, self._waiter = self._waiter is None, None
         return woken
+
+    def _let_on(self) -> None:
+        """Under the lock: a worker that waits looks again when it is given up."""
+        if self._waits:
+            self._waits = False
+            self._room.notify_all()
 
     def _wanted(self) -> Callable[[], None] | None:
         """What the loop is to be woken for, under the lock; nothing where it is on its way or does not wait."""

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from nexus import bridge
 from nexus.bridge import CAPACITY, Bell, Channel
 from tests.peers import HARD_LIMIT, Job
 from tests.serving import wait_until
@@ -391,6 +392,42 @@ def test_a_piece_that_is_not_out_stops_the_flow_and_the_worker() -> None:
         channel.end()
         assert await flowing == "end"
         assert client.got == [b"slow", FULL_PIECE, b"next"]
+
+    play(scene)
+
+
+def test_a_worker_waits_for_a_loop_that_is_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bridge, "BEHIND", HARD_LIMIT)
+
+    def worker(channel: Channel[str]) -> None:
+        assert channel.put(b"a")
+        assert channel.put(b"b")
+        channel.end()
+
+    async def scene(channel: Channel[str]) -> None:
+        client = Client()
+        flowing = asyncio.create_task(channel.flow(client.send, HARD_LIMIT))
+        await asyncio.sleep(0)
+        job = Job(lambda: worker(channel))
+        wait_until(lambda: blocked(job))  # the loop is busy all the while
+        assert client.got == []
+        assert await flowing == "end"
+        assert client.got == [b"a", b"b"]
+
+    play(scene)
+
+
+def test_a_worker_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bridge, "BEHIND", SILENCE)
+
+    async def scene(channel: Channel[str]) -> None:
+        client = Client()
+        flowing = asyncio.create_task(channel.flow(client.send, HARD_LIMIT))
+        await asyncio.sleep(0)
+        assert Job(lambda: [channel.put(b"a"), channel.put(b"b"), channel.put(b"c")]).result() == [True] * 3
+        channel.end()
+        assert await flowing == "end"
+        assert client.got == [b"abc"]
 
     play(scene)
 

@@ -46,6 +46,9 @@ class PausingServer(HTTPServer):
     share: Share | None = None
     """Of the connections that several processes accept together."""
 
+    closed = 0
+    """Connections that ended since somebody set it to 0."""
+
     _told_at: float | None = None
 
     def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
@@ -61,6 +64,7 @@ class PausingServer(HTTPServer):
 
     def on_close(self, server_conn: object) -> None:
         super().on_close(server_conn)
+        self.closed += 1
         self._count()
 
     def _accepted(self, connection: socket.socket, address: Any) -> None:

@@ -147,6 +147,7 @@ class Running:
 
     def _reap(self) -> None:
         self.runtime.reap()
-        if self.server.flight.let_go(memory.TRIM_AFTER):
+        if self.server.flight.let_go(memory.TRIM_AFTER) or self.http.closed >= memory.TRIM_CLOSED:
+            self.http.closed = 0
             with suppress(Full):
                 self.server.workers.start(memory.trim)

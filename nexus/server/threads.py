@@ -108,9 +108,18 @@ class _Task:
         self.future: Future[None] = Future()
 
 
+class _Unawaited(threading.Event):
+    """That a thread runs, of which nobody wants to know when."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return True
+
+
 class _Worker(threading.Thread):
     def __init__(self, workers: Workers, first: _Task) -> None:
         super().__init__(name="nexus-worker", daemon=True)
+        # ``Thread.start`` waits for it, and where many threads want to run it keeps the loop for long.
+        self._started = _Unawaited()
         self.tasks: SimpleQueue[_Task | None] = SimpleQueue()
         self._workers = workers
         self._first: _Task | None = first

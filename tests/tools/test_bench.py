@@ -123,7 +123,7 @@ def test_the_table_has_a_column_for_each_subject_and_multiples_of_the_floor() ->
 def test_what_a_core_carries_follows_from_its_cost() -> None:
     figures = {SMALL: 0.5}
     assert list(carried(figures).values()) == [(2000, 1400)]
-    assert "2000, 1400" in measured({"Nexus": figures, "floor": figures}, datetime(2026, 1, 2, tzinfo=UTC))
+    assert "2000, 1400" in measured({"Nexus": figures, "floor": figures}, datetime(2026, 1, 2, tzinfo=UTC), 0.5)
 
 
 def test_a_plot_holds_all_its_points() -> None:

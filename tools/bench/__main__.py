@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -39,6 +40,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     headers = {name.strip(): value.strip() for name, _, value in (text.partition(":") for text in options.peer_header)}
     peers = [peer(name, url, headers) for name, _, url in (text.partition("=") for text in options.peer)]
+    load = os.getloadavg()[0]
     if not machine.IS_PINNED:
         sys.stderr.write("one core: the gateway shares it with its clients; trust CPU, not times\n")
     with tempfile.TemporaryDirectory() as folder, bench(Path(folder), options.seconds, options.vendor_port) as running:
@@ -52,7 +54,7 @@ def main(arguments: list[str]) -> int:
                     options.plots.mkdir(parents=True, exist_ok=True)
                     (options.plots / name).write_text(drawn)
                 if options.page:
-                    write_page(found, curves)
+                    write_page(found, curves, load)
         except Failed as error:
             sys.stderr.write(f"{error}\n")
             return 1

@@ -10,10 +10,13 @@ from tools.bench.plots import plot
 from tools.bench.subjects import FLOOR, NEXUS, Kind
 
 SIZES = (1000, 4000, 16_000, 64_000, 256_000, 1_000_000, 5_000_000)
-STREAMS = ((1, 20), (10, 20), (50, 20), (100, 20), (200, 40), (500, 100), (1000, 200))
-"""How many at once, and the ms between two deltas of each: from 100 on 5,000 deltas a second in all."""
+STREAMS = (1, 10, 20, 50, 100, 200, 500, 1000)
+"""How many at once, each of 100 deltas, 50 a second: from a few hundred on more than a core can pass on."""
 
-SECONDS = 4
+SHORTEST = 0.1
+"""ms; what came with the one before was not waited for."""
+
+PACE = "stream-100-20"
 FEW = 8
 """Clients that ask with bodies of every size."""
 
@@ -37,12 +40,7 @@ class Curves:
         }
 
 
-def pace(milliseconds: int) -> str:
-    """A model that streams for some seconds."""
-    return f"stream-{SECONDS * 1000 // milliseconds}-{milliseconds}"
-
-
-def draw(bench: Bench, sizes: Sequence[int] = SIZES, streams: Sequence[tuple[int, int]] = STREAMS) -> Curves:
+def draw(bench: Bench, sizes: Sequence[int] = SIZES, streams: Sequence[int] = STREAMS) -> Curves:
     """Measures once at every point, Nexus and the floor. Raises Failed."""
     curves = Curves()
     for kind in (NEXUS, FLOOR):
@@ -51,13 +49,15 @@ def draw(bench: Bench, sizes: Sequence[int] = SIZES, streams: Sequence[tuple[int
                 for size in sizes:
                     taken = bench.whole(subject, size, client=client, clients=FEW)
                     curves.sizes.setdefault(name, []).append((size, taken.per_call))
-                for count, milliseconds in streams:
-                    taken = bench.streams(subject, count, pace(milliseconds), client=client, ramp=1.0)
+                for count in streams:
+                    # CPU is counted in ticks of 10 ms.
+                    rounds = max(1, FEW // count)
+                    taken = bench.streams(subject, count, PACE, client=client, ramp=1.0, rounds=rounds)
                     curves.streams.setdefault(name, []).append((count, taken.per_10k))
                     if name == kind.name and kind is NEXUS:
                         waits = {"first delta, p50": taken.seen.first[0], "gap, p99": taken.seen.gap[1]}
                         for wait, value in {**waits, "age of a delta, p50": taken.seen.age[0]}.items():
-                            curves.waits.setdefault(wait, []).append((count, value))
+                            curves.waits.setdefault(wait, []).append((count, max(value, SHORTEST)))
     return curves
 
 

@@ -26,11 +26,13 @@ LOOK = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What clients saw, the seconds of CPU that it cost, and the most MB in memory meanwhile."""
+    """What clients saw, the seconds of CPU that it cost, and the most MB in memory meanwhile; ``store`` are the
+    seconds of its Redis."""
 
     seen: Seen
     cpu: float
     memory: float
+    store: float = 0.0
 
     @property
     def per_call(self) -> float:
@@ -124,7 +126,7 @@ class Bench:
 
     def take(self, subject: Subject, load: Load) -> Taken:
         """Raises Failed where one answer in a hundred or more is not what it should be."""
-        before, most = cpu(subject.process), 0.0
+        before, stored, most = cpu(subject.process), cpu(subject.store), 0.0
         command = [sys.executable, "-m", "tools.bench.load", json.dumps(asdict(load))]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as clients:
             pin(clients.pid, LOAD_CORES)
@@ -135,7 +137,7 @@ class Bench:
             seen = Seen(**json.loads(clients.stdout.read()))
         if seen.failed * 100 > seen.calls:
             raise Failed(f"{subject.name}: {seen.calls} answers, and failures: {seen.failures}")
-        return Taken(seen, cpu(subject.process) - before, most)
+        return Taken(seen, cpu(subject.process) - before, most, cpu(subject.store) - stored)
 
 
 @contextmanager

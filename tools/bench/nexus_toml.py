@@ -34,6 +34,12 @@ enabled = {books}
 global = {{ limit = 100_000_000, interval = "60s" }}
 """
 
+_REDIS = """
+[server.rate_limits.storage]
+type = "redis"
+url = "{url}"
+"""
+
 _NO_LEDGER = """
 [usage]
 store = "none"
@@ -88,12 +94,13 @@ def config(
     dialects: tuple[str, ...] = ("chat", "messages"),
     workers: int = 1,
     books: bool = False,
+    redis: str = "",
 ) -> str:
     """A ``nexus.toml`` with a provider for each of ``dialects``, named after it, at the URL of a vendor. ``models`` are
     known by their own names, beside ``whole``, which has the vendor's name. ``books`` turns the ledger, metrics and the
-    page on."""
+    page on; ``redis`` is the URL of where limits are counted, "" for memory."""
     text = _SERVER.format(port=port, workers=workers, key=KEY, books=str(books).lower())
-    text += "" if books else _NO_LEDGER
+    text += ("" if books else _NO_LEDGER) + (_REDIS.format(url=redis) if redis else "")
     for name in dialects:
         type, settings, rename = _VENDORS[name]
         settings = settings.format(url=vendor, secret="vendor-key-of-nobody-0123456789")

@@ -58,14 +58,14 @@ def _streams(figures: Figures, row: Row) -> float:
     return 10_000 / figures[row] / TOKENS
 
 
-def measured(found: Mapping[str, Figures], now: datetime) -> str:
-    """The text that the page includes."""
+def measured(found: Mapping[str, Figures], now: datetime, load: float) -> str:
+    """The text that the page includes; ``load`` is how many programs wanted to run before."""
     lines = "".join(f"    {line}\n" for line in table(found).splitlines())
     cores = carried(found[NEXUS.name])
     rows = "".join(f'   "{text}", {most:.0f}, {planned:.0f}\n' for text, (most, planned) in cores.items())
     machine = f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
     return (
-        f"Measured on {now:%Y-%m-%d}: {machine}.\n\n"
+        f"Measured on {now:%Y-%m-%d}: {machine}, a load of {load:.1f} before.\n\n"
         f"::\n\n{lines}\n"
         ".. csv-table:: What one core carries\n"
         f'   :header: "", "at most", "planned ({SHARE:.0%})"\n\n'
@@ -73,8 +73,8 @@ def measured(found: Mapping[str, Figures], now: datetime) -> str:
     )
 
 
-def write_page(found: Mapping[str, Figures], curves: Curves, folder: Path = FOLDER) -> None:
+def write_page(found: Mapping[str, Figures], curves: Curves, load: float, folder: Path = FOLDER) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "measured.txt").write_text(measured(found, datetime.now(UTC)))
+    (folder / "measured.txt").write_text(measured(found, datetime.now(UTC), load))
     for name, drawn in curves.plots().items():
         (folder / name).write_text(drawn)

@@ -8,6 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 Points = Sequence[tuple[float, float]]
 _WIDTH, _HEIGHT = 640, 360
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 34, 48
+_LEGEND, _EACH = 180, 136
+"""Where the names of lines begin, and the room for each."""
+
 _COLOURS = ("#2563eb", "#dc2626", "#059669", "#b45309", "#7c3aed")
 _STYLE = (
     "text{font:12px system-ui,sans-serif;fill:#334155}.grid{stroke:#94a3b8;stroke-opacity:.35}"
@@ -34,9 +37,9 @@ def plot(title: str, across: str, up: str, lines: Mapping[str, Points]) -> str:
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
         drawn.append(f'<polyline fill="none" stroke="{colour}" stroke-width="2" points="{path}"/>')
         drawn += (f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in places)
-        row = _TOP + 14 + 16 * number
-        drawn.append(f'<rect x="{_LEFT + 10}" y="{row - 8}" width="12" height="3" fill="{colour}"/>')
-        drawn.append(_text(_LEFT + 28, row - 2, name, "start"))
+        place = _LEFT + _LEGEND + _EACH * number
+        drawn.append(f'<rect x="{place}" y="12" width="12" height="3" fill="{colour}"/>')
+        drawn.append(_text(place + 18, 18, name, "start"))
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img">'
     return "\n".join([head, f"<title>{_plain(title)}</title><style>{_STYLE}</style>", *drawn, "</svg>", ""])
 

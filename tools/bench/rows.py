@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
 from tools.bench.machine import memory
 from tools.bench.measure import Bench
-from tools.bench.subjects import BOOKS, NEXUS, TWO_WORKERS, Kind
+from tools.bench.subjects import BOOKS, NEXUS, TWO_WORKERS, WITH_REDIS, Kind
 
 PACE = "stream-100-20"
 
@@ -40,10 +41,12 @@ CONNECTION = Row("memory of an idle connection, kB", 10, digits=1)
 UNDER_LOAD = Row("memory under 500 streams, MB", of_floor=1.15, digits=0)
 START = Row("start to first answer, s", 0.4)
 LEDGER = Row("2 kB with ledger, metrics and page, ms of CPU a call")
+REDIS = Row("2 kB with limits in Redis, ms of CPU a call")
+REDIS_ITSELF = Row("Redis itself beside it, ms of CPU a call", digits=3)
 WORKERS = Row("2 workers, clients and vendor on the same two cores: calls a second, x", digits=2)
 ROWS = (
     *(SMALL, LARGE, SMALL_TRANSLATED, LARGE_TRANSLATED, FEW, FEW_TRANSLATED, MANY, MANY_TRANSLATED),
-    *(FIRST, BURST, AGE, GAP, IDLE, CONNECTION, UNDER_LOAD, START, LEDGER, WORKERS),
+    *(FIRST, BURST, AGE, GAP, IDLE, CONNECTION, UNDER_LOAD, START, LEDGER, REDIS, REDIS_ITSELF, WORKERS),
 )
 
 Figures = Mapping[Row, float]
@@ -54,7 +57,6 @@ def measure(bench: Bench, kind: Kind) -> Iterator[tuple[Row, float]]:
     with bench.running(kind) as (subject, start):
         yield START, start
         yield IDLE, memory(subject.process)
-        yield CONNECTION, bench.connection(subject)
         small = bench.whole(subject, 2000)
         yield SMALL, small.per_call
         yield LARGE, bench.whole(subject, 60_000).per_call
@@ -75,9 +77,15 @@ def measure(bench: Bench, kind: Kind) -> Iterator[tuple[Row, float]]:
         if kind.translates:
             yield FEW_TRANSLATED, bench.streams(subject, 20, PACE, client="messages", rounds=2).per_10k
             yield MANY_TRANSLATED, bench.streams(subject, 500, PACE, client="messages", ramp=0.5).per_10k
+        yield CONNECTION, bench.connection(subject)
     if kind is NEXUS:
         with bench.running(BOOKS) as (subject, _):
             yield LEDGER, bench.whole(subject, 2000).per_call
+        if shutil.which("redis-server"):
+            with bench.running(WITH_REDIS) as (subject, _):
+                counted = bench.whole(subject, 2000)
+                yield REDIS, counted.per_call
+                yield REDIS_ITSELF, counted.store * 1000 / counted.seen.calls
         with bench.running(TWO_WORKERS) as (subject, _):
             together = bench.whole(subject, 2000, clients=32).seen
             yield WORKERS, (together.calls / together.wall) / (small.seen.calls / small.seen.wall)

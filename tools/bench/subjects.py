@@ -5,15 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tools.bench.machine import ALL_CORES, GATEWAY_CORES, Program, free_port, listener, pin
+from tools.bench.machine import ALL_CORES, GATEWAY_CORES, LOAD_CORES, Program, free_port, listener, pin
 from tools.bench.nexus_toml import HEADERS, PATHS, config
 
 GLANCE = "stream-5-5"
-PACES = (GLANCE, "stream-100-20", *(f"stream-{4000 // pause}-{pause}" for pause in (20, 40, 100, 200)))
+PACES = (GLANCE, "stream-100-20")
 """The models that stream; see ``tools.bench.vendor``."""
 
 
@@ -27,6 +27,8 @@ class Subject:
     paths: Mapping[str, str]
     headers: Mapping[str, str]
     model: Callable[[str, str], str]
+    store: int = 0
+    """The process of its Redis, where it has one."""
 
 
 Start = Callable[[Path, str], AbstractContextManager[Subject]]
@@ -43,14 +45,22 @@ class Kind:
 
 
 @contextmanager
-def _nexus(folder: Path, vendor: str, *, workers: int = 1, books: bool = False) -> Iterator[Subject]:
+def _nexus(folder: Path, vendor: str, *, workers: int = 1, books: bool = False, redis: str = "") -> Iterator[Subject]:
     port = free_port()
     file = folder / f"nexus-{port}.toml"
-    file.write_text(config(port, vendor, models=PACES, workers=workers, books=books))
+    file.write_text(config(port, vendor, models=PACES, workers=workers, books=books, redis=redis))
     command = [sys.executable, "-m", "nexus", "-c", str(file)]
     cores = ALL_CORES if workers > 1 else GATEWAY_CORES
     with Program(command, port, cores, {"XDG_STATE_HOME": str(folder)}) as program:
         yield Subject("Nexus", port, program.pid, PATHS, HEADERS, lambda dialect, name: f"{dialect}/{name}")
+
+
+@contextmanager
+def _nexus_with_redis(folder: Path, vendor: str) -> Iterator[Subject]:
+    port = free_port()
+    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    with Program(command, port, LOAD_CORES) as redis, _nexus(folder, vendor, redis=f"redis://127.0.0.1:{port}/0") as it:
+        yield replace(it, store=redis.pid)
 
 
 @contextmanager
@@ -74,6 +84,7 @@ def _peer(name: str, url: str, headers: Mapping[str, str]) -> Iterator[Subject]:
 
 NEXUS = Kind("Nexus", _nexus, translates=True)
 BOOKS = Kind("Nexus, ledger, metrics and page on", lambda folder, vendor: _nexus(folder, vendor, books=True))
+WITH_REDIS = Kind("Nexus, limits in Redis", _nexus_with_redis)
 TWO_WORKERS = Kind("Nexus, 2 workers", lambda folder, vendor: _nexus(folder, vendor, workers=2))
 FLOOR = Kind("floor", lambda _, vendor: _prototype("floor", vendor))
 BARE = Kind("bare Tornado", lambda _, vendor: _prototype("bare", vendor), calls_vendor=False)
