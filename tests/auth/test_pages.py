@@ -235,7 +235,7 @@ def test_challenge(error: Exception, resource: ProtectedResource | None, said: s
 
 
 BAD_OAUTH: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
-    "no address": ({}, ("url",), "Field required"),
+    "no address": ({}, (), "says neither issuer nor url"),
     "no URL": ({"url": "id.example"}, ("url",), "http"),
     "credentials": ({"url": "https://u:p@id.example"}, ("url",), "must not hold credentials"),
     "fragment": ({"url": "https://id.example/?a#b"}, ("url",), "fragment"),
