@@ -18,6 +18,7 @@ from nexus.cli.smoke.converse import Converse
 from nexus.cli.smoke.dialect import Dialect
 from nexus.cli.smoke.embeddings import Embeddings
 from nexus.cli.smoke.exchange import Failed, Gateway, Refused
+from nexus.cli.smoke.gemini import Gemini
 from nexus.cli.smoke.hosted import BedrockInvoke, VertexMessages
 from nexus.cli.smoke.messages import Messages
 from nexus.cli.smoke.probe import Door, Model, Site
@@ -35,6 +36,7 @@ DIALECTS: tuple[Dialect, ...] = (
     VertexMessages(),
     BedrockInvoke(),
     Converse(),
+    Gemini(),
     Embeddings(),
 )
 EMBEDS = re.compile(r"embed|gecko", re.IGNORECASE)
