@@ -6,9 +6,14 @@ and where a reader takes another form than its type says, the form stands in ``W
 
 from __future__ import annotations
 
+import ast
+import inspect
+import textwrap
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
@@ -59,6 +64,27 @@ BESIDE: Mapping[str, JsonSchemaValue] = {
 """The reader of a table, by its name, to what may be written in its place."""
 
 
+def docstrings(model: type[BaseModel]) -> dict[str, str]:
+    """What the source says below each field. Pydantic would look for it at each start, a sixth of which that takes."""
+    found: dict[str, str] = {}
+    for table in reversed(model.__mro__):
+        if not issubclass(table, BaseModel) or table is BaseModel:
+            continue
+        try:
+            source = inspect.getsource(table)
+        except OSError:
+            # Made while running, of tables that have their own.
+            continue
+        (definition,) = ast.parse(textwrap.dedent(source)).body
+        assert isinstance(definition, ast.ClassDef)
+        for field, below in pairwise(definition.body):
+            match field, below:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                    found[name] = inspect.cleandoc(text)
+    described = {name: info.description or found.get(name) for name, info in model.model_fields.items()}
+    return {name: text for name, text in described.items() if text}
+
+
 class _Generator(GenerateJsonSchema):
     """Says what people write, where pydantic would say what becomes of it."""
 
@@ -71,6 +97,10 @@ class _Generator(GenerateJsonSchema):
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         table, inner = super().model_schema(schema), schema["schema"]
+        for name, text in docstrings(schema["cls"]).items():
+            field = schema["cls"].model_fields[name]
+            if isinstance(shown := table.get("properties", {}).get(field.alias or name), dict):
+                shown.setdefault("description", text)
         if inner["type"] != "function-before" or (name := _name(inner["function"]["function"])) not in BESIDE:
             return table
         return {"anyOf": [table, BESIDE[name]]}

@@ -26,7 +26,7 @@ _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 class Table(BaseModel):
     """A table of the settings file: closed, frozen, and silent about its values when something is wrong."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     @classmethod
     def variant(cls, data: object) -> type[Table]:

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from nexus.settings import Settings
+from nexus.settings.schema import docstrings
 from nexus.settings.tagged import Tagged
 from nexus.settings.types import Table, read_duration, read_size
 
@@ -96,8 +97,9 @@ def _fields(section: Section) -> dict[str, FieldInfo]:
 
 def _section(section: Section) -> str:
     lines = [section.title, "-" * len(section.title), "", *_paragraph(section.table.__doc__ or ""), ""]
+    texts = docstrings(section.table)
     for name, field in _fields(section).items():
-        said = _escaped(" ".join((field.description or "").split()))
+        said = _escaped(" ".join(texts.get(name, "").split()))
         lines += [f"``{field.alias or name}``{_default(field)}", f"    {said}", ""]
     return "\n".join(lines)
 
