@@ -1,6 +1,6 @@
 """One client request: who asked what, and the switch that ends it.
 
-Law: a Call never changes; what becomes of it is ``relay/exchange``'s. Any thread may throw ``cancel``.
+A Call never changes; what becomes of it is ``relay/exchange``'s. Any thread may throw ``cancel``.
 """
 
 from __future__ import annotations

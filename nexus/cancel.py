@@ -1,6 +1,6 @@
 """The switch that ends a call, whoever throws it and whatever its worker is blocked in.
 
-Law: thread-safe and one-way; the first reason stays. Callbacks run on the thread that throws, outside the lock.
+Thread-safe and one-way; the first reason stays. Callbacks run on the thread that throws, outside the lock.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What clients ask for: an operation is a row of its dialect's table, and whatever it does otherwise stands in the row.
 
-Law: nobody compares names of operations; whoever treats one otherwise asks the row for the reason.
+Nobody compares names of operations; whoever treats one otherwise asks the row for the reason.
 """
 
 from __future__ import annotations

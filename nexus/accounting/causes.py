@@ -1,6 +1,6 @@
 """Why an attempt failed, in words for the log, and whose failure it was.
 
-Law: what a vendor said is repeated from its error only, shortened, and without the keys that we sent it.
+What a vendor said is repeated from its error only, shortened, and without the keys that we sent it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The rows that a call makes in the ledger: one for each attempt, or one where none was made.
 
-Law: pure, and for any record: whatever a client or a vendor said is cut to what a table can hold.
+Pure, and for any record: whatever a client or a vendor said is cut to what a table can hold.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a caller may see of what callers used: everybody, or himself.
 
-Law: fails closed. Who cannot be told from others sees nothing where callers are told apart.
+Fails closed. Who cannot be told from others sees nothing where callers are told apart.
 """
 
 from __future__ import annotations

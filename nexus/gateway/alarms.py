@@ -1,6 +1,6 @@
 """Does something at a moment unless it is called off before: how an attempt that takes too long is ended.
 
-Law: one thread for all alarms, started with the first. What is called off does not go off any more.
+One thread for all alarms, started with the first. What is called off does not go off any more.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Files and batches: whose they are, which provider has them, and what requests of a batch may ask for.
 
-Law: worker thread only. An id opens to its owner, at the account that made it, and is unknown to everybody else; a
+An id opens to its owner, at the account that made it, and is unknown to everybody else; a
 batch names no model and no file that its owner could not name himself.
 """
 

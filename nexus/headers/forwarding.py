@@ -1,6 +1,6 @@
 """Headers that are forwarded in either direction, and how long a vendor asks us to wait.
 
-Law: pure; every name is lower-case. What is not listed here stays at home: the client's credentials never go
+Pure; every name is lower-case. What is not listed here stays at home: the client's credentials never go
 upstream, the vendor's cookies, framing and server headers never come back.
 """
 

@@ -1,6 +1,6 @@
 """Header names: how one is read, and which of them a rule may not touch.
 
-Law: pure; every name is lower-case. A name that looks like a credential counts as one: a pattern that forwards too
+Pure; every name is lower-case. A name that looks like a credential counts as one: a pattern that forwards too
 little is noticed on the first call, one that forwards too much never is.
 """
 

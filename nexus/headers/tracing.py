@@ -1,6 +1,6 @@
 """What ties a call to the traces and logs of others: the caller's request id, and the W3C trace context.
 
-Law: pure. Whatever comes from a client is checked here before it can stand in a log line or travel on; what fails the
+Whatever comes from a client is checked here before it can stand in a log line or travel on; what fails the
 check does not exist. Source: W3C Trace Context, level 2.
 """
 

@@ -1,7 +1,4 @@
-"""What is held for one call, and what it comes to when the call ends.
-
-Law: concluded exactly once, whoever tries how often, by any thread.
-"""
+"""What is held for one call, and what it comes to when the call ends."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The limit store in Redis, shared by all processes and machines.
 
-Law: worker threads only, for every call may wait for the network; one script for each decision, so that it is atomic
+Worker threads only, for every call may wait for the network; one script for each decision, so that it is atomic
 whatever else happens. A cluster runs no script over keys of several slots: there they are reserved one slot after the
 other, and given back where a later one refuses. redis-py is imported when a store is made. A command is never sent
 twice: one whose answer was lost may have counted, and stays counted until its interval is over.

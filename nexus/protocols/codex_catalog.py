@@ -1,6 +1,6 @@
 """The catalog of models that Codex reads behind ``/v1/models?client_version=``: windows, efforts, tools.
 
-Law: words that a Codex does not know make it throw the whole catalog away: efforts are those that all versions know.
+Words that a Codex does not know make it throw the whole catalog away: efforts are those that all versions know.
 Source: openai/codex, protocol/src/openai_models.rs, tried with Codex 0.171.0. Its own instructions belong to Codex; an
 entry must have some, and these are ours.
 """

@@ -1,6 +1,6 @@
 """How the events of an answer are framed on their way to a client.
 
-Law: pure. Dialects write their events as server-sent ones; a framing takes whole events and no halves of any.
+Dialects write their events as server-sent ones; a framing takes whole events and no halves of any.
 """
 
 from __future__ import annotations

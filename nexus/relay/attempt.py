@@ -1,6 +1,6 @@
 """One attempt: a lane is chosen, the request goes out, and the answer is opened.
 
-Law: worker thread only; knows lanes and providers, no Tornado, no asyncio. Every attempt starts from what the client
+Worker thread only; knows lanes and providers, no Tornado, no asyncio. Every attempt starts from what the client
 sent.
 """
 

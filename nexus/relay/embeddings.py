@@ -1,6 +1,6 @@
 """Embeddings in another format than the client's: as many requests as the texts take, one answer in the client's words.
 
-Law: worker thread only. What the vendor counted is kept request by request, so that a failure in between books what was
+What the vendor counted is kept request by request, so that a failure in between books what was
 used before it.
 """
 

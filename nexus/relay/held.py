@@ -1,6 +1,6 @@
 """Files and batches that a vendor holds: what its answers about them are to the client, and to whoever keeps accounts.
 
-Law: worker thread only. Long answers pass line by line; every line of results is read, since whoever gets it pays for
+Long answers pass line by line; every line of results is read, since whoever gets it pays for
 it.
 """
 

@@ -1,6 +1,6 @@
 """What a call is about that asks for files or batches: which of them, whose they are, and what became of them.
 
-Law: worker thread only. Whose an object is stands written before its id reaches the client.
+Whose an object is stands written before its id reaches the client.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a vendor's error becomes: an error status, or an error under a status that promised an answer.
 
-Law: our keys are cut out where the vendor repeats them. A client of the vendor's dialect gets the vendor's own bytes.
+Our keys are cut out where the vendor repeats them. A client of the vendor's dialect gets the vendor's own bytes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What every endpoint shares: a request id, one shape of error per dialect, no header that gives us away.
 
-Law: loop thread only. Whatever goes wrong leaves through ``write_error`` in the dialect of the path.
+Whatever goes wrong leaves through ``write_error`` in the dialect of the path.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The head of a request: its first line, its headers, and how long a body they announce.
 
-Law: pure. A refusal repeats nothing of what was sent: Tornado quotes headers, and credentials with them.
+A refusal repeats nothing of what was sent: Tornado quotes headers, and credentials with them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """``GET /`` for a person with a browser: what this is, and where the endpoints are.
 
-Law: open and small. It tells paths only: no key, no model, no vendor, no version. Nothing in it runs or loads.
+Open and small. It tells paths only: no key, no model, no vendor, no version. Nothing in it runs or loads.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What Prometheus reads: all that the processes of this gateway have counted, whichever of them is asked.
 
-Law: with a key for whoever may see what everybody used, or at an address of its own.
+With a key for whoever may see what everybody used, or at an address of its own.
 """
 
 from __future__ import annotations

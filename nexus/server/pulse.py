@@ -1,6 +1,6 @@
 """A timer of the loop that measures how late it is, and has numbers looked at that nobody reports.
 
-Law: loop thread only; a beat takes microseconds.
+Loop thread only; a beat takes microseconds.
 """
 
 from __future__ import annotations

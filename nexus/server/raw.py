@@ -1,6 +1,6 @@
 """Any other path of a vendor, below ``/llm/raw/PROVIDER``: where the settings say so, and to that provider only.
 
-Law: loop thread only. The host is the provider's; a path that two readers could take for different ones is refused, and
+The host is the provider's; a path that two readers could take for different ones is refused, and
 of every other one each byte stays.
 """
 

@@ -1,6 +1,6 @@
 """What lives as long as the process, whatever its configuration becomes: workers, running calls, bytes in flight.
 
-Law: loop thread only. A call is in ``calls`` from its start until both the client and the worker are done with it.
+A call is in ``calls`` from its start until both the client and the worker are done with it.
 """
 
 from __future__ import annotations

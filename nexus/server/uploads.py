@@ -1,6 +1,6 @@
 """One form with files in it: taken in as it comes, on the disk beyond its beginning, and read when it is whole.
 
-Law: ``feed`` on the loop; ``open`` wherever there is time. What is on the disk is given back on every path.
+``feed`` on the loop; ``open`` wherever there is time. What is on the disk is given back on every path.
 """
 
 from __future__ import annotations

@@ -90,6 +90,21 @@ class Protocols(Table):
         every: dict[str, Protocol] = {name: getattr(self, name) for name in type(self).model_fields}
         return {name: protocol.path.rstrip("/") for name, protocol in every.items() if protocol.enabled}
 
+    def around(self, path: str) -> Iterator[str]:
+        """The switched-on protocols within whose paths another one lies; at the root their first words are taken."""
+        for name, base in self.enabled_paths().items():
+            if any(path == taken or path.startswith(f"{taken}/") for taken in ([base] if base else _first_words(name))):
+                yield name
+
+
+def _first_words(protocol: str) -> set[str]:
+    # Only who has a protocol at the root waits for the import of all dialects.
+    from nexus.protocols.loader import FORMS
+
+    forms = [form for form in FORMS.values() if form.protocol.name == protocol]
+    paths = [form.protocol.version + operation.path for form in forms for operation in form.operations]
+    return {f"/{path.split('/')[1]}" for path in paths}
+
 
 def read_provider(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> ProviderSettings:
     """Hand a provider table to the settings class of its type, with what ``[llm]`` says for all of them."""

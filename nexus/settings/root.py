@@ -91,12 +91,9 @@ class Settings(Table):
 
     @model_validator(mode="after")
     def _paths_apart(self) -> Self:
-        protocols = self.llm.protocols.enabled_paths() if self.llm.enabled else {}
         own = dict(_own_paths(self.server))
         for where, path in own.items():
-            for name, base in protocols.items():
-                if path == base or path.startswith(f"{base or '/v1'}/"):
-                    fail_at((where, f"lies within the path of llm.protocols.{name}"))
+            self._outside_protocols(where, path)
         metrics = ("server", "metrics", "path")
         if metrics in own and list(own.values()).count(own[metrics]) > 1:
             fail_at((metrics, "is the path of health too"))
@@ -109,11 +106,12 @@ class Settings(Table):
             taken = [server.health.path, server.health.ready_path] if server.health.enabled else []
             if not {page.path, page.data_path}.isdisjoint(taken):
                 fail_at((("server", "dashboard", "path"), "is a path of server.health"))
-            for name, path in (self.llm.protocols.enabled_paths() if self.llm.enabled else {}).items():
-                base = path.rstrip("/")
-                if page.path != "/" and (page.path == base or page.path.startswith(f"{base or '/v1'}/")):
-                    fail_at((("server", "dashboard", "path"), f"lies within the path of llm.protocols.{name}"))
+            self._outside_protocols(("server", "dashboard", "path"), page.path)
         return self
+
+    def _outside_protocols(self, where: tuple[str, ...], path: str) -> None:
+        if self.llm.enabled and (names := list(self.llm.protocols.around(path))):
+            fail_at((where, f"lies within the path of llm.protocols.{names[0]}"))
 
     @model_validator(mode="after")
     def _limits_fit(self) -> Self:

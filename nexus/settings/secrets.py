@@ -1,6 +1,6 @@
 """Finds every secret in the settings, for the log redactor.
 
-Law: found by type, not by field name, so that a secret added later is covered on the day it is added.
+Found by type, not by field name, so that a secret added later is covered on the day it is added.
 """
 
 from __future__ import annotations

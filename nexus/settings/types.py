@@ -1,6 +1,6 @@
 """The scalar types that settings are made of, and the closed table that all settings models derive from.
 
-Law: a parser here never repeats the text it was given; any text of a settings file can turn out to be a secret.
+A parser here never repeats the text it was given; any text of a settings file can turn out to be a secret.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Maps network failures to Nexus errors: the cause's class in the message, host and details for the log.
 
-Law: what a client reads names no host, address or file of the operator's; ``host`` and ``cause`` do.
+What a client reads names no host, address or file of the operator's; ``host`` and ``cause`` do.
 """
 
 from __future__ import annotations

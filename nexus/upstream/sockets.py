@@ -1,6 +1,6 @@
 """Pools of HTTP connections, each bound to the call that uses it, and one exchange on one of them.
 
-Law: only ``transport`` uses this file; it is the one that leans on urllib3's insides. urllib3 keeps, connects, tunnels
+Only ``transport`` uses this file; it is the one that leans on urllib3's insides. urllib3 keeps, connects, tunnels
 and wraps; a request is written, and the head of its answer read, here.
 """
 

@@ -209,6 +209,10 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
         PROVIDER + '[server.health]\npath = "/v1/health"\n[llm.protocols.openai]\npath = "/"',
         ["6: server.health.path: lies within the path of llm.protocols.openai"],
     ),
+    "health where the calls of AWS's clients are": (
+        PROVIDER + '[server.health]\npath = "/model/health"\n[llm.protocols.bedrock]\npath = "/"',
+        ["6: server.health.path: lies within the path of llm.protocols.bedrock"],
+    ),
     "health below a protocol's path": (
         PROVIDER + '[server.health]\npath = "/llm/anthropic/health"',
         ["6: server.health.path: lies within the path of llm.protocols.anthropic"],

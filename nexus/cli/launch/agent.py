@@ -1,6 +1,6 @@
 """Runs an agent with what it needs to speak to a gateway, and ends as it ends.
 
-Law: the keys of the terminal reach the agent alone; the launcher outlives it, to end the gateway.
+The keys of the terminal reach the agent alone; the launcher outlives it, to end the gateway.
 """
 
 from __future__ import annotations

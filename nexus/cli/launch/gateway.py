@@ -1,6 +1,6 @@
 """The gateway that an agent is pointed at: the one that serves these settings already, or one that is started for it.
 
-Law: what is started ends with the launcher, and hears no key of the terminal: it is in a session of its own.
+What is started ends with the launcher, and hears no key of the terminal: it is in a session of its own.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Answers of OpenAI's other endpoints: their bytes pass, and what they say of their cost is read on the way.
 
-Law: not a byte is changed. Long answers pass in pieces and are never held as a whole. Sources: OpenAI's API reference
+Not a byte is changed. Long answers pass in pieces and are never held as a whole. Sources: OpenAI's API reference
 (``usage`` of embeddings, images and transcriptions, the streams' last events); Jina's and vLLM's rerank.
 """
 

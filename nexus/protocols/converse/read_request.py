@@ -1,6 +1,6 @@
 """A Converse client's request -> the neutral one.
 
-Law: driven by fields.READS: what is refused there is refused, what is dropped there or unknown is left out and named.
+Driven by fields.READS: what is refused there is refused, what is dropped there or unknown is left out and named.
 Source: the bedrock-runtime service model; for ``additionalModelRequestFields`` the pages of Claude, Nova and gpt-oss.
 """
 

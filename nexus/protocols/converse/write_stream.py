@@ -1,6 +1,6 @@
 """Events -> the stream that a Converse client reads, as server-sent events by name; the protocol frames them.
 
-Law: ``messageStart (contentBlockStart? contentBlockDelta* contentBlockStop)* messageStop metadata``; blocks never
+``messageStart (contentBlockStart? contentBlockDelta* contentBlockStop)* messageStop metadata``; blocks never
 overlap, and one that was cut stays open. Text and reasoning have no start on the wire. Source: ConverseStreamOutput of
 the bedrock-runtime service model.
 """

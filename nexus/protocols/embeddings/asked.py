@@ -1,6 +1,6 @@
 """A request for embeddings, and one and its answer in OpenAI's words.
 
-Law: pure. Token numbers are refused: they are those of one vendor's tokenizer. Source: OpenAI's API reference
+Token numbers are refused: they are those of one vendor's tokenizer. Source: OpenAI's API reference
 (``/v1/embeddings``) and the types of its Python SDK; ``task_type`` and ``input_type`` are Google's and Cohere's own,
 which clients of several vendors send beside.
 """

@@ -1,6 +1,6 @@
 """The formats in which vendors are asked for embeddings, one value each.
 
-Law: pure; an answer that is not what its format promises raises ValueError. Sources: google-genai's converters
+Pure; an answer that is not what its format promises raises ValueError. Sources: google-genai's converters
 (``batchEmbedContents`` on the Gemini API, ``predict`` and ``embedContent`` on Vertex AI) and Google's API reference;
 Amazon's model parameters of Titan and Cohere embeddings.
 """

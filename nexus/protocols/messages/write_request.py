@@ -1,6 +1,6 @@
 """The neutral request -> the body of ``POST /v1/messages`` for an Anthropic vendor.
 
-Law: pure; the same request gives the same bytes, so that prompt caches hit. Every field's fate is in fields.WRITES;
+Pure; the same request gives the same bytes, so that prompt caches hit. Every field's fate is in fields.WRITES;
 what a model takes is in ``target.claude``, never in its name. Source:
 anthropic.types.message_create_params.
 """

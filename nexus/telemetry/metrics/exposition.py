@@ -1,6 +1,6 @@
 """Metrics as Prometheus reads them, in the format that it asks for.
 
-Law: only here is ``prometheus_client`` known, and only once somebody asks: its import takes longer than all else of a
+Only here is ``prometheus_client`` known, and only once somebody asks: its import takes longer than all else of a
 start.
 """
 

@@ -1,4 +1,4 @@
 """OpenTelemetry: what was recorded of a call becomes spans and metrics, and goes to a collector.
 
-Law: nothing here imports ``opentelemetry`` but ``sdk``, which is imported only where an exporter is configured.
+Nothing here imports ``opentelemetry`` but ``sdk``, which is imported only where an exporter is configured.
 """

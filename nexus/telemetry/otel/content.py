@@ -1,6 +1,6 @@
 """What was asked and answered, as the GenAI conventions write it; only where ``capture_content`` says so.
 
-Law: bounded, without known secrets, and without bytes of files. What cannot be read, because it was cut, is told as the
+Bounded, without known secrets, and without bytes of files. What cannot be read, because it was cut, is told as the
 text that it is. Source: gen-ai-input-messages.json and gen-ai-output-messages.json of the GenAI conventions v0.1.0.
 """
 

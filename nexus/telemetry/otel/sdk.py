@@ -1,6 +1,6 @@
 """OpenTelemetry's SDK: resource, exporters, and how values become spans and metrics.
 
-Law: imported by ``exporting`` alone, in the process that exports, after it was forked. No thread of the SDK's own runs:
+Imported by ``exporting`` alone, in the process that exports, after it was forked. No thread of the SDK's own runs:
 whoever calls ``export_spans`` and ``export_metrics`` waits for the collector.
 """
 
