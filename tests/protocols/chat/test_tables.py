@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import get_args
 
 import pytest
@@ -10,136 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexus.conversation.parts import (
-    Message,
-    OutputFormat,
-    Request,
     StopReason,
-    Text,
-    Thinking,
-    Tool,
-    ToolChoice,
 )
 from nexus.conversation.usage import Usage
-from nexus.errors import UnsupportedFeature
 from nexus.failure import FailureKind
 from nexus.protocols import error_kinds
 from nexus.protocols.chat import stops
-from nexus.protocols.chat.fields import READS, WRITES
 from nexus.protocols.chat.read_error import read_error
-from nexus.protocols.chat.read_request import read_request
 from nexus.protocols.chat.usage import merge_usage, read_usage, write_usage
-from nexus.protocols.chat.write_request import write_request
-from nexus.protocols.codec import Target
 from nexus.wire import Json, encode
-
-SENT: dict[str, Json] = {
-    "messages": [{"role": "user", "content": "hi"}],
-    "model": "m",
-    "audio": {"voice": "alloy", "format": "wav"},
-    "frequency_penalty": 1.0,
-    "function_call": "auto",
-    "functions": [{"name": "f"}],
-    "logit_bias": {"1": 2},
-    "logprobs": True,
-    "max_completion_tokens": 9,
-    "max_tokens": 9,
-    "metadata": {"a": "b"},
-    "modalities": ["text", "image"],
-    "moderation": {"model": "x"},
-    "n": 1,
-    "parallel_tool_calls": False,
-    "prediction": {"type": "content", "content": "x"},
-    "presence_penalty": 1.0,
-    "prompt_cache_key": "k",
-    "prompt_cache_options": {"mode": "explicit"},
-    "prompt_cache_retention": "24h",
-    "reasoning_effort": "low",
-    "response_format": {"type": "json_object"},
-    "safety_identifier": "s",
-    "seed": 3,
-    "service_tier": "flex",
-    "stop": "x",
-    "store": True,
-    "stream": True,
-    "stream_options": {"include_usage": True},
-    "temperature": 0.5,
-    "tool_choice": "auto",
-    "tools": [{"type": "function", "function": {"name": "f"}}],
-    "top_k": 5,
-    "top_logprobs": 3,
-    "top_p": 0.5,
-    "user": "u",
-    "verbosity": "low",
-    "web_search_options": {},
-}
-
-
-@pytest.mark.parametrize("field", sorted(READS))
-def test_reads_is_exact(field: str) -> None:
-    body = {"messages": SENT["messages"], field: SENT[field]}
-    row = READS[field]
-    neutral = {one.name for one in dataclasses.fields(Request)}
-    assert row.note or row.kind == "carried"
-    if row.kind == "refused":
-        with pytest.raises(UnsupportedFeature) as caught:
-            read_request(body)
-        assert caught.value.param == field
-        return
-    read = read_request(body)
-    assert read.dropped == ((field,) if row.kind == "dropped" else ())
-    plain = read_request({"messages": SENT["messages"]}).request
-    changed = {name for name in neutral if getattr(read.request, name) != getattr(plain, name)}
-    if field == "messages":
-        assert row.field == "messages"
-    elif row.kind == "dropped" or not row.field:
-        assert changed == set()
-    else:
-        assert changed == {row.field}
-
-
-HI = Message("user", (Text("hi"),))
-ASKED: dict[str, Request] = {
-    "messages": Request((HI, HI)),
-    "system": Request((HI,), system=(Text("s"),)),
-    "tools": Request((HI,), tools=(Tool("f"),)),
-    "tool_choice": Request((HI,), tools=(Tool("f"),), tool_choice=ToolChoice("required")),
-    "parallel_tools": Request((HI,), tools=(Tool("f"),), parallel_tools=False),
-    "thinking": Request((HI,), thinking=Thinking(True, effort="low")),
-    "output_format": Request((HI,), output_format=OutputFormat()),
-    "max_tokens": Request((HI,), max_tokens=5),
-    "temperature": Request((HI,), temperature=0.5),
-    "top_p": Request((HI,), top_p=0.5),
-    "top_k": Request((HI,), top_k=5),
-    "presence_penalty": Request((HI,), presence_penalty=0.5),
-    "frequency_penalty": Request((HI,), frequency_penalty=0.5),
-    "seed": Request((HI,), seed=5),
-    "stop": Request((HI,), stop=("x",)),
-    "logprobs": Request((HI,), logprobs=True),
-    "top_logprobs": Request((HI,), top_logprobs=2),
-    "logit_bias": Request((HI,), logit_bias={"1": 2}),
-    "user": Request((HI,), user="u"),
-    "metadata": Request((HI,), metadata={"a": "b"}),
-    "service_tier": Request((HI,), service_tier="auto"),
-    "safety_identifier": Request((HI,), safety_identifier="s"),
-    "image_output": Request((HI,), image_output=True),
-    "prompt_cache_key": Request((HI,), prompt_cache_key="k"),
-    "verbosity": Request((HI,), verbosity="low"),
-    "stream": Request((HI,), stream=True),
-    "include_usage": Request((HI,), stream=True, include_usage=True),
-}
-
-
-@pytest.mark.parametrize("field", sorted(WRITES))
-def test_writes_is_exact(field: str) -> None:
-    row = WRITES[field]
-    written = write_request(ASKED[field], Target("m"))
-    plain = write_request(Request((HI,)), Target("m"))
-    if row.kind == "dropped":
-        assert written.dropped == (field,) and written.body == plain.body
-        return
-    assert written.dropped == ()
-    changed = {name for name in written.body if written.body[name] != plain.body.get(name)}
-    assert row.field in changed
 
 
 def test_stops_are_total() -> None:

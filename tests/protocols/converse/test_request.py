@@ -33,9 +33,8 @@ from nexus.conversation.parts import (
     ToolResult,
 )
 from nexus.errors import ClientError, InvalidRequest, UnsupportedFeature
-from nexus.models.bedrock import ConverseModel, profile
+from nexus.models.bedrock import profile
 from nexus.protocols.codec import Target, VendorRequest
-from nexus.protocols.converse.fields import WRITES
 from nexus.protocols.converse.turns import PLACEHOLDER
 from nexus.protocols.converse.write_request import write_request
 
@@ -613,54 +612,6 @@ def test_cache_points() -> None:
 
 
 # The disposition table
-
-SAMPLES: dict[str, Any] = {
-    "messages": (said("something else"),),
-    "system": (Text("be brief"),),
-    "tools": (WEATHER,),
-    "tool_choice": ToolChoice("required"),
-    "parallel_tools": False,
-    "thinking": Thinking(True, effort="low"),
-    "output_format": SCHEMA,
-    "max_tokens": 77,
-    "temperature": 0.5,
-    "top_p": 0.5,
-    "top_k": 5,
-    "presence_penalty": 0.5,
-    "frequency_penalty": 0.5,
-    "seed": 7,
-    "stop": ("END",),
-    "logprobs": True,
-    "top_logprobs": 3,
-    "logit_bias": {"50256": -100.0},
-    "user": "u-1",
-    "metadata": {"team": "a"},
-    "service_tier": "flex",
-    "safety_identifier": "s",
-    "image_output": True,
-    "prompt_cache_key": "k",
-    "verbosity": "low",
-    "stream": True,
-    "include_usage": True,
-}
-IN_THE_URL = {"stream", "include_usage"}
-BEST = ConverseModel(top_k=True, thinking="effort", structured_output=True)
-"""What the table promises at its best; no model has all of it."""
-
-
-@pytest.mark.parametrize("name", WRITES)
-def test_each_field_does_what_the_table_says(name: str) -> None:
-    base = Request((HI,), tools=(WEATHER,) if name in ("tool_choice", "parallel_tools") else ())
-    target = Target("best", converse=BEST)
-    plain, sent = write_request(base, target), write_request(replace(base, **{name: SAMPLES[name]}), target)
-    match WRITES[name].kind:
-        case "dropped":
-            assert sent.dropped == (name,) and sent.body == plain.body
-        case "carried" | "converted":
-            assert sent.dropped == ()
-            assert (sent.body == plain.body) == (name in IN_THE_URL)
-        case kind:
-            pytest.fail(f"no field is {kind}")
 
 
 def test_switched_off_knobs_are_not_drops() -> None:

@@ -19,10 +19,9 @@ from nexus.conversation.parts import (
     ToolResult,
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.models.gemini import TOOL_NAMES, Gemini
+from nexus.models.gemini import TOOL_NAMES
 from nexus.protocols.codec import Target
 from nexus.protocols.gemini.count import read_count, write_count
-from nexus.protocols.gemini.fields import WRITES
 
 from .kit import assistant, target, user, write
 
@@ -217,53 +216,6 @@ def test_thinking(case: str) -> None:
     written = write(Request((HI,), thinking=thinking), to)
     assert written.body.get("generationConfig", {}).get("thinkingConfig") == config
     assert written.dropped == dropped
-
-
-# Every field
-
-FIELDS: dict[str, tuple[Any, Any]] = {
-    "messages": ((user("hi"),), lambda b: b["contents"] == [{"role": "user", "parts": text("hi")}]),
-    "system": ((Text("s"),), lambda b: b["systemInstruction"] == {"parts": text("s")}),
-    "tools": ((Tool("f"),), lambda b: b["tools"] == [{"functionDeclarations": [{"name": "f"}]}]),
-    "tool_choice": (ToolChoice("none"), None),
-    "parallel_tools": (False, None),
-    "thinking": (Thinking(True, effort="low"), None),
-    "output_format": (OutputFormat(), lambda b: b["generationConfig"]["responseMimeType"] == "application/json"),
-    "max_tokens": (7, lambda b: b["generationConfig"] == {"maxOutputTokens": 7}),
-    "temperature": (1.5, lambda b: b["generationConfig"] == {"temperature": 1.5}),
-    "top_p": (0.5, lambda b: b["generationConfig"] == {"topP": 0.5}),
-    "top_k": (3, lambda b: b["generationConfig"] == {"topK": 3}),
-    "presence_penalty": (0.5, lambda b: b["generationConfig"] == {"presencePenalty": 0.5}),
-    "frequency_penalty": (-0.5, lambda b: b["generationConfig"] == {"frequencyPenalty": -0.5}),
-    "seed": (3, lambda b: b["generationConfig"] == {"seed": 3}),
-    "stop": (("a", "b"), lambda b: b["generationConfig"] == {"stopSequences": ["a", "b"]}),
-    "logprobs": (True, None),
-    "top_logprobs": (2, None),
-    "logit_bias": ({"1": 1.0}, None),
-    "user": ("u", None),
-    "metadata": ({"a": "b"}, None),
-    "service_tier": ("default", lambda b: b["serviceTier"] == "standard"),
-    "safety_identifier": ("s", None),
-    "image_output": (True, lambda b: b["generationConfig"] == {"responseModalities": ["TEXT", "IMAGE"]}),
-    "prompt_cache_key": ("k", None),
-    "verbosity": ("low", None),
-    "stream": (True, lambda b: b.keys() == {"contents"}),
-    "include_usage": (True, lambda b: b.keys() == {"contents"}),
-}
-
-
-@pytest.mark.parametrize("name", sorted(WRITES))
-def test_the_disposition_table_is_exact(name: str) -> None:
-    value, holds = FIELDS[name]
-    others: dict[str, Any] = {"tools": (Tool("f"),)} if name in ("tool_choice", "parallel_tools") else {}
-    to = Target("m", gemini=Gemini(levels=("LOW", "HIGH"), image_output=name == "image_output"))
-    written = write(Request(**({"messages": (HI,)} | others | {name: value})), to)
-    without = write(Request(**({"messages": (HI,)} | others)), to)
-    if WRITES[name].kind == "dropped":
-        assert written.dropped == (name,) and written.body == without.body
-    else:
-        assert written.dropped == ()
-        assert holds(written.body) if holds else written.body != without.body
 
 
 @pytest.mark.parametrize(

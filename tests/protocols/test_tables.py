@@ -1,0 +1,59 @@
+"""The disposition tables are exact: each field is sent and looked for."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import pytest
+
+from nexus.conversation.parts import Message, Request, Text, Tool
+from nexus.errors import UnsupportedFeature
+from nexus.protocols import loader
+from nexus.protocols.codec import Target
+from nexus.wire import decode, encode
+
+from .sent import ASKED, BESIDE, BEST, HELD, PLAIN, SENT, kept
+
+READS = [(client, field) for client in SENT for field in loader.client(client).fields]
+WRITES = [(vendor, field) for vendor in loader.VENDORS for field in loader.vendor(vendor).fields]
+
+
+@pytest.mark.parametrize(("client", "field"), READS)
+def test_reads_is_exact(client: str, field: str) -> None:
+    codec = loader.client(client)
+    row, beside = codec.fields[field], BESIDE.get(field, {}).get(client, {})
+    without = {name: value for name, value in (PLAIN[client] | beside).items() if name != field or field in HELD}
+    body = decode(encode(without | {field: SENT[client][field]}))
+    if row.kind == "refused":
+        with pytest.raises(UnsupportedFeature) as caught:
+            codec.read(body, kept)
+        assert (caught.value.param or "").partition(".")[0] == field
+        assert codec.read(body | {field: None}, kept).dropped == ()
+        return
+    plain, read = codec.read(without, kept), codec.read(body, kept)
+    assert [name.partition(".")[0] for name in read.dropped] == ([field] if row.kind == "dropped" else [])
+    names = [one.name for one in fields(Request)]
+    changed = {name for name in names if getattr(plain.request, name) != getattr(read.request, name)}
+    # Whoever streams is told the usage, where it need not be asked for.
+    changed -= {"include_usage"} if row.field == "stream" else set()
+    assert changed == ({row.field} if row.field and row.kind != "dropped" else set())
+
+
+@pytest.mark.parametrize(("vendor", "field"), WRITES)
+def test_writes_is_exact(vendor: str, field: str) -> None:
+    codec, target = loader.vendor(vendor), BEST.get(vendor, Target("m"))
+    tools = (Tool("f"),) if field in ("tool_choice", "parallel_tools") else ()
+    request = Request((Message("user", (Text("hi"),)),), tools=tools)
+    plain = codec.write_request(request, target)
+    written = codec.write_request(replace(request, **{field: ASKED[field]}), target)
+    row = codec.fields[field]
+    assert written.dropped == ((field,) if row.kind == "dropped" else ())
+    same = (written.body, written.cut) == (plain.body, plain.cut)
+    assert same == (row.kind == "dropped" or (vendor, field) in BESIDE_THE_BODY)
+
+
+BESIDE_THE_BODY = {
+    *((vendor, "include_usage") for vendor in loader.VENDORS),
+    *((vendor, "stream") for vendor in ("gemini", "converse")),
+}
+"""The URL says it, or the usage is told or asked for anyway."""
