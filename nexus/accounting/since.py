@@ -12,16 +12,16 @@ EXPECTED = 'expected a duration such as 24h or 7d, "today", "month", a date such
 
 def since_of(text: str, now: float) -> float:
     """In Unix seconds; days and months are those of UTC, as are moments without a zone. Raises ValueError."""
-    said = text.strip().lower()
+    words = text.strip().lower()
     today = midnight(now)
-    if said == "today":
+    if words == "today":
         return today
-    if said == "month":
+    if words == "month":
         return today - (datetime.fromtimestamp(now, UTC).day - 1) * 86_400
     try:
-        if said[-1:].isalpha() and said[-1] != "z":
-            return now - read_duration(said)
-        moment = datetime.fromisoformat(said.upper())
+        if words[-1:].isalpha() and words[-1] != "z":
+            return now - read_duration(words)
+        moment = datetime.fromisoformat(words.upper())
         return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment).timestamp()
     except (ValueError, OverflowError):
         raise ValueError(EXPECTED) from None

@@ -128,12 +128,12 @@ def _below(path: str, root: str) -> bool:
 
 def number(query: Mapping[str, Sequence[str]], name: str, default: int, most: int) -> int:
     """Raises InvalidRequest."""
-    said = query.get(name, ("",))[0]
-    if not said:
+    written = query.get(name, ("",))[0]
+    if not written:
         return default
-    if not _DIGITS.fullmatch(said) or not 1 <= int(said) <= most:
+    if not _DIGITS.fullmatch(written) or not 1 <= int(written) <= most:
         raise InvalidRequest(f"{name}: expected a number from 1 to {most}", param=name)
-    return int(said)
+    return int(written)
 
 
 def spans_at(raw: bytes, start: int, path: Sequence[str]) -> list[Span]:

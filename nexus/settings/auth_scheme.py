@@ -122,11 +122,11 @@ class AuthSchemeSettings(ProviderSettings, _Identity):
 
     @model_validator(mode="after")
     def _one_writer(self) -> Self:
-        said = [name for name in ("auth_scheme", "auth_header", "entra") if getattr(self, name) is not None]
-        if not said:
+        named = [name for name in ("auth_scheme", "auth_header", "entra") if getattr(self, name) is not None]
+        if not named:
             return self
-        header = AUTHORIZATION if said == ["entra"] else self.carrier
-        text = f"writes the header {header}, of which {said[0]} says how it is written; take one of them away"
+        header = AUTHORIZATION if named == ["entra"] else self.carrier
+        text = f"writes the header {header}, of which {named[0]} says how it is written; take one of them away"
         if places := [(place, text) for place in self.rules_on(header)]:
             fail_at(*places)
         return self

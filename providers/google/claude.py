@@ -197,8 +197,8 @@ def _taken(beta: str, document: Json, *, counts: bool) -> bool:
 
 def _named(header: str, document: Mapping[str, Json]) -> list[str]:
     """The betas of the header, and those that a client of a host's own format names in the body, each once."""
-    told = [name for name in sequence(document.get("anthropic_beta")) if isinstance(name, str)]
-    return list(dict.fromkeys(beta for part in (*header.split(","), *told) if (beta := part.strip())))
+    in_body = [name for name in sequence(document.get("anthropic_beta")) if isinstance(name, str)]
+    return list(dict.fromkeys(beta for part in (*header.split(","), *in_body) if (beta := part.strip())))
 
 
 def costs_more_in_regions(model: str) -> bool:

@@ -109,8 +109,8 @@ class OpenAIProvider(Provider):
     def __init__(self, name: str, settings: ProviderSettings, shared: Shared | None = None) -> None:
         super().__init__(name, settings, shared)
         self._summary = self.settings.reasoning_summary
-        said = dict.fromkeys(self.settings.quirks, True)
-        self._server = ChatServer(**said | ({} if self.settings.stream_usage else {"no_stream_usage": True}))
+        switches = dict.fromkeys(self.settings.quirks, True)
+        self._server = ChatServer(**switches | ({} if self.settings.stream_usage else {"no_stream_usage": True}))
         self._takes_logins = self.settings.forwards_login
         if self._takes_logins and settings.base_url is None:
             self.base_url = LOGIN_URL

@@ -102,11 +102,11 @@ def _usage(wire: Mapping[str, Json]) -> Usage | None:
     if "prompt_tokens" in wire:
         return read_usage(wire)
     total = wire.get("total_tokens")
-    said = count(total) if total is not None else None
+    whole = count(total) if total is not None else None
     if "input_tokens" in wire:
         used, made = count(wire.get("input_tokens")), count(wire.get("output_tokens"))
-        return Usage(input=used, output=made, raw=wire, vendor_total=said)
-    return Usage(input=said, raw=wire, vendor_total=said) if said is not None else None
+        return Usage(input=used, output=made, raw=wire, vendor_total=whole)
+    return Usage(input=whole, raw=wire, vendor_total=whole) if whole is not None else None
 
 
 def _sum(one: Usage, other: Usage) -> Usage:

@@ -60,25 +60,25 @@ def write_response(response: Response, envelope: Envelope) -> dict[str, Json]:
 def write_stop(stop: Stop, *, refused: bool) -> dict[str, Json]:
     reason = "refusal" if refused and stop.reason == "end" else stop.reason
     word = stop.raw if reason == "unknown" and stop.raw in STOPS else _STOPS[reason]
-    told: dict[str, Json] = {"stopReason": word}
+    fields: dict[str, Json] = {"stopReason": word}
     if stop.sequence is not None:
-        told["additionalModelResponseFields"] = {"stop_sequence": stop.sequence}
-    return told
+        fields["additionalModelResponseFields"] = {"stop_sequence": stop.sequence}
+    return fields
 
 
 def write_usage(usage: Usage) -> dict[str, Json]:
     """Cached tokens stand beside ``inputTokens``, and inside the total."""
-    told: dict[str, Json] = {
+    fields: dict[str, Json] = {
         "inputTokens": usage.input,
         "outputTokens": usage.total_output,
         "totalTokens": usage.total,
     }
     if usage.cache_read or usage.cache_write:
-        told |= {"cacheReadInputTokens": usage.cache_read, "cacheWriteInputTokens": usage.cache_write}
+        fields |= {"cacheReadInputTokens": usage.cache_read, "cacheWriteInputTokens": usage.cache_write}
     if usage.cache_write_1h:
         written = (("5m", usage.cache_write_5m), ("1h", usage.cache_write_1h))
-        told["cacheDetails"] = [{"ttl": ttl, "inputTokens": tokens} for ttl, tokens in written]
-    return told
+        fields["cacheDetails"] = [{"ttl": ttl, "inputTokens": tokens} for ttl, tokens in written]
+    return fields
 
 
 def write_metrics(envelope: Envelope) -> dict[str, Json]:
@@ -95,13 +95,13 @@ def write_image(image: Image) -> tuple[str, str]:
 
 
 def write_citation(citation: Citation) -> dict[str, Json]:
-    told: dict[str, Json] = {"source": citation.url}
+    fields: dict[str, Json] = {"source": citation.url}
     if citation.title:
-        told["title"] = citation.title
+        fields["title"] = citation.title
     if citation.quote:
-        told["sourceContent"] = [{"text": citation.quote}]
-    told["location"] = {"web": {"url": citation.url, "domain": urlsplit(citation.url).hostname or ""}}
-    return told
+        fields["sourceContent"] = [{"text": citation.quote}]
+    fields["location"] = {"web": {"url": citation.url, "domain": urlsplit(citation.url).hostname or ""}}
+    return fields
 
 
 def early_carrier(signature: Signature | None) -> str | None:

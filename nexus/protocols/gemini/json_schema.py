@@ -83,13 +83,13 @@ class _Writer:
     def _write(self, schema: Schema, path: str) -> dict[str, Json]:
         """The same in keywords of the closed list."""
         try:
-            said = without_all_of(schema, self._root, lambda: self._count(path))
+            flat = without_all_of(schema, self._root, lambda: self._count(path))
         except Conflict:
-            said = dict(schema)
-        _say_bounds(said)
-        taken = _TAKEN if _say_values(said) else _TAKEN - {"enum"}
-        rest = {name: value for name, value in said.items() if name not in taken | SILENT}
-        kept = {name: value for name, value in said.items() if name in taken}
+            flat = dict(schema)
+        _say_bounds(flat)
+        taken = _TAKEN if _say_values(flat) else _TAKEN - {"enum"}
+        rest = {name: value for name, value in flat.items() if name not in taken | SILENT}
+        kept = {name: value for name, value in flat.items() if name in taken}
         self._drop(rest, path)
         if (words := describe(text(kept.get("description")), worded(rest))) is not None:
             kept["description"] = words

@@ -49,8 +49,8 @@ def write_signature(signature: Signature | None, *, redacted: bool = False) -> s
     if signature.dialect == DIALECT and _is_base64(signature.value):
         return signature.value
     # One of Google's own that is no base64 could not stand there as it is.
-    told = pack_signature(signature, "" if signature.dialect == DIALECT else DIALECT)
-    return base64.b64encode(told.encode("utf-8", "surrogatepass")).decode()
+    packed = pack_signature(signature, "" if signature.dialect == DIALECT else DIALECT)
+    return base64.b64encode(packed.encode("utf-8", "surrogatepass")).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +68,10 @@ def read_signature(value: str) -> ReadSignature:
     if not value.startswith(_TAG):
         return ReadSignature(Signature(DIALECT, standard_base64(value)))
     try:
-        told = base64.b64decode(standard_base64(value), validate=True).decode("utf-8", "surrogatepass")
+        packed = base64.b64decode(standard_base64(value), validate=True).decode("utf-8", "surrogatepass")
     except (binascii.Error, UnicodeDecodeError):
         return ReadSignature()
-    found = unpack_signature(told, DIALECT)
+    found = unpack_signature(packed, DIALECT)
     match found.dialect:
         case "redacted":
             return ReadSignature(_split(found.value), redacted=True)
@@ -81,8 +81,8 @@ def read_signature(value: str) -> ReadSignature:
             return ReadSignature(None if found.dialect == _NONE else found)
 
 
-def _split(told: str) -> Signature | None:
-    dialect, _, value = told.partition(".")
+def _split(packed: str) -> Signature | None:
+    dialect, _, value = packed.partition(".")
     return None if dialect == _NONE else Signature(dialect, value)
 
 
@@ -94,31 +94,31 @@ def _is_base64(value: str) -> bool:
 
 
 def _carried(own: Signature | None, thoughts: Sequence[Reasoning]) -> Signature:
-    told: list[Json] = [[*_told(thought.signature), thought.text, thought.redacted] for thought in thoughts]
-    return Signature(_CARRIED, encode([_told(own), *told]).decode())
+    packed: list[Json] = [[*_told(thought.signature), thought.text, thought.redacted] for thought in thoughts]
+    return Signature(_CARRIED, encode([_told(own), *packed]).decode())
 
 
 def _told(signature: Signature | None) -> list[Json]:
     return [_NONE, ""] if signature is None else [signature.dialect, signature.value]
 
 
-def _read_carried(told: str) -> ReadSignature:
+def _read_carried(packed: str) -> ReadSignature:
     """Whoever writes such a value himself gets what he wrote, and nothing else."""
     try:
-        own, *thoughts = (sequence(one) for one in sequence(decode(told)))
+        own, *thoughts = (sequence(one) for one in sequence(decode(packed)))
     except ValueError:
         return ReadSignature()
     return ReadSignature(_signature(own), thoughts=tuple(_thought(one) for one in thoughts))
 
 
-def _signature(told: Sequence[Json]) -> Signature | None:
-    dialect, value = (text(one) for one in (*told, "", "")[:2])
+def _signature(packed: Sequence[Json]) -> Signature | None:
+    dialect, value = (text(one) for one in (*packed, "", "")[:2])
     return None if dialect in ("", _NONE) else Signature(dialect, value)
 
 
-def _thought(told: Sequence[Json]) -> Reasoning:
-    words, redacted = (*told, "", "", "", False)[2:4]
-    return Reasoning(text(words), _signature(told), redacted=redacted is True)
+def _thought(packed: Sequence[Json]) -> Reasoning:
+    words, redacted = (*packed, "", "", "", False)[2:4]
+    return Reasoning(text(words), _signature(packed), redacted=redacted is True)
 
 
 @dataclass(slots=True)

@@ -57,12 +57,16 @@ def write_error(error: NexusError) -> bytes:
         details.append({"@type": f"{_TYPE}BadRequest", "fieldViolations": [violation]})
     if error.retry_after is not None:
         details.append({"@type": f"{_TYPE}RetryInfo", "retryDelay": f"{math.ceil(error.retry_after)}s"})
-    told = {"code": error.status, "message": error.message, "status": status, "details": details}
-    return encode({"error": told})
+    answer = {"code": error.status, "message": error.message, "status": status, "details": details}
+    return encode({"error": answer})
 
 
 def write_stream_error(error: NexusError) -> bytes:
     """The same inside a stream whose head has gone out; what the vendor said keeps its words."""
-    if isinstance(error, UpstreamStatus) and (said := decode_object(error.body)) and find_error(said) is not None:
-        return encode(said)
+    if (
+        isinstance(error, UpstreamStatus)
+        and (document := decode_object(error.body))
+        and find_error(document) is not None
+    ):
+        return encode(document)
     return write_error(error)

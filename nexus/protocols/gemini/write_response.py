@@ -54,16 +54,16 @@ def write_candidate(parts: Sequence[Json], reason: str | None = None, rests: Res
 
 def write_usage(usage: Usage) -> dict[str, Json]:
     """The prompt's count has what was read from a cache and written to one; thoughts stand beside the candidates."""
-    told: dict[str, Json] = {
+    counts: dict[str, Json] = {
         "promptTokenCount": usage.total_input,
         "candidatesTokenCount": usage.output,
         "totalTokenCount": usage.total,
     }
     if usage.cache_read:
-        told["cachedContentTokenCount"] = usage.cache_read
+        counts["cachedContentTokenCount"] = usage.cache_read
     if usage.reasoning:
-        told["thoughtsTokenCount"] = usage.reasoning
-    return told
+        counts["thoughtsTokenCount"] = usage.reasoning
+    return counts
 
 
 def write_part(part: Part) -> list[Json]:
@@ -101,12 +101,12 @@ class Rests:
     def hear(self, words: str, citations: Sequence[Citation], part: int = 0, base: int = 0) -> None:
         """A text from the byte ``base`` on, with what it cites; ``part`` is its number where each counts for itself."""
         for cited in citations:
-            said, before = words[cited.start : cited.end], words[: cited.start]
-            if not said:
+            quote, before = words[cited.start : cited.end], words[: cited.start]
+            if not quote:
                 continue
             at = self._chunks.setdefault((cited.url, cited.title), len(self._chunks))
             start = base + len(_encoded(before))
-            segment: dict[str, Json] = {"startIndex": start, "endIndex": start + len(_encoded(said)), "text": said}
+            segment: dict[str, Json] = {"startIndex": start, "endIndex": start + len(_encoded(quote)), "text": quote}
             if part:
                 segment = {"partIndex": part, **segment}
             self._supports.append({"segment": segment, "groundingChunkIndices": [at]})

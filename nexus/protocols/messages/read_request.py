@@ -100,13 +100,13 @@ def _read_options(body: Body, drops: Drops) -> Body:
 
 
 def _read_messages(body: Body, drops: Drops) -> tuple[Message, ...]:
-    told = an_array(body.get("messages"), "messages")
+    sent = an_array(body.get("messages"), "messages")
     messages = [
         _read_message(an_object(wire, f"messages.{at}"), f"messages.{at}", drops)
-        for at, wire in enumerate(told)
-        if not is_cleared(told, at) and not is_silent(wire)
+        for at, wire in enumerate(sent)
+        if not is_cleared(sent, at) and not is_silent(wire)
     ]
-    if told and not messages:
+    if sent and not messages:
         raise InvalidRequest("messages.0.content: field required", param="messages.0.content")
     hint = read_cache(body, "", drops)
     if hint is not None and messages and messages[-1].parts:

@@ -48,18 +48,18 @@ TYPES: dict[str, str] = {
 
 def write_error(error: NexusError, request_id: str) -> bytes:
     message = context_length.worded(error.message) if error.kind == "context_length" else error.message
-    said = {"type": TYPES.get(error.kind, TYPES["internal"]), "message": message}
-    return encode({"type": "error", "error": said, "request_id": request_id})
+    document = {"type": TYPES.get(error.kind, TYPES["internal"]), "message": message}
+    return encode({"type": "error", "error": document, "request_id": request_id})
 
 
 def write_stream_error(error: NexusError, request_id: str) -> bytes:
     """The same inside a stream whose head has gone out; what the vendor said keeps its words."""
-    if isinstance(error, UpstreamStatus) and (said := read_body(error.body)):
-        return encode(said)
+    if isinstance(error, UpstreamStatus) and (document := read_body(error.body)):
+        return encode(document)
     return write_error(error, request_id)
 
 
 def read_body(body: bytes) -> Mapping[str, Json]:
     """A body in this dialect's shape, {} for anything else."""
-    said = decode_object(body)
-    return said if mapping(said.get("error")) else {}
+    document = decode_object(body)
+    return document if mapping(document.get("error")) else {}

@@ -111,19 +111,19 @@ class _Writer:
     def _write_given(self, message: Message, path: str) -> None:
         """Outputs of calls are items of their own; what stands between them is a message."""
         role = "developer" if message.role == "system" else "user"
-        said: list[Item] = []
+        content: list[Item] = []
         for number, part in enumerate(message.parts):
             where = f"{path}.content.{number}"
             if isinstance(part, ToolResult):
-                said = self._flush(role, said)
+                content = self._flush(role, content)
                 self._add(self._result(part, where))
             else:
-                said += write_part(part, where)
-        self._flush(role, said)
+                content += write_part(part, where)
+        self._flush(role, content)
 
-    def _flush(self, role: str, said: list[Item]) -> list[Item]:
-        if said:
-            self._add({"type": "message", "role": role, "content": said})
+    def _flush(self, role: str, content: list[Item]) -> list[Item]:
+        if content:
+            self._add({"type": "message", "role": role, "content": content})
         return []
 
     def _result(self, part: ToolResult, path: str) -> Item:

@@ -147,11 +147,11 @@ class Exporting:
                 if self._metrics is not None:
                     for record in records:
                         self._sdk.record(measures_of(record, self._names, self._models))
-                told = not self._traces or self._sdk.export_spans(self._spans(records))
+                delivered = not self._traces or self._sdk.export_spans(self._spans(records))
             except Exception:
                 log.exception("calls could not be told to the OpenTelemetry collector")
-                told = False
-            self._took(told, count)
+                delivered = False
+            self._took(delivered, count)
 
     def _spans(self, records: list[CallRecord]) -> Iterator[tuple[CallTrace, list[SpanValues]]]:
         for record in records:
@@ -177,14 +177,14 @@ class Exporting:
         except Exception:
             log.exception("metrics could not be told to the OpenTelemetry collector")
 
-    def _took(self, told: bool, calls: int) -> None:
+    def _took(self, delivered: bool, calls: int) -> None:
         if self._over:
             # Nobody waits for it any more, and its end was told.
             return
-        if told and self._failing:
+        if delivered and self._failing:
             log.info(TAKEN, extra={"fields": {"calls_lost": self.lost}})
-        self._failing = self._failing and not told
-        if not told:
+        self._failing = self._failing and not delivered
+        if not delivered:
             self._lose(calls)
 
     def _lose(self, calls: int) -> None:
