@@ -86,7 +86,7 @@ class Process:
         self._process.send_signal(number)
 
     def wait(self) -> int:
-        code = self._process.wait(20)
+        code = self._process.wait(60)
         self._reader.join(60)
         return code
 

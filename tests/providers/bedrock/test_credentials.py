@@ -221,7 +221,7 @@ class Gate:
         self.opened = threading.Event()
 
     def __call__(self, seen: Seen, sock: socket.socket) -> None:
-        assert self.opened.wait(20)
+        assert self.opened.wait(60)
         answer(self.keys)(seen, sock)
 
 
