@@ -144,6 +144,7 @@ class TestMissingPackage:
         where = "nexus.toml:4: server.rate_limits.storage.type"
         assert done.stderr == (
             f"{where}: needs the Python package redis, which is not installed; pip install 'nexus-llm-router[redis]'\n"
+            '    4 | type = "redis"\n      |        ^^^^^^^\n'
         )
 
     def test_broken(self, tmp_path: Path, openai_upstream: FakeUpstream) -> None:
