@@ -15,6 +15,7 @@ from nexus.limits.store_redis import RedisStore
 from nexus.limits.stores import make_store
 from nexus.settings.limits import MemoryStorage, RateLimits, RedisStorage, RequestLimits
 from nexus.settings.root import check_limits
+from nexus.settings.schema import docstrings
 from nexus.settings.types import Table
 
 USER = {"input_token_limit": 10, "interval": "60s"}
@@ -35,7 +36,7 @@ def test_defaults() -> None:
     assert (server.overall, server.per_ip, server.storage) == (None, None, MemoryStorage(type="memory"))
     assert RequestLimits.model_validate({"global": {"limit": 1, "interval": "1s"}}).overall is not None
     assert list(RequestLimits.model_fields) == ["global", "enabled", "per_ip", "storage"]
-    assert all(info.description for info in RequestLimits.model_fields.values())
+    assert docstrings(RequestLimits).keys() == RequestLimits.model_fields.keys()
 
 
 WRONG: dict[str, tuple[type[Table], dict[str, Any], tuple[str, ...], str]] = {
