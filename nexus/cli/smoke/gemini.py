@@ -21,6 +21,8 @@ class Gemini(Dialect):
     protocol: ClassVar[str] = "google"
     path: ClassVar[str] = ""
     lists_models: ClassVar[bool] = False
+    # What passes from Google names the vendor's model.
+    names_model: ClassVar[bool] = False
     turns: ClassVar[str] = "contents"
 
     def carry(self, key: str) -> dict[str, str]:
