@@ -84,10 +84,6 @@ def spent(database: Database, periods: Mapping[str, str]) -> list[tuple[str, str
     return [(str(budget), str(subject), int(nano)) for budget, subject, nano in rows]
 
 
-def _points(span: str, until: float, only: Filters, database: Database) -> earlier.Points:
-    return earlier.points(database, span, until, only)
-
-
 def _read(day: str, route: str, *sums: int) -> DayOfRoute:
     calls, attempts, failed, _, unknown_cost, *tokens = map(int, sums)
     cost = tokens.pop()
@@ -158,7 +154,8 @@ class Calendar:
         if not self.outlives or now - since > earlier.FURTHEST:
             return view
         before = {
-            span: self._read((span, since, *only), now, partial(_points, span, since, only), OLD) or {}
+            span: self._read((span, since, *only), now, partial(earlier.points, span=span, until=since, only=only), OLD)
+            or {}
             for span in ("hour", "day")
         }
         lines = self._read(("calls", since, *only), now, lambda database: earlier.calls(database, since, only), OLD)
