@@ -1,0 +1,123 @@
+"""What governs a call governs one in Google's format: limits, budgets, records, metrics, fallbacks and leaving."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.genai import errors
+
+from nexus.accounting.record import CallRecord
+from tests.conftest import Serve
+from tests.server.test_budgets import ONE_CALL, TIGHT, config
+from tests.server.test_gemini_format import BODY, GOOGLE, HELLO, sdk
+from tests.server.vendors import LANES
+from tests.serving import Nexus, Reply, anthropic_config, openai_config, wait_until
+from tools.fake_upstream import Behaviour, FakeUpstream
+
+LIMITED = '[llm.providers.openai.rate_limits.per_user]\nrequest_limit = 1\ninterval = "60s"\n'
+IDENTIFIED = '[server.client_identification]\nenabled = true\nclient_id.http_header = "X-Client-Id"\n'
+VERBS = {"whole": "generateContent", "array": "streamGenerateContent", "events": "streamGenerateContent?alt=sse"}
+ASKED: dict[str, Any] = {**BODY, "generationConfig": {"maxOutputTokens": 100}}
+
+
+def ask(nexus: Nexus, verb: str = "whole", model: str = "gpt-4", **headers: str) -> Reply:
+    return nexus.post(f"{GOOGLE}/{model}:{VERBS[verb]}", ASKED, {k.replace("_", "-"): v for k, v in headers.items()})
+
+
+def records(nexus: Nexus) -> list[CallRecord]:
+    found: list[CallRecord] = []
+    nexus.server.consumers = (*nexus.server.consumers, found.append)
+    return found
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_limit_refuses_in_googles_words(verb: str, serve: Serve, openai_upstream: FakeUpstream) -> None:
+    nexus = serve(IDENTIFIED + openai_config(openai_upstream.base_url, LIMITED))
+    assert ask(nexus, verb, x_client_id="alice").status == 200
+    refused = ask(nexus, verb, x_client_id="alice")
+    assert refused.status == 429 and refused.headers["x-nexus-limit"] == "own"
+    found = json.loads(refused.body)
+    error = (found[0] if isinstance(found, list) else found)["error"]
+    assert (error["code"], error["status"]) == (429, "RESOURCE_EXHAUSTED")
+    assert 0 < int(refused.headers["retry-after"]) <= 61
+    assert ask(nexus, verb, x_client_id="bob").status == 200
+    assert len(openai_upstream.requests) == 2
+
+
+def test_a_budget_refuses_and_the_sdk_says_why(serve: Serve, openai_upstream: FakeUpstream) -> None:
+    nexus = serve(config(openai_upstream.base_url, limit=TIGHT))
+    found = records(nexus)
+    assert ask(nexus).status == 200
+    wait_until(lambda: bool(found))
+    with sdk(nexus) as client, pytest.raises(errors.ClientError, match="budget 'people'") as caught:
+        client.models.generate_content(model="gpt-4", contents="Hi", config={"max_output_tokens": 100})
+    assert (caught.value.code, caught.value.status) == (429, "RESOURCE_EXHAUSTED")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_what_it_cost_is_on_record(verb: str, serve: Serve, openai_upstream: FakeUpstream) -> None:
+    nexus = serve(config(openai_upstream.base_url))
+    found = records(nexus)
+    assert ask(nexus, verb).status == 200
+    wait_until(lambda: bool(found))
+    (attempt,) = found[0].attempts
+    assert (found[0].protocol, found[0].stream, attempt.cost) == ("gemini", verb != "whole", ONE_CALL)
+    metrics = nexus.request("GET", "/metrics").body.decode()
+    assert any('dialect="gemini"' in line or 'protocol="gemini"' in line for line in metrics.splitlines()), metrics
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_next_target_answers(verb: str, serve: Serve, openai_upstream: FakeUpstream) -> None:
+    with FakeUpstream("anthropic") as claude:
+        both = '[llm.models.best]\ntargets = ["openai/gpt-4", "anthropic/claude"]\n'
+        nexus = serve(openai_config(openai_upstream.base_url) + anthropic_config(claude.base_url) + both)
+        openai_upstream.default = Behaviour(status=503, headers=(("x-should-retry", "false"),))
+        reply = ask(nexus, verb, model="best")
+        assert reply.status == 200 and HELLO in "".join(_texts(reply.body))
+
+
+def _texts(raw: bytes) -> list[str]:
+    if b"data:" in raw:
+        chunks = [json.loads(line[5:]) for line in raw.splitlines() if line.startswith(b"data:")]
+    else:
+        read = json.loads(raw)
+        chunks = read if isinstance(read, list) else [read]
+    return [part.get("text", "") for chunk in chunks for part in chunk["candidates"][0]["content"].get("parts", [])]
+
+
+PHASES = {
+    "waiting for the head": ("whole", Behaviour(hang=True), False),
+    "waiting for the next event": ("events", Behaviour(event_delay=600, only_before=4), True),
+    "in full flow of an array": ("array", Behaviour(endless=True), True),
+}
+
+
+@pytest.mark.parametrize(("verb", "behaviour", "started"), PHASES.values(), ids=PHASES)
+@pytest.mark.parametrize("vendor", ["gemini", "openai"])
+def test_who_leaves_costs_no_more(
+    verb: str, behaviour: Behaviour, started: bool, vendor: str, serve: Serve, tmp_path: Path
+) -> None:
+    lane = next(lane for lane in LANES if lane.name == vendor)
+    with FakeUpstream(lane.vendor) as upstream:
+        nexus = serve(lane.config(upstream, tmp_path))
+        upstream.next(behaviour)
+        client = _open(nexus, f"{GOOGLE}/m:{VERBS[verb]}")
+        upstream.wait_for_requests(1)
+        if started:
+            client.recv(100)
+        client.close()
+        upstream.wait_for_disconnects(1)
+        wait_until(lambda: nexus.server.workers.busy == 0 and not nexus.server.calls)
+
+
+def _open(nexus: Nexus, path: str) -> socket.socket:
+    raw = json.dumps(BODY).encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    head += f"Content-Length: {len(raw)}\r\n\r\n"
+    sock = socket.create_connection(("127.0.0.1", nexus.port), timeout=60)
+    sock.sendall(head.encode() + raw)
+    return sock
