@@ -55,6 +55,11 @@ def test_claude_code(tmp_path: Path) -> None:
     }
 
 
+def test_claude_code_is_told_how_much_its_model_takes(tmp_path: Path) -> None:
+    found = environment(lines(tmp_path, provider=f"{KEY}\nmodels.sonnet.context = 1000000")["Claude Code"])
+    assert found["CLAUDE_CODE_MAX_CONTEXT_TOKENS"] == found["CLAUDE_CODE_AUTO_COMPACT_WINDOW"] == "1000000"
+
+
 def test_sdks(tmp_path: Path) -> None:
     found = lines(tmp_path)
     assert environment(found["OpenAI SDK"]) == {

@@ -13,6 +13,7 @@ NO_KEY = "not-used"
 GATEWAY_KEY = "YOUR-GATEWAY-KEY"
 TOKEN = "YOUR-TOKEN"
 
+_WINDOW = ("CLAUDE_CODE_MAX_CONTEXT_TOKENS", "CLAUDE_CODE_AUTO_COMPACT_WINDOW")
 _EVERYWHERE = ("0.0.0.0", "::")
 
 
@@ -77,7 +78,16 @@ def claude_code(gateway: Gateway, large: str, small: str) -> dict[str, str]:
         # A token of the gateway's would stand where Claude Code puts its own login.
         credential = {} if gateway.key == NO_KEY else {"ANTHROPIC_CUSTOM_HEADERS": f"{own.GATEWAY_KEY}: {gateway.key}"}
     models = {"ANTHROPIC_MODEL": large, "ANTHROPIC_DEFAULT_HAIKU_MODEL": small}
-    return {"ANTHROPIC_BASE_URL": gateway.anthropic, **credential, **models}
+    window = {name: str(size) for name in _WINDOW if (size := _context(gateway.settings, large))}
+    return {"ANTHROPIC_BASE_URL": gateway.anthropic, **credential, **models, **window}
+
+
+def _context(settings: Settings, model: str) -> int | None:
+    """The tokens that a model takes, where the settings say it."""
+    provider, _, alias = model.partition("/")
+    table = settings.llm.providers.get(provider)
+    found = table.models.get(alias) if table else None
+    return found.context if found else None
 
 
 def codex(gateway: Gateway, model: str) -> tuple[dict[str, str], list[str]]:
