@@ -22,8 +22,6 @@ def asks_for(name: str, value: object) -> bool:
     """Whether a client that sends ``value`` wants something by it: null, false, what is empty, and what the field is
     anyway ask for nothing. ``name`` is a wire field's or a neutral one's.
     """
-    if value is None or value is False:
-        return False
-    if isinstance(value, str | list | tuple | Mapping) and not value:
-        return name in _ASKS_EVEN_EMPTY
-    return name not in _SAME_AS_ABSENT or value != _SAME_AS_ABSENT[name]
+    if value or (value == 0 and value is not False):
+        return name not in _SAME_AS_ABSENT or value != _SAME_AS_ABSENT[name]
+    return name in _ASKS_EVEN_EMPTY and value is not None and value is not False

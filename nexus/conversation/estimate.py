@@ -50,11 +50,11 @@ class Estimate:
 
 def estimate(request: Request) -> Estimate:
     """Input tokens, about."""
-    words = "".join(block.text for block in request.system)
-    words += "".join(f"{tool.name}{tool.description or ''}{encode(tool.parameters).decode()}" for tool in request.tools)
+    size = sum(_size(block.text) for block in request.system)
+    size += sum(_size(tool.name + (tool.description or "")) + len(encode(tool.parameters)) for tool in request.tools)
     parts = [part for message in request.messages for held in message.parts for part in _parts(held)]
     frames = MESSAGE_TOKENS * (1 + len(request.messages))
-    return Estimate(_text(words) + frames + sum(map(_words, parts)), sum(map(_media, parts)))
+    return Estimate(tokens_of(size) + frames + sum(map(_words, parts)), sum(map(_media, parts)))
 
 
 def _parts(part: Part) -> Iterator[Part]:
@@ -89,7 +89,11 @@ def _media(part: Part) -> int:
 
 
 def _text(text: str) -> int:
-    return tokens_of(len(text.encode("utf-8", "replace")))
+    return tokens_of(_size(text))
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
 
 def tokens_of(size: int) -> int:

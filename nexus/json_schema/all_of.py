@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from nexus.json_schema.refs import definition
 from nexus.json_schema.walk import ANNOTATIONS, Schema
@@ -32,7 +32,7 @@ def _resolved(branch: Schema, root: Schema, count: Callable[[], None]) -> Schema
         count()
         beside = {name: value for name, value in branch.items() if name != "$ref"}
         target = definition(root, str(branch["$ref"]))
-        if not isinstance(target, Mapping):
+        if not isinstance(target, dict):
             raise Conflict("$ref")
         branch = {**target, **beside}
     return without_all_of(branch, root, count) if "allOf" in branch else branch

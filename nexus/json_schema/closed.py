@@ -43,7 +43,7 @@ class Closed:
 
 def close(schema: Json, path: str) -> Closed:
     """Raises NotClosed."""
-    if not isinstance(schema, Mapping):
+    if not isinstance(schema, dict):
         raise NotClosed(f"{path}: any value at all is allowed")
     root = hoisted(schema)
     writer = _Writer(root)
@@ -64,7 +64,7 @@ class _Writer:
         _refuse_recursion(root)
 
     def write(self, schema: Json, path: str) -> dict[str, Json]:
-        if not isinstance(schema, Mapping):
+        if not isinstance(schema, dict):
             raise NotClosed(f"{path}: any value at all is allowed" if schema else f"{path}: no value is allowed")
         self._count(path)
         rest = {name: value for name, value in schema.items() if name not in SILENT}
@@ -205,7 +205,7 @@ class _Weights:
         self._known: dict[str, tuple[int, int]] = {}
 
     def of(self, schema: Json) -> tuple[int, int]:
-        if not isinstance(schema, Mapping):
+        if not isinstance(schema, dict):
             return 0, 0
         reference = text(schema.get("$ref"))
         if reference:

@@ -24,7 +24,7 @@ def keys_of(schema: Json) -> Iterator[str]:
     waiting = [schema]
     while waiting:
         here = waiting.pop()
-        if isinstance(here, Mapping):
+        if isinstance(here, dict):
             for keyword in _BY_NAME:
                 yield from mapping(here.get(keyword))
             for keyword in _LISTS:
@@ -34,7 +34,7 @@ def keys_of(schema: Json) -> Iterator[str]:
 
 def renamed_schema(schema: Schema, forms: Forms) -> dict[str, Json]:
     """``schema`` must have all that it refers to in ``$defs`` (refs.hoisted)."""
-    copy = rebuilt(schema, lambda one, path: renamed_schema(one, forms) if isinstance(one, Mapping) else one)
+    copy = rebuilt(schema, lambda one, path: renamed_schema(one, forms) if isinstance(one, dict) else one)
     for keyword in _BY_NAME:
         if isinstance(copy.get(keyword), Mapping):
             copy[keyword] = {forms.get(name, name): _names(value, forms) for name, value in copy[keyword].items()}
@@ -56,7 +56,7 @@ def _names(value: Json, forms: Forms) -> Json:
 def renamed_value(value: Json, forms: Forms) -> Json:
     """Keys of objects, at any depth."""
     match value:
-        case Mapping():
+        case dict():
             return {forms.get(name, name): renamed_value(inside, forms) for name, inside in value.items()}
         case list():
             return [renamed_value(inside, forms) for inside in value]

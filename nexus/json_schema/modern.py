@@ -5,8 +5,6 @@ Source: its own 400, ``JSON schema is invalid. It must match JSON Schema draft 2
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from nexus.json_schema.walk import rebuilt
 from nexus.wire import Json
 
@@ -15,7 +13,7 @@ _BOUNDS = (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum"))
 
 def modern(schema: Json) -> Json:
     """``schema`` itself, as a copy, where it is of that draft already."""
-    if not isinstance(schema, Mapping):
+    if not isinstance(schema, dict):
         return schema
     copy = rebuilt(schema, lambda one, path: modern(one))
     for bound, exclusive in _BOUNDS:

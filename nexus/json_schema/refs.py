@@ -7,7 +7,7 @@ pointer into it. A reference that leads nowhere in the schema stays as it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from urllib.parse import unquote
 
 from nexus.json_schema.walk import Schema, inner, rebuilt
@@ -28,7 +28,7 @@ def references(schema: Json) -> Iterator[str]:
     waiting = [schema]
     while waiting:
         here = waiting.pop()
-        if isinstance(here, Mapping):
+        if isinstance(here, dict):
             if isinstance(here.get("$ref"), str):
                 yield here["$ref"]
             waiting += [one for _, one in inner(here)]
@@ -58,11 +58,11 @@ def _target(root: Schema, reference: str) -> object:
     for step in map(_step, pointer.split("/") if pointer else ()):
         if (item := item_at(sequence(node), step)) is not None:
             node = item
-        elif isinstance(node, Mapping) and step in node:
+        elif isinstance(node, dict) and step in node:
             node = node[step]
         else:
             return _MISSING
-    return node if isinstance(node, Mapping | bool) else _MISSING
+    return node if isinstance(node, dict | bool) else _MISSING
 
 
 class _Hoist:
@@ -80,7 +80,7 @@ class _Hoist:
         return rest | {"$defs": {**own, **self._defs}}
 
     def _rewritten(self, node: Json) -> dict[str, Json]:
-        copy = rebuilt(mapping(node), lambda one, path: self._rewritten(one) if isinstance(one, Mapping) else one)
+        copy = rebuilt(mapping(node), lambda one, path: self._rewritten(one) if isinstance(one, dict) else one)
         if isinstance(copy.get("$ref"), str) and _needs_hoisting(copy["$ref"], self._root):
             copy["$ref"] = DEFS + self._name(copy["$ref"])
         return copy

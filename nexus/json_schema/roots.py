@@ -8,7 +8,7 @@ and not have 'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from nexus.errors import InvalidRequest, UnsupportedFeature
@@ -35,9 +35,9 @@ def object_root(schema: Json, path: str, forbidden: Iterable[str] = ()) -> Objec
     """``forbidden`` are further keywords that the vendor refuses at the root. Raises ClientError."""
     if schema is None:
         return ObjectRoot({"type": "object", "properties": {}})
-    if not isinstance(schema, Mapping):
+    if not isinstance(schema, dict):
         raise InvalidRequest(f"{path}: a tool's parameters must be a JSON Schema object", param=path)
-    if not any(name in schema for name in ("$ref", *_UNIONS, *forbidden)):
+    if schema.keys().isdisjoint(("$ref", *_UNIONS, *forbidden)):
         return ObjectRoot(_typed(schema, path))
     root = hoisted(schema)
     merge = _Merge(root, path)
@@ -107,7 +107,7 @@ class _Merge:
 
     def _referred(self, reference: str, seen: tuple[str, ...]) -> Schema:
         target = definition(self._root, reference)
-        if reference in seen or not isinstance(target, Mapping):
+        if reference in seen or not isinstance(target, dict):
             raise UnsupportedFeature(
                 f"{self._path}: {reference!r} leads to no object of arguments in this schema", param=self._path
             )

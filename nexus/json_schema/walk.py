@@ -19,6 +19,8 @@ _NAMED: Final = frozenset(
     {"$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"}
 )
 
+_HOLDERS: Final = _ONE | _MANY | _NAMED
+
 ANNOTATIONS: Final = frozenset(
     {"$anchor", "$comment", "$id", "$schema", "default", "deprecated", "description", "example", "examples"}
     | {"propertyOrdering", "readOnly", "title", "writeOnly"}
@@ -32,7 +34,7 @@ SILENT: Final = frozenset({"$anchor", "$comment", "$id", "$schema"})
 def inner(schema: Schema) -> Iterator[tuple[str, Json]]:
     """The schemas right inside, each with its path from here."""
     for keyword, value in schema.items():
-        if keyword in _NAMED and isinstance(value, Mapping):
+        if keyword in _NAMED and isinstance(value, dict):
             yield from ((f"{keyword}.{name}", one) for name, one in value.items() if is_schema(one))
         elif keyword in _MANY and isinstance(value, list):
             yield from ((f"{keyword}.{at}", one) for at, one in enumerate(value))
@@ -41,16 +43,17 @@ def inner(schema: Schema) -> Iterator[tuple[str, Json]]:
 
 
 def rebuilt(schema: Schema, change: Callable[[Json, str], Json]) -> dict[str, Json]:
-    """A copy in which every schema right inside is what ``change`` makes of it and its path from here."""
+    """A copy in which every schema right inside is what ``change`` makes of it and its path from here; what is no
+    schema it leaves as it is."""
     copy: dict[str, Json] = dict(schema)
     for keyword, value in schema.items():
-        if keyword in _NAMED and isinstance(value, Mapping):
-            copy[keyword] = {
-                name: change(one, f"{keyword}.{name}") if is_schema(one) else one for name, one in value.items()
-            }
+        if keyword not in _HOLDERS:
+            continue
+        if keyword in _NAMED and isinstance(value, dict):
+            copy[keyword] = {name: change(one, f"{keyword}.{name}") for name, one in value.items()}
         elif keyword in _MANY and isinstance(value, list):
             copy[keyword] = [change(one, f"{keyword}.{at}") for at, one in enumerate(value)]
-        elif keyword in _ONE and is_schema(value):
+        elif keyword in _ONE:
             copy[keyword] = change(value, keyword)
     return copy
 
@@ -61,7 +64,7 @@ def required_of(schema: Schema) -> list[str]:
 
 
 def is_schema(value: Json) -> bool:
-    return isinstance(value, Mapping | bool)
+    return isinstance(value, dict | bool)
 
 
 def types_of(schema: Schema) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from nexus import wire
@@ -24,7 +25,11 @@ class NameRule:
     first: str = ""
 
     def fits(self, name: str) -> bool:
-        return _pattern(self).fullmatch(name) is not None
+        return name in self.fitting([name])
+
+    def fitting(self, names: Iterable[str]) -> set[str]:
+        """Those of the names that fit."""
+        return set(filter(_pattern(self).fullmatch, names))
 
     def short(self, name: str, salt: str = "") -> str:
         """A name that fits: the readable part of ``name`` and a hash of the whole; ``salt`` gives another one."""

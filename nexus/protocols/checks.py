@@ -51,7 +51,7 @@ def wrong(path: str, expected: str) -> InvalidRequest:
 
 
 def an_object(value: Json, path: str) -> Body:
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         raise wrong(path, "an object")
     return value
 

@@ -43,15 +43,15 @@ def error_words(document: Json, body: bytes = b"") -> str:
 def _holds_something(value: Json, depth: int) -> bool:
     """Whether an object or a list holds anything but emptiness."""
     match value:
-        case Mapping() | list():
-            items = value.values() if isinstance(value, Mapping) else value
+        case dict() | list():
+            items = value.values() if isinstance(value, dict) else value
             return depth == 0 or any(item if _is_leaf(item) else _holds_something(item, depth - 1) for item in items)
         case _:
             return False
 
 
 def _is_leaf(value: Json) -> bool:
-    return not isinstance(value, Mapping | list)
+    return not isinstance(value, dict | list)
 
 
 def _words(value: Json, depth: int) -> str:
@@ -62,7 +62,7 @@ def _words(value: Json, depth: int) -> str:
             return value if value.strip() else ""
         case list():
             return "; ".join(words for item in value[:5] if (words := _item(item, depth - 1)))
-        case Mapping():
+        case dict():
             return _member(value, depth - 1)
         case _:
             return ""

@@ -159,9 +159,9 @@ def request_at(raw: bytes, start: int, path: Sequence[str], where: str, document
     """The request at ``path`` of the object that opens at ``start`` and says ``document``. Raises InvalidRequest."""
     body = document
     for name in path:
-        body = body.get(name) if isinstance(body, Mapping) else None
-    model = body.get("model") if isinstance(body, Mapping) else None
-    if not isinstance(body, Mapping) or not isinstance(model, str) or not model:
+        body = body.get(name) if isinstance(body, dict) else None
+    model = body.get("model") if isinstance(body, dict) else None
+    if not isinstance(body, dict) or not isinstance(model, str) or not model:
         field = ".".join((*path, "model"))
         raise InvalidRequest(f"{where}: {field}: expected the name of a model", param=f"{where}.{field}")
     spans = [span for span in spans_at(raw, start, (*path, "model")) if raw[span[0] : span[0] + 1] == b'"']

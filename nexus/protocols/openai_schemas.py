@@ -7,7 +7,6 @@ and not have 'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level``) and its gu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from nexus.conversation.parts import OutputFormat, Request, Tool, WebSearch
@@ -27,13 +26,15 @@ _NOT_STRICT = frozenset(
 def fit(request: Request) -> tuple[Request, Renaming, tuple[str, ...]]:
     """The request with names and schemas that fit, the way back, and what was lost by it. Raises ClientError."""
     request, renaming = rename(request, TOOL_NAMES)
+    if not request.tools and request.output_format is None:
+        return request, renaming, ()
     lost: list[str] = []
     tools = tuple(_fit_tool(tool, f"tools.{at}", lost) for at, tool in enumerate(request.tools))
     return replace(request, tools=tools, output_format=_fit_format(request.output_format, lost)), renaming, tuple(lost)
 
 
 def _fit_format(format: OutputFormat | None, lost: list[str]) -> OutputFormat | None:
-    if format is None or not isinstance(format.schema, Mapping):
+    if format is None or not isinstance(format.schema, dict):
         return format
     path, schema = "output_format.schema", format.schema
     if set(types_of(schema)) - {"object"}:
@@ -66,7 +67,7 @@ def _held(schema: Json, strict: bool | None, path: str, lost: list[str]) -> tupl
 
 def _closed(schema: Json) -> Json:
     """Objects that do not say whether they have other properties have none, as ``strict`` means."""
-    if not isinstance(schema, Mapping):
+    if not isinstance(schema, dict):
         return schema
     copy = rebuilt(schema, lambda one, path: _closed(one))
     return {"additionalProperties": False, **copy} if "object" in types_of(schema) else copy
@@ -74,7 +75,7 @@ def _closed(schema: Json) -> Json:
 
 def complete(schema: Json) -> Json:
     """With ``properties`` in every object and ``items`` in every array: those that allow what was allowed."""
-    if not isinstance(schema, Mapping):
+    if not isinstance(schema, dict):
         return schema
     copy = rebuilt(schema, lambda one, path: complete(one))
     types = types_of(schema)
@@ -88,7 +89,7 @@ def complete(schema: Json) -> Json:
 def takes_strict(schema: Json) -> bool:
     """Whether a schema keeps the rules of ``strict``: closed objects, every property required, no further logic."""
     return (
-        isinstance(schema, Mapping)
+        isinstance(schema, dict)
         and _keeps_rules(schema)
         and not any(not reference.startswith("#") for reference in references(schema))
     )
@@ -102,7 +103,7 @@ def _keeps_rules(schema: Schema) -> bool:
         required = set(required_of(schema))
         if schema.get("additionalProperties") is not False or set(properties) - required:
             return False
-    return all(isinstance(one, Mapping) and _keeps_rules(one) for path, one in inner(schema) if path != _CLOSED)
+    return all(isinstance(one, dict) and _keeps_rules(one) for path, one in inner(schema) if path != _CLOSED)
 
 
 _CLOSED = "additionalProperties"

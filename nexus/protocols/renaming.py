@@ -55,13 +55,13 @@ def rename(request: Request, names: NameRule, keys: NameRule | None = None) -> t
 
 def rename_keys(schema: Json, rule: NameRule) -> tuple[Json, Forms]:
     """A schema whose properties have names that fit, and the names in place of those that do not."""
-    forms = _forms(keys_of(schema), rule) if isinstance(schema, Mapping) else {}
+    forms = _forms(keys_of(schema), rule) if isinstance(schema, dict) else {}
     return (renamed_schema(hoisted(schema), forms), forms) if forms else (schema, forms)
 
 
 def _forms(originals: Iterable[str], rule: NameRule) -> Forms:
     known = dict.fromkeys(name for name in originals if name)
-    taken = {name for name in known if rule.fits(name)}
+    taken = rule.fitting(known)
     forms: dict[str, str] = {}
     for name in known:
         if name in taken or name in forms:

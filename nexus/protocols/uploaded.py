@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from nexus.wire import Json, sequence, text
 
@@ -13,7 +13,7 @@ _MODELS_WORDS = frozenset({"parameters", "input_schema", "metadata"})
 def uploaded(value: Json, path: str = "") -> Iterator[tuple[str, str]]:
     """Their ids, each with its field."""
     match value:
-        case Mapping():
+        case dict():
             if text(value.get("type")).endswith("tool_use"):
                 # What a model says to a tool is no field of the protocol, whatever it is called.
                 return

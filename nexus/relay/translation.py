@@ -218,7 +218,7 @@ def _answer_in(raw: bytes) -> Mapping[str, Json]:
     document = decode(raw.removeprefix(_BOM))
     if isinstance(document, list) and document:
         document = document[0]
-    if isinstance(document, Mapping):
+    if isinstance(document, dict):
         return document
     words = error_words(document, raw) or NO_ANSWER
     raise VendorError(VendorFailure(words, "upstream", 502))

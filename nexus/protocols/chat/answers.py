@@ -47,7 +47,7 @@ def _read_piece(part: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
 
 def read_arguments(value: Json) -> str:
     """Some servers send the object itself instead of its JSON text."""
-    return encode(value).decode() if isinstance(value, Mapping) else text(value)
+    return encode(value).decode() if isinstance(value, dict) else text(value)
 
 
 def made_id(response_id: str, place: int) -> str:

@@ -16,7 +16,7 @@ from nexus.models.chat_server import ChatServer
 from nexus.protocols.checks import a_name, an_object, maybe_string
 from nexus.protocols.files import UNNAMED, as_data_url, file_part, is_textual, read_text_file, refuse_office
 from nexus.protocols.urls import data_url, read_url, web_url
-from nexus.wire import Json, text
+from nexus.wire import Json
 
 USER = frozenset({"text", "image_url", "input_audio", "file"})
 SYSTEM = frozenset({"text"})
@@ -169,4 +169,4 @@ def _write_document(part: Document, path: str) -> list[dict[str, Json]]:
 
 
 def is_text(part: Mapping[str, Json]) -> bool:
-    return text(part.get("type")) == "text"
+    return bool(part.get("type") == "text")

@@ -77,7 +77,7 @@ def _with_usage(raw: bytes, document: Mapping[str, Json], ask_usage: bool) -> by
     if "stream_options" not in document:
         return insert_first(raw, "stream_options", encode(_ASKED))
     options = document["stream_options"]
-    if options is not None and not isinstance(options, Mapping):
+    if options is not None and not isinstance(options, dict):
         return raw
     asked = encode({**mapping(options), **_ASKED})
     edits = [(span, asked) for span in find(raw, ("stream_options",))]

@@ -82,7 +82,7 @@ class StreamReader:
             self.complete = True
             return self.finish()
         chunk = decode_delta(data)
-        if not isinstance(chunk, Mapping):
+        if not isinstance(chunk, dict):
             raise ValueError("a chunk is not an object")
         if chunk.get("error") or event == "error":
             raise VendorError(read_stream_error(chunk))

@@ -62,7 +62,7 @@ def merge_usage(earlier: Mapping[str, Json], later: Mapping[str, Json]) -> dict[
     """Counts of a later chunk over those of an earlier one; nulls never erase."""
     merged = dict(earlier)
     for name, value in later.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             merged[name] = merge_usage(mapping(merged.get(name)), value)
         elif value is not None:
             merged[name] = value

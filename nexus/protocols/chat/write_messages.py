@@ -104,7 +104,8 @@ class MessagesWriter:
         )
 
     def _reasoning(self, parts: Iterable[Part]) -> Wire:
-        reasoning = [part for part in parts if isinstance(part, Reasoning)]
+        if not (reasoning := [part for part in parts if isinstance(part, Reasoning)]):
+            return {}
         own = [part for part in reasoning if part.signature is not None and part.signature.dialect == OWN]
         if len(own) < len(reasoning):
             self._dropped["messages.reasoning"] = None
@@ -191,16 +192,15 @@ class MessagesWriter:
     def _content(self, parts: list[Wire]) -> Json:
         """A string where one plain text says it, as every server understands."""
         parts = [part for part in parts if part != {"type": "text", "text": ""}]
-        plain = all(is_text(part) for part in parts)
         if not parts:
             return ""
-        if plain and self._server.string_content:
+        if not all(map(is_text, parts)):
+            return parts
+        if self._server.string_content:
             if any(len(part) > 2 for part in parts):
                 self._dropped["cache"] = None
             return "\n\n".join(part["text"] for part in parts)
-        if plain and len(parts) == 1 and len(parts[0]) == 2:
-            return parts[0]["text"]
-        return parts
+        return parts[0]["text"] if len(parts) == 1 and len(parts[0]) == 2 else parts
 
     def _misplaced(self, part: Part, path: str) -> None:
         raise UnsupportedFeature(f"{path}: {type(part).__name__} has no place in this message", param=path)
@@ -214,10 +214,11 @@ def _turns(messages: Sequence[Message]) -> list[Turn]:
     turns: list[Turn] = [(None, [])]
     for index, message in enumerate(messages):
         answer, following = turns[-1]
-        paths = [f"messages.{index}.content.{at}" for at in range(len(message.parts))]
         if message.role != "assistant":
             following.append((index, message))
-        elif answer is not None and not following:
+            continue
+        paths = [f"messages.{index}.content.{at}" for at in range(len(message.parts))]
+        if answer is not None and not following:
             whole, earlier = answer
             merged = replace(whole, parts=whole.parts + message.parts, name=whole.name or message.name)
             turns[-1] = ((merged, earlier + paths), following)

@@ -156,7 +156,7 @@ def _write_sampling(request: Request, target: Target, body: dict[str, Json], dro
         if value is None:
             continue
         if takes and not target.chat.no_sampling:
-            body[name] = dict(value) if isinstance(value, Mapping) else value
+            body[name] = dict(value) if isinstance(value, dict) else value
         elif asks_for(name, value):
             dropped[name] = None
     if not 0 <= body.get("temperature", 0) <= 2:

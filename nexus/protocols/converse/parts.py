@@ -7,8 +7,6 @@ name. Source: the bedrock-runtime service model.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from nexus.conversation.cache_hints import with_hint_outside
 from nexus.conversation.parts import (
     Audio,
@@ -133,4 +131,4 @@ def _result_text(text: str, is_error: bool, draft: Draft) -> list[Json]:
         value = decode(text)
     except ValueError:
         value = text
-    return [{"json": value if isinstance(value, Mapping) else {"result": value}}]
+    return [{"json": value if isinstance(value, dict) else {"result": value}}]

@@ -60,7 +60,7 @@ class StreamReader:
         if self._ended:
             return []
         wire = decode_delta(data) if data else {}
-        if not isinstance(wire, Mapping):
+        if not isinstance(wire, dict):
             raise ValueError(f"the payload of {event} is not an object")
         name = event or ""
         if is_failure(name):

@@ -119,7 +119,7 @@ def _write_cohere(texts: Sequence[str], asked: Asked, model: str) -> Body:
 def _read_cohere(answer: Mapping[str, Json]) -> Vectors:
     """By type where types were asked for, else a list."""
     found = answer.get("embeddings")
-    by_type = found.get("float") if isinstance(found, Mapping) else found
+    by_type = found.get("float") if isinstance(found, dict) else found
     return Vectors([floats(one) for one in sequence(by_type)], None)
 
 

@@ -71,7 +71,7 @@ def write_answer(
 def _text(request: Mapping[str, Json], place: str) -> str:
     path = f"{place}content"
     given = mapping(request.get("content")).get("parts")
-    parts = [given] if isinstance(given, Mapping) else sequence(given)
+    parts = [given] if isinstance(given, dict) else sequence(given)
     for at, part in enumerate(parts):
         if not isinstance(mapping(part).get("text"), str):
             raise UnsupportedFeature(f"{path}.parts.{at}: only text can be embedded here", param=f"{path}.parts.{at}")

@@ -8,7 +8,6 @@ properties starting with '$' when $ref is present`` (google-gemini/gemini-cli 47
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from nexus.errors import UnsupportedFeature
@@ -58,7 +57,7 @@ class _Writer:
         while reference not in seen:
             seen.add(reference)
             target = definition(self._root, reference)
-            if not isinstance(target, Mapping):
+            if not isinstance(target, dict):
                 return None
             if "$ref" not in target:
                 return target
@@ -67,7 +66,7 @@ class _Writer:
 
     def _inside(self, schema: Schema, path: str, *, copying: bool) -> dict[str, Json]:
         def inner(one: Json, at: str) -> Json:
-            return self.write(one, f"{path}.{at}", copying=copying) if isinstance(one, Mapping) else one
+            return self.write(one, f"{path}.{at}", copying=copying) if isinstance(one, dict) else one
 
         return rebuilt(schema, inner)
 

@@ -25,7 +25,7 @@ _ROLES = {"user": "user", "function": "user", "model": "assistant"}
 
 def many(value: Json, path: str) -> list[Json]:
     """Google's parser takes one where several may stand."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return [value]
     if not isinstance(value, list):
         raise wrong(path, "an array")

@@ -67,7 +67,7 @@ class StreamReader:
 
     def read(self, piece: Json) -> list[Event]:
         """One GenerateContentResponse."""
-        if not isinstance(piece, Mapping):
+        if not isinstance(piece, dict):
             raise ValueError("expected a JSON object")
         if find_error(piece) is not None:
             raise VendorError(read_stream_error(piece))

@@ -9,8 +9,6 @@ google.protobuf.Struct.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from nexus.conversation.parts import Audio, Document, Image, Text, ToolResult
 from nexus.models.gemini import Gemini
 from nexus.protocols.gemini.media import inline_of, media_parts
@@ -69,7 +67,7 @@ def _object(words: str) -> dict[str, Json] | None:
 
 def _refers(value: Json) -> bool:
     match value:
-        case Mapping():
+        case dict():
             return "$ref" in value or any(_refers(item) for item in value.values())
         case list():
             return any(_refers(item) for item in value)
@@ -83,7 +81,7 @@ def _exact(value: Json) -> bool:
             return True
         case int():
             return -_EXACT <= value <= _EXACT
-        case Mapping():
+        case dict():
             return all(_exact(item) for item in value.values())
         case _:
             return all(_exact(item) for item in value)

@@ -53,7 +53,7 @@ class _Writer:
             raise UnsupportedFeature(f"{path}: with its references inlined the schema is too large", param=path)
         if schema is True:
             return {}
-        if not isinstance(schema, Mapping):
+        if not isinstance(schema, dict):
             raise UnsupportedFeature(f"{path}: the schema {_short(schema)} cannot be told to this model", param=path)
         schema, seen = self._resolved(schema, path, seen)
         out: dict[str, Json] = {key: schema[key] for key in schema if key in _COPIED}

@@ -30,7 +30,7 @@ def camel_name(name: str) -> str:
 
 def camel(value: Json) -> Json:
     match value:
-        case Mapping():
+        case dict():
             return {camel_name(name): _inside(camel_name(name), inner) for name, inner in value.items()}
         case list():
             return [camel(inner) for inner in value]
@@ -46,6 +46,6 @@ def shallow_camel(value: Mapping[str, Json]) -> dict[str, Json]:
 def _inside(name: str, value: Json) -> Json:
     if name in _FREE:
         return value
-    if name in _NAMED and isinstance(value, Mapping):
+    if name in _NAMED and isinstance(value, dict):
         return {own: camel(inner) for own, inner in value.items()}
     return camel(value)

@@ -147,7 +147,7 @@ def _format(output: OutputFormat, gemini: Gemini, dropped: list[str]) -> dict[st
     schema = _described(output)
     if gemini.openapi_schemas:
         return generation | {"responseSchema": write_schema(schema, "output_format.schema", dropped)}
-    if not isinstance(schema, Mapping):
+    if not isinstance(schema, dict):
         return generation
     written = write_json_schema(schema, "output_format.schema", dropped, answer=True)
     return generation | {"responseJsonSchema": written}
@@ -156,7 +156,7 @@ def _format(output: OutputFormat, gemini: Gemini, dropped: list[str]) -> dict[st
 def _described(output: OutputFormat) -> Json:
     """The format's schema, with the format's description where it has none of its own."""
     schema = output.schema
-    if output.description and isinstance(schema, Mapping) and "description" not in schema:
+    if output.description and isinstance(schema, dict) and "description" not in schema:
         return {"description": output.description, **schema}
     return schema
 

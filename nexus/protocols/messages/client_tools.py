@@ -230,11 +230,11 @@ def qualify(toolset: str, member: str) -> str:
     return f"{toolset}__{member}"
 
 
-def members_of(wire: Wire) -> list[Member]:
-    """The tools of a toolset that its definition leaves enabled."""
+def members_of(wire: Wire, path: str) -> list[Member]:
+    """The tools of a toolset that its definition, at ``path``, leaves enabled."""
     configs = mapping(wire.get("configs"))
     return [
-        Member(qualify("computer", name), about, schema, toolset="computer", member=name)
+        Member(qualify("computer", name), about, schema, toolset="computer", member=name, at=path)
         for name, (about, schema) in _MEMBERS.items()
         if mapping(configs.get(name)).get("enabled") is not False
     ]

@@ -7,12 +7,11 @@ nobody else has, it is offered at once. Sources: anthropic.types.ToolUnionParam;
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence, Set
 
 from nexus.conversation.parts import Tool, WebSearch
 from nexus.protocols.checks import Body, Drops, a_string, an_array, an_object, maybe_bool, maybe_string
-from nexus.protocols.messages.client_tools import Kind, is_toolset, kind_of, members_of
+from nexus.protocols.messages.client_tools import is_toolset, kind_of, members_of
 from nexus.protocols.messages.read_parts import read_cache
 from nexus.wire import mapping, sequence, text
 
@@ -27,11 +26,11 @@ def read_tools(body: Body, drops: Drops) -> tuple[Tool, ...]:
     if body.get("tools") is None:
         return ()
     wires = [an_object(wire, f"tools.{at}") for at, wire in enumerate(an_array(body["tools"], "tools"))]
-    searches = [kind for wire in wires if (kind := text(wire.get("type"))).startswith(_TOOL_SEARCH)]
-    known = _known(body)
+    searches = [one for wire in wires if (one := text(wire.get("type"))).startswith(_TOOL_SEARCH)]
+    known = _known(body) if any("defer_loading" in wire for wire in wires) else frozenset()
     tools: list[Tool] = []
     for at, wire in enumerate(wires):
-        path, kind = f"tools.{at}", text(wire.get("type"))
+        path, kind = f"tools.{at}", wire.get("type")
         if kind in searches:
             drops.add(f"tools.{kind}")
             continue
@@ -39,11 +38,14 @@ def read_tools(body: Body, drops: Drops) -> tuple[Tool, ...]:
             drops.add("tools.defer_loading")
             if not searches and text(wire.get("name")) not in known:
                 continue
-        tools += [replace(tool, at=path) for tool in _read_tool(wire, path, drops)]
+        if kind is None or kind == "custom":
+            tools.append(_read_custom(wire, path, drops))
+        else:
+            tools += _read_own(wire, text(kind), path, drops)
     return tuple(tools)
 
 
-def _known(body: Body) -> set[str]:
+def _known(body: Body) -> Set[str]:
     """The tools that the history has found or called, and the one that must be called."""
     names = {text(mapping(body.get("tool_choice")).get("name"))}
     for block in _blocks(body):
@@ -60,36 +62,37 @@ def _blocks(body: Body) -> Iterator[Body]:
         yield from map(mapping, sequence(message.get("content")))
 
 
-def _read_tool(wire: Body, path: str, drops: Drops) -> list[Tool]:
-    kind = text(wire.get("type"))
-    if kind.startswith(_WEB_SEARCH):
-        lost = tuple(f"tools.{name}" for name in wire if name not in ("type", "name", "cache_control"))
-        return [WebSearch(a_string(wire, "name", path), kind=kind, lost=lost)]
-    if is_toolset(kind):
-        drops.unknown(wire, ("type", "configs", "cache_control"), "tools")
-        return [*members_of(wire)]
-    if (own := kind_of(kind)) is not None:
-        return [_read_own(wire, path, *own, drops)]
-    if wire.get("type") not in (None, "custom"):
-        drops.add(f"tools.{kind}")
-        return []
+def _read_custom(wire: Body, path: str, drops: Drops) -> Tool:
     drops.unknown(wire, _CUSTOM, "tools")
     schema = wire.get("input_schema")
-    tool = Tool(
+    return Tool(
         a_string(wire, "name", path),
         description=maybe_string(wire, "description", path),
         parameters=None if schema is None else an_object(schema, f"{path}.input_schema"),
         strict=maybe_bool(wire, "strict", path),
         cache=read_cache(wire, path, drops),
+        at=path,
     )
-    return [tool]
 
 
-def _read_own(wire: Body, path: str, kind: Kind, version: str, drops: Drops) -> Tool:
+def _read_own(wire: Body, type: str, path: str, drops: Drops) -> Sequence[Tool]:
+    """Anthropic's own, which may be several functions."""
+    if type.startswith(_WEB_SEARCH):
+        lost = tuple(f"tools.{name}" for name in wire if name not in ("type", "name", "cache_control"))
+        return [WebSearch(a_string(wire, "name", path), kind=type, lost=lost, at=path)]
+    if is_toolset(type):
+        drops.unknown(wire, ("type", "configs", "cache_control"), "tools")
+        return members_of(wire, path)
+    if (own := kind_of(type)) is None:
+        drops.add(f"tools.{type}")
+        return []
+    kind, version = own
     drops.unknown(wire, (*_OWN, *kind.takes), "tools")
-    return Tool(
+    tool = Tool(
         a_string(wire, "name", path),
         description=kind.describe(wire),
         parameters=kind.parameters(version),
         cache=read_cache(wire, path, drops),
+        at=path,
     )
+    return [tool]

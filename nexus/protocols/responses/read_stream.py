@@ -66,7 +66,7 @@ class StreamReader:
         if data == DONE:
             return self._finish("completed", {}) if self._id is not None else []
         document = decode_delta(data)
-        if not isinstance(document, Mapping):
+        if not isinstance(document, dict):
             raise ValueError("an event is not an object")
         kind = text(document.get("type")) or event or ""
         if kind in ("error", "response.failed"):
