@@ -244,8 +244,8 @@ class UpstreamStatus(UpstreamError):
         retryable: bool,
         in_band: bool = False,
     ) -> None:
-        said = f"{provider} answered {status}"
-        super().__init__(said, provider=provider, retry_after=retry_after, retryable=retryable, in_band=in_band)
+        text = f"{provider} answered {status}"
+        super().__init__(text, provider=provider, retry_after=retry_after, retryable=retryable, in_band=in_band)
         self.status = status
         self.headers = headers
         self.body = body

@@ -38,11 +38,11 @@ def read_tags(headers: Mapping[str, str], allowed: Collection[str]) -> Pairs:
     found: dict[str, str] = {}
     pairs = [pair for pair in value.split(",") if pair.strip()]
     for pair in pairs:
-        name, is_pair, said = (text.strip() for text in pair.partition("="))
+        name, is_pair, content = (text.strip() for text in pair.partition("="))
         name = name.lower()
-        fits = said.isascii() and said.isprintable() and 0 < len(said) <= LONGEST_VALUE
+        fits = content.isascii() and content.isprintable() and 0 < len(content) <= LONGEST_VALUE
         if len(pairs) > MOST_TAGS or not is_pair or not is_tag_name(name) or not fits:
             raise InvalidRequest(_EXPECTED, param=own.TAGS)
-        if found.setdefault(name, said) != said:
+        if found.setdefault(name, content) != content:
             raise InvalidRequest(f"{own.TAGS}: {name} has two values", param=own.TAGS)
-    return tuple(sorted((name, said) for name, said in found.items() if name in allowed))
+    return tuple(sorted((name, content) for name, content in found.items() if name in allowed))

@@ -97,9 +97,9 @@ _OF_ATTEMPT = tuple(
 
 
 def _attempt(entry: dict[str, Json]) -> dict[str, Json]:
-    told = {name: entry[name] for name in _OF_ATTEMPT}
-    told["total_ms"] = entry["total_ms"]
-    told["tokens"] = {part: entry[part] for part in PARTS}
-    told["cost_usd"] = None if entry["cost"] is None else entry["cost"] / NANO
-    told["raw_usage"] = decode(entry["raw_usage"]) if entry["raw_usage"] else None
-    return told
+    shown = {name: entry[name] for name in _OF_ATTEMPT}
+    shown["total_ms"] = entry["total_ms"]
+    shown["tokens"] = {part: entry[part] for part in PARTS}
+    shown["cost_usd"] = None if entry["cost"] is None else entry["cost"] / NANO
+    shown["raw_usage"] = decode(entry["raw_usage"]) if entry["raw_usage"] else None
+    return shown

@@ -27,8 +27,8 @@ def reason(error: NexusError) -> str:
         case UpstreamError(why=str(why)) if why:
             words = why
         case UpstreamStatus():
-            said = error_words(decode_error(error.body), error.body)
-            words = f"{error.message}: {said}" if said else error.message
+            vendor_words = error_words(decode_error(error.body), error.body)
+            words = f"{error.message}: {vendor_words}" if vendor_words else error.message
         case VendorError():
             words = f"{error.provider} answered {error.status}: {error.message}"
         case _:

@@ -169,16 +169,16 @@ def _fetched_keys(oauth: OAuthSettings, stack: ExitStack) -> Renewed[KeySet]:
 
 def _owner(proof: _Proof, client_id: str | None) -> str | None:
     """By what was proved, and the id that a proxy tells where that is how callers are told apart."""
-    told = [] if client_id is None else [client_id]
+    client = [] if client_id is None else [client_id]
     match proof.source:
         case "open":
-            return joined("open", *told) if told else ""
+            return joined("open", *client) if client else ""
         case "key" if proof.key is not None:
-            return joined("key", proof.key[0], *told)
+            return joined("key", proof.key[0], *client)
         case _:
             issuer, subject = (claim_at(proof.claims or {}, name) for name in ("iss", "sub"))
             known = isinstance(subject, str) and subject
-            return joined("token", str(issuer), str(subject), *told) if known else None
+            return joined("token", str(issuer), str(subject), *client) if known else None
 
 
 def _name_of(proof: _Proof) -> str | None:

@@ -29,15 +29,15 @@ def reply_headers(cors: CorsSettings | None, origin: str | None) -> dict[str, st
     """What every reply says; ``origin`` is the request's header, None where it has none."""
     if cors is None:
         return {}
-    said = {} if cors.allow_origins == "*" else {"Vary": "Origin"}
+    reply = {} if cors.allow_origins == "*" else {"Vary": "Origin"}
     if origin is None or not is_allowed(cors, origin):
-        return said
-    said["Access-Control-Allow-Origin"] = "*" if cors.allow_origins == "*" else origin
+        return reply
+    reply["Access-Control-Allow-Origin"] = "*" if cors.allow_origins == "*" else origin
     if cors.allow_credentials:
-        said["Access-Control-Allow-Credentials"] = "true"
+        reply["Access-Control-Allow-Credentials"] = "true"
     if cors.expose_headers:
-        said["Access-Control-Expose-Headers"] = _list(cors.expose_headers)
-    return said
+        reply["Access-Control-Expose-Headers"] = _list(cors.expose_headers)
+    return reply
 
 
 def preflight_headers(cors: CorsSettings | None, headers: Mapping[str, str]) -> dict[str, str] | None:
@@ -48,23 +48,23 @@ def preflight_headers(cors: CorsSettings | None, headers: Mapping[str, str]) -> 
     origin = headers.get("origin")
     if cors is None or origin is None or "access-control-request-method" not in headers:
         return None
-    said = reply_headers(cors, origin)
-    said["Vary"] = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
+    reply = reply_headers(cors, origin)
+    reply["Vary"] = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
     if not is_allowed(cors, origin):
-        return said
-    said.pop("Access-Control-Expose-Headers", None)
+        return reply
+    reply.pop("Access-Control-Expose-Headers", None)
     if cors.allow_methods is not None:
         methods = cors.allow_methods
-        said["Access-Control-Allow-Methods"] = _list(
+        reply["Access-Control-Allow-Methods"] = _list(
             methods if "OPTIONS" in methods or methods == "*" else (*methods, "OPTIONS")
         )
     if cors.allow_headers:
-        said["Access-Control-Allow-Headers"] = _list(cors.allow_headers)
+        reply["Access-Control-Allow-Headers"] = _list(cors.allow_headers)
     if cors.max_age is not None:
-        said["Access-Control-Max-Age"] = str(int(cors.max_age))
+        reply["Access-Control-Max-Age"] = str(int(cors.max_age))
     if cors.allow_private_network and headers.get("access-control-request-private-network") == "true":
-        said["Access-Control-Allow-Private-Network"] = "true"
-    return said
+        reply["Access-Control-Allow-Private-Network"] = "true"
+    return reply
 
 
 def _list(values: str | tuple[str, ...]) -> str:

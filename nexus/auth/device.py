@@ -91,13 +91,13 @@ class IdentityProvider:
         metadata = self._discovered()
         if not metadata.device:
             raise LoginFailed("the issuer offers no login by device (device_authorization_endpoint)")
-        said = self._answered(self._post(metadata.device, self._asking()))
-        device, url = text(said.get("device_code")), text(said.get("verification_uri"))
+        reply = self._answered(self._post(metadata.device, self._asking()))
+        device, url = text(reply.get("device_code")), text(reply.get("verification_uri"))
         if not device or not url:
             raise LoginFailed("the issuer began no login by device")
-        lasts = min(float(count(said.get("expires_in")) or 600), LONGEST_WAIT)
-        pause, ends = max(1.0, min(float(count(said.get("interval")) or 5), 60.0)), clock() + lasts
-        show(Prompt(text(said.get("verification_uri_complete")) or url, text(said.get("user_code")), lasts))
+        lasts = min(float(count(reply.get("expires_in")) or 600), LONGEST_WAIT)
+        pause, ends = max(1.0, min(float(count(reply.get("interval")) or 5), 60.0)), clock() + lasts
+        show(Prompt(text(reply.get("verification_uri_complete")) or url, text(reply.get("user_code")), lasts))
         while clock() + pause < ends:
             wait(pause)
             try:
@@ -161,12 +161,12 @@ class IdentityProvider:
         code = code if _CODE.fullmatch(code) else ""
         raise LoginFailed(f"the issuer answered {status}{f', {code}' if code else ''}", code)
 
-    def _issued(self, said: Mapping[str, Json], refresh: str = "") -> Issued:
-        token = text(said.get(self._login.token))
+    def _issued(self, reply: Mapping[str, Json], refresh: str = "") -> Issued:
+        token = text(reply.get(self._login.token))
         if not token or not token.isascii() or not token.isprintable():
             raise LoginFailed(f"the issuer's answer has no {self._login.token}")
-        ends = _end_of(token) or time.time() + float(count(said.get("expires_in")) or 300)
-        return Issued(token, ends, text(said.get("refresh_token")) or refresh)
+        ends = _end_of(token) or time.time() + float(count(reply.get("expires_in")) or 300)
+        return Issued(token, ends, text(reply.get("refresh_token")) or refresh)
 
 
 def _end_of(token: str) -> float | None:

@@ -33,9 +33,9 @@ def metadata_url(issuer: str) -> str:
 
 def read_metadata(document: Mapping[str, Json], issuer: str, hosts: Collection[str]) -> Metadata:
     """Raises ValueError, whose text tells people what to do and repeats no address but hosts."""
-    said = text(document.get("issuer"))
-    if said != issuer:
-        slash = "; they differ by the slash at the end" if said.rstrip("/") == issuer.rstrip("/") else ""
+    named = text(document.get("issuer"))
+    if named != issuer:
+        slash = "; they differ by the slash at the end" if named.rstrip("/") == issuer.rstrip("/") else ""
         raise ValueError(f"the document of the issuer is of another issuer{slash}")
     jwks = _endpoint(document, "jwks_uri", issuer, hosts)
     if not jwks:

@@ -21,10 +21,10 @@ def challenge(error: Exception, resource: ProtectedResource | None) -> str | Non
     """The ``WWW-Authenticate`` of a refusal; None where it is not one that a credential would help."""
     if not isinstance(error, Unidentified):
         return None
-    said = []
+    parameters = []
     if resource is not None:
         parts = urlsplit(resource.resource)
-        said.append(f'resource_metadata="{urlunsplit(parts._replace(path=PATH, query=""))}"')
+        parameters.append(f'resource_metadata="{urlunsplit(parts._replace(path=PATH, query=""))}"')
     if error.token:
-        said.append('error="invalid_token"')
-    return f"Bearer {', '.join(said)}" if said else 'Bearer realm="nexus"'
+        parameters.append('error="invalid_token"')
+    return f"Bearer {', '.join(parameters)}" if parameters else 'Bearer realm="nexus"'

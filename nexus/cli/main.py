@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nexus.cli.options import DEFAULT_FILE, Options, read_options, source_of
-from nexus.commands.colours import is_coloured, told
+from nexus.commands.colours import is_coloured, render
 from nexus.registry import NoProviders
 from nexus.server import preflight
 from nexus.server.service import BadSocket, Service, service_of
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _refused(problems: Iterable[Problem], options: Options) -> int:
-    sys.stderr.write(told(problems, coloured=is_coloured(sys.stderr, options.color, os.environ)))
+    sys.stderr.write(render(problems, coloured=is_coloured(sys.stderr, options.color, os.environ)))
     return 1
 
 

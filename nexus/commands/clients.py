@@ -67,7 +67,9 @@ def first_model(settings: Settings, *words: str) -> str:
         for name, provider in settings.llm.providers.items()
         for alias, model in provider.models.items()
     }
-    return next((name for word in words for name, said in models.items() if word in said), next(iter(models), ""))
+    return next(
+        (name for word in words for name, described in models.items() if word in described), next(iter(models), "")
+    )
 
 
 def claude_code(gateway: Gateway, large: str, small: str) -> dict[str, str]:

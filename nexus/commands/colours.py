@@ -22,7 +22,7 @@ def is_coloured(stream: TextIO, when: str, environ: Mapping[str, str]) -> bool:
     return stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
 
 
-def told(problems: Iterable[Problem], *, coloured: bool) -> str:
+def render(problems: Iterable[Problem], *, coloured: bool) -> str:
     """Each problem on one line, and below it what stands in the file."""
     return "".join(f"{line}\n" for problem in problems for line in _lines(problem, coloured))
 

@@ -102,14 +102,14 @@ class Machine:
             document = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return
-        said = document if isinstance(document, dict) else {}
+        credentials = document if isinstance(document, dict) else {}
         project = next(
             (
                 found
                 for found in (
                     self.environ.get("GOOGLE_CLOUD_PROJECT"),
-                    said.get("project_id"),
-                    said.get("quota_project_id"),
+                    credentials.get("project_id"),
+                    credentials.get("quota_project_id"),
                 )
                 if isinstance(found, str) and found
             ),

@@ -85,7 +85,7 @@ def init(
         return 1
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(render(chosen))
-    using = ", ".join(_told(one) for one in chosen) or "the demo (no vendor found)"
+    using = ", ".join(_describe(one) for one in chosen) or "the demo (no vendor found)"
     failed = "".join(
         redact(f"{name}: its models are those known to Nexus, for its list cannot be had: {answer.failed}\n")
         for name, answer in answers.items()
@@ -118,7 +118,7 @@ def _chosen(vendor: Found, answer: Answer, every: bool) -> Chosen:
     return Chosen(vendor, models, rest)
 
 
-def _told(chosen: Chosen) -> str:
+def _describe(chosen: Chosen) -> str:
     whole = len(chosen.models) + len(chosen.others)
     share = f", {len(chosen.models)} of {whole} models" if chosen.others else ""
     return f"{chosen.vendor.name} ({chosen.vendor.seen}{share})"

@@ -113,11 +113,11 @@ class _Kept:
 
     def read(self) -> Issued | None:
         os.lseek(self._handle, 0, os.SEEK_SET)
-        said = mapping(wire.decode_object(os.read(self._handle, 1 << 20)))
-        token, expires = text(said.get("token")), said.get("expires")
+        login = mapping(wire.decode_object(os.read(self._handle, 1 << 20)))
+        token, expires = text(login.get("token")), login.get("expires")
         if not token or not isinstance(expires, int | float):
             return None
-        return Issued(token, float(expires), text(said.get("refresh")))
+        return Issued(token, float(expires), text(login.get("refresh")))
 
     def write(self, issued: Issued) -> None:
         document = {"token": issued.token, "expires": issued.expires, "refresh": issued.refresh}

@@ -128,12 +128,12 @@ class Entra:
 
     def _refused(self, status: int, answer: Mapping[str, Json]) -> UpstreamError:
         code = answer.get("error")
-        said = f" ({code})" if isinstance(code, str) and _CODE.fullmatch(code) else ""
+        reason = f" ({code})" if isinstance(code, str) and _CODE.fullmatch(code) else ""
         if status == 429 or status >= 500:
-            return self._error(f"Entra ID issues no access token for now: status {status}{said}", retryable=True)
+            return self._error(f"Entra ID issues no access token for now: status {status}{reason}", retryable=True)
         if not self._settings.is_application and status in (400, 404):
-            return self._error(f"this machine has no such managed identity: status {status}{said}")
-        return self._error(f"Entra ID did not accept the credentials: status {status}{said}")
+            return self._error(f"this machine has no such managed identity: status {status}{reason}")
+        return self._error(f"Entra ID did not accept the credentials: status {status}{reason}")
 
     def _error(
         self, words: str, kind: type[UpstreamError] = UpstreamError, *, retryable: bool = False

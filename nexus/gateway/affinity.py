@@ -33,7 +33,7 @@ Item = TypeVar("Item")
 def session_of(call: Call) -> str | None:
     """What a client says that a call belongs to; None where it says nothing."""
     document = call.document
-    told = (
+    texts = (
         call.tags.session,
         document.get("prompt_cache_key"),
         call.headers.get(OWN_HEADER),
@@ -41,7 +41,7 @@ def session_of(call: Call) -> str | None:
         document.get("user"),
         mapping(document.get("metadata")).get("user_id"),
     )
-    return next((text for text in map(_text, told) if text is not None), None)
+    return next((text for text in map(_text, texts) if text is not None), None)
 
 
 def _text(value: Json) -> str | None:
@@ -51,8 +51,8 @@ def _text(value: Json) -> str | None:
 def affinity_of(call: Call, model: str) -> str:
     """What decides where a call to a name goes; a call of no session is one by itself."""
     session = session_of(call)
-    told = ("session", session) if session is not None else ("call", call.id)
-    return _digest(joined(model, call.identity.account or call.identity.owner or "", *told)).hex()
+    scope = ("session", session) if session is not None else ("call", call.id)
+    return _digest(joined(model, call.identity.account or call.identity.owner or "", *scope)).hex()
 
 
 def spread(key: str, items: Sequence[Item], name: Callable[[Item], str], weight: Callable[[Item], float]) -> list[Item]:
@@ -93,9 +93,9 @@ class Moves:
         """They are those of all processes from now on."""
         self._publish = board.table("moves", self._received)
 
-    def _received(self, key: str, told: tuple[str, float]) -> None:
+    def _received(self, key: str, fact: tuple[str, float]) -> None:
         with self._lock:
-            place, used = told
+            place, used = fact
             self._keep(key, place, used, used)
 
     def __len__(self) -> int:
@@ -119,15 +119,15 @@ class Moves:
         with self._lock:
             if place == home and key not in self._places:
                 return
-            before, _, told = self._places.get(key, ("", 0.0, 0.0))
-            if before != place or now - told > TOLD:
-                told = now
+            before, _, shared = self._places.get(key, ("", 0.0, 0.0))
+            if before != place or now - shared > TOLD:
+                shared = now
                 if self._publish is not None:
                     self._publish(key, (place, now), self._idle)
-            self._keep(key, place, now, told)
+            self._keep(key, place, now, shared)
 
-    def _keep(self, key: str, place: str, used: float, told: float) -> None:
-        self._places[key] = (place, used, told)
+    def _keep(self, key: str, place: str, used: float, shared: float) -> None:
+        self._places[key] = (place, used, shared)
         self._places.move_to_end(key)
         if len(self._places) > self._most:
             self._places.popitem(last=False)

@@ -92,10 +92,10 @@ class Rests:
             lasts = CAP + max(0.0, (state.end or 0.0) - self.clock())
             self._publish(scope, (state.row, state.rests, woken, rest), lasts)
 
-    def _received(self, scope: Scope, told: tuple[int, int, bool, _Rest]) -> None:
+    def _received(self, scope: Scope, fact: tuple[int, int, bool, _Rest]) -> None:
         with self._lock:
             state = self._state(scope)
-            state.row, state.rests, woken, rest = told
+            state.row, state.rests, woken, rest = fact
             # Who tells of a failure may not know yet of the rest that is known here.
             if not woken and state.end is not None and (rest[0] is None or rest[0] < state.end):
                 return

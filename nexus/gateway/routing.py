@@ -164,8 +164,8 @@ class Routes:
             return able
         others = [one.name for one in self.models if any(_has(route, endpoint) for route in one.routes)]
         shown = ", ".join(others[:MOST_NAMED]) + (", ..." if len(others) > MOST_NAMED else "")
-        told = f"those that have it are {shown}" if others else f"no model{self._whose or ' here'} has"
-        raise ModelNotFound(f"model {model.name!r} has no {endpoint}; {told}", param="model")
+        advice = f"those that have it are {shown}" if others else f"no model{self._whose or ' here'} has"
+        raise ModelNotFound(f"model {model.name!r} has no {endpoint}; {advice}", param="model")
 
     def raw_provider(self, name: str, path: str, identity: Identity) -> Route:
         """The provider whose other paths a caller may reach. Raises NotFound, without a word of why."""

@@ -45,8 +45,8 @@ def object_root(schema: Json, path: str, forbidden: Iterable[str] = ()) -> Objec
     kept = {name: value for name, value in merged.items() if name not in forbidden}
     if "$defs" in root:
         kept["$defs"] = root["$defs"]
-    told = [*merge.unions, *((name, merged[name]) for name in forbidden if name in merged)]
-    return ObjectRoot(_typed(kept, path), tuple(dict.fromkeys(name for name, _ in told)), _describe_lost(told))
+    dropped = [*merge.unions, *((name, merged[name]) for name in forbidden if name in merged)]
+    return ObjectRoot(_typed(kept, path), tuple(dict.fromkeys(name for name, _ in dropped)), _describe_lost(dropped))
 
 
 def describe(description: str | None, in_words: str) -> str | None:

@@ -134,12 +134,12 @@ class ClientCodec:
 
     def field_of(self, neutral: str, document: Document, request: Request) -> str:
         """How the client calls what a writer named, and where it said it; the rest of a path stays."""
-        said = _SHORT_NAMES.get(neutral, neutral)
-        if (place := location_of(said, request)) is not None:
+        short = _SHORT_NAMES.get(neutral, neutral)
+        if (place := location_of(short, request)) is not None:
             return self._beyond(*place)
-        if said in self.paths:
-            return self.paths[said]
-        head, dot, rest = said.partition(".")
+        if short in self.paths:
+            return self.paths[short]
+        head, dot, rest = short.partition(".")
         names = [name for name, disposition in self.fields.items() if disposition.field == head]
         used = [name for name in names if name in document] or [
             path

@@ -46,5 +46,5 @@ def read_input(arguments: str) -> str:
 
 def with_grammar(description: str | None, grammar: Mapping[str, Json]) -> str:
     """A grammar (``syntax`` and ``definition``) cannot bind another vendor's model, but it can be read."""
-    told = f"The input must match this {text(grammar.get('syntax'))} grammar:\n{text(grammar.get('definition'))}"
-    return f"{description}\n\n{told}" if description else told
+    hint = f"The input must match this {text(grammar.get('syntax'))} grammar:\n{text(grammar.get('definition'))}"
+    return f"{description}\n\n{hint}" if description else hint

@@ -72,8 +72,8 @@ class Cutter:
         words = self._held.pop(index, "") + words
         if found := self._find(words):
             at, sequence = found
-            told = self._limited(index, words[:at])
-            return told if self.cut else [*told, *self._end(Stop("stop_sequence", sequence))]
+            out = self._limited(index, words[:at])
+            return out if self.cut else [*out, *self._end(Stop("stop_sequence", sequence))]
         free = len(words) - self._held_back(words)
         if free < len(words):
             self._held[index] = words[free:]
@@ -96,8 +96,8 @@ class Cutter:
                 self._left -= len(words)
             return [PartDelta(index, words)] if words else []
         words, self._left = words[: self._left], 0
-        told: list[Event] = [PartDelta(index, words)] if words else []
-        return [*told, *self._end(Stop("max_tokens"))]
+        out: list[Event] = [PartDelta(index, words)] if words else []
+        return [*out, *self._end(Stop("max_tokens"))]
 
     def _end(self, stop: Stop) -> list[Event]:
         self.cut = True

@@ -41,8 +41,8 @@ class OpenPart:
     @property
     def over(self) -> bool:
         """Whether it surely has, when something else starts; a call without arguments yet may still get some."""
-        said = bool(self.held or "".join(self.arguments).strip())
-        return self.whole and (said or not isinstance(self.part, ToolCall))
+        has_content = bool(self.held or "".join(self.arguments).strip())
+        return self.whole and (has_content or not isinstance(self.part, ToolCall))
 
 
 class OpenParts(Generic[K]):
@@ -70,33 +70,33 @@ class OpenParts(Generic[K]):
         if known is not None and _is_again(known, part):
             known.held = known.held or held
             return []
-        told = self._settle()
+        out = self._settle()
         if (half := self._open.pop(key, None)) is not None:
             self._left.append(half)
         words = part.text if isinstance(part, Text) else ""
         self._open[key] = OpenPart(self.started, part, held, length=len(words))
         self.started += 1
-        return [*told, PartStart(self._open[key].index, part)]
+        return [*out, PartStart(self._open[key].index, part)]
 
     def extend(self, key: K, words: str, empty: StreamPart) -> list[Event]:
         """More words of the part, which begins here, as ``empty``, if there is none of its kind.
 
         Raises ValueError for arguments of a call that did not start: nobody knows what is called.
         """
-        known, told = self._open.get(key), list[Event]()
+        known, out = self._open.get(key), list[Event]()
         if known is None or not _is_alike(known.part, empty):
             if isinstance(empty, ToolCall):
                 if key in self._settled and not words.strip():
                     return []
                 raise ValueError("arguments of a call that did not start")
-            told = self.start(key, empty)
+            out = self.start(key, empty)
             known = self._open[key]
         if words:
             known.length += len(words)
             if isinstance(empty, ToolCall):
                 known.arguments.append(words)
-            told.append(PartDelta(known.index, words))
-        return told
+            out.append(PartDelta(known.index, words))
+        return out
 
     def end(self, key: K) -> list[Event]:
         """The end of the part; nothing where none is open."""
@@ -122,9 +122,9 @@ class OpenParts(Generic[K]):
         return not all(part.whole for part in (*self._left, *self._open.values()))
 
     def _ended(self, part: OpenPart) -> list[Event]:
-        told = [] if self._last is None or not part.citations else self._last(part)
+        out = [] if self._last is None or not part.citations else self._last(part)
         held: list[Event] = [PartDelta(part.index, part.held)] if part.held and not part.length else []
-        return [*told, *held, PartEnd(part.index, part.signature)]
+        return [*out, *held, PartEnd(part.index, part.signature)]
 
     def _settle(self) -> list[Event]:
         over = [key for key, part in self._open.items() if part.over and not self._waits(part)]

@@ -60,15 +60,15 @@ class PartOrder:
 
     def _released(self) -> list[Event]:
         """The parts that were waiting, up to and with the first that is still open."""
-        told: list[Event] = []
+        out: list[Event] = []
         while self._queue and self._open is None:
             waiting = self._queue.popleft()
-            told.append(waiting.start)
+            out.append(waiting.start)
             if words := "".join(waiting.pieces):
-                told.append(PartDelta(waiting.start.index, words))
-            told += waiting.cited
+                out.append(PartDelta(waiting.start.index, words))
+            out += waiting.cited
             if waiting.end is None:
                 self._open = waiting.start.index
             else:
-                told.append(waiting.end)
-        return told
+                out.append(waiting.end)
+        return out

@@ -209,12 +209,12 @@ class CallState:
         """
         if len(self.exchanges) + len(self.skipped) < 2:
             return ""
-        told: list[str] = []
+        attempts: list[str] = []
         for number, exchange in enumerate(self.exchanges):
-            told += [text for before, text in self.skipped if before == number]
-            told.append(f"{exchange.route.name}={exchange.outcome_text}")
-        told += [text for before, text in self.skipped if before >= len(self.exchanges)]
-        whole, last = ", ".join(told), told[-1]
+            attempts += [text for before, text in self.skipped if before == number]
+            attempts.append(f"{exchange.route.name}={exchange.outcome_text}")
+        attempts += [text for before, text in self.skipped if before >= len(self.exchanges)]
+        whole, last = ", ".join(attempts), attempts[-1]
         if len(whole) <= LONGEST_TRIED:
             return whole
         return f"{whole[: LONGEST_TRIED - len(last)].rpartition(', ')[0]}, ..., {last}"

@@ -159,8 +159,8 @@ def _used(usage: Usage | None, model: str, alias: str | None, cost: Cost) -> Use
     if usage is None or not usage.total:
         return None
     # That it came in a batch is in the price.
-    told = replace(usage, service_tier="")
-    price = None if alias is None else cost(alias, told)
+    untiered = replace(usage, service_tier="")
+    price = None if alias is None else cost(alias, untiered)
     return Used(alias, model, tuple(getattr(usage, part) for part in PARTS), price)
 
 

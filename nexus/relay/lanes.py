@@ -189,9 +189,9 @@ class Count(AnswerRelay):
             words = error_words(document, raw) or "the vendor answered 200 without a count"
             raise VendorError(VendorFailure(words, "upstream", 502))
         # Claude on Bedrock is asked in the client's dialect and answers in Amazon's, and the other way round.
-        told = answer.get("inputTokens", answer.get("input_tokens"))
+        total = answer.get("inputTokens", answer.get("input_tokens"))
         asks_amazon = self._read is None or "inputTokens" in answer
-        counted = self._dialect.write_count(count(told) if asks_amazon or self._read is None else self._read(answer))
+        counted = self._dialect.write_count(count(total) if asks_amazon or self._read is None else self._read(answer))
         return raw if self._read is None and counted.keys() <= answer.keys() else encode(counted)
 
     def frame(self, frame: Frame) -> bytes:

@@ -174,9 +174,9 @@ class Translation(AnswerRelay):
         """What the vendor reported; of an answer that it did not end, and whose usage it will not tell, an estimate."""
         if self._reported is not None:
             return self._reported
-        told = self.tap.usage
-        if told is not None and told.total_input:
-            return replace(told, output=tokens_of(size), reasoning=0, vendor_total=None, estimated=True)
+        reported = self.tap.usage
+        if reported is not None and reported.total_input:
+            return replace(reported, output=tokens_of(size), reasoning=0, vendor_total=None, estimated=True)
         return Usage(input=estimate(self._origin.request).total, output=tokens_of(size), estimated=True)
 
     def _seen(self, events: Iterable[Event]) -> Iterator[Event]:

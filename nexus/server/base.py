@@ -234,8 +234,8 @@ class BaseHandler(RequestHandler):
             self.connection.stream.close()
             return
         self.set_status(error.status, REASONS.get(error.status))
-        said = {self.dialect.id_header: self.id, **self.runtime.guards.challenge(error)}
-        for name, value in {**said, **error.reply_headers(self.dialect.name)}.items():
+        own = {self.dialect.id_header: self.id, **self.runtime.guards.challenge(error)}
+        for name, value in {**own, **error.reply_headers(self.dialect.name)}.items():
             self.set_header(name, value)
         for name, value in self.dialect.error_headers(error).items():
             self.set_header(name, value)

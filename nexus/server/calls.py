@@ -158,8 +158,8 @@ class CallHandler(AskedHandler):
         """A comment that says what a head which went out before any answer could not."""
         if not self.own_head or state.route is None:
             return b""
-        told = f"route={state.route}" + (f" tried={state.tried}" if state.tried else "")
-        return self._framing(state).put(b": nexus " + told.encode("ascii", "backslashreplace") + b"\n")
+        words = f"route={state.route}" + (f" tried={state.tried}" if state.tried else "")
+        return self._framing(state).put(b": nexus " + words.encode("ascii", "backslashreplace") + b"\n")
 
     def _own_head(self) -> Head:
         return Head(200, {"content-type": "text/event-stream; charset=utf-8"}, stream=True)

@@ -85,8 +85,8 @@ class Guards:
 
     def challenge(self, error: Exception) -> Mapping[str, str]:
         """The headers that a refusal has beside its body."""
-        said = metadata.challenge(error, self.resource)
-        return {} if said is None else {"WWW-Authenticate": said}
+        challenge = metadata.challenge(error, self.resource)
+        return {} if challenge is None else {"WWW-Authenticate": challenge}
 
 
 def is_unix(request: HTTPServerRequest) -> bool:

@@ -113,13 +113,13 @@ def _on_signals(reload: Callable[[], None]) -> asyncio.Event:
     stop = asyncio.Event()
     had_terminal = has_terminal()
     loop = asyncio.get_running_loop()
-    told: list[int] = []
+    signals: list[int] = []
 
     def received(number: int) -> None:
-        if told:
+        if signals:
             logging.shutdown()
             os._exit(128 + number)
-        told.append(number)
+        signals.append(number)
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -199,13 +199,13 @@ class Supervisor:
         place = self._common.place(slot.index, Control(control), Link(ends))
         return self._orders.work(self._rereading.settings, place)
 
-    def _heard(self, slot: Slot, told: tuple[Any, ...]) -> None:
-        match told:
+    def _heard(self, slot: Slot, message: tuple[Any, ...]) -> None:
+        match message:
             case (worker.FACT, fact):
                 self._facts.keep(fact)
                 for other in self._slots.built:
                     if other is not slot:
-                        other.send(told)
+                        other.send(message)
             case (worker.BUILT,):
                 self._has_changed = True
                 self._built(slot)

@@ -23,13 +23,13 @@ _OTLP = (
 
 @dataclass(frozen=True, slots=True)
 class Former:
-    """A key of Nexus 0.6; ``*`` in ``path`` is any name. ``now`` is where a renamed one stands, ``said`` what is told
+    """A key of Nexus 0.6; ``*`` in ``path`` is any name. ``now`` is where a renamed one stands, ``advice`` what is told
     of it: behind its path in a warning or, where it is refused, as the problem.
     """
 
     path: tuple[str, ...]
     verdict: Literal["renamed", "ignored", "refused"]
-    said: str
+    advice: str
     now: tuple[str, ...] = ()
 
 
@@ -112,15 +112,15 @@ def translate(data: Any) -> Translated:
 def _apply(result: Translated, former: Former, path: Path) -> None:
     value = _take(result.data, path)
     if former.verdict == "refused":
-        result.problems.append((path, former.said))
+        result.problems.append((path, former.advice))
         return
     if former.path[-2:] == ("tls", "enabled") and value is True and not _is_rediss(result.data):
         result.problems.append((path, 'is said by the URL here: write url = "rediss://..."'))
         return
     if former.verdict == "renamed" and not _put(result.data, former.now, value):
-        result.problems.append((path, f"{former.said}, and stands beside it; leave this one out"))
+        result.problems.append((path, f"{former.advice}, and stands beside it; leave this one out"))
         return
-    result.notes.append(f"{dotted(path)} {former.said}")
+    result.notes.append(f"{dotted(path)} {former.advice}")
 
 
 def _is_rediss(data: Any) -> bool:

@@ -104,8 +104,8 @@ def _places(error: ValidationError, data: Any) -> list[Place]:
         known = problems.known_keys(Settings, data, path[:-1])
         unknown = detail["type"] == "extra_forbidden" and not problems.nearest(str(path[-1]), known)
         name = dotted_name(data, path) if unknown else None
-        said = f"{problems.DOTTED}: {name}" if name else problems.wording(detail, known)
-        found[path, said] = None
+        words = f"{problems.DOTTED}: {name}" if name else problems.wording(detail, known)
+        found[path, words] = None
     return list(found)
 
 
@@ -142,9 +142,9 @@ def _parse(text: str, file: str) -> dict[str, Any]:
         match = _AT_LINE.search(message)
         lines = text.rstrip("\n").split("\n")
         line = int(match[1]) if match else len(lines)
-        said = _AT_LINE.sub("", message)
+        reason = _AT_LINE.sub("", message)
         column = f" (column {match[2]})" if match else ""
         start = int(match[2]) - 1 if match else len(lines[-1])
         there = text.split("\n")[line - 1]
         shown = excerpt(there, Span(line, start, start + 1), name="", strict=True)
-        raise SettingsError([Problem((), line, f"not valid TOML: {said}{column}", file, shown)]) from None
+        raise SettingsError([Problem((), line, f"not valid TOML: {reason}{column}", file, shown)]) from None

@@ -125,14 +125,14 @@ def oauth_warnings(oauth: OAuthSettings | None) -> tuple[str, ...]:
     """What is allowed and yet worth a loud word."""
     if oauth is None:
         return ()
-    said = []
+    risks = []
     if oauth.url is not None and oauth.url.startswith("http:") and not is_loopback(host_of(oauth.url) or ""):
-        said.append("server.oauth.url is not https: whoever sits between can give out tokens for everybody")
+        risks.append("server.oauth.url is not https: whoever sits between can give out tokens for everybody")
     if oauth.expected_audience is None:
-        said.append("server.oauth has no expected_audience: tokens that were meant for other services are accepted")
+        risks.append("server.oauth has no expected_audience: tokens that were meant for other services are accepted")
     if oauth.claimed_issuer is None:
-        said.append("server.oauth has no expected_issuer: the claim iss of tokens is not looked at")
-    return tuple(said)
+        risks.append("server.oauth has no expected_issuer: the claim iss of tokens is not looked at")
+    return tuple(risks)
 
 
 def is_loopback(host: str) -> bool:

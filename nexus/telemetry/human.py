@@ -48,14 +48,14 @@ def _call(fields: Fields) -> str:
     if fields.get("action") not in (None, GENERATE.action):
         asked.append(str(fields["action"]))
     model = fields.get("route") or fields.get("model") or fields.get("path")
-    said = [
+    facts = [
         *_seconds("", fields.get("total_ms")),
         *_seconds("first ", fields.get("first_ms")),
         *(f"{fields[name]} {name}" for name in ("in", "out", "cached") if fields.get(name)),
         *([f"{fields['attempts']} attempts"] if fields.get("attempts") not in (None, 0, 1) else []),
         *(str(fields[name]) for name in ("client", "why") if fields.get(name)),
     ]
-    return " ".join([*asked, *([str(model)] if model else []), ", ".join(said)]).rstrip()
+    return " ".join([*asked, *([str(model)] if model else []), ", ".join(facts)]).rstrip()
 
 
 def _seconds(name: str, milliseconds: object) -> Sequence[str]:

@@ -17,9 +17,9 @@ from nexus.telemetry.writer import LAST_SECONDS, ONE_WRITE, ROOM
 
 
 class PatientWriter:
-    def __init__(self, stream: TextIO, told: Callable[[int], str], room: int = ROOM) -> None:
+    def __init__(self, stream: TextIO, loss: Callable[[int], str], room: int = ROOM) -> None:
         self._descriptor = stream.fileno()
-        self._told = told
+        self._loss = loss
         self._room = room
         self._lines: deque[bytes] = deque()
         self._waiting = 0
@@ -50,7 +50,7 @@ class PatientWriter:
                 self._lines.appendleft(raw[sent:])
             elif not self._lines and self._dropped:
                 count, self._dropped = self._dropped, 0
-                self.put(self._told(count))
+                self.put(self._loss(count))
         return bool(self._lines)
 
     def flush(self, seconds: float = LAST_SECONDS) -> bool:

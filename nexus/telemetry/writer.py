@@ -33,9 +33,9 @@ LAST_SECONDS = 2.0
 class Writer:
     """Thread-safe; its thread starts with the first line. ``told`` makes the line about lines that were dropped."""
 
-    def __init__(self, stream: TextIO, told: Callable[[int], str], room: int = ROOM) -> None:
+    def __init__(self, stream: TextIO, loss: Callable[[int], str], room: int = ROOM) -> None:
         self._write = _writing_to(stream)
-        self._told = told
+        self._loss = loss
         self._room = room
         self._changed = threading.Condition()
         self._lines: deque[str] = deque()
@@ -96,7 +96,7 @@ class Writer:
                 return None
             lines = [*self._lines]
             if self._dropped:
-                lines.append(self._told(self._dropped))
+                lines.append(self._loss(self._dropped))
             self._lines.clear()
             self._waiting = self._dropped = 0
             self._writing = True

@@ -139,7 +139,7 @@ def _words(constant: str) -> str:
 
 def _what(causes: list[BaseException]) -> str:
     """The cause in the words of who found it; what tells most comes first."""
-    return next((told for describe in _DESCRIBED for cause in causes if (told := describe(cause))), "closed")
+    return next((words for describe in _DESCRIBED for cause in causes if (words := describe(cause))), "closed")
 
 
 def _describe_certificate(cause: BaseException) -> str | None:

@@ -103,8 +103,8 @@ class BedrockProvider(Provider):
         self._sign = sign
 
     def dialects_of(self, model: str, settings: ModelSettings) -> tuple[str, ...]:
-        told = isinstance(settings, BedrockModel) and settings.family == "anthropic"
-        claude = told or is_claude(_known_as(model, settings))
+        is_named = isinstance(settings, BedrockModel) and settings.family == "anthropic"
+        claude = is_named or is_claude(_known_as(model, settings))
         # A client of Converse is answered by Converse; whoever has to be translated speaks to Claude in its own words.
         return ("messages", "converse") if claude else ("converse",)
 

@@ -30,5 +30,5 @@ def catalogue(first: UpstreamRequest) -> Catalogue:
 
 
 def _is_other(id: str, entry: object) -> bool:
-    said = mapping(mapping(entry).get("architecture")).get("output_modalities")
-    return ("text" not in sequence(said)) if isinstance(said, list) and said else _OTHER.search(id) is not None
+    kinds = mapping(mapping(entry).get("architecture")).get("output_modalities")
+    return ("text" not in sequence(kinds)) if isinstance(kinds, list) and kinds else _OTHER.search(id) is not None

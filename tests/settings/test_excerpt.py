@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nexus.commands.colours import is_coloured, told
+from nexus.commands.colours import is_coloured, render
 from nexus.settings import SettingsError, load
 from nexus.settings.excerpt import WIDEST
 
@@ -61,7 +61,7 @@ def shown(tmp_path: Path, text: str, *, newline: str = "\n") -> list[str]:
     file.write_bytes(text.replace("\n", newline).encode())
     with pytest.raises(SettingsError) as caught:
         load(file, {"KEY": "sk-hushhush", "STRONG": "nx-hushhusha1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6"})
-    return told(caught.value.problems, coloured=False).splitlines()
+    return render(caught.value.problems, coloured=False).splitlines()
 
 
 def excerpts(lines: list[str]) -> list[tuple[str, str]]:
@@ -156,8 +156,8 @@ def test_without_its_colours_it_is_the_same_text(tmp_path: Path) -> None:
     file.write_text("[server]\nworkers = 0\nlisen = 1\n")
     with pytest.raises(SettingsError) as caught:
         load(file, {})
-    bright = told(caught.value.problems, coloured=True)
-    plain = told(caught.value.problems, coloured=False)
+    bright = render(caught.value.problems, coloured=True)
+    plain = render(caught.value.problems, coloured=False)
     assert "\033[31m" in bright
     for code in ("31", "34", "1", "0"):
         bright = bright.replace(f"\033[{code}m", "")

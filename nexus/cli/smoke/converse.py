@@ -147,9 +147,9 @@ def answer(blocks: list[Body], usage: Json) -> Answer:
     spent = mapping(usage)
     cached = count(spent.get("cacheReadInputTokens"))
     read = count(spent.get("inputTokens")) + count(spent.get("cacheWriteInputTokens")) + cached
-    told = Spent(read, count(spent.get("outputTokens")), cached) if spent else None
+    usage = Spent(read, count(spent.get("outputTokens")), cached) if spent else None
     reasoned = any("reasoningContent" in block for block in blocks)
-    return Answer("", words, reasoned, calls, told, {"role": "assistant", "content": blocks})
+    return Answer("", words, reasoned, calls, usage, {"role": "assistant", "content": blocks})
 
 
 def _call(use: Mapping[str, Json]) -> Call:

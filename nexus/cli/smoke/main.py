@@ -25,7 +25,7 @@ from nexus.cli.smoke.probe import Model, Site, probes
 from nexus.cli.smoke.report import Report
 from nexus.cli.smoke.run import MOST_SAID, Row, row, without_secrets
 from nexus.cli.smoke.site import DIALECTS, Local, remote
-from nexus.commands.colours import is_coloured, told
+from nexus.commands.colours import is_coloured, render
 from nexus.settings import Protocols, Settings, SettingsError, secrets
 from nexus.settings.types import read_duration, read_timeout
 from nexus.telemetry import logs
@@ -50,7 +50,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     except UsageError as error:
         parser.error(redact(str(error)))
     except SettingsError as error:
-        sys.stderr.write(told(error.problems, coloured=is_coloured(sys.stderr, "auto", environ)))
+        sys.stderr.write(render(error.problems, coloured=is_coloured(sys.stderr, "auto", environ)))
     except Failed as error:
         sys.stderr.write(f"{redact(str(error))[:MOST_SAID]}\n")
     except KeyboardInterrupt:
@@ -62,10 +62,10 @@ def read_settings(options: argparse.Namespace, environ: Mapping[str, str]) -> tu
     """What ``nexus`` would read, and the log level; a running server needs no settings unless a file is named."""
     if options.url and not options.config:
         return None, "error"
-    said = read_options(["--config", options.config] if options.config else [], environ)
-    settings = source_of(said, environ).read()
+    server = read_options(["--config", options.config] if options.config else [], environ)
+    settings = source_of(server, environ).read()
     # Failures are in the table already; the gateway's own story is for those who ask.
-    return settings, said.log if environ.get("NEXUS_LOG") else "error"
+    return settings, server.log if environ.get("NEXUS_LOG") else "error"
 
 
 def test(options: argparse.Namespace, settings: Settings | None, caller: Caller, redact: logs.Redact) -> int:

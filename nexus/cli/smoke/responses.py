@@ -67,7 +67,7 @@ class ResponsesReader(StreamReader):
     def __init__(self, dialect: Responses) -> None:
         self._dialect = dialect
         self._next = 0
-        self._said = ""
+        self._deltas = ""
         self._last: Mapping[str, Json] | None = None
 
     def feed(self, frame: Frame) -> None:
@@ -84,7 +84,7 @@ class ResponsesReader(StreamReader):
         demand((kind == "response.created") == (self._next == 0), f"{kind} out of order")
         self._next += 1
         if kind == "response.output_text.delta":
-            self._said += text(event.get("delta"))
+            self._deltas += text(event.get("delta"))
         if kind.endswith(".delta"):
             self.begun = True
         if kind == "response.completed":
@@ -94,7 +94,7 @@ class ResponsesReader(StreamReader):
         if self._last is None:
             raise Failed("the stream ended without response.completed")
         answer = self._dialect.read(dict(self._last))
-        demand(answer.text == self._said, "the text of the deltas is not that of the response")
+        demand(answer.text == self._deltas, "the text of the deltas is not that of the response")
         return answer
 
 

@@ -67,8 +67,8 @@ def _judge_message(value: bytes) -> bytes | None:
     details = [mapping(entry) for entry in sequence(message.get("reasoning_details"))]
     tagged = any(is_tagged(entry.get("signature")) or is_tagged(entry.get("data")) for entry in details)
     own = [("extra_content", "nexus"), ("tool_calls", ANY, "extra_content", "nexus")]
-    told = [("reasoning_details",), ("reasoning_content",), ("reasoning",)] if tagged else []
-    return cut(value, removing([*own, *told]))
+    tagged_paths = [("reasoning_details",), ("reasoning_content",), ("reasoning",)] if tagged else []
+    return cut(value, removing([*own, *tagged_paths]))
 
 
 def _with_usage(raw: bytes, document: Mapping[str, Json], ask_usage: bool) -> bytes:

@@ -13,9 +13,9 @@ _DELTA = frozenset({"role", "content"})
 
 def plain_words(chunk: Mapping[str, Json], tier: str) -> str | None:
     """Its words; None for a chunk that says anything beside them, or another ``tier`` than was known."""
-    told = {name: value for name, value in chunk.items() if value is not None}
-    choices = told.get("choices")
-    if not told.keys() <= _ENVELOPE or told.get("service_tier", tier) != tier or not isinstance(choices, list):
+    present = {name: value for name, value in chunk.items() if value is not None}
+    choices = present.get("choices")
+    if not present.keys() <= _ENVELOPE or present.get("service_tier", tier) != tier or not isinstance(choices, list):
         return None
     if len(choices) != 1 or not isinstance(choices[0], dict):
         return None
@@ -23,6 +23,6 @@ def plain_words(chunk: Mapping[str, Json], tier: str) -> str | None:
     delta = choice.get("delta")
     if not choice.keys() <= _CHOICE or choice.get("index", 0) != 0 or not isinstance(delta, dict):
         return None
-    said = {name: value for name, value in delta.items() if value is not None}
-    words = said.get("content")
-    return words if said.keys() <= _DELTA and isinstance(words, str) and words else None
+    filled = {name: value for name, value in delta.items() if value is not None}
+    words = filled.get("content")
+    return words if filled.keys() <= _DELTA and isinstance(words, str) and words else None

@@ -214,8 +214,8 @@ class StreamReader:
         return self._prose is not None and self._prose[0] == "reasoning"
 
     def _hear(self, kind: str, words: str) -> None:
-        for told, piece in self._tags.feed(words) if self._tags and kind == "text" else ((kind, words),):
-            self._say(told, piece)
+        for piece_kind, piece in self._tags.feed(words) if self._tags and kind == "text" else ((kind, words),):
+            self._say(piece_kind, piece)
 
     def _say(self, kind: str, words: str) -> None:
         self._refused = self._refused or kind == "refusal"

@@ -100,12 +100,12 @@ def detail_signature(entry: Mapping[str, Json], bare: Signature | None) -> Signa
 def write_details(parts: Iterable[Part]) -> list[dict[str, Json]]:
     """For a client; empty when the text alone says everything."""
     details: list[dict[str, Json]] = []
-    told = False
+    signed = False
     characters = calls = 0
     for part in parts:
         match part:
             case Reasoning():
-                told = told or part.signature is not None or part.redacted
+                signed = signed or part.signature is not None or part.redacted
                 entry = _write_detail(part, len(details))
                 details.append(entry | ({"position": [characters, calls]} if characters or calls else {}))
             case Text(text=words):
@@ -114,7 +114,7 @@ def write_details(parts: Iterable[Part]) -> list[dict[str, Json]]:
                 calls += 1
             case _:
                 pass
-    return details if told else []
+    return details if signed else []
 
 
 def _write_detail(part: Reasoning, index: int) -> dict[str, Json]:
@@ -159,8 +159,8 @@ def vendor_reasoning(parts: Iterable[Reasoning]) -> dict[str, Json]:
         if part.signature is None or not (entry := decode_object(part.signature.value)):
             plain.append(part.text)
         else:
-            told = entry if part.redacted else {**entry, _text_key(entry): part.text}
-            (blocks if is_block(entry) else details).append(told)
+            written = entry if part.redacted else {**entry, _text_key(entry): part.text}
+            (blocks if is_block(entry) else details).append(written)
     fields: dict[str, Json] = {}
     if plain:
         fields["reasoning_content"] = "".join(plain)

@@ -47,8 +47,8 @@ def read_sources(answer: Mapping[str, Json]) -> list[Citation]:
     """Pages that some servers tell beside a whole answer or chunk, without the words that rest on them."""
     results = [mapping(entry) for entry in sequence(answer.get("search_results"))]
     titles = {text(result.get("url")): text(result.get("title")) for result in results}
-    told = [text(entry) or text(mapping(entry).get("url")) for entry in sequence(answer.get("citations"))]
-    return [Citation(0, 0, url, titles.get(url, "")) for url in dict.fromkeys(told or titles) if url]
+    urls = [text(entry) or text(mapping(entry).get("url")) for entry in sequence(answer.get("citations"))]
+    return [Citation(0, 0, url, titles.get(url, "")) for url in dict.fromkeys(urls or titles) if url]
 
 
 def placed_citation(citation: Citation, spans: Iterable[Span]) -> tuple[int, Citation] | None:
@@ -138,8 +138,8 @@ def _read_image(entry: Mapping[str, Json], name: str) -> Image | str:
 
 
 def image_url(entry: Mapping[str, Json]) -> str:
-    told = entry.get("image_url")
-    return text(told) or text(mapping(told).get("url"))
+    image = entry.get("image_url")
+    return text(image) or text(mapping(image).get("url"))
 
 
 def is_image(source: Inline | Link) -> bool:

@@ -70,7 +70,7 @@ def write_stop(stop: Stop, *, refused: bool) -> dict[str, Json]:
     if stop.reason == "refusal" and refused:
         return {"finish_reason": "stop"}
     word = _WRITE[stop.reason]
-    told: dict[str, Json] = {"finish_reason": word} | native_reason(stop, word)
+    written: dict[str, Json] = {"finish_reason": word} | native_reason(stop, word)
     if stop.reason == "stop_sequence" and stop.sequence is not None:
-        told["stop_reason"] = stop.sequence
-    return told
+        written["stop_reason"] = stop.sequence
+    return written

@@ -36,11 +36,11 @@ class ThinkTags:
         self._held = ""
 
     def feed(self, words: str) -> list[Piece]:
-        told: list[Piece] = []
+        found: list[Piece] = []
         words, self._held = self._held + words, ""
         while words:
-            words = _STEPS[self._state](self, words, told)
-        return told
+            words = _STEPS[self._state](self, words, found)
+        return found
 
     def finish(self) -> list[Piece]:
         """What was held back; thinking that was cut ends where it was cut."""
@@ -49,7 +49,7 @@ class ThinkTags:
             return [("text", held)] if held else []
         return [("reasoning", thought)] if (thought := held.rstrip()) else []
 
-    def _start(self, words: str, told: list[Piece]) -> str:
+    def _start(self, words: str, found: list[Piece]) -> str:
         begun = words.lstrip()
         if begun.startswith(_OPENS):
             self._state = _State.OPENED
@@ -60,14 +60,14 @@ class ThinkTags:
         self._state = _State.TEXT
         return words
 
-    def _skip(self, words: str, told: list[Piece]) -> str:
+    def _skip(self, words: str, found: list[Piece]) -> str:
         """The white space behind a tag."""
         rest = self._behind(words, len(words) - len(words.lstrip()))
         if rest:
             self._state = _State.THINKING if self._state is _State.OPENED else _State.TEXT
         return rest
 
-    def _think(self, words: str, told: list[Piece]) -> str:
+    def _think(self, words: str, found: list[Piece]) -> str:
         thought, tag, _ = words.partition(_CLOSES)
         if tag:
             self._state = _State.CLOSED
@@ -78,11 +78,11 @@ class ThinkTags:
             thought, self._held = (words[: held.start()], words[held.start() :]) if held else (words, "")
             rest = self._behind(thought, len(thought))
         if thought:
-            told.append(("reasoning", thought))
+            found.append(("reasoning", thought))
         return rest
 
-    def _emit(self, words: str, told: list[Piece]) -> str:
-        told.append(("text", words))
+    def _emit(self, words: str, found: list[Piece]) -> str:
+        found.append(("text", words))
         return ""
 
     def _behind(self, words: str, length: int) -> str:
@@ -102,7 +102,7 @@ _STEPS = {
 def untagged(pieces: Iterable[tuple[str, str]]) -> tuple[list[tuple[str, str]], int]:
     """The pieces of a whole message, and how many characters of its content came before the text."""
     tags = ThinkTags()
-    told: list[tuple[str, str]] = []
+    found: list[tuple[str, str]] = []
     for kind, words in pieces:
-        told += tags.feed(words) if kind == "text" else [(kind, words)]
-    return [*told, *tags.finish()], tags.before
+        found += tags.feed(words) if kind == "text" else [(kind, words)]
+    return [*found, *tags.finish()], tags.before

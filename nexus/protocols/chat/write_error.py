@@ -13,6 +13,6 @@ from nexus.wire import encode
 
 def write_stream_error(error: NexusError, request_id: str) -> bytes:
     """The same inside a stream whose head has gone out; what the vendor said keeps its words."""
-    if isinstance(error, UpstreamStatus) and (said := read_body(error.body)):
-        return encode({"error": said})
+    if isinstance(error, UpstreamStatus) and (vendor_error := read_body(error.body)):
+        return encode({"error": vendor_error})
     return write_error(error, request_id)

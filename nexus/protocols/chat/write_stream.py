@@ -155,8 +155,8 @@ class StreamWriter(OrderedWriter):
         whole = fold(self._kept)
         details = write_details(whole.parts)
         annotations = write_annotations(whole.parts)
-        told = {"reasoning_details": details, "annotations": annotations}
-        delta = {name: value for name, value in told.items() if value} | self._extra
+        lists = {"reasoning_details": details, "annotations": annotations}
+        delta = {name: value for name, value in lists.items() if value} | self._extra
         refused = any(isinstance(part, Refusal) for part in whole.parts)
         last = self._chunk(delta, write_stop(event.stop, refused=refused))
         if not self._include_usage:

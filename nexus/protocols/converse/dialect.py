@@ -49,8 +49,8 @@ class Converse(Dialect):
         found = _PATH.fullmatch(path)
         if found is None:
             raise ValueError(f"not a path of this dialect: {path}")
-        said = {"model": found["model"], "stream": found["verb"] == "converse-stream"}
-        return replace(asked, document={**asked.document, **said}, query="")
+        of_path = {"model": found["model"], "stream": found["verb"] == "converse-stream"}
+        return replace(asked, document={**asked.document, **of_path}, query="")
 
     def check(self, document: Mapping[str, Json], operation: Operation) -> None:
         require(document, "messages", list, "an array of messages")

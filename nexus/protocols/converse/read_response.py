@@ -94,5 +94,5 @@ def _reasoning(wire: Mapping[str, Json]) -> Reasoning:
     redacted = wire.get("redactedContent")
     if redacted is not None:
         return Reasoning("", Signature("converse", text(redacted)), redacted=True)
-    told = mapping(wire.get("reasoningText"))
-    return Reasoning(text(told.get("text")), Signature("converse", text(told.get("signature"))))
+    reasoning = mapping(wire.get("reasoningText"))
+    return Reasoning(text(reasoning.get("text")), Signature("converse", text(reasoning.get("signature"))))

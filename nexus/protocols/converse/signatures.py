@@ -46,10 +46,10 @@ def write_redacted(signature: Signature | None) -> str:
 
 def read_redacted(data: str) -> Signature:
     try:
-        told = base64.b64decode(data, validate=True).decode()
+        decoded = base64.b64decode(data, validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
         return Signature(OWN, data)
-    tagged = unpack_signature(told, OWN)
+    tagged = unpack_signature(decoded, OWN)
     return Signature(OWN, data) if tagged.dialect == OWN else tagged
 
 
@@ -57,10 +57,10 @@ def is_foreign(reasoning: Json) -> bool:
     """Whether a ``reasoningContent`` is another vendor's, which Bedrock could not read."""
     if not isinstance(reasoning, dict):
         return False
-    told, redacted = reasoning.get("reasoningText"), reasoning.get("redactedContent")
+    plain, redacted = reasoning.get("reasoningText"), reasoning.get("redactedContent")
     if isinstance(redacted, str):
         return read_redacted(redacted).dialect != OWN
-    signature = told.get("signature") if isinstance(told, dict) else None
+    signature = plain.get("signature") if isinstance(plain, dict) else None
     return isinstance(signature, str) and unpack_signature(signature, OWN).dialect != OWN
 
 

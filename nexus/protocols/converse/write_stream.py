@@ -74,8 +74,8 @@ class StreamWriter(OrderedWriter):
             case ContentDropped() | Ping():
                 return b""
             case ResponseEnd(stop=stop):
-                told = {"usage": write_usage(self._usage), "metrics": write_metrics(self._envelope)}
-                return _event("messageStop", write_stop(stop, refused=self._refused)) + _event("metadata", told)
+                metadata = {"usage": write_usage(self._usage), "metrics": write_metrics(self._envelope)}
+                return _event("messageStop", write_stop(stop, refused=self._refused)) + _event("metadata", metadata)
 
     def _open(self, part: StreamPart) -> bytes:
         self._part, self._silent = part, True
@@ -128,11 +128,11 @@ class StreamWriter(OrderedWriter):
         """A carrier as a block of its own."""
         if signature is None:
             return b""
-        told = self._delta({"reasoningContent": {"text": ""}}) + self._delta(
+        written = self._delta({"reasoningContent": {"text": ""}}) + self._delta(
             {"reasoningContent": {"signature": signature}}
         )
         self._silent = True
-        return told + self._stop()
+        return written + self._stop()
 
     def _start(self, start: Mapping[str, Json]) -> bytes:
         return _event("contentBlockStart", {"start": start, "contentBlockIndex": self._block})

@@ -34,8 +34,8 @@ class Format:
     def lost(self, asked: Asked) -> tuple[str, ...]:
         """What was asked and cannot be said here, in the client's words."""
         if asked.google:
-            said = bool(asked.input_type) and "input_type" not in self.lacks
-            return ("taskType",) if asked.task_type and "task_type" in self.lacks and not said else ()
+            typed = bool(asked.input_type) and "input_type" not in self.lacks
+            return ("taskType",) if asked.task_type and "task_type" in self.lacks and not typed else ()
         return tuple(name for name in self.lacks if getattr(asked, name))
 
 

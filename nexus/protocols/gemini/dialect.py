@@ -81,8 +81,8 @@ class GeminiDialect(Dialect):
             inner = an_object(document["generateContentRequest"], "generateContentRequest")
             document = {**document, **shallow_camel(inner)}
             del document["generateContentRequest"]
-        said = {"model": found["model"], "stream": found["verb"] == _STREAMS}
-        return replace(asked, document={**document, **said})
+        of_path = {"model": found["model"], "stream": found["verb"] == _STREAMS}
+        return replace(asked, document={**document, **of_path})
 
     def check(self, document: Mapping[str, Json], operation: Operation) -> None:
         if operation.relay == "passed":

@@ -37,7 +37,7 @@ class Grounding:
     def __init__(self) -> None:
         self._pieces: list[_Piece] = []
         self._whole = bytearray()
-        self._told: set[Cited] = set()
+        self._emitted: set[Cited] = set()
         self._chunks: list[Mapping[str, Json]] = []
         self._used: set[int] = set()
 
@@ -96,8 +96,8 @@ class Grounding:
 
     def _emit(self, part: int, citation: Citation) -> Iterator[Cited]:
         """Once: in a stream the same metadata may come again."""
-        if (cited := Cited(part, citation)) not in self._told:
-            self._told.add(cited)
+        if (cited := Cited(part, citation)) not in self._emitted:
+            self._emitted.add(cited)
             yield cited
 
     def _place(self, segment: Mapping[str, Json], words: str) -> tuple[int, int, int] | None:

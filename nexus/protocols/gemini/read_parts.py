@@ -54,11 +54,11 @@ def read_output(wire: Wire, path: str, drops: Drops) -> tuple[tuple[Text | Image
     """
     drops.unknown(wire, ("id", "name", "response", "parts"), "contents.parts.functionResponse")
     response = {} if wire.get("response") is None else an_object(wire["response"], f"{path}.response")
-    failed, said = False, response
+    failed, output = False, response
     if len(response) == 1:
         ((name, value),) = response.items()
-        failed, said = name == "error", value if name in ("output", "error") else response
-    words = said if isinstance(said, str) else encode(said).decode() if said != {} else ""
+        failed, output = name == "error", value if name in ("output", "error") else response
+    words = output if isinstance(output, str) else encode(output).decode() if output != {} else ""
     parts: list[Text | Image | Document] = [Text(words)] if words else []
     given = wire.get("parts") or []
     if not isinstance(given, list):

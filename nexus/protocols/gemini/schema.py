@@ -115,9 +115,9 @@ class _Writer:
             out["anyOf"] = [self._typed(kind, schema, path, seen) for kind in types]
         else:
             self._drop(path, "type")
-        told = {key for kind in types for key in _OF_TYPE.get(kind or "", ())}
+        typed_keys = {key for kind in types for key in _OF_TYPE.get(kind or "", ())}
         for key in schema:
-            if key in _VALIDATORS - told and key != "enum":
+            if key in _VALIDATORS - typed_keys and key != "enum":
                 self._drop(path, key)
 
     def _typed(self, kind: str | None, schema: Mapping[str, Json], path: str, seen: tuple[str, ...]) -> dict[str, Json]:

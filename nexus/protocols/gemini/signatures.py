@@ -94,11 +94,11 @@ def _is_base64(value: str) -> bool:
 
 
 def _carried(own: Signature | None, thoughts: Sequence[Reasoning]) -> Signature:
-    packed: list[Json] = [[*_told(thought.signature), thought.text, thought.redacted] for thought in thoughts]
-    return Signature(_CARRIED, encode([_told(own), *packed]).decode())
+    packed: list[Json] = [[*_packed(thought.signature), thought.text, thought.redacted] for thought in thoughts]
+    return Signature(_CARRIED, encode([_packed(own), *packed]).decode())
 
 
-def _told(signature: Signature | None) -> list[Json]:
+def _packed(signature: Signature | None) -> list[Json]:
     return [_NONE, ""] if signature is None else [signature.dialect, signature.value]
 
 

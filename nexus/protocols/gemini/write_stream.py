@@ -103,26 +103,26 @@ class StreamWriter(OrderedWriter):
                 self._arguments.append(words)
                 return b""
             case Reasoning():
-                return self._said({"text": words, "thought": True})
+                return self._write_part({"text": words, "thought": True})
             case _:
                 if index in self._texts:
                     self._texts[index].words.append(words)
                 self._bytes += len(words.encode("utf-8", "surrogatepass"))
-                return self._said({"text": words})
+                return self._write_part({"text": words})
 
     def _close(self, late: Signature | None) -> bytes:
         match self._part:
             case Reasoning(signature=signature, redacted=redacted):
-                return self._said({"text": "", **thought_end(late or signature, redacted=redacted)})
+                return self._write_part({"text": "", **thought_end(late or signature, redacted=redacted)})
             case Text(signature=signature):
                 signature = late or signature
-                return b"" if signature is None else self._said({"text": "", **_signed(signature)})
+                return b"" if signature is None else self._write_part({"text": "", **_signed(signature)})
             case ToolCall(id=id, name=name, signature=signature):
                 call = {"id": id, "name": name, "args": an_object_of("".join(self._arguments))[0]}
-                return self._said({"functionCall": call, **_signed(late or signature)})
+                return self._write_part({"functionCall": call, **_signed(late or signature)})
             case Image() as image:
                 (part,) = write_part(image)
-                return self._said({**part, **({} if late is None else _signed(late))})
+                return self._write_part({**part, **({} if late is None else _signed(late))})
             case Refusal():
                 return b""
 
@@ -132,7 +132,7 @@ class StreamWriter(OrderedWriter):
             rests.hear("".join(text.words), text.cited, base=text.base)
         return _chunk(write_chunk(self._envelope, write_candidate((), reason, rests), self._usage))
 
-    def _said(self, part: Mapping[str, Json]) -> bytes:
+    def _write_part(self, part: Mapping[str, Json]) -> bytes:
         return _chunk(write_chunk(self._envelope, write_candidate((part,))))
 
 

@@ -68,12 +68,12 @@ def _bash(version: str) -> Json:
 
 def _describe_editor(wire: Wire) -> str:
     limit = count(wire.get("max_characters"))
-    told = (
+    description = (
         "Views, creates and edits files. view shows a file with its lines numbered, or lists a directory; create "
         "writes a new file; str_replace replaces old_str, which must stand in the file exactly once; insert adds text "
         "after a line."
     )
-    return told + (f" A view shows {limit} characters at the most." if limit else "")
+    return description + (f" A view shows {limit} characters at the most." if limit else "")
 
 
 def _editor(version: str) -> Json:

@@ -79,10 +79,10 @@ _LASTS = 29 * 86_400.0
 """Seconds for which a batch's results can be read."""
 
 
-def _moment(said: Json) -> float:
+def _moment(date: Json) -> float:
     """Unix seconds of a time in RFC 3339; 0 for what is none."""
     try:
-        return datetime.fromisoformat(text(said)).timestamp()
+        return datetime.fromisoformat(text(date)).timestamp()
     except (ValueError, OverflowError):
         return 0.0
 

@@ -87,8 +87,8 @@ class _Draft:
 
     def drop(self, path: Path) -> None:
         name = ".".join(key for key in path if key != ANY)
-        if (said := name if _READABLE.fullmatch(name) else "?") not in self.dropped:
-            self.dropped.append(said)
+        if (shown := name if _READABLE.fullmatch(name) else "?") not in self.dropped:
+            self.dropped.append(shown)
 
 
 def fit_host(

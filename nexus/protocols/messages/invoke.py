@@ -69,10 +69,10 @@ class Invoke(Messages):
             super().check(document, operation)
 
     def write_error(self, error: NexusError, request_id: str) -> bytes:
-        return bedrock_protocol.write_error(*_told(error))
+        return bedrock_protocol.write_error(*_described(error))
 
     def error_headers(self, error: NexusError) -> dict[str, str]:
-        return bedrock_protocol.error_headers(_told(error)[0], error.status)
+        return bedrock_protocol.error_headers(_described(error)[0], error.status)
 
     def rate_limit_headers(self, limits: Sequence[RateLimit], now: float) -> dict[str, str]:
         return {}
@@ -81,7 +81,7 @@ class Invoke(Messages):
         return {"inputTokens": tokens}
 
 
-def _told(error: NexusError) -> tuple[str, str]:
+def _described(error: NexusError) -> tuple[str, str]:
     """The kind and the words of an error, those of the vendor in its answer to a Messages request."""
     if isinstance(error, UpstreamStatus):
         failure = read_error(error.status, error.headers, error.body)

@@ -108,10 +108,10 @@ class StreamReader:
             cited, part = sequence(mapping(wire.get("content_block")).get("citations")), replace(part, citations=())
         self._foreign.discard(at)
         self.complete = False
-        told = self._parts.start(at, part, held)
-        if told and (known := self._parts.get(at)) is not None:
+        written = self._parts.start(at, part, held)
+        if written and (known := self._parts.get(at)) is not None:
             known.citations += cited
-        return [*notices, *told]
+        return [*notices, *written]
 
     def _delta(self, wire: _Wire) -> list[Event]:
         at, delta = _index(wire), mapping(wire.get("delta"))
@@ -125,14 +125,14 @@ class StreamReader:
         self.complete = False
         if kind not in ("citations_delta", "signature_delta"):
             return self._parts.extend(at, piece, empty)
-        told = self._parts.extend(at, "", empty)
+        written = self._parts.extend(at, "", empty)
         if (known := self._parts.get(at)) is None:
-            return told
+            return written
         if kind == "citations_delta":
             known.citations.append(delta.get(name))
         elif piece:
             known.signature = Signature(OWN, (known.signature.value if known.signature else "") + piece)
-        return told
+        return written
 
     def _block_stop(self, wire: _Wire) -> list[Event]:
         self._foreign.discard(_index(wire))

@@ -29,8 +29,8 @@ def is_cleared(messages: Sequence[Json], at: int) -> bool:
 
 def is_silent(message: Json) -> bool:
     """Whether a message of the user or the system has no content at all, which is legal beside other fields."""
-    told = mapping(message)
-    return told.get("role") in ("user", "system") and told.get("content") is None
+    turn = mapping(message)
+    return turn.get("role") in ("user", "system") and turn.get("content") is None
 
 
 def in_words(block: Json) -> str | None:
@@ -60,13 +60,13 @@ def _systems(messages: Json) -> list[Mapping[str, Json]]:
 
 def with_effort(raw: bytes, document: Mapping[str, Json], effort: str) -> bytes:
     """The body with this effort for its answer, whether or not it had one; ``document`` is its decoded form."""
-    told, config = encode(effort), document.get("output_config")
+    level, config = encode(effort), document.get("output_config")
     if mapping(config).get("effort") is not None:
-        return cut(raw, {"output_config": {"effort": lambda _: told}})
-    added = b'{"effort":%b}' % told
+        return cut(raw, {"output_config": {"effort": lambda _: level}})
+    added = b'{"effort":%b}' % level
     if config is None:
         raw = cut(raw, {"output_config": lambda _: REMOVE}) if "output_config" in document else raw
         return insert_first(raw, "output_config", added)
     if not isinstance(config, dict):
         return raw
-    return cut(raw, {"output_config": lambda value: insert_first(value, "effort", told) if config else added})
+    return cut(raw, {"output_config": lambda value: insert_first(value, "effort", level) if config else added})

@@ -97,7 +97,7 @@ def _write_shell(arguments: Arguments) -> dict[str, Json]:
 
 def _shell_outcome(item: Body, path: str) -> Outcome:
     """One paragraph for each command: what it printed, and how it ended where that was not as usual."""
-    told: list[str] = []
+    outcomes: list[str] = []
     for at, entry in enumerate(an_array(item.get("output"), f"{path}.output")):
         run = an_object(entry, f"{path}.output.{at}")
         outcome = mapping(run.get("outcome"))
@@ -108,8 +108,8 @@ def _shell_outcome(item: Body, path: str) -> Outcome:
             lines.append("[timed out]")
         elif outcome.get("exit_code") not in (0, None):
             lines.append(f"[exit code {outcome['exit_code']}]")
-        told.append("\n".join(line for line in lines if line))
-    return Outcome("\n\n".join(told))
+        outcomes.append("\n".join(line for line in lines if line))
+    return Outcome("\n\n".join(outcomes))
 
 
 _OPERATIONS = ("create_file", "update_file", "delete_file")
@@ -283,13 +283,13 @@ def run_of(wire: Body) -> ClientRun | None:
 def describe(run: ClientRun, wire: Body) -> str:
     """With what the definition says of the machine: its screen, its skills."""
     width, height = count(wire.get("display_width")), count(wire.get("display_height"))
-    told = [run.description.strip()]
+    lines = [run.description.strip()]
     if width and height:
-        told.append(f"The screen has {width} x {height} pixels ({text(wire.get('environment')) or 'unknown system'}).")
+        lines.append(f"The screen has {width} x {height} pixels ({text(wire.get('environment')) or 'unknown system'}).")
     for entry in map(mapping, sequence(mapping(wire.get("environment")).get("skills"))):
         named = (text(entry.get(name)) for name in ("name", "description", "path"))
-        told.append("Skill {}: {} ({})".format(*named))
-    return "\n".join(told)
+        lines.append("Skill {}: {} ({})".format(*named))
+    return "\n".join(lines)
 
 
 def write_arguments(run: ClientRun, item: Body, path: str) -> str:

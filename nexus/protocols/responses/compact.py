@@ -101,6 +101,6 @@ def write_compacted(document: Mapping[str, Json], answer: Mapping[str, Json]) ->
         return None
     asked = document.get("input")
     items = [{"role": "user", "content": asked}] if isinstance(asked, str) else map(mapping, sequence(asked))
-    said = [{"type": "message", **item} for item in items if item.get("role") == "user"]
+    user_turns = [{"type": "message", **item} for item in items if item.get("role") == "user"]
     shared = {name: answer.get(name) for name in ("id", "created_at", "usage")}
-    return shared | {"object": "response.compaction", "output": [*said, *sequence(answer.get("output"))]}
+    return shared | {"object": "response.compaction", "output": [*user_turns, *sequence(answer.get("output"))]}

@@ -114,10 +114,10 @@ class _Message(ItemComposer):
         return [self.event("response.output_text.annotation.added", **members)]
 
     def end(self, signature: Signature | None, *, whole: bool) -> list[ResponseEvent]:
-        said = {"refusal": self.words} if self._refusal else {"text": self.words, "logprobs": []}
+        body = {"refusal": self.words} if self._refusal else {"text": self.words, "logprobs": []}
         part = self._part(self.words)
         return [
-            self.event(f"{self._event}.done", content_index=0, **said),
+            self.event(f"{self._event}.done", content_index=0, **body),
             self.event("response.content_part.done", content_index=0, part=part),
             self.done(status=_status(whole), content=[part]),
         ]

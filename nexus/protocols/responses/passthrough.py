@@ -33,7 +33,7 @@ _TERMINAL = frozenset({"response.completed", "response.failed", "response.incomp
 def edit_request(raw: bytes, document: Mapping[str, Json], model: str, target: Target | None = None) -> Edited:
     renamed = replace_member(raw, document, "model", model)
     if MAY_HOLD_SUMMARY in renamed:
-        renamed = cut(renamed, {"input": {ANY: _told}})
+        renamed = cut(renamed, {"input": {ANY: _renamed_item}})
     if target is not None and target.gpt is not None:
         renamed = _with_ids(renamed, document)
     return without_foreign(renamed, {"input": {ANY: _judge_item}}, "input.reasoning")
@@ -48,7 +48,7 @@ def _with_ids(raw: bytes, document: Mapping[str, Json]) -> bytes:
     return cut(raw, {"input": {ANY: {"call_id": fitting_strings(ids.__getitem__)}}})
 
 
-def _told(value: bytes) -> bytes | None:
+def _renamed_item(value: bytes) -> bytes | None:
     item = mapping(decode(value)) if MAY_HOLD_SUMMARY in value else {}
     words = read_summary(item) if item.get("type") == "compaction" else None
     return None if words is None else encode({"type": "message", "role": "user", "content": words})

@@ -120,11 +120,11 @@ class ItemsReader:
                 for part in content.read_content(item.get("content"), inside, content.ASSISTANT, self._drops):
                     self._make(part)
             case "user":
-                said = content.read_content(item.get("content"), inside, content.USER, self._drops)
-                self._put("user", said, path)
+                parts = content.read_content(item.get("content"), inside, content.USER, self._drops)
+                self._put("user", parts, path)
             case "system" | "developer":
-                said = content.read_content(item.get("content"), inside, content.SYSTEM, self._drops)
-                self._put("system", said, path)
+                parts = content.read_content(item.get("content"), inside, content.SYSTEM, self._drops)
+                self._put("system", parts, path)
             case _:
                 raise wrong(f"{path}.role", "user, assistant, system or developer")
 
@@ -210,8 +210,8 @@ class ItemsReader:
         outcome = OUTPUTS[str(item["type"])].outcome(item, path)
         # A local shell's output has the id of the call as its own.
         call_id = a_name(item, "call_id" if item.get("call_id") is not None else "id", path)
-        told = outcome.words if outcome.image is None else [outcome.image]
-        found = content.read_content(told, f"{path}.output", content.RESULT, self._drops)
+        output = outcome.words if outcome.image is None else [outcome.image]
+        found = content.read_content(output, f"{path}.output", content.RESULT, self._drops)
         self._close_made()
         parts = tuple(part for part in found if isinstance(part, Text | Image | Document))
         self._results.append(ToolResult(call_id, parts, is_error=outcome.failed, at=path))

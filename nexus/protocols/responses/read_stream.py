@@ -52,7 +52,7 @@ class StreamReader:
         self.complete = False
         self._id: str | None = None
         self._parts: OpenParts[_Key] = OpenParts(late_signatures=True)
-        self._told: set[int] = set()
+        self._emitted: set[int] = set()
         self._nameless: set[int] = set()
         self._cited: dict[_Key, int] = {}
         self._summaries: dict[int, int] = {}
@@ -83,11 +83,11 @@ class StreamReader:
 
     def _begin(self, response: Mapping[str, Json]) -> list[Event]:
         """The start, with the first event that is about the answer."""
-        known, told = self._id, text(response.get("id"))
-        self._id = told or known or ""
+        known, named = self._id, text(response.get("id"))
+        self._id = named or known or ""
         if known is None:
-            return [ResponseStart(told, text(response.get("model")))]
-        if known and told and told != known and self._parts.started:
+            return [ResponseStart(named, text(response.get("model")))]
+        if known and named and named != known and self._parts.started:
             raise ValueError("two answers in one stream")
         return []
 
@@ -101,7 +101,7 @@ class StreamReader:
                 name = qualify(text(item.get("namespace")) or None, text(item.get("name")))
                 return self._start((index, _WHOLE), ToolCall(text(item.get("call_id")), name, ""))
             case kind if text(kind) not in READ:
-                self._told.add(index)
+                self._emitted.add(index)
                 return [ContentDropped(f"output.{text(kind)}")]
             case _:
                 return []
@@ -127,8 +127,8 @@ class StreamReader:
         if known is None:
             return []
         known.held = text(part.get("text")) or text(part.get("refusal"))
-        told = sequence(part.get("annotations"))[self._cited.get(key, 0) :]
-        return [*(cited for entry in told for cited in self._cite(key, mapping(entry))), *self._parts.end(key)]
+        annotations = sequence(part.get("annotations"))[self._cited.get(key, 0) :]
+        return [*(cited for entry in annotations for cited in self._cite(key, mapping(entry))), *self._parts.end(key)]
 
     def read_annotation(self, event: Mapping[str, Json]) -> list[Event]:
         key = (count(event.get("output_index")), count(event.get("content_index")))
@@ -155,7 +155,7 @@ class StreamReader:
         key = (count(event.get("output_index")), _WHOLE)
         if self._parts.get(key) is None:
             # Nobody knows yet what is called: the end of the item tells, and the arguments with it.
-            if key[0] not in self._told:
+            if key[0] not in self._emitted:
                 self._nameless.add(key[0])
             return []
         return self._say(key, event, ToolCall("", "", ""))
@@ -172,7 +172,7 @@ class StreamReader:
     def read_done(self, event: Mapping[str, Json]) -> list[Event]:
         """The end of an item, which brings what was not told of it before."""
         item, index = mapping(event.get("item")), count(event.get("output_index"))
-        if index not in self._told:
+        if index not in self._emitted:
             return self._emit(index, item)
         open_parts = [key for key in self._parts.keys if key[0] == index]
         ends: list[Event] = []
@@ -202,15 +202,15 @@ class StreamReader:
 
     def _emit(self, index: int, item: Mapping[str, Json]) -> list[Event]:
         """A whole item of which nothing was told."""
-        self._told.add(index)
+        self._emitted.add(index)
         self._nameless.discard(index)
         if not has_counterpart(item):
             return [ContentDropped(f"output.{text(item.get('type'))}")]
-        told: list[Event] = [ContentDropped(name) for name in lost([item])]
+        events: list[Event] = [ContentDropped(name) for name in lost([item])]
         for at, part in enumerate(read_output([item])):
             if isinstance(part, Text | Reasoning | ToolCall | Refusal | Image):
-                told += self._emit_part((index, at), part)
-        return told
+                events += self._emit_part((index, at), part)
+        return events
 
     def _emit_part(self, key: _Key, part: StreamPart) -> list[Event]:
         self._calls = self._calls or isinstance(part, ToolCall)
@@ -227,7 +227,7 @@ class StreamReader:
         return []
 
     def _start(self, key: _Key, part: StreamPart) -> list[Event]:
-        self._told.add(key[0])
+        self._emitted.add(key[0])
         self._nameless.discard(key[0])
         return self._parts.start(key, part)
 
@@ -235,7 +235,7 @@ class StreamReader:
         words = text(event.get("delta"))
         if not words:
             return []
-        self._told.add(key[0])
+        self._emitted.add(key[0])
         return self._parts.extend(key, words, empty)
 
     def _finish(self, status: str, response: Mapping[str, Json]) -> list[Event]:
@@ -247,8 +247,8 @@ class StreamReader:
                 ends += self.read_done({"output_index": index, "item": item})
         if self._nameless:
             raise ValueError("arguments of a call that did not start")
-        told = {**response, "status": text(response.get("status")) or status}
-        stop = self._parts.fit(read_stop(told, calls=self._calls, refused=self._refused))
+        finished = {**response, "status": text(response.get("status")) or status}
+        stop = self._parts.fit(read_stop(finished, calls=self._calls, refused=self._refused))
         usage = UsageUpdate(read_usage(mapping(response.get("usage")), response.get("service_tier")))
         return [*ends, *self._parts.end_all(), usage, ResponseEnd(stop)]
 

@@ -105,5 +105,5 @@ def _write_search(tool: WebSearch) -> dict[str, Json]:
 def _write_output_format(format: OutputFormat | None) -> dict[str, Json]:
     if format is None:
         return {"type": "text"}
-    told = write_format(format)
-    return told if format.schema is None else {"description": None, "strict": False} | told
+    written = write_format(format)
+    return written if format.schema is None else {"description": None, "strict": False} | written

@@ -193,8 +193,8 @@ class ToolsReader:
         tool: Tool
         if kind == "custom":
             self._drops.unknown(wire, _CUSTOM_FIELDS, "tools")
-            told = _with_grammar(description, wire, path)
-            tool = ClientTool(neutral, told, custom_tools.PARAMETERS, wire=wire, namespace=namespace, about=about)
+            full = _with_grammar(description, wire, path)
+            tool = ClientTool(neutral, full, custom_tools.PARAMETERS, wire=wire, namespace=namespace, about=about)
         elif kind == "function":
             self._drops.unknown(wire, _FUNCTION_FIELDS, "tools")
             schema = wire.get("parameters")

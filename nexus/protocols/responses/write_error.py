@@ -48,12 +48,12 @@ BEYOND = 2_000_000_000
 def write_frames(error: NexusError, response_id: str, broken: BrokenStream, *, codex: bool) -> bytes:
     """The end of a stream whose head has gone out; the SDK takes it only behind a beginning."""
     code, message = _code_and_message(error)
-    told: dict[str, Json] = {"code": code, "message": message, "param": error.param}
+    wire_error: dict[str, Json] = {"code": code, "message": message, "param": error.param}
     begun = write_response_object(Envelope(response_id, broken.model, broken.now))
     closed = code if codex else _PUBLISHED.get(code, code)
     failed = begun | {"status": "failed", "error": {"code": closed, "message": message}}
     created = b"" if broken.begun else _event("response.created", 0, {"response": begun})
-    return created + _event("error", BEYOND, told) + _event("response.failed", BEYOND + 1, {"response": failed})
+    return created + _event("error", BEYOND, wire_error) + _event("response.failed", BEYOND + 1, {"response": failed})
 
 
 def _code_and_message(error: NexusError) -> tuple[str, str]:

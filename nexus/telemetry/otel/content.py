@@ -70,8 +70,8 @@ def _answer(protocol: str, body: bytes, request: Request) -> list[Told]:
         return [_plain("assistant", body)]
     if not parts:
         return [_plain("assistant", body)]
-    told: Told = {"role": "assistant", "parts": [_part(part) for part in parts]}
-    return [{**told, "finish_reason": reason} if reason else told]
+    output: Told = {"role": "assistant", "parts": [_part(part) for part in parts]}
+    return [{**output, "finish_reason": reason} if reason else output]
 
 
 def _read(protocol: str, body: bytes, request: Request) -> tuple[list[Part], str]:

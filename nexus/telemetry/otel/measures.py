@@ -96,13 +96,13 @@ def _shared(
     if attempt is None:
         # Refused here: no vendor was asked.
         return {**operation, names.provider: "nexus"}
-    told = {names.provider: attempt.vendor, "gen_ai.request.model": attempt.request_model}
+    target = {names.provider: attempt.vendor, "gen_ai.request.model": attempt.request_model}
     model = models.name(attempt.model)
     host, _, port = attempt.server.rpartition(":")
     place: dict[str, Value] = {"server.address": host} if host else {}
     if host and port.isdigit():
         place["server.port"] = int(port)
-    return {**operation, **told, **({"gen_ai.response.model": model} if model else {}), **place}
+    return {**operation, **target, **({"gen_ai.response.model": model} if model else {}), **place}
 
 
 def _error(kind: str | None) -> dict[str, Value]:

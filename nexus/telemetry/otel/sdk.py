@@ -134,10 +134,10 @@ def open_sdk(settings: TelemetrySettings, instance: str) -> Sdk:
 
 
 def _resource(settings: TelemetrySettings, instance: str) -> Resource:
-    told: dict[str, Any] = {"service.instance.id": instance, "service.version": __version__}
+    service: dict[str, Any] = {"service.instance.id": instance, "service.version": __version__}
     if settings.service_name is not None:
-        told["service.name"] = settings.service_name
-    found = Resource.create({**told, **settings.resource_attributes})
+        service["service.name"] = settings.service_name
+    found = Resource.create({**service, **settings.resource_attributes})
     unnamed = str(found.attributes.get("service.name", "")).startswith("unknown_service")
     return found.merge(Resource({"service.name": "nexus"})) if unnamed else found
 

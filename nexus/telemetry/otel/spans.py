@@ -71,7 +71,7 @@ def spans_of(record: CallRecord, trace: CallTrace, names: Conventions) -> list[S
 
 
 def _client(record: CallRecord, attempt: AttemptRecord, trace: CallTrace, names: Conventions) -> SpanValues:
-    told = {**client_attributes(record, attempt, names), **trace.asked}
+    known = {**client_attributes(record, attempt, names), **trace.asked}
     return SpanValues(
         name=f"{operation_of(record)} {attempt.request_model}",
         kind="client",
@@ -79,7 +79,7 @@ def _client(record: CallRecord, attempt: AttemptRecord, trace: CallTrace, names:
         parent=trace.span_id,
         start=_nanoseconds(record.at + attempt.began),
         end=_nanoseconds(record.at + max(attempt.began, attempt.ended)),
-        attributes=_known(told),
+        attributes=_known(known),
         failed=error_type(attempt.error) is not None,
     )
 
