@@ -17,6 +17,7 @@ import pytest
 
 from nexus.commands.warnings import _FOR_AUTHORITIES, _FOR_PROXIES
 from tests import examples as examples
+from tests.console import command as command
 from tests.peers import no_leak as no_leak
 from tests.peers import tls as tls
 from tests.secrets import cut

@@ -80,9 +80,14 @@ class Nexus:
 
     @classmethod
     def of(cls, toml: str, folder: Path) -> Self:
+        """With its state below a folder. A retry comes at once unless the text says when."""
         file = folder / "nexus.toml"
         file.write_text(toml)
-        return cls(load(file, {"XDG_STATE_HOME": str(folder / "state")}))
+        settings = load(file, {"XDG_STATE_HOME": str(folder / "state")})
+        for provider in settings.llm.providers.values():
+            if "base_delay" not in provider.retries.model_fields_set:
+                vars(provider)["retries"] = provider.retries.model_copy(update={"base_delay": 0.001})
+        return cls(settings)
 
     @property
     def openai(self) -> str:

@@ -22,6 +22,7 @@ from nexus.server.service import Service
 from nexus.server.source import Source
 from nexus.settings import Settings, SettingsError
 from nexus.telemetry import logs
+from tests.console import Command
 
 ROOT = Path(__file__).parents[1]
 KEYS = {"OPENAI_API_KEY": "sk-hushhush-openai", "ANTHROPIC_API_KEY": "sk-ant-hushhush"}
@@ -49,18 +50,6 @@ models.echo = {}
 """
 
 
-def nexus(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "nexus", *arguments],
-        cwd=folder,
-        env={"PYTHONPATH": str(ROOT), "NEXUS_LOG": "trace", **environ},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-
-
 def test_windows_is_refused_in_one_line_that_names_wsl(tmp_path: Path) -> None:
     for command in ([], ["--version"], ["check"]):
         run = subprocess.run(
@@ -76,21 +65,21 @@ def test_windows_is_refused_in_one_line_that_names_wsl(tmp_path: Path) -> None:
         assert "WSL" in run.stderr
 
 
-def test_version(tmp_path: Path) -> None:
-    run = nexus(tmp_path, "--version")
+def test_version(command: Command, tmp_path: Path) -> None:
+    run = command(tmp_path, "--version")
     assert (run.returncode, run.stdout, run.stderr) == (0, f"nexus {__version__}\n", "")
 
 
-def test_check_without_any_file_checks_the_demo(tmp_path: Path) -> None:
-    run = nexus(tmp_path, "check")
+def test_check_without_any_file_checks_the_demo(command: Command, tmp_path: Path) -> None:
+    run = command(tmp_path, "check")
     assert (run.returncode, run.stderr) == (0, "")
     assert "demo/echo-tools" in run.stdout
     assert run.stdout.endswith("no nexus.toml here, the built-in demo: valid, 2 models\n")
 
 
-def test_check_prints_routes_and_never_a_key(tmp_path: Path) -> None:
+def test_check_prints_routes_and_never_a_key(command: Command, tmp_path: Path) -> None:
     (tmp_path / "nexus.toml").write_text(FILE)
-    run = nexus(tmp_path, "check", **KEYS)
+    run = command(tmp_path, "check", **KEYS)
     assert (run.returncode, run.stderr) == (0, "")
     rows = [line.split(maxsplit=5) for line in run.stdout.split("\n\n")[0].splitlines()]
     assert rows[1:4] == [
@@ -111,10 +100,10 @@ def test_check_prints_routes_and_never_a_key(tmp_path: Path) -> None:
     assert "sk-" not in run.stdout
 
 
-def test_check_lists_second_names_and_counts_models(tmp_path: Path) -> None:
+def test_check_lists_second_names_and_counts_models(command: Command, tmp_path: Path) -> None:
     login = 'type = "anthropic"\nforward_login = true\nmodels.sonnet.expose_as = "claude-sonnet"\n'
     (tmp_path / "nexus.toml").write_text(f"[llm.providers.a]\n{login}")
-    run = nexus(tmp_path, "check")
+    run = command(tmp_path, "check")
     rows = [line.split(maxsplit=5) for line in run.stdout.split("\n\n")[0].splitlines()[1:]]
     assert [(row[0], row[3], row[5]) for row in rows] == [
         ("a/sonnet", "sonnet", "from client"),
@@ -123,21 +112,21 @@ def test_check_lists_second_names_and_counts_models(tmp_path: Path) -> None:
     assert run.stdout.endswith("valid, 1 model\n")
 
 
-def test_columns_are_aligned(tmp_path: Path) -> None:
-    head, *rows = nexus(tmp_path, "check").stdout.split("\n\n")[0].splitlines()
+def test_columns_are_aligned(command: Command, tmp_path: Path) -> None:
+    head, *rows = command(tmp_path, "check").stdout.split("\n\n")[0].splitlines()
     for row in rows:
         assert row[head.index("TYPE") :].startswith("echo ")
 
 
-def test_check_warns_as_serving_would(tmp_path: Path) -> None:
-    run = nexus(tmp_path, "check", "-l", "0.0.0.0:80")
+def test_check_warns_as_serving_would(command: Command, tmp_path: Path) -> None:
+    run = command(tmp_path, "check", "-l", "0.0.0.0:80")
     assert run.returncode == 0
     assert "warning: listening on 0.0.0.0:80 without any authentication" in run.stdout
 
 
-def test_check_prints_every_problem(tmp_path: Path) -> None:
+def test_check_prints_every_problem(command: Command, tmp_path: Path) -> None:
     (tmp_path / "nexus.toml").write_text(FILE.replace("models.claude", "modles.claude"))
-    run = nexus(tmp_path, "check")
+    run = command(tmp_path, "check")
     assert (run.returncode, run.stdout) == (1, "")
     assert run.stderr.splitlines() == [
         "nexus.toml:5: llm.providers.openai.api_key: environment variable OPENAI_API_KEY is not set",
@@ -149,9 +138,9 @@ def test_check_prints_every_problem(tmp_path: Path) -> None:
     ]
 
 
-def test_serving_with_problems_prints_them_too(tmp_path: Path) -> None:
+def test_serving_with_problems_prints_them_too(command: Command, tmp_path: Path) -> None:
     (tmp_path / "nexus.toml").write_text("[llm")
-    run = nexus(tmp_path)
+    run = command(tmp_path)
     assert (run.returncode, run.stdout) == (1, "")
     assert run.stderr.startswith("nexus.toml:1: not valid TOML: ")
 
@@ -164,8 +153,10 @@ MISSING: dict[str, tuple[list[str], dict[str, str]]] = {
 
 
 @pytest.mark.parametrize(("arguments", "environ"), MISSING.values(), ids=MISSING.keys())
-def test_a_named_file_must_exist(tmp_path: Path, arguments: list[str], environ: dict[str, str]) -> None:
-    run = nexus(tmp_path, *arguments, **environ)
+def test_a_named_file_must_exist(
+    command: Command, tmp_path: Path, arguments: list[str], environ: dict[str, str]
+) -> None:
+    run = command(tmp_path, *arguments, **environ)
     assert (run.returncode, run.stdout, run.stderr) == (1, "", "nope.toml: no such file\n")
 
 
@@ -317,25 +308,20 @@ def test_a_terminal_gets_the_log_for_people(terminal: bool, style: str, monkeypa
 def test_check_on_a_terminal_is_in_colour(tmp_path: Path) -> None:
     (tmp_path / "nexus.toml").write_text("[server]\nlisen = 1\n")
 
-    def seen(*arguments: str, **environ: str) -> bytes:
-        ours, theirs = pty.openpty()
-        try:
-            subprocess.run(
-                [sys.executable, "-m", "nexus", "check", *arguments],
-                cwd=tmp_path,
-                env={"PYTHONPATH": str(ROOT), "TERM": "xterm", **environ},
-                stderr=theirs,
-                timeout=60,
-                check=False,
-            )
-            return os.read(ours, 65536)
-        finally:
-            os.close(theirs)
-            os.close(ours)
-
-    assert b"\033[31m^^^^^\033[0m" in seen()
-    for plain in (seen("--color", "never"), seen(NO_COLOR="1")):
-        assert b"\033" not in plain and b"^^^^^" in plain
+    ours, theirs = pty.openpty()
+    try:
+        subprocess.run(
+            [sys.executable, "-m", "nexus", "check"],
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(ROOT), "TERM": "xterm"},
+            stderr=theirs,
+            timeout=60,
+            check=False,
+        )
+        assert b"\033[31m^^^^^\033[0m" in os.read(ours, 65536)
+    finally:
+        os.close(theirs)
+        os.close(ours)
 
 
 SERVED: dict[str, tuple[list[str], dict[str, str], bool, str]] = {
@@ -396,22 +382,22 @@ def test_check_and_version_do_not_load_the_server(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stderr
 
 
-def test_init_writes_where_it_is_told(tmp_path: Path) -> None:
-    assert nexus(tmp_path, "-c", "other.toml", "init", "--offline").returncode == 0
+def test_init_writes_where_it_is_told(command: Command, tmp_path: Path) -> None:
+    assert command(tmp_path, "-c", "other.toml", "init", "--offline").returncode == 0
     assert [file.name for file in tmp_path.iterdir()] == ["other.toml"]
 
 
-def test_init_refuses_to_overwrite(tmp_path: Path) -> None:
+def test_init_refuses_to_overwrite(command: Command, tmp_path: Path) -> None:
     (tmp_path / "nexus.toml").write_text("mine")
-    run = nexus(tmp_path, "init", "--offline", **KEYS)
+    run = command(tmp_path, "init", "--offline", **KEYS)
     assert (run.returncode, run.stdout) == (1, "")
     assert run.stderr == "nexus: nexus.toml exists already and is left as it is\n"
     assert (tmp_path / "nexus.toml").read_text() == "mine"
 
 
-def test_init_follows_no_link(tmp_path: Path) -> None:
+def test_init_follows_no_link(command: Command, tmp_path: Path) -> None:
     (tmp_path / "nexus.toml").symlink_to(tmp_path / "elsewhere")
-    assert nexus(tmp_path, "init", "--offline").returncode == 1
+    assert command(tmp_path, "init", "--offline").returncode == 1
     assert not (tmp_path / "elsewhere").exists()
 
 
@@ -420,9 +406,9 @@ def test_init_where_no_folder_is(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().err.endswith("nexus.toml cannot be written: no such file or directory\n")
 
 
-def test_a_dangling_link_is_not_taken_for_no_file(tmp_path: Path) -> None:
+def test_a_dangling_link_is_not_taken_for_no_file(command: Command, tmp_path: Path) -> None:
     (tmp_path / "nexus.toml").symlink_to(tmp_path / "elsewhere")
-    run = nexus(tmp_path, "check")
+    run = command(tmp_path, "check")
     assert (run.returncode, run.stderr) == (1, "nexus.toml: no such file\n")
 
 
@@ -435,11 +421,11 @@ def test_demo_text_holds_what_a_person_needs() -> None:
     assert "ANTHROPIC_AUTH_TOKEN" in text
 
 
-def test_check_says_what_decides_where_two_protocols_share_a_path(tmp_path: Path) -> None:
+def test_check_says_what_decides_where_two_protocols_share_a_path(command: Command, tmp_path: Path) -> None:
     file = tmp_path / "nexus.toml"
     file.write_text('llm.providers.demo = { type = "echo", models.echo = {} }\nllm.protocols.openai.path = "/"\n')
-    assert "anthropic-version" not in nexus(tmp_path, "check").stdout
+    assert "anthropic-version" not in command(tmp_path, "check").stdout
     file.write_text(file.read_text() + 'llm.protocols.anthropic.path = "/"\n')
-    run = nexus(tmp_path, "check")
+    run = command(tmp_path, "check")
     decides = "the header anthropic-version decides in which protocol /v1/models answers"
     assert f"openai and anthropic at /: {decides}\n" in run.stdout

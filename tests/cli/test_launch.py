@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Serve
+from tests.console import Command
 from tests.serving import wait_until
 
 AGENT = """\
@@ -124,6 +125,7 @@ def test_an_agent_gets_a_gateway_of_its_own(desk: Desk) -> None:
     assert [file.suffix for file in desk.logs.iterdir() if file.name.startswith("gateway-")] == [".log"]
 
 
+@pytest.mark.slow
 def test_codex(desk: Desk) -> None:
     code, _, _ = desk.run("codex", "--", "exec", "hi")
     argv = desk.said["argv"]
@@ -200,27 +202,30 @@ REFUSED: dict[str, tuple[str, list[str], str]] = {
     "no such model": (DEMO, ["claude", "-m", "demo/ecko"], "does not exist; did you mean 'demo/echo'?"),
     "no key": (KEYS, ["claude"], "asks for a key: set NEXUS_KEY to yours"),
     "no protocol": (DEMO + "[llm.protocols.openai]\nenabled = false\n", ["codex"], "switch off llm.protocols.openai"),
-    "a gateway that cannot start": (
-        DEMO + '[server.tls]\ncertificate = "nexus.toml"\nkey = "nexus.toml"\n',
-        ["claude"],
-        "the gateway ended with exit code 1:\n",
-    ),
     "words of the agent's": (DEMO, ["claude", "-p", "hi"], "what claude itself takes stands behind --"),
 }
 
 
-@pytest.mark.parametrize(("settings", "command", "message"), REFUSED.values(), ids=REFUSED)
-def test_refused(desk: Desk, settings: str, command: list[str], message: str) -> None:
+@pytest.mark.parametrize(("settings", "words", "message"), REFUSED.values(), ids=REFUSED)
+def test_refused(desk: Desk, command: Command, settings: str, words: list[str], message: str) -> None:
     (desk.work / "nexus.toml").write_text(settings)
-    code, out, err = desk.run(*command, MINE="nx-hushhush-0123456789abcdefghijklmnopqrstuvwxyz")
-    assert (code != 0, out) == (True, "")
-    assert message in err
-    assert "hushhush" not in err
+    ran = command(desk.work, *words, **desk.environ, MINE="nx-hushhush-0123456789abcdefghijklmnopqrstuvwxyz")
+    assert (ran.returncode != 0, ran.stdout) == (True, "")
+    assert message in ran.stderr
+    assert "hushhush" not in ran.stderr
 
 
-def test_no_such_program(desk: Desk) -> None:
-    code, _, err = desk.run("claude", PATH="/nowhere")
-    assert (code, "no program claude on the PATH; npm install" in err) == (1, True)
+def test_no_such_program(desk: Desk, command: Command) -> None:
+    ran = command(desk.work, "claude", **{**desk.environ, "PATH": "/nowhere"})
+    assert (ran.returncode, "no program claude on the PATH; npm install" in ran.stderr) == (1, True)
+
+
+@pytest.mark.slow
+def test_a_gateway_that_cannot_start(desk: Desk) -> None:
+    (desk.work / "nexus.toml").write_text(DEMO + '[server.tls]\ncertificate = "nexus.toml"\nkey = "nexus.toml"\n')
+    code, out, err = desk.run("claude")
+    assert (code, out) == (1, "")
+    assert "the gateway ended with exit code 1:\n" in err
 
 
 ENV: dict[str, set[str]] = {

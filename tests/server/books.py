@@ -181,7 +181,6 @@ def no_document(world: World, name: str, client: str, stream: bool) -> None:
 
 KINDS: dict[str, Kind] = {
     "well": scripted(),
-    "well again": scripted(),
     "tried again": scripted({"status": 500}),
     "refused by the vendor": scripted({"status": 400}),
     "no connection": scripted({"close_before_head": True}, {"close_before_head": True}),

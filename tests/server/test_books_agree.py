@@ -6,6 +6,7 @@ Law: nothing is compared with what the test planned: each side has counted for i
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 from collections import Counter
@@ -45,12 +46,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         fakes = {name: stack.enter_context(FakeUpstream(lane.vendor)) for name, lane in ALL_LANES.items()}
         nexus = stack.enter_context(Nexus.of(config(fakes, folder), folder))
         world = World(nexus, fakes, random.Random(14))
+        clients = itertools.cycle(CLIENTS)
         for name in ALL_LANES:
-            for client in CLIENTS:
-                for stream in (False, True):
-                    for kind, call in KINDS.items():
-                        if stream or kind not in OF_STREAMS:
-                            call(world, name, client, stream)
+            # Not a multiple of the clients: the next lane has another client for each kind.
+            for stream, (kind, call) in itertools.product((False, True), KINDS.items()):
+                if stream or kind not in OF_STREAMS:
+                    call(world, name, next(clients), stream)
         other_operations(world)
         wait_until(lambda: ended(nexus) >= world.sent)
         wait_until(lambda: not any(behaviour.hold for fake in fakes.values() for _, behaviour in fake.answered))
@@ -118,7 +119,7 @@ def billed(request: SeenRequest, behaviour: Behaviour) -> dict[str, int]:
 
 
 def test_hundreds_of_calls_of_every_kind_were_made(world: World, ledger: list[Row]) -> None:
-    assert world.sent > 500
+    assert world.sent > 200
     assert len({row["call_id"] for row in ledger}) == world.sent
     assert {row["call_outcome"] for row in ledger} == {
         *("ok", "refused", "vendor_error", "in_band_error", "cut", "cancelled")
@@ -126,7 +127,7 @@ def test_hundreds_of_calls_of_every_kind_were_made(world: World, ledger: list[Ro
     assert {row["operation"] for row in ledger} >= {"generate", "count_tokens", "stored", "embeddings", "images", ""}
     assert {row["tokens_known"] for row in ledger} == {"yes", "partly", "no"}
     moved = [row for row in ledger if row["model"].startswith("from-") and row["route"] not in ("", first_of(row))]
-    assert len(moved) > 10, "calls went on to another target"
+    assert len(moved) > 2, "calls went on to another target"
 
 
 def first_of(row: Row) -> str:
@@ -175,7 +176,7 @@ def test_headers_tell_what_the_ledger_does(world: World, ledger: list[Row]) -> N
         told = [f"{row['route']}={row['status'] if row['outcome'] in answered else row['outcome']}" for row in tried]
         if "x-nexus-tried" in headers and reply.whole and reply.status < 300:
             assert headers["x-nexus-tried"].split(", ")[: len(told)] == told
-    assert compared > 300
+    assert compared > 100
 
 
 def test_clients_are_told_what_the_ledger_has(world: World, ledger: list[Row]) -> None:
@@ -190,7 +191,7 @@ def test_clients_are_told_what_the_ledger_has(world: World, ledger: list[Row]) -
         )
         assert told(row["protocol"], reply) == (read, row["output_tokens"] + row["reasoning_tokens"]), row
         compared += 1
-    assert compared > 200
+    assert compared > 50
 
 
 def told(protocol: str, reply: Reply) -> tuple[int, int]:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import socket
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,16 +14,18 @@ from nexus.server import preflight
 from nexus.settings import Settings, load
 from tests.auth.kit import ALICE
 from tests.conftest import Serve
+from tests.console import Command
+from tests.peers import Peer
 from tests.serving import openai_config
 
-ROOT = Path(__file__).parents[2]
 ECHO = '[llm.providers.demo]\ntype = "echo"\nmodels.echo = {}\n'
 
 
 @pytest.fixture
 def taken() -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield int(listener.getsockname()[1])
+    """By somebody who hangs up on all who ask."""
+    with Peer(lambda sock: None) as peer:
+        yield peer.port
 
 
 def read(folder: Path, text: str) -> Settings:
@@ -33,24 +33,21 @@ def read(folder: Path, text: str) -> Settings:
     return load(folder / "nexus.toml", {})
 
 
-def runs(folder: Path, *arguments: str) -> list[tuple[int, str]]:
-    """Exit code and stderr of ``check`` and of serving."""
-    found = []
-    for command in (["check"], []):
-        run = subprocess.run(
-            [sys.executable, "-m", "nexus", *command, *arguments],
-            cwd=folder,
-            env={"PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        found.append((run.returncode, run.stderr))
-    return found
+Both = Callable[..., list[tuple[int, str]]]
 
 
-def test_a_port_in_use(tmp_path: Path, taken: int) -> None:
+@pytest.fixture
+def runs(command: Command) -> Both:
+    """Exit code and stderr of ``check`` and of serving, which comes no further than to its obstacles."""
+
+    def runs(folder: Path, *arguments: str) -> list[tuple[int, str]]:
+        both = [command(folder, *first, *arguments) for first in (["check"], [])]
+        return [(run.returncode, run.stderr) for run in both]
+
+    return runs
+
+
+def test_a_port_in_use(runs: Both, tmp_path: Path, taken: int) -> None:
     read(tmp_path, f'{ECHO}[server]\nlisten_address = "127.0.0.1:{taken}"\n')
     said = f"""\
 nexus.toml:5: server.listen_address: cannot listen on 127.0.0.1:{taken}: the port is in use
@@ -60,14 +57,12 @@ nexus.toml:5: server.listen_address: cannot listen on 127.0.0.1:{taken}: the por
     assert runs(tmp_path) == [(1, said), (1, said)]
 
 
-@pytest.mark.slow
-def test_a_port_in_use_that_a_flag_names(tmp_path: Path, taken: int) -> None:
+def test_a_port_in_use_that_a_flag_names(runs: Both, tmp_path: Path, taken: int) -> None:
     said = f"nexus: --listen-address: cannot listen on 127.0.0.1:{taken}: the port is in use\n"
     assert runs(tmp_path, "-l", f"127.0.0.1:{taken}") == [(1, said), (1, said)]
 
 
-@pytest.mark.slow
-def test_a_certificate_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_certificate_that_is_none(runs: Both, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("cert.pem", "hushhush.pem"):
         (tmp_path / name).write_text("no PEM")
@@ -101,24 +96,15 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert problem == (("llm", "providers", "g", "credentials"), "names a file that this user may not read")
 
 
-def test_a_check_beside_the_nexus_that_runs(tmp_path: Path, serve: Serve) -> None:
+def test_a_check_beside_the_nexus_that_runs(command: Command, tmp_path: Path, serve: Serve) -> None:
     """Whoever changes the file of a server that runs has to be able to check it."""
     nexus = serve(f'[server.keys.alice]\nkey = "{ALICE}"\n{openai_config("http://127.0.0.1:9")}')
-    run = subprocess.run(
-        [sys.executable, "-m", "nexus", "check", "-l", f"127.0.0.1:{nexus.port}"],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    run = command(tmp_path, "check", "-l", f"127.0.0.1:{nexus.port}")
     assert (run.returncode, run.stderr) == (0, "")
     assert "warning: a Nexus is running at the address of these settings" in run.stdout
 
 
-@pytest.mark.slow
-def test_a_unix_socket_that_somebody_answers_on(tmp_path: Path) -> None:
+def test_a_unix_socket_that_somebody_answers_on(runs: Both, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(str(tmp_path / "n.sock"))
         listener.listen(1)

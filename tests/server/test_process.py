@@ -154,6 +154,7 @@ def test_the_first_lines_say_version_and_endpoints(start: Start, openai_upstream
     assert f"page for people: http://127.0.0.1:{port}/" in lines
 
 
+@pytest.mark.slow
 def test_ipv6(start: Start, openai_upstream: FakeUpstream) -> None:
     process = start(openai_config(openai_upstream.base_url), "-l", "[::1]:0")
     assert process.port
@@ -161,7 +162,7 @@ def test_ipv6(start: Start, openai_upstream: FakeUpstream) -> None:
 
 
 class TestStopping:
-    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
     def test_running_calls_end_first(self, start: Start, openai_upstream: FakeUpstream, number: int) -> None:
         process = start(openai_config(openai_upstream.base_url))
         go = threading.Event()
@@ -175,6 +176,7 @@ class TestStopping:
         assert finish(response).endswith(b"data: [DONE]\n\n")
         assert process.wait() == 0
 
+    @pytest.mark.slow
     def test_what_does_not_end_is_ended_in_its_dialect(self, start: Start, openai_upstream: FakeUpstream) -> None:
         process = start('[server]\ndrain_timeout = "100ms"\n' + openai_config(openai_upstream.base_url))
         openai_upstream.next(Behaviour(event_delay=30, only_before=2), Behaviour(hang=True))
@@ -193,6 +195,7 @@ class TestStopping:
         assert process.wait() == 0
         openai_upstream.wait_for_disconnects(2)
 
+    @pytest.mark.slow
     def test_a_second_signal_ends_at_once(self, start: Start, openai_upstream: FakeUpstream) -> None:
         process = start(openai_config(openai_upstream.base_url))
         openai_upstream.next(Behaviour(event_delay=30, only_before=2))
@@ -204,6 +207,7 @@ class TestStopping:
         finish(response)
 
 
+@pytest.mark.slow
 def test_a_port_in_use(start: Start, openai_upstream: FakeUpstream) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         process = start(openai_config(openai_upstream.base_url), "-l", f"127.0.0.1:{taken.getsockname()[1]}")
@@ -212,12 +216,14 @@ def test_a_port_in_use(start: Start, openai_upstream: FakeUpstream) -> None:
         assert "in use" in process.output
 
 
+@pytest.mark.slow
 def test_a_foreign_address_without_authentication_is_warned_of(start: Start, openai_upstream: FakeUpstream) -> None:
     process = start("[server]\nopen = true\n" + openai_config(openai_upstream.base_url), "-l", "0.0.0.0:0")
     assert process.port
     wait_until(lambda: process.said("without any authentication"))
 
 
+@pytest.mark.slow
 def test_no_key_in_anything_it_says(
     start: Start, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream
 ) -> None:
@@ -248,6 +254,7 @@ def test_no_key_in_anything_it_says(
     assert KEY.encode() not in b"".join(bodies)
 
 
+@pytest.mark.slow
 class TestAccessLog:
     def test_one_line_per_call_with_what_the_vendor_reported(
         self, start: Start, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.console import Command
 from tests.limits.redis_server import RedisServer, free_port, require
 from tests.peers import Tls, unused_port
 from tests.server.test_process import CHAT_PATH, Process, finish
@@ -38,10 +39,10 @@ def start_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartRedis
         yield run
 
 
-def toml(upstream: FakeUpstream, url: str, more: str = "") -> str:
+def toml(upstream: str, url: str, more: str = "") -> str:
     limits = "[server.rate_limits]\nglobal = { limit = 1000, interval = '1h' }\n"
     storage = f'[server.rate_limits.storage]\ntype = "redis"\nurl = "{url}"\n{more}\n'
-    return limits + storage + openai_config(upstream.base_url)
+    return limits + storage + openai_config(upstream)
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def start(tmp_path: Path, openai_upstream: FakeUpstream) -> Iterator[Start]:
     with ExitStack() as stack:
 
         def run(url: str, more: str = "") -> Process:
-            (tmp_path / "nexus.toml").write_text(toml(openai_upstream, url, more))
+            (tmp_path / "nexus.toml").write_text(toml(openai_upstream.base_url, url, more))
             process = Process(tmp_path, "-l", "127.0.0.1:0")
             stack.callback(process.kill)
             return process
@@ -76,6 +77,7 @@ class TestLines:
         said(process, "INFO", "limits are counted in Redis", f"redis=127.0.0.1:{redis.port}")
         assert serves(process) and not process.said("ERROR")
 
+    @pytest.mark.slow
     def test_a_wrong_address(self, start: Start) -> None:
         require()
         port = unused_port()
@@ -124,33 +126,35 @@ class TestTls:
         said(process, "ERROR", f"redis=127.0.0.1:{redis.port}", "a port without TLS")
 
 
-HIDDEN = "import sys; sys.modules['redis'] = None; from nexus.cli.main import main; sys.exit(main(sys.argv[1:]))"
-FOUND = "import sys; sys.path.insert(0, ''); from nexus.cli.main import main; sys.exit(main(sys.argv[1:]))"
-
-
-def finished(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    environment = {"PYTHONPATH": str(Path(__file__).parents[2]), "XDG_STATE_HOME": str(folder / "state")}
-    return subprocess.run(
-        [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, timeout=60
-    )
-
-
 class TestMissingPackage:
-    @pytest.mark.parametrize("command", [("check",), ("-l", "127.0.0.1:0")], ids=["check", "serve"])
-    def test_not_installed(self, tmp_path: Path, openai_upstream: FakeUpstream, command: tuple[str, ...]) -> None:
-        (tmp_path / "nexus.toml").write_text(toml(openai_upstream, "redis://localhost"))
-        done = finished(tmp_path, "-c", HIDDEN, *command)
-        assert (done.returncode, done.stdout) == (1, "")
+    @pytest.mark.parametrize("words", [("check",), ("-l", "127.0.0.1:0")], ids=["check", "serve"])
+    def test_not_installed(
+        self, command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: tuple[str, ...]
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "redis", None)
+        (tmp_path / "nexus.toml").write_text(toml("http://127.0.0.1:9", "redis://localhost"))
+        ran = command(tmp_path, *words)
+        assert (ran.returncode, ran.stdout) == (1, "")
         where = "nexus.toml:4: server.rate_limits.storage.type"
-        assert done.stderr == (
+        assert ran.stderr == (
             f"{where}: needs the Python package redis, which is not installed; pip install 'nexus-llm-router[redis]'\n"
             '    4 | type = "redis"\n      |        ^^^^^^^\n'
         )
 
-    def test_broken(self, tmp_path: Path, openai_upstream: FakeUpstream) -> None:
+    @pytest.mark.slow
+    def test_broken(self, tmp_path: Path) -> None:
         """A package that is found and cannot be imported: settings that load, and a start that does not."""
-        (tmp_path / "nexus.toml").write_text(toml(openai_upstream, "redis://localhost"))
+        (tmp_path / "nexus.toml").write_text(toml("http://127.0.0.1:9", "redis://localhost"))
         (tmp_path / "redis.py").write_text("raise ImportError('broken')\n")
-        done = finished(tmp_path, "-c", FOUND, "-l", "127.0.0.1:0")
+        program = "import sys; sys.path.insert(0, ''); from nexus.cli.main import main; sys.exit(main(sys.argv[1:]))"
+        done = subprocess.run(
+            [sys.executable, "-c", program, "-l", "127.0.0.1:0"],
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(Path(__file__).parents[2]), "XDG_STATE_HOME": str(tmp_path / "state")},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.count("\n") == 1 and "needs the Python package redis" in done.stderr

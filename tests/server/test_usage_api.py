@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,16 +40,21 @@ def ask(nexus: Nexus, path: str, key: str = "") -> Reply:
     return nexus.request("GET", f"/usage/v1/{path}", headers=bearer(key) if key else {})
 
 
-@pytest.fixture
-def used(serve: Serve, openai_upstream: FakeUpstream) -> Nexus:
-    """Two calls of alice, one of them refused by the vendor, and one of boss."""
-    nexus = serve(KEYS + openai_config(openai_upstream.base_url))
-    openai_upstream.next(Behaviour(input_tokens=100), Behaviour(status=400), Behaviour(input_tokens=7))
-    assert nexus.chat(CHAT, bearer(ALICE, x_nexus_tags="project=web, feature=chat")).status == 200
-    assert nexus.chat(CHAT, bearer(ALICE, x_nexus_tags="project=web")).status == 400
-    assert nexus.chat({**CHAT, "model": "openai/smart"}, bearer(BOSS)).status == 200
-    rows(nexus, "1", calls=3)
-    return nexus
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("used")
+
+
+@pytest.fixture(scope="module")
+def used(folder: Path) -> Iterator[Nexus]:
+    """Two calls of alice, one of them refused by the vendor, and one of boss; tests read and add nothing."""
+    with FakeUpstream("openai") as upstream, Nexus.of(KEYS + openai_config(upstream.base_url), folder) as nexus:
+        upstream.next(Behaviour(input_tokens=100), Behaviour(status=400), Behaviour(input_tokens=7))
+        assert nexus.chat(CHAT, bearer(ALICE, x_nexus_tags="project=web, feature=chat")).status == 200
+        assert nexus.chat(CHAT, bearer(ALICE, x_nexus_tags="project=web")).status == 400
+        assert nexus.chat({**CHAT, "model": "openai/smart"}, bearer(BOSS)).status == 200
+        rows(nexus, "1", calls=3)
+        yield nexus
 
 
 def names(reply: Reply) -> dict[str, Any]:
@@ -106,10 +111,11 @@ def test_calls_come_in_pages_the_youngest_first(used: Nexus) -> None:
     assert (attempt["status"], attempt["tokens"]["input"], attempt["tokens_known"]) == (400, 0, "yes")
 
 
-def test_a_refused_call_has_no_attempt(used: Nexus) -> None:
-    assert used.chat({**CHAT, "model": "none"}, bearer(ALICE)).status == 404
-    rows(used, "1", calls=4)
-    (call, *_) = ask(used, "calls", ALICE).json["calls"]
+def test_a_refused_call_has_no_attempt(serve: Serve, openai_upstream: FakeUpstream) -> None:
+    nexus = serve(KEYS + openai_config(openai_upstream.base_url))
+    assert nexus.chat({**CHAT, "model": "none"}, bearer(ALICE)).status == 404
+    rows(nexus, "1")
+    (call,) = ask(nexus, "calls", ALICE).json["calls"]
     assert (call["outcome"], call["status"], call["error"], call["attempts"]) == ("refused", 404, "model_not_found", [])
 
 
@@ -131,16 +137,17 @@ WRONG: dict[str, tuple[str, int]] = {
 
 
 @pytest.mark.parametrize("path", WRONG)
-def test_what_is_asked_wrongly_is_said(nexus: Nexus, path: str) -> None:
+def test_what_is_asked_wrongly_is_said(used: Nexus, path: str) -> None:
     words, status = WRONG[path]
-    reply = ask(nexus, path)
+    reply = ask(used, path, BOSS)
     assert reply.status == status
     assert words in reply.json["error"]["message"]
 
 
-def test_a_key_is_needed_where_calls_need_one(used: Nexus) -> None:
-    assert ask(used, "report").status == 401
-    assert used.request("POST", "/usage/v1/report", headers=bearer(BOSS)).status == 405
+def test_a_key_is_needed_where_calls_need_one(serve: Serve) -> None:
+    nexus = serve(KEYS + openai_config("http://127.0.0.1:1"))
+    assert ask(nexus, "report").status == 401
+    assert nexus.request("POST", "/usage/v1/report", headers=bearer(BOSS)).status == 405
 
 
 def test_nothing_is_kept_where_the_settings_say_so(serve: Serve, openai_upstream: FakeUpstream) -> None:
@@ -154,18 +161,18 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-        code = cli.main(["usage", "-c", str(tmp_path / "nexus.toml"), *arguments])
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
+        code = cli.main(["usage", "-c", str(folder / "nexus.toml"), *arguments])
         told = capsys.readouterr()
         return code, told.out, told.err
 
     return run
 
 
-def test_the_command_reads_while_the_gateway_runs(used: Nexus, run: Run) -> None:
-    code, text, _ = run("--by", "user", "--since", "7d")
+def test_the_command_reads_while_the_gateway_runs(used: Nexus, folder: Path, run: Run) -> None:
+    code, text, _ = run(folder, "--by", "user", "--since", "7d")
     assert code == 0
     lines = text.splitlines()
     assert re.fullmatch(r"usage since \d{4}-\d\d-\d\dT00:00:00Z", lines[0])
@@ -179,12 +186,12 @@ def test_the_command_reads_when_it_does_not_run(run: Run, openai_upstream: FakeU
     with Nexus.of(openai_config(openai_upstream.base_url), tmp_path) as nexus:
         assert nexus.chat(CHAT).status == 200
     # What was left was written when it stopped.
-    code, text, _ = run("--format", "json")
+    code, text, _ = run(tmp_path, "--format", "json")
     assert code == 0
     document = json.loads(text)
     assert (document["by"], [row["model"] for row in document["rows"]]) == ("model", ["openai/gpt-4"])
     assert document["total"]["cost_usd"] == 0
-    code, text, _ = run("--format", "csv", "--by", "day")
+    code, text, _ = run(tmp_path, "--format", "csv", "--by", "day")
     (head, day, *rest) = csv.reader(io.StringIO(text))
     assert (code, head[0], head[-1], day[1], rest) == (0, "day", "cost_usd", "1", [])
 
@@ -192,13 +199,13 @@ def test_the_command_reads_when_it_does_not_run(run: Run, openai_upstream: FakeU
 def test_the_command_says_where_nothing_is(run: Run, openai_upstream: FakeUpstream, tmp_path: Path) -> None:
     for store, words in (("", "does not exist"), ('store = "none"', '"none"'), ('store = "memory"', "GET /usage/v1")):
         (tmp_path / "nexus.toml").write_text(f"[usage]\n{store}\n{openai_config(openai_upstream.base_url)}")
-        code, text, told = run()
+        code, text, told = run(tmp_path)
         assert (code, text) == (1, "")
         assert words in told
 
 
 @pytest.mark.parametrize("flags", [["--since", "yesterday"], ["--by", "colour"], ["--format", "xml"]])
-def test_flags_are_looked_at(run: Run, flags: list[str]) -> None:
+def test_flags_are_looked_at(run: Run, tmp_path: Path, flags: list[str]) -> None:
     with pytest.raises(SystemExit) as refused:
-        run(*flags)
+        run(tmp_path, *flags)
     assert refused.value.code == 2

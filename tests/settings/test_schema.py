@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from pydantic import BaseModel
 from nexus.commands.schema import REFERENCE
 from nexus.settings import Settings
 from nexus.settings.schema import docstrings, json_schema
+from tests.console import Command
 from tests.docs.pages import NEXUS, Snippet
 from tools.docs.reference import reference, sections
 
@@ -93,8 +92,7 @@ def test_the_page_of_settings_has_every_table() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "expected"), [("config", REFERENCE.read_text()), ("schema", json.dumps(SCHEMA, indent=2) + "\n")]
+    ("name", "expected"), [("config", REFERENCE.read_text()), ("schema", json.dumps(SCHEMA, indent=2) + "\n")]
 )
-def test_the_commands(command: str, expected: str) -> None:
-    done = subprocess.run([sys.executable, "-m", "nexus", command], capture_output=True, text=True, check=True)
-    assert done.stdout == expected
+def test_the_commands(command: Command, tmp_path: Path, name: str, expected: str) -> None:
+    assert command(tmp_path, name).stdout == expected

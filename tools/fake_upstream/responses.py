@@ -20,7 +20,6 @@ COUNT = "/v1/responses/input_tokens"
 COUNTED = "openai.types.responses.input_token_count_params:InputTokenCountParams"
 UNARY = "openai.types.responses.response_create_params:ResponseCreateParamsNonStreaming"
 STREAMING = "openai.types.responses.response_create_params:ResponseCreateParamsStreaming"
-OPENING = 2
 LONGEST_ID = 64
 # The kind of a call -> what its arguments are called, and the stem of the events that carry them.
 WRITTEN = {
@@ -79,8 +78,10 @@ def answer(body: dict[str, Any], behaviour: Behaviour, serial: int, created: int
     if body.get("stream") is not True:
         return Answer(compact(whole))
     begun = base | {"status": "in_progress", "output": [], "usage": None}
-    numbered = (event | {"sequence_number": number} for number, event in enumerate(_events(begun, whole)))
-    return Answer(frames=tuple(_frame(event) for event in numbered), opening=OPENING)
+    events = list(_events(begun, whole))
+    opening = next((number for number, event in enumerate(events) if event["type"].endswith(".delta")), 2)
+    numbered = (event | {"sequence_number": number} for number, event in enumerate(events))
+    return Answer(frames=tuple(map(_frame, numbered)), opening=opening)
 
 
 def count(behaviour: Behaviour) -> Answer:

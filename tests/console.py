@@ -1,0 +1,49 @@
+"""The command line without a process of its own, for tests in which the process is not the point."""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from nexus.cli import main as cli
+from tests.watch import WATCH
+
+Command = Callable[..., "CompletedProcess[str]"]
+"""Of a folder, arguments and, by name, all of the environment."""
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs ``nexus`` in a folder, but serves nothing; what it says is looked at as a process' console is."""
+    server = types.ModuleType("nexus.server.run")
+    server.serve = lambda *_: pytest.fail("it would serve")  # type: ignore[attr-defined]
+
+    def run(folder: Path, *arguments: str, **environ: str) -> CompletedProcess[str]:
+        with monkeypatch.context() as patch:
+            patch.chdir(folder)
+            patch.setitem(sys.modules, server.__name__, server)
+            _only(patch, environ)
+            capsys.readouterr()
+            try:
+                code = cli.main(arguments)
+            except SystemExit as end:
+                code = end.code if isinstance(end.code, int) else 1
+        out, err = capsys.readouterr()
+        for stream, text in (("stdout", out), ("stderr", err)):
+            WATCH.look("console", stream, text)
+        return CompletedProcess(arguments, code, out, err)
+
+    return run
+
+
+def _only(patch: pytest.MonkeyPatch, environ: Mapping[str, str]) -> None:
+    for name in os.environ:
+        patch.delenv(name)
+    for name, value in environ.items():
+        patch.setenv(name, value)
