@@ -215,8 +215,8 @@ class _Weights:
         required = set(required_of(schema))
         optional = sum(name not in required for name in mapping(schema.get("properties")))
         unions = int("anyOf" in schema or isinstance(schema.get("type"), list))
-        for path, one in inner(schema):
-            if not path.startswith("$defs."):
+        for keyword, one in inner(schema):
+            if keyword != "$defs":
                 more = self.of(one)
                 optional, unions = optional + more[0], unions + more[1]
         return optional, unions

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from nexus.json_schema.walk import Schema, inner, rebuilt
+from nexus.json_schema.walk import Schema, nodes, rebuilt
 from nexus.wire import Json, encode, mapping, sequence
 
 Forms = Mapping[str, str]
@@ -17,19 +17,18 @@ Forms = Mapping[str, str]
 _LISTS = ("required", "propertyOrdering")
 _VALUES = ("const", "default", "enum", "example", "examples")
 _BY_NAME = ("dependencies", "dependentRequired", "dependentSchemas", "properties")
+_NAMING = frozenset({*_LISTS, *_BY_NAME})
 
 
 def keys_of(schema: Json) -> Iterator[str]:
     """Every name that a property has, at any depth."""
-    waiting = [schema]
-    while waiting:
-        here = waiting.pop()
-        if isinstance(here, dict):
-            for keyword in _BY_NAME:
-                yield from mapping(here.get(keyword))
-            for keyword in _LISTS:
-                yield from (name for name in sequence(here.get(keyword)) if isinstance(name, str))
-            waiting += [one for _, one in inner(here)]
+    for here in nodes(schema):
+        if _NAMING.isdisjoint(here):
+            continue
+        for keyword in _BY_NAME:
+            yield from mapping(here.get(keyword))
+        for keyword in _LISTS:
+            yield from (name for name in sequence(here.get(keyword)) if isinstance(name, str))
 
 
 def renamed_schema(schema: Schema, forms: Forms) -> dict[str, Json]:

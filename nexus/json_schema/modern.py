@@ -8,6 +8,7 @@ from __future__ import annotations
 from nexus.json_schema.walk import rebuilt
 from nexus.wire import Json
 
+_CHANGED = frozenset({"exclusiveMinimum", "exclusiveMaximum", "items", "required"})
 _BOUNDS = (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum"))
 
 
@@ -16,6 +17,10 @@ def modern(schema: Json) -> Json:
     if not isinstance(schema, dict):
         return schema
     copy = rebuilt(schema, lambda one, path: modern(one))
+    if copy.get("type") == "any":
+        del copy["type"]
+    if _CHANGED.isdisjoint(copy):
+        return copy
     for bound, exclusive in _BOUNDS:
         if isinstance(copy.get(exclusive), bool) and copy.pop(exclusive) and bound in copy:
             copy[exclusive] = copy.pop(bound)
@@ -26,6 +31,4 @@ def modern(schema: Json) -> Json:
     if isinstance(copy.get("required"), bool):
         # A property of draft 3 said so itself; its object says it by name, or not at all.
         del copy["required"]
-    if copy.get("type") == "any":
-        del copy["type"]
     return copy

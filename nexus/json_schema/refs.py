@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote
 
-from nexus.json_schema.walk import Schema, inner, rebuilt
+from nexus.json_schema.walk import Schema, nodes, rebuilt
 from nexus.wire import Json, item_at, mapping, sequence
 
 DEFS = "#/$defs/"
@@ -25,13 +25,7 @@ def hoisted(schema: Schema) -> dict[str, Json]:
 
 def references(schema: Json) -> Iterator[str]:
     """Every ``$ref`` inside, wherever it leads."""
-    waiting = [schema]
-    while waiting:
-        here = waiting.pop()
-        if isinstance(here, dict):
-            if isinstance(here.get("$ref"), str):
-                yield here["$ref"]
-            waiting += [one for _, one in inner(here)]
+    return (here["$ref"] for here in nodes(schema) if isinstance(here.get("$ref"), str))
 
 
 def definition(root: Schema, reference: str) -> Json:

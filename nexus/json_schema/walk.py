@@ -32,14 +32,27 @@ SILENT: Final = frozenset({"$anchor", "$comment", "$id", "$schema"})
 
 
 def inner(schema: Schema) -> Iterator[tuple[str, Json]]:
-    """The schemas right inside, each with its path from here."""
+    """The schemas right inside, each with the keyword that holds it."""
     for keyword, value in schema.items():
+        if keyword not in _HOLDERS:
+            continue
         if keyword in _NAMED and isinstance(value, dict):
-            yield from ((f"{keyword}.{name}", one) for name, one in value.items() if is_schema(one))
+            yield from ((keyword, one) for one in value.values() if is_schema(one))
         elif keyword in _MANY and isinstance(value, list):
-            yield from ((f"{keyword}.{at}", one) for at, one in enumerate(value))
+            yield from ((keyword, one) for one in value)
         elif keyword in _ONE and is_schema(value):
             yield keyword, value
+
+
+def nodes(schema: Json) -> Iterator[Schema]:
+    """The schema and every one inside it, but for true and false."""
+    waiting = [schema]
+    while waiting:
+        here = waiting.pop()
+        if isinstance(here, dict):
+            yield here
+            if not _HOLDERS.isdisjoint(here):
+                waiting += [one for _, one in inner(here)]
 
 
 def rebuilt(schema: Schema, change: Callable[[Json, str], Json]) -> dict[str, Json]:

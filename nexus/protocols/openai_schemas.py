@@ -103,7 +103,7 @@ def _keeps_rules(schema: Schema) -> bool:
         required = set(required_of(schema))
         if schema.get("additionalProperties") is not False or set(properties) - required:
             return False
-    return all(isinstance(one, dict) and _keeps_rules(one) for path, one in inner(schema) if path != _CLOSED)
+    return all(isinstance(one, dict) and _keeps_rules(one) for keyword, one in inner(schema) if keyword != _CLOSED)
 
 
 _CLOSED = "additionalProperties"
