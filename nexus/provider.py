@@ -40,6 +40,7 @@ from nexus.settings.provider import ProviderSettings
 from nexus.shared import Holder, Make, Shared, Thing
 from nexus.upload import Upload
 from nexus.upstream.request import Timeouts, UpstreamReply, UpstreamRequest
+from nexus.upstream.tls import tls_context
 from nexus.upstream.transport import Transport
 from nexus.wire import Json
 
@@ -128,6 +129,11 @@ class Provider(ABC):
         self._learn = learn
         if self.renewed_key is not None:
             self.renewed_key.start()
+
+    def warm(self) -> None:
+        """Makes what the first call would wait for. Any thread."""
+        if self.base_url.startswith("https:"):
+            tls_context(self.settings.trust)
 
     @property
     def server(self) -> str:

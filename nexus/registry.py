@@ -36,6 +36,11 @@ def kinds() -> tuple[str, ...]:
     return tuple(sorted({*_own(), *_installed()}))
 
 
+def is_kind(name: str) -> bool:
+    """Whether a kind is known; other packages are looked through only where it has no folder. Raises NoProviders."""
+    return name in _own() or name in _installed()
+
+
 @functools.cache
 def _own() -> frozenset[str]:
     """Those that have a folder."""
@@ -55,7 +60,7 @@ def _installed() -> dict[str, EntryPoint]:
 def load(kind: str) -> Any:
     """The provider class of a kind: a subclass of ``nexus.provider.Provider``, which leans on the settings, as these do
     on this file; hence no type."""
-    if kind not in kinds():
+    if not is_kind(kind):
         raise LookupError(f"no provider kind {kind!r} among {', '.join(kinds())}")
     if kind not in _own():
         return _installed()[kind].load()

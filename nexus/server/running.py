@@ -96,6 +96,7 @@ class Running:
             http.add_sockets(sockets)
         self._reaper.start()
         self._count()
+        self.runtime.warm()
 
     @property
     def runtime(self) -> Runtime:
@@ -114,6 +115,7 @@ class Running:
         server.disk.limit = server.disk_limit(own)
         server.show(enabled=own.shows_dashboard)
         runtime.start()
+        runtime.warm()
         self._count()
         before.uses.retire()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import ssl
+import threading
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
@@ -126,6 +127,14 @@ class Runtime:
         self.prices.start()
         for provider in self.providers:
             provider.start(logs.hide)
+
+    def warm(self) -> None:
+        """Makes what first calls would wait for, on a thread of its own; call it once clients can connect."""
+        threading.Thread(target=self._warm, name="nexus-warm", daemon=True).start()
+
+    def _warm(self) -> None:
+        for provider in self.providers:
+            provider.warm()
 
     def reap(self) -> None:
         """Closes connections to vendors that nobody uses."""

@@ -99,5 +99,5 @@ class ClientIdentification(Table):
     group_id: IdSource | None = None
     """Where the group comes from; without it everybody has the default limits."""
 
-    validation: IdValidation = IdValidation()
+    validation: IdValidation = IdValidation.model_construct()
     """Which ids there can be."""

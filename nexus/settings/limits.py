@@ -156,7 +156,7 @@ class RedisStorage(Storage):
     on_failure: Literal["allow", "deny"] = "allow"
     """While Redis is lost: "allow" counts in this process alone, "deny" refuses limited calls with 503."""
 
-    tls: RedisTls = RedisTls()
+    tls: RedisTls = RedisTls.model_construct()
     """Certificates."""
 
     @model_validator(mode="after")
@@ -189,7 +189,7 @@ class RequestLimits(_WithGlobal):
     per_ip: RequestLimit | None = None
     """Each address by itself; of IPv6 the first 64 bits."""
 
-    storage: Annotated[Storage, WrapValidator(Storage.read)] = MemoryStorage(type="memory")
+    storage: Annotated[Storage, WrapValidator(Storage.read)] = MemoryStorage.model_construct(type="memory")
     """Where Nexus counts, limits per user included."""
 
     @property

@@ -70,19 +70,19 @@ class GoogleProtocol(Protocol):
 class Protocols(Table):
     """``[llm.protocols]``: one table for each protocol that clients may speak."""
 
-    openai: OpenAIProtocol = OpenAIProtocol()
+    openai: OpenAIProtocol = OpenAIProtocol.model_construct()
     """OpenAI's protocol."""
 
-    anthropic: AnthropicProtocol = AnthropicProtocol()
+    anthropic: AnthropicProtocol = AnthropicProtocol.model_construct()
     """Anthropic's protocol."""
 
-    vertex: VertexProtocol = VertexProtocol()
+    vertex: VertexProtocol = VertexProtocol.model_construct()
     """Anthropic's protocol as Vertex AI has it."""
 
-    bedrock: BedrockProtocol = BedrockProtocol()
+    bedrock: BedrockProtocol = BedrockProtocol.model_construct()
     """Amazon Bedrock's."""
 
-    google: GoogleProtocol = GoogleProtocol()
+    google: GoogleProtocol = GoogleProtocol.model_construct()
     """The Gemini API's."""
 
     def enabled_paths(self) -> dict[str, str]:
@@ -150,7 +150,7 @@ class LlmSettings(Table):
     enabled: bool = True
     """Whether any model is served at all."""
 
-    protocols: Protocols = Field(default=Protocols(), validate_default=True)
+    protocols: Protocols = Field(default=Protocols.model_construct(), validate_default=True)
     """What clients may speak."""
 
     proxy: ProxyUrl | None = Field(default=None, repr=False)

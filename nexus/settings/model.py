@@ -37,7 +37,7 @@ class ModelSettings(Table):
     """Tokens of input and output together that the model takes; through a virtual model a call that cannot fit goes to
     another target."""
 
-    timeouts: ModelTimeouts = ModelTimeouts()
+    timeouts: ModelTimeouts = ModelTimeouts.model_construct()
     """How long silence of this model may last, in place of what the provider says."""
 
     auto_cache: bool = False

@@ -55,6 +55,8 @@ class ProviderSettings(Tagged):
     def kinds(cls) -> Collection[str]:
         return registry.kinds()
 
+    is_kind = staticmethod(registry.is_kind)
+
     @classmethod
     def of_kind(cls, kind: str) -> type[Table]:
         return registry.load(kind).settings_type  # type: ignore[no-any-return]
@@ -118,14 +120,13 @@ class ProviderSettings(Tagged):
     rate_limits: RateLimits | None = None
     """What each caller may spend, over all models together."""
 
-    retries: Retries = Retries()
+    retries: Retries = Retries.model_construct()
     """Tries before the first content."""
 
-    timeouts: Timeouts = Timeouts()
+    timeouts: Timeouts = Timeouts.model_construct()
     """How long silence may last."""
 
-    # May hold a password, hence not in any repr.
-    proxy: ProxyUrl | None = Field(default=None, repr=False)
+    proxy: ProxyUrl | None = Field(default=None, repr=False)  # it may hold a password
     """URL of a forward proxy (http, https, socks5 or socks5h), or "none"; llm.proxy when left out. None is ever taken
     from the environment."""
 
@@ -159,7 +160,8 @@ class ProviderSettings(Tagged):
         if self.client_key is not None and self.client_cert is None:
             fail_at((("client_key",), "is of no use without client_cert"))
         try:
-            tls_context(self.trust)
+            if self.trust != Trust():
+                tls_context(self.trust)
         except (OSError, ValueError):
             at = "client_cert" if self.client_cert is not None else "ca_file"
             fail_at(((at,), "holds no certificate that can be read, or its key does not fit or has a passphrase"))

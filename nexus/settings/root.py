@@ -29,7 +29,7 @@ from nexus.settings.usage import MEMORY, NONE, UsageSettings
 class Settings(Table):
     """Everything that can be configured."""
 
-    server: ServerSettings = ServerSettings()
+    server: ServerSettings = ServerSettings.model_construct()
     """The listening side."""
 
     llm: LlmSettings
@@ -38,10 +38,10 @@ class Settings(Table):
     budgets: dict[BudgetName, Budget] = Field(default_factory=dict)
     """How much callers may cost."""
 
-    usage: UsageSettings = UsageSettings()
+    usage: UsageSettings = UsageSettings.model_construct()
     """Where it is written down who used what, and who may read it."""
 
-    telemetry: TelemetrySettings = TelemetrySettings()
+    telemetry: TelemetrySettings = TelemetrySettings.model_construct()
     """What is told to an OpenTelemetry collector."""
 
     _written_at: float = PrivateAttr(default_factory=time.time)

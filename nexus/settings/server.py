@@ -147,13 +147,13 @@ class ServerSettings(Table):
     max_bytes_in_flight: Size | None = None
     """Bytes of all request bodies together; by default an eighth of the memory beside 96 MiB."""
 
-    health: HealthSettings = HealthSettings()
+    health: HealthSettings = HealthSettings.model_construct()
     """The health endpoint."""
 
-    dashboard: DashboardSettings = DashboardSettings()
+    dashboard: DashboardSettings = DashboardSettings.model_construct()
     """The page for people."""
 
-    metrics: MetricsSettings = MetricsSettings()
+    metrics: MetricsSettings = MetricsSettings.model_construct()
     """Numbers for Prometheus."""
 
     keys: GatewayKeys = Field(default_factory=dict)
@@ -162,22 +162,22 @@ class ServerSettings(Table):
     oauth: OAuthSettings | None = None
     """Tokens of an identity provider."""
 
-    client_identification: ClientIdentification = ClientIdentification()
+    client_identification: ClientIdentification = ClientIdentification.model_construct()
     """Whose call it is, for limits and accounts."""
 
-    rate_limits: RequestLimits = RequestLimits()
+    rate_limits: RequestLimits = RequestLimits.model_construct()
     """How many calls may come, and where all limits are counted."""
 
-    response_store: ResponseStoreSettings = ResponseStoreSettings()
+    response_store: ResponseStoreSettings = ResponseStoreSettings.model_construct()
     """Translated answers that clients may refer to; kept where limits are counted."""
 
-    client_ip: ClientIpSettings = ClientIpSettings()
+    client_ip: ClientIpSettings = ClientIpSettings.model_construct()
     """Which headers of a proxy in front Nexus believes."""
 
     cors: CorsSettings | None = None
     """Which web pages may call; without it none may."""
 
-    csrf: CsrfSettings = CsrfSettings()
+    csrf: CsrfSettings = CsrfSettings.model_construct()
     """A header that a foreign page's form cannot send."""
 
     tls: TlsSettings | None = None

@@ -22,6 +22,11 @@ class Tagged(Table):
         raise NotImplementedError
 
     @classmethod
+    def is_kind(cls, name: str) -> bool:
+        """Whether it is one of ``kinds``."""
+        return name in cls.kinds()
+
+    @classmethod
     def of_kind(cls, kind: str) -> type[Table]:
         """The class for one of ``kinds``."""
         raise NotImplementedError
@@ -29,7 +34,7 @@ class Tagged(Table):
     @classmethod
     def variant(cls, data: object) -> type[Table]:
         kind = data.get(cls.tag) if isinstance(data, dict) else None
-        return cls.of_kind(kind) if isinstance(kind, str) and kind in cls.kinds() else cls
+        return cls.of_kind(kind) if isinstance(kind, str) and cls.is_kind(kind) else cls
 
     @classmethod
     def wrong_kind(cls, table: Mapping[str, Any]) -> str:

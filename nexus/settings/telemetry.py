@@ -94,7 +94,7 @@ class HttpTable(Table):
     headers: Headers = Field(default_factory=dict)
     """Sent with every export, such as { authorization = "{{ env.OTLP_TOKEN }}" }."""
 
-    tls: TlsFiles = TlsFiles()
+    tls: TlsFiles = TlsFiles.model_construct()
     """Certificates, where endpoint begins with https://."""
 
 
@@ -104,7 +104,7 @@ class GrpcTable(Table):
     headers: Headers = Field(default_factory=dict)
     """Sent with every export; no name may begin with grpc-."""
 
-    tls: GrpcTlsFiles = GrpcTlsFiles()
+    tls: GrpcTlsFiles = GrpcTlsFiles.model_construct()
     """Certificates, where endpoint begins with https://."""
 
     @model_validator(mode="after")
@@ -143,13 +143,13 @@ class Otlp(Table):
     timeout: Wait = 10.0
     """After which one export is given up."""
 
-    batch_export: BatchExport = BatchExport()
+    batch_export: BatchExport = BatchExport.model_construct()
     """How spans are gathered."""
 
-    grpc: GrpcTable = GrpcTable()
+    grpc: GrpcTable = GrpcTable.model_construct()
     """For protocol = "grpc"."""
 
-    http: HttpTable = HttpTable()
+    http: HttpTable = HttpTable.model_construct()
     """For protocol = "http"."""
 
     @model_validator(mode="after")
@@ -171,7 +171,7 @@ class Otlp(Table):
 class Exporters(Table):
     """Where it is told."""
 
-    otlp: Otlp = Otlp()
+    otlp: Otlp = Otlp.model_construct()
     """The one kind that there is."""
 
 
@@ -220,13 +220,13 @@ class TelemetrySettings(Table):
     capture_content: bool = False
     """Whether spans hold what was asked and answered, without known secrets and files, up to 64 KiB each."""
 
-    exporters: Exporters = Exporters()
+    exporters: Exporters = Exporters.model_construct()
     """Where it is told; nothing is, and nothing is imported for it, unless one is enabled."""
 
-    tracing: Tracing = Tracing()
+    tracing: Tracing = Tracing.model_construct()
     """Spans."""
 
-    metrics: Metrics = Metrics()
+    metrics: Metrics = Metrics.model_construct()
     """Metrics."""
 
     @property

@@ -24,9 +24,13 @@ _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 
 
 class Table(BaseModel):
-    """A table of the settings file: closed, frozen, and silent about its values when something is wrong."""
+    """A table of the settings file: closed, frozen, and silent about its values when something is wrong.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    Law: only the tables that a file has get a validator, when it is read; hence a table that is the default of a
+    setting comes from ``model_construct``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
     @classmethod
     def variant(cls, data: object) -> type[Table]:

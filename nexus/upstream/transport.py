@@ -8,7 +8,6 @@ reason of a cancelled call.
 from __future__ import annotations
 
 import logging
-import ssl
 from collections.abc import Iterator, Mapping
 from http.client import HTTPException, IncompleteRead
 from typing import Any
@@ -45,9 +44,9 @@ JOINED = 64 * 1024
 class _Adapter(HTTPAdapter):
     """Pools of bound connections, kept open for reuse and never waited for."""
 
-    def __init__(self, tls: ssl.SSLContext, keep_alive: float, proxy: str | None) -> None:
+    def __init__(self, trust: Trust, keep_alive: float, proxy: str | None) -> None:
         """``proxy`` is one that speaks HTTP."""
-        self._tls = tls
+        self._trust = trust
         self._proxy = proxy
         self._pools = {
             scheme: type(pool.__name__, (pool,), {"keep_alive": keep_alive}) for scheme, pool in POOLS.items()
@@ -56,11 +55,11 @@ class _Adapter(HTTPAdapter):
         super().__init__(pool_maxsize=_POOL_SIZE)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs, ssl_context=self._tls)
+        super().init_poolmanager(*args, **kwargs)
         self._use_pools(self.poolmanager)
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(*args, **kwargs, ssl_context=self._tls)
+        manager = super().proxy_manager_for(*args, **kwargs)
         self._use_pools(manager)
         return manager
 
@@ -93,7 +92,9 @@ class _Adapter(HTTPAdapter):
             scheme, host, port = address.origin
             proxied = self._proxy is not None and scheme != UNIX
             manager = self.proxy_manager_for(self._proxy) if proxied else self.poolmanager
-            found = manager.connection_from_host(host, port, scheme, {"cert_reqs": "CERT_REQUIRED"})
+            encrypts = scheme == "https" or (proxied and str(self._proxy).startswith("https:"))
+            tls = {"cert_reqs": "CERT_REQUIRED", "ssl_context": tls_context(self._trust)} if encrypts else {}
+            found = manager.connection_from_host(host, port, scheme, tls)
             self._found[address.origin] = found
         return found
 
@@ -124,7 +125,7 @@ class Transport:
         self._by_proxy = f" by {host_of(proxy)}" if proxy else ""
         self._is_proxied = bool(proxy)
         http_proxy = proxy if self._socks is None else None
-        self._adapter = _Adapter(tls_context(trust or Trust()), timeouts.keep_alive, http_proxy or None)
+        self._adapter = _Adapter(trust or Trust(), timeouts.keep_alive, http_proxy or None)
 
     def send(self, request: UpstreamRequest, cancel: Cancel) -> HttpReply:
         """Blocks until the head of the answer is there; any status is an answer.

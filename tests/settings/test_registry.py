@@ -27,6 +27,17 @@ def test_listing_and_reading_settings_imports_only_what_is_configured() -> None:
     assert run.stdout.strip() == "[] ['nexus.providers.echo']"
 
 
+def test_importing_the_settings_builds_no_validator() -> None:
+    """Each costs time and memory, and most tables stand in no file."""
+    program = (
+        "import nexus.settings; from nexus.settings.types import Table;"
+        "of = lambda table: [table, *(one for sub in table.__subclasses__() for one in of(sub))];"
+        "print([table.__name__ for table in of(Table)[1:] if table.__pydantic_complete__])"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
 @pytest.mark.parametrize("kind", ["nix", "", "..", "os", "openai.settings", "__init__"])
 def test_only_kinds_are_loaded(kind: str) -> None:
     with pytest.raises(LookupError):
