@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import ClassVar
 from urllib.parse import urlsplit
 
@@ -42,13 +42,14 @@ from nexus.upload import Upload
 from nexus.upstream.request import Timeouts, UpstreamReply, UpstreamRequest
 from nexus.upstream.tls import tls_context
 from nexus.upstream.transport import Transport
+from nexus.valueclass import valueclass
 from nexus.wire import Json
 
 Labels = tuple[tuple[str, str], ...]
 """What a cloud's own bill is told of a call: names and values."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Attempt:
     """One try at one provider: a body in one of its dialects, and what of the client's request travels with it.
 

@@ -53,6 +53,7 @@ def under(name: str, *roots: str) -> bool:
 
 # From the bottom up: a room may import itself, its own line and what stands before it.
 LAYERS: list[tuple[str, ...]] = [
+    ("nexus.valueclass",),
     ("nexus.headers",),
     (
         "nexus.errors",

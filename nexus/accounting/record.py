@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Literal
 
@@ -28,6 +28,7 @@ from nexus.errors import (
 )
 from nexus.headers.tracing import CallTrace, TraceContext
 from nexus.operation import Operation
+from nexus.valueclass import valueclass
 from nexus.wire import Json
 
 Phase = Literal["prepared", "sent", "answered", "content"]
@@ -79,7 +80,7 @@ def outcome_of(error: NexusError | None) -> Outcome:
             return Outcome.BUG
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class AttemptRecord:
     """``route`` is the configured name of the model, ``provider_type`` what its provider is; ``status`` is the
     vendor's, of an error under another status the one that it would have had; ``request_model`` is the vendor's name of
@@ -138,7 +139,7 @@ class AttemptRecord:
         return (self.error.phase if isinstance(self.error, UpstreamError) else "") or "silence"
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class CallRecord:
     """``at`` is when the call came, in Unix seconds; ``caller`` the address that it came from; ``model`` the name that
     was asked for; ``status`` and ``error`` what the client got. ``route`` is the last one, with the vendor's name of

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from functools import partial
 from typing import Self
 
@@ -28,11 +27,12 @@ from nexus.settings.keys import GatewayKey
 from nexus.settings.oauth import OAuthSettings
 from nexus.shared import Holder, Shared
 from nexus.upstream.tls import Trust
+from nexus.valueclass import valueclass
 
 CARRIED = f"it goes into Authorization (Bearer), x-api-key, api-key, x-goog-api-key or {GATEWAY_KEY}"
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class _Proof:
     """What was proved about a caller; ``key`` and ``claims`` are None where it was done otherwise."""
 

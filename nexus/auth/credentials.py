@@ -12,12 +12,13 @@ gateway key as its "API key" sends both.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from nexus.auth.identity import Unidentified
 from nexus.errors import InvalidRequest
 from nexus.headers.own import GATEWAY_KEY
 from nexus.settings.keys import PREFIX
+from nexus.valueclass import valueclass
 
 HeaderLines = Mapping[str, Sequence[str]]
 """Lower-case names, and every line that was sent under each."""
@@ -39,7 +40,7 @@ SIGNED = (
 LONGEST = 16 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Credential:
     """``text`` is what was sent, hence never shown; ``credential_headers`` are the headers that hold it, in whatever
     form."""

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote
 
 from nexus.errors import AuthenticationFailed
 from nexus.settings.patterns import matches
+from nexus.valueclass import valueclass
 
 Source = Literal["open", "key", "token"]
 """What proved it: nothing (the gateway is open), a gateway key, or a token."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Identity:
     """``client_id`` and ``group`` are None where nobody is told apart; ``models`` is None where all are allowed.
 

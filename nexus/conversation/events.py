@@ -7,10 +7,11 @@ writer. A citation may come after the end of its part, for some vendors tell the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from nexus.conversation.parts import Citation, Image, Reasoning, Refusal, Signature, Stop, Text, ToolCall
 from nexus.conversation.usage import Usage
+from nexus.valueclass import valueclass
 
 StreamPart = Text | Reasoning | ToolCall | Refusal | Image
 """What an answer is made of; in ``PartStart`` it holds what is known at the start (text, arguments mostly "").
@@ -19,7 +20,7 @@ An image is whole there.
 """
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class ResponseStart:
     """``usage`` holds what the vendor already knows (the input side), zeros otherwise."""
 
@@ -28,13 +29,13 @@ class ResponseStart:
     usage: Usage = field(default_factory=Usage)
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class PartStart:
     index: int
     part: StreamPart
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class PartDelta:
     """More text; for a ToolCall, more of the arguments' JSON text."""
 
@@ -42,7 +43,7 @@ class PartDelta:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Cited:
     """What words of a Text rest on; they came before."""
 
@@ -50,7 +51,7 @@ class Cited:
     citation: Citation
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class PartEnd:
     """``signature`` is set when the part's opaque value was only known at its end."""
 
@@ -58,26 +59,26 @@ class PartEnd:
     signature: Signature | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class UsageUpdate:
     """The usage so far, whole: it replaces the earlier one."""
 
     usage: Usage
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class ContentDropped:
     """The answer held something that has no counterpart; ``dropped`` names it in the vendor's words."""
 
     dropped: str
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Ping:
     """The upstream is alive."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class ResponseEnd:
     stop: Stop
 

@@ -7,12 +7,13 @@ reasoning inside the completion; Anthropic counts cache reads and writes beside 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from nexus.valueclass import valueclass
 from nexus.wire import Json
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Usage:
     """Tokens, all counts disjoint.
 

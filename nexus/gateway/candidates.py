@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from nexus.call import Call
 from nexus.errors import AuthenticationFailed
@@ -20,9 +20,10 @@ from nexus.gateway.routing import Model
 from nexus.provider import Provider
 from nexus.relay.candidate import Candidate, Plan
 from nexus.route import Route
+from nexus.valueclass import valueclass
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Choice:
     """The candidates of a call in order. ``home`` is the place where its session would go if nothing rested,
     ``affinity`` what decides that; "" where there is nothing to decide.

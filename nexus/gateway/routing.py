@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from nexus.auth.identity import Identity, may_use
 from nexus.errors import InvalidRequest, ModelNotFound, NotFound
@@ -18,6 +18,7 @@ from nexus.provider import Provider
 from nexus.route import Route
 from nexus.settings.model import ModelSettings
 from nexus.settings.virtual import VirtualModel
+from nexus.valueclass import valueclass
 
 MOST_NAMED = 20
 """Models that are named in the place of one that cannot do what is asked."""
@@ -26,7 +27,7 @@ OWNER = "nexus"
 """Who is said to own a virtual model."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Model:
     """What a public name stands for. ``spread`` are targets with their weights, ``targets`` those that are tried in
     their order after them; ``virtual`` is None where ``targets`` is the one model that was named.

@@ -11,8 +11,9 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from urllib.parse import quote
+
+from nexus.valueclass import valueclass
 
 SHORTEST = 6
 """A shorter key ("none", "x") is a word, whose loss would make a text unreadable."""
@@ -46,7 +47,7 @@ def _spellings(secret: str, depth: int) -> set[str]:
     return found
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@valueclass(frozen=True, slots=True, repr=False)
 class Redactor:
     """``secrets`` are all spellings that are looked for, longest first, lest one that begins with another leaves its
     tail behind."""

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from nexus.conversation.parts import Tool
 from nexus.json_schema.closed import Closed, NotClosed, close
 from nexus.json_schema.modern import modern
 from nexus.json_schema.roots import object_root
 from nexus.models.tool_rules import StrictLimits
+from nexus.valueclass import valueclass
 from nexus.wire import Json
 
 FORMAT = "output_format.schema"
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class StrictTools:
     """``schemas`` of the tools that stay strict, by their place; ``lost`` names the others, and what binds no more."""
 

@@ -9,10 +9,10 @@ prompts leave what is known of long ones.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import sqrt
 
 from nexus.conversation.estimate import Estimate
+from nexus.valueclass import valueclass
 
 Vector = tuple[float, float, float]
 Matrix = tuple[Vector, Vector, Vector]
@@ -54,7 +54,7 @@ _ENDLESS = 10**12
 """Numbers beyond it are no counts of tokens, and may be too large for a float."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Expected:
     """Tokens of one prompt: the best ``guess``, and a ``bound`` above which they hardly are."""
 
@@ -62,7 +62,7 @@ class Expected:
     bound: int
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Calibration:
     """What is known of one model: the factors and the overhead, and how precisely."""
 

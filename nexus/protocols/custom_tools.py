@@ -7,9 +7,9 @@ openai.types.responses.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from nexus.conversation.parts import Request, Tool
+from nexus.valueclass import valueclass
 from nexus.wire import Json, decode, encode, mapping, text
 
 PARAMETERS: Mapping[str, Json] = {
@@ -20,7 +20,7 @@ PARAMETERS: Mapping[str, Json] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class CustomTool(Tool):
     """A tool that its client calls with free text."""
 

@@ -7,8 +7,8 @@ unknown fields pass; the frames' ``raw`` bytes joined are the input. Source: WHA
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from nexus.valueclass import valueclass
 from nexus.wire import decode
 
 DONE = "[DONE]"
@@ -30,7 +30,7 @@ class FrameTooLarge(Exception):
     """The stream holds no blank line within MAX_FRAME bytes."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Frame:
     """One event with its terminating blank line. ``data`` is None for a frame of comments alone."""
 

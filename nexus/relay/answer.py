@@ -7,7 +7,7 @@ whole body is content only when it is whole.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from nexus.errors import ProtocolError, VendorError
 from nexus.headers import own
@@ -21,6 +21,7 @@ from nexus.relay.stream import Stream, read, remember
 from nexus.relay.vendor_failures import in_band, in_place_of_an_answer, status_failure
 from nexus.upstream.request import UpstreamReply
 from nexus.upstream.sniff import Begun, is_stream, media_type
+from nexus.valueclass import valueclass
 
 MAX_REPLY = 64 * 1024 * 1024
 """Bytes of an answer that is not a stream."""
@@ -34,7 +35,7 @@ MAX_NAMED = 2000
 _STREAM = "text/event-stream"
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Head:
     """Status and headers of a reply."""
 
@@ -43,7 +44,7 @@ class Head:
     stream: bool
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class OpenedReply:
     """An answer that has begun: ``first`` ends with its first content, ``pieces`` are what follows, nothing where it is
     ``whole``. Where it ``translates``, what was asked is still needed.

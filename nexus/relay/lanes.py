@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from pydantic import SecretStr
 
@@ -39,10 +39,11 @@ from nexus.relay.exchange import Exchange
 from nexus.relay.reading import reading
 from nexus.relay.translation import Translation
 from nexus.route import Route
+from nexus.valueclass import valueclass
 from nexus.wire import Json, count, decode, encode, mapping
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Lane:
     """``dropped`` names what the request lost, ``hints`` where it got breakpoints of the prompt cache."""
 

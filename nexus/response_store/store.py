@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
+from nexus.valueclass import valueclass
 from nexus.wire import digest
 
 
@@ -14,7 +14,7 @@ def key_of(whose: str, id: str) -> str:
     return digest(f"{whose}\n{id}")
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Owner:
     """``name`` is who alone may read, ``payer`` on whose account the bytes are: on an open gateway the address."""
 
@@ -30,7 +30,7 @@ class Owner:
         return digest(self.payer, 32)
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Bounds:
     """``most`` and ``most_each`` are bytes, in all and for each payer; ``seconds`` count from the last use."""
 

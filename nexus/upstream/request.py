@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from nexus.upload import Upload
+from nexus.valueclass import valueclass
 
 UNIX = "http+unix"
 """The scheme of a server that listens on a Unix socket; its host is the percent-encoded path of the socket."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Timeouts:
     """Seconds after which an exchange is given up: to connect, to the head of the answer, and without a byte of it.
 
@@ -27,7 +27,7 @@ class Timeouts:
     keep_alive: float = 50.0
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class UpstreamRequest:
     """One HTTP request. ``headers`` holds the vendor's key, hence it is never shown.
 

@@ -5,15 +5,16 @@ Sources: the Bedrock user guide on Nova reasoning and gpt-oss.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from nexus.conversation.parts import Request, Thinking
 from nexus.models import efforts
 from nexus.protocols.converse.draft import Draft
+from nexus.valueclass import valueclass
 from nexus.wire import Json
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class ThinkingPlan:
     """``unlimited``: Nova thinks so hard that it takes no limits and no sampling."""
 

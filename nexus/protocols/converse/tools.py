@@ -9,7 +9,7 @@ and a request without tools gets the tools that the history names. Source: the b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from nexus.conversation.parts import OutputFormat, Request, Tool, ToolCall
 from nexus.errors import InvalidRequest, UnsupportedFeature
@@ -22,12 +22,13 @@ from nexus.models.bedrock import PROPERTY_KEYS
 from nexus.protocols.converse.draft import Draft, only
 from nexus.protocols.converse.turns import has_tool_parts
 from nexus.protocols.forced_answer import answer_tool
+from nexus.valueclass import valueclass
 from nexus.wire import Json, encode
 
 ANSWER_TOOL = "json_answer"
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class ToolPlan:
     """``mode`` is auto, any or tool. ``answer_keys`` are the names in place of those of the answer tool's properties,
     ``format`` is the schema of an answer without such a tool.

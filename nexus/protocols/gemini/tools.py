@@ -9,7 +9,7 @@ Source: ai.google.dev/gemini-api/docs/function-calling and /structured-output.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from nexus.conversation.parts import OutputFormat, Request, Tool, ToolChoice, WebSearch
 from nexus.errors import InvalidRequest, UnsupportedFeature
@@ -20,13 +20,14 @@ from nexus.protocols.forced_answer import answer_tool
 from nexus.protocols.gemini.json_schema import write_json_schema
 from nexus.protocols.gemini.schema import write_schema
 from nexus.protocols.web_search import without_search
+from nexus.valueclass import valueclass
 from nexus.wire import Json, mapping
 
 _AUTO = ToolChoice("auto")
 _MODES: Mapping[str, str] = {"auto": "AUTO", "none": "NONE", "required": "ANY", "tool": "ANY"}
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Tooling:
     """The body's ``tools`` and ``toolConfig``, what goes into generationConfig, and the forced answer tool's name.
 

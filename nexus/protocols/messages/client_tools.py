@@ -8,15 +8,15 @@ tools; anthropic.types, the params of these tools and the inputs of the computer
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from nexus.conversation.parts import Request, Tool
+from nexus.valueclass import valueclass
 from nexus.wire import Json, count, mapping, text
 
 Wire = Mapping[str, Json]
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Member(Tool):
     """One tool of a toolset, which its client knows as ``member`` of ``toolset``."""
 
@@ -24,7 +24,7 @@ class Member(Tool):
     member: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Kind:
     """``describe`` reads the definition, whose members ``takes`` it knows."""
 

@@ -8,17 +8,16 @@ Source: platform.claude.com, pages on thinking, extended thinking and effort.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from nexus.conversation.parts import Effort, Request, Thinking
 from nexus.errors import InvalidRequest
 from nexus.models.claude import Claude
 from nexus.models.efforts import COMMON, LEAST_BUDGET, claude_budget
 from nexus.protocols.codec import Target
+from nexus.valueclass import valueclass
 from nexus.wire import Json
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Plan:
     """What the body gets; ``on`` says that the model will or may think with sampling bound by it, ``lost`` that the
     effort is another than was asked for."""

@@ -18,6 +18,7 @@ from nexus.protocols.checks import Drops
 from nexus.protocols.ids import ToolIds
 from nexus.protocols.messages.turn_controls import as_user_words
 from nexus.protocols.messages.write_parts import Block, write_cache, write_part
+from nexus.valueclass import valueclass
 from nexus.wire import Json
 
 OPENING = "(The conversation begins with your own words.)"
@@ -49,7 +50,7 @@ class Turn:
         return [placed for placed in self.blocks if placed.kind in kinds]
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Turns:
     """``leading`` are the blocks of the system text, and of system messages before every other one."""
 

@@ -10,16 +10,17 @@ of earlier turns and repeats their calls.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 from nexus.conversation.parts import Request
 from nexus.errors import InvalidRequest
 from nexus.protocols.checks import Body, maybe_string
 from nexus.protocols.codec import Find
+from nexus.valueclass import valueclass
 from nexus.wire import Json, mapping, sequence, text
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class Continued(Request):
     """A request that goes on from the answer ``previous``, whose conversation it has in front."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar, Literal
 
 from nexus.conversation.events import StreamPart
@@ -20,10 +20,11 @@ from nexus.protocols.responses.annotations import write_annotation
 from nexus.protocols.responses.client_tools import ClientRun, read_arguments
 from nexus.protocols.responses.signatures import pack_reasoning
 from nexus.protocols.responses.tools import Names, read_search
+from nexus.valueclass import valueclass
 from nexus.wire import Json
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class ResponseEvent:
     """One event without its number."""
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import groupby
 
 from nexus.conversation.parts import Request, Tool, ToolCall, WebSearch
@@ -23,6 +23,7 @@ from nexus.protocols.checks import Drops, a_name, an_array, an_object, maybe_boo
 from nexus.protocols.custom_tools import read_input, with_grammar
 from nexus.protocols.ids import ToolIds
 from nexus.protocols.responses.client_tools import KINDS, ClientRun, describe, read_arguments, run_of
+from nexus.valueclass import valueclass
 from nexus.wire import Json, decode, digest, mapping, sequence, text
 
 _LONGEST = 64
@@ -35,7 +36,7 @@ SEARCH = "tool_search"
 """The tool's type, and its neutral name."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass(frozen=True, slots=True)
 class ClientTool(Tool):
     """A tool that its client calls otherwise: ``wire`` is how it was defined there."""
 
