@@ -6,6 +6,7 @@ Nothing is imported from the folder in which it is started. ``python -m`` looks 
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -30,6 +31,8 @@ def main() -> int:
         # Unix sockets, process groups and signals that others of its modules cannot do without are not there.
         sys.stderr.write(WINDOWS)
         return 1
+    # What is made on the way to a command stays: there is nothing to collect. The command turns it on again.
+    gc.disable()
     from nexus.cli.main import main as run
 
     return run()

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from nexus import __version__
+from nexus.cli import configured, options
 from nexus.cli import main as cli
-from nexus.cli import options
 from nexus.commands import init
 from nexus.commands.demo import demo_text
 from nexus.server import preflight
@@ -284,7 +284,7 @@ def test_nobody_is_let_in_to_spend_what_is_not_theirs(
     def read(server: str, *arguments: str) -> Settings:
         file.write_text(f"[server]\n{server}\n[llm.providers.p]\n{provider}\nmodels.m = {{}}\n")
         words = [command] if command == "check" else []
-        return options.source_of(options.read_options([*arguments, *words, "-c", str(file)], {}), {}).read()
+        return configured.source_of(options.read_options([*arguments, *words, "-c", str(file)], {}), {}).read()
 
     for server, arguments in (('listen_address = "0.0.0.0:80"', ()), ("", ("-l", "[::]:80")), ("", ("-l", "h:80"))):
         if refused:
@@ -429,3 +429,23 @@ def test_check_says_what_decides_where_two_protocols_share_a_path(command: Comma
     run = command(tmp_path, "check")
     decides = "the header anthropic-version decides in which protocol /v1/models answers"
     assert f"openai and anthropic at /: {decides}\n" in run.stdout
+
+
+@pytest.mark.parametrize("words", [["--version"], ["--help"], ["completion", "bash"], ["--nix"]])
+def test_words_about_the_command_line_need_no_settings(tmp_path: Path, words: list[str]) -> None:
+    program = (
+        "import atexit, sys; from nexus.__main__ import main;"
+        "atexit.register(lambda: print(*sys.modules, file=sys.stderr));"
+        f"sys.argv = ['nexus', *{words}]; sys.exit(main())"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    loaded = run.stderr.splitlines()[-1].split()
+    assert "nexus.cli.parser" in loaded
+    assert not {"pydantic", "sqlite3", "tornado", "nexus.settings", "nexus.server"} & set(loaded)

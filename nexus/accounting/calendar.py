@@ -14,11 +14,11 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from nexus.accounting import earlier
+from nexus.accounting.asked import BY, Filters
 from nexus.accounting.books import Books
 from nexus.accounting.database import Database, DatabaseError
 from nexus.accounting.entry import PARTS
 from nexus.accounting.ledger import day_of
-from nexus.accounting.report import BY, Filters
 from nexus.accounting.tables import DAY_SUMS
 from nexus.errors import NotFound, Overloaded
 

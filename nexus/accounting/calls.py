@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from nexus.accounting.asked import BY, Filters
 from nexus.accounting.database import Database, Transaction
 from nexus.accounting.entry import PARTS
-from nexus.accounting.report import BY, Filters
 from nexus.accounting.tables import ATTEMPT_FIELDS, column
 from nexus.accounting.tabulate import NANO, moment
 from nexus.wire import Json, decode

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nexus.accounting.activity import CALLS, SPANS, Point
+from nexus.accounting.asked import BY, Filters
 from nexus.accounting.calls import entries_of_calls
 from nexus.accounting.database import Database
 from nexus.accounting.entry import PARTS
-from nexus.accounting.report import BY, Filters
 from nexus.accounting.tables import column
 from nexus.wire import Json
 

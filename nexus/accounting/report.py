@@ -6,28 +6,14 @@ Reads only. What is bounded by SQL is bounded: names come from tables here, ever
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 
+from nexus.accounting.asked import BY, TAG, Filters
 from nexus.accounting.database import Database
 from nexus.accounting.entry import PARTS
 from nexus.accounting.ledger import day_of, midnight
 from nexus.accounting.tables import DAY_SUMS, column
-from nexus.tags import is_tag_name
-
-BY: Mapping[str, str] = {
-    "user": "caller",
-    "group": "group_name",
-    "key": "key_name",
-    "model": "model",
-    "route": "route",
-    "provider": "route",
-    "session": "session",
-    "agent": "agent",
-    "tag": "tags",
-    "day": "day",
-}
-"""What sums can be asked for by, and the column that it is kept in."""
 
 MOST_ROWS = 1000
 """Rows of an answer; those that cost most come first."""
@@ -92,22 +78,6 @@ class Report:
     rows: tuple[Sums, ...]
     total: Sums
     more: bool = False
-
-
-Filters = Sequence[tuple[str, str]]
-"""Names of FILTERS, each with the one value that is counted; all of them hold."""
-
-FILTERS = frozenset(BY) - {"provider", "tag", "day"}
-
-
-def check_by(by: str) -> str:
-    """The name, or ``tag:NAME`` for the values of one tag. Raises ValueError."""
-    if by in BY or (by.startswith(TAG) and is_tag_name(by.removeprefix(TAG))):
-        return by
-    raise ValueError(f"choose from {', '.join(BY)}, or {TAG}NAME for the values of one tag")
-
-
-TAG = "tag:"
 
 
 def usage(database: Database, *, by: str, since: float, now: float, only: Filters = ()) -> Report:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 
+from nexus.accounting.asked import FORMATS
 from nexus.accounting.report import Report, Sums
 from nexus.wire import Json
 
@@ -103,4 +104,4 @@ def _cells(name: str, row: Sums) -> tuple[str, ...]:
     return (name, *(f"{number:,}" for number in (*numbers, row.output, row.reasoning)), _short(row))
 
 
-FORMATS: Mapping[str, Callable[[Report], str]] = {"table": _table, "csv": _csv, "json": _json}
+WRITERS: Mapping[str, Callable[[Report], str]] = dict(zip(FORMATS, (_table, _csv, _json), strict=True))

@@ -1,20 +1,20 @@
-"""What flags and environment say, flags first, and which settings file they mean."""
+"""What flags and environment say, flags first."""
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from nexus.cli.parser import AGENTS, flags_of, make_parser
 from nexus.cli.words import hint
-from nexus.server.source import Source
-from nexus.settings.listen import AnyAddress, read_addresses
-from nexus.telemetry import logs
+from nexus.telemetry import lines
+
+if TYPE_CHECKING:
+    from nexus.settings.listen import AnyAddress
 
 DEFAULT_FILE = Path("nexus.toml")
 
@@ -54,24 +54,6 @@ class Options:
     anew: bool = False
 
 
-def source_of(options: Options, environ: Mapping[str, str]) -> Source:
-    """The file is chosen once: when it is gone later, nothing else takes its place. An agent runs in folders of other
-    people, whose nexus.toml must not be where its keys go: for it the user's own file comes first.
-    """
-    files = [DEFAULT_FILE, user_file(environ)]
-    if options.command in AGENTS:
-        files.reverse()
-    file = options.config or next((file for file in files if os.path.lexists(file)), None)
-    return Source(file, environ, options.listen_address)
-
-
-def user_file(environ: Mapping[str, str]) -> Path:
-    """The settings file of a user, which serves in every folder."""
-    named = environ.get("XDG_CONFIG_HOME", "")
-    base = Path(named) if named.startswith("/") else Path(environ.get("HOME") or Path.home()) / ".config"
-    return base / "nexus" / "nexus.toml"
-
-
 def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
     """Flags win over the environment; an empty variable counts as unset."""
     parser = make_parser()
@@ -105,15 +87,15 @@ def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
         _refuse(parser, source, "a path is missing")
     address, source = pick("listen_address", "NEXUS_LISTEN_ADDRESS")
     try:
-        listen_address = read_addresses(address) if address or source.startswith("--") else None
+        listen_address = _addresses(address) if address or source.startswith("--") else None
     except ValueError as error:
         _refuse(parser, source, str(error))
     return Options(
         command=" ".join(filter(None, (given["command"] or "serve", given.get("verb")))),
         config=Path(config) if config else None,
         listen_address=listen_address,
-        log=choice("log", "NEXUS_LOG", tuple(logs.LEVELS), "info"),
-        log_style=choice("log_style", "NEXUS_LOG_STYLE", logs.STYLES, "human" if sys.stderr.isatty() else "text"),
+        log=choice("log", "NEXUS_LOG", tuple(lines.LEVELS), "info"),
+        log_style=choice("log_style", "NEXUS_LOG_STYLE", lines.STYLES, "human" if sys.stderr.isatty() else "text"),
         name=given.get("name", ""),
         request=given.get("request"),
         protocol=given.get("protocol", "openai"),
@@ -149,6 +131,13 @@ def _parted(argv: list[str]) -> tuple[list[str], list[str]]:
         return argv[: at + 1], argv[at + 1 :]
     at = argv.index("--") if "--" in argv else len(argv)
     return argv[:at], argv[at + 1 :]
+
+
+def _addresses(text: str) -> tuple[AnyAddress, ...]:
+    """Raises ValueError."""
+    from nexus.settings.listen import read_addresses
+
+    return read_addresses(text)
 
 
 def _refuse(parser: argparse.ArgumentParser, source: str, message: str) -> NoReturn:

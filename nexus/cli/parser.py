@@ -6,17 +6,13 @@ import argparse
 import re
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 import nexus
-from nexus.accounting.report import BY, check_by
-from nexus.accounting.since import since_of
-from nexus.accounting.tabulate import FORMATS
+from nexus.accounting.asked import BY, FORMATS, check_by
 from nexus.cli.words import hint
-from nexus.commands import colours
-from nexus.telemetry import logs
+from nexus.telemetry.lines import LEVELS, STYLES
 
 
 class Parser(argparse.ArgumentParser):
@@ -45,6 +41,9 @@ def flags_of(parser: argparse.ArgumentParser) -> set[str]:
     commands = [action.choices for action in parser._actions if isinstance(action.choices, dict)]
     return own.union(*(flags_of(command) for choices in commands for command in choices.values()))
 
+
+COLOURED = ("auto", "always", "never")
+"""When there are colours: ``is_coloured`` says what ``auto`` is."""
 
 AGENTS: Mapping[str, str] = {"claude": "Claude Code", "codex": "Codex"}
 """Commands that run an agent, and its name."""
@@ -167,7 +166,7 @@ def _add_usage(usage: argparse.ArgumentParser) -> None:
     usage.add_argument(
         "--since",
         metavar="WHEN",
-        type=_checked(partial(since_of, now=time.time())),
+        type=_checked(_check_since),
         default=argparse.SUPPRESS,
         help="a duration such as 24h or 7d, today, month, a date or a moment; days are those of UTC (default 24h)",
     )
@@ -178,9 +177,13 @@ def _add_usage(usage: argparse.ArgumentParser) -> None:
         default=argparse.SUPPRESS,
         help=f"{', '.join(BY)}; tag:NAME for the values of one tag (default model)",
     )
-    usage.add_argument(
-        "--format", dest="written", choices=tuple(FORMATS), default=argparse.SUPPRESS, help="(default table)"
-    )
+    usage.add_argument("--format", dest="written", choices=FORMATS, default=argparse.SUPPRESS, help="(default table)")
+
+
+def _check_since(text: str) -> None:
+    from nexus.accounting.since import since_of
+
+    since_of(text, time.time())
 
 
 def _checked(check: Callable[[str], object]) -> Callable[[str], str]:
@@ -237,9 +240,9 @@ def _config_flags() -> Parser:
     flags.add_argument(
         "--color",
         metavar="WHEN",
-        choices=colours.WHEN,
+        choices=COLOURED,
         action=_Once,
-        help=f"colours on stdout and stderr: {', '.join(colours.WHEN)} (default auto: on a terminal, without NO_COLOR)",
+        help=f"colours on stdout and stderr: {', '.join(COLOURED)} (default auto: on a terminal, without NO_COLOR)",
     )
     return flags
 
@@ -255,12 +258,12 @@ def _serving_flags() -> Parser:
         "(env NEXUS_LISTEN_ADDRESS, with commas; default 127.0.0.1:8000)",
     )
     flags.add_argument(
-        "--log", metavar="LEVEL", action=_Once, help=f"{', '.join(logs.LEVELS)} (env NEXUS_LOG; default info)"
+        "--log", metavar="LEVEL", action=_Once, help=f"{', '.join(LEVELS)} (env NEXUS_LOG; default info)"
     )
     flags.add_argument(
         "--log-style",
         metavar="STYLE",
         action=_Once,
-        help=f"{', '.join(logs.STYLES)} (env NEXUS_LOG_STYLE; default text; on a terminal human)",
+        help=f"{', '.join(STYLES)} (env NEXUS_LOG_STYLE; default text; on a terminal human)",
     )
     return flags

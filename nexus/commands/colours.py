@@ -8,8 +8,6 @@ from typing import TextIO
 
 from nexus.settings.problems import Problem, dotted
 
-WHEN = ("auto", "always", "never")
-
 _RED, _YELLOW, _GREEN, _BLUE, _BOLD = "31", "33", "32", "34", "1"
 _WARNING = re.compile(r"^warning:", re.MULTILINE)
 _VALID = re.compile(r"(?<=: )valid(?=, [^\n]*\n\Z)")

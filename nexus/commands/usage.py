@@ -11,7 +11,7 @@ from nexus.accounting.report import usage as report_of
 from nexus.accounting.since import since_of
 from nexus.accounting.state import file_of, open_store
 from nexus.accounting.tables import VERSION
-from nexus.accounting.tabulate import FORMATS
+from nexus.accounting.tabulate import WRITERS
 from nexus.settings import Settings, secrets
 from nexus.settings.usage import MEMORY, NONE
 from nexus.telemetry.logs import redactor
@@ -22,7 +22,7 @@ def usage(settings: Settings, since: str, by: str, written: str) -> int:
     try:
         with closing(_opened(settings.usage_store)) as database:
             now = time.time()
-            text = FORMATS[written](report_of(database, by=by, since=since_of(since, now), now=now))
+            text = WRITERS[written](report_of(database, by=by, since=since_of(since, now), now=now))
     except DatabaseError as error:
         sys.stderr.write(redactor(secrets(settings))(f"nexus usage: {error}\n"))
         return 1

@@ -36,8 +36,9 @@ def tune() -> bool:
 
 
 def settle() -> None:
-    """What there is now stays: the collector looks no more at it."""
+    """What there is now stays: the collector, which is off during a start, begins with what comes."""
     gc.freeze()
+    gc.enable()
 
 
 def trim() -> None:

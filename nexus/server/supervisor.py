@@ -25,7 +25,7 @@ from nexus.processes.hub import Hub
 from nexus.processes.link import Link, connected
 from nexus.processes.peer import Peer
 from nexus.processes.poller import Poller
-from nexus.server import worker
+from nexus.server import memory, worker
 from nexus.server.child import Inherited
 from nexus.server.common import Common
 from nexus.server.listeners import Listeners
@@ -87,7 +87,7 @@ class Supervisor:
         """Until a signal, or until no worker can live; the exit code."""
         gc.collect()
         # What is there now stays there: workers share its pages as long as nobody writes into them.
-        gc.freeze()
+        memory.settle()
         with signals() as woken, logs.without_thread() as flush:
             self._poller.watch(woken, partial(self._woken, woken))
             while not self._is_over:

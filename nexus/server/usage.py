@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+from nexus.accounting.asked import FILTERS, Filters, check_by
 from nexus.accounting.calls import MOST_CALLS, Place, calls
 from nexus.accounting.database import Database, DatabaseError
-from nexus.accounting.report import FILTERS, Filters, check_by, usage
+from nexus.accounting.report import usage
 from nexus.accounting.since import since_of
 from nexus.accounting.tabulate import as_document
 from nexus.auth.sight import sight_of

@@ -11,6 +11,17 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 TRACE = 5
+OFF = 100
+
+LEVELS: Mapping[str, int] = {
+    "off": OFF,
+    "error": logging.ERROR,
+    "warn": logging.WARNING,
+    "info": logging.INFO,
+    "debug": logging.DEBUG,
+    "trace": TRACE,
+}
+STYLES = ("text", "json", "human")
 OWN_LOGGERS = ("nexus",)
 
 _NAMES = {TRACE: "TRACE", logging.DEBUG: "DEBUG", logging.INFO: "INFO", logging.WARNING: "WARN"}

@@ -27,18 +27,8 @@ from nexus.telemetry.writer import Writer
 log = logging.getLogger("nexus")
 
 TRACE = lines.TRACE
-OFF = 100
-
-LEVELS: Mapping[str, int] = {
-    "off": OFF,
-    "error": logging.ERROR,
-    "warn": logging.WARNING,
-    "info": logging.INFO,
-    "debug": logging.DEBUG,
-    "trace": TRACE,
-}
 OWN_LOGGERS = lines.OWN_LOGGERS
-STYLES = ("text", "json", "human")
+STYLES = lines.STYLES
 
 _GATEWAY_KEY = re.compile(r"\bnx-[A-Za-z0-9]{20,}")
 """The look of a key that ``nexus key new`` made: where only its hash is configured, nobody knows the key itself."""
@@ -55,7 +45,7 @@ _KNOWN = KnownSecrets()
 def configure(level: str, style: str, secrets: Iterable[str]) -> None:
     """Send all logging of the process to stderr; may be called again to change it."""
     logging.addLevelName(TRACE, "TRACE")
-    own = LEVELS[level]
+    own = lines.LEVELS[level]
     foreign = own if level == "trace" else max(own, logging.WARNING)
     _KNOWN.hold(secrets, "configured")
     sink = LogHandler(FORMATTERS[style]())

@@ -17,7 +17,8 @@ from dataclasses import replace
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-from nexus.cli.options import read_options, source_of
+from nexus.cli.configured import source_of
+from nexus.cli.options import read_options
 from nexus.cli.smoke.caller import Caller, UsageError, read_caller
 from nexus.cli.smoke.capabilities import CHECKS
 from nexus.cli.smoke.exchange import Failed

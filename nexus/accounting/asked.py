@@ -1,0 +1,38 @@
+"""What a report can be asked for, by the command line and by an address alike. Reads nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from nexus.tags import is_tag_name
+
+BY: Mapping[str, str] = {
+    "user": "caller",
+    "group": "group_name",
+    "key": "key_name",
+    "model": "model",
+    "route": "route",
+    "provider": "route",
+    "session": "session",
+    "agent": "agent",
+    "tag": "tags",
+    "day": "day",
+}
+"""What sums can be asked for by, and the column that it is kept in."""
+
+TAG = "tag:"
+
+FORMATS = ("table", "csv", "json")
+"""As what it is written."""
+
+Filters = Sequence[tuple[str, str]]
+"""Names of FILTERS, each with the one value that is counted; all of them hold."""
+
+FILTERS = frozenset(BY) - {"provider", "tag", "day"}
+
+
+def check_by(by: str) -> str:
+    """The name, or ``tag:NAME`` for the values of one tag. Raises ValueError."""
+    if by in BY or (by.startswith(TAG) and is_tag_name(by.removeprefix(TAG))):
+        return by
+    raise ValueError(f"choose from {', '.join(BY)}, or {TAG}NAME for the values of one tag")
