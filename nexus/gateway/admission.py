@@ -206,11 +206,11 @@ def account_of(call: Call, provider: Provider) -> str:
 
 
 def expected(state: CallState) -> Estimate:
-    """What is reserved by: of many words that pass as they are, their bytes, for which no codec has to read them. What
-    a vendor makes of its bytes is learned."""
+    """What is reserved by: of many words their bytes, for which no codec has to read them. What a vendor makes of its
+    bytes is learned."""
     call, route = state.call, state.route
     reads = len(call.body) < SHORT or state.reading is not None or client(call.dialect).media.search(call.body)
-    if reads or call.operation.endpoint or route is None or not passes(call, route):
+    if reads or call.operation.endpoint or route is None or (refers(state) and not passes(call, route)):
         return estimated(state)
     return Estimate(tokens_of(len(call.body) - ESCAPED * call.body.count(b"\\u")))
 

@@ -12,7 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.json_schema.modern import modern
 from nexus.json_schema.refs import definition, hoisted
+from nexus.json_schema.remembered import remembered
 from nexus.json_schema.walk import Schema, required_of, types_of
 from nexus.wire import Json, encode, mapping, sequence
 
@@ -47,6 +49,12 @@ def object_root(schema: Json, path: str, forbidden: Iterable[str] = ()) -> Objec
         kept["$defs"] = root["$defs"]
     dropped = [*merge.unions, *((name, merged[name]) for name in forbidden if name in merged)]
     return ObjectRoot(_typed(kept, path), tuple(dict.fromkeys(name for name, _ in dropped)), _describe_lost(dropped))
+
+
+@remembered
+def modern_root(schema: Json, path: str) -> ObjectRoot:
+    """Of a schema of any draft."""
+    return object_root(modern(schema), path)
 
 
 def describe(description: str | None, in_words: str) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from nexus.conversation.parts import Tool
 from nexus.json_schema.closed import Closed, NotClosed, close
 from nexus.json_schema.modern import modern
-from nexus.json_schema.roots import object_root
+from nexus.json_schema.roots import modern_root
 from nexus.models.tool_rules import StrictLimits
 from nexus.valueclass import valueclass
 from nexus.wire import Json
@@ -49,7 +49,7 @@ def strict_tools(tools: Sequence[Tool], limits: StrictLimits | None, format: Clo
     for at, tool in enumerate(tools):
         if tool.strict:
             try:
-                kept[at] = close(object_root(modern(tool.parameters), f"tools.{at}.parameters").schema, "")
+                kept[at] = close(modern_root(tool.parameters, f"tools.{at}.parameters").schema, "")
             except NotClosed:
                 lost.append(f"tools.{at}.strict")
     beside = [] if format is None else [format]

@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from nexus.conversation.parts import OutputFormat, Request, Tool, WebSearch
 from nexus.json_schema.refs import references
-from nexus.json_schema.roots import describe, object_root
+from nexus.json_schema.remembered import remembered
+from nexus.json_schema.roots import ObjectRoot, describe, object_root
 from nexus.json_schema.walk import Schema, inner, rebuilt, required_of, types_of
 from nexus.models.gpt import TOOL_NAMES
 from nexus.protocols.renaming import Renaming, rename
@@ -49,10 +50,16 @@ def _fit_format(format: OutputFormat | None, lost: list[str]) -> OutputFormat | 
 def _fit_tool(tool: Tool, path: str, lost: list[str]) -> Tool:
     if isinstance(tool, WebSearch) or tool.parameters is None:
         return tool
-    root = object_root(tool.parameters, f"{path}.parameters", _NOT_AT_ROOT)
+    root = _complete_root(tool.parameters, f"{path}.parameters")
     lost += [f"{path}.parameters.{keyword}" for keyword in root.lost]
-    schema, strict = _held(complete(root.schema), tool.strict, path, lost)
+    schema, strict = _held(root.schema, tool.strict, path, lost)
     return replace(tool, parameters=schema, strict=strict, description=describe(tool.description, root.in_words))
+
+
+@remembered
+def _complete_root(schema: Json, path: str) -> ObjectRoot:
+    root = object_root(schema, path, _NOT_AT_ROOT)
+    return replace(root, schema=complete(root.schema))
 
 
 def _held(schema: Json, strict: bool | None, path: str, lost: list[str]) -> tuple[Json, bool | None]:

@@ -14,6 +14,7 @@ from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart
 from nexus.conversation.parts import Message, Part, Request, Tool, ToolCall, ToolChoice, WebSearch
 from nexus.json_schema.keys import Forms, keys_of, renamed_schema, renamed_text, renamed_value
 from nexus.json_schema.refs import hoisted
+from nexus.json_schema.remembered import remembered
 from nexus.models.tool_rules import NameRule
 from nexus.valueclass import valueclass
 from nexus.wire import Json, decode, encode
@@ -54,6 +55,7 @@ def rename(request: Request, names: NameRule, keys: NameRule | None = None) -> t
     return replace(request, tools=tuple(written), tool_choice=choice, messages=messages), renaming
 
 
+@remembered
 def rename_keys(schema: Json, rule: NameRule) -> tuple[Json, Forms]:
     """A schema whose properties have names that fit, and the names in place of those that do not."""
     forms = _forms(keys_of(schema), rule) if isinstance(schema, dict) else {}

@@ -15,8 +15,7 @@ from nexus.conversation.parts import OutputFormat, Request, Tool, ToolCall
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.json_schema.closed import Closed, NotClosed
 from nexus.json_schema.keys import Forms
-from nexus.json_schema.modern import modern
-from nexus.json_schema.roots import describe, object_root
+from nexus.json_schema.roots import describe, modern_root
 from nexus.json_schema.strict import FORMAT, close_format, strict_tools
 from nexus.models.bedrock import PROPERTY_KEYS
 from nexus.protocols.converse.draft import Draft, only
@@ -163,7 +162,7 @@ def _held_tools(plan: ToolPlan, draft: Draft) -> Mapping[int, dict[str, Json]]:
 def _spec(tool: Tool, path: str, held: Mapping[str, Json] | None, draft: Draft) -> Json:
     if not tool.name:
         raise InvalidRequest("a tool needs a name", param=f"{path}.name")
-    root = object_root(modern(tool.parameters), f"{path}.parameters")
+    root = modern_root(tool.parameters, f"{path}.parameters")
     for keyword in root.lost:
         draft.drop(f"{path}.parameters.{keyword}")
     described = describe(tool.description if (tool.description or "").strip() else None, root.in_words)

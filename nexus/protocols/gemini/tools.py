@@ -14,6 +14,7 @@ from dataclasses import field, replace
 from nexus.conversation.parts import OutputFormat, Request, Tool, ToolChoice, WebSearch
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.json_schema.keys import Forms
+from nexus.json_schema.remembered import remembered
 from nexus.json_schema.roots import describe, object_root
 from nexus.models.gemini import Gemini
 from nexus.protocols.forced_answer import answer_tool
@@ -126,19 +127,28 @@ def _config(choice: ToolChoice) -> dict[str, Json]:
 
 def _declaration(tool: Tool, path: str, gemini: Gemini, dropped: list[str]) -> dict[str, Json]:
     declaration: dict[str, Json] = {"name": tool.name}
-    path = f"{path}.parameters"
-    root = object_root(tool.parameters, path)
-    if (description := describe(tool.description, root.in_words)) is not None:
+    in_words, schema, lost = _parameters(tool.parameters, (f"{path}.parameters", gemini.openapi_schemas))
+    if (description := describe(tool.description, in_words)) is not None:
         declaration["description"] = description
     if not tool.parameters:
         return declaration
-    dropped += [f"{path}.{keyword}" for keyword in root.lost]
+    dropped += lost
     if not gemini.openapi_schemas:
-        return declaration | {"parametersJsonSchema": write_json_schema(root.schema, path, dropped)}
-    schema = write_schema(root.schema, path, dropped)
+        return declaration | {"parametersJsonSchema": schema}
     # The subset knows no object without properties; a declaration without parameters says the same.
     empty = schema.get("type") == "OBJECT" and not schema.get("properties")
     return declaration if empty else declaration | {"parameters": schema}
+
+
+@remembered
+def _parameters(schema: Json, written: tuple[str, bool]) -> tuple[str, dict[str, Json], tuple[str, ...]]:
+    """What the description has to say, the schema, and what was lost; ``written`` is where it stands, and whether in
+    the words of OpenAPI."""
+    path, openapi = written
+    root = object_root(schema, path)
+    lost = [f"{path}.{keyword}" for keyword in root.lost]
+    write = write_schema if openapi else write_json_schema
+    return root.in_words, write(root.schema, path, lost), tuple(lost)
 
 
 def _format(output: OutputFormat, gemini: Gemini, dropped: list[str]) -> dict[str, Json]:

@@ -13,8 +13,7 @@ from nexus.conversation.parts import OutputFormat, Request, Tool, ToolCall, WebS
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.json_schema.closed import Closed
 from nexus.json_schema.keys import Forms
-from nexus.json_schema.modern import modern
-from nexus.json_schema.roots import describe, object_root
+from nexus.json_schema.roots import describe, modern_root
 from nexus.json_schema.strict import FORMAT, strict_tools
 from nexus.models.claude import PROPERTY_KEYS, STRICT_LIMITS, Claude
 from nexus.protocols.checks import Drops
@@ -91,7 +90,7 @@ def _write_tool(tool: Tool, at: int, held: Block, drops: Drops) -> Block:
     if isinstance(tool, WebSearch):
         return dict(WEB_SEARCH)
     path = f"tools.{at}.parameters"
-    root = object_root(modern(tool.parameters), path)
+    root = modern_root(tool.parameters, path)
     for keyword in root.lost:
         drops.add(f"{path}.{keyword}")
     wire: Block = {"name": tool.name}
@@ -128,7 +127,7 @@ def _answer_by_tool(format: OutputFormat, request: Request, tooling: Tooling) ->
         )
     about = "Gives the final answer. Call it exactly once, with the whole answer."
     tool, tooling.answer_keys = answer_tool(format, request.tools, PROPERTY_KEYS, name=ANSWER_TOOL, about=about)
-    root = object_root(modern(tool.parameters), FORMAT)
+    root = modern_root(tool.parameters, FORMAT)
     free = bool(request.tools) and (tooling.choice or {}).get("type") != "none"
     tooling.tools.append(
         {"name": tool.name, "description": describe(tool.description, root.in_words), "input_schema": root.schema}

@@ -1,0 +1,67 @@
+"""Schemas that come again: the same bytes become the same, and nothing else does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nexus.json_schema.remembered import LARGEST, remembered
+from nexus.wire import Json, encode
+
+OTHERS: dict[str, tuple[Json, Json]] = {
+    "another order": ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
+    "a number and a truth": ({"default": 1}, {"default": True}),
+    "a whole number and a fraction": ({"minimum": 0}, {"minimum": 0.0}),
+    "nothing and an empty object": (None, {}),
+}
+
+
+class Maker:
+    """Counts how often it is asked, and gives back what it got."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(self, schema: Json, about: str) -> Any:
+        self.asked += 1
+        return schema, about
+
+
+def test_the_same_bytes_are_made_once() -> None:
+    maker = Maker()
+    make = remembered(maker)
+    assert make({"type": "object"}, "tools.0") is make({"type": "object"}, "tools.0")
+    assert maker.asked == 1
+
+
+@pytest.mark.parametrize("case", OTHERS)
+def test_what_python_takes_for_equal_is_told_apart(case: str) -> None:
+    make = remembered(Maker())
+    one, other = OTHERS[case]
+    assert encode(make(one, "")[0]) == encode(one)
+    assert encode(make(other, "")[0]) == encode(other)
+
+
+def test_another_place_is_another_result() -> None:
+    make = remembered(Maker())
+    assert make({}, "tools.0")[1] == "tools.0"
+    assert make({}, "tools.1")[1] == "tools.1"
+
+
+def test_large_schemas_are_not_kept() -> None:
+    maker = Maker()
+    make = remembered(maker)
+    large = {"description": "x" * LARGEST}
+    assert make(large, "") == make(large, "") == (large, "")
+    assert maker.asked == 2
+
+
+def test_what_cannot_be_made_is_refused_every_time() -> None:
+    def refuse(schema: Json, about: str) -> None:
+        raise ValueError(about)
+
+    make = remembered(refuse)
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"tools\.0"):
+            make({}, "tools.0")
