@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.wire import Json
+from nexus.wire import Json, mapping, text
 
-_ENVELOPE = frozenset({"id", "object", "created", "model", "system_fingerprint", "service_tier", "choices"})
+_ENVELOPE = frozenset(
+    {"id", "object", "created", "model", "system_fingerprint", "service_tier", "choices"}
+    # OpenAI's padding; whom OpenRouter asked.
+    | {"obfuscation", "provider"}
+)
 _CHOICE = frozenset({"index", "delta"})
 _DELTA = frozenset({"role", "content"})
 
 
 def plain_words(chunk: Mapping[str, Json], tier: str) -> str | None:
     """Its words; None for a chunk that says anything beside them, or another ``tier`` than was known."""
-    present = {name: value for name, value in chunk.items() if value is not None}
-    choices = present.get("choices")
-    if not present.keys() <= _ENVELOPE or present.get("service_tier", tier) != tier or not isinstance(choices, list):
+    choices = chunk.get("choices")
+    if not isinstance(choices, list) or len(choices) != 1 or (chunk.get("service_tier") or tier) != tier:
         return None
-    if len(choices) != 1 or not isinstance(choices[0], dict):
+    choice = mapping(choices[0])
+    delta = mapping(choice.get("delta"))
+    if choice.get("index") or _holds_more(chunk, _ENVELOPE) or _holds_more(choice, _CHOICE):
         return None
-    choice = {name: value for name, value in choices[0].items() if value is not None}
-    delta = choice.get("delta")
-    if not choice.keys() <= _CHOICE or choice.get("index", 0) != 0 or not isinstance(delta, dict):
-        return None
-    filled = {name: value for name, value in delta.items() if value is not None}
-    words = filled.get("content")
-    return words if filled.keys() <= _DELTA and isinstance(words, str) and words else None
+    return None if _holds_more(delta, _DELTA) else text(delta.get("content")) or None
+
+
+def _holds_more(holder: Mapping[str, Json], known: frozenset[str]) -> bool:
+    more = holder.keys() - known
+    return bool(more) and any(holder[name] is not None for name in more)

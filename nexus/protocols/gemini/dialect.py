@@ -75,7 +75,7 @@ class GeminiDialect(Dialect):
         if found is None:
             raise ValueError(f"not a path of this dialect: {path}")
         document = shallow_camel(asked.document)
-        if isinstance(generation := document.get("generationConfig"), Mapping):
+        if isinstance(generation := document.get("generationConfig"), dict):
             document["generationConfig"] = shallow_camel(generation)
         if operation.relay == "count" and document.get("generateContentRequest") is not None:
             inner = an_object(document["generateContentRequest"], "generateContentRequest")

@@ -47,6 +47,8 @@ class Grounding:
         self._whole += _encoded(words)
 
     def read(self, candidate: Mapping[str, Json]) -> Iterator[Cited | str]:
+        if not (candidate.get("groundingMetadata") or candidate.get("citationMetadata")):
+            return
         grounding = mapping(candidate.get("groundingMetadata"))
         yield from (f"groundingMetadata.{name}" for name, value in grounding.items() if value and name not in _READ)
         self._chunks = [mapping(chunk) for chunk in sequence(grounding.get("groundingChunks"))] or self._chunks

@@ -78,7 +78,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorFa
 def find_error(value: Json) -> Mapping[str, Json] | None:
     """The Status object in an error body, which Google wraps in an array when it was to stream."""
     for item in sequence(value) or (value,):
-        if isinstance(error := mapping(item).get("error"), Mapping):
+        if isinstance(error := mapping(item).get("error"), dict):
             return error
     return None
 

@@ -123,7 +123,7 @@ class StreamReader:
     def _read_part(self, part: Mapping[str, Json], at: int) -> Iterator[Event]:
         opaque = text(part.get("thoughtSignature"))
         signature = Signature(DIALECT, opaque) if opaque else None
-        if isinstance(call := part.get("functionCall"), Mapping):
+        if isinstance(call := part.get("functionCall"), dict):
             yield from self._read_call(call, signature)
         elif isinstance(words := part.get("text"), str):
             yield from self._read_text(words, Reasoning if part.get("thought") is True else Text, signature)

@@ -1,0 +1,40 @@
+"""Which chunks are read at a glance: those of words alone, as OpenAI, OpenRouter and others write them."""
+
+from __future__ import annotations
+
+import pytest
+
+from nexus.protocols.chat.plain_chunk import plain_words
+from nexus.wire import Json
+
+WORDS = {"index": 0, "delta": {"content": "Hi"}, "logprobs": None, "finish_reason": None}
+CHUNK = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [WORDS], "usage": None}
+
+PLAIN: dict[str, Json] = {
+    "bare": CHUNK,
+    "with OpenAI's padding": CHUNK | {"obfuscation": "x7Q", "service_tier": "default"},
+    "by way of OpenRouter": CHUNK | {"provider": "Azure"},
+    "with its role again": CHUNK | {"choices": [WORDS | {"delta": {"role": "assistant", "content": "Hi"}}]},
+}
+MORE: dict[str, Json] = {
+    "usage": CHUNK | {"usage": {"prompt_tokens": 1}},
+    "another service tier": CHUNK | {"service_tier": "flex"},
+    "sources": CHUNK | {"citations": ["https://example.com"]},
+    "another choice": CHUNK | {"choices": [WORDS | {"index": 1}]},
+    "two choices": CHUNK | {"choices": [WORDS, WORDS]},
+    "an end": CHUNK | {"choices": [WORDS | {"finish_reason": "stop"}]},
+    "reasoning": CHUNK | {"choices": [WORDS | {"delta": {"content": "Hi", "reasoning": "Hm"}}]},
+    "no words": CHUNK | {"choices": [WORDS | {"delta": {"content": ""}}]},
+    "no delta": CHUNK | {"choices": [{"index": 0}]},
+    "no choices": CHUNK | {"choices": []},
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_words_alone(name: str) -> None:
+    assert plain_words(PLAIN[name], "default") == "Hi"
+
+
+@pytest.mark.parametrize("name", MORE)
+def test_anything_beside_them_is_read_in_full(name: str) -> None:
+    assert plain_words(MORE[name], "default") is None
