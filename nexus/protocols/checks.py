@@ -56,6 +56,11 @@ def an_object(value: Json, path: str) -> Body:
     return value
 
 
+def maybe_object(holder: Body, name: str, path: str = "") -> Body:
+    """An empty one where there is none."""
+    return {} if holder.get(name) is None else an_object(holder[name], join(path, name))
+
+
 def an_array(value: Json, path: str) -> list[Json]:
     if not isinstance(value, list):
         raise wrong(path, "an array")
@@ -79,6 +84,21 @@ def a_name(holder: Body, name: str, path: str) -> str:
 
 def maybe_string(holder: Body, name: str, path: str = "") -> str | None:
     return None if holder.get(name) is None else a_string(holder, name, path)
+
+
+def maybe_strings(holder: Body, name: str, path: str = "") -> dict[str, str]:
+    """An object whose members are all strings; an empty one where there is none."""
+    strings = maybe_object(holder, name, path)
+    return {member: a_string(strings, member, join(path, name)) for member in strings}
+
+
+def strings_in(value: Json, path: str) -> tuple[str, ...]:
+    """An array of strings."""
+    strings = an_array(value, path)
+    for at, string in enumerate(strings):
+        if not isinstance(string, str):
+            raise wrong(f"{path}.{at}", "a string")
+    return tuple(strings)
 
 
 def maybe_bool(holder: Body, name: str, path: str = "") -> bool | None:

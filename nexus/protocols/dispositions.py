@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from nexus.conversation.asking import asks_for
 from nexus.conversation.parts import Request
+from nexus.errors import UnsupportedFeature
+from nexus.protocols.checks import Body, Drops
 
 DispositionKind = Literal["carried", "converted", "dropped", "refused"]
 
@@ -35,6 +37,23 @@ def converted(field: str, note: str) -> Disposition:
 
 def dropped(note: str) -> Disposition:
     return Disposition("dropped", note)
+
+
+def dropped_by(reads: Mapping[str, Disposition], body: Body, known: Collection[str] = ()) -> Drops:
+    """The fields of a client's request that its reader drops, or does not know; ``known`` are read elsewhere.
+
+    Raises UnsupportedFeature for what it refuses.
+    """
+    drops = Drops()
+    for name, value in body.items():
+        if name in known or not asks_for(name, value):
+            continue
+        disposition = reads.get(name)
+        if disposition is None or disposition.kind == "dropped":
+            drops.add(name)
+        elif disposition.kind == "refused":
+            raise UnsupportedFeature(f"{name}: {disposition.note}", param=name)
+    return drops
 
 
 def left_out(writes: Mapping[str, Disposition], request: Request) -> list[str]:

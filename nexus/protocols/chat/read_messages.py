@@ -30,7 +30,7 @@ from nexus.protocols.chat.call_ids import plain_id, thinking_signature
 from nexus.protocols.chat.reasoning import interleave, read_echoed, read_extra
 from nexus.protocols.chat.sources import image_url, is_image
 from nexus.protocols.chat.tools import read_calls
-from nexus.protocols.checks import a_name, an_array, an_object, maybe_string, unknown
+from nexus.protocols.checks import Drops, a_name, an_array, an_object, maybe_string
 from nexus.protocols.urls import read_url
 from nexus.wire import Json
 
@@ -48,14 +48,14 @@ _KNOWN: Mapping[str, frozenset[str]] = {
 
 
 class MessagesReader:
-    """Feed it the messages in order, then take ``system`` and ``finish()``. ``dropped`` collects wire names."""
+    """Feed it the messages in order, then take ``system`` and ``finish()``. ``drops`` collects wire names."""
 
-    def __init__(self, dropped: dict[str, None]) -> None:
+    def __init__(self, drops: Drops) -> None:
         self.system: list[Text] = []
         self._messages: list[Message] = []
         self._results: list[ToolResult] = []
         self._legacy: list[ToolCall] = []
-        self._dropped = dropped
+        self._drops = drops
 
     def read(self, value: Json) -> None:
         messages = an_array(value, "messages")
@@ -88,8 +88,7 @@ class MessagesReader:
             case _:
                 raise InvalidRequest(f"{path}.role: unknown role {role}", param=f"{path}.role")
         known = _KNOWN["system" if role == "developer" else role]
-        for name in unknown(message, known):
-            self._dropped[f"messages.{name}"] = None
+        self._drops.unknown(message, known, "messages")
 
     def _read_system(self, message: Mapping[str, Json], path: str) -> None:
         blocks = content.read_content(message.get("content"), f"{path}.content", content.SYSTEM)
@@ -99,7 +98,7 @@ class MessagesReader:
             self._messages.append(Message("system", tuple(blocks), name, at=path))
             return
         if name is not None:
-            self._dropped["messages.name"] = None
+            self._drops.add("messages.name")
         self.system += [block for block in blocks if isinstance(block, Text)]
 
     def _add(self, role: Role, message: Mapping[str, Json], parts: list[Part], path: str) -> None:

@@ -9,23 +9,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import get_args
 
-from nexus.conversation.asking import asks_for
 from nexus.conversation.parts import Effort, OutputFormat, Request, Thinking
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.chat.fields import READS
 from nexus.protocols.chat.read_messages import MessagesReader
 from nexus.protocols.chat.tools import read_choice, read_tools
 from nexus.protocols.checks import (
+    Drops,
     a_name,
     an_array,
     an_object,
     maybe_bool,
     maybe_number,
     maybe_string,
+    maybe_strings,
     maybe_whole,
-    unknown,
+    strings_in,
 )
 from nexus.protocols.codec import ReadRequest
+from nexus.protocols.dispositions import dropped_by
 from nexus.wire import Json
 
 _EFFORTS: Mapping[str, Effort] = {effort: effort for effort in get_args(Effort)}
@@ -33,12 +35,12 @@ _EFFORTS: Mapping[str, Effort] = {effort: effort for effort in get_args(Effort)}
 
 def read_request(body: Mapping[str, Json]) -> ReadRequest:
     """Raises InvalidRequest and UnsupportedFeature with the path in ``param``."""
-    dropped = _by_table(body)
+    drops = dropped_by(READS, body)
     _check_choices(body)
     images = _read_modalities(body)
-    messages = MessagesReader(dropped)
+    messages = MessagesReader(drops)
     messages.read(body.get("messages"))
-    choice, tools = read_choice(body, read_tools(body, dropped))
+    choice, tools = read_choice(body, read_tools(body, drops))
     request = Request(
         messages=messages.finish(),
         system=tuple(messages.system),
@@ -47,7 +49,7 @@ def read_request(body: Mapping[str, Json]) -> ReadRequest:
         parallel_tools=maybe_bool(body, "parallel_tool_calls"),
         thinking=_read_thinking(body),
         output_format=_read_format(body),
-        max_tokens=_read_limit(body, dropped),
+        max_tokens=_read_limit(body, drops),
         temperature=maybe_number(body, "temperature", 0, 2),
         top_p=maybe_number(body, "top_p", 0, 1),
         top_k=maybe_whole(body, "top_k"),
@@ -59,29 +61,16 @@ def read_request(body: Mapping[str, Json]) -> ReadRequest:
         top_logprobs=maybe_whole(body, "top_logprobs", 0, 20),
         logit_bias=_read_bias(body),
         user=maybe_string(body, "user"),
-        metadata=_read_metadata(body),
+        metadata=maybe_strings(body, "metadata"),
         service_tier=maybe_string(body, "service_tier"),
         safety_identifier=maybe_string(body, "safety_identifier"),
         image_output=images,
         prompt_cache_key=maybe_string(body, "prompt_cache_key"),
         verbosity=maybe_string(body, "verbosity"),
         stream=maybe_bool(body, "stream") or False,
-        include_usage=_read_stream_options(body, dropped),
+        include_usage=_read_stream_options(body, drops),
     )
-    return ReadRequest(request, tuple(dropped))
-
-
-def _by_table(body: Mapping[str, Json]) -> dict[str, None]:
-    dropped: dict[str, None] = {}
-    for name, value in body.items():
-        disposition = READS.get(name)
-        if not asks_for(name, value):
-            continue
-        if disposition is None or disposition.kind == "dropped":
-            dropped[name] = None
-        elif disposition.kind == "refused":
-            raise UnsupportedFeature(f"{name}: {disposition.note}", param=name)
-    return dropped
+    return ReadRequest(request, drops.names)
 
 
 def _check_choices(body: Mapping[str, Json]) -> None:
@@ -139,10 +128,10 @@ def _read_format(body: Mapping[str, Json]) -> OutputFormat | None:
             raise UnsupportedFeature(f"{path}: type {kind} cannot be translated", param=f"{path}.type")
 
 
-def _read_limit(body: Mapping[str, Json], dropped: dict[str, None]) -> int | None:
+def _read_limit(body: Mapping[str, Json], drops: Drops) -> int | None:
     new, old = maybe_whole(body, "max_completion_tokens", 1), maybe_whole(body, "max_tokens", 1)
     if new is not None and old is not None and new != old:
-        dropped["max_tokens"] = None
+        drops.add("max_tokens")
     return old if new is None else new
 
 
@@ -153,10 +142,7 @@ def _read_stop_words(body: Mapping[str, Json]) -> tuple[str, ...]:
         case str(word):
             return (word,)
         case list(words):
-            for at, word in enumerate(words):
-                if not isinstance(word, str):
-                    raise InvalidRequest(f"stop.{at}: expected a string", param=f"stop.{at}")
-            return tuple(words)
+            return strings_in(words, "stop")
         case _:
             raise InvalidRequest("stop: expected a string or an array of strings", param="stop")
 
@@ -171,20 +157,9 @@ def _read_bias(body: Mapping[str, Json]) -> dict[str, float] | None:
     return dict(biases)
 
 
-def _read_metadata(body: Mapping[str, Json]) -> dict[str, str]:
-    if (value := body.get("metadata")) is None:
-        return {}
-    metadata = an_object(value, "metadata")
-    for name, entry in metadata.items():
-        if not isinstance(entry, str):
-            raise InvalidRequest(f"metadata.{name}: expected a string", param=f"metadata.{name}")
-    return dict(metadata)
-
-
-def _read_stream_options(body: Mapping[str, Json], dropped: dict[str, None]) -> bool:
+def _read_stream_options(body: Mapping[str, Json], drops: Drops) -> bool:
     if (value := body.get("stream_options")) is None:
         return False
     options = an_object(value, "stream_options")
-    for name in unknown(options, ("include_usage",)):
-        dropped[f"stream_options.{name}"] = None
+    drops.unknown(options, ("include_usage",), "stream_options")
     return maybe_bool(options, "include_usage", "stream_options") or False

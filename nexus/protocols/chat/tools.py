@@ -16,7 +16,7 @@ from nexus.models.chat_server import ChatServer
 from nexus.protocols.chat.call_ids import call_signature, plain_id
 from nexus.protocols.chat.parts import cache_fields, read_cache
 from nexus.protocols.chat.reasoning import read_extra
-from nexus.protocols.checks import a_name, an_array, an_object, maybe_bool, maybe_string, unknown
+from nexus.protocols.checks import Drops, a_name, an_array, an_object, maybe_bool, maybe_string
 from nexus.protocols.codec import Target
 from nexus.protocols.custom_tools import PARAMETERS, CustomTool, with_grammar, write_input
 from nexus.protocols.ids import ToolIds
@@ -35,27 +35,25 @@ def tool_ids(server: ChatServer) -> ToolIds:
     return ToolIds(_MISTRAL_ID, "", digits=9) if server.mistral_tool_ids else ToolIds(_ID)
 
 
-def read_tools(body: Mapping[str, Json], dropped: dict[str, None]) -> tuple[Tool, ...]:
+def read_tools(body: Mapping[str, Json], drops: Drops) -> tuple[Tool, ...]:
     value = body.get("tools")
     if value is None:
         return ()
-    return tuple(_read_tool(entry, f"tools.{at}", dropped) for at, entry in enumerate(an_array(value, "tools")))
+    return tuple(_read_tool(entry, f"tools.{at}", drops) for at, entry in enumerate(an_array(value, "tools")))
 
 
-def _read_tool(value: Json, path: str, dropped: dict[str, None]) -> Tool:
+def _read_tool(value: Json, path: str, drops: Drops) -> Tool:
     entry = an_object(value, path)
     if entry.get("type") == "custom":
-        return _read_custom(entry, path, dropped)
+        return _read_custom(entry, path, drops)
     _need_function(entry, path, "tools")
     function = an_object(entry.get("function"), f"{path}.function")
     parameters = function.get("parameters")
     if parameters is not None:
         an_object(parameters, f"{path}.function.parameters")
     # Codex repeats the name beside the function.
-    for name in unknown(entry, ("type", "function", "cache_control", "name")):
-        dropped[f"tools.{name}"] = None
-    for name in unknown(function, ("name", "description", "parameters", "strict", "cache_control")):
-        dropped[f"tools.function.{name}"] = None
+    drops.unknown(entry, ("type", "function", "cache_control", "name"), "tools")
+    drops.unknown(function, ("name", "description", "parameters", "strict", "cache_control"), "tools.function")
     return Tool(
         a_name(function, "name", f"{path}.function"),
         maybe_string(function, "description", f"{path}.function"),
@@ -66,12 +64,10 @@ def _read_tool(value: Json, path: str, dropped: dict[str, None]) -> Tool:
     )
 
 
-def _read_custom(entry: Mapping[str, Json], path: str, dropped: dict[str, None]) -> Tool:
+def _read_custom(entry: Mapping[str, Json], path: str, drops: Drops) -> Tool:
     custom = an_object(entry.get("custom"), f"{path}.custom")
-    for name in unknown(entry, ("type", "custom", "cache_control")):
-        dropped[f"tools.{name}"] = None
-    for name in unknown(custom, ("name", "description", "format")):
-        dropped[f"tools.custom.{name}"] = None
+    drops.unknown(entry, ("type", "custom", "cache_control"), "tools")
+    drops.unknown(custom, ("name", "description", "format"), "tools.custom")
     description = maybe_string(custom, "description", f"{path}.custom")
     if (format := mapping(custom.get("format"))).get("type") == "grammar":
         description = with_grammar(description, mapping(format.get("grammar")))

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast, get_args
 
-from nexus.conversation.asking import asks_for
 from nexus.conversation.parts import Effort, Message, OutputFormat, Request, Role, Thinking, Tool, ToolChoice
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import (
@@ -20,12 +19,16 @@ from nexus.protocols.checks import (
     maybe_bool,
     maybe_count,
     maybe_number,
+    maybe_object,
     maybe_string,
+    maybe_strings,
+    strings_in,
     wrong,
 )
 from nexus.protocols.codec import ReadRequest
 from nexus.protocols.converse.fields import READS
 from nexus.protocols.converse.read_parts import mark_last, read_cache, read_content, read_texts
+from nexus.protocols.dispositions import dropped_by
 from nexus.wire import Json, decode, mapping, text
 
 Body = Mapping[str, Json]
@@ -38,17 +41,9 @@ _STOP_PATHS = frozenset({"/stop_sequence", "/delta/stop_sequence"})
 
 def read_request(body: Body) -> ReadRequest:
     """Raises InvalidRequest, UnsupportedFeature."""
-    drops = Drops()
-    for name, value in body.items():
-        disposition = READS.get(name)
-        if name in _IN_PATH or not asks_for(name, value):
-            continue
-        if disposition is None or disposition.kind == "dropped":
-            drops.add(name)
-        elif disposition.kind == "refused":
-            raise UnsupportedFeature(f"{name}: {disposition.note}", param=name)
-    config, output = _table(body, "inferenceConfig"), _table(body, "outputConfig")
-    more, tools = _table(body, _MORE), _table(body, "toolConfig")
+    drops = dropped_by(READS, body, _IN_PATH)
+    config, output = maybe_object(body, "inferenceConfig"), maybe_object(body, "outputConfig")
+    more, tools = maybe_object(body, _MORE), maybe_object(body, "toolConfig")
     drops.unknown(config, ("maxTokens", "temperature", "topP", "stopSequences"), "inferenceConfig")
     drops.unknown(output, ("textFormat", "effort"), "outputConfig")
     drops.unknown(tools, ("tools", "toolChoice"), "toolConfig")
@@ -66,17 +61,13 @@ def read_request(body: Body) -> ReadRequest:
         temperature=maybe_number(config, "temperature", path="inferenceConfig"),
         top_p=maybe_number(config, "topP", path="inferenceConfig"),
         top_k=_top_k(more),
-        stop=_stops(config),
-        metadata=_metadata(body),
-        service_tier=maybe_string(_table(body, "serviceTier"), "type", "serviceTier"),
+        stop=strings_in(config.get("stopSequences") or [], "inferenceConfig.stopSequences"),
+        metadata=maybe_strings(body, "requestMetadata"),
+        service_tier=maybe_string(maybe_object(body, "serviceTier"), "type", "serviceTier"),
         stream=stream,
         include_usage=stream,
     )
     return ReadRequest(request, drops.names)
-
-
-def _table(body: Body, name: str) -> Body:
-    return {} if body.get(name) is None else an_object(body[name], name)
 
 
 def _messages(body: Body, drops: Drops) -> tuple[Message, ...]:
@@ -211,20 +202,3 @@ def _output_format(output: Body) -> OutputFormat | None:
         raise wrong(f"{path}.schema", "a JSON schema as a string") from error
     name, description = maybe_string(wire, "name", path), maybe_string(wire, "description", path)
     return OutputFormat(an_object(schema, f"{path}.schema"), name, description)
-
-
-def _stops(config: Body) -> tuple[str, ...]:
-    path = "inferenceConfig.stopSequences"
-    stops = an_array(config.get("stopSequences") or [], path)
-    for at, stop in enumerate(stops):
-        if not isinstance(stop, str):
-            raise wrong(f"{path}.{at}", "a string")
-    return tuple(stops)
-
-
-def _metadata(body: Body) -> dict[str, str]:
-    entries = _table(body, "requestMetadata")
-    for name, value in entries.items():
-        if not isinstance(value, str):
-            raise wrong(f"requestMetadata.{name}", "a string")
-    return dict(entries)

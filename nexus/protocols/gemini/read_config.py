@@ -11,7 +11,16 @@ from dataclasses import dataclass
 
 from nexus.conversation.parts import Effort, OutputFormat, Thinking
 from nexus.errors import UnsupportedFeature
-from nexus.protocols.checks import Drops, an_array, an_object, maybe_bool, maybe_number, maybe_string, wrong
+from nexus.protocols.checks import (
+    Drops,
+    an_array,
+    an_object,
+    maybe_bool,
+    maybe_number,
+    maybe_string,
+    strings_in,
+    wrong,
+)
 from nexus.protocols.gemini.read_schema import read_schema
 from nexus.wire import Json
 
@@ -69,7 +78,7 @@ def read_config(config: Config, drops: Drops) -> ReadConfig:
         presence_penalty=maybe_number(config, "presencePenalty", path=_AT),
         frequency_penalty=maybe_number(config, "frequencyPenalty", path=_AT),
         seed=_whole(config, "seed"),
-        stop=_stops(config),
+        stop=strings_in(config.get("stopSequences") or [], f"{_AT}.stopSequences"),
         logprobs=maybe_bool(config, "responseLogprobs", _AT),
         top_logprobs=_natural(config, "logprobs"),
         image_output=_images(config),
@@ -97,14 +106,6 @@ def _natural(holder: Config, name: str) -> int | None:
     if value is not None and value < 0:
         raise wrong(f"{_AT}.{name}", "a natural number")
     return value
-
-
-def _stops(config: Config) -> tuple[str, ...]:
-    stops = an_array(config.get("stopSequences") or [], f"{_AT}.stopSequences")
-    for at, stop in enumerate(stops):
-        if not isinstance(stop, str):
-            raise wrong(f"{_AT}.stopSequences.{at}", "a string")
-    return tuple(stops)
 
 
 def _images(config: Config) -> bool | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from nexus.conversation.parts import Image, Message, Part, Reasoning, Signature, Text, ToolCall, ToolResult
 from nexus.errors import InvalidRequest
-from nexus.protocols.checks import Drops, a_name, an_object, maybe_bool, maybe_string, wrong
+from nexus.protocols.checks import Drops, a_name, an_object, maybe_bool, maybe_object, maybe_string, wrong
 from nexus.protocols.gemini.contents import DIALECT
 from nexus.protocols.gemini.read_parts import kind_of, read_media, read_output
 from nexus.protocols.gemini.signatures import ReadSignature, read_signature
@@ -171,7 +171,7 @@ class _ModelTurn:
         where = f"{path}.functionCall"
         drops.unknown(wire, ("id", "name", "args"), "contents.parts.functionCall")
         name = a_name(wire, "name", where)
-        arguments = {} if wire.get("args") is None else an_object(wire["args"], f"{where}.args")
+        arguments = maybe_object(wire, "args", where)
         since = self._parts[self._behind_call :]
         if read.thoughts and not any(isinstance(part, Reasoning) for part in since):
             # The client brought the thinking back in no other way.

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from nexus.conversation.parts import Audio, Document, Image, Inline, Link, Text
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.protocols.checks import Drops, a_name, a_string, an_object, maybe_string, wrong
+from nexus.protocols.checks import Drops, a_name, a_string, an_object, maybe_object, maybe_string, wrong
 from nexus.protocols.gemini.media import FILES_API, YOUTUBE
 from nexus.protocols.gemini.signatures import standard_base64
 from nexus.wire import Json, encode
@@ -53,7 +53,7 @@ def read_output(wire: Wire, path: str, drops: Drops) -> tuple[tuple[Text | Image
     ``output`` and ``error`` alone are what they hold; any other object is the output itself.
     """
     drops.unknown(wire, ("id", "name", "response", "parts"), "contents.parts.functionResponse")
-    response = {} if wire.get("response") is None else an_object(wire["response"], f"{path}.response")
+    response = maybe_object(wire, "response", path)
     failed, output = False, response
     if len(response) == 1:
         ((name, value),) = response.items()

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation.asking import asks_for
 from nexus.conversation.parts import Request, Text
 from nexus.errors import UnsupportedFeature
-from nexus.protocols.checks import Drops, an_object, maybe_string, wrong
+from nexus.protocols.checks import Drops, an_object, maybe_object, maybe_string, maybe_strings
 from nexus.protocols.codec import ReadRequest
+from nexus.protocols.dispositions import dropped_by
 from nexus.protocols.gemini.fields import READS
 from nexus.protocols.gemini.read_config import read_config
 from nexus.protocols.gemini.read_contents import many, read_contents
@@ -29,16 +29,8 @@ _TIERS = {"standard": "default", "SERVICE_TIER_STANDARD": "default"}
 def read_request(body: Body) -> ReadRequest:
     """Raises InvalidRequest, UnsupportedFeature."""
     body = mapping(camel(dict(body)))
-    drops = Drops()
-    for name, value in body.items():
-        disposition = READS.get(name)
-        if name in _IN_PATH or not asks_for(name, value):
-            continue
-        if disposition is None or disposition.kind == "dropped":
-            drops.add(name)
-        elif disposition.kind == "refused":
-            raise UnsupportedFeature(f"{name}: {disposition.note}", param=name)
-    config = {} if body.get("generationConfig") is None else an_object(body["generationConfig"], "generationConfig")
+    drops = dropped_by(READS, body, _IN_PATH)
+    config = maybe_object(body, "generationConfig")
     tooling, read = read_tooling(body, drops), read_config(config, drops)
     stream = body.get("stream") is True
     tier = maybe_string(body, "serviceTier")
@@ -59,7 +51,7 @@ def read_request(body: Body) -> ReadRequest:
         stop=read.stop,
         logprobs=read.logprobs,
         top_logprobs=read.top_logprobs,
-        metadata=_labels(body),
+        metadata=maybe_strings(body, "labels"),
         service_tier=None if tier is None else _TIERS.get(tier, tier),
         image_output=read.image_output,
         stream=stream,
@@ -82,11 +74,3 @@ def _system(body: Body, drops: Drops) -> tuple[Text, ...]:
         drops.unknown(part, ("text",), "systemInstruction.parts")
         texts += [Text(part["text"], at=path)] if part["text"] else []
     return tuple(texts)
-
-
-def _labels(body: Body) -> dict[str, str]:
-    labels = {} if body.get("labels") is None else an_object(body["labels"], "labels")
-    for name, value in labels.items():
-        if not isinstance(value, str):
-            raise wrong(f"labels.{name}", "a string")
-    return dict(labels)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from nexus.conversation.parts import Tool, ToolChoice, WebSearch
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.protocols.checks import Drops, a_name, an_array, an_object, maybe_string, wrong
+from nexus.protocols.checks import Drops, a_name, an_array, an_object, maybe_object, maybe_string, wrong
 from nexus.protocols.gemini.read_contents import many
 from nexus.protocols.gemini.read_schema import read_schema
 from nexus.wire import Json
@@ -32,7 +32,7 @@ def read_tooling(body: Wire, drops: Drops) -> Tooling:
     tools: list[Tool] = []
     for at, wire in enumerate(many(body.get("tools") or [], "tools")):
         tools += _tool(an_object(wire, f"tools.{at}"), f"tools.{at}", drops)
-    config = {} if body.get("toolConfig") is None else an_object(body["toolConfig"], "toolConfig")
+    config = maybe_object(body, "toolConfig")
     drops.unknown(config, ("functionCallingConfig",), "toolConfig")
     return _chosen(tuple(tools), config.get("functionCallingConfig"), drops)
 

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
-from nexus.conversation.asking import asks_for
 from nexus.conversation.parts import (
     CacheHint,
     Effort,
@@ -31,10 +30,13 @@ from nexus.protocols.checks import (
     maybe_bool,
     maybe_count,
     maybe_number,
+    maybe_object,
     maybe_string,
+    strings_in,
     wrong,
 )
 from nexus.protocols.codec import ReadRequest
+from nexus.protocols.dispositions import dropped_by
 from nexus.protocols.messages.fields import READS
 from nexus.protocols.messages.read_parts import read_cache, read_content, read_texts
 from nexus.protocols.messages.read_tools import read_tools
@@ -51,15 +53,7 @@ _TIERS = {"auto": "auto", "standard_only": "default"}
 
 
 def read_request(body: Body) -> ReadRequest:
-    drops = Drops()
-    for name, value in body.items():
-        disposition = READS.get(name)
-        if not asks_for(name, value):
-            continue
-        if disposition is None or disposition.kind == "dropped":
-            drops.add(name)
-        elif disposition.kind == "refused":
-            raise UnsupportedFeature(f"{name}: {disposition.note}", param=name)
+    drops = dropped_by(READS, body)
     options = _read_options(body, drops)
     choice, parallel = _read_tool_choice(body)
     stream = bool(maybe_bool(body, "stream"))
@@ -75,7 +69,7 @@ def read_request(body: Body) -> ReadRequest:
         temperature=maybe_number(body, "temperature"),
         top_p=maybe_number(body, "top_p"),
         top_k=maybe_count(body, "top_k"),
-        stop=_read_stop_sequences(body),
+        stop=() if body.get("stop_sequences") is None else strings_in(body["stop_sequences"], "stop_sequences"),
         user=_read_user(body, drops),
         service_tier=_read_tier(body, drops),
         stream=stream,
@@ -92,9 +86,7 @@ def _read_system(body: Body, drops: Drops) -> tuple[Text, ...]:
 
 
 def _read_options(body: Body, drops: Drops) -> Body:
-    if body.get("output_config") is None:
-        return {}
-    options = an_object(body["output_config"], "output_config")
+    options = maybe_object(body, "output_config")
     drops.unknown(options, ("effort", "format"), "output_config")
     return options
 
@@ -192,20 +184,8 @@ def _read_output_format(body: Body, options: Body) -> OutputFormat | None:
     return OutputFormat(schema=an_object(format.get("schema"), f"{path}.schema"))
 
 
-def _read_stop_sequences(body: Body) -> tuple[str, ...]:
-    if body.get("stop_sequences") is None:
-        return ()
-    stops = an_array(body["stop_sequences"], "stop_sequences")
-    for at, stop in enumerate(stops):
-        if not isinstance(stop, str):
-            raise wrong(f"stop_sequences.{at}", "a string")
-    return tuple(stops)
-
-
 def _read_user(body: Body, drops: Drops) -> str | None:
-    if body.get("metadata") is None:
-        return None
-    metadata = an_object(body["metadata"], "metadata")
+    metadata = maybe_object(body, "metadata")
     drops.unknown(metadata, ("user_id",), "metadata")
     return maybe_string(metadata, "user_id", "metadata")
 

@@ -12,13 +12,10 @@ from collections.abc import Mapping
 
 from nexus.protocols.dispositions import Disposition, carried, converted, dropped, refused
 
-STATELESS = (
+_STATELESS = (
     "nothing is stored on the way to another vendor (server.response_store is off); send `store: false`, and the whole "
     "conversation in `input`"
 )
-NEED_STORE = ("previous_response_id", "store")
-"""What is refused where no answers are kept."""
-
 _CONVERSATION = "conversations live at OpenAI; send the whole conversation in `input`"
 
 READS: Mapping[str, Disposition] = {
@@ -81,6 +78,12 @@ READS: Mapping[str, Disposition] = {
     "truncation": dropped("nothing is cut; a conversation that is too long is the vendor's error"),
     "user": carried("user"),
 }
+
+WITHOUT_STORE: Mapping[str, Disposition] = {
+    **READS,
+    **dict.fromkeys(("previous_response_id", "store"), refused(_STATELESS)),
+}
+"""The same where no answers are kept."""
 
 PATHS: Mapping[str, str] = {"verbosity": "text.verbosity"}
 """What a client calls parts of neutral fields that it has elsewhere than the whole."""

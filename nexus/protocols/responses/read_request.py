@@ -11,25 +11,25 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import get_args
 
-from nexus.conversation.asking import asks_for
 from nexus.conversation.parts import Effort, OutputFormat, Request, SummaryWanted, Text, Thinking, ToolChoice
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.checks import (
     Body,
     Drops,
     a_name,
-    a_string,
     an_array,
     an_object,
     maybe_bool,
     maybe_number,
     maybe_string,
+    maybe_strings,
     maybe_whole,
     wrong,
 )
 from nexus.protocols.codec import Find, ReadRequest
+from nexus.protocols.dispositions import dropped_by
 from nexus.protocols.responses.earlier import Continued, Earlier
-from nexus.protocols.responses.fields import NEED_STORE, READS, STATELESS
+from nexus.protocols.responses.fields import READS, WITHOUT_STORE
 from nexus.protocols.responses.read_items import ItemsReader
 from nexus.protocols.responses.tool_choice import read_choice
 from nexus.protocols.responses.tools import ToolsReader
@@ -41,8 +41,7 @@ _INCLUDED = "reasoning.encrypted_content"
 
 def read_request(body: Body, find: Find | None = None, *, compacts: bool = False) -> ReadRequest:
     """``compacts`` asks for a summary. Raises InvalidRequest and UnsupportedFeature with the path in ``param``."""
-    drops = Drops()
-    _go_by_table(body, drops, keeps=find is not None)
+    drops = dropped_by(WITHOUT_STORE if find is None else READS, body)
     earlier = Earlier(body, find)
     _read_include(body, drops)
     drops.unknown(mapping(body.get("stream_options")), (), "stream_options")
@@ -74,7 +73,7 @@ def read_request(body: Body, find: Find | None = None, *, compacts: bool = False
         frequency_penalty=maybe_number(body, "frequency_penalty", -2, 2),
         top_logprobs=maybe_whole(body, "top_logprobs", 0, 20),
         user=maybe_string(body, "user"),
-        metadata=_read_metadata(body),
+        metadata=maybe_strings(body, "metadata"),
         service_tier=maybe_string(body, "service_tier"),
         safety_identifier=maybe_string(body, "safety_identifier"),
         prompt_cache_key=maybe_string(body, "prompt_cache_key"),
@@ -94,19 +93,6 @@ def _for_summary(request: Request) -> Request:
     if not request.messages or not isinstance(request.messages[-1], SummaryWanted):
         return request
     return replace(request, tool_choice=ToolChoice("none") if request.tools else None, output_format=None)
-
-
-def _go_by_table(body: Body, drops: Drops, *, keeps: bool) -> None:
-    for name, value in body.items():
-        if not asks_for(name, value):
-            continue
-        disposition = READS.get(name)
-        if name in NEED_STORE and not keeps:
-            raise UnsupportedFeature(f"{name}: {STATELESS}", param=name)
-        if disposition is None or disposition.kind == "dropped":
-            drops.add(name)
-        elif disposition.kind == "refused":
-            raise UnsupportedFeature(f"{name}: {disposition.note}", param=name)
 
 
 def _read_include(body: Body, drops: Drops) -> None:
@@ -162,10 +148,3 @@ def _read_format(body: Body, drops: Drops) -> OutputFormat | None:
 
 def _read_verbosity(body: Body) -> str | None:
     return maybe_string(mapping(body.get("text")), "verbosity", "text")
-
-
-def _read_metadata(body: Body) -> dict[str, str]:
-    if body.get("metadata") is None:
-        return {}
-    metadata = an_object(body["metadata"], "metadata")
-    return {name: a_string(metadata, name, "metadata") for name in metadata}
