@@ -6,9 +6,12 @@ into, and no byte beside what goes is changed.
 
 from __future__ import annotations
 
-from nexus.conversation.parts import Signature
+from dataclasses import replace
+
+from nexus.conversation.parts import Part, Signature, Text, ToolCall, placed
 from nexus.protocols.dialect import Edited
 from nexus.protocols.rewrite import Rules, cut
+from nexus.valueclass import valueclass
 from nexus.wire import Json
 
 _TAG = "nexus."
@@ -44,6 +47,35 @@ def unpack_neighbours(text: str, own: str) -> tuple[str, Signature] | None:
     if tagged.dialect not in (NEXT, PREVIOUS) or not dot or not dialect.isalpha():
         return None
     return tagged.dialect, Signature(dialect, value)
+
+
+@valueclass(frozen=True, slots=True)
+class Carrier:
+    """A signature on its way to the part beside it."""
+
+    place: str
+    signature: Signature
+
+
+class Neighbours:
+    """The parts of a message as they are met, each with the signature that travelled beside it."""
+
+    def __init__(self) -> None:
+        self.parts: list[Part] = []
+        self._waiting: Signature | None = None
+
+    def add(self, met: Part | Carrier, at: str) -> None:
+        if not isinstance(met, Carrier):
+            self.parts.append(placed(met if self._waiting is None else _signed(met, self._waiting), at))
+            self._waiting = None
+        elif met.place == NEXT:
+            self._waiting = met.signature
+        elif self.parts:
+            self.parts[-1] = _signed(self.parts[-1], met.signature)
+
+
+def _signed(part: Part, signature: Signature) -> Part:
+    return replace(part, signature=signature) if isinstance(part, Text | ToolCall) else part
 
 
 def is_tagged(value: Json) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, cast
 
 from nexus.conversation.parts import (
@@ -21,7 +21,6 @@ from nexus.conversation.parts import (
     Part,
     Reasoning,
     Role,
-    Signature,
     Text,
     ToolCall,
     ToolResult,
@@ -30,7 +29,7 @@ from nexus.conversation.parts import (
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.checks import Drops, a_name, a_string, an_array, an_object, maybe_bool, maybe_string, wrong
 from nexus.protocols.converse.signatures import read_carrier, read_redacted, read_signature
-from nexus.protocols.signatures import NEXT
+from nexus.protocols.signatures import Carrier, Neighbours
 from nexus.wire import Json, encode, text
 
 Block = Mapping[str, Json]
@@ -49,34 +48,17 @@ _WORDS = frozenset({"txt", "md", "html", "csv"})
 _AUDIO: Mapping[str, str] = {"mp3": "audio/mpeg", "mpga": "audio/mpeg", "x-aac": "audio/aac", "mka": "audio/x-matroska"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Carrier:
-    """A signature on its way to the part beside it."""
-
-    place: str
-    signature: Signature
-
-
 def read_content(content: Json, role: Role, path: str, drops: Drops) -> tuple[Part, ...]:
     """A message's blocks. Raises InvalidRequest, UnsupportedFeature."""
-    parts: list[Part] = []
-    waiting: Signature | None = None
+    met = Neighbours()
     for number, wire in enumerate(an_array(content, path)):
         at = f"{path}.{number}"
         kind, value = _one(wire, at)
         if kind == "cachePoint":
-            mark_last(parts, read_cache(value, at), drops)
-            continue
-        found = _read(kind, value, role, at, drops)
-        if isinstance(found, _Carrier):
-            if found.place == NEXT:
-                waiting = found.signature
-            elif parts:
-                parts[-1] = _signed(parts[-1], found.signature)
-            continue
-        parts.append(placed(found if waiting is None else _signed(found, waiting), at))
-        waiting = None
-    return tuple(parts)
+            mark_last(met.parts, read_cache(value, at), drops)
+        else:
+            met.add(_read(kind, value, role, at, drops), at)
+    return tuple(met.parts)
 
 
 def read_texts(content: Json, path: str, drops: Drops) -> tuple[Text, ...]:
@@ -117,7 +99,7 @@ def _one(wire: Json, path: str) -> tuple[str, Json]:
     return members[0]
 
 
-def _read(kind: str, value: Json, role: Role, path: str, drops: Drops) -> Part | _Carrier:
+def _read(kind: str, value: Json, role: Role, path: str, drops: Drops) -> Part | Carrier:
     read = _READERS.get(kind)
     if read is None:
         raise UnsupportedFeature(f"{path}: a {kind} block can be sent to Bedrock's own models only", param=path)
@@ -226,7 +208,7 @@ def _json(value: Json, path: str, drops: Drops) -> Text:
     return Text(encode(value).decode())
 
 
-def _reasoning(value: Json, path: str, drops: Drops) -> Reasoning | _Carrier:
+def _reasoning(value: Json, path: str, drops: Drops) -> Reasoning | Carrier:
     kind, held = _one(value, path)
     if kind == "redactedContent":
         return Reasoning("", read_redacted(_words(held, f"{path}.{kind}")), redacted=True)
@@ -235,7 +217,7 @@ def _reasoning(value: Json, path: str, drops: Drops) -> Reasoning | _Carrier:
     wire = an_object(held, f"{path}.{kind}")
     words, signature = text(wire.get("text")), maybe_string(wire, "signature", f"{path}.{kind}") or ""
     if not words and (carried := read_carrier(signature)) is not None:
-        return _Carrier(*carried)
+        return Carrier(*carried)
     return Reasoning(words, read_signature(signature))
 
 
@@ -247,11 +229,7 @@ def _cited(value: Json, path: str, drops: Drops) -> Text:
     return Text("".join(text(an_object(piece, f"{path}.content").get("text")) for piece in pieces))
 
 
-def _signed(part: Part, signature: Signature) -> Part:
-    return replace(part, signature=signature) if isinstance(part, Text | ToolCall) else part
-
-
-_READERS: Mapping[str, Callable[[Json, str, Drops], Part | _Carrier]] = {
+_READERS: Mapping[str, Callable[[Json, str, Drops], Part | Carrier]] = {
     "text": _text,
     "image": _image,
     "audio": _audio,

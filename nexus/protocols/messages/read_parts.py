@@ -10,7 +10,6 @@ Source: anthropic.types.ContentBlockParam and the beta's.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import cast
 
 from nexus.conversation.parts import (
@@ -33,7 +32,7 @@ from nexus.protocols.checks import Drops, a_string, an_array, an_object, maybe_b
 from nexus.protocols.messages.client_tools import neutral_name
 from nexus.protocols.messages.signatures import OWN, read_carrier, read_signature
 from nexus.protocols.messages.turn_controls import in_words
-from nexus.protocols.signatures import NEXT
+from nexus.protocols.signatures import Carrier, Neighbours
 from nexus.protocols.urls import read_url
 from nexus.wire import Json, encode, mapping, text
 
@@ -48,9 +47,11 @@ def read_content(content: Json, role: Role, path: str, drops: Drops) -> tuple[Pa
         return ()
     if isinstance(content, str):
         return (Text(content, at=path),)
-    return _gathered(
-        [_read_block(block, role, f"{path}.{at}", drops) for at, block in enumerate(an_array(content, path))]
-    )
+    met = Neighbours()
+    for number, block in enumerate(an_array(content, path)):
+        at = f"{path}.{number}"
+        met.add(_read_block(block, role, at, drops), at)
+    return tuple(met.parts)
 
 
 def read_texts(content: Json, path: str, drops: Drops) -> tuple[Text, ...]:
@@ -75,34 +76,7 @@ def read_cache(block: Block, path: str, drops: Drops) -> CacheHint | None:
     return cast(CacheHint, ttl)
 
 
-class _Carrier:
-    """A signature on its way to the part beside it."""
-
-    def __init__(self, place: str, signature: Signature) -> None:
-        self.place, self.signature = place, signature
-
-
-def _gathered(met: list[Part | _Carrier]) -> tuple[Part, ...]:
-    """The parts, each with the signature that travelled beside it."""
-    parts: list[Part] = []
-    waiting: Signature | None = None
-    for one in met:
-        if isinstance(one, _Carrier):
-            if one.place == NEXT:
-                waiting = one.signature
-            elif parts:
-                parts[-1] = _signed(parts[-1], one.signature)
-            continue
-        parts.append(_signed(one, waiting) if waiting is not None else one)
-        waiting = None
-    return tuple(parts)
-
-
-def _signed(part: Part, signature: Signature) -> Part:
-    return replace(part, signature=signature) if isinstance(part, Text | ToolCall) else part
-
-
-def _read_block(wire: Json, role: Role, path: str, drops: Drops) -> Part | _Carrier:
+def _read_block(wire: Json, role: Role, path: str, drops: Drops) -> Part | Carrier:
     block = an_object(wire, path)
     kind = a_string(block, "type", path)
     read = _READERS.get(kind)
@@ -113,8 +87,7 @@ def _read_block(wire: Json, role: Role, path: str, drops: Drops) -> Part | _Carr
         )
     if _ROLE_OF.get(kind, role) != role:
         raise InvalidRequest(f"{path}: a {kind} block does not belong to the role {role}", param=path)
-    found = read(block, path, drops)
-    return found if isinstance(found, _Carrier) else placed(found, path)
+    return read(block, path, drops)
 
 
 def _read_text(block: Block, path: str, drops: Drops) -> Text:
@@ -197,11 +170,11 @@ def _read_search_result(block: Block, path: str, drops: Drops) -> Document:
     )
 
 
-def _read_thinking(block: Block, path: str, drops: Drops) -> Reasoning | _Carrier:
+def _read_thinking(block: Block, path: str, drops: Drops) -> Reasoning | Carrier:
     signature = maybe_string(block, "signature", path) or ""
     carried = read_carrier(signature)
     if carried is not None:
-        return _Carrier(*carried)
+        return Carrier(*carried)
     return Reasoning(a_string(block, "thinking", path), signature=read_signature(signature))
 
 
@@ -265,7 +238,7 @@ _RESULT_READERS: dict[str, Callable[[Block, str, Drops], Text | Image | Document
     "tool_reference": _read_reference,
 }
 
-_READERS: dict[str, Callable[[Block, str, Drops], Part | _Carrier]] = {
+_READERS: dict[str, Callable[[Block, str, Drops], Part | Carrier]] = {
     "text": _read_text,
     "image": _read_image,
     "document": _read_document,
