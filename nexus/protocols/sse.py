@@ -7,6 +7,7 @@ unknown fields pass; the frames' ``raw`` bytes joined are the input. Source: WHA
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from nexus.valueclass import valueclass
 from nexus.wire import decode
@@ -114,10 +115,10 @@ def is_heartbeat(frame: Frame) -> bool:
     return frame.event is None and _UNNAMED_HEARTBEAT.match(frame.data) is not None
 
 
-def data_at(raw: bytes) -> int | None:
-    """Where the data of a frame begins in its bytes; None unless it stands on one line."""
+def with_data(raw: bytes, edit: Callable[[bytes], bytes]) -> bytes:
+    """A frame's bytes with its data edited, which it leaves alone unless they stand on one line."""
     lines = [match.end() for match in _DATA_LINE.finditer(raw)]
-    return lines[0] if len(lines) == 1 else None
+    return raw[: lines[0]] + edit(raw[lines[0] :]) if len(lines) == 1 else raw
 
 
 def frame(data: bytes, event: str | None = None) -> bytes:

@@ -23,7 +23,7 @@ from nexus.protocols.dialect import AnswerRelay, Edited
 from nexus.protocols.edit import find, insert_first, replace_member, splice
 from nexus.protocols.rewrite import ANY, cut, fitting_strings, removing
 from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_foreign
-from nexus.protocols.sse import DONE, Frame, data_at
+from nexus.protocols.sse import DONE, Frame, with_data
 from nexus.wire import Json, count, decode, encode, mapping, sequence, text
 
 _ASKED = {"include_usage": True}
@@ -170,10 +170,7 @@ class ChatPassthrough(AnswerRelay):
         return renamed
 
     def _renamed(self, frame: Frame, chunk: Mapping[str, Json]) -> bytes:
-        start = data_at(frame.raw)
-        if start is None:
-            return frame.raw
-        return frame.raw[:start] + replace_member(frame.raw[start:], chunk, "model", self._model)
+        return with_data(frame.raw, lambda data: replace_member(data, chunk, "model", self._model))
 
     def _read(self, answer: Mapping[str, Json]) -> None:
         """Usage comes on any chunk, sometimes on several: the last one counts."""

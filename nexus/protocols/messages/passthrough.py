@@ -20,7 +20,7 @@ from nexus.protocols.messages.read_response import is_answer
 from nexus.protocols.messages.usage import merge_usage, read_usage
 from nexus.protocols.rewrite import ANY, REMOVE, cut
 from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_foreign
-from nexus.protocols.sse import DONE, Frame, data_at
+from nexus.protocols.sse import DONE, Frame, with_data
 from nexus.wire import Json, decode, mapping, sequence, text
 
 
@@ -100,10 +100,7 @@ class MessagesPassthrough(AnswerRelay):
         return frame.raw
 
     def _renamed(self, frame: Frame) -> bytes:
-        start = data_at(frame.raw)
-        if start is None:
-            return frame.raw
-        return frame.raw[:start] + replace_string(frame.raw[start:], ("message", "model"), self._model)
+        return with_data(frame.raw, lambda data: replace_string(data, ("message", "model"), self._model))
 
     def _read_message(self, message: Mapping[str, Json]) -> None:
         if isinstance(message.get("model"), str):

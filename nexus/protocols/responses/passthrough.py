@@ -24,7 +24,7 @@ from nexus.protocols.responses.usage import read_usage
 from nexus.protocols.responses.vendor_ids import given_ids
 from nexus.protocols.rewrite import ANY, REMOVE, cut, fitting_strings
 from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_foreign
-from nexus.protocols.sse import DONE, Frame, data_at
+from nexus.protocols.sse import DONE, Frame, with_data
 from nexus.wire import Json, count, decode, encode, mapping, sequence, text
 
 _TERMINAL = frozenset({"response.completed", "response.failed", "response.incomplete"})
@@ -111,10 +111,9 @@ class ResponsesPassthrough(AnswerRelay):
         return self._renamed(frame)
 
     def _renamed(self, frame: Frame) -> bytes:
-        start = data_at(frame.raw)
-        if start is None or self._model is None:
+        if (model := self._model) is None:
             return frame.raw
-        return frame.raw[:start] + replace_string(frame.raw[start:], ("response", "model"), self._model)
+        return with_data(frame.raw, lambda data: replace_string(data, ("response", "model"), model))
 
     def _read(self, response: Mapping[str, Json]) -> None:
         if text(response.get("model")):
