@@ -9,7 +9,7 @@ import ast
 import functools
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -28,13 +28,28 @@ def module_of(path: Path) -> str:
 
 
 @functools.cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@functools.cache
 def imports(path: Path) -> tuple[str, ...]:
     """Every module that a file imports, for the type checker too."""
-    return tuple(_imports(ast.parse(path.read_text())))
+    return tuple(_imports(tree_of(path)))
+
+
+def statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """With those inside of them; an import is in no expression."""
+    for statement in body:
+        yield statement
+        for name in ("body", "orelse", "finalbody"):
+            yield from statements(getattr(statement, name, ()))
+        for inner in (*getattr(statement, "handlers", ()), *getattr(statement, "cases", ())):
+            yield from statements(inner.body)
 
 
 def _imports(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+    for node in statements(tree.body):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -42,6 +57,7 @@ def _imports(tree: ast.Module) -> Iterator[str]:
             yield from (name if is_module(name) else node.module for name in names)
 
 
+@functools.cache
 def is_module(name: str) -> bool:
     path = ROOT.joinpath(*name.split("."))
     return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
@@ -159,9 +175,9 @@ def test_the_bridge_is_made_of_the_standard_library() -> None:
 
 
 def test_files_are_small_and_say_what_they_are_for() -> None:
-    texts = {path.relative_to(ROOT): path.read_text() for path in SOURCES}
-    assert [(path, n) for path, text in texts.items() if (n := text.count("\n")) > MOST_LINES[path.parts[0]]] == []
-    assert [path for path, text in texts.items() if not ast.get_docstring(ast.parse(text))] == []
+    lines = {path.relative_to(ROOT): path.read_text().count("\n") for path in SOURCES}
+    assert [(path, many) for path, many in lines.items() if many > MOST_LINES[path.parts[0]]] == []
+    assert [path for path in SOURCES if not ast.get_docstring(tree_of(path))] == []
 
 
 def test_providers_have_one_import_name() -> None:
@@ -170,7 +186,7 @@ def test_providers_have_one_import_name() -> None:
 
 def test_nothing_is_printed_and_no_exception_is_swallowed() -> None:
     for path in HOUSE:
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 assert node.func.id != "print", f"{path}:{node.lineno}"
             if isinstance(node, ast.ExceptHandler):

@@ -6,7 +6,6 @@ import base64
 import json
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from botocore.exceptions import ClientError, EventStreamError  # type: ignore[im
 
 from tests.auth.kit import ALICE
 from tests.conftest import Serve
-from tests.server.vendors import LANES, RESPONSES, Lane
+from tests.server.vendors import LANES, RESPONSES, Standing, standing_lanes
 from tests.serving import Nexus, anthropic_config
 from tools.fake_upstream import Behaviour, FakeUpstream
 from tools.fake_upstream.aws import bedrock
@@ -36,18 +35,22 @@ def sdk(nexus: Nexus, key: str = "any") -> AnthropicBedrock:
     return AnthropicBedrock(api_key=key, aws_region="eu-west-1", base_url=f"{nexus.base}/llm/bedrock", max_retries=0)
 
 
-OPENED: list[Any] = []
+OPENED: list[tuple[Nexus, Any]] = []
+"""AWS's clients, which take longer to make than a call."""
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def closed_clients() -> Iterator[None]:
     yield
     while OPENED:
-        OPENED.pop().close()
+        OPENED.pop()[1].close()
 
 
 def signing(nexus: Nexus) -> Any:
     """AWS's own client, whose parser checks every frame's CRCs."""
+    for known, client in OPENED:
+        if known is nexus:
+            return client
     client = boto3.client(
         "bedrock-runtime",
         region_name="eu-west-1",
@@ -56,23 +59,18 @@ def signing(nexus: Nexus) -> Any:
         aws_secret_access_key="something",
         config=Config(retries={"total_max_attempts": 1}, proxies={}),
     )
-    OPENED.append(client)
+    OPENED.append((nexus, client))
     return client
 
 
-@dataclass
-class Vendor:
-    lane: Lane
-    upstream: FakeUpstream
-    nexus: Nexus
+standing = standing_lanes(*LANES, RESPONSES)
 
 
-@pytest.fixture(params=[*LANES, RESPONSES], ids=lambda lane: lane.name)
-def vendor(request: pytest.FixtureRequest, serve: Serve, tmp_path: Path) -> Iterator[Vendor]:
-    lane: Lane = request.param
-    with FakeUpstream(lane.vendor) as upstream:
-        yield Vendor(lane, upstream, serve(lane.config(upstream, tmp_path)))
-        assert upstream.violations == []
+@pytest.fixture
+def vendor(standing: Standing) -> Iterator[Standing]:
+    standing.anew()
+    yield standing
+    assert standing.upstream.violations == []
 
 
 def chunks(answer: Any) -> list[Any]:
@@ -81,21 +79,21 @@ def chunks(answer: Any) -> list[Any]:
 
 
 class TestInvoke:
-    def test_whole(self, vendor: Vendor) -> None:
+    def test_whole(self, vendor: Standing) -> None:
         answer = signing(vendor.nexus).invoke_model(modelId="v/m", body=json.dumps(BODY))
         said = json.loads(answer["body"].read())
         assert [block["text"] for block in said["content"]] == [HELLO]
         assert (said["usage"]["input_tokens"], said["usage"]["output_tokens"]) == (11, 6)
         assert answer["ResponseMetadata"]["RequestId"].startswith("req_")
 
-    def test_a_stream(self, vendor: Vendor) -> None:
+    def test_a_stream(self, vendor: Standing) -> None:
         answer = signing(vendor.nexus).invoke_model_with_response_stream(modelId="v/m", body=json.dumps(BODY))
         events = chunks(answer)
         assert (events[0]["type"], events[-1]["type"]) == ("message_start", "message_stop")
         assert "".join(e["delta"].get("text", "") for e in events if e["type"] == "content_block_delta") == HELLO
 
     @pytest.mark.parametrize("streaming", [False, True], ids=["unary", "stream"])
-    def test_tools(self, vendor: Vendor, streaming: bool) -> None:
+    def test_tools(self, vendor: Standing, streaming: bool) -> None:
         vendor.upstream.next(Behaviour(tool_calls=CALLS))
         with sdk(vendor.nexus) as client:
             tools: list[Any] = [{"name": "weather", "input_schema": SCHEMA}]
@@ -113,7 +111,7 @@ class TestInvoke:
             with client.messages.stream(**{**asked, "messages": again}) as stream:
                 assert stream.get_final_text() == HELLO
 
-    def test_a_count(self, vendor: Vendor) -> None:
+    def test_a_count(self, vendor: Standing) -> None:
         asked = {"invokeModel": {"body": json.dumps(BODY)}}
         assert signing(vendor.nexus).count_tokens(modelId="v/m", input=asked)["inputTokens"] > 0
 
@@ -121,7 +119,7 @@ class TestInvoke:
         ("status", "code"),
         [(400, "ValidationException"), (429, "ThrottlingException"), (503, "ServiceUnavailableException")],
     )
-    def test_errors(self, vendor: Vendor, status: int, code: str) -> None:
+    def test_errors(self, vendor: Standing, status: int, code: str) -> None:
         vendor.upstream.default = Behaviour(status=status, message="so the vendor said")
         client = signing(vendor.nexus)
         for call in (client.invoke_model, client.invoke_model_with_response_stream):
@@ -130,7 +128,7 @@ class TestInvoke:
             assert caught.value.response["Error"]["Code"] == code
             assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
 
-    def test_a_stream_that_breaks_off_says_so(self, vendor: Vendor) -> None:
+    def test_a_stream_that_breaks_off_says_so(self, vendor: Standing) -> None:
         vendor.upstream.default = Behaviour(cut_after=4)
         # Before the first content it is an error reply, behind it the end of the stream.
         with pytest.raises((EventStreamError, ClientError)):

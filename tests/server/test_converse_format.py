@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError, EventStreamError  # type: ignore[im
 from tests.conftest import Serve
 from tests.server.test_bedrock_format import CALLS, HELLO, MODEL, SCHEMA, signing
 from tests.server.test_bedrock_format import closed_clients as closed_clients
-from tests.server.vendors import LANES, RESPONSES, Lane
+from tests.server.vendors import LANES, RESPONSES, Lane, Standing, standing_lanes
 from tests.serving import Nexus, anthropic_config
 from tools.fake_upstream import Behaviour, FakeUpstream
 from tools.fake_upstream.aws import bedrock
@@ -33,13 +33,14 @@ class Vendor:
     client: Any
 
 
-@pytest.fixture(params=[*LANES, RESPONSES], ids=lambda lane: lane.name)
-def vendor(request: pytest.FixtureRequest, serve: Serve, tmp_path: Path) -> Iterator[Vendor]:
-    lane: Lane = request.param
-    with FakeUpstream(lane.vendor) as upstream:
-        nexus = serve(lane.config(upstream, tmp_path))
-        yield Vendor(lane, upstream, nexus, signing(nexus))
-        assert upstream.violations == []
+standing = standing_lanes(*LANES, RESPONSES)
+
+
+@pytest.fixture
+def vendor(standing: Standing) -> Iterator[Vendor]:
+    standing.anew()
+    yield Vendor(standing.lane, standing.upstream, standing.nexus, signing(standing.nexus))
+    assert standing.upstream.violations == []
 
 
 def events_of(answer: Any) -> list[tuple[str, Any]]:

@@ -68,6 +68,7 @@ class TestReady:
             assert ask(calls, "GET", "/ready")[0] == ask(calls, "GET", "/health")[0] == 404
             assert ask(calls, "POST", CHAT_PATH, CHAT)[0] == 200
 
+    @pytest.mark.slow
     def test_it_answers_to_the_end(self, start: Start, openai_upstream: FakeUpstream) -> None:
         """Health at its own address, while a call that runs keeps the process."""
         process = start('[server.health]\nlisten = "127.0.0.1:0"\n' + openai_config(openai_upstream.base_url))

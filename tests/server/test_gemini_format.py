@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from google.genai import errors, types
 
 from tests.auth.kit import ALICE
 from tests.conftest import Serve
-from tests.server.vendors import LANES, RESPONSES, Lane
+from tests.server.vendors import LANES, RESPONSES, Lane, Standing, standing_lanes
 from tests.serving import Nexus, anthropic_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 from tools.fake_upstream.google import gemini, vertex
@@ -41,19 +42,29 @@ class Vendor:
     client: genai.Client
 
 
-def sdk(nexus: Nexus, key: str = "any", version: str = "v1beta") -> genai.Client:
-    options = types.HttpOptions(base_url=f"{nexus.base}/llm/google", api_version=version)
+PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Without the certificate authorities, which a client would read for nothing."""
+
+
+def sdk(nexus: Nexus, key: str = "any") -> genai.Client:
+    options = types.HttpOptions(
+        base_url=f"{nexus.base}/llm/google",
+        api_version="v1beta",
+        client_args={"verify": PLAIN},
+        async_client_args={"verify": PLAIN, "ssl": PLAIN},
+    )
     return genai.Client(api_key=key, http_options=options)
 
 
-@pytest.fixture(params=[*LANES, RESPONSES], ids=lambda lane: lane.name)
-def vendor(request: pytest.FixtureRequest, serve: Serve, tmp_path: Path) -> Iterator[Vendor]:
-    lane: Lane = request.param
-    with FakeUpstream(lane.vendor) as upstream:
-        nexus = serve(lane.config(upstream, tmp_path))
-        with sdk(nexus) as client:
-            yield Vendor(lane, upstream, nexus, client)
-        assert upstream.violations == []
+standing = standing_lanes(*LANES, RESPONSES)
+
+
+@pytest.fixture
+def vendor(standing: Standing) -> Iterator[Vendor]:
+    standing.anew()
+    with sdk(standing.nexus) as client:
+        yield Vendor(standing.lane, standing.upstream, standing.nexus, client)
+    assert standing.upstream.violations == []
 
 
 @dataclass

@@ -10,16 +10,14 @@ import json
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import anthropic
 import openai
 import pytest
 
-from tests.conftest import Serve
 from tests.server.test_cancel import open_call
-from tests.server.vendors import LANES, Lane
+from tests.server.vendors import LANES, Lane, Standing, standing_lanes
 from tests.serving import Nexus, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 
@@ -39,17 +37,19 @@ class Vendor:
     claude: anthropic.Anthropic
 
 
-@pytest.fixture(params=LANES, ids=lambda lane: lane.name)
-def vendor(request: pytest.FixtureRequest, serve: Serve, tmp_path: Path) -> Iterator[Vendor]:
-    lane: Lane = request.param
-    with FakeUpstream(lane.vendor) as upstream:
-        nexus = serve(lane.config(upstream, tmp_path))
-        with (
-            openai.OpenAI(base_url=nexus.openai, api_key="any", max_retries=0) as chat,
-            anthropic.Anthropic(base_url=nexus.anthropic, api_key="any", max_retries=0) as claude,
-        ):
-            yield Vendor(lane, upstream, nexus, chat, claude)
-        assert upstream.violations == []
+standing = standing_lanes(*LANES)
+
+
+@pytest.fixture
+def vendor(standing: Standing) -> Iterator[Vendor]:
+    standing.anew()
+    nexus = standing.nexus
+    with (
+        openai.OpenAI(base_url=nexus.openai, api_key="any", max_retries=0) as chat,
+        anthropic.Anthropic(base_url=nexus.anthropic, api_key="any", max_retries=0) as claude,
+    ):
+        yield Vendor(standing.lane, standing.upstream, nexus, chat, claude)
+    assert standing.upstream.violations == []
 
 
 def user(text: str) -> list[Any]:

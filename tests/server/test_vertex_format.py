@@ -6,7 +6,6 @@ import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -15,7 +14,7 @@ from anthropic import AnthropicVertex
 
 from tests.auth.kit import ALICE
 from tests.conftest import Serve
-from tests.server.vendors import LANES, RESPONSES, Lane
+from tests.server.vendors import LANES, RESPONSES, Lane, Standing, standing_lanes
 from tests.serving import Nexus, anthropic_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 
@@ -40,12 +39,15 @@ class Vendor:
     client: AnthropicVertex
 
 
-@pytest.fixture(params=[*LANES, RESPONSES], ids=lambda lane: lane.name)
-def vendor(request: pytest.FixtureRequest, serve: Serve, tmp_path: Path) -> Iterator[Vendor]:
-    lane: Lane = request.param
-    with FakeUpstream(lane.vendor) as upstream, sdk(serve(lane.config(upstream, tmp_path))) as client:
-        yield Vendor(lane, upstream, client)
-        assert upstream.violations == []
+standing = standing_lanes(*LANES, RESPONSES)
+
+
+@pytest.fixture
+def vendor(standing: Standing) -> Iterator[Vendor]:
+    standing.anew()
+    with sdk(standing.nexus) as client:
+        yield Vendor(standing.lane, standing.upstream, client)
+    assert standing.upstream.violations == []
 
 
 ASKED: dict[str, Any] = {"model": "v/m", "max_tokens": 64, "messages": BODY["messages"]}

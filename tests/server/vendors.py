@@ -6,11 +6,15 @@ One line per lane; a test that is written once runs over all of them.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from tests.serving import KEY
-from tools.fake_upstream import ACCESS_KEY, SECRET_KEY, FakeUpstream, service_account
+import pytest
+
+from tests.serving import KEY, Nexus, wait_until
+from tools.fake_upstream import ACCESS_KEY, SECRET_KEY, Behaviour, FakeUpstream, service_account
 
 
 @dataclass(frozen=True)
@@ -83,3 +87,32 @@ LANES = [
 
 RESPONSES = Lane("openai responses", "openai", "gpt-6-astra", "chat", "responses = true\n")
 """Where Messages are translated to OpenAI's other dialect, and chat requests with tools too."""
+
+
+@dataclass
+class Standing:
+    """A lane that is up for all tests of a module."""
+
+    lane: Lane
+    upstream: FakeUpstream
+    nexus: Nexus
+
+    def anew(self) -> None:
+        """Nothing is under way, and neither side remembers another test."""
+        wait_until(lambda: not self.nexus.server.calls)
+        self.upstream.clear()
+        self.upstream.default = Behaviour()
+        self.nexus.server.kept.router.budgets._left.clear()
+
+
+def standing_lanes(*lanes: Lane) -> Any:
+    """The fixture of a module that runs over these."""
+
+    @pytest.fixture(scope="module", params=lanes, ids=lambda lane: lane.name)
+    def standing(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
+        lane: Lane = request.param
+        folder = tmp_path_factory.mktemp("lane")
+        with FakeUpstream(lane.vendor) as upstream, Nexus.of(lane.config(upstream, folder), folder) as nexus:
+            yield Standing(lane, upstream, nexus)
+
+    return standing

@@ -27,8 +27,11 @@ from tools.bench.work import BUDGET, over
 needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="epoll, affinity and /proc are Linux's")
 
 
+MEASURED = [NEXUS, *(pytest.param(kind, marks=pytest.mark.slow) for kind in (FLOOR, BARE))]
+
+
 @needs_linux
-@pytest.mark.parametrize("kind", [NEXUS, FLOOR, BARE], ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", MEASURED, ids=lambda kind: kind.name)
 def test_a_subject_is_measured(kind: Kind, tmp_path: Path) -> None:
     with bench(tmp_path, seconds=0.2) as running, running.running(kind) as (subject, start):
         taken = [running.whole(subject, 2000, clients=2)]
@@ -82,6 +85,7 @@ def test_a_broken_stream_makes_no_figure(answer: bytes, failure: str, tmp_path: 
             running.take(nobody, Load(port, "/", str(asked), 1, 5, calls=1, deltas=4))
 
 
+@pytest.mark.slow
 def test_a_lane_is_counted_alike_twice() -> None:
     command = [sys.executable, "-m", "tools.bench.work", "--top", "5000", "chat-chat"]
     counted = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(2)]

@@ -26,6 +26,7 @@ SLOW = (
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="counts come from /proc")
 
 
+@pytest.mark.slow
 def test_faults_that_take_moments() -> None:
     names = [name for name in FAULTS if not any(word in name for word in SLOW)]
     rows = run(names, lambda row: None)

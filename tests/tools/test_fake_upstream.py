@@ -183,6 +183,7 @@ def test_chunked_request_body_and_expect(chat: FakeUpstream) -> None:
     assert [seen.json for seen in chat.requests] == [HELLO, HELLO]
 
 
+@pytest.mark.slow
 def test_command_line() -> None:
     command = [sys.executable, "-m", "tools.fake_upstream", "--openai", "0", "--anthropic", "0", "--text", "Hi there"]
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))

@@ -441,6 +441,7 @@ def test_wire_is_closed_after_connection_close(fake: FakeUpstream, door: Door) -
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 def test_command_line(tmp_path: Path) -> None:
     key = tmp_path / "key.json"
     arguments = ["--gemini", "0", "--bedrock", "0", "--vertex", "0", "--text", "Hi", "--service-account", str(key)]

@@ -23,7 +23,7 @@ from nexus.upstream.transport import Transport
 from tests.peers import BEGUN, GZIPPED, Peer, Tls, chunk, open_files, post, read_request, reset, whole
 from tests.serving import wait_until
 
-CALLS = 200
+CALLS = 65
 BRIEF = Timeouts(connect=5, first_byte=0.05, idle=0.05)
 
 
