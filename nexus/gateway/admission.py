@@ -6,9 +6,8 @@ Law: whatever was held for a call is concluded exactly once, before the client c
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
-from functools import partial
 
 from nexus.accounting.entry import Charge
 from nexus.accounting.price_book import PriceBook
@@ -56,21 +55,8 @@ class Admission:
         self.limits = limits
         self.budgets = budgets
         self._prices = prices or PriceBook((), None)
-        self._calls = CallLimits(settings, limits)
+        self.calls = CallLimits(settings, limits)
         self._waits = limits.store.blocks
-
-    async def admit(self, address: str, work: Callable[[Callable[[], None]], Awaitable[None]]) -> None:
-        """Counts one request of any kind, whoever it is from; ``work`` has a worker do a job.
-
-        Raises LimitExceeded, and Overloaded where the store cannot decide or no worker is free.
-        """
-        if not self._calls.limits_anything:
-            return
-        count = partial(self._calls.admit, address)
-        if self._waits:
-            await work(count)
-        else:
-            count()
 
     def hold_early(self, state: CallState, candidate: Candidate) -> None:
         """On the loop: a call that is over a limit takes no worker. What may take long is left to ``hold``."""

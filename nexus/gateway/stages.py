@@ -29,6 +29,7 @@ from nexus.gateway.identify import identify
 from nexus.gateway.pins import pin
 from nexus.gateway.routing import Model, Routes
 from nexus.headers.own import STORED_PROVIDER
+from nexus.limits import quota as limits
 from nexus.protocols.loader import DIALECTS, FORMS
 from nexus.relay.answer import Head, OpenedReply
 from nexus.relay.exchange import CallState, Exchange
@@ -53,10 +54,8 @@ class Sink(Protocol):
     def end(self, error: Exception | None = None, *, over: bool = False) -> None: ...
 
 
-class Loop(Protocol):
-    """How a stage on the loop waits: for a worker's job, or for what somebody else fetches."""
-
-    async def work(self, job: Callable[[], None]) -> None: ...
+class Loop(limits.Loop, Protocol):
+    """And for what somebody else fetches."""
 
     async def wait(self, future: Future[None]) -> None: ...
 
@@ -91,7 +90,7 @@ class Gateway:
 
     async def enter(self, lines: HeaderLines, address: str, loop: Loop) -> Identity:
         """Counts a request of any kind, then asks who sent it. Raises ClientError."""
-        await self.admission.admit(address, loop.work)
+        await self.admission.calls.admit(address, loop)
         return await identify(self._authenticator, lines, loop.wait)
 
     def begin(self, call: Call) -> CallState:

@@ -10,7 +10,7 @@ import functools
 import ipaddress
 
 from nexus.limits.admission import Limits, tell_decision
-from nexus.limits.quota import Demand, Quota, Refused
+from nexus.limits.quota import Demand, Loop, Quota, Refused
 from nexus.limits.refusal import LimitExceeded
 from nexus.limits.rules import microseconds
 from nexus.limits.store_keys import calls_key, encode_id
@@ -24,17 +24,15 @@ class CallLimits:
         self._limits = limits
         self._overall = settings.overall if settings.enabled else None
         self._per_ip = settings.per_ip if settings.enabled else None
+        self._same_for_all = None if self._per_ip is not None else self._demands("")
 
-    @property
-    def limits_anything(self) -> bool:
-        return self._overall is not None or self._per_ip is not None
-
-    def admit(self, address: str) -> None:
-        """Counts one request. Raises LimitExceeded, or Overloaded where the store cannot decide."""
-        demands = self._demands(address)
+    async def admit(self, address: str, loop: Loop) -> None:
+        """Counts one request. Raises LimitExceeded, or Overloaded where the store cannot decide or no worker is
+        free."""
+        demands = self._demands(address) if self._same_for_all is None else self._same_for_all
         if not demands:
             return
-        decision = self._limits.store.reserve(demands)
+        decision = await self._limits.store.reserve_on_loop(demands, loop)
         tell_decision(self._limits.decided, decision)
         if isinstance(decision, Refused):
             raise LimitExceeded(decision)

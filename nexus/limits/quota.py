@@ -6,8 +6,8 @@ demands of one decision have different keys; those whose keys have the same hash
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Protocol, TypeVar
 
 from nexus.valueclass import valueclass
 
@@ -105,6 +105,17 @@ class Refused:
         return self.wait is None
 
 
+Result = TypeVar("Result")
+
+
+class Loop(Protocol):
+    """How something on the loop waits: for what a worker makes of a job, or for the supervisor's answer."""
+
+    async def work(self, job: Callable[[], Result]) -> Result: ...
+
+    async def ask(self, name: str, *arguments: object) -> Any: ...
+
+
 class Store(Protocol):
     """Counts spending. ``blocks`` says that calls may wait for a network and belong on a worker thread."""
 
@@ -117,6 +128,10 @@ class Store(Protocol):
 
     def reserve(self, demands: Sequence[Demand]) -> Granted | Refused:
         """Meets all demands or none, as one step. Raises Overloaded when it cannot decide."""
+        ...
+
+    async def reserve_on_loop(self, demands: Sequence[Demand], loop: Loop) -> Granted | Refused:
+        """The same for the loop, which goes on meanwhile."""
         ...
 
     def restore(self, spent: Sequence[Demand]) -> None:

@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from nexus.errors import Overloaded
-from nexus.limits.quota import Demand, Granted, Refused
+from nexus.limits.quota import Demand, Granted, Loop, Refused
 from nexus.limits.window import Window, book, reserve
 
 MAX_KEYS = 100_000
@@ -51,6 +51,9 @@ class MemoryStore:
             if isinstance(decision, Granted):
                 self._keep(demands, windows)
             return decision
+
+    async def reserve_on_loop(self, demands: Sequence[Demand], loop: Loop) -> Granted | Refused:
+        return self.reserve(demands)
 
     def book(self, demands: Sequence[Demand]) -> Granted:
         """Takes what somebody else has granted already. Raises Overloaded."""

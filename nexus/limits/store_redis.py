@@ -19,12 +19,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, groupby, islice
 from typing import Any
 
 from nexus.breaker import Breaker, Pass
 from nexus.errors import Overloaded
-from nexus.limits.quota import SECOND, Demand, Granted, Receipt, Refused, Standing
+from nexus.limits.quota import SECOND, Demand, Granted, Loop, Receipt, Refused, Standing
 from nexus.limits.redis_client import address_of, errors, explain
 from nexus.limits.redis_nodes import Nodes
 from nexus.limits.script import RESERVE, SETTLE
@@ -99,6 +100,9 @@ class RedisStore:
             except self._apart:
                 self._splits = True
         return self._reserve_in_turn([tuple(part) for _, part in groupby(demands, _tag)])
+
+    async def reserve_on_loop(self, demands: Sequence[Demand], loop: Loop) -> Granted | Refused:
+        return await loop.work(partial(self.reserve, demands))
 
     def _reserve_in_turn(self, parts: Sequence[tuple[Demand, ...]]) -> Granted | Refused:
         granted: list[Granted] = []

@@ -1,22 +1,25 @@
 """Windows in the supervisor, shared by its worker processes: limits are exact over all of them, without Redis.
 
-Worker threads only. One round trip for each decision, which is one step for all processes; what was used in the
-end is told without waiting. What a process had
-reserved when it died stays counted until its interval is over, for nobody knows what was spent.
+One round trip for each decision, which is one step for all processes; what was used in the end is told without
+waiting. What a process had reserved when it died stays counted until its interval is over, for nobody knows what was
+spent.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
+from typing import Any
 
 from nexus.errors import Overloaded
-from nexus.limits.quota import Demand, Granted, Quota, Receipt, Refused, Standing
+from nexus.limits.quota import Demand, Granted, Loop, Quota, Receipt, Refused, Standing
 from nexus.limits.store_memory import MemoryStore
+from nexus.processes.answers import Lost
+from nexus.processes.answers import Refused as CallRefused
 from nexus.processes.hub import Function
-from nexus.processes.link import Link, Lost
-from nexus.processes.link import Refused as CallRefused
+from nexus.processes.link import Link
 
 log = logging.getLogger("nexus.limits")
 
@@ -41,18 +44,12 @@ class RemoteStore:
         return None
 
     def reserve(self, demands: Sequence[Demand]) -> Granted | Refused:
-        try:
-            reply = self._link.call(_RESERVE, [_row(demand) for demand in demands])
-        except (Lost, CallRefused) as error:
-            raise Overloaded("limits cannot be checked at the moment", retry_after=1) from error
-        if reply[0]:
-            _, buckets, rows = reply
-            standings = tuple(
-                Standing(demand.quota, used, reset) for demand, (used, reset) in zip(demands, rows, strict=True)
-            )
-            return Granted(tuple(demands), Receipt(buckets), standings)
-        _, index, used, reset, wait = reply
-        return Refused(demands[index], Standing(demands[index].quota, used, reset), wait)
+        with _decided():
+            return _decision(demands, self._link.call(_RESERVE, [_row(demand) for demand in demands]))
+
+    async def reserve_on_loop(self, demands: Sequence[Demand], loop: Loop) -> Granted | Refused:
+        with _decided():
+            return _decision(demands, await loop.ask(_RESERVE, [_row(demand) for demand in demands]))
 
     def settle(self, granted: Granted, amounts: Sequence[int]) -> None:
         rows = [
@@ -77,6 +74,26 @@ class RemoteStore:
 
     def close(self) -> None:
         return None
+
+
+@contextmanager
+def _decided() -> Iterator[None]:
+    """Raises Overloaded where the supervisor does not decide."""
+    try:
+        yield
+    except (Lost, CallRefused) as error:
+        raise Overloaded("limits cannot be checked at the moment", retry_after=1) from error
+
+
+def _decision(demands: Sequence[Demand], reply: Sequence[Any]) -> Granted | Refused:
+    if reply[0]:
+        _, buckets, rows = reply
+        standings = tuple(
+            Standing(demand.quota, used, reset) for demand, (used, reset) in zip(demands, rows, strict=True)
+        )
+        return Granted(tuple(demands), Receipt(buckets), standings)
+    _, index, used, reset, wait = reply
+    return Refused(demands[index], Standing(demands[index].quota, used, reset), wait)
 
 
 def services(store: MemoryStore) -> Mapping[str, Function]:

@@ -1,7 +1,7 @@
 """A worker process's side: calls functions that the supervisor serves.
 
 Any thread but the loop's, for a call waits for its answer: one round trip over a Unix socket, of bounded time. One
-that got no answer may have been carried out.
+that got no answer may have been carried out. The loop has a connection of its own: ``server.asking``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterable
 from typing import Any
 
-from nexus.errors import Overloaded
+from nexus.processes.answers import Lost, value_of
 from nexus.processes.frames import BadFrame, Frames, pack
 
 SECONDS = 5.0
@@ -28,14 +28,6 @@ _NOT_ANSWERED = 0
 """The number of a call whose answer nobody waits for."""
 
 Ends = tuple[socket.socket, socket.socket]
-
-
-class Lost(Exception):
-    """The supervisor did not answer."""
-
-
-class Refused(Exception):
-    """The supervisor could not carry out a call; its log says why."""
 
 
 def connected(count: int = CONNECTIONS) -> list[Ends]:
@@ -67,11 +59,11 @@ class Link:
             kind, value = connection.ask(name, arguments)
         finally:
             self._free.put(connection)
-        if kind == "done":
-            return value
-        if kind == "overloaded":
-            raise Overloaded(value[0], retry_after=value[1])
-        raise Refused(value)
+        return value_of(kind, value)
+
+    def give(self) -> socket.socket:
+        """A connection that is somebody else's from now on. Raises Lost."""
+        return self._take().socket
 
     def _take(self) -> _Connection:
         try:
@@ -87,7 +79,7 @@ class Link:
 
 class _Connection:
     def __init__(self, sock: socket.socket, seconds: float) -> None:
-        self._sock = sock
+        self.socket = sock
         self._frames = Frames()
         self._number = 0
         sock.setblocking(True)
@@ -112,7 +104,7 @@ class _Connection:
 
     def _send(self, frame: bytes) -> None:
         try:
-            self._sock.sendall(frame)
+            self.socket.sendall(frame)
         except OSError as error:
             # Half a frame may be out: nothing that follows could be understood.
             self.close()
@@ -120,7 +112,7 @@ class _Connection:
 
     def _receive(self) -> list[tuple[int, str, Any]]:
         try:
-            piece = self._sock.recv(_PIECE)
+            piece = self.socket.recv(_PIECE)
         except OSError as error:
             raise Lost from error
         if not piece:
@@ -132,4 +124,4 @@ class _Connection:
             raise Lost from error
 
     def close(self) -> None:
-        self._sock.close()
+        self.socket.close()

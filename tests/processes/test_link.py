@@ -10,10 +10,11 @@ import threading
 import pytest
 
 from nexus.errors import Overloaded
+from nexus.processes.answers import Lost, Refused
 from nexus.processes.cells import Cells
 from nexus.processes.frames import BadFrame, Frames, pack
 from nexus.processes.hub import Function
-from nexus.processes.link import Link, Lost, Refused, connected
+from nexus.processes.link import Link, connected
 from tests.processes.kit import Served
 from tests.serving import wait_until
 

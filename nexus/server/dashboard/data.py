@@ -22,7 +22,7 @@ from nexus.auth.sight import Only, sight_of
 from nexus.errors import Overloaded
 from nexus.gateway.rests import Rests
 from nexus.gateway.routing import Routes
-from nexus.processes.link import Lost, Refused
+from nexus.processes.answers import Lost, Refused
 from nexus.relay.candidate import Candidate
 from nexus.route import Route
 from nexus.server.base import BaseHandler
