@@ -27,8 +27,9 @@ class Drops:
 
     def unknown(self, holder: Body, known: Collection[str], prefix: str) -> None:
         """Names every member that is not known and asks for something."""
-        for name in unknown(holder, known):
-            self.add(f"{prefix}.{name}")
+        for name, value in holder.items():
+            if name not in known and asks_for(name, value):
+                self.add(f"{prefix}.{name}")
 
     def events(self, *names: str) -> list[Event]:
         """Adds the names, and gives one event for each that is new."""
@@ -39,11 +40,6 @@ class Drops:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(self._names)
-
-
-def unknown(holder: Body, known: Collection[str]) -> list[str]:
-    """The members that are not known and ask for something, in their order."""
-    return [name for name, value in holder.items() if name not in known and asks_for(name, value)]
 
 
 def wrong(path: str, expected: str) -> InvalidRequest:

@@ -84,13 +84,18 @@ class MessagesWriter:
                 case _:
                     self._misplaced(part, path)
         wire: Wire = {"role": "assistant", "content": self._content(content) if content else None}
-        wire |= {"name": message.name} if message.name else {}
-        wire |= {"refusal": "".join(refusals)} if refusals else {}
-        wire |= self._reasoning(message.parts) | self._history(extra)
+        if message.name:
+            wire["name"] = message.name
+        if refusals:
+            wire["refusal"] = "".join(refusals)
+        wire |= self._reasoning(message.parts)
+        wire |= self._history(extra)
         if calls and self._server.reasoning_with_calls:
             wire.setdefault("reasoning_content", _NO_REASONING)
-        wire |= {"images": images} if images else {}
-        wire |= {"tool_calls": calls} if calls else {}
+        if images:
+            wire["images"] = images
+        if calls:
+            wire["tool_calls"] = calls
         if content or wire.keys() - {"role", "content", "name"}:
             self._wire.append(wire)
         return [call.id for call in message.parts if isinstance(call, ToolCall)]

@@ -94,7 +94,7 @@ def _read_options(body: Body, drops: Drops) -> Body:
 def _read_messages(body: Body, drops: Drops) -> tuple[Message, ...]:
     sent = an_array(body.get("messages"), "messages")
     messages = [
-        _read_message(an_object(wire, f"messages.{at}"), f"messages.{at}", drops)
+        _read_message(wire, f"messages.{at}", drops)
         for at, wire in enumerate(sent)
         if not is_cleared(sent, at) and not is_silent(wire)
     ]
@@ -114,7 +114,8 @@ def _marked(message: Message, hint: CacheHint) -> Message:
     return replace(message, parts=(*message.parts[:-1], replace(last, cache=hint)))
 
 
-def _read_message(wire: Body, path: str, drops: Drops) -> Message:
+def _read_message(sent: Json, path: str, drops: Drops) -> Message:
+    wire = an_object(sent, path)
     role = wire.get("role")
     if role not in ("user", "assistant", "system"):
         raise wrong(f"{path}.role", '"user", "assistant" or "system"')
