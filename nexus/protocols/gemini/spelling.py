@@ -31,7 +31,7 @@ def camel_name(name: str) -> str:
 def camel(value: Json) -> Json:
     match value:
         case dict():
-            return {camel_name(name): _inside(camel_name(name), inner) for name, inner in value.items()}
+            return {(own := camel_name(name)): _inside(own, inner) for name, inner in value.items()}
         case list():
             return [camel(inner) for inner in value]
         case _:
