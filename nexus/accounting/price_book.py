@@ -18,17 +18,18 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import nexus
+from nexus.accounting.entry import TokensKnown
 from nexus.accounting.ledger import day_of
 from nexus.accounting.price_list import Route, price_list
 from nexus.accounting.prices import Price, Rates, read_price
-from nexus.accounting.record import AttemptRecord, CallRecord
+from nexus.conversation.usage import Usage
 from nexus.provider import Listing, Provider
 from nexus.settings.price import PriceSettings
 
@@ -146,23 +147,15 @@ class PriceBook:
         self.wait()
         return self.price(route)
 
-    def priced(self, record: CallRecord) -> CallRecord:
-        """With what its attempts cost, as far as it is known."""
-        if not record.attempts:
-            return record
-        spends = record.operation is not None and record.operation.spends
-        return replace(record, attempts=tuple(self._priced(attempt, spends=spends) for attempt in record.attempts))
-
-    def _priced(self, attempt: AttemptRecord, *, spends: bool) -> AttemptRecord:
-        if attempt.is_batch:
-            return attempt
-        price, usage = self.price(attempt.route), attempt.usage
-        if not spends or (usage is None and attempt.tokens_known == "yes"):
-            # Vendors bill neither counting nor what they refused.
-            return replace(attempt, cost=0, price_source="")
-        is_known = usage is not None and attempt.tokens_known != "no"
-        cost = price.cost(usage) if price is not None and usage is not None and is_known else None
-        return replace(attempt, cost=cost, price_source="" if price is None else price.source)
+    def cost(self, route: str, usage: Usage | None, known: TokensKnown) -> tuple[int | None, str]:
+        """What was used costs so many nano-dollars, by the price of that source; None and "" where it is unknown."""
+        if usage is None and known == "yes":
+            # Vendors bill nothing that they refused.
+            return 0, ""
+        price = self.price(route)
+        if price is None:
+            return None, ""
+        return price.cost(usage) if usage is not None and known != "no" else None, price.source
 
     def _read(self) -> None:
         day = day_of(self._clock())

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from nexus.accounting.entry import TokensKnown
 from nexus.accounting.record import AttemptRecord, CallRecord, outcome_of
+from nexus.conversation.usage import Usage
 from nexus.errors import UNSENT, ClientError, Draining, UpstreamError, UpstreamStatus, VendorError
 from nexus.relay.exchange import CallState, Exchange
 
+Cost = Callable[[str, Usage | None, TokensKnown], tuple[int | None, str]]
+"""By route, usage and whether that is all: nano-dollars, None where they are unknown, and where the price is from."""
 
-def call_record(state: CallState) -> CallRecord:
+
+def call_record(state: CallState, cost: Cost) -> CallRecord:
     """What is known now that the call is over."""
     call, first, received = state.call, state.first_byte, state.call.received
     total = time.monotonic() - received
@@ -32,7 +37,7 @@ def call_record(state: CallState) -> CallRecord:
         total=total,
         own=first - received - state.waited_at_head if first is not None else None,
         dropped=tuple(dict.fromkeys(state.dropped)),
-        attempts=(*(_attempt_record(exchange) for exchange in state.exchanges), *state.booked),
+        attempts=(*(_attempt_record(exchange, cost) for exchange in state.exchanges), *state.booked),
         target=state.route.name if state.route is not None else None,
         charges=tuple(state.charges),
         user_agent=call.headers.get("user-agent", ""),
@@ -43,10 +48,12 @@ def call_record(state: CallState) -> CallRecord:
     )
 
 
-def _attempt_record(exchange: Exchange) -> AttemptRecord:
+def _attempt_record(exchange: Exchange, cost_of: Cost) -> AttemptRecord:
     tap, received, known = exchange.tap, exchange.call.received, _tokens_known(exchange)
+    spends = exchange.call.operation.spends
     # What is read of a stored answer was used when that was made.
-    usage = tap.usage if exchange.call.operation.spends else None
+    usage = tap.usage if spends else None
+    cost, source = cost_of(exchange.route.name, usage, known) if spends else (0, "")
     if exchange.error is not None:
         exchange.fail(exchange.error)
     return AttemptRecord(
@@ -67,8 +74,8 @@ def _attempt_record(exchange: Exchange) -> AttemptRecord:
         usage=usage,
         tokens_known=known,
         error=exchange.error,
-        # What used nothing costs nothing, whatever the price is.
-        cost=0 if known == "yes" and (usage is None or not usage.total) else None,
+        cost=cost,
+        price_source=source,
         raw_usage=usage.raw if usage is not None else tap.units,
         vendor=exchange.route.provider.vendor,
         server=exchange.route.provider.server,

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import logging
 import re
-import uuid
+import time
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
-from tornado.httputil import HTTPServerRequest
+from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from nexus import errors
@@ -35,7 +35,7 @@ from nexus.headers.tracing import REQUEST_ID, CallTrace, TraceContext, request_i
 from nexus.protocols.dialect import Dialect
 from nexus.server.connection import Connection
 from nexus.server.guards import header_lines, is_unix
-from nexus.server.heads import body_length
+from nexus.server.heads import body_length, date, new_id
 from nexus.server.paths import describe, dialect_at
 from nexus.server.runtime import Runtime
 from nexus.server.server import Server
@@ -68,7 +68,7 @@ class BaseHandler(RequestHandler):
         self.server = server
         self.runtime = runtime
         self.dialect = max(others, key=lambda one: one.protocol.likeness(self.headers)) if others else dialect
-        self.id = f"req_{uuid.uuid4().hex}"
+        self.id = new_id()
         self.connection.owner = self
         self.trace = self._begin_trace()
         runtime.uses.begin()
@@ -110,8 +110,12 @@ class BaseHandler(RequestHandler):
             self.set_header(own.UPSTREAM_REQUEST_ID, vendors)
         self.set_header(REQUEST_ID, self.request_id)
 
-    def set_default_headers(self) -> None:
-        self.set_header("Server", "nexus")
+    def clear(self) -> None:
+        """Of Tornado's, which writes the date for every answer anew."""
+        lines = {"Server": "nexus", "Content-Type": "text/html; charset=UTF-8", "Date": date(int(time.time()))}
+        self._headers = HTTPHeaders(lines)
+        self._write_buffer: list[bytes] = []
+        self.set_status(200)
 
     @property
     def connection(self) -> Connection:

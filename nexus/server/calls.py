@@ -262,7 +262,7 @@ class CallHandler(AskedHandler):
             self.runtime.gateway.release(state, state.error)
         if state.error is not None and (state.status is None or isinstance(state.error, Cancelled)):
             state.status = state.error.status
-        self.server.finished(self.runtime.prices.priced(call_record(state)))
+        self.server.finished(call_record(state, self.runtime.prices.cost))
         if state.error is not None:
             # Its frames hold the state, which holds it: do not wait for the collector with a large body.
             state.error.with_traceback(None).__context__ = state.error.__cause__ = None

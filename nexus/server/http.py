@@ -10,7 +10,6 @@ import asyncio
 import http
 import logging
 import socket
-import uuid
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -36,6 +35,7 @@ from nexus.server.accepting import PausingServer
 from nexus.server.app import App
 from nexus.server.clocks import Clocks
 from nexus.server.connection import Connection
+from nexus.server.heads import new_id
 from nexus.server.lifecycle import Lifecycle
 from nexus.server.paths import dialect_at
 from nexus.server.stream import ClientStream, ClientTlsStream
@@ -137,7 +137,9 @@ class ServerConnection(HTTP1ServerConnection):
                     log.exception("connection failed")
                     connection.close()
                     return
-                await asyncio.sleep(0)
+                if self.stream.has_more:
+                    # Whoever sends many requests at once waits behind others.
+                    await asyncio.sleep(0)
         finally:
             self._current = None
             delegate.on_close(self)
@@ -150,7 +152,7 @@ class Stranger:
         self._connection = connection
         self._finished = finished
         self._dialect = dialect
-        self._id = f"req_{uuid.uuid4().hex}"
+        self._id = new_id()
 
     def refuse(self, error: ClientError) -> None:
         connection = self._connection

@@ -88,6 +88,11 @@ class ClientStream(IOStream):
         buf[:1] = b"\n"
         return 1
 
+    @property
+    def has_more(self) -> bool:
+        """Whether bytes wait that nobody has asked for yet."""
+        return self._read_buffer_size > 0
+
     def unread(self, early: bytes) -> None:
         """Puts bytes back, to be read first."""
         self._read_buffer[:0] = early

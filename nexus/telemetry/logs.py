@@ -48,6 +48,8 @@ def configure(level: str, style: str, secrets: Iterable[str]) -> None:
     own = lines.LEVELS[level]
     foreign = own if level == "trace" else max(own, logging.WARNING)
     _KNOWN.hold(secrets, "configured")
+    # No line tells them, and each record looks them up.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     sink = LogHandler(FORMATTERS[style]())
     # On the handler too: a library that sets a level on its own logger would get past the root's level.
     sink.setLevel(own)

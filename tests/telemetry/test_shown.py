@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from nexus.accounting.price_book import PriceBook
 from nexus.auth.credentials import Credential, credential_in
 from nexus.auth.identity import Identity
 from nexus.auth.keys import KeyRing
@@ -108,7 +109,7 @@ def redis_settings() -> RedisStorage:
 VALUES: dict[str, Callable[[], Any]] = {
     "call": call,
     "call under way": lambda: CallState(call()),
-    "record": lambda: call_record(CallState(call())),
+    "record": lambda: call_record(CallState(call()), PriceBook((), None).cost),
     "attempt": attempt,
     "identity": lambda: IDENTITY,
     "credential": credential,
